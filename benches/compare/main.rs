@@ -1,0 +1,81 @@
+//! Measures the Agent beside nginx and Go's net/http, all serving the same small JSON, and prints one table.
+//!
+//!     cargo bench --bench compare                     five rounds, about ten minutes
+//!     cargo bench --bench compare -- --quick          one short round, to see that it works
+//!     cargo bench --bench compare -- --rounds 9 --seconds 5
+//!
+//! Rounds are interleaved, so that whatever else the machine does meets all three alike, and each figure is the median
+//! of its rounds. Tools that are missing (wrk, nginx, Go) are installed from Debian. A missed target is a finding and
+//! leaves the exit status 0; 1 means that something could not be measured.
+
+// A benchmark measures real time and prints; it indexes series that it has built itself.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
+
+mod client;
+mod effort;
+mod failure;
+mod fairness;
+mod idle;
+#[path = "../../tests/it/support/license_server.rs"]
+mod license_server;
+mod memory;
+mod pacer;
+mod process;
+mod report;
+mod rounds;
+mod servers;
+mod signed;
+mod startup;
+mod steady;
+mod throughput;
+mod tools;
+mod workplace;
+mod wrk;
+
+use std::process::ExitCode;
+
+use effort::Effort;
+use failure::Failure;
+use report::Report;
+use servers::{Agents, Peers};
+use workplace::Workplace;
+
+fn main() -> ExitCode {
+    let outcome = Effort::from_arguments().and_then(|effort| measure(&effort));
+    match outcome {
+        Ok(report) => {
+            print!("{report}");
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            eprintln!("compare: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(effort: &Effort) -> Result<Report, Failure> {
+    tools::install_missing()?;
+    let place = Workplace::create()?;
+    let agents = Agents::new(&place)?;
+    let agent = agents.start_verified()?;
+    let peers = Peers::new(&place, &agent.status()?)?;
+    let trio = [agent, peers.start_nginx()?, peers.start_go()?];
+    servers::check_same_answer(&trio)?;
+
+    let mut report = Report::new(effort.to_string());
+    report.add(startup::measure(effort, &agents, &peers)?);
+    report.add(memory::measure(effort, &agents, &peers)?);
+    report.add(memory::binary_size()?);
+    report.add(idle::measure(effort, &trio)?);
+    report.add(steady::measure(effort, &trio)?);
+    report.add(signed::measure(effort, &trio[0], agents.secret())?);
+    report.add(throughput::measure(effort, &trio)?);
+    report.add(fairness::measure(effort, &trio)?);
+    Ok(report)
+}

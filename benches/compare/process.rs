@@ -1,0 +1,156 @@
+//! A server's processes: started in a group of their own, measured through /proc, and ended when dropped.
+
+use std::fs;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use crate::failure::{During, Failure};
+
+/// How long a server may take to end by itself.
+const END_LIMIT: Duration = Duration::from_secs(2);
+
+/// The groups that run now, for [`kill_all`].
+static GROUPS: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+
+/// A process with all that it started, as nginx does its workers.
+pub(crate) struct ProcessGroup {
+    leader: Child,
+}
+
+/// What all threads of a group have used since they began. A thread that ends takes its figures with it; none of these
+/// servers ends a thread with a connection.
+#[derive(Clone, Copy)]
+pub(crate) struct Usage {
+    /// Time on a CPU, from the scheduler's own account.
+    pub(crate) cpu: Duration,
+    /// Context switches, voluntary and not.
+    pub(crate) switches: u64,
+}
+
+impl Usage {
+    pub(crate) fn since(self, earlier: Usage) -> Usage {
+        Usage {
+            cpu: self.cpu.saturating_sub(earlier.cpu),
+            switches: self.switches.saturating_sub(earlier.switches),
+        }
+    }
+}
+
+impl ProcessGroup {
+    pub(crate) fn start(command: &mut Command) -> io::Result<Self> {
+        let leader = command.stdin(Stdio::null()).process_group(0).spawn()?;
+        let group = ProcessGroup { leader };
+        groups().extend(group.id());
+        Ok(group)
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        !matches!(self.leader.try_wait(), Ok(None))
+    }
+
+    /// Resident memory of all processes together, in MiB: pages that they share count in each.
+    pub(crate) fn resident_mib(&self) -> Result<f64, Failure> {
+        let mut kib = 0;
+        for pid in self.members()? {
+            // The kernel counts here; `VmRSS` of /proc/PID/status is an estimate that lags behind.
+            let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"));
+            kib += field(&text.during("read resident memory")?, "Rss:")?;
+        }
+        Ok(kib as f64 / 1024.0)
+    }
+
+    pub(crate) fn usage(&self) -> Result<Usage, Failure> {
+        let mut usage = Usage {
+            cpu: Duration::ZERO,
+            switches: 0,
+        };
+        for pid in self.members()? {
+            for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+                let task = task?.path();
+                usage.cpu += cpu_time(&fs::read_to_string(task.join("schedstat"))?)?;
+                let status = fs::read_to_string(task.join("status"))?;
+                usage.switches += field(&status, "voluntary_ctxt_switches:")?;
+                usage.switches += field(&status, "nonvoluntary_ctxt_switches:")?;
+            }
+        }
+        Ok(usage)
+    }
+
+    /// Lets the leader end, so that it reaps its children; true when it did in time.
+    fn ends_when_asked(&mut self, leader: Pid) -> bool {
+        let begin = Instant::now();
+        let _ = kill_process(leader, Signal::TERM);
+        while !self.has_ended() && begin.elapsed() < END_LIMIT {
+            thread::sleep(Duration::from_millis(1));
+        }
+        self.has_ended()
+    }
+
+    fn id(&self) -> Option<Pid> {
+        i32::try_from(self.leader.id()).ok().and_then(Pid::from_raw)
+    }
+
+    fn members(&self) -> Result<Vec<u32>, Failure> {
+        let mut members = Vec::new();
+        for entry in fs::read_dir("/proc")? {
+            let name = entry?.file_name();
+            let pid = name.to_str().and_then(|name| name.parse::<u32>().ok());
+            members.extend(pid.filter(|pid| group_of(*pid) == Some(self.leader.id())));
+        }
+        if members.is_empty() {
+            return Err(Failure::new("a server has ended while it was measured"));
+        }
+        Ok(members)
+    }
+}
+
+impl Drop for ProcessGroup {
+    fn drop(&mut self) {
+        let Some(group) = self.id() else { return };
+        if !self.ends_when_asked(group) {
+            let _ = kill_process_group(group, Signal::KILL);
+            let _ = self.leader.wait();
+        }
+        groups().retain(|running| *running != group);
+    }
+}
+
+/// Kills every group that still runs, when there is no time for each to be dropped.
+pub(crate) fn kill_all() {
+    for group in groups().drain(..) {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+}
+
+fn groups() -> std::sync::MutexGuard<'static, Vec<Pid>> {
+    GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The process group of a process; None when it has just ended.
+fn group_of(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in parentheses, may hold anything; then come state, parent and group.
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_whitespace().nth(2)?.parse().ok()
+}
+
+/// The first number of a schedstat: nanoseconds on a CPU.
+fn cpu_time(schedstat: &str) -> Result<Duration, Failure> {
+    let first = schedstat.split_whitespace().next().unwrap_or_default();
+    Ok(Duration::from_nanos(
+        first.parse().during("read schedstat")?,
+    ))
+}
+
+/// The number of the line that starts with `name`.
+fn field(text: &str, name: &str) -> Result<u64, Failure> {
+    let value = text.lines().find_map(|line| line.strip_prefix(name));
+    let number = value.and_then(|value| value.split_whitespace().next()?.parse().ok());
+    number.ok_or_else(|| Failure::new(format!("no {name} in /proc")))
+}

@@ -1,0 +1,51 @@
+//! At a fixed 1,000 requests per second over 8 connections: the slowest one in a hundred, and CPU time per request.
+
+use std::time::Duration;
+
+use crate::effort::Effort;
+use crate::failure::Failure;
+use crate::pacer;
+use crate::report::{Bound, Row, Target};
+use crate::rounds::{self, Series};
+use crate::servers::Trio;
+
+pub(crate) fn measure(effort: &Effort, trio: &Trio) -> Result<Vec<Row>, Failure> {
+    let mut middle = Series::new();
+    let mut slow = Series::new();
+    let mut cpu = [Duration::ZERO; 3];
+    for round in 0..effort.rounds {
+        for server in rounds::order(round) {
+            let before = trio[server].process.usage()?;
+            let mut latencies = pacer::run(&trio[server], effort.steady_seconds)?;
+            cpu[server] += trio[server].process.usage()?.since(before).cpu;
+            latencies.sort();
+            middle.push(server, percentile(&latencies, 50));
+            slow.push(server, percentile(&latencies, 99));
+        }
+    }
+    let requests = effort.rounds * effort.steady_seconds * pacer::REQUESTS_PER_SECOND;
+    let cpu = cpu.map(|time| micros(time) / f64::from(requests));
+    Ok(vec![
+        Row::of_trio("1,000 req/s: p50", "µs", middle.medians()),
+        Row::of_trio("1,000 req/s: p99", "µs", slow.medians()).targets([
+            Target::Nginx(Bound::AtMost(1.2)),
+            Target::Go(Bound::AtMost(1.0)),
+        ]),
+        Row::of_trio("1,000 req/s: CPU per request", "µs", cpu).targets([
+            Target::Nginx(Bound::AtMost(0.7)),
+            Target::Go(Bound::AtMost(0.25)),
+        ]),
+    ])
+}
+
+/// In microseconds, of sorted latencies.
+fn percentile(sorted: &[Duration], percent: usize) -> f64 {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted
+        .get(rank - 1)
+        .map_or(f64::NAN, |latency| micros(*latency))
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}

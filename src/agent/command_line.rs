@@ -1,0 +1,148 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use lexopt::{Arg, Parser};
+
+use crate::agent::configuration::DEFAULT_PATH;
+
+/// What `--help` prints.
+pub const HELP: &str = "\
+opterius-agent: keeps the license standing of this server and answers its Opterius Panel
+
+Usage:
+  opterius-agent [--config PATH]                  run the daemon in the foreground
+  opterius-agent [--config PATH] --check-config   check agent.conf and exit
+  opterius-agent [--config PATH] status [--json]  show the license standing of the running daemon
+  opterius-agent [--config PATH] reverify         have the running daemon verify now, and show the verdict
+
+Options:
+  --config PATH    the configuration file (default: /etc/opterius/agent.conf)
+  --check-config   report every problem of the configuration file
+  --json           print the status as the daemon answers it
+  --version        print the version
+  --help           print this help
+
+Exit codes:
+  0   all is well; for status and reverify: the license is valid
+  1   a failure while running; for status and reverify: the license is restricted
+  2   status and reverify: the daemon does not answer
+  64  wrong usage
+  70  a defect of the program
+  77  permission denied
+  78  the configuration is wrong
+
+Signals:
+  HUP         read agent.conf again and verify the license now
+  TERM, INT   finish running requests within 5 seconds and exit; a second one exits at once
+";
+
+/// What the program is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Run the daemon.
+    Run {
+        /// The configuration file.
+        config: PathBuf,
+    },
+    /// Check the configuration.
+    CheckConfig {
+        /// The configuration file.
+        config: PathBuf,
+    },
+    /// Show the standing.
+    Status {
+        /// The configuration file.
+        config: PathBuf,
+        /// As the daemon answers it.
+        json: bool,
+    },
+    /// Verify now.
+    Reverify {
+        /// The configuration file.
+        config: PathBuf,
+    },
+    /// Print the version.
+    Version,
+    /// Print the help.
+    Help,
+}
+
+/// Reads the arguments, the program's name first.
+///
+/// # Errors
+/// A sentence that says which of them is wrong.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
+    let mut config = PathBuf::from(DEFAULT_PATH);
+    let (mut check, mut json, mut subcommand) = (false, false, None);
+    let mut parser = Parser::from_iter(arguments);
+    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
+        match argument {
+            Arg::Long("help") | Arg::Short('h') => return Ok(Command::Help),
+            Arg::Long("version") | Arg::Short('V') => return Ok(Command::Version),
+            Arg::Long("config") => config = parser.value().map_err(|error| error.to_string())?.into(),
+            Arg::Long("check-config") => check = true,
+            Arg::Long("json") => json = true,
+            Arg::Value(value) if subcommand.is_none() => subcommand = Some(value.to_string_lossy().into_owned()),
+            other => return Err(other.unexpected().to_string()),
+        }
+    }
+    match (subcommand.as_deref(), check, json) {
+        (None, false, false) => Ok(Command::Run { config }),
+        (None, true, false) => Ok(Command::CheckConfig { config }),
+        (Some("status"), false, json) => Ok(Command::Status { config, json }),
+        (Some("reverify"), false, false) => Ok(Command::Reverify { config }),
+        (Some("status" | "reverify"), true, _) => Err("--check-config goes without a subcommand".to_owned()),
+        (_, _, true) => Err("--json goes with status only".to_owned()),
+        (Some(other), ..) => Err(format!("there is no subcommand “{other}”")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(arguments: &[&str]) -> Result<Command, String> {
+        parse(std::iter::once("opterius-agent").chain(arguments.iter().copied()).map(OsString::from))
+    }
+
+    #[test]
+    fn every_documented_form_is_understood() {
+        let default = || PathBuf::from(DEFAULT_PATH);
+        let other = || PathBuf::from("/x/agent.conf");
+        let table: [(&[&str], Command); 10] = [
+            (&[], Command::Run { config: default() }),
+            (&["--config", "/x/agent.conf"], Command::Run { config: other() }),
+            (&["--config=/x/agent.conf"], Command::Run { config: other() }),
+            (&["--check-config"], Command::CheckConfig { config: default() }),
+            (&["status"], Command::Status { config: default(), json: false }),
+            (&["status", "--json", "--config", "/x/agent.conf"], Command::Status { config: other(), json: true }),
+            (&["--config", "/x/agent.conf", "reverify"], Command::Reverify { config: other() }),
+            (&["--version"], Command::Version),
+            (&["--help"], Command::Help),
+            (&["status", "--help"], Command::Help),
+        ];
+        for (arguments, expected) in table {
+            assert_eq!(parsed(arguments), Ok(expected), "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_form_is_named() {
+        let table: [(&[&str], &str); 8] = [
+            (&["--confg", "x"], "--confg"),
+            (&["--config"], "--config"),
+            (&["stauts"], "stauts"),
+            (&["status", "now"], "now"),
+            (&["--json"], "--json"),
+            (&["reverify", "--json"], "--json"),
+            (&["status", "--check-config"], "--check-config"),
+            (&["-x"], "-x"),
+        ];
+        for (arguments, word) in table {
+            let sentence = parsed(arguments).unwrap_err();
+            assert!(sentence.contains(word), "{arguments:?}: {sentence}");
+        }
+    }
+}

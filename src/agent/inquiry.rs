@@ -1,0 +1,152 @@
+//! `status` and `reverify`: questions to the running daemon over its own HTTP.
+
+use std::fmt::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use ring::hmac;
+use serde_json::Value;
+use ureq::Agent;
+use ureq::config::Config;
+
+use crate::agent::configuration::{self, Configuration};
+use crate::agent::output::{complain, say};
+use crate::agent::{EXIT_FAILURE, EXIT_NOT_REACHABLE, exit_code};
+use crate::clock::{Clock, SystemClock};
+use crate::license::identity::hex;
+use crate::license::outcome::one_line;
+use crate::license::reason;
+
+/// The daemon answers the status from memory.
+const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
+/// A verification takes up to 10 seconds, one may be running already, and two are 5 seconds apart.
+const REVERIFY_TIMEOUT: Duration = Duration::from_secs(60);
+/// The largest answer that is read, in bytes.
+const MAX_ANSWER: u64 = 64 * 1024;
+
+const STATUS_PATH: &str = "/license/status";
+const REVERIFY_PATH: &str = "/license/reverify";
+
+/// Shows the standing of the running daemon; returns the exit code.
+pub fn status(config: &Path, json: bool) -> u8 {
+    let address = match configuration::load(config) {
+        Ok(loaded) => address(&loaded.configuration),
+        Err(error) => {
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 7443));
+            complain(&format!("{error}\nAsking {address}, where the Agent listens by default."));
+            address
+        }
+    };
+    let answer = client(STATUS_TIMEOUT).get(format!("http://{address}{STATUS_PATH}")).call();
+    show(answer, address, json)
+}
+
+/// Has the running daemon verify now and shows what came of it; returns the exit code.
+pub fn reverify(config: &Path) -> u8 {
+    let configuration = match configuration::load(config) {
+        Ok(loaded) => loaded.configuration,
+        Err(error) => {
+            complain(&error.to_string());
+            return exit_code(&error);
+        }
+    };
+    let address = address(&configuration);
+    let timestamp = SystemClock.wall().to_string();
+    let message = [timestamp.as_bytes(), b"POST", REVERIFY_PATH.as_bytes()].concat();
+    let signature = hex(hmac::sign(&configuration.api().secret, &message).as_ref());
+    let answer = client(REVERIFY_TIMEOUT)
+        .post(format!("http://{address}{REVERIFY_PATH}"))
+        .header("X-Timestamp", &timestamp)
+        .header("X-Signature", &signature)
+        .send_empty();
+    show(answer, address, false)
+}
+
+/// Where the daemon answers on this machine.
+fn address(configuration: &Configuration) -> SocketAddr {
+    let host = match configuration.listen_addr {
+        IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        address => address,
+    };
+    SocketAddr::new(host, configuration.port)
+}
+
+/// Never through a proxy: the daemon is on this machine.
+fn client(timeout: Duration) -> Agent {
+    let config = Config::builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .proxy(None)
+        .timeout_global(Some(timeout))
+        .build();
+    config.into()
+}
+
+fn show(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>, address: SocketAddr, json: bool) -> u8 {
+    let text = answer.and_then(|mut answer| {
+        let text = answer.body_mut().with_config().limit(MAX_ANSWER).read_to_string()?;
+        Ok((answer.status().as_u16(), text))
+    });
+    let (status, text) = match text {
+        Ok(answer) => answer,
+        Err(error) => {
+            complain(&format!(
+                "the Agent does not answer on {address}: {error}\nSee whether it runs: systemctl status opterius-agent; \
+                 and what it says: journalctl -u opterius-agent -n 20"
+            ));
+            return EXIT_NOT_REACHABLE;
+        }
+    };
+    let document: Value = serde_json::from_str(&text).unwrap_or_default();
+    let Some(valid) = document.get("valid").and_then(Value::as_bool).filter(|_| status == 200) else {
+        let error = document.get("message").and_then(Value::as_str).unwrap_or("the answer is not a license status");
+        complain(&format!("{address} answered HTTP {status}: {}", one_line(error, 500)));
+        return EXIT_NOT_REACHABLE;
+    };
+    say(&if json { format!("{}\n", text.trim_end()) } else { describe(&document) });
+    if valid { 0 } else { EXIT_FAILURE }
+}
+
+/// The status in words. Everything in it is shown as one line: what answers on the port need not be the Agent.
+fn describe(status: &Value) -> String {
+    let text = |name: &str| status.get(name).and_then(Value::as_str).map(|text| one_line(text, 500));
+    let limit = |name: &str| match status.get(name).and_then(Value::as_u64) {
+        None => "unknown".to_owned(),
+        Some(0) => "unlimited".to_owned(),
+        Some(limit) => limit.to_string(),
+    };
+    let valid = status.get("valid").and_then(Value::as_bool) == Some(true);
+    let mut lines = String::new();
+    let mut line = |name: &str, value: String| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(lines, "{name:<15} {value}");
+    };
+    let unknown = || "unknown".to_owned();
+    line("License:", if valid { "valid".to_owned() } else { "INVALID".to_owned() });
+    line("State:", text("state").unwrap_or_else(unknown));
+    line("Message:", text("message").unwrap_or_default());
+    if let Some(reason) = text("reason") {
+        line("Help:", reason::explain(&reason).help.to_owned());
+        line("Reason:", reason);
+    }
+    if let Some(until) = text("grace_until") {
+        line("Grace until:", until);
+    }
+    line("Plan:", text("plan").unwrap_or_else(unknown));
+    let used = status.get("accounts_used").and_then(Value::as_u64).map_or_else(unknown, |used| used.to_string());
+    line("Accounts:", format!("{used} used, {} allowed", limit("max_accounts")));
+    line("Servers:", format!("{} allowed", limit("max_servers")));
+    line("Expires:", text("expires_at").unwrap_or_else(|| if valid { "never".to_owned() } else { unknown() }));
+    line("Last verified:", text("last_verified_at").unwrap_or_else(|| "never".to_owned()));
+    line("Last check:", text("last_checked_at").unwrap_or_else(|| "none yet".to_owned()));
+    line("Next check:", text("next_check_at").unwrap_or_else(|| "none planned".to_owned()));
+    line("Cache:", text("cache").unwrap_or_else(unknown));
+    for check in status.get("recent_checks").and_then(Value::as_array).into_iter().flatten() {
+        let part = |name: &str| check.get(name).and_then(Value::as_str).map(|text| one_line(text, 200)).unwrap_or_default();
+        line("Checked:", format!("{}  {}", part("at"), part("verdict")));
+    }
+    lines
+}

@@ -1,0 +1,15 @@
+//! What is printed to a person. A closed pipe is no reason to panic.
+
+use std::io::Write;
+
+/// Prints to stdout and ends well.
+pub fn say(text: &str) -> u8 {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    0
+}
+
+/// Prints one line to stderr, with the program's name before it.
+pub fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "opterius-agent: {text}");
+}

@@ -1,0 +1,106 @@
+//! The Panel's signature: HMAC-SHA256 over timestamp ‖ METHOD ‖ path ‖ body, without separators, in lower-case hex.
+//!
+//! The bytes are taken as received: PHP escapes slashes and non-ASCII letters in its JSON, and the timestamp's text is
+//! part of what is signed. The key is the secret's text, never its decoded form. Identical signatures within a second are
+//! the Panel's normal traffic, so there is no memory of signatures; the window bounds how long one can be replayed.
+
+use std::time::Duration;
+
+use ring::hmac;
+
+use crate::clock::Timestamp;
+use crate::http::front::Request;
+use crate::http::response::Response;
+use crate::license::identity::unhex;
+
+/// What the signature covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coverage {
+    /// The body, always.
+    Body,
+    /// The body, or nothing of it: the Panel signs its uploads so, because it streams them.
+    BodyOptional,
+}
+
+/// Why a request is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// A `%` in the path: the Panel signs the decoded path, so what is signed would be ambiguous.
+    EncodedPath,
+    /// No signature, or no timestamp.
+    Missing,
+    /// The timestamp is not RFC 3339.
+    TimestampMalformed,
+    /// The timestamp is too far from our clock, by so many seconds (positive: the Panel is ahead).
+    TimestampOutsideWindow(i64),
+    /// The signature is not the right one.
+    Wrong,
+}
+
+impl Rejection {
+    /// The sentence for the Panel's administrator.
+    pub fn message(self) -> String {
+        match self {
+            Self::EncodedPath => "A signed path must not contain a percent sign.".to_owned(),
+            Self::Missing => {
+                "This path needs the headers X-Signature and X-Timestamp. The Panel sends them once its server entry holds \
+                 the secret of agent.conf (Servers → Edit)."
+                    .to_owned()
+            }
+            Self::TimestampMalformed => "X-Timestamp is not an RFC 3339 date and time.".to_owned(),
+            Self::TimestampOutsideWindow(seconds) => {
+                let direction = if seconds > 0 { "ahead of" } else { "behind" };
+                format!("X-Timestamp is {} s {direction} this server's clock. Synchronize both clocks.", seconds.unsigned_abs())
+            }
+            Self::Wrong => {
+                "The signature is wrong: the Panel's secret for this server (Servers → Edit) is not the one in agent.conf."
+                    .to_owned()
+            }
+        }
+    }
+
+    /// The answer.
+    pub fn answer(self) -> Response {
+        let (status, code) = match self {
+            Self::EncodedPath => (400, "bad_request"),
+            Self::Missing => (401, "signature_missing"),
+            Self::TimestampMalformed | Self::TimestampOutsideWindow(_) => (401, "timestamp_outside_window"),
+            Self::Wrong => (401, "signature_invalid"),
+        };
+        Response::error(status, code, &self.message())
+    }
+}
+
+/// Checks the signature of a request.
+///
+/// # Errors
+/// Why it is not believed.
+pub fn verify(
+    request: &Request<'_>,
+    coverage: Coverage,
+    secret: &hmac::Key,
+    now: Timestamp,
+    window: Duration,
+) -> Result<(), Rejection> {
+    let head = &request.head;
+    if head.path.contains('%') {
+        return Err(Rejection::EncodedPath);
+    }
+    let (Some(signature), Some(timestamp)) = (head.only("x-signature"), head.only("x-timestamp")) else {
+        return Err(Rejection::Missing);
+    };
+    let signed_at = Timestamp::parse_rfc3339(timestamp).ok_or(Rejection::TimestampMalformed)?;
+    if now.since(signed_at).max(signed_at.since(now)) > window {
+        return Err(Rejection::TimestampOutsideWindow(signed_at.unix().saturating_sub(now.unix())));
+    }
+    let signature = unhex(signature.as_bytes()).ok_or(Rejection::Wrong)?;
+    let covers = |body: &[u8]| {
+        let message = [timestamp.as_bytes(), head.method.as_str().as_bytes(), head.path.as_bytes(), body].concat();
+        hmac::verify(secret, &message, &signature).is_ok()
+    };
+    if covers(request.body) || (coverage == Coverage::BodyOptional && covers(b"")) { Ok(()) } else { Err(Rejection::Wrong) }
+}
+
+#[cfg(test)]
+#[path = "authentication_tests.rs"]
+mod tests;

@@ -1,0 +1,64 @@
+//! The gate: writes pass only while the license is good.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::http::response::Response;
+use crate::license::outcome::one_line;
+use crate::license::reason;
+use crate::license::standing::Standing;
+
+#[derive(Serialize)]
+struct Refused<'a> {
+    error: &'static str,
+    reason: &'a str,
+    message: &'a str,
+    help: &'static str,
+}
+
+/// Lets a write pass.
+///
+/// # Errors
+/// The answer to give instead: 403 `license_required`, with the reason, what it means, and what to do.
+pub fn check(standing: &Standing) -> Result<(), Response> {
+    match standing {
+        Standing::Active | Standing::Grace { .. } => Ok(()),
+        Standing::Restricted { reason, message } => {
+            let help = reason::explain(reason).help;
+            Err(Response::json(403, &Refused { error: "license_required", reason, message, help }))
+        }
+    }
+}
+
+/// Whom or what a refused request was about, for the log: escaped and short.
+pub fn subject(body: &[u8]) -> String {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let field = |name: &str| body.get(name).and_then(Value::as_str).map(|text| format!("{name} “{}”", one_line(text, 64)));
+    let fields: Vec<String> = ["username", "domain", "email", "name", "filename"].into_iter().filter_map(field).collect();
+    if fields.is_empty() { "an unnamed subject".to_owned() } else { fields.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+
+    #[test]
+    fn only_a_restricted_license_refuses_and_says_why_and_what_to_do() {
+        assert!(check(&Standing::Active).is_ok());
+        assert!(check(&Standing::Grace { until: Timestamp::from_unix(0) }).is_ok());
+        let answer = check(&Standing::Restricted { reason: "suspended".into(), message: "Unpaid.".into() }).unwrap_err();
+        let body: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(answer.status, 403);
+        assert_eq!((&body["error"], &body["reason"], &body["message"]), (&"license_required".into(), &"suspended".into(), &"Unpaid.".into()));
+        assert!(body["help"].as_str().unwrap().contains("opterius-agent reverify"));
+    }
+
+    #[test]
+    fn a_subject_is_one_short_line() {
+        assert_eq!(subject(br#"{"username":"alice","domain":"a.example"}"#), "username “alice”, domain “a.example”");
+        assert_eq!(subject(br#"{"username":"a\nLicense: valid"}"#), "username “a License: valid”");
+        assert_eq!(subject(b"not json"), "an unnamed subject");
+        assert!(subject(format!("{{\"name\":\"{}\"}}", "x".repeat(1000)).as_bytes()).chars().count() < 100);
+    }
+}

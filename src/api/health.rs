@@ -1,0 +1,100 @@
+//! `GET /health`: what the Panel shows of a server. All members are strings; `version` is the operating system's,
+//! because the Panel stores it as such.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::http::response::Response;
+
+/// Facts of the host that do not change while it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// The operating system's name, for example `Debian GNU/Linux`.
+    pub os: String,
+    /// Its version, for example `12`.
+    pub version: String,
+    /// The machine, for example `x86_64`.
+    pub arch: String,
+    /// The host name.
+    pub hostname: String,
+}
+
+#[derive(Serialize)]
+struct Health<'a> {
+    status: &'static str,
+    os: &'a str,
+    version: &'a str,
+    arch: &'a str,
+    hostname: &'a str,
+    uptime: &'a str,
+    agent_version: &'static str,
+}
+
+impl Host {
+    /// Reads them once, at start.
+    pub fn read(root: &Path) -> Self {
+        let uname = rustix::system::uname();
+        let release = ["etc/os-release", "usr/lib/os-release"]
+            .iter()
+            .find_map(|path| std::fs::read_to_string(root.join(path)).ok())
+            .unwrap_or_default();
+        Self {
+            os: os_release(&release, "NAME").unwrap_or_else(|| uname.sysname().to_string_lossy().into_owned()),
+            version: os_release(&release, "VERSION_ID").unwrap_or_else(|| "unknown".to_owned()),
+            arch: uname.machine().to_string_lossy().into_owned(),
+            hostname: uname.nodename().to_string_lossy().into_owned(),
+        }
+    }
+
+    /// The answer, `uptime` after boot.
+    pub fn answer(&self, uptime: Duration) -> Response {
+        let uptime = words(uptime);
+        let Self { os, version, arch, hostname } = self;
+        let agent_version = env!("CARGO_PKG_VERSION");
+        Response::json(200, &Health { status: "ok", os, version, arch, hostname, uptime: &uptime, agent_version })
+    }
+}
+
+/// A value of os-release(5), without its quotes.
+fn os_release(text: &str, name: &str) -> Option<String> {
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
+    Some(value.trim().trim_matches(['"', '\'']).to_owned())
+}
+
+/// `3 days 4 h 5 min`.
+fn words(uptime: Duration) -> String {
+    let minutes = uptime.as_secs() / 60;
+    let (days, hours, minutes) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
+    match days {
+        0 => format!("{hours} h {minutes} min"),
+        1 => format!("1 day {hours} h {minutes} min"),
+        _ => format!("{days} days {hours} h {minutes} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn os_release_is_read_with_and_without_quotes() {
+        let text = "PRETTY_NAME=\"Ubuntu 24.04.1 LTS\"\nNAME=\"Ubuntu\"\nVERSION_ID=24.04\n";
+        assert_eq!(os_release(text, "NAME").as_deref(), Some("Ubuntu"));
+        assert_eq!(os_release(text, "VERSION_ID").as_deref(), Some("24.04"));
+        assert_eq!(os_release(text, "VERSION"), None);
+    }
+
+    #[test]
+    fn every_member_is_a_string() {
+        let host = Host { os: "Ubuntu".into(), version: "24.04".into(), arch: "x86_64".into(), hostname: "web1".into() };
+        let body: serde_json::Value = serde_json::from_slice(&host.answer(Duration::from_secs(90_061)).body).unwrap();
+        let members = body.as_object().unwrap();
+        assert_eq!(members["uptime"], "1 day 1 h 1 min");
+        assert!(members.values().all(serde_json::Value::is_string));
+        for name in ["status", "os", "version", "arch", "hostname", "uptime", "agent_version"] {
+            assert!(members.contains_key(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What a request means: the route table, the signature, the gate, and the handlers that answer from memory.
+//!
+//! The order of answers is the same for every path: framing (in [`crate::http`]) → Host and Origin → 404 and 405 → 401
+//! signature → 403 license → handler.
+
+pub mod authentication;
+pub mod gate;
+pub mod health;
+pub mod occasional;
+pub mod origin;
+pub mod routes;
+pub mod status;
+pub mod version;
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use log::warn;
+use ring::hmac;
+
+use crate::api::authentication::Coverage;
+use crate::api::health::Host;
+use crate::api::occasional::Occasional;
+use crate::api::routes::{Access, Class, Lookup, Operation, Route};
+use crate::api::status::StatusPage;
+use crate::clock::Clock;
+use crate::http::front::{Reaction, Request, Service};
+use crate::http::head::Head;
+use crate::http::lane::Responder;
+use crate::http::limits::SMALL_BODY;
+use crate::http::response::Response;
+use crate::license::state::License;
+use crate::operations::accounts::AccountCount;
+
+/// The part of the configuration that the API answers by; SIGHUP replaces it.
+pub struct Settings {
+    /// The secret that the Panel signs with.
+    pub secret: hmac::Key,
+    /// How far a timestamp may be from our clock.
+    pub signature_window: Duration,
+    /// Names besides `localhost` and IP addresses that we are called by.
+    pub allowed_hosts: Vec<String>,
+    /// The largest body of the routes that take large ones, in bytes.
+    pub max_body: usize,
+    /// The root of the host that operations work on.
+    pub host_root: PathBuf,
+}
+
+/// Settings that can be replaced while requests are answered.
+pub type SharedSettings = Arc<RwLock<Arc<Settings>>>;
+
+/// The API: everything it needs to answer, and nothing that blocks.
+pub struct Api {
+    settings: SharedSettings,
+    license: Arc<License>,
+    clock: Arc<dyn Clock>,
+    host: Host,
+    status: StatusPage,
+    accounts: AccountCount,
+    refused_signatures: Occasional,
+    refused_writes: Occasional,
+}
+
+impl Api {
+    /// An API over these.
+    pub fn new(settings: SharedSettings, license: Arc<License>, clock: Arc<dyn Clock>, host: Host) -> Self {
+        Self {
+            settings,
+            license,
+            clock,
+            host,
+            status: StatusPage::default(),
+            accounts: AccountCount::default(),
+            refused_signatures: Occasional::new(1),
+            refused_writes: Occasional::new(20),
+        }
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn answer(&mut self, request: &Request<'_>) -> Result<Reaction, Response> {
+        let settings = self.settings();
+        origin::check(&request.head, &settings.allowed_hosts)?;
+        let route = route(&request.head)?;
+        if route.access == Access::Signed {
+            self.authenticate(request, route, &settings)?;
+        }
+        if route.class == Class::Write {
+            self.pass_gate(request, route)?;
+        }
+        Ok(self.run(route, &settings))
+    }
+
+    fn authenticate(&mut self, request: &Request<'_>, route: &Route, settings: &Settings) -> Result<(), Response> {
+        let coverage = if route.path == "/files/upload" { Coverage::BodyOptional } else { Coverage::Body };
+        let verified = authentication::verify(request, coverage, &settings.secret, self.clock.wall(), settings.signature_window);
+        verified.map_err(|rejection| {
+            if let Some(more) = self.refused_signatures.note(self.clock.monotonic()) {
+                warn!("Refused a request to {}: {}{more}", route.path, rejection.message());
+            }
+            rejection.answer()
+        })
+    }
+
+    fn pass_gate(&mut self, request: &Request<'_>, route: &Route) -> Result<(), Response> {
+        let state = self.license.state();
+        let standing = state.standing(self.clock.now());
+        gate::check(&standing).inspect_err(|_| {
+            // The Panel goes on as if this had been done: what it forgets stays here, and only this line tells.
+            if route.answer_ignored && let Some(more) = self.refused_writes.note(self.clock.monotonic()) {
+                let subject = gate::subject(request.body);
+                warn!("License required: POST {} for {subject} was not done, but the Panel takes it as done{more}", route.path);
+            }
+        })
+    }
+
+    fn run(&mut self, route: &Route, settings: &Settings) -> Reaction {
+        match route.operation {
+            Operation::Status => Reaction::Answer(self.status()),
+            Operation::Health => Reaction::Answer(self.host.answer(self.clock.boot())),
+            Operation::Version => {
+                let root = settings.host_root.clone();
+                Reaction::Read(Box::new(move || version::answer(&root)))
+            }
+            Operation::Reverify => self.reverify(),
+            Operation::Missing => Reaction::Answer(Response::error(
+                501,
+                "not_implemented",
+                "This version of the Agent does not have this operation.",
+            )),
+        }
+    }
+
+    fn status(&mut self) -> Response {
+        let root = self.settings().host_root.clone();
+        let accounts = self.accounts.count(&root, self.clock.monotonic());
+        self.status.answer(&self.license.state(), self.clock.now(), accounts)
+    }
+
+    /// Answers when the verdict is there, without a thread that waits for it.
+    fn reverify(&mut self) -> Reaction {
+        let license = Arc::clone(&self.license);
+        let clock = Arc::clone(&self.clock);
+        let root = self.settings().host_root.clone();
+        let accounts = self.accounts.count(&root, clock.monotonic());
+        Reaction::Later(Box::new(move |responder: Responder| {
+            license.reverify(Box::new(move |state| {
+                responder.answer(StatusPage::default().answer(state, clock.now(), accounts));
+            }));
+        }))
+    }
+}
+
+impl Service for Api {
+    fn body_limit(&self, head: &Head<'_>) -> usize {
+        match routes::find(&head.method, head.path) {
+            Lookup::Found(route) if route.large_body => self.settings().max_body,
+            _ => SMALL_BODY,
+        }
+    }
+
+    fn react(&mut self, request: &Request<'_>) -> Reaction {
+        self.answer(request).unwrap_or_else(Reaction::Answer)
+    }
+}
+
+fn route(head: &Head<'_>) -> Result<&'static Route, Response> {
+    match routes::find(&head.method, head.path) {
+        Lookup::Found(route) => Ok(route),
+        Lookup::Unknown => Err(Response::error(404, "not_found", "There is nothing at this path.")),
+        Lookup::WrongMethod(allowed) => {
+            let message = format!("This path answers to {allowed} only.");
+            Err(Response::error(405, "method_not_allowed", &message).with_header("Allow", allowed))
+        }
+    }
+}

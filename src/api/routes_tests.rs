@@ -1,0 +1,199 @@
+//! Holds the table against the list of what the Panel calls, written down a second time from the Panel's side.
+
+use std::str::FromStr;
+
+use super::*;
+
+/// The 142 pairs of method and path that the Panel v2.8.14 calls; R reads, W writes.
+#[rustfmt::skip]
+const PANEL: [(&str, &str, char); 142] = [
+    ("POST", "/account/delete", 'W'),
+    ("POST", "/account/password", 'W'),
+    ("POST", "/account/suspend", 'W'),
+    ("POST", "/analytics/geoip-update", 'W'),
+    ("POST", "/analytics/live", 'R'),
+    ("POST", "/analytics/query", 'R'),
+    ("POST", "/autoresponder/get", 'R'),
+    ("POST", "/autoresponder/set", 'W'),
+    ("POST", "/backup/browse", 'R'),
+    ("POST", "/backup/create", 'W'),
+    ("POST", "/backup/delete", 'W'),
+    ("GET", "/backup/download", 'R'),
+    ("POST", "/backup/list", 'R'),
+    ("POST", "/backup/restore", 'W'),
+    ("POST", "/backup/restore-files", 'W'),
+    ("POST", "/cdn/configure", 'W'),
+    ("POST", "/cms/install", 'W'),
+    ("POST", "/cms/scan", 'R'),
+    ("POST", "/composer/info", 'R'),
+    ("POST", "/composer/run", 'W'),
+    ("POST", "/cron/create", 'W'),
+    ("POST", "/cron/delete", 'W'),
+    ("POST", "/cron/toggle", 'W'),
+    ("POST", "/databases/create", 'W'),
+    ("POST", "/databases/delete", 'W'),
+    ("POST", "/databases/info", 'R'),
+    ("POST", "/databases/repair", 'W'),
+    ("POST", "/databases/user-create", 'W'),
+    ("POST", "/databases/user-delete", 'W'),
+    ("POST", "/databases/user-password", 'W'),
+    ("POST", "/dns/add-record", 'W'),
+    ("POST", "/dns/create-zone", 'W'),
+    ("POST", "/dns/delete-record", 'W'),
+    ("POST", "/dns/list-records", 'R'),
+    ("POST", "/domains/alias-add", 'W'),
+    ("POST", "/domains/alias-remove", 'W'),
+    ("POST", "/domains/create", 'W'),
+    ("POST", "/domains/custom-nginx", 'W'),
+    ("POST", "/domains/delete", 'W'),
+    ("POST", "/domains/hotlink/set", 'W'),
+    ("POST", "/domains/protected-dir/add", 'W'),
+    ("POST", "/domains/protected-dir/remove", 'W'),
+    ("POST", "/domains/redirect-sync", 'W'),
+    ("POST", "/domains/toggle-htaccess", 'W'),
+    ("POST", "/email/create", 'W'),
+    ("POST", "/email/delete", 'W'),
+    ("POST", "/email/password", 'W'),
+    ("POST", "/files/archive", 'W'),
+    ("POST", "/files/chmod", 'W'),
+    ("POST", "/files/delete", 'W'),
+    ("POST", "/files/list", 'R'),
+    ("POST", "/files/mkdir", 'W'),
+    ("POST", "/files/read", 'R'),
+    ("POST", "/files/rename", 'W'),
+    ("POST", "/files/upload", 'W'),
+    ("POST", "/files/write", 'W'),
+    ("POST", "/forwarder/create", 'W'),
+    ("POST", "/forwarder/delete", 'W'),
+    ("POST", "/forwarder/list", 'R'),
+    ("POST", "/ftp/create", 'W'),
+    ("POST", "/ftp/delete", 'W'),
+    ("POST", "/ftp/list", 'R'),
+    ("POST", "/git/clone", 'W'),
+    ("POST", "/git/log", 'R'),
+    ("POST", "/git/pull", 'W'),
+    ("POST", "/git/status", 'R'),
+    ("GET", "/health", 'R'),
+    ("POST", "/laravel/install", 'W'),
+    ("POST", "/laravel/scan", 'R'),
+    ("POST", "/logs/tail", 'R'),
+    ("GET", "/metrics/realtime", 'R'),
+    ("POST", "/metrics/top-processes", 'R'),
+    ("POST", "/migration/cleanup", 'W'),
+    ("POST", "/migration/parse", 'W'),
+    ("POST", "/migration/restore-cron", 'W'),
+    ("POST", "/migration/restore-databases", 'W'),
+    ("POST", "/migration/restore-dns", 'W'),
+    ("POST", "/migration/restore-email", 'W'),
+    ("POST", "/migration/restore-files", 'W'),
+    ("POST", "/migration/restore-ssl", 'W'),
+    ("POST", "/migration/set-password", 'W'),
+    ("POST", "/node/app-delete", 'W'),
+    ("POST", "/node/app-logs", 'R'),
+    ("POST", "/node/app-restart", 'W'),
+    ("POST", "/node/app-start", 'W'),
+    ("POST", "/node/app-stop", 'W'),
+    ("POST", "/node/list", 'R'),
+    ("POST", "/node/version", 'R'),
+    ("POST", "/panel/set-hostname", 'W'),
+    ("GET", "/php/config", 'R'),
+    ("POST", "/php/config", 'W'),
+    ("POST", "/php/extensions", 'W'),
+    ("POST", "/php/install", 'W'),
+    ("POST", "/php/list-extensions", 'R'),
+    ("POST", "/php/list-versions", 'R'),
+    ("POST", "/php/switch-version", 'W'),
+    ("POST", "/postgres/create", 'W'),
+    ("POST", "/postgres/delete", 'W'),
+    ("POST", "/postgres/info", 'R'),
+    ("POST", "/postgres/user-create", 'W'),
+    ("POST", "/postgres/user-delete", 'W'),
+    ("POST", "/postgres/user-password", 'W'),
+    ("POST", "/rspamd/configure", 'W'),
+    ("POST", "/rspamd/status", 'R'),
+    ("POST", "/security/fail2ban-list", 'R'),
+    ("POST", "/security/fail2ban-unban", 'W'),
+    ("POST", "/security/firewall-add", 'W'),
+    ("POST", "/security/firewall-list", 'R'),
+    ("POST", "/security/firewall-remove", 'W'),
+    ("POST", "/security/ip-block", 'W'),
+    ("POST", "/security/lockdown-accounts", 'W'),
+    ("POST", "/security/scan", 'R'),
+    ("POST", "/services/action", 'W'),
+    ("POST", "/services/list", 'R'),
+    ("POST", "/ssh/delete-key", 'W'),
+    ("POST", "/ssh/generate-key", 'W'),
+    ("POST", "/ssh/import-key", 'W'),
+    ("POST", "/ssh/list-keys", 'R'),
+    ("POST", "/ssh/toggle-shell", 'W'),
+    ("POST", "/ssl/delete", 'W'),
+    ("POST", "/ssl/issue-async", 'W'),
+    ("POST", "/ssl/renew", 'W'),
+    ("POST", "/ssl/status", 'R'),
+    ("POST", "/ssl/upload", 'W'),
+    ("GET", "/ssl/wildcard/progress", 'R'),
+    ("POST", "/ssl/wildcard/start", 'W'),
+    ("POST", "/staging/clone", 'W'),
+    ("POST", "/stats/account", 'R'),
+    ("POST", "/stats/server", 'R'),
+    ("POST", "/system/ntp-sync", 'W'),
+    ("POST", "/system/time", 'R'),
+    ("POST", "/system/timezone", 'W'),
+    ("POST", "/terminal/connect", 'W'),
+    ("POST", "/terminal/token", 'W'),
+    ("POST", "/update/agent", 'W'),
+    ("GET", "/update/log", 'R'),
+    ("POST", "/update/mail", 'W'),
+    ("POST", "/update/run", 'W'),
+    ("GET", "/version", 'R'),
+    ("POST", "/wordpress/install", 'W'),
+    ("POST", "/wordpress/scan", 'R'),
+    ("POST", "/wordpress/update", 'W'),
+];
+
+#[test]
+fn every_call_of_the_panel_has_its_row_and_its_class() {
+    for (method, path, class) in PANEL {
+        let method = Method::from_str(method).unwrap();
+        let Lookup::Found(route) = find(&method, path) else { panic!("{method} {path} is missing") };
+        assert_eq!(route.class, if class == 'R' { Class::Read } else { Class::Write }, "{method} {path}");
+    }
+    let count = |wanted| PANEL.iter().filter(|(_, _, class)| *class == wanted).count();
+    assert_eq!((count('R'), count('W')), (42, 100));
+}
+
+#[test]
+fn beside_them_there_are_only_our_own() {
+    let known = |route: &&Route| {
+        PANEL.iter().any(|(method, path, _)| *path == route.path && route.verb.accepts(&Method::from_str(method).unwrap()))
+    };
+    let own: Vec<&str> = ROUTES.iter().filter(|route| !known(route)).map(|route| route.path).collect();
+    assert_eq!(own, ["/", "/license/reverify", "/license/status", "/metrics", "/ssl/issue"]);
+}
+
+#[test]
+fn only_five_paths_are_open_and_all_of_them_read() {
+    let open: Vec<&Route> = ROUTES.iter().filter(|route| route.access == Access::Open).collect();
+    let paths: Vec<&str> = open.iter().map(|route| route.path).collect();
+    assert_eq!(paths, ["/", "/health", "/license/status", "/metrics", "/metrics/realtime"]);
+    assert!(open.iter().all(|route| route.class == Class::Read && route.verb == Get));
+}
+
+#[test]
+fn the_table_is_in_order_and_has_no_row_twice() {
+    for pair in ROUTES.windows(2) {
+        let [first, second] = pair else { continue };
+        assert!(first.path < second.path || (first.path == second.path && first.verb != second.verb), "{}", second.path);
+    }
+}
+
+#[test]
+fn a_path_is_found_byte_for_byte_only() {
+    for path in ["", "health", "/Health", "/health/", "//health", "/health?x", "/license", "/license/status/x", "/zzz", "*"] {
+        assert!(matches!(find(&Method::Get, path), Lookup::Unknown), "{path}");
+    }
+    assert!(matches!(find(&Method::Head, "/health"), Lookup::Found(_)));
+    assert!(matches!(find(&Method::Post, "/health"), Lookup::WrongMethod("GET, HEAD")));
+    assert!(matches!(find(&Method::Get, "/domains/create"), Lookup::WrongMethod("POST")));
+    assert!(matches!(find(&Method::Delete, "/php/config"), Lookup::WrongMethod("GET, HEAD, POST")));
+}

@@ -1,0 +1,322 @@
+//! One client: what has been read of it, what is still to be written to it, and how long it may take.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::Instant;
+
+use crate::http::head::{self, Framing, Refusal};
+use crate::http::lane::Ticket;
+use crate::http::limits::{IDLE_TIME, LINGER_BYTES, LINGER_TIME, REQUEST_TIME, WRITE_TIME};
+
+/// A buffer larger than this is given back as soon as its request is done.
+const KEPT_BUFFER: usize = 4 * 1024;
+/// A growing buffer takes at least this much more at a time.
+const GROWTH: usize = 16 * 1024;
+
+/// What a connection waits for.
+#[derive(Clone, Debug)]
+pub enum Phase {
+    /// The rest of a request, or its first byte.
+    Reading,
+    /// The answer of a handler to the request that these are the bounds of.
+    Running(Framing, Option<Ticket>),
+    /// The client to read its answer.
+    Writing,
+    /// The client to close after a refusal; what it still sends is thrown away.
+    Lingering(usize),
+}
+
+/// What has become of the request that is being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Not all of it is there.
+    Incomplete,
+    /// It is whole: head and body are the first bytes of the buffer.
+    Complete(Framing),
+    /// The head is there and the client waits to be told to go on.
+    Continue,
+}
+
+/// What one attempt to read came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readout {
+    /// Bytes came, and there may be more.
+    More,
+    /// Everything that was there has been read.
+    Drained,
+    /// The client will send nothing more.
+    End,
+}
+
+/// One client connection.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    /// What it waits for.
+    pub phase: Phase,
+    /// When that takes too long.
+    pub deadline: Instant,
+    /// When bytes last moved.
+    pub moved_at: Instant,
+    /// Whether epoll knows of it.
+    pub registered: bool,
+    /// Whether epoll reports when it can be written to.
+    pub watches_output: bool,
+    /// Whether there may be something to read.
+    pub readable: bool,
+    received: Vec<u8>,
+    scanned: usize,
+    framing: Option<Framing>,
+    told_to_continue: bool,
+    ended: bool,
+    outgoing: Vec<u8>,
+    written: usize,
+    close_after: bool,
+    linger_after: bool,
+}
+
+impl Connection {
+    /// A connection that was just accepted.
+    pub fn new(stream: TcpStream, now: Instant) -> Self {
+        Self {
+            stream,
+            phase: Phase::Reading,
+            deadline: now + REQUEST_TIME,
+            moved_at: now,
+            registered: false,
+            watches_output: false,
+            readable: true,
+            received: Vec::new(),
+            scanned: 0,
+            framing: None,
+            told_to_continue: false,
+            ended: false,
+            outgoing: Vec::new(),
+            written: 0,
+            close_after: false,
+            linger_after: false,
+        }
+    }
+
+    /// The socket.
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// Bytes that are held of requests.
+    pub fn held(&self) -> usize {
+        self.received.capacity()
+    }
+
+    /// Whether a request has begun to arrive.
+    pub fn has_begun(&self) -> bool {
+        !self.received.is_empty()
+    }
+
+    /// Whether the client has said that it sends nothing more.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Reads once, into `scratch` first so that idle connections hold no buffer.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub fn read(&mut self, scratch: &mut [u8], now: Instant) -> io::Result<Readout> {
+        let room = match &self.framing {
+            None => scratch.len(),
+            // Never more than this request needs: what follows it is left to the kernel, which pushes back.
+            Some(framing) => {
+                let whole = usize::try_from(framing.body_length).unwrap_or(usize::MAX).saturating_add(framing.head_length);
+                whole.saturating_sub(self.received.len()).clamp(1, scratch.len())
+            }
+        };
+        let target = scratch.get_mut(..room).unwrap_or_default();
+        let count = match self.stream.read(target) {
+            Ok(0) => {
+                self.ended = true;
+                self.readable = false;
+                return Ok(Readout::End);
+            }
+            Ok(count) => count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.readable = false;
+                return Ok(Readout::Drained);
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(Readout::More),
+            Err(error) => return Err(error),
+        };
+        if !self.has_begun() {
+            self.deadline = now + REQUEST_TIME;
+        }
+        self.moved_at = now;
+        self.keep(scratch.get(..count).unwrap_or_default());
+        // A short read has emptied the socket; epoll reports the next byte as a new edge.
+        self.readable = count == room;
+        Ok(if self.readable { Readout::More } else { Readout::Drained })
+    }
+
+    /// Grows by steps that follow what has arrived, never what was announced.
+    fn keep(&mut self, bytes: &[u8]) {
+        let free = self.received.capacity().saturating_sub(self.received.len());
+        if free < bytes.len() && self.received.capacity() >= GROWTH {
+            self.received.reserve_exact(bytes.len().max(GROWTH.max(self.received.len() / 4)));
+        } else if free < bytes.len() {
+            self.received.reserve(bytes.len());
+        }
+        self.received.extend_from_slice(bytes);
+    }
+
+    /// Looks at what has arrived. `limit` gives the largest body that a request with this head may have.
+    ///
+    /// # Errors
+    /// The request is refused.
+    pub fn progress(&mut self, limit: impl FnOnce(&head::Head<'_>) -> usize) -> Result<Progress, Refusal> {
+        let framing = match self.framing {
+            Some(framing) => framing,
+            None => {
+                let empty = head::leading_empty_lines(&self.received);
+                if empty > 0 && self.scanned == 0 {
+                    self.received.drain(..empty);
+                }
+                let Some(length) = head::find_end(&self.received, self.scanned)? else {
+                    self.scanned = self.received.len();
+                    return Ok(Progress::Incomplete);
+                };
+                let (head, framing) = head::parse(self.received.get(..length).unwrap_or_default())?;
+                if framing.body_length > u64::try_from(limit(&head)).unwrap_or(u64::MAX) {
+                    return Err(Refusal::BodyTooLarge);
+                }
+                self.framing = Some(framing);
+                framing
+            }
+        };
+        let arrived = u64::try_from(self.received.len().saturating_sub(framing.head_length)).unwrap_or(u64::MAX);
+        if arrived >= framing.body_length {
+            return Ok(Progress::Complete(framing));
+        }
+        if framing.expects_continue && !self.told_to_continue {
+            self.told_to_continue = true;
+            return Ok(Progress::Continue);
+        }
+        Ok(Progress::Incomplete)
+    }
+
+    /// The bytes of head and body of the complete request.
+    pub fn request(&self, framing: Framing) -> (&[u8], &[u8]) {
+        let (head, rest) = self.received.split_at_checked(framing.head_length).unwrap_or_default();
+        let length = usize::try_from(framing.body_length).unwrap_or(usize::MAX);
+        (head, rest.get(..length).unwrap_or_default())
+    }
+
+    /// Forgets the complete request; pipelined bytes behind it stay.
+    pub fn finish_request(&mut self, framing: Framing) {
+        let length = usize::try_from(framing.body_length).unwrap_or(usize::MAX).saturating_add(framing.head_length);
+        self.received.drain(..length.min(self.received.len()));
+        if self.received.is_empty() && self.received.capacity() > KEPT_BUFFER {
+            self.received = Vec::new();
+        }
+        self.close_after |= !framing.keep_alive;
+        self.scanned = 0;
+        self.framing = None;
+        self.told_to_continue = false;
+    }
+
+    /// Whether the connection ends with the next answer.
+    pub fn closes(&self) -> bool {
+        self.close_after
+    }
+
+    /// Makes the next answer the last.
+    pub fn close_after_answer(&mut self) {
+        self.close_after = true;
+    }
+
+    /// Makes the next answer the last and gives the client time to read it, for requests that are not read to their end.
+    pub fn linger_after_answer(&mut self) {
+        self.close_after = true;
+        self.linger_after = true;
+        self.received = Vec::new();
+        self.framing = None;
+        self.scanned = 0;
+    }
+
+    /// Puts bytes in line for the client.
+    pub fn send(&mut self, bytes: Vec<u8>, now: Instant) {
+        if self.outgoing.is_empty() {
+            self.outgoing = bytes;
+        } else {
+            self.outgoing.extend_from_slice(&bytes);
+        }
+        self.phase = Phase::Writing;
+        self.deadline = now + WRITE_TIME;
+    }
+
+    /// Writes what can be written; true when all of it is.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub fn write(&mut self, now: Instant) -> io::Result<bool> {
+        while let Some(rest) = self.outgoing.get(self.written..).filter(|rest| !rest.is_empty()) {
+            match self.stream.write(rest) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    self.written = self.written.saturating_add(count);
+                    self.moved_at = now;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.outgoing = Vec::new();
+        self.written = 0;
+        Ok(true)
+    }
+
+    /// After the answer: back to reading, or into the linger, or (false) to the end.
+    pub fn after_answer(&mut self, now: Instant) -> bool {
+        if self.linger_after && !self.ended {
+            let _ = self.stream.shutdown(std::net::Shutdown::Write);
+            self.phase = Phase::Lingering(0);
+            self.deadline = now + LINGER_TIME;
+            return true;
+        }
+        if self.close_after {
+            return false;
+        }
+        self.phase = Phase::Reading;
+        self.deadline = now + if self.has_begun() { REQUEST_TIME } else { IDLE_TIME };
+        true
+    }
+
+    /// Throws away what a refused client still sends; true when there is no more to expect of it.
+    pub fn discard(&mut self, scratch: &mut [u8]) -> bool {
+        let Phase::Lingering(thrown_away) = &mut self.phase else { return false };
+        loop {
+            match self.stream.read(scratch) {
+                Ok(0) => return true,
+                Ok(count) => *thrown_away = thrown_away.saturating_add(count),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return true,
+            }
+            if *thrown_away > LINGER_BYTES {
+                return true;
+            }
+        }
+    }
+
+    /// How soon this connection is given up when there are too many, smallest first: those that are being refused,
+    /// idle ones, half-sent requests, slow readers. None: never, its request is being run.
+    pub fn dispensable(&self) -> Option<(u8, Instant)> {
+        let rank = match &self.phase {
+            Phase::Lingering(_) => 0,
+            Phase::Reading if !self.has_begun() => 1,
+            Phase::Reading => 2,
+            Phase::Writing => 3,
+            Phase::Running(..) => return None,
+        };
+        Some((rank, self.moved_at))
+    }
+}

@@ -1,0 +1,559 @@
+//! The front thread: one loop over the listener and every client socket, driven by readiness. It answers from memory,
+//! hands everything else to a lane, and never waits for anything but epoll.
+
+use std::io::{self, ErrorKind};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use log::warn;
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::fd::OwnedFd;
+use rustix::net::{SocketFlags, accept_with};
+
+use crate::clock::Clock;
+use crate::http::connection::{Connection, Phase, Progress, Readout};
+use crate::http::head::{self, Framing, Head, Refusal};
+use crate::http::lane::{Lane, Responder, Waker, Work, busy};
+use crate::http::limits::{ACCEPT_PAUSE, ALL_REQUESTS, LANE_TIME, Limits, STOP_TIME, TURN};
+use crate::http::response::Response;
+use crate::http::slab::{Key, Slab};
+
+/// epoll's word for the listener and for the waker: keys of connections never have all upper bits set.
+const LISTENER: u64 = u64::MAX;
+const WAKER: u64 = u64::MAX - 1;
+/// What one read can bring; all connections share it.
+const SCRATCH: usize = 64 * 1024;
+/// How many ready sockets are taken from the kernel at a time.
+const EVENTS: usize = 128;
+
+/// A whole request.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// Its head.
+    pub head: Head<'a>,
+    /// Its body, exactly as sent.
+    pub body: &'a [u8],
+}
+
+/// What is to be done about a request.
+pub enum Reaction {
+    /// Answer with this, from memory.
+    Answer(Response),
+    /// Run this in the lane for reads.
+    Read(Work),
+    /// Run this in the lane for writes.
+    Write(Work),
+    /// Somebody else answers when there is something to say.
+    Later(Box<dyn FnOnce(Responder)>),
+}
+
+/// Whoever decides what a request means. Called on the front thread, so it must not block.
+pub trait Service: Send {
+    /// The largest body that a request with this head may have, in bytes.
+    fn body_limit(&self, head: &Head<'_>) -> usize;
+
+    /// What is to be done about the request.
+    fn react(&mut self, request: &Request<'_>) -> Reaction;
+}
+
+/// What other threads tell the front.
+#[derive(Clone)]
+pub struct Control {
+    stop: Sender<()>,
+    waker: Waker,
+}
+
+impl Control {
+    /// Ends the front: no more connections, running requests get their answer within [`STOP_TIME`].
+    pub fn stop(&self) {
+        let _ = self.stop.try_send(());
+        self.waker.wake();
+    }
+}
+
+/// Where requests that take time go.
+#[derive(Clone)]
+pub struct Lanes {
+    /// For requests that change nothing.
+    pub reads: Lane,
+    /// For requests that change something.
+    pub writes: Lane,
+}
+
+/// The front thread's own memory.
+pub struct Front {
+    epoll: OwnedFd,
+    listener: Option<TcpListener>,
+    waker: Waker,
+    stopped: Receiver<()>,
+    answers: (Sender<(Key, Response)>, Receiver<(Key, Response)>),
+    clock: Arc<dyn Clock>,
+    service: Box<dyn Service>,
+    lanes: Lanes,
+    limits: Limits,
+    connections: Slab<Connection>,
+    /// Connections whose turn was over before their pipelined requests were.
+    unfinished: Vec<Key>,
+    held: usize,
+    scratch: Vec<u8>,
+    /// No connection's deadline is before this.
+    next_deadline: Option<Instant>,
+    /// The listener rests until then.
+    resume_accepting: Option<Instant>,
+    /// When the front ends, once it was told to.
+    ends_at: Option<Instant>,
+    warned_of_accept: bool,
+}
+
+impl Front {
+    /// A front over a listener that is bound already, and the handle to control it.
+    ///
+    /// # Errors
+    /// The process has no descriptor left.
+    pub fn new(
+        listener: TcpListener,
+        clock: Arc<dyn Clock>,
+        service: Box<dyn Service>,
+        lanes: Lanes,
+        limits: Limits,
+    ) -> io::Result<(Self, Control)> {
+        listener.set_nonblocking(true)?;
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        let waker = Waker::new()?;
+        epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
+        epoll::add(&epoll, waker.descriptor(), EventData::new_u64(WAKER), EventFlags::IN)?;
+        let (stop, stopped) = bounded(1);
+        let control = Control { stop, waker: waker.clone() };
+        let front = Self {
+            epoll,
+            listener: Some(listener),
+            waker,
+            stopped,
+            // Each connection has at most one request running, so this never fills up.
+            answers: bounded(limits.connections.saturating_add(1)),
+            clock,
+            service,
+            lanes,
+            limits,
+            connections: Slab::default(),
+            unfinished: Vec::new(),
+            held: 0,
+            scratch: vec![0; SCRATCH],
+            next_deadline: None,
+            resume_accepting: None,
+            ends_at: None,
+            warned_of_accept: false,
+        };
+        Ok((front, control))
+    }
+
+    /// Serves until it is told to stop.
+    ///
+    /// # Errors
+    /// epoll itself failed.
+    pub fn run(mut self) -> io::Result<()> {
+        let mut events = Vec::with_capacity(EVENTS);
+        loop {
+            let timeout = self.timeout(self.clock.monotonic());
+            events.clear();
+            match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref()) {
+                Err(rustix::io::Errno::INTR) => {}
+                result => _ = result?,
+            }
+            let now = self.clock.monotonic();
+            for event in events.drain(..) {
+                self.on_event(event, now);
+            }
+            for key in std::mem::take(&mut self.unfinished) {
+                self.drive(key, now);
+            }
+            self.on_time(now);
+            if self.has_ended(now) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// None is for ever: nothing is pending, nothing wakes the daemon.
+    fn timeout(&self, now: Instant) -> Option<Timespec> {
+        let pending = [self.next_deadline, self.resume_accepting, self.ends_at];
+        let next = if self.unfinished.is_empty() { pending.into_iter().flatten().min()? } else { now };
+        // One millisecond late rather than early: an early wake-up would find nothing to do and come again.
+        let wait = next.saturating_duration_since(now) + Duration::from_millis(u64::from(next > now));
+        Timespec::try_from(wait).ok()
+    }
+
+    fn on_event(&mut self, event: Event, now: Instant) {
+        let flags = event.flags;
+        match event.data.u64() {
+            LISTENER => self.accept(now),
+            WAKER => {
+                self.waker.clear();
+                self.deliver(now);
+                if self.stopped.try_recv().is_ok() {
+                    self.begin_to_stop(now);
+                }
+            }
+            bits => {
+                let key = Key::from_bits(bits);
+                let Some(connection) = self.connections.get_mut(key) else { return };
+                if flags.intersects(EventFlags::ERR | EventFlags::HUP) {
+                    return self.close(key);
+                }
+                connection.readable |= flags.intersects(EventFlags::IN | EventFlags::RDHUP);
+                self.drive(key, now);
+            }
+        }
+    }
+
+    // ------------------------------------------------------------------ accepting
+
+    fn accept(&mut self, now: Instant) {
+        for _ in 0..TURN {
+            let Some(listener) = &self.listener else { return };
+            match accept_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+                Ok(socket) => {
+                    self.warned_of_accept = false;
+                    self.admit(TcpStream::from(socket), now);
+                }
+                Err(error) => match io::Error::from(error).kind() {
+                    ErrorKind::WouldBlock => return,
+                    ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
+                    _ => return self.pause_accepting(error, now),
+                },
+            }
+        }
+    }
+
+    fn admit(&mut self, stream: TcpStream, now: Instant) {
+        if self.connections.len() >= self.limits.connections && !self.evict_one() {
+            // Every connection has a request running. Nothing can be closed, so the newcomer is told.
+            let _ = io::Write::write(&mut &stream, &busy().encode(true, false));
+            return;
+        }
+        let connection = Connection::new(stream, now);
+        self.note_deadline(connection.deadline);
+        let key = self.connections.insert(connection);
+        // Most clients have sent their request by now; what has not is what epoll is for.
+        self.drive(key, now);
+    }
+
+    /// Closes the connection that can best be spared.
+    fn evict_one(&mut self) -> bool {
+        let candidates = self.connections.iter().filter_map(|(key, connection)| Some((connection.dispensable()?, key)));
+        let Some((_, key)) = candidates.min() else { return false };
+        self.close(key);
+        true
+    }
+
+    /// No descriptor or no memory for a new connection: make room, say so once, and rest. The clients wait in the backlog.
+    fn pause_accepting(&mut self, error: rustix::io::Errno, now: Instant) {
+        if !self.warned_of_accept {
+            warn!("No new connection can be accepted at the moment: {}", io::Error::from(error));
+            self.warned_of_accept = true;
+        }
+        self.evict_one();
+        if let Some(listener) = &self.listener
+            && epoll::modify(&self.epoll, listener, EventData::new_u64(LISTENER), EventFlags::empty()).is_ok()
+        {
+            self.resume_accepting = Some(now + ACCEPT_PAUSE);
+        }
+    }
+
+    fn resume_accepting(&mut self) {
+        self.resume_accepting = None;
+        if let Some(listener) = &self.listener {
+            let _ = epoll::modify(&self.epoll, listener, EventData::new_u64(LISTENER), EventFlags::IN);
+        }
+    }
+
+    // ------------------------------------------------------------------ one connection
+
+    /// Does everything that can be done for one connection now.
+    fn drive(&mut self, key: Key, now: Instant) {
+        for _ in 0..TURN {
+            let Some(connection) = self.connections.get_mut(key) else { return };
+            let goes_on = match connection.phase {
+                Phase::Running(..) => return self.watch(key),
+                Phase::Writing => self.write(key, now),
+                Phase::Lingering(_) => {
+                    if connection.discard(&mut self.scratch) {
+                        return self.close(key);
+                    }
+                    return self.watch(key);
+                }
+                Phase::Reading => self.read(key, now),
+            };
+            if !goes_on {
+                return;
+            }
+        }
+        self.unfinished.push(key);
+    }
+
+    /// Takes the next request, if it is there; false when there is nothing more to do now.
+    fn read(&mut self, key: Key, now: Instant) -> bool {
+        let Some(connection) = self.connections.get_mut(key) else { return false };
+        let service = &self.service;
+        match connection.progress(|head| service.body_limit(head)) {
+            Ok(Progress::Complete(framing)) => {
+                self.react(key, framing, now);
+                return true;
+            }
+            Ok(Progress::Continue) => {
+                connection.send(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec(), now);
+                return true;
+            }
+            Ok(Progress::Incomplete) if connection.has_ended() => {
+                self.close(key);
+                return false;
+            }
+            Ok(Progress::Incomplete) if !connection.readable => {
+                self.watch(key);
+                return false;
+            }
+            Ok(Progress::Incomplete) => {}
+            Err(refusal) => {
+                self.refuse(key, refusal, now);
+                return true;
+            }
+        }
+        let held_before = connection.held();
+        let deadline_before = connection.deadline;
+        let read = connection.read(&mut self.scratch, now);
+        let (held, deadline) = (connection.held(), connection.deadline);
+        self.held = self.held.saturating_sub(held_before).saturating_add(held);
+        if deadline != deadline_before {
+            self.note_deadline(deadline);
+        }
+        match read {
+            Err(_) => {
+                self.close(key);
+                false
+            }
+            Ok(Readout::More | Readout::Drained | Readout::End) => {
+                self.bound_memory(key);
+                true
+            }
+        }
+    }
+
+    /// Keeps all requests together within bounds: the unfinished one that holds most goes, never the one that just got
+    /// bytes, unless it is the only one.
+    fn bound_memory(&mut self, newcomer: Key) {
+        while self.held > ALL_REQUESTS {
+            let unfinished = |(key, connection): (Key, &Connection)| {
+                matches!(connection.phase, Phase::Reading).then(|| (key, connection.held(), connection.moved_at))
+            };
+            let others = self.connections.iter().filter_map(unfinished).filter(|(key, held, _)| *key != newcomer && *held > 0);
+            let victim = others.max_by(|(_, held, moved), (_, other_held, other_moved)| {
+                held.cmp(other_held).then_with(|| other_moved.cmp(moved))
+            });
+            let Some((key, ..)) = victim else { return self.close(newcomer) };
+            self.close(key);
+        }
+    }
+
+    fn react(&mut self, key: Key, framing: Framing, now: Instant) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let (head, body) = connection.request(framing);
+        let reaction = match head::parse(head) {
+            // Parsed once before, when the head was complete; the bytes are the same.
+            Err(refusal) => return self.refuse(key, refusal, now),
+            Ok((head, _)) => {
+                let without_body = head.method == tiny_http::Method::Head;
+                (self.service.react(&Request { head, body }), without_body)
+            }
+        };
+        let ticket = match reaction {
+            (Reaction::Answer(response), without_body) => {
+                let held = connection.held();
+                connection.finish_request(framing);
+                self.held = self.held.saturating_sub(held).saturating_add(connection.held());
+                if self.ends_at.is_some() {
+                    connection.close_after_answer();
+                }
+                let close = connection.closes();
+                connection.send(response.encode(close, without_body), now);
+                return;
+            }
+            (Reaction::Read(work), _) => Some(self.lanes.reads.queue(work, self.responder(key))),
+            (Reaction::Write(work), _) => Some(self.lanes.writes.queue(work, self.responder(key))),
+            (Reaction::Later(hand_over), _) => {
+                hand_over(self.responder(key));
+                None
+            }
+        };
+        let deadline = now + LANE_TIME;
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.phase = Phase::Running(framing, ticket);
+            connection.deadline = deadline;
+        }
+        self.note_deadline(deadline);
+    }
+
+    fn responder(&self, key: Key) -> Responder {
+        Responder::new(key, self.answers.0.clone(), self.waker.clone())
+    }
+
+    fn refuse(&mut self, key: Key, refusal: Refusal, now: Instant) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let held = connection.held();
+        connection.linger_after_answer();
+        self.held = self.held.saturating_sub(held).saturating_add(connection.held());
+        connection.send(Response::refusal(refusal).encode(true, false), now);
+    }
+
+    /// Writes; false when the connection is closed or has to wait.
+    fn write(&mut self, key: Key, now: Instant) -> bool {
+        let Some(connection) = self.connections.get_mut(key) else { return false };
+        match connection.write(now) {
+            Err(_) => {
+                self.close(key);
+                false
+            }
+            Ok(false) => {
+                let deadline = connection.deadline;
+                self.note_deadline(deadline);
+                self.watch_output(key);
+                false
+            }
+            Ok(true) => {
+                if !connection.after_answer(now) {
+                    self.close(key);
+                    return false;
+                }
+                let deadline = connection.deadline;
+                self.note_deadline(deadline);
+                true
+            }
+        }
+    }
+
+    /// Lets epoll report what the client sends from now on. Edge-triggered: bytes that we do not want yet do not wake us
+    /// again and again.
+    fn watch(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.registered {
+            return;
+        }
+        let flags = EventFlags::IN | EventFlags::RDHUP | EventFlags::ET;
+        connection.registered = true;
+        if epoll::add(&self.epoll, connection.stream(), EventData::new_u64(key.bits()), flags).is_err() {
+            self.close(key);
+        }
+    }
+
+    fn watch_output(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.watches_output {
+            return;
+        }
+        connection.watches_output = true;
+        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        let data = EventData::new_u64(key.bits());
+        let result = if connection.registered {
+            epoll::modify(&self.epoll, connection.stream(), data, flags)
+        } else {
+            connection.registered = true;
+            epoll::add(&self.epoll, connection.stream(), data, flags)
+        };
+        if result.is_err() {
+            self.close(key);
+        }
+    }
+
+    /// Closing the socket takes it out of epoll as well.
+    fn close(&mut self, key: Key) {
+        if let Some(connection) = self.connections.remove(key) {
+            self.held = self.held.saturating_sub(connection.held());
+        }
+        if self.connections.is_empty() {
+            self.next_deadline = None;
+        }
+    }
+
+    // ------------------------------------------------------------------ answers from other threads
+
+    fn deliver(&mut self, now: Instant) {
+        while let Ok((key, response)) = self.answers.1.try_recv() {
+            self.answer(key, response, now);
+        }
+    }
+
+    /// Answers a request that was handed on. Its client may be gone.
+    fn answer(&mut self, key: Key, response: Response, now: Instant) {
+        let stopping = self.ends_at.is_some();
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let Phase::Running(framing, _) = connection.phase else { return };
+        let held = connection.held();
+        let without_body = connection.request(framing).0.starts_with(b"HEAD ");
+        connection.finish_request(framing);
+        self.held = self.held.saturating_sub(held).saturating_add(connection.held());
+        if stopping {
+            connection.close_after_answer();
+        }
+        let close = connection.closes();
+        connection.send(response.encode(close, without_body), now);
+        self.drive(key, now);
+    }
+
+    // ------------------------------------------------------------------ time
+
+    fn note_deadline(&mut self, deadline: Instant) {
+        self.next_deadline = Some(self.next_deadline.map_or(deadline, |next| next.min(deadline)));
+    }
+
+    fn on_time(&mut self, now: Instant) {
+        if self.resume_accepting.is_some_and(|at| at <= now) {
+            self.resume_accepting();
+        }
+        if self.next_deadline.is_none_or(|at| at > now) {
+            return;
+        }
+        let late: Vec<Key> =
+            self.connections.iter().filter(|(_, connection)| connection.deadline <= now).map(|(key, _)| key).collect();
+        for key in late {
+            self.on_late(key, now);
+        }
+        self.next_deadline = self.connections.iter().map(|(_, connection)| connection.deadline).min();
+    }
+
+    fn on_late(&mut self, key: Key, now: Instant) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        match &connection.phase {
+            Phase::Reading if connection.has_begun() => {
+                self.refuse(key, Refusal::TooSlow, now);
+                self.drive(key, now);
+            }
+            Phase::Reading | Phase::Writing | Phase::Lingering(_) => self.close(key),
+            Phase::Running(framing, Some(ticket)) if ticket.give_up() => {
+                let framing = *framing;
+                connection.phase = Phase::Running(framing, None);
+                self.answer(key, busy(), now);
+            }
+            // It is being run, and its handler has a time limit of its own.
+            Phase::Running(..) => connection.deadline = now + LANE_TIME,
+        }
+    }
+
+    // ------------------------------------------------------------------ the end
+
+    fn begin_to_stop(&mut self, now: Instant) {
+        self.ends_at = Some(now + STOP_TIME);
+        // Closed at once: the next client is refused by the kernel and not left waiting.
+        self.listener = None;
+        let waiting = |(key, connection): (Key, &Connection)| matches!(connection.phase, Phase::Reading).then_some(key);
+        let waiting: Vec<Key> = self.connections.iter().filter_map(waiting).collect();
+        for key in waiting {
+            self.close(key);
+        }
+    }
+
+    fn has_ended(&self, now: Instant) -> bool {
+        self.ends_at.is_some_and(|at| now >= at || self.connections.is_empty())
+    }
+}

@@ -1,0 +1,14 @@
+//! HTTP in front of hostile neighbours: every socket belongs to one front thread that never blocks, and everything a
+//! client can make us hold is bounded before a handler runs.
+//!
+//! [`head`] is pure and fuzzed; [`connection`] is one client's state, [`front`] the loop that drives all of them,
+//! [`lane`] the threads that run what may take time, [`response`] what goes back. This room knows nothing of licenses
+//! or routes: whoever answers is a [`front::Service`].
+
+pub mod connection;
+pub mod front;
+pub mod head;
+pub mod lane;
+pub mod limits;
+pub mod response;
+pub mod slab;

@@ -1,0 +1,102 @@
+//! A table of values under small keys that are never mistaken for one another: a key of a value that is gone finds
+//! nothing, even when its place has been taken again. epoll hands such keys back to us.
+
+/// The key of one value, as the 64 bits that epoll carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key(u64);
+
+impl Key {
+    /// The bits.
+    pub fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// The key of these bits.
+    pub fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    fn new(place: usize, generation: u32) -> Self {
+        Self(u64::from(generation) << 32 | u64::try_from(place).unwrap_or(0) & 0xffff_ffff)
+    }
+
+    fn place(self) -> usize {
+        usize::try_from(self.0 & 0xffff_ffff).unwrap_or(usize::MAX)
+    }
+}
+
+/// The table.
+#[derive(Debug)]
+pub struct Slab<T> {
+    places: Vec<(u32, Option<T>)>,
+    free: Vec<usize>,
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Self { places: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<T> Slab<T> {
+    /// Takes a value in.
+    pub fn insert(&mut self, value: T) -> Key {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.places.push((0, None));
+            self.places.len().saturating_sub(1)
+        });
+        let Some((generation, slot)) = self.places.get_mut(place) else { return Key::new(place, 0) };
+        *slot = Some(value);
+        Key::new(place, *generation)
+    }
+
+    /// The value under `key`.
+    pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        let (generation, slot) = self.places.get_mut(key.place())?;
+        if Key::new(key.place(), *generation) == key { slot.as_mut() } else { None }
+    }
+
+    /// Lets a value go; its key never finds anything again.
+    pub fn remove(&mut self, key: Key) -> Option<T> {
+        self.get_mut(key)?;
+        let (generation, slot) = self.places.get_mut(key.place())?;
+        *generation = generation.wrapping_add(1);
+        self.free.push(key.place());
+        slot.take()
+    }
+
+    /// How many values there are.
+    pub fn len(&self) -> usize {
+        self.places.len().saturating_sub(self.free.len())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All values with their keys.
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+        self.places.iter().enumerate().filter_map(|(place, (generation, slot))| {
+            slot.as_ref().map(|value| (Key::new(place, *generation), value))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_a_value_that_is_gone_finds_nothing() {
+        let mut slab = Slab::default();
+        let first = slab.insert('a');
+        assert_eq!(slab.remove(first), Some('a'));
+        let second = slab.insert('b');
+        assert_eq!((slab.get_mut(first), slab.remove(first)), (None, None));
+        assert_eq!(slab.get_mut(second), Some(&mut 'b'));
+        assert_eq!(slab.iter().collect::<Vec<_>>(), [(second, &'b')]);
+        assert_eq!(slab.len(), 1);
+        assert!(slab.get_mut(Key::from_bits(u64::MAX)).is_none());
+    }
+}

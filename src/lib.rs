@@ -1,0 +1,19 @@
+//! The Opterius Agent: a synchronous daemon that keeps the license standing of a hosting server, answers its Panel, and
+//! lets write operations through only while the license is good.
+//!
+//! The rooms, and which way they look (ARCHITECTURE.md has the map):
+//!
+//! * [`license`] — the pure core (model, standing, outcome, cache, signature), then the client and the verifier thread
+//! * [`http`] — the front thread: sockets, limits, request heads, responses
+//! * [`api`] — the route table, signatures, the gate, the handlers
+//! * [`operations`] — what is done to the host
+//! * [`agent`] — configuration, command line, logging, signals, and the wiring of all of the above
+//! * [`clock`] and [`secret`] — two small things that every room may use
+
+pub mod agent;
+pub mod api;
+pub mod clock;
+pub mod http;
+pub mod license;
+pub mod operations;
+pub mod secret;

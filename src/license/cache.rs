@@ -1,0 +1,279 @@
+//! The cache file: what the Panel reads when the license server does not answer it, and what the Agent remembers across
+//! restarts.
+//!
+//! One flat JSON object whose top level mirrors the standing in the words of a license answer (the Panel takes it
+//! verbatim), with our record under `agent` and, as the last member, a MAC over every byte before it. The MAC key is
+//! derived from the license key and the identity of the host, so a file that was edited, cut off, or copied from another
+//! server or another key is no cache. It never contains the license key. The format is pure; [`load`] and [`store`] are
+//! the only lines that touch the disk.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ring::hmac;
+use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::license::address::Discovered;
+use crate::license::identity::{hex, unhex};
+use crate::license::model::{Billing, Denial, Grant, Record, Terms, Verdict};
+use crate::license::outcome::{self, Answer, Outcome, Question};
+
+/// The largest file that is read, in bytes: an answer of 64 KiB in Base64 and the record around it.
+const MAX_FILE: u64 = 256 * 1024;
+
+/// The version of the `agent` member. A file of another version is no cache.
+const SCHEMA: u32 = 1;
+
+const MAC_CONTEXT: &[u8] = b"opterius-license-cache/v1";
+const MAC_HEAD: &str = ",\n  \"mac\": \"";
+const MAC_TAIL: &str = "\"\n}\n";
+const MAC_DIGITS: usize = 64;
+
+/// The part that the Panel reads, in the names of a license answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct View {
+    /// Whether the license is good now.
+    pub valid: bool,
+    /// Why not; null when it is.
+    pub reason: Option<String>,
+    /// The same as a sentence.
+    pub message: String,
+    /// The plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+    /// Accounts allowed; 0 is unlimited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_accounts: Option<u64>,
+    /// The older name of the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_domains: Option<u64>,
+    /// Servers allowed; 0 is unlimited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_servers: Option<u64>,
+    /// When the license ends; null is never.
+    pub expires_at: Option<Timestamp>,
+    /// What the Panel's banners need.
+    #[serde(flatten)]
+    pub billing: Billing,
+}
+
+impl View {
+    /// The view of these terms.
+    pub fn new(valid: bool, reason: Option<String>, message: String, terms: Terms) -> Self {
+        Self {
+            valid,
+            reason,
+            message,
+            plan: terms.plan,
+            max_accounts: terms.max_accounts,
+            max_domains: terms.max_domains.or(terms.max_accounts),
+            max_servers: terms.max_servers,
+            expires_at: terms.expires_at,
+            billing: terms.billing,
+        }
+    }
+}
+
+/// What the Agent keeps for itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cached {
+    /// The record.
+    pub record: Record,
+    /// The answer that gave the verdict, exactly as it came; none when it must not be stored.
+    pub answer: Option<Answer>,
+    /// The public address that was asked for last.
+    pub address: Option<Discovered>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Document {
+    #[serde(flatten)]
+    view: View,
+    agent: Agent,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Agent {
+    schema: u32,
+    record: Record,
+    answer: Option<StoredAnswer>,
+    address: Option<Discovered>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredAnswer {
+    status: u16,
+    body: String,
+    signature: String,
+}
+
+/// The bytes of the file.
+///
+/// # Errors
+/// Serialization cannot fail for these types; should it, the sentence says so.
+pub fn encode(view: &View, cached: &Cached, question: &Question<'_>) -> Result<Vec<u8>, String> {
+    let answer = cached.answer.as_ref().map(|answer| StoredAnswer {
+        status: answer.status,
+        body: STANDARD.encode(&answer.body),
+        signature: answer.signature.clone(),
+    });
+    let agent = Agent { schema: SCHEMA, record: cached.record.clone(), answer, address: cached.address };
+    let mut text = serde_json::to_string_pretty(&Document { view: view.clone(), agent }).map_err(|e| e.to_string())?;
+    // The object stays open for its last member.
+    text.truncate(text.strip_suffix("\n}").map_or(text.len(), str::len));
+    let mac = hex(hmac::sign(&mac_key(question), text.as_bytes()).as_ref());
+    text.push_str(MAC_HEAD);
+    text.push_str(&mac);
+    text.push_str(MAC_TAIL);
+    Ok(text.into_bytes())
+}
+
+/// What the file says, if it is ours in every byte.
+///
+/// Where the Agent knows a public key, the verdict is taken from the stored signed answer and not from the record: the
+/// MAC keeps other users out, the signature keeps out whoever knows the license key.
+///
+/// # Errors
+/// A sentence that says why the file does not count.
+pub fn decode(bytes: &[u8], question: &Question<'_>) -> Result<Cached, String> {
+    if bytes.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    let document = authenticate(bytes, question).ok_or_else(|| why_not_ours(bytes, question))?;
+    let Agent { schema, record, answer, address } = document.agent;
+    if schema != SCHEMA {
+        return Err(format!("it has schema {schema}, this Agent reads schema {SCHEMA}"));
+    }
+    if record.key_sha256 != question.key_sha256 || record.server_id != question.server_id {
+        return Err(why_not_ours(bytes, question));
+    }
+    let answer = answer.map(restore).transpose()?;
+    let record = if question.trusted.is_empty() { record } else { confirm(record, answer.as_ref(), question)? };
+    Ok(Cached { record, answer, address })
+}
+
+/// The document, if its MAC is right.
+fn authenticate(bytes: &[u8], question: &Question<'_>) -> Option<Document> {
+    let rest = bytes.strip_suffix(MAC_TAIL.as_bytes())?;
+    let (rest, digits) = rest.split_at_checked(rest.len().checked_sub(MAC_DIGITS)?)?;
+    let covered = rest.strip_suffix(MAC_HEAD.as_bytes())?;
+    hmac::verify(&mac_key(question), covered, &unhex(digits)?).ok()?;
+    serde_json::from_slice(bytes).ok()
+}
+
+fn mac_key(question: &Question<'_>) -> hmac::Key {
+    let license_key = hmac::Key::new(hmac::HMAC_SHA256, question.key.expose().as_bytes());
+    let derived = hmac::sign(&license_key, &[MAC_CONTEXT, question.server_id.as_bytes()].concat());
+    hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())
+}
+
+/// The most helpful of the possible reasons, for a file that failed the MAC.
+fn why_not_ours(bytes: &[u8], question: &Question<'_>) -> String {
+    let Ok(document) = serde_json::from_slice::<Document>(bytes) else {
+        return "it is cut off, edited, or was not written by this Agent".to_owned();
+    };
+    if document.agent.record.key_sha256 != question.key_sha256 {
+        "it belongs to another license key".to_owned()
+    } else if document.agent.record.server_id != question.server_id {
+        "it comes from another server".to_owned()
+    } else {
+        "it was edited (its MAC is wrong)".to_owned()
+    }
+}
+
+fn restore(stored: StoredAnswer) -> Result<Answer, String> {
+    let body = STANDARD.decode(&stored.body).map_err(|_| "its stored answer is not Base64".to_owned())?;
+    Ok(Answer { status: stored.status, body, signature: stored.signature, ..Answer::default() })
+}
+
+/// The record as the signed answer gives it.
+///
+/// # Errors
+/// A sentence that says why the answer does not bear the record out.
+pub fn confirm(record: Record, answer: Option<&Answer>, question: &Question<'_>) -> Result<Record, String> {
+    let answer = answer.ok_or("it holds no signed answer of the license server")?;
+    let reading = outcome::read(answer, question);
+    let at = reading.issued_at.unwrap_or_else(|| record.verdict.at());
+    let verdict = match (reading.outcome, record.verdict) {
+        (Outcome::Granted { terms, message }, Verdict::Granted(_)) => Verdict::Granted(Grant { terms, message, at }),
+        (Outcome::Denied { reason, message, terms }, Verdict::Denied(Denial { previous, .. })) => {
+            Verdict::Denied(Denial { reason, message, terms, at, previous })
+        }
+        (Outcome::Inconclusive(failure), _) => return Err(format!("{failure}")),
+        _ => return Err("its record contradicts the signed answer".to_owned()),
+    };
+    Ok(Record { verdict, ..record })
+}
+
+/// Reads the file; `None` when there is none.
+///
+/// Never follows a link, never waits for a FIFO, never reads more than a cache can hold.
+///
+/// # Errors
+/// A sentence that says what is in the way.
+pub fn load(path: &Path) -> Result<Option<Vec<u8>>, String> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+            return Err("it is a symbolic link".to_owned());
+        }
+        Err(error) => return Err(error.to_string()),
+    };
+    let metadata = file.metadata().map_err(|error| error.to_string())?;
+    if !metadata.is_file() {
+        return Err("it is not a regular file".to_owned());
+    }
+    if metadata.len() > MAX_FILE {
+        return Err(format!("it is larger than {} KiB", MAX_FILE / 1024));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    Ok(Some(bytes))
+}
+
+/// Replaces the file: whoever reads it, at any moment and after any crash, sees the old one or the new one, whole.
+///
+/// # Errors
+/// What the operating system said; the old file is then as it was.
+pub fn store(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let temporary = temporary_path(path);
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let replaced = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    if replaced.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    replaced?;
+    File::open(directory)?.sync_all()
+}
+
+/// One fixed name: what a killed daemon left is replaced by the next write and never piles up.
+fn temporary_path(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    path.with_file_name(name)
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?;
+    // The Panel runs as another user and fails on a file that it cannot read: the umask must not decide.
+    file.set_permissions(Permissions::from_mode(0o644))?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+#[path = "cache_tests.rs"]
+mod tests;

@@ -1,0 +1,301 @@
+//! The conversation with the license server: one HTTPS request, bounded in time and size, never redirected.
+
+use std::fs;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::CertificateDer;
+use serde::Serialize;
+use ureq::Agent;
+use ureq::config::{Config, IpFamily};
+use ureq::http::{HeaderMap, Uri};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
+
+use crate::clock::Timestamp;
+use crate::license::address::{self, Family};
+use crate::license::outcome::{Answer, Failure, FailureClass, MAX_BODY};
+use crate::license::signature;
+use crate::secret::Secret;
+
+/// The whole conversation: name resolution, connection, TLS, request, answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The same for asking which address we are seen as.
+const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(3);
+/// The longest text that can be an IP address.
+const MAX_ADDRESS: u64 = 64;
+
+/// What the license part needs to know of the configuration.
+#[derive(Clone)]
+pub struct Settings {
+    /// The license key.
+    pub key: Option<Secret>,
+    /// Where to ask.
+    pub server: ServerUrl,
+    /// Certificates that are trusted besides Mozilla's roots.
+    pub authorities: Vec<CertificateDer<'static>>,
+    /// Keys whose signature makes an answer count.
+    pub trusted: signature::TrustedKeys,
+    /// The proxy to use, as a URL.
+    pub proxy: Option<String>,
+    /// The public address to report; none is found out.
+    pub server_ip: Option<IpAddr>,
+    /// Who tells which address we are seen as.
+    pub ip_discovery_url: Option<String>,
+    /// The cache file.
+    pub cache: PathBuf,
+}
+
+/// The base URL of a license server: HTTPS, or plain HTTP to this very machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerUrl {
+    base: String,
+    host: String,
+    loopback: bool,
+    plain: bool,
+}
+
+impl ServerUrl {
+    /// Reads `https://host[:port][/path]`; `http://` only to a loopback address or `localhost`.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the URL.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let base = text.trim_end_matches('/');
+        let uri: Uri = base.parse().map_err(|_| "is not a URL such as https://license.example.com")?;
+        let authority = uri.authority().ok_or("is not a URL such as https://license.example.com")?;
+        if authority.as_str().contains('@') {
+            return Err("must not contain a user name or password");
+        }
+        if uri.query().is_some() || text.contains('#') {
+            return Err("must not contain a query or a fragment");
+        }
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        if host.is_empty() {
+            return Err("has no host name");
+        }
+        let loopback = host.eq_ignore_ascii_case("localhost")
+            || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        match uri.scheme_str() {
+            Some("https") => Ok(Self { base: base.to_owned(), host, loopback, plain: false }),
+            Some("http") if loopback => Ok(Self { base: base.to_owned(), host, loopback, plain: true }),
+            Some("http") => Err("must begin with https:// (http:// is for a license server on this machine only)"),
+            _ => Err("must begin with https://"),
+        }
+    }
+
+    /// The URL of the verification.
+    pub fn verification(&self) -> String {
+        format!("{}/api/license/verify", self.base)
+    }
+
+    /// The base, as configured.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+}
+
+/// The body of the request.
+#[derive(Serialize)]
+pub struct Inquiry<'a> {
+    /// The license key.
+    pub key: &'a str,
+    /// The public address of this host, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_ip: Option<IpAddr>,
+    /// The version of this program.
+    pub agent_version: &'a str,
+    /// Kernel name and release.
+    pub os: &'a str,
+    /// The host name.
+    pub hostname: &'a str,
+    /// The identity of this host.
+    pub server_id: &'a str,
+    /// A random text that a signed answer repeats.
+    pub nonce: &'a str,
+}
+
+/// Whoever answers verifications: the license server, or a test.
+pub trait LicenseServer: Send {
+    /// Sends the inquiry and returns the answer as it came.
+    ///
+    /// # Errors
+    /// Why there was none.
+    fn ask(&mut self, settings: &Settings, inquiry: &Inquiry<'_>) -> Result<Answer, Failure>;
+
+    /// Asks which public address this host is seen as.
+    fn discover(&mut self, settings: &Settings) -> Option<IpAddr>;
+}
+
+/// The license server over the network.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Network;
+
+impl LicenseServer for Network {
+    fn ask(&mut self, settings: &Settings, inquiry: &Inquiry<'_>) -> Result<Answer, Failure> {
+        let body = serde_json::to_vec(inquiry).map_err(|error| network(error.to_string()))?;
+        let agent = agent(settings, &settings.server, TIMEOUT).map_err(network)?;
+        let explain = |error| explain(error, &settings.server.host);
+        let mut response = agent
+            .post(settings.server.verification())
+            .header("Content-Type", "application/json")
+            .send(&body[..])
+            .map_err(explain)?;
+        let limit = u64::try_from(MAX_BODY).unwrap_or(u64::MAX).saturating_add(1);
+        let body = response.body_mut().with_config().limit(limit).read_to_vec();
+        let body = match body {
+            // One byte more than an answer may have: whoever judges the answer says so.
+            Err(ureq::Error::BodyExceedsLimit(_)) => vec![b' '; MAX_BODY.saturating_add(1)],
+            body => body.map_err(explain)?,
+        };
+        Ok(answer(response.status().as_u16(), response.headers(), body))
+    }
+
+    fn discover(&mut self, settings: &Settings) -> Option<IpAddr> {
+        let url = settings.ip_discovery_url.as_deref().filter(|_| !settings.server.loopback)?;
+        let target = ServerUrl::parse(url).ok()?;
+        let agent = agent(settings, &target, DISCOVERY_TIMEOUT).ok()?;
+        let mut response = agent.get(url).call().ok()?;
+        if response.status().as_u16() != 200 {
+            return None;
+        }
+        let text = response.body_mut().with_config().limit(MAX_ADDRESS).read_to_string().ok()?;
+        text.trim().parse().ok().filter(|address| address::is_public(*address))
+    }
+}
+
+/// A client for one conversation with `target`. It is made anew for each: checks are hours apart, and nothing of one
+/// stays in memory.
+fn agent(settings: &Settings, target: &ServerUrl, timeout: Duration) -> Result<Agent, String> {
+    let roots = TLS_SERVER_ROOT_CERTS.iter().chain(&settings.authorities);
+    let roots: Vec<Certificate<'static>> = roots.map(|root| Certificate::from_der(root).to_owned()).collect();
+    let tls = TlsConfig::builder()
+        .root_certs(RootCerts::Specific(Arc::new(roots)))
+        .unversioned_rustls_crypto_provider(Arc::new(default_provider()))
+        .build();
+    let config = Config::builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .max_idle_connections(0)
+        .timeout_global(Some(timeout))
+        .ip_family(ip_family(target))
+        .proxy(proxy(settings, target)?)
+        .user_agent(concat!("opterius-agent/", env!("CARGO_PKG_VERSION")))
+        .accept("application/json")
+        .tls_config(tls)
+        .build();
+    Ok(config.into())
+}
+
+/// IPv4 wherever it has a default route (`address` says why); no preference towards this very machine.
+fn ip_family(target: &ServerUrl) -> IpFamily {
+    if target.loopback || target.host.parse::<IpAddr>().is_ok() {
+        return IpFamily::Any;
+    }
+    match default_route() {
+        Family::V4 => IpFamily::Ipv4Only,
+        Family::V6 => IpFamily::Ipv6Only,
+        Family::Unrouted => IpFamily::Any,
+    }
+}
+
+/// The family of this host's default route.
+pub fn default_route() -> Family {
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    address::family(&read("/proc/net/route"), &read("/proc/net/ipv6_route"))
+}
+
+/// The configured proxy; else the environment's, but not towards this very machine. Plain HTTP never leaves it.
+fn proxy(settings: &Settings, target: &ServerUrl) -> Result<Option<ureq::Proxy>, String> {
+    match &settings.proxy {
+        _ if target.plain => Ok(None),
+        Some(url) => ureq::Proxy::new(url).map(Some).map_err(|error| format!("the proxy cannot be used: {error}")),
+        None if target.loopback => Ok(None),
+        None => Ok(ureq::Proxy::try_from_env()),
+    }
+}
+
+fn answer(status: u16, headers: &HeaderMap, body: Vec<u8>) -> Answer {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let date = text("date").and_then(Timestamp::parse_http_date);
+    let retry_after = text("retry-after").and_then(|value| retry_after(value, date));
+    let signatures = headers.get_all(signature::HEADER).iter().filter_map(|value| value.to_str().ok());
+    Answer { status, date, retry_after, signature: signatures.collect::<Vec<_>>().join(", "), body }
+}
+
+/// RFC 9110 §10.2.3: seconds, or a date, which we count from the answer's own `Date`.
+fn retry_after(value: &str, date: Option<Timestamp>) -> Option<Duration> {
+    if let Ok(seconds) = value.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    Some(Timestamp::parse_http_date(value)?.since(date?))
+}
+
+fn network(cause: impl Into<String>) -> Failure {
+    Failure::new(FailureClass::Network, cause)
+}
+
+/// The cause in words that tell an operator where to look.
+fn explain(error: ureq::Error, host: &str) -> Failure {
+    use std::io::ErrorKind;
+    use ureq::Timeout;
+    match error {
+        ureq::Error::HostNotFound => network(format!("the name {host} has no address of the family in use")),
+        ureq::Error::Timeout(Timeout::Resolve) => network(format!("the name {host} could not be resolved in time")),
+        ureq::Error::Timeout(_) => network(format!("{host} did not answer within {} s", TIMEOUT.as_secs())),
+        ureq::Error::Rustls(error) => network(format!("TLS with {host} failed: {error}")),
+        ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData => {
+            network(format!("TLS with {host} failed: {error}"))
+        }
+        ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
+            network(format!("{host} closed the connection before it had answered"))
+        }
+        ureq::Error::Io(error) => network(format!("{host}: {error}")),
+        ureq::Error::Protocol(error) => {
+            Failure::new(FailureClass::Malformed, format!("{host} answered something that is not HTTP: {error}"))
+        }
+        error => network(format!("{host}: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_license_server_is_asked_over_https_or_on_this_machine() {
+        let good = [
+            ("https://opterius.com", "https://opterius.com/api/license/verify"),
+            ("https://opterius.com/", "https://opterius.com/api/license/verify"),
+            ("https://example.com:8443/base", "https://example.com:8443/base/api/license/verify"),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080/api/license/verify"),
+            ("http://[::1]:8080", "http://[::1]:8080/api/license/verify"),
+            ("http://localhost:8080", "http://localhost:8080/api/license/verify"),
+        ];
+        for (text, expected) in good {
+            assert_eq!(ServerUrl::parse(text).unwrap().verification(), expected);
+        }
+        let bad = [
+            "http://opterius.com", "http://localhost.example.com", "ftp://opterius.com", "opterius.com", "", "https://",
+            "https://user:word@opterius.com", "https://opterius.com/?a=b", "https://opterius.com/#a", "http://10.0.0.1",
+        ];
+        for text in bad {
+            assert!(ServerUrl::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let date = Timestamp::parse_http_date("Sun, 01 Mar 2026 00:00:00 GMT");
+        assert_eq!(retry_after("120", None), Some(Duration::from_secs(120)));
+        assert_eq!(retry_after("Sun, 01 Mar 2026 00:02:00 GMT", date), Some(Duration::from_secs(120)));
+        assert_eq!(retry_after("Sat, 28 Feb 2026 00:00:00 GMT", date), Some(Duration::ZERO));
+        for (value, date) in [("Sun, 01 Mar 2026 00:02:00 GMT", None), ("-1", date), ("soon", date), ("1e3", date)] {
+            assert_eq!(retry_after(value, date), None, "{value}");
+        }
+    }
+}

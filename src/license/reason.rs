@@ -1,0 +1,139 @@
+//! The one table of reasons: what each means and what an operator does about it. The status, the gate, the log, the
+//! README and the Panel view all take their words from here.
+
+/// What a person is told about one reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The reason as it stands in the status and in the license server's answer.
+    pub reason: &'static str,
+    /// What it means, for when the server gave no sentence of its own.
+    pub sentence: &'static str,
+    /// What to do.
+    pub help: &'static str,
+}
+
+/// The license has passed its expiry.
+pub const EXPIRED: &str = "expired";
+/// The license server could not be asked for longer than the grace period, or never.
+pub const UNREACHABLE: &str = "unreachable";
+/// agent.conf has no license key.
+pub const NO_KEY: &str = "no_key";
+/// The server denied without a reason that could be recognized.
+pub const INVALID: &str = "invalid";
+
+/// Every reason that is known by name. Others are passed through and explained as [`INVALID`] is.
+pub const EXPLANATIONS: [Explanation; 11] = [
+    Explanation {
+        reason: EXPIRED,
+        sentence: "The license has expired.",
+        help: "Renew the license in the license dashboard, then run: opterius-agent reverify",
+    },
+    Explanation {
+        reason: "suspended",
+        sentence: "The license is suspended.",
+        help: "Resolve the suspension with the license vendor (often an open invoice), then run: opterius-agent reverify",
+    },
+    Explanation {
+        reason: "cancelled",
+        sentence: "The license has been cancelled.",
+        help: "Buy or reactivate a license, put its key into /etc/opterius/agent.conf as license_key=…, then run: systemctl reload opterius-agent",
+    },
+    Explanation {
+        reason: "invalid_key",
+        sentence: "The license key is not known to the license server.",
+        help: "Compare license_key in /etc/opterius/agent.conf with the key in the license dashboard, correct it, then run: systemctl reload opterius-agent",
+    },
+    Explanation {
+        reason: "server_limit_reached",
+        sentence: "The license is already activated on all servers that it allows.",
+        help: "In the license dashboard, revoke a server that is no longer used or upgrade the plan, then run: opterius-agent reverify",
+    },
+    Explanation {
+        reason: "server_ip_mismatch",
+        sentence: "The license is bound to another IP address.",
+        help: "In the license dashboard, move the license to this server's IP address, then run: opterius-agent reverify",
+    },
+    Explanation {
+        reason: "not_found",
+        sentence: "The license server does not find this license.",
+        help: "Compare license_key in /etc/opterius/agent.conf with the key in the license dashboard, correct it, then run: systemctl reload opterius-agent",
+    },
+    Explanation {
+        reason: "verification_failed",
+        sentence: "The license server could not verify this license.",
+        help: "Run: opterius-agent reverify. If it stays so, ask the license vendor what is wrong with the license",
+    },
+    Explanation {
+        reason: UNREACHABLE,
+        sentence: "The license server could not be reached, and no verified license is cached.",
+        help: "Check that this server reaches the license server over HTTPS (curl -sS https://opterius.com/api/license/verify), open outgoing TCP port 443 in its firewall (ufw allow out 443/tcp), then run: opterius-agent reverify",
+    },
+    Explanation {
+        reason: NO_KEY,
+        sentence: "No license key is configured.",
+        help: "Put license_key=… into /etc/opterius/agent.conf, then run: systemctl reload opterius-agent",
+    },
+    Explanation {
+        reason: INVALID,
+        sentence: "The license server refused this license.",
+        help: "Look the license up in the license dashboard, then run: opterius-agent reverify",
+    },
+];
+
+/// What to tell about `reason`; an unknown one is explained as [`INVALID`].
+pub fn explain(reason: &str) -> Explanation {
+    let known = |name: &str| EXPLANATIONS.iter().find(|explanation| explanation.reason == name).copied();
+    known(reason).or_else(|| known(INVALID)).unwrap_or(Explanation { reason: INVALID, sentence: "", help: "" })
+}
+
+/// The reason that a denial without one most likely has, by the words of its message.
+pub fn derive(message: &str) -> &'static str {
+    /// A word of a message and the reason it speaks for, most telling first.
+    const WORDS: [(&str, &str); 9] = [
+        ("already activated", "server_limit_reached"),
+        ("allowed servers", "server_limit_reached"),
+        ("expired", EXPIRED),
+        ("suspended", "suspended"),
+        ("cancelled", "cancelled"),
+        ("canceled", "cancelled"),
+        ("invalid key", "invalid_key"),
+        ("invalid license key", "invalid_key"),
+        ("not found", "not_found"),
+    ];
+    let message = message.to_lowercase();
+    WORDS.iter().find(|(word, _)| message.contains(word)).map_or(INVALID, |(_, reason)| reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_there_once_and_complete() {
+        for (index, explanation) in EXPLANATIONS.iter().enumerate() {
+            assert!(explanation.sentence.ends_with('.'), "{explanation:?}");
+            assert!(!explanation.help.is_empty(), "{explanation:?}");
+            assert_eq!(EXPLANATIONS.iter().position(|other| other.reason == explanation.reason), Some(index));
+            assert_eq!(explain(explanation.reason), *explanation);
+        }
+        assert_eq!(explain("a_reason_of_tomorrow").reason, INVALID);
+    }
+
+    #[test]
+    fn a_missing_reason_is_derived_from_the_message() {
+        let table = [
+            ("License is already activated on 1 of 1 allowed servers.", "server_limit_reached"),
+            ("Your license has EXPIRED", "expired"),
+            ("Account suspended.", "suspended"),
+            ("Subscription canceled", "cancelled"),
+            ("The subscription was cancelled", "cancelled"),
+            ("Invalid license key", "invalid_key"),
+            ("License not found.", "not_found"),
+            ("No.", "invalid"),
+            ("", "invalid"),
+        ];
+        for (message, expected) in table {
+            assert_eq!(derive(message), expected, "{message}");
+        }
+    }
+}

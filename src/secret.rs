@@ -1,0 +1,70 @@
+//! Values that must never be seen: the Panel's shared secret and the license key.
+
+use zeroize::Zeroize;
+
+/// A secret text: it has no `Debug`, no `Display`, and is wiped from memory when dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes the text over.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself, for hashing and for the one request that carries it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// How many characters it has.
+    pub fn length(&self) -> usize {
+        self.0.chars().count()
+    }
+
+    /// The first and last 4 characters, the most that a person is ever shown; nothing of a text under 16 characters.
+    pub fn masked(&self) -> String {
+        let characters: Vec<char> = self.0.chars().collect();
+        match (characters.first_chunk::<4>(), characters.last_chunk::<4>()) {
+            (Some(first), Some(last)) if characters.len() >= 16 => {
+                format!("{}…{}", String::from_iter(first), String::from_iter(last))
+            }
+            _ => "…".to_owned(),
+        }
+    }
+
+    /// `text` with every occurrence of this secret masked: an answer that echoes the key must not carry it into a log.
+    pub fn redact(&self, text: &str) -> String {
+        if self.0.is_empty() { text.to_owned() } else { text.replace(&self.0, &self.masked()) }
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_shows_four_characters_at_each_end_at_most() {
+        let table = [
+            ("AAAABBBB-CCCCDDDD", "AAAA…DDDD"),
+            ("AAAABBBBCCCCDDDD", "AAAA…DDDD"),
+            ("AAAABBBBCCCCDDD", "…"),
+            ("", "…"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(Secret::new(text.to_owned()).masked(), expected);
+        }
+    }
+
+    #[test]
+    fn an_echoed_key_is_masked() {
+        let key = Secret::new("AAAABBBB-CCCCDDDD".to_owned());
+        assert_eq!(key.redact("Key AAAABBBB-CCCCDDDD is unknown."), "Key AAAA…DDDD is unknown.");
+    }
+}

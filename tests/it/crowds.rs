@@ -1,0 +1,228 @@
+//! Many clients at once, most of them hostile, and one ordinary client that must not notice.
+
+use crate::support::agent::Agent;
+use crate::support::http::{self, Connection, PROMPTLY, Request};
+use crate::support::pause;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// A WRITE whose body may have 1 MiB, and a READ whose body may have 64 KiB. Neither has its operation yet, so being
+/// served means 501.
+const LARGE_WRITE: &str = "/files/write";
+const SMALL_READ: &str = "/stats/server";
+const SERVED: u16 = 501;
+
+#[test]
+fn a_thousand_idle_and_a_thousand_half_sent_connections_shut_nobody_out() {
+    raise_descriptor_limit(4096);
+    let agent = Agent::licensed();
+    let idle: Vec<Connection> = (0..1000).map(|_| agent.connect()).collect();
+    let half_sent: Vec<Connection> = (0..1000).map(|number| half_sent(&agent, number)).collect();
+    for number in 0..300 {
+        agent
+            .serves()
+            .unwrap_or_else(|error| panic!("request {number} beside 2,000 connections: {error}"));
+        let post = Request::post(SMALL_READ).body("{}").signed();
+        assert_eq!(agent.fetch(post).status, SERVED, "signed request {number}");
+    }
+    let footprint = agent.footprint();
+    assert!(
+        footprint.descriptors <= 512 + 64,
+        "more connections than the limit: {footprint:?}"
+    );
+    assert!(footprint.resident_kib < 40 * KIB, "{footprint:?}");
+    drop((idle, half_sent));
+}
+
+#[test]
+fn a_keep_alive_client_at_work_is_not_the_one_that_is_evicted() {
+    raise_descriptor_limit(4096);
+    let agent = Agent::licensed();
+    let request = Request::get("/license/status");
+    let mut at_work = agent.connect();
+    let mut crowd = Vec::new();
+    for number in 0..100 {
+        crowd.extend((0..10).map(|_| agent.connect()));
+        let response = at_work.exchange(&request);
+        assert_eq!(
+            response
+                .unwrap_or_else(|error| panic!("request {number}: {error}"))
+                .status,
+            200
+        );
+    }
+}
+
+#[test]
+fn two_hundred_clients_at_one_byte_per_second_slow_nobody_down() {
+    raise_descriptor_limit(4096);
+    let agent = Agent::licensed();
+    let request = Request::post(SMALL_READ).body("{}").signed().bytes();
+    let slow: Vec<Connection> = (0..200).map(|_| agent.connect()).collect();
+    let mut slowest = Duration::ZERO;
+    agent.serves_throughout(|| {
+        // 8 s, so that none of them has been timed out before the end.
+        for byte in &request[..8] {
+            let second = Instant::now();
+            for connection in &slow {
+                connection
+                    .stream()
+                    .write_all(&[*byte])
+                    .expect("a slow client is closed before its time");
+            }
+            let asked = Instant::now();
+            assert_eq!(agent.fetch(request.as_slice()).status, SERVED);
+            slowest = slowest.max(asked.elapsed());
+            pause(Duration::from_secs(1).saturating_sub(second.elapsed()));
+        }
+    });
+    assert!(
+        slowest < Duration::from_secs(3),
+        "a request took {slowest:?} beside 200 slow clients"
+    );
+}
+
+#[test]
+fn bodies_held_one_byte_short_of_the_limit_keep_no_one_from_posting() {
+    let agent = Agent::licensed();
+    let length = if std::env::var_os("OPTERIUS_LONG_TESTS").is_some_and(|value| value == "1") {
+        60
+    } else {
+        10
+    };
+    let (over, held) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| hold_bodies(&agent, &over, &held));
+        }
+        let end = Instant::now() + Duration::from_secs(length);
+        let mut outcome = Ok(());
+        while outcome.is_ok() && Instant::now() < end {
+            outcome = post_bodies(&agent).and_then(|()| agent.serves());
+            pause(Duration::from_millis(20));
+        }
+        over.store(true, Ordering::Relaxed);
+        outcome.expect("an ordinary client beside 16 that hold their bodies back");
+    });
+    assert!(held.into_inner() >= 16, "the attack did not take place");
+    let footprint = agent.footprint();
+    assert!(footprint.peak_resident_kib < 40 * KIB, "{footprint:?}");
+    agent.serves().expect("served after the attack");
+}
+
+#[test]
+fn five_thousand_resets_leave_nothing_behind() {
+    let agent = Agent::licensed();
+    let before = agent.footprint();
+    agent.serves_throughout(|| {
+        for _ in 0..5000 {
+            agent.connect().reset();
+        }
+    });
+    agent.serves().expect("served after the resets");
+    agent
+        .gives_back(&before)
+        .expect("nothing is left of the resets");
+    assert!(
+        agent.lines().len() < 100,
+        "resets flood the log: {} lines",
+        agent.lines().len()
+    );
+}
+
+#[test]
+fn none_of_sixty_four_keep_alive_clients_starves() {
+    let agent = Agent::licensed();
+    let request = Request::get("/license/status");
+    let end = Instant::now() + Duration::from_secs(3);
+    let client = || -> io::Result<usize> {
+        let mut connection = Connection::open(agent.port())?;
+        let mut answers = 0;
+        while Instant::now() < end || answers < 20 {
+            assert_eq!(connection.exchange(&request)?.status, 200);
+            answers += 1;
+        }
+        Ok(answers)
+    };
+    let mut answers: Vec<usize> = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..64).map(|_| scope.spawn(client)).collect();
+        clients
+            .into_iter()
+            .map(|client| client.join().unwrap().expect("every request is answered"))
+            .collect()
+    });
+    answers.sort_unstable();
+    let (least, median) = (answers[0], answers[answers.len() / 2]);
+    assert!(
+        least * 20 >= median,
+        "the least served client got {least} answers, the median one {median}"
+    );
+}
+
+/// A new connection with the beginning of a request, each cut elsewhere.
+fn half_sent(agent: &Agent, number: usize) -> Connection {
+    let request = Request::post(SMALL_READ)
+        .body("{\"half\":\"sent\"}")
+        .signed()
+        .bytes();
+    let mut connection = agent.connect();
+    connection
+        .send(&request[..1 + number % (request.len() - 1)])
+        .unwrap();
+    connection
+}
+
+/// One hostile client: all of a large body but its last byte, again and again.
+fn hold_bodies(agent: &Agent, over: &AtomicBool, held: &AtomicUsize) {
+    let request = Request::post(LARGE_WRITE)
+        .body(vec![b'x'; MIB])
+        .signed()
+        .bytes();
+    let all_but_one = &request[..request.len() - 1];
+    while !over.load(Ordering::Relaxed) {
+        // Being refused or thrown out is what it has to expect; then it comes again.
+        let Ok(mut connection) = Connection::open(agent.port()) else {
+            continue;
+        };
+        if connection.send(all_but_one).is_err() {
+            continue;
+        }
+        held.fetch_add(1, Ordering::Relaxed);
+        let still_held = |connection: &mut Connection| !connection.ends(Duration::from_millis(100));
+        while !over.load(Ordering::Relaxed) && still_held(&mut connection) {}
+    }
+}
+
+/// An ordinary client posts a small body and one of a quarter of the limit.
+fn post_bodies(agent: &Agent) -> Result<(), String> {
+    for (target, length) in [(SMALL_READ, 32 * KIB), (LARGE_WRITE, 256 * KIB)] {
+        let request = Request::post(target).body(vec![b'y'; length]).signed();
+        let response = http::fetch(agent.port(), request);
+        match response {
+            Ok(response) if response.status == SERVED => {}
+            Ok(response) => {
+                return Err(format!("{target}: {} {}", response.status, response.text()));
+            }
+            Err(error) => return Err(format!("{target}: {error} within {PROMPTLY:?}")),
+        }
+    }
+    Ok(())
+}
+
+/// Lets this process, which plays all the clients, hold so many connections.
+fn raise_descriptor_limit(descriptors: u64) {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < descriptors) {
+        let raised = Rlimit {
+            current: Some(descriptors),
+            maximum: limit.maximum,
+        };
+        setrlimit(Resource::Nofile, raised)
+            .expect("a limit of open files that lets the test hold its connections");
+    }
+}

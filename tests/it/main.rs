@@ -1,0 +1,24 @@
+//! The integration tests: the real daemon as a child process, over real sockets. One binary, one module per subject.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test measures real deadlines; only the daemon takes time as a parameter"
+)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that cannot go on must say so at once"
+)]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "nothing here is anyone's interface"
+)]
+
+mod crowds;
+mod hazards;
+mod support;

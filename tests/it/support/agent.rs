@@ -1,0 +1,575 @@
+//! The real daemon as a child process, with a configuration and a directory of its own, on a port that the kernel
+//! chooses.
+
+use super::http::{self, Connection, Request, Response, SECRET};
+use super::license_server::LicenseServer;
+use super::{TempDirectory, eventually, pause};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+use std::io::{self, BufRead as _, BufReader, Read, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// The license key of every test's Agent.
+pub const LICENSE_KEY: &str = "AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDD";
+
+/// The daemon has eight or so; nothing that a client does may add to them.
+pub const FEW_THREADS: usize = 16;
+
+/// How long a loaded machine may take to start a process, or to make a license check.
+const START: Duration = Duration::from_secs(30);
+
+/// Nobody listens on port 1, so the license server is out of reach at once.
+const NO_LICENSE_SERVER: &str = "http://127.0.0.1:1";
+
+/// An Agent before it runs: its configuration and the limits it gets.
+pub struct AgentBuilder {
+    directory: TempDirectory,
+    settings: Vec<(String, String)>,
+    license_server: Option<LicenseServer>,
+    descriptor_limit: Option<u64>,
+    environment: Vec<(String, String)>,
+}
+
+impl AgentBuilder {
+    fn new() -> AgentBuilder {
+        let directory = TempDirectory::new();
+        let cache = directory
+            .path()
+            .join("license-cache.json")
+            .display()
+            .to_string();
+        let defaults = [
+            ("secret", SECRET),
+            ("license_key", LICENSE_KEY),
+            ("license_server", NO_LICENSE_SERVER),
+            ("license_cache", &cache),
+            ("port", "0"),
+            ("log", "stderr"),
+            ("ip_discovery_url", ""),
+        ];
+        let settings = defaults
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into();
+        AgentBuilder {
+            directory,
+            settings,
+            license_server: None,
+            descriptor_limit: None,
+            environment: Vec::new(),
+        }
+    }
+
+    /// Sets a key of agent.conf, whether it was there or not.
+    pub fn set(mut self, key: &str, value: &str) -> AgentBuilder {
+        set(&mut self.settings, key, value);
+        self
+    }
+
+    /// Leaves a key out of agent.conf.
+    pub fn unset(mut self, key: &str) -> AgentBuilder {
+        self.settings.retain(|(known, _)| known != key);
+        self
+    }
+
+    /// Points the Agent at `server` and makes it trust the server's certificate.
+    pub fn license_server(self, server: &LicenseServer) -> AgentBuilder {
+        let ca_file = self.directory.path().join("license-ca.pem");
+        fs::write(&ca_file, server.ca_pem()).unwrap();
+        let builder = self.set("license_server", &server.url());
+        if server.ca_pem().is_empty() {
+            builder
+        } else {
+            builder.set("license_ca_file", &ca_file.display().to_string())
+        }
+    }
+
+    /// The same, and the server lives as long as the Agent does.
+    pub fn own_license_server(self) -> AgentBuilder {
+        let server = LicenseServer::start();
+        let mut builder = self.license_server(&server);
+        builder.license_server = Some(server);
+        builder
+    }
+
+    /// Starts the process with this `RLIMIT_NOFILE`.
+    pub fn descriptor_limit(mut self, descriptors: u64) -> AgentBuilder {
+        self.descriptor_limit = Some(descriptors);
+        self
+    }
+
+    /// Sets an environment variable. No proxy variable of the machine ever reaches the Agent.
+    pub fn environment(mut self, name: &str, value: &str) -> AgentBuilder {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts the process and does not wait for anything.
+    pub fn spawn(self) -> Agent {
+        let AgentBuilder {
+            directory,
+            settings,
+            license_server,
+            descriptor_limit,
+            environment,
+        } = self;
+        write_config(directory.path(), &settings);
+        let process = Process::start(directory.path(), descriptor_limit, &environment);
+        Agent {
+            process,
+            directory,
+            settings: Mutex::new(settings),
+            license_server,
+            descriptor_limit,
+            environment,
+        }
+    }
+
+    /// Starts the process and waits until it listens.
+    pub fn start(self) -> Agent {
+        let agent = self.spawn();
+        agent.port();
+        agent
+    }
+
+    /// Starts the process, with a license server of its own unless there is one, and waits until the license is valid.
+    pub fn start_licensed(self) -> Agent {
+        let builder = if self.license_server.is_some() {
+            self
+        } else {
+            self.own_license_server()
+        };
+        let agent = builder.start();
+        let valid = eventually(START, || agent.status()["valid"] == true);
+        assert!(
+            valid,
+            "no valid license within {START:?}: {}",
+            agent.status()
+        );
+        agent
+    }
+}
+
+/// A running Agent. Dropping it kills the process; a failed test then shows what the process wrote.
+pub struct Agent {
+    process: Process,
+    directory: TempDirectory,
+    settings: Mutex<Vec<(String, String)>>,
+    license_server: Option<LicenseServer>,
+    descriptor_limit: Option<u64>,
+    environment: Vec<(String, String)>,
+}
+
+impl Agent {
+    pub fn builder() -> AgentBuilder {
+        AgentBuilder::new()
+    }
+
+    /// Listening, with a valid license from a server of its own.
+    pub fn licensed() -> Agent {
+        Agent::builder().start_licensed()
+    }
+
+    /// Listening, with no license server in reach.
+    pub fn unlicensed() -> Agent {
+        Agent::builder().start()
+    }
+
+    /// The port it listens on. Waits for it, so it fails when the process ended instead.
+    pub fn port(&self) -> u16 {
+        self.process.port()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.child.lock().unwrap().id()
+    }
+
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn config_path(&self) -> PathBuf {
+        config_path(self.directory.path())
+    }
+
+    /// The license server that came with [`Agent::licensed`].
+    pub fn license_server(&self) -> &LicenseServer {
+        self.license_server
+            .as_ref()
+            .expect("an Agent with a license server of its own")
+    }
+
+    /// All lines on stderr so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.process.lines.seen.lock().unwrap().lines.clone()
+    }
+
+    /// The first line on stderr, earlier ones included, for which `wanted` holds.
+    pub fn wait_for_line(&self, wanted: impl Fn(&str) -> bool, within: Duration) -> Option<String> {
+        self.process.lines.wait_for(wanted, within)
+    }
+
+    /// Writes agent.conf anew with these keys changed. The process hears of it by `SIGHUP`.
+    pub fn rewrite_config(&self, changes: &[(&str, &str)]) {
+        let mut settings = self.settings.lock().unwrap();
+        for (key, value) in changes {
+            set(&mut settings, key, value);
+        }
+        write_config(self.directory.path(), &settings);
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.process.child.lock().unwrap());
+        kill_process(pid, signal).unwrap();
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.process
+            .child
+            .lock()
+            .unwrap()
+            .try_wait()
+            .unwrap()
+            .is_none()
+    }
+
+    /// How the process ended; fails when it did not in time.
+    pub fn wait_exit(&self, within: Duration) -> ExitStatus {
+        assert!(
+            eventually(within, || !self.is_running()),
+            "still running after {within:?}: {:#?}",
+            self.lines()
+        );
+        self.process.lines.wait_for_end(within);
+        self.process.child.lock().unwrap().wait().unwrap()
+    }
+
+    /// Ends the process as a power cut would.
+    pub fn kill(&self) {
+        self.process.kill();
+    }
+
+    /// Kills the process if it runs and starts it again in the same directory, with agent.conf as it is there.
+    pub fn restart(&mut self) {
+        self.kill();
+        self.process = Process::start(
+            self.directory.path(),
+            self.descriptor_limit,
+            &self.environment,
+        );
+        self.port();
+    }
+
+    pub fn connect(&self) -> Connection {
+        Connection::open(self.port()).unwrap()
+    }
+
+    /// A new connection on which this has been sent, unless the daemon had enough of it before.
+    pub fn send(&self, request: impl Into<Vec<u8>>) -> Connection {
+        let mut connection = self.connect();
+        let _ = connection.send(request.into());
+        connection
+    }
+
+    /// One request on a connection of its own.
+    pub fn fetch(&self, request: impl Into<Vec<u8>>) -> Response {
+        let result = http::fetch(self.port(), request);
+        result.unwrap_or_else(|error| panic!("no response: {error}"))
+    }
+
+    /// What `GET /license/status` says.
+    pub fn status(&self) -> serde_json::Value {
+        let response = self.fetch(Request::get("/license/status"));
+        assert_eq!(response.status, 200, "{}", response.text());
+        response.json()
+    }
+
+    /// Whether a new client is told, promptly, that the license is valid; if not, what it got instead.
+    pub fn serves(&self) -> Result<(), String> {
+        let began = Instant::now();
+        let result = http::fetch(self.port(), Request::get("/license/status"));
+        let response = result.map_err(|error| format!("{error} after {:?}", began.elapsed()))?;
+        let valid = response.status == 200 && response.json()["valid"] == true;
+        if valid {
+            Ok(())
+        } else {
+            Err(format!("{} {}", response.status, response.text()))
+        }
+    }
+
+    /// Runs `attack` while an ordinary client asks again and again, each time on a new connection. Every one of its
+    /// requests must be served.
+    pub fn serves_throughout<T>(&self, attack: impl FnOnce() -> T) -> T {
+        let (over, served) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let client = || {
+            loop {
+                let number = served.fetch_add(1, Ordering::Relaxed);
+                self.serves()
+                    .unwrap_or_else(|error| panic!("ordinary request {number} failed: {error}"));
+                if over.load(Ordering::Relaxed) {
+                    return;
+                }
+                pause(Duration::from_millis(10));
+            }
+        };
+        std::thread::scope(|scope| {
+            let client = scope.spawn(client);
+            // Also when the attack panics: else the client would go on for ever.
+            let end = SetOnDrop(&over);
+            let result = attack();
+            drop(end);
+            client
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            result
+        })
+    }
+
+    /// What the process takes of the machine now.
+    pub fn footprint(&self) -> Footprint {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let number = |name: &str| {
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix(name))
+                .unwrap_or_else(|| panic!("no {name}"));
+            line.trim_start_matches(':')
+                .trim_end_matches("kB")
+                .trim()
+                .parse()
+                .unwrap()
+        };
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", self.pid()))
+            .unwrap()
+            .count();
+        Footprint {
+            threads: number("Threads"),
+            descriptors,
+            resident_kib: number("VmRSS"),
+            peak_resident_kib: number("VmHWM"),
+        }
+    }
+
+    /// Whether the process, the same one still, soon takes no more than it did before, but for what a few clients cost.
+    pub fn gives_back(&self, before: &Footprint) -> Result<(), String> {
+        if !self.is_running() {
+            return Err(format!("the daemon has ended: {:#?}", self.lines()));
+        }
+        let given_back = eventually(Duration::from_secs(25), || {
+            let now = self.footprint();
+            now.threads <= before.threads.max(FEW_THREADS)
+                && now.descriptors <= before.descriptors + 8
+                && now.resident_kib <= before.resident_kib + 16 * 1024
+        });
+        let now = self.footprint();
+        if given_back {
+            Ok(())
+        } else {
+            Err(format!("{before:?} before, {now:?} after"))
+        }
+    }
+}
+
+/// What a process takes of the machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Footprint {
+    pub threads: usize,
+    pub descriptors: usize,
+    pub resident_kib: usize,
+    /// The most that was ever resident.
+    pub peak_resident_kib: usize,
+}
+
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The child process and the thread that reads its stderr.
+struct Process {
+    child: Mutex<Child>,
+    lines: Arc<Lines>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Process {
+    fn start(
+        directory: &Path,
+        descriptor_limit: Option<u64>,
+        environment: &[(String, String)],
+    ) -> Process {
+        let mut child = command(directory, descriptor_limit, environment)
+            .spawn()
+            .expect("the daemon starts");
+        let lines = Arc::new(Lines::default());
+        let stderr = child.stderr.take().expect("stderr is a pipe");
+        let reader = std::thread::spawn({
+            let lines = Arc::clone(&lines);
+            move || lines.collect(stderr)
+        });
+        Process {
+            child: Mutex::new(child),
+            lines,
+            reader: Some(reader),
+        }
+    }
+
+    fn port(&self) -> u16 {
+        let line = self
+            .lines
+            .wait_for(|line| listening_port(line).is_some(), START);
+        let port = line.as_deref().and_then(listening_port);
+        port.unwrap_or_else(|| {
+            panic!(
+                "the daemon does not listen: {:#?}",
+                self.lines.seen.lock().unwrap().lines
+            )
+        })
+    }
+
+    fn kill(&self) {
+        let mut child = self.child.lock().unwrap();
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+        if std::thread::panicking() {
+            eprintln!(
+                "stderr of the daemon: {:#?}",
+                self.lines.seen.lock().unwrap().lines
+            );
+        }
+    }
+}
+
+/// The daemon's stderr, line by line.
+#[derive(Default)]
+struct Lines {
+    seen: Mutex<Seen>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Seen {
+    lines: Vec<String>,
+    ended: bool,
+}
+
+impl Lines {
+    fn collect(&self, stderr: impl Read) {
+        for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+            self.seen
+                .lock()
+                .unwrap()
+                .lines
+                .push(String::from_utf8_lossy(&line).into_owned());
+            self.changed.notify_all();
+        }
+        self.seen.lock().unwrap().ended = true;
+        self.changed.notify_all();
+    }
+
+    fn wait_for(&self, wanted: impl Fn(&str) -> bool, within: Duration) -> Option<String> {
+        let find = |seen: &Seen| seen.lines.iter().find(|line| wanted(line)).cloned();
+        let missing = |seen: &mut Seen| find(seen).is_none() && !seen.ended;
+        let (seen, _) = self
+            .changed
+            .wait_timeout_while(self.seen.lock().unwrap(), within, missing)
+            .unwrap();
+        find(&seen)
+    }
+
+    fn wait_for_end(&self, within: Duration) {
+        let missing = |seen: &mut Seen| !seen.ended;
+        drop(
+            self.changed
+                .wait_timeout_while(self.seen.lock().unwrap(), within, missing)
+                .unwrap(),
+        );
+    }
+}
+
+/// The daemon itself; `prlimit` becomes it, so the process number is the daemon's either way.
+fn command(
+    directory: &Path,
+    descriptor_limit: Option<u64>,
+    environment: &[(String, String)],
+) -> Command {
+    let binary = env!("CARGO_BIN_EXE_opterius-agent");
+    let mut command = match descriptor_limit {
+        Some(limit) => {
+            let mut command = Command::new("prlimit");
+            command.arg(format!("--nofile={limit}:{limit}")).arg(binary);
+            command
+        }
+        None => Command::new(binary),
+    };
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy().to_ascii_lowercase();
+        if text.ends_with("_proxy") {
+            command.env_remove(&name);
+        }
+    }
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    command.arg("--config").arg(config_path(directory));
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn config_path(directory: &Path) -> PathBuf {
+    directory.join("agent.conf")
+}
+
+fn write_config(directory: &Path, settings: &[(String, String)]) {
+    let text: String = settings
+        .iter()
+        .map(|(key, value)| format!("{key}={value}\n"))
+        .collect();
+    let result = write_private(&config_path(directory), text.as_bytes());
+    result.unwrap_or_else(|error| panic!("cannot write agent.conf: {error}"));
+}
+
+fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?
+        .write_all(bytes)
+}
+
+fn set(settings: &mut Vec<(String, String)>, key: &str, value: &str) {
+    match settings.iter_mut().find(|(known, _)| known == key) {
+        Some((_, old)) => value.clone_into(old),
+        None => settings.push((key.to_owned(), value.to_owned())),
+    }
+}
+
+/// The port in a line that says `listening on 127.0.0.1:PORT`.
+fn listening_port(line: &str) -> Option<u16> {
+    let (_, after) = line.split_once("listening on 127.0.0.1:")?;
+    let digits = after
+        .split(|character: char| !character.is_ascii_digit())
+        .next()?;
+    digits.parse().ok()
+}

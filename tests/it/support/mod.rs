@@ -1,0 +1,71 @@
+//! What the tests stand on: a license server, the real daemon as a child process, and raw sockets to talk to it.
+//!
+//! Nothing here is told what a right answer is; that is the tests' own business.
+#![allow(dead_code, reason = "each test takes from this room what it needs")]
+
+pub mod agent;
+pub mod http;
+pub mod license_server;
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// A directory of one test, 0700, gone when the test is over.
+pub struct TempDirectory {
+    path: PathBuf,
+}
+
+impl TempDirectory {
+    pub fn new() -> TempDirectory {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        loop {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let path =
+                std::env::temp_dir().join(format!("opterius-test-{}-{number}", std::process::id()));
+            match fs::DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => return TempDirectory { path },
+                // Left behind by an earlier process of the same number.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => panic!("cannot create {}: {error}", path.display()),
+            }
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for TempDirectory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Asks again and again until `condition` holds, for at most `within`. Says whether it held.
+pub fn eventually(within: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + within;
+    loop {
+        if condition() {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        pause(Duration::from_millis(20));
+    }
+}
+
+/// The pace of a loop that asks again or of a client that is slow on purpose. Never a way to wait for something.
+pub fn pause(length: Duration) {
+    let deadline = Instant::now() + length;
+    while let Some(left) = deadline
+        .checked_duration_since(Instant::now())
+        .filter(|left| !left.is_zero())
+    {
+        std::thread::park_timeout(left);
+    }
+}
