@@ -25,10 +25,7 @@ impl Connection {
         let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(PATIENCE))?;
-        Ok(Connection {
-            socket,
-            received: Vec::with_capacity(4096),
-        })
+        Ok(Connection { socket, received: Vec::with_capacity(4096) })
     }
 
     pub(crate) fn exchange(&mut self, request: &[u8]) -> io::Result<Answer<'_>> {
@@ -44,11 +41,7 @@ impl Connection {
         while self.received.len() < size {
             self.read_more()?;
         }
-        Ok(Answer {
-            status: head.status,
-            body: &self.received[head.length..size],
-            size,
-        })
+        Ok(Answer { status: head.status, body: &self.received[head.length..size], size })
     }
 
     fn read_more(&mut self) -> io::Result<()> {
@@ -80,15 +73,8 @@ fn parse_head(received: &[u8]) -> io::Result<Option<Head>> {
     let httparse::Status::Complete(length) = parsed else {
         return Ok(None);
     };
-    let body_length = response
-        .headers
-        .iter()
-        .find(|h| h.name.eq_ignore_ascii_case("Content-Length"));
+    let body_length = response.headers.iter().find(|h| h.name.eq_ignore_ascii_case("Content-Length"));
     let body_length = body_length.and_then(|h| std::str::from_utf8(h.value).ok()?.parse().ok());
     let body_length = body_length.ok_or_else(|| io::Error::other("no Content-Length"))?;
-    Ok(Some(Head {
-        length,
-        status: response.code.unwrap_or(0),
-        body_length,
-    }))
+    Ok(Some(Head { length, status: response.code.unwrap_or(0), body_length }))
 }

@@ -38,27 +38,14 @@ impl Effort {
     }
 
     fn full() -> Self {
-        let mut effort = Effort {
-            rounds: 0,
-            seconds: 3,
-            steady_seconds: 0,
-            idle_seconds: 30,
-            starts: 21,
-            signed_pairs: 30_000,
-        };
+        let mut effort =
+            Effort { rounds: 0, seconds: 3, steady_seconds: 0, idle_seconds: 30, starts: 21, signed_pairs: 30_000 };
         effort.set_rounds(5);
         effort
     }
 
     fn quick() -> Self {
-        Effort {
-            rounds: 1,
-            seconds: 1,
-            steady_seconds: 1,
-            idle_seconds: 1,
-            starts: 3,
-            signed_pairs: 2_000,
-        }
+        Effort { rounds: 1, seconds: 1, steady_seconds: 1, idle_seconds: 1, starts: 3, signed_pairs: 2_000 }
     }
 
     /// The runs at a fixed rate add up to 30 seconds or more, however many rounds they are spread over.
@@ -84,8 +71,6 @@ impl fmt::Display for Effort {
 }
 
 fn number(argument: Option<String>) -> Result<u32, Failure> {
-    let number = argument
-        .and_then(|text| text.parse().ok())
-        .filter(|number| *number > 0);
+    let number = argument.and_then(|text| text.parse().ok()).filter(|number| *number > 0);
     number.ok_or_else(|| Failure::new(format!("a number from 1 up is needed\n{USAGE}")))
 }

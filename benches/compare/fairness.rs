@@ -26,26 +26,16 @@ pub(crate) fn measure(effort: &Effort, trio: &Trio) -> Result<Vec<Row>, Failure>
     }
     let within = format!("answers on one in {} s", effort.seconds);
     Ok(vec![
-        Row::of_trio(
-            format!("{CONNECTIONS} connections: fewest {within}"),
-            "",
-            fewest,
-        )
-        .targets([Target::Agent(Bound::AtLeast(1.0))]),
-        Row::of_trio(
-            format!("{CONNECTIONS} connections: most {within}"),
-            "",
-            most,
-        ),
+        Row::of_trio(format!("{CONNECTIONS} connections: fewest {within}"), "", fewest)
+            .targets([Target::Agent(Bound::AtLeast(1.0))]),
+        Row::of_trio(format!("{CONNECTIONS} connections: most {within}"), "", most),
     ])
 }
 
 /// How many answers each connection got.
 fn answers_of_each(server: &Server, seconds: u32) -> Result<Vec<u64>, Failure> {
     let connections = (0..CONNECTIONS).map(|_| Connection::open(server.port));
-    let connections = connections
-        .collect::<io::Result<Vec<_>>>()
-        .during("open 64 connections")?;
+    let connections = connections.collect::<io::Result<Vec<_>>>().during("open 64 connections")?;
     let end = Instant::now() + Duration::from_secs(seconds.into());
     thread::scope(|scope| {
         let ask = |connection| scope.spawn(move || ask_until(end, connection, server.port));

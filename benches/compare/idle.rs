@@ -20,22 +20,12 @@ pub(crate) fn measure(effort: &Effort, trio: &Trio) -> Result<Vec<Row>, Failure>
     let used = [0, 1, 2].map(|server| after[server].since(before[server]));
     let seconds = effort.idle_seconds;
     Ok(vec![
-        Row::of_trio(
-            format!("context switches in {seconds} idle s"),
-            "",
-            used.map(|usage| usage.switches as f64),
-        )
-        .targets([Target::Agent(Bound::AtMost(0.0))]),
-        Row::of_trio(
-            format!("CPU in {seconds} idle s"),
-            "µs",
-            used.map(|usage| usage.cpu.as_secs_f64() * 1e6),
-        ),
+        Row::of_trio(format!("context switches in {seconds} idle s"), "", used.map(|usage| usage.switches as f64))
+            .targets([Target::Agent(Bound::AtMost(0.0))]),
+        Row::of_trio(format!("CPU in {seconds} idle s"), "µs", used.map(|usage| usage.cpu.as_secs_f64() * 1e6)),
     ])
 }
 
 fn usage_of_each(trio: &Trio) -> Result<Vec<Usage>, Failure> {
-    trio.iter()
-        .map(|server: &Server| server.process.usage())
-        .collect()
+    trio.iter().map(|server: &Server| server.process.usage()).collect()
 }

@@ -9,12 +9,7 @@
 //! leaves the exit status 0; 1 means that something could not be measured.
 
 // A benchmark measures real time and prints; it indexes series that it has built itself.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    clippy::print_stderr
-)]
+#![allow(clippy::disallowed_methods, clippy::indexing_slicing, clippy::print_stdout, clippy::print_stderr)]
 
 mod client;
 mod effort;

@@ -23,16 +23,10 @@ struct Samples {
     go_loaded: Vec<f64>,
 }
 
-pub(crate) fn measure(
-    effort: &Effort,
-    agents: &Agents,
-    peers: &Peers,
-) -> Result<Vec<Row>, Failure> {
+pub(crate) fn measure(effort: &Effort, agents: &Agents, peers: &Peers) -> Result<Vec<Row>, Failure> {
     let mut samples = Samples::default();
     for _ in 0..effort.rounds {
-        samples
-            .agent_start
-            .push(agents.start_unverified()?.process.resident_mib()?);
+        samples.agent_start.push(agents.start_unverified()?.process.resident_mib()?);
         let (verified, loaded) = around_load(effort, &agents.start_verified()?)?;
         samples.agent_verified.push(verified);
         samples.agent_loaded.push(loaded);
@@ -52,18 +46,13 @@ impl Samples {
         let loaded = [&self.agent_loaded, &self.nginx_loaded, &self.go_loaded].map(|s| median(s));
         let verified = median(&self.agent_verified);
         let pairs = self.agent_verified.iter().zip(&self.agent_loaded);
-        let growth: Vec<f64> = pairs
-            .map(|(before, after)| (after / before - 1.0) * 100.0)
-            .collect();
+        let growth: Vec<f64> = pairs.map(|(before, after)| (after / before - 1.0) * 100.0).collect();
         vec![
-            Row::of_trio("memory at the first answer", "MiB", start)
-                .targets([Target::Go(Bound::AtMost(0.45))]),
+            Row::of_trio("memory at the first answer", "MiB", start).targets([Target::Go(Bound::AtMost(0.45))]),
             Row::of_agent("memory after the first HTTPS check", "MiB", verified)
                 .targets([Target::Agent(Bound::AtMost(6.0))]),
-            Row::of_trio("memory after load", "MiB", loaded)
-                .targets([Target::Go(Bound::AtMost(0.5))]),
-            Row::of_agent("growth under load", "%", median(&growth))
-                .targets([Target::Agent(Bound::AtMost(10.0))]),
+            Row::of_trio("memory after load", "MiB", loaded).targets([Target::Go(Bound::AtMost(0.5))]),
+            Row::of_agent("growth under load", "%", median(&growth)).targets([Target::Agent(Bound::AtMost(10.0))]),
         ]
     }
 }
@@ -78,12 +67,7 @@ fn around_load(effort: &Effort, server: &Server) -> Result<(f64, f64), Failure> 
 }
 
 pub(crate) fn binary_size() -> Result<Vec<Row>, Failure> {
-    let bytes = fs::metadata(AGENT_BINARY)
-        .during("look at the binary")?
-        .len();
+    let bytes = fs::metadata(AGENT_BINARY).during("look at the binary")?.len();
     let megabytes = bytes as f64 / 1e6;
-    Ok(vec![
-        Row::of_agent("size of the binary", "MB", megabytes)
-            .targets([Target::Agent(Bound::AtMost(2.5))]),
-    ])
+    Ok(vec![Row::of_agent("size of the binary", "MB", megabytes).targets([Target::Agent(Bound::AtMost(2.5))])])
 }

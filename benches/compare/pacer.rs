@@ -27,26 +27,19 @@ pub(crate) fn run(server: &Server, seconds: u32) -> Result<Vec<Duration>, Failur
     let gap = Duration::from_secs(1) / REQUESTS_PER_SECOND;
     thread::scope(|scope| {
         let starts = (0..CONNECTIONS).map(|place| begin + gap * place);
-        let threads = starts.zip(connections).map(|(start, connection)| {
-            scope.spawn(move || keep_timetable(connection, server.port, start, each))
-        });
+        let threads = starts
+            .zip(connections)
+            .map(|(start, connection)| scope.spawn(move || keep_timetable(connection, server.port, start, each)));
         let mut latencies = Vec::new();
         for thread in threads.collect::<Vec<_>>() {
-            let measured = thread
-                .join()
-                .map_err(|_| Failure::new("a pacer panicked"))?;
+            let measured = thread.join().map_err(|_| Failure::new("a pacer panicked"))?;
             latencies.extend(measured.during("send requests at a fixed rate")?);
         }
         Ok(latencies)
     })
 }
 
-fn keep_timetable(
-    mut connection: Connection,
-    port: u16,
-    start: Instant,
-    count: u32,
-) -> io::Result<Vec<Duration>> {
+fn keep_timetable(mut connection: Connection, port: u16, start: Instant, count: u32) -> io::Result<Vec<Duration>> {
     wake_punctually();
     let request = client::get(port, STATUS_PATH);
     let gap = Duration::from_secs(1) * CONNECTIONS / REQUESTS_PER_SECOND;

@@ -35,10 +35,7 @@ pub(crate) struct Usage {
 
 impl Usage {
     pub(crate) fn since(self, earlier: Usage) -> Usage {
-        Usage {
-            cpu: self.cpu.saturating_sub(earlier.cpu),
-            switches: self.switches.saturating_sub(earlier.switches),
-        }
+        Usage { cpu: self.cpu.saturating_sub(earlier.cpu), switches: self.switches.saturating_sub(earlier.switches) }
     }
 }
 
@@ -66,10 +63,7 @@ impl ProcessGroup {
     }
 
     pub(crate) fn usage(&self) -> Result<Usage, Failure> {
-        let mut usage = Usage {
-            cpu: Duration::ZERO,
-            switches: 0,
-        };
+        let mut usage = Usage { cpu: Duration::ZERO, switches: 0 };
         for pid in self.members()? {
             for task in fs::read_dir(format!("/proc/{pid}/task"))? {
                 let task = task?.path();
@@ -143,9 +137,7 @@ fn group_of(pid: u32) -> Option<u32> {
 /// The first number of a schedstat: nanoseconds on a CPU.
 fn cpu_time(schedstat: &str) -> Result<Duration, Failure> {
     let first = schedstat.split_whitespace().next().unwrap_or_default();
-    Ok(Duration::from_nanos(
-        first.parse().during("read schedstat")?,
-    ))
+    Ok(Duration::from_nanos(first.parse().during("read schedstat")?))
 }
 
 /// The number of the line that starts with `name`.

@@ -9,10 +9,7 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn new(effort: String) -> Self {
-        Report {
-            effort,
-            rows: Vec::new(),
-        }
+        Report { effort, rows: Vec::new() }
     }
 
     pub(crate) fn add(&mut self, rows: Vec<Row>) {
@@ -34,27 +31,13 @@ impl Row {
     pub(crate) fn of_trio(what: impl Into<String>, unit: &'static str, trio: [f64; 3]) -> Self {
         let [agent, nginx, go] = trio;
         let what = what.into();
-        Row {
-            what,
-            unit,
-            agent,
-            nginx: Some(nginx),
-            go: Some(go),
-            targets: Vec::new(),
-        }
+        Row { what, unit, agent, nginx: Some(nginx), go: Some(go), targets: Vec::new() }
     }
 
     /// A figure of the Agent alone.
     pub(crate) fn of_agent(what: impl Into<String>, unit: &'static str, agent: f64) -> Self {
         let what = what.into();
-        Row {
-            what,
-            unit,
-            agent,
-            nginx: None,
-            go: None,
-            targets: Vec::new(),
-        }
+        Row { what, unit, agent, nginx: None, go: None, targets: Vec::new() }
     }
 
     pub(crate) fn targets(mut self, targets: impl IntoIterator<Item = Target>) -> Self {
@@ -65,9 +48,7 @@ impl Row {
     fn is_reached(&self, target: &Target) -> bool {
         match target {
             Target::Agent(bound) => bound.holds(self.agent),
-            Target::Nginx(bound) => self
-                .nginx
-                .is_some_and(|peer| bound.holds(self.agent / peer)),
+            Target::Nginx(bound) => self.nginx.is_some_and(|peer| bound.holds(self.agent / peer)),
             Target::Go(bound) => self.go.is_some_and(|peer| bound.holds(self.agent / peer)),
         }
     }
@@ -84,11 +65,7 @@ impl Row {
 
     fn cells(&self) -> [String; COLUMNS] {
         let ratio = |peer: f64| {
-            if peer > 0.0 {
-                format!("{:.2}", self.agent / peer)
-            } else {
-                String::new()
-            }
+            if peer > 0.0 { format!("{:.2}", self.agent / peer) } else { String::new() }
         };
         let figure = |peer: Option<f64>| peer.map(number).unwrap_or_default();
         let targets: Vec<String> = self.targets.iter().map(Target::to_string).collect();
@@ -147,9 +124,7 @@ impl fmt::Display for Bound {
 }
 
 const COLUMNS: usize = 9;
-const TITLES: [&str; COLUMNS] = [
-    "measure", "unit", "Agent", "nginx", "Go", "×nginx", "×Go", "target", "",
-];
+const TITLES: [&str; COLUMNS] = ["measure", "unit", "Agent", "nginx", "Go", "×nginx", "×Go", "target", ""];
 /// The columns that hold words; the others hold numbers and are set to the right.
 const WORDS: [bool; COLUMNS] = [true, true, false, false, false, false, false, true, true];
 
@@ -162,14 +137,9 @@ impl fmt::Display for Report {
         for line in &lines {
             writeln!(f, "{}", set(line, &widths).trim_end())?;
         }
-        let verdicts = self
-            .rows
-            .iter()
-            .map(Row::verdict)
-            .filter(|verdict| !verdict.is_empty());
-        let (count, reached) = verdicts.fold((0, 0), |(count, reached), verdict| {
-            (count + 1, reached + usize::from(verdict == "reached"))
-        });
+        let verdicts = self.rows.iter().map(Row::verdict).filter(|verdict| !verdict.is_empty());
+        let (count, reached) =
+            verdicts.fold((0, 0), |(count, reached), verdict| (count + 1, reached + usize::from(verdict == "reached")));
         writeln!(f, "\n{reached} of {count} rows with a target reached it")
     }
 }
@@ -186,13 +156,11 @@ fn widths(lines: &[[String; COLUMNS]]) -> [usize; COLUMNS] {
 
 fn set(line: &[String; COLUMNS], widths: &[usize; COLUMNS]) -> String {
     let cells = line.iter().zip(widths).zip(WORDS);
-    let cells = cells.map(|((cell, &width), is_words)| {
-        if is_words {
-            format!("{cell:<width$}")
-        } else {
-            format!("{cell:>width$}")
-        }
-    });
+    let cells = cells.map(
+        |((cell, &width), is_words)| {
+            if is_words { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+        },
+    );
     cells.collect::<Vec<_>>().join("  ")
 }
 

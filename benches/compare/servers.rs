@@ -46,18 +46,12 @@ impl Server {
         let mut process = ProcessGroup::start(command).during(format!("start {name}"))?;
         while begin.elapsed() < START_LIMIT && !process.has_ended() {
             if answers(port) {
-                return Ok(Server {
-                    port,
-                    process,
-                    first_answer: begin.elapsed(),
-                });
+                return Ok(Server { port, process, first_answer: begin.elapsed() });
             }
             thread::sleep(LOOK_AGAIN);
         }
         let said = fs::read_to_string(log).unwrap_or_default();
-        Err(Failure::new(format!(
-            "{name} does not answer on port {port}; it said:\n{said}"
-        )))
+        Err(Failure::new(format!("{name} does not answer on port {port}; it said:\n{said}")))
     }
 
     /// The body of the measured endpoint.
@@ -68,8 +62,7 @@ impl Server {
     }
 
     fn is_licensed(&self) -> Result<bool, Failure> {
-        let status: serde_json::Value =
-            serde_json::from_slice(&self.status()?).during("read the license status")?;
+        let status: serde_json::Value = serde_json::from_slice(&self.status()?).during("read the license status")?;
         Ok(status["valid"] == true)
     }
 }
@@ -105,12 +98,7 @@ impl<'a> Agents<'a> {
     pub(crate) fn new(place: &'a Workplace) -> io::Result<Self> {
         let license = LicenseServer::start();
         fs::write(place.path("license-ca.pem"), license.ca_pem())?;
-        Ok(Agents {
-            place,
-            license,
-            secret: random_secret()?,
-            started: AtomicU32::new(0),
-        })
+        Ok(Agents { place, license, secret: random_secret()?, started: AtomicU32::new(0) })
     }
 
     /// The text that is the HMAC key.
@@ -155,27 +143,15 @@ impl<'a> Agents<'a> {
     fn configuration(&self, port: u16, license_server: &str, home: &Path) -> String {
         let settings = [
             ("secret", self.secret.clone()),
-            (
-                "license_key",
-                "AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDD".to_owned(),
-            ),
+            ("license_key", "AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDD".to_owned()),
             ("license_server", license_server.to_owned()),
-            (
-                "license_ca_file",
-                self.place.path("license-ca.pem").display().to_string(),
-            ),
-            (
-                "license_cache",
-                home.join("license-cache.json").display().to_string(),
-            ),
+            ("license_ca_file", self.place.path("license-ca.pem").display().to_string()),
+            ("license_cache", home.join("license-cache.json").display().to_string()),
             ("ip_discovery_url", String::new()),
             ("port", port.to_string()),
             ("log", "stderr".to_owned()),
         ];
-        settings
-            .iter()
-            .map(|(key, value)| format!("{key}={value}\n"))
-            .collect()
+        settings.iter().map(|(key, value)| format!("{key}={value}\n")).collect()
     }
 }
 
@@ -188,15 +164,9 @@ pub(crate) struct Peers<'a> {
 
 impl<'a> Peers<'a> {
     pub(crate) fn new(place: &'a Workplace, status: &[u8]) -> Result<Self, Failure> {
-        let status = std::str::from_utf8(status)
-            .during("read the license status")?
-            .to_owned();
+        let status = std::str::from_utf8(status).during("read the license status")?.to_owned();
         fs::write(place.path("status.json"), &status)?;
-        Ok(Peers {
-            place,
-            status,
-            go: build_go(place)?,
-        })
+        Ok(Peers { place, status, go: build_go(place)? })
     }
 
     pub(crate) fn start_nginx(&self) -> Result<Server, Failure> {
@@ -205,38 +175,23 @@ impl<'a> Peers<'a> {
         let config = home.join("nginx.conf");
         fs::write(&config, self.nginx_configuration(port)?)?;
         let mut command = Command::new("/usr/sbin/nginx");
-        command
-            .arg("-p")
-            .arg(&home)
-            .arg("-c")
-            .arg(&config)
-            .args(["-e", "stderr"]);
+        command.arg("-p").arg(&home).arg("-c").arg(&config).args(["-e", "stderr"]);
         Server::start(&mut command, port, &home.join("log"))
     }
 
     fn nginx_configuration(&self, port: u16) -> Result<String, Failure> {
         if self.status.contains('$') {
-            return Err(Failure::new(
-                "nginx would take the $ in the status for a variable",
-            ));
+            return Err(Failure::new("nginx would take the $ in the status for a variable"));
         }
         let quoted = self.status.replace('\\', r"\\").replace('\'', r"\'");
-        Ok(include_str!("nginx.conf")
-            .replace("@PORT@", &port.to_string())
-            .replace("@JSON@", &quoted))
+        Ok(include_str!("nginx.conf").replace("@PORT@", &port.to_string()).replace("@JSON@", &quoted))
     }
 
     pub(crate) fn start_go(&self) -> Result<Server, Failure> {
         let port = free_port()?;
         let mut command = Command::new(&self.go);
-        command
-            .arg(format!("127.0.0.1:{port}"))
-            .arg(self.place.path("status.json"));
-        Server::start(
-            &mut command,
-            port,
-            &self.place.path(&format!("go-{port}.log")),
-        )
+        command.arg(format!("127.0.0.1:{port}")).arg(self.place.path("status.json"));
+        Server::start(&mut command, port, &self.place.path(&format!("go-{port}.log")))
     }
 }
 
@@ -245,9 +200,7 @@ fn build_go(place: &Workplace) -> Result<PathBuf, Failure> {
     fs::write(&source, include_str!("peer.go"))?;
     let mut build = Command::new("go");
     build.arg("build").arg("-o").arg(&program).arg(&source);
-    build
-        .env("GOCACHE", place.path("go-cache"))
-        .stdout(Stdio::null());
+    build.env("GOCACHE", place.path("go-cache")).stdout(Stdio::null());
     tools::run(&mut build)?;
     Ok(program)
 }
@@ -256,16 +209,10 @@ fn random_secret() -> io::Result<String> {
     let random = ring::rand::SystemRandom::new();
     let bytes: ring::rand::Random<[u8; 32]> =
         ring::rand::generate(&random).map_err(|_| io::Error::other("no random numbers"))?;
-    Ok(bytes
-        .expose()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(bytes.expose().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// A port that was free a moment ago. nginx must be told its port, so all are.
 fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

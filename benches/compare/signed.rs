@@ -66,13 +66,7 @@ impl Measured {
         );
         let width = REQUEST_SIZE.saturating_sub(head.len() + 4);
         let request = format!("{head}{:x<width$}\r\n\r\n", "").into_bytes();
-        Measured {
-            path,
-            request,
-            times: Vec::new(),
-            status: 0,
-            answer_size: 0,
-        }
+        Measured { path, request, times: Vec::new(), status: 0, answer_size: 0 }
     }
 
     fn name(&self) -> String {
@@ -88,10 +82,7 @@ impl Measured {
         if matches!(self.status, 200 | 501) {
             return Ok(time);
         }
-        Err(Failure::new(format!(
-            "{} was answered with {}",
-            self.path, self.status
-        )))
+        Err(Failure::new(format!("{} was answered with {}", self.path, self.status)))
     }
 }
 
@@ -99,10 +90,7 @@ impl Measured {
 fn signature(secret: &str, message: &str) -> String {
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.as_bytes());
     let tag = ring::hmac::sign(&key, message.as_bytes());
-    tag.as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// RFC 3339 in whole seconds and with the offset written out, as the Panel sends it.
@@ -110,10 +98,7 @@ fn timestamp(now: time::OffsetDateTime) -> String {
     let (date, time) = (now.date(), now.time());
     let (month, day) = (u8::from(date.month()), date.day());
     let (hour, minute, second) = (time.hour(), time.minute(), time.second());
-    format!(
-        "{}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}+00:00",
-        date.year()
-    )
+    format!("{}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}+00:00", date.year())
 }
 
 fn mean(values: &[f64]) -> f64 {

@@ -6,11 +6,7 @@ use crate::report::{Bound, Row, Target};
 use crate::rounds::{self, Series};
 use crate::servers::{Agents, Peers};
 
-pub(crate) fn measure(
-    effort: &Effort,
-    agents: &Agents,
-    peers: &Peers,
-) -> Result<Vec<Row>, Failure> {
+pub(crate) fn measure(effort: &Effort, agents: &Agents, peers: &Peers) -> Result<Vec<Row>, Failure> {
     let mut series = Series::new();
     for round in 0..effort.starts {
         for place in rounds::order(round) {
@@ -22,8 +18,5 @@ pub(crate) fn measure(
             series.push(place, server.first_answer.as_secs_f64() * 1e3);
         }
     }
-    Ok(vec![
-        Row::of_trio("exec to first answer", "ms", series.medians())
-            .targets([Target::Go(Bound::AtMost(0.8))]),
-    ])
+    Ok(vec![Row::of_trio("exec to first answer", "ms", series.medians()).targets([Target::Go(Bound::AtMost(0.8))])])
 }

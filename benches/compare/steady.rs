@@ -27,23 +27,17 @@ pub(crate) fn measure(effort: &Effort, trio: &Trio) -> Result<Vec<Row>, Failure>
     let cpu = cpu.map(|time| micros(time) / f64::from(requests));
     Ok(vec![
         Row::of_trio("1,000 req/s: p50", "µs", middle.medians()),
-        Row::of_trio("1,000 req/s: p99", "µs", slow.medians()).targets([
-            Target::Nginx(Bound::AtMost(1.2)),
-            Target::Go(Bound::AtMost(1.0)),
-        ]),
-        Row::of_trio("1,000 req/s: CPU per request", "µs", cpu).targets([
-            Target::Nginx(Bound::AtMost(0.7)),
-            Target::Go(Bound::AtMost(0.25)),
-        ]),
+        Row::of_trio("1,000 req/s: p99", "µs", slow.medians())
+            .targets([Target::Nginx(Bound::AtMost(1.2)), Target::Go(Bound::AtMost(1.0))]),
+        Row::of_trio("1,000 req/s: CPU per request", "µs", cpu)
+            .targets([Target::Nginx(Bound::AtMost(0.7)), Target::Go(Bound::AtMost(0.25))]),
     ])
 }
 
 /// In microseconds, of sorted latencies.
 fn percentile(sorted: &[Duration], percent: usize) -> f64 {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
-    sorted
-        .get(rank - 1)
-        .map_or(f64::NAN, |latency| micros(*latency))
+    sorted.get(rank - 1).map_or(f64::NAN, |latency| micros(*latency))
 }
 
 fn micros(time: Duration) -> f64 {

@@ -24,26 +24,14 @@ pub(crate) fn measure(effort: &Effort, trio: &Trio) -> Result<Vec<Row>, Failure>
 
 fn row(count: u32, connections: Connections, medians: [f64; 3]) -> Row {
     let (kind, targets) = match connections {
-        Connections::KeptAlive if count == 8 => (
-            "keep-alive",
-            vec![
-                Target::Nginx(Bound::AtLeast(0.9)),
-                Target::Go(Bound::AtLeast(1.5)),
-            ],
-        ),
+        Connections::KeptAlive if count == 8 => {
+            ("keep-alive", vec![Target::Nginx(Bound::AtLeast(0.9)), Target::Go(Bound::AtLeast(1.5))])
+        }
         Connections::KeptAlive => ("keep-alive", Vec::new()),
-        Connections::OnePerRequest => (
-            "one request each",
-            vec![
-                Target::Nginx(Bound::AtLeast(1.0)),
-                Target::Go(Bound::AtLeast(1.4)),
-            ],
-        ),
+        Connections::OnePerRequest => {
+            ("one request each", vec![Target::Nginx(Bound::AtLeast(1.0)), Target::Go(Bound::AtLeast(1.4))])
+        }
     };
-    let connections = if count == 1 {
-        "connection"
-    } else {
-        "connections"
-    };
+    let connections = if count == 1 { "connection" } else { "connections" };
     Row::of_trio(format!("{count} {connections}, {kind}"), "req/s", medians).targets(targets)
 }

@@ -23,16 +23,12 @@ fn is_installed(program: &str) -> bool {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     // nginx lies where an ordinary user's PATH may not reach.
     let system = Path::new("/usr/sbin").to_owned();
-    std::env::split_paths(&folders)
-        .chain([system])
-        .any(|folder| folder.join(program).is_file())
+    std::env::split_paths(&folders).chain([system]).any(|folder| folder.join(program).is_file())
 }
 
 fn apt_get(arguments: &[&str]) -> Result<(), Failure> {
     let mut command = Command::new("apt-get");
-    command
-        .args(arguments)
-        .env("DEBIAN_FRONTEND", "noninteractive");
+    command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
     run(command.stdout(Stdio::null()))
 }
 

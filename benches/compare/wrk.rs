@@ -21,9 +21,7 @@ pub(crate) fn requests_per_second(
 ) -> Result<f64, Failure> {
     let mut wrk = Command::new("wrk");
     // Two threads, so that wrk is not what limits a server that uses two CPUs.
-    wrk.arg(format!("-t{}", count.min(2)))
-        .arg(format!("-c{count}"))
-        .arg(format!("-d{seconds}s"));
+    wrk.arg(format!("-t{}", count.min(2))).arg(format!("-c{count}")).arg(format!("-d{seconds}s"));
     if connections == Connections::OnePerRequest {
         wrk.args(["-H", "Connection: close"]);
     }
@@ -33,14 +31,8 @@ pub(crate) fn requests_per_second(
 }
 
 fn parse(output: &str) -> Result<f64, Failure> {
-    let failed = ["Non-2xx", "Socket errors"]
-        .iter()
-        .any(|sign| output.contains(sign));
-    let rate = output
-        .lines()
-        .find_map(|line| line.strip_prefix("Requests/sec:"));
-    let rate = rate
-        .and_then(|rate| rate.trim().parse().ok())
-        .filter(|_| !failed);
+    let failed = ["Non-2xx", "Socket errors"].iter().any(|sign| output.contains(sign));
+    let rate = output.lines().find_map(|line| line.strip_prefix("Requests/sec:"));
+    let rate = rate.and_then(|rate| rate.trim().parse().ok()).filter(|_| !failed);
     rate.ok_or_else(|| Failure::new(format!("wrk saw requests fail:\n{output}")))
 }

@@ -28,6 +28,11 @@ const MAX_FILE: u64 = 64 * 1024;
 /// The widest mode that keeps other users out.
 const MODE: u32 = 0o640;
 
+/// The secret of the shipped example. The file is right in form, but what everybody knows is no secret.
+const EXAMPLE_SECRET: &str = "replace-this-with-the-output-of-openssl-rand-hex-32";
+const EXAMPLE_WARNING: &str = "the secret is the one of the shipped example, which everybody knows; the Agent does not \
+                               start with it. Make one with: openssl rand -hex 32";
+
 /// Public keys that a vendor built in: then no others are accepted.
 const BUILT_IN_KEYS: Option<&str> = option_env!("OPTERIUS_LICENSE_PUBLIC_KEYS");
 
@@ -118,11 +123,23 @@ pub struct Loaded {
     pub warnings: Vec<String>,
 }
 
-/// Reads and checks the file.
+/// Reads and checks the file for the daemon to run with.
 ///
 /// # Errors
 /// One sentence with file, line, key and remedy.
 pub fn load(path: &Path) -> Result<Loaded, Error> {
+    let loaded = check(path)?;
+    if loaded.configuration.secret.expose() == EXAMPLE_SECRET {
+        return Err(Error::Invalid(format!("{}: {EXAMPLE_WARNING}", path.display())));
+    }
+    Ok(loaded)
+}
+
+/// Reads and checks the file.
+///
+/// # Errors
+/// One sentence with file, line, key and remedy.
+pub fn check(path: &Path) -> Result<Loaded, Error> {
     let text = read(path)?;
     parse(&text, &path.display().to_string(), BUILT_IN_KEYS)
 }
@@ -171,7 +188,10 @@ fn read(path: &Path) -> Result<String, Error> {
         .read_to_end(&mut bytes)
         .map_err(|error| Error::Invalid(format!("{shown}: cannot be read: {error}")))?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_FILE) {
-        return Err(Error::Invalid(format!("{shown}: is larger than {} KiB, which is no configuration", MAX_FILE / 1024)));
+        return Err(Error::Invalid(format!(
+            "{shown}: is larger than {} KiB, which is no configuration",
+            MAX_FILE / 1024
+        )));
     }
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
@@ -199,28 +219,25 @@ pub fn parse(text: &str, name: &str, built_in_keys: Option<&str>) -> Result<Load
         let number = index.saturating_add(1);
         let Some(entry) = entry(line, number, name, &mut warnings)? else { continue };
         if let Some(earlier) = entries.iter_mut().find(|earlier| earlier.known == entry.known) {
-            warnings.push(format!(
-                "{name}:{number}: {} is set again; line {} no longer counts",
-                entry.key, earlier.line
-            ));
+            warnings
+                .push(format!("{name}:{number}: {} is set again; line {} no longer counts", entry.key, earlier.line));
             *earlier = entry;
         } else {
             entries.push(entry);
         }
     }
     let configuration = Reader { name, entries: &entries, built_in_keys }.configuration()?;
+    if configuration.secret.expose() == EXAMPLE_SECRET {
+        warnings.push(format!("{name}: {EXAMPLE_WARNING}"));
+    }
     if configuration.secret.length() < 16 {
-        warnings.push(format!("{name}: the secret has fewer than 16 characters; make a better one: openssl rand -hex 32"));
+        warnings
+            .push(format!("{name}: the secret has fewer than 16 characters; make a better one: openssl rand -hex 32"));
     }
     Ok(Loaded { configuration, warnings })
 }
 
-fn entry<'a>(
-    line: &'a str,
-    number: usize,
-    name: &str,
-    warnings: &mut Vec<String>,
-) -> Result<Option<Entry<'a>>, Error> {
+fn entry<'a>(line: &'a str, number: usize, name: &str, warnings: &mut Vec<String>) -> Result<Option<Entry<'a>>, Error> {
     let line = line.trim_start_matches('\u{feff}').trim();
     if line.is_empty() || line.starts_with('#') {
         return Ok(None);
@@ -343,7 +360,10 @@ impl Reader<'_> {
         let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
         match certificates {
             Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-            _ => Err(self.wrong(entry, format!("{value}: holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)"))),
+            _ => {
+                Err(self
+                    .wrong(entry, format!("{value}: holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")))
+            }
         }
     }
 
@@ -365,7 +385,11 @@ impl Reader<'_> {
         let Some((entry, value)) = self.value(Known::Proxy) else { return Ok(None) };
         let usable = (value.starts_with("http://") || value.starts_with("https://")) && ureq::Proxy::new(value).is_ok();
         // The value may contain a password, so it is not shown.
-        if usable { Ok(Some(value.to_owned())) } else { Err(self.wrong(entry, "is not a proxy URL such as http://proxy.example.com:3128")) }
+        if usable {
+            Ok(Some(value.to_owned()))
+        } else {
+            Err(self.wrong(entry, "is not a proxy URL such as http://proxy.example.com:3128"))
+        }
     }
 
     fn server_ip(&self) -> Result<Option<IpAddr>, Error> {
@@ -374,7 +398,9 @@ impl Reader<'_> {
             Some((_, value)) if value.eq_ignore_ascii_case("auto") => Ok(None),
             Some((entry, value)) => match value.parse::<IpAddr>() {
                 Ok(address) if !address.is_loopback() && !address.is_unspecified() => Ok(Some(address)),
-                _ => Err(self.wrong(entry, "must be auto or the public IP address of this server, such as 203.0.113.5")),
+                _ => {
+                    Err(self.wrong(entry, "must be auto or the public IP address of this server, such as 203.0.113.5"))
+                }
             },
         }
     }
@@ -403,8 +429,11 @@ impl Reader<'_> {
         let names = value.split([',', ' ']).filter(|name| !name.is_empty());
         names
             .map(|name| {
-                let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
-                let problem = || self.wrong(entry, format!("“{name}” is not a host name; separate names by commas, without ports"));
+                let is_name =
+                    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
+                let problem = || {
+                    self.wrong(entry, format!("“{name}” is not a host name; separate names by commas, without ports"))
+                };
                 if is_name { Ok(name.to_owned()) } else { Err(problem()) }
             })
             .collect()

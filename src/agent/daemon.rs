@@ -129,7 +129,9 @@ pub fn host() -> Host {
     let uname = rustix::system::uname();
     let server_id = identity::server_id(&read("/etc/machine-id"));
     if server_id.is_empty() {
-        warn!("/etc/machine-id is missing or empty: this server has no identity of its own. Run: systemd-machine-id-setup");
+        warn!(
+            "/etc/machine-id is missing or empty: this server has no identity of its own. Run: systemd-machine-id-setup"
+        );
     }
     Host {
         server_id,
@@ -275,7 +277,8 @@ impl Daemon {
             PollFd::new(&self.signals.terminate, PollFlags::IN),
             PollFd::new(self.waker.descriptor(), PollFlags::IN),
         ];
-        let left = until.map(|until| until.saturating_duration_since(self.clock.monotonic()) + Duration::from_millis(1));
+        let left =
+            until.map(|until| until.saturating_duration_since(self.clock.monotonic()) + Duration::from_millis(1));
         // An interrupted wait looks at everything once too often.
         let _ = poll(&mut descriptors, left.and_then(|left| Timespec::try_from(left).ok()).as_ref());
     }

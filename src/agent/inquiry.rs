@@ -145,7 +145,8 @@ fn describe(status: &Value) -> String {
     line("Next check:", text("next_check_at").unwrap_or_else(|| "none planned".to_owned()));
     line("Cache:", text("cache").unwrap_or_else(unknown));
     for check in status.get("recent_checks").and_then(Value::as_array).into_iter().flatten() {
-        let part = |name: &str| check.get(name).and_then(Value::as_str).map(|text| one_line(text, 200)).unwrap_or_default();
+        let part =
+            |name: &str| check.get(name).and_then(Value::as_str).map(|text| one_line(text, 200)).unwrap_or_default();
         line("Checked:", format!("{}  {}", part("at"), part("verdict")));
     }
     lines

@@ -80,7 +80,8 @@ pub fn find(key: &str) -> Option<Known> {
 
 /// The key that was meant by a slip of up to two letters, of those without which the Agent would run, but wrongly.
 pub fn near_miss(key: &str) -> Option<&'static str> {
-    let key: String = key.to_lowercase().chars().map(|letter| if matches!(letter, '-' | ' ' | '.') { '_' } else { letter }).collect();
+    let key: String =
+        key.to_lowercase().chars().map(|letter| if matches!(letter, '-' | ' ' | '.') { '_' } else { letter }).collect();
     ["license_key", "secret", "secret_key"].into_iter().find(|name| distance(&key, name) <= 2)
 }
 

@@ -25,8 +25,6 @@ pub enum Coverage {
 /// Why a request is not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejection {
-    /// A `%` in the path: the Panel signs the decoded path, so what is signed would be ambiguous.
-    EncodedPath,
     /// No signature, or no timestamp.
     Missing,
     /// The timestamp is not RFC 3339.
@@ -41,7 +39,6 @@ impl Rejection {
     /// The sentence for the Panel's administrator.
     pub fn message(self) -> String {
         match self {
-            Self::EncodedPath => "A signed path must not contain a percent sign.".to_owned(),
             Self::Missing => {
                 "This path needs the headers X-Signature and X-Timestamp. The Panel sends them once its server entry holds \
                  the secret of agent.conf (Servers → Edit)."
@@ -61,13 +58,12 @@ impl Rejection {
 
     /// The answer.
     pub fn answer(self) -> Response {
-        let (status, code) = match self {
-            Self::EncodedPath => (400, "bad_request"),
-            Self::Missing => (401, "signature_missing"),
-            Self::TimestampMalformed | Self::TimestampOutsideWindow(_) => (401, "timestamp_outside_window"),
-            Self::Wrong => (401, "signature_invalid"),
+        let code = match self {
+            Self::Missing => "signature_missing",
+            Self::TimestampMalformed | Self::TimestampOutsideWindow(_) => "timestamp_outside_window",
+            Self::Wrong => "signature_invalid",
         };
-        Response::error(status, code, &self.message())
+        Response::error(401, code, &self.message())
     }
 }
 
@@ -83,9 +79,6 @@ pub fn verify(
     window: Duration,
 ) -> Result<(), Rejection> {
     let head = &request.head;
-    if head.path.contains('%') {
-        return Err(Rejection::EncodedPath);
-    }
     let (Some(signature), Some(timestamp)) = (head.only("x-signature"), head.only("x-timestamp")) else {
         return Err(Rejection::Missing);
     };
@@ -98,7 +91,11 @@ pub fn verify(
         let message = [timestamp.as_bytes(), head.method.as_str().as_bytes(), head.path.as_bytes(), body].concat();
         hmac::verify(secret, &message, &signature).is_ok()
     };
-    if covers(request.body) || (coverage == Coverage::BodyOptional && covers(b"")) { Ok(()) } else { Err(Rejection::Wrong) }
+    if covers(request.body) || (coverage == Coverage::BodyOptional && covers(b"")) {
+        Ok(())
+    } else {
+        Err(Rejection::Wrong)
+    }
 }
 
 #[cfg(test)]

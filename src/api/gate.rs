@@ -33,8 +33,10 @@ pub fn check(standing: &Standing) -> Result<(), Response> {
 /// Whom or what a refused request was about, for the log: escaped and short.
 pub fn subject(body: &[u8]) -> String {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let field = |name: &str| body.get(name).and_then(Value::as_str).map(|text| format!("{name} “{}”", one_line(text, 64)));
-    let fields: Vec<String> = ["username", "domain", "email", "name", "filename"].into_iter().filter_map(field).collect();
+    let field =
+        |name: &str| body.get(name).and_then(Value::as_str).map(|text| format!("{name} “{}”", one_line(text, 64)));
+    let fields: Vec<String> =
+        ["username", "domain", "email", "name", "filename"].into_iter().filter_map(field).collect();
     if fields.is_empty() { "an unnamed subject".to_owned() } else { fields.join(", ") }
 }
 
@@ -47,10 +49,14 @@ mod tests {
     fn only_a_restricted_license_refuses_and_says_why_and_what_to_do() {
         assert!(check(&Standing::Active).is_ok());
         assert!(check(&Standing::Grace { until: Timestamp::from_unix(0) }).is_ok());
-        let answer = check(&Standing::Restricted { reason: "suspended".into(), message: "Unpaid.".into() }).unwrap_err();
+        let answer =
+            check(&Standing::Restricted { reason: "suspended".into(), message: "Unpaid.".into() }).unwrap_err();
         let body: Value = serde_json::from_slice(&answer.body).unwrap();
         assert_eq!(answer.status, 403);
-        assert_eq!((&body["error"], &body["reason"], &body["message"]), (&"license_required".into(), &"suspended".into(), &"Unpaid.".into()));
+        assert_eq!(
+            (&body["error"], &body["reason"], &body["message"]),
+            (&"license_required".into(), &"suspended".into(), &"Unpaid.".into())
+        );
         assert!(body["help"].as_str().unwrap().contains("opterius-agent reverify"));
     }
 

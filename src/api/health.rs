@@ -88,7 +88,8 @@ mod tests {
 
     #[test]
     fn every_member_is_a_string() {
-        let host = Host { os: "Ubuntu".into(), version: "24.04".into(), arch: "x86_64".into(), hostname: "web1".into() };
+        let host =
+            Host { os: "Ubuntu".into(), version: "24.04".into(), arch: "x86_64".into(), hostname: "web1".into() };
         let body: serde_json::Value = serde_json::from_slice(&host.answer(Duration::from_secs(90_061)).body).unwrap();
         let members = body.as_object().unwrap();
         assert_eq!(members["uptime"], "1 day 1 h 1 min");

@@ -96,7 +96,8 @@ impl Api {
 
     fn authenticate(&mut self, request: &Request<'_>, route: &Route, settings: &Settings) -> Result<(), Response> {
         let coverage = if route.path == "/files/upload" { Coverage::BodyOptional } else { Coverage::Body };
-        let verified = authentication::verify(request, coverage, &settings.secret, self.clock.wall(), settings.signature_window);
+        let verified =
+            authentication::verify(request, coverage, &settings.secret, self.clock.wall(), settings.signature_window);
         verified.map_err(|rejection| {
             if let Some(more) = self.refused_signatures.note(self.clock.monotonic()) {
                 warn!("Refused a request to {}: {}{more}", route.path, rejection.message());
@@ -110,9 +111,14 @@ impl Api {
         let standing = state.standing(self.clock.now());
         gate::check(&standing).inspect_err(|_| {
             // The Panel goes on as if this had been done: what it forgets stays here, and only this line tells.
-            if route.answer_ignored && let Some(more) = self.refused_writes.note(self.clock.monotonic()) {
+            if route.answer_ignored
+                && let Some(more) = self.refused_writes.note(self.clock.monotonic())
+            {
                 let subject = gate::subject(request.body);
-                warn!("License required: POST {} for {subject} was not done, but the Panel takes it as done{more}", route.path);
+                warn!(
+                    "License required: POST {} for {subject} was not done, but the Panel takes it as done{more}",
+                    route.path
+                );
             }
         })
     }
@@ -170,6 +176,10 @@ impl Service for Api {
 fn route(head: &Head<'_>) -> Result<&'static Route, Response> {
     match routes::find(&head.method, head.path) {
         Lookup::Found(route) => Ok(route),
+        // The Panel signs the decoded path, so of an encoded one it would not be clear what was signed.
+        Lookup::Unknown if head.path.contains('%') => {
+            Err(Response::error(400, "bad_request", "A path must not contain a percent sign."))
+        }
         Lookup::Unknown => Err(Response::error(404, "not_found", "There is nothing at this path.")),
         Lookup::WrongMethod(allowed) => {
             let message = format!("This path answers to {allowed} only.");

@@ -24,7 +24,11 @@ impl Occasional {
         if self.since.is_none_or(|since| now.saturating_duration_since(since) >= MINUTE) {
             self.since = Some(now);
             self.lines = 1;
-            return Some(if left_out == 0 { String::new() } else { format!(" ({left_out} more like it since the last line)") });
+            return Some(if left_out == 0 {
+                String::new()
+            } else {
+                format!(" ({left_out} more like it since the last line)")
+            });
         }
         self.lines = self.lines.saturating_add(1);
         (self.lines <= self.limit).then(String::new)
@@ -40,7 +44,8 @@ mod tests {
     fn lines_beyond_the_limit_are_counted_and_told_in_the_next_minute() {
         let start = SystemClock.monotonic();
         let mut place = Occasional::new(2);
-        let logged: Vec<bool> = (0..5).map(|second| place.note(start + Duration::from_secs(second)).is_some()).collect();
+        let logged: Vec<bool> =
+            (0..5).map(|second| place.note(start + Duration::from_secs(second)).is_some()).collect();
         assert_eq!(logged, [true, true, false, false, false]);
         assert_eq!(place.note(start + MINUTE).unwrap(), " (3 more like it since the last line)");
         assert_eq!(place.note(start + MINUTE * 3).unwrap(), "");

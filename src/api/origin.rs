@@ -52,20 +52,37 @@ fn is_ours(host: &str, allowed_hosts: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::head::{STORAGE, parse};
 
     #[test]
     fn addresses_localhost_and_configured_names_are_ours() {
         let allowed = ["panel.example.com".to_owned()];
         let good = [
-            "127.0.0.1", "127.0.0.1:7443", "[::1]:7443", "[::1]", "localhost", "LOCALHOST:7443", "203.0.113.5:7443",
-            "panel.example.com", "Panel.Example.COM:80",
+            "127.0.0.1",
+            "127.0.0.1:7443",
+            "[::1]:7443",
+            "[::1]",
+            "localhost",
+            "LOCALHOST:7443",
+            "203.0.113.5:7443",
+            "panel.example.com",
+            "Panel.Example.COM:80",
         ];
         for host in good {
             assert!(is_ours(host, &allowed), "{host}");
         }
         let bad = [
-            "", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example:7443", "127.0.0.1:x", "[::1", "localhost:80@evil",
-            "example.com", "127.0.0.1,evil", "panel.example.com.", "0x7f000001",
+            "",
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example:7443",
+            "127.0.0.1:x",
+            "[::1",
+            "localhost:80@evil",
+            "example.com",
+            "127.0.0.1,evil",
+            "panel.example.com.",
+            "0x7f000001",
         ];
         for host in bad {
             assert!(!is_ours(host, &allowed), "{host}");
@@ -87,7 +104,8 @@ mod tests {
         ];
         for (headers, expected) in table {
             let bytes = format!("GET / HTTP/1.1\r\n{headers}\r\n");
-            let (head, _) = crate::http::head::parse(bytes.as_bytes()).unwrap();
+            let mut storage = STORAGE;
+            let (head, _) = parse(bytes.as_bytes(), &mut storage).unwrap();
             let status = check(&head, &[]).err().map_or(0, |answer| answer.status);
             assert_eq!(status, expected, "{headers}");
         }

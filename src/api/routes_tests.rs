@@ -165,7 +165,9 @@ fn every_call_of_the_panel_has_its_row_and_its_class() {
 #[test]
 fn beside_them_there_are_only_our_own() {
     let known = |route: &&Route| {
-        PANEL.iter().any(|(method, path, _)| *path == route.path && route.verb.accepts(&Method::from_str(method).unwrap()))
+        PANEL
+            .iter()
+            .any(|(method, path, _)| *path == route.path && route.verb.accepts(&Method::from_str(method).unwrap()))
     };
     let own: Vec<&str> = ROUTES.iter().filter(|route| !known(route)).map(|route| route.path).collect();
     assert_eq!(own, ["/", "/license/reverify", "/license/status", "/metrics", "/ssl/issue"]);
@@ -183,13 +185,19 @@ fn only_five_paths_are_open_and_all_of_them_read() {
 fn the_table_is_in_order_and_has_no_row_twice() {
     for pair in ROUTES.windows(2) {
         let [first, second] = pair else { continue };
-        assert!(first.path < second.path || (first.path == second.path && first.verb != second.verb), "{}", second.path);
+        assert!(
+            first.path < second.path || (first.path == second.path && first.verb != second.verb),
+            "{}",
+            second.path
+        );
     }
 }
 
 #[test]
 fn a_path_is_found_byte_for_byte_only() {
-    for path in ["", "health", "/Health", "/health/", "//health", "/health?x", "/license", "/license/status/x", "/zzz", "*"] {
+    for path in
+        ["", "health", "/Health", "/health/", "//health", "/health?x", "/license", "/license/status/x", "/zzz", "*"]
+    {
         assert!(matches!(find(&Method::Get, path), Lookup::Unknown), "{path}");
     }
     assert!(matches!(find(&Method::Head, "/health"), Lookup::Found(_)));

@@ -57,7 +57,8 @@ impl StatusPage {
             return Response { status: 200, content_type: JSON, headers: Vec::new(), body: rendered.body.clone() };
         }
         let response = render(state, &standing, accounts);
-        self.rendered = Some(Rendered { generation: state.generation, standing, accounts, body: response.body.clone() });
+        self.rendered =
+            Some(Rendered { generation: state.generation, standing, accounts, body: response.body.clone() });
         response
     }
 }

@@ -127,7 +127,8 @@ impl Connection {
             None => scratch.len(),
             // Never more than this request needs: what follows it is left to the kernel, which pushes back.
             Some(framing) => {
-                let whole = usize::try_from(framing.body_length).unwrap_or(usize::MAX).saturating_add(framing.head_length);
+                let whole =
+                    usize::try_from(framing.body_length).unwrap_or(usize::MAX).saturating_add(framing.head_length);
                 whole.saturating_sub(self.received.len()).clamp(1, scratch.len())
             }
         };
@@ -183,7 +184,8 @@ impl Connection {
                     self.scanned = self.received.len();
                     return Ok(Progress::Incomplete);
                 };
-                let (head, framing) = head::parse(self.received.get(..length).unwrap_or_default())?;
+                let mut storage = head::STORAGE;
+                let (head, framing) = head::parse(self.received.get(..length).unwrap_or_default(), &mut storage)?;
                 if framing.body_length > u64::try_from(limit(&head)).unwrap_or(u64::MAX) {
                     return Err(Refusal::BodyTooLarge);
                 }

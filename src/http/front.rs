@@ -83,13 +83,16 @@ pub struct Lanes {
     pub writes: Lane,
 }
 
+/// Both ends of the channel on which answers come back.
+type Answers = (Sender<(Key, Response)>, Receiver<(Key, Response)>);
+
 /// The front thread's own memory.
 pub struct Front {
     epoll: OwnedFd,
     listener: Option<TcpListener>,
     waker: Waker,
     stopped: Receiver<()>,
-    answers: (Sender<(Key, Response)>, Receiver<(Key, Response)>),
+    answers: Answers,
     clock: Arc<dyn Clock>,
     service: Box<dyn Service>,
     lanes: Lanes,
@@ -348,7 +351,8 @@ impl Front {
             let unfinished = |(key, connection): (Key, &Connection)| {
                 matches!(connection.phase, Phase::Reading).then(|| (key, connection.held(), connection.moved_at))
             };
-            let others = self.connections.iter().filter_map(unfinished).filter(|(key, held, _)| *key != newcomer && *held > 0);
+            let others =
+                self.connections.iter().filter_map(unfinished).filter(|(key, held, _)| *key != newcomer && *held > 0);
             let victim = others.max_by(|(_, held, moved), (_, other_held, other_moved)| {
                 held.cmp(other_held).then_with(|| other_moved.cmp(moved))
             });
@@ -360,7 +364,8 @@ impl Front {
     fn react(&mut self, key: Key, framing: Framing, now: Instant) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let (head, body) = connection.request(framing);
-        let reaction = match head::parse(head) {
+        let mut storage = head::STORAGE;
+        let reaction = match head::parse(head, &mut storage) {
             // Parsed once before, when the head was complete; the bytes are the same.
             Err(refusal) => return self.refuse(key, refusal, now),
             Ok((head, _)) => {

@@ -33,9 +33,11 @@ impl Refusal {
             Self::Malformed(sentence) => (400, "bad_request", sentence),
             Self::HeadTooLarge => (431, "head_too_large", "The request head exceeds 8 KiB or 64 headers."),
             Self::BodyTooLarge => (413, "body_too_large", "The request body exceeds what this path accepts."),
-            Self::TransferEncoding => {
-                (501, "transfer_encoding_not_supported", "Send the body with a Content-Length instead of a Transfer-Encoding.")
-            }
+            Self::TransferEncoding => (
+                501,
+                "transfer_encoding_not_supported",
+                "Send the body with a Content-Length instead of a Transfer-Encoding.",
+            ),
             Self::Expectation => (417, "expectation_failed", "No expectation other than 100-continue can be met."),
             Self::Version => (505, "http_version_not_supported", "Use HTTP/1.1 or HTTP/1.0."),
             Self::TooSlow => (408, "request_timeout", "The request did not arrive within 10 seconds."),
@@ -67,15 +69,19 @@ pub struct Head<'a> {
     pub query: Option<&'a str>,
     /// 1.0 or 1.1.
     pub version: HTTPVersion,
-    headers: [httparse::Header<'a>; MAX_HEADERS],
-    count: usize,
+    headers: &'a [httparse::Header<'a>],
 }
+
+/// Room for the headers of one request, lent to [`parse`]: a head is looked at where it lies and never copied.
+pub type Storage<'a> = [httparse::Header<'a>; MAX_HEADERS];
+
+/// Empty room.
+pub const STORAGE: Storage<'static> = [httparse::EMPTY_HEADER; MAX_HEADERS];
 
 impl<'a> Head<'a> {
     /// All values of the header `name`, which is compared without case.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        let headers = self.headers.get(..self.count).unwrap_or_default();
-        headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
+        self.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
     }
 
     /// The value of the header `name`, if it is there exactly once and is UTF-8.
@@ -120,10 +126,9 @@ pub fn leading_empty_lines(bytes: &[u8]) -> usize {
 ///
 /// # Errors
 /// The first rule that the head breaks.
-pub fn parse(bytes: &[u8]) -> Result<(Head<'_>, Framing), Refusal> {
+pub fn parse<'a>(bytes: &'a [u8], storage: &'a mut Storage<'a>) -> Result<(Head<'a>, Framing), Refusal> {
     check_bytes(bytes)?;
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut request = httparse::Request::new(&mut headers);
+    let mut request = httparse::Request::new(storage);
     match request.parse(bytes) {
         Ok(httparse::Status::Complete(_)) => {}
         Ok(httparse::Status::Partial) => return Err(Refusal::Malformed("The request head is not complete.")),
@@ -134,13 +139,12 @@ pub fn parse(bytes: &[u8]) -> Result<(Head<'_>, Framing), Refusal> {
     let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version) else {
         return Err(Refusal::Malformed("The request line is not complete."));
     };
-    let count = request.headers.len();
     if !target.starts_with('/') {
         return Err(Refusal::Malformed("The request target must be a path that begins with a slash."));
     }
     let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
     let method = Method::from_str(method).map_err(|()| Refusal::Malformed("The method is not a token."))?;
-    let head = Head { method, path, query, version: HTTPVersion(1, minor), headers, count };
+    let head = Head { method, path, query, version: HTTPVersion(1, minor), headers: request.headers };
     let framing = framing(&head, bytes.len(), minor)?;
     Ok((head, framing))
 }

@@ -148,6 +148,10 @@ impl Responder {
 /// The answer when there is no thread for a request in time. The Panel shows it and does not try again, so it says who
 /// should.
 pub fn busy() -> Response {
-    Response::error(503, "busy", "The server is busy with other operations. Nothing was changed; try again in a few seconds.")
-        .with_header("Retry-After", "5")
+    Response::error(
+        503,
+        "busy",
+        "The server is busy with other operations. Nothing was changed; try again in a few seconds.",
+    )
+    .with_header("Retry-After", "5")
 }

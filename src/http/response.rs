@@ -58,7 +58,9 @@ impl Response {
     /// The bytes on the wire.
     pub fn encode(self, close: bool, without_body: bool) -> Vec<u8> {
         let mut headers = Vec::with_capacity(self.headers.len().saturating_add(3));
-        for (name, value) in [("Server", "opterius-agent"), ("Content-Type", self.content_type), ("Cache-Control", "no-store")] {
+        for (name, value) in
+            [("Server", "opterius-agent"), ("Content-Type", self.content_type), ("Cache-Control", "no-store")]
+        {
             headers.extend(Header::from_bytes(name, value));
         }
         for (name, value) in self.headers {
@@ -66,9 +68,16 @@ impl Response {
         }
         let length = self.body.len();
         let mut bytes = Vec::with_capacity(length.saturating_add(256));
-        let response = tiny_http::Response::new(StatusCode(self.status), headers, Cursor::new(self.body), Some(length), None);
+        let response =
+            tiny_http::Response::new(StatusCode(self.status), headers, Cursor::new(self.body), Some(length), None);
         // A Vec takes whatever is written to it.
-        let _ = response.with_chunked_threshold(usize::MAX).raw_print(&mut bytes, HTTPVersion(1, 1), &[], without_body, None);
+        let _ = response.with_chunked_threshold(usize::MAX).raw_print(
+            &mut bytes,
+            HTTPVersion(1, 1),
+            &[],
+            without_body,
+            None,
+        );
         if close {
             announce_close(&mut bytes);
         }

@@ -1,1 +1,268 @@
 use super::*;
+use crate::clock::Now;
+use crate::license::model::Uptime;
+use crate::license::signature::{CONTEXT, TrustedKeys};
+use crate::secret::Secret;
+use ring::signature::{Ed25519KeyPair, KeyPair};
+use std::time::Duration;
+
+const KEY: &str = "AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDD";
+
+struct Fixture {
+    key: Secret,
+    trusted: TrustedKeys,
+}
+
+impl Fixture {
+    fn new(key: &str, trusted: TrustedKeys) -> Self {
+        Self { key: Secret::new(key.to_owned()), trusted }
+    }
+
+    fn question(&self) -> Question<'_> {
+        Question { key: &self.key, key_sha256: "key", server_id: "server", nonce: None, trusted: &self.trusted }
+    }
+}
+
+fn terms() -> Terms {
+    Terms {
+        plan: Some("free".into()),
+        max_accounts: Some(5),
+        max_domains: Some(5),
+        max_servers: Some(1),
+        ..Terms::default()
+    }
+}
+
+fn cached(verdict: Verdict) -> Cached {
+    let now = Now { wall: Timestamp::from_unix(0), boot: Duration::from_millis(1500) };
+    let uptime = Uptime::start("boot", now);
+    let record = Record { verdict, uptime, key_sha256: "key".into(), server_id: "server".into() };
+    let answer = Answer { status: 200, body: b"{}".to_vec(), ..Answer::default() };
+    Cached { record, answer: Some(answer), address: None }
+}
+
+fn granted() -> Verdict {
+    Verdict::Granted(Grant {
+        terms: terms(),
+        message: "License is valid.".into(),
+        at: Timestamp::from_unix(1_772_323_200),
+    })
+}
+
+fn denied() -> Verdict {
+    let Verdict::Granted(previous) = granted() else { panic!() };
+    Verdict::Denied(Denial {
+        reason: "suspended".into(),
+        message: "Unpaid.".into(),
+        terms: Terms::default(),
+        at: Timestamp::from_unix(1_772_323_300),
+        previous: Some(previous),
+    })
+}
+
+fn view() -> View {
+    View::new(true, None, "License is valid.".into(), terms())
+}
+
+fn encoded(cached: &Cached, fixture: &Fixture) -> Vec<u8> {
+    encode(&view(), cached, &fixture.question()).unwrap()
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    let fixture = Fixture::new(KEY, TrustedKeys::default());
+    for verdict in [granted(), denied()] {
+        let cached = cached(verdict);
+        assert_eq!(decode(&encoded(&cached, &fixture), &fixture.question()), Ok(cached));
+    }
+}
+
+#[test]
+fn the_panel_finds_a_flat_license_answer_and_never_the_key() {
+    let fixture = Fixture::new(KEY, TrustedKeys::default());
+    let text = String::from_utf8(encoded(&cached(granted()), &fixture)).unwrap();
+    assert!(!text.contains(KEY));
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(document["valid"], true);
+    assert_eq!(document["plan"], "free");
+    for (name, value) in [("max_accounts", 5), ("max_domains", 5), ("max_servers", 1)] {
+        assert_eq!(document[name], value);
+        assert!(document[name].is_u64(), "the Panel takes only an integer 0 for unlimited");
+    }
+    assert!(document["expires_at"].is_null() && document["reason"].is_null());
+    assert!(document.get("subscription_status").is_none());
+    assert!(
+        text.trim_end().ends_with("\"\n}") && text.rfind("\"mac\"") > text.rfind("\"agent\""),
+        "the MAC is the last member"
+    );
+}
+
+#[test]
+fn billing_is_passed_through_where_it_was_sent() {
+    let fixture = Fixture::new(KEY, TrustedKeys::default());
+    let billing = Billing {
+        subscription_status: Some("past_due".into()),
+        cancel_at_period_end: Some(false),
+        current_period_end: None,
+    };
+    let view = View::new(true, None, String::new(), Terms { billing, ..terms() });
+    let bytes = encode(&view, &cached(granted()), &fixture.question()).unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(
+        (&document["subscription_status"], &document["cancel_at_period_end"]),
+        (&"past_due".into(), &false.into())
+    );
+    assert!(document.get("current_period_end").is_none());
+}
+
+#[test]
+fn every_changed_byte_and_every_cut_is_seen() {
+    let fixture = Fixture::new(KEY, TrustedKeys::default());
+    let bytes = encoded(&cached(denied()), &fixture);
+    for index in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[index] ^= 1;
+        assert!(decode(&changed, &fixture.question()).is_err(), "byte {index}");
+        assert!(decode(&bytes[..index], &fixture.question()).is_err(), "cut at {index}");
+    }
+    let longer = [bytes.as_slice(), b"\n"].concat();
+    assert!(decode(&longer, &fixture.question()).is_err());
+}
+
+#[test]
+fn a_file_of_another_key_or_another_server_is_no_cache_and_says_so() {
+    let fixture = Fixture::new(KEY, TrustedKeys::default());
+    let bytes = encoded(&cached(granted()), &fixture);
+    let question = fixture.question();
+    let other_key = Fixture::new("another", TrustedKeys::default());
+    let table = [
+        (decode(b"", &question), "it is empty"),
+        (decode(b"{}", &question), "it is cut off, edited, or was not written by this Agent"),
+        (decode(b"\xff\xfe", &question), "it is cut off, edited, or was not written by this Agent"),
+        (
+            decode(&bytes, &Question { key_sha256: "other", ..other_key.question() }),
+            "it belongs to another license key",
+        ),
+        (decode(&bytes, &Question { server_id: "other", ..question }), "it comes from another server"),
+        (decode(&bytes, &other_key.question()), "it was edited (its MAC is wrong)"),
+    ];
+    for (decoded, expected) in table {
+        assert_eq!(decoded.unwrap_err(), expected);
+    }
+}
+
+#[test]
+fn with_a_trusted_key_the_verdict_is_the_signed_answers() {
+    let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+    let trusted = TrustedKeys::parse(&STANDARD.encode(pair.public_key().as_ref())).unwrap();
+    let fixture = Fixture::new(KEY, trusted);
+    let signed = |body: &str| Answer {
+        status: 200,
+        body: body.as_bytes().to_vec(),
+        signature: format!("ed25519=\"{}\"", STANDARD.encode(pair.sign(&[CONTEXT, body.as_bytes()].concat()).as_ref())),
+        ..Answer::default()
+    };
+    let yes = signed(
+        r#"{"valid":true,"max_accounts":3,"nonce":"n","key_sha256":"key","server_id":"server","issued_at":"2026-03-01T00:00:00Z"}"#,
+    );
+    let no = signed(
+        r#"{"valid":false,"reason":"expired","nonce":"n","key_sha256":"key","server_id":"server","issued_at":"2026-03-01T00:00:00Z"}"#,
+    );
+    let elsewhere = signed(
+        r#"{"valid":true,"max_accounts":3,"nonce":"n","key_sha256":"key","server_id":"other","issued_at":"2026-03-01T00:00:00Z"}"#,
+    );
+    let read_back = |verdict: Verdict, answer: Option<Answer>| {
+        let bytes = encoded(&Cached { answer, ..cached(verdict) }, &fixture);
+        decode(&bytes, &fixture.question()).map(|cached| cached.record.verdict)
+    };
+
+    let Verdict::Granted(grant) = read_back(granted(), Some(yes.clone())).unwrap() else { panic!() };
+    assert_eq!(grant.terms.max_accounts, Some(3), "the record says 5, the signed answer 3");
+    assert_eq!(grant.at.to_string(), "2026-03-01T00:00:00Z");
+    let Verdict::Denied(denial) = read_back(denied(), Some(no.clone())).unwrap() else { panic!() };
+    assert_eq!(denial.reason, "expired");
+
+    let bad = [
+        (granted(), None),
+        (granted(), Some(no)),
+        (denied(), Some(yes.clone())),
+        (granted(), Some(elsewhere)),
+        (granted(), Some(Answer { signature: String::new(), ..yes.clone() })),
+        (granted(), Some(Answer { status: 500, ..yes })),
+    ];
+    for (verdict, answer) in bad {
+        assert!(read_back(verdict.clone(), answer.clone()).is_err(), "{verdict:?} {answer:?}");
+    }
+}
+
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("opterius-cache-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("license-cache.json")
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn what_stands_in_the_place_of_the_file_is_named_and_replaced_where_that_is_safe() {
+    let directory = Directory::new("places");
+    let file = directory.file();
+    assert_eq!(load(&file), Ok(None));
+
+    store(&file, b"first").unwrap();
+    assert_eq!(load(&file), Ok(Some(b"first".to_vec())));
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
+
+    let target = directory.0.join("target");
+    fs::write(&target, "untouched").unwrap();
+    fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink(&target, &file).unwrap();
+    assert_eq!(load(&file), Err("it is a symbolic link".to_owned()));
+    store(&file, b"second").unwrap();
+    assert_eq!(fs::read(&target).unwrap(), b"untouched", "the link is replaced and not followed");
+    assert_eq!(load(&file), Ok(Some(b"second".to_vec())));
+
+    fs::remove_file(&file).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, &file, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+    assert_eq!(load(&file), Err("it is not a regular file".to_owned()));
+    store(&file, b"third").unwrap();
+
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    assert_eq!(load(&file), Err("it is not a regular file".to_owned()));
+    assert!(store(&file, b"fourth").is_err());
+    assert!(!temporary_path(&file).exists(), "nothing is left behind");
+
+    fs::remove_dir(&file).unwrap();
+    File::create(&file).unwrap().set_len(1024 * 1024 * 1024).unwrap();
+    assert_eq!(load(&file), Err("it is larger than 256 KiB".to_owned()));
+    store(&file, b"fifth").unwrap();
+    assert_eq!(load(&file), Ok(Some(b"fifth".to_vec())));
+}
+
+#[test]
+fn what_a_killed_daemon_left_is_replaced_by_the_next_write() {
+    let directory = Directory::new("leftover");
+    fs::write(temporary_path(&directory.file()), "half").unwrap();
+    store(&directory.file(), b"whole").unwrap();
+    assert_eq!(fs::read_dir(&directory.0).unwrap().count(), 1);
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_not_made_up() {
+    let directory = Directory::new("missing");
+    assert!(store(&directory.0.join("no/such/file"), b"x").is_err());
+}

@@ -77,8 +77,8 @@ impl ServerUrl {
         if host.is_empty() {
             return Err("has no host name");
         }
-        let loopback = host.eq_ignore_ascii_case("localhost")
-            || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let loopback =
+            host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
         match uri.scheme_str() {
             Some("https") => Ok(Self { base: base.to_owned(), host, loopback, plain: false }),
             Some("http") if loopback => Ok(Self { base: base.to_owned(), host, loopback, plain: true }),
@@ -280,8 +280,16 @@ mod tests {
             assert_eq!(ServerUrl::parse(text).unwrap().verification(), expected);
         }
         let bad = [
-            "http://opterius.com", "http://localhost.example.com", "ftp://opterius.com", "opterius.com", "", "https://",
-            "https://user:word@opterius.com", "https://opterius.com/?a=b", "https://opterius.com/#a", "http://10.0.0.1",
+            "http://opterius.com",
+            "http://localhost.example.com",
+            "ftp://opterius.com",
+            "opterius.com",
+            "",
+            "https://",
+            "https://user:word@opterius.com",
+            "https://opterius.com/?a=b",
+            "https://opterius.com/#a",
+            "http://10.0.0.1",
         ];
         for text in bad {
             assert!(ServerUrl::parse(text).is_err(), "{text}");

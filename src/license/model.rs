@@ -177,7 +177,11 @@ mod tests {
     fn uptime_is_summed_over_boots_and_never_shrinks() {
         let first = Uptime::start("boot-1", at(100));
         assert_eq!(first.used("boot-1", at(160)), Duration::from_secs(60));
-        assert_eq!(first.used("boot-1", at(40)), Duration::ZERO, "a boot clock cannot go back; if it does, nothing is lost");
+        assert_eq!(
+            first.used("boot-1", at(40)),
+            Duration::ZERO,
+            "a boot clock cannot go back; if it does, nothing is lost"
+        );
 
         let stored = first.read_again("boot-1", at(160));
         assert_eq!(stored.used("boot-2", at(5)), Duration::from_secs(60), "another boot starts from what was stored");
@@ -188,7 +192,12 @@ mod tests {
     #[test]
     fn a_denial_shows_its_own_terms_and_fills_gaps_from_the_last_grant() {
         let grant = Grant {
-            terms: Terms { plan: Some("business".into()), max_accounts: Some(50), max_servers: Some(5), ..Terms::default() },
+            terms: Terms {
+                plan: Some("business".into()),
+                max_accounts: Some(50),
+                max_servers: Some(5),
+                ..Terms::default()
+            },
             message: String::new(),
             at: Timestamp::from_unix(1),
         };

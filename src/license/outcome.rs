@@ -183,7 +183,9 @@ fn verdict(status: u16, object: Option<&Map<String, Value>>, key: &Secret) -> Re
         (200..=299, Some(_), Some(_)) => Err(malformed("the answer's “valid” is neither true nor false")),
         (200..=299, Some(_), None) => Err(malformed("the answer does not say whether the license is valid")),
         (200..=299, None, _) => Err(malformed("the answer is not a JSON object (a captive portal or proxy page?)")),
-        (300..=399, ..) => Err(http(format!("the server answered with a redirect (HTTP {status}), which is not followed"))),
+        (300..=399, ..) => {
+            Err(http(format!("the server answered with a redirect (HTTP {status}), which is not followed")))
+        }
         (429, ..) => Err(http("the server asks to be asked less often (HTTP 429)".to_owned())),
         _ => Err(http(format!("the server answered HTTP {status}"))),
     }

@@ -98,7 +98,8 @@ pub struct Pending {
 pub fn due_in(pending: &Pending, now: Now) -> Duration {
     let by_wait = pending.wait.saturating_sub(now.boot.saturating_sub(pending.since.boot));
     let instants = AFTER_EXPIRY.iter().filter_map(|after| Some(pending.expires_at?.plus(*after)));
-    let by_expiry = instants.filter(|instant| *instant > pending.since.wall).map(|instant| instant.since(now.wall)).min();
+    let by_expiry =
+        instants.filter(|instant| *instant > pending.since.wall).map(|instant| instant.since(now.wall)).min();
     by_expiry.map_or(by_wait, |until_expiry| until_expiry.min(by_wait))
 }
 

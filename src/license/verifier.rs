@@ -136,7 +136,8 @@ impl Verifier {
 
     /// What is left of the least time between two checks.
     fn spacing(&self, now: Now) -> Duration {
-        self.started.map_or(Duration::ZERO, |started| schedule::SPACING.saturating_sub(now.boot.saturating_sub(started)))
+        self.started
+            .map_or(Duration::ZERO, |started| schedule::SPACING.saturating_sub(now.boot.saturating_sub(started)))
     }
 
     /// Takes over what others asked for; true is the end.
@@ -185,8 +186,8 @@ impl Verifier {
     fn notice_time(&mut self, now: Now) {
         let standing = self.state.standing(now);
         let changed = standing.differs(&self.standing);
-        let grace_to_write = matches!(standing, Standing::Grace { .. })
-            && now.boot.saturating_sub(self.written_at) >= TICK;
+        let grace_to_write =
+            matches!(standing, Standing::Grace { .. }) && now.boot.saturating_sub(self.written_at) >= TICK;
         let retry = self.unwritten && now.boot.saturating_sub(self.written_at) >= TICK;
         self.standing = standing;
         if changed {
@@ -322,9 +323,8 @@ impl Verifier {
         if let Some(address) = source.filter(|address| address::is_public(*address)) {
             return Some(address);
         }
-        let fresh = self.address.is_some_and(|known| {
-            known.at <= now.wall && now.wall.since(known.at) < DISCOVERY_INTERVAL
-        });
+        let fresh =
+            self.address.is_some_and(|known| known.at <= now.wall && now.wall.since(known.at) < DISCOVERY_INTERVAL);
         if !fresh && let Some(address) = self.server.discover(&Arc::clone(&self.settings)) {
             self.address = Some(Discovered { address, at: now.wall });
         }
@@ -336,9 +336,8 @@ impl Verifier {
         let path = self.settings.cache.clone();
         let fingerprint = self.fingerprint();
         let question = question(&key, &fingerprint, &self.host, &self.settings);
-        let loaded = cache::load(&path).and_then(|bytes| {
-            bytes.map(|bytes| cache::decode(&bytes, &question)).transpose()
-        });
+        let loaded =
+            cache::load(&path).and_then(|bytes| bytes.map(|bytes| cache::decode(&bytes, &question)).transpose());
         match loaded {
             Ok(None) => self.state.cache = "none".to_owned(),
             Ok(Some(cached)) => {
@@ -416,7 +415,9 @@ impl Verifier {
     fn warn_of_key(&mut self, signed_by: Option<SignedBy>, now: Now) {
         let warned = self.warned_of_older_key.is_some_and(|at| now.boot.saturating_sub(at) < schedule::INTERVAL);
         if signed_by == Some(SignedBy::OlderKey) && !warned {
-            warn!("The license server's answer is signed with an older key only: update the Agent or license_public_key");
+            warn!(
+                "The license server's answer is signed with an older key only: update the Agent or license_public_key"
+            );
             self.warned_of_older_key = Some(now.boot);
         }
     }
@@ -441,12 +442,7 @@ impl Verifier {
     }
 }
 
-fn question<'a>(
-    key: &'a Secret,
-    key_sha256: &'a str,
-    host: &'a Host,
-    settings: &'a Settings,
-) -> Question<'a> {
+fn question<'a>(key: &'a Secret, key_sha256: &'a str, host: &'a Host, settings: &'a Settings) -> Question<'a> {
     Question { key, key_sha256, server_id: &host.server_id, nonce: None, trusted: &settings.trusted }
 }
 
@@ -473,8 +469,14 @@ fn describe(terms: &Terms) -> String {
 fn warn_of_clock(trusted: Timestamp, wall: Timestamp) {
     let (ahead, behind) = (wall.since(trusted), trusted.since(wall));
     if ahead > CLOCK_WARNING {
-        warn!("The clock of this server is {} s ahead of the license server's: check its time synchronization", ahead.as_secs());
+        warn!(
+            "The clock of this server is {} s ahead of the license server's: check its time synchronization",
+            ahead.as_secs()
+        );
     } else if behind > CLOCK_WARNING {
-        warn!("The clock of this server is {} s behind the license server's: check its time synchronization", behind.as_secs());
+        warn!(
+            "The clock of this server is {} s behind the license server's: check its time synchronization",
+            behind.as_secs()
+        );
     }
 }

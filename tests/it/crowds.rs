@@ -24,17 +24,12 @@ fn a_thousand_idle_and_a_thousand_half_sent_connections_shut_nobody_out() {
     let idle: Vec<Connection> = (0..1000).map(|_| agent.connect()).collect();
     let half_sent: Vec<Connection> = (0..1000).map(|number| half_sent(&agent, number)).collect();
     for number in 0..300 {
-        agent
-            .serves()
-            .unwrap_or_else(|error| panic!("request {number} beside 2,000 connections: {error}"));
+        agent.serves().unwrap_or_else(|error| panic!("request {number} beside 2,000 connections: {error}"));
         let post = Request::post(SMALL_READ).body("{}").signed();
         assert_eq!(agent.fetch(post).status, SERVED, "signed request {number}");
     }
     let footprint = agent.footprint();
-    assert!(
-        footprint.descriptors <= 512 + 64,
-        "more connections than the limit: {footprint:?}"
-    );
+    assert!(footprint.descriptors <= 512 + 64, "more connections than the limit: {footprint:?}");
     assert!(footprint.resident_kib < 40 * KIB, "{footprint:?}");
     drop((idle, half_sent));
 }
@@ -49,12 +44,7 @@ fn a_keep_alive_client_at_work_is_not_the_one_that_is_evicted() {
     for number in 0..100 {
         crowd.extend((0..10).map(|_| agent.connect()));
         let response = at_work.exchange(&request);
-        assert_eq!(
-            response
-                .unwrap_or_else(|error| panic!("request {number}: {error}"))
-                .status,
-            200
-        );
+        assert_eq!(response.unwrap_or_else(|error| panic!("request {number}: {error}")).status, 200);
     }
 }
 
@@ -70,10 +60,7 @@ fn two_hundred_clients_at_one_byte_per_second_slow_nobody_down() {
         for byte in &request[..8] {
             let second = Instant::now();
             for connection in &slow {
-                connection
-                    .stream()
-                    .write_all(&[*byte])
-                    .expect("a slow client is closed before its time");
+                connection.stream().write_all(&[*byte]).expect("a slow client is closed before its time");
             }
             let asked = Instant::now();
             assert_eq!(agent.fetch(request.as_slice()).status, SERVED);
@@ -81,20 +68,13 @@ fn two_hundred_clients_at_one_byte_per_second_slow_nobody_down() {
             pause(Duration::from_secs(1).saturating_sub(second.elapsed()));
         }
     });
-    assert!(
-        slowest < Duration::from_secs(3),
-        "a request took {slowest:?} beside 200 slow clients"
-    );
+    assert!(slowest < Duration::from_secs(3), "a request took {slowest:?} beside 200 slow clients");
 }
 
 #[test]
 fn bodies_held_one_byte_short_of_the_limit_keep_no_one_from_posting() {
     let agent = Agent::licensed();
-    let length = if std::env::var_os("OPTERIUS_LONG_TESTS").is_some_and(|value| value == "1") {
-        60
-    } else {
-        10
-    };
+    let length = if std::env::var_os("OPTERIUS_LONG_TESTS").is_some_and(|value| value == "1") { 60 } else { 10 };
     let (over, held) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for _ in 0..16 {
@@ -125,14 +105,8 @@ fn five_thousand_resets_leave_nothing_behind() {
         }
     });
     agent.serves().expect("served after the resets");
-    agent
-        .gives_back(&before)
-        .expect("nothing is left of the resets");
-    assert!(
-        agent.lines().len() < 100,
-        "resets flood the log: {} lines",
-        agent.lines().len()
-    );
+    agent.gives_back(&before).expect("nothing is left of the resets");
+    assert!(agent.lines().len() < 100, "resets flood the log: {} lines", agent.lines().len());
 }
 
 #[test]
@@ -151,38 +125,24 @@ fn none_of_sixty_four_keep_alive_clients_starves() {
     };
     let mut answers: Vec<usize> = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..64).map(|_| scope.spawn(client)).collect();
-        clients
-            .into_iter()
-            .map(|client| client.join().unwrap().expect("every request is answered"))
-            .collect()
+        clients.into_iter().map(|client| client.join().unwrap().expect("every request is answered")).collect()
     });
     answers.sort_unstable();
     let (least, median) = (answers[0], answers[answers.len() / 2]);
-    assert!(
-        least * 20 >= median,
-        "the least served client got {least} answers, the median one {median}"
-    );
+    assert!(least * 20 >= median, "the least served client got {least} answers, the median one {median}");
 }
 
 /// A new connection with the beginning of a request, each cut elsewhere.
 fn half_sent(agent: &Agent, number: usize) -> Connection {
-    let request = Request::post(SMALL_READ)
-        .body("{\"half\":\"sent\"}")
-        .signed()
-        .bytes();
+    let request = Request::post(SMALL_READ).body("{\"half\":\"sent\"}").signed().bytes();
     let mut connection = agent.connect();
-    connection
-        .send(&request[..1 + number % (request.len() - 1)])
-        .unwrap();
+    connection.send(&request[..1 + number % (request.len() - 1)]).unwrap();
     connection
 }
 
 /// One hostile client: all of a large body but its last byte, again and again.
 fn hold_bodies(agent: &Agent, over: &AtomicBool, held: &AtomicUsize) {
-    let request = Request::post(LARGE_WRITE)
-        .body(vec![b'x'; MIB])
-        .signed()
-        .bytes();
+    let request = Request::post(LARGE_WRITE).body(vec![b'x'; MIB]).signed().bytes();
     let all_but_one = &request[..request.len() - 1];
     while !over.load(Ordering::Relaxed) {
         // Being refused or thrown out is what it has to expect; then it comes again.
@@ -218,11 +178,7 @@ fn post_bodies(agent: &Agent) -> Result<(), String> {
 fn raise_descriptor_limit(descriptors: u64) {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < descriptors) {
-        let raised = Rlimit {
-            current: Some(descriptors),
-            maximum: limit.maximum,
-        };
-        setrlimit(Resource::Nofile, raised)
-            .expect("a limit of open files that lets the test hold its connections");
+        let raised = Rlimit { current: Some(descriptors), maximum: limit.maximum };
+        setrlimit(Resource::Nofile, raised).expect("a limit of open files that lets the test hold its connections");
     }
 }

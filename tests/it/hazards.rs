@@ -180,10 +180,7 @@ fn row_10_claims_of_other_versions_leak_no_thread_and_no_descriptor() {
         let before = agent.footprint();
         let mut held: Vec<_> = (0..200).map(|_| agent.send(get_as("HTTP/2.0"))).collect();
         for connection in &mut held {
-            assert_refused(
-                &connection.receive(PROMPTLY).unwrap(),
-                HTTP_VERSION_NOT_SUPPORTED,
-            );
+            assert_refused(&connection.receive(PROMPTLY).unwrap(), HTTP_VERSION_NOT_SUPPORTED);
         }
         // While the clients still hold their ends.
         agent.gives_back(&before).unwrap();
@@ -197,9 +194,7 @@ fn row_11_a_client_that_never_reads_its_answers_is_cut_off() {
         let pipelined = Request::get(STATUS).bytes().repeat(500);
         let connection = agent.connect();
         let mut stream = connection.stream();
-        stream
-            .set_write_timeout(Some(Duration::from_secs(2)))
-            .unwrap();
+        stream.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
         let mut sent = 0;
         while sent < 512 * MIB
             && let Ok(written) = stream.write(&pipelined)
@@ -228,9 +223,7 @@ fn withstand_as(builder: AgentBuilder, attack: impl FnOnce(&Agent)) {
     let before = agent.footprint();
     agent.serves_throughout(|| attack(&agent));
     agent.serves().expect("served after the attack");
-    agent
-        .gives_back(&before)
-        .expect("nothing is left of the attack");
+    agent.gives_back(&before).expect("nothing is left of the attack");
 }
 
 /// Eight signed requests at once, twice as many as the pool has threads, all answered.
@@ -257,10 +250,7 @@ fn pipelined_requests_are_answered_in_order() {
         (Request::post(SMALL_READ).body("{}").signed(), 501),
         (Request::get("/health"), 200),
     ];
-    let bytes: Vec<u8> = round
-        .iter()
-        .flat_map(|(request, _)| request.bytes())
-        .collect();
+    let bytes: Vec<u8> = round.iter().flat_map(|(request, _)| request.bytes()).collect();
     let mut connection = agent.send(bytes.repeat(20));
     for number in 0..20 {
         for (request, status) in &round {
@@ -290,15 +280,8 @@ fn an_idle_connection_is_closed_after_fifteen_seconds() {
     let mut connection = agent.connect();
     connection.exchange(Request::get(STATUS)).unwrap();
     let idle = Instant::now();
-    assert!(
-        connection.ends(Duration::from_secs(15) + SLACK),
-        "still open"
-    );
-    assert!(
-        idle.elapsed() > Duration::from_secs(12),
-        "{:?}",
-        idle.elapsed()
-    );
+    assert!(connection.ends(Duration::from_secs(15) + SLACK), "still open");
+    assert!(idle.elapsed() > Duration::from_secs(12), "{:?}", idle.elapsed());
 }
 
 #[test]
@@ -354,16 +337,11 @@ fn a_body_is_never_taken_for_the_next_request() {
 fn a_port_that_is_taken_is_named_and_ends_the_daemon() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let agent = Agent::builder()
-        .set("port", &address.port().to_string())
-        .spawn();
+    let agent = Agent::builder().set("port", &address.port().to_string()).spawn();
     let exit = agent.wait_exit(Duration::from_secs(30));
     let text = agent.lines().join("\n");
     assert_eq!(exit.code(), Some(1), "{text}");
-    assert!(
-        text.contains(&address.to_string()),
-        "no {address} in: {text}"
-    );
+    assert!(text.contains(&address.to_string()), "no {address} in: {text}");
     assert!(!text.contains("panicked"), "{text}");
 }
 
@@ -375,29 +353,17 @@ fn malformed_heads_are_refused() {
     let agent = Agent::licensed();
     for (what, after_the_path) in [
         ("NUL in the target", "\0 HTTP/1.1\r\nHost: h\r\n\r\n"),
-        (
-            "NUL in a value",
-            " HTTP/1.1\r\nHost: ::1\r\nA: a\0b\r\n\r\n",
-        ),
+        ("NUL in a value", " HTTP/1.1\r\nHost: ::1\r\nA: a\0b\r\n\r\n"),
         ("NUL in a name", " HTTP/1.1\r\nHost: ::1\r\nA\0B: b\r\n\r\n"),
-        (
-            "control byte",
-            " HTTP/1.1\r\nHost: ::1\r\nA: a\x01b\r\n\r\n",
-        ),
+        ("control byte", " HTTP/1.1\r\nHost: ::1\r\nA: a\x01b\r\n\r\n"),
         ("bare CR", " HTTP/1.1\r\nHost: ::1\r\nA: a\rb\r\n\r\n"),
         ("bare LF, first line", " HTTP/1.1\nHost: ::1\r\n\r\n"),
         ("bare LF, header", " HTTP/1.1\r\nHost: ::1\nA: b\r\n\r\n"),
         ("bare LF, last line", " HTTP/1.1\r\nHost: ::1\r\n\n"),
         ("bare LF throughout", " HTTP/1.1\nHost: ::1\n\n"),
         ("obs-fold", " HTTP/1.1\r\nHost: ::1\r\nA: a\r\n b\r\n\r\n"),
-        (
-            "obs-fold, tab",
-            " HTTP/1.1\r\nHost: ::1\r\nA: a\r\n\tb\r\n\r\n",
-        ),
-        (
-            "space before colon",
-            " HTTP/1.1\r\nHost: ::1\r\nA : b\r\n\r\n",
-        ),
+        ("obs-fold, tab", " HTTP/1.1\r\nHost: ::1\r\nA: a\r\n\tb\r\n\r\n"),
+        ("space before colon", " HTTP/1.1\r\nHost: ::1\r\nA : b\r\n\r\n"),
         ("no name", " HTTP/1.1\r\nHost: ::1\r\n: b\r\n\r\n"),
         ("no colon", " HTTP/1.1\r\nHost: ::1\r\nA\r\n\r\n"),
         ("no Host", " HTTP/1.1\r\nA: b\r\n\r\n"),
@@ -411,17 +377,11 @@ fn malformed_heads_are_refused() {
 #[test]
 fn a_content_length_that_is_not_one_number_is_refused() {
     let agent = Agent::licensed();
-    for value in [
-        "-1", "+5", "0x5", "5a", "", "5 5", "5,5", "5, 6", "1e3", "5.0", "five", "\u{ff15}",
-    ] {
+    for value in ["-1", "+5", "0x5", "5a", "", "5 5", "5,5", "5, 6", "1e3", "5.0", "five", "\u{ff15}"] {
         eprintln!("Content-Length: {value}");
         check_and_closed(&agent, post_of_length(LARGE_WRITE, value), BAD_REQUEST);
     }
-    for two in [
-        "5\r\nContent-Length: 5",
-        "5\r\ncontent-length: 6",
-        "0\r\nContent-Length: 5",
-    ] {
+    for two in ["5\r\nContent-Length: 5", "5\r\ncontent-length: 6", "0\r\nContent-Length: 5"] {
         eprintln!("Content-Length: {two}");
         let request = post_of_length(LARGE_WRITE, two) + "hello!";
         check_and_closed(&agent, request, BAD_REQUEST);
@@ -464,19 +424,14 @@ fn a_head_may_have_8_kib_and_not_a_byte_more() {
     check_and_closed(&agent, head_of(20 * KIB), HEAD_TOO_LARGE);
     // As soon as there are too many bytes, whether or not the line or the head ever ends.
     check_and_closed(&agent, &head_of(20 * KIB)[..9 * KIB], HEAD_TOO_LARGE);
-    check_and_closed(
-        &agent,
-        format!("GET /{}", "a".repeat(9 * KIB)),
-        HEAD_TOO_LARGE,
-    );
+    check_and_closed(&agent, format!("GET /{}", "a".repeat(9 * KIB)), HEAD_TOO_LARGE);
 }
 
 #[test]
 fn a_head_may_have_64_headers_and_not_one_more() {
     let agent = Agent::licensed();
     // With the Host that is there already.
-    let request =
-        |headers: usize| (1..headers).fold(Request::get(STATUS), |r, _| r.header("X", "a"));
+    let request = |headers: usize| (1..headers).fold(Request::get(STATUS), |r, _| r.header("X", "a"));
     assert_eq!(agent.fetch(request(64)).status, 200);
     check_and_closed(&agent, request(65), HEAD_TOO_LARGE);
 }
@@ -484,22 +439,13 @@ fn a_head_may_have_64_headers_and_not_one_more() {
 #[test]
 fn a_body_over_the_limit_is_refused_before_it_arrives() {
     let agent = Agent::licensed();
-    for (target, length) in [
-        (LARGE_WRITE, MIB + 1),
-        (SMALL_READ, 64 * KIB + 1),
-        (STATUS, MIB + 1),
-    ] {
+    for (target, length) in [(LARGE_WRITE, MIB + 1), (SMALL_READ, 64 * KIB + 1), (STATUS, MIB + 1)] {
         eprintln!("{target}: {length}");
         check_and_closed(&agent, post_of_length(target, length), BODY_TOO_LARGE);
     }
     let beyond_64_bits = (u128::from(u64::MAX) + 2).to_string();
     let beyond_reason = "9".repeat(1000);
-    for length in [
-        "4294967297",
-        "9223372036854775807",
-        &beyond_64_bits,
-        &beyond_reason,
-    ] {
+    for length in ["4294967297", "9223372036854775807", &beyond_64_bits, &beyond_reason] {
         eprintln!("{length}");
         check_and_closed(&agent, post_of_length(LARGE_WRITE, length), BODY_TOO_LARGE);
     }
@@ -508,9 +454,7 @@ fn a_body_over_the_limit_is_refused_before_it_arrives() {
 #[test]
 fn a_body_over_the_limit_is_refused_legibly_while_it_is_being_sent() {
     let agent = Agent::licensed();
-    let request = Request::post(LARGE_WRITE)
-        .body(vec![b'x'; MIB + 1])
-        .signed();
+    let request = Request::post(LARGE_WRITE).body(vec![b'x'; MIB + 1]).signed();
     for _ in 0..10 {
         // A reset that overtakes the answer would make the Panel show the server as offline.
         let response = agent.send(&request).receive(PROMPTLY);
@@ -646,13 +590,7 @@ fn rubbish_gets_a_refusal_or_nothing() {
 #[test]
 fn unknown_paths_are_refused() {
     let agent = Agent::licensed();
-    for target in [
-        "/nowhere",
-        "/license",
-        "/license/status/",
-        "/LICENSE/STATUS",
-        "/files/write/x",
-    ] {
+    for target in ["/nowhere", "/license", "/license/status/", "/LICENSE/STATUS", "/files/write/x"] {
         check(&agent, Request::get(target), NOT_FOUND);
         check(&agent, Request::post(target).body("{}").signed(), NOT_FOUND);
     }
@@ -680,14 +618,8 @@ fn wrong_methods_are_refused_with_the_right_ones() {
 #[test]
 fn a_query_is_no_part_of_the_path() {
     let agent = Agent::licensed();
-    assert_eq!(
-        agent.fetch(Request::get("/license/status?a=b/../c")).status,
-        200
-    );
-    for target in [
-        "/ssl/wildcard/progress?domain=x",
-        "/ssl/wildcard/progress?domain=%2e%00",
-    ] {
+    assert_eq!(agent.fetch(Request::get("/license/status?a=b/../c")).status, 200);
+    for target in ["/ssl/wildcard/progress?domain=x", "/ssl/wildcard/progress?domain=%2e%00"] {
         check(&agent, Request::get(target).signed(), NOT_IMPLEMENTED);
     }
 }
@@ -695,25 +627,14 @@ fn a_query_is_no_part_of_the_path() {
 #[test]
 fn a_percent_in_a_signed_path_is_refused() {
     let agent = Agent::licensed();
-    for target in [
-        "/files/%77rite",
-        "/stats%2Fserver",
-        "/files/write%00",
-        "/files/write%",
-    ] {
-        check(
-            &agent,
-            Request::post(target).body("{}").signed(),
-            BAD_REQUEST,
-        );
+    for target in ["/files/%77rite", "/stats%2Fserver", "/files/write%00", "/files/write%"] {
+        check(&agent, Request::post(target).body("{}").signed(), BAD_REQUEST);
     }
 }
 
 #[test]
 fn a_host_name_that_is_not_ours_is_refused() {
-    let agent = Agent::builder()
-        .set("allowed_hosts", "panel.example.com")
-        .start_licensed();
+    let agent = Agent::builder().set("allowed_hosts", "panel.example.com").start_licensed();
     for host in [
         "127.0.0.1",
         "127.0.0.1:7443",
@@ -738,11 +659,7 @@ fn a_host_name_that_is_not_ours_is_refused() {
         "example.com",
     ] {
         eprintln!("Host: {host}");
-        check(
-            &agent,
-            Request::get(STATUS).header("Host", host),
-            UNKNOWN_HOST,
-        );
+        check(&agent, Request::get(STATUS).header("Host", host), UNKNOWN_HOST);
         let write = Request::post(LARGE_WRITE).header("Host", host).signed();
         check(&agent, write, UNKNOWN_HOST);
     }
@@ -755,17 +672,9 @@ fn a_foreign_origin_is_refused() {
     let own = Request::get(STATUS).header("Host", &host);
     let same_origin = own.clone().header("Origin", &format!("http://{host}"));
     assert_eq!(agent.fetch(same_origin).status, 200);
-    for origin in [
-        "null",
-        "https://evil.example",
-        "http://127.0.0.1.evil.example",
-    ] {
+    for origin in ["null", "https://evil.example", "http://127.0.0.1.evil.example"] {
         eprintln!("Origin: {origin}");
-        check(
-            &agent,
-            own.clone().header("Origin", origin),
-            FORBIDDEN_ORIGIN,
-        );
+        check(&agent, own.clone().header("Origin", origin), FORBIDDEN_ORIGIN);
         let write = Request::post(LARGE_WRITE).header("Origin", origin).signed();
         check(&agent, write, FORBIDDEN_ORIGIN);
     }
@@ -784,18 +693,12 @@ fn nothing_a_client_sends_comes_back_in_a_head() {
         Request::get(STATUS).header("Host", "zq-marker.example"),
         Request::get(STATUS).header("Origin", "https://zq-marker.example"),
         Request::get(STATUS).header(marker, marker),
-        Request::get(STATUS)
-            .header("X-Request-Id", marker)
-            .header("Connection", marker),
-        Request::get(STATUS)
-            .header("Cookie", marker)
-            .header("Accept", marker),
+        Request::get(STATUS).header("X-Request-Id", marker).header("Connection", marker),
+        Request::get(STATUS).header("Cookie", marker).header("Accept", marker),
         Request::get(STATUS).header("Expect", marker),
         Request::get(STATUS).header("Content-Length", marker),
         Request::get(STATUS).header("Transfer-Encoding", marker),
-        Request::post(SMALL_READ)
-            .header("X-Signature", marker)
-            .header("X-Timestamp", marker),
+        Request::post(SMALL_READ).header("X-Signature", marker).header("X-Timestamp", marker),
         Request::post(SMALL_READ).body(marker),
         Request::post(SMALL_READ).body(marker).signed(),
     ] {
@@ -858,11 +761,7 @@ fn a_request_without_a_signature_is_refused() {
     let now = http::timestamp(OffsetDateTime::now_utc());
     let signature = http::signature(SECRET, &now, "POST", SMALL_READ, b"");
     let post = Request::post(SMALL_READ);
-    check(
-        &agent,
-        post.clone().header("X-Signature", &signature),
-        SIGNATURE_MISSING,
-    );
+    check(&agent, post.clone().header("X-Signature", &signature), SIGNATURE_MISSING);
     check(&agent, post.header("X-Timestamp", &now), SIGNATURE_MISSING);
     for target in [LARGE_WRITE, SMALL_READ, "/files/upload", "/account/delete"] {
         check(&agent, Request::post(target).body("{}"), SIGNATURE_MISSING);
@@ -876,14 +775,10 @@ fn a_request_without_a_signature_is_refused() {
 fn a_wrong_signature_is_refused() {
     let agent = Agent::licensed();
     let now = http::timestamp(OffsetDateTime::now_utc());
-    let sign = |secret: &str, method: &str, path: &str, body: &[u8]| {
-        http::signature(secret, &now, method, path, body)
-    };
+    let sign = |secret: &str, method: &str, path: &str, body: &[u8]| http::signature(secret, &now, method, path, body);
     let with = |signature: &str| {
         let request = Request::post(SMALL_READ).body("{}");
-        request
-            .header("X-Timestamp", &now)
-            .header("X-Signature", signature)
+        request.header("X-Timestamp", &now).header("X-Signature", signature)
     };
     let right = sign(SECRET, "POST", SMALL_READ, b"{}");
     check(&agent, with(&right), NOT_IMPLEMENTED);
@@ -921,29 +816,16 @@ fn an_upload_alone_may_be_signed_over_an_empty_body() {
     let agent = Agent::licensed();
     let upload = Request::post("/files/upload");
     let multipart = "--x\r\nContent-Disposition: form-data; name=\"path\"\r\n\r\n/a\r\n--x--\r\n";
-    check(
-        &agent,
-        upload.clone().signed().body(multipart),
-        NOT_IMPLEMENTED,
-    );
-    check(
-        &agent,
-        upload.clone().body(multipart).signed(),
-        NOT_IMPLEMENTED,
-    );
-    check(
-        &agent,
-        upload.body("other").signed().body(multipart),
-        SIGNATURE_INVALID,
-    );
+    check(&agent, upload.clone().signed().body(multipart), NOT_IMPLEMENTED);
+    check(&agent, upload.clone().body(multipart).signed(), NOT_IMPLEMENTED);
+    check(&agent, upload.body("other").signed().body(multipart), SIGNATURE_INVALID);
 }
 
 #[test]
 fn a_timestamp_outside_the_window_is_refused() {
     let agent = Agent::licensed();
     let now = OffsetDateTime::now_utc();
-    let after =
-        |seconds| Request::post(SMALL_READ).signed_at(now + time::Duration::seconds(seconds));
+    let after = |seconds| Request::post(SMALL_READ).signed_at(now + time::Duration::seconds(seconds));
     for seconds in [-200, 200] {
         check(&agent, after(seconds), NOT_IMPLEMENTED);
     }
@@ -962,18 +844,9 @@ fn the_timestamp_is_hashed_as_it_was_written() {
     let utc = http::timestamp(now);
     let east = http::timestamp(now + time::Duration::HOUR);
     for (written, zone) in [(&utc, "Z"), (&utc, ".25Z"), (&east, "+01:00")] {
-        check(
-            &agent,
-            with(&written.replace("+00:00", zone)),
-            NOT_IMPLEMENTED,
-        );
+        check(&agent, with(&written.replace("+00:00", zone)), NOT_IMPLEMENTED);
     }
-    for written in [
-        "yesterday",
-        "1777636800",
-        "2026-05-01",
-        "2026-13-01T12:00:00Z",
-    ] {
+    for written in ["yesterday", "1777636800", "2026-05-01", "2026-13-01T12:00:00Z"] {
         let response = agent.fetch(with(written));
         assert_eq!(response.status, 401, "X-Timestamp: {written}");
         assert_error_body(&response);
@@ -983,37 +856,17 @@ fn the_timestamp_is_hashed_as_it_was_written() {
 #[test]
 fn without_a_license_writes_are_refused_and_reads_are_not() {
     let agent = Agent::unlicensed();
-    for target in [
-        LARGE_WRITE,
-        "/domains/create",
-        "/account/delete",
-        "/update/run",
-    ] {
+    for target in [LARGE_WRITE, "/domains/create", "/account/delete", "/update/run"] {
         let request = Request::post(target).body("{}").signed();
         let answer = check(&agent, request, LICENSE_REQUIRED).json();
         assert_eq!(answer["reason"], "unreachable", "{answer}");
-        assert!(
-            answer["help"].as_str().is_some_and(|help| !help.is_empty()),
-            "{answer}"
-        );
+        assert!(answer["help"].as_str().is_some_and(|help| !help.is_empty()), "{answer}");
     }
     check(&agent, Request::post(SMALL_READ).signed(), NOT_IMPLEMENTED);
-    check(
-        &agent,
-        Request::post("/files/read").body("{}").signed(),
-        NOT_IMPLEMENTED,
-    );
-    check(
-        &agent,
-        Request::get("/update/log").signed(),
-        NOT_IMPLEMENTED,
-    );
+    check(&agent, Request::post("/files/read").body("{}").signed(), NOT_IMPLEMENTED);
+    check(&agent, Request::get("/update/log").signed(), NOT_IMPLEMENTED);
     // Who did not sign learns nothing.
-    check(
-        &agent,
-        Request::post(LARGE_WRITE).body("{}"),
-        SIGNATURE_MISSING,
-    );
+    check(&agent, Request::post(LARGE_WRITE).body("{}"), SIGNATURE_MISSING);
     assert_eq!(agent.status()["valid"], false);
 }
 
@@ -1033,37 +886,22 @@ fn check_and_closed(agent: &Agent, request: impl Into<Vec<u8>>, refusal: Refusal
     let response = connection.receive(PROMPTLY);
     let response = response.unwrap_or_else(|error| panic!("no {refusal:?}: {error}"));
     assert_refused(&response, refusal);
-    assert!(
-        connection.ends(PROMPTLY),
-        "open, or more came, after {refusal:?}"
-    );
+    assert!(connection.ends(PROMPTLY), "open, or more came, after {refusal:?}");
 }
 
 fn assert_refused(response: &Response, (status, error): Refusal) {
     let answer = assert_error_body(response);
-    assert_eq!(
-        (response.status, answer["error"].as_str()),
-        (status, Some(error)),
-        "{answer}"
-    );
+    assert_eq!((response.status, answer["error"].as_str()), (status, Some(error)), "{answer}");
 }
 
 /// Every error is a JSON object whose `error` and `message` are strings; the Panel shows the first to a person.
 fn assert_error_body(response: &Response) -> serde_json::Value {
     let kind = response.header("Content-Type").unwrap_or_default();
-    assert!(
-        kind.starts_with("application/json"),
-        "{}",
-        response.head_text()
-    );
+    assert!(kind.starts_with("application/json"), "{}", response.head_text());
     let answer = response.json();
     for field in ["error", "message"] {
         let text = answer[field].as_str().unwrap_or_default();
-        assert!(
-            !text.is_empty(),
-            "{} without {field}: {answer}",
-            response.status
-        );
+        assert!(!text.is_empty(), "{} without {field}: {answer}", response.status);
     }
     answer
 }
@@ -1079,7 +917,5 @@ fn post_of_length(target: &str, length: impl std::fmt::Display) -> String {
 /// A request whose head has exactly this many bytes, the empty line included.
 fn head_of(length: usize) -> Vec<u8> {
     let unfilled = Request::get(STATUS).header("X", "").bytes().len();
-    Request::get(STATUS)
-        .header("X", &"a".repeat(length - unfilled))
-        .bytes()
+    Request::get(STATUS).header("X", &"a".repeat(length - unfilled)).bytes()
 }

@@ -13,12 +13,15 @@
     clippy::print_stderr,
     reason = "a test that cannot go on must say so at once"
 )]
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    reason = "nothing here is anyone's interface"
-)]
+#![allow(missing_docs, unreachable_pub, reason = "nothing here is anyone's interface")]
 
+mod cache;
+mod command_line;
 mod crowds;
+mod documents;
 mod hazards;
+mod journal;
+mod license;
+mod signals;
 mod support;
+mod threads;

@@ -39,11 +39,7 @@ pub struct AgentBuilder {
 impl AgentBuilder {
     fn new() -> AgentBuilder {
         let directory = TempDirectory::new();
-        let cache = directory
-            .path()
-            .join("license-cache.json")
-            .display()
-            .to_string();
+        let cache = directory.path().join("license-cache.json").display().to_string();
         let defaults = [
             ("secret", SECRET),
             ("license_key", LICENSE_KEY),
@@ -53,16 +49,8 @@ impl AgentBuilder {
             ("log", "stderr"),
             ("ip_discovery_url", ""),
         ];
-        let settings = defaults
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .into();
-        AgentBuilder {
-            directory,
-            settings,
-            license_server: None,
-            descriptor_limit: None,
-            environment: Vec::new(),
-        }
+        let settings = defaults.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        AgentBuilder { directory, settings, license_server: None, descriptor_limit: None, environment: Vec::new() }
     }
 
     /// Sets a key of agent.conf, whether it was there or not.
@@ -111,23 +99,10 @@ impl AgentBuilder {
 
     /// Starts the process and does not wait for anything.
     pub fn spawn(self) -> Agent {
-        let AgentBuilder {
-            directory,
-            settings,
-            license_server,
-            descriptor_limit,
-            environment,
-        } = self;
+        let AgentBuilder { directory, settings, license_server, descriptor_limit, environment } = self;
         write_config(directory.path(), &settings);
         let process = Process::start(directory.path(), descriptor_limit, &environment);
-        Agent {
-            process,
-            directory,
-            settings: Mutex::new(settings),
-            license_server,
-            descriptor_limit,
-            environment,
-        }
+        Agent { process, directory, settings: Mutex::new(settings), license_server, descriptor_limit, environment }
     }
 
     /// Starts the process and waits until it listens.
@@ -139,18 +114,10 @@ impl AgentBuilder {
 
     /// Starts the process, with a license server of its own unless there is one, and waits until the license is valid.
     pub fn start_licensed(self) -> Agent {
-        let builder = if self.license_server.is_some() {
-            self
-        } else {
-            self.own_license_server()
-        };
+        let builder = if self.license_server.is_some() { self } else { self.own_license_server() };
         let agent = builder.start();
         let valid = eventually(START, || agent.status()["valid"] == true);
-        assert!(
-            valid,
-            "no valid license within {START:?}: {}",
-            agent.status()
-        );
+        assert!(valid, "no valid license within {START:?}: {}", agent.status());
         agent
     }
 }
@@ -199,9 +166,7 @@ impl Agent {
 
     /// The license server that came with [`Agent::licensed`].
     pub fn license_server(&self) -> &LicenseServer {
-        self.license_server
-            .as_ref()
-            .expect("an Agent with a license server of its own")
+        self.license_server.as_ref().expect("an Agent with a license server of its own")
     }
 
     /// All lines on stderr so far.
@@ -229,22 +194,12 @@ impl Agent {
     }
 
     pub fn is_running(&self) -> bool {
-        self.process
-            .child
-            .lock()
-            .unwrap()
-            .try_wait()
-            .unwrap()
-            .is_none()
+        self.process.child.lock().unwrap().try_wait().unwrap().is_none()
     }
 
     /// How the process ended; fails when it did not in time.
     pub fn wait_exit(&self, within: Duration) -> ExitStatus {
-        assert!(
-            eventually(within, || !self.is_running()),
-            "still running after {within:?}: {:#?}",
-            self.lines()
-        );
+        assert!(eventually(within, || !self.is_running()), "still running after {within:?}: {:#?}", self.lines());
         self.process.lines.wait_for_end(within);
         self.process.child.lock().unwrap().wait().unwrap()
     }
@@ -257,11 +212,7 @@ impl Agent {
     /// Kills the process if it runs and starts it again in the same directory, with agent.conf as it is there.
     pub fn restart(&mut self) {
         self.kill();
-        self.process = Process::start(
-            self.directory.path(),
-            self.descriptor_limit,
-            &self.environment,
-        );
+        self.process = Process::start(self.directory.path(), self.descriptor_limit, &self.environment);
         self.port();
     }
 
@@ -295,11 +246,7 @@ impl Agent {
         let result = http::fetch(self.port(), Request::get("/license/status"));
         let response = result.map_err(|error| format!("{error} after {:?}", began.elapsed()))?;
         let valid = response.status == 200 && response.json()["valid"] == true;
-        if valid {
-            Ok(())
-        } else {
-            Err(format!("{} {}", response.status, response.text()))
-        }
+        if valid { Ok(()) } else { Err(format!("{} {}", response.status, response.text())) }
     }
 
     /// Runs `attack` while an ordinary client asks again and again, each time on a new connection. Every one of its
@@ -309,8 +256,7 @@ impl Agent {
         let client = || {
             loop {
                 let number = served.fetch_add(1, Ordering::Relaxed);
-                self.serves()
-                    .unwrap_or_else(|error| panic!("ordinary request {number} failed: {error}"));
+                self.serves().unwrap_or_else(|error| panic!("ordinary request {number} failed: {error}"));
                 if over.load(Ordering::Relaxed) {
                     return;
                 }
@@ -323,9 +269,7 @@ impl Agent {
             let end = SetOnDrop(&over);
             let result = attack();
             drop(end);
-            client
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            client.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             result
         })
     }
@@ -334,19 +278,10 @@ impl Agent {
     pub fn footprint(&self) -> Footprint {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let number = |name: &str| {
-            let line = status
-                .lines()
-                .find_map(|line| line.strip_prefix(name))
-                .unwrap_or_else(|| panic!("no {name}"));
-            line.trim_start_matches(':')
-                .trim_end_matches("kB")
-                .trim()
-                .parse()
-                .unwrap()
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("no {name}"));
+            line.trim_start_matches(':').trim_end_matches("kB").trim().parse().unwrap()
         };
-        let descriptors = fs::read_dir(format!("/proc/{}/fd", self.pid()))
-            .unwrap()
-            .count();
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count();
         Footprint {
             threads: number("Threads"),
             descriptors,
@@ -367,11 +302,7 @@ impl Agent {
                 && now.resident_kib <= before.resident_kib + 16 * 1024
         });
         let now = self.footprint();
-        if given_back {
-            Ok(())
-        } else {
-            Err(format!("{before:?} before, {now:?} after"))
-        }
+        if given_back { Ok(()) } else { Err(format!("{before:?} before, {now:?} after")) }
     }
 }
 
@@ -401,38 +332,21 @@ struct Process {
 }
 
 impl Process {
-    fn start(
-        directory: &Path,
-        descriptor_limit: Option<u64>,
-        environment: &[(String, String)],
-    ) -> Process {
-        let mut child = command(directory, descriptor_limit, environment)
-            .spawn()
-            .expect("the daemon starts");
+    fn start(directory: &Path, descriptor_limit: Option<u64>, environment: &[(String, String)]) -> Process {
+        let mut child = command(directory, descriptor_limit, environment).spawn().expect("the daemon starts");
         let lines = Arc::new(Lines::default());
         let stderr = child.stderr.take().expect("stderr is a pipe");
         let reader = std::thread::spawn({
             let lines = Arc::clone(&lines);
             move || lines.collect(stderr)
         });
-        Process {
-            child: Mutex::new(child),
-            lines,
-            reader: Some(reader),
-        }
+        Process { child: Mutex::new(child), lines, reader: Some(reader) }
     }
 
     fn port(&self) -> u16 {
-        let line = self
-            .lines
-            .wait_for(|line| listening_port(line).is_some(), START);
+        let line = self.lines.wait_for(|line| listening_port(line).is_some(), START);
         let port = line.as_deref().and_then(listening_port);
-        port.unwrap_or_else(|| {
-            panic!(
-                "the daemon does not listen: {:#?}",
-                self.lines.seen.lock().unwrap().lines
-            )
-        })
+        port.unwrap_or_else(|| panic!("the daemon does not listen: {:#?}", self.lines.seen.lock().unwrap().lines))
     }
 
     fn kill(&self) {
@@ -449,10 +363,7 @@ impl Drop for Process {
             let _ = reader.join();
         }
         if std::thread::panicking() {
-            eprintln!(
-                "stderr of the daemon: {:#?}",
-                self.lines.seen.lock().unwrap().lines
-            );
+            eprintln!("stderr of the daemon: {:#?}", self.lines.seen.lock().unwrap().lines);
         }
     }
 }
@@ -473,11 +384,7 @@ struct Seen {
 impl Lines {
     fn collect(&self, stderr: impl Read) {
         for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
-            self.seen
-                .lock()
-                .unwrap()
-                .lines
-                .push(String::from_utf8_lossy(&line).into_owned());
+            self.seen.lock().unwrap().lines.push(String::from_utf8_lossy(&line).into_owned());
             self.changed.notify_all();
         }
         self.seen.lock().unwrap().ended = true;
@@ -487,29 +394,18 @@ impl Lines {
     fn wait_for(&self, wanted: impl Fn(&str) -> bool, within: Duration) -> Option<String> {
         let find = |seen: &Seen| seen.lines.iter().find(|line| wanted(line)).cloned();
         let missing = |seen: &mut Seen| find(seen).is_none() && !seen.ended;
-        let (seen, _) = self
-            .changed
-            .wait_timeout_while(self.seen.lock().unwrap(), within, missing)
-            .unwrap();
+        let (seen, _) = self.changed.wait_timeout_while(self.seen.lock().unwrap(), within, missing).unwrap();
         find(&seen)
     }
 
     fn wait_for_end(&self, within: Duration) {
         let missing = |seen: &mut Seen| !seen.ended;
-        drop(
-            self.changed
-                .wait_timeout_while(self.seen.lock().unwrap(), within, missing)
-                .unwrap(),
-        );
+        drop(self.changed.wait_timeout_while(self.seen.lock().unwrap(), within, missing).unwrap());
     }
 }
 
 /// The daemon itself; `prlimit` becomes it, so the process number is the daemon's either way.
-fn command(
-    directory: &Path,
-    descriptor_limit: Option<u64>,
-    environment: &[(String, String)],
-) -> Command {
+fn command(directory: &Path, descriptor_limit: Option<u64>, environment: &[(String, String)]) -> Command {
     let binary = env!("CARGO_BIN_EXE_opterius-agent");
     let mut command = match descriptor_limit {
         Some(limit) => {
@@ -527,10 +423,7 @@ fn command(
     }
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     command.arg("--config").arg(config_path(directory));
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }
 
@@ -539,23 +432,14 @@ fn config_path(directory: &Path) -> PathBuf {
 }
 
 fn write_config(directory: &Path, settings: &[(String, String)]) {
-    let text: String = settings
-        .iter()
-        .map(|(key, value)| format!("{key}={value}\n"))
-        .collect();
+    let text: String = settings.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
     let result = write_private(&config_path(directory), text.as_bytes());
     result.unwrap_or_else(|error| panic!("cannot write agent.conf: {error}"));
 }
 
 fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
-    options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?
-        .write_all(bytes)
+    options.write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(bytes)
 }
 
 fn set(settings: &mut Vec<(String, String)>, key: &str, value: &str) {
@@ -568,8 +452,6 @@ fn set(settings: &mut Vec<(String, String)>, key: &str, value: &str) {
 /// The port in a line that says `listening on 127.0.0.1:PORT`.
 fn listening_port(line: &str) -> Option<u16> {
     let (_, after) = line.split_once("listening on 127.0.0.1:")?;
-    let digits = after
-        .split(|character: char| !character.is_ascii_digit())
-        .next()?;
+    let digits = after.split(|character: char| !character.is_ascii_digit()).next()?;
     digits.parse().ok()
 }

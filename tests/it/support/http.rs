@@ -26,12 +26,7 @@ pub struct Request {
 impl Request {
     pub fn new(method: &str, target: &str) -> Request {
         let host = ("Host".to_owned(), "127.0.0.1".to_owned());
-        Request {
-            method: method.to_owned(),
-            target: target.to_owned(),
-            headers: vec![host],
-            body: Vec::new(),
-        }
+        Request { method: method.to_owned(), target: target.to_owned(), headers: vec![host], body: Vec::new() }
     }
 
     pub fn get(target: &str) -> Request {
@@ -67,8 +62,7 @@ impl Request {
 
     pub fn signed_with(self, secret: &str, timestamp: &str) -> Request {
         let signature = signature(secret, timestamp, &self.method, &self.target, &self.body);
-        self.header("X-Timestamp", timestamp)
-            .header("X-Signature", &signature)
+        self.header("X-Timestamp", timestamp).header("X-Signature", &signature)
     }
 
     /// Request line, headers and the empty line.
@@ -106,39 +100,18 @@ impl From<Request> for Vec<u8> {
 /// The Panel's timestamp: RFC 3339, whole seconds, `+00:00` and never `Z`.
 pub fn timestamp(instant: OffsetDateTime) -> String {
     let (date, time) = (instant.date(), instant.time());
-    let date = format!(
-        "{:04}-{:02}-{:02}",
-        date.year(),
-        u8::from(date.month()),
-        date.day()
-    );
-    format!(
-        "{date}T{:02}:{:02}:{:02}+00:00",
-        time.hour(),
-        time.minute(),
-        time.second()
-    )
+    let date = format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day());
+    format!("{date}T{:02}:{:02}:{:02}+00:00", time.hour(), time.minute(), time.second())
 }
 
 /// HMAC-SHA256 over timestamp, method, path without query, and body, in lower-case hexadecimal.
 pub fn signature(secret: &str, timestamp: &str, method: &str, target: &str, body: &[u8]) -> String {
     let path = target.split('?').next().unwrap_or(target);
-    let mut context =
-        hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()));
-    for part in [
-        timestamp.as_bytes(),
-        method.as_bytes(),
-        path.as_bytes(),
-        body,
-    ] {
+    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()));
+    for part in [timestamp.as_bytes(), method.as_bytes(), path.as_bytes(), body] {
         context.update(part);
     }
-    context
-        .sign()
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    context.sign().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// One response, read whole.
@@ -153,10 +126,7 @@ pub struct Response {
 
 impl Response {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     pub fn text(&self) -> String {
@@ -164,8 +134,7 @@ impl Response {
     }
 
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|error| panic!("not JSON ({error}): {:?}", self.text()))
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("not JSON ({error}): {:?}", self.text()))
     }
 
     /// `\r\n`-joined status line and headers, for messages and for looking for what must not be there.
@@ -181,31 +150,17 @@ impl Response {
             Ok(httparse::Status::Complete(length)) => length,
             Ok(httparse::Status::Partial) => return Ok(None),
             Err(error) => {
-                return Err(invalid(format!(
-                    "{error} in {:?}",
-                    String::from_utf8_lossy(bytes)
-                )));
+                return Err(invalid(format!("{error} in {:?}", String::from_utf8_lossy(bytes))));
             }
         };
         let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
-        let headers = parsed
-            .headers
-            .iter()
-            .map(|header| (header.name.to_owned(), text(header.value)))
-            .collect();
+        let headers = parsed.headers.iter().map(|header| (header.name.to_owned(), text(header.value))).collect();
         let status = parsed.code.unwrap_or_default();
-        Ok(Some(Response {
-            status,
-            headers,
-            body: Vec::new(),
-            head: bytes[..length].to_vec(),
-        }))
+        Ok(Some(Response { status, headers, body: Vec::new(), head: bytes[..length].to_vec() }))
     }
 
     fn content_length(&self) -> io::Result<usize> {
-        let declared = self
-            .header("Content-Length")
-            .and_then(|value| value.parse().ok());
+        let declared = self.header("Content-Length").and_then(|value| value.parse().ok());
         declared.ok_or_else(|| invalid(format!("no Content-Length in {:?}", self.head_text())))
     }
 }
@@ -226,10 +181,7 @@ impl Connection {
         let stream = TcpStream::connect_timeout(&address, PROMPTLY)?;
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(PROMPTLY))?;
-        Ok(Connection {
-            stream,
-            received: Vec::new(),
-        })
+        Ok(Connection { stream, received: Vec::new() })
     }
 
     pub fn stream(&self) -> &TcpStream {
@@ -299,9 +251,7 @@ impl Connection {
 
     /// Waits for at least one byte. The end of the stream is `UnexpectedEof`, a passed deadline `TimedOut`.
     fn read_more(&mut self, deadline: Instant) -> io::Result<()> {
-        let left = deadline
-            .saturating_duration_since(Instant::now())
-            .max(Duration::from_millis(1));
+        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         self.stream.set_read_timeout(Some(left))?;
         let mut chunk = [0; 16 * 1024];
         match self.stream.read(&mut chunk) {
@@ -310,9 +260,7 @@ impl Connection {
                 self.received.extend_from_slice(&chunk[..length]);
                 Ok(())
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                Err(io::ErrorKind::TimedOut.into())
-            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::ErrorKind::TimedOut.into()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             Err(error) => Err(error),
         }

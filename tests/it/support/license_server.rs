@@ -48,12 +48,8 @@ impl LicenseServer {
     }
 
     fn start_with(tls: Option<Tls>) -> Self {
-        let server = LicenseServer {
-            reserved: bind(0),
-            acceptor: Mutex::new(None),
-            tls,
-            shared: Arc::new(Shared::new()),
-        };
+        let server =
+            LicenseServer { reserved: bind(0), acceptor: Mutex::new(None), tls, shared: Arc::new(Shared::new()) };
         server.resume();
         server
     }
@@ -96,11 +92,7 @@ impl LicenseServer {
     pub(crate) fn wait_for(&self, n: usize, limit: Duration) -> bool {
         let fewer = |state: &mut State| state.asked.len() < n;
         let state = self.shared.state();
-        let (state, _) = self
-            .shared
-            .changed
-            .wait_timeout_while(state, limit, fewer)
-            .unwrap();
+        let (state, _) = self.shared.changed.wait_timeout_while(state, limit, fewer).unwrap();
         state.asked.len() >= n
     }
 
@@ -177,13 +169,7 @@ impl Reply {
 
     pub(crate) fn raw(status: u16, body: impl Into<Vec<u8>>) -> Self {
         let (headers, body) = (Vec::new(), body.into());
-        Reply {
-            status,
-            headers,
-            body,
-            behavior: Behavior::Answer,
-            date: true,
-        }
+        Reply { status, headers, body, behavior: Behavior::Answer, date: true }
     }
 
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
@@ -259,11 +245,7 @@ impl Gate {
 
     fn wait(&self) {
         let closed = |open: &mut bool| !*open;
-        drop(
-            self.opened
-                .wait_while(self.open.lock().unwrap(), closed)
-                .unwrap(),
-        );
+        drop(self.opened.wait_while(self.open.lock().unwrap(), closed).unwrap());
     }
 }
 
@@ -283,10 +265,7 @@ impl SigningKey {
     /// The first 16 hexadecimal digits of the public key's SHA-256.
     pub(crate) fn keyid(&self) -> String {
         let digest = ring::digest::digest(&ring::digest::SHA256, self.public());
-        digest.as_ref()[..8]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        digest.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The value of `license_public_key` in agent.conf.
@@ -327,19 +306,14 @@ impl Tls {
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key)
             .unwrap();
-        Tls {
-            ca_pem,
-            config: Arc::new(config),
-        }
+        Tls { ca_pem, config: Arc::new(config) }
     }
 }
 
 fn certificate_authority() -> (String, rcgen::Issuer<'static, rcgen::KeyPair>) {
     let mut params = rcgen::CertificateParams::default();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    params
-        .distinguished_name
-        .push(rcgen::DnType::CommonName, "License server of a test");
+    params.distinguished_name.push(rcgen::DnType::CommonName, "License server of a test");
     let key = rcgen::KeyPair::generate().unwrap();
     let certificate = params.self_signed(&key).unwrap();
     (certificate.pem(), rcgen::Issuer::new(params, key))
@@ -363,10 +337,7 @@ impl Acceptor {
                 }
             }
         });
-        Acceptor {
-            stop: Some(stop),
-            thread: Some(thread),
-        }
+        Acceptor { stop: Some(stop), thread: Some(thread) }
     }
 }
 
@@ -381,10 +352,7 @@ impl Drop for Acceptor {
 
 /// Waits for the next connection; false when it is time to stop.
 fn next_is_ready(listener: &TcpListener, stopped: &UnixStream) -> bool {
-    let mut ready = [
-        PollFd::new(listener, PollFlags::IN),
-        PollFd::new(stopped, PollFlags::IN),
-    ];
+    let mut ready = [PollFd::new(listener, PollFlags::IN), PollFd::new(stopped, PollFlags::IN)];
     while poll(&mut ready, None) == Err(rustix::io::Errno::INTR) {}
     ready[1].revents().is_empty()
 }
@@ -417,22 +385,14 @@ impl Shared {
             sockets: Vec::new(),
             threads: Vec::new(),
         };
-        Shared {
-            state: Mutex::new(state),
-            changed: Condvar::new(),
-        }
+        Shared { state: Mutex::new(state), changed: Condvar::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
 
-    fn serve_on_thread(
-        self: &Arc<Self>,
-        socket: TcpStream,
-        peer: SocketAddr,
-        tls: Option<Arc<ServerConfig>>,
-    ) {
+    fn serve_on_thread(self: &Arc<Self>, socket: TcpStream, peer: SocketAddr, tls: Option<Arc<ServerConfig>>) {
         let socket = Arc::new(socket);
         let weak = Arc::downgrade(&socket);
         let shared = Arc::clone(self);
@@ -448,27 +408,13 @@ impl Shared {
         state.threads.push(thread);
     }
 
-    fn serve_tls(
-        &self,
-        socket: &TcpStream,
-        peer: SocketAddr,
-        config: Arc<ServerConfig>,
-    ) -> io::Result<()> {
+    fn serve_tls(&self, socket: &TcpStream, peer: SocketAddr, config: Arc<ServerConfig>) -> io::Result<()> {
         let connection = ServerConnection::new(config).map_err(io::Error::other)?;
-        self.serve(
-            socket,
-            peer,
-            &mut rustls::StreamOwned::new(connection, socket),
-        )
+        self.serve(socket, peer, &mut rustls::StreamOwned::new(connection, socket))
     }
 
     /// Serves the one request of a connection; `stream` is `socket`, or TLS over it.
-    fn serve(
-        &self,
-        socket: &TcpStream,
-        peer: SocketAddr,
-        stream: &mut (impl Read + Write),
-    ) -> io::Result<()> {
+    fn serve(&self, socket: &TcpStream, peer: SocketAddr, stream: &mut (impl Read + Write)) -> io::Result<()> {
         let asked = read_request(stream, peer)?;
         let script = Arc::clone(&self.state().script);
         self.record(asked.clone());
@@ -491,23 +437,13 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    fn answer_slowly(
-        &self,
-        stream: &mut impl Write,
-        reply: &Reply,
-        bytes: usize,
-        tick: Duration,
-    ) -> io::Result<()> {
+    fn answer_slowly(&self, stream: &mut impl Write, reply: &Reply, bytes: usize, tick: Duration) -> io::Result<()> {
         stream.write_all(&reply.head())?;
         for piece in reply.body.chunks(bytes.max(1)) {
             stream.write_all(piece)?;
             stream.flush()?;
             let goes_on = |state: &mut State| !state.ending;
-            drop(
-                self.changed
-                    .wait_timeout_while(self.state(), tick, goes_on)
-                    .unwrap(),
-            );
+            drop(self.changed.wait_timeout_while(self.state(), tick, goes_on).unwrap());
         }
         Ok(())
     }
@@ -560,10 +496,7 @@ fn read_request(stream: &mut impl Read, peer: SocketAddr) -> io::Result<Asked> {
             break head;
         }
     };
-    let length = asked
-        .header("Content-Length")
-        .map_or(Ok(0), str::parse)
-        .map_err(io::Error::other)?;
+    let length = asked.header("Content-Length").map_or(Ok(0), str::parse).map_err(io::Error::other)?;
     let mut body = received.split_off(head_length);
     while body.len() < length {
         read_more(stream, &mut body)?;
@@ -587,19 +520,14 @@ fn read_more(stream: &mut impl Read, into: &mut Vec<u8>) -> io::Result<()> {
 fn parse_head(received: &[u8], peer: SocketAddr) -> io::Result<Option<(usize, Asked)>> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut request = httparse::Request::new(&mut headers);
-    let httparse::Status::Complete(length) = request.parse(received).map_err(io::Error::other)?
-    else {
+    let httparse::Status::Complete(length) = request.parse(received).map_err(io::Error::other)? else {
         return Ok(None);
     };
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     let asked = Asked {
         method: request.method.unwrap_or_default().to_owned(),
         path: request.path.unwrap_or_default().to_owned(),
-        headers: request
-            .headers
-            .iter()
-            .map(|h| (h.name.to_owned(), text(h.value)))
-            .collect(),
+        headers: request.headers.iter().map(|h| (h.name.to_owned(), text(h.value))).collect(),
         body: Vec::new(),
         json: None,
         peer,
@@ -608,10 +536,7 @@ fn parse_head(received: &[u8], peer: SocketAddr) -> io::Result<Option<(usize, As
 }
 
 fn find_header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    headers
-        .iter()
-        .find(|(found, _)| found.eq_ignore_ascii_case(name))
-        .map(|(_, value)| &**value)
+    headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
 }
 
 fn listen(port: u16) -> TcpListener {
@@ -623,23 +548,15 @@ fn listen(port: u16) -> TcpListener {
 /// A socket on 127.0.0.1 that does not listen yet. With `SO_REUSEADDR` on both, a second one can listen on the port
 /// that the first one reserves.
 fn bind(port: u16) -> TcpListener {
-    let socket: OwnedFd = rustix::net::socket_with(
-        AddressFamily::INET,
-        SocketType::STREAM,
-        SocketFlags::CLOEXEC,
-        None,
-    )
-    .unwrap();
+    let socket: OwnedFd =
+        rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
     sockopt::set_socket_reuseaddr(&socket, true).unwrap();
     rustix::net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).unwrap();
     TcpListener::from(socket)
 }
 
 /// The present instant, as HTTP writes it.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the license server has a clock of its own, as in life"
-)]
+#[expect(clippy::disallowed_methods, reason = "the license server has a clock of its own, as in life")]
 fn http_date() -> String {
     httpdate::fmt_http_date(std::time::SystemTime::now())
 }

@@ -23,8 +23,7 @@ impl TempDirectory {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         loop {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let path =
-                std::env::temp_dir().join(format!("opterius-test-{}-{number}", std::process::id()));
+            let path = std::env::temp_dir().join(format!("opterius-test-{}-{number}", std::process::id()));
             match fs::DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => return TempDirectory { path },
                 // Left behind by an earlier process of the same number.
@@ -62,10 +61,7 @@ pub fn eventually(within: Duration, mut condition: impl FnMut() -> bool) -> bool
 /// The pace of a loop that asks again or of a client that is slow on purpose. Never a way to wait for something.
 pub fn pause(length: Duration) {
     let deadline = Instant::now() + length;
-    while let Some(left) = deadline
-        .checked_duration_since(Instant::now())
-        .filter(|left| !left.is_zero())
-    {
+    while let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
         std::thread::park_timeout(left);
     }
 }

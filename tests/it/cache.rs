@@ -1,0 +1,1 @@
+//! The cache file under hostile circumstances.

@@ -1,0 +1,1 @@
+//! The log under a real systemd and journald.
