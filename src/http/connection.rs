@@ -64,6 +64,8 @@ pub struct Connection {
     pub watches_output: bool,
     /// Whether there may be something to read.
     pub readable: bool,
+    /// Whether epoll has reported the end of what the client sends; it does so once.
+    pub half_closed: bool,
     received: Vec<u8>,
     scanned: usize,
     framing: Option<Framing>,
@@ -86,6 +88,7 @@ impl Connection {
             registered: false,
             watches_output: false,
             readable: true,
+            half_closed: false,
             received: Vec::new(),
             scanned: 0,
             framing: None,
@@ -152,8 +155,9 @@ impl Connection {
         }
         self.moved_at = now;
         self.keep(scratch.get(..count).unwrap_or_default());
-        // A short read has emptied the socket; epoll reports the next byte as a new edge.
-        self.readable = count == room;
+        // A short read has emptied the socket; epoll reports the next byte as a new edge, but an end that it has reported
+        // already is still to be read.
+        self.readable = count == room || self.half_closed;
         Ok(if self.readable { Readout::More } else { Readout::Drained })
     }
 

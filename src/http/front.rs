@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use log::warn;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
@@ -135,8 +135,8 @@ impl Front {
             listener: Some(listener),
             waker,
             stopped,
-            // Each connection has at most one request running, so this never fills up.
-            answers: bounded(limits.connections.saturating_add(1)),
+            // The lanes bound what can come back; the front itself answers into it, so it must never be full.
+            answers: unbounded(),
             clock,
             service,
             lanes,
@@ -207,6 +207,7 @@ impl Front {
                     return self.close(key);
                 }
                 connection.readable |= flags.intersects(EventFlags::IN | EventFlags::RDHUP);
+                connection.half_closed |= flags.contains(EventFlags::RDHUP);
                 self.drive(key, now);
             }
         }
@@ -471,10 +472,13 @@ impl Front {
         }
     }
 
-    /// Closing the socket takes it out of epoll as well.
+    /// Closing the socket takes it out of epoll as well. What nobody waits for any more is not begun.
     fn close(&mut self, key: Key) {
         if let Some(connection) = self.connections.remove(key) {
             self.held = self.held.saturating_sub(connection.held());
+            if let Phase::Running(_, Some(ticket)) = &connection.phase {
+                ticket.give_up();
+            }
         }
         if self.connections.is_empty() {
             self.next_deadline = None;

@@ -157,6 +157,9 @@ impl Verifier {
             self.state.confirmed = false;
             self.state.failure = None;
             self.failures = 0;
+            if self.counting_record().is_none() {
+                self.load_cache(self.clock.now());
+            }
         }
         if before.trusted != self.settings.trusted {
             self.distrust();

@@ -34,6 +34,7 @@ pub struct AgentBuilder {
     license_server: Option<LicenseServer>,
     descriptor_limit: Option<u64>,
     environment: Vec<(String, String)>,
+    launcher: Vec<String>,
 }
 
 impl AgentBuilder {
@@ -50,7 +51,14 @@ impl AgentBuilder {
             ("ip_discovery_url", ""),
         ];
         let settings = defaults.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        AgentBuilder { directory, settings, license_server: None, descriptor_limit: None, environment: Vec::new() }
+        AgentBuilder {
+            directory,
+            settings,
+            license_server: None,
+            descriptor_limit: None,
+            environment: Vec::new(),
+            launcher: Vec::new(),
+        }
     }
 
     /// Sets a key of agent.conf, whether it was there or not.
@@ -97,12 +105,27 @@ impl AgentBuilder {
         self
     }
 
+    /// Starts the process through a shell in a mount namespace of its own, which runs `script` before it becomes the
+    /// daemon. `$DIRECTORY` is the Agent's directory. What is mounted there goes when the process does.
+    pub fn after_mounting(mut self, script: &str) -> AgentBuilder {
+        let directory = self.directory.path().display();
+        let script = format!("set -e; DIRECTORY={directory}; {script}; exec \"$@\"");
+        self.launcher = ["unshare", "--mount", "sh", "-c", &script, "sh"].map(str::to_owned).into();
+        self
+    }
+
+    /// The directory that the Agent will have.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// Starts the process and does not wait for anything.
     pub fn spawn(self) -> Agent {
-        let AgentBuilder { directory, settings, license_server, descriptor_limit, environment } = self;
+        let AgentBuilder { directory, settings, license_server, descriptor_limit, environment, launcher } = self;
         write_config(directory.path(), &settings);
-        let process = Process::start(directory.path(), descriptor_limit, &environment);
-        Agent { process, directory, settings: Mutex::new(settings), license_server, descriptor_limit, environment }
+        let process = Process::start(directory.path(), descriptor_limit, &environment, &launcher);
+        let settings = Mutex::new(settings);
+        Agent { process, directory, settings, license_server, descriptor_limit, environment, launcher }
     }
 
     /// Starts the process and waits until it listens.
@@ -130,6 +153,7 @@ pub struct Agent {
     license_server: Option<LicenseServer>,
     descriptor_limit: Option<u64>,
     environment: Vec<(String, String)>,
+    launcher: Vec<String>,
 }
 
 impl Agent {
@@ -212,7 +236,7 @@ impl Agent {
     /// Kills the process if it runs and starts it again in the same directory, with agent.conf as it is there.
     pub fn restart(&mut self) {
         self.kill();
-        self.process = Process::start(self.directory.path(), self.descriptor_limit, &self.environment);
+        self.process = Process::start(self.directory.path(), self.descriptor_limit, &self.environment, &self.launcher);
         self.port();
     }
 
@@ -238,6 +262,26 @@ impl Agent {
         let response = self.fetch(Request::get("/license/status"));
         assert_eq!(response.status, 200, "{}", response.text());
         response.json()
+    }
+
+    /// What `GET /license/status` says once the process has made at least `count` checks; 10 are the most it tells of.
+    pub fn status_after_checks(&self, count: usize) -> serde_json::Value {
+        let checks = |status: &serde_json::Value| status["recent_checks"].as_array().map_or(0, Vec::len);
+        let made = eventually(START, || checks(&self.status()) >= count);
+        assert!(made, "fewer than {count} checks within {START:?}: {}", self.status());
+        self.status()
+    }
+
+    /// Signed `POST /license/reverify`: the answer comes when the check is over.
+    pub fn reverify(&self) -> Response {
+        let mut connection = self.send(Request::post("/license/reverify").signed());
+        let response = connection.receive(START);
+        response.unwrap_or_else(|error| panic!("no answer to reverify: {error}"))
+    }
+
+    /// The cache file, unless the test has put it elsewhere.
+    pub fn cache_path(&self) -> PathBuf {
+        self.directory.path().join("license-cache.json")
     }
 
     /// Whether a new client is told, promptly, that the license is valid; if not, what it got instead.
@@ -332,8 +376,14 @@ struct Process {
 }
 
 impl Process {
-    fn start(directory: &Path, descriptor_limit: Option<u64>, environment: &[(String, String)]) -> Process {
-        let mut child = command(directory, descriptor_limit, environment).spawn().expect("the daemon starts");
+    fn start(
+        directory: &Path,
+        descriptor_limit: Option<u64>,
+        environment: &[(String, String)],
+        launcher: &[String],
+    ) -> Process {
+        let child = command(directory, descriptor_limit, environment, launcher).spawn();
+        let mut child = child.expect("the daemon starts");
         let lines = Arc::new(Lines::default());
         let stderr = child.stderr.take().expect("stderr is a pipe");
         let reader = std::thread::spawn({
@@ -404,17 +454,20 @@ impl Lines {
     }
 }
 
-/// The daemon itself; `prlimit` becomes it, so the process number is the daemon's either way.
-fn command(directory: &Path, descriptor_limit: Option<u64>, environment: &[(String, String)]) -> Command {
-    let binary = env!("CARGO_BIN_EXE_opterius-agent");
-    let mut command = match descriptor_limit {
-        Some(limit) => {
-            let mut command = Command::new("prlimit");
-            command.arg(format!("--nofile={limit}:{limit}")).arg(binary);
-            command
-        }
-        None => Command::new(binary),
-    };
+/// The daemon itself; a launcher and `prlimit` become it, so the process number is the daemon's either way.
+fn command(
+    directory: &Path,
+    descriptor_limit: Option<u64>,
+    environment: &[(String, String)],
+    launcher: &[String],
+) -> Command {
+    let mut words = launcher.to_vec();
+    if let Some(limit) = descriptor_limit {
+        words.extend(["prlimit".to_owned(), format!("--nofile={limit}:{limit}")]);
+    }
+    words.push(env!("CARGO_BIN_EXE_opterius-agent").to_owned());
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy().to_ascii_lowercase();
         if text.ends_with("_proxy") {

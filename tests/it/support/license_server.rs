@@ -39,7 +39,12 @@ pub(crate) struct LicenseServer {
 impl LicenseServer {
     /// HTTPS on 127.0.0.1, granting the free plan until told otherwise.
     pub(crate) fn start() -> Self {
-        Self::start_with(Some(Tls::generate()))
+        Self::start_as("localhost")
+    }
+
+    /// The same with a certificate for this name and 127.0.0.1.
+    pub(crate) fn start_as(name: &str) -> Self {
+        Self::start_with(Some(Tls::generate(name)))
     }
 
     /// The same over plain HTTP.
@@ -292,10 +297,10 @@ struct Tls {
 }
 
 impl Tls {
-    fn generate() -> Self {
+    fn generate(name: &str) -> Self {
         let (ca_pem, issuer) = certificate_authority();
         let key = rcgen::KeyPair::generate().unwrap();
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let names = vec![name.to_owned(), "127.0.0.1".to_owned()];
         let params = rcgen::CertificateParams::new(names).unwrap();
         let certificate = params.signed_by(&key, &issuer).unwrap();
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
