@@ -10,6 +10,8 @@ use crate::http::limits::{IDLE_TIME, LINGER_BYTES, LINGER_TIME, REQUEST_TIME, WR
 
 /// A buffer larger than this is given back as soon as its request is done.
 const KEPT_BUFFER: usize = 4 * 1024;
+/// What is read at a time while the head is not complete: a head and a small body come whole.
+const HEAD_ROOM: usize = 16 * 1024;
 /// A growing buffer takes at least this much more at a time.
 const GROWTH: usize = 16 * 1024;
 
@@ -127,7 +129,7 @@ impl Connection {
     /// The connection is broken.
     pub fn read(&mut self, scratch: &mut [u8], now: Instant) -> io::Result<Readout> {
         let room = match &self.framing {
-            None => scratch.len(),
+            None => HEAD_ROOM.min(scratch.len()),
             // Never more than this request needs: what follows it is left to the kernel, which pushes back.
             Some(framing) => {
                 let whole =

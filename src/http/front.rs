@@ -345,12 +345,13 @@ impl Front {
         }
     }
 
-    /// Keeps all requests together within bounds: the unfinished one that holds most goes, never the one that just got
-    /// bytes, unless it is the only one.
+    /// Keeps all requests together within bounds: of those that are not being run, the one that holds most goes; never the
+    /// one that just got bytes, unless it is the only one. Who sends requests and takes no answers holds them as well.
     fn bound_memory(&mut self, newcomer: Key) {
         while self.held > ALL_REQUESTS {
             let unfinished = |(key, connection): (Key, &Connection)| {
-                matches!(connection.phase, Phase::Reading).then(|| (key, connection.held(), connection.moved_at))
+                let running = matches!(connection.phase, Phase::Running(..));
+                (!running).then(|| (key, connection.held(), connection.moved_at))
             };
             let others =
                 self.connections.iter().filter_map(unfinished).filter(|(key, held, _)| *key != newcomer && *held > 0);

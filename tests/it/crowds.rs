@@ -74,13 +74,12 @@ fn two_hundred_clients_at_one_byte_per_second_slow_nobody_down() {
 #[test]
 fn bodies_held_one_byte_short_of_the_limit_keep_no_one_from_posting() {
     let agent = Agent::licensed();
-    let length = if std::env::var_os("OPTERIUS_LONG_TESTS").is_some_and(|value| value == "1") { 60 } else { 10 };
     let (over, held) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for _ in 0..16 {
             scope.spawn(|| hold_bodies(&agent, &over, &held));
         }
-        let end = Instant::now() + Duration::from_secs(length);
+        let end = Instant::now() + Duration::from_secs(60);
         let mut outcome = Ok(());
         while outcome.is_ok() && Instant::now() < end {
             outcome = post_bodies(&agent).and_then(|()| agent.serves());
@@ -93,6 +92,36 @@ fn bodies_held_one_byte_short_of_the_limit_keep_no_one_from_posting() {
     let footprint = agent.footprint();
     assert!(footprint.peak_resident_kib < 40 * KIB, "{footprint:?}");
     agent.serves().expect("served after the attack");
+}
+
+#[test]
+fn two_hundred_pipeliners_that_never_read_shut_nobody_out() {
+    raise_descriptor_limit(4096);
+    let agent = Agent::licensed();
+    let requests = b"GET /license/status HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".repeat(4000);
+    let end = Instant::now() + Duration::from_secs(15);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            // What they send is more than all the buffers on the way hold, so each of them fills up and stays full.
+            scope.spawn(|| {
+                while Instant::now() < end {
+                    let crowd: Vec<Connection> = (0..50).map(|_| agent.connect()).collect();
+                    for connection in &crowd {
+                        let _ = connection.stream().set_nonblocking(true);
+                        for _ in 0..40 {
+                            let _ = connection.stream().write(&requests);
+                        }
+                    }
+                    pause(Duration::from_secs(3));
+                }
+            });
+        }
+        while Instant::now() < end {
+            post_bodies(&agent).and_then(|()| agent.serves()).expect("an ordinary client beside 200 that never read");
+        }
+    });
+    let footprint = agent.footprint();
+    assert!(footprint.peak_resident_kib < 40 * KIB, "{footprint:?}");
 }
 
 #[test]

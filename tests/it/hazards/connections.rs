@@ -2,7 +2,7 @@
 
 use super::{LARGE_WRITE, NOT_FOUND, SLACK, SMALL_READ, STATUS, UNKNOWN_HOST, check_and_closed};
 use crate::support::agent::Agent;
-use crate::support::http::{Connection, PROMPTLY, Request};
+use crate::support::http::{PROMPTLY, Request};
 use std::io;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -41,6 +41,17 @@ fn a_connection_is_kept_alive_until_the_client_says_close() {
     let last = connection.exchange(Request::get(STATUS).header("Connection", "close"));
     assert_eq!(last.unwrap().status, 200);
     assert!(connection.ends(PROMPTLY), "open after Connection: close");
+}
+
+#[test]
+fn a_client_that_ends_its_side_with_its_request_gets_the_answer_and_the_end() {
+    let agent = Agent::licensed();
+    let mut connection = agent.connect();
+    assert_eq!(connection.exchange(Request::get(STATUS)).unwrap().status, 200);
+    connection.send(Request::get(STATUS).bytes()).unwrap();
+    connection.stream().shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(connection.receive(PROMPTLY).unwrap().status, 200);
+    assert!(connection.ends(PROMPTLY), "kept open for a client that says nothing more");
 }
 
 #[test]

@@ -8,7 +8,7 @@ mod refusals;
 mod signatures;
 
 use crate::support::agent::Agent;
-use crate::support::http::{PROMPTLY, Request, Response};
+use crate::support::http::{PROMPTLY, Response};
 use std::time::Duration;
 
 const KIB: usize = 1024;
