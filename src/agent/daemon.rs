@@ -214,7 +214,7 @@ impl Daemon {
         let verifier = Verifier::new(Arc::clone(&license), woken, Arc::clone(&clock), server, host, license_settings);
 
         let settings: SharedSettings = Arc::new(RwLock::new(Arc::new(configuration.api())));
-        let health = Health::read(&configuration.host_root);
+        let health = Health::read();
         let api = Api::new(Arc::clone(&settings), Arc::clone(&license), Arc::clone(&clock), health);
         let limits = Limits { connections: limits::connections(configuration.max_connections) };
         let (reads, read_jobs) = Lane::new(limits.connections);

@@ -15,7 +15,7 @@ use crate::agent::output::{complain, say};
 use crate::agent::{EXIT_FAILURE, EXIT_NOT_REACHABLE, exit_code};
 use crate::clock::{Clock, SystemClock};
 use crate::license::identity::hex;
-use crate::license::outcome::one_line;
+use crate::license::outcome::{drives_terminal, one_line};
 use crate::license::reason;
 
 /// The daemon answers the status from memory.
@@ -106,8 +106,25 @@ fn show(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>, address: 
         complain(&format!("{address} answered HTTP {status}: {}", one_line(error, 500)));
         return EXIT_NOT_REACHABLE;
     };
-    say(&if json { format!("{}\n", text.trim_end()) } else { describe(&document) });
+    say(&if json { format!("{}\n", printable(text.trim())) } else { describe(&document) });
     if valid { 0 } else { EXIT_FAILURE }
+}
+
+/// JSON without a character that drives a terminal. In JSON such characters stand inside strings only, where an escape
+/// means the same; white space between the members is all that is lost.
+fn printable(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            '\n' | '\r' | '\t' => text.push(' '),
+            _ if drives_terminal(character) => {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "\\u{:04x}", u32::from(character));
+            }
+            _ => text.push(character),
+        }
+    }
+    text
 }
 
 /// The status in words. Everything in it is shown as one line: what answers on the port need not be the Agent.

@@ -9,6 +9,7 @@ pub mod limits;
 pub mod listener;
 pub mod log;
 pub mod output;
+pub mod parsing;
 pub mod signals;
 
 use std::ffi::OsString;

@@ -9,8 +9,8 @@ use std::time::Duration;
 use ring::hmac;
 
 use crate::clock::Timestamp;
-use crate::http::front::Request;
 use crate::http::response::Response;
+use crate::http::service::Request;
 use crate::license::identity::unhex;
 
 /// What the signature covers.

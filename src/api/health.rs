@@ -1,7 +1,6 @@
 //! `GET /health`: what the Panel shows of a server. All members are strings; `version` is the operating system's,
 //! because the Panel stores it as such.
 
-use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -34,11 +33,11 @@ struct Health<'a> {
 
 impl Host {
     /// Reads them once, at start.
-    pub fn read(root: &Path) -> Self {
+    pub fn read() -> Self {
         let uname = rustix::system::uname();
-        let release = ["etc/os-release", "usr/lib/os-release"]
+        let release = ["/etc/os-release", "/usr/lib/os-release"]
             .iter()
-            .find_map(|path| std::fs::read_to_string(root.join(path)).ok())
+            .find_map(|path| std::fs::read_to_string(path).ok())
             .unwrap_or_default();
         Self {
             os: os_release(&release, "NAME").unwrap_or_else(|| uname.sysname().to_string_lossy().into_owned()),

@@ -25,11 +25,11 @@ use crate::api::occasional::Occasional;
 use crate::api::routes::{Access, Class, Lookup, Operation, Route};
 use crate::api::status::StatusPage;
 use crate::clock::Clock;
-use crate::http::front::{Reaction, Request, Service};
 use crate::http::head::Head;
 use crate::http::lane::Responder;
 use crate::http::limits::SMALL_BODY;
 use crate::http::response::Response;
+use crate::http::service::{Reaction, Request, Service};
 use crate::license::state::License;
 use crate::operations::accounts::AccountCount;
 
@@ -125,13 +125,13 @@ impl Api {
 
     fn run(&mut self, route: &Route, settings: &Settings) -> Reaction {
         match route.operation {
-            Operation::Status => Reaction::Answer(self.status()),
+            Operation::Status => Reaction::Answer(self.status(settings)),
             Operation::Health => Reaction::Answer(self.host.answer(self.clock.boot())),
             Operation::Version => {
                 let root = settings.host_root.clone();
                 Reaction::Read(Box::new(move || version::answer(&root)))
             }
-            Operation::Reverify => self.reverify(),
+            Operation::Reverify => self.reverify(settings),
             Operation::Missing => Reaction::Answer(Response::error(
                 501,
                 "not_implemented",
@@ -140,18 +140,16 @@ impl Api {
         }
     }
 
-    fn status(&mut self) -> Response {
-        let root = self.settings().host_root.clone();
-        let accounts = self.accounts.count(&root, self.clock.monotonic());
+    fn status(&mut self, settings: &Settings) -> Response {
+        let accounts = self.accounts.count(&settings.host_root, self.clock.monotonic());
         self.status.answer(&self.license.state(), self.clock.now(), accounts)
     }
 
     /// Answers when the verdict is there, without a thread that waits for it.
-    fn reverify(&mut self) -> Reaction {
+    fn reverify(&mut self, settings: &Settings) -> Reaction {
         let license = Arc::clone(&self.license);
         let clock = Arc::clone(&self.clock);
-        let root = self.settings().host_root.clone();
-        let accounts = self.accounts.count(&root, clock.monotonic());
+        let accounts = self.accounts.count(&settings.host_root, clock.monotonic());
         Reaction::Later(Box::new(move |responder: Responder| {
             license.reverify(Box::new(move |state| {
                 responder.answer(StatusPage::default().answer(state, clock.now(), accounts));

@@ -4,9 +4,12 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
+use tiny_http::Method;
+
 use crate::http::head::{self, Framing, Refusal};
 use crate::http::lane::Ticket;
 use crate::http::limits::{IDLE_TIME, LINGER_BYTES, LINGER_TIME, REQUEST_TIME, WRITE_TIME};
+use crate::http::service::{Reaction, Request, Service};
 
 /// A buffer larger than this is given back as soon as its request is done.
 const KEPT_BUFFER: usize = 4 * 1024;
@@ -20,8 +23,15 @@ const GROWTH: usize = 16 * 1024;
 pub enum Phase {
     /// The rest of a request, or its first byte.
     Reading,
-    /// The answer of a handler to the request that these are the bounds of.
-    Running(Framing, Option<Ticket>),
+    /// The answer of a handler.
+    Running {
+        /// The bounds of the request, which is held until then.
+        framing: Framing,
+        /// Whether the request was a HEAD.
+        without_body: bool,
+        /// Its place in a lane.
+        ticket: Option<Ticket>,
+    },
     /// The client to read its answer.
     Writing,
     /// The client to close after a refusal; what it still sends is thrown away.
@@ -29,14 +39,23 @@ pub enum Phase {
 }
 
 /// What has become of the request that is being read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// Not all of it is there.
     Incomplete,
-    /// It is whole: head and body are the first bytes of the buffer.
-    Complete(Framing),
+    /// It is whole, and this is to be done about it.
+    Complete(Reacted),
     /// The head is there and the client waits to be told to go on.
     Continue,
+}
+
+/// A whole request after it was looked at.
+pub struct Reacted {
+    /// Its bounds in the buffer.
+    pub framing: Framing,
+    /// Whether it was a HEAD.
+    pub without_body: bool,
+    /// What is to be done about it.
+    pub reaction: Reaction,
 }
 
 /// What one attempt to read came to.
@@ -71,7 +90,6 @@ pub struct Connection {
     received: Vec<u8>,
     scanned: usize,
     framing: Option<Framing>,
-    told_to_continue: bool,
     ended: bool,
     outgoing: Vec<u8>,
     written: usize,
@@ -94,7 +112,6 @@ impl Connection {
             received: Vec::new(),
             scanned: 0,
             framing: None,
-            told_to_continue: false,
             ended: false,
             outgoing: Vec::new(),
             written: 0,
@@ -174,47 +191,50 @@ impl Connection {
         self.received.extend_from_slice(bytes);
     }
 
-    /// Looks at what has arrived. `limit` gives the largest body that a request with this head may have.
+    /// Looks at what has arrived, and has `service` look at the request when it is whole.
     ///
     /// # Errors
     /// The request is refused.
-    pub fn progress(&mut self, limit: impl FnOnce(&head::Head<'_>) -> usize) -> Result<Progress, Refusal> {
-        let framing = match self.framing {
-            Some(framing) => framing,
-            None => {
-                let empty = head::leading_empty_lines(&self.received);
-                if empty > 0 && self.scanned == 0 {
-                    self.received.drain(..empty);
-                }
-                let Some(length) = head::find_end(&self.received, self.scanned)? else {
+    pub fn progress(&mut self, service: &mut dyn Service) -> Result<Progress, Refusal> {
+        let empty = if self.scanned == 0 { head::leading_empty_lines(&self.received) } else { 0 };
+        if empty > 0 {
+            self.received.drain(..empty);
+        }
+        let head_length = match self.framing {
+            Some(framing) => framing.head_length,
+            None => match head::find_end(&self.received, self.scanned)? {
+                Some(length) => length,
+                None => {
                     self.scanned = self.received.len();
                     return Ok(Progress::Incomplete);
-                };
-                let mut storage = head::STORAGE;
-                let (head, framing) = head::parse(self.received.get(..length).unwrap_or_default(), &mut storage)?;
-                if framing.body_length > u64::try_from(limit(&head)).unwrap_or(u64::MAX) {
-                    return Err(Refusal::BodyTooLarge);
                 }
-                self.framing = Some(framing);
-                framing
-            }
+            },
         };
-        let arrived = u64::try_from(self.received.len().saturating_sub(framing.head_length)).unwrap_or(u64::MAX);
-        if arrived >= framing.body_length {
-            return Ok(Progress::Complete(framing));
+        if self.framing.is_some_and(|framing| !self.has_all(framing)) {
+            return Ok(Progress::Incomplete);
         }
-        if framing.expects_continue && !self.told_to_continue {
-            self.told_to_continue = true;
-            return Ok(Progress::Continue);
+        let (head, rest) = self.received.split_at_checked(head_length).unwrap_or_default();
+        let mut storage = head::STORAGE;
+        let (head, framing) = head::parse(head, &mut storage)?;
+        if self.framing.is_none() && framing.body_length > 0 {
+            let limit = u64::try_from(service.body_limit(&head)).unwrap_or(u64::MAX);
+            if framing.body_length > limit {
+                return Err(Refusal::BodyTooLarge);
+            }
         }
-        Ok(Progress::Incomplete)
+        if self.has_all(framing) {
+            let body = rest.get(..usize::try_from(framing.body_length).unwrap_or(usize::MAX)).unwrap_or_default();
+            let without_body = head.method == Method::Head;
+            let reaction = service.react(&Request { head, body });
+            return Ok(Progress::Complete(Reacted { framing, without_body, reaction }));
+        }
+        self.framing = Some(framing);
+        Ok(if framing.expects_continue { Progress::Continue } else { Progress::Incomplete })
     }
 
-    /// The bytes of head and body of the complete request.
-    pub fn request(&self, framing: Framing) -> (&[u8], &[u8]) {
-        let (head, rest) = self.received.split_at_checked(framing.head_length).unwrap_or_default();
-        let length = usize::try_from(framing.body_length).unwrap_or(usize::MAX);
-        (head, rest.get(..length).unwrap_or_default())
+    fn has_all(&self, framing: Framing) -> bool {
+        let arrived = self.received.len().saturating_sub(framing.head_length);
+        u64::try_from(arrived).is_ok_and(|arrived| arrived >= framing.body_length)
     }
 
     /// Forgets the complete request; pipelined bytes behind it stay.
@@ -227,7 +247,6 @@ impl Connection {
         self.close_after |= !framing.keep_alive;
         self.scanned = 0;
         self.framing = None;
-        self.told_to_continue = false;
     }
 
     /// Whether the connection ends with the next answer.
@@ -323,7 +342,7 @@ impl Connection {
             Phase::Reading if !self.has_begun() => 1,
             Phase::Reading => 2,
             Phase::Writing => 3,
-            Phase::Running(..) => return None,
+            Phase::Running { .. } => return None,
         };
         Some((rank, self.moved_at))
     }

@@ -1,24 +1,26 @@
 //! The front thread: one loop over the listener and every client socket, driven by readiness. It answers from memory,
 //! hands everything else to a lane, and never waits for anything but epoll.
 
-use std::io::{self, ErrorKind};
-use std::net::{TcpListener, TcpStream};
+mod accepting;
+mod timing;
+
+use std::io;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use log::warn;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
-use rustix::net::{SocketFlags, accept_with};
 
 use crate::clock::Clock;
-use crate::http::connection::{Connection, Phase, Progress, Readout};
-use crate::http::head::{self, Framing, Head, Refusal};
-use crate::http::lane::{Lane, Responder, Waker, Work, busy};
-use crate::http::limits::{ACCEPT_PAUSE, ALL_REQUESTS, LANE_TIME, Limits, STOP_TIME, TURN};
-use crate::http::response::Response;
+use crate::http::connection::{Connection, Phase, Progress, Reacted, Readout};
+use crate::http::head::{Framing, Refusal};
+use crate::http::lane::{Lane, Responder, Waker};
+use crate::http::limits::{ALL_REQUESTS, LANE_TIME, Limits, TURN};
+use crate::http::response::{Encoder, Response};
+use crate::http::service::{Reaction, Service};
 use crate::http::slab::{Key, Slab};
 
 /// epoll's word for the listener and for the waker: keys of connections never have all upper bits set.
@@ -28,36 +30,6 @@ const WAKER: u64 = u64::MAX - 1;
 const SCRATCH: usize = 64 * 1024;
 /// How many ready sockets are taken from the kernel at a time.
 const EVENTS: usize = 128;
-
-/// A whole request.
-#[derive(Debug)]
-pub struct Request<'a> {
-    /// Its head.
-    pub head: Head<'a>,
-    /// Its body, exactly as sent.
-    pub body: &'a [u8],
-}
-
-/// What is to be done about a request.
-pub enum Reaction {
-    /// Answer with this, from memory.
-    Answer(Response),
-    /// Run this in the lane for reads.
-    Read(Work),
-    /// Run this in the lane for writes.
-    Write(Work),
-    /// Somebody else answers when there is something to say.
-    Later(Box<dyn FnOnce(Responder)>),
-}
-
-/// Whoever decides what a request means. Called on the front thread, so it must not block.
-pub trait Service: Send {
-    /// The largest body that a request with this head may have, in bytes.
-    fn body_limit(&self, head: &Head<'_>) -> usize;
-
-    /// What is to be done about the request.
-    fn react(&mut self, request: &Request<'_>) -> Reaction;
-}
 
 /// What other threads tell the front.
 #[derive(Clone)]
@@ -97,6 +69,7 @@ pub struct Front {
     service: Box<dyn Service>,
     lanes: Lanes,
     limits: Limits,
+    encoder: Encoder,
     connections: Slab<Connection>,
     /// Connections whose turn was over before their pipelined requests were.
     unfinished: Vec<Key>,
@@ -141,6 +114,7 @@ impl Front {
             service,
             lanes,
             limits,
+            encoder: Encoder::default(),
             connections: Slab::default(),
             unfinished: Vec::new(),
             held: 0,
@@ -159,14 +133,15 @@ impl Front {
     /// epoll itself failed.
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Vec::with_capacity(EVENTS);
+        let mut now = self.clock.monotonic();
         loop {
-            let timeout = self.timeout(self.clock.monotonic());
+            let timeout = self.timeout(now);
             events.clear();
             match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref()) {
                 Err(rustix::io::Errno::INTR) => {}
                 result => _ = result?,
             }
-            let now = self.clock.monotonic();
+            now = self.clock.monotonic();
             for event in events.drain(..) {
                 self.on_event(event, now);
             }
@@ -213,75 +188,12 @@ impl Front {
         }
     }
 
-    // ------------------------------------------------------------------ accepting
-
-    fn accept(&mut self, now: Instant) {
-        for _ in 0..TURN {
-            let Some(listener) = &self.listener else { return };
-            match accept_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
-                Ok(socket) => {
-                    self.warned_of_accept = false;
-                    self.admit(TcpStream::from(socket), now);
-                }
-                Err(error) => match io::Error::from(error).kind() {
-                    ErrorKind::WouldBlock => return,
-                    ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
-                    _ => return self.pause_accepting(error, now),
-                },
-            }
-        }
-    }
-
-    fn admit(&mut self, stream: TcpStream, now: Instant) {
-        if self.connections.len() >= self.limits.connections && !self.evict_one() {
-            // Every connection has a request running. Nothing can be closed, so the newcomer is told.
-            let _ = io::Write::write(&mut &stream, &busy().encode(true, false));
-            return;
-        }
-        let connection = Connection::new(stream, now);
-        self.note_deadline(connection.deadline);
-        let key = self.connections.insert(connection);
-        // Most clients have sent their request by now; what has not is what epoll is for.
-        self.drive(key, now);
-    }
-
-    /// Closes the connection that can best be spared.
-    fn evict_one(&mut self) -> bool {
-        let candidates = self.connections.iter().filter_map(|(key, connection)| Some((connection.dispensable()?, key)));
-        let Some((_, key)) = candidates.min() else { return false };
-        self.close(key);
-        true
-    }
-
-    /// No descriptor or no memory for a new connection: make room, say so once, and rest. The clients wait in the backlog.
-    fn pause_accepting(&mut self, error: rustix::io::Errno, now: Instant) {
-        if !self.warned_of_accept {
-            warn!("No new connection can be accepted at the moment: {}", io::Error::from(error));
-            self.warned_of_accept = true;
-        }
-        self.evict_one();
-        if let Some(listener) = &self.listener
-            && epoll::modify(&self.epoll, listener, EventData::new_u64(LISTENER), EventFlags::empty()).is_ok()
-        {
-            self.resume_accepting = Some(now + ACCEPT_PAUSE);
-        }
-    }
-
-    fn resume_accepting(&mut self) {
-        self.resume_accepting = None;
-        if let Some(listener) = &self.listener {
-            let _ = epoll::modify(&self.epoll, listener, EventData::new_u64(LISTENER), EventFlags::IN);
-        }
-    }
-
-    // ------------------------------------------------------------------ one connection
-
     /// Does everything that can be done for one connection now.
     fn drive(&mut self, key: Key, now: Instant) {
         for _ in 0..TURN {
             let Some(connection) = self.connections.get_mut(key) else { return };
             let goes_on = match connection.phase {
-                Phase::Running(..) => return self.watch(key),
+                Phase::Running { .. } => return self.watch(key),
                 Phase::Writing => self.write(key, now),
                 Phase::Lingering(_) => {
                     if connection.discard(&mut self.scratch) {
@@ -301,10 +213,9 @@ impl Front {
     /// Takes the next request, if it is there; false when there is nothing more to do now.
     fn read(&mut self, key: Key, now: Instant) -> bool {
         let Some(connection) = self.connections.get_mut(key) else { return false };
-        let service = &self.service;
-        match connection.progress(|head| service.body_limit(head)) {
-            Ok(Progress::Complete(framing)) => {
-                self.react(key, framing, now);
+        match connection.progress(&mut *self.service) {
+            Ok(Progress::Complete(request)) => {
+                self.react(key, request, now);
                 return true;
             }
             Ok(Progress::Continue) => {
@@ -350,7 +261,7 @@ impl Front {
     fn bound_memory(&mut self, newcomer: Key) {
         while self.held > ALL_REQUESTS {
             let unfinished = |(key, connection): (Key, &Connection)| {
-                let running = matches!(connection.phase, Phase::Running(..));
+                let running = matches!(connection.phase, Phase::Running { .. });
                 (!running).then(|| (key, connection.held(), connection.moved_at))
             };
             let others =
@@ -363,43 +274,36 @@ impl Front {
         }
     }
 
-    fn react(&mut self, key: Key, framing: Framing, now: Instant) {
-        let Some(connection) = self.connections.get_mut(key) else { return };
-        let (head, body) = connection.request(framing);
-        let mut storage = head::STORAGE;
-        let reaction = match head::parse(head, &mut storage) {
-            // Parsed once before, when the head was complete; the bytes are the same.
-            Err(refusal) => return self.refuse(key, refusal, now),
-            Ok((head, _)) => {
-                let without_body = head.method == tiny_http::Method::Head;
-                (self.service.react(&Request { head, body }), without_body)
-            }
-        };
+    fn react(&mut self, key: Key, request: Reacted, now: Instant) {
+        let Reacted { framing, without_body, reaction } = request;
         let ticket = match reaction {
-            (Reaction::Answer(response), without_body) => {
-                let held = connection.held();
-                connection.finish_request(framing);
-                self.held = self.held.saturating_sub(held).saturating_add(connection.held());
-                if self.ends_at.is_some() {
-                    connection.close_after_answer();
-                }
-                let close = connection.closes();
-                connection.send(response.encode(close, without_body), now);
-                return;
-            }
-            (Reaction::Read(work), _) => Some(self.lanes.reads.queue(work, self.responder(key))),
-            (Reaction::Write(work), _) => Some(self.lanes.writes.queue(work, self.responder(key))),
-            (Reaction::Later(hand_over), _) => {
+            Reaction::Answer(response) => return self.give(key, framing, response, without_body, now),
+            Reaction::Read(work) => Some(self.lanes.reads.queue(work, self.responder(key))),
+            Reaction::Write(work) => Some(self.lanes.writes.queue(work, self.responder(key))),
+            Reaction::Later(hand_over) => {
                 hand_over(self.responder(key));
                 None
             }
         };
         let deadline = now + LANE_TIME;
         if let Some(connection) = self.connections.get_mut(key) {
-            connection.phase = Phase::Running(framing, ticket);
+            connection.phase = Phase::Running { framing, without_body, ticket };
             connection.deadline = deadline;
         }
         self.note_deadline(deadline);
+    }
+
+    /// Puts the answer to the request in line for the client, and lets the request go.
+    fn give(&mut self, key: Key, framing: Framing, response: Response, without_body: bool, now: Instant) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let held = connection.held();
+        connection.finish_request(framing);
+        self.held = self.held.saturating_sub(held).saturating_add(connection.held());
+        if self.ends_at.is_some() {
+            connection.close_after_answer();
+        }
+        let bytes = self.encoder.encode(response, connection.closes(), without_body, self.clock.wall());
+        connection.send(bytes, now);
     }
 
     fn responder(&self, key: Key) -> Responder {
@@ -411,7 +315,8 @@ impl Front {
         let held = connection.held();
         connection.linger_after_answer();
         self.held = self.held.saturating_sub(held).saturating_add(connection.held());
-        connection.send(Response::refusal(refusal).encode(true, false), now);
+        let bytes = self.encoder.encode(Response::refusal(refusal), true, false, self.clock.wall());
+        connection.send(bytes, now);
     }
 
     /// Writes; false when the connection is closed or has to wait.
@@ -477,7 +382,7 @@ impl Front {
     fn close(&mut self, key: Key) {
         if let Some(connection) = self.connections.remove(key) {
             self.held = self.held.saturating_sub(connection.held());
-            if let Phase::Running(_, Some(ticket)) = &connection.phase {
+            if let Phase::Running { ticket: Some(ticket), .. } = &connection.phase {
                 ticket.give_up();
             }
         }
@@ -485,8 +390,6 @@ impl Front {
             self.next_deadline = None;
         }
     }
-
-    // ------------------------------------------------------------------ answers from other threads
 
     fn deliver(&mut self, now: Instant) {
         while let Ok((key, response)) = self.answers.1.try_recv() {
@@ -496,74 +399,9 @@ impl Front {
 
     /// Answers a request that was handed on. Its client may be gone.
     fn answer(&mut self, key: Key, response: Response, now: Instant) {
-        let stopping = self.ends_at.is_some();
         let Some(connection) = self.connections.get_mut(key) else { return };
-        let Phase::Running(framing, _) = connection.phase else { return };
-        let held = connection.held();
-        let without_body = connection.request(framing).0.starts_with(b"HEAD ");
-        connection.finish_request(framing);
-        self.held = self.held.saturating_sub(held).saturating_add(connection.held());
-        if stopping {
-            connection.close_after_answer();
-        }
-        let close = connection.closes();
-        connection.send(response.encode(close, without_body), now);
+        let Phase::Running { framing, without_body, .. } = connection.phase else { return };
+        self.give(key, framing, response, without_body, now);
         self.drive(key, now);
-    }
-
-    // ------------------------------------------------------------------ time
-
-    fn note_deadline(&mut self, deadline: Instant) {
-        self.next_deadline = Some(self.next_deadline.map_or(deadline, |next| next.min(deadline)));
-    }
-
-    fn on_time(&mut self, now: Instant) {
-        if self.resume_accepting.is_some_and(|at| at <= now) {
-            self.resume_accepting();
-        }
-        if self.next_deadline.is_none_or(|at| at > now) {
-            return;
-        }
-        let late: Vec<Key> =
-            self.connections.iter().filter(|(_, connection)| connection.deadline <= now).map(|(key, _)| key).collect();
-        for key in late {
-            self.on_late(key, now);
-        }
-        self.next_deadline = self.connections.iter().map(|(_, connection)| connection.deadline).min();
-    }
-
-    fn on_late(&mut self, key: Key, now: Instant) {
-        let Some(connection) = self.connections.get_mut(key) else { return };
-        match &connection.phase {
-            Phase::Reading if connection.has_begun() => {
-                self.refuse(key, Refusal::TooSlow, now);
-                self.drive(key, now);
-            }
-            Phase::Reading | Phase::Writing | Phase::Lingering(_) => self.close(key),
-            Phase::Running(framing, Some(ticket)) if ticket.give_up() => {
-                let framing = *framing;
-                connection.phase = Phase::Running(framing, None);
-                self.answer(key, busy(), now);
-            }
-            // It is being run, and its handler has a time limit of its own.
-            Phase::Running(..) => connection.deadline = now + LANE_TIME,
-        }
-    }
-
-    // ------------------------------------------------------------------ the end
-
-    fn begin_to_stop(&mut self, now: Instant) {
-        self.ends_at = Some(now + STOP_TIME);
-        // Closed at once: the next client is refused by the kernel and not left waiting.
-        self.listener = None;
-        let waiting = |(key, connection): (Key, &Connection)| matches!(connection.phase, Phase::Reading).then_some(key);
-        let waiting: Vec<Key> = self.connections.iter().filter_map(waiting).collect();
-        for key in waiting {
-            self.close(key);
-        }
-    }
-
-    fn has_ended(&self, now: Instant) -> bool {
-        self.ends_at.is_some_and(|at| now >= at || self.connections.is_empty())
     }
 }

@@ -1,6 +1,7 @@
 //! Request heads: from bytes to a method, a target and headers, or to a refusal. Pure; stricter than RFC 9112 wherever
 //! leniency has let one party see another request than the next (request smuggling).
 
+use std::mem::MaybeUninit;
 use std::str::{self, FromStr};
 
 use tiny_http::{HTTPVersion, Method};
@@ -73,10 +74,10 @@ pub struct Head<'a> {
 }
 
 /// Room for the headers of one request, lent to [`parse`]: a head is looked at where it lies and never copied.
-pub type Storage<'a> = [httparse::Header<'a>; MAX_HEADERS];
+pub type Storage<'a> = [MaybeUninit<httparse::Header<'a>>; MAX_HEADERS];
 
 /// Empty room.
-pub const STORAGE: Storage<'static> = [httparse::EMPTY_HEADER; MAX_HEADERS];
+pub const STORAGE: Storage<'static> = [const { MaybeUninit::uninit() }; MAX_HEADERS];
 
 impl<'a> Head<'a> {
     /// All values of the header `name`, which is compared without case.
@@ -128,8 +129,8 @@ pub fn leading_empty_lines(bytes: &[u8]) -> usize {
 /// The first rule that the head breaks.
 pub fn parse<'a>(bytes: &'a [u8], storage: &'a mut Storage<'a>) -> Result<(Head<'a>, Framing), Refusal> {
     check_bytes(bytes)?;
-    let mut request = httparse::Request::new(storage);
-    match request.parse(bytes) {
+    let mut request = httparse::Request::new(&mut []);
+    match request.parse_with_uninit_headers(bytes, storage) {
         Ok(httparse::Status::Complete(_)) => {}
         Ok(httparse::Status::Partial) => return Err(Refusal::Malformed("The request head is not complete.")),
         Err(httparse::Error::TooManyHeaders) => return Err(Refusal::HeadTooLarge),

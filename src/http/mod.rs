@@ -3,7 +3,7 @@
 //!
 //! [`head`] is pure and fuzzed; [`connection`] is one client's state, [`front`] the loop that drives all of them,
 //! [`lane`] the threads that run what may take time, [`response`] what goes back. This room knows nothing of licenses
-//! or routes: whoever answers is a [`front::Service`].
+//! or routes: whoever answers is a [`service::Service`].
 
 pub mod connection;
 pub mod front;
@@ -11,4 +11,5 @@ pub mod head;
 pub mod lane;
 pub mod limits;
 pub mod response;
+pub mod service;
 pub mod slab;

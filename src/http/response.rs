@@ -1,10 +1,11 @@
 //! Answers, encoded by tiny_http into a buffer. Nothing that a client sent is ever put into a header.
 
-use std::io::Cursor;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde::Serialize;
 use tiny_http::{HTTPVersion, Header, StatusCode};
 
+use crate::clock::Timestamp;
 use crate::http::head::Refusal;
 
 /// The media type of all answers but pages and metrics.
@@ -54,35 +55,71 @@ impl Response {
         self.headers.push((name, value.into()));
         self
     }
+}
 
+/// Turns answers into bytes. Most answers of a busy second have the same head, so the last one is kept.
+#[derive(Debug, Default)]
+pub struct Encoder {
+    last: Option<Kept>,
+}
+
+/// What a head depends on, but for headers of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Kind {
+    status: u16,
+    content_type: &'static str,
+    length: usize,
+    close: bool,
+    date: Timestamp,
+}
+
+#[derive(Debug)]
+struct Kept {
+    kind: Kind,
+    head: Vec<u8>,
+}
+
+impl Encoder {
     /// The bytes on the wire.
-    pub fn encode(self, close: bool, without_body: bool) -> Vec<u8> {
-        let mut headers = Vec::with_capacity(self.headers.len().saturating_add(3));
-        for (name, value) in
-            [("Server", "opterius-agent"), ("Content-Type", self.content_type), ("Cache-Control", "no-store")]
-        {
-            headers.extend(Header::from_bytes(name, value));
+    pub fn encode(&mut self, response: Response, close: bool, without_body: bool, date: Timestamp) -> Vec<u8> {
+        let Response { status, content_type, headers, body } = response;
+        let kind = Kind { status, content_type, length: body.len(), close, date };
+        let body = if without_body { &[] } else { body.as_slice() };
+        if !headers.is_empty() {
+            return [head(kind, headers).as_slice(), body].concat();
         }
-        for (name, value) in self.headers {
-            headers.extend(Header::from_bytes(name, value));
-        }
-        let length = self.body.len();
-        let mut bytes = Vec::with_capacity(length.saturating_add(256));
-        let response =
-            tiny_http::Response::new(StatusCode(self.status), headers, Cursor::new(self.body), Some(length), None);
-        // A Vec takes whatever is written to it.
-        let _ = response.with_chunked_threshold(usize::MAX).raw_print(
-            &mut bytes,
-            HTTPVersion(1, 1),
-            &[],
-            without_body,
-            None,
-        );
-        if close {
-            announce_close(&mut bytes);
-        }
+        let kept = match self.last.take_if(|kept| kept.kind == kind) {
+            Some(kept) => kept,
+            None => Kept { kind, head: head(kind, headers) },
+        };
+        let bytes = [kept.head.as_slice(), body].concat();
+        self.last = Some(kept);
         bytes
     }
+}
+
+/// The head, as tiny_http writes it.
+fn head(kind: Kind, own: Vec<(&'static str, String)>) -> Vec<u8> {
+    let since_epoch = Duration::from_secs(u64::try_from(kind.date.unix()).unwrap_or(0));
+    let date = httpdate::fmt_http_date(UNIX_EPOCH.checked_add(since_epoch).unwrap_or(UNIX_EPOCH));
+    let usual = [
+        ("Date", date.as_str()),
+        ("Server", "opterius-agent"),
+        ("Content-Type", kind.content_type),
+        ("Cache-Control", "no-store"),
+    ];
+    let mut headers = Vec::with_capacity(8);
+    headers.extend(usual.into_iter().flat_map(|(name, value)| Header::from_bytes(name, value)));
+    headers.extend(own.into_iter().flat_map(|(name, value)| Header::from_bytes(name, value)));
+    let response =
+        tiny_http::Response::new(StatusCode(kind.status), headers, std::io::empty(), Some(kind.length), None);
+    let mut bytes = Vec::with_capacity(256);
+    // A Vec takes whatever is written to it.
+    let _ = response.with_chunked_threshold(usize::MAX).raw_print(&mut bytes, HTTPVersion(1, 1), &[], true, None);
+    if kind.close {
+        announce_close(&mut bytes);
+    }
+    bytes
 }
 
 /// tiny_http keeps `Connection` to itself, so it is put behind the status line here.
@@ -98,7 +135,11 @@ mod tests {
     use super::*;
 
     fn encoded(response: Response, close: bool, without_body: bool) -> String {
-        String::from_utf8(response.encode(close, without_body)).unwrap()
+        let date = Timestamp::from_unix(1_772_323_200);
+        let mut encoder = Encoder::default();
+        let bytes = encoder.encode(response.clone(), close, without_body, date);
+        assert_eq!(bytes, encoder.encode(response, close, without_body, date), "the head that was kept is the same");
+        String::from_utf8(bytes).unwrap()
     }
 
     #[test]
@@ -107,7 +148,10 @@ mod tests {
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 404 Not Found\r\n"), "{head}");
         assert!(head.contains("Content-Length: 37") && head.contains("Content-Type: application/json"), "{head}");
-        assert!(head.contains("Cache-Control: no-store") && head.contains("Date: "), "{head}");
+        assert!(
+            head.contains("Cache-Control: no-store") && head.contains("Date: Sun, 01 Mar 2026 00:00:00 GMT"),
+            "{head}"
+        );
         assert!(!head.contains("Connection"), "{head}");
         assert_eq!(body, r#"{"error":"not_found","message":"No."}"#);
     }

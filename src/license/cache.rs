@@ -27,6 +27,9 @@ use crate::license::outcome::{self, Answer, Outcome, Question};
 /// The largest file that is read, in bytes: an answer of 64 KiB in Base64 and the record around it.
 const MAX_FILE: u64 = 256 * 1024;
 
+/// The largest file that is set aside inside another, in bytes: both must stay below [`MAX_FILE`].
+const MAX_SET_ASIDE: usize = 100 * 1024;
+
 /// The version of the `agent` member. A file of another version is no cache.
 const SCHEMA: u32 = 1;
 
@@ -89,6 +92,9 @@ pub struct Cached {
     pub answer: Option<Answer>,
     /// The public address that was asked for last.
     pub address: Option<Discovered>,
+    /// The file of the key before, as long as the key after it has no grant: a mistyped key, even one that the server
+    /// denies, costs nothing once it is put right.
+    pub set_aside: Option<Vec<u8>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -104,6 +110,8 @@ struct Agent {
     record: Record,
     answer: Option<StoredAnswer>,
     address: Option<Discovered>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    set_aside: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -123,7 +131,8 @@ pub fn encode(view: &View, cached: &Cached, question: &Question<'_>) -> Result<V
         body: STANDARD.encode(&answer.body),
         signature: answer.signature.clone(),
     });
-    let agent = Agent { schema: SCHEMA, record: cached.record.clone(), answer, address: cached.address };
+    let set_aside = cached.set_aside.as_ref().map(|bytes| STANDARD.encode(bytes));
+    let agent = Agent { schema: SCHEMA, record: cached.record.clone(), answer, address: cached.address, set_aside };
     let mut text = serde_json::to_string_pretty(&Document { view: view.clone(), agent }).map_err(|e| e.to_string())?;
     // The object stays open for its last member.
     text.truncate(text.strip_suffix("\n}").map_or(text.len(), str::len));
@@ -145,8 +154,10 @@ pub fn decode(bytes: &[u8], question: &Question<'_>) -> Result<Cached, String> {
     if bytes.is_empty() {
         return Err("it is empty".to_owned());
     }
-    let document = authenticate(bytes, question).ok_or_else(|| why_not_ours(bytes, question))?;
-    let Agent { schema, record, answer, address } = document.agent;
+    let document = authenticate(bytes, question)
+        .or_else(|| authenticate(&set_aside(bytes)?, question))
+        .ok_or_else(|| why_not_ours(bytes, question))?;
+    let Agent { schema, record, answer, address, set_aside } = document.agent;
     if schema != SCHEMA {
         return Err(format!("it has schema {schema}, this Agent reads schema {SCHEMA}"));
     }
@@ -155,7 +166,8 @@ pub fn decode(bytes: &[u8], question: &Question<'_>) -> Result<Cached, String> {
     }
     let answer = answer.map(restore).transpose()?;
     let record = if question.trusted.is_empty() { record } else { confirm(record, answer.as_ref(), question)? };
-    Ok(Cached { record, answer, address })
+    let set_aside = set_aside.and_then(|text| STANDARD.decode(text).ok());
+    Ok(Cached { record, answer, address, set_aside })
 }
 
 /// The document, if its MAC is right.
@@ -165,6 +177,20 @@ fn authenticate(bytes: &[u8], question: &Question<'_>) -> Option<Document> {
     let covered = rest.strip_suffix(MAC_HEAD.as_bytes())?;
     hmac::verify(&mac_key(question), covered, &unhex(digits)?).ok()?;
     serde_json::from_slice(bytes).ok()
+}
+
+/// What to set aside of a file that belongs to another key: that file, or what it has set aside itself.
+pub fn of_another_key(bytes: &[u8], question: &Question<'_>) -> Option<Vec<u8>> {
+    let document: Document = serde_json::from_slice(bytes).ok()?;
+    let another = document.agent.record.key_sha256 != question.key_sha256;
+    let kept = set_aside(bytes).unwrap_or_else(|| bytes.to_vec());
+    (another && kept.len() <= MAX_SET_ASIDE).then_some(kept)
+}
+
+/// The file of the key before. Nothing around it is believed: it has a MAC of its own.
+fn set_aside(bytes: &[u8]) -> Option<Vec<u8>> {
+    let document: Document = serde_json::from_slice(bytes).ok()?;
+    STANDARD.decode(document.agent.set_aside?).ok()
 }
 
 fn mac_key(question: &Question<'_>) -> hmac::Key {

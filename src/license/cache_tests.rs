@@ -38,7 +38,7 @@ fn cached(verdict: Verdict) -> Cached {
     let uptime = Uptime::start("boot", now);
     let record = Record { verdict, uptime, key_sha256: "key".into(), server_id: "server".into() };
     let answer = Answer { status: 200, body: b"{}".to_vec(), ..Answer::default() };
-    Cached { record, answer: Some(answer), address: None }
+    Cached { record, answer: Some(answer), address: None, set_aside: None }
 }
 
 fn granted() -> Verdict {
@@ -149,6 +149,28 @@ fn a_file_of_another_key_or_another_server_is_no_cache_and_says_so() {
     for (decoded, expected) in table {
         assert_eq!(decoded.unwrap_err(), expected);
     }
+}
+
+#[test]
+fn the_file_of_the_key_before_is_found_inside_the_file_of_a_mistyped_one() {
+    let (good, mistyped) =
+        (Fixture::new(KEY, TrustedKeys::default()), Fixture::new("mistyped", TrustedKeys::default()));
+    let before = encoded(&cached(granted()), &good);
+    let mut after = Cached { set_aside: Some(before), ..cached(denied()) };
+    after.record.key_sha256 = "mistyped".into();
+    let file = encode(&view(), &after, &Question { key_sha256: "mistyped", ..mistyped.question() }).unwrap();
+    assert_eq!(decode(&file, &good.question()), Ok(cached(granted())));
+    assert_eq!(decode(&file, &Question { key_sha256: "mistyped", ..mistyped.question() }).as_ref(), Ok(&after));
+    assert_eq!(
+        of_another_key(&file, &good.question()),
+        after.set_aside,
+        "what was set aside before, not the mistyped key's file"
+    );
+    let before = after.set_aside.clone().unwrap();
+    assert_eq!(of_another_key(&before, &good.question()), None);
+    let third = Fixture::new("third", TrustedKeys::default());
+    assert_eq!(of_another_key(&before, &Question { key_sha256: "third", ..third.question() }), Some(before));
+    assert!(decode(&file, &Question { key_sha256: "third", ..third.question() }).is_err());
 }
 
 #[test]

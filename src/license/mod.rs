@@ -11,6 +11,7 @@ pub mod identity;
 pub mod model;
 pub mod outcome;
 pub mod reason;
+pub mod report;
 pub mod schedule;
 pub mod signature;
 pub mod standing;

@@ -287,16 +287,18 @@ fn text(object: &Map<String, Value>, name: &str, limit: usize, key: &Secret) -> 
 /// `text` as one line of at most `limit` characters: control characters, which could forge a log line or drive a
 /// terminal, become spaces.
 pub fn one_line(text: &str, limit: usize) -> String {
-    let printable = |character: char| {
-        let reorders = matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if character.is_control() || reorders { ' ' } else { character }
-    };
+    let printable = |character: char| if drives_terminal(character) { ' ' } else { character };
     let line: String = text.trim().chars().map(printable).take(limit.saturating_add(1)).collect();
     if line.chars().count() <= limit {
         return line.trim_end().to_owned();
     }
     let kept: String = line.chars().take(limit.saturating_sub(1)).collect();
     format!("{}…", kept.trim_end())
+}
+
+/// Whether a character moves the cursor or reorders text instead of being shown.
+pub fn drives_terminal(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -8,16 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
-use log::{error, info, warn};
+use log::{error, warn};
 use ring::rand::{SecureRandom, SystemRandom};
+use serde_json::Value;
 
 use crate::clock::{Clock, Now, Timestamp};
 use crate::license::address::{self, Discovered};
 use crate::license::cache::{self, Cached, View};
 use crate::license::client::{self, Inquiry, LicenseServer, Settings};
 use crate::license::identity;
-use crate::license::model::{Denial, Grant, Record, Terms, Uptime, Verdict};
+use crate::license::model::{Denial, Grant, Record, Uptime, Verdict};
 use crate::license::outcome::{self, Answer, Failure, FailureClass, Outcome, Question};
+use crate::license::report;
 use crate::license::schedule::{self, Finished, Pending};
 use crate::license::signature::SignedBy;
 use crate::license::standing::Standing;
@@ -31,8 +33,6 @@ const RECENT_CHECKS: usize = 10;
 const TICK: Duration = Duration::from_secs(600);
 /// A public address is asked for at most this often.
 const DISCOVERY_INTERVAL: Duration = Duration::from_secs(24 * 3600);
-/// A clock that differs by more than this from the license server's is worth a warning.
-const CLOCK_WARNING: Duration = Duration::from_secs(300);
 
 /// The thread's own memory.
 pub struct Verifier {
@@ -47,6 +47,7 @@ pub struct Verifier {
     record: Option<Record>,
     answer: Option<Answer>,
     address: Option<Discovered>,
+    set_aside: Option<Vec<u8>>,
     state: State,
     standing: Standing,
     failures: u32,
@@ -83,6 +84,7 @@ impl Verifier {
             record: None,
             answer: None,
             address: None,
+            set_aside: None,
             state,
             failures: 0,
             pending: Pending { since: now, wait: Duration::ZERO, expires_at: None },
@@ -157,6 +159,7 @@ impl Verifier {
             self.state.confirmed = false;
             self.state.failure = None;
             self.failures = 0;
+            self.set_aside(before.key.as_ref());
             if self.counting_record().is_none() {
                 self.load_cache(self.clock.now());
             }
@@ -166,6 +169,24 @@ impl Verifier {
         }
         self.unwritten |= before.cache != self.settings.cache;
         self.publish(self.clock.now());
+    }
+
+    /// Keeps what is known of the key before, until the key after it has a grant.
+    fn set_aside(&mut self, key: Option<&Secret>) {
+        let (Some(key), Some(record)) = (key, &self.record) else { return };
+        let fingerprint = identity::key_fingerprint(key);
+        if record.key_sha256 != fingerprint || !matches!(record.verdict, Verdict::Granted(_)) {
+            return;
+        }
+        let question = question(key, &fingerprint, &self.host, &self.settings);
+        let view = View::new(false, None, String::new(), record.verdict.terms());
+        let cached = Cached {
+            record: record.clone(),
+            answer: self.answer.clone().filter(|answer| !echoes(answer, key)),
+            address: self.address,
+            set_aside: None,
+        };
+        self.set_aside = cache::encode(&view, &cached, &question).ok();
     }
 
     /// Other public keys: what was believed counts only if they bear it out.
@@ -194,7 +215,7 @@ impl Verifier {
         let retry = self.unwritten && now.boot.saturating_sub(self.written_at) >= TICK;
         self.standing = standing;
         if changed {
-            self.log_standing();
+            report::standing(&self.standing, &self.state);
         }
         if changed || grace_to_write || retry {
             self.write_cache(now);
@@ -214,7 +235,7 @@ impl Verifier {
         let standing = self.state.standing(now);
         let to_write = self.unwritten || standing.differs(&self.standing);
         self.standing = standing;
-        self.log_standing();
+        report::standing(&self.standing, &self.state);
         if to_write {
             self.write_cache(now);
         }
@@ -269,7 +290,10 @@ impl Verifier {
     fn learn(&mut self, outcome: &Outcome, answer: Answer, fingerprint: &str, at: Timestamp, now: Now) {
         let verdict = match outcome.clone() {
             Outcome::Inconclusive(_) => return,
-            Outcome::Granted { terms, message } => Verdict::Granted(Grant { terms, message, at }),
+            Outcome::Granted { terms, message } => {
+                self.set_aside = None;
+                Verdict::Granted(Grant { terms, message, at })
+            }
             Outcome::Denied { reason, message, terms } => {
                 let previous = self.counting_record().and_then(|record| record.verdict.last_grant().cloned());
                 Verdict::Denied(Denial { reason, message, terms, at, previous })
@@ -286,7 +310,7 @@ impl Verifier {
         self.state.failure = None;
         self.failures = 0;
         self.unwritten = true;
-        warn_of_clock(at, now.wall);
+        report::clock(at, now.wall);
     }
 
     fn plan_next(&mut self, outcome: &Outcome) {
@@ -339,8 +363,16 @@ impl Verifier {
         let path = self.settings.cache.clone();
         let fingerprint = self.fingerprint();
         let question = question(&key, &fingerprint, &self.host, &self.settings);
-        let loaded =
-            cache::load(&path).and_then(|bytes| bytes.map(|bytes| cache::decode(&bytes, &question)).transpose());
+        let file = cache::load(&path);
+        let decoded = |bytes: &[u8]| cache::decode(bytes, &question);
+        let loaded = match (self.set_aside.as_deref().map(decoded), &file) {
+            (Some(Ok(cached)), _) => Ok(Some(cached)),
+            (_, Ok(bytes)) => bytes.as_deref().map(decoded).transpose(),
+            (_, Err(cause)) => Err(cause.clone()),
+        };
+        if let (Err(_), Ok(Some(bytes))) = (&loaded, &file) {
+            self.set_aside = cache::of_another_key(bytes, &question).or_else(|| self.set_aside.take());
+        }
         match loaded {
             Ok(None) => self.state.cache = "none".to_owned(),
             Ok(Some(cached)) => {
@@ -348,6 +380,7 @@ impl Verifier {
                 self.record = Some(Record { uptime, ..cached.record });
                 self.answer = cached.answer;
                 self.address = cached.address;
+                self.set_aside = cached.set_aside.or_else(|| self.set_aside.take());
                 self.state.cache = "ok".to_owned();
             }
             Err(cause) => {
@@ -369,8 +402,8 @@ impl Verifier {
         let standing = self.state.standing(now);
         let reason = standing.reason().map(str::to_owned);
         let view = View::new(standing.is_valid(), reason, self.state.message(&standing), self.state.terms());
-        let answer = self.answer.clone().filter(|answer| !contains(&answer.body, key.expose().as_bytes()));
-        let cached = Cached { record, answer, address: self.address };
+        let answer = self.answer.clone().filter(|answer| !echoes(answer, &key));
+        let cached = Cached { record, answer, address: self.address, set_aside: self.set_aside.clone() };
         let fingerprint = self.fingerprint();
         let question = question(&key, &fingerprint, &self.host, &self.settings);
         let path = &self.settings.cache;
@@ -399,20 +432,6 @@ impl Verifier {
         self.state.next_check_at = next;
         self.state.generation = self.state.generation.wrapping_add(1);
         self.license.publish(Arc::new(self.state.clone()));
-    }
-
-    /// The documented lines.
-    fn log_standing(&self) {
-        let terms = self.state.terms();
-        match &self.standing {
-            Standing::Restricted { message, .. } => warn!("License: INVALID — {message}"),
-            Standing::Active => info!("License: valid ({})", describe(&terms)),
-            Standing::Grace { until } => {
-                info!("License: valid ({})", describe(&terms));
-                let cause = self.state.failure.as_ref().map_or("not asked yet", |failure| failure.cause.as_str());
-                warn!("License: unreachable — {cause}; running on the cached license until {until}");
-            }
-        }
     }
 
     fn warn_of_key(&mut self, signed_by: Option<SignedBy>, now: Now) {
@@ -449,37 +468,9 @@ fn question<'a>(key: &'a Secret, key_sha256: &'a str, host: &'a Host, settings: 
     Question { key, key_sha256, server_id: &host.server_id, nonce: None, trusted: &settings.trusted }
 }
 
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len().max(1)).any(|window| window == needle)
-}
-
-/// `plan: free, max_accounts: 5, max_servers: 1, expires: never`, as the product's documentation shows it.
-fn describe(terms: &Terms) -> String {
-    let limit = |limit: Option<u64>| match limit {
-        Some(0) => "unlimited".to_owned(),
-        Some(limit) => limit.to_string(),
-        None => "unknown".to_owned(),
-    };
-    format!(
-        "plan: {}, max_accounts: {}, max_servers: {}, expires: {}",
-        terms.plan.as_deref().unwrap_or("unknown"),
-        limit(terms.max_accounts),
-        limit(terms.max_servers),
-        terms.expires_at.map_or("never".to_owned(), |expiry| expiry.to_string())
-    )
-}
-
-fn warn_of_clock(trusted: Timestamp, wall: Timestamp) {
-    let (ahead, behind) = (wall.since(trusted), trusted.since(wall));
-    if ahead > CLOCK_WARNING {
-        warn!(
-            "The clock of this server is {} s ahead of the license server's: check its time synchronization",
-            ahead.as_secs()
-        );
-    } else if behind > CLOCK_WARNING {
-        warn!(
-            "The clock of this server is {} s behind the license server's: check its time synchronization",
-            behind.as_secs()
-        );
-    }
+/// Whether the answer contains the license key, written out or escaped.
+fn echoes(answer: &Answer, key: &Secret) -> bool {
+    let plain = String::from_utf8_lossy(&answer.body);
+    let unescaped = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default().to_string();
+    [plain.as_ref(), &unescaped, &answer.signature].iter().any(|text| text.contains(key.expose()))
 }

@@ -1,1 +1,544 @@
-//! The cache file under hostile circumstances.
+//! The cache file: what the Panel reads in it, what a killed daemon leaves of it, and what the daemon makes of a file or
+//! a disk that is not as it should be. Whatever happens to the file, the license in memory stays what it is.
+
+use crate::license::{assert_active, assert_allowed, assert_refused, assert_restricted, at_once, denial, grant, with};
+use crate::support::agent::{Agent, AgentBuilder, LICENSE_KEY};
+use crate::support::http::PROMPTLY;
+use crate::support::license_server::Reply;
+use crate::support::{eventually, pause};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+const KIB: usize = 1024;
+
+/// Neither root nor anybody else on the machine.
+const STRANGER: u32 = 65_534;
+
+// --------------------------------------------------------------------------------------------------------------------
+// What the Panel reads.
+
+#[test]
+fn the_panel_finds_a_flat_license_answer_and_no_license_key() {
+    // A daemon whose umask keeps everybody out: the Panel must be able to read the file all the same.
+    let builder = Agent::builder().after_mounting("umask 077").own_license_server();
+    let agent = builder.start_licensed();
+    let answer = json!({
+        "plan": {"slug": "business", "name": "Business"}, "max_accounts": 50, "max_domains": 40, "max_servers": 5,
+        "expires_at": "2126-03-01 00:00:00", "message": "Welcome.", "subscription_status": "past_due",
+        "cancel_at_period_end": true, "current_period_end": "2126-02-01", "customer": "alice@example.com",
+        "features": ["a", "b"], "key": LICENSE_KEY,
+    });
+    agent.license_server().reply(Reply::json(200, with(json!({"valid": true}), answer)));
+    agent.reverify();
+    let (text, cache) = (fs::read_to_string(agent.cache_path()).unwrap(), cache(&agent));
+    let wanted = json!({
+        "valid": true, "reason": null, "message": "Welcome.", "plan": "business", "max_accounts": 50,
+        "max_domains": 40, "max_servers": 5, "expires_at": "2126-03-01T00:00:00Z", "subscription_status": "past_due",
+        "cancel_at_period_end": true, "current_period_end": "2126-02-01",
+    });
+    let keys = top_level_keys(&text);
+    assert_eq!(keys.last().map(String::as_str), Some("mac"), "the MAC covers all that stands before it");
+    assert_eq!(keys.iter().filter(|key| *key == "mac" || *key == "agent").count(), 2, "{keys:?}");
+    assert_eq!(seen_by_panel(&cache), wanted);
+    assert!(!text.contains(LICENSE_KEY), "{text}");
+    assert!(!text.contains("alice@example.com"), "{text}");
+    let metadata = fs::metadata(agent.cache_path()).unwrap();
+    assert_eq!(metadata.permissions().mode() & 0o7777, 0o644);
+    assert_eq!(names(&agent), BTreeSet::from(OWN_FILES.map(str::to_owned)));
+}
+
+#[test]
+fn one_limit_stands_for_the_other_where_the_server_names_one() {
+    let mut agent = Agent::licensed();
+    for limit in ["max_accounts", "max_domains"] {
+        agent.license_server().reply(Reply::json(200, json!({"valid": true, limit: 7})));
+        agent.restart();
+        agent.status_after_checks(1);
+        let cache = cache(&agent);
+        assert_eq!((&cache["max_accounts"], &cache["max_domains"]), (&json!(7), &json!(7)), "{cache}");
+        // The Panel takes an absent member for its default and chokes on one of another type.
+        assert_eq!((cache.get("plan"), cache.get("max_servers"), cache.get("subscription_status")), (None, None, None));
+    }
+}
+
+#[test]
+fn the_file_follows_the_standing() {
+    let agent = Agent::licensed();
+    let granted = seen_by_panel(&cache(&agent));
+    assert_eq!((&granted["valid"], &granted["message"]), (&json!(true), &json!("License is valid.")));
+
+    agent.license_server().reply(denial("suspended", "Unpaid."));
+    agent.reverify();
+    let denied = with(granted.clone(), json!({"valid": false, "reason": "suspended", "message": "Unpaid."}));
+    assert_eq!(seen_by_panel(&cache(&agent)), denied, "plan and limits are those of the last grant");
+
+    agent.license_server().reply(Reply::granted());
+    agent.reverify();
+    assert_eq!(seen_by_panel(&cache(&agent)), granted);
+
+    agent.license_server().pause();
+    let status = agent.reverify().json();
+    let graced = with(granted.clone(), json!({"message": status["message"]}));
+    assert_eq!(status["state"], "grace");
+    assert_eq!(seen_by_panel(&cache(&agent)), graced);
+}
+
+// --------------------------------------------------------------------------------------------------------------------
+// SIGKILL.
+
+const ROUNDS: u32 = 300;
+
+#[test]
+fn a_daemon_killed_at_any_moment_leaves_the_old_file_or_the_new_one_whole() {
+    let mut agent = Agent::licensed();
+    let mut last = "free".to_owned();
+    let mut delay = Duration::from_millis(10);
+    let mut kept = 0;
+    for round in 0..ROUNDS {
+        let next = format!("plan-{round}");
+        agent.license_server().reply(large_grant(&next));
+        let asked = agent.license_server().count();
+        agent.restart();
+        assert!(agent.license_server().wait_for(asked + 1, PROMPTLY), "no check in round {round}");
+        pause(delay);
+        agent.kill();
+        let found = cache(&agent)["plan"].as_str().unwrap().to_owned();
+        assert!(found == last || found == next, "round {round}: {found} is neither {last} nor {next}");
+        let strays: BTreeSet<_> = names(&agent).into_iter().filter(|name| !OWN_FILES.contains(&&**name)).collect();
+        assert!(strays.iter().all(|name| name == "license-cache.json.new"), "round {round}: {strays:?}");
+
+        agent.license_server().pause();
+        agent.restart();
+        let status = agent.status();
+        let told = ["cache", "valid", "plan"].map(|key| status[key].clone());
+        assert_eq!(json!(told), json!(["ok", true, found]), "round {round}: {status}");
+        agent.kill();
+        agent.license_server().resume();
+        // A little later next time after the old file, a little earlier after the new one: so most kills come while the
+        // file is being replaced.
+        kept += u32::from(found == last);
+        delay = if found == last { delay * 11 / 10 + Duration::from_micros(20) } else { delay * 9 / 10 };
+        last = found;
+    }
+    assert!((ROUNDS / 10..ROUNDS * 9 / 10).contains(&kept), "the old file was found {kept} times of {ROUNDS}");
+    agent.license_server().reply(Reply::granted());
+    agent.restart();
+    agent.status_after_checks(1);
+    assert_eq!(names(&agent), BTreeSet::from(OWN_FILES.map(str::to_owned)), "what was left is cleared away");
+}
+
+/// A grant of almost 64 KiB, so that writing it takes its time.
+fn large_grant(plan: &str) -> Reply {
+    let mut reply = Reply::json(200, with(grant(), json!({"plan": plan})));
+    reply.body.resize(63 * KIB, b' ');
+    reply
+}
+
+// --------------------------------------------------------------------------------------------------------------------
+// Something else in its place.
+
+/// What may stand where the cache file belongs, how it comes there, and what the status says of it at start.
+type Obstacle = (&'static str, fn(&Path), &'static str);
+
+const OBSTACLES: [Obstacle; 7] = [
+    ("a symbolic link", |path| symlink(path.with_file_name("agent.conf"), path).unwrap(), "it is a symbolic link"),
+    ("a link to nowhere", |path| symlink("/nowhere/at/all", path).unwrap(), "it is a symbolic link"),
+    ("a FIFO", |path| mknodat(CWD, path, FileType::Fifo, Mode::RWXU, 0).unwrap(), "it is not a regular file"),
+    ("a socket", |path| drop(UnixListener::bind(path).unwrap()), "No such device or address"),
+    (
+        "a device",
+        |path| mknodat(CWD, path, FileType::CharacterDevice, Mode::RWXU, 0x105).unwrap(),
+        "it is not a regular file",
+    ),
+    ("a file of 1 GB", |path| fs::File::create(path).unwrap().set_len(1 << 30).unwrap(), "it is larger than 256 KiB"),
+    ("an empty file", |path| drop(fs::File::create(path).unwrap()), "it is empty"),
+];
+
+#[test]
+fn whatever_stands_in_the_place_of_the_file_at_start_is_replaced_unread() {
+    at_once(&OBSTACLES, |(name, obstruct, told)| {
+        let mut agent = Agent::licensed();
+        let config = fs::read(agent.config_path()).unwrap();
+        agent.kill();
+        agent.license_server().pause();
+        fs::remove_file(agent.cache_path()).unwrap();
+        obstruct(&agent.cache_path());
+        agent.restart();
+        let status = agent.status_after_checks(1);
+        assert_restricted(&status, "none", "unreachable");
+        let shown = status["cache"].as_str().unwrap();
+        assert!(shown.starts_with("ignored: ") && shown.contains(told), "{name}: {shown}");
+        assert_eq!(lines_with(&agent, "does not count: "), 1, "{name}: {:#?}", agent.lines());
+        let footprint = agent.footprint();
+        assert!(footprint.peak_resident_kib < 64 * KIB, "{name}: {footprint:?}");
+
+        agent.license_server().resume();
+        agent.restart();
+        let status = agent.status_after_checks(1);
+        assert_active(&status);
+        assert_eq!(status["cache"], "ok", "{name}");
+        assert_whole(&agent);
+        assert!(fs::read(agent.config_path()).unwrap() == config, "{name}: the daemon wrote through the link");
+    });
+}
+
+#[test]
+fn whatever_takes_the_place_of_the_file_later_is_replaced() {
+    at_once(&OBSTACLES, |(name, obstruct, _)| {
+        let agent = Agent::licensed();
+        let config = fs::read(agent.config_path()).unwrap();
+        fs::remove_file(agent.cache_path()).unwrap();
+        obstruct(&agent.cache_path());
+        assert_active(&agent.status());
+        let status = agent.reverify().json();
+        assert_active(&status);
+        assert_eq!(status["cache"], "ok", "{name}");
+        assert_whole(&agent);
+        assert!(fs::read(agent.config_path()).unwrap() == config, "{name}: the daemon wrote through the link");
+    });
+}
+
+#[test]
+fn whatever_takes_the_place_of_the_temporary_file_is_replaced() {
+    at_once(&OBSTACLES, |(name, obstruct, _)| {
+        let mut agent = Agent::licensed();
+        let config = fs::read(agent.config_path()).unwrap();
+        agent.kill();
+        obstruct(&agent.directory().join("license-cache.json.new"));
+        agent.restart();
+        let status = agent.status_after_checks(1);
+        assert_active(&status);
+        assert_eq!(status["cache"], "ok", "{name}");
+        assert_whole(&agent);
+        assert!(fs::read(agent.config_path()).unwrap() == config, "{name}: the daemon wrote through the link");
+    });
+}
+
+#[test]
+fn a_directory_in_the_place_of_the_file_is_told_of_until_it_is_gone() {
+    let table: [(&str, bool); 3] =
+        [("license-cache.json", false), ("license-cache.json/full", false), ("license-cache.json.new", true)];
+    at_once(&table, |(name, keeps_cache)| {
+        let mut agent = Agent::licensed();
+        agent.kill();
+        if !keeps_cache {
+            fs::remove_file(agent.cache_path()).unwrap();
+        }
+        fs::create_dir_all(agent.directory().join(name)).unwrap();
+        agent.restart();
+        let status = agent.status_after_checks(1);
+        assert_not_written(&agent, &status, "Is a directory");
+        let ignored = lines_with(&agent, "does not count: it is not a regular file");
+        assert_eq!(ignored, usize::from(!keeps_cache), "{:#?}", agent.lines());
+        assert_eq!(lines_with(&agent, "cannot be written: "), 1, "{:#?}", agent.lines());
+
+        let top = name.split('/').next().unwrap();
+        fs::remove_dir_all(agent.directory().join(top)).unwrap();
+        let status = agent.reverify().json();
+        assert_eq!(status["cache"], "ok", "{name}");
+        assert_whole(&agent);
+    });
+}
+
+#[test]
+fn a_directory_that_takes_the_place_of_the_file_later_is_told_of_until_it_is_gone() {
+    let agent = Agent::licensed();
+    fs::remove_file(agent.cache_path()).unwrap();
+    fs::create_dir(agent.cache_path()).unwrap();
+    let status = agent.reverify().json();
+    assert_not_written(&agent, &status, "Is a directory");
+    assert_eq!(lines_with(&agent, "cannot be written: "), 1, "{:#?}", agent.lines());
+    assert_eq!(names(&agent), BTreeSet::from(OWN_FILES.map(str::to_owned)), "nothing is left beside it");
+    fs::remove_dir(agent.cache_path()).unwrap();
+    assert_eq!(agent.reverify().json()["cache"], "ok");
+    assert_whole(&agent);
+}
+
+#[test]
+fn the_owner_of_the_file_is_no_reason_to_reject_it() {
+    let mut agent = Agent::licensed();
+    agent.license_server().pause();
+    chown(agent.cache_path(), Some(STRANGER), Some(STRANGER)).unwrap();
+    agent.restart();
+    let status = agent.status_after_checks(1);
+    assert_eq!((&status["cache"], &status["state"]), (&json!("ok"), &json!("grace")), "{status}");
+    agent.license_server().resume();
+    agent.restart();
+    assert_eq!(agent.status_after_checks(1)["cache"], "ok");
+    assert_whole(&agent);
+}
+
+// --------------------------------------------------------------------------------------------------------------------
+// Disks.
+
+#[test]
+fn a_directory_that_is_not_there_is_told_of_until_it_is() {
+    let builder = Agent::builder().own_license_server();
+    let directory = builder.directory().join("later");
+    let path = directory.join("license-cache.json");
+    let agent = builder.set("license_cache", &path.display().to_string()).start_licensed();
+    let status = agent.status_after_checks(1);
+    assert_not_written(&agent, &status, "No such file or directory");
+    fs::create_dir(directory).unwrap();
+    assert_eq!(agent.reverify().json()["cache"], "ok");
+    assert!(path.is_file());
+}
+
+#[test]
+fn a_directory_that_is_read_only_is_told_of_until_it_is_writable() {
+    at_once(&["at start", "later"], |when| {
+        let agent = with_disk(if *when == "at start" { "size=1m,ro" } else { "size=1m" }).start_licensed();
+        if *when == "later" {
+            assert_eq!(agent.status_after_checks(1)["cache"], "ok");
+            inside(&agent, "mount -o remount,ro $DIRECTORY/disk");
+        }
+        let before = fs::read(disk(&agent).join("license-cache.json")).ok();
+        let status = agent.reverify().json();
+        assert_not_written(&agent, &status, "Read-only file system");
+        assert_eq!(fs::read(disk(&agent).join("license-cache.json")).ok(), before, "{when}");
+        inside(&agent, "mount -o remount,rw $DIRECTORY/disk");
+        assert_eq!(agent.reverify().json()["cache"], "ok", "{when}");
+        assert_eq!(names_in(&disk(&agent)), BTreeSet::from(["license-cache.json".to_owned()]));
+    });
+}
+
+#[test]
+fn a_full_disk_is_told_of_until_there_is_room() {
+    at_once(&[FILL, ROOM_FOR_A_PART], |filling| {
+        let agent = with_disk("size=64k").start_licensed();
+        let status = agent.status_after_checks(1);
+        assert_eq!(status["cache"], "ok", "{status}");
+        let before = fs::read(disk(&agent).join("license-cache.json")).unwrap();
+        inside(&agent, filling);
+        agent.license_server().reply(large_grant("business"));
+        let status = agent.reverify().json();
+        assert_not_written(&agent, &status, "No space left on device");
+        assert_eq!(status["plan"], "business", "the license in memory is the new one");
+        assert!(fs::read(disk(&agent).join("license-cache.json")).unwrap() == before, "the old file was touched");
+        let left = BTreeSet::from(["filler".to_owned(), "license-cache.json".to_owned()]);
+        assert_eq!(names_in(&disk(&agent)), left, "half a file takes up room");
+        inside(&agent, "mount -o remount,size=1m $DIRECTORY/disk");
+        assert_eq!(agent.reverify().json()["cache"], "ok");
+        let cache: Value = serde_json::from_slice(&fs::read(disk(&agent).join("license-cache.json")).unwrap()).unwrap();
+        assert_eq!(cache["plan"], "business");
+    });
+}
+
+#[test]
+fn a_disk_that_is_full_at_start_restricts_nobody() {
+    let agent = with_disk(&format!("size=64k; {FILL}")).start_licensed();
+    let status = agent.status_after_checks(1);
+    assert_not_written(&agent, &status, "No space left on device");
+    assert_eq!(lines_with(&agent, "cannot be written: "), 1, "{:#?}", agent.lines());
+}
+
+const FILL: &str = "dd if=/dev/zero of=$DIRECTORY/disk/filler bs=4k status=none 2>/dev/null || true";
+
+/// Of a file of some 90 KiB.
+const ROOM_FOR_A_PART: &str = "dd if=/dev/zero of=$DIRECTORY/disk/filler bs=4k count=8 status=none";
+
+/// A builder whose Agent has a small disk of its own for the cache file; `options` are those of its mount.
+fn with_disk(options: &str) -> AgentBuilder {
+    let script = format!("mkdir $DIRECTORY/disk; mount -t tmpfs none $DIRECTORY/disk -o {options}");
+    let builder = Agent::builder().own_license_server().after_mounting(&script);
+    let path = builder.directory().join("disk/license-cache.json").display().to_string();
+    builder.set("license_cache", &path)
+}
+
+/// That disk, as the Agent sees it.
+fn disk(agent: &Agent) -> PathBuf {
+    let directory = agent.directory().strip_prefix("/").unwrap().join("disk");
+    Path::new("/proc").join(agent.pid().to_string()).join("root").join(directory)
+}
+
+/// Runs a command line where the Agent's mounts are.
+fn inside(agent: &Agent, script: &str) {
+    let namespace = format!("--mount=/proc/{}/ns/mnt", agent.pid());
+    let mut command = Command::new("nsenter");
+    command.arg(namespace).args(["sh", "-c", script]).env("DIRECTORY", agent.directory());
+    assert!(command.status().unwrap().success(), "{script}");
+}
+
+// --------------------------------------------------------------------------------------------------------------------
+// A file that is not this Agent's own.
+
+/// What happened to the file, and what the status says of it.
+type Damage = (&'static str, fn(&str) -> String, &'static str);
+
+#[test]
+fn a_file_that_was_edited_or_cut_off_is_no_cache() {
+    let edited = "it was edited (its MAC is wrong)";
+    let garbled = "it is cut off, edited, or was not written by this Agent";
+    let table: [Damage; 12] = [
+        ("another limit", |file| file.replacen("\"max_accounts\": 5", "\"max_accounts\": 9", 1), edited),
+        ("another plan", |file| file.replacen("\"plan\": \"free\"", "\"plan\": \"huge\"", 1), edited),
+        (
+            "another expiry",
+            |file| file.replacen("\"expires_at\": null", "\"expires_at\": \"2126-03-01T00:00:00Z\"", 1),
+            edited,
+        ),
+        ("a space more", |file| file.replacen(": ", ":  ", 1), edited),
+        ("another MAC", |file| changed_digit(file, file.len() - 5), edited),
+        ("a member after the MAC", |file| file.replace("\"\n}\n", "\",\n  \"valid\": true\n}\n"), garbled),
+        ("no last byte", |file| file[..file.len() - 1].to_owned(), edited),
+        ("a byte more", |file| format!("{file}\n"), edited),
+        ("half of it", |file| file[..file.len() / 2].to_owned(), garbled),
+        ("twice", |file| file.repeat(2), garbled),
+        ("nothing", |_| String::new(), "it is empty"),
+        ("an answer of the license server", |_| Reply::granted().body_text(), garbled),
+    ];
+    let mut agent = Agent::licensed();
+    agent.license_server().pause();
+    let good = fs::read_to_string(agent.cache_path()).unwrap();
+    for (name, edit, told) in table {
+        let bad = edit(&good);
+        assert_ne!(bad, good, "{name}");
+        fs::write(agent.cache_path(), &bad).unwrap();
+        assert_ignored(&mut agent, told);
+        assert_eq!(fs::read_to_string(agent.cache_path()).unwrap(), bad, "{name}: written without a verdict");
+    }
+    fs::write(agent.cache_path(), good).unwrap();
+    agent.restart();
+    assert_eq!(agent.status_after_checks(1)["state"], "grace", "the whole file counts");
+    agent.license_server().resume();
+    fs::write(agent.cache_path(), "").unwrap();
+    agent.restart();
+    assert_eq!(agent.status_after_checks(1)["cache"], "ok");
+    assert_whole(&agent);
+}
+
+#[test]
+fn a_denial_cannot_be_edited_away() {
+    let mut agent = Agent::licensed();
+    let granted = fs::read_to_string(agent.cache_path()).unwrap();
+    agent.license_server().reply(denial("suspended", "Unpaid."));
+    agent.restart();
+    agent.status_after_checks(1);
+    agent.license_server().pause();
+    let denied = fs::read_to_string(agent.cache_path()).unwrap();
+    let view = |file: &str| file.split_once("  \"agent\"").unwrap().0.to_owned();
+    fs::write(agent.cache_path(), denied.replace(&view(&denied), &view(&granted))).unwrap();
+    assert_ignored(&mut agent, "it was edited (its MAC is wrong)");
+}
+
+#[test]
+fn a_file_of_another_license_key_is_no_cache() {
+    let other = Agent::builder().set("license_key", "ZZZZZZZZ-BBBBBBBB-CCCCCCCC-DDDDDDDD").start_licensed();
+    let mut agent = Agent::licensed();
+    agent.license_server().pause();
+    fs::copy(other.cache_path(), agent.cache_path()).unwrap();
+    assert_ignored(&mut agent, "it belongs to another license key");
+}
+
+#[test]
+fn a_file_of_another_server_is_no_cache() {
+    let builder = Agent::builder().after_mounting("mount --bind $DIRECTORY/machine-id /etc/machine-id");
+    let machine_id = builder.directory().join("machine-id");
+    fs::write(&machine_id, "0123456789abcdef0123456789abcdef\n").unwrap();
+    let mut agent = builder.start_licensed();
+    agent.license_server().pause();
+    agent.kill();
+    fs::write(&machine_id, "fedcba9876543210fedcba9876543210\n").unwrap();
+    assert_ignored(&mut agent, "it comes from another server");
+    agent.kill();
+    fs::write(&machine_id, "0123456789abcdef0123456789abcdef\n").unwrap();
+    agent.restart();
+    let status = agent.status_after_checks(1);
+    assert_eq!((&status["cache"], &status["state"]), (&json!("ok"), &json!("grace")), "{status}");
+}
+
+#[test]
+fn who_changes_the_secret_of_the_panel_loses_no_license() {
+    let mut agent = Agent::licensed();
+    agent.license_server().pause();
+    agent.rewrite_config(&[("secret", "another secret, just as long as the first one was")]);
+    agent.restart();
+    let status = agent.status_after_checks(1);
+    assert_eq!((&status["cache"], &status["state"]), (&json!("ok"), &json!("grace")), "{status}");
+}
+
+/// After a restart the file counts as no cache, in one line of the log, and the host is as one never licensed.
+fn assert_ignored(agent: &mut Agent, told: &str) {
+    agent.restart();
+    let status = agent.status_after_checks(1);
+    assert_restricted(&status, "none", "unreachable");
+    assert_eq!(status["cache"], format!("ignored: {told}"));
+    assert_refused(agent, "unreachable", status["message"].as_str().unwrap());
+    let line = format!("The license cache {} does not count: {told}", agent.cache_path().display());
+    let lines = agent.lines();
+    assert_eq!(lines.iter().filter(|found| **found == line).count(), 1, "{line}: {lines:#?}");
+    assert_eq!(lines_with(agent, "license cache"), 1, "{lines:#?}");
+}
+
+fn changed_digit(file: &str, at: usize) -> String {
+    let digit = if &file[at..=at] == "0" { "1" } else { "0" };
+    format!("{}{digit}{}", &file[..at], &file[at + 1..])
+}
+
+// --------------------------------------------------------------------------------------------------------------------
+// What is common.
+
+/// What a licensed Agent's directory holds.
+const OWN_FILES: [&str; 3] = ["agent.conf", "license-ca.pem", "license-cache.json"];
+
+fn names(agent: &Agent) -> BTreeSet<String> {
+    names_in(agent.directory())
+}
+
+fn names_in(directory: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(directory).unwrap().map(Result::unwrap);
+    entries.map(|entry| entry.file_name().into_string().unwrap()).collect()
+}
+
+/// The file, which must be JSON.
+fn cache(agent: &Agent) -> Value {
+    let text = fs::read_to_string(agent.cache_path()).unwrap();
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("the cache is not JSON ({error}): {text}"))
+}
+
+/// Everything that is not the Agent's own.
+fn seen_by_panel(cache: &Value) -> Value {
+    let mut members = cache.as_object().unwrap().clone();
+    members.remove("agent").expect("our record");
+    members.remove("mac").expect("the MAC");
+    Value::Object(members)
+}
+
+/// The members of the file in the order in which they stand there.
+fn top_level_keys(text: &str) -> Vec<String> {
+    let key = |line: &str| Some(line.strip_prefix("  \"")?.split('"').next()?.to_owned());
+    text.lines().filter_map(key).collect()
+}
+
+/// A regular file of root's that everybody can read, and nothing beside it.
+fn assert_whole(agent: &Agent) {
+    let metadata = fs::symlink_metadata(agent.cache_path()).unwrap();
+    assert!(metadata.is_file(), "{metadata:?}");
+    assert_eq!((metadata.mode() & 0o7777, metadata.uid()), (0o644, 0));
+    assert_eq!(cache(agent)["valid"], true);
+    assert_eq!(names(agent), BTreeSet::from(OWN_FILES.map(str::to_owned)));
+}
+
+/// The license is active, and status and log say why the file is not written.
+fn assert_not_written(agent: &Agent, status: &Value, cause: &str) {
+    assert_active(status);
+    assert_allowed(agent);
+    let told = status["cache"].as_str().unwrap();
+    assert!(told.starts_with("not written: ") && told.contains(cause), "{told}, not {cause}");
+    let logged = eventually(PROMPTLY, || {
+        let told = |line: &String| line.contains(" cannot be written: ") && line.contains(cause);
+        agent.lines().iter().any(told)
+    });
+    assert!(logged, "{:#?}", agent.lines());
+}
+
+fn lines_with(agent: &Agent, part: &str) -> usize {
+    agent.lines().iter().filter(|line| line.contains(part)).count()
+}

@@ -1,1 +1,281 @@
-//! The documents against the code.
+//! Documents cannot drift: what README.md, SECURITY.md and Cargo.toml say is held against the program and the tests.
+
+use opterius_agent::agent::command_line::HELP;
+use opterius_agent::license::reason::EXPLANATIONS;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The crates that the Agent names itself. A new one needs its sentence of reason in Cargo.toml, and its place here.
+const DEPENDENCIES: [&str; 18] = [
+    "base64",
+    "crossbeam-channel",
+    "httparse",
+    "httpdate",
+    "lexopt",
+    "log",
+    "ring",
+    "rustix",
+    "rustls",
+    "serde",
+    "serde_json",
+    "signal-hook",
+    "syslog",
+    "time",
+    "tiny_http",
+    "ureq",
+    "webpki-root-certs",
+    "zeroize",
+];
+
+/// Those of the tests and the benchmark alone.
+const DEV_DEPENDENCIES: [&str; 1] = ["rcgen"];
+
+// --------------------------------------------------------------------------------------------------------------------
+// Cargo.toml.
+
+#[test]
+fn the_direct_dependencies_are_these_and_each_has_its_reason() {
+    let manifest = read("Cargo.toml");
+    let found = dependencies(&manifest);
+    let names = |kind: &str| -> Vec<&str> {
+        let of_kind = found.iter().filter(|dependency| dependency.kind == kind);
+        of_kind.map(|dependency| dependency.name).collect::<BTreeSet<_>>().into_iter().collect()
+    };
+    assert_eq!(names("dependencies"), DEPENDENCIES);
+    assert_eq!(names("dev-dependencies"), DEV_DEPENDENCIES);
+    assert_eq!(names("build-dependencies"), Vec::<&str>::new());
+    for dependency in &found {
+        let words = dependency.comment.split_whitespace().count();
+        assert!(words > 0, "{} has no reason beside it in Cargo.toml", dependency.name);
+    }
+}
+
+struct Dependency<'a> {
+    kind: &'a str,
+    name: &'a str,
+    comment: &'a str,
+}
+
+/// Both forms: a line in a `[dependencies]` table, and a table `[dependencies.name]` of its own.
+fn dependencies(manifest: &str) -> Vec<Dependency<'_>> {
+    let mut found = Vec::new();
+    let mut table = "";
+    for line in manifest.lines() {
+        let (code, comment) = line.split_once(" #").unwrap_or((line, ""));
+        let (code, comment) = (code.trim(), comment.trim());
+        if let Some(header) = code.strip_prefix('[').and_then(|code| code.strip_suffix(']')) {
+            table = header;
+            if let Some((kind, name)) = table.rsplit_once('.').filter(|(kind, _)| kind.ends_with("dependencies")) {
+                found.push(Dependency { kind, name, comment });
+            }
+        } else if table.ends_with("dependencies")
+            && let Some((name, _)) = code.split_once('=').filter(|_| !code.starts_with('#'))
+        {
+            found.push(Dependency { kind: table, name: name.trim(), comment });
+        }
+    }
+    found
+}
+
+// --------------------------------------------------------------------------------------------------------------------
+// README.md.
+
+#[test]
+fn the_readme_has_every_option_and_subcommand_of_the_help_and_no_others() {
+    let readme = read("README.md");
+    let section = section(&readme, "## Command line");
+    assert_eq!(options(section), options(HELP), "options of README.md (left) and of --help (right)");
+    assert_eq!(usage(section), usage(HELP), "usage lines of README.md (left) and of --help (right)");
+    let foreign: Vec<&str> = readme
+        .lines()
+        .filter(|line| line.contains("opterius-agent --"))
+        .filter(|line| !options(line).is_subset(&options(HELP)))
+        .collect();
+    assert!(foreign.is_empty(), "options that do not exist: {foreign:#?}");
+}
+
+/// Every `--option` in a text.
+fn options(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+    words.filter(|word| word.strip_prefix("--").is_some_and(|name| name.starts_with(char::is_alphabetic))).collect()
+}
+
+/// What is said of each form of the command that takes a configuration.
+fn usage(text: &str) -> Vec<&str> {
+    text.lines().map(str::trim).filter(|line| line.starts_with("opterius-agent [")).collect()
+}
+
+#[test]
+fn the_readme_has_every_exit_code_of_the_help() {
+    let readme = read("README.md");
+    let section = section(&readme, "## Command line");
+    let (_, of_help) = HELP.split_once("Exit codes:\n").unwrap();
+    let codes = of_help.lines().map_while(|line| line.split_whitespace().next());
+    for code in codes {
+        let words = section.split(|c: char| !c.is_ascii_digit());
+        assert!(words.into_iter().any(|word| word == code), "exit code {code} is not in README.md");
+    }
+}
+
+#[test]
+fn the_readme_explains_every_reason_in_the_programs_words() {
+    let readme = read("README.md");
+    for explanation in EXPLANATIONS {
+        let named = format!("`{}`", explanation.reason);
+        let row = readme.lines().find(|line| line.starts_with(&format!("| {named} |")));
+        let row = row.unwrap_or_else(|| panic!("README.md has no row for {named}"));
+        for text in [explanation.sentence, explanation.help] {
+            assert!(row.contains(text), "README.md does not say of {named}: {text}");
+        }
+    }
+    let rows = section(&readme, "### Reasons").lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(rows, EXPLANATIONS.len(), "README.md has rows for reasons that do not exist");
+}
+
+#[test]
+fn the_readme_explains_every_member_of_the_status_in_its_order() {
+    let agent = crate::support::agent::Agent::unlicensed();
+    // Parsing would lose the order.
+    let document = agent.fetch(crate::support::http::Request::get("/license/status")).text();
+    let readme = read("README.md");
+    let rows =
+        section(&readme, "### The status").lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let explained: Vec<&str> = rows.collect();
+    let status: serde_json::Value = serde_json::from_str(&document).unwrap();
+    let mut members: Vec<&String> = status.as_object().unwrap().keys().collect();
+    members.sort_by_key(|member| document.find(&format!("\"{member}\":")));
+    assert_eq!(explained, members);
+    let documented = ["valid", "plan", "max_accounts", "max_servers", "expires_at", "message"];
+    assert_eq!(explained[..6], documented);
+}
+
+#[test]
+fn every_file_that_a_document_names_exists() {
+    for document in ["README.md", "SECURITY.md", "ARCHITECTURE.md", "CHANGELOG.md"] {
+        let text = read(document);
+        // Between backticks, with a slash: `src/http/limits.rs`, `tests/it/hazards/`.
+        let quoted = text.split('`').skip(1).step_by(2);
+        let rooms = ["src/", "tests/", "benches/", "dist/", "fuzz/", ".ci/"];
+        for path in quoted.filter(|text| rooms.iter().any(|room| text.starts_with(room))) {
+            let path = path.split_whitespace().next().unwrap_or_default();
+            assert!(root().join(path).exists(), "{document} names {path}, which does not exist");
+        }
+    }
+}
+
+// --------------------------------------------------------------------------------------------------------------------
+// SECURITY.md.
+
+#[test]
+fn every_row_of_the_hazard_table_names_its_test() {
+    let security = read("SECURITY.md");
+    let tests: String = files_under("tests/it/hazards").iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    for number in 1..=11 {
+        let row = security.lines().find(|line| line.starts_with(&format!("| {number} |")));
+        let row = row.unwrap_or_else(|| panic!("SECURITY.md has no row {number}"));
+        let prefix = format!("row_{number:02}_");
+        let name = row.split('`').find(|word| word.starts_with(&prefix));
+        let name = name.unwrap_or_else(|| panic!("row {number} of SECURITY.md names no test {prefix}…"));
+        assert!(tests.contains(&format!("#[test]\nfn {name}() {{")), "there is no test {name}");
+    }
+}
+
+// --------------------------------------------------------------------------------------------------------------------
+// The whole tree.
+
+#[test]
+fn nothing_names_a_place_of_the_machine_that_it_was_written_on() {
+    // Put together here, so that this file does not name them.
+    let places = [["/wo", "rk/"].concat(), ["/ro", "ot/"].concat(), ["/home/", "user/"].concat()];
+    let own = ["src", "tests", "benches", "dist", ".ci", ".cargo"].into_iter().flat_map(files_under);
+    let top = fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    for path in own.chain(top) {
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        for place in &places {
+            // "$1/…" is below some other root.
+            let absolute = text.match_indices(place.as_str()).find(|(index, _)| {
+                let before = text[..*index].chars().next_back();
+                before.is_none_or(|before| !before.is_alphanumeric() && !"._-}$".contains(before))
+            });
+            let line = absolute.map(|(index, _)| text[..index].lines().count());
+            assert_eq!(line, None, "{} names {place} in this line", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_module_of_the_tests_is_declared() {
+    let tests = root().join("tests/it");
+    let mut files = files_under("tests/it");
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    for path in files {
+        let (folder, stem) = (path.parent().unwrap(), path.file_stem().unwrap().to_str().unwrap());
+        let (parent, name) = match (stem, folder == tests) {
+            ("main", true) => continue,
+            (_, true) => (tests.join("main.rs"), stem),
+            ("mod", false) => (parent_of(folder, &tests), folder.file_name().unwrap().to_str().unwrap()),
+            (_, false) => (module_of(folder), stem),
+        };
+        let declared = fs::read_to_string(&parent).unwrap();
+        let declares = |line: &str| {
+            line.trim_start_matches("pub ").trim_start_matches("pub(crate) ").trim_end() == format!("mod {name};")
+        };
+        assert!(declared.lines().any(declares), "{} is not declared in {}", path.display(), parent.display());
+    }
+}
+
+/// Where a folder of modules is declared.
+fn parent_of(folder: &Path, tests: &Path) -> PathBuf {
+    let above = folder.parent().unwrap();
+    if above == tests { tests.join("main.rs") } else { module_of(above) }
+}
+
+/// The file of the module that a folder belongs to.
+fn module_of(folder: &Path) -> PathBuf {
+    let inside = folder.join("mod.rs");
+    if inside.exists() { inside } else { folder.with_extension("rs") }
+}
+
+// --------------------------------------------------------------------------------------------------------------------
+// What all of them stand on.
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// From a heading that begins like this to the next one of the same or a higher level.
+fn section<'a>(text: &'a str, heading: &str) -> &'a str {
+    let level = heading.chars().take_while(|c| *c == '#').count();
+    let start = text.find(&format!("\n{heading}")).unwrap_or_else(|| panic!("there is no “{heading}”")) + 1;
+    let body = &text[start..];
+    let is_next = |index: &usize| {
+        let hashes = body[index + 1..].chars().take_while(|c| *c == '#').count();
+        (1..=level).contains(&hashes)
+    };
+    let end = body.match_indices('\n').map(|(index, _)| index).find(is_next);
+    &body[..end.unwrap_or(body.len())]
+}
+
+/// All files below a folder of the repository; none where there is no such folder.
+fn files_under(folder: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten() {
+            let entry = entry.unwrap();
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() {
+                files.push(entry.path());
+            }
+        }
+    }
+    files.sort();
+    files
+}

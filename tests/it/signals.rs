@@ -1,1 +1,364 @@
-//! Signals.
+//! Signals, and how the daemon ends: told to, told twice, told in the middle of a request, or not let to begin.
+
+use crate::support::agent::{Agent, LICENSE_KEY};
+use crate::support::http::{self, Connection, PROMPTLY, Request, SECRET};
+use crate::support::license_server::{Behavior, Gate, LicenseServer, Reply};
+use crate::support::{TempDirectory, eventually, pause};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+use std::io;
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long running requests may still take.
+const STOP_TIME: Duration = Duration::from_secs(5);
+
+/// What a daemon with nothing to wait for may take to end on a loaded machine: clearly less than [`STOP_TIME`].
+const AT_ONCE: Duration = Duration::from_secs(3);
+
+/// The time a loaded machine may take beyond a limit of the daemon's own, and two checks are 5 s apart.
+const SLACK: Duration = Duration::from_secs(15);
+
+// --------------------------------------------------------------------------------------------------------------------
+// TERM and INT.
+
+#[test]
+fn an_idle_daemon_ends_at_once() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let agent = Agent::licensed();
+        check_ends(&agent, signal, AT_ONCE);
+        let lines = agent.lines();
+        assert_eq!(lines.last().map(String::as_str), Some("Stopped"), "{lines:#?}");
+    }
+}
+
+#[test]
+fn connections_without_a_running_request_do_not_keep_the_daemon() {
+    let agent = Agent::licensed();
+    let mut idle = agent.connect();
+    let mut kept_alive = agent.connect();
+    kept_alive.exchange(Request::get("/license/status")).unwrap();
+    let mut half_sent = agent.send("POST /files/write HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nab");
+    check_ends(&agent, Signal::TERM, AT_ONCE);
+    for connection in [&mut idle, &mut kept_alive, &mut half_sent] {
+        assert!(connection.ends(PROMPTLY), "open after the end");
+    }
+}
+
+#[test]
+fn a_check_of_the_license_does_not_keep_the_daemon() {
+    let server = LicenseServer::start();
+    server.reply(Reply::granted().behavior(Behavior::Hang));
+    let agent = Agent::builder().license_server(&server).start();
+    assert!(server.wait_for(1, SLACK), "the first check was not made");
+    check_ends(&agent, Signal::TERM, AT_ONCE);
+}
+
+#[test]
+fn a_running_request_is_finished_and_nobody_else_is_let_in() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let held = HeldRequest::begin();
+        let agent = &held.agent;
+        agent.signal(signal);
+        let refused = || TcpStream::connect(("127.0.0.1", agent.port())).is_err_and(is_refusal);
+        assert!(eventually(Duration::from_secs(1), refused), "the port is open after {signal:?}");
+        assert!(agent.is_running(), "ended with a request running");
+
+        held.gate.open();
+        let mut connection = held.connection;
+        let response = connection.receive(PROMPTLY).expect("the running request is answered");
+        assert_eq!((response.status, response.json()["valid"].as_bool()), (200, Some(true)), "{}", response.text());
+        assert_eq!(response.header("Connection"), Some("close"), "{}", response.head_text());
+        assert!(connection.ends(PROMPTLY), "open after Connection: close");
+        assert_eq!(agent.wait_exit(AT_ONCE).code(), Some(0));
+    }
+}
+
+#[test]
+fn a_request_that_does_not_finish_is_cut_off_after_five_seconds() {
+    let held = HeldRequest::begin();
+    let told = Instant::now();
+    held.agent.signal(Signal::TERM);
+    assert_eq!(held.agent.wait_exit(STOP_TIME + SLACK).code(), Some(0));
+    let lasted = told.elapsed();
+    assert!(lasted > STOP_TIME - Duration::from_millis(500), "cut off after {lasted:?}");
+    assert!(lasted < STOP_TIME + Duration::from_secs(3), "ended after {lasted:?}");
+    let mut connection = held.connection;
+    assert!(connection.ends(PROMPTLY), "an answer from nowhere");
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    for (first, second) in [(Signal::TERM, Signal::TERM), (Signal::TERM, Signal::INT), (Signal::INT, Signal::TERM)] {
+        let held = HeldRequest::begin();
+        held.agent.signal(first);
+        assert!(held.agent.wait_for_line(|line| line.starts_with("Stopping"), SLACK).is_some());
+        let told = Instant::now();
+        held.agent.signal(second);
+        assert_eq!(held.agent.wait_exit(SLACK).code(), Some(1), "{first:?}, {second:?}");
+        assert!(told.elapsed() < AT_ONCE, "{first:?}, {second:?}: {:?}", told.elapsed());
+    }
+}
+
+#[test]
+fn a_hangup_while_stopping_changes_nothing() {
+    let held = HeldRequest::begin();
+    held.agent.signal(Signal::TERM);
+    assert!(held.agent.wait_for_line(|line| line.starts_with("Stopping"), SLACK).is_some());
+    held.agent.signal(Signal::HUP);
+    held.gate.open();
+    let mut connection = held.connection;
+    assert_eq!(connection.receive(PROMPTLY).unwrap().status, 200);
+    assert_eq!(held.agent.wait_exit(AT_ONCE).code(), Some(0));
+}
+
+// --------------------------------------------------------------------------------------------------------------------
+// HUP.
+
+#[test]
+fn a_storm_of_hangups_leaks_nothing_and_is_one_more_check() {
+    let agent = Agent::licensed();
+    let before = agent.footprint();
+    let (checks, began) = (agent.license_server().count(), Instant::now());
+    agent.serves_throughout(|| {
+        for _ in 0..500 {
+            agent.signal(Signal::HUP);
+            pause(Duration::from_millis(2));
+        }
+    });
+    assert!(agent.license_server().wait_for(checks + 1, SLACK), "no check after the hangups");
+    // One that was asked for during that check may follow; then there is nothing more to do.
+    agent.license_server().wait_for(checks + 2, Duration::from_secs(7));
+    let as_before = || {
+        let now = agent.footprint();
+        now.threads <= before.threads && now.descriptors <= before.descriptors
+    };
+    assert!(eventually(SLACK, as_before), "{before:?} before, {:?} after", agent.footprint());
+    let most = 2 + usize::try_from(began.elapsed().as_secs() / 5).unwrap();
+    let made = agent.license_server().count() - checks;
+    assert!(made <= most, "{made} checks in {:?}", began.elapsed());
+    agent.serves().unwrap();
+}
+
+#[test]
+fn hangups_during_a_check_are_exactly_one_more_check() {
+    let held = HeldRequest::begin();
+    let server = held.agent.license_server();
+    let running = server.count();
+    for number in 0..20 {
+        held.agent.signal(Signal::HUP);
+        let read = || held.agent.lines().iter().filter(|line| line.ends_with("was read again")).count() > number;
+        assert!(eventually(SLACK, read), "hangup {number} was not noticed");
+    }
+    server.reply(Reply::granted());
+    held.gate.open();
+    assert!(server.wait_for(running + 1, SLACK), "the hangups are lost");
+    assert!(!server.wait_for(running + 2, Duration::from_secs(7)), "more than one check for 20 hangups");
+}
+
+#[test]
+fn a_hangup_reads_the_configuration_again() {
+    let agent = Agent::licensed();
+    let request = |secret: &str| {
+        let now = http::timestamp(time::OffsetDateTime::now_utc());
+        Request::post("/stats/server").signed_with(secret, &now)
+    };
+    let new = "a-new-secret-of-sixteen-or-more-characters";
+    assert_eq!(agent.fetch(request(new)).status, 401);
+    agent.rewrite_config(&[("secret", new)]);
+    agent.signal(Signal::HUP);
+    assert!(eventually(SLACK, || agent.fetch(request(new)).status == 501), "the new secret does not count");
+    assert_eq!(agent.fetch(request(SECRET)).status, 401, "the old secret still counts");
+}
+
+#[test]
+fn a_hangup_with_a_wrong_configuration_keeps_the_old_one_and_verifies() {
+    let agent = Agent::licensed();
+    let checks = agent.license_server().count();
+    agent.rewrite_config(&[("port", "70000")]);
+    agent.signal(Signal::HUP);
+    let place = format!("{}:", agent.config_path().display());
+    let told = |line: &str| line.starts_with(&place) && line.contains("70000") && line.contains("in use stays");
+    assert!(agent.wait_for_line(told, SLACK).is_some(), "{:#?}", agent.lines());
+    assert!(agent.license_server().wait_for(checks + 1, SLACK), "no check");
+    agent.serves().unwrap();
+    assert_eq!(agent.fetch(Request::post("/stats/server").signed()).status, 501);
+}
+
+// --------------------------------------------------------------------------------------------------------------------
+// Others.
+
+#[test]
+fn a_broken_pipe_is_harmless() {
+    let agent = Agent::licensed();
+    let before = agent.footprint();
+    agent.serves_throughout(|| {
+        for _ in 0..100 {
+            agent.signal(Signal::PIPE);
+        }
+        let many = Request::get("/license/status").bytes().repeat(50);
+        for _ in 0..100 {
+            agent.send(&*many).reset();
+        }
+    });
+    agent.gives_back(&before).unwrap();
+}
+
+#[test]
+fn a_stopped_daemon_goes_on_where_it_was() {
+    let agent = Agent::licensed();
+    agent.signal(Signal::STOP);
+    assert!(eventually(SLACK, || is_stopped(agent.pid())));
+    let mut waiting = agent.send(Request::get("/license/status"));
+    assert!(waiting.receive(Duration::from_millis(300)).is_err_and(|error| error.kind() == io::ErrorKind::TimedOut));
+    agent.signal(Signal::CONT);
+    assert_eq!(waiting.receive(PROMPTLY).unwrap().status, 200);
+    agent.serves().unwrap();
+}
+
+#[test]
+fn closed_standard_streams_are_survived() {
+    std::thread::scope(|scope| {
+        for streams in ["<&- >&- 2>&-", "<&-", ">&-", "2>&-", "<&- 2>&-", ">&- 2>&-"] {
+            for log in ["syslog", "auto", "stderr"] {
+                scope.spawn(move || check_without(streams, log));
+            }
+        }
+    });
+}
+
+fn check_without(streams: &str, log: &str) {
+    let daemon = Detached::start(streams, log);
+    let port = daemon.port().unwrap_or_else(|| panic!("{streams}, log={log}: does not listen"));
+    let fetch = |request: Request| {
+        let response = http::fetch(port, request);
+        response.unwrap_or_else(|error| panic!("{streams}, log={log}: {error}"))
+    };
+    for _ in 0..3 {
+        assert_eq!(fetch(Request::get("/license/status")).json()["reason"], "unreachable", "{streams}, log={log}");
+    }
+    daemon.signal(Signal::HUP);
+    let reverified = fetch(Request::post("/license/reverify").signed());
+    assert_eq!(reverified.status, 200, "{streams}, log={log}");
+}
+
+#[test]
+fn a_second_daemon_names_the_address_and_leaves_the_first_alone() {
+    let first = Agent::licensed();
+    let before = first.footprint();
+    let port = first.port().to_string();
+    first.serves_throughout(|| {
+        for _ in 0..3 {
+            let second = Agent::builder().set("port", &port).spawn();
+            assert_eq!(second.wait_exit(SLACK).code(), Some(1));
+            let lines = second.lines();
+            assert_eq!(lines.len(), 1, "{lines:#?}");
+            assert!(lines[0].contains(&format!("127.0.0.1:{port}")), "{lines:#?}");
+        }
+    });
+    first.gives_back(&before).unwrap();
+}
+
+// --------------------------------------------------------------------------------------------------------------------
+// What all of them stand on.
+
+fn check_ends(agent: &Agent, signal: Signal, within: Duration) {
+    let told = Instant::now();
+    agent.signal(signal);
+    let exit = agent.wait_exit(SLACK);
+    assert_eq!(exit.code(), Some(0), "{signal:?}: {:#?}", agent.lines());
+    assert!(told.elapsed() < within, "{signal:?}: ended after {:?}", told.elapsed());
+}
+
+fn is_refusal(error: io::Error) -> bool {
+    error.kind() == io::ErrorKind::ConnectionRefused
+}
+
+/// A licensed Agent with a request that runs until the gate is opened: the license server holds its answer back.
+struct HeldRequest {
+    agent: Agent,
+    connection: Connection,
+    gate: Arc<Gate>,
+}
+
+impl HeldRequest {
+    fn begin() -> HeldRequest {
+        let agent = Agent::licensed();
+        let gate = Gate::new();
+        let server = agent.license_server();
+        let checks = server.count();
+        server.reply(Reply::granted().behavior(Behavior::Hold(Arc::clone(&gate))));
+        let connection = agent.send(Request::post("/license/reverify").signed());
+        assert!(server.wait_for(checks + 1, SLACK), "no check for the request");
+        HeldRequest { agent, connection, gate }
+    }
+}
+
+/// A daemon whose standard streams a shell has closed, so that nothing but its socket tells where it listens.
+struct Detached {
+    child: Child,
+    _directory: TempDirectory,
+}
+
+impl Detached {
+    fn start(streams: &str, log: &str) -> Detached {
+        let directory = TempDirectory::new();
+        let config = directory.path().join("agent.conf");
+        let cache = directory.path().join("license-cache.json");
+        let settings = format!(
+            "secret={SECRET}\nlicense_key={LICENSE_KEY}\nlicense_server=http://127.0.0.1:1\nip_discovery_url=\nport=0\n\
+             log={log}\nlicense_cache={}\n",
+            cache.display()
+        );
+        fs::write(&config, settings).unwrap();
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!(r#"exec "$0" --config "$1" {streams}"#));
+        command.arg(env!("CARGO_BIN_EXE_opterius-agent")).arg(&config);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Detached { child: command.spawn().unwrap(), _directory: directory }
+    }
+
+    /// The port of the process's listening socket, once there is one.
+    fn port(&self) -> Option<u16> {
+        let mut port = None;
+        eventually(SLACK, || {
+            port = listening_port(self.child.id());
+            port.is_some()
+        });
+        port
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+}
+
+impl Drop for Detached {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Whether every thread of the process is stopped: proc_pid_stat(5), the state stands behind the name in parentheses.
+fn is_stopped(pid: u32) -> bool {
+    let mut threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    threads.all(|thread| fs::read_to_string(thread.unwrap().path().join("stat")).unwrap().contains(") T "))
+}
+
+/// The port of the first socket of the process that listens over IPv4: proc_pid_net(5), state 0A is LISTEN.
+fn listening_port(pid: u32) -> Option<u16> {
+    let links =
+        fs::read_dir(format!("/proc/{pid}/fd")).ok()?.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    let inodes: Vec<String> =
+        links.filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())).collect();
+    let sockets = fs::read_to_string("/proc/net/tcp").ok()?;
+    sockets.lines().skip(1).find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let ours = fields[3] == "0A" && inodes.iter().any(|inode| inode == fields[9]);
+        let port = fields[1].split(':').nth(1)?;
+        if ours { u16::from_str_radix(port, 16).ok() } else { None }
+    })
+}

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::*;
 
 const SECRET: &str = "secret=0123456789abcdef0123456789abcdef\n";

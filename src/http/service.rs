@@ -1,0 +1,35 @@
+//! Who answers: what the front thread asks of whoever knows what requests mean.
+
+use crate::http::head::Head;
+use crate::http::lane::{Responder, Work};
+use crate::http::response::Response;
+
+/// A whole request.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// Its head.
+    pub head: Head<'a>,
+    /// Its body, exactly as sent.
+    pub body: &'a [u8],
+}
+
+/// What is to be done about a request.
+pub enum Reaction {
+    /// Answer with this, from memory.
+    Answer(Response),
+    /// Run this in the lane for reads.
+    Read(Work),
+    /// Run this in the lane for writes.
+    Write(Work),
+    /// Somebody else answers when there is something to say.
+    Later(Box<dyn FnOnce(Responder)>),
+}
+
+/// Whoever decides what a request means. Called on the front thread, so it must not block.
+pub trait Service: Send {
+    /// The largest body that a request with this head may have, in bytes.
+    fn body_limit(&self, head: &Head<'_>) -> usize;
+
+    /// What is to be done about the request.
+    fn react(&mut self, request: &Request<'_>) -> Reaction;
+}

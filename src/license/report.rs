@@ -1,0 +1,59 @@
+//! What the log says of the license, in the documented words.
+
+use std::time::Duration;
+
+use log::{info, warn};
+
+use crate::clock::Timestamp;
+use crate::license::model::Terms;
+use crate::license::standing::Standing;
+use crate::license::state::State;
+
+/// A clock that differs by more than this from the license server's is worth a warning.
+const CLOCK_WARNING: Duration = Duration::from_secs(300);
+
+/// One line for the standing, and a second one in grace.
+pub fn standing(standing: &Standing, state: &State) {
+    let terms = state.terms();
+    match standing {
+        Standing::Restricted { message, .. } => warn!("License: INVALID — {message}"),
+        Standing::Active => info!("License: valid ({})", describe(&terms)),
+        Standing::Grace { until } => {
+            info!("License: valid ({})", describe(&terms));
+            let cause = state.failure.as_ref().map_or("not asked yet", |failure| failure.cause.as_str());
+            warn!("License: unreachable — {cause}; running on the cached license until {until}");
+        }
+    }
+}
+
+/// `plan: free, max_accounts: 5, max_servers: 1, expires: never`, as the product's documentation shows it.
+fn describe(terms: &Terms) -> String {
+    let limit = |limit: Option<u64>| match limit {
+        Some(0) => "unlimited".to_owned(),
+        Some(limit) => limit.to_string(),
+        None => "unknown".to_owned(),
+    };
+    format!(
+        "plan: {}, max_accounts: {}, max_servers: {}, expires: {}",
+        terms.plan.as_deref().unwrap_or("unknown"),
+        limit(terms.max_accounts),
+        limit(terms.max_servers),
+        terms.expires_at.map_or("never".to_owned(), |expiry| expiry.to_string())
+    )
+}
+
+/// Warns of a clock that differs from the license server's by more than a few minutes.
+pub fn clock(trusted: Timestamp, wall: Timestamp) {
+    let (ahead, behind) = (wall.since(trusted), trusted.since(wall));
+    if ahead > CLOCK_WARNING {
+        warn!(
+            "The clock of this server is {} s ahead of the license server's: check its time synchronization",
+            ahead.as_secs()
+        );
+    } else if behind > CLOCK_WARNING {
+        warn!(
+            "The clock of this server is {} s behind the license server's: check its time synchronization",
+            behind.as_secs()
+        );
+    }
+}

@@ -1,0 +1,177 @@
+//! The configuration file: what is right, what is wrong, and what a person is told about it.
+
+use super::{BINARY, ConfigFile, PATIENCE, finish, run, text};
+use crate::support::TempDirectory;
+use crate::support::agent::{Agent, LICENSE_KEY};
+use crate::support::http::SECRET;
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// `nobody` of Debian: any user that is not root.
+const UNPRIVILEGED: u32 = 65534;
+
+#[test]
+fn the_shipped_example_passes_the_check_and_does_not_run() {
+    let example = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("dist/agent.conf")).unwrap();
+    let config = ConfigFile::new(example);
+    let checked = run(["--config", config.text(), "--check-config"]);
+    checked.expect(0);
+    assert_eq!(checked.stdout, format!("{}: ok\n", config.text()));
+    assert!(checked.stderr.contains("warning") && checked.stderr.contains("secret"), "{}", checked.stderr);
+    let started = run(["--config", config.text()]);
+    started.expect(78).and_one_line_on_stderr(&[config.text(), "secret", "openssl rand -hex 32"]);
+}
+
+#[test]
+fn a_good_configuration_passes_the_check_in_silence() {
+    let config = ConfigFile::new(format!("secret={SECRET}\r\nLICENSE_KEY='{LICENSE_KEY}'\nport = 0\n# end"));
+    let checked = run(["--config", config.text(), "--check-config"]);
+    checked.expect(0).and_silent_on_stderr();
+}
+
+#[test]
+fn a_wrong_configuration_is_one_line_with_file_line_and_key() {
+    let good = format!("secret={SECRET}\n");
+    let of = |line: &str| format!("{good}{line}\n").into_bytes();
+    let table: [(Vec<u8>, &str, &[&str]); 21] = [
+        (Vec::new(), "", &["secret"]),
+        (b"# no secret\nport=0\n".to_vec(), "", &["secret"]),
+        (b"secret=\n".to_vec(), ":1", &["secret", "empty"]),
+        (b"port=0\nsecret=\"\"\n".to_vec(), ":2", &["secret", "empty"]),
+        (of("licens_key=AAAAAAAA"), ":2", &["licens_key", "license_key"]),
+        (b"\nsecert=abc\n".to_vec(), ":2", &["secert", "secret"]),
+        (of("port=65536"), ":2", &["port", "65536", "0 to 65535"]),
+        (of("port=-1"), ":2", &["port", "0 to 65535"]),
+        (of("signature_window_seconds=0"), ":2", &["signature_window_seconds", "1 to 3600"]),
+        (of("request_threads=1"), ":2", &["request_threads", "2 to 64"]),
+        (of("max_connections=15"), ":2", &["max_connections", "16 to 65536"]),
+        (of("max_body_bytes=8388609"), ":2", &["max_body_bytes", "65536 to 8388608"]),
+        (of("listen_addr=localhost"), ":2", &["listen_addr", "127.0.0.1"]),
+        (of("license_server=http://example.com"), ":2", &["license_server", "https://"]),
+        (of("license_ca_file=/nowhere/ca.pem"), ":2", &["license_ca_file", "/nowhere/ca.pem"]),
+        (of("license_public_key=short"), ":2", &["license_public_key"]),
+        (of("license_cache=cache.json"), ":2", &["license_cache", "absolute"]),
+        (of("log=loud"), ":2", &["log", "auto, syslog or stderr"]),
+        (of("just a line"), ":2", &["key=value"]),
+        (b"# \xc3\xa9\nsecret=\xff\xfe\n".to_vec(), ":2", &["UTF-8"]),
+        (vec![b'#'; 64 * 1024 + 1], "", &["64 KiB"]),
+    ];
+    for (bytes, line, words) in table {
+        let config = ConfigFile::new(bytes);
+        let place = format!("{}{line}", config.text());
+        let words = [words, &[place.as_str()]].concat();
+        for mode in [&["--check-config"][..], &[], &["reverify"]] {
+            let finished = run([&["--config", config.text()], mode].concat());
+            finished.expect(78).and_one_line_on_stderr(&words);
+            assert_eq!(finished.stdout, "", "{words:?}");
+        }
+    }
+}
+
+#[test]
+fn a_configuration_of_64_kib_is_not_too_large() {
+    let good = format!("secret={SECRET}\n#");
+    let config = ConfigFile::new(format!("{good}{}", "x".repeat(64 * 1024 - good.len())));
+    run(["--config", config.text(), "--check-config"]).expect(0);
+}
+
+#[test]
+fn something_else_in_place_of_the_file_is_named() {
+    let directory = TempDirectory::new();
+    let (fifo, dangling) = (directory.path().join("fifo"), directory.path().join("dangling"));
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    std::os::unix::fs::symlink("nowhere", &dangling).unwrap();
+    let missing = directory.path().join("missing");
+    let below_a_file = fifo.join("agent.conf");
+    for path in [directory.path(), &fifo, &dangling, &missing, &below_a_file, Path::new("/dev/zero"), Path::new("")] {
+        for mode in [&["--check-config"][..], &[]] {
+            let finished = run([&["--config", text(path)], mode].concat());
+            finished.expect(78).and_one_line_on_stderr(&[text(path)]);
+        }
+    }
+}
+
+#[test]
+fn what_may_not_be_read_exits_77() {
+    let other = Unprivileged::new();
+    let config = ConfigFile::readable(format!("secret={SECRET}\n"));
+    fs::set_permissions(&config.path, fs::Permissions::from_mode(0o600)).unwrap();
+    for mode in [&["--check-config"][..], &[], &["reverify"]] {
+        let finished = finish(other.command().args([&["--config", config.text()], mode].concat()));
+        finished.expect(77).and_one_line_on_stderr(&[config.text(), "permission denied"]);
+    }
+    let authority = ConfigFile::readable("");
+    fs::set_permissions(&authority.path, fs::Permissions::from_mode(0o600)).unwrap();
+    let config = ConfigFile::readable(format!("secret={SECRET}\nlicense_ca_file={}\n", authority.text()));
+    let finished = finish(other.command().args(["--config", config.text(), "--check-config"]));
+    let place = format!("{}:2", config.text());
+    finished.expect(77).and_one_line_on_stderr(&[&place, "license_ca_file", authority.text(), "permission denied"]);
+}
+
+#[test]
+fn a_status_without_a_readable_configuration_asks_where_the_agent_listens_by_default() {
+    let other = Unprivileged::new();
+    let config = ConfigFile::readable(format!("secret={SECRET}\n"));
+    fs::set_permissions(&config.path, fs::Permissions::from_mode(0o600)).unwrap();
+    // A network of its own, in which nothing listens.
+    let mut command = Command::new("unshare");
+    let become_other = other.command();
+    command.arg("--net").arg(become_other.get_program()).args(become_other.get_args());
+    let finished = finish(command.args(["--config", config.text(), "status"]));
+    finished.expect(2);
+    assert!(finished.stderr.contains("permission denied"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("127.0.0.1:7443"), "{}", finished.stderr);
+}
+
+#[test]
+fn a_configuration_that_others_can_read_is_tightened_at_start() {
+    for (mode, tightened) in [(0o644, 0o640), (0o666, 0o640), (0o777, 0o640), (0o604, 0o600)] {
+        let mut agent = Agent::builder().start();
+        let path = agent.config_path();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        agent.restart();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, tightened, "from {mode:04o}");
+        let told = |line: &str| {
+            [text(&path), &format!("{mode:04o}"), &format!("{tightened:04o}")].iter().all(|word| line.contains(word))
+        };
+        assert!(agent.wait_for_line(told, PATIENCE).is_some(), "{mode:04o}: {:#?}", agent.lines());
+    }
+}
+
+#[test]
+fn a_configuration_that_only_root_and_its_group_can_read_is_left_alone() {
+    let mut agent = Agent::builder().start();
+    let path = agent.config_path();
+    for mode in [0o640, 0o600, 0o400] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        agent.restart();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, mode);
+        assert!(!agent.lines().iter().any(|line| line.contains("mode")), "{:#?}", agent.lines());
+    }
+}
+
+/// The program run as a user who is not root, from a place where that user can start it.
+struct Unprivileged {
+    binary: PathBuf,
+    _directory: TempDirectory,
+}
+
+impl Unprivileged {
+    fn new() -> Unprivileged {
+        let directory = TempDirectory::new();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let binary = directory.path().join("opterius-agent");
+        fs::copy(BINARY, &binary).unwrap();
+        Unprivileged { binary, _directory: directory }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new("setpriv");
+        let user = UNPRIVILEGED;
+        command.args([format!("--reuid={user}"), format!("--regid={user}"), "--clear-groups".to_owned()]);
+        command.arg("--").arg(&self.binary);
+        command
+    }
+}

@@ -1,0 +1,205 @@
+//! The daemon's threads, in this very process: its clock, its license server, its signals and the way it starts threads
+//! are the test's. The one that looks at idleness runs the real daemon.
+
+mod deaths;
+mod idle;
+mod lanes;
+mod standing;
+
+use crate::support::TempDirectory;
+use crate::support::agent::LICENSE_KEY;
+use crate::support::http::{self, Request, Response, SECRET};
+use opterius_agent::agent::daemon::{self, Failure, Surroundings};
+use opterius_agent::agent::parsing;
+use opterius_agent::agent::signals::{SignalSources, Signals};
+use opterius_agent::clock::{Clock, Timestamp};
+use opterius_agent::license::client::{Inquiry, LicenseServer, Settings};
+use opterius_agent::license::outcome::{self, Answer, FailureClass};
+use opterius_agent::license::state::Host;
+use std::io::{self, Write as _};
+use std::net::{IpAddr, TcpListener};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use time::OffsetDateTime;
+
+/// What a loaded machine may take for something that happens at once.
+const SOON: Duration = Duration::from_secs(20);
+
+/// The instant at which every test's clock begins: 2026-05-01T12:00:00Z.
+const BEGINNING: i64 = 1_777_636_800;
+
+// --------------------------------------------------------------------------------------------------------------------
+// The clock.
+
+/// A clock whose license rules stand still until the test moves them, and whose deadlines can be brought nearer.
+struct TestClock {
+    hands: Mutex<Hands>,
+}
+
+#[derive(Clone, Copy)]
+struct Hands {
+    wall: i64,
+    boot: Duration,
+    /// How far deadlines are ahead of real time.
+    hurried: Duration,
+}
+
+impl TestClock {
+    fn new() -> Arc<TestClock> {
+        let hands = Hands { wall: BEGINNING, boot: Duration::from_secs(100_000), hurried: Duration::ZERO };
+        Arc::new(TestClock { hands: Mutex::new(hands) })
+    }
+
+    /// Brings every deadline so much nearer.
+    fn hurry(&self, time: Duration) {
+        self.hands.lock().unwrap().hurried += time;
+    }
+
+    /// Time passes for the license rules.
+    fn pass(&self, time: Duration) {
+        let mut hands = self.hands.lock().unwrap();
+        hands.wall += i64::try_from(time.as_secs()).unwrap();
+        hands.boot += time;
+    }
+
+    /// Somebody sets the wall clock, to so many seconds after the beginning.
+    fn set_wall(&self, after_beginning: i64) {
+        self.hands.lock().unwrap().wall = BEGINNING + after_beginning;
+    }
+
+    fn hands(&self) -> Hands {
+        *self.hands.lock().unwrap()
+    }
+}
+
+impl Clock for TestClock {
+    fn wall(&self) -> Timestamp {
+        Timestamp::from_unix(self.hands().wall)
+    }
+
+    fn boot(&self) -> Duration {
+        self.hands().boot
+    }
+
+    fn monotonic(&self) -> Instant {
+        Instant::now() + self.hands().hurried
+    }
+}
+
+// --------------------------------------------------------------------------------------------------------------------
+// The license server.
+
+/// The body of what the license server answers; none when it cannot be reached.
+type Reply = Arc<Mutex<Option<String>>>;
+
+struct TestServer {
+    reply: Reply,
+    clock: Arc<TestClock>,
+}
+
+impl LicenseServer for TestServer {
+    fn ask(&mut self, _: &Settings, _: &Inquiry<'_>) -> Result<Answer, outcome::Failure> {
+        let reply = self.reply.lock().unwrap().clone();
+        let body = reply.ok_or_else(|| outcome::Failure::new(FailureClass::Network, "the test has cut the line"))?;
+        let date = Some(self.clock.wall());
+        Ok(Answer { status: 200, date, retry_after: None, signature: String::new(), body: body.into_bytes() })
+    }
+
+    fn discover(&mut self, _: &Settings) -> Option<IpAddr> {
+        None
+    }
+}
+
+// --------------------------------------------------------------------------------------------------------------------
+// The daemon.
+
+/// What a thread of the daemon runs.
+type Body = Box<dyn FnOnce() + Send>;
+
+/// Starts a thread as the real daemon does.
+fn start_thread(name: &str, body: Body) -> io::Result<()> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(body).map(drop)
+}
+
+/// A daemon on threads of this process. Dropping it ends it as `SIGTERM` does.
+struct Daemon {
+    clock: Arc<TestClock>,
+    reply: Reply,
+    port: u16,
+    signals: SignalSources,
+    ended: Receiver<Result<(), Failure>>,
+    _directory: TempDirectory,
+}
+
+impl Daemon {
+    /// With a license server that gives this answer, or that cannot be reached.
+    fn start(reply: Option<&str>) -> Daemon {
+        Daemon::start_with(reply, start_thread)
+    }
+
+    fn start_with(reply: Option<&str>, spawn: impl Fn(&str, Body) -> io::Result<()> + Send + 'static) -> Daemon {
+        let (clock, reply) = (TestClock::new(), Arc::new(Mutex::new(reply.map(str::to_owned))));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (signals, arriving) = Signals::pair().unwrap();
+        let directory = TempDirectory::new();
+        let path = directory.path().join("agent.conf");
+        let cache = directory.path().join("license-cache.json");
+        let settings = format!(
+            "secret={SECRET}\nlicense_key={LICENSE_KEY}\nserver_ip=203.0.113.5\nmax_connections=64\nlog=stderr\n\
+             license_cache={}\n",
+            cache.display()
+        );
+        std::fs::write(&path, &settings).unwrap();
+        let (sender, ended) = mpsc::channel();
+        let server = Box::new(TestServer { reply: Arc::clone(&reply), clock: Arc::clone(&clock) });
+        let injected = Arc::clone(&clock);
+        std::thread::spawn(move || {
+            let configuration = parsing::parse(&settings, "agent.conf", None).unwrap().configuration;
+            let surroundings =
+                Surroundings { clock: injected, server, signals: arriving, host: host(), spawn: Box::new(spawn) };
+            sender.send(daemon::run(listener, configuration, path, surroundings))
+        });
+        Daemon { clock, reply, port, signals, ended, _directory: directory }
+    }
+
+    fn ended_within(&self, time: Duration) -> Option<Result<(), Failure>> {
+        self.ended.recv_timeout(time).ok()
+    }
+
+    fn fetch(&self, request: Request) -> Response {
+        http::fetch(self.port, request).unwrap_or_else(|error| panic!("no response: {error}"))
+    }
+
+    fn status(&self) -> serde_json::Value {
+        self.fetch(Request::get("/license/status")).json()
+    }
+
+    /// Has the license checked now and returns the status that came of it.
+    fn reverify(&self) -> serde_json::Value {
+        // Two checks are at least 5 s apart.
+        self.clock.pass(Duration::from_secs(5));
+        let now = OffsetDateTime::from_unix_timestamp(self.clock.wall().unix()).unwrap();
+        let response = self.fetch(Request::post("/license/reverify").signed_at(now));
+        assert_eq!(response.status, 200, "{}", response.text());
+        response.json()
+    }
+
+    /// What the license server answers from now on.
+    fn reply(&self, reply: Option<&str>) {
+        *self.reply.lock().unwrap() = reply.map(str::to_owned);
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.signals.terminate.write_all(b"x");
+        let _ = self.ended.recv_timeout(SOON);
+    }
+}
+
+fn host() -> Host {
+    let text = str::to_owned;
+    Host { server_id: text("a-server"), boot_id: text("a-boot"), hostname: text("a-host"), os: text("Linux 6") }
+}
