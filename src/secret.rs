@@ -33,9 +33,28 @@ impl Secret {
         }
     }
 
+    /// Whether `text` contains this secret, in whatever case.
+    pub fn is_in(&self, text: &str) -> bool {
+        !self.0.is_empty() && text.to_ascii_lowercase().contains(&self.0.to_ascii_lowercase())
+    }
+
     /// `text` with every occurrence of this secret masked: an answer that echoes the key must not carry it into a log.
     pub fn redact(&self, text: &str) -> String {
-        if self.0.is_empty() { text.to_owned() } else { text.replace(&self.0, &self.masked()) }
+        let (mask, secret) = (self.masked(), self.0.to_ascii_lowercase());
+        let mut redacted = String::new();
+        let mut rest = text;
+        // Lower case has the same length in ASCII, so what is found in it stands at the same place in the text.
+        while !secret.is_empty()
+            && let Some(start) = rest.to_ascii_lowercase().find(&secret)
+            && let Some((before, found)) = rest.split_at_checked(start)
+            && let Some((_, after)) = found.split_at_checked(secret.len())
+        {
+            redacted.push_str(before);
+            redacted.push_str(&mask);
+            rest = after;
+        }
+        redacted.push_str(rest);
+        redacted
     }
 }
 
@@ -66,5 +85,10 @@ mod tests {
     fn an_echoed_key_is_masked() {
         let key = Secret::new("AAAABBBB-CCCCDDDD".to_owned());
         assert_eq!(key.redact("Key AAAABBBB-CCCCDDDD is unknown."), "Key AAAA…DDDD is unknown.");
+        assert_eq!(key.redact("aaaabbbb-ccccdddd, AaaaBbbb-CcccDddd"), "AAAA…DDDD, AAAA…DDDD");
+        assert_eq!(key.redact("ÄAAAABBBB-CCCCDDDDÖ"), "ÄAAAA…DDDDÖ");
+        assert_eq!(key.redact("nothing"), "nothing");
+        assert_eq!(Secret::new(String::new()).redact("nothing"), "nothing");
+        assert!(key.is_in("x aaaabbbb-ccccdddd y") && !key.is_in("aaaabbbb"));
     }
 }

@@ -27,7 +27,7 @@ Options:
 Exit codes:
   0   all is well; for status and reverify: the license is valid
   1   a failure while running; for status and reverify: the license is restricted
-  2   status and reverify: the daemon does not answer
+  2   status and reverify: the daemon does not answer, or not with a status
   64  wrong usage
   70  a defect of the program
   77  permission denied
@@ -75,18 +75,21 @@ pub enum Command {
 /// A sentence that says which of them is wrong.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
     let mut config = PathBuf::from(DEFAULT_PATH);
-    let (mut check, mut json, mut subcommand) = (false, false, None);
+    let (mut check, mut json, mut subcommand, mut information) = (false, false, None, None);
     let mut parser = Parser::from_iter(arguments);
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
-            Arg::Long("help") | Arg::Short('h') => return Ok(Command::Help),
-            Arg::Long("version") | Arg::Short('V') => return Ok(Command::Version),
+            Arg::Long("help") | Arg::Short('h') => information = Some(Command::Help),
+            Arg::Long("version") | Arg::Short('V') => information = Some(Command::Version),
             Arg::Long("config") => config = parser.value().map_err(|error| error.to_string())?.into(),
             Arg::Long("check-config") => check = true,
             Arg::Long("json") => json = true,
             Arg::Value(value) if subcommand.is_none() => subcommand = Some(value.to_string_lossy().into_owned()),
             other => return Err(other.unexpected().to_string()),
         }
+    }
+    if let Some(information) = information {
+        return Ok(information);
     }
     match (subcommand.as_deref(), check, json) {
         (None, false, false) => Ok(Command::Run { config }),
@@ -130,7 +133,9 @@ mod tests {
 
     #[test]
     fn a_wrong_form_is_named() {
-        let table: [(&[&str], &str); 8] = [
+        let table: [(&[&str], &str); 10] = [
+            (&["--version=1"], "version"),
+            (&["--help=x"], "help"),
             (&["--confg", "x"], "--confg"),
             (&["--config"], "--config"),
             (&["stauts"], "stauts"),

@@ -182,17 +182,28 @@ impl Verifier {
         let view = View::new(false, None, String::new(), record.verdict.terms());
         let cached = Cached {
             record: record.clone(),
-            answer: self.answer.clone().filter(|answer| !echoes(answer, key)),
+            answer: self.storable_answer(key),
             address: self.address,
             set_aside: None,
         };
         self.set_aside = cache::encode(&view, &cached, &question).ok();
     }
 
+    /// What was set aside is over once its own key has a verdict, or another has a grant.
+    fn let_go_of_set_aside(&mut self, verdict: &Verdict) {
+        let fingerprint = self.fingerprint();
+        let (Some(key), Some(bytes)) = (&self.settings.key, self.set_aside.take()) else { return };
+        let question = question(key, &fingerprint, &self.host, &self.settings);
+        if matches!(verdict, Verdict::Denied(_)) {
+            self.set_aside = cache::of_another_key(&bytes, &question);
+        }
+    }
+
     /// Other public keys: what was believed counts only if they bear it out.
     fn distrust(&mut self) {
         let fingerprint = self.fingerprint();
-        let (Some(key), Some(record)) = (&self.settings.key, self.record.take()) else { return };
+        let Some(key) = &self.settings.key else { return };
+        let Some(record) = self.record.take() else { return };
         let question = question(key, &fingerprint, &self.host, &self.settings);
         let confirmed = if self.settings.trusted.is_empty() {
             Ok(record)
@@ -290,15 +301,13 @@ impl Verifier {
     fn learn(&mut self, outcome: &Outcome, answer: Answer, fingerprint: &str, at: Timestamp, now: Now) {
         let verdict = match outcome.clone() {
             Outcome::Inconclusive(_) => return,
-            Outcome::Granted { terms, message } => {
-                self.set_aside = None;
-                Verdict::Granted(Grant { terms, message, at })
-            }
+            Outcome::Granted { terms, message } => Verdict::Granted(Grant { terms, message, at }),
             Outcome::Denied { reason, message, terms } => {
                 let previous = self.counting_record().and_then(|record| record.verdict.last_grant().cloned());
                 Verdict::Denied(Denial { reason, message, terms, at, previous })
             }
         };
+        self.let_go_of_set_aside(&verdict);
         self.record = Some(Record {
             verdict,
             uptime: Uptime::start(&self.host.boot_id, now),
@@ -402,8 +411,12 @@ impl Verifier {
         let standing = self.state.standing(now);
         let reason = standing.reason().map(str::to_owned);
         let view = View::new(standing.is_valid(), reason, self.state.message(&standing), self.state.terms());
-        let answer = self.answer.clone().filter(|answer| !echoes(answer, &key));
-        let cached = Cached { record, answer, address: self.address, set_aside: self.set_aside.clone() };
+        let cached = Cached {
+            record,
+            answer: self.storable_answer(&key),
+            address: self.address,
+            set_aside: self.set_aside.clone(),
+        };
         let fingerprint = self.fingerprint();
         let question = question(&key, &fingerprint, &self.host, &self.settings);
         let path = &self.settings.cache;
@@ -417,6 +430,11 @@ impl Verifier {
                 format!("not written: {cause}")
             }
         };
+    }
+
+    /// The answer, if it proves something: signed, and without the license key in it. Everybody may read the file.
+    fn storable_answer(&self, key: &Secret) -> Option<Answer> {
+        self.answer.clone().filter(|answer| !answer.signature.is_empty() && !echoes(answer, key))
     }
 
     /// The record, if it is about the configured key.
@@ -472,5 +490,5 @@ fn question<'a>(key: &'a Secret, key_sha256: &'a str, host: &'a Host, settings: 
 fn echoes(answer: &Answer, key: &Secret) -> bool {
     let plain = String::from_utf8_lossy(&answer.body);
     let unescaped = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default().to_string();
-    [plain.as_ref(), &unescaped, &answer.signature].iter().any(|text| text.contains(key.expose()))
+    [plain.as_ref(), &unescaped, &answer.signature].iter().any(|text| key.is_in(text))
 }

@@ -4,7 +4,7 @@
 use crate::license::{assert_active, assert_allowed, assert_refused, assert_restricted, at_once, denial, grant, with};
 use crate::support::agent::{Agent, AgentBuilder, LICENSE_KEY};
 use crate::support::http::PROMPTLY;
-use crate::support::license_server::Reply;
+use crate::support::license_server::{Reply, SigningKey};
 use crate::support::{eventually, pause};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ const STRANGER: u32 = 65_534;
 fn the_panel_finds_a_flat_license_answer_and_no_license_key() {
     // A daemon whose umask keeps everybody out: the Panel must be able to read the file all the same.
     let builder = Agent::builder().after_mounting("umask 077").own_license_server();
-    let agent = builder.start_licensed();
+    let mut agent = builder.start_licensed();
     let answer = json!({
         "plan": {"slug": "business", "name": "Business"}, "max_accounts": 50, "max_domains": 40, "max_servers": 5,
         "expires_at": "2126-03-01 00:00:00", "message": "Welcome.", "subscription_status": "past_due",
@@ -36,7 +36,8 @@ fn the_panel_finds_a_flat_license_answer_and_no_license_key() {
         "features": ["a", "b"], "key": LICENSE_KEY,
     });
     agent.license_server().reply(Reply::json(200, with(json!({"valid": true}), answer)));
-    agent.reverify();
+    agent.restart();
+    agent.status_after_checks(1);
     let (text, cache) = (fs::read_to_string(agent.cache_path()).unwrap(), cache(&agent));
     let wanted = json!({
         "valid": true, "reason": null, "message": "Welcome.", "plan": "business", "max_accounts": 50,
@@ -70,7 +71,7 @@ fn one_limit_stands_for_the_other_where_the_server_names_one() {
 
 #[test]
 fn the_file_follows_the_standing() {
-    let agent = Agent::licensed();
+    let mut agent = Agent::licensed();
     let granted = seen_by_panel(&cache(&agent));
     assert_eq!((&granted["valid"], &granted["message"]), (&json!(true), &json!("License is valid.")));
 
@@ -80,7 +81,8 @@ fn the_file_follows_the_standing() {
     assert_eq!(seen_by_panel(&cache(&agent)), denied, "plan and limits are those of the last grant");
 
     agent.license_server().reply(Reply::granted());
-    agent.reverify();
+    agent.restart();
+    agent.status_after_checks(1);
     assert_eq!(seen_by_panel(&cache(&agent)), granted);
 
     agent.license_server().pause();
@@ -317,7 +319,8 @@ fn a_full_disk_is_told_of_until_there_is_room() {
         assert_eq!(status["cache"], "ok", "{status}");
         let before = fs::read(disk(&agent).join("license-cache.json")).unwrap();
         inside(&agent, filling);
-        agent.license_server().reply(large_grant("business"));
+        // A signed answer is stored whole, so this one does not fit.
+        agent.license_server().reply(large_grant("business").signed(&SigningKey::generate()));
         let status = agent.reverify().json();
         assert_not_written(&agent, &status, "No space left on device");
         assert_eq!(status["plan"], "business", "the license in memory is the new one");

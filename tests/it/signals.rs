@@ -58,22 +58,22 @@ fn a_check_of_the_license_does_not_keep_the_daemon() {
 
 #[test]
 fn a_running_request_is_finished_and_nobody_else_is_let_in() {
-    for signal in [Signal::TERM, Signal::INT] {
-        let held = HeldRequest::begin();
-        let agent = &held.agent;
-        agent.signal(signal);
-        let refused = || TcpStream::connect(("127.0.0.1", agent.port())).is_err_and(is_refusal);
-        assert!(eventually(Duration::from_secs(1), refused), "the port is open after {signal:?}");
-        assert!(agent.is_running(), "ended with a request running");
+    at_the_same_time([Signal::TERM, Signal::INT], check_finishes);
+}
 
-        held.gate.open();
-        let mut connection = held.connection;
-        let response = connection.receive(PROMPTLY).expect("the running request is answered");
-        assert_eq!((response.status, response.json()["valid"].as_bool()), (200, Some(true)), "{}", response.text());
-        assert_eq!(response.header("Connection"), Some("close"), "{}", response.head_text());
-        assert!(connection.ends(PROMPTLY), "open after Connection: close");
-        assert_eq!(agent.wait_exit(AT_ONCE).code(), Some(0));
-    }
+fn check_finishes(signal: Signal) {
+    let mut held = HeldRequest::begin();
+    held.agent.signal(signal);
+    let refused = || TcpStream::connect(("127.0.0.1", held.agent.port())).is_err_and(is_refusal);
+    assert!(eventually(Duration::from_secs(1), refused), "the port is open after {signal:?}");
+    assert!(held.agent.is_running(), "ended with a request running");
+
+    held.gate.open();
+    let response = held.connection.receive(PROMPTLY).expect("the running request is answered");
+    assert_eq!((response.status, response.json()["valid"].as_bool()), (200, Some(true)), "{}", response.text());
+    assert_eq!(response.header("Connection"), Some("close"), "{}", response.head_text());
+    assert!(held.connection.ends(PROMPTLY), "open after Connection: close");
+    assert_eq!(held.agent.wait_exit(AT_ONCE).code(), Some(0));
 }
 
 #[test]
@@ -91,7 +91,8 @@ fn a_request_that_does_not_finish_is_cut_off_after_five_seconds() {
 
 #[test]
 fn a_second_signal_ends_at_once() {
-    for (first, second) in [(Signal::TERM, Signal::TERM), (Signal::TERM, Signal::INT), (Signal::INT, Signal::TERM)] {
+    let pairs = [(Signal::TERM, Signal::TERM), (Signal::TERM, Signal::INT), (Signal::INT, Signal::TERM)];
+    at_the_same_time(pairs, |(first, second)| {
         let held = HeldRequest::begin();
         held.agent.signal(first);
         assert!(held.agent.wait_for_line(|line| line.starts_with("Stopping"), SLACK).is_some());
@@ -99,7 +100,7 @@ fn a_second_signal_ends_at_once() {
         held.agent.signal(second);
         assert_eq!(held.agent.wait_exit(SLACK).code(), Some(1), "{first:?}, {second:?}");
         assert!(told.elapsed() < AT_ONCE, "{first:?}, {second:?}: {:?}", told.elapsed());
-    }
+    });
 }
 
 #[test]
@@ -220,13 +221,9 @@ fn a_stopped_daemon_goes_on_where_it_was() {
 
 #[test]
 fn closed_standard_streams_are_survived() {
-    std::thread::scope(|scope| {
-        for streams in ["<&- >&- 2>&-", "<&-", ">&-", "2>&-", "<&- 2>&-", ">&- 2>&-"] {
-            for log in ["syslog", "auto", "stderr"] {
-                scope.spawn(move || check_without(streams, log));
-            }
-        }
-    });
+    let streams = ["<&- >&- 2>&-", "<&-", ">&-", "2>&-", "<&- 2>&-", ">&- 2>&-"];
+    let cases = streams.iter().flat_map(|streams| ["syslog", "auto", "stderr"].map(|log| (*streams, log)));
+    at_the_same_time(cases, |(streams, log)| check_without(streams, log));
 }
 
 fn check_without(streams: &str, log: &str) {
@@ -270,6 +267,12 @@ fn check_ends(agent: &Agent, signal: Signal, within: Duration) {
     let exit = agent.wait_exit(SLACK);
     assert_eq!(exit.code(), Some(0), "{signal:?}: {:#?}", agent.lines());
     assert!(told.elapsed() < within, "{signal:?}: ended after {:?}", told.elapsed());
+}
+
+/// Runs every case on a thread of its own: what takes long in each is a wait.
+fn at_the_same_time<T: Send>(cases: impl IntoIterator<Item = T>, check: impl Fn(T) + Sync) {
+    let check = &check;
+    std::thread::scope(|scope| cases.into_iter().for_each(|case| drop(scope.spawn(move || check(case)))));
 }
 
 fn is_refusal(error: io::Error) -> bool {

@@ -90,13 +90,12 @@ fn arguments_that_are_not_text_are_no_panic() {
 fn a_closed_or_full_output_is_no_panic() {
     let agent = reachable(Agent::licensed());
     let config = agent.config_path();
-    let table: [&[&str]; 7] = [
+    let table: [&[&str]; 6] = [
         &["--help"],
         &["--version"],
         &["--config", text(&config), "--check-config"],
         &["--config", text(&config), "status"],
         &["--config", text(&config), "status", "--json"],
-        &["--config", text(&config), "reverify"],
         &["--wrong"],
     ];
     for arguments in table {

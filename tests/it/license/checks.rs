@@ -1,0 +1,100 @@
+//! When checks are made.
+
+use super::*;
+
+#[test]
+fn whoever_asks_during_a_check_gets_one_more_five_seconds_later() {
+    let server = LicenseServer::start();
+    let times = Arc::<Mutex<Vec<Instant>>>::default();
+    let gate = Gate::new();
+    server.reply_with({
+        let (times, gate) = (Arc::clone(&times), Arc::clone(&gate));
+        move |_| {
+            times.lock().unwrap().push(Instant::now());
+            Reply::granted().behavior(Behavior::Hold(Arc::clone(&gate)))
+        }
+    });
+    let agent = Agent::builder().license_server(&server).start();
+    assert!(server.wait_for(1, PATIENCE), "no check at start");
+    let mut waiting = Vec::new();
+    for number in 0..20 {
+        agent.signal(Signal::HUP);
+        if number % 4 == 0 {
+            waiting.push(agent.send(Request::post("/license/reverify").signed()));
+        }
+        pause(Duration::from_millis(20));
+    }
+    assert_eq!(agent.status()["recent_checks"], json!([]), "the first check is over too early");
+    gate.open();
+    for connection in &mut waiting {
+        let answer = connection.receive(PATIENCE).unwrap();
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.json()["recent_checks"].as_array().unwrap().len(), 2, "{}", answer.text());
+    }
+    let third = server.wait_for(3, SPACING + JITTER);
+    assert!(!third, "one check too many: {:#?}", agent.lines());
+    let status = agent.reverify().json();
+    assert_eq!(status["recent_checks"].as_array().unwrap().len(), 3, "{status}");
+    for pair in times.lock().unwrap().windows(2) {
+        let apart = pair[1].duration_since(pair[0]);
+        assert!(apart + JITTER >= SPACING, "two checks {apart:?} apart");
+    }
+}
+
+#[test]
+fn checks_fall_due_as_documented() {
+    let hours = |count: i64| time::Duration::hours(count);
+    let granted = |left: time::Duration| {
+        let expiry = (now() + left).format(&Rfc3339).unwrap();
+        Reply::json(200, with(grant(), json!({"expires_at": expiry})))
+    };
+    // Every host of a fleet has its own place in the ten minutes after its checks fall due.
+    let (day, fleet) = (24 * 3600, 600);
+    let table = [
+        (Reply::granted(), day, fleet),
+        (denial("suspended", "Unpaid."), 3600, 0),
+        (granted(hours(24 * 365)), day, fleet),
+        (granted(hours(60)), 12 * 3600, 0),
+        (granted(hours(47)), 3600, 0),
+        (granted(hours(2)), 3600, 0),
+        (granted(time::Duration::minutes(10)), 600, 0),
+    ];
+    let mut agent = Agent::licensed();
+    for (reply, wait, spread) in table {
+        agent.license_server().reply(reply);
+        agent.restart();
+        let status = agent.status_after_checks(1);
+        let due = seconds_to_next_check(&status);
+        assert!((wait - 60..=wait + spread + 2).contains(&due), "in {due} s and not in {wait} s: {status}");
+    }
+}
+
+#[test]
+fn a_check_that_hangs_holds_nobody_up() {
+    let mut agent = Agent::licensed();
+    agent.license_server().reply(Reply::granted().behavior(Behavior::Hang));
+    let asked = agent.license_server().count();
+    agent.restart();
+    assert!(agent.license_server().wait_for(asked + 1, PATIENCE), "no check at start");
+    let status = agent.status();
+    assert_eq!((&status["state"], &status["recent_checks"]), (&json!("grace"), &json!([])), "{status}");
+    assert!(status["message"].as_str().unwrap().ends_with("; the first check is under way."), "{status}");
+    assert_allowed(&agent);
+    let told = Instant::now();
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.wait_exit(PATIENCE).code(), Some(0));
+    assert!(told.elapsed() < Duration::from_secs(6), "ended after {:?}", told.elapsed());
+}
+
+#[test]
+fn what_is_asked_for_right_after_a_check_is_not_lost() {
+    let agent = Agent::licensed();
+    let first = agent.license_server().count();
+    for check in 1..3 {
+        let since = Instant::now();
+        agent.signal(Signal::HUP);
+        let came = agent.license_server().wait_for(first + check, PATIENCE);
+        assert!(came, "HUP {check} was lost: {:#?}", agent.lines());
+        assert!(since.elapsed() < SPACING + Duration::from_secs(10), "{:?}", since.elapsed());
+    }
+}

@@ -1,0 +1,145 @@
+//! Another configuration.
+
+use super::*;
+
+const MISTYPED_KEY: &str = "AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDE";
+
+#[test]
+fn a_mistyped_key_that_nobody_could_check_leaves_the_good_license_alone() {
+    let agent = Agent::licensed();
+    let cache = fs::read(agent.cache_path()).unwrap();
+    agent.license_server().pause();
+    agent.rewrite_config(&[("license_key", MISTYPED_KEY)]);
+    agent.signal(Signal::HUP);
+    let status = agent.status_after_checks(2);
+    assert_restricted(&status, "none", "unreachable");
+    assert!(fs::read(agent.cache_path()).unwrap() == cache, "the cache of the good key was overwritten");
+    counts_again_without_a_check(&agent);
+}
+
+#[test]
+fn a_mistyped_key_that_the_server_denies_leaves_the_good_license_alone() {
+    let agent = Agent::licensed();
+    reply_to_key(&agent, Reply::granted());
+    agent.rewrite_config(&[("license_key", MISTYPED_KEY)]);
+    agent.signal(Signal::HUP);
+    let status = agent.status_after_checks(2);
+    assert_restricted(&status, "server", "invalid_key");
+    agent.license_server().pause();
+    counts_again_without_a_check(&agent);
+}
+
+#[test]
+fn several_mistyped_keys_over_several_starts_leave_the_good_license_alone() {
+    let mut agent = Agent::licensed();
+    reply_to_key(&agent, Reply::granted());
+    for key in [MISTYPED_KEY, "another", MISTYPED_KEY, MISTYPED_KEY] {
+        agent.rewrite_config(&[("license_key", key)]);
+        agent.restart();
+        assert_restricted(&agent.status_after_checks(1), "server", "invalid_key");
+        assert_refused(&agent, "invalid_key", "Unknown key.");
+        let cache = fs::metadata(agent.cache_path()).unwrap();
+        assert!(cache.len() < 16 * 1024, "the file grows with every key: {} bytes", cache.len());
+    }
+    agent.license_server().pause();
+    agent.rewrite_config(&[("license_key", LICENSE_KEY)]);
+    agent.restart();
+    assert_grace(&agent, &agent.status_after_checks(1), "Connection refused");
+}
+
+#[test]
+fn no_key_in_between_makes_a_denial_forgotten() {
+    let mut agent = Agent::licensed();
+    let change_key = |agent: &Agent, key: &str, checks: usize| {
+        agent.rewrite_config(&[("license_key", key)]);
+        agent.signal(Signal::HUP);
+        agent.status_after_checks(checks)
+    };
+    reply_to_key(&agent, Reply::granted());
+    assert_restricted(&change_key(&agent, MISTYPED_KEY, 2), "server", "invalid_key");
+    // The license was suspended in the meantime, and that is the last word on it.
+    reply_to_key(&agent, denial("suspended", "Unpaid."));
+    assert_restricted(&change_key(&agent, LICENSE_KEY, 3), "server", "suspended");
+    assert_restricted(&change_key(&agent, MISTYPED_KEY, 4), "server", "invalid_key");
+    agent.license_server().pause();
+    let status = change_key(&agent, LICENSE_KEY, 5);
+    assert_eq!(status["valid"], false, "a suspended license counts again: {status}");
+    agent.restart();
+    let status = agent.status_after_checks(1);
+    assert_eq!(status["valid"], false, "a suspended license counts again: {status}");
+}
+
+/// The license server replies this to the right key and denies every other.
+fn reply_to_key(agent: &Agent, reply: Reply) {
+    agent.license_server().reply_with(move |asked| match text(asked, "key").as_str() {
+        LICENSE_KEY => reply.clone(),
+        _ => denial("invalid_key", "Unknown key."),
+    });
+}
+
+#[test]
+fn a_start_with_a_mistyped_key_leaves_the_good_license_alone() {
+    let mut agent = Agent::licensed();
+    let cache = fs::read(agent.cache_path()).unwrap();
+    agent.license_server().pause();
+    agent.rewrite_config(&[("license_key", MISTYPED_KEY)]);
+    agent.restart();
+    let status = agent.status_after_checks(1);
+    assert_restricted(&status, "none", "unreachable");
+    assert_eq!(status["cache"], "ignored: it belongs to another license key");
+    assert!(fs::read(agent.cache_path()).unwrap() == cache, "the cache of the good key was overwritten");
+    counts_again_without_a_check(&agent);
+    agent.restart();
+    assert_eq!(agent.status()["cache"], "ok");
+    assert_grace(&agent, &agent.status_after_checks(1), "Connection refused");
+}
+
+/// The right key is put back while the license server is out of reach.
+fn counts_again_without_a_check(agent: &Agent) {
+    agent.rewrite_config(&[("license_key", LICENSE_KEY)]);
+    agent.signal(Signal::HUP);
+    let counts = eventually(PROMPTLY, || agent.status()["valid"] == true);
+    assert!(counts, "the good license does not count any more: {}", agent.status());
+    assert_eq!(agent.status()["state"], "grace");
+    assert_allowed(agent);
+}
+
+#[test]
+fn a_configuration_that_is_wrong_changes_nothing_and_a_check_is_made() {
+    let agent = Agent::licensed();
+    let good = fs::read_to_string(agent.config_path()).unwrap();
+    let wrong = good.replace(LICENSE_KEY, MISTYPED_KEY) + "max_connections=none\n";
+    fs::write(agent.config_path(), wrong).unwrap();
+    agent.signal(Signal::HUP);
+    let status = agent.status_after_checks(2);
+    assert_active(&status);
+    let lines = agent.lines().join("\n");
+    assert!(lines.contains("max_connections “none” must be a whole number from 16 to 65536"), "{lines}");
+    assert!(lines.contains(". The configuration in use stays"), "{lines}");
+    assert_eq!(text(&agent.license_server().asked()[1], "key"), LICENSE_KEY);
+    assert!(!lines.contains(SECRET), "the secret is in the log");
+}
+
+#[test]
+fn a_configuration_that_is_gone_changes_nothing_and_a_check_is_made() {
+    let agent = Agent::licensed();
+    fs::remove_file(agent.config_path()).unwrap();
+    agent.signal(Signal::HUP);
+    let status = agent.status_after_checks(2);
+    assert_active(&status);
+    let told =
+        |line: &str| line.contains("there is no such file") && line.ends_with(". The configuration in use stays");
+    assert!(agent.wait_for_line(told, PROMPTLY).is_some(), "{:#?}", agent.lines());
+}
+
+#[test]
+fn another_license_server_is_asked_after_a_hup() {
+    let (first, second) = (LicenseServer::start_plain(), LicenseServer::start_plain());
+    second.reply(denial("suspended", "Unpaid."));
+    let agent = Agent::builder().license_server(&first).start();
+    assert_eq!(agent.status_after_checks(1)["valid"], true);
+    agent.rewrite_config(&[("license_server", &second.url())]);
+    agent.signal(Signal::HUP);
+    assert_eq!(agent.status_after_checks(2)["reason"], "suspended");
+    assert_eq!((first.count(), second.count()), (1, 1));
+}

@@ -1,0 +1,235 @@
+//! No verdict, and grace.
+
+use super::*;
+
+#[test]
+fn an_answer_that_is_no_verdict_leaves_a_license_in_grace() {
+    let redirected = LicenseServer::start();
+    let elsewhere = format!("{}/api/license/verify", redirected.url());
+    let redirect = |status| Reply::raw(status, "").header("Location", &elsewhere);
+    let granted = |more: Value| Reply::json(200, with(grant(), more));
+    let error = |status| Reply::raw(status, "<h1>Oops</h1>");
+    let captive = "not a JSON object (a captive portal or proxy page?)";
+    let table = [
+        (error(500), "the server answered HTTP 500"),
+        (error(503).header("Retry-After", "120"), "the server answered HTTP 503"),
+        (error(429).header("Retry-After", "120"), "asked less often (HTTP 429)"),
+        (error(404), "the server answered HTTP 404"),
+        (error(200), captive),
+        (Reply::json(500, json!({"valid": false, "reason": "suspended"})), "HTTP 500"),
+        (Reply::json(400, json!({"valid": false, "reason": "suspended"})), "HTTP 400"),
+        (Reply::json(429, json!({"valid": false, "reason": "suspended"})), "HTTP 429"),
+        (Reply::json(201, json!({"valid": "true", "max_accounts": 9})), "neither true nor false"),
+        (Reply::json(200, json!({"valid": "false"})), "neither true nor false"),
+        (Reply::json(200, json!({"max_accounts": 9})), "does not say whether the license is valid"),
+        (Reply::json(200, json!({"valid": true, "plan": "free"})), "names no account limit"),
+        (Reply::json(200, json!([true])), captive),
+        (granted(json!({"max_accounts": "9"})), "“max_accounts” is not a non-negative integer"),
+        (granted(json!({"max_accounts": 9.0})), "“max_accounts” is not a non-negative integer"),
+        (granted(json!({"max_accounts": -1})), "“max_accounts” is not a non-negative integer"),
+        (granted(json!({"max_accounts": true})), "“max_accounts” is not a non-negative integer"),
+        (granted(json!({"max_servers": [9]})), "“max_servers” is not a non-negative integer"),
+        (granted(json!({"expires_at": "soon"})), "“expires_at” is not a date"),
+        (Reply::raw(200, r#"{"valid": true, "max_accounts": 9"#), captive),
+        (Reply::raw(200, ""), captive),
+        (Reply::raw(200, &b"{\"valid\": true, \"max_accounts\": 9, \"plan\": \"\xff\"}"[..]), captive),
+        (Reply::raw(200, "[".repeat(60_000)), captive),
+        (Reply::raw(200, r#"{"valid": true, "max_accounts": 18446744073709551616}"#), "“max_accounts” is not"),
+        (Reply::granted().header("X-Long", &"x".repeat(1024 * 1024)), "response header is too big"),
+        (Reply::raw(200, grant_of_length(64 * 1024 + 1)), "longer than 64 KiB"),
+        (Reply::raw(200, grant_of_length(4 * 1024 * 1024)), "longer than 64 KiB"),
+        (granted(json!({})).header("Content-Length", "1000"), "closed the connection before it had answered"),
+        (Reply::granted().behavior(Behavior::CloseAtOnce), "closed the connection before it had answered"),
+        (Reply::granted().behavior(Behavior::Reset), "localhost: "),
+        (Reply::granted().behavior(Behavior::Hang), "did not answer within 10 s"),
+        (Reply::granted().behavior(SLOW), "did not answer within 10 s"),
+        (redirect(301), "redirect (HTTP 301), which is not followed"),
+        (redirect(302), "redirect (HTTP 302), which is not followed"),
+        (redirect(307), "redirect (HTTP 307), which is not followed"),
+        (redirect(308), "redirect (HTTP 308), which is not followed"),
+    ];
+    at_once(&table, |(reply, cause)| {
+        let builder = trusting_too(Agent::builder(), &redirected);
+        let agent = builder.start_licensed();
+        let before = agent.status();
+        agent.license_server().reply(reply.clone());
+        agent.reverify();
+        let status = agent.status();
+        assert_grace(&agent, &status, cause);
+        for key in ["plan", "max_accounts", "max_servers", "expires_at", "last_verified_at"] {
+            assert_eq!(status[key], before[key], "{key} {cause}: {status}");
+        }
+        let wait = seconds_to_next_check(&status);
+        assert!(reply.asks_to_wait().is_none_or(|least| wait >= least), "{cause}: again in {wait} s");
+    });
+    assert_eq!(redirected.count(), 0, "a redirect was followed");
+}
+
+/// One byte a second: the answer begins at once and is never whole in time.
+const SLOW: Behavior = Behavior::SlowBody { bytes: 1, tick: Duration::from_secs(1) };
+
+/// A builder whose Agent trusts this server's certificate beside that of its own.
+fn trusting_too(builder: AgentBuilder, other: &LicenseServer) -> AgentBuilder {
+    let builder = builder.own_license_server();
+    let ca_file = builder.directory().join("license-ca.pem");
+    let both = fs::read_to_string(&ca_file).unwrap() + other.ca_pem();
+    fs::write(ca_file, both).unwrap();
+    builder
+}
+
+#[test]
+fn an_answer_of_exactly_64_kib_counts() {
+    let mut agent = Agent::licensed();
+    agent.license_server().reply(Reply::raw(200, grant_of_length(64 * 1024)));
+    agent.restart();
+    let status = agent.status_after_checks(1);
+    assert_active(&status);
+}
+
+#[test]
+fn a_host_that_was_never_licensed_stays_restricted_and_says_why() {
+    let table = [
+        (Reply::raw(503, ""), "the server answered HTTP 503"),
+        (Reply::json(200, json!({"valid": true})), "the answer says valid but names no account limit"),
+        (Reply::granted().behavior(Behavior::CloseAtOnce), "localhost closed the connection before it had answered"),
+    ];
+    let mut agent = Agent::builder().own_license_server().start();
+    for (reply, cause) in table {
+        agent.license_server().reply(reply);
+        agent.restart();
+        let status = agent.status_after_checks(1);
+        assert_restricted(&status, "none", "unreachable");
+        let message = format!("The license could not be verified: {cause}.");
+        assert_eq!(status["message"], message.as_str());
+        assert_line(&agent, &format!("License: INVALID — {message}"));
+        assert_refused(&agent, "unreachable", &message);
+        assert!(!agent.cache_path().exists(), "a cache without a verdict");
+    }
+}
+
+#[test]
+fn retry_after_is_heeded_up_to_five_minutes_while_restricted() {
+    let mut agent = Agent::builder().own_license_server().start();
+    for (header, least, most) in [("120", 120, 122), ("86400", 300, 302)] {
+        agent.license_server().reply(Reply::raw(429, "").header("Retry-After", header));
+        agent.restart();
+        let status = agent.status_after_checks(1);
+        let wait = seconds_to_next_check(&status);
+        assert!((least..=most).contains(&wait), "Retry-After {header}: again in {wait} s");
+    }
+}
+
+#[test]
+fn grace_ends_48_hours_after_the_last_grant_whatever_happens_in_between() {
+    let mut agent = Agent::licensed();
+    agent.license_server().pause();
+    agent.reverify();
+    let until = agent.status()["grace_until"].clone();
+    for _ in 0..4 {
+        agent.restart();
+        let early = agent.status();
+        assert_eq!((&early["grace_until"], &early["valid"]), (&until, &json!(true)), "{early}");
+        let status = agent.status_after_checks(1);
+        assert_eq!(status["grace_until"], until);
+        assert_grace(&agent, &status, "localhost: Connection refused");
+    }
+    for _ in 0..2 {
+        agent.signal(Signal::HUP);
+        let status = agent.reverify().json();
+        assert_eq!(status["grace_until"], until);
+        assert_grace(&agent, &status, "localhost: Connection refused");
+    }
+    agent.license_server().resume();
+    let status = agent.reverify().json();
+    assert_active(&status);
+    let told = eventually(PROMPTLY, || agent.lines().last().is_some_and(|line| line == GRANTED_LINE));
+    assert!(told, "{:#?}", agent.lines());
+}
+
+#[test]
+fn grace_that_is_over_restricts_at_that_very_instant() {
+    let mut agent = Agent::licensed();
+    // The license server's clock is what counts: it said yes 48 h ago, but for some seconds.
+    let until = now() + time::Duration::seconds(9);
+    agent.license_server().reply(Reply::granted().header("Date", &http_date(until - GRACE)));
+    agent.restart();
+    assert_active(&agent.status_after_checks(1));
+    agent.license_server().pause();
+    agent.restart();
+    let status = agent.status_after_checks(1);
+    assert_eq!(instant(&status["grace_until"]), until, "{status}");
+    let status = restricted_at(&agent, until);
+    assert_restricted(&status, "cache", "unreachable");
+    let message = status["message"].as_str().unwrap();
+    let told = "The license server has not confirmed the license for 48 hours: localhost: Connection refused";
+    assert!(message.starts_with(told), "{message}");
+    assert_refused(&agent, "unreachable", message);
+    assert_line(&agent, &format!("License: INVALID — {message}"));
+    assert!(cache_turns(&agent, &json!([false, "unreachable", message])), "{}", agent.status());
+
+    // And it stays so.
+    agent.restart();
+    assert_refused(&agent, "unreachable", agent.status_after_checks(1)["message"].as_str().unwrap());
+    agent.license_server().reply(Reply::granted());
+    agent.license_server().resume();
+    agent.restart();
+    assert_active(&agent.status_after_checks(1));
+}
+
+#[test]
+fn a_machine_that_ran_for_48_hours_has_used_its_grace_up_whatever_its_clock_says() {
+    // A time namespace in which the machine has been running for so many seconds longer.
+    let script = "exec unshare --time --boottime $(cat $DIRECTORY/boottime) --fork --kill-child \"$@\"";
+    let builder = Agent::builder().after_mounting(script);
+    let boottime = builder.directory().join("boottime");
+    fs::write(&boottime, "0").unwrap();
+    let mut agent = builder.start_licensed();
+    agent.license_server().pause();
+    let restart_at = |agent: &mut Agent, seconds: i64| {
+        fs::write(&boottime, seconds.to_string()).unwrap();
+        agent.restart();
+        agent.status_after_checks(1)
+    };
+    let status = restart_at(&mut agent, 47 * 3600);
+    assert_eq!(status["state"], "grace", "{status}");
+    let left = (instant(&status["grace_until"]) - now()).whole_seconds();
+    assert!((3300..=3600).contains(&left), "{left} s of grace left: {status}");
+    assert_restricted(&restart_at(&mut agent, 48 * 3600), "cache", "unreachable");
+}
+
+#[test]
+fn a_clock_that_was_set_back_gives_no_grace_until_the_next_verdict() {
+    let mut agent = Agent::licensed();
+    agent.license_server().reply(Reply::granted().header("Date", &http_date(now() + time::Duration::hours(2))));
+    agent.restart();
+    assert_active(&agent.status_after_checks(1));
+    let told = |line: &str| line.starts_with("The clock of this server is 7") && line.contains(" s behind the license");
+    assert!(agent.wait_for_line(told, PROMPTLY).is_some(), "{:#?}", agent.lines());
+    agent.license_server().pause();
+    agent.restart();
+    let status = agent.status_after_checks(1);
+    assert_restricted(&status, "cache", "unreachable");
+    assert!(status["message"].as_str().unwrap().contains("(clock_rolled_back)"), "{status}");
+    agent.license_server().reply(Reply::granted());
+    agent.license_server().resume();
+    agent.restart();
+    assert_active(&agent.status_after_checks(1));
+}
+
+#[test]
+fn a_host_that_comes_up_before_its_network_finds_its_license_by_itself() {
+    let server = LicenseServer::start();
+    server.pause();
+    let agent = Agent::builder().license_server(&server).start();
+    assert_restricted(&agent.status_after_checks(1), "none", "unreachable");
+    server.resume();
+    let found = eventually(PATIENCE, || agent.status()["valid"] == true);
+    assert!(found, "{}", agent.status());
+    assert_line(&agent, GRANTED_LINE);
+}
+
+fn grant_of_length(length: usize) -> Vec<u8> {
+    let mut body = Reply::granted().body;
+    body.resize(length, b' ');
+    body
+}

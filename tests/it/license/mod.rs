@@ -1,0 +1,214 @@
+//! The license standing of the real daemon, verified over real TLS with a scripted license server: what each answer
+//! makes of it, and what people then see in the status, in the log and at the gate.
+//!
+//! First verdicts; then what is no verdict, and grace; then TLS, signed answers and proxies; then when checks are made,
+//! and what a new configuration or time alone changes.
+
+mod checks;
+mod configuration;
+mod expiry;
+mod grace;
+mod proxies;
+mod signed;
+mod tls;
+mod verdicts;
+
+use crate::support::agent::{Agent, AgentBuilder, LICENSE_KEY};
+use crate::support::http::{PROMPTLY, Request, Response, SECRET};
+use crate::support::license_server::{Asked, Behavior, Gate, LicenseServer, Reply, SigningKey};
+use crate::support::{eventually, pause};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use ring::digest::{SHA256, digest};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// What the license server's usual grant is told as.
+const GRANTED_LINE: &str = "License: valid (plan: free, max_accounts: 5, max_servers: 1, expires: never)";
+
+const STATUS: &str = "/license/status";
+
+/// The least time between two checks that somebody asks for.
+const SPACING: Duration = Duration::from_secs(5);
+
+/// How much later than in the daemon a moment may be seen here, on a loaded machine.
+const JITTER: Duration = Duration::from_millis(500);
+
+const GRACE: time::Duration = time::Duration::hours(48);
+
+/// Longer than any check, on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) fn assert_active(status: &Value) {
+    assert_eq!(standing(status), json!([true, "active", "server", null, null]), "{status}");
+}
+
+pub(crate) fn assert_restricted(status: &Value, source: &str, reason: &str) {
+    assert_eq!(standing(status), json!([false, "restricted", source, reason, null]), "{status}");
+}
+
+fn standing(status: &Value) -> Value {
+    json!(["valid", "state", "source", "reason", "grace_until"].map(|key| status[key].clone()))
+}
+
+/// A signed write passes: what it asks for does not exist yet.
+pub(crate) fn assert_allowed(agent: &Agent) {
+    let response = write(agent);
+    assert_eq!((response.status, &response.json()["error"]), (501, &json!("not_implemented")), "{}", response.text());
+}
+
+/// A signed write is refused for this reason, in these words and with help; a signed read passes.
+pub(crate) fn assert_refused(agent: &Agent, reason: &str, message: &str) {
+    let response = write(agent);
+    let answer = response.json();
+    assert_eq!(response.status, 403, "{answer}");
+    let told = ["error", "reason", "message"].map(|key| answer[key].clone());
+    assert_eq!(json!(told), json!(["license_required", reason, message]));
+    assert!(answer["help"].as_str().is_some_and(|help| !help.is_empty()), "{answer}");
+    let read = agent.fetch(Request::post("/stats/server").body("{}").signed());
+    assert_eq!(read.status, 501, "{}", read.text());
+}
+
+fn write(agent: &Agent) -> Response {
+    agent.fetch(Request::post("/domains/create").body("{}").signed())
+}
+
+fn assert_line(agent: &Agent, wanted: &str) {
+    let line = agent.wait_for_line(|line| line == wanted, PATIENCE);
+    assert!(line.is_some(), "no line {wanted}: {:#?}", agent.lines());
+}
+
+/// Runs `check` on all rows at the same time: each waits most of the time.
+pub(crate) fn at_once<T: Sync>(rows: &[T], check: impl Fn(&T) + Sync) {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = rows.iter().map(|row| scope.spawn(|| check(row))).collect();
+        for thread in threads {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+    });
+}
+
+pub(crate) fn grant() -> Value {
+    serde_json::from_slice(&Reply::granted().body).unwrap()
+}
+
+pub(crate) fn denial(reason: &str, message: &str) -> Reply {
+    Reply::json(200, json!({"valid": false, "reason": reason, "message": message}))
+}
+
+/// The members of `first`, and those of `second` instead of or beside them.
+pub(crate) fn with(mut first: Value, second: Value) -> Value {
+    let Value::Object(second) = second else { panic!("not an object: {second}") };
+    first.as_object_mut().unwrap().extend(second);
+    first
+}
+
+/// A text member of the question; empty when it is not there.
+fn text(asked: &Asked, member: &str) -> String {
+    let json = asked.json.as_ref().expect("the question is JSON");
+    json[member].as_str().unwrap_or_default().to_owned()
+}
+
+/// Now, in whole seconds, as instants are told.
+fn now() -> OffsetDateTime {
+    OffsetDateTime::now_utc().replace_nanosecond(0).unwrap()
+}
+
+fn http_date(instant: OffsetDateTime) -> String {
+    httpdate::fmt_http_date(instant.into())
+}
+
+fn instant(value: &Value) -> OffsetDateTime {
+    OffsetDateTime::parse(value.as_str().unwrap(), &Rfc3339).unwrap()
+}
+
+/// The wait that the status tells of. Its instants are whole seconds, so it may be almost one more.
+fn seconds_to_next_check(status: &Value) -> i64 {
+    (instant(&status["next_check_at"]) - instant(&status["last_checked_at"])).whole_seconds() + 1
+}
+
+/// This machine as the Agent names it to the license server.
+fn server_id() -> String {
+    let machine_id = fs::read_to_string("/etc/machine-id").unwrap();
+    sha256(format!("opterius-agent/server-id/v1\n{}", machine_id.trim()).as_bytes())
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    hex(digest(&SHA256, bytes).as_ref())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Reply {
+    pub(crate) fn body_text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    /// The seconds of its `Retry-After`.
+    fn asks_to_wait(&self) -> Option<i64> {
+        let (_, seconds) = self.headers.iter().find(|(name, _)| name == "Retry-After")?;
+        seconds.parse().ok()
+    }
+}
+
+/// Valid on the cached license until 48 hours after the last grant, told in both lines, and writes pass.
+fn assert_grace(agent: &Agent, status: &Value, cause: &str) {
+    let told = ["valid", "state", "source", "reason"].map(|key| status[key].clone());
+    assert_eq!(json!(told), json!([true, "grace", "cache", null]), "{cause}: {status}");
+    let until = instant(&status["last_verified_at"]) + GRACE;
+    assert_eq!(instant(&status["grace_until"]), until, "{status}");
+    let until = status["grace_until"].as_str().unwrap();
+    let message = status["message"].as_str().unwrap();
+    let told = message.strip_prefix("License server unreachable: ").unwrap_or_else(|| panic!("{cause}: {message}"));
+    let told = told.strip_suffix(&format!("; running on the cached license until {until}.")).unwrap();
+    assert!(told.contains(cause), "{told}, not {cause}");
+    assert_eq!(status["recent_checks"][0]["verdict"], format!("unreachable: {told}"));
+    let second = format!("License: unreachable — {told}; running on the cached license until {until}");
+    assert_line(agent, &second);
+    let lines = agent.lines();
+    let pair = lines.windows(2).any(|pair| pair[0] == GRANTED_LINE && pair[1] == second);
+    assert!(pair, "no line before {second}: {lines:#?}");
+    assert_allowed(agent);
+}
+
+/// The status as soon as the license does not count any more, which must be at `end` and not a moment off.
+fn restricted_at(agent: &Agent, end: OffsetDateTime) -> Value {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let (before, status, after) = (OffsetDateTime::now_utc(), agent.status(), OffsetDateTime::now_utc());
+        if status["valid"] == false {
+            assert!(after >= end, "restricted at {after}, before {end}");
+            return status;
+        }
+        assert!(before < end, "valid at {before}, after {end}");
+        assert!(Instant::now() < deadline, "still valid: {status}");
+        pause(Duration::from_millis(2));
+    }
+}
+
+/// Whether the cache file soon has this `valid`, `reason` and `message`.
+fn cache_turns(agent: &Agent, wanted: &Value) -> bool {
+    eventually(PROMPTLY, || {
+        let cache: Value = serde_json::from_slice(&fs::read(agent.cache_path()).unwrap()).unwrap();
+        json!(["valid", "reason", "message"].map(|key| cache[key].clone())) == *wanted
+    })
+}
+
+fn assert_unverified(agent: &Agent, causes: &[&str]) {
+    let status = agent.status_after_checks(1);
+    assert_restricted(&status, "none", "unreachable");
+    let message = status["message"].as_str().unwrap();
+    assert!(causes.iter().all(|cause| message.contains(cause)), "{message}");
+}

@@ -1,0 +1,62 @@
+//! TLS.
+
+use super::*;
+
+#[test]
+fn a_certificate_of_an_unknown_authority_is_refused_in_words() {
+    let server = LicenseServer::start();
+    let agent = Agent::builder().license_server(&server).unset("license_ca_file").start();
+    assert_unverified(&agent, &["TLS with localhost failed", "UnknownIssuer"]);
+    assert_eq!(server.count(), 0, "the key was sent to a stranger");
+}
+
+#[test]
+fn a_certificate_for_another_name_is_refused_in_words() {
+    let server = LicenseServer::start_as("license.example.com");
+    let agent = Agent::builder().license_server(&server).start();
+    assert_unverified(&agent, &["TLS with localhost failed", "not valid for name", "license.example.com"]);
+    assert_eq!(server.count(), 0, "the key was sent to a stranger");
+}
+
+#[test]
+fn a_server_that_does_not_speak_tls_is_told_nothing() {
+    let server = LicenseServer::start_plain();
+    let url = server.url().replace("http:", "https:");
+    let agent = Agent::builder().set("license_server", &url).start();
+    assert_unverified(&agent, &["localhost closed the connection before it had answered"]);
+    assert_eq!(server.count(), 0, "the key was sent in the clear");
+
+    // Most servers answer a TLS greeting on a plain port in plain HTTP.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    let agent = Agent::builder().set("license_server", &url).start();
+    let (mut client, _) = listener.accept().unwrap();
+    client.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").unwrap();
+    assert_unverified(&agent, &["TLS with localhost failed"]);
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut greeting = Vec::new();
+    let _ = client.read_to_end(&mut greeting);
+    let told = greeting.windows(LICENSE_KEY.len()).any(|window| window == LICENSE_KEY.as_bytes());
+    assert!(!told, "the key was sent in the clear");
+}
+
+#[test]
+fn plain_http_leads_to_this_machine_only() {
+    let agent = Agent::builder().set("license_server", "http://license.example.com").spawn();
+    assert_eq!(agent.wait_exit(PATIENCE).code(), Some(78));
+    let lines = agent.lines().join("\n");
+    assert!(lines.contains("license_server must begin with https://"), "{lines}");
+
+    let server = LicenseServer::start_plain();
+    let agent = Agent::builder().license_server(&server).start();
+    assert_eq!(agent.status_after_checks(1)["valid"], true);
+}
+
+#[test]
+fn a_license_server_may_have_an_address_and_a_path() {
+    let server = LicenseServer::start();
+    let url = format!("https://127.0.0.1:{}/base/", server.port());
+    let agent = Agent::builder().license_server(&server).set("license_server", &url).start();
+    assert_active(&agent.status_after_checks(1));
+    assert_eq!(server.asked()[0].path, "/base/api/license/verify");
+}
