@@ -39,7 +39,8 @@ pub struct Control {
 }
 
 impl Control {
-    /// Ends the front: no more connections, running requests get their answer within [`STOP_TIME`].
+    /// Ends the front: no more connections, running requests get their answer within
+    /// [`crate::http::limits::STOP_TIME`].
     pub fn stop(&self) {
         let _ = self.stop.try_send(());
         self.waker.wake();
