@@ -141,15 +141,16 @@ impl Api {
     }
 
     fn status(&mut self, settings: &Settings) -> Response {
-        let accounts = self.accounts.count(&settings.host_root, self.clock.monotonic());
-        self.status.answer(&self.license.state(), self.clock.now(), accounts)
+        let now = self.clock.now();
+        let accounts = self.accounts.count(&settings.host_root, now.boot);
+        self.status.answer(&self.license.state(), now, accounts)
     }
 
     /// Answers when the verdict is there, without a thread that waits for it.
     fn reverify(&mut self, settings: &Settings) -> Reaction {
         let license = Arc::clone(&self.license);
         let clock = Arc::clone(&self.clock);
-        let accounts = self.accounts.count(&settings.host_root, clock.monotonic());
+        let accounts = self.accounts.count(&settings.host_root, clock.boot());
         Reaction::Later(Box::new(move |responder: Responder| {
             license.reverify(Box::new(move |state| {
                 responder.answer(StatusPage::default().answer(state, clock.now(), accounts));

@@ -1,6 +1,7 @@
 //! `GET /license/status`: the one command that explains a license problem.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -43,7 +44,7 @@ struct Rendered {
     generation: u64,
     standing: Standing,
     accounts: Option<u64>,
-    body: Vec<u8>,
+    body: Arc<Vec<u8>>,
 }
 
 impl StatusPage {
@@ -54,11 +55,11 @@ impl StatusPage {
             rendered.generation == state.generation && rendered.standing == standing && rendered.accounts == accounts
         };
         if let Some(rendered) = self.rendered.as_ref().filter(current) {
-            return Response { status: 200, content_type: JSON, headers: Vec::new(), body: rendered.body.clone() };
+            return Response { status: 200, content_type: JSON, headers: Vec::new(), body: Arc::clone(&rendered.body) };
         }
         let response = render(state, &standing, accounts);
         self.rendered =
-            Some(Rendered { generation: state.generation, standing, accounts, body: response.body.clone() });
+            Some(Rendered { generation: state.generation, standing, accounts, body: Arc::clone(&response.body) });
         response
     }
 }

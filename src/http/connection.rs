@@ -1,9 +1,10 @@
 //! One client: what has been read of it, what is still to be written to it, and how long it may take.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::net::TcpStream;
 use std::time::Instant;
 
+use rustix::net::{RecvFlags, SendFlags};
 use tiny_http::Method;
 
 use crate::http::head::{self, Framing, Refusal};
@@ -155,7 +156,7 @@ impl Connection {
             }
         };
         let target = scratch.get_mut(..room).unwrap_or_default();
-        let count = match self.stream.read(target) {
+        let count = match receive(&self.stream, target) {
             Ok(0) => {
                 self.ended = true;
                 self.readable = false;
@@ -269,12 +270,13 @@ impl Connection {
     }
 
     /// Puts bytes in line for the client.
-    pub fn send(&mut self, bytes: Vec<u8>, now: Instant) {
-        if self.outgoing.is_empty() {
-            self.outgoing = bytes;
-        } else {
-            self.outgoing.extend_from_slice(&bytes);
-        }
+    pub fn send(&mut self, bytes: &[u8], now: Instant) {
+        self.send_with(now, |outgoing| outgoing.extend_from_slice(bytes));
+    }
+
+    /// Puts in line for the client what `write` appends.
+    pub fn send_with(&mut self, now: Instant, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.outgoing);
         self.phase = Phase::Writing;
         self.deadline = now + WRITE_TIME;
     }
@@ -285,7 +287,7 @@ impl Connection {
     /// The connection is broken.
     pub fn write(&mut self, now: Instant) -> io::Result<bool> {
         while let Some(rest) = self.outgoing.get(self.written..).filter(|rest| !rest.is_empty()) {
-            match self.stream.write(rest) {
+            match send(&self.stream, rest) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     self.written = self.written.saturating_add(count);
@@ -296,7 +298,10 @@ impl Connection {
                 Err(error) => return Err(error),
             }
         }
-        self.outgoing = Vec::new();
+        if self.outgoing.capacity() > KEPT_BUFFER {
+            self.outgoing = Vec::new();
+        }
+        self.outgoing.clear();
         self.written = 0;
         Ok(true)
     }
@@ -321,7 +326,7 @@ impl Connection {
     pub fn discard(&mut self, scratch: &mut [u8]) -> bool {
         let Phase::Lingering(thrown_away) = &mut self.phase else { return false };
         loop {
-            match self.stream.read(scratch) {
+            match receive(&self.stream, scratch) {
                 Ok(0) => return true,
                 Ok(count) => *thrown_away = thrown_away.saturating_add(count),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
@@ -346,4 +351,14 @@ impl Connection {
         };
         Some((rank, self.moved_at))
     }
+}
+
+/// One `recv`, straight to the kernel: a loop over thousands of sockets has no use for the C library's cancellation points.
+fn receive(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(rustix::net::recv(stream, buffer, RecvFlags::empty())?.0)
+}
+
+/// One `send`, likewise; a client that has gone is an error and not a signal.
+fn send(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    Ok(rustix::net::send(stream, bytes, SendFlags::NOSIGNAL)?)
 }

@@ -14,7 +14,7 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::http::connection::{Connection, Phase, Progress, Reacted, Readout};
 use crate::http::head::{Framing, Refusal};
 use crate::http::lane::{Lane, Responder, Waker};
@@ -71,6 +71,8 @@ pub struct Front {
     lanes: Lanes,
     limits: Limits,
     encoder: Encoder,
+    /// What the answers of this turn are dated.
+    date: Timestamp,
     connections: Slab<Connection>,
     /// Connections whose turn was over before their pipelined requests were.
     unfinished: Vec<Key>,
@@ -111,11 +113,12 @@ impl Front {
             stopped,
             // The lanes bound what can come back; the front itself answers into it, so it must never be full.
             answers: unbounded(),
-            clock,
             service,
             lanes,
             limits,
             encoder: Encoder::default(),
+            date: clock.wall(),
+            clock,
             connections: Slab::default(),
             unfinished: Vec::new(),
             held: 0,
@@ -142,7 +145,7 @@ impl Front {
                 Err(rustix::io::Errno::INTR) => {}
                 result => _ = result?,
             }
-            now = self.clock.monotonic();
+            (now, self.date) = (self.clock.monotonic(), self.clock.wall());
             for event in events.drain(..) {
                 self.on_event(event, now);
             }
@@ -220,7 +223,7 @@ impl Front {
                 return true;
             }
             Ok(Progress::Continue) => {
-                connection.send(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec(), now);
+                connection.send(b"HTTP/1.1 100 Continue\r\n\r\n", now);
                 return true;
             }
             Ok(Progress::Incomplete) if connection.has_ended() => {
@@ -303,8 +306,8 @@ impl Front {
         if self.ends_at.is_some() {
             connection.close_after_answer();
         }
-        let bytes = self.encoder.encode(response, connection.closes(), without_body, self.clock.wall());
-        connection.send(bytes, now);
+        let (encoder, date, close) = (&mut self.encoder, self.date, connection.closes());
+        connection.send_with(now, |outgoing| encoder.encode(&response, close, without_body, date, outgoing));
     }
 
     fn responder(&self, key: Key) -> Responder {
@@ -316,8 +319,10 @@ impl Front {
         let held = connection.held();
         connection.linger_after_answer();
         self.held = self.held.saturating_sub(held).saturating_add(connection.held());
-        let bytes = self.encoder.encode(Response::refusal(refusal), true, false, self.clock.wall());
-        connection.send(bytes, now);
+        let (encoder, date) = (&mut self.encoder, self.date);
+        connection.send_with(now, |outgoing| {
+            encoder.encode(&Response::refusal(refusal), true, false, date, outgoing);
+        });
     }
 
     /// Writes; false when the connection is closed or has to wait.

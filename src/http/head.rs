@@ -100,22 +100,21 @@ impl<'a> Head<'a> {
 /// # Errors
 /// The head is too long already, or has a line that does not end in CR LF.
 pub fn find_end(bytes: &[u8], seen: usize) -> Result<Option<usize>, Refusal> {
-    for (index, byte) in bytes.iter().enumerate().skip(seen) {
-        if index >= MAX_HEAD {
+    let mut seen = seen;
+    while let Some(offset) = bytes.get(seen..).and_then(|rest| rest.iter().position(|byte| *byte == b'\n')) {
+        seen = seen.saturating_add(offset).saturating_add(1);
+        let line = bytes.get(..seen).unwrap_or_default();
+        if line.len() > MAX_HEAD {
             return Err(Refusal::HeadTooLarge);
         }
-        if *byte != b'\n' {
-            continue;
-        }
-        let line = bytes.get(..=index).unwrap_or_default();
         if !line.ends_with(b"\r\n") {
             return Err(Refusal::Malformed("A line of the request head does not end in CR LF."));
         }
         if line.ends_with(b"\r\n\r\n") {
-            return Ok(Some(line.len()));
+            return Ok(Some(seen));
         }
     }
-    Ok(None)
+    if bytes.len() > MAX_HEAD { Err(Refusal::HeadTooLarge) } else { Ok(None) }
 }
 
 /// How many bytes of empty lines stand before a request line; RFC 9112 §2.2 has them ignored.
@@ -150,24 +149,31 @@ pub fn parse<'a>(bytes: &'a [u8], storage: &'a mut Storage<'a>) -> Result<(Head<
     Ok((head, framing))
 }
 
-/// Bytes that no head has: control characters other than the tab, a CR alone, and folded lines (obs-fold).
+/// Bytes that no head has: control characters other than the tab, a CR or LF alone, and folded lines (obs-fold).
 fn check_bytes(bytes: &[u8]) -> Result<(), Refusal> {
-    let mut previous = b'\n';
-    for (index, byte) in bytes.iter().enumerate() {
-        match byte {
-            b'\r' if bytes.get(index.saturating_add(1)) != Some(&b'\n') => {
-                return Err(Refusal::Malformed("A carriage return stands alone in the request head."));
-            }
-            b' ' | b'\t' if previous == b'\n' => {
-                return Err(Refusal::Malformed("A header line begins with white space."));
-            }
-            b'\r' | b'\n' | b'\t' => {}
-            0..0x20 | 0x7f => return Err(Refusal::Malformed("The request head contains a control character.")),
-            _ => {}
-        }
-        previous = *byte;
+    // Every head goes through here, so the usual answer is found without a branch per byte.
+    let control = bytes.iter().fold(false, |found, byte| found | is_control(*byte));
+    let pairs = || bytes.iter().zip(bytes.iter().skip(1));
+    let torn = pairs().fold(false, |found, (first, second)| found | ((*first == b'\r') != (*second == b'\n')));
+    let folded = pairs().fold(false, |found, (first, second)| found | (*first == b'\n' && is_blank(*second)));
+    if control {
+        return Err(Refusal::Malformed("The request head contains a control character."));
+    }
+    if torn {
+        return Err(Refusal::Malformed("A carriage return stands alone in the request head."));
+    }
+    if folded || bytes.first().is_some_and(|first| is_blank(*first)) {
+        return Err(Refusal::Malformed("A header line begins with white space."));
     }
     Ok(())
+}
+
+fn is_control(byte: u8) -> bool {
+    (byte < b' ' && byte != b'\r' && byte != b'\n' && byte != b'\t') || byte == 0x7f
+}
+
+fn is_blank(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
 }
 
 fn framing(head: &Head<'_>, head_length: usize, minor: u8) -> Result<Framing, Refusal> {

@@ -1,5 +1,6 @@
 //! Answers, encoded by tiny_http into a buffer. Nothing that a client sent is ever put into a header.
 
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde::Serialize;
@@ -20,8 +21,8 @@ pub struct Response {
     pub content_type: &'static str,
     /// Further headers; both sides are ours.
     pub headers: Vec<(&'static str, String)>,
-    /// The body.
-    pub body: Vec<u8>,
+    /// The body, shared with whoever keeps it to answer the next request.
+    pub body: Arc<Vec<u8>>,
 }
 
 #[derive(Serialize)]
@@ -35,7 +36,7 @@ impl Response {
     pub fn json(status: u16, value: &impl Serialize) -> Self {
         // Our own types always serialize; were one not to, an empty object is still JSON.
         let body = serde_json::to_vec(value).unwrap_or_else(|_| b"{}".to_vec());
-        Self { status, content_type: JSON, headers: Vec::new(), body }
+        Self { status, content_type: JSON, headers: Vec::new(), body: Arc::new(body) }
     }
 
     /// `{"error": code, "message": sentence}`, the form of every error.
@@ -80,26 +81,35 @@ struct Kept {
 }
 
 impl Encoder {
-    /// The bytes on the wire.
-    pub fn encode(&mut self, response: Response, close: bool, without_body: bool, date: Timestamp) -> Vec<u8> {
+    /// Appends the bytes on the wire to `outgoing`.
+    pub fn encode(
+        &mut self,
+        response: &Response,
+        close: bool,
+        without_body: bool,
+        date: Timestamp,
+        outgoing: &mut Vec<u8>,
+    ) {
         let Response { status, content_type, headers, body } = response;
-        let kind = Kind { status, content_type, length: body.len(), close, date };
-        let body = if without_body { &[] } else { body.as_slice() };
-        if !headers.is_empty() {
-            return [head(kind, headers).as_slice(), body].concat();
+        let kind = Kind { status: *status, content_type, length: body.len(), close, date };
+        if headers.is_empty() {
+            let kept = match self.last.take_if(|kept| kept.kind == kind) {
+                Some(kept) => kept,
+                None => Kept { kind, head: head(kind, headers) },
+            };
+            outgoing.extend_from_slice(&kept.head);
+            self.last = Some(kept);
+        } else {
+            outgoing.extend_from_slice(&head(kind, headers));
         }
-        let kept = match self.last.take_if(|kept| kept.kind == kind) {
-            Some(kept) => kept,
-            None => Kept { kind, head: head(kind, headers) },
-        };
-        let bytes = [kept.head.as_slice(), body].concat();
-        self.last = Some(kept);
-        bytes
+        if !without_body {
+            outgoing.extend_from_slice(body);
+        }
     }
 }
 
 /// The head, as tiny_http writes it.
-fn head(kind: Kind, own: Vec<(&'static str, String)>) -> Vec<u8> {
+fn head(kind: Kind, own: &[(&'static str, String)]) -> Vec<u8> {
     let since_epoch = Duration::from_secs(u64::try_from(kind.date.unix()).unwrap_or(0));
     let date = httpdate::fmt_http_date(UNIX_EPOCH.checked_add(since_epoch).unwrap_or(UNIX_EPOCH));
     let usual = [
@@ -110,7 +120,7 @@ fn head(kind: Kind, own: Vec<(&'static str, String)>) -> Vec<u8> {
     ];
     let mut headers = Vec::with_capacity(8);
     headers.extend(usual.into_iter().flat_map(|(name, value)| Header::from_bytes(name, value)));
-    headers.extend(own.into_iter().flat_map(|(name, value)| Header::from_bytes(name, value)));
+    headers.extend(own.iter().flat_map(|(name, value)| Header::from_bytes(*name, value.as_str())));
     let response =
         tiny_http::Response::new(StatusCode(kind.status), headers, std::io::empty(), Some(kind.length), None);
     let mut bytes = Vec::with_capacity(256);
@@ -137,8 +147,10 @@ mod tests {
     fn encoded(response: Response, close: bool, without_body: bool) -> String {
         let date = Timestamp::from_unix(1_772_323_200);
         let mut encoder = Encoder::default();
-        let bytes = encoder.encode(response.clone(), close, without_body, date);
-        assert_eq!(bytes, encoder.encode(response, close, without_body, date), "the head that was kept is the same");
+        let (mut bytes, mut again) = (Vec::new(), Vec::new());
+        encoder.encode(&response, close, without_body, date, &mut bytes);
+        encoder.encode(&response, close, without_body, date, &mut again);
+        assert_eq!(bytes, again, "the head that was kept is the same");
         String::from_utf8(bytes).unwrap()
     }
 
@@ -158,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_large_answer_is_never_chunked() {
-        let body = vec![b'a'; 100_000];
+        let body = Arc::new(vec![b'a'; 100_000]);
         let response = Response { status: 200, content_type: JSON, headers: Vec::new(), body };
         let text = encoded(response, true, false);
         assert!(text.starts_with("HTTP/1.1 200 OK\r\nConnection: close\r\n"), "{}", &text[..200]);

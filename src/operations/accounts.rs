@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 /// The group whose members are accounts.
 pub const GROUP: &str = "opterius-accounts";
@@ -18,15 +18,15 @@ const MAX_FILE: u64 = 1024 * 1024;
 /// The front thread asks for it, so it costs no more than one `stat` a second of a file that the system keeps in memory.
 #[derive(Debug, Default)]
 pub struct AccountCount {
-    looked_at: Option<Instant>,
+    looked_at: Option<Duration>,
     modified: Option<(SystemTime, u64)>,
     count: Option<u64>,
 }
 
 impl AccountCount {
-    /// How many accounts the host below `root` has; none when that cannot be told.
-    pub fn count(&mut self, root: &Path, now: Instant) -> Option<u64> {
-        if self.looked_at.is_some_and(|at| now.saturating_duration_since(at) < FRESH) {
+    /// How many accounts the host below `root` has, `now` after boot; none when that cannot be told.
+    pub fn count(&mut self, root: &Path, now: Duration) -> Option<u64> {
+        if self.looked_at.is_some_and(|at| now.saturating_sub(at) < FRESH) {
             return self.count;
         }
         self.looked_at = Some(now);

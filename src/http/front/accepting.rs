@@ -34,7 +34,8 @@ impl Front {
     fn admit(&mut self, stream: TcpStream, now: Instant) {
         if self.connections.len() >= self.limits.connections && !self.evict_one() {
             // Every connection has a request running. Nothing can be closed, so the newcomer is told.
-            let bytes = self.encoder.encode(busy(), true, false, self.clock.wall());
+            let mut bytes = Vec::new();
+            self.encoder.encode(&busy(), true, false, self.date, &mut bytes);
             let _ = io::Write::write(&mut &stream, &bytes);
             return;
         }

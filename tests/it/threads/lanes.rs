@@ -220,7 +220,7 @@ impl Service for PathService {
 
 fn text(path: &str) -> Response {
     let body = path.as_bytes().to_vec();
-    Response { status: 200, content_type: "text/plain", headers: Vec::new(), body }
+    Response { status: 200, content_type: "text/plain", headers: Vec::new(), body: body.into() }
 }
 
 struct Shape {
