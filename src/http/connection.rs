@@ -59,17 +59,6 @@ pub struct Reacted {
     pub reaction: Reaction,
 }
 
-/// What one attempt to read came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Readout {
-    /// Bytes came, and there may be more.
-    More,
-    /// Everything that was there has been read.
-    Drained,
-    /// The client will send nothing more.
-    End,
-}
-
 /// One client connection.
 #[derive(Debug)]
 pub struct Connection {
@@ -80,6 +69,8 @@ pub struct Connection {
     pub deadline: Instant,
     /// When bytes last moved.
     pub moved_at: Instant,
+    /// Whether its turn comes again without an event.
+    pub queued: bool,
     /// Whether epoll knows of it.
     pub registered: bool,
     /// Whether epoll reports when it can be written to.
@@ -106,6 +97,7 @@ impl Connection {
             phase: Phase::Reading,
             deadline: now + REQUEST_TIME,
             moved_at: now,
+            queued: false,
             registered: false,
             watches_output: false,
             readable: true,
@@ -145,7 +137,7 @@ impl Connection {
     ///
     /// # Errors
     /// The connection is broken.
-    pub fn read(&mut self, scratch: &mut [u8], now: Instant) -> io::Result<Readout> {
+    pub fn read(&mut self, scratch: &mut [u8], now: Instant) -> io::Result<()> {
         let room = match &self.framing {
             None => HEAD_ROOM.min(scratch.len()),
             // Never more than this request needs: what follows it is left to the kernel, which pushes back.
@@ -160,14 +152,14 @@ impl Connection {
             Ok(0) => {
                 self.ended = true;
                 self.readable = false;
-                return Ok(Readout::End);
+                return Ok(());
             }
             Ok(count) => count,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 self.readable = false;
-                return Ok(Readout::Drained);
+                return Ok(());
             }
-            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(Readout::More),
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
             Err(error) => return Err(error),
         };
         if !self.has_begun() {
@@ -178,7 +170,7 @@ impl Connection {
         // A short read has emptied the socket; epoll reports the next byte as a new edge, but an end that it has reported
         // already is still to be read.
         self.readable = count == room || self.half_closed;
-        Ok(if self.readable { Readout::More } else { Readout::Drained })
+        Ok(())
     }
 
     /// Grows by steps that follow what has arrived, never what was announced.
@@ -197,10 +189,6 @@ impl Connection {
     /// # Errors
     /// The request is refused.
     pub fn progress(&mut self, service: &mut dyn Service) -> Result<Progress, Refusal> {
-        let empty = if self.scanned == 0 { head::leading_empty_lines(&self.received) } else { 0 };
-        if empty > 0 {
-            self.received.drain(..empty);
-        }
         let head_length = match self.framing {
             Some(framing) => framing.head_length,
             None => match head::find_end(&self.received, self.scanned)? {

@@ -15,7 +15,7 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 
 use crate::clock::{Clock, Timestamp};
-use crate::http::connection::{Connection, Phase, Progress, Reacted, Readout};
+use crate::http::connection::{Connection, Phase, Progress, Reacted};
 use crate::http::head::{Framing, Refusal};
 use crate::http::lane::{Lane, Responder, Waker};
 use crate::http::limits::{ALL_REQUESTS, LANE_TIME, Limits, TURN};
@@ -150,6 +150,9 @@ impl Front {
                 self.on_event(event, now);
             }
             for key in std::mem::take(&mut self.unfinished) {
+                if let Some(connection) = self.connections.get_mut(key) {
+                    connection.queued = false;
+                }
                 self.drive(key, now);
             }
             self.on_time(now);
@@ -211,7 +214,11 @@ impl Front {
                 return;
             }
         }
-        self.unfinished.push(key);
+        if let Some(connection) = self.connections.get_mut(key)
+            && !std::mem::replace(&mut connection.queued, true)
+        {
+            self.unfinished.push(key);
+        }
     }
 
     /// Takes the next request, if it is there; false when there is nothing more to do now.
@@ -248,16 +255,12 @@ impl Front {
         if deadline != deadline_before {
             self.note_deadline(deadline);
         }
-        match read {
-            Err(_) => {
-                self.close(key);
-                false
-            }
-            Ok(Readout::More | Readout::Drained | Readout::End) => {
-                self.bound_memory(key);
-                true
-            }
+        if read.is_err() {
+            self.close(key);
+            return false;
         }
+        self.bound_memory(key);
+        true
     }
 
     /// Keeps all requests together within bounds: of those that are not being run, the one that holds most goes; never the

@@ -117,11 +117,6 @@ pub fn find_end(bytes: &[u8], seen: usize) -> Result<Option<usize>, Refusal> {
     if bytes.len() > MAX_HEAD { Err(Refusal::HeadTooLarge) } else { Ok(None) }
 }
 
-/// How many bytes of empty lines stand before a request line; RFC 9112 §2.2 has them ignored.
-pub fn leading_empty_lines(bytes: &[u8]) -> usize {
-    bytes.chunks(2).take_while(|pair| pair == b"\r\n").count().saturating_mul(2)
-}
-
 /// Reads the head that [`find_end`] found: `bytes` end with its empty line.
 ///
 /// # Errors
