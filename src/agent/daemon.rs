@@ -50,17 +50,14 @@ pub struct Surroundings {
 
 impl Surroundings {
     /// The real ones.
-    ///
-    /// # Errors
-    /// Signal handlers cannot be installed.
-    pub fn of_process() -> io::Result<Self> {
-        Ok(Self {
+    pub fn of_process(signals: Signals) -> Self {
+        Self {
             clock: Arc::new(SystemClock),
             server: Box::new(Network),
-            signals: Signals::of_process()?,
+            signals,
             host: host(),
             spawn: Box::new(|name, body| thread::Builder::new().name(name.to_owned()).spawn(body).map(drop)),
-        })
+        }
     }
 }
 
@@ -77,6 +74,8 @@ pub enum Failure {
 
 /// Runs the daemon of this process; returns its exit code.
 pub fn start(path: &Path) -> u8 {
+    // First of all: a SIGHUP that comes early asks for a check and must not end the process.
+    let signals = Signals::of_process().map_err(cannot_start);
     let loaded = match configuration::load(path) {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -93,11 +92,10 @@ pub fn start(path: &Path) -> u8 {
         warn!("{warning}");
     }
     let address = SocketAddr::new(configuration.listen_addr, configuration.port);
-    let started = Surroundings::of_process().map_err(|error| format!("cannot start: {error}"));
-    let ended = match started.and_then(|surroundings| Ok((surroundings, listener::listen_on(address)?))) {
-        Ok((surroundings, listener)) => run(listener, configuration, path.to_owned(), surroundings),
-        Err(sentence) => Err(Failure::Start(sentence)),
-    };
+    let ended = signals.and_then(|signals| {
+        let listener = listener::listen_on(address).map_err(Failure::Start)?;
+        run(listener, configuration, path.to_owned(), Surroundings::of_process(signals))
+    });
     match ended {
         Ok(()) => 0,
         Err(Failure::Start(sentence)) => {
@@ -117,8 +115,9 @@ fn report_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let thread = thread::current().name().unwrap_or("unnamed").to_owned();
         let sentence = format!("internal error in thread {thread}: {panic}");
-        error!("{sentence}");
+        // stderr first: the panic may have come from the log itself.
         complain(&sentence);
+        error!("{sentence}");
         std::process::exit(i32::from(EXIT_INTERNAL));
     }));
 }
