@@ -19,7 +19,7 @@ Usage:
 
 Options:
   --config PATH    the configuration file (default: /etc/opterius/agent.conf)
-  --check-config   report every problem of the configuration file
+  --check-config   check the configuration file and name the first mistake in it
   --json           print the status as the daemon answers it
   --version        print the version
   --help           print this help

@@ -158,7 +158,7 @@ pub fn tighten(path: &Path) -> Option<String> {
              Consider a new secret, here and in the Panel (Servers → Edit)"
         ),
         Err(error) => format!(
-            "{shown} has mode {mode:04o}: other users can read the secret in it or change it. Run: chmod 0640 {shown} ({error})"
+            "{shown} has mode {mode:04o}: other users can read the secret in it or change it. Run: chown root:opterius {shown}; chmod 0640 {shown} ({error})"
         ),
     })
 }

@@ -88,6 +88,11 @@ pub fn start(path: &Path) -> u8 {
     let target = configuration.log;
     Logger::new(target, Path::new(SYSLOG_SOCKET)).install();
     report_panics();
+    if target == configuration::LogTarget::Syslog && !Path::new(SYSLOG_SOCKET).exists() {
+        complain(&format!(
+            "{SYSLOG_SOCKET} does not exist: with log=syslog nothing is logged until a syslog daemon runs"
+        ));
+    }
     for warning in warnings.into_iter().chain(configuration::tighten(path)) {
         warn!("{warning}");
     }

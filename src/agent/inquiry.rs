@@ -95,7 +95,8 @@ fn show(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>, address: 
         Err(error) => {
             complain(&format!(
                 "the Agent does not answer on {address}: {error}\nSee whether it runs: systemctl status opterius-agent; \
-                 and what it says: journalctl -u opterius-agent -n 20"
+                 and what it says: journalctl -u opterius-agent -n 20. A changed port or listen_addr takes effect at \
+                 its next restart"
             ));
             return EXIT_NOT_REACHABLE;
         }
@@ -103,7 +104,12 @@ fn show(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>, address: 
     let document: Value = serde_json::from_str(&text).unwrap_or_default();
     let Some(valid) = document.get("valid").and_then(Value::as_bool).filter(|_| status == 200) else {
         let error = document.get("message").and_then(Value::as_str).unwrap_or("the answer is not a license status");
-        complain(&format!("{address} answered HTTP {status}: {}", one_line(error, 500)));
+        let hint = if status == 401 {
+            "\nThe running Agent has another secret than this configuration; have it read the file: systemctl reload opterius-agent"
+        } else {
+            ""
+        };
+        complain(&format!("{address} answered HTTP {status}: {}{hint}", one_line(error, 500)));
         return EXIT_NOT_REACHABLE;
     };
     say(&if json { format!("{}\n", printable(text.trim())) } else { describe(&document) });
@@ -158,6 +164,12 @@ fn describe(status: &Value) -> String {
     line("Servers:", format!("{} allowed", limit("max_servers")));
     line("Expires:", text("expires_at").unwrap_or_else(|| if valid { "never".to_owned() } else { unknown() }));
     line("Last verified:", text("last_verified_at").unwrap_or_else(|| "never".to_owned()));
+    let source = match status.get("source").and_then(Value::as_str) {
+        Some("server") => "the license server, at the last check",
+        Some("cache") => "an earlier answer of the license server; the last check gave none",
+        _ => "nobody has been asked with success yet",
+    };
+    line("Source:", source.to_owned());
     line("Last check:", text("last_checked_at").unwrap_or_else(|| "none yet".to_owned()));
     line("Next check:", text("next_check_at").unwrap_or_else(|| "none planned".to_owned()));
     line("Cache:", text("cache").unwrap_or_else(unknown));

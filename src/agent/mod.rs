@@ -56,7 +56,8 @@ fn check_config(path: &Path) -> u8 {
             for warning in &loaded.warnings {
                 complain(&format!("warning: {warning}"));
             }
-            say(&format!("{}: ok\n", path.display()))
+            let but = if loaded.warnings.is_empty() { "" } else { ", but for the warnings above" };
+            say(&format!("{}: ok{but}\n", path.display()))
         }
         Err(error) => {
             complain(&error.to_string());

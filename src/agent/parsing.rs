@@ -47,6 +47,9 @@ pub fn parse(text: &str, name: &str, built_in_keys: Option<&str>) -> Result<Load
     if configuration.secret.expose() == EXAMPLE_SECRET {
         warnings.push(format!("{name}: {EXAMPLE_WARNING}"));
     }
+    if configuration.secret.expose().contains(" #") {
+        warnings.push(format!("{name}: the secret contains “ #”: if that begins a comment, give it a line of its own"));
+    }
     if configuration.secret.length() < 16 {
         warnings
             .push(format!("{name}: the secret has fewer than 16 characters; make a better one: openssl rand -hex 32"));
@@ -205,7 +208,7 @@ impl Reader<'_> {
         if usable {
             Ok(Some(value.to_owned()))
         } else {
-            Err(self.wrong(entry, "is not a proxy URL such as http://proxy.example.com:3128"))
+            Err(self.wrong(entry, "is not a proxy URL such as http://proxy.example.com:3128 (http:// or https://)"))
         }
     }
 

@@ -65,8 +65,8 @@ pub const EXPLANATIONS: [Explanation; 11] = [
     },
     Explanation {
         reason: UNREACHABLE,
-        sentence: "The license server could not be reached, and no verified license is cached.",
-        help: "Check that this server reaches the license server over HTTPS (curl -sS https://opterius.com/api/license/verify), open outgoing TCP port 443 in its firewall (ufw allow out 443/tcp), then run: opterius-agent reverify",
+        sentence: "The license could not be confirmed with the license server.",
+        help: "The message names the cause. Check that this server reaches the license server over HTTPS (curl -sS https://opterius.com/api/license/verify), that outgoing TCP port 443 is open (ufw allow out 443/tcp) and that its clock is right (timedatectl), then run: opterius-agent reverify",
     },
     Explanation {
         reason: NO_KEY,

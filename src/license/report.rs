@@ -16,7 +16,16 @@ const CLOCK_WARNING: Duration = Duration::from_secs(300);
 pub fn standing(standing: &Standing, state: &State) {
     let terms = state.terms();
     match standing {
-        Standing::Restricted { message, .. } => warn!("License: INVALID — {message}"),
+        Standing::Restricted { message, .. } => {
+            warn!("License: INVALID — {message}");
+            // A denial stays as it is when the server cannot be asked; whoever has just put things right must see that.
+            if let (Some(failure), Some(record)) = (&state.failure, &state.record) {
+                warn!(
+                    "License: unreachable — {failure}; the license server's answer of {} stands",
+                    record.verdict.at()
+                );
+            }
+        }
         Standing::Active => info!("License: valid ({})", describe(&terms)),
         Standing::Grace { until } => {
             info!("License: valid ({})", describe(&terms));

@@ -31,8 +31,9 @@ const RECENT_CHECKS: usize = 10;
 /// How often the machine time used is written down during grace, and the longest sleep: a clock that was set, or a
 /// machine that was suspended, is noticed within this time.
 const TICK: Duration = Duration::from_secs(600);
-/// A public address is asked for at most this often.
+/// A public address is asked for at most this often, and as often as this when nobody told it.
 const DISCOVERY_INTERVAL: Duration = Duration::from_secs(24 * 3600);
+const DISCOVERY_RETRY: Duration = Duration::from_secs(3600);
 
 /// The thread's own memory.
 pub struct Verifier {
@@ -47,6 +48,7 @@ pub struct Verifier {
     record: Option<Record>,
     answer: Option<Answer>,
     address: Option<Discovered>,
+    discovery_tried: Option<Duration>,
     set_aside: Option<Vec<u8>>,
     state: State,
     standing: Standing,
@@ -84,6 +86,7 @@ impl Verifier {
             record: None,
             answer: None,
             address: None,
+            discovery_tried: None,
             set_aside: None,
             state,
             failures: 0,
@@ -361,8 +364,11 @@ impl Verifier {
         }
         let fresh =
             self.address.is_some_and(|known| known.at <= now.wall && now.wall.since(known.at) < DISCOVERY_INTERVAL);
-        if !fresh && let Some(address) = self.server.discover(&Arc::clone(&self.settings)) {
-            self.address = Some(Discovered { address, at: now.wall });
+        let tried = self.discovery_tried.is_some_and(|at| now.boot.saturating_sub(at) < DISCOVERY_RETRY);
+        if !fresh && !tried {
+            self.discovery_tried = Some(now.boot);
+            let discovered = self.server.discover(&Arc::clone(&self.settings));
+            self.address = discovered.map(|address| Discovered { address, at: now.wall }).or(self.address);
         }
         self.address.map(|known| known.address)
     }

@@ -18,7 +18,7 @@ fn the_shipped_example_passes_the_check_and_does_not_run() {
     let config = ConfigFile::new(example);
     let checked = run(["--config", config.text(), "--check-config"]);
     checked.expect(0);
-    assert_eq!(checked.stdout, format!("{}: ok\n", config.text()));
+    assert_eq!(checked.stdout, format!("{}: ok, but for the warnings above\n", config.text()));
     assert!(checked.stderr.contains("warning") && checked.stderr.contains("secret"), "{}", checked.stderr);
     let started = run(["--config", config.text()]);
     started.expect(78).and_one_line_on_stderr(&[config.text(), "secret", "openssl rand -hex 32"]);
