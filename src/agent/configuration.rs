@@ -139,7 +139,17 @@ pub fn load(path: &Path) -> Result<Loaded, Error> {
 /// One sentence with file, line, key and remedy.
 pub fn check(path: &Path) -> Result<Loaded, Error> {
     let text = read(path)?;
-    parsing::parse(&text, &path.display().to_string(), BUILT_IN_KEYS)
+    let loaded = parsing::parse(&text, &path.display().to_string(), BUILT_IN_KEYS)?;
+    // By directory and name, not by what a link leads to: the cache replaces a link and does not follow it.
+    let place = |file: &Path| Some((fs::canonicalize(file.parent()?).ok()?, file.file_name()?.to_owned()));
+    let cache = &loaded.configuration.license.cache;
+    if cache == path || (place(cache).is_some() && place(cache) == place(path)) {
+        return Err(Error::Invalid(format!(
+            "{0}: license_cache must not be {0} itself: it is overwritten",
+            path.display()
+        )));
+    }
+    Ok(loaded)
 }
 
 /// Takes other users' rights to the file away where we may; the sentence to log where something was or is wrong.

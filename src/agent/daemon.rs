@@ -220,7 +220,8 @@ impl Daemon {
         let settings: SharedSettings = Arc::new(RwLock::new(Arc::new(configuration.api())));
         let health = Health::read();
         let api = Api::new(Arc::clone(&settings), Arc::clone(&license), Arc::clone(&clock), health);
-        let limits = Limits { connections: limits::connections(configuration.max_connections) };
+        let connections = limits::connections(configuration.max_connections).map_err(io::Error::other)?;
+        let limits = Limits { connections };
         let (reads, read_jobs) = Lane::new(limits.connections);
         let (writes, write_jobs) = Lane::new(limits.connections);
         let (front, control) =
@@ -257,11 +258,12 @@ impl Daemon {
                 }
             }
             let terminations = signals::take(&self.signals.terminate);
-            if terminations > 1 || (terminations == 1 && stopping.is_some()) {
+            // Signals that came together are one: timeout(1) sends to a process and to its group.
+            if terminations > 0 && stopping.is_some() {
                 warn!("Stopped at once by a second signal");
                 return Err(Failure::StoppedAtOnce);
             }
-            if terminations == 1 {
+            if terminations > 0 {
                 info!("Stopping: running requests have {} s", STOP_TIME.as_secs());
                 front.stop();
                 stopping = Some(self.clock.monotonic() + STOP_TIME + Duration::from_secs(1));

@@ -2,8 +2,11 @@
 
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
 /// Where signals arrive: one byte each, on a socket that does not block.
@@ -43,6 +46,8 @@ impl Signals {
     /// The handlers cannot be installed.
     pub fn of_process() -> io::Result<Self> {
         let (sources, signals) = Self::pair()?;
+        // A file that may not grow is an error of the write and no reason to end.
+        flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
         pipe::register(SIGHUP, sources.hangup)?;
         pipe::register(SIGTERM, sources.terminate.try_clone()?)?;
         pipe::register(SIGINT, sources.terminate)?;

@@ -91,7 +91,8 @@ pub fn verify(
         let message = [timestamp.as_bytes(), head.method.as_str().as_bytes(), head.path.as_bytes(), body].concat();
         hmac::verify(secret, &message, &signature).is_ok()
     };
-    if covers(request.body) || (coverage == Coverage::BodyOptional && covers(b"")) {
+    // The empty body first: it costs next to nothing.
+    if (coverage == Coverage::BodyOptional && covers(b"")) || covers(request.body) {
         Ok(())
     } else {
         Err(Rejection::Wrong)

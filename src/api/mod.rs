@@ -26,7 +26,7 @@ use crate::api::routes::{Access, Class, Lookup, Operation, Route};
 use crate::api::status::StatusPage;
 use crate::clock::Clock;
 use crate::http::head::Head;
-use crate::http::lane::Responder;
+use crate::http::lane::{Responder, busy};
 use crate::http::limits::SMALL_BODY;
 use crate::http::response::Response;
 use crate::http::service::{Reaction, Request, Service};
@@ -153,7 +153,10 @@ impl Api {
         let accounts = self.accounts.count(&settings.host_root, clock.boot());
         Reaction::Later(Box::new(move |responder: Responder| {
             license.reverify(Box::new(move |state| {
-                responder.answer(StatusPage::default().answer(state, clock.now(), accounts));
+                responder.answer(match state {
+                    Some(state) => StatusPage::default().answer(state, clock.now(), accounts),
+                    None => busy(),
+                });
             }));
         }))
     }

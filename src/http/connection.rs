@@ -67,6 +67,8 @@ pub struct Connection {
     pub phase: Phase,
     /// When that takes too long.
     pub deadline: Instant,
+    /// When the request that is arriving must be whole.
+    request_ends: Instant,
     /// When bytes last moved.
     pub moved_at: Instant,
     /// Whether its turn comes again without an event.
@@ -96,6 +98,7 @@ impl Connection {
             stream,
             phase: Phase::Reading,
             deadline: now + REQUEST_TIME,
+            request_ends: now + REQUEST_TIME,
             moved_at: now,
             queued: false,
             registered: false,
@@ -164,6 +167,7 @@ impl Connection {
         };
         if !self.has_begun() {
             self.deadline = now + REQUEST_TIME;
+            self.request_ends = self.deadline;
         }
         self.moved_at = now;
         self.keep(scratch.get(..count).unwrap_or_default());
@@ -306,38 +310,42 @@ impl Connection {
             return false;
         }
         self.phase = Phase::Reading;
-        self.deadline = now + if self.has_begun() { REQUEST_TIME } else { IDLE_TIME };
+        if self.framing.is_some() {
+            // That was the 100 Continue: the request's own time runs on.
+            self.deadline = self.request_ends;
+        } else {
+            self.deadline = now + if self.has_begun() { REQUEST_TIME } else { IDLE_TIME };
+            self.request_ends = self.deadline;
+        }
         true
     }
 
-    /// Throws away what a refused client still sends; true when there is no more to expect of it.
-    pub fn discard(&mut self, scratch: &mut [u8]) -> bool {
-        let Phase::Lingering(thrown_away) = &mut self.phase else { return false };
-        loop {
-            match receive(&self.stream, scratch) {
-                Ok(0) => return true,
-                Ok(count) => *thrown_away = thrown_away.saturating_add(count),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return true,
+    /// Throws away a part of what a refused client still sends; none when there is no more to expect of it, else whether
+    /// there may be more now.
+    pub fn discard(&mut self, scratch: &mut [u8]) -> Option<bool> {
+        let Phase::Lingering(thrown_away) = &mut self.phase else { return Some(false) };
+        match receive(&self.stream, scratch) {
+            Ok(0) => None,
+            Ok(count) => {
+                *thrown_away = thrown_away.saturating_add(count);
+                (*thrown_away <= LINGER_BYTES).then_some(true)
             }
-            if *thrown_away > LINGER_BYTES {
-                return true;
-            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Some(false),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Some(true),
+            Err(_) => None,
         }
     }
 
-    /// How soon this connection is given up when there are too many, smallest first: those that are being refused,
-    /// idle ones, half-sent requests, slow readers. None: never, its request is being run.
-    pub fn dispensable(&self) -> Option<(u8, Instant)> {
-        let rank = match &self.phase {
-            Phase::Lingering(_) => 0,
-            Phase::Reading if !self.has_begun() => 1,
-            Phase::Reading => 2,
-            Phase::Writing => 3,
-            Phase::Running { .. } => return None,
-        };
-        Some((rank, self.moved_at))
+    /// How soon this connection is given up when there are too many, smallest first: those that are being refused, then
+    /// whichever has waited longest for bytes to move. None: never, its request is being run.
+    ///
+    /// Idle ones do not go before half-sent ones: among a crowd that has sent one byte each, the idle ones are the
+    /// honest clients that have just come.
+    pub fn dispensable(&self) -> Option<(bool, Instant)> {
+        match &self.phase {
+            Phase::Running { .. } => None,
+            phase => Some((!matches!(phase, Phase::Lingering(_)), self.moved_at)),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::http::connection::{Connection, Phase, Progress, Reacted};
 use crate::http::head::{Framing, Refusal};
 use crate::http::lane::{Lane, Responder, Waker};
-use crate::http::limits::{ALL_REQUESTS, LANE_TIME, Limits, TURN};
+use crate::http::limits::{ALL_REQUESTS, LANE_TIME, Limits, STEPS};
 use crate::http::response::{Encoder, Response};
 use crate::http::service::{Reaction, Service};
 use crate::http::slab::{Key, Slab};
@@ -197,17 +197,16 @@ impl Front {
 
     /// Does everything that can be done for one connection now.
     fn drive(&mut self, key: Key, now: Instant) {
-        for _ in 0..TURN {
+        for _ in 0..STEPS {
             let Some(connection) = self.connections.get_mut(key) else { return };
             let goes_on = match connection.phase {
                 Phase::Running { .. } => return self.watch(key),
                 Phase::Writing => self.write(key, now),
-                Phase::Lingering(_) => {
-                    if connection.discard(&mut self.scratch) {
-                        return self.close(key);
-                    }
-                    return self.watch(key);
-                }
+                Phase::Lingering(_) => match connection.discard(&mut self.scratch) {
+                    None => return self.close(key),
+                    Some(false) => return self.watch(key),
+                    Some(true) => true,
+                },
                 Phase::Reading => self.read(key, now),
             };
             if !goes_on {
@@ -263,20 +262,16 @@ impl Front {
         true
     }
 
-    /// Keeps all requests together within bounds: of those that are not being run, the one that holds most goes; never the
-    /// one that just got bytes, unless it is the only one. Who sends requests and takes no answers holds them as well.
+    /// Keeps all requests together within bounds: of those that are not being run, the one that has waited longest for
+    /// bytes goes; never the one that just got some, unless it is the only one. Who sends requests and takes no answers
+    /// holds them as well. (Were it the one that holds most, a crowd that holds a little each could choose a large honest
+    /// upload as the victim.)
     fn bound_memory(&mut self, newcomer: Key) {
         while self.held > ALL_REQUESTS {
-            let unfinished = |(key, connection): (Key, &Connection)| {
-                let running = matches!(connection.phase, Phase::Running { .. });
-                (!running).then(|| (key, connection.held(), connection.moved_at))
-            };
-            let others =
-                self.connections.iter().filter_map(unfinished).filter(|(key, held, _)| *key != newcomer && *held > 0);
-            let victim = others.max_by(|(_, held, moved), (_, other_held, other_moved)| {
-                held.cmp(other_held).then_with(|| other_moved.cmp(moved))
-            });
-            let Some((key, ..)) = victim else { return self.close(newcomer) };
+            let holders = self.connections.iter().filter(|(key, connection)| *key != newcomer && connection.held() > 0);
+            let spare = |(key, connection): (Key, &Connection)| Some((connection.dispensable()?, key));
+            let victim = holders.filter_map(spare).min();
+            let Some((_, key)) = victim else { return self.close(newcomer) };
             self.close(key);
         }
     }

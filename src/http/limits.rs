@@ -32,8 +32,11 @@ pub const LINGER_TIME: Duration = Duration::from_secs(2);
 /// Bytes that are thrown away meanwhile.
 pub const LINGER_BYTES: usize = 4 * 1024 * 1024;
 
-/// Connections taken from the listener, and pipelined requests of one client answered, before others have their turn.
+/// Connections taken from the listener before others have their turn.
 pub const TURN: usize = 64;
+
+/// Steps of one connection (a read of up to 64 KiB, a request, a write) before others have their turn.
+pub const STEPS: usize = 8;
 
 /// How long the listener rests when the process has no descriptor left for a new connection.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -1,11 +1,13 @@
 //! The conversation with the license server: one HTTPS request, bounded in time and size, never redirected.
 
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
+use crossbeam_channel::bounded;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::CertificateDer;
 use serde::Serialize;
@@ -13,6 +15,8 @@ use ureq::Agent;
 use ureq::config::{Config, IpFamily};
 use ureq::http::{HeaderMap, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 
 use crate::clock::Timestamp;
@@ -25,6 +29,8 @@ use crate::secret::Secret;
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The same for asking which address we are seen as.
 const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(3);
+/// The most addresses of one name that are tried; ureq has room for 16.
+const MAX_ADDRESSES: usize = 8;
 /// The longest text that can be an IP address.
 const MAX_ADDRESS: u64 = 64;
 
@@ -188,7 +194,35 @@ fn agent(settings: &Settings, target: &ServerUrl, timeout: Duration) -> Result<A
         .accept("application/json")
         .tls_config(tls)
         .build();
-    Ok(config.into())
+    Ok(Agent::with_parts(config, DefaultConnector::default(), Names))
+}
+
+/// Resolves names on a thread, so that it ends in time. ureq's own resolver does the same, but panics when there is no
+/// thread to be had, and a host that is short of threads is no reason to end.
+#[derive(Debug)]
+struct Names;
+
+impl Resolver for Names {
+    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let parts = uri.scheme().zip(uri.authority());
+        let name = parts.and_then(|(scheme, authority)| DefaultResolver::host_and_port(scheme, authority));
+        let name = name.ok_or(ureq::Error::HostNotFound)?;
+        let (sender, receiver) = bounded(1);
+        let lookup = move || {
+            // Nobody waits any more when the time is over.
+            let _ = sender.send(name.to_socket_addrs());
+        };
+        thread::Builder::new().name("resolver".to_owned()).spawn(lookup)?;
+        let found = receiver.recv_timeout(*timeout.after).map_err(|_| ureq::Error::Timeout(timeout.reason))??;
+        let mut addresses = self.empty();
+        let wanted = |address: &SocketAddr| match config.ip_family() {
+            IpFamily::Any => true,
+            IpFamily::Ipv4Only => address.is_ipv4(),
+            IpFamily::Ipv6Only => address.is_ipv6(),
+        };
+        found.filter(wanted).take(MAX_ADDRESSES).for_each(|address| addresses.push(address));
+        if addresses.is_empty() { Err(ureq::Error::HostNotFound) } else { Ok(addresses) }
+    }
 }
 
 /// IPv4 wherever it has a default route (`address` says why); no preference towards this very machine.

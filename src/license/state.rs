@@ -131,8 +131,11 @@ impl State {
     }
 }
 
-/// What is done with the state after a check that somebody asked for.
-pub type Reply = Box<dyn FnOnce(&Arc<State>) + Send>;
+/// How many may wait for the same check.
+const MAX_REPLIES: usize = 64;
+
+/// What is done with the state after a check that somebody asked for; with none when too many wait already.
+pub type Reply = Box<dyn FnOnce(Option<&State>) + Send>;
 
 /// What other threads want of the verifier. It is one box and not a queue: however much is put in, there is one thing to
 /// do next, and nothing is lost.
@@ -174,10 +177,14 @@ impl License {
 
     /// Asks for a check now, and to be told what came of it.
     pub fn reverify(&self, reply: Reply) {
+        let mut refused = None;
         self.wish(|wishes| {
             wishes.check = true;
-            wishes.replies.push(reply);
+            if wishes.replies.len() < MAX_REPLIES { wishes.replies.push(reply) } else { refused = Some(reply) }
         });
+        if let Some(reply) = refused {
+            reply(None);
+        }
     }
 
     /// Ends the verifier after what it is doing.

@@ -256,7 +256,7 @@ impl Verifier {
         self.publish(now);
         let state = self.license.state();
         for reply in self.replies.drain(..) {
-            reply(&state);
+            reply(Some(&state));
         }
     }
 

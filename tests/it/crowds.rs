@@ -125,6 +125,79 @@ fn two_hundred_pipeliners_that_never_read_shut_nobody_out() {
 }
 
 #[test]
+fn a_crowd_that_sends_one_byte_each_does_not_push_out_who_has_just_come() {
+    raise_descriptor_limit(4096);
+    let agent = Agent::licensed();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // 200 new connections a second, of which the last 700 are kept open: more than the Agent holds.
+        scope.spawn(|| {
+            let mut crowd = std::collections::VecDeque::new();
+            while !over.load(Ordering::Relaxed) {
+                if let Ok(mut connection) = Connection::open(agent.port()) {
+                    let _ = connection.send(b"G");
+                    crowd.push_back(connection);
+                }
+                crowd.drain(..crowd.len().saturating_sub(700));
+                pause(Duration::from_millis(5));
+            }
+        });
+        pause(Duration::from_secs(5));
+        let request = Request::get("/license/status");
+        let mut kept = agent.connect();
+        for number in 0..20 {
+            let mut connection = agent.connect();
+            pause(Duration::from_millis(200));
+            let response = connection.exchange(&request);
+            let kept_response = kept.exchange(&request);
+            if number == 19 || response.is_err() || kept_response.is_err() {
+                over.store(true, Ordering::Relaxed);
+            }
+            assert_eq!(response.unwrap_or_else(|error| panic!("newcomer {number}: {error}")).status, 200);
+            assert_eq!(kept_response.unwrap_or_else(|error| panic!("keep-alive {number}: {error}")).status, 200);
+        }
+    });
+}
+
+#[test]
+fn a_crowd_that_holds_a_little_each_does_not_push_out_a_large_upload() {
+    raise_descriptor_limit(4096);
+    let agent = Agent::licensed();
+    let part = Request::post(LARGE_WRITE).body(vec![b'x'; 60_000]).signed().bytes()[..17_500].to_vec();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut crowd = std::collections::VecDeque::new();
+                while !over.load(Ordering::Relaxed) {
+                    if let Ok(mut connection) = Connection::open(agent.port()) {
+                        let _ = connection.send(&part);
+                        crowd.push_back(connection);
+                    }
+                    crowd.drain(..crowd.len().saturating_sub(150));
+                    pause(Duration::from_millis(1));
+                }
+            });
+        }
+        pause(Duration::from_secs(2));
+        for number in 0..30 {
+            let request = Request::post(LARGE_WRITE).body(vec![b'y'; 900 * KIB]).signed().bytes();
+            let mut connection = agent.connect();
+            // As a client does that reads a file meanwhile.
+            let sent = request.chunks(100 * KIB).try_for_each(|chunk| {
+                pause(Duration::from_millis(3));
+                connection.send(chunk)
+            });
+            let response = sent.and_then(|()| connection.receive(PROMPTLY));
+            if number == 29 || response.is_err() {
+                over.store(true, Ordering::Relaxed);
+            }
+            assert_eq!(response.unwrap_or_else(|error| panic!("upload {number}: {error}")).status, SERVED);
+        }
+    });
+}
+
+#[test]
 fn five_thousand_resets_leave_nothing_behind() {
     let agent = Agent::licensed();
     let before = agent.footprint();

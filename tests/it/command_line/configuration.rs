@@ -25,6 +25,15 @@ fn the_shipped_example_passes_the_check_and_does_not_run() {
 }
 
 #[test]
+fn the_cache_must_not_replace_the_configuration() {
+    let config = ConfigFile::new(format!("secret={SECRET}\n"));
+    let text = format!("secret={SECRET}\nlicense_cache={}\n", config.text());
+    fs::write(config.text(), &text).unwrap();
+    run(["--config", config.text(), "--check-config"]).expect(78).and_one_line_on_stderr(&["license_cache"]);
+    assert_eq!(fs::read_to_string(config.text()).unwrap(), text);
+}
+
+#[test]
 fn a_good_configuration_passes_the_check_in_silence() {
     let config = ConfigFile::new(format!("secret={SECRET}\r\nLICENSE_KEY='{LICENSE_KEY}'\nport = 0\n# end"));
     let checked = run(["--config", config.text(), "--check-config"]);

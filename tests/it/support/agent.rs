@@ -396,7 +396,10 @@ impl Process {
     fn port(&self) -> u16 {
         let line = self.lines.wait_for(|line| listening_port(line).is_some(), START);
         let port = line.as_deref().and_then(listening_port);
-        port.unwrap_or_else(|| panic!("the daemon does not listen: {:#?}", self.lines.seen.lock().unwrap().lines))
+        port.unwrap_or_else(|| {
+            let lines = self.lines.seen.lock().unwrap().lines.clone();
+            panic!("the daemon does not listen: {lines:#?}")
+        })
     }
 
     fn kill(&self) {
