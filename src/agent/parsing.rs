@@ -101,7 +101,7 @@ impl Reader<'_> {
             signature_window: Duration::from_secs(self.integer(Known::SignatureWindow, 300, 1, 3600)?),
             request_threads: self.integer(Known::RequestThreads, 4, 2, 64)?,
             max_connections: self.integer(Known::MaxConnections, 512, 16, 65536)?,
-            max_body: self.integer(Known::MaxBody, 1024 * 1024, 65536, 8 * 1024 * 1024)?,
+            max_body: self.integer(Known::MaxBody, 1024 * 1024, 65536, 2 * 1024 * 1024)?,
             log: self.log()?,
             host_root: self.host_root()?,
         })

@@ -14,8 +14,6 @@ use crate::http::service::{Reaction, Request, Service};
 
 /// A buffer larger than this is given back as soon as its request is done.
 const KEPT_BUFFER: usize = 4 * 1024;
-/// What is read at a time while the head is not complete: a head and a small body come whole.
-const HEAD_ROOM: usize = 16 * 1024;
 /// A growing buffer takes at least this much more at a time.
 const GROWTH: usize = 16 * 1024;
 
@@ -142,7 +140,7 @@ impl Connection {
     /// The connection is broken.
     pub fn read(&mut self, scratch: &mut [u8], now: Instant) -> io::Result<()> {
         let room = match &self.framing {
-            None => HEAD_ROOM.min(scratch.len()),
+            None => scratch.len(),
             // Never more than this request needs: what follows it is left to the kernel, which pushes back.
             Some(framing) => {
                 let whole =

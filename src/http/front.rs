@@ -4,6 +4,7 @@
 mod accepting;
 mod timing;
 
+use std::cmp::Reverse;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::http::connection::{Connection, Phase, Progress, Reacted};
 use crate::http::head::{Framing, Refusal};
 use crate::http::lane::{Lane, Responder, Waker};
-use crate::http::limits::{ALL_REQUESTS, LANE_TIME, Limits, STEPS};
+use crate::http::limits::{KIND_OF_REQUESTS, LANE_TIME, Limits, READ, SMALL_REQUEST, STEPS};
 use crate::http::response::{Encoder, Response};
 use crate::http::service::{Reaction, Service};
 use crate::http::slab::{Key, Slab};
@@ -26,8 +27,6 @@ use crate::http::slab::{Key, Slab};
 /// epoll's word for the listener and for the waker: keys of connections never have all upper bits set.
 const LISTENER: u64 = u64::MAX;
 const WAKER: u64 = u64::MAX - 1;
-/// What one read can bring; all connections share it.
-const SCRATCH: usize = 64 * 1024;
 /// How many ready sockets are taken from the kernel at a time.
 const EVENTS: usize = 128;
 
@@ -122,7 +121,7 @@ impl Front {
             connections: Slab::default(),
             unfinished: Vec::new(),
             held: 0,
-            scratch: vec![0; SCRATCH],
+            scratch: vec![0; READ],
             next_deadline: None,
             resume_accepting: None,
             ends_at: None,
@@ -213,6 +212,11 @@ impl Front {
                 return;
             }
         }
+        self.queue(key);
+    }
+
+    /// Gives the connection another turn once the others have had theirs.
+    fn queue(&mut self, key: Key) {
         if let Some(connection) = self.connections.get_mut(key)
             && !std::mem::replace(&mut connection.queued, true)
         {
@@ -249,7 +253,7 @@ impl Front {
         let held_before = connection.held();
         let deadline_before = connection.deadline;
         let read = connection.read(&mut self.scratch, now);
-        let (held, deadline) = (connection.held(), connection.deadline);
+        let (held, deadline, more) = (connection.held(), connection.deadline, connection.readable);
         self.held = self.held.saturating_sub(held_before).saturating_add(held);
         if deadline != deadline_before {
             self.note_deadline(deadline);
@@ -259,20 +263,38 @@ impl Front {
             return false;
         }
         self.bound_memory(key);
-        true
+        if more {
+            // One full read is a turn, so that a round over all connections is short whatever they send.
+            self.queue(key);
+        }
+        !more
     }
 
-    /// Keeps all requests together within bounds: of those that are not being run, the one that has waited longest for
-    /// bytes goes; never the one that just got some, unless it is the only one. Who sends requests and takes no answers
-    /// holds them as well. (Were it the one that holds most, a crowd that holds a little each could choose a large honest
-    /// upload as the victim.)
+    /// Keeps all requests together within bounds, the small ones and the large ones by themselves, so that neither kind can
+    /// push out the other. Of the small ones the one goes that has waited longest for bytes, of the large ones the one
+    /// that holds most; never one that is being run, and not the one that just got bytes unless it is the only one.
     fn bound_memory(&mut self, newcomer: Key) {
-        while self.held > ALL_REQUESTS {
-            let holders = self.connections.iter().filter(|(key, connection)| *key != newcomer && connection.held() > 0);
-            let spare = |(key, connection): (Key, &Connection)| Some((connection.dispensable()?, key));
-            let victim = holders.filter_map(spare).min();
-            let Some((_, key)) = victim else { return self.close(newcomer) };
-            self.close(key);
+        if self.held <= KIND_OF_REQUESTS {
+            return;
+        }
+        for large in [false, true] {
+            let of_kind = |connection: &Connection| (connection.held() > SMALL_REQUEST) == large;
+            loop {
+                let kind = || self.connections.iter().filter(|(_, connection)| of_kind(connection));
+                if kind().map(|(_, connection)| connection.held()).sum::<usize>() <= KIND_OF_REQUESTS {
+                    break;
+                }
+                let size = |connection: &Connection| if large { connection.held() } else { 0 };
+                let spare = |(key, connection): (Key, &Connection)| {
+                    let (_, moved_at) = connection.dispensable().filter(|_| connection.held() > 0)?;
+                    Some((Reverse(size(connection)), moved_at, key))
+                };
+                let others = kind().filter(|(key, _)| *key != newcomer);
+                match others.filter_map(spare).min() {
+                    Some((.., key)) => self.close(key),
+                    None => return self.close(newcomer),
+                }
+            }
         }
     }
 

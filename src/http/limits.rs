@@ -11,8 +11,11 @@ pub const MAX_HEADERS: usize = 64;
 /// Bytes of a body on a route that needs no more.
 pub const SMALL_BODY: usize = 64 * 1024;
 
-/// Bytes that all connections together hold of requests.
-pub const ALL_REQUESTS: usize = 8 * 1024 * 1024;
+/// Bytes that all connections together hold of small requests, and as many of large ones: 8 MiB in all.
+pub const KIND_OF_REQUESTS: usize = 4 * 1024 * 1024;
+
+/// Bytes up to which a request is a small one.
+pub const SMALL_REQUEST: usize = MAX_HEAD + SMALL_BODY;
 
 /// From the first byte of a request to its last.
 pub const REQUEST_TIME: Duration = Duration::from_secs(10);
@@ -35,7 +38,10 @@ pub const LINGER_BYTES: usize = 4 * 1024 * 1024;
 /// Connections taken from the listener before others have their turn.
 pub const TURN: usize = 64;
 
-/// Steps of one connection (a read of up to 64 KiB, a request, a write) before others have their turn.
+/// Bytes of one read, after which others have their turn.
+pub const READ: usize = 16 * 1024;
+
+/// Steps of one connection (a read that does not fill [`READ`], a request, a write) before others have their turn.
 pub const STEPS: usize = 8;
 
 /// How long the listener rests when the process has no descriptor left for a new connection.
