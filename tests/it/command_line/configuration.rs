@@ -56,7 +56,7 @@ fn a_wrong_configuration_is_one_line_with_file_line_and_key() {
         (of("signature_window_seconds=0"), ":2", &["signature_window_seconds", "1 to 3600"]),
         (of("request_threads=1"), ":2", &["request_threads", "2 to 64"]),
         (of("max_connections=15"), ":2", &["max_connections", "16 to 65536"]),
-        (of("max_body_bytes=8388609"), ":2", &["max_body_bytes", "65536 to 8388608"]),
+        (of("max_body_bytes=2097153"), ":2", &["max_body_bytes", "65536 to 2097152"]),
         (of("listen_addr=localhost"), ":2", &["listen_addr", "127.0.0.1"]),
         (of("license_server=http://example.com"), ":2", &["license_server", "https://"]),
         (of("license_ca_file=/nowhere/ca.pem"), ":2", &["license_ca_file", "/nowhere/ca.pem"]),
