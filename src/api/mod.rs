@@ -7,7 +7,6 @@ pub mod authentication;
 pub mod gate;
 pub mod health;
 pub mod occasional;
-pub mod origin;
 pub mod routes;
 pub mod status;
 pub mod version;
@@ -28,10 +27,18 @@ use crate::clock::Clock;
 use crate::http::head::Head;
 use crate::http::lane::{Responder, busy};
 use crate::http::limits::SMALL_BODY;
+use crate::http::origin::{self, Refusals};
 use crate::http::response::Response;
 use crate::http::service::{Reaction, Request, Service};
 use crate::license::state::License;
 use crate::operations::accounts::AccountCount;
+
+/// What a client is told that calls us by another name, or comes from another site's page.
+const ORIGIN_REFUSALS: Refusals = Refusals {
+    unknown_host: "The Host of this request is not a name of this Agent. Use an IP address or localhost, or add the name to \
+                   allowed_hosts in agent.conf.",
+    forbidden_origin: "This Agent does not answer pages of other sites.",
+};
 
 /// The part of the configuration that the API answers by; SIGHUP replaces it.
 pub struct Settings {
@@ -83,7 +90,7 @@ impl Api {
 
     fn answer(&mut self, request: &Request<'_>) -> Result<Reaction, Response> {
         let settings = self.settings();
-        origin::check(&request.head, &settings.allowed_hosts)?;
+        origin::check(&request.head, &settings.allowed_hosts, &ORIGIN_REFUSALS)?;
         let route = route(&request.head)?;
         if route.access == Access::Signed {
             self.authenticate(request, route, &settings)?;
@@ -163,6 +170,10 @@ impl Api {
 }
 
 impl Service for Api {
+    fn name(&self) -> &'static str {
+        "opterius-agent"
+    }
+
     fn body_limit(&self, head: &Head<'_>) -> usize {
         match routes::find(&head.method, head.path) {
             Lookup::Found(route) if route.large_body => self.settings().max_body,

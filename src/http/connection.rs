@@ -1,7 +1,7 @@
 //! One client: what has been read of it, what is still to be written to it, and how long it may take.
 
 use std::io::{self, ErrorKind};
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::time::Instant;
 
 use rustix::net::{RecvFlags, SendFlags};
@@ -61,6 +61,7 @@ pub struct Reacted {
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
+    peer: IpAddr,
     /// What it waits for.
     pub phase: Phase,
     /// When that takes too long.
@@ -90,10 +91,11 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A connection that was just accepted.
-    pub fn new(stream: TcpStream, now: Instant) -> Self {
+    /// A connection that was just accepted from `peer`.
+    pub fn new(stream: TcpStream, peer: IpAddr, now: Instant) -> Self {
         Self {
             stream,
+            peer,
             phase: Phase::Reading,
             deadline: now + REQUEST_TIME,
             request_ends: now + REQUEST_TIME,
@@ -216,7 +218,7 @@ impl Connection {
         if self.has_all(framing) {
             let body = rest.get(..usize::try_from(framing.body_length).unwrap_or(usize::MAX)).unwrap_or_default();
             let without_body = head.method == Method::Head;
-            let reaction = service.react(&Request { head, body });
+            let reaction = service.react(&Request { head, body, peer: self.peer });
             return Ok(Progress::Complete(Reacted { framing, without_body, reaction }));
         }
         self.framing = Some(framing);

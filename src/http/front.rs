@@ -112,10 +112,10 @@ impl Front {
             stopped,
             // The lanes bound what can come back; the front itself answers into it, so it must never be full.
             answers: unbounded(),
+            encoder: Encoder::new(service.name()),
             service,
             lanes,
             limits,
-            encoder: Encoder::default(),
             date: clock.wall(),
             clock,
             connections: Slab::default(),

@@ -2,7 +2,8 @@
 //! client can make us hold is bounded before a handler runs.
 //!
 //! [`head`] is pure and fuzzed; [`connection`] is one client's state, [`front`] the loop that drives all of them,
-//! [`lane`] the threads that run what may take time, [`response`] what goes back. This room knows nothing of licenses
+//! [`lane`] the threads that run what may take time, [`response`] what goes back, [`origin`] a check that a service may
+//! make of who sent a request to whom. This room knows nothing of licenses
 //! or routes: whoever answers is a [`service::Service`].
 
 pub mod connection;
@@ -10,6 +11,7 @@ pub mod front;
 pub mod head;
 pub mod lane;
 pub mod limits;
+pub mod origin;
 pub mod response;
 pub mod service;
 pub mod slab;

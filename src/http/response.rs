@@ -59,8 +59,9 @@ impl Response {
 }
 
 /// Turns answers into bytes. Most answers of a busy second have the same head, so the last one is kept.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Encoder {
+    server: &'static str,
     last: Option<Kept>,
 }
 
@@ -81,6 +82,11 @@ struct Kept {
 }
 
 impl Encoder {
+    /// An encoder of answers that name this in their `Server` header.
+    pub fn new(server: &'static str) -> Self {
+        Self { server, last: None }
+    }
+
     /// Appends the bytes on the wire to `outgoing`.
     pub fn encode(
         &mut self,
@@ -95,12 +101,12 @@ impl Encoder {
         if headers.is_empty() {
             let kept = match self.last.take_if(|kept| kept.kind == kind) {
                 Some(kept) => kept,
-                None => Kept { kind, head: head(kind, headers) },
+                None => Kept { kind, head: head(self.server, kind, headers) },
             };
             outgoing.extend_from_slice(&kept.head);
             self.last = Some(kept);
         } else {
-            outgoing.extend_from_slice(&head(kind, headers));
+            outgoing.extend_from_slice(&head(self.server, kind, headers));
         }
         if !without_body {
             outgoing.extend_from_slice(body);
@@ -109,12 +115,12 @@ impl Encoder {
 }
 
 /// The head, as tiny_http writes it.
-fn head(kind: Kind, own: &[(&'static str, String)]) -> Vec<u8> {
+fn head(server: &'static str, kind: Kind, own: &[(&'static str, String)]) -> Vec<u8> {
     let since_epoch = Duration::from_secs(u64::try_from(kind.date.unix()).unwrap_or(0));
     let date = httpdate::fmt_http_date(UNIX_EPOCH.checked_add(since_epoch).unwrap_or(UNIX_EPOCH));
     let usual = [
         ("Date", date.as_str()),
-        ("Server", "opterius-agent"),
+        ("Server", server),
         ("Content-Type", kind.content_type),
         ("Cache-Control", "no-store"),
     ];
@@ -146,7 +152,7 @@ mod tests {
 
     fn encoded(response: Response, close: bool, without_body: bool) -> String {
         let date = Timestamp::from_unix(1_772_323_200);
-        let mut encoder = Encoder::default();
+        let mut encoder = Encoder::new("a-server");
         let (mut bytes, mut again) = (Vec::new(), Vec::new());
         encoder.encode(&response, close, without_body, date, &mut bytes);
         encoder.encode(&response, close, without_body, date, &mut again);
@@ -164,7 +170,7 @@ mod tests {
             head.contains("Cache-Control: no-store") && head.contains("Date: Sun, 01 Mar 2026 00:00:00 GMT"),
             "{head}"
         );
-        assert!(!head.contains("Connection"), "{head}");
+        assert!(!head.contains("Connection") && head.contains("Server: a-server\r\n"), "{head}");
         assert_eq!(body, r#"{"error":"not_found","message":"No."}"#);
     }
 

@@ -1,5 +1,7 @@
 //! Who answers: what the front thread asks of whoever knows what requests mean.
 
+use std::net::IpAddr;
+
 use crate::http::head::Head;
 use crate::http::lane::{Responder, Work};
 use crate::http::response::Response;
@@ -11,6 +13,8 @@ pub struct Request<'a> {
     pub head: Head<'a>,
     /// Its body, exactly as sent.
     pub body: &'a [u8],
+    /// Who sent it: the other end of the connection, which may be a proxy. An IPv4 address is one, also on an IPv6 socket.
+    pub peer: IpAddr,
 }
 
 /// What is to be done about a request.
@@ -27,6 +31,9 @@ pub enum Reaction {
 
 /// Whoever decides what a request means. Called on the front thread, so it must not block.
 pub trait Service: Send {
+    /// What answers call us, in the `Server` header.
+    fn name(&self) -> &'static str;
+
     /// The largest body that a request with this head may have, in bytes.
     fn body_limit(&self, head: &Head<'_>) -> usize;
 

@@ -190,6 +190,10 @@ struct PathService {
 }
 
 impl Service for PathService {
+    fn name(&self) -> &'static str {
+        "path-service"
+    }
+
     fn body_limit(&self, _: &Head<'_>) -> usize {
         0
     }

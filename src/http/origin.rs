@@ -8,24 +8,31 @@ use std::net::IpAddr;
 use crate::http::head::Head;
 use crate::http::response::Response;
 
+/// What the client is told, in the words of whoever answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusals {
+    /// The `Host` is not a name of ours; the sentence says where names are added.
+    pub unknown_host: &'static str,
+    /// The page is not ours.
+    pub forbidden_origin: &'static str,
+}
+
 /// Checks `Host` and `Origin`.
 ///
 /// # Errors
 /// The answer to give instead: 421 for a name that is not ours, 403 for a page that is not ours.
-pub fn check(head: &Head<'_>, allowed_hosts: &[String]) -> Result<(), Response> {
+pub fn check(head: &Head<'_>, allowed_hosts: &[String], refusals: &Refusals) -> Result<(), Response> {
     let host = head.only("host");
     // Without a Host there is no name to be fooled by; HTTP/1.1 without one did not get here.
     if head.all("host").next().is_some() && !host.is_some_and(|host| is_ours(host, allowed_hosts)) {
-        let message = "The Host of this request is not a name of this Agent. Use an IP address or localhost, or add the \
-                       name to allowed_hosts in agent.conf.";
-        return Err(Response::error(421, "unknown_host", message));
+        return Err(Response::error(421, "unknown_host", refusals.unknown_host));
     }
     let own = |origin: &str| {
         let host = host.unwrap_or_default();
         ["http://", "https://"].iter().any(|scheme| origin.strip_prefix(scheme).is_some_and(|rest| rest == host))
     };
     if head.all("origin").next().is_some() && !head.only("origin").is_some_and(own) {
-        return Err(Response::error(403, "forbidden_origin", "This Agent does not answer pages of other sites."));
+        return Err(Response::error(403, "forbidden_origin", refusals.forbidden_origin));
     }
     Ok(())
 }
@@ -102,11 +109,12 @@ mod tests {
             ("Host: 127.0.0.1:7443\r\nOrigin: http://127.0.0.1:7443\r\nOrigin: null\r\n", 403),
             ("Host: evil.example\r\nOrigin: http://evil.example\r\n", 421),
         ];
+        let refusals = Refusals { unknown_host: "Not our name.", forbidden_origin: "Not our page." };
         for (headers, expected) in table {
             let bytes = format!("GET / HTTP/1.1\r\n{headers}\r\n");
             let mut storage = STORAGE;
             let (head, _) = parse(bytes.as_bytes(), &mut storage).unwrap();
-            let status = check(&head, &[]).err().map_or(0, |answer| answer.status);
+            let status = check(&head, &[], &refusals).err().map_or(0, |answer| answer.status);
             assert_eq!(status, expected, "{headers}");
         }
     }
