@@ -8,7 +8,7 @@
 //! * [`api`] — the route table, signatures, the gate, the handlers
 //! * [`operations`] — what is done to the host
 //! * [`agent`] — configuration, command line, logging, signals, and the wiring of all of the above
-//! * [`clock`] and [`secret`] — two small things that every room may use
+//! * [`clock`], [`secret`] and [`text`] — three small things that every room may use
 
 #![cfg_attr(test, allow(clippy::string_slice, reason = "a test that cuts a text wrongly fails, as it should"))]
 
@@ -19,3 +19,4 @@ pub mod http;
 pub mod license;
 pub mod operations;
 pub mod secret;
+pub mod text;

@@ -15,8 +15,8 @@ use crate::agent::output::{complain, say};
 use crate::agent::{EXIT_FAILURE, EXIT_NOT_REACHABLE, exit_code};
 use crate::clock::{Clock, SystemClock};
 use crate::license::identity::hex;
-use crate::license::outcome::{drives_terminal, one_line};
 use crate::license::reason;
+use crate::text::{drives_terminal, one_line};
 
 /// The daemon answers the status from memory.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(5);

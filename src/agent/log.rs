@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use syslog::{Facility, LogFormat, LoggerBackend, Severity};
 
 use crate::agent::configuration::LogTarget;
-use crate::license::outcome::one_line;
+use crate::text::one_line;
 
 /// The name in front of every line, by which `journalctl -t` finds them.
 const IDENT: &str = "opterius-agent";

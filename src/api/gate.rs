@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::http::response::Response;
-use crate::license::outcome::one_line;
 use crate::license::reason;
 use crate::license::standing::Standing;
+use crate::text::one_line;
 
 #[derive(Serialize)]
 struct Refused<'a> {

@@ -11,6 +11,7 @@ use crate::license::model::{Billing, Terms};
 use crate::license::reason;
 use crate::license::signature::{SignedBy, TrustedKeys};
 use crate::secret::Secret;
+use crate::text::one_line;
 
 /// The longest body of an answer, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
@@ -282,23 +283,6 @@ fn text(object: &Map<String, Value>, name: &str, limit: usize, key: &Secret) -> 
     let text = key.redact(object.get(name)?.as_str()?);
     let text = one_line(&text, limit);
     (!text.is_empty()).then_some(text)
-}
-
-/// `text` as one line of at most `limit` characters: control characters, which could forge a log line or drive a
-/// terminal, become spaces.
-pub fn one_line(text: &str, limit: usize) -> String {
-    let printable = |character: char| if drives_terminal(character) { ' ' } else { character };
-    let line: String = text.trim().chars().map(printable).take(limit.saturating_add(1)).collect();
-    if line.chars().count() <= limit {
-        return line.trim_end().to_owned();
-    }
-    let kept: String = line.chars().take(limit.saturating_sub(1)).collect();
-    format!("{}…", kept.trim_end())
-}
-
-/// Whether a character moves the cursor or reorders text instead of being shown.
-pub fn drives_terminal(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

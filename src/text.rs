@@ -1,0 +1,38 @@
+//! Text from elsewhere, made fit to be shown.
+
+/// `text` as one line of at most `limit` characters: control characters, which could forge a log line or drive a
+/// terminal, become spaces.
+pub fn one_line(text: &str, limit: usize) -> String {
+    let printable = |character: char| if drives_terminal(character) { ' ' } else { character };
+    let line: String = text.trim().chars().map(printable).take(limit.saturating_add(1)).collect();
+    if line.chars().count() <= limit {
+        return line.trim_end().to_owned();
+    }
+    let kept: String = line.chars().take(limit.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
+}
+
+/// Whether a character moves the cursor or reorders text instead of being shown.
+pub fn drives_terminal(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_line_forges_another_or_drives_a_terminal() {
+        let table = [
+            ("  as it is ", 20, "as it is"),
+            ("a\r\nb", 20, "a  b"),
+            ("\u{1b}[2Ja\u{202e}b", 20, " [2Ja b"),
+            ("12345", 5, "12345"),
+            ("123456", 5, "1234…"),
+            ("", 5, ""),
+        ];
+        for (text, limit, expected) in table {
+            assert_eq!(one_line(text, limit), expected, "{text:?}");
+        }
+    }
+}
