@@ -7,7 +7,8 @@
 //! * [`http`] — the front thread: sockets, limits, request heads, responses
 //! * [`api`] — the route table, signatures, the gate, the handlers
 //! * [`operations`] — what is done to the host
-//! * [`agent`] — configuration, command line, logging, signals, and the wiring of all of the above
+//! * [`process`] — what a daemon needs of its process: watched threads, signals, listener, log, the form of its settings
+//! * [`agent`] — configuration, command line, and the wiring of all of the above
 //! * [`clock`], [`secret`] and [`text`] — three small things that every room may use
 
 #![cfg_attr(test, allow(clippy::string_slice, reason = "a test that cuts a text wrongly fails, as it should"))]
@@ -18,5 +19,6 @@ pub mod clock;
 pub mod http;
 pub mod license;
 pub mod operations;
+pub mod process;
 pub mod secret;
 pub mod text;

@@ -1,26 +1,25 @@
 //! `agent.conf`: `key=value` lines, read into typed values once, at the edge. This is the file and what it holds; [`crate::agent::parsing`] reads its text.
 
-use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Read};
+use std::fs;
 use std::net::IpAddr;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ring::hmac;
-use rustix::fs::OFlags;
 
 use crate::agent::parsing;
 use crate::api;
 use crate::license::client::Settings;
+use crate::process::log::LogTarget;
+use crate::process::settings::{self, Error};
 use crate::secret::Secret;
 
 /// Where the installers put the file.
 pub const DEFAULT_PATH: &str = "/etc/opterius/agent.conf";
 
-/// The largest file that is read, in bytes.
-const MAX_FILE: u64 = 64 * 1024;
+/// What to do where there is no file.
+const CREATION: &str = "Create it with at least the line secret=… (dist/agent.conf is an example)";
 
 /// The widest mode that keeps other users out.
 const MODE: u32 = 0o640;
@@ -33,17 +32,6 @@ pub const EXAMPLE_WARNING: &str = "the secret is the one of the shipped example,
 
 /// Public keys that a vendor built in: then no others are accepted.
 const BUILT_IN_KEYS: Option<&str> = option_env!("OPTERIUS_LICENSE_PUBLIC_KEYS");
-
-/// Where log lines go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogTarget {
-    /// syslog, or stderr where there is no syslog socket.
-    Auto,
-    /// syslog alone.
-    Syslog,
-    /// stderr alone.
-    Stderr,
-}
 
 /// The whole configuration.
 pub struct Configuration {
@@ -96,23 +84,6 @@ impl Configuration {
     }
 }
 
-/// Why there is no configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Error {
-    /// The file or one that it names cannot be read for lack of rights.
-    Permission(String),
-    /// Anything else that is wrong with it.
-    Invalid(String),
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Permission(sentence) | Self::Invalid(sentence) => formatter.write_str(sentence),
-        }
-    }
-}
-
 /// A configuration and what is odd about it.
 pub struct Loaded {
     /// The configuration.
@@ -138,7 +109,7 @@ pub fn load(path: &Path) -> Result<Loaded, Error> {
 /// # Errors
 /// One sentence with file, line, key and remedy.
 pub fn check(path: &Path) -> Result<Loaded, Error> {
-    let text = read(path)?;
+    let text = settings::read(path, CREATION)?;
     let loaded = parsing::parse(&text, &path.display().to_string(), BUILT_IN_KEYS)?;
     // By directory and name, not by what a link leads to: the cache replaces a link and does not follow it.
     let place = |file: &Path| Some((fs::canonicalize(file.parent()?).ok()?, file.file_name()?.to_owned()));
@@ -170,40 +141,5 @@ pub fn tighten(path: &Path) -> Option<String> {
         Err(error) => format!(
             "{shown} has mode {mode:04o}: other users can read the secret in it or change it. Run: chown root:opterius {shown}; chmod 0640 {shown} ({error})"
         ),
-    })
-}
-
-fn read(path: &Path) -> Result<String, Error> {
-    let shown = path.display();
-    let flags = (OFlags::NONBLOCK | OFlags::CLOEXEC).bits().cast_signed();
-    let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
-    let file = opened.map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Error::Invalid(format!(
-            "{shown}: there is no such file. Create it with at least the line secret=… (dist/agent.conf is an example), or \
-             name another with --config PATH"
-        )),
-        ErrorKind::PermissionDenied => {
-            Error::Permission(format!("{shown}: permission denied. Run as root, or let this user read the file"))
-        }
-        _ => Error::Invalid(format!("{shown}: cannot be opened: {error}")),
-    })?;
-    let metadata = file.metadata().map_err(|error| Error::Invalid(format!("{shown}: {error}")))?;
-    if !metadata.is_file() {
-        return Err(Error::Invalid(format!("{shown}: is not a regular file")));
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(|error| Error::Invalid(format!("{shown}: cannot be read: {error}")))?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_FILE) {
-        return Err(Error::Invalid(format!(
-            "{shown}: is larger than {} KiB, which is no configuration",
-            MAX_FILE / 1024
-        )));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
-        let line = valid.split(|byte| *byte == b'\n').count();
-        Error::Invalid(format!("{shown}:{line}: is not UTF-8 text"))
     })
 }

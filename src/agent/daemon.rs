@@ -1,4 +1,4 @@
-//! The daemon: starts the threads, waits for signals, and watches that every thread lives.
+//! The daemon: starts the threads, and lives until a signal ends it or until one of them is missing.
 //!
 //! [`run`] takes everything it depends on as an argument, so a test runs the real thing with its own clock, license
 //! server, signals and threads.
@@ -8,31 +8,29 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::thread;
-use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
 use log::{error, info, warn};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::agent::configuration::{self, Configuration, Loaded};
-use crate::agent::log::{Logger, SYSLOG_SOCKET};
-use crate::agent::output::complain;
-use crate::agent::signals::{self, Signals};
-use crate::agent::{EXIT_FAILURE, EXIT_INTERNAL, exit_code, limits, listener};
+use crate::agent::{PROGRAM, complain};
 use crate::api::health::Host as Health;
 use crate::api::{Api, SharedSettings};
 use crate::clock::{Clock, SystemClock};
 use crate::http::front::{Control, Front, Lanes};
-use crate::http::lane::{self, Lane, Waker};
-use crate::http::limits::{Limits, STOP_TIME};
+use crate::http::lane::{self, Lane};
+use crate::http::limits::Limits;
 use crate::license::client::{LicenseServer, Network};
 use crate::license::identity;
 use crate::license::state::{Host, License};
 use crate::license::verifier::Verifier;
+use crate::process::crew::{self, Crew, Failure, Spawn, conclude, report_panics};
+use crate::process::limits;
+use crate::process::listener::{self, Source};
+use crate::process::log::{LogTarget, Logger, SYSLOG_SOCKET};
+use crate::process::signals::Signals;
 
-/// Starts a thread with this name that does this.
-pub type Spawn = dyn Fn(&str, Box<dyn FnOnce() + Send>) -> io::Result<()>;
+/// Where the address to listen on comes from.
+const SOURCE: Source = Source { file: "agent.conf", elsewhere: " and in the Panel" };
 
 /// What the daemon depends on besides its configuration.
 pub struct Surroundings {
@@ -51,44 +49,27 @@ pub struct Surroundings {
 impl Surroundings {
     /// The real ones.
     pub fn of_process(signals: Signals) -> Self {
-        Self {
-            clock: Arc::new(SystemClock),
-            server: Box::new(Network),
-            signals,
-            host: host(),
-            spawn: Box::new(|name, body| thread::Builder::new().name(name.to_owned()).spawn(body).map(drop)),
-        }
+        Self { clock: Arc::new(SystemClock), server: Box::new(Network), signals, host: host(), spawn: crew::spawn() }
     }
-}
-
-/// Why the daemon ended other than by being told to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// A thread that must live has ended.
-    ThreadEnded(String),
-    /// It was told to stop twice, and requests were cut off.
-    StoppedAtOnce,
-    /// The system refused something at start.
-    Start(String),
 }
 
 /// Runs the daemon of this process; returns its exit code.
 pub fn start(path: &Path) -> u8 {
     // First of all: a SIGHUP that comes early asks for a check and must not end the process.
-    let signals = Signals::of_process().map_err(cannot_start);
+    let signals = Signals::of_process().map_err(Failure::start);
     let loaded = match configuration::load(path) {
         Ok(loaded) => loaded,
         Err(error) => {
             // Where the log goes is not known yet, and journalctl must show why the service does not start.
             complain(&error.to_string());
-            return exit_code(&error);
+            return error.exit_code();
         }
     };
     let Loaded { configuration, warnings } = loaded;
     let target = configuration.log;
-    Logger::new(target, Path::new(SYSLOG_SOCKET)).install();
-    report_panics();
-    if target == configuration::LogTarget::Syslog && !Path::new(SYSLOG_SOCKET).exists() {
+    Logger::new(PROGRAM.name, target, Path::new(SYSLOG_SOCKET)).install();
+    report_panics(PROGRAM);
+    if target == LogTarget::Syslog && !Path::new(SYSLOG_SOCKET).exists() {
         complain(&format!(
             "{SYSLOG_SOCKET} does not exist: with log=syslog nothing is logged until a syslog daemon runs"
         ));
@@ -98,33 +79,10 @@ pub fn start(path: &Path) -> u8 {
     }
     let address = SocketAddr::new(configuration.listen_addr, configuration.port);
     let ended = signals.and_then(|signals| {
-        let listener = listener::listen_on(address).map_err(Failure::Start)?;
+        let listener = listener::listen_on(address, SOURCE).map_err(Failure::Start)?;
         run(listener, configuration, path.to_owned(), Surroundings::of_process(signals))
     });
-    match ended {
-        Ok(()) => 0,
-        Err(Failure::Start(sentence)) => {
-            error!("{sentence}");
-            if target != configuration::LogTarget::Stderr {
-                complain(&sentence);
-            }
-            EXIT_FAILURE
-        }
-        Err(Failure::StoppedAtOnce) => EXIT_FAILURE,
-        Err(Failure::ThreadEnded(_)) => EXIT_INTERNAL,
-    }
-}
-
-/// A panic is a defect. It is told to whoever reads the log and ends the process; the service manager starts a new one.
-fn report_panics() {
-    std::panic::set_hook(Box::new(|panic| {
-        let thread = thread::current().name().unwrap_or("unnamed").to_owned();
-        let sentence = format!("internal error in thread {thread}: {panic}");
-        // stderr first: the panic may have come from the log itself.
-        complain(&sentence);
-        error!("{sentence}");
-        std::process::exit(i32::from(EXIT_INTERNAL));
-    }));
+    conclude(&ended, PROGRAM, target)
 }
 
 /// Reads who we are.
@@ -148,35 +106,20 @@ pub fn host() -> Host {
 /// Runs the daemon on `listener` until a signal ends it.
 ///
 /// # Errors
-/// It ended otherwise; the log says why.
+/// It ended otherwise; [`conclude`] tells whoever is concerned.
 pub fn run(
     listener: TcpListener,
     configuration: Configuration,
     path: PathBuf,
     surroundings: Surroundings,
 ) -> Result<(), Failure> {
-    let address = listener.local_addr().map_err(cannot_start)?;
-    let (daemon, front) = Daemon::start(listener, configuration, path, surroundings).map_err(cannot_start)?;
+    let address = listener.local_addr().map_err(Failure::start)?;
+    let Surroundings { clock, server, signals, host, spawn } = surroundings;
+    let crew = Crew::new(spawn).map_err(Failure::start)?;
+    let outside = Outside { clock: Arc::clone(&clock), server, host };
+    let (mut daemon, front) = Daemon::start(&crew, listener, configuration, path, outside).map_err(Failure::start)?;
     info!("opterius-agent {} listening on {address}", env!("CARGO_PKG_VERSION"));
-    daemon.watch(&front)
-}
-
-fn cannot_start(error: io::Error) -> Failure {
-    Failure::Start(format!("cannot start: {error}"))
-}
-
-/// Tells the main thread that a thread has ended, however it did.
-struct Lifeline {
-    name: String,
-    ended: Sender<String>,
-    waker: Waker,
-}
-
-impl Drop for Lifeline {
-    fn drop(&mut self) {
-        let _ = self.ended.send(std::mem::take(&mut self.name));
-        self.waker.wake();
-    }
+    daemon.watch(&crew, &signals, &*clock, &front)
 }
 
 /// What the main thread holds.
@@ -185,34 +128,25 @@ struct Daemon {
     configuration: Configuration,
     settings: SharedSettings,
     license: Arc<License>,
-    signals: Signals,
+}
+
+/// What the threads ask.
+struct Outside {
     clock: Arc<dyn Clock>,
-    ended: Receiver<String>,
-    waker: Waker,
+    server: Box<dyn LicenseServer>,
+    host: Host,
 }
 
 impl Daemon {
     /// Starts all threads.
     fn start(
+        crew: &Crew,
         listener: TcpListener,
         configuration: Configuration,
         path: PathBuf,
-        surroundings: Surroundings,
+        outside: Outside,
     ) -> io::Result<(Self, Control)> {
-        let Surroundings { clock, server, signals, host, spawn } = surroundings;
-        let (sender, ended) = unbounded();
-        let waker = Waker::new()?;
-        let spawn = |name: &str, body: Box<dyn FnOnce() + Send>| {
-            let lifeline = Lifeline { name: name.to_owned(), ended: sender.clone(), waker: waker.clone() };
-            spawn(
-                name,
-                Box::new(move || {
-                    let _lifeline = lifeline;
-                    body();
-                }),
-            )
-        };
-
+        let Outside { clock, server, host } = outside;
         let (license, woken) = License::new(&host);
         let license_settings = Arc::new(configuration.license.clone());
         let verifier = Verifier::new(Arc::clone(&license), woken, Arc::clone(&clock), server, host, license_settings);
@@ -230,80 +164,26 @@ impl Daemon {
         for number in 0..configuration.request_threads {
             let (kind, jobs) = if number % 2 == 0 { ("read", &read_jobs) } else { ("write", &write_jobs) };
             let jobs = jobs.clone();
-            spawn(&format!("{kind}-{}", number / 2 + 1), Box::new(move || lane::run(&jobs)))?;
+            crew.start(&format!("{kind}-{}", number / 2 + 1), move || lane::run(&jobs))?;
         }
-        spawn("verifier", Box::new(move || verifier.run()))?;
-        spawn(
-            FRONT,
-            Box::new(move || {
-                if let Err(error) = front.run() {
-                    error!("The front thread cannot go on: {error}");
-                }
-            }),
-        )?;
-        Ok((Self { path, configuration, settings, license, signals, clock, ended, waker }, control))
+        crew.start("verifier", move || verifier.run())?;
+        crew.start_front(front)?;
+        Ok((Self { path, configuration, settings, license }, control))
     }
 
-    /// Waits for signals and for threads that end.
-    fn watch(mut self, front: &Control) -> Result<(), Failure> {
-        let mut stopping: Option<Instant> = None;
-        loop {
-            self.wait(stopping);
-            self.waker.clear();
-            while let Ok(name) = self.ended.try_recv() {
-                match stopping {
-                    Some(_) if name == FRONT => return self.end(),
-                    Some(_) => {}
-                    None => return Err(self.thread_ended(name)),
-                }
-            }
-            let terminations = signals::take(&self.signals.terminate);
-            // Signals that came together are one: timeout(1) sends to a process and to its group.
-            if terminations > 0 && stopping.is_some() {
-                warn!("Stopped at once by a second signal");
-                return Err(Failure::StoppedAtOnce);
-            }
-            if terminations > 0 {
-                info!("Stopping: running requests have {} s", STOP_TIME.as_secs());
-                front.stop();
-                stopping = Some(self.clock.monotonic() + STOP_TIME + Duration::from_secs(1));
-            }
-            if stopping.is_some_and(|until| self.clock.monotonic() >= until) {
-                return self.end();
-            }
-            if signals::take(&self.signals.hangup) > 0 {
-                self.reload();
+    /// Lives until a signal ends it, or until a thread is missing.
+    fn watch(&mut self, crew: &Crew, signals: &Signals, clock: &dyn Clock, front: &Control) -> Result<(), Failure> {
+        let ended = crew.watch(signals, clock, front, || self.reload());
+        match &ended {
+            // The second signal leaves no time for anything.
+            Err(Failure::StoppedAtOnce) => {}
+            Err(_) => self.license.stop(),
+            Ok(()) => {
+                self.license.stop();
+                info!("Stopped");
             }
         }
-    }
-
-    fn wait(&self, until: Option<Instant>) {
-        let mut descriptors = [
-            PollFd::new(&self.signals.hangup, PollFlags::IN),
-            PollFd::new(&self.signals.terminate, PollFlags::IN),
-            PollFd::new(self.waker.descriptor(), PollFlags::IN),
-        ];
-        let left =
-            until.map(|until| until.saturating_duration_since(self.clock.monotonic()) + Duration::from_millis(1));
-        // An interrupted wait looks at everything once too often.
-        let _ = poll(&mut descriptors, left.and_then(|left| Timespec::try_from(left).ok()).as_ref());
-    }
-
-    fn end(&self) -> Result<(), Failure> {
-        self.license.stop();
-        info!("Stopped");
-        Ok(())
-    }
-
-    /// No ghosts: without one of its threads the daemon would look alive and not be.
-    fn thread_ended(&self, name: String) -> Failure {
-        let sentence = format!("internal error: the thread {name} has ended; the Agent ends with it");
-        error!("{sentence}");
-        if self.configuration.log != configuration::LogTarget::Stderr {
-            complain(&sentence);
-        }
-        self.license.stop();
-        Failure::ThreadEnded(name)
+        ended
     }
 
     /// SIGHUP: the new configuration if it is good in every line, else the old one; a check in either case.
@@ -328,6 +208,3 @@ impl Daemon {
         }
     }
 }
-
-/// The name of the thread that ends first when the daemon is told to stop.
-const FRONT: &str = "front";

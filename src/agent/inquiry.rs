@@ -11,11 +11,12 @@ use ureq::Agent;
 use ureq::config::Config;
 
 use crate::agent::configuration::{self, Configuration};
-use crate::agent::output::{complain, say};
-use crate::agent::{EXIT_FAILURE, EXIT_NOT_REACHABLE, exit_code};
+use crate::agent::{EXIT_NOT_REACHABLE, complain};
 use crate::clock::{Clock, SystemClock};
 use crate::license::identity::hex;
 use crate::license::reason;
+use crate::process::EXIT_FAILURE;
+use crate::process::output::say;
 use crate::text::{drives_terminal, one_line};
 
 /// The daemon answers the status from memory.
@@ -48,7 +49,7 @@ pub fn reverify(config: &Path) -> u8 {
         Ok(loaded) => loaded.configuration,
         Err(error) => {
             complain(&error.to_string());
-            return exit_code(&error);
+            return error.exit_code();
         }
     };
     let address = address(&configuration);

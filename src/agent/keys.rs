@@ -1,4 +1,6 @@
-//! The keys of agent.conf, and the mistakes that must not pass for one.
+//! The keys of agent.conf.
+
+use crate::process::settings::Key;
 
 /// Every key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,72 +49,47 @@ pub enum Known {
     AcmeCaFile,
 }
 
-/// Every spelling, in the order of the shipped example.
-pub const KEYS: [(&str, Known); 22] = [
-    ("secret", Known::Secret),
-    ("secret_key", Known::Secret),
-    ("license_key", Known::LicenseKey),
-    ("listen_addr", Known::ListenAddr),
-    ("port", Known::Port),
-    ("allowed_hosts", Known::AllowedHosts),
-    ("license_server", Known::LicenseServer),
-    ("license_ca_file", Known::LicenseCaFile),
-    ("license_public_key", Known::LicensePublicKey),
-    ("proxy", Known::Proxy),
-    ("server_ip", Known::ServerIp),
-    ("ip_discovery_url", Known::IpDiscoveryUrl),
-    ("license_cache", Known::LicenseCache),
-    ("signature_window_seconds", Known::SignatureWindow),
-    ("request_threads", Known::RequestThreads),
-    ("max_connections", Known::MaxConnections),
-    ("max_body_bytes", Known::MaxBody),
-    ("log", Known::Log),
-    ("host_root", Known::HostRoot),
-    ("operations", Known::Operations),
-    ("acme_server", Known::AcmeServer),
-    ("acme_ca_file", Known::AcmeCaFile),
-];
-
-/// The key with this spelling, in any case.
-pub fn find(key: &str) -> Option<Known> {
-    KEYS.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, known)| *known)
-}
-
-/// The key that was meant by a slip of up to two letters, of those without which the Agent would run, but wrongly.
-pub fn near_miss(key: &str) -> Option<&'static str> {
-    let key: String =
-        key.to_lowercase().chars().map(|letter| if matches!(letter, '-' | ' ' | '.') { '_' } else { letter }).collect();
-    ["license_key", "secret", "secret_key"].into_iter().find(|name| distance(&key, name) <= 2)
-}
-
-/// Levenshtein's distance: letters to insert, delete or replace.
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (index, letter) in from.chars().enumerate() {
-        let mut diagonal = index;
-        let mut left = index.saturating_add(1);
-        let mut next = vec![left];
-        for (other, above) in to.iter().zip(row.iter().skip(1)) {
-            let replaced = diagonal.saturating_add(usize::from(*other != letter));
-            left = replaced.min(left.saturating_add(1)).min(above.saturating_add(1));
-            diagonal = *above;
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
+impl Key for Known {
+    const SUBJECT: &'static str = "the Agent";
+    const VITAL: &'static [&'static str] = &["license_key", "secret", "secret_key"];
+    /// In the order of the shipped example.
+    const KEYS: &'static [(&'static str, Self)] = &[
+        ("secret", Self::Secret),
+        ("secret_key", Self::Secret),
+        ("license_key", Self::LicenseKey),
+        ("listen_addr", Self::ListenAddr),
+        ("port", Self::Port),
+        ("allowed_hosts", Self::AllowedHosts),
+        ("license_server", Self::LicenseServer),
+        ("license_ca_file", Self::LicenseCaFile),
+        ("license_public_key", Self::LicensePublicKey),
+        ("proxy", Self::Proxy),
+        ("server_ip", Self::ServerIp),
+        ("ip_discovery_url", Self::IpDiscoveryUrl),
+        ("license_cache", Self::LicenseCache),
+        ("signature_window_seconds", Self::SignatureWindow),
+        ("request_threads", Self::RequestThreads),
+        ("max_connections", Self::MaxConnections),
+        ("max_body_bytes", Self::MaxBody),
+        ("log", Self::Log),
+        ("host_root", Self::HostRoot),
+        ("operations", Self::Operations),
+        ("acme_server", Self::AcmeServer),
+        ("acme_ca_file", Self::AcmeCaFile),
+    ];
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::near_miss::near_miss;
+    use crate::process::settings::find;
 
     #[test]
     fn keys_are_found_in_any_case() {
-        assert_eq!(find("LICENSE_KEY"), Some(Known::LicenseKey));
-        assert_eq!(find("Secret_Key"), Some(Known::Secret));
-        assert_eq!(find("license"), None);
+        assert_eq!(find::<Known>("LICENSE_KEY"), Some(Known::LicenseKey));
+        assert_eq!(find::<Known>("Secret_Key"), Some(Known::Secret));
+        assert_eq!(find::<Known>("license"), None);
     }
 
     #[test]
@@ -129,17 +106,10 @@ mod tests {
             ("seret_key", "secret_key"),
         ];
         for (key, meant) in slips {
-            assert_eq!(near_miss(key), Some(meant), "{key}");
+            assert_eq!(near_miss(key, Known::VITAL), Some(meant), "{key}");
         }
         for key in ["panel_url", "token", "license_plan", "debug", "", "secret_file_path", "tls_key"] {
-            assert_eq!(near_miss(key), None, "{key}");
-        }
-    }
-
-    #[test]
-    fn distances_are_levenshteins() {
-        for (from, to, expected) in [("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("same", "same", 0)] {
-            assert_eq!(distance(from, to), expected);
+            assert_eq!(near_miss(key, Known::VITAL), None, "{key}");
         }
     }
 }

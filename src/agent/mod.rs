@@ -1,37 +1,25 @@
-//! The program: command line, configuration, logging, signals, and the wiring of the other rooms.
+//! The program: command line, configuration, and the wiring of the other rooms.
 
 pub mod command_line;
 pub mod configuration;
 pub mod daemon;
 pub mod inquiry;
 pub mod keys;
-pub mod limits;
-pub mod listener;
-pub mod log;
-pub mod output;
 pub mod parsing;
-pub mod signals;
 
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
 use crate::agent::command_line::Command;
-use crate::agent::configuration::Error;
-use crate::agent::output::{complain, say};
+use crate::process::output::{self, say};
+use crate::process::{EXIT_USAGE, Program};
 
-/// The license is restricted, or something failed while running.
-pub const EXIT_FAILURE: u8 = 1;
+/// What the daemon calls itself.
+pub const PROGRAM: Program = Program { name: "opterius-agent", subject: "the Agent" };
+
 /// `status` and `reverify`: nobody answers.
 pub const EXIT_NOT_REACHABLE: u8 = 2;
-/// The command line is wrong (sysexits.h: EX_USAGE).
-pub const EXIT_USAGE: u8 = 64;
-/// The program is wrong (EX_SOFTWARE).
-pub const EXIT_INTERNAL: u8 = 70;
-/// Something may not be read (EX_NOPERM).
-pub const EXIT_PERMISSION: u8 = 77;
-/// The configuration is wrong (EX_CONFIG).
-pub const EXIT_CONFIGURATION: u8 = 78;
 
 /// Runs the program with these arguments, the program's name first.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -61,15 +49,12 @@ fn check_config(path: &Path) -> u8 {
         }
         Err(error) => {
             complain(&error.to_string());
-            exit_code(&error)
+            error.exit_code()
         }
     }
 }
 
-/// The exit code for a configuration that cannot be used.
-pub fn exit_code(error: &Error) -> u8 {
-    match error {
-        Error::Permission(_) => EXIT_PERMISSION,
-        Error::Invalid(_) => EXIT_CONFIGURATION,
-    }
+/// Prints one line to stderr, with our name before it.
+fn complain(text: &str) {
+    output::complain(PROGRAM.name, text);
 }

@@ -1,6 +1,8 @@
 use std::path::Path;
 
 use super::*;
+use crate::process::log::LogTarget;
+use crate::process::settings::{self, Key};
 
 const SECRET: &str = "secret=0123456789abcdef0123456789abcdef\n";
 
@@ -161,7 +163,7 @@ fn the_shipped_example_documents_every_key_and_is_right() {
     let text = include_str!("../../dist/agent.conf");
     let example = parsed(text).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(example.warnings, [format!("agent.conf: {EXAMPLE_WARNING}")], "its secret is no secret");
-    for (key, _) in keys::KEYS.iter().filter(|(key, _)| *key != "secret_key") {
+    for (key, _) in Known::KEYS.iter().filter(|(key, _)| *key != "secret_key") {
         let documented = |line: &str| line.trim_start_matches('#').starts_with(&format!("{key}="));
         assert!(text.lines().any(documented), "{key} is not documented");
     }
@@ -169,7 +171,7 @@ fn the_shipped_example_documents_every_key_and_is_right() {
     let uncommented: String = text
         .lines()
         .filter_map(|line| line.strip_prefix('#'))
-        .filter(|line| line.split_once('=').is_some_and(|(key, _)| keys::find(key).is_some()))
+        .filter(|line| line.split_once('=').is_some_and(|(key, _)| settings::find::<Known>(key).is_some()))
         .filter(|line| !line.starts_with("license_ca_file"))
         .map(|line| format!("{line}\n"))
         .collect();

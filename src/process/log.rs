@@ -10,11 +10,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use syslog::{Facility, LogFormat, LoggerBackend, Severity};
 
-use crate::agent::configuration::LogTarget;
 use crate::text::one_line;
-
-/// The name in front of every line, by which `journalctl -t` finds them.
-const IDENT: &str = "opterius-agent";
 
 /// Where syslog listens.
 pub const SYSLOG_SOCKET: &str = "/dev/log";
@@ -25,19 +21,33 @@ const MAX_LINE: usize = 1000;
 /// The form of a line: priority, identifier, process id. Without a host name, which journald would take for a part of
 /// the message, and without a time, which every syslog daemon knows itself.
 #[derive(Clone, Copy, Debug)]
-struct Format;
+struct Format {
+    ident: &'static str,
+}
 
 impl<T: std::fmt::Display> LogFormat<T> for Format {
     fn format<W: Write>(&self, writer: &mut W, severity: Severity, message: T) -> Result<(), syslog::Error> {
         let priority = Facility::LOG_DAEMON as u8 | severity as u8;
-        write!(writer, "<{priority}>{IDENT}[{}]: {message}", std::process::id()).map_err(syslog::Error::Write)
+        write!(writer, "<{priority}>{}[{}]: {message}", self.ident, std::process::id()).map_err(syslog::Error::Write)
     }
 }
 
 type Connection = syslog::Logger<LoggerBackend, Format>;
 
+/// Where log lines go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogTarget {
+    /// syslog, or stderr where there is no syslog socket.
+    Auto,
+    /// syslog alone.
+    Syslog,
+    /// stderr alone.
+    Stderr,
+}
+
 /// The logger behind the `log` facade.
 pub struct Logger {
+    ident: &'static str,
     target: LogTarget,
     socket: PathBuf,
     sink: Mutex<Sink>,
@@ -50,9 +60,10 @@ struct Sink {
 }
 
 impl Logger {
-    /// A logger that connects to the syslog socket at this path when there is something to log.
-    pub fn new(target: LogTarget, socket: &Path) -> Self {
-        Self { target, socket: socket.to_owned(), sink: Mutex::default() }
+    /// A logger that connects to the syslog socket at this path when there is something to log. `ident` is the name in
+    /// front of every line, by which `journalctl -t` finds them.
+    pub fn new(ident: &'static str, target: LogTarget, socket: &Path) -> Self {
+        Self { ident, target, socket: socket.to_owned(), sink: Mutex::default() }
     }
 
     /// Makes it the process's logger.
@@ -99,16 +110,16 @@ impl Logger {
                 result => return result,
             }
         }
-        let connection = sink.connection.insert(connect(&self.socket)?);
+        let connection = sink.connection.insert(connect(self.ident, &self.socket)?);
         send(connection, level, text)
     }
 }
 
-fn connect(path: &Path) -> io::Result<Connection> {
+fn connect(ident: &'static str, path: &Path) -> io::Result<Connection> {
     let socket = UnixDatagram::unbound()?;
     socket.connect(path)?;
     socket.set_nonblocking(true)?;
-    Ok(syslog::Logger::new(LoggerBackend::Unix(socket), Format))
+    Ok(syslog::Logger::new(LoggerBackend::Unix(socket), Format { ident }))
 }
 
 fn send(connection: &mut Connection, level: Level, text: &str) -> io::Result<()> {

@@ -34,7 +34,7 @@ fn line(priority: u8, text: &str) -> String {
 #[test]
 fn a_line_has_priority_identifier_and_nothing_between_it_and_the_message() {
     let syslog = Syslog::at("form");
-    let logger = Logger::new(LogTarget::Syslog, &syslog.path);
+    let logger = Logger::new("opterius-agent", LogTarget::Syslog, &syslog.path);
     logger.line(Level::Warn, "License: INVALID — License is already activated on 1 of 1 allowed servers.");
     assert_eq!(syslog.next(), line(28, "License: INVALID — License is already activated on 1 of 1 allowed servers."));
     logger.line(Level::Info, "a\nb\u{1b}[2J");
@@ -46,7 +46,7 @@ fn a_line_has_priority_identifier_and_nothing_between_it_and_the_message() {
 #[test]
 fn a_syslog_that_is_full_never_blocks_and_every_lost_line_is_counted() {
     let syslog = Syslog::at("full");
-    let logger = Logger::new(LogTarget::Auto, &syslog.path);
+    let logger = Logger::new("opterius-agent", LogTarget::Auto, &syslog.path);
     // Nobody reads, so the socket's queue fills up; the kernel's default is 10 datagrams or a few more.
     let total = 5000;
     for number in 0..total {
@@ -69,7 +69,7 @@ fn a_syslog_that_is_full_never_blocks_and_every_lost_line_is_counted() {
 fn a_syslog_that_vanishes_and_returns_is_found_again() {
     let syslog = Syslog::at("restart");
     let path = syslog.path.clone();
-    let logger = Logger::new(LogTarget::Syslog, &path);
+    let logger = Logger::new("opterius-agent", LogTarget::Syslog, &path);
     logger.line(Level::Info, "before");
     assert_eq!(syslog.next(), line(30, "before"));
     drop(syslog);

@@ -10,6 +10,6 @@ pub fn say(text: &str) -> u8 {
 }
 
 /// Prints one line to stderr, with the program's name before it.
-pub fn complain(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "opterius-agent: {text}");
+pub fn complain(program: &str, text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{program}: {text}");
 }

@@ -1,0 +1,204 @@
+//! No ghosts: every thread of a daemon is watched, and when one ends that should not, the process ends. A daemon that has
+//! lost a thread would look alive and not be.
+
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use log::{error, info, warn};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::clock::Clock;
+use crate::http::front::{Control, Front};
+use crate::http::lane::Waker;
+use crate::http::limits::STOP_TIME;
+use crate::process::log::LogTarget;
+use crate::process::output::complain;
+use crate::process::signals::{self, Signals};
+use crate::process::{EXIT_FAILURE, EXIT_INTERNAL, Program};
+
+/// The name of the thread that ends first when the daemon is told to stop.
+const FRONT: &str = "front";
+
+/// What a thread does.
+pub type Body = Box<dyn FnOnce() + Send>;
+
+/// Starts a thread with this name that does this.
+pub type Spawn = dyn Fn(&str, Body) -> io::Result<()>;
+
+/// Starts threads of this process.
+pub fn spawn() -> Box<Spawn> {
+    Box::new(|name, body| thread::Builder::new().name(name.to_owned()).spawn(body).map(drop))
+}
+
+/// Why a daemon ended other than by being told to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// A thread that must live has ended.
+    ThreadEnded(String),
+    /// It was told to stop twice, and requests were cut off.
+    StoppedAtOnce,
+    /// The system refused something at start.
+    Start(String),
+}
+
+impl Failure {
+    /// The system refused this.
+    pub fn start(error: io::Error) -> Self {
+        Self::Start(format!("cannot start: {error}"))
+    }
+
+    /// What is said about it, where the log has not said it yet.
+    fn sentence(&self, program: Program) -> Option<String> {
+        match self {
+            Self::ThreadEnded(name) => {
+                let subject = program.subject;
+                Some(format!("internal error: the thread {name} has ended; {subject} ends with it"))
+            }
+            Self::StoppedAtOnce => None,
+            Self::Start(sentence) => Some(sentence.clone()),
+        }
+    }
+}
+
+/// Tells how the daemon ended to whoever reads the log, and to whoever has started it; returns the exit code.
+pub fn conclude(ended: &Result<(), Failure>, program: Program, target: LogTarget) -> u8 {
+    let Err(failure) = ended else { return 0 };
+    if let Some(sentence) = failure.sentence(program) {
+        error!("{sentence}");
+        if target != LogTarget::Stderr {
+            complain(program.name, &sentence);
+        }
+    }
+    match failure {
+        Failure::Start(_) | Failure::StoppedAtOnce => EXIT_FAILURE,
+        Failure::ThreadEnded(_) => EXIT_INTERNAL,
+    }
+}
+
+/// A panic is a defect. It is told to whoever reads the log and ends the process; the service manager starts a new one.
+pub fn report_panics(program: Program) {
+    std::panic::set_hook(Box::new(move |panic| {
+        let thread = thread::current().name().unwrap_or("unnamed").to_owned();
+        let sentence = format!("internal error in thread {thread}: {panic}");
+        // stderr first: the panic may have come from the log itself.
+        complain(program.name, &sentence);
+        error!("{sentence}");
+        std::process::exit(i32::from(EXIT_INTERNAL));
+    }));
+}
+
+/// The threads of a daemon besides the main one, which holds this.
+pub struct Crew {
+    spawn: Box<Spawn>,
+    names: Sender<String>,
+    ended: Receiver<String>,
+    waker: Waker,
+}
+
+/// Tells the main thread that a thread has ended, however it did.
+struct Lifeline {
+    name: String,
+    names: Sender<String>,
+    waker: Waker,
+}
+
+impl Drop for Lifeline {
+    fn drop(&mut self) {
+        let _ = self.names.send(std::mem::take(&mut self.name));
+        self.waker.wake();
+    }
+}
+
+impl Crew {
+    /// A crew whose threads are started in this way.
+    ///
+    /// # Errors
+    /// The process has no descriptor left.
+    pub fn new(spawn: Box<Spawn>) -> io::Result<Self> {
+        let (names, ended) = unbounded();
+        Ok(Self { spawn, names, ended, waker: Waker::new()? })
+    }
+
+    /// Starts a thread that must not end before the daemon does.
+    ///
+    /// # Errors
+    /// The system has no thread to give.
+    pub fn start(&self, name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let lifeline = Lifeline { name: name.to_owned(), names: self.names.clone(), waker: self.waker.clone() };
+        (self.spawn)(
+            name,
+            Box::new(move || {
+                let _lifeline = lifeline;
+                body();
+            }),
+        )
+    }
+
+    /// Starts the thread that answers clients; the daemon has stopped when it has.
+    ///
+    /// # Errors
+    /// The system has no thread to give.
+    pub fn start_front(&self, front: Front) -> io::Result<()> {
+        self.start(FRONT, move || {
+            if let Err(error) = front.run() {
+                error!("The front thread cannot go on: {error}");
+            }
+        })
+    }
+
+    /// Waits for signals and for threads that end, until the daemon has stopped: SIGTERM ends it through `front`, SIGHUP
+    /// calls `on_hangup`.
+    ///
+    /// # Errors
+    /// It ended otherwise.
+    pub fn watch(
+        &self,
+        signals: &Signals,
+        clock: &dyn Clock,
+        front: &Control,
+        mut on_hangup: impl FnMut(),
+    ) -> Result<(), Failure> {
+        let mut stopping: Option<Instant> = None;
+        loop {
+            self.wait(signals, stopping.map(|until| until.saturating_duration_since(clock.monotonic())));
+            self.waker.clear();
+            while let Ok(name) = self.ended.try_recv() {
+                match stopping {
+                    Some(_) if name == FRONT => return Ok(()),
+                    Some(_) => {}
+                    None => return Err(Failure::ThreadEnded(name)),
+                }
+            }
+            let terminations = signals::take(&signals.terminate);
+            // Signals that came together are one: timeout(1) sends to a process and to its group.
+            if terminations > 0 && stopping.is_some() {
+                warn!("Stopped at once by a second signal");
+                return Err(Failure::StoppedAtOnce);
+            }
+            if terminations > 0 {
+                info!("Stopping: running requests have {} s", STOP_TIME.as_secs());
+                front.stop();
+                stopping = Some(clock.monotonic() + STOP_TIME + Duration::from_secs(1));
+            }
+            if stopping.is_some_and(|until| clock.monotonic() >= until) {
+                return Ok(());
+            }
+            if signals::take(&signals.hangup) > 0 {
+                on_hangup();
+            }
+        }
+    }
+
+    fn wait(&self, signals: &Signals, left: Option<Duration>) {
+        let mut descriptors = [
+            PollFd::new(&signals.hangup, PollFlags::IN),
+            PollFd::new(&signals.terminate, PollFlags::IN),
+            PollFd::new(self.waker.descriptor(), PollFlags::IN),
+        ];
+        let left = left.and_then(|left| Timespec::try_from(left + Duration::from_millis(1)).ok());
+        // An interrupted wait looks at everything once too often.
+        let _ = poll(&mut descriptors, left.as_ref());
+    }
+}

@@ -1,0 +1,74 @@
+use super::*;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tool {
+    Token,
+    Size,
+    Place,
+    Names,
+}
+
+impl Key for Tool {
+    const SUBJECT: &'static str = "the tool";
+    const VITAL: &'static [&'static str] = &["token"];
+    const KEYS: &'static [(&'static str, Self)] =
+        &[("token", Self::Token), ("size", Self::Size), ("place", Self::Place), ("names", Self::Names)];
+}
+
+fn parsed(text: &str) -> Result<(Entries<'_, Tool>, Vec<String>), Error> {
+    let mut warnings = Vec::new();
+    Entries::parse(text, "tool.conf", &mut warnings).map(|entries| (entries, warnings))
+}
+
+#[test]
+fn lines_are_split_as_people_write_them() {
+    let text = "\u{feff}# what is it\r\n\r\n TOKEN = \"a # b\" \r\nsize='7'\r\nplace=\r\nnames=a.example, b.example";
+    let (entries, warnings) = parsed(text).unwrap();
+    let token = entries.entry(Tool::Token).unwrap();
+    assert_eq!((token.key, token.value, token.line), ("TOKEN", "a # b", 3));
+    assert_eq!(entries.integer(Tool::Size, 1_u8, 0, 9), Ok(7));
+    assert_eq!(entries.absolute_path(Tool::Place, "/there"), Ok(PathBuf::from("/there")), "empty is the default");
+    assert_eq!(entries.host_names(Tool::Names), Ok(vec!["a.example".to_owned(), "b.example".to_owned()]));
+    assert_eq!(warnings, Vec::<String>::new());
+}
+
+#[test]
+fn what_is_tolerated_is_told() {
+    let (entries, warnings) = parsed("size=1\nsize=2\ncolour=red\n").unwrap();
+    assert_eq!(entries.integer(Tool::Size, 0_u8, 0, 9), Ok(2));
+    assert_eq!(
+        warnings,
+        [
+            "tool.conf:2: size is set again; line 1 no longer counts",
+            "tool.conf:3: “colour” is not a key of the tool; the line is ignored"
+        ]
+    );
+}
+
+#[test]
+fn what_is_wrong_is_a_sentence_with_file_line_and_key() {
+    let table = [
+        ("words\n", "tool.conf:1: this line is not key=value; begin comments with #"),
+        ("\ntokn=x\n", "tool.conf:2: “tokn” is not a key. Did you mean “token”?"),
+        ("size=10\n", "tool.conf:1: size “10” must be a whole number from 0 to 9"),
+        ("Place=here\n", "tool.conf:1: Place “here” must be an absolute path"),
+        ("names=a:1\n", "tool.conf:1: names “a:1” is not a host name; separate names by commas, without ports"),
+    ];
+    for (text, expected) in table {
+        let error = parsed(text).and_then(|(entries, _)| {
+            entries.integer(Tool::Size, 0_u8, 0, 9)?;
+            entries.absolute_path(Tool::Place, "/")?;
+            entries.host_names(Tool::Names)
+        });
+        assert_eq!(error, Err(Error::Invalid(expected.to_owned())), "{text}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_names_how_to_make_one() {
+    let sentence = read(Path::new("/no/such/tool.conf"), "Create it with a token").unwrap_err().to_string();
+    assert_eq!(
+        sentence,
+        "/no/such/tool.conf: there is no such file. Create it with a token, or name another with --config PATH"
+    );
+}
