@@ -9,6 +9,7 @@
 //! * [`operations`] — what is done to the host
 //! * [`process`] — what a daemon needs of its process: watched threads, signals, listener, log, the form of its settings
 //! * [`agent`] — configuration, command line, and the wiring of all of the above
+//! * `server` — the license server, a program of its own (feature `license-server`)
 //! * [`clock`], [`secret`] and [`text`] — three small things that every room may use
 
 #![cfg_attr(test, allow(clippy::string_slice, reason = "a test that cuts a text wrongly fails, as it should"))]
@@ -21,4 +22,6 @@ pub mod license;
 pub mod operations;
 pub mod process;
 pub mod secret;
+#[cfg(feature = "license-server")]
+pub mod server;
 pub mod text;
