@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::fs::{self, DirBuilder};
-use std::io::ErrorKind;
-use std::os::unix::fs::DirBuilderExt;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
 use std::path::{Path, PathBuf};
 
 use ring::rand::{SecureRandom, SystemRandom};
@@ -150,6 +150,17 @@ impl Place {
         })?;
         Ok(Installation { database, keys, form_secret })
     }
+}
+
+/// Gives a file that root has just made to the owner of its directory, under whom the server runs: whoever works with the
+/// command line as root must not lock the server out.
+pub(super) fn give_to_owner_of_directory(path: &Path) -> io::Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let Some(directory) = path.parent() else { return Ok(()) };
+    let owner = fs::metadata(directory)?;
+    chown(path, Some(owner.uid()), Some(owner.gid()))
 }
 
 /// 32 random bytes, in hex.

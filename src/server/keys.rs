@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use crate::clock::Timestamp;
 use crate::license::identity::hex;
 use crate::license::signature::CONTEXT;
+use crate::server::installation::give_to_owner_of_directory;
 
 /// How long Agents have to learn a new key before the old one may go.
 pub const CHANGE_TIME: Duration = Duration::from_secs(30 * 86_400);
@@ -159,6 +160,7 @@ impl SigningKeys {
             file.write_all(&text)?;
             file.write_all(b"\n")?;
             file.sync_all()?;
+            give_to_owner_of_directory(&unfinished)?;
             fs::rename(&unfinished, path)?;
             path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
         })();

@@ -25,6 +25,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::clock::Timestamp;
+use crate::server::installation::give_to_owner_of_directory;
 
 pub use activations::{Sign, Slot, Strays};
 pub use licenses::{Filter, Listed, NewLicense};
@@ -155,6 +156,8 @@ impl Database {
             ErrorKind::AlreadyExists => Error::Taken,
             _ => Error::Failed(format!("{}: {error}", path.display())),
         })?);
+        // SQLite gives the files that it makes beside this one to the same owner.
+        give_to_owner_of_directory(path).map_err(|error| Error::Failed(format!("{}: {error}", path.display())))?;
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
         let mut database = Self { connection, path: path.to_owned() };
