@@ -4,9 +4,14 @@ use std::io::Write;
 
 /// Prints to stdout and ends well.
 pub fn say(text: &str) -> u8 {
-    let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    let _ = print(text);
     0
+}
+
+/// Prints to stdout; whether anybody still reads it.
+pub fn print(text: &str) -> bool {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_ok()
 }
 
 /// Prints one line to stderr, with the program's name before it.

@@ -25,10 +25,11 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::clock::Timestamp;
+use crate::server::ownership::give_to_owner_of;
 
 pub use activations::{Sign, Slot, Strays};
 pub use licenses::{Filter, Listed, NewLicense};
-pub use maintenance::{backup, check};
+pub use maintenance::{backup, check, schema, setting};
 
 /// How long a change waits for another process (the command line beside a running server) to finish its own.
 const BUSY_TIME: Duration = Duration::from_secs(5);
@@ -150,11 +151,15 @@ impl Database {
     /// The file is there already or cannot be made.
     pub fn create(path: &Path) -> Result<Self, Error> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-        drop(file.map_err(|error| match error.kind() {
+        let failed = |error: std::io::Error| match error.kind() {
             ErrorKind::PermissionDenied => Error::Permission(path.to_owned()),
             ErrorKind::AlreadyExists => Error::Taken,
             _ => Error::Failed(format!("{}: {error}", path.display())),
-        })?);
+        };
+        let file = file.map_err(failed)?;
+        // SQLite gives what it makes beside the database to the database's owner itself.
+        path.parent().map_or(Ok(()), |directory| give_to_owner_of(directory, &file)).map_err(failed)?;
+        drop(file);
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
         let mut database = Self { connection, path: path.to_owned() };
