@@ -58,7 +58,7 @@ pub(super) fn list(desk: &mut Desk, named: Option<&Named>, all: bool, json: bool
             break is_more && !all;
         }
     };
-    listing.end("Nothing has happened yet.");
+    listing.end("Nothing has happened yet.")?;
     if is_more {
         complain(PROGRAM.name, &format!("these are the latest {PAGE}; there are more: --all shows them"));
     }

@@ -3,8 +3,7 @@
 use serde::Serialize;
 
 use crate::clock::Timestamp;
-use crate::process::output::{print, say};
-use crate::server::commands::listing::{Listing, table};
+use crate::server::commands::listing::{Listing, emit, table};
 use crate::server::commands::{Desk, Failure};
 use crate::server::keys::{CHANGE_TIME, SigningKeys};
 use crate::server::model::Action;
@@ -33,7 +32,7 @@ pub(super) fn show(desk: &Desk, json: bool) -> Result<(), Failure> {
     let mut listing = Listing::new(json, &["ID", "MADE", "STATE", "PUBLIC KEY"]);
     if json {
         listing.add(&views, |_| Vec::new(), |view| view)?;
-        listing.end("");
+        listing.end("")?;
         return Ok(());
     }
     let ends = views.first().map(|current| current.created_at.plus(CHANGE_TIME));
@@ -44,8 +43,8 @@ pub(super) fn show(desk: &Desk, json: bool) -> Result<(), Failure> {
         };
         vec![view.id.clone(), view.created_at.to_string(), state, view.public_key.clone()]
     });
-    print(&table(&["ID", "MADE", "STATE", "PUBLIC KEY"], rows.collect()));
-    say(&format!("\nFor agent.conf:\nlicense_public_key={}\n", desk.keys.public_keys()));
+    emit(&table(&["ID", "MADE", "STATE", "PUBLIC KEY"], rows.collect()))?;
+    emit(&format!("\nFor agent.conf:\nlicense_public_key={}\n", desk.keys.public_keys()))?;
     Ok(())
 }
 
@@ -55,7 +54,7 @@ pub(super) fn rotate(desk: &mut Desk, json: bool) -> Result<(), Failure> {
         return show(desk, json);
     }
     let days = CHANGE_TIME.as_secs() / 86_400;
-    say(&format!(
+    emit(&format!(
         "Answers are to be signed with the new key and the old one. Now:\n\
          1. systemctl reload opterius-license-server\n\
          2. Within {days} days, put this line into every Agent's agent.conf and run systemctl reload opterius-agent there:\n\
@@ -63,7 +62,7 @@ pub(super) fn rotate(desk: &mut Desk, json: bool) -> Result<(), Failure> {
          3. After {days} days: {} keys retire\n",
         desk.keys.public_keys(),
         desk.site.program()
-    ));
+    ))?;
     Ok(())
 }
 
@@ -72,11 +71,11 @@ pub(super) fn retire(desk: &mut Desk, forced: bool, json: bool) -> Result<(), Fa
     if json {
         return show(desk, json);
     }
-    say(&format!(
+    emit(&format!(
         "Answers are to be signed with the current key alone. Now: systemctl reload opterius-license-server\n\
          license_public_key={}\n",
         desk.keys.public_keys()
-    ));
+    ))?;
     Ok(())
 }
 

@@ -6,11 +6,11 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::clock::Timestamp;
-use crate::process::output::{complain, say};
+use crate::process::output::complain;
 use crate::server::PROGRAM;
 use crate::server::actions::{self, Change, Doer, Refusal};
 use crate::server::commands::history::{self, EventView};
-use crate::server::commands::listing::{Listing, print_json, table};
+use crate::server::commands::listing::{Listing, emit, print_json, table};
 use crate::server::commands::task::NewTerms;
 use crate::server::commands::values::{Named, shown};
 use crate::server::commands::{Desk, Failure, terminal};
@@ -78,7 +78,7 @@ pub(super) fn create(desk: &mut Desk, owner: &str, new: &NewTerms, json: bool) -
     if json {
         return print_json(&view(&license, key.expose().to_owned(), 0, Desk::now()));
     }
-    say(&format!(
+    emit(&format!(
         "License {} for {}, plan {}, expires {}{}\nlicense_key={}\nThe last line goes into the server's agent.conf. It is \
          shown again only with: {} license show {} --reveal-key\n",
         license.id,
@@ -89,7 +89,7 @@ pub(super) fn create(desk: &mut Desk, owner: &str, new: &NewTerms, json: bool) -
         key.expose(),
         desk.site.program(),
         license.id
-    ));
+    ))?;
     Ok(())
 }
 
@@ -120,7 +120,7 @@ pub(super) fn list(
             break is_more && !all;
         }
     };
-    listing.end("No licenses.");
+    listing.end("No licenses.")?;
     if is_more {
         complain(PROGRAM.name, &format!("these are the newest {PAGE}; there are more: --all shows them"));
     }
@@ -181,7 +181,7 @@ pub(super) fn show(desk: &mut Desk, named: &Named, reveal_key: bool, json: bool)
     }
     text.push('\n');
     text.push_str(&history::table_of(&events));
-    say(&text);
+    emit(&text)?;
     Ok(())
 }
 

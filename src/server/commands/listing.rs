@@ -1,6 +1,8 @@
 //! Lists, for people as aligned columns and for programs as one JSON array. They are printed page by page, so that a list
 //! of everything needs no more memory than a page, and ends when nobody reads it any more.
 
+use std::io::ErrorKind;
+
 use serde::Serialize;
 
 use crate::process::output::print;
@@ -55,17 +57,18 @@ impl Listing {
             }
         }
         self.count = self.count.saturating_add(items.len());
-        Ok(print(&text))
+        emit(&text)
     }
 
     /// Ends the list; `nothing` is what people read when it is empty.
-    pub(super) fn end(self, nothing: &str) {
+    pub(super) fn end(self, nothing: &str) -> Result<(), Failure> {
         match (self.header, self.count) {
-            (Some(_), 0) => print(&format!("{nothing}\n")),
-            (Some(_), _) => true,
-            (None, 0) => print("[]\n"),
-            (None, _) => print("]\n"),
-        };
+            (Some(_), 0) => emit(&format!("{nothing}\n")),
+            (Some(_), _) => Ok(true),
+            (None, 0) => emit("[]\n"),
+            (None, _) => emit("]\n"),
+        }?;
+        Ok(())
     }
 
     fn line<'a>(&self, cells: impl Iterator<Item = &'a str>) -> String {
@@ -96,8 +99,17 @@ pub(super) fn table(header: &'static [&'static str], rows: Vec<Vec<String>>) -> 
 
 /// Prints one object, for programs.
 pub(super) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
-    print(&format!("{}\n", to_json(value)?));
+    emit(&format!("{}\n", to_json(value)?))?;
     Ok(())
+}
+
+/// Prints; whether anybody still reads. What is lost otherwise, on a full disk for example, must not seem to be done.
+pub(super) fn emit(text: &str) -> Result<bool, Failure> {
+    match print(text) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::refused(format!("it is done, but what was to be printed is lost: {error}"))),
+    }
 }
 
 fn to_json(value: &impl Serialize) -> Result<String, Failure> {

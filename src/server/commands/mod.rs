@@ -18,11 +18,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::clock::{Clock, SystemClock, Timestamp};
-use crate::process::output::{complain, say};
+use crate::process::output::complain;
 use crate::process::settings::Error as SettingsError;
 use crate::process::{EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_PERMISSION};
 use crate::server::PROGRAM;
 use crate::server::actions::Refusal;
+use crate::server::commands::listing::emit;
 use crate::server::commands::task::Task;
 use crate::server::installation::{self, Installation, Place};
 use crate::server::keys::{Error as KeyError, SigningKeys};
@@ -204,7 +205,7 @@ impl Desk {
     /// Changes something and prints the sentence that tells of it.
     fn tell(&mut self, work: impl FnOnce(&Changes<'_>, &Actor) -> Result<String, Failure>) -> Result<(), Failure> {
         let sentence = self.change(work)?;
-        say(&format!("{sentence}\n"));
+        emit(&format!("{sentence}\n"))?;
         Ok(())
     }
 }

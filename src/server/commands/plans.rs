@@ -13,7 +13,7 @@ pub(super) fn list(desk: &mut Desk, json: bool) -> Result<(), Failure> {
         vec![plan.slug.clone(), plan.name.clone(), accounts, servers]
     };
     listing.add(&plans, row, Plan::clone)?;
-    listing.end("No plans.");
+    listing.end("No plans.")?;
     Ok(())
 }
 

@@ -1,15 +1,16 @@
 //! `init`, `check`, `backup`: what is done to an installation as a whole.
 
 use std::fs::{self, Metadata};
+use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::process::output::{complain, say};
+use crate::process::output::complain;
 use crate::process::{EXIT_CONFIGURATION, EXIT_PERMISSION};
 use crate::server::PROGRAM;
-use crate::server::commands::listing::Listing;
+use crate::server::commands::listing::{Listing, emit};
 use crate::server::commands::{Desk, Failure, Site};
 use crate::server::installation::Place;
 use crate::server::keys::SigningKeys;
@@ -20,7 +21,7 @@ pub(super) fn init(config: &Path) -> Result<(), Failure> {
     let site = Site::new(config)?;
     let installation = site.place.create(Desk::now())?;
     let program = site.program();
-    say(&format!(
+    emit(&format!(
         "Made {} and {}. Keep both in backups: without the keys no Agent trusts an answer.\n\n\
          For every Agent's agent.conf:\n\
          license_public_key={}\n\n\
@@ -32,17 +33,21 @@ pub(super) fn init(config: &Path) -> Result<(), Failure> {
         site.place.database().display(),
         site.place.keys().display(),
         installation.keys.public_keys()
-    ));
+    ))?;
     Ok(())
 }
 
 pub(super) fn backup(site: &Site, file: &Path) -> Result<(), Failure> {
-    store::backup(&site.place.database(), file)?;
-    say(&format!(
+    store::backup(&site.place.database(), file).map_err(|error| match error {
+        // The file's own trouble, and not the database's.
+        store::Error::Failed(cause) => Failure::refused(format!("no backup was written: {cause}")),
+        error => error.into(),
+    })?;
+    emit(&format!(
         "Wrote {}. The signing keys are not in it; keep them as well, where nobody else reads them: {}\n",
         file.display(),
         site.place.keys().display()
-    ));
+    ))?;
     Ok(())
 }
 
@@ -72,13 +77,13 @@ pub(super) fn check(config: &Path, json: bool) -> Result<(), Failure> {
     let mut listing = Listing::new(json, &["CHECK", "RESULT", "WHAT"]);
     if json {
         listing.add(&findings, |_| Vec::new(), Finding::clone)?;
-        listing.end("");
+        listing.end("")?;
     } else {
         let line = |finding: &Finding| {
             let result = if finding.ok { "ok" } else { "WRONG" };
             format!("{:<10}{result:<7}{}\n", finding.check, finding.message)
         };
-        say(&findings.iter().map(line).collect::<String>());
+        emit(&findings.iter().map(line).collect::<String>())?;
     }
     match findings.iter().find(|finding| !finding.ok) {
         None => Ok(()),
@@ -144,9 +149,10 @@ fn files(directory: &Path, place: &Place) -> Finding {
     let found = match directory.metadata() {
         Ok(found) if found.is_dir() => found,
         Ok(_) => return refused(format!("{}: is no directory", directory.display())),
-        Err(error) => {
-            return refused(format!("{}: {error}. Make it with: opterius-license-server init", directory.display()));
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return refused(format!("{}: there is no such directory", directory.display()));
         }
+        Err(error) => return refused(format!("{}: {error}", directory.display())),
     };
     if found.permissions().mode() & 0o022 != 0 {
         let shown = directory.display();

@@ -3,8 +3,7 @@
 use serde::Serialize;
 
 use crate::clock::Timestamp;
-use crate::process::output::say;
-use crate::server::commands::listing::Listing;
+use crate::server::commands::listing::{Listing, emit};
 use crate::server::commands::values::shown;
 use crate::server::commands::{Desk, Failure, terminal};
 use crate::server::model::User;
@@ -31,7 +30,7 @@ pub(super) fn list(desk: &mut Desk, json: bool) -> Result<(), Failure> {
         UserView { id, name, administrator, created_at }
     };
     listing.add(&users, row, view)?;
-    listing.end("No users. Make the first with: user add NAME --administrator");
+    listing.end("No users. Make the first with: user add NAME --administrator")?;
     Ok(())
 }
 
@@ -44,16 +43,21 @@ pub(super) fn add(desk: &mut Desk, name: &str, administrator: bool) -> Result<()
     let hash = ask_for_hash(name)?;
     desk.change(|changes, actor| Ok(actions::add_user(changes, actor, name, &hash, administrator)?))?;
     let what = if administrator { "an administrator" } else { "an owner of licenses" };
-    say(&format!("{name} may sign in now, as {what}.\n"));
+    emit(&format!("{name} may sign in now, as {what}.\n"))?;
     Ok(())
 }
 
 pub(super) fn set_password(desk: &mut Desk, name: &str) -> Result<(), Failure> {
-    let no_user = || Failure::refused(format!("There is no user “{}”.", shown(name)));
+    let no_user = || {
+        Failure::refused(format!(
+            "There is no user “{}”. Those that there are: opterius-license-server user list",
+            shown(name)
+        ))
+    };
     let (user, _) = desk.read(|reader| reader.user(name)?.ok_or_else(no_user))?;
     let hash = ask_for_hash(&user.name)?;
     desk.change(|changes, actor| Ok(actions::set_password(changes, actor, &user.name, &hash)?))?;
-    say(&format!("{} has another password now, and every session has ended.\n", user.name));
+    emit(&format!("{} has another password now, and every session has ended.\n", user.name))?;
     Ok(())
 }
 
