@@ -54,4 +54,14 @@ mod tests {
             assert_eq!(one_line(text, limit), expected, "{text:?}");
         }
     }
+
+    #[test]
+    fn json_stays_the_same_and_drives_no_terminal() {
+        let json = "{\"a\":\n\"\u{9b}2J\u{202e}é\"}";
+        let shown = terminal_json(json);
+        assert_eq!(shown, "{\"a\": \"\\u009b2J\\u202eé\"}");
+        let (before, after): (serde_json::Value, serde_json::Value) =
+            (serde_json::from_str(json).unwrap(), serde_json::from_str(&shown).unwrap());
+        assert_eq!(before, after);
+    }
 }

@@ -49,10 +49,10 @@ impl fmt::Display for Refusal {
                 "Servers of this license were revoked or moved {OWNER_CHANGES} times in the last 30 days, which is the \
                  most. Ask the vendor to do it."
             ),
-            Self::Store(Error::Full | Error::Busy | Error::Failed(_)) => {
+            // What is wrong with which file is for the log, and not for a page.
+            Self::Store(_) => {
                 formatter.write_str("Nothing can be stored at the moment. Nothing was done; try again in a minute.")
             }
-            Self::Store(error) => error.fmt(formatter),
         }
     }
 }

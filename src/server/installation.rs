@@ -77,7 +77,7 @@ impl Place {
 
     /// The database.
     pub fn database(&self) -> PathBuf {
-        self.directory.join("licenses.db")
+        self.directory.join(store::FILE)
     }
 
     /// The signing keys.

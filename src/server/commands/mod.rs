@@ -63,7 +63,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let sentence = error.to_string();
         match error {
-            StoreError::Permission(_) => Self::permission(sentence),
+            StoreError::Permission(_) | StoreError::ReadOnly(_) => Self::permission(sentence),
             StoreError::Missing(_) | StoreError::Unusable(..) | StoreError::Newer(..) => Self::unusable(sentence),
             StoreError::Busy | StoreError::Full | StoreError::Taken | StoreError::Failed(_) => Self::refused(sentence),
         }

@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -70,10 +70,11 @@ fn show(ports: Ports) -> Result<(), Failure> {
     let agent_socket = listen(ports.agent)?;
     let (server_port, agent_port) = (port(&server_socket)?, port(&agent_socket)?);
     tools::install_missing()?;
-    let program = tools::agent()?;
+    let program = tools::agent(&stop);
     if has_come(&stop) {
         return Ok(());
     }
+    let program = program?;
     place.clear()?;
     let furniture = furniture::put_up(&place, server_port, agent_port)?;
     Logger::new(PROGRAM.name, LogTarget::Stderr, Path::new(SYSLOG_SOCKET)).install();
@@ -87,6 +88,7 @@ fn show(ports: Ports) -> Result<(), Failure> {
     let mut agent = match Agent::start(&program, &place) {
         Ok(agent) => agent,
         Err(failure) => {
+            server.tell_to_stop();
             server.stop(SystemClock.monotonic() + STOP_TIME);
             return Err(failure);
         }
@@ -169,18 +171,13 @@ impl Server {
     }
 
     /// Waits until it has ended, but no longer than `deadline`; returns its exit code.
-    fn stop(self, deadline: std::time::Instant) -> u8 {
-        self.tell_to_stop();
+    fn stop(self, deadline: Instant) -> u8 {
         wait(&[self.ended.as_fd()], Some(deadline.saturating_duration_since(SystemClock.monotonic())));
         if !has_come(&self.ended) {
             return 0;
         }
         // A panic has ended the process already.
-        self.thread.join().map_or(1, |ended| match ended {
-            // Told twice, it ends all the same.
-            Err(ServerFailure::StoppedAtOnce) => 0,
-            ended => conclude(&ended, PROGRAM, LogTarget::Stderr),
-        })
+        self.thread.join().map_or(1, |ended| conclude(&ended, PROGRAM, LogTarget::Stderr))
     }
 }
 

@@ -40,8 +40,13 @@ impl DemoPlace {
         };
         if let Ok(found) = fs::symlink_metadata(directory) {
             let is_empty = || fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none());
-            let is_ours = found.is_dir() && found.uid() == geteuid().as_raw();
-            if !is_ours || !(is_empty() || directory.join(MARK).is_file()) {
+            if found.is_dir() && found.uid() != geteuid().as_raw() {
+                return Err(Failure::refused(format!(
+                    "{shown}: belongs to user {}. Delete it as that user, or run the demo as that user",
+                    found.uid()
+                )));
+            }
+            if !found.is_dir() || !(is_empty() || directory.join(MARK).is_file()) {
                 return Err(foreign());
             }
             fs::set_permissions(directory, Permissions::from_mode(0o700)).map_err(failed)?;

@@ -1,16 +1,20 @@
 //! What the demo needs besides itself: a few programs, and the Agent.
 
 use std::env;
+use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
-use rustix::process::geteuid;
+use rustix::process::{Pid, PidfdFlags, Signal, geteuid, kill_process_group, pidfd_open};
 
-use crate::process::output::{complain, say};
-use crate::server::PROGRAM;
+use crate::process::output::say;
 use crate::server::commands::Failure;
 use crate::server::demo::place::shortest;
+use crate::server::demo::wait;
 
 /// Programs, and the Debian package of each.
 const NEEDED: [(&str, &str); 3] = [("curl", "curl"), ("openssl", "openssl"), ("setpriv", "util-linux")];
@@ -48,10 +52,10 @@ fn is_there(program: &str) -> bool {
 }
 
 /// The Agent beside this program. When cargo has started us, cargo builds it first: `cargo run` builds one program only.
-pub(super) fn agent() -> Result<PathBuf, Failure> {
+pub(super) fn agent(stop: &UnixStream) -> Result<PathBuf, Failure> {
     let own = env::current_exe().map_err(|error| Failure::refused(format!("this program is not found: {error}")))?;
     if let Some(cargo) = env::var_os("CARGO") {
-        build(Path::new(&cargo), &own)?;
+        build(Path::new(&cargo), &own, stop)?;
     }
     let agent = own.with_file_name("opterius-agent");
     if agent.is_file() {
@@ -64,12 +68,12 @@ pub(super) fn agent() -> Result<PathBuf, Failure> {
     )))
 }
 
-fn build(cargo: &Path, own: &Path) -> Result<(), Failure> {
+fn build(cargo: &Path, own: &Path, stop: &UnixStream) -> Result<(), Failure> {
     // target/release/program: the same profile, into the same directory.
     let profile = own.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or("release");
     let profile = if profile == "debug" { "dev" } else { profile };
     let mut command = Command::new(cargo);
-    command.args(["build", "--locked", "--quiet", "--features", "license-server", "--bin", "opterius-agent"]);
+    command.args(["build", "--locked", "--features", "license-server", "--bin", "opterius-agent"]);
     command.args(["--profile", profile]);
     if let Some(target) = own.ancestors().nth(2) {
         command.arg("--target-dir").arg(target);
@@ -84,12 +88,25 @@ fn build(cargo: &Path, own: &Path) -> Result<(), Failure> {
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(told)) {
         command.env_remove(name);
     }
-    complain(PROGRAM.name, "building the Agent (the first time takes some minutes)");
-    match command.status() {
+    say("Building the Agent, which takes some minutes the first time.\n");
+    match run_until(command, stop) {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(Failure::refused(format!("the Agent was not built: cargo ended with {}", code(status)))),
         Err(error) => Err(Failure::refused(format!("{}: {error}", cargo.display()))),
     }
+}
+
+/// Waits for a command, and ends it with all that it has started when a signal comes.
+fn run_until(mut command: Command, stop: &UnixStream) -> io::Result<ExitStatus> {
+    let mut child = command.process_group(0).spawn()?;
+    let process = Pid::from_child(&child);
+    if let Ok(descriptor) = pidfd_open(process, PidfdFlags::empty()) {
+        wait(&[descriptor.as_fd(), stop.as_fd()], None);
+        if child.try_wait()?.is_none() {
+            kill_process_group(process, Signal::TERM)?;
+        }
+    }
+    child.wait()
 }
 
 fn code(status: ExitStatus) -> String {

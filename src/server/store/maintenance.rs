@@ -41,7 +41,7 @@ pub fn backup(path: &Path, target: &Path) -> Result<(), Error> {
 }
 
 fn copy(path: &Path, target: &Path) -> Result<(), Error> {
-    let connection = reading(path)?;
+    let connection = reading(path).map_err(|error| error.of_file(path))?;
     let target_text = target.to_str().ok_or_else(|| Error::Failed("the file name is not UTF-8".to_owned()))?;
     connection.execute("VACUUM INTO ?1", [target_text])?;
     let defects = defects(&reading(target)?)?;
@@ -54,7 +54,7 @@ fn copy(path: &Path, target: &Path) -> Result<(), Error> {
 /// It cannot be opened, or the store's own.
 pub fn check(path: &Path) -> Result<Vec<String>, Error> {
     inspect(path)?;
-    defects(&reading(path)?)
+    reading(path).and_then(|connection| defects(&connection)).map_err(|error| error.of_file(path))
 }
 
 /// The schema of the database, and the newest that this program knows; nothing is changed.

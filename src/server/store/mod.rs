@@ -31,6 +31,9 @@ pub use activations::{Sign, Slot, Strays};
 pub use licenses::{Filter, Listed, NewLicense};
 pub use maintenance::{backup, check, schema, setting};
 
+/// The database's file name.
+pub const FILE: &str = "licenses.db";
+
 /// How long a change waits for another process (the command line beside a running server) to finish its own.
 const BUSY_TIME: Duration = Duration::from_secs(5);
 
@@ -46,6 +49,8 @@ pub enum Error {
     Permission(PathBuf),
     /// It is damaged, or not a database of ours.
     Unusable(PathBuf, String),
+    /// It or its directory cannot be written.
+    ReadOnly(PathBuf),
     /// A newer version of the program made it.
     Newer(PathBuf, i64),
     /// Another process has been changing it for too long.
@@ -74,6 +79,12 @@ impl fmt::Display for Error {
                 "{}: cannot be used: {cause}. Nothing was changed; move it away and restore a backup to this path",
                 path.display()
             ),
+            Self::ReadOnly(path) => write!(
+                formatter,
+                "{}: cannot be written, or its directory cannot, in which SQLite keeps its log. Nothing was changed; see \
+                 who owns them and whether the disk is mounted read-only",
+                path.display()
+            ),
             Self::Newer(path, version) => write!(
                 formatter,
                 "{}: was written by a newer version of this program (schema {version}, this one knows {}). Nothing was \
@@ -93,7 +104,8 @@ impl Error {
     /// What failed while the file was opened is a matter of the file.
     fn of_file(self, path: &Path) -> Self {
         match self {
-            Self::Failed(cause) => Self::Unusable(path.to_owned(), cause),
+            Self::Failed(cause) | Self::Unusable(_, cause) => Self::Unusable(path.to_owned(), cause),
+            Self::ReadOnly(_) => Self::ReadOnly(path.to_owned()),
             error => error,
         }
     }
@@ -104,6 +116,11 @@ impl From<rusqlite::Error> for Error {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
             Some(ErrorCode::DiskFull) => Self::Full,
+            // Which file it is, SQLite does not say; there is one.
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen) => Self::ReadOnly(PathBuf::from(FILE)),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Unusable(PathBuf::from(FILE), error.to_string())
+            }
             Some(ErrorCode::ConstraintViolation) if error.to_string().contains("UNIQUE") => Self::Taken,
             _ => Self::Failed(error.to_string()),
         }
