@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod http;
 pub mod license_server;
+pub mod process;
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
