@@ -14,7 +14,9 @@ mod keys;
 mod life_cycle;
 mod metrics;
 mod owners;
+mod pages;
 mod parallel;
+mod proxy;
 mod rate_limits;
 mod wrong_clock;
 

@@ -6,8 +6,12 @@
 pub mod agent;
 #[cfg(feature = "license-server")]
 pub mod books;
+#[cfg(feature = "license-server")]
+pub mod browser;
 pub mod http;
 pub mod license_server;
+#[cfg(feature = "license-server")]
+pub mod nginx;
 pub mod process;
 #[cfg(feature = "license-server")]
 pub mod timed_vendor;
