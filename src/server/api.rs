@@ -1,6 +1,5 @@
 //! What a request means: the verification, health and metrics here, every other path in the dashboard.
 
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use crate::server::dashboard::Dashboard;
 use crate::server::metrics::Outcome;
 use crate::server::model::License;
 use crate::server::rules::{self, Decision, Inquiry};
+use crate::server::settings::Settings;
 use crate::server::shared::{Shared, client};
 use crate::server::store::{Changes, Error};
 use crate::server::throttle::{network, retry_after};
@@ -53,7 +53,7 @@ impl Api {
     fn verify(&mut self, request: &Request<'_>) -> Reaction {
         let settings = self.shared.settings();
         let observed_ip = client(request, &settings);
-        self.warn_of_proxy(request, observed_ip);
+        self.warn_of_proxy(request, &settings);
         let question = match verification::read(request.body) {
             Ok(question) => question,
             Err(malformed) => {
@@ -61,7 +61,7 @@ impl Api {
                 let now = self.shared.clock.wall();
                 let keys = self.shared.keys();
                 let verification::Malformed { code, message, repeated } = malformed;
-                return Reaction::Answer(verification::error(400, code, &message, &repeated, now, &keys));
+                return Reaction::Answer(verification::error(400, (code, &message), &repeated, None, now, &keys));
             }
         };
         let inquiry = Inquiry {
@@ -83,12 +83,14 @@ impl Api {
     }
 
     /// Behind a proxy that is not named, every server would seem to be the proxy.
-    fn warn_of_proxy(&mut self, request: &Request<'_>, observed: IpAddr) {
-        if request.peer == observed && !self.warned_of_proxy && request.head.all("x-forwarded-for").next().is_some() {
+    fn warn_of_proxy(&mut self, request: &Request<'_>, settings: &Settings) {
+        let peer = request.peer;
+        let forwards = request.head.all("x-forwarded-for").next().is_some();
+        if forwards && !settings.trusted_proxies.contains(&peer) && !self.warned_of_proxy {
             self.warned_of_proxy = true;
             warn!(
-                "{observed} forwards requests of others. If it is your reverse proxy, name it in license-server.conf: \
-                 trusted_proxies={observed}; until then its X-Forwarded-For is not believed"
+                "{peer} forwards requests of others. If it is your reverse proxy, name it in license-server.conf: \
+                 trusted_proxies={peer}; until then its X-Forwarded-For is not believed"
             );
         }
     }
@@ -156,6 +158,8 @@ fn decide(changes: &Changes<'_>, shared: &Shared, key: &str, inquiry: &Inquiry) 
 
 fn answer(shared: &Shared, question: &Question, result: Result<(Verdict, Timestamp), Error>) -> Response {
     let keys = shared.keys();
+    let error =
+        |status, said, now| verification::error(status, said, &question.repeated, Some(&question.key), now, &keys);
     let (response, outcome) = match result {
         Ok((Verdict::Unknown, now)) => {
             (verification::answer(question, None, now, &keys), Outcome::Denied(rules::UNKNOWN_KEY.0))
@@ -165,13 +169,13 @@ fn answer(shared: &Shared, question: &Question, result: Result<(Verdict, Timesta
         }
         Ok((Verdict::TooOften(wait), now)) => {
             let message = "Too many verifications. Try again after the time in the header Retry-After.";
-            let response = verification::error(429, "rate_limited", message, &question.repeated, now, &keys);
+            let response = error(429, ("rate_limited", message), now);
             (response.with_header("Retry-After", retry_after(wait).to_string()), Outcome::RateLimited)
         }
         Err(_) => {
             let message = "The license server can store nothing at the moment. Nothing was changed; try again.";
             let now = shared.clock.wall();
-            let response = verification::error(503, "unavailable", message, &question.repeated, now, &keys);
+            let response = error(503, ("unavailable", message), now);
             (response.with_header("Retry-After", retry_after(UNAVAILABLE).to_string()), Outcome::Unavailable)
         }
     };

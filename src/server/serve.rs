@@ -30,9 +30,9 @@ use crate::server::keys::SigningKeys;
 use crate::server::ownership::give_to_owner_of;
 use crate::server::settings::{self, Loaded, Settings};
 use crate::server::shared::Shared;
-use crate::server::store::Database;
 use crate::server::store::readers::Readers;
 use crate::server::store::writer::Writer;
+use crate::server::store::{self, Database};
 use crate::server::{PROGRAM, sweep};
 
 /// Where the address to listen on comes from.
@@ -76,7 +76,7 @@ pub fn start(path: &Path) -> u8 {
         warn!("{warning}");
     }
     let place = Place::new(&settings.data_dir);
-    let installation = match place.open() {
+    let installation = match open(&place) {
         Ok(installation) => installation,
         Err(error) => {
             complain(PROGRAM.name, &error.to_string());
@@ -99,6 +99,13 @@ pub fn start(path: &Path) -> u8 {
         run(listener, settings, installation, Some(path), Surroundings::of_process(signals))
     });
     conclude(&ended, PROGRAM, target)
+}
+
+/// The installation, when every page of its database can be read.
+fn open(place: &Place) -> Result<Installation, installation::Error> {
+    let installation = place.open()?;
+    installation.database.check_pages()?;
+    Ok(installation)
 }
 
 /// Keeps a second server away from this installation: each would hold its own limits and counts.
@@ -143,6 +150,7 @@ pub fn run(
     let address = listener.local_addr().map_err(Failure::start)?;
     let Installation { mut database, keys, form_secret } = installation;
     warn_of_clock(&mut database, &*clock);
+    let database_path = database.path().to_owned();
     let crew = Crew::new(spawn).map_err(Failure::start)?;
     let connections = limits::connections(settings.max_connections).map_err(Failure::Start)?;
     let readers = Readers::open(database.path(), 2 * THREADS_OF_A_LANE + 1);
@@ -177,6 +185,9 @@ pub fn run(
         }
     })?;
     drop(stop);
+    if let Err(error) = store::settle(&database_path) {
+        warn!("The last changes stay in the log beside the database, which is read at the next start: {error}");
+    }
     info!("Stopped");
     Ok(())
 }

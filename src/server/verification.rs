@@ -221,16 +221,17 @@ fn terms(license: &License, is_panel: bool) -> Terms<'_> {
     }
 }
 
-/// A signed answer that says nothing about the license: it has `error` and no `valid`.
+/// A signed answer that says nothing about the license: it has `error` and no `valid`. It belongs to `key`, where one
+/// was read: else an Agent takes it for an answer to somebody else's question.
 pub fn error(
     status: u16,
-    code: &str,
-    message: &str,
+    (code, message): (&str, &str),
     repeated: &Repeated,
+    key: Option<&Secret>,
     now: Timestamp,
     keys: &SigningKeys,
 ) -> Response {
-    signed(status, &ErrorAnswer { error: code, message, binding: binding(repeated, None, now) }, keys)
+    signed(status, &ErrorAnswer { error: code, message, binding: binding(repeated, key, now) }, keys)
 }
 
 fn signed(status: u16, body: &impl Serialize, keys: &SigningKeys) -> Response {

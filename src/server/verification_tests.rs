@@ -111,7 +111,7 @@ fn an_answer_has_its_members_in_their_order() {
 fn an_error_is_signed_too_and_says_nothing_about_the_license() {
     let keys = SigningKeys::generate("one", NOW).ok().unwrap();
     let repeated = Repeated { nonce: Some("n".to_owned()), server_id: None };
-    let response = error(429, "rate_limited", "Wait.", &repeated, NOW, &keys);
+    let response = error(429, ("rate_limited", "Wait."), &repeated, None, NOW, &keys);
     assert_eq!(
         text(&response),
         r#"{"error":"rate_limited","message":"Wait.","nonce":"n","issued_at":"2026-03-01T00:00:00Z"}"#
@@ -144,6 +144,6 @@ fn the_agent_reads_what_is_answered() {
     assert_eq!((terms.plan.as_deref(), terms.max_accounts, terms.max_servers), (Some("business"), Some(100), Some(5)));
     let denied = outcome(answer(&question, None, NOW, &keys));
     assert!(matches!(&denied, Outcome::Denied { reason, .. } if reason == "invalid_key"), "{denied:?}");
-    let failed = outcome(error(503, "unavailable", "Wait.", &question.repeated, NOW, &keys));
+    let failed = outcome(error(503, ("unavailable", "Wait."), &question.repeated, Some(&question.key), NOW, &keys));
     assert!(matches!(failed, Outcome::Inconclusive(_)), "{failed:?}");
 }

@@ -5,7 +5,7 @@ use crate::license::{assert_active, assert_allowed, assert_refused, assert_restr
 use crate::support::agent::{Agent, AgentBuilder, LICENSE_KEY};
 use crate::support::http::PROMPTLY;
 use crate::support::license_server::{Reply, SigningKey};
-use crate::support::{eventually, pause};
+use crate::support::{eventually, pause, process};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -13,7 +13,6 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 const KIB: usize = 1024;
@@ -363,10 +362,7 @@ fn disk(agent: &Agent) -> PathBuf {
 
 /// Runs a command line where the Agent's mounts are.
 fn inside(agent: &Agent, script: &str) {
-    let namespace = format!("--mount=/proc/{}/ns/mnt", agent.pid());
-    let mut command = Command::new("nsenter");
-    command.arg(namespace).args(["sh", "-c", script]).env("DIRECTORY", agent.directory());
-    assert!(command.status().unwrap().success(), "{script}");
+    process::inside(agent.pid(), agent.directory(), script);
 }
 
 // --------------------------------------------------------------------------------------------------------------------

@@ -28,6 +28,9 @@ const DEPENDENCIES: [&str; 18] = [
     "zeroize",
 ];
 
+/// Those of the license server, which the Agent is built without.
+const SERVER_DEPENDENCIES: [&str; 3] = ["argon2", "askama", "rusqlite"];
+
 /// Those of the tests and the benchmark alone.
 const DEV_DEPENDENCIES: [&str; 1] = ["rcgen"];
 
@@ -42,7 +45,10 @@ fn the_direct_dependencies_are_these_and_each_has_its_reason() {
         let of_kind = found.iter().filter(|dependency| dependency.kind == kind);
         of_kind.map(|dependency| dependency.name).collect::<BTreeSet<_>>().into_iter().collect()
     };
-    assert_eq!(names("dependencies"), DEPENDENCIES);
+    let of_both: BTreeSet<&str> = DEPENDENCIES.into_iter().chain(SERVER_DEPENDENCIES).collect();
+    assert!(names("dependencies").into_iter().eq(of_both), "{:?}", names("dependencies"));
+    let optional = found.iter().filter(|dependency| dependency.code.contains("optional = true"));
+    assert!(optional.map(|dependency| dependency.name).eq(SERVER_DEPENDENCIES), "the Agent is built without these");
     assert_eq!(names("dev-dependencies"), DEV_DEPENDENCIES);
     assert_eq!(names("build-dependencies"), Vec::<&str>::new());
     for dependency in &found {
@@ -54,6 +60,7 @@ fn the_direct_dependencies_are_these_and_each_has_its_reason() {
 struct Dependency<'a> {
     kind: &'a str,
     name: &'a str,
+    code: &'a str,
     comment: &'a str,
 }
 
@@ -67,12 +74,12 @@ fn dependencies(manifest: &str) -> Vec<Dependency<'_>> {
         if let Some(header) = code.strip_prefix('[').and_then(|code| code.strip_suffix(']')) {
             table = header;
             if let Some((kind, name)) = table.rsplit_once('.').filter(|(kind, _)| kind.ends_with("dependencies")) {
-                found.push(Dependency { kind, name, comment });
+                found.push(Dependency { kind, name, code, comment });
             }
         } else if table.ends_with("dependencies")
             && let Some((name, _)) = code.split_once('=').filter(|_| !code.starts_with('#'))
         {
-            found.push(Dependency { kind: table, name: name.trim(), comment });
+            found.push(Dependency { kind: table, name: name.trim(), code, comment });
         }
     }
     found

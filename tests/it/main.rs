@@ -22,6 +22,8 @@ mod documents;
 mod hazards;
 mod journal;
 mod license;
+#[cfg(feature = "license-server")]
+mod license_server;
 mod signals;
 mod support;
 mod threads;

@@ -109,15 +109,15 @@ impl Reader<'_> {
         Ok(self.0.prepare_cached(sql)?.query_row(params![license, Ip(ip)], slot).optional()?)
     }
 
-    /// Activations whose last sign of life is not between these two instants, of `licenses` licenses from the number
-    /// `from` on.
+    /// Activations whose last sign of life was at `earliest` or before, or after `latest`, of `licenses` licenses from
+    /// the number `from` on.
     ///
     /// # Errors
     /// The store's own.
     pub fn strays(&self, from: i64, licenses: i64, earliest: Timestamp, latest: Timestamp) -> Result<Strays, Error> {
         let end = from.saturating_add(licenses);
         let sql = "SELECT license, ip, sequence, last_seen_at FROM activations
-            WHERE license >= ?1 AND license < ?2 AND NOT last_seen_at BETWEEN ?3 AND ?4";
+            WHERE license >= ?1 AND license < ?2 AND (last_seen_at <= ?3 OR last_seen_at > ?4)";
         let mut statement = self.0.prepare_cached(sql)?;
         let stray = |row: &Row<'_>| {
             Ok((row.get(0)?, Slot { ip: row.get::<_, Ip>(1)?.0, sequence: row.get(2)?, last_seen_at: row.get(3)? }))
@@ -155,12 +155,13 @@ impl Changes<'_> {
     }
 
     /// Notes that the server is alive. What it does not say of itself stays as it was: the Panel and the Agent of one
-    /// server say different things.
+    /// server say different things. A clock that was set back does not make it older than it is known to be: else its
+    /// slot would be free when the clock is put right.
     ///
     /// # Errors
     /// The store's own.
     pub fn refresh_activation(&self, license: i64, sign: &Sign<'_>) -> Result<(), Error> {
-        let sql = "UPDATE activations SET last_seen_at = :now, observed_ip = :observed,
+        let sql = "UPDATE activations SET last_seen_at = max(last_seen_at, :now), observed_ip = :observed,
                 reported_ip = coalesce(:reported, reported_ip), hostname = coalesce(:hostname, hostname),
                 agent_version = coalesce(:agent, agent_version), panel_version = coalesce(:panel, panel_version),
                 os = coalesce(:os, os),

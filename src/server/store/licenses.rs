@@ -232,6 +232,17 @@ impl Changes<'_> {
         Ok(())
     }
 
+    /// Sets a setting of the server's own to what it never was.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn put_random_setting(&self, name: &str) -> Result<(), Error> {
+        let sql = "INSERT INTO settings (name, value) VALUES (?1, hex(randomblob(16)))
+            ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+        self.connection().execute(sql, params![name])?;
+        Ok(())
+    }
+
     /// Sets a setting of the server's own.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::schema::MIGRATIONS;
-use super::{BUSY_TIME, Error, Reader, inspect};
+use super::{BUSY_TIME, Error, Reader, connect, inspect};
 
 /// The most defects that are shown.
 const SHOWN: usize = 10;
@@ -38,6 +38,17 @@ pub fn backup(path: &Path, target: &Path) -> Result<(), Error> {
     });
     let _ = fs::remove_file(&unfinished);
     written
+}
+
+/// Brings what is still in the log into the database's own file. Whoever copies that file alone, or puts another one in
+/// its place, then neither loses the last changes nor mixes them into the other one.
+///
+/// # Errors
+/// The store's own; nothing is lost then.
+pub fn settle(path: &Path) -> Result<(), Error> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let blocked: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if blocked { Err(Error::Busy) } else { Ok(()) }
 }
 
 fn copy(path: &Path, target: &Path) -> Result<(), Error> {

@@ -29,7 +29,7 @@ use crate::server::ownership::give_to_owner_of;
 
 pub use activations::{Sign, Slot, Strays};
 pub use licenses::{Filter, Listed, NewLicense};
-pub use maintenance::{backup, check, schema, setting};
+pub use maintenance::{backup, check, schema, setting, settle};
 
 /// The database's file name.
 pub const FILE: &str = "licenses.db";
@@ -76,7 +76,8 @@ impl fmt::Display for Error {
             }
             Self::Unusable(path, cause) => write!(
                 formatter,
-                "{}: cannot be used: {cause}. Nothing was changed; move it away and restore a backup to this path",
+                "{}: cannot be used: {cause}. Nothing was changed; move it away, with the -wal and -shm files beside it, and \
+                 restore a backup to this path",
                 path.display()
             ),
             Self::ReadOnly(path) => write!(
@@ -196,6 +197,18 @@ impl Database {
             database.migrate(version)?;
         }
         Ok(database)
+    }
+
+    /// Looks at every page. Damage that is found only when a license is asked for would by then be answered for.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn check_pages(&self) -> Result<(), Error> {
+        let checked = self.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+        match checked.map_err(|error| Error::from(error).of_file(&self.path))?.as_str() {
+            "ok" => Ok(()),
+            defect => Err(Error::Unusable(self.path.clone(), defect.replace('\n', " "))),
+        }
     }
 
     /// The file.

@@ -185,7 +185,11 @@ impl Writing {
     }
 
     /// Says once that nothing can be stored, and once that it can be again.
-    fn note(&self, failure: Option<&Error>) {
+    fn note(&mut self, failure: Option<&Error>) {
+        let was_failing = self.work.failing.load(Ordering::Relaxed);
+        // A commit that changed nothing, as after a denial, needs no room on the disk and proves nothing.
+        let unproven = if was_failing && failure.is_none() { self.prove().err() } else { None };
+        let failure = failure.or(unproven.as_ref());
         let failed = failure.is_some();
         if self.work.failing.swap(failed, Ordering::Relaxed) == failed {
             return;
@@ -194,6 +198,12 @@ impl Writing {
             Some(failure) => error!("Nothing can be stored: {failure}. Requests are answered with 503 until it can"),
             None => info!("Changes can be stored again"),
         }
+    }
+
+    /// Stores something that was not there.
+    fn prove(&mut self) -> Result<(), Error> {
+        let now = self.clock.wall();
+        self.database.change(now, |changes| changes.put_random_setting("proof_of_storage"))
     }
 }
 

@@ -34,7 +34,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// What the license server's usual grant is told as.
-const GRANTED_LINE: &str = "License: valid (plan: free, max_accounts: 5, max_servers: 1, expires: never)";
+pub(crate) const GRANTED_LINE: &str = "License: valid (plan: free, max_accounts: 5, max_servers: 1, expires: never)";
 
 const STATUS: &str = "/license/status";
 
@@ -83,7 +83,7 @@ fn write(agent: &Agent) -> Response {
     agent.fetch(Request::post("/domains/create").body("{}").signed())
 }
 
-fn assert_line(agent: &Agent, wanted: &str) {
+pub(crate) fn assert_line(agent: &Agent, wanted: &str) {
     let line = agent.wait_for_line(|line| line == wanted, PATIENCE);
     assert!(line.is_some(), "no line {wanted}: {:#?}", agent.lines());
 }
@@ -138,12 +138,12 @@ fn seconds_to_next_check(status: &Value) -> i64 {
 }
 
 /// This machine as the Agent names it to the license server.
-fn server_id() -> String {
+pub(crate) fn server_id() -> String {
     let machine_id = fs::read_to_string("/etc/machine-id").unwrap();
     sha256(format!("opterius-agent/server-id/v1\n{}", machine_id.trim()).as_bytes())
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex(digest(&SHA256, bytes).as_ref())
 }
 
@@ -184,7 +184,7 @@ fn assert_grace(agent: &Agent, status: &Value, cause: &str) {
 }
 
 /// The status as soon as the license does not count any more, which must be at `end` and not a moment off.
-fn restricted_at(agent: &Agent, end: OffsetDateTime) -> Value {
+pub(crate) fn restricted_at(agent: &Agent, end: OffsetDateTime) -> Value {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let (before, status, after) = (OffsetDateTime::now_utc(), agent.status(), OffsetDateTime::now_utc());

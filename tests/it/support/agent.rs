@@ -3,16 +3,14 @@
 
 use super::http::{self, Connection, Request, Response, SECRET};
 use super::license_server::LicenseServer;
+use super::process::{self, Process, START, Settings};
 use super::{TempDirectory, eventually, pause};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use std::fs;
-use std::io::{self, BufRead as _, BufReader, Read, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// The license key of every test's Agent.
@@ -21,16 +19,13 @@ pub const LICENSE_KEY: &str = "AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDD";
 /// The daemon has eight or so; nothing that a client does may add to them.
 pub const FEW_THREADS: usize = 16;
 
-/// How long a loaded machine may take to start a process, or to make a license check.
-const START: Duration = Duration::from_secs(30);
-
 /// Nobody listens on port 1, so the license server is out of reach at once.
 const NO_LICENSE_SERVER: &str = "http://127.0.0.1:1";
 
 /// An Agent before it runs: its configuration and the limits it gets.
 pub struct AgentBuilder {
     directory: TempDirectory,
-    settings: Vec<(String, String)>,
+    settings: Settings,
     license_server: Option<LicenseServer>,
     descriptor_limit: Option<u64>,
     environment: Vec<(String, String)>,
@@ -41,7 +36,7 @@ impl AgentBuilder {
     fn new() -> AgentBuilder {
         let directory = TempDirectory::new();
         let cache = directory.path().join("license-cache.json").display().to_string();
-        let defaults = [
+        let settings = Settings::new([
             ("secret", SECRET),
             ("license_key", LICENSE_KEY),
             ("license_server", NO_LICENSE_SERVER),
@@ -49,8 +44,7 @@ impl AgentBuilder {
             ("port", "0"),
             ("log", "stderr"),
             ("ip_discovery_url", ""),
-        ];
-        let settings = defaults.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        ]);
         AgentBuilder {
             directory,
             settings,
@@ -63,13 +57,13 @@ impl AgentBuilder {
 
     /// Sets a key of agent.conf, whether it was there or not.
     pub fn set(mut self, key: &str, value: &str) -> AgentBuilder {
-        set(&mut self.settings, key, value);
+        self.settings.set(key, value);
         self
     }
 
     /// Leaves a key out of agent.conf.
     pub fn unset(mut self, key: &str) -> AgentBuilder {
-        self.settings.retain(|(known, _)| known != key);
+        self.settings.unset(key);
         self
     }
 
@@ -108,9 +102,7 @@ impl AgentBuilder {
     /// Starts the process through a shell in a mount namespace of its own, which runs `script` before it becomes the
     /// daemon. `$DIRECTORY` is the Agent's directory. What is mounted there goes when the process does.
     pub fn after_mounting(mut self, script: &str) -> AgentBuilder {
-        let directory = self.directory.path().display();
-        let script = format!("set -e; DIRECTORY={directory}; {script}; exec \"$@\"");
-        self.launcher = ["unshare", "--mount", "sh", "-c", &script, "sh"].map(str::to_owned).into();
+        self.launcher = process::after_mounting(self.directory.path(), script);
         self
     }
 
@@ -122,8 +114,8 @@ impl AgentBuilder {
     /// Starts the process and does not wait for anything.
     pub fn spawn(self) -> Agent {
         let AgentBuilder { directory, settings, license_server, descriptor_limit, environment, launcher } = self;
-        write_config(directory.path(), &settings);
-        let process = Process::start(directory.path(), descriptor_limit, &environment, &launcher);
+        settings.write(&config_path(directory.path()));
+        let process = start(directory.path(), descriptor_limit, &environment, &launcher);
         let settings = Mutex::new(settings);
         Agent { process, directory, settings, license_server, descriptor_limit, environment, launcher }
     }
@@ -149,7 +141,7 @@ impl AgentBuilder {
 pub struct Agent {
     process: Process,
     directory: TempDirectory,
-    settings: Mutex<Vec<(String, String)>>,
+    settings: Mutex<Settings>,
     license_server: Option<LicenseServer>,
     descriptor_limit: Option<u64>,
     environment: Vec<(String, String)>,
@@ -177,7 +169,7 @@ impl Agent {
     }
 
     pub fn pid(&self) -> u32 {
-        self.process.child.lock().unwrap().id()
+        self.process.pid()
     }
 
     pub fn directory(&self) -> &Path {
@@ -195,37 +187,34 @@ impl Agent {
 
     /// All lines on stderr so far.
     pub fn lines(&self) -> Vec<String> {
-        self.process.lines.seen.lock().unwrap().lines.clone()
+        self.process.lines()
     }
 
     /// The first line on stderr, earlier ones included, for which `wanted` holds.
     pub fn wait_for_line(&self, wanted: impl Fn(&str) -> bool, within: Duration) -> Option<String> {
-        self.process.lines.wait_for(wanted, within)
+        self.process.wait_for_line(wanted, within)
     }
 
     /// Writes agent.conf anew with these keys changed. The process hears of it by `SIGHUP`.
     pub fn rewrite_config(&self, changes: &[(&str, &str)]) {
         let mut settings = self.settings.lock().unwrap();
         for (key, value) in changes {
-            set(&mut settings, key, value);
+            settings.set(key, value);
         }
-        write_config(self.directory.path(), &settings);
+        settings.write(&self.config_path());
     }
 
     pub fn signal(&self, signal: Signal) {
-        let pid = Pid::from_child(&self.process.child.lock().unwrap());
-        kill_process(pid, signal).unwrap();
+        self.process.signal(signal);
     }
 
     pub fn is_running(&self) -> bool {
-        self.process.child.lock().unwrap().try_wait().unwrap().is_none()
+        self.process.is_running()
     }
 
     /// How the process ended; fails when it did not in time.
     pub fn wait_exit(&self, within: Duration) -> ExitStatus {
-        assert!(eventually(within, || !self.is_running()), "still running after {within:?}: {:#?}", self.lines());
-        self.process.lines.wait_for_end(within);
-        self.process.child.lock().unwrap().wait().unwrap()
+        self.process.wait_exit(within)
     }
 
     /// Ends the process as a power cut would.
@@ -236,7 +225,7 @@ impl Agent {
     /// Kills the process if it runs and starts it again in the same directory, with agent.conf as it is there.
     pub fn restart(&mut self) {
         self.kill();
-        self.process = Process::start(self.directory.path(), self.descriptor_limit, &self.environment, &self.launcher);
+        self.process = start(self.directory.path(), self.descriptor_limit, &self.environment, &self.launcher);
         self.port();
     }
 
@@ -368,146 +357,19 @@ impl Drop for SetOnDrop<'_> {
     }
 }
 
-/// The child process and the thread that reads its stderr.
-struct Process {
-    child: Mutex<Child>,
-    lines: Arc<Lines>,
-    reader: Option<JoinHandle<()>>,
-}
-
-impl Process {
-    fn start(
-        directory: &Path,
-        descriptor_limit: Option<u64>,
-        environment: &[(String, String)],
-        launcher: &[String],
-    ) -> Process {
-        let child = command(directory, descriptor_limit, environment, launcher).spawn();
-        let mut child = child.expect("the daemon starts");
-        let lines = Arc::new(Lines::default());
-        let stderr = child.stderr.take().expect("stderr is a pipe");
-        let reader = std::thread::spawn({
-            let lines = Arc::clone(&lines);
-            move || lines.collect(stderr)
-        });
-        Process { child: Mutex::new(child), lines, reader: Some(reader) }
-    }
-
-    fn port(&self) -> u16 {
-        let line = self.lines.wait_for(|line| listening_port(line).is_some(), START);
-        let port = line.as_deref().and_then(listening_port);
-        port.unwrap_or_else(|| {
-            let lines = self.lines.seen.lock().unwrap().lines.clone();
-            panic!("the daemon does not listen: {lines:#?}")
-        })
-    }
-
-    fn kill(&self) {
-        let mut child = self.child.lock().unwrap();
-        let _ = child.kill();
-        let _ = child.wait();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.kill();
-        if let Some(reader) = self.reader.take() {
-            let _ = reader.join();
-        }
-        if std::thread::panicking() {
-            eprintln!("stderr of the daemon: {:#?}", self.lines.seen.lock().unwrap().lines);
-        }
-    }
-}
-
-/// The daemon's stderr, line by line.
-#[derive(Default)]
-struct Lines {
-    seen: Mutex<Seen>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Seen {
-    lines: Vec<String>,
-    ended: bool,
-}
-
-impl Lines {
-    fn collect(&self, stderr: impl Read) {
-        for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
-            self.seen.lock().unwrap().lines.push(String::from_utf8_lossy(&line).into_owned());
-            self.changed.notify_all();
-        }
-        self.seen.lock().unwrap().ended = true;
-        self.changed.notify_all();
-    }
-
-    fn wait_for(&self, wanted: impl Fn(&str) -> bool, within: Duration) -> Option<String> {
-        let find = |seen: &Seen| seen.lines.iter().find(|line| wanted(line)).cloned();
-        let missing = |seen: &mut Seen| find(seen).is_none() && !seen.ended;
-        let (seen, _) = self.changed.wait_timeout_while(self.seen.lock().unwrap(), within, missing).unwrap();
-        find(&seen)
-    }
-
-    fn wait_for_end(&self, within: Duration) {
-        let missing = |seen: &mut Seen| !seen.ended;
-        drop(self.changed.wait_timeout_while(self.seen.lock().unwrap(), within, missing).unwrap());
-    }
-}
-
 /// The daemon itself; a launcher and `prlimit` become it, so the process number is the daemon's either way.
-fn command(
-    directory: &Path,
-    descriptor_limit: Option<u64>,
-    environment: &[(String, String)],
-    launcher: &[String],
-) -> Command {
+fn start(directory: &Path, limit: Option<u64>, environment: &[(String, String)], launcher: &[String]) -> Process {
     let mut words = launcher.to_vec();
-    if let Some(limit) = descriptor_limit {
+    if let Some(limit) = limit {
         words.extend(["prlimit".to_owned(), format!("--nofile={limit}:{limit}")]);
     }
     words.push(env!("CARGO_BIN_EXE_opterius-agent").to_owned());
-    let mut command = Command::new(&words[0]);
-    command.args(&words[1..]);
-    for (name, _) in std::env::vars_os() {
-        let text = name.to_string_lossy().to_ascii_lowercase();
-        if text.ends_with("_proxy") {
-            command.env_remove(&name);
-        }
-    }
+    let mut command = process::command(&words);
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     command.arg("--config").arg(config_path(directory));
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    command
+    Process::start(command)
 }
 
 fn config_path(directory: &Path) -> PathBuf {
     directory.join("agent.conf")
-}
-
-fn write_config(directory: &Path, settings: &[(String, String)]) {
-    let text: String = settings.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
-    let result = write_private(&config_path(directory), text.as_bytes());
-    result.unwrap_or_else(|error| panic!("cannot write agent.conf: {error}"));
-}
-
-fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(bytes)
-}
-
-fn set(settings: &mut Vec<(String, String)>, key: &str, value: &str) {
-    match settings.iter_mut().find(|(known, _)| known == key) {
-        Some((_, old)) => value.clone_into(old),
-        None => settings.push((key.to_owned(), value.to_owned())),
-    }
-}
-
-/// The port in a line that says `listening on 127.0.0.1:PORT`.
-fn listening_port(line: &str) -> Option<u16> {
-    let (_, after) = line.split_once("listening on 127.0.0.1:")?;
-    let digits = after.split(|character: char| !character.is_ascii_digit()).next()?;
-    digits.parse().ok()
 }

@@ -142,6 +142,14 @@ impl Response {
         String::from_utf8_lossy(&self.head).into_owned()
     }
 
+    /// A whole response, which ends where the bytes do.
+    pub fn read(bytes: &[u8]) -> Response {
+        let text = String::from_utf8_lossy(bytes);
+        let response = Response::parse(bytes).ok().flatten().unwrap_or_else(|| panic!("no response: {text:?}"));
+        let body = bytes[response.head.len()..].to_vec();
+        Response { body, ..response }
+    }
+
     /// The head of a response, with an empty body, when `bytes` begin with a whole one.
     fn parse(bytes: &[u8]) -> io::Result<Option<Response>> {
         let mut headers = [httparse::EMPTY_HEADER; 64];

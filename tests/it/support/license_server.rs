@@ -1,4 +1,7 @@
-//! A scripted stand-in for the license server behind `POST /api/license/verify`, over real TLS.
+//! A scripted stand-in for the license server behind `POST /api/license/verify`, over real TLS: for what no real server
+//! would say, which is malformed, hostile, forged, slow, or of another vendor, and for the count of what it was asked.
+//! Its plain grants are for the Agent's tests, which need no feature; what the real server answers to the real Agent is
+//! in `tests/it/license_server/`.
 //!
 //! Each test starts its own on a port of the kernel's choosing, with a certificate authority of its own, says what it
 //! replies, and reads what it was asked. One thread accepts, one thread serves each connection, and one connection
@@ -298,11 +301,7 @@ struct Tls {
 
 impl Tls {
     fn generate(name: &str) -> Self {
-        let (ca_pem, issuer) = certificate_authority();
-        let key = rcgen::KeyPair::generate().unwrap();
-        let names = vec![name.to_owned(), "127.0.0.1".to_owned()];
-        let params = rcgen::CertificateParams::new(names).unwrap();
-        let certificate = params.signed_by(&key, &issuer).unwrap();
+        let Issued { ca_pem, certificate, key } = Issued::for_name(name);
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
@@ -312,6 +311,24 @@ impl Tls {
             .with_single_cert(vec![certificate.der().clone()], key)
             .unwrap();
         Tls { ca_pem, config: Arc::new(config) }
+    }
+}
+
+/// A certificate for a name and 127.0.0.1, of an authority of its own.
+pub(crate) struct Issued {
+    pub(crate) ca_pem: String,
+    pub(crate) certificate: rcgen::Certificate,
+    pub(crate) key: rcgen::KeyPair,
+}
+
+impl Issued {
+    pub(crate) fn for_name(name: &str) -> Self {
+        let (ca_pem, issuer) = certificate_authority();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let names = vec![name.to_owned(), "127.0.0.1".to_owned()];
+        let params = rcgen::CertificateParams::new(names).unwrap();
+        let certificate = params.signed_by(&key, &issuer).unwrap();
+        Issued { ca_pem, certificate, key }
     }
 }
 
@@ -548,6 +565,11 @@ fn listen(port: u16) -> TcpListener {
     let socket = bind(port);
     rustix::net::listen(&socket, 128).expect("listen on the reserved port");
     socket
+}
+
+/// A port that nobody else gets as long as this socket lives; whoever sets `SO_REUSEADDR` can listen on it.
+pub(crate) fn reserve() -> TcpListener {
+    bind(0)
 }
 
 /// A socket on 127.0.0.1 that does not listen yet. With `SO_REUSEADDR` on both, a second one can listen on the port

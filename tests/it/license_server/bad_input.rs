@@ -1,0 +1,197 @@
+//! What nobody should send. Whatever it is, it changes nothing, and the next honest question is answered.
+
+use super::*;
+
+/// A server that believes the tests about where they come from.
+fn behind_a_proxy() -> Vendor {
+    Vendor::builder().set("trusted_proxies", "127.0.0.1").start()
+}
+
+fn from(address: &str, body: impl Into<Vec<u8>>) -> Request {
+    Request::post(VERIFY).header("X-Forwarded-For", address).body(body)
+}
+
+#[test]
+fn a_key_may_be_anything_and_opens_nothing_but_its_own_license() {
+    let vendor = behind_a_proxy();
+    let license = vendor.books.license("free");
+    let before = vendor.books.history(None);
+    let keys = [
+        "x".to_owned(),
+        "x".repeat(64),
+        "x".repeat(10_000),
+        "x".repeat(60_000),
+        "\0".to_owned(),
+        "🔑".repeat(100),
+        "' OR '1'='1".to_owned(),
+        "'; DROP TABLE licenses; --".to_owned(),
+        "<script>alert(1)</script>".to_owned(),
+        "%".to_owned(),
+        "%00%s%n{}".to_owned(),
+        "_".repeat(license.key.len()),
+        license.key.to_lowercase(),
+        license.key.replace('-', ""),
+        format!("{}\0", license.key),
+        format!(" {}", license.key),
+        format!("{}%", &license.key[..8]),
+        license.key[..license.key.len() - 1].to_owned(),
+        "../../etc/passwd".to_owned(),
+        "\u{202e}\r\nSet-Cookie: a=b".to_owned(),
+    ];
+    for (number, key) in keys.iter().enumerate() {
+        let hostname: String = key.chars().take(100).collect();
+        let body = json!({"key": key, "server_ip": "203.0.113.5", "hostname": hostname, "nonce": "n"});
+        let response = vendor.fetch(from(&format!("9.9.9.{number}"), body.to_string()));
+        assert_denied(&response, "invalid_key", "License key is not known.");
+        assert!(!response.head_text().contains("Set-Cookie"), "{}", response.head_text());
+    }
+    assert_eq!(vendor.books.history(None), before);
+    assert_eq!(vendor.books.activations(license.id), []);
+    assert_granted(&vendor.fetch(from("9.9.9.9", question(&license, "203.0.113.5").to_string())));
+}
+
+#[test]
+fn a_body_that_is_no_question_is_refused_in_words() {
+    let vendor = Vendor::start();
+    let license = vendor.books.license("free");
+    let before = vendor.books.history(None);
+    let key = &license.key;
+    let bad = "bad_request";
+    let invalid = "validation_failed";
+    let table: Vec<(Vec<u8>, &str, &str)> = vec![
+        (b"key=AAAA&server_ip=203.0.113.5".to_vec(), bad, "not JSON"),
+        (b"{".to_vec(), bad, "not JSON"),
+        (b"\xff\xfe{}".to_vec(), bad, "not JSON"),
+        (b"{\"key\": \"\xff\"}".to_vec(), bad, "not JSON"),
+        (format!("{{\"key\": \"{key}\"}} trailing").into(), bad, "not JSON"),
+        ("[".repeat(60_000).into(), bad, "not JSON"),
+        (format!("{{\"key\": {}", "{\"a\":".repeat(10_000)).into(), bad, "not JSON"),
+        (b"null".to_vec(), bad, "not an object"),
+        (format!("\"{key}\"").into(), bad, "not an object"),
+        (format!("[\"{key}\"]").into(), bad, "not an object"),
+        (b"12345678901234567890123456789012345678901234567890".to_vec(), bad, "not an object"),
+        (b"{}".to_vec(), invalid, "“key” is missing"),
+        (b"{\"key\": null}".to_vec(), invalid, "“key” is missing"),
+        (b"{\"Key\": \"AAAA\"}".to_vec(), invalid, "“key” is missing"),
+        (b"{\"key\": \"\"}".to_vec(), invalid, "“key” is empty"),
+        (b"{\"key\": 5}".to_vec(), invalid, "“key” is not a text"),
+        (format!("{{\"key\": [\"{key}\"]}}").into(), invalid, "“key” is not a text"),
+        (format!("{{\"key\": \"{key}\", \"hostname\": {{}}}}").into(), invalid, "“hostname” is not a text"),
+        (format!("{{\"key\": \"{key}\", \"server_ip\": 3405803781}}").into(), invalid, "“server_ip” is not a text"),
+        (format!("{{\"key\": \"{key}\", \"nonce\": 1}}").into(), invalid, "“nonce” is not a text"),
+        (with_text(key, "nonce", &"n".repeat(257)), invalid, "“nonce” is longer than 256 bytes"),
+        (with_text(key, "server_id", &"ä".repeat(129)), invalid, "“server_id” is longer than 256 bytes"),
+    ];
+    for (body, code, part) in table {
+        let shown = String::from_utf8_lossy(&body[..body.len().min(100)]).into_owned();
+        let response = vendor.verify_bytes(body);
+        assert_error(&response, 400, code);
+        assert!(response.json()["message"].as_str().unwrap().contains(part), "{shown}: {}", response.text());
+    }
+    for address in
+        ["203.0.113.999", "203.0.113.5:80", " 203.0.113.5", "203.0.113.0/24", "fe80::1%eth0", "::g", "0x7f.1"]
+    {
+        let response = vendor.verify_bytes(with_text(key, "server_ip", address));
+        assert_error(&response, 400, "validation_failed");
+        let message = response.json()["message"].clone();
+        assert_eq!(message, "The field “server_ip” is not an IP address such as 203.0.113.5.", "{address}");
+    }
+    assert_eq!(vendor.books.history(None), before);
+    assert_granted(&vendor.verify(&question(&license, "203.0.113.5")));
+}
+
+fn with_text(key: &str, member: &str, text: &str) -> Vec<u8> {
+    json!({"key": key, member: text}).to_string().into()
+}
+
+#[test]
+fn a_body_of_a_mebibyte_is_refused_before_it_is_read() {
+    let vendor = Vendor::start();
+    let license = vendor.books.license("free");
+    let body = json!({"key": license.key, "hostname": "h".repeat(1024 * 1024)}).to_string();
+    let mut connection = crate::support::http::Connection::open(vendor.port()).unwrap();
+    // The server may have had enough before everything was sent.
+    let _ = connection.send(Request::post(VERIFY).body(body).bytes());
+    let response = connection.receive(PROMPTLY).unwrap();
+    assert_error(&response, 413, "body_too_large");
+    assert_eq!(vendor.books.activations(license.id), []);
+    assert_granted(&vendor.verify(&question(&license, "203.0.113.5")));
+}
+
+#[test]
+fn of_two_members_with_one_name_the_answer_says_which_counted() {
+    let vendor = Vendor::start();
+    let license = vendor.books.license("free");
+    let body = format!("{{\"key\": \"AAAA\", \"key\": \"{}\"}}", license.key);
+    let response = vendor.verify_bytes(body);
+    assert_granted(&response);
+    assert_eq!(response.json()["key_sha256"], crate::license::sha256(license.key.as_bytes()));
+}
+
+#[test]
+fn texts_about_the_server_are_kept_short_and_on_one_line() {
+    let vendor = Vendor::start();
+    let license = vendor.books.license("free");
+    let hostname = format!("<b>a\r\nb\u{1b}[31m{}", "h".repeat(10_000));
+    assert_granted(&vendor.verify(&json!({"key": license.key, "server_ip": "203.0.113.5", "hostname": hostname})));
+    let kept = vendor.books.activations(license.id)[0].details.hostname.clone().unwrap();
+    assert!(kept.chars().count() <= 256 && !kept.contains(char::is_control), "{kept:?}");
+    let told = vendor.books.told(license.id).join("\n");
+    assert!(!told.contains('\u{1b}') && !told.contains('\r'), "{told:?}");
+    let lines = vendor.lines().join("\n");
+    assert!(!lines.contains("<b>"), "a client writes into the log: {lines}");
+}
+
+#[test]
+fn every_form_of_an_address_names_the_server_by_one() {
+    let table = [
+        ("203.0.113.5", "203.0.113.5"),
+        ("10.0.0.9", "10.0.0.9"),
+        ("192.168.1.1", "192.168.1.1"),
+        ("::ffff:203.0.113.5", "203.0.113.5"),
+        ("2a01:4f8::1", "2a01:4f8::1"),
+        ("2A01:04F8:0:0:0:0:0:1", "2a01:4f8::1"),
+        // These name nobody, so the connection's own address counts.
+        ("127.0.0.1", "127.0.0.1"),
+        ("0.0.0.0", "127.0.0.1"),
+        ("::1", "127.0.0.1"),
+        ("", "127.0.0.1"),
+    ];
+    let vendor = Vendor::start();
+    for (reported, expected) in table {
+        let license = vendor.books.license("free");
+        assert_granted(&vendor.verify(&question(&license, reported)));
+        assert_eq!(vendor.books.addresses(license.id), [expected], "{reported}");
+        let activation = &vendor.books.activations(license.id)[0];
+        assert_eq!(activation.observed_ip, ip("127.0.0.1"), "both addresses are kept");
+        assert_eq!(activation.reported_ip.is_some(), !reported.is_empty(), "{reported}");
+    }
+}
+
+#[test]
+fn only_a_named_proxy_is_believed_about_its_client() {
+    // Whom X-Forwarded-For names, and at which address the server then is.
+    let table = [
+        ("127.0.0.1", "9.9.9.9", "9.9.9.9"),
+        ("127.0.0.1", "8.8.8.8, 9.9.9.9", "9.9.9.9"),
+        ("127.0.0.1", "9.9.9.9, 127.0.0.1", "9.9.9.9"),
+        ("127.0.0.1", "2a01:4f8::1", "2a01:4f8::1"),
+        // Somebody on the proxy's own machine.
+        ("127.0.0.1", "127.0.0.1", "203.0.113.5"),
+        // A private client is seen as whatever it reports.
+        ("127.0.0.1", "10.0.0.7", "203.0.113.5"),
+        ("127.0.0.1", "nonsense", "203.0.113.5"),
+        ("127.0.0.1", "9.9.9.9, nonsense", "203.0.113.5"),
+        ("10.0.0.1", "9.9.9.9", "203.0.113.5"),
+        ("", "9.9.9.9", "203.0.113.5"),
+    ];
+    for (trusted, forwarded, expected) in table {
+        let vendor = Vendor::builder().set("trusted_proxies", trusted).start();
+        let license = vendor.books.license("free");
+        let response = vendor.fetch(from(forwarded, question(&license, "203.0.113.5").to_string()));
+        assert_granted(&response);
+        assert_eq!(vendor.books.addresses(license.id), [expected], "{forwarded} of {trusted}");
+        let warned = vendor.lines().iter().any(|line| line.contains("127.0.0.1 forwards requests of others"));
+        assert_eq!(warned, trusted != "127.0.0.1", "{forwarded} of {trusted}: {:#?}", vendor.lines());
+    }
+}

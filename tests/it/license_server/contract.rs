@@ -1,0 +1,167 @@
+//! The exact answers: what a Panel and an Agent can rely on, byte by byte.
+
+use super::*;
+use crate::license::sha256;
+
+/// What an Agent asks.
+fn agents_question(license: &Licensed) -> Value {
+    json!({
+        "key": license.key, "server_ip": "203.0.113.5", "agent_version": "0.1.0", "os": "Linux 6.1.0",
+        "hostname": "one.example.com", "server_id": "0123456789abcdef", "nonce": "fedcba9876543210",
+    })
+}
+
+/// The instant that an answer names, which must be now.
+fn issued_at(response: &Response) -> String {
+    let text = response.json()["issued_at"].as_str().unwrap().to_owned();
+    let off = time::OffsetDateTime::now_utc().unix_timestamp() - Timestamp::parse_rfc3339(&text).unwrap().unix();
+    assert!((0..=10).contains(&off), "{text} is {off} s ago");
+    text
+}
+
+#[test]
+fn a_grant_has_these_members_in_this_order_and_no_others() {
+    let vendor = Vendor::start();
+    let license = vendor.books.license("business");
+    let response = vendor.verify(&agents_question(&license));
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("Content-Type"), Some("application/json"));
+    let expected = format!(
+        r#"{{"valid":true,"reason":null,"message":"License is valid.","plan":"business","max_accounts":100,"max_domains":100,"max_servers":5,"expires_at":null,"nonce":"fedcba9876543210","issued_at":"{}","key_sha256":"{}","server_id":"0123456789abcdef"}}"#,
+        issued_at(&response),
+        sha256(license.key.as_bytes())
+    );
+    assert_eq!(response.text(), expected);
+    let header = response.header("Opterius-Signature").unwrap();
+    let (name, value) = header.split_once(", ").unwrap();
+    assert!(name.starts_with("keyid=\"") && name.len() == 7 + 16 + 1, "{header}");
+    assert!(value.starts_with("ed25519=\""), "{header}");
+}
+
+#[test]
+fn the_panel_reads_its_plan_as_an_object_and_its_limits_as_integers() {
+    let vendor = Vendor::start();
+    let license = vendor.books.license("datacenter");
+    let end = Timestamp::parse_rfc3339("2126-03-01T00:00:00Z");
+    vendor.books.alter(license.id, Change::Renew(end));
+    let billing = Billing {
+        subscription_status: Some("past_due".to_owned()),
+        cancel_at_period_end: Some(true),
+        current_period_end: Timestamp::parse_rfc3339("2126-02-01T00:00:00Z"),
+    };
+    vendor.books.alter(license.id, Change::SetBilling(billing));
+    let question = json!({
+        "key": license.key, "server_ip": "203.0.113.5", "panel_version": "2.8.14", "os": "Linux 6.1.0-13-amd64",
+    });
+    let response = vendor.verify(&question);
+    // 0 is unlimited for the Panel as an integer only, and an unreadable date is an error 500 there.
+    let expected = format!(
+        r#"{{"valid":true,"reason":null,"message":"License is valid.","plan":{{"slug":"datacenter","name":"Datacenter"}},"max_accounts":0,"max_domains":0,"max_servers":0,"expires_at":"2126-03-01T00:00:00Z","subscription_status":"past_due","cancel_at_period_end":true,"current_period_end":"2126-02-01T00:00:00Z","issued_at":"{}","key_sha256":"{}"}}"#,
+        issued_at(&response),
+        sha256(license.key.as_bytes())
+    );
+    assert_eq!((response.status, response.text()), (200, expected));
+}
+
+#[test]
+fn every_denial_has_its_reason_and_its_sentence_and_the_terms() {
+    let vendor = Vendor::start();
+    let books = &vendor.books;
+    let (suspended, cancelled) = (books.license("free"), books.license("free"));
+    books.alter(suspended.id, Change::Suspend);
+    books.alter(cancelled.id, Change::Cancel);
+    let locked = books.license_until("free", None, Some("203.0.113.9"));
+    let taken = books.license("free");
+    assert_granted(&vendor.verify(&question(&taken, "203.0.113.1")));
+    let table = [
+        (&suspended, "suspended", "License is suspended."),
+        (&cancelled, "cancelled", "License has been cancelled."),
+        (
+            &locked,
+            "server_ip_mismatch",
+            "License is locked to the IP address 203.0.113.9; this server is seen as 203.0.113.5.",
+        ),
+        (&taken, "server_limit_reached", "License is already activated on 1 of 1 allowed servers."),
+    ];
+    for (license, reason, message) in table {
+        let response = vendor.verify(&agents_question(license));
+        let expected = format!(
+            r#"{{"valid":false,"reason":"{reason}","message":"{message}","plan":"free","max_accounts":5,"max_domains":5,"max_servers":1,"expires_at":null,"nonce":"fedcba9876543210","issued_at":"{}","key_sha256":"{}","server_id":"0123456789abcdef"}}"#,
+            issued_at(&response),
+            sha256(license.key.as_bytes())
+        );
+        assert_eq!((response.status, response.text()), (403, expected));
+        assert_eq!(response.header("Content-Type"), Some("application/json"));
+    }
+    assert!(books.activations(suspended.id).is_empty() && books.activations(locked.id).is_empty());
+    assert_eq!(books.addresses(taken.id), ["203.0.113.1"]);
+}
+
+#[test]
+fn an_unknown_key_is_told_so_and_nothing_of_any_license() {
+    let vendor = Vendor::start();
+    let unknown = Licensed { id: 0, key: "AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDD".to_owned() };
+    let response = vendor.verify(&agents_question(&unknown));
+    let expected = format!(
+        r#"{{"valid":false,"reason":"invalid_key","message":"License key is not known.","nonce":"fedcba9876543210","issued_at":"{}","key_sha256":"{}","server_id":"0123456789abcdef"}}"#,
+        issued_at(&response),
+        sha256(unknown.key.as_bytes())
+    );
+    assert_eq!((response.status, response.text()), (403, expected));
+}
+
+#[test]
+fn a_person_with_curl_is_told_that_the_server_is_reachable() {
+    let vendor = Vendor::start();
+    let response = vendor.verify_bytes("");
+    assert_error(&response, 400, "empty_request");
+    let message = response.json()["message"].as_str().unwrap().to_owned();
+    assert_eq!(
+        message,
+        "The license server is reachable, but this request has no body. Send a JSON object with the license key: {\"key\": \"…\"}."
+    );
+    for method in ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"] {
+        let response = vendor.fetch(Request::new(method, VERIFY));
+        assert_error(&response, 405, "method_not_allowed");
+        assert_eq!(response.header("Allow"), Some("POST"), "{method}");
+        let message = response.json()["message"].as_str().unwrap().to_owned();
+        assert!(message.starts_with("The license server is reachable."), "{method}: {message}");
+    }
+}
+
+#[test]
+fn a_question_that_is_none_is_answered_with_what_could_be_read_of_it() {
+    let vendor = Vendor::start();
+    let response = vendor.verify(&json!({"nonce": "n", "server_id": "s"}));
+    let expected = format!(
+        r#"{{"error":"validation_failed","message":"The field “key” is missing: it is the license key.","nonce":"n","issued_at":"{}","server_id":"s"}}"#,
+        issued_at(&response)
+    );
+    assert_eq!((response.status, response.text()), (400, expected));
+}
+
+#[test]
+fn paths_that_do_not_exist_are_not_found() {
+    let vendor = Vendor::start();
+    for path in ["/api/license/verify/", "/api/license/register", "/api/license", "/API/license/verify", "/nothing"] {
+        let response = vendor.fetch(Request::post(path).body("{}"));
+        assert_eq!(response.status, 404, "{path}: {}", response.text());
+    }
+}
+
+#[test]
+fn what_a_server_says_of_itself_is_kept_and_what_it_leaves_out_stays() {
+    let vendor = Vendor::start();
+    let license = vendor.books.license("free");
+    assert_granted(&vendor.verify(&agents_question(&license)));
+    let panel = json!({"key": license.key, "server_ip": "203.0.113.5", "panel_version": "2.8.14", "os": "Linux 6.2.0"});
+    assert_granted(&vendor.verify(&panel));
+    let activations = vendor.books.activations(license.id);
+    assert_eq!(activations.len(), 1, "the Panel and the Agent of one server take one slot");
+    let details = serde_json::to_value(&activations[0].details).unwrap();
+    let expected = json!({
+        "hostname": "one.example.com", "agent_version": "0.1.0", "panel_version": "2.8.14", "os": "Linux 6.2.0",
+        "server_id": "0123456789abcdef",
+    });
+    assert_eq!(details, expected);
+}

@@ -1,0 +1,91 @@
+//! The signing keys change while servers go on: nobody loses the license who knows either of the two.
+
+use super::*;
+use crate::license::{assert_active, assert_restricted};
+use crate::support::agent::Agent;
+use opterius_agent::server::keys::SigningKeys;
+use std::fs;
+
+fn change_keys(vendor: &Vendor, change: impl FnOnce(&mut SigningKeys)) {
+    let path = vendor.books.place.keys();
+    let mut keys = SigningKeys::load(&path).unwrap_or_else(|error| panic!("{error}"));
+    change(&mut keys);
+    keys.store(&path).unwrap();
+    vendor.reload();
+}
+
+fn agent(vendor: &Vendor, license: &Licensed, keys: &str) -> Agent {
+    agent::builder(vendor, license, SERVERS[0]).set("license_public_key", keys).start()
+}
+
+#[test]
+fn whoever_knows_either_key_stays_valid_while_both_sign() {
+    let vendor = Vendor::start();
+    let license = vendor.books.license("free");
+    let old = vendor.public_keys();
+    let trusts_old = agent(&vendor, &license, &old);
+    assert_active(&trusts_old.status_after_checks(1));
+
+    change_keys(&vendor, |keys| keys.rotate(vendor.books.now()).unwrap());
+    let both = vendor.public_keys();
+    let (new, rest) = both.split_once(", ").unwrap();
+    assert_eq!(rest, old, "the new key is the first");
+    let response = vendor.verify(&question(&license, SERVERS[0]));
+    assert!(is_signed_by(&response, new) && is_signed_by(&response, &old), "{}", response.head_text());
+    let header = response.header("Opterius-Signature").unwrap();
+    assert_eq!(header.matches("keyid=").count(), 2, "{header}");
+    assert_active(&trusts_old.reverify().json());
+    let trusts_both = agent(&vendor, &license, &format!("{new},{old}"));
+    assert_active(&trusts_both.status_after_checks(1));
+
+    // Too early but for who insists.
+    let mut keys = SigningKeys::load(&vendor.books.place.keys()).unwrap_or_else(|error| panic!("{error}"));
+    assert!(keys.retire(vendor.books.now(), false).is_err());
+    change_keys(&vendor, |keys| keys.retire(vendor.books.now(), true).unwrap());
+    assert_eq!(vendor.public_keys(), new);
+    let response = vendor.verify(&question(&license, SERVERS[0]));
+    assert!(is_signed_by(&response, new) && !is_signed_by(&response, &old), "{}", response.head_text());
+    assert_active(&trusts_both.reverify().json());
+    let trusts_new = agent(&vendor, &license, new);
+    assert_active(&trusts_new.status_after_checks(1));
+    let status = trusts_old.reverify().json();
+    assert_eq!(status["state"], "grace", "an answer that is not trusted ends nothing at once: {status}");
+    assert!(status["message"].as_str().unwrap().contains("is not signed by"), "{status}");
+}
+
+#[test]
+fn a_stranger_s_key_trusts_no_answer_of_ours() {
+    let vendor = Vendor::start();
+    let license = vendor.books.license("free");
+    let stranger = crate::support::license_server::SigningKey::generate().public_base64();
+    let agent = agent(&vendor, &license, &stranger);
+    let status = agent.status_after_checks(1);
+    assert_restricted(&status, "none", "unreachable");
+    assert!(status["message"].as_str().unwrap().contains("is not signed by"), "{status}");
+}
+
+#[test]
+fn keys_that_cannot_be_used_change_nothing_at_a_reload() {
+    let vendor = Vendor::start();
+    let other = Vendor::start();
+    let license = vendor.books.license("free");
+    let (path, good) = (vendor.books.place.keys(), fs::read(vendor.books.place.keys()).unwrap());
+    let own = vendor.public_keys();
+    let table: [(&[u8], &str); 3] = [
+        (b"{}", "is damaged"),
+        (b"", "is damaged"),
+        (&fs::read(other.books.place.keys()).unwrap(), "belong to another installation"),
+    ];
+    for (bytes, told) in table {
+        fs::write(&path, bytes).unwrap();
+        vendor.reload();
+        let line = vendor.wait_for_line(|line| line.contains(told) && line.contains("The keys in use stay"));
+        assert!(line.is_some(), "{told}: {:#?}", vendor.lines());
+        let response = vendor.fetch(Request::post(VERIFY).body(question(&license, SERVERS[0]).to_string()));
+        assert_granted(&response);
+        assert!(is_signed_by(&response, &own), "{told}");
+    }
+    fs::write(&path, good).unwrap();
+    vendor.reload();
+    assert_granted(&vendor.verify(&question(&license, SERVERS[0])));
+}

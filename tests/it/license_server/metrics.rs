@@ -1,0 +1,89 @@
+//! What monitoring reads: `/metrics` in the Prometheus text exposition format 0.0.4, and `/health`.
+
+use super::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// All samples by name with labels; fails when the text is not in the format.
+fn samples(vendor: &Vendor) -> BTreeMap<String, f64> {
+    let response = vendor.fetch(Request::get("/metrics"));
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("Content-Type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    let text = response.text();
+    assert!(text.ends_with('\n'), "the last line must end: {text}");
+    let (mut samples, mut families) = (BTreeMap::new(), BTreeSet::new());
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        let (name, help) = line.strip_prefix("# HELP ").unwrap_or_else(|| panic!("{line}")).split_once(' ').unwrap();
+        assert!(help.ends_with('.'), "{line}");
+        assert!(families.insert(name.to_owned()), "{name} comes twice");
+        let kind = lines.next().and_then(|line| line.strip_prefix(&format!("# TYPE {name} "))).unwrap();
+        assert!(matches!(kind, "counter" | "gauge"), "{name}: {kind}");
+        assert_eq!(name.ends_with("_total"), kind == "counter", "{name}: {kind}");
+        let mut count = 0;
+        while let Some(sample) = lines.next_if(|line| !line.starts_with('#')) {
+            let (series, value) = sample.rsplit_once(' ').unwrap();
+            let (own, labels) = series.split_once('{').map_or((series, "}"), |(own, labels)| (own, labels));
+            assert!(own == name && labels.ends_with('}'), "{sample} in {name}");
+            let value = value.parse().unwrap_or_else(|_| panic!("{sample}"));
+            assert!(samples.insert(series.to_owned(), value).is_none(), "{series} comes twice");
+            count += 1;
+        }
+        assert!(count > 0, "{name} has no samples");
+    }
+    samples
+}
+
+fn outcome(samples: &BTreeMap<String, f64>, label: &str) -> f64 {
+    samples[&format!("license_server_verifications_total{{outcome=\"{label}\"}}")]
+}
+
+#[test]
+fn every_outcome_is_counted_once_and_no_label_comes_from_a_client() {
+    let vendor = Vendor::start();
+    let before = samples(&vendor);
+    let names: Vec<String> = before.keys().cloned().collect();
+    let (license, suspended) = (vendor.books.license("free"), vendor.books.license("free"));
+    vendor.books.alter(suspended.id, Change::Suspend);
+    vendor.verify(&question(&license, SERVERS[0]));
+    vendor.verify(&question(&license, SERVERS[0]));
+    vendor.verify(&question(&license, SERVERS[1]));
+    vendor.verify(&question(&suspended, SERVERS[0]));
+    vendor.verify_bytes("{");
+    for number in 0..12 {
+        vendor.verify(&json!({"key": format!("unknown \"}} {number}"), "os": "os\"} 1\nforged 1"}));
+    }
+    let after = samples(&vendor);
+    let counted = [
+        ("granted", 2.0),
+        ("server_limit_reached", 1.0),
+        ("suspended", 1.0),
+        ("malformed", 1.0),
+        ("invalid_key", 10.0),
+        ("rate_limited", 2.0),
+        ("cancelled", 0.0),
+        ("unavailable", 0.0),
+    ];
+    for (label, times) in counted {
+        assert_eq!(outcome(&after, label) - outcome(&before, label), times, "{label}");
+    }
+    assert!(after["license_server_commits_total"] > before["license_server_commits_total"]);
+    assert!(after["license_server_changes_total"] >= after["license_server_commits_total"]);
+    assert!(after["license_server_commit_seconds_total"] > 0.0);
+    assert_eq!(after["license_server_storage_failing"], 0.0);
+    let version = format!("license_server_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
+    assert_eq!(after[&version], 1.0);
+    assert_eq!(after.keys().cloned().collect::<Vec<_>>(), names, "the series are always the same");
+}
+
+#[test]
+fn health_is_told_to_whoever_asks() {
+    let vendor = Vendor::start();
+    let response = vendor.fetch(Request::get("/health"));
+    let expected = json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "storage": "ok"});
+    assert_eq!((response.status, response.json()), (200, expected));
+    for path in ["/health", "/metrics"] {
+        let response = vendor.fetch(Request::post(path).body("{}"));
+        assert_error(&response, 405, "method_not_allowed");
+        assert_eq!(response.header("Allow"), Some("GET"), "{path}");
+    }
+}

@@ -1,0 +1,69 @@
+//! The license server: the real program over real sockets, and where time matters the same code with a clock that the
+//! test sets.
+//!
+//! First what goes over the wire, then the rules as they unfold in time and under load, then what the installation
+//! survives; the real Agent against the real server comes last.
+
+mod agent;
+mod bad_input;
+mod contract;
+mod disk;
+mod durability;
+mod installation;
+mod keys;
+mod life_cycle;
+mod metrics;
+mod owners;
+mod pages;
+mod parallel;
+mod proxy;
+mod rate_limits;
+mod wrong_clock;
+
+use crate::support::books::{Licensed, OWNER, ip, operator};
+use crate::support::eventually;
+use crate::support::http::{PROMPTLY, Request, Response};
+use crate::support::process::START;
+use crate::support::timed_vendor::{BEGINNING, DAY, TimedVendor};
+use crate::support::vendor::{SERVERS, VERIFY, Vendor, is_signed_by};
+use opterius_agent::clock::Timestamp;
+use opterius_agent::server::actions::{self, Change, Doer, Refusal};
+use opterius_agent::server::model::{Action, Actor, Billing, Role};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// What a server at this address asks.
+fn question(license: &Licensed, address: &str) -> Value {
+    json!({"key": license.key, "server_ip": address})
+}
+
+fn assert_granted(response: &Response) {
+    let answer = response.json();
+    assert_eq!((response.status, &answer["valid"], &answer["reason"]), (200, &json!(true), &Value::Null), "{answer}");
+}
+
+fn assert_denied(response: &Response, reason: &str, message: &str) {
+    let answer = response.json();
+    assert_eq!((response.status, &answer["valid"]), (403, &json!(false)), "{answer}");
+    assert_eq!((&answer["reason"], &answer["message"]), (&json!(reason), &json!(message)), "{answer}");
+}
+
+/// Refused because so many servers of so many have a slot.
+fn assert_no_slot(response: &Response, active: usize, allowed: usize) {
+    let message = format!("License is already activated on {active} of {allowed} allowed servers.");
+    assert_denied(response, "server_limit_reached", &message);
+}
+
+/// An answer that says nothing about the license: JSON with a code and a sentence, and no `valid`.
+fn assert_error(response: &Response, status: u16, code: &str) {
+    let answer = response.json();
+    assert_eq!((response.status, &answer["error"]), (status, &json!(code)), "{answer}");
+    assert!(answer["message"].as_str().is_some_and(|message| message.len() > 10), "{answer}");
+    assert_eq!(answer.get("valid"), None, "{answer}");
+}
+
+/// The seconds of `Retry-After`.
+fn retry_after(response: &Response) -> u64 {
+    let seconds = response.header("Retry-After").unwrap_or_else(|| panic!("no Retry-After: {}", response.head_text()));
+    seconds.parse().unwrap()
+}

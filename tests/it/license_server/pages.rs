@@ -1,0 +1,31 @@
+//! The dashboard in a real browser.
+
+use super::*;
+use crate::support::browser::Browser;
+use std::fs;
+
+#[test]
+fn a_browser_shows_what_the_license_server_answers() {
+    let vendor = Vendor::start();
+    let browser = Browser::start();
+    browser.set_window_size(800, 600);
+    browser.open(&format!("{}/health", vendor.url()));
+    assert_eq!(browser.url(), format!("{}/health", vendor.url()));
+    assert!(browser.find("body").text().contains(r#""status":"ok""#), "{}", browser.source());
+    assert_eq!(browser.find_all("form").len(), 0);
+    assert_eq!(browser.execute("return arguments[0] + window.outerWidth", &[json!(1)]), 801);
+
+    let typing =
+        "data:text/html,<title>A page</title><input id=a value=b><button onclick=\"document.title=a.value\">Go";
+    browser.open(typing);
+    assert_eq!(browser.title(), "A page");
+    let input = browser.find("#a");
+    assert_eq!(input.attribute("value").as_deref(), Some("b"));
+    input.type_text("cd");
+    browser.find("button").click();
+    assert_eq!(browser.title(), "bcd");
+
+    let picture = vendor.directory().join("page.png");
+    browser.screenshot(&picture);
+    assert!(fs::read(picture).unwrap().starts_with(b"\x89PNG"));
+}

@@ -1,0 +1,102 @@
+//! Keys cannot be guessed, and one license cannot keep the server busy; honest servers notice nothing of either.
+
+use super::*;
+
+const WAIT: Duration = Duration::from_secs(30);
+
+fn unknown(number: usize) -> Value {
+    json!({"key": format!("AAAAAAAA-{number:08}"), "nonce": "n", "server_id": "s"})
+}
+
+/// Says nothing about any license, is bound to the question, and says when to come again.
+fn assert_too_often(response: &Response) -> Duration {
+    assert_error(response, 429, "rate_limited");
+    assert_eq!(response.header("Content-Type"), Some("application/json"));
+    Duration::from_secs(retry_after(response))
+}
+
+#[test]
+fn the_eleventh_unknown_key_has_to_wait_and_known_ones_do_not() {
+    let vendor = TimedVendor::start();
+    let license = vendor.books.license("free");
+    for number in 0..10 {
+        assert_denied(&vendor.verify(&unknown(number)), "invalid_key", "License key is not known.");
+    }
+    let response = vendor.verify(&unknown(10));
+    let wait = assert_too_often(&response);
+    assert!((Duration::from_secs(1)..=WAIT).contains(&wait), "{wait:?}");
+    let answer = response.json();
+    assert_eq!((&answer["nonce"], &answer["server_id"]), (&json!("n"), &json!("s")), "{answer}");
+    assert_eq!(answer["key_sha256"], crate::license::sha256(b"AAAAAAAA-00000010"), "an Agent trusts no other answer");
+    assert_granted(&vendor.verify(&question(&license, SERVERS[0])));
+    assert_too_often(&vendor.verify(&unknown(0)));
+
+    vendor.clock.pass(wait);
+    assert_denied(&vendor.verify(&unknown(11)), "invalid_key", "License key is not known.");
+    assert_too_often(&vendor.verify(&unknown(12)));
+    vendor.clock.pass(10 * WAIT);
+    for number in 0..10 {
+        assert_denied(&vendor.verify(&unknown(number)), "invalid_key", "License key is not known.");
+    }
+    assert_too_often(&vendor.verify(&unknown(13)));
+}
+
+#[test]
+fn whoever_has_a_whole_ipv6_network_is_one_client_and_others_have_tries_of_their_own() {
+    let vendor = Vendor::builder().set("trusted_proxies", "127.0.0.1").start();
+    let ask = |client: &str, number: usize| {
+        let request = Request::post(VERIFY).header("X-Forwarded-For", client).body(unknown(number).to_string());
+        vendor.fetch(request).status
+    };
+    for number in 0..10 {
+        assert_eq!(ask(&format!("2a01:4f8:1:2:{number:x}::1"), number), 403, "{number}");
+        assert_eq!(ask("9.9.9.9", number), 403, "{number}");
+    }
+    assert_eq!(ask("2a01:4f8:1:2:ffff::1", 10), 429);
+    assert_eq!(ask("9.9.9.9", 10), 429);
+    assert_eq!(ask("2a01:4f8:1:3::1", 10), 403);
+    assert_eq!(ask("9.9.9.10", 10), 403);
+}
+
+#[test]
+fn one_license_is_answered_a_hundred_and_twenty_times_at_once_and_then_once_a_second() {
+    let vendor = TimedVendor::start();
+    let (busy, quiet) = (vendor.books.license("free"), vendor.books.license("free"));
+    let verify = |license| vendor.verify(&question(license, SERVERS[0]));
+    let began = std::time::Instant::now();
+    for _ in 0..120 {
+        assert_granted(&verify(&busy));
+    }
+    // One try comes back in each second that really passes meanwhile.
+    let mut more = 0;
+    let wait = loop {
+        let response = verify(&busy);
+        if response.status == 429 {
+            break assert_too_often(&response);
+        }
+        assert_granted(&response);
+        more += 1;
+        assert!(more <= 1 + began.elapsed().as_secs(), "{more} more");
+    };
+    assert_eq!(wait, Duration::from_secs(1));
+    assert_granted(&verify(&quiet));
+    vendor.clock.pass(wait);
+    assert_granted(&verify(&busy));
+}
+
+#[test]
+fn who_is_refused_for_asking_too_often_takes_no_slot() {
+    let vendor = TimedVendor::start();
+    let license = vendor.books.license("datacenter");
+    let mut granted = Vec::new();
+    for number in 0..200 {
+        let address = format!("198.51.100.{number}");
+        let response = vendor.verify(&question(&license, &address));
+        match response.status {
+            200 => granted.push(address),
+            _ => drop(assert_too_often(&response)),
+        }
+    }
+    assert!(granted.len() < 200);
+    assert_eq!(vendor.books.addresses(license.id), granted);
+}

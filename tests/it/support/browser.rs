@@ -1,0 +1,222 @@
+//! A real browser: headless Chromium, driven through chromedriver by the WebDriver protocol (W3C).
+
+use super::TempDirectory;
+use super::eventually;
+use super::process::START;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::{Value, json};
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// The member under which WebDriver names an element.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// A running browser with one window. Dropping it ends the browser and its driver.
+pub struct Browser {
+    driver: Child,
+    http: ureq::Agent,
+    /// The URL of the session.
+    session: String,
+    /// Profile of the browser, and what it keeps beside it.
+    _directory: TempDirectory,
+}
+
+/// One element of the page that was open when it was found.
+pub struct Element<'b> {
+    browser: &'b Browser,
+    path: String,
+}
+
+impl Browser {
+    pub fn start() -> Browser {
+        let directory = TempDirectory::new();
+        let mut driver = Command::new("chromedriver")
+            .args(["--port=0", "--log-level=SEVERE"])
+            .env("HOME", directory.path())
+            .env("TMPDIR", directory.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .unwrap_or_else(|error| panic!("chromedriver: {error}"));
+        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let port = lines.find_map(|line| {
+            let (_, port) = line.split_once("started successfully on port ")?;
+            port.trim_end_matches('.').parse::<u16>().ok()
+        });
+        // The driver has little to say, and must not wait until somebody reads it.
+        std::thread::spawn(move || lines.for_each(drop));
+        let http = ureq::Agent::new_with_config(
+            ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .proxy(None)
+                .timeout_global(Some(Duration::from_secs(60)))
+                .build(),
+        );
+        let port = port.unwrap_or_else(|| panic!("chromedriver does not listen: {:?}", driver.wait()));
+        let base = format!("http://127.0.0.1:{port}/session");
+        let mut browser = Browser { driver, http, session: base, _directory: directory };
+        let profile = browser._directory.path().join("profile");
+        let arguments = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-dev-shm-usage",
+            "--disable-sync",
+            "--no-proxy-server",
+            &format!("--user-data-dir={}", profile.display()),
+        ];
+        let capabilities = json!({"capabilities": {"alwaysMatch": {
+            "browserName": "chrome",
+            "acceptInsecureCerts": true,
+            "goog:chromeOptions": {"args": arguments},
+        }}});
+        let id = browser.post("", &capabilities)["sessionId"].as_str().unwrap().to_owned();
+        browser.session = format!("{}/{id}", browser.session);
+        browser
+    }
+
+    /// Opens a page and waits until it is loaded.
+    pub fn open(&self, url: &str) {
+        self.post("/url", &json!({"url": url}));
+    }
+
+    pub fn url(&self) -> String {
+        text(&self.get("/url"))
+    }
+
+    pub fn title(&self) -> String {
+        text(&self.get("/title"))
+    }
+
+    /// The source of the page as it is now.
+    pub fn source(&self) -> String {
+        text(&self.get("/source"))
+    }
+
+    /// The first element that this CSS selector names; fails when there is none soon.
+    pub fn find(&self, css: &str) -> Element<'_> {
+        let found = eventually(START, || !self.find_all(css).is_empty());
+        assert!(found, "no element {css} on {}: {}", self.url(), self.source());
+        self.find_all(css).remove(0)
+    }
+
+    /// All elements that this CSS selector names now.
+    pub fn find_all(&self, css: &str) -> Vec<Element<'_>> {
+        let found = self.post("/elements", &json!({"using": "css selector", "value": css}));
+        let element = |value: &Value| {
+            let id = value[ELEMENT].as_str().unwrap();
+            Element { browser: self, path: format!("/element/{id}") }
+        };
+        found.as_array().unwrap().iter().map(element).collect()
+    }
+
+    /// What the body of a function with these arguments returns.
+    pub fn execute(&self, script: &str, arguments: &[Value]) -> Value {
+        self.post("/execute/sync", &json!({"script": script, "args": arguments}))
+    }
+
+    /// The size of the window in CSS pixels.
+    pub fn set_window_size(&self, width: u32, height: u32) {
+        self.post("/window/rect", &json!({"width": width, "height": height}));
+    }
+
+    /// Writes what the window shows to a PNG file.
+    pub fn screenshot(&self, path: &Path) {
+        let png = BASE64.decode(text(&self.get("/screenshot"))).unwrap();
+        fs::write(path, png).unwrap();
+    }
+
+    /// Forgets all cookies of the page's site.
+    pub fn delete_cookies(&self) {
+        self.call("DELETE", "/cookie", None);
+    }
+
+    pub fn back(&self) {
+        self.post("/back", &json!({}));
+    }
+
+    fn get(&self, path: &str) -> Value {
+        self.call("GET", path, None)
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Value {
+        self.call("POST", path, Some(body))
+    }
+
+    fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+        self.try_call(method, path, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    fn try_call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, String> {
+        let url = format!("{}{path}", self.session);
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let request = ureq::http::Request::builder().method(method).uri(&url);
+        let request =
+            request.header("Content-Type", "application/json").body(body).map_err(|error| error.to_string())?;
+        let mut response = self.http.run(request).map_err(|error| error.to_string())?;
+        let status = response.status().as_u16();
+        let read = response.body_mut().with_config().limit(64 * 1024 * 1024);
+        let text = read.read_to_string().map_err(|error| error.to_string())?;
+        let mut answer: Value = serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))?;
+        if status == 200 { Ok(answer["value"].take()) } else { Err(format!("{status} {text}")) }
+    }
+}
+
+impl Element<'_> {
+    /// The text that is seen.
+    pub fn text(&self) -> String {
+        text(&self.browser.get(&format!("{}/text", self.path)))
+    }
+
+    pub fn attribute(&self, name: &str) -> Option<String> {
+        let value = self.browser.get(&format!("{}/attribute/{name}", self.path));
+        value.as_str().map(str::to_owned)
+    }
+
+    pub fn is_displayed(&self) -> bool {
+        self.browser.get(&format!("{}/displayed", self.path)) == true
+    }
+
+    /// Clicks, and waits for a page that is loaded because of it.
+    pub fn click(&self) {
+        self.browser.post(&format!("{}/click", self.path), &json!({}));
+    }
+
+    /// Types, after what is there.
+    pub fn type_text(&self, keys: &str) {
+        self.browser.post(&format!("{}/value", self.path), &json!({"text": keys}));
+    }
+
+    pub fn clear(&self) {
+        self.browser.post(&format!("{}/clear", self.path), &json!({}));
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let shown = self.try_call("GET", "/url", None);
+            eprintln!("the browser shows {shown:?}: {:?}", self.try_call("GET", "/source", None));
+        }
+        // The driver ends its browser; what is left of either goes with the group.
+        let _ = self.try_call("DELETE", "", None);
+        let _ = kill_process_group(Pid::from_child(&self.driver), Signal::KILL);
+        let _ = self.driver.wait();
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("not a text: {value}")).to_owned()
+}

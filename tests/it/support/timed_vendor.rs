@@ -1,0 +1,139 @@
+//! The license server within this process, over a real socket, with a clock that the test sets.
+
+use super::TempDirectory;
+use super::books::Books;
+use super::http::{self, Request, Response};
+use super::vendor::{VERIFY, assert_signed};
+use opterius_agent::clock::{Clock, Timestamp};
+use opterius_agent::process::crew::{self, Failure};
+use opterius_agent::process::signals::{SignalSources, Signals};
+use opterius_agent::server::installation::{Installation, Place};
+use opterius_agent::server::serve::{self, Surroundings};
+use opterius_agent::server::settings::{self, Settings};
+use opterius_agent::server::shared::Shared;
+use opterius_agent::server::store::readers::Readers;
+use opterius_agent::server::store::writer::Writer;
+use opterius_agent::server::sweep::sweep;
+use serde_json::Value;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+pub const DAY: Duration = Duration::from_secs(86_400);
+
+/// When every test begins: 2027-01-15T08:00:00Z.
+pub const BEGINNING: Timestamp = Timestamp::from_unix(1_800_000_000);
+
+/// A clock that stands still until it is told to go on.
+pub struct TestClock {
+    began: Instant,
+    /// How far the civil time is, and the time since boot.
+    now: Mutex<(Timestamp, Duration)>,
+}
+
+impl TestClock {
+    fn new() -> TestClock {
+        TestClock { began: Instant::now(), now: Mutex::new((BEGINNING, DAY)) }
+    }
+
+    /// Time passes.
+    pub fn pass(&self, time: Duration) {
+        let mut now = self.now.lock().unwrap();
+        *now = (now.0.plus(time), now.1 + time);
+    }
+
+    /// Somebody sets the clock.
+    pub fn set(&self, wall: Timestamp) {
+        self.now.lock().unwrap().0 = wall;
+    }
+}
+
+impl Clock for TestClock {
+    fn wall(&self) -> Timestamp {
+        self.now.lock().unwrap().0
+    }
+
+    fn boot(&self) -> Duration {
+        self.now.lock().unwrap().1
+    }
+
+    fn monotonic(&self) -> Instant {
+        // Deadlines of connections are met by real clients in real time.
+        self.began + self.boot() + self.began.elapsed()
+    }
+}
+
+/// A running license server. Dropping it stops it.
+pub struct TimedVendor {
+    pub clock: Arc<TestClock>,
+    pub books: Books,
+    port: u16,
+    public_keys: String,
+    sources: SignalSources,
+    server: Option<JoinHandle<Result<(), Failure>>>,
+    /// Last, so that it is there as long as the server runs.
+    directory: TempDirectory,
+}
+
+impl TimedVendor {
+    pub fn start() -> TimedVendor {
+        let directory = TempDirectory::new();
+        let clock = Arc::new(TestClock::new());
+        let place = Place::new(&directory.path().join("data"));
+        let installation = place.create(clock.wall()).unwrap_or_else(|error| panic!("{error}"));
+        let public_keys = installation.keys.public_keys();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (sources, signals) = Signals::pair().unwrap();
+        let surroundings = (Arc::clone(&clock), signals);
+        let server = std::thread::spawn(move || {
+            let (clock, signals) = surroundings;
+            let surroundings = Surroundings { clock, signals, spawn: crew::spawn() };
+            serve::run(listener, settings(), installation, None, surroundings)
+        });
+        let books = Books::new(place, Arc::clone(&clock) as Arc<dyn Clock>);
+        TimedVendor { clock, books, port, public_keys, sources, server: Some(server), directory }
+    }
+
+    pub fn fetch(&self, request: impl Into<Vec<u8>>) -> Response {
+        http::fetch(self.port, request).unwrap_or_else(|error| panic!("no response: {error}"))
+    }
+
+    /// Verifies, and checks that the answer is signed.
+    pub fn verify(&self, question: &Value) -> Response {
+        let response = self.fetch(Request::post(VERIFY).body(question.to_string()));
+        assert_signed(&response, &self.public_keys);
+        response
+    }
+
+    /// Deletes what is to be deleted now, as the server does once an hour; how many.
+    pub fn sweep(&self) -> usize {
+        let Installation { database, keys, form_secret } = self.books.place.open().unwrap();
+        let readers = Readers::open(database.path(), 1).unwrap();
+        let (writer, writing) = Writer::new(database, Arc::clone(&self.clock) as Arc<dyn Clock>);
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let shared = Shared::new(clock, writer, readers, &form_secret, settings(), keys);
+        let writing = std::thread::spawn(move || writing.run());
+        let deleted = sweep(&shared, self.clock.wall()).unwrap_or_else(|error| panic!("{error}"));
+        drop(shared);
+        writing.join().unwrap();
+        deleted
+    }
+}
+
+impl Drop for TimedVendor {
+    fn drop(&mut self) {
+        let _ = self.sources.terminate.write_all(b"1");
+        let ended = self.server.take().map(JoinHandle::join);
+        if !std::thread::panicking() {
+            assert!(matches!(ended, Some(Ok(Ok(())))), "{ended:?}");
+        }
+        let _ = &self.directory;
+    }
+}
+
+fn settings() -> Settings {
+    settings::parse("", "license-server.conf").unwrap().settings
+}
