@@ -12,14 +12,14 @@ use super::visit::{Person, Visit, visible};
 use crate::clock::Timestamp;
 use crate::http::response::Response;
 use crate::server::actions::{self, Change, Doer, OWNER_CHANGES, OWNER_CHANGES_TIME, Refusal};
-use crate::server::model::{Action, Activation, License, Life, Plan};
+use crate::server::model::{ACTIVE_TIME, Action, Activation, License, Plan};
 use crate::server::store::{Changes, Reader};
 
 /// What a page needs to know to say what will happen.
 pub(super) struct Facts {
     pub(super) license: License,
     /// Servers that hold a slot.
-    pub(super) active: usize,
+    pub(super) active: u32,
     /// The server that it is about, where it is about one.
     pub(super) server: Option<Activation>,
     /// How often the owner may still revoke or move; none for whom there is no limit.
@@ -72,8 +72,7 @@ fn ask(
 
 fn facts(reader: &Reader<'_>, person: &Person, id: i64, ip: Option<IpAddr>, now: Timestamp) -> Result<Facts, Refusal> {
     let license = visible(reader, &person.user, id)?;
-    let slots = reader.slots(id)?;
-    let active = slots.iter().filter(|slot| Life::at(slot.last_seen_at, now) == Life::Active).count();
+    let active = reader.count_activations(id, now.minus(ACTIVE_TIME))?;
     let server = match ip {
         Some(ip) => reader.activation(id, ip)?,
         None => None,

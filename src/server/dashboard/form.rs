@@ -80,9 +80,12 @@ pub(super) fn encode(text: &str) -> String {
 mod tests {
     use super::*;
 
+    /// What is sent, and the fields that are read of it.
+    type Case = (&'static [u8], Option<&'static [(&'static str, &'static str)]>);
+
     #[test]
     fn a_form_is_read_as_browsers_write_it_and_nothing_else_is() {
-        let table: [(&[u8], Option<&[(&str, &str)]>); 14] = [
+        let table: [Case; 14] = [
             (b"", Some(&[])),
             (b"name=anna", Some(&[("name", "anna")])),
             (b"name=anna&password=a+b%2Bc%26%3D", Some(&[("name", "anna"), ("password", "a b+c&=")])),

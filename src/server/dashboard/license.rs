@@ -6,18 +6,15 @@ use super::form::Form;
 use super::lists;
 use super::page::{self, Frame};
 use super::routes::{Deed, Route};
-use super::servers::{self, Server};
+use super::servers::{self, Known, Server};
 use super::shown::{Line, Moment, used};
 use super::trouble::Trouble;
 use super::visit::{Person, Visit, visible};
 use crate::clock::Timestamp;
 use crate::http::response::Response;
 use crate::server::actions::{Refusal, limit};
-use crate::server::model::{Action, License, Life, Status};
+use crate::server::model::{ACTIVE_TIME, Action, License, Status};
 use crate::server::store::Changes;
-
-/// Servers on a page. A license without a limit may have very many.
-const ON_A_PAGE: usize = 100;
 
 #[derive(Template)]
 #[template(path = "license.html", config = "src/server/dashboard/askama.toml")]
@@ -46,6 +43,8 @@ struct Facts {
     plan: String,
     accounts: String,
     used: String,
+    /// Whether more servers are active than the plan allows.
+    over: bool,
     expiry: Option<Moment>,
     created: Moment,
     lock: Option<(String, String)>,
@@ -62,13 +61,13 @@ pub(super) fn show(
 ) -> Result<Response, Trouble> {
     let now = visit.shared.clock.wall();
     let (after, before) = (query.number("after"), query.number("before"));
-    let (license, activations, (lines, last)) = visit.shared.readers.read(|reader| {
+    let (license, active, known, (lines, last)) = visit.shared.readers.read(|reader| {
         let license = visible(reader, &person.user, id)?;
         let lines = lists::lines(reader, Some(id), before, now)?;
-        Ok::<_, Refusal>((license, reader.activations(id)?, lines))
+        let active = reader.count_activations(id, now.minus(ACTIVE_TIME))?;
+        let known = Known::read(reader, &license, after, now)?;
+        Ok::<_, Refusal>((license, active, known, lines))
     })?;
-    let active = activations.iter().filter(|activation| activation.life(now) == Life::Active).count();
-    let (servers, next) = servers::rows(&license, &activations, after, ON_A_PAGE, now);
     let page = Route::License(id);
     let administrator = person.user.administrator;
     let answer = LicensePage {
@@ -80,9 +79,9 @@ pub(super) fn show(
         show_key: Route::Key(id),
         renew_url: visit.settings.renew_url.clone(),
         deeds: if administrator { deeds(&license) } else { Vec::new() },
-        servers,
+        servers: known.rows(&license, now),
         first_servers: after.map(|_| format!("{page}#servers")),
-        more_servers: next.map(|next| format!("{page}?after={next}#servers")),
+        more_servers: known.next.map(|next| format!("{page}?after={next}#servers")),
         lines,
         newest: before.map(|_| format!("{page}#history")),
         older: last.map(|last| format!("{page}?before={last}#history")),
@@ -101,7 +100,7 @@ pub(super) fn show_key(visit: &Visit, person: &Person, id: i64) -> Result<Respon
     show(visit, person, id, &Form::default(), Some(key.expose().to_owned()))
 }
 
-fn facts(license: &License, active: usize, now: Timestamp) -> Facts {
+fn facts(license: &License, active: u32, now: Timestamp) -> Facts {
     let plan = &license.plan;
     let lock = license.locked_ip.map(|ip| (ip.to_string(), servers::address(license.id, Deed::Move, ip)));
     Facts {
@@ -111,6 +110,7 @@ fn facts(license: &License, active: usize, now: Timestamp) -> Facts {
         plan: plan.name.clone(),
         accounts: limit(plan.max_accounts),
         used: used(active, plan.max_servers),
+        over: plan.max_servers > 0 && active > plan.max_servers,
         expiry: license.expires_at.map(|at| Moment::expiry(at, now)),
         created: Moment::new(license.created_at, now),
         lock,

@@ -43,14 +43,13 @@ struct Row {
 impl Row {
     fn new(listed: &Listed, now: Timestamp) -> Self {
         let license = &listed.license;
-        let servers = usize::try_from(listed.servers).unwrap_or(usize::MAX);
         Self {
             id: license.id,
             page: Route::License(license.id),
             key: license.key.masked(),
             plan: license.plan.name.clone(),
             standing: license.standing(now),
-            servers: used(servers, license.plan.max_servers),
+            servers: used(listed.servers, license.plan.max_servers),
             owner: license.owner_name.clone(),
             expiry: license.expires_at.map(|at| Moment::expiry(at, now)),
         }

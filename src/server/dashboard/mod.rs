@@ -156,5 +156,7 @@ fn wrong_method(route: Route) -> Response {
 }
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 #[path = "dashboard_tests.rs"]
 mod tests;

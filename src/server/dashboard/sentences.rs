@@ -19,9 +19,10 @@ pub(super) struct Words {
 pub(super) fn about(deed: Deed, facts: &Facts, ip: Option<IpAddr>) -> Words {
     let id = facts.license.id;
     let server = ip.map(|ip| named(facts, ip)).unwrap_or_default();
+    let address = ip.map(|ip| ip.to_string()).unwrap_or_default();
     let (heading, sentences, confirm) = match deed {
-        Deed::Revoke => (format!("Revoke {server}"), revoke(facts, &server), "Revoke"),
-        Deed::Move => (format!("Move {server}"), relocate(facts, ip, &server), "Move"),
+        Deed::Revoke => (format!("Revoke {address}"), revoke(facts, &server), "Revoke"),
+        Deed::Move => (format!("Move {address}"), relocate(facts, ip, &server), "Move"),
         Deed::Suspend => (format!("Suspend license {id}"), suspend(facts), "Suspend"),
         Deed::Resume => (format!("Resume license {id}"), resume(facts), "Resume"),
         Deed::Cancel => (format!("Cancel license {id}"), cancel(facts), "Cancel the license"),
@@ -36,8 +37,12 @@ pub(super) fn about(deed: Deed, facts: &Facts, ip: Option<IpAddr>) -> Words {
 
 /// A plan in a choice: slug and what it allows.
 pub(super) fn plan_option(plan: &Plan) -> (String, String) {
+    let many = |count: u32, what: &str| match count {
+        0 => format!("unlimited {what}s"),
+        count => counted(u64::from(count), what),
+    };
     let words =
-        format!("{}: {} servers, {} accounts on each", plan.name, limit(plan.max_servers), limit(plan.max_accounts));
+        format!("{}: {}, {} each", plan.name, many(plan.max_servers, "server"), many(plan.max_accounts, "account"));
     (plan.slug.clone(), words)
 }
 
@@ -83,7 +88,7 @@ fn left(facts: &Facts) -> Option<String> {
 fn users(facts: &Facts) -> String {
     let owner = &facts.license.owner_name;
     let plan = &facts.license.plan.name;
-    let servers = counted(u64::try_from(facts.active).unwrap_or(u64::MAX), "server");
+    let servers = counted(u64::from(facts.active), "server");
     let verb = if facts.active == 1 { "uses" } else { "use" };
     format!("It is the license of {owner} with the plan {plan}; {servers} {verb} it.")
 }

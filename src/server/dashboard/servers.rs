@@ -1,13 +1,20 @@
 //! The servers that use a license, as its page shows them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::form::encode;
 use super::routes::{Deed, Route};
-use super::shown::{Moment, text};
+use super::shown::{Moment, split, text};
 use crate::clock::Timestamp;
-use crate::server::model::{ACTIVE_TIME, Activation, License, Life};
+use crate::server::model::{ACTIVE_TIME, Activation, KEPT_TIME, License, Life};
+use crate::server::store::{Error, Reader};
+
+/// Servers on a page. A license without a limit may have very many.
+const ON_A_PAGE: usize = 100;
+
+/// Servers with another's identity that are looked at.
+const TWINS: u32 = 1000;
 
 /// A row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,85 +39,79 @@ pub(super) fn address(license: i64, deed: Deed, ip: IpAddr) -> String {
     format!("{}?ip={}", Route::Deed(license, deed), encode(&ip.to_string()))
 }
 
-/// The rows after the activation `after`, at most `most`, and the activation to go on from when there are more. What is to
-/// be deleted is not shown. Activations are in the order in which they were made.
-pub(super) fn rows(
-    license: &License,
-    activations: &[Activation],
-    after: Option<i64>,
-    most: usize,
-    now: Timestamp,
-) -> (Vec<Server>, Option<i64>) {
-    let known: Vec<&Activation> = activations.iter().filter(|activation| activation.life(now) != Life::Gone).collect();
-    let remarks = Remarks::new(license, &known, now);
-    let after = after.unwrap_or(i64::MIN);
-    let rest: Vec<&&Activation> = known.iter().filter(|activation| activation.sequence > after).collect();
-    let next = rest.get(most.saturating_sub(1)).filter(|_| rest.len() > most).map(|last| last.sequence);
-    (rest.into_iter().take(most).map(|activation| row(license, activation, &remarks, now)).collect(), next)
+/// What is known of the servers on one page.
+pub(super) struct Known {
+    /// The servers of the page, in the order in which they were activated.
+    activations: Vec<Activation>,
+    /// The activation to go on from, when there are more.
+    pub(super) next: Option<i64>,
+    /// Identities that are used at more than one address, with the addresses.
+    twins: HashMap<String, Vec<IpAddr>>,
+    /// The order of the server that has the last slot of the plan.
+    last_slot: Option<i64>,
 }
 
-fn row(license: &License, activation: &Activation, remarks: &Remarks<'_>, now: Timestamp) -> Server {
-    let shown = |value: &Option<String>| value.as_deref().map(text).filter(|value| !value.is_empty());
-    let details = &activation.details;
-    Server {
-        ip: activation.ip.to_string(),
-        addresses: addresses(activation),
-        hostname: shown(&details.hostname),
-        agent: shown(&details.agent_version),
-        panel: shown(&details.panel_version),
-        os: shown(&details.os),
-        first: Moment::new(activation.started_at, now),
-        last: Moment::new(activation.last_seen_at, now),
-        active: activation.life(now) == Life::Active,
-        notes: remarks.about(license, activation, now),
-        revoke: address(license.id, Deed::Revoke, activation.ip),
-        relocate: address(license.id, Deed::Move, activation.ip),
-    }
-}
-
-fn addresses(activation: &Activation) -> Option<String> {
-    let seen = Some(activation.observed_ip).filter(|seen| *seen != activation.ip);
-    let reported = activation.reported_ip.filter(|reported| *reported != activation.ip);
-    match (seen, reported) {
-        (None, None) => None,
-        (Some(seen), None) => Some(format!("seen as {seen}")),
-        (None, Some(reported)) => Some(format!("reports {reported}")),
-        (Some(seen), Some(reported)) => Some(format!("seen as {seen}, reports {reported}")),
-    }
-}
-
-/// What is remarkable about some of the servers of a license.
-struct Remarks<'a> {
-    /// The addresses at which each identity is used.
-    identities: HashMap<&'a str, Vec<IpAddr>>,
-    /// Active servers that the plan has no slot for.
-    beyond: HashSet<IpAddr>,
-}
-
-impl<'a> Remarks<'a> {
-    fn new(license: &License, known: &[&'a Activation], now: Timestamp) -> Self {
-        let mut identities: HashMap<&str, Vec<IpAddr>> = HashMap::new();
-        for activation in known {
-            if let Some(identity) = activation.details.server_id.as_deref().filter(|identity| !identity.is_empty()) {
-                identities.entry(identity).or_default().push(activation.ip);
-            }
+impl Known {
+    /// Reads what is needed for the page after the activation `after`. What is to be deleted is not shown.
+    pub(super) fn read(
+        reader: &Reader<'_>,
+        license: &License,
+        after: Option<i64>,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        let (kept, active) = (now.minus(KEPT_TIME), now.minus(ACTIVE_TIME));
+        let count = u32::try_from(ON_A_PAGE).unwrap_or(u32::MAX).saturating_add(1);
+        let found = reader.activations_after(license.id, after.unwrap_or(i64::MIN), kept, count)?;
+        let (activations, next) = split(found, ON_A_PAGE, |activation| activation.sequence);
+        let mut twins: HashMap<String, Vec<IpAddr>> = HashMap::new();
+        for (identity, ip) in reader.twins(license.id, kept, TWINS)? {
+            twins.entry(identity).or_default().push(ip);
         }
-        let allowed = usize::try_from(license.plan.max_servers).ok().filter(|allowed| *allowed > 0);
-        let active = known.iter().filter(|activation| activation.life(now) == Life::Active);
-        let beyond = active.skip(allowed.unwrap_or(usize::MAX)).map(|activation| activation.ip).collect();
-        Self { identities, beyond }
+        let last_slot = match license.plan.max_servers {
+            0 => None,
+            slots => reader.last_slot(license.id, slots, active)?,
+        };
+        Ok(Self { activations, next, twins, last_slot })
     }
 
-    fn about(&self, license: &License, activation: &Activation, now: Timestamp) -> Vec<String> {
+    /// The rows of the page.
+    pub(super) fn rows(&self, license: &License, now: Timestamp) -> Vec<Server> {
+        self.activations.iter().map(|activation| self.row(license, activation, now)).collect()
+    }
+
+    fn row(&self, license: &License, activation: &Activation, now: Timestamp) -> Server {
+        let shown = |value: &Option<String>| value.as_deref().map(text).filter(|value| !value.is_empty());
+        let details = &activation.details;
+        Server {
+            ip: activation.ip.to_string(),
+            addresses: addresses(activation),
+            hostname: shown(&details.hostname),
+            agent: shown(&details.agent_version),
+            panel: shown(&details.panel_version),
+            os: shown(&details.os),
+            first: Moment::new(activation.started_at, now),
+            last: Moment::new(activation.last_seen_at, now),
+            active: activation.life(now) == Life::Active,
+            notes: self.notes(license, activation, now),
+            revoke: address(license.id, Deed::Revoke, activation.ip),
+            relocate: address(license.id, Deed::Move, activation.ip),
+        }
+    }
+
+    /// What is remarkable about a server.
+    fn notes(&self, license: &License, activation: &Activation, now: Timestamp) -> Vec<String> {
         let mut notes = Vec::new();
-        if self.beyond.contains(&activation.ip) {
-            let allowed = license.plan.max_servers;
-            let first =
-                if allowed == 1 { "the first server".to_owned() } else { format!("the first {allowed} servers") };
-            notes.push(format!("Not among {first}, which the plan allows: it is refused at its next check."));
+        let is_active = activation.life(now) == Life::Active;
+        if is_active && self.last_slot.is_some_and(|last| activation.sequence > last) {
+            notes.push(match license.plan.max_servers {
+                1 => "Not the first one, and the plan allows one: it is refused at its next check.".to_owned(),
+                allowed => {
+                    format!("Not among the first {allowed} that the plan allows: it is refused at its next check.")
+                }
+            });
         }
         let identity = activation.details.server_id.as_deref().unwrap_or_default();
-        let elsewhere = self.identities.get(identity).into_iter().flatten().filter(|ip| **ip != activation.ip);
+        let elsewhere = self.twins.get(identity).into_iter().flatten().filter(|ip| **ip != activation.ip);
         let elsewhere: Vec<String> = elsewhere.take(3).map(ToString::to_string).collect();
         if !elsewhere.is_empty() {
             let elsewhere = elsewhere.join(", ");
@@ -125,88 +126,112 @@ impl<'a> Remarks<'a> {
     }
 }
 
+fn addresses(activation: &Activation) -> Option<String> {
+    let seen = Some(activation.observed_ip).filter(|seen| *seen != activation.ip);
+    let reported = activation.reported_ip.filter(|reported| *reported != activation.ip);
+    match (seen, reported) {
+        (None, None) => None,
+        (Some(seen), None) => Some(format!("seen as {seen}")),
+        (None, Some(reported)) => Some(format!("reports {reported}")),
+        (Some(seen), Some(reported)) => Some(format!("seen as {seen}, reports {reported}")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Secret;
-    use crate::server::model::{Billing, Details, Plan, Status};
+    use crate::server::model::{Actor, Details, Role};
+    use crate::server::rules::{self, Inquiry};
+    use crate::server::store::tests::Scratch;
+    use crate::server::{actions, model::Plan};
 
     const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
-    const DAY: u64 = 86_400;
 
-    fn license(max_servers: u32) -> License {
-        let plan = Plan { slug: "p".to_owned(), name: "P".to_owned(), max_accounts: 1, max_servers };
-        License {
-            id: 7,
-            key: Secret::new("key".to_owned()),
-            owner: 1,
-            owner_name: "anna".to_owned(),
-            plan,
-            status: Status::Active,
-            expires_at: None,
-            locked_ip: None,
-            billing: Billing::default(),
-            created_at: NOW,
-            revision: 1,
-        }
+    /// A license of this many servers.
+    fn license(scratch: &mut Scratch, max_servers: u32) -> License {
+        let actor = Actor { role: Role::Operator, name: "root".to_owned() };
+        scratch.change(NOW, |changes| {
+            let plan = Plan { slug: "p".to_owned(), name: "P".to_owned(), max_accounts: 1, max_servers };
+            actions::set_plan(changes, &actor, &plan)?;
+            if changes.user("anna")?.is_none() {
+                actions::add_user(changes, &actor, "anna", "hash", false)?;
+                actions::create(changes, &actor, "anna", "p", None, None, &actions::new_key()?)?;
+            }
+            Ok::<_, actions::Refusal>(changes.license(1)?.unwrap())
+        })
     }
 
-    fn activation(sequence: u8, days: u64, identity: &str) -> Activation {
-        let ip = IpAddr::from([203, 0, 113, sequence]);
-        Activation {
-            ip,
-            sequence: i64::from(sequence),
-            started_at: NOW,
-            last_seen_at: NOW.minus(std::time::Duration::from_secs(days * DAY)),
-            observed_ip: ip,
-            reported_ip: None,
-            details: Details { server_id: Some(identity.to_owned()), ..Details::default() },
-            other_server_id: None,
-            other_seen_at: None,
-        }
+    /// The server 203.0.113.`number` checks in with this identity, so many days ago.
+    fn check_in(scratch: &mut Scratch, license: &License, number: u8, days: u64, identity: &str) {
+        let ip = IpAddr::from([203, 0, 113, number]);
+        let details = Details { server_id: Some(identity.to_owned()), ..Details::default() };
+        let inquiry = Inquiry { observed_ip: ip, reported_ip: None, ip, details };
+        let then = NOW.minus(std::time::Duration::from_secs(days * 86_400));
+        scratch.change(then, |changes| rules::verify(changes, license, &inquiry));
+    }
+
+    fn page(scratch: &mut Scratch, license: &License, after: Option<i64>) -> (Vec<Server>, Option<i64>) {
+        let known = scratch.read(|reader| Known::read(reader, license, after, NOW));
+        (known.rows(license, NOW), known.next)
     }
 
     #[test]
     fn what_is_remarkable_is_said_of_whom_it_concerns() {
-        let mut activations = [
-            activation(1, 0, "a"),
-            activation(2, 8, "b"),
-            activation(3, 1, "c"),
-            activation(4, 31, "a"),
-            activation(5, 0, "a"),
-        ];
-        activations[2].other_server_id = Some("x".to_owned());
-        activations[2].other_seen_at = Some(NOW);
-        let (rows, next) = rows(&license(2), &activations, None, 100, NOW);
-        assert_eq!(next, None);
+        let mut scratch = Scratch::new();
+        let generous = license(&mut scratch, 0);
+        for (number, days, identity) in
+            [(1, 0, "a"), (2, 8, "b"), (3, 1, "x"), (3, 0, "c"), (4, 31, "a"), (5, 0, "a"), (6, 0, ""), (7, 0, "")]
+        {
+            check_in(&mut scratch, &generous, number, days, identity);
+        }
+        let strict = license(&mut scratch, 2);
+        let (rows, next) = page(&mut scratch, &strict, None);
         let notes: Vec<(&str, bool, String)> =
             rows.iter().map(|row| (row.ip.as_str(), row.active, row.notes.join(" "))).collect();
-        assert_eq!(notes.len(), 4, "one that is to be deleted is not shown: {notes:?}");
+        assert_eq!((notes.len(), next), (6, None), "one that is to be deleted is not shown: {notes:?}");
         assert!(notes[0].2.contains("at 203.0.113.5: perhaps a clone"), "{notes:?}");
         assert_eq!((notes[1].1, notes[1].2.as_str()), (false, ""));
         assert!(notes[2].1 && notes[2].2.starts_with("Two machines share this address"), "{notes:?}");
-        assert!(notes[3].2.contains("Not among the first 2 servers") && notes[3].2.contains("at 203.0.113.1"));
+        assert!(notes[3].2.contains("Not among the first 2") && notes[3].2.contains("at 203.0.113.1"), "{notes:?}");
+        assert!(!notes[4].2.contains("identity"), "who has none is nobody's twin: {notes:?}");
     }
 
     #[test]
     fn very_many_servers_are_shown_page_by_page() {
-        let activations: Vec<Activation> = (1..=5).map(|number| activation(number, 0, "")).collect();
-        let page = |after| {
-            let (rows, next) = rows(&license(0), &activations, after, 2, NOW);
-            (rows.into_iter().map(|row| row.ip).collect::<Vec<_>>(), next)
-        };
-        assert_eq!(page(None), (vec!["203.0.113.1".to_owned(), "203.0.113.2".to_owned()], Some(2)));
-        assert_eq!(page(Some(2)).1, Some(4));
-        assert_eq!(page(Some(4)), (vec!["203.0.113.5".to_owned()], None));
+        let mut scratch = Scratch::new();
+        let license = license(&mut scratch, 0);
+        for number in 0..=100 {
+            check_in(&mut scratch, &license, number, 0, "");
+        }
+        let (first, next) = page(&mut scratch, &license, None);
+        assert_eq!((first.len(), first[0].ip.as_str()), (ON_A_PAGE, "203.0.113.0"));
+        let (rest, end) = page(&mut scratch, &license, next);
+        assert_eq!((rest.len(), rest[0].ip.as_str(), end), (1, "203.0.113.100", None));
     }
 
     #[test]
     fn an_address_is_told_with_what_it_was_taken_from() {
-        let mut activation = activation(1, 0, "");
-        assert_eq!(addresses(&activation), None);
-        activation.reported_ip = Some(IpAddr::from([10, 0, 0, 1]));
-        assert_eq!(addresses(&activation).as_deref(), Some("reports 10.0.0.1"));
-        activation.observed_ip = IpAddr::from([127, 0, 0, 1]);
-        assert_eq!(addresses(&activation).as_deref(), Some("seen as 127.0.0.1, reports 10.0.0.1"));
+        let [seen, reported, counted] = [[127, 0, 0, 1], [10, 0, 0, 1], [203, 0, 113, 1]].map(IpAddr::from);
+        let table = [
+            (counted, None, None),
+            (counted, Some(counted), None),
+            (counted, Some(reported), Some("reports 10.0.0.1")),
+            (seen, Some(counted), Some("seen as 127.0.0.1")),
+            (seen, Some(reported), Some("seen as 127.0.0.1, reports 10.0.0.1")),
+        ];
+        for (observed_ip, reported_ip, expected) in table {
+            let activation = Activation {
+                ip: counted,
+                sequence: 1,
+                started_at: NOW,
+                last_seen_at: NOW,
+                observed_ip,
+                reported_ip,
+                details: Details::default(),
+                other_server_id: None,
+                other_seen_at: None,
+            };
+            assert_eq!(addresses(&activation).as_deref(), expected);
+        }
     }
 }

@@ -72,7 +72,7 @@ pub(super) fn counted(count: u64, what: &str) -> String {
 }
 
 /// “2 of 5”, “3 of unlimited”.
-pub(super) fn used(servers: usize, allowed: u32) -> String {
+pub(super) fn used(servers: u32, allowed: u32) -> String {
     format!("{servers} of {}", limit(allowed))
 }
 
