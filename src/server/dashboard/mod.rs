@@ -1,7 +1,7 @@
 //! The dashboard: pages in which owners see on which servers their licenses are used and free them, and administrators
 //! do the rest. It is made on the server and works without a script in the browser.
 //!
-//! The front thread only copies what a page needs ([`visit::Visit`]); the page itself is made in the lane for reads,
+//! The front thread only copies what a page needs (`visit`); the page itself is made in the lane for reads,
 //! and what a form does in the lane for writes.
 
 mod attempts;

@@ -88,9 +88,12 @@ fn left(facts: &Facts) -> Option<String> {
 fn users(facts: &Facts) -> String {
     let owner = &facts.license.owner_name;
     let plan = &facts.license.plan.name;
-    let servers = counted(u64::from(facts.active), "server");
-    let verb = if facts.active == 1 { "uses" } else { "use" };
-    format!("It is the license of {owner} with the plan {plan}; {servers} {verb} it.")
+    let use_it = match facts.active {
+        0 => "no server uses it".to_owned(),
+        1 => "1 server uses it".to_owned(),
+        active => format!("{active} servers use it"),
+    };
+    format!("It is the license of {owner} with the plan {plan}; {use_it}.")
 }
 
 fn suspend(facts: &Facts) -> Vec<String> {
