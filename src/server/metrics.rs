@@ -17,7 +17,7 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub enum Outcome {
     /// Yes.
     Granted,
-    /// No: this reason's place in [`OUTCOMES`].
+    /// No: this reason's place in `OUTCOMES`.
     Denied(&'static str),
     /// No question.
     Malformed,
