@@ -1,5 +1,7 @@
 //! Text from elsewhere, made fit to be shown.
 
+use std::fmt::Write;
+
 /// `text` as one line of at most `limit` characters: control characters, which could forge a log line or drive a
 /// terminal, become spaces.
 pub fn one_line(text: &str, limit: usize) -> String {
@@ -15,6 +17,23 @@ pub fn one_line(text: &str, limit: usize) -> String {
 /// Whether a character moves the cursor or reorders text instead of being shown.
 pub fn drives_terminal(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// JSON without a character that drives a terminal. In JSON such characters stand inside strings only, where an escape
+/// means the same; white space between the members is all that is lost.
+pub fn terminal_json(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            '\n' | '\r' | '\t' => text.push(' '),
+            _ if drives_terminal(character) => {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "\\u{:04x}", u32::from(character));
+            }
+            _ => text.push(character),
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -34,5 +53,15 @@ mod tests {
         for (text, limit, expected) in table {
             assert_eq!(one_line(text, limit), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn json_stays_the_same_and_drives_no_terminal() {
+        let json = "{\"a\":\n\"\u{9b}2J\u{202e}é\"}";
+        let shown = terminal_json(json);
+        assert_eq!(shown, "{\"a\": \"\\u009b2J\\u202eé\"}");
+        let (before, after): (serde_json::Value, serde_json::Value) =
+            (serde_json::from_str(json).unwrap(), serde_json::from_str(&shown).unwrap());
+        assert_eq!(before, after);
     }
 }

@@ -17,7 +17,7 @@ use crate::license::identity::hex;
 use crate::license::reason;
 use crate::process::EXIT_FAILURE;
 use crate::process::output::say;
-use crate::text::{drives_terminal, one_line};
+use crate::text::{one_line, terminal_json};
 
 /// The daemon answers the status from memory.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -113,25 +113,8 @@ fn show(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>, address: 
         complain(&format!("{address} answered HTTP {status}: {}{hint}", one_line(error, 500)));
         return EXIT_NOT_REACHABLE;
     };
-    say(&if json { format!("{}\n", printable(text.trim())) } else { describe(&document) });
+    say(&if json { format!("{}\n", terminal_json(text.trim())) } else { describe(&document) });
     if valid { 0 } else { EXIT_FAILURE }
-}
-
-/// JSON without a character that drives a terminal. In JSON such characters stand inside strings only, where an escape
-/// means the same; white space between the members is all that is lost.
-fn printable(json: &str) -> String {
-    let mut text = String::with_capacity(json.len());
-    for character in json.chars() {
-        match character {
-            '\n' | '\r' | '\t' => text.push(' '),
-            _ if drives_terminal(character) => {
-                // Writing to a String cannot fail.
-                let _ = write!(text, "\\u{:04x}", u32::from(character));
-            }
-            _ => text.push(character),
-        }
-    }
-    text
 }
 
 /// The status in words. Everything in it is shown as one line: what answers on the port need not be the Agent.

@@ -11,6 +11,7 @@ use crate::clock::Timestamp;
 use crate::secret::Secret;
 use crate::server::model::{Action, Actor, Billing, License, Plan, Role, Status};
 use crate::server::store::{Changes, Error, NewLicense};
+use crate::text::one_line;
 
 /// How often owners may Revoke or Move, and in which time.
 pub const OWNER_CHANGES: u32 = 10;
@@ -48,10 +49,10 @@ impl fmt::Display for Refusal {
                 "Servers of this license were revoked or moved {OWNER_CHANGES} times in the last 30 days, which is the \
                  most. Ask the vendor to do it."
             ),
-            Self::Store(Error::Full | Error::Busy | Error::Failed(_)) => {
+            // What is wrong with which file is for the log, and not for a page.
+            Self::Store(_) => {
                 formatter.write_str("Nothing can be stored at the moment. Nothing was done; try again in a minute.")
             }
-            Self::Store(error) => error.fmt(formatter),
         }
     }
 }
@@ -298,12 +299,7 @@ pub fn add_user(
     password_hash: &str,
     administrator: bool,
 ) -> Result<i64, Refusal> {
-    let is_name = |character: char| character.is_alphanumeric() || matches!(character, '.' | '_' | '-' | '@' | '+');
-    if name.is_empty() || name.chars().count() > 128 || !name.chars().all(is_name) {
-        return Err(Refusal::Invalid(format!(
-            "“{name}” is no name for a user: 1 to 128 letters, digits and any of . _ - @ +"
-        )));
-    }
+    check_user_name(name)?;
     let id = changes.insert_user(name, password_hash, administrator).map_err(|error| match error {
         Error::Taken => Refusal::Conflict(format!("There is a user “{name}” already.")),
         error => error.into(),
@@ -311,6 +307,19 @@ pub fn add_user(
     let role = if administrator { "administrator" } else { "owner" };
     changes.add_event(None, actor, Action::UserAdded, &format!("{name}, {role}"))?;
     Ok(id)
+}
+
+/// Checks the name of a new user.
+///
+/// # Errors
+/// It is none; a sentence says what one is.
+pub fn check_user_name(name: &str) -> Result<(), Refusal> {
+    let is_name = |character: char| character.is_alphanumeric() || matches!(character, '.' | '_' | '-' | '@' | '+');
+    if !name.is_empty() && name.chars().count() <= 128 && name.chars().all(is_name) {
+        return Ok(());
+    }
+    let name = one_line(name, 128);
+    Err(Refusal::Invalid(format!("“{name}” is no name for a user: 1 to 128 letters, digits and any of . _ - @ +")))
 }
 
 /// Sets a user's password, and ends their sessions.

@@ -1,12 +1,13 @@
 //! What `init` makes and `serve` needs: a database and the signing keys that belong to it, in one directory.
 
 use std::fmt;
-use std::fs::{self, DirBuilder};
-use std::io::ErrorKind;
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use ring::rand::{SecureRandom, SystemRandom};
+use rustix::fs::{FlockOperation, flock};
 
 use crate::clock::Timestamp;
 use crate::license::identity::{hex, unhex};
@@ -76,7 +77,7 @@ impl Place {
 
     /// The database.
     pub fn database(&self) -> PathBuf {
-        self.directory.join("licenses.db")
+        self.directory.join(store::FILE)
     }
 
     /// The signing keys.
@@ -94,14 +95,12 @@ impl Place {
     /// # Errors
     /// One of them is there already, or cannot be made.
     pub fn create(&self, now: Timestamp) -> Result<Installation, Error> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.directory).map_err(|error| {
-            let sentence = format!("{}: {error}", self.directory.display());
-            if error.kind() == ErrorKind::PermissionDenied {
-                Error::Permission(sentence)
-            } else {
-                Error::Unusable(sentence)
-            }
-        })?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.directory)
+            .map_err(|error| failed(&self.directory, &error))?;
+        let _alone = self.alone()?;
         for path in [self.database(), self.keys()] {
             if path.symlink_metadata().is_ok() {
                 return Err(Error::Unusable(format!(
@@ -128,6 +127,36 @@ impl Place {
         Ok(Installation { database: created?, keys, form_secret })
     }
 
+    /// Waits until no other command makes or changes the keys, and keeps the next one waiting until this is dropped.
+    ///
+    /// # Errors
+    /// The directory cannot be opened.
+    pub fn alone(&self) -> Result<File, Error> {
+        let directory = File::open(&self.directory).map_err(|error| failed(&self.directory, &error))?;
+        flock(&directory, FlockOperation::LockExclusive).map_err(|error| failed(&self.directory, &error.into()))?;
+        Ok(directory)
+    }
+
+    /// Whether the keys belong to the database; nothing is changed.
+    ///
+    /// # Errors
+    /// They do not, or one of them cannot be read.
+    pub fn belong_together(&self) -> Result<(), Error> {
+        let keys = SigningKeys::load(&self.keys())?;
+        self.is_of(store::setting(&self.database(), INSTALLATION)?.as_deref(), &keys)
+    }
+
+    fn is_of(&self, installation: Option<&str>, keys: &SigningKeys) -> Result<(), Error> {
+        if installation == Some(keys.installation()) {
+            return Ok(());
+        }
+        Err(Error::Unusable(format!(
+            "{} and {} do not belong together. Restore both from backups of one installation",
+            self.database().display(),
+            self.keys().display()
+        )))
+    }
+
     /// Opens database and keys.
     ///
     /// # Errors
@@ -137,19 +166,18 @@ impl Place {
         let keys = SigningKeys::load(&self.keys())?;
         let (installation, form_secret) = database
             .read(|reader| Ok::<_, store::Error>((reader.setting(INSTALLATION)?, reader.setting(FORM_SECRET)?)))?;
-        if installation.as_deref() != Some(keys.installation()) {
-            return Err(Error::Unusable(format!(
-                "{} and {} do not belong together. Restore both from backups of one installation",
-                self.database().display(),
-                self.keys().display()
-            )));
-        }
+        self.is_of(installation.as_deref(), &keys)?;
         let form_secret = form_secret.and_then(|secret| unhex(secret.as_bytes())).filter(|secret| secret.len() == 32);
         let form_secret = form_secret.ok_or_else(|| {
             Error::Unusable(format!("{}: lacks its form_secret. Restore a backup", self.database().display()))
         })?;
         Ok(Installation { database, keys, form_secret })
     }
+}
+
+fn failed(path: &Path, error: &io::Error) -> Error {
+    let sentence = format!("{}: {error}", path.display());
+    if error.kind() == ErrorKind::PermissionDenied { Error::Permission(sentence) } else { Error::Unusable(sentence) }
 }
 
 /// 32 random bytes, in hex.

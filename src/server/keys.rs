@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use crate::clock::Timestamp;
 use crate::license::identity::hex;
 use crate::license::signature::CONTEXT;
+use crate::server::ownership::give_to_owner_of;
 
 /// How long Agents have to learn a new key before the old one may go.
 pub const CHANGE_TIME: Duration = Duration::from_secs(30 * 86_400);
@@ -156,6 +157,7 @@ impl SigningKeys {
         let unfinished = path.with_extension(format!("unfinished-{}", std::process::id()));
         let written = (|| {
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+            path.parent().map_or(Ok(()), |directory| give_to_owner_of(directory, &file))?;
             file.write_all(&text)?;
             file.write_all(b"\n")?;
             file.sync_all()?;

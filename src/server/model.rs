@@ -258,13 +258,15 @@ pub enum Action {
     UserAdded,
     /// A user got another password.
     PasswordChanged,
+    /// A signing key was added or ended.
+    KeysChanged,
     /// The license server's clock was set.
     ClockStepped,
 }
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Created,
         Self::Activated,
         Self::Forgotten,
@@ -283,6 +285,7 @@ impl Action {
         Self::PlanSet,
         Self::UserAdded,
         Self::PasswordChanged,
+        Self::KeysChanged,
         Self::ClockStepped,
     ];
 
@@ -307,6 +310,7 @@ impl Action {
             Self::PlanSet => "plan set",
             Self::UserAdded => "user added",
             Self::PasswordChanged => "password changed",
+            Self::KeysChanged => "keys changed",
             Self::ClockStepped => "clock stepped",
         }
     }

@@ -27,6 +27,7 @@ use crate::process::{EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_PERMISSION, limits};
 use crate::server::api::Api;
 use crate::server::installation::{self, Installation, Place};
 use crate::server::keys::SigningKeys;
+use crate::server::ownership::give_to_owner_of;
 use crate::server::settings::{self, Loaded, Settings};
 use crate::server::shared::Shared;
 use crate::server::store::readers::Readers;
@@ -116,6 +117,7 @@ pub fn lock(place: &Place) -> Result<File, String> {
     let failed = |error: io::Error| format!("{}: {error}", path.display());
     let mut file =
         OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(failed)?;
+    path.parent().map_or(Ok(()), |directory| give_to_owner_of(directory, &file)).map_err(failed)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(rustix::io::Errno::WOULDBLOCK) => {

@@ -1,25 +1,162 @@
-//! The dashboard.
+//! The dashboard: pages in which owners see on which servers their licenses are used and free them, and administrators
+//! do the rest. It is made on the server and works without a script in the browser.
+//!
+//! The front thread only copies what a page needs ([`visit::Visit`]); the page itself is made in the lane for reads,
+//! and what a form does in the lane for writes.
+
+mod attempts;
+mod cookies;
+mod creation;
+mod deeds;
+mod form;
+mod license;
+mod licenses;
+mod lists;
+mod once;
+mod page;
+mod password;
+mod question;
+mod routes;
+mod sentences;
+mod servers;
+mod shown;
+mod sign_in;
+mod tokens;
+mod trouble;
+mod visit;
 
 use std::sync::Arc;
 
+use tiny_http::Method;
+
+use self::attempts::Attempts;
+use self::once::Once;
+use self::page::Frame;
+use self::routes::Route;
+use self::trouble::Trouble;
+use self::visit::Visit;
+use crate::http::head::Head;
+use crate::http::origin::{self, Refusals};
 use crate::http::response::Response;
 use crate::http::service::{Reaction, Request};
+use crate::server::settings::Settings;
 use crate::server::shared::Shared;
+
+/// What a request is told that is not for us.
+const REFUSALS: Refusals = Refusals {
+    unknown_host: "This is not a name of this license server. Whoever runs it adds the name in license-server.conf: \
+                   public_url=https://<name>",
+    forbidden_origin: "The request was sent by a page of another site. Nothing was done.",
+};
+
+/// What the dashboard remembers between two requests.
+pub(super) struct Memory {
+    attempts: Attempts,
+    once: Once,
+}
 
 /// The dashboard.
 pub struct Dashboard {
     shared: Arc<Shared>,
+    memory: Arc<Memory>,
+    style: Response,
+    icon: Response,
 }
 
 impl Dashboard {
     /// A dashboard over these.
     pub fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+        let memory = Arc::new(Memory { attempts: Attempts::default(), once: Once::default() });
+        let style = page::file("text/css; charset=utf-8", include_bytes!("style.css"));
+        let icon = page::file("image/svg+xml", include_bytes!("icon.svg"));
+        Self { shared, memory, style, icon }
     }
 
     /// What is to be done about a request.
-    pub fn react(&self, _request: &Request<'_>) -> Reaction {
-        let _ = &self.shared;
-        Reaction::Answer(Response::error(404, "not_found", "There is nothing at this path."))
+    pub fn react(&self, request: &Request<'_>) -> Reaction {
+        let head = &request.head;
+        let settings = self.shared.settings();
+        if let Err(response) = is_for_us(head, &settings) {
+            return Reaction::Answer(response);
+        }
+        let Some(route) = Route::find(head.path) else { return Reaction::Answer(nothing_here(head)) };
+        match (&head.method, route) {
+            (Method::Get | Method::Head, Route::Style) => Reaction::Answer(self.style.clone()),
+            (Method::Get | Method::Head, Route::Icon) => Reaction::Answer(self.icon.clone()),
+            (Method::Get | Method::Head, _) if route.shows() => {
+                let visit = self.visit(request, route, &settings);
+                Reaction::Read(Box::new(move || visit.show()))
+            }
+            (Method::Post, _) if route.acts() => {
+                if let Err(response) = is_sent_by_us(head) {
+                    return Reaction::Answer(response);
+                }
+                let (visit, body) = (self.visit(request, route, &settings), request.body.to_vec());
+                Reaction::Write(Box::new(move || visit.act(&body)))
+            }
+            _ => Reaction::Answer(wrong_method(route)),
+        }
+    }
+
+    fn visit(&self, request: &Request<'_>, route: Route, settings: &Arc<Settings>) -> Visit {
+        Visit::new(Arc::clone(&self.shared), Arc::clone(&self.memory), Arc::clone(settings), request, route)
     }
 }
+
+/// Checks `Host` and `Origin`. A proxy may give us another `Host` than the browser's; then the origin is still the one
+/// that the dashboard is known by.
+fn is_for_us(head: &Head<'_>, settings: &Settings) -> Result<(), Response> {
+    let known: Vec<String> = settings.public_url.iter().map(|known| known.host.clone()).collect();
+    let is_known = |origin: &str| settings.public_url.as_ref().is_some_and(|known| known.url == origin);
+    match origin::check(head, &known, &REFUSALS) {
+        Ok(()) => Ok(()),
+        Err(refused) if refused.status == 403 && head.only("origin").is_some_and(is_known) => Ok(()),
+        Err(refused) => {
+            let unknown_host = refused.status == 421;
+            let (heading, sentence) = if unknown_host {
+                ("Another server", REFUSALS.unknown_host)
+            } else {
+                ("Not accepted", REFUSALS.forbidden_origin)
+            };
+            Err(page::message(Frame::default(), refused.status, heading, sentence, Route::Licenses))
+        }
+    }
+}
+
+/// Checks what browsers say of where a form comes from, and how it is written.
+fn is_sent_by_us(head: &Head<'_>) -> Result<(), Response> {
+    let is_own = |site: &[u8]| site == b"same-origin" || site == b"none";
+    if !head.all("sec-fetch-site").all(is_own) {
+        let sentence = REFUSALS.forbidden_origin;
+        return Err(page::message(Frame::default(), 403, "Not accepted", sentence, Route::Licenses));
+    }
+    let media_type = head.only("content-type").unwrap_or_default();
+    let (media_type, _) = media_type.split_once(';').unwrap_or((media_type, ""));
+    if !media_type.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        let sentence = "This address takes forms of the type application/x-www-form-urlencoded. Nothing was done.";
+        return Err(page::message(Frame::default(), 415, "Not understood", sentence, Route::Licenses));
+    }
+    Ok(())
+}
+
+/// A page for browsers; programs that have the wrong address get what programs read.
+fn nothing_here(head: &Head<'_>) -> Response {
+    let takes_pages = |value: &[u8]| String::from_utf8_lossy(value).contains("text/html");
+    if head.all("accept").any(takes_pages) {
+        page::trouble(Frame::default(), &Trouble::Absent, Route::Licenses)
+    } else {
+        Response::error(404, "not_found", "There is nothing at this path.")
+    }
+}
+
+fn wrong_method(route: Route) -> Response {
+    let sentence = format!("This address answers to {} only. Nothing was done.", route.methods());
+    page::message(Frame::default(), 405, "Not understood", &sentence, Route::Licenses)
+        .with_header("Allow", route.methods())
+}
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+#[path = "dashboard_tests.rs"]
+mod tests;

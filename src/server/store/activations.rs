@@ -77,6 +77,64 @@ impl Reader<'_> {
         Ok(found?)
     }
 
+    /// The first `count` activations that were made after the one numbered `after` and seen since that time. A license
+    /// without a limit may have more than anybody wants to have in memory.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn activations_after(
+        &self,
+        license: i64,
+        after: i64,
+        since: Timestamp,
+        count: u32,
+    ) -> Result<Vec<Activation>, Error> {
+        let condition = "license = ?1 AND sequence > ?2 AND last_seen_at > ?3";
+        let sql = format!("{ACTIVATION} WHERE {condition} ORDER BY sequence LIMIT ?4");
+        let mut statement = self.0.prepare_cached(&sql)?;
+        let parameters = params![license, after, since, count];
+        let found: rusqlite::Result<Vec<Activation>> = statement.query_map(parameters, activation)?.collect();
+        Ok(found?)
+    }
+
+    /// How many activations of a license were seen since then.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn count_activations(&self, license: i64, since: Timestamp) -> Result<u32, Error> {
+        let sql = "SELECT count(*) FROM activations WHERE license = ?1 AND last_seen_at > ?2";
+        Ok(self.0.prepare_cached(sql)?.query_row(params![license, since], |row| row.get(0))?)
+    }
+
+    /// The order of the activation that has the last of `slots` slots, of those that were seen since then; none while
+    /// there are fewer.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn last_slot(&self, license: i64, slots: u32, since: Timestamp) -> Result<Option<i64>, Error> {
+        let sql = "SELECT sequence FROM activations WHERE license = ?1 AND last_seen_at > ?2
+            ORDER BY sequence LIMIT 1 OFFSET ?3 - 1";
+        Ok(self.0.prepare_cached(sql)?.query_row(params![license, since, slots], |row| row.get(0)).optional()?)
+    }
+
+    /// Identities that a license is used with at more than one address, seen since then, each with an address; `count`
+    /// at most.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn twins(&self, license: i64, since: Timestamp, count: u32) -> Result<Vec<(String, IpAddr)>, Error> {
+        let seen = "license = ?1 AND last_seen_at > ?2";
+        let sql = format!(
+            "SELECT server_id, ip FROM activations WHERE {seen} AND server_id IN (
+                SELECT server_id FROM activations WHERE {seen} AND server_id <> '' GROUP BY server_id HAVING count(*) > 1
+            ) ORDER BY sequence LIMIT ?3"
+        );
+        let mut statement = self.0.prepare_cached(&sql)?;
+        let twin = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, Ip>(1)?.0));
+        let found: rusqlite::Result<Vec<_>> = statement.query_map(params![license, since, count], twin)?.collect();
+        Ok(found?)
+    }
+
     /// The activation of this address.
     ///
     /// # Errors

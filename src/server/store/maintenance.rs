@@ -6,7 +6,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{BUSY_TIME, Error, connect, inspect};
+use super::schema::MIGRATIONS;
+use super::{BUSY_TIME, Error, Reader, connect, inspect};
 
 /// The most defects that are shown.
 const SHOWN: usize = 10;
@@ -51,7 +52,7 @@ pub fn settle(path: &Path) -> Result<(), Error> {
 }
 
 fn copy(path: &Path, target: &Path) -> Result<(), Error> {
-    let connection = reading(path)?;
+    let connection = reading(path).map_err(|error| error.of_file(path))?;
     let target_text = target.to_str().ok_or_else(|| Error::Failed("the file name is not UTF-8".to_owned()))?;
     connection.execute("VACUUM INTO ?1", [target_text])?;
     let defects = defects(&reading(target)?)?;
@@ -64,7 +65,24 @@ fn copy(path: &Path, target: &Path) -> Result<(), Error> {
 /// It cannot be opened, or the store's own.
 pub fn check(path: &Path) -> Result<Vec<String>, Error> {
     inspect(path)?;
-    defects(&reading(path)?)
+    reading(path).and_then(|connection| defects(&connection)).map_err(|error| error.of_file(path))
+}
+
+/// The schema of the database, and the newest that this program knows; nothing is changed.
+///
+/// # Errors
+/// It cannot be opened, or is newer.
+pub fn schema(path: &Path) -> Result<(i64, i64), Error> {
+    Ok((inspect(path)?, i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)))
+}
+
+/// A setting of the server's own; nothing is changed, not even an older schema.
+///
+/// # Errors
+/// It cannot be opened, or the store's own.
+pub fn setting(path: &Path, name: &str) -> Result<Option<String>, Error> {
+    inspect(path)?;
+    Reader(&reading(path)?).setting(name)
 }
 
 fn reading(path: &Path) -> Result<Connection, Error> {

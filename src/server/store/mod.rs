@@ -25,10 +25,14 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::clock::Timestamp;
+use crate::server::ownership::give_to_owner_of;
 
 pub use activations::{Sign, Slot, Strays};
 pub use licenses::{Filter, Listed, NewLicense};
-pub use maintenance::{backup, check, settle};
+pub use maintenance::{backup, check, schema, setting, settle};
+
+/// The database's file name.
+pub const FILE: &str = "licenses.db";
 
 /// How long a change waits for another process (the command line beside a running server) to finish its own.
 const BUSY_TIME: Duration = Duration::from_secs(5);
@@ -45,6 +49,8 @@ pub enum Error {
     Permission(PathBuf),
     /// It is damaged, or not a database of ours.
     Unusable(PathBuf, String),
+    /// It or its directory cannot be written.
+    ReadOnly(PathBuf),
     /// A newer version of the program made it.
     Newer(PathBuf, i64),
     /// Another process has been changing it for too long.
@@ -74,6 +80,12 @@ impl fmt::Display for Error {
                  restore a backup to this path",
                 path.display()
             ),
+            Self::ReadOnly(path) => write!(
+                formatter,
+                "{}: cannot be written, or its directory cannot, in which SQLite keeps its log. Nothing was changed; see \
+                 who owns them and whether the disk is mounted read-only",
+                path.display()
+            ),
             Self::Newer(path, version) => write!(
                 formatter,
                 "{}: was written by a newer version of this program (schema {version}, this one knows {}). Nothing was \
@@ -93,7 +105,8 @@ impl Error {
     /// What failed while the file was opened is a matter of the file.
     fn of_file(self, path: &Path) -> Self {
         match self {
-            Self::Failed(cause) => Self::Unusable(path.to_owned(), cause),
+            Self::Failed(cause) | Self::Unusable(_, cause) => Self::Unusable(path.to_owned(), cause),
+            Self::ReadOnly(_) => Self::ReadOnly(path.to_owned()),
             error => error,
         }
     }
@@ -104,6 +117,11 @@ impl From<rusqlite::Error> for Error {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
             Some(ErrorCode::DiskFull) => Self::Full,
+            // Which file it is, SQLite does not say; there is one.
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen) => Self::ReadOnly(PathBuf::from(FILE)),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Unusable(PathBuf::from(FILE), error.to_string())
+            }
             Some(ErrorCode::ConstraintViolation) if error.to_string().contains("UNIQUE") => Self::Taken,
             _ => Self::Failed(error.to_string()),
         }
@@ -151,11 +169,15 @@ impl Database {
     /// The file is there already or cannot be made.
     pub fn create(path: &Path) -> Result<Self, Error> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-        drop(file.map_err(|error| match error.kind() {
+        let failed = |error: std::io::Error| match error.kind() {
             ErrorKind::PermissionDenied => Error::Permission(path.to_owned()),
             ErrorKind::AlreadyExists => Error::Taken,
             _ => Error::Failed(format!("{}: {error}", path.display())),
-        })?);
+        };
+        let file = file.map_err(failed)?;
+        // SQLite gives what it makes beside the database to the database's owner itself.
+        path.parent().map_or(Ok(()), |directory| give_to_owner_of(directory, &file)).map_err(failed)?;
+        drop(file);
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
         let mut database = Self { connection, path: path.to_owned() };

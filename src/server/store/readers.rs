@@ -22,7 +22,7 @@ impl Readers {
     pub fn open(path: &Path, count: usize) -> Result<Self, Error> {
         let (give_back, take) = bounded(count);
         for _ in 0..count {
-            // One of them that could write could also make the shared memory file that reading needs.
+            // Reading needs a file of shared memory, which only a connection that may write can make.
             let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
             connection.pragma_update(None, "query_only", true)?;
             let _ = give_back.send(connection);

@@ -1,0 +1,250 @@
+//! Arguments, read once into a typed task.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use lexopt::{Arg, Parser};
+
+use crate::process::near_miss::near_miss;
+use crate::server::actions::Change;
+use crate::server::commands::forms::{self, Choice, Form};
+use crate::server::commands::task::{Command, NewTerms, Task};
+use crate::server::commands::values::{self, shown};
+use crate::server::demo::Ports;
+use crate::server::model::{Billing, Plan};
+use crate::server::settings::DEFAULT_PATH;
+
+/// Reads the arguments, the program's name first.
+///
+/// # Errors
+/// A sentence that says which of them is wrong, and where to read more.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
+    let more = |sentence: String| format!("{sentence}\nTry: opterius-license-server --help");
+    let given = Given::read(arguments).map_err(more)?;
+    if given.flag("help") {
+        let forms = matching(&given.words);
+        return Ok(Command::Help(if given.words.is_empty() || forms.is_empty() { None } else { Some(forms) }));
+    }
+    if given.flag("version") {
+        return Ok(Command::Version);
+    }
+    let form = find(&given.words).map_err(more)?;
+    let usage = |sentence: String| format!("{sentence}\nUsage: opterius-license-server {}", form.usage());
+    given.fits(form).and_then(|()| given.command(form)).map_err(usage)
+}
+
+/// The commands that begin with these words.
+fn matching(words: &[OsString]) -> Vec<&'static Form> {
+    let begins = |form: &&Form| form.words.iter().zip(words).all(|(word, given)| *word == given.as_os_str());
+    forms::all().filter(begins).collect()
+}
+
+fn find(words: &[OsString]) -> Result<&'static Form, String> {
+    let Some(first) = words.first() else { return Err("a command is missing".to_owned()) };
+    let found = matching(words);
+    if let Some(form) = found.iter().find(|form| form.words.len() <= words.len()) {
+        return Ok(form);
+    }
+    let group: Vec<&str> = matching(words.get(..1).unwrap_or_default())
+        .into_iter()
+        .filter_map(|form| form.words.get(1).copied())
+        .collect();
+    let text = |word: &OsStr| shown(&word.to_string_lossy());
+    if group.is_empty() {
+        let known: Vec<&'static str> = forms::all().filter_map(|form| form.words.first().copied()).collect();
+        let meant = near_miss(&first.to_string_lossy(), &known);
+        let meant = meant.map_or(String::new(), |meant| format!(". Did you mean “{meant}”?"));
+        return Err(format!("there is no command “{}”{meant}", text(first)));
+    }
+    let all = group.join(", ");
+    Err(match words.get(1) {
+        None => format!("“{}” needs one of these after it: {all}", text(first)),
+        Some(second) => format!("there is no command “{} {}”; there are: {all}", text(first), text(second)),
+    })
+}
+
+/// The arguments, not yet understood.
+struct Given {
+    words: Vec<OsString>,
+    options: Vec<(&'static str, Option<OsString>)>,
+}
+
+impl Given {
+    fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, String> {
+        let mut given = Self { words: Vec::new(), options: Vec::new() };
+        let mut parser = Parser::from_iter(arguments);
+        while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
+            let name = match argument {
+                Arg::Value(word) => {
+                    given.words.push(word);
+                    continue;
+                }
+                Arg::Short('h') => "help",
+                Arg::Short('V') => "version",
+                Arg::Short(letter) => return Err(format!("there is no option “-{letter}”")),
+                Arg::Long(name) => name,
+            };
+            let unknown = || format!("there is no option “--{}”", shown(name));
+            let Choice { name, value, .. } = forms::find_option(name).ok_or_else(unknown)?;
+            if given.flag(name) {
+                return Err(format!("--{name} is given twice"));
+            }
+            let value = match value {
+                Some(_) => Some(parser.value().map_err(|error| error.to_string())?),
+                None => None,
+            };
+            given.options.push((name, value));
+        }
+        Ok(given)
+    }
+
+    /// Whether the command has these operands and these options.
+    fn fits(&self, form: &Form) -> Result<(), String> {
+        let operands = self.words.get(form.words.len()..).unwrap_or_default();
+        let required = form.operands.iter().filter(|operand| !operand.starts_with('[')).count();
+        if let Some(missing) = form.operands.get(operands.len()).filter(|_| operands.len() < required) {
+            return Err(format!("{missing} is missing"));
+        }
+        if let Some(extra) = operands.get(form.operands.len()) {
+            return Err(format!("“{}” is too much", shown(&extra.to_string_lossy())));
+        }
+        let is_known = |name: &str| {
+            forms::EVERYWHERE.iter().any(|choice| choice.name == name)
+                || form.choices().any(|choice| choice.name == name)
+        };
+        if let Some((foreign, _)) = self.options.iter().find(|(name, _)| !is_known(name)) {
+            return Err(format!("--{foreign} does not go with {}", form.words.join(" ")));
+        }
+        match form.choices().find(|choice| choice.required && !self.flag(choice.name)) {
+            Some(missing) => Err(format!("--{} {} is missing", missing.name, missing.value.unwrap_or_default())),
+            None => Ok(()),
+        }
+    }
+
+    fn command(&self, form: &Form) -> Result<Command, String> {
+        let config = self.raw("config").map_or_else(|| PathBuf::from(DEFAULT_PATH), PathBuf::from);
+        match form.words {
+            ["serve"] => Ok(Command::Serve { config }),
+            ["demo"] => Ok(Command::Demo(self.ports()?)),
+            words => Ok(Command::Task { config, task: self.task(words)? }),
+        }
+    }
+
+    fn task(&self, words: &[&str]) -> Result<Task, String> {
+        // Everything that the command line names follows the words.
+        let operand = |index: usize| self.operand(words.len().saturating_add(index));
+        let license = || values::named(&operand(0)?);
+        let json = self.flag("json");
+        let change = |change| Ok(Task::ChangeLicense { license: license()?, change });
+        match words {
+            ["init"] => Ok(Task::Init),
+            ["check"] => Ok(Task::Check { json }),
+            ["backup"] => Ok(Task::Backup { file: self.words.last().map(PathBuf::from).unwrap_or_default() }),
+            ["license", "create"] => Ok(Task::CreateLicense { owner: self.needed("owner")?, new: self.terms()?, json }),
+            ["license", "list"] => Ok(Task::ListLicenses {
+                owner: self.text("owner")?,
+                search: self.text("search")?,
+                all: self.flag("all"),
+                json,
+            }),
+            ["license", "show"] => {
+                Ok(Task::ShowLicense { license: license()?, reveal_key: self.flag("reveal-key"), json })
+            }
+            ["license", "suspend"] => change(Change::Suspend),
+            ["license", "resume"] => change(Change::Resume),
+            ["license", "cancel"] => change(Change::Cancel),
+            ["license", "delete"] => Ok(Task::DeleteLicense { license: license()?, confirmed: self.flag("yes") }),
+            ["license", "renew"] => change(Change::Renew(values::date_or_never(&self.needed("until")?)?)),
+            ["license", "set-plan"] => change(Change::SetPlan(operand(1)?)),
+            ["license", "lock-ip"] => change(Change::LockIp(values::ip(&operand(1)?)?)),
+            ["license", "unlock-ip"] => change(Change::UnlockIp),
+            ["license", "set-billing"] => change(Change::SetBilling(self.billing()?)),
+            ["license", "revoke"] => Ok(Task::Revoke { license: license()?, ip: values::ip(&operand(1)?)? }),
+            ["license", "move"] => {
+                let (from, to) = (values::ip(&operand(1)?)?, values::ip(&operand(2)?)?);
+                Ok(Task::Move { license: license()?, from, to })
+            }
+            ["history"] => {
+                let license = if self.words.len() > words.len() { Some(license()?) } else { None };
+                Ok(Task::History { license, all: self.flag("all"), json })
+            }
+            ["plan", "list"] => Ok(Task::ListPlans { json }),
+            ["plan", "set"] => Ok(Task::SetPlan(self.plan(operand(0)?)?)),
+            ["user", "list"] => Ok(Task::ListUsers { json }),
+            ["user", "add"] => Ok(Task::AddUser { name: operand(0)?, administrator: self.flag("administrator") }),
+            ["user", "passwd"] => Ok(Task::SetPassword { name: operand(0)? }),
+            ["keys", "show"] => Ok(Task::ShowKeys { json }),
+            ["keys", "rotate"] => Ok(Task::RotateKeys { json }),
+            ["keys", "retire"] => Ok(Task::RetireKeys { forced: self.flag("force"), json }),
+            words => Err(format!("“{}” is in the help only", words.join(" "))),
+        }
+    }
+
+    fn ports(&self) -> Result<Ports, String> {
+        let port = |name, default| match self.text(name)? {
+            Some(text) => values::integer(name, &text, u16::MAX),
+            None => Ok(default),
+        };
+        let ports = Ports { server: port("server-port", 7480)?, agent: port("agent-port", 7443)? };
+        if ports.server == ports.agent && ports.server != 0 {
+            return Err("--server-port and --agent-port must differ".to_owned());
+        }
+        Ok(ports)
+    }
+
+    fn terms(&self) -> Result<NewTerms, String> {
+        let expires_at = self.text("expires")?.map(|text| values::date_or_never(&text)).transpose()?.flatten();
+        let locked_ip = self.text("lock-ip")?.map(|text| values::ip(&text)).transpose()?;
+        Ok(NewTerms { plan: self.needed("plan")?, expires_at, locked_ip })
+    }
+
+    fn plan(&self, slug: String) -> Result<Plan, String> {
+        let limit = |name| values::integer(name, &self.needed(name)?, u32::MAX);
+        let (max_accounts, max_servers) = (limit("max-accounts")?, limit("max-servers")?);
+        Ok(Plan { slug, name: self.needed("title")?, max_accounts, max_servers })
+    }
+
+    fn billing(&self) -> Result<Billing, String> {
+        let status = self.needed("status")?;
+        let current_period_end = self.text("period-end")?.map(|text| values::date(&text)).transpose()?;
+        let ends = self.flag("cancel-at-period-end");
+        match status.as_str() {
+            "none" if current_period_end.is_some() || ends => {
+                Err("--period-end and --cancel-at-period-end tell of a subscription, and --status none of none"
+                    .to_owned())
+            }
+            "none" => Ok(Billing::default()),
+            "active" | "past_due" | "trialing" | "canceled" => {
+                Ok(Billing { subscription_status: Some(status), cancel_at_period_end: Some(ends), current_period_end })
+            }
+            other => Err(format!("--status “{}” must be active, past_due, trialing, canceled or none", shown(other))),
+        }
+    }
+
+    /// Whether the option is given.
+    fn flag(&self, name: &str) -> bool {
+        self.options.iter().any(|(given, _)| *given == name)
+    }
+
+    fn raw(&self, name: &str) -> Option<&OsString> {
+        self.options.iter().find(|(given, _)| *given == name).and_then(|(_, value)| value.as_ref())
+    }
+
+    fn text(&self, name: &str) -> Result<Option<String>, String> {
+        let utf8 = |value: &OsString| value.to_str().map(str::to_owned).ok_or_else(|| format!("--{name} is not UTF-8"));
+        self.raw(name).map(utf8).transpose()
+    }
+
+    fn needed(&self, name: &str) -> Result<String, String> {
+        self.text(name)?.ok_or_else(|| format!("--{name} is missing"))
+    }
+
+    fn operand(&self, index: usize) -> Result<String, String> {
+        let word = self.words.get(index).ok_or("an operand is missing")?;
+        word.to_str().map(str::to_owned).ok_or_else(|| format!("“{}” is not UTF-8", shown(&word.to_string_lossy())))
+    }
+}
+
+#[cfg(test)]
+#[path = "parsing_tests.rs"]
+mod tests;

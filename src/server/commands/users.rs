@@ -1,0 +1,68 @@
+//! `user …`: who may sign in to the dashboard.
+
+use serde::Serialize;
+
+use crate::clock::Timestamp;
+use crate::server::commands::listing::{Listing, emit};
+use crate::server::commands::values::shown;
+use crate::server::commands::{Desk, Failure, terminal};
+use crate::server::model::User;
+use crate::server::{actions, passwords};
+
+/// A user, for programs.
+#[derive(Serialize)]
+struct UserView {
+    id: i64,
+    name: String,
+    administrator: bool,
+    created_at: Timestamp,
+}
+
+pub(super) fn list(desk: &mut Desk, json: bool) -> Result<(), Failure> {
+    let users = desk.read(|reader| Ok(reader.users()?))?;
+    let mut listing = Listing::new(json, &["ID", "NAME", "ROLE", "SINCE"]);
+    let row = |user: &User| {
+        let role = if user.administrator { "administrator" } else { "owner" };
+        vec![user.id.to_string(), user.name.clone(), role.to_owned(), user.created_at.to_string()]
+    };
+    let view = |user: &User| {
+        let User { id, name, administrator, created_at } = user.clone();
+        UserView { id, name, administrator, created_at }
+    };
+    listing.add(&users, row, view)?;
+    listing.end("No users. Make the first with: user add NAME --administrator")?;
+    Ok(())
+}
+
+pub(super) fn add(desk: &mut Desk, name: &str, administrator: bool) -> Result<(), Failure> {
+    // Before the password is asked for: a name that cannot be needs none.
+    actions::check_user_name(name)?;
+    if desk.read(|reader| Ok(reader.user(name)?))?.is_some() {
+        return Err(Failure::refused(format!("There is a user “{}” already.", shown(name))));
+    }
+    let hash = ask_for_hash(name)?;
+    desk.change(|changes, actor| Ok(actions::add_user(changes, actor, name, &hash, administrator)?))?;
+    let what = if administrator { "an administrator" } else { "an owner of licenses" };
+    emit(&format!("{name} may sign in now, as {what}.\n"))?;
+    Ok(())
+}
+
+pub(super) fn set_password(desk: &mut Desk, name: &str) -> Result<(), Failure> {
+    let no_user = || {
+        Failure::refused(format!(
+            "There is no user “{}”. Those that there are: opterius-license-server user list",
+            shown(name)
+        ))
+    };
+    let (user, _) = desk.read(|reader| reader.user(name)?.ok_or_else(no_user))?;
+    let hash = ask_for_hash(&user.name)?;
+    desk.change(|changes, actor| Ok(actions::set_password(changes, actor, &user.name, &hash)?))?;
+    emit(&format!("{} has another password now, and every session has ended.\n", user.name))?;
+    Ok(())
+}
+
+fn ask_for_hash(name: &str) -> Result<String, Failure> {
+    let password = terminal::password(name)?;
+    passwords::check(&password).map_err(Failure::refused)?;
+    passwords::hash(&password).map_err(Failure::refused)
+}

@@ -1,0 +1,212 @@
+//! The addresses of the dashboard. What a link or a redirect leads to is written by [`Route`] alone, from numbers and
+//! constants.
+
+use std::fmt;
+
+/// A page, or what a form does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    Home,
+    SignIn,
+    SignOut,
+    Password,
+    Licenses,
+    NewLicense,
+    License(i64),
+    Key(i64),
+    Deed(i64, Deed),
+    Plans,
+    History,
+    Style,
+    Icon,
+}
+
+/// What can be done to one license, each on a page of its own that says what will happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deed {
+    Revoke,
+    Move,
+    Suspend,
+    Resume,
+    Cancel,
+    Renew,
+    Plan,
+    Lock,
+    Unlock,
+    Delete,
+}
+
+impl Deed {
+    const ALL: [Self; 10] = [
+        Self::Revoke,
+        Self::Move,
+        Self::Suspend,
+        Self::Resume,
+        Self::Cancel,
+        Self::Renew,
+        Self::Plan,
+        Self::Lock,
+        Self::Unlock,
+        Self::Delete,
+    ];
+
+    /// The word in the address.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Revoke => "revoke",
+            Self::Move => "move",
+            Self::Suspend => "suspend",
+            Self::Resume => "resume",
+            Self::Cancel => "cancel",
+            Self::Renew => "renew",
+            Self::Plan => "plan",
+            Self::Lock => "lock",
+            Self::Unlock => "unlock",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+impl Route {
+    /// The route with this path.
+    pub(super) fn find(path: &str) -> Option<Self> {
+        let parts: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
+        match *parts {
+            [""] => Some(Self::Home),
+            ["sign-in"] => Some(Self::SignIn),
+            ["sign-out"] => Some(Self::SignOut),
+            ["password"] => Some(Self::Password),
+            ["licenses"] => Some(Self::Licenses),
+            ["licenses", "new"] => Some(Self::NewLicense),
+            ["licenses", id] => Some(Self::License(number(id)?)),
+            ["licenses", id, "key"] => Some(Self::Key(number(id)?)),
+            ["licenses", id, word] => {
+                let deed = Deed::ALL.into_iter().find(|deed| deed.word() == word)?;
+                Some(Self::Deed(number(id)?, deed))
+            }
+            ["plans"] => Some(Self::Plans),
+            ["history"] => Some(Self::History),
+            ["style.css"] => Some(Self::Style),
+            ["icon.svg"] => Some(Self::Icon),
+            _ => None,
+        }
+    }
+
+    /// Whether it can be looked at.
+    pub(super) fn shows(self) -> bool {
+        !matches!(self, Self::SignOut | Self::Key(_))
+    }
+
+    /// Whether a form leads to it.
+    pub(super) fn acts(self) -> bool {
+        matches!(self, Self::SignIn | Self::SignOut | Self::Password | Self::NewLicense | Self::Key(_) | Self::Deed(..))
+    }
+
+    /// The methods, for the header `Allow`.
+    pub(super) fn methods(self) -> &'static str {
+        match (self.shows(), self.acts()) {
+            (true, true) => "GET, HEAD, POST",
+            (true, false) => "GET, HEAD",
+            (false, _) => "POST",
+        }
+    }
+
+    /// Whether it is there for administrators alone.
+    pub(super) fn is_for_administrators(self) -> bool {
+        match self {
+            Self::NewLicense | Self::Plans | Self::History => true,
+            Self::Deed(_, deed) => !matches!(deed, Deed::Revoke | Deed::Move),
+            _ => false,
+        }
+    }
+
+    /// The page to come back to after signing in, when this was asked for.
+    pub(super) fn return_page(self) -> Self {
+        match self {
+            Self::License(id) | Self::Key(id) | Self::Deed(id, _) => Self::License(id),
+            Self::NewLicense | Self::Plans | Self::History | Self::Password => self,
+            _ => Self::Licenses,
+        }
+    }
+}
+
+/// A number as it is written here; nothing else that would parse as the same.
+fn number(text: &str) -> Option<i64> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    text.parse().ok().filter(|_| is_plain)
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Home => formatter.write_str("/"),
+            Self::SignIn => formatter.write_str("/sign-in"),
+            Self::SignOut => formatter.write_str("/sign-out"),
+            Self::Password => formatter.write_str("/password"),
+            Self::Licenses => formatter.write_str("/licenses"),
+            Self::NewLicense => formatter.write_str("/licenses/new"),
+            Self::License(id) => write!(formatter, "/licenses/{id}"),
+            Self::Key(id) => write!(formatter, "/licenses/{id}/key"),
+            Self::Deed(id, deed) => write!(formatter, "/licenses/{id}/{}", deed.word()),
+            Self::Plans => formatter.write_str("/plans"),
+            Self::History => formatter.write_str("/history"),
+            Self::Style => formatter.write_str("/style.css"),
+            Self::Icon => formatter.write_str("/icon.svg"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_is_found_by_its_own_path() {
+        let mut routes = vec![
+            Route::Home,
+            Route::SignIn,
+            Route::SignOut,
+            Route::Password,
+            Route::Licenses,
+            Route::NewLicense,
+            Route::License(7),
+            Route::License(i64::MAX),
+            Route::Key(7),
+            Route::Plans,
+            Route::History,
+            Route::Style,
+            Route::Icon,
+        ];
+        routes.extend(Deed::ALL.map(|deed| Route::Deed(12, deed)));
+        for route in routes {
+            assert_eq!(Route::find(&route.to_string()), Some(route), "{route}");
+            assert!(route.shows() || route.acts());
+        }
+    }
+
+    #[test]
+    fn nothing_else_is_found() {
+        let paths = [
+            "",
+            "licenses",
+            "//",
+            "/licenses/",
+            "/licenses/0",
+            "/licenses/-1",
+            "/licenses/+1",
+            "/licenses/01",
+            "/licenses/9223372036854775808",
+            "/licenses/1/",
+            "/licenses/1/fly",
+            "/licenses/1/revoke/2",
+            "/Licenses",
+            "/sign-in/",
+            "//evil.example.com",
+            "/\\evil.example.com",
+            "https://evil.example.com/licenses",
+        ];
+        for path in paths {
+            assert_eq!(Route::find(path), None, "{path}");
+        }
+    }
+}

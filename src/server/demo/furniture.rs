@@ -1,0 +1,127 @@
+//! What the demo's directory is furnished with: a fresh installation with two users and a license, an Agent's
+//! configuration, a host to work on, and a script that signs as the Panel does.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::clock::{Clock, SystemClock};
+use crate::license::identity::hex;
+use crate::secret::Secret;
+use crate::server::commands::Failure;
+use crate::server::demo::place::DemoPlace;
+use crate::server::demo::tour::Tour;
+use crate::server::installation::{Installation, Place};
+use crate::server::model::{Actor, Role};
+use crate::server::settings::{self, Settings};
+use crate::server::{actions, passwords};
+
+/// What was made.
+pub(super) struct Furniture {
+    pub(super) settings: Settings,
+    pub(super) installation: Installation,
+    pub(super) tour: Tour,
+}
+
+/// The users of the demo.
+pub(super) const OWNER: &str = "owner";
+pub(super) const ADMINISTRATOR: &str = "administrator";
+
+const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/nonexistent:/usr/sbin/nologin\n";
+const GROUP: &str = "root:x:0:\nwww-data:x:33:\nopterius-accounts:x:700000:\n";
+
+const PANEL: &str = r#"#!/bin/sh
+# Signs a request as the Panel does, sends it to the Agent, and shows the answer:
+#     panel METHOD PATH [BODY]
+# Made by the demo, which takes it away again. The secret is seen in the list of processes for a moment: it protects
+# nothing but this demo.
+set -eu
+if [ $# -lt 2 ] || [ $# -gt 3 ]; then
+  echo "Usage: panel METHOD PATH [BODY]" >&2
+  exit 64
+fi
+method=$1 path=$2 body=${3-}
+conf=$(dirname -- "$0")/agent.conf
+secret=$(sed -n 's/^secret=//p' "$conf")
+port=$(sed -n 's/^port=//p' "$conf")
+timestamp=$(date -u +%Y-%m-%dT%H:%M:%S+00:00)
+signature=$(printf '%s%s%s%s' "$timestamp" "$method" "$path" "$body" |
+  openssl dgst -sha256 -hmac "$secret" -r | cut -d' ' -f1)
+exec curl -sS --noproxy '*' -X "$method" -w '\nHTTP %{http_code}\n' \
+  -H "X-Timestamp: $timestamp" -H "X-Signature: $signature" -H 'Content-Type: application/json' \
+  --data-raw "$body" "http://127.0.0.1:$port$path"
+"#;
+
+/// Furnishes the empty directory.
+pub(super) fn put_up(place: &DemoPlace, server_port: u16, agent_port: u16) -> Result<Furniture, Failure> {
+    let data = place.path("data");
+    let conf = place.write(
+        "license-server.conf",
+        0o600,
+        &format!("# Made by the demo.\nport={server_port}\ndata_dir={}\nlog=stderr\n", data.display()),
+    )?;
+    let settings = settings::load(&conf)?.settings;
+    let mut installation = Place::new(&data).create(SystemClock.wall())?;
+    let (owner, administrator) = (password()?, password()?);
+    let key = actions::new_key()?;
+    let license = people_and_license(&mut installation, &owner, &administrator, &key)?;
+    let root = place.path("root");
+    let etc = root.join("etc");
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(&etc)
+        .map_err(|error| Failure::refused(format!("{}: {error}", etc.display())))?;
+    place.write("root/etc/passwd", 0o644, PASSWD)?;
+    place.write("root/etc/group", 0o644, GROUP)?;
+    place.write("panel", 0o700, PANEL)?;
+    let agent = format!(
+        "# Made by the demo.\nsecret={}\nlicense_key={}\nport={agent_port}\nlicense_server=http://127.0.0.1:{server_port}\n\
+         license_public_key={}\nlicense_cache={}\nip_discovery_url=\nhost_root={}\nlog=stderr\n",
+        hex(&random::<32>()?),
+        key.expose(),
+        installation.keys.public_keys(),
+        place.path("license-cache.json").display(),
+        root.display()
+    );
+    place.write("agent.conf", 0o600, &agent)?;
+    let tour = Tour {
+        directory: place.directory().to_owned(),
+        server_port,
+        agent_port,
+        owner_password: owner,
+        administrator_password: administrator,
+        key,
+        license,
+    };
+    Ok(Furniture { settings, installation, tour })
+}
+
+fn people_and_license(
+    installation: &mut Installation,
+    owner: &Secret,
+    administrator: &Secret,
+    key: &Secret,
+) -> Result<i64, Failure> {
+    let owner = passwords::hash(owner).map_err(Failure::refused)?;
+    let administrator = passwords::hash(administrator).map_err(Failure::refused)?;
+    let actor = Actor { role: Role::System, name: "demo".to_owned() };
+    installation.database.change(SystemClock.wall(), |changes| {
+        actions::add_user(changes, &actor, OWNER, &owner, false)?;
+        actions::add_user(changes, &actor, ADMINISTRATOR, &administrator, true)?;
+        Ok(actions::create(changes, &actor, OWNER, "free", None, None, key)?)
+    })
+}
+
+/// 80 random bits that can be typed.
+fn password() -> Result<Secret, Failure> {
+    let text: Vec<String> = random::<10>()?.chunks(2).map(hex).collect();
+    Ok(Secret::new(text.join("-")))
+}
+
+fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], Failure> {
+    let mut bytes = [0; LENGTH];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| Failure::refused("the system gives no random numbers"))?;
+    Ok(bytes)
+}
