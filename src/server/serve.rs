@@ -101,10 +101,10 @@ pub fn start(path: &Path) -> u8 {
     conclude(&ended, PROGRAM, target)
 }
 
-/// The installation, when every page of its database can be read.
+/// The installation, when its database is whole.
 fn open(place: &Place) -> Result<Installation, installation::Error> {
     let installation = place.open()?;
-    installation.database.check_pages()?;
+    installation.database.check_integrity()?;
     Ok(installation)
 }
 

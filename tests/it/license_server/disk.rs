@@ -68,7 +68,7 @@ fn a_full_disk_is_answered_with_come_again_until_there_is_room() {
 #[test]
 fn a_disk_that_fills_up_under_load_loses_nothing_that_was_promised() {
     let builder = Vendor::builder();
-    let licenses: Vec<Licensed> = (0..20).map(|_| builder.books.license("datacenter")).collect();
+    let licenses = builder.books.licenses("datacenter", 20);
     let vendor = builder.on_disk("size=1m").start();
     let mut granted = Vec::new();
     // The log of the database grows by some pages with each of them.

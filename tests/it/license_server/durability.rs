@@ -2,11 +2,15 @@
 //! beside it is whole.
 
 use super::*;
+use crate::support::books::Books;
 use crate::support::http::fetch;
+use opterius_agent::clock::SystemClock;
+use opterius_agent::server::installation::Place;
 use opterius_agent::server::store::{self, Database};
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 const THREADS: usize = 4;
 
@@ -25,7 +29,7 @@ struct Load {
 
 impl Load {
     fn new(vendor: &Vendor) -> Load {
-        let licenses = (0..LICENSES).map(|_| vendor.books.license("datacenter")).collect();
+        let licenses = vendor.books.licenses("datacenter", LICENSES);
         let (next, enough, granted) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(Vec::new()));
         Load { port: vendor.port(), licenses, next, enough, granted }
     }
@@ -90,7 +94,7 @@ fn a_server_killed_under_load_knows_everything_that_it_has_answered() {
 }
 
 #[test]
-fn a_server_that_is_told_to_stop_answers_what_it_has_begun() {
+fn a_server_that_is_told_to_stop_answers_what_it_has_begun_and_leaves_it_in_one_file() {
     let vendor = Vendor::start();
     let load = Load::new(&vendor);
     load.during(|| {
@@ -98,8 +102,13 @@ fn a_server_that_is_told_to_stop_answers_what_it_has_begun() {
         vendor.signal(rustix::process::Signal::TERM);
         assert_eq!(vendor.wait_exit(START).code(), Some(0), "{:#?}", vendor.lines());
     });
+    // As somebody would who copies what looks like the database.
+    let copy = Place::new(&vendor.directory().join("copy"));
+    fs::create_dir(vendor.directory().join("copy")).unwrap();
+    fs::copy(vendor.books.place.database(), copy.database()).unwrap();
+    let copied = Books::new(copy, Arc::new(SystemClock));
     for (id, address) in load.granted.into_inner().unwrap() {
-        assert!(vendor.books.addresses(id).contains(&address), "{address}");
+        assert!(copied.addresses(id).contains(&address), "{address}");
     }
 }
 
@@ -130,4 +139,39 @@ fn a_backup_under_load_is_whole_and_of_one_moment() {
         let stored: BTreeSet<i64> = activations.iter().map(|activation| activation.sequence).collect();
         assert_eq!(stored, told, "each activation has its line in the history, and each line its activation");
     }
+}
+
+#[test]
+fn a_backup_beside_the_log_of_a_killed_server_is_refused_rather_than_mixed_with_it() {
+    let mut vendor = Vendor::start();
+    let (load, source) = (Load::new(&vendor), vendor.books.place.database());
+    let backup = vendor.directory().join("backup.db");
+    load.during(|| load.wait_for(100));
+    store::backup(&source, &backup).unwrap_or_else(|error| panic!("{error}"));
+    let in_backup = load.granted();
+    load.enough.store(false, Ordering::Relaxed);
+    load.during(|| {
+        load.wait_for(400);
+        vendor.kill();
+    });
+    let log = source.with_file_name("licenses.db-wal");
+    assert!(log.metadata().unwrap().len() > 0, "the server was killed");
+    fs::copy(&backup, &source).unwrap();
+    match vendor.try_restart() {
+        Ok(()) => assert_eq!(vendor.books.defects(), [] as [String; 0]),
+        Err((code, said)) => {
+            assert_eq!(code, Some(78), "{said}");
+            assert!(said.contains("with the -wal and -shm files beside it, and restore a backup"), "{said}");
+        }
+    }
+    // As the sentence says.
+    vendor.kill();
+    for name in ["licenses.db", "licenses.db-wal", "licenses.db-shm"] {
+        let _ = fs::remove_file(source.with_file_name(name));
+    }
+    fs::copy(&backup, &source).unwrap();
+    vendor.restart();
+    let found: usize = load.licenses.iter().map(|license| vendor.books.activations(license.id).len()).sum();
+    assert_eq!(found, in_backup);
+    assert_eq!(vendor.books.defects(), [] as [String; 0]);
 }

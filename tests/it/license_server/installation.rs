@@ -17,11 +17,8 @@ const STRANGER: u32 = 65_534;
 /// An installation that was in use and is not now.
 fn stopped() -> Vendor {
     let vendor = Vendor::start();
-    for number in 0..200 {
-        let license = vendor.books.license("free");
-        if number % 10 == 0 {
-            assert_granted(&vendor.verify(&question(&license, SERVERS[0])));
-        }
+    for license in vendor.books.licenses("free", 200).iter().step_by(20) {
+        assert_granted(&vendor.verify(&question(license, SERVERS[0])));
     }
     vendor.signal(Signal::TERM);
     assert_eq!(vendor.wait_exit(START).code(), Some(0), "{:#?}", vendor.lines());
@@ -177,8 +174,12 @@ fn another_user_is_told_whom_to_run_as() {
     let (code, said) = serve(&vendor, &as_stranger);
     assert_eq!(code, Some(77), "{said}");
     assert!(said.contains("licenses.db: permission denied. Run as the user who owns the database"), "{said}");
-    for name in ["licenses.db", "licenses.db-wal", "licenses.db-shm", ""] {
+    for name in ["licenses.db", ""] {
         chown(vendor.directory().join("data").join(name), Some(STRANGER), Some(STRANGER)).unwrap();
+    }
+    for name in ["licenses.db-wal", "licenses.db-shm"] {
+        // They may be gone.
+        let _ = chown(vendor.directory().join("data").join(name), Some(STRANGER), Some(STRANGER));
     }
     let (code, said) = serve(&vendor, &as_stranger);
     assert_eq!(code, Some(77), "{said}");

@@ -78,6 +78,17 @@ impl Books {
         Licensed { id, key: key.expose().to_owned() }
     }
 
+    /// So many of them.
+    pub fn licenses(&self, plan: &str, count: usize) -> Vec<Licensed> {
+        self.license(plan);
+        let make = |changes: &Changes<'_>| {
+            let key = actions::new_key()?;
+            let id = actions::create(changes, &operator(), OWNER, plan, None, None, &key)?;
+            Ok(Licensed { id, key: key.expose().to_owned() })
+        };
+        self.change(|changes| (0..count).map(|_| make(changes)).collect())
+    }
+
     /// Makes a plan or changes it.
     pub fn set_plan(&self, slug: &str, max_servers: u32) {
         let plan = Plan { slug: slug.to_owned(), name: slug.to_uppercase(), max_accounts: 10, max_servers };

@@ -149,9 +149,17 @@ impl Vendor {
 
     /// Kills the process if it runs and starts it again, on another port.
     pub fn restart(&mut self) {
+        self.try_restart().unwrap_or_else(|ended| panic!("{ended:?}"));
+    }
+
+    /// The same; if it does not listen, its exit code and what it says.
+    pub fn try_restart(&mut self) -> Result<(), (Option<i32>, String)> {
         self.kill();
         self.process = serve(self.directory.path(), &self.launcher);
-        self.process.port();
+        match self.wait_for_line(|line| line.contains("listening on ")) {
+            Some(_) => Ok(()),
+            None => Err((self.wait_exit(START).code(), self.lines().join("\n"))),
+        }
     }
 
     /// The same on the port that it has had, for those who know it by that.
