@@ -128,6 +128,7 @@ pub fn create(
     let (owner, _) = changes.user(owner)?.ok_or_else(no_owner)?;
     let plan = find_plan(changes, plan)?;
     in_the_future(expires_at, changes.now())?;
+    locked_ip.map_or(Ok(()), of_a_server)?;
     let new = NewLicense { key, owner: owner.id, plan: &plan.slug, expires_at, locked_ip };
     let id = changes.insert_license(&new)?;
     let lock = locked_ip.map_or(String::new(), |ip| format!(", locked to {ip}"));
@@ -194,6 +195,7 @@ fn apply(changes: &Changes<'_>, license: &mut License, change: &Change) -> Resul
         }
         Change::LockIp(ip) if license.locked_ip == Some(*ip) => conflict(&format!("is locked to {ip} already.")),
         Change::LockIp(ip) => {
+            of_a_server(*ip)?;
             license.locked_ip = Some(*ip);
             done(Action::Locked, ip.to_string(), &format!("is locked to {ip} now."))
         }
@@ -245,9 +247,7 @@ pub fn move_to(changes: &Changes<'_>, actor: &Actor, id: i64, from: IpAddr, to: 
     if from == to {
         return Err(Refusal::Conflict(format!("{from} and {to} are the same address.")));
     }
-    if to.is_unspecified() || to.is_multicast() {
-        return Err(Refusal::Invalid(format!("{to} is not the address of a server.")));
-    }
+    of_a_server(to)?;
     within_owner_limit(changes, actor, id)?;
     let taken = || Refusal::Conflict(format!("License {id} is used on {to} already. Revoke one of the two instead."));
     let moved = changes.move_activation(id, from, to).map_err(|error| match error {
@@ -363,6 +363,13 @@ fn in_the_future(at: Option<Timestamp>, now: Timestamp) -> Result<(), Refusal> {
         None => Ok(()),
         Some(at) => Err(Refusal::Invalid(format!("{at} is in the past. To end a license, suspend or cancel it."))),
     }
+}
+
+fn of_a_server(ip: IpAddr) -> Result<(), Refusal> {
+    if ip.is_unspecified() || ip.is_multicast() {
+        return Err(Refusal::Invalid(format!("{ip} is not the address of a server.")));
+    }
+    Ok(())
 }
 
 fn unchanged_since(license: &License, doer: &Doer<'_>) -> Result<(), Refusal> {

@@ -84,7 +84,7 @@ fn a_key_is_four_groups_of_eight_and_never_the_same() {
 #[test]
 fn every_change_is_checked_stored_and_told() {
     // Each row works on what the rows before have left.
-    let table: [(Change, Result<&str, &str>); 19] = [
+    let table: [(Change, Result<&str, &str>); 20] = [
         (Change::Resume, Err("is neither suspended nor cancelled")),
         (Change::Suspend, Ok("suspended")),
         (Change::Suspend, Err("is suspended already")),
@@ -100,6 +100,7 @@ fn every_change_is_checked_stored_and_told() {
         (Change::SetPlan("free".into()), Err("has the plan Free already")),
         (Change::SetPlan("business".into()), Ok("plan changed: from free to business")),
         (Change::UnlockIp, Err("is not locked to an address")),
+        (Change::LockIp("0.0.0.0".parse().unwrap()), Err("0.0.0.0 is not the address of a server")),
         (Change::LockIp(ip(1)), Ok("locked: 203.0.113.1")),
         (Change::LockIp(ip(1)), Err("is locked to 203.0.113.1 already")),
         (Change::UnlockIp, Ok("unlocked: 203.0.113.1")),

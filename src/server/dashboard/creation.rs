@@ -30,7 +30,7 @@ fn ask(visit: &Visit, person: &Person, form: &Form, error: Option<String>) -> Re
             name: "owner",
             label: "Owner",
             value: value("owner"),
-            hint: "The name of a user. Users are made with: opterius-license-server users add",
+            hint: "The name of a user. Users are made with: opterius-license-server user add",
             required: true,
             options: proposed,
             ..Field::default()

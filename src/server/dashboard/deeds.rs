@@ -197,7 +197,6 @@ pub(super) fn typed_ip(form: &Form, name: &str) -> Result<IpAddr, Refusal> {
     let typed = form.text(name);
     let wrong = |sentence: String| Err(Refusal::Invalid(sentence));
     match typed.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
-        Ok(ip) if ip.is_unspecified() || ip.is_multicast() => wrong(format!("{ip} is not the address of a server.")),
         Ok(ip) => Ok(ip),
         Err(_) if typed.is_empty() => wrong("Type an address.".to_owned()),
         Err(_) => wrong("This is not an IP address such as 203.0.113.5 or 2001:db8::5.".to_owned()),
