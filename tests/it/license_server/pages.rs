@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::support::browser::Browser;
+use opterius_agent::secret::Secret;
+use opterius_agent::server::passwords;
 use std::fs;
 
 #[test]
@@ -28,4 +30,25 @@ fn a_browser_shows_what_the_license_server_answers() {
     let picture = vendor.directory().join("page.png");
     browser.screenshot(&picture);
     assert!(fs::read(picture).unwrap().starts_with(b"\x89PNG"));
+}
+
+#[test]
+fn an_owner_signs_in_and_sees_the_license() {
+    let vendor = Vendor::start();
+    let password = "correct horse battery staple";
+    let hash = passwords::hash(&Secret::new(password.to_owned())).unwrap();
+    vendor.books.change(|changes| actions::add_user(changes, &operator(), OWNER, &hash, false));
+    let license = vendor.books.license("business");
+    assert_granted(&vendor.verify(&question(&license, SERVERS[0])));
+    let browser = Browser::start();
+    browser.open(&vendor.url());
+    assert_eq!(browser.url(), format!("{}/sign-in", vendor.url()));
+    assert_eq!(browser.title(), "Sign in · Opterius Licenses");
+    browser.find("input[name=name]").type_text(OWNER);
+    browser.find("input[name=password]").type_text(password);
+    browser.find("form button").click();
+    let row = browser.find("#licenses tbody tr").text();
+    assert_eq!(browser.url(), format!("{}/licenses", vendor.url()));
+    assert!(row.contains("Business") && row.contains("1 of 5"), "{row}");
+    assert!(!browser.source().contains(&license.key), "the key is shown on demand only");
 }
