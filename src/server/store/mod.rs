@@ -22,6 +22,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::clock::Timestamp;
@@ -257,6 +258,9 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Error> {
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIME)?;
     connection.set_prepared_statement_cache_capacity(64);
+    // A plan depends on the statement and not on the values of its parameters. Otherwise SQLite as it is built in here
+    // compiles some statements again at each use: that was an eighth of the writer's time.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     if access == OpenFlags::SQLITE_OPEN_READ_WRITE {
         // In this mode a reader never waits for a writer, and a commit is one write and one fsync of the log.
         connection.pragma_update(None, "journal_mode", "wal")?;
