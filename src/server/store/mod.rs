@@ -5,6 +5,7 @@
 //! commit. What a commit promised survives a power cut (`synchronous=FULL`).
 
 mod activations;
+pub mod checkpoint;
 mod history;
 mod licenses;
 mod maintenance;
