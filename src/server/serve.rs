@@ -155,7 +155,8 @@ pub fn run(
     let connections = limits::connections(settings.max_connections).map_err(Failure::Start)?;
     let readers = Readers::open(database.path(), 2 * THREADS_OF_A_LANE + 1);
     let readers = readers.map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
-    let (writer, writing) = Writer::new(database, Arc::clone(&clock));
+    let (writer, mut writing) = Writer::new(database, Arc::clone(&clock));
+    let checkpointer = writing.checkpointer().map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
     let shared = Arc::new(Shared::new(Arc::clone(&clock), writer, readers, &form_secret, settings.clone(), keys));
 
     let (reads, read_jobs) = Lane::new(connections);
@@ -167,6 +168,7 @@ pub fn run(
     let (stop, stopped) = bounded::<()>(0);
     let start_threads = || {
         crew.start("writer", move || writing.run())?;
+        crew.start("checkpointer", move || checkpointer.run())?;
         for number in 1..=THREADS_OF_A_LANE {
             for (kind, jobs) in [("page", read_jobs.clone()), ("form", write_jobs.clone())] {
                 crew.start(&format!("{kind}-{number}"), move || lane::run(&jobs))?;

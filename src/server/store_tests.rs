@@ -41,6 +41,10 @@ impl Scratch {
         self.database.read(work).unwrap()
     }
 
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
     fn path(&self) -> PathBuf {
         self.directory.join("licenses.db")
     }

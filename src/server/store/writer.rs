@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use log::{error, info, warn};
 use rusqlite::TransactionBehavior;
 
+use super::checkpoint::{self, Checkpointer, Log};
 use super::{Changes, Database, Error, Reader};
 use crate::clock::{Clock, Now};
 use crate::server::model::{Action, Actor, Role};
@@ -50,6 +51,8 @@ pub struct Writing {
     database: Database,
     clock: Arc<dyn Clock>,
     last: Now,
+    /// SQLite's own checkpoints without it.
+    log: Option<Log>,
 }
 
 trait Job: Send {
@@ -98,7 +101,7 @@ impl Writer {
         let (sender, receiver) = bounded(WAITING);
         let work = Arc::new(Work::default());
         let last = clock.now();
-        let writing = Writing { queue: receiver, work: Arc::clone(&work), database, clock, last };
+        let writing = Writing { queue: receiver, work: Arc::clone(&work), database, clock, last, log: None };
         (Self { queue: sender, work }, writing)
     }
 
@@ -142,6 +145,16 @@ impl Writer {
 }
 
 impl Writing {
+    /// Takes the checkpoints out of the commits; what the thread for them runs.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn checkpointer(&mut self) -> Result<Checkpointer, Error> {
+        let (log, checkpointer) = checkpoint::take_over(&self.database, None)?;
+        self.log = Some(log);
+        Ok(checkpointer)
+    }
+
     /// Writes until nobody can ask any more.
     pub fn run(mut self) {
         while let Ok(first) = self.queue.recv() {
@@ -149,8 +162,12 @@ impl Writing {
             batch.extend(self.queue.try_iter().take(BATCH - 1));
             let failure = self.commit(&mut batch).err();
             self.note(failure.as_ref());
+            let changes = u64::try_from(batch.len()).unwrap_or(0);
             for job in batch {
                 job.finish(failure.clone());
+            }
+            if let Some(log) = &mut self.log {
+                log.grown(changes, &self.database);
             }
         }
     }

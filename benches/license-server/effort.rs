@@ -1,0 +1,54 @@
+//! How long and how often to measure, from the command line.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+
+const USAGE: &str = "usage: cargo bench --features license-server --bench license-server -- [--quick] [--fresh] [--rounds N] [--seconds N]";
+
+pub(crate) struct Effort {
+    /// Rounds; each figure is the median over them.
+    pub(crate) rounds: u32,
+    /// Length of one measurement.
+    pub(crate) seconds: u32,
+    /// Whether the databases are made anew.
+    pub(crate) fresh: bool,
+}
+
+impl Effort {
+    pub(crate) fn from_arguments() -> Result<Self, Failure> {
+        let mut effort = Effort { rounds: 5, seconds: 5, fresh: false };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                // Cargo passes this to every benchmark.
+                "--bench" => {}
+                "--quick" => (effort.rounds, effort.seconds) = (1, 1),
+                "--fresh" => effort.fresh = true,
+                "--rounds" => effort.rounds = number(arguments.next())?,
+                "--seconds" => effort.seconds = number(arguments.next())?,
+                other => return Err(Failure::new(format!("unknown argument {other}\n{USAGE}"))),
+            }
+        }
+        Ok(effort)
+    }
+
+    /// Where the databases are: beside what Cargo builds, on whose disk they are measured, or where `OUT` says.
+    #[expect(clippy::unused_self, reason = "the environment is part of the effort")]
+    pub(crate) fn root(&self) -> PathBuf {
+        let beside = || Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench-license-server");
+        std::env::var_os("OUT").map_or_else(beside, PathBuf::from)
+    }
+}
+
+impl fmt::Display for Effort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} round(s), {} s a measurement", self.rounds, self.seconds)
+    }
+}
+
+fn number(argument: Option<String>) -> Result<u32, Failure> {
+    let number = argument.and_then(|text| text.parse().ok()).filter(|number| *number > 0);
+    number.ok_or_else(|| Failure::new(format!("a number from 1 up is needed\n{USAGE}")))
+}

@@ -1,0 +1,96 @@
+//! Measures the license server with 10,000 and with 1,000,000 licenses, and prints one table.
+//!
+//!     cargo bench --features license-server --bench license-server                five rounds, about seven minutes
+//!     cargo bench --features license-server --bench license-server -- --quick     one short round, to see that it works
+//!     cargo bench --features license-server --bench license-server -- --fresh     makes the databases anew
+//!
+//! The real binary is asked over real keep-alive connections; a 200 counts only once it says `"valid":true`, signatures
+//! and stored rows are verified of a sample. Both sizes take turns within a round, so that whatever else the machine does
+//! meets both alike; each figure is the median of its rounds, each ratio the median of the rounds' ratios. A missed target
+//! is a finding and leaves the exit status 0; 1 means that something could not be measured.
+
+// A benchmark measures real time and prints; it indexes series that it has built itself.
+#![allow(clippy::disallowed_methods, clippy::indexing_slicing, clippy::print_stdout, clippy::print_stderr)]
+
+mod alone;
+mod answer;
+mod contents;
+mod disk;
+mod effort;
+#[path = "../compare/failure.rs"]
+mod failure;
+mod figures;
+mod load;
+mod made;
+mod random;
+mod report;
+mod server;
+
+use std::process::ExitCode;
+
+use effort::Effort;
+use failure::Failure;
+use figures::{Figures, Round};
+use load::Kind;
+use made::Made;
+use report::Report;
+use server::Server;
+
+/// Licenses of the two databases, in the order of every pair.
+const SIZES: [u32; 2] = [10_000, 1_000_000];
+
+/// Clients that ask at the same time.
+const CONNECTIONS: [usize; 3] = [1, 8, 64];
+
+fn main() -> ExitCode {
+    let outcome = Effort::from_arguments().and_then(|effort| measure(&effort));
+    match outcome {
+        Ok(report) => {
+            print!("{report}");
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            eprintln!("license-server: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(effort: &Effort) -> Result<Report, Failure> {
+    let root = effort.root();
+    let databases = [Made::ready(&root, SIZES[0], effort.fresh)?, Made::ready(&root, SIZES[1], effort.fresh)?];
+    let mut figures = Figures::default();
+    for number in 0..effort.rounds {
+        figures.disk.push(disk::synced_writes_per_second(&root, effort.seconds)?);
+        let mut servers = [Server::start(databases[0].copy()?)?, Server::start(databases[1].copy()?)?];
+        figures.rounds.push(take_round(effort, number, &mut servers)?);
+        for (size, server) in servers.into_iter().enumerate() {
+            figures.pss[size].push(server.pss_mib()?);
+            figures.log[size].push(server.log_megabytes()?);
+            server.kill_and_check()?;
+        }
+        figures.alone.push(alone::commits_per_second(&databases[1].copy()?, effort.seconds)?);
+        eprintln!("license-server: round {} of {} is done", number + 1, effort.rounds);
+    }
+    let sizes = [databases[0].bytes()?, databases[1].bytes()?];
+    for database in &databases {
+        database.clean()?;
+    }
+    Ok(Report::new(effort.to_string(), sizes, figures))
+}
+
+/// Every case with both sizes, one right after the other; each round begins with another size.
+fn take_round(effort: &Effort, number: u32, servers: &mut [Server; 2]) -> Result<Round, Failure> {
+    let mut round = Round::default();
+    for kind in [Kind::Refresh, Kind::Activation] {
+        for connections in CONNECTIONS {
+            let mut pair = [None, None];
+            for turn in 0..2 {
+                let size = (turn + number as usize) % 2;
+                pair[size] = Some(servers[size].measure(kind, connections, effort.seconds)?);
+            }
+            round.cases.push(pair);
+        }
+    }
+    Ok(round)
+}

@@ -1,0 +1,145 @@
+//! The real server as a child process over a copy of a database, measured through /proc and its own /metrics.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::fs::OpenOptionsExt;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use opterius_agent::license::signature::TrustedKeys;
+use opterius_agent::server::installation::Place;
+use opterius_agent::server::keys::SigningKeys;
+
+use crate::answer::Sample;
+use crate::failure::{During, Failure};
+use crate::figures::Case;
+use crate::load::{self, Kind, Questions};
+use crate::made::Copy;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_opterius-license-server");
+const START_LIMIT: Duration = Duration::from_secs(10);
+
+pub(crate) struct Server {
+    child: Child,
+    port: u16,
+    copy: Copy,
+    trusted: TrustedKeys,
+    questions: Questions,
+    samples: Vec<Sample>,
+}
+
+/// What the server has done since it began.
+struct Done {
+    commits: f64,
+    changes: f64,
+    cpu: Duration,
+}
+
+impl Server {
+    pub(crate) fn start(copy: Copy) -> Result<Self, Failure> {
+        let config = copy.directory.join("license-server.conf");
+        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&config)?;
+        // The server wants an absolute path, and OUT may be none.
+        writeln!(file, "port=0\nlog=stderr\ndata_dir={}", fs::canonicalize(&copy.directory)?.display())?;
+        let keys = SigningKeys::load(&Place::new(&copy.directory).keys()).during("read the signing keys")?;
+        let trusted = TrustedKeys::parse(&keys.public_keys()).map_err(Failure::new)?;
+        let log = copy.directory.join("log");
+        let child = Command::new(BINARY)
+            .args(["serve", "--config"])
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log)?)
+            .spawn()
+            .during("start the license server")?;
+        let questions = Questions::new(copy.licenses);
+        let mut server = Server { child, port: 0, copy, trusted, questions, samples: Vec::new() };
+        let begin = Instant::now();
+        while begin.elapsed() < START_LIMIT && server.port == 0 {
+            thread::sleep(Duration::from_millis(5));
+            let said = fs::read_to_string(&log)?;
+            let port =
+                said.split_once("listening on 127.0.0.1:").and_then(|(_, rest)| rest.lines().next()?.parse().ok());
+            server.port = port.unwrap_or(0);
+        }
+        if server.port == 0 {
+            return Err(Failure::new(format!("the server does not start: {}", fs::read_to_string(&log)?)));
+        }
+        Ok(server)
+    }
+
+    /// One case.
+    pub(crate) fn measure(&mut self, kind: Kind, connections: usize, seconds: u32) -> Result<Case, Failure> {
+        let before = self.done()?;
+        let measured = load::run(self.port, kind, connections, seconds, &mut self.questions)?;
+        let after = self.done()?;
+        for sample in &measured.samples {
+            sample.verify(&self.trusted)?;
+        }
+        self.samples.extend(measured.samples);
+        let percentile = |percent: usize| {
+            let rank = (measured.latencies.len() * percent).div_ceil(100).max(1);
+            measured.latencies.get(rank - 1).map_or(f64::NAN, |latency| f64::from(*latency) / 1000.0)
+        };
+        Ok(Case {
+            rate: measured.latencies.len() as f64 / measured.took.as_secs_f64(),
+            p50: percentile(50),
+            p99: percentile(99),
+            changes_per_commit: (after.changes - before.changes) / (after.commits - before.commits),
+            cpu: (after.cpu - before.cpu).as_secs_f64() * 1000.0 / f64::from(measured.answered),
+        })
+    }
+
+    /// The process's share of the memory that it uses: pages that others use too count in part.
+    pub(crate) fn pss_mib(&self) -> Result<f64, Failure> {
+        let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id()))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+        Ok(kib.ok_or_else(|| Failure::new("no Pss: in /proc"))? / 1024.0)
+    }
+
+    /// The write-ahead log's file, which never shrinks by itself, in MB.
+    pub(crate) fn log_megabytes(&self) -> Result<f64, Failure> {
+        Ok(fs::metadata(self.copy.directory.join("licenses.db-wal"))?.len() as f64 / 1e6)
+    }
+
+    /// Ends the server without a warning, and looks for what it promised.
+    pub(crate) fn kill_and_check(mut self) -> Result<(), Failure> {
+        self.child.kill()?;
+        self.child.wait()?;
+        let mut database = self.copy.open()?;
+        self.samples.iter().try_for_each(|sample| sample.is_stored(&mut database))
+    }
+
+    fn done(&self) -> Result<Done, Failure> {
+        let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        socket.write_all(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
+        let mut text = String::new();
+        socket.read_to_string(&mut text)?;
+        let value = |name: &str| {
+            let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse::<f64>().ok());
+            found.ok_or_else(|| Failure::new(format!("no {name} in /metrics")))
+        };
+        let mut cpu = Duration::ZERO;
+        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            // The first number: nanoseconds on a processor, by the scheduler's own account.
+            let account = fs::read_to_string(task?.path().join("schedstat"))?;
+            let time = account.split_whitespace().next().unwrap_or_default();
+            cpu += Duration::from_nanos(time.parse().during("read schedstat")?);
+        }
+        Ok(Done {
+            commits: value("license_server_commits_total")?,
+            changes: value("license_server_changes_total")?,
+            cpu,
+        })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
