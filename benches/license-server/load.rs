@@ -17,7 +17,10 @@ use crate::failure::{During, Failure};
 use crate::random::Random;
 
 /// Answers to the first questions of a run are checked but not measured.
-const WARM_UP: Duration = Duration::from_millis(500);
+const WARM_UP: Duration = Duration::from_millis(200);
+
+/// How long one run is measured.
+pub(crate) const TURN: Duration = Duration::from_secs(1);
 
 /// A server that is silent for so long counts as failed.
 const PATIENCE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
@@ -128,12 +131,11 @@ pub(crate) struct Asked {
 
 /// What was measured in one run.
 pub(crate) struct Measured {
-    /// Of each exchange, in microseconds, sorted.
+    /// Of each exchange, in microseconds.
     pub(crate) latencies: Vec<u32>,
     /// All exchanges, with those that were not measured.
     pub(crate) answered: u32,
     pub(crate) samples: Vec<Sample>,
-    pub(crate) took: Duration,
 }
 
 struct Client {
@@ -144,14 +146,8 @@ struct Client {
     since: Instant,
 }
 
-/// Asks over so many connections at once for so long.
-pub(crate) fn run(
-    port: u16,
-    kind: Kind,
-    connections: usize,
-    seconds: u32,
-    questions: &mut Questions,
-) -> Result<Measured, Failure> {
+/// Asks over so many connections at once, for one [`TURN`].
+pub(crate) fn run(port: u16, kind: Kind, connections: usize, questions: &mut Questions) -> Result<Measured, Failure> {
     let epoll = epoll::create(CreateFlags::CLOEXEC).during("make an epoll")?;
     let mut clients = Vec::with_capacity(connections);
     for place in 0..connections {
@@ -160,8 +156,8 @@ pub(crate) fn run(
             .during("watch a connection")?;
     }
     let begin = Instant::now() + WARM_UP;
-    let end = begin + Duration::from_secs(u64::from(seconds));
-    let mut measured = Measured { latencies: Vec::new(), answered: 0, samples: Vec::new(), took: end - begin };
+    let end = begin + TURN;
+    let mut measured = Measured { latencies: Vec::new(), answered: 0, samples: Vec::new() };
     let mut asking = connections;
     let mut events: Vec<Event> = Vec::with_capacity(connections);
     while asking > 0 {
@@ -176,7 +172,6 @@ pub(crate) fn run(
             if now < end { client.ask(port, kind, questions)? } else { asking -= 1 }
         }
     }
-    measured.latencies.sort_unstable();
     Ok(measured)
 }
 

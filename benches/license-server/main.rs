@@ -5,8 +5,8 @@
 //!     cargo bench --features license-server --bench license-server -- --fresh     makes the databases anew
 //!
 //! The real binary is asked over real keep-alive connections; a 200 counts only once it says `"valid":true`, signatures
-//! and stored rows are verified of a sample. Both sizes take turns within a round, so that whatever else the machine does
-//! meets both alike; each figure is the median of its rounds, each ratio the median of the rounds' ratios. A missed target
+//! and stored rows are verified of a sample. Both sizes take turns second by second, so that whatever else the machine
+//! does meets both alike; each figure is the median of its rounds, each ratio the median of the rounds' ratios. A missed target
 //! is a finding and leaves the exit status 0; 1 means that something could not be measured.
 
 // A benchmark measures real time and prints; it indexes series that it has built itself.
@@ -30,7 +30,7 @@ use std::process::ExitCode;
 
 use effort::Effort;
 use failure::Failure;
-use figures::{Figures, Round};
+use figures::{Case, Figures, Round};
 use load::Kind;
 use made::Made;
 use report::Report;
@@ -79,16 +79,17 @@ fn measure(effort: &Effort) -> Result<Report, Failure> {
     Ok(Report::new(effort.to_string(), sizes, figures))
 }
 
-/// Every case with both sizes, one right after the other; each round begins with another size.
+/// Every case with both sizes, which take turns second by second.
 fn take_round(effort: &Effort, number: u32, servers: &mut [Server; 2]) -> Result<Round, Failure> {
     let mut round = Round::default();
     for kind in [Kind::Refresh, Kind::Activation] {
         for connections in CONNECTIONS {
-            let mut pair = [None, None];
-            for turn in 0..2 {
-                let size = (turn + number as usize) % 2;
-                pair[size] = Some(servers[size].measure(kind, connections, effort.seconds)?);
+            let mut pair = [Case::default(), Case::default()];
+            for turn in number..number + 2 * effort.seconds {
+                let size = turn as usize % 2;
+                servers[size].measure(kind, connections, &mut pair[size])?;
             }
+            pair.iter_mut().for_each(Case::sort);
             round.cases.push(pair);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::figures::{Figures, median};
+use crate::figures::{Case, Figures, median};
 use crate::{CONNECTIONS, SIZES};
 
 /// At 64 connections, with either database, for either question.
@@ -31,9 +31,10 @@ impl Report {
 
     fn write_case(&self, f: &mut fmt::Formatter<'_>, case: usize, name: &str) -> fmt::Result {
         for (size, licenses) in SIZES.into_iter().enumerate() {
-            let median = |figure: fn(&crate::figures::Case) -> f64| self.figures.median(case, size, figure);
-            let (rate, p50, p99) = (median(|c| c.rate), median(|c| c.p50), median(|c| c.p99));
-            let (shared, cpu) = (median(|c| c.changes_per_commit), median(|c| c.cpu));
+            let median = |figure: fn(&Case) -> f64| self.figures.median(case, size, figure);
+            let (rate, p50, p99) =
+                (median(Case::rate), median(|case| case.percentile(50)), median(|case| case.percentile(99)));
+            let (shared, cpu) = (median(|case| case.changes / case.commits), median(Case::cpu_of_a_thousand));
             write!(f, "{name:<24}{licenses:>10}{rate:>10.0}{p50:>9.2}{p99:>9.2}{shared:>9.1}{cpu:>9.3}")?;
             if size == 1 {
                 write!(f, "{:>9.2}", self.figures.p99_ratio(case))?;
@@ -65,7 +66,7 @@ impl Report {
     fn write_targets(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let most = CONNECTIONS.len() - 1;
         let rates = [most, most + CONNECTIONS.len()].into_iter().flat_map(|case| [(case, 0), (case, 1)]);
-        let rate = rates.map(|(case, size)| self.figures.median(case, size, |c| c.rate)).fold(f64::INFINITY, f64::min);
+        let rate = rates.map(|(case, size)| self.figures.median(case, size, Case::rate)).fold(f64::INFINITY, f64::min);
         let ratio = self.cases().map(|(case, _)| self.figures.p99_ratio(case)).fold(0.0, f64::max);
         let pss = self.figures.pss.iter().map(|values| median(values)).fold(0.0, f64::max);
         let mut line = |what: &str, bound: String, value: f64, is_reached: bool| {

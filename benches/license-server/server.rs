@@ -70,26 +70,20 @@ impl Server {
         Ok(server)
     }
 
-    /// One case.
-    pub(crate) fn measure(&mut self, kind: Kind, connections: usize, seconds: u32) -> Result<Case, Failure> {
+    /// One turn of a case.
+    pub(crate) fn measure(&mut self, kind: Kind, connections: usize, case: &mut Case) -> Result<(), Failure> {
         let before = self.done()?;
-        let measured = load::run(self.port, kind, connections, seconds, &mut self.questions)?;
+        let measured = load::run(self.port, kind, connections, &mut self.questions)?;
         let after = self.done()?;
-        for sample in &measured.samples {
-            sample.verify(&self.trusted)?;
-        }
+        measured.samples.iter().try_for_each(|sample| sample.verify(&self.trusted))?;
         self.samples.extend(measured.samples);
-        let percentile = |percent: usize| {
-            let rank = (measured.latencies.len() * percent).div_ceil(100).max(1);
-            measured.latencies.get(rank - 1).map_or(f64::NAN, |latency| f64::from(*latency) / 1000.0)
-        };
-        Ok(Case {
-            rate: measured.latencies.len() as f64 / measured.took.as_secs_f64(),
-            p50: percentile(50),
-            p99: percentile(99),
-            changes_per_commit: (after.changes - before.changes) / (after.commits - before.commits),
-            cpu: (after.cpu - before.cpu).as_secs_f64() * 1000.0 / f64::from(measured.answered),
-        })
+        case.latencies.extend(measured.latencies);
+        case.took += load::TURN;
+        case.answered += measured.answered;
+        case.commits += after.commits - before.commits;
+        case.changes += after.changes - before.changes;
+        case.cpu += after.cpu - before.cpu;
+        Ok(())
     }
 
     /// The process's share of the memory that it uses: pages that others use too count in part.
