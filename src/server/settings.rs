@@ -189,6 +189,27 @@ mod tests {
     }
 
     #[test]
+    fn the_shipped_example_has_every_key_and_shows_its_default() {
+        let text = include_str!("../../dist/license-server.conf");
+        assert_eq!(parsed(text), parsed(""), "as shipped it changes nothing");
+        let examples = ["public_url", "renew_url", "trusted_proxies"];
+        let mut uncommented = String::new();
+        for (key, _) in Known::KEYS {
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix('#').filter(|line| line.starts_with(&format!("{key}="))));
+            let line = line.unwrap_or_else(|| panic!("{key} is not in dist/license-server.conf"));
+            uncommented.push_str(line);
+            uncommented.push('\n');
+            if !examples.contains(key) {
+                assert_eq!(parsed(line), parsed(""), "{line} is not the default");
+            }
+        }
+        let Loaded { warnings, .. } = parse(&uncommented, "license-server.conf").unwrap();
+        assert_eq!(warnings, [] as [String; 0]);
+    }
+
+    #[test]
     fn every_key_is_read() {
         let text = "listen_addr=::1\nport=8000\ndata_dir=/srv/licenses\npublic_url=https://licenses.example.com:8443/\n\
                     renew_url=https://shop.example.com/renew?from=dashboard\ntrusted_proxies=127.0.0.1, ::ffff:10.0.0.1\n\

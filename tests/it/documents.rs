@@ -171,6 +171,48 @@ fn every_file_that_a_document_names_exists() {
     }
 }
 
+/// The help is in the README as it is printed.
+#[cfg(feature = "license-server")]
+#[test]
+fn the_readme_has_the_help_of_the_license_server() {
+    let readme = read("README.md");
+    let section = section(&readme, "### Command line of the license server");
+    let help = opterius_agent::server::commands::forms::help();
+    let (_, rest) = help.split_once("\n\n").unwrap();
+    let (commands, _) = rest.split_once("Exit codes:").unwrap();
+    let (_, commands) = commands.split_once("The server:").unwrap();
+    for line in commands.lines().filter(|line| !line.is_empty()) {
+        assert!(section.contains(&format!("\n    {line}\n")), "README.md does not have: {line}");
+    }
+    let (_, codes) = help.split_once("Exit codes:\n").unwrap();
+    for code in codes.lines().map_while(|line| line.split_whitespace().next()) {
+        assert!(section.contains(&format!(" {code} ")), "exit code {code} is not in README.md");
+    }
+}
+
+#[cfg(feature = "license-server")]
+#[test]
+fn the_readme_has_every_denial_of_the_license_server() {
+    use opterius_agent::clock::Timestamp;
+    use opterius_agent::server::rules::{Denial, UNKNOWN_KEY};
+    let ip = |text: &str| text.parse().unwrap();
+    let denials = [
+        Denial::Cancelled,
+        Denial::Suspended,
+        Denial::Expired(Timestamp::parse_rfc3339("2027-03-01T00:00:00Z").unwrap()),
+        Denial::IpMismatch { locked: ip("203.0.113.5"), asking: ip("198.51.100.7") },
+        Denial::ServerLimit { active: 1, allowed: 1 },
+    ];
+    let mut rows: Vec<(&str, String)> = denials.iter().map(|denial| (denial.reason(), denial.message())).collect();
+    rows.insert(0, (UNKNOWN_KEY.0, UNKNOWN_KEY.1.to_owned()));
+    let readme = read("README.md");
+    let section = section(&readme, "### What it decides");
+    let expected: Vec<String> = rows.iter().map(|(reason, message)| format!("| `{reason}` | {message} |")).collect();
+    let found: Vec<&str> =
+        section.lines().filter(|line| line.starts_with("| `") && !line.contains("`reason`")).collect();
+    assert_eq!(found, expected);
+}
+
 // --------------------------------------------------------------------------------------------------------------------
 // SECURITY.md.
 
