@@ -172,7 +172,9 @@ impl Unprivileged {
         let directory = TempDirectory::new();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let binary = directory.path().join("opterius-agent");
-        fs::copy(BINARY, &binary).unwrap();
+        // By another process: what this one writes may still be open in a child that another test is just starting, and
+        // what is open for writing cannot be run.
+        assert!(Command::new("cp").arg(BINARY).arg(&binary).status().unwrap().success());
         Unprivileged { binary, _directory: directory }
     }
 
