@@ -140,7 +140,9 @@ pub fn read(answer: &Answer, question: &Question<'_>) -> Reading {
     if !question.trusted.is_empty() {
         match trust(answer, object.as_ref(), question) {
             Ok((key, at)) => (signed_by, issued_at) = (Some(key), Some(at)),
-            Err(cause) => return inconclusive(Failure::new(FailureClass::Untrusted, cause)),
+            Err(cause) => {
+                return inconclusive(Failure::new(FailureClass::Untrusted, with_status(cause, answer.status)));
+            }
         }
     }
     match verdict(answer.status, object.as_ref(), question.key) {
@@ -174,6 +176,12 @@ fn trust(
     }
     let issued_at = text("issued_at").and_then(Timestamp::parse_rfc3339);
     Ok((signed_by, issued_at.ok_or("the signed answer has no issued_at")?))
+}
+
+/// What was not to be trusted; with its status, where that tells more: a proxy in front of the server does not sign what it
+/// says itself.
+fn with_status(cause: &str, status: u16) -> String {
+    if matches!(status, 200..=299 | 401..=404) { cause.to_owned() } else { format!("{cause} (HTTP {status})") }
 }
 
 fn verdict(status: u16, object: Option<&Map<String, Value>>, key: &Secret) -> Result<Outcome, Failure> {

@@ -52,9 +52,9 @@ impl Shared {
             form_secret: ring::hmac::Key::new(ring::hmac::HMAC_SHA256, form_secret),
             metrics: Metrics::default(),
             // Nobody mistypes a key more often; and no key is ever guessed.
-            unknown_keys: Mutex::new(Throttle::new(10, Duration::from_secs(30))),
-            // An Agent that its service manager restarts every five seconds still gets its answers.
-            known_keys: Mutex::new(Throttle::new(120, Duration::from_secs(1))),
+            unknown_keys: Mutex::new(Throttle::new(20, Duration::from_secs(10))),
+            // A large fleet that is updated all at once gets its answers within a minute or so.
+            known_keys: Mutex::new(Throttle::new(600, Duration::from_millis(100))),
             settings: RwLock::new(Arc::new(settings)),
             keys: RwLock::new(Arc::new(keys)),
         }

@@ -7,9 +7,6 @@ use std::sync::Barrier;
 
 const CROWD: usize = 200;
 
-/// Fewer than these are judged only when a license is asked for too often.
-const JUDGED: usize = 100;
-
 /// All ask at the same time, each on a connection and a thread of its own; the addresses that were granted.
 fn crowd(vendor: &Vendor, license: &Licensed, taken: usize, allowed: usize) -> BTreeSet<String> {
     let (port, barrier) = (vendor.port(), Barrier::new(CROWD));
@@ -30,15 +27,13 @@ fn crowd(vendor: &Vendor, license: &Licensed, taken: usize, allowed: usize) -> B
         assert!(is_signed_by(&response, &vendor.public_keys()), "{}", response.text());
         match response.status {
             200 => assert!(granted.insert(address)),
-            429 => assert_error(&response, 429, "rate_limited"),
             _ => {
                 assert_no_slot(&response, allowed, allowed);
                 refused += 1;
             }
         }
     }
-    assert!(granted.len() + refused >= JUDGED, "only {} were granted and {refused} refused", granted.len());
-    assert_eq!(granted.len(), allowed - taken);
+    assert_eq!((granted.len(), refused), (allowed - taken, CROWD - (allowed - taken)));
     granted
 }
 
@@ -80,8 +75,7 @@ fn one_server_that_asks_two_hundred_times_at_once_takes_one_slot() {
         let threads: Vec<_> = (0..CROWD).map(|_| scope.spawn(ask)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap().status).collect()
     });
-    assert!(statuses.iter().all(|status| matches!(status, 200 | 429)), "{statuses:?}");
-    assert!(statuses.iter().filter(|status| **status == 200).count() >= JUDGED, "{statuses:?}");
+    assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
     assert_eq!(vendor.books.addresses(license.id), [SERVERS[0]]);
     assert_eq!(vendor.books.told(license.id).len(), 2);
 }

@@ -36,7 +36,7 @@ fn an_agent_verifies_through_the_proxy_over_https() {
     vendor.kill();
     let status = agent.reverify().json();
     assert_eq!((&status["state"], &status["valid"]), (&json!("grace"), &json!(true)), "{status}");
-    assert!(status["message"].as_str().unwrap().contains("the answer is not signed"), "{status}");
+    assert!(status["message"].as_str().unwrap().contains("the answer is not signed (HTTP 502)"), "{status}");
 }
 
 #[test]
