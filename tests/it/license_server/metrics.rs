@@ -49,7 +49,7 @@ fn every_outcome_is_counted_once_and_no_label_comes_from_a_client() {
     vendor.verify(&question(&license, SERVERS[1]));
     vendor.verify(&question(&suspended, SERVERS[0]));
     vendor.verify_bytes("{");
-    for number in 0..12 {
+    for number in 0..22 {
         vendor.verify(&json!({"key": format!("unknown \"}} {number}"), "os": "os\"} 1\nforged 1"}));
     }
     let after = samples(&vendor);
@@ -58,7 +58,7 @@ fn every_outcome_is_counted_once_and_no_label_comes_from_a_client() {
         ("server_limit_reached", 1.0),
         ("suspended", 1.0),
         ("malformed", 1.0),
-        ("invalid_key", 10.0),
+        ("invalid_key", 20.0),
         ("rate_limited", 2.0),
         ("cancelled", 0.0),
         ("unavailable", 0.0),
