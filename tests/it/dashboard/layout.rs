@@ -90,6 +90,8 @@ const ADMINISTRATORS: [(&str, &str); 17] = [
 
 /// Looks at the page that is open in every way.
 fn look(browser: &Browser, name: &str) {
+    // As on a phone, where a scroll bar takes no room.
+    browser.command("Emulation.setScrollbarsHidden", &json!({"hidden": true}));
     for (width, height) in [(1280, 800), (375, 720)] {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         browser.command("Emulation.setDeviceMetricsOverride", &size);
