@@ -29,7 +29,7 @@ fn an_administrator_makes_a_license_suspends_it_and_lets_it_be_used_again() {
     assert_eq!(text_of(&browser, "#empty"), "There are no licenses yet. Make the first one with “New license”.");
     click(&browser, "#new-license");
     type_into(&browser, "#owner", "nobody");
-    click(&browser, "#plan option[value=free]");
+    choose(&browser, "#plan option[value=free]");
     click(&browser, "#confirm");
     assert_asked_again(&browser, "There is no user “nobody”.");
     type_into(&browser, "#owner", OWNER);
@@ -109,7 +109,7 @@ fn an_administrator_renews_cancels_locks_and_changes_the_plan() {
     click(&browser, "#plan-license");
     click(&browser, "#confirm");
     assert_asked_again(&browser, "License 1 has the plan Free already.");
-    click(&browser, "#plan option[value=business]");
+    choose(&browser, "#plan option[value=business]");
     click(&browser, "#confirm");
     assert_flash(&browser, "License 1 has the plan Business now.");
     assert_eq!(reason(SERVERS[1]), Value::Null);
@@ -145,8 +145,8 @@ fn of_two_administrators_the_second_overwrites_nothing_of_the_firsts() {
         open(browser, &vendor, "/licenses/1");
         click(browser, "#plan-license");
     }
-    click(&first, "#plan option[value=business]");
-    click(&second, "#plan option[value=datacenter]");
+    choose(&first, "#plan option[value=business]");
+    choose(&second, "#plan option[value=datacenter]");
     click(&first, "#confirm");
     assert_flash(&first, "License 1 has the plan Business now.");
     click(&second, "#confirm");

@@ -89,7 +89,7 @@ fn assert_path(browser: &Browser, wanted: &str) {
 fn send_sign_in(browser: &Browser, name: &str, password: &str) {
     type_into(browser, "#name", name);
     type_into(browser, "#password", password);
-    browser.find("#confirm").click();
+    click(browser, "#confirm");
 }
 
 fn sign_in(browser: &Browser, vendor: &Vendor, name: &str) {
@@ -114,7 +114,14 @@ fn by_id(id: &str) -> String {
     format!("[id='{id}']")
 }
 
+/// Clicks what leads to another page, and waits until the page is another: without scripts, the driver does not.
 fn click(browser: &Browser, css: &str) {
+    let before = browser.find("html");
+    browser.find(css).click();
+    assert!(eventually(PROMPTLY, || before.is_gone()), "{css} leads nowhere on {}", browser.url());
+}
+
+fn choose(browser: &Browser, css: &str) {
     browser.find(css).click();
 }
 

@@ -39,7 +39,7 @@ fn whoever_allows_no_scripts_does_everything_all_the_same() {
     sign_in(&browser, &vendor, ADMINISTRATOR);
     click(&browser, "#new-license");
     type_into(&browser, "#owner", OTHER_OWNER);
-    click(&browser, "#plan option[value=free]");
+    choose(&browser, "#plan option[value=free]");
     click(&browser, "#confirm");
     assert_path(&browser, "/licenses/2");
     assert_flash(&browser, "License 2 is made. Give its key to its owner, or let them see it here.");

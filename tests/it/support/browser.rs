@@ -229,6 +229,12 @@ impl Element<'_> {
         value.as_str().map(str::to_owned)
     }
 
+    /// Whether another page is open by now.
+    pub fn is_gone(&self) -> bool {
+        let asked = self.browser.try_call("GET", &format!("{}/name", self.path), None);
+        asked.is_err_and(|error| error.contains("stale element reference") || error.contains("no such element"))
+    }
+
     pub fn is_displayed(&self) -> bool {
         self.browser.get(&format!("{}/displayed", self.path)) == true
     }
