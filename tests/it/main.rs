@@ -18,6 +18,8 @@
 mod cache;
 mod command_line;
 mod crowds;
+#[cfg(feature = "license-server")]
+mod dashboard;
 mod documents;
 mod hazards;
 mod journal;

@@ -66,6 +66,11 @@ impl Kind {
 }
 
 impl Question {
+    /// Whether it asks for a password, so that what keeps passwords has to know whose it is.
+    fn asks_password(&self) -> bool {
+        self.fields.iter().any(|field| field.kind == Kind::Password)
+    }
+
     /// The answer; 422 when it is asked again.
     pub(super) fn answer(&self) -> Response {
         page::html(if self.error.is_some() { 422 } else { 200 }, self)

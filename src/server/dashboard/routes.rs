@@ -65,6 +65,11 @@ impl Deed {
             Self::Delete => "delete",
         }
     }
+
+    /// Whether its page has something to fill in.
+    pub(super) const fn asks(self) -> bool {
+        matches!(self, Self::Move | Self::Renew | Self::Plan | Self::Lock)
+    }
 }
 
 impl Route {

@@ -12,10 +12,14 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 /// The member under which WebDriver names an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// Browsers at the same time: each takes a processor and half a gigabyte while it starts.
+const AT_ONCE: usize = 2;
 
 /// A running browser with one window. Dropping it ends the browser and its driver.
 pub struct Browser {
@@ -25,6 +29,8 @@ pub struct Browser {
     session: String,
     /// Profile of the browser, and what it keeps beside it.
     _directory: TempDirectory,
+    /// Given back last, when the browser has ended.
+    _seats: Arc<Seats>,
 }
 
 /// One element of the page that was open when it was found.
@@ -35,6 +41,21 @@ pub struct Element<'b> {
 
 impl Browser {
     pub fn start() -> Browser {
+        Browser::launch(Seats::take(1), &json!({}))
+    }
+
+    /// Two of two people. Whoever needs two takes them together, or two tests could wait for each other.
+    pub fn start_two() -> [Browser; 2] {
+        let seats = Seats::take(2);
+        [(); 2].map(|()| Browser::launch(Arc::clone(&seats), &json!({})))
+    }
+
+    /// One that runs no script of any page, as a careful person sets it up.
+    pub fn without_scripts() -> Browser {
+        Browser::launch(Seats::take(1), &json!({"profile.managed_default_content_settings.javascript": 2}))
+    }
+
+    fn launch(seats: Arc<Seats>, preferences: &Value) -> Browser {
         let directory = TempDirectory::new();
         let mut driver = Command::new("chromedriver")
             .args(["--port=0", "--log-level=SEVERE"])
@@ -62,7 +83,7 @@ impl Browser {
         );
         let port = port.unwrap_or_else(|| panic!("chromedriver does not listen: {:?}", driver.wait()));
         let base = format!("http://127.0.0.1:{port}/session");
-        let mut browser = Browser { driver, http, session: base, _directory: directory };
+        let mut browser = Browser { driver, http, session: base, _directory: directory, _seats: seats };
         let profile = browser._directory.path().join("profile");
         let arguments = [
             "--headless=new",
@@ -80,7 +101,8 @@ impl Browser {
         let capabilities = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
             "acceptInsecureCerts": true,
-            "goog:chromeOptions": {"args": arguments},
+            "goog:chromeOptions": {"args": arguments, "prefs": preferences},
+            "goog:loggingPrefs": {"browser": "ALL"},
         }}});
         let id = browser.post("", &capabilities)["sessionId"].as_str().unwrap().to_owned();
         browser.session = format!("{}/{id}", browser.session);
@@ -130,6 +152,28 @@ impl Browser {
     /// The size of the window in CSS pixels.
     pub fn set_window_size(&self, width: u32, height: u32) {
         self.post("/window/rect", &json!({"width": width, "height": height}));
+    }
+
+    /// A command of the DevTools protocol.
+    pub fn command(&self, command: &str, parameters: &Value) -> Value {
+        self.post("/goog/cdp/execute", &json!({"cmd": command, "params": parameters}))
+    }
+
+    /// What the browser has complained of since this was asked last, on its console: what a policy forbids, too.
+    pub fn complaints(&self) -> Vec<String> {
+        let entries = self.post("/se/log", &json!({"type": "browser"}));
+        entries.as_array().unwrap().iter().map(|entry| text(&entry["message"])).collect()
+    }
+
+    /// The status of the answer that the page came with.
+    pub fn status(&self) -> u64 {
+        let script = "return performance.getEntriesByType('navigation')[0].responseStatus";
+        self.execute(script, &[]).as_u64().unwrap()
+    }
+
+    /// The cookies of the page's site, as WebDriver tells of them.
+    pub fn cookies(&self) -> Vec<Value> {
+        self.get("/cookie").as_array().unwrap().clone()
     }
 
     /// Writes what the window shows to a PNG file.
@@ -185,6 +229,12 @@ impl Element<'_> {
         value.as_str().map(str::to_owned)
     }
 
+    /// Whether another page is open by now.
+    pub fn is_gone(&self) -> bool {
+        let asked = self.browser.try_call("GET", &format!("{}/name", self.path), None);
+        asked.is_err_and(|error| error.contains("stale element reference") || error.contains("no such element"))
+    }
+
     pub fn is_displayed(&self) -> bool {
         self.browser.get(&format!("{}/displayed", self.path)) == true
     }
@@ -214,6 +264,28 @@ impl Drop for Browser {
         let _ = self.try_call("DELETE", "", None);
         let _ = kill_process_group(Pid::from_child(&self.driver), Signal::KILL);
         let _ = self.driver.wait();
+    }
+}
+
+/// Places for browsers that one test has taken.
+struct Seats(usize);
+
+static FREE: (Mutex<usize>, Condvar) = (Mutex::new(AT_ONCE), Condvar::new());
+
+impl Seats {
+    fn take(count: usize) -> Arc<Seats> {
+        let (free, given_back) = &FREE;
+        let free = free.lock().unwrap();
+        *given_back.wait_while(free, |free| *free < count).unwrap() -= count;
+        Arc::new(Seats(count))
+    }
+}
+
+impl Drop for Seats {
+    fn drop(&mut self) {
+        let (free, given_back) = &FREE;
+        *free.lock().unwrap() += self.0;
+        given_back.notify_all();
     }
 }
 

@@ -1,0 +1,123 @@
+//! What belongs to somebody else, or is for administrators, does not exist for an owner.
+
+use super::*;
+
+/// What can be asked about a license, with what a form of it carries.
+const PAGES: [&str; 12] = [
+    "",
+    "?before=5",
+    "/revoke?ip=203.0.113.1",
+    "/move?ip=203.0.113.1",
+    "/suspend",
+    "/resume",
+    "/cancel",
+    "/renew",
+    "/plan",
+    "/lock",
+    "/unlock",
+    "/delete",
+];
+
+const FORMS: [&str; 11] =
+    ["key", "revoke", "move", "suspend", "resume", "cancel", "renew", "plan", "lock", "unlock", "delete"];
+
+const FIELDS: [(&str, &str); 5] =
+    [("ip", "203.0.113.1"), ("to", "203.0.113.2"), ("revision", "1"), ("plan", "business"), ("until", "2099-12-31")];
+
+/// A license of alice's that one server uses; nothing of it may change.
+fn victim(vendor: &Vendor) -> (Licensed, impl Fn() -> Vec<String>) {
+    let license = vendor.books.license("free");
+    assert_eq!(check_in(vendor, &license, SERVERS[0]).status, 200);
+    let (books, id) = (vendor.books.clone(), license.id);
+    (license, move || books.told(id))
+}
+
+#[test]
+fn a_foreign_license_and_one_that_does_not_exist_are_the_same_to_an_owner() {
+    let vendor = vendor();
+    let (license, told) = victim(&vendor);
+    let before = told();
+    let mut bob = Visitor::signed_in(&vendor, OTHER_OWNER);
+    let same = |path: &str, mut ask: Box<dyn FnMut(&str) -> Response + '_>| {
+        let [foreign, absent] = [license.id, 999].map(|id| {
+            let response = ask(&format!("/licenses/{id}{path}"));
+            let number = format!("license {id}");
+            let headers: Vec<_> =
+                response.headers.iter().filter(|(name, _)| !is_of_the_moment(name)).cloned().collect();
+            (response.status, response.text().replace(&number, "license N"), headers)
+        });
+        assert_eq!(foreign.0, 404, "{path}: {}", foreign.1);
+        assert_eq!(foreign, absent, "{path}");
+    };
+    for path in PAGES {
+        same(path, Box::new(|path| bob.get(path)));
+    }
+    for form in FORMS {
+        same(&format!("/{form}"), Box::new(|path| bob.post(path, &FIELDS)));
+    }
+    assert_eq!(told(), before, "nothing was done");
+    assert!(!bob.get("/licenses").text().contains("/licenses/1"));
+    assert_eq!(vendor.books.addresses(license.id), [SERVERS[0]]);
+    // The same requests are something to whoever may.
+    let mut alice = Visitor::signed_in(&vendor, OWNER);
+    assert_eq!(alice.get("/licenses/1/revoke?ip=203.0.113.1").status, 200);
+    assert_eq!(alice.post("/licenses/1/revoke", &FIELDS).status, 303);
+}
+
+/// Headers that say when, and with no license anything else; and the length, which goes with the number.
+fn is_of_the_moment(name: &str) -> bool {
+    ["date", "content-length"].contains(&name.to_ascii_lowercase().as_str())
+}
+
+#[test]
+fn what_is_for_administrators_is_not_there_for_owners() {
+    let vendor = vendor();
+    let (license, told) = victim(&vendor);
+    let before = told();
+    let mut alice = Visitor::signed_in(&vendor, OWNER);
+    let pages = ["/plans", "/history", "/licenses/new"].map(str::to_owned);
+    for path in pages.into_iter().chain(PAGES[4..].iter().map(|page| own(page))) {
+        let response = alice.get(&path);
+        assert_eq!(response.status, 404, "{path}");
+        assert!(response.text().contains("There is nothing at this address."), "{path}");
+    }
+    for form in &FORMS[3..] {
+        assert_eq!(alice.post(&own(&format!("/{form}")), &FIELDS).status, 404, "{form}");
+    }
+    let fields = [("owner", OWNER), ("plan", "datacenter"), ("once", "1")];
+    assert_eq!(alice.post("/licenses/new", &fields).status, 404);
+    assert_eq!(told(), before, "nothing was done");
+    assert_eq!(vendor.books.read(|reader| reader.license(license.id + 1)).map(|license| license.id), None);
+
+    let browser = Browser::start();
+    sign_in(&browser, &vendor, OWNER);
+    assert_eq!(browser.find_all("#nav-plans, #nav-history, #new-license, #search").len(), 0);
+    open(&browser, &vendor, "/licenses/1/suspend");
+    assert_eq!((text_of(&browser, "h1").as_str(), browser.status()), ("Not found", 404));
+    click(&browser, "#back");
+    assert_path(&browser, "/licenses");
+}
+
+fn own(path: &str) -> String {
+    format!("/licenses/1{path}")
+}
+
+#[test]
+fn whoever_is_not_signed_in_sees_the_form_to_sign_in_and_nothing_else() {
+    let vendor = vendor();
+    let (license, told) = victim(&vendor);
+    let before = told();
+    let paths = ["/", "/licenses", "/licenses/new", "/plans", "/history", "/password"];
+    let all = paths.into_iter().map(str::to_owned).chain(PAGES.map(own));
+    for path in all {
+        let response = Visitor::new(&vendor).get(&path);
+        assert_eq!((response.status, response.text().as_str()), (303, ""), "{path}");
+        assert!(response.header("Location").unwrap().starts_with("/sign-in"), "{path}");
+    }
+    for form in FORMS {
+        let response = Visitor::new(&vendor).post(&own(&format!("/{form}")), &FIELDS);
+        assert_eq!(response.status, 303, "{form}");
+    }
+    assert_eq!(told(), before, "nothing was done");
+    assert_eq!(vendor.books.addresses(license.id), [SERVERS[0]]);
+}

@@ -1,0 +1,147 @@
+//! Forms that were not sent from a page of ours do nothing.
+
+use super::*;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+/// A site of somebody else's with one page.
+struct Site {
+    port: u16,
+    over: Arc<AtomicBool>,
+    server: Option<JoinHandle<()>>,
+}
+
+impl Site {
+    fn with(page: String) -> Site {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let over = Arc::new(AtomicBool::new(false));
+        let is_over = Arc::clone(&over);
+        let server = std::thread::spawn(move || {
+            for mut stream in listener.incoming().map_while(Result::ok) {
+                if is_over.load(Ordering::Relaxed) {
+                    return;
+                }
+                // A browser may open a connection and say nothing on it.
+                let _ = stream.set_read_timeout(Some(PROMPTLY / 8));
+                let _ = stream.read(&mut [0; 8192]);
+                let length = page.len();
+                let _ = write!(
+                    stream,
+                    "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {length}\r\n\
+                                        Connection: close\r\n\r\n{page}"
+                );
+            }
+        });
+        Site { port, over, server: Some(server) }
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+        self.server.take().unwrap().join().unwrap();
+    }
+}
+
+#[test]
+fn a_page_of_another_site_that_sends_our_form_changes_nothing() {
+    let vendor = vendor();
+    let license = vendor.books.license("free");
+    check_in(&vendor, &license, SERVERS[0]);
+    let before = vendor.books.told(license.id);
+    let browser = Browser::start();
+    sign_in(&browser, &vendor, OWNER);
+    open(&browser, &vendor, &format!("/licenses/1/revoke?ip={}", SERVERS[0]));
+    // Even if the site knows the token of this person's forms.
+    let token = browser.find("[name=csrf]").attribute("value").unwrap();
+    let site = Site::with(format!(
+        "<title>Elsewhere</title><form method=post action='{}/licenses/1/revoke'><input name=ip value={}><input \
+         name=csrf value={token}></form><script>if (location.hash) document.forms[0].submit()</script>",
+        vendor.url(),
+        SERVERS[0]
+    ));
+    // By address the site is another origin, whose requests have our cookies; by name it is another site, without them.
+    for host in ["127.0.0.1", "localhost"] {
+        browser.open(&format!("http://{host}:{}/#go", site.port));
+        assert_path(&browser, "/licenses/1/revoke");
+        assert_eq!(text_of(&browser, "#message"), "The request was sent by a page of another site. Nothing was done.");
+        assert_eq!(browser.status(), 403, "{host}");
+        assert_eq!(vendor.books.told(license.id), before, "{host}");
+    }
+    // The session has not suffered, and the same form from our own page does it.
+    open(&browser, &vendor, &format!("/licenses/1/revoke?ip={}", SERVERS[0]));
+    click(&browser, "#confirm");
+    assert_flash(&browser, "203.0.113.1 no longer uses license 1. Its slot is free now.");
+}
+
+#[test]
+fn a_form_without_the_sessions_own_token_or_from_elsewhere_is_refused() {
+    let vendor = vendor();
+    let license = vendor.books.license("free");
+    let before = vendor.books.told(license.id);
+    let mut carol = Visitor::signed_in(&vendor, ADMINISTRATOR);
+    let own = carol.csrf.clone();
+    let others = [Visitor::signed_in(&vendor, ADMINISTRATOR).csrf, Visitor::signed_in(&vendor, OWNER).csrf];
+    let mut visitor = Visitor::new(&vendor);
+    visitor.get("/sign-in");
+    let refused = |carol: &mut Visitor<'_>, token: &str, why: &str| {
+        for (path, fields) in [
+            ("/licenses/1/suspend", &[("revision", "1")][..]),
+            ("/licenses/1/delete", &[("revision", "1")]),
+            ("/licenses/1/key", &[]),
+            ("/licenses/new", &[("owner", OWNER), ("plan", "free"), ("once", "1")]),
+            ("/password", &[("old", PASSWORD), ("new", "another long password"), ("again", "another long password")]),
+            ("/sign-out", &[]),
+        ] {
+            token.clone_into(&mut carol.csrf);
+            let response = carol.post(path, fields);
+            assert_eq!(response.status, 403, "{why} {path}: {}", response.text());
+            assert_eq!(visitor::set_cookies(&response), [""; 0], "{why} {path}");
+        }
+    };
+    for wrong in [String::new(), "0".repeat(64), own.to_uppercase(), visitor.csrf, others[0].clone(), others[1].clone()]
+    {
+        refused(&mut carol, &wrong, &format!("the token “{wrong}”"));
+    }
+    for (name, value) in [
+        ("Origin", "https://evil.example.com"),
+        ("Origin", "null"),
+        ("Origin", "http://127.0.0.1:1"),
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Site", "same-site"),
+    ] {
+        carol.headers = vec![(name, value.to_owned())];
+        refused(&mut carol, &own, &format!("{name}: {value}"));
+    }
+    carol.csrf = own;
+    assert_eq!(vendor.books.told(license.id), before, "nothing was done");
+    assert_eq!(vendor.books.read(|reader| reader.license(license.id + 1)).map(|license| license.id), None);
+    carol.headers = vec![("Origin", "http://127.0.0.1".to_owned()), ("Sec-Fetch-Site", "same-origin".to_owned())];
+    assert_eq!(
+        carol.post("/licenses/1/suspend", &[("revision", "1")]).status,
+        303,
+        "the session and its token are good"
+    );
+}
+
+#[test]
+fn nobody_is_signed_in_by_a_form_of_somebody_else() {
+    let vendor = vendor();
+    let mut visitor = Visitor::new(&vendor);
+    let fields = [("name", OWNER), ("password", PASSWORD)];
+    // No cookie of ours, so no page of ours was open.
+    let response = visitor.post("/sign-in", &fields);
+    assert_eq!(response.status, 403, "{}", response.text());
+    assert!(!visitor.cookies.contains_key("opterius_session"), "{:?}", visitor.cookies);
+    let mut other = Visitor::new(&vendor);
+    other.get("/sign-in");
+    visitor.get("/sign-in");
+    visitor.csrf = other.csrf;
+    assert_eq!(visitor.post("/sign-in", &fields).status, 403);
+    assert_eq!(visitor.sign_in(OWNER, PASSWORD).status, 303);
+}

@@ -1,0 +1,130 @@
+//! Text that somebody else wrote is shown as text, whatever is in it.
+
+use super::visitor::encode;
+use super::*;
+use opterius_agent::server::model::Plan;
+
+/// Runs when it is taken for anything but text: as an element, inside an attribute, after one, in a script or a style.
+const HOSTILE: &str = "\"'><script>window.ran=1</script><img src=x onerror=window.ran=2><style>*{display:none}</style>\
+                       </title>' OR 1=1; DROP TABLE licenses;--{{7*7}}";
+
+/// The same within 64 characters, the most of a plan's title.
+const SHORT: &str = "\"'><img src=x onerror=window.ran=3><script>window.ran=4</script>";
+
+/// No element came of it, no script ran, and the browser had nothing to forbid.
+fn assert_harmless(browser: &Browser, page: &str) {
+    let made = "return [window.ran === undefined, document.querySelectorAll('script, img, style').length, \
+                getComputedStyle(document.body).display]";
+    assert_eq!(browser.execute(made, &[]), json!([true, 0, "block"]), "{page}: {}", browser.source());
+    let expected = ["status of 422", "does not conform to the required format"];
+    let mut complaints = browser.complaints();
+    complaints.retain(|line| !expected.iter().any(|expected| line.contains(expected)));
+    assert_eq!(complaints, [""; 0], "{page}");
+}
+
+#[test]
+fn what_servers_and_people_write_is_shown_as_text() {
+    let vendor = vendor();
+    let license = vendor.books.license("business");
+    let plan = Plan { slug: "hostile".to_owned(), name: SHORT.to_owned(), max_accounts: 1, max_servers: 1 };
+    vendor.books.change(|changes| actions::set_plan(changes, &operator(), &plan));
+    let hostile = format!("{HOSTILE}\u{202e}\u{7}");
+    let answer = vendor.verify(&json!({
+        "key": license.key, "server_ip": SERVERS[0], "hostname": hostile, "os": hostile, "agent_version": hostile,
+        "panel_version": hostile, "server_id": hostile,
+    }));
+    let shown = vendor.books.activations(license.id);
+    assert_eq!((answer.status, shown.len()), (200, 1), "{}", answer.text());
+
+    let browser = Browser::start();
+    sign_in(&browser, &vendor, ADMINISTRATOR);
+    open(&browser, &vendor, "/licenses/1");
+    let row = text_of(&browser, &by_id(&format!("server-{}", SERVERS[0])));
+    let begins = "\"'><script>window.ran=1</script><img";
+    assert_eq!(row.matches(begins).count(), 4, "hostname, agent, panel and system: {row}");
+    assert!(!browser.source().contains('\u{202e}'), "nothing turns the text around");
+    for path in ["/licenses/1", "/licenses/1/revoke?ip=203.0.113.1", "/licenses/1/move?ip=203.0.113.1", "/history"] {
+        open(&browser, &vendor, path);
+        assert!(text_of(&browser, "main").contains(begins) || path == "/history", "{path}: {}", browser.source());
+        assert_harmless(&browser, path);
+    }
+    for path in ["/plans", "/licenses/new", "/licenses/1/plan"] {
+        open(&browser, &vendor, path);
+        assert!(text_of(&browser, "main").contains(SHORT), "{path}: {}", browser.source());
+        assert_harmless(&browser, path);
+    }
+    search(&browser, &vendor);
+    forms(&browser, &vendor);
+    assert_eq!(vendor.books.defects(), [""; 0]);
+    assert_eq!(vendor.books.told(license.id).len(), 2, "made and activated, and nothing else");
+}
+
+fn search(browser: &Browser, vendor: &Vendor) {
+    for text in [HOSTILE, "' OR '1'='1", "%", "_", "\\", "1; DROP TABLE licenses"] {
+        open(browser, vendor, "/licenses");
+        type_into(browser, "#q", text);
+        click(browser, "#search-button");
+        assert_eq!(text_of(browser, "#empty"), "No license has this number or owner, or a key that begins like this.");
+        let kept: String = text.chars().take(128).collect();
+        assert_eq!(browser.find("#q").attribute("value").as_deref(), Some(kept.as_str()));
+        assert_harmless(browser, text);
+    }
+}
+
+/// Every field of every form that takes text; what is not typed by people is sent by hand.
+fn forms(browser: &Browser, vendor: &Vendor) {
+    for (path, field) in [
+        ("/licenses/new", "#owner"),
+        ("/licenses/new", "#ip"),
+        ("/licenses/new", "#until"),
+        ("/licenses/1/move?ip=203.0.113.1", "#to"),
+        ("/licenses/1/lock", "#ip"),
+        ("/licenses/1/renew", "#until"),
+    ] {
+        open(browser, vendor, path);
+        // A date field takes no text; a browser that does not know such fields has one for text.
+        let plain = "for (const field of document.querySelectorAll('input:not([type=hidden])')) field.type = 'text';";
+        browser.execute(plain, &[]);
+        if path == "/licenses/new" {
+            type_into(browser, "#owner", OWNER);
+        }
+        type_into(browser, field, HOSTILE);
+        click(browser, "#confirm");
+        assert!(browser.find("#error").is_displayed(), "{path} {field}");
+        assert_eq!(browser.status(), 422, "{path} {field}");
+        assert_harmless(browser, &format!("{path} {field}"));
+    }
+    let mut carol = Visitor::signed_in(vendor, ADMINISTRATOR);
+    let table = [
+        ("/licenses/1/plan", &[("revision", "1"), ("plan", HOSTILE)][..], 422),
+        ("/licenses/1/renew", &[("revision", HOSTILE), ("until", "2099-12-31")], 400),
+        ("/licenses/1/revoke", &[("ip", HOSTILE)], 400),
+        ("/licenses/1/move", &[("ip", HOSTILE), ("to", SERVERS[1])], 400),
+        ("/licenses/new", &[("owner", OWNER), ("plan", HOSTILE), ("once", HOSTILE)], 422),
+        ("/password", &[("old", HOSTILE), ("new", HOSTILE), ("again", HOSTILE)], 422),
+    ];
+    for (path, fields, status) in table {
+        let response = carol.post(path, fields);
+        assert_eq!(response.status, status, "{path}: {}", response.text());
+        assert_page_is_strict(&response);
+    }
+    let paths = ["/licenses?q=", "/licenses?before=", "/licenses/1?after=", "/licenses/1?before=", "/history?before="];
+    for path in paths.into_iter().chain(["/sign-in?next=", "/licenses/1/revoke?ip="]) {
+        let response = carol.get(&format!("{path}{}", encode(HOSTILE)));
+        assert!(response.status < 500, "{path}: {}", response.status);
+        assert_page_is_strict(&response);
+    }
+    let response = Visitor::new(vendor).sign_in(HOSTILE, HOSTILE);
+    assert_eq!(response.status, 422);
+    assert_page_is_strict(&response);
+    assert!(!vendor.lines().iter().any(|line| line.contains('\u{7}')));
+}
+
+/// No element of the text, and a policy under which none would do anything.
+fn assert_page_is_strict(response: &Response) {
+    assert!(!response.text().contains("<script") && !response.text().contains("<img"), "{}", response.text());
+    let policy = response.header("Content-Security-Policy").unwrap_or_else(|| panic!("{}", response.head_text()));
+    assert!(policy.starts_with("default-src 'none'; style-src 'self';"), "{policy}");
+    assert!(!policy.contains("unsafe") && policy.contains("frame-ancestors 'none'"), "{policy}");
+    assert_eq!(response.header("X-Content-Type-Options"), Some("nosniff"));
+}

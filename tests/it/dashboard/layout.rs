@@ -1,0 +1,185 @@
+//! How every page looks: on a wide window and on a phone, light and dark. With `OPTERIUS_SCREENSHOTS` set to a directory,
+//! pictures of all pages are left there.
+
+use super::*;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use opterius_agent::server::actions::Change;
+use opterius_agent::server::model::{Billing, Details};
+use opterius_agent::server::rules::{self, Inquiry};
+use opterius_agent::server::store::{Database, Error};
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What is wrong with the page that is open, in sentences.
+const INSPECT: &str = include_str!("inspect.js");
+
+/// Many servers of all kinds on one license, and licenses in every state.
+fn furnish(vendor: &Vendor) {
+    let books = &vendor.books;
+    let end = |days: u64| Some(books.now().plus(Duration::from_secs(days * 86_400)));
+    let business = books.license_until("business", end(400), None);
+    let long = "a-rather-long-hostname-that-nobody-would-type.of-a-customer.with-a-long-domain-name.example.com";
+    for (number, days, hostname, identity) in [
+        (0, 20, "old.example.com", "one"),
+        (1, 0, "web-1.example.com", "two"),
+        (2, 0, long, "three"),
+        (3, 0, "copy.example.com", "two"),
+    ] {
+        let details = Details {
+            hostname: Some(hostname.to_owned()),
+            agent_version: Some("0.1.0".to_owned()),
+            panel_version: Some("2.8.14".to_owned()),
+            os: Some("Linux 6.1.0-13-amd64".to_owned()),
+            server_id: Some(identity.to_owned()),
+        };
+        let ip = SERVERS[number].parse().unwrap();
+        let inquiry = Inquiry { observed_ip: "127.0.0.1".parse().unwrap(), reported_ip: Some(ip), ip, details };
+        let then = books.now().minus(Duration::from_secs(days * 86_400));
+        let mut database = Database::open(&books.place.database()).unwrap();
+        database
+            .change(then, |changes| rules::verify(changes, &changes.license(business.id)?.unwrap(), &inquiry).map(drop))
+            .unwrap_or_else(|error: Error| panic!("{error}"));
+    }
+    let ip6 = "2001:db8:1234:5678:9abc:def0:1234:5678";
+    check_in(vendor, &business, ip6);
+    books.alter(business.id, Change::SetPlan("free".to_owned()));
+    let billing = Billing {
+        subscription_status: Some("past_due".to_owned()),
+        cancel_at_period_end: Some(true),
+        current_period_end: end(30),
+    };
+    books.alter(business.id, Change::SetBilling(billing));
+    let locked = books.license_until("datacenter", None, Some(ip6));
+    books.alter(locked.id, Change::Suspend);
+    let cancelled = books.license("starter");
+    books.alter(cancelled.id, Change::Cancel);
+}
+
+/// Name of the picture, and path of the page.
+const OWNERS: [(&str, &str); 7] = [
+    ("licenses", "/licenses"),
+    ("license", "/licenses/1"),
+    ("license-suspended", "/licenses/2"),
+    ("revoke", "/licenses/1/revoke?ip=203.0.113.2"),
+    ("move", "/licenses/1/move?ip=203.0.113.3"),
+    ("password", "/password"),
+    ("not-found", "/licenses/99"),
+];
+
+const ADMINISTRATORS: [(&str, &str); 17] = [
+    ("admin-licenses", "/licenses"),
+    ("admin-search", "/licenses?q=nothing"),
+    ("admin-license", "/licenses/1"),
+    ("admin-license-locked", "/licenses/2"),
+    ("new-license", "/licenses/new"),
+    ("plans", "/plans"),
+    ("history", "/history"),
+    ("suspend", "/licenses/1/suspend"),
+    ("resume", "/licenses/2/resume"),
+    ("cancel", "/licenses/1/cancel"),
+    ("renew", "/licenses/1/renew"),
+    ("plan", "/licenses/1/plan"),
+    ("lock", "/licenses/1/lock"),
+    ("unlock", "/licenses/2/unlock"),
+    ("delete", "/licenses/1/delete"),
+    ("move-lock", "/licenses/2/move?ip=2001:db8:1234:5678:9abc:def0:1234:5678"),
+    ("refused", "/licenses/1/revoke?ip=203.0.113.9"),
+];
+
+/// Looks at the page that is open in every way.
+fn look(browser: &Browser, name: &str) {
+    // As on a phone, where a scroll bar takes no room.
+    browser.command("Emulation.setScrollbarsHidden", &json!({"hidden": true}));
+    for (width, height) in [(1280, 800), (375, 720)] {
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        browser.command("Emulation.setDeviceMetricsOverride", &size);
+        for scheme in ["light", "dark"] {
+            // Without motion, or a colour could be seen on its way to another.
+            let media = json!({"features": [
+                {"name": "prefers-color-scheme", "value": scheme},
+                {"name": "prefers-reduced-motion", "value": "reduce"},
+            ]});
+            browser.command("Emulation.setEmulatedMedia", &media);
+            assert_eq!(browser.execute("return innerWidth", &[]), width);
+            picture(browser, &format!("{name}-{width}-{scheme}.png"));
+            assert_eq!(browser.execute(INSPECT, &[]), json!([]), "{name} at {width}, {scheme}");
+        }
+    }
+    let complaints = browser.complaints();
+    assert!(complaints.iter().all(|line| line.contains("status of 4")), "{name}: {complaints:#?}");
+}
+
+/// The whole page, however long it is.
+fn picture(browser: &Browser, name: &str) {
+    let Some(directory) = std::env::var_os("OPTERIUS_SCREENSHOTS") else { return };
+    let parameters = json!({"format": "png", "captureBeyondViewport": true});
+    let picture = browser.command("Page.captureScreenshot", &parameters)["data"].as_str().unwrap().to_owned();
+    fs::write(PathBuf::from(directory).join(name), BASE64.decode(picture).unwrap()).unwrap();
+}
+
+#[test]
+fn every_page_can_be_read_on_a_desk_and_on_a_phone_by_day_and_by_night() {
+    let vendor = vendor();
+    furnish(&vendor);
+    let browser = Browser::start();
+    inspector_sees_what_is_wrong(&browser);
+    open(&browser, &vendor, "/sign-in");
+    look(&browser, "sign-in");
+    send_sign_in(&browser, OWNER, "wrong");
+    assert!(browser.find("#error").is_displayed());
+    look(&browser, "sign-in-refused");
+    sign_in(&browser, &vendor, OTHER_OWNER);
+    look(&browser, "licenses-none");
+    click(&browser, "#sign-out-button");
+    sign_in(&browser, &vendor, OWNER);
+    pages(&browser, &vendor, &OWNERS);
+    open(&browser, &vendor, OWNERS[4].1);
+    type_into(&browser, "#to", "nowhere");
+    click(&browser, "#confirm");
+    assert!(browser.find("#error").is_displayed());
+    look(&browser, "move-refused");
+    open(&browser, &vendor, "/licenses/1");
+    click(&browser, "#show-key-button");
+    assert!(browser.find("#key + .hint").is_displayed());
+    look(&browser, "license-key");
+    open(&browser, &vendor, OWNERS[3].1);
+    click(&browser, "#confirm");
+    assert!(browser.find("#flash").is_displayed());
+    look(&browser, "license-flash");
+    click(&browser, "#sign-out-button");
+    sign_in(&browser, &vendor, ADMINISTRATOR);
+    pages(&browser, &vendor, &ADMINISTRATORS);
+}
+
+fn pages(browser: &Browser, vendor: &Vendor, pages: &[(&str, &str)]) {
+    for (name, path) in pages {
+        open(browser, vendor, path);
+        assert!(browser.find("main h1").is_displayed(), "{name}");
+        look(browser, name);
+    }
+}
+
+/// An inspector that finds nothing anywhere would be worth nothing.
+fn inspector_sees_what_is_wrong(browser: &Browser) {
+    let page = |body: &str| {
+        format!("data:text/html,<!doctype html><body style='background:white;color:black'><main>{body}</main>")
+    };
+    let table = [
+        ("fine <a href=x>link</a> <label>name <input></label>", 0),
+        ("<p style='color:rgb(150,150,150)'>pale", 1),
+        ("<div style='background:black'><p style='color:rgb(90,90,90)'>dark on dark", 1),
+        ("<div style='background:rgba(0,0,0,.5)'><p style='color:rgb(90,90,90)'>on half black", 1),
+        ("<p style='width:3000px'>wide", 1),
+        ("<input>", 1),
+        ("<select><option>one</select>", 1),
+        ("<button></button>", 1),
+        ("<p style='position:absolute;left:-9em;color:rgb(150,150,150)'>out of sight", 0),
+    ];
+    for (body, count) in table {
+        browser.open(&page(body));
+        let found = browser.execute(INSPECT, &[]);
+        assert_eq!(found.as_array().unwrap().len(), count, "{body}: {found}");
+    }
+}

@@ -1,0 +1,142 @@
+//! The dashboard as people use it: the real license server, real Agents, and a real browser; raw requests where somebody
+//! sends what no browser would.
+//!
+//! First what an owner does and what an administrator does, then what nobody may do, then sessions, and last how it looks.
+
+mod administrators;
+mod foreign;
+mod forged;
+mod hostile_text;
+mod layout;
+mod owners;
+mod sessions;
+mod visitor;
+mod without_scripts;
+
+use self::visitor::Visitor;
+use crate::license::{GRANTED_LINE, assert_active, assert_line, assert_restricted};
+use crate::support::agent::Agent;
+use crate::support::books::{Books, Licensed, OWNER, operator};
+use crate::support::browser::Browser;
+use crate::support::eventually;
+use crate::support::http::{PROMPTLY, Request, Response};
+use crate::support::vendor::{SERVERS, Vendor};
+use opterius_agent::secret::Secret;
+use opterius_agent::server::actions;
+use opterius_agent::server::passwords;
+use serde_json::{Value, json};
+use std::sync::OnceLock;
+
+/// Everybody's.
+const PASSWORD: &str = "correct horse battery staple";
+
+/// An owner, beside [`OWNER`], and two administrators.
+const OTHER_OWNER: &str = "bob";
+const ADMINISTRATOR: &str = "carol";
+const OTHER_ADMINISTRATOR: &str = "dave";
+
+/// A license server with two owners and two administrators.
+fn vendor() -> Vendor {
+    let vendor = Vendor::start();
+    add_people(&vendor.books);
+    vendor
+}
+
+fn add_people(books: &Books) {
+    static HASH: OnceLock<String> = OnceLock::new();
+    let hash = HASH.get_or_init(|| passwords::hash(&Secret::new(PASSWORD.to_owned())).unwrap());
+    books.change(|changes| {
+        for (name, administrator) in
+            [(OWNER, false), (OTHER_OWNER, false), (ADMINISTRATOR, true), (OTHER_ADMINISTRATOR, true)]
+        {
+            actions::add_user(changes, &operator(), name, hash, administrator)?;
+        }
+        Ok(())
+    });
+}
+
+/// A real Agent at this address with this key.
+fn agent(vendor: &Vendor, key: &str, address: &str) -> Agent {
+    Agent::builder()
+        .set("license_server", &vendor.url())
+        .set("license_key", key)
+        .set("license_public_key", &vendor.public_keys())
+        .set("server_ip", address)
+        .start()
+}
+
+/// A server at this address takes a slot or keeps it.
+fn check_in(vendor: &Vendor, license: &Licensed, address: &str) -> Response {
+    vendor.verify(&json!({"key": license.key, "server_ip": address}))
+}
+
+fn open(browser: &Browser, vendor: &Vendor, path: &str) {
+    browser.open(&format!("{}{path}", vendor.url()));
+}
+
+/// Path and query of the page that is open.
+fn path(browser: &Browser) -> String {
+    let url = browser.url();
+    url.splitn(4, '/').nth(3).map_or_else(|| url.clone(), |path| format!("/{path}"))
+}
+
+/// Waits until this page is open.
+fn assert_path(browser: &Browser, wanted: &str) {
+    assert!(eventually(PROMPTLY, || path(browser) == wanted), "{} instead of {wanted}", browser.url());
+}
+
+/// Fills the form to sign in, which is open, and sends it.
+fn send_sign_in(browser: &Browser, name: &str, password: &str) {
+    type_into(browser, "#name", name);
+    type_into(browser, "#password", password);
+    click(browser, "#confirm");
+}
+
+fn sign_in(browser: &Browser, vendor: &Vendor, name: &str) {
+    open(browser, vendor, "/sign-in");
+    send_sign_in(browser, name, PASSWORD);
+    assert_path(browser, "/licenses");
+}
+
+/// Types this instead of what is there.
+fn type_into(browser: &Browser, css: &str, text: &str) {
+    let field = browser.find(css);
+    field.clear();
+    field.type_text(text);
+}
+
+fn text_of(browser: &Browser, css: &str) -> String {
+    browser.find(css).text()
+}
+
+/// The element with this id, which may have dots.
+fn by_id(id: &str) -> String {
+    format!("[id='{id}']")
+}
+
+/// Clicks what leads to another page, and waits until the page is another: without scripts, the driver does not.
+fn click(browser: &Browser, css: &str) {
+    let before = browser.find("html");
+    browser.find(css).click();
+    assert!(eventually(PROMPTLY, || before.is_gone()), "{css} leads nowhere on {}", browser.url());
+}
+
+fn choose(browser: &Browser, css: &str) {
+    browser.find(css).click();
+}
+
+/// The sentences on the page before a deed.
+fn consequences(browser: &Browser) -> String {
+    text_of(browser, "#consequences")
+}
+
+/// What the license's page says was done.
+fn assert_flash(browser: &Browser, wanted: &str) {
+    assert_eq!(text_of(browser, "#flash"), wanted);
+}
+
+/// The form is shown again, with what was wrong.
+fn assert_asked_again(browser: &Browser, wanted: &str) {
+    assert_eq!(text_of(browser, "#error"), wanted);
+    assert_eq!(browser.status(), 422);
+}

@@ -1,0 +1,141 @@
+//! Sessions: what keeps them, what ends them, and how often a password may be tried.
+
+use super::visitor::set_cookies;
+use super::*;
+use crate::support::nginx::Nginx;
+
+const NEW_PASSWORD: &str = "an entirely different sentence";
+
+fn is_signed_in(visitor: &mut Visitor<'_>) -> bool {
+    visitor.get("/licenses").status == 200
+}
+
+#[test]
+fn a_session_ends_on_the_server_when_somebody_signs_out() {
+    let vendor = vendor();
+    let license = vendor.books.license("free");
+    let browser = Browser::start();
+    sign_in(&browser, &vendor, OWNER);
+    let mut thief = Visitor::new(&vendor);
+    for cookie in browser.cookies() {
+        assert_eq!((&cookie["httpOnly"], &cookie["sameSite"]), (&json!(true), &json!("Strict")), "{cookie}");
+        let text = |member: &str| cookie[member].as_str().unwrap().to_owned();
+        thief.cookies.insert(text("name"), text("value"));
+    }
+    assert_eq!(browser.execute("return document.cookie", &[]), "", "no script sees them");
+    assert!(is_signed_in(&mut thief), "the cookie is what makes a session");
+    open(&browser, &vendor, "/licenses/1");
+    click(&browser, "#show-key-button");
+    assert!(eventually(PROMPTLY, || text_of(&browser, "#key") == license.key));
+    click(&browser, "#sign-out-button");
+    assert_path(&browser, "/sign-in");
+    assert!(!is_signed_in(&mut thief), "the old cookie opens nothing any more");
+    browser.back();
+    assert!(eventually(PROMPTLY, || !browser.source().contains(&license.key)), "the key is still there to go back to");
+    open(&browser, &vendor, "/licenses/1");
+    assert_path(&browser, "/sign-in?next=%2Flicenses%2F1");
+}
+
+#[test]
+fn a_new_password_ends_all_other_sessions_and_the_old_password() {
+    let vendor = vendor();
+    let mut elsewhere = Visitor::signed_in(&vendor, OWNER);
+    let mut bystander = Visitor::signed_in(&vendor, OTHER_OWNER);
+    let browser = Browser::start();
+    sign_in(&browser, &vendor, OWNER);
+    click(&browser, "#nav-password");
+    assert!(consequences(&browser).contains("All your other sessions end; this one goes on."));
+    let change = |old: &str, new: &str, again: &str| {
+        for (css, text) in [("#old", old), ("#new", new), ("#again", again)] {
+            type_into(&browser, css, text);
+        }
+        click(&browser, "#confirm");
+    };
+    for (old, new, again, sentence) in [
+        (PASSWORD, NEW_PASSWORD, "something else", "The new password and its repetition are not the same."),
+        (PASSWORD, "eleven char", "eleven char", "The password needs at least 12 characters."),
+        ("wrong", NEW_PASSWORD, NEW_PASSWORD, "The password is wrong."),
+    ] {
+        change(old, new, again);
+        assert_asked_again(&browser, sentence);
+        assert!(!browser.source().contains(new), "a page never has a password in it");
+    }
+    assert!(is_signed_in(&mut elsewhere), "nothing was changed");
+    change(PASSWORD, NEW_PASSWORD, NEW_PASSWORD);
+    assert_path(&browser, "/licenses");
+    assert_flash(&browser, "Your password is changed, and all your other sessions have ended.");
+    assert!(!is_signed_in(&mut elsewhere));
+    assert!(is_signed_in(&mut bystander), "other people stay");
+    assert_eq!(elsewhere.sign_in(OWNER, PASSWORD).status, 422);
+    assert_eq!(elsewhere.sign_in(OWNER, NEW_PASSWORD).status, 303);
+    open(&browser, &vendor, "/licenses");
+    assert_path(&browser, "/licenses");
+}
+
+#[test]
+fn passwords_are_tried_a_few_times_and_then_not_at_all() {
+    let vendor = vendor();
+    let mut visitor = Visitor::new(&vendor);
+    let mut fails = |times: usize| {
+        for number in 0..times {
+            assert_eq!(visitor.sign_in(OWNER, "wrong").status, 422, "{number}");
+        }
+    };
+    // Whoever gets it right at last has all tries again.
+    fails(4);
+    assert_eq!(Visitor::new(&vendor).sign_in(OWNER, PASSWORD).status, 303);
+    fails(5);
+    for password in ["wrong", PASSWORD] {
+        let response = visitor.sign_in(OWNER, password);
+        assert_eq!(response.status, 429, "{}", response.text());
+        let seconds: u64 = response.header("Retry-After").unwrap().parse().unwrap();
+        assert!((1..=60).contains(&seconds), "{seconds}");
+        let sentence = format!("Too many attempts. Nothing was done; try again in {seconds} seconds.");
+        assert!(response.text().contains(&sentence), "{}", response.text());
+    }
+    assert!(!visitor.cookies.contains_key("opterius_session"), "{:?}", visitor.cookies);
+    assert_eq!(visitor.sign_in(OTHER_OWNER, PASSWORD).status, 303, "somebody else is not locked out");
+
+    let browser = Browser::start();
+    open(&browser, &vendor, "/sign-in");
+    send_sign_in(&browser, OWNER, PASSWORD);
+    assert!(text_of(&browser, "#error").starts_with("Too many attempts. Nothing was done; try again in "));
+    assert_eq!(browser.status(), 429);
+}
+
+#[test]
+fn behind_the_proxy_the_cookies_are_for_encrypted_connections_to_this_host_alone() {
+    let mut vendor = Vendor::builder().set("trusted_proxies", "127.0.0.1").start();
+    add_people(&vendor.books);
+    let license = vendor.books.license("free");
+    check_in(&vendor, &license, SERVERS[0]);
+    let nginx = Nginx::start(vendor.port());
+    vendor.rewrite_config(&[("public_url", &nginx.url())]);
+    vendor.reload();
+    let browser = Browser::start();
+    browser.open(&nginx.url());
+    assert_path(&browser, "/sign-in");
+    send_sign_in(&browser, OWNER, PASSWORD);
+    assert_path(&browser, "/licenses");
+    let cookies = browser.cookies();
+    assert_eq!(cookies.len(), 1, "{cookies:?}");
+    let told = ["name", "secure", "httpOnly", "sameSite", "path", "domain"].map(|member| cookies[0][member].clone());
+    assert_eq!(json!(told), json!(["__Host-opterius_session", true, true, "Strict", "/", "localhost"]));
+    // Forms pass through the proxy, too.
+    browser.open(&format!("{}/licenses/1/revoke?ip={}", nginx.url(), SERVERS[0]));
+    click(&browser, "#confirm");
+    assert_flash(&browser, "203.0.113.1 no longer uses license 1. Its slot is free now.");
+    let last = vendor.books.told(license.id).pop().unwrap();
+    assert_eq!(last, "alice revoked 203.0.113.1");
+}
+
+#[test]
+fn only_a_trusted_proxy_says_that_a_connection_is_encrypted() {
+    let vendor = vendor();
+    let mut visitor = Visitor::new(&vendor);
+    visitor.headers = vec![("X-Forwarded-Proto", "https".to_owned())];
+    let response = visitor.sign_in(OWNER, PASSWORD);
+    let cookies = set_cookies(&response);
+    let session = cookies.iter().find(|cookie| cookie.starts_with("opterius_session=")).unwrap();
+    assert!(session.ends_with("; Path=/; HttpOnly; SameSite=Strict; Max-Age=43200"), "{session}");
+}

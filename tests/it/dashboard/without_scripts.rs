@@ -1,0 +1,55 @@
+//! With scripts switched off in the browser, which nothing here needs.
+
+use super::*;
+
+#[test]
+fn whoever_allows_no_scripts_does_everything_all_the_same() {
+    let vendor = vendor();
+    let license = vendor.books.license("business");
+    check_in(&vendor, &license, SERVERS[0]);
+    check_in(&vendor, &license, SERVERS[1]);
+
+    let browser = Browser::without_scripts();
+    let page = "data:text/html,<p id=p>off</p><script>document.getElementById('p').textContent='on'</script>";
+    browser.open(page);
+    assert_eq!(text_of(&browser, "#p"), "off", "scripts are on");
+
+    open(&browser, &vendor, "/");
+    send_sign_in(&browser, OWNER, "wrong");
+    assert_eq!(text_of(&browser, "#error"), "The name or the password is wrong.");
+    send_sign_in(&browser, OWNER, PASSWORD);
+    assert_path(&browser, "/licenses");
+    click(&browser, "#licenses tbody a");
+    click(&browser, "#show-key-button");
+    assert!(eventually(PROMPTLY, || text_of(&browser, "#key") == license.key));
+    click(&browser, &by_id(&format!("revoke-{}", SERVERS[0])));
+    click(&browser, "#confirm");
+    assert_flash(&browser, "203.0.113.1 no longer uses license 1. Its slot is free now.");
+    click(&browser, &by_id(&format!("move-{}", SERVERS[1])));
+    type_into(&browser, "#to", "nowhere");
+    click(&browser, "#confirm");
+    assert_eq!(text_of(&browser, "#error"), "This is not an IP address such as 203.0.113.5 or 2001:db8::5.");
+    type_into(&browser, "#to", SERVERS[2]);
+    click(&browser, "#confirm");
+    assert_flash(&browser, "License 1 is used on 203.0.113.3 instead of 203.0.113.2 now.");
+    assert_eq!(vendor.books.addresses(license.id), [SERVERS[2]]);
+    click(&browser, "#sign-out-button");
+    assert_path(&browser, "/sign-in");
+
+    sign_in(&browser, &vendor, ADMINISTRATOR);
+    click(&browser, "#new-license");
+    type_into(&browser, "#owner", OTHER_OWNER);
+    choose(&browser, "#plan option[value=free]");
+    click(&browser, "#confirm");
+    assert_path(&browser, "/licenses/2");
+    assert_flash(&browser, "License 2 is made. Give its key to its owner, or let them see it here.");
+    click(&browser, "#suspend-license");
+    click(&browser, "#confirm");
+    assert_flash(&browser, "License 2 is suspended. Its servers learn of it at their next check.");
+    click(&browser, "#nav-licenses");
+    type_into(&browser, "#q", OTHER_OWNER);
+    click(&browser, "#search-button");
+    assert_path(&browser, &format!("/licenses?q={OTHER_OWNER}"));
+    assert_eq!(browser.find_all("#licenses tbody tr").len(), 1);
+    assert!(text_of(&browser, "#license-2").contains("suspended"));
+}
