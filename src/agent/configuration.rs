@@ -11,6 +11,7 @@ use ring::hmac;
 use crate::agent::parsing;
 use crate::api;
 use crate::license::client::Settings;
+use crate::license::reason::Guide;
 use crate::process::log::LogTarget;
 use crate::process::settings::{self, Error};
 use crate::secret::Secret;
@@ -60,15 +61,21 @@ pub struct Configuration {
 }
 
 impl Configuration {
-    /// What the API answers by.
-    pub fn api(&self) -> api::Settings {
+    /// What the API answers by, when this was read from `file`.
+    pub fn api(&self, file: &Path) -> api::Settings {
         api::Settings {
             secret: hmac::Key::new(hmac::HMAC_SHA256, self.secret.expose().as_bytes()),
             signature_window: self.signature_window,
             allowed_hosts: self.allowed_hosts.clone(),
             max_body: self.max_body,
             host_root: self.host_root.clone(),
+            guide: self.guide(file),
         }
+    }
+
+    /// What an operator is told to do, when this was read from `file`.
+    pub fn guide(&self, file: &Path) -> Guide {
+        Guide::new(self.license.server.base(), &file.display().to_string())
     }
 
     /// The settings that take effect at the next start only, and differ from `running`.

@@ -151,7 +151,7 @@ impl Daemon {
         let license_settings = Arc::new(configuration.license.clone());
         let verifier = Verifier::new(Arc::clone(&license), woken, Arc::clone(&clock), server, host, license_settings);
 
-        let settings: SharedSettings = Arc::new(RwLock::new(Arc::new(configuration.api())));
+        let settings: SharedSettings = Arc::new(RwLock::new(Arc::new(configuration.api(&path))));
         let health = Health::read();
         let api = Api::new(Arc::clone(&settings), Arc::clone(&license), Arc::clone(&clock), health);
         let connections = limits::connections(configuration.max_connections).map_err(io::Error::other)?;
@@ -200,7 +200,8 @@ impl Daemon {
                 for key in configuration.needs_restart(&self.configuration) {
                     warn!("{key} has changed and takes effect at the next restart: systemctl restart opterius-agent");
                 }
-                *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(configuration.api());
+                *self.settings.write().unwrap_or_else(PoisonError::into_inner) =
+                    Arc::new(configuration.api(&self.path));
                 self.license.reload(Some(Arc::new(configuration.license.clone())));
                 self.configuration = configuration;
                 info!("{} was read again", self.path.display());

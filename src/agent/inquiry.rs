@@ -14,7 +14,7 @@ use crate::agent::configuration::{self, Configuration};
 use crate::agent::{EXIT_NOT_REACHABLE, complain};
 use crate::clock::{Clock, SystemClock};
 use crate::license::identity::hex;
-use crate::license::reason;
+use crate::license::reason::{self, Guide};
 use crate::process::EXIT_FAILURE;
 use crate::process::output::say;
 use crate::text::{one_line, terminal_json};
@@ -31,16 +31,16 @@ const REVERIFY_PATH: &str = "/license/reverify";
 
 /// Shows the standing of the running daemon; returns the exit code.
 pub fn status(config: &Path, json: bool) -> u8 {
-    let address = match configuration::load(config) {
-        Ok(loaded) => address(&loaded.configuration),
+    let (address, guide) = match configuration::load(config) {
+        Ok(loaded) => (address(&loaded.configuration), loaded.configuration.guide(config)),
         Err(error) => {
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 7443));
             complain(&format!("{error}\nAsking {address}, where the Agent listens by default."));
-            address
+            (address, Guide::default())
         }
     };
     let answer = client(STATUS_TIMEOUT).get(format!("http://{address}{STATUS_PATH}")).call();
-    show(answer, address, json)
+    show(answer, address, &guide, json)
 }
 
 /// Has the running daemon verify now and shows what came of it; returns the exit code.
@@ -55,13 +55,13 @@ pub fn reverify(config: &Path) -> u8 {
     let address = address(&configuration);
     let timestamp = SystemClock.wall().to_string();
     let message = [timestamp.as_bytes(), b"POST", REVERIFY_PATH.as_bytes()].concat();
-    let signature = hex(hmac::sign(&configuration.api().secret, &message).as_ref());
+    let signature = hex(hmac::sign(&configuration.api(config).secret, &message).as_ref());
     let answer = client(REVERIFY_TIMEOUT)
         .post(format!("http://{address}{REVERIFY_PATH}"))
         .header("X-Timestamp", &timestamp)
         .header("X-Signature", &signature)
         .send_empty();
-    show(answer, address, false)
+    show(answer, address, &configuration.guide(config), false)
 }
 
 /// Where the daemon answers on this machine.
@@ -86,7 +86,12 @@ fn client(timeout: Duration) -> Agent {
     config.into()
 }
 
-fn show(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>, address: SocketAddr, json: bool) -> u8 {
+fn show(
+    answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    address: SocketAddr,
+    guide: &Guide,
+    json: bool,
+) -> u8 {
     let text = answer.and_then(|mut answer| {
         let text = answer.body_mut().with_config().limit(MAX_ANSWER).read_to_string()?;
         Ok((answer.status().as_u16(), text))
@@ -113,12 +118,12 @@ fn show(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>, address: 
         complain(&format!("{address} answered HTTP {status}: {}{hint}", one_line(error, 500)));
         return EXIT_NOT_REACHABLE;
     };
-    say(&if json { format!("{}\n", terminal_json(text.trim())) } else { describe(&document) });
+    say(&if json { format!("{}\n", terminal_json(text.trim())) } else { describe(&document, guide) });
     if valid { 0 } else { EXIT_FAILURE }
 }
 
 /// The status in words. Everything in it is shown as one line: what answers on the port need not be the Agent.
-fn describe(status: &Value) -> String {
+fn describe(status: &Value, guide: &Guide) -> String {
     let text = |name: &str| status.get(name).and_then(Value::as_str).map(|text| one_line(text, 500));
     let limit = |name: &str| match status.get(name).and_then(Value::as_u64) {
         None => "unknown".to_owned(),
@@ -136,17 +141,21 @@ fn describe(status: &Value) -> String {
     line("State:", text("state").unwrap_or_else(unknown));
     line("Message:", text("message").unwrap_or_default());
     if let Some(reason) = text("reason") {
-        line("Help:", reason::explain(&reason).help.to_owned());
+        line("Help:", guide.help(&reason));
         line("Reason:", reason);
     }
     if let Some(until) = text("grace_until") {
+        // In time, before writes are refused.
+        line("Help:", guide.help(reason::UNREACHABLE));
         line("Grace until:", until);
     }
     line("Plan:", text("plan").unwrap_or_else(unknown));
     let used = status.get("accounts_used").and_then(Value::as_u64).map_or_else(unknown, |used| used.to_string());
     line("Accounts:", format!("{used} used, {} allowed", limit("max_accounts")));
     line("Servers:", format!("{} allowed", limit("max_servers")));
-    line("Expires:", text("expires_at").unwrap_or_else(|| if valid { "never".to_owned() } else { unknown() }));
+    // The terms come together: where the plan is known, an expiry that is not there is none.
+    let never = || if valid || text("plan").is_some() { "never".to_owned() } else { unknown() };
+    line("Expires:", text("expires_at").unwrap_or_else(never));
     line("Last verified:", text("last_verified_at").unwrap_or_else(|| "never".to_owned()));
     let source = match status.get("source").and_then(Value::as_str) {
         Some("server") => "the license server, at the last check",

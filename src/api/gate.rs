@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::http::response::Response;
-use crate::license::reason;
+use crate::license::reason::Guide;
 use crate::license::standing::Standing;
 use crate::text::one_line;
 
@@ -13,18 +13,18 @@ struct Refused<'a> {
     error: &'static str,
     reason: &'a str,
     message: &'a str,
-    help: &'static str,
+    help: String,
 }
 
 /// Lets a write pass.
 ///
 /// # Errors
 /// The answer to give instead: 403 `license_required`, with the reason, what it means, and what to do.
-pub fn check(standing: &Standing) -> Result<(), Response> {
+pub fn check(standing: &Standing, guide: &Guide) -> Result<(), Response> {
     match standing {
         Standing::Active | Standing::Grace { .. } => Ok(()),
         Standing::Restricted { reason, message } => {
-            let help = reason::explain(reason).help;
+            let help = guide.help(reason);
             Err(Response::json(403, &Refused { error: "license_required", reason, message, help }))
         }
     }
@@ -47,10 +47,11 @@ mod tests {
 
     #[test]
     fn only_a_restricted_license_refuses_and_says_why_and_what_to_do() {
-        assert!(check(&Standing::Active).is_ok());
-        assert!(check(&Standing::Grace { until: Timestamp::from_unix(0) }).is_ok());
+        assert!(check(&Standing::Active, &Guide::default()).is_ok());
+        assert!(check(&Standing::Grace { until: Timestamp::from_unix(0) }, &Guide::default()).is_ok());
         let answer =
-            check(&Standing::Restricted { reason: "suspended".into(), message: "Unpaid.".into() }).unwrap_err();
+            check(&Standing::Restricted { reason: "suspended".into(), message: "Unpaid.".into() }, &Guide::default())
+                .unwrap_err();
         let body: Value = serde_json::from_slice(&answer.body).unwrap();
         assert_eq!(answer.status, 403);
         assert_eq!(

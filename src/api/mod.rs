@@ -30,6 +30,7 @@ use crate::http::limits::SMALL_BODY;
 use crate::http::origin::{self, Refusals};
 use crate::http::response::Response;
 use crate::http::service::{Reaction, Request, Service};
+use crate::license::reason::Guide;
 use crate::license::state::License;
 use crate::operations::accounts::AccountCount;
 
@@ -52,6 +53,8 @@ pub struct Settings {
     pub max_body: usize,
     /// The root of the host that operations work on.
     pub host_root: PathBuf,
+    /// What this Agent's operator is told to do.
+    pub guide: Guide,
 }
 
 /// Settings that can be replaced while requests are answered.
@@ -96,7 +99,7 @@ impl Api {
             self.authenticate(request, route, &settings)?;
         }
         if route.class == Class::Write {
-            self.pass_gate(request, route)?;
+            self.pass_gate(request, route, &settings)?;
         }
         Ok(self.run(route, &settings))
     }
@@ -113,10 +116,10 @@ impl Api {
         })
     }
 
-    fn pass_gate(&mut self, request: &Request<'_>, route: &Route) -> Result<(), Response> {
+    fn pass_gate(&mut self, request: &Request<'_>, route: &Route, settings: &Settings) -> Result<(), Response> {
         let state = self.license.state();
         let standing = state.standing(self.clock.now());
-        gate::check(&standing).inspect_err(|_| {
+        gate::check(&standing, &settings.guide).inspect_err(|_| {
             // The Panel goes on as if this had been done: what it forgets stays here, and only this line tells.
             if route.answer_ignored
                 && let Some(more) = self.refused_writes.note(self.clock.monotonic())

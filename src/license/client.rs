@@ -273,6 +273,17 @@ fn network(cause: impl Into<String>) -> Failure {
     Failure::new(FailureClass::Network, cause)
 }
 
+/// What `openssl req -x509` makes is an authority, and no server may use it as its own certificate (RFC 5280 §4.2.1.9).
+fn tls_failure(host: &str, error: &str) -> String {
+    if error.contains("CaUsedAsEndEntity") {
+        format!(
+            "TLS with {host} failed: its certificate is that of an authority. Sign a certificate for the server with it"
+        )
+    } else {
+        format!("TLS with {host} failed: {error}")
+    }
+}
+
 /// The cause in words that tell an operator where to look.
 fn explain(error: ureq::Error, host: &str) -> Failure {
     use std::io::ErrorKind;
@@ -281,9 +292,9 @@ fn explain(error: ureq::Error, host: &str) -> Failure {
         ureq::Error::HostNotFound => network(format!("the name {host} has no address of the family in use")),
         ureq::Error::Timeout(Timeout::Resolve) => network(format!("the name {host} could not be resolved in time")),
         ureq::Error::Timeout(_) => network(format!("{host} did not answer within {} s", TIMEOUT.as_secs())),
-        ureq::Error::Rustls(error) => network(format!("TLS with {host} failed: {error}")),
+        ureq::Error::Rustls(error) => network(tls_failure(host, &error.to_string())),
         ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData => {
-            network(format!("TLS with {host} failed: {error}"))
+            network(tls_failure(host, &error.to_string()))
         }
         ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
             network(format!("{host} closed the connection before it had answered"))

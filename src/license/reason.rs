@@ -66,7 +66,7 @@ pub const EXPLANATIONS: [Explanation; 11] = [
     Explanation {
         reason: UNREACHABLE,
         sentence: "The license could not be confirmed with the license server.",
-        help: "The message names the cause. Check that this server reaches the license server over HTTPS (curl -sS https://opterius.com/api/license/verify), that outgoing TCP port 443 is open (ufw allow out 443/tcp) and that its clock is right (timedatectl), then run: opterius-agent reverify",
+        help: "The message names the cause. Check that this server reaches the license server over HTTPS (curl -sS https://opterius.com/api/license/verify), that outgoing TCP port 443 is open (ufw allow out 443/tcp), that its clock is right (timedatectl), and that license_public_key in /etc/opterius/agent.conf is the vendor's, then run: opterius-agent reverify",
     },
     Explanation {
         reason: NO_KEY,
@@ -84,6 +84,35 @@ pub const EXPLANATIONS: [Explanation; 11] = [
 pub fn explain(reason: &str) -> Explanation {
     let known = |name: &str| EXPLANATIONS.iter().find(|explanation| explanation.reason == name).copied();
     known(reason).or_else(|| known(INVALID)).unwrap_or(Explanation { reason: INVALID, sentence: "", help: "" })
+}
+
+/// The help for one Agent: the table names the license server and the file that most have, this one its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guide {
+    server: String,
+    file: String,
+}
+
+/// What the table names.
+const SERVER: &str = "https://opterius.com";
+const FILE: &str = "/etc/opterius/agent.conf";
+
+impl Default for Guide {
+    fn default() -> Self {
+        Self::new(SERVER, FILE)
+    }
+}
+
+impl Guide {
+    /// The help for an Agent that asks `server` and is configured by `file`.
+    pub fn new(server: &str, file: &str) -> Self {
+        Self { server: server.to_owned(), file: file.to_owned() }
+    }
+
+    /// What to do about `reason`.
+    pub fn help(&self, reason: &str) -> String {
+        explain(reason).help.replace(SERVER, &self.server).replace(FILE, &self.file)
+    }
 }
 
 /// The reason that a denial without one most likely has, by the words of its message.
@@ -107,6 +136,19 @@ pub fn derive(message: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_agent_of_another_vendor_is_not_sent_to_us() {
+        let guide = Guide::new("https://licenses.example.com", "/srv/agent.conf");
+        for explanation in EXPLANATIONS {
+            let help = guide.help(explanation.reason);
+            assert!(!help.contains(SERVER) && !help.contains(FILE), "{help}");
+            assert_eq!(Guide::default().help(explanation.reason), explanation.help);
+        }
+        let unreachable = guide.help(UNREACHABLE);
+        assert!(unreachable.contains("curl -sS https://licenses.example.com/api/license/verify"), "{unreachable}");
+        assert!(guide.help(NO_KEY).contains("into /srv/agent.conf"));
+    }
 
     #[test]
     fn every_reason_is_there_once_and_complete() {

@@ -121,7 +121,12 @@ impl Place {
             Ok(database)
         });
         if created.is_err() {
-            let _ = fs::remove_file(self.keys());
+            // Nothing was there before: what a full disk has left of this is no installation.
+            let database = self.database();
+            let beside = ["-wal", "-shm"].map(|suffix| PathBuf::from(format!("{}{suffix}", database.display())));
+            for path in [self.keys(), database].iter().chain(&beside) {
+                let _ = fs::remove_file(path);
+            }
         }
         let form_secret = unhex(form_secret.as_bytes()).unwrap_or_default();
         Ok(Installation { database: created?, keys, form_secret })

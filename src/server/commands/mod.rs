@@ -64,7 +64,9 @@ impl From<StoreError> for Failure {
         let sentence = error.to_string();
         match error {
             StoreError::Permission(_) | StoreError::ReadOnly(_) => Self::permission(sentence),
-            StoreError::Missing(_) | StoreError::Unusable(..) | StoreError::Newer(..) => Self::unusable(sentence),
+            StoreError::Missing(_) | StoreError::Exposed(_) | StoreError::Unusable(..) | StoreError::Newer(..) => {
+                Self::unusable(sentence)
+            }
             StoreError::Busy | StoreError::Full | StoreError::Taken | StoreError::Failed(_) => Self::refused(sentence),
         }
     }

@@ -49,6 +49,8 @@ pub enum Error {
     Missing(PathBuf),
     /// It may not be read or written by this user.
     Permission(PathBuf),
+    /// Other users may read or write it.
+    Exposed(PathBuf),
     /// It is damaged, or not a database of ours.
     Unusable(PathBuf, String),
     /// It or its directory cannot be written.
@@ -70,11 +72,20 @@ impl fmt::Display for Error {
         match self {
             Self::Missing(path) => write!(
                 formatter,
-                "{}: there is no database. Make a new one with: opterius-license-server init; or restore a backup to this path",
+                "{}: there is no database. Restore a backup to this path; only for a new installation: opterius-license-server init",
                 path.display()
             ),
             Self::Permission(path) => {
-                write!(formatter, "{}: permission denied. Run as the user who owns the database", path.display())
+                write!(
+                    formatter,
+                    "{}: permission denied. Run as the user who owns the database; as root, opterius-license-server check \
+                     says whom it belongs to and whom it should",
+                    path.display()
+                )
+            }
+            Self::Exposed(path) => {
+                let path = path.display();
+                write!(formatter, "{path}: other users may read or write it. Run: chmod 0600 {path}")
             }
             Self::Unusable(path, cause) => write!(
                 formatter,
@@ -267,11 +278,7 @@ fn inspect(path: &Path) -> Result<i64, Error> {
         _ => Error::Failed(format!("{}: {error}", path.display())),
     })?;
     if metadata.permissions().mode() & 0o077 != 0 {
-        let shown = path.display();
-        return Err(Error::Unusable(
-            path.to_owned(),
-            format!("other users may read or write it. Run: chmod 0600 {shown}"),
-        ));
+        return Err(Error::Exposed(path.to_owned()));
     }
     let unusable = |error: rusqlite::Error| Error::from(error).of_file(path);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
