@@ -18,7 +18,7 @@ use rustix::fd::OwnedFd;
 use crate::clock::{Clock, Timestamp};
 use crate::http::connection::{Connection, Phase, Progress, Reacted};
 use crate::http::head::{Framing, Refusal};
-use crate::http::lane::{Lane, Responder, Waker};
+use crate::http::lane::{Lane, Responder, Waker, busy};
 use crate::http::limits::{KIND_OF_REQUESTS, LANE_TIME, Limits, READ, SMALL_REQUEST, STEPS};
 use crate::http::response::{Encoder, Response};
 use crate::http::service::{Reaction, Service};
@@ -300,15 +300,16 @@ impl Front {
 
     fn react(&mut self, key: Key, request: Reacted, now: Instant) {
         let Reacted { framing, without_body, reaction } = request;
-        let ticket = match reaction {
+        let queued = match reaction {
             Reaction::Answer(response) => return self.give(key, framing, response, without_body, now),
-            Reaction::Read(work) => Some(self.lanes.reads.queue(work, self.responder(key))),
-            Reaction::Write(work) => Some(self.lanes.writes.queue(work, self.responder(key))),
+            Reaction::Read(work) => self.lanes.reads.queue(work, self.responder(key)).map(Some),
+            Reaction::Write(work) => self.lanes.writes.queue(work, self.responder(key)).map(Some),
             Reaction::Later(hand_over) => {
                 hand_over(self.responder(key));
-                None
+                Some(None)
             }
         };
+        let Some(ticket) = queued else { return self.give(key, framing, busy(), without_body, now) };
         let deadline = now + LANE_TIME;
         if let Some(connection) = self.connections.get_mut(key) {
             connection.phase = Phase::Running { framing, without_body, ticket };

@@ -115,14 +115,17 @@ impl Lane {
         (Self(sender), receiver)
     }
 
-    /// Queues the work; a full lane answers at once.
-    pub(super) fn queue(&self, work: Work, responder: Responder) -> Ticket {
+    /// Queues the work; none when the lane is full. The front then answers itself, at once: a connection that waits for an
+    /// answer is one that cannot be closed for another.
+    pub(super) fn queue(&self, work: Work, responder: Responder) -> Option<Ticket> {
         let ticket = Ticket::default();
         match self.0.try_send(Job { ticket: ticket.clone(), work, responder }) {
-            Ok(()) => {}
-            Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => job.responder.answer(busy()),
+            Ok(()) => Some(ticket),
+            Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => {
+                job.responder.forget();
+                None
+            }
         }
-        ticket
     }
 }
 

@@ -9,6 +9,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::clock::Timestamp;
 use crate::secret::Secret;
+use crate::server::address::is_of_a_host;
 use crate::server::model::{Action, Actor, Billing, License, Plan, Role, Status};
 use crate::server::store::{Changes, Error, NewLicense};
 use crate::text::one_line;
@@ -366,7 +367,7 @@ fn in_the_future(at: Option<Timestamp>, now: Timestamp) -> Result<(), Refusal> {
 }
 
 fn of_a_server(ip: IpAddr) -> Result<(), Refusal> {
-    if ip.is_unspecified() || ip.is_multicast() {
+    if !is_of_a_host(ip) {
         return Err(Refusal::Invalid(format!("{ip} is not the address of a server.")));
     }
     Ok(())

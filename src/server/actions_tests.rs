@@ -196,6 +196,7 @@ fn a_move_goes_to_one_free_address() {
         (ip(9), ip(3), "is neither activated on 203.0.113.9 nor locked to it"),
         (ip(1), "0.0.0.0".parse().unwrap(), "is not the address of a server"),
         (ip(1), "ff02::1".parse().unwrap(), "is not the address of a server"),
+        (ip(1), "255.255.255.255".parse().unwrap(), "is not the address of a server"),
     ];
     for (from, to, words) in table {
         let refusal = fixture.move_to(Role::Owner, from, to, START).unwrap_err().to_string();

@@ -7,8 +7,17 @@ use crate::license::address::is_public;
 /// The address that counts as the server's identity: the one that it is seen at when that is public, else the one that
 /// it reports. A Panel that does not know its address reports 127.0.0.1, which names nobody.
 pub fn identity(observed: IpAddr, reported: Option<IpAddr>) -> IpAddr {
-    let names_a_host = |address: &IpAddr| !address.is_loopback() && !address.is_unspecified();
+    let names_a_host = |address: &IpAddr| !address.is_loopback() && is_of_a_host(*address);
     if is_public(observed) { observed } else { reported.filter(names_a_host).unwrap_or(observed) }
+}
+
+/// Whether one host can have this address.
+pub fn is_of_a_host(address: IpAddr) -> bool {
+    let nobodys = match address {
+        IpAddr::V4(address) => address.is_broadcast() || matches!(address.octets(), [0, ..]),
+        IpAddr::V6(address) => address.is_unspecified(),
+    };
+    !nobodys && !address.is_multicast()
 }
 
 /// The client behind `peer`: itself, unless it is one of `proxies`; then the last address of `X-Forwarded-For` that is
@@ -49,6 +58,10 @@ mod tests {
             ("10.0.0.7", Some("0.0.0.0"), "10.0.0.7"),
             ("10.0.0.7", Some("::1"), "10.0.0.7"),
             ("127.0.0.1", None, "127.0.0.1"),
+            ("10.0.0.7", Some("224.0.0.1"), "10.0.0.7"),
+            ("10.0.0.7", Some("255.255.255.255"), "10.0.0.7"),
+            ("10.0.0.7", Some("0.0.0.1"), "10.0.0.7"),
+            ("10.0.0.7", Some("ff02::1"), "10.0.0.7"),
         ];
         for (observed, reported, expected) in table {
             assert_eq!(identity(ip(observed), reported.map(ip)), ip(expected), "{observed} {reported:?}");

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use ring::rand::{SecureRandom, SystemRandom};
@@ -12,6 +12,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::clock::Timestamp;
 use crate::license::identity::{hex, unhex};
 use crate::server::keys::{self, SigningKeys};
+use crate::server::ownership::open_private;
 use crate::server::store::{self, Database};
 
 /// The settings in the database: the name that the key file repeats, and the secret behind the tokens of forms.
@@ -39,6 +40,8 @@ pub struct Installation {
 pub enum Error {
     /// Files may not be read or written by this user.
     Permission(String),
+    /// There is one already where a new one was asked for.
+    Present(String),
     /// Anything else that is wrong with it.
     Unusable(String),
 }
@@ -46,7 +49,9 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Permission(sentence) | Self::Unusable(sentence) => formatter.write_str(sentence),
+            Self::Permission(sentence) | Self::Present(sentence) | Self::Unusable(sentence) => {
+                formatter.write_str(sentence)
+            }
         }
     }
 }
@@ -100,36 +105,79 @@ impl Place {
             .mode(0o700)
             .create(&self.directory)
             .map_err(|error| failed(&self.directory, &error))?;
+        self.check_directory()?;
         let _alone = self.alone()?;
+        self.clear_interrupted()?;
         for path in [self.database(), self.keys()] {
             if path.symlink_metadata().is_ok() {
-                return Err(Error::Unusable(format!(
+                return Err(Error::Present(format!(
                     "{}: is there already. Nothing was changed: an installation is never overwritten",
                     path.display()
                 )));
             }
         }
-        let (installation, form_secret) = (random()?, random()?);
-        // The keys first: were we to end here, the next `init` says what is there, and `serve` that the database is not.
-        let keys = SigningKeys::generate(&installation, now)?;
-        keys.store(&self.keys())?;
-        let created = Database::create(&self.database()).and_then(|mut database| {
-            database.change(now, |changes| {
-                changes.put_setting(INSTALLATION, &installation)?;
-                changes.put_setting(FORM_SECRET, &form_secret)
-            })?;
-            Ok(database)
-        });
+        let created = self.build(now);
         if created.is_err() {
-            // Nothing was there before: what a full disk has left of this is no installation.
-            let database = self.database();
-            let beside = ["-wal", "-shm"].map(|suffix| PathBuf::from(format!("{}{suffix}", database.display())));
-            for path in [self.keys(), database].iter().chain(&beside) {
-                let _ = fs::remove_file(path);
+            // What a full disk has left of this is no installation.
+            let _ = self.clear_interrupted();
+        }
+        created?;
+        self.open()
+    }
+
+    /// Makes the database under another name, then the keys, then gives the database its name: whenever this is ended, the
+    /// next one finds what it was.
+    fn build(&self, now: Timestamp) -> Result<(), Error> {
+        let (installation, form_secret) = (random()?, random()?);
+        let unfinished = self.unfinished();
+        let mut database = Database::create(&unfinished)?;
+        database.change(now, |changes| {
+            changes.put_setting(INSTALLATION, &installation)?;
+            changes.put_setting(FORM_SECRET, &form_secret)
+        })?;
+        // Closing brings everything into the one file.
+        drop(database);
+        SigningKeys::generate(&installation, now)?.store(&self.keys())?;
+        fs::rename(&unfinished, self.database())
+            .and_then(|()| File::open(&self.directory)?.sync_all())
+            .map_err(|error| failed(&self.directory, &error))
+    }
+
+    /// Removes what an `init` has left that did not come to its end: the database without its name, and the keys that
+    /// were made for it.
+    fn clear_interrupted(&self) -> Result<(), Error> {
+        let unfinished = self.unfinished();
+        if unfinished.symlink_metadata().is_err() {
+            return Ok(());
+        }
+        let made_for = store::setting(&unfinished, INSTALLATION).ok().flatten();
+        let own = SigningKeys::load(&self.keys()).is_ok_and(|keys| made_for.as_deref() == Some(keys.installation()));
+        let beside = ["-wal", "-shm"].map(|suffix| PathBuf::from(format!("{}{suffix}", unfinished.display())));
+        let keys = own.then(|| self.keys());
+        for path in keys.iter().chain(&beside).chain([&unfinished]) {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(path, &error)),
+                _ => {}
             }
         }
-        let form_secret = unhex(form_secret.as_bytes()).unwrap_or_default();
-        Ok(Installation { database: created?, keys, form_secret })
+        Ok(())
+    }
+
+    fn unfinished(&self) -> PathBuf {
+        self.directory.join("licenses.unfinished")
+    }
+
+    /// Whoever may write into the directory can put other files in place of ours.
+    fn check_directory(&self) -> Result<(), Error> {
+        let metadata = fs::metadata(&self.directory).map_err(|error| failed(&self.directory, &error))?;
+        if metadata.permissions().mode() & 0o022 == 0 {
+            return Ok(());
+        }
+        let shown = self.directory.display();
+        Err(Error::Unusable(format!(
+            "{shown}: other users may write into it, and put files of their own in place of the license server's. Give it a \
+             directory of its own (data_dir), or run: chmod 0700 {shown}"
+        )))
     }
 
     /// Waits until no other command makes or changes the keys, and keeps the next one waiting until this is dropped.
@@ -137,9 +185,11 @@ impl Place {
     /// # Errors
     /// The directory cannot be opened.
     pub fn alone(&self) -> Result<File, Error> {
-        let directory = File::open(&self.directory).map_err(|error| failed(&self.directory, &error))?;
-        flock(&directory, FlockOperation::LockExclusive).map_err(|error| failed(&self.directory, &error.into()))?;
-        Ok(directory)
+        // Not the directory itself, which others may be able to open and to keep locked.
+        let path = self.directory.join("changes.lock");
+        let file = open_private(&path).map_err(|error| failed(&path, &error))?;
+        flock(&file, FlockOperation::LockExclusive).map_err(|error| failed(&path, &error.into()))?;
+        Ok(file)
     }
 
     /// Whether the keys belong to the database; nothing is changed.
@@ -167,6 +217,9 @@ impl Place {
     /// # Errors
     /// One of them is missing or cannot be used, or they do not belong together.
     pub fn open(&self) -> Result<Installation, Error> {
+        if self.directory.is_dir() {
+            self.check_directory()?;
+        }
         let mut database = Database::open(&self.database())?;
         let keys = SigningKeys::load(&self.keys())?;
         let (installation, form_secret) = database

@@ -154,8 +154,12 @@ impl SigningKeys {
         };
         let text = serde_json::to_vec_pretty(&stored).map_err(|error| failed(error.into()))?;
         let text = Zeroizing::new(text);
-        let unfinished = path.with_extension(format!("unfinished-{}", std::process::id()));
+        // One name, so that what a killed process has left is not left for ever; whoever stores keys is alone.
+        let unfinished = path.with_extension("unfinished");
         let written = (|| {
+            if unfinished.symlink_metadata().is_ok() {
+                fs::remove_file(&unfinished)?;
+            }
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
             path.parent().map_or(Ok(()), |directory| give_to_owner_of(directory, &file))?;
             file.write_all(&text)?;

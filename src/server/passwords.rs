@@ -2,9 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use argon2::Argon2;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::password_hash::Error;
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::secret::Secret;
@@ -14,8 +14,9 @@ use crate::secret::Secret;
 const FEWEST: usize = 12;
 const MOST: usize = 1024;
 
-/// One hash at a time: each takes 19 MiB, and a crowd that signs in must not take all memory.
-static TURN: Mutex<()> = Mutex::new(());
+/// What a hash is computed in, 19 MiB: one at a time, so that a crowd that signs in does not take all memory, and always
+/// the same, because the C library keeps what is freed for each thread.
+static MEMORY: Mutex<Vec<Block>> = Mutex::new(Vec::new());
 
 /// Checks a new password.
 ///
@@ -38,9 +39,18 @@ pub fn check(password: &Secret) -> Result<(), String> {
 pub fn hash(password: &Secret) -> Result<String, String> {
     let mut salt = [0; 16];
     SystemRandom::new().fill(&mut salt).map_err(|_| "the system gives no random numbers".to_owned())?;
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let hashed = Argon2::default().hash_password_with_salt(password.expose().as_bytes(), &salt);
-    hashed.map(|hash: PasswordHash| hash.to_string()).map_err(|error| format!("the password cannot be hashed: {error}"))
+    let mut output = [0; 32];
+    let hashed = compute(password, &salt, &Params::DEFAULT, &mut output).and_then(|()| {
+        let text = PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(&Params::DEFAULT)?,
+            salt: Some(Salt::new(&salt)?),
+            hash: Some(Output::new(&output)?),
+        };
+        Ok(text.to_string())
+    });
+    hashed.map_err(|error| format!("the password cannot be hashed: {error}"))
 }
 
 /// Whether this is the password of this hash. Without a hash, because there is no such user, it takes as long and says
@@ -52,9 +62,30 @@ pub fn verify(password: &Secret, hash: Option<&str>) -> bool {
     if password.expose().len() > MOST {
         return false;
     }
-    let Ok(parsed) = PasswordHash::new(hash.unwrap_or(NOBODY)) else { return false };
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    Argon2::default().verify_password(password.expose().as_bytes(), &parsed).is_ok() && hash.is_some()
+    let is_right = matches(password, hash.unwrap_or(NOBODY)).unwrap_or(false);
+    is_right && hash.is_some()
+}
+
+fn matches(password: &Secret, hash: &str) -> Option<bool> {
+    let parsed = PasswordHash::new(hash).ok().filter(|parsed| parsed.algorithm == Algorithm::Argon2id.ident())?;
+    let (salt, expected) = (parsed.salt?, parsed.hash?);
+    let mut output = vec![0; expected.as_ref().len()];
+    compute(password, salt.as_ref(), &Params::try_from(&parsed).ok()?, &mut output).ok()?;
+    // Outputs are compared in constant time.
+    Some(Output::new(&output).ok()? == expected)
+}
+
+fn compute(password: &Secret, salt: &[u8], params: &Params, output: &mut [u8]) -> Result<(), Error> {
+    let mut memory = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
+    let missing = params.block_count().saturating_sub(memory.len());
+    memory.try_reserve_exact(missing).map_err(|_| Error::OutOfMemory)?;
+    let length = memory.len().saturating_add(missing);
+    memory.resize(length, Block::default());
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+    let computed = argon2.hash_password_into_with_memory(password.expose().as_bytes(), salt, output, &mut memory[..]);
+    // What was made of a password does not stay.
+    memory.fill(Block::default());
+    computed.map_err(Error::from)
 }
 
 #[cfg(test)]

@@ -3,10 +3,9 @@
 //! [`run`] takes everything it depends on as an argument, so a test runs the real thing with its own clock, signals and
 //! threads.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,7 +26,7 @@ use crate::process::{EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_PERMISSION, limits};
 use crate::server::api::Api;
 use crate::server::installation::{self, Installation, Place};
 use crate::server::keys::SigningKeys;
-use crate::server::ownership::give_to_owner_of;
+use crate::server::ownership::open_private;
 use crate::server::settings::{self, Loaded, Settings};
 use crate::server::shared::Shared;
 use crate::server::store::readers::Readers;
@@ -37,6 +36,11 @@ use crate::server::{PROGRAM, sweep};
 
 /// Where the address to listen on comes from.
 const SOURCE: Source = Source { file: "license-server.conf", elsewhere: "" };
+
+/// Pages and forms that wait for a thread. A connection whose request waits is never closed, so these are few beside the
+/// connections: whatever crowds the dashboard, verifications find room.
+const WAITING_PAGES: usize = 256;
+const WAITING_FORMS: usize = 64;
 
 /// Threads for pages, which read, and for forms, which change something or check a password.
 const THREADS_OF_A_LANE: usize = 2;
@@ -82,7 +86,7 @@ pub fn start(path: &Path) -> u8 {
             complain(PROGRAM.name, &error.to_string());
             return match error {
                 installation::Error::Permission(_) => EXIT_PERMISSION,
-                installation::Error::Unusable(_) => EXIT_CONFIGURATION,
+                installation::Error::Present(_) | installation::Error::Unusable(_) => EXIT_CONFIGURATION,
             };
         }
     };
@@ -115,9 +119,7 @@ fn open(place: &Place) -> Result<Installation, installation::Error> {
 pub fn lock(place: &Place) -> Result<File, String> {
     let path = place.lock();
     let failed = |error: io::Error| format!("{}: {error}", path.display());
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(failed)?;
-    path.parent().map_or(Ok(()), |directory| give_to_owner_of(directory, &file)).map_err(failed)?;
+    let mut file = open_private(&path).map_err(failed)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(rustix::io::Errno::WOULDBLOCK) => {
@@ -159,8 +161,8 @@ pub fn run(
     let checkpointer = writing.checkpointer().map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
     let shared = Arc::new(Shared::new(Arc::clone(&clock), writer, readers, &form_secret, settings.clone(), keys));
 
-    let (reads, read_jobs) = Lane::new(connections);
-    let (writes, write_jobs) = Lane::new(connections);
+    let (reads, read_jobs) = Lane::new(WAITING_PAGES.min(connections / 4));
+    let (writes, write_jobs) = Lane::new(WAITING_FORMS.min(connections / 8));
     let api = Api::new(Arc::clone(&shared));
     let (front, control) =
         Front::new(listener, Arc::clone(&clock), Box::new(api), Lanes { reads, writes }, Limits { connections })

@@ -25,13 +25,17 @@ const TRUSTED_STEP: Duration = Duration::from_secs(3600);
 /// For how long nothing is deleted then: every server that lives checks in meanwhile.
 const HELD_TIME: Duration = Duration::from_secs(25 * 3600);
 
+/// Living servers check in once a day, so some do in every minute of a day.
+const LONGEST_PAUSE: Duration = Duration::from_secs(86_400);
+
 /// An activation seen further in the future than this was seen by a wrong clock.
 const FUTURE: Duration = Duration::from_secs(86_400);
 
 /// Sweeps until `stop` has nobody at its other end.
 pub fn run(shared: &Arc<Shared>, stop: &Receiver<()>) {
     let mut last = shared.clock.now();
-    let mut held_until = Duration::ZERO;
+    let mut held_until =
+        if has_slept(shared, last.wall) { last.boot.saturating_add(HELD_TIME) } else { Duration::ZERO };
     while let Err(RecvTimeoutError::Timeout) = stop.recv_timeout(PAUSE) {
         let now = shared.clock.now();
         if !is_trusted(last, now) {
@@ -48,6 +52,17 @@ pub fn run(shared: &Arc<Shared>, stop: &Receiver<()>) {
             Err(error) => warn!("Activations without a sign of life could not be deleted: {error}"),
         }
     }
+}
+
+/// Whether nobody has checked in for longer than a day: the license server was away, its clock was set meanwhile, or a
+/// backup was restored. Then silence says nothing about the servers.
+fn has_slept(shared: &Shared, now: Timestamp) -> bool {
+    let latest = shared.readers.read(|reader| reader.latest_sign());
+    let slept = matches!(latest, Ok(Some(latest)) if now.since(latest) > LONGEST_PAUSE);
+    if slept {
+        warn!("No server has checked in for more than a day: no activation is deleted for the next 25 hours");
+    }
+    slept
 }
 
 fn is_trusted(last: Now, now: Now) -> bool {

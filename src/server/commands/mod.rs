@@ -86,6 +86,7 @@ impl From<installation::Error> for Failure {
     fn from(error: installation::Error) -> Self {
         match error {
             installation::Error::Permission(sentence) => Self::permission(sentence),
+            installation::Error::Present(sentence) => Self::refused(sentence),
             installation::Error::Unusable(sentence) => Self::unusable(sentence),
         }
     }

@@ -157,6 +157,14 @@ impl Reader<'_> {
         Ok(found?)
     }
 
+    /// When any server was last seen.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn latest_sign(&self) -> Result<Option<Timestamp>, Error> {
+        Ok(self.0.query_row("SELECT max(last_seen_at) FROM activations", [], |row| row.get(0))?)
+    }
+
     /// The one slot of this address.
     ///
     /// # Errors

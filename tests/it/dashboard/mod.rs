@@ -10,7 +10,7 @@ mod hostile_text;
 mod layout;
 mod owners;
 mod sessions;
-mod visitor;
+pub mod visitor;
 mod without_scripts;
 
 use self::visitor::Visitor;

@@ -7,9 +7,11 @@
 mod agent;
 mod bad_input;
 mod contract;
+mod crowded_forms;
 mod disk;
 mod durability;
 mod installation;
+mod interrupted;
 mod keys;
 mod life_cycle;
 mod metrics;

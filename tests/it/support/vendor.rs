@@ -43,7 +43,7 @@ impl VendorBuilder {
     /// Copies the installation to a small disk of its own, mounted with these options, that only the process sees.
     pub fn on_disk(mut self, options: &str) -> VendorBuilder {
         let script = format!(
-            "mkdir -p $DIRECTORY/disk; mount -t tmpfs none $DIRECTORY/disk -o {options}; cp -a $DIRECTORY/data/. \
+            "mkdir -p $DIRECTORY/disk; mount -t tmpfs none $DIRECTORY/disk -o mode=0700,{options}; cp -a $DIRECTORY/data/. \
              $DIRECTORY/disk"
         );
         self.launcher = process::after_mounting(self.directory.path(), &script);

@@ -1,0 +1,52 @@
+//! A crowd that signs in: it waits for passwords to be looked at, and nobody else waits for it.
+
+use super::*;
+use crate::dashboard::visitor::{Visitor, encode};
+use crate::support::http::Connection;
+use std::fs;
+
+/// A sign-in as a browser would send it, with a name of its own.
+fn sign_in(visitor: &Visitor<'_>, number: usize) -> Request {
+    let (cookie, value) = visitor.cookies.iter().next().unwrap();
+    let name = encode(&format!("nobody-{number}"));
+    Request::new("POST", "/sign-in")
+        .header("Content-Type", "application/x-www-form-urlencoded")
+        .header("Cookie", &format!("{cookie}={value}"))
+        .body(format!("name={name}&password=wrong&csrf={}", visitor.csrf))
+}
+
+#[test]
+fn verifications_and_health_find_room_whatever_crowds_the_forms() {
+    let vendor = Vendor::builder().set("max_connections", "32").start();
+    let license = vendor.books.license("free");
+    let mut visitor = Visitor::new(&vendor);
+    assert_eq!(visitor.get("/sign-in").status, 200);
+    // More than there are connections, each with a password to look at.
+    let crowd: Vec<Connection> = (0..40)
+        .map(|number| {
+            let mut connection = Connection::open(vendor.port()).unwrap();
+            connection.send(Vec::from(sign_in(&visitor, number))).unwrap();
+            connection
+        })
+        .collect();
+    for _ in 0..10 {
+        assert_granted(&vendor.verify(&question(&license, SERVERS[0])));
+        assert_eq!(vendor.fetch(Request::get("/health")).status, 200);
+    }
+    drop(crowd);
+}
+
+#[test]
+fn passwords_are_looked_at_in_one_piece_of_memory() {
+    let vendor = Vendor::start();
+    let mut visitor = Visitor::new(&vendor);
+    let mut resident = Vec::new();
+    for number in 0..20 {
+        assert_eq!(visitor.sign_in(&format!("nobody-{number}"), "wrong").status, 422);
+        let status = fs::read_to_string(format!("/proc/{}/status", vendor.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        resident.push(line.trim().trim_end_matches(" kB").parse::<u64>().unwrap());
+    }
+    let (first, last) = (resident[0], resident[19]);
+    assert!(last < first + 8 * 1024, "from {first} to {last} KiB: {resident:?}");
+}
