@@ -102,13 +102,17 @@ fn reverify_tells_the_verdict_of_a_check_made_for_it() {
 }
 
 #[test]
-fn reverify_in_grace_is_valid_and_says_why_it_is_grace() {
+fn reverify_in_grace_is_valid_and_says_why_it_is_grace_and_what_to_do() {
     let agent = reachable(Agent::licensed());
     agent.license_server().pause();
     let finished = ask(&agent, &["reverify"]);
     finished.expect(0).shows(&[("License", "valid"), ("State", "grace")]);
     assert!(finished.field("Message").unwrap().contains("unreachable"), "{}", finished.stdout);
     assert!(finished.field("Grace until").is_some(), "{}", finished.stdout);
+    let help = finished.field("Help").unwrap();
+    let url = format!("curl -sS {}/api/license/verify", agent.license_server().url());
+    let file = agent.config_path().display().to_string();
+    assert!(help.contains(&url) && help.contains(&file), "its own server and file: {help}");
 }
 
 #[test]
