@@ -7,6 +7,7 @@ pub mod api;
 pub mod command_line;
 pub mod commands;
 pub mod dashboard;
+pub mod dates;
 pub mod demo;
 pub mod installation;
 pub mod keys;

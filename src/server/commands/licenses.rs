@@ -200,10 +200,8 @@ fn facts(license: &License, key: &str, active: u32, now: Timestamp) -> String {
         ("Locked to:", license.locked_ip.map_or("any address".to_owned(), |ip| ip.to_string())),
         ("Made:", license.created_at.to_string()),
     ];
-    if let Some(status) = &billing.subscription_status {
-        let end = billing.current_period_end.map_or(String::new(), |end| format!(", period ends {end}"));
-        let ends = if billing.cancel_at_period_end == Some(true) { ", cancelled with it" } else { "" };
-        lines.push(("Subscription:", format!("{status}{end}{ends}")));
+    if billing.subscription_status.is_some() {
+        lines.push(("Subscription:", actions::facts(billing)));
     }
     lines.into_iter().map(|(name, value)| format!("{name:<14}{}\n", shown(&value))).collect()
 }
