@@ -9,6 +9,7 @@ mod operator;
 pub mod parsing;
 mod plans;
 mod setup;
+mod slips;
 pub mod task;
 mod terminal;
 mod users;
