@@ -11,6 +11,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::clock::Timestamp;
 use crate::license::identity::{hex, unhex};
+use crate::server::cause::cause;
 use crate::server::keys::{self, SigningKeys};
 use crate::server::store::{self, Database};
 
@@ -41,12 +42,16 @@ pub enum Error {
     Permission(String),
     /// Anything else that is wrong with it.
     Unusable(String),
+    /// It is in order, or may be, and this cannot be done with it now.
+    Refused(String),
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Permission(sentence) | Self::Unusable(sentence) => formatter.write_str(sentence),
+            Self::Permission(sentence) | Self::Unusable(sentence) | Self::Refused(sentence) => {
+                formatter.write_str(sentence)
+            }
         }
     }
 }
@@ -55,6 +60,7 @@ impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
         match error {
             store::Error::Permission(_) => Self::Permission(error.to_string()),
+            store::Error::Busy | store::Error::Full | store::Error::Taken => Self::Refused(error.to_string()),
             error => Self::Unusable(error.to_string()),
         }
     }
@@ -64,7 +70,8 @@ impl From<keys::Error> for Error {
     fn from(error: keys::Error) -> Self {
         match error {
             keys::Error::Permission(sentence) => Self::Permission(sentence),
-            error => Self::Unusable(error.to_string()),
+            keys::Error::Unusable(sentence) => Self::Unusable(sentence),
+            keys::Error::Refused(sentence) => Self::Refused(sentence),
         }
     }
 }
@@ -103,7 +110,7 @@ impl Place {
         let _alone = self.alone()?;
         for path in [self.database(), self.keys()] {
             if path.symlink_metadata().is_ok() {
-                return Err(Error::Unusable(format!(
+                return Err(Error::Refused(format!(
                     "{}: is there already. Nothing was changed: an installation is never overwritten",
                     path.display()
                 )));
@@ -176,8 +183,15 @@ impl Place {
 }
 
 fn failed(path: &Path, error: &io::Error) -> Error {
-    let sentence = format!("{}: {error}", path.display());
-    if error.kind() == ErrorKind::PermissionDenied { Error::Permission(sentence) } else { Error::Unusable(sentence) }
+    let shown = path.display();
+    match error.kind() {
+        ErrorKind::PermissionDenied => Error::Permission(format!("{shown}: permission denied")),
+        ErrorKind::NotFound => {
+            Error::Unusable(format!("{shown}: there is no such directory. Make it with: install -d -m 0700 {shown}"))
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::Refused(format!("{shown}: {}", cause(error))),
+        _ => Error::Unusable(format!("{shown}: {}", cause(error))),
+    }
 }
 
 /// 32 random bytes, in hex.

@@ -4,6 +4,7 @@
 pub mod actions;
 pub mod address;
 pub mod api;
+mod cause;
 pub mod command_line;
 pub mod commands;
 pub mod dashboard;
