@@ -3,9 +3,12 @@
 /// The key of `vital` that was meant by a slip of up to two letters. Vital are those without which the daemon would run,
 /// but wrongly: of all others a slip is told and does no harm.
 pub fn near_miss(key: &str, vital: &[&'static str]) -> Option<&'static str> {
-    let key: String =
-        key.to_lowercase().chars().map(|letter| if matches!(letter, '-' | ' ' | '.') { '_' } else { letter }).collect();
-    vital.iter().copied().find(|name| distance(&key, name) <= 2)
+    let plain = |text: &str| -> String {
+        text.to_lowercase().chars().map(|letter| if matches!(letter, '-' | ' ' | '.') { '_' } else { letter }).collect()
+    };
+    let key = plain(key);
+    let distances = vital.iter().map(|name| (distance(&key, &plain(name)), *name));
+    distances.filter(|(distance, _)| *distance <= 2).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
 
 /// Levenshtein's distance: letters to insert, delete or replace.
@@ -30,6 +33,17 @@ fn distance(from: &str, to: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_nearest_is_meant() {
+        let known = ["create", "show", "set-plan", "renew"];
+        for (typed, meant) in
+            [("creat", Some("create")), ("set_plan", Some("set-plan")), ("shw", Some("show")), ("x", None)]
+        {
+            assert_eq!(near_miss(typed, &known), meant);
+        }
+        assert_eq!(near_miss("lists", &["lost", "list"]), Some("list"));
+    }
 
     #[test]
     fn distances_are_levenshteins() {

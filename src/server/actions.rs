@@ -10,6 +10,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::clock::Timestamp;
 use crate::secret::Secret;
 use crate::server::address::is_of_a_host;
+use crate::server::dates;
 use crate::server::model::{Action, Actor, Billing, License, Plan, Role, Status};
 use crate::server::store::{Changes, Error, NewLicense};
 use crate::text::one_line;
@@ -179,10 +180,12 @@ fn apply(changes: &Changes<'_>, license: &mut License, change: &Change) -> Resul
         }
         Change::Renew(until) => {
             in_the_future(*until, changes.now())?;
+            if *until == license.expires_at {
+                return conflict(if until.is_some() { "ends then already." } else { "never ends already." });
+            }
             let detail = format!("from {} to {}", date(license.expires_at), date(*until));
             license.expires_at = *until;
-            let what = until.map_or("never expires now.".to_owned(), |until| format!("expires at {until} now."));
-            done(Action::Renewed, detail, &what)
+            done(Action::Renewed, detail, &renewed(*until))
         }
         Change::SetPlan(slug) => {
             let plan = find_plan(changes, slug)?;
@@ -206,9 +209,17 @@ fn apply(changes: &Changes<'_>, license: &mut License, change: &Change) -> Resul
         },
         Change::SetBilling(billing) => {
             license.billing = billing.clone();
-            let detail = billing.subscription_status.clone().unwrap_or_else(|| "no subscription".to_owned());
-            done(Action::BillingChanged, detail, "has other billing facts now.")
+            let sentence = format!("The billing facts of license {number} are changed.");
+            Ok((Action::BillingChanged, facts(billing), sentence))
         }
+    }
+}
+
+fn renewed(until: Option<Timestamp>) -> String {
+    let Some(until) = until else { return "never expires now.".to_owned() };
+    match dates::ended_day(until) {
+        Some(day) => format!("may be used to the end of {day} (UTC) now."),
+        None => format!("may be used until {until} now."),
     }
 }
 
@@ -342,7 +353,15 @@ pub fn limit(limit: u32) -> String {
 
 /// An expiry in words.
 pub fn date(at: Option<Timestamp>) -> String {
-    at.map_or("never".to_owned(), |at| at.to_string())
+    at.map_or("never".to_owned(), dates::end)
+}
+
+/// All billing facts in words.
+pub fn facts(billing: &Billing) -> String {
+    let Some(status) = &billing.subscription_status else { return "no subscription".to_owned() };
+    let period = billing.current_period_end.map(|end| format!(", period to {}", dates::the_end(end)));
+    let ends = billing.cancel_at_period_end.map(|ends| if ends { ", cancelled with it" } else { ", not cancelled" });
+    format!("{status}{}{}", period.unwrap_or_default(), ends.unwrap_or_default())
 }
 
 fn find(changes: &Changes<'_>, id: i64) -> Result<License, Refusal> {
@@ -362,7 +381,10 @@ fn find_plan(changes: &Changes<'_>, slug: &str) -> Result<Plan, Refusal> {
 fn in_the_future(at: Option<Timestamp>, now: Timestamp) -> Result<(), Refusal> {
     match at.filter(|at| *at <= now) {
         None => Ok(()),
-        Some(at) => Err(Refusal::Invalid(format!("{at} is in the past. To end a license, suspend or cancel it."))),
+        Some(at) => {
+            let end = dates::ended_day(at).map_or_else(|| at.to_string(), |day| format!("The end of {day}"));
+            Err(Refusal::Invalid(format!("{end} is in the past. To end a license, suspend or cancel it.")))
+        }
     }
 }
 

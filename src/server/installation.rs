@@ -11,6 +11,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::clock::Timestamp;
 use crate::license::identity::{hex, unhex};
+use crate::server::cause::cause;
 use crate::server::keys::{self, SigningKeys};
 use crate::server::ownership::open_private;
 use crate::server::store::{self, Database};
@@ -40,16 +41,16 @@ pub struct Installation {
 pub enum Error {
     /// Files may not be read or written by this user.
     Permission(String),
-    /// There is one already where a new one was asked for.
-    Present(String),
     /// Anything else that is wrong with it.
     Unusable(String),
+    /// It is in order, or may be, and this cannot be done with it now.
+    Refused(String),
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Permission(sentence) | Self::Present(sentence) | Self::Unusable(sentence) => {
+            Self::Permission(sentence) | Self::Unusable(sentence) | Self::Refused(sentence) => {
                 formatter.write_str(sentence)
             }
         }
@@ -60,6 +61,7 @@ impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
         match error {
             store::Error::Permission(_) => Self::Permission(error.to_string()),
+            store::Error::Busy | store::Error::Full | store::Error::Taken => Self::Refused(error.to_string()),
             error => Self::Unusable(error.to_string()),
         }
     }
@@ -69,7 +71,8 @@ impl From<keys::Error> for Error {
     fn from(error: keys::Error) -> Self {
         match error {
             keys::Error::Permission(sentence) => Self::Permission(sentence),
-            error => Self::Unusable(error.to_string()),
+            keys::Error::Unusable(sentence) => Self::Unusable(sentence),
+            keys::Error::Refused(sentence) => Self::Refused(sentence),
         }
     }
 }
@@ -110,7 +113,7 @@ impl Place {
         self.clear_interrupted()?;
         for path in [self.database(), self.keys()] {
             if path.symlink_metadata().is_ok() {
-                return Err(Error::Present(format!(
+                return Err(Error::Refused(format!(
                     "{}: is there already. Nothing was changed: an installation is never overwritten",
                     path.display()
                 )));
@@ -234,8 +237,15 @@ impl Place {
 }
 
 fn failed(path: &Path, error: &io::Error) -> Error {
-    let sentence = format!("{}: {error}", path.display());
-    if error.kind() == ErrorKind::PermissionDenied { Error::Permission(sentence) } else { Error::Unusable(sentence) }
+    let shown = path.display();
+    match error.kind() {
+        ErrorKind::PermissionDenied => Error::Permission(format!("{shown}: permission denied")),
+        ErrorKind::NotFound => {
+            Error::Unusable(format!("{shown}: there is no such directory. Make it with: install -d -m 0700 {shown}"))
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::Refused(format!("{shown}: {}", cause(error))),
+        _ => Error::Unusable(format!("{shown}: {}", cause(error))),
+    }
 }
 
 /// 32 random bytes, in hex.

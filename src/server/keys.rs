@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use crate::clock::Timestamp;
 use crate::license::identity::hex;
 use crate::license::signature::CONTEXT;
+use crate::server::cause::cause;
 use crate::server::ownership::give_to_owner_of;
 
 /// How long Agents have to learn a new key before the old one may go.
@@ -150,7 +151,9 @@ impl SigningKeys {
         let stored = Stored { installation: self.installation.clone(), keys: keys.collect() };
         let failed = |error: std::io::Error| match error.kind() {
             ErrorKind::PermissionDenied => Error::Permission(format!("{}: permission denied", path.display())),
-            _ => Error::Unusable(format!("{}: cannot be written: {error}", path.display())),
+            _ => {
+                Error::Refused(format!("{}: cannot be written: {}. Nothing was changed", path.display(), cause(&error)))
+            }
         };
         let text = serde_json::to_vec_pretty(&stored).map_err(|error| failed(error.into()))?;
         let text = Zeroizing::new(text);
@@ -242,7 +245,7 @@ fn read_error(path: &Path, error: &std::io::Error) -> Error {
         ErrorKind::PermissionDenied => {
             Error::Permission(format!("{shown}: permission denied. Run as the user who owns the file"))
         }
-        _ => Error::Unusable(format!("{shown}: cannot be read: {error}")),
+        _ => Error::Unusable(format!("{shown}: cannot be read: {}", cause(error))),
     }
 }
 

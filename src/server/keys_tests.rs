@@ -55,6 +55,10 @@ fn keys_are_kept_in_a_private_file() {
     assert_eq!(loaded.public_keys(), keys.public_keys());
     assert_eq!((loaded.installation(), loaded.keys()[0].created_at()), ("one", START));
 
+    // Such as a full disk: the keys that are there can be used still.
+    let refused = keys.store(&directory.join("gone/signing-keys.json")).unwrap_err();
+    assert!(matches!(&refused, Error::Refused(sentence) if !sentence.contains("os error")), "{refused}");
+
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     assert!(SigningKeys::load(&path).err().unwrap().to_string().contains("chmod 0600"));
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();

@@ -4,9 +4,11 @@
 pub mod actions;
 pub mod address;
 pub mod api;
+mod cause;
 pub mod command_line;
 pub mod commands;
 pub mod dashboard;
+pub mod dates;
 pub mod demo;
 pub mod installation;
 pub mod keys;

@@ -24,6 +24,7 @@ use crate::process::output::complain;
 use crate::process::signals::Signals;
 use crate::process::{EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_PERMISSION, limits};
 use crate::server::api::Api;
+use crate::server::commands::remedies;
 use crate::server::installation::{self, Installation, Place};
 use crate::server::keys::SigningKeys;
 use crate::server::ownership::open_private;
@@ -83,10 +84,11 @@ pub fn start(path: &Path) -> u8 {
     let installation = match open(&place) {
         Ok(installation) => installation,
         Err(error) => {
-            complain(PROGRAM.name, &error.to_string());
+            complain(PROGRAM.name, &remedies::for_installation(path, &error.to_string()));
             return match error {
                 installation::Error::Permission(_) => EXIT_PERMISSION,
-                installation::Error::Present(_) | installation::Error::Unusable(_) => EXIT_CONFIGURATION,
+                installation::Error::Unusable(_) => EXIT_CONFIGURATION,
+                installation::Error::Refused(_) => EXIT_FAILURE,
             };
         }
     };

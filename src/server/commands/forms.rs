@@ -176,12 +176,12 @@ Usage:
 const CLOSING: &str = "
 Options, anywhere:
   --config FILE   the settings (default: /etc/opterius/license-server.conf)
-  --json          print for programs: JSON, times in RFC 3339, keys masked unless --reveal-key
   --version       print the version
   --help          print this help, or the help of one command: COMMAND --help
 
-ID is a license's number or its full key. DATE is YYYY-MM-DD, through that day (UTC), or RFC 3339. Every command may run
-while serve does.
+ID is a license's number or its full key. DATE is YYYY-MM-DD, through that day (UTC), or RFC 3339. With --json, where a
+command lists it, JSON is printed, times in RFC 3339; keys are masked but for license create and with --reveal-key.
+Every command may run while serve does.
 
 Exit codes:
   0   done

@@ -59,7 +59,8 @@ pub(super) fn rotate(desk: &mut Desk, json: bool) -> Result<(), Failure> {
          1. systemctl reload opterius-license-server\n\
          2. Within {days} days, put this line into every Agent's agent.conf and run systemctl reload opterius-agent there:\n\
          license_public_key={}\n\
-         3. After {days} days: {} keys retire\n",
+         3. After {days} days: {} keys retire\n\
+         4. systemctl reload opterius-license-server, once more\n",
         desk.keys.public_keys(),
         desk.site.program()
     ))?;

@@ -13,7 +13,7 @@ use crate::server::commands::history::{self, EventView};
 use crate::server::commands::listing::{Listing, emit, print_json, table};
 use crate::server::commands::task::NewTerms;
 use crate::server::commands::values::{Named, shown};
-use crate::server::commands::{Desk, Failure, terminal};
+use crate::server::commands::{Desk, Failure, terminal, users};
 use crate::server::model::{Action, Activation, Billing, License, Life, Plan};
 use crate::server::store::{Filter, Listed, Reader};
 
@@ -72,6 +72,7 @@ pub(super) fn create(desk: &mut Desk, owner: &str, new: &NewTerms, json: bool) -
     let key = actions::new_key()?;
     let NewTerms { plan, expires_at, locked_ip } = new;
     let license = desk.change(|changes, actor| {
+        users::find(changes, owner)?;
         let id = actions::create(changes, actor, owner, plan, *expires_at, *locked_ip, &key)?;
         changes.license(id)?.ok_or_else(|| Failure::refused("the license that was just made is not there"))
     })?;
@@ -79,8 +80,8 @@ pub(super) fn create(desk: &mut Desk, owner: &str, new: &NewTerms, json: bool) -
         return print_json(&view(&license, key.expose().to_owned(), 0, Desk::now()));
     }
     emit(&format!(
-        "License {} for {}, plan {}, expires {}{}\nlicense_key={}\nThe last line goes into the server's agent.conf. It is \
-         shown again only with: {} license show {} --reveal-key\n",
+        "License {} for {}, plan {}, expires {}{}\nlicense_key={}\nPut the line license_key=… into the server's agent.conf. \
+         The key is shown again in the dashboard, and by: {} license show {} --reveal-key\n",
         license.id,
         license.owner_name,
         license.plan.name,
@@ -100,9 +101,8 @@ pub(super) fn list(
     all: bool,
     json: bool,
 ) -> Result<(), Failure> {
-    let no_user = |name: &str| Failure::refused(format!("There is no user “{}”.", shown(name)));
     let owner = match owner {
-        Some(name) => Some(desk.read(|reader| reader.user(name)?.ok_or_else(|| no_user(name)))?.0.id),
+        Some(name) => Some(desk.read(|reader| users::find(reader, name))?.id),
         None => None,
     };
     let now = Desk::now();
@@ -200,10 +200,8 @@ fn facts(license: &License, key: &str, active: u32, now: Timestamp) -> String {
         ("Locked to:", license.locked_ip.map_or("any address".to_owned(), |ip| ip.to_string())),
         ("Made:", license.created_at.to_string()),
     ];
-    if let Some(status) = &billing.subscription_status {
-        let end = billing.current_period_end.map_or(String::new(), |end| format!(", period ends {end}"));
-        let ends = if billing.cancel_at_period_end == Some(true) { ", cancelled with it" } else { "" };
-        lines.push(("Subscription:", format!("{status}{end}{ends}")));
+    if billing.subscription_status.is_some() {
+        lines.push(("Subscription:", actions::facts(billing)));
     }
     lines.into_iter().map(|(name, value)| format!("{name:<14}{}\n", shown(&value))).collect()
 }
@@ -284,5 +282,7 @@ pub(super) fn find(reader: &Reader<'_>, named: &Named) -> Result<License, Failur
             (found, format!("with the key {}", key.masked()))
         }
     };
-    found.ok_or_else(|| Refusal::NotFound(format!("There is no license {what}.")).into())
+    found.ok_or_else(|| {
+        Refusal::NotFound(format!("There is no license {what}. See: opterius-license-server license list")).into()
+    })
 }

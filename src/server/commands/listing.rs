@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use serde::Serialize;
 
 use crate::process::output::print;
+use crate::server::cause::cause;
 use crate::server::commands::Failure;
 use crate::text::{one_line, terminal_json};
 
@@ -108,7 +109,9 @@ pub(super) fn emit(text: &str) -> Result<bool, Failure> {
     match print(text) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(Failure::refused(format!("it is done, but what was to be printed is lost: {error}"))),
+        Err(error) => {
+            Err(Failure::refused(format!("it is done, but what was to be printed is lost: {}", cause(&error))))
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the command line does to an installation, beside a running server or without one.
 
+mod files;
 pub mod forms;
 mod history;
 mod keys;
@@ -8,7 +9,9 @@ mod listing;
 mod operator;
 pub mod parsing;
 mod plans;
+pub(crate) mod remedies;
 mod setup;
+mod slips;
 pub mod task;
 mod terminal;
 mod users;
@@ -86,8 +89,8 @@ impl From<installation::Error> for Failure {
     fn from(error: installation::Error) -> Self {
         match error {
             installation::Error::Permission(sentence) => Self::permission(sentence),
-            installation::Error::Present(sentence) => Self::refused(sentence),
             installation::Error::Unusable(sentence) => Self::unusable(sentence),
+            installation::Error::Refused(sentence) => Self::refused(sentence),
         }
     }
 }
@@ -114,7 +117,7 @@ pub(crate) fn run(config: &Path, task: &Task) -> u8 {
         Ok(()) => 0,
         Err(failure) => {
             if !failure.sentence.is_empty() {
-                complain(PROGRAM.name, &failure.sentence);
+                complain(PROGRAM.name, &remedies::for_installation(config, &failure.sentence));
             }
             failure.code
         }
@@ -170,11 +173,7 @@ impl Site {
 
     /// How another command on this installation begins.
     fn program(&self) -> String {
-        if self.config == Path::new(settings::DEFAULT_PATH) {
-            PROGRAM.name.to_owned()
-        } else {
-            format!("{} --config {}", PROGRAM.name, self.config.display())
-        }
+        remedies::program(&self.config)
     }
 
     fn open(self) -> Result<Desk, Failure> {

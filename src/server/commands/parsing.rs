@@ -1,13 +1,13 @@
 //! Arguments, read once into a typed task.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use lexopt::{Arg, Parser};
 
-use crate::process::near_miss::near_miss;
 use crate::server::actions::Change;
 use crate::server::commands::forms::{self, Choice, Form};
+use crate::server::commands::slips;
 use crate::server::commands::task::{Command, NewTerms, Task};
 use crate::server::commands::values::{self, shown};
 use crate::server::demo::Ports;
@@ -19,18 +19,23 @@ use crate::server::settings::DEFAULT_PATH;
 /// # Errors
 /// A sentence that says which of them is wrong, and where to read more.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
-    let more = |sentence: String| format!("{sentence}\nTry: opterius-license-server --help");
-    let given = Given::read(arguments).map_err(more)?;
+    let given = Given::read(arguments);
     if given.flag("help") {
         let forms = matching(&given.words);
         return Ok(Command::Help(if given.words.is_empty() || forms.is_empty() { None } else { Some(forms) }));
     }
-    if given.flag("version") {
-        return Ok(Command::Version);
+    let found = find(&given.words);
+    let more = |sentence: String| format!("{sentence}\nTry: opterius-license-server --help");
+    let usage = |form: &Form, sentence: String| format!("{sentence}\nUsage: opterius-license-server {}", form.usage());
+    match (&given.trouble, found) {
+        (Some(trouble), Ok(form)) => Err(usage(form, trouble.sentence(Some(form)))),
+        (Some(trouble), Err(_)) => Err(more(trouble.sentence(None))),
+        (None, _) if given.flag("version") => Ok(Command::Version),
+        (None, Err(sentence)) => Err(more(sentence)),
+        (None, Ok(form)) => {
+            given.fits(form).and_then(|()| given.command(form)).map_err(|sentence| usage(form, sentence))
+        }
     }
-    let form = find(&given.words).map_err(more)?;
-    let usage = |sentence: String| format!("{sentence}\nUsage: opterius-license-server {}", form.usage());
-    given.fits(form).and_then(|()| given.command(form)).map_err(usage)
 }
 
 /// The commands that begin with these words.
@@ -45,57 +50,96 @@ fn find(words: &[OsString]) -> Result<&'static Form, String> {
     if let Some(form) = found.iter().find(|form| form.words.len() <= words.len()) {
         return Ok(form);
     }
-    let group: Vec<&str> = matching(words.get(..1).unwrap_or_default())
-        .into_iter()
-        .filter_map(|form| form.words.get(1).copied())
-        .collect();
-    let text = |word: &OsStr| shown(&word.to_string_lossy());
-    if group.is_empty() {
-        let known: Vec<&'static str> = forms::all().filter_map(|form| form.words.first().copied()).collect();
-        let meant = near_miss(&first.to_string_lossy(), &known);
-        let meant = meant.map_or(String::new(), |meant| format!(". Did you mean “{meant}”?"));
-        return Err(format!("there is no command “{}”{meant}", text(first)));
+    let second = words.get(1).map(|word| word.to_string_lossy());
+    Err(slips::no_command(&first.to_string_lossy(), second.as_deref()))
+}
+
+/// What is wrong with an option by itself.
+enum Trouble {
+    /// No command has it; as it was typed.
+    Unknown(String),
+    Sentence(String),
+}
+
+impl Trouble {
+    fn sentence(&self, form: Option<&Form>) -> String {
+        match self {
+            Self::Unknown(typed) => slips::no_option(typed, form),
+            Self::Sentence(sentence) => sentence.clone(),
+        }
     }
-    let all = group.join(", ");
-    Err(match words.get(1) {
-        None => format!("“{}” needs one of these after it: {all}", text(first)),
-        Some(second) => format!("there is no command “{} {}”; there are: {all}", text(first), text(second)),
-    })
 }
 
 /// The arguments, not yet understood.
 struct Given {
     words: Vec<OsString>,
     options: Vec<(&'static str, Option<OsString>)>,
+    /// The first thing that is wrong. All is read nevertheless: what command it is tells what may have been meant.
+    trouble: Option<Trouble>,
 }
 
 impl Given {
-    fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, String> {
-        let mut given = Self { words: Vec::new(), options: Vec::new() };
+    fn read(arguments: impl IntoIterator<Item = OsString>) -> Self {
+        let mut given = Self { words: Vec::new(), options: Vec::new(), trouble: None };
         let mut parser = Parser::from_iter(arguments);
-        while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-            let name = match argument {
-                Arg::Value(word) => {
-                    given.words.push(word);
-                    continue;
+        loop {
+            match parser.next() {
+                Ok(Some(Arg::Value(word))) => given.words.push(word),
+                Ok(Some(Arg::Short('h'))) => given.options.push(("help", None)),
+                Ok(Some(Arg::Short('V'))) => given.options.push(("version", None)),
+                Ok(Some(Arg::Short(letter))) => {
+                    // `-owner` is meant to be one word.
+                    let rest = parser.optional_value().unwrap_or_default();
+                    given.wrong(Trouble::Unknown(format!("-{letter}{}", rest.to_string_lossy())));
                 }
-                Arg::Short('h') => "help",
-                Arg::Short('V') => "version",
-                Arg::Short(letter) => return Err(format!("there is no option “-{letter}”")),
-                Arg::Long(name) => name,
-            };
-            let unknown = || format!("there is no option “--{}”", shown(name));
-            let Choice { name, value, .. } = forms::find_option(name).ok_or_else(unknown)?;
-            if given.flag(name) {
-                return Err(format!("--{name} is given twice"));
+                Ok(Some(Arg::Long(name))) => {
+                    let name = name.to_owned();
+                    given.option(&name, &mut parser);
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    given.wrong(Trouble::Sentence(error.to_string()));
+                    break;
+                }
             }
-            let value = match value {
-                Some(_) => Some(parser.value().map_err(|error| error.to_string())?),
-                None => None,
-            };
-            given.options.push((name, value));
         }
-        Ok(given)
+        given.take_help();
+        given
+    }
+
+    fn option(&mut self, name: &str, parser: &mut Parser) {
+        let Some(Choice { name, value, .. }) = forms::find_option(name) else {
+            let _ = parser.optional_value();
+            return self.wrong(Trouble::Unknown(format!("--{name}")));
+        };
+        if self.flag(name) {
+            self.wrong(Trouble::Sentence(format!("--{name} is given twice")));
+        }
+        match value.map(|value| parser.value().map_err(|_| value)) {
+            Some(Err(value)) => self.wrong(Trouble::Sentence(format!("--{name} needs {value} after it"))),
+            Some(Ok(value)) => self.options.push((name, Some(value))),
+            None => self.options.push((name, None)),
+        }
+    }
+
+    fn wrong(&mut self, trouble: Trouble) {
+        self.trouble.get_or_insert(trouble);
+    }
+
+    /// `help` in front, or after the first word of commands of two words, is `--help`.
+    fn take_help(&mut self) {
+        let is_help = |word: Option<&OsString>| word.is_some_and(|word| word == "help");
+        let before = self.words.len().saturating_sub(1);
+        if is_help(self.words.first()) {
+            self.words.remove(0);
+        } else if is_help(self.words.last())
+            && matching(self.words.get(..before).unwrap_or_default()).iter().all(|form| form.words.len() > before)
+        {
+            self.words.pop();
+        } else {
+            return;
+        }
+        self.options.push(("help", None));
     }
 
     /// Whether the command has these operands and these options.
@@ -106,7 +150,7 @@ impl Given {
             return Err(format!("{missing} is missing"));
         }
         if let Some(extra) = operands.get(form.operands.len()) {
-            return Err(format!("“{}” is too much", shown(&extra.to_string_lossy())));
+            return Err(format!("“{}” is not expected here", shown(&extra.to_string_lossy())));
         }
         let is_known = |name: &str| {
             forms::EVERYWHERE.iter().any(|choice| choice.name == name)

@@ -109,10 +109,18 @@ fn what_runs_on_and_what_informs_is_understood() {
     assert_eq!(parsed(&["--version"]), Ok(Command::Version));
     assert_eq!(parsed(&["-V"]), Ok(Command::Version));
     assert_eq!(parsed(&["--help"]), Ok(Command::Help(None)));
+    assert_eq!(parsed(&["help"]), Ok(Command::Help(None)));
+    assert_eq!(task("backup help"), Task::Backup { file: "help".into() });
     assert_eq!(parsed(&["nonsense", "-h"]), Ok(Command::Help(None)));
-    for (line, count) in
-        [("license --help", 14), ("license show --help", 1), ("--help keys", 3), ("backup x --help", 1)]
-    {
+    for (line, count) in [
+        ("license --help", 14),
+        ("license show --help", 1),
+        ("--help keys", 3),
+        ("backup x --help", 1),
+        ("help license create", 1),
+        ("keys help", 3),
+        ("license show --helpp --help", 1),
+    ] {
         match parsed(&line.split(' ').collect::<Vec<_>>()) {
             Ok(Command::Help(Some(forms))) => assert_eq!(forms.len(), count, "{line}"),
             other => panic!("{line}: {other:?}"),
@@ -129,15 +137,37 @@ fn a_wrong_form_is_named() {
         ("license shwo 7", "there is no command “license shwo”"),
         ("license show", "ID is missing"),
         ("license move 7 203.0.113.5", "TO is missing"),
-        ("license show 7 8", "“8” is too much"),
+        ("license show 7 8", "“8” is not expected here"),
         ("license show 7 --yes", "--yes does not go with license show"),
-        ("license show 7 --confg x", "there is no option “--confg”"),
+        ("license show 7 --confg x", "there is no option “--confg”. Did you mean “--config”?"),
         ("license show 7 --json --json", "--json is given twice"),
         ("license show 7 --json=yes", "json"),
         ("license show -7", "there is no option “-7”"),
-        ("license show 1'OR'1'='1", "ID must be"),
+        ("license show 1'OR'1'='1", "is neither a license's number nor a full key"),
+        ("license show AAAAAAAA-BBBBBBBB'", "ID must be"),
+        ("license set-plan gold 1", "“gold” is neither a license's number nor a full key"),
+        ("history abc", "“abc” is neither a license's number nor a full key"),
+        ("license creat", "there is no command “license creat”. Did you mean “license create”?"),
+        ("user del alice", "there is no command “user del”; there are: list, add, passwd"),
+        ("create license", "Did you mean “license create”?"),
+        ("suspend 1", "Did you mean “license suspend”?"),
+        ("suspnd 1", "Did you mean “license suspend”?"),
+        ("list", "Did you mean “license list”, “plan list” or “user list”?"),
+        ("list users", "Did you mean “user list”?"),
+        (
+            "license create --owner a --expire never",
+            "“--expire”. Did you mean “--expires”?\nUsage: opterius-license-server license create",
+        ),
+        ("license list --serach x", "Did you mean “--search”?\nUsage: opterius-license-server license list"),
+        ("user add alice --admin", "Did you mean “--administrator”?\nUsage: opterius-license-server user add"),
+        (
+            "license list -owner alice",
+            "options begin with two hyphens: --owner\nUsage: opterius-license-server license list",
+        ),
+        ("--confg x serve", "Did you mean “--config”?\nTry: "),
+        ("license suspend 7 --search x", "--search does not go with license suspend"),
         ("license create --owner alice", "--plan SLUG is missing"),
-        ("license create --owner alice --plan", "--plan"),
+        ("license create --owner alice --plan", "--plan needs SLUG after it"),
         ("license create --owner alice --plan free --expires soon", "“soon” is not a date"),
         ("license create --owner alice --plan free --lock-ip 1.2.3", "“1.2.3” is not an IP address"),
         ("license renew 7", "--until DATE is missing"),
@@ -148,7 +178,7 @@ fn a_wrong_form_is_named() {
         ("demo --agent-port 65536", "from 0 to 65535"),
         ("demo --agent-port 7480", "must differ"),
         ("init --json", "--json does not go with init"),
-        ("serve now", "“now” is too much"),
+        ("serve now", "“now” is not expected here"),
     ];
     for (line, expected) in table {
         let arguments: Vec<&str> = line.split(' ').filter(|argument| !argument.is_empty()).collect();

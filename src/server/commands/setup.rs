@@ -1,17 +1,15 @@
 //! `init`, `check`, `backup`: what is done to an installation as a whole.
 
-use std::fs::{self, Metadata};
-use std::io::ErrorKind;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
 use crate::process::output::complain;
 use crate::process::{EXIT_CONFIGURATION, EXIT_PERMISSION};
 use crate::server::PROGRAM;
+use crate::server::commands::files::files;
 use crate::server::commands::listing::{Listing, emit};
-use crate::server::commands::{Desk, Failure, Site};
+use crate::server::commands::{Desk, Failure, Site, remedies};
 use crate::server::installation::Place;
 use crate::server::keys::SigningKeys;
 use crate::server::settings::{self, Loaded};
@@ -53,7 +51,7 @@ pub(super) fn backup(site: &Site, file: &Path) -> Result<(), Failure> {
 
 /// One thing that was looked at.
 #[derive(Clone, Serialize)]
-struct Finding {
+pub(super) struct Finding {
     check: &'static str,
     ok: bool,
     message: String,
@@ -61,11 +59,11 @@ struct Finding {
     code: u8,
 }
 
-fn good(check: &'static str, message: String) -> Finding {
+pub(super) fn good(check: &'static str, message: String) -> Finding {
     Finding { check, ok: true, message, code: 0 }
 }
 
-fn bad(check: &'static str, failure: impl Into<Failure>) -> Finding {
+pub(super) fn bad(check: &'static str, failure: impl Into<Failure>) -> Finding {
     let Failure { code, sentence } = failure.into();
     // Whatever it is: an installation that is not in order is not one to run.
     let code = if code == EXIT_PERMISSION { EXIT_PERMISSION } else { EXIT_CONFIGURATION };
@@ -73,7 +71,10 @@ fn bad(check: &'static str, failure: impl Into<Failure>) -> Finding {
 }
 
 pub(super) fn check(config: &Path, json: bool) -> Result<(), Failure> {
-    let findings = findings(config);
+    let mut findings = findings(config);
+    for finding in &mut findings {
+        finding.message = remedies::for_installation(config, &finding.message);
+    }
     let mut listing = Listing::new(json, &["CHECK", "RESULT", "WHAT"]);
     if json {
         listing.add(&findings, |_| Vec::new(), Finding::clone)?;
@@ -102,7 +103,7 @@ fn findings(config: &Path) -> Vec<Finding> {
     let but = if warnings.is_empty() { "" } else { ", but for the warnings" };
     let place = Place::new(&settings.data_dir);
     let mut findings = vec![good("settings", format!("{}{but}", config.display()))];
-    findings.push(files(&settings.data_dir, &place));
+    findings.extend(files(&settings.data_dir, &place));
     let database = database(&place);
     let keys = match SigningKeys::load(&place.keys()) {
         Ok(keys) => {
@@ -137,48 +138,8 @@ fn database(place: &Place) -> Finding {
             )),
         ),
         Ok((_, (schema, newest))) if schema < newest => {
-            good("database", format!("{}: is whole, schema {schema}; serve brings it to {newest}", path.display()))
+            good("database", format!("{}: whole (schema {schema}; serve brings it to {newest})", path.display()))
         }
-        Ok((_, (schema, _))) => good("database", format!("{}: is whole, schema {schema}", path.display())),
+        Ok((_, (schema, _))) => good("database", format!("{}: whole (schema {schema})", path.display())),
     }
-}
-
-/// Whether one user can use all of it, and nobody else can change it.
-fn files(directory: &Path, place: &Place) -> Finding {
-    let refused = |sentence: String| bad("files", Failure::refused(sentence));
-    let found = match directory.metadata() {
-        Ok(found) if found.is_dir() => found,
-        Ok(_) => return refused(format!("{}: is no directory", directory.display())),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            return refused(format!("{}: there is no such directory", directory.display()));
-        }
-        Err(error) => return refused(format!("{}: {error}", directory.display())),
-    };
-    if found.permissions().mode() & 0o022 != 0 {
-        let shown = directory.display();
-        return refused(format!("{shown}: others may replace the files in it. Run: chmod 0700 {shown}"));
-    }
-    let owner = found.uid();
-    let others = present(place).into_iter().find(|(_, metadata)| metadata.uid() != owner);
-    match others {
-        Some((path, metadata)) => refused(format!(
-            "{}: belongs to user {}, and {} to user {owner}: serve can use only what is its own. Run: chown -R {owner} {}",
-            path.display(),
-            metadata.uid(),
-            directory.display(),
-            directory.display()
-        )),
-        None => good("files", format!("{}: all of one user ({owner}), closed to others", directory.display())),
-    }
-}
-
-/// The files of an installation that are there.
-fn present(place: &Place) -> Vec<(PathBuf, Metadata)> {
-    let beside = |suffix: &str| {
-        let mut path = place.database().into_os_string();
-        path.push(suffix);
-        PathBuf::from(path)
-    };
-    let paths = [place.database(), beside("-wal"), beside("-shm"), place.keys(), place.lock()];
-    paths.into_iter().filter_map(|path| fs::symlink_metadata(&path).ok().map(|metadata| (path, metadata))).collect()
 }

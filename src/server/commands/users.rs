@@ -7,6 +7,7 @@ use crate::server::commands::listing::{Listing, emit};
 use crate::server::commands::values::shown;
 use crate::server::commands::{Desk, Failure, terminal};
 use crate::server::model::User;
+use crate::server::store::Reader;
 use crate::server::{actions, passwords};
 
 /// A user, for programs.
@@ -30,7 +31,7 @@ pub(super) fn list(desk: &mut Desk, json: bool) -> Result<(), Failure> {
         UserView { id, name, administrator, created_at }
     };
     listing.add(&users, row, view)?;
-    listing.end("No users. Make the first with: user add NAME --administrator")?;
+    listing.end(&format!("No users. Make the first with: {} user add NAME --administrator", desk.site.program()))?;
     Ok(())
 }
 
@@ -48,17 +49,25 @@ pub(super) fn add(desk: &mut Desk, name: &str, administrator: bool) -> Result<()
 }
 
 pub(super) fn set_password(desk: &mut Desk, name: &str) -> Result<(), Failure> {
-    let no_user = || {
-        Failure::refused(format!(
-            "There is no user “{}”. Those that there are: opterius-license-server user list",
-            shown(name)
-        ))
-    };
-    let (user, _) = desk.read(|reader| reader.user(name)?.ok_or_else(no_user))?;
+    let user = desk.read(|reader| find(reader, name))?;
     let hash = ask_for_hash(&user.name)?;
     desk.change(|changes, actor| Ok(actions::set_password(changes, actor, &user.name, &hash)?))?;
     emit(&format!("{} has another password now, and every session has ended.\n", user.name))?;
     Ok(())
+}
+
+/// The user with this name.
+pub(super) fn find(reader: &Reader<'_>, name: &str) -> Result<User, Failure> {
+    let no_user = || {
+        // What can be no name cannot be made one.
+        let make = match actions::check_user_name(name) {
+            Ok(()) => format!("; or make one: opterius-license-server user add {name}"),
+            Err(_) => String::new(),
+        };
+        Failure::refused(format!("There is no user “{}”. See: opterius-license-server user list{make}", shown(name)))
+    };
+    let (user, _) = reader.user(name)?.ok_or_else(no_user)?;
+    Ok(user)
 }
 
 fn ask_for_hash(name: &str) -> Result<String, Failure> {

@@ -10,6 +10,9 @@ use crate::text::one_line;
 /// The longest part of a wrong value that is repeated, in characters.
 const MAX_SHOWN: usize = 80;
 
+/// The length of the shortest key that there may be, in bytes.
+const SHORTEST_KEY: usize = 16;
+
 /// How a license is named.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Named {
@@ -37,6 +40,10 @@ pub fn named(text: &str) -> Result<Named, String> {
     let digits = text.strip_prefix('#').unwrap_or(text);
     if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return digits.parse().map(Named::Number).map_err(|_| format!("“{}” is no license's number", shown(text)));
+    }
+    // No key is as short, so it may be repeated: it is no secret.
+    if !text.is_empty() && text.len() < SHORTEST_KEY {
+        return Err(format!("“{}” is neither a license's number nor a full key", shown(text)));
     }
     if text.is_empty() || text.len() > 255 || !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
         return Err("ID must be a license's number, such as 12, or its full key".to_owned());

@@ -89,7 +89,7 @@ pub(super) fn act(visit: &Visit, person: &Person, form: &Form) -> Result<Respons
 }
 
 fn make(visit: &Visit, person: &Person, form: &Form) -> Result<i64, Refusal> {
-    let until = typed_date(form, "until", visit.shared.clock.wall())?;
+    let until = typed_date(form, "until")?;
     let ip = if form.text("ip").is_empty() { None } else { Some(typed_ip(form, "ip")?) };
     let (owner, plan) = (form.text("owner").to_owned(), form.text("plan").to_owned());
     let (once, actor, memory) = (form.text("once").to_owned(), person.actor(), Arc::clone(&visit.memory));

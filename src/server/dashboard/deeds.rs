@@ -6,12 +6,12 @@ use super::form::Form;
 use super::question::{Field, Kind, Question};
 use super::routes::{Deed, Route};
 use super::sentences;
-use super::shown::{Moment, last_day};
 use super::trouble::Trouble;
 use super::visit::{Person, Visit, visible};
 use crate::clock::Timestamp;
 use crate::http::response::Response;
 use crate::server::actions::{self, Change, Doer, OWNER_CHANGES, OWNER_CHANGES_TIME, Refusal};
+use crate::server::dates::last_day;
 use crate::server::model::{ACTIVE_TIME, Action, Activation, License, Plan};
 use crate::server::store::{Changes, Reader};
 
@@ -163,24 +163,22 @@ fn run(visit: &Visit, person: &Person, id: i64, deed: Deed, form: &Form) -> Resu
             writer.change(move |changes: &Changes<'_>| actions::delete(changes, &Doer { actor: &actor, seen }, id))
         }
         _ => {
-            let (seen, change) = (seen(form)?, change(deed, form, visit.shared.clock.wall())?);
-            let renewed = if let Change::Renew(end) = change { sentences::renewed(id, end) } else { None };
-            let done = writer.change(move |changes: &Changes<'_>| {
+            let (seen, change) = (seen(form)?, change(deed, form)?);
+            writer.change(move |changes: &Changes<'_>| {
                 actions::change(changes, &Doer { actor: &actor, seen }, id, &change)
-            });
-            done.map(|sentence| renewed.unwrap_or(sentence))
+            })
         }
     };
     Ok(sentence?)
 }
 
 /// The change that the form of a deed asks for.
-fn change(deed: Deed, form: &Form, now: Timestamp) -> Result<Change, Trouble> {
+fn change(deed: Deed, form: &Form) -> Result<Change, Trouble> {
     match deed {
         Deed::Suspend => Ok(Change::Suspend),
         Deed::Resume => Ok(Change::Resume),
         Deed::Cancel => Ok(Change::Cancel),
-        Deed::Renew => Ok(Change::Renew(typed_date(form, "until", now)?)),
+        Deed::Renew => Ok(Change::Renew(typed_date(form, "until")?)),
         Deed::Plan => Ok(Change::SetPlan(form.text("plan").to_owned())),
         Deed::Lock => Ok(Change::LockIp(typed_ip(form, "ip")?)),
         Deed::Unlock => Ok(Change::UnlockIp),
@@ -210,17 +208,11 @@ pub(super) fn typed_ip(form: &Form, name: &str) -> Result<IpAddr, Refusal> {
 }
 
 /// A last day that somebody typed; none is never.
-pub(super) fn typed_date(form: &Form, name: &str, now: Timestamp) -> Result<Option<Timestamp>, Refusal> {
+pub(super) fn typed_date(form: &Form, name: &str) -> Result<Option<Timestamp>, Refusal> {
     let typed = form.text(name);
     if typed.is_empty() {
         return Ok(None);
     }
-    match Timestamp::parse_expiry(typed) {
-        None => Err(Refusal::Invalid("This is not a date such as 2027-03-31.".to_owned())),
-        Some(end) if end <= now => Err(Refusal::Invalid(format!(
-            "The {} is in the past. To end a license, suspend or cancel it.",
-            Moment::expiry(end, now).text
-        ))),
-        Some(end) => Ok(Some(end)),
-    }
+    let wrong = || Refusal::Invalid("This is not a date such as 2027-03-31.".to_owned());
+    Timestamp::parse_expiry(typed).map(Some).ok_or_else(wrong)
 }

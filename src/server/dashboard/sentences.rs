@@ -4,8 +4,7 @@ use std::net::IpAddr;
 
 use super::deeds::Facts;
 use super::routes::Deed;
-use super::shown::{Moment, counted, last_day, text};
-use crate::clock::Timestamp;
+use super::shown::{Moment, counted, text};
 use crate::server::actions::{OWNER_CHANGES, limit};
 use crate::server::model::{Life, Plan};
 
@@ -129,11 +128,6 @@ fn renew(facts: &Facts) -> Vec<String> {
         Some(end) => format!("The license expires {} ({}).", end.relative, end.text),
     };
     vec![now, "Each server learns of the new end at its next check, within 24 hours.".to_owned()]
-}
-
-/// What was done, in the words of the form: a day, and not the instant after it.
-pub(super) fn renewed(id: i64, end: Option<Timestamp>) -> Option<String> {
-    end.map(|end| format!("License {id} may be used to the end of {} (UTC) now.", last_day(end)))
 }
 
 fn plan(facts: &Facts) -> Vec<String> {

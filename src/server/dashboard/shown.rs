@@ -1,10 +1,9 @@
 //! How values are shown: times, expiries, limits, lines of the history.
 
-use std::time::Duration;
-
 use super::routes::Route;
 use crate::clock::Timestamp;
 use crate::server::actions::limit;
+use crate::server::dates;
 use crate::server::model::Event;
 use crate::text::one_line;
 
@@ -35,17 +34,8 @@ impl Moment {
     /// How an expiry is shown: one at midnight ends a day, and people think of that day.
     pub(super) fn expiry(at: Timestamp, now: Timestamp) -> Self {
         let moment = Self::new(at, now);
-        if ends_a_day(at) { Self { text: format!("end of {}", last_day(at)), ..moment } } else { moment }
+        if dates::ended_day(at).is_some() { Self { text: dates::end(at), ..moment } } else { moment }
     }
-}
-
-fn ends_a_day(at: Timestamp) -> bool {
-    u64::try_from(at.unix()).is_ok_and(|seconds| seconds % DAY == 0)
-}
-
-/// The last day on which a license with this expiry may be used, as a date field has it.
-pub(super) fn last_day(at: Timestamp) -> String {
-    at.minus(Duration::from_secs(1)).to_string().chars().take(10).collect()
 }
 
 fn relative(at: Timestamp, now: Timestamp) -> String {
@@ -147,16 +137,10 @@ mod tests {
     #[test]
     fn an_expiry_at_midnight_is_the_end_of_the_day_before() {
         let now = at("2026-03-01T12:00:00Z");
-        let table = [
-            ("2026-04-01T00:00:00Z", "end of 2026-03-31", "2026-03-31"),
-            ("2026-04-01T10:30:00Z", "2026-04-01 10:30 UTC", "2026-04-01"),
-        ];
-        for (text, expected, day) in table {
-            let expiry = at(text);
-            assert_eq!((Moment::expiry(expiry, now).text.as_str(), last_day(expiry).as_str()), (expected, day));
+        let table = [("2026-04-01T00:00:00Z", "end of 2026-03-31"), ("2026-04-01T10:30:00Z", "2026-04-01 10:30 UTC")];
+        for (text, expected) in table {
+            assert_eq!(Moment::expiry(at(text), now).text, expected);
         }
-        let typed = Timestamp::parse_expiry("2026-03-31").unwrap();
-        assert_eq!(last_day(typed), "2026-03-31", "what was typed is shown");
     }
 
     #[test]

@@ -103,6 +103,9 @@ fn show(ports: Ports) -> Result<(), Failure> {
     server.tell_to_stop();
     agent.stop(deadline, &stop);
     let code = server.stop(deadline);
+    if outcome.is_ok() && code == 0 {
+        say("\nThe license server and the Agent have ended.\n");
+    }
     outcome.and(if code == 0 {
         Ok(())
     } else {

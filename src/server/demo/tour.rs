@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use crate::secret::Secret;
 use crate::server::demo::furniture::{ADMINISTRATOR, OWNER};
-use crate::server::demo::place::shortest;
 use crate::text::one_line;
 
 /// A request that the Panel sends to make a site.
@@ -27,11 +26,13 @@ pub(super) struct Tour {
 impl Tour {
     /// Everything, once the Agent has this status.
     pub(super) fn text(&self, status: &Value, agent: &Path) -> String {
-        let in_demo = |name: &str| shortest(&self.directory.join(name));
-        let own = std::env::current_exe().map_or_else(|_| "opterius-license-server".to_owned(), |own| shortest(&own));
+        // Whole paths: another terminal is likely to open in another directory.
+        let in_demo = |name: &str| self.directory.join(name).display().to_string();
+        let own = std::env::current_exe()
+            .map_or_else(|_| "opterius-license-server".to_owned(), |own| own.display().to_string());
         let license = self.license;
         let server = format!("{own} --config {} license", in_demo("license-server.conf"));
-        let reverify = format!("{} --config {} reverify", shortest(agent), in_demo("agent.conf"));
+        let reverify = format!("{} --config {} reverify", agent.display(), in_demo("agent.conf"));
         let write = format!("{} {WRITE}", in_demo("panel"));
         let dashboard = format!("http://127.0.0.1:{}", self.server_port);
         let agent_url = format!("http://127.0.0.1:{}", self.agent_port);
@@ -40,15 +41,15 @@ impl Tour {
 {standing}
 
   Dashboard   {dashboard}
-              {OWNER:<14} {owner}
-              {ADMINISTRATOR:<14} {administrator}
+              sign in as {OWNER:<14} with the password {owner}
+              sign in as {ADMINISTRATOR:<14} with the password {administrator}
   Agent       {agent_url}   (log: {log})
   License     {license}, {key}
 
 A short tour, in another terminal:
 
   1. The standing, as every program on this machine may read it:
-       curl {agent_url}/license/status
+       curl --noproxy '*' {agent_url}/license/status; echo
 
   2. A write, signed as the Panel signs it. It passes signature and gate; host operations come next, so until then the
      answer is 501 not_implemented:
@@ -77,7 +78,7 @@ Everything is below {directory}, and the next demo replaces it. Ctrl-C ends both
             administrator = self.administrator_password.expose(),
             key = self.key.expose(),
             log = in_demo("agent.log"),
-            directory = shortest(&self.directory),
+            directory = self.directory.display(),
         )
     }
 }

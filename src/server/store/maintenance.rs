@@ -8,6 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::schema::MIGRATIONS;
 use super::{BUSY_TIME, Error, Reader, connect, inspect};
+use crate::server::cause::cause;
 
 /// The most defects that are shown.
 const SHOWN: usize = 10;
@@ -18,7 +19,7 @@ const SHOWN: usize = 10;
 /// The file is there already or cannot be written, or the store's own; there is no half copy then.
 pub fn backup(path: &Path, target: &Path) -> Result<(), Error> {
     inspect(path)?;
-    let failed = |error: std::io::Error| Error::Failed(format!("{}: {error}", target.display()));
+    let failed = |error: std::io::Error| Error::Failed(format!("{}: {}", target.display(), cause(&error)));
     if target.symlink_metadata().is_ok() {
         return Err(Error::Failed(format!("{}: is there already, and a backup never overwrites", target.display())));
     }
@@ -26,6 +27,12 @@ pub fn backup(path: &Path, target: &Path) -> Result<(), Error> {
         return Err(Error::Failed(format!("{}: is no file name", target.display())));
     };
     let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    if !directory.exists() {
+        let shown = directory.display();
+        let sentence =
+            format!("{}: there is no directory {shown}. Make it with: install -d -m 0700 {shown}", target.display());
+        return Err(Error::Failed(sentence));
+    }
     let unfinished = directory.join(format!(".{}.unfinished-{}", name.to_string_lossy(), std::process::id()));
     // SQLite writes into a file that is there and empty, and keeps its mode.
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished).map_err(failed)?;

@@ -27,6 +27,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::clock::Timestamp;
+use crate::server::cause::cause;
 use crate::server::ownership::give_to_owner_of;
 
 pub use activations::{Sign, Slot, Strays};
@@ -185,7 +186,8 @@ impl Database {
         let failed = |error: std::io::Error| match error.kind() {
             ErrorKind::PermissionDenied => Error::Permission(path.to_owned()),
             ErrorKind::AlreadyExists => Error::Taken,
-            _ => Error::Failed(format!("{}: {error}", path.display())),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::Full,
+            _ => Error::Failed(format!("{}: {}", path.display(), cause(&error))),
         };
         let file = file.map_err(failed)?;
         // SQLite gives what it makes beside the database to the database's owner itself.
@@ -275,7 +277,7 @@ fn inspect(path: &Path) -> Result<i64, Error> {
     let metadata = fs::metadata(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => Error::Missing(path.to_owned()),
         ErrorKind::PermissionDenied => Error::Permission(path.to_owned()),
-        _ => Error::Failed(format!("{}: {error}", path.display())),
+        _ => Error::Failed(format!("{}: {}", path.display(), cause(&error))),
     })?;
     if metadata.permissions().mode() & 0o077 != 0 {
         return Err(Error::Exposed(path.to_owned()));

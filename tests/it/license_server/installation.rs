@@ -12,10 +12,10 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 
 /// Neither root nor anybody else on the machine.
-const STRANGER: u32 = 65_534;
+pub(super) const STRANGER: u32 = 65_534;
 
 /// An installation that was in use and is not now.
-fn stopped() -> Vendor {
+pub(super) fn stopped() -> Vendor {
     let vendor = Vendor::start();
     for license in vendor.books.licenses("free", 200).iter().step_by(20) {
         assert_granted(&vendor.verify(&question(license, SERVERS[0])));
@@ -26,7 +26,7 @@ fn stopped() -> Vendor {
 }
 
 /// How `serve` ends, and what it says.
-fn serve(vendor: &Vendor, launcher: &[&str]) -> (Option<i32>, String) {
+pub(super) fn serve(vendor: &Vendor, launcher: &[&str]) -> (Option<i32>, String) {
     let mut words: Vec<String> = launcher.iter().map(|word| (*word).to_owned()).collect();
     words.extend(command_words(vendor.directory(), &["serve"]));
     let process = Process::start(process::command(&words));

@@ -4,6 +4,7 @@
 //! First what goes over the wire, then the rules as they unfold in time and under load, then what the installation
 //! survives; the real Agent against the real server comes last.
 
+mod advice;
 mod agent;
 mod bad_input;
 mod contract;
