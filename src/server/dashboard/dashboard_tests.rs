@@ -199,6 +199,29 @@ fn a_key_is_shown_on_demand_and_a_form_sent_twice_makes_one_license() {
 }
 
 #[test]
+fn a_key_that_is_shown_again_and_again_is_one_line_of_history_an_hour() {
+    let site = Site::new("");
+    let mut anna = Browser::signed_in(&site, "anna");
+    let mut admin = Browser::signed_in(&site, "admin");
+    let key = site.change(|changes| Ok(changes.license(1)?.unwrap().key.expose().to_owned()));
+    let lines = || {
+        let history = site.change(|changes| changes.history(Some(1), None, 1000));
+        history.iter().filter(|event| event.action == Action::KeyShown).count()
+    };
+    for _ in 0..20 {
+        assert!(text(&anna.post("/licenses/1/key", &[])).contains(&key));
+    }
+    assert_eq!(lines(), 1);
+    assert!(text(&admin.post("/licenses/1/key", &[])).contains(&key));
+    assert_eq!(lines(), 2, "another user is another line");
+    for (seconds, expected) in [(3599, 2), (3600, 3), (3600, 3)] {
+        site.clock.seconds.store(seconds, Ordering::Relaxed);
+        assert!(text(&anna.post("/licenses/1/key", &[])).contains(&key));
+        assert_eq!(lines(), expected, "after {seconds} s");
+    }
+}
+
+#[test]
 fn cookies_of_an_encrypted_connection_are_for_such_alone() {
     let site = Site::new("trusted_proxies=127.0.0.1");
     let mut browser = Browser::new(&site);
