@@ -13,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::http::response::Response;
 use crate::server::actions::{self, Change, Doer, OWNER_CHANGES, OWNER_CHANGES_TIME, Refusal};
 use crate::server::model::{ACTIVE_TIME, Activation, License, Plan};
+use crate::server::store::counting::most;
 use crate::server::store::{Changes, Reader};
 
 /// What a page needs to know to say what will happen.
@@ -72,7 +73,7 @@ fn ask(
 
 fn facts(reader: &Reader<'_>, person: &Person, id: i64, ip: Option<IpAddr>, now: Timestamp) -> Result<Facts, Refusal> {
     let license = visible(reader, &person.user, id)?;
-    let active = reader.count_activations(id, now.minus(ACTIVE_TIME))?;
+    let active = reader.count_activations(id, now.minus(ACTIVE_TIME), most(license.plan.max_servers))?;
     let server = match ip {
         Some(ip) => reader.activation(id, ip)?,
         None => None,

@@ -17,6 +17,7 @@ use crate::http::response::Response;
 use crate::server::actions::{Refusal, limit};
 use crate::server::model::{ACTIVE_TIME, Action, License, Status};
 use crate::server::store::Changes;
+use crate::server::store::counting::most;
 
 /// For how long a line of the history stands for every time that its user is shown the key.
 const KEY_NOTE_TIME: Duration = Duration::from_secs(3600);
@@ -69,8 +70,8 @@ pub(super) fn show(
     let (license, active, known, (lines, last)) = visit.shared.readers.read(|reader| {
         let license = visible(reader, &person.user, id)?;
         let lines = lists::lines(reader, Some(id), before, now)?;
-        let active = reader.count_activations(id, now.minus(ACTIVE_TIME))?;
-        let known = Known::read(reader, &license, after, now)?;
+        let active = reader.count_activations(id, now.minus(ACTIVE_TIME), most(license.plan.max_servers))?;
+        let known = Known::read(reader, &license, after, active, now)?;
         Ok::<_, Refusal>((license, active, known, lines))
     })?;
     let page = Route::License(id);

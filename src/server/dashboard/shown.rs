@@ -6,6 +6,7 @@ use super::routes::Route;
 use crate::clock::Timestamp;
 use crate::server::actions::limit;
 use crate::server::model::Event;
+use crate::server::store::counting::counted as counted_servers;
 use crate::text::one_line;
 
 const DAY: u64 = 86_400;
@@ -71,9 +72,9 @@ pub(super) fn counted(count: u64, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
-/// “2 of 5”, “3 of unlimited”.
+/// “2 of 5”, “3 of unlimited”, “1000+ of unlimited”.
 pub(super) fn used(servers: u32, allowed: u32) -> String {
-    format!("{servers} of {}", limit(allowed))
+    format!("{} of {}", counted_servers(servers, allowed), limit(allowed))
 }
 
 /// Text that a server said of itself.
