@@ -40,6 +40,17 @@ fn what_is_counted_was_seen_since_then_and_there_is_an_end() {
 }
 
 #[test]
+fn behind_very_many_that_do_not_count_those_that_do_are_found() {
+    let silent = (0..1500).map(|number| (number, i64::from(number), 100, ""));
+    let servers: Vec<(u32, i64, u64, &str)> =
+        silent.chain([(1500, 1500, 0, ""), (1501, 1501, 0, ""), (1502, 1502, 0, "")]).collect();
+    let mut scratch = used_by(&servers);
+    let since = NOW.minus(std::time::Duration::from_secs(100));
+    let mut earlier = |(sequence, most)| scratch.read(|reader| reader.count_earlier(1, since, sequence, most));
+    assert_eq!([(1502, 5), (1502, 1), (1501, 5), (1500, 5), (900, 5)].map(&mut earlier), [2, 1, 1, 0, 0]);
+}
+
+#[test]
 fn twins_are_others_with_the_same_identity() {
     let mut scratch = used_by(&[(1, 1, 0, "a"), (2, 2, 0, "b"), (3, 5, 0, "a"), (4, 4, 0, "a"), (5, 3, 100, "a")]);
     let since = NOW.minus(std::time::Duration::from_secs(100));
@@ -54,7 +65,8 @@ fn no_question_about_a_license_sorts_or_walks_through_what_it_does_not_ask_for()
     let mut scratch = Scratch::new();
     for (sql, expected) in [
         (COUNT, "SEARCH activations USING PRIMARY KEY (license=?)"),
-        (COUNT_EARLIER, "activations_in_order (license=? AND sequence<?)"),
+        (FIRST_EARLIER, "activations_in_order (license=? AND sequence<?)"),
+        (COUNT_EARLIER, "SEARCH activations USING PRIMARY KEY (license=?)"),
         (LAST_SLOT, "activations_in_order (license=?)"),
         (TWINS, "activations_by_identity (license=? AND server_id=?)"),
     ] {

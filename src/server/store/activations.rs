@@ -50,9 +50,16 @@ const ACTIVATION: &str = "
 const COUNT: &str = "SELECT count(*) FROM (
     SELECT 1 FROM activations WHERE license = ?1 AND last_seen_at > ?2 ORDER BY ip LIMIT ?3)";
 
-/// In the order of the slots: those after `sequence` are not looked at.
+/// In the order of the slots: of those before `sequence`, how many were looked at and how many of these count.
+const FIRST_EARLIER: &str = "SELECT count(*), coalesce(sum(counts), 0) FROM (
+    SELECT last_seen_at > ?2 AS counts FROM activations WHERE license = ?1 AND sequence < ?4 ORDER BY sequence LIMIT ?3)";
+
+/// In the order of the table, which is quicker where very many that do not count stand in front.
 const COUNT_EARLIER: &str = "SELECT count(*) FROM (
-    SELECT 1 FROM activations WHERE license = ?1 AND last_seen_at > ?2 AND sequence < ?4 ORDER BY sequence LIMIT ?3)";
+    SELECT 1 FROM activations WHERE license = ?1 AND last_seen_at > ?2 AND +sequence < ?4 ORDER BY ip LIMIT ?3)";
+
+/// Activations that do not count and are looked at in the order of the slots.
+const PASSED: u32 = 1000;
 
 const LAST_SLOT: &str = "SELECT sequence FROM activations WHERE license = ?1 AND last_seen_at > ?2
     ORDER BY sequence LIMIT 1 OFFSET ?3 - 1";
@@ -139,10 +146,15 @@ impl Reader<'_> {
     /// # Errors
     /// The store's own.
     pub fn count_earlier(&self, license: i64, since: Timestamp, sequence: i64, most: u32) -> Result<u32, Error> {
-        Ok(self
-            .0
-            .prepare_cached(COUNT_EARLIER)?
-            .query_row(params![license, since, most, sequence], |row| row.get(0))?)
+        let window = most.saturating_add(PASSED);
+        let first = |row: &Row<'_>| Ok((row.get::<_, u32>(0)?, row.get::<_, u32>(1)?));
+        let parameters = params![license, since, window, sequence];
+        let (looked_at, counted) = self.0.prepare_cached(FIRST_EARLIER)?.query_row(parameters, first)?;
+        if looked_at < window || counted >= most {
+            return Ok(counted.min(most));
+        }
+        let parameters = params![license, since, most, sequence];
+        Ok(self.0.prepare_cached(COUNT_EARLIER)?.query_row(parameters, |row| row.get(0))?)
     }
 
     /// The order of the activation that has the last of `slots` slots, of those that were seen since then; none while
