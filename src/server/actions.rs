@@ -407,7 +407,7 @@ fn within_owner_limit(changes: &Changes<'_>, actor: &Actor, id: i64) -> Result<(
         return Ok(());
     }
     let since = changes.now().minus(OWNER_CHANGES_TIME);
-    let count = changes.count_by_owners(id, [Action::Revoked, Action::Moved], since)?;
+    let count = changes.count_by_owners(id, since)?;
     if count < OWNER_CHANGES { Ok(()) } else { Err(Refusal::TooOften) }
 }
 

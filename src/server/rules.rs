@@ -7,7 +7,8 @@
 use std::net::IpAddr;
 
 use crate::clock::Timestamp;
-use crate::server::model::{Action, Actor, Details, License, Life, Role, Status};
+use crate::server::model::{ACTIVE_TIME, Action, Actor, Details, License, Life, Role, Status};
+use crate::server::store::counting::{counted, most};
 use crate::server::store::{Changes, Error, Sign, Slot};
 
 /// What a server asks.
@@ -50,8 +51,8 @@ pub enum Denial {
     },
     /// All slots are taken.
     ServerLimit {
-        /// Servers that hold one.
-        active: usize,
+        /// Servers that hold one, counted up to [`most`].
+        active: u32,
         /// Servers that may.
         allowed: u32,
     },
@@ -79,6 +80,7 @@ impl Denial {
                 format!("License is locked to the IP address {locked}; this server is seen as {asking}.")
             }
             Self::ServerLimit { active, allowed } => {
+                let active = counted(*active, *allowed);
                 format!("License is already activated on {active} of {allowed} allowed servers.")
             }
         }
@@ -107,11 +109,10 @@ pub fn verify(changes: &Changes<'_>, license: &License, inquiry: &Inquiry) -> Re
         return denied(Denial::IpMismatch { locked, asking: inquiry.ip });
     }
     let allowed = license.plan.max_servers;
-    // Of an unlimited license there may be very many, and none of the others matters.
-    let slots = if allowed == 0 {
-        changes.slot(license.id, inquiry.ip)?.into_iter().collect()
-    } else {
-        changes.slots(license.id)?
+    let since = now.minus(ACTIVE_TIME);
+    let count = |before: Option<i64>, most: u32| match before {
+        Some(sequence) => changes.count_earlier(license.id, since, sequence, most),
+        None => changes.count_activations(license.id, since, most),
     };
     let sign = Sign {
         ip: inquiry.ip,
@@ -119,7 +120,7 @@ pub fn verify(changes: &Changes<'_>, license: &License, inquiry: &Inquiry) -> Re
         reported_ip: inquiry.reported_ip,
         details: &inquiry.details,
     };
-    match claim(&slots, inquiry.ip, allowed, now) {
+    match claim(changes.slot(license.id, inquiry.ip)?, allowed, now, count)? {
         Claim::Refresh => changes.refresh_activation(license.id, &sign)?,
         Claim::Take { again } => {
             let actor = Actor { role: Role::Server, name: inquiry.ip.to_string() };
@@ -147,24 +148,27 @@ enum Claim {
     Refresh,
     /// It takes a free one, for the first time or again after it was last seen then.
     Take { again: Option<Timestamp> },
-    /// There is none, with so many active servers.
-    Refuse { active: usize },
+    /// There is none, with so many active servers, counted up to [`most`].
+    Refuse { active: u32 },
 }
 
-/// The slot rule. `allowed` is the number of slots, 0 for any number.
-fn claim(slots: &[Slot], ip: IpAddr, allowed: u32, now: Timestamp) -> Claim {
-    let is_active = |slot: &&Slot| Life::at(slot.last_seen_at, now) == Life::Active;
-    let own = slots.iter().find(|slot| slot.ip == ip);
-    let active = slots.iter().filter(is_active).count();
-    let fits = |taken: usize| allowed == 0 || u32::try_from(taken).is_ok_and(|taken| taken < allowed);
-    match own.filter(is_active) {
-        Some(own) => {
-            let before = slots.iter().filter(is_active).filter(|slot| slot.sequence < own.sequence).count();
-            if fits(before) { Claim::Refresh } else { Claim::Refuse { active } }
-        }
-        None if fits(active) => Claim::Take { again: own.map(|own| own.last_seen_at) },
-        None => Claim::Refuse { active },
+/// The slot rule, for an address that has had the slot `own`. `allowed` is the number of slots, 0 for any number. `count`
+/// says how many servers are active, before an order where one is given, and may stop at its second parameter: a license
+/// may have very many, and only as many are looked at as the answer needs.
+fn claim<Failure>(
+    own: Option<Slot>,
+    allowed: u32,
+    now: Timestamp,
+    count: impl Fn(Option<i64>, u32) -> Result<u32, Failure>,
+) -> Result<Claim, Failure> {
+    let active = own.filter(|own| Life::at(own.last_seen_at, now) == Life::Active);
+    if allowed == 0 || count(active.map(|own| own.sequence), allowed)? < allowed {
+        return Ok(match active {
+            Some(_) => Claim::Refresh,
+            None => Claim::Take { again: own.map(|own| own.last_seen_at) },
+        });
     }
+    Ok(Claim::Refuse { active: count(None, most(allowed))? })
 }
 
 #[cfg(test)]

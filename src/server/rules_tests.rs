@@ -4,6 +4,7 @@ use super::*;
 use crate::secret::Secret;
 use crate::server::actions::{self, Change, Doer};
 use crate::server::model::{Activation, Event};
+use crate::server::store::Filter;
 use crate::server::store::tests::Scratch;
 
 const START: Timestamp = Timestamp::from_unix(1_800_000_000);
@@ -64,7 +65,7 @@ impl Fixture {
     }
 }
 
-fn limit(active: usize, allowed: u32) -> Decision {
+fn limit(active: u32, allowed: u32) -> Decision {
     Decision::Denied(Denial::ServerLimit { active, allowed })
 }
 
@@ -93,7 +94,13 @@ fn the_slot_rule_as_a_table() {
         ("unlimited, back", vec![seen(1, 9, 29)], 0, Claim::Take { again: Some(days(71)) }),
     ];
     for (name, slots, allowed, expected) in table {
-        assert_eq!(claim(&slots, ip(1), allowed, now), expected, "{name}");
+        let own = slots.iter().copied().find(|slot| slot.ip == ip(1));
+        let count = |before: Option<i64>, most: u32| {
+            let active = slots.iter().filter(|slot| Life::at(slot.last_seen_at, now) == Life::Active);
+            let counted = active.filter(|slot| before.is_none_or(|before| slot.sequence < before)).take(most as usize);
+            Ok::<_, Error>(u32::try_from(counted.count()).unwrap())
+        };
+        assert_eq!(claim(own, allowed, now, count), Ok(expected), "{name}");
     }
 }
 
@@ -154,6 +161,44 @@ fn a_hundred_servers_after_a_downgrade_to_one() {
     }
     assert_eq!(fixture.verify(ip(1), days(1)), Decision::Granted);
     assert_eq!(fixture.activations().len(), 100);
+}
+
+#[test]
+fn of_very_many_servers_no_more_are_counted_than_are_told() {
+    let mut fixture = Fixture::new("datacenter");
+    let address = |server: usize| IpAddr::from([198, 18, (server / 256) as u8, (server % 256) as u8]);
+    for server in 1..=1100 {
+        assert_eq!(fixture.verify(address(server), days(0)), Decision::Granted);
+    }
+    fixture.change(days(0), &Change::SetPlan("free".to_owned()));
+    for server in [2, 1000, 1100, 1101] {
+        let Decision::Denied(denial) = fixture.verify(address(server), days(1)) else { panic!("{server}") };
+        assert_eq!(denial.message(), "License is already activated on 1000+ of 1 allowed servers.");
+    }
+    assert_eq!(fixture.verify(address(1), days(1)), Decision::Granted);
+    let mut listed = |all_servers| {
+        let filter = Filter { all_servers, ..Filter::default() };
+        fixture.scratch.read(|reader| reader.licenses(&filter, 1, days(1))).remove(0).servers
+    };
+    assert_eq!([listed(false), listed(true)], [1001, 1100], "programs get the number itself");
+}
+
+#[test]
+fn a_check_looks_at_no_more_servers_than_the_plan_allows() {
+    let now = days(100);
+    let own = Slot { ip: ip(1), sequence: 9, last_seen_at: now };
+    for (own, allowed, before) in [(Some(own), 2, Some(9)), (None, 2, None), (Some(own), 5000, Some(9))] {
+        let asked = std::cell::RefCell::new(Vec::new());
+        let count = |before, most| {
+            asked.borrow_mut().push((before, most));
+            Ok::<_, Error>(most)
+        };
+        let most = allowed.max(1000) + 1;
+        assert_eq!(claim(own, allowed, now, count), Ok(Claim::Refuse { active: most }));
+        assert_eq!(asked.take(), [(before, allowed), (None, most)]);
+    }
+    let unasked = |_, _| Err(Error::Busy);
+    assert_eq!(claim(Some(own), 0, now, unasked), Ok(Claim::Refresh), "without a limit nobody else matters");
 }
 
 #[test]

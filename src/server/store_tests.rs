@@ -56,6 +56,15 @@ impl Drop for Scratch {
     }
 }
 
+/// How SQLite goes about a statement.
+pub(crate) fn plan(reader: &Reader<'_>, sql: &str) -> Result<String, Error> {
+    let mut statement = reader.0.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+    let unset = vec![rusqlite::types::Null; statement.parameter_count()];
+    let line = |row: &rusqlite::Row<'_>| row.get::<_, String>(3);
+    let lines: rusqlite::Result<Vec<String>> = statement.query_map(rusqlite::params_from_iter(unset), line)?.collect();
+    Ok(lines?.join("\n"))
+}
+
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
 #[test]

@@ -20,7 +20,7 @@ use crate::text::one_line;
 const MAX_REPEATED: usize = 256;
 
 /// The longest text that is kept of what a server says of itself, in characters.
-const MAX_DETAIL: usize = 255;
+const MAX_DETAIL: usize = 128;
 
 /// A question, read.
 #[derive(Clone, PartialEq, Eq)]

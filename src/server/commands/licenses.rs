@@ -108,7 +108,7 @@ pub(super) fn list(
     let now = Desk::now();
     let header = &["ID", "KEY", "OWNER", "PLAN", "STANDING", "EXPIRES", "SERVERS"];
     let mut listing = Listing::new(json, header);
-    let mut filter = Filter { owner, search: search.map(str::to_owned), before: None };
+    let mut filter = Filter { owner, search: search.map(str::to_owned), before: None, all_servers: true };
     let is_more = loop {
         // One more than a page, to know whether there is another.
         let mut page = desk.read(|reader| Ok(reader.licenses(&filter, PAGE.saturating_add(1), now)?))?;

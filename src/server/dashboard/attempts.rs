@@ -1,5 +1,8 @@
 //! How often a password may be tried: a few times for one name from one network, and not without end for all names
 //! together from one network. Nobody can lock somebody else out.
+//!
+//! Tries that succeed have a limit of their own, which no person reaches: each costs as much work as one that fails, and a
+//! program with one customer's password would keep everybody else from signing in.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,8 +13,11 @@ use crate::server::throttle::{Throttle, network};
 /// The characters of a name that count; no user's name has more.
 const LONGEST_NAME: usize = 128;
 
-/// Tries that failed, lately.
+/// Tries, lately.
 pub(super) struct Attempts {
+    /// Those that succeeded.
+    right: Mutex<Throttle<(String, IpAddr)>>,
+    /// Those that failed, and those that are under way.
     by_name: Mutex<Throttle<(String, IpAddr)>>,
     by_network: Mutex<Throttle<IpAddr>>,
 }
@@ -19,6 +25,7 @@ pub(super) struct Attempts {
 impl Default for Attempts {
     fn default() -> Self {
         Self {
+            right: Mutex::new(Throttle::new(30, Duration::from_secs(10))),
             by_name: Mutex::new(Throttle::new(5, Duration::from_secs(60))),
             by_network: Mutex::new(Throttle::new(30, Duration::from_secs(10))),
         }
@@ -32,6 +39,7 @@ impl Attempts {
     /// There is none; the time until there is one.
     pub(super) fn take(&self, name: &str, client: IpAddr, now: Instant) -> Result<(), Duration> {
         lock(&self.by_network).check(&network(client), now)?;
+        lock(&self.right).check(&key(name, client), now)?;
         lock(&self.by_name).take(key(name, client), now)
     }
 
@@ -41,9 +49,11 @@ impl Attempts {
         let _ = lock(&self.by_network).take(network(client), now);
     }
 
-    /// Notes that the password was right: only failures count.
-    pub(super) fn succeeded(&self, name: &str, client: IpAddr) {
+    /// Notes that the password was right: no failure counts any more.
+    pub(super) fn succeeded(&self, name: &str, client: IpAddr, now: Instant) {
         lock(&self.by_name).forgive(&key(name, client));
+        // When there is none left, the next try is refused anyway.
+        let _ = lock(&self.right).take(key(name, client), now);
     }
 }
 
@@ -82,12 +92,20 @@ mod tests {
     }
 
     #[test]
-    fn only_failures_count() {
+    fn who_knows_the_password_has_more_tries_and_not_without_end() {
         let attempts = Attempts::default();
         let (now, client) = (Instant::now(), IpAddr::from([203, 0, 113, 5]));
-        for _ in 0..100 {
-            assert!(attempts.take("anna", client, now).is_ok());
-            attempts.succeeded("anna", client);
-        }
+        let sign_in = |name: &str, client, now| {
+            let taken = attempts.take(name, client, now);
+            if taken.is_ok() {
+                attempts.succeeded(name, client, now);
+            }
+            taken
+        };
+        assert!((0..30).all(|_| sign_in("anna", client, now).is_ok()), "failures alone have the low limit");
+        assert_eq!(sign_in("Anna", client, now), Err(Duration::from_secs(10)));
+        assert!(sign_in("bert", client, now).is_ok() && sign_in("anna", [203, 0, 113, 6].into(), now).is_ok());
+        let later = now + Duration::from_secs(10);
+        assert!(sign_in("anna", client, later).is_ok() && sign_in("anna", client, later).is_err());
     }
 }

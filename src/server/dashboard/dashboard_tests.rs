@@ -1,6 +1,8 @@
 use std::sync::atomic::Ordering;
 
+use super::places;
 use super::testing::{Browser, PASSWORD, Site, header, text};
+use crate::http::service::Reaction;
 use crate::server::model::Action;
 
 #[test]
@@ -45,6 +47,25 @@ fn nobody_learns_who_exists_and_nobody_tries_without_end() {
     assert_eq!((response.status, header(&response, "Retry-After")), (429, Some("60")));
     site.clock.seconds.store(60, Ordering::Relaxed);
     assert_eq!(browser.post("/sign-in", &[("name", "anna"), ("password", PASSWORD)]).status, 303);
+}
+
+#[test]
+fn nobody_signs_in_without_end_even_with_the_right_password() {
+    let site = Site::new("");
+    let mut browser = Browser::new(&site);
+    let mut sign_in = |name: &str| {
+        browser.cookies.clear();
+        browser.get("/sign-in");
+        let response = browser.post("/sign-in", &[("name", name), ("password", PASSWORD)]);
+        (response.status, header(&response, "Retry-After").map(str::to_owned))
+    };
+    for number in 1..=30 {
+        assert_eq!(sign_in("anna").0, 303, "{number}");
+    }
+    assert_eq!(sign_in("anna"), (429, Some("10".to_owned())));
+    assert_eq!(sign_in("bert").0, 303, "others are not in the way");
+    site.clock.seconds.store(10, Ordering::Relaxed);
+    assert_eq!([sign_in("anna").0, sign_in("anna").0], [303, 429]);
 }
 
 #[test]
@@ -165,6 +186,26 @@ fn an_owner_frees_and_moves_servers_until_it_is_too_often() {
 }
 
 #[test]
+fn who_asks_for_many_pages_at_once_makes_nobody_wait() {
+    let site = Site::new("");
+    let ask = |browser: &Browser<'_>| {
+        let cookies: Vec<String> = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        site.react(&format!("GET /licenses HTTP/1.1\r\nHost: localhost\r\nCookie: {}", cookies.join("; ")), "")
+    };
+    let (anna, bert) = (Browser::signed_in(&site, "anna"), Browser::signed_in(&site, "bert"));
+    let mut waiting: Vec<Reaction> = (0..places::AT_ONCE).map(|_| ask(&anna)).collect();
+    assert!(waiting.iter().all(|reaction| matches!(reaction, Reaction::Read(_))));
+    let Reaction::Answer(refused) = ask(&anna) else { panic!("one page more") };
+    assert_eq!((refused.status, header(&refused, "Retry-After")), (429, Some("1")));
+    assert!(matches!(ask(&bert), Reaction::Read(_)), "others have places of their own");
+    let Some(Reaction::Read(work)) = waiting.pop() else { panic!("no page") };
+    assert_eq!(work().status, 200);
+    assert!(matches!(ask(&anna), Reaction::Read(_)), "one is made, so there is a place again");
+    drop(waiting);
+    assert!(matches!(ask(&anna), Reaction::Read(_)), "and after one that was given up, too");
+}
+
+#[test]
 fn text_from_elsewhere_is_shown_as_text() {
     let site = Site::new("");
     site.activate("203.0.113.5", "<script>alert(1)</script>'; DROP TABLE users --\u{202e}");
@@ -196,6 +237,29 @@ fn a_key_is_shown_on_demand_and_a_form_sent_twice_makes_one_license() {
     let unknown = [("owner", "<i>"), ("plan", "free"), ("once", "two")];
     let response = admin.post("/licenses/new", &unknown);
     assert!(response.status == 422 && text(&response).contains("There is no user “&#60;i&#62;”"));
+}
+
+#[test]
+fn a_key_that_is_shown_again_and_again_is_one_line_of_history_an_hour() {
+    let site = Site::new("");
+    let mut anna = Browser::signed_in(&site, "anna");
+    let mut admin = Browser::signed_in(&site, "admin");
+    let key = site.change(|changes| Ok(changes.license(1)?.unwrap().key.expose().to_owned()));
+    let lines = || {
+        let history = site.change(|changes| changes.history(Some(1), None, 1000));
+        history.iter().filter(|event| event.action == Action::KeyShown).count()
+    };
+    for _ in 0..20 {
+        assert!(text(&anna.post("/licenses/1/key", &[])).contains(&key));
+    }
+    assert_eq!(lines(), 1);
+    assert!(text(&admin.post("/licenses/1/key", &[])).contains(&key));
+    assert_eq!(lines(), 2, "another user is another line");
+    for (seconds, expected) in [(3599, 2), (3600, 3), (3600, 3)] {
+        site.clock.seconds.store(seconds, Ordering::Relaxed);
+        assert!(text(&anna.post("/licenses/1/key", &[])).contains(&key));
+        assert_eq!(lines(), expected, "after {seconds} s");
+    }
 }
 
 #[test]

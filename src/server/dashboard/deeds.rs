@@ -12,7 +12,8 @@ use crate::clock::Timestamp;
 use crate::http::response::Response;
 use crate::server::actions::{self, Change, Doer, OWNER_CHANGES, OWNER_CHANGES_TIME, Refusal};
 use crate::server::dates::last_day;
-use crate::server::model::{ACTIVE_TIME, Action, Activation, License, Plan};
+use crate::server::model::{ACTIVE_TIME, Activation, License, Plan};
+use crate::server::store::counting::most;
 use crate::server::store::{Changes, Reader};
 
 /// What a page needs to know to say what will happen.
@@ -72,7 +73,7 @@ fn ask(
 
 fn facts(reader: &Reader<'_>, person: &Person, id: i64, ip: Option<IpAddr>, now: Timestamp) -> Result<Facts, Refusal> {
     let license = visible(reader, &person.user, id)?;
-    let active = reader.count_activations(id, now.minus(ACTIVE_TIME))?;
+    let active = reader.count_activations(id, now.minus(ACTIVE_TIME), most(license.plan.max_servers))?;
     let server = match ip {
         Some(ip) => reader.activation(id, ip)?,
         None => None,
@@ -81,7 +82,7 @@ fn facts(reader: &Reader<'_>, person: &Person, id: i64, ip: Option<IpAddr>, now:
         None
     } else {
         let since = now.minus(OWNER_CHANGES_TIME);
-        let count = reader.count_by_owners(id, [Action::Revoked, Action::Moved], since)?;
+        let count = reader.count_by_owners(id, since)?;
         Some(OWNER_CHANGES.saturating_sub(count))
     };
     Ok(Facts { license, active, server, left, plans: reader.plans()?, now })

@@ -1,5 +1,7 @@
 //! The page of one license: its facts, the servers that use it, and its history.
 
+use std::time::Duration;
+
 use askama::Template;
 
 use super::form::Form;
@@ -15,6 +17,10 @@ use crate::http::response::Response;
 use crate::server::actions::{Refusal, limit};
 use crate::server::model::{ACTIVE_TIME, Action, License, Status};
 use crate::server::store::Changes;
+use crate::server::store::counting::most;
+
+/// For how long a line of the history stands for every time that its user is shown the key.
+const KEY_NOTE_TIME: Duration = Duration::from_secs(3600);
 
 #[derive(Template)]
 #[template(path = "license.html", config = "src/server/dashboard/askama.toml")]
@@ -64,8 +70,8 @@ pub(super) fn show(
     let (license, active, known, (lines, last)) = visit.shared.readers.read(|reader| {
         let license = visible(reader, &person.user, id)?;
         let lines = lists::lines(reader, Some(id), before, now)?;
-        let active = reader.count_activations(id, now.minus(ACTIVE_TIME))?;
-        let known = Known::read(reader, &license, after, now)?;
+        let active = reader.count_activations(id, now.minus(ACTIVE_TIME), most(license.plan.max_servers))?;
+        let known = Known::read(reader, &license, after, active, now)?;
         Ok::<_, Refusal>((license, active, known, lines))
     })?;
     let page = Route::License(id);
@@ -89,12 +95,16 @@ pub(super) fn show(
     Ok(page::html(200, &answer))
 }
 
-/// The page with the key in full, which is written into the history.
+/// The page with the key in full, which is written into the history: once, and not again for an hour, else a program
+/// that asks without end fills the disk.
 pub(super) fn show_key(visit: &Visit, person: &Person, id: i64) -> Result<Response, Trouble> {
     let (user, actor, client) = (person.user.clone(), person.actor(), visit.client);
     let key = visit.shared.writer.change(move |changes: &Changes<'_>| {
         let license = visible(changes, &user, id)?;
-        changes.add_event(Some(id), &actor, Action::KeyShown, &format!("to {client}"))?;
+        let now = changes.now();
+        if !changes.has_seen_key(id, &actor, now.minus(KEY_NOTE_TIME), now)? {
+            changes.add_event(Some(id), &actor, Action::KeyShown, &format!("to {client}"))?;
+        }
         Ok::<_, Refusal>(license.key)
     })?;
     show(visit, person, id, &Form::default(), Some(key.expose().to_owned()))

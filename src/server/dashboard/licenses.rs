@@ -65,6 +65,7 @@ pub(super) fn show(visit: &Visit, person: &Person, query: &Form) -> Result<Respo
         owner: (!administrator).then_some(person.user.id),
         search: Some(search.clone()).filter(|search| !search.is_empty()),
         before,
+        all_servers: false,
     };
     let now = visit.shared.clock.wall();
     let count = u32::try_from(ON_A_PAGE).unwrap_or(u32::MAX).saturating_add(1);

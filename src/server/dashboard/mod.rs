@@ -15,6 +15,7 @@ mod lists;
 mod once;
 mod page;
 mod password;
+mod places;
 mod question;
 mod routes;
 mod sentences;
@@ -32,6 +33,7 @@ use tiny_http::Method;
 use self::attempts::Attempts;
 use self::once::Once;
 use self::page::Frame;
+use self::places::Places;
 use self::routes::Route;
 use self::trouble::Trouble;
 use self::visit::Visit;
@@ -50,9 +52,11 @@ const REFUSALS: Refusals = Refusals {
 };
 
 /// What the dashboard remembers between two requests.
+#[derive(Default)]
 pub(super) struct Memory {
     attempts: Attempts,
     once: Once,
+    places: Places,
 }
 
 /// The dashboard.
@@ -66,7 +70,7 @@ pub struct Dashboard {
 impl Dashboard {
     /// A dashboard over these.
     pub fn new(shared: Arc<Shared>) -> Self {
-        let memory = Arc::new(Memory { attempts: Attempts::default(), once: Once::default() });
+        let memory = Arc::new(Memory::default());
         let style = page::file("text/css; charset=utf-8", include_bytes!("style.css"));
         let icon = page::file("image/svg+xml", include_bytes!("icon.svg"));
         Self { shared, memory, style, icon }
@@ -85,7 +89,13 @@ impl Dashboard {
             (Method::Get | Method::Head, Route::Icon) => Reaction::Answer(self.icon.clone()),
             (Method::Get | Method::Head, _) if route.shows() => {
                 let visit = self.visit(request, route, &settings);
-                Reaction::Read(Box::new(move || visit.show()))
+                match visit.place() {
+                    Ok(place) => Reaction::Read(Box::new(move || {
+                        let _until_it_is_made = place;
+                        visit.show()
+                    })),
+                    Err(trouble) => Reaction::Answer(page::trouble(Frame::default(), &trouble, route.return_page())),
+                }
             }
             (Method::Post, _) if route.acts() => {
                 if let Err(response) = is_sent_by_us(head) {

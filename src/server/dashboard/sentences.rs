@@ -7,6 +7,7 @@ use super::routes::Deed;
 use super::shown::{Moment, counted, text};
 use crate::server::actions::{OWNER_CHANGES, limit};
 use crate::server::model::{Life, Plan};
+use crate::server::store::counting;
 
 /// The words of a page.
 pub(super) struct Words {
@@ -91,7 +92,7 @@ fn users(facts: &Facts) -> String {
     let use_it = match facts.active {
         0 => "no server uses it".to_owned(),
         1 => "1 server uses it".to_owned(),
-        active => format!("{active} servers use it"),
+        active => format!("{} servers use it", counting::counted(active, facts.license.plan.max_servers)),
     };
     format!("It is the license of {owner} with the plan {plan}; {use_it}.")
 }

@@ -13,8 +13,8 @@ use crate::server::store::{Error, Reader};
 /// Servers on a page. A license without a limit may have very many.
 const ON_A_PAGE: usize = 100;
 
-/// Servers with another's identity that are looked at.
-const TWINS: u32 = 1000;
+/// Servers that are named which have the identity of another.
+const TWINS: u32 = 3;
 
 /// A row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,30 +45,36 @@ pub(super) struct Known {
     activations: Vec<Activation>,
     /// The activation to go on from, when there are more.
     pub(super) next: Option<i64>,
-    /// Identities that are used at more than one address, with the addresses.
-    twins: HashMap<String, Vec<IpAddr>>,
+    /// For servers of the page whose identity is used elsewhere, too: where.
+    twins: HashMap<IpAddr, Vec<IpAddr>>,
     /// The order of the server that has the last slot of the plan.
     last_slot: Option<i64>,
 }
 
 impl Known {
-    /// Reads what is needed for the page after the activation `after`. What is to be deleted is not shown.
+    /// Reads what is needed for the page after the activation `after`, of a license with `used` active servers. What is to
+    /// be deleted is not shown.
     pub(super) fn read(
         reader: &Reader<'_>,
         license: &License,
         after: Option<i64>,
+        used: u32,
         now: Timestamp,
     ) -> Result<Self, Error> {
         let (kept, active) = (now.minus(KEPT_TIME), now.minus(ACTIVE_TIME));
         let count = u32::try_from(ON_A_PAGE).unwrap_or(u32::MAX).saturating_add(1);
         let found = reader.activations_after(license.id, after.unwrap_or(i64::MIN), kept, count)?;
         let (activations, next) = split(found, ON_A_PAGE, |activation| activation.sequence);
-        let mut twins: HashMap<String, Vec<IpAddr>> = HashMap::new();
-        for (identity, ip) in reader.twins(license.id, kept, TWINS)? {
-            twins.entry(identity).or_default().push(ip);
+        let mut twins = HashMap::new();
+        for activation in &activations {
+            if let Some(identity) = activation.details.server_id.as_deref().filter(|identity| !identity.is_empty()) {
+                let elsewhere = reader.twins(license.id, identity, activation.ip, kept, TWINS)?;
+                twins.insert(activation.ip, elsewhere);
+            }
         }
+        // Where the plan has room for all, nobody needs to be looked for who has no slot.
         let last_slot = match license.plan.max_servers {
-            0 => None,
+            slots if slots == 0 || used <= slots => None,
             slots => reader.last_slot(license.id, slots, active)?,
         };
         Ok(Self { activations, next, twins, last_slot })
@@ -110,9 +116,8 @@ impl Known {
                 }
             });
         }
-        let identity = activation.details.server_id.as_deref().unwrap_or_default();
-        let elsewhere = self.twins.get(identity).into_iter().flatten().filter(|ip| **ip != activation.ip);
-        let elsewhere: Vec<String> = elsewhere.take(3).map(ToString::to_string).collect();
+        let elsewhere = self.twins.get(&activation.ip).into_iter().flatten();
+        let elsewhere: Vec<String> = elsewhere.map(ToString::to_string).collect();
         if !elsewhere.is_empty() {
             let elsewhere = elsewhere.join(", ");
             notes.push(format!("The same machine identity is used at {elsewhere}: perhaps a clone, or a new address."));
@@ -142,6 +147,7 @@ mod tests {
     use super::*;
     use crate::server::model::{Actor, Details, Role};
     use crate::server::rules::{self, Inquiry};
+    use crate::server::store::counting::most;
     use crate::server::store::tests::Scratch;
     use crate::server::{actions, model::Plan};
 
@@ -171,7 +177,10 @@ mod tests {
     }
 
     fn page(scratch: &mut Scratch, license: &License, after: Option<i64>) -> (Vec<Server>, Option<i64>) {
-        let known = scratch.read(|reader| Known::read(reader, license, after, NOW));
+        let known = scratch.read(|reader| {
+            let used = reader.count_activations(license.id, NOW.minus(ACTIVE_TIME), most(license.plan.max_servers))?;
+            Known::read(reader, license, after, used, NOW)
+        });
         (known.rows(license, NOW), known.next)
     }
 

@@ -5,6 +5,7 @@ use crate::clock::Timestamp;
 use crate::server::actions::limit;
 use crate::server::dates;
 use crate::server::model::Event;
+use crate::server::store::counting::counted as counted_servers;
 use crate::text::one_line;
 
 const DAY: u64 = 86_400;
@@ -61,9 +62,9 @@ pub(super) fn counted(count: u64, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
-/// “2 of 5”, “3 of unlimited”.
+/// “2 of 5”, “3 of unlimited”, “1000+ of unlimited”.
 pub(super) fn used(servers: u32, allowed: u32) -> String {
-    format!("{servers} of {}", limit(allowed))
+    format!("{} of {}", counted_servers(servers, allowed), limit(allowed))
 }
 
 /// Text that a server said of itself.

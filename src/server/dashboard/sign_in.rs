@@ -88,7 +88,7 @@ pub(super) fn check(visit: &Visit, name: &str, password: &Secret) -> Result<(Use
     let is_right = passwords::verify(password, found.as_ref().map(|(_, hash)| hash.as_str()));
     match found.filter(|_| is_right) {
         Some(found) => {
-            attempts.succeeded(name, client);
+            attempts.succeeded(name, client, now);
             Ok(found)
         }
         None => {

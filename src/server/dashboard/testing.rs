@@ -102,16 +102,21 @@ impl Site {
     }
 
     pub(super) fn ask(&self, head: &str, body: &str) -> Response {
+        match self.react(head, body) {
+            Reaction::Answer(response) => response,
+            Reaction::Read(work) | Reaction::Write(work) => work(),
+            Reaction::Later(_) => panic!("nobody else answers"),
+        }
+    }
+
+    /// What the front is told to do about this.
+    pub(super) fn react(&self, head: &str, body: &str) -> Reaction {
         let text = format!("{head}\r\nContent-Length: {}\r\n\r\n", body.len());
         let length = find_end(text.as_bytes(), 0).unwrap().unwrap();
         let mut storage = STORAGE;
         let (head, _) = parse(&text.as_bytes()[..length], &mut storage).unwrap();
         let request = Request { head, body: body.as_bytes(), peer: [127, 0, 0, 1].into() };
-        match self.dashboard.react(&request) {
-            Reaction::Answer(response) => response,
-            Reaction::Read(work) | Reaction::Write(work) => work(),
-            Reaction::Later(_) => panic!("nobody else answers"),
-        }
+        self.dashboard.react(&request)
     }
 }
 

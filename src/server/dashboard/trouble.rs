@@ -24,6 +24,8 @@ pub(super) enum Trouble {
     Forged,
     /// Too many tries with a password.
     TooManyTries(Duration),
+    /// Too many pages at one time.
+    Crowded,
     /// What is behind it does not do it.
     Refused(Refusal),
 }
@@ -53,7 +55,7 @@ impl Trouble {
             Self::Absent | Self::Refused(Refusal::NotFound(_)) => 404,
             Self::Malformed => 400,
             Self::Forged => 403,
-            Self::TooManyTries(_) | Self::Refused(Refusal::TooOften) => 429,
+            Self::TooManyTries(_) | Self::Crowded | Self::Refused(Refusal::TooOften) => 429,
             Self::Refused(Refusal::Stale | Refusal::Conflict(_) | Refusal::Store(Error::Taken)) => 409,
             Self::Refused(Refusal::Invalid(_)) => 422,
             Self::Refused(Refusal::Store(_)) => 503,
@@ -84,6 +86,7 @@ impl Trouble {
             Self::TooManyTries(wait) => {
                 format!("Too many attempts. Nothing was done; try again in {} seconds.", retry_after(*wait))
             }
+            Self::Crowded => "You have asked for too many pages at one time. Reload this one in a second.".to_owned(),
             Self::Refused(refusal) => refusal.to_string(),
         }
     }
@@ -92,6 +95,7 @@ impl Trouble {
     pub(super) fn retry_after(&self) -> Option<u64> {
         let wait = match self {
             Self::TooManyTries(wait) => *wait,
+            Self::Crowded => Duration::from_secs(1),
             Self::Refused(Refusal::TooOften) => DAY,
             _ if self.status() == 503 => UNAVAILABLE,
             _ => return None,

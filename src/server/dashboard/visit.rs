@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::cookies::{Cookie, Cookies};
 use super::form::{Form, encode};
 use super::page::{Frame, SignedIn};
+use super::places::Place;
 use super::routes::Route;
 use super::tokens::{self, Purpose};
 use super::trouble::Trouble;
@@ -66,6 +67,13 @@ impl Visit {
         let client = shared::client(request, &settings);
         let query = request.head.query.unwrap_or_default().to_owned();
         Self { shared, memory, settings, route, cookies, client, query }
+    }
+
+    /// A place among the pages that wait, which is held until this one is made; without a session there is nothing to
+    /// wait for long.
+    pub(super) fn place(&self) -> Result<Option<Place>, Trouble> {
+        let Some(session) = &self.cookies.session else { return Ok(None) };
+        self.memory.places.take(session).map(Some).ok_or(Trouble::Crowded)
     }
 
     /// The page.

@@ -46,6 +46,42 @@ const ACTIVATION: &str = "
         server_id, other_server_id, other_seen_at
     FROM activations";
 
+/// In the order of the table: all of them are looked at, and each is read once.
+const COUNT: &str = "SELECT count(*) FROM (
+    SELECT 1 FROM activations WHERE license = ?1 AND last_seen_at > ?2 ORDER BY ip LIMIT ?3)";
+
+/// In the order of the slots: of those before `sequence`, how many were looked at and how many of these count.
+const FIRST_EARLIER: &str = "SELECT count(*), coalesce(sum(counts), 0) FROM (
+    SELECT last_seen_at > ?2 AS counts FROM activations WHERE license = ?1 AND sequence < ?4 ORDER BY sequence LIMIT ?3)";
+
+/// In the order of the table, which is quicker where very many that do not count stand in front.
+const COUNT_EARLIER: &str = "SELECT count(*) FROM (
+    SELECT 1 FROM activations WHERE license = ?1 AND last_seen_at > ?2 AND +sequence < ?4 ORDER BY ip LIMIT ?3)";
+
+/// Activations that do not count and are looked at in the order of the slots.
+const PASSED: u32 = 1000;
+
+const LAST_SLOT: &str = "SELECT sequence FROM activations WHERE license = ?1 AND last_seen_at > ?2
+    ORDER BY sequence LIMIT 1 OFFSET ?3 - 1";
+
+const TWINS: &str =
+    "SELECT ip FROM activations WHERE license = ?1 AND server_id = ?2 AND ip <> ?3 AND last_seen_at > ?4
+    ORDER BY sequence LIMIT ?5";
+
+const REFRESH: &str = "UPDATE activations SET last_seen_at = max(last_seen_at, :now), observed_ip = :observed,
+        reported_ip = coalesce(:reported, reported_ip), hostname = coalesce(:hostname, hostname),
+        agent_version = coalesce(:agent, agent_version), panel_version = coalesce(:panel, panel_version),
+        os = coalesce(:os, os)
+    WHERE license = :license AND ip = :ip";
+
+/// SQLite writes the index anew for each column that a statement names, changed or not; so this one stands alone, and
+/// does nothing while the identity stays what it is.
+const REFRESH_IDENTITY: &str = "UPDATE activations SET
+        other_seen_at = iif(server_id <> ?3, ?4, other_seen_at),
+        other_server_id = iif(server_id <> ?3, server_id, other_server_id),
+        server_id = ?3
+    WHERE license = ?1 AND ip = ?2 AND server_id IS NOT ?3";
+
 fn activation(row: &Row<'_>) -> rusqlite::Result<Activation> {
     Ok(Activation {
         ip: row.get::<_, Ip>(0)?.0,
@@ -97,13 +133,28 @@ impl Reader<'_> {
         Ok(found?)
     }
 
-    /// How many activations of a license were seen since then.
+    /// How many activations of a license were seen since then, counted up to `most`.
     ///
     /// # Errors
     /// The store's own.
-    pub fn count_activations(&self, license: i64, since: Timestamp) -> Result<u32, Error> {
-        let sql = "SELECT count(*) FROM activations WHERE license = ?1 AND last_seen_at > ?2";
-        Ok(self.0.prepare_cached(sql)?.query_row(params![license, since], |row| row.get(0))?)
+    pub fn count_activations(&self, license: i64, since: Timestamp, most: u32) -> Result<u32, Error> {
+        Ok(self.0.prepare_cached(COUNT)?.query_row(params![license, since, most], |row| row.get(0))?)
+    }
+
+    /// How many of them were made before the one numbered `sequence`, counted up to `most`.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn count_earlier(&self, license: i64, since: Timestamp, sequence: i64, most: u32) -> Result<u32, Error> {
+        let window = most.saturating_add(PASSED);
+        let first = |row: &Row<'_>| Ok((row.get::<_, u32>(0)?, row.get::<_, u32>(1)?));
+        let parameters = params![license, since, window, sequence];
+        let (looked_at, counted) = self.0.prepare_cached(FIRST_EARLIER)?.query_row(parameters, first)?;
+        if looked_at < window || counted >= most {
+            return Ok(counted.min(most));
+        }
+        let parameters = params![license, since, most, sequence];
+        Ok(self.0.prepare_cached(COUNT_EARLIER)?.query_row(parameters, |row| row.get(0))?)
     }
 
     /// The order of the activation that has the last of `slots` slots, of those that were seen since then; none while
@@ -112,26 +163,25 @@ impl Reader<'_> {
     /// # Errors
     /// The store's own.
     pub fn last_slot(&self, license: i64, slots: u32, since: Timestamp) -> Result<Option<i64>, Error> {
-        let sql = "SELECT sequence FROM activations WHERE license = ?1 AND last_seen_at > ?2
-            ORDER BY sequence LIMIT 1 OFFSET ?3 - 1";
-        Ok(self.0.prepare_cached(sql)?.query_row(params![license, since, slots], |row| row.get(0)).optional()?)
+        Ok(self.0.prepare_cached(LAST_SLOT)?.query_row(params![license, since, slots], |row| row.get(0)).optional()?)
     }
 
-    /// Identities that a license is used with at more than one address, seen since then, each with an address; `count`
-    /// at most.
+    /// The first `count` addresses other than `ip` at which a license is used with this identity, seen since then.
     ///
     /// # Errors
     /// The store's own.
-    pub fn twins(&self, license: i64, since: Timestamp, count: u32) -> Result<Vec<(String, IpAddr)>, Error> {
-        let seen = "license = ?1 AND last_seen_at > ?2";
-        let sql = format!(
-            "SELECT server_id, ip FROM activations WHERE {seen} AND server_id IN (
-                SELECT server_id FROM activations WHERE {seen} AND server_id <> '' GROUP BY server_id HAVING count(*) > 1
-            ) ORDER BY sequence LIMIT ?3"
-        );
-        let mut statement = self.0.prepare_cached(&sql)?;
-        let twin = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, Ip>(1)?.0));
-        let found: rusqlite::Result<Vec<_>> = statement.query_map(params![license, since, count], twin)?.collect();
+    pub fn twins(
+        &self,
+        license: i64,
+        identity: &str,
+        ip: IpAddr,
+        since: Timestamp,
+        count: u32,
+    ) -> Result<Vec<IpAddr>, Error> {
+        let mut statement = self.0.prepare_cached(TWINS)?;
+        let parameters = params![license, identity, Ip(ip), since, count];
+        let found: rusqlite::Result<Vec<IpAddr>> =
+            statement.query_map(parameters, |row| Ok(row.get::<_, Ip>(0)?.0))?.collect();
         Ok(found?)
     }
 
@@ -144,19 +194,6 @@ impl Reader<'_> {
         Ok(statement.query_row(params![license, Ip(ip)], activation).optional()?)
     }
 
-    /// The slots of a license, in no order.
-    ///
-    /// # Errors
-    /// The store's own.
-    pub fn slots(&self, license: i64) -> Result<Vec<Slot>, Error> {
-        let sql = "SELECT ip, sequence, last_seen_at FROM activations WHERE license = ?1";
-        let mut statement = self.0.prepare_cached(sql)?;
-        let slot =
-            |row: &Row<'_>| Ok(Slot { ip: row.get::<_, Ip>(0)?.0, sequence: row.get(1)?, last_seen_at: row.get(2)? });
-        let found: rusqlite::Result<Vec<Slot>> = statement.query_map(params![license], slot)?.collect();
-        Ok(found?)
-    }
-
     /// When any server was last seen.
     ///
     /// # Errors
@@ -165,7 +202,7 @@ impl Reader<'_> {
         Ok(self.0.query_row("SELECT max(last_seen_at) FROM activations", [], |row| row.get(0))?)
     }
 
-    /// The one slot of this address.
+    /// The slot of this address.
     ///
     /// # Errors
     /// The store's own.
@@ -227,15 +264,7 @@ impl Changes<'_> {
     /// # Errors
     /// The store's own.
     pub fn refresh_activation(&self, license: i64, sign: &Sign<'_>) -> Result<(), Error> {
-        let sql = "UPDATE activations SET last_seen_at = max(last_seen_at, :now), observed_ip = :observed,
-                reported_ip = coalesce(:reported, reported_ip), hostname = coalesce(:hostname, hostname),
-                agent_version = coalesce(:agent, agent_version), panel_version = coalesce(:panel, panel_version),
-                os = coalesce(:os, os),
-                other_seen_at = iif(server_id <> :server, :now, other_seen_at),
-                other_server_id = iif(server_id <> :server, server_id, other_server_id),
-                server_id = coalesce(:server, server_id)
-            WHERE license = :license AND ip = :ip";
-        self.connection().prepare_cached(sql)?.execute(named_params! {
+        self.connection().prepare_cached(REFRESH)?.execute(named_params! {
             ":license": license,
             ":ip": Ip(sign.ip),
             ":now": self.now(),
@@ -245,8 +274,11 @@ impl Changes<'_> {
             ":agent": sign.details.agent_version,
             ":panel": sign.details.panel_version,
             ":os": sign.details.os,
-            ":server": sign.details.server_id,
         })?;
+        if let Some(identity) = &sign.details.server_id {
+            let parameters = params![license, Ip(sign.ip), identity, self.now()];
+            self.connection().prepare_cached(REFRESH_IDENTITY)?.execute(parameters)?;
+        }
         Ok(())
     }
 
@@ -278,3 +310,7 @@ impl Changes<'_> {
         Ok(self.connection().prepare_cached(sql)?.execute(params![license, Ip(from), Ip(to)])? > 0)
     }
 }
+
+#[cfg(test)]
+#[path = "../activations_tests.rs"]
+mod tests;

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use rusqlite::{OptionalExtension, Row, named_params, params};
 
+use super::counting::most;
 use super::values::Ip;
 use super::{Changes, Error, Reader};
 use crate::clock::Timestamp;
@@ -33,6 +34,8 @@ pub struct Filter {
     pub search: Option<String>,
     /// After this one, in the order of the list.
     pub before: Option<i64>,
+    /// Whether to count all servers, for programs, however long that takes.
+    pub all_servers: bool,
 }
 
 /// A license in a list.
@@ -40,7 +43,7 @@ pub struct Filter {
 pub struct Listed {
     /// The license.
     pub license: License,
-    /// Its active servers.
+    /// Its active servers, counted up to [`most`] unless all were asked for.
     pub servers: u32,
 }
 
@@ -115,8 +118,6 @@ impl Reader<'_> {
             "{LICENSE} WHERE licenses.id < :before AND {by_owner} AND {by_search} ORDER BY licenses.id DESC LIMIT :count"
         );
         let mut statement = self.0.prepare_cached(&sql)?;
-        let mut servers =
-            self.0.prepare_cached("SELECT count(*) FROM activations WHERE license = ?1 AND last_seen_at > ?2")?;
         let parameters = named_params! {
             ":before": filter.before.unwrap_or(i64::MAX),
             ":owner": filter.owner,
@@ -125,8 +126,9 @@ impl Reader<'_> {
             ":count": count,
         };
         let found: rusqlite::Result<Vec<License>> = statement.query_map(parameters, license)?.collect();
+        let until = |license: &License| if filter.all_servers { u32::MAX } else { most(license.plan.max_servers) };
         let listed = found?.into_iter().map(|license| {
-            let servers = servers.query_row(params![license.id, active_since], |row| row.get(0))?;
+            let servers = self.count_activations(license.id, active_since, until(&license))?;
             Ok(Listed { license, servers })
         });
         listed.collect()

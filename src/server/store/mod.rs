@@ -6,6 +6,7 @@
 
 mod activations;
 pub mod checkpoint;
+pub mod counting;
 mod history;
 mod licenses;
 mod maintenance;

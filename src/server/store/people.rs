@@ -6,6 +6,15 @@ use super::{Changes, Error, Reader};
 use crate::clock::Timestamp;
 use crate::server::model::User;
 
+/// Sessions that a user has at one time. Nobody has so many browsers; a program that signs in each time has more.
+const SESSIONS: u32 = 20;
+
+const DELETE_ENDED: &str = "DELETE FROM sessions WHERE ends_at <= ?1";
+
+/// Of those of a user, all but the newest.
+const DELETE_OLDEST: &str = "DELETE FROM sessions WHERE token_sha256 IN (
+    SELECT token_sha256 FROM sessions WHERE user = ?1 ORDER BY ends_at DESC LIMIT -1 OFFSET ?2)";
+
 fn user(row: &Row<'_>) -> rusqlite::Result<User> {
     Ok(User { id: row.get(0)?, name: row.get(1)?, administrator: row.get(2)?, created_at: row.get(3)? })
 }
@@ -64,12 +73,13 @@ impl Changes<'_> {
         Ok(())
     }
 
-    /// Starts a session. Those that are over are deleted on the way.
+    /// Starts a session. Those that are over are deleted on the way, and the oldest of the user's when there are many.
     ///
     /// # Errors
     /// The store's own.
     pub fn insert_session(&self, token_sha256: &str, user: i64, ends_at: Timestamp) -> Result<(), Error> {
-        self.connection().execute("DELETE FROM sessions WHERE ends_at <= ?1", params![self.now()])?;
+        self.connection().execute(DELETE_ENDED, params![self.now()])?;
+        self.connection().execute(DELETE_OLDEST, params![user, SESSIONS - 1])?;
         let sql = "INSERT INTO sessions (token_sha256, user, ends_at) VALUES (?1, ?2, ?3)";
         self.connection().execute(sql, params![token_sha256, user, ends_at])?;
         Ok(())
@@ -82,5 +92,36 @@ impl Changes<'_> {
     pub fn delete_session(&self, token_sha256: &str) -> Result<(), Error> {
         self.connection().execute("DELETE FROM sessions WHERE token_sha256 = ?1", params![token_sha256])?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::store::tests::{Scratch, plan};
+
+    #[test]
+    fn a_user_keeps_the_newest_sessions_and_nobody_elses_end() {
+        let mut scratch = Scratch::new();
+        let at = Timestamp::from_unix;
+        scratch.change(at(0), |changes| {
+            let (anna, bert) = (changes.insert_user("anna", "", false)?, changes.insert_user("bert", "", false)?);
+            changes.insert_session("bert", bert, at(100))?;
+            (1..=25).try_for_each(|number| changes.insert_session(&format!("anna-{number}"), anna, at(100 + number)))
+        });
+        let mut lasts = |token: &str| scratch.read(|reader| reader.session(token, at(1))).is_some();
+        assert!(lasts("bert"));
+        for number in 1..=25 {
+            assert_eq!(lasts(&format!("anna-{number}")), number > 5, "{number}");
+        }
+    }
+
+    #[test]
+    fn no_statement_looks_at_all_sessions() {
+        let mut scratch = Scratch::new();
+        for sql in [DELETE_ENDED, DELETE_OLDEST] {
+            let plan = scratch.read(|reader| plan(reader, sql));
+            assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{plan}");
+        }
     }
 }

@@ -8,8 +8,9 @@ pub(super) const MIGRATIONS: [&str; 1] = [VERSION_1];
 
 /// Times are seconds since 1970-01-01T00:00:00Z, addresses are text in their usual form.
 ///
-/// An activation is found by license and address, so the table is stored in that order, without a second index: a
-/// verification changes one page of it. Its `sequence` is the number of the history line that tells of the activation.
+/// An activation is found by license and address, so the table is stored in that order. Its `sequence` is the number of
+/// the history line that tells of the activation. No index has a column that a sign of life sets: a verification changes
+/// one page. So whatever else is asked of a license is read from an index and stops early, however much it has.
 const VERSION_1: &str = "
 CREATE TABLE settings (
     name TEXT PRIMARY KEY,
@@ -43,7 +44,9 @@ CREATE TABLE sessions (
     ends_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX sessions_of_user ON sessions (user);
+CREATE INDEX sessions_of_user ON sessions (user, ends_at);
+
+CREATE INDEX sessions_by_end ON sessions (ends_at);
 
 CREATE TABLE licenses (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -80,6 +83,10 @@ CREATE TABLE activations (
     PRIMARY KEY (license, ip)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX activations_in_order ON activations (license, sequence);
+
+CREATE INDEX activations_by_identity ON activations (license, server_id, sequence) WHERE server_id IS NOT NULL;
+
 CREATE TABLE events (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     at INTEGER NOT NULL,
@@ -91,4 +98,8 @@ CREATE TABLE events (
 ) STRICT;
 
 CREATE INDEX events_of_license ON events (license, id) WHERE license IS NOT NULL;
+
+CREATE INDEX events_of_owners ON events (license, at) WHERE role = 'owner' AND action IN ('revoked', 'moved');
+
+CREATE INDEX events_of_keys ON events (license, actor, role, at) WHERE action = 'key shown';
 ";
