@@ -70,7 +70,9 @@ fn of_two_administrators_who_saw_the_same_only_the_first_changes_it() {
         assert_eq!(seen, 1 + round, "one change in each round");
         let barrier = Barrier::new(2);
         let renew = |name: &str, days: u32| {
-            let (actor, end) = (administrator(name), vendor.books.now().plus(days * DAY));
+            // Another end in each round: to renew to the same is a conflict of its own.
+            let later = Duration::from_secs(round.unsigned_abs());
+            let (actor, end) = (administrator(name), vendor.books.now().plus(days * DAY + later));
             barrier.wait();
             let doer = Doer { actor: &actor, seen: Some(seen) };
             vendor.books.try_change(|changes| actions::change(changes, &doer, license.id, &Change::Renew(Some(end))))
