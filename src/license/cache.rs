@@ -7,10 +7,10 @@
 //! server or another key is no cache. It never contains the license key. The format is pure; [`load`] and [`store`] are
 //! the only lines that touch the disk.
 
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::fs::OpenOptions;
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -19,6 +19,7 @@ use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::files::{self, Rights};
 use crate::license::address::Discovered;
 use crate::license::identity::{hex, unhex};
 use crate::license::model::{Billing, Denial, Grant, Record, Terms, Verdict};
@@ -266,38 +267,12 @@ pub fn load(path: &Path) -> Result<Option<Vec<u8>>, String> {
     Ok(Some(bytes))
 }
 
-/// Replaces the file: whoever reads it, at any moment and after any crash, sees the old one or the new one, whole.
+/// Replaces the file, readable for everybody: the Panel runs as another user and fails on a file that it cannot read.
 ///
 /// # Errors
 /// What the operating system said; the old file is then as it was.
 pub fn store(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let temporary = temporary_path(path);
-    match fs::remove_file(&temporary) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let replaced = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
-    if replaced.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    replaced?;
-    File::open(directory)?.sync_all()
-}
-
-/// One fixed name: what a killed daemon left is replaced by the next write and never piles up.
-fn temporary_path(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    path.with_file_name(name)
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?;
-    // The Panel runs as another user and fails on a file that it cannot read: the umask must not decide.
-    file.set_permissions(Permissions::from_mode(0o644))?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    files::replace(path, bytes, Rights::mode(0o644))
 }
 
 #[cfg(test)]

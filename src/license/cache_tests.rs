@@ -1,3 +1,7 @@
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
 use super::*;
 use crate::clock::Now;
 use crate::license::model::Uptime;
@@ -266,7 +270,7 @@ fn what_stands_in_the_place_of_the_file_is_named_and_replaced_where_that_is_safe
     fs::create_dir(&file).unwrap();
     assert_eq!(load(&file), Err("it is not a regular file".to_owned()));
     assert!(store(&file, b"fourth").is_err());
-    assert!(!temporary_path(&file).exists(), "nothing is left behind");
+    assert!(!file.with_extension("json.new").exists(), "nothing is left behind");
 
     fs::remove_dir(&file).unwrap();
     File::create(&file).unwrap().set_len(1024 * 1024 * 1024).unwrap();
@@ -278,7 +282,7 @@ fn what_stands_in_the_place_of_the_file_is_named_and_replaced_where_that_is_safe
 #[test]
 fn what_a_killed_daemon_left_is_replaced_by_the_next_write() {
     let directory = Directory::new("leftover");
-    fs::write(temporary_path(&directory.file()), "half").unwrap();
+    fs::write(directory.0.join("license-cache.json.new"), "half").unwrap();
     store(&directory.file(), b"whole").unwrap();
     assert_eq!(fs::read_dir(&directory.0).unwrap().count(), 1);
 }
