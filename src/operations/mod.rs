@@ -25,6 +25,7 @@ pub mod fields;
 pub mod foreign;
 pub mod home;
 pub mod host;
+mod journal;
 pub mod lock;
 pub mod nginx;
 pub mod php;
