@@ -4,15 +4,24 @@
 //! * [`request`], [`fields`], [`problem`] — what can be asked, and what is said when it is not done
 //! * [`host`], [`register`], [`facts`] — what the host is, and what is known of it
 //! * [`tool`], [`lock`], [`deadline`] — how things are done
+//! * [`stats`] from [`usage`] and [`bandwidth`]; [`metrics`] and [`processes`] from [`vitals`]; [`figures`] — what is
+//!   measured
+//! * [`services`], [`time`], [`php_versions`], [`logs`], [`dns`] — one operation group each
 
 pub mod accounts;
+pub mod bandwidth;
 pub mod deadline;
 pub mod facts;
 pub mod fields;
+pub mod figures;
 pub mod host;
 pub mod lock;
 pub mod problem;
 pub mod register;
 pub mod request;
 pub mod site;
+pub mod stats;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod tool;
+pub mod usage;
