@@ -11,17 +11,25 @@
 pub mod accounts;
 pub mod bandwidth;
 pub mod deadline;
+pub mod dns;
 pub mod facts;
 pub mod fields;
 pub mod figures;
 pub mod host;
 pub mod lock;
+pub mod logs;
+pub mod metrics;
+pub mod php_versions;
 pub mod problem;
+pub mod processes;
 pub mod register;
 pub mod request;
+pub mod services;
 pub mod site;
 pub mod stats;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod time;
 pub mod tool;
 pub mod usage;
+pub mod vitals;
