@@ -26,13 +26,13 @@ const CONFIGURATION: [&str; 2] = ["/etc/powerdns", "/etc/pdns"];
 ///
 /// # Errors
 /// PowerDNS is not there, or it does not take the zone; then there is none.
-pub fn create_zone(host: &Host, request: CreateZone, deadline: Deadline) -> Result<Value, Problem> {
+pub fn create_zone(host: &Host, request: &CreateZone, deadline: Deadline) -> Result<Value, Problem> {
     let server = PowerDns::of(host)?;
     let domain = &request.domain;
     if server.has_zone(domain, deadline)? {
         return Ok(json!({"domain": domain, "created": false}));
     }
-    let zone = zone(&request, SystemClock.wall());
+    let zone = zone(request, SystemClock.wall());
     match server.load(domain, &zone, deadline).and_then(|()| server.check(domain, deadline)) {
         Ok(warnings) if warnings.is_empty() => Ok(json!({"domain": domain, "created": true})),
         Ok(warnings) => Ok(json!({"domain": domain, "created": true, "warnings": warnings})),

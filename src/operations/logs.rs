@@ -16,15 +16,15 @@ use crate::operations::request::TailLog;
 ///
 /// # Errors
 /// The site does not belong to that account, or the log cannot be read.
-pub fn tail(host: &Host, request: TailLog, _deadline: Deadline) -> Result<Value, Problem> {
+pub fn tail(host: &Host, request: &TailLog, _deadline: Deadline) -> Result<Value, Problem> {
     let TailLog { domain, username, log, offset, max_bytes } = request;
-    if facts::read(host, &domain).is_none_or(|facts| facts.username != username) {
+    if facts::read(host, domain).is_none_or(|facts| facts.username != *username) {
         return Err(Problem::NotFound(format!("There is no site “{domain}” of the account “{username}”.")));
     }
-    let Some(file) = open_log(host, &domain, log.file_name()) else {
+    let Some(file) = open_log(host, domain, log.file_name()) else {
         return Ok(json!({"data": "", "next_offset": 0, "missing": true}));
     };
-    let part = Part::read(file, offset, max_bytes)
+    let part = Part::read(file, *offset, *max_bytes)
         .map_err(|error| Problem::failed(&format!("{} of {domain}", log.file_name()), error))?;
     Ok(json!({"data": part.text, "next_offset": part.next, "missing": false}))
 }
@@ -120,7 +120,7 @@ mod tests {
     fn ask(tree: &Tree, domain: &str, username: &str) -> Result<Value, Problem> {
         let (domain, username) = (named(domain), user(username));
         let request = TailLog { domain, username, log: SiteLog::Error, offset: None, max_bytes: 100 };
-        tail(&tree.host, request, soon())
+        tail(&tree.host, &request, soon())
     }
 
     #[test]

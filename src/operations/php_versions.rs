@@ -1,6 +1,5 @@
 //! The versions of PHP: those that are installed, and those that could be.
 
-use std::collections::BTreeSet;
 use std::fs;
 
 use serde::Serialize;
@@ -9,18 +8,16 @@ use serde_json::{Value, json};
 use crate::operations::deadline::Deadline;
 use crate::operations::fields::PhpVersion;
 use crate::operations::host::Host;
+use crate::operations::php;
 use crate::operations::problem::Problem;
 use crate::operations::tool::Tool;
-
-/// Where each version has its configuration.
-const CONFIGURATION: &str = "/etc/php";
 
 /// Versions that a package archive has, installed or not.
 const KNOWN: [&str; 6] = ["7.4", "8.0", "8.1", "8.2", "8.3", "8.4"];
 
-#[derive(Debug, PartialEq, Eq, Serialize)]
-struct Version {
-    version: String,
+#[derive(Serialize)]
+struct Version<'a> {
+    version: &'a str,
     installed: bool,
     active: bool,
 }
@@ -30,44 +27,25 @@ struct Version {
 /// # Errors
 /// systemd does not say which of them run.
 pub fn versions(host: &Host, deadline: Deadline) -> Result<Value, Problem> {
-    let installed = installed(host);
+    let installed = php::versions(host);
     let running = if host.has_systemd() { running_units(&installed, deadline)? } else { running(host, &installed) };
-    let known = KNOWN.iter().map(|version| (*version).to_owned());
-    let mut all: Vec<String> = known.chain(installed.iter().cloned()).collect();
+    let is_in = |versions: &[PhpVersion], version: &str| versions.iter().any(|known| known.as_str() == version);
+    let mut all: Vec<&str> = KNOWN.into_iter().chain(installed.iter().map(PhpVersion::as_str)).collect();
     all.sort_by_key(|version| order(version));
     all.dedup();
-    let shown: Vec<Version> = all
+    let shown: Vec<Version<'_>> = all
         .into_iter()
-        .map(|version| Version { installed: installed.contains(&version), active: running.contains(&version), version })
+        .map(|version| Version { version, installed: is_in(&installed, version), active: is_in(&running, version) })
         .collect();
     Ok(json!({"versions": shown}))
 }
 
-/// The versions whose FPM has a configuration on this host and is there to be run.
-pub fn installed(host: &Host) -> BTreeSet<String> {
-    let entries = fs::read_dir(host.path(CONFIGURATION)).into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    names.filter(|name| is_installed(host, name)).collect()
-}
-
-fn is_installed(host: &Host, version: &str) -> bool {
-    PhpVersion::parse("version", version).is_ok()
-        && host.path(CONFIGURATION).join(version).join("fpm").is_dir()
-        && Host::tool(&format!("php-fpm{version}")).is_some()
-}
-
-/// The name of a version's service.
-pub fn service(version: &str) -> String {
-    format!("php{version}-fpm")
-}
-
-fn running_units(versions: &BTreeSet<String>, deadline: Deadline) -> Result<BTreeSet<String>, Problem> {
+fn running_units(versions: &[PhpVersion], deadline: Deadline) -> Result<Vec<PhpVersion>, Problem> {
     if versions.is_empty() {
-        return Ok(BTreeSet::new());
+        return Ok(Vec::new());
     }
     // It fails as soon as one of them does not run; its lines tell which.
-    let units = versions.iter().map(|version| service(version));
-    let output = Tool::named("systemctl")?.arg("is-active").args(units).run(deadline)?;
+    let output = Tool::named("systemctl")?.arg("is-active").args(versions.iter().map(service)).run(deadline)?;
     let states = output.stdout.lines();
     Ok(versions
         .iter()
@@ -77,9 +55,9 @@ fn running_units(versions: &BTreeSet<String>, deadline: Deadline) -> Result<BTre
         .collect())
 }
 
-/// The versions whose master process lives, by the file that it writes its number to.
-fn running(host: &Host, versions: &BTreeSet<String>) -> BTreeSet<String> {
-    let lives = |version: &&String| {
+/// The versions whose main process lives, by the file that it writes its number to.
+fn running(host: &Host, versions: &[PhpVersion]) -> Vec<PhpVersion> {
+    let lives = |version: &&PhpVersion| {
         let path = host.path(&format!("/run/php/{}.pid", service(version)));
         let pid = fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u32>().ok());
         let name = pid.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).ok());
@@ -87,6 +65,11 @@ fn running(host: &Host, versions: &BTreeSet<String>) -> BTreeSet<String> {
         name.is_some_and(|name| name.trim() == format!("php-fpm{version}"))
     };
     versions.iter().filter(lives).cloned().collect()
+}
+
+/// The name of a version's service.
+pub fn service(version: &PhpVersion) -> String {
+    format!("php{version}-fpm")
 }
 
 /// 8.10 comes after 8.9.
@@ -115,13 +98,13 @@ mod tests {
         let known: Vec<_> = KNOWN.iter().map(|version| ((*version).to_owned(), false, false)).collect();
         assert_eq!(listed(&tree), known);
         // No program of this machine, no directory, no version.
-        tree.directory("/etc/php/99.9/fpm");
+        tree.directory("/etc/php/99.9/fpm/pool.d");
         tree.write("/etc/php/8.3/fpm", "");
-        tree.directory("/etc/php/current/fpm");
+        tree.directory("/etc/php/current/fpm/pool.d");
         assert_eq!(listed(&tree), known);
         // Package php-fpm.
         let version = KNOWN.iter().find(|version| Host::tool(&format!("php-fpm{version}")).is_some()).unwrap();
-        tree.directory(&format!("/etc/php/{version}/fpm"));
+        tree.directory(&format!("/etc/php/{version}/fpm/pool.d"));
         // The number of a process that is something else.
         tree.write(&format!("/run/php/php{version}-fpm.pid"), std::process::id().to_string());
         let expected: Vec<_> = KNOWN.iter().map(|known| ((*known).to_owned(), known == version, false)).collect();

@@ -10,11 +10,13 @@ use serde_json::{Value, json};
 use crate::clock::{Clock, SystemClock};
 use crate::operations::deadline::Deadline;
 use crate::operations::host::Host;
+use crate::operations::nginx;
+use crate::operations::php;
 use crate::operations::php_versions;
 use crate::operations::problem::Problem;
 use crate::operations::request::Action;
 use crate::operations::tool::Tool;
-use crate::text::{duration, one_line};
+use crate::text::duration;
 
 /// Ourselves.
 const AGENT: &str = "opterius-agent";
@@ -81,7 +83,7 @@ pub fn action(host: &Host, service: &str, action: Action, deadline: Deadline) ->
         return Err(Problem::NotFound(format!("The service “{service}” is not installed on this server.")));
     }
     if service == "nginx" && matches!(action, Action::Restart | Action::Reload) {
-        check_nginx(deadline)?;
+        check_nginx(host, deadline)?;
     }
     let mut tool = Tool::named("systemctl")?.arg(action.word());
     if service == AGENT {
@@ -94,18 +96,16 @@ pub fn action(host: &Host, service: &str, action: Action, deadline: Deadline) ->
 
 /// A running nginx with a configuration that it does not take goes on with the old one, and would not come back from a
 /// restart.
-fn check_nginx(deadline: Deadline) -> Result<(), Problem> {
-    let output = Tool::named("nginx")?.arg("-t").run(deadline)?;
-    if output.is_success() {
-        return Ok(());
-    }
-    let said = one_line(&output.stderr, 600);
-    Err(Problem::Conflict(format!("nginx goes on as it is, because it does not take its configuration: {said}")))
+fn check_nginx(host: &Host, deadline: Deadline) -> Result<(), Problem> {
+    nginx::test(host, deadline).map_err(|problem| match problem {
+        Problem::Failed(said) => Problem::Conflict(format!("nginx goes on as it is. {said}")),
+        other => other,
+    })
 }
 
 /// The white list of a host: units, and what people call them.
 fn allowed(host: &Host) -> BTreeMap<String, String> {
-    let php = php_versions::installed(host);
+    let php = php::versions(host);
     let php = php.iter().map(|version| (php_versions::service(version), format!("PHP {version} FPM")));
     SERVICES.iter().map(|(unit, name)| ((*unit).to_owned(), (*name).to_owned())).chain(php).collect()
 }

@@ -30,7 +30,7 @@ const DATABASES: &str = "/var/lib/mysql";
 ///
 /// # Errors
 /// There is no such account, or it took too long.
-pub fn account(host: &Host, request: AccountStats, deadline: Deadline) -> Result<Value, Problem> {
+pub fn account(host: &Host, request: &AccountStats, deadline: Deadline) -> Result<Value, Problem> {
     let deadline = deadline.sooner(LIMIT);
     Register::read(host)?.account(&request.username)?;
     let own = |domain: &&Domain| facts::read(host, domain).is_some_and(|facts| facts.username == request.username);
