@@ -57,7 +57,8 @@ struct Board {
     waiting: Vec<Reply>,
 }
 
-/// The handle of those who ask. The thread ends when it is gone.
+/// The handle of those who ask. The thread ends when all of them are gone.
+#[derive(Clone)]
 pub struct Metrics {
     board: Arc<Mutex<Board>>,
     wake: Sender<()>,
