@@ -6,12 +6,14 @@
 //! * [`tool`], [`lock`], [`deadline`] — how things are done
 
 pub mod accounts;
+pub mod certificate;
 pub mod deadline;
 pub mod facts;
 pub mod fields;
 pub mod host;
 pub mod lock;
 pub mod problem;
+pub mod queue;
 pub mod register;
 pub mod request;
 pub mod site;

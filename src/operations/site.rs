@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::operations::certificate::{self, OnDisk};
 use crate::operations::deadline::Deadline;
 use crate::operations::fields::{Domain, PhpVersion, Username};
 use crate::operations::host::Host;
@@ -39,7 +40,15 @@ impl Site {
     ///
     /// # Errors
     /// nginx refused, or something else failed; everything is as it was.
-    pub fn apply(&self, _host: &Host, _deadline: Deadline) -> Result<(), Problem> {
+    pub fn apply(&self, host: &Host, deadline: Deadline) -> Result<(), Problem> {
+        self.apply_with(host, certificate::on_disk(host, &self.domain).as_ref(), deadline)
+    }
+
+    /// The same, with this certificate instead of the one that is there: before files go, nginx must not point to them.
+    ///
+    /// # Errors
+    /// As with [`Self::apply`].
+    pub fn apply_with(&self, _host: &Host, _certificate: Option<&OnDisk>, _deadline: Deadline) -> Result<(), Problem> {
         Ok(())
     }
 }
