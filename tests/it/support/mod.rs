@@ -12,6 +12,7 @@ pub mod http;
 pub mod license_server;
 #[cfg(feature = "license-server")]
 pub mod nginx;
+pub mod pebble;
 pub mod process;
 #[cfg(feature = "license-server")]
 pub mod timed_vendor;
