@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use log::warn;
 use serde_json::Value;
 
+use crate::operations::entry::Reply;
 use crate::operations::fields::Domain;
 use crate::operations::problem::Problem;
 
@@ -18,7 +19,7 @@ const MOST: usize = 1000;
 const PATH: &str = "/ssl/issue-async";
 
 /// Runs a request, given by its path and body.
-pub type Run = Box<dyn Fn(&str, &[u8]) -> Result<Value, Problem> + Send>;
+pub type Run = Box<dyn Fn(&str, &[u8]) -> Reply + Send>;
 
 /// Where certificates wait.
 #[derive(Clone)]
@@ -72,8 +73,9 @@ impl Jobs {
     /// Has one after another issued, for as long as there is somebody who could add one.
     pub fn run(&self, run: &Run) {
         for Waiting { domain, body } in &self.receiver {
-            if let Err(problem) = run(PATH, &body) {
-                warn!("The certificate of {domain} was not issued: {}", problem.message());
+            let reply = run(PATH, &body);
+            if let Some(message) = reply.body.get("message").and_then(Value::as_str) {
+                warn!("The certificate of {domain} was not issued: {message}");
             }
             lock(&self.domains).remove(&domain);
         }
@@ -102,7 +104,7 @@ mod tests {
         let run: Run = Box::new(move |path, body| {
             started.send((path.to_owned(), body.to_vec())).unwrap();
             permitted.recv().unwrap();
-            if body == b"1" { Err(Problem::Failed("No.".to_owned())) } else { Ok(Value::Null) }
+            if body == b"1" { Err(Problem::Failed("No.".to_owned())).into() } else { Ok(Value::Null).into() }
         });
         queue.add(domain("a.example"), b"1".to_vec()).unwrap();
         queue.add(domain("b.example"), b"2".to_vec()).unwrap();

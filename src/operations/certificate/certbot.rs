@@ -6,7 +6,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,12 +14,14 @@ use crossbeam_channel::never;
 
 use crate::operations::certificate::reason::reason;
 use crate::operations::certificate::{OnDisk, WEBROOT};
+use crate::operations::changes::about;
 use crate::operations::deadline::Deadline;
 use crate::operations::facts::Source;
 use crate::operations::fields::{Domain, Email};
 use crate::operations::host::Host;
 use crate::operations::problem::Problem;
 use crate::operations::tool::Tool;
+use crate::operations::tree;
 
 /// Where certbot keeps certificates and their settings.
 const DIRECTORY: &str = "/etc/letsencrypt";
@@ -60,18 +62,15 @@ pub(super) fn is_whole(host: &Host, domain: &Domain) -> bool {
 }
 
 /// Deletes a lineage, or what is left of one. certbot's own deletion refuses what is not whole.
-pub(super) fn forget(host: &Host, domain: &Domain) -> Result<(), Problem> {
-    let failed = |path: &Path, error: io::Error| Problem::failed(&path.display().to_string(), error);
-    let unless_missing = |result: io::Result<()>| match result {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        result => result,
-    };
+pub(super) fn forget(host: &Host, domain: &Domain, deadline: Deadline) -> Result<(), Problem> {
     // Its settings first: without them certbot's timer does not look at the rest.
     let settings = settings_path(host, domain);
-    unless_missing(fs::remove_file(&settings)).map_err(|error| failed(&settings, error))?;
+    match fs::remove_file(&settings) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(about(&settings, error)),
+        _ => {}
+    }
     for part in ["live", "archive"] {
-        let directory = host.path(DIRECTORY).join(part).join(domain.as_str());
-        unless_missing(fs::remove_dir_all(&directory)).map_err(|error| failed(&directory, error))?;
+        tree::remove(&host.path(DIRECTORY).join(part).join(domain.as_str()), deadline)?;
     }
     Ok(())
 }

@@ -7,7 +7,6 @@ use rustls::pki_types::pem::PemObject;
 
 use crate::clock::Timestamp;
 use crate::operations::deadline::Deadline;
-use crate::operations::facts::{Certificate, Source};
 use crate::operations::problem::Problem;
 use crate::operations::tool::Tool;
 
@@ -24,13 +23,6 @@ pub struct Description {
     pub not_after: Timestamp,
     /// The names of the DNS that it is good for.
     pub names: Vec<String>,
-}
-
-impl Description {
-    /// What is published of it.
-    pub fn publish(self, source: Source) -> Certificate {
-        Certificate { source, issuer: self.issuer, not_after: self.not_after, names: self.names }
-    }
 }
 
 /// Reads the first certificate of a file in PEM form.

@@ -2,6 +2,7 @@
 //! what comes before and after it is a change of the host.
 
 use std::path::Path;
+use std::slice;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -10,7 +11,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::operations::certificate::certbot::{self, Order};
 use crate::operations::certificate::inspect::inspect;
 use crate::operations::certificate::status::as_of;
-use crate::operations::certificate::{current, names, now, on_disk, record, uploaded};
+use crate::operations::certificate::{answer, names, now, on_disk, record, uploaded};
+use crate::operations::changes::Changes;
 use crate::operations::deadline::Deadline;
 use crate::operations::facts::{self, IssueState, Source};
 use crate::operations::fields::Domain;
@@ -18,7 +20,7 @@ use crate::operations::host::Host;
 use crate::operations::lock;
 use crate::operations::problem::Problem;
 use crate::operations::request::IssueCertificate;
-use crate::operations::site::Site;
+use crate::operations::site::{self, Site};
 
 /// What is kept of the time for what comes after certbot.
 const AFTERWARDS: Duration = Duration::from_secs(15);
@@ -27,15 +29,15 @@ const AFTERWARDS: Duration = Duration::from_secs(15);
 ///
 /// # Errors
 /// The site is not there or is somebody else's, or no certificate could be had; why is told in words.
-pub fn issue(host: &Host, request: IssueCertificate, deadline: Deadline) -> Result<Value, Problem> {
-    let site = Site::find(host, &request.domain)?;
-    if request.username.is_some_and(|username| username != site.username) {
-        return Err(Problem::Conflict(format!("The site “{}” belongs to another account.", site.domain)));
-    }
+pub fn issue(host: &Host, request: &IssueCertificate, deadline: Deadline) -> Result<Value, Problem> {
+    let IssueCertificate { domain, email, username } = request;
+    let site = match username {
+        Some(username) => Site::find_of(host, domain, username)?,
+        None => Site::find(host, domain)?,
+    };
     let _certbot = lock::certificates(host, deadline)?;
-    let names = names::of_site(&site.domain);
-    let order = Order { site: &site.domain, names: &names, email: Some(&request.email), anew: false };
-    obtain(host, &order, deadline)
+    let names = names::of_site(&site, host);
+    obtain(host, &Order { site: domain, names: &names, email: Some(email), anew: false }, deadline)
 }
 
 /// Has a new certificate issued at once in the place of the one that a site has, for the same names.
@@ -77,50 +79,56 @@ pub fn renewed(host: &Host, lineage: &Path, deadline: Deadline) -> Result<Value,
     let domain = certbot::site_of(host, lineage)
         .ok_or_else(|| Problem::NotFound(format!("{} is not the certificate of a site.", lineage.display())))?;
     // Not the lock for certbot: whoever has started it holds that one.
-    let _changes = lock::changes(host, deadline)?;
-    Site::find(host, &domain)?.apply(host, deadline)?;
-    let issue = facts::read(host, &domain).and_then(|facts| facts.issue);
-    let issue = issue.map(|issue| as_of(&issue, SystemClock.wall()));
-    if issue.is_none_or(|issue| issue.state != IssueState::Running) {
-        record(host, &domain, now(IssueState::Issued, None))?;
-    }
-    Ok(current(host, &domain))
+    let warnings = Changes::run(host, deadline, |changes| {
+        let site = Site::find(host, &domain)?;
+        let warnings = site::apply(changes, slice::from_ref(&site), deadline)?;
+        let issue = facts::read(host, &domain).and_then(|facts| facts.issue);
+        let issue = issue.map(|issue| as_of(&issue, SystemClock.wall()));
+        if issue.is_none_or(|issue| issue.state != IssueState::Running) {
+            record(host, &domain, now(IssueState::Issued, None))?;
+        }
+        Ok(warnings)
+    })?;
+    Ok(answer(host, &domain, &warnings))
 }
 
-/// Runs certbot and serves what it has brought, and publishes how that goes.
+/// Runs certbot and serves what it has brought, and publishes how that goes. The caller holds the lock for certbot.
 fn obtain(host: &Host, order: &Order<'_>, deadline: Deadline) -> Result<Value, Problem> {
-    prepare(host, order.site, deadline)?;
+    Changes::run(host, deadline, |changes| begin(changes, order.site, deadline))?;
     let obtained = certbot::obtain(host, order, deadline.sooner(deadline.left().saturating_sub(AFTERWARDS)));
-    let _changes = lock::changes(host, deadline)?;
-    let ended = obtained.and_then(|()| serve(host, order.site, deadline));
+    let ended = obtained.and_then(|()| Changes::run(host, deadline, |changes| serve(changes, order.site, deadline)));
     let issue = match &ended {
-        Ok(()) => now(IssueState::Issued, None),
+        Ok(_) => now(IssueState::Issued, None),
         Err(problem) => now(IssueState::Failed, Some(problem.message())),
     };
-    record(host, order.site, issue)?;
-    ended.map(|()| current(host, order.site))
+    Changes::run(host, deadline, |_| record(host, order.site, issue))?;
+    ended.map(|warnings| answer(host, order.site, &warnings))
 }
 
 /// Publishes that certbot is at it, and clears away what would be in its way.
-fn prepare(host: &Host, domain: &Domain, deadline: Deadline) -> Result<(), Problem> {
-    let _changes = lock::changes(host, deadline)?;
+fn begin(changes: &mut Changes<'_>, domain: &Domain, deadline: Deadline) -> Result<(), Problem> {
+    let host = changes.host();
     if !certbot::is_whole(host, domain) {
         if certbot::find(host, domain).is_some() {
-            let uploaded = uploaded::find(host, domain);
-            Site::find(host, domain)?.apply_with(host, uploaded.as_ref(), deadline)?;
+            site::apply_with(changes, &Site::find(host, domain)?, uploaded::find(host, domain), deadline)?;
+            changes.keep()?;
         }
-        certbot::forget(host, domain)?;
+        certbot::forget(host, domain, deadline)?;
     }
     record(host, domain, now(IssueState::Running, None))
 }
 
-/// Serves a site with the certificate that certbot has. The caller holds the lock for changes.
-fn serve(host: &Host, domain: &Domain, deadline: Deadline) -> Result<(), Problem> {
-    match Site::find(host, domain) {
-        Ok(site) => site.apply_with(host, certbot::find(host, domain).as_ref(), deadline)?,
+/// Serves a site with the certificate that certbot has.
+fn serve(changes: &mut Changes<'_>, domain: &Domain, deadline: Deadline) -> Result<Vec<String>, Problem> {
+    let host = changes.host();
+    let site = match Site::find(host, domain) {
+        Ok(site) => site,
         // It was deleted while certbot ran: nobody else takes away what came too late.
-        Err(problem) => return certbot::forget(host, domain).and(Err(problem)),
-    }
-    // From now on nginx does not use it.
-    uploaded::forget(host, domain)
+        Err(problem) => return certbot::forget(host, domain, deadline).and(Err(problem)),
+    };
+    let warnings = site::apply_with(changes, &site, certbot::find(host, domain), deadline)?;
+    changes.keep()?;
+    // Nothing points to it any more.
+    uploaded::forget(host, domain, deadline)?;
+    Ok(warnings)
 }

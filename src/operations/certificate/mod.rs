@@ -17,17 +17,18 @@ mod uploaded;
 
 use std::path::PathBuf;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::clock::{Clock, SystemClock};
+use crate::operations::changes::Changes;
 use crate::operations::deadline::Deadline;
-use crate::operations::facts::{self, Issue, IssueState, Source};
+use crate::operations::facts::{self, Certificate, Issue, IssueState, Source};
 use crate::operations::fields::Domain;
 use crate::operations::host::Host;
 use crate::operations::lock;
 use crate::operations::problem::Problem;
 use crate::operations::register::Register;
-use crate::operations::site::Site;
+use crate::operations::site::{self, Site};
 
 /// Where the answers to a certificate authority's challenges are, for all sites: root writes there, and no tenant can.
 pub const WEBROOT: &str = "/var/lib/opterius/acme";
@@ -59,27 +60,40 @@ pub fn on_disk(host: &Host, domain: &Domain) -> Option<OnDisk> {
     uploaded::find(host, domain).or_else(|| certbot::find(host, domain))
 }
 
+/// What is known of a certificate that is there.
+///
+/// # Errors
+/// It cannot be read.
+pub fn describe(found: &OnDisk, deadline: Deadline) -> Result<Certificate, Problem> {
+    let said = inspect::inspect(&found.fullchain, deadline)?;
+    Ok(Certificate { source: found.source, issuer: said.issuer, not_after: said.not_after, names: said.names })
+}
+
 /// Takes a site's certificate away, uploaded or issued; the site is served over HTTP alone.
 ///
 /// # Errors
 /// There is no such site, or something failed; a repeat goes on.
 pub fn delete(host: &Host, domain: &Domain, deadline: Deadline) -> Result<Value, Problem> {
+    Site::find(host, domain)?;
     let _certbot = lock::certificates(host, deadline)?;
-    let _changes = lock::changes(host, deadline)?;
-    // First nginx, then the files: one that points to what is gone would refuse every later change of any site.
-    Site::find(host, domain)?.apply_with(host, None, deadline)?;
-    forget(host, domain)?;
-    record(host, domain, None)?;
-    Ok(current(host, domain))
+    let warnings = Changes::run(host, deadline, |changes| {
+        // First nginx, then the files: one that points to what is gone would refuse every later change of any site.
+        let warnings = site::apply_with(changes, &Site::find(host, domain)?, None, deadline)?;
+        changes.keep()?;
+        forget(host, domain, deadline)?;
+        record(host, domain, None)?;
+        Ok(warnings)
+    })?;
+    Ok(answer(host, domain, &warnings))
 }
 
-/// Deletes all files of a site's certificates. The caller holds the lock for changes, and nginx does not use them.
+/// Deletes all files of a domain's certificates, which nginx does not use any more.
 ///
 /// # Errors
-/// They cannot be deleted.
-pub fn forget(host: &Host, domain: &Domain) -> Result<(), Problem> {
-    uploaded::forget(host, domain)?;
-    certbot::forget(host, domain)
+/// One cannot be deleted.
+pub fn forget(host: &Host, domain: &Domain, deadline: Deadline) -> Result<(), Problem> {
+    uploaded::forget(host, domain, deadline)?;
+    certbot::forget(host, domain, deadline)
 }
 
 /// Publishes how an issue goes. The caller holds the lock for changes. Of a site of which nothing is published, nothing is.
@@ -94,7 +108,11 @@ fn now(state: IssueState, reason: Option<String>) -> Option<Issue> {
     Some(Issue { state, reason, at: SystemClock.wall() })
 }
 
-/// What the Panel sees of a site's certificate now: the answer of every operation that changes it.
-fn current(host: &Host, domain: &Domain) -> Value {
-    status::status(facts::read(host, domain).as_ref(), false, SystemClock.wall())
+/// The answer of every operation that changes a certificate: what the Panel sees of it now, and what is not as it could be.
+fn answer(host: &Host, domain: &Domain, warnings: &[String]) -> Value {
+    let mut answer = status::status(facts::read(host, domain).as_ref(), false, SystemClock.wall());
+    if let Some(members) = answer.as_object_mut() {
+        members.insert("warnings".to_owned(), json!(warnings));
+    }
+    answer
 }

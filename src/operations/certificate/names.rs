@@ -9,27 +9,29 @@ use crossbeam_channel::{Receiver, bounded};
 
 use crate::operations::deadline::Deadline;
 use crate::operations::fields::Domain;
+use crate::operations::host::Host;
+use crate::operations::site::Site;
 
 /// How long the system's resolver may take.
 const LOOKUP_TIME: Duration = Duration::from_secs(4);
 
-/// The domain, and `www.` of it where that leads to the same addresses: a name that leads elsewhere would make the whole
-/// issue fail.
-pub(super) fn of_site(domain: &Domain) -> Vec<Domain> {
-    let mut names = vec![domain.clone()];
-    if let Ok(www) = Domain::parse("domain", &format!("www.{domain}")) {
-        let until = Deadline::within(LOOKUP_TIME);
-        let (addresses, of_www) = (lookup(domain), lookup(&www));
-        let addresses = [addresses, of_www].map(|found| found.recv_timeout(until.left()).unwrap_or_default());
-        if lead_to_the_same(&addresses) {
-            names.push(www);
-        }
-    }
-    names
+type Addresses = BTreeSet<IpAddr>;
+
+/// The domain of a site, and those of its other names that lead to the same addresses: one that leads elsewhere would
+/// make the whole issue fail.
+pub(super) fn of_site(site: &Site, host: &Host) -> Vec<Domain> {
+    let others = site.names(host).into_iter().filter_map(|name| Domain::parse("domain", &name).ok());
+    let others: Vec<Domain> = others.filter(|name| *name != site.domain).collect();
+    let (own, lookups) = (lookup(&site.domain), others.iter().map(lookup).collect::<Vec<_>>());
+    let until = Deadline::within(LOOKUP_TIME);
+    let found = |addresses: &Receiver<Addresses>| addresses.recv_timeout(until.left()).unwrap_or_default();
+    let own = found(&own);
+    let same = others.into_iter().zip(&lookups).filter(|(_, addresses)| lead_to_the_same(&own, &found(addresses)));
+    std::iter::once(site.domain.clone()).chain(same.map(|(name, _)| name)).collect()
 }
 
 /// Asks on a thread of its own, because a lookup has no time limit.
-fn lookup(name: &Domain) -> Receiver<BTreeSet<IpAddr>> {
+fn lookup(name: &Domain) -> Receiver<Addresses> {
     let (sender, receiver) = bounded(1);
     let name = name.to_string();
     let ask = move || {
@@ -41,7 +43,7 @@ fn lookup(name: &Domain) -> Receiver<BTreeSet<IpAddr>> {
     receiver
 }
 
-fn lead_to_the_same([one, other]: &[BTreeSet<IpAddr>; 2]) -> bool {
+fn lead_to_the_same(one: &Addresses, other: &Addresses) -> bool {
     !one.is_empty() && one == other
 }
 
@@ -61,13 +63,7 @@ mod tests {
             ("", "", false),
         ];
         for (one, other, expected) in table {
-            assert_eq!(lead_to_the_same(&[set(one), set(other)]), expected, "{one} / {other}");
+            assert_eq!(lead_to_the_same(&set(one), &set(other)), expected, "{one} / {other}");
         }
-    }
-
-    #[test]
-    fn a_name_without_addresses_brings_no_www() {
-        let domain = Domain::parse("domain", "nowhere.invalid").unwrap();
-        assert_eq!(of_site(&domain), [domain]);
     }
 }

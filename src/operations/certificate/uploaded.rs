@@ -1,18 +1,21 @@
 //! Where uploaded certificates are: one directory for each site, which comes and goes as a whole.
 
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::files::{self, Rights};
 use crate::operations::certificate::{OnDisk, UPLOADED};
+use crate::operations::changes::about;
+use crate::operations::deadline::Deadline;
 use crate::operations::facts::Source;
 use crate::operations::fields::Domain;
 use crate::operations::host::Host;
 use crate::operations::problem::Problem;
+use crate::operations::tree;
 use crate::secret::Secret;
 
 /// The uploaded certificate of a site.
@@ -24,9 +27,10 @@ pub(super) fn find(host: &Host, domain: &Domain) -> Option<OnDisk> {
 ///
 /// # Errors
 /// It cannot be deleted.
-pub(super) fn forget(host: &Host, domain: &Domain) -> Result<(), Problem> {
-    let place = Place::of(host, domain);
-    remove(&place.directory).and_then(|()| remove(&place.aside)).map_err(|error| place.failed(error))
+pub(super) fn forget(host: &Host, domain: &Domain, deadline: Deadline) -> Result<(), Problem> {
+    let Place { directory, aside } = Place::of(host, domain);
+    tree::remove(&directory, deadline)?;
+    tree::remove(&aside, deadline)
 }
 
 /// A certificate that has just taken its place, and may have to give it up again.
@@ -39,29 +43,38 @@ pub(super) struct Placed {
 ///
 /// # Errors
 /// It cannot be written; what was there still is.
-pub(super) fn put(host: &Host, domain: &Domain, fullchain: &str, key: &Secret) -> Result<Placed, Problem> {
+pub(super) fn put(
+    host: &Host,
+    domain: &Domain,
+    (fullchain, key): (&str, &Secret),
+    deadline: Deadline,
+) -> Result<Placed, Problem> {
     let place = Place::of(host, domain);
-    let written = place.write_aside(fullchain, key).and_then(|()| place.swap());
-    match written {
+    // What a helper that was killed has left.
+    tree::remove(&place.aside, deadline)?;
+    match place.write_aside(fullchain, key).and_then(|()| place.swap()) {
         Ok(replaced) => Ok(Placed { place, replaced }),
         Err(error) => {
-            let _ = remove(&place.aside);
-            Err(place.failed(error))
+            let _ = tree::remove(&place.aside, deadline);
+            Err(about(&place.directory, error))
         }
     }
 }
 
 impl Placed {
     /// It stays; what it has replaced is deleted.
-    pub(super) fn keep(self) -> Result<(), Problem> {
-        remove(&self.place.aside).map_err(|error| self.place.failed(error))
+    pub(super) fn keep(self, deadline: Deadline) -> Result<(), Problem> {
+        tree::remove(&self.place.aside, deadline)
     }
 
     /// It goes; what it has replaced is there again.
-    pub(super) fn take_back(self) -> Result<(), Problem> {
-        let back = if self.replaced { self.place.exchange() } else { Ok(()) };
-        let gone = if self.replaced { &self.place.aside } else { &self.place.directory };
-        back.and_then(|()| remove(gone)).map_err(|error| self.place.failed(error))
+    pub(super) fn take_back(self, deadline: Deadline) -> Result<(), Problem> {
+        let Place { directory, aside } = &self.place;
+        if !self.replaced {
+            return tree::remove(directory, deadline);
+        }
+        self.place.exchange().map_err(|error| about(directory, error))?;
+        tree::remove(aside, deadline)
     }
 }
 
@@ -78,12 +91,7 @@ impl Place {
         Self { directory: all.join(domain.as_str()), aside: all.join(format!(".{domain}")) }
     }
 
-    fn failed(&self, error: io::Error) -> Problem {
-        Problem::failed(&self.directory.display().to_string(), error)
-    }
-
     fn write_aside(&self, fullchain: &str, key: &Secret) -> io::Result<()> {
-        remove(&self.aside)?;
         fs::DirBuilder::new().mode(0o700).recursive(true).create(&self.aside)?;
         files::replace(&self.aside.join("fullchain.pem"), fullchain.as_bytes(), Rights::mode(0o644))?;
         files::replace(&self.aside.join("privkey.pem"), key.expose().as_bytes(), Rights::mode(0o600))
@@ -105,19 +113,17 @@ impl Place {
     }
 }
 
-fn remove(directory: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
 
     use crate::operations::host::Acme;
+
+    fn soon() -> Deadline {
+        Deadline::within(Duration::from_secs(20))
+    }
 
     fn read(host: &Host, domain: &Domain) -> Option<(String, String)> {
         let found = find(host, domain)?;
@@ -129,26 +135,26 @@ mod tests {
         let root = std::env::temp_dir().join(format!("opterius-uploaded-{}", std::process::id()));
         let host = Host::new(root.clone(), Acme { server: String::new(), authority: None }, PathBuf::new());
         let domain = Domain::parse("domain", "a.example").unwrap();
-        let put = |chain: &str| put(&host, &domain, chain, &Secret::new(format!("key of {chain}"))).unwrap();
+        let put = |chain: &str| put(&host, &domain, (chain, &Secret::new(format!("key of {chain}"))), soon()).unwrap();
         let pair = |chain: &str| Some((chain.to_owned(), format!("key of {chain}")));
 
-        put("one").take_back().unwrap();
+        put("one").take_back(soon()).unwrap();
         assert_eq!(read(&host, &domain), None);
-        put("one").keep().unwrap();
+        put("one").keep(soon()).unwrap();
         assert_eq!(read(&host, &domain), pair("one"));
         let two = put("two");
         assert_eq!(read(&host, &domain), pair("two"));
-        two.take_back().unwrap();
+        two.take_back(soon()).unwrap();
         assert_eq!(read(&host, &domain), pair("one"));
         // What a process that was killed has left is in nobody's way.
         drop(put("three"));
-        put("four").keep().unwrap();
+        put("four").keep(soon()).unwrap();
         assert_eq!(read(&host, &domain), pair("four"));
 
         let mode = |name: &str| fs::metadata(host.path(UPLOADED).join(name)).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("a.example"), mode("a.example/privkey.pem")), (0o700, 0o600));
-        forget(&host, &domain).unwrap();
-        forget(&host, &domain).unwrap();
+        forget(&host, &domain, soon()).unwrap();
+        forget(&host, &domain, soon()).unwrap();
         assert_eq!(fs::read_dir(host.path(UPLOADED)).unwrap().count(), 0);
         fs::remove_dir_all(root).unwrap();
     }
