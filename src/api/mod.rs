@@ -34,6 +34,7 @@ use crate::license::reason::Guide;
 use crate::license::state::License;
 use crate::operations::accounts::AccountCount;
 use crate::operations::host::Host;
+use crate::operations::problem::Problem;
 use crate::operations::runner::Means;
 
 /// What a client is told that calls us by another name, or comes from another site's page.
@@ -154,10 +155,11 @@ impl Api {
                 Reaction::Read(Box::new(move || version::answer(host.root())))
             }
             Operation::Accounts => operations::accounts(settings),
+            Operation::QueueCertificate => answered(self.operations.queue(route, body)),
+            Operation::CertificateStatus => answered(self.operations.certificate(body, settings, self.clock.wall())),
             Operation::Host => {
                 let terms = self.license.state().terms();
-                let reaction = self.operations.react(route, body, terms, settings);
-                reaction.unwrap_or_else(|problem| Reaction::Answer(operations::refusal(problem)))
+                answered(self.operations.react(route, body, terms, settings))
             }
             Operation::Reverify => self.reverify(settings),
             Operation::Missing => Reaction::Answer(Response::error(
@@ -205,6 +207,11 @@ impl Service for Api {
     fn react(&mut self, request: &Request<'_>) -> Reaction {
         self.answer(request).unwrap_or_else(Reaction::Answer)
     }
+}
+
+/// What is to be done, or the answer to a request that was not right.
+fn answered(reaction: Result<Reaction, Problem>) -> Reaction {
+    reaction.unwrap_or_else(|problem| Reaction::Answer(operations::refusal(problem)))
 }
 
 fn route(head: &Head<'_>) -> Result<&'static Route, Response> {

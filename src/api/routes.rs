@@ -57,6 +57,10 @@ pub enum Operation {
     Reverify,
     /// `GET /accounts`.
     Accounts,
+    /// `POST /ssl/issue-async`.
+    QueueCertificate,
+    /// `POST /ssl/status`.
+    CertificateStatus,
     /// The helper, which has the rights.
     Host,
     /// Nobody yet.
@@ -282,12 +286,12 @@ pub static ROUTES: [Route; 148] = [
     write(Post, "/ssh/import-key"),
     read(Post, "/ssh/list-keys"),
     write(Post, "/ssh/toggle-shell"),
-    write(Post, "/ssl/delete").answer_ignored(),
+    write(Post, "/ssl/delete").answer_ignored().waits_for_others().on_host(),
     write(Post, "/ssl/issue").waits_for_others().on_host(),
-    write(Post, "/ssl/issue-async"),
+    write(Post, "/ssl/issue-async").runs(Operation::QueueCertificate),
     write(Post, "/ssl/renew").waits_for_others().on_host(),
-    read(Post, "/ssl/status"),
-    write(Post, "/ssl/upload"),
+    read(Post, "/ssl/status").runs(Operation::CertificateStatus),
+    write(Post, "/ssl/upload").waits_for_others().on_host(),
     read(Get, "/ssl/wildcard/progress"),
     write(Post, "/ssl/wildcard/start"),
     write(Post, "/staging/clone"),

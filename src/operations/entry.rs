@@ -18,7 +18,7 @@ use crate::operations::host::Host;
 use crate::operations::problem::Problem;
 use crate::operations::register::Register;
 use crate::operations::request::Request;
-use crate::operations::{access, create, delete};
+use crate::operations::{access, certificate, create, delete};
 
 /// The longest that an operation may take: the Panel waits 120 s.
 pub const LONGEST: Duration = Duration::from_secs(110);
@@ -140,6 +140,10 @@ fn perform(host: &Host, request: &Request, allowance: &Allowance, deadline: Dead
         Request::Suspend { username, suspend: false } => access::unsuspend(host, username, deadline),
         Request::Password { username, password } => access::password(host, username, password, deadline),
         Request::DeleteAccount { username } => delete::account(host, username, deadline),
+        Request::IssueCertificate(request) => certificate::issue::issue(host, request, deadline),
+        Request::UploadCertificate(request) => certificate::upload::upload(host, request, deadline),
+        Request::RenewCertificate { domain } => certificate::issue::renew(host, domain, deadline),
+        Request::DeleteCertificate { domain } => certificate::delete(host, domain, deadline),
         _ => Err(Problem::Unavailable("This operation comes next.".to_owned())),
     }
 }

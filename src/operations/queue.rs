@@ -19,7 +19,7 @@ const MOST: usize = 1000;
 const PATH: &str = "/ssl/issue-async";
 
 /// Runs a request, given by its path and body.
-pub type Run = Box<dyn Fn(&str, &[u8]) -> Reply + Send>;
+pub type Run = Box<dyn Fn(&'static str, &[u8]) -> Reply + Send>;
 
 /// Where certificates wait.
 #[derive(Clone)]
