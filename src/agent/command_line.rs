@@ -1,11 +1,12 @@
 //! The command line.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use lexopt::{Arg, Parser};
 
 use crate::agent::configuration::DEFAULT_PATH;
+use crate::operations::home::IN_HOME;
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -16,6 +17,8 @@ Usage:
   opterius-agent [--config PATH] --check-config   check agent.conf and exit
   opterius-agent [--config PATH] status [--json]  show the license standing of the running daemon
   opterius-agent [--config PATH] reverify         have the running daemon verify now, and show the verdict
+  opterius-agent [--config PATH] operation        do the one host operation that is asked on stdin (for the daemon)
+  opterius-agent [--config PATH] operation adopt  take the accounts in that are on this server already
 
 Options:
   --config PATH    the configuration file (default: /etc/opterius/agent.conf)
@@ -63,10 +66,33 @@ pub enum Command {
         /// The configuration file.
         config: PathBuf,
     },
+    /// Something with the rights of root that the daemon has not.
+    Operation {
+        /// The configuration file.
+        config: PathBuf,
+        /// What it is.
+        task: Task,
+    },
     /// Print the version.
     Version,
     /// Print the help.
     Help,
+}
+
+/// What `operation` is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// The one operation that is asked on stdin.
+    Serve,
+    /// Take in the accounts of today's hosts.
+    Adopt,
+    /// What a site needs in its account's home, with that account's rights and for [`crate::operations::home`] alone.
+    InHome {
+        /// Where the site's files go, from the home.
+        document_root: OsString,
+        /// Where its logs are.
+        logs: OsString,
+    },
 }
 
 /// Reads the arguments, the program's name first.
@@ -75,7 +101,8 @@ pub enum Command {
 /// A sentence that says which of them is wrong.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
     let mut config = PathBuf::from(DEFAULT_PATH);
-    let (mut check, mut json, mut subcommand, mut information) = (false, false, None, None);
+    let (mut check, mut json, mut information) = (false, false, None);
+    let mut words: Vec<OsString> = Vec::new();
     let mut parser = Parser::from_iter(arguments);
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
@@ -84,21 +111,37 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
             Arg::Long("config") => config = parser.value().map_err(|error| error.to_string())?.into(),
             Arg::Long("check-config") => check = true,
             Arg::Long("json") => json = true,
-            Arg::Value(value) if subcommand.is_none() => subcommand = Some(value.to_string_lossy().into_owned()),
+            Arg::Value(value) if words.first().is_none_or(|first| first == "operation") => words.push(value),
             other => return Err(other.unexpected().to_string()),
         }
     }
     if let Some(information) = information {
         return Ok(information);
     }
+    let subcommand = words.first().map(|word| word.to_string_lossy().into_owned());
     match (subcommand.as_deref(), check, json) {
+        (Some("operation"), false, false) => Ok(Command::Operation { config, task: task(words)? }),
         (None, false, false) => Ok(Command::Run { config }),
         (None, true, false) => Ok(Command::CheckConfig { config }),
         (Some("status"), false, json) => Ok(Command::Status { config, json }),
         (Some("reverify"), false, false) => Ok(Command::Reverify { config }),
-        (Some("status" | "reverify"), true, _) => Err("--check-config goes without a subcommand".to_owned()),
+        (Some("status" | "reverify" | "operation"), true, _) => {
+            Err("--check-config goes without a subcommand".to_owned())
+        }
         (_, _, true) => Err("--json goes with status only".to_owned()),
         (Some(other), ..) => Err(format!("there is no subcommand “{other}”")),
+    }
+}
+
+fn task(words: Vec<OsString>) -> Result<Task, String> {
+    let mut words = words.into_iter().skip(1);
+    let task = words.next();
+    let (first, second, more) = (words.next(), words.next(), words.next());
+    match (task.as_deref().and_then(OsStr::to_str), first, second, more) {
+        (None, None, ..) if task.is_none() => Ok(Task::Serve),
+        (Some("adopt"), None, ..) => Ok(Task::Adopt),
+        (Some(IN_HOME), Some(document_root), Some(logs), None) => Ok(Task::InHome { document_root, logs }),
+        _ => Err("operation goes alone, or with adopt".to_owned()),
     }
 }
 
@@ -114,7 +157,8 @@ mod tests {
     fn every_documented_form_is_understood() {
         let default = || PathBuf::from(DEFAULT_PATH);
         let other = || PathBuf::from("/x/agent.conf");
-        let table: [(&[&str], Command); 10] = [
+        let operation = |task| Command::Operation { config: default(), task };
+        let table: [(&[&str], Command); 13] = [
             (&[], Command::Run { config: default() }),
             (&["--config", "/x/agent.conf"], Command::Run { config: other() }),
             (&["--config=/x/agent.conf"], Command::Run { config: other() }),
@@ -122,6 +166,12 @@ mod tests {
             (&["status"], Command::Status { config: default(), json: false }),
             (&["status", "--json", "--config", "/x/agent.conf"], Command::Status { config: other(), json: true }),
             (&["--config", "/x/agent.conf", "reverify"], Command::Reverify { config: other() }),
+            (&["operation"], operation(Task::Serve)),
+            (&["operation", "adopt"], operation(Task::Adopt)),
+            (
+                &["operation", "in-home", "--", "-x/y", "/logs"],
+                operation(Task::InHome { document_root: "-x/y".into(), logs: "/logs".into() }),
+            ),
             (&["--version"], Command::Version),
             (&["--help"], Command::Help),
             (&["status", "--help"], Command::Help),
@@ -133,13 +183,17 @@ mod tests {
 
     #[test]
     fn a_wrong_form_is_named() {
-        let table: [(&[&str], &str); 10] = [
+        let table: [(&[&str], &str); 14] = [
             (&["--version=1"], "version"),
             (&["--help=x"], "help"),
             (&["--confg", "x"], "--confg"),
             (&["--config"], "--config"),
             (&["stauts"], "stauts"),
             (&["status", "now"], "now"),
+            (&["operation", "adpot"], "adopt"),
+            (&["operation", "adopt", "x"], "adopt"),
+            (&["operation", "in-home", "x"], "operation"),
+            (&["operation", "--json"], "--json"),
             (&["--json"], "--json"),
             (&["reverify", "--json"], "--json"),
             (&["status", "--check-config"], "--check-config"),

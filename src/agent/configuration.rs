@@ -12,6 +12,8 @@ use crate::agent::parsing;
 use crate::api;
 use crate::license::client::Settings;
 use crate::license::reason::Guide;
+use crate::operations::host::{Acme, Host};
+use crate::operations::runner::Means;
 use crate::process::log::LogTarget;
 use crate::process::settings::{self, Error};
 use crate::secret::Secret;
@@ -58,6 +60,10 @@ pub struct Configuration {
     pub log: LogTarget,
     /// The root of the host that operations work on.
     pub host_root: PathBuf,
+    /// How operations gain the rights that they need.
+    pub operations: Means,
+    /// Who issues certificates.
+    pub acme: Acme,
 }
 
 impl Configuration {
@@ -68,9 +74,15 @@ impl Configuration {
             signature_window: self.signature_window,
             allowed_hosts: self.allowed_hosts.clone(),
             max_body: self.max_body,
-            host_root: self.host_root.clone(),
+            host: self.host(file),
+            operations: self.operations,
             guide: self.guide(file),
         }
+    }
+
+    /// The host that operations work on, when this was read from `file`.
+    pub fn host(&self, file: &Path) -> Host {
+        Host::new(self.host_root.clone(), self.acme.clone(), file.to_owned())
     }
 
     /// What an operator is told to do, when this was read from `file`.

@@ -14,6 +14,7 @@ use log::{error, info, warn};
 use crate::agent::configuration::{self, Configuration, Loaded};
 use crate::agent::{PROGRAM, complain};
 use crate::api::health::Host as Health;
+use crate::api::operations::Operations;
 use crate::api::{Api, SharedSettings};
 use crate::clock::{Clock, SystemClock};
 use crate::http::front::{Control, Front, Lanes};
@@ -153,19 +154,22 @@ impl Daemon {
 
         let settings: SharedSettings = Arc::new(RwLock::new(Arc::new(configuration.api(&path))));
         let health = Health::read();
-        let api = Api::new(Arc::clone(&settings), Arc::clone(&license), Arc::clone(&clock), health);
+        let operations = Operations::new(path.clone());
+        let api = Api::new(Arc::clone(&settings), Arc::clone(&license), Arc::clone(&clock), health, operations);
         let connections = limits::connections(configuration.max_connections).map_err(io::Error::other)?;
         let limits = Limits { connections };
         let (reads, read_jobs) = Lane::new(limits.connections);
         let (writes, write_jobs) = Lane::new(limits.connections);
+        let (slow, slow_jobs) = Lane::new(limits.connections);
         let (front, control) =
-            Front::new(listener, Arc::clone(&clock), Box::new(api), Lanes { reads, writes }, limits)?;
+            Front::new(listener, Arc::clone(&clock), Box::new(api), Lanes { reads, writes, slow }, limits)?;
 
         for number in 0..configuration.request_threads {
             let (kind, jobs) = if number % 2 == 0 { ("read", &read_jobs) } else { ("write", &write_jobs) };
             let jobs = jobs.clone();
             crew.start(&format!("{kind}-{}", number / 2 + 1), move || lane::run(&jobs))?;
         }
+        crew.start("slow-1", move || lane::run(&slow_jobs))?;
         crew.start("verifier", move || verifier.run())?;
         crew.start_front(front)?;
         Ok((Self { path, configuration, settings, license }, control))

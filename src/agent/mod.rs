@@ -5,6 +5,7 @@ pub mod configuration;
 pub mod daemon;
 pub mod inquiry;
 pub mod keys;
+pub mod operation;
 pub mod parsing;
 
 use std::ffi::OsString;
@@ -29,6 +30,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Command::CheckConfig { config }) => check_config(&config),
         Ok(Command::Status { config, json }) => inquiry::status(&config, json),
         Ok(Command::Reverify { config }) => inquiry::reverify(&config),
+        Ok(Command::Operation { config, task }) => operation::run(&config, &task),
         Ok(Command::Run { config }) => daemon::start(&config),
         Err(sentence) => {
             complain(&format!("{sentence}\nTry: opterius-agent --help"));

@@ -14,8 +14,13 @@ use crate::agent::configuration::{Configuration, EXAMPLE_SECRET, EXAMPLE_WARNING
 use crate::agent::keys::Known;
 use crate::license::client::{ServerUrl, Settings};
 use crate::license::signature::TrustedKeys;
+use crate::operations::host::Acme;
+use crate::operations::runner::Means;
 use crate::process::settings::{Entries, Error};
 use crate::secret::Secret;
+
+/// Who issues certificates unless agent.conf names another: Let's Encrypt.
+const ACME_SERVER: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
 /// Reads the text of the file, which messages call `name`.
 ///
@@ -58,8 +63,9 @@ impl Reader<'_> {
             max_body: self.entries.integer(Known::MaxBody, 1024 * 1024, 65536, 2 * 1024 * 1024)?,
             log: self.entries.log_target(Known::Log)?,
             host_root: self.host_root()?,
+            operations: self.operations()?,
+            acme: self.acme()?,
         })
-        .and_then(|configuration| self.operations().map(|()| configuration))
     }
 
     fn secret(&self) -> Result<Secret, Error> {
@@ -189,17 +195,29 @@ impl Reader<'_> {
         }
     }
 
-    /// The keys of the host operations are checked already, so that a file written for the next version is right now.
-    fn operations(&self) -> Result<(), Error> {
-        if let Some((entry, value)) = self.entries.value(Known::Operations)
-            && !matches!(value, "auto" | "helper" | "child" | "off")
-        {
-            return Err(self.entries.wrong(entry, format!("“{value}” must be auto, helper, child or off")));
+    fn operations(&self) -> Result<Means, Error> {
+        match self.entries.value(Known::Operations) {
+            None | Some((_, "auto")) => Ok(Means::Auto),
+            Some((_, "helper")) => Ok(Means::Helper),
+            Some((_, "child")) => Ok(Means::Child),
+            Some((_, "off")) => Ok(Means::Off),
+            Some((entry, value)) => {
+                Err(self.entries.wrong(entry, format!("“{value}” must be auto, helper, child or off")))
+            }
         }
-        if let Some((entry, value)) = self.entries.value(Known::AcmeServer) {
-            ServerUrl::parse(value).map_err(|sentence| self.entries.wrong(entry, sentence))?;
-        }
-        self.entries.absolute_path(Known::AcmeCaFile, "/").map(|_| ())
+    }
+
+    fn acme(&self) -> Result<Acme, Error> {
+        let server = match self.entries.value(Known::AcmeServer) {
+            None => ACME_SERVER,
+            Some((entry, value)) => {
+                ServerUrl::parse(value).map_err(|sentence| self.entries.wrong(entry, sentence))?;
+                value
+            }
+        };
+        let given = self.entries.entry(Known::AcmeCaFile).is_some_and(|entry| !entry.value.is_empty());
+        let authority = given.then(|| self.entries.absolute_path(Known::AcmeCaFile, "/")).transpose()?;
+        Ok(Acme { server: server.to_owned(), authority })
     }
 }
 

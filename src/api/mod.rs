@@ -7,11 +7,11 @@ pub mod authentication;
 pub mod gate;
 pub mod health;
 pub mod occasional;
+pub mod operations;
 pub mod routes;
 pub mod status;
 pub mod version;
 
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ use log::warn;
 use ring::hmac;
 
 use crate::api::authentication::Coverage;
-use crate::api::health::Host;
 use crate::api::occasional::Occasional;
+use crate::api::operations::Operations;
 use crate::api::routes::{Access, Class, Lookup, Operation, Route};
 use crate::api::status::StatusPage;
 use crate::clock::Clock;
@@ -33,6 +33,8 @@ use crate::http::service::{Reaction, Request, Service};
 use crate::license::reason::Guide;
 use crate::license::state::License;
 use crate::operations::accounts::AccountCount;
+use crate::operations::host::Host;
+use crate::operations::runner::Means;
 
 /// What a client is told that calls us by another name, or comes from another site's page.
 const ORIGIN_REFUSALS: Refusals = Refusals {
@@ -51,8 +53,10 @@ pub struct Settings {
     pub allowed_hosts: Vec<String>,
     /// The largest body of the routes that take large ones, in bytes.
     pub max_body: usize,
-    /// The root of the host that operations work on.
-    pub host_root: PathBuf,
+    /// The host that operations work on.
+    pub host: Host,
+    /// How operations gain the rights that they need.
+    pub operations: Means,
     /// What this Agent's operator is told to do.
     pub guide: Guide,
 }
@@ -65,7 +69,8 @@ pub struct Api {
     settings: SharedSettings,
     license: Arc<License>,
     clock: Arc<dyn Clock>,
-    host: Host,
+    health: health::Host,
+    operations: Operations,
     status: StatusPage,
     accounts: AccountCount,
     refused_signatures: Occasional,
@@ -74,12 +79,19 @@ pub struct Api {
 
 impl Api {
     /// An API over these.
-    pub fn new(settings: SharedSettings, license: Arc<License>, clock: Arc<dyn Clock>, host: Host) -> Self {
+    pub fn new(
+        settings: SharedSettings,
+        license: Arc<License>,
+        clock: Arc<dyn Clock>,
+        health: health::Host,
+        operations: Operations,
+    ) -> Self {
         Self {
             settings,
             license,
             clock,
-            host,
+            health,
+            operations,
             status: StatusPage::default(),
             accounts: AccountCount::default(),
             refused_signatures: Occasional::new(1),
@@ -101,7 +113,7 @@ impl Api {
         if route.class == Class::Write {
             self.pass_gate(request, route, &settings)?;
         }
-        Ok(self.run(route, &settings))
+        Ok(self.run(route, request.body, &settings))
     }
 
     fn authenticate(&mut self, request: &Request<'_>, route: &Route, settings: &Settings) -> Result<(), Response> {
@@ -133,13 +145,19 @@ impl Api {
         })
     }
 
-    fn run(&mut self, route: &Route, settings: &Settings) -> Reaction {
+    fn run(&mut self, route: &'static Route, body: &[u8], settings: &Settings) -> Reaction {
         match route.operation {
             Operation::Status => Reaction::Answer(self.status(settings)),
-            Operation::Health => Reaction::Answer(self.host.answer(self.clock.boot())),
+            Operation::Health => Reaction::Answer(self.health.answer(self.clock.boot())),
             Operation::Version => {
-                let root = settings.host_root.clone();
-                Reaction::Read(Box::new(move || version::answer(&root)))
+                let host = settings.host.clone();
+                Reaction::Read(Box::new(move || version::answer(host.root())))
+            }
+            Operation::Accounts => operations::accounts(settings),
+            Operation::Host => {
+                let terms = self.license.state().terms();
+                let reaction = self.operations.react(route, body, terms, settings);
+                reaction.unwrap_or_else(|problem| Reaction::Answer(operations::refusal(problem)))
             }
             Operation::Reverify => self.reverify(settings),
             Operation::Missing => Reaction::Answer(Response::error(
@@ -152,7 +170,7 @@ impl Api {
 
     fn status(&mut self, settings: &Settings) -> Response {
         let now = self.clock.now();
-        let accounts = self.accounts.count(&settings.host_root, now.boot);
+        let accounts = self.accounts.count(settings.host.root(), now.boot);
         self.status.answer(&self.license.state(), now, accounts)
     }
 
@@ -160,7 +178,7 @@ impl Api {
     fn reverify(&mut self, settings: &Settings) -> Reaction {
         let license = Arc::clone(&self.license);
         let clock = Arc::clone(&self.clock);
-        let accounts = self.accounts.count(&settings.host_root, clock.boot());
+        let accounts = self.accounts.count(settings.host.root(), clock.boot());
         Reaction::Later(Box::new(move |responder: Responder| {
             license.reverify(Box::new(move |state| {
                 responder.answer(match state {

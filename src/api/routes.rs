@@ -1,7 +1,7 @@
 //! Every path that the Panel calls, in one table: what it may do, who may call it, and who answers it.
 //!
 //! Default-deny: what is not marked as a read is a write, and a write needs a good license. Source: the Panel's public
-//! code, v2.8.14 (142 pairs of method and path), and the paths of our own: `/`, `/license/status`, `/license/reverify`,
+//! code, v2.8.14 (142 pairs of method and path), and the paths of our own: `/`, `/accounts`, `/license/status`, `/license/reverify`,
 //! `/metrics` and the older `/ssl/issue`.
 
 use tiny_http::Method;
@@ -55,6 +55,10 @@ pub enum Operation {
     Version,
     /// `POST /license/reverify`.
     Reverify,
+    /// `GET /accounts`.
+    Accounts,
+    /// The helper, which has the rights.
+    Host,
     /// Nobody yet.
     Missing,
 }
@@ -75,6 +79,8 @@ pub struct Route {
     /// Whether the Panel goes on as if the answer were good: a refusal then leaves something behind that only the log
     /// tells of.
     pub answer_ignored: bool,
+    /// Whether it waits for other machines, for minutes perhaps: it then has a lane of its own.
+    pub waits_for_others: bool,
     /// Who answers.
     pub operation: Operation,
 }
@@ -82,7 +88,7 @@ pub struct Route {
 impl Route {
     const fn new(verb: Verb, path: &'static str, class: Class) -> Self {
         let (access, operation) = (Access::Signed, Operation::Missing);
-        Self { verb, path, class, access, large_body: false, answer_ignored: false, operation }
+        Self { verb, path, class, access, large_body: false, answer_ignored: false, waits_for_others: false, operation }
     }
 
     const fn open(mut self) -> Self {
@@ -98,6 +104,15 @@ impl Route {
     const fn answer_ignored(mut self) -> Self {
         self.answer_ignored = true;
         self
+    }
+
+    const fn waits_for_others(mut self) -> Self {
+        self.waits_for_others = true;
+        self
+    }
+
+    const fn on_host(self) -> Self {
+        self.runs(Operation::Host)
     }
 
     const fn runs(mut self, operation: Operation) -> Self {
@@ -142,11 +157,12 @@ pub fn find(method: &Method, path: &str) -> Lookup {
 
 /// The table, ordered by path for the binary search.
 #[rustfmt::skip]
-pub static ROUTES: [Route; 147] = [
+pub static ROUTES: [Route; 148] = [
     read(Get, "/").open(),
-    write(Post, "/account/delete").answer_ignored(),
-    write(Post, "/account/password"),
-    write(Post, "/account/suspend"),
+    write(Post, "/account/delete").answer_ignored().on_host(),
+    write(Post, "/account/password").on_host(),
+    write(Post, "/account/suspend").on_host(),
+    read(Get, "/accounts").runs(Operation::Accounts),
     write(Post, "/analytics/geoip-update"),
     read(Post, "/analytics/live"),
     read(Post, "/analytics/query"),
@@ -180,9 +196,9 @@ pub static ROUTES: [Route; 147] = [
     read(Post, "/dns/list-records"),
     write(Post, "/domains/alias-add"),
     write(Post, "/domains/alias-remove").answer_ignored(),
-    write(Post, "/domains/create"),
+    write(Post, "/domains/create").on_host(),
     write(Post, "/domains/custom-nginx").answer_ignored(),
-    write(Post, "/domains/delete").answer_ignored(),
+    write(Post, "/domains/delete").answer_ignored().on_host(),
     write(Post, "/domains/hotlink/set"),
     write(Post, "/domains/protected-dir/add").answer_ignored(),
     write(Post, "/domains/protected-dir/remove").answer_ignored(),
@@ -267,9 +283,9 @@ pub static ROUTES: [Route; 147] = [
     read(Post, "/ssh/list-keys"),
     write(Post, "/ssh/toggle-shell"),
     write(Post, "/ssl/delete").answer_ignored(),
-    write(Post, "/ssl/issue"),
+    write(Post, "/ssl/issue").waits_for_others().on_host(),
     write(Post, "/ssl/issue-async"),
-    write(Post, "/ssl/renew"),
+    write(Post, "/ssl/renew").waits_for_others().on_host(),
     read(Post, "/ssl/status"),
     write(Post, "/ssl/upload"),
     read(Get, "/ssl/wildcard/progress"),

@@ -170,7 +170,7 @@ fn beside_them_there_are_only_our_own() {
             .any(|(method, path, _)| *path == route.path && route.verb.accepts(&Method::from_str(method).unwrap()))
     };
     let own: Vec<&str> = ROUTES.iter().filter(|route| !known(route)).map(|route| route.path).collect();
-    assert_eq!(own, ["/", "/license/reverify", "/license/status", "/metrics", "/ssl/issue"]);
+    assert_eq!(own, ["/", "/accounts", "/license/reverify", "/license/status", "/metrics", "/ssl/issue"]);
 }
 
 #[test]

@@ -53,6 +53,8 @@ pub struct Lanes {
     pub reads: Lane,
     /// For requests that change something.
     pub writes: Lane,
+    /// For requests that wait for other machines, minutes perhaps, and must not keep the others waiting.
+    pub slow: Lane,
 }
 
 /// Both ends of the channel on which answers come back.
@@ -304,6 +306,7 @@ impl Front {
             Reaction::Answer(response) => return self.give(key, framing, response, without_body, now),
             Reaction::Read(work) => self.lanes.reads.queue(work, self.responder(key)).map(Some),
             Reaction::Write(work) => self.lanes.writes.queue(work, self.responder(key)).map(Some),
+            Reaction::Slow(work) => self.lanes.slow.queue(work, self.responder(key)).map(Some),
             Reaction::Later(hand_over) => {
                 hand_over(self.responder(key));
                 Some(None)

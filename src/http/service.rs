@@ -25,6 +25,8 @@ pub enum Reaction {
     Read(Work),
     /// Run this in the lane for writes.
     Write(Work),
+    /// Run this in the lane for what waits for other machines.
+    Slow(Work),
     /// Somebody else answers when there is something to say.
     Later(Box<dyn FnOnce(Responder)>),
 }

@@ -2,17 +2,38 @@
 //! rights, the helper, checks it again and does it.
 //!
 //! * [`request`], [`fields`], [`problem`] — what can be asked, and what is said when it is not done
-//! * [`host`], [`register`], [`facts`] — what the host is, and what is known of it
-//! * [`tool`], [`lock`], [`deadline`] — how things are done
+//! * [`runner`], [`entry`] — the Agent's end and the helper's end of an operation
+//! * [`create`], [`access`], [`delete`], [`adopt`] — accounts and their sites; [`foreign`] — sites that others have written
+//! * [`certificate`] — certificates
+//! * [`changes`], [`lock`], [`tool`], [`deadline`] — how things are done: whole or not at all, one at a time, in time
+//! * [`host`], [`register`], [`account`], [`facts`] — what the host is, and what is known of it
+//! * [`site`], [`site_file`], [`nginx`], [`php`], [`user`], [`home`], [`eviction`], [`tree`] — what operations are made of
 
+pub mod access;
+pub mod account;
 pub mod accounts;
+pub mod adopt;
+pub mod certificate;
+pub mod changes;
+pub mod create;
 pub mod deadline;
+pub mod delete;
+pub mod entry;
+pub mod eviction;
 pub mod facts;
 pub mod fields;
+pub mod foreign;
+pub mod home;
 pub mod host;
 pub mod lock;
+pub mod nginx;
+pub mod php;
 pub mod problem;
 pub mod register;
 pub mod request;
+pub mod runner;
 pub mod site;
+pub mod site_file;
 pub mod tool;
+pub mod tree;
+pub mod user;

@@ -96,9 +96,9 @@ impl Register {
     ///
     /// # Errors
     /// There is none.
-    pub fn web_group(&self) -> Result<u32, Problem> {
+    pub fn web_group(&self) -> Result<&Group, Problem> {
         let found = ["www-data", "nginx", "apache"].iter().find_map(|name| self.group(name));
-        found.map(|group| group.gid).ok_or_else(|| {
+        found.ok_or_else(|| {
             Problem::Unavailable(
                 "This server has no group of a web server (www-data or nginx). Install nginx.".to_owned(),
             )
@@ -141,7 +141,8 @@ mod tests {
         for name in ["bob", "root", "gone", "nobody"] {
             assert!(matches!(register.account(&named(name)), Err(Problem::NotFound(_))), "{name}");
         }
-        assert_eq!((register.users.len(), register.accounts().len(), register.web_group()), (3, 2, Ok(33)));
+        assert_eq!((register.users.len(), register.accounts().len()), (3, 2));
+        assert_eq!(register.web_group().unwrap().gid, 33);
         assert!(Register::default().web_group().is_err());
     }
 }

@@ -32,6 +32,7 @@ pub struct Tool {
     name: String,
     command: Command,
     input: Option<Vec<u8>>,
+    among_others: bool,
 }
 
 /// How a program ended, and what it said.
@@ -63,7 +64,7 @@ impl Tool {
         let mut command = Command::new(path);
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8").env("HOME", "/root");
         command.current_dir("/").process_group(0).stdin(Stdio::null());
-        Self { name, command, input: None }
+        Self { name, command, input: None, among_others: false }
     }
 
     /// Adds an argument.
@@ -109,19 +110,32 @@ impl Tool {
         self
     }
 
+    /// Runs it in a process that has other children at the same time: those are left alone, and so is what this one leaves
+    /// behind.
+    #[must_use]
+    pub fn among_others(mut self) -> Self {
+        self.among_others = true;
+        self
+    }
+
     /// Runs it to its end, and kills it with all its children at the deadline.
     ///
     /// # Errors
     /// It cannot be started, or it took too long.
     pub fn run(mut self, deadline: Deadline) -> Result<Output, Problem> {
         let failed = |error: std::io::Error| Problem::failed(&self.name, error);
-        // Whoever a killed child leaves behind becomes ours, and can be found.
-        set_child_subreaper(Some(getpid())).map_err(|error| failed(error.into()))?;
+        if !self.among_others {
+            // Whoever a killed child leaves behind becomes ours, and can be found.
+            set_child_subreaper(Some(getpid())).map_err(|error| failed(error.into()))?;
+        }
         let mut child = self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
         let (mut stdout, mut stderr) = (Collected::default(), Collected::default());
         let ended = converse(&mut child, self.input.take(), &mut stdout, &mut stderr, deadline);
         if !matches!(ended, Ok(true)) {
-            end_with_children(&mut child);
+            end(&mut child);
+            if !self.among_others {
+                end_orphans();
+            }
         }
         match ended {
             Err(error) => Err(failed(error)),
@@ -272,12 +286,15 @@ impl Feed {
     }
 }
 
-/// Kills a child and everything that it has started, in whatever group or session that is: what loses its parent becomes
-/// our child, until there is none.
-fn end_with_children(child: &mut Child) {
+fn end(child: &mut Child) {
     let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
     let _ = child.kill();
     let _ = child.wait();
+}
+
+/// Kills everything that a child has started, in whatever group or session that is: what loses its parent becomes our
+/// child, until there is none.
+fn end_orphans() {
     let until = Deadline::within(Duration::from_secs(5));
     loop {
         for process in children() {

@@ -166,9 +166,14 @@ pub fn run(
     let (reads, read_jobs) = Lane::new(WAITING_PAGES.min(connections / 4));
     let (writes, write_jobs) = Lane::new(WAITING_FORMS.min(connections / 8));
     let api = Api::new(Arc::clone(&shared));
-    let (front, control) =
-        Front::new(listener, Arc::clone(&clock), Box::new(api), Lanes { reads, writes }, Limits { connections })
-            .map_err(Failure::start)?;
+    let (front, control) = Front::new(
+        listener,
+        Arc::clone(&clock),
+        Box::new(api),
+        Lanes { reads, slow: writes.clone(), writes },
+        Limits { connections },
+    )
+    .map_err(Failure::start)?;
     let (stop, stopped) = bounded::<()>(0);
     let start_threads = || {
         crew.start("writer", move || writing.run())?;

@@ -267,7 +267,8 @@ impl Server {
         let limits = Limits { connections: shape.connections };
         let injected = Arc::clone(&clock);
         let (front, control) =
-            Front::new(listener, injected, Box::new(service), Lanes { reads, writes }, limits).unwrap();
+            Front::new(listener, injected, Box::new(service), Lanes { reads, slow: writes.clone(), writes }, limits)
+                .unwrap();
         let threads = [&read_jobs, &read_jobs, &write_jobs, &write_jobs].map(|jobs| {
             let jobs = jobs.clone();
             std::thread::spawn(move || lane::run(&jobs))

@@ -1,0 +1,298 @@
+//! Changes that are made whole or not at all.
+//!
+//! Before each step, what is needed to take it back is written to a journal and flushed. A change that fails is taken back
+//! at once. One that was cut off (SIGKILL, a power cut) has left its journal, and the next change takes it back before it
+//! begins. One change is made at a time: whoever makes one holds the lock.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use log::{error, warn};
+use serde::{Deserialize, Serialize};
+
+use crate::files::{self, Rights};
+use crate::operations::deadline::Deadline;
+use crate::operations::fields::Username;
+use crate::operations::host::Host;
+use crate::operations::lock::{self, Lock};
+use crate::operations::problem::Problem;
+use crate::operations::register::Register;
+use crate::operations::{account, certificate, facts, nginx, php, site, tree, user};
+
+/// Where everything of ours is.
+pub const STATE: &str = "/var/lib/opterius";
+
+const JOURNAL: &str = "/var/lib/opterius/unfinished.json";
+
+/// What taking back may take, however little time was left for the change itself.
+const UNDO_TIME: Duration = Duration::from_secs(30);
+
+/// How one step is taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+enum Step {
+    /// A user is made who was not there.
+    User { username: Username },
+    /// A directory is made that was not there, in a directory that only root can write to.
+    Directory { path: PathBuf },
+    /// A file or link is written or deleted.
+    File { path: PathBuf, before: Before },
+}
+
+/// What was there before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Before {
+    Missing,
+    File { base64: String, mode: u32, group: u32 },
+    Link { target: PathBuf },
+}
+
+/// A change that is being made.
+pub struct Changes<'a> {
+    host: &'a Host,
+    steps: Vec<Step>,
+    _lock: Lock,
+}
+
+impl<'a> Changes<'a> {
+    /// Makes a change: what `make` does is kept when it succeeds, and taken back when it does not.
+    ///
+    /// # Errors
+    /// What `make` says, or others were changing the host beyond the deadline.
+    pub fn run<T>(
+        host: &'a Host,
+        deadline: Deadline,
+        make: impl FnOnce(&mut Self) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        prepare(host)?;
+        let lock = lock::changes(host, deadline)?;
+        recover(host)?;
+        let mut changes = Self { host, steps: Vec::new(), _lock: lock };
+        match make(&mut changes).and_then(|made| forget_journal(host).map(|()| made)) {
+            Ok(made) => Ok(made),
+            Err(problem) => {
+                if let Err(undoing) = undo(host, &changes.steps) {
+                    error!(
+                        "A failed operation could not be taken back ({}); the next one tries again",
+                        undoing.message()
+                    );
+                }
+                Err(problem)
+            }
+        }
+    }
+
+    /// The host that is changed.
+    pub fn host(&self) -> &'a Host {
+        self.host
+    }
+
+    /// A user is about to be made.
+    ///
+    /// # Errors
+    /// It cannot be noted.
+    pub fn will_make_user(&mut self, username: &Username) -> Result<(), Problem> {
+        self.note(Step::User { username: username.clone() })
+    }
+
+    /// A directory that is not there is about to be made, and with it all that it will have.
+    ///
+    /// # Errors
+    /// It cannot be noted.
+    pub fn will_make_directory(&mut self, path: &Path) -> Result<(), Problem> {
+        self.note(Step::Directory { path: path.to_owned() })
+    }
+
+    /// Makes a directory unless it is there.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn directory(&mut self, path: &Path, mode: u32, group: Option<u32>) -> Result<(), Problem> {
+        if fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
+            return Ok(());
+        }
+        self.will_make_directory(path)?;
+        make_directory(path, mode, group).map_err(|error| about(path, error))
+    }
+
+    /// Writes a file.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write(&mut self, path: &Path, bytes: &[u8], rights: Rights) -> Result<(), Problem> {
+        self.note_file(path)?;
+        files::replace(path, bytes, rights).map_err(|error| about(path, error))
+    }
+
+    /// Puts a link to `target` in the place of whatever is there.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn link(&mut self, path: &Path, target: &Path) -> Result<(), Problem> {
+        self.note_file(path)?;
+        replace_link(path, target).map_err(|error| about(path, error))
+    }
+
+    /// Deletes a file or link, if it is there.
+    ///
+    /// # Errors
+    /// It cannot be deleted.
+    pub fn remove(&mut self, path: &Path) -> Result<(), Problem> {
+        self.note_file(path)?;
+        remove_file(path).map_err(|error| about(path, error))
+    }
+
+    fn note_file(&mut self, path: &Path) -> Result<(), Problem> {
+        let before = before(path).map_err(|error| about(path, error))?;
+        self.note(Step::File { path: path.to_owned(), before })
+    }
+
+    fn note(&mut self, step: Step) -> Result<(), Problem> {
+        self.steps.push(step);
+        let journal = self.host.path(JOURNAL);
+        let written = serde_json::to_vec(&self.steps)
+            .map_err(io::Error::from)
+            .and_then(|bytes| files::replace(&journal, &bytes, Rights::mode(0o600)));
+        written.map_err(|error| {
+            self.steps.pop();
+            about(&journal, error)
+        })
+    }
+}
+
+/// A problem with a path.
+pub fn about(path: &Path, error: io::Error) -> Problem {
+    Problem::failed(&path.display().to_string(), error)
+}
+
+/// Our directories, who may do what with them, and whether the Agent looks into them.
+const DIRECTORIES: [(&str, u32, bool); 7] = [
+    (STATE, 0o755, false),
+    (facts::DIRECTORY, 0o750, true),
+    (account::DIRECTORY, 0o750, true),
+    // The web server reads the challenges in it.
+    (certificate::WEBROOT, 0o755, false),
+    (certificate::UPLOADED, 0o700, false),
+    ("/var/log/opterius", 0o755, false),
+    // Each account passes through to its own logs, and none sees the others' names.
+    (site::LOGS, 0o711, false),
+];
+
+/// Makes the directories of ours that are not there.
+fn prepare(host: &Host) -> Result<(), Problem> {
+    let missing = DIRECTORIES.iter().filter(|(path, ..)| !host.path(path).is_dir());
+    for (path, mode, for_agent) in missing {
+        let path = host.path(path);
+        let register = if *for_agent { Register::read(host)? } else { Register::default() };
+        let group = register.group(facts::AGENT_GROUP).map(|group| group.gid);
+        fs::create_dir_all(path.parent().unwrap_or(&path)).map_err(|error| about(&path, error))?;
+        match make_directory(&path, *mode, group) {
+            // Another helper was faster.
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(about(&path, error)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn make_directory(path: &Path, mode: u32, group: Option<u32>) -> io::Result<()> {
+    fs::DirBuilder::new().mode(0o700).create(path)?;
+    chown(path, None, group)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+}
+
+fn before(path: &Path) -> io::Result<Before> {
+    let found = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Before::Missing),
+        found => found?,
+    };
+    if found.is_symlink() {
+        return Ok(Before::Link { target: fs::read_link(path)? });
+    }
+    let base64 = STANDARD.encode(fs::read(path)?);
+    Ok(Before::File { base64, mode: found.mode() & 0o7777, group: found.gid() })
+}
+
+fn replace_link(path: &Path, target: &Path) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let temporary = path.with_file_name(name);
+    remove_file(&temporary)?;
+    symlink(target, &temporary)?;
+    fs::rename(&temporary, path)
+}
+
+fn remove_file(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Takes back what a helper has left that did not come to its end.
+fn recover(host: &Host) -> Result<(), Problem> {
+    let journal = host.path(JOURNAL);
+    let bytes = match fs::read(&journal) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        bytes => bytes.map_err(|error| about(&journal, error))?,
+    };
+    let steps: Vec<Step> = serde_json::from_slice(&bytes).map_err(|error| {
+        Problem::failed(
+            &format!("{} is damaged; move it away once you have looked at what it names", journal.display()),
+            error,
+        )
+    })?;
+    warn!("An operation was cut off; taking back its {} steps", steps.len());
+    undo(host, &steps)
+}
+
+/// Takes steps back, the last first: files, then what serves them, and users at last, because a server with files of a
+/// user who is gone would not start.
+fn undo(host: &Host, steps: &[Step]) -> Result<(), Problem> {
+    let deadline = Deadline::within(UNDO_TIME);
+    for step in steps.iter().rev() {
+        if let Step::File { path, before } = step {
+            restore(path, before).map_err(|error| about(path, error))?;
+        }
+    }
+    let touched = |directory: &str| {
+        let directory = host.path(directory);
+        steps.iter().any(|step| matches!(step, Step::File { path, .. } if path.starts_with(&directory)))
+    };
+    if touched("/etc/php") {
+        php::reload_all(host, deadline);
+    }
+    if touched("/etc/nginx") && nginx::test(host, deadline).is_ok() {
+        nginx::reload(host, deadline);
+    }
+    for step in steps.iter().rev() {
+        match step {
+            Step::User { username } => user::remove(host, username, deadline)?,
+            Step::Directory { path } => tree::remove(path, deadline)?,
+            Step::File { .. } => {}
+        }
+    }
+    forget_journal(host)
+}
+
+fn restore(path: &Path, before: &Before) -> io::Result<()> {
+    match before {
+        Before::Missing => remove_file(path),
+        Before::Link { target } => replace_link(path, target),
+        Before::File { base64, mode, group } => {
+            let bytes = STANDARD.decode(base64).map_err(io::Error::other)?;
+            files::replace(path, &bytes, Rights { mode: *mode, group: Some(*group) })
+        }
+    }
+}
+
+fn forget_journal(host: &Host) -> Result<(), Problem> {
+    let journal = host.path(JOURNAL);
+    remove_file(&journal).map_err(|error| about(&journal, error))
+}
