@@ -12,7 +12,7 @@ mod tenants;
 
 use crate::support::eventually;
 use crate::support::http::{Connection, PROMPTLY, Request, Response};
-use crate::support::machine::{attempt, run, run_as};
+use crate::support::machine::{run, run_as};
 use crate::support::panel::Panel;
 use std::path::Path;
 use std::process::Command;
@@ -57,10 +57,9 @@ fn publish(username: &str, domain: &str, name: &str, content: &str) {
     run_as(username, &script);
 }
 
-/// The processes of a user that are alive.
+/// The processes of a user that are alive; what has ended and waits for its parent, a test, is not.
 fn processes(username: &str) -> String {
-    let (_, printed) = attempt(&format!("pgrep -a -u {username}"));
-    printed
+    run(&format!("ps -eo user:32,stat,args | awk '$1 == \"{username}\" && $2 !~ /^Z/'"))
 }
 
 /// Whether the user signs in with this password: crypt(3) makes the same hash of it.

@@ -1,8 +1,10 @@
 //! The Panel's whole run against a machine: an account's life from its creation to its end.
 
 use super::{HOST, has_password, hosting, is_there, page, publish, shows};
+use crate::support::eventually;
 use crate::support::machine::{attempt, attempt_as, on_a_machine, run, run_as};
 use crate::support::panel::{PHP, Panel, further_site, site};
+use crate::support::process::START;
 use crate::support::snapshot::Snapshot;
 use serde_json::{Value, json};
 use std::fs;
@@ -24,7 +26,7 @@ fn a_new_account_has_a_user_and_a_site() {
         assert_eq!(account["home"], "/home/alice");
         assert_eq!((&account["domains"], &account["suspended"]), (&json!(["alice.example"]), &json!(false)));
         assert!(account["created_at"].as_str().is_some_and(|at| at.ends_with('Z')), "{account}");
-        assert_eq!(panel.agent.status()["accounts_used"], 1);
+        assert!(eventually(START, || panel.agent.status()["accounts_used"] == 1), "{}", panel.agent.status());
 
         publish("alice", "alice.example", "hello.html", "A page of Alice's");
         publish("alice", "alice.example", "who.php", WHO);

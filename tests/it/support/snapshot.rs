@@ -6,9 +6,18 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-/// What is no part of the host's state: locks, and the copies that shadow-utils keeps of what was before.
-const ASIDE: [&str; 7] =
-    ["/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/etc/subuid-", "/etc/subgid-", "/etc/.pwd.lock"];
+/// What is no part of the host's state: locks, the copies that shadow-utils keeps of what was before, and the number
+/// that the next user gets.
+const ASIDE: [&str; 8] = [
+    "/etc/passwd-",
+    "/etc/group-",
+    "/etc/shadow-",
+    "/etc/gshadow-",
+    "/etc/subuid-",
+    "/etc/subgid-",
+    "/etc/.pwd.lock",
+    "/var/lib/opterius/next-uid",
+];
 
 /// All files below some directories: kind and mode, owner, size and content of each.
 #[derive(Debug, PartialEq, Eq)]

@@ -8,11 +8,12 @@ use serde_json::json;
 use std::path::Path;
 
 /// Where a new site of Alice's may change something.
-const OF_THE_SITE: [&str; 6] = [
+const OF_THE_SITE: [&str; 7] = [
     "/etc/nginx/sites-available",
     "/etc/nginx/sites-enabled",
     "/etc/php/8.2/fpm/pool.d",
     "/home/alice",
+    "/run/php",
     "/var/lib/opterius/sites",
     "/var/log/opterius/sites",
 ];
