@@ -24,6 +24,7 @@ use crate::license::client::{LicenseServer, Network};
 use crate::license::identity;
 use crate::license::state::{Host, License};
 use crate::license::verifier::Verifier;
+use crate::operations::metrics::{Metrics, Pace};
 use crate::process::crew::{self, Crew, Failure, Spawn, conclude, report_panics};
 use crate::process::limits;
 use crate::process::listener::{self, Source};
@@ -155,7 +156,10 @@ impl Daemon {
         let settings: SharedSettings = Arc::new(RwLock::new(Arc::new(configuration.api(&path))));
         let health = Health::read();
         let operations = Operations::new(path.clone());
-        let api = Api::new(Arc::clone(&settings), Arc::clone(&license), Arc::clone(&clock), health, operations);
+        let root = configuration.host_root.clone();
+        let (metrics, sampler) = Metrics::new(Arc::clone(&clock), root, Pace::default());
+        let api =
+            Api::new(Arc::clone(&settings), Arc::clone(&license), Arc::clone(&clock), health, operations, metrics);
         let connections = limits::connections(configuration.max_connections).map_err(io::Error::other)?;
         let limits = Limits { connections };
         let (reads, read_jobs) = Lane::new(limits.connections);
@@ -170,6 +174,7 @@ impl Daemon {
             crew.start(&format!("{kind}-{}", number / 2 + 1), move || lane::run(&jobs))?;
         }
         crew.start("slow-1", move || lane::run(&slow_jobs))?;
+        crew.start("metrics", move || sampler.run())?;
         crew.start("verifier", move || verifier.run())?;
         crew.start_front(front)?;
         Ok((Self { path, configuration, settings, license }, control))
