@@ -30,6 +30,7 @@ pub mod figures;
 pub mod foreign;
 pub mod home;
 pub mod host;
+mod journal;
 pub mod lock;
 pub mod logs;
 pub mod metrics;

@@ -1,7 +1,7 @@
 //! What the demo's directory is furnished with: a fresh installation with two users and a license, an Agent's
 //! configuration, a host to work on, and a script that signs as the Panel does.
 
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 
 use ring::rand::{SecureRandom, SystemRandom};
@@ -29,7 +29,9 @@ pub(super) const OWNER: &str = "owner";
 pub(super) const ADMINISTRATOR: &str = "administrator";
 
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/nonexistent:/usr/sbin/nologin\n";
-const GROUP: &str = "root:x:0:\nwww-data:x:33:\nopterius-accounts:x:700000:\n";
+const SHADOW: &str = "root:*:19000::::::\nwww-data:*:19000::::::\n";
+const GROUP: &str = "root:x:0:\nwww-data:x:33:\n";
+const GSHADOW: &str = "root:*::\nwww-data:*::\n";
 
 const PANEL: &str = r#"#!/bin/sh
 # Signs a request as the Panel does, sends it to the Agent, and shows the answer:
@@ -67,14 +69,7 @@ pub(super) fn put_up(place: &DemoPlace, server_port: u16, agent_port: u16) -> Re
     let key = actions::new_key()?;
     let license = people_and_license(&mut installation, &owner, &administrator, &key)?;
     let root = place.path("root");
-    let etc = root.join("etc");
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o755)
-        .create(&etc)
-        .map_err(|error| Failure::refused(format!("{}: {error}", etc.display())))?;
-    place.write("root/etc/passwd", 0o644, PASSWD)?;
-    place.write("root/etc/group", 0o644, GROUP)?;
+    seed_host(place)?;
     place.write("panel", 0o700, PANEL)?;
     let agent = format!(
         "# Made by the demo.\nsecret={}\nlicense_key={}\nport={agent_port}\nlicense_server=http://127.0.0.1:{server_port}\n\
@@ -96,6 +91,25 @@ pub(super) fn put_up(place: &DemoPlace, server_port: u16, agent_port: u16) -> Re
         license,
     };
     Ok(Furniture { settings, installation, tour })
+}
+
+/// A tree that stands for a hosting server: nothing outside of it is touched.
+fn seed_host(place: &DemoPlace) -> Result<(), Failure> {
+    let mut directories: Vec<String> =
+        ["sites-available", "sites-enabled", "conf.d"].map(|name| format!("root/etc/nginx/{name}")).into();
+    // The versions of PHP that the machine has, so that sites get pools of them.
+    let versions = fs::read_dir("/etc/php").into_iter().flatten().flatten().map(|entry| entry.file_name());
+    directories.extend(versions.map(|version| format!("root/etc/php/{}/fpm/pool.d", version.to_string_lossy())));
+    for directory in directories.iter().map(|name| place.path(name)) {
+        let made = DirBuilder::new().recursive(true).mode(0o755).create(&directory);
+        made.map_err(|error| Failure::refused(format!("{}: {error}", directory.display())))?;
+    }
+    for (name, mode, text) in
+        [("passwd", 0o644, PASSWD), ("group", 0o644, GROUP), ("shadow", 0o600, SHADOW), ("gshadow", 0o600, GSHADOW)]
+    {
+        place.write(&format!("root/etc/{name}"), mode, text)?;
+    }
+    Ok(())
 }
 
 fn people_and_license(

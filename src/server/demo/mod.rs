@@ -17,6 +17,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::geteuid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
@@ -94,9 +95,14 @@ fn show(ports: Ports) -> Result<(), Failure> {
         }
     };
     let outcome = attend(&stop, &server, &mut agent, || {
-        let standing = agent::standing(agent_port)?;
+        let Some(standing) = agent::standing(agent_port) else { return Ok(false) };
+        if geteuid().is_root() {
+            tour::make_first_account(&place)?;
+        } else {
+            say("\nNobody but root makes accounts: operations of this demo answer 503 operations_unavailable.\n");
+        }
         say(&tour.text(&standing, &program));
-        Some(())
+        Ok(true)
     });
     let deadline = SystemClock.monotonic() + STOP_TIME;
     agent.tell_to_stop();
@@ -118,7 +124,7 @@ fn attend(
     stop: &UnixStream,
     server: &Server,
     agent: &mut Agent,
-    mut ready: impl FnMut() -> Option<()>,
+    mut ready: impl FnMut() -> Result<bool, Failure>,
 ) -> Result<(), Failure> {
     let deadline = SystemClock.monotonic() + READY_TIME;
     let mut is_ready = false;
@@ -134,9 +140,7 @@ fn attend(
         if has_come(&server.ended) {
             return Err(Failure::refused("the license server has ended"));
         }
-        if !is_ready && ready().is_some() {
-            is_ready = true;
-        }
+        is_ready = is_ready || ready()?;
         if !is_ready && SystemClock.monotonic() >= deadline {
             let seconds = READY_TIME.as_secs();
             return Err(Failure::refused(format!(

@@ -17,7 +17,13 @@ use crate::server::demo::place::shortest;
 use crate::server::demo::wait;
 
 /// Programs, and the Debian package of each.
-const NEEDED: [(&str, &str); 3] = [("curl", "curl"), ("openssl", "openssl"), ("setpriv", "util-linux")];
+const NEEDED: [(&str, &str); 5] = [
+    ("curl", "curl"),
+    ("nginx", "nginx-light"),
+    ("openssl", "openssl"),
+    ("setpriv", "util-linux"),
+    ("useradd", "passwd"),
+];
 
 /// Installs what is missing, as root on a Debian machine.
 pub(super) fn install_missing() -> Result<(), Failure> {
@@ -44,7 +50,9 @@ pub(super) fn install_missing() -> Result<(), Failure> {
 }
 
 fn is_there(program: &str) -> bool {
-    let path = env::var_os("PATH").unwrap_or_default();
+    // The administrator's programs are not in every user's path.
+    let mut path = env::var_os("PATH").unwrap_or_default();
+    path.push(":/usr/sbin:/sbin");
     let is_program = |candidate: PathBuf| {
         candidate.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
     };

@@ -1,16 +1,35 @@
 //! What the demo prints: where everything is, and lines to copy.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 
 use crate::secret::Secret;
+use crate::server::commands::Failure;
 use crate::server::demo::furniture::{ADMINISTRATOR, OWNER};
+use crate::server::demo::place::DemoPlace;
 use crate::text::one_line;
 
-/// A request that the Panel sends to make a site.
-const WRITE: &str = "POST /domains/create '{\"domain\":\"example.com\",\"username\":\"alice\",\
-                     \"document_root\":\"/home/alice/example.com/public_html\",\"php_version\":\"8.4\"}'";
+/// A request that the Panel sends to make an account with its first site; `$user` is for a shell to fill in.
+const CREATION: &str = r#"{"domain":"$user.example","username":"$user","document_root":"/home/$user/$user.example/public_html","php_version":"8.4"}"#;
+
+/// The account that the demo makes itself.
+const FIRST: &str = "alice";
+
+/// Makes the first account through the Agent, as the Panel would.
+pub(super) fn make_first_account(place: &DemoPlace) -> Result<(), Failure> {
+    let body = CREATION.replace("$user", FIRST);
+    let output = Command::new(place.path("panel"))
+        .args(["POST", "/domains/create", &body])
+        .output()
+        .map_err(|error| Failure::refused(format!("{}: {error}", place.path("panel").display())))?;
+    let answer = String::from_utf8_lossy(&output.stdout);
+    if answer.contains("HTTP 200") {
+        return Ok(());
+    }
+    Err(Failure::refused(format!("the Agent did not make an account: {}", one_line(&answer, 1000))))
+}
 
 /// What there is to tell.
 pub(super) struct Tour {
@@ -33,7 +52,9 @@ impl Tour {
         let license = self.license;
         let server = format!("{own} --config {} license", in_demo("license-server.conf"));
         let reverify = format!("{} --config {} reverify", agent.display(), in_demo("agent.conf"));
-        let write = format!("{} {WRITE}", in_demo("panel"));
+        let panel = in_demo("panel");
+        let creation = format!("{panel} POST /domains/create \"{}\"", CREATION.replace('"', "\\\""));
+        let write = format!("user={FIRST}; {creation}");
         let dashboard = format!("http://127.0.0.1:{}", self.server_port);
         let agent_url = format!("http://127.0.0.1:{}", self.agent_port);
         format!(
@@ -51,23 +72,25 @@ A short tour, in another terminal:
   1. The standing, as every program on this machine may read it:
        curl --noproxy '*' {agent_url}/license/status; echo
 
-  2. A write, signed as the Panel signs it. It passes signature and gate; host operations come next, so until then the
-     answer is 501 not_implemented:
-       {write}
+  2. The accounts, asked for as the Panel would. There is one: the demo has made it, with its site, below {root}:
+       {panel} GET /accounts
 
-  3. Suspend the license, as {ADMINISTRATOR} at {dashboard}/licenses/{license}, or so:
+  3. More of them. The license allows 5, so the sixth is refused, with 403 account_limit_reached:
+       for user in bob carol dave erin frank; do {creation}; done
+
+  4. Suspend the license, as {ADMINISTRATOR} at {dashboard}/licenses/{license}, or so:
        {server} suspend {license}
 
-  4. Have the Agent ask now; by itself it asks once a day:
+  5. Have the Agent ask now; by itself it asks once a day:
        {reverify}
 
-  5. The same write is refused now, with 403 license_required:
+  6. What changes something is refused now, with 403 license_required; reads go on:
        {write}
 
-  6. The log says: License: INVALID — License is suspended.
+  7. The log says: License: INVALID — License is suspended.
        tail -n 3 {log}
 
-  7. Resume it, and all is well again:
+  8. Resume it, and all is well again:
        {server} resume {license}
        {reverify}
 
@@ -78,6 +101,7 @@ Everything is below {directory}, and the next demo replaces it. Ctrl-C ends both
             administrator = self.administrator_password.expose(),
             key = self.key.expose(),
             log = in_demo("agent.log"),
+            root = in_demo("root"),
             directory = self.directory.display(),
         )
     }
