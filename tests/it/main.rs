@@ -27,6 +27,7 @@ mod license;
 #[cfg(feature = "license-server")]
 mod license_server;
 mod metrics;
+mod operations;
 mod signals;
 mod support;
 mod threads;
