@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::{Clock, SystemClock};
 use crate::files::{self, Rights};
+use crate::operations::changes::about;
 use crate::operations::deadline::Deadline;
 use crate::operations::host::Host;
 use crate::operations::problem::Problem;
@@ -81,9 +82,10 @@ fn timezone(host: &Host) -> String {
 /// There is no such zone, or it cannot be set.
 pub fn set_timezone(host: &Host, timezone: &str, _deadline: Deadline) -> Result<Value, Problem> {
     check(host, timezone)?;
-    let failed = |error| Problem::failed("the time zone", error);
-    replace_link(&host.path(LOCALTIME), &Path::new(DATABASE).join(timezone)).map_err(failed)?;
-    files::replace(&host.path(TIMEZONE), format!("{timezone}\n").as_bytes(), Rights::mode(0o644)).map_err(failed)?;
+    let (link, file) = (host.path(LOCALTIME), host.path(TIMEZONE));
+    replace_link(&link, &Path::new(DATABASE).join(timezone)).map_err(|error| about(&link, error))?;
+    files::replace(&file, format!("{timezone}\n").as_bytes(), Rights::mode(0o644))
+        .map_err(|error| about(&file, error))?;
     Ok(json!({"timezone": timezone}))
 }
 
