@@ -24,6 +24,7 @@ use crate::license::client::{LicenseServer, Network};
 use crate::license::identity;
 use crate::license::state::{Host, License};
 use crate::license::verifier::Verifier;
+use crate::operations::metrics::{Metrics, Pace};
 use crate::operations::queue::Queue;
 use crate::process::crew::{self, Crew, Failure, Spawn, conclude, report_panics};
 use crate::process::limits;
@@ -158,7 +159,10 @@ impl Daemon {
         let (queue, waiting) = Queue::new();
         let issuer = issuer(Arc::clone(&settings), path.clone());
         let operations = Operations::new(path.clone(), queue);
-        let api = Api::new(Arc::clone(&settings), Arc::clone(&license), Arc::clone(&clock), health, operations);
+        let root = configuration.host_root.clone();
+        let (metrics, sampler) = Metrics::new(Arc::clone(&clock), root, Pace::default());
+        let api =
+            Api::new(Arc::clone(&settings), Arc::clone(&license), Arc::clone(&clock), health, operations, metrics);
         let connections = limits::connections(configuration.max_connections).map_err(io::Error::other)?;
         let limits = Limits { connections };
         let (reads, read_jobs) = Lane::new(limits.connections);
@@ -174,6 +178,7 @@ impl Daemon {
         }
         crew.start("slow-1", move || lane::run(&slow_jobs))?;
         crew.start("certificates", move || waiting.run(&issuer))?;
+        crew.start("metrics", move || sampler.run())?;
         crew.start("verifier", move || verifier.run())?;
         crew.start_front(front)?;
         Ok((Self { path, configuration, settings, license }, control))

@@ -3,11 +3,13 @@
 //! The order of answers is the same for every path: framing (in [`crate::http`]) → Host and Origin → 404 and 405 → 401
 //! signature → 403 license → handler.
 
+pub mod account_stats;
 pub mod authentication;
 pub mod gate;
 pub mod health;
 pub mod occasional;
 pub mod operations;
+pub mod realtime;
 pub mod routes;
 pub mod status;
 pub mod version;
@@ -34,6 +36,7 @@ use crate::license::reason::Guide;
 use crate::license::state::License;
 use crate::operations::accounts::AccountCount;
 use crate::operations::host::Host;
+use crate::operations::metrics::Metrics;
 use crate::operations::problem::Problem;
 use crate::operations::runner::Means;
 
@@ -72,6 +75,7 @@ pub struct Api {
     clock: Arc<dyn Clock>,
     health: health::Host,
     operations: Operations,
+    metrics: Metrics,
     status: StatusPage,
     accounts: AccountCount,
     refused_signatures: Occasional,
@@ -86,6 +90,7 @@ impl Api {
         clock: Arc<dyn Clock>,
         health: health::Host,
         operations: Operations,
+        metrics: Metrics,
     ) -> Self {
         Self {
             settings,
@@ -93,6 +98,7 @@ impl Api {
             clock,
             health,
             operations,
+            metrics,
             status: StatusPage::default(),
             accounts: AccountCount::default(),
             refused_signatures: Occasional::new(1),
@@ -154,6 +160,8 @@ impl Api {
                 let host = settings.host.clone();
                 Reaction::Read(Box::new(move || version::answer(host.root())))
             }
+            Operation::Snapshots => realtime::snapshots(&self.metrics, self.clock.boot()),
+            Operation::ServerStats => realtime::server(&self.metrics, self.clock.boot()),
             Operation::Accounts => operations::accounts(settings),
             Operation::QueueCertificate => answered(self.operations.queue(route, body)),
             Operation::CertificateStatus => answered(self.operations.certificate(body, settings, self.clock.wall())),

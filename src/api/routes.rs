@@ -55,6 +55,10 @@ pub enum Operation {
     Version,
     /// `POST /license/reverify`.
     Reverify,
+    /// `GET /metrics/realtime`.
+    Snapshots,
+    /// `POST /stats/server`.
+    ServerStats,
     /// `GET /accounts`.
     Accounts,
     /// `POST /ssl/issue-async`.
@@ -237,7 +241,7 @@ pub static ROUTES: [Route; 148] = [
     read(Get, "/license/status").open().runs(Operation::Status),
     read(Post, "/logs/tail"),
     read(Get, "/metrics").open(),
-    read(Get, "/metrics/realtime").open(),
+    read(Get, "/metrics/realtime").open().runs(Operation::Snapshots),
     read(Post, "/metrics/top-processes"),
     write(Post, "/migration/cleanup").answer_ignored(),
     write(Post, "/migration/parse"),
@@ -296,7 +300,7 @@ pub static ROUTES: [Route; 148] = [
     write(Post, "/ssl/wildcard/start"),
     write(Post, "/staging/clone"),
     read(Post, "/stats/account"),
-    read(Post, "/stats/server"),
+    read(Post, "/stats/server").runs(Operation::ServerStats),
     write(Post, "/system/ntp-sync"),
     read(Post, "/system/time"),
     write(Post, "/system/timezone"),

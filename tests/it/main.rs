@@ -26,6 +26,7 @@ mod journal;
 mod license;
 #[cfg(feature = "license-server")]
 mod license_server;
+mod metrics;
 mod operations;
 mod signals;
 mod support;
