@@ -8,6 +8,7 @@ use crate::support::process::START;
 use crate::support::snapshot::Snapshot;
 use serde_json::json;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// What has lines of users.
 const REGISTERS: [&str; 4] = ["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"];
@@ -123,6 +124,34 @@ const STUBBORN: [&str; 4] = [
     // As many as may be, and a new one for each that goes.
     "prlimit --nproc=40 --pid $$; exec perl -e '$SIG{CHLD} = q(IGNORE); while (1) { select undef, undef, undef, 0.01 if !defined fork }'",
 ];
+
+/// What stops everything that has the tenant's rights, be it root's means of ending it.
+const STOPPERS: [&str; 2] = [
+    "exec perl -e 'while (1) { kill q(STOP), -1 }'",
+    // And is another process at every moment.
+    "exec perl -e 'use POSIX; while (1) { kill q(STOP), -1; my $child = fork; exit if $child; kill q(STOP), -1; POSIX::setsid() }'",
+];
+
+#[test]
+fn processes_that_stop_what_would_end_them_are_gone() {
+    on_a_machine(processes_that_stop_what_would_end_them_are_gone, || {
+        let panel = hosting(5);
+        panel.created("alice", "alice.example");
+        for stopper in STOPPERS {
+            let mut stoppers = [(); 3].map(|()| shell_as("alice", stopper).spawn().unwrap());
+            // What works with her rights is stopped, too, and it is she who has no further site then.
+            let began = Instant::now();
+            panel.post("/domains/create", &further_site("alice", "blog.alice.example", "alice.example"));
+            assert!(began.elapsed() < Duration::from_secs(25), "others waited {:?}", began.elapsed());
+            panel.suspend("alice").ok();
+            assert_eq!(processes("alice"), "", "{stopper}");
+            for child in &mut stoppers {
+                child.wait().unwrap();
+            }
+            panel.unsuspend("alice").ok();
+        }
+    });
+}
 
 #[test]
 fn processes_that_will_not_die_are_gone() {

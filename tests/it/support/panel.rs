@@ -21,6 +21,14 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The PHP that Debian 12 has.
 pub const PHP: &str = "8.2";
 
+/// Who is there before any account.
+const REGISTER: [(&str, &str); 4] = [
+    ("passwd", "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/nonexistent:/usr/sbin/nologin\n"),
+    ("shadow", "root:*:19000::::::\nwww-data:*:19000::::::\n"),
+    ("group", "root:x:0:\nwww-data:x:33:\nshadow:x:42:\n"),
+    ("gshadow", "root:*::\nwww-data:*::\nshadow:*::\n"),
+];
+
 /// An answer to an operation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
@@ -79,8 +87,14 @@ impl Panel {
     /// An Agent for a host that is a tree of files, where nothing runs.
     pub fn on_a_tree(max_accounts: u64) -> Panel {
         let tree = TempDirectory::new();
-        // nginx's workers and an account's processes pass through.
+        // An account's processes pass through.
         fs::set_permissions(tree.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        for directory in ["nginx/sites-available", "nginx/sites-enabled", "php/8.2/fpm/pool.d"] {
+            fs::create_dir_all(tree.path().join("etc").join(directory)).unwrap();
+        }
+        for (name, text) in REGISTER {
+            process::write_private(&tree.path().join("etc").join(name), text.as_bytes()).unwrap();
+        }
         let root = tree.path().to_path_buf();
         let builder = Agent::builder().set("operations", "child").set("host_root", &root.display().to_string());
         let agent = builder.license(granted(max_accounts)).start_licensed();

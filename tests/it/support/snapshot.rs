@@ -6,18 +6,11 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-/// What is no part of the host's state: locks, the copies that shadow-utils keeps of what was before, and the number
-/// that the next user gets.
-const ASIDE: [&str; 8] = [
-    "/etc/passwd-",
-    "/etc/group-",
-    "/etc/shadow-",
-    "/etc/gshadow-",
-    "/etc/subuid-",
-    "/etc/subgid-",
-    "/etc/.pwd.lock",
-    "/var/lib/opterius/next-uid",
-];
+/// The files of shadow-utils: beside them it has copies of what was before, and leaves locks when it is killed.
+const REGISTERS: [&str; 6] = ["passwd", "group", "shadow", "gshadow", "subuid", "subgid"];
+
+/// The number that the next user gets is no part of the host's state.
+const NEXT: &str = "/var/lib/opterius/next-uid";
 
 /// All files below some directories: kind and mode, owner, size and content of each.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,7 +50,7 @@ fn add(root: &Path, path: &Path, entries: &mut BTreeMap<PathBuf, String>) {
     let Ok(metadata) = fs::symlink_metadata(path) else { return };
     // As the host has it, whatever its root is.
     let shown = Path::new("/").join(path.strip_prefix(root).unwrap());
-    if ASIDE.iter().any(|aside| shown == Path::new(aside)) || shown.extension().is_some_and(|end| end == "lock") {
+    if shown == Path::new(NEXT) || is_beside_a_register(&shown) || shown.extension().is_some_and(|end| end == "lock") {
         return;
     }
     entries.insert(shown, describe(path, &metadata));
@@ -66,6 +59,12 @@ fn add(root: &Path, path: &Path, entries: &mut BTreeMap<PathBuf, String>) {
             add(root, &entry.path(), entries);
         }
     }
+}
+
+fn is_beside_a_register(path: &Path) -> bool {
+    let name = path.strip_prefix("/etc").ok().and_then(Path::to_str).unwrap_or_default();
+    let beside = |rest: &str| rest == "-" || rest.strip_prefix('.').is_some_and(|number| number.parse::<u32>().is_ok());
+    REGISTERS.iter().any(|register| name.strip_prefix(register).is_some_and(beside))
 }
 
 fn describe(path: &Path, metadata: &Metadata) -> String {
