@@ -1,9 +1,10 @@
 //! Certificates with a real certificate authority: certbot proves each name through the running nginx.
 
+use super::tampering::{Fault, Tampered};
 use super::{publish, shows};
 use crate::support::eventually;
 use crate::support::machine::{attempt, on_a_machine, run};
-use crate::support::panel::{Panel, site};
+use crate::support::panel::{Answer, Panel, site};
 use crate::support::pebble::Pebble;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::{Value, json};
@@ -277,6 +278,47 @@ fn an_upload_is_refused_for_a_reason_and_taken_without_one() {
         assert_eq!(panel.post("/ssl/issue", &request("alice.example")).ok()["source"], "acme");
         comes_to_serve("alice.example", |seen| !seen.is_empty() && seen != uploaded);
         assert!(!Path::new("/var/lib/opterius/certificates/alice.example").exists());
+    });
+}
+
+#[test]
+fn a_change_killed_at_any_tool_leaves_what_nginx_takes_and_a_repeat_completes_it() {
+    on_a_machine(a_change_killed_at_any_tool_leaves_what_nginx_takes_and_a_repeat_completes_it, || {
+        let (_pebble, panel) = certified();
+        let bought = Bought::good_for("alice.example");
+        let upload = || panel.post("/ssl/upload", &upload(&bought.chain(), &bought.key));
+        let issue = || panel.post("/ssl/issue", &request("alice.example"));
+        let delete = || panel.post("/ssl/delete", &json!({"domain": "alice.example"}));
+        let tampered = Tampered::new();
+        // Each begins with what the one before it has left.
+        let round: [(&str, &dyn Fn() -> Answer, &str); 4] = [
+            ("upload", &upload, "upload"),
+            ("issue", &issue, "acme"),
+            ("upload", &upload, "upload"),
+            ("delete", &delete, "none"),
+        ];
+        for fault in [Fault::KillBefore as fn(usize) -> Fault, Fault::KillAfter] {
+            for number in 1.. {
+                let mut reached = false;
+                for (name, operation, source) in round {
+                    tampered.set(Some(fault(number)));
+                    let answer = operation();
+                    reached |= tampered.count() >= number;
+                    let what = format!("{name}: {:?} {}", fault(number), tampered.log());
+                    tampered.set(None);
+                    let (taken, said) = attempt("nginx -t");
+                    assert!(taken, "{what}: {answer:?} {said}");
+                    let repeated = operation();
+                    assert_eq!(repeated.status, 200, "{what}: {answer:?}, {repeated:?}");
+                    let found = status(&panel, "alice.example");
+                    assert_eq!(found["source"].as_str().unwrap_or("none"), source, "{what}: {found}");
+                    comes_to_serve("alice.example", |seen| seen.is_empty() == (source == "none"));
+                }
+                if !reached {
+                    break;
+                }
+            }
+        }
     });
 }
 
