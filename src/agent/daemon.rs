@@ -156,11 +156,11 @@ impl Daemon {
 
         let settings: SharedSettings = Arc::new(RwLock::new(Arc::new(configuration.api(&path))));
         let health = Health::read();
+        let root = configuration.host_root.clone();
+        let (metrics, sampler) = Metrics::new(Arc::clone(&clock), root, Pace::default());
         let (queue, waiting) = Queue::new();
         let issuer = issuer(Arc::clone(&settings), path.clone());
         let operations = Operations::new(path.clone(), queue);
-        let root = configuration.host_root.clone();
-        let (metrics, sampler) = Metrics::new(Arc::clone(&clock), root, Pace::default());
         let api =
             Api::new(Arc::clone(&settings), Arc::clone(&license), Arc::clone(&clock), health, operations, metrics);
         let connections = limits::connections(configuration.max_connections).map_err(io::Error::other)?;
@@ -177,8 +177,8 @@ impl Daemon {
             crew.start(&format!("{kind}-{}", number / 2 + 1), move || lane::run(&jobs))?;
         }
         crew.start("slow-1", move || lane::run(&slow_jobs))?;
-        crew.start("certificates", move || waiting.run(&issuer))?;
         crew.start("metrics", move || sampler.run())?;
+        crew.start("certificates", move || waiting.run(&issuer))?;
         crew.start("verifier", move || verifier.run())?;
         crew.start_front(front)?;
         Ok((Self { path, configuration, settings, license }, control))

@@ -3,7 +3,6 @@
 //! The order of answers is the same for every path: framing (in [`crate::http`]) → Host and Origin → 404 and 405 → 401
 //! signature → 403 license → handler.
 
-pub mod account_stats;
 pub mod authentication;
 pub mod gate;
 pub mod health;
@@ -11,6 +10,7 @@ pub mod occasional;
 pub mod operations;
 pub mod realtime;
 pub mod routes;
+pub mod stats_cache;
 pub mod status;
 pub mod version;
 
@@ -163,11 +163,11 @@ impl Api {
             Operation::Snapshots => realtime::snapshots(&self.metrics, self.clock.boot()),
             Operation::ServerStats => realtime::server(&self.metrics, self.clock.boot()),
             Operation::Accounts => operations::accounts(settings),
-            Operation::QueueCertificate => answered(self.operations.queue(route, body)),
+            Operation::QueueCertificate => answered(self.operations.queue(route, body, settings)),
             Operation::CertificateStatus => answered(self.operations.certificate(body, settings, self.clock.wall())),
             Operation::Host => {
                 let terms = self.license.state().terms();
-                answered(self.operations.react(route, body, terms, settings))
+                answered(self.operations.react(route, body, terms, settings, self.clock.boot()))
             }
             Operation::Reverify => self.reverify(settings),
             Operation::Missing => Reaction::Answer(Response::error(
