@@ -41,6 +41,7 @@ pub mod problem;
 pub mod processes;
 pub mod register;
 pub mod request;
+pub mod rights;
 pub mod runner;
 pub mod services;
 pub mod site;
