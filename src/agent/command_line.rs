@@ -85,6 +85,8 @@ pub enum Task {
     Serve,
     /// Take in the accounts of today's hosts.
     Adopt,
+    /// Serve a site with the certificate that certbot has just renewed, as certbot's hook.
+    Renewed,
 }
 
 /// Reads the arguments, the program's name first.
@@ -131,6 +133,7 @@ fn task(words: Vec<OsString>) -> Result<Task, String> {
     match (task.as_deref().map(OsStr::to_str), words.next()) {
         (None, None) => Ok(Task::Serve),
         (Some(Some("adopt")), None) => Ok(Task::Adopt),
+        (Some(Some("renewed")), None) => Ok(Task::Renewed),
         _ => Err("operation goes alone, or with adopt".to_owned()),
     }
 }
@@ -148,7 +151,7 @@ mod tests {
         let default = || PathBuf::from(DEFAULT_PATH);
         let other = || PathBuf::from("/x/agent.conf");
         let operation = |task| Command::Operation { config: default(), task };
-        let table: [(&[&str], Command); 12] = [
+        let table: [(&[&str], Command); 13] = [
             (&[], Command::Run { config: default() }),
             (&["--config", "/x/agent.conf"], Command::Run { config: other() }),
             (&["--config=/x/agent.conf"], Command::Run { config: other() }),
@@ -158,6 +161,7 @@ mod tests {
             (&["--config", "/x/agent.conf", "reverify"], Command::Reverify { config: other() }),
             (&["operation"], operation(Task::Serve)),
             (&["operation", "adopt"], operation(Task::Adopt)),
+            (&["operation", "renewed"], operation(Task::Renewed)),
             (&["--version"], Command::Version),
             (&["--help"], Command::Help),
             (&["status", "--help"], Command::Help),

@@ -3,7 +3,6 @@
 //! The order of answers is the same for every path: framing (in [`crate::http`]) → Host and Origin → 404 and 405 → 401
 //! signature → 403 license → handler.
 
-pub mod account_stats;
 pub mod authentication;
 pub mod gate;
 pub mod health;
@@ -11,6 +10,7 @@ pub mod occasional;
 pub mod operations;
 pub mod realtime;
 pub mod routes;
+pub mod stats_cache;
 pub mod status;
 pub mod version;
 
@@ -37,6 +37,7 @@ use crate::license::state::License;
 use crate::operations::accounts::AccountCount;
 use crate::operations::host::Host;
 use crate::operations::metrics::Metrics;
+use crate::operations::problem::Problem;
 use crate::operations::runner::Means;
 
 /// What a client is told that calls us by another name, or comes from another site's page.
@@ -162,10 +163,11 @@ impl Api {
             Operation::Snapshots => realtime::snapshots(&self.metrics, self.clock.boot()),
             Operation::ServerStats => realtime::server(&self.metrics, self.clock.boot()),
             Operation::Accounts => operations::accounts(settings),
+            Operation::QueueCertificate => answered(self.operations.queue(route, body, settings)),
+            Operation::CertificateStatus => answered(self.operations.certificate(body, settings, self.clock.wall())),
             Operation::Host => {
                 let terms = self.license.state().terms();
-                let reaction = self.operations.react(route, body, terms, settings);
-                reaction.unwrap_or_else(|problem| Reaction::Answer(operations::refusal(problem)))
+                answered(self.operations.react(route, body, terms, settings, self.clock.boot()))
             }
             Operation::Reverify => self.reverify(settings),
             Operation::Missing => Reaction::Answer(Response::error(
@@ -213,6 +215,11 @@ impl Service for Api {
     fn react(&mut self, request: &Request<'_>) -> Reaction {
         self.answer(request).unwrap_or_else(Reaction::Answer)
     }
+}
+
+/// What is to be done, or the answer to a request that was not right.
+fn answered(reaction: Result<Reaction, Problem>) -> Reaction {
+    reaction.unwrap_or_else(|problem| Reaction::Answer(operations::refusal(problem)))
 }
 
 fn route(head: &Head<'_>) -> Result<&'static Route, Response> {

@@ -39,6 +39,7 @@ pub mod php;
 pub mod php_versions;
 pub mod problem;
 pub mod processes;
+pub mod queue;
 pub mod register;
 pub mod request;
 pub mod rights;

@@ -2,6 +2,7 @@
 //! files below a temporary directory.
 
 mod bad_input;
+mod certificates;
 mod interruptions;
 mod limits;
 mod passwords;

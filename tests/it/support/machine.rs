@@ -87,10 +87,13 @@ pub fn require_what_it_takes() {
         "/usr/bin/crontab",
         "/usr/bin/pdnsutil",
         "/usr/bin/pgrep",
+        "/usr/bin/certbot",
+        "/usr/bin/openssl",
+        "/usr/bin/pebble",
     ];
     let missing: Vec<&str> = tools.into_iter().filter(missing).collect();
-    let packages =
-        "systemd dbus util-linux passwd nginx-light php-fpm cron pdns-server pdns-backend-sqlite3 pdns-tools procps";
+    let packages = "systemd dbus util-linux passwd nginx-light php-fpm cron pdns-server pdns-backend-sqlite3 pdns-tools \
+                    procps certbot openssl pebble";
     assert!(missing.is_empty(), "these tests need {missing:?}. Run: apt-get install -y {packages}");
     assert!(rustix::process::geteuid().is_root(), "these tests boot a systemd of their own and need root");
 }

@@ -14,6 +14,7 @@ pub mod machine;
 #[cfg(feature = "license-server")]
 pub mod nginx;
 pub mod panel;
+pub mod pebble;
 pub mod process;
 pub mod snapshot;
 #[cfg(feature = "license-server")]

@@ -1,9 +1,10 @@
 //! An Agent that works on a host, asked as the Panel asks it, and its helper, asked as the Agent asks that.
 
 use super::TempDirectory;
-use super::agent::Agent;
+use super::agent::{Agent, AgentBuilder};
 use super::http::{Connection, Request, Response};
 use super::license_server::Reply;
+use super::pebble::Pebble;
 use super::process;
 use serde_json::{Value, json};
 use std::fs;
@@ -69,7 +70,17 @@ pub struct Panel {
 impl Panel {
     /// An Agent for the machine itself, with a license for so many accounts; 0 is any number.
     pub fn on_the_machine(max_accounts: u64) -> Panel {
-        let agent = Agent::builder().set("operations", "child").license(granted(max_accounts)).start_licensed();
+        Panel::of(Agent::builder(), max_accounts)
+    }
+
+    /// The same, with certificates from Pebble.
+    pub fn with_certificates(pebble: &Pebble) -> Panel {
+        let authority = pebble.authority().display().to_string();
+        Panel::of(Agent::builder().set("acme_server", &pebble.url()).set("acme_ca_file", &authority), 0)
+    }
+
+    fn of(agent: AgentBuilder, max_accounts: u64) -> Panel {
+        let agent = agent.set("operations", "child").license(granted(max_accounts)).start_licensed();
         Panel { agent, root: PathBuf::from("/"), _tree: None }
     }
 
