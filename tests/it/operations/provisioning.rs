@@ -100,7 +100,7 @@ fn an_account_lives_and_leaves_nothing() {
         for answer in [panel.delete("alice"), panel.suspend("alice"), panel.unsuspend("alice")] {
             assert!(matches!(answer.status, 200 | 404), "{answer:?}");
         }
-        soon_as_before(&panel, &before, &[], "nothing is done to an account that is not there");
+        soon_as_before(&panel, &before, &["/var/log/opterius"], "nothing is done to an account that is not there");
         panel.created("alice", "alice.example");
     });
 }
