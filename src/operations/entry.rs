@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::operations::changes::Changes;
 use crate::operations::create::Allowance;
 use crate::operations::deadline::Deadline;
 use crate::operations::facts::AGENT_GROUP;
@@ -149,14 +150,16 @@ fn perform(host: &Host, request: &Request, allowance: &Allowance, deadline: Dead
         Request::UploadCertificate(request) => certificate::upload::upload(host, request, deadline),
         Request::RenewCertificate { domain } => certificate::issue::renew(host, domain, deadline),
         Request::DeleteCertificate { domain } => certificate::delete(host, domain, deadline),
-        Request::CreateZone(request) => dns::create_zone(host, request, deadline),
+        Request::CreateZone(request) => Changes::run(host, deadline, |_| dns::create_zone(host, request, deadline)),
         Request::AccountStats(request) => stats::account(host, request, deadline),
         Request::TopProcesses => processes::top(host, deadline),
         Request::ListServices => services::list(host, deadline),
         Request::ServiceAction { service, action } => services::action(host, service, *action, deadline),
         Request::TailLog(request) => logs::tail(host, request, deadline),
         Request::SystemTime => time::now(host, deadline),
-        Request::SetTimezone { timezone } => time::set_timezone(host, timezone, deadline),
+        Request::SetTimezone { timezone } => {
+            Changes::run(host, deadline, |_| time::set_timezone(host, timezone, deadline))
+        }
         Request::PhpVersions => php_versions::versions(host, deadline),
     }
 }

@@ -7,6 +7,7 @@ mod interruptions;
 mod limits;
 mod passwords;
 mod provisioning;
+mod reads;
 mod suspension;
 mod tampering;
 mod tenants;
