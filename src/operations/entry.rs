@@ -5,8 +5,9 @@ use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::Mode;
 use rustix::net::sockopt::socket_peercred;
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Resource, getrlimit, setrlimit, umask};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -75,6 +76,8 @@ impl From<Result<Value, Problem>> for Reply {
 /// Nobody takes the answer.
 pub fn serve(host: Result<Host, String>) -> io::Result<()> {
     raise_limits();
+    // Whatever the Agent's is: what a site is made of, the web server reads.
+    umask(Mode::from_raw_mode(0o022));
     let done = host.map_err(Problem::Unavailable).and_then(|host| {
         check_peer(&host)?;
         perform_order(&host, &receive()?)

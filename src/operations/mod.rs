@@ -42,6 +42,7 @@ pub mod processes;
 pub mod queue;
 pub mod register;
 pub mod request;
+pub mod rights;
 pub mod runner;
 pub mod services;
 pub mod site;
