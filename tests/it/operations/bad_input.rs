@@ -271,6 +271,16 @@ fn what_is_there_already_is_not_taken() {
 }
 
 #[test]
+fn a_home_without_a_user_is_left_alone() {
+    let (panel, _) = with_alice();
+    std::fs::create_dir_all(panel.path("/home/bob/kept")).unwrap();
+    let before = state(&panel);
+    panel.create("bob", "bob.example").refuses(409, "conflict");
+    panel.delete("bob").refuses(404, "not_found");
+    assert_eq!(before.differences(&state(&panel), &[]), [""; 0]);
+}
+
+#[test]
 fn the_domain_of_one_account_is_nothing_to_another() {
     let (panel, _) = with_alice();
     panel.created("bob", "bob.example");
