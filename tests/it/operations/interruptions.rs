@@ -265,7 +265,7 @@ fn who_waits_for_another_operation_is_answered_in_time() {
 
 #[test]
 fn a_creation_killed_at_any_moment_blocks_nothing() {
-    const MOMENTS: u32 = 24;
+    const MOMENTS: u32 = 16;
     let panel = Panel::on_a_tree(5);
     let before = with_the_first_account(&panel);
     let start = || panel.helper().start("/domains/create", &site("alice", "alice.example"));
