@@ -110,7 +110,9 @@ fn forget_logs(host: &Host, user: &User, deadline: Deadline) -> Result<(), Probl
 
 fn forget_files(host: &Host, username: &Username) -> Result<(), Problem> {
     let mail = host.path("/var/mail").join(username.as_str());
-    for path in [crontab(host, username), crontab_aside(host, username), mail] {
+    // What systemd keeps of a user who may run things without a session.
+    let linger = host.path("/var/lib/systemd/linger").join(username.as_str());
+    for path in [crontab(host, username), crontab_aside(host, username), mail, linger] {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(about(&path, error)),
             _ => {}
