@@ -12,7 +12,8 @@ use crate::operations::deadline::Deadline;
 use crate::operations::problem::Problem;
 
 /// Deletes the directory at `path` with everything in it; nothing happens when it is not there. The directory that it is
-/// in must be one that only root can write to.
+/// in must be one that only root can write to. Several may delete the same one at the same time: it is gone when any of
+/// them is done.
 ///
 /// # Errors
 /// A file system is mounted in it, the deadline is over (what is deleted is deleted, and a repeat goes on), or the system
@@ -37,7 +38,14 @@ pub fn remove(path: &Path, deadline: Deadline) -> Result<(), Problem> {
         Err(Errno::NOTDIR | Errno::LOOP) => return unlinkat(CWD, path, AtFlags::empty()).map_err(failed),
         opened => opened.map_err(failed)?,
     };
-    empty(&top, deadline).and_then(|()| unlinkat(CWD, path, AtFlags::REMOVEDIR)).map_err(failed)
+    loop {
+        match empty(&top, deadline).and_then(|()| unlinkat(CWD, path, AtFlags::REMOVEDIR)) {
+            // Others delete it, too: they were faster, or have just moved something up into it.
+            Err(Errno::NOENT) => return Ok(()),
+            Err(Errno::NOTEMPTY) => {}
+            removed => return removed.map_err(failed),
+        }
+    }
 }
 
 const DIRECTORY: OFlags =
@@ -55,7 +63,11 @@ fn empty(top: &OwnedFd, deadline: Deadline) -> Result<(), Errno> {
                 continue;
             }
             let Some(directory) = open_below(top, &name)? else { continue };
-            for inner in names(&directory)? {
+            let inner_names = match names(&directory) {
+                Err(Errno::NOENT) => continue,
+                read => read?,
+            };
+            for inner in inner_names {
                 if !unlink_file(&directory, &inner, deadline)? {
                     moved = move_up(&directory, &inner, top, moved)?;
                 }
@@ -149,6 +161,27 @@ mod tests {
 
     fn soon() -> Deadline {
         Deadline::within(Duration::from_secs(60))
+    }
+
+    #[test]
+    fn several_may_delete_the_same_tree_at_the_same_time() {
+        let scratch = Scratch::new("together");
+        for round in 0..40 {
+            let top = scratch.0.join(format!("top-{round}"));
+            for number in 0..20 {
+                let deep = top.join(format!("{number}/a/b/c"));
+                fs::create_dir_all(&deep).unwrap();
+                fs::write(deep.join("file"), "").unwrap();
+            }
+            let delete = || remove(&top, soon()).map_err(|problem| problem.message());
+            std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..4).map(|_| scope.spawn(delete)).collect();
+                for thread in threads {
+                    assert_eq!(thread.join().unwrap(), Ok(()));
+                }
+            });
+            assert!(!top.exists());
+        }
     }
 
     #[test]
