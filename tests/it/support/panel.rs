@@ -86,15 +86,7 @@ impl Panel {
 
     /// An Agent for a host that is a tree of files, where nothing runs.
     pub fn on_a_tree(max_accounts: u64) -> Panel {
-        let tree = TempDirectory::new();
-        // An account's processes pass through.
-        fs::set_permissions(tree.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        for directory in ["nginx/sites-available", "nginx/sites-enabled", "php/8.2/fpm/pool.d"] {
-            fs::create_dir_all(tree.path().join("etc").join(directory)).unwrap();
-        }
-        for (name, text) in REGISTER {
-            process::write_private(&tree.path().join("etc").join(name), text.as_bytes()).unwrap();
-        }
+        let tree = tree();
         let root = tree.path().to_path_buf();
         let builder = Agent::builder().set("operations", "child").set("host_root", &root.display().to_string());
         let agent = builder.license(granted(max_accounts)).start_licensed();
@@ -250,6 +242,20 @@ pub fn answer(child: Child) -> Answer {
         .unwrap_or_else(|error| panic!("{error}: {:?}, {stderr}", String::from_utf8_lossy(&output.stdout)));
     let status = answer["status"].as_u64().and_then(|status| u16::try_from(status).ok());
     Answer { status: status.unwrap_or_else(|| panic!("no status: {answer}")), body: answer["body"].clone() }
+}
+
+/// A host that is a tree of files, with nobody but root and the web server.
+pub fn tree() -> TempDirectory {
+    let tree = TempDirectory::new();
+    // An account's processes pass through.
+    fs::set_permissions(tree.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    for directory in ["nginx/sites-available", "nginx/sites-enabled", "php/8.2/fpm/pool.d"] {
+        fs::create_dir_all(tree.path().join("etc").join(directory)).unwrap();
+    }
+    for (name, text) in REGISTER {
+        process::write_private(&tree.path().join("etc").join(name), text.as_bytes()).unwrap();
+    }
+    tree
 }
 
 /// What the Panel sends for a new account's site.
