@@ -36,7 +36,7 @@ pub fn standing(standing: &Standing, state: &State) {
 }
 
 /// `plan: free, max_accounts: 5, max_servers: 1, expires: never`, as the product's documentation shows it.
-fn describe(terms: &Terms) -> String {
+pub fn describe(terms: &Terms) -> String {
     let limit = |limit: Option<u64>| match limit {
         Some(0) => "unlimited".to_owned(),
         Some(limit) => limit.to_string(),

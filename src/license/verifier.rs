@@ -237,7 +237,7 @@ impl Verifier {
         let fingerprint = self.fingerprint();
         let settings = Arc::clone(&self.settings);
         let server_ip = self.server_ip(self.clock.now());
-        let answered = match self.nonce() {
+        let answered = match identity::nonce(&self.random) {
             None => Err(Failure::new(FailureClass::Network, "the kernel gave no random number")),
             Some(nonce) => {
                 let inquiry = Inquiry {
@@ -373,12 +373,6 @@ impl Verifier {
 
     fn fingerprint(&self) -> String {
         self.settings.key.as_ref().map(identity::key_fingerprint).unwrap_or_default()
-    }
-
-    fn nonce(&self) -> Option<String> {
-        let mut bytes = [0; 16];
-        self.random.fill(&mut bytes).ok()?;
-        Some(identity::hex(&bytes))
     }
 
     /// A random number from 0 to 1.
