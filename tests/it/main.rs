@@ -20,6 +20,7 @@ mod command_line;
 mod crowds;
 #[cfg(feature = "license-server")]
 mod dashboard;
+mod doctor;
 mod documents;
 mod hazards;
 mod journal;
