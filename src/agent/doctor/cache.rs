@@ -82,7 +82,7 @@ pub fn writer(configuration: &Configuration, agent: &Person) -> Option<Finding> 
     };
     if agent.uid.is_none() {
         let fix = format!("useradd --system --no-create-home --shell /usr/sbin/nologin {name}");
-        return Some(Finding::warn(check, format!("this server has no user {name} to run the Agent as"), fix));
+        return Some(Finding::fail(check, format!("the unit says User={name}, and this server has no such user"), fix));
     }
     if let Some(wall) = obstacle(directory, agent, Access::Change) {
         let seen = format!("{name} cannot replace it: {} has mode {:04o}", wall.place, wall.mode);

@@ -63,7 +63,7 @@ impl<'a> Case<'a> {
         Finding::warn(check, format!("{what} cannot be seen without root"), run)
     }
 
-    /// The user that the Agent runs as: its unit's, else its process's, else the one that it is installed for.
+    /// The user that the Agent runs as: its unit's, else its process's, else the one that the package makes, else root.
     pub fn agent(&self, holder: Option<&Holder>) -> Person {
         let of_unit = self.service.as_ref().filter(|service| service.is_loaded()).map(|service| service.user.clone());
         let of_process = || {
@@ -71,7 +71,8 @@ impl<'a> Case<'a> {
             let uid = std::fs::metadata(process).ok()?.uid();
             self.register.users.iter().find(|user| user.uid == uid).map(|user| user.name.clone())
         };
-        let name = of_unit.or_else(of_process).unwrap_or_else(|| AGENT_GROUP.to_owned());
+        let of_package = || self.register.user(AGENT_GROUP).map_or_else(|| "root".to_owned(), |user| user.name.clone());
+        let name = of_unit.or_else(of_process).unwrap_or_else(of_package);
         Person::named(&self.register, &name)
     }
 

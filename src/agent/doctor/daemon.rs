@@ -59,6 +59,9 @@ pub fn answers(case: &Case<'_>, address: SocketAddr) -> Finding {
     let check = "daemon";
     let answer = case.around.outside.daemon(address, HEALTH_PATH);
     match answer {
+        Err(_) if case.configuration().is_none() => {
+            Finding::warn(check, format!("does not answer on {address}, where it listens by default"), START)
+        }
         Err(error) => Finding::fail(check, format!("does not answer on {address}: {error}"), START),
         Ok((status, body)) => {
             let health: Value = serde_json::from_str(&body).unwrap_or_default();

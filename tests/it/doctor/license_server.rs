@@ -6,15 +6,10 @@ use crate::support::license_server::{LicenseServer, Reply};
 use serde_json::json;
 use std::fs;
 
-/// An Agent with a valid license; what is changed afterwards concerns the doctor alone.
-fn licensed(server: &LicenseServer) -> Agent {
-    reachable(Agent::builder().license_server(server).start_licensed())
-}
-
 #[test]
 fn the_answer_is_shown_and_nothing_is_kept_of_it() {
-    let server = LicenseServer::start();
-    let agent = licensed(&server);
+    let agent = reachable(Agent::licensed());
+    let server = agent.license_server();
     let healthy = Found::by(&agent.config_path());
     for (name, seen) in [
         ("name", "localhost"),
@@ -25,8 +20,9 @@ fn the_answer_is_shown_and_nothing_is_kept_of_it() {
     ] {
         healthy.says(name, "PASS", seen, "");
     }
-    let asked = server.asked();
-    let [daemons, doctors] = [asked.first(), asked.last()].map(|asked| asked.unwrap().json.clone().unwrap());
+    // The doctor's handshake alone is no question.
+    let asked: Vec<_> = server.asked().into_iter().filter_map(|asked| asked.json).collect();
+    let [daemons, .., doctors] = asked.as_slice() else { panic!("{asked:?}") };
     for member in ["key", "agent_version", "os", "hostname", "server_id"] {
         assert_eq!(daemons[member], doctors[member], "{member}");
     }
@@ -65,9 +61,8 @@ fn a_standing_of_the_daemon_is_told_with_its_help() {
     agent.status_after_checks(1);
     Found::by(&agent.config_path()).says("license", "FAIL", message, "revoke a server");
 
-    let server = LicenseServer::start();
-    let agent = licensed(&server);
-    server.pause();
+    let agent = reachable(Agent::licensed());
+    agent.license_server().pause();
     agent.reverify();
     Found::by(&agent.config_path()).says("license", "WARN", "valid until", "curl -sS");
 }
