@@ -20,8 +20,8 @@ use crate::license::standing::Standing;
 use crate::license::state::State;
 use crate::operations::queue;
 
-/// What the names of all metrics begin with.
-const PREFIX: &str = "opterius_agent_";
+/// What the names of all metrics begin with: they are the documented ones, and Prometheus adds the job that has them.
+const PREFIX: &str = "";
 
 /// Why a request was kept from what it asked for: its signature, or the license.
 const REFUSALS: [&str; 5] =

@@ -40,7 +40,7 @@ fn metrics(agent: &Agent) -> String {
 
 /// What the sample with this name and these labels has.
 fn sample(text: &str, series: &str) -> Option<f64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(&format!("opterius_agent_{series} ")));
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{series} ")));
     line.map(|value| value.parse().unwrap_or_else(|_| panic!("{series} {value}")))
 }
 
@@ -79,13 +79,12 @@ fn every_metric_is_told_and_the_format_is_prometheus_own() {
     assert_sample(&agent, "operation_duration_seconds_count{operation=\"/account/suspend\"}", Some(1.0));
     let text = metrics(&agent);
     assert_eq!(complaints(&text), "");
-    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE opterius_agent_")?.split_once(' '));
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
     let expected = FAMILIES.iter().map(|(name, kind, _)| (*name, *kind));
     assert_eq!(types.collect::<BTreeSet<_>>(), expected.collect(), "{text}");
     for (name, kind, labels) in FAMILIES {
         let ending = if kind == "histogram" { "_count" } else { "" };
-        let sample =
-            text.lines().find_map(|line| line.strip_prefix(&format!("opterius_agent_{name}{ending}"))).unwrap();
+        let sample = text.lines().find_map(|line| line.strip_prefix(&format!("{name}{ending}"))).unwrap();
         assert_eq!(sample.matches("=\"").count(), labels.len(), "{name}{sample}");
         assert!(labels.iter().all(|label| sample.contains(&format!("{label}=\""))), "{name}{sample}");
     }
