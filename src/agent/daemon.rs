@@ -14,6 +14,7 @@ use log::{error, info, warn};
 use crate::agent::configuration::{self, Configuration, Loaded};
 use crate::agent::{PROGRAM, complain};
 use crate::api::health::Host as Health;
+use crate::api::metrics::Tally;
 use crate::api::operations::{Operations, issuer};
 use crate::api::{Api, SharedSettings};
 use crate::clock::{Clock, SystemClock};
@@ -159,10 +160,18 @@ impl Daemon {
         let root = configuration.host_root.clone();
         let (metrics, sampler) = Metrics::new(Arc::clone(&clock), root, Pace::default());
         let (queue, waiting) = Queue::new();
-        let issuer = issuer(Arc::clone(&settings), path.clone());
+        let tally = Arc::<Tally>::default();
+        let issuer = tally.watched_queue(&clock, issuer(Arc::clone(&settings), path.clone()));
         let operations = Operations::new(path.clone(), queue);
-        let api =
-            Api::new(Arc::clone(&settings), Arc::clone(&license), Arc::clone(&clock), health, operations, metrics);
+        let api = Api::new(
+            Arc::clone(&settings),
+            Arc::clone(&license),
+            Arc::clone(&clock),
+            health,
+            operations,
+            metrics,
+            tally,
+        );
         let connections = limits::connections(configuration.max_connections).map_err(io::Error::other)?;
         let limits = Limits { connections };
         let (reads, read_jobs) = Lane::new(limits.connections);

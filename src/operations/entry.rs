@@ -24,8 +24,8 @@ use crate::operations::{
     access, certificate, create, delete, dns, logs, php_versions, processes, services, stats, time,
 };
 
-/// The longest that an operation may take: the Panel waits 120 s.
-pub const LONGEST: Duration = Duration::from_secs(110);
+/// The longest that an operation may take: the Panel waits 120 s, and taking back may come after it.
+pub const LONGEST: Duration = Duration::from_secs(100);
 
 /// How long the request may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(10);

@@ -29,6 +29,8 @@ mod license;
 mod license_server;
 mod metrics;
 mod operations;
+mod prometheus;
 mod signals;
 mod support;
 mod threads;
+mod view;
