@@ -2,6 +2,7 @@
 
 use crate::prometheus::FAMILIES;
 use opterius_agent::agent::command_line::HELP;
+use opterius_agent::agent::doctor::CHECKS;
 use opterius_agent::license::reason::EXPLANATIONS;
 use std::collections::BTreeSet;
 use std::fs;
@@ -139,6 +140,14 @@ fn the_readme_explains_every_reason_in_the_programs_words() {
     }
     let rows = section(&readme, "### Reasons").lines().filter(|line| line.starts_with("| `")).count();
     assert_eq!(rows, EXPLANATIONS.len(), "README.md has rows for reasons that do not exist");
+}
+
+#[test]
+fn the_readme_has_every_check_of_the_doctor_in_its_order() {
+    let readme = read("README.md");
+    let section = section(&readme, "### What doctor looks at");
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    assert_eq!(rows.collect::<Vec<_>>(), CHECKS);
 }
 
 #[test]

@@ -59,20 +59,16 @@ pub fn readers(case: &Case<'_>, configuration: &Configuration) -> Option<Finding
     let panel = Person::named(&case.register, PANEL);
     Some(match obstacle(path, &panel, Access::Read) {
         None => Finding::pass(check, format!("{PANEL} can read it")),
-        Some(wall) => Finding::fail(
-            check,
-            format!("{PANEL} cannot read it: {} has mode {:04o}", wall.place, wall.mode),
-            if wall.place == path.display().to_string() {
-                format!("chmod 0644 {}", wall.place)
-            } else {
-                format!("chmod o+x {}", wall.place)
-            },
-        ),
+        Some(wall) => {
+            let mode = if wall.place == *path { "0644" } else { "o+x" };
+            let seen = format!("{PANEL} cannot read it: {}", wall.describe(&case.register));
+            Finding::fail(check, seen, format!("chmod {mode} {}", wall.place.display()))
+        }
     })
 }
 
 /// That the Agent's user can put another in its place.
-pub fn writer(configuration: &Configuration, agent: &Person) -> Option<Finding> {
+pub fn writer(case: &Case<'_>, configuration: &Configuration, agent: &Person) -> Option<Finding> {
     let (check, path) = ("cache writer", &configuration.license.cache);
     let directory = path.parent()?;
     let (shown, name) = (directory.display(), &agent.name);
@@ -85,7 +81,7 @@ pub fn writer(configuration: &Configuration, agent: &Person) -> Option<Finding> 
         return Some(Finding::fail(check, format!("the unit says User={name}, and this server has no such user"), fix));
     }
     if let Some(wall) = obstacle(directory, agent, Access::Change) {
-        let seen = format!("{name} cannot replace it: {} has mode {:04o}", wall.place, wall.mode);
+        let seen = format!("{name} cannot replace it: {}", wall.describe(&case.register));
         return Some(Finding::fail(check, seen, format!("chown root:{AGENT_GROUP} {shown}; chmod 1775 {shown}")));
     }
     let file = fs::symlink_metadata(path).ok();

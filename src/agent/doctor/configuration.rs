@@ -46,8 +46,8 @@ pub fn permissions(case: &Case<'_>, agent: &Person) -> Option<Finding> {
     if agent.uid.is_some()
         && let Some(wall) = obstacle(path, agent, Access::Read)
     {
-        let seen =
-            format!("{} (mode {:04o}) keeps {shown} from the Agent's user {}", wall.place, wall.mode, agent.name);
+        let seen = format!("the Agent's user {} cannot read it: {}", agent.name, wall.describe(&case.register));
+        let fix = if wall.place == *path { fix } else { format!("chmod o+x {}", wall.place.display()) };
         return Some(Finding::fail(check, seen, fix));
     }
     Some(Finding::pass(check, format!("mode {:04o}, of root: nobody but root and the Agent", metadata.mode() & 0o7777)))

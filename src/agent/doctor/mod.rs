@@ -34,6 +34,41 @@ use crate::license::state::Host as Identity;
 use crate::process::EXIT_FAILURE;
 use crate::process::output::say;
 
+/// The names of all checks, in the order in which they are made: what must be there first, then the way to the license
+/// server, then what the machine gives. Those that do not apply are left out.
+pub const CHECKS: [&str; 30] = [
+    "configuration",
+    "permissions",
+    "secret",
+    "unknown keys",
+    "license key",
+    "unit",
+    "service",
+    "port",
+    "daemon",
+    "license",
+    "cache",
+    "cache readers",
+    "cache writer",
+    "operations",
+    "accounts",
+    "nginx",
+    "renewals",
+    "address",
+    "hosts file",
+    "name",
+    "firewall",
+    "connection",
+    "TLS",
+    "license server",
+    "clock",
+    "time sync",
+    "syslog",
+    "journal",
+    "disk space",
+    "inodes",
+];
+
 /// Where the daemon listens unless agent.conf says otherwise.
 const DEFAULT_ADDRESS: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 7443);
 
@@ -45,7 +80,7 @@ pub fn run(config: &Path, json: bool) -> u8 {
     if findings.iter().any(|finding| finding.verdict == Verdict::Fail) { EXIT_FAILURE } else { 0 }
 }
 
-/// Every check, in the order in which a person would go: what is here first, then the way to the license server.
+/// Every check that applies.
 pub fn examine(around: &Surroundings<'_>, identity: &Identity) -> Vec<Finding> {
     let case = Case::of(around);
     let address = case.configuration().map_or_else(|| DEFAULT_ADDRESS.into(), inquiry::address);
@@ -63,12 +98,12 @@ pub fn examine(around: &Surroundings<'_>, identity: &Identity) -> Vec<Finding> {
     if let Some(configuration) = case.configuration() {
         findings.extend(cache::contents(&case, configuration, &identity.server_id));
         findings.extend(cache::readers(&case, configuration));
-        findings.extend(cache::writer(configuration, &agent));
+        findings.extend(cache::writer(&case, configuration, &agent));
         findings.extend(of_host(&case, configuration, &agent));
         findings.extend(of_license_server(&case, configuration, identity));
-        findings.push(journal::socket(&case, configuration));
     }
     findings.push(time::synchronized(&case));
+    findings.extend(case.configuration().map(|configuration| journal::socket(&case, configuration)));
     findings.extend(journal::line(&case));
     findings.extend(disk::rooms(around, &directories(&case)));
     findings

@@ -19,7 +19,7 @@ pub fn descriptors(case: &Case<'_>, host: &Host) -> Option<Finding> {
     let main = fs::read_to_string(host.path("/etc/nginx/nginx.conf")).ok()?;
     let Some(master) = of_master(case) else {
         return Some(match case.around.is_root {
-            true => Finding::pass("nginx", format!("{sites} sites; it does not run, so its limit is not known")),
+            true => Finding::pass("nginx", format!("it does not run, so its limit is not known (sites: {sites})")),
             false => case.unseen("nginx", "the limit of nginx"),
         });
     };
@@ -56,7 +56,7 @@ fn judge(sites: u64, master: u64, workers: Option<u64>) -> Finding {
         Some(workers) if workers < master => (workers, "its workers (worker_rlimit_nofile)"),
         _ => (master, "nginx"),
     };
-    let seen = format!("{sites} sites take about {needed} of the {limit} files that {whose} may open");
+    let seen = format!("about {needed} of the {limit} files that {whose} may open are needed (sites: {sites})");
     let fix = if limit < master {
         "set worker_rlimit_nofile 65536; in /etc/nginx/nginx.conf; then run: nginx -t && systemctl reload nginx"
             .to_owned()

@@ -3,7 +3,7 @@
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::operations::register::Register;
 
@@ -64,8 +64,12 @@ pub fn obstacle(path: &Path, person: &Person, access: Access) -> Option<Obstacle
     let in_order = directories.into_iter().rev().map(|directory| (directory, Access::Pass));
     in_order.chain([(path, access)]).find_map(|(place, access)| {
         let metadata = fs::metadata(place).ok()?;
-        let shown = place.display().to_string();
-        (!person.may_on(access, &metadata)).then_some(Obstacle { place: shown, mode: metadata.mode() & 0o7777 })
+        (!person.may_on(access, &metadata)).then(|| Obstacle {
+            place: place.to_owned(),
+            uid: metadata.uid(),
+            gid: metadata.gid(),
+            mode: metadata.mode() & 0o7777,
+        })
     })
 }
 
@@ -73,9 +77,21 @@ pub fn obstacle(path: &Path, person: &Person, access: Access) -> Option<Obstacle
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
     /// Its path.
-    pub place: String,
-    /// Its mode.
-    pub mode: u32,
+    pub place: PathBuf,
+    uid: u32,
+    gid: u32,
+    mode: u32,
+}
+
+impl Obstacle {
+    /// Whose it is and what its mode is, as `ls -l` shows them: `/etc/opterius is root:root 1775`.
+    pub fn describe(&self, register: &Register) -> String {
+        let Self { place, uid, gid, mode } = self;
+        let user = register.users.iter().find(|user| user.uid == *uid).map(|user| user.name.clone());
+        let group = register.groups.iter().find(|group| group.gid == *gid).map(|group| group.name.clone());
+        let (user, group) = (user.unwrap_or_else(|| uid.to_string()), group.unwrap_or_else(|| gid.to_string()));
+        format!("{} is {user}:{group} {mode:04o}", place.display())
+    }
 }
 
 /// Whether a user may put another file in the place of one in a directory that it may change: in one with the sticky bit,

@@ -23,8 +23,8 @@ use crate::process::port_holder::{self, Holder};
 
 /// What one program may take.
 const TOOL: Duration = Duration::from_secs(4);
-/// What all programs together may take: beside them the network has some 15 seconds.
-const TOOLS: Duration = Duration::from_secs(15);
+/// What all programs together may take: beside them the network has some 20 seconds.
+const TOOLS: Duration = Duration::from_secs(8);
 /// What the daemon may take for an answer from its memory.
 const DAEMON: Duration = Duration::from_secs(3);
 /// What a name, a connection, and a TLS handshake may take each.

@@ -74,7 +74,7 @@ fn each_fault_of_the_cache_is_found_by_its_own_check() {
 
     set_mode(agent.directory(), 0o700);
     let found = Found::by(&config);
-    found.says("cache readers", "FAIL", "has mode 0700", "chmod o+x");
+    found.says("cache readers", "FAIL", " 0700", "chmod o+x");
     found.differs_in(&healthy, &["cache readers"]);
     found.mend("cache readers");
     Found::by(&config).differs_in(&healthy, &[]);

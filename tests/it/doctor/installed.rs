@@ -61,7 +61,6 @@ impl Installed {
     pub fn broken_by(&self, script: &str, broken: &[&str], verdict: &str, seen: &str, fix: &str) -> Found {
         run(script);
         let found = Installed::look();
-        println!("--- {script}\n{}", run("opterius-agent doctor || true"));
         found.says(broken[0], verdict, seen, fix);
         found.differs_in(&self.healthy, broken);
         found

@@ -9,6 +9,7 @@ mod service;
 
 use crate::support::agent::Agent;
 use crate::support::machine::attempt;
+use opterius_agent::agent::doctor::CHECKS;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -41,7 +42,12 @@ impl Found {
         let Output { status, stdout, stderr } = command.stdin(Stdio::null()).output().unwrap();
         let document: Value = serde_json::from_slice(&stdout)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&stderr)));
-        let checks = document["checks"].as_array().unwrap().iter().map(|check| {
+        let checks = document["checks"].as_array().unwrap();
+        let mut documented = CHECKS.iter();
+        for check in checks {
+            assert!(documented.any(|name| check["check"] == *name), "{} is not in its place in CHECKS", check["check"]);
+        }
+        let checks = checks.iter().map(|check| {
             let text = |name: &str| check[name].as_str().unwrap_or_default().to_owned();
             (text("check"), Check { verdict: text("verdict"), seen: text("seen"), fix: text("fix") })
         });

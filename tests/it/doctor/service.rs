@@ -37,13 +37,13 @@ fn each_fault_of_the_service_is_found_by_its_own_check() {
         machine.is_well();
 
         let chown = "chown root:root /etc/opterius";
-        machine.broken_by(chown, &["cache writer"], "FAIL", "opterius cannot replace it", "chown").mend("cache writer");
+        machine.broken_by(chown, &["cache writer"], "FAIL", "root:root 1775", "chown").mend("cache writer");
         machine.is_well();
         let chown = "chown www-data /etc/opterius/license-cache.json";
         machine.broken_by(chown, &["cache writer"], "FAIL", "sticky", "chown opterius").mend("cache writer");
         machine.is_well();
         let chown = "chown root:root /etc/opterius/agent.conf";
-        machine.broken_by(chown, &["permissions"], "FAIL", "from the Agent's user", "chown").mend("permissions");
+        machine.broken_by(chown, &["permissions"], "FAIL", "root:root 0640", "chown").mend("permissions");
         machine.is_well();
 
         let hide = "mv /dev/log /dev/log.old";

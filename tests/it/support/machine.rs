@@ -92,10 +92,13 @@ pub fn require_what_it_takes() {
         "/usr/bin/certbot",
         "/usr/bin/openssl",
         "/usr/bin/pebble",
+        "/usr/sbin/nft",
+        "/usr/sbin/iptables",
+        "/usr/sbin/ufw",
     ];
     let missing: Vec<&str> = tools.into_iter().filter(missing).collect();
     let packages = "systemd dbus util-linux passwd nginx-light php-fpm cron pdns-server pdns-backend-sqlite3 pdns-tools \
-                    procps certbot openssl pebble";
+                    procps certbot openssl pebble nftables iptables ufw";
     assert!(missing.is_empty(), "these tests need {missing:?}. Run: apt-get install -y {packages}");
     assert!(rustix::process::geteuid().is_root(), "these tests boot a systemd of their own and need root");
 }
