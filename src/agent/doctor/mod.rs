@@ -174,3 +174,7 @@ fn directories(case: &Case<'_>) -> Vec<PathBuf> {
     let cache = cache.map_or_else(|| case.around.path("/etc/opterius"), Path::to_owned);
     vec![cache, below("/var/lib/opterius"), below("/home")]
 }
+
+#[cfg(test)]
+#[path = "doctor_tests.rs"]
+mod tests;

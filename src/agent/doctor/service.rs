@@ -60,6 +60,11 @@ impl Service {
         let check = "unit";
         let again = "systemctl daemon-reload; systemctl restart opterius-agent";
         match packaged {
+            _ if self.load == "masked" => Finding::fail(
+                check,
+                format!("{UNIT} is masked: it cannot be started"),
+                "systemctl unmask opterius-agent",
+            ),
             _ if !self.is_loaded() => Finding::warn(
                 check,
                 format!("systemd has no {UNIT}"),
@@ -157,6 +162,7 @@ mod tests {
             ("FragmentPath", "/lib/systemd/system/opterius-agent.service", Some(packaged), Verdict::Pass, "/lib"),
             ("DropInPaths", "/usr/lib/systemd/system/service.d/10.conf", Some(packaged), Verdict::Pass, ""),
             ("DropInPaths", "/etc/systemd/system/opterius-agent.service.d/a.conf", None, Verdict::Warn, "a.conf"),
+            ("LoadState", "masked", None, Verdict::Fail, "is masked"),
             ("LoadState", "not-found", None, Verdict::Warn, "no opterius-agent.service"),
         ];
         for (name, value, packaged, verdict, word) in table {

@@ -109,7 +109,10 @@ fn a_daemon_that_is_gone_and_a_port_that_another_holds() {
 #[test]
 fn what_an_ordinary_user_cannot_see_is_a_warning_and_no_failure() {
     let agent = reachable(Agent::licensed());
-    let mut command = Command::new(BINARY);
+    // A copy, for the repository may lie where only root comes.
+    let program = agent.directory().join("opterius-agent");
+    fs::copy(BINARY, &program).unwrap();
+    let mut command = Command::new(program);
     command.arg("--config").arg(agent.config_path()).args(["doctor", "--json"]).uid(65_534).gid(65_534);
     let found = Found::of(&mut command);
     found.says("configuration", "WARN", "cannot be seen without root", "sudo opterius-agent");

@@ -39,6 +39,10 @@ impl Found {
     }
 
     fn of(command: &mut Command) -> Found {
+        // Without a proxy of whoever runs the tests.
+        for name in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+            command.env_remove(name);
+        }
         let Output { status, stdout, stderr } = command.stdin(Stdio::null()).output().unwrap();
         let document: Value = serde_json::from_slice(&stdout)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&stderr)));

@@ -1,7 +1,7 @@
 //! Names, firewalls and addresses, on a machine with a network of its own.
 
 use super::installed::{Installed, set};
-use crate::support::license_server::LicenseServer;
+use crate::support::license_server::{LicenseServer, Reply};
 use crate::support::machine::{on_a_machine, run};
 use std::net::TcpListener;
 
@@ -28,6 +28,28 @@ fn names_that_lead_nowhere_are_found() {
         assert_eq!(run("cat /etc/hosts"), run("cat /run/hosts"), "only that line is gone");
         let add = "echo '192.0.2.10 license.example.com' >>/etc/hosts";
         machine.broken_by(add, &["hosts file", "name"], "WARN", "192.0.2.10", "sed -i");
+    });
+}
+
+#[test]
+fn an_address_that_is_not_the_configured_one_is_told() {
+    on_a_machine(an_address_that_is_not_the_configured_one_is_told, || {
+        let server = LicenseServer::start_plain();
+        let mut machine = Installed::with(&server);
+        // Towards a license server elsewhere it counts how this server is seen from there.
+        run(&format!("ip address add {ELSEWHERE}/32 dev lo"));
+        set("license_server", &format!("https://{ELSEWHERE}"));
+        let telling = LicenseServer::start_plain();
+        telling.reply(Reply::raw(200, "8.8.8.8"));
+        set("ip_discovery_url", &telling.url());
+        machine.healthy = Installed::look();
+        machine.healthy.says("address", "PASS", "seen as 8.8.8.8", "");
+        set("server_ip", "8.8.4.4");
+        let found = Installed::look();
+        found.says("address", "WARN", "server_ip=8.8.4.4, but this server is seen as 8.8.8.8", "server_ip=auto");
+        found.differs_in(&machine.healthy, &["address"]);
+        set("server_ip", "8.8.8.8");
+        Installed::look().says("address", "PASS", "as agent.conf says", "");
     });
 }
 

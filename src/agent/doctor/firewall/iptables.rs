@@ -31,6 +31,7 @@ fn matching(rule: &str, wanted: Wanted) -> Option<Target> {
             "--dport" | "--dports" => holds_port(words.next()?, wanted.port).then_some(())?,
             "-d" => wanted.is_in(words.next()?)?.then_some(())?,
             // What leaves this server does not leave by the loopback.
+            "!" => (words.next()? == "-o" && words.next()? == "lo").then_some(())?,
             "-o" => (words.next()? != "lo").then_some(())?,
             "--state" | "--ctstate" => words.next()?.split(',').any(|state| state == "NEW").then_some(())?,
             "--comment" => skip_quoted(&mut words),
@@ -97,6 +98,7 @@ mod tests {
             ("-A OUTPUT -p udp -j DROP", None),
             ("-A OUTPUT -p tcp -m tcp --dport 1:442 -j DROP", None),
             ("-A OUTPUT -m owner --uid-owner 1001 -j DROP", None),
+            ("-A OUTPUT ! -o lo -j DROP", Some("-A OUTPUT ! -o lo -j DROP")),
             ("-A OUTPUT ! -d 10.0.0.0/8 -j DROP", None),
             ("-N block\n-A block -j DROP\n-A OUTPUT -j LOG\n-A OUTPUT -j block", Some("-A block -j DROP")),
             ("-A INPUT -j DROP", None),
