@@ -51,6 +51,8 @@ pub struct State {
     pub cache: String,
     /// The last checks, the latest first.
     pub recent_checks: VecDeque<Check>,
+    /// How many checks have ended in this process, with or without a license key.
+    pub checks: u64,
     /// When the last check ended.
     pub last_checked_at: Option<Timestamp>,
     /// When the next one is due.
@@ -70,6 +72,7 @@ impl State {
             boot_id,
             cache: "none".to_owned(),
             recent_checks: VecDeque::new(),
+            checks: 0,
             last_checked_at: None,
             next_check_at: None,
             generation: 0,
@@ -137,6 +140,9 @@ const MAX_REPLIES: usize = 64;
 /// What is done with the state after a check that somebody asked for; with none when too many wait already.
 pub type Reply = Box<dyn FnOnce(Option<&State>) + Send>;
 
+/// Who wants to hear of every change.
+pub type Watcher = Box<dyn Fn() + Send + Sync>;
+
 /// What other threads want of the verifier. It is one box and not a queue: however much is put in, there is one thing to
 /// do next, and nothing is lost.
 #[derive(Default)]
@@ -152,14 +158,15 @@ pub struct License {
     state: RwLock<Arc<State>>,
     wishes: Mutex<Wishes>,
     wake: Sender<()>,
+    watcher: Watcher,
 }
 
 impl License {
-    /// A handle, and the end of it that the verifier listens on.
-    pub fn new(host: &Host) -> (Arc<Self>, Receiver<()>) {
+    /// A handle, and the end of it that the verifier listens on; `watcher` is called whenever something new is known.
+    pub fn new(host: &Host, watcher: Watcher) -> (Arc<Self>, Receiver<()>) {
         let (wake, woken) = bounded(1);
         let state = RwLock::new(Arc::new(State::new(host.boot_id.clone())));
-        (Arc::new(Self { state, wishes: Mutex::default(), wake }), woken)
+        (Arc::new(Self { state, wishes: Mutex::default(), wake, watcher }), woken)
     }
 
     /// What is known now.
@@ -209,5 +216,6 @@ impl License {
 
     pub(super) fn publish(&self, state: Arc<State>) {
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+        (self.watcher)();
     }
 }

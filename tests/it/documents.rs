@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The crates that the Agent names itself. A new one needs its sentence of reason in Cargo.toml, and its place here.
-const DEPENDENCIES: [&str; 18] = [
+const DEPENDENCIES: [&str; 19] = [
     "base64",
     "crossbeam-channel",
     "httparse",
@@ -17,6 +17,7 @@ const DEPENDENCIES: [&str; 18] = [
     "ring",
     "rustix",
     "rustls",
+    "sd-listen-fds",
     "serde",
     "serde_json",
     "signal-hook",
