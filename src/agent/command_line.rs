@@ -86,6 +86,8 @@ pub enum Task {
     Serve,
     /// Take in the accounts of today's hosts.
     Adopt,
+    /// Serve a site with the certificate that certbot has just renewed, as certbot's hook.
+    Renewed,
     /// What a site needs in its account's home, with that account's rights and for [`crate::operations::home`] alone.
     InHome {
         /// Where the site's files go, from the home.
@@ -140,6 +142,7 @@ fn task(words: Vec<OsString>) -> Result<Task, String> {
     match (task.as_deref().and_then(OsStr::to_str), first, second, more) {
         (None, None, ..) if task.is_none() => Ok(Task::Serve),
         (Some("adopt"), None, ..) => Ok(Task::Adopt),
+        (Some("renewed"), None, ..) => Ok(Task::Renewed),
         (Some(IN_HOME), Some(document_root), Some(logs), None) => Ok(Task::InHome { document_root, logs }),
         _ => Err("operation goes alone, or with adopt".to_owned()),
     }
@@ -158,7 +161,7 @@ mod tests {
         let default = || PathBuf::from(DEFAULT_PATH);
         let other = || PathBuf::from("/x/agent.conf");
         let operation = |task| Command::Operation { config: default(), task };
-        let table: [(&[&str], Command); 13] = [
+        let table: [(&[&str], Command); 14] = [
             (&[], Command::Run { config: default() }),
             (&["--config", "/x/agent.conf"], Command::Run { config: other() }),
             (&["--config=/x/agent.conf"], Command::Run { config: other() }),
@@ -168,6 +171,7 @@ mod tests {
             (&["--config", "/x/agent.conf", "reverify"], Command::Reverify { config: other() }),
             (&["operation"], operation(Task::Serve)),
             (&["operation", "adopt"], operation(Task::Adopt)),
+            (&["operation", "renewed"], operation(Task::Renewed)),
             (
                 &["operation", "in-home", "--", "-x/y", "/logs"],
                 operation(Task::InHome { document_root: "-x/y".into(), logs: "/logs".into() }),

@@ -8,7 +8,9 @@ pub mod gate;
 pub mod health;
 pub mod occasional;
 pub mod operations;
+pub mod realtime;
 pub mod routes;
+pub mod stats_cache;
 pub mod status;
 pub mod version;
 
@@ -34,6 +36,8 @@ use crate::license::reason::Guide;
 use crate::license::state::License;
 use crate::operations::accounts::AccountCount;
 use crate::operations::host::Host;
+use crate::operations::metrics::Metrics;
+use crate::operations::problem::Problem;
 use crate::operations::runner::Means;
 
 /// What a client is told that calls us by another name, or comes from another site's page.
@@ -71,6 +75,7 @@ pub struct Api {
     clock: Arc<dyn Clock>,
     health: health::Host,
     operations: Operations,
+    metrics: Metrics,
     status: StatusPage,
     accounts: AccountCount,
     refused_signatures: Occasional,
@@ -85,6 +90,7 @@ impl Api {
         clock: Arc<dyn Clock>,
         health: health::Host,
         operations: Operations,
+        metrics: Metrics,
     ) -> Self {
         Self {
             settings,
@@ -92,6 +98,7 @@ impl Api {
             clock,
             health,
             operations,
+            metrics,
             status: StatusPage::default(),
             accounts: AccountCount::default(),
             refused_signatures: Occasional::new(1),
@@ -153,11 +160,14 @@ impl Api {
                 let host = settings.host.clone();
                 Reaction::Read(Box::new(move || version::answer(host.root())))
             }
+            Operation::Snapshots => realtime::snapshots(&self.metrics, self.clock.boot()),
+            Operation::ServerStats => realtime::server(&self.metrics, self.clock.boot()),
             Operation::Accounts => operations::accounts(settings),
+            Operation::QueueCertificate => answered(self.operations.queue(route, body, settings)),
+            Operation::CertificateStatus => answered(self.operations.certificate(body, settings, self.clock.wall())),
             Operation::Host => {
                 let terms = self.license.state().terms();
-                let reaction = self.operations.react(route, body, terms, settings);
-                reaction.unwrap_or_else(|problem| Reaction::Answer(operations::refusal(problem)))
+                answered(self.operations.react(route, body, terms, settings, self.clock.boot()))
             }
             Operation::Reverify => self.reverify(settings),
             Operation::Missing => Reaction::Answer(Response::error(
@@ -205,6 +215,11 @@ impl Service for Api {
     fn react(&mut self, request: &Request<'_>) -> Reaction {
         self.answer(request).unwrap_or_else(Reaction::Answer)
     }
+}
+
+/// What is to be done, or the answer to a request that was not right.
+fn answered(reaction: Result<Reaction, Problem>) -> Reaction {
+    reaction.unwrap_or_else(|problem| Reaction::Answer(operations::refusal(problem)))
 }
 
 fn route(head: &Head<'_>) -> Result<&'static Route, Response> {

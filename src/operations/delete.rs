@@ -66,8 +66,9 @@ pub fn account(host: &Host, username: &Username, deadline: Deadline) -> Result<V
         for domain in &domains {
             facts::forget(host, domain)?;
         }
-        user::remove(host, username, deadline)?;
-        account::forget(host, username)
+        account::forget(host, username)?;
+        // At last: as long as there is a user, a repeat goes on.
+        user::remove(host, username, deadline)
     })?;
     sweep(host, deadline)?;
     Ok(json!({"username": username, "warnings": warnings}))

@@ -18,7 +18,9 @@ use crate::operations::host::Host;
 use crate::operations::problem::Problem;
 use crate::operations::register::Register;
 use crate::operations::request::Request;
-use crate::operations::{access, create, delete};
+use crate::operations::{
+    access, certificate, create, delete, dns, logs, php_versions, processes, services, stats, time,
+};
 
 /// The longest that an operation may take: the Panel waits 120 s.
 pub const LONGEST: Duration = Duration::from_secs(110);
@@ -140,7 +142,19 @@ fn perform(host: &Host, request: &Request, allowance: &Allowance, deadline: Dead
         Request::Suspend { username, suspend: false } => access::unsuspend(host, username, deadline),
         Request::Password { username, password } => access::password(host, username, password, deadline),
         Request::DeleteAccount { username } => delete::account(host, username, deadline),
-        _ => Err(Problem::Unavailable("This operation comes next.".to_owned())),
+        Request::IssueCertificate(request) => certificate::issue::issue(host, request, deadline),
+        Request::UploadCertificate(request) => certificate::upload::upload(host, request, deadline),
+        Request::RenewCertificate { domain } => certificate::issue::renew(host, domain, deadline),
+        Request::DeleteCertificate { domain } => certificate::delete(host, domain, deadline),
+        Request::CreateZone(request) => dns::create_zone(host, request, deadline),
+        Request::AccountStats(request) => stats::account(host, request, deadline),
+        Request::TopProcesses => processes::top(host, deadline),
+        Request::ListServices => services::list(host, deadline),
+        Request::ServiceAction { service, action } => services::action(host, service, *action, deadline),
+        Request::TailLog(request) => logs::tail(host, request, deadline),
+        Request::SystemTime => time::now(host, deadline),
+        Request::SetTimezone { timezone } => time::set_timezone(host, timezone, deadline),
+        Request::PhpVersions => php_versions::versions(host, deadline),
     }
 }
 

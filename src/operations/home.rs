@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, mkdirat, openat, statat, symlinkat};
 use rustix::io::Errno;
@@ -18,6 +19,7 @@ use crate::operations::host::Host;
 use crate::operations::problem::Problem;
 use crate::operations::register::User;
 use crate::operations::tool::Tool;
+use crate::text::one_line;
 
 /// What a visitor sees of a new site.
 const PAGE: &str = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>A new site</title>\n\
@@ -25,6 +27,12 @@ const PAGE: &str = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><
 
 /// The subcommand of `operation` that runs with an account's rights.
 pub const IN_HOME: &str = "in-home";
+
+/// How long that one may take. The tenant can stop what has its rights, and others wait meanwhile.
+const IN_HOME_TIME: Duration = Duration::from_secs(10);
+
+/// Characters of its words that are passed on: it has the tenant's rights, so they may be the tenant's.
+const SHOWN: usize = 300;
 
 /// Makes the home of a new account: its own, and only the web server passes through.
 ///
@@ -63,11 +71,15 @@ pub fn furnish(host: &Host, user: &User, document_root: &str, logs: &Path, deadl
         .arg(logs)
         .descriptor(home)
         .user(user.uid, user.gid)
-        .run(deadline)?;
+        .run(deadline.sooner(IN_HOME_TIME))?;
     if output.is_success() {
         return Ok(());
     }
-    Err(Problem::Conflict(format!("/home/{}/{document_root} cannot be made: {}", user.name, output.stderr.trim())))
+    Err(Problem::Conflict(format!(
+        "/home/{}/{document_root} cannot be made: {}",
+        user.name,
+        one_line(&output.stderr, SHOWN)
+    )))
 }
 
 /// The home of an account, opened by root in a directory that only root writes to.

@@ -22,7 +22,7 @@ use crate::operations::problem::Problem;
 use crate::text::one_line;
 
 /// What is kept of each stream, in bytes; the rest is read and thrown away.
-const KEPT: usize = 256 * 1024;
+const KEPT: usize = 1024 * 1024;
 
 /// Characters of a tool's own words that are passed on.
 const SHOWN: usize = 600;

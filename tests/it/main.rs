@@ -26,6 +26,8 @@ mod journal;
 mod license;
 #[cfg(feature = "license-server")]
 mod license_server;
+mod metrics;
+mod operations;
 mod signals;
 mod support;
 mod threads;
