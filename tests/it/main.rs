@@ -28,6 +28,7 @@ mod license;
 mod license_server;
 mod metrics;
 mod operations;
+mod service;
 mod signals;
 mod support;
 mod threads;
