@@ -16,7 +16,7 @@ use crate::operations::deadline::Deadline;
 use crate::operations::entry::LONGEST;
 use crate::operations::host::Host;
 use crate::operations::problem::Problem;
-use crate::operations::{adopt, entry, home};
+use crate::operations::{adopt, entry};
 use crate::process::log::Logger;
 use crate::process::log::SYSLOG_SOCKET;
 use crate::process::output::say;
@@ -28,13 +28,6 @@ const ADOPTION: Duration = Duration::from_secs(600);
 /// Does it; returns the exit code.
 pub fn run(config: &Path, task: &Task) -> u8 {
     match task {
-        Task::InHome { document_root, logs } => match home::in_home(document_root, logs) {
-            Ok(()) => 0,
-            Err(sentence) => {
-                complain(&sentence);
-                EXIT_FAILURE
-            }
-        },
         Task::Serve => match entry::serve(host(config)) {
             Ok(()) => 0,
             Err(error) => {

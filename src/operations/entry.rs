@@ -5,12 +5,14 @@ use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::Mode;
 use rustix::net::sockopt::socket_peercred;
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Resource, getrlimit, setrlimit, umask};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::operations::changes::Changes;
 use crate::operations::create::Allowance;
 use crate::operations::deadline::Deadline;
 use crate::operations::facts::AGENT_GROUP;
@@ -22,8 +24,8 @@ use crate::operations::{
     access, certificate, create, delete, dns, logs, php_versions, processes, services, stats, time,
 };
 
-/// The longest that an operation may take: the Panel waits 120 s.
-pub const LONGEST: Duration = Duration::from_secs(110);
+/// The longest that an operation may take: the Panel waits 120 s, and taking back may come after it.
+pub const LONGEST: Duration = Duration::from_secs(100);
 
 /// How long the request may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(10);
@@ -74,6 +76,8 @@ impl From<Result<Value, Problem>> for Reply {
 /// Nobody takes the answer.
 pub fn serve(host: Result<Host, String>) -> io::Result<()> {
     raise_limits();
+    // Whatever the Agent's is: what a site is made of, the web server reads.
+    umask(Mode::from_raw_mode(0o022));
     let done = host.map_err(Problem::Unavailable).and_then(|host| {
         check_peer(&host)?;
         perform_order(&host, &receive()?)
@@ -146,14 +150,16 @@ fn perform(host: &Host, request: &Request, allowance: &Allowance, deadline: Dead
         Request::UploadCertificate(request) => certificate::upload::upload(host, request, deadline),
         Request::RenewCertificate { domain } => certificate::issue::renew(host, domain, deadline),
         Request::DeleteCertificate { domain } => certificate::delete(host, domain, deadline),
-        Request::CreateZone(request) => dns::create_zone(host, request, deadline),
+        Request::CreateZone(request) => Changes::run(host, deadline, |_| dns::create_zone(host, request, deadline)),
         Request::AccountStats(request) => stats::account(host, request, deadline),
         Request::TopProcesses => processes::top(host, deadline),
         Request::ListServices => services::list(host, deadline),
         Request::ServiceAction { service, action } => services::action(host, service, *action, deadline),
         Request::TailLog(request) => logs::tail(host, request, deadline),
         Request::SystemTime => time::now(host, deadline),
-        Request::SetTimezone { timezone } => time::set_timezone(host, timezone, deadline),
+        Request::SetTimezone { timezone } => {
+            Changes::run(host, deadline, |_| time::set_timezone(host, timezone, deadline))
+        }
         Request::PhpVersions => php_versions::versions(host, deadline),
     }
 }

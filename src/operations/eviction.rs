@@ -1,23 +1,19 @@
 //! Ending all processes of a user, who may not want that.
 
+use std::fs;
 use std::time::Duration;
-use std::{fs, thread};
 
 use rustix::event::{Timespec, poll};
-use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, Uid, kill_process_group, pidfd_open, pidfd_send_signal};
-use rustix::thread::{capabilities, set_thread_res_uid};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 
 use crate::operations::deadline::Deadline;
 use crate::operations::host::Host;
 use crate::operations::problem::Problem;
 use crate::operations::register::User;
+use crate::operations::rights;
 
 /// How long processes have to be gone; the kernel ends them at once unless they wait for a device.
 const TIME: Duration = Duration::from_secs(15);
-
-/// A number that no user has: Debian keeps it free (Debian Policy, 9.2.2).
-const NOBODYS: u32 = 65_533;
 
 /// Kills every process of the user, until none is left. Below a root that is not the machine there are none: its users
 /// cannot log in anywhere.
@@ -45,30 +41,15 @@ pub fn evict(host: &Host, user: &User, deadline: Deadline) -> Result<(), Problem
                 first.as_raw_nonzero()
             )));
         }
-        kill_all(user.uid);
-        // And those which the user itself may not signal.
+        // One signal of the user to all its processes: the kernel lets none of them fork meanwhile. Where the rights cannot be
+        // taken, one by one has to do.
+        let _ = rights::of(user, "kill", deadline, || kill_process_group(Pid::INIT, Signal::KILL));
+        // And one of root for those which the user itself may not signal.
         for process in left {
             kill(process, user.uid);
         }
         let _ = poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: 10_000_000 }));
     }
-}
-
-/// Kills all processes of the user at one moment: the kernel lets none of them fork meanwhile. What signals them has the
-/// user's rights for that and is not the user's: it could be stopped by what it is to end.
-fn kill_all(uid: u32) {
-    let kill = move || {
-        // Of this thread alone: on Linux each has its own. It ends with them.
-        set_thread_res_uid(Uid::from_raw(NOBODYS), Uid::from_raw(uid), Uid::from_raw(NOBODYS))?;
-        // With root's rights left, “all” would be everything.
-        if capabilities(None)?.effective.is_empty() {
-            kill_process_group(Pid::INIT, Signal::KILL)
-        } else {
-            Err(Errno::PERM)
-        }
-    };
-    // Where there is no such thread, one by one has to do.
-    let _ = thread::Builder::new().name("eviction".to_owned()).spawn(kill).map(thread::JoinHandle::join);
 }
 
 /// The living processes that have the number in any of their four places.

@@ -4,7 +4,7 @@
 //! * [`request`], [`fields`], [`problem`] — what can be asked, and what is said when it is not done
 //! * [`runner`], [`entry`] — the Agent's end and the helper's end of an operation
 //! * [`create`], [`access`], [`delete`], [`adopt`] — accounts and their sites; [`foreign`] — sites that others have written
-//! * [`certificate`] — certificates
+//! * [`certificate`] — certificates; [`queue`] — those that wait to be issued
 //! * [`services`], [`time`], [`dns`], [`logs`], [`php_versions`] — other things of the host, one for each
 //! * [`stats`] from [`usage`] and [`bandwidth`]; [`metrics`] and [`processes`] from [`vitals`]; [`figures`] — what is measured
 //! * [`changes`], [`lock`], [`tool`], [`deadline`] — how things are done: whole or not at all, one at a time, in time
@@ -42,6 +42,7 @@ pub mod processes;
 pub mod queue;
 pub mod register;
 pub mod request;
+pub mod rights;
 pub mod runner;
 pub mod services;
 pub mod site;

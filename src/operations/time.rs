@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::{Clock, SystemClock};
 use crate::files::{self, Rights};
+use crate::operations::changes::about;
 use crate::operations::deadline::Deadline;
 use crate::operations::host::Host;
 use crate::operations::problem::Problem;
@@ -34,30 +35,31 @@ pub fn now(host: &Host, deadline: Deadline) -> Result<Value, Problem> {
     let mut answer = if host.has_systemd() {
         let clock = Tool::named("timedatectl")?.arg("show").succeed(deadline)?.stdout;
         // It fails where another program than systemd's own sets the clock; then nobody tells from whom.
-        let synchronization = Tool::named("timedatectl")?.args(["show-timesync", "--all"]).run(deadline)?.stdout;
-        told(&clock, &synchronization)
+        let source = Tool::named("timedatectl")?.args(["show-timesync", "--all"]).run(deadline)?.stdout;
+        synchronization(&clock, &source)
     } else {
-        told(&format!("Timezone={}", timezone(host)), "")
+        synchronization("", "")
     };
     answer.insert("unix_seconds".to_owned(), json!(SystemClock.wall().unix()));
+    // From the files: timedatectl goes on telling the zone before for a while.
+    answer.insert("timezone".to_owned(), json!(timezone(host)));
     Ok(Value::Object(answer))
 }
 
-/// What two outputs of timedatectl tell.
-fn told(clock: &str, synchronization: &str) -> Map<String, Value> {
+/// Whether and from whom the clock is set, from two outputs of timedatectl.
+fn synchronization(clock: &str, source: &str) -> Map<String, Value> {
     let property = |text: &str, name: &str| {
         text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=').map(str::to_owned))
     };
     let mut told = Map::new();
-    told.insert("timezone".to_owned(), json!(property(clock, "Timezone").unwrap_or_else(|| "UTC".to_owned())));
     told.insert("ntp_synced".to_owned(), json!(property(clock, "NTPSynchronized").as_deref() == Some("yes")));
     let servers = ["LinkNTPServers", "SystemNTPServers", "FallbackNTPServers"];
-    let servers = servers.iter().find_map(|name| property(synchronization, name).filter(|value| !value.is_empty()));
+    let servers = servers.iter().find_map(|name| property(source, name).filter(|value| !value.is_empty()));
     if let Some(servers) = servers {
         told.insert("ntp_servers".to_owned(), servers.split_ascii_whitespace().collect());
     }
     // One line holds the last answer of a server, members between commas.
-    let message = property(synchronization, "NTPMessage").unwrap_or_default();
+    let message = property(source, "NTPMessage").unwrap_or_default();
     let received = message.split(", ").find_map(|member| member.trim().strip_prefix("DestinationTimestamp="));
     if let Some(received) = received {
         told.insert("ntp_last_sync".to_owned(), json!(received));
@@ -80,9 +82,10 @@ fn timezone(host: &Host) -> String {
 /// There is no such zone, or it cannot be set.
 pub fn set_timezone(host: &Host, timezone: &str, _deadline: Deadline) -> Result<Value, Problem> {
     check(host, timezone)?;
-    let failed = |error| Problem::failed("the time zone", error);
-    replace_link(&host.path(LOCALTIME), &Path::new(DATABASE).join(timezone)).map_err(failed)?;
-    files::replace(&host.path(TIMEZONE), format!("{timezone}\n").as_bytes(), Rights::mode(0o644)).map_err(failed)?;
+    let (link, file) = (host.path(LOCALTIME), host.path(TIMEZONE));
+    replace_link(&link, &Path::new(DATABASE).join(timezone)).map_err(|error| about(&link, error))?;
+    files::replace(&file, format!("{timezone}\n").as_bytes(), Rights::mode(0o644))
+        .map_err(|error| about(&file, error))?;
     Ok(json!({"timezone": timezone}))
 }
 

@@ -103,13 +103,6 @@ impl Tool {
         self
     }
 
-    /// Runs it with the rights of this user and group alone; further groups are given up.
-    #[must_use]
-    pub fn user(mut self, uid: u32, gid: u32) -> Self {
-        self.command.uid(uid).gid(gid);
-        self
-    }
-
     /// Runs it in a process that has other children at the same time: those are left alone, and so is what this one leaves
     /// behind.
     #[must_use]

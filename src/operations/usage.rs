@@ -158,7 +158,8 @@ impl Walk {
             if FileType::from_raw_mode(status.st_mode) == FileType::Directory {
                 level.held = level.held.saturating_add(name.count_bytes()).saturating_add(OVERHEAD);
                 level.directories.push(name.to_owned());
-            } else if status.st_dev == self.device {
+            } else {
+                // Whatever device it names: on an overlay that is the one of the layer.
                 self.count(status.st_blocks);
             }
         }

@@ -103,7 +103,7 @@ fn arguments(host: &Host, order: &Order<'_>, hook: &str, is_ours: bool) -> Vec<O
     let mut arguments: Vec<OsString> = Vec::new();
     let mut add = |some: &[&dyn AsRef<std::ffi::OsStr>]| arguments.extend(some.iter().map(|one| one.as_ref().into()));
     add(&[&"certonly", &"--non-interactive", &"--agree-tos", &"--webroot", &"-w", &host.path(WEBROOT)]);
-    add(&[&"--preferred-challenges", &"http", &"--cert-name", &order.site.as_str(), &"--renew-with-new-names"]);
+    add(&[&"--preferred-challenges", &"http", &"--cert-name", &order.site.as_str(), &"--renew-with-new-domains"]);
     for name in order.names {
         add(&[&"-d", &name.as_str()]);
     }
@@ -134,11 +134,15 @@ fn hook(agent: &Path, config: &Path) -> Result<String, Problem> {
     Ok(format!("{} --config {} operation renewed", quoted(agent)?, quoted(config)?))
 }
 
-/// Whether certbot's settings of a lineage are those of [`arguments`].
+/// Whether certbot's settings of a lineage are those of [`arguments`]. The last part has the directory of each name that
+/// was proved at the last issue, and none when the certificate authority had remembered an earlier proof.
 fn is_ours(settings: &str, webroot: &Path) -> bool {
-    let mut roots = settings.lines().skip_while(|line| line.trim() != "[[webroot_map]]").skip(1).peekable();
-    let is_webroot = |line: &str| line.split_once('=').is_some_and(|(_, path)| Path::new(path.trim()) == webroot);
-    roots.peek().is_some() && roots.all(is_webroot) && settings.contains("operation renewed")
+    let (options, directories) = settings.split_once("[[webroot_map]]").unwrap_or((settings, ""));
+    let value = |line: &str| line.split_once('=').map(|(_, value)| value.trim().trim_end_matches(',').to_owned());
+    let mut roots = options.lines().filter(|line| line.starts_with("webroot_path")).peekable();
+    let has_root = roots.peek().is_some();
+    let is_ours = |line: &str| value(line).is_none_or(|path| Path::new(&path) == webroot);
+    has_root && roots.chain(directories.lines()).all(is_ours) && options.contains("operation renewed")
 }
 
 fn settings(host: &Host, domain: &Domain) -> String {
@@ -179,7 +183,7 @@ mod tests {
         let whole = said(Some(&email), false, true);
         for part in [
             "certonly --non-interactive --agree-tos --webroot -w /srv/var/lib/opterius/acme --preferred-challenges http ",
-            " --cert-name a.example --renew-with-new-names -d a.example -d www.a.example --email a@b.example ",
+            " --cert-name a.example --renew-with-new-domains -d a.example -d www.a.example --email a@b.example ",
             " --keep-until-expiring --disable-hook-validation --deploy-hook 'x' operation renewed ",
             " --server https://acme.example/dir --config-dir /srv/etc/letsencrypt ",
             " --work-dir /srv/var/lib/letsencrypt --logs-dir /srv/var/log/letsencrypt",
@@ -208,7 +212,7 @@ mod tests {
     fn a_lineage_of_others_is_told_from_ours() {
         let settings = |roots: &str, hook: &str| {
             format!(
-                "version = 2.1.0\n[renewalparams]\nwebroot_path = /x,\nrenew_hook = {hook}\n[[webroot_map]]\n{roots}"
+                "version = 2.1.0\n[renewalparams]\nwebroot_path = {WEBROOT},\nrenew_hook = {hook}\n[[webroot_map]]\n{roots}"
             )
         };
         let (ours, hook) = ("a.example = /var/lib/opterius/acme\n", "'agent' --config 'x' operation renewed");
@@ -218,7 +222,9 @@ mod tests {
             (settings(ours, "systemctl reload nginx"), false),
             (settings("a.example = /home/alice/a.example/public_html\n", hook), false),
             (settings(&format!("{ours}www.a.example = /home/alice/public_html\n"), hook), false),
-            (settings("", hook), false),
+            (settings("", hook), true),
+            (settings("", hook).replace(WEBROOT, "/home/alice/public_html"), false),
+            (settings("", hook).replace("webroot_path", "other"), false),
             (String::new(), false),
         ];
         for (settings, expected) in table {

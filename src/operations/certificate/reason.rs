@@ -67,7 +67,9 @@ fn unexpected(stderr: &str) -> Option<String> {
     let mut lines = stderr.lines().map(str::trim).skip_while(|line| !line.starts_with("An unexpected error occurred"));
     let line = lines.nth(1).filter(|line| !line.is_empty())?;
     if UNREACHABLE.iter().any(|words| line.contains(words)) {
-        let cause = line.rsplit(": ").next().unwrap_or(line).trim_end_matches([')', '\'']);
+        let cause = line.rsplit(": ").next().unwrap_or(line);
+        // Python's own place of the error is nobody's business.
+        let cause = cause.split(" (_ssl").next().unwrap_or(cause).trim_end_matches([')', '\'']);
         return Some(format!("The certificate authority could not be reached: {cause}."));
     }
     let is_class = |word: &str| !word.contains(' ') && (word.ends_with("Error") || word.contains('.'));
@@ -144,6 +146,10 @@ mod tests {
             (
                 "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='nowhere.invalid', port=443): Max retries exceeded with url: /dir (Caused by NewConnectionError('<x>: Failed to establish a new connection: [Errno -3] Temporary failure in name resolution'))",
                 "The certificate authority could not be reached: [Errno -3] Temporary failure in name resolution.",
+            ),
+            (
+                "requests.exceptions.SSLError: HTTPSConnectionPool(host='127.0.0.1', port=14000): Max retries exceeded with url: /dir (Caused by SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate (_ssl.c:992)')))",
+                "The certificate authority could not be reached: self-signed certificate.",
             ),
             (
                 "acme.messages.Error: urn:ietf:params:acme:error:rateLimited :: There were too many requests of a given type :: too many certificates (5) already issued",

@@ -80,7 +80,7 @@ pub(crate) fn assert_refused(agent: &Agent, reason: &str, message: &str) {
 }
 
 fn write(agent: &Agent) -> Response {
-    agent.fetch(Request::post("/domains/create").body("{}").signed())
+    agent.fetch(Request::post("/databases/create").body("{}").signed())
 }
 
 pub(crate) fn assert_line(agent: &Agent, wanted: &str) {

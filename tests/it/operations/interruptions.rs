@@ -2,14 +2,13 @@
 //! blocks nothing, and a repeat completes it.
 
 use super::tampering::{Fault, Tampered, replace, restore};
-use super::{HOST, hosting, is_there, processes, publish, shows};
+use super::{hosting, is_there, processes, publish, shows, soon_as_before, state};
 use crate::support::machine::{attempt, on_a_machine, run, run_as};
 use crate::support::panel::{Answer, Panel, answer, site};
 use crate::support::snapshot::Snapshot;
 use crate::support::{eventually, pause};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::fs;
-use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -19,25 +18,6 @@ fn with_the_first_account(panel: &Panel) -> Snapshot {
     panel.delete("first").ok();
     assert!(eventually(Duration::from_secs(10), || state(panel).paths_with("first").is_empty()), "PHP still has it");
     state(panel)
-}
-
-fn state(panel: &Panel) -> Snapshot {
-    Snapshot::of(panel.root(), if panel.root() == Path::new("/") { &HOST } else { &["/"] })
-}
-
-/// The host soon is as it was: PHP gives a socket up a moment after its reload.
-fn unchanged(panel: &Panel, before: &Snapshot, what: &str) {
-    unchanged_but_for(panel, before, &[], what);
-}
-
-/// The same without what is below these paths.
-fn unchanged_but_for(panel: &Panel, before: &Snapshot, except: &[&str], what: &str) {
-    let mut left = Vec::new();
-    eventually(Duration::from_secs(10), || {
-        left = before.differences(&state(panel), except);
-        left.is_empty()
-    });
-    assert_eq!(left, [""; 0], "left behind: {what}");
 }
 
 /// After a creation of Alice's account that was cut off: with a license for one account either hers is whole, or another
@@ -60,7 +40,7 @@ fn nothing_is_blocked(panel: &Panel, before: &Snapshot, what: &str) {
     if other.status == 200 {
         panel.delete("bob").ok();
     }
-    unchanged(panel, before, what);
+    soon_as_before(panel, before, &[], what);
 }
 
 #[test]
@@ -126,7 +106,7 @@ fn other_operations_killed_at_any_tool_are_completed_by_a_repeat() {
             }
             for number in 1.. {
                 let (deleting, what) = killed(&|| panel.delete("alice"), fault(number));
-                unchanged(&panel, &before, &what);
+                soon_as_before(&panel, &before, &[], &what);
                 if !deleting {
                     break;
                 }
@@ -152,11 +132,11 @@ fn a_creation_that_a_tool_refuses_leaves_nothing() {
             if answer.status != 200 {
                 answer.refuses(500, "operation_failed");
                 assert!(what.contains("refused by the test"), "the tool's own words are told: {what}");
-                unchanged(&panel, &before, &what);
+                soon_as_before(&panel, &before, &[], &what);
             }
             panel.created("alice", "alice.example");
             panel.delete("alice").ok();
-            unchanged(&panel, &before, &what);
+            soon_as_before(&panel, &before, &[], &what);
             if !reached {
                 assert!(number > 2, "a creation runs tools: {what}");
                 break;
@@ -184,7 +164,7 @@ fn a_configuration_that_nginx_refuses_is_never_left() {
             answer.refuses(500, "operation_failed");
             assert!(answer.body["message"].as_str().unwrap().contains("no such luck"), "{answer:?}");
             // What the account has in its home is its own.
-            unchanged_but_for(&panel, &before, &["/home/bob"], &format!("{answer:?}"));
+            soon_as_before(&panel, &before, &["/home/bob"], &format!("{answer:?}"));
         }
         restore("/usr/sbin/nginx");
         run("nginx -t");
@@ -217,17 +197,13 @@ fn without_space_nothing_is_begun_that_cannot_be_undone() {
             let full = state(&panel);
             let answer = panel.create("alice", "alice.example");
             assert!(answer.status >= 500 && answer.body["message"].is_string(), "{place}: {answer:?}");
-            assert_eq!(
-                full.differences(&state(&panel), &[]),
-                [""; 0],
-                "left behind without space in {place}: {answer:?}"
-            );
+            soon_as_before(&panel, &full, &[], &format!("without space in {place}: {answer:?}"));
             run(&format!("rm {place}/filling*"));
             panel.created("alice", "alice.example");
             panel.delete("alice").ok();
             // nginx has its logs open there.
             run(&format!("umount --lazy {place}"));
-            unchanged(&panel, &before, place);
+            soon_as_before(&panel, &before, &[], place);
         }
     });
 }
@@ -249,7 +225,7 @@ fn a_tool_that_hangs_is_ended_with_its_children_in_time() {
             assert!(began.elapsed() < Duration::from_secs(20), "{tool}: {:?}", began.elapsed());
             assert_eq!(hanging(), "", "{tool}");
             restore(tool);
-            unchanged(&panel, &before, tool);
+            soon_as_before(&panel, &before, &[], tool);
         }
         panel.created("alice", "alice.example");
     });

@@ -7,6 +7,7 @@ mod interruptions;
 mod limits;
 mod passwords;
 mod provisioning;
+mod reads;
 mod suspension;
 mod tampering;
 mod tenants;
@@ -15,6 +16,7 @@ use crate::support::eventually;
 use crate::support::http::{Connection, PROMPTLY, Request, Response};
 use crate::support::machine::{run, run_as};
 use crate::support::panel::Panel;
+use crate::support::snapshot::Snapshot;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -56,6 +58,22 @@ pub(crate) fn shows(domain: &str, target: &str, status: u16, text: &str) {
 pub(crate) fn publish(username: &str, domain: &str, name: &str, content: &str) {
     let script = format!("cat >'/home/{username}/{domain}/public_html/{name}' <<'END'\n{content}\nEND");
     run_as(username, &script);
+}
+
+/// The host soon is as it was, but for what is below the paths of `except`: PHP gives a socket up a moment after its
+/// reload.
+fn soon_as_before(panel: &Panel, before: &Snapshot, except: &[&str], what: &str) {
+    let mut left = Vec::new();
+    eventually(Duration::from_secs(10), || {
+        left = before.differences(&state(panel), except);
+        left.is_empty()
+    });
+    assert_eq!(left, [""; 0], "left behind, or gone with it: {what}");
+}
+
+/// All that an operation may change, as it is now.
+fn state(panel: &Panel) -> Snapshot {
+    Snapshot::of(panel.root(), if panel.root() == Path::new("/") { &HOST } else { &["/"] })
 }
 
 /// The processes of a user that are alive; what has ended and waits for its parent, a test, is not.

@@ -1,11 +1,10 @@
 //! The Panel's whole run against a machine: an account's life from its creation to its end.
 
-use super::{HOST, has_password, hosting, is_there, page, publish, shows};
+use super::{has_password, hosting, is_there, page, publish, shows, soon_as_before, state};
 use crate::support::eventually;
 use crate::support::machine::{attempt, attempt_as, on_a_machine, run, run_as};
 use crate::support::panel::{PHP, Panel, further_site, site};
 use crate::support::process::START;
-use crate::support::snapshot::Snapshot;
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -34,9 +33,9 @@ fn a_new_account_has_a_user_and_a_site() {
         shows("alice.example", "/who.php", 200, "run by alice");
 
         // Once more, nothing is new.
-        let before = Snapshot::of(Path::new("/"), &HOST);
+        let before = state(&panel);
         panel.created("alice", "alice.example");
-        assert_eq!(before.differences(&Snapshot::of(Path::new("/"), &HOST), &[]), [""; 0]);
+        soon_as_before(&panel, &before, &[], "the account was there already");
     });
 }
 
@@ -79,7 +78,7 @@ fn an_account_lives_and_leaves_nothing() {
         let panel = hosting(5);
         // The first account brings what all share.
         panel.created("bob", "bob.example");
-        let before = Snapshot::of(Path::new("/"), &HOST);
+        let before = state(&panel);
 
         panel.created("alice", "alice.example");
         publish("alice", "alice.example", "index.html", "A page of Alice's");
@@ -91,8 +90,7 @@ fn an_account_lives_and_leaves_nothing() {
         run_as("alice", "echo '@daily true' | crontab -");
 
         panel.delete("alice").ok();
-        let after = Snapshot::of(Path::new("/"), &HOST);
-        assert_eq!(before.differences(&after, &[]), [""; 0], "left behind, or gone with it");
+        soon_as_before(&panel, &before, &[], "the account is deleted");
         assert!(!attempt("id alice").0 && !attempt("getent group alice").0);
         assert_eq!(panel.usernames(), ["bob"]);
         shows("bob.example", "/", page("bob.example", "/").status, "");
@@ -102,7 +100,7 @@ fn an_account_lives_and_leaves_nothing() {
         for answer in [panel.delete("alice"), panel.suspend("alice"), panel.unsuspend("alice")] {
             assert!(matches!(answer.status, 200 | 404), "{answer:?}");
         }
-        assert_eq!(before.differences(&Snapshot::of(Path::new("/"), &HOST), &[]), [""; 0]);
+        soon_as_before(&panel, &before, &["/var/log/opterius"], "nothing is done to an account that is not there");
         panel.created("alice", "alice.example");
     });
 }

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 
 /// The tools that an operation may run on a machine.
-const TOOLS: [&str; 13] = [
+const TOOLS: [&str; 15] = [
+    "certbot",
     "chage",
     "chpasswd",
     "crontab",
@@ -14,6 +15,7 @@ const TOOLS: [&str; 13] = [
     "groupdel",
     "groupmod",
     "nginx",
+    "openssl",
     "pkill",
     "systemctl",
     "useradd",

@@ -22,6 +22,8 @@ pub fn is_inside() -> bool {
 pub fn on_a_machine<Test: Fn()>(_test: Test, body: impl FnOnce()) {
     let (_, name) = std::any::type_name::<Test>().split_once("::").unwrap();
     if std::env::var(INSIDE).is_ok_and(|inside| inside == name) {
+        // The files are still this machine's, where packages may come and go: what is compared is a copy.
+        run("cp -a /etc /run/etc && mount --bind /run/etc /etc");
         return body();
     }
     require_what_it_takes();

@@ -6,7 +6,7 @@
 use super::http::{Connection, PROMPTLY, Request};
 use super::process::{Process, START};
 use super::{TempDirectory, eventually};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::json;
 use std::fs;
 use std::net::{Ipv4Addr, TcpStream};
@@ -45,6 +45,8 @@ impl Pebble {
         let mut pebble = Command::new("pebble");
         pebble.args(["-config", &file("pebble.json"), "-dnsserver", DNS]);
         pebble.env("PEBBLE_VA_NOSLEEP", "1").env("PEBBLE_WFE_NONCEREJECT", "0");
+        // Each certificate is proved anew.
+        pebble.env("PEBBLE_AUTHZREUSE", "0");
         let processes = [Process::start(dns), Process::start(pebble)];
         let answers = |port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
         assert!(eventually(START, || answers(ACME) && answers(DNS_MANAGEMENT)), "Pebble does not answer");
@@ -74,6 +76,7 @@ impl Pebble {
 fn write_certificate(directory: &TempDirectory) {
     let mut authority = CertificateParams::new([]).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority.distinguished_name.push(DnType::CommonName, "Authority");
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
