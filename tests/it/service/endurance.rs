@@ -117,16 +117,15 @@ fn thirty_two_megabytes_and_one_processor_are_enough_under_attack() {
         let service = Service::install("");
         let process = show("MainPID");
         setrlimit(Resource::Nofile, Rlimit { current: Some(8192), maximum: Some(8192) }).unwrap();
-        let attacks: [(&str, &dyn Fn(usize) -> Option<Connection>); 4] = [
-            ("idle", &|_| Connection::open(PORT).ok()),
-            ("half-sent", &|number| opened_with(&vec![b'a'; number % 7000])),
-            ("large bodies", &|_| opened_with(&large_body())),
-            ("never reading", &|_| {
-                opened_with(&b"GET /license/status HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(400))
-            }),
+        let question = "GET /license/status HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        let attacks = [
+            ("idle", Vec::new()),
+            ("half-sent", vec![b'a'; 7000]),
+            ("large bodies", large_body()),
+            ("never reading", question.repeat(400).into_bytes()),
         ];
-        for (name, attack) in attacks {
-            let crowd: Vec<Option<Connection>> = (0..1500).map(attack).collect();
+        for (name, bytes) in attacks {
+            let crowd: Vec<Option<Connection>> = (0..1500).map(|_| opened_with(&bytes)).collect();
             for number in 0..50 {
                 let answer = http::fetch(PORT, Request::get("/license/status"));
                 let answer = answer.unwrap_or_else(|error| panic!("request {number} beside {name}: {error}"));

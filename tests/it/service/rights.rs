@@ -4,10 +4,11 @@ use crate::operations::{publish, shows};
 use crate::support::eventually;
 use crate::support::license_server::Reply;
 use crate::support::machine::{attempt_as, run, run_as};
-use crate::support::package::{SOON, Service, on_a_server, show};
+use crate::support::package::{SOON, Service, file, install, on_a_server, show};
 use crate::support::panel::{further_site, site};
 use crate::support::pebble::Pebble;
 use serde_json::json;
+use std::fs;
 
 #[test]
 fn a_tenant_gets_neither_the_helper_nor_the_secret_nor_the_cache() {
@@ -53,7 +54,7 @@ fn the_agent_without_rights_has_accounts_made_by_the_helper() {
         let service =
             Service::configure(&format!("acme_server={}\nacme_ca_file=/etc/opterius/acme-ca.pem\n", pebble.url()));
         run(&format!("cp {} /etc/opterius/acme-ca.pem", pebble.authority().display()));
-        crate::support::package::install(&crate::support::package::file("opterius-agent"));
+        install(&file("opterius-agent"));
         let process = show("MainPID");
         assert_eq!(run(&format!("ps -o user= -p {process}")).trim(), "opterius");
         assert_eq!(
@@ -76,14 +77,68 @@ fn the_agent_without_rights_has_accounts_made_by_the_helper() {
         service.post("/account/suspend", &suspend("suspend")).ok();
         assert_eq!(run("ps -u alice -o args= || true"), "");
         service.post("/account/suspend", &suspend("unsuspend")).ok();
-        service.post("/services/list", &json!({})).ok();
-        service.post("/services/action", &json!({"service": "nginx", "action": "reload"})).ok();
+        every_tool_works(&service);
         service.post("/account/delete", &json!({"username": "alice", "domains": []})).ok();
-        assert_eq!(run("getent passwd alice || ls /home"), "");
+        assert_eq!(run("getent passwd alice || ls -d /home/alice* /home/.opterius* 2>/dev/null || true"), "");
         assert!(eventually(SOON, || service.status()["accounts_used"] == 0));
         // Nothing of the helpers stays.
         assert_eq!(run("systemctl list-units --all --plain --no-legend 'opterius-operation@*'").trim(), "");
         assert_eq!(show("MainPID"), process);
+    });
+}
+
+/// What else the helper asks of the system and of other programs.
+fn every_tool_works(service: &Service) {
+    let zones = "/var/lib/powerdns/zones.sqlite3";
+    run(&format!("sqlite3 {zones} </usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql"));
+    let settings = format!("launch=gsqlite3\ngsqlite3-database={zones}\n");
+    fs::write("/etc/powerdns/pdns.conf", settings).unwrap();
+    let alice = json!({"username": "alice", "domains": ["alice.example"], "databases": []});
+    let log = json!({"username": "alice", "domain": "alice.example", "log_type": "access", "offset": 0});
+    let name_servers = ["ns1.example.com", "ns2.example.com"];
+    let zone =
+        json!({"domain": "alice.example", "server_ip": "192.0.2.1", "ns1": name_servers[0], "ns2": name_servers[1]});
+    for (path, body) in [
+        ("/dns/create-zone", zone),
+        ("/logs/tail", log),
+        ("/metrics/top-processes", json!({})),
+        ("/php/list-versions", json!({})),
+        ("/services/action", json!({"service": "nginx", "action": "restart"})),
+        ("/services/list", json!({})),
+        ("/stats/account", alice),
+        ("/stats/server", json!({})),
+        ("/system/time", json!({})),
+        ("/system/timezone", json!({"timezone": "Asia/Tokyo"})),
+    ] {
+        let answer = service.post(path, &body);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+    }
+}
+
+#[test]
+fn the_logs_of_sites_are_rotated() {
+    on_a_server(the_logs_of_sites_are_rotated, || {
+        run("systemctl start nginx php8.2-fpm");
+        let service = Service::install("");
+        service.post("/domains/create", &site("alice", "alice.example")).ok();
+        publish("alice", "alice.example", "bad.php", "<?php error_log('of the account'); echo 'done';");
+        let logs = "/var/log/opterius/sites/alice.example";
+        let is_written = |name: &str| {
+            shows("alice.example", "/bad.php", 200, "done");
+            fs::metadata(format!("{logs}/{name}")).is_ok_and(|file| file.len() > 0)
+        };
+        let names = ["access.log", "php-error.log"];
+        for name in names {
+            assert!(eventually(SOON, || is_written(name)), "{name}");
+        }
+        let rights = || run(&format!("cd {logs} && stat -c '%n %a %U:%G' . *.log"));
+        let before = rights();
+        run("logrotate --force /etc/logrotate.d/opterius-agent 2>&1");
+        assert_eq!(rights(), before);
+        for name in names {
+            assert!(fs::metadata(format!("{logs}/{name}.1")).unwrap().len() > 0, "{name}");
+            assert!(eventually(SOON, || is_written(name)), "nothing is written to the new {name}");
+        }
     });
 }
 
