@@ -1,7 +1,8 @@
 //! What the service manager is told, and what it keeps for us: the protocol of sd_notify(3), spoken without its library.
 //!
 //! A message is one datagram to the socket that the environment names. Where it names none, nothing is told; and one that
-//! is not taken is lost, because no daemon depends on who watches it.
+//! is not taken is lost, because no daemon depends on who watches it. Children are not told of the socket: programs are run
+//! with an environment of ours (`operations::tool`).
 
 use std::env;
 use std::ffi::OsStr;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 const KIB: usize = 1024;
 
 /// Whoever tries all the time to get the port of the Agent never does while `work` runs.
-fn nobody_gets_the_port_while<T>(work: impl FnOnce() -> T) -> T {
+pub(super) fn nobody_gets_the_port_while<T>(work: impl FnOnce() -> T) -> T {
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let thief = scope.spawn(|| {

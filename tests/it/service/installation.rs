@@ -1,5 +1,6 @@
 //! Installing, upgrading and removing: what the packages make, keep and take away.
 
+use super::endurance::nobody_gets_the_port_while;
 use crate::support::eventually;
 use crate::support::license_server::LicenseServer;
 use crate::support::machine::{attempt, run};
@@ -141,7 +142,7 @@ fn an_upgrade_restarts_the_service_and_asks_nothing() {
         run(
             "sed -i 's/^Version: .*/Version: 99.0.0-1/' /tmp/next/DEBIAN/control; dpkg-deb -Znone --build /tmp/next /tmp/next.deb",
         );
-        install("/tmp/next.deb");
+        nobody_gets_the_port_while(|| install("/tmp/next.deb"));
         assert_ne!(show("MainPID"), process);
         assert_eq!((show("ActiveState"), service.status()["valid"].as_bool()), ("active".into(), Some(true)));
         assert_eq!(fs::read_to_string("/etc/opterius/agent.conf").unwrap(), conf);

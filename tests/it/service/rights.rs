@@ -2,9 +2,10 @@
 
 use crate::operations::{publish, shows};
 use crate::support::eventually;
+use crate::support::http::{self, Request};
 use crate::support::license_server::Reply;
 use crate::support::machine::{attempt_as, run, run_as};
-use crate::support::package::{SOON, Service, file, install, on_a_server, show};
+use crate::support::package::{PORT, SOON, Service, file, install, on_a_server, show};
 use crate::support::panel::{further_site, site};
 use crate::support::pebble::Pebble;
 use serde_json::json;
@@ -70,6 +71,16 @@ fn the_agent_without_rights_has_accounts_made_by_the_helper() {
         service.post("/account/password", &json!({"username": "alice", "password": "correct horse battery"})).ok();
         let issue = json!({"domain": "alice.example", "email": "alice@alice.example", "username": "alice"});
         service.post("/ssl/issue", &issue).ok();
+        // What the helper has published, the Agent reads.
+        assert_eq!(service.post("/ssl/status", &json!({"domain": "alice.example"})).ok()["exists"], true);
+        let accounts = http::fetch(PORT, Request::get("/accounts").signed()).unwrap().json();
+        let domains = json!(["alice.example", "shop.alice.example"]);
+        assert_eq!(
+            (&accounts["accounts"][0]["username"], &accounts["accounts"][0]["domains"]),
+            (&json!("alice"), &domains)
+        );
+        let snapshots = http::fetch(PORT, Request::get("/metrics/realtime")).unwrap().json();
+        assert!(snapshots["snapshots"][0]["mem_total_mb"].as_f64().unwrap() > 100.0, "{snapshots}");
         shows("alice.example", "/", 301, "");
 
         let suspend = |action: &str| json!({"username": "alice", "domains": [], "action": action});

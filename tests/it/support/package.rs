@@ -35,6 +35,9 @@ pub fn on_a_server<Test: Fn()>(test: Test, body: impl FnOnce()) {
 
 /// Builds the packages of the binaries that are tested; they are there already.
 fn build() {
+    for tool in ["/usr/sbin/logrotate", "/usr/bin/man", "/usr/bin/sqlite3", "/usr/bin/curl"] {
+        assert!(Path::new(tool).exists(), "{tool} is missing. Run: apt-get install -y logrotate man-db sqlite3 curl");
+    }
     let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
     let mut variants = vec![None];
     if cfg!(feature = "license-server") {
@@ -57,7 +60,8 @@ fn directory() -> PathBuf {
 /// The file of a package.
 pub fn file(package: &str) -> String {
     let version = env!("CARGO_PKG_VERSION");
-    directory().join(format!("{package}_{version}-1_amd64.deb")).display().to_string()
+    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+    directory().join(format!("{package}_{version}-1_{architecture}.deb")).display().to_string()
 }
 
 /// Installs a package file, and returns what was said.
