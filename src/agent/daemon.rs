@@ -14,6 +14,7 @@ use log::{error, info, warn};
 use crate::agent::configuration::{self, Configuration, Loaded};
 use crate::agent::{PROGRAM, complain};
 use crate::api::health::Host as Health;
+use crate::api::metrics::Tally;
 use crate::api::operations::{Operations, issuer};
 use crate::api::{Api, SharedSettings};
 use crate::clock::{Clock, SystemClock};
@@ -181,10 +182,18 @@ impl Daemon {
         let root = configuration.host_root.clone();
         let (metrics, sampler) = Metrics::new(Arc::clone(&clock), root, Pace::default());
         let (queue, waiting) = Queue::new();
-        let issuer = issuer(Arc::clone(&settings), path.clone());
+        let tally = Arc::<Tally>::default();
+        let issuer = tally.watched_queue(&clock, issuer(Arc::clone(&settings), path.clone()));
         let operations = Operations::new(path.clone(), queue);
-        let api =
-            Api::new(Arc::clone(&settings), Arc::clone(&license), Arc::clone(&clock), health, operations, metrics);
+        let api = Api::new(
+            Arc::clone(&settings),
+            Arc::clone(&license),
+            Arc::clone(&clock),
+            health,
+            operations,
+            metrics,
+            tally,
+        );
         let connections = limits::connections(configuration.max_connections).map_err(io::Error::other)?;
         let limits = Limits { connections };
         let (reads, read_jobs) = Lane::new(limits.connections);
@@ -210,7 +219,7 @@ impl Daemon {
 impl Duties for Daemon {
     /// SIGHUP: the new configuration if it is good in every line, else the old one; a check in either case.
     fn reload(&mut self) {
-        self.checks_before = self.license.state().checks;
+        self.checks_before = self.license.state().checks_ended;
         match configuration::load(&self.path) {
             Err(error) => {
                 error!("{error}. The configuration in use stays");
@@ -235,6 +244,6 @@ impl Duties for Daemon {
     fn report(&self) -> Report {
         let state = self.license.state();
         let line = report::line(&state.standing(self.clock.now()), &state);
-        Report { line, is_settled: state.checks > self.checks_before }
+        Report { line, is_settled: state.checks_ended > self.checks_before }
     }
 }

@@ -218,7 +218,7 @@ impl Verifier {
             let outcome = self.verify(&key);
             self.plan_next(&outcome);
         }
-        self.state.checks = self.state.checks.saturating_add(1);
+        self.state.checks_ended = self.state.checks_ended.saturating_add(1);
         let now = self.clock.now();
         let standing = self.state.standing(now);
         let to_write = self.unwritten || standing.differs(&self.standing);
@@ -321,6 +321,7 @@ impl Verifier {
             Outcome::Denied { reason, .. } => format!("denied: {reason}"),
             Outcome::Inconclusive(failure) => format!("unreachable: {failure}"),
         };
+        *self.state.checks.entry(outcome.word()).or_default() += 1;
         self.state.recent_checks.truncate(RECENT_CHECKS.saturating_sub(1));
         self.state.recent_checks.push_front(Check { at: now.wall, verdict });
         self.state.last_checked_at = Some(now.wall);

@@ -114,9 +114,10 @@ impl Progress {
         self.ready_by = self.notifier.is_heard().then(|| now + SETTLING);
     }
 
-    /// It finishes what is running, and ends.
+    /// It finishes what is running, and ends. Nothing is told any more after that.
     pub fn stopping(&mut self) {
         self.notifier.send("STOPPING=1", None);
+        self.notifier = Notifier::default();
         self.ready_by = None;
     }
 
@@ -196,8 +197,9 @@ mod tests {
 
         progress.reloading(start);
         progress.stopping();
-        progress.tell(report("good", true), start);
-        assert_eq!(heard(&manager)[1..], ["STOPPING=1"]);
+        progress.tell(report("worse", true), start);
+        progress.reloading(start);
+        assert_eq!((heard(&manager)[1..].to_vec(), progress.ready_by()), (vec!["STOPPING=1".to_owned()], None));
     }
 
     #[test]

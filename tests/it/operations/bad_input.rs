@@ -23,7 +23,7 @@ fn hostile_texts() -> Vec<Value> {
         "../../etc/passwd",
         "/etc",
         "/etc/passwd",
-        "/root/.ssh",
+        "/srv/.ssh",
         "-rf",
         "--help",
         "a b",
@@ -267,6 +267,16 @@ fn what_is_there_already_is_not_taken() {
         let answers = ask("/account/delete", &json!({"username": username, "domains": []}));
         assert!(answers.iter().all(|answer| matches!(answer.status, 200 | 404)), "{answers:?}");
     }
+    assert_eq!(before.differences(&state(&panel), &[]), [""; 0]);
+}
+
+#[test]
+fn a_home_without_a_user_is_left_alone() {
+    let (panel, _) = with_alice();
+    std::fs::create_dir_all(panel.path("/home/bob/kept")).unwrap();
+    let before = state(&panel);
+    panel.create("bob", "bob.example").refuses(409, "conflict");
+    panel.delete("bob").refuses(404, "not_found");
     assert_eq!(before.differences(&state(&panel), &[]), [""; 0]);
 }
 

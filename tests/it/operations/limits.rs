@@ -1,7 +1,8 @@
 //! The license's number of accounts holds whatever comes at one time, and much work is answered as little is.
 
+use super::{soon_as_before, state};
 use crate::support::http::PROMPTLY;
-use crate::support::panel::{Answer, Panel, answer, site};
+use crate::support::panel::{Answer, Panel, answer, further_site, site};
 use serde_json::json;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -75,7 +76,7 @@ fn after_a_downgrade_accounts_stay_manageable() {
     refusal.refuses(403, "account_limit_reached");
     assert_eq!((&refusal.body["used"], &refusal.body["limit"]), (&json!(3), &json!(1)));
 
-    let further = crate::support::panel::further_site("user0", "blog.site0.example", "site0.example");
+    let further = further_site("user0", "blog.site0.example", "site0.example");
     panel.post("/domains/create", &further).ok();
     panel.created("user1", "site1.example");
     panel.post("/account/password", &json!({"username": "user2", "password": "correct horse"})).ok();
@@ -89,6 +90,28 @@ fn after_a_downgrade_accounts_stay_manageable() {
     // 0 is any number.
     panel.change_limit(0);
     panel.created("user4", "site4.example");
+}
+
+#[test]
+fn what_happens_to_accounts_at_one_time_happens_to_each_alone() {
+    let panel = Panel::on_a_tree(0);
+    panel.created("first", "first.example");
+    panel.delete("first").ok();
+    let before = state(&panel);
+    let (panel, before) = (&panel, &before);
+    let live = move |number: usize| {
+        let (username, domain) = name(number);
+        let further = further_site(&username, &format!("blog.{domain}"), &domain);
+        panel.created(&username, &domain);
+        panel.post("/domains/create", &further).ok();
+        panel.suspend(&username).ok();
+        panel.unsuspend(&username).ok();
+        assert_eq!(panel.account(&username).unwrap()["domains"].as_array().unwrap().len(), 2);
+        panel.post("/domains/delete", &further).ok();
+        panel.delete(&username).ok();
+    };
+    thread::scope(|scope| (0..6).for_each(|number| _ = scope.spawn(move || live(number))));
+    soon_as_before(panel, before, &[], "all are gone");
 }
 
 #[test]

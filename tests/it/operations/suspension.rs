@@ -28,6 +28,7 @@ fn a_suspended_account_is_out_and_comes_back_as_it_was() {
             publish(user, domain, "index.html", "A page");
             publish(user, domain, "who.php", "<?php echo 'alive';");
         }
+        shows("alice.example", "/who.php", 200, "alive");
         let crontab = "# Alice's own\n*/5 * * * * true\n";
         run_as("alice", &format!("printf '%s' \"{crontab}\" | crontab -"));
         let before = state(&panel);

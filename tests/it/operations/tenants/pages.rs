@@ -56,6 +56,7 @@ fn a_link_to_another_tenants_file_leads_nowhere() {
         );
         for target in ["/a.txt", "/b.txt", "/c/secret.txt", "/d.txt", "/e/etc/secret.txt", "/f.txt"] {
             is_refused("alice.example", target);
+            assert_eq!(page("alice.example", target).status, 403, "{target}");
         }
         // One's own files may be linked.
         shows("alice.example", "/g.txt", 200, "Mine");

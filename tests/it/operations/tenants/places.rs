@@ -119,6 +119,31 @@ fn logs_that_the_tenant_links_elsewhere_stay_roots() {
 }
 
 #[test]
+fn a_domain_that_another_account_had_before_has_nothing_of_it() {
+    on_a_machine(a_domain_that_another_account_had_before_has_nothing_of_it, || {
+        let panel = alice();
+        panel.created("bob", "bob.example");
+        panel.post("/domains/create", &further_site("alice", "shop.example", "alice.example")).ok();
+        shows("shop.example", "/?of-alice", 200, "");
+        panel
+            .post("/domains/delete", &json!({"domain": "shop.example", "username": "alice", "php_version": "8.2"}))
+            .ok();
+        panel.post("/domains/create", &further_site("bob", "shop.example", "bob.example")).ok();
+        publish("bob", "shop.example", "wrong.php", "<?php error_log('of Bob'); echo 'ran';");
+        shows("shop.example", "/wrong.php?of-bob", 200, "ran");
+        let logs = "/var/log/opterius/sites/shop.example";
+        for name in ["access.log", "error.log", "php-error.log"] {
+            assert!(!attempt_as("alice", &format!("cat {logs}/{name}")).0, "{name} is Bob's to read");
+            let text = run_as("bob", &format!("cat {logs}/{name}"));
+            assert!(!text.contains("of-alice"), "{name} has what was Alice's: {text}");
+        }
+        assert!(run_as("bob", &format!("cat {logs}/php-error.log")).contains("of Bob"));
+        panel.delete("bob").ok();
+        assert!(!Path::new(logs).exists());
+    });
+}
+
+#[test]
 fn what_the_tenant_makes_of_its_home_is_kept_to_it() {
     on_a_machine(what_the_tenant_makes_of_its_home_is_kept_to_it, || {
         let panel = alice();
