@@ -1,7 +1,7 @@
 //! `status` and `reverify`: questions to the running daemon over its own HTTP.
 
 use std::fmt::Write;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use crate::agent::{EXIT_NOT_REACHABLE, complain};
 use crate::clock::{Clock, SystemClock};
 use crate::license::identity::hex;
 use crate::license::reason::{self, Guide};
-use crate::process::EXIT_FAILURE;
 use crate::process::output::say;
+use crate::process::{EXIT_FAILURE, listener};
 use crate::text::{one_line, terminal_json};
 
 /// The daemon answers the status from memory.
@@ -79,12 +79,7 @@ fn read(mut answer: ureq::http::Response<ureq::Body>) -> Result<(u16, String), u
 
 /// Where the daemon answers on this machine.
 pub fn address(configuration: &Configuration) -> SocketAddr {
-    let host = match configuration.listen_addr {
-        IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        address => address,
-    };
-    SocketAddr::new(host, configuration.port)
+    listener::from_here(SocketAddr::new(configuration.listen_addr, configuration.port))
 }
 
 /// Never through a proxy: the daemon is on this machine.

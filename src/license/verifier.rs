@@ -218,6 +218,7 @@ impl Verifier {
             let outcome = self.verify(&key);
             self.plan_next(&outcome);
         }
+        self.state.checks_ended = self.state.checks_ended.saturating_add(1);
         let now = self.clock.now();
         let standing = self.state.standing(now);
         let to_write = self.unwritten || standing.differs(&self.standing);

@@ -30,6 +30,7 @@ mod license_server;
 mod metrics;
 mod operations;
 mod prometheus;
+mod service;
 mod signals;
 mod support;
 mod threads;

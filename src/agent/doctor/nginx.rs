@@ -10,7 +10,7 @@ use crate::operations::host::Host;
 /// What nginx needs besides the sites' logs: listeners, its own logs, some connections.
 const BESIDES: u64 = 128;
 
-const DROP_IN: &str = "/etc/systemd/system/nginx.service.d/opterius.conf";
+const DROP_IN: &str = "/etc/systemd/system/nginx.service.d/50-opterius.conf";
 
 /// Whether the descriptors of nginx last for the sites.
 pub fn descriptors(case: &Case<'_>, host: &Host) -> Option<Finding> {
@@ -63,7 +63,7 @@ fn judge(sites: u64, master: u64, workers: Option<u64>) -> Finding {
     } else {
         format!(
             "install -d {}; printf '[Service]\\nLimitNOFILE=65536\\n' >{DROP_IN}; systemctl daemon-reload; systemctl restart nginx",
-            DROP_IN.trim_end_matches("/opterius.conf")
+            DROP_IN.trim_end_matches("/50-opterius.conf")
         )
     };
     if needed > limit {

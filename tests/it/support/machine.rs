@@ -13,6 +13,11 @@ const LIMIT: &str = "--timeout=280";
 /// The environment variable that says in which test's machine we are.
 const INSIDE: &str = "OPTERIUS_TEST_MACHINE";
 
+/// Whether this is the process of a test on its machine.
+pub fn is_inside() -> bool {
+    std::env::var_os(INSIDE).is_some()
+}
+
 /// Runs `body` on a machine of its own. `test` is the test that calls this: it is found again by its name.
 pub fn on_a_machine<Test: Fn()>(_test: Test, body: impl FnOnce()) {
     let (_, name) = std::any::type_name::<Test>().split_once("::").unwrap();
