@@ -37,10 +37,20 @@ pub fn lines(case: &Case<'_>) -> Finding {
 /// Who may read and change the file.
 pub fn permissions(case: &Case<'_>, agent: &Person) -> Option<Finding> {
     let (check, path) = ("permissions", &case.around.config);
-    let metadata = fs::metadata(path).ok()?;
+    // As it lies there: in a directory that the Agent's user may change, a link leads wherever that user likes.
+    let metadata = fs::symlink_metadata(path).ok()?;
     let shown = path.display();
     let fix = format!("chown root:{AGENT_GROUP} {shown}; chmod 0640 {shown}");
-    if let Some(seen) = exposure(metadata.uid(), metadata.mode()) {
+    if metadata.is_symlink() {
+        let copy = format!("less {shown}; if it is yours: cp --remove-destination $(realpath {shown}) {shown}; {fix}");
+        return Some(Finding::fail(check, format!("{shown} is a symbolic link"), copy));
+    }
+    if metadata.uid() != 0 {
+        let belongs =
+            format!("{shown} does not belong to root: its owner can change it, and host operations are refused");
+        return Some(Finding::fail(check, belongs, format!("less {shown}; if all in it is yours: {fix}")));
+    }
+    if let Some(seen) = exposure(metadata.mode()) {
         return Some(Finding::fail(check, format!("{shown} {seen}"), fix));
     }
     if agent.uid.is_some()
@@ -53,14 +63,11 @@ pub fn permissions(case: &Case<'_>, agent: &Person) -> Option<Finding> {
     Some(Finding::pass(check, format!("mode {:04o}, of root: nobody but root and the Agent", metadata.mode() & 0o7777)))
 }
 
-/// Who, besides those who should, could do what with it.
-fn exposure(uid: u32, mode: u32) -> Option<String> {
+/// What a mode lets others do.
+fn exposure(mode: u32) -> Option<String> {
     let mode = mode & 0o7777;
-    if mode & !MODE & 0o777 != 0 {
-        return Some(format!("has mode {mode:04o}: other users can read the secret in it or change it"));
-    }
-    let belongs = "does not belong to root: its owner can change it, and host operations are refused";
-    (uid != 0).then(|| belongs.to_owned())
+    let is_wide = mode & !MODE & 0o777 != 0;
+    is_wide.then(|| format!("has mode {mode:04o}: other users can read the secret in it or change it"))
 }
 
 /// The secret: that it is one.
@@ -111,17 +118,10 @@ mod tests {
 
     #[test]
     fn only_root_writes_the_file_and_only_its_group_reads_it() {
-        for (uid, mode, word) in [
-            (0, 0o640, None),
-            (0, 0o600, None),
-            (0, 0o100_440, None),
-            (0, 0o644, Some("mode 0644")),
-            (0, 0o660, Some("mode 0660")),
-            (990, 0o640, Some("does not belong to root")),
-        ] {
-            let seen = exposure(uid, mode);
-            assert_eq!(seen.is_some(), word.is_some(), "{uid} {mode:o}");
-            assert!(seen.unwrap_or_default().contains(word.unwrap_or_default()), "{uid} {mode:o}");
+        for (mode, is_exposed) in
+            [(0o640, false), (0o600, false), (0o100_440, false), (0o644, true), (0o660, true), (0o641, true)]
+        {
+            assert_eq!(exposure(mode).is_some(), is_exposed, "{mode:o}");
         }
     }
 }

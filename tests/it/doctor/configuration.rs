@@ -6,7 +6,7 @@ use crate::support::http::SECRET;
 use crate::support::panel::Panel;
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
@@ -53,6 +53,15 @@ fn each_mistake_in_the_configuration_is_found_by_its_own_check() {
     let found = Found::by(&config);
     found.says("permissions", "FAIL", "mode 0644", "chmod 0640");
     found.differs_in(&healthy, &["permissions"]);
+    set_mode(&config, 0o640);
+    chown(&config, Some(65_534), None).unwrap();
+    let found = Found::by(&config);
+    found.says("permissions", "FAIL", "does not belong to root", "chown root");
+    found.differs_in(&healthy, &["permissions"]);
+    let elsewhere = agent.directory().join("elsewhere.conf");
+    fs::rename(&config, &elsewhere).unwrap();
+    symlink(&elsewhere, &config).unwrap();
+    Found::by(&config).says("permissions", "FAIL", "symbolic link", "less");
     fs::remove_file(&config).unwrap();
     Found::by(&config).says("configuration", "FAIL", "there is no such file", "editor");
 }

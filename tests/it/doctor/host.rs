@@ -1,14 +1,13 @@
 //! What the host must have for the accounts: room, descriptors, the right time.
 
 use super::installed::Installed;
-use crate::support::license_server::LicenseServer;
-use crate::support::machine::{on_a_machine, run};
+use crate::support::machine::run;
+use crate::support::package::on_a_server;
 
 #[test]
 fn each_thing_that_a_host_lacks_is_found_by_its_own_check() {
-    on_a_machine(each_thing_that_a_host_lacks_is_found_by_its_own_check, || {
-        let server = LicenseServer::start_plain();
-        let machine = Installed::with(&server);
+    on_a_server(each_thing_that_a_host_lacks_is_found_by_its_own_check, || {
+        let mut machine = Installed::new();
         machine.healthy.says("nginx", "PASS", "files that nginx may open", "");
 
         let many = "for n in $(seq 520); do touch /etc/nginx/sites-enabled/site$n.example.conf; done; \
@@ -34,7 +33,7 @@ fn each_thing_that_a_host_lacks_is_found_by_its_own_check() {
             )
         };
         run(&answers("yes"));
-        let machine = Installed { healthy: Installed::look() };
+        machine.healthy = Installed::look();
         machine.healthy.says("time sync", "PASS", "synchronized", "");
         machine.broken_by(&answers("no"), &["time sync"], "WARN", "switched off", "timedatectl set-ntp true");
     });

@@ -2,7 +2,8 @@
 
 use super::installed::{Installed, set};
 use crate::support::license_server::{LicenseServer, Reply};
-use crate::support::machine::{on_a_machine, run};
+use crate::support::machine::run;
+use crate::support::package::on_a_server;
 use std::net::TcpListener;
 
 /// Of TEST-NET-1 (RFC 5737): nobody's, and on the machine its own.
@@ -10,9 +11,8 @@ const ELSEWHERE: &str = "192.0.2.10";
 
 #[test]
 fn names_that_lead_nowhere_are_found() {
-    on_a_machine(names_that_lead_nowhere_are_found, || {
-        let server = LicenseServer::start_plain();
-        let mut machine = Installed::with(&server);
+    on_a_server(names_that_lead_nowhere_are_found, || {
+        let mut machine = Installed::new();
         run("echo 'nameserver 127.0.0.1' >/etc/resolv.conf");
         set("license_server", "https://license.example.com");
         let found = Installed::look();
@@ -33,9 +33,8 @@ fn names_that_lead_nowhere_are_found() {
 
 #[test]
 fn an_address_that_is_not_the_configured_one_is_told() {
-    on_a_machine(an_address_that_is_not_the_configured_one_is_told, || {
-        let server = LicenseServer::start_plain();
-        let mut machine = Installed::with(&server);
+    on_a_server(an_address_that_is_not_the_configured_one_is_told, || {
+        let mut machine = Installed::new();
         // Towards a license server elsewhere it counts how this server is seen from there.
         run(&format!("ip address add {ELSEWHERE}/32 dev lo"));
         set("license_server", &format!("https://{ELSEWHERE}"));
@@ -55,9 +54,8 @@ fn an_address_that_is_not_the_configured_one_is_told() {
 
 #[test]
 fn a_rule_of_any_firewall_is_found_and_its_remedy_works() {
-    on_a_machine(a_rule_of_any_firewall_is_found_and_its_remedy_works, || {
-        let server = LicenseServer::start_plain();
-        let mut machine = Installed::with(&server);
+    on_a_server(a_rule_of_any_firewall_is_found_and_its_remedy_works, || {
+        let mut machine = Installed::new();
         run(&format!("ip address add {ELSEWHERE}/32 dev lo"));
         // It takes connections and says nothing: TLS is not what is looked at here.
         let _listener = TcpListener::bind((ELSEWHERE, 443)).unwrap();
@@ -93,9 +91,8 @@ fn a_rule_of_any_firewall_is_found_and_its_remedy_works() {
 
 #[test]
 fn where_ufw_makes_the_rules_it_is_asked_for_one() {
-    on_a_machine(where_ufw_makes_the_rules_it_is_asked_for_one, || {
-        let server = LicenseServer::start_plain();
-        let mut machine = Installed::with(&server);
+    on_a_server(where_ufw_makes_the_rules_it_is_asked_for_one, || {
+        let mut machine = Installed::new();
         run(&format!("ip address add {ELSEWHERE}/32 dev lo"));
         set("license_server", &format!("https://{ELSEWHERE}"));
         machine.healthy = Installed::look();

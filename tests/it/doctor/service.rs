@@ -1,14 +1,13 @@
 //! The unit, the service, the log, and the helper's socket, on a machine.
 
 use super::installed::Installed;
-use crate::support::license_server::LicenseServer;
-use crate::support::machine::{on_a_machine, run};
+use crate::support::machine::run;
+use crate::support::package::on_a_server;
 
 #[test]
 fn each_fault_of_the_service_is_found_by_its_own_check() {
-    on_a_machine(each_fault_of_the_service_is_found_by_its_own_check, || {
-        let server = LicenseServer::start_plain();
-        let machine = Installed::with(&server);
+    on_a_server(each_fault_of_the_service_is_found_by_its_own_check, || {
+        let machine = Installed::new();
         for check in ["unit", "service", "port", "daemon", "license", "operations", "journal", "syslog", "cache writer"]
         {
             machine.healthy.says(check, "PASS", "", "");
@@ -33,7 +32,9 @@ fn each_fault_of_the_service_is_found_by_its_own_check() {
         machine.is_well();
 
         let stop = "systemctl stop opterius-operation.socket";
-        machine.broken_by(stop, &["operations"], "FAIL", "opterius-operation.socket", "systemctl").mend("operations");
+        machine
+            .broken_by(stop, &["operations"], "FAIL", "operation.sock is not there", "enable --now")
+            .mend("operations");
         machine.is_well();
 
         let chown = "chown root:root /etc/opterius";
