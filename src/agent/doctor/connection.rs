@@ -27,11 +27,11 @@ pub fn tcp(case: &Case<'_>, hop: &Hop, addresses: &[SocketAddr], fate: &Fate) ->
     }
     let (address, error) = failure;
     let whom = address.map_or_else(|| hop.host.clone(), ToString::to_string);
-    (judge_tcp(&whom, port, &error, fate), None)
+    (judge_tcp(&whom, hop, &error, fate), None)
 }
 
-fn judge_tcp(whom: &str, port: u16, error: &io::Error, fate: &Fate) -> Finding {
-    let check = "connection";
+fn judge_tcp(whom: &str, hop: &Hop, error: &io::Error, fate: &Fate) -> Finding {
+    let (check, port) = ("connection", hop.port);
     if let Fate::Blocked { fix, .. } = fate {
         return Finding::fail(check, format!("{whom}: {error}; the local firewall blocks it"), fix.clone());
     }
@@ -47,6 +47,10 @@ fn judge_tcp(whom: &str, port: u16, error: &io::Error, fate: &Fate) -> Finding {
                      network firewall in the control panel of your cloud or hosting provider"
                 ),
             );
+        }
+        ErrorKind::ConnectionRefused if hop.is_proxy => {
+            "start the proxy there, or correct proxy=… in agent.conf; then run: systemctl reload opterius-agent"
+                .to_owned()
         }
         ErrorKind::ConnectionRefused => {
             "nobody listens there, or a firewall on the way refuses; ask whoever runs the license server".to_owned()
@@ -114,6 +118,7 @@ mod tests {
     #[test]
     fn a_failed_connection_names_the_firewall_that_it_was() {
         let blocked = Fate::Blocked { rule: "DROP".to_owned(), fix: "ufw allow out 443/tcp".to_owned() };
+        let hop = Hop { host: "203.0.113.5".to_owned(), port: 443, is_proxy: false };
         let table = [
             (ErrorKind::TimedOut, &Fate::Passes, "No rule of this server"),
             (ErrorKind::TimedOut, &Fate::Unseen, "security group"),
@@ -123,7 +128,7 @@ mod tests {
             (ErrorKind::NetworkUnreachable, &Fate::Passes, "ip route"),
         ];
         for (kind, fate, word) in table {
-            let fix = judge_tcp("203.0.113.5:443", 443, &kind.into(), fate).fix.unwrap();
+            let fix = judge_tcp("203.0.113.5:443", &hop, &kind.into(), fate).fix.unwrap();
             assert!(fix.contains(word), "{kind:?}: {fix}");
         }
     }

@@ -53,6 +53,17 @@ fn the_answer_is_shown_and_nothing_is_kept_of_it() {
 }
 
 #[test]
+fn a_proxy_on_the_way_is_what_the_connection_leads_to() {
+    let agent = reachable(Agent::licensed());
+    let healthy = Found::by(&agent.config_path());
+    agent.rewrite_config(&[("proxy", "http://alice:word@127.0.0.1:1")]);
+    let found = Found::by(&agent.config_path());
+    found.says("connection", "FAIL", "127.0.0.1:1: ", "proxy=");
+    found.differs_in(&healthy, &["connection"]);
+    assert!(!format!("{found:?}").contains("word@"), "{found:#?}");
+}
+
+#[test]
 fn a_standing_of_the_daemon_is_told_with_its_help() {
     let server = LicenseServer::start();
     let message = "License is already activated on 1 of 1 allowed servers.";
