@@ -10,7 +10,7 @@ use crate::agent::doctor::service::Service;
 use crate::agent::doctor::surroundings::Surroundings;
 use crate::license::reason::Guide;
 use crate::operations::facts::AGENT_GROUP;
-use crate::operations::register::Register;
+use crate::operations::register::{FIRST_UID, Register};
 use crate::process::port_holder::Holder;
 use crate::process::settings::Error;
 
@@ -68,7 +68,11 @@ impl<'a> Case<'a> {
         let of_unit = self.service.as_ref().filter(|service| service.is_loaded()).map(|service| service.user.clone());
         let of_process = || {
             let process = self.around.path(&format!("/proc/{}", holder?.process));
+            // An account's process that has taken the port is not the Agent.
             let uid = std::fs::metadata(process).ok()?.uid();
+            if uid >= FIRST_UID {
+                return None;
+            }
             self.register.users.iter().find(|user| user.uid == uid).map(|user| user.name.clone())
         };
         let of_package = || self.register.user(AGENT_GROUP).map_or_else(|| "root".to_owned(), |user| user.name.clone());
