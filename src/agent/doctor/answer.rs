@@ -12,8 +12,7 @@ use crate::agent::doctor::finding::Finding;
 use crate::clock::Timestamp;
 use crate::license::client::Inquiry;
 use crate::license::identity::{key_fingerprint, nonce};
-use crate::license::outcome::{self, Outcome, Question};
-use crate::license::reason::UNREACHABLE;
+use crate::license::outcome::{self, Failure, FailureClass, Outcome, Question};
 use crate::license::report;
 use crate::license::state::Host;
 use crate::secret::Secret;
@@ -46,7 +45,7 @@ pub fn dry_run(
     let help = |reason: &str| case.guide().help(reason);
     let answer = match case.around.outside.verify(settings, &inquiry) {
         Ok(answer) => answer,
-        Err(failure) => return vec![Finding::fail("license server", failure.to_string(), help(UNREACHABLE))],
+        Err(failure) => return vec![unanswered(&failure, settings.server.base())],
     };
     let question = Question {
         key,
@@ -57,18 +56,34 @@ pub fn dry_run(
     };
     let reading = outcome::read(&answer, &question);
     let clock = reading.issued_at.map(|at| judge_clock(at, case.around.clock.wall(), configuration.signature_window));
-    [Some(judge(&reading.outcome, help)), clock].into_iter().flatten().collect()
+    [Some(judge(&reading.outcome, settings.server.base(), help)), clock].into_iter().flatten().collect()
 }
 
-fn judge(outcome: &Outcome, help: impl Fn(&str) -> String) -> Finding {
+fn judge(outcome: &Outcome, server: &str, help: impl Fn(&str) -> String) -> Finding {
     let check = "license server";
     match outcome {
         Outcome::Granted { terms, .. } => Finding::pass(check, format!("says valid ({})", report::describe(terms))),
         Outcome::Denied { reason, message, .. } => {
             Finding::fail(check, format!("says no, {reason}: {message}"), help(reason))
         }
-        Outcome::Inconclusive(failure) => Finding::fail(check, failure.to_string(), help(UNREACHABLE)),
+        Outcome::Inconclusive(failure) => unanswered(failure, server),
     }
+}
+
+/// No verdict, though the way there is open.
+fn unanswered(failure: &Failure, server: &str) -> Finding {
+    let fix = match failure.class {
+        FailureClass::Network | FailureClass::Http => {
+            "the way there is open: try again with opterius-agent reverify, and tell whoever runs the license server"
+                .to_owned()
+        }
+        FailureClass::Malformed => format!("see who answers: curl -sS {server}/api/license/verify"),
+        FailureClass::Untrusted => {
+            "compare license_public_key in agent.conf with the vendor's; then run: systemctl reload opterius-agent"
+                .to_owned()
+        }
+    };
+    Finding::fail("license server", failure.to_string(), fix)
 }
 
 /// The clock beside the license server's. Beyond `window` the Panel's signatures count no more, should the Panel be right.
@@ -124,7 +139,6 @@ mod tests {
     use super::*;
     use crate::agent::doctor::finding::Verdict;
     use crate::license::model::Terms;
-    use crate::license::outcome::{Failure, FailureClass};
 
     #[test]
     fn the_clock_is_judged_by_the_window_of_signatures() {
@@ -155,7 +169,7 @@ mod tests {
             (denied("suspended"), Verdict::Fail, "suspended: License is suspended."),
             (unreached, Verdict::Fail, "HTTP 500"),
         ] {
-            let finding = judge(&outcome, str::to_owned);
+            let finding = judge(&outcome, "https://license.example.com", str::to_owned);
             assert!(finding.verdict == verdict && finding.seen.contains(word), "{finding:?}");
         }
     }

@@ -41,6 +41,8 @@ fn the_answer_is_shown_and_nothing_is_kept_of_it() {
     let found = Found::by(&agent.config_path());
     found.says("license server", "FAIL", "HTTP 502", "reverify");
     found.differs_in(&healthy, &["license server"]);
+    server.reply(Reply::raw(200, "<html>"));
+    Found::by(&agent.config_path()).says("license server", "FAIL", "not a JSON object", "curl -sS");
     server.reply(Reply::granted().header("Date", "Sun, 01 Mar 2020 00:00:00 GMT"));
     let found = Found::by(&agent.config_path());
     found.says("clock", "FAIL", "ahead of the license server's", "timedatectl");
