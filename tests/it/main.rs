@@ -21,6 +21,7 @@ mod crowds;
 #[cfg(feature = "license-server")]
 mod dashboard;
 mod documents;
+mod fuzz_corpora;
 mod hazards;
 mod journal;
 mod license;
