@@ -8,7 +8,7 @@ use opterius_agent::license::outcome::{self, Answer, MAX_BODY, Outcome, Question
 use opterius_agent::license::signature::TrustedKeys;
 use opterius_agent::license::standing::{GRACE, Knowledge, standing};
 use opterius_agent::secret::Secret;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::input::Input;
 
@@ -37,6 +37,7 @@ pub fn check(data: &[u8]) {
             let limit = ["max_accounts", "max_domains"].iter().find_map(|name| value[name].as_u64());
             assert_eq!(terms.max_accounts, Some(limit.expect("a grant names a limit")));
             hold_texts(&terms, &message, "");
+            near_misses(&value, |body| outcome::read(&Answer { body, ..answer.clone() }, &question).outcome);
             granted(Grant { terms, message, at }, moment);
         }
         Outcome::Denied { reason, message, terms } => {
@@ -51,6 +52,21 @@ pub fn check(data: &[u8]) {
             let definite = status == 200 && body.len() <= MAX_BODY && value["valid"] == Value::Bool(false);
             assert!(!definite, "a definite no was not heard: {failure}");
         }
+    }
+}
+
+/// What is nearly a grant is no verdict at all: a `valid` that is not the literal, a limit that is not one.
+fn near_misses(granted: &Value, read: impl Fn(Vec<u8>) -> Outcome) {
+    let yes = [json!(1), json!("true"), json!([true]), json!({}), Value::Null].map(|value| json!({"valid": value}));
+    let limits =
+        [json!("5"), json!(-1), json!(5.5), json!(true), json!([])].map(|value| json!({"max_accounts": value}));
+    let none = json!({"max_accounts": null, "max_domains": null});
+    for change in yes.into_iter().chain(limits).chain([none]) {
+        let mut near = granted.clone();
+        let (near, change) = (near.as_object_mut().unwrap(), change.as_object().unwrap());
+        near.extend(change.clone());
+        let outcome = read(serde_json::to_vec(near).unwrap());
+        assert!(matches!(outcome, Outcome::Inconclusive(_)), "{change:?} became {outcome:?}");
     }
 }
 

@@ -23,9 +23,33 @@ pub fn hold(path: &str, body: &[u8]) {
             let again = Request::parse(path, meant.to_string().as_bytes());
             let again = again.unwrap_or_else(|problem| panic!("{meant} is refused: {}", problem.message()));
             assert_eq!(written(&again), meant);
+            let sign = HOSTILE[body.len() % HOSTILE.len()];
+            with_a_sign(&meant, sign, |near| drop(Request::parse(path, &near).map(|request| written(&request))));
         }
         Err(problem) => hold_refusal(path, &problem),
     }
+}
+
+/// What the next program might take for more than a letter.
+pub const HOSTILE: [char; 18] =
+    ['.', '/', ' ', '\n', '\0', '"', '\'', ';', '{', '}', '$', '#', '\\', '`', ':', '-', 'A', '\u{17f}'];
+
+/// Has `read` look at the body with this sign put into each of its texts, in three places.
+fn with_a_sign(body: &Value, sign: char, mut read: impl FnMut(Vec<u8>)) {
+    for (name, text) in body.as_object().into_iter().flatten() {
+        let Some(text) = text.as_str() else { continue };
+        for place in [0, text.len() / 2, text.len()] {
+            let mut near = body.clone();
+            near[name] = with_sign_at(text, place, sign).into();
+            read(near.to_string().into_bytes());
+        }
+    }
+}
+
+/// The text with this sign put into it, or behind it where the place is within a letter.
+pub fn with_sign_at(text: &str, place: usize, sign: char) -> String {
+    let (before, after) = text.split_at_checked(place).unwrap_or((text, ""));
+    format!("{before}{sign}{after}")
 }
 
 fn hold_refusal(path: &str, problem: &Problem) {

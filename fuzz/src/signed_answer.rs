@@ -27,7 +27,7 @@ pub fn check(data: &[u8]) {
     let (place, bit) = (input.number(), input.byte());
     let foreign = input.text();
     let body = input.rest();
-    let value = STANDARD.encode(VENDOR.sign(&[CONTEXT, body].concat()));
+    let value = signature(body);
     let header = |value: &str| format!("keyid=\"k\", ed25519=\"{value}\"");
 
     if !foreign.contains(&value) {
@@ -50,20 +50,34 @@ fn read(body: &[u8], header: &str, foreign: &str) {
     let key_sha256 = key_fingerprint(&key);
     let question =
         Question { key: &key, key_sha256: &key_sha256, server_id: SERVER_ID, nonce: Some(NONCE), trusted: &TRUSTED };
-    let answer = |signature: &str| {
+    let answer = |body: &[u8], signature: &str| {
         let answer = Answer { status: 200, signature: signature.to_owned(), body: body.to_vec(), ..Answer::default() };
         outcome::read(&answer, &question)
     };
-    let value = serde_json::from_slice::<Value>(body).unwrap_or_default();
-    let belongs = value["nonce"] == NONCE && value["key_sha256"] == *key_sha256 && value["server_id"] == SERVER_ID;
-    let reading = answer(header);
-    let is_verdict = !matches!(reading.outcome, Outcome::Inconclusive(_));
-    if is_verdict {
-        assert!(belongs && body.len() <= MAX_BODY, "a verdict that belongs to somebody else");
+    let reading = answer(body, header);
+    if !matches!(reading.outcome, Outcome::Inconclusive(_)) {
+        assert!(body.len() <= MAX_BODY);
         assert_eq!(reading.signed_by, Some(SignedBy::CurrentKey));
+        // As well signed, but for another request, key or host.
+        for (name, own) in [("nonce", NONCE), ("key_sha256", &key_sha256), ("server_id", SERVER_ID)] {
+            let mut other: Value = serde_json::from_slice(body).expect("a verdict is JSON");
+            assert_eq!(other[name], own, "a verdict that belongs to somebody else");
+            other[name] = "other".into();
+            let other = serde_json::to_vec(&other).unwrap();
+            let header = format!("ed25519=\"{}\"", signature(&other));
+            hold_untrusted(answer(&other, &header).outcome);
+        }
     }
     if TRUSTED.verify(foreign, body).is_none() && body.len() <= MAX_BODY {
-        let Outcome::Inconclusive(failure) = answer(foreign).outcome else { panic!("an unsigned verdict") };
-        assert_eq!(failure.class, FailureClass::Untrusted);
+        hold_untrusted(answer(body, foreign).outcome);
     }
+}
+
+fn hold_untrusted(outcome: Outcome) {
+    let Outcome::Inconclusive(failure) = outcome else { panic!("believed: {outcome:?}") };
+    assert_eq!(failure.class, FailureClass::Untrusted);
+}
+
+fn signature(body: &[u8]) -> String {
+    STANDARD.encode(VENDOR.sign(&[CONTEXT, body].concat()))
 }

@@ -16,6 +16,7 @@ use opterius_agent::operations::site_file;
 
 use super::input::Input;
 use super::nginx::directives;
+use super::operation_request::{HOSTILE, with_sign_at};
 
 /// What the site that others are compared with is made of; nothing in a template looks like it.
 const REFERENCE: Names = Names { domain: "reference-domain.test", username: "reference_user", root: "reference_root" };
@@ -27,22 +28,36 @@ struct Names<'a> {
     root: &'a str,
 }
 
-/// A byte for what else is the case; lines: domain, username, document root below the home, PHP version, parent domain.
+/// Bytes for what else is the case and for a sign and its place; lines: domain, username, document root below the home,
+/// PHP version, parent domain. Each name is also tried with the sign in it.
 pub fn check(data: &[u8]) {
     let mut input = Input::new(data);
-    let kind = input.byte();
+    let (kind, sign, place) = (input.byte(), usize::from(input.byte()), usize::from(input.byte()));
     let (domain, username, root) = (input.text(), input.text(), input.text());
     let (version, parent) = (input.text(), input.text());
-    let Some(site) = site(Names { domain: &domain, username: &username, root: &root }, &version, &parent) else {
-        return;
-    };
+    let near = |text: &str| with_sign_at(text, place.min(text.len()), HOSTILE[sign % HOSTILE.len()]);
+    let (near_domain, near_username, near_root) = (near(&domain), near(&username), near(&root));
+    let names = Names { domain: &domain, username: &username, root: &root };
+    for names in [
+        names,
+        Names { domain: &near_domain, ..names },
+        Names { username: &near_username, ..names },
+        Names { root: &near_root, ..names },
+    ] {
+        if let Some(site) = site(names, &version, &parent) {
+            hold(&site, kind);
+        }
+    }
+}
+
+fn hold(site: &Site, kind: u8) {
     let reference = self::site(REFERENCE, "8.4", "").unwrap();
     let own = Names { domain: site.domain.as_str(), username: site.username.as_str(), root: &site.document_root };
-    let (text, pool) = rendered(&site, kind);
+    let (text, pool) = rendered(site, kind);
     let (reference_text, reference_pool) = rendered(&reference, kind);
 
     let first = text.lines().next().and_then(|line| line.strip_prefix(MARK)).expect("the first line is the mark");
-    assert!(serde_json::from_str::<Site>(first).is_ok_and(|read| read == site), "the mark tells what the site is");
+    assert!(serde_json::from_str::<Site>(first).is_ok_and(|read| read == *site), "the mark tells what the site is");
     let expected = directives(&reference_text).into_iter();
     let expected = expected.map(|(depth, words)| (depth, words.iter().map(|word| own.put_into(word)).collect()));
     assert_eq!(directives(&text), expected.collect::<Vec<_>>());
