@@ -1,6 +1,7 @@
 //! Text from elsewhere, made fit to be shown.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 /// `text` as one line of at most `limit` characters: control characters, which could forge a log line or drive a
 /// terminal, become spaces.
@@ -34,6 +35,17 @@ pub fn terminal_json(json: &str) -> String {
         }
     }
     text
+}
+
+/// A time as a person reads it: `3 days 4 h 5 min`.
+pub fn duration(time: Duration) -> String {
+    let minutes = time.as_secs() / 60;
+    let (days, hours, minutes) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
+    match days {
+        0 => format!("{hours} h {minutes} min"),
+        1 => format!("1 day {hours} h {minutes} min"),
+        _ => format!("{days} days {hours} h {minutes} min"),
+    }
 }
 
 #[cfg(test)]

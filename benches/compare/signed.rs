@@ -12,7 +12,7 @@ use crate::report::{Bound, Row, Target};
 use crate::rounds::median;
 use crate::servers::{STATUS_PATH, Server};
 
-const SIGNED_PATH: &str = "/stats/server";
+const SIGNED_PATH: &str = "/rspamd/status";
 /// Bytes of each request.
 const REQUEST_SIZE: usize = 400;
 /// Pairs that are sent first and not counted.

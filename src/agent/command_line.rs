@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use lexopt::{Arg, Parser};
 
 use crate::agent::configuration::DEFAULT_PATH;
-use crate::operations::home::IN_HOME;
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -86,13 +85,8 @@ pub enum Task {
     Serve,
     /// Take in the accounts of today's hosts.
     Adopt,
-    /// What a site needs in its account's home, with that account's rights and for [`crate::operations::home`] alone.
-    InHome {
-        /// Where the site's files go, from the home.
-        document_root: OsString,
-        /// Where its logs are.
-        logs: OsString,
-    },
+    /// Serve a site with the certificate that certbot has just renewed, as certbot's hook.
+    Renewed,
 }
 
 /// Reads the arguments, the program's name first.
@@ -136,11 +130,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
 fn task(words: Vec<OsString>) -> Result<Task, String> {
     let mut words = words.into_iter().skip(1);
     let task = words.next();
-    let (first, second, more) = (words.next(), words.next(), words.next());
-    match (task.as_deref().and_then(OsStr::to_str), first, second, more) {
-        (None, None, ..) if task.is_none() => Ok(Task::Serve),
-        (Some("adopt"), None, ..) => Ok(Task::Adopt),
-        (Some(IN_HOME), Some(document_root), Some(logs), None) => Ok(Task::InHome { document_root, logs }),
+    match (task.as_deref().map(OsStr::to_str), words.next()) {
+        (None, None) => Ok(Task::Serve),
+        (Some(Some("adopt")), None) => Ok(Task::Adopt),
+        (Some(Some("renewed")), None) => Ok(Task::Renewed),
         _ => Err("operation goes alone, or with adopt".to_owned()),
     }
 }
@@ -168,10 +161,7 @@ mod tests {
             (&["--config", "/x/agent.conf", "reverify"], Command::Reverify { config: other() }),
             (&["operation"], operation(Task::Serve)),
             (&["operation", "adopt"], operation(Task::Adopt)),
-            (
-                &["operation", "in-home", "--", "-x/y", "/logs"],
-                operation(Task::InHome { document_root: "-x/y".into(), logs: "/logs".into() }),
-            ),
+            (&["operation", "renewed"], operation(Task::Renewed)),
             (&["--version"], Command::Version),
             (&["--help"], Command::Help),
             (&["status", "--help"], Command::Help),
@@ -183,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_wrong_form_is_named() {
-        let table: [(&[&str], &str); 14] = [
+        let table: [(&[&str], &str); 13] = [
             (&["--version=1"], "version"),
             (&["--help=x"], "help"),
             (&["--confg", "x"], "--confg"),
@@ -192,7 +182,6 @@ mod tests {
             (&["status", "now"], "now"),
             (&["operation", "adpot"], "adopt"),
             (&["operation", "adopt", "x"], "adopt"),
-            (&["operation", "in-home", "x"], "operation"),
             (&["operation", "--json"], "--json"),
             (&["--json"], "--json"),
             (&["reverify", "--json"], "--json"),

@@ -14,7 +14,8 @@ use log::{error, info, warn};
 use crate::agent::configuration::{self, Configuration, Loaded};
 use crate::agent::{PROGRAM, complain};
 use crate::api::health::Host as Health;
-use crate::api::operations::Operations;
+use crate::api::metrics::Tally;
+use crate::api::operations::{Operations, issuer};
 use crate::api::{Api, SharedSettings};
 use crate::clock::{Clock, SystemClock};
 use crate::http::front::{Control, Front, Lanes};
@@ -24,6 +25,8 @@ use crate::license::client::{LicenseServer, Network};
 use crate::license::identity;
 use crate::license::state::{Host, License};
 use crate::license::verifier::Verifier;
+use crate::operations::metrics::{Metrics, Pace};
+use crate::operations::queue::Queue;
 use crate::process::crew::{self, Crew, Failure, Spawn, conclude, report_panics};
 use crate::process::limits;
 use crate::process::listener::{self, Source};
@@ -154,8 +157,21 @@ impl Daemon {
 
         let settings: SharedSettings = Arc::new(RwLock::new(Arc::new(configuration.api(&path))));
         let health = Health::read();
-        let operations = Operations::new(path.clone());
-        let api = Api::new(Arc::clone(&settings), Arc::clone(&license), Arc::clone(&clock), health, operations);
+        let root = configuration.host_root.clone();
+        let (metrics, sampler) = Metrics::new(Arc::clone(&clock), root, Pace::default());
+        let (queue, waiting) = Queue::new();
+        let tally = Arc::<Tally>::default();
+        let issuer = tally.watched_queue(&clock, issuer(Arc::clone(&settings), path.clone()));
+        let operations = Operations::new(path.clone(), queue);
+        let api = Api::new(
+            Arc::clone(&settings),
+            Arc::clone(&license),
+            Arc::clone(&clock),
+            health,
+            operations,
+            metrics,
+            tally,
+        );
         let connections = limits::connections(configuration.max_connections).map_err(io::Error::other)?;
         let limits = Limits { connections };
         let (reads, read_jobs) = Lane::new(limits.connections);
@@ -170,6 +186,8 @@ impl Daemon {
             crew.start(&format!("{kind}-{}", number / 2 + 1), move || lane::run(&jobs))?;
         }
         crew.start("slow-1", move || lane::run(&slow_jobs))?;
+        crew.start("metrics", move || sampler.run())?;
+        crew.start("certificates", move || waiting.run(&issuer))?;
         crew.start("verifier", move || verifier.run())?;
         crew.start_front(front)?;
         Ok((Self { path, configuration, settings, license }, control))

@@ -1,6 +1,7 @@
 //! `operation`: what is done with the rights of root. Which host it is done to, and who issues certificates, is read from
 //! agent.conf, and only from one that nobody but root can have written.
 
+use std::env;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -10,9 +11,12 @@ use rustix::process::geteuid;
 
 use crate::agent::command_line::Task;
 use crate::agent::{PROGRAM, complain, configuration};
+use crate::operations::certificate::issue;
+use crate::operations::deadline::Deadline;
+use crate::operations::entry::LONGEST;
 use crate::operations::host::Host;
 use crate::operations::problem::Problem;
-use crate::operations::{adopt, entry, home};
+use crate::operations::{adopt, entry};
 use crate::process::log::Logger;
 use crate::process::log::SYSLOG_SOCKET;
 use crate::process::output::say;
@@ -24,13 +28,6 @@ const ADOPTION: Duration = Duration::from_secs(600);
 /// Does it; returns the exit code.
 pub fn run(config: &Path, task: &Task) -> u8 {
     match task {
-        Task::InHome { document_root, logs } => match home::in_home(document_root, logs) {
-            Ok(()) => 0,
-            Err(sentence) => {
-                complain(&sentence);
-                EXIT_FAILURE
-            }
-        },
         Task::Serve => match entry::serve(host(config)) {
             Ok(()) => 0,
             Err(error) => {
@@ -38,13 +35,25 @@ pub fn run(config: &Path, task: &Task) -> u8 {
                 EXIT_FAILURE
             }
         },
-        Task::Adopt => match host(config) {
-            Ok(host) => take_in(&host),
-            Err(sentence) => {
-                complain(&sentence);
-                EXIT_PERMISSION
-            }
-        },
+        Task::Adopt => on_host(config, take_in),
+        Task::Renewed => on_host(config, renewed),
+    }
+}
+
+fn on_host(config: &Path, task: impl FnOnce(&Host) -> Result<String, Problem>) -> u8 {
+    let host = match host(config) {
+        Ok(host) => host,
+        Err(sentence) => {
+            complain(&sentence);
+            return EXIT_PERMISSION;
+        }
+    };
+    match task(&host) {
+        Ok(said) => say(&said),
+        Err(problem) => {
+            complain(&problem.message());
+            EXIT_FAILURE
+        }
     }
 }
 
@@ -69,16 +78,19 @@ fn host(config: &Path) -> Result<Host, String> {
     Ok(loaded.configuration.host(config))
 }
 
-fn take_in(host: &Host) -> u8 {
-    match adopt::adopt(host, crate::operations::deadline::Deadline::within(ADOPTION)) {
-        Ok(adopted) if adopted.is_empty() => say("All accounts of this server are known already.\n"),
-        Ok(adopted) => {
-            let names: Vec<String> = adopted.iter().map(|name| format!("Taken in: {name}\n")).collect();
-            say(&names.concat())
-        }
-        Err(problem) => {
-            complain(&Problem::message(&problem));
-            EXIT_FAILURE
-        }
+fn take_in(host: &Host) -> Result<String, Problem> {
+    let adopted = adopt::adopt(host, Deadline::within(ADOPTION))?;
+    if adopted.is_empty() {
+        return Ok("All accounts of this server are known already.\n".to_owned());
     }
+    Ok(adopted.iter().map(|name| format!("Taken in: {name}\n")).collect())
+}
+
+/// certbot names the certificate in its hook's environment.
+fn renewed(host: &Host) -> Result<String, Problem> {
+    let lineage = env::var_os("RENEWED_LINEAGE").ok_or_else(|| {
+        Problem::Unavailable("RENEWED_LINEAGE is not set: this is for certbot's deploy hook alone".to_owned())
+    })?;
+    issue::renewed(host, Path::new(&lineage), Deadline::within(LONGEST))?;
+    Ok(String::new())
 }

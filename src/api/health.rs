@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::http::response::Response;
+use crate::text::duration;
 
 /// Facts of the host that do not change while it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +50,7 @@ impl Host {
 
     /// The answer, `uptime` after boot.
     pub fn answer(&self, uptime: Duration) -> Response {
-        let uptime = words(uptime);
+        let uptime = duration(uptime);
         let Self { os, version, arch, hostname } = self;
         let agent_version = env!("CARGO_PKG_VERSION");
         Response::json(200, &Health { status: "ok", os, version, arch, hostname, uptime: &uptime, agent_version })
@@ -60,17 +61,6 @@ impl Host {
 fn os_release(text: &str, name: &str) -> Option<String> {
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
     Some(value.trim().trim_matches(['"', '\'']).to_owned())
-}
-
-/// `3 days 4 h 5 min`.
-fn words(uptime: Duration) -> String {
-    let minutes = uptime.as_secs() / 60;
-    let (days, hours, minutes) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
-    match days {
-        0 => format!("{hours} h {minutes} min"),
-        1 => format!("1 day {hours} h {minutes} min"),
-        _ => format!("{days} days {hours} h {minutes} min"),
-    }
 }
 
 #[cfg(test)]

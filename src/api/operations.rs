@@ -1,23 +1,29 @@
 //! Operations on the host: the request is read and refused here, at once; a good one goes to a lane, where the helper does it.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use log::{info, warn};
+use serde_json::json;
 
-use crate::api::Settings;
 use crate::api::gate;
 use crate::api::routes::{Class, Route};
+use crate::api::stats_cache::{self, StatsCache};
+use crate::api::{Settings, SharedSettings};
+use crate::clock::Timestamp;
 use crate::http::response::Response;
 use crate::http::service::Reaction;
 use crate::license::model::Terms;
-use crate::operations::account;
 use crate::operations::create::Allowance;
 use crate::operations::deadline::Deadline;
 use crate::operations::entry::{LONGEST, Reply};
+use crate::operations::fields::Fields;
 use crate::operations::problem::Problem;
+use crate::operations::queue::{self, Queue};
 use crate::operations::request::Request;
 use crate::operations::runner::{Call, Runner};
+use crate::operations::{account, certificate, facts};
 
 /// How long a read may take; nobody waits longer for a page.
 const READ_TIME: Duration = Duration::from_secs(30);
@@ -25,15 +31,46 @@ const READ_TIME: Duration = Duration::from_secs(30);
 /// What operations need of the daemon, besides the settings.
 pub struct Operations {
     config: PathBuf,
+    queue: Queue,
+    stats: Arc<Mutex<StatsCache>>,
 }
 
 impl Operations {
-    /// For the daemon that reads this configuration file, and has the helper read it, too.
-    pub fn new(config: PathBuf) -> Self {
-        Self { config }
+    /// For the daemon that reads this configuration file, and has the helper read it, too; certificates wait in `queue`.
+    pub fn new(config: PathBuf, queue: Queue) -> Self {
+        Self { config, queue, stats: Arc::default() }
     }
 
-    /// What is to be done about a request that is signed and licensed.
+    /// Has a certificate issued some time, and says so at once.
+    ///
+    /// # Errors
+    /// The request itself is not right, or too many wait already.
+    pub fn queue(&self, route: &Route, body: &[u8], settings: &Settings) -> Result<Reaction, Problem> {
+        if let Request::IssueCertificate(request) = Request::parse(route.path, body)? {
+            self.runner(settings).check()?;
+            self.queue.add(request.domain, body.to_vec())?;
+        }
+        Ok(Reaction::Answer(Response::json(202, &json!({"status": "queued"}))))
+    }
+
+    /// What is known of a certificate: read by the Agent itself, which needs no rights for it.
+    ///
+    /// # Errors
+    /// The request itself is not right.
+    pub fn certificate(&self, body: &[u8], settings: &Settings, now: Timestamp) -> Result<Reaction, Problem> {
+        let domain = Fields::parse(body)?.domain("domain")?;
+        let (host, queue) = (settings.host.clone(), self.queue.clone());
+        Ok(Reaction::Read(Box::new(move || {
+            let facts = facts::read(&host, &domain);
+            Response::json(200, &certificate::status::status(facts.as_ref(), queue.contains(&domain), now))
+        })))
+    }
+
+    fn runner(&self, settings: &Settings) -> Runner {
+        Runner::new(settings.operations, self.config.clone())
+    }
+
+    /// What is to be done about a request that is signed and licensed, `now` after boot.
     ///
     /// # Errors
     /// The request itself is not right.
@@ -43,9 +80,16 @@ impl Operations {
         body: &[u8],
         terms: Terms,
         settings: &Settings,
+        now: Duration,
     ) -> Result<Reaction, Problem> {
-        Request::parse(route.path, body)?;
-        let runner = Runner::new(settings.operations, self.config.clone());
+        let measured = match Request::parse(route.path, body)? {
+            Request::AccountStats(_) => Some(stats_cache::key(body)),
+            _ => None,
+        };
+        if let Some(answer) = measured.and_then(|key| lock(&self.stats).get(&key, now)) {
+            return Ok(Reaction::Answer(answer));
+        }
+        let (runner, stats) = (self.runner(settings), Arc::clone(&self.stats));
         let subject = gate::subject(body);
         let time = if route.class == Class::Write { LONGEST } else { READ_TIME };
         let call = Call {
@@ -59,7 +103,11 @@ impl Operations {
             if route.class == Class::Write {
                 log(route, &subject, &reply);
             }
-            Response::json(reply.status, &reply.body)
+            let answer = answer(reply);
+            if let Some(key) = measured.filter(|_| answer.status == 200) {
+                lock(&stats).put(key, answer.clone(), now);
+            }
+            answer
         });
         Ok(match route.class {
             Class::Read => Reaction::Read(work),
@@ -67,6 +115,16 @@ impl Operations {
             Class::Write => Reaction::Write(work),
         })
     }
+}
+
+/// How the certificates of the queue are issued, by the settings that count then.
+pub fn issuer(settings: SharedSettings, config: PathBuf) -> queue::Run {
+    Box::new(move |path, body| {
+        let means = settings.read().unwrap_or_else(PoisonError::into_inner).operations;
+        let call =
+            Call { path, body: body.to_vec(), allowance: Allowance::default(), deadline: Deadline::within(LONGEST) };
+        Runner::new(means, config.clone()).run(&call)
+    })
 }
 
 /// All accounts: read by the Agent itself, which needs no rights for it.
@@ -82,6 +140,11 @@ pub fn refusal(problem: Problem) -> Response {
 
 fn answer(reply: Reply) -> Response {
     Response::json(reply.status, &reply.body)
+}
+
+/// It is held for as long as it takes to look something up, so whoever has panicked has left it whole.
+fn lock(stats: &Mutex<StatsCache>) -> MutexGuard<'_, StatsCache> {
+    stats.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A limit of 0 allows any number.

@@ -47,16 +47,28 @@ impl Verb {
 /// Who answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
+    /// `GET /`.
+    View,
     /// `GET /license/status`.
     Status,
     /// `GET /health`.
     Health,
+    /// `GET /metrics`.
+    Metrics,
     /// `GET /version`.
     Version,
     /// `POST /license/reverify`.
     Reverify,
+    /// `GET /metrics/realtime`.
+    Snapshots,
+    /// `POST /stats/server`.
+    ServerStats,
     /// `GET /accounts`.
     Accounts,
+    /// `POST /ssl/issue-async`.
+    QueueCertificate,
+    /// `POST /ssl/status`.
+    CertificateStatus,
     /// The helper, which has the rights.
     Host,
     /// Nobody yet.
@@ -158,7 +170,7 @@ pub fn find(method: &Method, path: &str) -> Lookup {
 /// The table, ordered by path for the binary search.
 #[rustfmt::skip]
 pub static ROUTES: [Route; 148] = [
-    read(Get, "/").open(),
+    read(Get, "/").open().runs(Operation::View),
     write(Post, "/account/delete").answer_ignored().on_host(),
     write(Post, "/account/password").on_host(),
     write(Post, "/account/suspend").on_host(),
@@ -191,7 +203,7 @@ pub static ROUTES: [Route; 148] = [
     write(Post, "/databases/user-delete").answer_ignored(),
     write(Post, "/databases/user-password"),
     write(Post, "/dns/add-record"),
-    write(Post, "/dns/create-zone").answer_ignored(),
+    write(Post, "/dns/create-zone").answer_ignored().on_host(),
     write(Post, "/dns/delete-record"),
     read(Post, "/dns/list-records"),
     write(Post, "/domains/alias-add"),
@@ -231,10 +243,10 @@ pub static ROUTES: [Route; 148] = [
     read(Post, "/laravel/scan"),
     read(Post, "/license/reverify").runs(Operation::Reverify),
     read(Get, "/license/status").open().runs(Operation::Status),
-    read(Post, "/logs/tail"),
-    read(Get, "/metrics").open(),
-    read(Get, "/metrics/realtime").open(),
-    read(Post, "/metrics/top-processes"),
+    read(Post, "/logs/tail").on_host(),
+    read(Get, "/metrics").open().runs(Operation::Metrics),
+    read(Get, "/metrics/realtime").open().runs(Operation::Snapshots),
+    read(Post, "/metrics/top-processes").on_host(),
     write(Post, "/migration/cleanup").answer_ignored(),
     write(Post, "/migration/parse"),
     write(Post, "/migration/restore-cron"),
@@ -257,7 +269,7 @@ pub static ROUTES: [Route; 148] = [
     write(Post, "/php/extensions"),
     write(Post, "/php/install"),
     read(Post, "/php/list-extensions"),
-    read(Post, "/php/list-versions"),
+    read(Post, "/php/list-versions").on_host(),
     write(Post, "/php/switch-version"),
     write(Post, "/postgres/create"),
     write(Post, "/postgres/delete"),
@@ -275,27 +287,27 @@ pub static ROUTES: [Route; 148] = [
     write(Post, "/security/ip-block").answer_ignored(),
     write(Post, "/security/lockdown-accounts"),
     read(Post, "/security/scan"),
-    write(Post, "/services/action"),
-    read(Post, "/services/list"),
+    write(Post, "/services/action").on_host(),
+    read(Post, "/services/list").on_host(),
     write(Post, "/ssh/delete-key"),
     write(Post, "/ssh/generate-key"),
     write(Post, "/ssh/import-key"),
     read(Post, "/ssh/list-keys"),
     write(Post, "/ssh/toggle-shell"),
-    write(Post, "/ssl/delete").answer_ignored(),
+    write(Post, "/ssl/delete").answer_ignored().waits_for_others().on_host(),
     write(Post, "/ssl/issue").waits_for_others().on_host(),
-    write(Post, "/ssl/issue-async"),
+    write(Post, "/ssl/issue-async").runs(Operation::QueueCertificate),
     write(Post, "/ssl/renew").waits_for_others().on_host(),
-    read(Post, "/ssl/status"),
-    write(Post, "/ssl/upload"),
+    read(Post, "/ssl/status").runs(Operation::CertificateStatus),
+    write(Post, "/ssl/upload").waits_for_others().on_host(),
     read(Get, "/ssl/wildcard/progress"),
     write(Post, "/ssl/wildcard/start"),
     write(Post, "/staging/clone"),
-    read(Post, "/stats/account"),
-    read(Post, "/stats/server"),
+    read(Post, "/stats/account").on_host(),
+    read(Post, "/stats/server").runs(Operation::ServerStats),
     write(Post, "/system/ntp-sync"),
-    read(Post, "/system/time"),
-    write(Post, "/system/timezone"),
+    read(Post, "/system/time").on_host(),
+    write(Post, "/system/timezone").on_host(),
     write(Post, "/terminal/connect").large_body(),
     write(Post, "/terminal/token"),
     write(Post, "/update/agent"),

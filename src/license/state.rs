@@ -1,6 +1,6 @@
 //! What the verifier publishes and what others may ask of it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::clock::{Now, Timestamp};
 use crate::license::client::Settings;
 use crate::license::model::{Record, Terms, Verdict};
-use crate::license::outcome::Failure;
+use crate::license::outcome::{self, Failure};
 use crate::license::standing::{self, Knowledge, Standing};
 
 /// Who we are, read once at start.
@@ -51,6 +51,8 @@ pub struct State {
     pub cache: String,
     /// The last checks, the latest first.
     pub recent_checks: VecDeque<Check>,
+    /// How many checks came to what since the start, by the words of [`outcome::WORDS`].
+    pub checks: BTreeMap<&'static str, u64>,
     /// When the last check ended.
     pub last_checked_at: Option<Timestamp>,
     /// When the next one is due.
@@ -70,6 +72,7 @@ impl State {
             boot_id,
             cache: "none".to_owned(),
             recent_checks: VecDeque::new(),
+            checks: outcome::WORDS.map(|word| (word, 0)).into(),
             last_checked_at: None,
             next_check_at: None,
             generation: 0,

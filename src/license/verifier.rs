@@ -320,6 +320,7 @@ impl Verifier {
             Outcome::Denied { reason, .. } => format!("denied: {reason}"),
             Outcome::Inconclusive(failure) => format!("unreachable: {failure}"),
         };
+        *self.state.checks.entry(outcome.word()).or_default() += 1;
         self.state.recent_checks.truncate(RECENT_CHECKS.saturating_sub(1));
         self.state.recent_checks.push_front(Check { at: now.wall, verdict });
         self.state.last_checked_at = Some(now.wall);

@@ -182,7 +182,7 @@ fn foreign_facts(host: &Host, domain: &Domain, username: Username, site: &Foreig
         suspended: false,
         created_at: None,
         // One that cannot be read is none that could be told of.
-        certificate: found.and_then(|found| certificate::describe(host, &found, deadline).ok()),
+        certificate: found.and_then(|found| certificate::describe(&found, deadline).ok()),
         issue: None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use crate::operations::problem::Problem;
 use crate::operations::register::{Register, User};
 use crate::operations::request::CreateSite;
 use crate::operations::site::{self, Found, Site};
-use crate::operations::{home, user};
+use crate::operations::{home, tree, user};
 
 /// What the license allows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,6 +50,7 @@ pub fn site(host: &Host, request: &CreateSite, allowance: &Allowance, deadline: 
             return Err(Problem::Conflict(sentence));
         }
         let site = existing.unwrap_or_else(|| new_site(request, SystemClock.wall()));
+        forget_logs_of_others(host, &site, &user, deadline)?;
         make_logs(changes, &site, &user).map_err(|error| about(&site.logs(host), error))?;
         home::furnish(host, &user, &site.document_root, &site.logs(host), deadline)?;
         let php = crate::operations::php::is_installed(host, &site.php_version);
@@ -149,6 +150,16 @@ fn check_domain(host: &Host, request: &CreateSite) -> Result<(), Problem> {
             Problem::Conflict(_) if !is_others(parent) => Ok(()),
             problem => Err(problem),
         }),
+    }
+}
+
+/// An account that has given the domain up has left its logs. They are not this one's to read, and those to come not that
+/// one's.
+fn forget_logs_of_others(host: &Host, site: &Site, user: &User, deadline: Deadline) -> Result<(), Problem> {
+    let logs = site.logs(host);
+    match fs::symlink_metadata(&logs) {
+        Ok(found) if found.gid() != user.gid => tree::remove(&logs, deadline),
+        _ => Ok(()),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Taking sites and accounts away.
 
-use std::fs;
+use std::fs::{self, DirEntry};
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ use crate::operations::facts;
 use crate::operations::fields::{Domain, Username};
 use crate::operations::host::Host;
 use crate::operations::problem::Problem;
-use crate::operations::register::Register;
+use crate::operations::register::{Register, User};
 use crate::operations::site::{self, Site};
 use crate::operations::{account, certificate, eviction, foreign, php, tree, user};
 
@@ -59,15 +60,16 @@ pub fn account(host: &Host, username: &Username, deadline: Deadline) -> Result<V
         let domains = domains(host, username);
         for domain in &domains {
             certificate::forget(host, domain, deadline)?;
-            tree::remove(&host.path(site::LOGS).join(domain.as_str()), deadline)?;
         }
+        forget_logs(host, &user, deadline)?;
         forget_files(host, username)?;
         set_home_aside(host, username)?;
         for domain in &domains {
             facts::forget(host, domain)?;
         }
-        user::remove(host, username, deadline)?;
-        account::forget(host, username)
+        account::forget(host, username)?;
+        // At last: as long as there is a user, a repeat goes on.
+        user::remove(host, username, deadline)
     })?;
     sweep(host, deadline)?;
     Ok(json!({"username": username, "warnings": warnings}))
@@ -96,9 +98,21 @@ fn domains(host: &Host, username: &Username) -> Vec<Domain> {
     facts.map(|facts| facts.domain).collect()
 }
 
+/// Deletes the logs of all sites that the account has or has had: they are its group's to read.
+fn forget_logs(host: &Host, user: &User, deadline: Deadline) -> Result<(), Problem> {
+    let entries = fs::read_dir(host.path(site::LOGS)).into_iter().flatten().flatten();
+    let are_its = |entry: &DirEntry| entry.metadata().is_ok_and(|found| found.gid() == user.gid);
+    for logs in entries.filter(are_its) {
+        tree::remove(&logs.path(), deadline)?;
+    }
+    Ok(())
+}
+
 fn forget_files(host: &Host, username: &Username) -> Result<(), Problem> {
     let mail = host.path("/var/mail").join(username.as_str());
-    for path in [crontab(host, username), crontab_aside(host, username), mail] {
+    // What systemd keeps of a user who may run things without a session.
+    let linger = host.path("/var/lib/systemd/linger").join(username.as_str());
+    for path in [crontab(host, username), crontab_aside(host, username), mail, linger] {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(about(&path, error)),
             _ => {}

@@ -5,12 +5,14 @@ use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::Mode;
 use rustix::net::sockopt::socket_peercred;
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Resource, getrlimit, setrlimit, umask};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::operations::changes::Changes;
 use crate::operations::create::Allowance;
 use crate::operations::deadline::Deadline;
 use crate::operations::facts::AGENT_GROUP;
@@ -18,10 +20,12 @@ use crate::operations::host::Host;
 use crate::operations::problem::Problem;
 use crate::operations::register::Register;
 use crate::operations::request::Request;
-use crate::operations::{access, create, delete};
+use crate::operations::{
+    access, certificate, create, delete, dns, logs, php_versions, processes, services, stats, time,
+};
 
-/// The longest that an operation may take: the Panel waits 120 s.
-pub const LONGEST: Duration = Duration::from_secs(110);
+/// The longest that an operation may take: the Panel waits 120 s, and taking back may come after it.
+pub const LONGEST: Duration = Duration::from_secs(100);
 
 /// How long the request may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(10);
@@ -72,6 +76,8 @@ impl From<Result<Value, Problem>> for Reply {
 /// Nobody takes the answer.
 pub fn serve(host: Result<Host, String>) -> io::Result<()> {
     raise_limits();
+    // Whatever the Agent's is: what a site is made of, the web server reads.
+    umask(Mode::from_raw_mode(0o022));
     let done = host.map_err(Problem::Unavailable).and_then(|host| {
         check_peer(&host)?;
         perform_order(&host, &receive()?)
@@ -140,7 +146,21 @@ fn perform(host: &Host, request: &Request, allowance: &Allowance, deadline: Dead
         Request::Suspend { username, suspend: false } => access::unsuspend(host, username, deadline),
         Request::Password { username, password } => access::password(host, username, password, deadline),
         Request::DeleteAccount { username } => delete::account(host, username, deadline),
-        _ => Err(Problem::Unavailable("This operation comes next.".to_owned())),
+        Request::IssueCertificate(request) => certificate::issue::issue(host, request, deadline),
+        Request::UploadCertificate(request) => certificate::upload::upload(host, request, deadline),
+        Request::RenewCertificate { domain } => certificate::issue::renew(host, domain, deadline),
+        Request::DeleteCertificate { domain } => certificate::delete(host, domain, deadline),
+        Request::CreateZone(request) => Changes::run(host, deadline, |_| dns::create_zone(host, request, deadline)),
+        Request::AccountStats(request) => stats::account(host, request, deadline),
+        Request::TopProcesses => processes::top(host, deadline),
+        Request::ListServices => services::list(host, deadline),
+        Request::ServiceAction { service, action } => services::action(host, service, *action, deadline),
+        Request::TailLog(request) => logs::tail(host, request, deadline),
+        Request::SystemTime => time::now(host, deadline),
+        Request::SetTimezone { timezone } => {
+            Changes::run(host, deadline, |_| time::set_timezone(host, timezone, deadline))
+        }
+        Request::PhpVersions => php_versions::versions(host, deadline),
     }
 }
 

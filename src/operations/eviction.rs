@@ -4,13 +4,13 @@ use std::fs;
 use std::time::Duration;
 
 use rustix::event::{Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 
 use crate::operations::deadline::Deadline;
 use crate::operations::host::Host;
 use crate::operations::problem::Problem;
 use crate::operations::register::User;
-use crate::operations::tool::Tool;
+use crate::operations::rights;
 
 /// How long processes have to be gone; the kernel ends them at once unless they wait for a device.
 const TIME: Duration = Duration::from_secs(15);
@@ -41,10 +41,9 @@ pub fn evict(host: &Host, user: &User, deadline: Deadline) -> Result<(), Problem
                 first.as_raw_nonzero()
             )));
         }
-        // One signal of the user to all its processes: the kernel lets none of them fork meanwhile.
-        if let Ok(tool) = Tool::named("kill") {
-            let _ = tool.args(["-KILL", "--", "-1"]).user(user.uid, user.gid).run(deadline);
-        }
+        // One signal of the user to all its processes: the kernel lets none of them fork meanwhile. Where the rights cannot be
+        // taken, one by one has to do.
+        let _ = rights::of(user, "kill", deadline, || kill_process_group(Pid::INIT, Signal::KILL));
         // And one of root for those which the user itself may not signal.
         for process in left {
             kill(process, user.uid);

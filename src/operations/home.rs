@@ -1,5 +1,5 @@
-//! Homes. Root makes the home itself, in a directory that only root writes to; everything below it is made by a process
-//! with the account's own rights, because whatever stands there is the tenant's.
+//! Homes. Root makes the home itself, in a directory that only root writes to; everything below it is made with
+//! the account's own rights, because whatever stands there is the tenant's.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, mkdirat, openat, statat, symlinkat};
 use rustix::io::Errno;
@@ -17,14 +18,14 @@ use crate::operations::deadline::Deadline;
 use crate::operations::host::Host;
 use crate::operations::problem::Problem;
 use crate::operations::register::User;
-use crate::operations::tool::Tool;
+use crate::operations::rights;
 
 /// What a visitor sees of a new site.
 const PAGE: &str = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>A new site</title>\n\
                     <p>This site is new. Its pages go where this one is.</p>\n</html>\n";
 
-/// The subcommand of `operation` that runs with an account's rights.
-pub const IN_HOME: &str = "in-home";
+/// How long that may take: what a tenant has mounted in its home may answer late or never, and others wait meanwhile.
+const IN_HOME_TIME: Duration = Duration::from_secs(10);
 
 /// Makes the home of a new account: its own, and only the web server passes through.
 ///
@@ -57,17 +58,10 @@ pub fn create(changes: &mut Changes<'_>, user: &User, web_group: u32) -> Result<
 /// What the tenant has there is in the way.
 pub fn furnish(host: &Host, user: &User, document_root: &str, logs: &Path, deadline: Deadline) -> Result<(), Problem> {
     let home = open(host, user)?;
-    let own = PathBuf::from("/proc/self/exe");
-    let output = Tool::at(own)
-        .args(["operation", IN_HOME, "--", document_root])
-        .arg(logs)
-        .descriptor(home)
-        .user(user.uid, user.gid)
-        .run(deadline)?;
-    if output.is_success() {
-        return Ok(());
-    }
-    Err(Problem::Conflict(format!("/home/{}/{document_root} cannot be made: {}", user.name, output.stderr.trim())))
+    let (root, logs) = (PathBuf::from(document_root), logs.to_owned());
+    let what = format!("/home/{}/{document_root}", user.name);
+    let made = rights::of(user, &what, deadline.sooner(IN_HOME_TIME), move || in_home(&home, &root, &logs))?;
+    made.map_err(|sentence| Problem::Conflict(format!("{what} cannot be made: {sentence}")))
 }
 
 /// The home of an account, opened by root in a directory that only root writes to.
@@ -88,15 +82,8 @@ fn open(host: &Host, user: &User) -> Result<OwnedFd, Problem> {
     Err(Problem::Conflict(sentence))
 }
 
-/// What the process with the account's rights does; stdin is the home, and it knows nothing else. Returns the sentence
-/// about what is in the way.
-///
-/// # Errors
-/// The sentence.
-pub fn in_home(document_root: &OsStr, logs: &OsStr) -> Result<(), String> {
-    rustix::process::umask(Mode::from_raw_mode(0o022));
-    let home = rustix::stdio::stdin();
-    let root = Path::new(document_root);
+/// What is done with the account's rights, from the home and by nothing else. Returns the sentence about what is in the way.
+fn in_home(home: &OwnedFd, root: &Path, logs: &Path) -> Result<(), String> {
     let directory = make_directories(home, root)?;
     let site = root.parent().filter(|parent| !parent.as_os_str().is_empty());
     let site = site.map_or_else(

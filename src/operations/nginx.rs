@@ -81,6 +81,7 @@ pub fn reload(host: &Host, deadline: Deadline) -> Option<String> {
         Tool::named("nginx").map(|tool| tool.args(["-s", "reload"])).and_then(|tool| tool.succeed(deadline))
     };
     let problem = told.err()?;
-    warn!("nginx could not be told of its new configuration: {}", problem.message());
-    Some("nginx is not running, so the site is not served yet. Start it: systemctl start nginx".to_owned())
+    let cause = problem.message();
+    warn!("nginx could not be told of its new configuration: {cause}");
+    Some(format!("nginx serves what it had before, or nothing: {cause} If it is not running: systemctl start nginx"))
 }

@@ -130,8 +130,11 @@ pub fn reload(host: &Host, version: &PhpVersion, deadline: Deadline) -> Option<S
         signal_main_process(host, version)
     };
     let problem = told.err()?;
-    warn!("{service} could not be told of its new pools: {}", problem.message());
-    Some(format!("PHP {version} is not running, so PHP pages answer 502 until it does: systemctl start {service}"))
+    let cause = problem.message();
+    warn!("{service} could not be told of its new pools: {cause}");
+    Some(format!(
+        "PHP {version} runs what it had before, or nothing: {cause} If it is not running: systemctl start {service}"
+    ))
 }
 
 /// Has every version take its pools.

@@ -40,6 +40,12 @@ pub enum Means {
     Off,
 }
 
+/// The way that is taken.
+enum Way {
+    Helper,
+    Child,
+}
+
 /// Has operations done.
 #[derive(Clone, Debug)]
 pub struct Runner {
@@ -65,6 +71,25 @@ impl Runner {
         Self { means, config }
     }
 
+    /// Whether there is a way to have anything done now.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn check(&self) -> Result<(), Problem> {
+        self.way().map(drop)
+    }
+
+    fn way(&self) -> Result<Way, Problem> {
+        match self.means {
+            Means::Helper => Ok(Way::Helper),
+            Means::Child => Ok(Way::Child),
+            Means::Auto if Path::new(SOCKET).exists() => Ok(Way::Helper),
+            Means::Auto if geteuid().is_root() => Ok(Way::Child),
+            Means::Auto => Err(unavailable(&format!("{SOCKET} is not there, and the Agent does not run as root"))),
+            Means::Off => Err(unavailable("agent.conf says operations=off")),
+        }
+    }
+
     /// Has it done.
     pub fn run(&self, call: &Call) -> Reply {
         self.reply(call).unwrap_or_else(|problem| Reply::from(Err(problem)))
@@ -72,15 +97,9 @@ impl Runner {
 
     fn reply(&self, call: &Call) -> Result<Reply, Problem> {
         let order = order(call)?;
-        let answer = match self.means {
-            Means::Helper => ask_helper(&order, call.deadline)?,
-            Means::Child => self.run_child(&order, call.deadline)?,
-            Means::Auto if Path::new(SOCKET).exists() => ask_helper(&order, call.deadline)?,
-            Means::Auto if geteuid().is_root() => self.run_child(&order, call.deadline)?,
-            Means::Auto => {
-                return Err(unavailable(&format!("{SOCKET} is not there, and the Agent does not run as root")));
-            }
-            Means::Off => return Err(unavailable("agent.conf says operations=off")),
+        let answer = match self.way()? {
+            Way::Helper => ask_helper(&order, call.deadline)?,
+            Way::Child => self.run_child(&order, call.deadline)?,
         };
         serde_json::from_slice(&answer).map_err(|_| {
             Problem::Failed(

@@ -137,7 +137,10 @@ impl Site {
     /// # Errors
     /// Its certificate cannot be read.
     pub fn facts(&self, host: &Host, deadline: Deadline) -> Result<Facts, Problem> {
-        let found = certificate::on_disk(host, &self.domain);
+        self.facts_with(host, certificate::on_disk(host, &self.domain).as_ref(), deadline)
+    }
+
+    fn facts_with(&self, host: &Host, certificate: Option<&OnDisk>, deadline: Deadline) -> Result<Facts, Problem> {
         Ok(Facts {
             domain: self.domain.clone(),
             username: self.username.clone(),
@@ -148,7 +151,7 @@ impl Site {
             managed: true,
             suspended: Account::read(host, &self.username)?.suspended.is_some(),
             created_at: Some(self.created_at),
-            certificate: found.map(|found| certificate::describe(host, &found, deadline)).transpose()?,
+            certificate: certificate.map(|found| certificate::describe(found, deadline)).transpose()?,
             issue: facts::read(host, &self.domain).and_then(|facts| facts.issue),
         })
     }
@@ -166,8 +169,32 @@ impl Site {
 /// nginx or PHP refused, or something else failed; the caller's change is then taken back.
 pub fn apply(changes: &mut Changes<'_>, sites: &[Site], deadline: Deadline) -> Result<Vec<String>, Problem> {
     let host = changes.host();
+    let served = sites.iter().map(|site| (site, certificate::on_disk(host, &site.domain)));
+    apply_served(changes, served.collect(), deadline)
+}
+
+/// The same for one site with this certificate, whatever there is: nginx must not point to files that are about to go.
+///
+/// # Errors
+/// As with [`apply`].
+pub fn apply_with(
+    changes: &mut Changes<'_>,
+    site: &Site,
+    certificate: Option<OnDisk>,
+    deadline: Deadline,
+) -> Result<Vec<String>, Problem> {
+    apply_served(changes, vec![(site, certificate)], deadline)
+}
+
+fn apply_served(
+    changes: &mut Changes<'_>,
+    sites: Vec<(&Site, Option<OnDisk>)>,
+    deadline: Deadline,
+) -> Result<Vec<String>, Problem> {
+    let host = changes.host();
     let register = Register::read(host)?;
-    let views = sites.iter().map(|site| View::of(host, site, &register)).collect::<Result<Vec<_>, _>>()?;
+    let views = sites.into_iter().map(|(site, certificate)| View::of(host, site, certificate, &register));
+    let views = views.collect::<Result<Vec<_>, _>>()?;
     let mut warnings = apply_pools(changes, &views, &register, deadline)?;
     for view in &views {
         let place = Site::place(host, &view.site.domain);
@@ -177,8 +204,8 @@ pub fn apply(changes: &mut Changes<'_>, sites: &[Site], deadline: Deadline) -> R
         }
     }
     take_effect(changes, deadline, &mut warnings)?;
-    for site in sites {
-        facts::publish(host, &site.facts(host, deadline)?, &register)?;
+    for view in &views {
+        facts::publish(host, &view.site.facts_with(host, view.certificate.as_ref(), deadline)?, &register)?;
     }
     Ok(warnings)
 }
@@ -233,13 +260,13 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    fn of(host: &Host, site: &'a Site, register: &'a Register) -> Result<Self, Problem> {
+    fn of(host: &Host, site: &'a Site, certificate: Option<OnDisk>, register: &'a Register) -> Result<Self, Problem> {
         let suspended = Account::read(host, &site.username)?.suspended.is_some();
         Ok(Self {
             site,
             user: register.account(&site.username)?,
             names: site.names(host),
-            certificate: certificate::on_disk(host, &site.domain),
+            certificate,
             suspended,
             pool: site.has_pool(host, suspended).then(|| php::socket(host, &site.domain)),
         })

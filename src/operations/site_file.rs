@@ -85,13 +85,13 @@ fn body(host: &Host, view: &View<'_>) -> String {
         return "    # The account is suspended.\n    location / {\n        return 503;\n    }\n".to_owned();
     }
     let home = host.home(view.site.username.as_str());
-    let (index, fallback, php) = match &view.pool {
-        Some(socket) => ("index.php index.html", "/index.php?$args", pool(socket)),
-        None => ("index.html index.php", "=404", "        return 503;\n".to_owned()),
+    let (index, front, php) = match &view.pool {
+        Some(socket) => ("index.php index.html", front(socket), pool(socket)),
+        None => ("index.html index.php", String::new(), "        return 503;\n".to_owned()),
     };
     format!(
         "    root \"{root}\";\n    index {index};\n    # A link of the tenant leads to nobody else's files.\n    \
-         disable_symlinks if_not_owner \"from={home}\";\n\n    location / {{\n        try_files $uri $uri/ {fallback};\n    }}\n\n    \
+         disable_symlinks if_not_owner \"from={home}\";\n\n{front}    \
          # Versions, keys and settings that lie in a site by accident.\n    \
          location ~ /\\.(?!well-known/) {{\n        return 404;\n    }}\n\n    \
          # A program is run, or it is not there; it is never shown.\n    \
@@ -101,13 +101,22 @@ fn body(host: &Host, view: &View<'_>) -> String {
     )
 }
 
-fn pool(socket: &Path) -> String {
+/// What every program is told, and the program that answers for what is not there, as WordPress and others have one. Not
+/// by try_files, which takes a link that leads to others for a file that is not there.
+fn front(socket: &Path) -> String {
     let parameters: String =
-        PARAMETERS.iter().map(|(name, value)| format!("        fastcgi_param {name} {value};\n")).collect();
+        PARAMETERS.iter().map(|(name, value)| format!("    fastcgi_param {name} {value};\n")).collect();
+    format!(
+        "{parameters}    set $path_info \"\";\n\n    location / {{\n        error_page 404 405 = @front;\n    }}\n\n    \
+         location @front {{\n        try_files /index.php =404;\n        fastcgi_pass \"unix:{}\";\n    }}\n\n",
+        socket.display()
+    )
+}
+
+fn pool(socket: &Path) -> String {
     format!(
         "        fastcgi_split_path_info ^(.+?\\.php)(/.*)?$;\n        try_files $fastcgi_script_name =404;\n        \
-         # try_files empties it.\n        set $path_info $fastcgi_path_info;\n{parameters}        \
-         fastcgi_pass \"unix:{}\";\n",
+         # try_files empties it.\n        set $path_info $fastcgi_path_info;\n        fastcgi_pass \"unix:{}\";\n",
         socket.display()
     )
 }

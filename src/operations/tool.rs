@@ -22,7 +22,7 @@ use crate::operations::problem::Problem;
 use crate::text::one_line;
 
 /// What is kept of each stream, in bytes; the rest is read and thrown away.
-const KEPT: usize = 256 * 1024;
+const KEPT: usize = 1024 * 1024;
 
 /// Characters of a tool's own words that are passed on.
 const SHOWN: usize = 600;
@@ -100,13 +100,6 @@ impl Tool {
     #[must_use]
     pub fn descriptor(mut self, descriptor: OwnedFd) -> Self {
         self.command.stdin(descriptor);
-        self
-    }
-
-    /// Runs it with the rights of this user and group alone; further groups are given up.
-    #[must_use]
-    pub fn user(mut self, uid: u32, gid: u32) -> Self {
-        self.command.uid(uid).gid(gid);
         self
     }
 

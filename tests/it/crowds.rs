@@ -14,7 +14,7 @@ const MIB: usize = 1024 * KIB;
 /// A WRITE whose body may have 1 MiB, and a READ whose body may have 64 KiB. Neither has its operation yet, so being
 /// served means 501.
 const LARGE_WRITE: &str = "/files/write";
-const SMALL_READ: &str = "/stats/server";
+const SMALL_READ: &str = "/backup/list";
 const SERVED: u16 = 501;
 
 #[test]

@@ -1,5 +1,6 @@
 //! Documents cannot drift: what README.md, SECURITY.md and Cargo.toml say is held against the program and the tests.
 
+use crate::prometheus::FAMILIES;
 use opterius_agent::agent::command_line::HELP;
 use opterius_agent::license::reason::EXPLANATIONS;
 use std::collections::BTreeSet;
@@ -155,6 +156,18 @@ fn the_readme_explains_every_member_of_the_status_in_its_order() {
     assert_eq!(explained, members);
     let documented = ["valid", "plan", "max_accounts", "max_servers", "expires_at", "message"];
     assert_eq!(explained[..6], documented);
+}
+
+#[test]
+fn the_readme_has_every_metric_with_its_labels() {
+    let readme = read("README.md");
+    let rows: Vec<&str> = section(&readme, "### Metrics").lines().filter(|line| line.starts_with("| `")).collect();
+    let named: BTreeSet<&str> = rows.iter().filter_map(|row| row.split('`').nth(1)).collect();
+    assert_eq!(named, FAMILIES.iter().map(|(name, ..)| *name).collect());
+    for (name, _, labels) in FAMILIES {
+        let row = rows.iter().find(|row| row.starts_with(&format!("| `{name}` |"))).unwrap();
+        assert!(labels.iter().all(|label| row.contains(&format!("`{label}`"))), "{row} does not explain {labels:?}");
+    }
 }
 
 #[test]

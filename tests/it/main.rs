@@ -27,6 +27,10 @@ mod journal;
 mod license;
 #[cfg(feature = "license-server")]
 mod license_server;
+mod metrics;
+mod operations;
+mod prometheus;
 mod signals;
 mod support;
 mod threads;
+mod view;

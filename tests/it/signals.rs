@@ -164,7 +164,7 @@ fn a_hangup_reads_the_configuration_again() {
     let agent = Agent::licensed();
     let request = |secret: &str| {
         let now = http::timestamp(time::OffsetDateTime::now_utc());
-        Request::post("/stats/server").signed_with(secret, &now)
+        Request::post("/backup/list").signed_with(secret, &now)
     };
     let new = "a-new-secret-of-sixteen-or-more-characters";
     assert_eq!(agent.fetch(request(new)).status, 401);
@@ -185,7 +185,7 @@ fn a_hangup_with_a_wrong_configuration_keeps_the_old_one_and_verifies() {
     assert!(agent.wait_for_line(told, SLACK).is_some(), "{:#?}", agent.lines());
     assert!(agent.license_server().wait_for(checks + 1, SLACK), "no check");
     agent.serves().unwrap();
-    assert_eq!(agent.fetch(Request::post("/stats/server").signed()).status, 501);
+    assert_eq!(agent.fetch(Request::post("/backup/list").signed()).status, 501);
 }
 
 // --------------------------------------------------------------------------------------------------------------------

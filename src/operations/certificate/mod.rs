@@ -1,64 +1,118 @@
-//! Certificates of sites: where they are, and what is known of them.
+//! Certificates of sites. One comes from a certificate authority through certbot, which renews it, or somebody has
+//! uploaded it. An upload wins while both are there; nginx never points to a file that is not.
+//!
+//! * [`inspect`] — what a certificate says
+//! * [`issue`] — having one issued and renewed; [`upload`] — taking one that is there already
+//! * [`status`] — what the Panel sees of it
+
+mod certbot;
+pub mod inspect;
+pub mod issue;
+mod names;
+mod pair;
+mod reason;
+pub mod status;
+pub mod upload;
+mod uploaded;
 
 use std::path::PathBuf;
 
-use crate::operations::changes::about;
+use serde_json::{Value, json};
+
+use crate::clock::{Clock, SystemClock};
+use crate::operations::changes::Changes;
 use crate::operations::deadline::Deadline;
-use crate::operations::facts::{Certificate, Source};
+use crate::operations::facts::{self, Certificate, Issue, IssueState, Source};
 use crate::operations::fields::Domain;
 use crate::operations::host::Host;
+use crate::operations::lock;
 use crate::operations::problem::Problem;
-use crate::operations::tree;
+use crate::operations::register::Register;
+use crate::operations::site::{self, Site};
 
-/// Where certbot puts challenges, and nginx serves them from. Only root writes there.
+/// Where the answers to a certificate authority's challenges are, for all sites: root writes there, and no tenant can.
 pub const WEBROOT: &str = "/var/lib/opterius/acme";
 
 /// Where uploaded certificates are.
 pub const UPLOADED: &str = "/var/lib/opterius/certificates";
 
-const CERTBOT: &str = "/etc/letsencrypt";
-
-/// A certificate that is there.
+/// A certificate that a site can be served with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OnDisk {
     /// Where it comes from.
     pub source: Source,
-    /// The chain.
+    /// The chain, the site's own certificate first.
     pub fullchain: PathBuf,
     /// The key.
     pub key: PathBuf,
 }
 
-/// The certificate that a site is to be served with; an uploaded one comes before certbot's.
+impl OnDisk {
+    /// The certificate in `directory`, if chain and key are there.
+    fn below(directory: PathBuf, source: Source) -> Option<Self> {
+        let (fullchain, key) = (directory.join("fullchain.pem"), directory.join("privkey.pem"));
+        (fullchain.is_file() && key.is_file()).then_some(Self { source, fullchain, key })
+    }
+}
+
+/// The certificate that a site is to be served with.
 pub fn on_disk(host: &Host, domain: &Domain) -> Option<OnDisk> {
-    [(Source::Upload, UPLOADED.to_owned()), (Source::Acme, format!("{CERTBOT}/live"))].into_iter().find_map(
-        |(source, directory)| {
-            let directory = host.path(&directory).join(domain.as_str());
-            let (fullchain, key) = (directory.join("fullchain.pem"), directory.join("privkey.pem"));
-            (fullchain.is_file() && key.is_file()).then_some(OnDisk { source, fullchain, key })
-        },
-    )
+    uploaded::find(host, domain).or_else(|| certbot::find(host, domain))
 }
 
 /// What is known of a certificate that is there.
 ///
 /// # Errors
 /// It cannot be read.
-pub fn describe(_host: &Host, _found: &OnDisk, _deadline: Deadline) -> Result<Certificate, Problem> {
-    Err(Problem::Unavailable("Certificates come next.".to_owned()))
+pub fn describe(found: &OnDisk, deadline: Deadline) -> Result<Certificate, Problem> {
+    let said = inspect::inspect(&found.fullchain, deadline)?;
+    Ok(Certificate { source: found.source, issuer: said.issuer, not_after: said.not_after, names: said.names })
 }
 
-/// Deletes every certificate of a domain that no site uses any more.
+/// Takes a site's certificate away, uploaded or issued; the site is served over HTTP alone.
+///
+/// # Errors
+/// There is no such site, or something failed; a repeat goes on.
+pub fn delete(host: &Host, domain: &Domain, deadline: Deadline) -> Result<Value, Problem> {
+    Site::find(host, domain)?;
+    let _certbot = lock::certificates(host, deadline)?;
+    let warnings = Changes::run(host, deadline, |changes| {
+        // First nginx, then the files: one that points to what is gone would refuse every later change of any site.
+        let warnings = site::apply_with(changes, &Site::find(host, domain)?, None, deadline)?;
+        changes.keep()?;
+        forget(host, domain, deadline)?;
+        record(host, domain, None)?;
+        Ok(warnings)
+    })?;
+    Ok(answer(host, domain, &warnings))
+}
+
+/// Deletes all files of a domain's certificates, which nginx does not use any more.
 ///
 /// # Errors
 /// One cannot be deleted.
 pub fn forget(host: &Host, domain: &Domain, deadline: Deadline) -> Result<(), Problem> {
-    for directory in [UPLOADED.to_owned(), format!("{CERTBOT}/live"), format!("{CERTBOT}/archive")] {
-        tree::remove(&host.path(&directory).join(domain.as_str()), deadline)?;
+    uploaded::forget(host, domain, deadline)?;
+    certbot::forget(host, domain, deadline)
+}
+
+/// Publishes how an issue goes. The caller holds the lock for changes. Of a site of which nothing is published, nothing is.
+fn record(host: &Host, domain: &Domain, issue: Option<Issue>) -> Result<(), Problem> {
+    let Some(mut facts) = facts::read(host, domain) else { return Ok(()) };
+    facts.issue = issue;
+    facts::publish(host, &facts, &Register::read(host)?)
+}
+
+/// An issue's state as it is now.
+fn now(state: IssueState, reason: Option<String>) -> Option<Issue> {
+    Some(Issue { state, reason, at: SystemClock.wall() })
+}
+
+/// The answer of every operation that changes a certificate: what the Panel sees of it now, and what is not as it could be.
+fn answer(host: &Host, domain: &Domain, warnings: &[String]) -> Value {
+    let mut answer = status::status(facts::read(host, domain).as_ref(), false, SystemClock.wall());
+    if let Some(members) = answer.as_object_mut() {
+        members.insert("warnings".to_owned(), json!(warnings));
     }
-    let renewal = host.path(&format!("{CERTBOT}/renewal/{domain}.conf"));
-    match std::fs::remove_file(&renewal) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(about(&renewal, error)),
-        _ => Ok(()),
-    }
+    answer
 }

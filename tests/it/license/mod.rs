@@ -75,12 +75,12 @@ pub(crate) fn assert_refused(agent: &Agent, reason: &str, message: &str) {
     let told = ["error", "reason", "message"].map(|key| answer[key].clone());
     assert_eq!(json!(told), json!(["license_required", reason, message]));
     assert!(answer["help"].as_str().is_some_and(|help| !help.is_empty()), "{answer}");
-    let read = agent.fetch(Request::post("/stats/server").body("{}").signed());
+    let read = agent.fetch(Request::post("/backup/list").body("{}").signed());
     assert_eq!(read.status, 501, "{}", read.text());
 }
 
 fn write(agent: &Agent) -> Response {
-    agent.fetch(Request::post("/domains/create").body("{}").signed())
+    agent.fetch(Request::post("/databases/create").body("{}").signed())
 }
 
 pub(crate) fn assert_line(agent: &Agent, wanted: &str) {

@@ -2,7 +2,7 @@
 //! chooses.
 
 use super::http::{self, Connection, Request, Response, SECRET};
-use super::license_server::LicenseServer;
+use super::license_server::{LicenseServer, Reply};
 use super::process::{self, Process, START, Settings};
 use super::{TempDirectory, eventually, pause};
 use rustix::process::Signal;
@@ -84,6 +84,13 @@ impl AgentBuilder {
         let server = LicenseServer::start();
         let mut builder = self.license_server(&server);
         builder.license_server = Some(server);
+        builder
+    }
+
+    /// The same, and the server replies this.
+    pub fn license(self, reply: Reply) -> AgentBuilder {
+        let builder = self.own_license_server();
+        builder.license_server.as_ref().expect("it has its own now").reply(reply);
         builder
     }
 

@@ -10,9 +10,13 @@ pub mod books;
 pub mod browser;
 pub mod http;
 pub mod license_server;
+pub mod machine;
 #[cfg(feature = "license-server")]
 pub mod nginx;
+pub mod panel;
+pub mod pebble;
 pub mod process;
+pub mod snapshot;
 #[cfg(feature = "license-server")]
 pub mod timed_vendor;
 #[cfg(feature = "license-server")]

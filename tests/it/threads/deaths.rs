@@ -7,7 +7,8 @@ use std::io;
 use std::time::Duration;
 
 /// Every thread of a daemon with `request_threads=4`.
-const THREADS: [&str; 6] = ["front", "verifier", "read-1", "write-1", "read-2", "write-2"];
+const THREADS: [&str; 9] =
+    ["front", "verifier", "metrics", "certificates", "read-1", "write-1", "read-2", "write-2", "slow-1"];
 
 #[test]
 fn these_are_all_the_threads_and_all_live() {

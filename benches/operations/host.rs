@@ -1,0 +1,195 @@
+//! A host below a temporary directory with as many sites as it takes, its helper, and its Agent.
+
+use std::fmt::Write as _;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::ops::Range;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use crate::failure::{During, Failure};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_opterius-agent");
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// The site that all others are copies of.
+const MODEL: &str = "model";
+
+/// The tree. It goes when the benchmark ends.
+pub(crate) struct Host {
+    directory: PathBuf,
+    php: String,
+}
+
+/// The name of the account with this number.
+pub(crate) fn seeded(number: usize) -> String {
+    format!("seed{number}")
+}
+
+/// The domain of an account.
+pub(crate) fn domain(name: &str) -> String {
+    format!("{name}.example")
+}
+
+/// What the Panel sends for a new account.
+pub(crate) fn creation(name: &str) -> String {
+    let domain = domain(name);
+    format!(
+        r#"{{"domain":"{domain}","username":"{name}","document_root":"/home/{name}/{domain}/public_html","php_version":"PHP"}}"#
+    )
+}
+
+impl Host {
+    /// A host with one site, the model of all others.
+    pub(crate) fn create() -> Result<Self, Failure> {
+        let directory = std::env::temp_dir().join(format!("opterius-operations-{}", std::process::id()));
+        DirBuilder::new().mode(0o700).create(&directory)?;
+        let versions = fs::read_dir("/etc/php").during("this benchmark needs PHP (apt-get install php-fpm)")?;
+        let php = versions.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).max();
+        let host = Host { directory, php: php.unwrap_or_default() };
+        let etc = host.root().join("etc");
+        for name in
+            ["nginx/sites-available", "nginx/sites-enabled", "nginx/conf.d", &format!("php/{}/fpm/pool.d", host.php)]
+        {
+            fs::create_dir_all(etc.join(name))?;
+        }
+        for (name, text) in [
+            ("passwd", "root:x:0:0::/root:/bin/sh\nwww-data:x:33:33::/:/usr/sbin/nologin\n"),
+            ("shadow", "root:*:19000::::::\nwww-data:*:19000::::::\n"),
+            ("group", "root:x:0:\nwww-data:x:33:\n"),
+            ("gshadow", "root:*::\nwww-data:*::\n"),
+        ] {
+            fs::write(etc.join(name), text)?;
+        }
+        let config = format!("secret={SECRET}\nport=0\nlog=stderr\nhost_root={}\n", host.root().display());
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(host.config())?;
+        file.write_all(config.as_bytes())?;
+        host.operation("/domains/create", &creation(MODEL))?;
+        Ok(host)
+    }
+
+    fn root(&self) -> PathBuf {
+        self.directory.join("root")
+    }
+
+    fn config(&self) -> PathBuf {
+        self.directory.join("agent.conf")
+    }
+
+    /// Copies of the model, one for each number: users, site files, pools, logs, published facts.
+    pub(crate) fn seed(&self, numbers: Range<usize>) -> Result<(), Failure> {
+        let root = self.root();
+        let model = domain(MODEL);
+        let places = [
+            format!("etc/nginx/sites-available/{model}.conf"),
+            format!("etc/php/{}/fpm/pool.d/{model}.conf", self.php),
+            format!("var/lib/opterius/sites/{model}.json"),
+        ];
+        let texts = places.each_ref().map(|place| fs::read_to_string(root.join(place)));
+        for number in numbers.clone() {
+            let name = seeded(number);
+            let copied = |text: &str| text.replace(MODEL, &name);
+            for (place, text) in places.iter().zip(&texts) {
+                let text = text.as_ref().map_err(|error| Failure::new(format!("{place}: {error}")))?;
+                fs::write(root.join(copied(place)), copied(text))?;
+            }
+            let file = format!("{}.conf", domain(&name));
+            symlink(
+                root.join("etc/nginx/sites-available").join(&file),
+                root.join("etc/nginx/sites-enabled").join(&file),
+            )?;
+            let logs = root.join("var/log/opterius/sites").join(domain(&name));
+            fs::create_dir(&logs)?;
+            fs::write(logs.join("access.log"), "")?;
+        }
+        self.register(numbers)
+    }
+
+    fn register(&self, numbers: Range<usize>) -> Result<(), Failure> {
+        let etc = self.root().join("etc");
+        let [mut passwd, mut shadow, mut group, mut gshadow] = [const { String::new() }; 4];
+        for number in numbers.clone() {
+            let (name, uid) = (seeded(number), 710_000 + number);
+            let _ = writeln!(passwd, "{name}:x:{uid}:{uid}::/home/{name}:/bin/bash");
+            let _ = writeln!(shadow, "{name}:!:19000::::::");
+            let _ = writeln!(group, "{name}:x:{uid}:");
+            let _ = writeln!(gshadow, "{name}:!::");
+        }
+        let members: String = numbers.map(|number| format!(",{}", seeded(number))).collect();
+        for (file, lines) in [("passwd", passwd), ("shadow", shadow), ("group", group), ("gshadow", gshadow)] {
+            let text = fs::read_to_string(etc.join(file))?;
+            let joined = |line: &str| {
+                if line.starts_with("opterius-accounts:") { format!("{line}{members}\n") } else { format!("{line}\n") }
+            };
+            fs::write(etc.join(file), text.lines().map(joined).collect::<String>() + &lines)?;
+        }
+        Ok(())
+    }
+
+    /// Has the helper do one thing; its reply.
+    pub(crate) fn operation(&self, path: &str, body: &str) -> Result<String, Failure> {
+        let body = body.replace("PHP", &self.php);
+        let order = format!(r#"{{"path":"{path}","body":{body},"max_accounts":null,"plan":null,"seconds":110}}"#);
+        let mut command = Command::new(BINARY);
+        command.arg("--config").arg(self.config()).arg("operation").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.stderr(Stdio::null()).spawn()?;
+        child.stdin.take().expect("stdin is a pipe").write_all(order.as_bytes())?;
+        Ok(String::from_utf8_lossy(&child.wait_with_output()?.stdout).into_owned())
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// A running Agent. It has no license, which reads do not need.
+pub(crate) struct Agent {
+    child: Child,
+    /// Where it listens.
+    pub(crate) port: u16,
+}
+
+impl Agent {
+    pub(crate) fn start(host: &Host) -> Result<Self, Failure> {
+        let mut child = Command::new(BINARY).arg("--config").arg(host.config()).stderr(Stdio::piped()).spawn()?;
+        let mut lines = BufReader::new(child.stderr.take().expect("stderr is a pipe")).lines();
+        let port = lines.by_ref().map_while(Result::ok).find_map(|line| line.rsplit_once("127.0.0.1:")?.1.parse().ok());
+        // Somebody has to read what it goes on saying.
+        std::thread::spawn(move || lines.for_each(drop));
+        let mut agent = Agent { child, port: 0 };
+        agent.port = port.ok_or_else(|| Failure::new("the Agent does not listen"))?;
+        Ok(agent)
+    }
+
+    /// A request signed as the Panel signs it.
+    pub(crate) fn request(&self, path: &str, body: &str) -> Vec<u8> {
+        let now = time::OffsetDateTime::now_utc();
+        let timestamp = now.format(&time::format_description::well_known::Rfc3339).expect("a year of four digits");
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET.as_bytes());
+        let tag = ring::hmac::sign(&key, format!("{timestamp}POST{path}{body}").as_bytes());
+        let signature: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let length = body.len();
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Timestamp: {timestamp}\r\nX-Signature: {signature}\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        )
+        .into_bytes()
+    }
+
+    pub(crate) fn resident_kib(&self) -> Result<u64, Failure> {
+        let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id()))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("Rss:"));
+        let number = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok());
+        number.ok_or_else(|| Failure::new("smaps_rollup has no Rss"))
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,84 @@
+//! `GET /metrics/realtime` and `POST /stats/server`: how the machine is, from what the sampler has seen. The Agent answers
+//! them itself: nobody needs rights to know this.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::http::lane::busy;
+use crate::http::response::{JSON, Response};
+use crate::http::service::Reaction;
+use crate::operations::metrics::{Metrics, Published};
+use crate::operations::vitals::Snapshot;
+use crate::text::duration;
+
+/// The answer of one of the two routes, `uptime` after boot.
+type Answer = fn(&Published, Duration) -> Response;
+
+#[derive(Serialize)]
+struct ServerStats<'a> {
+    stats: Stats<'a>,
+}
+
+#[derive(Serialize)]
+struct Stats<'a> {
+    #[serde(flatten)]
+    snapshot: &'a Snapshot,
+    uptime_seconds: u64,
+    uptime: String,
+}
+
+/// The last minutes.
+pub fn snapshots(metrics: &Metrics, now: Duration) -> Reaction {
+    react(metrics, now, |published, _| Response {
+        status: 200,
+        content_type: JSON,
+        headers: Vec::new(),
+        body: Arc::clone(&published.body),
+    })
+}
+
+/// This moment.
+pub fn server(metrics: &Metrics, now: Duration) -> Reaction {
+    react(metrics, now, |published, uptime| {
+        let stats = Stats { snapshot: &published.latest, uptime_seconds: uptime.as_secs(), uptime: duration(uptime) };
+        Response::json(200, &ServerStats { stats })
+    })
+}
+
+/// Answers from memory; the first one waits until there is something to tell, and no thread waits with it.
+fn react(metrics: &Metrics, now: Duration, answer: Answer) -> Reaction {
+    if let Some(published) = metrics.latest(now) {
+        return Reaction::Answer(answer(&published, now));
+    }
+    let metrics = metrics.clone();
+    Reaction::Later(Box::new(move |responder| {
+        metrics.ask(
+            now,
+            Box::new(move |published| {
+                responder.answer(published.map_or_else(busy, |published| answer(&published, now)));
+            }),
+        );
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn the_server_is_one_object_of_numbers_with_its_uptime() {
+        let published = Published { body: Arc::default(), latest: Snapshot::default() };
+        let uptime = Duration::from_secs(90_061);
+        let stats = Stats { snapshot: &published.latest, uptime_seconds: uptime.as_secs(), uptime: duration(uptime) };
+        let body: Value = serde_json::to_value(ServerStats { stats }).unwrap();
+        let stats = body["stats"].as_object().unwrap();
+        assert_eq!((&stats["uptime_seconds"], &stats["uptime"]), (&90_061.into(), &"1 day 1 h 1 min".into()));
+        for name in ["cpu_percent", "mem_used_mb", "mem_total_mb", "disk_used_gb", "disk_total_gb", "load_avg_1"] {
+            assert!(stats[name].is_number(), "{name}");
+        }
+    }
+}

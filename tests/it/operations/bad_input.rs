@@ -1,0 +1,345 @@
+//! Every field of every operation, wrong in every way: the refusal names the field, and nothing changes.
+
+use super::{is_there, state};
+use crate::support::panel::{Answer, PHP, Panel, site};
+use crate::support::snapshot::Snapshot;
+use serde_json::{Value, json};
+
+/// What is no text at all.
+fn no_texts() -> Vec<Value> {
+    vec![Value::Null, json!(7), json!(1.5), json!(true), json!([]), json!(["a.example"]), json!({}), json!({"a": 1})]
+}
+
+/// What no name, path or domain is.
+fn hostile_texts() -> Vec<Value> {
+    let long = "a".repeat(5000);
+    let texts = [
+        "",
+        " ",
+        ".",
+        "..",
+        "/",
+        "../etc",
+        "../../etc/passwd",
+        "/etc",
+        "/etc/passwd",
+        "/srv/.ssh",
+        "-rf",
+        "--help",
+        "a b",
+        "a\nb",
+        "\n",
+        "a\r\nb",
+        "a\tb",
+        "a\0",
+        "\0",
+        "a;id",
+        "$(id)",
+        "`id`",
+        "a|id",
+        "a&id",
+        "a>b",
+        "'a'",
+        "\"a\"",
+        "a\\b",
+        "a*",
+        "a?",
+        "~root",
+        "{a}",
+        "%2e%2e",
+        "alicе",
+        "ａlice",
+        "alice\u{200d}",
+        "\u{202e}alice",
+        "bücher.example",
+        "ехample.com",
+        "example。com",
+        "8．2",
+        "# a",
+        "a:b:c",
+        "a,b",
+        "alice.example\n",
+        "alice.example;",
+        "alice.example }\nserver {",
+        &long,
+    ];
+    texts.into_iter().map(Value::from).collect()
+}
+
+/// One operation that would be done: its path, its body, and the fields of it that must be there.
+fn operations() -> Vec<(&'static str, Value, Vec<&'static str>)> {
+    let fresh = site("bob", "bob.example");
+    let domain = || json!({"domain": "alice.example", "username": "alice"});
+    let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    vec![
+        ("/domains/create", fresh, vec!["domain", "document_root", "username", "php_version"]),
+        ("/domains/delete", domain(), vec!["domain", "username"]),
+        (
+            "/account/suspend",
+            json!({"username": "alice", "domains": [], "action": "suspend"}),
+            vec!["username", "action"],
+        ),
+        ("/account/password", json!({"username": "alice", "password": "correct horse"}), vec!["username"]),
+        ("/account/delete", json!({"username": "alice", "domains": []}), vec!["username"]),
+        (
+            "/ssl/issue",
+            json!({"domain": "alice.example", "email": "a@example.com", "username": "alice"}),
+            vec!["domain", "email"],
+        ),
+        ("/ssl/issue-async", json!({"domain": "alice.example", "email": "a@example.com"}), vec!["domain", "email"]),
+        (
+            "/ssl/upload",
+            json!({"domain": "alice.example", "username": "alice", "certificate": certificate, "private_key": certificate}),
+            vec!["domain", "username", "certificate", "private_key"],
+        ),
+        ("/ssl/renew", json!({"domain": "alice.example"}), vec!["domain"]),
+        ("/ssl/delete", domain(), vec!["domain"]),
+        ("/ssl/status", json!({"domain": "alice.example"}), vec!["domain"]),
+        (
+            "/dns/create-zone",
+            json!({"domain": "alice.example", "server_ip": "203.0.113.5", "ns1": "ns1.example.net", "ns2": "ns2.example.net"}),
+            vec!["domain", "server_ip", "ns1", "ns2"],
+        ),
+        ("/stats/account", json!({"username": "alice", "domains": [], "databases": []}), vec!["username"]),
+        ("/services/action", json!({"service": "nginx", "action": "reload"}), vec!["service", "action"]),
+        (
+            "/logs/tail",
+            json!({"domain": "alice.example", "username": "alice", "log_type": "access", "offset": 0}),
+            vec!["domain", "username", "log_type"],
+        ),
+        ("/system/timezone", json!({"timezone": "Europe/Berlin"}), vec!["timezone"]),
+    ]
+}
+
+/// All that is wrong in one field of one operation: the operation, the field, and the body.
+fn wrong_requests() -> Vec<(&'static str, &'static str, Value)> {
+    let mut wrong = Vec::new();
+    for (path, body, fields) in operations() {
+        let with = |field: &str, value: Value| {
+            let mut body = body.clone();
+            body[field] = value;
+            body
+        };
+        for field in fields {
+            let mut without = body.clone();
+            without.as_object_mut().unwrap().remove(field);
+            wrong.push((path, field, without));
+            wrong.extend(no_texts().into_iter().chain(hostile_texts()).map(|value| (path, field, with(field, value))));
+        }
+        let more: &[(&str, Value)] = match path {
+            "/domains/create" => &[
+                ("document_root", json!("/home/alice/alice.example/public_html")),
+                ("document_root", json!("/home/bob")),
+                ("document_root", json!("/home/bobby/x")),
+                ("document_root", json!("/home/bob/../alice/x")),
+                ("document_root", json!("/home/bob/.ssh")),
+                ("parent_domain", json!(7)),
+                ("parent_domain", json!("../etc")),
+                ("parent_domain", json!(["alice.example"])),
+                ("php_version", json!(8.2)),
+            ],
+            "/account/suspend" | "/account/delete" => {
+                &[("domains", json!("alice.example")), ("domains", json!(["../etc"])), ("domains", json!([7]))]
+            }
+            "/account/password" => &[
+                ("password", Value::Null),
+                ("password", json!(12345678)),
+                ("password", json!("short")),
+                ("password", json!("with a\nline")),
+                ("password", json!("with a\0zero")),
+                ("password", json!(["correct horse"])),
+            ],
+            "/stats/account" => &[
+                ("domains", json!({"a": "alice.example"})),
+                ("databases", json!(["a;drop"])),
+                ("databases", json!("alice_blog")),
+            ],
+            "/logs/tail" => &[
+                ("log_type", json!("mail")),
+                ("log_type", json!("../../../etc/passwd")),
+                ("offset", json!("x")),
+                ("max_bytes", json!(0)),
+                ("max_bytes", json!(99999999)),
+                ("max_bytes", json!("many")),
+            ],
+            "/services/action" => &[("action", json!("disable")), ("action", json!("reload;id"))],
+            _ => &[],
+        };
+        wrong.extend(more.iter().map(|(field, value)| (path, *field, with(field, value.clone()))));
+    }
+    wrong
+}
+
+/// A host with one account, and what is on it.
+fn with_alice() -> (Panel, Snapshot) {
+    let panel = Panel::on_a_tree(5);
+    panel.created("alice", "alice.example");
+    let before = state(&panel);
+    (panel, before)
+}
+
+/// Asks all of it this way, and none may be done.
+fn all_are_refused(ask: impl Fn(&Panel, &str, &Value) -> Answer) {
+    let (panel, before) = with_alice();
+    for (path, field, body) in wrong_requests() {
+        let answer = ask(&panel, path, &body);
+        let shown = body.to_string().chars().take(300).collect::<String>();
+        assert!(
+            answer.is(422, "validation_failed") && answer.body["field"] == field,
+            "{path} {field} {shown}: {answer:?}"
+        );
+        assert_eq!(before.differences(&state(&panel), &[]), [""; 0], "{path} {shown}");
+    }
+}
+
+#[test]
+fn a_field_that_is_wrong_is_named_by_the_agent_and_nothing_changes() {
+    all_are_refused(Panel::post);
+}
+
+#[test]
+fn a_field_that_is_wrong_is_named_by_the_helper_and_nothing_changes() {
+    all_are_refused(|panel, path, body| match path {
+        // The Agent answers this one itself.
+        "/ssl/status" => panel.post(path, body),
+        _ => panel.helper().ask(path, body),
+    });
+}
+
+#[test]
+fn a_body_that_is_no_object_is_refused() {
+    let (panel, before) = with_alice();
+    let deep = "[".repeat(10_000);
+    for body in
+        ["[1]", "null", "7", "\"alice\"", "{", "{\"username\":\"alice\"", "\u{feff}{}", "{\"a\":1}{\"b\":2}", &deep]
+    {
+        for (path, ..) in operations() {
+            let answer = panel.post_bytes(path, body);
+            assert!(answer.is(422, "validation_failed"), "{path} {body}: {answer:?}");
+        }
+    }
+    assert_eq!(before.differences(&state(&panel), &[]), [""; 0]);
+}
+
+#[test]
+fn what_is_there_already_is_not_taken() {
+    let (panel, before) = with_alice();
+    let ask = |path: &str, body: &Value| [panel.post(path, body), panel.helper().ask(path, body)];
+    let refused = |path: &str, body: Value, status: u16, error: &str| {
+        for answer in ask(path, &body) {
+            assert!(answer.is(status, error), "{path} {body}: {answer:?}");
+        }
+        assert_eq!(before.differences(&state(&panel), &[]), [""; 0], "{path} {body}");
+    };
+    // Users and groups of the system, and a domain of another account's, in any case.
+    for username in ["root", "www-data", "shadow", "opterius-accounts"] {
+        for answer in ask("/domains/create", &site(username, "bob.example")) {
+            let reserved = answer.is(422, "validation_failed") && answer.body["field"] == "username";
+            assert!(reserved || answer.is(409, "conflict"), "{username}: {answer:?}");
+        }
+        assert_eq!(before.differences(&state(&panel), &[]), [""; 0], "{username}");
+    }
+    refused("/domains/create", site("bob", "alice.example"), 409, "conflict");
+    refused(
+        "/domains/create",
+        json!({"domain": "ALICE.example", "document_root": "/home/bob/x", "username": "bob", "php_version": PHP}),
+        409,
+        "conflict",
+    );
+    // Who is no account is none for any operation, whatever the system has.
+    for username in ["root", "www-data", "bob"] {
+        refused(
+            "/account/suspend",
+            json!({"username": username, "domains": [], "action": "suspend"}),
+            404,
+            "not_found",
+        );
+        refused("/account/password", json!({"username": username, "password": "correct horse"}), 404, "not_found");
+    }
+    for domain in ["bob.example", "default"] {
+        let answers = ask("/domains/delete", &json!({"domain": domain, "username": "alice"}));
+        assert!(answers.iter().all(|answer| answer.status != 500), "{answers:?}");
+    }
+    let mut further = site("alice", "blog.alice.example");
+    further["parent_domain"] = json!("bob.example");
+    refused("/domains/create", further, 404, "not_found");
+    for username in ["root", "www-data"] {
+        let answers = ask("/account/delete", &json!({"username": username, "domains": []}));
+        assert!(answers.iter().all(|answer| matches!(answer.status, 200 | 404)), "{answers:?}");
+    }
+    assert_eq!(before.differences(&state(&panel), &[]), [""; 0]);
+}
+
+#[test]
+fn a_home_without_a_user_is_left_alone() {
+    let (panel, _) = with_alice();
+    std::fs::create_dir_all(panel.path("/home/bob/kept")).unwrap();
+    let before = state(&panel);
+    panel.create("bob", "bob.example").refuses(409, "conflict");
+    panel.delete("bob").refuses(404, "not_found");
+    assert_eq!(before.differences(&state(&panel), &[]), [""; 0]);
+}
+
+#[test]
+fn the_domain_of_one_account_is_nothing_to_another() {
+    let (panel, _) = with_alice();
+    panel.created("bob", "bob.example");
+    let before = state(&panel);
+    let mut below = site("bob", "blog.alice.example");
+    below["parent_domain"] = json!("alice.example");
+    for (path, body) in [
+        ("/domains/create", below),
+        ("/domains/delete", json!({"domain": "alice.example", "username": "bob", "php_version": PHP})),
+        ("/logs/tail", json!({"domain": "alice.example", "username": "bob", "log_type": "access"})),
+    ] {
+        for answer in [panel.post(path, &body), panel.helper().ask(path, &body)] {
+            assert!(matches!(answer.status, 404 | 409), "{path}: {answer:?}");
+        }
+        assert_eq!(before.differences(&state(&panel), &[]), [""; 0], "{path}");
+    }
+}
+
+#[test]
+fn a_helper_takes_known_operations_alone() {
+    let (panel, before) = with_alice();
+    let helper = panel.helper();
+    for path in [
+        "/",
+        "",
+        "/bin/sh",
+        "/domains/create/",
+        "/../domains/create",
+        "/files/upload",
+        "/domains/Create",
+        "/license/status",
+    ] {
+        let answer = helper.ask(path, &json!({}));
+        assert!((400..500).contains(&answer.status), "{path}: {answer:?}");
+    }
+    let garbage = ["", "{", "[]", "null", "{}", r#"{"path":"/account/delete"}"#, r#"{"path":7,"body":{}}"#, "\0\0\0\0"];
+    for request in garbage {
+        let output = helper.start_with(request).wait_with_output().unwrap();
+        let refused = serde_json::from_slice::<Value>(&output.stdout).is_ok_and(|answer| answer["status"] != 200);
+        assert!(refused || !output.status.success(), "{request}: {output:?}");
+    }
+    // It has its limits before it reads.
+    let endless = helper.ask_with(vec![b' '; 8 * 1024 * 1024]);
+    assert!((400..500).contains(&endless.status), "{endless:?}");
+    assert_eq!(before.differences(&state(&panel), &[]), [""; 0]);
+}
+
+#[test]
+fn nothing_of_a_request_leads_elsewhere() {
+    let (panel, before) = with_alice();
+    // Members that no operation has are nothing; above all not those that say where and how to work.
+    let mut body = site("alice", "alice.example");
+    for (member, value) in
+        [("host_root", "/"), ("max_accounts", "1000"), ("home", "/root"), ("uid", "0"), ("shell", "/bin/bash")]
+    {
+        body[member] = json!(value);
+    }
+    panel.post("/domains/create", &body).ok();
+    panel.helper().ask("/domains/create", &body).ok();
+    assert_eq!(before.differences(&state(&panel), &[]), [""; 0]);
+    assert!(!is_there("/home/alice"), "the machine itself has not been touched");
+}

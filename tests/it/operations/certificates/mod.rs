@@ -1,0 +1,197 @@
+//! Certificates with a real certificate authority: certbot proves each name through the running nginx.
+
+mod interruptions;
+mod uploads;
+
+use super::{publish, shows};
+use crate::support::eventually;
+use crate::support::machine::{attempt, on_a_machine, run, run_as};
+use crate::support::panel::{Panel, site};
+use crate::support::pebble::Pebble;
+use serde_json::{Value, json};
+use std::fs;
+use std::time::Duration;
+
+/// How long certbot may take here, several times over.
+const ISSUED: Duration = Duration::from_secs(60);
+
+/// nginx, PHP and a certificate authority at work, and the site `alice.example`.
+fn certified() -> (Pebble, Panel) {
+    run("systemctl start nginx php8.2-fpm");
+    let pebble = Pebble::start();
+    let panel = Panel::with_certificates(&pebble);
+    panel.created("alice", "alice.example");
+    (pebble, panel)
+}
+
+fn request(domain: &str) -> Value {
+    json!({"domain": domain, "email": "alice@alice.example", "username": "alice"})
+}
+
+fn status(panel: &Panel, domain: &str) -> Value {
+    panel.post("/ssl/status", &json!({"domain": domain})).ok()
+}
+
+/// Waits until the issue has ended.
+fn ended(panel: &Panel, domain: &str) -> Value {
+    let state = || status(panel, domain)["state"].as_str().unwrap().to_owned();
+    assert!(eventually(ISSUED, || !["queued", "running"].contains(&state().as_str())), "{}", status(panel, domain));
+    status(panel, domain)
+}
+
+/// What a visitor's TLS sees: the serial number and the names of the certificate; empty when there is no TLS.
+fn served(domain: &str) -> String {
+    let connect = format!("openssl s_client -connect 127.0.0.1:443 -servername {domain} </dev/null 2>/dev/null");
+    attempt(&format!("{connect} | openssl x509 -noout -serial -ext subjectAltName 2>/dev/null")).1
+}
+
+/// nginx's new workers take over a moment after the reload.
+fn comes_to_serve(domain: &str, wanted: impl Fn(&str) -> bool) -> String {
+    let found = eventually(Duration::from_secs(10), || wanted(&served(domain)));
+    assert!(found, "{domain} is served with {:?}", served(domain));
+    served(domain)
+}
+
+#[test]
+fn a_certificate_is_issued_served_renewed_and_deleted() {
+    on_a_machine(a_certificate_is_issued_served_renewed_and_deleted, || {
+        let (pebble, panel) = certified();
+        run("echo 127.0.0.1 alice.example www.alice.example >>/etc/hosts");
+        publish("alice", "alice.example", "index.html", "A page of Alice's");
+        let none = status(&panel, "alice.example");
+        assert_eq!((&none["exists"], &none["state"]), (&json!(false), &json!("none")));
+        panel.post("/ssl/renew", &json!({"domain": "alice.example"})).refuses(404, "not_found");
+
+        let queued = panel.post("/ssl/issue-async", &request("alice.example"));
+        assert_eq!((queued.status, &queued.body), (202, &json!({"status": "queued"})));
+        assert!(["queued", "running"].contains(&status(&panel, "alice.example")["state"].as_str().unwrap()));
+        let issued = ended(&panel, "alice.example");
+        assert_eq!(
+            (&issued["exists"], &issued["state"], &issued["source"], &issued["reason"]),
+            (&json!(true), &json!("issued"), &json!("acme"), &Value::Null)
+        );
+        assert_eq!(issued["names"], json!(["alice.example", "www.alice.example"]));
+        assert!(issued["issuer"].as_str().unwrap().starts_with("CN=Pebble Intermediate"), "{issued}");
+        assert!(issued["not_after"].as_str().unwrap().ends_with('Z'), "{issued}");
+        let first = comes_to_serve("alice.example", |seen| seen.contains("DNS:www.alice.example"));
+        shows("alice.example", "/", 301, "");
+
+        // One that is good for long is not issued again, and a renewal is one that was asked for.
+        panel.post("/ssl/issue", &request("alice.example")).ok();
+        assert_eq!(served("alice.example"), first);
+        panel.post("/ssl/renew", &json!({"domain": "alice.example"})).ok();
+        let second = comes_to_serve("alice.example", |seen| !seen.is_empty() && seen != first);
+        assert!(second.contains("DNS:www.alice.example"), "{second}");
+
+        // certbot's own timer.
+        let trusting = format!("REQUESTS_CA_BUNDLE={}", pebble.authority().display());
+        run(&format!("{trusting} certbot -q renew --force-renewal --no-random-sleep-on-renew"));
+        comes_to_serve("alice.example", |seen| !seen.is_empty() && seen != second);
+
+        panel.post("/ssl/delete", &json!({"domain": "alice.example", "username": "alice"})).ok();
+        shows("alice.example", "/", 200, "A page of Alice's");
+        comes_to_serve("alice.example", str::is_empty);
+        assert_eq!(status(&panel, "alice.example"), none);
+        assert_eq!(run("find /etc/letsencrypt -name '*alice.example*'"), "");
+        panel.post("/ssl/delete", &json!({"domain": "alice.example", "username": "alice"})).ok();
+        assert_eq!(run("find /var/lib/opterius/acme -type f"), "");
+    });
+}
+
+#[test]
+fn many_are_issued_one_after_another_and_only_for_sites_that_are_there() {
+    on_a_machine(many_are_issued_one_after_another_and_only_for_sites_that_are_there, || {
+        let (_pebble, panel) = certified();
+        let domains = ["alice.example", "b.alice.example", "c.alice.example"];
+        for domain in &domains[1..] {
+            let mut further = site("alice", domain);
+            further["parent_domain"] = json!("alice.example");
+            panel.post("/domains/create", &further).ok();
+        }
+        for domain in domains.iter().chain(&domains) {
+            assert_eq!(panel.post("/ssl/issue-async", &request(domain)).status, 202);
+        }
+        for domain in domains {
+            assert_eq!(ended(&panel, domain)["state"], "issued", "{domain}");
+            comes_to_serve(domain, |seen| seen.contains(&format!("DNS:{domain}")));
+        }
+        let nowhere = panel.post("/ssl/issue", &json!({"domain": "nowhere.example", "email": "a@b.example"}));
+        nowhere.refuses(404, "not_found");
+        let mut others = request("alice.example");
+        others["username"] = json!("bob");
+        panel.post("/ssl/issue", &others).refuses(409, "conflict");
+
+        // The certificate authority's questions are answered for a suspended account, too.
+        panel.suspend("alice").ok();
+        panel.post("/ssl/renew", &json!({"domain": "alice.example"})).ok();
+        panel.delete("alice").ok();
+        assert_eq!(run("find /etc/letsencrypt /var/lib/opterius -name '*alice.example*'"), "");
+        assert_eq!(status(&panel, "alice.example")["exists"], false);
+    });
+}
+
+#[test]
+fn a_failure_is_told_in_words_and_the_next_try_is_free() {
+    on_a_machine(a_failure_is_told_in_words_and_the_next_try_is_free, || {
+        let (pebble, panel) = certified();
+        panel.created("bob", "bob.example");
+        pebble.lose("bob.example");
+        let failed = panel.post("/ssl/issue", &json!({"domain": "bob.example", "email": "bob@bob.example"}));
+        failed.refuses(500, "operation_failed");
+        let told = status(&panel, "bob.example");
+        assert_eq!((&told["exists"], &told["state"]), (&json!(false), &json!("failed")));
+        let reason = told["reason"].as_str().unwrap();
+        assert!(reason.starts_with("bob.example: ") && reason.contains("could not resolve"), "{reason}");
+        assert!(reason.contains("DNS records lead to this server"), "{reason}");
+
+        // What a certbot leaves that was killed while it made a lineage.
+        for directory in ["live", "archive"] {
+            fs::create_dir_all(format!("/etc/letsencrypt/{directory}/alice.example")).unwrap();
+            fs::write(format!("/etc/letsencrypt/{directory}/alice.example/privkey1.pem"), "").unwrap();
+        }
+        fs::create_dir_all("/etc/letsencrypt/renewal").unwrap();
+        fs::write("/etc/letsencrypt/renewal/alice.example.conf", "").unwrap();
+        assert_eq!(panel.post("/ssl/issue", &request("alice.example")).ok()["state"], "issued");
+        assert!(comes_to_serve("alice.example", |seen| !seen.is_empty()).contains("DNS:alice.example"));
+        assert_eq!(run("ls /etc/letsencrypt/renewal"), "alice.example.conf\n");
+    });
+}
+
+#[test]
+fn a_certbot_that_hangs_is_killed_with_its_children() {
+    on_a_machine(a_certbot_that_hangs_is_killed_with_its_children, || {
+        let (_pebble, panel) = certified();
+        run("mv /usr/bin/certbot /usr/bin/certbot.real");
+        let script = "#!/bin/sh\nsetsid sh -c 'trap \"\" TERM; sleep 86401' &\nsleep 86402\n";
+        fs::write("/usr/bin/certbot", script).unwrap();
+        run("chmod 755 /usr/bin/certbot");
+        let answer = panel.helper().within(18).ask("/ssl/issue", &request("alice.example"));
+        answer.refuses(504, "operation_timeout");
+        let told = status(&panel, "alice.example");
+        assert_eq!(told["state"], "failed");
+        assert!(told["reason"].as_str().unwrap().contains("did not end in time"), "{told}");
+        assert_eq!(attempt("pgrep -af 'sleep 8640[12]'"), (false, String::new()));
+
+        run("mv /usr/bin/certbot.real /usr/bin/certbot");
+        assert_eq!(panel.post("/ssl/issue", &request("alice.example")).ok()["state"], "issued");
+    });
+}
+
+#[test]
+fn a_lineage_of_a_tenants_directory_is_issued_anew_through_ours() {
+    on_a_machine(a_lineage_of_a_tenants_directory_is_issued_anew_through_ours, || {
+        let (_pebble, panel) = certified();
+        run_as("alice", "ln -s /etc /home/alice/alice.example/public_html/.well-known");
+        panel.post("/ssl/issue", &request("alice.example")).ok();
+        let first = comes_to_serve("alice.example", |seen| !seen.is_empty());
+        let settings = "/etc/letsencrypt/renewal/alice.example.conf";
+        run(&format!("sed -i 's#/var/lib/opterius/acme#/home/alice/alice.example/public_html#' {settings}"));
+        panel.post("/ssl/issue", &request("alice.example")).ok();
+        comes_to_serve("alice.example", |seen| !seen.is_empty() && seen != first);
+        let settings = panel.read(settings);
+        assert!(
+            settings.contains("alice.example = /var/lib/opterius/acme") && !settings.contains("/home/"),
+            "{settings}"
+        );
+    });
+}

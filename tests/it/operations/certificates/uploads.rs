@@ -1,0 +1,112 @@
+//! Certificates that somebody else has issued: what is refused, and for which reason, and what is taken.
+
+use super::{certified, comes_to_serve, request, served};
+use crate::support::machine::{on_a_machine, run};
+use crate::support::panel::Panel;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use serde_json::{Value, json};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+/// A chain of two with its key, as somebody buys it.
+pub(super) struct Bought {
+    leaf: String,
+    intermediate: String,
+    pub(super) key: String,
+}
+
+impl Bought {
+    pub(super) fn good_for(name: &str) -> Bought {
+        Bought::with(name, |_| {})
+    }
+
+    fn with(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Bought {
+        let mut authority = CertificateParams::new([]).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        authority.distinguished_name.push(DnType::CommonName, format!("Bought for {name}"));
+        let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+        let mut parameters = CertificateParams::new([name.to_owned()]).unwrap();
+        change(&mut parameters);
+        let key = KeyPair::generate().unwrap();
+        let leaf = parameters.signed_by(&key, &authority).unwrap();
+        Bought { leaf: leaf.pem(), intermediate: authority.pem(), key: key.serialize_pem() }
+    }
+
+    pub(super) fn chain(&self) -> String {
+        format!("{}{}", self.leaf, self.intermediate)
+    }
+}
+
+pub(super) fn upload(certificate: &str, private_key: &str) -> Value {
+    json!({"domain": "alice.example", "username": "alice", "certificate": certificate, "private_key": private_key})
+}
+
+#[test]
+fn an_upload_is_refused_for_a_reason_and_taken_without_one() {
+    on_a_machine(an_upload_is_refused_for_a_reason_and_taken_without_one, || {
+        let (_pebble, panel) = certified();
+        panel.post("/ssl/issue", &request("alice.example")).ok();
+        let issued = comes_to_serve("alice.example", |seen| !seen.is_empty());
+        let (good, other) = (Bought::good_for("alice.example"), Bought::good_for("bob.example"));
+        let expired =
+            Bought::with("alice.example", |parameters| parameters.not_after = rcgen::date_time_ymd(2020, 1, 1));
+        let future =
+            Bought::with("alice.example", |parameters| parameters.not_before = rcgen::date_time_ymd(4000, 1, 1));
+        let encrypted = run("openssl genpkey -algorithm ed25519 -aes256 -pass pass:x");
+        let swapped = format!("{}{}{}", good.leaf, other.intermediate, good.intermediate);
+        for (certificate, key, field, words) in [
+            ("nothing", good.key.as_str(), "certificate", "PEM"),
+            (&good.leaf[..200], &good.key, "certificate", "PEM"),
+            (&good.chain(), "nothing", "private_key", "PEM"),
+            (&good.key, &good.key, "certificate", "has a private key in it"),
+            (&good.chain(), &good.leaf, "private_key", "has no private key"),
+            (&good.leaf.repeat(11), &good.key, "certificate", "more than 10"),
+            (&good.chain(), &encrypted, "private_key", "is encrypted"),
+            (&good.chain(), &other.key, "private_key", "does not belong"),
+            (&other.chain(), &other.key, "certificate", "does not cover alice.example"),
+            (&expired.chain(), &expired.key, "certificate", "has expired"),
+            (&future.chain(), &future.key, "certificate", "not yet valid"),
+            (&swapped, &good.key, "certificate", "not in order"),
+        ] {
+            let answer = panel.post("/ssl/upload", &upload(certificate, key));
+            answer.refuses(422, "validation_failed");
+            let message = answer.body["message"].as_str().unwrap();
+            assert_eq!(answer.body["field"], field, "{message}");
+            assert!(message.contains(words), "{message}");
+        }
+        refused_by_nginx(&panel);
+        assert_eq!(served("alice.example"), issued);
+        assert!(!Path::new("/var/lib/opterius/certificates/alice.example").exists());
+
+        let taken = panel.post("/ssl/upload", &upload(&good.chain(), &good.key)).ok();
+        assert_eq!(
+            (&taken["exists"], &taken["source"], &taken["state"]),
+            (&json!(true), &json!("upload"), &json!("none"))
+        );
+        let uploaded = comes_to_serve("alice.example", |seen| !seen.is_empty() && seen != issued);
+        assert!(!Path::new("/etc/letsencrypt/live/alice.example").exists());
+        let key = fs::metadata("/var/lib/opterius/certificates/alice.example/privkey.pem").unwrap();
+        assert_eq!(key.permissions().mode() & 0o777, 0o600);
+        panel.post("/ssl/renew", &json!({"domain": "alice.example"})).refuses(409, "conflict");
+        let lines = panel.agent.lines().join("\n");
+        assert!(!lines.contains(good.key.lines().nth(1).unwrap()), "{lines}");
+
+        // One that is issued takes its place.
+        assert_eq!(panel.post("/ssl/issue", &request("alice.example")).ok()["source"], "acme");
+        comes_to_serve("alice.example", |seen| !seen.is_empty() && seen != uploaded);
+        assert!(!Path::new("/var/lib/opterius/certificates/alice.example").exists());
+    });
+}
+
+/// OpenSSL takes no certificate that was signed with SHA-1, whoever has checked it before.
+fn refused_by_nginx(panel: &Panel) {
+    run("mkdir /run/old; cd /run/old && openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=Old -days 9
+         openssl req -newkey rsa:2048 -nodes -keyout key.pem -out request.pem -subj /CN=alice.example
+         echo subjectAltName=DNS:alice.example >names
+         openssl x509 -req -sha1 -in request.pem -CA ca.pem -CAkey ca.key -extfile names -days 9 -out leaf.pem");
+    let [certificate, key] = ["/run/old/leaf.pem", "/run/old/key.pem"].map(|path| panel.read(path));
+    let answer = panel.post("/ssl/upload", &upload(&certificate, &key));
+    answer.refuses(409, "conflict");
+    assert!(answer.body["message"].as_str().unwrap().contains("nginx"), "{}", answer.body);
+}

@@ -1,0 +1,59 @@
+//! A password is nowhere where others look: in no command line, no environment, no log, no file but as a hash.
+
+use super::tampering::replace;
+use super::{has_password, hosting};
+use crate::support::machine::{attempt, on_a_machine};
+use serde_json::json;
+use std::fs;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+const PASSWORD: &str = "unmistakable-Passw0rd";
+
+#[test]
+fn a_password_is_in_no_command_line_and_no_environment() {
+    on_a_machine(a_password_is_in_no_command_line_and_no_environment, || {
+        let panel = hosting(5);
+        panel.created("alice", "alice.example");
+        // Slow enough to be seen.
+        let slow = |tool: &str| format!("#!/bin/sh\nsleep 0.2; exec {tool}.real \"$@\"\n");
+        for tool in ["/usr/sbin/chpasswd", "/usr/sbin/usermod"] {
+            replace(tool, &slow(tool));
+        }
+        let (over, seen) = (AtomicBool::new(false), Mutex::new(Vec::new()));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    seen.lock().unwrap().extend(what_processes_show());
+                }
+            });
+            for _ in 0..3 {
+                panel.post("/account/password", &json!({"username": "alice", "password": PASSWORD})).ok();
+            }
+            over.store(true, Ordering::Relaxed);
+        });
+        let seen = seen.into_inner().unwrap();
+        assert!(seen.iter().any(|text| text.contains("chpasswd") || text.contains("usermod")), "the tool was not seen");
+        let shown: Vec<&String> = seen.iter().filter(|text| text.contains(PASSWORD)).collect();
+        assert!(shown.is_empty(), "{shown:?}");
+        assert!(has_password(&panel, "alice", PASSWORD));
+        let log = panel.agent.lines().join("\n");
+        assert!(!log.contains(PASSWORD), "{log}");
+        let (found, files) = attempt(&format!(
+            "grep -rlsF {PASSWORD} /etc /var/lib /var/log /home /run {}",
+            panel.agent.directory().display()
+        ));
+        assert!(!found, "{files}");
+    });
+}
+
+/// Command lines and environments of all others' processes.
+fn what_processes_show() -> Vec<String> {
+    let own = std::process::id().to_string();
+    let entries =
+        fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let numbers = entries.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()) && *name != own);
+    let texts =
+        numbers.flat_map(|number| ["cmdline", "environ"].map(|file| fs::read(format!("/proc/{number}/{file}"))));
+    texts.flatten().map(|bytes| String::from_utf8_lossy(&bytes).replace('\0', " ")).collect()
+}

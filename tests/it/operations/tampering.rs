@@ -1,0 +1,103 @@
+//! Tools of a machine that are not as they should be: they refuse, hang, or take down the helper that runs them.
+
+use crate::support::machine::run;
+use std::fs;
+use std::path::PathBuf;
+
+/// The tools that an operation may run on a machine.
+const TOOLS: [&str; 15] = [
+    "certbot",
+    "chage",
+    "chpasswd",
+    "crontab",
+    "gpasswd",
+    "groupadd",
+    "groupdel",
+    "groupmod",
+    "nginx",
+    "openssl",
+    "pkill",
+    "systemctl",
+    "useradd",
+    "userdel",
+    "usermod",
+];
+
+/// What is done at the tool of a number, counted from 1.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fault {
+    /// The helper is killed, and the tool does not run.
+    KillBefore(usize),
+    /// The tool runs, and then the helper is killed.
+    KillAfter(usize),
+    /// The tool fails without having done anything.
+    Refuse(usize),
+}
+
+/// All tools of the machine with something between them and the helper. What others run is what it was.
+pub(super) struct Tampered(());
+
+impl Tampered {
+    pub(super) fn new() -> Tampered {
+        fs::create_dir_all("/run/trial").unwrap();
+        TOOLS.iter().filter_map(|name| path(name)).for_each(|path| {
+            let path = path.display();
+            let script = format!(
+                "#!/bin/sh\n\
+                 case $(readlink /proc/$PPID/exe) in */opterius-agent) ;; *) exec {path}.real \"$@\";; esac\n\
+                 read -r fault at </run/trial/fault; read -r number </run/trial/count; number=$((number + 1))\n\
+                 echo $number >/run/trial/count; echo {path} \"$@\" >>/run/trial/log\n\
+                 [ $number = $at ] || exec {path}.real \"$@\"\n\
+                 case $fault in\n\
+                 before) kill -KILL $PPID; exit 1;;\n\
+                 after) {path}.real \"$@\"; kill -KILL $PPID; exit 1;;\n\
+                 refuse) echo 'refused by the test' >&2; exit 1;;\n\
+                 esac\n"
+            );
+            replace(&path.to_string(), &script);
+        });
+        let tampered = Tampered(());
+        tampered.set(None);
+        tampered
+    }
+
+    /// From now on this happens, or nothing.
+    pub(super) fn set(&self, fault: Option<Fault>) {
+        let line = match fault {
+            None => "never 0".to_owned(),
+            Some(Fault::KillBefore(number)) => format!("before {number}"),
+            Some(Fault::KillAfter(number)) => format!("after {number}"),
+            Some(Fault::Refuse(number)) => format!("refuse {number}"),
+        };
+        fs::write("/run/trial/fault", line + "\n").unwrap();
+        fs::write("/run/trial/count", "0\n").unwrap();
+        fs::write("/run/trial/log", "").unwrap();
+    }
+
+    /// How many tools have been run since the last [`Self::set`].
+    pub(super) fn count(&self) -> usize {
+        fs::read_to_string("/run/trial/count").unwrap().trim().parse().unwrap()
+    }
+
+    /// The command lines of these.
+    pub(super) fn log(&self) -> String {
+        fs::read_to_string("/run/trial/log").unwrap()
+    }
+}
+
+/// Puts a script in the place of a tool, which is then beside it with `.real` at the end of its name.
+pub(super) fn replace(path: &str, script: &str) {
+    run(&format!("test -e {path}.real || mv {path} {path}.real"));
+    fs::write(path, script).unwrap();
+    run(&format!("chmod 755 {path}"));
+}
+
+/// Puts the tool itself back.
+pub(super) fn restore(path: &str) {
+    run(&format!("mv {path}.real {path}"));
+}
+
+fn path(name: &str) -> Option<PathBuf> {
+    let found = ["/usr/sbin", "/usr/bin"].iter().map(|directory| PathBuf::from(directory).join(name));
+    found.into_iter().find(|path| path.exists())
+}

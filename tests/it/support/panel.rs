@@ -1,0 +1,270 @@
+//! An Agent that works on a host, asked as the Panel asks it, and its helper, asked as the Agent asks that.
+
+use super::TempDirectory;
+use super::agent::{Agent, AgentBuilder};
+use super::http::{Connection, Request, Response};
+use super::license_server::Reply;
+use super::pebble::Pebble;
+use super::process;
+use serde_json::{Value, json};
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// The Panel's own patience.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The PHP that Debian 12 has.
+pub const PHP: &str = "8.2";
+
+/// Who is there before any account.
+const REGISTER: [(&str, &str); 4] = [
+    ("passwd", "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/nonexistent:/usr/sbin/nologin\n"),
+    ("shadow", "root:*:19000::::::\nwww-data:*:19000::::::\n"),
+    ("group", "root:x:0:\nwww-data:x:33:\nshadow:x:42:\n"),
+    ("gshadow", "root:*::\nwww-data:*::\nshadow:*::\n"),
+];
+
+/// An answer to an operation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    pub status: u16,
+    pub body: Value,
+}
+
+impl Answer {
+    /// The body of an answer that must be 200.
+    pub fn ok(self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.body);
+        self.body
+    }
+
+    /// Whether it is this refusal.
+    pub fn is(&self, status: u16, error: &str) -> bool {
+        self.status == status && self.body["error"] == error && self.body["message"].is_string()
+    }
+
+    /// It must be this refusal.
+    pub fn refuses(&self, status: u16, error: &str) {
+        assert!(self.is(status, error), "{status} {error} was to come: {self:?}");
+    }
+}
+
+impl From<Response> for Answer {
+    fn from(response: Response) -> Answer {
+        Answer { status: response.status, body: response.json() }
+    }
+}
+
+/// The Panel beside its Agent.
+pub struct Panel {
+    pub agent: Agent,
+    root: PathBuf,
+    _tree: Option<TempDirectory>,
+}
+
+impl Panel {
+    /// An Agent for the machine itself, with a license for so many accounts; 0 is any number.
+    pub fn on_the_machine(max_accounts: u64) -> Panel {
+        Panel::of(Agent::builder(), max_accounts)
+    }
+
+    /// The same, with certificates from Pebble.
+    pub fn with_certificates(pebble: &Pebble) -> Panel {
+        let authority = pebble.authority().display().to_string();
+        Panel::of(Agent::builder().set("acme_server", &pebble.url()).set("acme_ca_file", &authority), 0)
+    }
+
+    fn of(agent: AgentBuilder, max_accounts: u64) -> Panel {
+        let agent = agent.set("operations", "child").license(granted(max_accounts)).start_licensed();
+        Panel { agent, root: PathBuf::from("/"), _tree: None }
+    }
+
+    /// An Agent for a host that is a tree of files, where nothing runs.
+    pub fn on_a_tree(max_accounts: u64) -> Panel {
+        let tree = TempDirectory::new();
+        // An account's processes pass through.
+        fs::set_permissions(tree.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        for directory in ["nginx/sites-available", "nginx/sites-enabled", "php/8.2/fpm/pool.d"] {
+            fs::create_dir_all(tree.path().join("etc").join(directory)).unwrap();
+        }
+        for (name, text) in REGISTER {
+            process::write_private(&tree.path().join("etc").join(name), text.as_bytes()).unwrap();
+        }
+        let root = tree.path().to_path_buf();
+        let builder = Agent::builder().set("operations", "child").set("host_root", &root.display().to_string());
+        let agent = builder.license(granted(max_accounts)).start_licensed();
+        Panel { agent, root, _tree: Some(tree) }
+    }
+
+    /// Where a path of the host is.
+    pub fn path(&self, absolute: &str) -> PathBuf {
+        self.root.join(absolute.trim_start_matches('/'))
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A signed request, answered within the Panel's patience.
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        self.post_bytes(path, body.to_string())
+    }
+
+    /// The same with any body.
+    pub fn post_bytes(&self, path: &str, body: impl Into<Vec<u8>>) -> Answer {
+        self.ask(Request::post(path).body(body).signed())
+    }
+
+    fn ask(&self, request: Request) -> Answer {
+        let mut connection = Connection::open(self.agent.port()).unwrap();
+        connection.send(request.bytes()).unwrap();
+        connection.receive(PATIENCE).unwrap_or_else(|error| panic!("no answer: {error}")).into()
+    }
+
+    /// A new account with its first site.
+    pub fn create(&self, username: &str, domain: &str) -> Answer {
+        self.post("/domains/create", &site(username, domain))
+    }
+
+    /// The same, which must be there afterwards.
+    pub fn created(&self, username: &str, domain: &str) -> Value {
+        self.create(username, domain).ok()
+    }
+
+    pub fn suspend(&self, username: &str) -> Answer {
+        self.post("/account/suspend", &json!({"username": username, "domains": [], "action": "suspend"}))
+    }
+
+    pub fn unsuspend(&self, username: &str) -> Answer {
+        self.post("/account/suspend", &json!({"username": username, "domains": [], "action": "unsuspend"}))
+    }
+
+    pub fn delete(&self, username: &str) -> Answer {
+        self.post("/account/delete", &json!({"username": username, "domains": []}))
+    }
+
+    /// What `GET /accounts` says.
+    pub fn accounts(&self) -> Vec<Value> {
+        let body = self.ask(Request::get("/accounts").signed()).ok();
+        body["accounts"].as_array().unwrap_or_else(|| panic!("no accounts in {body}")).clone()
+    }
+
+    /// The names of all accounts.
+    pub fn usernames(&self) -> Vec<String> {
+        self.accounts().iter().map(|account| account["username"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// One account; none when there is no such one.
+    pub fn account(&self, username: &str) -> Option<Value> {
+        self.accounts().into_iter().find(|account| account["username"] == username)
+    }
+
+    /// The license allows so many accounts from now on.
+    pub fn change_limit(&self, max_accounts: u64) {
+        self.agent.license_server().reply(granted(max_accounts));
+        let answer = self.agent.reverify();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
+    /// The helper, asked directly.
+    pub fn helper(&self) -> Helper {
+        Helper { config: self.agent.config_path(), max_accounts: 5, seconds: 110 }
+    }
+
+    /// A text file of the host.
+    pub fn read(&self, absolute: &str) -> String {
+        let path = self.path(absolute);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// The lines of a file such as passwd that begin with this name.
+    pub fn lines_of(&self, file: &str, name: &str) -> Vec<String> {
+        let begins = |line: &&str| line.split(':').next() == Some(name);
+        self.read(file).lines().filter(begins).map(str::to_owned).collect()
+    }
+}
+
+/// The helper as the Agent starts it: one request, one answer, one process.
+#[derive(Clone)]
+pub struct Helper {
+    config: PathBuf,
+    max_accounts: u64,
+    seconds: u64,
+}
+
+impl Helper {
+    /// With a license for so many accounts.
+    pub fn allowing(self, max_accounts: u64) -> Helper {
+        Helper { max_accounts, ..self }
+    }
+
+    /// With so many seconds for each request.
+    pub fn within(self, seconds: u64) -> Helper {
+        Helper { seconds, ..self }
+    }
+
+    /// The process, which has got its request. It leads a process group of its own.
+    pub fn start(&self, path: &str, body: &Value) -> Child {
+        let request = json!({
+            "path": path, "body": body, "max_accounts": self.max_accounts, "plan": "free", "seconds": self.seconds,
+        });
+        self.start_with(request.to_string())
+    }
+
+    /// The process with any bytes as its request.
+    pub fn start_with(&self, request: impl Into<Vec<u8>>) -> Child {
+        let mut command = self.command(&["operation"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        let mut child = command.spawn().unwrap();
+        // It may have ended before it has read all.
+        let _ = child.stdin.take().unwrap().write_all(&request.into());
+        child
+    }
+
+    pub fn ask(&self, path: &str, body: &Value) -> Answer {
+        answer(self.start(path, body))
+    }
+
+    pub fn ask_with(&self, request: impl Into<Vec<u8>>) -> Answer {
+        answer(self.start_with(request))
+    }
+
+    /// `opterius-agent --config … words`.
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = process::command(&[env!("CARGO_BIN_EXE_opterius-agent").to_owned()]);
+        command.arg("--config").arg(&self.config).args(words);
+        command
+    }
+}
+
+/// What a helper answered.
+pub fn answer(child: Child) -> Answer {
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let answer: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {:?}, {stderr}", String::from_utf8_lossy(&output.stdout)));
+    let status = answer["status"].as_u64().and_then(|status| u16::try_from(status).ok());
+    Answer { status: status.unwrap_or_else(|| panic!("no status: {answer}")), body: answer["body"].clone() }
+}
+
+/// What the Panel sends for a new account's site.
+pub fn site(username: &str, domain: &str) -> Value {
+    let document_root = format!("/home/{username}/{domain}/public_html");
+    json!({"domain": domain, "document_root": document_root, "username": username, "php_version": PHP})
+}
+
+/// What the Panel sends for a further site.
+pub fn further_site(username: &str, domain: &str, parent: &str) -> Value {
+    let mut body = site(username, domain);
+    body["parent_domain"] = json!(parent);
+    body
+}
+
+fn granted(max_accounts: u64) -> Reply {
+    Reply::json(200, json!({"valid": true, "plan": "free", "max_accounts": max_accounts, "max_servers": 1}))
+}
