@@ -8,6 +8,7 @@ use opterius_agent::api::authentication::{Coverage, verify};
 use opterius_agent::clock::Timestamp;
 use opterius_agent::http::head::{self, STORAGE};
 use opterius_agent::http::service::Request;
+use opterius_agent::http::traffic::Traffic;
 use opterius_agent::license::identity::hex;
 use ring::hmac;
 
@@ -74,7 +75,7 @@ fn believes(timestamp: &[u8], signature: &[u8], path: &[u8], body: &[u8]) -> Opt
     if head.path.as_bytes() != path || !is_plain("x-timestamp", timestamp) || !is_plain("x-signature", signature) {
         return None;
     }
-    let request = Request { head, body, peer: Ipv4Addr::LOCALHOST.into() };
+    let request = Request { head, body, peer: Ipv4Addr::LOCALHOST.into(), traffic: &Traffic::default() };
     let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET);
     let window = Duration::from_secs(WINDOW.unsigned_abs());
     let verified = verify(&request, Coverage::Body, &key, Timestamp::from_unix(NOW), window);

@@ -9,15 +9,18 @@ use std::sync::{Arc, LazyLock, RwLock, mpsc};
 use std::time::{Duration, Instant};
 
 use opterius_agent::agent::parsing;
+use opterius_agent::api::metrics::Tally;
 use opterius_agent::api::operations::Operations;
+use opterius_agent::api::routes::{ROUTES, Verb};
 use opterius_agent::api::{self, Api, health};
 use opterius_agent::clock::{Clock, SystemClock, Timestamp};
 use opterius_agent::http::connection::{Connection, Progress};
-use opterius_agent::http::head::Head;
+use opterius_agent::http::head::{self, Head, STORAGE};
 use opterius_agent::http::lane::busy;
 use opterius_agent::http::limits::{MAX_HEAD, READ};
 use opterius_agent::http::response::{Encoder, Response};
 use opterius_agent::http::service::{Reaction, Request, Service};
+use opterius_agent::http::traffic::Traffic;
 use opterius_agent::license::client::{Inquiry, LicenseServer, Settings};
 use opterius_agent::license::identity::hex;
 use opterius_agent::license::outcome::{Answer, Failure};
@@ -25,7 +28,8 @@ use opterius_agent::license::reason::Guide;
 use opterius_agent::license::state::{Host, License};
 use opterius_agent::license::verifier::Verifier;
 use opterius_agent::operations::host::{self, Acme};
-use opterius_agent::operations::request::PATHS;
+use opterius_agent::operations::metrics::{Metrics, Pace};
+use opterius_agent::operations::queue::Queue;
 use opterius_agent::operations::runner::Means;
 use ring::hmac;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -38,29 +42,26 @@ const NOW: &str = "2026-05-01T12:00:00Z";
 /// A socket takes this much at once.
 const MAX_STREAM: usize = 100 * 1024;
 
-/// A byte for the size of the pieces and one for the kind of input: bytes as they are, or the body of a request that is
-/// signed as the Panel signs it.
+/// A byte for the size of the pieces and one for the kind of input: bytes as they are, or the path and the body of a
+/// request that is signed as the Panel signs it.
 pub fn check(data: &[u8]) {
     let mut input = Input::new(data);
-    let (piece, kind) = (usize::from(input.byte()).max(1), usize::from(input.byte()));
-    let stream = match kind.checked_sub(128) {
-        None => input.rest().to_vec(),
-        Some(kind) => signed(PATHS[kind / 2 % PATHS.len()], kind % 2 == 0, input.rest()),
-    };
-    if stream.len() > MAX_STREAM {
-        return;
-    }
+    let (piece, is_signed) = (usize::from(input.byte()).max(1), input.byte() >= 128);
+    let stream = if is_signed { signed(&input.text(), input.rest()) } else { Some(input.rest().to_vec()) };
+    let Some(stream) = stream.filter(|stream| stream.len() <= MAX_STREAM) else { return };
     let at_once = Talk::with(&stream, stream.len().max(1));
     let in_pieces = Talk::with(&stream, piece);
     assert_eq!(at_once.answers, in_pieces.answers, "the answers depend on how the bytes arrive");
-    if kind >= 128 {
+    if is_signed {
         let refused = at_once.answers.first().is_some_and(|answer| answer.starts_with(b"HTTP/1.1 401"));
         assert!(!refused, "a right signature is refused");
     }
 }
 
-fn signed(path: &str, post: bool, body: &[u8]) -> Vec<u8> {
-    let method = if post { "POST" } else { "GET" };
+/// A signed request for one of the routes; none for another path.
+fn signed(path: &str, body: &[u8]) -> Option<Vec<u8>> {
+    let route = ROUTES.iter().find(|route| route.path == path)?;
+    let method = if route.verb == Verb::Get { "GET" } else { "POST" };
     let message = [NOW.as_bytes(), method.as_bytes(), path.as_bytes(), body].concat();
     let signature = hex(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET), &message).as_ref());
     let length = body.len();
@@ -68,7 +69,7 @@ fn signed(path: &str, post: bool, body: &[u8]) -> Vec<u8> {
         "{method} {path} HTTP/1.1\r\nHost: localhost\r\nX-Timestamp: {NOW}\r\nX-Signature: {signature}\r\n\
          Content-Length: {length}\r\n\r\n"
     );
-    [head.as_bytes(), body].concat()
+    Some([head.as_bytes(), body].concat())
 }
 
 /// A conversation, from the first byte to the last answer.
@@ -77,6 +78,7 @@ struct Talk<'a> {
     connection: Connection,
     client: std::fs::File,
     encoder: Encoder,
+    traffic: Traffic,
     now: Instant,
     answers: Vec<Vec<u8>>,
 }
@@ -90,7 +92,8 @@ impl<'a> Talk<'a> {
         let service = Witness { api: api(), stream, delivered: 0, begins: 0 };
         let encoder = Encoder::new(service.name());
         let connection = Connection::new(TcpStream::from(ours), Ipv4Addr::LOCALHOST.into(), now);
-        let mut talk = Self { service, connection, client: client.into(), encoder, now, answers: Vec::new() };
+        let (traffic, answers) = (Traffic::default(), Vec::new());
+        let mut talk = Self { service, connection, client: client.into(), encoder, traffic, now, answers };
         for bytes in stream.chunks(piece) {
             assert_eq!(talk.client.write(bytes).unwrap(), bytes.len());
             talk.service.delivered += bytes.len();
@@ -106,11 +109,11 @@ impl<'a> Talk<'a> {
     fn goes_on(&mut self) -> bool {
         let mut scratch = vec![0; READ];
         loop {
-            match self.connection.progress(&mut self.service) {
-                Ok(Progress::Complete(request)) => {
-                    let response = answer(request.reaction);
-                    self.connection.finish_request(request.framing);
-                    if !self.give(&response, request.without_body) {
+            match self.connection.progress(&mut self.service, &self.traffic) {
+                Ok(Progress::Complete(asked, reaction)) => {
+                    let response = answer(reaction);
+                    self.connection.finish_request(asked.framing);
+                    if !self.give(&response, asked.without_body) {
                         return false;
                     }
                 }
@@ -140,7 +143,7 @@ impl<'a> Talk<'a> {
         self.connection.send(&bytes, self.now);
         assert!(self.connection.write(self.now).unwrap(), "the client takes every answer at once");
         assert_eq!(self.taken(), bytes);
-        check_answer(&bytes, without_body, self.service.stream);
+        check_answer(&bytes, without_body);
         self.answers.push(bytes);
         self.connection.after_answer(self.now)
     }
@@ -161,7 +164,7 @@ fn answer(reaction: Reaction) -> Response {
     }
 }
 
-fn check_answer(bytes: &[u8], without_body: bool, stream: &[u8]) {
+fn check_answer(bytes: &[u8], without_body: bool) {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("an answer has a head");
     let (head, body) = (std::str::from_utf8(&bytes[..end]).unwrap(), &bytes[end + 4..]);
     let mut lines = head.split("\r\n");
@@ -180,13 +183,21 @@ fn check_answer(bytes: &[u8], without_body: bool, stream: &[u8]) {
             "Cache-Control" => assert_eq!(value, "no-store"),
             "Connection" => assert_eq!(value, "close"),
             "Retry-After" => assert!(value.bytes().all(|byte| byte.is_ascii_digit()), "{line}"),
-            _ => assert!(!stream.windows(value.len()).any(|part| part == value.as_bytes()), "{line} is the client's"),
+            _ => assert!(PAGE_HEADERS.contains(&(name, value.to_owned())), "{line} is in no answer to a plain request"),
         }
     }
     assert!(!without_body || body.is_empty());
     let is_json = head.contains("\r\nContent-Type: application/json");
     assert!(without_body || !is_json || serde_json::from_slice::<Value>(body).is_ok(), "{head}");
 }
+
+/// The headers of the page, for a client that has said nothing.
+static PAGE_HEADERS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
+    let mut storage = STORAGE;
+    let (head, _) = head::parse(b"GET / HTTP/1.0\r\n\r\n", &mut storage).unwrap();
+    let request = Request { head, body: b"", peer: Ipv4Addr::LOCALHOST.into(), traffic: &Traffic::default() };
+    answer(api().react(&request)).headers
+});
 
 /// The API, and beside it somebody who knows what has arrived so far.
 struct Witness<'a> {
@@ -203,6 +214,10 @@ impl Service for Witness<'_> {
 
     fn body_limit(&self, head: &Head<'_>) -> usize {
         self.api.body_limit(head)
+    }
+
+    fn route(&self, head: &Head<'_>) -> &'static str {
+        self.api.route(head)
     }
 
     /// The requests stand in the stream one behind the other, and the last byte of each has arrived.
@@ -236,7 +251,11 @@ fn api() -> Api {
     let words = |word: &str| word.to_owned();
     let health = health::Host { os: words("os"), version: words("1"), arch: words("arch"), hostname: words("host") };
     let settings = Arc::new(RwLock::new(Arc::new(settings)));
-    Api::new(settings, Arc::clone(&LICENSE), Arc::new(*CLOCK), health, Operations::new(PathBuf::new()))
+    let clock: Arc<dyn Clock> = Arc::new(*CLOCK);
+    // Nobody looks at the machine, and nobody takes anything out of the queue.
+    let (metrics, _) = Metrics::new(Arc::clone(&clock), NOWHERE.into(), Pace::default());
+    let operations = Operations::new(PathBuf::new(), Queue::new().0);
+    Api::new(settings, Arc::clone(&LICENSE), clock, health, operations, metrics, Arc::<Tally>::default())
 }
 
 const NOWHERE: &str = "/nonexistent";
