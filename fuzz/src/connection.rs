@@ -287,7 +287,7 @@ static LICENSE: LazyLock<Arc<License>> = LazyLock::new(|| {
     let text = format!("secret=0123456789abcdef\nlicense_key=AAAABBBB-CCCCDDDD\nlicense_cache={NOWHERE}/cache.json\n");
     let Ok(loaded) = parsing::parse(&text, "agent.conf", None) else { panic!("the configuration is good") };
     let settings = Settings { server_ip: Some(Ipv4Addr::new(203, 0, 113, 5).into()), ..loaded.configuration.license };
-    let (license, woken) = License::new(&host);
+    let (license, woken) = License::new(&host, Box::new(|| {}));
     let verifier =
         Verifier::new(Arc::clone(&license), woken, Arc::new(*CLOCK), Box::new(Vendor), host, Arc::new(settings));
     let thread = std::thread::spawn(move || verifier.run());

@@ -30,17 +30,21 @@ pub fn parse(text: &str, name: &str, built_in_keys: Option<&str>) -> Result<Load
     let mut warnings = Vec::new();
     let entries = Entries::parse(text, name, &mut warnings)?;
     let configuration = Reader { entries, built_in_keys }.configuration()?;
-    if configuration.secret.expose() == EXAMPLE_SECRET {
-        warnings.push(format!("{name}: {EXAMPLE_WARNING}"));
-    }
-    if configuration.secret.expose().contains(" #") {
-        warnings.push(format!("{name}: the secret contains “ #”: if that begins a comment, give it a line of its own"));
-    }
-    if configuration.secret.length() < 16 {
-        warnings
-            .push(format!("{name}: the secret has fewer than 16 characters; make a better one: openssl rand -hex 32"));
-    }
+    warnings.extend(doubts(&configuration.secret).into_iter().map(|doubt| format!("{name}: {doubt}")));
     Ok(Loaded { configuration, warnings })
+}
+
+/// What is odd about a secret that can be used.
+pub fn doubts(secret: &Secret) -> Vec<&'static str> {
+    let table = [
+        (secret.expose() == EXAMPLE_SECRET, EXAMPLE_WARNING),
+        (
+            secret.expose().contains(" #"),
+            "the secret contains “ #”: if that begins a comment, give it a line of its own",
+        ),
+        (secret.length() < 16, "the secret has fewer than 16 characters; make a better one: openssl rand -hex 32"),
+    ];
+    table.into_iter().filter_map(|(applies, doubt)| applies.then_some(doubt)).collect()
 }
 
 /// Turns entries into typed values, with one sentence for each thing that can be wrong.

@@ -44,10 +44,9 @@ pub fn suspend(host: &Host, username: &Username, deadline: Deadline) -> Result<V
         }
         let mut warnings = foreign::suspend(changes, &user, deadline)?;
         warnings.extend(site::apply(changes, &Site::all_of(host, username), deadline)?);
-        Ok((user, warnings))
-    })
-    .and_then(|(user, warnings)| {
-        // From here on nothing is taken back: an account that is half shut out is shut out further by a repeat.
+        // From here on nothing is taken back: an account that is half shut out is shut out further by a repeat. It is
+        // still one change: whoever gives it back at the same time comes after, and no two tools want one register.
+        changes.keep()?;
         user::shut_out(host, username, deadline)?;
         set_crontab_aside(host, username)?;
         eviction::evict(host, &user, deadline)?;

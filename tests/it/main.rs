@@ -20,6 +20,7 @@ mod command_line;
 mod crowds;
 #[cfg(feature = "license-server")]
 mod dashboard;
+mod doctor;
 mod documents;
 mod fuzz_corpora;
 mod hazards;
@@ -30,6 +31,7 @@ mod license_server;
 mod metrics;
 mod operations;
 mod prometheus;
+mod service;
 mod signals;
 mod support;
 mod threads;

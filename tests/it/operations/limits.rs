@@ -115,6 +115,27 @@ fn what_happens_to_accounts_at_one_time_happens_to_each_alone() {
 }
 
 #[test]
+fn an_account_is_suspended_while_others_get_their_passwords() {
+    let panel = Panel::on_a_tree(0);
+    for username in ["alice", "bob"] {
+        panel.created(username, &format!("{username}.example"));
+    }
+    let password = json!({"username": "bob", "password": "correct horse"});
+    thread::scope(|scope| {
+        let suspensions = scope.spawn(|| {
+            for _ in 0..8 {
+                panel.suspend("alice").ok();
+                panel.unsuspend("alice").ok();
+            }
+        });
+        while !suspensions.is_finished() {
+            panel.post("/account/password", &password).ok();
+        }
+        suspensions.join().unwrap();
+    });
+}
+
+#[test]
 fn after_1000_operations_the_next_is_answered() {
     const EACH: usize = 250;
     let panel = Panel::on_a_tree(0);
