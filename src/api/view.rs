@@ -13,7 +13,8 @@ use crate::license::state::State;
 use crate::text::duration;
 
 /// What a person runs on the server, and what it is for.
-const COMMANDS: [(&str, &str); 5] = [
+const COMMANDS: [(&str, &str); 6] = [
+    ("opterius-agent doctor", "finds what is wrong, and names the command that mends it"),
     ("opterius-agent status", "shows this standing, with the reason and the next step"),
     ("opterius-agent reverify", "asks the license server now and shows the verdict"),
     ("systemctl reload opterius-agent", "reads agent.conf again, and asks the license server"),
