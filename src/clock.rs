@@ -134,6 +134,13 @@ pub trait Clock: Send + Sync {
     }
 }
 
+/// Microseconds of `CLOCK_MONOTONIC`, which the service manager compares with its own.
+pub fn monotonic_microseconds() -> u64 {
+    let reading = clock_gettime(ClockId::Monotonic);
+    let (seconds, nanoseconds) = (u64::try_from(reading.tv_sec), u64::try_from(reading.tv_nsec));
+    seconds.unwrap_or(0).saturating_mul(1_000_000).saturating_add(nanoseconds.unwrap_or(0) / 1000)
+}
+
 /// The clocks of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;

@@ -1,9 +1,11 @@
-//! Files that are replaced whole.
+//! Files that are read within bounds, and replaced whole.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 /// Who may do what with a file that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +21,24 @@ impl Rights {
     pub const fn mode(mode: u32) -> Self {
         Self { mode, group: None }
     }
+}
+
+/// Reads a regular file of at most `most` bytes: a pipe or a device must not keep us waiting, nor fill the memory.
+///
+/// # Errors
+/// What the operating system said, or what it is instead.
+pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let flags = (OFlags::NONBLOCK | OFlags::CLOEXEC).bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > most) {
+        return Err(io::Error::other(format!("it is larger than {} KiB", most / 1024)));
+    }
+    Ok(bytes)
 }
 
 /// Replaces a file: whoever reads it, at any moment and after any crash, sees the old one or the new one, whole.

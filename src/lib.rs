@@ -10,16 +10,18 @@
 //! * [`process`] — what a daemon needs of its process: watched threads, signals, listener, log, the form of its settings
 //! * [`agent`] — configuration, command line, and the wiring of all of the above
 //! * `server` — the license server, a program of its own (feature `license-server`)
-//! * [`clock`], [`files`], [`secret`] and [`text`] — small things that every room may use
+//! * [`clock`], [`dates`], [`files`], [`look`], [`secret`] and [`text`] — small things that every room may use
 
 #![cfg_attr(test, allow(clippy::string_slice, reason = "a test that cuts a text wrongly fails, as it should"))]
 
 pub mod agent;
 pub mod api;
 pub mod clock;
+pub mod dates;
 pub mod files;
 pub mod http;
 pub mod license;
+pub mod look;
 pub mod operations;
 pub mod process;
 pub mod secret;

@@ -15,6 +15,7 @@ Usage:
   opterius-agent [--config PATH]                  run the daemon in the foreground
   opterius-agent [--config PATH] --check-config   check agent.conf and exit
   opterius-agent [--config PATH] status [--json]  show the license standing of the running daemon
+  opterius-agent [--config PATH] doctor [--json]  find what is wrong, and say what mends it
   opterius-agent [--config PATH] reverify         have the running daemon verify now, and show the verdict
   opterius-agent [--config PATH] operation        do the one host operation that is asked on stdin (for the daemon)
   opterius-agent [--config PATH] operation adopt  take the accounts in that are on this server already
@@ -22,13 +23,13 @@ Usage:
 Options:
   --config PATH    the configuration file (default: /etc/opterius/agent.conf)
   --check-config   check the configuration file and name the first mistake in it
-  --json           print the status as the daemon answers it
+  --json           print JSON: the status as the daemon answers it, or the doctor's findings
   --version        print the version
   --help           print this help
 
 Exit codes:
-  0   all is well; for status and reverify: the license is valid
-  1   a failure while running; for status and reverify: the license is restricted
+  0   all is well; for status and reverify: the license is valid; for doctor: nothing FAILs
+  1   a failure while running; for status and reverify: the license is restricted; for doctor: something FAILs
   2   status and reverify: the daemon does not answer, or not with a status
   64  wrong usage
   70  a defect of the program
@@ -58,6 +59,13 @@ pub enum Command {
         /// The configuration file.
         config: PathBuf,
         /// As the daemon answers it.
+        json: bool,
+    },
+    /// Find what is wrong.
+    Doctor {
+        /// The configuration file.
+        config: PathBuf,
+        /// As JSON.
         json: bool,
     },
     /// Verify now.
@@ -118,11 +126,12 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
         (None, false, false) => Ok(Command::Run { config }),
         (None, true, false) => Ok(Command::CheckConfig { config }),
         (Some("status"), false, json) => Ok(Command::Status { config, json }),
+        (Some("doctor"), false, json) => Ok(Command::Doctor { config, json }),
         (Some("reverify"), false, false) => Ok(Command::Reverify { config }),
-        (Some("status" | "reverify" | "operation"), true, _) => {
+        (Some("status" | "doctor" | "reverify" | "operation"), true, _) => {
             Err("--check-config goes without a subcommand".to_owned())
         }
-        (_, _, true) => Err("--json goes with status only".to_owned()),
+        (_, _, true) => Err("--json goes with status and doctor only".to_owned()),
         (Some(other), ..) => Err(format!("there is no subcommand “{other}”")),
     }
 }
@@ -151,13 +160,15 @@ mod tests {
         let default = || PathBuf::from(DEFAULT_PATH);
         let other = || PathBuf::from("/x/agent.conf");
         let operation = |task| Command::Operation { config: default(), task };
-        let table: [(&[&str], Command); 13] = [
+        let table: [(&[&str], Command); 15] = [
             (&[], Command::Run { config: default() }),
             (&["--config", "/x/agent.conf"], Command::Run { config: other() }),
             (&["--config=/x/agent.conf"], Command::Run { config: other() }),
             (&["--check-config"], Command::CheckConfig { config: default() }),
             (&["status"], Command::Status { config: default(), json: false }),
             (&["status", "--json", "--config", "/x/agent.conf"], Command::Status { config: other(), json: true }),
+            (&["doctor"], Command::Doctor { config: default(), json: false }),
+            (&["--config", "/x/agent.conf", "doctor", "--json"], Command::Doctor { config: other(), json: true }),
             (&["--config", "/x/agent.conf", "reverify"], Command::Reverify { config: other() }),
             (&["operation"], operation(Task::Serve)),
             (&["operation", "adopt"], operation(Task::Adopt)),
@@ -173,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_wrong_form_is_named() {
-        let table: [(&[&str], &str); 13] = [
+        let table: [(&[&str], &str); 15] = [
             (&["--version=1"], "version"),
             (&["--help=x"], "help"),
             (&["--confg", "x"], "--confg"),
@@ -186,6 +197,8 @@ mod tests {
             (&["--json"], "--json"),
             (&["reverify", "--json"], "--json"),
             (&["status", "--check-config"], "--check-config"),
+            (&["doctor", "--check-config"], "--check-config"),
+            (&["doctor", "me"], "me"),
             (&["-x"], "-x"),
         ];
         for (arguments, word) in table {

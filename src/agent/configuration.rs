@@ -25,7 +25,7 @@ pub const DEFAULT_PATH: &str = "/etc/opterius/agent.conf";
 const CREATION: &str = "Create it with at least the line secret=… (dist/agent.conf is an example)";
 
 /// The widest mode that keeps other users out.
-const MODE: u32 = 0o640;
+pub const MODE: u32 = 0o640;
 
 /// The secret of the shipped example. The file is right in form, but what everybody knows is no secret.
 pub const EXAMPLE_SECRET: &str = "replace-this-with-the-output-of-openssl-rand-hex-32";

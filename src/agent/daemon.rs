@@ -14,6 +14,7 @@ use log::{error, info, warn};
 use crate::agent::configuration::{self, Configuration, Loaded};
 use crate::agent::{PROGRAM, complain};
 use crate::api::health::Host as Health;
+use crate::api::metrics::Tally;
 use crate::api::operations::{Operations, issuer};
 use crate::api::{Api, SharedSettings};
 use crate::clock::{Clock, SystemClock};
@@ -21,16 +22,21 @@ use crate::http::front::{Control, Front, Lanes};
 use crate::http::lane::{self, Lane};
 use crate::http::limits::Limits;
 use crate::license::client::{LicenseServer, Network};
-use crate::license::identity;
 use crate::license::state::{Host, License};
 use crate::license::verifier::Verifier;
+use crate::license::{identity, report};
 use crate::operations::metrics::{Metrics, Pace};
 use crate::operations::queue::Queue;
-use crate::process::crew::{self, Crew, Failure, Spawn, conclude, report_panics};
+use crate::process::crew::{self, Crew, Duties, Failure, Spawn, conclude, report_panics};
 use crate::process::limits;
 use crate::process::listener::{self, Source};
 use crate::process::log::{LogTarget, Logger, SYSLOG_SOCKET};
+use crate::process::notify::{Notifier, Report};
 use crate::process::signals::Signals;
+use crate::process::watchdog::Watchdog;
+
+/// What the watchdog asks for: it is answered by the front thread, from what the verifier has published.
+const WATCHED: &str = "/license/status";
 
 /// Where the address to listen on comes from.
 const SOURCE: Source = Source { file: "agent.conf", elsewhere: " and in the Panel" };
@@ -47,12 +53,15 @@ pub struct Surroundings {
     pub host: Host,
     /// How threads are started.
     pub spawn: Box<Spawn>,
+    /// Who is told how it is.
+    pub notifier: Notifier,
 }
 
 impl Surroundings {
     /// The real ones.
-    pub fn of_process(signals: Signals) -> Self {
-        Self { clock: Arc::new(SystemClock), server: Box::new(Network), signals, host: host(), spawn: crew::spawn() }
+    pub fn of_process(signals: Signals, notifier: Notifier) -> Self {
+        let (clock, server) = (Arc::new(SystemClock), Box::new(Network));
+        Self { clock, server, signals, host: host(), spawn: crew::spawn(), notifier }
     }
 }
 
@@ -82,8 +91,9 @@ pub fn start(path: &Path) -> u8 {
     }
     let address = SocketAddr::new(configuration.listen_addr, configuration.port);
     let ended = signals.and_then(|signals| {
-        let listener = listener::listen_on(address, SOURCE).map_err(Failure::Start)?;
-        run(listener, configuration, path.to_owned(), Surroundings::of_process(signals))
+        let notifier = Notifier::of_process();
+        let listener = listener::keep_listening_on(address, SOURCE, &notifier).map_err(Failure::Start)?;
+        run(listener, configuration, path.to_owned(), Surroundings::of_process(signals, notifier))
     });
     conclude(&ended, PROGRAM, target)
 }
@@ -117,12 +127,21 @@ pub fn run(
     surroundings: Surroundings,
 ) -> Result<(), Failure> {
     let address = listener.local_addr().map_err(Failure::start)?;
-    let Surroundings { clock, server, signals, host, spawn } = surroundings;
+    let Surroundings { clock, server, signals, host, spawn, notifier } = surroundings;
     let crew = Crew::new(spawn).map_err(Failure::start)?;
     let outside = Outside { clock: Arc::clone(&clock), server, host };
     let (mut daemon, front) = Daemon::start(&crew, listener, configuration, path, outside).map_err(Failure::start)?;
     info!("opterius-agent {} listening on {address}", env!("CARGO_PKG_VERSION"));
-    daemon.watch(&crew, &signals, &*clock, &front)
+    crew.start_watchdog(Watchdog::of_process(listener::from_here(address), WATCHED)).map_err(Failure::start)?;
+    let ended = crew.watch(&signals, &*clock, &front, notifier, &mut daemon);
+    // The second signal leaves no time for anything.
+    if ended != Err(Failure::StoppedAtOnce) {
+        daemon.license.stop();
+    }
+    if ended.is_ok() {
+        info!("Stopped");
+    }
+    ended
 }
 
 /// What the main thread holds.
@@ -131,6 +150,9 @@ struct Daemon {
     configuration: Configuration,
     settings: SharedSettings,
     license: Arc<License>,
+    clock: Arc<dyn Clock>,
+    /// How many checks had ended before the one that was asked for last.
+    checks_before: u64,
 }
 
 /// What the threads ask.
@@ -150,7 +172,8 @@ impl Daemon {
         outside: Outside,
     ) -> io::Result<(Self, Control)> {
         let Outside { clock, server, host } = outside;
-        let (license, woken) = License::new(&host);
+        let waker = crew.waker();
+        let (license, woken) = License::new(&host, Box::new(move || waker.wake()));
         let license_settings = Arc::new(configuration.license.clone());
         let verifier = Verifier::new(Arc::clone(&license), woken, Arc::clone(&clock), server, host, license_settings);
 
@@ -159,10 +182,18 @@ impl Daemon {
         let root = configuration.host_root.clone();
         let (metrics, sampler) = Metrics::new(Arc::clone(&clock), root, Pace::default());
         let (queue, waiting) = Queue::new();
-        let issuer = issuer(Arc::clone(&settings), path.clone());
+        let tally = Arc::<Tally>::default();
+        let issuer = tally.watched_queue(&clock, issuer(Arc::clone(&settings), path.clone()));
         let operations = Operations::new(path.clone(), queue);
-        let api =
-            Api::new(Arc::clone(&settings), Arc::clone(&license), Arc::clone(&clock), health, operations, metrics);
+        let api = Api::new(
+            Arc::clone(&settings),
+            Arc::clone(&license),
+            Arc::clone(&clock),
+            health,
+            operations,
+            metrics,
+            tally,
+        );
         let connections = limits::connections(configuration.max_connections).map_err(io::Error::other)?;
         let limits = Limits { connections };
         let (reads, read_jobs) = Lane::new(limits.connections);
@@ -181,26 +212,14 @@ impl Daemon {
         crew.start("certificates", move || waiting.run(&issuer))?;
         crew.start("verifier", move || verifier.run())?;
         crew.start_front(front)?;
-        Ok((Self { path, configuration, settings, license }, control))
+        Ok((Self { path, configuration, settings, license, clock, checks_before: 0 }, control))
     }
+}
 
-    /// Lives until a signal ends it, or until a thread is missing.
-    fn watch(&mut self, crew: &Crew, signals: &Signals, clock: &dyn Clock, front: &Control) -> Result<(), Failure> {
-        let ended = crew.watch(signals, clock, front, || self.reload());
-        match &ended {
-            // The second signal leaves no time for anything.
-            Err(Failure::StoppedAtOnce) => {}
-            Err(_) => self.license.stop(),
-            Ok(()) => {
-                self.license.stop();
-                info!("Stopped");
-            }
-        }
-        ended
-    }
-
+impl Duties for Daemon {
     /// SIGHUP: the new configuration if it is good in every line, else the old one; a check in either case.
     fn reload(&mut self) {
+        self.checks_before = self.license.state().checks_ended;
         match configuration::load(&self.path) {
             Err(error) => {
                 error!("{error}. The configuration in use stays");
@@ -220,5 +239,11 @@ impl Daemon {
                 info!("{} was read again", self.path.display());
             }
         }
+    }
+
+    fn report(&self) -> Report {
+        let state = self.license.state();
+        let line = report::line(&state.standing(self.clock.now()), &state);
+        Report { line, is_settled: state.checks_ended > self.checks_before }
     }
 }

@@ -1,7 +1,7 @@
 //! `status` and `reverify`: questions to the running daemon over its own HTTP.
 
 use std::fmt::Write;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use crate::agent::{EXIT_NOT_REACHABLE, complain};
 use crate::clock::{Clock, SystemClock};
 use crate::license::identity::hex;
 use crate::license::reason::{self, Guide};
-use crate::process::EXIT_FAILURE;
 use crate::process::output::say;
+use crate::process::{EXIT_FAILURE, listener};
 use crate::text::{one_line, terminal_json};
 
 /// The daemon answers the status from memory.
@@ -26,7 +26,8 @@ const REVERIFY_TIMEOUT: Duration = Duration::from_secs(60);
 /// The largest answer that is read, in bytes.
 const MAX_ANSWER: u64 = 64 * 1024;
 
-const STATUS_PATH: &str = "/license/status";
+/// Where the standing is told.
+pub const STATUS_PATH: &str = "/license/status";
 const REVERIFY_PATH: &str = "/license/reverify";
 
 /// Shows the standing of the running daemon; returns the exit code.
@@ -39,8 +40,7 @@ pub fn status(config: &Path, json: bool) -> u8 {
             (address, Guide::default())
         }
     };
-    let answer = client(STATUS_TIMEOUT).get(format!("http://{address}{STATUS_PATH}")).call();
-    show(answer, address, &guide, json)
+    show(get(address, STATUS_PATH, STATUS_TIMEOUT), address, &guide, json)
 }
 
 /// Has the running daemon verify now and shows what came of it; returns the exit code.
@@ -61,17 +61,25 @@ pub fn reverify(config: &Path) -> u8 {
         .header("X-Timestamp", &timestamp)
         .header("X-Signature", &signature)
         .send_empty();
-    show(answer, address, &configuration.guide(config), false)
+    show(answer.and_then(read), address, &configuration.guide(config), false)
+}
+
+/// Status and body of the daemon's answer to a `GET`.
+///
+/// # Errors
+/// There is none.
+pub fn get(address: SocketAddr, path: &str, timeout: Duration) -> Result<(u16, String), ureq::Error> {
+    client(timeout).get(format!("http://{address}{path}")).call().and_then(read)
+}
+
+fn read(mut answer: ureq::http::Response<ureq::Body>) -> Result<(u16, String), ureq::Error> {
+    let text = answer.body_mut().with_config().limit(MAX_ANSWER).read_to_string()?;
+    Ok((answer.status().as_u16(), text))
 }
 
 /// Where the daemon answers on this machine.
-fn address(configuration: &Configuration) -> SocketAddr {
-    let host = match configuration.listen_addr {
-        IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        address => address,
-    };
-    SocketAddr::new(host, configuration.port)
+pub fn address(configuration: &Configuration) -> SocketAddr {
+    listener::from_here(SocketAddr::new(configuration.listen_addr, configuration.port))
 }
 
 /// Never through a proxy: the daemon is on this machine.
@@ -86,17 +94,8 @@ fn client(timeout: Duration) -> Agent {
     config.into()
 }
 
-fn show(
-    answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
-    address: SocketAddr,
-    guide: &Guide,
-    json: bool,
-) -> u8 {
-    let text = answer.and_then(|mut answer| {
-        let text = answer.body_mut().with_config().limit(MAX_ANSWER).read_to_string()?;
-        Ok((answer.status().as_u16(), text))
-    });
-    let (status, text) = match text {
+fn show(answer: Result<(u16, String), ureq::Error>, address: SocketAddr, guide: &Guide, json: bool) -> u8 {
+    let (status, text) = match answer {
         Ok(answer) => answer,
         Err(error) => {
             complain(&format!(

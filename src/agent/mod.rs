@@ -3,6 +3,7 @@
 pub mod command_line;
 pub mod configuration;
 pub mod daemon;
+pub mod doctor;
 pub mod inquiry;
 pub mod keys;
 pub mod operation;
@@ -30,6 +31,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Command::CheckConfig { config }) => check_config(&config),
         Ok(Command::Status { config, json }) => inquiry::status(&config, json),
         Ok(Command::Reverify { config }) => inquiry::reverify(&config),
+        Ok(Command::Doctor { config, json }) => doctor::run(&config, json),
         Ok(Command::Operation { config, task }) => operation::run(&config, &task),
         Ok(Command::Run { config }) => daemon::start(&config),
         Err(sentence) => {

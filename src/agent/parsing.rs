@@ -1,10 +1,9 @@
 //! The text of `agent.conf` turned into typed values, with one sentence for each thing that can be wrong. Pure, but for
 //! the certificate file that it may name.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
@@ -12,12 +11,16 @@ use rustls::pki_types::pem::PemObject;
 
 use crate::agent::configuration::{Configuration, EXAMPLE_SECRET, EXAMPLE_WARNING, Loaded};
 use crate::agent::keys::Known;
+use crate::files;
 use crate::license::client::{ServerUrl, Settings};
 use crate::license::signature::TrustedKeys;
 use crate::operations::host::Acme;
 use crate::operations::runner::Means;
 use crate::process::settings::{Entries, Error};
 use crate::secret::Secret;
+
+/// The largest file of certificate authorities, in bytes; all of Mozilla's take a quarter of it.
+const MAX_AUTHORITIES: u64 = 1024 * 1024;
 
 /// Who issues certificates unless agent.conf names another: Let's Encrypt.
 const ACME_SERVER: &str = "https://acme-v02.api.letsencrypt.org/directory";
@@ -30,17 +33,21 @@ pub fn parse(text: &str, name: &str, built_in_keys: Option<&str>) -> Result<Load
     let mut warnings = Vec::new();
     let entries = Entries::parse(text, name, &mut warnings)?;
     let configuration = Reader { entries, built_in_keys }.configuration()?;
-    if configuration.secret.expose() == EXAMPLE_SECRET {
-        warnings.push(format!("{name}: {EXAMPLE_WARNING}"));
-    }
-    if configuration.secret.expose().contains(" #") {
-        warnings.push(format!("{name}: the secret contains “ #”: if that begins a comment, give it a line of its own"));
-    }
-    if configuration.secret.length() < 16 {
-        warnings
-            .push(format!("{name}: the secret has fewer than 16 characters; make a better one: openssl rand -hex 32"));
-    }
+    warnings.extend(doubts(&configuration.secret).into_iter().map(|doubt| format!("{name}: {doubt}")));
     Ok(Loaded { configuration, warnings })
+}
+
+/// What is odd about a secret that can be used.
+pub fn doubts(secret: &Secret) -> Vec<&'static str> {
+    let table = [
+        (secret.expose() == EXAMPLE_SECRET, EXAMPLE_WARNING),
+        (
+            secret.expose().contains(" #"),
+            "the secret contains “ #”: if that begins a comment, give it a line of its own",
+        ),
+        (secret.length() < 16, "the secret has fewer than 16 characters; make a better one: openssl rand -hex 32"),
+    ];
+    table.into_iter().filter_map(|(applies, doubt)| applies.then_some(doubt)).collect()
 }
 
 /// Turns entries into typed values, with one sentence for each thing that can be wrong.
@@ -118,7 +125,7 @@ impl Reader<'_> {
 
     fn authorities(&self) -> Result<Vec<CertificateDer<'static>>, Error> {
         let Some((entry, value)) = self.entries.value(Known::LicenseCaFile) else { return Ok(Vec::new()) };
-        let bytes = fs::read(value).map_err(|error| match error.kind() {
+        let bytes = files::read(Path::new(value), MAX_AUTHORITIES).map_err(|error| match error.kind() {
             ErrorKind::PermissionDenied => {
                 Error::Permission(self.entries.about(entry, format!("{value}: permission denied")))
             }

@@ -70,6 +70,7 @@ fn every_value_out_of_range_names_line_key_and_range() {
         ("license_key=ÄÖÜ", "license_key is not a license key"),
         ("license_ca_file=/no/such/file.pem", "license_ca_file /no/such/file.pem: No such file"),
         ("license_ca_file=/proc/self/status", "holds no certificate"),
+        ("license_ca_file=/dev/zero", "it is not a regular file"),
         ("license_public_key=AAAA", "license_public_key “AAAA” is not an Ed25519 public key"),
         ("license_cache=license-cache.json", "license_cache “license-cache.json” must be an absolute path"),
         ("proxy=socks5://127.0.0.1:1080", "proxy is not a proxy URL"),

@@ -56,14 +56,18 @@ impl Rejection {
         }
     }
 
-    /// The answer.
-    pub fn answer(self) -> Response {
-        let code = match self {
+    /// The word for it, which the Panel shows.
+    pub fn code(self) -> &'static str {
+        match self {
             Self::Missing => "signature_missing",
             Self::TimestampMalformed | Self::TimestampOutsideWindow(_) => "timestamp_outside_window",
             Self::Wrong => "signature_invalid",
-        };
-        Response::error(401, code, &self.message())
+        }
+    }
+
+    /// The answer.
+    pub fn answer(self) -> Response {
+        Response::error(401, self.code(), &self.message())
     }
 }
 

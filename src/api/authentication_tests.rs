@@ -2,6 +2,7 @@ use std::net::Ipv4Addr;
 
 use super::*;
 use crate::http::head::{STORAGE, parse};
+use crate::http::traffic::Traffic;
 
 /// The secret and the timestamp of the vectors, which PHP's `hash_hmac` made.
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -18,7 +19,8 @@ fn check(
     let bytes = format!("{request_line} HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
     let mut storage = STORAGE;
     let (head, _) = parse(bytes.as_bytes(), &mut storage).unwrap();
-    let request = Request { head, body: body.as_bytes(), peer: Ipv4Addr::LOCALHOST.into() };
+    let request =
+        Request { head, body: body.as_bytes(), peer: Ipv4Addr::LOCALHOST.into(), traffic: &Traffic::default() };
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     verify(&request, coverage, &key, Timestamp::parse_rfc3339(now).unwrap(), Duration::from_secs(300))
 }

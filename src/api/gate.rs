@@ -8,6 +8,9 @@ use crate::license::reason::Guide;
 use crate::license::standing::Standing;
 use crate::text::one_line;
 
+/// The word for a write that the license does not allow.
+pub const LICENSE_REQUIRED: &str = "license_required";
+
 #[derive(Serialize)]
 struct Refused<'a> {
     error: &'static str,
@@ -25,7 +28,7 @@ pub fn check(standing: &Standing, guide: &Guide) -> Result<(), Response> {
         Standing::Active | Standing::Grace { .. } => Ok(()),
         Standing::Restricted { reason, message } => {
             let help = guide.help(reason);
-            Err(Response::json(403, &Refused { error: "license_required", reason, message, help }))
+            Err(Response::json(403, &Refused { error: LICENSE_REQUIRED, reason, message, help }))
         }
     }
 }

@@ -6,13 +6,17 @@
 pub mod authentication;
 pub mod gate;
 pub mod health;
+pub mod kept;
+pub mod metrics;
 pub mod occasional;
 pub mod operations;
+pub mod page;
 pub mod realtime;
 pub mod routes;
 pub mod stats_cache;
 pub mod status;
 pub mod version;
+pub mod view;
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -21,10 +25,13 @@ use log::warn;
 use ring::hmac;
 
 use crate::api::authentication::Coverage;
+use crate::api::gate::LICENSE_REQUIRED;
+use crate::api::metrics::{MetricsPage, Tally};
 use crate::api::occasional::Occasional;
 use crate::api::operations::Operations;
 use crate::api::routes::{Access, Class, Lookup, Operation, Route};
 use crate::api::status::StatusPage;
+use crate::api::view::View;
 use crate::clock::Clock;
 use crate::http::head::Head;
 use crate::http::lane::{Responder, busy};
@@ -32,6 +39,7 @@ use crate::http::limits::SMALL_BODY;
 use crate::http::origin::{self, Refusals};
 use crate::http::response::Response;
 use crate::http::service::{Reaction, Request, Service};
+use crate::http::traffic::{Traffic, UNKNOWN_ROUTE};
 use crate::license::reason::Guide;
 use crate::license::state::License;
 use crate::operations::accounts::AccountCount;
@@ -77,6 +85,9 @@ pub struct Api {
     operations: Operations,
     metrics: Metrics,
     status: StatusPage,
+    view: View,
+    metrics_page: MetricsPage,
+    tally: Arc<Tally>,
     accounts: AccountCount,
     refused_signatures: Occasional,
     refused_writes: Occasional,
@@ -91,6 +102,7 @@ impl Api {
         health: health::Host,
         operations: Operations,
         metrics: Metrics,
+        tally: Arc<Tally>,
     ) -> Self {
         Self {
             settings,
@@ -100,6 +112,9 @@ impl Api {
             operations,
             metrics,
             status: StatusPage::default(),
+            view: View::default(),
+            metrics_page: MetricsPage::default(),
+            tally,
             accounts: AccountCount::default(),
             refused_signatures: Occasional::new(1),
             refused_writes: Occasional::new(20),
@@ -120,7 +135,7 @@ impl Api {
         if route.class == Class::Write {
             self.pass_gate(request, route, &settings)?;
         }
-        Ok(self.run(route, request.body, &settings))
+        Ok(self.run(route, request, &settings))
     }
 
     fn authenticate(&mut self, request: &Request<'_>, route: &Route, settings: &Settings) -> Result<(), Response> {
@@ -128,6 +143,7 @@ impl Api {
         let verified =
             authentication::verify(request, coverage, &settings.secret, self.clock.wall(), settings.signature_window);
         verified.map_err(|rejection| {
+            self.tally.refused(rejection.code());
             if let Some(more) = self.refused_signatures.note(self.clock.monotonic()) {
                 warn!("Refused a request to {}: {}{more}", route.path, rejection.message());
             }
@@ -139,6 +155,7 @@ impl Api {
         let state = self.license.state();
         let standing = state.standing(self.clock.now());
         gate::check(&standing, &settings.guide).inspect_err(|_| {
+            self.tally.refused(LICENSE_REQUIRED);
             // The Panel goes on as if this had been done: what it forgets stays here, and only this line tells.
             if route.answer_ignored
                 && let Some(more) = self.refused_writes.note(self.clock.monotonic())
@@ -152,9 +169,12 @@ impl Api {
         })
     }
 
-    fn run(&mut self, route: &'static Route, body: &[u8], settings: &Settings) -> Reaction {
+    fn run(&mut self, route: &'static Route, request: &Request<'_>, settings: &Settings) -> Reaction {
+        let body = request.body;
         match route.operation {
+            Operation::View => Reaction::Answer(self.view(settings)),
             Operation::Status => Reaction::Answer(self.status(settings)),
+            Operation::Metrics => Reaction::Answer(self.metrics(request.traffic)),
             Operation::Health => Reaction::Answer(self.health.answer(self.clock.boot())),
             Operation::Version => {
                 let host = settings.host.clone();
@@ -167,7 +187,9 @@ impl Api {
             Operation::CertificateStatus => answered(self.operations.certificate(body, settings, self.clock.wall())),
             Operation::Host => {
                 let terms = self.license.state().terms();
-                answered(self.operations.react(route, body, terms, settings, self.clock.boot()))
+                let now = self.clock.boot();
+                let reaction = answered(self.operations.react(route, body, terms, settings, now));
+                self.tally.watched(route.path, &self.clock, reaction)
             }
             Operation::Reverify => self.reverify(settings),
             Operation::Missing => Reaction::Answer(Response::error(
@@ -182,6 +204,16 @@ impl Api {
         let now = self.clock.now();
         let accounts = self.accounts.count(settings.host.root(), now.boot);
         self.status.answer(&self.license.state(), now, accounts)
+    }
+
+    fn view(&mut self, settings: &Settings) -> Response {
+        let now = self.clock.now();
+        let accounts = self.accounts.count(settings.host.root(), now.boot);
+        self.view.answer(&self.license.state(), now, accounts, &self.health, &settings.guide)
+    }
+
+    fn metrics(&mut self, traffic: &Traffic) -> Response {
+        self.metrics_page.answer(&self.license.state(), self.clock.now(), &self.tally, traffic)
     }
 
     /// Answers when the verdict is there, without a thread that waits for it.
@@ -209,6 +241,13 @@ impl Service for Api {
         match routes::find(&head.method, head.path) {
             Lookup::Found(route) if route.large_body => self.settings().max_body,
             _ => SMALL_BODY,
+        }
+    }
+
+    fn route(&self, head: &Head<'_>) -> &'static str {
+        match routes::find(&head.method, head.path) {
+            Lookup::Found(route) => route.path,
+            Lookup::WrongMethod(_) | Lookup::Unknown => UNKNOWN_ROUTE,
         }
     }
 

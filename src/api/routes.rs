@@ -47,10 +47,14 @@ impl Verb {
 /// Who answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
+    /// `GET /`.
+    View,
     /// `GET /license/status`.
     Status,
     /// `GET /health`.
     Health,
+    /// `GET /metrics`.
+    Metrics,
     /// `GET /version`.
     Version,
     /// `POST /license/reverify`.
@@ -166,7 +170,7 @@ pub fn find(method: &Method, path: &str) -> Lookup {
 /// The table, ordered by path for the binary search.
 #[rustfmt::skip]
 pub static ROUTES: [Route; 148] = [
-    read(Get, "/").open(),
+    read(Get, "/").open().runs(Operation::View),
     write(Post, "/account/delete").answer_ignored().on_host(),
     write(Post, "/account/password").on_host(),
     write(Post, "/account/suspend").on_host(),
@@ -240,7 +244,7 @@ pub static ROUTES: [Route; 148] = [
     read(Post, "/license/reverify").runs(Operation::Reverify),
     read(Get, "/license/status").open().runs(Operation::Status),
     read(Post, "/logs/tail").on_host(),
-    read(Get, "/metrics").open(),
+    read(Get, "/metrics").open().runs(Operation::Metrics),
     read(Get, "/metrics/realtime").open().runs(Operation::Snapshots),
     read(Post, "/metrics/top-processes").on_host(),
     write(Post, "/migration/cleanup").answer_ignored(),

@@ -1,12 +1,12 @@
 //! `GET /license/status`: the one command that explains a license problem.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::api::kept::Kept;
 use crate::clock::{Now, Timestamp};
-use crate::http::response::{JSON, Response};
+use crate::http::response::Response;
 use crate::license::standing::Standing;
 use crate::license::state::{Check, State};
 
@@ -33,34 +33,16 @@ struct Status<'a> {
     recent_checks: &'a VecDeque<Check>,
 }
 
-/// The document as it was rendered last, kept for as long as nothing in it changes.
+/// The answer as it was made last: it depends on what was published, on the standing that follows from it by now, and on
+/// how many accounts there are.
 #[derive(Debug, Default)]
-pub struct StatusPage {
-    rendered: Option<Rendered>,
-}
-
-#[derive(Debug)]
-struct Rendered {
-    generation: u64,
-    standing: Standing,
-    accounts: Option<u64>,
-    body: Arc<Vec<u8>>,
-}
+pub struct StatusPage(Kept<(u64, Standing, Option<u64>)>);
 
 impl StatusPage {
     /// The answer at `now`.
     pub fn answer(&mut self, state: &State, now: Now, accounts: Option<u64>) -> Response {
-        let standing = state.standing(now);
-        let current = |rendered: &&Rendered| {
-            rendered.generation == state.generation && rendered.standing == standing && rendered.accounts == accounts
-        };
-        if let Some(rendered) = self.rendered.as_ref().filter(current) {
-            return Response { status: 200, content_type: JSON, headers: Vec::new(), body: Arc::clone(&rendered.body) };
-        }
-        let response = render(state, &standing, accounts);
-        self.rendered =
-            Some(Rendered { generation: state.generation, standing, accounts, body: Arc::clone(&response.body) });
-        response
+        let key = (state.generation, state.standing(now), accounts);
+        self.0.answer(key, |(_, standing, accounts)| render(state, standing, *accounts))
     }
 }
 
@@ -84,10 +66,7 @@ fn render(state: &State, standing: &Standing, accounts: Option<u64>) -> Response
             last_verified_at: state.last_verified_at(),
             last_checked_at: state.last_checked_at,
             next_check_at: state.next_check_at,
-            grace_until: match standing {
-                Standing::Grace { until } => Some(*until),
-                Standing::Active | Standing::Restricted { .. } => None,
-            },
+            grace_until: standing.grace_until(),
             cache: &state.cache,
             recent_checks: &state.recent_checks,
         },

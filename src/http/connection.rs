@@ -11,6 +11,7 @@ use crate::http::head::{self, Framing, Refusal};
 use crate::http::lane::Ticket;
 use crate::http::limits::{IDLE_TIME, LINGER_BYTES, LINGER_TIME, REQUEST_TIME, WRITE_TIME};
 use crate::http::service::{Reaction, Request, Service};
+use crate::http::traffic::Traffic;
 
 /// A buffer larger than this is given back as soon as its request is done.
 const KEPT_BUFFER: usize = 4 * 1024;
@@ -24,10 +25,8 @@ pub enum Phase {
     Reading,
     /// The answer of a handler.
     Running {
-        /// The bounds of the request, which is held until then.
-        framing: Framing,
-        /// Whether the request was a HEAD.
-        without_body: bool,
+        /// The request, which is held until then.
+        asked: Asked,
         /// Its place in a lane.
         ticket: Option<Ticket>,
     },
@@ -42,19 +41,20 @@ pub enum Progress {
     /// Not all of it is there.
     Incomplete,
     /// It is whole, and this is to be done about it.
-    Complete(Reacted),
+    Complete(Asked, Reaction),
     /// The head is there and the client waits to be told to go on.
     Continue,
 }
 
-/// A whole request after it was looked at.
-pub struct Reacted {
+/// What is still to be known of a whole request when it is answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
     /// Its bounds in the buffer.
     pub framing: Framing,
     /// Whether it was a HEAD.
     pub without_body: bool,
-    /// What is to be done about it.
-    pub reaction: Reaction,
+    /// What its answer is counted under.
+    pub route: &'static str,
 }
 
 /// One client connection.
@@ -192,7 +192,7 @@ impl Connection {
     ///
     /// # Errors
     /// The request is refused.
-    pub fn progress(&mut self, service: &mut dyn Service) -> Result<Progress, Refusal> {
+    pub fn progress(&mut self, service: &mut dyn Service, traffic: &Traffic) -> Result<Progress, Refusal> {
         let head_length = match self.framing {
             Some(framing) => framing.head_length,
             None => match head::find_end(&self.received, self.scanned)? {
@@ -217,9 +217,9 @@ impl Connection {
         }
         if self.has_all(framing) {
             let body = rest.get(..usize::try_from(framing.body_length).unwrap_or(usize::MAX)).unwrap_or_default();
-            let without_body = head.method == Method::Head;
-            let reaction = service.react(&Request { head, body, peer: self.peer });
-            return Ok(Progress::Complete(Reacted { framing, without_body, reaction }));
+            let asked = Asked { framing, without_body: head.method == Method::Head, route: service.route(&head) };
+            let reaction = service.react(&Request { head, body, peer: self.peer, traffic });
+            return Ok(Progress::Complete(asked, reaction));
         }
         self.framing = Some(framing);
         Ok(if framing.expects_continue { Progress::Continue } else { Progress::Incomplete })

@@ -16,13 +16,14 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 
 use crate::clock::{Clock, Timestamp};
-use crate::http::connection::{Connection, Phase, Progress, Reacted};
-use crate::http::head::{Framing, Refusal};
+use crate::http::connection::{Asked, Connection, Phase, Progress};
+use crate::http::head::Refusal;
 use crate::http::lane::{Lane, Responder, Waker, busy};
 use crate::http::limits::{KIND_OF_REQUESTS, LANE_TIME, Limits, READ, SMALL_REQUEST, STEPS};
 use crate::http::response::{Encoder, Response};
 use crate::http::service::{Reaction, Service};
 use crate::http::slab::{Key, Slab};
+use crate::http::traffic::{Traffic, UNKNOWN_ROUTE};
 
 /// epoll's word for the listener and for the waker: keys of connections never have all upper bits set.
 const LISTENER: u64 = u64::MAX;
@@ -75,6 +76,7 @@ pub struct Front {
     /// What the answers of this turn are dated.
     date: Timestamp,
     connections: Slab<Connection>,
+    traffic: Traffic,
     /// Connections whose turn was over before their pipelined requests were.
     unfinished: Vec<Key>,
     held: usize,
@@ -121,6 +123,7 @@ impl Front {
             date: clock.wall(),
             clock,
             connections: Slab::default(),
+            traffic: Traffic::default(),
             unfinished: Vec::new(),
             held: 0,
             scratch: vec![0; READ],
@@ -228,10 +231,11 @@ impl Front {
 
     /// Takes the next request, if it is there; false when there is nothing more to do now.
     fn read(&mut self, key: Key, now: Instant) -> bool {
+        self.traffic.connections = self.connections.len();
         let Some(connection) = self.connections.get_mut(key) else { return false };
-        match connection.progress(&mut *self.service) {
-            Ok(Progress::Complete(request)) => {
-                self.react(key, request, now);
+        match connection.progress(&mut *self.service, &self.traffic) {
+            Ok(Progress::Complete(asked, reaction)) => {
+                self.react(key, asked, reaction, now);
                 return true;
             }
             Ok(Progress::Continue) => {
@@ -293,17 +297,16 @@ impl Front {
                 };
                 let others = kind().filter(|(key, _)| *key != newcomer);
                 match others.filter_map(spare).min() {
-                    Some((.., key)) => self.close(key),
-                    None => return self.close(newcomer),
+                    Some((.., key)) => self.evict(key),
+                    None => return self.evict(newcomer),
                 }
             }
         }
     }
 
-    fn react(&mut self, key: Key, request: Reacted, now: Instant) {
-        let Reacted { framing, without_body, reaction } = request;
+    fn react(&mut self, key: Key, asked: Asked, reaction: Reaction, now: Instant) {
         let queued = match reaction {
-            Reaction::Answer(response) => return self.give(key, framing, response, without_body, now),
+            Reaction::Answer(response) => return self.give(key, asked, response, now),
             Reaction::Read(work) => self.lanes.reads.queue(work, self.responder(key)).map(Some),
             Reaction::Write(work) => self.lanes.writes.queue(work, self.responder(key)).map(Some),
             Reaction::Slow(work) => self.lanes.slow.queue(work, self.responder(key)).map(Some),
@@ -312,26 +315,27 @@ impl Front {
                 Some(None)
             }
         };
-        let Some(ticket) = queued else { return self.give(key, framing, busy(), without_body, now) };
+        let Some(ticket) = queued else { return self.give(key, asked, busy(), now) };
         let deadline = now + LANE_TIME;
         if let Some(connection) = self.connections.get_mut(key) {
-            connection.phase = Phase::Running { framing, without_body, ticket };
+            connection.phase = Phase::Running { asked, ticket };
             connection.deadline = deadline;
         }
         self.note_deadline(deadline);
     }
 
     /// Puts the answer to the request in line for the client, and lets the request go.
-    fn give(&mut self, key: Key, framing: Framing, response: Response, without_body: bool, now: Instant) {
+    fn give(&mut self, key: Key, asked: Asked, response: Response, now: Instant) {
         let Some(connection) = self.connections.get_mut(key) else { return };
+        self.traffic.answered(asked.route, response.status);
         let held = connection.held();
-        connection.finish_request(framing);
+        connection.finish_request(asked.framing);
         self.held = self.held.saturating_sub(held).saturating_add(connection.held());
         if self.ends_at.is_some() {
             connection.close_after_answer();
         }
         let (encoder, date, close) = (&mut self.encoder, self.date, connection.closes());
-        connection.send_with(now, |outgoing| encoder.encode(&response, close, without_body, date, outgoing));
+        connection.send_with(now, |outgoing| encoder.encode(&response, close, asked.without_body, date, outgoing));
     }
 
     fn responder(&self, key: Key) -> Responder {
@@ -343,10 +347,10 @@ impl Front {
         let held = connection.held();
         connection.linger_after_answer();
         self.held = self.held.saturating_sub(held).saturating_add(connection.held());
+        let response = Response::refusal(refusal);
+        self.traffic.answered(UNKNOWN_ROUTE, response.status);
         let (encoder, date) = (&mut self.encoder, self.date);
-        connection.send_with(now, |outgoing| {
-            encoder.encode(&Response::refusal(refusal), true, false, date, outgoing);
-        });
+        connection.send_with(now, |outgoing| encoder.encode(&response, true, false, date, outgoing));
     }
 
     /// Writes; false when the connection is closed or has to wait.
@@ -408,6 +412,12 @@ impl Front {
         }
     }
 
+    /// Closes a connection to make room for others.
+    fn evict(&mut self, key: Key) {
+        self.traffic.evictions = self.traffic.evictions.saturating_add(1);
+        self.close(key);
+    }
+
     /// Closing the socket takes it out of epoll as well. What nobody waits for any more is not begun.
     fn close(&mut self, key: Key) {
         if let Some(connection) = self.connections.remove(key) {
@@ -430,8 +440,8 @@ impl Front {
     /// Answers a request that was handed on. Its client may be gone.
     fn answer(&mut self, key: Key, response: Response, now: Instant) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        let Phase::Running { framing, without_body, .. } = connection.phase else { return };
-        self.give(key, framing, response, without_body, now);
+        let Phase::Running { asked, .. } = connection.phase else { return };
+        self.give(key, asked, response, now);
         self.drive(key, now);
     }
 }

@@ -3,10 +3,11 @@
 //!
 //! [`head`] is pure and fuzzed; [`connection`] is one client's state, [`front`] the loop that drives all of them,
 //! [`lane`] the threads that run what may take time, [`response`] what goes back, [`origin`] a check that a service may
-//! make of who sent a request to whom. This room knows nothing of licenses
+//! make of who sent a request to whom, [`traffic`] what the front counts, and [`exposition`] how counts are told. This room knows nothing of licenses
 //! or routes: whoever answers is a [`service::Service`].
 
 pub mod connection;
+pub mod exposition;
 pub mod front;
 pub mod head;
 pub mod lane;
@@ -15,3 +16,4 @@ pub mod origin;
 pub mod response;
 pub mod service;
 pub mod slab;
+pub mod traffic;

@@ -11,6 +11,8 @@ use crate::http::head::Refusal;
 
 /// The media type of all answers but pages and metrics.
 pub const JSON: &str = "application/json";
+/// The media type of pages.
+pub const HTML: &str = "text/html; charset=utf-8";
 
 /// An answer before it is bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]

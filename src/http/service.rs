@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::http::head::Head;
 use crate::http::lane::{Responder, Work};
 use crate::http::response::Response;
+use crate::http::traffic::{Traffic, UNKNOWN_ROUTE};
 
 /// A whole request.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub struct Request<'a> {
     pub body: &'a [u8],
     /// Who sent it: the other end of the connection, which may be a proxy. An IPv4 address is one, also on an IPv6 socket.
     pub peer: IpAddr,
+    /// What the front has counted before it.
+    pub traffic: &'a Traffic,
 }
 
 /// What is to be done about a request.
@@ -38,6 +41,11 @@ pub trait Service: Send {
 
     /// The largest body that a request with this head may have, in bytes.
     fn body_limit(&self, head: &Head<'_>) -> usize;
+
+    /// What the answer to a request with this head is counted under: one of few words of ours, never the client's.
+    fn route(&self, _head: &Head<'_>) -> &'static str {
+        UNKNOWN_ROUTE
+    }
 
     /// What is to be done about the request.
     fn react(&mut self, request: &Request<'_>) -> Reaction;

@@ -1,7 +1,8 @@
 //! The conversation with the license server: one HTTPS request, bounded in time and size, never redirected.
 
 use std::fs;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -9,7 +10,8 @@ use std::time::Duration;
 
 use crossbeam_channel::bounded;
 use rustls::crypto::ring::default_provider;
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use serde::Serialize;
 use ureq::Agent;
 use ureq::config::{Config, IpFamily};
@@ -102,6 +104,27 @@ impl ServerUrl {
     pub fn base(&self) -> &str {
         &self.base
     }
+
+    /// The host's name or address, an IPv6 one without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        let given = self.base.parse::<Uri>().ok().and_then(|uri| uri.port_u16());
+        given.unwrap_or(if self.plain { 80 } else { 443 })
+    }
+
+    /// Whether it is this very machine.
+    pub fn is_loopback(&self) -> bool {
+        self.loopback
+    }
+
+    /// Whether it is asked over plain HTTP.
+    pub fn is_plain(&self) -> bool {
+        self.plain
+    }
 }
 
 /// The body of the request.
@@ -176,8 +199,7 @@ impl LicenseServer for Network {
 /// A client for one conversation with `target`. It is made anew for each: checks are hours apart, and nothing of one
 /// stays in memory.
 fn agent(settings: &Settings, target: &ServerUrl, timeout: Duration) -> Result<Agent, String> {
-    let roots = TLS_SERVER_ROOT_CERTS.iter().chain(&settings.authorities);
-    let roots: Vec<Certificate<'static>> = roots.map(|root| Certificate::from_der(root).to_owned()).collect();
+    let roots: Vec<Certificate<'static>> = roots(settings).map(|root| Certificate::from_der(root).to_owned()).collect();
     let tls = TlsConfig::builder()
         .root_certs(RootCerts::Specific(Arc::new(roots)))
         .unversioned_rustls_crypto_provider(Arc::new(default_provider()))
@@ -188,13 +210,61 @@ fn agent(settings: &Settings, target: &ServerUrl, timeout: Duration) -> Result<A
         .max_redirects_will_error(false)
         .max_idle_connections(0)
         .timeout_global(Some(timeout))
-        .ip_family(ip_family(target))
+        .ip_family(ip_family(&target.host))
         .proxy(proxy(settings, target)?)
         .user_agent(concat!("opterius-agent/", env!("CARGO_PKG_VERSION")))
         .accept("application/json")
         .tls_config(tls)
         .build();
     Ok(Agent::with_parts(config, DefaultConnector::default(), Names))
+}
+
+/// The authorities that are trusted.
+fn roots(settings: &Settings) -> impl Iterator<Item = &CertificateDer<'static>> {
+    TLS_SERVER_ROOT_CERTS.iter().chain(&settings.authorities)
+}
+
+/// Speaks TLS with the license server on this connection until either side trusts the other or not, and sends nothing.
+///
+/// # Errors
+/// What was wrong; a [`rustls::Error`] is inside where it was the other side.
+pub fn handshake(settings: &Settings, mut stream: TcpStream) -> io::Result<()> {
+    let mut trusted = RootCertStore::empty();
+    trusted.add_parsable_certificates(roots(settings).cloned());
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_root_certificates(trusted)
+        .with_no_client_auth();
+    let name = ServerName::try_from(settings.server.host.clone()).map_err(io::Error::other)?;
+    let mut connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
+    while connection.is_handshaking() {
+        connection.complete_io(&mut stream)?;
+    }
+    Ok(())
+}
+
+/// Where a connection to the license server leads first: to itself, or to the proxy before it.
+///
+/// # Errors
+/// A sentence: the configured proxy cannot be used.
+pub fn first_hop(settings: &Settings) -> Result<Hop, String> {
+    let proxy = proxy(settings, &settings.server)?;
+    Ok(match proxy.filter(|proxy| settings.server.verification().parse().is_ok_and(|uri| !proxy.is_no_proxy(&uri))) {
+        Some(proxy) => Hop { host: proxy.host().to_owned(), port: proxy.port(), is_proxy: true },
+        None => Hop { host: settings.server.host.clone(), port: settings.server.port(), is_proxy: false },
+    })
+}
+
+/// One end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// Its name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Whether it is a proxy before the license server.
+    pub is_proxy: bool,
 }
 
 /// Resolves names on a thread, so that it ends in time. ureq's own resolver does the same, but panics when there is no
@@ -207,27 +277,45 @@ impl Resolver for Names {
         let parts = uri.scheme().zip(uri.authority());
         let name = parts.and_then(|(scheme, authority)| DefaultResolver::host_and_port(scheme, authority));
         let name = name.ok_or(ureq::Error::HostNotFound)?;
-        let (sender, receiver) = bounded(1);
-        let lookup = move || {
-            // Nobody waits any more when the time is over.
-            let _ = sender.send(name.to_socket_addrs());
-        };
-        thread::Builder::new().name("resolver".to_owned()).spawn(lookup)?;
-        let found = receiver.recv_timeout(*timeout.after).map_err(|_| ureq::Error::Timeout(timeout.reason))??;
+        let found = match resolve(&name, config.ip_family(), *timeout.after) {
+            Err(error) if error.kind() == ErrorKind::TimedOut => Err(ureq::Error::Timeout(timeout.reason)),
+            found => Ok(found?),
+        }?;
         let mut addresses = self.empty();
-        let wanted = |address: &SocketAddr| match config.ip_family() {
-            IpFamily::Any => true,
-            IpFamily::Ipv4Only => address.is_ipv4(),
-            IpFamily::Ipv6Only => address.is_ipv6(),
-        };
-        found.filter(wanted).take(MAX_ADDRESSES).for_each(|address| addresses.push(address));
+        found.into_iter().for_each(|address| addresses.push(address));
         if addresses.is_empty() { Err(ureq::Error::HostNotFound) } else { Ok(addresses) }
     }
 }
 
+/// The addresses of a name with a port, such as `opterius.com:443`; none where it has none of this family.
+///
+/// # Errors
+/// The resolver's own, or [`ErrorKind::TimedOut`] when it took too long.
+pub fn resolve(name: &str, family: IpFamily, limit: Duration) -> io::Result<Vec<SocketAddr>> {
+    let (sender, receiver) = bounded(1);
+    let name = name.to_owned();
+    let lookup = move || {
+        // Nobody waits any more when the time is over.
+        let _ = sender.send(name.to_socket_addrs());
+    };
+    thread::Builder::new().name("resolver".to_owned()).spawn(lookup)?;
+    let found = receiver.recv_timeout(limit).map_err(|_| io::Error::from(ErrorKind::TimedOut))??;
+    let wanted = |address: &SocketAddr| match family {
+        IpFamily::Any => true,
+        IpFamily::Ipv4Only => address.is_ipv4(),
+        IpFamily::Ipv6Only => address.is_ipv6(),
+    };
+    Ok(found.filter(wanted).take(MAX_ADDRESSES).collect())
+}
+
+/// A host as it stands before a port: an IPv6 address in brackets.
+pub fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+}
+
 /// IPv4 wherever it has a default route (`address` says why); no preference towards this very machine.
-fn ip_family(target: &ServerUrl) -> IpFamily {
-    if target.loopback || target.host.parse::<IpAddr>().is_ok() {
+pub fn ip_family(host: &str) -> IpFamily {
+    if host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok() {
         return IpFamily::Any;
     }
     match default_route() {
@@ -286,7 +374,6 @@ fn tls_failure(host: &str, error: &str) -> String {
 
 /// The cause in words that tell an operator where to look.
 fn explain(error: ureq::Error, host: &str) -> Failure {
-    use std::io::ErrorKind;
     use ureq::Timeout;
     match error {
         ureq::Error::HostNotFound => network(format!("the name {host} has no address of the family in use")),

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use ring::digest::{SHA256, digest};
+use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::secret::Secret;
 
@@ -22,6 +23,13 @@ pub fn server_id(machine_id: &str) -> String {
         return String::new();
     }
     hex(digest(&SHA256, &[SERVER_ID_PREFIX, machine_id.as_bytes()].concat()).as_ref())
+}
+
+/// A random text for one request, by which its answer is known; none where the kernel gives no random number.
+pub fn nonce(random: &SystemRandom) -> Option<String> {
+    let mut bytes = [0; 16];
+    random.fill(&mut bytes).ok()?;
+    Some(hex(&bytes))
 }
 
 /// Lower-case hex.

@@ -43,6 +43,25 @@ pub enum Outcome {
     Inconclusive(Failure),
 }
 
+/// The words that outcomes are counted under: the two verdicts, and the kinds of failure.
+pub const WORDS: [&str; 6] = ["granted", "denied", "network", "http", "malformed", "untrusted"];
+
+impl Outcome {
+    /// Its word, one of [`WORDS`].
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Granted { .. } => "granted",
+            Self::Denied { .. } => "denied",
+            Self::Inconclusive(failure) => match failure.class {
+                FailureClass::Network => "network",
+                FailureClass::Http => "http",
+                FailureClass::Malformed => "malformed",
+                FailureClass::Untrusted => "untrusted",
+            },
+        }
+    }
+}
+
 /// Why a verification gave no verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {

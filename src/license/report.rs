@@ -14,10 +14,9 @@ const CLOCK_WARNING: Duration = Duration::from_secs(300);
 
 /// One line for the standing, and a second one in grace.
 pub fn standing(standing: &Standing, state: &State) {
-    let terms = state.terms();
     match standing {
-        Standing::Restricted { message, .. } => {
-            warn!("License: INVALID — {message}");
+        Standing::Restricted { .. } => {
+            warn!("{}", line(standing, state));
             // A denial stays as it is when the server cannot be asked; whoever has just put things right must see that.
             if let (Some(failure), Some(record)) = (&state.failure, &state.record) {
                 warn!(
@@ -26,17 +25,28 @@ pub fn standing(standing: &Standing, state: &State) {
                 );
             }
         }
-        Standing::Active => info!("License: valid ({})", describe(&terms)),
+        Standing::Active => info!("{}", line(standing, state)),
+        Standing::Grace { .. } => {
+            info!("{}", line(&Standing::Active, state));
+            warn!("{}", line(standing, state));
+        }
+    }
+}
+
+/// The standing in one line, as the log and the service manager show it.
+pub fn line(standing: &Standing, state: &State) -> String {
+    match standing {
+        Standing::Restricted { message, .. } => format!("License: INVALID — {message}"),
+        Standing::Active => format!("License: valid ({})", describe(&state.terms())),
         Standing::Grace { until } => {
-            info!("License: valid ({})", describe(&terms));
             let cause = state.failure.as_ref().map_or("not asked yet", |failure| failure.cause.as_str());
-            warn!("License: unreachable — {cause}; running on the cached license until {until}");
+            format!("License: unreachable — {cause}; running on the cached license until {until}")
         }
     }
 }
 
 /// `plan: free, max_accounts: 5, max_servers: 1, expires: never`, as the product's documentation shows it.
-fn describe(terms: &Terms) -> String {
+pub fn describe(terms: &Terms) -> String {
     let limit = |limit: Option<u64>| match limit {
         Some(0) => "unlimited".to_owned(),
         Some(limit) => limit.to_string(),

@@ -65,6 +65,14 @@ impl Standing {
         }
     }
 
+    /// When the grace ends; none outside of it.
+    pub fn grace_until(&self) -> Option<Timestamp> {
+        match self {
+            Self::Grace { until } => Some(*until),
+            Self::Active | Self::Restricted { .. } => None,
+        }
+    }
+
     /// Whether a person would call the step from `self` to `other` a change: another state, or another reason.
     pub fn differs(&self, other: &Self) -> bool {
         self.state() != other.state() || self.reason() != other.reason()

@@ -1,6 +1,6 @@
 //! What the verifier publishes and what others may ask of it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::clock::{Now, Timestamp};
 use crate::license::client::Settings;
 use crate::license::model::{Record, Terms, Verdict};
-use crate::license::outcome::Failure;
+use crate::license::outcome::{self, Failure};
 use crate::license::standing::{self, Knowledge, Standing};
 
 /// Who we are, read once at start.
@@ -51,6 +51,10 @@ pub struct State {
     pub cache: String,
     /// The last checks, the latest first.
     pub recent_checks: VecDeque<Check>,
+    /// How many checks came to what since the start, by the words of [`outcome::WORDS`].
+    pub checks: BTreeMap<&'static str, u64>,
+    /// How many checks have ended since the start, also those that had no license key to ask about.
+    pub checks_ended: u64,
     /// When the last check ended.
     pub last_checked_at: Option<Timestamp>,
     /// When the next one is due.
@@ -70,6 +74,8 @@ impl State {
             boot_id,
             cache: "none".to_owned(),
             recent_checks: VecDeque::new(),
+            checks: outcome::WORDS.map(|word| (word, 0)).into(),
+            checks_ended: 0,
             last_checked_at: None,
             next_check_at: None,
             generation: 0,
@@ -137,6 +143,9 @@ const MAX_REPLIES: usize = 64;
 /// What is done with the state after a check that somebody asked for; with none when too many wait already.
 pub type Reply = Box<dyn FnOnce(Option<&State>) + Send>;
 
+/// Who wants to hear of every change.
+pub type Watcher = Box<dyn Fn() + Send + Sync>;
+
 /// What other threads want of the verifier. It is one box and not a queue: however much is put in, there is one thing to
 /// do next, and nothing is lost.
 #[derive(Default)]
@@ -152,14 +161,15 @@ pub struct License {
     state: RwLock<Arc<State>>,
     wishes: Mutex<Wishes>,
     wake: Sender<()>,
+    watcher: Watcher,
 }
 
 impl License {
-    /// A handle, and the end of it that the verifier listens on.
-    pub fn new(host: &Host) -> (Arc<Self>, Receiver<()>) {
+    /// A handle, and the end of it that the verifier listens on; `watcher` is called whenever something new is known.
+    pub fn new(host: &Host, watcher: Watcher) -> (Arc<Self>, Receiver<()>) {
         let (wake, woken) = bounded(1);
         let state = RwLock::new(Arc::new(State::new(host.boot_id.clone())));
-        (Arc::new(Self { state, wishes: Mutex::default(), wake }), woken)
+        (Arc::new(Self { state, wishes: Mutex::default(), wake, watcher }), woken)
     }
 
     /// What is known now.
@@ -209,5 +219,6 @@ impl License {
 
     pub(super) fn publish(&self, state: Arc<State>) {
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+        (self.watcher)();
     }
 }

@@ -218,6 +218,7 @@ impl Verifier {
             let outcome = self.verify(&key);
             self.plan_next(&outcome);
         }
+        self.state.checks_ended = self.state.checks_ended.saturating_add(1);
         let now = self.clock.now();
         let standing = self.state.standing(now);
         let to_write = self.unwritten || standing.differs(&self.standing);
@@ -237,7 +238,7 @@ impl Verifier {
         let fingerprint = self.fingerprint();
         let settings = Arc::clone(&self.settings);
         let server_ip = self.server_ip(self.clock.now());
-        let answered = match self.nonce() {
+        let answered = match identity::nonce(&self.random) {
             None => Err(Failure::new(FailureClass::Network, "the kernel gave no random number")),
             Some(nonce) => {
                 let inquiry = Inquiry {
@@ -320,6 +321,7 @@ impl Verifier {
             Outcome::Denied { reason, .. } => format!("denied: {reason}"),
             Outcome::Inconclusive(failure) => format!("unreachable: {failure}"),
         };
+        *self.state.checks.entry(outcome.word()).or_default() += 1;
         self.state.recent_checks.truncate(RECENT_CHECKS.saturating_sub(1));
         self.state.recent_checks.push_front(Check { at: now.wall, verdict });
         self.state.last_checked_at = Some(now.wall);
@@ -373,12 +375,6 @@ impl Verifier {
 
     fn fingerprint(&self) -> String {
         self.settings.key.as_ref().map(identity::key_fingerprint).unwrap_or_default()
-    }
-
-    fn nonce(&self) -> Option<String> {
-        let mut bytes = [0; 16];
-        self.random.fill(&mut bytes).ok()?;
-        Some(identity::hex(&bytes))
     }
 
     /// A random number from 0 to 1.

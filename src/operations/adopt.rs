@@ -30,9 +30,11 @@ const MAX_FILE: u64 = 1024 * 1024;
 
 /// A site file of somebody else's, as far as it concerns us.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct ForeignSite {
-    names: Vec<String>,
-    roots: Vec<String>,
+pub struct ForeignSite {
+    /// The domains that it answers to, as they are written there.
+    pub names: Vec<String>,
+    /// The directories that it serves.
+    pub roots: Vec<String>,
 }
 
 /// Takes in what is there and publishes what is known of every site; returns the accounts that were taken in now.
@@ -82,7 +84,7 @@ impl ForeignSite {
     }
 
     /// Reads the words of an nginx file that matter.
-    fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let mut site = Self::default();
         for statement in statements(text) {
             match statement.split_first() {

@@ -1,7 +1,11 @@
 //! No ghosts: every thread of a daemon is watched, and when one ends that should not, the process ends. A daemon that has
 //! lost a thread would look alive and not be.
+//!
+//! The main thread, which watches, is also the one that speaks to the service manager.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,8 +18,10 @@ use crate::http::front::{Control, Front};
 use crate::http::lane::Waker;
 use crate::http::limits::STOP_TIME;
 use crate::process::log::LogTarget;
+use crate::process::notify::{Notifier, Progress, Report};
 use crate::process::output::complain;
 use crate::process::signals::{self, Signals};
+use crate::process::watchdog::Watchdog;
 use crate::process::{EXIT_FAILURE, EXIT_INTERNAL, Program};
 
 /// The name of the thread that ends first when the daemon is told to stop.
@@ -94,7 +100,18 @@ pub struct Crew {
     spawn: Box<Spawn>,
     names: Sender<String>,
     ended: Receiver<String>,
+    /// Whether the daemon has answered its own request since the watchdog was fed.
+    answered: Arc<AtomicBool>,
     waker: Waker,
+}
+
+/// What a daemon does besides living.
+pub trait Duties {
+    /// SIGHUP: reads the configuration again.
+    fn reload(&mut self);
+
+    /// Tells the service manager how it is.
+    fn report(&self) -> Report;
 }
 
 /// Tells the main thread that a thread has ended, however it did.
@@ -118,7 +135,12 @@ impl Crew {
     /// The process has no descriptor left.
     pub fn new(spawn: Box<Spawn>) -> io::Result<Self> {
         let (names, ended) = unbounded();
-        Ok(Self { spawn, names, ended, waker: Waker::new()? })
+        Ok(Self { spawn, names, ended, answered: Arc::default(), waker: Waker::new()? })
+    }
+
+    /// Has the main thread look for what is new to report.
+    pub fn waker(&self) -> Waker {
+        self.waker.clone()
     }
 
     /// Starts a thread that must not end before the daemon does.
@@ -148,8 +170,24 @@ impl Crew {
         })
     }
 
-    /// Waits for signals and for threads that end, until the daemon has stopped: SIGTERM ends it through `front`, SIGHUP
-    /// calls `on_hangup`.
+    /// Starts the thread that asks the daemon as a client does. It only says that it was answered: the main thread feeds the
+    /// watchdog, so that it has to live, too.
+    ///
+    /// # Errors
+    /// The system has no thread to give.
+    pub fn start_watchdog(&self, watchdog: Option<Watchdog>) -> io::Result<()> {
+        let Some(watchdog) = watchdog else { return Ok(()) };
+        let (answered, waker) = (Arc::clone(&self.answered), self.waker.clone());
+        self.start("watchdog", move || {
+            watchdog.run(|| {
+                answered.store(true, Ordering::Release);
+                waker.wake();
+            });
+        })
+    }
+
+    /// Waits for signals and for threads that end, until the daemon has stopped: SIGTERM ends it through `front`, and of the
+    /// rest `duties` are done.
     ///
     /// # Errors
     /// It ended otherwise.
@@ -158,12 +196,19 @@ impl Crew {
         signals: &Signals,
         clock: &dyn Clock,
         front: &Control,
-        mut on_hangup: impl FnMut(),
+        notifier: Notifier,
+        duties: &mut dyn Duties,
     ) -> Result<(), Failure> {
         let mut stopping: Option<Instant> = None;
+        let mut progress = Progress::new(notifier, clock.monotonic());
         loop {
-            self.wait(signals, stopping.map(|until| until.saturating_duration_since(clock.monotonic())));
+            progress.tell(|| duties.report(), clock.monotonic());
+            let until = stopping.or(progress.ready_by());
+            self.wait(signals, until.map(|until| until.saturating_duration_since(clock.monotonic())));
             self.waker.clear();
+            if self.answered.swap(false, Ordering::Acquire) {
+                progress.alive();
+            }
             while let Ok(name) = self.ended.try_recv() {
                 match stopping {
                     Some(_) if name == FRONT => return Ok(()),
@@ -179,6 +224,7 @@ impl Crew {
             }
             if terminations > 0 {
                 info!("Stopping: running requests have {} s", STOP_TIME.as_secs());
+                progress.stopping();
                 front.stop();
                 stopping = Some(clock.monotonic() + STOP_TIME + Duration::from_secs(1));
             }
@@ -186,7 +232,8 @@ impl Crew {
                 return Ok(());
             }
             if signals::take(&signals.hangup) > 0 {
-                on_hangup();
+                progress.reloading(clock.monotonic());
+                duties.reload();
             }
         }
     }

@@ -1,10 +1,14 @@
 //! The listening socket.
 
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, ipproto, listen, socket_with, sockopt};
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::net::{
+    AddressFamily, Shutdown, SocketFlags, SocketType, bind, ipproto, listen, shutdown, socket_with, sockopt,
+};
 
+use crate::process::notify::Notifier;
 use crate::process::port_holder;
 
 /// Connections that the kernel holds for us while we are busy; it caps the number at net.core.somaxconn.
@@ -17,6 +21,42 @@ pub struct Source {
     pub file: &'static str,
     /// Who else must be told another port, such as “ and in the Panel”; may be empty.
     pub elsewhere: &'static str,
+}
+
+/// Listens on `address`: with the socket that the service manager has kept since the last run, or with a new one, which it
+/// is asked to keep. While it keeps it, nobody else gets the port, whatever happens to this process.
+///
+/// # Errors
+/// A sentence that says why not and what to do.
+pub fn keep_listening_on(address: SocketAddr, source: Source, notifier: &Notifier) -> Result<TcpListener, String> {
+    for (_, passed) in sd_listen_fds::get().unwrap_or_default() {
+        let kept = TcpListener::from(passed);
+        if kept.local_addr().is_ok_and(|bound| serves(bound, address)) && fcntl_setfd(&kept, FdFlags::CLOEXEC).is_ok() {
+            return Ok(kept);
+        }
+        // Of another configuration. This ends the listening of every copy, so that the new socket finds no other in its
+        // way even before the service manager has let go of its own.
+        let _ = shutdown(&kept, Shutdown::Both);
+        notifier.let_go();
+    }
+    let listener = listen_on(address, source)?;
+    notifier.keep(&listener);
+    Ok(listener)
+}
+
+/// Whether a socket bound to `bound` is what `wanted` asks for; port 0 is any.
+fn serves(bound: SocketAddr, wanted: SocketAddr) -> bool {
+    bound.ip() == wanted.ip() && (bound.port() == wanted.port() || wanted.port() == 0)
+}
+
+/// The address by which a program of this machine reaches a listener on `address`.
+pub fn from_here(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }
 
 /// Listens on `address`.
@@ -73,6 +113,22 @@ mod tests {
             let holder = format!("It is held by {} (process {}). End it,", name.trim(), std::process::id());
             assert!(sentence.contains(&holder), "{sentence}");
             assert!(sentence.ends_with(" or set another port in a.conf and in the Panel"), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn a_kept_socket_serves_the_address_that_it_is_bound_to() {
+        let table = [
+            ("127.0.0.1:7443", "127.0.0.1:7443", true),
+            ("127.0.0.1:40000", "127.0.0.1:0", true),
+            ("127.0.0.1:7443", "127.0.0.1:7444", false),
+            ("127.0.0.1:7443", "0.0.0.0:7443", false),
+            ("0.0.0.0:7443", "127.0.0.1:7443", false),
+            ("[::1]:7443", "[::1]:7443", true),
+            ("[::]:7443", "0.0.0.0:7443", false),
+        ];
+        for (bound, wanted, expected) in table {
+            assert_eq!(serves(bound.parse().unwrap(), wanted.parse().unwrap()), expected, "{bound} {wanted}");
         }
     }
 

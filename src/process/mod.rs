@@ -1,5 +1,5 @@
-//! What a daemon needs of its process: threads that are watched, signals, the listening socket, limits, the log, what is
-//! printed to a person, the configuration file's form, exit codes.
+//! What a daemon needs of its process: threads that are watched, signals, the service manager, the listening socket, limits,
+//! the log, what is printed to a person, the configuration file's form, exit codes.
 //!
 //! Nothing here knows what the daemon is for. What a person reads in its sentences, such as the program's name or the
 //! configuration file's, is told by the daemon.
@@ -9,10 +9,12 @@ pub mod limits;
 pub mod listener;
 pub mod log;
 pub mod near_miss;
+pub mod notify;
 pub mod output;
 pub mod port_holder;
 pub mod settings;
 pub mod signals;
+pub mod watchdog;
 
 /// Something failed while running.
 pub const EXIT_FAILURE: u8 = 1;

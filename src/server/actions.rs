@@ -8,9 +8,9 @@ use std::time::Duration;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::clock::Timestamp;
+use crate::dates;
 use crate::secret::Secret;
 use crate::server::address::is_of_a_host;
-use crate::server::dates;
 use crate::server::model::{Action, Actor, Billing, License, Plan, Role, Status};
 use crate::server::store::{Changes, Error, NewLicense};
 use crate::text::one_line;

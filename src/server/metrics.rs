@@ -1,16 +1,15 @@
-//! What is counted, as `GET /metrics` shows it (Prometheus text exposition format 0.0.4). No label value comes from a
-//! client.
+//! What is counted, as `GET /metrics` shows it. No label value comes from a client.
 
-use std::fmt::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use crate::http::exposition::{Counters, Exposition, Kind, seconds};
 use crate::http::response::Response;
 use crate::server::rules::Decision;
 use crate::server::store::writer::Work;
 
-/// The media type of the format.
-const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// What the names of all metrics begin with.
+const PREFIX: &str = "license_server_";
 
 /// What a verification came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +44,10 @@ const OUTCOMES: [&str; 10] = [
 const SIGN_INS: [&str; 3] = ["accepted", "refused", "rate_limited"];
 
 /// All counters.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Metrics {
-    verifications: [AtomicU64; 10],
-    sign_ins: [AtomicU64; 3],
+    verifications: Counters<10>,
+    sign_ins: Counters<3>,
     forgotten: AtomicU64,
 }
 
@@ -72,22 +71,22 @@ impl Outcome {
     }
 }
 
-fn count(counters: &[AtomicU64], labels: &[&str], label: &str) {
-    let counter = labels.iter().zip(counters).find(|(known, _)| **known == label);
-    if let Some((_, counter)) = counter {
-        counter.fetch_add(1, Ordering::Relaxed);
+impl Default for Metrics {
+    fn default() -> Self {
+        let (verifications, sign_ins) = (Counters::new(&OUTCOMES), Counters::new(&SIGN_INS));
+        Self { verifications, sign_ins, forgotten: AtomicU64::new(0) }
     }
 }
 
 impl Metrics {
     /// Counts a verification.
     pub fn verification(&self, outcome: Outcome) {
-        count(&self.verifications, &OUTCOMES, outcome.label());
+        self.verifications.count(outcome.label());
     }
 
     /// Counts an attempt to sign in: `accepted`, `refused` or `rate_limited`.
     pub fn sign_in(&self, result: &'static str) {
-        count(&self.sign_ins, &SIGN_INS, result);
+        self.sign_ins.count(result);
     }
 
     /// Counts activations that were deleted after 30 days without a sign.
@@ -97,46 +96,25 @@ impl Metrics {
 
     /// The answer to `GET /metrics`.
     pub fn answer(&self, work: &Work) -> Response {
-        let mut text = String::new();
         let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        family(&mut text, "license_server_build_info", "gauge", "The version that runs.");
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "license_server_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
-        let labelled = [
-            ("license_server_verifications_total", "outcome", "Verifications.", &OUTCOMES[..], &self.verifications[..]),
-            ("license_server_sign_ins_total", "result", "Attempts to sign in.", &SIGN_INS[..], &self.sign_ins[..]),
-        ];
-        for (name, label, help, labels, counters) in labelled {
-            family(&mut text, name, "counter", help);
-            for (word, counter) in labels.iter().zip(counters) {
-                let _ = writeln!(text, "{name}{{{label}=\"{word}\"}} {}", value(counter));
-            }
-        }
+        let mut all = Exposition::new(PREFIX);
+        all.build_info();
+        all.family("verifications_total", Kind::Counter, "Verifications.").counters("outcome", &self.verifications);
+        all.family("sign_ins_total", Kind::Counter, "Attempts to sign in.").counters("result", &self.sign_ins);
         let plain = [
-            (
-                "license_server_activations_forgotten_total",
-                "Activations deleted after 30 days.",
-                value(&self.forgotten),
-            ),
-            ("license_server_commits_total", "Commits to the database.", value(&work.commits)),
-            ("license_server_changes_total", "Changes in those commits.", value(&work.changes)),
+            ("activations_forgotten_total", "Activations deleted after 30 days.", value(&self.forgotten)),
+            ("commits_total", "Commits to the database.", value(&work.commits)),
+            ("changes_total", "Changes in those commits.", value(&work.changes)),
         ];
         for (name, help, value) in plain {
-            family(&mut text, name, "counter", help);
-            let _ = writeln!(text, "{name} {value}");
+            all.family(name, Kind::Counter, help).sample(&[], value);
         }
-        let name = "license_server_commit_seconds_total";
-        family(&mut text, name, "counter", "Time spent in commits.");
-        let microseconds = value(&work.microseconds);
-        let _ = writeln!(text, "{name} {}.{:06}", microseconds / 1_000_000, microseconds % 1_000_000);
-        family(&mut text, "license_server_storage_failing", "gauge", "1 while nothing can be stored.");
-        let _ = writeln!(text, "license_server_storage_failing {}", u8::from(work.failing.load(Ordering::Relaxed)));
-        Response { status: 200, content_type: TEXT, headers: Vec::new(), body: Arc::new(text.into_bytes()) }
+        let spent = seconds(Duration::from_micros(value(&work.microseconds)));
+        all.family("commit_seconds_total", Kind::Counter, "Time spent in commits.").sample(&[], spent);
+        let failing = u8::from(work.failing.load(Ordering::Relaxed));
+        all.family("storage_failing", Kind::Gauge, "1 while nothing can be stored.").sample(&[], failing);
+        all.answer()
     }
-}
-
-fn family(text: &mut String, name: &str, kind: &str, help: &str) {
-    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
 }
 
 #[cfg(test)]

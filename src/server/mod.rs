@@ -8,7 +8,6 @@ mod cause;
 pub mod command_line;
 pub mod commands;
 pub mod dashboard;
-pub mod dates;
 pub mod demo;
 pub mod installation;
 pub mod keys;

@@ -17,11 +17,13 @@ use crate::clock::{Clock, SystemClock};
 use crate::http::front::{Front, Lanes};
 use crate::http::lane::{self, Lane};
 use crate::http::limits::Limits;
-use crate::process::crew::{self, Crew, Failure, Spawn, conclude, report_panics};
+use crate::process::crew::{self, Crew, Duties, Failure, Spawn, conclude, report_panics};
 use crate::process::listener::{self, Source};
 use crate::process::log::{Logger, SYSLOG_SOCKET};
+use crate::process::notify::{Notifier, Report};
 use crate::process::output::complain;
 use crate::process::signals::Signals;
+use crate::process::watchdog::Watchdog;
 use crate::process::{EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_PERMISSION, limits};
 use crate::server::api::Api;
 use crate::server::commands::remedies;
@@ -34,6 +36,9 @@ use crate::server::store::readers::Readers;
 use crate::server::store::writer::Writer;
 use crate::server::store::{self, Database};
 use crate::server::{PROGRAM, sweep};
+
+/// What the watchdog asks for. That nothing can be stored is an answer as well: a restart would not help.
+const WATCHED: &str = "/health";
 
 /// Where the address to listen on comes from.
 const SOURCE: Source = Source { file: "license-server.conf", elsewhere: "" };
@@ -54,12 +59,14 @@ pub struct Surroundings {
     pub signals: Signals,
     /// How threads are started.
     pub spawn: Box<Spawn>,
+    /// Who is told how it is.
+    pub notifier: Notifier,
 }
 
 impl Surroundings {
     /// The real ones.
-    pub fn of_process(signals: Signals) -> Self {
-        Self { clock: Arc::new(SystemClock), signals, spawn: crew::spawn() }
+    pub fn of_process(signals: Signals, notifier: Notifier) -> Self {
+        Self { clock: Arc::new(SystemClock), signals, spawn: crew::spawn(), notifier }
     }
 }
 
@@ -101,8 +108,9 @@ pub fn start(path: &Path) -> u8 {
     };
     let address = SocketAddr::new(settings.listen_addr, settings.port);
     let ended = signals.and_then(|signals| {
-        let listener = listener::listen_on(address, SOURCE).map_err(Failure::Start)?;
-        run(listener, settings, installation, Some(path), Surroundings::of_process(signals))
+        let notifier = Notifier::of_process();
+        let listener = listener::keep_listening_on(address, SOURCE, &notifier).map_err(Failure::Start)?;
+        run(listener, settings, installation, Some(path), Surroundings::of_process(signals, notifier))
     });
     conclude(&ended, PROGRAM, target)
 }
@@ -150,7 +158,7 @@ pub fn run(
     path: Option<&Path>,
     surroundings: Surroundings,
 ) -> Result<(), Failure> {
-    let Surroundings { clock, signals, spawn } = surroundings;
+    let Surroundings { clock, signals, spawn, notifier } = surroundings;
     let address = listener.local_addr().map_err(Failure::start)?;
     let Installation { mut database, keys, form_secret } = installation;
     warn_of_clock(&mut database, &*clock);
@@ -189,12 +197,9 @@ pub fn run(
     };
     start_threads().map_err(Failure::start)?;
     info!("opterius-license-server {} listening on {address}", env!("CARGO_PKG_VERSION"));
-    let mut in_use = settings;
-    crew.watch(&signals, &*clock, &control, || {
-        if let Some(path) = path {
-            reload(&shared, path, &mut in_use);
-        }
-    })?;
+    crew.start_watchdog(Watchdog::of_process(listener::from_here(address), WATCHED)).map_err(Failure::start)?;
+    let mut daemon = Daemon { shared: &shared, path, settings, address };
+    crew.watch(&signals, &*clock, &control, notifier, &mut daemon)?;
     drop(stop);
     if let Err(error) = store::settle(&database_path) {
         warn!("The last changes stay in the log beside the database, which is read at the next start: {error}");
@@ -213,6 +218,26 @@ fn warn_of_clock(database: &mut Database, clock: &dyn Clock) {
              check it with timedatectl"
         ),
         _ => {}
+    }
+}
+
+/// What the main thread holds.
+struct Daemon<'a> {
+    shared: &'a Shared,
+    path: Option<&'a Path>,
+    settings: Settings,
+    address: SocketAddr,
+}
+
+impl Duties for Daemon<'_> {
+    fn reload(&mut self) {
+        if let Some(path) = self.path {
+            reload(self.shared, path, &mut self.settings);
+        }
+    }
+
+    fn report(&self) -> Report {
+        Report { line: format!("Answering on {}", self.address), is_settled: true }
     }
 }
 

@@ -1,13 +1,15 @@
 //! Documents cannot drift: what README.md, SECURITY.md and Cargo.toml say is held against the program and the tests.
 
+use crate::prometheus::FAMILIES;
 use opterius_agent::agent::command_line::HELP;
+use opterius_agent::agent::doctor::CHECKS;
 use opterius_agent::license::reason::EXPLANATIONS;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The crates that the Agent names itself. A new one needs its sentence of reason in Cargo.toml, and its place here.
-const DEPENDENCIES: [&str; 18] = [
+const DEPENDENCIES: [&str; 19] = [
     "base64",
     "crossbeam-channel",
     "httparse",
@@ -17,6 +19,7 @@ const DEPENDENCIES: [&str; 18] = [
     "ring",
     "rustix",
     "rustls",
+    "sd-listen-fds",
     "serde",
     "serde_json",
     "signal-hook",
@@ -141,6 +144,14 @@ fn the_readme_explains_every_reason_in_the_programs_words() {
 }
 
 #[test]
+fn the_readme_has_every_check_of_the_doctor_in_its_order() {
+    let readme = read("README.md");
+    let section = section(&readme, "### What doctor looks at");
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    assert_eq!(rows.collect::<Vec<_>>(), CHECKS);
+}
+
+#[test]
 fn the_readme_explains_every_member_of_the_status_in_its_order() {
     let agent = crate::support::agent::Agent::unlicensed();
     // Parsing would lose the order.
@@ -155,6 +166,18 @@ fn the_readme_explains_every_member_of_the_status_in_its_order() {
     assert_eq!(explained, members);
     let documented = ["valid", "plan", "max_accounts", "max_servers", "expires_at", "message"];
     assert_eq!(explained[..6], documented);
+}
+
+#[test]
+fn the_readme_has_every_metric_with_its_labels() {
+    let readme = read("README.md");
+    let rows: Vec<&str> = section(&readme, "### Metrics").lines().filter(|line| line.starts_with("| `")).collect();
+    let named: BTreeSet<&str> = rows.iter().filter_map(|row| row.split('`').nth(1)).collect();
+    assert_eq!(named, FAMILIES.iter().map(|(name, ..)| *name).collect());
+    for (name, _, labels) in FAMILIES {
+        let row = rows.iter().find(|row| row.starts_with(&format!("| `{name}` |"))).unwrap();
+        assert!(labels.iter().all(|label| row.contains(&format!("`{label}`"))), "{row} does not explain {labels:?}");
+    }
 }
 
 #[test]
@@ -214,6 +237,67 @@ fn the_readme_has_every_denial_of_the_license_server() {
 }
 
 // --------------------------------------------------------------------------------------------------------------------
+// The manual pages.
+
+#[test]
+fn the_manual_has_everything_that_the_help_has() {
+    let page = prose("dist/man/opterius-agent.8");
+    for line in HELP.lines().filter(|line| line.starts_with("  ")) {
+        let (form, meaning) = line.trim().split_once("  ").unwrap();
+        assert!(page.contains(meaning.trim()), "opterius-agent(8) does not say of {form}: {}", meaning.trim());
+    }
+    assert!(flags("dist/man/opterius-agent.8").iter().eq(options(HELP)), "the options of the manual and of the help");
+}
+
+#[cfg(feature = "license-server")]
+#[test]
+fn the_manual_of_the_license_server_has_everything_that_its_help_has() {
+    let page = prose("dist/man/opterius-license-server.8");
+    let help = opterius_agent::server::commands::forms::help();
+    let (_, said) = help.split_once("\n\n").unwrap();
+    let (_, said) = said.split_once("\n\n").unwrap();
+    for line in said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.ends_with(':')) {
+        let (form, meaning) = line.split_once("  ").unwrap_or((line, ""));
+        let meaning = meaning.trim();
+        assert!(page.contains(if meaning.is_empty() { form } else { meaning }), "it does not have: {line}");
+    }
+}
+
+#[test]
+fn the_manual_of_the_configuration_explains_every_key_of_the_example_in_its_words() {
+    let page = prose("dist/man/agent.conf.5");
+    let example = read("dist/agent.conf");
+    let (_, keys) = example.split_once("# -----").unwrap();
+    let mut shown = Vec::new();
+    for paragraph in keys.split("\n\n").map(str::trim) {
+        let lines = paragraph.lines().filter(|line| !line.contains("-----"));
+        let (set, said): (Vec<&str>, Vec<&str>) = lines.partition(|line| !line.starts_with("# "));
+        let said: Vec<&str> = said.into_iter().map(|line| line.trim_start_matches("# ")).collect();
+        assert!(page.contains(&said.join(" ")), "agent.conf(5) does not say: {}", said.join(" "));
+        shown.extend(set.into_iter().map(|line| line.trim_start_matches('#')));
+    }
+    let source = read("dist/man/agent.conf.5");
+    let items = source.lines().filter_map(|line| line.strip_prefix(".It Ic "));
+    let items: Vec<String> = items.map(|item| item.replace(" Ns = Ns Ar ", "=")).collect();
+    assert_eq!(items, shown, "the keys of agent.conf(5) (left) and of the example (right)");
+}
+
+/// The words of a manual page in one line, with the forms that it lists.
+fn prose(page: &str) -> String {
+    let source = read(page);
+    let words = source.lines().map(|line| line.strip_prefix(".It Ic ").unwrap_or(line));
+    words.filter(|line| !line.starts_with('.')).collect::<Vec<_>>().join(" ").replace("\\&", "")
+}
+
+/// The options of a manual page, as they are written on a command line.
+fn flags(page: &str) -> BTreeSet<String> {
+    let source = read(page);
+    let words: Vec<&str> = source.split_whitespace().collect();
+    let flags = words.windows(2).filter(|pair| pair[0].trim_start_matches('.') == "Fl");
+    flags.map(|pair| format!("-{}", pair[1])).collect()
+}
+
+// --------------------------------------------------------------------------------------------------------------------
 // SECURITY.md.
 
 #[test]
@@ -237,8 +321,10 @@ fn every_row_of_the_hazard_table_names_its_test() {
 fn nothing_names_a_place_of_the_machine_that_it_was_written_on() {
     // Put together here, so that this file does not name them.
     let places = [["/wo", "rk/"].concat(), ["/ro", "ot/"].concat(), ["/home/", "user/"].concat()];
-    let own = ["src", "tests", "benches", "dist", ".ci", ".cargo"].into_iter().flat_map(files_under);
-    let top = fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    let own = ["src", "tests", "benches", "fuzz/src", "dist", ".ci", ".cargo"].into_iter().flat_map(files_under);
+    // In a work tree of git's, .git is a file with the path of the repository.
+    let top = fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().path());
+    let top = top.filter(|path| path.is_file() && !path.ends_with(".git"));
     for path in own.chain(top) {
         let Ok(text) = fs::read_to_string(&path) else { continue };
         for place in &places {

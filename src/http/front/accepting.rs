@@ -50,7 +50,7 @@ impl Front {
     fn evict_one(&mut self) -> bool {
         let candidates = self.connections.iter().filter_map(|(key, connection)| Some((connection.dispensable()?, key)));
         let Some((_, key)) = candidates.min() else { return false };
-        self.close(key);
+        self.evict(key);
         true
     }
 

@@ -5,10 +5,11 @@ use askama::Template;
 use super::form::{Form, encode};
 use super::page::{self, Frame};
 use super::routes::Route;
-use super::shown::{Moment, split, used};
+use super::shown::{split, used};
 use super::trouble::Trouble;
 use super::visit::{Person, Visit};
 use crate::clock::Timestamp;
+use crate::dates::Moment;
 use crate::http::response::Response;
 use crate::server::store::{Filter, Listed};
 

@@ -41,6 +41,7 @@ use crate::http::head::Head;
 use crate::http::origin::{self, Refusals};
 use crate::http::response::Response;
 use crate::http::service::{Reaction, Request};
+use crate::look;
 use crate::server::settings::Settings;
 use crate::server::shared::Shared;
 
@@ -71,8 +72,8 @@ impl Dashboard {
     /// A dashboard over these.
     pub fn new(shared: Arc<Shared>) -> Self {
         let memory = Arc::new(Memory::default());
-        let style = page::file("text/css; charset=utf-8", include_bytes!("style.css"));
-        let icon = page::file("image/svg+xml", include_bytes!("icon.svg"));
+        let style = page::file("text/css; charset=utf-8", [look::STYLE, include_str!("style.css")].concat());
+        let icon = page::file("image/svg+xml", look::ICON.to_owned());
         Self { shared, memory, style, icon }
     }
 

@@ -7,10 +7,7 @@ use askama::Template;
 
 use super::routes::Route;
 use super::trouble::Trouble;
-use crate::http::response::Response;
-
-/// The media type of pages.
-const HTML: &str = "text/html; charset=utf-8";
+use crate::http::response::{HTML, Response};
 
 /// `same-origin` and not `no-referrer`: with that, browsers send `Origin: null` with our own forms.
 const HEADERS: [(&str, &str); 4] = [
@@ -65,8 +62,8 @@ pub(super) fn html(status: u16, template: &impl Template) -> Response {
 }
 
 /// A file that is part of the program.
-pub(super) fn file(content_type: &'static str, bytes: &[u8]) -> Response {
-    with_headers(200, content_type, bytes.to_vec())
+pub(super) fn file(content_type: &'static str, text: String) -> Response {
+    with_headers(200, content_type, text.into_bytes())
 }
 
 /// Go there.

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use super::deeds::Facts;
 use super::routes::Deed;
-use super::shown::{Moment, counted, text};
+use super::shown::text;
+use crate::dates::{Moment, counted};
 use crate::server::actions::{OWNER_CHANGES, limit};
 use crate::server::model::{Life, Plan};
 use crate::server::store::counting;

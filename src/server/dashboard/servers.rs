@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use super::form::encode;
 use super::routes::{Deed, Route};
-use super::shown::{Moment, split, text};
+use super::shown::{split, text};
 use crate::clock::Timestamp;
+use crate::dates::Moment;
 use crate::server::model::{ACTIVE_TIME, Activation, KEPT_TIME, License, Life};
 use crate::server::store::{Error, Reader};
 

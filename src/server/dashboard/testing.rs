@@ -12,6 +12,7 @@ use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::http::head::{STORAGE, find_end, parse};
 use crate::http::response::Response;
 use crate::http::service::{Reaction, Request};
+use crate::http::traffic::Traffic;
 use crate::secret::Secret;
 use crate::server::actions::{self, Refusal};
 use crate::server::installation::Place;
@@ -115,7 +116,8 @@ impl Site {
         let length = find_end(text.as_bytes(), 0).unwrap().unwrap();
         let mut storage = STORAGE;
         let (head, _) = parse(&text.as_bytes()[..length], &mut storage).unwrap();
-        let request = Request { head, body: body.as_bytes(), peer: [127, 0, 0, 1].into() };
+        let request =
+            Request { head, body: body.as_bytes(), peer: [127, 0, 0, 1].into(), traffic: &Traffic::default() };
         self.dashboard.react(&request)
     }
 }

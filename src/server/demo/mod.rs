@@ -24,6 +24,7 @@ use signal_hook::low_level::pipe;
 use crate::clock::{Clock, SystemClock};
 use crate::process::crew::{Failure as ServerFailure, conclude, report_panics};
 use crate::process::log::{LogTarget, Logger, SYSLOG_SOCKET};
+use crate::process::notify::Notifier;
 use crate::process::output::{complain, say};
 use crate::process::port_holder;
 use crate::process::signals::{SignalSources, Signals};
@@ -82,7 +83,7 @@ fn show(ports: Ports) -> Result<(), Failure> {
     report_panics(PROGRAM);
     let Furniture { settings, installation, tour } = furniture;
     let server = Server::start(move |signals| {
-        serve::run(server_socket, settings, installation, None, Surroundings::of_process(signals))
+        serve::run(server_socket, settings, installation, None, Surroundings::of_process(signals, Notifier::default()))
     })?;
     // The Agent takes the port over that was kept for it until now.
     drop(agent_socket);

@@ -44,7 +44,7 @@ fn the_help_names_every_option_and_subcommand() {
     finished.expect(0).and_silent_on_stderr();
     assert_eq!(finished.stdout, HELP);
     let words: BTreeSet<&str> = finished.stdout.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').collect();
-    for word in ["--config", "--check-config", "--json", "--version", "--help", "status", "reverify"] {
+    for word in ["--config", "--check-config", "--json", "--version", "--help", "status", "doctor", "reverify"] {
         assert!(words.contains(word), "no {word} in:\n{HELP}");
     }
     for option in words.into_iter().filter(|word| word.starts_with("--")) {

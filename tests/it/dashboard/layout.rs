@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// What is wrong with the page that is open, in sentences.
-const INSPECT: &str = include_str!("inspect.js");
+const INSPECT: &str = include_str!("../support/inspect.js");
 
 /// Many servers of all kinds on one license, and licenses in every state.
 fn furnish(vendor: &Vendor) {
@@ -89,7 +89,7 @@ const ADMINISTRATORS: [(&str, &str); 17] = [
 ];
 
 /// Looks at the page that is open in every way.
-fn look(browser: &Browser, name: &str) {
+pub(crate) fn look(browser: &Browser, name: &str) {
     // As on a phone, where a scroll bar takes no room.
     browser.command("Emulation.setScrollbarsHidden", &json!({"hidden": true}));
     for (width, height) in [(1280, 800), (375, 720)] {

@@ -7,7 +7,7 @@ mod administrators;
 mod foreign;
 mod forged;
 mod hostile_text;
-mod layout;
+pub(crate) mod layout;
 mod owners;
 mod sessions;
 pub mod visitor;

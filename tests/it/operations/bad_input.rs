@@ -23,7 +23,7 @@ fn hostile_texts() -> Vec<Value> {
         "../../etc/passwd",
         "/etc",
         "/etc/passwd",
-        "/root/.ssh",
+        "/srv/.ssh",
         "-rf",
         "--help",
         "a b",

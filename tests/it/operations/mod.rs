@@ -42,7 +42,7 @@ fn page(domain: &str, target: &str) -> Response {
 }
 
 /// A visitor soon gets this status and a page with this text: nginx's new workers take over a moment after the reload.
-fn shows(domain: &str, target: &str, status: u16, text: &str) {
+pub(crate) fn shows(domain: &str, target: &str, status: u16, text: &str) {
     let mut last = None;
     let shown = eventually(Duration::from_secs(10), || {
         let response = page(domain, target);
@@ -55,7 +55,7 @@ fn shows(domain: &str, target: &str, status: u16, text: &str) {
 }
 
 /// Puts a file into the document root of an account's site, as the account.
-fn publish(username: &str, domain: &str, name: &str, content: &str) {
+pub(crate) fn publish(username: &str, domain: &str, name: &str, content: &str) {
     let script = format!("cat >'/home/{username}/{domain}/public_html/{name}' <<'END'\n{content}\nEND");
     run_as(username, &script);
 }

@@ -136,7 +136,8 @@ impl AgentBuilder {
 
     /// Starts the process, with a license server of its own unless there is one, and waits until the license is valid.
     pub fn start_licensed(self) -> Agent {
-        let builder = if self.license_server.is_some() { self } else { self.own_license_server() };
+        let has_server = self.settings.get("license_server") != Some(NO_LICENSE_SERVER);
+        let builder = if has_server { self } else { self.own_license_server() };
         let agent = builder.start();
         let valid = eventually(START, || agent.status()["valid"] == true);
         assert!(valid, "no valid license within {START:?}: {}", agent.status());

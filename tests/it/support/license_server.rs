@@ -47,7 +47,13 @@ impl LicenseServer {
 
     /// The same with a certificate for this name and 127.0.0.1.
     pub(crate) fn start_as(name: &str) -> Self {
-        Self::start_with(Some(Tls::generate(name)))
+        Self::start_with(Some(Tls::of(&Issued::for_name(name))))
+    }
+
+    /// The same with a certificate that has expired.
+    pub(crate) fn start_expired() -> Self {
+        let end = rcgen::date_time_ymd(2020, 1, 1);
+        Self::start_with(Some(Tls::of(&Issued::until("localhost", Some(end)))))
     }
 
     /// The same over plain HTTP.
@@ -300,8 +306,8 @@ struct Tls {
 }
 
 impl Tls {
-    fn generate(name: &str) -> Self {
-        let Issued { ca_pem, certificate, key } = Issued::for_name(name);
+    fn of(issued: &Issued) -> Self {
+        let Issued { ca_pem, certificate, key } = issued;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
@@ -310,7 +316,7 @@ impl Tls {
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key)
             .unwrap();
-        Tls { ca_pem, config: Arc::new(config) }
+        Tls { ca_pem: ca_pem.clone(), config: Arc::new(config) }
     }
 }
 
@@ -323,10 +329,15 @@ pub(crate) struct Issued {
 
 impl Issued {
     pub(crate) fn for_name(name: &str) -> Self {
+        Self::until(name, None)
+    }
+
+    fn until(name: &str, end: Option<time::OffsetDateTime>) -> Self {
         let (ca_pem, issuer) = certificate_authority();
         let key = rcgen::KeyPair::generate().unwrap();
         let names = vec![name.to_owned(), "127.0.0.1".to_owned()];
-        let params = rcgen::CertificateParams::new(names).unwrap();
+        let mut params = rcgen::CertificateParams::new(names).unwrap();
+        params.not_after = end.unwrap_or(params.not_after);
         let certificate = params.signed_by(&key, &issuer).unwrap();
         Issued { ca_pem, certificate, key }
     }

@@ -13,6 +13,11 @@ const LIMIT: &str = "--timeout=280";
 /// The environment variable that says in which test's machine we are.
 const INSIDE: &str = "OPTERIUS_TEST_MACHINE";
 
+/// Whether this is the process of a test on its machine.
+pub fn is_inside() -> bool {
+    std::env::var_os(INSIDE).is_some()
+}
+
 /// Runs `body` on a machine of its own. `test` is the test that calls this: it is found again by its name.
 pub fn on_a_machine<Test: Fn()>(_test: Test, body: impl FnOnce()) {
     let (_, name) = std::any::type_name::<Test>().split_once("::").unwrap();
@@ -92,10 +97,13 @@ pub fn require_what_it_takes() {
         "/usr/bin/certbot",
         "/usr/bin/openssl",
         "/usr/bin/pebble",
+        "/usr/sbin/nft",
+        "/usr/sbin/iptables",
+        "/usr/sbin/ufw",
     ];
     let missing: Vec<&str> = tools.into_iter().filter(missing).collect();
     let packages = "systemd dbus util-linux passwd nginx-light php-fpm cron pdns-server pdns-backend-sqlite3 pdns-tools \
-                    procps certbot openssl pebble";
+                    procps certbot openssl pebble nftables iptables ufw";
     assert!(missing.is_empty(), "these tests need {missing:?}. Run: apt-get install -y {packages}");
     assert!(rustix::process::geteuid().is_root(), "these tests boot a systemd of their own and need root");
 }

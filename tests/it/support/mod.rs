@@ -13,6 +13,7 @@ pub mod license_server;
 pub mod machine;
 #[cfg(feature = "license-server")]
 pub mod nginx;
+pub mod package;
 pub mod panel;
 pub mod pebble;
 pub mod process;

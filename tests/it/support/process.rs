@@ -179,6 +179,10 @@ impl Settings {
         }
     }
 
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str())
+    }
+
     pub fn unset(&mut self, key: &str) {
         self.0.retain(|(known, _)| known != key);
     }

@@ -6,6 +6,7 @@ use super::http::{self, Request, Response};
 use super::vendor::{VERIFY, assert_signed};
 use opterius_agent::clock::{Clock, Timestamp};
 use opterius_agent::process::crew::{self, Failure};
+use opterius_agent::process::notify::Notifier;
 use opterius_agent::process::signals::{SignalSources, Signals};
 use opterius_agent::server::installation::{Installation, Place};
 use opterius_agent::server::serve::{self, Surroundings};
@@ -90,7 +91,7 @@ impl TimedVendor {
         let surroundings = (Arc::clone(&clock), signals);
         let server = std::thread::spawn(move || {
             let (clock, signals) = surroundings;
-            let surroundings = Surroundings { clock, signals, spawn: crew::spawn() };
+            let surroundings = Surroundings { clock, signals, spawn: crew::spawn(), notifier: Notifier::default() };
             serve::run(listener, settings(), installation, None, surroundings)
         });
         let books = Books::new(place, Arc::clone(&clock) as Arc<dyn Clock>);

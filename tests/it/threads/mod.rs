@@ -16,6 +16,7 @@ use opterius_agent::license::client::{Inquiry, LicenseServer, Settings};
 use opterius_agent::license::outcome::{self, Answer, FailureClass};
 use opterius_agent::license::state::Host;
 use opterius_agent::process::crew::Failure;
+use opterius_agent::process::notify::Notifier;
 use opterius_agent::process::signals::{SignalSources, Signals};
 use std::io::{self, Write as _};
 use std::net::{IpAddr, TcpListener};
@@ -161,8 +162,14 @@ impl Daemon {
         let injected = Arc::clone(&clock);
         std::thread::spawn(move || {
             let configuration = parsing::parse(&settings, "agent.conf", None).unwrap().configuration;
-            let surroundings =
-                Surroundings { clock: injected, server, signals: arriving, host: host(), spawn: Box::new(spawn) };
+            let surroundings = Surroundings {
+                clock: injected,
+                server,
+                signals: arriving,
+                host: host(),
+                spawn: Box::new(spawn),
+                notifier: Notifier::default(),
+            };
             sender.send(daemon::run(listener, configuration, path, surroundings))
         });
         Daemon { clock, reply, port, signals, ended, _directory: directory }

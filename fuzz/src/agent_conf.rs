@@ -1,0 +1,119 @@
+//! agent.conf: a value out of its range and a slip in a vital key are errors, whatever else stands in the file; what is
+//! accepted means the same when it is written down again; and no sentence shows a secret.
+
+use std::ops::RangeInclusive;
+
+use opterius_agent::agent::configuration::Configuration;
+use opterius_agent::agent::keys::Known;
+use opterius_agent::agent::parsing;
+use opterius_agent::process::settings::{Entries, Key, find};
+
+const NAME: &str = "agent.conf";
+
+/// Reads the input as the file's text.
+pub fn check(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    // The one key that names a file to be read.
+    if text.to_ascii_lowercase().contains("license_ca_file") {
+        return;
+    }
+    let parsed = parsing::parse(text, NAME, None).map_err(|error| error.to_string());
+    let sentences = match &parsed {
+        Ok(loaded) => loaded.warnings.clone(),
+        Err(sentence) => vec![sentence.clone()],
+    };
+    for sentence in &sentences {
+        assert!(sentence.starts_with(NAME), "a sentence begins with the file: {sentence}");
+        assert!(!shows_a_secret(sentence, text), "a secret is shown: {sentence}");
+    }
+    let good = parsed.is_ok();
+    assert!(!(good && text.lines().any(is_slip)), "a slip in a vital key is accepted");
+    let Ok(loaded) = parsed else { return };
+    let configuration = loaded.configuration;
+    hold_ranges(&configuration, text);
+    let again = parsing::parse(&written(text), "again", None);
+    let again = again.unwrap_or_else(|error| panic!("what was accepted is refused when written again: {error}"));
+    assert!(meaning(&again.configuration) == meaning(&configuration), "another meaning when written again");
+}
+
+/// Whether a line has a key that is a vital one but for one letter too many or too few.
+fn is_slip(line: &str) -> bool {
+    let Some((key, _)) = line.trim_start_matches('\u{feff}').trim().split_once('=') else { return false };
+    let key = key.trim().to_ascii_lowercase();
+    let without_one = |text: &str, other: &str| {
+        text.char_indices().any(|(index, letter)| {
+            text[..index].chars().chain(text[index + letter.len_utf8()..].chars()).eq(other.chars())
+        })
+    };
+    !key.starts_with('#')
+        && find::<Known>(&key).is_none()
+        && Known::VITAL.iter().any(|vital| without_one(vital, &key) || without_one(&key, vital))
+}
+
+/// The value that counts, read by hand: the last line with one of these keys.
+fn value<'a>(text: &'a str, keys: &[&str]) -> Option<&'a str> {
+    let lines = text.lines().map(|line| line.trim_start_matches('\u{feff}').trim());
+    let entries = lines.filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
+    let mut ours = entries.filter(|(key, _)| keys.iter().any(|other| other.eq_ignore_ascii_case(key.trim())));
+    let value = ours.next_back()?.1.trim();
+    let unquoted = ['"', '\''].into_iter().find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote));
+    Some(unquoted.unwrap_or(value)).filter(|value| !value.is_empty())
+}
+
+fn hold_ranges(configuration: &Configuration, text: &str) {
+    let number = |key: &str, range: RangeInclusive<u64>, used: u64| {
+        assert!(range.contains(&used), "{key} is {used}");
+        if let Some(value) = value(text, &[key]) {
+            assert_eq!(value.parse(), Ok(used), "{key}");
+        }
+    };
+    let wide = |number: usize| u64::try_from(number).unwrap();
+    number("port", 0..=65535, configuration.port.into());
+    number("signature_window_seconds", 1..=3600, configuration.signature_window.as_secs());
+    number("request_threads", 2..=64, wide(configuration.request_threads));
+    number("max_connections", 16..=65536, wide(configuration.max_connections));
+    number("max_body_bytes", 65536..=2_097_152, wide(configuration.max_body));
+    let secret = value(text, &["secret", "secret_key"]).expect("nobody starts without a secret");
+    assert_eq!(configuration.secret.expose(), secret);
+    assert!((1..=255).contains(&configuration.secret.length()));
+    let license = &configuration.license;
+    assert_eq!(license.key.as_ref().map(|key| key.expose()), value(text, &["license_key"]));
+    assert!(license.key.as_ref().is_none_or(|key| key.expose().len() <= 64));
+    assert!(license.cache.is_absolute() && configuration.host_root.is_absolute());
+    assert!(license.server_ip.is_none_or(|address| !address.is_loopback()));
+    for url in [license.server.base(), &configuration.acme.server] {
+        let host = url.split("://").nth(1).unwrap_or_default();
+        let is_here = ["localhost", "127.", "[::1]"].iter().any(|name| host.to_ascii_lowercase().starts_with(name));
+        let scheme = url.to_ascii_lowercase();
+        assert!(scheme.starts_with("https://") || (scheme.starts_with("http://") && is_here), "{url}");
+    }
+}
+
+/// The lines that count, as plainly as they can be written.
+fn written(text: &str) -> String {
+    let Ok(entries) = Entries::<Known>::parse(text, NAME, &mut Vec::new()) else { return String::new() };
+    let known = Known::KEYS.iter().filter_map(|(_, known)| entries.entry(*known));
+    known.map(|entry| format!("{}=\"{}\"\n", entry.key, entry.value)).collect()
+}
+
+fn meaning(configuration: &Configuration) -> String {
+    let Configuration { secret, license, listen_addr, port, allowed_hosts, signature_window, .. } = configuration;
+    let Configuration { request_threads, max_connections, max_body, log, host_root, operations, acme, .. } =
+        configuration;
+    format!(
+        "{:?}",
+        (
+            (secret.expose(), listen_addr, port, allowed_hosts, signature_window, request_threads, max_connections),
+            (max_body, log, host_root, operations, acme, license.key.as_ref().map(|key| key.expose())),
+            (&license.server, &license.trusted, &license.proxy, license.server_ip, &license.ip_discovery_url),
+            &license.cache,
+        )
+    )
+}
+
+/// Whether a sentence has the secret or the license key, which stands nowhere else in the file.
+fn shows_a_secret(sentence: &str, text: &str) -> bool {
+    let secrets = [value(text, &["secret", "secret_key"]), value(text, &["license_key"])];
+    let alone = |secret: &&str| secret.len() >= 16 && text.matches(*secret).count() == 1;
+    secrets.into_iter().flatten().filter(alone).any(|secret| sentence.contains(secret))
+}

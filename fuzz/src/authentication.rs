@@ -1,0 +1,86 @@
+//! Timestamp and signature of a request: whatever a client writes into the two headers, it is believed only with the one
+//! signature of exactly these bytes, made within the window.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use opterius_agent::api::authentication::{Coverage, verify};
+use opterius_agent::clock::Timestamp;
+use opterius_agent::http::head::{self, STORAGE};
+use opterius_agent::http::service::Request;
+use opterius_agent::http::traffic::Traffic;
+use opterius_agent::license::identity::hex;
+use ring::hmac;
+
+use super::input::{Input, with_a_changed_byte};
+
+const SECRET: &[u8] = b"the secret of the fuzzers";
+/// 2026-05-01T12:00:00Z.
+const NOW: i64 = 1_777_636_800;
+const WINDOW: i64 = 300;
+
+/// Lines: timestamp, signature (or `sign`, for the right one), path; the rest is a body. The first three bytes say what
+/// is changed.
+pub fn check(data: &[u8]) {
+    let mut input = Input::new(data);
+    let (place, bit) = (input.number(), input.byte());
+    let (timestamp, given, path) = (input.line(), input.line(), input.line());
+    let body = input.rest();
+    let right = signature(timestamp, path, body);
+    let given = if given == b"sign" { right.as_bytes() } else { given };
+    let believed = believes(timestamp, given, path, body);
+    if believed == Some(true) {
+        assert_eq!(given, right.as_bytes(), "believed with another signature");
+        let signed_at = std::str::from_utf8(timestamp).ok().and_then(Timestamp::parse_rfc3339).expect("an instant");
+        assert!((signed_at.unix() - NOW).abs() <= WINDOW, "believed at {signed_at}");
+        assert_eq!(Timestamp::parse_rfc3339(&signed_at.to_string()), Some(signed_at));
+    }
+    // A right signature, and then one byte of something that is not what was signed.
+    let now = Timestamp::from_unix(NOW).to_string();
+    let right = signature(now.as_bytes(), path, body);
+    if believes(now.as_bytes(), right.as_bytes(), path, body) != Some(true) {
+        return;
+    }
+    let changed = |bytes: &[u8]| with_a_changed_byte(bytes, place, bit);
+    for (what, result) in [
+        ("timestamp", changed(now.as_bytes()).and_then(|now| believes(&now, right.as_bytes(), path, body))),
+        ("signature", changed(right.as_bytes()).and_then(|right| believes(now.as_bytes(), &right, path, body))),
+        ("path", changed(path).and_then(|path| believes(now.as_bytes(), right.as_bytes(), &path, body))),
+        ("body", changed(body).and_then(|body| believes(now.as_bytes(), right.as_bytes(), path, &body))),
+    ] {
+        assert_ne!(result, Some(true), "a changed {what} is believed");
+    }
+}
+
+fn signature(timestamp: &[u8], path: &[u8], body: &[u8]) -> String {
+    let message = [timestamp, b"POST", path, body].concat();
+    hex(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET), &message).as_ref())
+}
+
+/// Whether the request is believed; none when these bytes make no head, or another one.
+fn believes(timestamp: &[u8], signature: &[u8], path: &[u8], body: &[u8]) -> Option<bool> {
+    let bytes = [
+        b"POST ",
+        path,
+        b" HTTP/1.1\r\nHost: localhost\r\nX-Timestamp: ",
+        timestamp,
+        b"\r\nX-Signature: ",
+        signature,
+        b"\r\n\r\n",
+    ]
+    .concat();
+    let mut storage = STORAGE;
+    let (head, _) = head::parse(&bytes, &mut storage).ok()?;
+    let is_plain = |name, value: &[u8]| head.all(name).eq([value]);
+    if head.path.as_bytes() != path || !is_plain("x-timestamp", timestamp) || !is_plain("x-signature", signature) {
+        return None;
+    }
+    let request = Request { head, body, peer: Ipv4Addr::LOCALHOST.into(), traffic: &Traffic::default() };
+    let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET);
+    let window = Duration::from_secs(WINDOW.unsigned_abs());
+    let verified = verify(&request, Coverage::Body, &key, Timestamp::from_unix(NOW), window);
+    if let Err(rejection) = verified {
+        assert_eq!(rejection.answer().status, 401);
+    }
+    Some(verified.is_ok())
+}

@@ -1,0 +1,95 @@
+//! The cache file: what was written is read back, and a file that differs in one byte, or belongs to another key or host,
+//! is none.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use opterius_agent::clock::Timestamp;
+use opterius_agent::license::cache::{Cached, View, decode, encode, of_another_key};
+use opterius_agent::license::identity::{hex, key_fingerprint};
+use opterius_agent::license::model::{Denial, Grant, Record, Terms, Uptime, Verdict};
+use opterius_agent::license::outcome::{Answer, Question};
+use opterius_agent::license::signature::TrustedKeys;
+use opterius_agent::secret::Secret;
+use ring::hmac;
+use serde_json::Value;
+
+use super::input::{Input, with_a_changed_byte};
+
+const KEY: &str = "AAAABBBB-CCCCDDDD";
+const SERVER_ID: &str = "host";
+
+/// Reads the input as a file, and writes and reads one that is made of it.
+pub fn check(data: &[u8]) {
+    asked(KEY, SERVER_ID, |question| {
+        if decode(data, question).is_ok() {
+            let ours = has_our_mac(data) || set_aside(data).is_some_and(|file| has_our_mac(&file));
+            assert!(ours, "a file without our MAC counts");
+        }
+        if let Some(kept) = of_another_key(data, question) {
+            assert!(kept.len() <= 100 * 1024);
+        }
+    });
+    written_and_changed(data);
+}
+
+/// By hand: the last member covers every byte before it.
+fn has_our_mac(data: &[u8]) -> bool {
+    let covered = data.len().saturating_sub(b",\n  \"mac\": \"\"\n}\n".len() + 64);
+    let key = hmac::Key::new(hmac::HMAC_SHA256, KEY.as_bytes());
+    let key = hmac::sign(&key, &[b"opterius-license-cache/v1", SERVER_ID.as_bytes()].concat());
+    let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()), &data[..covered]);
+    data[covered..] == *format!(",\n  \"mac\": \"{}\"\n}}\n", hex(mac.as_ref())).as_bytes()
+}
+
+/// The file of the key before, which has a MAC of its own.
+fn set_aside(data: &[u8]) -> Option<Vec<u8>> {
+    let file: Value = serde_json::from_slice(data).ok()?;
+    STANDARD.decode(file["agent"]["set_aside"].as_str()?).ok()
+}
+
+/// Bytes for the change, three lines of text, and the rest is the answer's body.
+fn written_and_changed(data: &[u8]) {
+    let mut input = Input::new(data);
+    let (place, bit, kind) = (input.number(), input.byte(), input.byte());
+    let (at, used) = (Timestamp::from_unix(i64::try_from(input.number()).unwrap()), input.number());
+    let (plan, message, reason) = (input.text(), input.text(), input.text());
+    let body = input.rest();
+    let terms = Terms { plan: Some(plan), max_accounts: Some(5), expires_at: Some(at), ..Terms::default() };
+    let grant = Grant { terms: terms.clone(), message: message.clone(), at };
+    let granted = kind & 1 == 0;
+    let verdict = if granted {
+        Verdict::Granted(grant)
+    } else {
+        let previous = (kind & 2 == 0).then_some(grant);
+        Verdict::Denied(Denial { reason: reason.clone(), message: message.clone(), terms: terms.clone(), at, previous })
+    };
+    let used = Duration::from_secs(u64::try_from(used).unwrap());
+    let uptime = Uptime { boot_id: reason.clone(), reading: used, used };
+    let answer = Answer { status: 200, signature: message.clone(), body: body.to_vec(), ..Answer::default() };
+    let view = View::new(granted, (!granted).then_some(reason), message, terms);
+    asked(KEY, SERVER_ID, |question| {
+        let record =
+            Record { verdict, uptime, key_sha256: question.key_sha256.to_owned(), server_id: SERVER_ID.to_owned() };
+        let set_aside = (kind & 4 == 0 && !has_our_mac(body)).then(|| body.to_vec());
+        let cached = Cached { record, answer: (kind & 8 == 0).then_some(answer), address: None, set_aside };
+        let bytes = encode(&view, &cached, question).expect("everything can be written");
+        assert!(has_our_mac(&bytes));
+        assert_eq!(decode(&bytes, question).as_ref(), Ok(&cached), "what was written is read back");
+        assert!(serde_json::from_slice::<View>(&bytes).is_ok_and(|read| read == view), "the Panel reads it as well");
+        let changed = with_a_changed_byte(&bytes, place, bit).unwrap();
+        assert!(decode(&changed, question).is_err(), "a changed byte has a good MAC");
+        assert!(decode(&bytes[..place % bytes.len()], question).is_err(), "a file that was cut off counts");
+        for (key, server_id) in [("AAAABBBB-CCCCDDDE", SERVER_ID), (KEY, "another host")] {
+            asked(key, server_id, |other| assert!(decode(&bytes, other).is_err(), "{key} of {server_id} reads it"));
+        }
+    });
+}
+
+fn asked(key: &str, server_id: &str, read: impl FnOnce(&Question<'_>)) {
+    let key = Secret::new(key.to_owned());
+    let key_sha256 = key_fingerprint(&key);
+    let trusted = TrustedKeys::default();
+    read(&Question { key: &key, key_sha256: &key_sha256, server_id, nonce: None, trusted: &trusted });
+}

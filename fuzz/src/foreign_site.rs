@@ -1,0 +1,22 @@
+//! Somebody else's nginx file, as `operation adopt` reads it: what is taken from it stands in it, and is nothing that
+//! nginx would read as something else.
+
+use opterius_agent::operations::adopt::ForeignSite;
+use opterius_agent::operations::fields::Domain;
+
+/// Reads the input as the file's text.
+pub fn check(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let site = ForeignSite::parse(text);
+    for word in site.names.iter().chain(&site.roots) {
+        assert!(text.contains(word.as_str()), "{word:?} does not stand in the file");
+        assert!(!word.contains(|sign: char| sign.is_ascii_whitespace() || ";{}#".contains(sign)), "{word:?}");
+    }
+    for name in &site.names {
+        assert!(Domain::parse("domain", name).is_ok(), "{name:?}");
+    }
+    let roots: String = site.roots.iter().map(|root| format!("  root \"{root}\";\n")).collect();
+    let written = format!("server {{\n  server_name {} _;\n{roots}}}\n", site.names.join(" "));
+    assert_eq!(ForeignSite::parse(&written), site, "another meaning when written again");
+    assert_eq!(ForeignSite::parse(&text.replace('\n', "\r\n")), site, "the ends of lines mean nothing");
+}

@@ -1,0 +1,121 @@
+//! An answer of the license server: only a literal yes with a limit grants, and a denial is never good again by itself.
+
+use std::time::Duration;
+
+use opterius_agent::clock::{Now, Timestamp};
+use opterius_agent::license::model::{Denial, Grant, Record, Terms, Uptime, Verdict};
+use opterius_agent::license::outcome::{self, Answer, MAX_BODY, Outcome, Question};
+use opterius_agent::license::signature::TrustedKeys;
+use opterius_agent::license::standing::{GRACE, Knowledge, standing};
+use opterius_agent::secret::Secret;
+use serde_json::{Value, json};
+
+use super::input::Input;
+
+const KEY: &str = "AAAABBBB-CCCCDDDD";
+const BOOT: &str = "boot";
+/// Statuses that say something about a license, and some that do not.
+const STATUSES: [u16; 16] = [200, 201, 204, 299, 300, 302, 400, 401, 403, 404, 409, 410, 422, 429, 500, 503];
+
+/// A byte for the status, two for a moment, and the body.
+pub fn check(data: &[u8]) {
+    let mut input = Input::new(data);
+    let status = STATUSES[usize::from(input.byte()) % STATUSES.len()];
+    let moment = Duration::from_secs(60 * u64::try_from(input.number()).unwrap());
+    let body = input.rest();
+    let key = Secret::new(KEY.to_owned());
+    let question = Question { key: &key, key_sha256: "", server_id: "", nonce: None, trusted: &TrustedKeys::default() };
+    let answer = Answer { status, body: body.to_vec(), ..Answer::default() };
+    let outcome = outcome::read(&answer, &question).outcome;
+    assert_eq!(outcome::read(&answer, &question).outcome, outcome);
+
+    let value = serde_json::from_slice::<Value>(body).unwrap_or_default();
+    let at = Timestamp::from_unix(1_777_636_800);
+    match outcome {
+        Outcome::Granted { terms, message } => {
+            assert!((200..=299).contains(&status) && value["valid"] == Value::Bool(true) && body.len() <= MAX_BODY);
+            let limit = ["max_accounts", "max_domains"].iter().find_map(|name| value[name].as_u64());
+            assert_eq!(terms.max_accounts, Some(limit.expect("a grant names a limit")));
+            hold_texts(&terms, &message, "");
+            near_misses(&value, |body| outcome::read(&Answer { body, ..answer.clone() }, &question).outcome);
+            granted(Grant { terms, message, at }, moment);
+        }
+        Outcome::Denied { reason, message, terms } => {
+            assert_eq!(value["valid"], Value::Bool(false));
+            assert!(!matches!(status, 300..=400 | 429 | 500..), "HTTP {status} denies nothing");
+            hold_texts(&terms, &message, &reason);
+            assert!(!reason.is_empty() && !message.is_empty());
+            denied(Denial { reason, message, terms, at, previous: None }, moment);
+        }
+        Outcome::Inconclusive(failure) => {
+            assert!(!failure.cause.is_empty());
+            let definite = status == 200 && body.len() <= MAX_BODY && value["valid"] == Value::Bool(false);
+            assert!(!definite, "a definite no was not heard: {failure}");
+        }
+    }
+}
+
+/// What is nearly a grant is no verdict at all: a `valid` that is not the literal, a limit that is not one.
+fn near_misses(granted: &Value, read: impl Fn(Vec<u8>) -> Outcome) {
+    let yes = [json!(1), json!("true"), json!([true]), json!({}), Value::Null].map(|value| json!({"valid": value}));
+    let limits =
+        [json!("5"), json!(-1), json!(5.5), json!(true), json!([])].map(|value| json!({"max_accounts": value}));
+    let none = json!({"max_accounts": null, "max_domains": null});
+    for change in yes.into_iter().chain(limits).chain([none]) {
+        let mut near = granted.clone();
+        let (near, change) = (near.as_object_mut().unwrap(), change.as_object().unwrap());
+        near.extend(change.clone());
+        let outcome = read(serde_json::to_vec(near).unwrap());
+        assert!(matches!(outcome, Outcome::Inconclusive(_)), "{change:?} became {outcome:?}");
+    }
+}
+
+/// What is kept of an answer goes into the log, the status and the Panel's page.
+fn hold_texts(terms: &Terms, message: &str, reason: &str) {
+    let billing = &terms.billing;
+    let short = [&terms.plan, &billing.subscription_status, &billing.current_period_end];
+    // In lower case one letter may become three.
+    let short = short.into_iter().flatten().map(|text| (text.as_str(), 3 * 64));
+    for (text, limit) in short.chain([(message, 500), (reason, 64)]) {
+        assert!(text.chars().count() <= limit && !text.chars().any(char::is_control), "{text:?}");
+        assert!(!text.to_ascii_lowercase().contains(&KEY.to_ascii_lowercase()), "the key is in {text:?}");
+    }
+}
+
+/// A grant counts until it expires, and without the server for 48 hours.
+fn granted(grant: Grant, moment: Duration) {
+    let (at, expires_at) = (grant.at, grant.terms.expires_at);
+    let record = record(Verdict::Granted(grant));
+    for (confirmed, passed) in [(true, moment), (false, moment), (false, Duration::ZERO), (true, Duration::ZERO)] {
+        let now = Now { wall: at.plus(passed), boot: passed };
+        let valid = standing(&knowledge(&record, confirmed), now).is_valid();
+        let is_over = expires_at.is_some_and(|end| now.wall >= end);
+        assert_eq!(valid, !is_over && (confirmed || passed < GRACE), "{passed:?} after the grant, {confirmed}");
+    }
+}
+
+/// A denial counts at every moment, and the more so when a grant was there before.
+fn denied(denial: Denial, moment: Duration) {
+    let at = denial.at;
+    let terms = Terms { max_accounts: Some(0), ..Terms::default() };
+    let previous = Grant { terms, message: String::new(), at: at.plus(moment) };
+    let after_grant = Denial { previous: Some(previous), ..denial.clone() };
+    for verdict in [denial, after_grant].map(Verdict::Denied) {
+        let record = record(verdict);
+        for wall in [at, at.plus(moment), at.minus(moment)] {
+            for confirmed in [true, false] {
+                let standing = standing(&knowledge(&record, confirmed), Now { wall, boot: moment });
+                assert!(!standing.is_valid(), "a denial became {standing:?}");
+            }
+        }
+    }
+}
+
+fn record(verdict: Verdict) -> Record {
+    let uptime = Uptime { boot_id: BOOT.to_owned(), reading: Duration::ZERO, used: Duration::ZERO };
+    Record { verdict, uptime, key_sha256: String::new(), server_id: String::new() }
+}
+
+fn knowledge(record: &Record, confirmed: bool) -> Knowledge<'_> {
+    Knowledge { has_key: true, record: Some(record), confirmed, failure: None, boot_id: BOOT }
+}

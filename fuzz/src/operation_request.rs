@@ -1,0 +1,175 @@
+//! What the Panel asks of the host: an accepted field holds nothing but the signs that its rule allows, whoever uses it
+//! next, and an accepted request means the same when it is written down again.
+
+use opterius_agent::operations::fields::{DocumentRoot, Domain, Email, Username};
+use opterius_agent::operations::problem::Problem;
+use opterius_agent::operations::request::{PATHS, Request, SiteLog};
+use serde_json::{Value, json};
+
+use super::input::Input;
+
+/// A line with the path, and the body.
+pub fn check(data: &[u8]) {
+    let mut input = Input::new(data);
+    hold(&input.text(), input.rest());
+}
+
+/// Reads a request and holds what is accepted, and what is said of what is not, against the rules.
+pub fn hold(path: &str, body: &[u8]) {
+    match Request::parse(path, body) {
+        Ok(request) => {
+            let meant = written(&request);
+            let again = Request::parse(path, meant.to_string().as_bytes());
+            let again = again.unwrap_or_else(|problem| panic!("{meant} is refused: {}", problem.message()));
+            assert_eq!(written(&again), meant);
+            let sign = HOSTILE[body.len() % HOSTILE.len()];
+            with_a_sign(&meant, sign, |near| drop(Request::parse(path, &near).map(|request| written(&request))));
+        }
+        Err(problem) => hold_refusal(path, &problem),
+    }
+}
+
+/// What the next program might take for more than a letter.
+pub const HOSTILE: [char; 18] =
+    ['.', '/', ' ', '\n', '\0', '"', '\'', ';', '{', '}', '$', '#', '\\', '`', ':', '-', 'A', '\u{17f}'];
+
+/// Has `read` look at the body with this sign put into each of its texts, in three places.
+fn with_a_sign(body: &Value, sign: char, mut read: impl FnMut(Vec<u8>)) {
+    for (name, text) in body.as_object().into_iter().flatten() {
+        let Some(text) = text.as_str() else { continue };
+        for place in [0, text.len() / 2, text.len()] {
+            let mut near = body.clone();
+            near[name] = with_sign_at(text, place, sign).into();
+            read(near.to_string().into_bytes());
+        }
+    }
+}
+
+/// The text with this sign put into it, or behind it where the place is within a letter.
+pub fn with_sign_at(text: &str, place: usize, sign: char) -> String {
+    let (before, after) = text.split_at_checked(place).unwrap_or((text, ""));
+    format!("{before}{sign}{after}")
+}
+
+fn hold_refusal(path: &str, problem: &Problem) {
+    let expected = if PATHS.contains(&path) { 422 } else { 404 };
+    assert!(problem.status() == expected || problem.status() == 422, "{}", problem.message());
+    let message = problem.message();
+    assert!(message.len() < 1000 && !message.contains(char::is_control), "{message:?}");
+}
+
+/// The request as a body again, after each field was held against its rule.
+fn written(request: &Request) -> Value {
+    match request {
+        Request::CreateSite(site) => json!({
+            "domain": domain(&site.domain), "username": username(&site.username),
+            "document_root": root(&site.document_root, &site.username),
+            "php_version": version(site.php_version.as_str()), "parent_domain": site.parent_domain.as_ref().map(domain),
+        }),
+        Request::DeleteSite { domain: name, username: user } => {
+            json!({"domain": domain(name), "username": username(user)})
+        }
+        Request::Suspend { username: user, suspend } => {
+            json!({"username": username(user), "action": if *suspend { "suspend" } else { "unsuspend" }})
+        }
+        Request::Password { username: user, password } => {
+            let password = password.expose();
+            assert!((8..=255).contains(&password.chars().count()) && !password.contains(char::is_control));
+            json!({"username": username(user), "password": password})
+        }
+        Request::DeleteAccount { username: user } => json!({"username": username(user)}),
+        Request::IssueCertificate(issue) => json!({
+            "domain": domain(&issue.domain), "email": email(&issue.email),
+            "username": issue.username.as_ref().map(username),
+        }),
+        Request::UploadCertificate(upload) => {
+            let (certificate, private_key) = (&upload.certificate, upload.private_key.expose());
+            assert!([certificate, private_key].iter().all(|pem| pem.is_ascii() && pem.contains("-----BEGIN ")));
+            json!({
+                "domain": domain(&upload.domain), "username": username(&upload.username),
+                "certificate": certificate, "private_key": private_key,
+            })
+        }
+        Request::RenewCertificate { domain: name } | Request::DeleteCertificate { domain: name } => {
+            json!({"domain": domain(name)})
+        }
+        Request::CreateZone(zone) => json!({
+            "domain": domain(&zone.domain), "server_ip": zone.server_ip, "ns1": domain(&zone.ns1), "ns2": domain(&zone.ns2),
+        }),
+        Request::AccountStats(stats) => {
+            assert!(stats.databases.iter().all(|name| is_made_of(name, 64, "_")), "{:?}", stats.databases);
+            let domains: Vec<&str> = stats.domains.iter().map(domain).collect();
+            json!({"username": username(&stats.username), "domains": domains, "databases": stats.databases})
+        }
+        Request::ServiceAction { service, action } => {
+            assert!(is_made_of(service, 64, ".-_") && !service.starts_with('-'), "{service:?}");
+            json!({"service": service, "action": action.word()})
+        }
+        Request::TailLog(log) => {
+            assert!((1..=256 * 1024).contains(&log.max_bytes));
+            json!({
+                "domain": domain(&log.domain), "username": username(&log.username), "log_type": kind(log.log),
+                "offset": log.offset, "max_bytes": log.max_bytes,
+            })
+        }
+        Request::SetTimezone { timezone } => {
+            assert!(is_made_of(timezone, 64, "_+/-") && !timezone.starts_with(['/', '-']), "{timezone:?}");
+            json!({"timezone": timezone})
+        }
+        Request::TopProcesses | Request::ListServices | Request::SystemTime | Request::PhpVersions => json!({}),
+    }
+}
+
+/// Whether a text has 1 to `most` signs: ASCII letters, digits, and these.
+fn is_made_of(text: &str, most: usize, further: &str) -> bool {
+    let is_fine = |sign: char| sign.is_ascii_alphanumeric() || further.contains(sign);
+    (1..=most).contains(&text.len()) && text.chars().all(is_fine)
+}
+
+fn domain(domain: &Domain) -> &str {
+    let name = domain.as_str();
+    assert!(is_made_of(name, 253, ".-") && !name.contains(|sign: char| sign.is_ascii_uppercase()), "{name:?}");
+    let is_torn = |part: &str| part.is_empty() || part.len() > 63 || part.starts_with('-') || part.ends_with('-');
+    assert!(name.contains('.') && !name.split('.').any(is_torn), "{name:?}");
+    assert!(name.parse::<std::net::IpAddr>().is_err(), "{name:?}");
+    name
+}
+
+fn username(username: &Username) -> &str {
+    let name = username.as_str();
+    let begins = name.starts_with(|sign: char| sign.is_ascii_lowercase() || sign == '_');
+    assert!(is_made_of(name, 32, "_-") && begins && !name.contains(|sign: char| sign.is_ascii_uppercase()), "{name:?}");
+    name
+}
+
+fn root(root: &DocumentRoot, username: &Username) -> String {
+    let below = root.from_home();
+    assert!(is_made_of(below, 1024, "/._-"), "{below:?}");
+    assert!(!below.split('/').any(|part| part.is_empty() || part.starts_with('.')), "{below:?}");
+    format!("/home/{username}/{below}")
+}
+
+fn version(version: &str) -> &str {
+    let parts: Vec<&str> = version.split('.').collect();
+    assert!(parts.len() == 2 && parts.iter().all(|part| part.parse::<u32>().is_ok()), "{version:?}");
+    version
+}
+
+fn email(email: &Email) -> &str {
+    let text = email.as_str();
+    let (local, domain) = text.rsplit_once('@').expect("an address has an at sign");
+    assert!(Domain::parse("domain", domain).is_ok() && !local.starts_with('-'), "{text:?}");
+    assert!(
+        text.bytes().all(|byte| byte.is_ascii_graphic()) && !local.contains(['"', '\\', '$', '`', ',', ';']),
+        "{text:?}"
+    );
+    text
+}
+
+fn kind(log: SiteLog) -> &'static str {
+    match log {
+        SiteLog::Access => "access",
+        SiteLog::Error => "error",
+        SiteLog::PhpError => "php-error",
+    }
+}

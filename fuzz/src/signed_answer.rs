@@ -1,0 +1,83 @@
+//! Signed answers: only the exact bytes that the vendor signed are believed, and of them only those that belong to this
+//! request, this key and this host.
+
+use std::sync::LazyLock;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use opterius_agent::license::identity::key_fingerprint;
+use opterius_agent::license::outcome::{self, Answer, FailureClass, MAX_BODY, Outcome, Question};
+use opterius_agent::license::signature::{CONTEXT, SignedBy, TrustedKeys};
+use opterius_agent::secret::Secret;
+use ring::signature::{Ed25519KeyPair, KeyPair};
+use serde_json::Value;
+
+use super::input::{Input, with_a_changed_byte};
+
+const SERVER_ID: &str = "host";
+const NONCE: &str = "nonce";
+
+static VENDOR: LazyLock<Ed25519KeyPair> = LazyLock::new(|| Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap());
+static TRUSTED: LazyLock<TrustedKeys> =
+    LazyLock::new(|| TrustedKeys::parse(&STANDARD.encode(VENDOR.public_key())).unwrap());
+
+/// A line with a header of somebody else's, then a body. The first three bytes say what is changed.
+pub fn check(data: &[u8]) {
+    let mut input = Input::new(data);
+    let (place, bit) = (input.number(), input.byte());
+    let foreign = input.text();
+    let body = input.rest();
+    let value = signature(body);
+    let header = |value: &str| format!("keyid=\"k\", ed25519=\"{value}\"");
+
+    if !foreign.contains(&value) {
+        assert_eq!(TRUSTED.verify(&foreign, body), None, "a signature that the vendor did not make");
+    }
+    assert_eq!(TRUSTED.verify(&header(&value), body), Some(SignedBy::CurrentKey));
+    if let Some(changed) = with_a_changed_byte(body, place, bit) {
+        assert_eq!(TRUSTED.verify(&header(&value), &changed), None, "a changed byte of the body");
+    }
+    let changed = with_a_changed_byte(value.as_bytes(), place, bit).and_then(|bytes| String::from_utf8(bytes).ok());
+    if let Some(changed) = changed {
+        assert_eq!(TRUSTED.verify(&header(&changed), body), None, "a changed byte of the signature");
+    }
+    read(body, &header(&value), &foreign);
+}
+
+/// What the Agent makes of the body, signed and unsigned.
+fn read(body: &[u8], header: &str, foreign: &str) {
+    let key = Secret::new("AAAABBBB-CCCCDDDD".to_owned());
+    let key_sha256 = key_fingerprint(&key);
+    let question =
+        Question { key: &key, key_sha256: &key_sha256, server_id: SERVER_ID, nonce: Some(NONCE), trusted: &TRUSTED };
+    let answer = |body: &[u8], signature: &str| {
+        let answer = Answer { status: 200, signature: signature.to_owned(), body: body.to_vec(), ..Answer::default() };
+        outcome::read(&answer, &question)
+    };
+    let reading = answer(body, header);
+    if !matches!(reading.outcome, Outcome::Inconclusive(_)) {
+        assert!(body.len() <= MAX_BODY);
+        assert_eq!(reading.signed_by, Some(SignedBy::CurrentKey));
+        // As well signed, but for another request, key or host.
+        for (name, own) in [("nonce", NONCE), ("key_sha256", &key_sha256), ("server_id", SERVER_ID)] {
+            let mut other: Value = serde_json::from_slice(body).expect("a verdict is JSON");
+            assert_eq!(other[name], own, "a verdict that belongs to somebody else");
+            other[name] = "other".into();
+            let other = serde_json::to_vec(&other).unwrap();
+            let header = format!("ed25519=\"{}\"", signature(&other));
+            hold_untrusted(answer(&other, &header).outcome);
+        }
+    }
+    if TRUSTED.verify(foreign, body).is_none() && body.len() <= MAX_BODY {
+        hold_untrusted(answer(body, foreign).outcome);
+    }
+}
+
+fn hold_untrusted(outcome: Outcome) {
+    let Outcome::Inconclusive(failure) = outcome else { panic!("believed: {outcome:?}") };
+    assert_eq!(failure.class, FailureClass::Untrusted);
+}
+
+fn signature(body: &[u8]) -> String {
+    STANDARD.encode(VENDOR.sign(&[CONTEXT, body].concat()))
+}

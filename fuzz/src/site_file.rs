@@ -1,0 +1,115 @@
+//! The files that are made of a request: whatever a site is called, its nginx file and its PHP pool say the same as those
+//! of any other site, with its own names in their places.
+
+use std::path::Path;
+
+use opterius_agent::clock::Timestamp;
+use opterius_agent::operations::adopt::ForeignSite;
+use opterius_agent::operations::certificate::OnDisk;
+use opterius_agent::operations::facts::Source;
+use opterius_agent::operations::fields::{DocumentRoot, Domain, PhpVersion, Username};
+use opterius_agent::operations::host::{Acme, Host};
+use opterius_agent::operations::php;
+use opterius_agent::operations::register::User;
+use opterius_agent::operations::site::{MARK, Site, View};
+use opterius_agent::operations::site_file;
+
+use super::input::Input;
+use super::nginx::directives;
+use super::operation_request::{HOSTILE, with_sign_at};
+
+/// What the site that others are compared with is made of; nothing in a template looks like it.
+const REFERENCE: Names = Names { domain: "reference-domain.test", username: "reference_user", root: "reference_root" };
+
+#[derive(Clone, Copy)]
+struct Names<'a> {
+    domain: &'a str,
+    username: &'a str,
+    root: &'a str,
+}
+
+/// Bytes for what else is the case and for a sign and its place; lines: domain, username, document root below the home,
+/// PHP version, parent domain. Each name is also tried with the sign in it.
+pub fn check(data: &[u8]) {
+    let mut input = Input::new(data);
+    let (kind, sign, place) = (input.byte(), usize::from(input.byte()), usize::from(input.byte()));
+    let (domain, username, root) = (input.text(), input.text(), input.text());
+    let (version, parent) = (input.text(), input.text());
+    let near = |text: &str| with_sign_at(text, place.min(text.len()), HOSTILE[sign % HOSTILE.len()]);
+    let (near_domain, near_username, near_root) = (near(&domain), near(&username), near(&root));
+    let names = Names { domain: &domain, username: &username, root: &root };
+    for names in [
+        names,
+        Names { domain: &near_domain, ..names },
+        Names { username: &near_username, ..names },
+        Names { root: &near_root, ..names },
+    ] {
+        if let Some(site) = site(names, &version, &parent) {
+            hold(&site, kind);
+        }
+    }
+}
+
+fn hold(site: &Site, kind: u8) {
+    let reference = self::site(REFERENCE, "8.4", "").unwrap();
+    let own = Names { domain: site.domain.as_str(), username: site.username.as_str(), root: &site.document_root };
+    let (text, pool) = rendered(site, kind);
+    let (reference_text, reference_pool) = rendered(&reference, kind);
+
+    let first = text.lines().next().and_then(|line| line.strip_prefix(MARK)).expect("the first line is the mark");
+    assert!(serde_json::from_str::<Site>(first).is_ok_and(|read| read == *site), "the mark tells what the site is");
+    let expected = directives(&reference_text).into_iter();
+    let expected = expected.map(|(depth, words)| (depth, words.iter().map(|word| own.put_into(word)).collect()));
+    assert_eq!(directives(&text), expected.collect::<Vec<_>>());
+    assert_eq!(pool, own.put_into(&reference_pool));
+    let read = ForeignSite::parse(&text);
+    assert!(read.names.iter().all(|name| name.ends_with(own.domain)) && !read.names.is_empty());
+}
+
+fn site(names: Names<'_>, version: &str, parent: &str) -> Option<Site> {
+    let username = Username::parse("username", names.username).ok()?;
+    let root = format!("/home/{username}/{}", names.root);
+    Some(Site {
+        domain: Domain::parse("domain", names.domain).ok()?,
+        document_root: DocumentRoot::parse("document_root", &root, &username).ok()?.from_home().to_owned(),
+        php_version: PhpVersion::parse("php_version", version).ok()?,
+        parent_domain: Domain::parse("parent_domain", parent).ok(),
+        created_at: Timestamp::from_unix(1_777_636_800),
+        username,
+    })
+}
+
+/// The site's nginx file and its pool.
+fn rendered(site: &Site, kind: u8) -> (String, String) {
+    let host = Host::new("/".into(), Acme { server: String::new(), authority: None }, "/etc/agent.conf".into());
+    let name = site.username.to_string();
+    let user = User { home: format!("/home/{name}"), name, uid: 1001, gid: 1001, shell: "/bin/bash".to_owned() };
+    let directory = Path::new("/etc/letsencrypt/live").join(site.domain.as_str());
+    let certificate =
+        OnDisk { source: Source::Acme, fullchain: directory.join("fullchain.pem"), key: directory.join("privkey.pem") };
+    let view = View {
+        site,
+        user: &user,
+        names: vec![site.domain.to_string(), format!("www.{}", site.domain)],
+        certificate: (kind & 1 == 0).then_some(certificate),
+        suspended: kind & 2 == 0,
+        // A long domain's socket has a short name, so that one is of no site.
+        pool: (kind & 4 == 0).then(|| "/run/php/opterius.sock".into()),
+    };
+    let error_log = site.logs(&host).join("php-error.log");
+    let pool = php::pool(&host, &site.domain, &user, "www-data", &error_log);
+    let socket = php::socket(&host, &site.domain).display().to_string();
+    (site_file::render(&host, &view), pool.replace(&socket, "/run/php/opterius.sock"))
+}
+
+impl Names<'_> {
+    /// These names in the places of the reference's.
+    fn put_into(self, text: &str) -> String {
+        // Signs that no name has keep a name from being looked for in what another has put in.
+        text.replace(REFERENCE.root, "\u{1}")
+            .replace(REFERENCE.username, "\u{2}")
+            .replace(REFERENCE.domain, self.domain)
+            .replace('\u{2}', self.username)
+            .replace('\u{1}', self.root)
+    }
+}

@@ -1,0 +1,120 @@
+//! The body of `POST /api/license/verify`: nothing that is kept of it is longer than its rule, and the Agent believes every
+//! answer to its own question, as what it is, and to no other.
+
+use std::sync::LazyLock;
+
+use opterius_agent::clock::Timestamp;
+use opterius_agent::http::response::Response;
+use opterius_agent::license::identity::key_fingerprint;
+use opterius_agent::license::outcome::{self, Answer, Failure, FailureClass, Outcome};
+use opterius_agent::license::signature::{HEADER, TrustedKeys};
+use opterius_agent::secret::Secret;
+use opterius_agent::server::keys::SigningKeys;
+use opterius_agent::server::model::{Billing, License, Plan, Status};
+use opterius_agent::server::rules::{Decision, Denial};
+use opterius_agent::server::verification::{self, Malformed, Question, Repeated};
+use serde_json::Value;
+
+static KEYS: LazyLock<SigningKeys> = LazyLock::new(|| SigningKeys::generate("fuzz", NOW).ok().unwrap());
+static TRUSTED: LazyLock<TrustedKeys> = LazyLock::new(|| TrustedKeys::parse(&KEYS.public_keys()).unwrap());
+
+const NOW: Timestamp = Timestamp::from_unix(1_777_636_800);
+
+/// Reads the input as a body, and has the Agent read the answers to it.
+pub fn check(data: &[u8]) {
+    let question = match verification::read(data) {
+        Ok(question) => question,
+        Err(malformed) => return check_refusal(&malformed),
+    };
+    hold(&question, data);
+    let license = License {
+        id: 1,
+        key: question.key.clone(),
+        owner: 1,
+        owner_name: "alice".to_owned(),
+        plan: Plan { slug: "free".to_owned(), name: "Free".to_owned(), max_accounts: 5, max_servers: 1 },
+        status: Status::Active,
+        expires_at: None,
+        locked_ip: None,
+        billing: Billing { subscription_status: None, cancel_at_period_end: None, current_period_end: None },
+        created_at: NOW,
+        revision: 1,
+    };
+    let granted = (license.clone(), Decision::Granted);
+    let denied = (license, Decision::Denied(Denial::Suspended));
+    for (verdict, reason) in [(Some(&granted), None), (Some(&denied), Some("suspended")), (None, Some("invalid_key"))] {
+        let response = verification::answer(&question, verdict, NOW, &KEYS);
+        assert_eq!(response.status, if reason.is_none() { 200 } else { 403 });
+        hold_outcome(understood(&response, &question), reason, &question);
+        let other = Question {
+            repeated: Repeated { nonce: Some("of another request".into()), ..question.repeated.clone() },
+            ..question.clone()
+        };
+        if other.repeated != question.repeated {
+            let Outcome::Inconclusive(failure) = understood(&response, &other) else { panic!("an answer to another") };
+            assert_eq!(failure.class, FailureClass::Untrusted);
+        }
+    }
+}
+
+/// The Agent hears what was decided. One that has not said who it is believes nothing.
+fn hold_outcome(outcome: Outcome, reason: Option<&str>, question: &Question) {
+    match (outcome, reason) {
+        (Outcome::Inconclusive(failure), _) => {
+            assert!(failure.class == FailureClass::Untrusted && question.repeated.server_id.is_none(), "{failure}");
+        }
+        (Outcome::Granted { terms, .. }, None) => assert_eq!(terms.max_accounts, Some(5)),
+        // A short key may be a part of the reason, where it is masked.
+        (Outcome::Denied { reason: read, .. }, Some(reason)) => {
+            assert!(read == reason || question.key.length() < 16, "{reason} was read as {read}");
+        }
+        (read, reason) => panic!("{reason:?} was read as {read:?}"),
+    }
+}
+
+fn hold(question: &Question, data: &[u8]) {
+    let object: Value = serde_json::from_slice(data).expect("a question is JSON");
+    assert!(!question.key.expose().is_empty() && object["key"] == *question.key.expose());
+    let details = &question.details;
+    let texts = [&details.hostname, &details.agent_version, &details.panel_version, &details.os, &details.server_id];
+    for text in texts.into_iter().flatten() {
+        assert!((1..=128).contains(&text.chars().count()) && !text.contains(char::is_control), "{text:?}");
+    }
+    for (name, repeated) in [("nonce", &question.repeated.nonce), ("server_id", &question.repeated.server_id)] {
+        assert_eq!(object[name].as_str(), repeated.as_deref());
+        assert!(repeated.as_ref().is_none_or(|text| text.len() <= 256));
+    }
+    if let Some(address) = question.reported_ip {
+        assert_eq!(address, address.to_canonical());
+    }
+}
+
+/// An error says nothing about a license: no Agent takes it for a verdict.
+fn check_refusal(malformed: &Malformed) {
+    let Malformed { code, message, repeated } = malformed;
+    let response = verification::error(400, (code, message), repeated, None, NOW, &KEYS);
+    let body: Value = serde_json::from_slice(&response.body).unwrap();
+    assert!(body["error"] == **code && body.get("valid").is_none());
+    let key = Secret::new("AAAABBBB-CCCCDDDD".to_owned());
+    let outcome = read(&response, &key, repeated);
+    assert!(matches!(outcome, Outcome::Inconclusive(Failure { class: FailureClass::Untrusted, .. })), "{outcome:?}");
+}
+
+fn understood(response: &Response, question: &Question) -> Outcome {
+    read(response, &question.key, &question.repeated)
+}
+
+/// What the Agent that has asked makes of the answer. One without an identity of its own believes no answer.
+fn read(response: &Response, key: &Secret, repeated: &Repeated) -> Outcome {
+    let signature = response.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(HEADER)).unwrap().1.clone();
+    let answer = Answer { status: response.status, signature, body: response.body.to_vec(), ..Answer::default() };
+    let key_sha256 = key_fingerprint(key);
+    let question = outcome::Question {
+        key,
+        key_sha256: &key_sha256,
+        server_id: repeated.server_id.as_deref().unwrap_or_default(),
+        nonce: repeated.nonce.as_deref(),
+        trusted: &TRUSTED,
+    };
+    outcome::read(&answer, &question).outcome
+}

@@ -1,0 +1,102 @@
+//! What is counted under what, and how it is shown.
+
+use super::*;
+use crate::clock::SystemClock;
+use crate::operations::entry::Reply;
+
+fn text(tally: &Tally) -> String {
+    let now = Now { wall: Timestamp::from_unix(0), boot: Duration::ZERO };
+    let state = State::new(String::new());
+    let answer = MetricsPage::default().answer(&state, now, tally, &Traffic::default());
+    String::from_utf8(answer.body.to_vec()).unwrap()
+}
+
+fn assert_has(text: &str, line: &str) {
+    assert!(text.lines().any(|found| found == format!("{PREFIX}{line}")), "no {line}: {text}");
+}
+
+/// Runs an operation that gives this answer.
+fn run(tally: &Arc<Tally>, path: &'static str, response: Response) {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    match tally.watched(path, &clock, Reaction::Write(Box::new(move || response))) {
+        Reaction::Write(work) => drop(work()),
+        _ => panic!("the lane stays the same"),
+    }
+}
+
+#[test]
+fn an_operation_is_counted_by_what_it_came_to_when_it_is_over() {
+    let tally = Arc::new(Tally::default());
+    let path = "/domains/create";
+    for status in [200, 409, 500, 503, 200] {
+        run(&tally, path, Response::error(status, "x", ""));
+    }
+    run(&tally, path, Response::error(403, "account_limit_reached", ""));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    tally.watched(path, &clock, Reaction::Answer(Response::error(422, "validation_failed", "")));
+    let text = text(&tally);
+    for (result, count) in [("done", 2), ("refused", 3), ("failed", 2)] {
+        assert_has(&text, &format!("operations_total{{operation=\"{path}\",result=\"{result}\"}} {count}"));
+    }
+    assert_has(&text, &format!("operation_duration_seconds_count{{operation=\"{path}\"}} 6"));
+    assert_has(&text, "gate_refusals_total{error=\"account_limit_reached\"} 1");
+    assert_eq!(text.matches("operation_duration_seconds_count").count(), 1, "{text}");
+}
+
+#[test]
+fn a_certificate_of_the_queue_is_counted_when_it_is_issued() {
+    let tally = Arc::new(Tally::default());
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let reply = |status| Reply { status, body: Value::Null };
+    let run = tally.watched_queue(&clock, Box::new(move |_, body| reply(if body.is_empty() { 200 } else { 500 })));
+    for body in [&b""[..], b"x", b""] {
+        run("/ssl/issue-async", body);
+    }
+    let text = text(&tally);
+    assert_has(&text, "operations_total{operation=\"/ssl/issue-async\",result=\"done\"} 2");
+    assert_has(&text, "operations_total{operation=\"/ssl/issue-async\",result=\"failed\"} 1");
+    assert_has(&text, "operation_duration_seconds_count{operation=\"/ssl/issue-async\"} 3");
+}
+
+#[test]
+fn a_class_of_durations_holds_the_smaller_ones_and_its_own_bound() {
+    let tally = Tally::default();
+    let operations = tally.operations.iter().find(|operations| operations.path == "/domains/create").unwrap();
+    for milliseconds in [0, 50, 51, 1_000, 120_000, 120_001] {
+        operations.took(Duration::from_millis(milliseconds));
+    }
+    let text = text(&tally);
+    let classes =
+        [("0.05", 2), ("0.1", 3), ("0.25", 3), ("1", 4), ("2.5", 4), ("10", 4), ("30", 4), ("120", 5), ("+Inf", 6)];
+    for (bound, count) in classes {
+        let line = format!("operation_duration_seconds_bucket{{operation=\"/domains/create\",le=\"{bound}\"}} {count}");
+        assert_has(&text, &line);
+    }
+    assert_has(&text, "operation_duration_seconds_sum{operation=\"/domains/create\"} 241.102000");
+}
+
+#[test]
+fn every_way_to_refuse_has_its_counter() {
+    use crate::api::authentication::Rejection;
+    let rejections = [Rejection::Missing, Rejection::TimestampMalformed, Rejection::Wrong];
+    let tally = Tally::default();
+    for rejection in rejections {
+        tally.refused(rejection.code());
+    }
+    tally.refused(LICENSE_REQUIRED);
+    tally.refused("a word of a client's");
+    let text = text(&tally);
+    for error in ["signature_missing", "timestamp_outside_window", "signature_invalid", "license_required"] {
+        assert_has(&text, &format!("gate_refusals_total{{error=\"{error}\"}} 1"));
+    }
+    assert!(!text.contains("client"), "{text}");
+}
+
+#[test]
+fn what_is_not_known_is_absent() {
+    let text = text(&Tally::default());
+    assert_has(&text, "license_valid 0");
+    assert_has(&text, "license_state{state=\"restricted\"} 1");
+    assert_has(&text, "license_checks_total{outcome=\"granted\"} 0");
+    assert!(!text.contains("timestamp_seconds"), "{text}");
+}

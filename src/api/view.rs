@@ -1,0 +1,199 @@
+//! `GET /`: one page for a person with a browser, that says whether the license is good, why it is not, and what to do.
+//! Anybody on the machine may look at it: it tells what `/license/status` and `/health` tell, in words.
+
+use crate::api::health::Host;
+use crate::api::kept::Kept;
+use crate::api::page::{Frame, Page};
+use crate::clock::{Now, Timestamp};
+use crate::dates::Moment;
+use crate::http::response::Response;
+use crate::license::reason::{self, Guide};
+use crate::license::standing::Standing;
+use crate::license::state::State;
+use crate::text::duration;
+
+/// What a person runs on the server, and what it is for.
+const COMMANDS: [(&str, &str); 6] = [
+    ("opterius-agent doctor", "finds what is wrong, and names the command that mends it"),
+    ("opterius-agent status", "shows this standing, with the reason and the next step"),
+    ("opterius-agent reverify", "asks the license server now and shows the verdict"),
+    ("systemctl reload opterius-agent", "reads agent.conf again, and asks the license server"),
+    ("journalctl -u opterius-agent -n 20", "shows every check and every change of the standing"),
+    ("systemctl status opterius-agent", "shows whether the Agent runs"),
+];
+
+/// What a page is made from: what was published, the standing that follows from it, the accounts, and the second.
+type Made = (u64, Standing, Option<u64>, Timestamp);
+
+/// The page as it was made last: once a second at most while nothing changes.
+#[derive(Debug)]
+pub struct View {
+    frame: Frame,
+    kept: Kept<Made>,
+}
+
+impl Default for View {
+    fn default() -> Self {
+        Self { frame: Frame::new(include_str!("view.css")), kept: Kept::default() }
+    }
+}
+
+impl View {
+    /// The answer at `now`.
+    pub fn answer(&mut self, state: &State, now: Now, accounts: Option<u64>, host: &Host, guide: &Guide) -> Response {
+        let key = (state.generation, state.standing(now), accounts, now.wall);
+        let frame = &self.frame;
+        self.kept.answer(key, |(_, standing, accounts, now)| {
+            let mut page = frame.begin(&format!("{} · {} · Opterius Agent", heading(standing), host.hostname));
+            page.markup(
+                "<header class=\"top\"><span class=\"brand\">Opterius Agent</span><span class=\"where\" id=\"host\">",
+            );
+            page.foreign(&host.hostname).markup("</span></header>\n<main>\n");
+            banner(&mut page, state, standing, *now, guide);
+            facts(&mut page, state, *accounts, *now);
+            checks(&mut page, state, *now);
+            commands(&mut page);
+            footer(&mut page, host, *now);
+            page.markup("</main>\n");
+            frame.end(page)
+        })
+    }
+}
+
+fn heading(standing: &Standing) -> &'static str {
+    match standing {
+        Standing::Active => "License valid",
+        Standing::Grace { .. } => "License valid for now",
+        Standing::Restricted { .. } => "License Required",
+    }
+}
+
+/// The standing, its cause, what follows from it, and what to do.
+fn banner(page: &mut Page, state: &State, standing: &Standing, now: Timestamp, guide: &Guide) {
+    page.markup(match standing {
+        Standing::Active => "<section class=\"banner good\" id=\"banner\">\n",
+        Standing::Grace { .. } => "<section class=\"banner warn\" id=\"banner\">\n",
+        Standing::Restricted { .. } => "<section class=\"banner bad\" id=\"banner\">\n",
+    });
+    page.markup("<h1>").markup(heading(standing));
+    if let Some(reason) = standing.reason() {
+        page.markup(" <code class=\"reason\" id=\"reason\">").foreign(reason).markup("</code>");
+    }
+    page.markup("</h1>\n<p class=\"message\" id=\"message\">").foreign(&state.message(standing)).markup("</p>\n");
+    match standing {
+        Standing::Active => {
+            page.markup("<p>The Panel can change accounts, sites and certificates on this server.</p>\n");
+        }
+        Standing::Grace { until } => {
+            page.markup("<p><strong id=\"countdown\">").text(&duration(until.since(now))).markup(" left.</strong> At ");
+            page.markup("<time datetime=\"")
+                .text(&until.to_string())
+                .markup("\">")
+                .text(&Moment::new(*until, now).text);
+            page.markup(
+                "</time> changes will be refused, unless the license server confirms the license before.</p>\n",
+            );
+            fix(page, &guide.help(reason::UNREACHABLE));
+        }
+        Standing::Restricted { reason, message } => {
+            page.markup("<p id=\"meaning\">");
+            let sentence = reason::explain(reason).sentence;
+            if sentence != message {
+                page.text(sentence).markup(" ");
+            }
+            page.markup("The Panel can still look at everything, and hosted sites run on; changes are refused.</p>\n");
+            fix(page, &guide.help(reason));
+        }
+    }
+    page.markup("</section>\n");
+}
+
+/// What to do: a sentence, and the command at its end.
+fn fix(page: &mut Page, help: &str) {
+    page.markup("<div class=\"fix\" id=\"fix\"><h2>How to fix it</h2>\n<p>");
+    match help.rsplit_once(", then run: ") {
+        Some((deed, command)) => {
+            page.text(deed).markup(", then run:</p>\n<code class=\"run\">").text(command).markup("</code>");
+        }
+        None => {
+            page.text(help).markup("</p>\n");
+        }
+    }
+    page.markup("</div>\n");
+}
+
+fn facts(page: &mut Page, state: &State, accounts: Option<u64>, now: Timestamp) {
+    let terms = state.terms();
+    let known = state.record.is_some();
+    let number = |number: Option<u64>| number.map_or("unknown".to_owned(), |number| number.to_string());
+    let used = match terms.max_accounts {
+        None => format!("{}, limit unknown", number(accounts)),
+        allowed => format!("{} of {}", number(accounts), limit(allowed)),
+    };
+    page.markup("<section class=\"card\" aria-label=\"License\">\n<dl class=\"facts\">\n");
+    page.markup("<div><dt>Plan</dt><dd id=\"plan\">").foreign(terms.plan.as_deref().unwrap_or("unknown"));
+    page.markup("</dd></div>\n<div><dt>Accounts used</dt><dd id=\"accounts\">").text(&used);
+    page.markup("</dd></div>\n<div><dt>Servers allowed</dt><dd id=\"servers\">").text(&limit(terms.max_servers));
+    page.markup("</dd></div>\n<div><dt>Expires</dt><dd id=\"expiry\">");
+    match terms.expires_at {
+        Some(at) => page.moment(&Moment::expiry(at, now)),
+        None => page.markup(if known { "never" } else { "unknown" }),
+    };
+    page.markup("</dd></div>\n<div><dt>Last check</dt><dd id=\"last-check\">");
+    page.instant(state.last_checked_at, now, "none yet");
+    page.markup("</dd></div>\n<div><dt>Last confirmed</dt><dd id=\"last-confirmed\">");
+    page.instant(state.last_verified_at(), now, "never");
+    page.markup("</dd></div>\n<div><dt>Next check</dt><dd id=\"next-check\">");
+    page.instant(state.next_check_at, now, "none without a license key");
+    page.markup("</dd></div>\n<div><dt>Cache file</dt><dd id=\"cache\" class=\"detail\">").text(&state.cache);
+    page.markup("</dd></div>\n</dl>\n</section>\n");
+}
+
+fn limit(limit: Option<u64>) -> String {
+    match limit {
+        None => "unknown".to_owned(),
+        Some(0) => "unlimited".to_owned(),
+        Some(limit) => limit.to_string(),
+    }
+}
+
+fn checks(page: &mut Page, state: &State, now: Timestamp) {
+    page.markup("<section aria-labelledby=\"checks\">\n<h2 id=\"checks\">Last checks</h2>\n");
+    if state.recent_checks.is_empty() {
+        page.markup("<p class=\"card empty\">The license server has not been asked since the Agent started.</p>\n");
+    } else {
+        page.markup(
+            "<table class=\"cards\" id=\"recent-checks\">\n<caption class=\"unseen\">The last ten checks</caption>\n",
+        );
+        page.markup("<thead><tr><th scope=\"col\">Time</th><th scope=\"col\">Verdict</th></tr></thead>\n<tbody>\n");
+        for check in &state.recent_checks {
+            page.markup("<tr><td data-label=\"Time\" class=\"at\">").moment(&Moment::new(check.at, now));
+            page.markup("</td><td data-label=\"Verdict\" class=\"detail\">")
+                .foreign(&check.verdict)
+                .markup("</td></tr>\n");
+        }
+        page.markup("</tbody>\n</table>\n");
+    }
+    page.markup("</section>\n");
+}
+
+fn commands(page: &mut Page) {
+    page.markup("<section aria-labelledby=\"commands\">\n<h2 id=\"commands\">Commands</h2>\n");
+    page.markup("<dl class=\"card commands\">\n");
+    for (command, purpose) in COMMANDS {
+        page.markup("<dt><code>").markup(command).markup("</code></dt><dd>").markup(purpose).markup("</dd>\n");
+    }
+    page.markup("</dl>\n</section>\n");
+}
+
+fn footer(page: &mut Page, host: &Host, now: Timestamp) {
+    page.markup("<footer>\n<p id=\"versions\">Opterius Agent ").markup(env!("CARGO_PKG_VERSION")).markup(" on ");
+    page.foreign(&host.os).markup(" ").foreign(&host.version).markup(" (").foreign(&host.arch).markup(")</p>\n");
+    page.markup("<p>Made at ").text(&Moment::new(now, now).text).markup("; comes again each minute. For programs: ");
+    page.markup("<a href=\"/license/status\">/license/status</a>, <a href=\"/health\">/health</a>, ");
+    page.markup("<a href=\"/metrics\">/metrics</a>.</p>\n</footer>\n");
+}
+
+#[cfg(test)]
+#[path = "view_tests.rs"]
+mod tests;

@@ -1,0 +1,172 @@
+//! agent.conf, the cache, and the daemon beside them.
+
+use super::{BINARY, Found, reachable};
+use crate::support::agent::{Agent, LICENSE_KEY};
+use crate::support::http::SECRET;
+use crate::support::panel::Panel;
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn each_mistake_in_the_configuration_is_found_by_its_own_check() {
+    let agent = reachable(Agent::licensed());
+    let (config, right) = (agent.config_path(), fs::read_to_string(agent.config_path()).unwrap());
+    let healthy = Found::by(&config);
+    for name in
+        ["configuration", "permissions", "secret", "unknown keys", "license key", "port", "daemon", "license", "cache"]
+    {
+        healthy.says(name, "PASS", "", "");
+    }
+    let example = "replace-this-with-the-output-of-openssl-rand-hex-32";
+    let table = [
+        (right.replace(SECRET, "0123456789abcde"), "secret", "WARN", "fewer than 16", "openssl rand -hex 32"),
+        (right.replace(SECRET, example), "secret", "FAIL", "everybody knows", "openssl rand -hex 32"),
+        (format!("{right}panel_url=x\n"), "unknown keys", "WARN", "“panel_url” is not a key", "editor"),
+        (format!("{right}port=http\n"), "configuration", "FAIL", "port “http”", "editor"),
+        (right.replace("license_key=", "#"), "license key", "FAIL", "has none", "license_key="),
+        (format!("{right}operations=off\n"), "operations", "WARN", "operations=off", "systemctl reload"),
+    ];
+    for (text, check, verdict, seen, fix) in table {
+        fs::write(&config, text).unwrap();
+        let found = Found::by(&config);
+        found.says(check, verdict, seen, fix);
+        // Without a port the daemon is looked for where it is by default.
+        let and_daemon = if check == "configuration" { vec![check, "daemon"] } else { vec![check] };
+        found.differs_in(&healthy, &and_daemon);
+    }
+    // Another key than the daemon's: its cache is another's as well.
+    fs::write(&config, right.replace(LICENSE_KEY, "AAAABBBB")).unwrap();
+    let found = Found::by(&config);
+    found.says("license key", "WARN", "8 characters", "license dashboard");
+    found.says("cache", "FAIL", "another license key", "reverify");
+    fs::write(&config, right).unwrap();
+
+    set_mode(&config, 0o644);
+    let found = Found::by(&config);
+    found.says("permissions", "FAIL", "mode 0644", "chmod 0640");
+    found.differs_in(&healthy, &["permissions"]);
+    set_mode(&config, 0o640);
+    chown(&config, Some(65_534), None).unwrap();
+    let found = Found::by(&config);
+    found.says("permissions", "FAIL", "does not belong to root", "chown root");
+    found.differs_in(&healthy, &["permissions"]);
+    let elsewhere = agent.directory().join("elsewhere.conf");
+    fs::rename(&config, &elsewhere).unwrap();
+    symlink(&elsewhere, &config).unwrap();
+    Found::by(&config).says("permissions", "FAIL", "symbolic link", "less");
+    fs::remove_file(&config).unwrap();
+    Found::by(&config).says("configuration", "FAIL", "there is no such file", "editor");
+}
+
+#[test]
+fn each_fault_of_the_cache_is_found_by_its_own_check() {
+    let agent = reachable(Agent::licensed());
+    let (config, cache) = (agent.config_path(), agent.cache_path());
+    let healthy = Found::by(&config);
+    healthy.says("cache", "PASS", "0 h 0 min old", "");
+    let right = fs::read_to_string(&cache).unwrap();
+
+    set_mode(&cache, 0o600);
+    let found = Found::by(&config);
+    found.says("cache readers", "FAIL", "www-data cannot read it", "chmod 0644");
+    found.differs_in(&healthy, &["cache readers"]);
+    found.mend("cache readers");
+    Found::by(&config).differs_in(&healthy, &[]);
+
+    set_mode(agent.directory(), 0o700);
+    let found = Found::by(&config);
+    found.says("cache readers", "FAIL", " 0700", "chmod o+x");
+    found.differs_in(&healthy, &["cache readers"]);
+    found.mend("cache readers");
+    Found::by(&config).differs_in(&healthy, &[]);
+
+    fs::write(&cache, right.replacen("\"max_accounts\": 5", "\"max_accounts\": 9", 1)).unwrap();
+    let found = Found::by(&config);
+    found.says("cache", "FAIL", "its MAC is wrong", "reverify");
+    found.differs_in(&healthy, &["cache"]);
+    fs::remove_file(&cache).unwrap();
+    let found = Found::by(&config);
+    found.says("cache", "WARN", "none yet", "reverify");
+    found.differs_in(&healthy, &["cache"]);
+}
+
+#[test]
+fn a_daemon_that_is_gone_and_a_port_that_another_holds() {
+    let agent = reachable(Agent::licensed());
+    let config = agent.config_path();
+    let healthy = Found::by(&config);
+    agent.kill();
+    let found = Found::by(&config);
+    found.says("daemon", "FAIL", "does not answer", "systemctl restart opterius-agent");
+    found.differs_in(&healthy, &["daemon"]);
+
+    let _listener = TcpListener::bind(("127.0.0.1", agent.port())).unwrap();
+    let found = Found::by(&config);
+    let holder = format!("(process {})", std::process::id());
+    found.says("port", "FAIL", &holder, &format!("kill {}", std::process::id()));
+    found.differs_in(&healthy, &["daemon", "port"]);
+}
+
+#[test]
+fn what_an_ordinary_user_cannot_see_is_a_warning_and_no_failure() {
+    let agent = reachable(Agent::licensed());
+    // A copy, for the repository may lie where only root comes.
+    let program = agent.directory().join("opterius-agent");
+    fs::copy(BINARY, &program).unwrap();
+    let mut command = Command::new(program);
+    command.arg("--config").arg(agent.config_path()).args(["doctor", "--json"]).uid(65_534).gid(65_534);
+    let found = Found::of(&mut command);
+    found.says("configuration", "WARN", "cannot be seen without root", "sudo opterius-agent");
+    // With a file that it may read, only what root alone sees is missing.
+    set_mode(&agent.config_path(), 0o644);
+    let found = Found::of(&mut command);
+    found.says("daemon", "PASS", "answers", "");
+    found.says("port", "WARN", "cannot be seen without root", "sudo opterius-agent");
+    found.says("license server", "PASS", "says valid", "");
+}
+
+#[test]
+fn accounts_and_renewals_of_a_host_from_before_are_found() {
+    let panel = Panel::on_a_tree(5);
+    let agent = &panel.agent;
+    agent.rewrite_config(&[("port", &agent.port().to_string())]);
+    let config = agent.config_path();
+    let healthy = Found::by(&config);
+    healthy.says("accounts", "PASS", "", "");
+
+    let passwd = fs::read_to_string(panel.path("/etc/passwd")).unwrap();
+    fs::write(panel.path("/etc/passwd"), format!("{passwd}alice:x:1001:1001::/home/alice:/bin/sh\n")).unwrap();
+    let site = "server { server_name a.example; root /home/alice/a.example/public_html; }\n";
+    fs::write(panel.path("/etc/nginx/sites-enabled/a.example.conf"), site).unwrap();
+    let found = Found::by(&config);
+    found.says("accounts", "WARN", "alice", "operation adopt");
+    found.differs_in(&healthy, &["accounts"]);
+
+    fs::create_dir_all(panel.path("/etc/letsencrypt/renewal")).unwrap();
+    let renewal = "[renewalparams]\nwebroot_path = /home/alice/a.example/public_html,\n";
+    fs::write(panel.path("/etc/letsencrypt/renewal/a.example.conf"), renewal).unwrap();
+    let found = Found::by(&config);
+    found.says("renewals", "WARN", "a.example", "/var/lib/opterius/acme");
+    found.differs_in(&healthy, &["accounts", "renewals"]);
+}
+
+#[test]
+fn neither_secret_nor_key_is_shown_and_a_line_is_a_line() {
+    let agent = reachable(Agent::licensed());
+    let output = Command::new(BINARY).arg("--config").arg(agent.config_path()).arg("doctor").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(!text.contains(SECRET) && !text.contains(LICENSE_KEY), "{text}");
+    let (lines, sum) = text.trim_end().rsplit_once("\n\n").unwrap();
+    let is_known = |line: &str| ["PASS  ", "WARN  ", "FAIL  ", "      "].iter().any(|head| line.starts_with(head));
+    assert!(lines.lines().all(is_known), "{text}");
+    let checks = lines.lines().filter(|line| !line.starts_with(' ')).count();
+    assert!(sum.starts_with(&format!("{checks} checks: ")), "{text}");
+}

@@ -1,0 +1,58 @@
+//! A machine with the Agent as its package installs it. Within a server only.
+
+use super::{Check, Found};
+use crate::support::eventually;
+use crate::support::machine::run;
+use crate::support::package::{SOON, Service};
+use std::process::Command;
+
+const CONFIG: &str = "/etc/opterius/agent.conf";
+
+/// The Agent as a service with a valid license, and what the doctor says of it.
+pub struct Installed {
+    _service: Service,
+    pub healthy: Found,
+}
+
+impl Installed {
+    pub fn new() -> Installed {
+        let service = Service::install("");
+        run("systemctl start nginx");
+        service.says("License: valid");
+        let healthy = Installed::look();
+        println!("{}", run("opterius-agent doctor"));
+        Installed { _service: service, healthy }
+    }
+
+    /// What the doctor finds now.
+    pub fn look() -> Found {
+        Found::of(Command::new("opterius-agent").args(["doctor", "--json"]))
+    }
+
+    /// After `script` exactly these checks have another verdict, the first of them this one, with these words.
+    pub fn broken_by(&self, script: &str, broken: &[&str], verdict: &str, seen: &str, fix: &str) -> Found {
+        run(script);
+        let found = Installed::look();
+        found.says(broken[0], verdict, seen, fix);
+        found.differs_in(&self.healthy, broken);
+        found
+    }
+
+    /// All is as it was.
+    pub fn is_well(&self) {
+        let mut last = None;
+        let well = eventually(SOON, || {
+            let found = last.insert(Installed::look());
+            let same = |(name, check): (&String, &Check)| {
+                found.checks.get(name).is_some_and(|now| now.verdict == check.verdict)
+            };
+            self.healthy.checks.iter().all(same)
+        });
+        assert!(well, "{last:#?}");
+    }
+}
+
+/// Replaces a line of agent.conf.
+pub fn set(key: &str, value: &str) {
+    run(&format!("sed -i '/^{key}=/d' {CONFIG}; echo '{key}={value}' >>{CONFIG}"));
+}

@@ -1,0 +1,101 @@
+//! The way to the license server and what it answers, each time broken in one place.
+
+use super::{Found, reachable};
+use crate::support::agent::Agent;
+use crate::support::license_server::{LicenseServer, Reply};
+use serde_json::json;
+use std::fs;
+
+#[test]
+fn the_answer_is_shown_and_nothing_is_kept_of_it() {
+    let agent = reachable(Agent::licensed());
+    let server = agent.license_server();
+    let healthy = Found::by(&agent.config_path());
+    for (name, seen) in [
+        ("name", "localhost"),
+        ("connection", "is open"),
+        ("TLS", "trusts"),
+        ("license server", "plan: free"),
+        ("clock", "within 30 s"),
+    ] {
+        healthy.says(name, "PASS", seen, "");
+    }
+    // The doctor's handshake alone is no question.
+    let asked: Vec<_> = server.asked().into_iter().filter_map(|asked| asked.json).collect();
+    let [daemons, .., doctors] = asked.as_slice() else { panic!("{asked:?}") };
+    for member in ["key", "agent_version", "os", "hostname", "server_id"] {
+        assert_eq!(daemons[member], doctors[member], "{member}");
+    }
+    assert_ne!(daemons["nonce"], doctors["nonce"]);
+
+    let cache = fs::read(agent.cache_path()).unwrap();
+    let message = "License is suspended.";
+    server.reply(Reply::json(403, json!({"valid": false, "reason": "suspended", "message": message})));
+    let found = Found::by(&agent.config_path());
+    found.says("license server", "FAIL", message, "license vendor");
+    found.differs_in(&healthy, &["license server"]);
+    assert_eq!(fs::read(agent.cache_path()).unwrap(), cache);
+    assert_eq!(agent.status()["valid"], true);
+
+    server.reply(Reply::raw(502, "<html>"));
+    let found = Found::by(&agent.config_path());
+    found.says("license server", "FAIL", "HTTP 502", "reverify");
+    found.differs_in(&healthy, &["license server"]);
+    server.reply(Reply::raw(200, "<html>"));
+    Found::by(&agent.config_path()).says("license server", "FAIL", "not a JSON object", "curl -sS");
+    server.reply(Reply::granted().header("Date", "Sun, 01 Mar 2020 00:00:00 GMT"));
+    let found = Found::by(&agent.config_path());
+    found.says("clock", "FAIL", "ahead of the license server's", "timedatectl");
+    found.differs_in(&healthy, &["clock"]);
+
+    server.pause();
+    let found = Found::by(&agent.config_path());
+    found.says("connection", "FAIL", "refused", "license server");
+    found.differs_in(&healthy, &["connection"]);
+}
+
+#[test]
+fn a_proxy_on_the_way_is_what_the_connection_leads_to() {
+    let agent = reachable(Agent::licensed());
+    let healthy = Found::by(&agent.config_path());
+    agent.rewrite_config(&[("proxy", "http://alice:word@127.0.0.1:1")]);
+    let found = Found::by(&agent.config_path());
+    found.says("connection", "FAIL", "127.0.0.1:1: ", "proxy=");
+    found.differs_in(&healthy, &["connection"]);
+    assert!(!format!("{found:?}").contains("word@"), "{found:#?}");
+}
+
+#[test]
+fn a_standing_of_the_daemon_is_told_with_its_help() {
+    let server = LicenseServer::start();
+    let message = "License is already activated on 1 of 1 allowed servers.";
+    server.reply(Reply::json(403, json!({"valid": false, "reason": "server_limit_reached", "message": message})));
+    let agent = reachable(Agent::builder().license_server(&server).start());
+    agent.status_after_checks(1);
+    Found::by(&agent.config_path()).says("license", "FAIL", message, "revoke a server");
+
+    let agent = reachable(Agent::licensed());
+    agent.license_server().pause();
+    agent.reverify();
+    Found::by(&agent.config_path()).says("license", "WARN", "valid until", "curl -sS");
+}
+
+#[test]
+fn each_fault_of_the_certificate_is_told_apart() {
+    let untrusted = LicenseServer::start();
+    let expired = LicenseServer::start_expired();
+    let other = LicenseServer::start_as("license.example.com");
+    for (server, trusted, seen, fix) in [
+        (&untrusted, false, "authority that is not trusted", "license_ca_file"),
+        (&expired, true, "has expired", "timedatectl"),
+        (&other, true, "not one for the name localhost", "license_server"),
+    ] {
+        let agent = Agent::builder().license_server(server);
+        let agent = reachable(if trusted { agent } else { agent.unset("license_ca_file") }.start());
+        let found = Found::by(&agent.config_path());
+        found.says("connection", "PASS", "", "");
+        found.says("TLS", "FAIL", seen, fix);
+        assert!(!found.checks.contains_key("license server"), "{found:#?}");
+        assert_eq!(server.count(), 0, "the key was sent to a stranger");
+    }
+}

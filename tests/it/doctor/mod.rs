@@ -1,0 +1,108 @@
+//! `doctor`: each check finds the one thing that was broken for it, and no other check does.
+
+mod configuration;
+mod host;
+mod installed;
+mod license_server;
+mod network;
+mod service;
+
+use crate::support::agent::Agent;
+use crate::support::machine::attempt;
+use opterius_agent::agent::doctor::CHECKS;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_opterius-agent");
+
+/// What one run of `doctor` has found.
+#[derive(Clone, Debug)]
+struct Found {
+    code: Option<i32>,
+    checks: BTreeMap<String, Check>,
+}
+
+#[derive(Clone, Debug)]
+struct Check {
+    verdict: String,
+    seen: String,
+    fix: String,
+}
+
+impl Found {
+    fn by(config: &Path) -> Found {
+        Found::of(Command::new(BINARY).arg("--config").arg(config).args(["doctor", "--json"]))
+    }
+
+    fn of(command: &mut Command) -> Found {
+        // Without a proxy of whoever runs the tests.
+        for name in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+            command.env_remove(name);
+        }
+        let Output { status, stdout, stderr } = command.stdin(Stdio::null()).output().unwrap();
+        let document: Value = serde_json::from_slice(&stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&stderr)));
+        let checks = document["checks"].as_array().unwrap();
+        let mut documented = CHECKS.iter();
+        for check in checks {
+            assert!(documented.any(|name| check["check"] == *name), "{} is not in its place in CHECKS", check["check"]);
+        }
+        let checks = checks.iter().map(|check| {
+            let text = |name: &str| check[name].as_str().unwrap_or_default().to_owned();
+            (text("check"), Check { verdict: text("verdict"), seen: text("seen"), fix: text("fix") })
+        });
+        let found = Found { code: status.code(), checks: checks.collect() };
+        let failed = found.checks.values().any(|check| check.verdict == "FAIL");
+        assert_eq!(found.code, Some(i32::from(failed)), "{found:#?}");
+        for (name, check) in &found.checks {
+            assert_eq!(
+                check.verdict == "PASS",
+                check.fix.is_empty(),
+                "what to do, unless all is well: {name} {check:?}"
+            );
+        }
+        found
+    }
+
+    fn check(&self, name: &str) -> &Check {
+        self.checks.get(name).unwrap_or_else(|| panic!("no {name} in {self:#?}"))
+    }
+
+    /// The check's verdict, and these words in what was seen and in what mends it.
+    fn says(&self, name: &str, verdict: &str, seen: &str, fix: &str) {
+        let check = self.check(name);
+        let says = check.verdict == verdict && check.seen.contains(seen) && check.fix.contains(fix);
+        assert!(says, "{name} was to be {verdict}, “{seen}”, “{fix}”: {check:#?}");
+    }
+
+    /// Compared with `healthy`, the verdict of this check has changed and of no other that is in both.
+    fn differs_in(&self, healthy: &Found, broken: &[&str]) {
+        let changed = |name: &&String| {
+            let before = healthy.checks.get(*name);
+            before.is_some_and(|before| before.verdict != self.checks[*name].verdict)
+        };
+        let changed: Vec<&String> = self.checks.keys().filter(changed).collect();
+        let mut broken = broken.to_vec();
+        broken.sort_unstable();
+        assert_eq!(changed, broken, "{self:#?}");
+    }
+
+    /// Runs what the check says mends it, as it stands there.
+    fn mend(&self, name: &str) {
+        let fix = &self.check(name).fix;
+        let (done, printed) = attempt(fix);
+        assert!(done, "{fix}: {printed}");
+    }
+}
+
+/// Where the doctor finds the daemon and where others may look at its cache.
+fn reachable(agent: Agent) -> Agent {
+    agent.rewrite_config(&[("port", &agent.port().to_string())]);
+    fs::set_permissions(agent.directory(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(agent.config_path(), fs::Permissions::from_mode(0o640)).unwrap();
+    agent
+}

@@ -1,0 +1,45 @@
+//! The package of the license server.
+
+use crate::support::eventually;
+use crate::support::http::{self, Request};
+use crate::support::machine::{attempt, run};
+use crate::support::package::{SOON, file, install, on_a_server};
+use std::path::Path;
+
+const PORT: u16 = 7480;
+
+fn show(property: &str) -> String {
+    run(&format!("systemctl show -P {property} opterius-license-server.service")).trim().to_owned()
+}
+
+#[test]
+fn the_license_server_is_installed_run_and_removed_without_its_licenses() {
+    on_a_server(the_license_server_is_installed_run_and_removed_without_its_licenses, || {
+        let said = install(&file("opterius-license-server"));
+        assert!(said.contains("opterius-license-server init"), "{said}");
+        assert_eq!(show("ActiveState"), "inactive");
+        run("opterius-license-server init && systemctl start opterius-license-server");
+        assert_eq!(show("StatusText"), format!("Answering on 127.0.0.1:{PORT}"));
+        let process = show("MainPID");
+        assert_eq!(run(&format!("stat -c %U /proc/{process}")).trim(), "opterius-license");
+        let health = || http::fetch(PORT, Request::get("/health")).map(|answer| answer.status).ok();
+        assert_eq!(health(), Some(200));
+
+        run("systemctl kill --signal=KILL --kill-who=main opterius-license-server");
+        assert_eq!(health(), Some(200), "the next run answers what has waited in the kept socket");
+        assert!(eventually(SOON, || show("ActiveState") == "active" && show("MainPID") != process));
+        run("opterius-license-server user add owner --administrator <<'END'\ncorrect horse battery staple\nEND");
+        run(
+            "opterius-license-server license create --owner owner --plan free && systemctl reload opterius-license-server",
+        );
+        // Over a running installation it is restarted.
+        install(&file("opterius-license-server"));
+        assert_eq!((health(), show("NRestarts")), (Some(200), "0".to_owned()));
+        assert!(run("man 8 opterius-license-server").contains("keys rotate"));
+
+        let said = run("DEBIAN_FRONTEND=noninteractive dpkg --purge opterius-license-server 2>&1");
+        assert!(said.contains("kept: /var/lib/opterius-license-server"), "{said}");
+        assert!(Path::new("/var/lib/opterius-license-server/signing-keys.json").exists());
+        assert!(!Path::new("/etc/opterius").exists() && attempt("getent passwd opterius-license").0);
+    });
+}

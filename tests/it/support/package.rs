@@ -1,0 +1,145 @@
+//! The Debian packages, and the Agent as its package installs it, on a machine of a test's own.
+
+use super::agent::LICENSE_KEY;
+use super::eventually;
+use super::http::{self, Connection, Request, SECRET};
+use super::license_server::LicenseServer;
+use super::machine::{self, attempt, on_a_machine, run};
+use super::panel::Answer;
+use super::process;
+use serde_json::Value;
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// The port of an Agent whose configuration names none.
+pub const PORT: u16 = 7443;
+
+/// What a loaded machine may take for what takes a second.
+pub const SOON: Duration = Duration::from_secs(20);
+
+/// The Panel's own patience.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Runs `body` on a machine of its own, where the packages can be installed.
+pub fn on_a_server<Test: Fn()>(test: Test, body: impl FnOnce()) {
+    if !machine::is_inside() {
+        static BUILT: OnceLock<()> = OnceLock::new();
+        BUILT.get_or_init(build);
+    }
+    on_a_machine(test, body);
+}
+
+/// Builds the packages of the binaries that are tested; they are there already.
+fn build() {
+    for tool in ["/usr/sbin/logrotate", "/usr/bin/man", "/usr/bin/sqlite3", "/usr/bin/curl"] {
+        assert!(Path::new(tool).exists(), "{tool} is missing. Run: apt-get install -y logrotate man-db sqlite3 curl");
+    }
+    let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
+    let mut variants = vec![None];
+    if cfg!(feature = "license-server") {
+        variants.push(Some("--variant=license-server"));
+    }
+    for variant in variants {
+        let mut command = Command::new(env!("CARGO"));
+        command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["deb", "--no-build", "--fast", "--profile", profile]);
+        command.args(variant).arg("--output").arg(directory());
+        let output = command.output().unwrap();
+        let printed = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{printed}\nThese tests need: cargo install --locked cargo-deb");
+    }
+}
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages/")
+}
+
+/// The file of a package.
+pub fn file(package: &str) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+    directory().join(format!("{package}_{version}-1_{architecture}.deb")).display().to_string()
+}
+
+/// Installs a package file, and returns what was said.
+pub fn install(file: &str) -> String {
+    // Where the machine's own packages are installed without their services, ours is.
+    let _ = fs::remove_file("/usr/sbin/policy-rc.d");
+    run(&format!("DEBIAN_FRONTEND=noninteractive dpkg --install {file} 2>&1"))
+}
+
+/// The Agent as a service, and the license server that it asks.
+pub struct Service {
+    pub server: LicenseServer,
+}
+
+impl Service {
+    /// Installed over a configuration of the operator's, with these further lines in it.
+    pub fn install(lines: &str) -> Service {
+        let service = Service::configure(lines);
+        install(&file("opterius-agent"));
+        service
+    }
+
+    /// The configuration alone.
+    pub fn configure(lines: &str) -> Service {
+        let server = LicenseServer::start_plain();
+        let settings = format!(
+            "secret={SECRET}\nlicense_key={LICENSE_KEY}\nlicense_server={}\nip_discovery_url=\n{lines}",
+            server.url()
+        );
+        fs::create_dir_all("/etc/opterius").unwrap();
+        process::write_private(Path::new("/etc/opterius/agent.conf"), settings.as_bytes()).unwrap();
+        Service { server }
+    }
+
+    /// What the operator reads: the last 20 lines of the log.
+    pub fn lines(&self) -> Vec<String> {
+        let shown = run("journalctl --sync; journalctl -u opterius-agent -n 20 -o cat --no-pager");
+        shown.lines().map(str::to_owned).collect()
+    }
+
+    /// Waits for a line of the log that begins like this.
+    pub fn says(&self, beginning: &str) {
+        let said = eventually(SOON, || self.lines().iter().any(|line| line.starts_with(beginning)));
+        assert!(said, "no line {beginning:?} in {:#?}", self.lines());
+    }
+
+    /// The service as a user of the license server sees it.
+    pub fn status(&self) -> Value {
+        http::fetch(PORT, Request::get("/license/status")).unwrap_or_else(|error| panic!("no answer: {error}")).json()
+    }
+
+    /// A signed request, answered within the Panel's patience.
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        let mut connection = Connection::open(PORT).unwrap();
+        connection.send(Request::post(path).body(body.to_string()).signed().bytes()).unwrap();
+        connection.receive(PATIENCE).unwrap_or_else(|error| panic!("no answer: {error}")).into()
+    }
+}
+
+/// What systemd knows of the Agent's unit.
+pub fn show(property: &str) -> String {
+    run(&format!("systemctl show -P {property} opterius-agent.service")).trim().to_owned()
+}
+
+/// A drop-in of the operator's.
+pub fn override_unit(unit: &str, lines: &str) {
+    let directory = format!("/run/systemd/system/{unit}.d");
+    fs::create_dir_all(&directory).unwrap();
+    fs::write(format!("{directory}/test.conf"), format!("[Service]\n{lines}\n")).unwrap();
+    run("systemctl daemon-reload");
+}
+
+/// Whether somebody holds the port.
+pub fn is_taken(port: u16) -> bool {
+    TcpListener::bind(("127.0.0.1", port)).is_err()
+}
+
+/// Whether a package is there in any state, or has left configuration.
+pub fn is_known(package: &str) -> bool {
+    attempt(&format!("dpkg-query --show {package}")).0
+}
