@@ -13,7 +13,7 @@ const HOUR: i64 = 3600;
 const WALL_CLOCKS: [i64; 9] = [0, 0, 240, -240, 2 * HOUR, -2 * HOUR, 47 * HOUR + 3590, 49 * HOUR, -49 * HOUR];
 
 /// How much of the machine's time passes between two processes.
-const BOOT_CLOCKS: [i64; 5] = [0, 0, HOUR, 20 * HOUR, 48 * HOUR];
+const BOOT_CLOCKS: [i64; 5] = [0, 0, HOUR, 20 * HOUR, 49 * HOUR];
 
 /// Does one thing after the other until `end`, and kills the Agent every few seconds unless it is to live.
 pub fn reign(world: &World, daemon: &Daemon<'_>, vendor: &Vendor<'_>, random: &mut Random, lives: bool, end: Instant) {
