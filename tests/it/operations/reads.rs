@@ -1,6 +1,6 @@
 //! What is told of the host, and what the Panel may do with its services, clock and zones.
 
-use super::{hosting, page, publish};
+use super::{hosting, page, publish, shows};
 use crate::support::eventually;
 use crate::support::http::Request;
 use crate::support::machine::{attempt_as, on_a_machine, run, run_as, shell_as};
@@ -65,7 +65,7 @@ fn a_log_is_shown_to_its_own_account_and_leads_nowhere_else() {
             panel.post("/logs/tail", &body)
         };
         publish("alice", "alice.example", "hello.txt", "hello");
-        page("alice.example", "/hello.txt");
+        shows("alice.example", "/hello.txt", 200, "hello");
         assert!(eventually(SOON, || tail("alice", 0).ok()["data"].as_str().unwrap().contains("/hello.txt")));
         let first = tail("alice", 0).ok();
         let next = first["next_offset"].as_i64().unwrap();
