@@ -72,8 +72,10 @@ impl<'a> Daemon<'a> {
         let boot_clock = if boots { ahead - ended as i64 + inner.boot + 60 } else { inner.boot + ahead };
         inner.boot = boot_clock;
         let (now, reachable, life) = (inner.now(), inner.reachable, inner.life);
-        let boot = boots.then(|| inner.boot_clock());
-        inner.belief.starts(reachable, boot, ended, now);
+        if boots {
+            inner.belief.boots(ended);
+        }
+        inner.belief.starts(reachable, now);
         drop(inner);
         if boots || life == 1 {
             self.write("boot_id", &format!("00000000-0000-0000-0000-{life:012}"));

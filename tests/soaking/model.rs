@@ -24,12 +24,20 @@ pub enum Verdict {
 /// What a check comes to; nothing when the answer says nothing about the license.
 pub type Outcome = Option<Verdict>;
 
-/// A verdict and the least and most of the machine's time that counts since then, up to `since` on the boot clock.
+/// A verdict and the least and most of the machine's time that counts since then, up to `since` on the clock of a boot.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Record {
+struct Record {
     verdict: Verdict,
     used: (f64, f64),
     since: f64,
+    boot: u64,
+}
+
+impl Record {
+    /// As it is known by an Agent that starts at `now` in this boot.
+    fn read_in(&self, boot: u64, now: Moment) -> Record {
+        if self.boot == boot { self.clone() } else { Record { since: now.boot, boot, ..self.clone() } }
+    }
 }
 
 /// One thing that the Agent may know.
@@ -116,11 +124,11 @@ fn standing(known: &Known, wall: i64, used: f64) -> Standing {
 }
 
 impl Known {
-    fn learns(&self, outcome: &Outcome, boot: f64) -> Known {
+    fn learns(&self, outcome: &Outcome, since: f64, boot: u64) -> Known {
         match outcome {
             None => Known { confirmed: false, ..self.clone() },
             Some(verdict) => {
-                let record = Record { verdict: verdict.clone(), used: (-LONGEST_CHECK, 0.0), since: boot };
+                let record = Record { verdict: verdict.clone(), used: (-LONGEST_CHECK, 0.0), since, boot };
                 Known { record: Some(record), confirmed: true }
             }
         }
@@ -145,6 +153,10 @@ pub struct Belief {
     pending: Option<(Outcome, f64)>,
     /// Whether a check may fail before it reaches the license server.
     unreachable: bool,
+    /// Whether this process has ended a check. By then it has written what there was to write.
+    checked: bool,
+    /// Counts the boots of the machine.
+    boot: u64,
     /// Counts what has happened: what is seen across a change is not held against either side of it.
     pub generation: u64,
     /// When the license last may have been valid.
@@ -155,7 +167,8 @@ impl Belief {
     /// An Agent that has never run.
     pub fn new() -> Belief {
         let (memory, disk) = (Vec::new(), vec![None]);
-        Belief { memory, disk, pending: None, unreachable: false, generation: 1, valid_in: 0 }
+        let (pending, unreachable, checked) = (None, false, false);
+        Belief { memory, disk, pending, unreachable, checked, boot: 0, generation: 1, valid_in: 0 }
     }
 
     /// Something that everything depends on changes.
@@ -181,6 +194,7 @@ impl Belief {
     /// The license server is asked and answers this.
     pub fn asked(&mut self, outcome: Outcome, reachable: bool, now: Moment) {
         self.memory = self.learned();
+        self.checked |= self.pending.is_some();
         self.unreachable = !reachable;
         self.pending = Some((outcome, now.boot));
         self.may_be_on_disk(self.learned());
@@ -195,17 +209,24 @@ impl Belief {
         (self.memory, self.pending) = (Vec::new(), None);
     }
 
-    /// The Agent starts, after a boot of the machine if the boot clock begins anew.
-    pub fn starts(&mut self, reachable: bool, boot: Option<f64>, ended: f64, now: Moment) {
-        if let Some(boot) = boot {
+    /// The machine goes down and comes up again; `ended` is what its boot clock shows at last.
+    pub fn boots(&mut self, ended: f64) {
+        for record in self.disk.iter_mut().flatten().filter(|record| record.boot == self.boot) {
             // How much was written of what has passed since then is not known.
-            for record in self.disk.iter_mut().flatten() {
-                record.used.1 += ended - record.since;
-                record.since = boot;
-            }
+            record.used.1 += ended - record.since;
         }
-        self.memory = self.disk.iter().map(|record| Known { record: record.clone(), confirmed: false }).collect();
-        self.unreachable = !reachable;
+        self.boot += 1;
+    }
+
+    /// The Agent starts.
+    pub fn starts(&mut self, reachable: bool, now: Moment) {
+        let known = |record: &Option<Record>| Known {
+            record: record.as_ref().map(|record| record.read_in(self.boot, now)),
+            confirmed: false,
+        };
+        self.memory = without_copies(self.disk.iter().map(known).collect());
+        (self.unreachable, self.checked) = (!reachable, false);
+        self.may_be_on_disk(self.possible());
         self.changes(now);
     }
 
@@ -224,7 +245,7 @@ impl Belief {
         let memory = match (before.is_empty(), after.is_empty() || self.pending.is_none()) {
             (true, true) => return Err(self.contradiction(seen, moment)),
             (true, false) => {
-                self.pending = None;
+                (self.pending, self.checked) = (None, true);
                 after
             }
             (false, true) => before,
@@ -235,8 +256,11 @@ impl Belief {
             self.generation += 1;
         }
         if matches!(seen, Seen::Status { cache, .. } if cache == "ok") {
-            self.disk.clear();
-            self.may_be_on_disk(self.possible());
+            let possible = self.possible();
+            let checked = self.checked;
+            let boot = self.boot;
+            self.disk.retain(|record| !checked && record.as_ref().is_some_and(|record| record.boot != boot));
+            self.may_be_on_disk(possible);
         }
         Ok(true)
     }
@@ -254,11 +278,12 @@ impl Belief {
     fn learned(&self) -> Vec<Known> {
         let before = self.before();
         let Some((outcome, at)) = &self.pending else { return before };
-        self.or_unreachable(before.iter().map(|known| known.learns(outcome, *at)).collect())
+        self.or_unreachable(before.iter().map(|known| known.learns(outcome, *at, self.boot)).collect())
     }
 
     fn or_unreachable(&self, known: Vec<Known>) -> Vec<Known> {
-        let failed = known.iter().filter(|_| self.unreachable).map(|known| known.learns(&None, 0.0)).collect();
+        let failed =
+            known.iter().filter(|_| self.unreachable).map(|known| known.learns(&None, 0.0, self.boot)).collect();
         without_copies([known, failed].concat())
     }
 

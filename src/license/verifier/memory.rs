@@ -30,6 +30,8 @@ impl Verifier {
         match loaded {
             Ok(None) => self.state.cache = "none".to_owned(),
             Ok(Some(cached)) => {
+                // From the first start in a boot on, its time counts across restarts: written with the first check.
+                self.unwritten |= cached.record.uptime.boot_id != self.host.boot_id;
                 let uptime = cached.record.uptime.read_again(&self.host.boot_id, now);
                 self.record = Some(Record { uptime, ..cached.record });
                 self.answer = cached.answer;

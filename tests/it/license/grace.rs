@@ -198,6 +198,25 @@ fn a_machine_that_ran_for_48_hours_has_used_its_grace_up_whatever_its_clock_says
 }
 
 #[test]
+fn a_boot_of_the_machine_counts_from_the_first_start_in_it() {
+    let script = "mount --bind $DIRECTORY/boot_id /proc/sys/kernel/random/boot_id; \
+                  set -- unshare --time --boottime $(cat $DIRECTORY/boottime) --fork --kill-child \"$@\"";
+    let builder = Agent::builder().after_mounting(script);
+    let (boot_id, boottime) = (builder.directory().join("boot_id"), builder.directory().join("boottime"));
+    fs::write(&boot_id, "a boot").unwrap();
+    fs::write(&boottime, "0").unwrap();
+    let mut agent = builder.start_licensed();
+    agent.license_server().pause();
+    fs::write(&boot_id, "the next boot").unwrap();
+    agent.restart();
+    assert_eq!(agent.status_after_checks(1)["state"], "grace");
+    // The same boot, 48 hours later: nothing has changed in between that would have been written down.
+    fs::write(&boottime, (48 * 3600).to_string()).unwrap();
+    agent.restart();
+    assert_restricted(&agent.status_after_checks(1), "cache", "unreachable");
+}
+
+#[test]
 fn a_clock_that_was_set_back_gives_no_grace_until_the_next_verdict() {
     let mut agent = Agent::licensed();
     agent.license_server().reply(Reply::granted().header("Date", &http_date(now() + time::Duration::hours(2))));
