@@ -42,7 +42,7 @@ pub fn remove(path: &Path, deadline: Deadline) -> Result<(), Problem> {
         match empty(&top, deadline).and_then(|()| unlinkat(CWD, path, AtFlags::REMOVEDIR)) {
             // Others delete it, too: they were faster, or have just moved something up into it.
             Err(Errno::NOENT) => return Ok(()),
-            Err(Errno::NOTEMPTY) => {}
+            Err(Errno::NOTEMPTY) if !deadline.is_over() => {}
             removed => return removed.map_err(failed),
         }
     }
