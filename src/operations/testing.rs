@@ -55,26 +55,30 @@ impl Tree {
 
     /// Publishes that a domain belongs to somebody.
     pub(crate) fn publish(&self, domain: &str, username: &str) {
-        let facts = Facts {
-            domain: named(domain),
-            username: user(username),
-            names: Vec::new(),
-            document_root: String::new(),
-            php_version: None,
-            parent_domain: None,
-            managed: true,
-            suspended: false,
-            created_at: None,
-            certificate: None,
-            issue: None,
-        };
-        facts::publish(&self.host, &facts, &Register::default()).unwrap();
+        facts::publish(&self.host, &facts_of(domain, username), &Register::default()).unwrap();
     }
 }
 
 impl Drop for Tree {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(self.host.root());
+    }
+}
+
+/// What is known of a site that has nothing.
+pub(crate) fn facts_of(domain: &str, username: &str) -> Facts {
+    Facts {
+        domain: named(domain),
+        username: user(username),
+        names: Vec::new(),
+        document_root: String::new(),
+        php_version: None,
+        parent_domain: None,
+        managed: true,
+        suspended: false,
+        created_at: None,
+        certificate: None,
+        issue: None,
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) fn as_of(issue: &Issue, now: Timestamp) -> Issue {
 mod tests {
     use super::*;
     use crate::operations::facts::{Certificate, Source};
-    use crate::operations::fields::{Domain, Username};
+    use crate::operations::testing::facts_of;
 
     const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
@@ -60,19 +60,7 @@ mod tests {
             reason: (state == IssueState::Failed).then(|| "No.".to_owned()),
             at: NOW.minus(Duration::from_secs(seconds)),
         });
-        Facts {
-            domain: Domain::parse("domain", "a.example").unwrap(),
-            username: Username::parse("username", "alice").unwrap(),
-            names: Vec::new(),
-            document_root: String::new(),
-            php_version: None,
-            parent_domain: None,
-            managed: true,
-            suspended: false,
-            created_at: None,
-            certificate,
-            issue,
-        }
+        Facts { certificate, issue, ..facts_of("a.example", "alice") }
     }
 
     #[test]
