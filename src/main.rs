@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    opterius_agent::agent::main(std::env::args_os())
+    opterius_agent::cli::main(std::env::args_os())
 }

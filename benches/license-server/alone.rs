@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use opterius_agent::clock::{Clock, SystemClock};
-use opterius_agent::server::rules::{self, Decision, Inquiry};
-use opterius_agent::server::store::Error;
+use opterius_base::clock::{Clock, SystemClock};
+use opterius_license_server::rules::{self, Decision, Inquiry};
+use opterius_license_server::store::Error;
 
 use crate::contents;
 use crate::failure::{During, Failure};

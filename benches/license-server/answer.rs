@@ -2,8 +2,8 @@
 //! verified.
 
 use httparse::{EMPTY_HEADER, Response, Status};
-use opterius_agent::license::signature::{HEADER, TrustedKeys};
-use opterius_agent::server::store::{Database, Error, Reader};
+use opterius_license::signature::{HEADER, TrustedKeys};
+use opterius_license_server::store::{Database, Error, Reader};
 
 use crate::contents;
 use crate::failure::{During, Failure};

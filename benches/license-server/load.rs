@@ -5,8 +5,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 
-use opterius_agent::license::client::Inquiry;
-use opterius_agent::server::model::Details;
+use opterius_license::inquiry::Inquiry;
+use opterius_license_server::model::Details;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;

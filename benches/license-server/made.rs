@@ -5,12 +5,12 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use opterius_agent::clock::{Clock, SystemClock, Timestamp};
-use opterius_agent::license::identity::hex;
-use opterius_agent::secret::Secret;
-use opterius_agent::server::installation::Place;
-use opterius_agent::server::model::{Action, Actor, Details, Role};
-use opterius_agent::server::store::{Changes, Database, Error, NewLicense, Sign};
+use opterius_base::clock::{Clock, SystemClock, Timestamp};
+use opterius_base::hex::hex;
+use opterius_base::secret::Secret;
+use opterius_license_server::installation::Place;
+use opterius_license_server::model::{Action, Actor, Details, Role};
+use opterius_license_server::store::{Changes, Database, Error, NewLicense, Sign};
 use ring::digest::{SHA256, digest};
 
 use crate::contents;
@@ -100,7 +100,7 @@ impl Copy {
 /// Of what decides the contents.
 fn fingerprint() -> String {
     let sources = [
-        include_str!("../../src/server/store/schema.rs"),
+        include_str!("../../crates/license-server/src/store/schema.rs"),
         include_str!("contents.rs"),
         include_str!("random.rs"),
         include_str!("made.rs"),

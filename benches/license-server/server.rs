@@ -8,9 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use opterius_agent::license::signature::TrustedKeys;
-use opterius_agent::server::installation::Place;
-use opterius_agent::server::keys::SigningKeys;
+use opterius_license::signature::TrustedKeys;
+use opterius_license_server::installation::Place;
+use opterius_license_server::keys::SigningKeys;
 
 use crate::answer::Sample;
 use crate::failure::{During, Failure};

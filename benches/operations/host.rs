@@ -5,7 +5,7 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::failure::{During, Failure};
@@ -131,8 +131,8 @@ impl Host {
     pub(crate) fn operation(&self, path: &str, body: &str) -> Result<String, Failure> {
         let body = body.replace("PHP", &self.php);
         let order = format!(r#"{{"path":"{path}","body":{body},"max_accounts":null,"plan":null,"seconds":110}}"#);
-        let mut command = Command::new(BINARY);
-        command.arg("--config").arg(self.config()).arg("operation").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut command = Command::new(Path::new(BINARY).with_file_name("opterius-operation"));
+        command.arg("--config").arg(self.config()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.stderr(Stdio::null()).spawn()?;
         child.stdin.take().expect("stdin is a pipe").write_all(order.as_bytes())?;
         Ok(String::from_utf8_lossy(&child.wait_with_output()?.stdout).into_owned())

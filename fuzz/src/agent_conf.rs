@@ -3,10 +3,10 @@
 
 use std::ops::RangeInclusive;
 
-use opterius_agent::agent::configuration::Configuration;
-use opterius_agent::agent::keys::Known;
-use opterius_agent::agent::parsing;
-use opterius_agent::process::settings::{Entries, Key, find};
+use opterius_agent::config::Configuration;
+use opterius_agent::config::keys::Known;
+use opterius_agent::config::parsing;
+use opterius_daemon::settings::{Entries, Key, find};
 
 const NAME: &str = "agent.conf";
 

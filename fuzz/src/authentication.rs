@@ -5,11 +5,11 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use opterius_agent::api::authentication::{Coverage, verify};
-use opterius_agent::clock::Timestamp;
-use opterius_agent::http::head::{self, STORAGE};
-use opterius_agent::http::service::Request;
-use opterius_agent::http::traffic::Traffic;
-use opterius_agent::license::identity::hex;
+use opterius_base::clock::Timestamp;
+use opterius_base::hex::hex;
+use opterius_http::head::{self, STORAGE};
+use opterius_http::service::Request;
+use opterius_http::traffic::Traffic;
 use ring::hmac;
 
 use super::input::{Input, with_a_changed_byte};

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use opterius_agent::clock::Timestamp;
 use opterius_agent::license::cache::{Cached, View, decode, encode, of_another_key};
-use opterius_agent::license::identity::{hex, key_fingerprint};
-use opterius_agent::license::model::{Denial, Grant, Record, Terms, Uptime, Verdict};
-use opterius_agent::license::outcome::{Answer, Question};
-use opterius_agent::license::signature::TrustedKeys;
-use opterius_agent::secret::Secret;
+use opterius_base::clock::Timestamp;
+use opterius_base::hex::hex;
+use opterius_base::secret::Secret;
+use opterius_license::identity::key_fingerprint;
+use opterius_license::model::{Denial, Grant, Record, Terms, Uptime, Verdict};
+use opterius_license::outcome::{Answer, Question};
+use opterius_license::signature::TrustedKeys;
 use ring::hmac;
 use serde_json::Value;
 

@@ -1,8 +1,8 @@
 //! Somebody else's nginx file, as `operation adopt` reads it: what is taken from it stands in it, and is nothing that
 //! nginx would read as something else.
 
-use opterius_agent::operations::adopt::ForeignSite;
-use opterius_agent::operations::fields::Domain;
+use opterius_host::request::fields::Domain;
+use opterius_host::sites::foreign::ForeignSite;
 
 /// Reads the input as the file's text.
 pub fn check(data: &[u8]) {

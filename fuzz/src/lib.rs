@@ -16,7 +16,6 @@ pub mod operation_request;
 pub mod request_head;
 pub mod signed_answer;
 pub mod site_file;
-#[cfg(feature = "license-server")]
 pub mod verify_body;
 
 /// What holds a rule against an input, and panics where it is broken.
@@ -35,6 +34,5 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("request_head", request_head::check),
     ("signed_answer", signed_answer::check),
     ("site_file", site_file::check),
-    #[cfg(feature = "license-server")]
     ("verify_body", verify_body::check),
 ];

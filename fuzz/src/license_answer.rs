@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use opterius_agent::clock::{Now, Timestamp};
-use opterius_agent::license::model::{Denial, Grant, Record, Terms, Uptime, Verdict};
-use opterius_agent::license::outcome::{self, Answer, MAX_BODY, Outcome, Question};
-use opterius_agent::license::signature::TrustedKeys;
-use opterius_agent::license::standing::{GRACE, Knowledge, standing};
-use opterius_agent::secret::Secret;
+use opterius_base::clock::{Now, Timestamp};
+use opterius_base::secret::Secret;
+use opterius_license::model::{Denial, Grant, Record, Terms, Uptime, Verdict};
+use opterius_license::outcome::{self, Answer, MAX_BODY, Outcome, Question};
+use opterius_license::signature::TrustedKeys;
+use opterius_license::standing::{GRACE, Knowledge, standing};
 use serde_json::{Value, json};
 
 use super::input::Input;

@@ -1,7 +1,7 @@
 //! What the Agent hands to the helper: the request in it is held to the same rules, and an order means the same when it is
 //! written down again.
 
-use opterius_agent::operations::entry::Order;
+use opterius_host::helper::protocol::Order;
 
 use super::operation_request::hold;
 

@@ -1,9 +1,9 @@
 //! What the Panel asks of the host: an accepted field holds nothing but the signs that its rule allows, whoever uses it
 //! next, and an accepted request means the same when it is written down again.
 
-use opterius_agent::operations::fields::{DocumentRoot, Domain, Email, Username};
-use opterius_agent::operations::problem::Problem;
-use opterius_agent::operations::request::{PATHS, Request, SiteLog};
+use opterius_host::problem::Problem;
+use opterius_host::request::fields::{DocumentRoot, Domain, Email, Username};
+use opterius_host::request::{PATHS, Request, SiteLog};
 use serde_json::{Value, json};
 
 use super::input::Input;

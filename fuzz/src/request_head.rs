@@ -3,8 +3,8 @@
 
 use std::str;
 
-use opterius_agent::http::head::{self, Framing, Head, STORAGE};
-use opterius_agent::http::limits::{MAX_HEAD, MAX_HEADERS};
+use opterius_http::head::{self, Framing, Head, STORAGE};
+use opterius_http::limits::{MAX_HEAD, MAX_HEADERS};
 
 /// A head as it stands there: lines at CR LF, words of the first one at spaces, names and values at the first colon.
 struct Plain<'a> {

@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use opterius_agent::license::identity::key_fingerprint;
-use opterius_agent::license::outcome::{self, Answer, FailureClass, MAX_BODY, Outcome, Question};
-use opterius_agent::license::signature::{CONTEXT, SignedBy, TrustedKeys};
-use opterius_agent::secret::Secret;
+use opterius_base::secret::Secret;
+use opterius_license::identity::key_fingerprint;
+use opterius_license::outcome::{self, Answer, FailureClass, MAX_BODY, Outcome, Question};
+use opterius_license::signature::{CONTEXT, SignedBy, TrustedKeys};
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::Value;
 

@@ -3,16 +3,16 @@
 
 use std::path::Path;
 
-use opterius_agent::clock::Timestamp;
-use opterius_agent::operations::adopt::ForeignSite;
-use opterius_agent::operations::certificate::OnDisk;
-use opterius_agent::operations::facts::Source;
-use opterius_agent::operations::fields::{DocumentRoot, Domain, PhpVersion, Username};
-use opterius_agent::operations::host::{Acme, Host};
-use opterius_agent::operations::php;
-use opterius_agent::operations::register::User;
-use opterius_agent::operations::site::{MARK, Site, View};
-use opterius_agent::operations::site_file;
+use opterius_base::clock::Timestamp;
+use opterius_host::host::{Acme, Host};
+use opterius_host::request::fields::{DocumentRoot, Domain, PhpVersion, Username};
+use opterius_host::sites::facts::Source;
+use opterius_host::sites::foreign::ForeignSite;
+use opterius_host::users::register::User;
+use opterius_operation::servers::php;
+use opterius_operation::web::certificate::OnDisk;
+use opterius_operation::web::site::{MARK, Site, View};
+use opterius_operation::web::site_file;
 
 use super::input::Input;
 use super::nginx::directives;

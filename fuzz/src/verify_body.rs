@@ -3,16 +3,16 @@
 
 use std::sync::LazyLock;
 
-use opterius_agent::clock::Timestamp;
-use opterius_agent::http::response::Response;
-use opterius_agent::license::identity::key_fingerprint;
-use opterius_agent::license::outcome::{self, Answer, Failure, FailureClass, Outcome};
-use opterius_agent::license::signature::{HEADER, TrustedKeys};
-use opterius_agent::secret::Secret;
-use opterius_agent::server::keys::SigningKeys;
-use opterius_agent::server::model::{Billing, License, Plan, Status};
-use opterius_agent::server::rules::{Decision, Denial};
-use opterius_agent::server::verification::{self, Malformed, Question, Repeated};
+use opterius_base::clock::Timestamp;
+use opterius_base::secret::Secret;
+use opterius_http::response::Response;
+use opterius_license::identity::key_fingerprint;
+use opterius_license::outcome::{self, Answer, Failure, FailureClass, Outcome};
+use opterius_license::signature::{HEADER, TrustedKeys};
+use opterius_license_server::keys::SigningKeys;
+use opterius_license_server::model::{Billing, License, Plan, Status};
+use opterius_license_server::rules::{Decision, Denial};
+use opterius_license_server::verification::{self, Malformed, Question, Repeated};
 use serde_json::Value;
 
 static KEYS: LazyLock<SigningKeys> = LazyLock::new(|| SigningKeys::generate("fuzz", NOW).ok().unwrap());

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use ring::hmac;
 
-use crate::clock::Timestamp;
-use crate::http::response::Response;
-use crate::http::service::Request;
-use crate::license::identity::unhex;
+use opterius_base::clock::Timestamp;
+use opterius_base::hex::unhex;
+use opterius_http::response::Response;
+use opterius_http::service::Request;
 
 /// What the signature covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

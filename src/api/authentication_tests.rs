@@ -1,8 +1,8 @@
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::http::head::{STORAGE, parse};
-use crate::http::traffic::Traffic;
+use opterius_http::head::{STORAGE, parse};
+use opterius_http::traffic::Traffic;
 
 /// The secret and the timestamp of the vectors, which PHP's `hash_hmac` made.
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";

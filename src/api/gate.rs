@@ -3,10 +3,10 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::http::response::Response;
-use crate::license::reason::Guide;
-use crate::license::standing::Standing;
-use crate::text::one_line;
+use opterius_base::text::one_line;
+use opterius_http::response::Response;
+use opterius_license::reason::Guide;
+use opterius_license::standing::Standing;
 
 /// The word for a write that the license does not allow.
 pub const LICENSE_REQUIRED: &str = "license_required";
@@ -46,7 +46,7 @@ pub fn subject(body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Timestamp;
+    use opterius_base::clock::Timestamp;
 
     #[test]
     fn only_a_restricted_license_refuses_and_says_why_and_what_to_do() {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::http::response::Response;
-use crate::text::duration;
+use opterius_base::text::duration;
+use opterius_http::response::Response;
 
 /// Facts of the host that do not change while it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Answers from memory that are made again only when something in them has changed, however many ask.
 
-use crate::http::response::Response;
+use opterius_http::response::Response;
 
 /// The answer that was made last, and what it was made from.
 #[derive(Debug)]

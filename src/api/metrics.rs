@@ -9,16 +9,16 @@ use serde_json::Value;
 
 use crate::api::gate::LICENSE_REQUIRED;
 use crate::api::kept::Kept;
+use crate::api::queue;
 use crate::api::routes::{Operation, ROUTES};
-use crate::clock::{Clock, Now, Timestamp};
-use crate::http::exposition::{Counters, Exposition, Family, Kind, seconds};
-use crate::http::lane::Work;
-use crate::http::response::Response;
-use crate::http::service::Reaction;
-use crate::http::traffic::Traffic;
-use crate::license::standing::Standing;
 use crate::license::state::State;
-use crate::operations::queue;
+use opterius_base::clock::{Clock, Now, Timestamp};
+use opterius_base::exposition::{self, Counters, Exposition, Family, Kind, seconds};
+use opterius_http::lane::Work;
+use opterius_http::response::Response;
+use opterius_http::service::Reaction;
+use opterius_http::traffic::Traffic;
+use opterius_license::standing::Standing;
 
 /// What the names of all metrics begin with: they are the documented ones, and Prometheus adds the job that has them.
 const PREFIX: &str = "";
@@ -170,11 +170,11 @@ impl MetricsPage {
     pub fn answer(&mut self, state: &State, now: Now, tally: &Tally, traffic: &Traffic) -> Response {
         self.0.answer(now.boot.as_secs(), |_| {
             let mut all = Exposition::new(PREFIX);
-            all.build_info();
+            all.build_info(env!("CARGO_PKG_VERSION"));
             license(&mut all, state, &state.standing(now));
             requests(&mut all, tally, traffic);
             operations(&mut all, tally);
-            all.answer()
+            Response::text(200, exposition::MEDIA_TYPE, all.into_text())
         })
     }
 }

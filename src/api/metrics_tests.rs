@@ -1,8 +1,8 @@
 //! What is counted under what, and how it is shown.
 
 use super::*;
-use crate::clock::SystemClock;
-use crate::operations::entry::Reply;
+use opterius_base::clock::SystemClock;
+use opterius_host::helper::protocol::Reply;
 
 fn text(tally: &Tally) -> String {
     let now = Now { wall: Timestamp::from_unix(0), boot: Duration::ZERO };

@@ -1,6 +1,6 @@
 //! What a request means: the route table, the signature, the gate, and the handlers that answer from memory.
 //!
-//! The order of answers is the same for every path: framing (in [`crate::http`]) → Host and Origin → 404 and 405 → 401
+//! The order of answers is the same for every path: framing (in [`opterius_http`]) → Host and Origin → 404 and 405 → 401
 //! signature → 403 license → handler.
 
 pub mod authentication;
@@ -10,9 +10,10 @@ pub mod kept;
 pub mod metrics;
 pub mod occasional;
 pub mod operations;
-pub mod page;
+pub mod queue;
 pub mod realtime;
 pub mod routes;
+pub mod sampler;
 pub mod stats_cache;
 pub mod status;
 pub mod version;
@@ -30,23 +31,23 @@ use crate::api::metrics::{MetricsPage, Tally};
 use crate::api::occasional::Occasional;
 use crate::api::operations::Operations;
 use crate::api::routes::{Access, Class, Lookup, Operation, Route};
+use crate::api::sampler::Metrics;
 use crate::api::status::StatusPage;
 use crate::api::view::View;
-use crate::clock::Clock;
-use crate::http::head::Head;
-use crate::http::lane::{Responder, busy};
-use crate::http::limits::SMALL_BODY;
-use crate::http::origin::{self, Refusals};
-use crate::http::response::Response;
-use crate::http::service::{Reaction, Request, Service};
-use crate::http::traffic::{Traffic, UNKNOWN_ROUTE};
-use crate::license::reason::Guide;
 use crate::license::state::License;
-use crate::operations::accounts::AccountCount;
-use crate::operations::host::Host;
-use crate::operations::metrics::Metrics;
-use crate::operations::problem::Problem;
-use crate::operations::runner::Means;
+use opterius_base::clock::Clock;
+use opterius_host::helper::client::Means;
+use opterius_host::host::Host;
+use opterius_host::problem::Problem;
+use opterius_host::users::accounts::AccountCount;
+use opterius_http::head::Head;
+use opterius_http::lane::{Responder, busy};
+use opterius_http::limits::SMALL_BODY;
+use opterius_http::origin::{self, Refusals};
+use opterius_http::response::Response;
+use opterius_http::service::{Reaction, Request, Service};
+use opterius_http::traffic::{Traffic, UNKNOWN_ROUTE};
+use opterius_license::reason::Guide;
 
 /// What a client is told that calls us by another name, or comes from another site's page.
 const ORIGIN_REFUSALS: Refusals = Refusals {

@@ -38,7 +38,7 @@ impl Occasional {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::{Clock, SystemClock};
+    use opterius_base::clock::{Clock, SystemClock};
 
     #[test]
     fn lines_beyond_the_limit_are_counted_and_told_in_the_next_minute() {

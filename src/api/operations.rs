@@ -8,22 +8,24 @@ use log::{info, warn};
 use serde_json::json;
 
 use crate::api::gate;
+use crate::api::queue::{self, Queue};
 use crate::api::routes::{Class, Route};
 use crate::api::stats_cache::{self, StatsCache};
 use crate::api::{Settings, SharedSettings};
-use crate::clock::Timestamp;
-use crate::http::response::Response;
-use crate::http::service::Reaction;
-use crate::license::model::Terms;
-use crate::operations::create::Allowance;
-use crate::operations::deadline::Deadline;
-use crate::operations::entry::{LONGEST, Reply};
-use crate::operations::fields::Fields;
-use crate::operations::problem::Problem;
-use crate::operations::queue::{self, Queue};
-use crate::operations::request::Request;
-use crate::operations::runner::{Call, Runner};
-use crate::operations::{account, certificate, facts};
+use opterius_base::clock::Timestamp;
+use opterius_base::deadline::Deadline;
+use opterius_host::helper::client::{Call, Runner};
+use opterius_host::helper::protocol::Allowance;
+use opterius_host::helper::protocol::{LONGEST, Reply};
+use opterius_host::problem::Problem;
+use opterius_host::request::Request;
+use opterius_host::request::fields::Fields;
+use opterius_host::sites::certificate;
+use opterius_host::sites::facts;
+use opterius_host::users::account;
+use opterius_http::response::Response;
+use opterius_http::service::Reaction;
+use opterius_license::model::Terms;
 
 /// How long a read may take; nobody waits longer for a page.
 const READ_TIME: Duration = Duration::from_secs(30);
@@ -62,7 +64,7 @@ impl Operations {
         let (host, queue) = (settings.host.clone(), self.queue.clone());
         Ok(Reaction::Read(Box::new(move || {
             let facts = facts::read(&host, &domain);
-            Response::json(200, &certificate::status::status(facts.as_ref(), queue.contains(&domain), now))
+            Response::json(200, &certificate::status(facts.as_ref(), queue.contains(&domain), now))
         })))
     }
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::http::lane::busy;
-use crate::http::response::{JSON, Response};
-use crate::http::service::Reaction;
-use crate::operations::metrics::{Metrics, Published};
-use crate::operations::vitals::Snapshot;
-use crate::text::duration;
+use crate::api::sampler::{Metrics, Published};
+use opterius_base::text::duration;
+use opterius_host::measure::vitals::Snapshot;
+use opterius_http::lane::busy;
+use opterius_http::response::{JSON, Response};
+use opterius_http::service::Reaction;
 
 /// The answer of one of the two routes, `uptime` after boot.
 type Answer = fn(&Published, Duration) -> Response;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 
-use crate::http::response::Response;
+use opterius_http::response::Response;
 
 /// How long an answer stands.
 const FRESH: Duration = Duration::from_secs(300);

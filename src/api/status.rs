@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use serde::Serialize;
 
 use crate::api::kept::Kept;
-use crate::clock::{Now, Timestamp};
-use crate::http::response::Response;
-use crate::license::standing::Standing;
 use crate::license::state::{Check, State};
+use opterius_base::clock::{Now, Timestamp};
+use opterius_http::response::Response;
+use opterius_license::standing::Standing;
 
 /// The document. The first six members are the documented ones, in their order; `tier` and `reason` are what readers of
 /// the older documentation look for.

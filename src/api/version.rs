@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::http::response::Response;
+use opterius_http::response::Response;
 
 /// Where the Panel's installer puts the webmail.
 const WEBMAIL: &str = "opt/opterius-mail";

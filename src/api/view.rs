@@ -3,14 +3,14 @@
 
 use crate::api::health::Host;
 use crate::api::kept::Kept;
-use crate::api::page::{Frame, Page};
-use crate::clock::{Now, Timestamp};
-use crate::dates::Moment;
-use crate::http::response::Response;
-use crate::license::reason::{self, Guide};
-use crate::license::standing::Standing;
 use crate::license::state::State;
-use crate::text::duration;
+use opterius_base::clock::{Now, Timestamp};
+use opterius_base::dates::Moment;
+use opterius_base::text::duration;
+use opterius_http::response::Response;
+use opterius_license::reason::{self, Guide};
+use opterius_license::standing::Standing;
+use opterius_web::page::{Frame, Page};
 
 /// What a person runs on the server, and what it is for.
 const COMMANDS: [(&str, &str); 6] = [

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::*;
-use crate::http::response::HTML;
-use crate::license::model::{Denial, Grant, Record, Terms, Uptime, Verdict};
-use crate::license::outcome::{Failure, FailureClass};
-use crate::license::reason::EXPLANATIONS;
 use crate::license::state::Check;
+use opterius_http::response::HTML;
+use opterius_license::model::{Denial, Grant, Record, Terms, Uptime, Verdict};
+use opterius_license::outcome::{Failure, FailureClass};
+use opterius_license::reason::EXPLANATIONS;
 
 const BOOT: &str = "boot";
 

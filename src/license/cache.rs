@@ -18,12 +18,12 @@ use ring::hmac;
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Timestamp;
-use crate::files::{self, Rights};
-use crate::license::address::Discovered;
-use crate::license::identity::{hex, unhex};
-use crate::license::model::{Billing, Denial, Grant, Record, Terms, Verdict};
-use crate::license::outcome::{self, Answer, Outcome, Question};
+use opterius_base::clock::Timestamp;
+use opterius_base::files::{self, Rights};
+use opterius_base::hex::{hex, unhex};
+use opterius_license::address::Discovered;
+use opterius_license::model::{Billing, Denial, Grant, Record, Terms, Verdict};
+use opterius_license::outcome::{self, Answer, Outcome, Question};
 
 /// The largest file that is read, in bytes: an answer of 64 KiB in Base64 and the record around it.
 const MAX_FILE: u64 = 256 * 1024;

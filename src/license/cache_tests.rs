@@ -3,10 +3,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use super::*;
-use crate::clock::Now;
-use crate::license::model::Uptime;
-use crate::license::signature::{CONTEXT, TrustedKeys};
-use crate::secret::Secret;
+use opterius_base::clock::Now;
+use opterius_base::secret::Secret;
+use opterius_license::model::Uptime;
+use opterius_license::signature::{CONTEXT, TrustedKeys};
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use std::time::Duration;
 

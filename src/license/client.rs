@@ -12,7 +12,6 @@ use crossbeam_channel::bounded;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
-use serde::Serialize;
 use ureq::Agent;
 use ureq::config::{Config, IpFamily};
 use ureq::http::{HeaderMap, Uri};
@@ -21,11 +20,12 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 
-use crate::clock::Timestamp;
-use crate::license::address::{self, Family};
-use crate::license::outcome::{Answer, Failure, FailureClass, MAX_BODY};
-use crate::license::signature;
-use crate::secret::Secret;
+use opterius_base::clock::Timestamp;
+use opterius_base::secret::Secret;
+use opterius_license::address::{self, Family};
+use opterius_license::inquiry::Inquiry;
+use opterius_license::outcome::{Answer, Failure, FailureClass, MAX_BODY};
+use opterius_license::signature;
 
 /// The whole conversation: name resolution, connection, TLS, request, answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -125,26 +125,6 @@ impl ServerUrl {
     pub fn is_plain(&self) -> bool {
         self.plain
     }
-}
-
-/// The body of the request.
-#[derive(Serialize)]
-pub struct Inquiry<'a> {
-    /// The license key.
-    pub key: &'a str,
-    /// The public address of this host, where it is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub server_ip: Option<IpAddr>,
-    /// The version of this program.
-    pub agent_version: &'a str,
-    /// Kernel name and release.
-    pub os: &'a str,
-    /// The host name.
-    pub hostname: &'a str,
-    /// The identity of this host.
-    pub server_id: &'a str,
-    /// A random text that a signed answer repeats.
-    pub nonce: &'a str,
 }
 
 /// Whoever answers verifications: the license server, or a test.

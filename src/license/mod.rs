@@ -1,19 +1,10 @@
-//! The license: what is known of it, what follows from that, and how it is asked for.
+//! The license as the daemon has it, around the pure core in `opterius-license`.
 //!
-//! [`model`], [`outcome`], [`standing`], [`schedule`], [`signature`] and [`cache`]'s format are pure: bytes and the
-//! current time come in as arguments. [`client`] talks to the license server, [`verifier`] is the thread that decides
-//! when, and publishes what came of it.
+//! [`client`] talks to the license server; [`verifier`] is the thread that decides when, and what follows; [`state`] is what
+//! it publishes, [`cache`] what it writes down, and [`report`] what it logs.
 
-pub mod address;
 pub mod cache;
 pub mod client;
-pub mod identity;
-pub mod model;
-pub mod outcome;
-pub mod reason;
 pub mod report;
-pub mod schedule;
-pub mod signature;
-pub mod standing;
 pub mod state;
 pub mod verifier;

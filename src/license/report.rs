@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use log::{info, warn};
 
-use crate::clock::Timestamp;
-use crate::license::model::Terms;
-use crate::license::standing::Standing;
 use crate::license::state::State;
+use opterius_base::clock::Timestamp;
+use opterius_license::model::Terms;
+use opterius_license::standing::Standing;
 
 /// A clock that differs by more than this from the license server's is worth a warning.
 const CLOCK_WARNING: Duration = Duration::from_secs(300);

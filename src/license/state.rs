@@ -7,11 +7,11 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use serde::Serialize;
 
-use crate::clock::{Now, Timestamp};
 use crate::license::client::Settings;
-use crate::license::model::{Record, Terms, Verdict};
-use crate::license::outcome::{self, Failure};
-use crate::license::standing::{self, Knowledge, Standing};
+use opterius_base::clock::{Now, Timestamp};
+use opterius_license::model::{Record, Terms, Verdict};
+use opterius_license::outcome::{self, Failure};
+use opterius_license::standing::{self, Knowledge, Standing};
 
 /// Who we are, read once at start.
 #[derive(Clone, Debug)]

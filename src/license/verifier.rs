@@ -13,19 +13,20 @@ use crossbeam_channel::Receiver;
 use log::warn;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::clock::{Clock, Now, Timestamp};
-use crate::license::address::{self, Discovered};
 use crate::license::cache;
-use crate::license::client::{self, Inquiry, LicenseServer, Settings};
-use crate::license::identity;
-use crate::license::model::{Denial, Grant, Record, Uptime, Verdict};
-use crate::license::outcome::{self, Answer, Failure, FailureClass, Outcome, Question};
+use crate::license::client::{self, LicenseServer, Settings};
 use crate::license::report;
-use crate::license::schedule::{self, Finished, Pending};
-use crate::license::signature::SignedBy;
-use crate::license::standing::Standing;
 use crate::license::state::{Check, Host, License, Reply, State, Wishes};
-use crate::secret::Secret;
+use opterius_base::clock::{Clock, Now, Timestamp};
+use opterius_base::secret::Secret;
+use opterius_license::address::{self, Discovered};
+use opterius_license::identity;
+use opterius_license::inquiry::Inquiry;
+use opterius_license::model::{Denial, Grant, Record, Uptime, Verdict};
+use opterius_license::outcome::{self, Answer, Failure, FailureClass, Outcome, Question};
+use opterius_license::schedule::{self, Finished, Pending};
+use opterius_license::signature::SignedBy;
+use opterius_license::standing::Standing;
 
 /// How many checks the status remembers.
 const RECENT_CHECKS: usize = 10;

@@ -1,92 +1,12 @@
-//! Documents cannot drift: what README.md, SECURITY.md and Cargo.toml say is held against the program and the tests.
+//! Documents cannot drift: what README.md and SECURITY.md say is held against the program and the tests.
 
 use crate::prometheus::FAMILIES;
-use opterius_agent::agent::command_line::HELP;
-use opterius_agent::agent::doctor::CHECKS;
-use opterius_agent::license::reason::EXPLANATIONS;
+use opterius_agent::cli::command_line::HELP;
+use opterius_agent::doctor::CHECKS;
+use opterius_license::reason::EXPLANATIONS;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// The crates that the Agent names itself. A new one needs its sentence of reason in Cargo.toml, and its place here.
-const DEPENDENCIES: [&str; 19] = [
-    "base64",
-    "crossbeam-channel",
-    "httparse",
-    "httpdate",
-    "lexopt",
-    "log",
-    "ring",
-    "rustix",
-    "rustls",
-    "sd-listen-fds",
-    "serde",
-    "serde_json",
-    "signal-hook",
-    "syslog",
-    "time",
-    "tiny_http",
-    "ureq",
-    "webpki-root-certs",
-    "zeroize",
-];
-
-/// Those of the license server, which the Agent is built without.
-const SERVER_DEPENDENCIES: [&str; 3] = ["argon2", "askama", "rusqlite"];
-
-/// Those of the tests and the benchmark alone.
-const DEV_DEPENDENCIES: [&str; 1] = ["rcgen"];
-
-// --------------------------------------------------------------------------------------------------------------------
-// Cargo.toml.
-
-#[test]
-fn the_direct_dependencies_are_these_and_each_has_its_reason() {
-    let manifest = read("Cargo.toml");
-    let found = dependencies(&manifest);
-    let names = |kind: &str| -> Vec<&str> {
-        let of_kind = found.iter().filter(|dependency| dependency.kind == kind);
-        of_kind.map(|dependency| dependency.name).collect::<BTreeSet<_>>().into_iter().collect()
-    };
-    let of_both: BTreeSet<&str> = DEPENDENCIES.into_iter().chain(SERVER_DEPENDENCIES).collect();
-    assert!(names("dependencies").into_iter().eq(of_both), "{:?}", names("dependencies"));
-    let optional = found.iter().filter(|dependency| dependency.code.contains("optional = true"));
-    assert!(optional.map(|dependency| dependency.name).eq(SERVER_DEPENDENCIES), "the Agent is built without these");
-    assert_eq!(names("dev-dependencies"), DEV_DEPENDENCIES);
-    assert_eq!(names("build-dependencies"), Vec::<&str>::new());
-    for dependency in &found {
-        let words = dependency.comment.split_whitespace().count();
-        assert!(words > 0, "{} has no reason beside it in Cargo.toml", dependency.name);
-    }
-}
-
-struct Dependency<'a> {
-    kind: &'a str,
-    name: &'a str,
-    code: &'a str,
-    comment: &'a str,
-}
-
-/// Both forms: a line in a `[dependencies]` table, and a table `[dependencies.name]` of its own.
-fn dependencies(manifest: &str) -> Vec<Dependency<'_>> {
-    let mut found = Vec::new();
-    let mut table = "";
-    for line in manifest.lines() {
-        let (code, comment) = line.split_once(" #").unwrap_or((line, ""));
-        let (code, comment) = (code.trim(), comment.trim());
-        if let Some(header) = code.strip_prefix('[').and_then(|code| code.strip_suffix(']')) {
-            table = header;
-            if let Some((kind, name)) = table.rsplit_once('.').filter(|(kind, _)| kind.ends_with("dependencies")) {
-                found.push(Dependency { kind, name, code, comment });
-            }
-        } else if table.ends_with("dependencies")
-            && let Some((name, _)) = code.split_once('=').filter(|_| !code.starts_with('#'))
-        {
-            found.push(Dependency { kind: table, name: name.trim(), code, comment });
-        }
-    }
-    found
-}
 
 // --------------------------------------------------------------------------------------------------------------------
 // README.md.
@@ -186,7 +106,7 @@ fn every_file_that_a_document_names_exists() {
         let text = read(document);
         // Between backticks, with a slash: `src/http/limits.rs`, `tests/it/hazards/`.
         let quoted = text.split('`').skip(1).step_by(2);
-        let rooms = ["src/", "tests/", "benches/", "dist/", "fuzz/", ".ci/"];
+        let rooms = ["src/", "crates/", "tests/", "benches/", "examples/", "dist/", "docs/", "fuzz/", ".ci/"];
         for path in quoted.filter(|text| rooms.iter().any(|room| text.starts_with(room))) {
             let path = path.split_whitespace().next().unwrap_or_default();
             assert!(root().join(path).exists(), "{document} names {path}, which does not exist");
@@ -195,12 +115,11 @@ fn every_file_that_a_document_names_exists() {
 }
 
 /// The help is in the README as it is printed.
-#[cfg(feature = "license-server")]
 #[test]
 fn the_readme_has_the_help_of_the_license_server() {
     let readme = read("README.md");
     let section = section(&readme, "### Command line of the license server");
-    let help = opterius_agent::server::commands::forms::help();
+    let help = opterius_license_server::commands::forms::help();
     let (_, rest) = help.split_once("\n\n").unwrap();
     let (commands, _) = rest.split_once("Exit codes:").unwrap();
     let (_, commands) = commands.split_once("The server:").unwrap();
@@ -213,11 +132,10 @@ fn the_readme_has_the_help_of_the_license_server() {
     }
 }
 
-#[cfg(feature = "license-server")]
 #[test]
 fn the_readme_has_every_denial_of_the_license_server() {
-    use opterius_agent::clock::Timestamp;
-    use opterius_agent::server::rules::{Denial, UNKNOWN_KEY};
+    use opterius_base::clock::Timestamp;
+    use opterius_license_server::rules::{Denial, UNKNOWN_KEY};
     let ip = |text: &str| text.parse().unwrap();
     let denials = [
         Denial::Cancelled,
@@ -249,11 +167,10 @@ fn the_manual_has_everything_that_the_help_has() {
     assert!(flags("dist/man/opterius-agent.8").iter().eq(options(HELP)), "the options of the manual and of the help");
 }
 
-#[cfg(feature = "license-server")]
 #[test]
 fn the_manual_of_the_license_server_has_everything_that_its_help_has() {
     let page = prose("dist/man/opterius-license-server.8");
-    let help = opterius_agent::server::commands::forms::help();
+    let help = opterius_license_server::commands::forms::help();
     let (_, said) = help.split_once("\n\n").unwrap();
     let (_, said) = said.split_once("\n\n").unwrap();
     for line in said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.ends_with(':')) {
@@ -321,7 +238,9 @@ fn every_row_of_the_hazard_table_names_its_test() {
 fn nothing_names_a_place_of_the_machine_that_it_was_written_on() {
     // Put together here, so that this file does not name them.
     let places = [["/wo", "rk/"].concat(), ["/ro", "ot/"].concat(), ["/home/", "user/"].concat()];
-    let own = ["src", "tests", "benches", "fuzz/src", "dist", ".ci", ".cargo"].into_iter().flat_map(files_under);
+    let own = ["src", "crates", "tests", "benches", "examples", "fuzz/src", "dist", "docs", ".ci", ".cargo"]
+        .into_iter()
+        .flat_map(files_under);
     // In a work tree of git's, .git is a file with the path of the repository.
     let top = fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().path());
     let top = top.filter(|path| path.is_file() && !path.ends_with(".git"));

@@ -25,7 +25,6 @@ fn every_input_of_the_corpora_keeps_the_rules() {
 }
 
 #[test]
-#[cfg(feature = "license-server")]
 fn every_target_has_a_program_and_a_corpus_and_a_row_in_the_document() {
     let targets: BTreeSet<String> = fuzz::TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
     let names = |folder: &str| -> BTreeSet<String> {

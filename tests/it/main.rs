@@ -18,7 +18,6 @@
 mod cache;
 mod command_line;
 mod crowds;
-#[cfg(feature = "license-server")]
 mod dashboard;
 mod doctor;
 mod documents;
@@ -26,7 +25,6 @@ mod fuzz_corpora;
 mod hazards;
 mod journal;
 mod license;
-#[cfg(feature = "license-server")]
 mod license_server;
 mod metrics;
 mod operations;

@@ -98,7 +98,7 @@ fn every_metric_is_told_and_the_format_is_prometheus_own() {
 fn the_license_is_told_as_in_the_status() {
     let mut agent = Agent::licensed();
     let unix = |text: &serde_json::Value| {
-        opterius_agent::clock::Timestamp::parse_rfc3339(text.as_str().unwrap()).unwrap().unix() as f64
+        opterius_base::clock::Timestamp::parse_rfc3339(text.as_str().unwrap()).unwrap().unix() as f64
     };
     let status = agent.status();
     assert_sample(&agent, "license_valid", Some(1.0));

@@ -4,12 +4,12 @@ use log::{error, warn};
 use serde_json::Value;
 
 use super::{Verifier, question};
-use crate::clock::Now;
 use crate::license::cache::{self, Cached, View};
-use crate::license::identity;
-use crate::license::model::{Record, Verdict};
-use crate::license::outcome::Answer;
-use crate::secret::Secret;
+use opterius_base::clock::Now;
+use opterius_base::secret::Secret;
+use opterius_license::identity;
+use opterius_license::model::{Record, Verdict};
+use opterius_license::outcome::Answer;
 
 impl Verifier {
     pub(super) fn load_cache(&mut self, now: Now) {

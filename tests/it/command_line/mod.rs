@@ -8,7 +8,7 @@ use crate::support::TempDirectory;
 use crate::support::agent::{Agent, LICENSE_KEY};
 use crate::support::http::SECRET;
 use crate::support::license_server::{LicenseServer, Reply};
-use opterius_agent::agent::command_line::{HELP, parse};
+use opterius_agent::cli::command_line::{HELP, parse};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use std::collections::BTreeSet;

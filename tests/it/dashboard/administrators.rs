@@ -1,7 +1,7 @@
 //! What administrators do with a license.
 
 use super::*;
-use opterius_agent::server::actions::Change;
+use opterius_license_server::actions::Change;
 use rustix::process::Signal;
 
 /// Opens the page of a deed from the page of the license, and confirms.

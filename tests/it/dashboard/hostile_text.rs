@@ -2,7 +2,7 @@
 
 use super::visitor::encode;
 use super::*;
-use opterius_agent::server::model::Plan;
+use opterius_license_server::model::Plan;
 
 /// Runs when it is taken for anything but text: as an element, inside an attribute, after one, in a script or a style.
 const HOSTILE: &str = "\"'><script>window.ran=1</script><img src=x onerror=window.ran=2><style>*{display:none}</style>\

@@ -4,10 +4,10 @@
 use super::*;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use opterius_agent::server::actions::Change;
-use opterius_agent::server::model::{Billing, Details};
-use opterius_agent::server::rules::{self, Inquiry};
-use opterius_agent::server::store::{Database, Error};
+use opterius_license_server::actions::Change;
+use opterius_license_server::model::{Billing, Details};
+use opterius_license_server::rules::{self, Inquiry};
+use opterius_license_server::store::{Database, Error};
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -21,9 +21,9 @@ use crate::support::browser::Browser;
 use crate::support::eventually;
 use crate::support::http::{PROMPTLY, Request, Response};
 use crate::support::vendor::{SERVERS, Vendor};
-use opterius_agent::secret::Secret;
-use opterius_agent::server::actions;
-use opterius_agent::server::passwords;
+use opterius_base::secret::Secret;
+use opterius_license_server::actions;
+use opterius_license_server::passwords;
 use serde_json::{Value, json};
 use std::sync::OnceLock;
 

@@ -9,7 +9,7 @@ mod service;
 
 use crate::support::agent::Agent;
 use crate::support::machine::attempt;
-use opterius_agent::agent::doctor::CHECKS;
+use opterius_agent::doctor::CHECKS;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;

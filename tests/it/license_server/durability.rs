@@ -4,9 +4,9 @@
 use super::*;
 use crate::support::books::Books;
 use crate::support::http::fetch;
-use opterius_agent::clock::SystemClock;
-use opterius_agent::server::installation::Place;
-use opterius_agent::server::store::{self, Database};
+use opterius_base::clock::SystemClock;
+use opterius_license_server::installation::Place;
+use opterius_license_server::store::{self, Database};
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

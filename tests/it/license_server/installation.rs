@@ -4,7 +4,7 @@
 use super::*;
 use crate::support::process::{self, Process};
 use crate::support::vendor::command_words;
-use opterius_agent::server::store::Database;
+use opterius_license_server::store::Database;
 use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};

@@ -3,7 +3,7 @@
 use super::*;
 use crate::license::{assert_active, assert_restricted};
 use crate::support::agent::Agent;
-use opterius_agent::server::keys::SigningKeys;
+use opterius_license_server::keys::SigningKeys;
 use std::fs;
 
 fn change_keys(vendor: &Vendor, change: impl FnOnce(&mut SigningKeys)) {

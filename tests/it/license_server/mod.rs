@@ -29,9 +29,9 @@ use crate::support::http::{PROMPTLY, Request, Response};
 use crate::support::process::START;
 use crate::support::timed_vendor::{BEGINNING, DAY, TimedVendor};
 use crate::support::vendor::{SERVERS, VERIFY, Vendor, is_signed_by};
-use opterius_agent::clock::Timestamp;
-use opterius_agent::server::actions::{self, Change, Doer, Refusal};
-use opterius_agent::server::model::{Action, Actor, Billing, Role};
+use opterius_base::clock::Timestamp;
+use opterius_license_server::actions::{self, Change, Doer, Refusal};
+use opterius_license_server::model::{Action, Actor, Billing, Role};
 use serde_json::{Value, json};
 use std::time::Duration;
 

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::support::browser::Browser;
-use opterius_agent::secret::Secret;
-use opterius_agent::server::passwords;
+use opterius_base::secret::Secret;
+use opterius_license_server::passwords;
 use std::fs;
 
 #[test]

@@ -2,7 +2,6 @@
 
 mod endurance;
 mod installation;
-#[cfg(feature = "license-server")]
 mod license_server;
 mod life;
 mod rights;

@@ -12,10 +12,8 @@ fn systemd_has_nothing_to_say_against_the_units() {
         install(&file("opterius-agent"));
         let mut exposed = vec!["opterius-agent.service"];
         let mut units = vec!["opterius-operation.socket", "opterius-operation@1.service"];
-        if cfg!(feature = "license-server") {
-            install(&file("opterius-license-server"));
-            exposed.push("opterius-license-server.service");
-        }
+        install(&file("opterius-license-server"));
+        exposed.push("opterius-license-server.service");
         units.extend(&exposed);
         assert_eq!(run(&format!("systemd-analyze verify --man=yes {} 2>&1", units.join(" "))), "");
         for unit in exposed {

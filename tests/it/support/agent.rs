@@ -4,6 +4,7 @@
 use super::http::{self, Connection, Request, Response, SECRET};
 use super::license_server::{LicenseServer, Reply};
 use super::process::{self, Process, START, Settings};
+use super::programs;
 use super::{TempDirectory, eventually, pause};
 use rustix::process::Signal;
 use std::fs;
@@ -371,7 +372,7 @@ fn start(directory: &Path, limit: Option<u64>, environment: &[(String, String)],
     if let Some(limit) = limit {
         words.extend(["prlimit".to_owned(), format!("--nofile={limit}:{limit}")]);
     }
-    words.push(env!("CARGO_BIN_EXE_opterius-agent").to_owned());
+    words.push(programs::agent());
     let mut command = process::command(&words);
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     command.arg("--config").arg(config_path(directory));

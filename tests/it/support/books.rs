@@ -1,12 +1,12 @@
 //! The license server's installation, as its vendor keeps it: licenses made and changed beside the server, straight in
 //! the database, by the functions that the dashboard and the command line use.
 
-use opterius_agent::clock::{Clock, Timestamp};
-use opterius_agent::secret::Secret;
-use opterius_agent::server::actions::{self, Change, Doer, Refusal};
-use opterius_agent::server::installation::Place;
-use opterius_agent::server::model::{Activation, Actor, Event, Plan, Role};
-use opterius_agent::server::store::{self, Changes, Database, Reader};
+use opterius_base::clock::{Clock, Timestamp};
+use opterius_base::secret::Secret;
+use opterius_license_server::actions::{self, Change, Doer, Refusal};
+use opterius_license_server::installation::Place;
+use opterius_license_server::model::{Activation, Actor, Event, Plan, Role};
+use opterius_license_server::store::{self, Changes, Database, Reader};
 use std::net::IpAddr;
 use std::sync::Arc;
 

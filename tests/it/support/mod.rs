@@ -4,23 +4,19 @@
 #![allow(dead_code, reason = "each test takes from this room what it needs")]
 
 pub mod agent;
-#[cfg(feature = "license-server")]
 pub mod books;
-#[cfg(feature = "license-server")]
 pub mod browser;
 pub mod http;
 pub mod license_server;
 pub mod machine;
-#[cfg(feature = "license-server")]
 pub mod nginx;
 pub mod package;
 pub mod panel;
 pub mod pebble;
 pub mod process;
+pub mod programs;
 pub mod snapshot;
-#[cfg(feature = "license-server")]
 pub mod timed_vendor;
-#[cfg(feature = "license-server")]
 pub mod vendor;
 
 use std::fs;

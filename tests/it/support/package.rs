@@ -7,6 +7,7 @@ use super::license_server::LicenseServer;
 use super::machine::{self, attempt, on_a_machine, run};
 use super::panel::Answer;
 use super::process;
+use super::programs;
 use serde_json::Value;
 use std::fs;
 use std::net::TcpListener;
@@ -39,14 +40,12 @@ fn build() {
         assert!(Path::new(tool).exists(), "{tool} is missing. Run: apt-get install -y logrotate man-db sqlite3 curl");
     }
     let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
-    let mut variants = vec![None];
-    if cfg!(feature = "license-server") {
-        variants.push(Some("--variant=license-server"));
-    }
-    for variant in variants {
+    // Whether they are of today.
+    let _ = (programs::helper(), programs::license_server());
+    for package in ["opterius-agent", "opterius-license-server"] {
         let mut command = Command::new(env!("CARGO"));
         command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["deb", "--no-build", "--fast", "--profile", profile]);
-        command.args(variant).arg("--output").arg(directory());
+        command.args(["--package", package]).arg("--output").arg(directory());
         let output = command.output().unwrap();
         let printed = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{printed}\nThese tests need: cargo install --locked cargo-deb");

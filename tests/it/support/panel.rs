@@ -6,6 +6,7 @@ use super::http::{Connection, Request, Response};
 use super::license_server::Reply;
 use super::pebble::Pebble;
 use super::process;
+use super::programs;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write as _;
@@ -210,7 +211,7 @@ impl Helper {
 
     /// The process with any bytes as its request.
     pub fn start_with(&self, request: impl Into<Vec<u8>>) -> Child {
-        let mut command = self.command(&["operation"]);
+        let mut command = self.helper_command();
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn().unwrap();
         // It may have ended before it has read all.
@@ -226,9 +227,16 @@ impl Helper {
         answer(self.start_with(request))
     }
 
+    /// The helper, as the daemon runs it.
+    fn helper_command(&self) -> Command {
+        let mut command = process::command(&[programs::helper()]);
+        command.arg("--config").arg(&self.config);
+        command
+    }
+
     /// `opterius-agent --config … words`.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = process::command(&[env!("CARGO_BIN_EXE_opterius-agent").to_owned()]);
+        let mut command = process::command(&[programs::agent()]);
         command.arg("--config").arg(&self.config).args(words);
         command
     }

@@ -4,11 +4,12 @@ use super::TempDirectory;
 use super::books::Books;
 use super::http::{self, Request, Response};
 use super::process::{self, Process, START, Settings};
+use super::programs;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use opterius_agent::clock::SystemClock;
-use opterius_agent::server::installation::Place;
-use opterius_agent::server::keys::SigningKeys;
+use opterius_base::clock::SystemClock;
+use opterius_license_server::installation::Place;
+use opterius_license_server::keys::SigningKeys;
 use ring::signature::{ED25519, UnparsedPublicKey};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -251,6 +252,6 @@ fn run(directory: &Path, words: &[&str]) -> Output {
 /// The program's command line with the configuration in this directory.
 pub fn command_words(directory: &Path, words: &[&str]) -> Vec<String> {
     let config = config_path(directory).display().to_string();
-    let program = env!("CARGO_BIN_EXE_opterius-license-server");
-    [&[program], words, &["--config", &config]].concat().into_iter().map(str::to_owned).collect()
+    let program = programs::license_server();
+    [&[program.as_str()], words, &["--config", &config]].concat().into_iter().map(str::to_owned).collect()
 }

@@ -4,7 +4,7 @@
 use super::{BEGINNING, Daemon, SOON, UPTIME};
 use crate::support::eventually;
 use crate::support::http::Request;
-use opterius_agent::clock::{Clock as _, Timestamp};
+use opterius_base::clock::{Clock as _, Timestamp};
 use serde_json::json;
 use std::time::Duration;
 use time::OffsetDateTime;

@@ -5,7 +5,7 @@ use super::*;
 use crate::dashboard::layout::look;
 use crate::license::{grant, with};
 use crate::support::browser::Browser;
-use opterius_agent::license::reason::EXPLANATIONS;
+use opterius_license::reason::EXPLANATIONS;
 
 /// Runs when it is taken for anything but text.
 const HOSTILE: &str = "\"'><script>window.ran=1</script><img src=x onerror=window.ran=2></title></style>\u{202e}</bdi>";

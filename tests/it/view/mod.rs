@@ -1,6 +1,5 @@
 //! `GET /`: what a person with a browser is shown by the real daemon.
 
-#[cfg(feature = "license-server")]
 mod looks;
 
 use crate::license::denial;

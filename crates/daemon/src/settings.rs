@@ -1,0 +1,276 @@
+//! A configuration file of `key=value` lines: read from the disk, split into entries, and turned into typed values, with
+//! one sentence for each thing that can be wrong. Which keys there are, and what is made of them, the daemon knows.
+
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Read};
+use std::net::IpAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use crate::log::LogTarget;
+use crate::near_miss::near_miss;
+use crate::{EXIT_CONFIGURATION, EXIT_PERMISSION};
+
+/// The largest file that is read, in bytes.
+const MAX_FILE: u64 = 64 * 1024;
+
+/// The longest part of an unknown key that is shown, in characters.
+const MAX_SHOWN_KEY: usize = 40;
+
+/// Why there is no configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The file or one that it names cannot be read for lack of rights.
+    Permission(String),
+    /// Anything else that is wrong with it.
+    Invalid(String),
+}
+
+impl Error {
+    /// The exit code for a configuration that cannot be used.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Permission(_) => EXIT_PERMISSION,
+            Self::Invalid(_) => EXIT_CONFIGURATION,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Permission(sentence) | Self::Invalid(sentence) => formatter.write_str(sentence),
+        }
+    }
+}
+
+/// Reads the file, which must be a regular one, bounded, and UTF-8. `creation` is what the sentence says where there is
+/// none, such as “Create it with at least the line secret=…”.
+///
+/// # Errors
+/// One sentence with the file and the remedy.
+pub fn read(path: &Path, creation: &str) -> Result<String, Error> {
+    let shown = path.display();
+    // A pipe or a device must not keep us waiting.
+    let flags = (OFlags::NONBLOCK | OFlags::CLOEXEC).bits().cast_signed();
+    let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    let file = opened.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => {
+            Error::Invalid(format!("{shown}: there is no such file. {creation}, or name another with --config PATH"))
+        }
+        ErrorKind::PermissionDenied => {
+            Error::Permission(format!("{shown}: permission denied. Run as root, or let this user read the file"))
+        }
+        _ => Error::Invalid(format!("{shown}: cannot be opened: {error}")),
+    })?;
+    let metadata = file.metadata().map_err(|error| Error::Invalid(format!("{shown}: {error}")))?;
+    if !metadata.is_file() {
+        return Err(Error::Invalid(format!("{shown}: is not a regular file")));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|error| Error::Invalid(format!("{shown}: cannot be read: {error}")))?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_FILE) {
+        return Err(Error::Invalid(format!(
+            "{shown}: is larger than {} KiB, which is no configuration",
+            MAX_FILE / 1024
+        )));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        let line = valid.split(|byte| *byte == b'\n').count();
+        Error::Invalid(format!("{shown}:{line}: is not UTF-8 text"))
+    })
+}
+
+/// The keys of a file.
+pub trait Key: Copy + PartialEq + 'static {
+    /// Whose keys they are, such as “the Agent”.
+    const SUBJECT: &'static str;
+    /// Spellings without which the daemon would run, but wrongly: a slip in one of them is an error.
+    const VITAL: &'static [&'static str];
+    /// Every spelling.
+    const KEYS: &'static [(&'static str, Self)];
+}
+
+/// The key with this spelling, in any case.
+pub fn find<K: Key>(key: &str) -> Option<K> {
+    K::KEYS.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, known)| *known)
+}
+
+/// One line of the file that has a key we know.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a, K> {
+    known: K,
+    /// The key, as it is spelt in the file.
+    pub key: &'a str,
+    /// The value, without the quotes around it.
+    pub value: &'a str,
+    /// The number of the line, counted from 1.
+    pub line: usize,
+}
+
+/// The lines of a file that have a key we know, each key once.
+#[derive(Clone, Debug)]
+pub struct Entries<'a, K> {
+    name: &'a str,
+    entries: Vec<Entry<'a, K>>,
+}
+
+impl<'a, K: Key> Entries<'a, K> {
+    /// Splits the text of the file, which messages call `name`. What is odd and tolerated is told in `warnings`.
+    ///
+    /// # Errors
+    /// One sentence with file, line and remedy.
+    pub fn parse(text: &'a str, name: &'a str, warnings: &mut Vec<String>) -> Result<Self, Error> {
+        let mut entries: Vec<Entry<'a, K>> = Vec::new();
+        for (index, line) in text.lines().enumerate() {
+            let number = index.saturating_add(1);
+            let Some(entry) = entry::<K>(line, number, name, warnings)? else { continue };
+            if let Some(earlier) = entries.iter_mut().find(|earlier| earlier.known == entry.known) {
+                let (key, earlier_line) = (entry.key, earlier.line);
+                warnings.push(format!("{name}:{number}: {key} is set again; line {earlier_line} no longer counts"));
+                *earlier = entry;
+            } else {
+                entries.push(entry);
+            }
+        }
+        Ok(Self { name, entries })
+    }
+
+    /// What messages call the file.
+    pub fn name(&self) -> &str {
+        self.name
+    }
+
+    /// The line with this key.
+    pub fn entry(&self, known: K) -> Option<&Entry<'a, K>> {
+        self.entries.iter().find(|entry| entry.known == known)
+    }
+
+    /// The value, unless it is empty: an empty value is the default, as a key that is not there is.
+    pub fn value(&self, known: K) -> Option<(&Entry<'a, K>, &'a str)> {
+        self.entry(known).filter(|entry| !entry.value.is_empty()).map(|entry| (entry, entry.value))
+    }
+
+    /// A sentence about a line, which begins with file, line and key.
+    pub fn about(&self, entry: &Entry<'_, K>, sentence: impl fmt::Display) -> String {
+        format!("{}:{}: {} {sentence}", self.name, entry.line, entry.key)
+    }
+
+    /// The error that a line is, in this sentence.
+    pub fn wrong(&self, entry: &Entry<'_, K>, sentence: impl fmt::Display) -> Error {
+        Error::Invalid(self.about(entry, sentence))
+    }
+
+    /// A whole number within these bounds.
+    ///
+    /// # Errors
+    /// The value is none.
+    pub fn integer<T: TryFrom<u64>>(&self, known: K, default: T, least: u64, most: u64) -> Result<T, Error> {
+        let Some((entry, value)) = self.value(known) else { return Ok(default) };
+        let number = value.parse::<u64>().ok().filter(|number| (least..=most).contains(number));
+        number
+            .and_then(|number| T::try_from(number).ok())
+            .ok_or_else(|| self.wrong(entry, format!("“{value}” must be a whole number from {least} to {most}")))
+    }
+
+    /// A path that begins at the root.
+    ///
+    /// # Errors
+    /// The value does not.
+    pub fn absolute_path(&self, known: K, default: &str) -> Result<PathBuf, Error> {
+        match self.value(known) {
+            None => Ok(PathBuf::from(default)),
+            Some((_, value)) if value.starts_with('/') => Ok(PathBuf::from(value)),
+            Some((entry, value)) => Err(self.wrong(entry, format!("“{value}” must be an absolute path"))),
+        }
+    }
+
+    /// An IP address.
+    ///
+    /// # Errors
+    /// The value is none.
+    pub fn ip_address(&self, known: K, default: IpAddr) -> Result<IpAddr, Error> {
+        match self.value(known) {
+            None => Ok(default),
+            Some((entry, value)) => value
+                .parse()
+                .map_err(|_| self.wrong(entry, format!("“{value}” is not an IP address such as 127.0.0.1"))),
+        }
+    }
+
+    /// Names of hosts, separated by commas.
+    ///
+    /// # Errors
+    /// One of them is not a name.
+    pub fn host_names(&self, known: K) -> Result<Vec<String>, Error> {
+        let Some((entry, value)) = self.value(known) else { return Ok(Vec::new()) };
+        let names = value.split([',', ' ']).filter(|name| !name.is_empty());
+        names
+            .map(|name| {
+                let is_name =
+                    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
+                let problem = || {
+                    self.wrong(entry, format!("“{name}” is not a host name; separate names by commas, without ports"))
+                };
+                if is_name { Ok(name.to_owned()) } else { Err(problem()) }
+            })
+            .collect()
+    }
+
+    /// Where log lines go.
+    ///
+    /// # Errors
+    /// The value is none of the words for it.
+    pub fn log_target(&self, known: K) -> Result<LogTarget, Error> {
+        match self.value(known) {
+            None => Ok(LogTarget::Auto),
+            Some((entry, value)) => match value.to_ascii_lowercase().as_str() {
+                "auto" => Ok(LogTarget::Auto),
+                "syslog" => Ok(LogTarget::Syslog),
+                "stderr" => Ok(LogTarget::Stderr),
+                _ => Err(self.wrong(entry, format!("“{value}” must be auto, syslog or stderr"))),
+            },
+        }
+    }
+}
+
+fn entry<'a, K: Key>(
+    line: &'a str,
+    number: usize,
+    name: &str,
+    warnings: &mut Vec<String>,
+) -> Result<Option<Entry<'a, K>>, Error> {
+    let line = line.trim_start_matches('\u{feff}').trim();
+    if line.is_empty() || line.starts_with('#') {
+        return Ok(None);
+    }
+    let Some((key, value)) = line.split_once('=') else {
+        return Err(Error::Invalid(format!("{name}:{number}: this line is not key=value; begin comments with #")));
+    };
+    let (key, value) = (key.trim(), unquote(value.trim()));
+    if let Some(known) = find(key) {
+        return Ok(Some(Entry { known, key, value, line: number }));
+    }
+    // The value of an unknown key may be a mistyped key's secret: only the key is shown.
+    let shown: String = key.chars().filter(|character| !character.is_control()).take(MAX_SHOWN_KEY).collect();
+    if let Some(meant) = near_miss(key, K::VITAL) {
+        return Err(Error::Invalid(format!("{name}:{number}: “{shown}” is not a key. Did you mean “{meant}”?")));
+    }
+    warnings.push(format!("{name}:{number}: “{shown}” is not a key of {}; the line is ignored", K::SUBJECT));
+    Ok(None)
+}
+
+fn unquote(value: &str) -> &str {
+    let quoted = |quote: char| value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    quoted('"').or_else(|| quoted('\'')).unwrap_or(value)
+}
+
+#[cfg(test)]
+#[path = "settings_tests.rs"]
+mod tests;

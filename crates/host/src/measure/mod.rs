@@ -1,0 +1,4 @@
+//! What is measured, and how it is shown.
+
+pub mod figures;
+pub mod vitals;

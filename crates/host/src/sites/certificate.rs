@@ -1,0 +1,97 @@
+//! What the Panel sees of a site's certificate, from what is published of the site alone.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::sites::facts::{Facts, Issue, IssueState};
+use opterius_base::clock::Timestamp;
+
+/// How long an issue can run at most, in any helper. One that is older was cut off with its helper.
+const LONGEST_ISSUE: Duration = Duration::from_secs(15 * 60);
+
+/// The answer of `/ssl/status` for a site of which `facts` are published, and whose issue waits in the queue or not.
+pub fn status(facts: Option<&Facts>, queued: bool, now: Timestamp) -> Value {
+    let certificate = facts.and_then(|facts| facts.certificate.as_ref());
+    let issue = facts.and_then(|facts| facts.issue.as_ref()).map(|issue| as_of(issue, now));
+    let (state, reason) = match &issue {
+        Some(issue) if issue.state == IssueState::Running => (json!(issue.state), None),
+        _ if queued => (json!("queued"), None),
+        Some(issue) => (json!(issue.state), issue.reason.as_deref()),
+        None => (json!("none"), None),
+    };
+    json!({
+        "exists": certificate.is_some(),
+        "issuer": certificate.map(|certificate| &certificate.issuer),
+        "not_after": certificate.map(|certificate| certificate.not_after),
+        "names": certificate.map_or(&[][..], |certificate| &certificate.names),
+        "source": certificate.map(|certificate| certificate.source),
+        "state": state,
+        "reason": reason,
+    })
+}
+
+/// An issue as it has to be taken at `now`.
+pub fn as_of(issue: &Issue, now: Timestamp) -> Issue {
+    if issue.state == IssueState::Running && now.since(issue.at) > LONGEST_ISSUE {
+        let reason = "It was interrupted. Issue the certificate again.".to_owned();
+        return Issue { state: IssueState::Failed, reason: Some(reason), at: issue.at };
+    }
+    issue.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::fields::{Domain, Username};
+    use crate::sites::facts::{Certificate, Source};
+
+    const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+
+    fn facts(certificate: bool, issue: Option<(IssueState, u64)>) -> Facts {
+        let certificate = certificate.then(|| Certificate {
+            source: Source::Acme,
+            issuer: "CN=R11".to_owned(),
+            not_after: NOW,
+            names: vec!["a.example".to_owned()],
+        });
+        let issue = issue.map(|(state, seconds)| Issue {
+            state,
+            reason: (state == IssueState::Failed).then(|| "No.".to_owned()),
+            at: NOW.minus(Duration::from_secs(seconds)),
+        });
+        Facts {
+            certificate,
+            issue,
+            ..Facts::of(Domain::parse("domain", "a.example").unwrap(), Username::parse("username", "alice").unwrap())
+        }
+    }
+
+    #[test]
+    fn the_state_is_that_of_the_issue_and_existence_that_of_the_file() {
+        use IssueState::{Failed, Issued, Running};
+        let interrupted = Some("It was interrupted. Issue the certificate again.");
+        let table = [
+            (None, false, false, "none", None),
+            (None, true, false, "queued", None),
+            (Some(facts(false, None)), false, false, "none", None),
+            (Some(facts(true, None)), false, true, "none", None),
+            (Some(facts(true, Some((Issued, 5)))), false, true, "issued", None),
+            (Some(facts(true, Some((Failed, 5)))), false, true, "failed", Some("No.")),
+            (Some(facts(false, Some((Failed, 5)))), true, false, "queued", None),
+            (Some(facts(false, Some((Running, 900)))), true, false, "running", None),
+            (Some(facts(false, Some((Running, 901)))), false, false, "failed", interrupted),
+            (Some(facts(false, Some((Running, 901)))), true, false, "queued", None),
+        ];
+        for (facts, queued, exists, state, reason) in table {
+            let answer = status(facts.as_ref(), queued, NOW);
+            assert_eq!(
+                (answer["exists"].as_bool(), answer["state"].as_str(), answer["reason"].as_str()),
+                (Some(exists), Some(state), reason),
+                "{facts:?}"
+            );
+            assert_eq!(answer["names"].as_array().unwrap().len(), usize::from(exists));
+            assert_eq!(answer["source"].as_str(), exists.then_some("acme"));
+        }
+    }
+}

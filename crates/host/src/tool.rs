@@ -1,0 +1,358 @@
+//! Programs that do the work: run without a shell, with an environment of ours, and never longer than they may.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::ioctl_fionbio;
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitOptions, getpid, kill_process, kill_process_group, pidfd_open, set_child_subreaper,
+    wait,
+};
+
+use crate::host::Host;
+use crate::problem::Problem;
+use opterius_base::deadline::Deadline;
+use opterius_base::text::one_line;
+
+/// What is kept of each stream, in bytes; the rest is read and thrown away.
+const KEPT: usize = 1024 * 1024;
+
+/// Characters of a tool's own words that are passed on.
+const SHOWN: usize = 600;
+
+/// A program to be run.
+pub struct Tool {
+    name: String,
+    command: Command,
+    input: Option<Vec<u8>>,
+    among_others: bool,
+}
+
+/// How a program ended, and what it said.
+#[derive(Debug)]
+pub struct Output {
+    /// The tool's name, for messages.
+    pub name: String,
+    /// The exit code; none when a signal ended it.
+    pub code: Option<i32>,
+    /// What it wrote to stdout, as text.
+    pub stdout: String,
+    /// What it wrote to stderr, as text.
+    pub stderr: String,
+}
+
+impl Tool {
+    /// A program of the machine, by its name.
+    ///
+    /// # Errors
+    /// It is not installed.
+    pub fn named(name: &str) -> Result<Self, Problem> {
+        let sentence = || format!("{name} is not installed on this server, and the operation needs it.");
+        Host::tool(name).map(Self::at).ok_or_else(|| Problem::Unavailable(sentence()))
+    }
+
+    /// A program by its path.
+    pub fn at(path: PathBuf) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut command = Command::new(path);
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8").env("HOME", "/root");
+        command.current_dir("/").process_group(0).stdin(Stdio::null());
+        Self { name, command, input: None, among_others: false }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args(mut self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    /// Sets a variable of its environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.command.env(name, value.into());
+        self
+    }
+
+    /// What it reads from stdin. Passwords go this way and never in arguments, which every user can see.
+    #[must_use]
+    pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.command.stdin(Stdio::piped());
+        self.input = Some(bytes.into());
+        self
+    }
+
+    /// Gives it this descriptor as stdin.
+    #[must_use]
+    pub fn descriptor(mut self, descriptor: OwnedFd) -> Self {
+        self.command.stdin(descriptor);
+        self
+    }
+
+    /// Runs it in a process that has other children at the same time: those are left alone, and so is what this one leaves
+    /// behind.
+    #[must_use]
+    pub fn among_others(mut self) -> Self {
+        self.among_others = true;
+        self
+    }
+
+    /// Runs it to its end, and kills it with all its children at the deadline.
+    ///
+    /// # Errors
+    /// It cannot be started, or it took too long.
+    pub fn run(mut self, deadline: Deadline) -> Result<Output, Problem> {
+        let failed = |error: std::io::Error| Problem::failed(&self.name, error);
+        if !self.among_others {
+            // Whoever a killed child leaves behind becomes ours, and can be found.
+            set_child_subreaper(Some(getpid())).map_err(|error| failed(error.into()))?;
+        }
+        let mut child = self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
+        let (mut stdout, mut stderr) = (Collected::default(), Collected::default());
+        let ended = converse(&mut child, self.input.take(), &mut stdout, &mut stderr, deadline);
+        if !matches!(ended, Ok(true)) {
+            end(&mut child);
+            if !self.among_others {
+                end_orphans();
+            }
+        }
+        match ended {
+            Err(error) => Err(failed(error)),
+            Ok(false) => {
+                Err(Problem::TimedOut(format!("{} did not end in time and was stopped with its children.", self.name)))
+            }
+            Ok(true) => {
+                let status = child.wait().map_err(failed)?;
+                // What it has started and left running is over with it.
+                let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+                let signal = status.signal().map(|signal| format!("ended by signal {signal}")).unwrap_or_default();
+                let stderr = stderr.text();
+                let stderr = if stderr.trim().is_empty() { signal } else { stderr };
+                Ok(Output { name: self.name, code: status.code(), stdout: stdout.text(), stderr })
+            }
+        }
+    }
+
+    /// Runs it, and takes any exit code but 0 as a failure.
+    ///
+    /// # Errors
+    /// It cannot be started, took too long, or failed; what it said is in the sentence.
+    pub fn succeed(self, deadline: Deadline) -> Result<Output, Problem> {
+        let output = self.run(deadline)?;
+        if output.code == Some(0) { Ok(output) } else { Err(Problem::Failed(output.complaint())) }
+    }
+}
+
+impl Output {
+    /// Whether it ended well.
+    pub fn is_success(&self) -> bool {
+        self.code == Some(0)
+    }
+
+    /// What a failed tool said, as one line.
+    pub fn complaint(&self) -> String {
+        let said = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
+        let code = self.code.map_or("a signal".to_owned(), |code| format!("code {code}"));
+        format!("{} failed with {code}: {}", self.name, one_line(said, SHOWN))
+    }
+}
+
+/// What was read of a stream.
+#[derive(Default)]
+struct Collected(Vec<u8>);
+
+impl Collected {
+    /// Reads what is there; false at the end of the stream.
+    fn read(&mut self, stream: &mut impl Read) -> std::io::Result<bool> {
+        let mut buffer = [0; 8192];
+        loop {
+            match stream.read(&mut buffer) {
+                Ok(0) => return Ok(false),
+                Ok(length) => {
+                    let room = KEPT.saturating_sub(self.0.len());
+                    self.0.extend(buffer.iter().take(length.min(room)));
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0).into_owned()
+    }
+}
+
+/// Feeds the child and reads from it until it has ended; false when it has not by the deadline.
+fn converse(
+    child: &mut Child,
+    input: Option<Vec<u8>>,
+    out: &mut Collected,
+    err: &mut Collected,
+    deadline: Deadline,
+) -> std::io::Result<bool> {
+    let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
+    let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
+    let mut feed = child.stdin.take().zip(input).map(|(stdin, bytes)| Feed { stdin, bytes, written: 0 });
+    for stream in [stdout.as_ref().map(AsFd::as_fd), stderr.as_ref().map(AsFd::as_fd)].into_iter().flatten() {
+        ioctl_fionbio(stream, true)?;
+    }
+    if let Some(feed) = &feed {
+        ioctl_fionbio(&feed.stdin, true)?;
+    }
+    loop {
+        if feed.as_mut().is_some_and(Feed::write) {
+            // Closed: the tool sees the end of its input.
+            feed = None;
+        }
+        if let Some(stream) = &mut stdout
+            && !out.read(stream)?
+        {
+            stdout = None;
+        }
+        if let Some(stream) = &mut stderr
+            && !err.read(stream)?
+        {
+            stderr = None;
+        }
+        let mut watched = vec![PollFd::new(&process, PollFlags::IN)];
+        watched.extend(stdout.iter().map(|stream| PollFd::new(stream, PollFlags::IN)));
+        watched.extend(stderr.iter().map(|stream| PollFd::new(stream, PollFlags::IN)));
+        watched.extend(feed.iter().map(|feed| PollFd::new(&feed.stdin, PollFlags::OUT)));
+        let left = deadline.left();
+        if left.is_zero() {
+            return Ok(false);
+        }
+        match poll(&mut watched, Timespec::try_from(left + Duration::from_millis(1)).ok().as_ref()) {
+            Err(rustix::io::Errno::INTR) => {}
+            result => _ = result?,
+        }
+        if watched.first().is_some_and(|process| !process.revents().is_empty()) {
+            // What it wrote last is still in the pipes; whoever else holds them open is not waited for.
+            for (stream, collected) in [
+                (stdout.as_mut().map(|stream| stream as &mut dyn Read), out),
+                (stderr.as_mut().map(|stream| stream as &mut dyn Read), err),
+            ] {
+                if let Some(mut stream) = stream {
+                    collected.read(&mut stream)?;
+                }
+            }
+            return Ok(true);
+        }
+    }
+}
+
+/// What is still to be written to a tool.
+struct Feed {
+    stdin: ChildStdin,
+    bytes: Vec<u8>,
+    written: usize,
+}
+
+impl Feed {
+    /// Writes what the pipe takes; true when all is written, or when nobody reads any more.
+    fn write(&mut self) -> bool {
+        while let Some(rest) = self.bytes.get(self.written..).filter(|rest| !rest.is_empty()) {
+            match self.stdin.write(rest) {
+                Ok(length) => self.written = self.written.saturating_add(length),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return true,
+            }
+        }
+        true
+    }
+}
+
+fn end(child: &mut Child) {
+    let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// Kills everything that a child has started, in whatever group or session that is: what loses its parent becomes our
+/// child, until there is none.
+fn end_orphans() {
+    let until = Deadline::within(Duration::from_secs(5));
+    loop {
+        for process in children() {
+            let _ = kill_process(process, Signal::KILL);
+        }
+        match wait(WaitOptions::NOHANG) {
+            // No child is left.
+            Err(_) => return,
+            Ok(Some(_)) => {}
+            Ok(None) if until.is_over() => return,
+            Ok(None) => {
+                let pause = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
+                let _ = poll(&mut [], Some(&pause));
+            }
+        }
+    }
+}
+
+/// The processes whose parent we are.
+fn children() -> Vec<Pid> {
+    let own = getpid().as_raw_nonzero().get();
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let is_child = |number: &i32| {
+        let stat = fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
+        // The name before it may contain anything, so what follows its last parenthesis counts.
+        let parent = stat.rsplit(')').next().and_then(|rest| rest.split_ascii_whitespace().nth(1)?.parse::<i32>().ok());
+        parent == Some(own)
+    };
+    numbers.filter(is_child).filter_map(Pid::from_raw).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn soon() -> Deadline {
+        Deadline::within(Duration::from_secs(20))
+    }
+
+    fn shell(script: &str) -> Tool {
+        Tool::named("sh").unwrap().args(["-c", script])
+    }
+
+    #[test]
+    fn a_tool_gets_input_and_environment_of_ours_alone() {
+        let large = "x".repeat(1_000_000);
+        let output = shell("wc -c; env").input(large).run(soon()).unwrap();
+        assert!(output.stdout.starts_with("1000000\n") && output.is_success(), "{output:?}");
+        assert!(!output.stdout.contains("CARGO") && output.stdout.contains("LC_ALL=C.UTF-8"), "{output:?}");
+    }
+
+    #[test]
+    fn what_a_tool_says_is_bounded_and_shown_in_one_line() {
+        let output = shell("yes | head -c 3000000; echo 'no\nway' >&2; exit 3").run(soon()).unwrap();
+        assert_eq!((output.stdout.len(), output.code), (KEPT, Some(3)));
+        assert_eq!(output.complaint(), "sh failed with code 3: no way");
+        assert!(matches!(shell("exit 1").succeed(soon()), Err(Problem::Failed(_))));
+        let sentence = shell("kill -9 $$").succeed(soon()).unwrap_err().message();
+        assert!(sentence.contains("signal 9"), "{sentence}");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let Err(Problem::Unavailable(sentence)) = Tool::named("no-such-program").map(|_| ()) else { panic!() };
+        assert!(sentence.contains("no-such-program"), "{sentence}");
+    }
+}

@@ -1,0 +1,69 @@
+//! Accounts are the members of the group `opterius-accounts`: the operating system is the register.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use crate::layout::ACCOUNTS_GROUP;
+
+/// How long a count stands before the group file is looked at again.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// The largest group file that is read, in bytes.
+const MAX_FILE: u64 = 1024 * 1024;
+
+/// The number of accounts, read again only when the group file has changed.
+///
+/// The front thread asks for it, so it costs no more than one `stat` a second of a file that the system keeps in memory.
+#[derive(Debug, Default)]
+pub struct AccountCount {
+    looked_at: Option<Duration>,
+    modified: Option<(SystemTime, u64)>,
+    count: Option<u64>,
+}
+
+impl AccountCount {
+    /// How many accounts the host below `root` has, `now` after boot; none when that cannot be told.
+    pub fn count(&mut self, root: &Path, now: Duration) -> Option<u64> {
+        if self.looked_at.is_some_and(|at| now.saturating_sub(at) < FRESH) {
+            return self.count;
+        }
+        self.looked_at = Some(now);
+        let path = root.join("etc/group");
+        let metadata = fs::metadata(&path).ok().filter(|metadata| metadata.is_file() && metadata.len() <= MAX_FILE);
+        let modified = metadata.and_then(|metadata| Some((metadata.modified().ok()?, metadata.len())));
+        if modified.is_none() || modified != self.modified {
+            self.modified = modified;
+            self.count = modified.and_then(|_| fs::read_to_string(&path).ok()).map(|text| members(&text));
+        }
+        self.count
+    }
+}
+
+/// The members of [`ACCOUNTS_GROUP`] in the text of group(5); without the group there are none.
+fn members(text: &str) -> u64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(ACCOUNTS_GROUP)?.strip_prefix(':'));
+    let names = line.and_then(|line| line.rsplit(':').next()).unwrap_or_default();
+    let count = names.split(',').filter(|name| !name.trim().is_empty()).count();
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_counted_in_the_one_group() {
+        let table = [
+            ("root:x:0:\nopterius-accounts:x:991:alice,bob,carol\n", 3),
+            ("opterius-accounts:x:991:alice\n", 1),
+            ("opterius-accounts:x:991:\n", 0),
+            ("opterius-accounts-old:x:991:alice\n", 0),
+            ("sudo:x:27:opterius-accounts\n", 0),
+            ("", 0),
+        ];
+        for (text, expected) in table {
+            assert_eq!(members(text), expected, "{text}");
+        }
+    }
+}

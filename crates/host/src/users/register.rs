@@ -1,0 +1,148 @@
+//! The operating system's own register of users and groups, which is also ours: an account is a member of the group
+//! `opterius-accounts`. Read from the files themselves, so that a host below another root can be read, too.
+
+use std::fs;
+use std::io::ErrorKind;
+
+use crate::host::Host;
+use crate::layout::ACCOUNTS_GROUP;
+use crate::problem::Problem;
+use crate::request::fields::Username;
+
+/// The lowest number of an ordinary user.
+pub const FIRST_UID: u32 = 1000;
+
+/// One line of passwd(5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The name.
+    pub name: String,
+    /// The number of the user.
+    pub uid: u32,
+    /// The number of the primary group.
+    pub gid: u32,
+    /// The home.
+    pub home: String,
+    /// The shell.
+    pub shell: String,
+}
+
+/// One line of group(5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The name.
+    pub name: String,
+    /// The number.
+    pub gid: u32,
+    /// The members.
+    pub members: Vec<String>,
+}
+
+/// Users and groups as they were at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Register {
+    /// The users.
+    pub users: Vec<User>,
+    /// The groups.
+    pub groups: Vec<Group>,
+}
+
+impl Register {
+    /// Reads the register of a host.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn read(host: &Host) -> Result<Self, Problem> {
+        let read = |name: &str| match fs::read_to_string(host.path(name)) {
+            Err(error) if error.kind() == ErrorKind::NotFound && !host.is_machine() => Ok(String::new()),
+            result => result.map_err(|error| Problem::failed(name, error)),
+        };
+        Ok(Self::parse(&read("/etc/passwd")?, &read("/etc/group")?))
+    }
+
+    /// Reads the texts of passwd(5) and group(5). What is not a line of theirs is no user and no group.
+    pub fn parse(passwd: &str, group: &str) -> Self {
+        Self {
+            users: passwd.lines().filter_map(user).collect(),
+            groups: group.lines().filter_map(self::group).collect(),
+        }
+    }
+
+    /// A user by name.
+    pub fn user(&self, name: &str) -> Option<&User> {
+        self.users.iter().find(|user| user.name == name)
+    }
+
+    /// A group by name.
+    pub fn group(&self, name: &str) -> Option<&Group> {
+        self.groups.iter().find(|group| group.name == name)
+    }
+
+    /// The names of all accounts.
+    pub fn accounts(&self) -> &[String] {
+        self.group(ACCOUNTS_GROUP).map_or(&[], |group| &group.members)
+    }
+
+    /// An account's user.
+    ///
+    /// # Errors
+    /// There is no such account.
+    pub fn account(&self, username: &Username) -> Result<&User, Problem> {
+        let user = self.user(username.as_str()).filter(|user| self.accounts().contains(&user.name));
+        user.ok_or_else(|| Problem::NotFound(format!("There is no account “{username}” on this server.")))
+    }
+
+    /// The group of the web server, which may pass through homes.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn web_group(&self) -> Result<&Group, Problem> {
+        let found = ["www-data", "nginx", "apache"].iter().find_map(|name| self.group(name));
+        found.ok_or_else(|| {
+            Problem::Unavailable(
+                "This server has no group of a web server (www-data or nginx). Install nginx.".to_owned(),
+            )
+        })
+    }
+}
+
+fn user(line: &str) -> Option<User> {
+    let fields: Vec<&str> = line.split(':').collect();
+    let [name, _, uid, gid, _, home, shell] = fields.as_slice() else { return None };
+    let text = |field: &&str| (*field).to_owned();
+    Some(User {
+        name: text(name),
+        uid: uid.parse().ok()?,
+        gid: gid.parse().ok()?,
+        home: text(home),
+        shell: text(shell),
+    })
+}
+
+fn group(line: &str) -> Option<Group> {
+    let fields: Vec<&str> = line.split(':').collect();
+    let [name, _, gid, members] = fields.as_slice() else { return None };
+    let members = members.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    Some(Group { name: (*name).to_owned(), gid: gid.parse().ok()?, members })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_a_user_in_the_group() {
+        let register = Register::parse(
+            "root:x:0:0:root:/root:/bin/bash\nalice:x:1001:1001::/home/alice:/bin/bash\nbob:x:1002:1002::/home/bob:/bin/sh\nbroken\n",
+            "root:x:0:\nwww-data:x:33:\nopterius-accounts:x:990:alice, gone\n",
+        );
+        let named = |name: &str| Username::parse("username", name).unwrap();
+        assert_eq!(register.account(&named("alice")).unwrap().uid, 1001);
+        for name in ["bob", "root", "gone", "nobody"] {
+            assert!(matches!(register.account(&named(name)), Err(Problem::NotFound(_))), "{name}");
+        }
+        assert_eq!((register.users.len(), register.accounts().len()), (3, 2));
+        assert_eq!(register.web_group().unwrap().gid, 33);
+        assert!(Register::default().web_group().is_err());
+    }
+}

@@ -1,0 +1,198 @@
+//! Answers, encoded by tiny_http into a buffer. Nothing that a client sent is ever put into a header.
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde::Serialize;
+use tiny_http::{HTTPVersion, Header, StatusCode};
+
+use crate::head::Refusal;
+use opterius_base::clock::Timestamp;
+
+/// The media type of all answers but pages and metrics.
+pub const JSON: &str = "application/json";
+/// The media type of pages.
+pub const HTML: &str = "text/html; charset=utf-8";
+
+/// An answer before it is bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// The media type.
+    pub content_type: &'static str,
+    /// Further headers; both sides are ours.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body, shared with whoever keeps it to answer the next request.
+    pub body: Arc<Vec<u8>>,
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    error: &'a str,
+    message: &'a str,
+}
+
+impl Response {
+    /// An answer with `value` as JSON.
+    pub fn json(status: u16, value: &impl Serialize) -> Self {
+        // Our own types always serialize; were one not to, an empty object is still JSON.
+        let body = serde_json::to_vec(value).unwrap_or_else(|_| b"{}".to_vec());
+        Self { status, content_type: JSON, headers: Vec::new(), body: Arc::new(body) }
+    }
+
+    /// An answer with a text of this media type.
+    pub fn text(status: u16, content_type: &'static str, text: String) -> Self {
+        Self { status, content_type, headers: Vec::new(), body: Arc::new(text.into_bytes()) }
+    }
+
+    /// `{"error": code, "message": sentence}`, the form of every error.
+    pub fn error(status: u16, code: &str, message: &str) -> Self {
+        Self::json(status, &ErrorBody { error: code, message })
+    }
+
+    /// The answer to a request that was refused before it was looked at.
+    pub fn refusal(refusal: Refusal) -> Self {
+        let (status, code, message) = refusal.answer();
+        Self::error(status, code, message)
+    }
+
+    /// The same with one more header.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+/// Turns answers into bytes. Most answers of a busy second have the same head, so the last one is kept.
+#[derive(Debug)]
+pub struct Encoder {
+    server: &'static str,
+    last: Option<Kept>,
+}
+
+/// What a head depends on, but for headers of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Kind {
+    status: u16,
+    content_type: &'static str,
+    length: usize,
+    close: bool,
+    date: Timestamp,
+}
+
+#[derive(Debug)]
+struct Kept {
+    kind: Kind,
+    head: Vec<u8>,
+}
+
+impl Encoder {
+    /// An encoder of answers that name this in their `Server` header.
+    pub fn new(server: &'static str) -> Self {
+        Self { server, last: None }
+    }
+
+    /// Appends the bytes on the wire to `outgoing`.
+    pub fn encode(
+        &mut self,
+        response: &Response,
+        close: bool,
+        without_body: bool,
+        date: Timestamp,
+        outgoing: &mut Vec<u8>,
+    ) {
+        let Response { status, content_type, headers, body } = response;
+        let kind = Kind { status: *status, content_type, length: body.len(), close, date };
+        if headers.is_empty() {
+            let kept = match self.last.take_if(|kept| kept.kind == kind) {
+                Some(kept) => kept,
+                None => Kept { kind, head: head(self.server, kind, headers) },
+            };
+            outgoing.extend_from_slice(&kept.head);
+            self.last = Some(kept);
+        } else {
+            outgoing.extend_from_slice(&head(self.server, kind, headers));
+        }
+        if !without_body {
+            outgoing.extend_from_slice(body);
+        }
+    }
+}
+
+/// The head, as tiny_http writes it.
+fn head(server: &'static str, kind: Kind, own: &[(&'static str, String)]) -> Vec<u8> {
+    let since_epoch = Duration::from_secs(u64::try_from(kind.date.unix()).unwrap_or(0));
+    let date = httpdate::fmt_http_date(UNIX_EPOCH.checked_add(since_epoch).unwrap_or(UNIX_EPOCH));
+    let usual = [
+        ("Date", date.as_str()),
+        ("Server", server),
+        ("Content-Type", kind.content_type),
+        ("Cache-Control", "no-store"),
+    ];
+    let mut headers = Vec::with_capacity(8);
+    headers.extend(usual.into_iter().flat_map(|(name, value)| Header::from_bytes(name, value)));
+    headers.extend(own.iter().flat_map(|(name, value)| Header::from_bytes(*name, value.as_str())));
+    let response =
+        tiny_http::Response::new(StatusCode(kind.status), headers, std::io::empty(), Some(kind.length), None);
+    let mut bytes = Vec::with_capacity(256);
+    // A Vec takes whatever is written to it.
+    let _ = response.with_chunked_threshold(usize::MAX).raw_print(&mut bytes, HTTPVersion(1, 1), &[], true, None);
+    if kind.close {
+        announce_close(&mut bytes);
+    }
+    bytes
+}
+
+/// tiny_http keeps `Connection` to itself, so it is put behind the status line here.
+fn announce_close(bytes: &mut Vec<u8>) {
+    if let Some(end) = bytes.windows(2).position(|pair| pair == b"\r\n") {
+        let after = end.saturating_add(2);
+        bytes.splice(after..after, *b"Connection: close\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(response: Response, close: bool, without_body: bool) -> String {
+        let date = Timestamp::from_unix(1_772_323_200);
+        let mut encoder = Encoder::new("a-server");
+        let (mut bytes, mut again) = (Vec::new(), Vec::new());
+        encoder.encode(&response, close, without_body, date, &mut bytes);
+        encoder.encode(&response, close, without_body, date, &mut again);
+        assert_eq!(bytes, again, "the head that was kept is the same");
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn an_answer_has_its_length_and_is_not_to_be_cached() {
+        let text = encoded(Response::error(404, "not_found", "No."), false, false);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 404 Not Found\r\n"), "{head}");
+        assert!(head.contains("Content-Length: 37") && head.contains("Content-Type: application/json"), "{head}");
+        assert!(
+            head.contains("Cache-Control: no-store") && head.contains("Date: Sun, 01 Mar 2026 00:00:00 GMT"),
+            "{head}"
+        );
+        assert!(!head.contains("Connection") && head.contains("Server: a-server\r\n"), "{head}");
+        assert_eq!(body, r#"{"error":"not_found","message":"No."}"#);
+    }
+
+    #[test]
+    fn a_large_answer_is_never_chunked() {
+        let body = Arc::new(vec![b'a'; 100_000]);
+        let response = Response { status: 200, content_type: JSON, headers: Vec::new(), body };
+        let text = encoded(response, true, false);
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\nConnection: close\r\n"), "{}", &text[..200]);
+        assert!(text.contains("Content-Length: 100000") && !text.contains("chunked"));
+    }
+
+    #[test]
+    fn an_answer_to_head_has_the_length_but_not_the_body() {
+        let text = encoded(Response::error(404, "not_found", "No."), false, true);
+        assert!(text.ends_with("\r\n\r\n") && text.contains("Content-Length: 37"), "{text}");
+    }
+}

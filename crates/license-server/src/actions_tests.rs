@@ -1,0 +1,280 @@
+use super::*;
+use crate::model::{Details, Event};
+use crate::rules::{self, Decision, Denial, Inquiry};
+use crate::store::tests::Scratch;
+
+const START: Timestamp = Timestamp::from_unix(1_800_000_000);
+
+fn days(days: u64) -> Timestamp {
+    START.plus(Duration::from_secs(days * 86_400))
+}
+
+fn ip(last: u32) -> IpAddr {
+    format!("203.0.113.{last}").parse().unwrap()
+}
+
+fn actor(role: Role) -> Actor {
+    Actor { role, name: "alice".to_owned() }
+}
+
+struct Fixture {
+    scratch: Scratch,
+    id: i64,
+}
+
+impl Fixture {
+    fn new(plan: &str) -> Self {
+        let mut scratch = Scratch::new();
+        let key = new_key().unwrap();
+        let id = scratch.change(START, |changes| {
+            add_user(changes, &actor(Role::Operator), "alice", "hash", false)?;
+            create(changes, &actor(Role::Operator), "alice", plan, Some(days(365)), None, &key)
+        });
+        Self { scratch, id }
+    }
+
+    fn change(&mut self, change: &Change) -> Result<String, Refusal> {
+        self.change_seen(change, None)
+    }
+
+    fn change_seen(&mut self, change: &Change, seen: Option<i64>) -> Result<String, Refusal> {
+        let (id, actor) = (self.id, actor(Role::Administrator));
+        self.scratch.try_change(START, |changes| super::change(changes, &Doer { actor: &actor, seen }, id, change))
+    }
+
+    fn activate(&mut self, address: IpAddr, now: Timestamp) -> Decision {
+        let details = Details::default();
+        let inquiry = Inquiry { observed_ip: address, reported_ip: None, ip: address, details };
+        let id = self.id;
+        self.scratch.change(now, |changes| rules::verify(changes, &changes.license(id)?.unwrap(), &inquiry))
+    }
+
+    fn revoke(&mut self, role: Role, address: IpAddr, now: Timestamp) -> Result<String, Refusal> {
+        let id = self.id;
+        self.scratch.try_change(now, |changes| revoke(changes, &actor(role), id, address))
+    }
+
+    fn move_to(&mut self, role: Role, from: IpAddr, to: IpAddr, now: Timestamp) -> Result<String, Refusal> {
+        let id = self.id;
+        self.scratch.try_change(now, |changes| move_to(changes, &actor(role), id, from, to))
+    }
+
+    fn license(&mut self) -> License {
+        let id = self.id;
+        self.scratch.read(|reader| reader.license(id)).unwrap()
+    }
+
+    fn history(&mut self) -> Vec<Event> {
+        let id = self.id;
+        self.scratch.read(|reader| reader.history(Some(id), None, 1000))
+    }
+}
+
+#[test]
+fn a_key_is_four_groups_of_eight_and_never_the_same() {
+    let key = new_key().unwrap();
+    let groups: Vec<&str> = key.expose().split('-').collect();
+    assert_eq!(groups.len(), 4);
+    let is_ours =
+        |group: &&str| group.len() == 8 && group.bytes().all(|b| b.is_ascii_uppercase() || (b'2'..=b'7').contains(&b));
+    assert!(groups.iter().all(is_ours), "{groups:?}");
+    assert_ne!(key.expose(), new_key().unwrap().expose());
+}
+
+#[test]
+fn every_change_is_checked_stored_and_told() {
+    // Each row works on what the rows before have left.
+    let midnight = Timestamp::parse_expiry("2028-03-31");
+    let table: [(Change, Result<&str, &str>); 26] = [
+        (Change::Resume, Err("is neither suspended nor cancelled")),
+        (Change::Suspend, Ok("suspended")),
+        (Change::Suspend, Err("is suspended already")),
+        (Change::Resume, Ok("resumed: was suspended")),
+        (Change::Cancel, Ok("cancelled")),
+        (Change::Cancel, Err("is cancelled already")),
+        (Change::Suspend, Err("is cancelled, so there is nothing to suspend")),
+        (Change::Resume, Ok("resumed: was cancelled")),
+        (Change::Renew(Some(START)), Err("is in the past")),
+        (Change::Renew(Some(days(400))), Ok("renewed: from 2028-01-15T08:00:00Z to 2028-02-19T08:00:00Z")),
+        (Change::Renew(Some(days(400))), Err("ends then already")),
+        (Change::Renew(None), Ok("renewed: from 2028-02-19T08:00:00Z to never")),
+        (Change::Renew(None), Err("never ends already")),
+        (Change::Renew(Timestamp::parse_expiry("2020-01-01")), Err("The end of 2020-01-01 is in the past.")),
+        (Change::Renew(midnight), Ok("renewed: from never to end of 2028-03-31")),
+        (Change::Renew(None), Ok("renewed: from end of 2028-03-31 to never")),
+        (Change::SetPlan("gold".into()), Err("The plans are: free, starter, business, datacenter.")),
+        (Change::SetPlan("free".into()), Err("has the plan Free already")),
+        (Change::SetPlan("business".into()), Ok("plan changed: from free to business")),
+        (Change::UnlockIp, Err("is not locked to an address")),
+        (Change::LockIp("0.0.0.0".parse().unwrap()), Err("0.0.0.0 is not the address of a server")),
+        (Change::LockIp(ip(1)), Ok("locked: 203.0.113.1")),
+        (Change::LockIp(ip(1)), Err("is locked to 203.0.113.1 already")),
+        (Change::UnlockIp, Ok("unlocked: 203.0.113.1")),
+        (
+            Change::SetBilling(Billing { subscription_status: Some("past_due".into()), ..Billing::default() }),
+            Ok("billing changed: past_due"),
+        ),
+        (
+            Change::SetBilling(Billing {
+                subscription_status: Some("active".into()),
+                cancel_at_period_end: Some(true),
+                current_period_end: midnight,
+            }),
+            Ok("billing changed: active, period to the end of 2028-03-31, cancelled with it"),
+        ),
+    ];
+    let mut fixture = Fixture::new("free");
+    for (change, expected) in table {
+        let before = (fixture.license().revision, fixture.history().len());
+        match (fixture.change(&change), expected) {
+            (Ok(sentence), Ok(line)) => {
+                assert!(
+                    sentence.to_lowercase().contains(&format!("license {} ", fixture.id)) && sentence.ends_with('.'),
+                    "{sentence}"
+                );
+                let event = fixture.history().remove(0);
+                let told = format!("{}: {}", event.action.word(), event.detail);
+                assert_eq!(told.trim_end_matches(": "), line);
+                assert_eq!(event.actor, actor(Role::Administrator));
+                assert_eq!(fixture.license().revision, before.0 + 1);
+            }
+            (Err(refusal), Err(words)) => {
+                assert!(refusal.to_string().contains(words), "{change:?}: {refusal}");
+                assert_eq!((fixture.license().revision, fixture.history().len()), before, "{change:?} left something");
+            }
+            (result, _) => panic!("{change:?}: {result:?}"),
+        }
+    }
+}
+
+#[test]
+fn who_has_not_seen_the_last_change_changes_nothing() {
+    let mut fixture = Fixture::new("free");
+    let seen = fixture.license().revision;
+    fixture.change_seen(&Change::Suspend, Some(seen)).unwrap();
+    assert_eq!(fixture.change_seen(&Change::Cancel, Some(seen)), Err(Refusal::Stale));
+    let (id, actor) = (fixture.id, actor(Role::Administrator));
+    let deleted =
+        fixture.scratch.try_change(START, |changes| delete(changes, &Doer { actor: &actor, seen: Some(seen) }, id));
+    assert_eq!(deleted, Err(Refusal::Stale));
+    assert_eq!(fixture.license().status, Status::Suspended);
+    fixture.change_seen(&Change::Cancel, Some(seen + 1)).unwrap();
+}
+
+#[test]
+fn a_check_is_no_change_that_people_must_have_seen() {
+    let mut fixture = Fixture::new("free");
+    let seen = fixture.license().revision;
+    fixture.activate(ip(1), START);
+    fixture.change_seen(&Change::Suspend, Some(seen)).unwrap();
+}
+
+#[test]
+fn owners_revoke_and_move_ten_times_in_thirty_days_and_others_as_often_as_they_must() {
+    let mut fixture = Fixture::new("free");
+    for turn in 0..5 {
+        fixture.activate(ip(1), days(turn));
+        fixture.move_to(Role::Owner, ip(1), ip(2), days(turn)).unwrap();
+        fixture.revoke(Role::Owner, ip(2), days(turn)).unwrap();
+    }
+    fixture.activate(ip(1), days(5));
+    assert_eq!(fixture.revoke(Role::Owner, ip(1), days(5)), Err(Refusal::TooOften));
+    assert_eq!(fixture.move_to(Role::Owner, ip(1), ip(2), days(5)), Err(Refusal::TooOften));
+    for role in [Role::Administrator, Role::Operator] {
+        fixture.revoke(role, ip(1), days(5)).unwrap();
+        fixture.activate(ip(1), days(5));
+    }
+    // The first two were done on day 0.
+    assert_eq!(fixture.revoke(Role::Owner, ip(1), days(30).minus(Duration::from_secs(1))), Err(Refusal::TooOften));
+    fixture.revoke(Role::Owner, ip(1), days(30)).unwrap();
+}
+
+#[test]
+fn a_refused_revocation_does_not_count() {
+    let mut fixture = Fixture::new("free");
+    for _ in 0..20 {
+        assert!(matches!(fixture.revoke(Role::Owner, ip(9), START), Err(Refusal::NotFound(_))));
+    }
+    fixture.activate(ip(1), START);
+    fixture.revoke(Role::Owner, ip(1), START).unwrap();
+}
+
+#[test]
+fn a_move_goes_to_one_free_address() {
+    let mut fixture = Fixture::new("business");
+    fixture.activate(ip(1), START);
+    fixture.activate(ip(2), START);
+    let table = [
+        (ip(1), ip(2), "is used on 203.0.113.2 already"),
+        (ip(1), ip(1), "are the same address"),
+        (ip(9), ip(3), "is neither activated on 203.0.113.9 nor locked to it"),
+        (ip(1), "0.0.0.0".parse().unwrap(), "is not the address of a server"),
+        (ip(1), "ff02::1".parse().unwrap(), "is not the address of a server"),
+        (ip(1), "255.255.255.255".parse().unwrap(), "is not the address of a server"),
+    ];
+    for (from, to, words) in table {
+        let refusal = fixture.move_to(Role::Owner, from, to, START).unwrap_err().to_string();
+        assert!(refusal.contains(words), "{refusal}");
+    }
+    fixture.move_to(Role::Owner, ip(1), "2a01:4f8::1".parse().unwrap(), START).unwrap();
+    assert_eq!(fixture.history()[0].detail, "from 203.0.113.1 to 2a01:4f8::1");
+}
+
+#[test]
+fn a_lock_moves_even_where_nothing_is_activated() {
+    let mut fixture = Fixture::new("free");
+    fixture.change(&Change::LockIp(ip(1))).unwrap();
+    fixture.move_to(Role::Owner, ip(1), ip(2), START).unwrap();
+    let mismatch = Decision::Denied(Denial::IpMismatch { locked: ip(2), asking: ip(1) });
+    assert_eq!(fixture.activate(ip(1), START), mismatch);
+    assert_eq!(fixture.activate(ip(2), START), Decision::Granted);
+}
+
+#[test]
+fn what_is_deleted_leaves_its_history() {
+    let mut fixture = Fixture::new("free");
+    fixture.activate(ip(1), START);
+    let (id, operator) = (fixture.id, actor(Role::Operator));
+    let masked = fixture.license().key.masked();
+    fixture.scratch.change(START, |changes| delete(changes, &Doer { actor: &operator, seen: None }, id).map(drop));
+    assert!(fixture.scratch.read(|reader| reader.license(id)).is_none());
+    assert_eq!(fixture.scratch.read(|reader| reader.activations(id)), []);
+    let latest = fixture.history().remove(0);
+    assert_eq!((latest.action, latest.detail), (Action::Deleted, format!("of alice, plan free, key {masked}")));
+    assert!(matches!(fixture.change(&Change::Suspend), Err(Refusal::NotFound(_))));
+}
+
+#[test]
+fn names_and_plans_are_checked() {
+    let mut scratch = Scratch::new();
+    let operator = actor(Role::Operator);
+    for name in ["", "a b", "<script>", "a'b", "a\nb", &"a".repeat(129)] {
+        let added = scratch.try_change(START, |changes| add_user(changes, &operator, name, "hash", false));
+        assert!(matches!(added, Err(Refusal::Invalid(_))), "{name}: {added:?}");
+    }
+    scratch.change(START, |changes| add_user(changes, &operator, "zoë@example.com", "hash", true));
+    let again = scratch.try_change(START, |changes| add_user(changes, &operator, "zoë@EXAMPLE.com", "hash", true));
+    assert!(matches!(again, Err(Refusal::Conflict(_))), "{again:?}");
+    let plan = |slug: &str, name: &str| Plan { slug: slug.into(), name: name.into(), max_accounts: 1, max_servers: 0 };
+    for bad in
+        [plan("", "A"), plan("A", "A"), plan("a b", "A"), plan("a", " "), plan("a", "A\nB"), plan(&"a".repeat(33), "A")]
+    {
+        let set = scratch.try_change(START, |changes| set_plan(changes, &operator, &bad));
+        assert!(matches!(set, Err(Refusal::Invalid(_))), "{bad:?}: {set:?}");
+    }
+    let sentence = scratch.change(START, |changes| set_plan(changes, &operator, &plan("plus", "<b>Plus</b>")));
+    assert_eq!(sentence, "The plan plus allows 1 accounts, unlimited servers now.");
+    let key = new_key().unwrap();
+    let table = [
+        ("nobody", "free", None, "There is no user “nobody”."),
+        ("zoë@example.com", "gold", None, "The plans are"),
+        ("zoë@example.com", "free", Some(START), "2027-01-15T08:00:00Z is in the past"),
+    ];
+    for (owner, plan, expires_at, words) in table {
+        let refusal = scratch
+            .try_change(START, |changes| create(changes, &operator, owner, plan, expires_at, None, &key))
+            .unwrap_err()
+            .to_string();
+        assert!(refusal.contains(words), "{refusal}");
+    }
+}

@@ -1,0 +1,182 @@
+//! What a request means: the verification, health and metrics here, every other path in the dashboard.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use log::warn;
+use serde::Serialize;
+use tiny_http::Method;
+
+use crate::address;
+use crate::dashboard::Dashboard;
+use crate::metrics::Outcome;
+use crate::model::License;
+use crate::rules::{self, Decision, Inquiry};
+use crate::settings::Settings;
+use crate::shared::{Shared, client};
+use crate::store::{Changes, Error};
+use crate::throttle::{network, retry_after};
+use crate::verification::{self, Question};
+use opterius_base::clock::Timestamp;
+use opterius_http::head::Head;
+use opterius_http::lane::Responder;
+use opterius_http::limits::SMALL_BODY;
+use opterius_http::response::Response;
+use opterius_http::service::{Reaction, Request, Service};
+
+/// The path of the verification.
+const VERIFY: &str = "/api/license/verify";
+
+/// How long a client is to wait when nothing can be stored.
+const UNAVAILABLE: Duration = Duration::from_secs(30);
+
+/// The whole service.
+pub struct Api {
+    shared: Arc<Shared>,
+    dashboard: Dashboard,
+    warned_of_proxy: bool,
+}
+
+/// What the writer's thread finds out about a question.
+enum Verdict {
+    Unknown,
+    Known(Box<(License, Decision)>),
+    TooOften(Duration),
+}
+
+impl Api {
+    /// A service over these.
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Self { dashboard: Dashboard::new(Arc::clone(&shared)), shared, warned_of_proxy: false }
+    }
+
+    fn verify(&mut self, request: &Request<'_>) -> Reaction {
+        let settings = self.shared.settings();
+        let observed_ip = client(request, &settings);
+        self.warn_of_proxy(request, &settings);
+        let question = match verification::read(request.body) {
+            Ok(question) => question,
+            Err(malformed) => {
+                self.shared.metrics.verification(Outcome::Malformed);
+                let now = self.shared.clock.wall();
+                let keys = self.shared.keys();
+                let verification::Malformed { code, message, repeated } = malformed;
+                return Reaction::Answer(verification::error(400, (code, &message), &repeated, None, now, &keys));
+            }
+        };
+        let inquiry = Inquiry {
+            observed_ip,
+            reported_ip: question.reported_ip,
+            ip: address::identity(observed_ip, question.reported_ip),
+            details: question.details.clone(),
+        };
+        let shared = Arc::clone(&self.shared);
+        Reaction::Later(Box::new(move |responder: Responder| {
+            let writer = shared.writer.clone();
+            let (asking, key) = (Arc::clone(&shared), question.key.clone());
+            let change = move |changes: &Changes<'_>| {
+                let verdict = decide(changes, &asking, key.expose(), &inquiry)?;
+                Ok::<_, Error>((verdict, changes.now()))
+            };
+            writer.submit(change, move |result| responder.answer(answer(&shared, &question, result)));
+        }))
+    }
+
+    /// Behind a proxy that is not named, every server would seem to be the proxy.
+    fn warn_of_proxy(&mut self, request: &Request<'_>, settings: &Settings) {
+        let peer = request.peer;
+        let forwards = request.head.all("x-forwarded-for").next().is_some();
+        if forwards && !settings.trusted_proxies.contains(&peer) && !self.warned_of_proxy {
+            self.warned_of_proxy = true;
+            warn!(
+                "{peer} forwards requests of others. If it is your reverse proxy, name it in license-server.conf: \
+                 trusted_proxies={peer}; until then its X-Forwarded-For is not believed"
+            );
+        }
+    }
+
+    /// From memory, so that no crowd on the dashboard makes a monitor restart a server that is well.
+    fn health(&self) -> Response {
+        #[derive(Serialize)]
+        struct Health {
+            status: &'static str,
+            version: &'static str,
+            storage: &'static str,
+        }
+        let failing = self.shared.writer.work().failing.load(Ordering::Relaxed);
+        let (code, word) = if failing { (503, "failing") } else { (200, "ok") };
+        Response::json(code, &Health { status: word, version: env!("CARGO_PKG_VERSION"), storage: word })
+    }
+}
+
+impl Service for Api {
+    fn name(&self) -> &'static str {
+        "opterius-license-server"
+    }
+
+    fn body_limit(&self, _head: &Head<'_>) -> usize {
+        SMALL_BODY
+    }
+
+    fn react(&mut self, request: &Request<'_>) -> Reaction {
+        let wrong_method = |allowed: &'static str, message: &str| {
+            Reaction::Answer(Response::error(405, "method_not_allowed", message).with_header("Allow", allowed))
+        };
+        match (request.head.path, &request.head.method) {
+            (VERIFY, Method::Post) => self.verify(request),
+            (VERIFY, _) => wrong_method(
+                "POST",
+                "The license server is reachable. A license is verified with POST and a JSON body: {\"key\": \"…\"}.",
+            ),
+            ("/health", Method::Get) => Reaction::Answer(self.health()),
+            ("/metrics", Method::Get) => Reaction::Answer(self.shared.metrics.answer(self.shared.writer.work())),
+            ("/health" | "/metrics", _) => wrong_method("GET", "This path answers to GET only."),
+            _ => self.dashboard.react(request),
+        }
+    }
+}
+
+fn decide(changes: &Changes<'_>, shared: &Shared, key: &str, inquiry: &Inquiry) -> Result<Verdict, Error> {
+    let now = shared.clock.monotonic();
+    let Some(license) = changes.license_by_key(key)? else {
+        let tried = lock(&shared.unknown_keys).take(network(inquiry.observed_ip), now);
+        return Ok(tried.map_or_else(Verdict::TooOften, |()| Verdict::Unknown));
+    };
+    if let Err(wait) = lock(&shared.known_keys).take(license.id, now) {
+        return Ok(Verdict::TooOften(wait));
+    }
+    let decision = rules::verify(changes, &license, inquiry)?;
+    Ok(Verdict::Known(Box::new((license, decision))))
+}
+
+fn answer(shared: &Shared, question: &Question, result: Result<(Verdict, Timestamp), Error>) -> Response {
+    let keys = shared.keys();
+    let error =
+        |status, said, now| verification::error(status, said, &question.repeated, Some(&question.key), now, &keys);
+    let (response, outcome) = match result {
+        Ok((Verdict::Unknown, now)) => {
+            (verification::answer(question, None, now, &keys), Outcome::Denied(rules::UNKNOWN_KEY.0))
+        }
+        Ok((Verdict::Known(known), now)) => {
+            (verification::answer(question, Some(&known), now, &keys), Outcome::of(&known.1))
+        }
+        Ok((Verdict::TooOften(wait), now)) => {
+            let message = "Too many verifications. Try again after the time in the header Retry-After.";
+            let response = error(429, ("rate_limited", message), now);
+            (response.with_header("Retry-After", retry_after(wait).to_string()), Outcome::RateLimited)
+        }
+        Err(_) => {
+            let message = "The license server can store nothing at the moment. Nothing was changed; try again.";
+            let now = shared.clock.wall();
+            let response = error(503, ("unavailable", message), now);
+            (response.with_header("Retry-After", retry_after(UNAVAILABLE).to_string()), Outcome::Unavailable)
+        }
+    };
+    shared.metrics.verification(outcome);
+    response
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

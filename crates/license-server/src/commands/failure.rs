@@ -1,0 +1,89 @@
+//! Why a command did not do what it was asked to.
+
+use std::fmt;
+
+use crate::actions::Refusal;
+use crate::installation;
+use crate::keys::Error as KeyError;
+use crate::store::Error as StoreError;
+use opterius_daemon::settings::Error as SettingsError;
+use opterius_daemon::{EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_PERMISSION};
+
+/// Why a command did not do what it was asked to: a sentence, and the exit code that goes with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The exit code.
+    pub code: u8,
+    /// What is told to whoever has called it.
+    pub sentence: String,
+}
+
+impl Failure {
+    /// It was refused, or it failed.
+    pub fn refused(sentence: impl Into<String>) -> Self {
+        Self { code: EXIT_FAILURE, sentence: sentence.into() }
+    }
+
+    pub(crate) fn permission(sentence: impl Into<String>) -> Self {
+        Self { code: EXIT_PERMISSION, sentence: sentence.into() }
+    }
+
+    pub(crate) fn unusable(sentence: impl Into<String>) -> Self {
+        Self { code: EXIT_CONFIGURATION, sentence: sentence.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.sentence)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let sentence = error.to_string();
+        match error {
+            StoreError::Permission(_) | StoreError::ReadOnly(_) => Self::permission(sentence),
+            StoreError::Missing(_) | StoreError::Exposed(_) | StoreError::Unusable(..) | StoreError::Newer(..) => {
+                Self::unusable(sentence)
+            }
+            StoreError::Busy | StoreError::Full | StoreError::Taken | StoreError::Failed(_) => Self::refused(sentence),
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            // Whoever sits at the machine is told the cause; a page does not show it.
+            Refusal::Store(error) => error.into(),
+            refusal => Self::refused(refusal.to_string()),
+        }
+    }
+}
+
+impl From<installation::Error> for Failure {
+    fn from(error: installation::Error) -> Self {
+        match error {
+            installation::Error::Permission(sentence) => Self::permission(sentence),
+            installation::Error::Unusable(sentence) => Self::unusable(sentence),
+            installation::Error::Refused(sentence) => Self::refused(sentence),
+        }
+    }
+}
+
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Permission(sentence) => Self::permission(sentence),
+            KeyError::Unusable(sentence) => Self::unusable(sentence),
+            KeyError::Refused(sentence) => Self::refused(sentence),
+        }
+    }
+}
+
+impl From<SettingsError> for Failure {
+    fn from(error: SettingsError) -> Self {
+        Self { code: error.exit_code(), sentence: error.to_string() }
+    }
+}

@@ -1,0 +1,82 @@
+//! `history`: what changed, when, and by whom.
+
+use serde::Serialize;
+
+use crate::PROGRAM;
+use crate::commands::failure::Failure;
+use crate::commands::listing::{Listing, table};
+use crate::commands::values::Named;
+use crate::commands::{Desk, licenses};
+use crate::model::{Action, Event, Role};
+use opterius_base::clock::Timestamp;
+use opterius_daemon::output::complain;
+
+/// Lines that are shown unless all are asked for, and that are read at a time.
+const PAGE: u32 = 50;
+
+const HEADER: &[&str] = &["WHEN", "LICENSE", "WHAT", "PARTICULARS", "BY"];
+
+/// A line, for programs.
+#[derive(Serialize)]
+pub(super) struct EventView {
+    id: i64,
+    at: Timestamp,
+    license: Option<i64>,
+    role: Role,
+    actor: String,
+    action: Action,
+    detail: String,
+}
+
+impl EventView {
+    pub(super) fn new(event: &Event) -> Self {
+        let Event { id, at, license, actor, action, detail } = event.clone();
+        Self { id, at, license, role: actor.role, actor: actor.name, action, detail }
+    }
+}
+
+pub(super) fn list(desk: &mut Desk, named: Option<&Named>, all: bool, json: bool) -> Result<(), Failure> {
+    let license = match named {
+        // A license that was deleted has a history still.
+        Some(Named::Number(number)) => Some(*number),
+        Some(named) => Some(desk.read(|reader| licenses::find(reader, named))?.id),
+        None => None,
+    };
+    let mut listing = Listing::new(json, HEADER);
+    let (mut before, mut is_first) = (None, true);
+    let is_more = loop {
+        // One more than a page, to know whether there is another.
+        let mut page = desk.read(|reader| Ok(reader.history(license, before, PAGE.saturating_add(1))?))?;
+        if let Some(named) = named.filter(|_| is_first && page.is_empty()) {
+            desk.read(|reader| licenses::find(reader, named))?;
+        }
+        is_first = false;
+        let is_more = page.len() > usize::try_from(PAGE).unwrap_or(usize::MAX);
+        page.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
+        before = page.last().map(|event| event.id);
+        let goes_on = listing.add(&page, row, EventView::new)?;
+        if !(all && is_more && goes_on) {
+            break is_more && !all;
+        }
+    };
+    listing.end("Nothing has happened yet.")?;
+    if is_more {
+        complain(PROGRAM.name, &format!("these are the latest {PAGE}; there are more: --all shows them"));
+    }
+    Ok(())
+}
+
+/// A few lines at once.
+pub(super) fn table_of(events: &[Event]) -> String {
+    table(HEADER, events.iter().map(row).collect())
+}
+
+fn row(event: &Event) -> Vec<String> {
+    vec![
+        event.at.to_string(),
+        event.license.map_or("-".to_owned(), |license| license.to_string()),
+        event.action.word().to_owned(),
+        event.detail.clone(),
+        format!("{} {}", event.actor.role.word(), event.actor.name),
+    ]
+}

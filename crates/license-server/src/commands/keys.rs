@@ -1,0 +1,101 @@
+//! `keys …`: the keys that answers are signed with.
+
+use serde::Serialize;
+
+use crate::commands::Desk;
+use crate::commands::failure::Failure;
+use crate::commands::listing::{Listing, emit, table};
+use crate::keys::{CHANGE_TIME, SigningKeys};
+use crate::model::Action;
+use opterius_base::clock::Timestamp;
+
+/// A key, for programs.
+#[derive(Serialize)]
+struct KeyView {
+    id: String,
+    public_key: String,
+    created_at: Timestamp,
+    current: bool,
+}
+
+fn views(keys: &SigningKeys) -> Vec<KeyView> {
+    let view = |(index, key): (usize, &crate::keys::SigningKey)| KeyView {
+        id: key.id(),
+        public_key: key.public(),
+        created_at: key.created_at(),
+        current: index == 0,
+    };
+    keys.keys().iter().enumerate().map(view).collect()
+}
+
+pub(super) fn show(desk: &Desk, json: bool) -> Result<(), Failure> {
+    let views = views(&desk.keys);
+    let mut listing = Listing::new(json, &["ID", "MADE", "STATE", "PUBLIC KEY"]);
+    if json {
+        listing.add(&views, |_| Vec::new(), |view| view)?;
+        listing.end("")?;
+        return Ok(());
+    }
+    let ends = views.first().map(|current| current.created_at.plus(CHANGE_TIME));
+    let rows = views.iter().map(|view| {
+        let state = match ends {
+            Some(ends) if !view.current => format!("may be retired from {ends} on"),
+            _ => "current".to_owned(),
+        };
+        vec![view.id.clone(), view.created_at.to_string(), state, view.public_key.clone()]
+    });
+    emit(&table(&["ID", "MADE", "STATE", "PUBLIC KEY"], rows.collect()))?;
+    emit(&format!("\nFor agent.conf:\nlicense_public_key={}\n", desk.keys.public_keys()))?;
+    Ok(())
+}
+
+pub(super) fn rotate(desk: &mut Desk, json: bool) -> Result<(), Failure> {
+    change(desk, |keys| Ok(keys.rotate(Desk::now())?), "a new key was added")?;
+    if json {
+        return show(desk, json);
+    }
+    let days = CHANGE_TIME.as_secs() / 86_400;
+    emit(&format!(
+        "Answers are to be signed with the new key and the old one. Now:\n\
+         1. systemctl reload opterius-license-server\n\
+         2. Within {days} days, put this line into every Agent's agent.conf and run systemctl reload opterius-agent there:\n\
+         license_public_key={}\n\
+         3. After {days} days: {} keys retire\n\
+         4. systemctl reload opterius-license-server, once more\n",
+        desk.keys.public_keys(),
+        desk.site.program()
+    ))?;
+    Ok(())
+}
+
+pub(super) fn retire(desk: &mut Desk, forced: bool, json: bool) -> Result<(), Failure> {
+    change(desk, |keys| Ok(keys.retire(Desk::now(), forced)?), "the old key was ended")?;
+    if json {
+        return show(desk, json);
+    }
+    emit(&format!(
+        "Answers are to be signed with the current key alone. Now: systemctl reload opterius-license-server\n\
+         license_public_key={}\n",
+        desk.keys.public_keys()
+    ))?;
+    Ok(())
+}
+
+/// Changes the keys as they are in the file now, while nobody else does.
+fn change(
+    desk: &mut Desk,
+    work: impl FnOnce(&mut SigningKeys) -> Result<(), Failure>,
+    what: &str,
+) -> Result<(), Failure> {
+    let place = desk.site.place.clone();
+    let _alone = place.alone()?;
+    let mut keys = SigningKeys::load(&place.keys())?;
+    work(&mut keys)?;
+    desk.change(|changes, actor| {
+        changes.add_event(None, actor, Action::KeysChanged, &format!("{what}: {}", keys.public_keys()))?;
+        // Last: what can be undone is undone when the file cannot be written.
+        Ok(keys.store(&place.keys())?)
+    })?;
+    desk.keys = keys;
+    Ok(())
+}

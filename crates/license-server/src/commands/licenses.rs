@@ -1,0 +1,289 @@
+//! `license …`: each asks the rules in [`crate::actions`], as the dashboard does.
+
+use std::io::IsTerminal;
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use crate::PROGRAM;
+use crate::actions::{self, Change, Doer, Refusal};
+use crate::commands::failure::Failure;
+use crate::commands::history::{self, EventView};
+use crate::commands::listing::{Listing, emit, print_json, table};
+use crate::commands::task::NewTerms;
+use crate::commands::values::{Named, shown};
+use crate::commands::{Desk, terminal, users};
+use crate::model::{Action, Activation, Billing, License, Life, Plan};
+use crate::store::{Filter, Listed, Reader};
+use opterius_base::clock::Timestamp;
+use opterius_daemon::output::complain;
+
+/// Licenses that a list shows unless all are asked for, and that are read at a time.
+const PAGE: u32 = 50;
+
+/// Lines of history that are shown with a license.
+const LINES: u32 = 20;
+
+/// A license, for programs.
+#[derive(Serialize)]
+struct LicenseView<'a> {
+    id: i64,
+    key: String,
+    owner: &'a str,
+    plan: &'a Plan,
+    status: &'static str,
+    standing: &'static str,
+    expires_at: Option<Timestamp>,
+    locked_ip: Option<IpAddr>,
+    active_servers: u32,
+    billing: &'a Billing,
+    created_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    activations: Option<Vec<ActivationView<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<Vec<EventView>>,
+}
+
+#[derive(Serialize)]
+struct ActivationView<'a> {
+    state: Life,
+    #[serde(flatten)]
+    activation: &'a Activation,
+}
+
+fn view<'a>(license: &'a License, key: String, active_servers: u32, now: Timestamp) -> LicenseView<'a> {
+    LicenseView {
+        id: license.id,
+        key,
+        owner: &license.owner_name,
+        plan: &license.plan,
+        status: license.status.word(),
+        standing: license.standing(now),
+        expires_at: license.expires_at,
+        locked_ip: license.locked_ip,
+        active_servers,
+        billing: &license.billing,
+        created_at: license.created_at,
+        activations: None,
+        history: None,
+    }
+}
+
+pub(super) fn create(desk: &mut Desk, owner: &str, new: &NewTerms, json: bool) -> Result<(), Failure> {
+    let key = actions::new_key()?;
+    let NewTerms { plan, expires_at, locked_ip } = new;
+    let license = desk.change(|changes, actor| {
+        users::find(changes, owner)?;
+        let id = actions::create(changes, actor, owner, plan, *expires_at, *locked_ip, &key)?;
+        changes.license(id)?.ok_or_else(|| Failure::refused("the license that was just made is not there"))
+    })?;
+    if json {
+        return print_json(&view(&license, key.expose().to_owned(), 0, Desk::now()));
+    }
+    emit(&format!(
+        "License {} for {}, plan {}, expires {}{}\nlicense_key={}\nPut the line license_key=… into the server's agent.conf. \
+         The key is shown again in the dashboard, and by: {} license show {} --reveal-key\n",
+        license.id,
+        license.owner_name,
+        license.plan.name,
+        actions::date(license.expires_at),
+        locked_ip.map_or(String::new(), |ip| format!(", locked to {ip}")),
+        key.expose(),
+        desk.site.program(),
+        license.id
+    ))?;
+    Ok(())
+}
+
+pub(super) fn list(
+    desk: &mut Desk,
+    owner: Option<&str>,
+    search: Option<&str>,
+    all: bool,
+    json: bool,
+) -> Result<(), Failure> {
+    let owner = match owner {
+        Some(name) => Some(desk.read(|reader| users::find(reader, name))?.id),
+        None => None,
+    };
+    let now = Desk::now();
+    let header = &["ID", "KEY", "OWNER", "PLAN", "STANDING", "EXPIRES", "SERVERS"];
+    let mut listing = Listing::new(json, header);
+    let mut filter = Filter { owner, search: search.map(str::to_owned), before: None, all_servers: true };
+    let is_more = loop {
+        // One more than a page, to know whether there is another.
+        let mut page = desk.read(|reader| Ok(reader.licenses(&filter, PAGE.saturating_add(1), now)?))?;
+        let is_more = page.len() > usize::try_from(PAGE).unwrap_or(usize::MAX);
+        page.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
+        filter.before = page.last().map(|listed| listed.license.id);
+        let goes_on = listing.add(&page, |listed| row(listed, now), |listed| view_of_listed(listed, now))?;
+        if !(all && is_more && goes_on) {
+            break is_more && !all;
+        }
+    };
+    listing.end("No licenses.")?;
+    if is_more {
+        complain(PROGRAM.name, &format!("these are the newest {PAGE}; there are more: --all shows them"));
+    }
+    Ok(())
+}
+
+fn row(Listed { license, servers }: &Listed, now: Timestamp) -> Vec<String> {
+    let allowed = actions::limit(license.plan.max_servers);
+    vec![
+        license.id.to_string(),
+        license.key.masked(),
+        license.owner_name.clone(),
+        license.plan.slug.clone(),
+        license.standing(now).to_owned(),
+        actions::date(license.expires_at),
+        format!("{servers} of {allowed}"),
+    ]
+}
+
+fn view_of_listed(Listed { license, servers }: &Listed, now: Timestamp) -> LicenseView<'_> {
+    view(license, license.key.masked(), *servers, now)
+}
+
+pub(super) fn show(desk: &mut Desk, named: &Named, reveal_key: bool, json: bool) -> Result<(), Failure> {
+    let now = Desk::now();
+    if reveal_key {
+        desk.change(|changes, actor| {
+            let license = find(changes, named)?;
+            changes.add_event(Some(license.id), actor, Action::KeyShown, "on the command line")?;
+            Ok(())
+        })?;
+    }
+    let (license, activations, events) = desk.read(|reader| {
+        let license = find(reader, named)?;
+        let mut activations = reader.activations(license.id)?;
+        // Deleted by the next sweep; it counts for nothing any more.
+        activations.retain(|activation| activation.life(now) != Life::Gone);
+        let events = reader.history(Some(license.id), None, LINES)?;
+        Ok((license, activations, events))
+    })?;
+    let key = if reveal_key { license.key.expose().to_owned() } else { license.key.masked() };
+    let active = activations.iter().filter(|activation| activation.life(now) == Life::Active).count();
+    let active = u32::try_from(active).unwrap_or(u32::MAX);
+    if json {
+        let views =
+            activations.iter().map(|activation| ActivationView { state: activation.life(now), activation }).collect();
+        let history = events.iter().map(EventView::new).collect();
+        let view = view(&license, key, active, now);
+        return print_json(&LicenseView { activations: Some(views), history: Some(history), ..view });
+    }
+    let mut text = facts(&license, &key, active, now);
+    if activations.is_empty() {
+        text.push_str("\nNo server uses it.\n");
+    } else {
+        let header = &["IP", "STATE", "HOSTNAME", "AGENT", "PANEL", "FIRST SEEN", "LAST SEEN", "NOTE"];
+        text.push('\n');
+        text.push_str(&table(header, activations.iter().map(|activation| server(activation, now)).collect()));
+    }
+    text.push('\n');
+    text.push_str(&history::table_of(&events));
+    emit(&text)?;
+    Ok(())
+}
+
+fn facts(license: &License, key: &str, active: u32, now: Timestamp) -> String {
+    let plan = &license.plan;
+    let billing = &license.billing;
+    let mut lines = vec![
+        ("License:", license.id.to_string()),
+        ("Key:", key.to_owned()),
+        ("Owner:", license.owner_name.clone()),
+        ("Plan:", format!("{} ({})", plan.name, plan.slug)),
+        ("Accounts:", format!("{} allowed", actions::limit(plan.max_accounts))),
+        ("Servers:", format!("{active} active, {} allowed", actions::limit(plan.max_servers))),
+        ("Standing:", license.standing(now).to_owned()),
+        ("Expires:", actions::date(license.expires_at)),
+        ("Locked to:", license.locked_ip.map_or("any address".to_owned(), |ip| ip.to_string())),
+        ("Made:", license.created_at.to_string()),
+    ];
+    if billing.subscription_status.is_some() {
+        lines.push(("Subscription:", actions::facts(billing)));
+    }
+    lines.into_iter().map(|(name, value)| format!("{name:<14}{}\n", shown(&value))).collect()
+}
+
+fn server(activation: &Activation, now: Timestamp) -> Vec<String> {
+    let details = &activation.details;
+    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    let state = match activation.life(now) {
+        Life::Active => "Active",
+        Life::Inactive | Life::Gone => "Inactive",
+    };
+    let mut notes = Vec::new();
+    if activation.other_server_id.is_some() {
+        notes.push("two machines or a clone".to_owned());
+    }
+    if activation.observed_ip != activation.ip {
+        notes.push(format!("came from {}", activation.observed_ip));
+    }
+    vec![
+        activation.ip.to_string(),
+        state.to_owned(),
+        or_dash(&details.hostname),
+        or_dash(&details.agent_version),
+        or_dash(&details.panel_version),
+        activation.started_at.to_string(),
+        activation.last_seen_at.to_string(),
+        notes.join(", "),
+    ]
+}
+
+pub(super) fn change(desk: &mut Desk, named: &Named, change: &Change) -> Result<(), Failure> {
+    desk.tell(|changes, actor| {
+        let id = find(changes, named)?.id;
+        Ok(actions::change(changes, &Doer { actor, seen: None }, id, change)?)
+    })
+}
+
+pub(super) fn delete(desk: &mut Desk, named: &Named, confirmed: bool) -> Result<(), Failure> {
+    let license = desk.read(|reader| find(reader, named))?;
+    if !confirmed {
+        if !std::io::stdin().is_terminal() {
+            return Err(Failure::refused("there is no terminal to ask at. To delete the license, add --yes"));
+        }
+        let question = format!(
+            "License {} of {}, plan {}, key {}: its servers lose it at their next check. Type yes to delete it: ",
+            license.id,
+            license.owner_name,
+            license.plan.name,
+            license.key.masked()
+        );
+        if terminal::ask(&question)? != "yes" {
+            return Err(Failure::refused("nothing was deleted"));
+        }
+    }
+    // What was shown is what is deleted: not if somebody has changed it meanwhile.
+    let seen = if confirmed { None } else { Some(license.revision) };
+    desk.tell(|changes, actor| Ok(actions::delete(changes, &Doer { actor, seen }, license.id)?))
+}
+
+pub(super) fn revoke(desk: &mut Desk, named: &Named, ip: IpAddr) -> Result<(), Failure> {
+    desk.tell(|changes, actor| Ok(actions::revoke(changes, actor, find(changes, named)?.id, ip)?))
+}
+
+pub(super) fn move_to(desk: &mut Desk, named: &Named, from: IpAddr, to: IpAddr) -> Result<(), Failure> {
+    desk.tell(|changes, actor| Ok(actions::move_to(changes, actor, find(changes, named)?.id, from, to)?))
+}
+
+/// The license with this number or key.
+pub(super) fn find(reader: &Reader<'_>, named: &Named) -> Result<License, Failure> {
+    let (found, what) = match named {
+        Named::Number(number) => (reader.license(*number)?, number.to_string()),
+        Named::Key(key) => {
+            // Keys are of capitals; whoever copies one by hand may not be.
+            let found = match reader.license_by_key(key.expose())? {
+                None => reader.license_by_key(&key.expose().to_ascii_uppercase())?,
+                found => found,
+            };
+            (found, format!("with the key {}", key.masked()))
+        }
+    };
+    found.ok_or_else(|| {
+        Refusal::NotFound(format!("There is no license {what}. See: opterius-license-server license list")).into()
+    })
+}

@@ -1,0 +1,134 @@
+//! What the command line does to an installation, beside a running server or without one.
+
+pub mod failure;
+mod files;
+pub mod forms;
+mod history;
+mod keys;
+mod licenses;
+mod listing;
+mod operator;
+pub mod parsing;
+mod plans;
+pub(crate) mod remedies;
+mod setup;
+mod slips;
+pub mod task;
+mod terminal;
+mod users;
+pub mod values;
+
+use std::path::{Path, PathBuf};
+
+use crate::PROGRAM;
+use crate::commands::failure::Failure;
+use crate::commands::listing::emit;
+use crate::commands::task::Task;
+use crate::installation::{Installation, Place};
+use crate::keys::SigningKeys;
+use crate::model::Actor;
+use crate::settings::{self, Loaded};
+use crate::store::{Changes, Database, Reader};
+use opterius_base::clock::{Clock, SystemClock, Timestamp};
+use opterius_daemon::output::complain;
+
+/// Does one thing; returns the exit code.
+pub(crate) fn run(config: &Path, task: &Task) -> u8 {
+    match perform(config, task) {
+        Ok(()) => 0,
+        Err(failure) => {
+            if !failure.sentence.is_empty() {
+                complain(PROGRAM.name, &remedies::for_installation(config, &failure.sentence));
+            }
+            failure.code
+        }
+    }
+}
+
+fn perform(config: &Path, task: &Task) -> Result<(), Failure> {
+    match task {
+        Task::Init => return setup::init(config),
+        Task::Check { json } => return setup::check(config, *json),
+        Task::Backup { file } => return setup::backup(&Site::new(config)?, file),
+        _ => {}
+    }
+    let mut desk = Site::new(config)?.open()?;
+    match task {
+        Task::Init | Task::Check { .. } | Task::Backup { .. } => Ok(()),
+        Task::CreateLicense { owner, new, json } => licenses::create(&mut desk, owner, new, *json),
+        Task::ListLicenses { owner, search, all, json } => {
+            licenses::list(&mut desk, owner.as_deref(), search.as_deref(), *all, *json)
+        }
+        Task::ShowLicense { license, reveal_key, json } => licenses::show(&mut desk, license, *reveal_key, *json),
+        Task::ChangeLicense { license, change } => licenses::change(&mut desk, license, change),
+        Task::DeleteLicense { license, confirmed } => licenses::delete(&mut desk, license, *confirmed),
+        Task::Revoke { license, ip } => licenses::revoke(&mut desk, license, *ip),
+        Task::Move { license, from, to } => licenses::move_to(&mut desk, license, *from, *to),
+        Task::History { license, all, json } => history::list(&mut desk, license.as_ref(), *all, *json),
+        Task::ListPlans { json } => plans::list(&mut desk, *json),
+        Task::SetPlan(plan) => plans::set(&mut desk, plan),
+        Task::ListUsers { json } => users::list(&mut desk, *json),
+        Task::AddUser { name, administrator } => users::add(&mut desk, name, *administrator),
+        Task::SetPassword { name } => users::set_password(&mut desk, name),
+        Task::ShowKeys { json } => keys::show(&desk, *json),
+        Task::RotateKeys { json } => keys::rotate(&mut desk, *json),
+        Task::RetireKeys { forced, json } => keys::retire(&mut desk, *forced, *json),
+    }
+}
+
+/// Which installation a command is about.
+struct Site {
+    config: PathBuf,
+    place: Place,
+}
+
+impl Site {
+    fn new(config: &Path) -> Result<Self, Failure> {
+        let Loaded { settings, warnings } = settings::load(config)?;
+        for warning in warnings {
+            complain(PROGRAM.name, &format!("warning: {warning}"));
+        }
+        let place = Place::new(&settings.data_dir);
+        Ok(Self { config: config.to_owned(), place })
+    }
+
+    /// How another command on this installation begins.
+    fn program(&self) -> String {
+        remedies::program(&self.config)
+    }
+
+    fn open(self) -> Result<Desk, Failure> {
+        let Installation { database, keys, .. } = self.place.open()?;
+        Ok(Desk { site: self, database, keys, actor: operator::actor() })
+    }
+}
+
+/// What a command works on, and in whose name.
+struct Desk {
+    site: Site,
+    database: Database,
+    keys: SigningKeys,
+    actor: Actor,
+}
+
+impl Desk {
+    fn now() -> Timestamp {
+        SystemClock.wall()
+    }
+
+    fn read<T>(&mut self, work: impl FnOnce(&Reader<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
+        self.database.read(work)
+    }
+
+    fn change<T>(&mut self, work: impl FnOnce(&Changes<'_>, &Actor) -> Result<T, Failure>) -> Result<T, Failure> {
+        let Self { database, actor, .. } = self;
+        database.change(Self::now(), |changes| work(changes, actor))
+    }
+
+    /// Changes something and prints the sentence that tells of it.
+    fn tell(&mut self, work: impl FnOnce(&Changes<'_>, &Actor) -> Result<String, Failure>) -> Result<(), Failure> {
+        let sentence = self.change(work)?;
+        emit(&format!("{sentence}\n"))?;
+        Ok(())
+    }
+}

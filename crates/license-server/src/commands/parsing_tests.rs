@@ -1,0 +1,184 @@
+use std::path::Path;
+
+use super::*;
+use crate::commands::values::Named;
+use opterius_base::clock::Timestamp;
+
+fn parsed(arguments: &[&str]) -> Result<Command, String> {
+    parse(std::iter::once("opterius-license-server").chain(arguments.iter().copied()).map(OsString::from))
+}
+
+fn task(line: &str) -> Task {
+    match parsed(&line.split(' ').collect::<Vec<_>>()) {
+        Ok(Command::Task { config, task }) => {
+            assert_eq!(config, Path::new(DEFAULT_PATH), "{line}");
+            task
+        }
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn every_documented_form_is_understood() {
+    let license = || Named::Number(7);
+    let change = |change| Task::ChangeLicense { license: license(), change };
+    let ip = |text: &str| text.parse().unwrap();
+    let end = Timestamp::parse_rfc3339("2027-03-01T00:00:00Z").unwrap();
+    let terms = |expires_at, locked_ip| NewTerms { plan: "free".to_owned(), expires_at, locked_ip };
+    let owner = || "alice".to_owned();
+    let billing = |status: &str, ends, until| Billing {
+        subscription_status: Some(status.to_owned()),
+        cancel_at_period_end: Some(ends),
+        current_period_end: until,
+    };
+    let table = [
+        ("init", Task::Init),
+        ("check", Task::Check { json: false }),
+        ("check --json", Task::Check { json: true }),
+        ("backup /tmp/x.db", Task::Backup { file: "/tmp/x.db".into() }),
+        (
+            "license create --owner alice --plan free",
+            Task::CreateLicense { owner: owner(), new: terms(None, None), json: false },
+        ),
+        (
+            "license create --json --owner=alice --plan=free --expires 2027-02-28 --lock-ip ::ffff:203.0.113.5",
+            Task::CreateLicense { owner: owner(), new: terms(Some(end), Some(ip("203.0.113.5"))), json: true },
+        ),
+        ("license list", Task::ListLicenses { owner: None, search: None, all: false, json: false }),
+        (
+            "license list --owner alice --search ABCD --all --json",
+            Task::ListLicenses { owner: Some(owner()), search: Some("ABCD".to_owned()), all: true, json: true },
+        ),
+        ("license show 7", Task::ShowLicense { license: license(), reveal_key: false, json: false }),
+        ("--json license --reveal-key show #7", Task::ShowLicense { license: license(), reveal_key: true, json: true }),
+        ("license suspend 7", change(Change::Suspend)),
+        ("license resume 7", change(Change::Resume)),
+        ("license cancel 7", change(Change::Cancel)),
+        ("license delete 7", Task::DeleteLicense { license: license(), confirmed: false }),
+        ("license delete 7 --yes", Task::DeleteLicense { license: license(), confirmed: true }),
+        ("license renew 7 --until 2027-02-28", change(Change::Renew(Some(end)))),
+        ("license renew 7 --until never", change(Change::Renew(None))),
+        ("license set-plan 7 business", change(Change::SetPlan("business".to_owned()))),
+        ("license lock-ip 7 ::1", change(Change::LockIp(ip("::1")))),
+        ("license unlock-ip 7", change(Change::UnlockIp)),
+        ("license revoke 7 203.0.113.5", Task::Revoke { license: license(), ip: ip("203.0.113.5") }),
+        (
+            "license move 7 203.0.113.5 203.0.113.6",
+            Task::Move { license: license(), from: ip("203.0.113.5"), to: ip("203.0.113.6") },
+        ),
+        ("license set-billing 7 --status none", change(Change::SetBilling(Billing::default()))),
+        ("license set-billing 7 --status past_due", change(Change::SetBilling(billing("past_due", false, None)))),
+        (
+            "license set-billing 7 --status active --period-end 2027-02-28 --cancel-at-period-end",
+            change(Change::SetBilling(billing("active", true, Some(end)))),
+        ),
+        ("history", Task::History { license: None, all: false, json: false }),
+        ("history 7 --all --json", Task::History { license: Some(license()), all: true, json: true }),
+        ("plan list --json", Task::ListPlans { json: true }),
+        (
+            "plan set tiny --title Tiny --max-accounts 1 --max-servers 0",
+            Task::SetPlan(Plan { slug: "tiny".to_owned(), name: "Tiny".to_owned(), max_accounts: 1, max_servers: 0 }),
+        ),
+        ("user list", Task::ListUsers { json: false }),
+        ("user add alice", Task::AddUser { name: owner(), administrator: false }),
+        ("user add alice --administrator", Task::AddUser { name: owner(), administrator: true }),
+        ("user passwd alice", Task::SetPassword { name: owner() }),
+        ("keys show", Task::ShowKeys { json: false }),
+        ("keys rotate", Task::RotateKeys { json: false }),
+        ("keys retire --force", Task::RetireKeys { forced: true, json: false }),
+    ];
+    for (line, expected) in &table {
+        assert_eq!(&task(line), expected, "{line}");
+    }
+    // What is documented is in the table above, but for what runs on.
+    for form in forms::all().filter(|form| !matches!(form.words, ["serve"])) {
+        let is_tried = |(line, _): &(&str, Task)| line.replace("--json ", "").starts_with(&form.words.join(" "));
+        assert!(table.iter().any(is_tried), "{}", form.usage());
+    }
+}
+
+#[test]
+fn what_runs_on_and_what_informs_is_understood() {
+    let other = || PathBuf::from("/x/license-server.conf");
+    assert_eq!(parsed(&["serve"]), Ok(Command::Serve { config: DEFAULT_PATH.into() }));
+    assert_eq!(parsed(&["serve", "--config", "/x/license-server.conf"]), Ok(Command::Serve { config: other() }));
+    assert_eq!(parsed(&["--config=/x/license-server.conf", "serve"]), Ok(Command::Serve { config: other() }));
+    assert_eq!(parsed(&["--version"]), Ok(Command::Version));
+    assert_eq!(parsed(&["-V"]), Ok(Command::Version));
+    assert_eq!(parsed(&["--help"]), Ok(Command::Help(None)));
+    assert_eq!(parsed(&["help"]), Ok(Command::Help(None)));
+    assert_eq!(task("backup help"), Task::Backup { file: "help".into() });
+    assert_eq!(parsed(&["nonsense", "-h"]), Ok(Command::Help(None)));
+    for (line, count) in [
+        ("license --help", 14),
+        ("license show --help", 1),
+        ("--help keys", 3),
+        ("backup x --help", 1),
+        ("help license create", 1),
+        ("keys help", 3),
+        ("license show --helpp --help", 1),
+    ] {
+        match parsed(&line.split(' ').collect::<Vec<_>>()) {
+            Ok(Command::Help(Some(forms))) => assert_eq!(forms.len(), count, "{line}"),
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_wrong_form_is_named() {
+    let table = [
+        ("", "a command is missing"),
+        ("licens", "Did you mean “license”?"),
+        ("license", "needs one of these after it: create, list"),
+        ("license shwo 7", "there is no command “license shwo”"),
+        ("license show", "ID is missing"),
+        ("license move 7 203.0.113.5", "TO is missing"),
+        ("license show 7 8", "“8” is not expected here"),
+        ("license show 7 --yes", "--yes does not go with license show"),
+        ("license show 7 --confg x", "there is no option “--confg”. Did you mean “--config”?"),
+        ("license show 7 --json --json", "--json is given twice"),
+        ("license show 7 --json=yes", "json"),
+        ("license show -7", "there is no option “-7”"),
+        ("license show 1'OR'1'='1", "is neither a license's number nor a full key"),
+        ("license show AAAAAAAA-BBBBBBBB'", "ID must be"),
+        ("license set-plan gold 1", "“gold” is neither a license's number nor a full key"),
+        ("history abc", "“abc” is neither a license's number nor a full key"),
+        ("license creat", "there is no command “license creat”. Did you mean “license create”?"),
+        ("user del alice", "there is no command “user del”; there are: list, add, passwd"),
+        ("create license", "Did you mean “license create”?"),
+        ("suspend 1", "Did you mean “license suspend”?"),
+        ("suspnd 1", "Did you mean “license suspend”?"),
+        ("list", "Did you mean “license list”, “plan list” or “user list”?"),
+        ("list users", "Did you mean “user list”?"),
+        (
+            "license create --owner a --expire never",
+            "“--expire”. Did you mean “--expires”?\nUsage: opterius-license-server license create",
+        ),
+        ("license list --serach x", "Did you mean “--search”?\nUsage: opterius-license-server license list"),
+        ("user add alice --admin", "Did you mean “--administrator”?\nUsage: opterius-license-server user add"),
+        (
+            "license list -owner alice",
+            "options begin with two hyphens: --owner\nUsage: opterius-license-server license list",
+        ),
+        ("--confg x serve", "Did you mean “--config”?\nTry: "),
+        ("license suspend 7 --search x", "--search does not go with license suspend"),
+        ("license create --owner alice", "--plan SLUG is missing"),
+        ("license create --owner alice --plan", "--plan needs SLUG after it"),
+        ("license create --owner alice --plan free --expires soon", "“soon” is not a date"),
+        ("license create --owner alice --plan free --lock-ip 1.2.3", "“1.2.3” is not an IP address"),
+        ("license renew 7", "--until DATE is missing"),
+        ("license set-billing 7 --status paid", "--status “paid” must be active"),
+        ("license set-billing 7 --status none --cancel-at-period-end", "--status none"),
+        ("plan set x --title X --max-accounts -1 --max-servers 1", "from 0 to 4294967295"),
+        ("plan set x --title X --max-accounts 4294967296 --max-servers 1", "from 0 to 4294967295"),
+        ("init --json", "--json does not go with init"),
+        ("serve now", "“now” is not expected here"),
+    ];
+    for (line, expected) in table {
+        let arguments: Vec<&str> = line.split(' ').filter(|argument| !argument.is_empty()).collect();
+        let sentence = parsed(&arguments).unwrap_err();
+        assert!(sentence.contains(expected), "{line}: {sentence}");
+        assert!(sentence.contains("Usage: ") || sentence.contains("--help"), "{line}: {sentence}");
+    }
+}

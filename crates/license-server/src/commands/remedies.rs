@@ -1,0 +1,41 @@
+//! What is to be done now: a command that a sentence names is one for the same installation.
+
+use std::path::Path;
+
+use crate::PROGRAM;
+use crate::commands::forms;
+use crate::settings::DEFAULT_PATH;
+
+/// How another command on this installation begins.
+pub(super) fn program(config: &Path) -> String {
+    if config == Path::new(DEFAULT_PATH) {
+        PROGRAM.name.to_owned()
+    } else {
+        format!("{} --config {}", PROGRAM.name, config.display())
+    }
+}
+
+/// The sentence, with `--config` in each command that it names.
+pub(crate) fn for_installation(config: &Path, sentence: &str) -> String {
+    let program = program(config);
+    if program == PROGRAM.name {
+        return sentence.to_owned();
+    }
+    let words = forms::all().filter_map(|form| form.words.first());
+    words.fold(sentence.to_owned(), |sentence, word| {
+        sentence.replace(&format!("{} {word}", PROGRAM.name), &format!("{program} {word}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_is_named_is_for_the_same_installation() {
+        let sentence = "Run: opterius-license-server license list; systemctl reload opterius-license-server";
+        let other = "Run: opterius-license-server --config /x license list; systemctl reload opterius-license-server";
+        assert_eq!(for_installation(Path::new(DEFAULT_PATH), sentence), sentence);
+        assert_eq!(for_installation(Path::new("/x"), sentence), other);
+    }
+}

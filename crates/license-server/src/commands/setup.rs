@@ -1,0 +1,146 @@
+//! `init`, `check`, `backup`: what is done to an installation as a whole.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::PROGRAM;
+use crate::commands::failure::Failure;
+use crate::commands::files::files;
+use crate::commands::listing::{Listing, emit};
+use crate::commands::{Desk, Site, remedies};
+use crate::installation::Place;
+use crate::keys::SigningKeys;
+use crate::settings::{self, Loaded};
+use crate::store;
+use opterius_daemon::output::complain;
+use opterius_daemon::{EXIT_CONFIGURATION, EXIT_PERMISSION};
+
+pub(super) fn init(config: &Path) -> Result<(), Failure> {
+    let site = Site::new(config)?;
+    let installation = site.place.create(Desk::now())?;
+    let program = site.program();
+    emit(&format!(
+        "Made {} and {}. Keep both in backups: without the keys no Agent trusts an answer.\n\n\
+         For every Agent's agent.conf:\n\
+         license_public_key={}\n\n\
+         Next:\n  \
+         {program} user add NAME --administrator\n  \
+         {program} user add OWNER\n  \
+         {program} license create --owner OWNER --plan free\n  \
+         {program} serve        (or: systemctl enable --now opterius-license-server)\n",
+        site.place.database().display(),
+        site.place.keys().display(),
+        installation.keys.public_keys()
+    ))?;
+    Ok(())
+}
+
+pub(super) fn backup(site: &Site, file: &Path) -> Result<(), Failure> {
+    store::backup(&site.place.database(), file).map_err(|error| match error {
+        // The file's own trouble, and not the database's.
+        store::Error::Failed(cause) => Failure::refused(format!("no backup was written: {cause}")),
+        error => error.into(),
+    })?;
+    emit(&format!(
+        "Wrote {}. The signing keys are not in it; keep them as well, where nobody else reads them: {}\n",
+        file.display(),
+        site.place.keys().display()
+    ))?;
+    Ok(())
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Serialize)]
+pub(super) struct Finding {
+    check: &'static str,
+    ok: bool,
+    message: String,
+    #[serde(skip)]
+    code: u8,
+}
+
+pub(super) fn good(check: &'static str, message: String) -> Finding {
+    Finding { check, ok: true, message, code: 0 }
+}
+
+pub(super) fn bad(check: &'static str, failure: impl Into<Failure>) -> Finding {
+    let Failure { code, sentence } = failure.into();
+    // Whatever it is: an installation that is not in order is not one to run.
+    let code = if code == EXIT_PERMISSION { EXIT_PERMISSION } else { EXIT_CONFIGURATION };
+    Finding { check, ok: false, message: sentence, code }
+}
+
+pub(super) fn check(config: &Path, json: bool) -> Result<(), Failure> {
+    let mut findings = findings(config);
+    for finding in &mut findings {
+        finding.message = remedies::for_installation(config, &finding.message);
+    }
+    let mut listing = Listing::new(json, &["CHECK", "RESULT", "WHAT"]);
+    if json {
+        listing.add(&findings, |_| Vec::new(), Finding::clone)?;
+        listing.end("")?;
+    } else {
+        let line = |finding: &Finding| {
+            let result = if finding.ok { "ok" } else { "WRONG" };
+            format!("{:<10}{result:<7}{}\n", finding.check, finding.message)
+        };
+        emit(&findings.iter().map(line).collect::<String>())?;
+    }
+    match findings.iter().find(|finding| !finding.ok) {
+        None => Ok(()),
+        Some(first) => Err(Failure { code: first.code, sentence: String::new() }),
+    }
+}
+
+fn findings(config: &Path) -> Vec<Finding> {
+    let Loaded { settings, warnings } = match settings::load(config) {
+        Ok(loaded) => loaded,
+        Err(error) => return vec![bad("settings", error)],
+    };
+    for warning in &warnings {
+        complain(PROGRAM.name, &format!("warning: {warning}"));
+    }
+    let but = if warnings.is_empty() { "" } else { ", but for the warnings" };
+    let place = Place::new(&settings.data_dir);
+    let mut findings = vec![good("settings", format!("{}{but}", config.display()))];
+    findings.extend(files(&settings.data_dir, &place));
+    let database = database(&place);
+    let keys = match SigningKeys::load(&place.keys()) {
+        Ok(keys) => {
+            let count = keys.keys().len();
+            let many = if count == 1 { "one key".to_owned() } else { format!("{count} keys") };
+            good("keys", format!("{}: {many}", place.keys().display()))
+        }
+        Err(error) => bad("keys", error),
+    };
+    let are_both = database.ok && keys.ok;
+    findings.extend([database, keys]);
+    if are_both {
+        findings.push(match place.belong_together() {
+            Ok(()) => good("together", "the keys belong to the database".to_owned()),
+            Err(error) => bad("together", error),
+        });
+    }
+    findings
+}
+
+fn database(place: &Place) -> Finding {
+    let path = place.database();
+    let looked = store::check(&path).and_then(|defects| Ok((defects, store::schema(&path)?)));
+    match looked {
+        Err(error) => bad("database", error),
+        Ok((defects, _)) if !defects.is_empty() => bad(
+            "database",
+            Failure::refused(format!(
+                "{}: is damaged: {}. Stop the server, move the file away and restore a backup to this path",
+                path.display(),
+                defects.join("; ")
+            )),
+        ),
+        Ok((_, (schema, newest))) if schema < newest => {
+            good("database", format!("{}: whole (schema {schema}; serve brings it to {newest})", path.display()))
+        }
+        Ok((_, (schema, _))) => good("database", format!("{}: whole (schema {schema})", path.display())),
+    }
+}

@@ -1,0 +1,67 @@
+//! What the program can be asked to do.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use crate::actions::Change;
+use crate::commands::forms::Form;
+use crate::commands::values::Named;
+use crate::model::Plan;
+use opterius_base::clock::Timestamp;
+
+/// What the program is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Print the help of everything, or of these commands.
+    Help(Option<Vec<&'static Form>>),
+    /// Print the version.
+    Version,
+    /// Run the daemon.
+    Serve {
+        /// The settings.
+        config: PathBuf,
+    },
+    /// Do one thing and end.
+    Task {
+        /// The settings.
+        config: PathBuf,
+        /// What.
+        task: Task,
+    },
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the commands in forms.rs say what each means, and the fields are their operands")]
+pub enum Task {
+    Init,
+    Check { json: bool },
+    Backup { file: PathBuf },
+    CreateLicense { owner: String, new: NewTerms, json: bool },
+    ListLicenses { owner: Option<String>, search: Option<String>, all: bool, json: bool },
+    ShowLicense { license: Named, reveal_key: bool, json: bool },
+    ChangeLicense { license: Named, change: Change },
+    DeleteLicense { license: Named, confirmed: bool },
+    Revoke { license: Named, ip: IpAddr },
+    Move { license: Named, from: IpAddr, to: IpAddr },
+    History { license: Option<Named>, all: bool, json: bool },
+    ListPlans { json: bool },
+    SetPlan(Plan),
+    ListUsers { json: bool },
+    AddUser { name: String, administrator: bool },
+    SetPassword { name: String },
+    ShowKeys { json: bool },
+    RotateKeys { json: bool },
+    RetireKeys { forced: bool, json: bool },
+}
+
+/// What a new license is to allow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewTerms {
+    /// The plan's slug.
+    pub plan: String,
+    /// When it ends; none is never.
+    pub expires_at: Option<Timestamp>,
+    /// The only address that may use it.
+    pub locked_ip: Option<IpAddr>,
+}

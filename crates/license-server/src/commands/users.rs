@@ -1,0 +1,78 @@
+//! `user …`: who may sign in to the dashboard.
+
+use serde::Serialize;
+
+use crate::commands::failure::Failure;
+use crate::commands::listing::{Listing, emit};
+use crate::commands::values::shown;
+use crate::commands::{Desk, terminal};
+use crate::model::User;
+use crate::store::Reader;
+use crate::{actions, passwords};
+use opterius_base::clock::Timestamp;
+
+/// A user, for programs.
+#[derive(Serialize)]
+struct UserView {
+    id: i64,
+    name: String,
+    administrator: bool,
+    created_at: Timestamp,
+}
+
+pub(super) fn list(desk: &mut Desk, json: bool) -> Result<(), Failure> {
+    let users = desk.read(|reader| Ok(reader.users()?))?;
+    let mut listing = Listing::new(json, &["ID", "NAME", "ROLE", "SINCE"]);
+    let row = |user: &User| {
+        let role = if user.administrator { "administrator" } else { "owner" };
+        vec![user.id.to_string(), user.name.clone(), role.to_owned(), user.created_at.to_string()]
+    };
+    let view = |user: &User| {
+        let User { id, name, administrator, created_at } = user.clone();
+        UserView { id, name, administrator, created_at }
+    };
+    listing.add(&users, row, view)?;
+    listing.end(&format!("No users. Make the first with: {} user add NAME --administrator", desk.site.program()))?;
+    Ok(())
+}
+
+pub(super) fn add(desk: &mut Desk, name: &str, administrator: bool) -> Result<(), Failure> {
+    // Before the password is asked for: a name that cannot be needs none.
+    actions::check_user_name(name)?;
+    if desk.read(|reader| Ok(reader.user(name)?))?.is_some() {
+        return Err(Failure::refused(format!("There is a user “{}” already.", shown(name))));
+    }
+    let hash = ask_for_hash(name)?;
+    desk.change(|changes, actor| Ok(actions::add_user(changes, actor, name, &hash, administrator)?))?;
+    let what = if administrator { "an administrator" } else { "an owner of licenses" };
+    emit(&format!("{name} may sign in now, as {what}.\n"))?;
+    Ok(())
+}
+
+pub(super) fn set_password(desk: &mut Desk, name: &str) -> Result<(), Failure> {
+    let user = desk.read(|reader| find(reader, name))?;
+    let hash = ask_for_hash(&user.name)?;
+    desk.change(|changes, actor| Ok(actions::set_password(changes, actor, &user.name, &hash)?))?;
+    emit(&format!("{} has another password now, and every session has ended.\n", user.name))?;
+    Ok(())
+}
+
+/// The user with this name.
+pub(super) fn find(reader: &Reader<'_>, name: &str) -> Result<User, Failure> {
+    let no_user = || {
+        // What can be no name cannot be made one.
+        let make = match actions::check_user_name(name) {
+            Ok(()) => format!("; or make one: opterius-license-server user add {name}"),
+            Err(_) => String::new(),
+        };
+        Failure::refused(format!("There is no user “{}”. See: opterius-license-server user list{make}", shown(name)))
+    };
+    let (user, _) = reader.user(name)?.ok_or_else(no_user)?;
+    Ok(user)
+}
+
+fn ask_for_hash(name: &str) -> Result<String, Failure> {
+    let password = terminal::password(name)?;
+    passwords::check(&password).map_err(Failure::refused)?;
+    passwords::hash(&password).map_err(Failure::refused)
+}

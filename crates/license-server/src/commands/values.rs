@@ -1,0 +1,147 @@
+//! Values of the command line: text in, typed out, with a sentence for each thing that can be wrong.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use opterius_base::clock::Timestamp;
+use opterius_base::secret::Secret;
+use opterius_base::text::one_line;
+
+/// The longest part of a wrong value that is repeated, in characters.
+const MAX_SHOWN: usize = 80;
+
+/// The length of the shortest key that there may be, in bytes.
+const SHORTEST_KEY: usize = 16;
+
+/// How a license is named.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Named {
+    /// By its number.
+    Number(i64),
+    /// By its full key.
+    Key(Secret),
+}
+
+impl fmt::Debug for Named {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(formatter, "Number({number})"),
+            Self::Key(key) => write!(formatter, "Key({})", key.masked()),
+        }
+    }
+}
+
+/// A license's number or key: a key is never of digits alone.
+///
+/// # Errors
+/// It is neither.
+pub fn named(text: &str) -> Result<Named, String> {
+    let text = text.trim();
+    let digits = text.strip_prefix('#').unwrap_or(text);
+    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return digits.parse().map(Named::Number).map_err(|_| format!("“{}” is no license's number", shown(text)));
+    }
+    // No key is as short, so it may be repeated: it is no secret.
+    if !text.is_empty() && text.len() < SHORTEST_KEY {
+        return Err(format!("“{}” is neither a license's number nor a full key", shown(text)));
+    }
+    if text.is_empty() || text.len() > 255 || !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return Err("ID must be a license's number, such as 12, or its full key".to_owned());
+    }
+    Ok(Named::Key(Secret::new(text.to_owned())))
+}
+
+/// An IP address; an IPv4 address in IPv6 clothes is the IPv4 address.
+///
+/// # Errors
+/// It is none.
+pub fn ip(text: &str) -> Result<IpAddr, String> {
+    let address = text.trim().parse::<IpAddr>().map(|address| address.to_canonical());
+    address.map_err(|_| format!("“{}” is not an IP address such as 203.0.113.5", shown(text)))
+}
+
+/// The instant at which a date ends, or an instant.
+///
+/// # Errors
+/// It is neither.
+pub fn date(text: &str) -> Result<Timestamp, String> {
+    let wrong = || {
+        format!(
+            "“{}” is not a date: YYYY-MM-DD, through that day (UTC), or RFC 3339 such as 2027-03-01T00:00:00Z",
+            shown(text)
+        )
+    };
+    Timestamp::parse_expiry(text).ok_or_else(wrong)
+}
+
+/// A date, or never.
+///
+/// # Errors
+/// It is neither.
+pub fn date_or_never(text: &str) -> Result<Option<Timestamp>, String> {
+    if text.trim().eq_ignore_ascii_case("never") { Ok(None) } else { date(text).map(Some) }
+}
+
+/// A whole number in the range of its type, from 0 on.
+///
+/// # Errors
+/// It is none.
+pub fn integer<T: TryFrom<u64> + fmt::Display>(name: &str, text: &str, most: T) -> Result<T, String> {
+    let number = text.trim().parse::<u64>().ok().and_then(|number| T::try_from(number).ok());
+    number.ok_or_else(|| format!("--{name} “{}” must be a whole number from 0 to {most}", shown(text)))
+}
+
+/// A wrong value, fit to be repeated.
+pub fn shown(text: &str) -> String {
+    one_line(text, MAX_SHOWN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_license_is_named_by_number_or_key() {
+        let key = "AAAAAAAA-BBBBBBBB-CCCCCCCC-22222222";
+        let table = [
+            ("12", Ok(Named::Number(12))),
+            ("#12", Ok(Named::Number(12))),
+            (key, Ok(Named::Key(Secret::new(key.to_owned())))),
+        ];
+        for (text, expected) in table {
+            assert_eq!(named(text), expected, "{text}");
+        }
+        for text in ["", "#", "-x y", "99999999999999999999", "1' OR '1'='1", "<b>"] {
+            assert!(named(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_canonical() {
+        assert_eq!(ip("::ffff:203.0.113.5"), Ok("203.0.113.5".parse().unwrap()));
+        assert_eq!(ip("2001:DB8::1"), Ok("2001:db8::1".parse().unwrap()));
+        for text in ["", "203.0.113", "203.0.113.5/24", "localhost"] {
+            assert!(ip(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_lasts_through_its_day() {
+        assert_eq!(date("2027-02-28").unwrap().to_string(), "2027-03-01T00:00:00Z");
+        assert_eq!(date("2027-03-01T02:00:00+02:00").unwrap().to_string(), "2027-03-01T00:00:00Z");
+        assert_eq!(date_or_never("Never"), Ok(None));
+        for text in ["", "tomorrow", "2027-02-29", "1772323200", "01.03.2027"] {
+            assert!(date(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn integers_are_in_their_range() {
+        assert_eq!(integer("max-servers", "0", u32::MAX), Ok(0));
+        assert_eq!(integer("max-servers", "4294967295", u32::MAX), Ok(u32::MAX));
+        assert_eq!(integer("agent-port", "65535", u16::MAX), Ok(65535));
+        for text in ["", "-1", "1.5", "4294967296", "many"] {
+            assert!(integer("max-servers", text, u32::MAX).is_err(), "{text}");
+        }
+    }
+}

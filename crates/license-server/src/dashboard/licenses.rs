@@ -1,0 +1,94 @@
+//! The list of licenses.
+
+use askama::Template;
+
+use super::form::{Form, encode};
+use super::page::{self, Frame};
+use super::routes::Route;
+use super::shown::{split, used};
+use super::trouble::Trouble;
+use super::visit::{Person, Visit};
+use crate::store::{Filter, Listed};
+use opterius_base::clock::Timestamp;
+use opterius_base::dates::Moment;
+use opterius_http::response::Response;
+
+/// Licenses on a page.
+const ON_A_PAGE: usize = 50;
+
+/// The most characters to search for.
+const LONGEST_SEARCH: usize = 128;
+
+#[derive(Template)]
+#[template(path = "licenses.html", config = "src/dashboard/askama.toml")]
+struct LicensesPage {
+    frame: Frame,
+    administrator: bool,
+    search: String,
+    rows: Vec<Row>,
+    newest: Option<String>,
+    older: Option<String>,
+}
+
+struct Row {
+    id: i64,
+    page: Route,
+    key: String,
+    plan: String,
+    standing: &'static str,
+    servers: String,
+    owner: String,
+    expiry: Option<Moment>,
+}
+
+impl Row {
+    fn new(listed: &Listed, now: Timestamp) -> Self {
+        let license = &listed.license;
+        Self {
+            id: license.id,
+            page: Route::License(license.id),
+            key: license.key.masked(),
+            plan: license.plan.name.clone(),
+            standing: license.standing(now),
+            servers: used(listed.servers, license.plan.max_servers),
+            owner: license.owner_name.clone(),
+            expiry: license.expires_at.map(|at| Moment::expiry(at, now)),
+        }
+    }
+}
+
+/// The page.
+pub(super) fn show(visit: &Visit, person: &Person, query: &Form) -> Result<Response, Trouble> {
+    let administrator = person.user.administrator;
+    let search: String = query.text("q").chars().take(LONGEST_SEARCH).filter(|_| administrator).collect();
+    let before = query.number("before");
+    let filter = Filter {
+        owner: (!administrator).then_some(person.user.id),
+        search: Some(search.clone()).filter(|search| !search.is_empty()),
+        before,
+        all_servers: false,
+    };
+    let now = visit.shared.clock.wall();
+    let count = u32::try_from(ON_A_PAGE).unwrap_or(u32::MAX).saturating_add(1);
+    let found = visit.shared.readers.read(|reader| reader.licenses(&filter, count, now))?;
+    let (found, last) = split(found, ON_A_PAGE, |listed| listed.license.id);
+    let title = if administrator { "Licenses" } else { "Your licenses" };
+    Ok(page::html(
+        200,
+        &LicensesPage {
+            frame: visit.frame(person, title, "licenses"),
+            administrator,
+            rows: found.iter().map(|listed| Row::new(listed, now)).collect(),
+            newest: before.map(|_| address(&search, None)),
+            older: last.map(|last| address(&search, Some(last))),
+            search,
+        },
+    ))
+}
+
+fn address(search: &str, before: Option<i64>) -> String {
+    let search = Some(search).filter(|search| !search.is_empty()).map(|search| format!("q={}", encode(search)));
+    let before = before.map(|before| format!("before={before}"));
+    let query: Vec<String> = search.into_iter().chain(before).collect();
+    if query.is_empty() { Route::Licenses.to_string() } else { format!("{}?{}", Route::Licenses, query.join("&")) }
+}

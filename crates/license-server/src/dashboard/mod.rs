@@ -1,0 +1,173 @@
+//! The dashboard: pages in which owners see on which servers their licenses are used and free them, and administrators
+//! do the rest. It is made on the server and works without a script in the browser.
+//!
+//! The front thread only copies what a page needs (`visit`); the page itself is made in the lane for reads,
+//! and what a form does in the lane for writes.
+
+mod attempts;
+mod cookies;
+mod creation;
+mod deeds;
+mod form;
+mod license;
+mod licenses;
+mod lists;
+mod once;
+mod page;
+mod password;
+mod places;
+mod question;
+mod routes;
+mod sentences;
+mod servers;
+mod shown;
+mod sign_in;
+mod tokens;
+mod trouble;
+mod visit;
+
+use std::sync::Arc;
+
+use tiny_http::Method;
+
+use self::attempts::Attempts;
+use self::once::Once;
+use self::page::Frame;
+use self::places::Places;
+use self::routes::Route;
+use self::trouble::Trouble;
+use self::visit::Visit;
+use crate::settings::Settings;
+use crate::shared::Shared;
+use opterius_http::head::Head;
+use opterius_http::origin::{self, Refusals};
+use opterius_http::response::Response;
+use opterius_http::service::{Reaction, Request};
+use opterius_web::{ICON, STYLE};
+
+/// What a request is told that is not for us.
+const REFUSALS: Refusals = Refusals {
+    unknown_host: "This is not a name of this license server. Whoever runs it adds the name in license-server.conf: \
+                   public_url=https://<name>",
+    forbidden_origin: "The request was sent by a page of another site. Nothing was done.",
+};
+
+/// What the dashboard remembers between two requests.
+#[derive(Default)]
+pub(super) struct Memory {
+    attempts: Attempts,
+    once: Once,
+    places: Places,
+}
+
+/// The dashboard.
+pub struct Dashboard {
+    shared: Arc<Shared>,
+    memory: Arc<Memory>,
+    style: Response,
+    icon: Response,
+}
+
+impl Dashboard {
+    /// A dashboard over these.
+    pub fn new(shared: Arc<Shared>) -> Self {
+        let memory = Arc::new(Memory::default());
+        let style = page::file("text/css; charset=utf-8", [STYLE, include_str!("style.css")].concat());
+        let icon = page::file("image/svg+xml", ICON.to_owned());
+        Self { shared, memory, style, icon }
+    }
+
+    /// What is to be done about a request.
+    pub fn react(&self, request: &Request<'_>) -> Reaction {
+        let head = &request.head;
+        let settings = self.shared.settings();
+        if let Err(response) = is_for_us(head, &settings) {
+            return Reaction::Answer(response);
+        }
+        let Some(route) = Route::find(head.path) else { return Reaction::Answer(nothing_here(head)) };
+        match (&head.method, route) {
+            (Method::Get | Method::Head, Route::Style) => Reaction::Answer(self.style.clone()),
+            (Method::Get | Method::Head, Route::Icon) => Reaction::Answer(self.icon.clone()),
+            (Method::Get | Method::Head, _) if route.shows() => {
+                let visit = self.visit(request, route, &settings);
+                match visit.place() {
+                    Ok(place) => Reaction::Read(Box::new(move || {
+                        let _until_it_is_made = place;
+                        visit.show()
+                    })),
+                    Err(trouble) => Reaction::Answer(page::trouble(Frame::default(), &trouble, route.return_page())),
+                }
+            }
+            (Method::Post, _) if route.acts() => {
+                if let Err(response) = is_sent_by_us(head) {
+                    return Reaction::Answer(response);
+                }
+                let (visit, body) = (self.visit(request, route, &settings), request.body.to_vec());
+                Reaction::Write(Box::new(move || visit.act(&body)))
+            }
+            _ => Reaction::Answer(wrong_method(route)),
+        }
+    }
+
+    fn visit(&self, request: &Request<'_>, route: Route, settings: &Arc<Settings>) -> Visit {
+        Visit::new(Arc::clone(&self.shared), Arc::clone(&self.memory), Arc::clone(settings), request, route)
+    }
+}
+
+/// Checks `Host` and `Origin`. A proxy may give us another `Host` than the browser's; then the origin is still the one
+/// that the dashboard is known by.
+fn is_for_us(head: &Head<'_>, settings: &Settings) -> Result<(), Response> {
+    let known: Vec<String> = settings.public_url.iter().map(|known| known.host.clone()).collect();
+    let is_known = |origin: &str| settings.public_url.as_ref().is_some_and(|known| known.url == origin);
+    match origin::check(head, &known, &REFUSALS) {
+        Ok(()) => Ok(()),
+        Err(refused) if refused.status == 403 && head.only("origin").is_some_and(is_known) => Ok(()),
+        Err(refused) => {
+            let unknown_host = refused.status == 421;
+            let (heading, sentence) = if unknown_host {
+                ("Another server", REFUSALS.unknown_host)
+            } else {
+                ("Not accepted", REFUSALS.forbidden_origin)
+            };
+            Err(page::message(Frame::default(), refused.status, heading, sentence, Route::Licenses))
+        }
+    }
+}
+
+/// Checks what browsers say of where a form comes from, and how it is written.
+fn is_sent_by_us(head: &Head<'_>) -> Result<(), Response> {
+    let is_own = |site: &[u8]| site == b"same-origin" || site == b"none";
+    if !head.all("sec-fetch-site").all(is_own) {
+        let sentence = REFUSALS.forbidden_origin;
+        return Err(page::message(Frame::default(), 403, "Not accepted", sentence, Route::Licenses));
+    }
+    let media_type = head.only("content-type").unwrap_or_default();
+    let (media_type, _) = media_type.split_once(';').unwrap_or((media_type, ""));
+    if !media_type.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        let sentence = "This address takes forms of the type application/x-www-form-urlencoded. Nothing was done.";
+        return Err(page::message(Frame::default(), 415, "Not understood", sentence, Route::Licenses));
+    }
+    Ok(())
+}
+
+/// A page for browsers; programs that have the wrong address get what programs read.
+fn nothing_here(head: &Head<'_>) -> Response {
+    let takes_pages = |value: &[u8]| String::from_utf8_lossy(value).contains("text/html");
+    if head.all("accept").any(takes_pages) {
+        page::trouble(Frame::default(), &Trouble::Absent, Route::Licenses)
+    } else {
+        Response::error(404, "not_found", "There is nothing at this path.")
+    }
+}
+
+fn wrong_method(route: Route) -> Response {
+    let sentence = format!("This address answers to {} only. Nothing was done.", route.methods());
+    page::message(Frame::default(), 405, "Not understood", &sentence, Route::Licenses)
+        .with_header("Allow", route.methods())
+}
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+#[path = "dashboard_tests.rs"]
+mod tests;

@@ -1,0 +1,248 @@
+//! The servers that use a license, as its page shows them.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use super::form::encode;
+use super::routes::{Deed, Route};
+use super::shown::{split, text};
+use crate::model::{ACTIVE_TIME, Activation, KEPT_TIME, License, Life};
+use crate::store::{Error, Reader};
+use opterius_base::clock::Timestamp;
+use opterius_base::dates::Moment;
+
+/// Servers on a page. A license without a limit may have very many.
+const ON_A_PAGE: usize = 100;
+
+/// Servers that are named which have the identity of another.
+const TWINS: u32 = 3;
+
+/// A row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Server {
+    pub(super) ip: String,
+    /// The addresses that it is seen at and that it reports, where they are not the same.
+    pub(super) addresses: Option<String>,
+    pub(super) hostname: Option<String>,
+    pub(super) agent: Option<String>,
+    pub(super) panel: Option<String>,
+    pub(super) os: Option<String>,
+    pub(super) first: Moment,
+    pub(super) last: Moment,
+    pub(super) active: bool,
+    pub(super) notes: Vec<String>,
+    pub(super) revoke: String,
+    pub(super) relocate: String,
+}
+
+/// The address of the page on which something is done to the server with this IP.
+pub(super) fn address(license: i64, deed: Deed, ip: IpAddr) -> String {
+    format!("{}?ip={}", Route::Deed(license, deed), encode(&ip.to_string()))
+}
+
+/// What is known of the servers on one page.
+pub(super) struct Known {
+    /// The servers of the page, in the order in which they were activated.
+    activations: Vec<Activation>,
+    /// The activation to go on from, when there are more.
+    pub(super) next: Option<i64>,
+    /// For servers of the page whose identity is used elsewhere, too: where.
+    twins: HashMap<IpAddr, Vec<IpAddr>>,
+    /// The order of the server that has the last slot of the plan.
+    last_slot: Option<i64>,
+}
+
+impl Known {
+    /// Reads what is needed for the page after the activation `after`, of a license with `used` active servers. What is to
+    /// be deleted is not shown.
+    pub(super) fn read(
+        reader: &Reader<'_>,
+        license: &License,
+        after: Option<i64>,
+        used: u32,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        let (kept, active) = (now.minus(KEPT_TIME), now.minus(ACTIVE_TIME));
+        let count = u32::try_from(ON_A_PAGE).unwrap_or(u32::MAX).saturating_add(1);
+        let found = reader.activations_after(license.id, after.unwrap_or(i64::MIN), kept, count)?;
+        let (activations, next) = split(found, ON_A_PAGE, |activation| activation.sequence);
+        let mut twins = HashMap::new();
+        for activation in &activations {
+            if let Some(identity) = activation.details.server_id.as_deref().filter(|identity| !identity.is_empty()) {
+                let elsewhere = reader.twins(license.id, identity, activation.ip, kept, TWINS)?;
+                twins.insert(activation.ip, elsewhere);
+            }
+        }
+        // Where the plan has room for all, nobody needs to be looked for who has no slot.
+        let last_slot = match license.plan.max_servers {
+            slots if slots == 0 || used <= slots => None,
+            slots => reader.last_slot(license.id, slots, active)?,
+        };
+        Ok(Self { activations, next, twins, last_slot })
+    }
+
+    /// The rows of the page.
+    pub(super) fn rows(&self, license: &License, now: Timestamp) -> Vec<Server> {
+        self.activations.iter().map(|activation| self.row(license, activation, now)).collect()
+    }
+
+    fn row(&self, license: &License, activation: &Activation, now: Timestamp) -> Server {
+        let shown = |value: &Option<String>| value.as_deref().map(text).filter(|value| !value.is_empty());
+        let details = &activation.details;
+        Server {
+            ip: activation.ip.to_string(),
+            addresses: addresses(activation),
+            hostname: shown(&details.hostname),
+            agent: shown(&details.agent_version),
+            panel: shown(&details.panel_version),
+            os: shown(&details.os),
+            first: Moment::new(activation.started_at, now),
+            last: Moment::new(activation.last_seen_at, now),
+            active: activation.life(now) == Life::Active,
+            notes: self.notes(license, activation, now),
+            revoke: address(license.id, Deed::Revoke, activation.ip),
+            relocate: address(license.id, Deed::Move, activation.ip),
+        }
+    }
+
+    /// What is remarkable about a server.
+    fn notes(&self, license: &License, activation: &Activation, now: Timestamp) -> Vec<String> {
+        let mut notes = Vec::new();
+        let is_active = activation.life(now) == Life::Active;
+        if is_active && self.last_slot.is_some_and(|last| activation.sequence > last) {
+            notes.push(match license.plan.max_servers {
+                1 => "Not the first one, and the plan allows one: it is refused at its next check.".to_owned(),
+                allowed => {
+                    format!("Not among the first {allowed} that the plan allows: it is refused at its next check.")
+                }
+            });
+        }
+        let elsewhere = self.twins.get(&activation.ip).into_iter().flatten();
+        let elsewhere: Vec<String> = elsewhere.map(ToString::to_string).collect();
+        if !elsewhere.is_empty() {
+            let elsewhere = elsewhere.join(", ");
+            notes.push(format!("The same machine identity is used at {elsewhere}: perhaps a clone, or a new address."));
+        }
+        let lately = activation.other_seen_at.filter(|at| now.since(*at) < ACTIVE_TIME);
+        if let (Some(at), Some(_)) = (lately, &activation.other_server_id) {
+            let when = Moment::new(at, now).relative;
+            notes.push(format!("Two machines share this address, or it was reinstalled: another identity, {when}."));
+        }
+        notes
+    }
+}
+
+fn addresses(activation: &Activation) -> Option<String> {
+    let seen = Some(activation.observed_ip).filter(|seen| *seen != activation.ip);
+    let reported = activation.reported_ip.filter(|reported| *reported != activation.ip);
+    match (seen, reported) {
+        (None, None) => None,
+        (Some(seen), None) => Some(format!("seen as {seen}")),
+        (None, Some(reported)) => Some(format!("reports {reported}")),
+        (Some(seen), Some(reported)) => Some(format!("seen as {seen}, reports {reported}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actions;
+    use crate::model::Plan;
+    use crate::model::{Actor, Details, Role};
+    use crate::rules::{self, Inquiry};
+    use crate::store::counting::most;
+    use crate::store::tests::Scratch;
+
+    const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+
+    /// A license of this many servers.
+    fn license(scratch: &mut Scratch, max_servers: u32) -> License {
+        let actor = Actor { role: Role::Operator, name: "root".to_owned() };
+        scratch.change(NOW, |changes| {
+            let plan = Plan { slug: "p".to_owned(), name: "P".to_owned(), max_accounts: 1, max_servers };
+            actions::set_plan(changes, &actor, &plan)?;
+            if changes.user("anna")?.is_none() {
+                actions::add_user(changes, &actor, "anna", "hash", false)?;
+                actions::create(changes, &actor, "anna", "p", None, None, &actions::new_key()?)?;
+            }
+            Ok::<_, actions::Refusal>(changes.license(1)?.unwrap())
+        })
+    }
+
+    /// The server 203.0.113.`number` checks in with this identity, so many days ago.
+    fn check_in(scratch: &mut Scratch, license: &License, number: u8, days: u64, identity: &str) {
+        let ip = IpAddr::from([203, 0, 113, number]);
+        let details = Details { server_id: Some(identity.to_owned()), ..Details::default() };
+        let inquiry = Inquiry { observed_ip: ip, reported_ip: None, ip, details };
+        let then = NOW.minus(std::time::Duration::from_secs(days * 86_400));
+        scratch.change(then, |changes| rules::verify(changes, license, &inquiry));
+    }
+
+    fn page(scratch: &mut Scratch, license: &License, after: Option<i64>) -> (Vec<Server>, Option<i64>) {
+        let known = scratch.read(|reader| {
+            let used = reader.count_activations(license.id, NOW.minus(ACTIVE_TIME), most(license.plan.max_servers))?;
+            Known::read(reader, license, after, used, NOW)
+        });
+        (known.rows(license, NOW), known.next)
+    }
+
+    #[test]
+    fn what_is_remarkable_is_said_of_whom_it_concerns() {
+        let mut scratch = Scratch::new();
+        let generous = license(&mut scratch, 0);
+        for (number, days, identity) in
+            [(1, 0, "a"), (2, 8, "b"), (3, 1, "x"), (3, 0, "c"), (4, 31, "a"), (5, 0, "a"), (6, 0, ""), (7, 0, "")]
+        {
+            check_in(&mut scratch, &generous, number, days, identity);
+        }
+        let strict = license(&mut scratch, 2);
+        let (rows, next) = page(&mut scratch, &strict, None);
+        let notes: Vec<(&str, bool, String)> =
+            rows.iter().map(|row| (row.ip.as_str(), row.active, row.notes.join(" "))).collect();
+        assert_eq!((notes.len(), next), (6, None), "one that is to be deleted is not shown: {notes:?}");
+        assert!(notes[0].2.contains("at 203.0.113.5: perhaps a clone"), "{notes:?}");
+        assert_eq!((notes[1].1, notes[1].2.as_str()), (false, ""));
+        assert!(notes[2].1 && notes[2].2.starts_with("Two machines share this address"), "{notes:?}");
+        assert!(notes[3].2.contains("Not among the first 2") && notes[3].2.contains("at 203.0.113.1"), "{notes:?}");
+        assert!(!notes[4].2.contains("identity"), "who has none is nobody's twin: {notes:?}");
+    }
+
+    #[test]
+    fn very_many_servers_are_shown_page_by_page() {
+        let mut scratch = Scratch::new();
+        let license = license(&mut scratch, 0);
+        for number in 0..=100 {
+            check_in(&mut scratch, &license, number, 0, "");
+        }
+        let (first, next) = page(&mut scratch, &license, None);
+        assert_eq!((first.len(), first[0].ip.as_str()), (ON_A_PAGE, "203.0.113.0"));
+        let (rest, end) = page(&mut scratch, &license, next);
+        assert_eq!((rest.len(), rest[0].ip.as_str(), end), (1, "203.0.113.100", None));
+    }
+
+    #[test]
+    fn an_address_is_told_with_what_it_was_taken_from() {
+        let [seen, reported, counted] = [[127, 0, 0, 1], [10, 0, 0, 1], [203, 0, 113, 1]].map(IpAddr::from);
+        let table = [
+            (counted, None, None),
+            (counted, Some(counted), None),
+            (counted, Some(reported), Some("reports 10.0.0.1")),
+            (seen, Some(counted), Some("seen as 127.0.0.1")),
+            (seen, Some(reported), Some("seen as 127.0.0.1, reports 10.0.0.1")),
+        ];
+        for (observed_ip, reported_ip, expected) in table {
+            let activation = Activation {
+                ip: counted,
+                sequence: 1,
+                started_at: NOW,
+                last_seen_at: NOW,
+                observed_ip,
+                reported_ip,
+                details: Details::default(),
+                other_server_id: None,
+                other_seen_at: None,
+            };
+            assert_eq!(addresses(&activation).as_deref(), expected);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! How values are shown: limits, texts, lines of the history.
+
+use super::routes::Route;
+use crate::actions::limit;
+use crate::model::Event;
+use crate::store::counting::counted as counted_servers;
+use opterius_base::clock::Timestamp;
+use opterius_base::dates::Moment;
+use opterius_base::text::one_line;
+
+/// Characters of a text from elsewhere that are shown.
+const SHOWN: usize = 300;
+
+/// “2 of 5”, “3 of unlimited”, “1000+ of unlimited”.
+pub(super) fn used(servers: u32, allowed: u32) -> String {
+    format!("{} of {}", counted_servers(servers, allowed), limit(allowed))
+}
+
+/// Text that a server said of itself.
+pub(super) fn text(text: &str) -> String {
+    one_line(text, SHOWN)
+}
+
+/// A line of the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) id: i64,
+    pub(super) at: Moment,
+    pub(super) role: &'static str,
+    pub(super) who: String,
+    pub(super) license: Option<(i64, Route)>,
+    pub(super) action: &'static str,
+    pub(super) detail: String,
+}
+
+impl Line {
+    /// How an event is shown at `now`.
+    pub(super) fn new(event: &Event, now: Timestamp) -> Self {
+        Self {
+            id: event.id,
+            at: Moment::new(event.at, now),
+            role: event.actor.role.word(),
+            who: text(&event.actor.name),
+            license: event.license.map(|id| (id, Route::License(id))),
+            action: event.action.word(),
+            detail: text(&event.detail),
+        }
+    }
+}
+
+/// The first `most` of what was read, and the last of them when there are more.
+pub(super) fn split<T>(mut read: Vec<T>, most: usize, id: impl Fn(&T) -> i64) -> (Vec<T>, Option<i64>) {
+    let more = read.len() > most;
+    read.truncate(most);
+    let last = read.last().map(id).filter(|_| more);
+    (read, last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_goes_on_only_when_there_is_more() {
+        let id = |number: &i64| *number;
+        assert_eq!(split(vec![9, 8, 7], 2, id), (vec![9, 8], Some(8)));
+        assert_eq!(split(vec![9, 8], 2, id), (vec![9, 8], None));
+        assert_eq!(split(vec![], 2, id), (vec![], None));
+    }
+}

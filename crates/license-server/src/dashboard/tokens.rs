@@ -1,0 +1,105 @@
+//! Random tokens, and what is signed with the server's own secret: the tokens of forms, and the sentence that a page
+//! shows after a form.
+
+use ring::digest::{SHA256, digest};
+use ring::hmac::{self, Key};
+use ring::rand::{SecureRandom, SystemRandom};
+
+use super::trouble::Trouble;
+use crate::actions::Refusal;
+use crate::store::Error;
+use opterius_base::hex::{hex, unhex};
+
+/// What a signature is for: one of a kind never passes for one of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The form to sign in, of a visitor.
+    SignIn,
+    /// Any form, of a session.
+    Form,
+    /// The sentence that a form came to, of a session.
+    Flash,
+}
+
+impl Purpose {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::SignIn => "sign-in",
+            Self::Form => "form",
+            Self::Flash => "flash",
+        }
+    }
+}
+
+/// 32 random bytes, in hex.
+pub(super) fn random() -> Result<String, Trouble> {
+    let mut bytes = [0; 32];
+    let failed = || Refusal::Store(Error::Failed("the system gives no random numbers".to_owned()));
+    SystemRandom::new().fill(&mut bytes).map_err(|_| failed())?;
+    Ok(hex(&bytes))
+}
+
+/// What is stored of a session's token: whoever reads the database cannot sign in with it.
+pub(super) fn stored(token: &str) -> String {
+    hex(digest(&SHA256, token.as_bytes()).as_ref())
+}
+
+/// The token of a form for whoever has this cookie.
+pub(super) fn sign(key: &Key, purpose: Purpose, cookie: &str) -> String {
+    hex(hmac::sign(key, &message(purpose, cookie, "")).as_ref())
+}
+
+/// Whether the token is the one for whoever has this cookie, in constant time.
+pub(super) fn is_signed(key: &Key, purpose: Purpose, cookie: &str, token: &str) -> bool {
+    unhex(token.as_bytes()).is_some_and(|tag| hmac::verify(key, &message(purpose, cookie, ""), &tag).is_ok())
+}
+
+/// A sentence as the value of a cookie, for whoever has this session.
+pub(super) fn seal(key: &Key, session: &str, sentence: &str) -> String {
+    let tag = hmac::sign(key, &message(Purpose::Flash, session, sentence));
+    format!("{}.{}", hex(sentence.as_bytes()), hex(tag.as_ref()))
+}
+
+/// The sentence of such a cookie, if it is ours.
+pub(super) fn unseal(key: &Key, session: &str, sealed: &str) -> Option<String> {
+    let (sentence, tag) = sealed.split_once('.')?;
+    let sentence = String::from_utf8(unhex(sentence.as_bytes())?).ok()?;
+    hmac::verify(key, &message(Purpose::Flash, session, &sentence), &unhex(tag.as_bytes())?).ok()?;
+    Some(sentence)
+}
+
+/// The cookie is 64 characters of hex, so nothing can be moved from one part to the next.
+fn message(purpose: Purpose, cookie: &str, text: &str) -> Vec<u8> {
+    [purpose.word(), "\0", cookie, "\0", text].concat().into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_good_for_one_purpose_and_one_cookie() {
+        let key = Key::new(hmac::HMAC_SHA256, &[7; 32]);
+        let token = sign(&key, Purpose::Form, "cookie");
+        assert!(is_signed(&key, Purpose::Form, "cookie", &token));
+        let other = Key::new(hmac::HMAC_SHA256, &[8; 32]);
+        assert!(!is_signed(&other, Purpose::Form, "cookie", &token));
+        assert!(!is_signed(&key, Purpose::SignIn, "cookie", &token));
+        assert!(!is_signed(&key, Purpose::Form, "another", &token));
+        for wrong in ["", "00", "zz", &token.replacen(|_| true, "x", 1), &format!("{token}00")] {
+            assert!(!is_signed(&key, Purpose::Form, "cookie", wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_our_own_sentence_is_shown_and_only_to_whom_it_was_told() {
+        let key = Key::new(hmac::HMAC_SHA256, &[7; 32]);
+        let sealed = seal(&key, "session", "License 7 is suspended – ä.");
+        assert_eq!(unseal(&key, "session", &sealed).as_deref(), Some("License 7 is suspended – ä."));
+        assert_eq!(unseal(&key, "another", &sealed), None);
+        let (_, tag) = sealed.split_once('.').unwrap();
+        for wrong in ["", ".", "41.", &format!("41.{tag}"), &sealed.to_uppercase()] {
+            assert_eq!(unseal(&key, "session", wrong), None, "{wrong}");
+        }
+    }
+}

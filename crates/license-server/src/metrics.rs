@@ -1,0 +1,148 @@
+//! What is counted, as `GET /metrics` shows it. No label value comes from a client.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::rules::Decision;
+use crate::store::writer::Work;
+use opterius_base::exposition::{self, Counters, Exposition, Kind, seconds};
+use opterius_http::response::Response;
+
+/// What the names of all metrics begin with.
+const PREFIX: &str = "license_server_";
+
+/// What a verification came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Yes.
+    Granted,
+    /// No: this reason's place in `OUTCOMES`.
+    Denied(&'static str),
+    /// No question.
+    Malformed,
+    /// Too often.
+    RateLimited,
+    /// Nothing could be stored.
+    Unavailable,
+}
+
+/// The label of each outcome.
+const OUTCOMES: [&str; 10] = [
+    "granted",
+    "cancelled",
+    "suspended",
+    "expired",
+    "server_ip_mismatch",
+    "server_limit_reached",
+    "invalid_key",
+    "malformed",
+    "rate_limited",
+    "unavailable",
+];
+
+/// The labels of sign-ins.
+const SIGN_INS: [&str; 3] = ["accepted", "refused", "rate_limited"];
+
+/// All counters.
+#[derive(Debug)]
+pub struct Metrics {
+    verifications: Counters<10>,
+    sign_ins: Counters<3>,
+    forgotten: AtomicU64,
+}
+
+impl Outcome {
+    /// The outcome of a decision about a known license.
+    pub fn of(decision: &Decision) -> Self {
+        match decision {
+            Decision::Granted => Self::Granted,
+            Decision::Denied(denial) => Self::Denied(denial.reason()),
+        }
+    }
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Denied(reason) => reason,
+            Self::Malformed => "malformed",
+            Self::RateLimited => "rate_limited",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let (verifications, sign_ins) = (Counters::new(&OUTCOMES), Counters::new(&SIGN_INS));
+        Self { verifications, sign_ins, forgotten: AtomicU64::new(0) }
+    }
+}
+
+impl Metrics {
+    /// Counts a verification.
+    pub fn verification(&self, outcome: Outcome) {
+        self.verifications.count(outcome.label());
+    }
+
+    /// Counts an attempt to sign in: `accepted`, `refused` or `rate_limited`.
+    pub fn sign_in(&self, result: &'static str) {
+        self.sign_ins.count(result);
+    }
+
+    /// Counts activations that were deleted after 30 days without a sign.
+    pub fn forgotten(&self, activations: usize) {
+        self.forgotten.fetch_add(u64::try_from(activations).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// The answer to `GET /metrics`.
+    pub fn answer(&self, work: &Work) -> Response {
+        let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let mut all = Exposition::new(PREFIX);
+        all.build_info(env!("CARGO_PKG_VERSION"));
+        all.family("verifications_total", Kind::Counter, "Verifications.").counters("outcome", &self.verifications);
+        all.family("sign_ins_total", Kind::Counter, "Attempts to sign in.").counters("result", &self.sign_ins);
+        let plain = [
+            ("activations_forgotten_total", "Activations deleted after 30 days.", value(&self.forgotten)),
+            ("commits_total", "Commits to the database.", value(&work.commits)),
+            ("changes_total", "Changes in those commits.", value(&work.changes)),
+        ];
+        for (name, help, value) in plain {
+            all.family(name, Kind::Counter, help).sample(&[], value);
+        }
+        let spent = seconds(Duration::from_micros(value(&work.microseconds)));
+        all.family("commit_seconds_total", Kind::Counter, "Time spent in commits.").sample(&[], spent);
+        let failing = u8::from(work.failing.load(Ordering::Relaxed));
+        all.family("storage_failing", Kind::Gauge, "1 while nothing can be stored.").sample(&[], failing);
+        Response::text(200, exposition::MEDIA_TYPE, all.into_text())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::{Denial, UNKNOWN_KEY};
+
+    #[test]
+    fn every_outcome_has_a_counter_of_its_own() {
+        let reasons = [
+            Denial::Cancelled.reason(),
+            Denial::Suspended.reason(),
+            Denial::Expired(opterius_base::clock::Timestamp::from_unix(0)).reason(),
+            Denial::IpMismatch { locked: [127, 0, 0, 1].into(), asking: [127, 0, 0, 2].into() }.reason(),
+            Denial::ServerLimit { active: 1, allowed: 1 }.reason(),
+            UNKNOWN_KEY.0,
+        ];
+        let mut outcomes: Vec<Outcome> = reasons.into_iter().map(Outcome::Denied).collect();
+        outcomes.extend([Outcome::Granted, Outcome::Malformed, Outcome::RateLimited, Outcome::Unavailable]);
+        assert_eq!(outcomes.len(), OUTCOMES.len());
+        let metrics = Metrics::default();
+        for outcome in outcomes {
+            metrics.verification(outcome);
+        }
+        let text = String::from_utf8(metrics.answer(&Work::default()).body.to_vec()).unwrap();
+        for label in OUTCOMES {
+            let line = format!("license_server_verifications_total{{outcome=\"{label}\"}} 1\n");
+            assert!(text.contains(&line), "{line}{text}");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Passwords, kept as argon2id hashes in the PHC string format (19 MiB, 2 passes: OWASP's first choice).
+
+use std::sync::{Mutex, PoisonError};
+
+use argon2::password_hash::Error;
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use ring::rand::{SecureRandom, SystemRandom};
+
+use opterius_base::secret::Secret;
+
+/// The fewest characters of a password (NIST SP 800-63B for a password that stands alone: 15; we leave the vendor some
+/// room), and the most bytes that are hashed.
+const FEWEST: usize = 12;
+const MOST: usize = 1024;
+
+/// What a hash is computed in, 19 MiB: one at a time, so that a crowd that signs in does not take all memory, and always
+/// the same, because the C library keeps what is freed for each thread.
+static MEMORY: Mutex<Vec<Block>> = Mutex::new(Vec::new());
+
+/// Checks a new password.
+///
+/// # Errors
+/// A sentence that says why it cannot be one.
+pub fn check(password: &Secret) -> Result<(), String> {
+    if password.length() < FEWEST {
+        return Err(format!("The password needs at least {FEWEST} characters."));
+    }
+    if password.expose().len() > MOST {
+        return Err(format!("The password is longer than {MOST} bytes."));
+    }
+    Ok(())
+}
+
+/// The hash to store.
+///
+/// # Errors
+/// A sentence: the system gives no random numbers or no memory.
+pub fn hash(password: &Secret) -> Result<String, String> {
+    let mut salt = [0; 16];
+    SystemRandom::new().fill(&mut salt).map_err(|_| "the system gives no random numbers".to_owned())?;
+    let mut output = [0; 32];
+    let hashed = compute(password, &salt, &Params::DEFAULT, &mut output).and_then(|()| {
+        let text = PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(&Params::DEFAULT)?,
+            salt: Some(Salt::new(&salt)?),
+            hash: Some(Output::new(&output)?),
+        };
+        Ok(text.to_string())
+    });
+    hashed.map_err(|error| format!("the password cannot be hashed: {error}"))
+}
+
+/// Whether this is the password of this hash. Without a hash, because there is no such user, it takes as long and says
+/// no: how long an answer takes does not tell who exists.
+pub fn verify(password: &Secret, hash: Option<&str>) -> bool {
+    /// The hash of nothing that anybody can type.
+    const NOBODY: &str =
+        "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    if password.expose().len() > MOST {
+        return false;
+    }
+    let is_right = matches(password, hash.unwrap_or(NOBODY)).unwrap_or(false);
+    is_right && hash.is_some()
+}
+
+fn matches(password: &Secret, hash: &str) -> Option<bool> {
+    let parsed = PasswordHash::new(hash).ok().filter(|parsed| parsed.algorithm == Algorithm::Argon2id.ident())?;
+    let (salt, expected) = (parsed.salt?, parsed.hash?);
+    let mut output = vec![0; expected.as_ref().len()];
+    compute(password, salt.as_ref(), &Params::try_from(&parsed).ok()?, &mut output).ok()?;
+    // Outputs are compared in constant time.
+    Some(Output::new(&output).ok()? == expected)
+}
+
+fn compute(password: &Secret, salt: &[u8], params: &Params, output: &mut [u8]) -> Result<(), Error> {
+    let mut memory = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
+    let missing = params.block_count().saturating_sub(memory.len());
+    memory.try_reserve_exact(missing).map_err(|_| Error::OutOfMemory)?;
+    let length = memory.len().saturating_add(missing);
+    memory.resize(length, Block::default());
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+    let computed = argon2.hash_password_into_with_memory(password.expose().as_bytes(), salt, output, &mut memory[..]);
+    // What was made of a password does not stay.
+    memory.fill(Block::default());
+    computed.map_err(Error::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.to_owned())
+    }
+
+    #[test]
+    fn only_the_password_itself_opens() {
+        let stored = hash(&secret("correct horse battery")).unwrap();
+        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+        assert!(verify(&secret("correct horse battery"), Some(&stored)));
+        for wrong in ["", "correct horse batter", "Correct horse battery", "correct horse battery "] {
+            assert!(!verify(&secret(wrong), Some(&stored)), "{wrong}");
+        }
+        assert_ne!(stored, hash(&secret("correct horse battery")).unwrap(), "each hash has a salt of its own");
+        assert!(!verify(&secret("correct horse battery"), None));
+        assert!(!verify(&secret("correct horse battery"), Some("damaged")));
+    }
+
+    #[test]
+    fn a_password_is_neither_short_nor_endless() {
+        assert!(check(&secret("elevenchars")).is_err());
+        assert_eq!(check(&secret("twelve chars")), Ok(()));
+        assert!(check(&secret(&"a".repeat(1025))).is_err());
+    }
+}

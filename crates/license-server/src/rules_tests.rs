@@ -1,0 +1,299 @@
+use std::time::Duration;
+
+use super::*;
+use crate::actions::{self, Change, Doer};
+use crate::model::{Activation, Event};
+use crate::store::Filter;
+use crate::store::tests::Scratch;
+use opterius_base::secret::Secret;
+
+const START: Timestamp = Timestamp::from_unix(1_800_000_000);
+
+fn ip(last: usize) -> IpAddr {
+    format!("203.0.113.{last}").parse().unwrap()
+}
+
+fn days(days: u64) -> Timestamp {
+    START.plus(Duration::from_secs(days * 86_400))
+}
+
+fn operator() -> Actor {
+    Actor { role: Role::Operator, name: "root".to_owned() }
+}
+
+/// A license on a database of its own.
+struct Fixture {
+    scratch: Scratch,
+    id: i64,
+}
+
+impl Fixture {
+    fn new(plan: &str) -> Self {
+        let mut scratch = Scratch::new();
+        let key = Secret::new("AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDD".to_owned());
+        let id = scratch.change(START, |changes| {
+            actions::add_user(changes, &operator(), "alice", "hash", false)?;
+            actions::create(changes, &operator(), "alice", plan, None, None, &key)
+        });
+        Self { scratch, id }
+    }
+
+    fn verify(&mut self, address: IpAddr, now: Timestamp) -> Decision {
+        self.verify_as(address, &Details::default(), now)
+    }
+
+    fn verify_as(&mut self, address: IpAddr, details: &Details, now: Timestamp) -> Decision {
+        let inquiry = Inquiry { observed_ip: address, reported_ip: None, ip: address, details: details.clone() };
+        let id = self.id;
+        self.scratch.change(now, |changes| verify(changes, &changes.license(id)?.unwrap(), &inquiry))
+    }
+
+    fn change(&mut self, now: Timestamp, change: &Change) {
+        let (id, actor) = (self.id, operator());
+        self.scratch
+            .change(now, |changes| actions::change(changes, &Doer { actor: &actor, seen: None }, id, change).map(drop));
+    }
+
+    fn activations(&mut self) -> Vec<Activation> {
+        let id = self.id;
+        self.scratch.read(|reader| reader.activations(id))
+    }
+
+    fn history(&mut self) -> Vec<Event> {
+        let id = self.id;
+        self.scratch.read(|reader| reader.history(Some(id), None, 1000))
+    }
+}
+
+fn limit(active: u32, allowed: u32) -> Decision {
+    Decision::Denied(Denial::ServerLimit { active, allowed })
+}
+
+#[test]
+fn the_slot_rule_as_a_table() {
+    let now = days(100);
+    let seen = |last: usize, sequence: i64, days_ago: u64| Slot {
+        ip: ip(last),
+        sequence,
+        last_seen_at: now.minus(Duration::from_secs(days_ago * 86_400)),
+    };
+    let table: [(&str, Vec<Slot>, u32, Claim); 14] = [
+        ("the first server", vec![], 1, Claim::Take { again: None }),
+        ("itself", vec![seen(1, 1, 0)], 1, Claim::Refresh),
+        ("the only slot is another's", vec![seen(2, 1, 0)], 1, Claim::Refuse { active: 1 }),
+        ("the other was last seen 6 days ago", vec![seen(2, 1, 6)], 1, Claim::Refuse { active: 1 }),
+        ("the other was last seen 7 days ago", vec![seen(2, 1, 7)], 1, Claim::Take { again: None }),
+        ("back after 7 days, free", vec![seen(1, 1, 7)], 1, Claim::Take { again: Some(days(93)) }),
+        ("back after 7 days, taken", vec![seen(1, 1, 7), seen(2, 2, 0)], 1, Claim::Refuse { active: 1 }),
+        ("second of two", vec![seen(2, 1, 0), seen(1, 2, 0)], 2, Claim::Refresh),
+        ("second of one after a downgrade", vec![seen(2, 1, 0), seen(1, 2, 0)], 1, Claim::Refuse { active: 2 }),
+        ("first of one after a downgrade", vec![seen(2, 2, 0), seen(1, 1, 0)], 1, Claim::Refresh),
+        ("the earlier one is inactive", vec![seen(2, 1, 8), seen(1, 2, 0)], 1, Claim::Refresh),
+        ("unlimited, new", vec![seen(2, 1, 0), seen(3, 2, 0)], 0, Claim::Take { again: None }),
+        ("unlimited, known", vec![seen(1, 9, 0)], 0, Claim::Refresh),
+        ("unlimited, back", vec![seen(1, 9, 29)], 0, Claim::Take { again: Some(days(71)) }),
+    ];
+    for (name, slots, allowed, expected) in table {
+        let own = slots.iter().copied().find(|slot| slot.ip == ip(1));
+        let count = |before: Option<i64>, most: u32| {
+            let active = slots.iter().filter(|slot| Life::at(slot.last_seen_at, now) == Life::Active);
+            let counted = active.filter(|slot| before.is_none_or(|before| slot.sequence < before)).take(most as usize);
+            Ok::<_, Error>(u32::try_from(counted.count()).unwrap())
+        };
+        assert_eq!(claim(own, allowed, now, count), Ok(expected), "{name}");
+    }
+}
+
+#[test]
+fn the_same_server_refreshes_and_writes_no_history() {
+    let mut fixture = Fixture::new("free");
+    for day in 0..20 {
+        assert_eq!(fixture.verify(ip(1), days(day)), Decision::Granted);
+    }
+    let activations = fixture.activations();
+    let [activation] = activations.as_slice() else { panic!("{activations:?}") };
+    assert_eq!((activation.started_at, activation.last_seen_at), (days(0), days(19)));
+    let actions: Vec<Action> = fixture.history().iter().map(|event| event.action).collect();
+    assert_eq!(actions, [Action::Activated, Action::Created]);
+}
+
+#[test]
+fn the_eighth_day_without_a_sign_frees_the_slot_and_who_returns_counts_as_new() {
+    let mut fixture = Fixture::new("free");
+    assert_eq!(fixture.verify(ip(1), days(0)), Decision::Granted);
+    let last_second = days(7).minus(Duration::from_secs(1));
+    assert_eq!(fixture.verify(ip(2), last_second), limit(1, 1));
+    assert_eq!(fixture.verify(ip(2), days(7)), Decision::Granted);
+    assert_eq!(fixture.verify(ip(1), days(8)), limit(1, 1), "the slot has gone to another");
+    assert_eq!(fixture.verify(ip(1), days(14)), Decision::Granted, "and the other was silent in its turn");
+    let returned = &fixture.activations()[1];
+    assert_eq!((returned.ip, returned.started_at), (ip(1), days(14)), "it is the younger one now");
+    let latest = &fixture.history()[0];
+    assert_eq!(latest.detail, format!("203.0.113.1 again, last seen {}", days(0)));
+}
+
+#[test]
+fn a_refused_server_is_not_refreshed() {
+    let mut fixture = Fixture::new("business");
+    for server in 1..=5 {
+        assert_eq!(fixture.verify(ip(server), days(0)), Decision::Granted);
+    }
+    fixture.change(days(0), &Change::SetPlan("free".to_owned()));
+    for day in 1..=6 {
+        assert_eq!(fixture.verify(ip(1), days(day)), Decision::Granted, "the first stays");
+        for server in 2..=5 {
+            assert_eq!(fixture.verify(ip(server), days(day)), limit(5, 1), "day {day}, server {server}");
+        }
+    }
+    assert_eq!(fixture.verify(ip(1), days(7)), Decision::Granted);
+    assert_eq!(fixture.verify(ip(2), days(7)), limit(1, 1), "the others no longer count");
+}
+
+#[test]
+fn a_hundred_servers_after_a_downgrade_to_one() {
+    let mut fixture = Fixture::new("datacenter");
+    for server in 1..=100 {
+        assert_eq!(fixture.verify(ip(server), days(0)), Decision::Granted, "all in the same second");
+    }
+    fixture.change(days(0), &Change::SetPlan("free".to_owned()));
+    for server in (2..=100).rev() {
+        assert_eq!(fixture.verify(ip(server), days(1)), limit(100, 1), "{server}");
+    }
+    assert_eq!(fixture.verify(ip(1), days(1)), Decision::Granted);
+    assert_eq!(fixture.activations().len(), 100);
+}
+
+#[test]
+fn of_very_many_servers_no_more_are_counted_than_are_told() {
+    let mut fixture = Fixture::new("datacenter");
+    let address = |server: usize| IpAddr::from([198, 18, (server / 256) as u8, (server % 256) as u8]);
+    for server in 1..=1100 {
+        assert_eq!(fixture.verify(address(server), days(0)), Decision::Granted);
+    }
+    fixture.change(days(0), &Change::SetPlan("free".to_owned()));
+    for server in [2, 1000, 1100, 1101] {
+        let Decision::Denied(denial) = fixture.verify(address(server), days(1)) else { panic!("{server}") };
+        assert_eq!(denial.message(), "License is already activated on 1000+ of 1 allowed servers.");
+    }
+    assert_eq!(fixture.verify(address(1), days(1)), Decision::Granted);
+    let mut listed = |all_servers| {
+        let filter = Filter { all_servers, ..Filter::default() };
+        fixture.scratch.read(|reader| reader.licenses(&filter, 1, days(1))).remove(0).servers
+    };
+    assert_eq!([listed(false), listed(true)], [1001, 1100], "programs get the number itself");
+}
+
+#[test]
+fn a_check_looks_at_no_more_servers_than_the_plan_allows() {
+    let now = days(100);
+    let own = Slot { ip: ip(1), sequence: 9, last_seen_at: now };
+    for (own, allowed, before) in [(Some(own), 2, Some(9)), (None, 2, None), (Some(own), 5000, Some(9))] {
+        let asked = std::cell::RefCell::new(Vec::new());
+        let count = |before, most| {
+            asked.borrow_mut().push((before, most));
+            Ok::<_, Error>(most)
+        };
+        let most = allowed.max(1000) + 1;
+        assert_eq!(claim(own, allowed, now, count), Ok(Claim::Refuse { active: most }));
+        assert_eq!(asked.take(), [(before, allowed), (None, most)]);
+    }
+    let unasked = |_, _| Err(Error::Busy);
+    assert_eq!(claim(Some(own), 0, now, unasked), Ok(Claim::Refresh), "without a limit nobody else matters");
+}
+
+#[test]
+fn no_plan_limit_means_any_number_of_servers() {
+    let mut fixture = Fixture::new("datacenter");
+    for server in 1..=250 {
+        assert_eq!(fixture.verify(ip(server), days(0)), Decision::Granted);
+    }
+}
+
+#[test]
+fn the_checks_come_in_their_order() {
+    let locked = Change::LockIp(ip(9));
+    let mut fixture = Fixture::new("free");
+    fixture.change(days(0), &locked);
+    fixture.change(days(0), &Change::Renew(Some(days(5))));
+    let mismatch = Decision::Denied(Denial::IpMismatch { locked: ip(9), asking: ip(1) });
+    assert_eq!(fixture.verify(ip(1), days(1)), mismatch, "the lock comes before the slot");
+    assert_eq!(fixture.verify(ip(9), days(1)), Decision::Granted);
+    let last_second = days(5).minus(Duration::from_secs(1));
+    assert_eq!(fixture.verify(ip(9), last_second), Decision::Granted);
+    let expired = Decision::Denied(Denial::Expired(days(5)));
+    assert_eq!(fixture.verify(ip(1), days(5)), expired, "at that very instant, and before the lock");
+    fixture.change(days(5), &Change::Suspend);
+    assert_eq!(fixture.verify(ip(1), days(5)), Decision::Denied(Denial::Suspended), "before the expiry");
+    fixture.change(days(5), &Change::Cancel);
+    assert_eq!(fixture.verify(ip(1), days(5)), Decision::Denied(Denial::Cancelled), "before everything");
+    fixture.change(days(5), &Change::Resume);
+    fixture.change(days(5), &Change::Renew(None));
+    fixture.change(days(5), &Change::UnlockIp);
+    assert_eq!(fixture.verify(ip(9), days(5000)), Decision::Granted);
+}
+
+#[test]
+fn a_revoked_server_may_claim_a_free_slot_again() {
+    let mut fixture = Fixture::new("free");
+    fixture.verify(ip(1), days(0));
+    let id = fixture.id;
+    fixture.scratch.change(days(0), |changes| actions::revoke(changes, &operator(), id, ip(1)).map(drop));
+    assert_eq!(fixture.verify(ip(2), days(0)), Decision::Granted, "the slot is free at once");
+    assert_eq!(fixture.verify(ip(1), days(0)), limit(1, 1));
+    fixture.scratch.change(days(0), |changes| actions::revoke(changes, &operator(), id, ip(2)).map(drop));
+    assert_eq!(fixture.verify(ip(1), days(0)), Decision::Granted);
+}
+
+#[test]
+fn a_moved_server_keeps_its_place() {
+    let mut fixture = Fixture::new("business");
+    fixture.verify(ip(1), days(0));
+    fixture.verify(ip(2), days(0));
+    let id = fixture.id;
+    fixture.change(days(0), &Change::LockIp(ip(1)));
+    fixture.scratch.change(days(0), |changes| actions::move_to(changes, &operator(), id, ip(1), ip(7)).map(drop));
+    fixture.change(days(0), &Change::SetPlan("free".to_owned()));
+    assert_eq!(fixture.verify(ip(7), days(1)), Decision::Granted, "the first of the two, and the lock went with it");
+    let mismatch = Decision::Denied(Denial::IpMismatch { locked: ip(7), asking: ip(1) });
+    assert_eq!(fixture.verify(ip(1), days(1)), mismatch);
+}
+
+#[test]
+fn panel_and_agent_of_one_server_share_its_activation() {
+    let mut fixture = Fixture::new("free");
+    let agent = Details {
+        hostname: Some("web-1".into()),
+        agent_version: Some("0.1.0".into()),
+        server_id: Some("id-1".into()),
+        ..Details::default()
+    };
+    let panel = Details { panel_version: Some("2.8.14".into()), ..Details::default() };
+    assert_eq!(fixture.verify_as(ip(1), &agent, days(0)), Decision::Granted);
+    assert_eq!(fixture.verify_as(ip(1), &panel, days(0)), Decision::Granted);
+    let expected = Details { panel_version: Some("2.8.14".into()), ..agent.clone() };
+    assert_eq!(fixture.activations()[0].details, expected);
+    assert_eq!(fixture.activations()[0].other_server_id, None);
+
+    let clone = Details { server_id: Some("id-2".into()), ..agent };
+    assert_eq!(fixture.verify_as(ip(1), &clone, days(1)), Decision::Granted, "the address alone is the identity");
+    let activation = &fixture.activations()[0];
+    assert_eq!(activation.other_server_id.as_deref(), Some("id-1"), "but two machines behind it are noted");
+    assert_eq!(activation.other_seen_at, Some(days(1)));
+}
+
+#[test]
+fn each_denial_is_one_clear_sentence() {
+    let table = [
+        (Denial::ServerLimit { active: 1, allowed: 1 }, "License is already activated on 1 of 1 allowed servers."),
+        (Denial::Expired(days(0)), "License expired at 2027-01-15T08:00:00Z."),
+        (Denial::Suspended, "License is suspended."),
+        (Denial::Cancelled, "License has been cancelled."),
+        (
+            Denial::IpMismatch { locked: ip(1), asking: ip(2) },
+            "License is locked to the IP address 203.0.113.1; this server is seen as 203.0.113.2.",
+        ),
+    ];
+    for (denial, expected) in table {
+        assert_eq!(denial.message(), expected);
+    }
+}

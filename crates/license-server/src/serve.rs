@@ -1,0 +1,278 @@
+//! The daemon: opens the installation, starts the threads, and lives until a signal ends it.
+//!
+//! [`run`] takes everything it depends on as an argument, so a test runs the real thing with its own clock, signals and
+//! threads.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+
+use crossbeam_channel::bounded;
+use log::{error, info, warn};
+use rustix::fs::{FlockOperation, flock};
+
+use crate::api::Api;
+use crate::commands::remedies;
+use crate::installation::{self, Installation, Place};
+use crate::keys::SigningKeys;
+use crate::ownership::open_private;
+use crate::settings::{self, Loaded, Settings};
+use crate::shared::Shared;
+use crate::store::readers::Readers;
+use crate::store::writer::Writer;
+use crate::store::{self, Database};
+use crate::{PROGRAM, sweep};
+use opterius_base::clock::{Clock, SystemClock};
+use opterius_daemon::crew::{self, Crew, Duties, Failure, Spawn, Stop, conclude, report_panics};
+use opterius_daemon::listener::{self, Source};
+use opterius_daemon::log::{Logger, SYSLOG_SOCKET};
+use opterius_daemon::notify::{Notifier, Report};
+use opterius_daemon::output::complain;
+use opterius_daemon::signals::Signals;
+use opterius_daemon::watchdog::Watchdog;
+use opterius_daemon::{EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_PERMISSION, limits};
+use opterius_http::front::{Front, Lanes};
+use opterius_http::lane::{self, Lane};
+use opterius_http::limits::{Limits, STOP_TIME};
+
+/// What the watchdog asks for. That nothing can be stored is an answer as well: a restart would not help.
+const WATCHED: &str = "/health";
+
+/// Where the address to listen on comes from.
+const SOURCE: Source = Source { file: "license-server.conf", elsewhere: "" };
+
+/// Pages and forms that wait for a thread. A connection whose request waits is never closed, so these are few beside the
+/// connections: whatever crowds the dashboard, verifications find room.
+const WAITING_PAGES: usize = 256;
+const WAITING_FORMS: usize = 64;
+
+/// Threads for pages, which read, and for forms, which change something or check a password.
+const THREADS_OF_A_LANE: usize = 2;
+
+/// What the daemon depends on besides its settings and its installation.
+pub struct Surroundings {
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where signals arrive.
+    pub signals: Signals,
+    /// How threads are started.
+    pub spawn: Box<Spawn>,
+    /// Who is told how it is.
+    pub notifier: Notifier,
+}
+
+impl Surroundings {
+    /// The real ones.
+    pub fn of_process(signals: Signals, notifier: Notifier) -> Self {
+        Self { clock: Arc::new(SystemClock), signals, spawn: crew::spawn(), notifier }
+    }
+}
+
+/// Runs the daemon of this process; returns its exit code.
+pub fn start(path: &Path) -> u8 {
+    // First of all: a SIGHUP that comes early must not end the process.
+    let signals = Signals::of_process().map_err(Failure::start);
+    let Loaded { settings, warnings } = match settings::load(path) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            complain(PROGRAM.name, &error.to_string());
+            return error.exit_code();
+        }
+    };
+    let target = settings.log;
+    Logger::new(PROGRAM.name, target, Path::new(SYSLOG_SOCKET)).install();
+    report_panics(PROGRAM);
+    for warning in warnings {
+        warn!("{warning}");
+    }
+    let place = Place::new(&settings.data_dir);
+    let installation = match open(&place) {
+        Ok(installation) => installation,
+        Err(error) => {
+            complain(PROGRAM.name, &remedies::for_installation(path, &error.to_string()));
+            return match error {
+                installation::Error::Permission(_) => EXIT_PERMISSION,
+                installation::Error::Unusable(_) => EXIT_CONFIGURATION,
+                installation::Error::Refused(_) => EXIT_FAILURE,
+            };
+        }
+    };
+    let _lock = match lock(&place) {
+        Ok(lock) => lock,
+        Err(sentence) => {
+            complain(PROGRAM.name, &sentence);
+            return EXIT_FAILURE;
+        }
+    };
+    let address = SocketAddr::new(settings.listen_addr, settings.port);
+    let ended = signals.and_then(|signals| {
+        let notifier = Notifier::of_process();
+        let listener = listener::keep_listening_on(address, SOURCE, &notifier).map_err(Failure::Start)?;
+        run(listener, settings, installation, Some(path), Surroundings::of_process(signals, notifier))
+    });
+    conclude(&ended, PROGRAM, target)
+}
+
+/// The installation, when its database is whole.
+fn open(place: &Place) -> Result<Installation, installation::Error> {
+    let installation = place.open()?;
+    installation.database.check_integrity()?;
+    Ok(installation)
+}
+
+/// Keeps a second server away from this installation: each would hold its own limits and counts.
+///
+/// # Errors
+/// A sentence: there is one already, or the file cannot be locked.
+pub fn lock(place: &Place) -> Result<File, String> {
+    let path = place.lock();
+    let failed = |error: io::Error| format!("{}: {error}", path.display());
+    let mut file = open_private(&path).map_err(failed)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            let holder = std::fs::read_to_string(&path).unwrap_or_default();
+            return Err(format!(
+                "{}: another license server runs on this installation (process {}). Nothing was changed",
+                path.display(),
+                holder.trim()
+            ));
+        }
+        Err(error) => return Err(failed(error.into())),
+    }
+    let noted = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+    noted.map_err(failed)?;
+    Ok(file)
+}
+
+/// Runs the daemon on `listener` until a signal ends it. `path` is the file that SIGHUP reads again, if there is one.
+///
+/// # Errors
+/// It ended otherwise; the log says why.
+pub fn run(
+    listener: TcpListener,
+    settings: Settings,
+    installation: Installation,
+    path: Option<&Path>,
+    surroundings: Surroundings,
+) -> Result<(), Failure> {
+    let Surroundings { clock, signals, spawn, notifier } = surroundings;
+    let address = listener.local_addr().map_err(Failure::start)?;
+    let Installation { mut database, keys, form_secret } = installation;
+    warn_of_clock(&mut database, &*clock);
+    let database_path = database.path().to_owned();
+    let crew = Crew::new(spawn).map_err(Failure::start)?;
+    let connections = limits::connections(settings.max_connections).map_err(Failure::Start)?;
+    let readers = Readers::open(database.path(), 2 * THREADS_OF_A_LANE + 1);
+    let readers = readers.map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
+    let (writer, mut writing) = Writer::new(database, Arc::clone(&clock));
+    let checkpointer = writing.checkpointer().map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
+    let shared = Arc::new(Shared::new(Arc::clone(&clock), writer, readers, &form_secret, settings.clone(), keys));
+
+    let (reads, read_jobs) = Lane::new(WAITING_PAGES.min(connections / 4));
+    let (writes, write_jobs) = Lane::new(WAITING_FORMS.min(connections / 8));
+    let api = Api::new(Arc::clone(&shared));
+    let (front, control) = Front::new(
+        listener,
+        Arc::clone(&clock),
+        Box::new(api),
+        Lanes { reads, slow: writes.clone(), writes },
+        Limits { connections },
+    )
+    .map_err(Failure::start)?;
+    let (stop, stopped) = bounded::<()>(0);
+    let start_threads = || {
+        crew.start("writer", move || writing.run())?;
+        crew.start("checkpointer", move || checkpointer.run())?;
+        for number in 1..=THREADS_OF_A_LANE {
+            for (kind, jobs) in [("page", read_jobs.clone()), ("form", write_jobs.clone())] {
+                crew.start(&format!("{kind}-{number}"), move || lane::run(&jobs))?;
+            }
+        }
+        let swept = Arc::clone(&shared);
+        crew.start("sweeper", move || sweep::run(&swept, &stopped))?;
+        crew.start_front(move || front.run())
+    };
+    start_threads().map_err(Failure::start)?;
+    info!("opterius-license-server {} listening on {address}", env!("CARGO_PKG_VERSION"));
+    crew.start_watchdog(Watchdog::of_process(listener::from_here(address), WATCHED)).map_err(Failure::start)?;
+    let mut daemon = Daemon { shared: &shared, path, settings, address };
+    let stop_front = Stop { begin: Box::new(move || control.stop()), time: STOP_TIME };
+    crew.watch(&signals, &*clock, &stop_front, notifier, &mut daemon)?;
+    drop(stop);
+    if let Err(error) = store::settle(&database_path) {
+        warn!("The last changes stay in the log beside the database, which is read at the next start: {error}");
+    }
+    info!("Stopped");
+    Ok(())
+}
+
+/// A clock that is behind the last thing that happened would let expired licenses live again.
+fn warn_of_clock(database: &mut Database, clock: &dyn Clock) {
+    let now = clock.wall();
+    let latest = database.read(|reader| reader.history(None, None, 1));
+    match latest.ok().and_then(|events| events.first().map(|event| event.at)) {
+        Some(latest) if latest > now => warn!(
+            "The clock says {now}, but the history already goes to {latest}. Expiry and activity are judged by the clock: \
+             check it with timedatectl"
+        ),
+        _ => {}
+    }
+}
+
+/// What the main thread holds.
+struct Daemon<'a> {
+    shared: &'a Shared,
+    path: Option<&'a Path>,
+    settings: Settings,
+    address: SocketAddr,
+}
+
+impl Duties for Daemon<'_> {
+    fn reload(&mut self) {
+        if let Some(path) = self.path {
+            reload(self.shared, path, &mut self.settings);
+        }
+    }
+
+    fn report(&self) -> Report {
+        Report { line: format!("Answering on {}", self.address), is_settled: true }
+    }
+}
+
+/// SIGHUP: new settings if they are good in every line, and the signing keys as they are now.
+fn reload(shared: &Shared, path: &Path, in_use: &mut Settings) {
+    match settings::load(path) {
+        Err(error) => error!("{error}. The settings in use stay"),
+        Ok(Loaded { settings, warnings }) => {
+            for warning in warnings {
+                warn!("{warning}");
+            }
+            let fixed = [
+                ("listen_addr", settings.listen_addr != in_use.listen_addr),
+                ("port", settings.port != in_use.port),
+                ("data_dir", settings.data_dir != in_use.data_dir),
+                ("max_connections", settings.max_connections != in_use.max_connections),
+                ("log", settings.log != in_use.log),
+            ];
+            for (key, _) in fixed.into_iter().filter(|(_, changed)| *changed) {
+                warn!(
+                    "{key} has changed and takes effect at the next restart: systemctl restart opterius-license-server"
+                );
+            }
+            shared.set_settings(settings.clone());
+            *in_use = Settings { data_dir: in_use.data_dir.clone(), ..settings };
+            info!("{} was read again", path.display());
+        }
+    }
+    match SigningKeys::load(&Place::new(&in_use.data_dir).keys()) {
+        Ok(keys) if keys.installation() == shared.keys().installation() => {
+            info!("Answers are signed with: {}", keys.public_keys());
+            shared.set_keys(keys);
+        }
+        Ok(_) => error!("The signing keys belong to another installation. The keys in use stay"),
+        Err(error) => error!("{error}. The keys in use stay"),
+    }
+}

@@ -1,0 +1,254 @@
+//! `license-server.conf`: `key=value` lines, read into typed values once, at the edge.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use opterius_daemon::log::LogTarget;
+use opterius_daemon::settings::{self, Entries, Error, Key};
+
+/// Where the package puts the file.
+pub const DEFAULT_PATH: &str = "/etc/opterius/license-server.conf";
+
+/// The whole configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The loopback address to listen on.
+    pub listen_addr: IpAddr,
+    /// The port to listen on; 0 lets the kernel choose, and the log tells.
+    pub port: u16,
+    /// Where database and signing keys are.
+    pub data_dir: PathBuf,
+    /// The URL that people know the dashboard by.
+    pub public_url: Option<PublicUrl>,
+    /// Where Renew and Upgrade lead.
+    pub renew_url: Option<String>,
+    /// Reverse proxies whose word about their clients is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Client connections at one time.
+    pub max_connections: usize,
+    /// Where log lines go.
+    pub log: LogTarget,
+}
+
+/// The URL that people know the dashboard by: `https://`, or `http://` for a machine of one's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl {
+    /// The whole URL, without a slash at its end.
+    pub url: String,
+    /// The host name in it, without a port.
+    pub host: String,
+}
+
+/// Every key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// The address to listen on.
+    ListenAddr,
+    /// The port to listen on.
+    Port,
+    /// Where database and signing keys are.
+    DataDir,
+    /// The URL that people know the dashboard by.
+    PublicUrl,
+    /// Where Renew and Upgrade lead.
+    RenewUrl,
+    /// Proxies to believe.
+    TrustedProxies,
+    /// Client connections at one time.
+    MaxConnections,
+    /// Where log lines go.
+    Log,
+}
+
+impl Key for Known {
+    const SUBJECT: &'static str = "the license server";
+    const VITAL: &'static [&'static str] = &["data_dir", "trusted_proxies"];
+    const KEYS: &'static [(&'static str, Self)] = &[
+        ("listen_addr", Self::ListenAddr),
+        ("port", Self::Port),
+        ("data_dir", Self::DataDir),
+        ("public_url", Self::PublicUrl),
+        ("renew_url", Self::RenewUrl),
+        ("trusted_proxies", Self::TrustedProxies),
+        ("max_connections", Self::MaxConnections),
+        ("log", Self::Log),
+    ];
+}
+
+/// Settings and what is odd about them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The settings.
+    pub settings: Settings,
+    /// Sentences about what was tolerated.
+    pub warnings: Vec<String>,
+}
+
+/// Reads and checks the file.
+///
+/// # Errors
+/// One sentence with file, line, key and remedy.
+pub fn load(path: &Path) -> Result<Loaded, Error> {
+    let text = settings::read(path, "Create it (dist/license-server.conf is an example; it may be empty)")?;
+    parse(&text, &path.display().to_string())
+}
+
+/// Reads the text of the file, which messages call `name`.
+///
+/// # Errors
+/// One sentence with file, line, key and remedy.
+pub fn parse(text: &str, name: &str) -> Result<Loaded, Error> {
+    let mut warnings = Vec::new();
+    let entries = Entries::parse(text, name, &mut warnings)?;
+    let settings = Settings {
+        listen_addr: listen_addr(&entries)?,
+        port: entries.integer(Known::Port, 7480, 0, 65535)?,
+        data_dir: entries.absolute_path(Known::DataDir, "/var/lib/opterius-license-server")?,
+        public_url: public_url(&entries)?,
+        renew_url: renew_url(&entries)?,
+        trusted_proxies: trusted_proxies(&entries)?,
+        max_connections: entries.integer(Known::MaxConnections, 1024, 16, 65536)?,
+        log: entries.log_target(Known::Log)?,
+    };
+    Ok(Loaded { settings, warnings })
+}
+
+/// Passwords and keys pass here unencrypted, so nobody else may reach it: TLS is the reverse proxy's job.
+fn listen_addr(entries: &Entries<'_, Known>) -> Result<IpAddr, Error> {
+    let address = entries.ip_address(Known::ListenAddr, IpAddr::from([127, 0, 0, 1]))?;
+    match entries.value(Known::ListenAddr) {
+        Some((entry, value)) if !address.is_loopback() => Err(entries.wrong(
+            entry,
+            format!(
+                "“{value}” is not a loopback address such as 127.0.0.1. Let a reverse proxy with TLS listen there \
+                 (dist/nginx-license-server.conf is an example)"
+            ),
+        )),
+        _ => Ok(address),
+    }
+}
+
+fn public_url(entries: &Entries<'_, Known>) -> Result<Option<PublicUrl>, Error> {
+    let Some((entry, value)) = entries.value(Known::PublicUrl) else { return Ok(None) };
+    let url = value.trim_end_matches('/');
+    let authority = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let host = authority.filter(|authority| is_authority(authority)).map(|authority| {
+        let (host, _) = authority.rsplit_once(':').unwrap_or((authority, ""));
+        host.to_owned()
+    });
+    match host {
+        Some(host) => Ok(Some(PublicUrl { url: url.to_owned(), host })),
+        None => Err(entries
+            .wrong(entry, format!("“{value}” is not a URL such as https://licenses.example.com, without a path"))),
+    }
+}
+
+/// A host name or address, with or without a port.
+fn is_authority(text: &str) -> bool {
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, "0"));
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    !host.is_empty() && host.bytes().all(is_host) && port.parse::<u16>().is_ok()
+}
+
+fn renew_url(entries: &Entries<'_, Known>) -> Result<Option<String>, Error> {
+    let Some((entry, value)) = entries.value(Known::RenewUrl) else { return Ok(None) };
+    let is_web = value.starts_with("https://") || value.starts_with("http://");
+    if is_web && value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(Some(value.to_owned()))
+    } else {
+        Err(entries.wrong(entry, format!("“{value}” is not a URL such as https://shop.example.com/renew")))
+    }
+}
+
+fn trusted_proxies(entries: &Entries<'_, Known>) -> Result<Vec<IpAddr>, Error> {
+    let Some((entry, value)) = entries.value(Known::TrustedProxies) else { return Ok(Vec::new()) };
+    let addresses = value.split([',', ' ']).filter(|address| !address.is_empty());
+    addresses
+        .map(|address| {
+            address.parse::<IpAddr>().map(|address| address.to_canonical()).map_err(|_| {
+                entries.wrong(entry, format!("“{address}” is not an IP address; separate addresses by commas"))
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<Settings, String> {
+        parse(text, "license-server.conf").map(|loaded| loaded.settings).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_empty_file_has_the_defaults() {
+        let settings = parsed("").unwrap();
+        assert_eq!((settings.listen_addr.to_string().as_str(), settings.port), ("127.0.0.1", 7480));
+        assert_eq!(settings.data_dir, Path::new("/var/lib/opterius-license-server"));
+        assert_eq!((settings.public_url, settings.renew_url), (None, None));
+    }
+
+    #[test]
+    fn the_shipped_example_has_every_key_and_shows_its_default() {
+        let text = include_str!("../../../dist/license-server.conf");
+        assert_eq!(parsed(text), parsed(""), "as shipped it changes nothing");
+        let examples = ["public_url", "renew_url", "trusted_proxies"];
+        let mut uncommented = String::new();
+        for (key, _) in Known::KEYS {
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix('#').filter(|line| line.starts_with(&format!("{key}="))));
+            let line = line.unwrap_or_else(|| panic!("{key} is not in dist/license-server.conf"));
+            uncommented.push_str(line);
+            uncommented.push('\n');
+            if !examples.contains(key) {
+                assert_eq!(parsed(line), parsed(""), "{line} is not the default");
+            }
+        }
+        let Loaded { warnings, .. } = parse(&uncommented, "license-server.conf").unwrap();
+        assert_eq!(warnings, [] as [String; 0]);
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let text = "listen_addr=::1\nport=8000\ndata_dir=/srv/licenses\npublic_url=https://licenses.example.com:8443/\n\
+                    renew_url=https://shop.example.com/renew?from=dashboard\ntrusted_proxies=127.0.0.1, ::ffff:10.0.0.1\n\
+                    max_connections=64\nlog=stderr\n";
+        let expected = Settings {
+            listen_addr: "::1".parse().unwrap(),
+            port: 8000,
+            data_dir: PathBuf::from("/srv/licenses"),
+            public_url: Some(PublicUrl {
+                url: "https://licenses.example.com:8443".to_owned(),
+                host: "licenses.example.com".to_owned(),
+            }),
+            renew_url: Some("https://shop.example.com/renew?from=dashboard".to_owned()),
+            trusted_proxies: vec!["127.0.0.1".parse().unwrap(), "10.0.0.1".parse().unwrap()],
+            max_connections: 64,
+            log: LogTarget::Stderr,
+        };
+        assert_eq!(parsed(text), Ok(expected));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_line() {
+        let table = [
+            ("listen_addr=0.0.0.0", "license-server.conf:1: listen_addr “0.0.0.0” is not a loopback address"),
+            ("\nlisten_addr=203.0.113.5", "license-server.conf:2: listen_addr"),
+            ("port=65536", "must be a whole number from 0 to 65535"),
+            ("data_dir=licenses", "must be an absolute path"),
+            ("public_url=licenses.example.com", "is not a URL"),
+            ("public_url=https://licenses.example.com/path", "without a path"),
+            ("public_url=https://user@licenses.example.com", "is not a URL"),
+            ("renew_url=javascript:alert(1)", "is not a URL"),
+            ("renew_url=https://shop.example.com/a b", "is not a URL"),
+            ("trusted_proxies=127.0.0.1, nginx", "“nginx” is not an IP address"),
+            ("trusted_proxie=127.0.0.1", "Did you mean “trusted_proxies”?"),
+            ("log=file", "must be auto, syslog or stderr"),
+        ];
+        for (text, expected) in table {
+            let sentence = parsed(text).unwrap_err();
+            assert!(sentence.contains(expected), "{text}: {sentence}");
+        }
+    }
+}

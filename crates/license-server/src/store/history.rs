@@ -1,0 +1,120 @@
+//! The history: what changed, when, and by whom. Lines are added and never changed.
+
+use rusqlite::{Row, params};
+
+use super::values;
+use super::{Changes, Error, Reader};
+use crate::model::{Action, Actor, Event};
+use opterius_base::clock::Timestamp;
+
+// SQLite takes a partial index only for a statement that has the words of its condition, and not for parameters.
+
+/// Asks what [`Reader::count_by_owners`] tells.
+const COUNT_BY_OWNERS: &str = "SELECT count(*) FROM events
+    WHERE license = ?1 AND role = 'owner' AND action IN ('revoked', 'moved') AND at > ?2";
+
+/// Asks what [`Reader::has_seen_key`] tells.
+const HAS_SEEN_KEY: &str = "SELECT EXISTS (SELECT 1 FROM events
+    WHERE license = ?1 AND actor = ?2 AND role = ?3 AND action = 'key shown' AND at > ?4 AND at <= ?5)";
+
+fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
+    Ok(Event {
+        id: row.get(0)?,
+        at: values::at(row, 1)?,
+        license: row.get(2)?,
+        actor: Actor { role: row.get(3)?, name: row.get(4)? },
+        action: row.get(5)?,
+        detail: row.get(6)?,
+    })
+}
+
+impl Reader<'_> {
+    /// The latest `count` lines about a license, or about everything, before the line `before`; the latest first.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn history(&self, license: Option<i64>, before: Option<i64>, count: u32) -> Result<Vec<Event>, Error> {
+        let condition = if license.is_some() { "license = ?1" } else { "?1 IS NULL" };
+        let sql = format!(
+            "SELECT id, at, license, role, actor, action, detail FROM events
+            WHERE {condition} AND id < ?2 ORDER BY id DESC LIMIT ?3"
+        );
+        let mut statement = self.0.prepare_cached(&sql)?;
+        let parameters = params![license, before.unwrap_or(i64::MAX), count];
+        let found: rusqlite::Result<Vec<Event>> = statement.query_map(parameters, event)?.collect();
+        Ok(found?)
+    }
+
+    /// How often owners have revoked or moved a server of the license since then.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn count_by_owners(&self, license: i64, since: Timestamp) -> Result<u32, Error> {
+        Ok(self.0.prepare_cached(COUNT_BY_OWNERS)?.query_row(params![license, since.unix()], |row| row.get(0))?)
+    }
+
+    /// Whether the history says that this one was shown the key of the license, at a time after `since` and not after
+    /// `until`.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn has_seen_key(&self, license: i64, who: &Actor, since: Timestamp, until: Timestamp) -> Result<bool, Error> {
+        let parameters = params![license, who.name, who.role.word(), since.unix(), until.unix()];
+        Ok(self.0.prepare_cached(HAS_SEEN_KEY)?.query_row(parameters, |row| row.get(0))?)
+    }
+}
+
+impl Changes<'_> {
+    /// Adds a line and returns its number.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn add_event(&self, license: Option<i64>, actor: &Actor, action: Action, detail: &str) -> Result<i64, Error> {
+        let sql = "INSERT INTO events (at, license, role, actor, action, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let parameters = params![self.now().unix(), license, actor.role.word(), actor.name, action.word(), detail];
+        self.connection().prepare_cached(sql)?.execute(parameters)?;
+        Ok(self.connection().last_insert_rowid())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Role;
+    use crate::store::tests::{Scratch, plan};
+
+    #[test]
+    fn what_owners_did_is_found_without_walking_through_the_history() {
+        let mut scratch = Scratch::new();
+        let owners = scratch.read(|reader| plan(reader, COUNT_BY_OWNERS));
+        assert!(owners.contains("events_of_owners (license=? AND at>?)"), "{owners}");
+        let keys = scratch.read(|reader| plan(reader, HAS_SEEN_KEY));
+        assert!(keys.contains("events_of_keys (license=? AND actor=? AND role=? AND at>? AND at<?)"), "{keys}");
+    }
+
+    #[test]
+    fn only_what_owners_did_to_this_license_lately_counts() {
+        let mut scratch = Scratch::new();
+        let at = Timestamp::from_unix;
+        let (owner, operator) = (Role::Owner, Role::Operator);
+        for (when, license, role, action) in [
+            (100, 1, owner, Action::Revoked),
+            (101, 1, owner, Action::Moved),
+            (102, 1, owner, Action::Revoked),
+            (102, 2, owner, Action::Revoked),
+            (102, 1, operator, Action::Revoked),
+            (102, 1, owner, Action::KeyShown),
+        ] {
+            let actor = Actor { role, name: "anna".to_owned() };
+            scratch.change(at(when), |changes| changes.add_event(Some(license), &actor, action, ""));
+        }
+        assert_eq!(scratch.read(|reader| reader.count_by_owners(1, at(100))), 2);
+        let anna = |role| Actor { role, name: "anna".to_owned() };
+        let mut seen = |license, role, since, until| {
+            scratch.read(|reader| reader.has_seen_key(license, &anna(role), at(since), at(until)))
+        };
+        assert!(seen(1, owner, 101, 102));
+        assert!(!seen(1, owner, 102, 200) && !seen(1, owner, 0, 101) && !seen(2, owner, 0, 200));
+        assert!(!seen(1, operator, 0, 200), "an operator of the same name is somebody else");
+    }
+}

@@ -1,0 +1,257 @@
+//! Licenses and plans.
+
+use std::net::IpAddr;
+
+use rusqlite::{OptionalExtension, Row, named_params, params};
+
+use super::counting::most;
+use super::values::{Ip, at, at_if_any};
+use super::{Changes, Error, Reader};
+use crate::model::{ACTIVE_TIME, Billing, License, Plan, Status};
+use opterius_base::clock::Timestamp;
+use opterius_base::secret::Secret;
+
+/// A license to be made.
+pub struct NewLicense<'a> {
+    /// The key.
+    pub key: &'a Secret,
+    /// The owner's number.
+    pub owner: i64,
+    /// The plan's slug.
+    pub plan: &'a str,
+    /// When it ends; none is never.
+    pub expires_at: Option<Timestamp>,
+    /// The only address that may use it.
+    pub locked_ip: Option<IpAddr>,
+}
+
+/// Which licenses to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this user alone.
+    pub owner: Option<i64>,
+    /// Whose number, key's beginning, or owner's name this is; every license without it.
+    pub search: Option<String>,
+    /// After this one, in the order of the list.
+    pub before: Option<i64>,
+    /// Whether to count all servers, for programs, however long that takes.
+    pub all_servers: bool,
+}
+
+/// A license in a list.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The license.
+    pub license: License,
+    /// Its active servers, counted up to [`most`] unless all were asked for.
+    pub servers: u32,
+}
+
+/// The columns of a license, as [`license`] reads them.
+const LICENSE: &str = "
+    SELECT licenses.id, licenses.key, licenses.owner, users.name, plans.slug, plans.name, plans.max_accounts,
+        plans.max_servers, licenses.status, licenses.expires_at, licenses.locked_ip, licenses.subscription_status,
+        licenses.cancel_at_period_end, licenses.current_period_end, licenses.created_at, licenses.revision
+    FROM licenses
+    JOIN plans ON plans.slug = licenses.plan
+    JOIN users ON users.id = licenses.owner";
+
+fn license(row: &Row<'_>) -> rusqlite::Result<License> {
+    Ok(License {
+        id: row.get(0)?,
+        key: Secret::new(row.get(1)?),
+        owner: row.get(2)?,
+        owner_name: row.get(3)?,
+        plan: Plan { slug: row.get(4)?, name: row.get(5)?, max_accounts: row.get(6)?, max_servers: row.get(7)? },
+        status: row.get(8)?,
+        expires_at: at_if_any(row, 9)?,
+        locked_ip: row.get::<_, Option<Ip>>(10)?.map(|ip| ip.0),
+        billing: Billing {
+            subscription_status: row.get(11)?,
+            cancel_at_period_end: row.get(12)?,
+            current_period_end: at_if_any(row, 13)?,
+        },
+        created_at: at(row, 14)?,
+        revision: row.get(15)?,
+    })
+}
+
+fn plan(row: &Row<'_>) -> rusqlite::Result<Plan> {
+    Ok(Plan { slug: row.get(0)?, name: row.get(1)?, max_accounts: row.get(2)?, max_servers: row.get(3)? })
+}
+
+impl Reader<'_> {
+    /// The license with this number.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn license(&self, id: i64) -> Result<Option<License>, Error> {
+        let mut statement = self.0.prepare_cached(&format!("{LICENSE} WHERE licenses.id = ?1"))?;
+        Ok(statement.query_row(params![id], license).optional()?)
+    }
+
+    /// The license with this key.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn license_by_key(&self, key: &str) -> Result<Option<License>, Error> {
+        let mut statement = self.0.prepare_cached(&format!("{LICENSE} WHERE licenses.key = ?1"))?;
+        Ok(statement.query_row(params![key], license).optional()?)
+    }
+
+    /// The newest `count` licenses that pass the filter.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn licenses(&self, filter: &Filter, count: u32, now: Timestamp) -> Result<Vec<Listed>, Error> {
+        let active_since = now.minus(ACTIVE_TIME);
+        let search = filter.search.as_deref().map(str::trim).filter(|search| !search.is_empty());
+        // What is not asked for is left out of the statement, so that SQLite finds the index for what is.
+        let by_owner = if filter.owner.is_some() { "licenses.owner = :owner" } else { ":owner IS NULL" };
+        let by_search = if search.is_some() {
+            "(licenses.id = :number OR (licenses.key >= :search AND licenses.key < :search || '\u{10ffff}')
+                OR licenses.owner IN (SELECT id FROM users WHERE name = :search))"
+        } else {
+            ":number IS NULL AND :search IS NULL"
+        };
+        let sql = format!(
+            "{LICENSE} WHERE licenses.id < :before AND {by_owner} AND {by_search} ORDER BY licenses.id DESC LIMIT :count"
+        );
+        let mut statement = self.0.prepare_cached(&sql)?;
+        let parameters = named_params! {
+            ":before": filter.before.unwrap_or(i64::MAX),
+            ":owner": filter.owner,
+            ":number": search.and_then(|search| search.trim_start_matches('#').parse::<i64>().ok()),
+            ":search": search,
+            ":count": count,
+        };
+        let found: rusqlite::Result<Vec<License>> = statement.query_map(parameters, license)?.collect();
+        let until = |license: &License| if filter.all_servers { u32::MAX } else { most(license.plan.max_servers) };
+        let listed = found?.into_iter().map(|license| {
+            let servers = self.count_activations(license.id, active_since, until(&license))?;
+            Ok(Listed { license, servers })
+        });
+        listed.collect()
+    }
+
+    /// How many licenses there are.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn count_licenses(&self) -> Result<u32, Error> {
+        Ok(self.0.query_row("SELECT count(*) FROM licenses", [], |row| row.get(0))?)
+    }
+
+    /// All plans, the smallest first.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn plans(&self) -> Result<Vec<Plan>, Error> {
+        let order = "max_servers = 0, max_servers, max_accounts = 0, max_accounts, slug";
+        let sql = format!("SELECT slug, name, max_accounts, max_servers FROM plans ORDER BY {order}");
+        let mut statement = self.0.prepare_cached(&sql)?;
+        let plans: rusqlite::Result<Vec<Plan>> = statement.query_map([], plan)?.collect();
+        Ok(plans?)
+    }
+
+    /// The plan with this slug.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn plan(&self, slug: &str) -> Result<Option<Plan>, Error> {
+        let sql = "SELECT slug, name, max_accounts, max_servers FROM plans WHERE slug = ?1";
+        Ok(self.0.prepare_cached(sql)?.query_row(params![slug], plan).optional()?)
+    }
+
+    /// A setting of the server's own.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn setting(&self, name: &str) -> Result<Option<String>, Error> {
+        let mut statement = self.0.prepare_cached("SELECT value FROM settings WHERE name = ?1")?;
+        Ok(statement.query_row(params![name], |row| row.get(0)).optional()?)
+    }
+}
+
+impl Changes<'_> {
+    /// Makes a license and returns its number.
+    ///
+    /// # Errors
+    /// [`Error::Taken`] when there is one with this key, or the store's own.
+    pub fn insert_license(&self, new: &NewLicense<'_>) -> Result<i64, Error> {
+        let sql = "INSERT INTO licenses (key, owner, plan, status, expires_at, locked_ip, created_at, revision)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1)";
+        self.connection().prepare_cached(sql)?.execute(params![
+            new.key.expose(),
+            new.owner,
+            new.plan,
+            Status::Active.word(),
+            new.expires_at.map(Timestamp::unix),
+            new.locked_ip.map(Ip),
+            self.now().unix()
+        ])?;
+        Ok(self.connection().last_insert_rowid())
+    }
+
+    /// Stores plan, status, expiry, lock and billing of the license, and counts its revision up.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn update_license(&self, license: &License) -> Result<(), Error> {
+        let sql =
+            "UPDATE licenses SET plan = ?2, status = ?3, expires_at = ?4, locked_ip = ?5, subscription_status = ?6,
+            cancel_at_period_end = ?7, current_period_end = ?8, revision = revision + 1 WHERE id = ?1";
+        self.connection().prepare_cached(sql)?.execute(params![
+            license.id,
+            license.plan.slug,
+            license.status.word(),
+            license.expires_at.map(Timestamp::unix),
+            license.locked_ip.map(Ip),
+            license.billing.subscription_status,
+            license.billing.cancel_at_period_end,
+            license.billing.current_period_end.map(Timestamp::unix),
+        ])?;
+        Ok(())
+    }
+
+    /// Deletes the license with its activations. Its history stays.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn delete_license(&self, id: i64) -> Result<(), Error> {
+        self.connection().execute("DELETE FROM licenses WHERE id = ?1", params![id])?;
+        Ok(())
+    }
+
+    /// Makes a plan or changes it.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn put_plan(&self, plan: &Plan) -> Result<(), Error> {
+        let sql = "INSERT INTO plans (slug, name, max_accounts, max_servers) VALUES (?1, ?2, ?3, ?4)
+            ON CONFLICT (slug) DO UPDATE SET name = ?2, max_accounts = ?3, max_servers = ?4";
+        self.connection().execute(sql, params![plan.slug, plan.name, plan.max_accounts, plan.max_servers])?;
+        Ok(())
+    }
+
+    /// Sets a setting of the server's own to what it never was.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn put_random_setting(&self, name: &str) -> Result<(), Error> {
+        let sql = "INSERT INTO settings (name, value) VALUES (?1, hex(randomblob(16)))
+            ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+        self.connection().execute(sql, params![name])?;
+        Ok(())
+    }
+
+    /// Sets a setting of the server's own.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn put_setting(&self, name: &str, value: &str) -> Result<(), Error> {
+        let sql = "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
+        self.connection().execute(sql, params![name, value])?;
+        Ok(())
+    }
+}

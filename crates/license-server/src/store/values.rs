@@ -1,0 +1,58 @@
+//! How our values are written into columns.
+
+use std::net::IpAddr;
+
+use rusqlite::Row;
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+
+use crate::model::{Action, Role, Status};
+use opterius_base::clock::Timestamp;
+
+/// An instant of a column: seconds since 1970, as [`Timestamp::unix`] gives them.
+pub(super) fn at(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    row.get(column).map(Timestamp::from_unix)
+}
+
+/// An instant that a column may have.
+pub(super) fn at_if_any(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+    row.get::<_, Option<i64>>(column).map(|at| at.map(Timestamp::from_unix))
+}
+
+/// An address as a column.
+pub(super) struct Ip(pub(super) IpAddr);
+
+impl ToSql for Ip {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.0.to_string().into())
+    }
+}
+
+impl FromSql for Ip {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_str()?.parse().map(Self).map_err(|_| FromSqlError::InvalidType)
+    }
+}
+
+/// A word of a closed set.
+fn word<T: Copy>(value: ValueRef<'_>, all: &[T], word: impl Fn(T) -> &'static str) -> FromSqlResult<T> {
+    let text = value.as_str()?;
+    all.iter().copied().find(|candidate| word(*candidate) == text).ok_or(FromSqlError::InvalidType)
+}
+
+impl FromSql for Status {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        word(value, &Self::ALL, Self::word)
+    }
+}
+
+impl FromSql for Role {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        word(value, &Self::ALL, Self::word)
+    }
+}
+
+impl FromSql for Action {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        word(value, &Self::ALL, Self::word)
+    }
+}

@@ -1,0 +1,188 @@
+use std::fs::Permissions;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::*;
+use opterius_base::secret::Secret;
+
+/// A database of one test, gone when the test is over.
+pub(crate) struct Scratch {
+    directory: PathBuf,
+    database: Database,
+}
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let directory = std::env::temp_dir().join(format!("opterius-store-{}-{number}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let _ = fs::remove_file(directory.join("licenses.db"));
+        let database = Database::create(&directory.join("licenses.db")).unwrap();
+        Self { directory, database }
+    }
+
+    pub(crate) fn change<T, E: From<Error> + fmt::Debug>(
+        &mut self,
+        now: Timestamp,
+        work: impl FnOnce(&Changes<'_>) -> Result<T, E>,
+    ) -> T {
+        self.database.change(now, work).unwrap()
+    }
+
+    pub(crate) fn try_change<T, E: From<Error>>(
+        &mut self,
+        now: Timestamp,
+        work: impl FnOnce(&Changes<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.database.change(now, work)
+    }
+
+    pub(crate) fn read<T>(&mut self, work: impl FnOnce(&Reader<'_>) -> Result<T, Error>) -> T {
+        self.database.read(work).unwrap()
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.join("licenses.db")
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// How SQLite goes about a statement.
+pub(crate) fn plan(reader: &Reader<'_>, sql: &str) -> Result<String, Error> {
+    let mut statement = reader.0.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+    let unset = vec![rusqlite::types::Null; statement.parameter_count()];
+    let line = |row: &rusqlite::Row<'_>| row.get::<_, String>(3);
+    let lines: rusqlite::Result<Vec<String>> = statement.query_map(rusqlite::params_from_iter(unset), line)?.collect();
+    Ok(lines?.join("\n"))
+}
+
+const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+
+#[test]
+fn a_new_database_is_private_and_has_the_plans() {
+    let mut scratch = Scratch::new();
+    let mode = fs::metadata(scratch.path()).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+    let plans = scratch.read(|reader| reader.plans());
+    let plans: Vec<(&str, u32, u32)> =
+        plans.iter().map(|plan| (plan.slug.as_str(), plan.max_accounts, plan.max_servers)).collect();
+    let expected = [("free", 5, 1), ("starter", 25, 1), ("business", 100, 5), ("datacenter", 0, 0)];
+    assert_eq!(plans, expected);
+    assert_eq!(Database::create(&scratch.path()).err(), Some(Error::Taken), "nothing is overwritten");
+}
+
+#[test]
+fn what_cannot_be_used_is_told_and_left_as_it_is() {
+    let check = |prepare: &dyn Fn(&Path), expected: &str| {
+        let scratch = Scratch::new();
+        let path = scratch.directory.join("other.db");
+        prepare(&path);
+        let before = fs::read(&path).ok();
+        let error = Database::open(&path).err().unwrap().to_string();
+        assert!(error.contains(expected) && error.contains("other.db"), "{error}");
+        assert_eq!(fs::read(&path).ok(), before);
+    };
+    let write = |path: &Path, bytes: &[u8]| {
+        fs::write(path, bytes).unwrap();
+        fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
+    };
+    check(&|_| {}, "there is no database");
+    check(
+        &|path| write(path, b"garbage that is long enough to be looked at as a header of a database file....."),
+        "not a database",
+    );
+    check(&|path| write(path, b""), "not a database of the license server");
+    check(
+        &|path| {
+            drop(Database::create(path).unwrap());
+            fs::set_permissions(path, Permissions::from_mode(0o644)).unwrap();
+        },
+        "chmod 0600",
+    );
+    check(
+        &|path| {
+            let database = Database::create(path).unwrap();
+            database.connection.pragma_update(None, "user_version", 999).unwrap();
+            database.connection.pragma_update(None, "journal_mode", "delete").unwrap();
+        },
+        "newer version",
+    );
+    check(
+        &|path| {
+            drop(Database::create(path).unwrap());
+            let mut bytes = fs::read(path).unwrap();
+            bytes[100..2000].fill(0xff);
+            write(path, &bytes);
+        },
+        "malformed",
+    );
+}
+
+#[test]
+fn a_change_that_fails_leaves_nothing() {
+    let mut scratch = Scratch::new();
+    let failed: Result<(), Error> = scratch.try_change(NOW, |changes| {
+        changes.insert_user("alice", "hash", false)?;
+        Err(Error::Busy)
+    });
+    assert_eq!(failed, Err(Error::Busy));
+    assert_eq!(scratch.read(|reader| reader.users()), []);
+}
+
+#[test]
+fn a_list_is_filtered_and_goes_on_where_it_ended() {
+    let mut scratch = Scratch::new();
+    let ids: Vec<i64> = scratch.change(NOW, |changes| {
+        let alice = changes.insert_user("alice", "hash", false)?;
+        let bob = changes.insert_user("bob", "hash", false)?;
+        let insert = |key: &str, owner| {
+            let key = Secret::new(key.to_owned());
+            let new = NewLicense { key: &key, owner, plan: "free", expires_at: None, locked_ip: None };
+            changes.insert_license(&new)
+        };
+        Ok::<_, Error>(vec![insert("AAAA1", alice)?, insert("AAAA2", bob)?, insert("BBBB1", alice)?])
+    });
+    let alice = scratch.read(|reader| reader.user("ALICE")).unwrap().0.id;
+    let mut list = |filter: Filter, count| -> Vec<i64> {
+        let listed = scratch.read(|reader| reader.licenses(&filter, count, NOW));
+        listed.iter().map(|listed| listed.license.id).collect()
+    };
+    let search = |text: &str| Filter { search: Some(text.to_owned()), ..Filter::default() };
+    assert_eq!(list(Filter::default(), 10), [ids[2], ids[1], ids[0]]);
+    assert_eq!(list(Filter::default(), 2), [ids[2], ids[1]]);
+    assert_eq!(list(Filter { before: Some(ids[1]), ..Filter::default() }, 2), [ids[0]]);
+    assert_eq!(list(Filter { owner: Some(alice), ..Filter::default() }, 10), [ids[2], ids[0]]);
+    assert_eq!(list(Filter { owner: Some(alice), ..search("AAAA") }, 10), [ids[0]]);
+    assert_eq!(list(search("AAAA"), 10), [ids[1], ids[0]]);
+    assert_eq!(list(search("bob"), 10), [ids[1]]);
+    assert_eq!(list(search(&format!("#{}", ids[0])), 10), [ids[0]]);
+    assert_eq!(list(search("%"), 10), [] as [i64; 0]);
+    assert_eq!(list(search("' OR 1=1 --"), 10), [] as [i64; 0]);
+}
+
+#[test]
+fn a_backup_is_whole_and_never_overwrites() {
+    let mut scratch = Scratch::new();
+    scratch.change(NOW, |changes| changes.insert_user("alice", "hash", false));
+    let target = scratch.directory.join("backup.db");
+    backup(&scratch.path(), &target).unwrap();
+    assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
+    let mut copy = Database::open(&target).unwrap();
+    assert!(copy.read(|reader| reader.user("alice")).unwrap().is_some());
+    assert!(backup(&scratch.path(), &target).unwrap_err().to_string().contains("never overwrites"));
+    assert_eq!(check(&target).unwrap(), [] as [String; 0]);
+    let left: Vec<_> = fs::read_dir(&scratch.directory)
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
+        .collect();
+    assert!(!left.iter().any(|name| name.contains("unfinished")), "{left:?}");
+}

@@ -1,0 +1,54 @@
+//! Who asks: the fingerprint of the license key and the identity of this host.
+
+use ring::digest::{SHA256, digest};
+use ring::rand::{SecureRandom, SystemRandom};
+
+use opterius_base::hex::hex;
+use opterius_base::secret::Secret;
+
+/// Keeps the identity from being the machine id, which systemd asks not to be shown to the network
+/// (machine-id(5): hash it with an application-specific prefix).
+const SERVER_ID_PREFIX: &[u8] = b"opterius-agent/server-id/v1\n";
+
+/// SHA-256 of the license key, in hex.
+pub fn key_fingerprint(key: &Secret) -> String {
+    hex(digest(&SHA256, key.expose().as_bytes()).as_ref())
+}
+
+/// The identity of the host with this content of `/etc/machine-id`; empty when it has none.
+pub fn server_id(machine_id: &str) -> String {
+    let machine_id = machine_id.trim();
+    if machine_id.is_empty() {
+        return String::new();
+    }
+    hex(digest(&SHA256, &[SERVER_ID_PREFIX, machine_id.as_bytes()].concat()).as_ref())
+}
+
+/// A random text for one request, by which its answer is known; none where the kernel gives no random number.
+pub fn nonce(random: &SystemRandom) -> Option<String> {
+    let mut bytes = [0; 16];
+    random.fill(&mut bytes).ok()?;
+    Some(hex(&bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_has_the_fingerprint_that_any_tool_computes() {
+        // printf abc | sha256sum
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(key_fingerprint(&Secret::new("abc".into())), expected);
+    }
+
+    #[test]
+    fn a_host_is_not_named_by_its_machine_id() {
+        let machine_id = "0123456789abcdef0123456789abcdef";
+        let identity = server_id(machine_id);
+        assert_eq!(identity.len(), 64);
+        assert_eq!(identity, server_id("0123456789abcdef0123456789abcdef\n"));
+        assert_ne!(identity, hex(digest(&SHA256, machine_id.as_bytes()).as_ref()));
+        assert_eq!(server_id("\n"), "");
+    }
+}

@@ -1,0 +1,217 @@
+//! What is known of a license: plain values, no clock and no I/O.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use opterius_base::clock::{Now, Timestamp};
+
+/// What an answer of the license server says about plan, limits and billing, as far as it says anything.
+///
+/// A grant always carries `max_accounts`; a denial may carry nothing at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// The plan's slug, else its name, else its title.
+    pub plan: Option<String>,
+    /// Accounts allowed on this server; 0 is unlimited.
+    pub max_accounts: Option<u64>,
+    /// The older name of the same limit, which the Panel's license page shows.
+    pub max_domains: Option<u64>,
+    /// Servers the license may be used on; 0 is unlimited.
+    pub max_servers: Option<u64>,
+    /// The instant from which the license no longer counts; none is never.
+    pub expires_at: Option<Timestamp>,
+    /// Billing facts that only the Panel reads.
+    pub billing: Billing,
+}
+
+/// Billing facts that are passed through to the Panel where the server sent them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Billing {
+    /// `active`, `past_due`, `trialing`, `canceled`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub subscription_status: Option<String>,
+    /// Whether the subscription ends with the current period.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cancel_at_period_end: Option<bool>,
+    /// The day on which the current period ends, as the server wrote it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub current_period_end: Option<String>,
+}
+
+impl Terms {
+    /// These terms, with every gap filled from `earlier`.
+    pub fn or(&self, earlier: Option<&Self>) -> Self {
+        let Some(earlier) = earlier else { return self.clone() };
+        let billing = if self.billing == Billing::default() { &earlier.billing } else { &self.billing };
+        Self {
+            plan: self.plan.clone().or_else(|| earlier.plan.clone()),
+            max_accounts: self.max_accounts.or(earlier.max_accounts),
+            max_domains: self.max_domains.or(earlier.max_domains),
+            max_servers: self.max_servers.or(earlier.max_servers),
+            expires_at: self.expires_at.or(earlier.expires_at),
+            billing: billing.clone(),
+        }
+    }
+}
+
+/// The license server said yes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Plan and limits.
+    pub terms: Terms,
+    /// The server's sentence.
+    pub message: String,
+    /// Trusted time of the answer.
+    pub at: Timestamp,
+}
+
+/// The license server said no.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Denial {
+    /// The server's reason, an open set; [`crate::reason`] explains the known ones.
+    pub reason: String,
+    /// The server's sentence, or ours for the reason.
+    pub message: String,
+    /// Plan and limits as far as the answer gave them.
+    pub terms: Terms,
+    /// Trusted time of the answer.
+    pub at: Timestamp,
+    /// The grant that this denial ended, kept to show its plan and limits.
+    pub previous: Option<Grant>,
+}
+
+/// The last thing the license server said. Which is the last is a matter of arrival, never of comparing times.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Verdict {
+    /// Yes.
+    Granted(Grant),
+    /// No, and it is remembered until a new yes comes.
+    Denied(Denial),
+}
+
+impl Verdict {
+    /// The trusted time at which the server said it.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::Granted(grant) => grant.at,
+            Self::Denied(denial) => denial.at,
+        }
+    }
+
+    /// The last grant: this one, or the one that a denial ended.
+    pub fn last_grant(&self) -> Option<&Grant> {
+        match self {
+            Self::Granted(grant) => Some(grant),
+            Self::Denied(denial) => denial.previous.as_ref(),
+        }
+    }
+
+    /// Plan and limits to show: the verdict's own, gaps filled from the last grant.
+    pub fn terms(&self) -> Terms {
+        match self {
+            Self::Granted(grant) => grant.terms.clone(),
+            Self::Denied(denial) => denial.terms.or(denial.previous.as_ref().map(|grant| &grant.terms)),
+        }
+    }
+}
+
+/// How long the machine has run since the verdict, summed over its boots.
+///
+/// It cannot be set back: a clock that goes backwards does not touch it, and a restart of the daemon within one boot
+/// continues it. What passes between the last write of the cache and a reboot is not in it; the wall clock has that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uptime {
+    /// The kernel's random id of the boot in which the reading was taken.
+    pub boot_id: String,
+    /// The boot clock at the reading.
+    pub reading: Duration,
+    /// What had been used at the reading.
+    pub used: Duration,
+}
+
+impl Uptime {
+    /// Starts counting at `now`.
+    pub fn start(boot_id: &str, now: Now) -> Self {
+        Self { boot_id: boot_id.to_owned(), reading: now.boot, used: Duration::ZERO }
+    }
+
+    /// What has been used at `now`, as this boot sees it.
+    pub fn used(&self, boot_id: &str, now: Now) -> Duration {
+        if self.boot_id == boot_id {
+            self.used.saturating_add(now.boot.saturating_sub(self.reading))
+        } else {
+            self.used
+        }
+    }
+
+    /// The same count, read again at `now` in the boot `boot_id`.
+    pub fn read_again(&self, boot_id: &str, now: Now) -> Self {
+        Self { boot_id: boot_id.to_owned(), reading: now.boot, used: self.used(boot_id, now) }
+    }
+}
+
+/// What is known, and what the cache file keeps across restarts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The last verdict.
+    pub verdict: Verdict,
+    /// Machine time since that verdict.
+    pub uptime: Uptime,
+    /// SHA-256 of the license key that was asked about, in hex.
+    pub key_sha256: String,
+    /// The identity of the host that asked.
+    pub server_id: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(boot: u64) -> Now {
+        Now { wall: Timestamp::from_unix(0), boot: Duration::from_secs(boot) }
+    }
+
+    #[test]
+    fn uptime_is_summed_over_boots_and_never_shrinks() {
+        let first = Uptime::start("boot-1", at(100));
+        assert_eq!(first.used("boot-1", at(160)), Duration::from_secs(60));
+        assert_eq!(
+            first.used("boot-1", at(40)),
+            Duration::ZERO,
+            "a boot clock cannot go back; if it does, nothing is lost"
+        );
+
+        let stored = first.read_again("boot-1", at(160));
+        assert_eq!(stored.used("boot-2", at(5)), Duration::from_secs(60), "another boot starts from what was stored");
+        let second = stored.read_again("boot-2", at(5));
+        assert_eq!(second.used("boot-2", at(35)), Duration::from_secs(90));
+    }
+
+    #[test]
+    fn a_denial_shows_its_own_terms_and_fills_gaps_from_the_last_grant() {
+        let grant = Grant {
+            terms: Terms {
+                plan: Some("business".into()),
+                max_accounts: Some(50),
+                max_servers: Some(5),
+                ..Terms::default()
+            },
+            message: String::new(),
+            at: Timestamp::from_unix(1),
+        };
+        let denial = Denial {
+            reason: "expired".into(),
+            message: String::new(),
+            terms: Terms { plan: Some("free".into()), ..Terms::default() },
+            at: Timestamp::from_unix(2),
+            previous: Some(grant),
+        };
+        let terms = Verdict::Denied(denial.clone()).terms();
+        assert_eq!((terms.plan.as_deref(), terms.max_accounts, terms.max_servers), (Some("free"), Some(50), Some(5)));
+
+        let alone = Verdict::Denied(Denial { previous: None, terms: Terms::default(), ..denial }).terms();
+        assert_eq!(alone, Terms::default());
+    }
+}

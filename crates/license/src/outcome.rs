@@ -1,0 +1,317 @@
+//! From the bytes of an answer to one of three outcomes. Only a definite yes grants and only a definite no denies;
+//! whatever else comes back leaves what was known as it is.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::model::{Billing, Terms};
+use crate::reason;
+use crate::signature::{SignedBy, TrustedKeys};
+use opterius_base::clock::Timestamp;
+use opterius_base::secret::Secret;
+use opterius_base::text::one_line;
+
+/// The longest body of an answer, in bytes.
+pub const MAX_BODY: usize = 64 * 1024;
+
+/// The longest reason and message that are kept, in characters: they go into the status, the log and the cache.
+const MAX_REASON: usize = 64;
+const MAX_TEXT: usize = 500;
+
+/// What one verification came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A definite yes.
+    Granted {
+        /// Plan and limits.
+        terms: Terms,
+        /// The server's sentence.
+        message: String,
+    },
+    /// A definite no.
+    Denied {
+        /// The server's reason, kept as it is; derived from the message where the server gave none.
+        reason: String,
+        /// The server's sentence, or ours for the reason.
+        message: String,
+        /// Plan and limits as far as the answer gave them.
+        terms: Terms,
+    },
+    /// Neither.
+    Inconclusive(Failure),
+}
+
+/// The words that outcomes are counted under: the two verdicts, and the kinds of failure.
+pub const WORDS: [&str; 6] = ["granted", "denied", "network", "http", "malformed", "untrusted"];
+
+impl Outcome {
+    /// Its word, one of [`WORDS`].
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Granted { .. } => "granted",
+            Self::Denied { .. } => "denied",
+            Self::Inconclusive(failure) => match failure.class {
+                FailureClass::Network => "network",
+                FailureClass::Http => "http",
+                FailureClass::Malformed => "malformed",
+                FailureClass::Untrusted => "untrusted",
+            },
+        }
+    }
+}
+
+/// Why a verification gave no verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The kind.
+    pub class: FailureClass,
+    /// The cause in words, for the log and the status.
+    pub cause: String,
+    /// How long the server asked us to wait.
+    pub retry_after: Option<Duration>,
+}
+
+/// The kinds of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureClass {
+    /// Name resolution, connection, TLS, time-out.
+    Network,
+    /// A status that says nothing about the license (3xx, 429, 5xx, …).
+    Http,
+    /// A body that is not an answer to the question.
+    Malformed,
+    /// A signature, nonce, key or host that is missing or not the right one.
+    Untrusted,
+}
+
+impl Failure {
+    /// A failure without a wish of the server's.
+    pub fn new(class: FailureClass, cause: impl Into<String>) -> Self {
+        Self { class, cause: cause.into(), retry_after: None }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.cause)
+    }
+}
+
+/// An answer as it came from the wire.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The `Date` header.
+    pub date: Option<Timestamp>,
+    /// The `Retry-After` header, as time to wait.
+    pub retry_after: Option<Duration>,
+    /// All `Opterius-Signature` headers, joined by commas.
+    pub signature: String,
+    /// The body, at most [`MAX_BODY`] + 1 bytes of it.
+    pub body: Vec<u8>,
+}
+
+/// What the answer must belong to.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    /// The license key that was asked about.
+    pub key: &'a Secret,
+    /// Its fingerprint.
+    pub key_sha256: &'a str,
+    /// The host that asked.
+    pub server_id: &'a str,
+    /// The random text of this one request; none for an answer read back from the cache.
+    pub nonce: Option<&'a str>,
+    /// The keys whose signature makes an answer count.
+    pub trusted: &'a TrustedKeys,
+}
+
+/// What was read from an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// The signed `issued_at`, else the `Date` header.
+    pub issued_at: Option<Timestamp>,
+    /// Which key signed it, where a signature was asked for.
+    pub signed_by: Option<SignedBy>,
+}
+
+/// Decides what `answer` means for `question`.
+pub fn read(answer: &Answer, question: &Question<'_>) -> Reading {
+    let inconclusive = |failure| Reading {
+        outcome: Outcome::Inconclusive(Failure { retry_after: answer.retry_after, ..failure }),
+        issued_at: answer.date,
+        signed_by: None,
+    };
+    if answer.body.len() > MAX_BODY {
+        return inconclusive(malformed(format!("the answer is longer than {} KiB", MAX_BODY / 1024)));
+    }
+    let object = match serde_json::from_slice::<Value>(&answer.body) {
+        Ok(Value::Object(object)) => Some(object),
+        _ => None,
+    };
+    let mut issued_at = answer.date;
+    let mut signed_by = None;
+    if !question.trusted.is_empty() {
+        match trust(answer, object.as_ref(), question) {
+            Ok((key, at)) => (signed_by, issued_at) = (Some(key), Some(at)),
+            Err(cause) => {
+                return inconclusive(Failure::new(FailureClass::Untrusted, with_status(cause, answer.status)));
+            }
+        }
+    }
+    match verdict(answer.status, object.as_ref(), question.key) {
+        Ok(outcome) => Reading { outcome, issued_at, signed_by },
+        Err(failure) => inconclusive(failure),
+    }
+}
+
+/// Checks signature, nonce, key and host, all four, before anything else in the body is believed.
+fn trust(
+    answer: &Answer,
+    object: Option<&Map<String, Value>>,
+    question: &Question<'_>,
+) -> Result<(SignedBy, Timestamp), &'static str> {
+    if answer.signature.is_empty() {
+        return Err("the answer is not signed");
+    }
+    let signed_by = question
+        .trusted
+        .verify(&answer.signature, &answer.body)
+        .ok_or("the answer is not signed by a license server that this Agent trusts")?;
+    let text = |name: &str| object.and_then(|object| object.get(name)).and_then(Value::as_str);
+    if question.nonce.is_some_and(|nonce| text("nonce") != Some(nonce)) {
+        return Err("the signed answer belongs to another request (nonce)");
+    }
+    if text("key_sha256") != Some(question.key_sha256) {
+        return Err("the signed answer belongs to another license key");
+    }
+    if text("server_id") != Some(question.server_id) {
+        return Err("the signed answer belongs to another server");
+    }
+    let issued_at = text("issued_at").and_then(Timestamp::parse_rfc3339);
+    Ok((signed_by, issued_at.ok_or("the signed answer has no issued_at")?))
+}
+
+/// What was not to be trusted; with its status, where that tells more: a proxy in front of the server does not sign what it
+/// says itself.
+fn with_status(cause: &str, status: u16) -> String {
+    if matches!(status, 200..=299 | 401..=404) { cause.to_owned() } else { format!("{cause} (HTTP {status})") }
+}
+
+fn verdict(status: u16, object: Option<&Map<String, Value>>, key: &Secret) -> Result<Outcome, Failure> {
+    let validity = object.and_then(|object| object.get("valid"));
+    match (status, object, validity) {
+        (200..=299, Some(object), Some(Value::Bool(true))) => grant(object, key),
+        (200..=299 | 401..=404 | 409 | 410 | 422, Some(object), Some(Value::Bool(false))) => Ok(denial(object, key)),
+        (200..=299, Some(_), Some(_)) => Err(malformed("the answer's “valid” is neither true nor false")),
+        (200..=299, Some(_), None) => Err(malformed("the answer does not say whether the license is valid")),
+        (200..=299, None, _) => Err(malformed("the answer is not a JSON object (a captive portal or proxy page?)")),
+        (300..=399, ..) => {
+            Err(http(format!("the server answered with a redirect (HTTP {status}), which is not followed")))
+        }
+        (429, ..) => Err(http("the server asks to be asked less often (HTTP 429)".to_owned())),
+        _ => Err(http(format!("the server answered HTTP {status}"))),
+    }
+}
+
+fn malformed(cause: impl Into<String>) -> Failure {
+    Failure::new(FailureClass::Malformed, cause)
+}
+
+fn http(cause: String) -> Failure {
+    Failure::new(FailureClass::Http, cause)
+}
+
+fn grant(object: &Map<String, Value>, key: &Secret) -> Result<Outcome, Failure> {
+    let max_domains = limit(object, "max_domains").map_err(malformed)?;
+    let max_accounts = limit(object, "max_accounts").map_err(malformed)?.or(max_domains);
+    if max_accounts.is_none() {
+        return Err(malformed("the answer says valid but names no account limit"));
+    }
+    let expires_at = expiry(object).map_err(malformed)?;
+    let max_servers = limit(object, "max_servers").map_err(malformed)?;
+    let terms = Terms {
+        plan: plan(object, key),
+        max_accounts,
+        max_domains: max_domains.or(max_accounts),
+        max_servers,
+        expires_at,
+        billing: billing(object, key),
+    };
+    let message = text(object, "message", MAX_TEXT, key).unwrap_or_else(|| "License is valid.".to_owned());
+    Ok(Outcome::Granted { terms, message })
+}
+
+fn denial(object: &Map<String, Value>, key: &Secret) -> Outcome {
+    let message = text(object, "message", MAX_TEXT, key);
+    let reason = text(object, "reason", MAX_REASON, key)
+        .unwrap_or_else(|| reason::derive(message.as_deref().unwrap_or_default()).to_owned());
+    let max_domains = limit(object, "max_domains").unwrap_or_default();
+    let max_accounts = limit(object, "max_accounts").unwrap_or_default().or(max_domains);
+    let terms = Terms {
+        plan: plan(object, key),
+        max_accounts,
+        max_domains: max_domains.or(max_accounts),
+        max_servers: limit(object, "max_servers").unwrap_or_default(),
+        expires_at: expiry(object).unwrap_or_default(),
+        billing: billing(object, key),
+    };
+    let message = message.unwrap_or_else(|| reason::explain(&reason).sentence.to_owned());
+    Outcome::Denied { reason, message, terms }
+}
+
+/// A limit is a non-negative JSON integer; anything else that is there is a mistake of the server's and no limit.
+fn limit(object: &Map<String, Value>, name: &str) -> Result<Option<u64>, String> {
+    match object.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => {
+            value.as_u64().map(Some).ok_or_else(|| format!("the answer's “{name}” is not a non-negative integer"))
+        }
+    }
+}
+
+fn expiry(object: &Map<String, Value>) -> Result<Option<Timestamp>, &'static str> {
+    match object.get("expires_at") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(date)) if date.trim().is_empty() => Ok(None),
+        Some(Value::String(date)) => {
+            Timestamp::parse_expiry(date).map(Some).ok_or("the answer's “expires_at” is not a date")
+        }
+        Some(_) => Err("the answer's “expires_at” is not a date"),
+    }
+}
+
+/// `plan` as a text, or as an object with slug, name or title; `tier` is the name it had in older answers.
+fn plan(object: &Map<String, Value>, key: &Secret) -> Option<String> {
+    let from = |name: &str| match object.get(name) {
+        Some(Value::Object(plan)) => {
+            ["slug", "name", "title"].iter().find_map(|name| text(plan, name, MAX_REASON, key))
+        }
+        _ => text(object, name, MAX_REASON, key),
+    };
+    from("plan").or_else(|| from("tier")).map(|plan| plan.to_lowercase())
+}
+
+fn billing(object: &Map<String, Value>, key: &Secret) -> Billing {
+    Billing {
+        subscription_status: text(object, "subscription_status", MAX_REASON, key),
+        cancel_at_period_end: object.get("cancel_at_period_end").and_then(Value::as_bool),
+        current_period_end: text(object, "current_period_end", MAX_REASON, key),
+    }
+}
+
+/// A text of the answer, fit to be shown: one line, of bounded length, without the license key; none when empty.
+fn text(object: &Map<String, Value>, name: &str, limit: usize, key: &Secret) -> Option<String> {
+    let text = key.redact(object.get(name)?.as_str()?);
+    let text = one_line(&text, limit);
+    (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+#[path = "outcome_tests.rs"]
+mod tests;

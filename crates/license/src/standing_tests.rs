@@ -1,0 +1,272 @@
+use super::*;
+use crate::model::{Denial, Terms, Uptime};
+use crate::outcome::FailureClass;
+
+const HOUR: u64 = 3600;
+/// The grant of these tests: 2026-03-01T00:00:00Z, at a machine time of 1,000 s.
+const GRANTED_AT: i64 = 1_772_323_200;
+const BOOT: &str = "boot-1";
+
+fn grant(expires_after: Option<i64>) -> Grant {
+    let expires_at = expires_after.map(|seconds| Timestamp::from_unix(GRANTED_AT + seconds));
+    Grant {
+        terms: Terms { max_accounts: Some(5), expires_at, ..Terms::default() },
+        message: "License is valid.".into(),
+        at: Timestamp::from_unix(GRANTED_AT),
+    }
+}
+
+fn record(verdict: Verdict) -> Record {
+    let uptime = Uptime { boot_id: BOOT.into(), reading: Duration::from_secs(1000), used: Duration::ZERO };
+    Record { verdict, uptime, key_sha256: "k".into(), server_id: "s".into() }
+}
+
+fn granted(expires_after: Option<i64>) -> Record {
+    record(Verdict::Granted(grant(expires_after)))
+}
+
+/// The moment `wall` seconds of civil time and `machine` seconds of machine time after the grant.
+fn later(wall: i64, machine: u64) -> Now {
+    Now { wall: Timestamp::from_unix(GRANTED_AT + wall), boot: Duration::from_secs(1000 + machine) }
+}
+
+fn known(record: &Record, confirmed: bool) -> Knowledge<'_> {
+    Knowledge { has_key: true, record: Some(record), confirmed, failure: None, boot_id: BOOT }
+}
+
+fn word(standing: &Standing) -> String {
+    match standing {
+        Standing::Active => "active".to_owned(),
+        Standing::Grace { until } => format!("grace {}", until.unix() - GRANTED_AT),
+        Standing::Restricted { reason, .. } => format!("restricted {reason}"),
+    }
+}
+
+fn at(record: &Record, confirmed: bool, now: Now) -> String {
+    word(&standing(&known(record, confirmed), now))
+}
+
+#[test]
+fn nothing_known_is_restricted() {
+    let failure = Failure::new(FailureClass::Network, "connection refused");
+    let nothing = Knowledge { has_key: true, record: None, confirmed: false, failure: None, boot_id: BOOT };
+    let table = [
+        (Knowledge { has_key: false, ..nothing }, "no_key", "No license key is configured."),
+        (nothing, "unreachable", "The license has not been verified yet; the first check is under way."),
+        (
+            Knowledge { failure: Some(&failure), ..nothing },
+            "unreachable",
+            "The license could not be verified: connection refused.",
+        ),
+    ];
+    for (known, reason, message) in table {
+        assert_eq!(standing(&known, later(0, 0)), restricted(reason, message));
+    }
+    let record = granted(None);
+    let without_key = Knowledge { has_key: false, ..known(&record, true) };
+    assert_eq!(
+        standing(&without_key, later(0, 0)).reason(),
+        Some("no_key"),
+        "a record without its key counts for nothing"
+    );
+}
+
+#[test]
+fn a_confirmed_grant_is_active_until_the_very_instant_of_its_expiry() {
+    let table = [
+        (None, 0, "active"),
+        (None, 365 * 24 * 3600, "active"),
+        (Some(100), 0, "active"),
+        (Some(100), 99, "active"),
+        (Some(100), 100, "restricted expired"),
+        (Some(100), 101, "restricted expired"),
+        (Some(-1), 0, "restricted expired"),
+    ];
+    for (expiry, seconds, expected) in table {
+        let machine = u64::try_from(seconds).unwrap();
+        assert_eq!(at(&granted(expiry), true, later(seconds, machine)), expected, "{expiry:?} {seconds}");
+    }
+}
+
+#[test]
+fn grace_ends_exactly_48_hours_after_the_grant() {
+    let end = i64::try_from(48 * HOUR).unwrap();
+    let table = [
+        (0, format!("grace {end}")),
+        (24 * 3600, format!("grace {end}")),
+        (end - 1, format!("grace {end}")),
+        (end, "restricted unreachable".to_owned()),
+        (end + 1, "restricted unreachable".to_owned()),
+    ];
+    for (seconds, expected) in table {
+        let machine = u64::try_from(seconds).unwrap();
+        assert_eq!(at(&granted(None), false, later(seconds, machine)), expected, "{seconds}");
+    }
+}
+
+#[test]
+fn an_expiry_within_the_grace_ends_it() {
+    let record = granted(Some(3600));
+    assert_eq!(at(&record, false, later(3599, 3599)), "grace 3600");
+    assert_eq!(at(&record, false, later(3600, 3600)), "restricted expired");
+}
+
+#[test]
+fn no_clock_change_and_no_restart_prolongs_the_grace() {
+    let end = i64::try_from(48 * HOUR).unwrap();
+    let record = granted(None);
+    // The wall clock is set back by ten hours, then by days: machine time goes on.
+    assert_eq!(at(&record, false, later(37 * 3600, 47 * HOUR)), format!("grace {}", 38 * 3600));
+    assert_eq!(at(&record, false, later(38 * 3600, 48 * HOUR)), "restricted unreachable");
+    assert_eq!(at(&record, false, later(1, 48 * HOUR)), "restricted unreachable");
+    // The wall clock is set ahead: the grace is over sooner, never later.
+    assert_eq!(at(&record, false, later(end, 60)), "restricted unreachable");
+    // A reboot starts machine time anew; the wall clock and what was stored count on.
+    let rebooted = Knowledge { boot_id: "boot-2", ..known(&record, false) };
+    let after_reboot = Now { wall: Timestamp::from_unix(GRANTED_AT + end), boot: Duration::from_secs(5) };
+    assert_eq!(word(&standing(&rebooted, after_reboot)), "restricted unreachable");
+    let stored = Record { uptime: record.uptime.read_again(BOOT, later(0, 47 * HOUR)), ..record.clone() };
+    let rebooted = Knowledge { boot_id: "boot-2", ..known(&stored, false) };
+    let set_back = Now { wall: Timestamp::from_unix(GRANTED_AT), boot: Duration::from_secs(5) };
+    assert_eq!(
+        word(&standing(&rebooted, set_back)),
+        format!("grace {HOUR}"),
+        "47 of 48 hours were used before the reboot"
+    );
+    // A restart of the daemon within one boot: machine time from the record on, whatever was stored when.
+    assert_eq!(at(&record, false, later(0, 48 * HOUR)), "restricted unreachable");
+}
+
+#[test]
+fn a_clock_more_than_an_hour_behind_the_last_answer_gives_no_grace() {
+    let record = granted(None);
+    assert_eq!(at(&record, false, later(-3600, 0)), format!("grace {}", 48 * 3600 - 3600));
+    assert_eq!(at(&record, false, later(-3601, 0)), "restricted unreachable");
+    let Standing::Restricted { message, .. } = standing(&known(&record, false), later(-3601, 0)) else { panic!() };
+    assert!(message.contains("clock_rolled_back"), "{message}");
+    assert_eq!(at(&record, true, later(-3601, 0)), "active", "the next verdict heals it");
+}
+
+#[test]
+fn a_denial_is_remembered_whatever_happens_to_the_network_or_the_clock() {
+    let denial = Denial {
+        reason: "suspended".into(),
+        message: "Unpaid.".into(),
+        terms: Terms::default(),
+        at: Timestamp::from_unix(GRANTED_AT),
+        previous: Some(grant(None)),
+    };
+    let record = record(Verdict::Denied(denial));
+    let failure = Failure::new(FailureClass::Network, "connection refused");
+    for confirmed in [true, false] {
+        for now in [later(0, 0), later(-7200, 0), later(60, 60), later(30 * 24 * 3600, 7)] {
+            let known = Knowledge { failure: (!confirmed).then_some(&failure), ..known(&record, confirmed) };
+            assert_eq!(standing(&known, now), restricted("suspended", "Unpaid."));
+        }
+    }
+}
+
+#[test]
+fn a_standing_lasts_until_time_changes_it() {
+    let expiring = granted(Some(100));
+    let seconds = Duration::from_secs;
+    let lasting = |record: &Record, confirmed, now| lasts(&standing(&known(record, confirmed), now), Some(record), now);
+    assert_eq!(lasting(&expiring, true, later(40, 40)), Some(seconds(60)));
+    assert_eq!(lasting(&granted(None), true, later(40, 40)), None);
+    assert_eq!(lasting(&granted(None), false, later(40, 40)), Some(seconds(48 * HOUR - 40)));
+    assert_eq!(lasting(&expiring, false, later(40, 40)), Some(seconds(60)));
+    assert_eq!(lasting(&expiring, true, later(100, 100)), None);
+}
+
+#[test]
+fn every_transition_is_told_from_staying() {
+    let standings = [
+        Standing::Active,
+        Standing::Grace { until: Timestamp::from_unix(1) },
+        restricted("expired", "a"),
+        restricted("unreachable", "a"),
+    ];
+    for (from, one) in standings.iter().enumerate() {
+        for (to, other) in standings.iter().enumerate() {
+            assert_eq!(one.differs(other), from != to, "{one:?} {other:?}");
+        }
+    }
+    assert!(
+        !Standing::Grace { until: Timestamp::from_unix(1) }
+            .differs(&Standing::Grace { until: Timestamp::from_unix(2) })
+    );
+    assert!(
+        !restricted("unreachable", "a").differs(&restricted("unreachable", "b")),
+        "another cause is no other standing"
+    );
+}
+
+/// Walks through every sequence of four events and checks the standing against the rules, told a second time.
+#[test]
+fn no_sequence_of_events_makes_a_wrong_standing() {
+    #[derive(Clone, Copy, Debug)]
+    enum Event {
+        Grant,
+        Deny,
+        Fail,
+        Restart,
+        Hours(u64),
+        SetClockBack,
+    }
+    let events = [
+        Event::Grant,
+        Event::Deny,
+        Event::Fail,
+        Event::Restart,
+        Event::Hours(20),
+        Event::Hours(30),
+        Event::SetClockBack,
+    ];
+    let count = events.len().pow(5);
+    for mut number in 0..count {
+        let (mut wall, mut machine) = (0_i64, 0_u64);
+        let (mut current, mut confirmed): (Option<Record>, bool) = (None, false);
+        let (mut denied, mut granted_at): (bool, Option<u64>) = (false, None);
+        let mut walked = Vec::new();
+        for _ in 0..5 {
+            let event = events[number % events.len()];
+            number /= events.len();
+            walked.push(event);
+            let now = later(wall, machine);
+            match event {
+                Event::Grant => {
+                    let fresh = Grant { at: now.wall, ..grant(None) };
+                    current = Some(Record { uptime: Uptime::start(BOOT, now), ..record(Verdict::Granted(fresh)) });
+                    (confirmed, denied, granted_at) = (true, false, Some(machine));
+                }
+                Event::Deny => {
+                    let denial = Denial {
+                        reason: "suspended".into(),
+                        message: String::new(),
+                        terms: Terms::default(),
+                        at: now.wall,
+                        previous: None,
+                    };
+                    current = Some(Record { uptime: Uptime::start(BOOT, now), ..record(Verdict::Denied(denial)) });
+                    (confirmed, denied) = (true, true);
+                }
+                Event::Fail | Event::Restart => confirmed = false,
+                Event::Hours(hours) => {
+                    wall += i64::try_from(hours * HOUR).unwrap();
+                    machine += hours * HOUR;
+                }
+                Event::SetClockBack => wall -= 10 * 3600,
+            }
+            let known = Knowledge { has_key: true, record: current.as_ref(), confirmed, failure: None, boot_id: BOOT };
+            let standing = standing(&known, later(wall, machine));
+            let used = granted_at.map(|at| machine - at);
+            if denied {
+                assert_eq!(standing.reason(), Some("suspended"), "{walked:?}");
+            } else if used.is_none() || (!confirmed && used >= Some(48 * HOUR)) {
+                assert!(!standing.is_valid(), "{walked:?}: {standing:?}");
+            } else if confirmed {
+                assert_eq!(standing, Standing::Active, "{walked:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The command line: which of its tasks the helper does, and on which host. Which host that is, and who issues
+//! certificates, is read from agent.conf, and only from one that nobody but root can have written.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use lexopt::{Arg, Parser};
+use rustix::process::geteuid;
+
+use crate::operations::adopt;
+use crate::serve;
+use crate::web::certificate::issue;
+use opterius_base::deadline::Deadline;
+use opterius_daemon::log::{LogTarget, Logger, SYSLOG_SOCKET};
+use opterius_daemon::output::{self, say};
+use opterius_daemon::settings::{self, Entries, Error, Key};
+use opterius_daemon::{EXIT_FAILURE, EXIT_PERMISSION, EXIT_USAGE};
+use opterius_host::config::{self, HostKey};
+use opterius_host::helper::protocol::LONGEST;
+use opterius_host::host::Host;
+use opterius_host::problem::Problem;
+
+/// The name in front of every line that is printed.
+const NAME: &str = "opterius-operation";
+
+/// The name in the log, where an operator looks for what the Agent does.
+const LOG_NAME: &str = "opterius-agent";
+
+/// Where the installers put the configuration file.
+const DEFAULT_CONFIG: &str = "/etc/opterius/agent.conf";
+
+/// What taking accounts in may take.
+const ADOPTION: Duration = Duration::from_secs(600);
+
+/// What `--help` prints.
+pub const HELP: &str = "\
+opterius-operation: does one operation on this server, as root, for the Opterius Agent
+
+Usage:
+  opterius-operation [--config PATH]          do the one operation that is asked on stdin (for the Agent)
+  opterius-operation [--config PATH] adopt    take the accounts in that are on this server already
+  opterius-operation [--config PATH] renewed  serve the certificate that certbot has just renewed (for its hook)
+
+Options:
+  --config PATH    the Agent's configuration file (default: /etc/opterius/agent.conf)
+  --version        print the version
+  --help           print this help
+
+Exit codes:
+  0   done; for an operation that is asked on stdin: the answer was given, whatever it says
+  1   it failed
+  64  wrong usage
+  77  not root, or others than root could have written the configuration file
+";
+
+/// What the program is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Task {
+    /// The one operation that is asked on stdin.
+    Serve,
+    /// Take in the accounts of today's hosts.
+    Adopt,
+    /// Serve a site with the certificate that certbot has just renewed, as certbot's hook.
+    Renewed,
+    /// Print the version.
+    Version,
+    /// Print the help.
+    Help,
+}
+
+/// Runs the program with these arguments, the program's name first.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let code = match parse(arguments) {
+        Ok((_, Task::Help)) => say(HELP),
+        Ok((_, Task::Version)) => say(concat!("opterius-operation ", env!("CARGO_PKG_VERSION"), "\n")),
+        Ok((config, Task::Serve)) => match serve::serve(host(&config)) {
+            Ok(()) => 0,
+            Err(error) => {
+                complain(&format!("the answer cannot be given: {error}"));
+                EXIT_FAILURE
+            }
+        },
+        Ok((config, Task::Adopt)) => on_host(&config, take_in),
+        Ok((config, Task::Renewed)) => on_host(&config, renewed),
+        Err(sentence) => {
+            complain(&format!("{sentence}\nTry: opterius-operation --help"));
+            EXIT_USAGE
+        }
+    };
+    ExitCode::from(code)
+}
+
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(PathBuf, Task), String> {
+    let mut config = PathBuf::from(DEFAULT_CONFIG);
+    let mut task = None;
+    let mut information = None;
+    let mut parser = Parser::from_iter(arguments);
+    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
+        match argument {
+            Arg::Long("help") | Arg::Short('h') => information = Some(Task::Help),
+            Arg::Long("version") | Arg::Short('V') => information = Some(Task::Version),
+            Arg::Long("config") => config = parser.value().map_err(|error| error.to_string())?.into(),
+            Arg::Value(value) if task.is_none() => {
+                task = Some(match value.to_str() {
+                    Some("adopt") => Task::Adopt,
+                    Some("renewed") => Task::Renewed,
+                    _ => return Err(format!("there is no task “{}”", value.to_string_lossy())),
+                });
+            }
+            other => return Err(other.unexpected().to_string()),
+        }
+    }
+    Ok((config, information.or(task).unwrap_or(Task::Serve)))
+}
+
+/// Prints one line to stderr, with our name before it.
+fn complain(text: &str) {
+    output::complain(NAME, text);
+}
+
+fn on_host(config: &Path, task: impl FnOnce(&Host) -> Result<String, Problem>) -> u8 {
+    let host = match host(config) {
+        Ok(host) => host,
+        Err(sentence) => {
+            complain(&sentence);
+            return EXIT_PERMISSION;
+        }
+    };
+    match task(&host) {
+        Ok(said) => say(&said),
+        Err(problem) => {
+            complain(&problem.message());
+            EXIT_FAILURE
+        }
+    }
+}
+
+/// The host to work on.
+///
+/// # Errors
+/// We are not root, or the configuration cannot be trusted.
+fn host(config: &Path) -> Result<Host, String> {
+    if !geteuid().is_root() {
+        return Err("operations need the rights of root".to_owned());
+    }
+    let shown = config.display();
+    let metadata = fs::metadata(config).map_err(|error| format!("{shown}: {error}"))?;
+    if metadata.uid() != 0 || metadata.mode() & 0o022 != 0 {
+        return Err(format!(
+            "{shown} could have been written by others than root, and operations are not done by it. Run: chown \
+             root:opterius {shown}; chmod 0640 {shown}"
+        ));
+    }
+    let (host, target) = configured(config).map_err(|error| error.to_string())?;
+    Logger::new(LOG_NAME, target, Path::new(SYSLOG_SOCKET)).install();
+    Ok(host)
+}
+
+/// The keys of agent.conf that mean something to the helper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    Host(HostKey),
+    Log,
+}
+
+impl From<HostKey> for Known {
+    fn from(key: HostKey) -> Self {
+        Self::Host(key)
+    }
+}
+
+impl Key for Known {
+    const SUBJECT: &'static str = "the helper";
+    const VITAL: &'static [&'static str] = &[];
+    const KEYS: &'static [(&'static str, Self)] = &[
+        ("log", Self::Log),
+        ("host_root", Self::Host(HostKey::Root)),
+        ("acme_server", Self::Host(HostKey::AcmeServer)),
+        ("acme_ca_file", Self::Host(HostKey::AcmeAuthority)),
+    ];
+}
+
+/// What agent.conf says of the host, and where log lines go. What else it says, and whether it is right, the Agent judges.
+fn configured(config: &Path) -> Result<(Host, LogTarget), Error> {
+    let text = settings::read(config, "Create it as for the Agent")?;
+    let name = config.display().to_string();
+    let entries = Entries::<Known>::parse(&text, &name, &mut Vec::new())?;
+    let acme = config::acme(&entries, check_url)?;
+    Ok((Host::new(config::root(&entries)?, acme, config.to_owned()), entries.log_target(Known::Log)?))
+}
+
+/// What certbot takes as a URL; the Agent looks closer.
+fn check_url(url: &str) -> Result<(), &'static str> {
+    let is_url = url.starts_with("https://") || url.starts_with("http://");
+    if is_url && url.bytes().all(|byte| byte.is_ascii_graphic()) { Ok(()) } else { Err("is not a URL") }
+}
+
+fn take_in(host: &Host) -> Result<String, Problem> {
+    let adopted = adopt::adopt(host, Deadline::within(ADOPTION))?;
+    if adopted.is_empty() {
+        return Ok("All accounts of this server are known already.\n".to_owned());
+    }
+    Ok(adopted.iter().map(|name| format!("Taken in: {name}\n")).collect())
+}
+
+/// certbot names the certificate in its hook's environment.
+fn renewed(host: &Host) -> Result<String, Problem> {
+    let lineage = env::var_os("RENEWED_LINEAGE").ok_or_else(|| {
+        Problem::Unavailable("RENEWED_LINEAGE is not set: this is for certbot's deploy hook alone".to_owned())
+    })?;
+    issue::renewed(host, Path::new(&lineage), Deadline::within(LONGEST))?;
+    Ok(String::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(arguments: &[&str]) -> Result<(PathBuf, Task), String> {
+        parse(std::iter::once("opterius-operation").chain(arguments.iter().copied()).map(OsString::from))
+    }
+
+    #[test]
+    fn every_documented_form_is_understood_and_no_other() {
+        let table: [(&[&str], &str, Task); 7] = [
+            (&[], DEFAULT_CONFIG, Task::Serve),
+            (&["--config", "/x"], "/x", Task::Serve),
+            (&["adopt"], DEFAULT_CONFIG, Task::Adopt),
+            (&["--config=/x", "renewed"], "/x", Task::Renewed),
+            (&["renewed", "--config", "/x"], "/x", Task::Renewed),
+            (&["--version"], DEFAULT_CONFIG, Task::Version),
+            (&["adopt", "--help"], DEFAULT_CONFIG, Task::Help),
+        ];
+        for (arguments, config, task) in table {
+            assert_eq!(parsed(arguments), Ok((PathBuf::from(config), task)), "{arguments:?}");
+        }
+        for (arguments, word) in
+            [(&["adpot"][..], "adpot"), (&["adopt", "x"], "x"), (&["--confg"], "--confg"), (&["--config"], "--config")]
+        {
+            let sentence = parsed(arguments).unwrap_err();
+            assert!(sentence.contains(word), "{arguments:?}: {sentence}");
+        }
+    }
+}

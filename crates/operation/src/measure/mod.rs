@@ -1,0 +1,4 @@
+//! What accounts use.
+
+pub mod bandwidth;
+pub mod usage;

@@ -1,0 +1,177 @@
+//! `/domains/create`: a site, and with it the account unless there is one.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::transaction::Changes;
+use crate::tree;
+use crate::users::{home, user};
+use crate::web::site::{self, Found, Site};
+use opterius_base::clock::{Clock, SystemClock, Timestamp};
+use opterius_base::deadline::Deadline;
+use opterius_base::files::Rights;
+use opterius_host::helper::protocol::Allowance;
+use opterius_host::host::Host;
+use opterius_host::layout::AGENT_GROUP;
+use opterius_host::problem::Problem;
+use opterius_host::request::CreateSite;
+use opterius_host::request::fields::Domain;
+use opterius_host::sites::facts;
+use opterius_host::users::account::{self, Account};
+use opterius_host::users::register::{Register, User};
+
+/// Makes the site.
+///
+/// # Errors
+/// Nothing was changed, or everything was taken back.
+pub fn site(host: &Host, request: &CreateSite, allowance: &Allowance, deadline: Deadline) -> Result<Value, Problem> {
+    Changes::run(host, deadline, |changes| {
+        let register = Register::read(host)?;
+        check_domain(host, request)?;
+        let existing = existing_site(host, request)?;
+        let (user, is_new) = match register.account(&request.username) {
+            Ok(user) => (user.clone(), false),
+            Err(problem) if request.parent_domain.is_some() => return Err(problem),
+            Err(_) => (new_account(changes, request, &register, allowance, deadline)?, true),
+        };
+        if user.home != format!("/home/{}", user.name) {
+            let sentence =
+                format!("The home of “{}” is {} and not below /home, so it can have no sites.", user.name, user.home);
+            return Err(Problem::Conflict(sentence));
+        }
+        let site = existing.unwrap_or_else(|| new_site(request, SystemClock.wall()));
+        forget_logs_of_others(host, &site, &user, deadline)?;
+        make_logs(changes, &site, &user).map_err(|error| Problem::at(&site.logs(host), error))?;
+        home::furnish(host, &user, &site.document_root, &site.logs(host), deadline)?;
+        let php = crate::servers::php::is_installed(host, &site.php_version);
+        let warnings = site::apply(changes, std::slice::from_ref(&site), deadline)?;
+        Ok(json!({
+            "username": site.username,
+            "domain": site.domain,
+            "document_root": site.absolute_document_root(),
+            "account_created": is_new,
+            "php": php,
+            "warnings": warnings,
+        }))
+    })
+}
+
+fn new_site(request: &CreateSite, created_at: Timestamp) -> Site {
+    Site {
+        domain: request.domain.clone(),
+        username: request.username.clone(),
+        document_root: request.document_root.from_home().to_owned(),
+        php_version: request.php_version.clone(),
+        parent_domain: request.parent_domain.clone(),
+        created_at,
+    }
+}
+
+/// The user of a new account, and its home.
+fn new_account(
+    changes: &mut Changes<'_>,
+    request: &CreateSite,
+    register: &Register,
+    allowance: &Allowance,
+    deadline: Deadline,
+) -> Result<User, Problem> {
+    let (host, username) = (changes.host(), &request.username);
+    user::check_new(username, register)?;
+    let used = u64::try_from(register.accounts().len()).unwrap_or(u64::MAX);
+    if let Some(limit) = allowance.max_accounts.filter(|limit| used >= *limit) {
+        return Err(Problem::AccountLimit { used, limit, plan: allowance.plan.clone() });
+    }
+    let web_group = register.web_group()?.gid;
+    changes.will_make_user(username)?;
+    let user = user::create(host, username, register, deadline)?;
+    home::create(changes, &user, web_group)?;
+    let account = Account { username: username.clone(), created_at: Some(SystemClock.wall()), suspended: None };
+    let rights = Rights { mode: 0o640, group: register.group(AGENT_GROUP).map(|group| group.gid) };
+    changes.write(&account::path(host, username), &account.to_bytes(), rights)?;
+    Ok(user)
+}
+
+/// The same site, when it is there already: a repeat completes what is missing.
+fn existing_site(host: &Host, request: &CreateSite) -> Result<Option<Site>, Problem> {
+    match Site::look(host, &request.domain)? {
+        Found::Nothing => Ok(None),
+        Found::Foreign => Site::find(host, &request.domain).map(Some),
+        Found::Ours(site) if site.username != request.username => {
+            Err(Problem::Conflict(format!("The domain “{}” belongs to another account.", site.domain)))
+        }
+        Found::Ours(site) if site.document_root != request.document_root.from_home() => {
+            let root = site.absolute_document_root();
+            Err(Problem::Conflict(format!("The site “{}” is there already, with its files in {root}.", site.domain)))
+        }
+        // The PHP that was asked for last counts.
+        Found::Ours(site) => Ok(Some(Site { php_version: request.php_version.clone(), ..site })),
+    }
+}
+
+/// Refuses a domain that another account has, or that lies below one of theirs: its cookies would be theirs, too.
+fn check_domain(host: &Host, request: &CreateSite) -> Result<(), Problem> {
+    let is_others = |domain: &Domain| match Site::look(host, domain) {
+        Ok(Found::Ours(site)) => site.username != request.username,
+        _ => facts::read(host, domain).is_some_and(|facts| facts.username != request.username),
+    };
+    let name = request.domain.as_str();
+    let mut rest = name;
+    while let Some((_, above)) = rest.split_once('.') {
+        if Domain::parse("domain", rest).is_ok_and(|domain| is_others(&domain)) {
+            return Err(Problem::Conflict(if rest == name {
+                format!("The domain “{name}” belongs to another account.")
+            } else {
+                format!("The domain “{name}” lies below “{rest}”, which belongs to another account.")
+            }));
+        }
+        rest = above;
+    }
+    // The site of the name without www answers to it already.
+    if let Some(site) = name.strip_prefix("www.").and_then(|bare| Domain::parse("domain", bare).ok())
+        && let Ok(Found::Ours(site)) = Site::look(host, &site)
+        && site.parent_domain.is_none()
+    {
+        return Err(Problem::Conflict(format!("The site “{}” answers to “{name}” already.", site.domain)));
+    }
+    match &request.parent_domain {
+        None => Ok(()),
+        Some(parent) => Site::find_of(host, parent, &request.username).map(drop).or_else(|problem| match problem {
+            // A site of today's hosts will do.
+            Problem::Conflict(_) if !is_others(parent) => Ok(()),
+            problem => Err(problem),
+        }),
+    }
+}
+
+/// An account that has given the domain up has left its logs. They are not this one's to read, and those to come not that
+/// one's.
+fn forget_logs_of_others(host: &Host, site: &Site, user: &User, deadline: Deadline) -> Result<(), Problem> {
+    let logs = site.logs(host);
+    match fs::symlink_metadata(&logs) {
+        Ok(found) if found.gid() != user.gid => tree::remove(&logs, deadline),
+        _ => Ok(()),
+    }
+}
+
+/// The site's logs, in a directory that only root writes to; the account reads them. What PHP writes is the account's own.
+fn make_logs(changes: &mut Changes<'_>, site: &Site, user: &User) -> io::Result<()> {
+    let logs = site.logs(changes.host());
+    changes.directory(&logs, 0o750, Some(user.gid)).map_err(|problem| io::Error::other(problem.message()))?;
+    for (name, owner) in [("access.log", None), ("error.log", None), ("php-error.log", Some(user.uid))] {
+        make_log(&logs.join(name), owner, user.gid)?;
+    }
+    Ok(())
+}
+
+fn make_log(path: &Path, owner: Option<u32>, group: u32) -> io::Result<()> {
+    if fs::symlink_metadata(path).is_ok() {
+        return Ok(());
+    }
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    fchown(&file, owner, Some(group))?;
+    file.set_permissions(fs::Permissions::from_mode(0o640))
+}

@@ -1,0 +1,106 @@
+use std::fs;
+
+use super::*;
+use crate::testing::{Tree, named, soon};
+
+fn request(domain: &str, server_ip: &str, ns1: &str) -> CreateZone {
+    CreateZone {
+        domain: named(domain),
+        server_ip: server_ip.parse().unwrap(),
+        ns1: named(ns1),
+        ns2: named("ns2.host.net"),
+    }
+}
+
+#[test]
+fn a_zone_has_what_a_new_site_needs() {
+    let now = Timestamp::parse_rfc3339("2026-03-01T23:59:59Z").unwrap();
+    let expected = "$TTL 3600\n\
+                    example.com. SOA ns1.host.net. hostmaster.example.com. 2026030101 10800 3600 604800 3600\n\
+                    example.com. NS ns1.host.net.\n\
+                    example.com. NS ns2.host.net.\n\
+                    example.com. A 203.0.113.5\n\
+                    mail.example.com. A 203.0.113.5\n\
+                    www.example.com. A 203.0.113.5\n\
+                    example.com. MX 10 mail.example.com.\n\
+                    example.com. TXT \"v=spf1 a mx ip4:203.0.113.5 ~all\"\n";
+    assert_eq!(zone(&request("example.com", "203.0.113.5", "ns1.host.net"), now), expected);
+    let six = zone(&request("example.com", "2001:db8::5", "ns1.example.com"), now);
+    assert!(six.contains("\nns1.example.com. AAAA 2001:db8::5\n") && six.contains("ip6:2001:db8::5"), "{six}");
+    let twice = zone(&request("host.net", "203.0.113.5", "ns2.host.net"), now);
+    assert_eq!((twice.matches(" NS ").count(), twice.matches("\nns2.host.net. A ").count()), (1, 1), "{twice}");
+}
+
+/// A tree with a PowerDNS of its own, on SQLite (packages pdns-server, pdns-backend-sqlite3, sqlite3).
+fn with_powerdns() -> Tree {
+    let schema = fs::read_to_string("/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql").unwrap();
+    let tree = Tree::new();
+    let database = tree.host.path("/pdns.sqlite3");
+    Tool::named("sqlite3").unwrap().arg(&database).input(schema).succeed(soon()).unwrap();
+    tree.write("/etc/powerdns/pdns.conf", format!("launch=gsqlite3\ngsqlite3-database={}\n", database.display()));
+    tree
+}
+
+fn listed(tree: &Tree, domain: &str) -> Output {
+    PowerDns::of(&tree.host).unwrap().tool("list-zone", &named(domain)).unwrap().run(soon()).unwrap()
+}
+
+#[test]
+fn powerdns_takes_the_zone_and_one_that_is_there_stays() {
+    let tree = with_powerdns();
+    let create = |ip: &str| create_zone(&tree.host, &request("example.com", ip, "ns1.example.com"), soon());
+    assert_eq!(create("203.0.113.5").unwrap(), json!({"domain": "example.com", "created": true}));
+    let before = listed(&tree, "example.com").stdout;
+    assert_eq!(before.lines().filter(|line| line.contains("203.0.113.5")).count(), 5, "{before}");
+    assert_eq!(create("203.0.113.6").unwrap(), json!({"domain": "example.com", "created": false}));
+    assert_eq!(listed(&tree, "example.com").stdout, before);
+    let six = create_zone(&tree.host, &request("example.org", "2001:db8::5", "ns1.host.net"), soon()).unwrap();
+    assert_eq!(six, json!({"domain": "example.org", "created": true}));
+}
+
+#[test]
+fn a_zone_below_another_one_is_made_with_a_word_about_its_delegation() {
+    let tree = with_powerdns();
+    let create =
+        |domain: &str| create_zone(&tree.host, &request(domain, "203.0.113.5", "ns1.host.net"), soon()).unwrap();
+    create("example.com");
+    let answer = create("shop.example.com");
+    let warning = answer["warnings"][0].as_str().unwrap();
+    assert!(answer["created"] == true && warning.contains("No delegation for zone 'shop.example.com'"), "{answer}");
+    assert!(listed(&tree, "shop.example.com").stdout.contains("SOA"));
+}
+
+#[test]
+fn an_empty_zone_is_filled() {
+    let tree = with_powerdns();
+    let server = PowerDns::of(&tree.host).unwrap();
+    assert!(server.load(&named("example.com"), "this is no zone\n", soon()).is_err());
+    assert!(listed(&tree, "example.com").is_success(), "PowerDNS has left an empty zone");
+    let answer = create_zone(&tree.host, &request("example.com", "203.0.113.5", "ns1.host.net"), soon());
+    assert_eq!(answer.unwrap()["created"], true);
+}
+
+#[test]
+fn a_zone_that_powerdns_does_not_take_leaves_nothing() {
+    let tree = with_powerdns();
+    let server = PowerDns::of(&tree.host).unwrap();
+    let domain = named("example.com");
+    // A CNAME beside other records: it can be stored, but it is no zone.
+    let good = zone(&request("example.com", "203.0.113.5", "ns1.host.net"), SystemClock.wall());
+    server.load(&domain, &format!("{good}www.example.com. CNAME example.com.\n"), soon()).unwrap();
+    assert!(server.check(&domain, soon()).is_err());
+    server.undo(&domain, soon());
+    assert!(!listed(&tree, "example.com").is_success());
+}
+
+#[test]
+fn without_a_powerdns_that_works_there_are_no_zones() {
+    let tree = Tree::new();
+    let create = || create_zone(&tree.host, &request("example.com", "203.0.113.5", "ns1.host.net"), soon());
+    let Err(Problem::Unavailable(sentence)) = create() else { panic!() };
+    assert!(sentence.contains("PowerDNS"), "{sentence}");
+    for configuration in ["", "launch=gsqlite3\ngsqlite3-database=/nowhere\n"] {
+        tree.write("/etc/powerdns/pdns.conf", configuration);
+        assert!(matches!(create(), Err(Problem::Unavailable(_))), "{configuration}");
+    }
+}

@@ -1,0 +1,120 @@
+//! The versions of PHP: those that are installed, and those that could be.
+
+use std::fs;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::servers::php;
+use opterius_base::deadline::Deadline;
+use opterius_host::host::Host;
+use opterius_host::problem::Problem;
+use opterius_host::request::fields::PhpVersion;
+use opterius_host::tool::Tool;
+
+/// Versions that a package archive has, installed or not.
+const KNOWN: [&str; 6] = ["7.4", "8.0", "8.1", "8.2", "8.3", "8.4"];
+
+#[derive(Serialize)]
+struct Version<'a> {
+    version: &'a str,
+    installed: bool,
+    active: bool,
+}
+
+/// The versions of PHP, the oldest first.
+///
+/// # Errors
+/// systemd does not say which of them run.
+pub fn versions(host: &Host, deadline: Deadline) -> Result<Value, Problem> {
+    let installed = php::versions(host);
+    let running = if host.has_systemd() { running_units(&installed, deadline)? } else { running(host, &installed) };
+    let is_in = |versions: &[PhpVersion], version: &str| versions.iter().any(|known| known.as_str() == version);
+    let mut all: Vec<&str> = KNOWN.into_iter().chain(installed.iter().map(PhpVersion::as_str)).collect();
+    all.sort_by_key(|version| order(version));
+    all.dedup();
+    let shown: Vec<Version<'_>> = all
+        .into_iter()
+        .map(|version| Version { version, installed: is_in(&installed, version), active: is_in(&running, version) })
+        .collect();
+    Ok(json!({"versions": shown}))
+}
+
+fn running_units(versions: &[PhpVersion], deadline: Deadline) -> Result<Vec<PhpVersion>, Problem> {
+    if versions.is_empty() {
+        return Ok(Vec::new());
+    }
+    // It fails as soon as one of them does not run; its lines tell which.
+    let output = Tool::named("systemctl")?.arg("is-active").args(versions.iter().map(service)).run(deadline)?;
+    let states = output.stdout.lines();
+    Ok(versions
+        .iter()
+        .zip(states)
+        .filter(|(_, state)| *state == "active")
+        .map(|(version, _)| version.clone())
+        .collect())
+}
+
+/// The versions whose main process lives, by the file that it writes its number to.
+fn running(host: &Host, versions: &[PhpVersion]) -> Vec<PhpVersion> {
+    let lives = |version: &&PhpVersion| {
+        let path = host.path(&format!("/run/php/{}.pid", service(version)));
+        let pid = fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u32>().ok());
+        let name = pid.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).ok());
+        // The number may be that of another process by now.
+        name.is_some_and(|name| name.trim() == format!("php-fpm{version}"))
+    };
+    versions.iter().filter(lives).cloned().collect()
+}
+
+/// The name of a version's service.
+pub fn service(version: &PhpVersion) -> String {
+    format!("php{version}-fpm")
+}
+
+/// 8.10 comes after 8.9.
+fn order(version: &str) -> (u32, u32) {
+    let number = |part: &str| part.parse().unwrap_or(0);
+    version.split_once('.').map_or((0, 0), |(major, minor)| (number(major), number(minor)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Tree, soon};
+
+    fn listed(tree: &Tree) -> Vec<(String, bool, bool)> {
+        let answer = versions(&tree.host, soon()).unwrap();
+        let row = |version: &Value| {
+            let flag = |name: &str| version[name].as_bool().unwrap();
+            (version["version"].as_str().unwrap().to_owned(), flag("installed"), flag("active"))
+        };
+        answer["versions"].as_array().unwrap().iter().map(row).collect()
+    }
+
+    #[test]
+    fn a_version_is_installed_when_its_fpm_is_configured_and_can_be_run() {
+        let tree = Tree::new();
+        let known: Vec<_> = KNOWN.iter().map(|version| ((*version).to_owned(), false, false)).collect();
+        assert_eq!(listed(&tree), known);
+        // No program of this machine, no directory, no version.
+        tree.directory("/etc/php/99.9/fpm/pool.d");
+        tree.write("/etc/php/8.3/fpm", "");
+        tree.directory("/etc/php/current/fpm/pool.d");
+        assert_eq!(listed(&tree), known);
+        // Package php-fpm.
+        let version = KNOWN.iter().find(|version| Host::tool(&format!("php-fpm{version}")).is_some()).unwrap();
+        tree.directory(&format!("/etc/php/{version}/fpm/pool.d"));
+        // The number of a process that is something else.
+        tree.write(&format!("/run/php/php{version}-fpm.pid"), std::process::id().to_string());
+        let expected: Vec<_> = KNOWN.iter().map(|known| ((*known).to_owned(), known == version, false)).collect();
+        assert_eq!(listed(&tree), expected);
+    }
+
+    #[test]
+    fn versions_are_ordered_by_number() {
+        let mut versions = ["8.10", "7.4", "8.9", "10.0"];
+        versions.sort_by_key(|version| order(version));
+        assert_eq!(versions, ["7.4", "8.9", "8.10", "10.0"]);
+    }
+}

@@ -1,0 +1,85 @@
+//! A tree of files that stands for a host in unit tests, gone with the test.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use opterius_base::deadline::Deadline;
+use opterius_host::host::{Acme, Host};
+use opterius_host::layout;
+use opterius_host::request::fields::{Domain, Username};
+use opterius_host::sites::facts::{self, Facts};
+use opterius_host::users::register::Register;
+
+/// The tree, and the host that it stands for.
+pub(crate) struct Tree {
+    pub(crate) host: Host,
+}
+
+impl Tree {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let root = std::env::temp_dir().join(format!("opterius-operations-{}-{number}", std::process::id()));
+        // Left behind by an earlier process of the same number.
+        let _ = fs::remove_dir_all(&root);
+        fs::create_dir(&root).unwrap();
+        let acme = Acme { server: String::new(), authority: None };
+        Self { host: Host::new(root, acme, PathBuf::new()) }
+    }
+
+    /// Writes a file, and makes the directories that it needs.
+    pub(crate) fn write(&self, path: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.host.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// Makes a directory and those above it.
+    pub(crate) fn directory(&self, path: &str) -> PathBuf {
+        let path = self.host.path(path);
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    /// Makes alice an account, and these her sites.
+    pub(crate) fn account(&self, domains: &[&str]) {
+        self.write("/etc/passwd", "alice:x:1001:1001::/home/alice:/bin/bash\nbob:x:1002:1002::/home/bob:/bin/bash\n");
+        self.write("/etc/group", "opterius-accounts:x:990:alice\n");
+        self.directory(layout::PUBLISHED);
+        for domain in domains {
+            self.publish(domain, "alice");
+        }
+    }
+
+    /// Publishes that a domain belongs to somebody.
+    pub(crate) fn publish(&self, domain: &str, username: &str) {
+        facts::publish(&self.host, &facts_of(domain, username), &Register::default()).unwrap();
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(self.host.root());
+    }
+}
+
+/// What is known of a site that has nothing.
+pub(crate) fn facts_of(domain: &str, username: &str) -> Facts {
+    Facts { managed: true, ..Facts::of(named(domain), user(username)) }
+}
+
+pub(crate) fn named(domain: &str) -> Domain {
+    Domain::parse("domain", domain).unwrap()
+}
+
+pub(crate) fn user(name: &str) -> Username {
+    Username::parse("username", name).unwrap()
+}
+
+/// More time than any test needs.
+pub(crate) fn soon() -> Deadline {
+    Deadline::within(Duration::from_secs(60))
+}

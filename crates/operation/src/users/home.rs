@@ -1,0 +1,138 @@
+//! Homes. Root makes the home itself, in a directory that only root writes to; everything below it is made with
+//! the account's own rights, because whatever stands there is the tenant's.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, mkdirat, openat, statat, symlinkat};
+use rustix::io::Errno;
+
+use crate::transaction::Changes;
+use crate::users::rights;
+use opterius_base::deadline::Deadline;
+use opterius_host::host::Host;
+use opterius_host::problem::Problem;
+use opterius_host::users::register::User;
+
+/// What a visitor sees of a new site.
+const PAGE: &str = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>A new site</title>\n\
+                    <p>This site is new. Its pages go where this one is.</p>\n</html>\n";
+
+/// How long that may take: what a tenant has mounted in its home may answer late or never, and others wait meanwhile.
+const IN_HOME_TIME: Duration = Duration::from_secs(10);
+
+/// Makes the home of a new account: its own, and only the web server passes through.
+///
+/// # Errors
+/// There is something in its place already, or it cannot be made.
+pub fn create(changes: &mut Changes<'_>, user: &User, web_group: u32) -> Result<(), Problem> {
+    let host = changes.host();
+    let home = host.home(&user.name);
+    if fs::symlink_metadata(&home).is_ok() {
+        return Err(Problem::Conflict(format!(
+            "There is something at {} already, which no account has. Move it away, or choose another username.",
+            home.display()
+        )));
+    }
+    let fresh = host.path("/home").join(format!(".opterius-new-{}", user.name));
+    changes.directory(&host.path("/home"), 0o755, None)?;
+    changes.will_make_directory(&fresh)?;
+    changes.will_make_directory(&home)?;
+    let made = fs::DirBuilder::new().mode(0o700).create(&fresh).and_then(|()| {
+        chown(&fresh, Some(user.uid), Some(web_group))?;
+        fs::set_permissions(&fresh, fs::Permissions::from_mode(0o710))?;
+        fs::rename(&fresh, &home)
+    });
+    made.map_err(|error| Problem::at(&home, error))
+}
+
+/// Makes what a site needs in the home: its document root, a directory for temporary files, and a link to its logs.
+///
+/// # Errors
+/// What the tenant has there is in the way.
+pub fn furnish(host: &Host, user: &User, document_root: &str, logs: &Path, deadline: Deadline) -> Result<(), Problem> {
+    let home = open(host, user)?;
+    let (root, logs) = (PathBuf::from(document_root), logs.to_owned());
+    let what = format!("/home/{}/{document_root}", user.name);
+    let made = rights::of(user, &what, deadline.sooner(IN_HOME_TIME), move || in_home(&home, &root, &logs))?;
+    made.map_err(|sentence| Problem::Conflict(format!("{what} cannot be made: {sentence}")))
+}
+
+/// The home of an account, opened by root in a directory that only root writes to.
+fn open(host: &Host, user: &User) -> Result<OwnedFd, Problem> {
+    let path = host.home(&user.name);
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let home = openat(CWD, &path, flags, Mode::empty()).map_err(|error| Problem::at(&path, error.into()))?;
+    let owner = fstat(&home).map_err(|error| Problem::at(&path, error.into()))?.st_uid;
+    if owner == user.uid {
+        return Ok(home);
+    }
+    let sentence = format!(
+        "{0} belongs to user {owner} and not to “{1}”. Mend it: chown {2} {0}",
+        path.display(),
+        user.name,
+        user.uid
+    );
+    Err(Problem::Conflict(sentence))
+}
+
+/// What is done with the account's rights, from the home and by nothing else. Returns the sentence about what is in the way.
+fn in_home(home: &OwnedFd, root: &Path, logs: &Path) -> Result<(), String> {
+    let directory = make_directories(home, root)?;
+    let site = root.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let site = site.map_or_else(
+        || openat(home, ".", DIRECTORY, Mode::empty()).map_err(said(root)),
+        |site| make_directories(home, site),
+    )?;
+    match mkdirat(&site, "tmp", Mode::RWXU) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(error) => return Err(said(Path::new("tmp"))(error)),
+    }
+    // What stands there already is the tenant's.
+    match symlinkat(logs, &site, "logs") {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(error) => return Err(said(Path::new("logs"))(error)),
+    }
+    welcome(&directory).map_err(|error| format!("index.html: {error}"))
+}
+
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+fn said(path: &Path) -> impl Fn(Errno) -> String {
+    move |error| match error {
+        Errno::LOOP | Errno::NOTDIR => {
+            format!("{} is, or leads through, a link or a file, where a directory has to be", path.display())
+        }
+        error => format!("{}: {error}", path.display()),
+    }
+}
+
+/// Makes a directory and those above it, as far as they are missing, through no link; returns the last.
+fn make_directories(home: impl AsFd, path: &Path) -> Result<OwnedFd, String> {
+    let mut directory = openat(home, ".", DIRECTORY, Mode::empty()).map_err(said(path))?;
+    for part in path {
+        match mkdirat(&directory, part, Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(said(path)(error)),
+        }
+        directory = openat(&directory, part, DIRECTORY, Mode::empty()).map_err(said(path))?;
+    }
+    Ok(directory)
+}
+
+/// Puts a first page into a document root that has none.
+fn welcome(directory: &OwnedFd) -> io::Result<()> {
+    let has = |name: &str| statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+    if has("index.html") || has("index.php") {
+        return Ok(());
+    }
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = openat(directory, OsStr::from_bytes(b"index.html"), flags, Mode::from_raw_mode(0o644))?;
+    rustix::io::write(&file, PAGE.as_bytes()).map(drop).map_err(Into::into)
+}

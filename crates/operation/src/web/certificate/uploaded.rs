@@ -1,0 +1,161 @@
+//! Where uploaded certificates are: one directory for each site, which comes and goes as a whole.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+use crate::tree;
+use crate::web::certificate::OnDisk;
+use opterius_base::deadline::Deadline;
+use opterius_base::files::{self, Rights};
+use opterius_base::secret::Secret;
+use opterius_host::host::Host;
+use opterius_host::layout::UPLOADED;
+use opterius_host::problem::Problem;
+use opterius_host::request::fields::Domain;
+use opterius_host::sites::facts::Source;
+
+/// The uploaded certificate of a site.
+pub(super) fn find(host: &Host, domain: &Domain) -> Option<OnDisk> {
+    OnDisk::below(Place::of(host, domain).directory, Source::Upload)
+}
+
+/// Deletes the uploaded certificate of a site.
+///
+/// # Errors
+/// It cannot be deleted.
+pub(super) fn forget(host: &Host, domain: &Domain, deadline: Deadline) -> Result<(), Problem> {
+    let Place { directory, aside } = Place::of(host, domain);
+    tree::remove(&directory, deadline)?;
+    tree::remove(&aside, deadline)
+}
+
+/// A certificate that has just taken its place, and may have to give it up again.
+pub(super) struct Placed {
+    place: Place,
+    replaced: bool,
+}
+
+/// Puts a certificate in its place: at every moment, and after any crash, the old pair is there or the new one.
+///
+/// # Errors
+/// It cannot be written; what was there still is.
+pub(super) fn put(
+    host: &Host,
+    domain: &Domain,
+    (fullchain, key): (&str, &Secret),
+    deadline: Deadline,
+) -> Result<Placed, Problem> {
+    let place = Place::of(host, domain);
+    // What a helper that was killed has left.
+    tree::remove(&place.aside, deadline)?;
+    match place.write_aside(fullchain, key).and_then(|()| place.swap()) {
+        Ok(replaced) => Ok(Placed { place, replaced }),
+        Err(error) => {
+            let _ = tree::remove(&place.aside, deadline);
+            Err(Problem::at(&place.directory, error))
+        }
+    }
+}
+
+impl Placed {
+    /// It stays; what it has replaced is deleted.
+    pub(super) fn keep(self, deadline: Deadline) -> Result<(), Problem> {
+        tree::remove(&self.place.aside, deadline)
+    }
+
+    /// It goes; what it has replaced is there again.
+    pub(super) fn take_back(self, deadline: Deadline) -> Result<(), Problem> {
+        let Place { directory, aside } = &self.place;
+        if !self.replaced {
+            return tree::remove(directory, deadline);
+        }
+        self.place.exchange().map_err(|error| Problem::at(directory, error))?;
+        tree::remove(aside, deadline)
+    }
+}
+
+struct Place {
+    /// Where the site's certificate is.
+    directory: PathBuf,
+    /// Where one waits that is to take its place, or has lost it. No domain begins with a dot.
+    aside: PathBuf,
+}
+
+impl Place {
+    fn of(host: &Host, domain: &Domain) -> Self {
+        let all = host.path(UPLOADED);
+        Self { directory: all.join(domain.as_str()), aside: all.join(format!(".{domain}")) }
+    }
+
+    fn write_aside(&self, fullchain: &str, key: &Secret) -> io::Result<()> {
+        fs::DirBuilder::new().mode(0o700).recursive(true).create(&self.aside)?;
+        files::replace(&self.aside.join("fullchain.pem"), fullchain.as_bytes(), Rights::mode(0o644))?;
+        files::replace(&self.aside.join("privkey.pem"), key.expose().as_bytes(), Rights::mode(0o600))
+    }
+
+    /// Whether one was there before.
+    fn swap(&self) -> io::Result<bool> {
+        let replaced = self.directory.is_dir();
+        if replaced {
+            self.exchange()?
+        } else {
+            fs::rename(&self.aside, &self.directory)?
+        }
+        Ok(replaced)
+    }
+
+    fn exchange(&self) -> io::Result<()> {
+        Ok(renameat_with(CWD, &self.aside, CWD, &self.directory, RenameFlags::EXCHANGE)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
+
+    use opterius_host::host::Acme;
+
+    fn soon() -> Deadline {
+        Deadline::within(Duration::from_secs(20))
+    }
+
+    fn read(host: &Host, domain: &Domain) -> Option<(String, String)> {
+        let found = find(host, domain)?;
+        Some((fs::read_to_string(found.fullchain).unwrap(), fs::read_to_string(found.key).unwrap()))
+    }
+
+    #[test]
+    fn a_pair_comes_and_goes_as_a_whole() {
+        let root = std::env::temp_dir().join(format!("opterius-uploaded-{}", std::process::id()));
+        let host = Host::new(root.clone(), Acme { server: String::new(), authority: None }, PathBuf::new());
+        let domain = Domain::parse("domain", "a.example").unwrap();
+        let put = |chain: &str| put(&host, &domain, (chain, &Secret::new(format!("key of {chain}"))), soon()).unwrap();
+        let pair = |chain: &str| Some((chain.to_owned(), format!("key of {chain}")));
+
+        put("one").take_back(soon()).unwrap();
+        assert_eq!(read(&host, &domain), None);
+        put("one").keep(soon()).unwrap();
+        assert_eq!(read(&host, &domain), pair("one"));
+        let two = put("two");
+        assert_eq!(read(&host, &domain), pair("two"));
+        two.take_back(soon()).unwrap();
+        assert_eq!(read(&host, &domain), pair("one"));
+        // What a process that was killed has left is in nobody's way.
+        drop(put("three"));
+        put("four").keep(soon()).unwrap();
+        assert_eq!(read(&host, &domain), pair("four"));
+
+        let mode = |name: &str| fs::metadata(host.path(UPLOADED).join(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode("a.example"), mode("a.example/privkey.pem")), (0o700, 0o600));
+        forget(&host, &domain, soon()).unwrap();
+        forget(&host, &domain, soon()).unwrap();
+        assert_eq!(fs::read_dir(host.path(UPLOADED)).unwrap().count(), 0);
+        fs::remove_dir_all(root).unwrap();
+    }
+}

@@ -1,0 +1,141 @@
+//! What the demo's directory is furnished with: a fresh installation with two users and a license, an Agent's
+//! configuration, a host to work on, and a script that signs as the Panel does.
+
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::place::DemoPlace;
+use crate::tour::Tour;
+use opterius_base::clock::{Clock, SystemClock};
+use opterius_base::hex::hex;
+use opterius_base::secret::Secret;
+use opterius_license_server::commands::failure::Failure;
+use opterius_license_server::installation::{Installation, Place};
+use opterius_license_server::model::{Actor, Role};
+use opterius_license_server::settings::{self, Settings};
+use opterius_license_server::{actions, passwords};
+
+/// What was made.
+pub(super) struct Furniture {
+    pub(super) settings: Settings,
+    pub(super) installation: Installation,
+    pub(super) tour: Tour,
+}
+
+/// The users of the demo.
+pub(super) const OWNER: &str = "owner";
+pub(super) const ADMINISTRATOR: &str = "administrator";
+
+const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/nonexistent:/usr/sbin/nologin\n";
+const SHADOW: &str = "root:*:19000::::::\nwww-data:*:19000::::::\n";
+const GROUP: &str = "root:x:0:\nwww-data:x:33:\n";
+const GSHADOW: &str = "root:*::\nwww-data:*::\n";
+
+const PANEL: &str = r#"#!/bin/sh
+# Signs a request as the Panel does, sends it to the Agent, and shows the answer:
+#     panel METHOD PATH [BODY]
+# Made by the demo, which takes it away again. The secret is seen in the list of processes for a moment: it protects
+# nothing but this demo.
+set -eu
+if [ $# -lt 2 ] || [ $# -gt 3 ]; then
+  echo "Usage: panel METHOD PATH [BODY]" >&2
+  exit 64
+fi
+method=$1 path=$2 body=${3-}
+conf=$(dirname -- "$0")/agent.conf
+secret=$(sed -n 's/^secret=//p' "$conf")
+port=$(sed -n 's/^port=//p' "$conf")
+timestamp=$(date -u +%Y-%m-%dT%H:%M:%S+00:00)
+signature=$(printf '%s%s%s%s' "$timestamp" "$method" "$path" "$body" |
+  openssl dgst -sha256 -hmac "$secret" -r | cut -d' ' -f1)
+exec curl -sS --noproxy '*' -X "$method" -w '\nHTTP %{http_code}\n' \
+  -H "X-Timestamp: $timestamp" -H "X-Signature: $signature" -H 'Content-Type: application/json' \
+  --data-raw "$body" "http://127.0.0.1:$port$path"
+"#;
+
+/// Furnishes the empty directory.
+pub(super) fn put_up(place: &DemoPlace, server_port: u16, agent_port: u16) -> Result<Furniture, Failure> {
+    let data = place.path("data");
+    let conf = place.write(
+        "license-server.conf",
+        0o600,
+        &format!("# Made by the demo.\nport={server_port}\ndata_dir={}\nlog=stderr\n", data.display()),
+    )?;
+    let settings = settings::load(&conf)?.settings;
+    let mut installation = Place::new(&data).create(SystemClock.wall())?;
+    let (owner, administrator) = (password()?, password()?);
+    let key = actions::new_key()?;
+    let license = people_and_license(&mut installation, &owner, &administrator, &key)?;
+    let root = place.path("root");
+    seed_host(place)?;
+    place.write("panel", 0o700, PANEL)?;
+    let agent = format!(
+        "# Made by the demo.\nsecret={}\nlicense_key={}\nport={agent_port}\nlicense_server=http://127.0.0.1:{server_port}\n\
+         license_public_key={}\nlicense_cache={}\nip_discovery_url=\nhost_root={}\nlog=stderr\n",
+        hex(&random::<32>()?),
+        key.expose(),
+        installation.keys.public_keys(),
+        place.path("license-cache.json").display(),
+        root.display()
+    );
+    place.write("agent.conf", 0o600, &agent)?;
+    let tour = Tour {
+        directory: place.directory().to_owned(),
+        server_port,
+        agent_port,
+        owner_password: owner,
+        administrator_password: administrator,
+        key,
+        license,
+    };
+    Ok(Furniture { settings, installation, tour })
+}
+
+/// A tree that stands for a hosting server: nothing outside of it is touched.
+fn seed_host(place: &DemoPlace) -> Result<(), Failure> {
+    let mut directories: Vec<String> =
+        ["sites-available", "sites-enabled", "conf.d"].map(|name| format!("root/etc/nginx/{name}")).into();
+    // The versions of PHP that the machine has, so that sites get pools of them.
+    let versions = fs::read_dir("/etc/php").into_iter().flatten().flatten().map(|entry| entry.file_name());
+    directories.extend(versions.map(|version| format!("root/etc/php/{}/fpm/pool.d", version.to_string_lossy())));
+    for directory in directories.iter().map(|name| place.path(name)) {
+        let made = DirBuilder::new().recursive(true).mode(0o755).create(&directory);
+        made.map_err(|error| Failure::refused(format!("{}: {error}", directory.display())))?;
+    }
+    for (name, mode, text) in
+        [("passwd", 0o644, PASSWD), ("group", 0o644, GROUP), ("shadow", 0o600, SHADOW), ("gshadow", 0o600, GSHADOW)]
+    {
+        place.write(&format!("root/etc/{name}"), mode, text)?;
+    }
+    Ok(())
+}
+
+fn people_and_license(
+    installation: &mut Installation,
+    owner: &Secret,
+    administrator: &Secret,
+    key: &Secret,
+) -> Result<i64, Failure> {
+    let owner = passwords::hash(owner).map_err(Failure::refused)?;
+    let administrator = passwords::hash(administrator).map_err(Failure::refused)?;
+    let actor = Actor { role: Role::System, name: "demo".to_owned() };
+    installation.database.change(SystemClock.wall(), |changes| {
+        actions::add_user(changes, &actor, OWNER, &owner, false)?;
+        actions::add_user(changes, &actor, ADMINISTRATOR, &administrator, true)?;
+        Ok(actions::create(changes, &actor, OWNER, "free", None, None, key)?)
+    })
+}
+
+/// 80 random bits that can be typed.
+fn password() -> Result<Secret, Failure> {
+    let text: Vec<String> = random::<10>()?.chunks(2).map(hex).collect();
+    Ok(Secret::new(text.join("-")))
+}
+
+fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], Failure> {
+    let mut bytes = [0; LENGTH];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| Failure::refused("the system gives no random numbers"))?;
+    Ok(bytes)
+}

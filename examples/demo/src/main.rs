@@ -1,0 +1,239 @@
+//! `cargo demo`: a license server and an Agent of one's own, below the build directory, to try the whole system by hand.
+//! It is never installed.
+//!
+//! The license server runs in this process and the Agent as its child; whatever ends one of them ends both.
+
+mod agent;
+mod command_line;
+mod furniture;
+mod place;
+mod tools;
+mod tour;
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::ExitCode;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::geteuid;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::low_level::pipe;
+
+use crate::agent::Agent;
+use crate::command_line::{Command, Ports};
+use crate::furniture::Furniture;
+use crate::place::DemoPlace;
+use opterius_base::clock::{Clock, SystemClock};
+use opterius_daemon::crew::{Failure as ServerFailure, conclude, report_panics};
+use opterius_daemon::log::{LogTarget, Logger, SYSLOG_SOCKET};
+use opterius_daemon::notify::Notifier;
+use opterius_daemon::output::{complain, say};
+use opterius_daemon::port_holder;
+use opterius_daemon::signals::{SignalSources, Signals};
+use opterius_daemon::{EXIT_USAGE, Program};
+use opterius_license_server::commands::failure::Failure;
+use opterius_license_server::serve::{self, Surroundings};
+
+/// How long the Agent has until its license is valid; it takes less than a second.
+const READY_TIME: Duration = Duration::from_secs(20);
+
+/// Between two looks at the Agent.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How long both have to end: they give running requests 5 seconds themselves.
+const STOP_TIME: Duration = Duration::from_secs(7);
+
+/// What the demo calls itself.
+const PROGRAM: Program = Program { name: "opterius-demo", subject: "the license server of the demo" };
+
+/// Shows everything until a signal ends it.
+fn main() -> ExitCode {
+    let code = match command_line::parse(std::env::args_os()) {
+        Ok(Command::Help) => say(command_line::HELP),
+        Ok(Command::Show(ports)) => show(ports).map_or_else(
+            |failure| {
+                complain(PROGRAM.name, &failure.sentence);
+                failure.code
+            },
+            |()| 0,
+        ),
+        Err(sentence) => {
+            complain(PROGRAM.name, &format!("{sentence}\nTry: cargo demo --help"));
+            EXIT_USAGE
+        }
+    };
+    ExitCode::from(code)
+}
+
+fn show(ports: Ports) -> Result<(), Failure> {
+    // First of all: whenever Ctrl-C comes, it ends what has been started until then.
+    let stop = stop_signals().map_err(|error| Failure::refused(format!("cannot start: {error}")))?;
+    let place = DemoPlace::take()?;
+    let server_socket = listen(ports.server)?;
+    let agent_socket = listen(ports.agent)?;
+    let (server_port, agent_port) = (port(&server_socket)?, port(&agent_socket)?);
+    tools::install_missing()?;
+    let programs = tools::programs(&stop);
+    if has_come(&stop) {
+        return Ok(());
+    }
+    let programs = programs?;
+    place.clear()?;
+    let furniture = furniture::put_up(&place, server_port, agent_port)?;
+    Logger::new(opterius_license_server::PROGRAM.name, LogTarget::Stderr, Path::new(SYSLOG_SOCKET)).install();
+    report_panics(PROGRAM);
+    let Furniture { settings, installation, tour } = furniture;
+    let server = Server::start(move |signals| {
+        serve::run(server_socket, settings, installation, None, Surroundings::of_process(signals, Notifier::default()))
+    })?;
+    // The Agent takes the port over that was kept for it until now.
+    drop(agent_socket);
+    let mut agent = match Agent::start(&programs.agent, &place) {
+        Ok(agent) => agent,
+        Err(failure) => {
+            server.tell_to_stop();
+            server.stop(SystemClock.monotonic() + STOP_TIME);
+            return Err(failure);
+        }
+    };
+    let outcome = attend(&stop, &server, &mut agent, || {
+        let Some(standing) = agent::standing(agent_port) else { return Ok(false) };
+        if geteuid().is_root() {
+            tour::make_first_account(&place)?;
+        } else {
+            say("\nNobody but root makes accounts: operations of this demo answer 503 operations_unavailable.\n");
+        }
+        say(&tour.text(&standing, &programs));
+        Ok(true)
+    });
+    let deadline = SystemClock.monotonic() + STOP_TIME;
+    agent.tell_to_stop();
+    server.tell_to_stop();
+    agent.stop(deadline, &stop);
+    let code = server.stop(deadline);
+    if outcome.is_ok() && code == 0 {
+        say("\nThe license server and the Agent have ended.\n");
+    }
+    outcome.and(if code == 0 {
+        Ok(())
+    } else {
+        Err(Failure { code, sentence: "the license server failed".to_owned() })
+    })
+}
+
+/// Waits until the Agent is `ready`, and then until a signal comes or one of the two ends.
+fn attend(
+    stop: &UnixStream,
+    server: &Server,
+    agent: &mut Agent,
+    mut ready: impl FnMut() -> Result<bool, Failure>,
+) -> Result<(), Failure> {
+    let deadline = SystemClock.monotonic() + READY_TIME;
+    let mut is_ready = false;
+    loop {
+        let left = if is_ready { None } else { Some(LOOK) };
+        wait(&[stop.as_fd(), server.ended.as_fd(), agent.descriptor()], left);
+        if has_come(stop) {
+            return Ok(());
+        }
+        if agent.has_ended() {
+            return Err(Failure::refused(format!("the Agent has ended. {}", agent.last_lines())));
+        }
+        if has_come(&server.ended) {
+            return Err(Failure::refused("the license server has ended"));
+        }
+        is_ready = is_ready || ready()?;
+        if !is_ready && SystemClock.monotonic() >= deadline {
+            let seconds = READY_TIME.as_secs();
+            return Err(Failure::refused(format!(
+                "the Agent has no valid license after {seconds} seconds. {}",
+                agent.last_lines()
+            )));
+        }
+    }
+}
+
+/// The license server, on a thread of this process.
+struct Server {
+    thread: JoinHandle<Result<(), ServerFailure>>,
+    sources: SignalSources,
+    /// Has its other end closed when the thread ends.
+    ended: UnixStream,
+}
+
+impl Server {
+    fn start(body: impl FnOnce(Signals) -> Result<(), ServerFailure> + Send + 'static) -> Result<Self, Failure> {
+        let failed = |error: io::Error| Failure::refused(format!("cannot start: {error}"));
+        let (sources, signals) = Signals::pair().map_err(failed)?;
+        let (ended, end) = UnixStream::pair().map_err(failed)?;
+        ended.set_nonblocking(true).map_err(failed)?;
+        let run = move || {
+            let _end = end;
+            body(signals)
+        };
+        let thread = thread::Builder::new().name("license-server".to_owned()).spawn(run).map_err(failed)?;
+        Ok(Self { thread, sources, ended })
+    }
+
+    fn tell_to_stop(&self) {
+        let _ = (&self.sources.terminate).write_all(&[1]);
+    }
+
+    /// Waits until it has ended, but no longer than `deadline`; returns its exit code.
+    fn stop(self, deadline: Instant) -> u8 {
+        wait(&[self.ended.as_fd()], Some(deadline.saturating_duration_since(SystemClock.monotonic())));
+        if !has_come(&self.ended) {
+            return 0;
+        }
+        // A panic has ended the process already.
+        self.thread.join().map_or(1, |ended| conclude(&ended, PROGRAM, LogTarget::Stderr))
+    }
+}
+
+/// Where SIGINT, SIGTERM and SIGHUP arrive: the terminal that is closed ends the demo, too.
+fn stop_signals() -> io::Result<UnixStream> {
+    let (source, stop) = UnixStream::pair()?;
+    stop.set_nonblocking(true)?;
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        pipe::register(signal, source.try_clone()?)?;
+    }
+    Ok(stop)
+}
+
+/// Whether something has arrived, or the other end is gone; what has arrived is taken.
+fn has_come(mut stream: &UnixStream) -> bool {
+    let arrived = stream.read(&mut [0; 64]);
+    !arrived.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+}
+
+/// Waits until one of the descriptors has something to read, or until the time is over.
+fn wait(descriptors: &[BorrowedFd<'_>], time: Option<Duration>) {
+    let mut descriptors: Vec<PollFd<'_>> =
+        descriptors.iter().map(|descriptor| PollFd::new(descriptor, PollFlags::IN)).collect();
+    let time = time.and_then(|time| Timespec::try_from(time).ok());
+    // An interrupted wait looks at everything once too often.
+    let _ = poll(&mut descriptors, time.as_ref());
+}
+
+fn listen(port: u16) -> Result<TcpListener, Failure> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    TcpListener::bind(address).map_err(|error| {
+        let why = match port_holder::find(address) {
+            Some(holder) if error.kind() == ErrorKind::AddrInUse => format!("it is held by {holder}"),
+            _ => error.to_string(),
+        };
+        Failure::refused(format!(
+            "cannot listen on {address}: {why}. Take other ports: cargo demo --agent-port 7543 --server-port 7580"
+        ))
+    })
+}
+
+fn port(listener: &TcpListener) -> Result<u16, Failure> {
+    let address = listener.local_addr().map_err(|error| Failure::refused(format!("cannot start: {error}")))?;
+    Ok(address.port())
+}

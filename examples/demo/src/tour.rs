@@ -1,0 +1,124 @@
+//! What the demo prints: where everything is, and lines to copy.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::furniture::{ADMINISTRATOR, OWNER};
+use crate::place::DemoPlace;
+use crate::tools::Programs;
+use opterius_base::secret::Secret;
+use opterius_base::text::one_line;
+use opterius_license_server::commands::failure::Failure;
+
+/// A request that the Panel sends to make an account with its first site; `$user` is for a shell to fill in.
+const CREATION: &str = r#"{"domain":"$user.example","username":"$user","document_root":"/home/$user/$user.example/public_html","php_version":"8.4"}"#;
+
+/// The account that the demo makes itself.
+const FIRST: &str = "alice";
+
+/// Makes the first account through the Agent, as the Panel would.
+pub(super) fn make_first_account(place: &DemoPlace) -> Result<(), Failure> {
+    let body = CREATION.replace("$user", FIRST);
+    let output = Command::new(place.path("panel"))
+        .args(["POST", "/domains/create", &body])
+        .output()
+        .map_err(|error| Failure::refused(format!("{}: {error}", place.path("panel").display())))?;
+    let answer = String::from_utf8_lossy(&output.stdout);
+    if answer.contains("HTTP 200") {
+        return Ok(());
+    }
+    Err(Failure::refused(format!("the Agent did not make an account: {}", one_line(&answer, 1000))))
+}
+
+/// What there is to tell.
+pub(super) struct Tour {
+    pub(super) directory: PathBuf,
+    pub(super) server_port: u16,
+    pub(super) agent_port: u16,
+    pub(super) owner_password: Secret,
+    pub(super) administrator_password: Secret,
+    pub(super) key: Secret,
+    pub(super) license: i64,
+}
+
+impl Tour {
+    /// Everything, once the Agent has this status.
+    pub(super) fn text(&self, status: &Value, programs: &Programs) -> String {
+        // Whole paths: another terminal is likely to open in another directory.
+        let in_demo = |name: &str| self.directory.join(name).display().to_string();
+        let license = self.license;
+        let server =
+            format!("{} --config {} license", programs.license_server.display(), in_demo("license-server.conf"));
+        let reverify = format!("{} --config {} reverify", programs.agent.display(), in_demo("agent.conf"));
+        let panel = in_demo("panel");
+        let creation = format!("{panel} POST /domains/create \"{}\"", CREATION.replace('"', "\\\""));
+        let write = format!("user={FIRST}; {creation}");
+        let dashboard = format!("http://127.0.0.1:{}", self.server_port);
+        let agent_url = format!("http://127.0.0.1:{}", self.agent_port);
+        format!(
+            "
+{standing}
+
+  Dashboard   {dashboard}
+              sign in as {OWNER:<14} with the password {owner}
+              sign in as {ADMINISTRATOR:<14} with the password {administrator}
+  Agent       {agent_url}   (log: {log})
+  License     {license}, {key}
+
+A short tour, in another terminal:
+
+  1. The standing, as every program on this machine may read it:
+       curl --noproxy '*' {agent_url}/license/status; echo
+
+  2. The accounts, asked for as the Panel would. There is one: the demo has made it, with its site, below {root}:
+       {panel} GET /accounts
+
+  3. More of them. The license allows 5, so the sixth is refused, with 403 account_limit_reached:
+       for user in bob carol dave erin frank; do {creation}; done
+
+  4. Suspend the license, as {ADMINISTRATOR} at {dashboard}/licenses/{license}, or so:
+       {server} suspend {license}
+
+  5. Have the Agent ask now; by itself it asks once a day:
+       {reverify}
+
+  6. What changes something is refused now, with 403 license_required; reads go on:
+       {write}
+
+  7. The log says: License: INVALID — License is suspended.
+       tail -n 3 {log}
+
+  8. Resume it, and all is well again:
+       {server} resume {license}
+       {reverify}
+
+Everything is below {directory}, and the next demo replaces it. Ctrl-C ends both.
+",
+            standing = standing(status),
+            owner = self.owner_password.expose(),
+            administrator = self.administrator_password.expose(),
+            key = self.key.expose(),
+            log = in_demo("agent.log"),
+            root = in_demo("root"),
+            directory = self.directory.display(),
+        )
+    }
+}
+
+/// The status in the words of the log.
+fn standing(status: &Value) -> String {
+    let text = |name: &str| status.get(name).and_then(Value::as_str).map(|text| one_line(text, 100));
+    let limit = |name: &str| match status.get(name).and_then(Value::as_u64) {
+        Some(0) | None => "unlimited".to_owned(),
+        Some(limit) => limit.to_string(),
+    };
+    format!(
+        "License: valid (plan: {}, max_accounts: {}, max_servers: {}, expires: {})",
+        text("plan").unwrap_or_default(),
+        limit("max_accounts"),
+        limit("max_servers"),
+        text("expires_at").unwrap_or_else(|| "never".to_owned())
+    )
+}

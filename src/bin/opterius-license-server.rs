@@ -1,7 +1,0 @@
-//! The `opterius-license-server` binary: arguments in, exit code out.
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    opterius_agent::server::command_line::main(std::env::args_os())
-}

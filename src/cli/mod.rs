@@ -1,0 +1,51 @@
+//! The command line: which of its tasks the program does.
+
+pub mod command_line;
+pub mod inquiry;
+pub mod operation;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::cli::command_line::Command;
+use crate::config::file;
+use crate::program::complain;
+use crate::{daemon, doctor};
+use opterius_daemon::EXIT_USAGE;
+use opterius_daemon::output::say;
+
+/// Runs the program with these arguments, the program's name first.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let code = match command_line::parse(arguments) {
+        Ok(Command::Help) => say(command_line::HELP),
+        Ok(Command::Version) => say(concat!("opterius-agent ", env!("CARGO_PKG_VERSION"), "\n")),
+        Ok(Command::CheckConfig { config }) => check_config(&config),
+        Ok(Command::Status { config, json }) => inquiry::status(&config, json),
+        Ok(Command::Reverify { config }) => inquiry::reverify(&config),
+        Ok(Command::Doctor { config, json }) => doctor::run(&config, json),
+        Ok(Command::Operation { config, task }) => operation::run(&config, task),
+        Ok(Command::Run { config }) => daemon::start(&config),
+        Err(sentence) => {
+            complain(&format!("{sentence}\nTry: opterius-agent --help"));
+            EXIT_USAGE
+        }
+    };
+    ExitCode::from(code)
+}
+
+fn check_config(path: &Path) -> u8 {
+    match file::check(path) {
+        Ok(loaded) => {
+            for warning in &loaded.warnings {
+                complain(&format!("warning: {warning}"));
+            }
+            let but = if loaded.warnings.is_empty() { "" } else { ", but for the warnings above" };
+            say(&format!("{}: ok{but}\n", path.display()))
+        }
+        Err(error) => {
+            complain(&error.to_string());
+            error.exit_code()
+        }
+    }
+}

@@ -1,0 +1,181 @@
+use std::path::Path;
+
+use super::*;
+use opterius_daemon::log::LogTarget;
+use opterius_daemon::settings::{self, Key};
+
+const SECRET: &str = "secret=0123456789abcdef0123456789abcdef\n";
+
+fn parsed(text: &str) -> Result<Loaded, String> {
+    parse(text, "agent.conf", None).map_err(|error| error.to_string())
+}
+
+fn good(text: &str) -> Configuration {
+    parsed(&format!("{SECRET}{text}")).unwrap_or_else(|error| panic!("{text}: {error}")).configuration
+}
+
+fn error(text: &str) -> String {
+    parsed(text).err().unwrap_or_else(|| panic!("{text} was accepted"))
+}
+
+#[test]
+fn the_defaults_are_the_documented_ones() {
+    let configuration = good("");
+    assert_eq!(configuration.listen_addr.to_string(), "127.0.0.1");
+    assert_eq!((configuration.port, configuration.request_threads, configuration.max_connections), (7443, 4, 512));
+    assert_eq!((configuration.signature_window.as_secs(), configuration.max_body), (300, 1_048_576));
+    assert_eq!(configuration.log, LogTarget::Auto);
+    assert_eq!(configuration.host_root, Path::new("/"));
+    let license = configuration.license;
+    assert!(
+        license.key.is_none() && license.proxy.is_none() && license.server_ip.is_none() && license.trusted.is_empty()
+    );
+    assert_eq!(license.server.verification(), "https://opterius.com/api/license/verify");
+    assert_eq!(license.ip_discovery_url.as_deref(), Some("https://api.ipify.org"));
+    assert_eq!(license.cache, Path::new("/etc/opterius/license-cache.json"));
+}
+
+#[test]
+fn the_forms_of_all_installers_are_understood() {
+    let text = "\u{feff}# a comment\r\n\r\n  SECRET_KEY = \"top secret text!\" \r\nLICENSE_KEY='AAAA-BBBB'\r\nport=8000\r\nlisten_addr=::1\r\n";
+    let configuration = parsed(text).unwrap().configuration;
+    assert_eq!(configuration.secret.expose(), "top secret text!");
+    assert_eq!(configuration.license.key.unwrap().expose(), "AAAA-BBBB");
+    assert_eq!((configuration.port, configuration.listen_addr.to_string()), (8000, "::1".to_owned()));
+}
+
+#[test]
+fn every_value_out_of_range_names_line_key_and_range() {
+    let table = [
+        ("port=65536", "agent.conf:2: port “65536” must be a whole number from 0 to 65535"),
+        ("port=-1", "port “-1” must be a whole number"),
+        ("port=7443x", "port “7443x” must be a whole number"),
+        ("signature_window_seconds=0", "signature_window_seconds “0” must be a whole number from 1 to 3600"),
+        ("request_threads=1", "from 2 to 64"),
+        ("request_threads=65", "from 2 to 64"),
+        ("max_connections=15", "from 16 to 65536"),
+        ("max_body_bytes=65535", "from 65536 to 2097152"),
+        ("max_body_bytes=99999999999999999999", "from 65536 to 2097152"),
+        ("listen_addr=localhost", "listen_addr “localhost” is not an IP address"),
+        ("log=file", "log “file” must be auto, syslog or stderr"),
+        ("server_ip=127.0.0.1", "server_ip must be auto or the public IP address"),
+        ("server_ip=example.com", "server_ip must be auto or the public IP address"),
+        ("license_server=http://opterius.com", "license_server must begin with https://"),
+        ("license_server=opterius", "license_server"),
+        ("license_key=AAAA BBBB", "license_key is not a license key"),
+        (
+            "license_key=AAAABBBBAAAABBBBAAAABBBBAAAABBBBAAAABBBBAAAABBBBAAAABBBBAAAABBBBA",
+            "license_key is not a license key",
+        ),
+        ("license_key=ÄÖÜ", "license_key is not a license key"),
+        ("license_ca_file=/no/such/file.pem", "license_ca_file /no/such/file.pem: No such file"),
+        ("license_ca_file=/proc/self/status", "holds no certificate"),
+        ("license_ca_file=/dev/zero", "it is not a regular file"),
+        ("license_public_key=AAAA", "license_public_key “AAAA” is not an Ed25519 public key"),
+        ("license_cache=license-cache.json", "license_cache “license-cache.json” must be an absolute path"),
+        ("proxy=socks5://127.0.0.1:1080", "proxy is not a proxy URL"),
+        ("proxy=proxy.example.com:3128", "proxy is not a proxy URL"),
+        ("allowed_hosts=panel.example.com:7443", "“panel.example.com:7443” is not a host name"),
+        ("host_root=relative", "host_root “relative” must be an absolute path"),
+        ("host_root=/no/such/directory", "host_root /no/such/directory: is not a directory"),
+        ("operations=maybe", "operations “maybe” must be auto, helper, child or off"),
+        ("acme_server=http://acme.example.com", "acme_server must begin with https://"),
+        ("acme_ca_file=ca.pem", "acme_ca_file “ca.pem” must be an absolute path"),
+        ("ip_discovery_url=api.ipify.org", "ip_discovery_url"),
+        ("just words", "agent.conf:2: this line is not key=value"),
+    ];
+    for (line, expected) in table {
+        let sentence = error(&format!("{SECRET}{line}\n"));
+        assert!(sentence.starts_with("agent.conf:2: ") && sentence.contains(expected), "{line}: {sentence}");
+    }
+}
+
+#[test]
+fn without_a_secret_there_is_no_agent() {
+    for text in
+        ["", "port=7443\n", "secret=\n", "secret=\"\"\n", "secret_key=   \n", &format!("secret={}\n", "x".repeat(256))]
+    {
+        let sentence = error(text);
+        assert!(sentence.contains("secret") && sentence.starts_with("agent.conf"), "{text}: {sentence}");
+    }
+}
+
+#[test]
+fn a_slip_in_a_vital_key_is_an_error_and_any_other_key_a_warning() {
+    assert_eq!(
+        error(&format!("{SECRET}licens_key=AAAA\n")),
+        "agent.conf:2: “licens_key” is not a key. Did you mean “license_key”?"
+    );
+    assert!(error("sekret=abc\n").contains("Did you mean “secret”?"));
+    let loaded = parsed(&format!("{SECRET}panel_url=https://panel.example.com\n")).unwrap();
+    assert_eq!(loaded.warnings, ["agent.conf:2: “panel_url” is not a key of the Agent; the line is ignored"]);
+}
+
+#[test]
+fn a_key_that_is_set_twice_counts_as_set_last() {
+    let loaded = parsed(&format!("{SECRET}port=1\nport=2\nsecret_key=another secret text\n")).unwrap();
+    assert_eq!((loaded.configuration.port, loaded.configuration.secret.expose()), (2, "another secret text"));
+    assert_eq!(loaded.warnings.len(), 2);
+}
+
+#[test]
+fn no_message_shows_a_secret() {
+    let texts = [
+        "secret=short\n",
+        "secret=\nlicense_key=VERY SECRET KEY\n",
+        &format!("{SECRET}license_key=VERY SECRET KEY\n"),
+        &format!("{SECRET}proxy=ftp://user:VERY SECRET@proxy\n"),
+        &format!("{SECRET}licence_key=VERY SECRET KEY\n"),
+        &format!("{SECRET}unknown=VERY SECRET\n"),
+    ];
+    for text in texts {
+        let said = match parse(text, "agent.conf", None) {
+            Ok(loaded) => loaded.warnings.join("\n"),
+            Err(error) => error.to_string(),
+        };
+        assert!(!said.contains("VERY SECRET") && !said.contains("short"), "{said}");
+    }
+}
+
+#[test]
+fn built_in_public_keys_are_the_only_ones() {
+    let key = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+    let configured = format!("{SECRET}license_public_key={key}\n");
+    assert!(!parse(&configured, "agent.conf", None).unwrap().configuration.license.trusted.is_empty());
+    assert!(!parse(SECRET, "agent.conf", Some(key)).unwrap().configuration.license.trusted.is_empty());
+    let refused = parse(&configured, "agent.conf", Some(key)).err().unwrap().to_string();
+    assert!(refused.contains("license_public_key cannot be set"), "{refused}");
+    assert!(parse(SECRET, "agent.conf", Some("nonsense")).is_err());
+    assert!(parse(SECRET, "agent.conf", Some(" ")).unwrap().configuration.license.trusted.is_empty());
+}
+
+#[test]
+fn what_changes_at_the_next_start_only_is_named() {
+    let running = good("");
+    assert_eq!(good("allowed_hosts=a.example\nlicense_key=AAAA\n").needs_restart(&running), Vec::<&str>::new());
+    assert_eq!(
+        good("port=1\nlisten_addr=::1\nrequest_threads=8\nmax_connections=64\nlog=stderr\n").needs_restart(&running),
+        ["listen_addr", "port", "request_threads", "max_connections", "log"]
+    );
+}
+
+#[test]
+fn the_shipped_example_documents_every_key_and_is_right() {
+    let text = include_str!("../../dist/agent.conf");
+    let example = parsed(text).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(example.warnings, [format!("agent.conf: {EXAMPLE_WARNING}")], "its secret is no secret");
+    for (key, _) in Known::KEYS.iter().filter(|(key, _)| *key != "secret_key") {
+        let documented = |line: &str| line.trim_start_matches('#').starts_with(&format!("{key}="));
+        assert!(text.lines().any(documented), "{key} is not documented");
+    }
+    // What is commented out is right as well: each line is an example of its key.
+    let uncommented: String = text
+        .lines()
+        .filter_map(|line| line.strip_prefix('#'))
+        .filter(|line| line.split_once('=').is_some_and(|(key, _)| settings::find::<Known>(key).is_some()))
+        .filter(|line| !line.starts_with("license_ca_file"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let everything = parsed(&format!("{SECRET}{uncommented}")).unwrap_or_else(|error| panic!("{error}"));
+    assert!(everything.warnings.is_empty(), "{:?}", everything.warnings);
+}

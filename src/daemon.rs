@@ -1,0 +1,257 @@
+//! The daemon: starts the threads, and lives until a signal ends it or until one of them is missing.
+//!
+//! [`run`] takes everything it depends on as an argument, so a test runs the real thing with its own clock, license
+//! server, signals and threads.
+
+use std::fs;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use log::{error, info, warn};
+
+use crate::api::health::Host as Health;
+use crate::api::metrics::Tally;
+use crate::api::operations::{Operations, issuer};
+use crate::api::queue::Queue;
+use crate::api::sampler::{Metrics, Pace};
+use crate::api::{Api, SharedSettings};
+use crate::config::file;
+use crate::config::{Configuration, Loaded};
+use crate::license::client::{LicenseServer, Network};
+use crate::license::report;
+use crate::license::state::{Host, License};
+use crate::license::verifier::Verifier;
+use crate::program::{PROGRAM, complain};
+use opterius_base::clock::{Clock, SystemClock};
+use opterius_daemon::crew::{self, Crew, Duties, Failure, Spawn, Stop, conclude, report_panics};
+use opterius_daemon::limits;
+use opterius_daemon::listener::{self, Source};
+use opterius_daemon::log::{LogTarget, Logger, SYSLOG_SOCKET};
+use opterius_daemon::notify::{Notifier, Report};
+use opterius_daemon::signals::Signals;
+use opterius_daemon::watchdog::Watchdog;
+use opterius_http::front::{Control, Front, Lanes};
+use opterius_http::lane::{self, Lane};
+use opterius_http::limits::{Limits, STOP_TIME};
+use opterius_license::identity;
+
+/// What the watchdog asks for: it is answered by the front thread, from what the verifier has published.
+const WATCHED: &str = "/license/status";
+
+/// Where the address to listen on comes from.
+const SOURCE: Source = Source { file: "agent.conf", elsewhere: " and in the Panel" };
+
+/// What the daemon depends on besides its configuration.
+pub struct Surroundings {
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Who answers verifications.
+    pub server: Box<dyn LicenseServer>,
+    /// Where signals arrive.
+    pub signals: Signals,
+    /// Who we are.
+    pub host: Host,
+    /// How threads are started.
+    pub spawn: Box<Spawn>,
+    /// Who is told how it is.
+    pub notifier: Notifier,
+}
+
+impl Surroundings {
+    /// The real ones.
+    pub fn of_process(signals: Signals, notifier: Notifier) -> Self {
+        let (clock, server) = (Arc::new(SystemClock), Box::new(Network));
+        Self { clock, server, signals, host: host(), spawn: crew::spawn(), notifier }
+    }
+}
+
+/// Runs the daemon of this process; returns its exit code.
+pub fn start(path: &Path) -> u8 {
+    // First of all: a SIGHUP that comes early asks for a check and must not end the process.
+    let signals = Signals::of_process().map_err(Failure::start);
+    let loaded = match file::load(path) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            // Where the log goes is not known yet, and journalctl must show why the service does not start.
+            complain(&error.to_string());
+            return error.exit_code();
+        }
+    };
+    let Loaded { configuration, warnings } = loaded;
+    let target = configuration.log;
+    Logger::new(PROGRAM.name, target, Path::new(SYSLOG_SOCKET)).install();
+    report_panics(PROGRAM);
+    if target == LogTarget::Syslog && !Path::new(SYSLOG_SOCKET).exists() {
+        complain(&format!(
+            "{SYSLOG_SOCKET} does not exist: with log=syslog nothing is logged until a syslog daemon runs"
+        ));
+    }
+    for warning in warnings.into_iter().chain(file::tighten(path)) {
+        warn!("{warning}");
+    }
+    let address = SocketAddr::new(configuration.listen_addr, configuration.port);
+    let ended = signals.and_then(|signals| {
+        let notifier = Notifier::of_process();
+        let listener = listener::keep_listening_on(address, SOURCE, &notifier).map_err(Failure::Start)?;
+        run(listener, configuration, path.to_owned(), Surroundings::of_process(signals, notifier))
+    });
+    conclude(&ended, PROGRAM, target)
+}
+
+/// Reads who we are.
+pub fn host() -> Host {
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    let uname = rustix::system::uname();
+    let server_id = identity::server_id(&read("/etc/machine-id"));
+    if server_id.is_empty() {
+        warn!(
+            "/etc/machine-id is missing or empty: this server has no identity of its own. Run: systemd-machine-id-setup"
+        );
+    }
+    Host {
+        server_id,
+        boot_id: read("/proc/sys/kernel/random/boot_id").trim().to_owned(),
+        hostname: uname.nodename().to_string_lossy().into_owned(),
+        os: format!("{} {}", uname.sysname().to_string_lossy(), uname.release().to_string_lossy()),
+    }
+}
+
+/// Runs the daemon on `listener` until a signal ends it.
+///
+/// # Errors
+/// It ended otherwise; [`conclude`] tells whoever is concerned.
+pub fn run(
+    listener: TcpListener,
+    configuration: Configuration,
+    path: PathBuf,
+    surroundings: Surroundings,
+) -> Result<(), Failure> {
+    let address = listener.local_addr().map_err(Failure::start)?;
+    let Surroundings { clock, server, signals, host, spawn, notifier } = surroundings;
+    let crew = Crew::new(spawn).map_err(Failure::start)?;
+    let outside = Outside { clock: Arc::clone(&clock), server, host };
+    let (mut daemon, front) = Daemon::start(&crew, listener, configuration, path, outside).map_err(Failure::start)?;
+    info!("opterius-agent {} listening on {address}", env!("CARGO_PKG_VERSION"));
+    crew.start_watchdog(Watchdog::of_process(listener::from_here(address), WATCHED)).map_err(Failure::start)?;
+    let ended = crew.watch(
+        &signals,
+        &*clock,
+        &Stop { begin: Box::new(move || front.stop()), time: STOP_TIME },
+        notifier,
+        &mut daemon,
+    );
+    // The second signal leaves no time for anything.
+    if ended != Err(Failure::StoppedAtOnce) {
+        daemon.license.stop();
+    }
+    if ended.is_ok() {
+        info!("Stopped");
+    }
+    ended
+}
+
+/// What the main thread holds.
+struct Daemon {
+    path: PathBuf,
+    configuration: Configuration,
+    settings: SharedSettings,
+    license: Arc<License>,
+    clock: Arc<dyn Clock>,
+    /// How many checks had ended before the one that was asked for last.
+    checks_before: u64,
+}
+
+/// What the threads ask.
+struct Outside {
+    clock: Arc<dyn Clock>,
+    server: Box<dyn LicenseServer>,
+    host: Host,
+}
+
+impl Daemon {
+    /// Starts all threads.
+    fn start(
+        crew: &Crew,
+        listener: TcpListener,
+        configuration: Configuration,
+        path: PathBuf,
+        outside: Outside,
+    ) -> io::Result<(Self, Control)> {
+        let Outside { clock, server, host } = outside;
+        let waker = crew.waker();
+        let (license, woken) = License::new(&host, Box::new(move || waker.wake()));
+        let license_settings = Arc::new(configuration.license.clone());
+        let verifier = Verifier::new(Arc::clone(&license), woken, Arc::clone(&clock), server, host, license_settings);
+
+        let settings: SharedSettings = Arc::new(RwLock::new(Arc::new(configuration.api(&path))));
+        let health = Health::read();
+        let root = configuration.host_root.clone();
+        let (metrics, sampler) = Metrics::new(Arc::clone(&clock), root, Pace::default());
+        let (queue, waiting) = Queue::new();
+        let tally = Arc::<Tally>::default();
+        let issuer = tally.watched_queue(&clock, issuer(Arc::clone(&settings), path.clone()));
+        let operations = Operations::new(path.clone(), queue);
+        let api = Api::new(
+            Arc::clone(&settings),
+            Arc::clone(&license),
+            Arc::clone(&clock),
+            health,
+            operations,
+            metrics,
+            tally,
+        );
+        let connections = limits::connections(configuration.max_connections).map_err(io::Error::other)?;
+        let limits = Limits { connections };
+        let (reads, read_jobs) = Lane::new(limits.connections);
+        let (writes, write_jobs) = Lane::new(limits.connections);
+        let (slow, slow_jobs) = Lane::new(limits.connections);
+        let (front, control) =
+            Front::new(listener, Arc::clone(&clock), Box::new(api), Lanes { reads, writes, slow }, limits)?;
+
+        for number in 0..configuration.request_threads {
+            let (kind, jobs) = if number % 2 == 0 { ("read", &read_jobs) } else { ("write", &write_jobs) };
+            let jobs = jobs.clone();
+            crew.start(&format!("{kind}-{}", number / 2 + 1), move || lane::run(&jobs))?;
+        }
+        crew.start("slow-1", move || lane::run(&slow_jobs))?;
+        crew.start("metrics", move || sampler.run())?;
+        crew.start("certificates", move || waiting.run(&issuer))?;
+        crew.start("verifier", move || verifier.run())?;
+        crew.start_front(move || front.run())?;
+        Ok((Self { path, configuration, settings, license, clock, checks_before: 0 }, control))
+    }
+}
+
+impl Duties for Daemon {
+    /// SIGHUP: the new configuration if it is good in every line, else the old one; a check in either case.
+    fn reload(&mut self) {
+        self.checks_before = self.license.state().checks_ended;
+        match file::load(&self.path) {
+            Err(error) => {
+                error!("{error}. The configuration in use stays");
+                self.license.reload(None);
+            }
+            Ok(Loaded { configuration, warnings }) => {
+                for warning in warnings.into_iter().chain(file::tighten(&self.path)) {
+                    warn!("{warning}");
+                }
+                for key in configuration.needs_restart(&self.configuration) {
+                    warn!("{key} has changed and takes effect at the next restart: systemctl restart opterius-agent");
+                }
+                *self.settings.write().unwrap_or_else(PoisonError::into_inner) =
+                    Arc::new(configuration.api(&self.path));
+                self.license.reload(Some(Arc::new(configuration.license.clone())));
+                self.configuration = configuration;
+                info!("{} was read again", self.path.display());
+            }
+        }
+    }
+
+    fn report(&self) -> Report {
+        let state = self.license.state();
+        let line = report::line(&state.standing(self.clock.now()), &state);
+        Report { line, is_settled: state.checks_ended > self.checks_before }
+    }
+}

@@ -1,0 +1,113 @@
+//! The cache file: that it counts, that the Panel can read it, and that the Agent can replace it.
+
+use std::fs;
+use std::time::Duration;
+
+use crate::config::Configuration;
+use crate::doctor::case::Case;
+use crate::doctor::finding::Finding;
+use crate::doctor::reach::{Access, Person, may_replace, obstacle};
+use crate::license::cache;
+use opterius_base::clock::Timestamp;
+use opterius_base::text::duration;
+use opterius_host::layout::AGENT_GROUP;
+use opterius_license::identity::key_fingerprint;
+use opterius_license::outcome::Question;
+
+/// Who reads it, besides the Agent.
+const PANEL: &str = "www-data";
+
+/// A verdict comes every 24 hours, and 10 minutes for the spread of a fleet.
+const FRESH: Duration = Duration::from_secs(25 * 3600);
+
+/// That the file is ours in every byte, and how old the verdict in it is.
+pub fn contents(case: &Case<'_>, configuration: &Configuration, server_id: &str) -> Option<Finding> {
+    let (check, settings) = ("cache", &configuration.license);
+    let key = settings.key.as_ref()?;
+    let file = settings.cache.display();
+    let reverify = case.command("reverify");
+    let bytes = match cache::load(&settings.cache) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Some(Finding::warn(check, format!("{file}: there is none yet"), reverify)),
+        Err(cause) => {
+            let fix = format!("mv {file} {file}.old; {reverify}");
+            return Some(Finding::fail(check, format!("{file}: {cause}"), fix));
+        }
+    };
+    let fingerprint = key_fingerprint(key);
+    let question = Question { key, key_sha256: &fingerprint, server_id, nonce: None, trusted: &settings.trusted };
+    Some(match cache::decode(&bytes, &question) {
+        Err(cause) => Finding::fail(check, format!("{file} does not count: {cause}"), reverify),
+        Ok(cached) => judge_age(cached.record.verdict.at(), case.around.clock.wall(), reverify),
+    })
+}
+
+fn judge_age(at: Timestamp, now: Timestamp, reverify: String) -> Finding {
+    let check = "cache";
+    let age = now.since(at);
+    if at.since(now) > Duration::from_secs(300) {
+        return Finding::warn(check, format!("its verdict is of {at}, which is still to come"), "timedatectl");
+    }
+    let seen = format!("its verdict is {} old", duration(age));
+    if age > FRESH { Finding::warn(check, seen, reverify) } else { Finding::pass(check, seen) }
+}
+
+/// That the Panel can read it.
+pub fn readers(case: &Case<'_>, configuration: &Configuration) -> Option<Finding> {
+    let (check, path) = ("cache readers", &configuration.license.cache);
+    fs::metadata(path).ok()?;
+    let panel = Person::named(&case.register, PANEL);
+    Some(match obstacle(path, &panel, Access::Read) {
+        None => Finding::pass(check, format!("{PANEL} can read it")),
+        Some(wall) => {
+            let mode = if wall.place == *path { "0644" } else { "o+x" };
+            let seen = format!("{PANEL} cannot read it: {}", wall.describe(&case.register));
+            Finding::fail(check, seen, format!("chmod {mode} {}", wall.place.display()))
+        }
+    })
+}
+
+/// That the Agent's user can put another in its place.
+pub fn writer(case: &Case<'_>, configuration: &Configuration, agent: &Person) -> Option<Finding> {
+    let (check, path) = ("cache writer", &configuration.license.cache);
+    let directory = path.parent()?;
+    let (shown, name) = (directory.display(), &agent.name);
+    let Ok(metadata) = fs::metadata(directory) else {
+        let fix = format!("install -d -m 1775 -o root -g {AGENT_GROUP} {shown}");
+        return Some(Finding::fail(check, format!("{shown} is not there"), fix));
+    };
+    if agent.uid.is_none() {
+        let fix = format!("useradd --system --no-create-home --shell /usr/sbin/nologin {name}");
+        return Some(Finding::fail(check, format!("the unit says User={name}, and this server has no such user"), fix));
+    }
+    if let Some(wall) = obstacle(directory, agent, Access::Change) {
+        let seen = format!("{name} cannot replace it: {}", wall.describe(&case.register));
+        return Some(Finding::fail(check, seen, format!("chown root:{AGENT_GROUP} {shown}; chmod 1775 {shown}")));
+    }
+    let file = fs::symlink_metadata(path).ok();
+    if !may_replace(agent, &metadata, file.as_ref()) {
+        let seen = format!("{name} cannot replace it: it is another user's, and {shown} is sticky");
+        return Some(Finding::fail(check, seen, format!("chown {name} {}", path.display())));
+    }
+    Some(Finding::pass(check, format!("{name} can replace it")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::finding::Verdict;
+
+    #[test]
+    fn a_verdict_is_a_day_old_at_most() {
+        let now = Timestamp::from_unix(1_800_000_000);
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        for (at, verdict) in [
+            (now, Verdict::Pass),
+            (now.minus(hours(25)), Verdict::Pass),
+            (now.minus(hours(26)), Verdict::Warn),
+            (now.plus(hours(1)), Verdict::Warn),
+        ] {
+            assert_eq!(judge_age(at, now, String::new()).verdict, verdict, "{at}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Room on the file systems that the Agent and the accounts live on.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::doctor::finding::{Finding, Verdict};
+use crate::doctor::surroundings::{Space, Surroundings};
+
+const MIB: u64 = 1024 * 1024;
+
+/// Less than this is as good as none: certificates, logs and the cache need more.
+const NOTHING: u64 = 16 * MIB;
+
+/// Free parts of a file system, in percent, below which somebody should look.
+const SCARCE: u64 = 5;
+
+/// The room below these directories; what shares a file system is told once.
+pub fn rooms(around: &Surroundings<'_>, directories: &[PathBuf]) -> Vec<Finding> {
+    let mut systems: BTreeMap<u64, (String, Space)> = BTreeMap::new();
+    for directory in directories {
+        let existing = directory.ancestors().find(|place| place.is_dir()).unwrap_or(Path::new("/"));
+        let Ok(space) = around.outside.space(existing) else { continue };
+        let name = existing.display().to_string();
+        systems
+            .entry(space.device)
+            .and_modify(|(names, _)| *names = format!("{names}, {name}"))
+            .or_insert((name, space));
+    }
+    ["disk space", "inodes"]
+        .into_iter()
+        .map(|check| {
+            let found = systems.values().map(|(names, space)| judge(check, names, space));
+            combine(check, found.collect())
+        })
+        .collect()
+}
+
+fn judge(check: &'static str, names: &str, space: &Space) -> Finding {
+    let (seen, verdict) = if check == "inodes" {
+        let Space { inodes, free_inodes, .. } = *space;
+        (format!("{free_inodes} of {inodes} files free at {names}"), scarcity(free_inodes, inodes, 64))
+    } else {
+        let Space { bytes, free_bytes, .. } = *space;
+        let seen = format!("{} of {} free at {names}", size(free_bytes), size(bytes));
+        (seen, scarcity(free_bytes, bytes, NOTHING))
+    };
+    let place = names.split(',').next().unwrap_or("/");
+    let fix = if check == "inodes" {
+        format!("df -i; du --inodes -xd2 {place} | sort -n | tail")
+    } else {
+        format!("df -h; du -xhd2 {place} | sort -h | tail")
+    };
+    Finding { check, verdict, seen, fix: (verdict != Verdict::Pass).then_some(fix) }
+}
+
+/// How much is left; a file system that does not count, says 0 of 0.
+fn scarcity(free: u64, all: u64, nothing: u64) -> Verdict {
+    match () {
+        () if all == 0 => Verdict::Pass,
+        () if free < nothing => Verdict::Fail,
+        () if free < all / 100 * SCARCE => Verdict::Warn,
+        () => Verdict::Pass,
+    }
+}
+
+/// The worst of them, with its remedy, else all that was seen.
+fn combine(check: &'static str, found: Vec<Finding>) -> Finding {
+    let worst = |verdict| found.iter().find(|finding| finding.verdict == verdict).cloned();
+    worst(Verdict::Fail).or_else(|| worst(Verdict::Warn)).unwrap_or_else(|| {
+        let seen: Vec<String> = found.into_iter().map(|finding| finding.seen).collect();
+        Finding::pass(check, seen.join("; "))
+    })
+}
+
+fn size(bytes: u64) -> String {
+    if bytes >= 10 * 1024 * MIB { format!("{} GiB", bytes / 1024 / MIB) } else { format!("{} MiB", bytes / MIB) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_file_system_fails_and_a_scarce_one_warns() {
+        for (free, all, verdict) in [
+            (50 * MIB, 100 * MIB, Verdict::Pass),
+            (4 * 1024 * MIB, 100 * 1024 * MIB, Verdict::Warn),
+            (15 * MIB, 100 * MIB, Verdict::Fail),
+            (0, 100 * MIB, Verdict::Fail),
+            (0, 0, Verdict::Pass),
+        ] {
+            assert_eq!(scarcity(free, all, NOTHING), verdict, "{free} of {all}");
+        }
+    }
+
+    #[test]
+    fn the_worst_of_all_is_told() {
+        let space = |free| Space { device: 1, bytes: 1000 * MIB, free_bytes: free, inodes: 0, free_inodes: 0 };
+        let full = judge("disk space", "/home", &space(0));
+        let fine = judge("disk space", "/etc", &space(900 * MIB));
+        let told = combine("disk space", vec![fine.clone(), full]);
+        assert!(told.verdict == Verdict::Fail && told.seen == "0 MiB of 1000 MiB free at /home", "{told:?}");
+        assert_eq!(told.fix.as_deref(), Some("df -h; du -xhd2 /home | sort -h | tail"));
+        assert_eq!(combine("disk space", vec![fine.clone()]), fine);
+    }
+}

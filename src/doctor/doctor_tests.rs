@@ -1,0 +1,188 @@
+//! The whole walk through a world that is made up: every program, answer and instant in it is a test's own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::surroundings::{Outside, Space};
+use super::*;
+use crate::license::client::Settings;
+use opterius_base::clock::{Clock, SystemClock, Timestamp};
+use opterius_daemon::port_holder::Holder;
+use opterius_host::problem::Problem;
+use opterius_host::tool::Output;
+use opterius_license::inquiry::Inquiry;
+use opterius_license::outcome::{Answer, Failure};
+
+/// What the license server's clock shows.
+const NOW: i64 = 1_800_000_000;
+
+/// A world: what programs print, what was changed of it, and how far its clock is off.
+struct World {
+    root: PathBuf,
+    tools: BTreeMap<&'static str, String>,
+    ahead: Duration,
+    listener: TcpListener,
+}
+
+struct Stopped(Timestamp);
+
+impl Clock for Stopped {
+    fn wall(&self) -> Timestamp {
+        self.0
+    }
+
+    fn boot(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn monotonic(&self) -> Instant {
+        SystemClock.monotonic()
+    }
+}
+
+impl World {
+    /// One in which all is well but for the cache, which no daemon has written.
+    fn new(name: &str) -> Self {
+        let root = std::env::temp_dir().join(format!("opterius-doctor-{}-{name}", std::process::id()));
+        for directory in ["etc/opterius", "run/systemd/system", "run/opterius", "proc/net", "dev", "home"] {
+            fs::create_dir_all(root.join(directory)).unwrap();
+        }
+        let settings = format!(
+            "secret=0123456789abcdef\nlicense_key=AAAA-BBBB-CCCC-DDDD\nlicense_server=https://license.example.com\n\
+             server_ip=203.0.113.5\nhost_root={0}\nlicense_cache={0}/etc/opterius/license-cache.json\n",
+            root.display()
+        );
+        fs::write(root.join("agent.conf"), settings).unwrap();
+        fs::set_permissions(root.join("agent.conf"), fs::Permissions::from_mode(0o640)).unwrap();
+        fs::write(root.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\n").unwrap();
+        fs::write(root.join("run/opterius/operation.sock"), "").unwrap();
+        UnixListener::bind(root.join("dev/log")).unwrap();
+        let unit = "LoadState=loaded\nActiveState=active\nUser=opterius\nFragmentPath=/lib/systemd/system/opterius-agent.service\n";
+        let tools = [
+            ("systemctl", unit),
+            ("timedatectl", "NTPSynchronized=yes\n"),
+            ("journalctl", "License: valid (plan: free)\n"),
+            ("iptables", "-P OUTPUT ACCEPT\n"),
+        ];
+        let tools = tools.map(|(name, text)| (name, text.to_owned())).into_iter().collect();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self { root, tools, ahead: Duration::ZERO, listener }
+    }
+
+    /// The verdicts, but for those of the files' owners, who are whoever runs the tests.
+    fn verdicts(&self, is_root: bool) -> BTreeMap<&'static str, Verdict> {
+        let clock = Stopped(Timestamp::from_unix(NOW).plus(self.ahead));
+        let config = self.root.join("agent.conf");
+        let around = Surroundings { root: self.root.clone(), config, is_root, clock: &clock, outside: self };
+        let identity = Identity {
+            server_id: "server".to_owned(),
+            boot_id: String::new(),
+            hostname: String::new(),
+            os: String::new(),
+        };
+        let findings = examine(&around, &identity).into_iter().map(|finding| (finding.check, finding.verdict));
+        findings.filter(|(check, _)| !["permissions", "cache writer"].contains(check)).collect()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.root);
+    }
+}
+
+impl Outside for World {
+    fn tool(&self, name: &str, _: &[&str]) -> Result<Output, Problem> {
+        let stdout = self.tools.get(name).cloned().ok_or_else(|| Problem::Unavailable(String::new()))?;
+        Ok(Output { name: name.to_owned(), code: Some(0), stdout, stderr: String::new() })
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.tools.contains_key(name)
+    }
+
+    fn daemon(&self, _: SocketAddr, path: &str) -> Result<(u16, String), String> {
+        let health = format!("{{\"agent_version\":\"{}\"}}", env!("CARGO_PKG_VERSION"));
+        Ok((200, if path == "/health" { health } else { "{\"valid\":true,\"state\":\"active\"}".to_owned() }))
+    }
+
+    fn holder(&self, _: SocketAddr) -> Option<Holder> {
+        None
+    }
+
+    fn resolve(&self, _: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok(vec![SocketAddr::from(([203, 0, 113, 10], port))])
+    }
+
+    fn connect(&self, _: SocketAddr) -> io::Result<TcpStream> {
+        let dropped = self.tools.get("iptables").is_some_and(|rules| rules.contains("DROP"));
+        if dropped { Err(ErrorKind::TimedOut.into()) } else { TcpStream::connect(self.listener.local_addr()?) }
+    }
+
+    fn handshake(&self, _: &Settings, _: TcpStream) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn verify(&self, _: &Settings, inquiry: &Inquiry<'_>) -> Result<Answer, Failure> {
+        assert_eq!((inquiry.key, inquiry.server_id), ("AAAA-BBBB-CCCC-DDDD", "server"));
+        let body = b"{\"valid\": true, \"max_accounts\": 5}".to_vec();
+        Ok(Answer { status: 200, date: Some(Timestamp::from_unix(NOW)), body, ..Answer::default() })
+    }
+
+    fn addresses(&self, _: &Settings) -> (Option<IpAddr>, Option<IpAddr>) {
+        (None, Some([203, 0, 113, 5].into()))
+    }
+
+    fn space(&self, _: &Path) -> io::Result<Space> {
+        Ok(Space { device: 1, bytes: 1 << 40, free_bytes: 1 << 39, inodes: 1000, free_inodes: 900 })
+    }
+}
+
+#[test]
+fn one_thing_that_is_changed_changes_one_verdict() {
+    let healthy = World::new("healthy").verdicts(true);
+    let well = |(check, verdict): &(&&str, &Verdict)| **verdict == Verdict::Pass || **check == "cache";
+    assert!(healthy.iter().all(|finding| well(&finding)), "{healthy:?}");
+    type Change = fn(&mut World);
+    let table: [(&str, Change, &[&str]); 7] = [
+        ("masked", |world| _ = world.tools.insert("systemctl", "LoadState=masked\n".to_owned()), &["unit"]),
+        ("unsynchronized", |world| _ = world.tools.insert("timedatectl", "CanNTP=yes\n".to_owned()), &["time sync"]),
+        ("silent", |world| _ = world.tools.insert("journalctl", "Stopped\n".to_owned()), &["journal"]),
+        (
+            "dropping",
+            |world| _ = world.tools.insert("iptables", "-P OUTPUT DROP\n".to_owned()),
+            &["connection", "firewall"],
+        ),
+        ("late", |world| world.ahead = Duration::from_secs(3600), &["clock"]),
+        (
+            "overridden",
+            |world| fs::write(world.root.join("etc/hosts"), "::1 license.example.com\n").unwrap(),
+            &["hosts file"],
+        ),
+        ("deaf", |world| fs::remove_file(world.root.join("dev/log")).unwrap(), &["syslog"]),
+    ];
+    for (name, change, expected) in table {
+        let mut world = World::new(name);
+        change(&mut world);
+        let verdicts = world.verdicts(true);
+        let differs =
+            |(check, verdict): &(&&'static str, &Verdict)| healthy.get(*check).is_some_and(|was| was != *verdict);
+        let changed: Vec<&str> = verdicts.iter().filter(|finding| differs(finding)).map(|(check, _)| *check).collect();
+        assert_eq!(changed, expected, "{name}: {verdicts:?}");
+    }
+}
+
+#[test]
+fn without_root_nothing_fails_that_is_only_not_seen() {
+    let verdicts = World::new("unprivileged").verdicts(false);
+    assert!(!verdicts.values().any(|verdict| *verdict == Verdict::Fail), "{verdicts:?}");
+    for check in ["firewall", "journal"] {
+        assert_eq!(verdicts.get(check), Some(&Verdict::Warn), "{check}");
+    }
+}

@@ -1,0 +1,190 @@
+//! The rules of nftables, as `nft -j list ruleset` prints them (libnftables-json(5)).
+
+use serde_json::{Map, Value};
+
+use crate::doctor::firewall::chains::{Chains, Decision, Rule, Target, Wanted, decide};
+
+/// What refuses the connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The chain, as `inet filter output`: a rule that allows it goes there.
+    pub chain: String,
+    /// The chain with the rule, or the policy.
+    pub shown: String,
+}
+
+/// What becomes of the connection by the JSON of `nft -j list ruleset`. Every chain at the way out has its say.
+pub fn refusal(json: &str, wanted: Wanted) -> Option<Refusal> {
+    let document: Value = serde_json::from_str(json).ok()?;
+    let items = document.get("nftables")?.as_array()?;
+    let of_kind = |kind: &'static str| items.iter().filter_map(move |item| item.get(kind)?.as_object());
+    let mut chains = Chains::new();
+    for rule in of_kind("rule") {
+        let Some((chain, table)) = name(rule, "chain") else { continue };
+        if let Some(target) = matching(rule, &table, wanted) {
+            let shown = format!("a rule of the chain {chain}");
+            chains.entry(chain).or_default().push(Rule { target, shown });
+        }
+    }
+    let family = if wanted.address.is_ipv4() { "ip" } else { "ip6" };
+    let at_the_way_out = of_kind("chain").filter(|chain| {
+        let text = |name: &str| chain.get(name).and_then(Value::as_str);
+        text("hook") == Some("output") && text("family").is_some_and(|own| own == "inet" || own == family)
+    });
+    at_the_way_out.into_iter().find_map(|base| {
+        let (chain, _) = name(base, "name")?;
+        let policy = base.get("policy").and_then(Value::as_str);
+        let shown = match decide(&chains, &chain) {
+            Decision::Accepted => return None,
+            Decision::Refused(rule) => rule,
+            Decision::Undecided if policy == Some("drop") => format!("the policy drop of the chain {chain}"),
+            Decision::Undecided => return None,
+        };
+        Some(Refusal { chain, shown })
+    })
+}
+
+/// The full name of a chain, and that of its table.
+fn name(item: &Map<String, Value>, member: &str) -> Option<(String, String)> {
+    let text = |name: &str| item.get(name).and_then(Value::as_str);
+    let table = format!("{} {}", text("family")?, text("table")?);
+    Some((format!("{table} {}", text(member)?), table))
+}
+
+/// What the rule does to the connection; none when it does not match it, or when that cannot be told.
+fn matching(rule: &Map<String, Value>, table: &str, wanted: Wanted) -> Option<Target> {
+    let mut target = Target::Nothing;
+    for expression in rule.get("expr")?.as_array()? {
+        let (kind, body) = expression.as_object()?.iter().next()?;
+        let chain = || Some(format!("{table} {}", body.get("target")?.as_str()?));
+        match kind.as_str() {
+            "match" => matches(body, wanted)?.then_some(())?,
+            "accept" => target = Target::Accept,
+            "drop" | "reject" => target = Target::Refuse,
+            "return" => target = Target::Return,
+            "jump" => target = Target::Jump(chain()?),
+            "goto" => target = Target::Goto(chain()?),
+            "counter" | "log" | "mangle" => {}
+            _ => return None,
+        }
+    }
+    Some(target)
+}
+
+/// Whether a condition holds for the connection; none when that cannot be told.
+fn matches(condition: &Value, wanted: Wanted) -> Option<bool> {
+    let (left, right) = (condition.get("left")?, condition.get("right")?);
+    let holds = holds(left, right, wanted)?;
+    match condition.get("op")?.as_str()? {
+        "==" | "in" => Some(holds),
+        "!=" => Some(!holds),
+        _ => None,
+    }
+}
+
+fn holds(left: &Value, right: &Value, wanted: Wanted) -> Option<bool> {
+    let text = |kind: &str, name: &str| left.get(kind).and_then(|left| left.get(name)?.as_str());
+    let values = values(right);
+    let is_any = |word: &str| Some(values.iter().any(|value| value.as_str() == Some(word)));
+    match (text("payload", "protocol"), text("payload", "field"), text("meta", "key"), text("ct", "key")) {
+        (Some("tcp" | "th"), Some("dport"), ..) => any(&values, |value| holds_port(value, wanted.port)),
+        (Some("udp" | "icmp" | "icmpv6" | "sctp"), ..) => Some(false),
+        (Some("ip" | "ip6"), Some("daddr"), ..) => any(&values, |value| holds_address(value, wanted)),
+        (Some("ip"), Some("protocol"), ..) | (Some("ip6"), Some("nexthdr"), ..) | (_, _, Some("l4proto"), _) => {
+            is_any("tcp")
+        }
+        // What leaves this server does not leave by the loopback.
+        (_, _, Some("oifname" | "oif"), _) => Some(values.iter().any(|value| value.as_str() != Some("lo"))),
+        (_, _, _, Some("state")) => is_any("new"),
+        _ => None,
+    }
+}
+
+/// What stands in a set, in a list, or alone.
+fn values(right: &Value) -> Vec<&Value> {
+    match right.get("set").unwrap_or(right) {
+        Value::Array(values) => values.iter().collect(),
+        value => vec![value],
+    }
+}
+
+fn any(values: &[&Value], holds: impl Fn(&Value) -> Option<bool>) -> Option<bool> {
+    values.iter().try_fold(false, |before, value| Some(before | holds(value)?))
+}
+
+fn holds_port(value: &Value, port: u16) -> Option<bool> {
+    if let Some(range) = value.get("range") {
+        let bound = |index: usize| range.get(index).and_then(Value::as_u64);
+        return Some((bound(0)?..=bound(1)?).contains(&u64::from(port)));
+    }
+    value.as_u64().map(|number| number == u64::from(port))
+}
+
+fn holds_address(value: &Value, wanted: Wanted) -> Option<bool> {
+    match value.get("prefix") {
+        Some(prefix) => wanted.is_in(&format!("{}/{}", prefix.get("addr")?.as_str()?, prefix.get("len")?.as_u64()?)),
+        None => wanted.is_in(value.as_str()?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn ruleset(policy: &str, rules: &[Value]) -> String {
+        let mut items = vec![
+            json!({"metainfo": {"json_schema_version": 1}}),
+            json!({"chain": {"family": "inet", "table": "filter", "name": "output", "type": "filter", "hook": "output",
+                "prio": 0, "policy": policy}}),
+            json!({"chain": {"family": "inet", "table": "filter", "name": "block"}}),
+            json!({"rule": {"family": "inet", "table": "filter", "chain": "block", "expr": [{"drop": null}]}}),
+        ];
+        items.extend(rules.iter().map(|expressions| {
+            json!({"rule": {"family": "inet", "table": "filter", "chain": "output", "expr": expressions}})
+        }));
+        json!({ "nftables": items }).to_string()
+    }
+
+    fn port(right: &Value) -> Value {
+        json!({"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": right}})
+    }
+
+    #[test]
+    fn a_rule_that_keeps_the_connection_in_is_found() {
+        let wanted = Wanted { address: "203.0.113.5".parse().unwrap(), port: 443 };
+        let address = |right: Value| json!({"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "daddr"}}, "right": right}});
+        let state = |right: Value| json!({"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": right}});
+        let loopback = json!({"match": {"op": "==", "left": {"meta": {"key": "oifname"}}, "right": "lo"}});
+        let udp =
+            json!({"match": {"op": "==", "left": {"payload": {"protocol": "udp", "field": "dport"}}, "right": 443}});
+        let accept = || json!({"accept": null});
+        let drop = || json!({"drop": null});
+        let table = [
+            ("accept", vec![], false),
+            ("drop", vec![], true),
+            ("drop", vec![json!([port(&json!(443)), accept()])], false),
+            ("drop", vec![json!([port(&json!({"set": [80, {"range": [400, 500]}]})), accept()])], false),
+            ("drop", vec![json!([port(&json!(80)), accept()])], true),
+            ("drop", vec![json!([loopback, accept()])], true),
+            ("drop", vec![json!([state(json!(["established", "related"])), accept()])], true),
+            ("drop", vec![json!([udp, accept()])], true),
+            ("accept", vec![json!([port(&json!(443)), {"counter": {}}, {"reject": {"type": "tcp reset"}}])], true),
+            ("accept", vec![json!([port(&json!("@ports")), drop()])], false),
+            ("accept", vec![json!([address(json!({"prefix": {"addr": "203.0.113.0", "len": 24}})), drop()])], true),
+            ("accept", vec![json!([address(json!("198.51.100.1")), drop()])], false),
+            ("accept", vec![json!([{"jump": {"target": "block"}}])], true),
+            ("accept", vec![json!([{"xt": {"type": "match", "name": "owner"}}, drop()])], false),
+        ];
+        for (policy, rules, blocked) in table {
+            let found = refusal(&ruleset(policy, &rules), wanted);
+            assert_eq!(found.is_some(), blocked, "{policy} {rules:?}: {found:?}");
+        }
+        let found = refusal(&ruleset("drop", &[]), wanted).unwrap();
+        assert_eq!(
+            (found.chain.as_str(), found.shown.as_str()),
+            ("inet filter output", "the policy drop of the chain inet filter output")
+        );
+        assert_eq!(refusal("", wanted), None);
+    }
+}

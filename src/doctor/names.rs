@@ -1,0 +1,95 @@
+//! The name of the license server: what the resolver and `/etc/hosts` make of it.
+
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::doctor::case::Case;
+use crate::doctor::finding::Finding;
+use crate::license::client::Hop;
+
+/// Whether `/etc/hosts` sends the license server's name elsewhere.
+pub fn hosts_file(case: &Case<'_>, server: &str) -> Finding {
+    let check = "hosts file";
+    let text = case.around.read("/etc/hosts");
+    match overriding(&text, server) {
+        None => Finding::pass(check, format!("/etc/hosts does not speak of {server}")),
+        Some(line) => {
+            let seen = format!("/etc/hosts:{} sends {server} to {}", line.number, line.address);
+            let fix = if line.alone {
+                format!("sed -i {}d /etc/hosts", line.number)
+            } else {
+                format!("take {server} out of line {}: editor /etc/hosts", line.number)
+            };
+            let nowhere = line.address.is_loopback() || line.address.is_unspecified();
+            if nowhere { Finding::fail(check, seen, fix) } else { Finding::warn(check, seen, fix) }
+        }
+    }
+}
+
+/// A line of `/etc/hosts` with a name.
+#[derive(Debug, PartialEq, Eq)]
+struct Line {
+    number: usize,
+    address: IpAddr,
+    alone: bool,
+}
+
+fn overriding(text: &str, name: &str) -> Option<Line> {
+    text.lines().zip(1..).find_map(|(line, number)| {
+        let code = line.split_once('#').map_or(line, |(code, _)| code);
+        let mut words = code.split_ascii_whitespace();
+        let address = words.next()?.parse().ok()?;
+        let names: Vec<&str> = words.collect();
+        let found = names.iter().any(|word| word.eq_ignore_ascii_case(name));
+        found.then_some(Line { number, address, alone: names.len() == 1 })
+    })
+}
+
+/// The addresses of the first hop, or why there are none.
+pub fn resolution(case: &Case<'_>, hop: &Hop) -> (Finding, Vec<SocketAddr>) {
+    let (check, host) = ("name", hop.host.as_str());
+    let mend = || {
+        format!(
+            "getent ahosts {host}; cat /etc/resolv.conf; a resolver that works: echo nameserver 9.9.9.9 >/etc/resolv.conf"
+        )
+    };
+    match case.around.outside.resolve(host, hop.port) {
+        Ok(addresses) if addresses.is_empty() => {
+            let seen = format!("{host} has no address of the family that this server has a default route for");
+            (Finding::fail(check, seen, format!("ip route; ip -6 route; getent ahosts {host}")), addresses)
+        }
+        Ok(addresses) if host.parse::<IpAddr>().is_ok() => {
+            (Finding::pass(check, format!("{host} is an address and needs no name server")), addresses)
+        }
+        Ok(addresses) => {
+            let shown: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
+            (Finding::pass(check, format!("{host} is {}", shown.join(", "))), addresses)
+        }
+        Err(error) if error.kind() == ErrorKind::TimedOut => {
+            (Finding::fail(check, format!("no name server has told the address of {host} in time"), mend()), Vec::new())
+        }
+        Err(error) => (Finding::fail(check, format!("{host} cannot be resolved: {error}"), mend()), Vec::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_hosts_file_is_found_by_its_name() {
+        let line = |number, address: &str, alone| Some(Line { number, address: address.parse().unwrap(), alone });
+        let table = [
+            ("127.0.0.1 localhost\n127.0.0.1\tOpterius.com\n", line(2, "127.0.0.1", true)),
+            ("203.0.113.5 a opterius.com # x\n", line(1, "203.0.113.5", false)),
+            ("::1 opterius.com\n", line(1, "::1", true)),
+            ("#127.0.0.1 opterius.com\n", None),
+            ("127.0.0.1 www.opterius.com\n", None),
+            ("opterius.com 127.0.0.1\n", None),
+            ("", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(overriding(text, "opterius.com"), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! nginx opens two logs for each site, as root before its workers start: with more sites than descriptors it does not
+//! start again.
+
+use std::fs;
+
+use crate::doctor::case::Case;
+use crate::doctor::finding::Finding;
+use opterius_host::host::Host;
+
+/// What nginx needs besides the sites' logs: listeners, its own logs, some connections.
+const BESIDES: u64 = 128;
+
+const DROP_IN: &str = "/etc/systemd/system/nginx.service.d/50-opterius.conf";
+
+/// Whether the descriptors of nginx last for the sites.
+pub fn descriptors(case: &Case<'_>, host: &Host) -> Option<Finding> {
+    let enabled = ["/etc/nginx/sites-enabled", "/etc/nginx/conf.d"];
+    let sites = enabled.iter().flat_map(|path| fs::read_dir(host.path(path)).into_iter().flatten().flatten()).count();
+    let main = fs::read_to_string(host.path("/etc/nginx/nginx.conf")).ok()?;
+    let Some(master) = of_master(case) else {
+        return Some(match case.around.is_root {
+            true => Finding::pass("nginx", format!("it does not run, so its limit is not known (sites: {sites})")),
+            false => case.unseen("nginx", "the limit of nginx"),
+        });
+    };
+    Some(judge(u64::try_from(sites).unwrap_or(u64::MAX), master, of_workers(&main)))
+}
+
+/// The limit of the running master, else of its unit.
+fn of_master(case: &Case<'_>) -> Option<u64> {
+    let around = case.around;
+    let process = around.read("/run/nginx.pid");
+    let of_process = || open_files(&around.read(&format!("/proc/{}/limits", process.trim().parse::<u32>().ok()?)));
+    let of_unit = || {
+        let shown = around.printed("systemctl", &["show", "nginx.service", "-p", "LimitNOFILESoft", "--value"])?;
+        shown.trim().parse().ok()
+    };
+    of_process().or_else(of_unit)
+}
+
+/// The soft limit in the text of /proc/…/limits.
+fn open_files(limits: &str) -> Option<u64> {
+    let values = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    values.split_ascii_whitespace().next()?.parse().ok()
+}
+
+fn of_workers(main: &str) -> Option<u64> {
+    let value = main.lines().find_map(|line| line.trim().strip_prefix("worker_rlimit_nofile"))?;
+    value.trim().trim_end_matches(';').trim().parse().ok()
+}
+
+fn judge(sites: u64, master: u64, workers: Option<u64>) -> Finding {
+    let check = "nginx";
+    let needed = sites.saturating_mul(2).saturating_add(BESIDES);
+    let (limit, whose) = match workers {
+        Some(workers) if workers < master => (workers, "its workers (worker_rlimit_nofile)"),
+        _ => (master, "nginx"),
+    };
+    let seen = format!("about {needed} of the {limit} files that {whose} may open are needed (sites: {sites})");
+    let fix = if limit < master {
+        "set worker_rlimit_nofile 65536; in /etc/nginx/nginx.conf; then run: nginx -t && systemctl reload nginx"
+            .to_owned()
+    } else {
+        format!(
+            "install -d {}; printf '[Service]\\nLimitNOFILE=65536\\n' >{DROP_IN}; systemctl daemon-reload; systemctl restart nginx",
+            DROP_IN.trim_end_matches("/50-opterius.conf")
+        )
+    };
+    if needed > limit {
+        Finding::fail(check, seen, fix)
+    } else if needed > limit / 5 * 4 {
+        Finding::warn(check, seen, fix)
+    } else {
+        Finding::pass(check, seen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::finding::Verdict;
+
+    #[test]
+    fn two_logs_a_site_must_fit() {
+        let table = [
+            (10, 1024, None, Verdict::Pass),
+            (350, 1024, None, Verdict::Warn),
+            (510, 1024, None, Verdict::Fail),
+            (510, 65536, None, Verdict::Pass),
+            (510, 65536, Some(1024), Verdict::Fail),
+            (510, 1024, Some(65536), Verdict::Fail),
+        ];
+        for (sites, master, workers, verdict) in table {
+            assert_eq!(judge(sites, master, workers).verdict, verdict, "{sites} {master} {workers:?}");
+        }
+    }
+
+    #[test]
+    fn limits_are_read_where_they_are_written() {
+        let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
+                      Max open files            1024                 524288               files     \n";
+        assert_eq!((open_files(limits), open_files("")), (Some(1024), None));
+        assert_eq!(of_workers("user x;\n  worker_rlimit_nofile 4096;\n"), Some(4096));
+        assert_eq!(of_workers("# worker_rlimit_nofile 4096;\n"), None);
+    }
+}

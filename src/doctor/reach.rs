@@ -1,0 +1,131 @@
+//! Who may read or replace a file, by the modes of the file and of every directory above it. Access control lists are
+//! not looked at.
+
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use opterius_host::users::register::Register;
+
+/// The bits of a mode for one kind of access, as they stand for “others”.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Read a file.
+    Read = 0o4,
+    /// Pass through a directory.
+    Pass = 0o1,
+    /// Make, replace and remove files in a directory.
+    Change = 0o3,
+}
+
+/// A user and its groups.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Person {
+    /// The name.
+    pub name: String,
+    /// The number; none for a user that this server does not have, who is one of the others everywhere.
+    pub uid: Option<u32>,
+    groups: Vec<u32>,
+}
+
+impl Person {
+    /// The user with this name.
+    pub fn named(register: &Register, name: &str) -> Self {
+        let user = register.user(name);
+        let member = |members: &[String]| members.iter().any(|member| member == name);
+        let further = register.groups.iter().filter(|group| member(&group.members)).map(|group| group.gid);
+        Self {
+            name: name.to_owned(),
+            uid: user.map(|user| user.uid),
+            groups: user.map(|user| user.gid).into_iter().chain(further).collect(),
+        }
+    }
+
+    /// Whether a file of this owner, group and mode lets the user do this.
+    pub fn may(&self, access: Access, uid: u32, gid: u32, mode: u32) -> bool {
+        let bits = access as u32;
+        let shift = match () {
+            () if self.uid == Some(0) => return true,
+            () if self.uid == Some(uid) => 6,
+            () if self.groups.contains(&gid) => 3,
+            () => 0,
+        };
+        mode >> shift & bits == bits
+    }
+
+    fn may_on(&self, access: Access, metadata: &Metadata) -> bool {
+        self.may(access, metadata.uid(), metadata.gid(), metadata.mode())
+    }
+}
+
+/// What stands between a user and a file, with the place; none where nothing does. What is not there stands in no way.
+pub fn obstacle(path: &Path, person: &Person, access: Access) -> Option<Obstacle> {
+    let directories: Vec<&Path> = path.ancestors().skip(1).collect();
+    let in_order = directories.into_iter().rev().map(|directory| (directory, Access::Pass));
+    in_order.chain([(path, access)]).find_map(|(place, access)| {
+        let metadata = fs::metadata(place).ok()?;
+        (!person.may_on(access, &metadata)).then(|| Obstacle {
+            place: place.to_owned(),
+            uid: metadata.uid(),
+            gid: metadata.gid(),
+            mode: metadata.mode() & 0o7777,
+        })
+    })
+}
+
+/// A file or directory that lets a user not do something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// Its path.
+    pub place: PathBuf,
+    uid: u32,
+    gid: u32,
+    mode: u32,
+}
+
+impl Obstacle {
+    /// Whose it is and what its mode is, as `ls -l` shows them: `/etc/opterius is root:root 1775`.
+    pub fn describe(&self, register: &Register) -> String {
+        let Self { place, uid, gid, mode } = self;
+        let user = register.users.iter().find(|user| user.uid == *uid).map(|user| user.name.clone());
+        let group = register.groups.iter().find(|group| group.gid == *gid).map(|group| group.name.clone());
+        let (user, group) = (user.unwrap_or_else(|| uid.to_string()), group.unwrap_or_else(|| gid.to_string()));
+        format!("{} is {user}:{group} {mode:04o}", place.display())
+    }
+}
+
+/// Whether a user may put another file in the place of one in a directory that it may change: in one with the sticky bit,
+/// such as /tmp, only the owner of either may.
+pub fn may_replace(person: &Person, directory: &Metadata, file: Option<&Metadata>) -> bool {
+    let owns = |metadata: &Metadata| person.uid == Some(metadata.uid());
+    directory.mode() & 0o1000 == 0 || person.uid == Some(0) || owns(directory) || file.is_none_or(owns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_counts_for_owner_group_or_others() {
+        let register = Register::parse(
+            "root:x:0:0::/root:/bin/sh\nopterius:x:990:990::/:/bin/false\nwww-data:x:33:33::/:/bin/false\n",
+            "opterius:x:990:\nweb:x:500:www-data\n",
+        );
+        let table = [
+            ("root", Access::Change, 990, 990, 0o000, true),
+            ("opterius", Access::Read, 0, 990, 0o640, true),
+            ("www-data", Access::Read, 0, 990, 0o640, false),
+            ("www-data", Access::Read, 0, 990, 0o644, true),
+            ("www-data", Access::Read, 0, 500, 0o640, true),
+            ("www-data", Access::Read, 33, 500, 0o044, false),
+            ("opterius", Access::Change, 0, 990, 0o1775, true),
+            ("opterius", Access::Change, 0, 0, 0o1775, false),
+            ("gone", Access::Pass, 0, 0, 0o711, true),
+            ("gone", Access::Pass, 0, 0, 0o700, false),
+        ];
+        for (name, access, uid, gid, mode, expected) in table {
+            let person = Person::named(&register, name);
+            assert_eq!(person.may(access, uid, gid, mode), expected, "{name} {access:?} {mode:o}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The findings on paper: aligned lines for a person, JSON for a program.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::doctor::finding::{Finding, Verdict};
+use opterius_base::text::{one_line, terminal_json};
+
+/// Room for the longest name of a check.
+const NAME: usize = 16;
+
+/// The longest text that is shown of what was seen or is to be done, in characters.
+const LONGEST: usize = 700;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    agent_version: &'static str,
+    pass: usize,
+    warn: usize,
+    fail: usize,
+    checks: &'a [Finding],
+}
+
+fn count(findings: &[Finding], verdict: Verdict) -> usize {
+    findings.iter().filter(|finding| finding.verdict == verdict).count()
+}
+
+/// One line for each check, below it what mends it, and a last line with the sum.
+pub fn text(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for Finding { check, verdict, seen, fix } in findings {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{}  {check:<NAME$}  {}", verdict.word(), one_line(seen, LONGEST));
+        if let Some(fix) = fix {
+            let _ = writeln!(text, "      {:<NAME$}  → {}", "", one_line(fix, LONGEST));
+        }
+    }
+    let [pass, warn, fail] = [Verdict::Pass, Verdict::Warn, Verdict::Fail].map(|verdict| count(findings, verdict));
+    let _ = writeln!(text, "\n{} checks: {pass} PASS, {warn} WARN, {fail} FAIL", findings.len());
+    text
+}
+
+/// The same as one JSON object.
+pub fn json(findings: &[Finding]) -> String {
+    let document = Document {
+        agent_version: env!("CARGO_PKG_VERSION"),
+        pass: count(findings, Verdict::Pass),
+        warn: count(findings, Verdict::Warn),
+        fail: count(findings, Verdict::Fail),
+        checks: findings,
+    };
+    // Serialization cannot fail for these types.
+    let json = serde_json::to_string(&document).unwrap_or_default();
+    format!("{}\n", terminal_json(&json))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_aligned_and_nothing_in_them_drives_a_terminal() {
+        let findings = [
+            Finding::pass("port", "held\u{1b}[2J by\nus"),
+            Finding::fail("license answer", "No.", "Ask."),
+            Finding::warn("accounts", "2", "adopt"),
+        ];
+        let expected = "\
+PASS  port              held [2J by us
+FAIL  license answer    No.
+                        → Ask.
+WARN  accounts          2
+                        → adopt
+
+3 checks: 1 PASS, 1 WARN, 1 FAIL
+";
+        assert_eq!(text(&findings), expected);
+        let json: serde_json::Value = serde_json::from_str(&json(&findings)).unwrap();
+        assert_eq!((&json["pass"], &json["warn"], &json["fail"]), (&1.into(), &1.into(), &1.into()));
+        assert_eq!(json["checks"][1]["verdict"], "FAIL");
+        assert_eq!(json["checks"][0]["fix"], serde_json::Value::Null);
+    }
+}

@@ -1,0 +1,52 @@
+//! Whether something keeps the clock right.
+
+use crate::doctor::case::Case;
+use crate::doctor::finding::Finding;
+
+/// Whether the clock is synchronized, as timedatectl has it from the kernel: whichever program does it.
+pub fn synchronized(case: &Case<'_>) -> Finding {
+    let shown = case.around.printed("timedatectl", &["show", "-p", "CanNTP", "-p", "NTP", "-p", "NTPSynchronized"]);
+    judge(shown.as_deref())
+}
+
+fn judge(shown: Option<&str>) -> Finding {
+    let check = "time sync";
+    let Some(shown) = shown else {
+        return Finding::warn(
+            check,
+            "timedatectl cannot tell",
+            "see what sets the clock: systemctl list-units '*time*' '*ntp*' 'chrony*'",
+        );
+    };
+    let says_yes = |name: &str| shown.lines().any(|line| line.strip_prefix(name) == Some("=yes"));
+    match () {
+        () if says_yes("NTPSynchronized") => Finding::pass(check, "the clock is synchronized"),
+        () if says_yes("NTP") => {
+            Finding::warn(check, "switched on, but the clock is not synchronized", "timedatectl timesync-status")
+        }
+        () if says_yes("CanNTP") => Finding::warn(check, "switched off", "timedatectl set-ntp true"),
+        () => Finding::warn(check, "no program for it is installed", "apt-get install systemd-timesyncd"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::finding::Verdict;
+
+    #[test]
+    fn each_state_of_synchronization_has_its_remedy() {
+        for (shown, verdict, word) in [
+            (Some("CanNTP=yes\nNTP=yes\nNTPSynchronized=yes\n"), Verdict::Pass, ""),
+            (Some("CanNTP=no\nNTP=no\nNTPSynchronized=yes\n"), Verdict::Pass, ""),
+            (Some("CanNTP=yes\nNTP=yes\nNTPSynchronized=no\n"), Verdict::Warn, "timesync-status"),
+            (Some("CanNTP=yes\nNTP=no\nNTPSynchronized=no\n"), Verdict::Warn, "set-ntp true"),
+            (Some("CanNTP=no\nNTP=no\nNTPSynchronized=no\n"), Verdict::Warn, "apt-get install"),
+            (None, Verdict::Warn, "list-units"),
+        ] {
+            let finding = judge(shown);
+            let fix = finding.fix.clone().unwrap_or_default();
+            assert!(finding.verdict == verdict && fix.contains(word), "{shown:?}: {finding:?}");
+        }
+    }
+}
