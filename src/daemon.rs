@@ -11,12 +11,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use log::{error, info, warn};
 
+use crate::api::Api;
 use crate::api::health::Host as Health;
 use crate::api::metrics::Tally;
 use crate::api::operations::{Operations, issuer};
 use crate::api::queue::Queue;
 use crate::api::sampler::{Metrics, Pace};
-use crate::api::{Api, SharedSettings};
+use crate::api::settings::SharedSettings;
 use crate::config::file;
 use crate::config::{Configuration, Loaded};
 use crate::license::client::{LicenseServer, Network};

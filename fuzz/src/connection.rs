@@ -240,7 +240,7 @@ impl Service for Witness<'_> {
 
 /// An Agent whose license is good, on a host where nothing is and nothing can be done.
 fn api() -> Api {
-    let settings = api::Settings {
+    let settings = api::settings::Settings {
         secret: hmac::Key::new(hmac::HMAC_SHA256, SECRET),
         signature_window: Duration::from_secs(300),
         allowed_hosts: Vec::new(),

@@ -1,7 +1,7 @@
 //! Somebody else's nginx file, as `operation adopt` reads it: what is taken from it stands in it, and is nothing that
 //! nginx would read as something else.
 
-use opterius_host::request::fields::Domain;
+use opterius_host::request::values::Domain;
 use opterius_host::sites::foreign::ForeignSite;
 
 /// Reads the input as the file's text.

@@ -2,8 +2,12 @@
 //! next, and an accepted request means the same when it is written down again.
 
 use opterius_host::problem::Problem;
-use opterius_host::request::fields::{DocumentRoot, Domain, Email, Username};
-use opterius_host::request::{PATHS, Request, SiteLog};
+use opterius_host::request::account_suspend::SuspendAction;
+use opterius_host::request::logs_tail::SiteLog;
+use opterius_host::request::services_action::ServiceAction;
+use opterius_host::request::system_timezone::SetTimezone;
+use opterius_host::request::values::{DocumentRoot, Domain, Email, Username};
+use opterius_host::request::{Request, is_operation};
 use serde_json::{Value, json};
 
 use super::input::Input;
@@ -22,6 +26,10 @@ pub fn hold(path: &str, body: &[u8]) {
             let again = Request::parse(path, meant.to_string().as_bytes());
             let again = again.unwrap_or_else(|problem| panic!("{meant} is refused: {}", problem.message()));
             assert_eq!(written(&again), meant);
+            // What the Agent hands on is the request, and reads as it.
+            let handed_on = request.to_json().expect("a request can be written");
+            let received = Request::of_json(path, Some(handed_on));
+            assert_eq!(written(&received.unwrap_or_else(|problem| panic!("{meant}: {}", problem.message()))), meant);
             let sign = HOSTILE[body.len() % HOSTILE.len()];
             with_a_sign(&meant, sign, |near| drop(Request::parse(path, &near).map(|request| written(&request))));
         }
@@ -52,7 +60,7 @@ pub fn with_sign_at(text: &str, place: usize, sign: char) -> String {
 }
 
 fn hold_refusal(path: &str, problem: &Problem) {
-    let expected = if PATHS.contains(&path) { 422 } else { 404 };
+    let expected = if is_operation(path) { 422 } else { 404 };
     assert!(problem.status() == expected || problem.status() == 422, "{}", problem.message());
     let message = problem.message();
     assert!(message.len() < 1000 && !message.contains(char::is_control), "{message:?}");
@@ -66,18 +74,17 @@ fn written(request: &Request) -> Value {
             "document_root": root(&site.document_root, &site.username),
             "php_version": version(site.php_version.as_str()), "parent_domain": site.parent_domain.as_ref().map(domain),
         }),
-        Request::DeleteSite { domain: name, username: user } => {
-            json!({"domain": domain(name), "username": username(user)})
+        Request::DeleteSite(site) => json!({"domain": domain(&site.domain), "username": username(&site.username)}),
+        Request::SuspendAccount(account) => {
+            let action = if account.action == SuspendAction::Suspend { "suspend" } else { "unsuspend" };
+            json!({"username": username(&account.username), "action": action})
         }
-        Request::Suspend { username: user, suspend } => {
-            json!({"username": username(user), "action": if *suspend { "suspend" } else { "unsuspend" }})
-        }
-        Request::Password { username: user, password } => {
-            let password = password.expose();
+        Request::SetPassword(account) => {
+            let password = account.password.expose();
             assert!((8..=255).contains(&password.chars().count()) && !password.contains(char::is_control));
-            json!({"username": username(user), "password": password})
+            json!({"username": username(&account.username), "password": password})
         }
-        Request::DeleteAccount { username: user } => json!({"username": username(user)}),
+        Request::DeleteAccount(account) => json!({"username": username(&account.username)}),
         Request::IssueCertificate(issue) => json!({
             "domain": domain(&issue.domain), "email": email(&issue.email),
             "username": issue.username.as_ref().map(username),
@@ -90,9 +97,10 @@ fn written(request: &Request) -> Value {
                 "certificate": certificate, "private_key": private_key,
             })
         }
-        Request::RenewCertificate { domain: name } | Request::DeleteCertificate { domain: name } => {
-            json!({"domain": domain(name)})
-        }
+        Request::RenewCertificate(certificate) => json!({"domain": domain(&certificate.domain)}),
+        Request::DeleteCertificate(certificate) => json!({
+            "domain": domain(&certificate.domain), "username": certificate.username.as_ref().map(username),
+        }),
         Request::CreateZone(zone) => json!({
             "domain": domain(&zone.domain), "server_ip": zone.server_ip, "ns1": domain(&zone.ns1), "ns2": domain(&zone.ns2),
         }),
@@ -101,7 +109,7 @@ fn written(request: &Request) -> Value {
             let domains: Vec<&str> = stats.domains.iter().map(domain).collect();
             json!({"username": username(&stats.username), "domains": domains, "databases": stats.databases})
         }
-        Request::ServiceAction { service, action } => {
+        Request::ServiceAction(ServiceAction { service, action }) => {
             assert!(is_made_of(service, 64, ".-_") && !service.starts_with('-'), "{service:?}");
             json!({"service": service, "action": action.word()})
         }
@@ -112,11 +120,13 @@ fn written(request: &Request) -> Value {
                 "offset": log.offset, "max_bytes": log.max_bytes,
             })
         }
-        Request::SetTimezone { timezone } => {
+        Request::SetTimezone(SetTimezone { timezone }) => {
             assert!(is_made_of(timezone, 64, "_+/-") && !timezone.starts_with(['/', '-']), "{timezone:?}");
             json!({"timezone": timezone})
         }
-        Request::TopProcesses | Request::ListServices | Request::SystemTime | Request::PhpVersions => json!({}),
+        Request::TopProcesses(_) | Request::ListServices(_) | Request::SystemTime(_) | Request::ListPhpVersions(_) => {
+            json!({})
+        }
     }
 }
 

@@ -5,14 +5,14 @@ use std::path::Path;
 
 use opterius_base::clock::Timestamp;
 use opterius_host::host::{Acme, Host};
-use opterius_host::request::fields::{DocumentRoot, Domain, PhpVersion, Username};
+use opterius_host::request::values::{DocumentRoot, Domain, PhpVersion, Username};
 use opterius_host::sites::facts::Source;
 use opterius_host::sites::foreign::ForeignSite;
 use opterius_host::users::register::User;
 use opterius_operation::servers::php;
-use opterius_operation::web::certificate::OnDisk;
-use opterius_operation::web::site::{MARK, Site, View};
-use opterius_operation::web::site_file;
+use opterius_operation::web::certificate::files::CertificateFiles;
+use opterius_operation::web::site::{MARK, Site};
+use opterius_operation::web::site_file::{self, View};
 
 use super::input::Input;
 use super::nginx::directives;
@@ -85,8 +85,11 @@ fn rendered(site: &Site, kind: u8) -> (String, String) {
     let name = site.username.to_string();
     let user = User { home: format!("/home/{name}"), name, uid: 1001, gid: 1001, shell: "/bin/bash".to_owned() };
     let directory = Path::new("/etc/letsencrypt/live").join(site.domain.as_str());
-    let certificate =
-        OnDisk { source: Source::Acme, fullchain: directory.join("fullchain.pem"), key: directory.join("privkey.pem") };
+    let certificate = CertificateFiles {
+        source: Source::Acme,
+        fullchain: directory.join("fullchain.pem"),
+        key: directory.join("privkey.pem"),
+    };
     let view = View {
         site,
         user: &user,

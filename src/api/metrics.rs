@@ -10,10 +10,10 @@ use serde_json::Value;
 use crate::api::gate::LICENSE_REQUIRED;
 use crate::api::kept::Kept;
 use crate::api::queue;
-use crate::api::routes::{Operation, ROUTES};
 use crate::license::state::State;
 use opterius_base::clock::{Clock, Now, Timestamp};
 use opterius_base::exposition::{self, Counters, Exposition, Family, Kind, seconds};
+use opterius_host::request::PATHS;
 use opterius_http::lane::Work;
 use opterius_http::response::Response;
 use opterius_http::service::Reaction;
@@ -54,12 +54,9 @@ struct Operations {
 
 impl Default for Tally {
     fn default() -> Self {
-        let on_host =
-            ROUTES.iter().filter(|route| matches!(route.operation, Operation::Host | Operation::QueueCertificate));
-        let mut operations: Vec<Operations> = on_host.map(|route| Operations::new(route.path)).collect();
-        // The table is ordered, and a path may be in it with either method.
-        operations.dedup_by_key(|operations| operations.path);
-        Self { refusals: Counters::new(&REFUSALS), operations }
+        let mut paths: Vec<&str> = PATHS.iter().flat_map(|paths| paths.iter().copied()).collect();
+        paths.sort_unstable();
+        Self { refusals: Counters::new(&REFUSALS), operations: paths.into_iter().map(Operations::new).collect() }
     }
 }
 

@@ -14,16 +14,15 @@ pub mod queue;
 pub mod realtime;
 pub mod routes;
 pub mod sampler;
+pub mod settings;
 pub mod stats_cache;
 pub mod status;
 pub mod version;
 pub mod view;
 
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, PoisonError};
 
 use log::warn;
-use ring::hmac;
 
 use crate::api::authentication::Coverage;
 use crate::api::gate::LICENSE_REQUIRED;
@@ -32,13 +31,13 @@ use crate::api::occasional::Occasional;
 use crate::api::operations::Operations;
 use crate::api::routes::{Access, Class, Lookup, Operation, Route};
 use crate::api::sampler::Metrics;
+use crate::api::settings::{Settings, SharedSettings};
 use crate::api::status::StatusPage;
 use crate::api::view::View;
 use crate::license::state::License;
 use opterius_base::clock::Clock;
-use opterius_host::helper::client::Means;
-use opterius_host::host::Host;
 use opterius_host::problem::Problem;
+use opterius_host::request;
 use opterius_host::users::accounts::AccountCount;
 use opterius_http::head::Head;
 use opterius_http::lane::{Responder, busy};
@@ -47,7 +46,6 @@ use opterius_http::origin::{self, Refusals};
 use opterius_http::response::Response;
 use opterius_http::service::{Reaction, Request, Service};
 use opterius_http::traffic::{Traffic, UNKNOWN_ROUTE};
-use opterius_license::reason::Guide;
 
 /// What a client is told that calls us by another name, or comes from another site's page.
 const ORIGIN_REFUSALS: Refusals = Refusals {
@@ -55,27 +53,6 @@ const ORIGIN_REFUSALS: Refusals = Refusals {
                    allowed_hosts in agent.conf.",
     forbidden_origin: "This Agent does not answer pages of other sites.",
 };
-
-/// The part of the configuration that the API answers by; SIGHUP replaces it.
-pub struct Settings {
-    /// The secret that the Panel signs with.
-    pub secret: hmac::Key,
-    /// How far a timestamp may be from our clock.
-    pub signature_window: Duration,
-    /// Names besides `localhost` and IP addresses that we are called by.
-    pub allowed_hosts: Vec<String>,
-    /// The largest body of the routes that take large ones, in bytes.
-    pub max_body: usize,
-    /// The host that operations work on.
-    pub host: Host,
-    /// How operations gain the rights that they need.
-    pub operations: Means,
-    /// What this Agent's operator is told to do.
-    pub guide: Guide,
-}
-
-/// Settings that can be replaced while requests are answered.
-pub type SharedSettings = Arc<RwLock<Arc<Settings>>>;
 
 /// The API: everything it needs to answer, and nothing that blocks.
 pub struct Api {
@@ -161,7 +138,7 @@ impl Api {
             if route.answer_ignored
                 && let Some(more) = self.refused_writes.note(self.clock.monotonic())
             {
-                let subject = gate::subject(request.body);
+                let subject = gate::subject(&serde_json::from_slice(request.body).unwrap_or_default());
                 warn!(
                     "License required: POST {} for {subject} was not done, but the Panel takes it as done{more}",
                     route.path
@@ -186,6 +163,11 @@ impl Api {
             Operation::Accounts => operations::accounts(settings),
             Operation::QueueCertificate => answered(self.operations.queue(route, body, settings)),
             Operation::CertificateStatus => answered(self.operations.certificate(body, settings, self.clock.wall())),
+            Operation::Host if !request::is_operation(route.path) => Reaction::Answer(Response::error(
+                501,
+                "not_implemented",
+                "This version of the Agent does not have this operation.",
+            )),
             Operation::Host => {
                 let terms = self.license.state().terms();
                 let now = self.clock.boot();
@@ -193,11 +175,6 @@ impl Api {
                 self.tally.watched(route.path, &self.clock, reaction)
             }
             Operation::Reverify => self.reverify(settings),
-            Operation::Missing => Reaction::Answer(Response::error(
-                501,
-                "not_implemented",
-                "This version of the Agent does not have this operation.",
-            )),
         }
     }
 

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use log::{info, warn};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::gate;
 use crate::api::queue::{self, Queue};
 use crate::api::routes::{Class, Route};
+use crate::api::settings::{Settings, SharedSettings};
 use crate::api::stats_cache::{self, StatsCache};
-use crate::api::{Settings, SharedSettings};
 use opterius_base::clock::Timestamp;
 use opterius_base::deadline::Deadline;
 use opterius_host::helper::client::{Call, Runner};
@@ -48,9 +48,10 @@ impl Operations {
     /// # Errors
     /// The request itself is not right, or too many wait already.
     pub fn queue(&self, route: &Route, body: &[u8], settings: &Settings) -> Result<Reaction, Problem> {
-        if let Request::IssueCertificate(request) = Request::parse(route.path, body)? {
+        let request = Request::parse(route.path, body)?;
+        if let Request::IssueCertificate(certificate) = &request {
             self.runner(settings).check()?;
-            self.queue.add(request.domain, body.to_vec())?;
+            self.queue.add(certificate.domain.clone(), written(&request)?)?;
         }
         Ok(Reaction::Answer(Response::json(202, &json!({"status": "queued"}))))
     }
@@ -84,7 +85,8 @@ impl Operations {
         settings: &Settings,
         now: Duration,
     ) -> Result<Reaction, Problem> {
-        let measured = match Request::parse(route.path, body)? {
+        let request = Request::parse(route.path, body)?;
+        let measured = match &request {
             Request::AccountStats(_) => Some(stats_cache::key(body)),
             _ => None,
         };
@@ -92,14 +94,11 @@ impl Operations {
             return Ok(Reaction::Answer(answer));
         }
         let (runner, stats) = (self.runner(settings), Arc::clone(&self.stats));
-        let subject = gate::subject(body);
+        let waits_for_others = request.waits_for_others();
+        let request = written(&request)?;
+        let subject = gate::subject(&request);
         let time = if route.class == Class::Write { LONGEST } else { READ_TIME };
-        let call = Call {
-            path: route.path,
-            body: body.to_vec(),
-            allowance: allowance(terms),
-            deadline: Deadline::within(time),
-        };
+        let call = Call { path: route.path, request, allowance: allowance(terms), deadline: Deadline::within(time) };
         let work = Box::new(move || {
             let reply = runner.run(&call);
             if route.class == Class::Write {
@@ -113,7 +112,7 @@ impl Operations {
         });
         Ok(match route.class {
             Class::Read => Reaction::Read(work),
-            Class::Write if route.waits_for_others => Reaction::Slow(work),
+            Class::Write if waits_for_others => Reaction::Slow(work),
             Class::Write => Reaction::Write(work),
         })
     }
@@ -121,10 +120,10 @@ impl Operations {
 
 /// How the certificates of the queue are issued, by the settings that count then.
 pub fn issuer(settings: SharedSettings, config: PathBuf) -> queue::Run {
-    Box::new(move |path, body| {
+    Box::new(move |path, request| {
         let means = settings.read().unwrap_or_else(PoisonError::into_inner).operations;
-        let call =
-            Call { path, body: body.to_vec(), allowance: Allowance::default(), deadline: Deadline::within(LONGEST) };
+        let (allowance, deadline) = (Allowance::default(), Deadline::within(LONGEST));
+        let call = Call { path, request, allowance, deadline };
         Runner::new(means, config.clone()).run(&call)
     })
 }
@@ -133,6 +132,11 @@ pub fn issuer(settings: SharedSettings, config: PathBuf) -> queue::Run {
 pub fn accounts(settings: &Settings) -> Reaction {
     let host = settings.host.clone();
     Reaction::Read(Box::new(move || answer(account::list(&host).into())))
+}
+
+/// A request as it is handed on.
+fn written(request: &Request) -> Result<Value, Problem> {
+    request.to_json().map_err(|error| Problem::failed("the request", error))
 }
 
 /// The answer to a request that was not right.
@@ -157,7 +161,7 @@ fn allowance(terms: Terms) -> Allowance {
 /// One line for each change of the host: whoever looks for what happened looks here.
 fn log(route: &Route, subject: &str, reply: &Reply) {
     let path = route.path;
-    match reply.body.get("message").and_then(serde_json::Value::as_str) {
+    match reply.body.get("message").and_then(Value::as_str) {
         None => info!("Operation {path} for {subject}: done"),
         Some(message) => warn!("Operation {path} for {subject}: {} — {message}", reply.status),
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use opterius_host::helper::protocol::Reply;
 use opterius_host::problem::Problem;
-use opterius_host::request::fields::Domain;
+use opterius_host::request::values::Domain;
 
 /// The most that wait.
 const MOST: usize = 1000;
@@ -18,8 +18,8 @@ const MOST: usize = 1000;
 /// The request that each of them is.
 const PATH: &str = "/ssl/issue-async";
 
-/// Runs a request, given by its path and body.
-pub type Run = Box<dyn Fn(&'static str, &[u8]) -> Reply + Send>;
+/// Runs a request, given by its path and what it asks for.
+pub type Run = Box<dyn Fn(&'static str, Value) -> Reply + Send>;
 
 /// Where certificates wait.
 #[derive(Clone)]
@@ -36,7 +36,7 @@ pub struct Jobs {
 
 struct Waiting {
     domain: Domain,
-    body: Vec<u8>,
+    request: Value,
 }
 
 impl Queue {
@@ -52,13 +52,13 @@ impl Queue {
     ///
     /// # Errors
     /// Too many are waiting.
-    pub fn add(&self, domain: Domain, body: Vec<u8>) -> Result<(), Problem> {
+    pub fn add(&self, domain: Domain, request: Value) -> Result<(), Problem> {
         let mut domains = lock(&self.domains);
         if domains.contains(&domain) {
             return Ok(());
         }
         let full = |_| Problem::Unavailable(format!("{MOST} certificates are waiting to be issued. Try again later."));
-        self.sender.try_send(Waiting { domain: domain.clone(), body }).map_err(full)?;
+        self.sender.try_send(Waiting { domain: domain.clone(), request }).map_err(full)?;
         domains.insert(domain);
         Ok(())
     }
@@ -72,8 +72,8 @@ impl Queue {
 impl Jobs {
     /// Has one after another issued, for as long as there is somebody who could add one.
     pub fn run(&self, run: &Run) {
-        for Waiting { domain, body } in &self.receiver {
-            let reply = run(PATH, &body);
+        for Waiting { domain, request } in &self.receiver {
+            let reply = run(PATH, request);
             if let Some(message) = reply.body.get("message").and_then(Value::as_str) {
                 warn!("The certificate of {domain} was not issued: {message}");
             }
@@ -89,6 +89,8 @@ fn lock(domains: &Mutex<BTreeSet<Domain>>) -> MutexGuard<'_, BTreeSet<Domain>> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use std::thread;
 
@@ -101,24 +103,24 @@ mod tests {
         let (queue, jobs) = Queue::new();
         let (started, seen) = bounded(10);
         let (go_on, permitted) = bounded::<()>(10);
-        let run: Run = Box::new(move |path, body| {
-            started.send((path.to_owned(), body.to_vec())).unwrap();
+        let run: Run = Box::new(move |path, request: Value| {
+            started.send((path.to_owned(), request.clone())).unwrap();
             permitted.recv().unwrap();
-            if body == b"1" { Err(Problem::Failed("No.".to_owned())).into() } else { Ok(Value::Null).into() }
+            if request == 1 { Err(Problem::Failed("No.".to_owned())).into() } else { Ok(Value::Null).into() }
         });
-        queue.add(domain("a.example"), b"1".to_vec()).unwrap();
-        queue.add(domain("b.example"), b"2".to_vec()).unwrap();
-        queue.add(domain("b.example"), b"3".to_vec()).unwrap();
+        queue.add(domain("a.example"), json!(1)).unwrap();
+        queue.add(domain("b.example"), json!(2)).unwrap();
+        queue.add(domain("b.example"), json!(3)).unwrap();
         let thread = thread::spawn(move || jobs.run(&run));
-        assert_eq!(seen.recv().unwrap(), ("/ssl/issue-async".to_owned(), b"1".to_vec()));
-        queue.add(domain("a.example"), b"4".to_vec()).unwrap();
+        assert_eq!(seen.recv().unwrap(), ("/ssl/issue-async".to_owned(), json!(1)));
+        queue.add(domain("a.example"), json!(4)).unwrap();
         assert!(queue.contains(&domain("a.example")) && queue.contains(&domain("b.example")) && seen.is_empty());
         go_on.send(()).unwrap();
-        assert_eq!(seen.recv().unwrap().1, b"2");
+        assert_eq!(seen.recv().unwrap().1, 2);
         assert!(!queue.contains(&domain("a.example")) && queue.contains(&domain("b.example")));
-        queue.add(domain("a.example"), b"5".to_vec()).unwrap();
+        queue.add(domain("a.example"), json!(5)).unwrap();
         go_on.send(()).unwrap();
-        assert_eq!(seen.recv().unwrap().1, b"5");
+        assert_eq!(seen.recv().unwrap().1, 5);
         go_on.send(()).unwrap();
         drop(queue);
         thread.join().unwrap();
@@ -129,11 +131,11 @@ mod tests {
     fn the_queue_is_bounded() {
         let (queue, jobs) = Queue::new();
         for number in 0..MOST {
-            queue.add(domain(&format!("d{number}.example")), Vec::new()).unwrap();
+            queue.add(domain(&format!("d{number}.example")), Value::Null).unwrap();
         }
-        assert!(matches!(queue.add(domain("more.example"), Vec::new()), Err(Problem::Unavailable(_))));
+        assert!(matches!(queue.add(domain("more.example"), Value::Null), Err(Problem::Unavailable(_))));
         assert!(!queue.contains(&domain("more.example")));
-        queue.add(domain("d0.example"), Vec::new()).unwrap();
+        queue.add(domain("d0.example"), Value::Null).unwrap();
         assert_eq!(jobs.receiver.len(), MOST);
     }
 }

@@ -69,10 +69,8 @@ pub enum Operation {
     QueueCertificate,
     /// `POST /ssl/status`.
     CertificateStatus,
-    /// The helper, which has the rights.
+    /// The helper, which has the privileges, if it has an operation for the path; else nobody yet.
     Host,
-    /// Nobody yet.
-    Missing,
 }
 
 /// One row of the table.
@@ -91,16 +89,14 @@ pub struct Route {
     /// Whether the Panel goes on as if the answer were good: a refusal then leaves something behind that only the log
     /// tells of.
     pub answer_ignored: bool,
-    /// Whether it waits for other machines, for minutes perhaps: it then has a lane of its own.
-    pub waits_for_others: bool,
     /// Who answers.
     pub operation: Operation,
 }
 
 impl Route {
     const fn new(verb: Verb, path: &'static str, class: Class) -> Self {
-        let (access, operation) = (Access::Signed, Operation::Missing);
-        Self { verb, path, class, access, large_body: false, answer_ignored: false, waits_for_others: false, operation }
+        let (access, operation) = (Access::Signed, Operation::Host);
+        Self { verb, path, class, access, large_body: false, answer_ignored: false, operation }
     }
 
     const fn open(mut self) -> Self {
@@ -116,15 +112,6 @@ impl Route {
     const fn answer_ignored(mut self) -> Self {
         self.answer_ignored = true;
         self
-    }
-
-    const fn waits_for_others(mut self) -> Self {
-        self.waits_for_others = true;
-        self
-    }
-
-    const fn on_host(self) -> Self {
-        self.runs(Operation::Host)
     }
 
     const fn runs(mut self, operation: Operation) -> Self {
@@ -171,9 +158,9 @@ pub fn find(method: &Method, path: &str) -> Lookup {
 #[rustfmt::skip]
 pub static ROUTES: [Route; 148] = [
     read(Get, "/").open().runs(Operation::View),
-    write(Post, "/account/delete").answer_ignored().on_host(),
-    write(Post, "/account/password").on_host(),
-    write(Post, "/account/suspend").on_host(),
+    write(Post, "/account/delete").answer_ignored(),
+    write(Post, "/account/password"),
+    write(Post, "/account/suspend"),
     read(Get, "/accounts").runs(Operation::Accounts),
     write(Post, "/analytics/geoip-update"),
     read(Post, "/analytics/live"),
@@ -203,14 +190,14 @@ pub static ROUTES: [Route; 148] = [
     write(Post, "/databases/user-delete").answer_ignored(),
     write(Post, "/databases/user-password"),
     write(Post, "/dns/add-record"),
-    write(Post, "/dns/create-zone").answer_ignored().on_host(),
+    write(Post, "/dns/create-zone").answer_ignored(),
     write(Post, "/dns/delete-record"),
     read(Post, "/dns/list-records"),
     write(Post, "/domains/alias-add"),
     write(Post, "/domains/alias-remove").answer_ignored(),
-    write(Post, "/domains/create").on_host(),
+    write(Post, "/domains/create"),
     write(Post, "/domains/custom-nginx").answer_ignored(),
-    write(Post, "/domains/delete").answer_ignored().on_host(),
+    write(Post, "/domains/delete").answer_ignored(),
     write(Post, "/domains/hotlink/set"),
     write(Post, "/domains/protected-dir/add").answer_ignored(),
     write(Post, "/domains/protected-dir/remove").answer_ignored(),
@@ -243,10 +230,10 @@ pub static ROUTES: [Route; 148] = [
     read(Post, "/laravel/scan"),
     read(Post, "/license/reverify").runs(Operation::Reverify),
     read(Get, "/license/status").open().runs(Operation::Status),
-    read(Post, "/logs/tail").on_host(),
+    read(Post, "/logs/tail"),
     read(Get, "/metrics").open().runs(Operation::Metrics),
     read(Get, "/metrics/realtime").open().runs(Operation::Snapshots),
-    read(Post, "/metrics/top-processes").on_host(),
+    read(Post, "/metrics/top-processes"),
     write(Post, "/migration/cleanup").answer_ignored(),
     write(Post, "/migration/parse"),
     write(Post, "/migration/restore-cron"),
@@ -269,7 +256,7 @@ pub static ROUTES: [Route; 148] = [
     write(Post, "/php/extensions"),
     write(Post, "/php/install"),
     read(Post, "/php/list-extensions"),
-    read(Post, "/php/list-versions").on_host(),
+    read(Post, "/php/list-versions"),
     write(Post, "/php/switch-version"),
     write(Post, "/postgres/create"),
     write(Post, "/postgres/delete"),
@@ -287,27 +274,27 @@ pub static ROUTES: [Route; 148] = [
     write(Post, "/security/ip-block").answer_ignored(),
     write(Post, "/security/lockdown-accounts"),
     read(Post, "/security/scan"),
-    write(Post, "/services/action").on_host(),
-    read(Post, "/services/list").on_host(),
+    write(Post, "/services/action"),
+    read(Post, "/services/list"),
     write(Post, "/ssh/delete-key"),
     write(Post, "/ssh/generate-key"),
     write(Post, "/ssh/import-key"),
     read(Post, "/ssh/list-keys"),
     write(Post, "/ssh/toggle-shell"),
-    write(Post, "/ssl/delete").answer_ignored().waits_for_others().on_host(),
-    write(Post, "/ssl/issue").waits_for_others().on_host(),
+    write(Post, "/ssl/delete").answer_ignored(),
+    write(Post, "/ssl/issue"),
     write(Post, "/ssl/issue-async").runs(Operation::QueueCertificate),
-    write(Post, "/ssl/renew").waits_for_others().on_host(),
+    write(Post, "/ssl/renew"),
     read(Post, "/ssl/status").runs(Operation::CertificateStatus),
-    write(Post, "/ssl/upload").waits_for_others().on_host(),
+    write(Post, "/ssl/upload"),
     read(Get, "/ssl/wildcard/progress"),
     write(Post, "/ssl/wildcard/start"),
     write(Post, "/staging/clone"),
-    read(Post, "/stats/account").on_host(),
+    read(Post, "/stats/account"),
     read(Post, "/stats/server").runs(Operation::ServerStats),
     write(Post, "/system/ntp-sync"),
-    read(Post, "/system/time").on_host(),
-    write(Post, "/system/timezone").on_host(),
+    read(Post, "/system/time"),
+    write(Post, "/system/timezone"),
     write(Post, "/terminal/connect").large_body(),
     write(Post, "/terminal/token"),
     write(Post, "/update/agent"),

@@ -205,3 +205,12 @@ fn a_path_is_found_byte_for_byte_only() {
     assert!(matches!(find(&Method::Get, "/domains/create"), Lookup::WrongMethod("POST")));
     assert!(matches!(find(&Method::Delete, "/php/config"), Lookup::WrongMethod("GET, HEAD, POST")));
 }
+
+#[test]
+fn every_operation_can_be_called() {
+    for path in opterius_host::request::PATHS.iter().flat_map(|paths| paths.iter()) {
+        let Lookup::Found(route) = find(&Method::Post, path) else { panic!("{path} is missing") };
+        let answered_by_others = !matches!(route.operation, Operation::Host | Operation::QueueCertificate);
+        assert!(!answered_by_others && route.access == Access::Signed, "{path}");
+    }
+}

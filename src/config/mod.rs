@@ -57,8 +57,8 @@ pub struct Configuration {
 
 impl Configuration {
     /// What the API answers by, when this was read from `file`.
-    pub fn api(&self, file: &Path) -> api::Settings {
-        api::Settings {
+    pub fn api(&self, file: &Path) -> api::settings::Settings {
+        api::settings::Settings {
             secret: hmac::Key::new(hmac::HMAC_SHA256, self.secret.expose().as_bytes()),
             signature_window: self.signature_window,
             allowed_hosts: self.allowed_hosts.clone(),

@@ -12,9 +12,8 @@ use std::time::Duration;
 use lexopt::{Arg, Parser};
 use rustix::process::geteuid;
 
-use crate::operations::adopt;
+use crate::operations::{adopt, certificate_renewed};
 use crate::serve;
-use crate::web::certificate::issue;
 use opterius_base::deadline::Deadline;
 use opterius_daemon::log::{LogTarget, Logger, SYSLOG_SOCKET};
 use opterius_daemon::output::{self, say};
@@ -213,7 +212,7 @@ fn renewed(host: &Host) -> Result<String, Problem> {
     let lineage = env::var_os("RENEWED_LINEAGE").ok_or_else(|| {
         Problem::Unavailable("RENEWED_LINEAGE is not set: this is for certbot's deploy hook alone".to_owned())
     })?;
-    issue::renewed(host, Path::new(&lineage), Deadline::within(LONGEST))?;
+    certificate_renewed::serve(host, Path::new(&lineage), Deadline::within(LONGEST))?;
     Ok(String::new())
 }
 

@@ -9,14 +9,9 @@ use rustix::fs::Mode;
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Resource, getrlimit, setrlimit, umask};
 use serde_json::Value;
-use serde_json::value::RawValue;
 
-use crate::operations::{
-    access, create, delete, dns_create_zone, logs_tail, metrics_top_processes, php_list_versions, services,
-    stats_account, time,
-};
-use crate::transaction::Changes;
-use crate::web::certificate;
+use crate::operations;
+use crate::perform::Context;
 use opterius_base::deadline::Deadline;
 use opterius_host::helper::protocol::{Allowance, LONGEST, Order, Reply};
 use opterius_host::host::Host;
@@ -94,40 +89,12 @@ fn receive() -> Result<Vec<u8>, Problem> {
 /// # Errors
 /// It is none, or was not done.
 pub fn perform_order(host: &Host, bytes: &[u8]) -> Result<Value, Problem> {
-    let order: Order<'_> = serde_json::from_slice(bytes)
+    let order: Order = serde_json::from_slice(bytes)
         .map_err(|error| Problem::invalid("body", format!("is not an order of the Agent ({error})")))?;
-    let body = order.body.map(RawValue::get).unwrap_or_default();
-    let request = Request::parse(order.path, body.as_bytes())?;
+    let request = Request::of_json(&order.path, order.body)?;
     let allowance = Allowance { max_accounts: order.max_accounts, plan: order.plan };
-    perform(host, &request, &allowance, Deadline::within(LONGEST.min(Duration::from_secs(order.seconds))))
-}
-
-fn perform(host: &Host, request: &Request, allowance: &Allowance, deadline: Deadline) -> Result<Value, Problem> {
-    match request {
-        Request::CreateSite(request) => create::site(host, request, allowance, deadline),
-        Request::DeleteSite { domain, username } => delete::site(host, domain, username, deadline),
-        Request::Suspend { username, suspend: true } => access::suspend(host, username, deadline),
-        Request::Suspend { username, suspend: false } => access::unsuspend(host, username, deadline),
-        Request::Password { username, password } => access::password(host, username, password, deadline),
-        Request::DeleteAccount { username } => delete::account(host, username, deadline),
-        Request::IssueCertificate(request) => certificate::issue::issue(host, request, deadline),
-        Request::UploadCertificate(request) => certificate::upload::upload(host, request, deadline),
-        Request::RenewCertificate { domain } => certificate::issue::renew(host, domain, deadline),
-        Request::DeleteCertificate { domain } => certificate::delete(host, domain, deadline),
-        Request::CreateZone(request) => {
-            Changes::run(host, deadline, |_| dns_create_zone::create_zone(host, request, deadline))
-        }
-        Request::AccountStats(request) => stats_account::account(host, request, deadline),
-        Request::TopProcesses => metrics_top_processes::top(host, deadline),
-        Request::ListServices => services::list(host, deadline),
-        Request::ServiceAction { service, action } => services::action(host, service, *action, deadline),
-        Request::TailLog(request) => logs_tail::tail(host, request, deadline),
-        Request::SystemTime => time::now(host, deadline),
-        Request::SetTimezone { timezone } => {
-            Changes::run(host, deadline, |_| time::set_timezone(host, timezone, deadline))
-        }
-        Request::PhpVersions => php_list_versions::versions(host, deadline),
-    }
+    let deadline = Deadline::within(LONGEST.min(Duration::from_secs(order.seconds)));
+    operations::perform(&request, Context { host, allowance: &allowance, deadline })
 }
 
 /// As many descriptors as nginx needs for its test. Where the limit cannot be raised, nginx says so if it needs more.

@@ -5,12 +5,16 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use crate::perform::{Context, Perform};
 use opterius_base::deadline::Deadline;
+use opterius_host::helper::protocol::Allowance;
 use opterius_host::host::{Acme, Host};
 use opterius_host::layout;
-use opterius_host::request::fields::{Domain, Username};
+use opterius_host::problem::Problem;
+use opterius_host::request::values::{Domain, Username};
 use opterius_host::sites::facts::{self, Facts};
 use opterius_host::users::register::Register;
+use serde_json::Value;
 
 /// The tree, and the host that it stands for.
 pub(crate) struct Tree {
@@ -27,6 +31,11 @@ impl Tree {
         fs::create_dir(&root).unwrap();
         let acme = Acme { server: String::new(), authority: None };
         Self { host: Host::new(root, acme, PathBuf::new()) }
+    }
+
+    /// Performs an operation on it, whatever the license allows.
+    pub(crate) fn perform(&self, operation: &impl Perform) -> Result<Value, Problem> {
+        operation.perform(Context { host: &self.host, allowance: &Allowance::default(), deadline: soon() })
     }
 
     /// Writes a file, and makes the directories that it needs.

@@ -14,7 +14,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use serde_json::Value;
 
 use crate::place::{DemoPlace, shortest};
-use crate::{has_come, wait};
+use crate::waiting::{has_come, wait};
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_base::text::one_line;
 use opterius_license_server::commands::failure::Failure;

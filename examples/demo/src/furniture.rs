@@ -7,7 +7,7 @@ use std::os::unix::fs::DirBuilderExt;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::place::DemoPlace;
-use crate::tour::Tour;
+use crate::tour::{ADMINISTRATOR, OWNER, Tour};
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_base::hex::hex;
 use opterius_base::secret::Secret;
@@ -23,10 +23,6 @@ pub(super) struct Furniture {
     pub(super) installation: Installation,
     pub(super) tour: Tour,
 }
-
-/// The users of the demo.
-pub(super) const OWNER: &str = "owner";
-pub(super) const ADMINISTRATOR: &str = "administrator";
 
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/nonexistent:/usr/sbin/nologin\n";
 const SHADOW: &str = "root:*:19000::::::\nwww-data:*:19000::::::\n";

@@ -9,25 +9,24 @@ mod furniture;
 mod place;
 mod tools;
 mod tour;
+mod waiting;
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::geteuid;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::low_level::pipe;
 
 use crate::agent::Agent;
 use crate::command_line::{Command, Ports};
 use crate::furniture::Furniture;
 use crate::place::DemoPlace;
+use crate::waiting::{has_come, stop_signals, wait};
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_daemon::crew::{Failure as ServerFailure, conclude, report_panics};
 use opterius_daemon::log::{LogTarget, Logger, SYSLOG_SOCKET};
@@ -193,31 +192,6 @@ impl Server {
         // A panic has ended the process already.
         self.thread.join().map_or(1, |ended| conclude(&ended, PROGRAM, LogTarget::Stderr))
     }
-}
-
-/// Where SIGINT, SIGTERM and SIGHUP arrive: the terminal that is closed ends the demo, too.
-fn stop_signals() -> io::Result<UnixStream> {
-    let (source, stop) = UnixStream::pair()?;
-    stop.set_nonblocking(true)?;
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        pipe::register(signal, source.try_clone()?)?;
-    }
-    Ok(stop)
-}
-
-/// Whether something has arrived, or the other end is gone; what has arrived is taken.
-fn has_come(mut stream: &UnixStream) -> bool {
-    let arrived = stream.read(&mut [0; 64]);
-    !arrived.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
-}
-
-/// Waits until one of the descriptors has something to read, or until the time is over.
-fn wait(descriptors: &[BorrowedFd<'_>], time: Option<Duration>) {
-    let mut descriptors: Vec<PollFd<'_>> =
-        descriptors.iter().map(|descriptor| PollFd::new(descriptor, PollFlags::IN)).collect();
-    let time = time.and_then(|time| Timespec::try_from(time).ok());
-    // An interrupted wait looks at everything once too often.
-    let _ = poll(&mut descriptors, time.as_ref());
 }
 
 fn listen(port: u16) -> Result<TcpListener, Failure> {

@@ -5,12 +5,15 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::furniture::{ADMINISTRATOR, OWNER};
 use crate::place::DemoPlace;
 use crate::tools::Programs;
 use opterius_base::secret::Secret;
 use opterius_base::text::one_line;
 use opterius_license_server::commands::failure::Failure;
+
+/// The users of the demo.
+pub(super) const OWNER: &str = "owner";
+pub(super) const ADMINISTRATOR: &str = "administrator";
 
 /// A request that the Panel sends to make an account with its first site; `$user` is for a shell to fill in.
 const CREATION: &str = r#"{"domain":"$user.example","username":"$user","document_root":"/home/$user/$user.example/public_html","php_version":"8.4"}"#;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use log::warn;
 use rustix::process::geteuid;
-use serde_json::value::RawValue;
+use serde_json::Value;
 
 use crate::helper::protocol::Allowance;
 use crate::helper::protocol::{Order, Reply};
@@ -56,8 +56,8 @@ pub struct Runner {
 pub struct Call {
     /// The path that the Panel has called.
     pub path: &'static str,
-    /// What it has sent.
-    pub body: Vec<u8>,
+    /// What it has asked for, as [`Request::to_json`](crate::request::Request::to_json) writes it.
+    pub request: Value,
     /// What the license allows.
     pub allowance: Allowance,
     /// By when it must be done.
@@ -134,15 +134,9 @@ fn unavailable(cause: &str) -> Problem {
 }
 
 fn order(call: &Call) -> Result<Vec<u8>, Problem> {
-    let text = std::str::from_utf8(&call.body).map_err(|_| Problem::invalid("body", "is not UTF-8"))?;
-    let body: Option<&RawValue> = if text.trim().is_empty() {
-        None
-    } else {
-        Some(serde_json::from_str(text).map_err(|error| Problem::invalid("body", format!("is not JSON ({error})")))?)
-    };
     let order = Order {
-        path: call.path,
-        body,
+        path: call.path.to_owned(),
+        body: Some(call.request.clone()),
         max_accounts: call.allowance.max_accounts,
         plan: call.allowance.plan.clone(),
         seconds: call.deadline.left().as_secs(),

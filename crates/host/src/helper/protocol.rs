@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use crate::problem::Problem;
 
@@ -22,12 +21,11 @@ pub struct Allowance {
 
 /// What the Agent hands to the helper.
 #[derive(Serialize, Deserialize)]
-pub struct Order<'a> {
+pub struct Order {
     /// The path that the Panel has called.
-    pub path: &'a str,
-    /// What it has sent.
-    #[serde(borrow)]
-    pub body: Option<&'a RawValue>,
+    pub path: String,
+    /// What it has asked for, in the members that the Agent has read of it.
+    pub body: Option<Value>,
     /// How many accounts the license allows; none is any number.
     pub max_accounts: Option<u64>,
     /// The plan that says so.

@@ -43,7 +43,7 @@ pub fn as_of(issue: &Issue, now: Timestamp) -> Issue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::fields::{Domain, Username};
+    use crate::request::values::{Domain, Username};
     use crate::sites::facts::{Certificate, Source};
 
     const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);

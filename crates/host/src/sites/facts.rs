@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::host::Host;
 use crate::layout;
 use crate::problem::Problem;
-use crate::request::fields::{Domain, Username};
+use crate::request::values::{Domain, Username};
 use crate::users::register::Register;
 use opterius_base::clock::Timestamp;
 use opterius_base::files::{self, Rights};

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::host::Host;
 use crate::problem::Problem;
-use crate::request::fields::{Domain, Username};
+use crate::request::values::{Domain, Username};
 use crate::users::register::{FIRST_UID, Register};
 
 /// The highest number of an ordinary user.

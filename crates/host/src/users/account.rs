@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::host::Host;
 use crate::layout;
 use crate::problem::Problem;
-use crate::request::fields::{Domain, Username};
+use crate::request::values::{Domain, Username};
 use crate::sites::facts;
 use crate::users::register::Register;
 use opterius_base::clock::Timestamp;

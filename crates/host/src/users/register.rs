@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use crate::host::Host;
 use crate::layout::ACCOUNTS_GROUP;
 use crate::problem::Problem;
-use crate::request::fields::Username;
+use crate::request::values::Username;
 
 /// The lowest number of an ordinary user.
 pub const FIRST_UID: u32 = 1000;

@@ -12,7 +12,7 @@ use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
 use opterius_host::layout::LOGS;
 use opterius_host::problem::Problem;
-use opterius_host::request::fields::Domain;
+use opterius_host::request::values::Domain;
 
 /// The log that is written, and the one before it.
 const FILES: [&str; 2] = ["access.log", "access.log.1"];

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use crate::transaction::Changes;
 use crate::users::user;
-use crate::web::certificate;
+use crate::web::apply;
+use crate::web::certificate::current;
 use crate::web::site::{Found, Site};
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_base::deadline::Deadline;
@@ -16,7 +17,7 @@ use opterius_host::host::Host;
 use opterius_host::layout::ACCOUNTS_GROUP;
 use opterius_host::layout::AGENT_GROUP;
 use opterius_host::problem::Problem;
-use opterius_host::request::fields::{Domain, Username};
+use opterius_host::request::values::{Domain, Username};
 use opterius_host::sites::facts::{self, Facts};
 use opterius_host::sites::foreign::{ForeignSite, candidates, enabled_sites};
 use opterius_host::users::account::{self, Account};
@@ -59,7 +60,7 @@ fn publish(host: &Host, sites: &BTreeMap<Domain, ForeignSite>, deadline: Deadlin
     for (domain, foreign) in sites {
         let known = facts::read(host, domain);
         let facts = match Site::look(host, domain)? {
-            Found::Ours(site) => Some(site.facts(host, deadline)?),
+            Found::Ours(site) => Some(apply::facts(host, &site, deadline)?),
             // Its own file is set aside while the account is suspended.
             _ if known.as_ref().is_some_and(|facts| facts.suspended) => known,
             _ => {
@@ -76,13 +77,13 @@ fn publish(host: &Host, sites: &BTreeMap<Domain, ForeignSite>, deadline: Deadlin
 }
 
 fn foreign_facts(host: &Host, domain: &Domain, username: Username, site: &ForeignSite, deadline: Deadline) -> Facts {
-    let found = certificate::on_disk(host, domain);
+    let found = current::find(host, domain);
     let home = format!("/home/{username}");
     Facts {
         names: site.names.clone(),
         document_root: site.roots.iter().find(|root| root.starts_with(&home)).cloned().unwrap_or(home),
         // One that cannot be read is none that could be told of.
-        certificate: found.and_then(|found| certificate::describe(&found, deadline).ok()),
+        certificate: found.and_then(|found| current::describe(&found, deadline).ok()),
         ..Facts::of(domain.clone(), username)
     }
 }

@@ -1,4 +1,5 @@
-//! Zones of the DNS, made by PowerDNS's own tool, so that it does not matter which database PowerDNS keeps them in.
+//! `/dns/create-zone`: a zone of the DNS, made by PowerDNS's own tool, so that it does not matter which database PowerDNS
+//! keeps it in. One that is there already stays as it is: somebody may have changed it.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -9,24 +10,27 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{MemfdFlags, memfd_create};
 use serde_json::{Value, json};
 
+use crate::perform::{Context, Perform};
+use crate::transaction::Changes;
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_base::deadline::Deadline;
 use opterius_base::text::one_line;
 use opterius_host::host::Host;
 use opterius_host::problem::Problem;
-use opterius_host::request::CreateZone;
-use opterius_host::request::fields::Domain;
+use opterius_host::request::dns_create_zone::CreateZone;
+use opterius_host::request::values::Domain;
 use opterius_host::tool::{Output, Tool};
 
 /// Where PowerDNS has its configuration, by distribution.
 const CONFIGURATION: [&str; 2] = ["/etc/powerdns", "/etc/pdns"];
 
-/// Makes a zone with the records that a new site needs. One that is there already stays as it is: somebody may have
-/// changed it.
-///
-/// # Errors
-/// PowerDNS is not there, or it does not take the zone; then there is none.
-pub fn create_zone(host: &Host, request: &CreateZone, deadline: Deadline) -> Result<Value, Problem> {
+impl Perform for CreateZone {
+    fn perform(&self, Context { host, deadline, .. }: Context<'_>) -> Result<Value, Problem> {
+        Changes::run(host, deadline, |_| create(host, self, deadline))
+    }
+}
+
+fn create(host: &Host, request: &CreateZone, deadline: Deadline) -> Result<Value, Problem> {
     let server = PowerDns::of(host)?;
     let domain = &request.domain;
     if server.has_zone(domain, deadline)? {

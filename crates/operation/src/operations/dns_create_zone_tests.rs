@@ -48,21 +48,20 @@ fn listed(tree: &Tree, domain: &str) -> Output {
 #[test]
 fn powerdns_takes_the_zone_and_one_that_is_there_stays() {
     let tree = with_powerdns();
-    let create = |ip: &str| create_zone(&tree.host, &request("example.com", ip, "ns1.example.com"), soon());
+    let create = |ip: &str| tree.perform(&request("example.com", ip, "ns1.example.com"));
     assert_eq!(create("203.0.113.5").unwrap(), json!({"domain": "example.com", "created": true}));
     let before = listed(&tree, "example.com").stdout;
     assert_eq!(before.lines().filter(|line| line.contains("203.0.113.5")).count(), 5, "{before}");
     assert_eq!(create("203.0.113.6").unwrap(), json!({"domain": "example.com", "created": false}));
     assert_eq!(listed(&tree, "example.com").stdout, before);
-    let six = create_zone(&tree.host, &request("example.org", "2001:db8::5", "ns1.host.net"), soon()).unwrap();
+    let six = tree.perform(&request("example.org", "2001:db8::5", "ns1.host.net")).unwrap();
     assert_eq!(six, json!({"domain": "example.org", "created": true}));
 }
 
 #[test]
 fn a_zone_below_another_one_is_made_with_a_word_about_its_delegation() {
     let tree = with_powerdns();
-    let create =
-        |domain: &str| create_zone(&tree.host, &request(domain, "203.0.113.5", "ns1.host.net"), soon()).unwrap();
+    let create = |domain: &str| tree.perform(&request(domain, "203.0.113.5", "ns1.host.net")).unwrap();
     create("example.com");
     let answer = create("shop.example.com");
     let warning = answer["warnings"][0].as_str().unwrap();
@@ -76,7 +75,7 @@ fn an_empty_zone_is_filled() {
     let server = PowerDns::of(&tree.host).unwrap();
     assert!(server.load(&named("example.com"), "this is no zone\n", soon()).is_err());
     assert!(listed(&tree, "example.com").is_success(), "PowerDNS has left an empty zone");
-    let answer = create_zone(&tree.host, &request("example.com", "203.0.113.5", "ns1.host.net"), soon());
+    let answer = tree.perform(&request("example.com", "203.0.113.5", "ns1.host.net"));
     assert_eq!(answer.unwrap()["created"], true);
 }
 
@@ -96,7 +95,7 @@ fn a_zone_that_powerdns_does_not_take_leaves_nothing() {
 #[test]
 fn without_a_powerdns_that_works_there_are_no_zones() {
     let tree = Tree::new();
-    let create = || create_zone(&tree.host, &request("example.com", "203.0.113.5", "ns1.host.net"), soon());
+    let create = || tree.perform(&request("example.com", "203.0.113.5", "ns1.host.net"));
     let Err(Problem::Unavailable(sentence)) = create() else { panic!() };
     assert!(sentence.contains("PowerDNS"), "{sentence}");
     for configuration in ["", "launch=gsqlite3\ngsqlite3-database=/nowhere\n"] {

@@ -1,4 +1,4 @@
-//! The end of a site's log, for whoever watches it.
+//! `/logs/tail`: the end of a site's log, for whoever watches it.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -6,27 +6,24 @@ use std::io::{self, Read, Seek, SeekFrom};
 use serde_json::{Value, json};
 
 use crate::measure::bandwidth::open_log;
-use opterius_base::deadline::Deadline;
-use opterius_host::host::Host;
+use crate::perform::{Context, Perform};
 use opterius_host::problem::Problem;
-use opterius_host::request::TailLog;
+use opterius_host::request::logs_tail::TailLog;
 use opterius_host::sites::facts;
 
-/// A part of a site's log, and from which byte on the next one begins.
-///
-/// # Errors
-/// The site does not belong to that account, or the log cannot be read.
-pub fn tail(host: &Host, request: &TailLog, _deadline: Deadline) -> Result<Value, Problem> {
-    let TailLog { domain, username, log, offset, max_bytes } = request;
-    if facts::read(host, domain).is_none_or(|facts| facts.username != *username) {
-        return Err(Problem::NotFound(format!("There is no site “{domain}” of the account “{username}”.")));
+impl Perform for TailLog {
+    fn perform(&self, Context { host, .. }: Context<'_>) -> Result<Value, Problem> {
+        let TailLog { domain, username, log, offset, max_bytes } = self;
+        if facts::read(host, domain).is_none_or(|facts| facts.username != *username) {
+            return Err(Problem::NotFound(format!("There is no site “{domain}” of the account “{username}”.")));
+        }
+        let Some(file) = open_log(host, domain, log.file_name()) else {
+            return Ok(json!({"data": "", "next_offset": 0, "missing": true}));
+        };
+        let part = Part::read(file, *offset, *max_bytes)
+            .map_err(|error| Problem::failed(&format!("{} of {domain}", log.file_name()), error))?;
+        Ok(json!({"data": part.text, "next_offset": part.next, "missing": false}))
     }
-    let Some(file) = open_log(host, domain, log.file_name()) else {
-        return Ok(json!({"data": "", "next_offset": 0, "missing": true}));
-    };
-    let part = Part::read(file, *offset, *max_bytes)
-        .map_err(|error| Problem::failed(&format!("{} of {domain}", log.file_name()), error))?;
-    Ok(json!({"data": part.text, "next_offset": part.next, "missing": false}))
 }
 
 /// A part of a file.
@@ -78,8 +75,8 @@ fn head_of_character(bytes: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Tree, named, soon, user};
-    use opterius_host::request::SiteLog;
+    use crate::testing::{Tree, named, user};
+    use opterius_host::request::logs_tail::SiteLog;
 
     fn part(content: &[u8], offset: Option<u64>, most: u64) -> (String, u64) {
         let tree = Tree::new();
@@ -120,7 +117,7 @@ mod tests {
     fn ask(tree: &Tree, domain: &str, username: &str) -> Result<Value, Problem> {
         let (domain, username) = (named(domain), user(username));
         let request = TailLog { domain, username, log: SiteLog::Error, offset: None, max_bytes: 100 };
-        tail(&tree.host, &request, soon())
+        tree.perform(&request)
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The processes that use the processors most.
+//! `/metrics/top-processes`: the processes that use the processors most.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -9,12 +9,13 @@ use rustix::param::page_size;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::perform::{Context, Perform};
 use opterius_base::deadline::Deadline;
 use opterius_base::text::one_line;
-use opterius_host::host::Host;
 use opterius_host::measure::figures::percent;
 use opterius_host::measure::vitals::{CpuTime, Memory};
 use opterius_host::problem::Problem;
+use opterius_host::request::metrics_top_processes::TopProcesses;
 use opterius_host::users::register::Register;
 
 /// How many are shown.
@@ -36,30 +37,28 @@ struct Process {
     command: String,
 }
 
-/// The busiest processes, the busiest first.
-///
-/// # Errors
-/// The register cannot be read, or there was no time.
-pub fn top(host: &Host, deadline: Deadline) -> Result<Value, Problem> {
-    let register = Register::read(host)?;
-    let (before, cpu_before) = (look(deadline)?, CpuTime::read());
-    // Nothing is waited for but the time.
-    let _ = poll(&mut [], Some(&INTERVAL));
-    let (now, cpu) = (look(deadline)?, CpuTime::read().since(cpu_before));
-    let memory = Memory::read().total;
-    let shown: Vec<Process> = busiest(&before, now)
-        .iter()
-        .filter_map(|busy| {
-            Some(Process {
-                pid: busy.pid,
-                user: user(busy.pid, &register)?,
-                cpu_percent: percent(busy.time.saturating_mul(cpu.processors), cpu.total),
-                mem_percent: percent(busy.pages.saturating_mul(page_kilobytes()), memory),
-                command: command(busy.pid, &busy.name),
+impl Perform for TopProcesses {
+    fn perform(&self, Context { host, deadline, .. }: Context<'_>) -> Result<Value, Problem> {
+        let register = Register::read(host)?;
+        let (before, cpu_before) = (look(deadline)?, CpuTime::read());
+        // Nothing is waited for but the time.
+        let _ = poll(&mut [], Some(&INTERVAL));
+        let (now, cpu) = (look(deadline)?, CpuTime::read().since(cpu_before));
+        let memory = Memory::read().total;
+        let shown: Vec<Process> = busiest(&before, now)
+            .iter()
+            .filter_map(|busy| {
+                Some(Process {
+                    pid: busy.pid,
+                    user: user(busy.pid, &register)?,
+                    cpu_percent: percent(busy.time.saturating_mul(cpu.processors), cpu.total),
+                    mem_percent: percent(busy.pages.saturating_mul(page_kilobytes()), memory),
+                    command: command(busy.pid, &busy.name),
+                })
             })
-        })
-        .collect();
-    Ok(json!({"processes": shown}))
+            .collect();
+        Ok(json!({"processes": shown}))
+    }
 }
 
 fn page_kilobytes() -> u64 {
@@ -140,7 +139,7 @@ fn command(pid: u32, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Tree, soon};
+    use crate::testing::Tree;
 
     fn used(pid: u32, time: u64, began: u64, pages: u64) -> Use {
         Use { pid, name: String::new(), time, began, pages }
@@ -175,7 +174,7 @@ mod tests {
         tree.write("/etc/passwd", "admin:x:0:0::/root:/bin/sh\n");
         let mut busy = std::process::Command::new("sh");
         let mut busy = busy.args(["-c", "while kill -0 $PPID; do :; done # a\nb"]).spawn().unwrap();
-        let answer = top(&tree.host, soon());
+        let answer = tree.perform(&TopProcesses {});
         busy.kill().unwrap();
         busy.wait().unwrap();
         let answer = answer.unwrap();

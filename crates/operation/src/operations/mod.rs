@@ -1,13 +1,44 @@
-//! What can be done.
+//! What can be done: one file for each operation, named after its path, and two that nobody asks for over the network.
 
-pub mod access;
+mod account_delete;
+mod account_password;
+mod account_suspend;
 pub mod adopt;
-pub mod create;
-pub mod delete;
-pub mod dns_create_zone;
-pub mod logs_tail;
-pub mod metrics_top_processes;
-pub mod php_list_versions;
-pub mod services;
-pub mod stats_account;
-pub mod time;
+pub mod certificate_renewed;
+mod dns_create_zone;
+mod domains_create;
+mod domains_delete;
+mod logs_tail;
+mod metrics_top_processes;
+mod php_list_versions;
+mod services_action;
+mod services_list;
+mod ssl_delete;
+mod ssl_issue;
+mod ssl_renew;
+mod ssl_upload;
+mod stats_account;
+mod system_time;
+mod system_timezone;
+
+use serde_json::Value;
+
+use crate::perform::{Context, Perform};
+use opterius_host::problem::Problem;
+use opterius_host::request::Request;
+
+macro_rules! define_dispatch {
+    ($($module:ident::$operation:ident,)*) => {
+        /// Performs what is asked.
+        ///
+        /// # Errors
+        /// As with [`Perform::perform`].
+        pub fn perform(request: &Request, context: Context<'_>) -> Result<Value, Problem> {
+            match request {
+                $(Request::$operation(request) => request.perform(context),)*
+            }
+        }
+    };
+}
+
+opterius_host::operations!(define_dispatch);

@@ -1,15 +1,17 @@
-//! The versions of PHP: those that are installed, and those that could be.
+//! `/php/list-versions`: the versions of PHP, those that are installed, and those that could be.
 
 use std::fs;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::perform::{Context, Perform};
 use crate::servers::php;
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
 use opterius_host::problem::Problem;
-use opterius_host::request::fields::PhpVersion;
+use opterius_host::request::php_list_versions::ListPhpVersions;
+use opterius_host::request::values::PhpVersion;
 use opterius_host::tool::Tool;
 
 /// Versions that a package archive has, installed or not.
@@ -22,22 +24,20 @@ struct Version<'a> {
     active: bool,
 }
 
-/// The versions of PHP, the oldest first.
-///
-/// # Errors
-/// systemd does not say which of them run.
-pub fn versions(host: &Host, deadline: Deadline) -> Result<Value, Problem> {
-    let installed = php::versions(host);
-    let running = if host.has_systemd() { running_units(&installed, deadline)? } else { running(host, &installed) };
-    let is_in = |versions: &[PhpVersion], version: &str| versions.iter().any(|known| known.as_str() == version);
-    let mut all: Vec<&str> = KNOWN.into_iter().chain(installed.iter().map(PhpVersion::as_str)).collect();
-    all.sort_by_key(|version| order(version));
-    all.dedup();
-    let shown: Vec<Version<'_>> = all
-        .into_iter()
-        .map(|version| Version { version, installed: is_in(&installed, version), active: is_in(&running, version) })
-        .collect();
-    Ok(json!({"versions": shown}))
+impl Perform for ListPhpVersions {
+    fn perform(&self, Context { host, deadline, .. }: Context<'_>) -> Result<Value, Problem> {
+        let installed = php::versions(host);
+        let running = if host.has_systemd() { running_units(&installed, deadline)? } else { running(host, &installed) };
+        let is_in = |versions: &[PhpVersion], version: &str| versions.iter().any(|known| known.as_str() == version);
+        let mut all: Vec<&str> = KNOWN.into_iter().chain(installed.iter().map(PhpVersion::as_str)).collect();
+        all.sort_by_key(|version| order(version));
+        all.dedup();
+        let shown: Vec<Version<'_>> = all
+            .into_iter()
+            .map(|version| Version { version, installed: is_in(&installed, version), active: is_in(&running, version) })
+            .collect();
+        Ok(json!({"versions": shown}))
+    }
 }
 
 fn running_units(versions: &[PhpVersion], deadline: Deadline) -> Result<Vec<PhpVersion>, Problem> {
@@ -45,7 +45,7 @@ fn running_units(versions: &[PhpVersion], deadline: Deadline) -> Result<Vec<PhpV
         return Ok(Vec::new());
     }
     // It fails as soon as one of them does not run; its lines tell which.
-    let output = Tool::named("systemctl")?.arg("is-active").args(versions.iter().map(service)).run(deadline)?;
+    let output = Tool::named("systemctl")?.arg("is-active").args(versions.iter().map(php::service)).run(deadline)?;
     let states = output.stdout.lines();
     Ok(versions
         .iter()
@@ -58,18 +58,13 @@ fn running_units(versions: &[PhpVersion], deadline: Deadline) -> Result<Vec<PhpV
 /// The versions whose main process lives, by the file that it writes its number to.
 fn running(host: &Host, versions: &[PhpVersion]) -> Vec<PhpVersion> {
     let lives = |version: &&PhpVersion| {
-        let path = host.path(&format!("/run/php/{}.pid", service(version)));
+        let path = host.path(&format!("/run/php/{}.pid", php::service(version)));
         let pid = fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u32>().ok());
         let name = pid.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).ok());
         // The number may be that of another process by now.
         name.is_some_and(|name| name.trim() == format!("php-fpm{version}"))
     };
     versions.iter().filter(lives).cloned().collect()
-}
-
-/// The name of a version's service.
-pub fn service(version: &PhpVersion) -> String {
-    format!("php{version}-fpm")
 }
 
 /// 8.10 comes after 8.9.
@@ -81,10 +76,10 @@ fn order(version: &str) -> (u32, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Tree, soon};
+    use crate::testing::Tree;
 
     fn listed(tree: &Tree) -> Vec<(String, bool, bool)> {
-        let answer = versions(&tree.host, soon()).unwrap();
+        let answer = tree.perform(&ListPhpVersions {}).unwrap();
         let row = |version: &Value| {
             let flag = |name: &str| version[name].as_bool().unwrap();
             (version["version"].as_str().unwrap().to_owned(), flag("installed"), flag("active"))

@@ -1,4 +1,4 @@
-//! What an account uses: room on the disk, inodes, and what its sites have sent this month.
+//! `/stats/account`: what an account uses: room on the disk, inodes, and what its sites have sent this month.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,13 +7,14 @@ use serde_json::{Map, Value, json};
 
 use crate::measure::bandwidth::{self, Traffic};
 use crate::measure::usage;
+use crate::perform::{Context, Perform};
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
 use opterius_host::measure::figures::megabytes;
 use opterius_host::problem::Problem;
-use opterius_host::request::AccountStats;
-use opterius_host::request::fields::Domain;
+use opterius_host::request::stats_account::AccountStats;
+use opterius_host::request::values::Domain;
 use opterius_host::sites::facts;
 use opterius_host::users::register::Register;
 
@@ -26,33 +27,32 @@ const MAIL: &str = "/var/mail/vdomains";
 /// Where MariaDB has its databases, a directory for each.
 const DATABASES: &str = "/var/lib/mysql";
 
-/// Measures an account. A domain that is not known to be its own counts nothing.
-///
-/// # Errors
-/// There is no such account, or it took too long.
-pub fn account(host: &Host, request: &AccountStats, deadline: Deadline) -> Result<Value, Problem> {
-    let deadline = deadline.sooner(LIMIT);
-    Register::read(host)?.account(&request.username)?;
-    let own = |domain: &&Domain| facts::read(host, domain).is_some_and(|facts| facts.username == request.username);
-    let domains: BTreeSet<&Domain> = request.domains.iter().collect();
-    let own: BTreeSet<&Domain> = domains.iter().copied().filter(own).collect();
+impl Perform for AccountStats {
+    fn perform(&self, Context { host, deadline, .. }: Context<'_>) -> Result<Value, Problem> {
+        let request = self;
+        let deadline = deadline.sooner(LIMIT);
+        Register::read(host)?.account(&request.username)?;
+        let own = |domain: &&Domain| facts::read(host, domain).is_some_and(|facts| facts.username == request.username);
+        let domains: BTreeSet<&Domain> = request.domains.iter().collect();
+        let own: BTreeSet<&Domain> = domains.iter().copied().filter(own).collect();
 
-    let home = usage::measure(&host.path("/home"), request.username.as_str(), deadline)?;
-    let mail = sizes(host, MAIL, own.iter().map(|domain| domain.as_str()), deadline)?;
-    let databases: BTreeSet<&str> = request.databases.iter().map(String::as_str).collect();
-    let databases = sizes(host, DATABASES, databases.into_iter(), deadline)?;
-    let sites = traffic(host, &domains, &own, SystemClock.wall(), deadline)?;
-    let total = sites.iter().fold(0_u64, |sum, (_, site)| sum.saturating_add(site.bytes));
-    Ok(json!({"stats": {
-        "disk_usage": {
-            "total_mb": megabytes(home.bytes.saturating_add(mail)),
-            "home_mb": megabytes(home.bytes),
-            "email_mb": megabytes(mail),
-        },
-        "bandwidth": {"total_mb": megabytes(total), "domains": by_domain(&sites)},
-        "database_size_mb": megabytes(databases),
-        "inode_count": home.inodes,
-    }}))
+        let home = usage::measure(&host.path("/home"), request.username.as_str(), deadline)?;
+        let mail = sizes(host, MAIL, own.iter().map(|domain| domain.as_str()), deadline)?;
+        let databases: BTreeSet<&str> = request.databases.iter().map(String::as_str).collect();
+        let databases = sizes(host, DATABASES, databases.into_iter(), deadline)?;
+        let sites = traffic(host, &domains, &own, SystemClock.wall(), deadline)?;
+        let total = sites.iter().fold(0_u64, |sum, (_, site)| sum.saturating_add(site.bytes));
+        Ok(json!({"stats": {
+            "disk_usage": {
+                "total_mb": megabytes(home.bytes.saturating_add(mail)),
+                "home_mb": megabytes(home.bytes),
+                "email_mb": megabytes(mail),
+            },
+            "bandwidth": {"total_mb": megabytes(total), "domains": by_domain(&sites)},
+            "database_size_mb": megabytes(databases),
+            "inode_count": home.inodes,
+        }}))
+    }
 }
 
 /// The size of directories in one of ours; those that are not there take no room.

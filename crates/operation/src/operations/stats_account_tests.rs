@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{Tree, named, soon, user};
+use crate::testing::{Tree, named, user};
 
 fn measured(tree: &Tree, username: &str, domains: &[&str], databases: &[&str]) -> Result<Value, Problem> {
     let request = AccountStats {
@@ -7,7 +7,7 @@ fn measured(tree: &Tree, username: &str, domains: &[&str], databases: &[&str]) -
         domains: domains.iter().map(|domain| named(domain)).collect(),
         databases: databases.iter().map(|name| (*name).to_owned()).collect(),
     };
-    account(&tree.host, &request, soon()).map(|answer| answer["stats"].clone())
+    tree.perform(&request).map(|answer| answer["stats"].clone())
 }
 
 /// A line of an access log, now.

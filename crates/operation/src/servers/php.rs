@@ -14,7 +14,7 @@ use opterius_base::files::{self, Rights};
 use opterius_base::hex::hex;
 use opterius_host::host::Host;
 use opterius_host::problem::Problem;
-use opterius_host::request::fields::{Domain, PhpVersion};
+use opterius_host::request::values::{Domain, PhpVersion};
 use opterius_host::tool::Tool;
 use opterius_host::users::register::User;
 
@@ -143,6 +143,11 @@ pub fn reload_all(host: &Host, deadline: Deadline) {
             reload(host, &version, deadline);
         }
     }
+}
+
+/// The name of a version's service.
+pub fn service(version: &PhpVersion) -> String {
+    format!("php{version}-fpm")
 }
 
 /// The versions that can run sites.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use opterius_host::host::Host;
-use opterius_host::request::fields::Username;
+use opterius_host::request::values::Username;
 
 const PATH: &str = "/var/lib/opterius/unfinished.json";
 

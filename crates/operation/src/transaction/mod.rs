@@ -27,7 +27,7 @@ use opterius_base::files::{self, Rights};
 use opterius_host::host::Host;
 use opterius_host::layout;
 use opterius_host::problem::Problem;
-use opterius_host::request::fields::Username;
+use opterius_host::request::values::Username;
 use opterius_host::users::register::Register;
 
 /// What taking back may take, however little time was left for the change itself.

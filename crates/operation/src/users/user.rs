@@ -9,7 +9,7 @@ use opterius_base::secret::Secret;
 use opterius_host::host::Host;
 use opterius_host::layout::ACCOUNTS_GROUP;
 use opterius_host::problem::Problem;
-use opterius_host::request::fields::Username;
+use opterius_host::request::values::Username;
 use opterius_host::tool::Tool;
 use opterius_host::users::register::{FIRST_UID, Register, User};
 
@@ -87,6 +87,21 @@ pub fn check_new(username: &Username, register: &Register) -> Result<(), Problem
         return taken("group");
     }
     Ok(())
+}
+
+/// Refuses what somebody has put into the group of accounts that is none.
+///
+/// # Errors
+/// The user is one of the system itself.
+pub fn refuse_user_of_system(user: &User) -> Result<(), Problem> {
+    if user.uid >= FIRST_UID {
+        return Ok(());
+    }
+    let group = ACCOUNTS_GROUP;
+    let name = &user.name;
+    Err(Problem::Conflict(format!(
+        "“{name}” is a user of the system itself. Take it out of the group: gpasswd -d {name} {group}"
+    )))
 }
 
 /// Makes the user of a new account: without a password, in a group of its own and in the group of all accounts.

@@ -10,7 +10,7 @@ use opterius_base::deadline::Deadline;
 use opterius_base::files::Rights;
 use opterius_host::host::Host;
 use opterius_host::problem::Problem;
-use opterius_host::request::fields::{Domain, Username};
+use opterius_host::request::values::{Domain, Username};
 use opterius_host::sites::facts::{self, Facts};
 use opterius_host::users::register::{Register, User};
 

@@ -1,13 +1,18 @@
-//! The text of a site's nginx file. Pure: everything that decides it is in [`View`].
+//! The text of a site's nginx file. Everything that decides it is in [`View`].
 //!
 //! Everything in it is a name of ours or was read by a type that allows no sign of nginx's own.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::web::site::{MARK, View};
+use crate::servers::php;
+use crate::web::certificate::files::CertificateFiles;
+use crate::web::site::{MARK, Site};
 use opterius_host::host::Host;
 use opterius_host::layout::WEBROOT;
+use opterius_host::problem::Problem;
+use opterius_host::users::account::Account;
+use opterius_host::users::register::{Register, User};
 
 /// What a PHP program is told of its request (RFC 3875), and what nginx's own list adds.
 const PARAMETERS: [(&str, &str); 18] = [
@@ -31,6 +36,45 @@ const PARAMETERS: [(&str, &str); 18] = [
     // PHP refuses to run where its server sets no such value.
     ("REDIRECT_STATUS", "200"),
 ];
+
+/// A site and everything that decides what its file says.
+pub struct View<'a> {
+    /// The site.
+    pub site: &'a Site,
+    /// Its user.
+    pub user: &'a User,
+    /// The names that it answers to.
+    pub names: Vec<String>,
+    /// Its certificate.
+    pub certificate: Option<CertificateFiles>,
+    /// Whether its account is suspended.
+    pub suspended: bool,
+    /// The socket of its pool, if it has one.
+    pub pool: Option<PathBuf>,
+}
+
+impl<'a> View<'a> {
+    /// The site as it is to be served, with this certificate.
+    ///
+    /// # Errors
+    /// Its account cannot be read.
+    pub fn of(
+        host: &Host,
+        site: &'a Site,
+        certificate: Option<CertificateFiles>,
+        register: &'a Register,
+    ) -> Result<Self, Problem> {
+        let suspended = Account::read(host, &site.username)?.suspended.is_some();
+        Ok(Self {
+            site,
+            user: register.account(&site.username)?,
+            names: site.names(host),
+            certificate,
+            suspended,
+            pool: (!suspended && php::is_installed(host, &site.php_version)).then(|| php::socket(host, &site.domain)),
+        })
+    }
+}
 
 /// The whole file.
 pub fn render(host: &Host, view: &View<'_>) -> String {

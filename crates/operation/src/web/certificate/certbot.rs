@@ -13,13 +13,13 @@ use std::time::Duration;
 use crossbeam_channel::never;
 
 use crate::tree;
-use crate::web::certificate::OnDisk;
+use crate::web::certificate::files::CertificateFiles;
 use crate::web::certificate::reason::reason;
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
 use opterius_host::layout::WEBROOT;
 use opterius_host::problem::Problem;
-use opterius_host::request::fields::{Domain, Email};
+use opterius_host::request::values::{Domain, Email};
 use opterius_host::sites::facts::Source;
 use opterius_host::tool::Tool;
 
@@ -33,36 +33,36 @@ const BUSY: &str = "Another instance of Certbot is already running";
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// A certificate to be had.
-pub(super) struct Order<'a> {
+pub(crate) struct Order<'a> {
     /// The site, whose name the lineage has.
-    pub(super) site: &'a Domain,
+    pub(crate) site: &'a Domain,
     /// The names that it must be good for.
-    pub(super) names: &'a [Domain],
+    pub(crate) names: &'a [Domain],
     /// Whom the certificate authority may write to, where that is known.
-    pub(super) email: Option<&'a Email>,
+    pub(crate) email: Option<&'a Email>,
     /// Whether one that is still good is replaced, too.
-    pub(super) anew: bool,
+    pub(crate) anew: bool,
 }
 
 /// The certificate of a lineage.
-pub(super) fn find(host: &Host, domain: &Domain) -> Option<OnDisk> {
-    OnDisk::below(live(host).join(domain.as_str()), Source::Acme)
+pub(crate) fn find(host: &Host, domain: &Domain) -> Option<CertificateFiles> {
+    CertificateFiles::below(live(host).join(domain.as_str()), Source::Acme)
 }
 
 /// The site that a lineage belongs to, by the directory that certbot names to its hooks.
-pub(super) fn site_of(host: &Host, lineage: &Path) -> Option<Domain> {
+pub(crate) fn site_of(host: &Host, lineage: &Path) -> Option<Domain> {
     let name = lineage.strip_prefix(live(host)).ok()?.to_str()?;
     Domain::parse("domain", name).ok()
 }
 
 /// Whether certbot can go on with the lineage. It cannot with one that was cut off while it was made: it would begin a
 /// second one under another name.
-pub(super) fn is_whole(host: &Host, domain: &Domain) -> bool {
+pub(crate) fn is_whole(host: &Host, domain: &Domain) -> bool {
     find(host, domain).is_some() && settings(host, domain).contains("[renewalparams]")
 }
 
 /// Deletes a lineage, or what is left of one. certbot's own deletion refuses what is not whole.
-pub(super) fn forget(host: &Host, domain: &Domain, deadline: Deadline) -> Result<(), Problem> {
+pub(crate) fn forget(host: &Host, domain: &Domain, deadline: Deadline) -> Result<(), Problem> {
     // Its settings first: without them certbot's timer does not look at the rest.
     let settings = settings_path(host, domain);
     match fs::remove_file(&settings) {
@@ -79,7 +79,7 @@ pub(super) fn forget(host: &Host, domain: &Domain, deadline: Deadline) -> Result
 ///
 /// # Errors
 /// It is not installed, took too long, or failed; why is told in words.
-pub(super) fn obtain(host: &Host, order: &Order<'_>, deadline: Deadline) -> Result<(), Problem> {
+pub(crate) fn obtain(host: &Host, order: &Order<'_>, deadline: Deadline) -> Result<(), Problem> {
     let helper = env::current_exe().map_err(|error| Problem::failed("the path of this program", error))?;
     let hook = hook(&helper, &host.config)?;
     let is_ours = is_ours(&settings(host, order.site), &host.path(WEBROOT));

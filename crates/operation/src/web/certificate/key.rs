@@ -21,7 +21,7 @@ const CURVES: [(&EcdsaSigningAlgorithm, AlgorithmIdentifier); 2] =
 
 /// The SubjectPublicKeyInfo (RFC 5280 §4.1) of a private key; none when it is of no kind that can be used: RSA of 2048 to
 /// 8192 bits, ECDSA P-256 or P-384, Ed25519.
-pub(super) fn subject_public_key_info(key: &PrivateKeyDer<'_>) -> Option<Vec<u8>> {
+pub(crate) fn subject_public_key_info(key: &PrivateKeyDer<'_>) -> Option<Vec<u8>> {
     let (identifier, public) = match key {
         PrivateKeyDer::Pkcs1(key) => rsa(RsaKeyPair::from_der(key.secret_pkcs1_der()).ok()?),
         PrivateKeyDer::Sec1(key) => CURVES.iter().find_map(|curve| sec1(key.secret_sec1_der(), curve))?,

@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, bounded};
 use crate::web::site::Site;
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
-use opterius_host::request::fields::Domain;
+use opterius_host::request::values::Domain;
 
 /// How long the system's resolver may take.
 const LOOKUP_TIME: Duration = Duration::from_secs(4);
@@ -19,7 +19,7 @@ type Addresses = BTreeSet<IpAddr>;
 
 /// The domain of a site, and those of its other names that lead to the same addresses: one that leads elsewhere would
 /// make the whole issue fail.
-pub(super) fn of_site(site: &Site, host: &Host) -> Vec<Domain> {
+pub(crate) fn of_site(site: &Site, host: &Host) -> Vec<Domain> {
     let others = site.names(host).into_iter().filter_map(|name| Domain::parse("domain", &name).ok());
     let others: Vec<Domain> = others.filter(|name| *name != site.domain).collect();
     let (own, lookups) = (lookup(&site.domain), others.iter().map(lookup).collect::<Vec<_>>());

@@ -10,8 +10,8 @@ use opterius_base::clock::Timestamp;
 use opterius_base::deadline::Deadline;
 use opterius_base::text::one_line;
 use opterius_host::problem::Problem;
-use opterius_host::request::UploadCertificate;
-use opterius_host::request::fields::Domain;
+use opterius_host::request::ssl_upload::UploadCertificate;
+use opterius_host::request::values::Domain;
 
 /// The most certificates of a chain.
 const MOST: usize = 10;
@@ -20,7 +20,7 @@ const MOST: usize = 10;
 ///
 /// # Errors
 /// They cannot; the field and what is wrong with it are named.
-pub(super) fn check(upload: &UploadCertificate, now: Timestamp, deadline: Deadline) -> Result<(), Problem> {
+pub(crate) fn check(upload: &UploadCertificate, now: Timestamp, deadline: Deadline) -> Result<(), Problem> {
     let chain = certificates(&upload.certificate)?;
     let key = private_key(upload.private_key.expose())?;
     let descriptions: Result<Vec<Description>, Problem> = (1..)

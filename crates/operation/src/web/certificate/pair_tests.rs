@@ -4,7 +4,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 
 use super::*;
 use opterius_base::secret::Secret;
-use opterius_host::request::fields::Username;
+use opterius_host::request::values::Username;
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 

@@ -26,7 +26,7 @@ const UNREACHABLE: [&str; 6] = [
 ];
 
 /// The reason in what a failed certbot has printed.
-pub(super) fn reason(stdout: &str, stderr: &str) -> String {
+pub(crate) fn reason(stdout: &str, stderr: &str) -> String {
     let found = challenges(stdout).or_else(|| unexpected(stderr)).or_else(|| last_line(stdout, stderr));
     let found = found.unwrap_or_else(|| "certbot failed and did not say why.".to_owned());
     one_line(&found, LONGEST)

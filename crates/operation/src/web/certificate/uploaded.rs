@@ -8,33 +8,33 @@ use std::path::PathBuf;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::tree;
-use crate::web::certificate::OnDisk;
+use crate::web::certificate::files::CertificateFiles;
 use opterius_base::deadline::Deadline;
 use opterius_base::files::{self, Rights};
 use opterius_base::secret::Secret;
 use opterius_host::host::Host;
 use opterius_host::layout::UPLOADED;
 use opterius_host::problem::Problem;
-use opterius_host::request::fields::Domain;
+use opterius_host::request::values::Domain;
 use opterius_host::sites::facts::Source;
 
 /// The uploaded certificate of a site.
-pub(super) fn find(host: &Host, domain: &Domain) -> Option<OnDisk> {
-    OnDisk::below(Place::of(host, domain).directory, Source::Upload)
+pub(crate) fn find(host: &Host, domain: &Domain) -> Option<CertificateFiles> {
+    CertificateFiles::below(Place::of(host, domain).directory, Source::Upload)
 }
 
 /// Deletes the uploaded certificate of a site.
 ///
 /// # Errors
 /// It cannot be deleted.
-pub(super) fn forget(host: &Host, domain: &Domain, deadline: Deadline) -> Result<(), Problem> {
+pub(crate) fn forget(host: &Host, domain: &Domain, deadline: Deadline) -> Result<(), Problem> {
     let Place { directory, aside } = Place::of(host, domain);
     tree::remove(&directory, deadline)?;
     tree::remove(&aside, deadline)
 }
 
 /// A certificate that has just taken its place, and may have to give it up again.
-pub(super) struct Placed {
+pub(crate) struct Placed {
     place: Place,
     replaced: bool,
 }
@@ -43,7 +43,7 @@ pub(super) struct Placed {
 ///
 /// # Errors
 /// It cannot be written; what was there still is.
-pub(super) fn put(
+pub(crate) fn put(
     host: &Host,
     domain: &Domain,
     (fullchain, key): (&str, &Secret),
@@ -63,12 +63,12 @@ pub(super) fn put(
 
 impl Placed {
     /// It stays; what it has replaced is deleted.
-    pub(super) fn keep(self, deadline: Deadline) -> Result<(), Problem> {
+    pub(crate) fn keep(self, deadline: Deadline) -> Result<(), Problem> {
         tree::remove(&self.place.aside, deadline)
     }
 
     /// It goes; what it has replaced is there again.
-    pub(super) fn take_back(self, deadline: Deadline) -> Result<(), Problem> {
+    pub(crate) fn take_back(self, deadline: Deadline) -> Result<(), Problem> {
         let Place { directory, aside } = &self.place;
         if !self.replaced {
             return tree::remove(directory, deadline);

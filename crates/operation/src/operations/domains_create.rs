@@ -7,57 +7,60 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::accounts::{home, record};
+use crate::perform::{Context, Perform};
+use crate::servers::php;
 use crate::transaction::Changes;
 use crate::tree;
-use crate::users::{home, user};
-use crate::web::site::{self, Found, Site};
+use crate::users::user;
+use crate::web::apply;
+use crate::web::site::{Found, Site};
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_base::deadline::Deadline;
-use opterius_base::files::Rights;
 use opterius_host::helper::protocol::Allowance;
 use opterius_host::host::Host;
-use opterius_host::layout::AGENT_GROUP;
 use opterius_host::problem::Problem;
-use opterius_host::request::CreateSite;
-use opterius_host::request::fields::Domain;
+use opterius_host::request::domains_create::CreateSite;
+use opterius_host::request::values::Domain;
 use opterius_host::sites::facts;
-use opterius_host::users::account::{self, Account};
+use opterius_host::users::account::Account;
 use opterius_host::users::register::{Register, User};
 
-/// Makes the site.
-///
-/// # Errors
-/// Nothing was changed, or everything was taken back.
-pub fn site(host: &Host, request: &CreateSite, allowance: &Allowance, deadline: Deadline) -> Result<Value, Problem> {
-    Changes::run(host, deadline, |changes| {
-        let register = Register::read(host)?;
-        check_domain(host, request)?;
-        let existing = existing_site(host, request)?;
-        let (user, is_new) = match register.account(&request.username) {
-            Ok(user) => (user.clone(), false),
-            Err(problem) if request.parent_domain.is_some() => return Err(problem),
-            Err(_) => (new_account(changes, request, &register, allowance, deadline)?, true),
-        };
-        if user.home != format!("/home/{}", user.name) {
-            let sentence =
-                format!("The home of “{}” is {} and not below /home, so it can have no sites.", user.name, user.home);
-            return Err(Problem::Conflict(sentence));
-        }
-        let site = existing.unwrap_or_else(|| new_site(request, SystemClock.wall()));
-        forget_logs_of_others(host, &site, &user, deadline)?;
-        make_logs(changes, &site, &user).map_err(|error| Problem::at(&site.logs(host), error))?;
-        home::furnish(host, &user, &site.document_root, &site.logs(host), deadline)?;
-        let php = crate::servers::php::is_installed(host, &site.php_version);
-        let warnings = site::apply(changes, std::slice::from_ref(&site), deadline)?;
-        Ok(json!({
-            "username": site.username,
-            "domain": site.domain,
-            "document_root": site.absolute_document_root(),
-            "account_created": is_new,
-            "php": php,
-            "warnings": warnings,
-        }))
-    })
+impl Perform for CreateSite {
+    fn perform(&self, Context { host, allowance, deadline }: Context<'_>) -> Result<Value, Problem> {
+        let request = self;
+        Changes::run(host, deadline, |changes| {
+            let register = Register::read(host)?;
+            check_domain(host, request)?;
+            let existing = existing_site(host, request)?;
+            let (user, is_new) = match register.account(&request.username) {
+                Ok(user) => (user.clone(), false),
+                Err(problem) if request.parent_domain.is_some() => return Err(problem),
+                Err(_) => (new_account(changes, request, &register, allowance, deadline)?, true),
+            };
+            if user.home != format!("/home/{}", user.name) {
+                let sentence = format!(
+                    "The home of “{}” is {} and not below /home, so it can have no sites.",
+                    user.name, user.home
+                );
+                return Err(Problem::Conflict(sentence));
+            }
+            let site = existing.unwrap_or_else(|| new_site(request, SystemClock.wall()));
+            forget_logs_of_others(host, &site, &user, deadline)?;
+            make_logs(changes, &site, &user).map_err(|error| Problem::at(&site.logs(host), error))?;
+            home::furnish(host, &user, &site.document_root, &site.logs(host), deadline)?;
+            let php = php::is_installed(host, &site.php_version);
+            let warnings = apply::apply(changes, std::slice::from_ref(&site), deadline)?;
+            Ok(json!({
+                "username": site.username,
+                "domain": site.domain,
+                "document_root": site.absolute_document_root(),
+                "account_created": is_new,
+                "php": php,
+                "warnings": warnings,
+            }))
+        })
+    }
 }
 
 fn new_site(request: &CreateSite, created_at: Timestamp) -> Site {
@@ -90,8 +93,7 @@ fn new_account(
     let user = user::create(host, username, register, deadline)?;
     home::create(changes, &user, web_group)?;
     let account = Account { username: username.clone(), created_at: Some(SystemClock.wall()), suspended: None };
-    let rights = Rights { mode: 0o640, group: register.group(AGENT_GROUP).map(|group| group.gid) };
-    changes.write(&account::path(host, username), &account.to_bytes(), rights)?;
+    record::write(changes, &account, register)?;
     Ok(user)
 }
 

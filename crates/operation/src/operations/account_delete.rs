@@ -1,4 +1,5 @@
-//! Taking sites and accounts away.
+//! `/account/delete`: an account goes with its sites, certificates, logs, mail, crontab, user and home. What was not done
+//! for lack of time a repeat goes on with.
 
 use std::fs::{self, DirEntry};
 use std::io::ErrorKind;
@@ -7,18 +8,21 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::operations::access::{crontab, crontab_aside, refuse_users_of_the_system};
+use crate::accounts::crontab;
+use crate::perform::{Context, Perform};
 use crate::servers::php;
 use crate::transaction::Changes;
 use crate::tree;
 use crate::users::{eviction, user};
-use crate::web::site::{self, Site};
-use crate::web::{certificate, foreign};
+use crate::web::certificate::current;
+use crate::web::site::Site;
+use crate::web::{apply, foreign};
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
 use opterius_host::layout;
 use opterius_host::problem::Problem;
-use opterius_host::request::fields::{Domain, Username};
+use opterius_host::request::account_delete::DeleteAccount;
+use opterius_host::request::values::{Domain, Username};
 use opterius_host::sites::facts;
 use opterius_host::users::account;
 use opterius_host::users::register::{Register, User};
@@ -26,58 +30,34 @@ use opterius_host::users::register::{Register, User};
 /// What a deleted account's home is called until it is gone.
 const DELETED: &str = ".opterius-deleted-";
 
-/// Takes a site away, with its certificate. Its files and logs stay.
-///
-/// # Errors
-/// There is no such site, it is another account's, or nginx refused.
-pub fn site(host: &Host, domain: &Domain, username: &Username, deadline: Deadline) -> Result<Value, Problem> {
-    Changes::run(host, deadline, |changes| {
-        let site = Site::find_of(host, domain, username)?;
-        site::remove(changes, &site)?;
-        let mut warnings = Vec::new();
-        if php::is_installed(host, &site.php_version) {
-            warnings.extend(php::reload(host, &site.php_version, deadline));
-        }
-        site::take_effect(changes, deadline, &mut warnings)?;
-        facts::forget(host, domain)?;
-        Ok(warnings)
-    })
-    .and_then(|warnings| {
-        certificate::forget(host, domain, deadline)?;
-        Ok(json!({"domain": domain, "warnings": warnings}))
-    })
-}
-
-/// Deletes an account with its sites, certificates, logs, mail, crontab, user and home.
-///
-/// # Errors
-/// There is no such account, nginx refused, a process cannot be killed, or the home has more files than there was time for.
-/// A repeat goes on.
-pub fn account(host: &Host, username: &Username, deadline: Deadline) -> Result<Value, Problem> {
-    // What an earlier one had no time for.
-    sweep(host, deadline)?;
-    let warnings = take_sites_away(host, username, deadline)?;
-    // From here on nothing is taken back, and a repeat goes on.
-    Changes::run(host, deadline, |_| {
-        let user = Register::read(host)?.account(username)?.clone();
-        user::shut_out(host, username, deadline)?;
-        eviction::evict(host, &user, deadline)?;
-        let domains = domains(host, username);
-        for domain in &domains {
-            certificate::forget(host, domain, deadline)?;
-        }
-        forget_logs(host, &user, deadline)?;
-        forget_files(host, username)?;
-        set_home_aside(host, username)?;
-        for domain in &domains {
-            facts::forget(host, domain)?;
-        }
-        account::forget(host, username)?;
-        // At last: as long as there is a user, a repeat goes on.
-        user::remove(host, username, deadline)
-    })?;
-    sweep(host, deadline)?;
-    Ok(json!({"username": username, "warnings": warnings}))
+impl Perform for DeleteAccount {
+    fn perform(&self, Context { host, deadline, .. }: Context<'_>) -> Result<Value, Problem> {
+        let Self { username } = self;
+        // What an earlier one had no time for.
+        sweep(host, deadline)?;
+        let warnings = take_sites_away(host, username, deadline)?;
+        // From here on nothing is taken back, and a repeat goes on.
+        Changes::run(host, deadline, |_| {
+            let user = Register::read(host)?.account(username)?.clone();
+            user::shut_out(host, username, deadline)?;
+            eviction::evict(host, &user, deadline)?;
+            let domains = domains(host, username);
+            for domain in &domains {
+                current::forget(host, domain, deadline)?;
+            }
+            forget_logs(host, &user, deadline)?;
+            forget_files(host, username)?;
+            set_home_aside(host, username)?;
+            for domain in &domains {
+                facts::forget(host, domain)?;
+            }
+            account::forget(host, username)?;
+            // At last: as long as there is a user, a repeat goes on.
+            user::remove(host, username, deadline)
+        })?;
+        sweep(host, deadline)?;
+        Ok(json!({"username": username, "warnings": warnings}))
+    }
 }
 
 /// Takes all sites of an account out of nginx and PHP, before anything that they need goes.
@@ -85,13 +65,13 @@ fn take_sites_away(host: &Host, username: &Username, deadline: Deadline) -> Resu
     Changes::run(host, deadline, |changes| {
         let register = Register::read(host)?;
         let user = register.account(username)?;
-        refuse_users_of_the_system(user)?;
+        user::refuse_user_of_system(user)?;
         foreign::remove(changes, user)?;
         for site in Site::all_of(host, username) {
-            site::remove(changes, &site)?;
+            apply::remove(changes, &site)?;
         }
         let mut warnings = Vec::new();
-        site::take_effect(changes, deadline, &mut warnings)?;
+        apply::take_effect(changes, deadline, &mut warnings)?;
         // Workers are of the user, and FPM would start them again.
         php::reload_all(host, deadline);
         Ok(warnings)
@@ -117,7 +97,7 @@ fn forget_files(host: &Host, username: &Username) -> Result<(), Problem> {
     let mail = host.path("/var/mail").join(username.as_str());
     // What systemd keeps of a user who may run things without a session.
     let linger = host.path("/var/lib/systemd/linger").join(username.as_str());
-    for path in [crontab(host, username), crontab_aside(host, username), mail, linger] {
+    for path in [crontab::path(host, username), crontab::path_aside(host, username), mail, linger] {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(Problem::at(&path, error)),
             _ => {}

@@ -1,0 +1,46 @@
+//! `/ssl/upload`: a certificate that somebody else has issued.
+
+use serde::Serialize;
+
+use crate::problem::Problem;
+use crate::request::fields::Fields;
+use crate::request::operation::Operation;
+use crate::request::values::{Domain, Username, exposed};
+use opterius_base::secret::Secret;
+
+/// A certificate that somebody else has issued.
+#[derive(Serialize)]
+pub struct UploadCertificate {
+    /// The site.
+    pub domain: Domain,
+    /// Whose it is.
+    pub username: Username,
+    /// The chain in PEM form, the site's own certificate first.
+    pub certificate: String,
+    /// The key in PEM form.
+    #[serde(serialize_with = "exposed")]
+    pub private_key: Secret,
+}
+
+impl Operation for UploadCertificate {
+    const PATHS: &'static [&'static str] = &["/ssl/upload"];
+    const WAITS_FOR_OTHERS: bool = true;
+
+    fn parse(fields: &Fields) -> Result<Self, Problem> {
+        Ok(Self {
+            domain: fields.domain("domain")?,
+            username: fields.username()?,
+            certificate: pem(fields, "certificate")?,
+            private_key: Secret::new(pem(fields, "private_key")?),
+        })
+    }
+}
+
+fn pem(fields: &Fields, field: &str) -> Result<String, Problem> {
+    let text = fields.text(field)?;
+    if text.contains("-----BEGIN ") && text.is_ascii() {
+        Ok(text.to_owned())
+    } else {
+        Err(Problem::invalid(field, "must be in PEM form (-----BEGIN …)"))
+    }
+}

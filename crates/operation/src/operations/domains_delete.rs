@@ -1,0 +1,34 @@
+//! `/domains/delete`: a site is taken away, with its certificate. Its files and logs stay.
+
+use serde_json::{Value, json};
+
+use crate::perform::{Context, Perform};
+use crate::servers::php;
+use crate::transaction::Changes;
+use crate::web::apply;
+use crate::web::certificate::current;
+use crate::web::site::Site;
+use opterius_host::problem::Problem;
+use opterius_host::request::domains_delete::DeleteSite;
+use opterius_host::sites::facts;
+
+impl Perform for DeleteSite {
+    fn perform(&self, Context { host, deadline, .. }: Context<'_>) -> Result<Value, Problem> {
+        let Self { domain, username } = self;
+        Changes::run(host, deadline, |changes| {
+            let site = Site::find_of(host, domain, username)?;
+            apply::remove(changes, &site)?;
+            let mut warnings = Vec::new();
+            if php::is_installed(host, &site.php_version) {
+                warnings.extend(php::reload(host, &site.php_version, deadline));
+            }
+            apply::take_effect(changes, deadline, &mut warnings)?;
+            facts::forget(host, domain)?;
+            Ok(warnings)
+        })
+        .and_then(|warnings| {
+            current::forget(host, domain, deadline)?;
+            Ok(json!({"domain": domain, "warnings": warnings}))
+        })
+    }
+}

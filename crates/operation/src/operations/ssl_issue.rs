@@ -1,0 +1,25 @@
+//! `/ssl/issue`: a certificate for a site, unless it has one that is good for a while yet; an uploaded one is replaced.
+
+use serde_json::Value;
+
+use crate::perform::{Context, Perform};
+use crate::transaction::lock;
+use crate::web::certificate::certbot::Order;
+use crate::web::certificate::names;
+use crate::web::certificate::obtain::obtain;
+use crate::web::site::Site;
+use opterius_host::problem::Problem;
+use opterius_host::request::ssl_issue::IssueCertificate;
+
+impl Perform for IssueCertificate {
+    fn perform(&self, Context { host, deadline, .. }: Context<'_>) -> Result<Value, Problem> {
+        let IssueCertificate { domain, email, username } = self;
+        let site = match username {
+            Some(username) => Site::find_of(host, domain, username)?,
+            None => Site::find(host, domain)?,
+        };
+        let _certbot = lock::certificates(host, deadline)?;
+        let names = names::of_site(&site, host);
+        obtain(host, &Order { site: domain, names: &names, email: Some(email), anew: false }, deadline)
+    }
+}

@@ -1,0 +1,75 @@
+//! `/system/timezone`: the time zone of the host is set.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::perform::{Context, Perform};
+use crate::system::timezone::{LOCALTIME, TIMEZONE};
+use crate::transaction::Changes;
+use opterius_base::files::{self, Rights};
+use opterius_host::host::Host;
+use opterius_host::problem::Problem;
+use opterius_host::request::system_timezone::SetTimezone;
+
+/// The time zone database.
+const DATABASE: &str = "/usr/share/zoneinfo";
+
+/// What a file of the database begins with (RFC 8536 §3.1).
+const MAGIC: &[u8; 4] = b"TZif";
+
+impl Perform for SetTimezone {
+    fn perform(&self, Context { host, deadline, .. }: Context<'_>) -> Result<Value, Problem> {
+        Changes::run(host, deadline, |_| set(host, &self.timezone))
+    }
+}
+
+fn set(host: &Host, timezone: &str) -> Result<Value, Problem> {
+    check(host, timezone)?;
+    let (link, file) = (host.path(LOCALTIME), host.path(TIMEZONE));
+    replace_link(&link, &Path::new(DATABASE).join(timezone)).map_err(|error| Problem::at(&link, error))?;
+    files::replace(&file, format!("{timezone}\n").as_bytes(), Rights::mode(0o644))
+        .map_err(|error| Problem::at(&file, error))?;
+    Ok(json!({"timezone": timezone}))
+}
+
+/// A zone is a file of the database. Its name begins with a capital: what does not is a copy of the database with other
+/// rules (`posix`, `right`) or the host's own zone (`localtime`).
+fn check(host: &Host, timezone: &str) -> Result<(), Problem> {
+    let is_word = |word: &str| {
+        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'-'))
+    };
+    let is_name = timezone.starts_with(|first: char| first.is_ascii_uppercase()) && timezone.split('/').all(is_word);
+    if is_name && is_zone(&database(host).join(timezone)) {
+        return Ok(());
+    }
+    Err(Problem::invalid("timezone", "must be a name of the time zone database such as Europe/Berlin"))
+}
+
+/// The host's database; the machine's where a tree that stands for a host has none.
+fn database(host: &Host) -> PathBuf {
+    Some(host.path(DATABASE)).filter(|path| path.is_dir()).unwrap_or_else(|| PathBuf::from(DATABASE))
+}
+
+fn is_zone(path: &Path) -> bool {
+    let mut begin = [0; MAGIC.len()];
+    // Nothing but a regular file is opened: it is root's own directory, but what is in it is not ours.
+    let is_file = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    is_file && File::open(path).and_then(|mut file| file.read_exact(&mut begin)).is_ok() && begin == *MAGIC
+}
+
+/// Puts a link in the place of another one: there is one at every moment.
+fn replace_link(link: &Path, target: &Path) -> std::io::Result<()> {
+    let new = link.with_extension("new");
+    // Left behind by a process that was killed.
+    let _ = fs::remove_file(&new);
+    symlink(target, &new)?;
+    fs::rename(&new, link)
+}
+
+#[cfg(test)]
+#[path = "system_timezone_tests.rs"]
+mod tests;

@@ -1,0 +1,4 @@
+//! The system itself.
+
+pub mod services;
+pub mod timezone;

@@ -1,0 +1,75 @@
+//! Services of a hosting server: those of a white list, as systemd knows them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::servers::php;
+use opterius_base::deadline::Deadline;
+use opterius_host::host::Host;
+use opterius_host::problem::Problem;
+use opterius_host::tool::Tool;
+
+/// Ourselves.
+pub const AGENT: &str = "opterius-agent";
+
+/// What may be listed and acted on, besides PHP: the unit, and what people call it.
+const SERVICES: [(&str, &str); 15] = [
+    ("nginx", "Nginx"),
+    ("apache2", "Apache"),
+    ("mariadb", "MariaDB"),
+    ("mysql", "MySQL"),
+    ("postgresql", "PostgreSQL"),
+    ("pdns", "PowerDNS"),
+    ("postfix", "Postfix"),
+    ("dovecot", "Dovecot"),
+    ("rspamd", "Rspamd"),
+    ("redis-server", "Redis"),
+    ("memcached", "Memcached"),
+    ("fail2ban", "Fail2ban"),
+    ("ssh", "OpenSSH"),
+    ("cron", "Cron"),
+    (AGENT, "Opterius Agent"),
+];
+
+/// The white list of a host: units, and what people call them.
+pub fn allowed(host: &Host) -> BTreeMap<String, String> {
+    let php = php::versions(host);
+    let php = php.iter().map(|version| (php::service(version), format!("PHP {version} FPM")));
+    SERVICES.iter().map(|(unit, name)| ((*unit).to_owned(), (*name).to_owned())).chain(php).collect()
+}
+
+/// What systemd says of units, in one call.
+///
+/// # Errors
+/// systemd does not answer.
+pub fn show(names: &[&str], deadline: Deadline) -> Result<String, Problem> {
+    let properties = "--property=Id,LoadState,ActiveState,ActiveEnterTimestampMonotonic";
+    let units = names.iter().map(|name| format!("{name}.service"));
+    Ok(Tool::named("systemctl")?.arg("show").arg(properties).args(units).succeed(deadline)?.stdout)
+}
+
+/// What systemd says of one unit.
+pub struct Unit<'a>(&'a str);
+
+/// The units of an output of `systemctl show`, which leaves a line empty between them.
+pub fn units(output: &str) -> impl Iterator<Item = Unit<'_>> {
+    output.split("\n\n").filter(|block| !block.trim().is_empty()).map(Unit)
+}
+
+impl<'a> Unit<'a> {
+    /// A property, empty where there is none.
+    pub fn property(&self, name: &str) -> &'a str {
+        self.0.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default()
+    }
+
+    /// Whether it is there.
+    pub fn is_installed(&self) -> bool {
+        self.property("LoadState") == "loaded"
+    }
+
+    /// How long it has been active, `now` after boot.
+    pub fn uptime(&self, now: Duration) -> Option<Duration> {
+        let since = self.property("ActiveEnterTimestampMonotonic").parse().ok().map(Duration::from_micros)?;
+        (self.property("ActiveState") == "active").then(|| now.saturating_sub(since))
+    }
+}

@@ -1,0 +1,21 @@
+//! The time zone, as the host's files name it.
+
+use std::fs;
+use std::path::Path;
+
+use opterius_host::host::Host;
+
+/// The link that says which zone it is.
+pub const LOCALTIME: &str = "/etc/localtime";
+
+/// The same in words, for those that read these.
+pub const TIMEZONE: &str = "/etc/timezone";
+
+/// The zone as the host's files name it.
+pub fn timezone(host: &Host) -> String {
+    let linked = fs::read_link(host.path(LOCALTIME)).ok();
+    let linked = linked.as_deref().and_then(Path::to_str).and_then(|path| path.split_once("zoneinfo/"));
+    let written = || fs::read_to_string(host.path(TIMEZONE)).ok().map(|text| text.trim().to_owned());
+    let named = linked.map(|(_, name)| name.to_owned()).or_else(written);
+    named.filter(|name| !name.is_empty()).unwrap_or_else(|| "UTC".to_owned())
+}

@@ -1,0 +1,173 @@
+//! How nginx and PHP are brought in line with what exists: sites, certificates, suspension.
+
+use std::fs;
+
+use crate::servers::{nginx, php};
+use crate::transaction::Changes;
+use crate::web::certificate::current;
+use crate::web::certificate::files::CertificateFiles;
+use crate::web::site::Site;
+use crate::web::site_file::{self, View};
+use opterius_base::deadline::Deadline;
+use opterius_base::files::Rights;
+use opterius_host::host::Host;
+use opterius_host::problem::Problem;
+use opterius_host::request::values::PhpVersion;
+use opterius_host::sites::facts::{self, Facts};
+use opterius_host::users::account::Account;
+use opterius_host::users::register::Register;
+
+/// Brings nginx and PHP in line with what exists: sites, certificates, suspension. Then publishes what is known of the
+/// sites. Returns sentences about what is not as it could be.
+///
+/// # Errors
+/// nginx or PHP refused, or something else failed; the caller's change is then taken back.
+pub fn apply(changes: &mut Changes<'_>, sites: &[Site], deadline: Deadline) -> Result<Vec<String>, Problem> {
+    let host = changes.host();
+    let served = sites.iter().map(|site| (site, current::find(host, &site.domain)));
+    apply_served(changes, served.collect(), deadline)
+}
+
+/// The same for one site with this certificate, whatever there is: nginx must not point to files that are about to go.
+///
+/// # Errors
+/// As with [`apply`].
+pub fn apply_with(
+    changes: &mut Changes<'_>,
+    site: &Site,
+    certificate: Option<CertificateFiles>,
+    deadline: Deadline,
+) -> Result<Vec<String>, Problem> {
+    apply_served(changes, vec![(site, certificate)], deadline)
+}
+
+fn apply_served(
+    changes: &mut Changes<'_>,
+    sites: Vec<(&Site, Option<CertificateFiles>)>,
+    deadline: Deadline,
+) -> Result<Vec<String>, Problem> {
+    let host = changes.host();
+    let register = Register::read(host)?;
+    let views = sites.into_iter().map(|(site, certificate)| View::of(host, site, certificate, &register));
+    let views = views.collect::<Result<Vec<_>, _>>()?;
+    let mut warnings = apply_pools(changes, &views, &register, deadline)?;
+    for view in &views {
+        let place = Site::place(host, &view.site.domain);
+        changes.write(&place.file, site_file::render(host, view).as_bytes(), Rights::mode(0o644))?;
+        if let Some(link) = &place.link {
+            changes.link(link, &place.file)?;
+        }
+    }
+    take_effect(changes, deadline, &mut warnings)?;
+    for view in &views {
+        facts::publish(host, &facts_with(host, view.site, view.certificate.as_ref(), deadline)?, &register)?;
+    }
+    Ok(warnings)
+}
+
+/// Has nginx test everything and take it.
+///
+/// # Errors
+/// nginx refused.
+pub fn take_effect(changes: &mut Changes<'_>, deadline: Deadline, warnings: &mut Vec<String>) -> Result<(), Problem> {
+    let host = changes.host();
+    match nginx::test(host, deadline) {
+        // Long names need more room than nginx has by default, and nobody has given it any.
+        Err(problem) if problem.message().contains("could not build server_names_hash") => {
+            let room = "# opterius-agent: room for long and many names\n\
+                        server_names_hash_bucket_size 512;\nserver_names_hash_max_size 16384;\n";
+            changes.write(&host.path("/etc/nginx/conf.d/opterius-names.conf"), room.as_bytes(), Rights::mode(0o644))?;
+            nginx::test(host, deadline)?;
+        }
+        tested => tested?,
+    }
+    warnings.extend(nginx::reload(host, deadline));
+    Ok(())
+}
+
+/// Takes a site out of nginx and PHP. Files and logs stay.
+///
+/// # Errors
+/// A file cannot be deleted.
+pub fn remove(changes: &mut Changes<'_>, site: &Site) -> Result<(), Problem> {
+    let host = changes.host();
+    let place = Site::place(host, &site.domain);
+    for path in place.link.iter().chain([&place.file]) {
+        changes.remove(path)?;
+    }
+    changes.remove(&php::pool_file(host, &site.php_version, &site.domain))
+}
+
+/// Writes or deletes the pools of sites, and has PHP take what has changed.
+fn apply_pools(
+    changes: &mut Changes<'_>,
+    views: &[View<'_>],
+    register: &Register,
+    deadline: Deadline,
+) -> Result<Vec<String>, Problem> {
+    let host = changes.host();
+    let mut warnings = Vec::new();
+    let mut changed: Vec<&PhpVersion> = Vec::new();
+    for View { site, user, pool, suspended, .. } in views {
+        let version = &site.php_version;
+        let file = php::pool_file(host, version, &site.domain);
+        if pool.is_some() {
+            let error_log = site.logs(host).join("php-error.log");
+            let text = php::pool(host, &site.domain, user, &register.web_group()?.name, &error_log);
+            if fs::read(&file).ok().as_deref() == Some(text.as_bytes()) {
+                continue;
+            }
+            changes.write(&file, text.as_bytes(), Rights::mode(0o644))?;
+        } else if file.exists() {
+            changes.remove(&file)?;
+        } else {
+            if !suspended {
+                warnings.push(format!("PHP {version} is not installed, so PHP pages of {} answer 503.", site.domain));
+            }
+            continue;
+        }
+        if !changed.contains(&version) {
+            changed.push(version);
+        }
+    }
+    for version in changed.into_iter().filter(|version| php::is_installed(host, version)) {
+        php::test(host, version, deadline)?;
+        let warning = php::reload(host, version, deadline);
+        if warning.is_none() {
+            for view in views.iter().filter(|view| view.pool.is_some() && view.site.php_version == *version) {
+                php::await_socket(host, &view.site.domain, deadline);
+            }
+        }
+        warnings.extend(warning);
+    }
+    Ok(warnings)
+}
+
+/// What is known of a site.
+///
+/// # Errors
+/// Its certificate cannot be read.
+pub fn facts(host: &Host, site: &Site, deadline: Deadline) -> Result<Facts, Problem> {
+    facts_with(host, site, current::find(host, &site.domain).as_ref(), deadline)
+}
+
+fn facts_with(
+    host: &Host,
+    site: &Site,
+    certificate: Option<&CertificateFiles>,
+    deadline: Deadline,
+) -> Result<Facts, Problem> {
+    Ok(Facts {
+        domain: site.domain.clone(),
+        username: site.username.clone(),
+        names: site.names(host),
+        document_root: site.absolute_document_root(),
+        php_version: Some(site.php_version.to_string()),
+        parent_domain: site.parent_domain.clone(),
+        managed: true,
+        suspended: Account::read(host, &site.username)?.suspended.is_some(),
+        created_at: Some(site.created_at),
+        certificate: certificate.map(|found| current::describe(found, deadline)).transpose()?,
+        issue: facts::read(host, &site.domain).and_then(|facts| facts.issue),
+    })
+}
