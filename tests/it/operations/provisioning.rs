@@ -208,3 +208,16 @@ fn accounts_of_before_are_adopted_and_their_sites_stay_as_they_are() {
         assert!(attempt_as("carol", "test -r /home/carol/carol.example/public_html/index.html").0);
     });
 }
+
+/// certbot goes on calling the hook that it was told at the issue of a certificate, whatever has been installed since.
+#[test]
+fn a_hook_that_calls_the_agent_leads_to_the_helper() {
+    let panel = Panel::on_a_tree(5);
+    let mut hook = panel.helper().command(&["operation", "renewed"]);
+    let output = hook.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("RENEWED_LINEAGE is not set"), "{output:?}");
+    let output = hook.env("RENEWED_LINEAGE", "/etc/letsencrypt/live/a.example").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("is not the certificate of a site"), "{output:?}");
+}

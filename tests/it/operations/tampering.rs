@@ -44,7 +44,7 @@ impl Tampered {
             let path = path.display();
             let script = format!(
                 "#!/bin/sh\n\
-                 case $(readlink /proc/$PPID/exe) in */opterius-agent) ;; *) exec {path}.real \"$@\";; esac\n\
+                 case $(readlink /proc/$PPID/exe) in */opterius-operation) ;; *) exec {path}.real \"$@\";; esac\n\
                  read -r fault at </run/trial/fault; read -r number </run/trial/count; number=$((number + 1))\n\
                  echo $number >/run/trial/count; echo {path} \"$@\" >>/run/trial/log\n\
                  [ $number = $at ] || exec {path}.real \"$@\"\n\
