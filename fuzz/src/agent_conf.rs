@@ -3,9 +3,8 @@
 
 use std::ops::RangeInclusive;
 
-use opterius_agent::config::Configuration;
-use opterius_agent::config::keys::Known;
 use opterius_agent::config::parsing;
+use opterius_agent::config::{Configuration, Known};
 use opterius_daemon::settings::{Entries, Key, find};
 
 const NAME: &str = "agent.conf";

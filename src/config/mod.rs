@@ -1,20 +1,30 @@
 //! `agent.conf`: `key=value` lines, read into typed values once, at the edge. This is what it holds; [`parsing`] reads its
 //! text, [`file`](mod@file) the file.
+//!
+//! A key is added in three files; of what is forgotten, the compiler or a test tells:
+//! 1. here: its spelling in [`Known::KEYS`], its field in [`Configuration`] (or in the settings of the part that it is
+//!    for), and the line of [`Configuration::read`] that reads the one into the other, with default and bounds. A key that
+//!    takes effect at the next start only has its row in [`AT_START`], too. A value of a new kind has its function in
+//!    [`values`];
+//! 2. dist/agent.conf, the example: it explains every key;
+//! 3. dist/man/agent.conf.5, the manual page: it says the same.
 
 pub mod file;
-pub mod keys;
 pub mod parsing;
+pub mod values;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ring::hmac;
 
 use crate::api;
-use crate::license::client::Settings;
+use crate::license::client::{ServerUrl, Settings};
 use opterius_base::secret::Secret;
 use opterius_daemon::log::LogTarget;
+use opterius_daemon::settings::{Entries, Error, Key};
+use opterius_host::config::{self as host, HostKey};
 use opterius_host::helper::client::Means;
 use opterius_host::host::{Acme, Host};
 use opterius_license::reason::Guide;
@@ -24,6 +34,55 @@ pub const EXAMPLE_SECRET: &str = "replace-this-with-the-output-of-openssl-rand-h
 /// What is said about it.
 pub const EXAMPLE_WARNING: &str = "the secret is the one of the shipped example, which everybody knows; the Agent does not \
                                start with it. Make one with: openssl rand -hex 32";
+
+/// A key that the Agent knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// The Agent's own, by its spelling.
+    Own(&'static str),
+    /// One that the helper reads, too.
+    Host(HostKey),
+}
+
+impl From<HostKey> for Known {
+    fn from(key: HostKey) -> Self {
+        Self::Host(key)
+    }
+}
+
+const fn own(spelling: &'static str) -> (&'static str, Known) {
+    (spelling, Known::Own(spelling))
+}
+
+impl Key for Known {
+    const SUBJECT: &'static str = "the Agent";
+    const VITAL: &'static [&'static str] = &["license_key", "secret", "secret_key"];
+    /// In the order of the shipped example.
+    const KEYS: &'static [(&'static str, Self)] = &[
+        own("secret"),
+        ("secret_key", Self::Own("secret")),
+        own("license_key"),
+        own("listen_addr"),
+        own("port"),
+        own("allowed_hosts"),
+        own("license_server"),
+        own("license_ca_file"),
+        own("license_public_key"),
+        own("proxy"),
+        own("server_ip"),
+        own("ip_discovery_url"),
+        own("license_cache"),
+        own("signature_window_seconds"),
+        own("request_threads"),
+        own("max_connections"),
+        own("max_body_bytes"),
+        own("log"),
+        ("host_root", Self::Host(HostKey::Root)),
+        own("operations"),
+        ("acme_server", Self::Host(HostKey::AcmeServer)),
+        ("acme_ca_file", Self::Host(HostKey::AcmeAuthority)),
+    ];
+}
 
 /// The whole configuration.
 pub struct Configuration {
@@ -55,7 +114,51 @@ pub struct Configuration {
     pub acme: Acme,
 }
 
+/// Whether a setting differs between a configuration and the running one.
+type Differs = fn(&Configuration, &Configuration) -> bool;
+
+/// The keys that take effect at the next start only.
+const AT_START: [(&str, Differs); 5] = [
+    ("listen_addr", |new, running| new.listen_addr != running.listen_addr),
+    ("port", |new, running| new.port != running.port),
+    ("request_threads", |new, running| new.request_threads != running.request_threads),
+    ("max_connections", |new, running| new.max_connections != running.max_connections),
+    ("log", |new, running| new.log != running.log),
+];
+
 impl Configuration {
+    /// Reads every key. `built_in_keys` are public keys that a vendor built in: then no others are accepted.
+    ///
+    /// # Errors
+    /// One sentence with file, line, key and remedy.
+    pub fn read(entries: &Entries<'_, Known>, built_in_keys: Option<&str>) -> Result<Self, Error> {
+        use Known::Own;
+        Ok(Self {
+            secret: values::secret(entries, Own("secret"))?,
+            license: Settings {
+                key: values::license_key(entries, Own("license_key"))?,
+                server: values::server_url(entries, Own("license_server"))?,
+                authorities: values::authorities(entries, Own("license_ca_file"))?,
+                trusted: values::trusted_keys(entries, Own("license_public_key"), built_in_keys)?,
+                proxy: values::proxy(entries, Own("proxy"))?,
+                server_ip: values::server_ip(entries, Own("server_ip"))?,
+                ip_discovery_url: values::ip_discovery_url(entries, Own("ip_discovery_url"))?,
+                cache: entries.absolute_path(Own("license_cache"), "/etc/opterius/license-cache.json")?,
+            },
+            listen_addr: entries.ip_address(Own("listen_addr"), Ipv4Addr::LOCALHOST.into())?,
+            port: entries.integer(Own("port"), 7443, 0, 65535)?,
+            allowed_hosts: entries.host_names(Own("allowed_hosts"))?,
+            signature_window: Duration::from_secs(entries.integer(Own("signature_window_seconds"), 300, 1, 3600)?),
+            request_threads: entries.integer(Own("request_threads"), 4, 2, 64)?,
+            max_connections: entries.integer(Own("max_connections"), 512, 16, 65536)?,
+            max_body: entries.integer(Own("max_body_bytes"), 1024 * 1024, 65536, 2 * 1024 * 1024)?,
+            log: entries.log_target(Own("log"))?,
+            host_root: host::root(entries)?,
+            operations: values::operations(entries, Own("operations"))?,
+            acme: host::acme(entries, |url| ServerUrl::parse(url).map(drop))?,
+        })
+    }
+
     /// What the API answers by, when this was read from `file`.
     pub fn api(&self, file: &Path) -> api::settings::Settings {
         api::settings::Settings {
@@ -81,14 +184,7 @@ impl Configuration {
 
     /// The settings that take effect at the next start only, and differ from `running`.
     pub fn needs_restart(&self, running: &Self) -> Vec<&'static str> {
-        let differs = [
-            ("listen_addr", self.listen_addr != running.listen_addr),
-            ("port", self.port != running.port),
-            ("request_threads", self.request_threads != running.request_threads),
-            ("max_connections", self.max_connections != running.max_connections),
-            ("log", self.log != running.log),
-        ];
-        differs.into_iter().filter_map(|(key, differs)| differs.then_some(key)).collect()
+        AT_START.iter().filter_map(|(key, differs)| differs(self, running).then_some(*key)).collect()
     }
 }
 

@@ -1,8 +1,12 @@
 use std::path::Path;
 
 use super::*;
+use crate::config::{AT_START, Known};
 use opterius_daemon::log::LogTarget;
+use opterius_daemon::near_miss::near_miss;
 use opterius_daemon::settings::{self, Key};
+
+const EXAMPLE: &str = include_str!("../../dist/agent.conf");
 
 const SECRET: &str = "secret=0123456789abcdef0123456789abcdef\n";
 
@@ -112,6 +116,34 @@ fn a_slip_in_a_vital_key_is_an_error_and_any_other_key_a_warning() {
 }
 
 #[test]
+fn keys_are_found_in_any_case() {
+    assert_eq!(settings::find::<Known>("LICENSE_KEY"), Some(Known::Own("license_key")));
+    assert_eq!(settings::find::<Known>("Secret_Key"), Some(Known::Own("secret")));
+    assert_eq!(settings::find::<Known>("license"), None);
+}
+
+#[test]
+fn a_slip_in_a_vital_key_is_seen_and_other_keys_are_left_alone() {
+    let slips = [
+        ("licens_key", "license_key"),
+        ("licence_key", "license_key"),
+        ("LICENCE_KEY", "license_key"),
+        ("license-key", "license_key"),
+        ("licensekey", "license_key"),
+        ("license_keys", "license_key"),
+        ("secert", "secret"),
+        ("secrets", "secret"),
+        ("seret_key", "secret_key"),
+    ];
+    for (key, meant) in slips {
+        assert_eq!(near_miss(key, Known::VITAL), Some(meant), "{key}");
+    }
+    for key in ["panel_url", "token", "license_plan", "debug", "", "secret_file_path", "tls_key"] {
+        assert_eq!(near_miss(key, Known::VITAL), None, "{key}");
+    }
+}
+
+#[test]
 fn a_key_that_is_set_twice_counts_as_set_last() {
     let loaded = parsed(&format!("{SECRET}port=1\nport=2\nsecret_key=another secret text\n")).unwrap();
     assert_eq!((loaded.configuration.port, loaded.configuration.secret.expose()), (2, "another secret text"));
@@ -160,14 +192,38 @@ fn what_changes_at_the_next_start_only_is_named() {
 }
 
 #[test]
+fn every_key_that_is_known_is_read() {
+    for (key, _) in Known::KEYS.iter().filter(|(_, known)| *known != Known::Own("secret")) {
+        let sentence = error(&format!("{SECRET}{key}=\u{7f}\n"));
+        assert!(sentence.starts_with(&format!("agent.conf:2: {key} ")), "{sentence}");
+    }
+}
+
+#[test]
+fn the_shipped_example_marks_what_takes_effect_at_the_next_start_only() {
+    let paragraphs = EXAMPLE.split("\n\n").filter(|paragraph| paragraph.contains("(restart)"));
+    let marked: Vec<&str> = paragraphs.flat_map(shown).collect();
+    assert_eq!(marked, AT_START.map(|(key, _)| key), "keys marked (restart) (left) and those that are (right)");
+}
+
+/// The keys that a part of the example shows, commented out or not.
+fn shown(example: &str) -> Vec<&str> {
+    let lines = example.lines().filter_map(|line| line.trim_start_matches('#').split_once('='));
+    let is_key = |key: &&str| key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    lines.map(|(key, _)| key).filter(is_key).collect()
+}
+
+#[test]
 fn the_shipped_example_documents_every_key_and_is_right() {
-    let text = include_str!("../../dist/agent.conf");
+    let text = EXAMPLE;
     let example = parsed(text).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(example.warnings, [format!("agent.conf: {EXAMPLE_WARNING}")], "its secret is no secret");
-    for (key, _) in Known::KEYS.iter().filter(|(key, _)| *key != "secret_key") {
-        let documented = |line: &str| line.trim_start_matches('#').starts_with(&format!("{key}="));
-        assert!(text.lines().any(documented), "{key} is not documented");
-    }
+    let known = Known::KEYS.iter().map(|(key, _)| *key).filter(|key| *key != "secret_key");
+    assert_eq!(
+        shown(text),
+        known.collect::<Vec<_>>(),
+        "keys of dist/agent.conf (left) and those that are known (right)"
+    );
     // What is commented out is right as well: each line is an example of its key.
     let uncommented: String = text
         .lines()

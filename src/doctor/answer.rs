@@ -4,68 +4,45 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ring::rand::SystemRandom;
-
-use crate::config::Configuration;
 use crate::doctor::case::Case;
 use crate::doctor::finding::Finding;
+use crate::doctor::way::Addresses;
 use crate::license::report;
-use crate::license::state::Host;
 use opterius_base::clock::Timestamp;
-use opterius_base::secret::Secret;
-use opterius_license::identity::{key_fingerprint, nonce};
-use opterius_license::inquiry::Inquiry;
-use opterius_license::outcome::{self, Failure, FailureClass, Outcome, Question};
+use opterius_license::outcome::{Failure, FailureClass, Outcome};
 
 /// From here on a clock is worth a look; the Panel's signatures still count.
 const OFF: Duration = Duration::from_secs(30);
 
 const SYNCHRONIZE: &str = "timedatectl set-ntp true; timedatectl";
 
-/// Asks as the daemon does, and keeps nothing of it.
-pub fn dry_run(
-    case: &Case<'_>,
-    configuration: &Configuration,
-    key: &Secret,
-    host: &Host,
-    seen: Option<IpAddr>,
-) -> Vec<Finding> {
-    let settings = &configuration.license;
-    let fingerprint = key_fingerprint(key);
-    let nonce = nonce(&SystemRandom::new()).unwrap_or_default();
-    let inquiry = Inquiry {
-        key: key.expose(),
-        server_ip: settings.server_ip.or(seen),
-        agent_version: env!("CARGO_PKG_VERSION"),
-        os: &host.os,
-        hostname: &host.hostname,
-        server_id: &host.server_id,
-        nonce: &nonce,
-    };
-    let help = |reason: &str| case.guide().help(reason);
-    let answer = match case.around.outside.verify(settings, &inquiry) {
-        Ok(answer) => answer,
-        Err(failure) => return vec![unanswered(&failure, settings.server.base())],
-    };
-    let question = Question {
-        key,
-        key_sha256: &fingerprint,
-        server_id: &host.server_id,
-        nonce: Some(&nonce),
-        trusted: &settings.trusted,
-    };
-    let reading = outcome::read(&answer, &question);
-    let clock = reading.issued_at.map(|at| judge_clock(at, case.around.clock.wall(), configuration.signature_window));
-    [Some(judge(&reading.outcome, settings.server.base(), help)), clock].into_iter().flatten().collect()
+/// What the license server says.
+pub fn verdict(case: &Case<'_>) -> Option<Finding> {
+    let way = case.way.as_ref()?;
+    let server = way.settings().server.base();
+    Some(match way.reading()? {
+        Ok(reading) => judge(&reading.outcome, server, |reason| case.guide().help(reason)),
+        Err(failure) => unanswered(failure, server),
+    })
+}
+
+/// The clock beside the license server's.
+pub fn clock(case: &Case<'_>) -> Option<Finding> {
+    let at = case.way.as_ref()?.reading()?.as_ref().ok()?.issued_at?;
+    Some(judge_clock(at, case.around.clock.wall(), case.configuration()?.signature_window))
+}
+
+/// The public address: as configured and as this server is seen.
+pub fn address(case: &Case<'_>) -> Option<Finding> {
+    let way = case.way.as_ref()?;
+    let settings = way.settings();
+    Some(judge_address(settings.server_ip, way.addresses(), settings.server.is_loopback()))
 }
 
 fn judge(outcome: &Outcome, server: &str, help: impl Fn(&str) -> String) -> Finding {
-    let check = "license server";
     match outcome {
-        Outcome::Granted { terms, .. } => Finding::pass(check, format!("says valid ({})", report::describe(terms))),
-        Outcome::Denied { reason, message, .. } => {
-            Finding::fail(check, format!("says no, {reason}: {message}"), help(reason))
-        }
+        Outcome::Granted { terms, .. } => Finding::pass(format!("says valid ({})", report::describe(terms))),
+        Outcome::Denied { reason, message, .. } => Finding::fail(format!("says no, {reason}: {message}"), help(reason)),
         Outcome::Inconclusive(failure) => unanswered(failure, server),
     }
 }
@@ -83,53 +60,41 @@ fn unanswered(failure: &Failure, server: &str) -> Finding {
                 .to_owned()
         }
     };
-    Finding::fail("license server", failure.to_string(), fix)
+    Finding::fail(failure.to_string(), fix)
 }
 
-/// The clock beside the license server's. Beyond `window` the Panel's signatures count no more, should the Panel be right.
+/// Beyond `window` the Panel's signatures count no more, should the Panel be right.
 fn judge_clock(server: Timestamp, own: Timestamp, window: Duration) -> Finding {
-    let check = "clock";
     let (ahead, behind) = (own.since(server), server.since(own));
     let off = ahead.max(behind);
     let side = if ahead > behind { "ahead of" } else { "behind" };
     let seen = format!("{} s {side} the license server's", off.as_secs());
     if off > window {
-        Finding::fail(check, seen, SYNCHRONIZE)
+        Finding::fail(seen, SYNCHRONIZE)
     } else if off > OFF {
-        Finding::warn(check, seen, SYNCHRONIZE)
+        Finding::warn(seen, SYNCHRONIZE)
     } else {
-        Finding::pass(check, format!("within {} s of the license server's", OFF.as_secs()))
+        Finding::pass(format!("within {} s of the license server's", OFF.as_secs()))
     }
 }
 
-/// The public address: as configured and as this server is seen.
-pub fn address(
-    configured: Option<IpAddr>,
-    source: Option<IpAddr>,
-    seen: Option<IpAddr>,
-    asked_at_home: bool,
-) -> Finding {
-    let check = "address";
+fn judge_address(configured: Option<IpAddr>, own: Addresses, asked_at_home: bool) -> Finding {
+    let Addresses { source, seen } = own;
     let set = "server_ip=ADDRESS in agent.conf, the public IPv4 address of this server; then run: systemctl reload opterius-agent";
     match (configured, seen) {
-        (None, Some(seen)) => Finding::pass(check, format!("seen as {seen}; agent.conf leaves it to be found out")),
+        (None, Some(seen)) => Finding::pass(format!("seen as {seen}; agent.conf leaves it to be found out")),
         (Some(configured), Some(seen)) if configured == seen => {
-            Finding::pass(check, format!("seen as {seen}, as agent.conf says"))
+            Finding::pass(format!("seen as {seen}, as agent.conf says"))
         }
         (Some(configured), Some(seen)) => Finding::warn(
-            check,
             format!("agent.conf says server_ip={configured}, but this server is seen as {seen}"),
             format!("set server_ip=auto or {set}"),
         ),
-        (Some(configured), None) => Finding::pass(check, format!("{configured}, as agent.conf says")),
-        (None, None) if asked_at_home => Finding::pass(check, "none is needed: the license server is this machine"),
+        (Some(configured), None) => Finding::pass(format!("{configured}, as agent.conf says")),
+        (None, None) if asked_at_home => Finding::pass("none is needed: the license server is this machine"),
         (None, None) => {
             let private = source.map(|source| format!("; its own is {source}, which is private")).unwrap_or_default();
-            Finding::warn(
-                check,
-                format!("the public address of this server is not known{private}"),
-                format!("set {set}"),
-            )
+            Finding::warn(format!("the public address of this server is not known{private}"), format!("set {set}"))
         }
     }
 }
@@ -185,7 +150,8 @@ mod tests {
             (None, None, false, Verdict::Warn),
             (None, None, true, Verdict::Pass),
         ] {
-            assert_eq!(address(configured, ip("10.0.0.1"), seen, at_home).verdict, verdict, "{configured:?} {seen:?}");
+            let own = Addresses { source: ip("10.0.0.1"), seen };
+            assert_eq!(judge_address(configured, own, at_home).verdict, verdict, "{configured:?} {seen:?}");
         }
     }
 }

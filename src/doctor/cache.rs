@@ -3,7 +3,6 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::config::Configuration;
 use crate::doctor::case::Case;
 use crate::doctor::finding::Finding;
 use crate::doctor::reach::{Access, Person, may_replace, obstacle};
@@ -21,75 +20,80 @@ const PANEL: &str = "www-data";
 const FRESH: Duration = Duration::from_secs(25 * 3600);
 
 /// That the file is ours in every byte, and how old the verdict in it is.
-pub fn contents(case: &Case<'_>, configuration: &Configuration, server_id: &str) -> Option<Finding> {
-    let (check, settings) = ("cache", &configuration.license);
+pub fn contents(case: &Case<'_>) -> Option<Finding> {
+    let settings = &case.configuration()?.license;
     let key = settings.key.as_ref()?;
     let file = settings.cache.display();
     let reverify = case.command("reverify");
     let bytes = match cache::load(&settings.cache) {
         Ok(Some(bytes)) => bytes,
-        Ok(None) => return Some(Finding::warn(check, format!("{file}: there is none yet"), reverify)),
+        Ok(None) => return Some(Finding::warn(format!("{file}: there is none yet"), reverify)),
         Err(cause) => {
             let fix = format!("mv {file} {file}.old; {reverify}");
-            return Some(Finding::fail(check, format!("{file}: {cause}"), fix));
+            return Some(Finding::fail(format!("{file}: {cause}"), fix));
         }
     };
     let fingerprint = key_fingerprint(key);
-    let question = Question { key, key_sha256: &fingerprint, server_id, nonce: None, trusted: &settings.trusted };
+    let question = Question {
+        key,
+        key_sha256: &fingerprint,
+        server_id: &case.identity.server_id,
+        nonce: None,
+        trusted: &settings.trusted,
+    };
     Some(match cache::decode(&bytes, &question) {
-        Err(cause) => Finding::fail(check, format!("{file} does not count: {cause}"), reverify),
+        Err(cause) => Finding::fail(format!("{file} does not count: {cause}"), reverify),
         Ok(cached) => judge_age(cached.record.verdict.at(), case.around.clock.wall(), reverify),
     })
 }
 
 fn judge_age(at: Timestamp, now: Timestamp, reverify: String) -> Finding {
-    let check = "cache";
     let age = now.since(at);
     if at.since(now) > Duration::from_secs(300) {
-        return Finding::warn(check, format!("its verdict is of {at}, which is still to come"), "timedatectl");
+        return Finding::warn(format!("its verdict is of {at}, which is still to come"), "timedatectl");
     }
     let seen = format!("its verdict is {} old", duration(age));
-    if age > FRESH { Finding::warn(check, seen, reverify) } else { Finding::pass(check, seen) }
+    if age > FRESH { Finding::warn(seen, reverify) } else { Finding::pass(seen) }
 }
 
 /// That the Panel can read it.
-pub fn readers(case: &Case<'_>, configuration: &Configuration) -> Option<Finding> {
-    let (check, path) = ("cache readers", &configuration.license.cache);
+pub fn readers(case: &Case<'_>) -> Option<Finding> {
+    let path = &case.configuration()?.license.cache;
     fs::metadata(path).ok()?;
     let panel = Person::named(&case.register, PANEL);
     Some(match obstacle(path, &panel, Access::Read) {
-        None => Finding::pass(check, format!("{PANEL} can read it")),
+        None => Finding::pass(format!("{PANEL} can read it")),
         Some(wall) => {
             let mode = if wall.place == *path { "0644" } else { "o+x" };
             let seen = format!("{PANEL} cannot read it: {}", wall.describe(&case.register));
-            Finding::fail(check, seen, format!("chmod {mode} {}", wall.place.display()))
+            Finding::fail(seen, format!("chmod {mode} {}", wall.place.display()))
         }
     })
 }
 
 /// That the Agent's user can put another in its place.
-pub fn writer(case: &Case<'_>, configuration: &Configuration, agent: &Person) -> Option<Finding> {
-    let (check, path) = ("cache writer", &configuration.license.cache);
+pub fn writer(case: &Case<'_>) -> Option<Finding> {
+    let (path, agent) = (&case.configuration()?.license.cache, &case.agent);
     let directory = path.parent()?;
     let (shown, name) = (directory.display(), &agent.name);
     let Ok(metadata) = fs::metadata(directory) else {
         let fix = format!("install -d -m 1775 -o root -g {AGENT_GROUP} {shown}");
-        return Some(Finding::fail(check, format!("{shown} is not there"), fix));
+        return Some(Finding::fail(format!("{shown} is not there"), fix));
     };
     if agent.uid.is_none() {
         let fix = format!("useradd --system --no-create-home --shell /usr/sbin/nologin {name}");
-        return Some(Finding::fail(check, format!("the unit says User={name}, and this server has no such user"), fix));
+        return Some(Finding::fail(format!("the unit says User={name}, and this server has no such user"), fix));
     }
     if let Some(wall) = obstacle(directory, agent, Access::Change) {
         let seen = format!("{name} cannot replace it: {}", wall.describe(&case.register));
-        return Some(Finding::fail(check, seen, format!("chown root:{AGENT_GROUP} {shown}; chmod 1775 {shown}")));
+        return Some(Finding::fail(seen, format!("chown root:{AGENT_GROUP} {shown}; chmod 1775 {shown}")));
     }
     let file = fs::symlink_metadata(path).ok();
     if !may_replace(agent, &metadata, file.as_ref()) {
         let seen = format!("{name} cannot replace it: it is another user's, and {shown} is sticky");
-        return Some(Finding::fail(check, seen, format!("chown {name} {}", path.display())));
+        return Some(Finding::fail(seen, format!("chown {name} {}", path.display())));
     }
-    Some(Finding::pass(check, format!("{name} can replace it")))
+    Some(Finding::pass(format!("{name} can replace it")))
 }
 
 #[cfg(test)]

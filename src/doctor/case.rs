@@ -1,46 +1,68 @@
 //! What is found out once and looked at by many checks.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
 
-use crate::config::file::{self, DEFAULT_PATH};
+use crate::cli::inquiry;
+use crate::config::file::DEFAULT_PATH;
 use crate::config::{Configuration, Loaded};
 use crate::doctor::finding::Finding;
 use crate::doctor::reach::Person;
-use crate::doctor::service::Service;
 use crate::doctor::surroundings::Surroundings;
+use crate::doctor::systemd::Service;
+use crate::doctor::way::Way;
+use crate::license::state::Host as Identity;
 use opterius_daemon::port_holder::Holder;
 use opterius_daemon::settings::Error;
+use opterius_host::host::Host;
 use opterius_host::layout::AGENT_GROUP;
 use opterius_host::users::register::{FIRST_UID, Register};
 use opterius_license::reason::Guide;
+
+/// Where the daemon listens unless agent.conf says otherwise.
+const DEFAULT_ADDRESS: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 7443);
 
 /// One server to look at.
 pub struct Case<'a> {
     /// What is looked at.
     pub around: &'a Surroundings<'a>,
     /// The configuration, or what is wrong with it.
-    pub loaded: Result<Loaded, Error>,
+    pub loaded: &'a Result<Loaded, Error>,
+    /// What the license server knows this server by.
+    pub identity: &'a Identity,
     /// The service, where systemd knows it.
     pub service: Option<Service>,
     /// The users and groups.
     pub register: Register,
+    /// Where the daemon should listen.
+    pub address: SocketAddr,
+    /// The user that the Agent runs as.
+    pub agent: Person,
+    /// The way to the license server, where the configuration names one.
+    pub way: Option<Way<'a>>,
 }
 
 impl<'a> Case<'a> {
     /// Reads what the checks share.
-    pub fn of(around: &'a Surroundings<'a>) -> Self {
-        Self {
-            around,
-            loaded: file::check(&around.config),
-            service: Service::of(around),
-            register: Register::parse(&around.read("/etc/passwd"), &around.read("/etc/group")),
-        }
+    pub fn of(around: &'a Surroundings<'a>, loaded: &'a Result<Loaded, Error>, identity: &'a Identity) -> Self {
+        let configuration = loaded.as_ref().ok().map(|loaded| &loaded.configuration);
+        let service = Service::of(around);
+        let register = Register::parse(&around.read("/etc/passwd"), &around.read("/etc/group"));
+        let address = configuration.map_or_else(|| DEFAULT_ADDRESS.into(), inquiry::address);
+        let holder = around.outside.holder(address);
+        let agent = agent(around, service.as_ref(), &register, holder.as_ref());
+        let way = configuration.map(|configuration| Way::new(around, &configuration.license, identity));
+        Self { around, loaded, identity, service, register, address, agent, way }
     }
 
     /// The configuration, where it is right.
-    pub fn configuration(&self) -> Option<&Configuration> {
+    pub fn configuration(&self) -> Option<&'a Configuration> {
         self.loaded.as_ref().ok().map(|loaded| &loaded.configuration)
+    }
+
+    /// The host that operations work on.
+    pub fn host(&self) -> Option<Host> {
+        self.configuration().map(|configuration| configuration.host(&self.around.config))
     }
 
     /// What an operator is told to do.
@@ -59,30 +81,25 @@ impl<'a> Case<'a> {
     }
 
     /// Only root sees what this check is about.
-    pub fn unseen(&self, check: &'static str, what: &str) -> Finding {
+    pub fn unseen(&self, what: &str) -> Finding {
         let run = format!("run: sudo {}", self.command("doctor"));
-        Finding::warn(check, format!("{what} cannot be seen without root"), run)
+        Finding::warn(format!("{what} cannot be seen without root"), run)
     }
+}
 
-    /// The user that the Agent runs as: its unit's, else its process's, else the one that the package makes, else root.
-    pub fn agent(&self, holder: Option<&Holder>) -> Person {
-        let of_unit = self.service.as_ref().filter(|service| service.is_loaded()).map(|service| service.user.clone());
-        let of_process = || {
-            let process = self.around.path(&format!("/proc/{}", holder?.process));
-            // An account's process that has taken the port is not the Agent.
-            let uid = std::fs::metadata(process).ok()?.uid();
-            if uid >= FIRST_UID {
-                return None;
-            }
-            self.register.users.iter().find(|user| user.uid == uid).map(|user| user.name.clone())
-        };
-        let of_package = || self.register.user(AGENT_GROUP).map_or_else(|| "root".to_owned(), |user| user.name.clone());
-        let name = of_unit.or_else(of_process).unwrap_or_else(of_package);
-        Person::named(&self.register, &name)
-    }
-
-    /// Who listens where the daemon should.
-    pub fn holder(&self, address: SocketAddr) -> Option<Holder> {
-        self.around.outside.holder(address)
-    }
+/// The user that the Agent runs as: its unit's, else its process's, else the one that the package makes, else root.
+fn agent(around: &Surroundings<'_>, service: Option<&Service>, register: &Register, holder: Option<&Holder>) -> Person {
+    let of_unit = service.filter(|service| service.is_loaded()).map(|service| service.user.clone());
+    let of_process = || {
+        let process = around.path(&format!("/proc/{}", holder?.process));
+        // An account's process that has taken the port is not the Agent.
+        let uid = std::fs::metadata(process).ok()?.uid();
+        if uid >= FIRST_UID {
+            return None;
+        }
+        register.users.iter().find(|user| user.uid == uid).map(|user| user.name.clone())
+    };
+    let of_package = || register.user(AGENT_GROUP).map_or_else(|| "root".to_owned(), |user| user.name.clone());
+    let name = of_unit.or_else(of_process).unwrap_or_else(of_package);
+    Person::named(register, &name)
 }

@@ -3,12 +3,12 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
+use crate::config::EXAMPLE_SECRET;
 use crate::config::file::MODE;
 use crate::config::parsing::doubts;
-use crate::config::{Configuration, EXAMPLE_SECRET};
 use crate::doctor::case::Case;
 use crate::doctor::finding::Finding;
-use crate::doctor::reach::{Access, Person, obstacle};
+use crate::doctor::reach::{Access, obstacle};
 use opterius_base::secret::Secret;
 use opterius_daemon::settings::Error;
 use opterius_host::layout::AGENT_GROUP;
@@ -22,46 +22,45 @@ const NEW_SECRET: &str = "make one with: openssl rand -hex 32; put it into agent
                           Servers → Edit; then run: systemctl restart opterius-agent";
 
 /// Every line of the file.
-pub fn lines(case: &Case<'_>) -> Finding {
-    let (check, file) = ("configuration", case.around.config.display());
-    match &case.loaded {
-        Ok(_) => Finding::pass(check, format!("{file}: every line that counts is right")),
-        Err(Error::Permission(_)) if !case.around.is_root => case.unseen(check, &file.to_string()),
+pub fn lines(case: &Case<'_>) -> Option<Finding> {
+    let file = case.around.config.display();
+    Some(match case.loaded {
+        Ok(_) => Finding::pass(format!("{file}: every line that counts is right")),
+        Err(Error::Permission(_)) if !case.around.is_root => case.unseen(&file.to_string()),
         Err(error) => Finding::fail(
-            check,
             error.to_string(),
             format!("editor {file}; then run again, for most checks need it: {}", case.command("doctor")),
         ),
-    }
+    })
 }
 
 /// Who may read and change the file.
-pub fn permissions(case: &Case<'_>, agent: &Person) -> Option<Finding> {
-    let (check, path) = ("permissions", &case.around.config);
+pub fn permissions(case: &Case<'_>) -> Option<Finding> {
+    let (agent, path) = (&case.agent, &case.around.config);
     // As it lies there: in a directory that the Agent's user may change, a link leads wherever that user likes.
     let metadata = fs::symlink_metadata(path).ok()?;
     let shown = path.display();
     let fix = format!("chown root:{AGENT_GROUP} {shown}; chmod 0640 {shown}");
     if metadata.is_symlink() {
         let copy = format!("less {shown}; if it is yours: cp --remove-destination $(realpath {shown}) {shown}; {fix}");
-        return Some(Finding::fail(check, format!("{shown} is a symbolic link"), copy));
+        return Some(Finding::fail(format!("{shown} is a symbolic link"), copy));
     }
     if metadata.uid() != 0 {
         let belongs =
             format!("{shown} does not belong to root: its owner can change it, and host operations are refused");
-        return Some(Finding::fail(check, belongs, format!("less {shown}; if all in it is yours: {fix}")));
+        return Some(Finding::fail(belongs, format!("less {shown}; if all in it is yours: {fix}")));
     }
     if let Some(seen) = exposure(metadata.mode()) {
-        return Some(Finding::fail(check, format!("{shown} {seen}"), fix));
+        return Some(Finding::fail(format!("{shown} {seen}"), fix));
     }
     if agent.uid.is_some()
         && let Some(wall) = obstacle(path, agent, Access::Read)
     {
         let seen = format!("the Agent's user {} cannot read it: {}", agent.name, wall.describe(&case.register));
         let fix = if wall.place == *path { fix } else { format!("chmod o+x {}", wall.place.display()) };
-        return Some(Finding::fail(check, seen, fix));
+        return Some(Finding::fail(seen, fix));
     }
-    Some(Finding::pass(check, format!("mode {:04o}, of root: nobody but root and the Agent", metadata.mode() & 0o7777)))
+    Some(Finding::pass(format!("mode {:04o}, of root: nobody but root and the Agent", metadata.mode() & 0o7777)))
 }
 
 /// What a mode lets others do.
@@ -72,41 +71,40 @@ fn exposure(mode: u32) -> Option<String> {
 }
 
 /// The secret: that it is one.
-pub fn secret(configuration: &Configuration) -> Finding {
-    let (check, secret) = ("secret", &configuration.secret);
+pub fn secret(case: &Case<'_>) -> Option<Finding> {
+    let secret = &case.configuration()?.secret;
     let seen = doubts(secret).join("; ");
-    match seen.is_empty() {
-        true => Finding::pass(check, format!("{} characters", secret.length())),
-        false if secret.expose() == EXAMPLE_SECRET => Finding::fail(check, seen, NEW_SECRET),
-        false => Finding::warn(check, seen, NEW_SECRET),
-    }
+    Some(match seen.is_empty() {
+        true => Finding::pass(format!("{} characters", secret.length())),
+        false if secret.expose() == EXAMPLE_SECRET => Finding::fail(seen, NEW_SECRET),
+        false => Finding::warn(seen, NEW_SECRET),
+    })
 }
 
 /// Lines that do not count.
 pub fn keys(case: &Case<'_>) -> Option<Finding> {
-    let (check, loaded) = ("unknown keys", case.loaded.as_ref().ok()?);
+    let loaded = case.loaded.as_ref().ok()?;
     let doubts = doubts(&loaded.configuration.secret);
     let of_keys = |warning: &&String| !doubts.iter().any(|doubt| warning.ends_with(doubt));
     let odd: Vec<&str> = loaded.warnings.iter().filter(of_keys).map(String::as_str).collect();
     if odd.is_empty() {
-        return Some(Finding::pass(check, "none, and none is set twice"));
+        return Some(Finding::pass("none, and none is set twice"));
     }
     let fix =
         format!("unless another program reads them, take these lines out: editor {}", case.around.config.display());
-    Some(Finding::warn(check, odd.join("; "), fix))
+    Some(Finding::warn(odd.join("; "), fix))
 }
 
 /// The form of the license key. Which keys there are, the license server knows.
-pub fn license_key(case: &Case<'_>, configuration: &Configuration) -> Finding {
-    let check = "license key";
-    match &configuration.license.key {
-        None => Finding::fail(check, "agent.conf has none", case.guide().help(NO_KEY)),
+pub fn license_key(case: &Case<'_>) -> Option<Finding> {
+    Some(match &case.configuration()?.license.key {
+        None => Finding::fail("agent.conf has none", case.guide().help(NO_KEY)),
         Some(key) if key.length() < SHORTEST_KEY => {
             let fix = format!("copy it whole from the license dashboard: editor {}", case.around.config.display());
-            Finding::warn(check, format!("it has only {} characters", key.length()), fix)
+            Finding::warn(format!("it has only {} characters", key.length()), fix)
         }
-        Some(key) => Finding::pass(check, describe(key)),
-    }
+        Some(key) => Finding::pass(describe(key)),
+    })
 }
 
 fn describe(key: &Secret) -> String {

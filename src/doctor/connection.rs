@@ -1,46 +1,35 @@
 //! The way to the license server: a TCP connection, then TLS, each with the reason why it fails.
 
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpStream};
 
 use rustls::CertificateError;
 
 use crate::doctor::case::Case;
 use crate::doctor::finding::Finding;
-use crate::doctor::firewall::Fate;
-use crate::license::client::{Hop, Settings};
+use crate::doctor::firewall::fate::Fate;
+use crate::doctor::way::{Connection, Unconnected};
+use crate::license::client::Hop;
 
-/// The most addresses that are tried: each takes some seconds where packets vanish.
-const TRIED: usize = 2;
-
-/// Connects to the first hop. `fate` is what the local firewall does with it.
-pub fn tcp(case: &Case<'_>, hop: &Hop, addresses: &[SocketAddr], fate: &Fate) -> (Finding, Option<TcpStream>) {
-    let (check, port) = ("connection", hop.port);
-    let mut failure = (None, io::Error::from(ErrorKind::AddrNotAvailable));
-    for address in addresses.iter().take(TRIED) {
-        match case.around.outside.connect(*address) {
-            Ok(stream) => {
-                return (Finding::pass(check, format!("TCP port {port} of {} is open", address.ip())), Some(stream));
-            }
-            Err(error) => failure = (Some(address), error),
-        }
-    }
-    let (address, error) = failure;
-    let whom = address.map_or_else(|| hop.host.clone(), ToString::to_string);
-    (judge_tcp(&whom, hop, &error, fate), None)
+/// Whether the first hop takes a connection.
+pub fn tcp(case: &Case<'_>) -> Option<Finding> {
+    let way = case.way.as_ref()?;
+    let hop = way.hop().as_ref().ok()?;
+    Some(match way.connection()? {
+        Ok(Connection { address, .. }) => Finding::pass(format!("TCP port {} of {} is open", hop.port, address.ip())),
+        Err(Unconnected { address, error }) => judge_tcp(&address.to_string(), hop, error, way.fate()?),
+    })
 }
 
 fn judge_tcp(whom: &str, hop: &Hop, error: &io::Error, fate: &Fate) -> Finding {
-    let (check, port) = ("connection", hop.port);
+    let port = hop.port;
     if let Fate::Blocked { fix, .. } = fate {
-        return Finding::fail(check, format!("{whom}: {error}; the local firewall blocks it"), fix.clone());
+        return Finding::fail(format!("{whom}: {error}; the local firewall blocks it"), fix.clone());
     }
     let seen = format!("{whom}: {error}");
     let fix = match error.kind() {
         ErrorKind::TimedOut | ErrorKind::WouldBlock => {
             let local = if matches!(fate, Fate::Passes) { "No rule of this server drops the packets. " } else { "" };
             return Finding::fail(
-                check,
                 format!("{whom}: the packets vanish, nobody answers"),
                 format!(
                     "{local}Allow outgoing TCP port {port} in the firewall before this server: the security group or \
@@ -60,16 +49,17 @@ fn judge_tcp(whom: &str, hop: &Hop, error: &io::Error, fate: &Fate) -> Finding {
         }
         _ => format!("curl -sSv --connect-timeout 5 telnet://{whom}"),
     };
-    Finding::fail(check, seen, fix)
+    Finding::fail(seen, fix)
 }
 
-/// Speaks TLS with the license server.
-pub fn tls(case: &Case<'_>, settings: &Settings, stream: TcpStream) -> Finding {
-    let host = settings.server.host();
-    match case.around.outside.handshake(settings, stream) {
-        Ok(()) => Finding::pass("TLS", format!("{host} has a certificate that this server trusts")),
-        Err(error) => judge_tls(host, settings.server.port(), &error),
-    }
+/// Whether the license server speaks TLS, and each side trusts the other.
+pub fn tls(case: &Case<'_>) -> Option<Finding> {
+    let way = case.way.as_ref()?;
+    let (server, connection) = (&way.settings().server, way.connection()?.as_ref().ok()?);
+    Some(match connection.tls.as_ref()? {
+        Ok(()) => Finding::pass(format!("{} has a certificate that this server trusts", server.host())),
+        Err(error) => judge_tls(server.host(), server.port(), error),
+    })
 }
 
 fn judge_tls(host: &str, port: u16, error: &io::Error) -> Finding {
@@ -82,7 +72,7 @@ fn judge_tls(host: &str, port: u16, error: &io::Error) -> Finding {
         Some(other) => (format!("{host} does not speak TLS as it should: {other}"), look),
         None => (format!("{host} broke the handshake off: {error}"), look),
     };
-    Finding::fail("TLS", seen, fix)
+    Finding::fail(seen, fix)
 }
 
 fn explain(host: &str, fault: &CertificateError, look: &str) -> (String, String) {

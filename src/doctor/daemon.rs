@@ -9,6 +9,7 @@ use crate::cli::inquiry::STATUS_PATH;
 use crate::doctor::case::Case;
 use crate::doctor::finding::Finding;
 use crate::doctor::reach::Person;
+use crate::doctor::surroundings::Surroundings;
 use crate::program::PROGRAM;
 use opterius_base::text::one_line;
 use opterius_daemon::port_holder::{self, Holder};
@@ -20,89 +21,90 @@ const HEALTH_PATH: &str = "/health";
 const START: &str = "systemctl restart opterius-agent; journalctl -u opterius-agent -n 20";
 
 /// Who listens on the port.
-pub fn port(case: &Case<'_>, address: SocketAddr, agent: &Person) -> Finding {
-    let (check, around) = ("port", case.around);
-    if address.port() == 0 {
+pub fn port(case: &Case<'_>) -> Option<Finding> {
+    let (address, around) = (case.address, case.around);
+    Some(if address.port() == 0 {
         let fix = format!("name one, such as port=7443: editor {}", around.config.display());
-        return Finding::warn(check, "port=0: nobody knows where the daemon listens", fix);
-    }
+        Finding::warn("port=0: nobody knows where the daemon listens", fix)
+    } else if !is_taken(around, address) {
+        Finding::pass(format!("nobody else holds {address}"))
+    } else if let Some(holder) = around.outside.holder(address) {
+        let owner = std::fs::metadata(around.path(&format!("/proc/{}", holder.process))).ok();
+        judge_holder(address, &holder, owner.map(|owner| owner.uid()), &case.agent)
+    } else if around.is_root {
+        Finding::pass(format!("{address} is held by systemd for its service"))
+    } else {
+        case.unseen(&format!("who holds {address}"))
+    })
+}
+
+fn is_taken(around: &Surroundings<'_>, address: SocketAddr) -> bool {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| around.read(table));
-    if tables.iter().all(|table| port_holder::listening(table, address).is_empty()) {
-        return Finding::pass(check, format!("nobody else holds {address}"));
-    }
-    let Some(holder) = case.holder(address) else {
-        return if around.is_root {
-            Finding::pass(check, format!("{address} is held by systemd for its service"))
-        } else {
-            case.unseen(check, &format!("who holds {address}"))
-        };
-    };
-    let owner = std::fs::metadata(around.path(&format!("/proc/{}", holder.process))).ok();
-    judge_holder(address, &holder, owner.map(|owner| owner.uid()), agent)
+    tables.iter().any(|table| !port_holder::listening(table, address).is_empty())
 }
 
 fn judge_holder(address: SocketAddr, holder: &Holder, owner: Option<u32>, agent: &Person) -> Finding {
-    let check = "port";
     let end = format!("kill {}; or set another port in agent.conf and in the Panel; then run: {START}", holder.process);
     let seen = format!("{address} is held by {holder}");
     match owner {
-        _ if holder.name != PROGRAM.name => Finding::fail(check, seen, end),
+        _ if holder.name != PROGRAM.name => Finding::fail(seen, end),
         Some(uid) if uid != 0 && agent.uid.is_some_and(|own| own != uid) => {
-            Finding::fail(check, format!("{seen}, of user {uid} and not of {}", agent.name), end)
+            Finding::fail(format!("{seen}, of user {uid} and not of {}", agent.name), end)
         }
-        _ => Finding::pass(check, seen),
+        _ => Finding::pass(seen),
     }
 }
 
 /// Whether the daemon answers, and which version.
-pub fn answers(case: &Case<'_>, address: SocketAddr) -> Finding {
-    let check = "daemon";
-    let answer = case.around.outside.daemon(address, HEALTH_PATH);
-    match answer {
+pub fn answers(case: &Case<'_>) -> Option<Finding> {
+    let address = reachable(case)?;
+    Some(match case.around.outside.daemon(address, HEALTH_PATH) {
         Err(_) if case.configuration().is_none() => {
-            Finding::warn(check, format!("does not answer on {address}, where it listens by default"), START)
+            Finding::warn(format!("does not answer on {address}, where it listens by default"), START)
         }
-        Err(error) => Finding::fail(check, format!("does not answer on {address}: {error}"), START),
+        Err(error) => Finding::fail(format!("does not answer on {address}: {error}"), START),
         Ok((status, body)) => {
             let health: Value = serde_json::from_str(&body).unwrap_or_default();
             judge_version(status, health.get("agent_version").and_then(Value::as_str))
         }
-    }
+    })
+}
+
+/// Where the daemon can be asked: nowhere, when the kernel has chosen its port.
+fn reachable(case: &Case<'_>) -> Option<SocketAddr> {
+    Some(case.address).filter(|address| address.port() != 0)
 }
 
 fn judge_version(status: u16, version: Option<&str>) -> Finding {
-    let (check, own) = ("daemon", env!("CARGO_PKG_VERSION"));
+    let own = env!("CARGO_PKG_VERSION");
     match version.filter(|_| status == 200).map(|version| one_line(version, 40)) {
-        None => Finding::fail(check, format!("HTTP {status}, but not an Agent's answer"), START),
-        Some(version) if version != own => Finding::warn(
-            check,
-            format!("version {version} runs, and {own} is installed"),
-            "systemctl restart opterius-agent",
-        ),
-        Some(version) => Finding::pass(check, format!("version {version} answers")),
+        None => Finding::fail(format!("HTTP {status}, but not an Agent's answer"), START),
+        Some(version) if version != own => {
+            Finding::warn(format!("version {version} runs, and {own} is installed"), "systemctl restart opterius-agent")
+        }
+        Some(version) => Finding::pass(format!("version {version} answers")),
     }
 }
 
 /// What the daemon says of the license.
-pub fn standing(case: &Case<'_>, address: SocketAddr) -> Option<Finding> {
-    let (status, body) = case.around.outside.daemon(address, STATUS_PATH).ok()?;
+pub fn standing(case: &Case<'_>) -> Option<Finding> {
+    let (status, body) = case.around.outside.daemon(reachable(case)?, STATUS_PATH).ok()?;
     let document: Value = serde_json::from_str(&body).ok().filter(|_| status == 200)?;
     let text = |name: &str| document.get(name).and_then(Value::as_str).map(|text| one_line(text, 300));
     let (message, state) = (text("message").unwrap_or_default(), text("state").unwrap_or_default());
     let help = |reason: &str| case.guide().help(reason);
-    let check = "license";
     Some(match document.get("valid").and_then(Value::as_bool) {
         Some(true) if state == "grace" => {
             let until = text("grace_until").unwrap_or_default();
-            Finding::warn(check, format!("valid until {until} at the longest: {message}"), help(UNREACHABLE))
+            Finding::warn(format!("valid until {until} at the longest: {message}"), help(UNREACHABLE))
         }
         Some(true) => {
             let next = text("next_check_at").map(|next| format!("; next check {next}")).unwrap_or_default();
-            Finding::pass(check, format!("valid, plan {}{next}", text("plan").unwrap_or_default()))
+            Finding::pass(format!("valid, plan {}{next}", text("plan").unwrap_or_default()))
         }
         _ => {
             let reason = text("reason").unwrap_or_else(|| INVALID.to_owned());
-            Finding::fail(check, format!("restricted, {reason}: {message}"), help(&reason))
+            Finding::fail(format!("restricted, {reason}: {message}"), help(&reason))
         }
     })
 }

@@ -3,54 +3,79 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::doctor::case::Case;
 use crate::doctor::finding::{Finding, Verdict};
-use crate::doctor::surroundings::{Space, Surroundings};
+use crate::doctor::surroundings::Space;
 
 const MIB: u64 = 1024 * 1024;
 
 /// Less than this is as good as none: certificates, logs and the cache need more.
 const NOTHING: u64 = 16 * MIB;
 
+/// The same for files.
+const FEW: u64 = 64;
+
 /// Free parts of a file system, in percent, below which somebody should look.
 const SCARCE: u64 = 5;
 
-/// The room below these directories; what shares a file system is told once.
-pub fn rooms(around: &Surroundings<'_>, directories: &[PathBuf]) -> Vec<Finding> {
+/// Room for bytes.
+pub fn bytes(case: &Case<'_>) -> Option<Finding> {
+    Some(worst(case, judge_bytes))
+}
+
+/// Room for files.
+pub fn inodes(case: &Case<'_>) -> Option<Finding> {
+    Some(worst(case, judge_inodes))
+}
+
+fn worst(case: &Case<'_>, judge: fn(&str, &Space) -> Finding) -> Finding {
+    combine(systems(case).values().map(|(names, space)| judge(names, space)).collect())
+}
+
+/// The room below each directory that counts; what shares a file system is told once.
+fn systems(case: &Case<'_>) -> BTreeMap<u64, (String, Space)> {
     let mut systems: BTreeMap<u64, (String, Space)> = BTreeMap::new();
-    for directory in directories {
+    for directory in directories(case) {
         let existing = directory.ancestors().find(|place| place.is_dir()).unwrap_or(Path::new("/"));
-        let Ok(space) = around.outside.space(existing) else { continue };
+        let Ok(space) = case.around.outside.space(existing) else { continue };
         let name = existing.display().to_string();
         systems
             .entry(space.device)
             .and_modify(|(names, _)| *names = format!("{names}, {name}"))
             .or_insert((name, space));
     }
-    ["disk space", "inodes"]
-        .into_iter()
-        .map(|check| {
-            let found = systems.values().map(|(names, space)| judge(check, names, space));
-            combine(check, found.collect())
-        })
-        .collect()
+    systems
 }
 
-fn judge(check: &'static str, names: &str, space: &Space) -> Finding {
-    let (seen, verdict) = if check == "inodes" {
-        let Space { inodes, free_inodes, .. } = *space;
-        (format!("{free_inodes} of {inodes} files free at {names}"), scarcity(free_inodes, inodes, 64))
-    } else {
-        let Space { bytes, free_bytes, .. } = *space;
-        let seen = format!("{} of {} free at {names}", size(free_bytes), size(bytes));
-        (seen, scarcity(free_bytes, bytes, NOTHING))
-    };
-    let place = names.split(',').next().unwrap_or("/");
-    let fix = if check == "inodes" {
-        format!("df -i; du --inodes -xd2 {place} | sort -n | tail")
-    } else {
-        format!("df -h; du -xhd2 {place} | sort -h | tail")
-    };
-    Finding { check, verdict, seen, fix: (verdict != Verdict::Pass).then_some(fix) }
+/// Where the Agent and the accounts need room.
+fn directories(case: &Case<'_>) -> [PathBuf; 3] {
+    let host = case.host();
+    let below = |path: &str| host.as_ref().map_or_else(|| case.around.path(path), |host| host.path(path));
+    let cache = case.configuration().and_then(|configuration| configuration.license.cache.parent());
+    let cache = cache.map_or_else(|| case.around.path("/etc/opterius"), Path::to_owned);
+    [cache, below("/var/lib/opterius"), below("/home")]
+}
+
+fn judge_bytes(names: &str, space: &Space) -> Finding {
+    let Space { bytes, free_bytes, .. } = *space;
+    let seen = format!("{} of {} free at {names}", size(free_bytes), size(bytes));
+    let fix = format!("df -h; du -xhd2 {} | sort -h | tail", first(names));
+    told(scarcity(free_bytes, bytes, NOTHING), seen, fix)
+}
+
+fn judge_inodes(names: &str, space: &Space) -> Finding {
+    let Space { inodes, free_inodes, .. } = *space;
+    let seen = format!("{free_inodes} of {inodes} files free at {names}");
+    let fix = format!("df -i; du --inodes -xd2 {} | sort -n | tail", first(names));
+    told(scarcity(free_inodes, inodes, FEW), seen, fix)
+}
+
+fn first(names: &str) -> &str {
+    names.split(',').next().unwrap_or("/")
+}
+
+fn told(verdict: Verdict, seen: String, fix: String) -> Finding {
+    Finding { verdict, seen, fix: (verdict != Verdict::Pass).then_some(fix) }
 }
 
 /// How much is left; a file system that does not count, says 0 of 0.
@@ -64,11 +89,11 @@ fn scarcity(free: u64, all: u64, nothing: u64) -> Verdict {
 }
 
 /// The worst of them, with its remedy, else all that was seen.
-fn combine(check: &'static str, found: Vec<Finding>) -> Finding {
+fn combine(found: Vec<Finding>) -> Finding {
     let worst = |verdict| found.iter().find(|finding| finding.verdict == verdict).cloned();
     worst(Verdict::Fail).or_else(|| worst(Verdict::Warn)).unwrap_or_else(|| {
         let seen: Vec<String> = found.into_iter().map(|finding| finding.seen).collect();
-        Finding::pass(check, seen.join("; "))
+        Finding::pass(seen.join("; "))
     })
 }
 
@@ -96,11 +121,11 @@ mod tests {
     #[test]
     fn the_worst_of_all_is_told() {
         let space = |free| Space { device: 1, bytes: 1000 * MIB, free_bytes: free, inodes: 0, free_inodes: 0 };
-        let full = judge("disk space", "/home", &space(0));
-        let fine = judge("disk space", "/etc", &space(900 * MIB));
-        let told = combine("disk space", vec![fine.clone(), full]);
+        let full = judge_bytes("/home", &space(0));
+        let fine = judge_bytes("/etc", &space(900 * MIB));
+        let told = combine(vec![fine.clone(), full]);
         assert!(told.verdict == Verdict::Fail && told.seen == "0 MiB of 1000 MiB free at /home", "{told:?}");
         assert_eq!(told.fix.as_deref(), Some("df -h; du -xhd2 /home | sort -h | tail"));
-        assert_eq!(combine("disk space", vec![fine.clone()]), fine);
+        assert_eq!(combine(vec![fine.clone()]), fine);
     }
 }

@@ -1,6 +1,6 @@
 //! The whole walk through a world that is made up: every program, answer and instant in it is a test's own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -86,7 +86,7 @@ impl World {
             hostname: String::new(),
             os: String::new(),
         };
-        let findings = examine(&around, &identity).into_iter().map(|finding| (finding.check, finding.verdict));
+        let findings = examine(&around, &identity).into_iter().map(|line| (line.check, line.finding.verdict));
         findings.filter(|(check, _)| !["permissions", "cache writer"].contains(check)).collect()
     }
 }
@@ -185,4 +185,23 @@ fn without_root_nothing_fails_that_is_only_not_seen() {
     for check in ["firewall", "journal"] {
         assert_eq!(verdicts.get(check), Some(&Verdict::Warn), "{check}");
     }
+}
+
+#[test]
+fn what_lies_behind_a_broken_step_is_not_tried() {
+    let mut world = World::new("unreachable");
+    world.tools.insert("iptables", "-P OUTPUT DROP\n".to_owned());
+    let verdicts = world.verdicts(true);
+    assert_eq!(verdicts.get("connection"), Some(&Verdict::Fail));
+    for check in ["TLS", "license server", "clock"] {
+        assert_eq!(verdicts.get(check), None, "{check}");
+    }
+    assert_eq!(verdicts.get("time sync"), Some(&Verdict::Pass), "what does not lie on that way is looked at");
+}
+
+#[test]
+fn a_name_is_one_checks_and_has_room_in_the_report() {
+    let names: BTreeSet<&str> = CHECKS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names.len(), CHECKS.len());
+    assert!(names.iter().all(|name| name.len() <= report::NAME), "{names:?}");
 }

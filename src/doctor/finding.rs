@@ -1,4 +1,4 @@
-//! What a check has found.
+//! What a check has found. Which check it was, the walk knows.
 
 use serde::Serialize;
 
@@ -28,8 +28,6 @@ impl Verdict {
 /// What a check has found, and what mends it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The check's name.
-    pub check: &'static str,
     /// How it stands.
     pub verdict: Verdict,
     /// What was seen.
@@ -40,17 +38,17 @@ pub struct Finding {
 
 impl Finding {
     /// All is well.
-    pub fn pass(check: &'static str, seen: impl Into<String>) -> Self {
-        Self { check, verdict: Verdict::Pass, seen: seen.into(), fix: None }
+    pub fn pass(seen: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Pass, seen: seen.into(), fix: None }
     }
 
     /// Somebody should know.
-    pub fn warn(check: &'static str, seen: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { check, verdict: Verdict::Warn, seen: seen.into(), fix: Some(fix.into()) }
+    pub fn warn(seen: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Warn, seen: seen.into(), fix: Some(fix.into()) }
     }
 
     /// It is wrong.
-    pub fn fail(check: &'static str, seen: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { check, verdict: Verdict::Fail, seen: seen.into(), fix: Some(fix.into()) }
+    pub fn fail(seen: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Fail, seen: seen.into(), fix: Some(fix.into()) }
     }
 }

@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
 
-use crate::config::Configuration;
 use crate::doctor::case::Case;
 use crate::doctor::finding::Finding;
 use opterius_daemon::log::{LogTarget, SYSLOG_SOCKET};
@@ -11,40 +10,37 @@ use opterius_daemon::log::{LogTarget, SYSLOG_SOCKET};
 const START: &str = "systemctl restart systemd-journald-dev-log.socket systemd-journald";
 
 /// Whether somebody takes the lines.
-pub fn socket(case: &Case<'_>, configuration: &Configuration) -> Finding {
+pub fn socket(case: &Case<'_>) -> Option<Finding> {
+    let target = case.configuration()?.log;
     let metadata = fs::metadata(case.around.path(SYSLOG_SOCKET));
-    judge_socket(configuration.log, metadata.is_ok_and(|metadata| metadata.file_type().is_socket()))
+    Some(judge_socket(target, metadata.is_ok_and(|metadata| metadata.file_type().is_socket())))
 }
 
 fn judge_socket(target: LogTarget, is_there: bool) -> Finding {
-    let check = "syslog";
     match (target, is_there) {
-        (LogTarget::Stderr, _) => Finding::pass(check, "not used: log=stderr"),
-        (_, true) => Finding::pass(check, SYSLOG_SOCKET),
-        (LogTarget::Auto, false) => {
-            Finding::warn(check, format!("{SYSLOG_SOCKET} is not there; lines go to stderr"), START)
-        }
+        (LogTarget::Stderr, _) => Finding::pass("not used: log=stderr"),
+        (_, true) => Finding::pass(SYSLOG_SOCKET),
+        (LogTarget::Auto, false) => Finding::warn(format!("{SYSLOG_SOCKET} is not there; lines go to stderr"), START),
         (LogTarget::Syslog, false) => {
-            Finding::fail(check, format!("{SYSLOG_SOCKET} is not there: with log=syslog nothing is logged"), START)
+            Finding::fail(format!("{SYSLOG_SOCKET} is not there: with log=syslog nothing is logged"), START)
         }
     }
 }
 
 /// Whether the journal has the documented line.
 pub fn line(case: &Case<'_>) -> Option<Finding> {
-    let (check, around) = ("journal", case.around);
+    let around = case.around;
     if !around.has_systemd() {
         return None;
     }
     if !around.is_root {
-        return Some(case.unseen(check, "the journal"));
+        return Some(case.unseen("the journal"));
     }
     let shown = around.printed("journalctl", &["-u", "opterius-agent", "-n", "500", "-o", "cat", "-q", "--no-pager"]);
     let shown = shown.unwrap_or_default();
     Some(match shown.lines().rev().find(|line| line.starts_with("License: ")) {
-        Some(line) => Finding::pass(check, line),
+        Some(line) => Finding::pass(line),
         None => Finding::warn(
-            check,
             "journalctl -u opterius-agent has no line that begins with License:",
             "systemctl restart opterius-agent; journalctl -u opterius-agent -n 20",
         ),

@@ -1,18 +1,23 @@
 //! The name of the license server: what the resolver and `/etc/hosts` make of it.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 
 use crate::doctor::case::Case;
 use crate::doctor::finding::Finding;
-use crate::license::client::Hop;
 
 /// Whether `/etc/hosts` sends the license server's name elsewhere.
-pub fn hosts_file(case: &Case<'_>, server: &str) -> Finding {
-    let check = "hosts file";
-    let text = case.around.read("/etc/hosts");
-    match overriding(&text, server) {
-        None => Finding::pass(check, format!("/etc/hosts does not speak of {server}")),
+pub fn hosts_file(case: &Case<'_>) -> Option<Finding> {
+    let server = &case.way.as_ref()?.settings().server;
+    if server.host().parse::<IpAddr>().is_ok() || server.is_loopback() {
+        return None;
+    }
+    Some(judge_hosts(&case.around.read("/etc/hosts"), server.host()))
+}
+
+fn judge_hosts(text: &str, server: &str) -> Finding {
+    match overriding(text, server) {
+        None => Finding::pass(format!("/etc/hosts does not speak of {server}")),
         Some(line) => {
             let seen = format!("/etc/hosts:{} sends {server} to {}", line.number, line.address);
             let fix = if line.alone {
@@ -21,7 +26,7 @@ pub fn hosts_file(case: &Case<'_>, server: &str) -> Finding {
                 format!("take {server} out of line {}: editor /etc/hosts", line.number)
             };
             let nowhere = line.address.is_loopback() || line.address.is_unspecified();
-            if nowhere { Finding::fail(check, seen, fix) } else { Finding::warn(check, seen, fix) }
+            if nowhere { Finding::fail(seen, fix) } else { Finding::warn(seen, fix) }
         }
     }
 }
@@ -46,29 +51,36 @@ fn overriding(text: &str, name: &str) -> Option<Line> {
 }
 
 /// The addresses of the first hop, or why there are none.
-pub fn resolution(case: &Case<'_>, hop: &Hop) -> (Finding, Vec<SocketAddr>) {
-    let (check, host) = ("name", hop.host.as_str());
+pub fn resolution(case: &Case<'_>) -> Option<Finding> {
+    let way = case.way.as_ref()?;
+    match way.hop() {
+        Err(sentence) => Some(Finding::fail(sentence, "correct proxy=… in agent.conf")),
+        Ok(hop) => Some(judge_addresses(&hop.host, way.resolved()?)),
+    }
+}
+
+fn judge_addresses(host: &str, resolved: &io::Result<Vec<SocketAddr>>) -> Finding {
     let mend = || {
         format!(
             "getent ahosts {host}; cat /etc/resolv.conf; a resolver that works: echo nameserver 9.9.9.9 >/etc/resolv.conf"
         )
     };
-    match case.around.outside.resolve(host, hop.port) {
+    match resolved {
         Ok(addresses) if addresses.is_empty() => {
             let seen = format!("{host} has no address of the family that this server has a default route for");
-            (Finding::fail(check, seen, format!("ip route; ip -6 route; getent ahosts {host}")), addresses)
+            Finding::fail(seen, format!("ip route; ip -6 route; getent ahosts {host}"))
         }
-        Ok(addresses) if host.parse::<IpAddr>().is_ok() => {
-            (Finding::pass(check, format!("{host} is an address and needs no name server")), addresses)
+        Ok(_) if host.parse::<IpAddr>().is_ok() => {
+            Finding::pass(format!("{host} is an address and needs no name server"))
         }
         Ok(addresses) => {
             let shown: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
-            (Finding::pass(check, format!("{host} is {}", shown.join(", "))), addresses)
+            Finding::pass(format!("{host} is {}", shown.join(", ")))
         }
         Err(error) if error.kind() == ErrorKind::TimedOut => {
-            (Finding::fail(check, format!("no name server has told the address of {host} in time"), mend()), Vec::new())
+            Finding::fail(format!("no name server has told the address of {host} in time"), mend())
         }
-        Err(error) => (Finding::fail(check, format!("{host} cannot be resolved: {error}"), mend()), Vec::new()),
+        Err(error) => Finding::fail(format!("{host} cannot be resolved: {error}"), mend()),
     }
 }
 

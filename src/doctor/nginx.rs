@@ -5,7 +5,6 @@ use std::fs;
 
 use crate::doctor::case::Case;
 use crate::doctor::finding::Finding;
-use opterius_host::host::Host;
 
 /// What nginx needs besides the sites' logs: listeners, its own logs, some connections.
 const BESIDES: u64 = 128;
@@ -13,14 +12,15 @@ const BESIDES: u64 = 128;
 const DROP_IN: &str = "/etc/systemd/system/nginx.service.d/50-opterius.conf";
 
 /// Whether the descriptors of nginx last for the sites.
-pub fn descriptors(case: &Case<'_>, host: &Host) -> Option<Finding> {
+pub fn descriptors(case: &Case<'_>) -> Option<Finding> {
+    let host = case.host()?;
     let enabled = ["/etc/nginx/sites-enabled", "/etc/nginx/conf.d"];
     let sites = enabled.iter().flat_map(|path| fs::read_dir(host.path(path)).into_iter().flatten().flatten()).count();
     let main = fs::read_to_string(host.path("/etc/nginx/nginx.conf")).ok()?;
     let Some(master) = of_master(case) else {
         return Some(match case.around.is_root {
-            true => Finding::pass("nginx", format!("it does not run, so its limit is not known (sites: {sites})")),
-            false => case.unseen("nginx", "the limit of nginx"),
+            true => Finding::pass(format!("it does not run, so its limit is not known (sites: {sites})")),
+            false => case.unseen("the limit of nginx"),
         });
     };
     Some(judge(u64::try_from(sites).unwrap_or(u64::MAX), master, of_workers(&main)))
@@ -50,7 +50,6 @@ fn of_workers(main: &str) -> Option<u64> {
 }
 
 fn judge(sites: u64, master: u64, workers: Option<u64>) -> Finding {
-    let check = "nginx";
     let needed = sites.saturating_mul(2).saturating_add(BESIDES);
     let (limit, whose) = match workers {
         Some(workers) if workers < master => (workers, "its workers (worker_rlimit_nofile)"),
@@ -67,11 +66,11 @@ fn judge(sites: u64, master: u64, workers: Option<u64>) -> Finding {
         )
     };
     if needed > limit {
-        Finding::fail(check, seen, fix)
+        Finding::fail(seen, fix)
     } else if needed > limit / 5 * 4 {
-        Finding::warn(check, seen, fix)
+        Finding::warn(seen, fix)
     } else {
-        Finding::pass(check, seen)
+        Finding::pass(seen)
     }
 }
 

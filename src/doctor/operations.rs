@@ -2,12 +2,9 @@
 
 use std::fs;
 
-use crate::config::Configuration;
 use crate::doctor::case::Case;
 use crate::doctor::finding::Finding;
-use crate::doctor::reach::Person;
 use opterius_host::helper::client::Means;
-use opterius_host::host::Host;
 use opterius_host::layout::SOCKET;
 use opterius_host::layout::WEBROOT;
 use opterius_host::sites::foreign;
@@ -22,36 +19,28 @@ const RENEWALS: &str = "/etc/letsencrypt/renewal";
 const LISTED: usize = 5;
 
 /// Whether the Agent has a way to do them.
-pub fn reachable(case: &Case<'_>, configuration: &Configuration, agent: &Person) -> Finding {
+pub fn reachable(case: &Case<'_>) -> Option<Finding> {
+    let means = case.configuration()?.operations;
     let socket = case.around.path(SOCKET).exists();
     let active = case.around.outside.tool("systemctl", &["is-active", UNIT]);
     let active = active.is_ok_and(|output| output.is_success());
-    judge_means(configuration.operations, socket, !case.around.has_systemd() || active, agent.uid == Some(0))
+    Some(judge_means(means, socket, !case.around.has_systemd() || active, case.agent.uid == Some(0)))
 }
 
 fn judge_means(means: Means, socket: bool, active: bool, agent_is_root: bool) -> Finding {
-    let check = "operations";
     let start = format!("systemctl enable --now {UNIT}");
     match means {
         Means::Off => Finding::warn(
-            check,
             "switched off by operations=off: accounts, sites and certificates cannot be changed",
             "take the line out of agent.conf; then run: systemctl reload opterius-agent",
         ),
-        Means::Auto | Means::Helper if socket && active => {
-            Finding::pass(check, format!("by the helper behind {SOCKET}"))
+        Means::Auto | Means::Helper if socket && active => Finding::pass(format!("by the helper behind {SOCKET}")),
+        Means::Auto | Means::Helper if socket => {
+            Finding::fail(format!("{SOCKET} is there, but {UNIT} is not active"), format!("systemctl restart {UNIT}"))
         }
-        Means::Auto | Means::Helper if socket => Finding::fail(
-            check,
-            format!("{SOCKET} is there, but {UNIT} is not active"),
-            format!("systemctl restart {UNIT}"),
-        ),
-        Means::Auto | Means::Child if agent_is_root => {
-            Finding::pass(check, "by a child of the Agent, which runs as root")
-        }
-        Means::Auto | Means::Helper => Finding::fail(check, format!("{SOCKET} is not there"), start),
+        Means::Auto | Means::Child if agent_is_root => Finding::pass("by a child of the Agent, which runs as root"),
+        Means::Auto | Means::Helper => Finding::fail(format!("{SOCKET} is not there"), start),
         Means::Child => Finding::fail(
-            check,
             "operations=child, but the Agent does not run as root",
             format!("set operations=auto in agent.conf; then run: {start}; systemctl reload opterius-agent"),
         ),
@@ -59,16 +48,15 @@ fn judge_means(means: Means, socket: bool, active: bool, agent_is_root: bool) ->
 }
 
 /// Whether every account of this host is in our group.
-pub fn accounts(case: &Case<'_>, host: &Host) -> Finding {
-    let check = "accounts";
-    match foreign::missing(host) {
-        Err(problem) => Finding::warn(check, problem.message(), "ls -l /etc/passwd /etc/group"),
-        Ok(missing) if missing.is_empty() => Finding::pass(check, "every user with a site is a known account"),
+pub fn accounts(case: &Case<'_>) -> Option<Finding> {
+    Some(match foreign::missing(&case.host()?) {
+        Err(problem) => Finding::warn(problem.message(), "ls -l /etc/passwd /etc/group"),
+        Ok(missing) if missing.is_empty() => Finding::pass("every user with a site is a known account"),
         Ok(missing) => {
             let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
-            Finding::warn(check, format!("not known yet: {}", listed(&names)), case.command("operation adopt"))
+            Finding::warn(format!("not known yet: {}", listed(&names)), case.command("operation adopt"))
         }
-    }
+    })
 }
 
 fn listed(names: &[String]) -> String {
@@ -79,33 +67,35 @@ fn listed(names: &[String]) -> String {
 }
 
 /// Whether certbot writes, as root, below a home, where its owner's links lead it anywhere.
-pub fn renewals(case: &Case<'_>, host: &Host) -> Finding {
-    let (check, directory) = ("renewals", host.path(RENEWALS));
+pub fn renewals(case: &Case<'_>) -> Option<Finding> {
+    let directory = case.host()?.path(RENEWALS);
     let entries = match fs::read_dir(&directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Finding::pass(check, "certbot renews nothing here");
+            return Some(Finding::pass("certbot renews nothing here"));
         }
-        Err(_) => return case.unseen(check, RENEWALS),
+        Err(_) => return Some(case.unseen(RENEWALS)),
     };
     let (mut count, mut risky) = (0_usize, Vec::new());
     for path in entries.flatten().map(|entry| entry.path()) {
         let Some(name) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".conf")) else { continue };
-        let Ok(text) = fs::read_to_string(&path) else { return case.unseen(check, &path.display().to_string()) };
+        let Ok(text) = fs::read_to_string(&path) else {
+            return Some(case.unseen(&path.display().to_string()));
+        };
         count = count.saturating_add(1);
         if goes_through_a_home(&text) {
             risky.push(name.to_owned());
         }
     }
     if risky.is_empty() {
-        return Finding::pass(check, format!("{count} of certbot's, none by way of a home"));
+        return Some(Finding::pass(format!("{count} of certbot's, none by way of a home")));
     }
     risky.sort();
     let seen = format!("certbot follows a tenant's links as root at the renewal of {}", listed(&risky));
     let fix = format!(
         "issue it anew in the Panel; or set webroot_path = {WEBROOT}, and the same below [[webroot_map]], in {RENEWALS}/NAME.conf"
     );
-    Finding::warn(check, seen, fix)
+    Some(Finding::warn(seen, fix))
 }
 
 /// `webroot_path = /home/…`, and the lines of `[[webroot_map]]`: a domain for its key.

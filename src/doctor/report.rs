@@ -8,10 +8,20 @@ use crate::doctor::finding::{Finding, Verdict};
 use opterius_base::text::{one_line, terminal_json};
 
 /// Room for the longest name of a check.
-const NAME: usize = 16;
+pub const NAME: usize = 16;
 
 /// The longest text that is shown of what was seen or is to be done, in characters.
 const LONGEST: usize = 700;
+
+/// A check and what it has found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// The check's name.
+    pub check: &'static str,
+    /// What it has found.
+    #[serde(flatten)]
+    pub finding: Finding,
+}
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -19,36 +29,36 @@ struct Document<'a> {
     pass: usize,
     warn: usize,
     fail: usize,
-    checks: &'a [Finding],
+    checks: &'a [Line],
 }
 
-fn count(findings: &[Finding], verdict: Verdict) -> usize {
-    findings.iter().filter(|finding| finding.verdict == verdict).count()
+fn count(lines: &[Line], verdict: Verdict) -> usize {
+    lines.iter().filter(|line| line.finding.verdict == verdict).count()
 }
 
 /// One line for each check, below it what mends it, and a last line with the sum.
-pub fn text(findings: &[Finding]) -> String {
+pub fn text(lines: &[Line]) -> String {
     let mut text = String::new();
-    for Finding { check, verdict, seen, fix } in findings {
+    for Line { check, finding: Finding { verdict, seen, fix } } in lines {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{}  {check:<NAME$}  {}", verdict.word(), one_line(seen, LONGEST));
         if let Some(fix) = fix {
             let _ = writeln!(text, "      {:<NAME$}  → {}", "", one_line(fix, LONGEST));
         }
     }
-    let [pass, warn, fail] = [Verdict::Pass, Verdict::Warn, Verdict::Fail].map(|verdict| count(findings, verdict));
-    let _ = writeln!(text, "\n{} checks: {pass} PASS, {warn} WARN, {fail} FAIL", findings.len());
+    let [pass, warn, fail] = [Verdict::Pass, Verdict::Warn, Verdict::Fail].map(|verdict| count(lines, verdict));
+    let _ = writeln!(text, "\n{} checks: {pass} PASS, {warn} WARN, {fail} FAIL", lines.len());
     text
 }
 
 /// The same as one JSON object.
-pub fn json(findings: &[Finding]) -> String {
+pub fn json(lines: &[Line]) -> String {
     let document = Document {
         agent_version: env!("CARGO_PKG_VERSION"),
-        pass: count(findings, Verdict::Pass),
-        warn: count(findings, Verdict::Warn),
-        fail: count(findings, Verdict::Fail),
-        checks: findings,
+        pass: count(lines, Verdict::Pass),
+        warn: count(lines, Verdict::Warn),
+        fail: count(lines, Verdict::Fail),
+        checks: lines,
     };
     // Serialization cannot fail for these types.
     let json = serde_json::to_string(&document).unwrap_or_default();
@@ -61,10 +71,11 @@ mod tests {
 
     #[test]
     fn lines_are_aligned_and_nothing_in_them_drives_a_terminal() {
-        let findings = [
-            Finding::pass("port", "held\u{1b}[2J by\nus"),
-            Finding::fail("license answer", "No.", "Ask."),
-            Finding::warn("accounts", "2", "adopt"),
+        let line = |check, finding| Line { check, finding };
+        let lines = [
+            line("port", Finding::pass("held\u{1b}[2J by\nus")),
+            line("license answer", Finding::fail("No.", "Ask.")),
+            line("accounts", Finding::warn("2", "adopt")),
         ];
         let expected = "\
 PASS  port              held [2J by us
@@ -75,8 +86,8 @@ WARN  accounts          2
 
 3 checks: 1 PASS, 1 WARN, 1 FAIL
 ";
-        assert_eq!(text(&findings), expected);
-        let json: serde_json::Value = serde_json::from_str(&json(&findings)).unwrap();
+        assert_eq!(text(&lines), expected);
+        let json: serde_json::Value = serde_json::from_str(&json(&lines)).unwrap();
         assert_eq!((&json["pass"], &json["warn"], &json["fail"]), (&1.into(), &1.into(), &1.into()));
         assert_eq!(json["checks"][1]["verdict"], "FAIL");
         assert_eq!(json["checks"][0]["fix"], serde_json::Value::Null);

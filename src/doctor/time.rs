@@ -4,28 +4,26 @@ use crate::doctor::case::Case;
 use crate::doctor::finding::Finding;
 
 /// Whether the clock is synchronized, as timedatectl has it from the kernel: whichever program does it.
-pub fn synchronized(case: &Case<'_>) -> Finding {
+pub fn synchronized(case: &Case<'_>) -> Option<Finding> {
     let shown = case.around.printed("timedatectl", &["show", "-p", "CanNTP", "-p", "NTP", "-p", "NTPSynchronized"]);
-    judge(shown.as_deref())
+    Some(judge(shown.as_deref()))
 }
 
 fn judge(shown: Option<&str>) -> Finding {
-    let check = "time sync";
     let Some(shown) = shown else {
         return Finding::warn(
-            check,
             "timedatectl cannot tell",
             "see what sets the clock: systemctl list-units '*time*' '*ntp*' 'chrony*'",
         );
     };
     let says_yes = |name: &str| shown.lines().any(|line| line.strip_prefix(name) == Some("=yes"));
     match () {
-        () if says_yes("NTPSynchronized") => Finding::pass(check, "the clock is synchronized"),
+        () if says_yes("NTPSynchronized") => Finding::pass("the clock is synchronized"),
         () if says_yes("NTP") => {
-            Finding::warn(check, "switched on, but the clock is not synchronized", "timedatectl timesync-status")
+            Finding::warn("switched on, but the clock is not synchronized", "timedatectl timesync-status")
         }
-        () if says_yes("CanNTP") => Finding::warn(check, "switched off", "timedatectl set-ntp true"),
-        () => Finding::warn(check, "no program for it is installed", "apt-get install systemd-timesyncd"),
+        () if says_yes("CanNTP") => Finding::warn("switched off", "timedatectl set-ntp true"),
+        () => Finding::warn("no program for it is installed", "apt-get install systemd-timesyncd"),
     }
 }
 

@@ -149,6 +149,10 @@ impl<'a, K: Key> Entries<'a, K> {
 
     /// The line with this key.
     pub fn entry(&self, known: K) -> Option<&Entry<'a, K>> {
+        debug_assert!(
+            K::KEYS.iter().any(|(_, key)| *key == known),
+            "a key that is not listed is never found in a file"
+        );
         self.entries.iter().find(|entry| entry.known == known)
     }
 

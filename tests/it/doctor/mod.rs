@@ -49,7 +49,11 @@ impl Found {
         let checks = document["checks"].as_array().unwrap();
         let mut documented = CHECKS.iter();
         for check in checks {
-            assert!(documented.any(|name| check["check"] == *name), "{} is not in its place in CHECKS", check["check"]);
+            assert!(
+                documented.any(|(name, _)| check["check"] == *name),
+                "{} is not in its place in CHECKS",
+                check["check"]
+            );
         }
         let checks = checks.iter().map(|check| {
             let text = |name: &str| check[name].as_str().unwrap_or_default().to_owned();

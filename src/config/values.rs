@@ -1,0 +1,164 @@
+//! The values that only agent.conf has, each with one sentence for each thing that can be wrong with it. Pure, but for the
+//! certificate file that one of them names.
+
+use std::io::ErrorKind;
+use std::net::IpAddr;
+use std::path::Path;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use crate::license::client::ServerUrl;
+use opterius_base::files;
+use opterius_base::secret::Secret;
+use opterius_daemon::settings::{Entries, Error, Key};
+use opterius_host::helper::client::Means;
+use opterius_license::signature::TrustedKeys;
+
+/// The largest file of certificate authorities, in bytes; all of Mozilla's take a quarter of it.
+const MAX_AUTHORITIES: u64 = 1024 * 1024;
+
+/// What the Panel signs with.
+///
+/// # Errors
+/// One sentence with file, line, key and remedy.
+pub fn secret<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Secret, Error> {
+    let Some(entry) = entries.entry(key) else {
+        return Err(Error::Invalid(format!(
+            "{}: there is no secret. Add the line secret=… with the text that the Panel has under Servers → Edit \
+             (a new one: openssl rand -hex 32)",
+            entries.name()
+        )));
+    };
+    match entry.value.chars().count() {
+        0 => Err(entries.wrong(
+            entry,
+            "is empty: anybody could sign. Set it to the text that the Panel has under Servers → Edit (a new one: openssl rand -hex 32)",
+        )),
+        1..=255 => Ok(Secret::new(entry.value.to_owned())),
+        length => Err(entries.wrong(entry, format!("has {length} characters; the Panel takes 1 to 255"))),
+    }
+}
+
+/// The license key.
+///
+/// # Errors
+/// One sentence with file, line, key and remedy.
+pub fn license_key<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Option<Secret>, Error> {
+    let Some((entry, value)) = entries.value(key) else { return Ok(None) };
+    if value.len() > 64 || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let sentence = "is not a license key: at most 64 letters, digits and signs without spaces, as the license \
+                        dashboard shows it";
+        return Err(entries.wrong(entry, sentence));
+    }
+    Ok(Some(Secret::new(value.to_owned())))
+}
+
+/// The license server's URL.
+///
+/// # Errors
+/// One sentence with file, line, key and remedy.
+pub fn server_url<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<ServerUrl, Error> {
+    match entries.value(key) {
+        None => ServerUrl::parse("https://opterius.com").map_err(|sentence| Error::Invalid(sentence.to_owned())),
+        Some((entry, value)) => ServerUrl::parse(value).map_err(|sentence| entries.wrong(entry, sentence)),
+    }
+}
+
+/// The certificates of a file.
+///
+/// # Errors
+/// One sentence with file, line, key and remedy.
+pub fn authorities<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let Some((entry, value)) = entries.value(key) else { return Ok(Vec::new()) };
+    let bytes = files::read(Path::new(value), MAX_AUTHORITIES).map_err(|error| match error.kind() {
+        ErrorKind::PermissionDenied => Error::Permission(entries.about(entry, format!("{value}: permission denied"))),
+        _ => entries.wrong(entry, format!("{value}: {error}")),
+    })?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+    match certificates {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => {
+            Err(entries
+                .wrong(entry, format!("{value}: holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")))
+        }
+    }
+}
+
+/// Keys whose signature makes an answer count: those that are built in, and then no others.
+///
+/// # Errors
+/// One sentence with file, line, key and remedy.
+pub fn trusted_keys<K: Key>(entries: &Entries<'_, K>, key: K, built_in: Option<&str>) -> Result<TrustedKeys, Error> {
+    let configured = entries.value(key);
+    match (built_in.filter(|keys| !keys.trim().is_empty()), configured) {
+        (Some(_), Some((entry, _))) => Err(entries.wrong(
+            entry,
+            "cannot be set: this build of the Agent has its vendor's public keys built in and trusts no others. Remove the line",
+        )),
+        (Some(keys), None) => TrustedKeys::parse(keys)
+            .map_err(|sentence| Error::Invalid(format!("the public keys built into this Agent: {sentence}"))),
+        (None, Some((entry, value))) => {
+            TrustedKeys::parse(value).map_err(|sentence| entries.wrong(entry, sentence))
+        }
+        (None, None) => Ok(TrustedKeys::default()),
+    }
+}
+
+/// The proxy to the license server.
+///
+/// # Errors
+/// One sentence with file, line, key and remedy.
+pub fn proxy<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Option<String>, Error> {
+    let Some((entry, value)) = entries.value(key) else { return Ok(None) };
+    let usable = (value.starts_with("http://") || value.starts_with("https://")) && ureq::Proxy::new(value).is_ok();
+    // The value may contain a password, so it is not shown.
+    if usable {
+        Ok(Some(value.to_owned()))
+    } else {
+        Err(entries.wrong(entry, "is not a proxy URL such as http://proxy.example.com:3128 (http:// or https://)"))
+    }
+}
+
+/// A public address, unless it is to be found out.
+///
+/// # Errors
+/// One sentence with file, line, key and remedy.
+pub fn server_ip<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Option<IpAddr>, Error> {
+    match entries.value(key) {
+        None => Ok(None),
+        Some((_, value)) if value.eq_ignore_ascii_case("auto") => Ok(None),
+        Some((entry, value)) => match value.parse::<IpAddr>() {
+            Ok(address) if !address.is_loopback() && !address.is_unspecified() => Ok(Some(address)),
+            _ => Err(entries.wrong(entry, "must be auto or the public IP address of this server, such as 203.0.113.5")),
+        },
+    }
+}
+
+/// Who tells the public address, unless nobody is to be asked.
+///
+/// # Errors
+/// One sentence with file, line, key and remedy.
+pub fn ip_discovery_url<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Option<String>, Error> {
+    match entries.entry(key) {
+        None => Ok(Some("https://api.ipify.org".to_owned())),
+        Some(entry) if entry.value.is_empty() => Ok(None),
+        Some(entry) => ServerUrl::parse(entry.value)
+            .map(|_| Some(entry.value.to_owned()))
+            .map_err(|sentence| entries.wrong(entry, sentence)),
+    }
+}
+
+/// How operations gain the rights that they need.
+///
+/// # Errors
+/// One sentence with file, line, key and remedy.
+pub fn operations<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Means, Error> {
+    match entries.value(key) {
+        None | Some((_, "auto")) => Ok(Means::Auto),
+        Some((_, "helper")) => Ok(Means::Helper),
+        Some((_, "child")) => Ok(Means::Child),
+        Some((_, "off")) => Ok(Means::Off),
+        Some((entry, value)) => Err(entries.wrong(entry, format!("“{value}” must be auto, helper, child or off"))),
+    }
+}

@@ -1,0 +1,64 @@
+//! What becomes of a connection by the rules of this server, whichever program has made them.
+
+use std::net::SocketAddr;
+
+use crate::doctor::firewall::chains::Wanted;
+use crate::doctor::firewall::{iptables, nftables};
+use crate::doctor::surroundings::Surroundings;
+
+/// What the firewall does with the connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Nothing that was understood keeps it in.
+    Passes,
+    /// It is kept in.
+    Blocked {
+        /// By what.
+        rule: String,
+        /// The line that lets it through.
+        fix: String,
+    },
+    /// The rules cannot be seen.
+    Unseen,
+}
+
+/// What the firewall does with a connection to this address.
+pub fn of(around: &Surroundings<'_>, address: SocketAddr) -> Fate {
+    if address.ip().is_loopback() {
+        return Fate::Passes;
+    }
+    if !around.is_root {
+        return Fate::Unseen;
+    }
+    let wanted = Wanted { address: address.ip(), port: address.port() };
+    let program = if address.is_ipv4() { "iptables" } else { "ip6tables" };
+    let by_iptables = around.printed(program, &["-S"]);
+    let by_nftables = around.printed("nft", &["-j", "list", "ruleset"]);
+    if by_iptables.is_none() && by_nftables.is_none() && is_installed(around) {
+        return Fate::Unseen;
+    }
+    let blocked =
+        |rule: String, fix: String| Fate::Blocked { rule, fix: if has_ufw(around) { of_ufw(wanted) } else { fix } };
+    let port = wanted.port;
+    if let Some(rule) = by_iptables.and_then(|rules| iptables::refusal(&rules, wanted)) {
+        blocked(rule, format!("{program} -I OUTPUT -p tcp --dport {port} -j ACCEPT"))
+    } else if let Some(found) = by_nftables.and_then(|rules| nftables::refusal(&rules, wanted)) {
+        blocked(found.shown, format!("nft insert rule {} tcp dport {port} accept", found.chain))
+    } else {
+        Fate::Passes
+    }
+}
+
+/// Whether there is a program that makes rules.
+pub fn is_installed(around: &Surroundings<'_>) -> bool {
+    ["iptables", "nft"].iter().any(|program| around.outside.has(program))
+}
+
+/// Whether ufw makes the rules: it would undo what others add.
+fn has_ufw(around: &Surroundings<'_>) -> bool {
+    around.printed("ufw", &["status"]).is_some_and(|text| text.starts_with("Status: active"))
+}
+
+fn of_ufw(wanted: Wanted) -> String {
+    format!("ufw allow out {}/tcp", wanted.port)
+}
