@@ -4,7 +4,7 @@
 //! A key is added in three files; of what is forgotten, the compiler or a test tells:
 //! 1. here: its spelling in [`Known::KEYS`], its field in [`Configuration`] (or in the settings of the part that it is
 //!    for), and the line of [`Configuration::read`] that reads the one into the other, with default and bounds. A key that
-//!    takes effect at the next start only has its row in [`AT_START`], too. A value of a new kind has its function in
+//!    takes effect at the next start only has its row in `AT_START`, too. A value of a new kind has its function in
 //!    [`values`];
 //! 2. dist/agent.conf, the example: it explains every key;
 //! 3. dist/man/agent.conf.5, the manual page: it says the same.

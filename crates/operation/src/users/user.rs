@@ -138,7 +138,7 @@ fn ensure_group(host: &Host, register: &Register, deadline: Deadline) -> Result<
     shadow_utility(host, "groupadd")?.args(["--system", ACCOUNTS_GROUP]).succeed(deadline).map(drop)
 }
 
-/// Removes a user and its group; nothing happens when they are not there. The home stays: see [`super::tree`].
+/// Removes a user and its group; nothing happens when they are not there. The home stays: see [`crate::tree`].
 ///
 /// # Errors
 /// shadow-utils refused.
