@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use rusqlite::{OptionalExtension, Row, named_params, params};
 
+use super::access::{Changes, Reader};
 use super::counting::most;
+use super::error::Error;
 use super::values::{Ip, at, at_if_any};
-use super::{Changes, Error, Reader};
 use crate::model::{ACTIVE_TIME, Billing, License, Plan, Status};
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
