@@ -1,9 +1,9 @@
 //! `plan …`: what licenses allow.
 
 use crate::actions;
-use crate::commands::Desk;
 use crate::commands::failure::Failure;
 use crate::commands::listing::Listing;
+use crate::commands::session::Desk;
 use crate::model::Plan;
 
 pub(super) fn list(desk: &mut Desk, json: bool) -> Result<(), Failure> {

@@ -2,32 +2,18 @@
 
 use std::net::IpAddr;
 
+use super::facts::Facts;
 use super::form::Form;
 use super::question::{Field, Kind, Question};
 use super::routes::{Deed, Route};
 use super::sentences;
 use super::trouble::Trouble;
 use super::visit::{Person, Visit, visible};
-use crate::actions::{self, Change, Doer, OWNER_CHANGES, OWNER_CHANGES_TIME, Refusal};
-use crate::model::{ACTIVE_TIME, Activation, License, Plan};
-use crate::store::counting::most;
-use crate::store::{Changes, Reader};
+use crate::actions::{self, Change, Doer, Refusal};
+use crate::store::Changes;
 use opterius_base::clock::Timestamp;
 use opterius_base::dates::last_day;
 use opterius_http::response::Response;
-
-/// What a page needs to know to say what will happen.
-pub(super) struct Facts {
-    pub(super) license: License,
-    /// Servers that hold a slot.
-    pub(super) active: u32,
-    /// The server that it is about, where it is about one.
-    pub(super) server: Option<Activation>,
-    /// How often the owner may still revoke or move; none for whom there is no limit.
-    pub(super) left: Option<u32>,
-    pub(super) plans: Vec<Plan>,
-    pub(super) now: Timestamp,
-}
 
 /// The page that says what will happen.
 pub(super) fn show(visit: &Visit, person: &Person, id: i64, deed: Deed, query: &Form) -> Result<Response, Trouble> {
@@ -45,7 +31,7 @@ fn ask(
 ) -> Result<Question, Trouble> {
     let ip = if matches!(deed, Deed::Revoke | Deed::Move) { Some(hidden_ip(form)?) } else { None };
     let now = visit.shared.clock.wall();
-    let facts = visit.shared.readers.read(|reader| facts(reader, person, id, ip, now))?;
+    let facts = visit.shared.readers.read(|reader| Facts::read(reader, person, id, ip, now))?;
     if let (Some(ip), None) = (ip, &facts.server)
         && (deed == Deed::Revoke || facts.license.locked_ip != Some(ip))
     {
@@ -69,23 +55,6 @@ fn ask(
         back: Route::License(id),
         error,
     })
-}
-
-fn facts(reader: &Reader<'_>, person: &Person, id: i64, ip: Option<IpAddr>, now: Timestamp) -> Result<Facts, Refusal> {
-    let license = visible(reader, &person.user, id)?;
-    let active = reader.count_activations(id, now.minus(ACTIVE_TIME), most(license.plan.max_servers))?;
-    let server = match ip {
-        Some(ip) => reader.activation(id, ip)?,
-        None => None,
-    };
-    let left = if person.user.administrator {
-        None
-    } else {
-        let since = now.minus(OWNER_CHANGES_TIME);
-        let count = reader.count_by_owners(id, since)?;
-        Some(OWNER_CHANGES.saturating_sub(count))
-    };
-    Ok(Facts { license, active, server, left, plans: reader.plans()?, now })
 }
 
 /// The fields, with what was typed or what is so now.

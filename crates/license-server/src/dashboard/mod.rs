@@ -1,17 +1,20 @@
 //! The dashboard: pages in which owners see on which servers their licenses are used and free them, and administrators
 //! do the rest. It is made on the server and works without a script in the browser.
 //!
-//! The front thread only copies what a page needs (`visit`); the page itself is made in the lane for reads,
-//! and what a form does in the lane for writes.
+//! The front thread only copies what a page needs (`visit`); the page itself is made in the lane for reads, and what a
+//! form does in the lane for writes (`dispatch`).
 
 mod attempts;
 mod cookies;
 mod creation;
 mod deeds;
+mod dispatch;
+mod facts;
 mod form;
 mod license;
 mod licenses;
 mod lists;
+mod memory;
 mod once;
 mod page;
 mod password;
@@ -30,10 +33,8 @@ use std::sync::Arc;
 
 use tiny_http::Method;
 
-use self::attempts::Attempts;
-use self::once::Once;
+use self::memory::Memory;
 use self::page::Frame;
-use self::places::Places;
 use self::routes::Route;
 use self::trouble::Trouble;
 use self::visit::Visit;
@@ -51,14 +52,6 @@ const REFUSALS: Refusals = Refusals {
                    public_url=https://<name>",
     forbidden_origin: "The request was sent by a page of another site. Nothing was done.",
 };
-
-/// What the dashboard remembers between two requests.
-#[derive(Default)]
-pub(super) struct Memory {
-    attempts: Attempts,
-    once: Once,
-    places: Places,
-}
 
 /// The dashboard.
 pub struct Dashboard {
@@ -93,7 +86,7 @@ impl Dashboard {
                 match visit.place() {
                     Ok(place) => Reaction::Read(Box::new(move || {
                         let _until_it_is_made = place;
-                        visit.show()
+                        dispatch::show(&visit)
                     })),
                     Err(trouble) => Reaction::Answer(page::trouble(Frame::default(), &trouble, route.return_page())),
                 }
@@ -103,7 +96,7 @@ impl Dashboard {
                     return Reaction::Answer(response);
                 }
                 let (visit, body) = (self.visit(request, route, &settings), request.body.to_vec());
-                Reaction::Write(Box::new(move || visit.act(&body)))
+                Reaction::Write(Box::new(move || dispatch::act(&visit, &body)))
             }
             _ => Reaction::Answer(wrong_method(route)),
         }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::deeds::Facts;
+use super::facts::Facts;
 use super::routes::Deed;
 use super::shown::text;
 use crate::actions::{OWNER_CHANGES, limit};
