@@ -14,6 +14,7 @@ use crate::commands::session::Desk;
 use crate::commands::task::NewTerms;
 use crate::commands::values::{Named, shown};
 use crate::commands::{lookup, terminal};
+use crate::model::in_words::{billing_facts, expiry, limit};
 use crate::model::{Action, Activation, Billing, License, Life, Plan};
 use crate::store::{Filter, Listed};
 use opterius_base::clock::Timestamp;
@@ -87,7 +88,7 @@ pub(super) fn create(desk: &mut Desk, owner: &str, new: &NewTerms, json: bool) -
         license.id,
         license.owner_name,
         license.plan.name,
-        actions::date(license.expires_at),
+        expiry(license.expires_at),
         locked_ip.map_or(String::new(), |ip| format!(", locked to {ip}")),
         key.expose(),
         desk.site.program(),
@@ -130,14 +131,14 @@ pub(super) fn list(
 }
 
 fn row(Listed { license, servers }: &Listed, now: Timestamp) -> Vec<String> {
-    let allowed = actions::limit(license.plan.max_servers);
+    let allowed = limit(license.plan.max_servers);
     vec![
         license.id.to_string(),
         license.key.masked(),
         license.owner_name.clone(),
         license.plan.slug.clone(),
         license.standing(now).to_owned(),
-        actions::date(license.expires_at),
+        expiry(license.expires_at),
         format!("{servers} of {allowed}"),
     ]
 }
@@ -195,15 +196,15 @@ fn facts(license: &License, key: &str, active: u32, now: Timestamp) -> String {
         ("Key:", key.to_owned()),
         ("Owner:", license.owner_name.clone()),
         ("Plan:", format!("{} ({})", plan.name, plan.slug)),
-        ("Accounts:", format!("{} allowed", actions::limit(plan.max_accounts))),
-        ("Servers:", format!("{active} active, {} allowed", actions::limit(plan.max_servers))),
+        ("Accounts:", format!("{} allowed", limit(plan.max_accounts))),
+        ("Servers:", format!("{active} active, {} allowed", limit(plan.max_servers))),
         ("Standing:", license.standing(now).to_owned()),
-        ("Expires:", actions::date(license.expires_at)),
+        ("Expires:", expiry(license.expires_at)),
         ("Locked to:", license.locked_ip.map_or("any address".to_owned(), |ip| ip.to_string())),
         ("Made:", license.created_at.to_string()),
     ];
     if billing.subscription_status.is_some() {
-        lines.push(("Subscription:", actions::facts(billing)));
+        lines.push(("Subscription:", billing_facts(billing)));
     }
     lines.into_iter().map(|(name, value)| format!("{name:<14}{}\n", shown(&value))).collect()
 }

@@ -1,8 +1,8 @@
 //! How values are shown: limits, texts, lines of the history.
 
 use super::routes::Route;
-use crate::actions::limit;
 use crate::model::Event;
+use crate::model::in_words::limit;
 use crate::store::counting::counted as counted_servers;
 use opterius_base::clock::Timestamp;
 use opterius_base::dates::Moment;

@@ -155,15 +155,6 @@ impl Reader<'_> {
         Ok(plans?)
     }
 
-    /// The plan with this slug.
-    ///
-    /// # Errors
-    /// The store's own.
-    pub fn plan(&self, slug: &str) -> Result<Option<Plan>, Error> {
-        let sql = "SELECT slug, name, max_accounts, max_servers FROM plans WHERE slug = ?1";
-        Ok(self.0.prepare_cached(sql)?.query_row(params![slug], plan).optional()?)
-    }
-
     /// A setting of the server's own.
     ///
     /// # Errors
