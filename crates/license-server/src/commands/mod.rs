@@ -3,9 +3,12 @@
 pub mod failure;
 mod files;
 mod finding;
+pub mod form;
 pub mod forms;
+mod given;
 mod history;
 mod keys;
+mod license_forms;
 mod licenses;
 mod listing;
 mod lookup;
@@ -20,6 +23,7 @@ pub mod task;
 mod terminal;
 mod users;
 pub mod values;
+mod vendor_forms;
 
 use std::path::Path;
 

@@ -1,7 +1,9 @@
 use std::path::Path;
 
 use super::*;
+use crate::commands::task::NewTerms;
 use crate::commands::values::Named;
+use crate::model::{Billing, Change, Plan};
 use opterius_base::clock::Timestamp;
 
 fn parsed(arguments: &[&str]) -> Result<Command, String> {
