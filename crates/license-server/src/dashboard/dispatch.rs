@@ -2,10 +2,11 @@
 
 use super::cookies::Cookie;
 use super::form::Form;
+use super::person::Person;
 use super::routes::Route;
 use super::tokens::{self, Purpose};
 use super::trouble::Trouble;
-use super::visit::{Person, Visit};
+use super::visit::Visit;
 use super::{creation, deeds, license, licenses, lists, page, password, sign_in};
 use opterius_http::response::Response;
 

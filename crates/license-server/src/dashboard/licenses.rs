@@ -4,10 +4,11 @@ use askama::Template;
 
 use super::form::{Form, encode};
 use super::page::{self, Frame};
+use super::person::Person;
 use super::routes::Route;
 use super::shown::{split, used};
 use super::trouble::Trouble;
-use super::visit::{Person, Visit};
+use super::visit::Visit;
 use crate::store::{Filter, Listed};
 use opterius_base::clock::Timestamp;
 use opterius_base::dates::Moment;

@@ -3,11 +3,13 @@
 use askama::Template;
 
 use super::form::Form;
+use super::line::Line;
 use super::page::{self, Frame};
+use super::person::Person;
 use super::routes::Route;
-use super::shown::{Line, split};
+use super::shown::split;
 use super::trouble::Trouble;
-use super::visit::{Person, Visit};
+use super::visit::Visit;
 use crate::model::Plan;
 use crate::model::in_words::limit;
 use crate::store::{Error, Reader};

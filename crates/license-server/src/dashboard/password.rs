@@ -3,13 +3,15 @@
 use log::info;
 
 use super::cookies::Cookie;
+use super::field::{Field, Kind};
 use super::form::Form;
-use super::question::{Field, Kind, Question};
+use super::person::Person;
+use super::question::Question;
 use super::routes::Route;
 use super::sign_in::{self, SESSION_TIME};
 use super::tokens;
 use super::trouble::Trouble;
-use super::visit::{Person, Visit};
+use super::visit::Visit;
 use crate::actions::{self, Refusal};
 use crate::passwords;
 use crate::store::{Changes, Error};

@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use super::field::{Field, Kind};
 use super::page::{self, Frame};
 use super::routes::Route;
 use opterius_http::response::Response;
@@ -27,42 +28,6 @@ pub(super) struct Question {
     pub(super) back: Route,
     /// What was wrong with what was typed before.
     pub(super) error: Option<String>,
-}
-
-/// A field to fill in. Its name is its id.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Field {
-    pub(super) name: &'static str,
-    pub(super) label: &'static str,
-    pub(super) kind: Kind,
-    pub(super) value: String,
-    /// A sentence of help below it.
-    pub(super) hint: &'static str,
-    pub(super) required: bool,
-    /// What browsers fill in by themselves.
-    pub(super) autocomplete: &'static str,
-    /// What can be chosen, or what is proposed: value and label.
-    pub(super) options: Vec<(String, String)>,
-}
-
-/// How a field is filled in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Kind {
-    #[default]
-    Text,
-    Date,
-    Password,
-    Select,
-}
-
-impl Kind {
-    fn input(self) -> &'static str {
-        match self {
-            Self::Date => "date",
-            Self::Password => "password",
-            Self::Text | Self::Select => "text",
-        }
-    }
 }
 
 impl Question {

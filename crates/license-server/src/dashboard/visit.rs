@@ -8,15 +8,14 @@ use super::cookies::{Cookie, Cookies};
 use super::form::encode;
 use super::memory::Memory;
 use super::page::{self, Frame, SignedIn};
+use super::person::Person;
 use super::places::Place;
 use super::routes::Route;
 use super::tokens::{self, Purpose};
 use super::trouble::Trouble;
-use crate::actions::Refusal;
-use crate::model::{Actor, License, Role, User};
 use crate::settings::Settings;
 use crate::shared::{self, Shared};
-use crate::store::{Error, Reader};
+use crate::store::Error;
 use opterius_http::response::Response;
 use opterius_http::service::Request;
 
@@ -32,27 +31,6 @@ pub(super) struct Visit {
     pub(super) cookies: Cookies,
     pub(super) client: IpAddr,
     pub(super) query: String,
-}
-
-/// Who is signed in, by which token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Person {
-    pub(super) user: User,
-    pub(super) token: String,
-}
-
-impl Person {
-    /// As whom the history names this person.
-    pub(super) fn actor(&self) -> Actor {
-        let role = if self.user.administrator { Role::Administrator } else { Role::Owner };
-        Actor { role, name: self.user.name.clone() }
-    }
-}
-
-/// The license with this number, if this user may see it. To others it does not exist.
-pub(super) fn visible(reader: &Reader<'_>, user: &User, id: i64) -> Result<License, Refusal> {
-    let license = reader.license(id)?.filter(|license| user.administrator || license.owner == user.id);
-    license.ok_or_else(|| Refusal::NotFound(format!("There is no license {id}.")))
 }
 
 impl Visit {
