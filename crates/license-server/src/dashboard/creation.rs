@@ -62,7 +62,8 @@ fn ask(visit: &Visit, person: &Person, form: &Form, error: Option<String>) -> Re
         },
     ];
     let question = Question {
-        frame: visit.frame(person, "New license", "licenses"),
+        layout: visit.layout(person, "licenses"),
+        title: "New license".to_owned(),
         action: Route::NewLicense,
         heading: "New license".to_owned(),
         sentences: vec!["The license gets a key of its own, which its owner sees on its page.".to_owned()],

@@ -46,7 +46,8 @@ fn ask(
         None => field,
     });
     Ok(Question {
-        frame: visit.frame(person, heading.clone(), "licenses"),
+        layout: visit.layout(person, "licenses"),
+        title: heading.clone(),
         action: Route::Deed(id, deed),
         heading,
         sentences: (deed.sentences)(&facts),

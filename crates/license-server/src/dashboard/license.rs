@@ -9,7 +9,7 @@ use super::form::Form;
 use super::license_deeds::LICENSE_DEEDS;
 use super::line::Line;
 use super::lists;
-use super::page::{self, Frame};
+use super::page::{self, Layout};
 use super::person::{Person, visible};
 use super::routes::Route;
 use super::server_deeds::MOVE;
@@ -32,7 +32,7 @@ const KEY_NOTE_TIME: Duration = Duration::from_secs(3600);
 #[derive(Template)]
 #[template(path = "license.html", config = "src/dashboard/askama.toml")]
 struct LicensePage {
-    frame: Frame,
+    layout: Layout,
     facts: Facts,
     administrator: bool,
     /// The key in full, where it was asked for; masked otherwise.
@@ -84,7 +84,7 @@ pub(super) fn show(
     let page = Route::License(id);
     let administrator = person.user.administrator;
     let answer = LicensePage {
-        frame: visit.frame(person, format!("License {id}"), "licenses"),
+        layout: visit.layout(person, "licenses"),
         facts: facts(&license, active, now),
         administrator,
         key_shown: key.is_some(),
@@ -99,7 +99,7 @@ pub(super) fn show(
         newest: before.map(|_| format!("{page}#history")),
         older: last.map(|last| format!("{page}?before={last}#history")),
     };
-    Ok(page::html(200, &answer))
+    Ok(page::html(200, &format!("License {id}"), &answer))
 }
 
 /// The page with the key in full, which is written into the history: once, and not again for an hour, else a program

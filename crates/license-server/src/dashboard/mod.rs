@@ -39,7 +39,7 @@ use std::sync::Arc;
 use tiny_http::Method;
 
 use self::memory::Memory;
-use self::page::Frame;
+use self::page::Layout;
 use self::routes::Route;
 use self::trouble::Trouble;
 use self::visit::Visit;
@@ -93,7 +93,7 @@ impl Dashboard {
                         let _until_it_is_made = place;
                         dispatch::show(&visit)
                     })),
-                    Err(trouble) => Reaction::Answer(page::trouble(Frame::default(), &trouble, route.return_page())),
+                    Err(trouble) => Reaction::Answer(page::trouble(Layout::default(), &trouble, route.return_page())),
                 }
             }
             (Method::Post, _) if route.acts() => {
@@ -127,7 +127,7 @@ fn is_for_us(head: &Head<'_>, settings: &Settings) -> Result<(), Response> {
             } else {
                 ("Not accepted", REFUSALS.forbidden_origin)
             };
-            Err(page::message(Frame::default(), refused.status, heading, sentence, Route::Licenses))
+            Err(page::message(Layout::default(), refused.status, heading, sentence, Route::Licenses))
         }
     }
 }
@@ -137,13 +137,13 @@ fn is_sent_by_us(head: &Head<'_>) -> Result<(), Response> {
     let is_own = |site: &[u8]| site == b"same-origin" || site == b"none";
     if !head.all("sec-fetch-site").all(is_own) {
         let sentence = REFUSALS.forbidden_origin;
-        return Err(page::message(Frame::default(), 403, "Not accepted", sentence, Route::Licenses));
+        return Err(page::message(Layout::default(), 403, "Not accepted", sentence, Route::Licenses));
     }
     let media_type = head.only("content-type").unwrap_or_default();
     let (media_type, _) = media_type.split_once(';').unwrap_or((media_type, ""));
     if !media_type.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         let sentence = "This address takes forms of the type application/x-www-form-urlencoded. Nothing was done.";
-        return Err(page::message(Frame::default(), 415, "Not understood", sentence, Route::Licenses));
+        return Err(page::message(Layout::default(), 415, "Not understood", sentence, Route::Licenses));
     }
     Ok(())
 }
@@ -152,7 +152,7 @@ fn is_sent_by_us(head: &Head<'_>) -> Result<(), Response> {
 fn nothing_here(head: &Head<'_>) -> Response {
     let takes_pages = |value: &[u8]| String::from_utf8_lossy(value).contains("text/html");
     if head.all("accept").any(takes_pages) {
-        page::trouble(Frame::default(), &Trouble::Absent, Route::Licenses)
+        page::trouble(Layout::default(), &Trouble::Absent, Route::Licenses)
     } else {
         Response::error(404, "not_found", "There is nothing at this path.")
     }
@@ -160,7 +160,7 @@ fn nothing_here(head: &Head<'_>) -> Response {
 
 fn wrong_method(route: Route) -> Response {
     let sentence = format!("This address answers to {} only. Nothing was done.", route.methods());
-    page::message(Frame::default(), 405, "Not understood", &sentence, Route::Licenses)
+    page::message(Layout::default(), 405, "Not understood", &sentence, Route::Licenses)
         .with_header("Allow", route.methods())
 }
 

@@ -35,7 +35,8 @@ fn ask(visit: &Visit, person: &Person, error: Option<String>) -> Question {
         ..Field::default()
     };
     Question {
-        frame: visit.frame(person, "Password", "password"),
+        layout: visit.layout(person, "password"),
+        title: "Password".to_owned(),
         action: Route::Password,
         heading: "Change your password".to_owned(),
         sentences: vec![format!(

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::field::{Field, Kind};
-use super::page::{self, Frame};
+use super::page::{self, Layout};
 use super::routes::Route;
 use opterius_http::response::Response;
 
@@ -11,7 +11,8 @@ use opterius_http::response::Response;
 #[derive(Template)]
 #[template(path = "question.html", config = "src/dashboard/askama.toml")]
 pub(super) struct Question {
-    pub(super) frame: Frame,
+    pub(super) layout: Layout,
+    pub(super) title: String,
     /// Where the form goes.
     pub(super) action: Route,
     pub(super) heading: String,
@@ -38,6 +39,6 @@ impl Question {
 
     /// The answer; 422 when it is asked again.
     pub(super) fn answer(&self) -> Response {
-        page::html(if self.error.is_some() { 422 } else { 200 }, self)
+        page::html(if self.error.is_some() { 422 } else { 200 }, &self.title, self)
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::cookies::{Cookie, Cookies};
 use super::form::encode;
 use super::memory::Memory;
-use super::page::{self, Frame, SignedIn};
+use super::page::{self, Layout, SignedIn};
 use super::person::Person;
 use super::places::Place;
 use super::routes::Route;
@@ -71,12 +71,11 @@ impl Visit {
         })
     }
 
-    /// What stands around a page for this person.
-    pub(super) fn frame(&self, person: &Person, title: impl Into<String>, here: &'static str) -> Frame {
+    /// What stands above the content of a page for this person.
+    pub(super) fn layout(&self, person: &Person, here: &'static str) -> Layout {
         let key = &self.shared.form_secret;
         let user = SignedIn { name: person.user.name.clone(), administrator: person.user.administrator };
-        Frame {
-            title: title.into(),
+        Layout {
             user: Some(user),
             csrf: tokens::sign(key, Purpose::Form, &person.token),
             flash: self.cookies.flash.as_ref().and_then(|sealed| tokens::unseal(key, &person.token, sealed)),
@@ -95,7 +94,7 @@ impl Visit {
     pub(super) fn trouble(&self, person: Option<&Person>, trouble: &Trouble) -> Response {
         // Where nothing is, nothing leads back: to whom a license does not exist, its number means nothing.
         let back = if trouble.status() == 404 { Route::Licenses } else { self.route.return_page() };
-        let frame = person.map(|person| self.frame(person, "", "")).unwrap_or_default();
-        page::trouble(frame, trouble, back)
+        let layout = person.map(|person| self.layout(person, "")).unwrap_or_default();
+        page::trouble(layout, trouble, back)
     }
 }
