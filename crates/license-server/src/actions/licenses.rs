@@ -50,9 +50,8 @@ pub fn create(
 /// # Errors
 /// Why not; nothing was done then.
 pub fn change(changes: &Changes<'_>, doer: &Doer<'_>, id: i64, change: &Change) -> Result<String, Refusal> {
-    let before = find(changes, id)?;
-    unchanged_since(&before, doer)?;
-    let mut license = before.clone();
+    let mut license = find(changes, id)?;
+    unchanged_since(&license, doer)?;
     let Done { action, detail, sentence } = change.apply(&mut license, &changes.plans()?, changes.now())?;
     changes.update_license(&license)?;
     changes.add_event(Some(id), doer.actor, action, &detail)?;

@@ -6,6 +6,8 @@
 //! 3. Its page in the dashboard, a row of `dashboard/license_deeds.rs`. Without it the test `every_action_has_its_page`
 //!    fails.
 //!
+//! Everything else follows from these. Tests then ask for an example of the command, and for its lines in the documents.
+//!
 //! A rule looks at plain values alone. What also frees or moves the slots of servers, or makes and deletes licenses, has
 //! its rule where the store can be asked: in `actions/`.
 
