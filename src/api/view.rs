@@ -1,16 +1,19 @@
 //! `GET /`: one page for a person with a browser, that says whether the license is good, why it is not, and what to do.
 //! Anybody on the machine may look at it: it tells what `/license/status` and `/health` tell, in words.
 
+use std::sync::Arc;
+
 use crate::api::health::Host;
 use crate::api::kept::Kept;
 use crate::license::state::State;
 use opterius_base::clock::{Now, Timestamp};
 use opterius_base::dates::Moment;
 use opterius_base::text::duration;
-use opterius_http::response::Response;
+use opterius_http::response::{HTML, Response};
 use opterius_license::reason::{self, Guide};
 use opterius_license::standing::Standing;
-use opterius_web::page::{Frame, Page};
+use opterius_web::frame::Frame;
+use opterius_web::page::Page;
 
 /// What a person runs on the server, and what it is for.
 const COMMANDS: [(&str, &str); 6] = [
@@ -34,7 +37,7 @@ pub struct View {
 
 impl Default for View {
     fn default() -> Self {
-        Self { frame: Frame::new(include_str!("view.css")), kept: Kept::default() }
+        Self { frame: Frame::alone(include_str!("view.css")), kept: Kept::default() }
     }
 }
 
@@ -55,7 +58,8 @@ impl View {
             commands(&mut page);
             footer(&mut page, host, *now);
             page.markup("</main>\n");
-            frame.end(page)
+            let headers = frame.headers().map(|(name, value)| (name, value.to_owned())).to_vec();
+            Response { status: 200, content_type: HTML, headers, body: Arc::new(frame.end(page)) }
         })
     }
 }

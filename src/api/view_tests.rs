@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::*;
 use crate::license::state::Check;
-use opterius_http::response::HTML;
 use opterius_license::model::{Denial, Grant, Record, Terms, Uptime, Verdict};
 use opterius_license::outcome::{Failure, FailureClass};
 use opterius_license::reason::EXPLANATIONS;

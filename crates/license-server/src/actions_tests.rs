@@ -1,7 +1,11 @@
+use std::net::IpAddr;
+use std::time::Duration;
+
 use super::*;
-use crate::model::{Details, Event};
+use crate::model::{Action, Actor, Billing, Details, Event, License, Plan, Role, Status};
 use crate::rules::{self, Decision, Denial, Inquiry};
 use crate::store::tests::Scratch;
+use opterius_base::clock::Timestamp;
 
 const START: Timestamp = Timestamp::from_unix(1_800_000_000);
 

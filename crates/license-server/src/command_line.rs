@@ -3,8 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::commands::parsing::parse;
-use crate::commands::task::Command;
+use crate::commands::parsing::{Command, parse};
 use crate::commands::{forms, run};
 use crate::{PROGRAM, serve};
 use opterius_daemon::EXIT_USAGE;

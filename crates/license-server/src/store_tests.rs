@@ -1,7 +1,11 @@
-use std::fs::Permissions;
+use std::fmt;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
+use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 
 /// A database of one test, gone when the test is over.

@@ -1,5 +1,6 @@
-//! How the pages of both programs look: their style, and the frame around the ones that the Agent writes.
+//! How the pages of both programs look: their style, the frame around them, and the writer of pages without templates.
 
+pub mod frame;
 pub mod page;
 
 /// Colours, type, and the parts that all pages have; what else a page needs stands beside it.

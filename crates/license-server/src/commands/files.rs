@@ -10,8 +10,8 @@ use rustix::process::geteuid;
 
 use crate::cause::cause;
 use crate::commands::failure::Failure;
+use crate::commands::finding::{Finding, bad, good};
 use crate::commands::operator;
-use crate::commands::setup::{Finding, bad, good};
 use crate::installation::Place;
 
 pub(super) fn files(directory: &Path, place: &Place) -> Vec<Finding> {

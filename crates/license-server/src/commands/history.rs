@@ -5,8 +5,9 @@ use serde::Serialize;
 use crate::PROGRAM;
 use crate::commands::failure::Failure;
 use crate::commands::listing::{Listing, table};
+use crate::commands::lookup;
+use crate::commands::session::Desk;
 use crate::commands::values::Named;
-use crate::commands::{Desk, licenses};
 use crate::model::{Action, Event, Role};
 use opterius_base::clock::Timestamp;
 use opterius_daemon::output::complain;
@@ -39,7 +40,7 @@ pub(super) fn list(desk: &mut Desk, named: Option<&Named>, all: bool, json: bool
     let license = match named {
         // A license that was deleted has a history still.
         Some(Named::Number(number)) => Some(*number),
-        Some(named) => Some(desk.read(|reader| licenses::find(reader, named))?.id),
+        Some(named) => Some(desk.read(|reader| lookup::license(reader, named))?.id),
         None => None,
     };
     let mut listing = Listing::new(json, HEADER);
@@ -48,7 +49,7 @@ pub(super) fn list(desk: &mut Desk, named: Option<&Named>, all: bool, json: bool
         // One more than a page, to know whether there is another.
         let mut page = desk.read(|reader| Ok(reader.history(license, before, PAGE.saturating_add(1))?))?;
         if let Some(named) = named.filter(|_| is_first && page.is_empty()) {
-            desk.read(|reader| licenses::find(reader, named))?;
+            desk.read(|reader| lookup::license(reader, named))?;
         }
         is_first = false;
         let is_more = page.len() > usize::try_from(PAGE).unwrap_or(usize::MAX);

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use crate::commands::Desk;
 use crate::commands::failure::Failure;
 use crate::commands::listing::{Listing, emit, table};
+use crate::commands::session::Desk;
 use crate::keys::{CHANGE_TIME, SigningKeys};
 use crate::model::Action;
 use opterius_base::clock::Timestamp;

@@ -6,15 +6,17 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::PROGRAM;
-use crate::actions::{self, Change, Doer, Refusal};
+use crate::actions::{self, Change, Doer};
 use crate::commands::failure::Failure;
 use crate::commands::history::{self, EventView};
 use crate::commands::listing::{Listing, emit, print_json, table};
+use crate::commands::session::Desk;
 use crate::commands::task::NewTerms;
 use crate::commands::values::{Named, shown};
-use crate::commands::{Desk, terminal, users};
+use crate::commands::{lookup, terminal};
+use crate::model::in_words::{billing_facts, expiry, limit};
 use crate::model::{Action, Activation, Billing, License, Life, Plan};
-use crate::store::{Filter, Listed, Reader};
+use crate::store::{Filter, Listed};
 use opterius_base::clock::Timestamp;
 use opterius_daemon::output::complain;
 
@@ -73,7 +75,7 @@ pub(super) fn create(desk: &mut Desk, owner: &str, new: &NewTerms, json: bool) -
     let key = actions::new_key()?;
     let NewTerms { plan, expires_at, locked_ip } = new;
     let license = desk.change(|changes, actor| {
-        users::find(changes, owner)?;
+        lookup::user(changes, owner)?;
         let id = actions::create(changes, actor, owner, plan, *expires_at, *locked_ip, &key)?;
         changes.license(id)?.ok_or_else(|| Failure::refused("the license that was just made is not there"))
     })?;
@@ -86,7 +88,7 @@ pub(super) fn create(desk: &mut Desk, owner: &str, new: &NewTerms, json: bool) -
         license.id,
         license.owner_name,
         license.plan.name,
-        actions::date(license.expires_at),
+        expiry(license.expires_at),
         locked_ip.map_or(String::new(), |ip| format!(", locked to {ip}")),
         key.expose(),
         desk.site.program(),
@@ -103,7 +105,7 @@ pub(super) fn list(
     json: bool,
 ) -> Result<(), Failure> {
     let owner = match owner {
-        Some(name) => Some(desk.read(|reader| users::find(reader, name))?.id),
+        Some(name) => Some(desk.read(|reader| lookup::user(reader, name))?.id),
         None => None,
     };
     let now = Desk::now();
@@ -129,14 +131,14 @@ pub(super) fn list(
 }
 
 fn row(Listed { license, servers }: &Listed, now: Timestamp) -> Vec<String> {
-    let allowed = actions::limit(license.plan.max_servers);
+    let allowed = limit(license.plan.max_servers);
     vec![
         license.id.to_string(),
         license.key.masked(),
         license.owner_name.clone(),
         license.plan.slug.clone(),
         license.standing(now).to_owned(),
-        actions::date(license.expires_at),
+        expiry(license.expires_at),
         format!("{servers} of {allowed}"),
     ]
 }
@@ -149,13 +151,13 @@ pub(super) fn show(desk: &mut Desk, named: &Named, reveal_key: bool, json: bool)
     let now = Desk::now();
     if reveal_key {
         desk.change(|changes, actor| {
-            let license = find(changes, named)?;
+            let license = lookup::license(changes, named)?;
             changes.add_event(Some(license.id), actor, Action::KeyShown, "on the command line")?;
             Ok(())
         })?;
     }
     let (license, activations, events) = desk.read(|reader| {
-        let license = find(reader, named)?;
+        let license = lookup::license(reader, named)?;
         let mut activations = reader.activations(license.id)?;
         // Deleted by the next sweep; it counts for nothing any more.
         activations.retain(|activation| activation.life(now) != Life::Gone);
@@ -194,15 +196,15 @@ fn facts(license: &License, key: &str, active: u32, now: Timestamp) -> String {
         ("Key:", key.to_owned()),
         ("Owner:", license.owner_name.clone()),
         ("Plan:", format!("{} ({})", plan.name, plan.slug)),
-        ("Accounts:", format!("{} allowed", actions::limit(plan.max_accounts))),
-        ("Servers:", format!("{active} active, {} allowed", actions::limit(plan.max_servers))),
+        ("Accounts:", format!("{} allowed", limit(plan.max_accounts))),
+        ("Servers:", format!("{active} active, {} allowed", limit(plan.max_servers))),
         ("Standing:", license.standing(now).to_owned()),
-        ("Expires:", actions::date(license.expires_at)),
+        ("Expires:", expiry(license.expires_at)),
         ("Locked to:", license.locked_ip.map_or("any address".to_owned(), |ip| ip.to_string())),
         ("Made:", license.created_at.to_string()),
     ];
     if billing.subscription_status.is_some() {
-        lines.push(("Subscription:", actions::facts(billing)));
+        lines.push(("Subscription:", billing_facts(billing)));
     }
     lines.into_iter().map(|(name, value)| format!("{name:<14}{}\n", shown(&value))).collect()
 }
@@ -235,13 +237,13 @@ fn server(activation: &Activation, now: Timestamp) -> Vec<String> {
 
 pub(super) fn change(desk: &mut Desk, named: &Named, change: &Change) -> Result<(), Failure> {
     desk.tell(|changes, actor| {
-        let id = find(changes, named)?.id;
+        let id = lookup::license(changes, named)?.id;
         Ok(actions::change(changes, &Doer { actor, seen: None }, id, change)?)
     })
 }
 
 pub(super) fn delete(desk: &mut Desk, named: &Named, confirmed: bool) -> Result<(), Failure> {
-    let license = desk.read(|reader| find(reader, named))?;
+    let license = desk.read(|reader| lookup::license(reader, named))?;
     if !confirmed {
         if !std::io::stdin().is_terminal() {
             return Err(Failure::refused("there is no terminal to ask at. To delete the license, add --yes"));
@@ -263,27 +265,9 @@ pub(super) fn delete(desk: &mut Desk, named: &Named, confirmed: bool) -> Result<
 }
 
 pub(super) fn revoke(desk: &mut Desk, named: &Named, ip: IpAddr) -> Result<(), Failure> {
-    desk.tell(|changes, actor| Ok(actions::revoke(changes, actor, find(changes, named)?.id, ip)?))
+    desk.tell(|changes, actor| Ok(actions::revoke(changes, actor, lookup::license(changes, named)?.id, ip)?))
 }
 
 pub(super) fn move_to(desk: &mut Desk, named: &Named, from: IpAddr, to: IpAddr) -> Result<(), Failure> {
-    desk.tell(|changes, actor| Ok(actions::move_to(changes, actor, find(changes, named)?.id, from, to)?))
-}
-
-/// The license with this number or key.
-pub(super) fn find(reader: &Reader<'_>, named: &Named) -> Result<License, Failure> {
-    let (found, what) = match named {
-        Named::Number(number) => (reader.license(*number)?, number.to_string()),
-        Named::Key(key) => {
-            // Keys are of capitals; whoever copies one by hand may not be.
-            let found = match reader.license_by_key(key.expose())? {
-                None => reader.license_by_key(&key.expose().to_ascii_uppercase())?,
-                found => found,
-            };
-            (found, format!("with the key {}", key.masked()))
-        }
-    };
-    found.ok_or_else(|| {
-        Refusal::NotFound(format!("There is no license {what}. See: opterius-license-server license list")).into()
-    })
+    desk.tell(|changes, actor| Ok(actions::move_to(changes, actor, lookup::license(changes, named)?.id, from, to)?))
 }

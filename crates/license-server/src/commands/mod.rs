@@ -2,34 +2,35 @@
 
 pub mod failure;
 mod files;
+mod finding;
+pub mod form;
 pub mod forms;
+mod given;
 mod history;
 mod keys;
+mod license_forms;
 mod licenses;
 mod listing;
+mod lookup;
 mod operator;
 pub mod parsing;
 mod plans;
 pub(crate) mod remedies;
+mod session;
 mod setup;
 mod slips;
 pub mod task;
 mod terminal;
 mod users;
 pub mod values;
+mod vendor_forms;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::PROGRAM;
 use crate::commands::failure::Failure;
-use crate::commands::listing::emit;
+use crate::commands::session::Site;
 use crate::commands::task::Task;
-use crate::installation::{Installation, Place};
-use crate::keys::SigningKeys;
-use crate::model::Actor;
-use crate::settings::{self, Loaded};
-use crate::store::{Changes, Database, Reader};
-use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_daemon::output::complain;
 
 /// Does one thing; returns the exit code.
@@ -73,62 +74,5 @@ fn perform(config: &Path, task: &Task) -> Result<(), Failure> {
         Task::ShowKeys { json } => keys::show(&desk, *json),
         Task::RotateKeys { json } => keys::rotate(&mut desk, *json),
         Task::RetireKeys { forced, json } => keys::retire(&mut desk, *forced, *json),
-    }
-}
-
-/// Which installation a command is about.
-struct Site {
-    config: PathBuf,
-    place: Place,
-}
-
-impl Site {
-    fn new(config: &Path) -> Result<Self, Failure> {
-        let Loaded { settings, warnings } = settings::load(config)?;
-        for warning in warnings {
-            complain(PROGRAM.name, &format!("warning: {warning}"));
-        }
-        let place = Place::new(&settings.data_dir);
-        Ok(Self { config: config.to_owned(), place })
-    }
-
-    /// How another command on this installation begins.
-    fn program(&self) -> String {
-        remedies::program(&self.config)
-    }
-
-    fn open(self) -> Result<Desk, Failure> {
-        let Installation { database, keys, .. } = self.place.open()?;
-        Ok(Desk { site: self, database, keys, actor: operator::actor() })
-    }
-}
-
-/// What a command works on, and in whose name.
-struct Desk {
-    site: Site,
-    database: Database,
-    keys: SigningKeys,
-    actor: Actor,
-}
-
-impl Desk {
-    fn now() -> Timestamp {
-        SystemClock.wall()
-    }
-
-    fn read<T>(&mut self, work: impl FnOnce(&Reader<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
-        self.database.read(work)
-    }
-
-    fn change<T>(&mut self, work: impl FnOnce(&Changes<'_>, &Actor) -> Result<T, Failure>) -> Result<T, Failure> {
-        let Self { database, actor, .. } = self;
-        database.change(Self::now(), |changes| work(changes, actor))
-    }
-
-    /// Changes something and prints the sentence that tells of it.
-    fn tell(&mut self, work: impl FnOnce(&Changes<'_>, &Actor) -> Result<String, Failure>) -> Result<(), Failure> {
-        let sentence = self.change(work)?;
-        emit(&format!("{sentence}\n"))?;
-        Ok(())
     }
 }

@@ -5,35 +5,52 @@ use std::path::PathBuf;
 
 use lexopt::{Arg, Parser};
 
-use crate::actions::Change;
-use crate::commands::forms::{self, Choice, Form};
-use crate::commands::slips;
-use crate::commands::task::{Command, NewTerms, Task};
-use crate::commands::values::{self, shown};
-use crate::model::{Billing, Plan};
+use crate::commands::form::{Choice, Form};
+use crate::commands::given::Given;
+use crate::commands::task::Task;
+use crate::commands::{forms, slips};
 use crate::settings::DEFAULT_PATH;
+
+/// What the program is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Print the help of everything, or of these commands.
+    Help(Option<Vec<&'static Form>>),
+    /// Print the version.
+    Version,
+    /// Run the daemon.
+    Serve {
+        /// The settings.
+        config: PathBuf,
+    },
+    /// Do one thing and end.
+    Task {
+        /// The settings.
+        config: PathBuf,
+        /// What.
+        task: Task,
+    },
+}
 
 /// Reads the arguments, the program's name first.
 ///
 /// # Errors
 /// A sentence that says which of them is wrong, and where to read more.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
-    let given = Given::read(arguments);
-    if given.flag("help") {
-        let forms = matching(&given.words);
-        return Ok(Command::Help(if given.words.is_empty() || forms.is_empty() { None } else { Some(forms) }));
+    let all = Arguments::read(arguments);
+    if all.given.flag("help") {
+        let forms = matching(&all.words);
+        return Ok(Command::Help(if all.words.is_empty() || forms.is_empty() { None } else { Some(forms) }));
     }
-    let found = find(&given.words);
+    let found = find(&all.words);
     let more = |sentence: String| format!("{sentence}\nTry: opterius-license-server --help");
     let usage = |form: &Form, sentence: String| format!("{sentence}\nUsage: opterius-license-server {}", form.usage());
-    match (&given.trouble, found) {
+    match (&all.trouble, found) {
         (Some(trouble), Ok(form)) => Err(usage(form, trouble.sentence(Some(form)))),
         (Some(trouble), Err(_)) => Err(more(trouble.sentence(None))),
-        (None, _) if given.flag("version") => Ok(Command::Version),
+        (None, _) if all.given.flag("version") => Ok(Command::Version),
         (None, Err(sentence)) => Err(more(sentence)),
-        (None, Ok(form)) => {
-            given.fits(form).and_then(|()| given.command(form)).map_err(|sentence| usage(form, sentence))
-        }
+        (None, Ok(form)) => all.command(form).map_err(|sentence| usage(form, sentence)),
     }
 }
 
@@ -70,40 +87,40 @@ impl Trouble {
 }
 
 /// The arguments, not yet understood.
-struct Given {
+struct Arguments {
     words: Vec<OsString>,
-    options: Vec<(&'static str, Option<OsString>)>,
+    given: Given,
     /// The first thing that is wrong. All is read nevertheless: what command it is tells what may have been meant.
     trouble: Option<Trouble>,
 }
 
-impl Given {
+impl Arguments {
     fn read(arguments: impl IntoIterator<Item = OsString>) -> Self {
-        let mut given = Self { words: Vec::new(), options: Vec::new(), trouble: None };
+        let mut all = Self { words: Vec::new(), given: Given::default(), trouble: None };
         let mut parser = Parser::from_iter(arguments);
         loop {
             match parser.next() {
-                Ok(Some(Arg::Value(word))) => given.words.push(word),
-                Ok(Some(Arg::Short('h'))) => given.options.push(("help", None)),
-                Ok(Some(Arg::Short('V'))) => given.options.push(("version", None)),
+                Ok(Some(Arg::Value(word))) => all.words.push(word),
+                Ok(Some(Arg::Short('h'))) => all.given.options.push(("help", None)),
+                Ok(Some(Arg::Short('V'))) => all.given.options.push(("version", None)),
                 Ok(Some(Arg::Short(letter))) => {
                     // `-owner` is meant to be one word.
                     let rest = parser.optional_value().unwrap_or_default();
-                    given.wrong(Trouble::Unknown(format!("-{letter}{}", rest.to_string_lossy())));
+                    all.wrong(Trouble::Unknown(format!("-{letter}{}", rest.to_string_lossy())));
                 }
                 Ok(Some(Arg::Long(name))) => {
                     let name = name.to_owned();
-                    given.option(&name, &mut parser);
+                    all.option(&name, &mut parser);
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    given.wrong(Trouble::Sentence(error.to_string()));
+                    all.wrong(Trouble::Sentence(error.to_string()));
                     break;
                 }
             }
         }
-        given.take_help();
-        given
+        all.take_help();
+        all
     }
 
     fn option(&mut self, name: &str, parser: &mut Parser) {
@@ -111,13 +128,13 @@ impl Given {
             let _ = parser.optional_value();
             return self.wrong(Trouble::Unknown(format!("--{name}")));
         };
-        if self.flag(name) {
+        if self.given.flag(name) {
             self.wrong(Trouble::Sentence(format!("--{name} is given twice")));
         }
         match value.map(|value| parser.value().map_err(|_| value)) {
             Some(Err(value)) => self.wrong(Trouble::Sentence(format!("--{name} needs {value} after it"))),
-            Some(Ok(value)) => self.options.push((name, Some(value))),
-            None => self.options.push((name, None)),
+            Some(Ok(value)) => self.given.options.push((name, Some(value))),
+            None => self.given.options.push((name, None)),
         }
     }
 
@@ -138,140 +155,18 @@ impl Given {
         } else {
             return;
         }
-        self.options.push(("help", None));
+        self.given.options.push(("help", None));
     }
 
-    /// Whether the command has these operands and these options.
-    fn fits(&self, form: &Form) -> Result<(), String> {
-        let operands = self.words.get(form.words.len()..).unwrap_or_default();
-        let required = form.operands.iter().filter(|operand| !operand.starts_with('[')).count();
-        if let Some(missing) = form.operands.get(operands.len()).filter(|_| operands.len() < required) {
-            return Err(format!("{missing} is missing"));
+    /// The command of this form.
+    fn command(mut self, form: &Form) -> Result<Command, String> {
+        self.given.operands = self.words.split_off(form.words.len());
+        form.fits(&self.given)?;
+        let config = self.given.raw("config").map_or_else(|| PathBuf::from(DEFAULT_PATH), PathBuf::from);
+        match form.read {
+            None => Ok(Command::Serve { config }),
+            Some(read) => Ok(Command::Task { config, task: read(&self.given)? }),
         }
-        if let Some(extra) = operands.get(form.operands.len()) {
-            return Err(format!("“{}” is not expected here", shown(&extra.to_string_lossy())));
-        }
-        let is_known = |name: &str| {
-            forms::EVERYWHERE.iter().any(|choice| choice.name == name)
-                || form.choices().any(|choice| choice.name == name)
-        };
-        if let Some((foreign, _)) = self.options.iter().find(|(name, _)| !is_known(name)) {
-            return Err(format!("--{foreign} does not go with {}", form.words.join(" ")));
-        }
-        match form.choices().find(|choice| choice.required && !self.flag(choice.name)) {
-            Some(missing) => Err(format!("--{} {} is missing", missing.name, missing.value.unwrap_or_default())),
-            None => Ok(()),
-        }
-    }
-
-    fn command(&self, form: &Form) -> Result<Command, String> {
-        let config = self.raw("config").map_or_else(|| PathBuf::from(DEFAULT_PATH), PathBuf::from);
-        match form.words {
-            ["serve"] => Ok(Command::Serve { config }),
-            words => Ok(Command::Task { config, task: self.task(words)? }),
-        }
-    }
-
-    fn task(&self, words: &[&str]) -> Result<Task, String> {
-        // Everything that the command line names follows the words.
-        let operand = |index: usize| self.operand(words.len().saturating_add(index));
-        let license = || values::named(&operand(0)?);
-        let json = self.flag("json");
-        let change = |change| Ok(Task::ChangeLicense { license: license()?, change });
-        match words {
-            ["init"] => Ok(Task::Init),
-            ["check"] => Ok(Task::Check { json }),
-            ["backup"] => Ok(Task::Backup { file: self.words.last().map(PathBuf::from).unwrap_or_default() }),
-            ["license", "create"] => Ok(Task::CreateLicense { owner: self.needed("owner")?, new: self.terms()?, json }),
-            ["license", "list"] => Ok(Task::ListLicenses {
-                owner: self.text("owner")?,
-                search: self.text("search")?,
-                all: self.flag("all"),
-                json,
-            }),
-            ["license", "show"] => {
-                Ok(Task::ShowLicense { license: license()?, reveal_key: self.flag("reveal-key"), json })
-            }
-            ["license", "suspend"] => change(Change::Suspend),
-            ["license", "resume"] => change(Change::Resume),
-            ["license", "cancel"] => change(Change::Cancel),
-            ["license", "delete"] => Ok(Task::DeleteLicense { license: license()?, confirmed: self.flag("yes") }),
-            ["license", "renew"] => change(Change::Renew(values::date_or_never(&self.needed("until")?)?)),
-            ["license", "set-plan"] => change(Change::SetPlan(operand(1)?)),
-            ["license", "lock-ip"] => change(Change::LockIp(values::ip(&operand(1)?)?)),
-            ["license", "unlock-ip"] => change(Change::UnlockIp),
-            ["license", "set-billing"] => change(Change::SetBilling(self.billing()?)),
-            ["license", "revoke"] => Ok(Task::Revoke { license: license()?, ip: values::ip(&operand(1)?)? }),
-            ["license", "move"] => {
-                let (from, to) = (values::ip(&operand(1)?)?, values::ip(&operand(2)?)?);
-                Ok(Task::Move { license: license()?, from, to })
-            }
-            ["history"] => {
-                let license = if self.words.len() > words.len() { Some(license()?) } else { None };
-                Ok(Task::History { license, all: self.flag("all"), json })
-            }
-            ["plan", "list"] => Ok(Task::ListPlans { json }),
-            ["plan", "set"] => Ok(Task::SetPlan(self.plan(operand(0)?)?)),
-            ["user", "list"] => Ok(Task::ListUsers { json }),
-            ["user", "add"] => Ok(Task::AddUser { name: operand(0)?, administrator: self.flag("administrator") }),
-            ["user", "passwd"] => Ok(Task::SetPassword { name: operand(0)? }),
-            ["keys", "show"] => Ok(Task::ShowKeys { json }),
-            ["keys", "rotate"] => Ok(Task::RotateKeys { json }),
-            ["keys", "retire"] => Ok(Task::RetireKeys { forced: self.flag("force"), json }),
-            words => Err(format!("“{}” is in the help only", words.join(" "))),
-        }
-    }
-
-    fn terms(&self) -> Result<NewTerms, String> {
-        let expires_at = self.text("expires")?.map(|text| values::date_or_never(&text)).transpose()?.flatten();
-        let locked_ip = self.text("lock-ip")?.map(|text| values::ip(&text)).transpose()?;
-        Ok(NewTerms { plan: self.needed("plan")?, expires_at, locked_ip })
-    }
-
-    fn plan(&self, slug: String) -> Result<Plan, String> {
-        let limit = |name| values::integer(name, &self.needed(name)?, u32::MAX);
-        let (max_accounts, max_servers) = (limit("max-accounts")?, limit("max-servers")?);
-        Ok(Plan { slug, name: self.needed("title")?, max_accounts, max_servers })
-    }
-
-    fn billing(&self) -> Result<Billing, String> {
-        let status = self.needed("status")?;
-        let current_period_end = self.text("period-end")?.map(|text| values::date(&text)).transpose()?;
-        let ends = self.flag("cancel-at-period-end");
-        match status.as_str() {
-            "none" if current_period_end.is_some() || ends => {
-                Err("--period-end and --cancel-at-period-end tell of a subscription, and --status none of none"
-                    .to_owned())
-            }
-            "none" => Ok(Billing::default()),
-            "active" | "past_due" | "trialing" | "canceled" => {
-                Ok(Billing { subscription_status: Some(status), cancel_at_period_end: Some(ends), current_period_end })
-            }
-            other => Err(format!("--status “{}” must be active, past_due, trialing, canceled or none", shown(other))),
-        }
-    }
-
-    /// Whether the option is given.
-    fn flag(&self, name: &str) -> bool {
-        self.options.iter().any(|(given, _)| *given == name)
-    }
-
-    fn raw(&self, name: &str) -> Option<&OsString> {
-        self.options.iter().find(|(given, _)| *given == name).and_then(|(_, value)| value.as_ref())
-    }
-
-    fn text(&self, name: &str) -> Result<Option<String>, String> {
-        let utf8 = |value: &OsString| value.to_str().map(str::to_owned).ok_or_else(|| format!("--{name} is not UTF-8"));
-        self.raw(name).map(utf8).transpose()
-    }
-
-    fn needed(&self, name: &str) -> Result<String, String> {
-        self.text(name)?.ok_or_else(|| format!("--{name} is missing"))
-    }
-
-    fn operand(&self, index: usize) -> Result<String, String> {
-        let word = self.words.get(index).ok_or("an operand is missing")?;
-        word.to_str().map(str::to_owned).ok_or_else(|| format!("“{}” is not UTF-8", shown(&word.to_string_lossy())))
     }
 }
 

@@ -1,8 +1,11 @@
 use std::path::Path;
 
 use super::*;
+use crate::commands::task::NewTerms;
 use crate::commands::values::Named;
+use crate::model::{Billing, Change, License, Plan, Status};
 use opterius_base::clock::Timestamp;
+use opterius_base::secret::Secret;
 
 fn parsed(arguments: &[&str]) -> Result<Command, String> {
     parse(std::iter::once("opterius-license-server").chain(arguments.iter().copied()).map(OsString::from))
@@ -94,6 +97,51 @@ fn every_documented_form_is_understood() {
     for form in forms::all().filter(|form| !matches!(form.words, ["serve"])) {
         let is_tried = |(line, _): &(&str, Task)| line.replace("--json ", "").starts_with(&form.words.join(" "));
         assert!(table.iter().any(is_tried), "{}", form.usage());
+    }
+}
+
+/// A license on which some of the changes make sense.
+fn license(status: Status, locked_ip: Option<&str>) -> License {
+    let plan = Plan { slug: "business".to_owned(), name: "Business".to_owned(), max_accounts: 100, max_servers: 5 };
+    License {
+        id: 7,
+        key: Secret::new("KEY".to_owned()),
+        owner: 1,
+        owner_name: "alice".to_owned(),
+        plan,
+        status,
+        expires_at: Some(Timestamp::from_unix(1)),
+        locked_ip: locked_ip.map(|ip| ip.parse().unwrap()),
+        billing: Billing::default(),
+        created_at: Timestamp::from_unix(0),
+        revision: 1,
+    }
+}
+
+#[test]
+fn a_change_is_told_as_its_row_says() {
+    let plan = Plan { slug: "free".to_owned(), name: "Free".to_owned(), max_accounts: 5, max_servers: 1 };
+    let example = |value: &str| match value {
+        "ID" => "7",
+        "SLUG" => "free",
+        "IP" | "FROM" => "203.0.113.5",
+        "TO" => "203.0.113.6",
+        "DATE" => "never",
+        "STATUS" => "none",
+        other => panic!("what is an example of {other}?"),
+    };
+    for form in forms::all().filter(|form| form.operands.first() == Some(&"ID")) {
+        let options = form.choices().filter(|choice| choice.required);
+        let options = options.map(|choice| format!("--{}={}", choice.name, example(choice.value.unwrap())));
+        let operands = form.operands.iter().map(|operand| example(operand).to_owned());
+        let line: Vec<String> =
+            form.words.iter().map(|word| (*word).to_owned()).chain(operands).chain(options).collect();
+        let Task::ChangeLicense { change, .. } = task(&line.join(" ")) else { continue };
+        let licenses = [license(Status::Active, None), license(Status::Suspended, Some("203.0.113.9"))];
+        let mut done = licenses.into_iter().filter_map(|mut license| {
+            change.apply(&mut license, std::slice::from_ref(&plan), Timestamp::from_unix(2)).ok()
+        });
+        assert_eq!(done.next().map(|done| done.action), form.tells, "{}", form.usage());
     }
 }
 

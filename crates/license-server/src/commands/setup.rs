@@ -2,19 +2,18 @@
 
 use std::path::Path;
 
-use serde::Serialize;
-
 use crate::PROGRAM;
 use crate::commands::failure::Failure;
 use crate::commands::files::files;
+use crate::commands::finding::{Finding, bad, good};
 use crate::commands::listing::{Listing, emit};
-use crate::commands::{Desk, Site, remedies};
+use crate::commands::remedies;
+use crate::commands::session::{Desk, Site};
 use crate::installation::Place;
 use crate::keys::SigningKeys;
 use crate::settings::{self, Loaded};
 use crate::store;
 use opterius_daemon::output::complain;
-use opterius_daemon::{EXIT_CONFIGURATION, EXIT_PERMISSION};
 
 pub(super) fn init(config: &Path) -> Result<(), Failure> {
     let site = Site::new(config)?;
@@ -48,27 +47,6 @@ pub(super) fn backup(site: &Site, file: &Path) -> Result<(), Failure> {
         site.place.keys().display()
     ))?;
     Ok(())
-}
-
-/// One thing that was looked at.
-#[derive(Clone, Serialize)]
-pub(super) struct Finding {
-    check: &'static str,
-    ok: bool,
-    message: String,
-    #[serde(skip)]
-    code: u8,
-}
-
-pub(super) fn good(check: &'static str, message: String) -> Finding {
-    Finding { check, ok: true, message, code: 0 }
-}
-
-pub(super) fn bad(check: &'static str, failure: impl Into<Failure>) -> Finding {
-    let Failure { code, sentence } = failure.into();
-    // Whatever it is: an installation that is not in order is not one to run.
-    let code = if code == EXIT_PERMISSION { EXIT_PERMISSION } else { EXIT_CONFIGURATION };
-    Finding { check, ok: false, message: sentence, code }
 }
 
 pub(super) fn check(config: &Path, json: bool) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! Slips of the finger: what is told of a word or an option that there is not, and what was probably meant.
 
-use crate::commands::forms::{self, Form};
+use crate::commands::form::{EVERYWHERE, Form};
+use crate::commands::forms;
 use crate::commands::values::shown;
 use opterius_daemon::near_miss::near_miss;
 
@@ -28,7 +29,7 @@ pub(super) fn no_command(first: &str, second: Option<&str>) -> String {
 /// What is told of an option, written as it was typed, that `form` does not have; without a form, none has it.
 pub(super) fn no_option(typed: &str, form: Option<&Form>) -> String {
     let of_forms = forms::all().filter(|known| form.is_none_or(|form| form == *known)).flat_map(Form::choices);
-    let known: Vec<&'static str> = forms::EVERYWHERE.into_iter().chain(of_forms).map(|choice| choice.name).collect();
+    let known: Vec<&'static str> = EVERYWHERE.into_iter().chain(of_forms).map(|choice| choice.name).collect();
     let (name, is_long) = match typed.strip_prefix("--") {
         Some(name) => (name, true),
         None => (typed.trim_start_matches('-'), false),

@@ -3,32 +3,9 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use crate::actions::Change;
-use crate::commands::forms::Form;
 use crate::commands::values::Named;
-use crate::model::Plan;
+use crate::model::{Change, Plan};
 use opterius_base::clock::Timestamp;
-
-/// What the program is asked to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// Print the help of everything, or of these commands.
-    Help(Option<Vec<&'static Form>>),
-    /// Print the version.
-    Version,
-    /// Run the daemon.
-    Serve {
-        /// The settings.
-        config: PathBuf,
-    },
-    /// Do one thing and end.
-    Task {
-        /// The settings.
-        config: PathBuf,
-        /// What.
-        task: Task,
-    },
-}
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use crate::commands::failure::Failure;
 use crate::commands::listing::{Listing, emit};
+use crate::commands::session::Desk;
 use crate::commands::values::shown;
-use crate::commands::{Desk, terminal};
+use crate::commands::{lookup, terminal};
 use crate::model::User;
-use crate::store::Reader;
 use crate::{actions, passwords};
 use opterius_base::clock::Timestamp;
 
@@ -50,25 +50,11 @@ pub(super) fn add(desk: &mut Desk, name: &str, administrator: bool) -> Result<()
 }
 
 pub(super) fn set_password(desk: &mut Desk, name: &str) -> Result<(), Failure> {
-    let user = desk.read(|reader| find(reader, name))?;
+    let user = desk.read(|reader| lookup::user(reader, name))?;
     let hash = ask_for_hash(&user.name)?;
     desk.change(|changes, actor| Ok(actions::set_password(changes, actor, &user.name, &hash)?))?;
     emit(&format!("{} has another password now, and every session has ended.\n", user.name))?;
     Ok(())
-}
-
-/// The user with this name.
-pub(super) fn find(reader: &Reader<'_>, name: &str) -> Result<User, Failure> {
-    let no_user = || {
-        // What can be no name cannot be made one.
-        let make = match actions::check_user_name(name) {
-            Ok(()) => format!("; or make one: opterius-license-server user add {name}"),
-            Err(_) => String::new(),
-        };
-        Failure::refused(format!("There is no user “{}”. See: opterius-license-server user list{make}", shown(name)))
-    };
-    let (user, _) = reader.user(name)?.ok_or_else(no_user)?;
-    Ok(user)
 }
 
 fn ask_for_hash(name: &str) -> Result<String, Failure> {

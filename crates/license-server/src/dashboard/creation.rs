@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::deeds::{typed_date, typed_ip};
+use super::field::{Field, Kind, plan_option, typed_date, typed_ip};
 use super::form::Form;
-use super::question::{Field, Kind, Question};
+use super::person::Person;
+use super::question::Question;
 use super::routes::Route;
+use super::tokens;
 use super::trouble::Trouble;
-use super::visit::{Person, Visit};
-use super::{sentences, tokens};
+use super::visit::Visit;
 use crate::actions::{self, Refusal};
 use crate::store::{Changes, Error};
 use opterius_http::response::Response;
@@ -41,7 +42,7 @@ fn ask(visit: &Visit, person: &Person, form: &Form, error: Option<String>) -> Re
             kind: Kind::Select,
             value: value("plan"),
             required: true,
-            options: plans.iter().map(sentences::plan_option).collect(),
+            options: plans.iter().map(plan_option).collect(),
             ..Field::default()
         },
         Field {
@@ -61,7 +62,8 @@ fn ask(visit: &Visit, person: &Person, form: &Form, error: Option<String>) -> Re
         },
     ];
     let question = Question {
-        frame: visit.frame(person, "New license", "licenses"),
+        layout: visit.layout(person, "licenses"),
+        title: "New license".to_owned(),
         action: Route::NewLicense,
         heading: "New license".to_owned(),
         sentences: vec!["The license gets a key of its own, which its owner sees on its page.".to_owned()],

@@ -1,8 +1,9 @@
 use std::sync::atomic::Ordering;
 
-use super::places;
 use super::testing::{Browser, PASSWORD, Site, header, text};
-use crate::model::Action;
+use super::{places, routes};
+use crate::actions::{self, Doer};
+use crate::model::{Action, Actor, Change, Role};
 use opterius_http::service::Reaction;
 
 #[test]
@@ -164,6 +165,34 @@ fn a_change_is_shown_once_and_a_stale_one_is_refused() {
         assert!(response.status == 422 && text(&response).contains(fields[1].1), "{form} {}", text(&response));
     }
     assert_eq!(admin.post("/licenses/1/delete", &[]).status, 400, "without the revision that was seen");
+}
+
+#[test]
+fn every_deed_is_told_as_its_row_says() {
+    let fields = [("ip", "203.0.113.5"), ("to", "203.0.113.6"), ("until", "2099-12-31"), ("plan", "free")];
+    for deed in routes::deeds() {
+        let site = Site::new("");
+        site.activate("203.0.113.5", "web-1");
+        // What must have been done before.
+        let before = match deed.word {
+            "resume" => Some(Change::Suspend),
+            "unlock" => Some(Change::LockIp([203, 0, 113, 5].into())),
+            _ => None,
+        };
+        let revision = site.change(move |changes| {
+            let actor = Actor { role: Role::Operator, name: "root".to_owned() };
+            if let Some(change) = before {
+                actions::change(changes, &Doer { actor: &actor, seen: None }, 1, &change).unwrap();
+            }
+            Ok(changes.license(1)?.unwrap().revision.to_string())
+        });
+        let mut admin = Browser::signed_in(&site, "admin");
+        assert_eq!(admin.get(&format!("/licenses/1/{}?ip=203.0.113.5", deed.word)).status, 200, "{}", deed.word);
+        let fields = [&fields[..], &[("revision", &revision)]].concat();
+        assert_eq!(admin.post(&format!("/licenses/1/{}", deed.word), &fields).status, 303, "{}", deed.word);
+        let latest = site.change(|changes| Ok(changes.history(Some(1), None, 1)?.remove(0)));
+        assert_eq!(latest.action, deed.tells, "{}", deed.word);
+    }
 }
 
 #[test]

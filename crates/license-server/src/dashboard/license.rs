@@ -4,16 +4,22 @@ use std::time::Duration;
 
 use askama::Template;
 
+use super::deed::{Deed, Target};
 use super::form::Form;
+use super::license_deeds::LICENSE_DEEDS;
+use super::line::Line;
 use super::lists;
-use super::page::{self, Frame};
-use super::routes::{Deed, Route};
+use super::page::{self, Layout};
+use super::person::{Person, visible};
+use super::routes::Route;
+use super::server_deeds::MOVE;
 use super::servers::{self, Known, Server};
-use super::shown::{Line, used};
+use super::shown::used;
 use super::trouble::Trouble;
-use super::visit::{Person, Visit, visible};
-use crate::actions::{Refusal, limit};
-use crate::model::{ACTIVE_TIME, Action, License, Status};
+use super::visit::Visit;
+use crate::actions::Refusal;
+use crate::model::in_words::limit;
+use crate::model::{ACTIVE_TIME, Action, License};
 use crate::store::Changes;
 use crate::store::counting::most;
 use opterius_base::clock::Timestamp;
@@ -26,7 +32,7 @@ const KEY_NOTE_TIME: Duration = Duration::from_secs(3600);
 #[derive(Template)]
 #[template(path = "license.html", config = "src/dashboard/askama.toml")]
 struct LicensePage {
-    frame: Frame,
+    layout: Layout,
     facts: Facts,
     administrator: bool,
     /// The key in full, where it was asked for; masked otherwise.
@@ -78,7 +84,7 @@ pub(super) fn show(
     let page = Route::License(id);
     let administrator = person.user.administrator;
     let answer = LicensePage {
-        frame: visit.frame(person, format!("License {id}"), "licenses"),
+        layout: visit.layout(person, "licenses"),
         facts: facts(&license, active, now),
         administrator,
         key_shown: key.is_some(),
@@ -93,7 +99,7 @@ pub(super) fn show(
         newest: before.map(|_| format!("{page}#history")),
         older: last.map(|last| format!("{page}?before={last}#history")),
     };
-    Ok(page::html(200, &answer))
+    Ok(page::html(200, &format!("License {id}"), &answer))
 }
 
 /// The page with the key in full, which is written into the history: once, and not again for an hour, else a program
@@ -113,7 +119,7 @@ pub(super) fn show_key(visit: &Visit, person: &Person, id: i64) -> Result<Respon
 
 fn facts(license: &License, active: u32, now: Timestamp) -> Facts {
     let plan = &license.plan;
-    let lock = license.locked_ip.map(|ip| (ip.to_string(), servers::address(license.id, Deed::Move, ip)));
+    let lock = license.locked_ip.map(|ip| (ip.to_string(), servers::address(license.id, &MOVE, ip)));
     Facts {
         id: license.id,
         owner: license.owner_name.clone(),
@@ -143,16 +149,11 @@ fn subscription(license: &License, now: Timestamp) -> Option<String> {
 
 /// What an administrator can do now: id, page and label of each link.
 fn deeds(license: &License) -> Vec<(&'static str, Route, &'static str)> {
-    let all = [
-        ("renew", Deed::Renew, "Renew", true),
-        ("plan", Deed::Plan, "Change plan", true),
-        ("lock", Deed::Lock, "Lock to an address", license.locked_ip.is_none()),
-        ("unlock", Deed::Unlock, "Unlock", license.locked_ip.is_some()),
-        ("suspend", Deed::Suspend, "Suspend", license.status == Status::Active),
-        ("resume", Deed::Resume, "Resume", license.status != Status::Active),
-        ("cancel", Deed::Cancel, "Cancel", license.status != Status::Cancelled),
-        ("delete", Deed::Delete, "Delete", true),
-    ];
-    let possible = all.into_iter().filter(|(.., possible)| *possible);
-    possible.map(|(word, deed, label, _)| (word, Route::Deed(license.id, deed), label)).collect()
+    let link = |deed: &'static Deed| match deed.target {
+        Target::License { label, is_possible } if is_possible(license) => {
+            Some((deed.word, Route::Deed(license.id, deed), label))
+        }
+        Target::License { .. } | Target::Server { .. } => None,
+    };
+    LICENSE_DEEDS.iter().filter_map(link).collect()
 }

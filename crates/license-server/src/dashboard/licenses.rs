@@ -3,11 +3,12 @@
 use askama::Template;
 
 use super::form::{Form, encode};
-use super::page::{self, Frame};
+use super::page::{self, Layout};
+use super::person::Person;
 use super::routes::Route;
 use super::shown::{split, used};
 use super::trouble::Trouble;
-use super::visit::{Person, Visit};
+use super::visit::Visit;
 use crate::store::{Filter, Listed};
 use opterius_base::clock::Timestamp;
 use opterius_base::dates::Moment;
@@ -22,7 +23,8 @@ const LONGEST_SEARCH: usize = 128;
 #[derive(Template)]
 #[template(path = "licenses.html", config = "src/dashboard/askama.toml")]
 struct LicensesPage {
-    frame: Frame,
+    layout: Layout,
+    heading: &'static str,
     administrator: bool,
     search: String,
     rows: Vec<Row>,
@@ -72,11 +74,13 @@ pub(super) fn show(visit: &Visit, person: &Person, query: &Form) -> Result<Respo
     let count = u32::try_from(ON_A_PAGE).unwrap_or(u32::MAX).saturating_add(1);
     let found = visit.shared.readers.read(|reader| reader.licenses(&filter, count, now))?;
     let (found, last) = split(found, ON_A_PAGE, |listed| listed.license.id);
-    let title = if administrator { "Licenses" } else { "Your licenses" };
+    let heading = if administrator { "Licenses" } else { "Your licenses" };
     Ok(page::html(
         200,
+        heading,
         &LicensesPage {
-            frame: visit.frame(person, title, "licenses"),
+            layout: visit.layout(person, "licenses"),
+            heading,
             administrator,
             rows: found.iter().map(|listed| Row::new(listed, now)).collect(),
             newest: before.map(|_| address(&search, None)),

@@ -3,13 +3,15 @@
 use askama::Template;
 
 use super::form::Form;
-use super::page::{self, Frame};
+use super::line::Line;
+use super::page::{self, Layout};
+use super::person::Person;
 use super::routes::Route;
-use super::shown::{Line, split};
+use super::shown::split;
 use super::trouble::Trouble;
-use super::visit::{Person, Visit};
-use crate::actions::limit;
+use super::visit::Visit;
 use crate::model::Plan;
+use crate::model::in_words::limit;
 use crate::store::{Error, Reader};
 use opterius_base::clock::Timestamp;
 use opterius_http::response::Response;
@@ -20,7 +22,7 @@ const ON_A_PAGE: usize = 50;
 #[derive(Template)]
 #[template(path = "plans.html", config = "src/dashboard/askama.toml")]
 struct PlansPage {
-    frame: Frame,
+    layout: Layout,
     rows: Vec<PlanRow>,
 }
 
@@ -34,7 +36,7 @@ struct PlanRow {
 #[derive(Template)]
 #[template(path = "history.html", config = "src/dashboard/askama.toml")]
 struct HistoryPage {
-    frame: Frame,
+    layout: Layout,
     lines: Vec<Line>,
     newest: Option<String>,
     older: Option<String>,
@@ -50,7 +52,7 @@ pub(super) fn plans(visit: &Visit, person: &Person) -> Result<Response, Trouble>
         name: plan.name,
     };
     let rows = plans.into_iter().map(row).collect();
-    Ok(page::html(200, &PlansPage { frame: visit.frame(person, "Plans", "plans"), rows }))
+    Ok(page::html(200, "Plans", &PlansPage { layout: visit.layout(person, "plans"), rows }))
 }
 
 /// The history of everything.
@@ -59,7 +61,7 @@ pub(super) fn history(visit: &Visit, person: &Person, query: &Form) -> Result<Re
     let (lines, last) = visit.shared.readers.read(|reader| lines(reader, None, before, now))?;
     let older = last.map(|last| format!("{}?before={last}", Route::History));
     let newest = before.map(|_| Route::History.to_string());
-    Ok(page::html(200, &HistoryPage { frame: visit.frame(person, "History", "history"), lines, newest, older }))
+    Ok(page::html(200, "History", &HistoryPage { layout: visit.layout(person, "history"), lines, newest, older }))
 }
 
 /// A page of the history, and the line to go on from.

@@ -1,24 +1,32 @@
 //! The dashboard: pages in which owners see on which servers their licenses are used and free them, and administrators
 //! do the rest. It is made on the server and works without a script in the browser.
 //!
-//! The front thread only copies what a page needs (`visit`); the page itself is made in the lane for reads,
-//! and what a form does in the lane for writes.
+//! The front thread only copies what a page needs (`visit`); the page itself is made in the lane for reads, and what a
+//! form does in the lane for writes (`dispatch`).
 
 mod attempts;
 mod cookies;
 mod creation;
+mod deed;
 mod deeds;
+mod dispatch;
+mod facts;
+mod field;
 mod form;
 mod license;
+mod license_deeds;
 mod licenses;
+mod line;
 mod lists;
+mod memory;
 mod once;
 mod page;
 mod password;
+mod person;
 mod places;
 mod question;
 mod routes;
-mod sentences;
+mod server_deeds;
 mod servers;
 mod shown;
 mod sign_in;
@@ -30,10 +38,8 @@ use std::sync::Arc;
 
 use tiny_http::Method;
 
-use self::attempts::Attempts;
-use self::once::Once;
-use self::page::Frame;
-use self::places::Places;
+use self::memory::Memory;
+use self::page::Layout;
 use self::routes::Route;
 use self::trouble::Trouble;
 use self::visit::Visit;
@@ -51,14 +57,6 @@ const REFUSALS: Refusals = Refusals {
                    public_url=https://<name>",
     forbidden_origin: "The request was sent by a page of another site. Nothing was done.",
 };
-
-/// What the dashboard remembers between two requests.
-#[derive(Default)]
-pub(super) struct Memory {
-    attempts: Attempts,
-    once: Once,
-    places: Places,
-}
 
 /// The dashboard.
 pub struct Dashboard {
@@ -93,9 +91,9 @@ impl Dashboard {
                 match visit.place() {
                     Ok(place) => Reaction::Read(Box::new(move || {
                         let _until_it_is_made = place;
-                        visit.show()
+                        dispatch::show(&visit)
                     })),
-                    Err(trouble) => Reaction::Answer(page::trouble(Frame::default(), &trouble, route.return_page())),
+                    Err(trouble) => Reaction::Answer(page::trouble(Layout::default(), &trouble, route.return_page())),
                 }
             }
             (Method::Post, _) if route.acts() => {
@@ -103,7 +101,7 @@ impl Dashboard {
                     return Reaction::Answer(response);
                 }
                 let (visit, body) = (self.visit(request, route, &settings), request.body.to_vec());
-                Reaction::Write(Box::new(move || visit.act(&body)))
+                Reaction::Write(Box::new(move || dispatch::act(&visit, &body)))
             }
             _ => Reaction::Answer(wrong_method(route)),
         }
@@ -129,7 +127,7 @@ fn is_for_us(head: &Head<'_>, settings: &Settings) -> Result<(), Response> {
             } else {
                 ("Not accepted", REFUSALS.forbidden_origin)
             };
-            Err(page::message(Frame::default(), refused.status, heading, sentence, Route::Licenses))
+            Err(page::message(Layout::default(), refused.status, heading, sentence, Route::Licenses))
         }
     }
 }
@@ -139,13 +137,13 @@ fn is_sent_by_us(head: &Head<'_>) -> Result<(), Response> {
     let is_own = |site: &[u8]| site == b"same-origin" || site == b"none";
     if !head.all("sec-fetch-site").all(is_own) {
         let sentence = REFUSALS.forbidden_origin;
-        return Err(page::message(Frame::default(), 403, "Not accepted", sentence, Route::Licenses));
+        return Err(page::message(Layout::default(), 403, "Not accepted", sentence, Route::Licenses));
     }
     let media_type = head.only("content-type").unwrap_or_default();
     let (media_type, _) = media_type.split_once(';').unwrap_or((media_type, ""));
     if !media_type.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         let sentence = "This address takes forms of the type application/x-www-form-urlencoded. Nothing was done.";
-        return Err(page::message(Frame::default(), 415, "Not understood", sentence, Route::Licenses));
+        return Err(page::message(Layout::default(), 415, "Not understood", sentence, Route::Licenses));
     }
     Ok(())
 }
@@ -154,7 +152,7 @@ fn is_sent_by_us(head: &Head<'_>) -> Result<(), Response> {
 fn nothing_here(head: &Head<'_>) -> Response {
     let takes_pages = |value: &[u8]| String::from_utf8_lossy(value).contains("text/html");
     if head.all("accept").any(takes_pages) {
-        page::trouble(Frame::default(), &Trouble::Absent, Route::Licenses)
+        page::trouble(Layout::default(), &Trouble::Absent, Route::Licenses)
     } else {
         Response::error(404, "not_found", "There is nothing at this path.")
     }
@@ -162,7 +160,7 @@ fn nothing_here(head: &Head<'_>) -> Response {
 
 fn wrong_method(route: Route) -> Response {
     let sentence = format!("This address answers to {} only. Nothing was done.", route.methods());
-    page::message(Frame::default(), 405, "Not understood", &sentence, Route::Licenses)
+    page::message(Layout::default(), 405, "Not understood", &sentence, Route::Licenses)
         .with_header("Allow", route.methods())
 }
 

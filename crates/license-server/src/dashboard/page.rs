@@ -1,31 +1,20 @@
-//! What all pages have in common: the frame around them, and the headers that keep a browser from doing more with them
-//! than showing them.
+//! What all pages have in common: the frame around them, and what stands above their content.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use askama::Template;
 
 use super::routes::Route;
 use super::trouble::Trouble;
 use opterius_http::response::{HTML, Response};
+use opterius_web::frame::Frame;
 
-/// `same-origin` and not `no-referrer`: with that, browsers send `Origin: null` with our own forms.
-const HEADERS: [(&str, &str); 4] = [
-    (
-        "Content-Security-Policy",
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
-         frame-ancestors 'none'",
-    ),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "same-origin"),
-    ("X-Frame-Options", "DENY"),
-];
+/// The frame around all pages.
+static FRAME: LazyLock<Frame> = LazyLock::new(|| Frame::of_site(&Route::Style.to_string(), &Route::Icon.to_string()));
 
-/// What stands around a page.
+/// What stands above the content of a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Frame {
-    /// The page's title.
-    pub(super) title: String,
+pub(super) struct Layout {
     /// Who is signed in, if anybody.
     pub(super) user: Option<SignedIn>,
     /// The token of the page's forms.
@@ -47,18 +36,22 @@ pub(super) struct SignedIn {
 #[derive(Template)]
 #[template(path = "trouble.html", config = "src/dashboard/askama.toml")]
 struct TroublePage<'a> {
-    frame: &'a Frame,
+    layout: Layout,
+    heading: &'a str,
     sentence: &'a str,
     back: Route,
     back_label: &'static str,
 }
 
-/// A page.
-pub(super) fn html(status: u16, template: &impl Template) -> Response {
-    match template.render() {
-        Ok(text) => with_headers(status, HTML, text.into_bytes()),
-        Err(_) => Response::error(500, "internal_error", "The page could not be written."),
-    }
+/// A page with this title.
+pub(super) fn html(status: u16, title: &str, template: &impl Template) -> Response {
+    let Ok(content) = template.render() else {
+        return Response::error(500, "internal_error", "The page could not be written.");
+    };
+    let mut page = FRAME.begin(&format!("{title} · Opterius Licenses"));
+    // The engine leaves out the end of a template's last line.
+    page.rendered(&content).markup("\n");
+    with_headers(status, HTML, FRAME.end(page))
 }
 
 /// A file that is part of the program.
@@ -72,8 +65,8 @@ pub(super) fn see_other(location: String) -> Response {
 }
 
 /// The page for a trouble, from which one goes back to another page.
-pub(super) fn trouble(frame: Frame, trouble: &Trouble, back: Route) -> Response {
-    let response = message(frame, trouble.status(), trouble.heading(), &trouble.sentence(), back);
+pub(super) fn trouble(layout: Layout, trouble: &Trouble, back: Route) -> Response {
+    let response = message(layout, trouble.status(), trouble.heading(), &trouble.sentence(), back);
     match trouble.retry_after() {
         Some(seconds) => response.with_header("Retry-After", seconds.to_string()),
         None => response,
@@ -81,18 +74,17 @@ pub(super) fn trouble(frame: Frame, trouble: &Trouble, back: Route) -> Response 
 }
 
 /// A page with one sentence.
-pub(super) fn message(frame: Frame, status: u16, heading: &str, sentence: &str, back: Route) -> Response {
-    let frame = Frame { title: heading.to_owned(), ..frame };
+pub(super) fn message(layout: Layout, status: u16, heading: &str, sentence: &str, back: Route) -> Response {
     let back_label = match back {
         Route::License(_) => "Back to the license",
         Route::Password => "Back to the password",
         Route::SignIn => "Sign in",
         _ => "Go to the licenses",
     };
-    html(status, &TroublePage { frame: &frame, sentence, back, back_label })
+    html(status, heading, &TroublePage { layout, heading, sentence, back, back_label })
 }
 
 fn with_headers(status: u16, content_type: &'static str, body: Vec<u8>) -> Response {
-    let headers = HEADERS.map(|(name, value)| (name, value.to_owned())).to_vec();
+    let headers = FRAME.headers().map(|(name, value)| (name, value.to_owned())).to_vec();
     Response { status, content_type, headers, body: Arc::new(body) }
 }

@@ -3,13 +3,15 @@
 use log::info;
 
 use super::cookies::Cookie;
+use super::field::{Field, Kind};
 use super::form::Form;
-use super::question::{Field, Kind, Question};
+use super::person::Person;
+use super::question::Question;
 use super::routes::Route;
 use super::sign_in::{self, SESSION_TIME};
 use super::tokens;
 use super::trouble::Trouble;
-use super::visit::{Person, Visit};
+use super::visit::Visit;
 use crate::actions::{self, Refusal};
 use crate::passwords;
 use crate::store::{Changes, Error};
@@ -33,7 +35,8 @@ fn ask(visit: &Visit, person: &Person, error: Option<String>) -> Question {
         ..Field::default()
     };
     Question {
-        frame: visit.frame(person, "Password", "password"),
+        layout: visit.layout(person, "password"),
+        title: "Password".to_owned(),
         action: Route::Password,
         heading: "Change your password".to_owned(),
         sentences: vec![format!(

@@ -3,6 +3,10 @@
 
 use std::fmt;
 
+use super::deed::{Deed, Target};
+use super::license_deeds::LICENSE_DEEDS;
+use super::server_deeds::SERVER_DEEDS;
+
 /// A page, or what a form does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route {
@@ -14,62 +18,17 @@ pub(super) enum Route {
     NewLicense,
     License(i64),
     Key(i64),
-    Deed(i64, Deed),
+    /// One thing that is done to a license.
+    Deed(i64, &'static Deed),
     Plans,
     History,
     Style,
     Icon,
 }
 
-/// What can be done to one license, each on a page of its own that says what will happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Deed {
-    Revoke,
-    Move,
-    Suspend,
-    Resume,
-    Cancel,
-    Renew,
-    Plan,
-    Lock,
-    Unlock,
-    Delete,
-}
-
-impl Deed {
-    const ALL: [Self; 10] = [
-        Self::Revoke,
-        Self::Move,
-        Self::Suspend,
-        Self::Resume,
-        Self::Cancel,
-        Self::Renew,
-        Self::Plan,
-        Self::Lock,
-        Self::Unlock,
-        Self::Delete,
-    ];
-
-    /// The word in the address.
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Revoke => "revoke",
-            Self::Move => "move",
-            Self::Suspend => "suspend",
-            Self::Resume => "resume",
-            Self::Cancel => "cancel",
-            Self::Renew => "renew",
-            Self::Plan => "plan",
-            Self::Lock => "lock",
-            Self::Unlock => "unlock",
-            Self::Delete => "delete",
-        }
-    }
-
-    /// Whether its page has something to fill in.
-    pub(super) const fn asks(self) -> bool {
-        matches!(self, Self::Move | Self::Renew | Self::Plan | Self::Lock)
-    }
+/// Everything that is done to one license.
+pub(super) fn deeds() -> impl Iterator<Item = &'static Deed> {
+    LICENSE_DEEDS.iter().chain(SERVER_DEEDS)
 }
 
 impl Route {
@@ -86,7 +45,7 @@ impl Route {
             ["licenses", id] => Some(Self::License(number(id)?)),
             ["licenses", id, "key"] => Some(Self::Key(number(id)?)),
             ["licenses", id, word] => {
-                let deed = Deed::ALL.into_iter().find(|deed| deed.word() == word)?;
+                let deed = deeds().find(|deed| deed.word == word)?;
                 Some(Self::Deed(number(id)?, deed))
             }
             ["plans"] => Some(Self::Plans),
@@ -120,7 +79,7 @@ impl Route {
     pub(super) fn is_for_administrators(self) -> bool {
         match self {
             Self::NewLicense | Self::Plans | Self::History => true,
-            Self::Deed(_, deed) => !matches!(deed, Deed::Revoke | Deed::Move),
+            Self::Deed(_, deed) => matches!(deed.target, Target::License { .. }),
             _ => false,
         }
     }
@@ -152,7 +111,7 @@ impl fmt::Display for Route {
             Self::NewLicense => formatter.write_str("/licenses/new"),
             Self::License(id) => write!(formatter, "/licenses/{id}"),
             Self::Key(id) => write!(formatter, "/licenses/{id}/key"),
-            Self::Deed(id, deed) => write!(formatter, "/licenses/{id}/{}", deed.word()),
+            Self::Deed(id, deed) => write!(formatter, "/licenses/{id}/{}", deed.word),
             Self::Plans => formatter.write_str("/plans"),
             Self::History => formatter.write_str("/history"),
             Self::Style => formatter.write_str("/style.css"),
@@ -164,6 +123,7 @@ impl fmt::Display for Route {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Action;
 
     #[test]
     fn every_route_is_found_by_its_own_path() {
@@ -182,10 +142,28 @@ mod tests {
             Route::Style,
             Route::Icon,
         ];
-        routes.extend(Deed::ALL.map(|deed| Route::Deed(12, deed)));
+        routes.extend(deeds().map(|deed| Route::Deed(12, deed)));
         for route in routes {
             assert_eq!(Route::find(&route.to_string()), Some(route), "{route}");
             assert!(route.shows() || route.acts());
+        }
+    }
+
+    #[test]
+    fn every_action_has_its_page() {
+        let is_elsewhere = |action: &Action| {
+            match action {
+                // Servers do these, and time.
+                Action::Activated | Action::Forgotten | Action::ClockStepped => true,
+                // These have pages that are like no other.
+                Action::Created | Action::KeyShown | Action::PasswordChanged => true,
+                // These are for the command line alone.
+                Action::BillingChanged | Action::PlanSet | Action::UserAdded | Action::KeysChanged => true,
+                _ => false,
+            }
+        };
+        for action in Action::ALL.iter().filter(|action| !is_elsewhere(action)) {
+            assert!(deeds().any(|deed| deed.tells == *action), "no page is told as “{}”", action.word());
         }
     }
 

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use super::deed::Deed;
 use super::form::encode;
-use super::routes::{Deed, Route};
+use super::routes::Route;
+use super::server_deeds::{MOVE, REVOKE};
 use super::shown::{split, text};
 use crate::model::{ACTIVE_TIME, Activation, KEPT_TIME, License, Life};
 use crate::store::{Error, Reader};
@@ -36,7 +38,7 @@ pub(super) struct Server {
 }
 
 /// The address of the page on which something is done to the server with this IP.
-pub(super) fn address(license: i64, deed: Deed, ip: IpAddr) -> String {
+pub(super) fn address(license: i64, deed: &'static Deed, ip: IpAddr) -> String {
     format!("{}?ip={}", Route::Deed(license, deed), encode(&ip.to_string()))
 }
 
@@ -100,8 +102,8 @@ impl Known {
             last: Moment::new(activation.last_seen_at, now),
             active: activation.life(now) == Life::Active,
             notes: self.notes(license, activation, now),
-            revoke: address(license.id, Deed::Revoke, activation.ip),
-            relocate: address(license.id, Deed::Move, activation.ip),
+            revoke: address(license.id, &REVOKE, activation.ip),
+            relocate: address(license.id, &MOVE, activation.ip),
         }
     }
 

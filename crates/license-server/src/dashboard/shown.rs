@@ -1,11 +1,7 @@
-//! How values are shown: limits, texts, lines of the history.
+//! How values are shown: limits, texts from elsewhere, and lists of which a page shows a part.
 
-use super::routes::Route;
-use crate::actions::limit;
-use crate::model::Event;
+use crate::model::in_words::limit;
 use crate::store::counting::counted as counted_servers;
-use opterius_base::clock::Timestamp;
-use opterius_base::dates::Moment;
 use opterius_base::text::one_line;
 
 /// Characters of a text from elsewhere that are shown.
@@ -19,33 +15,6 @@ pub(super) fn used(servers: u32, allowed: u32) -> String {
 /// Text that a server said of itself.
 pub(super) fn text(text: &str) -> String {
     one_line(text, SHOWN)
-}
-
-/// A line of the history.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Line {
-    pub(super) id: i64,
-    pub(super) at: Moment,
-    pub(super) role: &'static str,
-    pub(super) who: String,
-    pub(super) license: Option<(i64, Route)>,
-    pub(super) action: &'static str,
-    pub(super) detail: String,
-}
-
-impl Line {
-    /// How an event is shown at `now`.
-    pub(super) fn new(event: &Event, now: Timestamp) -> Self {
-        Self {
-            id: event.id,
-            at: Moment::new(event.at, now),
-            role: event.actor.role.word(),
-            who: text(&event.actor.name),
-            license: event.license.map(|id| (id, Route::License(id))),
-            action: event.action.word(),
-            detail: text(&event.detail),
-        }
-    }
 }
 
 /// The first `most` of what was read, and the last of them when there are more.

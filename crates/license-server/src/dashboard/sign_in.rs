@@ -7,11 +7,12 @@ use log::{info, warn};
 
 use super::cookies::Cookie;
 use super::form::Form;
-use super::page::{self, Frame};
+use super::page::{self, Layout};
+use super::person::Person;
 use super::routes::Route;
 use super::tokens::{self, Purpose};
 use super::trouble::Trouble;
-use super::visit::{Person, Visit};
+use super::visit::Visit;
 use crate::actions::Refusal;
 use crate::model::User;
 use crate::passwords;
@@ -26,7 +27,7 @@ pub(super) const SESSION_TIME: Duration = Duration::from_secs(12 * 3600);
 #[derive(Template)]
 #[template(path = "sign_in.html", config = "src/dashboard/askama.toml")]
 struct SignInPage<'a> {
-    frame: Frame,
+    layout: Layout,
     name: &'a str,
     next: Option<Route>,
     error: Option<&'a str>,
@@ -48,8 +49,8 @@ fn ask(visit: &Visit, status: u16, name: &str, next: Option<Route>, error: Optio
         None => tokens::random()?,
     };
     let csrf = tokens::sign(&visit.shared.form_secret, Purpose::SignIn, &visitor);
-    let frame = Frame { title: "Sign in".to_owned(), csrf, ..Frame::default() };
-    let response = page::html(status, &SignInPage { frame, name, next, error });
+    let layout = Layout { csrf, ..Layout::default() };
+    let response = page::html(status, "Sign in", &SignInPage { layout, name, next, error });
     Ok(response.with_header("Set-Cookie", visit.cookies.set(Cookie::Visitor, &visitor, None)))
 }
 

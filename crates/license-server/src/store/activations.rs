@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use rusqlite::{OptionalExtension, Row, named_params, params};
 
+use super::access::{Changes, Reader};
+use super::error::Error;
 use super::values::{Ip, at, at_if_any};
-use super::{Changes, Error, Reader};
 use crate::model::{Activation, Details};
 use opterius_base::clock::Timestamp;
 

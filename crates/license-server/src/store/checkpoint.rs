@@ -12,7 +12,9 @@ use log::warn;
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::setpriority_process;
 
-use super::{Database, Error, connect};
+use super::connection::connect;
+use super::database::Database;
+use super::error::Error;
 
 /// Changes between two checkpoints. A change writes one to four pages, so the log has some 30 to 150 MB at most; the more
 /// pages go at once, the more of them are neighbours: on the machine this was measured on, a page costs 27 µs when a

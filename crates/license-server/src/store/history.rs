@@ -2,8 +2,9 @@
 
 use rusqlite::{Row, params};
 
+use super::access::{Changes, Reader};
+use super::error::Error;
 use super::values;
-use super::{Changes, Error, Reader};
 use crate::model::{Action, Actor, Event};
 use opterius_base::clock::Timestamp;
 

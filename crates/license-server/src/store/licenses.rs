@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use rusqlite::{OptionalExtension, Row, named_params, params};
 
+use super::access::{Changes, Reader};
 use super::counting::most;
+use super::error::Error;
 use super::values::{Ip, at, at_if_any};
-use super::{Changes, Error, Reader};
 use crate::model::{ACTIVE_TIME, Billing, License, Plan, Status};
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
@@ -152,15 +153,6 @@ impl Reader<'_> {
         let mut statement = self.0.prepare_cached(&sql)?;
         let plans: rusqlite::Result<Vec<Plan>> = statement.query_map([], plan)?.collect();
         Ok(plans?)
-    }
-
-    /// The plan with this slug.
-    ///
-    /// # Errors
-    /// The store's own.
-    pub fn plan(&self, slug: &str) -> Result<Option<Plan>, Error> {
-        let sql = "SELECT slug, name, max_accounts, max_servers FROM plans WHERE slug = ?1";
-        Ok(self.0.prepare_cached(sql)?.query_row(params![slug], plan).optional()?)
     }
 
     /// A setting of the server's own.

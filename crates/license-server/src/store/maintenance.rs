@@ -6,8 +6,10 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::access::Reader;
+use super::connection::{BUSY_TIME, connect, inspect};
+use super::error::Error;
 use super::schema::MIGRATIONS;
-use super::{BUSY_TIME, Error, Reader, connect, inspect};
 use crate::cause::cause;
 
 /// The most defects that are shown.

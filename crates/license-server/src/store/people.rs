@@ -2,8 +2,9 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
+use super::access::{Changes, Reader};
+use super::error::Error;
 use super::values;
-use super::{Changes, Error, Reader};
 use crate::model::User;
 use opterius_base::clock::Timestamp;
 

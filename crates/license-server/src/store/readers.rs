@@ -5,7 +5,9 @@ use std::path::Path;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rusqlite::OpenFlags;
 
-use super::{Error, Reader, connect};
+use super::access::Reader;
+use super::connection::connect;
+use super::error::Error;
 
 /// A pool of reading connections, one for each thread that reads.
 #[derive(Clone)]

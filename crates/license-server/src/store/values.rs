@@ -41,18 +41,18 @@ fn word<T: Copy>(value: ValueRef<'_>, all: &[T], word: impl Fn(T) -> &'static st
 
 impl FromSql for Status {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        word(value, &Self::ALL, Self::word)
+        word(value, Self::ALL, Self::word)
     }
 }
 
 impl FromSql for Role {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        word(value, &Self::ALL, Self::word)
+        word(value, Self::ALL, Self::word)
     }
 }
 
 impl FromSql for Action {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        word(value, &Self::ALL, Self::word)
+        word(value, Self::ALL, Self::word)
     }
 }

@@ -10,8 +10,10 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use log::{error, info, warn};
 use rusqlite::TransactionBehavior;
 
+use super::access::Changes;
 use super::checkpoint::{self, Checkpointer, Log};
-use super::{Changes, Database, Error, Reader};
+use super::database::Database;
+use super::error::Error;
 use crate::model::{Action, Actor, Role};
 use opterius_base::clock::{Clock, Now};
 
@@ -177,7 +179,7 @@ impl Writing {
         let began = self.clock.monotonic();
         let step = step(self.last, now);
         let transaction = self.database.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let changes = Changes { reader: Reader(&transaction), now: now.wall };
+        let changes = Changes::new(&transaction, now.wall);
         if let Some(step) = step {
             note_step(&changes, step)?;
         }

@@ -1,0 +1,23 @@
+//! What people do to licenses, in the dashboard and on the command line alike: each is checked, stored, and written into
+//! the history in one transaction.
+//!
+//! Where a new action on a license is written is told in `model/action.rs`.
+
+mod license_key;
+mod licenses;
+mod plans;
+mod refusal;
+mod servers;
+mod users;
+
+pub use crate::model::Change;
+pub use license_key::new_key;
+pub use licenses::{Doer, change, create, delete};
+pub use plans::set_plan;
+pub use refusal::{OWNER_CHANGES, OWNER_CHANGES_TIME, Refusal};
+pub use servers::{move_to, revoke};
+pub use users::{add_user, check_user_name, set_password};
+
+#[cfg(test)]
+#[path = "../actions_tests.rs"]
+mod tests;

@@ -1,0 +1,27 @@
+//! What is done to plans.
+
+use super::refusal::Refusal;
+use crate::model::in_words::limit;
+use crate::model::{Action, Actor, Plan};
+use crate::store::Changes;
+
+/// Makes a plan or changes it, and returns what was done in a sentence.
+///
+/// # Errors
+/// Why not; nothing was done then.
+pub fn set_plan(changes: &Changes<'_>, actor: &Actor, plan: &Plan) -> Result<String, Refusal> {
+    let is_slug = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if plan.slug.is_empty() || plan.slug.len() > 32 || !plan.slug.bytes().all(is_slug) {
+        return Err(Refusal::Invalid(format!(
+            "“{}” is no name for a plan: 1 to 32 lower-case letters, digits and hyphens.",
+            plan.slug
+        )));
+    }
+    if plan.name.trim().is_empty() || plan.name.chars().count() > 64 || plan.name.chars().any(char::is_control) {
+        return Err(Refusal::Invalid("A plan's title has 1 to 64 characters on one line.".to_owned()));
+    }
+    changes.put_plan(plan)?;
+    let limits = format!("{} accounts, {} servers", limit(plan.max_accounts), limit(plan.max_servers));
+    changes.add_event(None, actor, Action::PlanSet, &format!("{}: {limits}", plan.slug))?;
+    Ok(format!("The plan {} allows {limits} now.", plan.slug))
+}

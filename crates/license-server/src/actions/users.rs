@@ -1,0 +1,52 @@
+//! What is done to users.
+
+use super::refusal::Refusal;
+use crate::model::{Action, Actor};
+use crate::store::{Changes, Error};
+use opterius_base::text::one_line;
+
+/// Makes a user and returns the number.
+///
+/// # Errors
+/// Why not; nothing was done then.
+pub fn add_user(
+    changes: &Changes<'_>,
+    actor: &Actor,
+    name: &str,
+    password_hash: &str,
+    administrator: bool,
+) -> Result<i64, Refusal> {
+    check_user_name(name)?;
+    let id = changes.insert_user(name, password_hash, administrator).map_err(|error| match error {
+        Error::Taken => Refusal::Conflict(format!("There is a user “{name}” already.")),
+        error => error.into(),
+    })?;
+    let role = if administrator { "administrator" } else { "owner" };
+    changes.add_event(None, actor, Action::UserAdded, &format!("{name}, {role}"))?;
+    Ok(id)
+}
+
+/// Checks the name of a new user.
+///
+/// # Errors
+/// It is none; a sentence says what one is.
+pub fn check_user_name(name: &str) -> Result<(), Refusal> {
+    let is_name = |character: char| character.is_alphanumeric() || matches!(character, '.' | '_' | '-' | '@' | '+');
+    if !name.is_empty() && name.chars().count() <= 128 && name.chars().all(is_name) {
+        return Ok(());
+    }
+    let name = one_line(name, 128);
+    Err(Refusal::Invalid(format!("“{name}” is no name for a user: 1 to 128 letters, digits and any of . _ - @ +")))
+}
+
+/// Sets a user's password, and ends their sessions.
+///
+/// # Errors
+/// Why not; nothing was done then.
+pub fn set_password(changes: &Changes<'_>, actor: &Actor, name: &str, password_hash: &str) -> Result<(), Refusal> {
+    let no_user = || Refusal::NotFound(format!("There is no user “{name}”."));
+    let (user, _) = changes.user(name)?.ok_or_else(no_user)?;
+    changes.set_password(user.id, password_hash)?;
+    changes.add_event(None, actor, Action::PasswordChanged, &user.name)?;
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! What was given to a command: operands and options, read as what they are to be.
+
+use std::ffi::OsString;
+use std::net::IpAddr;
+
+use crate::commands::values::{self, Named, shown};
+
+/// The arguments of a command, without the words that name it.
+#[derive(Debug, Default)]
+pub(super) struct Given {
+    pub(super) operands: Vec<OsString>,
+    pub(super) options: Vec<(&'static str, Option<OsString>)>,
+}
+
+impl Given {
+    /// Whether the option is given.
+    pub(super) fn flag(&self, name: &str) -> bool {
+        self.options.iter().any(|(given, _)| *given == name)
+    }
+
+    /// The value of the option, as it was typed.
+    pub(super) fn raw(&self, name: &str) -> Option<&OsString> {
+        self.options.iter().find(|(given, _)| *given == name).and_then(|(_, value)| value.as_ref())
+    }
+
+    /// The value of the option, if it is given.
+    pub(super) fn text(&self, name: &str) -> Result<Option<String>, String> {
+        let utf8 = |value: &OsString| value.to_str().map(str::to_owned).ok_or_else(|| format!("--{name} is not UTF-8"));
+        self.raw(name).map(utf8).transpose()
+    }
+
+    /// The value of an option that may not be left out.
+    pub(super) fn needed(&self, name: &str) -> Result<String, String> {
+        self.text(name)?.ok_or_else(|| format!("--{name} is missing"))
+    }
+
+    /// An operand, the first one at 0.
+    pub(super) fn operand(&self, index: usize) -> Result<String, String> {
+        let word = self.operands.get(index).ok_or("an operand is missing")?;
+        word.to_str().map(str::to_owned).ok_or_else(|| format!("“{}” is not UTF-8", shown(&word.to_string_lossy())))
+    }
+
+    /// The license that the first operand names.
+    pub(super) fn license(&self) -> Result<Named, String> {
+        values::named(&self.operand(0)?)
+    }
+
+    /// An operand that is an address.
+    pub(super) fn ip(&self, index: usize) -> Result<IpAddr, String> {
+        values::ip(&self.operand(index)?)
+    }
+}

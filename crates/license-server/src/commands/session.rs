@@ -1,0 +1,78 @@
+//! What every command works with: the installation that it is about, opened, and in whose name it is changed.
+
+use std::path::{Path, PathBuf};
+
+use crate::PROGRAM;
+use crate::commands::failure::Failure;
+use crate::commands::listing::emit;
+use crate::commands::{operator, remedies};
+use crate::installation::{Installation, Place};
+use crate::keys::SigningKeys;
+use crate::model::Actor;
+use crate::settings::{self, Loaded};
+use crate::store::{Changes, Database, Reader};
+use opterius_base::clock::{Clock, SystemClock, Timestamp};
+use opterius_daemon::output::complain;
+
+/// Which installation a command is about.
+pub(super) struct Site {
+    config: PathBuf,
+    pub(super) place: Place,
+}
+
+impl Site {
+    pub(super) fn new(config: &Path) -> Result<Self, Failure> {
+        let Loaded { settings, warnings } = settings::load(config)?;
+        for warning in warnings {
+            complain(PROGRAM.name, &format!("warning: {warning}"));
+        }
+        let place = Place::new(&settings.data_dir);
+        Ok(Self { config: config.to_owned(), place })
+    }
+
+    /// How another command on this installation begins.
+    pub(super) fn program(&self) -> String {
+        remedies::program(&self.config)
+    }
+
+    pub(super) fn open(self) -> Result<Desk, Failure> {
+        let Installation { database, keys, .. } = self.place.open()?;
+        Ok(Desk { site: self, database, keys, actor: operator::actor() })
+    }
+}
+
+/// What a command works on, and in whose name.
+pub(super) struct Desk {
+    pub(super) site: Site,
+    database: Database,
+    pub(super) keys: SigningKeys,
+    actor: Actor,
+}
+
+impl Desk {
+    pub(super) fn now() -> Timestamp {
+        SystemClock.wall()
+    }
+
+    pub(super) fn read<T>(&mut self, work: impl FnOnce(&Reader<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
+        self.database.read(work)
+    }
+
+    pub(super) fn change<T>(
+        &mut self,
+        work: impl FnOnce(&Changes<'_>, &Actor) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let Self { database, actor, .. } = self;
+        database.change(Self::now(), |changes| work(changes, actor))
+    }
+
+    /// Changes something and prints the sentence that tells of it.
+    pub(super) fn tell(
+        &mut self,
+        work: impl FnOnce(&Changes<'_>, &Actor) -> Result<String, Failure>,
+    ) -> Result<(), Failure> {
+        let sentence = self.change(work)?;
+        emit(&format!("{sentence}\n"))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,92 @@
+//! What is filled in on a page: fields, and what somebody typed into one.
+
+use std::net::IpAddr;
+
+use super::form::Form;
+use super::trouble::Trouble;
+use crate::actions::Refusal;
+use crate::model::Plan;
+use opterius_base::clock::Timestamp;
+use opterius_base::dates::counted;
+
+/// A field to fill in. Its name is its id.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) label: &'static str,
+    pub(super) kind: Kind,
+    pub(super) value: String,
+    /// A sentence of help below it.
+    pub(super) hint: &'static str,
+    pub(super) required: bool,
+    /// What browsers fill in by themselves.
+    pub(super) autocomplete: &'static str,
+    /// What can be chosen, or what is proposed: value and label.
+    pub(super) options: Vec<(String, String)>,
+}
+
+impl Field {
+    /// A field for the address of a server.
+    pub(super) fn address(name: &'static str, label: &'static str) -> Self {
+        let hint = "An IPv4 or IPv6 address, such as 203.0.113.5.";
+        Self { name, label, hint, required: true, ..Self::default() }
+    }
+}
+
+/// How a field is filled in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Kind {
+    #[default]
+    Text,
+    Date,
+    Password,
+    Select,
+}
+
+impl Kind {
+    /// The type of the input.
+    pub(super) fn input(self) -> &'static str {
+        match self {
+            Self::Date => "date",
+            Self::Password => "password",
+            Self::Text | Self::Select => "text",
+        }
+    }
+}
+
+/// A plan in a choice: slug and what it allows.
+pub(super) fn plan_option(plan: &Plan) -> (String, String) {
+    let many = |count: u32, what: &str| match count {
+        0 => format!("unlimited {what}s"),
+        count => counted(u64::from(count), what),
+    };
+    let words =
+        format!("{}: {}, {} each", plan.name, many(plan.max_servers, "server"), many(plan.max_accounts, "account"));
+    (plan.slug.clone(), words)
+}
+
+/// The address of a server, as our own pages write it.
+pub(super) fn server_ip(form: &Form) -> Result<IpAddr, Trouble> {
+    form.text("ip").parse().map_err(|_| Trouble::Malformed)
+}
+
+/// An address that somebody typed.
+pub(super) fn typed_ip(form: &Form, name: &str) -> Result<IpAddr, Refusal> {
+    let typed = form.text(name);
+    let wrong = |sentence: String| Err(Refusal::Invalid(sentence));
+    match typed.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+        Ok(ip) => Ok(ip),
+        Err(_) if typed.is_empty() => wrong("Type an address.".to_owned()),
+        Err(_) => wrong("This is not an IP address such as 203.0.113.5 or 2001:db8::5.".to_owned()),
+    }
+}
+
+/// A last day that somebody typed; none is never.
+pub(super) fn typed_date(form: &Form, name: &str) -> Result<Option<Timestamp>, Refusal> {
+    let typed = form.text(name);
+    if typed.is_empty() {
+        return Ok(None);
+    }
+    let wrong = || Refusal::Invalid("This is not a date such as 2027-03-31.".to_owned());
+    Timestamp::parse_expiry(typed).map(Some).ok_or_else(wrong)
+}

@@ -1,0 +1,34 @@
+//! Lines of the history, as pages show them.
+
+use super::routes::Route;
+use super::shown::text;
+use crate::model::Event;
+use opterius_base::clock::Timestamp;
+use opterius_base::dates::Moment;
+
+/// A line of the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) id: i64,
+    pub(super) at: Moment,
+    pub(super) role: &'static str,
+    pub(super) who: String,
+    pub(super) license: Option<(i64, Route)>,
+    pub(super) action: &'static str,
+    pub(super) detail: String,
+}
+
+impl Line {
+    /// How an event is shown at `now`.
+    pub(super) fn new(event: &Event, now: Timestamp) -> Self {
+        Self {
+            id: event.id,
+            at: Moment::new(event.at, now),
+            role: event.actor.role.word(),
+            who: text(&event.actor.name),
+            license: event.license.map(|id| (id, Route::License(id))),
+            action: event.action.word(),
+            detail: text(&event.detail),
+        }
+    }
+}

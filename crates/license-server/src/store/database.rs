@@ -1,0 +1,118 @@
+//! One open database: made, opened, brought up to date, read and changed.
+
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::access::{Changes, Reader};
+use super::connection::{connect, inspect};
+use super::error::Error;
+use super::schema;
+use crate::cause::cause;
+use crate::ownership::give_to_owner_of;
+use opterius_base::clock::Timestamp;
+
+/// One open database, for whoever changes it. `serve` gives it to its writer; the command line uses it directly.
+pub struct Database {
+    pub(super) connection: Connection,
+    path: PathBuf,
+}
+
+impl Database {
+    /// Makes a new database, readable by its owner alone.
+    ///
+    /// # Errors
+    /// The file is there already or cannot be made.
+    pub fn create(path: &Path) -> Result<Self, Error> {
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let failed = |error: std::io::Error| match error.kind() {
+            ErrorKind::PermissionDenied => Error::Permission(path.to_owned()),
+            ErrorKind::AlreadyExists => Error::Taken,
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::Full,
+            _ => Error::Failed(format!("{}: {}", path.display(), cause(&error))),
+        };
+        let file = file.map_err(failed)?;
+        // SQLite gives what it makes beside the database to the database's owner itself.
+        path.parent().map_or(Ok(()), |directory| give_to_owner_of(directory, &file)).map_err(failed)?;
+        drop(file);
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
+        let mut database = Self { connection, path: path.to_owned() };
+        database.migrate(0)?;
+        Ok(database)
+    }
+
+    /// Opens a database that is there, and brings an older one up to date.
+    ///
+    /// # Errors
+    /// It is missing, damaged, not ours, or of a newer version; nothing was changed then.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let version = inspect(path)?;
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| error.of_file(path))?;
+        let mut database = Self { connection, path: path.to_owned() };
+        if usize::try_from(version).is_ok_and(|version| version < schema::MIGRATIONS.len()) {
+            database.migrate(version)?;
+        }
+        Ok(database)
+    }
+
+    /// Looks at every page and every index, some seconds for a million licenses. Damage that is found only when a license
+    /// is asked for has by then been answered for: a key that an index has lost is not known.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn check_integrity(&self) -> Result<(), Error> {
+        let checked = self.connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
+        match checked.map_err(|error| Error::from(error).of_file(&self.path))?.as_str() {
+            "ok" => Ok(()),
+            defect => Err(Error::Unusable(self.path.clone(), defect.replace('\n', " "))),
+        }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads, as of one moment.
+    ///
+    /// # Errors
+    /// What `work` returns, or the store's own.
+    pub fn read<T, E: From<Error>>(&mut self, work: impl FnOnce(&Reader<'_>) -> Result<T, E>) -> Result<T, E> {
+        let transaction = self.connection.transaction().map_err(Error::from)?;
+        work(&Reader(&transaction))
+    }
+
+    /// Changes everything that `work` changes, or nothing.
+    ///
+    /// # Errors
+    /// What `work` returns, or the store's own; nothing was changed then.
+    pub fn change<T, E: From<Error>>(
+        &mut self,
+        now: Timestamp,
+        work: impl FnOnce(&Changes<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Error::from)?;
+        let result = work(&Changes::new(&transaction, now))?;
+        transaction.commit().map_err(Error::from)?;
+        Ok(result)
+    }
+
+    fn migrate(&mut self, from: i64) -> Result<(), Error> {
+        let path = self.path.clone();
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // Another process may have done it while this one waited.
+        let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let done = usize::try_from(version.max(from)).unwrap_or(usize::MAX);
+        for migration in schema::MIGRATIONS.iter().skip(done) {
+            transaction.execute_batch(migration).map_err(|error| Error::Unusable(path.clone(), error.to_string()))?;
+        }
+        transaction.pragma_update(None, "user_version", i64::try_from(schema::MIGRATIONS.len()).unwrap_or(i64::MAX))?;
+        transaction.commit()?;
+        Ok(())
+    }
+}
