@@ -31,6 +31,7 @@ mod operations;
 mod prometheus;
 mod service;
 mod signals;
+mod structure;
 mod support;
 mod threads;
 mod view;
