@@ -103,7 +103,7 @@ fn the_readme_has_every_metric_with_its_labels() {
 
 #[test]
 fn every_file_that_a_document_names_exists() {
-    for document in ["README.md", "SECURITY.md", "ARCHITECTURE.md", "CHANGELOG.md"] {
+    for document in ["README.md", "SECURITY.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
         let text = read(document);
         // Between backticks, with a slash: `src/http/limits.rs`, `tests/it/hazards/`.
         let quoted = text.split('`').skip(1).step_by(2);
