@@ -75,7 +75,7 @@ const PACKAGES: [(&str, &[&str], &[&str]); 10] = [
     (
         "examples/demo",
         &["base", "daemon", "license-server"],
-        &["lexopt", "log", "ring", "rustix", "serde_json", "signal-hook", "ureq"],
+        &["lexopt", "log", "ring", "rustix", "serde_json", "signal-hook"],
     ),
 ];
 

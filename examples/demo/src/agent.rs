@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use serde_json::Value;
@@ -21,9 +21,6 @@ use opterius_license_server::commands::failure::Failure;
 
 /// Lines of the log that are shown when the Agent has ended.
 const LAST_LINES: usize = 10;
-
-/// The largest answer that is read, in bytes.
-const MAX_ANSWER: u64 = 64 * 1024;
 
 /// The running Agent.
 pub(super) struct Agent {
@@ -100,17 +97,10 @@ impl Agent {
     }
 }
 
-/// The status of the Agent on this port, once its license is valid.
-pub(super) fn standing(port: u16) -> Option<Value> {
-    let config = ureq::config::Config::builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .proxy(None)
-        .timeout_global(Some(Duration::from_secs(2)))
-        .build();
-    let client = ureq::Agent::from(config);
-    let mut answer = client.get(format!("http://127.0.0.1:{port}/license/status")).call().ok()?;
-    let text = answer.body_mut().with_config().limit(MAX_ANSWER).read_to_string().ok()?;
-    let status: Value = serde_json::from_str(&text).ok()?;
-    (status.get("valid").and_then(Value::as_bool) == Some(true)).then_some(status)
+/// The status of the Agent, once its license is valid.
+pub(super) fn standing(program: &Path, place: &DemoPlace) -> Option<Value> {
+    let mut command = Command::new(program);
+    command.arg("--config").arg(place.path("agent.conf")).args(["status", "--json"]).stderr(Stdio::null());
+    let output = command.output().ok().filter(|output| output.status.success())?;
+    serde_json::from_slice(&output.stdout).ok()
 }

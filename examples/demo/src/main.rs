@@ -101,7 +101,7 @@ fn show(ports: Ports) -> Result<(), Failure> {
         }
     };
     let outcome = attend(&stop, &server, &mut agent, || {
-        let Some(standing) = agent::standing(agent_port) else { return Ok(false) };
+        let Some(standing) = agent::standing(&programs.agent, &place) else { return Ok(false) };
         if geteuid().is_root() {
             tour::make_first_account(&place)?;
         } else {
