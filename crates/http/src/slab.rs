@@ -76,7 +76,7 @@ impl<T> Slab<T> {
     }
 
     /// All values with their keys.
-    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> + Clone {
         self.places
             .iter()
             .enumerate()
