@@ -24,7 +24,7 @@ use self::acceptor::Acceptor;
 use self::budget::Budget;
 use self::deadlines::Deadlines;
 use self::mailbox::Mailbox;
-use self::poller::{News, Poller, Report};
+use self::poller::{Poller, Readiness, Report};
 use crate::connection::{Connection, Phase};
 use crate::lane::Lane;
 use crate::limits::{Limits, READ};
@@ -131,9 +131,9 @@ impl Front {
 
     fn on_report(&mut self, report: Report, now: Instant) {
         match report {
-            Report::Clients => self.accept(now),
-            Report::Mail => self.on_mail(now),
-            Report::Client(key, news) => self.on_news(key, news, now),
+            Report::Listener => self.accept(now),
+            Report::Mailbox => self.on_mail(now),
+            Report::Client(key, readiness) => self.on_ready(key, readiness, now),
         }
     }
 
@@ -147,13 +147,13 @@ impl Front {
         }
     }
 
-    fn on_news(&mut self, key: Key, news: News, now: Instant) {
+    fn on_ready(&mut self, key: Key, readiness: Readiness, now: Instant) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        match news {
-            News::Broken => return self.close(key),
-            News::End => connection.end_reported(),
-            News::Bytes => connection.bytes_reported(),
-            News::Room => {}
+        match readiness {
+            Readiness::Closed => return self.close(key),
+            Readiness::HalfClosed => connection.end_reported(),
+            Readiness::Readable => connection.bytes_reported(),
+            Readiness::Writable => {}
         }
         self.drive(key, now);
     }

@@ -24,24 +24,24 @@ pub(super) struct Poller(OwnedFd);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Report {
     /// Clients wait to be accepted.
-    Clients,
+    Listener,
     /// Another thread has something for us.
-    Mail,
-    /// Something is new with a client.
-    Client(Key, News),
+    Mailbox,
+    /// A client is ready for something.
+    Client(Key, Readiness),
 }
 
-/// What is new with a client.
+/// What a client is ready for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum News {
-    /// The connection is broken, or closed from both ends.
-    Broken,
-    /// The client sends nothing more after what it has sent.
-    End,
-    /// The client has sent something.
-    Bytes,
-    /// The client can be written to.
-    Room,
+pub(super) enum Readiness {
+    /// Nothing any more: the connection is broken, or closed from both ends.
+    Closed,
+    /// To be read to its end: the client sends nothing more.
+    HalfClosed,
+    /// To be read: the client has sent something.
+    Readable,
+    /// To be written to.
+    Writable,
 }
 
 impl Poller {
@@ -94,23 +94,23 @@ impl Report {
     pub(super) fn of(event: Event) -> Self {
         let flags = event.flags;
         match event.data.u64() {
-            LISTENER => Self::Clients,
-            WAKER => Self::Mail,
-            bits => Self::Client(Key::from_bits(bits), News::of(flags)),
+            LISTENER => Self::Listener,
+            WAKER => Self::Mailbox,
+            bits => Self::Client(Key::from_bits(bits), Readiness::of(flags)),
         }
     }
 }
 
-impl News {
+impl Readiness {
     fn of(flags: EventFlags) -> Self {
         if flags.intersects(EventFlags::ERR | EventFlags::HUP) {
-            Self::Broken
+            Self::Closed
         } else if flags.contains(EventFlags::RDHUP) {
-            Self::End
+            Self::HalfClosed
         } else if flags.contains(EventFlags::IN) {
-            Self::Bytes
+            Self::Readable
         } else {
-            Self::Room
+            Self::Writable
         }
     }
 }
@@ -122,23 +122,23 @@ mod tests {
     #[test]
     fn the_gravest_of_what_epoll_reports_counts() {
         let table = [
-            (EventFlags::OUT, News::Room),
-            (EventFlags::IN | EventFlags::OUT, News::Bytes),
-            (EventFlags::RDHUP, News::End),
-            (EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP, News::End),
-            (EventFlags::IN | EventFlags::RDHUP | EventFlags::HUP, News::Broken),
-            (EventFlags::IN | EventFlags::ERR, News::Broken),
+            (EventFlags::OUT, Readiness::Writable),
+            (EventFlags::IN | EventFlags::OUT, Readiness::Readable),
+            (EventFlags::RDHUP, Readiness::HalfClosed),
+            (EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP, Readiness::HalfClosed),
+            (EventFlags::IN | EventFlags::RDHUP | EventFlags::HUP, Readiness::Closed),
+            (EventFlags::IN | EventFlags::ERR, Readiness::Closed),
         ];
         for (flags, expected) in table {
-            assert_eq!(News::of(flags), expected, "{flags:?}");
+            assert_eq!(Readiness::of(flags), expected, "{flags:?}");
         }
     }
 
     #[test]
     fn no_connection_is_taken_for_the_listener_or_the_waker() {
         let report = |bits| Report::of(Event { data: EventData::new_u64(bits), flags: EventFlags::IN });
-        assert_eq!(report(LISTENER), Report::Clients);
-        assert_eq!(report(WAKER), Report::Mail);
-        assert_eq!(report(7), Report::Client(Key::from_bits(7), News::Bytes));
+        assert_eq!(report(LISTENER), Report::Listener);
+        assert_eq!(report(WAKER), Report::Mailbox);
+        assert_eq!(report(7), Report::Client(Key::from_bits(7), Readiness::Readable));
     }
 }
