@@ -91,14 +91,14 @@ impl<'a> Talk<'a> {
         let (ours, client) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap();
         let now = CLOCK.0;
         let service = Witness { api: api(), stream, delivered: 0, begins: 0 };
-        let encoder = Encoder::new(service.name());
+        let encoder = Encoder::new(service.name(), Timestamp::parse_rfc3339(NOW).unwrap());
         let connection = Connection::new(TcpStream::from(ours), Ipv4Addr::LOCALHOST.into(), now);
         let (traffic, answers) = (Traffic::default(), Vec::new());
         let mut talk = Self { service, connection, client: client.into(), encoder, traffic, now, answers };
         for bytes in stream.chunks(piece) {
             assert_eq!(talk.client.write(bytes).unwrap(), bytes.len());
             talk.service.delivered += bytes.len();
-            talk.connection.readable = true;
+            talk.connection.bytes_reported();
             if !talk.goes_on() {
                 break;
             }
@@ -123,7 +123,7 @@ impl<'a> Talk<'a> {
                     assert!(self.connection.write(self.now).unwrap() && self.connection.after_answer(self.now));
                     assert_eq!(self.taken(), b"HTTP/1.1 100 Continue\r\n\r\n");
                 }
-                Ok(Progress::Incomplete) if !self.connection.readable => return true,
+                Ok(Progress::Incomplete) if !self.connection.is_readable() => return true,
                 Ok(Progress::Incomplete) => self.connection.read(&mut scratch, self.now).unwrap(),
                 Err(refusal) => {
                     self.connection.linger_after_answer();
@@ -137,10 +137,9 @@ impl<'a> Talk<'a> {
     }
 
     fn give(&mut self, response: &Response, without_body: bool) -> bool {
-        let date = Timestamp::parse_rfc3339(NOW).unwrap();
         let close = self.connection.closes();
         let mut bytes = Vec::new();
-        self.encoder.encode(response, close, without_body, date, &mut bytes);
+        self.encoder.encode(response, close, without_body, &mut bytes);
         self.connection.send(&bytes, self.now);
         assert!(self.connection.write(self.now).unwrap(), "the client takes every answer at once");
         assert_eq!(self.taken(), bytes);

@@ -10,8 +10,11 @@ use serde::Serialize;
 use crate::license::client::Settings;
 use opterius_base::clock::{Now, Timestamp};
 use opterius_license::model::{Record, Terms, Verdict};
-use opterius_license::outcome::{self, Failure};
+use opterius_license::outcome::{self, Failure, Outcome};
 use opterius_license::standing::{self, Knowledge, Standing};
+
+/// How many checks the status remembers.
+const RECENT_CHECKS: usize = 10;
 
 /// Who we are, read once at start.
 #[derive(Clone, Debug)]
@@ -120,6 +123,21 @@ impl State {
                 None => format!("Running on the cached license until {until}; the first check is under way."),
             },
         }
+    }
+
+    /// Takes note of what a check came to that ended at `at`.
+    pub(super) fn note_check(&mut self, outcome: &Outcome, at: Timestamp) {
+        let (verdict, failure) = match outcome {
+            Outcome::Granted { .. } => ("granted".to_owned(), None),
+            Outcome::Denied { reason, .. } => (format!("denied: {reason}"), None),
+            Outcome::Inconclusive(failure) => (format!("unreachable: {failure}"), Some(failure.clone())),
+        };
+        self.confirmed = failure.is_none();
+        self.failure = failure;
+        *self.checks.entry(outcome.word()).or_default() += 1;
+        self.recent_checks.truncate(RECENT_CHECKS.saturating_sub(1));
+        self.recent_checks.push_front(Check { at, verdict });
+        self.last_checked_at = Some(at);
     }
 
     /// When the license server last said yes.

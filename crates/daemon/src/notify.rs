@@ -3,6 +3,11 @@
 //! A message is one datagram to the socket that the environment names. Where it names none, nothing is told; and one that
 //! is not taken is lost, because no daemon depends on who watches it. Children are not told of the socket: programs are run
 //! with an environment of ours (`operations::tool`).
+//!
+//! By hand, because `sd-notify` would save the 30 lines that open the socket and send, and nothing of what is said when. It
+//! can hand over a descriptor without unsafe of ours, but with a second crate (`sendfd`) and unsafe of theirs; it has no
+//! limit on how long a service manager that does not read holds us up; and it reads back what was kept as bare numbers,
+//! which only unsafe code makes sockets of, so that `sd-listen-fds` would stay beside it.
 
 use std::env;
 use std::ffi::OsStr;

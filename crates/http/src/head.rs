@@ -59,6 +59,13 @@ pub struct Framing {
     pub keep_alive: bool,
 }
 
+impl Framing {
+    /// Bytes of the whole request, as declared.
+    pub fn length(&self) -> usize {
+        usize::try_from(self.body_length).unwrap_or(usize::MAX).saturating_add(self.head_length)
+    }
+}
+
 /// A request head, borrowed from the connection's buffer.
 #[derive(Debug)]
 pub struct Head<'a> {

@@ -17,6 +17,9 @@ pub const KIND_OF_REQUESTS: usize = 4 * 1024 * 1024;
 /// Bytes up to which a request is a small one.
 pub const SMALL_REQUEST: usize = MAX_HEAD + SMALL_BODY;
 
+/// Bytes up to which an empty buffer is kept for what comes next; a larger one is given back.
+pub const KEPT_BUFFER: usize = 4 * 1024;
+
 /// From the first byte of a request to its last.
 pub const REQUEST_TIME: Duration = Duration::from_secs(10);
 

@@ -69,6 +69,7 @@ impl Response {
 #[derive(Debug)]
 pub struct Encoder {
     server: &'static str,
+    date: Timestamp,
     last: Option<Kept>,
 }
 
@@ -89,22 +90,20 @@ struct Kept {
 }
 
 impl Encoder {
-    /// An encoder of answers that name this in their `Server` header.
-    pub fn new(server: &'static str) -> Self {
-        Self { server, last: None }
+    /// An encoder of answers that name this in their `Server` header, and in their `Date` header this until it is set.
+    pub fn new(server: &'static str, date: Timestamp) -> Self {
+        Self { server, date, last: None }
+    }
+
+    /// Dates the answers that follow.
+    pub fn set_date(&mut self, date: Timestamp) {
+        self.date = date;
     }
 
     /// Appends the bytes on the wire to `outgoing`.
-    pub fn encode(
-        &mut self,
-        response: &Response,
-        close: bool,
-        without_body: bool,
-        date: Timestamp,
-        outgoing: &mut Vec<u8>,
-    ) {
+    pub fn encode(&mut self, response: &Response, close: bool, without_body: bool, outgoing: &mut Vec<u8>) {
         let Response { status, content_type, headers, body } = response;
-        let kind = Kind { status: *status, content_type, length: body.len(), close, date };
+        let kind = Kind { status: *status, content_type, length: body.len(), close, date: self.date };
         if headers.is_empty() {
             let kept = match self.last.take_if(|kept| kept.kind == kind) {
                 Some(kept) => kept,
@@ -159,10 +158,10 @@ mod tests {
 
     fn encoded(response: Response, close: bool, without_body: bool) -> String {
         let date = Timestamp::from_unix(1_772_323_200);
-        let mut encoder = Encoder::new("a-server");
+        let mut encoder = Encoder::new("a-server", date);
         let (mut bytes, mut again) = (Vec::new(), Vec::new());
-        encoder.encode(&response, close, without_body, date, &mut bytes);
-        encoder.encode(&response, close, without_body, date, &mut again);
+        encoder.encode(&response, close, without_body, &mut bytes);
+        encoder.encode(&response, close, without_body, &mut again);
         assert_eq!(bytes, again, "the head that was kept is the same");
         String::from_utf8(bytes).unwrap()
     }

@@ -1,5 +1,10 @@
 //! A table of values under small keys that are never mistaken for one another: a key of a value that is gone finds
 //! nothing, even when its place has been taken again. epoll hands such keys back to us.
+//!
+//! By hand, because no crate saves more than it brings: `slab` has no generations, so its key of a connection that is gone
+//! finds the newer one at the same place, and the check that this file is for would still be ours. `slotmap` has them, but
+//! brings 2000 lines, unsafe ones among them, and a build dependency for these 60; `sharded-slab` is for many threads, and
+//! this table is one thread's.
 
 /// The key of one value, as the 64 bits that epoll carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -76,7 +81,7 @@ impl<T> Slab<T> {
     }
 
     /// All values with their keys.
-    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> + Clone {
         self.places
             .iter()
             .enumerate()

@@ -1,112 +1,167 @@
-//! What the verifier remembers across restarts: the cache file read, written, and kept for a key that was mistyped.
+//! What the verifier remembers across restarts: the last verdict, the answer that gave it, and what the cache file keeps
+//! of them.
 
-use log::{error, warn};
+use std::path::Path;
+
 use serde_json::Value;
 
-use super::{Verifier, question};
+use super::previous_key::PreviousKey;
+use super::subject::Subject;
+use super::write_back::WriteBack;
 use crate::license::cache::{self, Cached, View};
-use opterius_base::clock::Now;
+use opterius_base::clock::{Now, Timestamp};
 use opterius_base::secret::Secret;
-use opterius_license::identity;
-use opterius_license::model::{Record, Verdict};
-use opterius_license::outcome::Answer;
+use opterius_license::address::Discovered;
+use opterius_license::model::{Denial, Grant, Record, Uptime, Verdict};
+use opterius_license::outcome::{Answer, Outcome};
 
-impl Verifier {
-    pub(super) fn load_cache(&mut self, now: Now) {
-        let Some(key) = self.settings.key.clone() else { return };
-        let path = self.settings.cache.clone();
-        let fingerprint = self.fingerprint();
-        let question = question(&key, &fingerprint, &self.host, &self.settings);
-        let file = cache::load(&path);
-        let decoded = |bytes: &[u8]| cache::decode(bytes, &question);
-        let loaded = match (self.set_aside.as_deref().map(decoded), &file) {
-            (Some(Ok(cached)), _) => Ok(Some(cached)),
-            (_, Ok(bytes)) => bytes.as_deref().map(decoded).transpose(),
-            (_, Err(cause)) => Err(cause.clone()),
-        };
-        if let (Err(_), Ok(Some(bytes))) = (&loaded, &file) {
-            self.set_aside = cache::of_another_key(bytes, &question).or_else(|| self.set_aside.take());
+/// What is remembered.
+pub(super) struct Memory {
+    /// Whichever key it is about: a key that is mistyped and put right again finds it here.
+    known: Option<Known>,
+    previous_key: PreviousKey,
+    write_back: WriteBack,
+}
+
+/// The last verdict, and the answer that gave it; none where it was not stored.
+struct Known {
+    record: Record,
+    answer: Option<Answer>,
+}
+
+impl Memory {
+    /// Nothing is remembered yet.
+    pub(super) fn new(now: Now) -> Self {
+        Self { known: None, previous_key: PreviousKey::default(), write_back: WriteBack::new(now) }
+    }
+
+    /// When the file is written.
+    pub(super) fn write_back(&self) -> &WriteBack {
+        &self.write_back
+    }
+
+    /// The file is another one, which says nothing yet.
+    pub(super) fn move_file(&mut self) {
+        self.write_back.fall_behind();
+    }
+
+    /// The record, if it is about this key.
+    pub(super) fn record(&self, subject: &Subject<'_>) -> Option<&Record> {
+        self.known.as_ref().map(|known| &known.record).filter(|record| subject.is_of(record))
+    }
+
+    /// What is remembered of this key: from the file, or from the key before, if it is this one again.
+    pub(super) fn load(&mut self, path: &Path, subject: &Subject<'_>) -> Result<Option<Cached>, String> {
+        let file = cache::load(path);
+        if let Some(cached) = self.previous_key.read(subject) {
+            return Ok(Some(cached));
         }
-        match loaded {
-            Ok(None) => self.state.cache = "none".to_owned(),
-            Ok(Some(cached)) => {
-                // From the first start in a boot on, its time counts across restarts: written with the first check.
-                self.unwritten |= cached.record.uptime.boot_id != self.host.boot_id;
-                let uptime = cached.record.uptime.read_again(&self.host.boot_id, now);
-                self.record = Some(Record { uptime, ..cached.record });
-                self.answer = cached.answer;
-                self.address = cached.address;
-                self.set_aside = cached.set_aside.or_else(|| self.set_aside.take());
-                self.state.cache = "ok".to_owned();
+        let Some(bytes) = file? else { return Ok(None) };
+        let decoded = cache::decode(&bytes, &subject.question());
+        if decoded.is_err() {
+            self.previous_key.keep_file(&bytes, subject);
+        }
+        decoded.map(Some)
+    }
+
+    /// Takes over what was loaded.
+    pub(super) fn restore(&mut self, cached: Cached, boot_id: &str, now: Now) {
+        let Cached { record, answer, set_aside, address: _ } = cached;
+        // From the first start in a boot on, its time counts across restarts: written with the first check.
+        if record.uptime.boot_id != boot_id {
+            self.write_back.fall_behind();
+        }
+        let uptime = record.uptime.read_again(boot_id, now);
+        self.known = Some(Known { record: Record { uptime, ..record }, answer });
+        self.previous_key.replace(set_aside);
+    }
+
+    /// A verdict replaces the record; a grant before it is kept for its plan and limits. False when there is no verdict.
+    pub(super) fn learn(
+        &mut self,
+        outcome: &Outcome,
+        answer: Answer,
+        at: Timestamp,
+        subject: &Subject<'_>,
+        now: Now,
+    ) -> bool {
+        let verdict = match outcome.clone() {
+            Outcome::Inconclusive(_) => return false,
+            Outcome::Granted { terms, message } => Verdict::Granted(Grant { terms, message, at }),
+            Outcome::Denied { reason, message, terms } => {
+                let previous = self.record(subject).and_then(|record| record.verdict.last_grant().cloned());
+                Verdict::Denied(Denial { reason, message, terms, at, previous })
             }
-            Err(cause) => {
-                warn!("The license cache {} does not count: {cause}", path.display());
-                self.state.cache = format!("ignored: {cause}");
-            }
+        };
+        self.previous_key.settle(&verdict, subject);
+        let record = Record {
+            verdict,
+            uptime: Uptime::start(&subject.host().boot_id, now),
+            key_sha256: subject.fingerprint().to_owned(),
+            server_id: subject.host().server_id.clone(),
+        };
+        self.known = Some(Known { record, answer: Some(answer) });
+        self.write_back.fall_behind();
+        true
+    }
+
+    /// Other public keys: what was believed counts only if they bear it out.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub(super) fn confirm(&mut self, subject: &Subject<'_>) -> Result<(), String> {
+        let Some(Known { record, answer }) = self.known.take() else { return Ok(()) };
+        let record = match subject.wants_signature() {
+            true => cache::confirm(record, answer.as_ref(), &subject.question())?,
+            false => record,
+        };
+        self.known = Some(Known { record, answer });
+        Ok(())
+    }
+
+    /// Keeps what is known of the key that is going, until the key after it has a grant.
+    pub(super) fn set_aside(&mut self, gone: &Subject<'_>, address: Option<Discovered>) {
+        if let Some(known) = &self.known {
+            let (record, answer) = (known.record.clone(), known.storable_answer(gone.key()));
+            self.previous_key.keep(&Cached { record, answer, address, set_aside: None }, gone);
         }
     }
 
-    /// Writes the cache, if there is a verdict on the configured key: a key that was mistyped never overwrites what is
-    /// known of the good one.
-    pub(super) fn write_cache(&mut self, now: Now) {
-        let Some(key) = self.settings.key.clone() else { return };
-        let Some(record) = self.counting_record() else { return };
-        self.written_at = now.boot;
-        let record = Record { uptime: record.uptime.read_again(&self.host.boot_id, now), ..record };
-        self.record = Some(record.clone());
-        self.state.record = Some(record.clone());
-        let standing = self.state.standing(now);
-        let reason = standing.reason().map(str::to_owned);
-        let view = View::new(standing.is_valid(), reason, self.state.message(&standing), self.state.terms());
+    /// Counts the machine time used up to now; the record, if it is about this key.
+    pub(super) fn read_uptime(&mut self, subject: &Subject<'_>, now: Now) -> Option<&Record> {
+        let known = self.known.as_mut().filter(|known| subject.is_of(&known.record))?;
+        known.record.uptime = known.record.uptime.read_again(&subject.host().boot_id, now);
+        Some(&known.record)
+    }
+
+    /// Writes the file, if there is a verdict on this key: a key that was mistyped never overwrites what is known of the
+    /// good one.
+    ///
+    /// # Errors
+    /// Why it cannot be written.
+    pub(super) fn write(
+        &mut self,
+        path: &Path,
+        view: &View,
+        address: Option<Discovered>,
+        subject: &Subject<'_>,
+        now: Now,
+    ) -> Result<(), String> {
+        let Some(known) = self.known.as_ref().filter(|known| subject.is_of(&known.record)) else { return Ok(()) };
         let cached = Cached {
-            record,
-            answer: self.storable_answer(&key),
-            address: self.address,
-            set_aside: self.set_aside.clone(),
+            record: known.record.clone(),
+            answer: known.storable_answer(subject.key()),
+            address,
+            set_aside: self.previous_key.file().cloned(),
         };
-        let fingerprint = self.fingerprint();
-        let question = question(&key, &fingerprint, &self.host, &self.settings);
-        let path = &self.settings.cache;
-        let written = cache::encode(&view, &cached, &question)
+        let written = cache::encode(view, &cached, &subject.question())
             .and_then(|bytes| cache::store(path, &bytes).map_err(|error| error.to_string()));
-        self.unwritten = written.is_err();
-        self.state.cache = match written {
-            Ok(()) => "ok".to_owned(),
-            Err(cause) => {
-                error!("The license cache {} cannot be written: {cause}", path.display());
-                format!("not written: {cause}")
-            }
-        };
+        self.write_back.tried(written.is_ok(), now);
+        written
     }
+}
 
-    /// Keeps what is known of the key before, until the key after it has a grant.
-    pub(super) fn set_aside(&mut self, key: Option<&Secret>) {
-        let (Some(key), Some(record)) = (key, &self.record) else { return };
-        let fingerprint = identity::key_fingerprint(key);
-        if record.key_sha256 != fingerprint || !matches!(record.verdict, Verdict::Granted(_)) {
-            return;
-        }
-        let question = question(key, &fingerprint, &self.host, &self.settings);
-        let view = View::new(false, None, String::new(), record.verdict.terms());
-        let cached = Cached {
-            record: record.clone(),
-            answer: self.storable_answer(key),
-            address: self.address,
-            set_aside: None,
-        };
-        self.set_aside = cache::encode(&view, &cached, &question).ok();
-    }
-
-    /// What was set aside is over once its own key has a verdict, or another has a grant.
-    pub(super) fn let_go_of_set_aside(&mut self, verdict: &Verdict) {
-        let fingerprint = self.fingerprint();
-        let (Some(key), Some(bytes)) = (&self.settings.key, self.set_aside.take()) else { return };
-        let question = question(key, &fingerprint, &self.host, &self.settings);
-        if matches!(verdict, Verdict::Denied(_)) {
-            self.set_aside = cache::of_another_key(&bytes, &question);
-        }
-    }
-
+impl Known {
     /// The answer, if it proves something: signed, and without the license key in it. Everybody may read the file.
     fn storable_answer(&self, key: &Secret) -> Option<Answer> {
         self.answer.clone().filter(|answer| !answer.signature.is_empty() && !echoes(answer, key))
@@ -118,4 +173,97 @@ fn echoes(answer: &Answer, key: &Secret) -> bool {
     let plain = String::from_utf8_lossy(&answer.body);
     let unescaped = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default().to_string();
     [plain.as_ref(), &unescaped, &answer.signature].iter().any(|text| key.is_in(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::license::state::Host;
+    use opterius_license::model::Terms;
+    use opterius_license::outcome::{Failure, FailureClass};
+    use opterius_license::signature::TrustedKeys;
+
+    const KEY: &str = "AAAABBBB-CCCCDDDD";
+
+    fn host(boot_id: &str) -> Host {
+        let word = |word: &str| word.to_owned();
+        Host { server_id: word("server"), boot_id: word(boot_id), hostname: word("host"), os: word("os") }
+    }
+
+    fn at(boot: u64) -> Now {
+        Now { wall: Timestamp::from_unix(0), boot: Duration::from_secs(boot) }
+    }
+
+    fn granted(plan: &str) -> Outcome {
+        let terms = Terms { plan: Some(plan.to_owned()), ..Terms::default() };
+        Outcome::Granted { terms, message: String::new() }
+    }
+
+    fn denied() -> Outcome {
+        Outcome::Denied { reason: "suspended".into(), message: "Unpaid.".into(), terms: Terms::default() }
+    }
+
+    #[test]
+    fn a_verdict_replaces_the_one_before_and_a_denial_keeps_the_last_grant() {
+        let (key, host, trusted) = (Secret::new(KEY.to_owned()), host("boot"), TrustedKeys::default());
+        let subject = Subject::new(&key, &host, &trusted);
+        let mut memory = Memory::new(at(0));
+        let learn = |memory: &mut Memory, outcome: &Outcome| {
+            memory.learn(outcome, Answer::default(), Timestamp::from_unix(1), &subject, at(1))
+        };
+        let nothing = Outcome::Inconclusive(Failure::new(FailureClass::Network, "the name is not known"));
+        assert!(!learn(&mut memory, &nothing) && memory.record(&subject).is_none() && !memory.write_back().is_behind());
+        assert!(learn(&mut memory, &granted("free")) && memory.write_back().is_behind());
+        for _ in 0..2 {
+            assert!(learn(&mut memory, &denied()));
+            assert!(!learn(&mut memory, &nothing));
+            let verdict = &memory.record(&subject).unwrap().verdict;
+            assert!(matches!(verdict, Verdict::Denied(_)));
+            assert_eq!(verdict.last_grant().unwrap().terms.plan.as_deref(), Some("free"));
+        }
+        let other = Secret::new("another".into());
+        assert!(memory.record(&Subject::new(&other, &host, &trusted)).is_none());
+    }
+
+    #[test]
+    fn the_first_start_in_a_boot_is_written_down_and_its_time_counts() {
+        let (key, trusted) = (Secret::new(KEY.to_owned()), TrustedKeys::default());
+        let (first, second) = (host("boot-1"), host("boot-2"));
+        let mut memory = Memory::new(at(100));
+        let subject = Subject::new(&key, &first, &trusted);
+        memory.learn(&granted("free"), Answer::default(), Timestamp::from_unix(1), &subject, at(100));
+        let record = memory.read_uptime(&subject, at(160)).unwrap().clone();
+        let cached = Cached { record, answer: None, address: None, set_aside: None };
+
+        let subject = Subject::new(&key, &second, &trusted);
+        for (boot_id, is_behind) in [("boot-1", false), ("boot-2", true)] {
+            let mut memory = Memory::new(at(5));
+            memory.restore(cached.clone(), boot_id, at(160));
+            assert_eq!(memory.write_back().is_behind(), is_behind, "{boot_id}");
+            assert_eq!(memory.record(&subject).unwrap().uptime.used, Duration::from_secs(60));
+        }
+    }
+
+    #[test]
+    fn an_answer_that_proves_nothing_or_echoes_the_key_is_not_stored() {
+        let key = Secret::new(KEY.to_owned());
+        let table = [
+            ("", r#"{"valid":true}"#, false),
+            ("signature", r#"{"valid":true}"#, true),
+            ("signature", r#"{"key":"aaaabbbb-ccccdddd"}"#, false),
+            ("signature", r#"{"key":"\u0041AAABBBB-CCCCDDDD"}"#, false),
+            ("AAAABBBB-CCCCDDDD", "{}", false),
+        ];
+        let (host, trusted) = (host("boot"), TrustedKeys::default());
+        let subject = Subject::new(&key, &host, &trusted);
+        for (signature, body, is_stored) in table {
+            let answer = Answer { signature: signature.to_owned(), body: body.into(), ..Answer::default() };
+            let mut memory = Memory::new(at(0));
+            memory.learn(&granted("free"), answer, Timestamp::from_unix(1), &subject, at(0));
+            let storable = memory.known.unwrap().storable_answer(&key);
+            assert_eq!(storable.is_some(), is_stored, "{signature} {body}");
+        }
+    }
 }

@@ -1,0 +1,146 @@
+//! When the next check is made: the first at once, one that was asked for as soon as the last lies far enough behind, and
+//! otherwise by the schedule.
+
+use std::time::Duration;
+
+use opterius_base::clock::{Now, Timestamp};
+use opterius_license::outcome::Outcome;
+use opterius_license::schedule::{self, Finished, Pending};
+use opterius_license::standing::Standing;
+
+/// The plan of the next check.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pending: Pending,
+    /// How many checks in a row have given no verdict.
+    failures: u32,
+    /// When the last check began; none before the first.
+    started_at: Option<Duration>,
+    is_asked_for: bool,
+    /// This host's place in the spread of its fleet.
+    offset: Duration,
+}
+
+impl Plan {
+    /// The plan of the first check.
+    pub(super) fn new(server_id: &str, now: Now) -> Self {
+        Self {
+            pending: Pending { since: now, wait: Duration::ZERO, expires_at: None },
+            failures: 0,
+            started_at: None,
+            is_asked_for: false,
+            offset: schedule::offset(server_id),
+        }
+    }
+
+    /// How long it is until the next check; zero when it is due, none when none is planned: without a license key there is
+    /// nothing to ask about.
+    pub(super) fn due_in(&self, has_key: bool, now: Now) -> Option<Duration> {
+        let Some(started_at) = self.started_at else { return Some(Duration::ZERO) };
+        if self.is_asked_for {
+            return Some(schedule::SPACING.saturating_sub(now.boot.saturating_sub(started_at)));
+        }
+        has_key.then(|| schedule::due_in(&self.pending, now))
+    }
+
+    /// When the next check comes by the schedule.
+    pub(super) fn scheduled_at(&self, now: Now) -> Timestamp {
+        now.wall.plus(schedule::due_in(&self.pending, now))
+    }
+
+    /// Somebody wants a check.
+    pub(super) fn ask_for_check(&mut self) {
+        self.is_asked_for = true;
+    }
+
+    /// The license key is another: the failures were not its own.
+    pub(super) fn forget_failures(&mut self) {
+        self.failures = 0;
+    }
+
+    /// A check begins.
+    pub(super) fn begin(&mut self, now: Now) {
+        self.is_asked_for = false;
+        self.started_at = Some(now.boot);
+    }
+
+    /// Counts what a check came to.
+    pub(super) fn count(&mut self, outcome: &Outcome) {
+        self.failures = match outcome {
+            Outcome::Inconclusive(_) => self.failures.saturating_add(1),
+            Outcome::Granted { .. } | Outcome::Denied { .. } => 0,
+        };
+    }
+
+    /// Plans the check after the one that has just been counted; `random` is a number from 0 to 1.
+    pub(super) fn after(
+        &mut self,
+        outcome: &Outcome,
+        standing: &Standing,
+        expires_at: Option<Timestamp>,
+        random: f64,
+        now: Now,
+    ) {
+        let finished = Finished { outcome, standing, expires_at, failures: self.failures, offset: self.offset, random };
+        self.pending = Pending { since: now, wait: schedule::wait(&finished, now), expires_at };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opterius_license::model::Terms;
+    use opterius_license::outcome::{Failure, FailureClass};
+
+    fn at(boot: u64) -> Now {
+        Now { wall: Timestamp::from_unix(0), boot: Duration::from_secs(boot) }
+    }
+
+    fn failed() -> Outcome {
+        Outcome::Inconclusive(Failure::new(FailureClass::Network, "the name is not known"))
+    }
+
+    #[test]
+    fn the_first_check_is_due_at_once_with_or_without_a_key() {
+        let mut plan = Plan::new("server", at(7));
+        assert_eq!((plan.due_in(true, at(7)), plan.due_in(false, at(7))), (Some(Duration::ZERO), Some(Duration::ZERO)));
+        plan.begin(at(7));
+        assert_eq!(plan.due_in(false, at(100_000)), None);
+    }
+
+    #[test]
+    fn a_check_that_is_asked_for_keeps_its_distance_from_the_last() {
+        let mut plan = Plan::new("server", at(0));
+        plan.ask_for_check();
+        assert_eq!(plan.due_in(true, at(0)), Some(Duration::ZERO), "there is no check before it");
+        plan.begin(at(10));
+        plan.ask_for_check();
+        for has_key in [true, false] {
+            assert_eq!(plan.due_in(has_key, at(12)), Some(Duration::from_secs(3)));
+            assert_eq!(plan.due_in(has_key, at(15)), Some(Duration::ZERO));
+        }
+        plan.begin(at(15));
+        assert_eq!(plan.due_in(false, at(15)), None, "it was made");
+    }
+
+    #[test]
+    fn failures_in_a_row_wait_longer_each_and_a_verdict_or_another_key_ends_the_row() {
+        let waits = |plan: &mut Plan| {
+            plan.begin(at(0));
+            plan.count(&failed());
+            plan.after(&failed(), &Standing::Active, None, 1.0, at(0));
+            plan.due_in(true, at(0)).unwrap().as_secs()
+        };
+        let mut plan = Plan::new("", at(0));
+        assert_eq!([waits(&mut plan), waits(&mut plan), waits(&mut plan)], [5, 10, 20]);
+        plan.forget_failures();
+        assert_eq!([waits(&mut plan), waits(&mut plan)], [5, 10]);
+
+        let granted = Outcome::Granted { terms: Terms::default(), message: String::new() };
+        plan.count(&granted);
+        plan.after(&granted, &Standing::Active, None, 1.0, at(0));
+        assert_eq!(plan.due_in(true, at(0)), Some(schedule::INTERVAL));
+        assert_eq!(plan.scheduled_at(at(0)), Timestamp::from_unix(86_400));
+        assert_eq!(waits(&mut plan), 5);
+    }
+}

@@ -1,0 +1,91 @@
+//! The public address that this host reports: which one it is, and when somebody is asked for it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::license::client::{self, LicenseServer, Settings};
+use opterius_base::clock::Now;
+use opterius_license::address::{self, Discovered};
+
+/// A public address is asked for at most this often, and as often as [`RETRY`] when nobody told it.
+const INTERVAL: Duration = Duration::from_secs(24 * 3600);
+const RETRY: Duration = Duration::from_secs(3600);
+
+/// The address that was found out.
+#[derive(Debug, Default)]
+pub(super) struct PublicAddress {
+    found: Option<Discovered>,
+    tried_at: Option<Duration>,
+}
+
+impl PublicAddress {
+    /// What was found out, and when.
+    pub(super) fn found(&self) -> Option<Discovered> {
+        self.found
+    }
+
+    /// Takes over what an earlier run has found out.
+    pub(super) fn restore(&mut self, found: Option<Discovered>) {
+        self.found = found;
+    }
+
+    /// The address to report: configured; else the one of the default route, if it is public; else the one we are seen
+    /// as, asked for at most once a day; else the last one known; never one that names no host.
+    pub(super) fn find(&mut self, settings: &Settings, server: &mut dyn LicenseServer, now: Now) -> Option<IpAddr> {
+        if settings.server_ip.is_some() {
+            return settings.server_ip;
+        }
+        let source = address::source_address(client::default_route());
+        if let Some(address) = source.filter(|address| address::is_public(*address)) {
+            return Some(address);
+        }
+        if self.is_due(now) {
+            self.tried_at = Some(now.boot);
+            let discovered = server.discover(settings);
+            self.found = discovered.map(|address| Discovered { address, at: now.wall }).or(self.found);
+        }
+        self.found.map(|found| found.address)
+    }
+
+    /// Whether what is known is too old to report, or of a time that has not come yet, and nobody was asked lately.
+    fn is_due(&self, now: Now) -> bool {
+        let is_fresh = self.found.is_some_and(|found| found.at <= now.wall && now.wall.since(found.at) < INTERVAL);
+        let tried_lately = self.tried_at.is_some_and(|at| now.boot.saturating_sub(at) < RETRY);
+        !is_fresh && !tried_lately
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opterius_base::clock::Timestamp;
+
+    const DAY: i64 = 86_400;
+
+    fn at(wall: i64, boot: u64) -> Now {
+        Now { wall: Timestamp::from_unix(wall), boot: Duration::from_secs(boot) }
+    }
+
+    fn known(found_at: Option<i64>, tried_at: Option<u64>) -> PublicAddress {
+        let address = IpAddr::from([203, 0, 113, 5]);
+        let found = found_at.map(|at| Discovered { address, at: Timestamp::from_unix(at) });
+        PublicAddress { found, tried_at: tried_at.map(Duration::from_secs) }
+    }
+
+    #[test]
+    fn an_address_is_asked_for_once_a_day_and_every_hour_until_somebody_tells_it() {
+        let table = [
+            (known(None, None), at(0, 0), true),
+            (known(None, Some(0)), at(0, 3599), false),
+            (known(None, Some(0)), at(0, 3600), true),
+            (known(Some(0), None), at(DAY - 1, 0), false),
+            (known(Some(0), None), at(DAY, 0), true),
+            (known(Some(0), Some(0)), at(DAY, 3599), false),
+            // The clock was set back: nobody knows how old the address is.
+            (known(Some(1), None), at(0, 0), true),
+        ];
+        for (address, now, expected) in table {
+            assert_eq!(address.is_due(now), expected, "{address:?} at {now:?}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What is asked about: a license key on this host. It asks the license server, and it reads what came back.
+
+use std::net::IpAddr;
+
+use ring::rand::SystemRandom;
+
+use crate::license::client::{LicenseServer, Settings};
+use crate::license::state::Host;
+use opterius_base::secret::Secret;
+use opterius_license::identity;
+use opterius_license::inquiry::Inquiry;
+use opterius_license::model::Record;
+use opterius_license::outcome::{self, Answer, Failure, FailureClass, Question, Reading};
+use opterius_license::signature::TrustedKeys;
+
+/// A license key on this host, and whose word counts about it.
+pub(super) struct Subject<'a> {
+    key: &'a Secret,
+    fingerprint: String,
+    host: &'a Host,
+    trusted: &'a TrustedKeys,
+}
+
+impl<'a> Subject<'a> {
+    /// This key on this host.
+    pub(super) fn new(key: &'a Secret, host: &'a Host, trusted: &'a TrustedKeys) -> Self {
+        Self { key, fingerprint: identity::key_fingerprint(key), host, trusted }
+    }
+
+    /// The configured key on this host, if there is one.
+    pub(super) fn configured(settings: &'a Settings, host: &'a Host) -> Option<Self> {
+        Some(Self::new(settings.key.as_ref()?, host, &settings.trusted))
+    }
+
+    /// The license key.
+    pub(super) fn key(&self) -> &Secret {
+        self.key
+    }
+
+    /// The host.
+    pub(super) fn host(&self) -> &Host {
+        self.host
+    }
+
+    /// The fingerprint of the key.
+    pub(super) fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// Whether anybody's signature is asked for.
+    pub(super) fn wants_signature(&self) -> bool {
+        !self.trusted.is_empty()
+    }
+
+    /// Whether the record is about this key.
+    pub(super) fn is_of(&self, record: &Record) -> bool {
+        record.key_sha256 == self.fingerprint
+    }
+
+    /// The question that an answer from the cache must belong to.
+    pub(super) fn question(&self) -> Question<'_> {
+        Question {
+            key: self.key,
+            key_sha256: &self.fingerprint,
+            server_id: &self.host.server_id,
+            nonce: None,
+            trusted: self.trusted,
+        }
+    }
+
+    /// Asks the license server once.
+    pub(super) fn ask(
+        &self,
+        server: &mut dyn LicenseServer,
+        settings: &Settings,
+        server_ip: Option<IpAddr>,
+        random: &SystemRandom,
+    ) -> Result<(Answer, Reading), Failure> {
+        let nonce = identity::nonce(random)
+            .ok_or_else(|| Failure::new(FailureClass::Network, "the kernel gave no random number"))?;
+        let inquiry = Inquiry {
+            key: self.key.expose(),
+            server_ip,
+            agent_version: env!("CARGO_PKG_VERSION"),
+            os: &self.host.os,
+            hostname: &self.host.hostname,
+            server_id: &self.host.server_id,
+            nonce: &nonce,
+        };
+        let answer = server.ask(settings, &inquiry)?;
+        let reading = outcome::read(&answer, &Question { nonce: Some(&nonce), ..self.question() });
+        Ok((answer, reading))
+    }
+}
