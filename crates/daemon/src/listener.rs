@@ -115,12 +115,15 @@ fn remedy(address: SocketAddr, error: &io::Error, source: Source) -> String {
     let Source { file, elsewhere } = source;
     match error.kind() {
         ErrorKind::AddrInUse => {
+            let port = address.port();
             let held = match port_holder::find(address) {
                 Some(holder) => format!("It is held by {holder}"),
-                None => {
-                    let port = address.port();
+                None if port_holder::is_there(address) => {
                     format!("Another process holds the port; see which with: ss -ltnp sport = :{port}")
                 }
+                None => format!(
+                    "Nobody listens there, but a connection has the port; see it with: ss -tanp sport = :{port}"
+                ),
             };
             format!("{held}. End it, or set another port in {file}{elsewhere}")
         }
@@ -144,6 +147,10 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpStream;
+
+    use rustix::net::connect;
+
     use super::*;
 
     #[test]
@@ -194,6 +201,21 @@ mod tests {
         let address = SocketAddr::from(([192, 0, 2, 1], 0));
         let listener = open_when_free(address, || panic!("waits for an address that will not come"));
         assert_eq!(listener.unwrap_err().kind(), ErrorKind::AddrNotAvailable);
+    }
+
+    #[test]
+    fn a_connection_that_has_the_port_is_told_from_a_listener() {
+        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+        bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let client = TcpStream::from(socket);
+        let address = client.local_addr().unwrap();
+        // As it happens to a client that is given the port which it wants to reach.
+        connect(&client, &address).unwrap();
+        let sentence = listen_on(address, Source { file: "a.conf", elsewhere: "" }).unwrap_err();
+        assert!(
+            sentence.contains("Nobody listens there, but a connection has the port; see it with: ss -tanp"),
+            "{sentence}"
+        );
     }
 
     #[test]
