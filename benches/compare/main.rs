@@ -23,6 +23,7 @@ mod pacer;
 mod process;
 mod report;
 mod rounds;
+mod scratch;
 mod servers;
 mod signed;
 mod startup;

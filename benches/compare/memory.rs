@@ -67,7 +67,7 @@ fn around_load(effort: &Effort, server: &Server) -> Result<(f64, f64), Failure> 
 }
 
 pub(crate) fn binary_size() -> Result<Vec<Row>, Failure> {
-    let bytes = fs::metadata(AGENT_BINARY).during("look at the binary")?.len();
+    let bytes = fs::metadata(AGENT_BINARY).at("look at", AGENT_BINARY)?.len();
     let megabytes = bytes as f64 / 1e6;
     Ok(vec![Row::of_agent("size of the binary", "MB", megabytes).targets([Target::Agent(Bound::AtMost(2.5))])])
 }

@@ -22,7 +22,7 @@ const SETTLE: Duration = Duration::from_millis(50);
 pub(crate) fn run(server: &Server, seconds: u32) -> Result<Vec<Duration>, Failure> {
     let each = seconds * REQUESTS_PER_SECOND / CONNECTIONS;
     let connections = (0..CONNECTIONS).map(|_| Connection::open(server.port));
-    let connections = connections.collect::<io::Result<Vec<_>>>()?;
+    let connections = connections.collect::<io::Result<Vec<_>>>().during("open connections for a fixed rate")?;
     let begin = Instant::now() + SETTLE;
     let gap = Duration::from_secs(1) / REQUESTS_PER_SECOND;
     thread::scope(|scope| {

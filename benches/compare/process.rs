@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -56,8 +57,7 @@ impl ProcessGroup {
         let mut kib = 0;
         for pid in self.members()? {
             // The kernel counts here; `VmRSS` of /proc/PID/status is an estimate that lags behind.
-            let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"));
-            kib += field(&text.during("read resident memory")?, "Rss:")?;
+            kib += field(&read(format!("/proc/{pid}/smaps_rollup"))?, "Rss:")?;
         }
         Ok(kib as f64 / 1024.0)
     }
@@ -65,10 +65,9 @@ impl ProcessGroup {
     pub(crate) fn usage(&self) -> Result<Usage, Failure> {
         let mut usage = Usage { cpu: Duration::ZERO, switches: 0 };
         for pid in self.members()? {
-            for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-                let task = task?.path();
-                usage.cpu += cpu_time(&fs::read_to_string(task.join("schedstat"))?)?;
-                let status = fs::read_to_string(task.join("status"))?;
+            for task in entries(format!("/proc/{pid}/task"))? {
+                usage.cpu += cpu_time(&read(task.join("schedstat"))?)?;
+                let status = read(task.join("status"))?;
                 usage.switches += field(&status, "voluntary_ctxt_switches:")?;
                 usage.switches += field(&status, "nonvoluntary_ctxt_switches:")?;
             }
@@ -92,9 +91,8 @@ impl ProcessGroup {
 
     fn members(&self) -> Result<Vec<u32>, Failure> {
         let mut members = Vec::new();
-        for entry in fs::read_dir("/proc")? {
-            let name = entry?.file_name();
-            let pid = name.to_str().and_then(|name| name.parse::<u32>().ok());
+        for entry in entries("/proc")? {
+            let pid = entry.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
             members.extend(pid.filter(|pid| group_of(*pid) == Some(self.leader.id())));
         }
         if members.is_empty() {
@@ -124,6 +122,15 @@ pub(crate) fn kill_all() {
 
 fn groups() -> std::sync::MutexGuard<'static, Vec<Pid>> {
     GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read(path: impl AsRef<Path>) -> Result<String, Failure> {
+    fs::read_to_string(&path).at("read", path)
+}
+
+fn entries(directory: impl AsRef<Path>) -> Result<Vec<PathBuf>, Failure> {
+    let entries = fs::read_dir(&directory).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+    entries.at("list", directory)
 }
 
 /// The process group of a process; None when it has just ended.

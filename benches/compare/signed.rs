@@ -19,7 +19,7 @@ const REQUEST_SIZE: usize = 400;
 const WARM_UP: u32 = 500;
 
 pub(crate) fn measure(effort: &Effort, agent: &Server, secret: &str) -> Result<Vec<Row>, Failure> {
-    let mut connection = Connection::open(agent.port)?;
+    let mut connection = Connection::open(agent.port).during("connect")?;
     let mut open = Measured::new("GET", STATUS_PATH, secret);
     let mut signed = Measured::new("POST", SIGNED_PATH, secret);
     for turn in 0..WARM_UP + effort.signed_pairs {

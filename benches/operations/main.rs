@@ -19,6 +19,8 @@ mod client;
 #[path = "../compare/failure.rs"]
 mod failure;
 mod host;
+#[path = "../compare/scratch.rs"]
+mod scratch;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -78,7 +80,7 @@ fn create(host: &Host, name: &str) -> Result<Duration, Failure> {
 
 fn statuses(agent: &Agent, number: usize) -> Result<Vec<Duration>, Failure> {
     let request = agent.request("/ssl/status", &format!(r#"{{"domain":"{}"}}"#, host::domain(&host::seeded(number))));
-    let mut connection = Connection::open(agent.port)?;
+    let mut connection = Connection::open(agent.port).during("connect")?;
     let once = |connection: &mut Connection| {
         let begin = Instant::now();
         let answer = connection.exchange(&request).during("/ssl/status")?;
@@ -96,7 +98,7 @@ fn memory(agent: &Agent) -> Result<(), Failure> {
         host::seeded(0)
     );
     let request = agent.request("/logs/tail", &body);
-    let mut connection = Connection::open(agent.port)?;
+    let mut connection = Connection::open(agent.port).during("connect")?;
     let mut run = |times: usize| {
         for _ in 0..times {
             let answer = connection.exchange(&request).during("/logs/tail")?;
