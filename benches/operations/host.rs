@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::failure::{During, Failure};
+use crate::helper;
 use crate::scratch;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_opterius-agent");
@@ -20,6 +21,7 @@ const MODEL: &str = "model";
 /// The tree. It goes when the benchmark ends.
 pub(crate) struct Host {
     directory: PathBuf,
+    helper: PathBuf,
     php: String,
 }
 
@@ -44,9 +46,10 @@ pub(crate) fn creation(name: &str) -> String {
 impl Host {
     /// A host with one site, the model of all others.
     pub(crate) fn create() -> Result<Self, Failure> {
+        let helper = helper::beside(BINARY)?;
         let versions = fs::read_dir("/etc/php").during("this benchmark needs PHP (apt-get install php-fpm)")?;
         let php = versions.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).max();
-        let host = Host { directory: scratch::create("operations")?, php: php.unwrap_or_default() };
+        let host = Host { directory: scratch::create("operations")?, helper, php: php.unwrap_or_default() };
         let etc = host.root().join("etc");
         for name in
             ["nginx/sites-available", "nginx/sites-enabled", "nginx/conf.d", &format!("php/{}/fpm/pool.d", host.php)]
@@ -127,12 +130,16 @@ impl Host {
     pub(crate) fn operation(&self, path: &str, body: &str) -> Result<String, Failure> {
         let body = body.replace("PHP", &self.php);
         let order = format!(r#"{{"path":"{path}","body":{body},"max_accounts":null,"plan":null,"seconds":110}}"#);
-        let helper = Path::new(BINARY).with_file_name("opterius-operation");
-        let mut command = Command::new(&helper);
+        let mut command = Command::new(&self.helper);
         command.arg("--config").arg(self.config()).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.stderr(Stdio::null()).spawn().at("start", &helper)?;
-        child.stdin.take().expect("stdin is a pipe").write_all(order.as_bytes()).at("give an order to", &helper)?;
-        let output = child.wait_with_output().at("read the reply of", &helper)?;
+        let mut child = command.stderr(Stdio::null()).spawn().at("start", &self.helper)?;
+        child
+            .stdin
+            .take()
+            .expect("stdin is a pipe")
+            .write_all(order.as_bytes())
+            .at("give an order to", &self.helper)?;
+        let output = child.wait_with_output().at("read the reply of", &self.helper)?;
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }

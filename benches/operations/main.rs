@@ -18,6 +18,7 @@
 mod client;
 #[path = "../compare/failure.rs"]
 mod failure;
+mod helper;
 mod host;
 #[path = "../compare/scratch.rs"]
 mod scratch;
