@@ -61,7 +61,7 @@ impl Samples {
 fn around_load(effort: &Effort, server: &Server) -> Result<(f64, f64), Failure> {
     let before = server.process.resident_mib()?;
     for connections in [Connections::KeptAlive, Connections::OnePerRequest] {
-        wrk::requests_per_second(server, LOAD_CONNECTIONS, connections, effort.seconds)?;
+        wrk::run(server, LOAD_CONNECTIONS, connections, effort.seconds)?;
     }
     Ok((before, server.process.resident_mib()?))
 }

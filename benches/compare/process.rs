@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
+use crate::cpu::Cpu;
 use crate::failure::{During, Failure};
 
 /// How long a server may take to end by itself.
@@ -28,15 +29,15 @@ pub(crate) struct ProcessGroup {
 /// servers ends a thread with a connection.
 #[derive(Clone, Copy)]
 pub(crate) struct Usage {
-    /// Time on a CPU, from the scheduler's own account.
-    pub(crate) cpu: Duration,
+    /// Time on a CPU.
+    pub(crate) cpu: Cpu,
     /// Context switches, voluntary and not.
     pub(crate) switches: u64,
 }
 
 impl Usage {
     pub(crate) fn since(self, earlier: Usage) -> Usage {
-        Usage { cpu: self.cpu.saturating_sub(earlier.cpu), switches: self.switches.saturating_sub(earlier.switches) }
+        Usage { cpu: self.cpu.since(earlier.cpu), switches: self.switches.saturating_sub(earlier.switches) }
     }
 }
 
@@ -63,10 +64,11 @@ impl ProcessGroup {
     }
 
     pub(crate) fn usage(&self) -> Result<Usage, Failure> {
-        let mut usage = Usage { cpu: Duration::ZERO, switches: 0 };
+        let mut usage = Usage { cpu: Cpu::default(), switches: 0 };
         for pid in self.members()? {
+            usage.cpu += modes(&read(format!("/proc/{pid}/stat"))?)?;
             for task in entries(format!("/proc/{pid}/task"))? {
-                usage.cpu += cpu_time(&read(task.join("schedstat"))?)?;
+                usage.cpu.sum += cpu_time(&read(task.join("schedstat"))?)?;
                 let status = read(task.join("status"))?;
                 usage.switches += field(&status, "voluntary_ctxt_switches:")?;
                 usage.switches += field(&status, "nonvoluntary_ctxt_switches:")?;
@@ -136,9 +138,20 @@ fn entries(directory: impl AsRef<Path>) -> Result<Vec<PathBuf>, Failure> {
 /// The process group of a process; None when it has just ended.
 fn group_of(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in parentheses, may hold anything; then come state, parent and group.
-    let (_, after_name) = stat.rsplit_once(')')?;
-    after_name.split_whitespace().nth(2)?.parse().ok()
+    // State, parent, group.
+    fields(&stat)?.nth(2)?.parse().ok()
+}
+
+/// Time in user and in system mode, in hundredths of a second.
+fn modes(stat: &str) -> Result<Cpu, Failure> {
+    let mut times = fields(stat).into_iter().flat_map(|fields| fields.skip(11)).map_while(|field| field.parse().ok());
+    let (user, system) = times.next().zip(times.next()).ok_or_else(|| Failure::new("no times in /proc/PID/stat"))?;
+    Ok(Cpu { sum: Duration::ZERO, user, system })
+}
+
+/// What stands behind the name in /proc/PID/stat; the name, in parentheses, may hold anything.
+fn fields(stat: &str) -> Option<impl Iterator<Item = &str>> {
+    Some(stat.rsplit_once(')')?.1.split_whitespace())
 }
 
 /// The first number of a schedstat: nanoseconds on a CPU.

@@ -38,8 +38,8 @@ fn rows(open: &Measured, signed: &Measured) -> Vec<Row> {
     let by_mean = mean(&signed.times) - mean(&open.times);
     let limit = || [Target::Agent(Bound::AtMost(10.0))];
     vec![
-        Row::of_agent(open.name(), "µs", median(&open.times)),
-        Row::of_agent(signed.name(), "µs", median(&signed.times)),
+        Row::of_agent(open.name(), "µs", median(&open.times)).named("open_request"),
+        Row::of_agent(signed.name(), "µs", median(&signed.times)).named("signed_request"),
         Row::of_agent("signed more than open, by median", "µs", by_median).targets(limit()),
         Row::of_agent("signed more than open, by mean", "µs", by_mean).targets(limit()),
     ]
