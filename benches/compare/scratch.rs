@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use crate::failure::{During, Failure};
 
 /// A directory of ours alone. Its name is random: a process id comes again, and what a killed run has left under it would
-/// be in the way.
+/// be in the way. It is short: the path of a socket may have 107 bytes, and some lie deep in it.
 pub(crate) fn create(program: &str) -> Result<PathBuf, Failure> {
-    let path = std::env::temp_dir().join(format!("opterius-{program}-{}", random_hex()?));
+    let path = std::env::temp_dir().join(format!("opterius-{program}-{:.12}", random_hex()?));
     DirBuilder::new().mode(0o700).create(&path).at("create the directory", &path)?;
     Ok(path)
 }

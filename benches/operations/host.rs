@@ -67,7 +67,7 @@ impl Host {
         let config = format!("secret={SECRET}\nport=0\nlog=stderr\nhost_root={}\n", host.root().display());
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(host.config());
         file.and_then(|mut file| file.write_all(config.as_bytes())).at("write", host.config())?;
-        host.operation("/domains/create", &creation(MODEL))?;
+        host.change("/domains/create", &creation(MODEL))?;
         Ok(host)
     }
 
@@ -126,8 +126,14 @@ impl Host {
         Ok(())
     }
 
+    /// Has the helper do one thing, which has to succeed.
+    pub(crate) fn change(&self, path: &str, body: &str) -> Result<(), Failure> {
+        let reply = self.operation(path, body)?;
+        if reply.contains("\"status\":200") { Ok(()) } else { Err(Failure::new(format!("{path}: {reply}"))) }
+    }
+
     /// Has the helper do one thing; its reply.
-    pub(crate) fn operation(&self, path: &str, body: &str) -> Result<String, Failure> {
+    fn operation(&self, path: &str, body: &str) -> Result<String, Failure> {
         let body = body.replace("PHP", &self.php);
         let order = format!(r#"{{"path":"{path}","body":{body},"max_accounts":null,"plan":null,"seconds":110}}"#);
         let mut command = Command::new(&self.helper);
