@@ -1,10 +1,6 @@
-//! How long and how often to measure, from the command line.
+//! How long and how often to measure.
 
 use std::fmt;
-
-use crate::failure::Failure;
-
-const USAGE: &str = "usage: cargo bench --bench compare -- [--quick] [--rounds N] [--seconds N]";
 
 pub(crate) struct Effort {
     /// Interleaved rounds; each figure is the median over them.
@@ -21,35 +17,19 @@ pub(crate) struct Effort {
 }
 
 impl Effort {
-    pub(crate) fn from_arguments() -> Result<Self, Failure> {
-        let mut effort = Self::full();
-        let mut arguments = std::env::args().skip(1);
-        while let Some(argument) = arguments.next() {
-            match argument.as_str() {
-                // Cargo passes this to every benchmark.
-                "--bench" => {}
-                "--quick" => effort = Self::quick(),
-                "--rounds" => effort.set_rounds(number(arguments.next())?),
-                "--seconds" => effort.seconds = number(arguments.next())?,
-                other => return Err(Failure::new(format!("unknown argument {other}\n{USAGE}"))),
-            }
-        }
-        Ok(effort)
-    }
-
-    fn full() -> Self {
+    pub(crate) fn full() -> Self {
         let mut effort =
             Effort { rounds: 0, seconds: 3, steady_seconds: 0, idle_seconds: 30, starts: 21, signed_pairs: 30_000 };
         effort.set_rounds(5);
         effort
     }
 
-    fn quick() -> Self {
+    pub(crate) fn quick() -> Self {
         Effort { rounds: 1, seconds: 1, steady_seconds: 1, idle_seconds: 1, starts: 3, signed_pairs: 2_000 }
     }
 
     /// The runs at a fixed rate add up to 30 seconds or more, however many rounds they are spread over.
-    fn set_rounds(&mut self, rounds: u32) {
+    pub(crate) fn set_rounds(&mut self, rounds: u32) {
         self.rounds = rounds;
         self.steady_seconds = 30_u32.div_ceil(rounds).max(2);
     }
@@ -68,9 +48,4 @@ impl fmt::Display for Effort {
             self.signed_pairs,
         )
     }
-}
-
-fn number(argument: Option<String>) -> Result<u32, Failure> {
-    let number = argument.and_then(|text| text.parse().ok()).filter(|number| *number > 0);
-    number.ok_or_else(|| Failure::new(format!("a number from 1 up is needed\n{USAGE}")))
 }

@@ -1,7 +1,7 @@
 //! Why something could not be measured, as a sentence for the person who ran the benchmark.
 
 use std::fmt;
-use std::io;
+use std::path::Path;
 
 #[derive(Debug)]
 pub(crate) struct Failure(String);
@@ -18,15 +18,14 @@ impl fmt::Display for Failure {
     }
 }
 
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Failure(error.to_string())
-    }
-}
-
-/// Says what was being done when an error came.
-pub(crate) trait During<T> {
+/// Says what was being done when an error came. Nothing else makes a failure of an error, so that none goes without.
+pub(crate) trait During<T>: Sized {
     fn during(self, what: impl fmt::Display) -> Result<T, Failure>;
+
+    /// The same for what was done with a file.
+    fn at(self, what: &str, path: impl AsRef<Path>) -> Result<T, Failure> {
+        self.during(format_args!("{what} {}", path.as_ref().display()))
+    }
 }
 
 impl<T, E: fmt::Display> During<T> for Result<T, E> {

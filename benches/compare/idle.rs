@@ -22,7 +22,7 @@ pub(crate) fn measure(effort: &Effort, trio: &Trio) -> Result<Vec<Row>, Failure>
     Ok(vec![
         Row::of_trio(format!("context switches in {seconds} idle s"), "", used.map(|usage| usage.switches as f64))
             .targets([Target::Agent(Bound::AtMost(0.0))]),
-        Row::of_trio(format!("CPU in {seconds} idle s"), "µs", used.map(|usage| usage.cpu.as_secs_f64() * 1e6)),
+        Row::of_trio(format!("CPU in {seconds} idle s"), "µs", used.map(|usage| usage.cpu.sum.as_secs_f64() * 1e6)),
     ])
 }
 

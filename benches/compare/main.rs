@@ -3,6 +3,8 @@
 //!     cargo bench --bench compare                     five rounds, about ten minutes
 //!     cargo bench --bench compare -- --quick          one short round, to see that it works
 //!     cargo bench --bench compare -- --rounds 9 --seconds 5
+//!     cargo bench --bench compare -- --json FILE      writes all figures for programs, with the commit and the date
+//!     cargo bench --bench compare -- --against FILE   shows them beside those of an earlier run
 //!
 //! Rounds are interleaved, so that whatever else the machine does meets all three alike, and each figure is the median
 //! of its rounds. Tools that are missing (wrk, nginx, Go) are installed from Debian. A missed target is a finding and
@@ -11,7 +13,9 @@
 // A benchmark measures real time and prints; it indexes series that it has built itself.
 #![allow(clippy::disallowed_methods, clippy::indexing_slicing, clippy::print_stdout, clippy::print_stderr)]
 
+mod arguments;
 mod client;
+mod cpu;
 mod effort;
 mod failure;
 mod fairness;
@@ -21,12 +25,15 @@ mod license_server;
 mod memory;
 mod pacer;
 mod process;
+mod record;
 mod report;
 mod rounds;
+mod scratch;
 mod servers;
 mod signed;
 mod startup;
 mod steady;
+mod table;
 mod throughput;
 mod tools;
 mod workplace;
@@ -34,24 +41,38 @@ mod wrk;
 
 use std::process::ExitCode;
 
+use arguments::Arguments;
 use effort::Effort;
 use failure::Failure;
+use record::{Record, Run};
 use report::Report;
 use servers::{Agents, Peers};
 use workplace::Workplace;
 
 fn main() -> ExitCode {
-    let outcome = Effort::from_arguments().and_then(|effort| measure(&effort));
-    match outcome {
-        Ok(report) => {
-            print!("{report}");
-            ExitCode::SUCCESS
-        }
+    match Arguments::read().and_then(|arguments| run(&arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("compare: {failure}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let Arguments { effort, json, against } = arguments;
+    // Whatever is wrong with the files is told before the ten minutes.
+    let earlier = against.as_deref().map(Record::read).transpose()?;
+    json.as_deref().map(record::check_writable).transpose()?;
+    let begun = Run::begins(effort)?;
+    let report = measure(effort)?;
+    print!("{report}");
+    if let Some(earlier) = earlier {
+        print!("\n{}", earlier.beside(&report));
+    }
+    let record = Record::new(begun, &report)?;
+    json.as_deref().map(|path| record.write(path)).transpose()?;
+    Ok(())
 }
 
 fn measure(effort: &Effort) -> Result<Report, Failure> {

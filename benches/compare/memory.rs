@@ -61,13 +61,13 @@ impl Samples {
 fn around_load(effort: &Effort, server: &Server) -> Result<(f64, f64), Failure> {
     let before = server.process.resident_mib()?;
     for connections in [Connections::KeptAlive, Connections::OnePerRequest] {
-        wrk::requests_per_second(server, LOAD_CONNECTIONS, connections, effort.seconds)?;
+        wrk::run(server, LOAD_CONNECTIONS, connections, effort.seconds)?;
     }
     Ok((before, server.process.resident_mib()?))
 }
 
 pub(crate) fn binary_size() -> Result<Vec<Row>, Failure> {
-    let bytes = fs::metadata(AGENT_BINARY).during("look at the binary")?.len();
+    let bytes = fs::metadata(AGENT_BINARY).at("look at", AGENT_BINARY)?.len();
     let megabytes = bytes as f64 / 1e6;
     Ok(vec![Row::of_agent("size of the binary", "MB", megabytes).targets([Target::Agent(Bound::AtMost(2.5))])])
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
+use crate::cpu::Cpu;
 use crate::failure::{During, Failure};
 
 /// How long a server may take to end by itself.
@@ -27,15 +29,15 @@ pub(crate) struct ProcessGroup {
 /// servers ends a thread with a connection.
 #[derive(Clone, Copy)]
 pub(crate) struct Usage {
-    /// Time on a CPU, from the scheduler's own account.
-    pub(crate) cpu: Duration,
+    /// Time on a CPU.
+    pub(crate) cpu: Cpu,
     /// Context switches, voluntary and not.
     pub(crate) switches: u64,
 }
 
 impl Usage {
     pub(crate) fn since(self, earlier: Usage) -> Usage {
-        Usage { cpu: self.cpu.saturating_sub(earlier.cpu), switches: self.switches.saturating_sub(earlier.switches) }
+        Usage { cpu: self.cpu.since(earlier.cpu), switches: self.switches.saturating_sub(earlier.switches) }
     }
 }
 
@@ -56,19 +58,18 @@ impl ProcessGroup {
         let mut kib = 0;
         for pid in self.members()? {
             // The kernel counts here; `VmRSS` of /proc/PID/status is an estimate that lags behind.
-            let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"));
-            kib += field(&text.during("read resident memory")?, "Rss:")?;
+            kib += field(&read(format!("/proc/{pid}/smaps_rollup"))?, "Rss:")?;
         }
         Ok(kib as f64 / 1024.0)
     }
 
     pub(crate) fn usage(&self) -> Result<Usage, Failure> {
-        let mut usage = Usage { cpu: Duration::ZERO, switches: 0 };
+        let mut usage = Usage { cpu: Cpu::default(), switches: 0 };
         for pid in self.members()? {
-            for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-                let task = task?.path();
-                usage.cpu += cpu_time(&fs::read_to_string(task.join("schedstat"))?)?;
-                let status = fs::read_to_string(task.join("status"))?;
+            usage.cpu += modes(&read(format!("/proc/{pid}/stat"))?)?;
+            for task in entries(format!("/proc/{pid}/task"))? {
+                usage.cpu.sum += cpu_time(&read(task.join("schedstat"))?)?;
+                let status = read(task.join("status"))?;
                 usage.switches += field(&status, "voluntary_ctxt_switches:")?;
                 usage.switches += field(&status, "nonvoluntary_ctxt_switches:")?;
             }
@@ -92,9 +93,8 @@ impl ProcessGroup {
 
     fn members(&self) -> Result<Vec<u32>, Failure> {
         let mut members = Vec::new();
-        for entry in fs::read_dir("/proc")? {
-            let name = entry?.file_name();
-            let pid = name.to_str().and_then(|name| name.parse::<u32>().ok());
+        for entry in entries("/proc")? {
+            let pid = entry.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
             members.extend(pid.filter(|pid| group_of(*pid) == Some(self.leader.id())));
         }
         if members.is_empty() {
@@ -126,12 +126,32 @@ fn groups() -> std::sync::MutexGuard<'static, Vec<Pid>> {
     GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn read(path: impl AsRef<Path>) -> Result<String, Failure> {
+    fs::read_to_string(&path).at("read", path)
+}
+
+fn entries(directory: impl AsRef<Path>) -> Result<Vec<PathBuf>, Failure> {
+    let entries = fs::read_dir(&directory).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+    entries.at("list", directory)
+}
+
 /// The process group of a process; None when it has just ended.
 fn group_of(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in parentheses, may hold anything; then come state, parent and group.
-    let (_, after_name) = stat.rsplit_once(')')?;
-    after_name.split_whitespace().nth(2)?.parse().ok()
+    // State, parent, group.
+    fields(&stat)?.nth(2)?.parse().ok()
+}
+
+/// Time in user and in system mode, in hundredths of a second.
+fn modes(stat: &str) -> Result<Cpu, Failure> {
+    let mut times = fields(stat).into_iter().flat_map(|fields| fields.skip(11)).map_while(|field| field.parse().ok());
+    let (user, system) = times.next().zip(times.next()).ok_or_else(|| Failure::new("no times in /proc/PID/stat"))?;
+    Ok(Cpu { sum: Duration::ZERO, user, system })
+}
+
+/// What stands behind the name in /proc/PID/stat; the name, in parentheses, may hold anything.
+fn fields(stat: &str) -> Option<impl Iterator<Item = &str>> {
+    Some(stat.rsplit_once(')')?.1.split_whitespace())
 }
 
 /// The first number of a schedstat: nanoseconds on a CPU.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::table::{self, Column, number, ratio};
+
 pub(crate) struct Report {
     effort: String,
     rows: Vec<Row>,
@@ -15,14 +17,20 @@ impl Report {
     pub(crate) fn add(&mut self, rows: Vec<Row>) {
         self.rows.extend(rows);
     }
+
+    pub(crate) fn rows(&self) -> &[Row] {
+        &self.rows
+    }
 }
 
 pub(crate) struct Row {
-    what: String,
-    unit: &'static str,
-    agent: f64,
-    nginx: Option<f64>,
-    go: Option<f64>,
+    pub(crate) what: String,
+    /// For programs, where the words say more than two runs have in common.
+    name: Option<&'static str>,
+    pub(crate) unit: &'static str,
+    pub(crate) agent: f64,
+    pub(crate) nginx: Option<f64>,
+    pub(crate) go: Option<f64>,
     targets: Vec<Target>,
 }
 
@@ -30,19 +38,41 @@ impl Row {
     /// A figure that all three have.
     pub(crate) fn of_trio(what: impl Into<String>, unit: &'static str, trio: [f64; 3]) -> Self {
         let [agent, nginx, go] = trio;
-        let what = what.into();
-        Row { what, unit, agent, nginx: Some(nginx), go: Some(go), targets: Vec::new() }
+        Row { nginx: Some(nginx), go: Some(go), ..Row::of_agent(what, unit, agent) }
     }
 
     /// A figure of the Agent alone.
     pub(crate) fn of_agent(what: impl Into<String>, unit: &'static str, agent: f64) -> Self {
         let what = what.into();
-        Row { what, unit, agent, nginx: None, go: None, targets: Vec::new() }
+        Row { what, name: None, unit, agent, nginx: None, go: None, targets: Vec::new() }
+    }
+
+    pub(crate) fn named(mut self, name: &'static str) -> Self {
+        self.name = Some(name);
+        self
     }
 
     pub(crate) fn targets(mut self, targets: impl IntoIterator<Item = Target>) -> Self {
         self.targets = targets.into_iter().collect();
         self
+    }
+
+    /// What programs call it: the words in small letters, and the unit.
+    pub(crate) fn name(&self) -> String {
+        let unit = match self.unit {
+            "µs" => "us",
+            "%" => "percent",
+            "req/s" => "requests_per_second",
+            other => other,
+        };
+        let text = format!("{} {unit}", self.name.unwrap_or(&self.what)).to_lowercase().replace(',', "");
+        let words = text.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+        words.collect::<Vec<_>>().join("_")
+    }
+
+    /// Each target, and whether it was reached.
+    pub(crate) fn verdicts(&self) -> impl Iterator<Item = (String, bool)> {
+        self.targets.iter().map(|target| (target.to_string(), self.is_reached(target)))
     }
 
     fn is_reached(&self, target: &Target) -> bool {
@@ -64,9 +94,7 @@ impl Row {
     }
 
     fn cells(&self) -> [String; COLUMNS] {
-        let ratio = |peer: f64| {
-            if peer > 0.0 { format!("{:.2}", self.agent / peer) } else { String::new() }
-        };
+        let ratio = |peer: f64| ratio(self.agent, peer);
         let figure = |peer: Option<f64>| peer.map(number).unwrap_or_default();
         let targets: Vec<String> = self.targets.iter().map(Target::to_string).collect();
         [
@@ -125,50 +153,20 @@ impl fmt::Display for Bound {
 
 const COLUMNS: usize = 9;
 const TITLES: [&str; COLUMNS] = ["measure", "unit", "Agent", "nginx", "Go", "×nginx", "×Go", "target", ""];
-/// The columns that hold words; the others hold numbers and are set to the right.
-const WORDS: [bool; COLUMNS] = [true, true, false, false, false, false, false, true, true];
+const KINDS: [Column; COLUMNS] = {
+    use Column::{Numbers, Words};
+    [Words, Words, Numbers, Numbers, Numbers, Numbers, Numbers, Words, Words]
+};
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = vec![TITLES.map(str::to_owned)];
         lines.extend(self.rows.iter().map(Row::cells));
-        let widths = widths(&lines);
-        writeln!(f, "{}; medians\n", self.effort)?;
-        for line in &lines {
-            writeln!(f, "{}", set(line, &widths).trim_end())?;
-        }
+        writeln!(f, "{}; medians, but CPU time per request over all rounds\n", self.effort)?;
+        f.write_str(&table::set(&lines, KINDS))?;
         let verdicts = self.rows.iter().map(Row::verdict).filter(|verdict| !verdict.is_empty());
         let (count, reached) =
             verdicts.fold((0, 0), |(count, reached), verdict| (count + 1, reached + usize::from(verdict == "reached")));
         writeln!(f, "\n{reached} of {count} rows with a target reached it")
-    }
-}
-
-fn widths(lines: &[[String; COLUMNS]]) -> [usize; COLUMNS] {
-    let mut widths = [0; COLUMNS];
-    for line in lines {
-        for (width, cell) in widths.iter_mut().zip(line) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    widths
-}
-
-fn set(line: &[String; COLUMNS], widths: &[usize; COLUMNS]) -> String {
-    let cells = line.iter().zip(widths).zip(WORDS);
-    let cells = cells.map(
-        |((cell, &width), is_words)| {
-            if is_words { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
-        },
-    );
-    cells.collect::<Vec<_>>().join("  ")
-}
-
-/// Four figures or so, which is more than any of this is good for.
-fn number(value: f64) -> String {
-    match value.abs() {
-        size if size >= 100.0 || value == 0.0 => format!("{value:.0}"),
-        size if size >= 10.0 => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
     }
 }

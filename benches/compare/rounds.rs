@@ -1,9 +1,6 @@
 //! Interleaving: each round takes every server once, and each round begins with another one.
 
-use crate::failure::Failure;
-use crate::servers::{Server, Trio};
-
-/// One measured series for each server, in the order of [`Trio`].
+/// One measured series for each server, in the order of `servers::Trio`.
 pub(crate) struct Series([Vec<f64>; 3]);
 
 impl Series {
@@ -23,21 +20,6 @@ impl Series {
 /// The servers of one round: all three, from another one on each time.
 pub(crate) fn order(round: u32) -> impl Iterator<Item = usize> {
     (round..round + 3).map(|place| place as usize % 3)
-}
-
-/// Measures each server once a round.
-pub(crate) fn interleave(
-    rounds: u32,
-    trio: &Trio,
-    mut measure: impl FnMut(&Server) -> Result<f64, Failure>,
-) -> Result<Series, Failure> {
-    let mut series = Series::new();
-    for round in 0..rounds {
-        for server in order(round) {
-            series.push(server, measure(&trio[server])?);
-        }
-    }
-    Ok(series)
 }
 
 /// The middle value, or the mean of the two in the middle.

@@ -1,11 +1,9 @@
 //! The three servers: the Agent with a license server of its own, nginx, and Go's net/http.
 
 use std::fs;
-use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,8 +11,9 @@ use crate::client::{self, Connection};
 use crate::failure::{During, Failure};
 use crate::license_server::LicenseServer;
 use crate::process::ProcessGroup;
+use crate::scratch::random_hex;
 use crate::tools;
-use crate::workplace::{Workplace, write_private};
+use crate::workplace::{Workplace, write, write_private};
 
 pub(crate) const AGENT_BINARY: &str = env!("CARGO_BIN_EXE_opterius-agent");
 /// The open endpoint that is measured, and what the peers serve in its place.
@@ -39,8 +38,8 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server; what it says goes to `log`, which is quoted when it does not come up.
     fn start(command: &mut Command, port: u16, log: &Path) -> Result<Self, Failure> {
-        let output = fs::File::create(log)?;
-        command.stdout(output.try_clone()?).stderr(output);
+        let output = fs::File::create_new(log).at("create", log)?;
+        command.stdout(output.try_clone().at("open a second time", log)?).stderr(output);
         let name = command.get_program().to_string_lossy().into_owned();
         let begin = Instant::now();
         let mut process = ProcessGroup::start(command).during(format!("start {name}"))?;
@@ -56,8 +55,8 @@ impl Server {
 
     /// The body of the measured endpoint.
     pub(crate) fn status(&self) -> Result<Vec<u8>, Failure> {
-        let mut connection = Connection::open(self.port)?;
-        let answer = connection.exchange(&client::get(self.port, STATUS_PATH))?;
+        let mut connection = Connection::open(self.port).during("connect")?;
+        let answer = connection.exchange(&client::get(self.port, STATUS_PATH)).during(STATUS_PATH)?;
         Ok(answer.body.to_vec())
     }
 
@@ -91,14 +90,13 @@ pub(crate) struct Agents<'a> {
     place: &'a Workplace,
     license: LicenseServer,
     secret: String,
-    started: AtomicU32,
 }
 
 impl<'a> Agents<'a> {
-    pub(crate) fn new(place: &'a Workplace) -> io::Result<Self> {
+    pub(crate) fn new(place: &'a Workplace) -> Result<Self, Failure> {
         let license = LicenseServer::start();
-        fs::write(place.path("license-ca.pem"), license.ca_pem())?;
-        Ok(Agents { place, license, secret: random_secret()?, started: AtomicU32::new(0) })
+        write(&place.path("license-ca.pem"), license.ca_pem())?;
+        Ok(Agents { place, license, secret: random_hex()? })
     }
 
     /// The text that is the HMAC key.
@@ -130,8 +128,7 @@ impl<'a> Agents<'a> {
     }
 
     fn start_with(&self, license_server: &str) -> Result<Server, Failure> {
-        let number = self.started.fetch_add(1, Ordering::Relaxed);
-        let home = self.place.directory(&format!("agent-{number}"))?;
+        let home = self.place.home("agent")?;
         let port = free_port()?;
         let config = home.join("agent.conf");
         write_private(&config, &self.configuration(port, license_server, &home))?;
@@ -165,15 +162,15 @@ pub(crate) struct Peers<'a> {
 impl<'a> Peers<'a> {
     pub(crate) fn new(place: &'a Workplace, status: &[u8]) -> Result<Self, Failure> {
         let status = std::str::from_utf8(status).during("read the license status")?.to_owned();
-        fs::write(place.path("status.json"), &status)?;
+        write(&place.path("status.json"), &status)?;
         Ok(Peers { place, status, go: build_go(place)? })
     }
 
     pub(crate) fn start_nginx(&self) -> Result<Server, Failure> {
         let port = free_port()?;
-        let home = self.place.directory(&format!("nginx-{port}"))?;
+        let home = self.place.home("nginx")?;
         let config = home.join("nginx.conf");
-        fs::write(&config, self.nginx_configuration(port)?)?;
+        write(&config, self.nginx_configuration(port)?)?;
         let mut command = Command::new("/usr/sbin/nginx");
         command.arg("-p").arg(&home).arg("-c").arg(&config).args(["-e", "stderr"]);
         Server::start(&mut command, port, &home.join("log"))
@@ -189,15 +186,16 @@ impl<'a> Peers<'a> {
 
     pub(crate) fn start_go(&self) -> Result<Server, Failure> {
         let port = free_port()?;
+        let home = self.place.home("go")?;
         let mut command = Command::new(&self.go);
         command.arg(format!("127.0.0.1:{port}")).arg(self.place.path("status.json"));
-        Server::start(&mut command, port, &self.place.path(&format!("go-{port}.log")))
+        Server::start(&mut command, port, &home.join("log"))
     }
 }
 
 fn build_go(place: &Workplace) -> Result<PathBuf, Failure> {
     let (source, program) = (place.path("peer.go"), place.path("go-peer"));
-    fs::write(&source, include_str!("peer.go"))?;
+    write(&source, include_str!("peer.go"))?;
     let mut build = Command::new("go");
     build.arg("build").arg("-o").arg(&program).arg(&source);
     build.env("GOCACHE", place.path("go-cache")).stdout(Stdio::null());
@@ -205,14 +203,8 @@ fn build_go(place: &Workplace) -> Result<PathBuf, Failure> {
     Ok(program)
 }
 
-fn random_secret() -> io::Result<String> {
-    let random = ring::rand::SystemRandom::new();
-    let bytes: ring::rand::Random<[u8; 32]> =
-        ring::rand::generate(&random).map_err(|_| io::Error::other("no random numbers"))?;
-    Ok(bytes.expose().iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
 /// A port that was free a moment ago. nginx must be told its port, so all are.
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+fn free_port() -> Result<u16, Failure> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).during("look for a free port")?;
+    Ok(listener.local_addr().during("look for a free port")?.port())
 }

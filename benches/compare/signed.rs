@@ -19,7 +19,7 @@ const REQUEST_SIZE: usize = 400;
 const WARM_UP: u32 = 500;
 
 pub(crate) fn measure(effort: &Effort, agent: &Server, secret: &str) -> Result<Vec<Row>, Failure> {
-    let mut connection = Connection::open(agent.port)?;
+    let mut connection = Connection::open(agent.port).during("connect")?;
     let mut open = Measured::new("GET", STATUS_PATH, secret);
     let mut signed = Measured::new("POST", SIGNED_PATH, secret);
     for turn in 0..WARM_UP + effort.signed_pairs {
@@ -38,8 +38,8 @@ fn rows(open: &Measured, signed: &Measured) -> Vec<Row> {
     let by_mean = mean(&signed.times) - mean(&open.times);
     let limit = || [Target::Agent(Bound::AtMost(10.0))];
     vec![
-        Row::of_agent(open.name(), "µs", median(&open.times)),
-        Row::of_agent(signed.name(), "µs", median(&signed.times)),
+        Row::of_agent(open.name(), "µs", median(&open.times)).named("open_request"),
+        Row::of_agent(signed.name(), "µs", median(&signed.times)).named("signed_request"),
         Row::of_agent("signed more than open, by median", "µs", by_median).targets(limit()),
         Row::of_agent("signed more than open, by mean", "µs", by_mean).targets(limit()),
     ]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::cpu::Account;
 use crate::effort::Effort;
 use crate::failure::Failure;
 use crate::pacer;
@@ -12,25 +13,24 @@ use crate::servers::Trio;
 pub(crate) fn measure(effort: &Effort, trio: &Trio) -> Result<Vec<Row>, Failure> {
     let mut middle = Series::new();
     let mut slow = Series::new();
-    let mut cpu = [Duration::ZERO; 3];
+    let mut account = Account::default();
     for round in 0..effort.rounds {
         for server in rounds::order(round) {
             let before = trio[server].process.usage()?;
             let mut latencies = pacer::run(&trio[server], effort.steady_seconds)?;
-            cpu[server] += trio[server].process.usage()?.since(before).cpu;
+            account.add(server, trio[server].process.usage()?.since(before).cpu, latencies.len() as u64);
             latencies.sort();
             middle.push(server, percentile(&latencies, 50));
             slow.push(server, percentile(&latencies, 99));
         }
     }
-    let requests = effort.rounds * effort.steady_seconds * pacer::REQUESTS_PER_SECOND;
-    let cpu = cpu.map(|time| micros(time) / f64::from(requests));
     Ok(vec![
         Row::of_trio("1,000 req/s: p50", "µs", middle.medians()),
         Row::of_trio("1,000 req/s: p99", "µs", slow.medians())
             .targets([Target::Nginx(Bound::AtMost(1.2)), Target::Go(Bound::AtMost(1.0))]),
-        Row::of_trio("1,000 req/s: CPU per request", "µs", cpu)
-            .targets([Target::Nginx(Bound::AtMost(0.7)), Target::Go(Bound::AtMost(0.25))]),
+        account.sum("1,000 req/s").targets([Target::Nginx(Bound::AtMost(0.7)), Target::Go(Bound::AtMost(0.25))]),
+        account.user("1,000 req/s"),
+        account.system("1,000 req/s"),
     ])
 }
 

@@ -1,30 +1,47 @@
-//! Requests per second at 1, 8 and 64 connections, kept alive and one per request.
+//! Requests per second at 1, 8 and 64 connections, kept alive and one per request, and the CPU time that each takes.
 
+use crate::cpu::Account;
 use crate::effort::Effort;
 use crate::failure::Failure;
 use crate::report::{Bound, Row, Target};
-use crate::rounds;
+use crate::rounds::{self, Series};
 use crate::servers::Trio;
 use crate::wrk::{self, Connections};
 
 const COUNTS: [u32; 3] = [1, 8, 64];
 
+/// The number of connections whose figures have targets of their own.
+const USUAL: u32 = 8;
+
+/// The Agent's own time for one request, in µs.
+const USER_TIME: f64 = 2.0;
+
 pub(crate) fn measure(effort: &Effort, trio: &Trio) -> Result<Vec<Row>, Failure> {
     let mut rows = Vec::new();
     for connections in [Connections::KeptAlive, Connections::OnePerRequest] {
         for count in COUNTS {
-            let series = rounds::interleave(effort.rounds, trio, |server| {
-                wrk::requests_per_second(server, count, connections, effort.seconds)
-            })?;
-            rows.push(row(count, connections, series.medians()));
+            rows.extend(measure_one(effort, trio, count, connections)?);
         }
     }
     Ok(rows)
 }
 
-fn row(count: u32, connections: Connections, medians: [f64; 3]) -> Row {
+fn measure_one(effort: &Effort, trio: &Trio, count: u32, connections: Connections) -> Result<[Row; 3], Failure> {
+    let (mut rates, mut account) = (Series::new(), Account::default());
+    for round in 0..effort.rounds {
+        for server in rounds::order(round) {
+            let before = trio[server].process.usage()?;
+            let answered = wrk::run(&trio[server], count, connections, effort.seconds)?;
+            account.add(server, trio[server].process.usage()?.since(before).cpu, answered.requests);
+            rates.push(server, answered.per_second);
+        }
+    }
+    Ok(rows(count, connections, rates.medians(), &account))
+}
+
+fn rows(count: u32, connections: Connections, rates: [f64; 3], account: &Account) -> [Row; 3] {
     let (kind, targets) = match connections {
-        Connections::KeptAlive if count == 8 => {
+        Connections::KeptAlive if count == USUAL => {
             ("keep-alive", vec![Target::Nginx(Bound::AtLeast(0.9)), Target::Go(Bound::AtLeast(1.5))])
         }
         Connections::KeptAlive => ("keep-alive", Vec::new()),
@@ -32,6 +49,9 @@ fn row(count: u32, connections: Connections, medians: [f64; 3]) -> Row {
             ("one request each", vec![Target::Nginx(Bound::AtLeast(1.0)), Target::Go(Bound::AtLeast(1.4))])
         }
     };
-    let connections = if count == 1 { "connection" } else { "connections" };
-    Row::of_trio(format!("{count} {connections}, {kind}"), "req/s", medians).targets(targets)
+    let user_target = (count == USUAL).then_some(Target::Agent(Bound::AtMost(USER_TIME)));
+    let noun = if count == 1 { "connection" } else { "connections" };
+    let what = format!("{count} {noun}, {kind}");
+    let (user, system) = (account.user(&what).targets(user_target), account.system(&what));
+    [Row::of_trio(what, "req/s", rates).targets(targets), user, system]
 }

@@ -3,34 +3,39 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use crate::failure::{During, Failure};
 use crate::process;
+use crate::scratch;
 
 pub(crate) struct Workplace {
     root: PathBuf,
+    homes: AtomicU32,
 }
 
 impl Workplace {
-    pub(crate) fn create() -> io::Result<Self> {
-        let root = std::env::temp_dir().join(format!("opterius-compare-{}", std::process::id()));
-        fs::DirBuilder::new().mode(0o700).create(&root)?;
-        end_on_signals(root.clone())?;
-        Ok(Workplace { root })
+    pub(crate) fn create() -> Result<Self, Failure> {
+        let root = scratch::create("compare")?;
+        end_on_signals(root.clone()).during("watch for signals")?;
+        Ok(Workplace { root, homes: AtomicU32::new(0) })
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
 
-    /// A new directory of that name.
-    pub(crate) fn directory(&self, name: &str) -> io::Result<PathBuf> {
-        let path = self.path(name);
-        fs::create_dir(&path)?;
+    /// A new directory for one server. The homes are counted, for anything else about a server may come a second time:
+    /// its port, too.
+    pub(crate) fn home(&self, server: &str) -> Result<PathBuf, Failure> {
+        let number = self.homes.fetch_add(1, Ordering::Relaxed);
+        let path = self.path(&format!("{server}-{number}"));
+        fs::create_dir(&path).at("create the directory", &path)?;
         Ok(path)
     }
 }
@@ -42,10 +47,15 @@ impl Drop for Workplace {
 }
 
 /// Writes a file that only we may read: the Agent's configuration holds its secret.
-pub(crate) fn write_private(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
     let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    options.open(path)?.write_all(text.as_bytes())
+    options.write(true).create_new(true).mode(0o600);
+    options.open(path).and_then(|mut file| file.write_all(text.as_bytes())).at("write", path)
+}
+
+/// Writes a file that anybody may read who gets there.
+pub(crate) fn write(path: &Path, text: impl AsRef<[u8]>) -> Result<(), Failure> {
+    fs::write(path, text).at("write", path)
 }
 
 /// Servers run in process groups of their own, which an interrupt at the terminal does not reach.

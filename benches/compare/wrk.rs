@@ -12,13 +12,14 @@ pub(crate) enum Connections {
     OnePerRequest,
 }
 
-/// Requests per second that `server` answers over `count` connections. Any answer but a good one is a failure.
-pub(crate) fn requests_per_second(
-    server: &Server,
-    count: u32,
-    connections: Connections,
-    seconds: u32,
-) -> Result<f64, Failure> {
+/// What a server has answered.
+pub(crate) struct Answered {
+    pub(crate) requests: u64,
+    pub(crate) per_second: f64,
+}
+
+/// Asks `server` over `count` connections for `seconds`. Any answer but a good one is a failure.
+pub(crate) fn run(server: &Server, count: u32, connections: Connections, seconds: u32) -> Result<Answered, Failure> {
     let mut wrk = Command::new("wrk");
     // Two threads, so that wrk is not what limits a server that uses two CPUs.
     wrk.arg(format!("-t{}", count.min(2))).arg(format!("-c{count}")).arg(format!("-d{seconds}s"));
@@ -30,9 +31,12 @@ pub(crate) fn requests_per_second(
     parse(&String::from_utf8_lossy(&output.stdout))
 }
 
-fn parse(output: &str) -> Result<f64, Failure> {
+fn parse(output: &str) -> Result<Answered, Failure> {
     let failed = ["Non-2xx", "Socket errors"].iter().any(|sign| output.contains(sign));
-    let rate = output.lines().find_map(|line| line.strip_prefix("Requests/sec:"));
-    let rate = rate.and_then(|rate| rate.trim().parse().ok()).filter(|_| !failed);
-    rate.ok_or_else(|| Failure::new(format!("wrk saw requests fail:\n{output}")))
+    let per_second = output.lines().find_map(|line| line.strip_prefix("Requests/sec:")?.trim().parse().ok());
+    // Such as “  61234 requests in 1.00s, 21.5MB read”.
+    let requests = output.lines().find_map(|line| line.split_once(" requests in ")?.0.trim().parse().ok());
+    let answered = requests.zip(per_second).filter(|_| !failed);
+    let answered = answered.map(|(requests, per_second)| Answered { requests, per_second });
+    answered.ok_or_else(|| Failure::new(format!("wrk saw requests fail:\n{output}")))
 }

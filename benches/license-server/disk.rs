@@ -1,19 +1,24 @@
-//! What the disk allows: 4 KiB written and synchronised, one after the other, over a file of 4 MiB that is there already,
+//! What the disk allows: 4 KiB written and synchronized, one after the other, over a file of 4 MiB that is there already,
 //! as the write-ahead log is after its first round.
 
 use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::failure::Failure;
+use crate::failure::{During, Failure};
 
 const PAGE: [u8; 4096] = [7; 4096];
 const PAGES: u64 = 1024;
 
 pub(crate) fn synced_writes_per_second(root: &Path, seconds: u32) -> Result<f64, Failure> {
     let path = root.join("disk");
-    let file = File::create(&path)?;
+    measure(&path, seconds).at("write and synchronize", &path)
+}
+
+fn measure(path: &Path, seconds: u32) -> io::Result<f64> {
+    let file = File::create(path)?;
     for page in 0..PAGES {
         file.write_all_at(&PAGE, page * 4096)?;
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
-const USAGE: &str = "usage: cargo bench --features license-server --bench license-server -- [--quick] [--fresh] [--rounds N] [--seconds N]";
+const USAGE: &str = "usage: cargo bench --bench license-server -- [--quick] [--fresh] [--rounds N] [--seconds N]";
 
 pub(crate) struct Effort {
     /// Rounds; each figure is the median over them.

@@ -115,7 +115,8 @@ impl Questions {
             "POST /api/license/verify HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\n\r\n",
             body.len()
-        )?;
+        )
+        .during("write a question")?;
         request.extend_from_slice(&body);
         Ok(Asked { license: target.license, address: target.address, nonce })
     }
@@ -196,9 +197,8 @@ impl Measured {
 
 impl Client {
     fn open(port: u16, kind: Kind, questions: &mut Questions) -> Result<Self, Failure> {
-        let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        socket.set_nodelay(true)?;
-        socket.set_nonblocking(true)?;
+        let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).during("connect")?;
+        socket.set_nodelay(true).and_then(|()| socket.set_nonblocking(true)).during("set a connection up")?;
         let mut request = Vec::with_capacity(1024);
         let asked = questions.next(kind, port, &mut request)?;
         let mut client = Client { socket, request, received: Vec::with_capacity(2048), asked, since: Instant::now() };

@@ -44,10 +44,11 @@ impl Made {
         let now = SystemClock.wall();
         if fresh || !made.is_usable(now) {
             let _ = fs::remove_dir_all(&made.directory);
-            fs::create_dir_all(&made.directory)?;
+            fs::create_dir_all(&made.directory).at("create the directory", &made.directory)?;
             eprintln!("license-server: making a database with {licenses} licenses in {}", made.directory.display());
             made.make(now).during("make a database")?;
-            fs::write(made.directory.join("made"), format!("{}\n{}", now.unix(), fingerprint()))?;
+            let mark = made.directory.join("made");
+            fs::write(&mark, format!("{}\n{}", now.unix(), fingerprint())).at("write", &mark)?;
         }
         Ok(made)
     }
@@ -72,28 +73,30 @@ impl Made {
     pub(crate) fn copy(&self) -> Result<Copy, Failure> {
         self.clean()?;
         let directory = self.directory.join("copy");
-        fs::create_dir(&directory)?;
+        fs::create_dir(&directory).at("create the directory", &directory)?;
         for name in FILES {
             let target = directory.join(name);
-            fs::copy(self.directory.join(name), &target).during("copy the database")?;
-            File::open(&target)?.sync_all()?;
+            fs::copy(self.directory.join(name), &target).at("copy to", &target)?;
+            File::open(&target).and_then(|file| file.sync_all()).at("synchronize", &target)?;
         }
         Ok(Copy { licenses: self.licenses, directory })
     }
 
     pub(crate) fn clean(&self) -> Result<(), Failure> {
         let directory = self.directory.join("copy");
-        if directory.exists() { Ok(fs::remove_dir_all(directory)?) } else { Ok(()) }
+        if directory.exists() { fs::remove_dir_all(&directory).at("remove", &directory) } else { Ok(()) }
     }
 
     pub(crate) fn bytes(&self) -> Result<u64, Failure> {
-        Ok(fs::metadata(self.directory.join(FILES[0]))?.len())
+        let database = self.directory.join(FILES[0]);
+        Ok(fs::metadata(&database).at("look at", &database)?.len())
     }
 }
 
 impl Copy {
     pub(crate) fn open(&self) -> Result<Database, Failure> {
-        Database::open(&self.directory.join(FILES[0])).during("open the copy")
+        let database = self.directory.join(FILES[0]);
+        Database::open(&database).at("open", &database)
     }
 }
 

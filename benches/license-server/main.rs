@@ -1,8 +1,8 @@
 //! Measures the license server with 10,000 and with 1,000,000 licenses, and prints one table.
 //!
-//!     cargo bench --features license-server --bench license-server                five rounds, about seven minutes
-//!     cargo bench --features license-server --bench license-server -- --quick     one short round, to see that it works
-//!     cargo bench --features license-server --bench license-server -- --fresh     makes the databases anew
+//!     cargo bench --bench license-server                five rounds, about seven minutes
+//!     cargo bench --bench license-server -- --quick     one short round, to see that it works
+//!     cargo bench --bench license-server -- --fresh     makes the databases anew
 //!
 //! The real binary is asked over real keep-alive connections; a 200 counts only once it says `"valid":true`, signatures
 //! and stored rows are verified of a sample. Both sizes take turns second by second, so that whatever else the machine

@@ -1,9 +1,10 @@
 //! The real server as a child process over a copy of a database, measured through /proc and its own /metrics.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -40,10 +41,13 @@ struct Done {
 impl Server {
     pub(crate) fn start(copy: Copy) -> Result<Self, Failure> {
         let config = copy.directory.join("license-server.conf");
-        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&config)?;
         // The server wants an absolute path, and OUT may be none.
-        writeln!(file, "port=0\nlog=stderr\ndata_dir={}", fs::canonicalize(&copy.directory)?.display())?;
-        let keys = SigningKeys::load(&Place::new(&copy.directory).keys()).during("read the signing keys")?;
+        let data = fs::canonicalize(&copy.directory).at("resolve", &copy.directory)?;
+        let file = File::options().write(true).create_new(true).mode(0o600).open(&config);
+        file.and_then(|mut file| writeln!(file, "port=0\nlog=stderr\ndata_dir={}", data.display()))
+            .at("write", &config)?;
+        let keys = Place::new(&copy.directory).keys();
+        let keys = SigningKeys::load(&keys).at("read", &keys)?;
         let trusted = TrustedKeys::parse(&keys.public_keys()).map_err(Failure::new)?;
         let log = copy.directory.join("log");
         let child = Command::new(BINARY)
@@ -51,21 +55,21 @@ impl Server {
             .arg(&config)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(File::create(&log)?)
+            .stderr(File::create(&log).at("create", &log)?)
             .spawn()
-            .during("start the license server")?;
+            .at("start", BINARY)?;
         let questions = Questions::new(copy.licenses);
         let mut server = Server { child, port: 0, copy, trusted, questions, samples: Vec::new() };
         let begin = Instant::now();
         while begin.elapsed() < START_LIMIT && server.port == 0 {
             thread::sleep(Duration::from_millis(5));
-            let said = fs::read_to_string(&log)?;
+            let said = read(&log)?;
             let port =
                 said.split_once("listening on 127.0.0.1:").and_then(|(_, rest)| rest.lines().next()?.parse().ok());
             server.port = port.unwrap_or(0);
         }
         if server.port == 0 {
-            return Err(Failure::new(format!("the server does not start: {}", fs::read_to_string(&log)?)));
+            return Err(Failure::new(format!("the server does not start: {}", read(&log)?)));
         }
         Ok(server)
     }
@@ -88,7 +92,7 @@ impl Server {
 
     /// The process's share of the memory that it uses: pages that others use too count in part.
     pub(crate) fn pss_mib(&self) -> Result<f64, Failure> {
-        let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id()))?;
+        let text = read(format!("/proc/{}/smaps_rollup", self.child.id()))?;
         let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
         let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
         Ok(kib.ok_or_else(|| Failure::new("no Pss: in /proc"))? / 1024.0)
@@ -96,30 +100,28 @@ impl Server {
 
     /// The write-ahead log's file, which never shrinks by itself, in MB.
     pub(crate) fn log_megabytes(&self) -> Result<f64, Failure> {
-        Ok(fs::metadata(self.copy.directory.join("licenses.db-wal"))?.len() as f64 / 1e6)
+        let log = self.copy.directory.join("licenses.db-wal");
+        Ok(fs::metadata(&log).at("look at", &log)?.len() as f64 / 1e6)
     }
 
     /// Ends the server without a warning, and looks for what it promised.
     pub(crate) fn kill_and_check(mut self) -> Result<(), Failure> {
-        self.child.kill()?;
-        self.child.wait()?;
+        self.child.kill().and_then(|()| self.child.wait()).at("kill", BINARY)?;
         let mut database = self.copy.open()?;
         self.samples.iter().try_for_each(|sample| sample.is_stored(&mut database))
     }
 
     fn done(&self) -> Result<Done, Failure> {
-        let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
-        socket.write_all(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
-        let mut text = String::new();
-        socket.read_to_string(&mut text)?;
+        let text = self.metrics().during("/metrics")?;
         let value = |name: &str| {
             let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse::<f64>().ok());
             found.ok_or_else(|| Failure::new(format!("no {name} in /metrics")))
         };
         let mut cpu = Duration::ZERO;
-        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        for task in fs::read_dir(&tasks).at("list", &tasks)? {
             // The first number: nanoseconds on a processor, by the scheduler's own account.
-            let account = fs::read_to_string(task?.path().join("schedstat"))?;
+            let account = read(task.at("list", &tasks)?.path().join("schedstat"))?;
             let time = account.split_whitespace().next().unwrap_or_default();
             cpu += Duration::from_nanos(time.parse().during("read schedstat")?);
         }
@@ -129,6 +131,18 @@ impl Server {
             cpu,
         })
     }
+
+    fn metrics(&self) -> io::Result<String> {
+        let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        socket.write_all(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
+        let mut text = String::new();
+        socket.read_to_string(&mut text)?;
+        Ok(text)
+    }
+}
+
+fn read(path: impl AsRef<Path>) -> Result<String, Failure> {
+    fs::read_to_string(&path).at("read", path)
 }
 
 impl Drop for Server {

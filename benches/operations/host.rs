@@ -1,14 +1,16 @@
 //! A host below a temporary directory with as many sites as it takes, its helper, and its Agent.
 
 use std::fmt::Write as _;
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::ops::Range;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
+use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::failure::{During, Failure};
+use crate::helper;
+use crate::scratch;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_opterius-agent");
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -19,6 +21,7 @@ const MODEL: &str = "model";
 /// The tree. It goes when the benchmark ends.
 pub(crate) struct Host {
     directory: PathBuf,
+    helper: PathBuf,
     php: String,
 }
 
@@ -43,16 +46,15 @@ pub(crate) fn creation(name: &str) -> String {
 impl Host {
     /// A host with one site, the model of all others.
     pub(crate) fn create() -> Result<Self, Failure> {
-        let directory = std::env::temp_dir().join(format!("opterius-operations-{}", std::process::id()));
-        DirBuilder::new().mode(0o700).create(&directory)?;
+        let helper = helper::beside(BINARY)?;
         let versions = fs::read_dir("/etc/php").during("this benchmark needs PHP (apt-get install php-fpm)")?;
         let php = versions.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).max();
-        let host = Host { directory, php: php.unwrap_or_default() };
+        let host = Host { directory: scratch::create("operations")?, helper, php: php.unwrap_or_default() };
         let etc = host.root().join("etc");
         for name in
             ["nginx/sites-available", "nginx/sites-enabled", "nginx/conf.d", &format!("php/{}/fpm/pool.d", host.php)]
         {
-            fs::create_dir_all(etc.join(name))?;
+            fs::create_dir_all(etc.join(name)).at("create the directory", etc.join(name))?;
         }
         for (name, text) in [
             ("passwd", "root:x:0:0::/root:/bin/sh\nwww-data:x:33:33::/:/usr/sbin/nologin\n"),
@@ -60,12 +62,12 @@ impl Host {
             ("group", "root:x:0:\nwww-data:x:33:\n"),
             ("gshadow", "root:*::\nwww-data:*::\n"),
         ] {
-            fs::write(etc.join(name), text)?;
+            write(&etc.join(name), text)?;
         }
         let config = format!("secret={SECRET}\nport=0\nlog=stderr\nhost_root={}\n", host.root().display());
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(host.config())?;
-        file.write_all(config.as_bytes())?;
-        host.operation("/domains/create", &creation(MODEL))?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(host.config());
+        file.and_then(|mut file| file.write_all(config.as_bytes())).at("write", host.config())?;
+        host.change("/domains/create", &creation(MODEL))?;
         Ok(host)
     }
 
@@ -86,22 +88,19 @@ impl Host {
             format!("etc/php/{}/fpm/pool.d/{model}.conf", self.php),
             format!("var/lib/opterius/sites/{model}.json"),
         ];
-        let texts = places.each_ref().map(|place| fs::read_to_string(root.join(place)));
+        let texts = places.iter().map(|place| read(&root.join(place))).collect::<Result<Vec<_>, _>>()?;
         for number in numbers.clone() {
             let name = seeded(number);
             let copied = |text: &str| text.replace(MODEL, &name);
             for (place, text) in places.iter().zip(&texts) {
-                let text = text.as_ref().map_err(|error| Failure::new(format!("{place}: {error}")))?;
-                fs::write(root.join(copied(place)), copied(text))?;
+                write(&root.join(copied(place)), &copied(text))?;
             }
             let file = format!("{}.conf", domain(&name));
-            symlink(
-                root.join("etc/nginx/sites-available").join(&file),
-                root.join("etc/nginx/sites-enabled").join(&file),
-            )?;
+            let enabled = root.join("etc/nginx/sites-enabled").join(&file);
+            symlink(root.join("etc/nginx/sites-available").join(&file), &enabled).at("create the link", &enabled)?;
             let logs = root.join("var/log/opterius/sites").join(domain(&name));
-            fs::create_dir(&logs)?;
-            fs::write(logs.join("access.log"), "")?;
+            fs::create_dir(&logs).at("create the directory", &logs)?;
+            write(&logs.join("access.log"), "")?;
         }
         self.register(numbers)
     }
@@ -118,24 +117,36 @@ impl Host {
         }
         let members: String = numbers.map(|number| format!(",{}", seeded(number))).collect();
         for (file, lines) in [("passwd", passwd), ("shadow", shadow), ("group", group), ("gshadow", gshadow)] {
-            let text = fs::read_to_string(etc.join(file))?;
+            let text = read(&etc.join(file))?;
             let joined = |line: &str| {
                 if line.starts_with("opterius-accounts:") { format!("{line}{members}\n") } else { format!("{line}\n") }
             };
-            fs::write(etc.join(file), text.lines().map(joined).collect::<String>() + &lines)?;
+            write(&etc.join(file), &(text.lines().map(joined).collect::<String>() + &lines))?;
         }
         Ok(())
     }
 
+    /// Has the helper do one thing, which has to succeed.
+    pub(crate) fn change(&self, path: &str, body: &str) -> Result<(), Failure> {
+        let reply = self.operation(path, body)?;
+        if reply.contains("\"status\":200") { Ok(()) } else { Err(Failure::new(format!("{path}: {reply}"))) }
+    }
+
     /// Has the helper do one thing; its reply.
-    pub(crate) fn operation(&self, path: &str, body: &str) -> Result<String, Failure> {
+    fn operation(&self, path: &str, body: &str) -> Result<String, Failure> {
         let body = body.replace("PHP", &self.php);
         let order = format!(r#"{{"path":"{path}","body":{body},"max_accounts":null,"plan":null,"seconds":110}}"#);
-        let mut command = Command::new(Path::new(BINARY).with_file_name("opterius-operation"));
+        let mut command = Command::new(&self.helper);
         command.arg("--config").arg(self.config()).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.stderr(Stdio::null()).spawn()?;
-        child.stdin.take().expect("stdin is a pipe").write_all(order.as_bytes())?;
-        Ok(String::from_utf8_lossy(&child.wait_with_output()?.stdout).into_owned())
+        let mut child = command.stderr(Stdio::null()).spawn().at("start", &self.helper)?;
+        child
+            .stdin
+            .take()
+            .expect("stdin is a pipe")
+            .write_all(order.as_bytes())
+            .at("give an order to", &self.helper)?;
+        let output = child.wait_with_output().at("read the reply of", &self.helper)?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }
 
@@ -154,7 +165,9 @@ pub(crate) struct Agent {
 
 impl Agent {
     pub(crate) fn start(host: &Host) -> Result<Self, Failure> {
-        let mut child = Command::new(BINARY).arg("--config").arg(host.config()).stderr(Stdio::piped()).spawn()?;
+        let mut command = Command::new(BINARY);
+        let mut child =
+            command.arg("--config").arg(host.config()).stderr(Stdio::piped()).spawn().at("start", BINARY)?;
         let mut lines = BufReader::new(child.stderr.take().expect("stderr is a pipe")).lines();
         let port = lines.by_ref().map_while(Result::ok).find_map(|line| line.rsplit_once("127.0.0.1:")?.1.parse().ok());
         // Somebody has to read what it goes on saying.
@@ -180,7 +193,7 @@ impl Agent {
     }
 
     pub(crate) fn resident_kib(&self) -> Result<u64, Failure> {
-        let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id()))?;
+        let text = read(Path::new(&format!("/proc/{}/smaps_rollup", self.child.id())))?;
         let line = text.lines().find_map(|line| line.strip_prefix("Rss:"));
         let number = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok());
         number.ok_or_else(|| Failure::new("smaps_rollup has no Rss"))
@@ -192,4 +205,12 @@ impl Drop for Agent {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path).at("read", path)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    fs::write(path, text).at("write", path)
 }

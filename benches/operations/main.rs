@@ -18,7 +18,10 @@
 mod client;
 #[path = "../compare/failure.rs"]
 mod failure;
+mod helper;
 mod host;
+#[path = "../compare/scratch.rs"]
+mod scratch;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -71,14 +74,13 @@ fn measure() -> Result<(), Failure> {
 /// One new account with its site, from the order to the reply.
 fn create(host: &Host, name: &str) -> Result<Duration, Failure> {
     let begin = Instant::now();
-    let reply = host.operation("/domains/create", &host::creation(name))?;
-    let time = begin.elapsed();
-    if reply.contains("\"status\":200") { Ok(time) } else { Err(Failure::new(reply)) }
+    host.change("/domains/create", &host::creation(name))?;
+    Ok(begin.elapsed())
 }
 
 fn statuses(agent: &Agent, number: usize) -> Result<Vec<Duration>, Failure> {
     let request = agent.request("/ssl/status", &format!(r#"{{"domain":"{}"}}"#, host::domain(&host::seeded(number))));
-    let mut connection = Connection::open(agent.port)?;
+    let mut connection = Connection::open(agent.port).during("connect")?;
     let once = |connection: &mut Connection| {
         let begin = Instant::now();
         let answer = connection.exchange(&request).during("/ssl/status")?;
@@ -96,7 +98,7 @@ fn memory(agent: &Agent) -> Result<(), Failure> {
         host::seeded(0)
     );
     let request = agent.request("/logs/tail", &body);
-    let mut connection = Connection::open(agent.port)?;
+    let mut connection = Connection::open(agent.port).during("connect")?;
     let mut run = |times: usize| {
         for _ in 0..times {
             let answer = connection.exchange(&request).during("/logs/tail")?;

@@ -31,11 +31,7 @@ impl fmt::Display for Holder {
 
 /// The process that keeps others from listening on `address`, where it can be found out.
 pub fn find(address: SocketAddr) -> Option<Holder> {
-    let mut inodes = Vec::new();
-    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        inodes.extend(listening(&fs::read_to_string(table).unwrap_or_default(), address));
-    }
-    let sockets: Vec<String> = inodes.into_iter().map(|inode| format!("socket:[{inode}]")).collect();
+    let sockets: Vec<String> = listeners(address).into_iter().map(|inode| format!("socket:[{inode}]")).collect();
     if sockets.is_empty() {
         return None;
     }
@@ -47,6 +43,16 @@ pub fn find(address: SocketAddr) -> Option<Holder> {
     let process = processes.into_iter().filter(|process| *process != 1).find(|process| has_one(*process, &sockets))?;
     let name = fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
     Some(Holder { name: one_line(&name, MAX_NAME), process })
+}
+
+/// Whether anybody listens where `address` collides with it, be it a process that cannot be seen.
+pub fn is_there(address: SocketAddr) -> bool {
+    !listeners(address).is_empty()
+}
+
+fn listeners(address: SocketAddr) -> Vec<u64> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
+    tables.iter().flat_map(|table| listening(&fs::read_to_string(table).unwrap_or_default(), address)).collect()
 }
 
 fn id(name: &OsStr) -> Option<u32> {

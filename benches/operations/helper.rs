@@ -1,0 +1,41 @@
+//! The program that does the operations. It is of another package, which cargo does not build with this benchmark: then it
+//! is missing, or it is yesterday's.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::failure::{During, Failure};
+
+const REMEDY: &str = "Run first: cargo build --release --workspace --bins";
+
+/// The helper beside the Agent, where the Agent looks for it, built from today's sources.
+pub(crate) fn beside(agent: &str) -> Result<PathBuf, Failure> {
+    let program = Path::new(agent).with_file_name("opterius-operation");
+    let built = modified(&program).map_err(with_remedy)?;
+    for source in sources(&program)? {
+        // One that is gone was of a build before, too.
+        if modified(&source).map_or(true, |changed| changed > built) {
+            let (program, source) = (program.display(), source.display());
+            return Err(with_remedy(format_args!("{program} was built before {source} was changed")));
+        }
+    }
+    Ok(program)
+}
+
+fn with_remedy(what: impl fmt::Display) -> Failure {
+    Failure::new(format!("{what}. {REMEDY}"))
+}
+
+fn modified(path: &Path) -> Result<SystemTime, Failure> {
+    fs::metadata(path).and_then(|found| found.modified()).at("look at", path)
+}
+
+/// What the program was built from, as cargo writes it beside it in the form of a makefile.
+fn sources(program: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let list = program.with_extension("d");
+    let text = fs::read_to_string(&list).at("read", &list).map_err(with_remedy)?;
+    let (_, sources) = text.trim_end().split_once(": ").unwrap_or_default();
+    Ok(sources.replace("\\ ", "\0").split(' ').map(|path| PathBuf::from(path.replace('\0', " "))).collect())
+}
