@@ -22,6 +22,7 @@ use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
+use opterius_http::response::parse_date;
 use opterius_license::address::{self, Family};
 use opterius_license::inquiry::Inquiry;
 use opterius_license::outcome::{Answer, Failure, FailureClass, MAX_BODY};
@@ -323,7 +324,7 @@ fn proxy(settings: &Settings, target: &ServerUrl) -> Result<Option<ureq::Proxy>,
 
 fn answer(status: u16, headers: &HeaderMap, body: Vec<u8>) -> Answer {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let date = text("date").and_then(Timestamp::parse_http_date);
+    let date = text("date").and_then(parse_date);
     let retry_after = text("retry-after").and_then(|value| retry_after(value, date));
     let signatures = headers.get_all(signature::HEADER).iter().filter_map(|value| value.to_str().ok());
     Answer { status, date, retry_after, signature: signatures.collect::<Vec<_>>().join(", "), body }
@@ -334,7 +335,7 @@ fn retry_after(value: &str, date: Option<Timestamp>) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }
-    Some(Timestamp::parse_http_date(value)?.since(date?))
+    Some(parse_date(value)?.since(date?))
 }
 
 fn network(cause: impl Into<String>) -> Failure {
@@ -410,7 +411,7 @@ mod tests {
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
-        let date = Timestamp::parse_http_date("Sun, 01 Mar 2026 00:00:00 GMT");
+        let date = parse_date("Sun, 01 Mar 2026 00:00:00 GMT");
         assert_eq!(retry_after("120", None), Some(Duration::from_secs(120)));
         assert_eq!(retry_after("Sun, 01 Mar 2026 00:02:00 GMT", date), Some(Duration::from_secs(120)));
         assert_eq!(retry_after("Sat, 28 Feb 2026 00:00:00 GMT", date), Some(Duration::ZERO));

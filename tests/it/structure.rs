@@ -26,7 +26,7 @@ const PACKAGES: [(&str, &[&str], &[&str]); 10] = [
             "webpki-root-certs",
         ],
     ),
-    ("crates/base", &[], &["httpdate", "rustix", "serde", "time", "zeroize"]),
+    ("crates/base", &[], &["rustix", "serde", "time", "zeroize"]),
     ("crates/daemon", &["base"], &["crossbeam-channel", "log", "rustix", "sd-listen-fds", "signal-hook", "syslog"]),
     ("crates/host", &["base", "daemon"], &["log", "rustix", "serde", "serde_json"]),
     (

@@ -93,19 +93,13 @@ impl<'a> Daemon<'a> {
         }
     }
 
-    /// Whether it can be asked. As a service manager does, it starts a process in the place of one that found the port
-    /// taken: what a killed one was just starting has its descriptors for a moment longer.
+    /// Whether it can be asked. A start waits for a port that a killed process still lets go, so it never finds it taken.
     fn listens(&self) -> bool {
         let mut process = self.process.lock().unwrap();
         match &*process {
             Some(running) if running.is_running() => {}
-            Some(ended) if !ended.lines().iter().any(|line| line.contains("Address already in use")) => return false,
-            old => {
-                if old.is_some() {
-                    self.world.count("starts that found the port taken");
-                }
-                *process = Some(Process::start(self.command()));
-            }
+            Some(_) => return false,
+            None => *process = Some(Process::start(self.command())),
         }
         drop(process);
         http::fetch(self.world.port, Request::get("/health")).is_ok_and(|health| health.status == 200)

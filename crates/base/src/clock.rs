@@ -64,13 +64,6 @@ impl Timestamp {
             .or_else(|| Self::parse_rfc3339(&format!("{}Z", text.replacen(' ', "T", 1))))
             .or_else(|| Some(Self::parse_rfc3339(&format!("{text}T00:00:00Z"))?.plus(Duration::from_secs(86_400))))
     }
-
-    /// Reads a date of an HTTP header (RFC 9110 §5.6.7).
-    pub fn parse_http_date(text: &str) -> Option<Self> {
-        let instant = httpdate::parse_http_date(text).ok()?;
-        let since_epoch = instant.duration_since(std::time::UNIX_EPOCH).ok()?;
-        Some(Self::from_unix(seconds(since_epoch)))
-    }
 }
 
 fn seconds(duration: Duration) -> i64 {

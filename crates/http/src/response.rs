@@ -120,6 +120,13 @@ impl Encoder {
     }
 }
 
+/// Reads a date of an HTTP header (RFC 9110 §5.6.7).
+pub fn parse_date(text: &str) -> Option<Timestamp> {
+    let instant = httpdate::parse_http_date(text).ok()?;
+    let since_epoch = instant.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since_epoch.as_secs()).ok().map(Timestamp::from_unix)
+}
+
 /// The head, as tiny_http writes it.
 fn head(server: &'static str, kind: Kind, own: &[(&'static str, String)]) -> Vec<u8> {
     let since_epoch = Duration::from_secs(u64::try_from(kind.date.unix()).unwrap_or(0));

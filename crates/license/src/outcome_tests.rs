@@ -227,7 +227,7 @@ fn once_a_key_is_trusted_all_four_bindings_must_hold() {
 fn an_unsigned_answer_brings_its_date_as_trusted_time() {
     let (key, trusted) = (key(), TrustedKeys::default());
     let question = Question { key: &key, key_sha256: "k", server_id: "s", nonce: Some("n"), trusted: &trusted };
-    let date = Timestamp::parse_http_date("Sun, 01 Mar 2026 00:00:00 GMT");
+    let date = Timestamp::parse_rfc3339("2026-03-01T00:00:00Z");
     let answer = Answer { status: 200, body: GRANT.into(), date, ..Answer::default() };
     assert_eq!(read(&answer, &question).issued_at, date);
 }
