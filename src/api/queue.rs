@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use log::warn;
 use serde_json::Value;
 
@@ -42,7 +42,8 @@ struct Waiting {
 impl Queue {
     /// An empty queue and its other end.
     pub fn new() -> (Self, Jobs) {
-        let (sender, receiver) = bounded(MOST);
+        // A bounded channel would take the memory of all of them at once.
+        let (sender, receiver) = unbounded();
         let domains = Arc::<Mutex<BTreeSet<Domain>>>::default();
         (Self { sender, domains: Arc::clone(&domains) }, Jobs { receiver, domains })
     }
@@ -57,8 +58,12 @@ impl Queue {
         if domains.contains(&domain) {
             return Ok(());
         }
-        let full = |_| Problem::Unavailable(format!("{MOST} certificates are waiting to be issued. Try again later."));
-        self.sender.try_send(Waiting { domain: domain.clone(), request }).map_err(full)?;
+        let full = || Problem::Unavailable(format!("{MOST} certificates are waiting to be issued. Try again later."));
+        // Whoever adds one holds the lock on the domains, so none comes in between.
+        if self.sender.len() >= MOST {
+            return Err(full());
+        }
+        self.sender.send(Waiting { domain: domain.clone(), request }).map_err(|_| full())?;
         domains.insert(domain);
         Ok(())
     }
@@ -89,6 +94,7 @@ fn lock(domains: &Mutex<BTreeSet<Domain>>) -> MutexGuard<'_, BTreeSet<Domain>> {
 
 #[cfg(test)]
 mod tests {
+    use crossbeam_channel::bounded;
     use serde_json::json;
 
     use super::*;

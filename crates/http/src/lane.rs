@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, SendError, Sender, unbounded};
 
 use crate::response::Response;
 use crate::slab::Key;
@@ -76,22 +76,31 @@ pub struct Job {
 
 /// The front's end of a lane.
 #[derive(Clone)]
-pub struct Lane(Sender<Job>);
+pub struct Lane {
+    sender: Sender<Job>,
+    capacity: usize,
+}
 
 impl Lane {
     /// A lane with room for `capacity` waiting requests, and the end that its threads take from.
     pub fn new(capacity: usize) -> (Self, Receiver<Job>) {
-        let (sender, receiver) = bounded(capacity);
-        (Self(sender), receiver)
+        // A bounded channel takes all its memory at once, for a crowd that may never come. The front alone adds to it, so
+        // it can count.
+        let (sender, receiver) = unbounded();
+        (Self { sender, capacity }, receiver)
     }
 
     /// Queues the work; none when the lane is full. The front then answers itself, at once: a connection that waits for an
     /// answer is one that cannot be closed for another.
     pub(super) fn queue(&self, work: Work, responder: Responder) -> Option<Ticket> {
         let ticket = Ticket::default();
-        match self.0.try_send(Job { ticket: ticket.clone(), work, responder }) {
+        if self.sender.len() >= self.capacity {
+            responder.forget();
+            return None;
+        }
+        match self.sender.send(Job { ticket: ticket.clone(), work, responder }) {
             Ok(()) => Some(ticket),
-            Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => {
+            Err(SendError(job)) => {
                 job.responder.forget();
                 None
             }
