@@ -13,7 +13,7 @@ use log::{error, info, warn};
 
 use crate::api::Api;
 use crate::api::health::Host as Health;
-use crate::api::metrics::Tally;
+use crate::api::metrics::ApiMetrics;
 use crate::api::operations::{Operations, issuer};
 use crate::api::queue::Queue;
 use crate::api::sampler::{Metrics, Pace};
@@ -21,17 +21,17 @@ use crate::api::settings::SharedSettings;
 use crate::config::file;
 use crate::config::{Configuration, Loaded};
 use crate::license::client::{LicenseServer, Network};
-use crate::license::report;
+use crate::license::log_lines;
 use crate::license::state::{Host, License};
 use crate::license::verifier::Verifier;
 use crate::program::{PROGRAM, complain};
 use opterius_base::clock::{Clock, SystemClock};
-use opterius_daemon::crew::{self, Crew, Duties, Failure, Spawn, Stop, conclude, report_panics};
 use opterius_daemon::limits;
 use opterius_daemon::listener::{self, Source};
 use opterius_daemon::log::{LogTarget, Logger, SYSLOG_SOCKET};
 use opterius_daemon::notify::{Notifier, Report};
 use opterius_daemon::signals::Signals;
+use opterius_daemon::supervisor::{self, Failure, Lifecycle, Spawn, Stop, Supervisor, conclude, report_panics};
 use opterius_daemon::watchdog::Watchdog;
 use opterius_http::front::{Control, Front, Lanes};
 use opterius_http::lane::{self, Lane};
@@ -45,7 +45,7 @@ const WATCHED: &str = "/license/status";
 const SOURCE: Source = Source { file: "agent.conf", elsewhere: " and in the Panel" };
 
 /// What the daemon depends on besides its configuration.
-pub struct Surroundings {
+pub struct Dependencies {
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
     /// Who answers verifications.
@@ -60,11 +60,11 @@ pub struct Surroundings {
     pub notifier: Notifier,
 }
 
-impl Surroundings {
+impl Dependencies {
     /// The real ones.
     pub fn of_process(signals: Signals, notifier: Notifier) -> Self {
         let (clock, server) = (Arc::new(SystemClock), Box::new(Network));
-        Self { clock, server, signals, host: host(), spawn: crew::spawn(), notifier }
+        Self { clock, server, signals, host: host(), spawn: supervisor::spawn(), notifier }
     }
 }
 
@@ -96,7 +96,7 @@ pub fn start(path: &Path) -> u8 {
     let ended = signals.and_then(|signals| {
         let notifier = Notifier::of_process();
         let listener = listener::keep_listening_on(address, SOURCE, &notifier).map_err(Failure::Start)?;
-        run(listener, configuration, path.to_owned(), Surroundings::of_process(signals, notifier))
+        run(listener, configuration, path.to_owned(), Dependencies::of_process(signals, notifier))
     });
     conclude(&ended, PROGRAM, target)
 }
@@ -127,16 +127,17 @@ pub fn run(
     listener: TcpListener,
     configuration: Configuration,
     path: PathBuf,
-    surroundings: Surroundings,
+    dependencies: Dependencies,
 ) -> Result<(), Failure> {
     let address = listener.local_addr().map_err(Failure::start)?;
-    let Surroundings { clock, server, signals, host, spawn, notifier } = surroundings;
-    let crew = Crew::new(spawn).map_err(Failure::start)?;
-    let outside = Outside { clock: Arc::clone(&clock), server, host };
-    let (mut daemon, front) = Daemon::start(&crew, listener, configuration, path, outside).map_err(Failure::start)?;
+    let Dependencies { clock, server, signals, host, spawn, notifier } = dependencies;
+    let supervisor = Supervisor::new(spawn).map_err(Failure::start)?;
+    let verifier_parts = VerifierParts { clock: Arc::clone(&clock), server, host };
+    let (mut daemon, front) =
+        Daemon::start(&supervisor, listener, configuration, path, verifier_parts).map_err(Failure::start)?;
     info!("opterius-agent {} listening on {address}", env!("CARGO_PKG_VERSION"));
-    crew.start_watchdog(Watchdog::of_process(listener::from_here(address), WATCHED)).map_err(Failure::start)?;
-    let ended = crew.watch(
+    supervisor.start_watchdog(Watchdog::of_process(listener::from_here(address), WATCHED)).map_err(Failure::start)?;
+    let ended = supervisor.watch(
         &signals,
         &*clock,
         &Stop { begin: Box::new(move || front.stop()), time: STOP_TIME },
@@ -165,7 +166,7 @@ struct Daemon {
 }
 
 /// What the threads ask.
-struct Outside {
+struct VerifierParts {
     clock: Arc<dyn Clock>,
     server: Box<dyn LicenseServer>,
     host: Host,
@@ -174,14 +175,14 @@ struct Outside {
 impl Daemon {
     /// Starts all threads.
     fn start(
-        crew: &Crew,
+        supervisor: &Supervisor,
         listener: TcpListener,
         configuration: Configuration,
         path: PathBuf,
-        outside: Outside,
+        verifier_parts: VerifierParts,
     ) -> io::Result<(Self, Control)> {
-        let Outside { clock, server, host } = outside;
-        let waker = crew.waker();
+        let VerifierParts { clock, server, host } = verifier_parts;
+        let waker = supervisor.waker();
         let (license, woken) = License::new(&host, Box::new(move || waker.wake()));
         let license_settings = Arc::new(configuration.license.clone());
         let verifier = Verifier::new(Arc::clone(&license), woken, Arc::clone(&clock), server, host, license_settings);
@@ -191,8 +192,8 @@ impl Daemon {
         let root = configuration.host_root.clone();
         let (metrics, sampler) = Metrics::new(Arc::clone(&clock), root, Pace::default());
         let (queue, waiting) = Queue::new();
-        let tally = Arc::<Tally>::default();
-        let issuer = tally.watched_queue(&clock, issuer(Arc::clone(&settings), path.clone()));
+        let api_metrics = Arc::<ApiMetrics>::default();
+        let issuer = api_metrics.watched_queue(&clock, issuer(Arc::clone(&settings), path.clone()));
         let operations = Operations::new(path.clone(), queue);
         let api = Api::new(
             Arc::clone(&settings),
@@ -201,7 +202,7 @@ impl Daemon {
             health,
             operations,
             metrics,
-            tally,
+            api_metrics,
         );
         let connections = limits::connections(configuration.max_connections).map_err(io::Error::other)?;
         let limits = Limits { connections };
@@ -214,18 +215,18 @@ impl Daemon {
         for number in 0..configuration.request_threads {
             let (kind, jobs) = if number % 2 == 0 { ("read", &read_jobs) } else { ("write", &write_jobs) };
             let jobs = jobs.clone();
-            crew.start(&format!("{kind}-{}", number / 2 + 1), move || lane::run(&jobs))?;
+            supervisor.start(&format!("{kind}-{}", number / 2 + 1), move || lane::run(&jobs))?;
         }
-        crew.start("slow-1", move || lane::run(&slow_jobs))?;
-        crew.start("metrics", move || sampler.run())?;
-        crew.start("certificates", move || waiting.run(&issuer))?;
-        crew.start("verifier", move || verifier.run())?;
-        crew.start_front(move || front.run())?;
+        supervisor.start("slow-1", move || lane::run(&slow_jobs))?;
+        supervisor.start("metrics", move || sampler.run())?;
+        supervisor.start("certificates", move || waiting.run(&issuer))?;
+        supervisor.start("verifier", move || verifier.run())?;
+        supervisor.start_front(move || front.run())?;
         Ok((Self { path, configuration, settings, license, clock, checks_before: 0 }, control))
     }
 }
 
-impl Duties for Daemon {
+impl Lifecycle for Daemon {
     /// SIGHUP: the new configuration if it is good in every line, else the old one; a check in either case.
     fn reload(&mut self) {
         self.checks_before = self.license.state().checks_ended;
@@ -252,7 +253,7 @@ impl Duties for Daemon {
 
     fn report(&self) -> Report {
         let state = self.license.state();
-        let line = report::line(&state.standing(self.clock.now()), &state);
+        let line = log_lines::line(&state.standing(self.clock.now()), &state);
         Report { line, is_settled: state.checks_ended > self.checks_before }
     }
 }

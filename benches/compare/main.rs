@@ -20,7 +20,7 @@ mod effort;
 mod failure;
 mod fairness;
 mod idle;
-#[path = "../../tests/it/support/license_server.rs"]
+#[path = "../../tests/it/support/fake_license_server.rs"]
 mod license_server;
 mod memory;
 mod pacer;

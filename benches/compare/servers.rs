@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::{self, Connection};
 use crate::failure::{During, Failure};
-use crate::license_server::LicenseServer;
+use crate::license_server::FakeLicenseServer;
 use crate::process::ProcessGroup;
 use crate::scratch::random_hex;
 use crate::tools;
@@ -88,13 +88,13 @@ pub(crate) fn check_same_answer(trio: &Trio) -> Result<(), Failure> {
 /// Where agents are started, each in a directory of its own.
 pub(crate) struct Agents<'a> {
     place: &'a Workplace,
-    license: LicenseServer,
+    license: FakeLicenseServer,
     secret: String,
 }
 
 impl<'a> Agents<'a> {
     pub(crate) fn new(place: &'a Workplace) -> Result<Self, Failure> {
-        let license = LicenseServer::start();
+        let license = FakeLicenseServer::start();
         write(&place.path("license-ca.pem"), license.ca_pem())?;
         Ok(Agents { place, license, secret: random_hex()? })
     }

@@ -3,7 +3,7 @@
 
 use httparse::{EMPTY_HEADER, Response, Status};
 use opterius_license::signature::{HEADER, TrustedKeys};
-use opterius_license_server::store::{Database, Error, Reader};
+use opterius_license_server::store::{Database, Error, ReadTransaction};
 
 use crate::contents;
 use crate::failure::{During, Failure};
@@ -62,7 +62,7 @@ impl Sample {
 
     /// That the database holds what the answer promised.
     pub(crate) fn is_stored(&self, database: &mut Database) -> Result<(), Failure> {
-        let slot = |reader: &Reader<'_>| match reader.license_by_key(&contents::key(self.asked.license))? {
+        let slot = |reader: &ReadTransaction<'_>| match reader.license_by_key(&contents::key(self.asked.license))? {
             Some(license) => reader.slot(license.id, self.asked.address),
             None => Ok(None),
         };

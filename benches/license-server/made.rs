@@ -10,7 +10,7 @@ use opterius_base::hex::hex;
 use opterius_base::secret::Secret;
 use opterius_license_server::installation::Place;
 use opterius_license_server::model::{Action, Actor, Details, Role};
-use opterius_license_server::store::{Changes, Database, Error, NewLicense, Sign};
+use opterius_license_server::store::{Database, Error, NewLicense, Heartbeat, WriteTransaction};
 use ring::digest::{SHA256, digest};
 
 use crate::contents;
@@ -111,7 +111,7 @@ fn fingerprint() -> String {
     hex(digest(&SHA256, sources.concat().as_bytes()).as_ref())
 }
 
-fn fill(changes: &Changes<'_>, licenses: impl Iterator<Item = u32>) -> Result<(), Error> {
+fn fill(changes: &WriteTransaction<'_>, licenses: impl Iterator<Item = u32>) -> Result<(), Error> {
     let mut owner = 0;
     for license in licenses {
         if license % OWNED == 1 {
@@ -127,7 +127,7 @@ fn fill(changes: &Changes<'_>, licenses: impl Iterator<Item = u32>) -> Result<()
     Ok(())
 }
 
-fn activate(changes: &Changes<'_>, id: i64, license: u32, server: u32) -> Result<(), Error> {
+fn activate(changes: &WriteTransaction<'_>, id: i64, license: u32, server: u32) -> Result<(), Error> {
     let ip = contents::address(license, server);
     let hostname = format!("server-{license}-{server}.example.com");
     let actor = Actor { role: Role::Server, name: ip.to_string() };
@@ -139,5 +139,5 @@ fn activate(changes: &Changes<'_>, id: i64, license: u32, server: u32) -> Result
         os: Some("Linux 6.12.0-amd64".to_owned()),
         server_id: Some(contents::key(license ^ server)),
     };
-    changes.put_activation(id, sequence, &Sign { ip, observed_ip: ip, reported_ip: Some(ip), details: &details })
+    changes.put_activation(id, sequence, &Heartbeat { ip, observed_ip: ip, reported_ip: Some(ip), details: &details })
 }

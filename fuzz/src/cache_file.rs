@@ -23,7 +23,7 @@ const SERVER_ID: &str = "host";
 
 /// Reads the input as a file, and writes and reads one that is made of it.
 pub fn check(data: &[u8]) {
-    asked(KEY, SERVER_ID, |question| {
+    in_flight(KEY, SERVER_ID, |question| {
         if decode(data, question).is_ok() {
             let ours = has_our_mac(data) || set_aside(data).is_some_and(|file| has_our_mac(&file));
             assert!(ours, "a file without our MAC counts");
@@ -70,7 +70,7 @@ fn written_and_changed(data: &[u8]) {
     let uptime = Uptime { boot_id: reason.clone(), reading: used, used };
     let answer = Answer { status: 200, signature: message.clone(), body: body.to_vec(), ..Answer::default() };
     let view = View::new(granted, (!granted).then_some(reason), message, terms);
-    asked(KEY, SERVER_ID, |question| {
+    in_flight(KEY, SERVER_ID, |question| {
         let record =
             Record { verdict, uptime, key_sha256: question.key_sha256.to_owned(), server_id: SERVER_ID.to_owned() };
         let set_aside = (kind & 4 == 0 && !has_our_mac(body)).then(|| body.to_vec());
@@ -83,12 +83,12 @@ fn written_and_changed(data: &[u8]) {
         assert!(decode(&changed, question).is_err(), "a changed byte has a good MAC");
         assert!(decode(&bytes[..place % bytes.len()], question).is_err(), "a file that was cut off counts");
         for (key, server_id) in [("AAAABBBB-CCCCDDDE", SERVER_ID), (KEY, "another host")] {
-            asked(key, server_id, |other| assert!(decode(&bytes, other).is_err(), "{key} of {server_id} reads it"));
+            in_flight(key, server_id, |other| assert!(decode(&bytes, other).is_err(), "{key} of {server_id} reads it"));
         }
     });
 }
 
-fn asked(key: &str, server_id: &str, read: impl FnOnce(&Question<'_>)) {
+fn in_flight(key: &str, server_id: &str, read: impl FnOnce(&Question<'_>)) {
     let key = Secret::new(key.to_owned());
     let key_sha256 = key_fingerprint(&key);
     let trusted = TrustedKeys::default();

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, RwLock, mpsc};
 use std::time::{Duration, Instant};
 
-use opterius_agent::api::metrics::Tally;
+use opterius_agent::api::metrics::ApiMetrics;
 use opterius_agent::api::operations::Operations;
 use opterius_agent::api::queue::Queue;
 use opterius_agent::api::routes::{ROUTES, Verb};
@@ -20,7 +20,7 @@ use opterius_agent::license::state::{Host, License};
 use opterius_agent::license::verifier::Verifier;
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_base::hex::hex;
-use opterius_host::helper::client::Means;
+use opterius_host::helper::client::HelperMode;
 use opterius_host::host::{self, Acme};
 use opterius_http::connection::{Connection, Progress};
 use opterius_http::head::{self, Head, STORAGE};
@@ -111,10 +111,10 @@ impl<'a> Talk<'a> {
         let mut scratch = vec![0; READ];
         loop {
             match self.connection.progress(&mut self.service, &self.traffic) {
-                Ok(Progress::Complete(asked, reaction)) => {
+                Ok(Progress::Complete(received, reaction)) => {
                     let response = answer(reaction);
-                    self.connection.finish_request(asked.framing);
-                    if !self.give(&response, asked.without_body) {
+                    self.connection.finish_request(received.framing);
+                    if !self.give(&response, received.without_body) {
                         return false;
                     }
                 }
@@ -159,8 +159,8 @@ impl<'a> Talk<'a> {
 fn answer(reaction: Reaction) -> Response {
     match reaction {
         Reaction::Answer(response) => response,
-        Reaction::Read(work) | Reaction::Write(work) | Reaction::Slow(work) => work(),
-        Reaction::Later(_) => busy(),
+        Reaction::Read(work) | Reaction::Write(work) | Reaction::LongRunning(work) => work(),
+        Reaction::Deferred(_) => busy(),
     }
 }
 
@@ -245,7 +245,7 @@ fn api() -> Api {
         allowed_hosts: Vec::new(),
         max_body: 1024 * 1024,
         host: host::Host::new(NOWHERE.into(), Acme { server: String::new(), authority: None }, PathBuf::new()),
-        operations: Means::Off,
+        operations: HelperMode::Off,
         guide: Guide::default(),
     };
     let words = |word: &str| word.to_owned();
@@ -255,7 +255,7 @@ fn api() -> Api {
     // Nobody looks at the machine, and nobody takes anything out of the queue.
     let (metrics, _) = Metrics::new(Arc::clone(&clock), NOWHERE.into(), Pace::default());
     let operations = Operations::new(PathBuf::new(), Queue::new().0);
-    Api::new(settings, Arc::clone(&LICENSE), clock, health, operations, metrics, Arc::<Tally>::default())
+    Api::new(settings, Arc::clone(&LICENSE), clock, health, operations, metrics, Arc::<ApiMetrics>::default())
 }
 
 const NOWHERE: &str = "/nonexistent";
@@ -289,7 +289,7 @@ static LICENSE: LazyLock<Arc<License>> = LazyLock::new(|| {
     let settings = Settings { server_ip: Some(Ipv4Addr::new(203, 0, 113, 5).into()), ..loaded.configuration.license };
     let (license, woken) = License::new(&host, Box::new(|| {}));
     let verifier =
-        Verifier::new(Arc::clone(&license), woken, Arc::new(*CLOCK), Box::new(Vendor), host, Arc::new(settings));
+        Verifier::new(Arc::clone(&license), woken, Arc::new(*CLOCK), Box::new(TestServer), host, Arc::new(settings));
     let thread = std::thread::spawn(move || verifier.run());
     let (told, verdict) = mpsc::channel();
     license.reverify(Box::new(move |state| {
@@ -301,9 +301,9 @@ static LICENSE: LazyLock<Arc<License>> = LazyLock::new(|| {
     license
 });
 
-struct Vendor;
+struct TestServer;
 
-impl LicenseServer for Vendor {
+impl LicenseServer for TestServer {
     fn ask(&mut self, _: &Settings, _: &Inquiry<'_>) -> Result<Answer, Failure> {
         let body = br#"{"valid":true,"max_accounts":5}"#.to_vec();
         Ok(Answer { status: 200, body, ..Answer::default() })

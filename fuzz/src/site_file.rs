@@ -6,8 +6,8 @@ use std::path::Path;
 use opterius_base::clock::Timestamp;
 use opterius_host::host::{Acme, Host};
 use opterius_host::request::values::{DocumentRoot, Domain, PhpVersion, Username};
-use opterius_host::sites::facts::Source;
-use opterius_host::sites::foreign::ForeignSite;
+use opterius_host::sites::site_record::Source;
+use opterius_host::sites::unmanaged_sites::UnmanagedSite;
 use opterius_host::users::register::User;
 use opterius_operation::servers::php;
 use opterius_operation::web::certificate::files::CertificateFiles;
@@ -62,7 +62,7 @@ fn hold(site: &Site, kind: u8) {
     let expected = expected.map(|(depth, words)| (depth, words.iter().map(|word| own.put_into(word)).collect()));
     assert_eq!(directives(&text), expected.collect::<Vec<_>>());
     assert_eq!(pool, own.put_into(&reference_pool));
-    let read = ForeignSite::parse(&text);
+    let read = UnmanagedSite::parse(&text);
     assert!(read.names.iter().all(|name| name.ends_with(own.domain)) && !read.names.is_empty());
 }
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::api::cached_response::CachedResponse;
 use crate::api::gate::LICENSE_REQUIRED;
-use crate::api::kept::Kept;
 use crate::api::queue;
 use crate::license::state::State;
 use opterius_base::clock::{Clock, Now, Timestamp};
@@ -37,7 +37,7 @@ const BOUNDS: [u64; 8] = [50, 100, 250, 1_000, 2_500, 10_000, 30_000, 120_000];
 
 /// What the API and the threads of the lanes count.
 #[derive(Debug)]
-pub struct Tally {
+pub struct ApiMetrics {
     refusals: Counters<5>,
     operations: Vec<Operations>,
 }
@@ -52,7 +52,7 @@ struct Operations {
     microseconds: AtomicU64,
 }
 
-impl Default for Tally {
+impl Default for ApiMetrics {
     fn default() -> Self {
         let mut paths: Vec<&str> = PATHS.iter().flat_map(|paths| paths.iter().copied()).collect();
         paths.sort_unstable();
@@ -60,7 +60,7 @@ impl Default for Tally {
     }
 }
 
-impl Tally {
+impl ApiMetrics {
     /// Counts a request that was refused with this word.
     pub fn refused(&self, error: &str) {
         self.refusals.count(error);
@@ -69,11 +69,11 @@ impl Tally {
     /// Has what is done about a call of the operation `path` be counted when it is done.
     pub fn watched(self: &Arc<Self>, path: &'static str, clock: &Arc<dyn Clock>, reaction: Reaction) -> Reaction {
         let timed = |work: Work| -> Work {
-            let (tally, clock) = (Arc::clone(self), Arc::clone(clock));
+            let (api_metrics, clock) = (Arc::clone(self), Arc::clone(clock));
             Box::new(move || {
                 let began = clock.monotonic();
                 let response = work();
-                tally.answered(path, &response, Some(since(began, &*clock)));
+                api_metrics.answered(path, &response, Some(since(began, &*clock)));
                 response
             })
         };
@@ -84,18 +84,18 @@ impl Tally {
             }
             Reaction::Read(work) => Reaction::Read(timed(work)),
             Reaction::Write(work) => Reaction::Write(timed(work)),
-            Reaction::Slow(work) => Reaction::Slow(timed(work)),
-            Reaction::Later(hand_over) => Reaction::Later(hand_over),
+            Reaction::LongRunning(work) => Reaction::LongRunning(timed(work)),
+            Reaction::Deferred(hand_over) => Reaction::Deferred(hand_over),
         }
     }
 
     /// Has each certificate of the queue be counted when it is issued, or is not.
     pub fn watched_queue(self: &Arc<Self>, clock: &Arc<dyn Clock>, run: queue::Run) -> queue::Run {
-        let (tally, clock) = (Arc::clone(self), Arc::clone(clock));
+        let (api_metrics, clock) = (Arc::clone(self), Arc::clone(clock));
         Box::new(move |path, body| {
             let began = clock.monotonic();
             let reply = run(path, body);
-            tally.ended(path, reply.status, Some(since(began, &*clock)));
+            api_metrics.ended(path, reply.status, Some(since(began, &*clock)));
             reply
         })
     }
@@ -160,17 +160,17 @@ fn since(began: Instant, clock: &dyn Clock) -> Duration {
 
 /// The answer as it was made last. It is made again once a second at most: anybody on the machine may ask for it.
 #[derive(Debug, Default)]
-pub struct MetricsPage(Kept<u64>);
+pub struct MetricsPage(CachedResponse<u64>);
 
 impl MetricsPage {
     /// The answer at `now`.
-    pub fn answer(&mut self, state: &State, now: Now, tally: &Tally, traffic: &Traffic) -> Response {
+    pub fn answer(&mut self, state: &State, now: Now, api_metrics: &ApiMetrics, traffic: &Traffic) -> Response {
         self.0.answer(now.boot.as_secs(), |_| {
             let mut all = Exposition::new(PREFIX);
             all.build_info(env!("CARGO_PKG_VERSION"));
             license(&mut all, state, &state.standing(now));
-            requests(&mut all, tally, traffic);
-            operations(&mut all, tally);
+            requests(&mut all, api_metrics, traffic);
+            operations(&mut all, api_metrics);
             Response::text(200, exposition::MEDIA_TYPE, all.into_text())
         })
     }
@@ -204,9 +204,9 @@ fn license(all: &mut Exposition, state: &State, standing: &Standing) {
     }
 }
 
-fn requests(all: &mut Exposition, tally: &Tally, traffic: &Traffic) {
+fn requests(all: &mut Exposition, api_metrics: &ApiMetrics, traffic: &Traffic) {
     let help = "Requests that were refused for their signature or for the license.";
-    all.family("gate_refusals_total", Kind::Counter, help).counters("error", &tally.refusals);
+    all.family("gate_refusals_total", Kind::Counter, help).counters("error", &api_metrics.refusals);
     let mut requests = all.family("http_requests_total", Kind::Counter, "Requests, by path and status of the answer.");
     for (route, status, count) in traffic.answers() {
         requests.sample(&[("route", route), ("code", &status.to_string())], count);
@@ -216,16 +216,16 @@ fn requests(all: &mut Exposition, tally: &Tally, traffic: &Traffic) {
     all.family("http_evictions_total", Kind::Counter, help).sample(&[], traffic.evictions);
 }
 
-fn operations(all: &mut Exposition, tally: &Tally) {
+fn operations(all: &mut Exposition, api_metrics: &ApiMetrics) {
     let mut results = all.family("operations_total", Kind::Counter, "Operations on the host, by what they came to.");
-    for operations in &tally.operations {
+    for operations in &api_metrics.operations {
         for (result, count) in operations.results.iter() {
             results.sample(&[("operation", operations.path), ("result", result)], count);
         }
     }
     let help = "How long operations took that were begun.";
     let mut durations = all.family("operation_duration_seconds", Kind::Histogram, help);
-    for operations in &tally.operations {
+    for operations in &api_metrics.operations {
         operations.show(&mut durations);
     }
 }

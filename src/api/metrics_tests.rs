@@ -2,12 +2,12 @@
 
 use super::*;
 use opterius_base::clock::SystemClock;
-use opterius_host::helper::protocol::Reply;
+use opterius_host::helper::protocol::HelperReply;
 
-fn text(tally: &Tally) -> String {
+fn text(api_metrics: &ApiMetrics) -> String {
     let now = Now { wall: Timestamp::from_unix(0), boot: Duration::ZERO };
     let state = State::new(String::new());
-    let answer = MetricsPage::default().answer(&state, now, tally, &Traffic::default());
+    let answer = MetricsPage::default().answer(&state, now, api_metrics, &Traffic::default());
     String::from_utf8(answer.body.to_vec()).unwrap()
 }
 
@@ -16,9 +16,9 @@ fn assert_has(text: &str, line: &str) {
 }
 
 /// Runs an operation that gives this answer.
-fn run(tally: &Arc<Tally>, path: &'static str, response: Response) {
+fn run(api_metrics: &Arc<ApiMetrics>, path: &'static str, response: Response) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    match tally.watched(path, &clock, Reaction::Write(Box::new(move || response))) {
+    match api_metrics.watched(path, &clock, Reaction::Write(Box::new(move || response))) {
         Reaction::Write(work) => drop(work()),
         _ => panic!("the lane stays the same"),
     }
@@ -26,15 +26,15 @@ fn run(tally: &Arc<Tally>, path: &'static str, response: Response) {
 
 #[test]
 fn an_operation_is_counted_by_what_it_came_to_when_it_is_over() {
-    let tally = Arc::new(Tally::default());
+    let api_metrics = Arc::new(ApiMetrics::default());
     let path = "/domains/create";
     for status in [200, 409, 500, 503, 200] {
-        run(&tally, path, Response::error(status, "x", ""));
+        run(&api_metrics, path, Response::error(status, "x", ""));
     }
-    run(&tally, path, Response::error(403, "account_limit_reached", ""));
+    run(&api_metrics, path, Response::error(403, "account_limit_reached", ""));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    tally.watched(path, &clock, Reaction::Answer(Response::error(422, "validation_failed", "")));
-    let text = text(&tally);
+    api_metrics.watched(path, &clock, Reaction::Answer(Response::error(422, "validation_failed", "")));
+    let text = text(&api_metrics);
     for (result, count) in [("done", 2), ("refused", 3), ("failed", 2)] {
         assert_has(&text, &format!("operations_total{{operation=\"{path}\",result=\"{result}\"}} {count}"));
     }
@@ -45,14 +45,15 @@ fn an_operation_is_counted_by_what_it_came_to_when_it_is_over() {
 
 #[test]
 fn a_certificate_of_the_queue_is_counted_when_it_is_issued() {
-    let tally = Arc::new(Tally::default());
+    let api_metrics = Arc::new(ApiMetrics::default());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let reply = |status| Reply { status, body: Value::Null };
-    let run = tally.watched_queue(&clock, Box::new(move |_, request| reply(if request.is_null() { 200 } else { 500 })));
+    let reply = |status| HelperReply { status, body: Value::Null };
+    let run =
+        api_metrics.watched_queue(&clock, Box::new(move |_, request| reply(if request.is_null() { 200 } else { 500 })));
     for request in [Value::Null, Value::from(1), Value::Null] {
         run("/ssl/issue-async", request);
     }
-    let text = text(&tally);
+    let text = text(&api_metrics);
     assert_has(&text, "operations_total{operation=\"/ssl/issue-async\",result=\"done\"} 2");
     assert_has(&text, "operations_total{operation=\"/ssl/issue-async\",result=\"failed\"} 1");
     assert_has(&text, "operation_duration_seconds_count{operation=\"/ssl/issue-async\"} 3");
@@ -60,12 +61,12 @@ fn a_certificate_of_the_queue_is_counted_when_it_is_issued() {
 
 #[test]
 fn a_class_of_durations_holds_the_smaller_ones_and_its_own_bound() {
-    let tally = Tally::default();
-    let operations = tally.operations.iter().find(|operations| operations.path == "/domains/create").unwrap();
+    let api_metrics = ApiMetrics::default();
+    let operations = api_metrics.operations.iter().find(|operations| operations.path == "/domains/create").unwrap();
     for milliseconds in [0, 50, 51, 1_000, 120_000, 120_001] {
         operations.took(Duration::from_millis(milliseconds));
     }
-    let text = text(&tally);
+    let text = text(&api_metrics);
     let classes =
         [("0.05", 2), ("0.1", 3), ("0.25", 3), ("1", 4), ("2.5", 4), ("10", 4), ("30", 4), ("120", 5), ("+Inf", 6)];
     for (bound, count) in classes {
@@ -79,13 +80,13 @@ fn a_class_of_durations_holds_the_smaller_ones_and_its_own_bound() {
 fn every_way_to_refuse_has_its_counter() {
     use crate::api::authentication::Rejection;
     let rejections = [Rejection::Missing, Rejection::TimestampMalformed, Rejection::Wrong];
-    let tally = Tally::default();
+    let api_metrics = ApiMetrics::default();
     for rejection in rejections {
-        tally.refused(rejection.code());
+        api_metrics.refused(rejection.code());
     }
-    tally.refused(LICENSE_REQUIRED);
-    tally.refused("a word of a client's");
-    let text = text(&tally);
+    api_metrics.refused(LICENSE_REQUIRED);
+    api_metrics.refused("a word of a client's");
+    let text = text(&api_metrics);
     for error in ["signature_missing", "timestamp_outside_window", "signature_invalid", "license_required"] {
         assert_has(&text, &format!("gate_refusals_total{{error=\"{error}\"}} 1"));
     }
@@ -94,7 +95,7 @@ fn every_way_to_refuse_has_its_counter() {
 
 #[test]
 fn what_is_not_known_is_absent() {
-    let text = text(&Tally::default());
+    let text = text(&ApiMetrics::default());
     assert_has(&text, "license_valid 0");
     assert_has(&text, "license_state{state=\"restricted\"} 1");
     assert_has(&text, "license_checks_total{outcome=\"granted\"} 0");

@@ -4,11 +4,11 @@
 //! signature → 403 license → handler.
 
 pub mod authentication;
+pub mod cached_response;
 pub mod gate;
 pub mod health;
-pub mod kept;
+pub mod log_limiter;
 pub mod metrics;
-pub mod occasional;
 pub mod operations;
 pub mod queue;
 pub mod realtime;
@@ -26,8 +26,8 @@ use log::warn;
 
 use crate::api::authentication::Coverage;
 use crate::api::gate::LICENSE_REQUIRED;
-use crate::api::metrics::{MetricsPage, Tally};
-use crate::api::occasional::Occasional;
+use crate::api::log_limiter::LogLimiter;
+use crate::api::metrics::{ApiMetrics, MetricsPage};
 use crate::api::operations::Operations;
 use crate::api::routes::{Access, Class, Lookup, Operation, Route};
 use crate::api::sampler::Metrics;
@@ -65,10 +65,10 @@ pub struct Api {
     status: StatusPage,
     view: View,
     metrics_page: MetricsPage,
-    tally: Arc<Tally>,
+    api_metrics: Arc<ApiMetrics>,
     accounts: AccountCount,
-    refused_signatures: Occasional,
-    refused_writes: Occasional,
+    refused_signatures: LogLimiter,
+    refused_writes: LogLimiter,
 }
 
 impl Api {
@@ -80,7 +80,7 @@ impl Api {
         health: health::Host,
         operations: Operations,
         metrics: Metrics,
-        tally: Arc<Tally>,
+        api_metrics: Arc<ApiMetrics>,
     ) -> Self {
         Self {
             settings,
@@ -92,10 +92,10 @@ impl Api {
             status: StatusPage::default(),
             view: View::default(),
             metrics_page: MetricsPage::default(),
-            tally,
+            api_metrics,
             accounts: AccountCount::default(),
-            refused_signatures: Occasional::new(1),
-            refused_writes: Occasional::new(20),
+            refused_signatures: LogLimiter::new(1),
+            refused_writes: LogLimiter::new(20),
         }
     }
 
@@ -121,7 +121,7 @@ impl Api {
         let verified =
             authentication::verify(request, coverage, &settings.secret, self.clock.wall(), settings.signature_window);
         verified.map_err(|rejection| {
-            self.tally.refused(rejection.code());
+            self.api_metrics.refused(rejection.code());
             if let Some(more) = self.refused_signatures.note(self.clock.monotonic()) {
                 warn!("Refused a request to {}: {}{more}", route.path, rejection.message());
             }
@@ -133,7 +133,7 @@ impl Api {
         let state = self.license.state();
         let standing = state.standing(self.clock.now());
         gate::check(&standing, &settings.guide).inspect_err(|_| {
-            self.tally.refused(LICENSE_REQUIRED);
+            self.api_metrics.refused(LICENSE_REQUIRED);
             // The Panel goes on as if this had been done: what it forgets stays here, and only this line tells.
             if route.answer_ignored
                 && let Some(more) = self.refused_writes.note(self.clock.monotonic())
@@ -172,7 +172,7 @@ impl Api {
                 let terms = self.license.state().terms();
                 let now = self.clock.boot();
                 let reaction = answered(self.operations.react(route, body, terms, settings, now));
-                self.tally.watched(route.path, &self.clock, reaction)
+                self.api_metrics.watched(route.path, &self.clock, reaction)
             }
             Operation::Reverify => self.reverify(settings),
         }
@@ -191,7 +191,7 @@ impl Api {
     }
 
     fn metrics(&mut self, traffic: &Traffic) -> Response {
-        self.metrics_page.answer(&self.license.state(), self.clock.now(), &self.tally, traffic)
+        self.metrics_page.answer(&self.license.state(), self.clock.now(), &self.api_metrics, traffic)
     }
 
     /// Answers when the verdict is there, without a thread that waits for it.
@@ -199,7 +199,7 @@ impl Api {
         let license = Arc::clone(&self.license);
         let clock = Arc::clone(&self.clock);
         let accounts = self.accounts.count(settings.host.root(), clock.boot());
-        Reaction::Later(Box::new(move |responder: Responder| {
+        Reaction::Deferred(Box::new(move |responder: Responder| {
             license.reverify(Box::new(move |state| {
                 responder.answer(match state {
                     Some(state) => StatusPage::default().answer(state, clock.now(), accounts),

@@ -14,14 +14,14 @@ use crate::api::settings::{Settings, SharedSettings};
 use crate::api::stats_cache::{self, StatsCache};
 use opterius_base::clock::Timestamp;
 use opterius_base::deadline::Deadline;
-use opterius_host::helper::client::{Call, Runner};
+use opterius_host::helper::client::{HelperCall, HelperClient};
 use opterius_host::helper::protocol::Allowance;
-use opterius_host::helper::protocol::{LONGEST, Reply};
+use opterius_host::helper::protocol::{HelperReply, LONGEST};
 use opterius_host::problem::Problem;
 use opterius_host::request::Request;
 use opterius_host::request::fields::Fields;
 use opterius_host::sites::certificate;
-use opterius_host::sites::facts;
+use opterius_host::sites::site_record;
 use opterius_host::users::account;
 use opterius_http::response::Response;
 use opterius_http::service::Reaction;
@@ -50,7 +50,7 @@ impl Operations {
     pub fn queue(&self, route: &Route, body: &[u8], settings: &Settings) -> Result<Reaction, Problem> {
         let request = Request::parse(route.path, body)?;
         if let Request::IssueCertificate(certificate) = &request {
-            self.runner(settings).check()?;
+            self.client(settings).check()?;
             self.queue.add(certificate.domain.clone(), written(&request)?)?;
         }
         Ok(Reaction::Answer(Response::json(202, &json!({"status": "queued"}))))
@@ -64,13 +64,13 @@ impl Operations {
         let domain = Fields::parse(body)?.domain("domain")?;
         let (host, queue) = (settings.host.clone(), self.queue.clone());
         Ok(Reaction::Read(Box::new(move || {
-            let facts = facts::read(&host, &domain);
-            Response::json(200, &certificate::status(facts.as_ref(), queue.contains(&domain), now))
+            let record = site_record::read(&host, &domain);
+            Response::json(200, &certificate::status(record.as_ref(), queue.contains(&domain), now))
         })))
     }
 
-    fn runner(&self, settings: &Settings) -> Runner {
-        Runner::new(settings.operations, self.config.clone())
+    fn client(&self, settings: &Settings) -> HelperClient {
+        HelperClient::new(settings.operations, self.config.clone())
     }
 
     /// What is to be done about a request that is signed and licensed, `now` after boot.
@@ -93,14 +93,15 @@ impl Operations {
         if let Some(answer) = measured.and_then(|key| lock(&self.stats).get(&key, now)) {
             return Ok(Reaction::Answer(answer));
         }
-        let (runner, stats) = (self.runner(settings), Arc::clone(&self.stats));
+        let (client, stats) = (self.client(settings), Arc::clone(&self.stats));
         let waits_for_others = request.waits_for_others();
         let request = written(&request)?;
         let subject = gate::subject(&request);
         let time = if route.class == Class::Write { LONGEST } else { READ_TIME };
-        let call = Call { path: route.path, request, allowance: allowance(terms), deadline: Deadline::within(time) };
+        let call =
+            HelperCall { path: route.path, request, allowance: allowance(terms), deadline: Deadline::within(time) };
         let work = Box::new(move || {
-            let reply = runner.run(&call);
+            let reply = client.run(&call);
             if route.class == Class::Write {
                 log(route, &subject, &reply);
             }
@@ -112,7 +113,7 @@ impl Operations {
         });
         Ok(match route.class {
             Class::Read => Reaction::Read(work),
-            Class::Write if waits_for_others => Reaction::Slow(work),
+            Class::Write if waits_for_others => Reaction::LongRunning(work),
             Class::Write => Reaction::Write(work),
         })
     }
@@ -123,8 +124,8 @@ pub fn issuer(settings: SharedSettings, config: PathBuf) -> queue::Run {
     Box::new(move |path, request| {
         let means = settings.read().unwrap_or_else(PoisonError::into_inner).operations;
         let (allowance, deadline) = (Allowance::default(), Deadline::within(LONGEST));
-        let call = Call { path, request, allowance, deadline };
-        Runner::new(means, config.clone()).run(&call)
+        let call = HelperCall { path, request, allowance, deadline };
+        HelperClient::new(means, config.clone()).run(&call)
     })
 }
 
@@ -141,10 +142,10 @@ fn written(request: &Request) -> Result<Value, Problem> {
 
 /// The answer to a request that was not right.
 pub fn refusal(problem: Problem) -> Response {
-    answer(Reply::from(Err(problem)))
+    answer(HelperReply::from(Err(problem)))
 }
 
-fn answer(reply: Reply) -> Response {
+fn answer(reply: HelperReply) -> Response {
     Response::json(reply.status, &reply.body)
 }
 
@@ -159,7 +160,7 @@ fn allowance(terms: Terms) -> Allowance {
 }
 
 /// One line for each change of the host: whoever looks for what happened looks here.
-fn log(route: &Route, subject: &str, reply: &Reply) {
+fn log(route: &Route, subject: &str, reply: &HelperReply) {
     let path = route.path;
     match reply.body.get("message").and_then(Value::as_str) {
         None => info!("Operation {path} for {subject}: done"),

@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use log::warn;
 use serde_json::Value;
 
-use opterius_host::helper::protocol::Reply;
+use opterius_host::helper::protocol::HelperReply;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::Domain;
 
@@ -19,7 +19,7 @@ const MOST: usize = 1000;
 const PATH: &str = "/ssl/issue-async";
 
 /// Runs a request, given by its path and what it asks for.
-pub type Run = Box<dyn Fn(&'static str, Value) -> Reply + Send>;
+pub type Run = Box<dyn Fn(&'static str, Value) -> HelperReply + Send>;
 
 /// Where certificates wait.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::api::sampler::{Metrics, Published};
 use opterius_base::text::duration;
-use opterius_host::measure::vitals::Snapshot;
+use opterius_host::measure::system_stats::Snapshot;
 use opterius_http::lane::busy;
 use opterius_http::response::{JSON, Response};
 use opterius_http::service::Reaction;
@@ -53,7 +53,7 @@ fn react(metrics: &Metrics, now: Duration, answer: Answer) -> Reaction {
         return Reaction::Answer(answer(&published, now));
     }
     let metrics = metrics.clone();
-    Reaction::Later(Box::new(move |responder| {
+    Reaction::Deferred(Box::new(move |responder| {
         metrics.ask(
             now,
             Box::new(move |published| {

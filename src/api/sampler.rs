@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use serde::Serialize;
 
 use opterius_base::clock::Clock;
-use opterius_host::measure::vitals::{Reading, Snapshot};
+use opterius_host::measure::system_stats::{Reading, Snapshot};
 
 /// How many snapshots are kept.
 const KEPT: usize = 60;
@@ -47,14 +47,14 @@ pub struct Published {
 }
 
 /// What is done with the first snapshot; with none when too many wait for it already.
-pub type Reply = Box<dyn FnOnce(Option<Arc<Published>>) + Send>;
+pub type HelperReply = Box<dyn FnOnce(Option<Arc<Published>>) + Send>;
 
 /// What both sides see.
 #[derive(Default)]
 struct Board {
     asked_at: Duration,
     published: Option<Arc<Published>>,
-    waiting: Vec<Reply>,
+    waiting: Vec<HelperReply>,
 }
 
 /// The handle of those who ask. The thread ends when all of them are gone.
@@ -98,7 +98,7 @@ impl Metrics {
     }
 
     /// Has what is known replied, as soon as something is.
-    pub fn ask(&self, now: Duration, reply: Reply) {
+    pub fn ask(&self, now: Duration, reply: HelperReply) {
         let mut board = lock(&self.board);
         board.asked_at = now;
         if board.published.is_none() && board.waiting.len() < MAX_WAITING {
@@ -156,11 +156,12 @@ impl Sampler {
     /// Whether somebody has asked lately; if not, what is known is forgotten, because it will be old when somebody does.
     fn is_asked_for(&self) -> bool {
         let mut board = lock(&self.board);
-        let asked = !board.waiting.is_empty() || self.clock.boot().saturating_sub(board.asked_at) < self.pace.patience;
-        if !asked {
+        let in_flight =
+            !board.waiting.is_empty() || self.clock.boot().saturating_sub(board.asked_at) < self.pace.patience;
+        if !in_flight {
             board.published = None;
         }
-        asked
+        in_flight
     }
 
     fn publish(&self, published: Published) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ring::hmac;
 
-use opterius_host::helper::client::Means;
+use opterius_host::helper::client::HelperMode;
 use opterius_host::host::Host;
 use opterius_license::reason::Guide;
 
@@ -22,7 +22,7 @@ pub struct Settings {
     /// The host that operations work on.
     pub host: Host,
     /// How operations gain the rights that they need.
-    pub operations: Means,
+    pub operations: HelperMode,
     /// What this Agent's operator is told to do.
     pub guide: Guide,
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde::Serialize;
 
-use crate::api::kept::Kept;
+use crate::api::cached_response::CachedResponse;
 use crate::license::state::{Check, State};
 use opterius_base::clock::{Now, Timestamp};
 use opterius_http::response::Response;
@@ -36,7 +36,7 @@ struct Status<'a> {
 /// The answer as it was made last: it depends on what was published, on the standing that follows from it by now, and on
 /// how many accounts there are.
 #[derive(Debug, Default)]
-pub struct StatusPage(Kept<(u64, Standing, Option<u64>)>);
+pub struct StatusPage(CachedResponse<(u64, Standing, Option<u64>)>);
 
 impl StatusPage {
     /// The answer at `now`.

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use crate::api::cached_response::CachedResponse;
 use crate::api::health::Host;
-use crate::api::kept::Kept;
 use crate::license::state::State;
 use opterius_base::clock::{Now, Timestamp};
 use opterius_base::dates::Moment;
@@ -32,12 +32,12 @@ type Made = (u64, Standing, Option<u64>, Timestamp);
 #[derive(Debug)]
 pub struct View {
     frame: Frame,
-    kept: Kept<Made>,
+    kept: CachedResponse<Made>,
 }
 
 impl Default for View {
     fn default() -> Self {
-        Self { frame: Frame::alone(include_str!("view.css")), kept: Kept::default() }
+        Self { frame: Frame::alone(include_str!("view.css")), kept: CachedResponse::default() }
     }
 }
 
@@ -53,7 +53,7 @@ impl View {
             );
             page.foreign(&host.hostname).markup("</span></header>\n<main>\n");
             banner(&mut page, state, standing, *now, guide);
-            facts(&mut page, state, *accounts, *now);
+            record(&mut page, state, *accounts, *now);
             checks(&mut page, state, *now);
             commands(&mut page);
             footer(&mut page, host, *now);
@@ -116,8 +116,8 @@ fn banner(page: &mut Page, state: &State, standing: &Standing, now: Timestamp, g
 fn fix(page: &mut Page, help: &str) {
     page.markup("<div class=\"fix\" id=\"fix\"><h2>How to fix it</h2>\n<p>");
     match help.rsplit_once(", then run: ") {
-        Some((deed, command)) => {
-            page.text(deed).markup(", then run:</p>\n<code class=\"run\">").text(command).markup("</code>");
+        Some((instruction, command)) => {
+            page.text(instruction).markup(", then run:</p>\n<code class=\"run\">").text(command).markup("</code>");
         }
         None => {
             page.text(help).markup("</p>\n");
@@ -126,7 +126,7 @@ fn fix(page: &mut Page, help: &str) {
     page.markup("</div>\n");
 }
 
-fn facts(page: &mut Page, state: &State, accounts: Option<u64>, now: Timestamp) {
+fn record(page: &mut Page, state: &State, accounts: Option<u64>, now: Timestamp) {
     let terms = state.terms();
     let known = state.record.is_some();
     let number = |number: Option<u64>| number.map_or("unknown".to_owned(), |number| number.to_string());

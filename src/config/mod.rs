@@ -25,7 +25,7 @@ use opterius_base::secret::Secret;
 use opterius_daemon::log::LogTarget;
 use opterius_daemon::settings::{Entries, Error, Key};
 use opterius_host::config::{self as host, HostKey};
-use opterius_host::helper::client::Means;
+use opterius_host::helper::client::HelperMode;
 use opterius_host::host::{Acme, Host};
 use opterius_license::reason::Guide;
 
@@ -109,7 +109,7 @@ pub struct Configuration {
     /// The root of the host that operations work on.
     pub host_root: PathBuf,
     /// How operations gain the rights that they need.
-    pub operations: Means,
+    pub operations: HelperMode,
     /// Who issues certificates.
     pub acme: Acme,
 }

@@ -12,7 +12,7 @@ use crate::license::client::ServerUrl;
 use opterius_base::files;
 use opterius_base::secret::Secret;
 use opterius_daemon::settings::{Entries, Error, Key};
-use opterius_host::helper::client::Means;
+use opterius_host::helper::client::HelperMode;
 use opterius_license::signature::TrustedKeys;
 
 /// The largest file of certificate authorities, in bytes; all of Mozilla's take a quarter of it.
@@ -153,12 +153,12 @@ pub fn ip_discovery_url<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Opti
 ///
 /// # Errors
 /// One sentence with file, line, key and remedy.
-pub fn operations<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Means, Error> {
+pub fn operations<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<HelperMode, Error> {
     match entries.value(key) {
-        None | Some((_, "auto")) => Ok(Means::Auto),
-        Some((_, "helper")) => Ok(Means::Helper),
-        Some((_, "child")) => Ok(Means::Child),
-        Some((_, "off")) => Ok(Means::Off),
+        None | Some((_, "auto")) => Ok(HelperMode::Auto),
+        Some((_, "helper")) => Ok(HelperMode::Helper),
+        Some((_, "child")) => Ok(HelperMode::Child),
+        Some((_, "off")) => Ok(HelperMode::Off),
         Some((entry, value)) => Err(entries.wrong(entry, format!("“{value}” must be auto, helper, child or off"))),
     }
 }

@@ -4,10 +4,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::doctor::case::Case;
+use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
 use crate::doctor::way::Addresses;
-use crate::license::report;
+use crate::license::log_lines;
 use opterius_base::clock::Timestamp;
 use opterius_license::outcome::{Failure, FailureClass, Outcome};
 
@@ -17,31 +17,31 @@ const OFF: Duration = Duration::from_secs(30);
 const SYNCHRONIZE: &str = "timedatectl set-ntp true; timedatectl";
 
 /// What the license server says.
-pub fn verdict(case: &Case<'_>) -> Option<Finding> {
-    let way = case.way.as_ref()?;
+pub fn verdict(context: &Context<'_>) -> Option<Finding> {
+    let way = context.way.as_ref()?;
     let server = way.settings().server.base();
     Some(match way.reading()? {
-        Ok(reading) => judge(&reading.outcome, server, |reason| case.guide().help(reason)),
+        Ok(reading) => judge(&reading.outcome, server, |reason| context.guide().help(reason)),
         Err(failure) => unanswered(failure, server),
     })
 }
 
 /// The clock beside the license server's.
-pub fn clock(case: &Case<'_>) -> Option<Finding> {
-    let at = case.way.as_ref()?.reading()?.as_ref().ok()?.issued_at?;
-    Some(judge_clock(at, case.around.clock.wall(), case.configuration()?.signature_window))
+pub fn clock(context: &Context<'_>) -> Option<Finding> {
+    let at = context.way.as_ref()?.reading()?.as_ref().ok()?.issued_at?;
+    Some(judge_clock(at, context.system.clock.wall(), context.configuration()?.signature_window))
 }
 
 /// The public address: as configured and as this server is seen.
-pub fn address(case: &Case<'_>) -> Option<Finding> {
-    let way = case.way.as_ref()?;
+pub fn address(context: &Context<'_>) -> Option<Finding> {
+    let way = context.way.as_ref()?;
     let settings = way.settings();
     Some(judge_address(settings.server_ip, way.addresses(), settings.server.is_loopback()))
 }
 
 fn judge(outcome: &Outcome, server: &str, help: impl Fn(&str) -> String) -> Finding {
     match outcome {
-        Outcome::Granted { terms, .. } => Finding::pass(format!("says valid ({})", report::describe(terms))),
+        Outcome::Granted { terms, .. } => Finding::pass(format!("says valid ({})", log_lines::describe(terms))),
         Outcome::Denied { reason, message, .. } => Finding::fail(format!("says no, {reason}: {message}"), help(reason)),
         Outcome::Inconclusive(failure) => unanswered(failure, server),
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::doctor::case::Case;
+use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
 use crate::doctor::reach::{Access, Person, may_replace, obstacle};
 use crate::license::cache;
@@ -20,11 +20,11 @@ const PANEL: &str = "www-data";
 const FRESH: Duration = Duration::from_secs(25 * 3600);
 
 /// That the file is ours in every byte, and how old the verdict in it is.
-pub fn contents(case: &Case<'_>) -> Option<Finding> {
-    let settings = &case.configuration()?.license;
+pub fn contents(context: &Context<'_>) -> Option<Finding> {
+    let settings = &context.configuration()?.license;
     let key = settings.key.as_ref()?;
     let file = settings.cache.display();
-    let reverify = case.command("reverify");
+    let reverify = context.command("reverify");
     let bytes = match cache::load(&settings.cache) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Some(Finding::warn(format!("{file}: there is none yet"), reverify)),
@@ -37,13 +37,13 @@ pub fn contents(case: &Case<'_>) -> Option<Finding> {
     let question = Question {
         key,
         key_sha256: &fingerprint,
-        server_id: &case.identity.server_id,
+        server_id: &context.identity.server_id,
         nonce: None,
         trusted: &settings.trusted,
     };
     Some(match cache::decode(&bytes, &question) {
         Err(cause) => Finding::fail(format!("{file} does not count: {cause}"), reverify),
-        Ok(cached) => judge_age(cached.record.verdict.at(), case.around.clock.wall(), reverify),
+        Ok(cached) => judge_age(cached.record.verdict.at(), context.system.clock.wall(), reverify),
     })
 }
 
@@ -57,23 +57,23 @@ fn judge_age(at: Timestamp, now: Timestamp, reverify: String) -> Finding {
 }
 
 /// That the Panel can read it.
-pub fn readers(case: &Case<'_>) -> Option<Finding> {
-    let path = &case.configuration()?.license.cache;
+pub fn readers(context: &Context<'_>) -> Option<Finding> {
+    let path = &context.configuration()?.license.cache;
     fs::metadata(path).ok()?;
-    let panel = Person::named(&case.register, PANEL);
+    let panel = Person::named(&context.register, PANEL);
     Some(match obstacle(path, &panel, Access::Read) {
         None => Finding::pass(format!("{PANEL} can read it")),
         Some(wall) => {
             let mode = if wall.place == *path { "0644" } else { "o+x" };
-            let seen = format!("{PANEL} cannot read it: {}", wall.describe(&case.register));
+            let seen = format!("{PANEL} cannot read it: {}", wall.describe(&context.register));
             Finding::fail(seen, format!("chmod {mode} {}", wall.place.display()))
         }
     })
 }
 
 /// That the Agent's user can put another in its place.
-pub fn writer(case: &Case<'_>) -> Option<Finding> {
-    let (path, agent) = (&case.configuration()?.license.cache, &case.agent);
+pub fn writer(context: &Context<'_>) -> Option<Finding> {
+    let (path, agent) = (&context.configuration()?.license.cache, &context.agent);
     let directory = path.parent()?;
     let (shown, name) = (directory.display(), &agent.name);
     let Ok(metadata) = fs::metadata(directory) else {
@@ -85,7 +85,7 @@ pub fn writer(case: &Case<'_>) -> Option<Finding> {
         return Some(Finding::fail(format!("the unit says User={name}, and this server has no such user"), fix));
     }
     if let Some(wall) = obstacle(directory, agent, Access::Change) {
-        let seen = format!("{name} cannot replace it: {}", wall.describe(&case.register));
+        let seen = format!("{name} cannot replace it: {}", wall.describe(&context.register));
         return Some(Finding::fail(seen, format!("chown root:{AGENT_GROUP} {shown}; chmod 1775 {shown}")));
     }
     let file = fs::symlink_metadata(path).ok();

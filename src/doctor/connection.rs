@@ -4,15 +4,15 @@ use std::io::{self, ErrorKind};
 
 use rustls::CertificateError;
 
-use crate::doctor::case::Case;
+use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
 use crate::doctor::firewall::fate::Fate;
 use crate::doctor::way::{Connection, Unconnected};
 use crate::license::client::Hop;
 
 /// Whether the first hop takes a connection.
-pub fn tcp(case: &Case<'_>) -> Option<Finding> {
-    let way = case.way.as_ref()?;
+pub fn tcp(context: &Context<'_>) -> Option<Finding> {
+    let way = context.way.as_ref()?;
     let hop = way.hop().as_ref().ok()?;
     Some(match way.connection()? {
         Ok(Connection { address, .. }) => Finding::pass(format!("TCP port {} of {} is open", hop.port, address.ip())),
@@ -53,8 +53,8 @@ fn judge_tcp(whom: &str, hop: &Hop, error: &io::Error, fate: &Fate) -> Finding {
 }
 
 /// Whether the license server speaks TLS, and each side trusts the other.
-pub fn tls(case: &Case<'_>) -> Option<Finding> {
-    let way = case.way.as_ref()?;
+pub fn tls(context: &Context<'_>) -> Option<Finding> {
+    let way = context.way.as_ref()?;
     let (server, connection) = (&way.settings().server, way.connection()?.as_ref().ok()?);
     Some(match connection.tls.as_ref()? {
         Ok(()) => Finding::pass(format!("{} has a certificate that this server trusts", server.host())),

@@ -6,10 +6,10 @@ use std::os::unix::fs::MetadataExt;
 use serde_json::Value;
 
 use crate::cli::inquiry::STATUS_PATH;
-use crate::doctor::case::Case;
+use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
 use crate::doctor::reach::Person;
-use crate::doctor::surroundings::Surroundings;
+use crate::doctor::system::System;
 use crate::program::PROGRAM;
 use opterius_base::text::one_line;
 use opterius_daemon::port_holder::{self, Holder};
@@ -21,25 +21,25 @@ const HEALTH_PATH: &str = "/health";
 const START: &str = "systemctl restart opterius-agent; journalctl -u opterius-agent -n 20";
 
 /// Who listens on the port.
-pub fn port(case: &Case<'_>) -> Option<Finding> {
-    let (address, around) = (case.address, case.around);
+pub fn port(context: &Context<'_>) -> Option<Finding> {
+    let (address, system) = (context.address, context.system);
     Some(if address.port() == 0 {
-        let fix = format!("name one, such as port=7443: editor {}", around.config.display());
+        let fix = format!("name one, such as port=7443: editor {}", system.config.display());
         Finding::warn("port=0: nobody knows where the daemon listens", fix)
-    } else if !is_taken(around, address) {
+    } else if !is_taken(system, address) {
         Finding::pass(format!("nobody else holds {address}"))
-    } else if let Some(holder) = around.outside.holder(address) {
-        let owner = std::fs::metadata(around.path(&format!("/proc/{}", holder.process))).ok();
-        judge_holder(address, &holder, owner.map(|owner| owner.uid()), &case.agent)
-    } else if around.is_root {
+    } else if let Some(holder) = system.probe.holder(address) {
+        let owner = std::fs::metadata(system.path(&format!("/proc/{}", holder.process))).ok();
+        judge_holder(address, &holder, owner.map(|owner| owner.uid()), &context.agent)
+    } else if system.is_root {
         Finding::pass(format!("{address} is held by systemd for its service"))
     } else {
-        case.unseen(&format!("who holds {address}"))
+        context.unseen(&format!("who holds {address}"))
     })
 }
 
-fn is_taken(around: &Surroundings<'_>, address: SocketAddr) -> bool {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| around.read(table));
+fn is_taken(system: &System<'_>, address: SocketAddr) -> bool {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| system.read(table));
     tables.iter().any(|table| !port_holder::listening(table, address).is_empty())
 }
 
@@ -56,10 +56,10 @@ fn judge_holder(address: SocketAddr, holder: &Holder, owner: Option<u32>, agent:
 }
 
 /// Whether the daemon answers, and which version.
-pub fn answers(case: &Case<'_>) -> Option<Finding> {
-    let address = reachable(case)?;
-    Some(match case.around.outside.daemon(address, HEALTH_PATH) {
-        Err(_) if case.configuration().is_none() => {
+pub fn answers(context: &Context<'_>) -> Option<Finding> {
+    let address = reachable(context)?;
+    Some(match context.system.probe.daemon(address, HEALTH_PATH) {
+        Err(_) if context.configuration().is_none() => {
             Finding::warn(format!("does not answer on {address}, where it listens by default"), START)
         }
         Err(error) => Finding::fail(format!("does not answer on {address}: {error}"), START),
@@ -71,8 +71,8 @@ pub fn answers(case: &Case<'_>) -> Option<Finding> {
 }
 
 /// Where the daemon can be asked: nowhere, when the kernel has chosen its port.
-fn reachable(case: &Case<'_>) -> Option<SocketAddr> {
-    Some(case.address).filter(|address| address.port() != 0)
+fn reachable(context: &Context<'_>) -> Option<SocketAddr> {
+    Some(context.address).filter(|address| address.port() != 0)
 }
 
 fn judge_version(status: u16, version: Option<&str>) -> Finding {
@@ -87,12 +87,12 @@ fn judge_version(status: u16, version: Option<&str>) -> Finding {
 }
 
 /// What the daemon says of the license.
-pub fn standing(case: &Case<'_>) -> Option<Finding> {
-    let (status, body) = case.around.outside.daemon(reachable(case)?, STATUS_PATH).ok()?;
+pub fn standing(context: &Context<'_>) -> Option<Finding> {
+    let (status, body) = context.system.probe.daemon(reachable(context)?, STATUS_PATH).ok()?;
     let document: Value = serde_json::from_str(&body).ok().filter(|_| status == 200)?;
     let text = |name: &str| document.get(name).and_then(Value::as_str).map(|text| one_line(text, 300));
     let (message, state) = (text("message").unwrap_or_default(), text("state").unwrap_or_default());
-    let help = |reason: &str| case.guide().help(reason);
+    let help = |reason: &str| context.guide().help(reason);
     Some(match document.get("valid").and_then(Value::as_bool) {
         Some(true) if state == "grace" => {
             let until = text("grace_until").unwrap_or_default();

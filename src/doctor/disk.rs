@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::doctor::case::Case;
+use crate::doctor::context::Context;
 use crate::doctor::finding::{Finding, Verdict};
-use crate::doctor::surroundings::Space;
+use crate::doctor::system::Space;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -19,25 +19,25 @@ const FEW: u64 = 64;
 const SCARCE: u64 = 5;
 
 /// Room for bytes.
-pub fn bytes(case: &Case<'_>) -> Option<Finding> {
-    Some(worst(case, judge_bytes))
+pub fn bytes(context: &Context<'_>) -> Option<Finding> {
+    Some(worst(context, judge_bytes))
 }
 
 /// Room for files.
-pub fn inodes(case: &Case<'_>) -> Option<Finding> {
-    Some(worst(case, judge_inodes))
+pub fn inodes(context: &Context<'_>) -> Option<Finding> {
+    Some(worst(context, judge_inodes))
 }
 
-fn worst(case: &Case<'_>, judge: fn(&str, &Space) -> Finding) -> Finding {
-    combine(systems(case).values().map(|(names, space)| judge(names, space)).collect())
+fn worst(context: &Context<'_>, judge: fn(&str, &Space) -> Finding) -> Finding {
+    combine(systems(context).values().map(|(names, space)| judge(names, space)).collect())
 }
 
 /// The room below each directory that counts; what shares a file system is told once.
-fn systems(case: &Case<'_>) -> BTreeMap<u64, (String, Space)> {
+fn systems(context: &Context<'_>) -> BTreeMap<u64, (String, Space)> {
     let mut systems: BTreeMap<u64, (String, Space)> = BTreeMap::new();
-    for directory in directories(case) {
+    for directory in directories(context) {
         let existing = directory.ancestors().find(|place| place.is_dir()).unwrap_or(Path::new("/"));
-        let Ok(space) = case.around.outside.space(existing) else { continue };
+        let Ok(space) = context.system.probe.space(existing) else { continue };
         let name = existing.display().to_string();
         systems
             .entry(space.device)
@@ -48,11 +48,11 @@ fn systems(case: &Case<'_>) -> BTreeMap<u64, (String, Space)> {
 }
 
 /// Where the Agent and the accounts need room.
-fn directories(case: &Case<'_>) -> [PathBuf; 3] {
-    let host = case.host();
-    let below = |path: &str| host.as_ref().map_or_else(|| case.around.path(path), |host| host.path(path));
-    let cache = case.configuration().and_then(|configuration| configuration.license.cache.parent());
-    let cache = cache.map_or_else(|| case.around.path("/etc/opterius"), Path::to_owned);
+fn directories(context: &Context<'_>) -> [PathBuf; 3] {
+    let host = context.host();
+    let below = |path: &str| host.as_ref().map_or_else(|| context.system.path(path), |host| host.path(path));
+    let cache = context.configuration().and_then(|configuration| configuration.license.cache.parent());
+    let cache = cache.map_or_else(|| context.system.path("/etc/opterius"), Path::to_owned);
     [cache, below("/var/lib/opterius"), below("/home")]
 }
 

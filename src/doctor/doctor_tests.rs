@@ -9,7 +9,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::surroundings::{Outside, Space};
+use super::system::{Probe, Space};
 use super::*;
 use crate::license::client::Settings;
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
@@ -79,14 +79,14 @@ impl World {
     fn verdicts(&self, is_root: bool) -> BTreeMap<&'static str, Verdict> {
         let clock = Stopped(Timestamp::from_unix(NOW).plus(self.ahead));
         let config = self.root.join("agent.conf");
-        let around = Surroundings { root: self.root.clone(), config, is_root, clock: &clock, outside: self };
+        let system = System { root: self.root.clone(), config, is_root, clock: &clock, probe: self };
         let identity = Identity {
             server_id: "server".to_owned(),
             boot_id: String::new(),
             hostname: String::new(),
             os: String::new(),
         };
-        let findings = examine(&around, &identity).into_iter().map(|line| (line.check, line.finding.verdict));
+        let findings = examine(&system, &identity).into_iter().map(|line| (line.check, line.finding.verdict));
         findings.filter(|(check, _)| !["permissions", "cache writer"].contains(check)).collect()
     }
 }
@@ -97,7 +97,7 @@ impl Drop for World {
     }
 }
 
-impl Outside for World {
+impl Probe for World {
     fn tool(&self, name: &str, _: &[&str]) -> Result<Output, Problem> {
         let stdout = self.tools.get(name).cloned().ok_or_else(|| Problem::Unavailable(String::new()))?;
         Ok(Output { name: name.to_owned(), code: Some(0), stdout, stderr: String::new() })

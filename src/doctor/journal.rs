@@ -3,16 +3,16 @@
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
 
-use crate::doctor::case::Case;
+use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
 use opterius_daemon::log::{LogTarget, SYSLOG_SOCKET};
 
 const START: &str = "systemctl restart systemd-journald-dev-log.socket systemd-journald";
 
 /// Whether somebody takes the lines.
-pub fn socket(case: &Case<'_>) -> Option<Finding> {
-    let target = case.configuration()?.log;
-    let metadata = fs::metadata(case.around.path(SYSLOG_SOCKET));
+pub fn socket(context: &Context<'_>) -> Option<Finding> {
+    let target = context.configuration()?.log;
+    let metadata = fs::metadata(context.system.path(SYSLOG_SOCKET));
     Some(judge_socket(target, metadata.is_ok_and(|metadata| metadata.file_type().is_socket())))
 }
 
@@ -28,15 +28,15 @@ fn judge_socket(target: LogTarget, is_there: bool) -> Finding {
 }
 
 /// Whether the journal has the documented line.
-pub fn line(case: &Case<'_>) -> Option<Finding> {
-    let around = case.around;
-    if !around.has_systemd() {
+pub fn line(context: &Context<'_>) -> Option<Finding> {
+    let system = context.system;
+    if !system.has_systemd() {
         return None;
     }
-    if !around.is_root {
-        return Some(case.unseen("the journal"));
+    if !system.is_root {
+        return Some(context.unseen("the journal"));
     }
-    let shown = around.printed("journalctl", &["-u", "opterius-agent", "-n", "500", "-o", "cat", "-q", "--no-pager"]);
+    let shown = system.printed("journalctl", &["-u", "opterius-agent", "-n", "500", "-o", "cat", "-q", "--no-pager"]);
     let shown = shown.unwrap_or_default();
     Some(match shown.lines().rev().find(|line| line.starts_with("License: ")) {
         Some(line) => Finding::pass(line),

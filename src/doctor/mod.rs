@@ -2,16 +2,16 @@
 //! was seen and what mends it. It changes nothing, neither here nor in what the daemon knows.
 //!
 //! A check is added in three places:
-//! 1. its function, in the file of its group: it takes the [`Case`] and returns what it has found, or none where it does
+//! 1. its function, in the file of its group: it takes the [`Context`] and returns what it has found, or none where it does
 //!    not apply;
 //! 2. its row in [`CHECKS`]: name and function, at the place in the walk where it is made;
 //! 3. its row in README.md, under “What doctor looks at”: a test holds that table against this one.
 
 pub mod answer;
 pub mod cache;
-pub mod case;
-pub mod configuration;
+pub mod config;
 pub mod connection;
+pub mod context;
 pub mod daemon;
 pub mod disk;
 pub mod finding;
@@ -23,7 +23,7 @@ pub mod operations;
 pub mod reach;
 pub mod report;
 pub mod service;
-pub mod surroundings;
+pub mod system;
 pub mod systemd;
 pub mod time;
 pub mod way;
@@ -32,25 +32,25 @@ use std::path::Path;
 
 use crate::config::file;
 use crate::daemon as running;
-use crate::doctor::case::Case;
+use crate::doctor::context::Context;
 use crate::doctor::finding::{Finding, Verdict};
 use crate::doctor::report::Line;
-use crate::doctor::surroundings::{Machine, Surroundings};
+use crate::doctor::system::{Machine, System};
 use crate::license::state::Host as Identity;
 use opterius_daemon::EXIT_FAILURE;
 use opterius_daemon::output::say;
 
 /// Looks at one thing. None where it does not apply, or lies behind a step that failed.
-pub type Check = fn(&Case<'_>) -> Option<Finding>;
+pub type Check = fn(&Context<'_>) -> Option<Finding>;
 
 /// All checks by their names, in the order in which they are made: what must be there first, then the way to the license
 /// server, then what the machine gives.
 pub const CHECKS: &[(&str, Check)] = &[
-    ("configuration", configuration::lines),
-    ("permissions", configuration::permissions),
-    ("secret", configuration::secret),
-    ("unknown keys", configuration::keys),
-    ("license key", configuration::license_key),
+    ("configuration", config::lines),
+    ("permissions", config::permissions),
+    ("secret", config::secret),
+    ("unknown keys", config::keys),
+    ("license key", config::license_key),
     ("unit", service::unit),
     ("service", service::running),
     ("port", daemon::port),
@@ -81,16 +81,16 @@ pub const CHECKS: &[(&str, Check)] = &[
 /// Looks at everything and prints what was found; returns the exit code.
 pub fn run(config: &Path, json: bool) -> u8 {
     let machine = Machine::new();
-    let lines = examine(&machine.surroundings(config), &running::host());
+    let lines = examine(&machine.system(config), &running::host());
     say(&if json { report::json(&lines) } else { report::text(&lines) });
     if lines.iter().any(|line| line.finding.verdict == Verdict::Fail) { EXIT_FAILURE } else { 0 }
 }
 
 /// Every check that applies.
-pub fn examine(around: &Surroundings<'_>, identity: &Identity) -> Vec<Line> {
-    let loaded = file::check(&around.config);
-    let case = Case::of(around, &loaded, identity);
-    let made = CHECKS.iter().map(|(check, look)| Some(Line { check, finding: look(&case)? }));
+pub fn examine(system: &System<'_>, identity: &Identity) -> Vec<Line> {
+    let loaded = file::check(&system.config);
+    let context = Context::of(system, &loaded, identity);
+    let made = CHECKS.iter().map(|(check, look)| Some(Line { check, finding: look(&context)? }));
     made.flatten().collect()
 }
 

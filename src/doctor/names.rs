@@ -3,16 +3,16 @@
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 
-use crate::doctor::case::Case;
+use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
 
 /// Whether `/etc/hosts` sends the license server's name elsewhere.
-pub fn hosts_file(case: &Case<'_>) -> Option<Finding> {
-    let server = &case.way.as_ref()?.settings().server;
+pub fn hosts_file(context: &Context<'_>) -> Option<Finding> {
+    let server = &context.way.as_ref()?.settings().server;
     if server.host().parse::<IpAddr>().is_ok() || server.is_loopback() {
         return None;
     }
-    Some(judge_hosts(&case.around.read("/etc/hosts"), server.host()))
+    Some(judge_hosts(&context.system.read("/etc/hosts"), server.host()))
 }
 
 fn judge_hosts(text: &str, server: &str) -> Finding {
@@ -51,8 +51,8 @@ fn overriding(text: &str, name: &str) -> Option<Line> {
 }
 
 /// The addresses of the first hop, or why there are none.
-pub fn resolution(case: &Case<'_>) -> Option<Finding> {
-    let way = case.way.as_ref()?;
+pub fn resolution(context: &Context<'_>) -> Option<Finding> {
+    let way = context.way.as_ref()?;
     match way.hop() {
         Err(sentence) => Some(Finding::fail(sentence, "correct proxy=… in agent.conf")),
         Ok(hop) => Some(judge_addresses(&hop.host, way.resolved()?)),

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::doctor::case::Case;
+use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
 
 /// What nginx needs besides the sites' logs: listeners, its own logs, some connections.
@@ -12,27 +12,27 @@ const BESIDES: u64 = 128;
 const DROP_IN: &str = "/etc/systemd/system/nginx.service.d/50-opterius.conf";
 
 /// Whether the descriptors of nginx last for the sites.
-pub fn descriptors(case: &Case<'_>) -> Option<Finding> {
-    let host = case.host()?;
+pub fn descriptors(context: &Context<'_>) -> Option<Finding> {
+    let host = context.host()?;
     let enabled = ["/etc/nginx/sites-enabled", "/etc/nginx/conf.d"];
     let sites = enabled.iter().flat_map(|path| fs::read_dir(host.path(path)).into_iter().flatten().flatten()).count();
     let main = fs::read_to_string(host.path("/etc/nginx/nginx.conf")).ok()?;
-    let Some(master) = of_master(case) else {
-        return Some(match case.around.is_root {
+    let Some(master) = of_master(context) else {
+        return Some(match context.system.is_root {
             true => Finding::pass(format!("it does not run, so its limit is not known (sites: {sites})")),
-            false => case.unseen("the limit of nginx"),
+            false => context.unseen("the limit of nginx"),
         });
     };
     Some(judge(u64::try_from(sites).unwrap_or(u64::MAX), master, of_workers(&main)))
 }
 
 /// The limit of the running master, else of its unit.
-fn of_master(case: &Case<'_>) -> Option<u64> {
-    let around = case.around;
-    let process = around.read("/run/nginx.pid");
-    let of_process = || open_files(&around.read(&format!("/proc/{}/limits", process.trim().parse::<u32>().ok()?)));
+fn of_master(context: &Context<'_>) -> Option<u64> {
+    let system = context.system;
+    let process = system.read("/run/nginx.pid");
+    let of_process = || open_files(&system.read(&format!("/proc/{}/limits", process.trim().parse::<u32>().ok()?)));
     let of_unit = || {
-        let shown = around.printed("systemctl", &["show", "nginx.service", "-p", "LimitNOFILESoft", "--value"])?;
+        let shown = system.printed("systemctl", &["show", "nginx.service", "-p", "LimitNOFILESoft", "--value"])?;
         shown.trim().parse().ok()
     };
     of_process().or_else(of_unit)

@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use crate::doctor::case::Case;
+use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
-use opterius_host::helper::client::Means;
+use opterius_host::helper::client::HelperMode;
 use opterius_host::layout::SOCKET;
 use opterius_host::layout::WEBROOT;
-use opterius_host::sites::foreign;
+use opterius_host::sites::unmanaged_sites;
 
 /// systemd's end of the helper.
 const UNIT: &str = "opterius-operation.socket";
@@ -19,28 +19,32 @@ const RENEWALS: &str = "/etc/letsencrypt/renewal";
 const LISTED: usize = 5;
 
 /// Whether the Agent has a way to do them.
-pub fn reachable(case: &Case<'_>) -> Option<Finding> {
-    let means = case.configuration()?.operations;
-    let socket = case.around.path(SOCKET).exists();
-    let active = case.around.outside.tool("systemctl", &["is-active", UNIT]);
+pub fn reachable(context: &Context<'_>) -> Option<Finding> {
+    let means = context.configuration()?.operations;
+    let socket = context.system.path(SOCKET).exists();
+    let active = context.system.probe.tool("systemctl", &["is-active", UNIT]);
     let active = active.is_ok_and(|output| output.is_success());
-    Some(judge_means(means, socket, !case.around.has_systemd() || active, case.agent.uid == Some(0)))
+    Some(judge_means(means, socket, !context.system.has_systemd() || active, context.agent.uid == Some(0)))
 }
 
-fn judge_means(means: Means, socket: bool, active: bool, agent_is_root: bool) -> Finding {
+fn judge_means(means: HelperMode, socket: bool, active: bool, agent_is_root: bool) -> Finding {
     let start = format!("systemctl enable --now {UNIT}");
     match means {
-        Means::Off => Finding::warn(
+        HelperMode::Off => Finding::warn(
             "switched off by operations=off: accounts, sites and certificates cannot be changed",
             "take the line out of agent.conf; then run: systemctl reload opterius-agent",
         ),
-        Means::Auto | Means::Helper if socket && active => Finding::pass(format!("by the helper behind {SOCKET}")),
-        Means::Auto | Means::Helper if socket => {
+        HelperMode::Auto | HelperMode::Helper if socket && active => {
+            Finding::pass(format!("by the helper behind {SOCKET}"))
+        }
+        HelperMode::Auto | HelperMode::Helper if socket => {
             Finding::fail(format!("{SOCKET} is there, but {UNIT} is not active"), format!("systemctl restart {UNIT}"))
         }
-        Means::Auto | Means::Child if agent_is_root => Finding::pass("by a child of the Agent, which runs as root"),
-        Means::Auto | Means::Helper => Finding::fail(format!("{SOCKET} is not there"), start),
-        Means::Child => Finding::fail(
+        HelperMode::Auto | HelperMode::Child if agent_is_root => {
+            Finding::pass("by a child of the Agent, which runs as root")
+        }
+        HelperMode::Auto | HelperMode::Helper => Finding::fail(format!("{SOCKET} is not there"), start),
+        HelperMode::Child => Finding::fail(
             "operations=child, but the Agent does not run as root",
             format!("set operations=auto in agent.conf; then run: {start}; systemctl reload opterius-agent"),
         ),
@@ -48,13 +52,13 @@ fn judge_means(means: Means, socket: bool, active: bool, agent_is_root: bool) ->
 }
 
 /// Whether every account of this host is in our group.
-pub fn accounts(case: &Case<'_>) -> Option<Finding> {
-    Some(match foreign::missing(&case.host()?) {
+pub fn accounts(context: &Context<'_>) -> Option<Finding> {
+    Some(match unmanaged_sites::missing(&context.host()?) {
         Err(problem) => Finding::warn(problem.message(), "ls -l /etc/passwd /etc/group"),
         Ok(missing) if missing.is_empty() => Finding::pass("every user with a site is a known account"),
         Ok(missing) => {
             let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
-            Finding::warn(format!("not known yet: {}", listed(&names)), case.command("operation adopt"))
+            Finding::warn(format!("not known yet: {}", listed(&names)), context.command("operation adopt"))
         }
     })
 }
@@ -67,20 +71,20 @@ fn listed(names: &[String]) -> String {
 }
 
 /// Whether certbot writes, as root, below a home, where its owner's links lead it anywhere.
-pub fn renewals(case: &Case<'_>) -> Option<Finding> {
-    let directory = case.host()?.path(RENEWALS);
+pub fn renewals(context: &Context<'_>) -> Option<Finding> {
+    let directory = context.host()?.path(RENEWALS);
     let entries = match fs::read_dir(&directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Some(Finding::pass("certbot renews nothing here"));
         }
-        Err(_) => return Some(case.unseen(RENEWALS)),
+        Err(_) => return Some(context.unseen(RENEWALS)),
     };
     let (mut count, mut risky) = (0_usize, Vec::new());
     for path in entries.flatten().map(|entry| entry.path()) {
         let Some(name) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".conf")) else { continue };
         let Ok(text) = fs::read_to_string(&path) else {
-            return Some(case.unseen(&path.display().to_string()));
+            return Some(context.unseen(&path.display().to_string()));
         };
         count = count.saturating_add(1);
         if goes_through_a_home(&text) {
@@ -119,14 +123,14 @@ mod tests {
     #[test]
     fn operations_take_a_helper_or_root() {
         let table = [
-            (Means::Auto, true, true, false, Verdict::Pass),
-            (Means::Auto, true, false, false, Verdict::Fail),
-            (Means::Auto, false, false, true, Verdict::Pass),
-            (Means::Auto, false, false, false, Verdict::Fail),
-            (Means::Helper, false, false, true, Verdict::Fail),
-            (Means::Child, true, true, false, Verdict::Fail),
-            (Means::Child, false, false, true, Verdict::Pass),
-            (Means::Off, true, true, true, Verdict::Warn),
+            (HelperMode::Auto, true, true, false, Verdict::Pass),
+            (HelperMode::Auto, true, false, false, Verdict::Fail),
+            (HelperMode::Auto, false, false, true, Verdict::Pass),
+            (HelperMode::Auto, false, false, false, Verdict::Fail),
+            (HelperMode::Helper, false, false, true, Verdict::Fail),
+            (HelperMode::Child, true, true, false, Verdict::Fail),
+            (HelperMode::Child, false, false, true, Verdict::Pass),
+            (HelperMode::Off, true, true, true, Verdict::Warn),
         ];
         for (means, socket, active, root, verdict) in table {
             assert_eq!(judge_means(means, socket, active, root).verdict, verdict, "{means:?} {socket} {active} {root}");

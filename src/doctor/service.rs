@@ -1,6 +1,6 @@
 //! The service: its unit as systemd has it, and whether it runs.
 
-use crate::doctor::case::Case;
+use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
 use crate::doctor::systemd::{Service, UNIT};
 use opterius_daemon::{EXIT_CONFIGURATION, EXIT_PERMISSION};
@@ -9,15 +9,15 @@ use opterius_daemon::{EXIT_CONFIGURATION, EXIT_PERMISSION};
 const PACKAGED: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
 
 /// Which files make the unit.
-pub fn unit(case: &Case<'_>) -> Option<Finding> {
-    let around = case.around;
-    Some(match &case.service {
+pub fn unit(context: &Context<'_>) -> Option<Finding> {
+    let system = context.system;
+    Some(match &context.service {
         Some(service) => {
             let packaged = PACKAGED.iter().map(|directory| format!("{directory}/{UNIT}"));
-            let packaged = packaged.into_iter().find(|path| around.path(path).exists());
+            let packaged = packaged.into_iter().find(|path| system.path(path).exists());
             judge_unit(service, packaged.as_deref())
         }
-        None if around.has_systemd() => Finding::warn("systemd does not answer", "systemctl status opterius-agent"),
+        None if system.has_systemd() => Finding::warn("systemd does not answer", "systemctl status opterius-agent"),
         None => Finding::pass("systemd does not run here"),
     })
 }
@@ -50,8 +50,8 @@ fn judge_unit(service: &Service, packaged: Option<&str>) -> Finding {
 }
 
 /// Whether it runs, and will after the next boot.
-pub fn running(case: &Case<'_>) -> Option<Finding> {
-    case.service.as_ref().filter(|service| service.is_loaded()).map(judge_running)
+pub fn running(context: &Context<'_>) -> Option<Finding> {
+    context.service.as_ref().filter(|service| service.is_loaded()).map(judge_running)
 }
 
 fn judge_running(service: &Service) -> Finding {

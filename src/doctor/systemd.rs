@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::doctor::surroundings::Surroundings;
+use crate::doctor::system::System;
 
 /// The unit.
 pub const UNIT: &str = "opterius-agent.service";
@@ -30,9 +30,9 @@ pub struct Service {
 
 impl Service {
     /// What systemd says of it; none where systemd cannot be asked.
-    pub fn of(around: &Surroundings<'_>) -> Option<Self> {
-        let asked = around.has_systemd().then(|| around.printed("systemctl", &["show", UNIT, "-p", PROPERTIES]));
-        asked.flatten().map(|text| Self::parse(&text))
+    pub fn of(system: &System<'_>) -> Option<Self> {
+        let in_flight = system.has_systemd().then(|| system.printed("systemctl", &["show", UNIT, "-p", PROPERTIES]));
+        in_flight.flatten().map(|text| Self::parse(&text))
     }
 
     /// What the text says that `systemctl show` prints.

@@ -1,11 +1,11 @@
 //! Whether something keeps the clock right.
 
-use crate::doctor::case::Case;
+use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
 
 /// Whether the clock is synchronized, as timedatectl has it from the kernel: whichever program does it.
-pub fn synchronized(case: &Case<'_>) -> Option<Finding> {
-    let shown = case.around.printed("timedatectl", &["show", "-p", "CanNTP", "-p", "NTP", "-p", "NTPSynchronized"]);
+pub fn synchronized(context: &Context<'_>) -> Option<Finding> {
+    let shown = context.system.printed("timedatectl", &["show", "-p", "CanNTP", "-p", "NTP", "-p", "NTPSynchronized"]);
     Some(judge(shown.as_deref()))
 }
 

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use ring::rand::SystemRandom;
 
 use crate::doctor::firewall::fate::{self, Fate};
-use crate::doctor::surroundings::Surroundings;
+use crate::doctor::system::System;
 use crate::license::client::{self, Hop, Settings};
 use crate::license::state::Host as Identity;
 use opterius_base::secret::Secret;
@@ -20,8 +20,8 @@ use opterius_license::outcome::{self, Failure, Question, Reading};
 const TRIED: usize = 2;
 
 /// The steps, none of them taken yet.
-pub struct Way<'a> {
-    around: &'a Surroundings<'a>,
+pub struct HelperTransport<'a> {
+    system: &'a System<'a>,
     settings: &'a Settings,
     identity: &'a Identity,
     hop: Result<Hop, String>,
@@ -59,11 +59,11 @@ pub struct Unconnected {
     pub error: io::Error,
 }
 
-impl<'a> Way<'a> {
+impl<'a> HelperTransport<'a> {
     /// The way from here to the license server of these settings.
-    pub fn new(around: &'a Surroundings<'a>, settings: &'a Settings, identity: &'a Identity) -> Self {
+    pub fn new(system: &'a System<'a>, settings: &'a Settings, identity: &'a Identity) -> Self {
         Self {
-            around,
+            system,
             settings,
             identity,
             hop: client::first_hop(settings),
@@ -83,7 +83,7 @@ impl<'a> Way<'a> {
     /// The addresses of this end.
     pub fn addresses(&self) -> Addresses {
         *self.addresses.get_or_init(|| {
-            let (source, seen) = self.around.outside.addresses(self.settings);
+            let (source, seen) = self.system.probe.addresses(self.settings);
             Addresses { source, seen }
         })
     }
@@ -95,14 +95,14 @@ impl<'a> Way<'a> {
 
     /// The addresses of the first hop.
     pub fn resolved(&self) -> Option<&io::Result<Vec<SocketAddr>>> {
-        let resolve = |hop: &Hop| self.around.outside.resolve(&hop.host, hop.port);
+        let resolve = |hop: &Hop| self.system.probe.resolve(&hop.host, hop.port);
         self.resolved.get_or_init(|| self.hop.as_ref().ok().map(resolve)).as_ref()
     }
 
     /// What the local firewall does with a connection to the first of them.
     pub fn fate(&self) -> Option<&Fate> {
         let first = || self.resolved()?.as_ref().ok()?.first();
-        self.fate.get_or_init(|| first().map(|address| fate::of(self.around, *address))).as_ref()
+        self.fate.get_or_init(|| first().map(|address| fate::of(self.system, *address))).as_ref()
     }
 
     /// The connection to the first hop.
@@ -114,7 +114,7 @@ impl<'a> Way<'a> {
     fn connect(&self, addresses: &[SocketAddr]) -> Option<Result<Connection, Unconnected>> {
         let mut failed = None;
         for address in addresses.iter().copied().take(TRIED) {
-            match self.around.outside.connect(address) {
+            match self.system.probe.connect(address) {
                 Ok(stream) => return Some(Ok(Connection { address, tls: self.handshake(stream) })),
                 Err(error) => failed = Some(Err(Unconnected { address, error })),
             }
@@ -125,7 +125,7 @@ impl<'a> Way<'a> {
     fn handshake(&self, stream: TcpStream) -> Option<io::Result<()>> {
         let is_proxy = self.hop.as_ref().is_ok_and(|hop| hop.is_proxy);
         let begins_here = !self.settings.server.is_plain() && !is_proxy;
-        begins_here.then(|| self.around.outside.handshake(self.settings, stream))
+        begins_here.then(|| self.system.probe.handshake(self.settings, stream))
     }
 
     /// What is read from the license server's answer, or why there is none. Nobody asks without a license key.
@@ -155,7 +155,7 @@ impl<'a> Way<'a> {
             server_id: &identity.server_id,
             nonce: &nonce,
         };
-        let answer = self.around.outside.verify(self.settings, &inquiry)?;
+        let answer = self.system.probe.verify(self.settings, &inquiry)?;
         let question = Question {
             key,
             key_sha256: &key_fingerprint(key),

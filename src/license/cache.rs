@@ -19,7 +19,7 @@ use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use opterius_base::clock::Timestamp;
-use opterius_base::files::{self, Rights};
+use opterius_base::files::{self, FileMode};
 use opterius_base::hex::{hex, unhex};
 use opterius_license::address::Discovered;
 use opterius_license::model::{Billing, Denial, Grant, Record, Terms, Verdict};
@@ -272,7 +272,7 @@ pub fn load(path: &Path) -> Result<Option<Vec<u8>>, String> {
 /// # Errors
 /// What the operating system said; the old file is then as it was.
 pub fn store(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    files::replace(path, bytes, Rights::mode(0o644))
+    files::replace(path, bytes, FileMode::mode(0o644))
 }
 
 #[cfg(test)]

@@ -5,6 +5,6 @@
 
 pub mod cache;
 pub mod client;
-pub mod report;
+pub mod log_lines;
 pub mod state;
 pub mod verifier;

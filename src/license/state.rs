@@ -159,7 +159,7 @@ impl State {
 const MAX_REPLIES: usize = 64;
 
 /// What is done with the state after a check that somebody asked for; with none when too many wait already.
-pub type Reply = Box<dyn FnOnce(Option<&State>) + Send>;
+pub type ReverifyReply = Box<dyn FnOnce(Option<&State>) + Send>;
 
 /// Who wants to hear of every change.
 pub type Watcher = Box<dyn Fn() + Send + Sync>;
@@ -167,17 +167,17 @@ pub type Watcher = Box<dyn Fn() + Send + Sync>;
 /// What other threads want of the verifier. It is one box and not a queue: however much is put in, there is one thing to
 /// do next, and nothing is lost.
 #[derive(Default)]
-pub(super) struct Wishes {
+pub(super) struct PendingRequests {
     pub(super) settings: Option<Arc<Settings>>,
     pub(super) check: bool,
-    pub(super) replies: Vec<Reply>,
+    pub(super) replies: Vec<ReverifyReply>,
     pub(super) stop: bool,
 }
 
 /// The handle that other threads hold.
 pub struct License {
     state: RwLock<Arc<State>>,
-    wishes: Mutex<Wishes>,
+    pending_requests: Mutex<PendingRequests>,
     wake: Sender<()>,
     watcher: Watcher,
 }
@@ -187,7 +187,7 @@ impl License {
     pub fn new(host: &Host, watcher: Watcher) -> (Arc<Self>, Receiver<()>) {
         let (wake, woken) = bounded(1);
         let state = RwLock::new(Arc::new(State::new(host.boot_id.clone())));
-        (Arc::new(Self { state, wishes: Mutex::default(), wake, watcher }), woken)
+        (Arc::new(Self { state, pending_requests: Mutex::default(), wake, watcher }), woken)
     }
 
     /// What is known now.
@@ -197,18 +197,22 @@ impl License {
 
     /// Asks for a check now, with new settings if there are any.
     pub fn reload(&self, settings: Option<Arc<Settings>>) {
-        self.wish(|wishes| {
-            wishes.settings = settings.or_else(|| wishes.settings.take());
-            wishes.check = true;
+        self.request(|pending_requests| {
+            pending_requests.settings = settings.or_else(|| pending_requests.settings.take());
+            pending_requests.check = true;
         });
     }
 
     /// Asks for a check now, and to be told what came of it.
-    pub fn reverify(&self, reply: Reply) {
+    pub fn reverify(&self, reply: ReverifyReply) {
         let mut refused = None;
-        self.wish(|wishes| {
-            wishes.check = true;
-            if wishes.replies.len() < MAX_REPLIES { wishes.replies.push(reply) } else { refused = Some(reply) }
+        self.request(|pending_requests| {
+            pending_requests.check = true;
+            if pending_requests.replies.len() < MAX_REPLIES {
+                pending_requests.replies.push(reply)
+            } else {
+                refused = Some(reply)
+            }
         });
         if let Some(reply) = refused {
             reply(None);
@@ -217,22 +221,22 @@ impl License {
 
     /// Ends the verifier after what it is doing.
     pub fn stop(&self) {
-        self.wish(|wishes| wishes.stop = true);
+        self.request(|pending_requests| pending_requests.stop = true);
     }
 
-    fn wish(&self, change: impl FnOnce(&mut Wishes)) {
-        change(&mut self.wishes());
+    fn request(&self, change: impl FnOnce(&mut PendingRequests)) {
+        change(&mut self.pending_requests());
         // Full means that a wake-up is on its way already.
         let _ = self.wake.try_send(());
     }
 
     /// Takes everything that was asked for since the last time.
-    pub(super) fn take_wishes(&self) -> Wishes {
-        std::mem::take(&mut *self.wishes())
+    pub(super) fn take_pending(&self) -> PendingRequests {
+        std::mem::take(&mut *self.pending_requests())
     }
 
-    fn wishes(&self) -> MutexGuard<'_, Wishes> {
-        self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pending_requests(&self) -> MutexGuard<'_, PendingRequests> {
+        self.pending_requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn publish(&self, state: Arc<State>) {

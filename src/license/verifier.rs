@@ -5,9 +5,9 @@
 //!
 //! Here is what it does in which order; what follows from what is with its parts: `plan` says when a check is due,
 //! `subject` asks, `memory` keeps the verdict (`write_back` says when on disk, `previous_key` for whom besides),
-//! `public_address` and `key_warning` look after what their names say, and `audience` is who is told.
+//! `public_address` and `key_warning` look after what their names say, and `handle` is who is told.
 
-mod audience;
+mod handle;
 mod key_warning;
 mod memory;
 mod plan;
@@ -23,7 +23,7 @@ use crossbeam_channel::Receiver;
 use log::{error, warn};
 use ring::rand::{SecureRandom, SystemRandom};
 
-use self::audience::Audience;
+use self::handle::Handle;
 use self::key_warning::KeyWarning;
 use self::memory::Memory;
 use self::plan::Plan;
@@ -31,8 +31,8 @@ use self::public_address::PublicAddress;
 use self::subject::Subject;
 use crate::license::cache::View;
 use crate::license::client::{LicenseServer, Settings};
-use crate::license::report;
-use crate::license::state::{Host, License, State, Wishes};
+use crate::license::log_lines;
+use crate::license::state::{Host, License, PendingRequests, State};
 use opterius_base::clock::{Clock, Now};
 use opterius_license::model::Record;
 use opterius_license::outcome::Outcome;
@@ -43,7 +43,7 @@ const LONGEST_SLEEP: Duration = write_back::INTERVAL;
 
 /// The thread's own memory.
 pub struct Verifier {
-    audience: Audience,
+    handle: Handle,
     clock: Arc<dyn Clock>,
     random: SystemRandom,
     server: Box<dyn LicenseServer>,
@@ -72,7 +72,7 @@ impl Verifier {
         let now = clock.now();
         let state = State::new(host.boot_id.clone());
         let mut verifier = Self {
-            audience: Audience::new(license, woken),
+            handle: Handle::new(license, woken),
             clock,
             random: SystemRandom::new(),
             server,
@@ -94,8 +94,8 @@ impl Verifier {
     /// Runs until it is told to stop.
     pub fn run(mut self) {
         loop {
-            self.audience.wait(self.sleep(self.clock.now()));
-            if self.take_wishes() {
+            self.handle.wait(self.sleep(self.clock.now()));
+            if self.take_pending() {
                 return;
             }
             self.notice_time(self.clock.now());
@@ -120,8 +120,8 @@ impl Verifier {
     }
 
     /// Takes over what others asked for; true is the end.
-    fn take_wishes(&mut self) -> bool {
-        let Wishes { settings, check, stop, .. } = self.audience.take_wishes();
+    fn take_pending(&mut self) -> bool {
+        let PendingRequests { settings, check, stop, .. } = self.handle.take_pending();
         if check {
             self.plan.ask_for_check();
         }
@@ -172,7 +172,7 @@ impl Verifier {
     fn notice_time(&mut self, now: Now) {
         let has_changed = self.notice_standing(now);
         if has_changed {
-            report::standing(&self.standing, &self.state);
+            log_lines::standing(&self.standing, &self.state);
         }
         let in_grace = matches!(self.standing, Standing::Grace { .. });
         if has_changed || self.memory.write_back().is_due(in_grace, now) {
@@ -196,12 +196,12 @@ impl Verifier {
         self.state.checks_ended = self.state.checks_ended.saturating_add(1);
         let now = self.clock.now();
         let has_changed = self.notice_standing(now);
-        report::standing(&self.standing, &self.state);
+        log_lines::standing(&self.standing, &self.state);
         if has_changed || self.memory.write_back().is_behind() {
             self.write_cache(now);
         }
         self.publish(now);
-        self.audience.reply();
+        self.handle.reply();
     }
 
     /// Asks the license server about the configured key, if there is one, and learns from what it says.
@@ -217,7 +217,7 @@ impl Verifier {
                 self.key_warning.note(reading.signed_by, now);
                 let at = reading.issued_at.unwrap_or(now.wall);
                 if self.memory.learn(&reading.outcome, answer, at, &subject, now) {
-                    report::clock(at, now.wall);
+                    log_lines::clock(at, now.wall);
                 }
                 reading.outcome
             }
@@ -276,7 +276,7 @@ impl Verifier {
         self.state.record = self.counting_record();
         self.state.next_check_at = self.settings.key.as_ref().map(|_| self.plan.scheduled_at(now));
         self.state.generation = self.state.generation.wrapping_add(1);
-        self.audience.publish(&self.state);
+        self.handle.publish(&self.state);
     }
 
     /// The record, if it is about the configured key.

@@ -3,8 +3,8 @@
 
 use crate::license::{assert_active, assert_allowed, assert_refused, assert_restricted, at_once, denial, grant, with};
 use crate::support::agent::{Agent, AgentBuilder, LICENSE_KEY};
+use crate::support::fake_license_server::{Reply, SigningKey};
 use crate::support::http::PROMPTLY;
-use crate::support::license_server::{Reply, SigningKey};
 use crate::support::{eventually, pause, process};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
@@ -105,9 +105,9 @@ fn a_daemon_killed_at_any_moment_leaves_the_old_file_or_the_new_one_whole() {
     for round in 0..ROUNDS {
         let next = format!("plan-{round}");
         agent.license_server().reply(large_grant(&next));
-        let asked = agent.license_server().count();
+        let received = agent.license_server().count();
         agent.restart();
-        assert!(agent.license_server().wait_for(asked + 1, PROMPTLY), "no check in round {round}");
+        assert!(agent.license_server().wait_for(received + 1, PROMPTLY), "no check in round {round}");
         pause(delay);
         agent.kill();
         let found = cache(&agent)["plan"].as_str().unwrap().to_owned();

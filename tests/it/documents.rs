@@ -120,7 +120,7 @@ fn every_file_that_a_document_names_exists() {
 fn the_readme_has_the_help_of_the_license_server() {
     let readme = read("README.md");
     let section = section(&readme, "### Command line of the license server");
-    let help = opterius_license_server::commands::forms::help();
+    let help = opterius_license_server::commands::specs::help();
     let (_, rest) = help.split_once("\n\n").unwrap();
     let (commands, _) = rest.split_once("Exit codes:").unwrap();
     let (_, commands) = commands.split_once("The server:").unwrap();
@@ -171,7 +171,7 @@ fn the_manual_has_everything_that_the_help_has() {
 #[test]
 fn the_manual_of_the_license_server_has_everything_that_its_help_has() {
     let page = prose("dist/man/opterius-license-server.8");
-    let help = opterius_license_server::commands::forms::help();
+    let help = opterius_license_server::commands::specs::help();
     let (_, said) = help.split_once("\n\n").unwrap();
     let (_, said) = said.split_once("\n\n").unwrap();
     for line in said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.ends_with(':')) {

@@ -5,8 +5,8 @@
 
 use crate::support::TempDirectory;
 use crate::support::agent::LICENSE_KEY;
+use crate::support::fake_license_server::{FakeLicenseServer, Reply};
 use crate::support::http::{self, PROMPTLY, Request, SECRET};
-use crate::support::license_server::{LicenseServer, Reply};
 use crate::support::{eventually, pause};
 use serde_json::{Value, json};
 use std::fs;
@@ -31,7 +31,7 @@ const INFO: &str = "6";
 
 #[test]
 fn the_journal_shows_the_documented_lines() {
-    let server = LicenseServer::start_plain();
+    let server = FakeLicenseServer::start_plain();
     let mut machine = Machine::boot(&server);
     let version = env!("CARGO_PKG_VERSION");
     let listening = format!("opterius-agent {version} listening on 127.0.0.1:{}", machine.start_agent());
@@ -84,7 +84,7 @@ fn the_journal_shows_the_documented_lines() {
 
 #[test]
 fn the_reason_why_it_does_not_start_is_in_the_journal() {
-    let server = LicenseServer::start_plain();
+    let server = FakeLicenseServer::start_plain();
     let mut machine = Machine::boot(&server);
     fs::write(&machine.config, "secret=0123456789abcdef\nport=70000\n").unwrap();
     machine.run("systemctl start opterius-agent; systemctl is-failed opterius-agent");
@@ -96,7 +96,7 @@ fn the_reason_why_it_does_not_start_is_in_the_journal() {
 
 #[test]
 fn a_journal_that_stops_and_returns_neither_blocks_nor_silences_the_daemon() {
-    let server = LicenseServer::start_plain();
+    let server = FakeLicenseServer::start_plain();
     let mut machine = Machine::boot(&server);
     let port = machine.start_agent();
     machine.wait_for_line(VALID);
@@ -178,7 +178,7 @@ struct Machine {
 }
 
 impl Machine {
-    fn boot(server: &LicenseServer) -> Machine {
+    fn boot(server: &FakeLicenseServer) -> Machine {
         require_what_it_takes();
         let directory = TempDirectory::new();
         let config = directory.path().join("agent.conf");

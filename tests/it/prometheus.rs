@@ -4,8 +4,8 @@
 use crate::license::{denial, grant, with};
 use crate::support::agent::Agent;
 use crate::support::eventually;
+use crate::support::fake_license_server::Reply;
 use crate::support::http::{PROMPTLY, Request};
-use crate::support::license_server::Reply;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::io::Write as _;

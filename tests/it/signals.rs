@@ -1,8 +1,8 @@
 //! Signals, and how the daemon ends: told to, told twice, told in the middle of a request, or not let to begin.
 
 use crate::support::agent::{Agent, LICENSE_KEY};
+use crate::support::fake_license_server::{Behavior, FakeLicenseServer, Gate, Reply};
 use crate::support::http::{self, Connection, PROMPTLY, Request, SECRET};
-use crate::support::license_server::{Behavior, Gate, LicenseServer, Reply};
 use crate::support::{TempDirectory, eventually, pause};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
@@ -49,7 +49,7 @@ fn connections_without_a_running_request_do_not_keep_the_daemon() {
 
 #[test]
 fn a_check_of_the_license_does_not_keep_the_daemon() {
-    let server = LicenseServer::start();
+    let server = FakeLicenseServer::start();
     server.reply(Reply::granted().behavior(Behavior::Hang));
     let agent = Agent::builder().license_server(&server).start();
     assert!(server.wait_for(1, SLACK), "the first check was not made");

@@ -3,7 +3,7 @@
 use crate::support::TempDirectory;
 use crate::support::agent::LICENSE_KEY;
 use crate::support::http::{self, Request, SECRET};
-use crate::support::license_server::LicenseServer;
+use crate::support::fake_license_server::FakeLicenseServer;
 use crate::support::process::{self, Process, START, Settings};
 use crate::support::{eventually, pause};
 use crate::world::World;
@@ -38,7 +38,7 @@ pub struct Daemon<'a> {
 
 impl<'a> Daemon<'a> {
     /// An Agent that does not run yet, for the host at `root`, its cache below the small disk `disk`.
-    pub fn new(world: &'a World, server: &LicenseServer, root: &Path, disk: &Path) -> Daemon<'a> {
+    pub fn new(world: &'a World, server: &FakeLicenseServer, root: &Path, disk: &Path) -> Daemon<'a> {
         let directory = TempDirectory::new();
         let path = |name: &str| directory.path().join(name);
         fs::write(path("license-ca.pem"), server.ca_pem()).unwrap();
@@ -157,7 +157,7 @@ impl<'a> Daemon<'a> {
     pub fn set_wall_clock(&self, ahead: i64) {
         let mut inner = self.world.lock();
         let now = inner.now();
-        inner.belief.changes(now);
+        inner.belief.transaction(now);
         self.write("wall", &format!("{ahead:+}"));
         (inner.wall, inner.steps) = (ahead, inner.steps + 1);
         let now = inner.now();

@@ -19,20 +19,20 @@ mod chaos;
 mod daemon;
 mod footprint;
 mod hostile;
+mod license_server;
 mod model;
 mod panel;
 mod random;
 #[path = "../it/support/mod.rs"]
 mod support;
-mod vendor;
 mod world;
 
 use crate::daemon::Daemon;
+use crate::license_server::TestLicenseServer;
 use crate::random::Random;
-use crate::support::license_server;
+use crate::support::fake_license_server;
 use crate::support::panel::tree;
 use crate::support::{eventually, pause};
-use crate::vendor::Vendor;
 use crate::world::World;
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,12 +91,12 @@ fn phase(seed: u64, longest: Duration, disk: &Path, totals: &mut Counts) -> Resu
     let length = longest.min(if lives { LIFE.max(longest / 4) } else { PHASE });
     println!("phase --seed {seed}, {} s{}", length.as_secs(), if lives { ", one life" } else { "" });
     let processes = others();
-    let port = license_server::reserve();
+    let port = fake_license_server::reserve();
     let world = Arc::new(World::new(port.local_addr().unwrap().port()));
-    let (vendor, host) = (Vendor::new(&world), tree());
-    let daemon = Daemon::new(&world, &vendor.server, host.path(), disk);
+    let (license_server, host) = (TestLicenseServer::new(&world), tree());
+    let daemon = Daemon::new(&world, &license_server.server, host.path(), disk);
     daemon.start(true, 0);
-    rage(&world, &daemon, &vendor, host.path(), seed, length, lives);
+    rage(&world, &daemon, &license_server, host.path(), seed, length, lives);
     if world.violation().is_none() {
         daemon.stop();
         if !eventually(TO_END, || others().is_subset(&processes)) {
@@ -111,7 +111,7 @@ fn phase(seed: u64, longest: Duration, disk: &Path, totals: &mut Counts) -> Resu
 fn rage(
     world: &World,
     daemon: &Daemon<'_>,
-    vendor: &Vendor<'_>,
+    license_server: &TestLicenseServer<'_>,
     root: &Path,
     seed: u64,
     length: Duration,
@@ -128,7 +128,7 @@ fn rage(
         (0..2).for_each(|_| drop(scope.spawn(|| panel::watch(world, daemon))));
         scope.spawn(move || panel::read(world, &mut random(10)));
         let hosts = ["ann", "bob", "cid"].map(|name| scope.spawn(move || panel::host(world, name, root)));
-        chaos::reign(world, daemon, vendor, &mut random(11), lives, end);
+        chaos::reign(world, daemon, license_server, &mut random(11), lives, end);
         if !eventually(TO_END, || world.is_over() || hosts.iter().all(thread::ScopedJoinHandle::is_finished)) {
             world.violated("work on the accounts does not come to its end");
         }

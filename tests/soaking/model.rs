@@ -172,7 +172,7 @@ impl Belief {
     }
 
     /// Something that everything depends on changes.
-    pub fn changes(&mut self, now: Moment) {
+    pub fn transaction(&mut self, now: Moment) {
         self.note(now);
         self.generation += 1;
     }
@@ -188,24 +188,24 @@ impl Belief {
     pub fn reachable(&mut self, reachable: bool, now: Moment) {
         // What fails just now is seen a little later: only the next question tells that it is over.
         self.unreachable |= !reachable;
-        self.changes(now);
+        self.transaction(now);
     }
 
     /// The license server is asked and answers this.
-    pub fn asked(&mut self, outcome: Outcome, reachable: bool, now: Moment) {
+    pub fn received(&mut self, outcome: Outcome, reachable: bool, now: Moment) {
         self.memory = self.learned();
         self.checked |= self.pending.is_some();
         self.unreachable = !reachable;
         self.pending = Some((outcome, now.boot));
         self.may_be_on_disk(self.learned());
-        self.changes(now);
+        self.transaction(now);
         self.note(now);
     }
 
     /// The Agent is gone from one moment to the next.
     pub fn killed(&mut self, now: Moment) {
         self.may_be_on_disk(self.possible());
-        self.changes(now);
+        self.transaction(now);
         (self.memory, self.pending) = (Vec::new(), None);
     }
 
@@ -227,7 +227,7 @@ impl Belief {
         self.memory = without_copies(self.disk.iter().map(known).collect());
         (self.unreachable, self.checked) = (!reachable, false);
         self.may_be_on_disk(self.possible());
-        self.changes(now);
+        self.transaction(now);
     }
 
     /// Whether what was seen is possible, asked for in the generation `begun`.

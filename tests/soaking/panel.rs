@@ -1,13 +1,13 @@
 //! The good client: a Panel's mixed load. Each of its requests is answered as it should be, but those that a SIGKILL cuts.
 
 use crate::daemon::Daemon;
+use crate::license_server::MAX_ACCOUNTS;
 use crate::model::Seen;
 use crate::random::Random;
 use crate::support::http::{Connection, Request, Response};
 use crate::support::panel::site;
 use crate::support::snapshot::Snapshot;
 use crate::support::{eventually, pause};
-use crate::vendor::MAX_ACCOUNTS;
 use crate::world::{Begun, World};
 use serde_json::{Value, json};
 use std::fs;

@@ -84,12 +84,12 @@ impl World {
     }
 
     /// The license server answers this to the Agent's process `life`.
-    pub fn asked(&self, life: u64, outcome: Outcome) {
+    pub fn received(&self, life: u64, outcome: Outcome) {
         let mut inner = self.lock();
         // Of a process that was killed meanwhile it changes nothing.
         if life == inner.life {
             let (now, reachable) = (inner.now(), inner.reachable);
-            inner.belief.asked(outcome, reachable, now);
+            inner.belief.received(outcome, reachable, now);
             self.count("license checks");
         }
     }

@@ -9,14 +9,14 @@ use rustix::fs::OFlags;
 
 /// Who may do what with a file that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rights {
+pub struct FileMode {
     /// The mode; the umask does not count.
     pub mode: u32,
     /// The group, where it is not the process's own.
     pub group: Option<u32>,
 }
 
-impl Rights {
+impl FileMode {
     /// This mode, with the process's own group.
     pub const fn mode(mode: u32) -> Self {
         Self { mode, group: None }
@@ -47,7 +47,7 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// What the operating system said; the old file is then as it was.
-pub fn replace(path: &Path, bytes: &[u8], rights: Rights) -> io::Result<()> {
+pub fn replace(path: &Path, bytes: &[u8], rights: FileMode) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let temporary = temporary_path(path);
     match fs::remove_file(&temporary) {
@@ -69,7 +69,7 @@ fn temporary_path(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn write_new(path: &Path, bytes: &[u8], rights: Rights) -> io::Result<()> {
+fn write_new(path: &Path, bytes: &[u8], rights: FileMode) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(rights.mode).open(path)?;
     if rights.group.is_some() {
         fchown(&file, None, rights.group)?;

@@ -6,7 +6,6 @@
 
 #![cfg_attr(test, allow(clippy::string_slice, reason = "a test that cuts a text wrongly fails, as it should"))]
 
-pub mod crew;
 pub mod limits;
 pub mod listener;
 pub mod log;
@@ -16,6 +15,7 @@ pub mod output;
 pub mod port_holder;
 pub mod settings;
 pub mod signals;
+pub mod supervisor;
 pub mod watchdog;
 
 /// Something failed while running.

@@ -24,7 +24,7 @@ use crate::service::Service;
 use crate::traffic::Traffic;
 
 pub(crate) use self::interest::Interest;
-pub use self::request::{Asked, Progress};
+pub use self::request::{InFlight, Progress};
 pub(crate) use self::worth::Worth;
 
 /// What a connection waits for.
@@ -35,7 +35,7 @@ pub(crate) enum Phase {
     /// The answer of a handler.
     Running {
         /// The request, which is held until then.
-        asked: Asked,
+        in_flight: InFlight,
         /// Its place in a lane.
         ticket: Option<Ticket>,
     },
@@ -182,8 +182,8 @@ impl Connection {
     }
 
     /// Waits for the answer of a handler.
-    pub(crate) fn run(&mut self, asked: Asked, ticket: Option<Ticket>, now: Instant) {
-        self.phase = Phase::Running { asked, ticket };
+    pub(crate) fn run(&mut self, in_flight: InFlight, ticket: Option<Ticket>, now: Instant) {
+        self.phase = Phase::Running { in_flight, ticket };
         self.timing.run(now);
     }
 

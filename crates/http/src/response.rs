@@ -70,7 +70,7 @@ impl Response {
 pub struct Encoder {
     server: &'static str,
     date: Timestamp,
-    last: Option<Kept>,
+    last: Option<KeptHead>,
 }
 
 /// What a head depends on, but for headers of its own.
@@ -84,7 +84,7 @@ struct Kind {
 }
 
 #[derive(Debug)]
-struct Kept {
+struct KeptHead {
     kind: Kind,
     head: Vec<u8>,
 }
@@ -107,7 +107,7 @@ impl Encoder {
         if headers.is_empty() {
             let kept = match self.last.take_if(|kept| kept.kind == kind) {
                 Some(kept) => kept,
-                None => Kept { kind, head: head(self.server, kind, headers) },
+                None => KeptHead { kind, head: head(self.server, kind, headers) },
             };
             outgoing.extend_from_slice(&kept.head);
             self.last = Some(kept);

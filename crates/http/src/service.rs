@@ -29,9 +29,9 @@ pub enum Reaction {
     /// Run this in the lane for writes.
     Write(Work),
     /// Run this in the lane for what waits for other machines.
-    Slow(Work),
+    LongRunning(Work),
     /// Somebody else answers when there is something to say.
-    Later(Box<dyn FnOnce(Responder)>),
+    Deferred(Box<dyn FnOnce(Responder)>),
 }
 
 /// Whoever decides what a request means. Called on the front thread, so it must not block.

@@ -30,9 +30,9 @@ impl Fixture {
     fn new(plan: &str) -> Self {
         let mut scratch = Scratch::new();
         let key = new_key().unwrap();
-        let id = scratch.change(START, |changes| {
-            add_user(changes, &actor(Role::Operator), "alice", "hash", false)?;
-            create(changes, &actor(Role::Operator), "alice", plan, Some(days(365)), None, &key)
+        let id = scratch.change(START, |transaction| {
+            add_user(transaction, &actor(Role::Operator), "alice", "hash", false)?;
+            create(transaction, &actor(Role::Operator), "alice", plan, Some(days(365)), None, &key)
         });
         Self { scratch, id }
     }
@@ -43,34 +43,36 @@ impl Fixture {
 
     fn change_seen(&mut self, change: &Change, seen: Option<i64>) -> Result<String, Refusal> {
         let (id, actor) = (self.id, actor(Role::Administrator));
-        self.scratch.try_change(START, |changes| super::change(changes, &Doer { actor: &actor, seen }, id, change))
+        self.scratch.try_change(START, |transaction| {
+            super::change(transaction, &ChangeContext { actor: &actor, seen }, id, change)
+        })
     }
 
     fn activate(&mut self, address: IpAddr, now: Timestamp) -> Decision {
         let details = Details::default();
         let inquiry = Inquiry { observed_ip: address, reported_ip: None, ip: address, details };
         let id = self.id;
-        self.scratch.change(now, |changes| rules::verify(changes, &changes.license(id)?.unwrap(), &inquiry))
+        self.scratch.change(now, |transaction| rules::verify(transaction, &transaction.license(id)?.unwrap(), &inquiry))
     }
 
     fn revoke(&mut self, role: Role, address: IpAddr, now: Timestamp) -> Result<String, Refusal> {
         let id = self.id;
-        self.scratch.try_change(now, |changes| revoke(changes, &actor(role), id, address))
+        self.scratch.try_change(now, |transaction| revoke(transaction, &actor(role), id, address))
     }
 
     fn move_to(&mut self, role: Role, from: IpAddr, to: IpAddr, now: Timestamp) -> Result<String, Refusal> {
         let id = self.id;
-        self.scratch.try_change(now, |changes| move_to(changes, &actor(role), id, from, to))
+        self.scratch.try_change(now, |transaction| move_to(transaction, &actor(role), id, from, to))
     }
 
     fn license(&mut self) -> License {
         let id = self.id;
-        self.scratch.read(|reader| reader.license(id)).unwrap()
+        self.scratch.read(|transaction| transaction.license(id)).unwrap()
     }
 
     fn history(&mut self) -> Vec<Event> {
         let id = self.id;
-        self.scratch.read(|reader| reader.history(Some(id), None, 1000))
+        self.scratch.read(|transaction| transaction.history(Some(id), None, 1000))
     }
 }
 
@@ -158,8 +160,9 @@ fn who_has_not_seen_the_last_change_changes_nothing() {
     fixture.change_seen(&Change::Suspend, Some(seen)).unwrap();
     assert_eq!(fixture.change_seen(&Change::Cancel, Some(seen)), Err(Refusal::Stale));
     let (id, actor) = (fixture.id, actor(Role::Administrator));
-    let deleted =
-        fixture.scratch.try_change(START, |changes| delete(changes, &Doer { actor: &actor, seen: Some(seen) }, id));
+    let deleted = fixture
+        .scratch
+        .try_change(START, |transaction| delete(transaction, &ChangeContext { actor: &actor, seen: Some(seen) }, id));
     assert_eq!(deleted, Err(Refusal::Stale));
     assert_eq!(fixture.license().status, Status::Suspended);
     fixture.change_seen(&Change::Cancel, Some(seen + 1)).unwrap();
@@ -240,9 +243,11 @@ fn what_is_deleted_leaves_its_history() {
     fixture.activate(ip(1), START);
     let (id, operator) = (fixture.id, actor(Role::Operator));
     let masked = fixture.license().key.masked();
-    fixture.scratch.change(START, |changes| delete(changes, &Doer { actor: &operator, seen: None }, id).map(drop));
-    assert!(fixture.scratch.read(|reader| reader.license(id)).is_none());
-    assert_eq!(fixture.scratch.read(|reader| reader.activations(id)), []);
+    fixture.scratch.change(START, |transaction| {
+        delete(transaction, &ChangeContext { actor: &operator, seen: None }, id).map(drop)
+    });
+    assert!(fixture.scratch.read(|transaction| transaction.license(id)).is_none());
+    assert_eq!(fixture.scratch.read(|transaction| transaction.activations(id)), []);
     let latest = fixture.history().remove(0);
     assert_eq!((latest.action, latest.detail), (Action::Deleted, format!("of alice, plan free, key {masked}")));
     assert!(matches!(fixture.change(&Change::Suspend), Err(Refusal::NotFound(_))));
@@ -253,20 +258,21 @@ fn names_and_plans_are_checked() {
     let mut scratch = Scratch::new();
     let operator = actor(Role::Operator);
     for name in ["", "a b", "<script>", "a'b", "a\nb", &"a".repeat(129)] {
-        let added = scratch.try_change(START, |changes| add_user(changes, &operator, name, "hash", false));
+        let added = scratch.try_change(START, |transaction| add_user(transaction, &operator, name, "hash", false));
         assert!(matches!(added, Err(Refusal::Invalid(_))), "{name}: {added:?}");
     }
-    scratch.change(START, |changes| add_user(changes, &operator, "zoë@example.com", "hash", true));
-    let again = scratch.try_change(START, |changes| add_user(changes, &operator, "zoë@EXAMPLE.com", "hash", true));
+    scratch.change(START, |transaction| add_user(transaction, &operator, "zoë@example.com", "hash", true));
+    let again =
+        scratch.try_change(START, |transaction| add_user(transaction, &operator, "zoë@EXAMPLE.com", "hash", true));
     assert!(matches!(again, Err(Refusal::Conflict(_))), "{again:?}");
     let plan = |slug: &str, name: &str| Plan { slug: slug.into(), name: name.into(), max_accounts: 1, max_servers: 0 };
     for bad in
         [plan("", "A"), plan("A", "A"), plan("a b", "A"), plan("a", " "), plan("a", "A\nB"), plan(&"a".repeat(33), "A")]
     {
-        let set = scratch.try_change(START, |changes| set_plan(changes, &operator, &bad));
+        let set = scratch.try_change(START, |transaction| set_plan(transaction, &operator, &bad));
         assert!(matches!(set, Err(Refusal::Invalid(_))), "{bad:?}: {set:?}");
     }
-    let sentence = scratch.change(START, |changes| set_plan(changes, &operator, &plan("plus", "<b>Plus</b>")));
+    let sentence = scratch.change(START, |transaction| set_plan(transaction, &operator, &plan("plus", "<b>Plus</b>")));
     assert_eq!(sentence, "The plan plus allows 1 accounts, unlimited servers now.");
     let key = new_key().unwrap();
     let table = [
@@ -276,7 +282,7 @@ fn names_and_plans_are_checked() {
     ];
     for (owner, plan, expires_at, words) in table {
         let refusal = scratch
-            .try_change(START, |changes| create(changes, &operator, owner, plan, expires_at, None, &key))
+            .try_change(START, |transaction| create(transaction, &operator, owner, plan, expires_at, None, &key))
             .unwrap_err()
             .to_string();
         assert!(refusal.contains(words), "{refusal}");

@@ -11,17 +11,17 @@ fn ip(number: u32) -> IpAddr {
 /// A license that these use: each with its order, the seconds since it was last seen, and its identity.
 fn used_by(servers: &[(u32, i64, u64, &str)]) -> Scratch {
     let mut scratch = Scratch::new();
-    scratch.change(NOW, |changes| {
-        let owner = changes.insert_user("anna", "", false)?;
+    scratch.change(NOW, |transaction| {
+        let owner = transaction.insert_user("anna", "", false)?;
         let key = opterius_base::secret::Secret::new("K".to_owned());
         let new = NewLicense { key: &key, owner, plan: "free", expires_at: None, locked_ip: None };
-        changes.insert_license(&new)
+        transaction.insert_license(&new)
     });
     for (number, sequence, silent, identity) in servers {
         let details = Details { server_id: Some((*identity).to_owned()), ..Details::default() };
-        let sign = Sign { ip: ip(*number), observed_ip: ip(*number), reported_ip: None, details: &details };
+        let heartbeat = Heartbeat { ip: ip(*number), observed_ip: ip(*number), reported_ip: None, details: &details };
         let then = NOW.minus(std::time::Duration::from_secs(*silent));
-        scratch.change(then, |changes| changes.put_activation(1, *sequence, &sign));
+        scratch.change(then, |transaction| transaction.put_activation(1, *sequence, &heartbeat));
     }
     scratch
 }
@@ -31,11 +31,12 @@ fn what_is_counted_was_seen_since_then_and_there_is_an_end() {
     let mut scratch =
         used_by(&[(1, 5, 0, "a"), (2, 4, 0, "b"), (3, 3, 100, "c"), (4, 2, 0, "d"), (5, 1, 99, "e"), (6, 6, 0, "f")]);
     let since = NOW.minus(std::time::Duration::from_secs(100));
-    let mut count = |most| scratch.read(|reader| reader.count_activations(1, since, most));
+    let mut count = |most| scratch.read(|transaction| transaction.count_activations(1, since, most));
     assert_eq!([0, 1, 4, 5, 100].map(&mut count), [0, 1, 4, 5, 5]);
-    let mut earlier = |(sequence, most)| scratch.read(|reader| reader.count_earlier(1, since, sequence, most));
+    let mut earlier =
+        |(sequence, most)| scratch.read(|transaction| transaction.count_earlier(1, since, sequence, most));
     assert_eq!([(5, 9), (4, 9), (3, 9), (2, 9), (1, 9), (5, 2), (5, 0)].map(&mut earlier), [3, 2, 2, 1, 0, 2, 0]);
-    let mut last = |slots| scratch.read(|reader| reader.last_slot(1, slots, since));
+    let mut last = |slots| scratch.read(|transaction| transaction.last_slot(1, slots, since));
     assert_eq!([1, 2, 3, 5, 6].map(&mut last), [Some(1), Some(2), Some(4), Some(6), None]);
 }
 
@@ -46,7 +47,8 @@ fn behind_very_many_that_do_not_count_those_that_do_are_found() {
         silent.chain([(1500, 1500, 0, ""), (1501, 1501, 0, ""), (1502, 1502, 0, "")]).collect();
     let mut scratch = used_by(&servers);
     let since = NOW.minus(std::time::Duration::from_secs(100));
-    let mut earlier = |(sequence, most)| scratch.read(|reader| reader.count_earlier(1, since, sequence, most));
+    let mut earlier =
+        |(sequence, most)| scratch.read(|transaction| transaction.count_earlier(1, since, sequence, most));
     assert_eq!([(1502, 5), (1502, 1), (1501, 5), (1500, 5), (900, 5)].map(&mut earlier), [2, 1, 1, 0, 0]);
 }
 
@@ -54,7 +56,7 @@ fn behind_very_many_that_do_not_count_those_that_do_are_found() {
 fn twins_are_others_with_the_same_identity() {
     let mut scratch = used_by(&[(1, 1, 0, "a"), (2, 2, 0, "b"), (3, 5, 0, "a"), (4, 4, 0, "a"), (5, 3, 100, "a")]);
     let since = NOW.minus(std::time::Duration::from_secs(100));
-    let mut twins = |number, count| scratch.read(|reader| reader.twins(1, "a", ip(number), since, count));
+    let mut twins = |number, count| scratch.read(|transaction| transaction.twins(1, "a", ip(number), since, count));
     assert_eq!(twins(1, 9), [ip(4), ip(3)]);
     assert_eq!(twins(4, 9), [ip(1), ip(3)]);
     assert_eq!(twins(3, 1), [ip(1)]);
@@ -70,7 +72,7 @@ fn no_question_about_a_license_sorts_or_walks_through_what_it_does_not_ask_for()
         (LAST_SLOT, "activations_in_order (license=?)"),
         (TWINS, "activations_by_identity (license=? AND server_id=?)"),
     ] {
-        let plan = scratch.read(|reader| plan(reader, sql));
+        let plan = scratch.read(|transaction| plan(transaction, sql));
         assert!(plan.contains(expected) && !plan.contains("TEMP B-TREE"), "{plan}");
     }
 }
@@ -93,9 +95,9 @@ fn a_sign_of_life_writes_one_page() {
         };
         assert_eq!(length(&scratch), 0);
         let details = Details { server_id: Some(identity.to_owned()), ..Details::default() };
-        let sign = Sign { ip: ip(700), observed_ip: ip(700), reported_ip: None, details: &details };
+        let heartbeat = Heartbeat { ip: ip(700), observed_ip: ip(700), reported_ip: None, details: &details };
         let then = NOW.plus(std::time::Duration::from_secs(seconds));
-        scratch.change(then, |changes| changes.refresh_activation(1, &sign));
+        scratch.change(then, |transaction| transaction.refresh_activation(1, &heartbeat));
         // The log has a header of 32 bytes, and one of 24 before each page.
         (std::fs::metadata(&log).unwrap().len() - 32) / (4096 + 24)
     };

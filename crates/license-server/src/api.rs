@@ -15,7 +15,7 @@ use crate::model::License;
 use crate::rules::{self, Decision, Inquiry};
 use crate::settings::Settings;
 use crate::shared::{Shared, client};
-use crate::store::{Changes, Error};
+use crate::store::{Error, WriteTransaction};
 use crate::throttle::{network, retry_after};
 use crate::verification::{self, Question};
 use opterius_base::clock::Timestamp;
@@ -72,12 +72,12 @@ impl Api {
             details: question.details.clone(),
         };
         let shared = Arc::clone(&self.shared);
-        Reaction::Later(Box::new(move |responder: Responder| {
+        Reaction::Deferred(Box::new(move |responder: Responder| {
             let writer = shared.writer.clone();
             let (asking, key) = (Arc::clone(&shared), question.key.clone());
-            let change = move |changes: &Changes<'_>| {
-                let verdict = decide(changes, &asking, key.expose(), &inquiry)?;
-                Ok::<_, Error>((verdict, changes.now()))
+            let change = move |transaction: &WriteTransaction<'_>| {
+                let verdict = decide(transaction, &asking, key.expose(), &inquiry)?;
+                Ok::<_, Error>((verdict, transaction.now()))
             };
             writer.submit(change, move |result| responder.answer(answer(&shared, &question, result)));
         }))
@@ -137,16 +137,16 @@ impl Service for Api {
     }
 }
 
-fn decide(changes: &Changes<'_>, shared: &Shared, key: &str, inquiry: &Inquiry) -> Result<Verdict, Error> {
+fn decide(transaction: &WriteTransaction<'_>, shared: &Shared, key: &str, inquiry: &Inquiry) -> Result<Verdict, Error> {
     let now = shared.clock.monotonic();
-    let Some(license) = changes.license_by_key(key)? else {
+    let Some(license) = transaction.license_by_key(key)? else {
         let tried = lock(&shared.unknown_keys).take(network(inquiry.observed_ip), now);
         return Ok(tried.map_or_else(Verdict::TooOften, |()| Verdict::Unknown));
     };
     if let Err(wait) = lock(&shared.known_keys).take(license.id, now) {
         return Ok(Verdict::TooOften(wait));
     }
-    let decision = rules::verify(changes, &license, inquiry)?;
+    let decision = rules::verify(transaction, &license, inquiry)?;
     Ok(Verdict::Known(Box::new((license, decision))))
 }
 

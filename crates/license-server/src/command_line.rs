@@ -1,10 +1,10 @@
-//! The command line: arguments in, exit code out. What the commands are is in [`crate::commands::forms`].
+//! The command line: arguments in, exit code out. What the commands are is in [`crate::commands::specs`].
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::commands::parsing::{Command, parse};
-use crate::commands::{forms, run};
+use crate::commands::{run, specs};
 use crate::{PROGRAM, serve};
 use opterius_daemon::EXIT_USAGE;
 use opterius_daemon::output::{complain, say};
@@ -12,8 +12,8 @@ use opterius_daemon::output::{complain, say};
 /// Runs the program with these arguments, the program's name first.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let code = match parse(arguments) {
-        Ok(Command::Help(None)) => say(&forms::help()),
-        Ok(Command::Help(Some(forms))) => say(&forms::help_of(&forms)),
+        Ok(Command::Help(None)) => say(&specs::help()),
+        Ok(Command::Help(Some(specs))) => say(&specs::help_of(&specs)),
         Ok(Command::Version) => say(concat!("opterius-license-server ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Command::Serve { config }) => serve::start(&config),
         Ok(Command::Task { config, task }) => run(&config, &task),

@@ -134,9 +134,9 @@ impl Place {
         let (installation, form_secret) = (random()?, random()?);
         let unfinished = self.unfinished();
         let mut database = Database::create(&unfinished)?;
-        database.change(now, |changes| {
-            changes.put_setting(INSTALLATION, &installation)?;
-            changes.put_setting(FORM_SECRET, &form_secret)
+        database.change(now, |transaction| {
+            transaction.put_setting(INSTALLATION, &installation)?;
+            transaction.put_setting(FORM_SECRET, &form_secret)
         })?;
         // Closing brings everything into the one file.
         drop(database);
@@ -225,8 +225,9 @@ impl Place {
         }
         let mut database = Database::open(&self.database())?;
         let keys = SigningKeys::load(&self.keys())?;
-        let (installation, form_secret) = database
-            .read(|reader| Ok::<_, store::Error>((reader.setting(INSTALLATION)?, reader.setting(FORM_SECRET)?)))?;
+        let (installation, form_secret) = database.read(|transaction| {
+            Ok::<_, store::Error>((transaction.setting(INSTALLATION)?, transaction.setting(FORM_SECRET)?))
+        })?;
         self.is_of(installation.as_deref(), &keys)?;
         let form_secret = form_secret.and_then(|secret| unhex(secret.as_bytes())).filter(|secret| secret.len() == 32);
         let form_secret = form_secret.ok_or_else(|| {

@@ -4,6 +4,7 @@
 #![cfg_attr(test, allow(clippy::string_slice, reason = "a test that cuts a text wrongly fails, as it should"))]
 
 pub mod actions;
+pub mod activation_gc;
 pub mod address;
 pub mod api;
 mod cause;
@@ -21,7 +22,6 @@ pub mod serve;
 pub mod settings;
 pub mod shared;
 pub mod store;
-pub mod sweep;
 pub mod throttle;
 pub mod verification;
 

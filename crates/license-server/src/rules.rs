@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use crate::model::{ACTIVE_TIME, Action, Actor, Details, License, Life, Role, Status};
 use crate::store::counting::{counted, most};
-use crate::store::{Changes, Error, Sign, Slot};
+use crate::store::{Error, Heartbeat, Slot, WriteTransaction};
 use opterius_base::clock::Timestamp;
 
 /// What a server asks.
@@ -94,8 +94,8 @@ pub const UNKNOWN_KEY: (&str, &str) = ("invalid_key", "License key is not known.
 ///
 /// # Errors
 /// The store's own; nothing was decided then.
-pub fn verify(changes: &Changes<'_>, license: &License, inquiry: &Inquiry) -> Result<Decision, Error> {
-    let now = changes.now();
+pub fn verify(transaction: &WriteTransaction<'_>, license: &License, inquiry: &Inquiry) -> Result<Decision, Error> {
+    let now = transaction.now();
     let denied = |denial| Ok(Decision::Denied(denial));
     match license.status {
         Status::Cancelled => return denied(Denial::Cancelled),
@@ -111,22 +111,22 @@ pub fn verify(changes: &Changes<'_>, license: &License, inquiry: &Inquiry) -> Re
     let allowed = license.plan.max_servers;
     let since = now.minus(ACTIVE_TIME);
     let count = |before: Option<i64>, most: u32| match before {
-        Some(sequence) => changes.count_earlier(license.id, since, sequence, most),
-        None => changes.count_activations(license.id, since, most),
+        Some(sequence) => transaction.count_earlier(license.id, since, sequence, most),
+        None => transaction.count_activations(license.id, since, most),
     };
-    let sign = Sign {
+    let heartbeat = Heartbeat {
         ip: inquiry.ip,
         observed_ip: inquiry.observed_ip,
         reported_ip: inquiry.reported_ip,
         details: &inquiry.details,
     };
-    match claim(changes.slot(license.id, inquiry.ip)?, allowed, now, count)? {
-        Claim::Refresh => changes.refresh_activation(license.id, &sign)?,
+    match claim(transaction.slot(license.id, inquiry.ip)?, allowed, now, count)? {
+        Claim::Refresh => transaction.refresh_activation(license.id, &heartbeat)?,
         Claim::Take { again } => {
             let actor = Actor { role: Role::Server, name: inquiry.ip.to_string() };
             let detail = activation_detail(inquiry, again);
-            let sequence = changes.add_event(Some(license.id), &actor, Action::Activated, &detail)?;
-            changes.put_activation(license.id, sequence, &sign)?;
+            let sequence = transaction.add_event(Some(license.id), &actor, Action::Activated, &detail)?;
+            transaction.put_activation(license.id, sequence, &heartbeat)?;
         }
         Claim::Refuse { active } => return denied(Denial::ServerLimit { active, allowed }),
     }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::actions::{self, Change, Doer};
+use crate::actions::{self, Change, ChangeContext};
 use crate::model::{Activation, Event};
 use crate::store::Filter;
 use crate::store::tests::Scratch;
@@ -31,9 +31,9 @@ impl Fixture {
     fn new(plan: &str) -> Self {
         let mut scratch = Scratch::new();
         let key = Secret::new("AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDD".to_owned());
-        let id = scratch.change(START, |changes| {
-            actions::add_user(changes, &operator(), "alice", "hash", false)?;
-            actions::create(changes, &operator(), "alice", plan, None, None, &key)
+        let id = scratch.change(START, |transaction| {
+            actions::add_user(transaction, &operator(), "alice", "hash", false)?;
+            actions::create(transaction, &operator(), "alice", plan, None, None, &key)
         });
         Self { scratch, id }
     }
@@ -45,23 +45,24 @@ impl Fixture {
     fn verify_as(&mut self, address: IpAddr, details: &Details, now: Timestamp) -> Decision {
         let inquiry = Inquiry { observed_ip: address, reported_ip: None, ip: address, details: details.clone() };
         let id = self.id;
-        self.scratch.change(now, |changes| verify(changes, &changes.license(id)?.unwrap(), &inquiry))
+        self.scratch.change(now, |transaction| verify(transaction, &transaction.license(id)?.unwrap(), &inquiry))
     }
 
     fn change(&mut self, now: Timestamp, change: &Change) {
         let (id, actor) = (self.id, operator());
-        self.scratch
-            .change(now, |changes| actions::change(changes, &Doer { actor: &actor, seen: None }, id, change).map(drop));
+        self.scratch.change(now, |transaction| {
+            actions::change(transaction, &ChangeContext { actor: &actor, seen: None }, id, change).map(drop)
+        });
     }
 
     fn activations(&mut self) -> Vec<Activation> {
         let id = self.id;
-        self.scratch.read(|reader| reader.activations(id))
+        self.scratch.read(|transaction| transaction.activations(id))
     }
 
     fn history(&mut self) -> Vec<Event> {
         let id = self.id;
-        self.scratch.read(|reader| reader.history(Some(id), None, 1000))
+        self.scratch.read(|transaction| transaction.history(Some(id), None, 1000))
     }
 }
 
@@ -178,7 +179,7 @@ fn of_very_many_servers_no_more_are_counted_than_are_told() {
     assert_eq!(fixture.verify(address(1), days(1)), Decision::Granted);
     let mut listed = |all_servers| {
         let filter = Filter { all_servers, ..Filter::default() };
-        fixture.scratch.read(|reader| reader.licenses(&filter, 1, days(1))).remove(0).servers
+        fixture.scratch.read(|transaction| transaction.licenses(&filter, 1, days(1))).remove(0).servers
     };
     assert_eq!([listed(false), listed(true)], [1001, 1100], "programs get the number itself");
 }
@@ -237,10 +238,10 @@ fn a_revoked_server_may_claim_a_free_slot_again() {
     let mut fixture = Fixture::new("free");
     fixture.verify(ip(1), days(0));
     let id = fixture.id;
-    fixture.scratch.change(days(0), |changes| actions::revoke(changes, &operator(), id, ip(1)).map(drop));
+    fixture.scratch.change(days(0), |transaction| actions::revoke(transaction, &operator(), id, ip(1)).map(drop));
     assert_eq!(fixture.verify(ip(2), days(0)), Decision::Granted, "the slot is free at once");
     assert_eq!(fixture.verify(ip(1), days(0)), limit(1, 1));
-    fixture.scratch.change(days(0), |changes| actions::revoke(changes, &operator(), id, ip(2)).map(drop));
+    fixture.scratch.change(days(0), |transaction| actions::revoke(transaction, &operator(), id, ip(2)).map(drop));
     assert_eq!(fixture.verify(ip(1), days(0)), Decision::Granted);
 }
 
@@ -251,7 +252,9 @@ fn a_moved_server_keeps_its_place() {
     fixture.verify(ip(2), days(0));
     let id = fixture.id;
     fixture.change(days(0), &Change::LockIp(ip(1)));
-    fixture.scratch.change(days(0), |changes| actions::move_to(changes, &operator(), id, ip(1), ip(7)).map(drop));
+    fixture
+        .scratch
+        .change(days(0), |transaction| actions::move_to(transaction, &operator(), id, ip(1), ip(7)).map(drop));
     fixture.change(days(0), &Change::SetPlan("free".to_owned()));
     assert_eq!(fixture.verify(ip(7), days(1)), Decision::Granted, "the first of the two, and the lock went with it");
     let mismatch = Decision::Denied(Denial::IpMismatch { locked: ip(7), asking: ip(1) });

@@ -23,14 +23,14 @@ use crate::shared::Shared;
 use crate::store::readers::Readers;
 use crate::store::writer::Writer;
 use crate::store::{self, Database};
-use crate::{PROGRAM, sweep};
+use crate::{PROGRAM, activation_gc};
 use opterius_base::clock::{Clock, SystemClock};
-use opterius_daemon::crew::{self, Crew, Duties, Failure, Spawn, Stop, conclude, report_panics};
 use opterius_daemon::listener::{self, Source};
 use opterius_daemon::log::{Logger, SYSLOG_SOCKET};
 use opterius_daemon::notify::{Notifier, Report};
 use opterius_daemon::output::complain;
 use opterius_daemon::signals::Signals;
+use opterius_daemon::supervisor::{self, Failure, Lifecycle, Spawn, Stop, Supervisor, conclude, report_panics};
 use opterius_daemon::watchdog::Watchdog;
 use opterius_daemon::{EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_PERMISSION, limits};
 use opterius_http::front::{Front, Lanes};
@@ -52,7 +52,7 @@ const WAITING_FORMS: usize = 64;
 const THREADS_OF_A_LANE: usize = 2;
 
 /// What the daemon depends on besides its settings and its installation.
-pub struct Surroundings {
+pub struct Dependencies {
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
     /// Where signals arrive.
@@ -63,10 +63,10 @@ pub struct Surroundings {
     pub notifier: Notifier,
 }
 
-impl Surroundings {
+impl Dependencies {
     /// The real ones.
     pub fn of_process(signals: Signals, notifier: Notifier) -> Self {
-        Self { clock: Arc::new(SystemClock), signals, spawn: crew::spawn(), notifier }
+        Self { clock: Arc::new(SystemClock), signals, spawn: supervisor::spawn(), notifier }
     }
 }
 
@@ -110,7 +110,7 @@ pub fn start(path: &Path) -> u8 {
     let ended = signals.and_then(|signals| {
         let notifier = Notifier::of_process();
         let listener = listener::keep_listening_on(address, SOURCE, &notifier).map_err(Failure::Start)?;
-        run(listener, settings, installation, Some(path), Surroundings::of_process(signals, notifier))
+        run(listener, settings, installation, Some(path), Dependencies::of_process(signals, notifier))
     });
     conclude(&ended, PROGRAM, target)
 }
@@ -156,14 +156,14 @@ pub fn run(
     settings: Settings,
     installation: Installation,
     path: Option<&Path>,
-    surroundings: Surroundings,
+    dependencies: Dependencies,
 ) -> Result<(), Failure> {
-    let Surroundings { clock, signals, spawn, notifier } = surroundings;
+    let Dependencies { clock, signals, spawn, notifier } = dependencies;
     let address = listener.local_addr().map_err(Failure::start)?;
     let Installation { mut database, keys, form_secret } = installation;
     warn_of_clock(&mut database, &*clock);
     let database_path = database.path().to_owned();
-    let crew = Crew::new(spawn).map_err(Failure::start)?;
+    let supervisor = Supervisor::new(spawn).map_err(Failure::start)?;
     let connections = limits::connections(settings.max_connections).map_err(Failure::Start)?;
     let readers = Readers::open(database.path(), 2 * THREADS_OF_A_LANE + 1);
     let readers = readers.map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
@@ -184,25 +184,25 @@ pub fn run(
     .map_err(Failure::start)?;
     let (stop, stopped) = bounded::<()>(0);
     let start_threads = || {
-        crew.start("writer", move || writing.run())?;
-        crew.start("checkpointer", move || checkpointer.run())?;
+        supervisor.start("writer", move || writing.run())?;
+        supervisor.start("checkpointer", move || checkpointer.run())?;
         for number in 1..=THREADS_OF_A_LANE {
             for (kind, jobs) in [("page", read_jobs.clone()), ("form", write_jobs.clone())] {
-                crew.start(&format!("{kind}-{number}"), move || lane::run(&jobs))?;
+                supervisor.start(&format!("{kind}-{number}"), move || lane::run(&jobs))?;
             }
         }
         let swept = Arc::clone(&shared);
-        crew.start("sweeper", move || sweep::run(&swept, &stopped))?;
-        crew.start_front(move || front.run())
+        supervisor.start("sweeper", move || activation_gc::run(&swept, &stopped))?;
+        supervisor.start_front(move || front.run())
     };
     start_threads().map_err(Failure::start)?;
     info!("opterius-license-server {} listening on {address}", env!("CARGO_PKG_VERSION"));
-    crew.start_watchdog(Watchdog::of_process(listener::from_here(address), WATCHED)).map_err(Failure::start)?;
+    supervisor.start_watchdog(Watchdog::of_process(listener::from_here(address), WATCHED)).map_err(Failure::start)?;
     let mut daemon = Daemon { shared: &shared, path, settings, address };
     let stop_front = Stop { begin: Box::new(move || control.stop()), time: STOP_TIME };
-    crew.watch(&signals, &*clock, &stop_front, notifier, &mut daemon)?;
+    supervisor.watch(&signals, &*clock, &stop_front, notifier, &mut daemon)?;
     drop(stop);
-    if let Err(error) = store::settle(&database_path) {
+    if let Err(error) = store::checkpoint_on_exit(&database_path) {
         warn!("The last changes stay in the log beside the database, which is read at the next start: {error}");
     }
     info!("Stopped");
@@ -212,7 +212,7 @@ pub fn run(
 /// A clock that is behind the last thing that happened would let expired licenses live again.
 fn warn_of_clock(database: &mut Database, clock: &dyn Clock) {
     let now = clock.wall();
-    let latest = database.read(|reader| reader.history(None, None, 1));
+    let latest = database.read(|transaction| transaction.history(None, None, 1));
     match latest.ok().and_then(|events| events.first().map(|event| event.at)) {
         Some(latest) if latest > now => warn!(
             "The clock says {now}, but the history already goes to {latest}. Expiry and activity are judged by the clock: \
@@ -230,7 +230,7 @@ struct Daemon<'a> {
     address: SocketAddr,
 }
 
-impl Duties for Daemon<'_> {
+impl Lifecycle for Daemon<'_> {
     fn reload(&mut self) {
         if let Some(path) = self.path {
             reload(self.shared, path, &mut self.settings);

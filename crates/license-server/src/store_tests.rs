@@ -28,7 +28,7 @@ impl Scratch {
     pub(crate) fn change<T, E: From<Error> + fmt::Debug>(
         &mut self,
         now: Timestamp,
-        work: impl FnOnce(&Changes<'_>) -> Result<T, E>,
+        work: impl FnOnce(&WriteTransaction<'_>) -> Result<T, E>,
     ) -> T {
         self.database.change(now, work).unwrap()
     }
@@ -36,12 +36,12 @@ impl Scratch {
     pub(crate) fn try_change<T, E: From<Error>>(
         &mut self,
         now: Timestamp,
-        work: impl FnOnce(&Changes<'_>) -> Result<T, E>,
+        work: impl FnOnce(&WriteTransaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         self.database.change(now, work)
     }
 
-    pub(crate) fn read<T>(&mut self, work: impl FnOnce(&Reader<'_>) -> Result<T, Error>) -> T {
+    pub(crate) fn read<T>(&mut self, work: impl FnOnce(&ReadTransaction<'_>) -> Result<T, Error>) -> T {
         self.database.read(work).unwrap()
     }
 
@@ -61,8 +61,8 @@ impl Drop for Scratch {
 }
 
 /// How SQLite goes about a statement.
-pub(crate) fn plan(reader: &Reader<'_>, sql: &str) -> Result<String, Error> {
-    let mut statement = reader.0.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+pub(crate) fn plan(transaction: &ReadTransaction<'_>, sql: &str) -> Result<String, Error> {
+    let mut statement = transaction.0.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
     let unset = vec![rusqlite::types::Null; statement.parameter_count()];
     let line = |row: &rusqlite::Row<'_>| row.get::<_, String>(3);
     let lines: rusqlite::Result<Vec<String>> = statement.query_map(rusqlite::params_from_iter(unset), line)?.collect();
@@ -76,7 +76,7 @@ fn a_new_database_is_private_and_has_the_plans() {
     let mut scratch = Scratch::new();
     let mode = fs::metadata(scratch.path()).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o600);
-    let plans = scratch.read(|reader| reader.plans());
+    let plans = scratch.read(|transaction| transaction.plans());
     let plans: Vec<(&str, u32, u32)> =
         plans.iter().map(|plan| (plan.slug.as_str(), plan.max_accounts, plan.max_servers)).collect();
     let expected = [("free", 5, 1), ("starter", 25, 1), ("business", 100, 5), ("datacenter", 0, 0)];
@@ -134,30 +134,30 @@ fn what_cannot_be_used_is_told_and_left_as_it_is() {
 #[test]
 fn a_change_that_fails_leaves_nothing() {
     let mut scratch = Scratch::new();
-    let failed: Result<(), Error> = scratch.try_change(NOW, |changes| {
-        changes.insert_user("alice", "hash", false)?;
+    let failed: Result<(), Error> = scratch.try_change(NOW, |transaction| {
+        transaction.insert_user("alice", "hash", false)?;
         Err(Error::Busy)
     });
     assert_eq!(failed, Err(Error::Busy));
-    assert_eq!(scratch.read(|reader| reader.users()), []);
+    assert_eq!(scratch.read(|transaction| transaction.users()), []);
 }
 
 #[test]
 fn a_list_is_filtered_and_goes_on_where_it_ended() {
     let mut scratch = Scratch::new();
-    let ids: Vec<i64> = scratch.change(NOW, |changes| {
-        let alice = changes.insert_user("alice", "hash", false)?;
-        let bob = changes.insert_user("bob", "hash", false)?;
+    let ids: Vec<i64> = scratch.change(NOW, |transaction| {
+        let alice = transaction.insert_user("alice", "hash", false)?;
+        let bob = transaction.insert_user("bob", "hash", false)?;
         let insert = |key: &str, owner| {
             let key = Secret::new(key.to_owned());
             let new = NewLicense { key: &key, owner, plan: "free", expires_at: None, locked_ip: None };
-            changes.insert_license(&new)
+            transaction.insert_license(&new)
         };
         Ok::<_, Error>(vec![insert("AAAA1", alice)?, insert("AAAA2", bob)?, insert("BBBB1", alice)?])
     });
-    let alice = scratch.read(|reader| reader.user("ALICE")).unwrap().0.id;
+    let alice = scratch.read(|transaction| transaction.user("ALICE")).unwrap().0.id;
     let mut list = |filter: Filter, count| -> Vec<i64> {
-        let listed = scratch.read(|reader| reader.licenses(&filter, count, NOW));
+        let listed = scratch.read(|transaction| transaction.licenses(&filter, count, NOW));
         listed.iter().map(|listed| listed.license.id).collect()
     };
     let search = |text: &str| Filter { search: Some(text.to_owned()), ..Filter::default() };
@@ -176,12 +176,12 @@ fn a_list_is_filtered_and_goes_on_where_it_ended() {
 #[test]
 fn a_backup_is_whole_and_never_overwrites() {
     let mut scratch = Scratch::new();
-    scratch.change(NOW, |changes| changes.insert_user("alice", "hash", false));
+    scratch.change(NOW, |transaction| transaction.insert_user("alice", "hash", false));
     let target = scratch.directory.join("backup.db");
     backup(&scratch.path(), &target).unwrap();
     assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
     let mut copy = Database::open(&target).unwrap();
-    assert!(copy.read(|reader| reader.user("alice")).unwrap().is_some());
+    assert!(copy.read(|transaction| transaction.user("alice")).unwrap().is_some());
     assert!(backup(&scratch.path(), &target).unwrap_err().to_string().contains("never overwrites"));
     assert_eq!(check(&target).unwrap(), [] as [String; 0]);
     let left: Vec<_> = fs::read_dir(&scratch.directory)

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::operations;
 use crate::perform::Context;
 use opterius_base::deadline::Deadline;
-use opterius_host::helper::protocol::{Allowance, LONGEST, Order, Reply};
+use opterius_host::helper::protocol::{Allowance, HelperReply, HelperRequest, LONGEST};
 use opterius_host::host::Host;
 use opterius_host::layout::AGENT_GROUP;
 use opterius_host::problem::Problem;
@@ -41,7 +41,7 @@ pub fn serve(host: Result<Host, String>) -> io::Result<()> {
         check_peer(&host)?;
         perform_order(&host, &receive()?)
     });
-    let reply = Reply::from(done);
+    let reply = HelperReply::from(done);
     let mut stdout = io::stdout().lock();
     serde_json::to_writer(&mut stdout, &reply)?;
     stdout.flush()
@@ -89,7 +89,7 @@ fn receive() -> Result<Vec<u8>, Problem> {
 /// # Errors
 /// It is none, or was not done.
 pub fn perform_order(host: &Host, bytes: &[u8]) -> Result<Value, Problem> {
-    let order: Order = serde_json::from_slice(bytes)
+    let order: HelperRequest = serde_json::from_slice(bytes)
         .map_err(|error| Problem::invalid("body", format!("is not an order of the Agent ({error})")))?;
     let request = Request::of_json(&order.path, order.body)?;
     let allowance = Allowance { max_accounts: order.max_accounts, plan: order.plan };

@@ -12,7 +12,7 @@ use opterius_host::host::{Acme, Host};
 use opterius_host::layout;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::{Domain, Username};
-use opterius_host::sites::facts::{self, Facts};
+use opterius_host::sites::site_record::{self, SiteRecord};
 use opterius_host::users::register::Register;
 use serde_json::Value;
 
@@ -65,7 +65,7 @@ impl Tree {
 
     /// Publishes that a domain belongs to somebody.
     pub(crate) fn publish(&self, domain: &str, username: &str) {
-        facts::publish(&self.host, &facts_of(domain, username), &Register::default()).unwrap();
+        site_record::publish(&self.host, &record_of(domain, username), &Register::default()).unwrap();
     }
 }
 
@@ -76,8 +76,8 @@ impl Drop for Tree {
 }
 
 /// What is known of a site that has nothing.
-pub(crate) fn facts_of(domain: &str, username: &str) -> Facts {
-    Facts { managed: true, ..Facts::of(named(domain), user(username)) }
+pub(crate) fn record_of(domain: &str, username: &str) -> SiteRecord {
+    SiteRecord { managed: true, ..SiteRecord::of(named(domain), user(username)) }
 }
 
 pub(crate) fn named(domain: &str) -> Domain {

@@ -117,10 +117,10 @@ fn people_and_license(
     let owner = passwords::hash(owner).map_err(Failure::refused)?;
     let administrator = passwords::hash(administrator).map_err(Failure::refused)?;
     let actor = Actor { role: Role::System, name: "demo".to_owned() };
-    installation.database.change(SystemClock.wall(), |changes| {
-        actions::add_user(changes, &actor, OWNER, &owner, false)?;
-        actions::add_user(changes, &actor, ADMINISTRATOR, &administrator, true)?;
-        Ok(actions::create(changes, &actor, OWNER, "free", None, None, key)?)
+    installation.database.change(SystemClock.wall(), |transaction| {
+        actions::add_user(transaction, &actor, OWNER, &owner, false)?;
+        actions::add_user(transaction, &actor, ADMINISTRATOR, &administrator, true)?;
+        Ok(actions::create(transaction, &actor, OWNER, "free", None, None, key)?)
     })
 }
 

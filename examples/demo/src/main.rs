@@ -28,15 +28,15 @@ use crate::furniture::Furniture;
 use crate::place::DemoPlace;
 use crate::waiting::{has_come, stop_signals, wait};
 use opterius_base::clock::{Clock, SystemClock};
-use opterius_daemon::crew::{Failure as ServerFailure, conclude, report_panics};
 use opterius_daemon::log::{LogTarget, Logger, SYSLOG_SOCKET};
 use opterius_daemon::notify::Notifier;
 use opterius_daemon::output::{complain, say};
 use opterius_daemon::port_holder;
 use opterius_daemon::signals::{SignalSources, Signals};
+use opterius_daemon::supervisor::{Failure as ServerFailure, conclude, report_panics};
 use opterius_daemon::{EXIT_USAGE, Program};
 use opterius_license_server::commands::failure::Failure;
-use opterius_license_server::serve::{self, Surroundings};
+use opterius_license_server::serve::{self, Dependencies};
 
 /// How long the Agent has until its license is valid; it takes less than a second.
 const READY_TIME: Duration = Duration::from_secs(20);
@@ -88,7 +88,7 @@ fn show(ports: Ports) -> Result<(), Failure> {
     report_panics(PROGRAM);
     let Furniture { settings, installation, tour } = furniture;
     let server = Server::start(move |signals| {
-        serve::run(server_socket, settings, installation, None, Surroundings::of_process(signals, Notifier::default()))
+        serve::run(server_socket, settings, installation, None, Dependencies::of_process(signals, Notifier::default()))
     })?;
     // The Agent takes the port over that was kept for it until now.
     drop(agent_socket);

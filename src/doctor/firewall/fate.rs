@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::doctor::firewall::chains::Wanted;
 use crate::doctor::firewall::{iptables, nftables};
-use crate::doctor::surroundings::Surroundings;
+use crate::doctor::system::System;
 
 /// What the firewall does with the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,22 +23,22 @@ pub enum Fate {
 }
 
 /// What the firewall does with a connection to this address.
-pub fn of(around: &Surroundings<'_>, address: SocketAddr) -> Fate {
+pub fn of(system: &System<'_>, address: SocketAddr) -> Fate {
     if address.ip().is_loopback() {
         return Fate::Passes;
     }
-    if !around.is_root {
+    if !system.is_root {
         return Fate::Unseen;
     }
     let wanted = Wanted { address: address.ip(), port: address.port() };
     let program = if address.is_ipv4() { "iptables" } else { "ip6tables" };
-    let by_iptables = around.printed(program, &["-S"]);
-    let by_nftables = around.printed("nft", &["-j", "list", "ruleset"]);
-    if by_iptables.is_none() && by_nftables.is_none() && is_installed(around) {
+    let by_iptables = system.printed(program, &["-S"]);
+    let by_nftables = system.printed("nft", &["-j", "list", "ruleset"]);
+    if by_iptables.is_none() && by_nftables.is_none() && is_installed(system) {
         return Fate::Unseen;
     }
     let blocked =
-        |rule: String, fix: String| Fate::Blocked { rule, fix: if has_ufw(around) { of_ufw(wanted) } else { fix } };
+        |rule: String, fix: String| Fate::Blocked { rule, fix: if has_ufw(system) { of_ufw(wanted) } else { fix } };
     let port = wanted.port;
     if let Some(rule) = by_iptables.and_then(|rules| iptables::refusal(&rules, wanted)) {
         blocked(rule, format!("{program} -I OUTPUT -p tcp --dport {port} -j ACCEPT"))
@@ -50,13 +50,13 @@ pub fn of(around: &Surroundings<'_>, address: SocketAddr) -> Fate {
 }
 
 /// Whether there is a program that makes rules.
-pub fn is_installed(around: &Surroundings<'_>) -> bool {
-    ["iptables", "nft"].iter().any(|program| around.outside.has(program))
+pub fn is_installed(system: &System<'_>) -> bool {
+    ["iptables", "nft"].iter().any(|program| system.probe.has(program))
 }
 
 /// Whether ufw makes the rules: it would undo what others add.
-fn has_ufw(around: &Surroundings<'_>) -> bool {
-    around.printed("ufw", &["status"]).is_some_and(|text| text.starts_with("Status: active"))
+fn has_ufw(system: &System<'_>) -> bool {
+    system.printed("ufw", &["status"]).is_some_and(|text| text.starts_with("Status: active"))
 }
 
 fn of_ufw(wanted: Wanted) -> String {

@@ -3,8 +3,8 @@
 use super::{PATIENCE, ask, denied, reachable};
 use crate::support::agent::Agent;
 use crate::support::eventually;
+use crate::support::fake_license_server::FakeLicenseServer;
 use crate::support::http::Request;
-use crate::support::license_server::LicenseServer;
 
 #[test]
 fn the_status_of_a_valid_license_exits_0() {
@@ -27,7 +27,7 @@ fn the_status_of_a_valid_license_exits_0() {
 
 #[test]
 fn the_status_of_a_restricted_license_exits_1_and_says_what_to_do() {
-    let server = LicenseServer::start();
+    let server = FakeLicenseServer::start();
     server.reply(denied());
     let agent = reachable(Agent::builder().license_server(&server).start());
     assert!(eventually(PATIENCE, || agent.status()["reason"] == "server_limit_reached"));
@@ -61,7 +61,7 @@ fn the_status_of_a_daemon_that_does_not_run_exits_2() {
 #[test]
 fn the_status_as_json_is_the_daemons_own_answer() {
     let licensed = Agent::licensed();
-    let server = LicenseServer::start();
+    let server = FakeLicenseServer::start();
     server.reply(denied());
     let denied = Agent::builder().license_server(&server).start();
     assert!(eventually(PATIENCE, || denied.status()["reason"] == "server_limit_reached"));

@@ -6,8 +6,8 @@ mod inquiry;
 
 use crate::support::TempDirectory;
 use crate::support::agent::{Agent, LICENSE_KEY};
+use crate::support::fake_license_server::{FakeLicenseServer, Reply};
 use crate::support::http::SECRET;
-use crate::support::license_server::{LicenseServer, Reply};
 use opterius_agent::cli::command_line::{HELP, parse};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -112,7 +112,7 @@ fn a_closed_or_full_output_is_no_panic() {
 
 #[test]
 fn neither_secret_nor_license_key_is_ever_shown() {
-    let server = LicenseServer::start();
+    let server = FakeLicenseServer::start();
     let agent = reachable(Agent::builder().license_server(&server).start_licensed());
     agent.rewrite_config(&[("spare_key", LICENSE_KEY), ("panel_token", SECRET)]);
     let mut shown = Vec::new();

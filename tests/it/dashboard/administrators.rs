@@ -4,9 +4,9 @@ use super::*;
 use opterius_license_server::actions::Change;
 use rustix::process::Signal;
 
-/// Opens the page of a deed from the page of the license, and confirms.
-fn confirm(browser: &Browser, deed: &str) {
-    click(browser, &format!("#{deed}-license"));
+/// Opens the page of an action from the page of the license, and confirms.
+fn confirm(browser: &Browser, action: &str) {
+    click(browser, &format!("#{action}-license"));
     click(browser, "#confirm");
 }
 
@@ -16,15 +16,15 @@ fn set_date(browser: &Browser, date: &str) {
 }
 
 /// The reason that the license server gives for a denial.
-fn reason(vendor: &Vendor, key: &str, address: &str) -> Value {
-    vendor.verify(&json!({"key": key, "server_ip": address})).json()["reason"].clone()
+fn reason(server: &LicenseServerProcess, key: &str, address: &str) -> Value {
+    server.verify(&json!({"key": key, "server_ip": address})).json()["reason"].clone()
 }
 
 #[test]
 fn an_administrator_makes_a_license_suspends_it_and_lets_it_be_used_again() {
-    let vendor = vendor();
+    let server = server();
     let browser = Browser::start();
-    sign_in(&browser, &vendor, ADMINISTRATOR);
+    sign_in(&browser, &server, ADMINISTRATOR);
     assert_eq!(text_of(&browser, "#who"), format!("Administrator {ADMINISTRATOR}"));
     assert_eq!(text_of(&browser, "#empty"), "There are no licenses yet. Make the first one with “New license”.");
     click(&browser, "#new-license");
@@ -46,10 +46,10 @@ fn an_administrator_makes_a_license_suspends_it_and_lets_it_be_used_again() {
 
     click(&browser, "#show-key-button");
     assert!(eventually(PROMPTLY, || !text_of(&browser, "#key").contains('…')), "{}", browser.source());
-    let agent = agent(&vendor, &text_of(&browser, "#key"), SERVERS[0]);
+    let agent = agent(&server, &text_of(&browser, "#key"), SERVERS[0]);
     assert_line(&agent, GRANTED_LINE);
 
-    open(&browser, &vendor, "/licenses/1");
+    open(&browser, &server, "/licenses/1");
     click(&browser, "#suspend-license");
     let said = consequences(&browser);
     assert!(said.contains("It is the license of alice with the plan Free; 1 server uses it."), "{said}");
@@ -64,7 +64,7 @@ fn an_administrator_makes_a_license_suspends_it_and_lets_it_be_used_again() {
     confirm(&browser, "delete");
     assert_path(&browser, "/licenses");
     assert_flash(&browser, "License 1 is deleted. Its history stays.");
-    open(&browser, &vendor, "/licenses/1");
+    open(&browser, &server, "/licenses/1");
     assert_eq!((text_of(&browser, "#message").as_str(), browser.status()), ("There is no license 1.", 404));
     assert_restricted(&agent.reverify().json(), "server", "invalid_key");
     click(&browser, "#nav-history");
@@ -73,12 +73,12 @@ fn an_administrator_makes_a_license_suspends_it_and_lets_it_be_used_again() {
 
 #[test]
 fn an_administrator_renews_cancels_locks_and_changes_the_plan() {
-    let vendor = vendor();
-    let license = vendor.books.license("free");
-    let reason = |address| reason(&vendor, &license.key, address);
+    let server = server();
+    let license = server.database.license("free");
+    let reason = |address| reason(&server, &license.key, address);
     assert_eq!(reason(SERVERS[0]), Value::Null);
     let browser = Browser::start();
-    sign_in(&browser, &vendor, ADMINISTRATOR);
+    sign_in(&browser, &server, ADMINISTRATOR);
     type_into(&browser, "#q", OWNER);
     click(&browser, "#search-button");
     click(&browser, "#licenses tbody a");
@@ -99,7 +99,7 @@ fn an_administrator_renews_cancels_locks_and_changes_the_plan() {
     click(&browser, "#confirm");
     assert_flash(&browser, "License 1 may be used to the end of 2099-12-31 (UTC) now.");
     assert!(text_of(&browser, "#expiry").starts_with("end of 2099-12-31"));
-    let answer = check_in(&vendor, &license, SERVERS[0]).json();
+    let answer = check_in(&server, &license, SERVERS[0]).json();
     assert_eq!(answer["expires_at"], "2100-01-01T00:00:00Z");
     click(&browser, "#renew-license");
     assert_eq!(browser.find("#until").attribute("value").as_deref(), Some("2099-12-31"));
@@ -113,7 +113,7 @@ fn an_administrator_renews_cancels_locks_and_changes_the_plan() {
     click(&browser, "#confirm");
     assert_flash(&browser, "License 1 has the plan Business now.");
     assert_eq!(reason(SERVERS[1]), Value::Null);
-    open(&browser, &vendor, "/licenses/1");
+    open(&browser, &server, "/licenses/1");
     assert_eq!([text_of(&browser, "#plan"), text_of(&browser, "#used")], ["Business", "2 of 5"].map(str::to_owned));
 
     click(&browser, "#lock-license");
@@ -137,12 +137,12 @@ fn an_administrator_renews_cancels_locks_and_changes_the_plan() {
 
 #[test]
 fn of_two_administrators_the_second_overwrites_nothing_of_the_firsts() {
-    let vendor = vendor();
-    let license = vendor.books.license("free");
+    let server = server();
+    let license = server.database.license("free");
     let [first, second] = Browser::start_two();
     for (browser, name) in [(&first, ADMINISTRATOR), (&second, OTHER_ADMINISTRATOR)] {
-        sign_in(browser, &vendor, name);
-        open(browser, &vendor, "/licenses/1");
+        sign_in(browser, &server, name);
+        open(browser, &server, "/licenses/1");
         click(browser, "#plan-license");
     }
     choose(&first, "#plan option[value=business]");
@@ -155,18 +155,18 @@ fn of_two_administrators_the_second_overwrites_nothing_of_the_firsts() {
     click(&second, "#back");
     assert_path(&second, "/licenses/1");
     assert_eq!(text_of(&second, "#plan"), "Business");
-    let told = vendor.books.told(license.id);
+    let told = server.database.told(license.id);
     assert_eq!(told[1..], ["carol plan changed from free to business"], "one change");
 
     // The same with what is worse to repeat, and after a change beside the dashboard.
     click(&second, "#delete-license");
-    vendor.books.alter(license.id, Change::Suspend);
+    server.database.alter(license.id, Change::Suspend);
     click(&second, "#confirm");
     assert_eq!(text_of(&second, "#message"), stale);
-    open(&first, &vendor, "/licenses/1");
+    open(&first, &server, "/licenses/1");
     assert_eq!((text_of(&first, "#status").as_str(), first.status()), ("suspended", 200), "it is still there");
     // Whoever looks again may.
-    open(&second, &vendor, "/licenses/1");
+    open(&second, &server, "/licenses/1");
     confirm(&second, "resume");
     assert_eq!(text_of(&second, "#status"), "active");
 }

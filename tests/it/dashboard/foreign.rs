@@ -25,19 +25,19 @@ const FIELDS: [(&str, &str); 5] =
     [("ip", "203.0.113.1"), ("to", "203.0.113.2"), ("revision", "1"), ("plan", "business"), ("until", "2099-12-31")];
 
 /// A license of alice's that one server uses; nothing of it may change.
-fn victim(vendor: &Vendor) -> (Licensed, impl Fn() -> Vec<String>) {
-    let license = vendor.books.license("free");
-    assert_eq!(check_in(vendor, &license, SERVERS[0]).status, 200);
-    let (books, id) = (vendor.books.clone(), license.id);
-    (license, move || books.told(id))
+fn victim(server: &LicenseServerProcess) -> (Licensed, impl Fn() -> Vec<String>) {
+    let license = server.database.license("free");
+    assert_eq!(check_in(server, &license, SERVERS[0]).status, 200);
+    let (database, id) = (server.database.clone(), license.id);
+    (license, move || database.told(id))
 }
 
 #[test]
 fn a_foreign_license_and_one_that_does_not_exist_are_the_same_to_an_owner() {
-    let vendor = vendor();
-    let (license, told) = victim(&vendor);
+    let server = server();
+    let (license, told) = victim(&server);
     let before = told();
-    let mut bob = Visitor::signed_in(&vendor, OTHER_OWNER);
+    let mut bob = Visitor::signed_in(&server, OTHER_OWNER);
     let same = |path: &str, mut ask: Box<dyn FnMut(&str) -> Response + '_>| {
         let [foreign, absent] = [license.id, 999].map(|id| {
             let response = ask(&format!("/licenses/{id}{path}"));
@@ -57,9 +57,9 @@ fn a_foreign_license_and_one_that_does_not_exist_are_the_same_to_an_owner() {
     }
     assert_eq!(told(), before, "nothing was done");
     assert!(!bob.get("/licenses").text().contains("/licenses/1"));
-    assert_eq!(vendor.books.addresses(license.id), [SERVERS[0]]);
+    assert_eq!(server.database.addresses(license.id), [SERVERS[0]]);
     // The same requests are something to whoever may.
-    let mut alice = Visitor::signed_in(&vendor, OWNER);
+    let mut alice = Visitor::signed_in(&server, OWNER);
     assert_eq!(alice.get("/licenses/1/revoke?ip=203.0.113.1").status, 200);
     assert_eq!(alice.post("/licenses/1/revoke", &FIELDS).status, 303);
 }
@@ -71,10 +71,10 @@ fn is_of_the_moment(name: &str) -> bool {
 
 #[test]
 fn what_is_for_administrators_is_not_there_for_owners() {
-    let vendor = vendor();
-    let (license, told) = victim(&vendor);
+    let server = server();
+    let (license, told) = victim(&server);
     let before = told();
-    let mut alice = Visitor::signed_in(&vendor, OWNER);
+    let mut alice = Visitor::signed_in(&server, OWNER);
     let pages = ["/plans", "/history", "/licenses/new"].map(str::to_owned);
     for path in pages.into_iter().chain(PAGES[4..].iter().map(|page| own(page))) {
         let response = alice.get(&path);
@@ -87,12 +87,12 @@ fn what_is_for_administrators_is_not_there_for_owners() {
     let fields = [("owner", OWNER), ("plan", "datacenter"), ("once", "1")];
     assert_eq!(alice.post("/licenses/new", &fields).status, 404);
     assert_eq!(told(), before, "nothing was done");
-    assert_eq!(vendor.books.read(|reader| reader.license(license.id + 1)).map(|license| license.id), None);
+    assert_eq!(server.database.read(|reader| reader.license(license.id + 1)).map(|license| license.id), None);
 
     let browser = Browser::start();
-    sign_in(&browser, &vendor, OWNER);
+    sign_in(&browser, &server, OWNER);
     assert_eq!(browser.find_all("#nav-plans, #nav-history, #new-license, #search").len(), 0);
-    open(&browser, &vendor, "/licenses/1/suspend");
+    open(&browser, &server, "/licenses/1/suspend");
     assert_eq!((text_of(&browser, "h1").as_str(), browser.status()), ("Not found", 404));
     click(&browser, "#back");
     assert_path(&browser, "/licenses");
@@ -104,20 +104,20 @@ fn own(path: &str) -> String {
 
 #[test]
 fn whoever_is_not_signed_in_sees_the_form_to_sign_in_and_nothing_else() {
-    let vendor = vendor();
-    let (license, told) = victim(&vendor);
+    let server = server();
+    let (license, told) = victim(&server);
     let before = told();
     let paths = ["/", "/licenses", "/licenses/new", "/plans", "/history", "/password"];
     let all = paths.into_iter().map(str::to_owned).chain(PAGES.map(own));
     for path in all {
-        let response = Visitor::new(&vendor).get(&path);
+        let response = Visitor::new(&server).get(&path);
         assert_eq!((response.status, response.text().as_str()), (303, ""), "{path}");
         assert!(response.header("Location").unwrap().starts_with("/sign-in"), "{path}");
     }
     for form in FORMS {
-        let response = Visitor::new(&vendor).post(&own(&format!("/{form}")), &FIELDS);
+        let response = Visitor::new(&server).post(&own(&format!("/{form}")), &FIELDS);
         assert_eq!(response.status, 303, "{form}");
     }
     assert_eq!(told(), before, "nothing was done");
-    assert_eq!(vendor.books.addresses(license.id), [SERVERS[0]]);
+    assert_eq!(server.database.addresses(license.id), [SERVERS[0]]);
 }

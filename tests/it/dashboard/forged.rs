@@ -50,19 +50,19 @@ impl Drop for Site {
 
 #[test]
 fn a_page_of_another_site_that_sends_our_form_changes_nothing() {
-    let vendor = vendor();
-    let license = vendor.books.license("free");
-    check_in(&vendor, &license, SERVERS[0]);
-    let before = vendor.books.told(license.id);
+    let server = server();
+    let license = server.database.license("free");
+    check_in(&server, &license, SERVERS[0]);
+    let before = server.database.told(license.id);
     let browser = Browser::start();
-    sign_in(&browser, &vendor, OWNER);
-    open(&browser, &vendor, &format!("/licenses/1/revoke?ip={}", SERVERS[0]));
+    sign_in(&browser, &server, OWNER);
+    open(&browser, &server, &format!("/licenses/1/revoke?ip={}", SERVERS[0]));
     // Even if the site knows the token of this person's forms.
     let token = browser.find("[name=csrf]").attribute("value").unwrap();
     let site = Site::with(format!(
         "<title>Elsewhere</title><form method=post action='{}/licenses/1/revoke'><input name=ip value={}><input \
          name=csrf value={token}></form><script>if (location.hash) document.forms[0].submit()</script>",
-        vendor.url(),
+        server.url(),
         SERVERS[0]
     ));
     // By address the site is another origin, whose requests have our cookies; by name it is another site, without them.
@@ -71,23 +71,23 @@ fn a_page_of_another_site_that_sends_our_form_changes_nothing() {
         assert_path(&browser, "/licenses/1/revoke");
         assert_eq!(text_of(&browser, "#message"), "The request was sent by a page of another site. Nothing was done.");
         assert_eq!(browser.status(), 403, "{host}");
-        assert_eq!(vendor.books.told(license.id), before, "{host}");
+        assert_eq!(server.database.told(license.id), before, "{host}");
     }
     // The session has not suffered, and the same form from our own page does it.
-    open(&browser, &vendor, &format!("/licenses/1/revoke?ip={}", SERVERS[0]));
+    open(&browser, &server, &format!("/licenses/1/revoke?ip={}", SERVERS[0]));
     click(&browser, "#confirm");
     assert_flash(&browser, "203.0.113.1 no longer uses license 1. Its slot is free now.");
 }
 
 #[test]
 fn a_form_without_the_sessions_own_token_or_from_elsewhere_is_refused() {
-    let vendor = vendor();
-    let license = vendor.books.license("free");
-    let before = vendor.books.told(license.id);
-    let mut carol = Visitor::signed_in(&vendor, ADMINISTRATOR);
+    let server = server();
+    let license = server.database.license("free");
+    let before = server.database.told(license.id);
+    let mut carol = Visitor::signed_in(&server, ADMINISTRATOR);
     let own = carol.csrf.clone();
-    let others = [Visitor::signed_in(&vendor, ADMINISTRATOR).csrf, Visitor::signed_in(&vendor, OWNER).csrf];
-    let mut visitor = Visitor::new(&vendor);
+    let others = [Visitor::signed_in(&server, ADMINISTRATOR).csrf, Visitor::signed_in(&server, OWNER).csrf];
+    let mut visitor = Visitor::new(&server);
     visitor.get("/sign-in");
     let refused = |carol: &mut Visitor<'_>, token: &str, why: &str| {
         for (path, fields) in [
@@ -119,8 +119,8 @@ fn a_form_without_the_sessions_own_token_or_from_elsewhere_is_refused() {
         refused(&mut carol, &own, &format!("{name}: {value}"));
     }
     carol.csrf = own;
-    assert_eq!(vendor.books.told(license.id), before, "nothing was done");
-    assert_eq!(vendor.books.read(|reader| reader.license(license.id + 1)).map(|license| license.id), None);
+    assert_eq!(server.database.told(license.id), before, "nothing was done");
+    assert_eq!(server.database.read(|reader| reader.license(license.id + 1)).map(|license| license.id), None);
     carol.headers = vec![("Origin", "http://127.0.0.1".to_owned()), ("Sec-Fetch-Site", "same-origin".to_owned())];
     assert_eq!(
         carol.post("/licenses/1/suspend", &[("revision", "1")]).status,
@@ -131,14 +131,14 @@ fn a_form_without_the_sessions_own_token_or_from_elsewhere_is_refused() {
 
 #[test]
 fn nobody_is_signed_in_by_a_form_of_somebody_else() {
-    let vendor = vendor();
-    let mut visitor = Visitor::new(&vendor);
+    let server = server();
+    let mut visitor = Visitor::new(&server);
     let fields = [("name", OWNER), ("password", PASSWORD)];
     // No cookie of ours, so no page of ours was open.
     let response = visitor.post("/sign-in", &fields);
     assert_eq!(response.status, 403, "{}", response.text());
     assert!(!visitor.cookies.contains_key("opterius_session"), "{:?}", visitor.cookies);
-    let mut other = Visitor::new(&vendor);
+    let mut other = Visitor::new(&server);
     other.get("/sign-in");
     visitor.get("/sign-in");
     visitor.csrf = other.csrf;

@@ -24,44 +24,44 @@ fn assert_harmless(browser: &Browser, page: &str) {
 
 #[test]
 fn what_servers_and_people_write_is_shown_as_text() {
-    let vendor = vendor();
-    let license = vendor.books.license("business");
+    let server = server();
+    let license = server.database.license("business");
     let plan = Plan { slug: "hostile".to_owned(), name: SHORT.to_owned(), max_accounts: 1, max_servers: 1 };
-    vendor.books.change(|changes| actions::set_plan(changes, &operator(), &plan));
+    server.database.change(|transaction| actions::set_plan(transaction, &operator(), &plan));
     let hostile = format!("{HOSTILE}\u{202e}\u{7}");
-    let answer = vendor.verify(&json!({
+    let answer = server.verify(&json!({
         "key": license.key, "server_ip": SERVERS[0], "hostname": hostile, "os": hostile, "agent_version": hostile,
         "panel_version": hostile, "server_id": hostile,
     }));
-    let shown = vendor.books.activations(license.id);
+    let shown = server.database.activations(license.id);
     assert_eq!((answer.status, shown.len()), (200, 1), "{}", answer.text());
 
     let browser = Browser::start();
-    sign_in(&browser, &vendor, ADMINISTRATOR);
-    open(&browser, &vendor, "/licenses/1");
+    sign_in(&browser, &server, ADMINISTRATOR);
+    open(&browser, &server, "/licenses/1");
     let row = text_of(&browser, &by_id(&format!("server-{}", SERVERS[0])));
     let begins = "\"'><script>window.ran=1</script><img";
     assert_eq!(row.matches(begins).count(), 4, "hostname, agent, panel and system: {row}");
     assert!(!browser.source().contains('\u{202e}'), "nothing turns the text around");
     for path in ["/licenses/1", "/licenses/1/revoke?ip=203.0.113.1", "/licenses/1/move?ip=203.0.113.1", "/history"] {
-        open(&browser, &vendor, path);
+        open(&browser, &server, path);
         assert!(text_of(&browser, "main").contains(begins) || path == "/history", "{path}: {}", browser.source());
         assert_harmless(&browser, path);
     }
     for path in ["/plans", "/licenses/new", "/licenses/1/plan"] {
-        open(&browser, &vendor, path);
+        open(&browser, &server, path);
         assert!(text_of(&browser, "main").contains(SHORT), "{path}: {}", browser.source());
         assert_harmless(&browser, path);
     }
-    search(&browser, &vendor);
-    forms(&browser, &vendor);
-    assert_eq!(vendor.books.defects(), [""; 0]);
-    assert_eq!(vendor.books.told(license.id).len(), 2, "made and activated, and nothing else");
+    search(&browser, &server);
+    specs(&browser, &server);
+    assert_eq!(server.database.defects(), [""; 0]);
+    assert_eq!(server.database.told(license.id).len(), 2, "made and activated, and nothing else");
 }
 
-fn search(browser: &Browser, vendor: &Vendor) {
+fn search(browser: &Browser, server: &LicenseServerProcess) {
     for text in [HOSTILE, "' OR '1'='1", "%", "_", "\\", "1; DROP TABLE licenses"] {
-        open(browser, vendor, "/licenses");
+        open(browser, server, "/licenses");
         type_into(browser, "#q", text);
         click(browser, "#search-button");
         assert_eq!(text_of(browser, "#empty"), "No license has this number or owner, or a key that begins like this.");
@@ -72,7 +72,7 @@ fn search(browser: &Browser, vendor: &Vendor) {
 }
 
 /// Every field of every form that takes text; what is not typed by people is sent by hand.
-fn forms(browser: &Browser, vendor: &Vendor) {
+fn specs(browser: &Browser, server: &LicenseServerProcess) {
     for (path, field) in [
         ("/licenses/new", "#owner"),
         ("/licenses/new", "#ip"),
@@ -81,7 +81,7 @@ fn forms(browser: &Browser, vendor: &Vendor) {
         ("/licenses/1/lock", "#ip"),
         ("/licenses/1/renew", "#until"),
     ] {
-        open(browser, vendor, path);
+        open(browser, server, path);
         // A date field takes no text; a browser that does not know such fields has one for text.
         let plain = "for (const field of document.querySelectorAll('input:not([type=hidden])')) field.type = 'text';";
         browser.execute(plain, &[]);
@@ -94,7 +94,7 @@ fn forms(browser: &Browser, vendor: &Vendor) {
         assert_eq!(browser.status(), 422, "{path} {field}");
         assert_harmless(browser, &format!("{path} {field}"));
     }
-    let mut carol = Visitor::signed_in(vendor, ADMINISTRATOR);
+    let mut carol = Visitor::signed_in(server, ADMINISTRATOR);
     let table = [
         ("/licenses/1/plan", &[("revision", "1"), ("plan", HOSTILE)][..], 422),
         ("/licenses/1/renew", &[("revision", HOSTILE), ("until", "2099-12-31")], 400),
@@ -114,10 +114,10 @@ fn forms(browser: &Browser, vendor: &Vendor) {
         assert!(response.status < 500, "{path}: {}", response.status);
         assert_page_is_strict(&response);
     }
-    let response = Visitor::new(vendor).sign_in(HOSTILE, HOSTILE);
+    let response = Visitor::new(server).sign_in(HOSTILE, HOSTILE);
     assert_eq!(response.status, 422);
     assert_page_is_strict(&response);
-    assert!(!vendor.lines().iter().any(|line| line.contains('\u{7}')));
+    assert!(!server.lines().iter().any(|line| line.contains('\u{7}')));
 }
 
 /// No element of the text, and a policy under which none would do anything.

@@ -16,10 +16,10 @@ use std::time::Duration;
 const INSPECT: &str = include_str!("../support/inspect.js");
 
 /// Many servers of all kinds on one license, and licenses in every state.
-fn furnish(vendor: &Vendor) {
-    let books = &vendor.books;
-    let end = |days: u64| Some(books.now().plus(Duration::from_secs(days * 86_400)));
-    let business = books.license_until("business", end(400), None);
+fn furnish(server: &LicenseServerProcess) {
+    let database = &server.database;
+    let end = |days: u64| Some(database.now().plus(Duration::from_secs(days * 86_400)));
+    let business = database.license_until("business", end(400), None);
     let long = "a-rather-long-hostname-that-nobody-would-type.of-a-customer.with-a-long-domain-name.example.com";
     for (number, days, hostname, identity) in [
         (0, 20, "old.example.com", "one"),
@@ -36,25 +36,27 @@ fn furnish(vendor: &Vendor) {
         };
         let ip = SERVERS[number].parse().unwrap();
         let inquiry = Inquiry { observed_ip: "127.0.0.1".parse().unwrap(), reported_ip: Some(ip), ip, details };
-        let then = books.now().minus(Duration::from_secs(days * 86_400));
-        let mut database = Database::open(&books.place.database()).unwrap();
+        let then = database.now().minus(Duration::from_secs(days * 86_400));
+        let mut database = Database::open(&database.place.database()).unwrap();
         database
-            .change(then, |changes| rules::verify(changes, &changes.license(business.id)?.unwrap(), &inquiry).map(drop))
+            .change(then, |transaction| {
+                rules::verify(transaction, &transaction.license(business.id)?.unwrap(), &inquiry).map(drop)
+            })
             .unwrap_or_else(|error: Error| panic!("{error}"));
     }
     let ip6 = "2001:db8:1234:5678:9abc:def0:1234:5678";
-    check_in(vendor, &business, ip6);
-    books.alter(business.id, Change::SetPlan("free".to_owned()));
+    check_in(server, &business, ip6);
+    database.alter(business.id, Change::SetPlan("free".to_owned()));
     let billing = Billing {
         subscription_status: Some("past_due".to_owned()),
         cancel_at_period_end: Some(true),
         current_period_end: end(30),
     };
-    books.alter(business.id, Change::SetBilling(billing));
-    let locked = books.license_until("datacenter", None, Some(ip6));
-    books.alter(locked.id, Change::Suspend);
-    let cancelled = books.license("starter");
-    books.alter(cancelled.id, Change::Cancel);
+    database.alter(business.id, Change::SetBilling(billing));
+    let locked = database.license_until("datacenter", None, Some(ip6));
+    database.alter(locked.id, Change::Suspend);
+    let cancelled = database.license("starter");
+    database.alter(cancelled.id, Change::Cancel);
 }
 
 /// Name of the picture, and path of the page.
@@ -121,41 +123,41 @@ fn picture(browser: &Browser, name: &str) {
 
 #[test]
 fn every_page_can_be_read_on_a_desk_and_on_a_phone_by_day_and_by_night() {
-    let vendor = vendor();
-    furnish(&vendor);
+    let server = server();
+    furnish(&server);
     let browser = Browser::start();
     inspector_sees_what_is_wrong(&browser);
-    open(&browser, &vendor, "/sign-in");
+    open(&browser, &server, "/sign-in");
     look(&browser, "sign-in");
     send_sign_in(&browser, OWNER, "wrong");
     assert!(browser.find("#error").is_displayed());
     look(&browser, "sign-in-refused");
-    sign_in(&browser, &vendor, OTHER_OWNER);
+    sign_in(&browser, &server, OTHER_OWNER);
     look(&browser, "licenses-none");
     click(&browser, "#sign-out-button");
-    sign_in(&browser, &vendor, OWNER);
-    pages(&browser, &vendor, &OWNERS);
-    open(&browser, &vendor, OWNERS[4].1);
+    sign_in(&browser, &server, OWNER);
+    pages(&browser, &server, &OWNERS);
+    open(&browser, &server, OWNERS[4].1);
     type_into(&browser, "#to", "nowhere");
     click(&browser, "#confirm");
     assert!(browser.find("#error").is_displayed());
     look(&browser, "move-refused");
-    open(&browser, &vendor, "/licenses/1");
+    open(&browser, &server, "/licenses/1");
     click(&browser, "#show-key-button");
     assert!(browser.find("#key + .hint").is_displayed());
     look(&browser, "license-key");
-    open(&browser, &vendor, OWNERS[3].1);
+    open(&browser, &server, OWNERS[3].1);
     click(&browser, "#confirm");
     assert!(browser.find("#flash").is_displayed());
     look(&browser, "license-flash");
     click(&browser, "#sign-out-button");
-    sign_in(&browser, &vendor, ADMINISTRATOR);
-    pages(&browser, &vendor, &ADMINISTRATORS);
+    sign_in(&browser, &server, ADMINISTRATOR);
+    pages(&browser, &server, &ADMINISTRATORS);
 }
 
-fn pages(browser: &Browser, vendor: &Vendor, pages: &[(&str, &str)]) {
+fn pages(browser: &Browser, server: &LicenseServerProcess, pages: &[(&str, &str)]) {
     for (name, path) in pages {
-        open(browser, vendor, path);
+        open(browser, server, path);
         assert!(browser.find("main h1").is_displayed(), "{name}");
         look(browser, name);
     }

@@ -16,11 +16,11 @@ mod without_scripts;
 use self::visitor::Visitor;
 use crate::license::{GRANTED_LINE, assert_active, assert_line, assert_restricted};
 use crate::support::agent::Agent;
-use crate::support::books::{Books, Licensed, OWNER, operator};
 use crate::support::browser::Browser;
 use crate::support::eventually;
 use crate::support::http::{PROMPTLY, Request, Response};
-use crate::support::vendor::{SERVERS, Vendor};
+use crate::support::license_database::{LicenseDatabase, Licensed, OWNER, operator};
+use crate::support::license_server_process::{LicenseServerProcess, SERVERS};
 use opterius_base::secret::Secret;
 use opterius_license_server::actions;
 use opterius_license_server::passwords;
@@ -36,42 +36,42 @@ const ADMINISTRATOR: &str = "carol";
 const OTHER_ADMINISTRATOR: &str = "dave";
 
 /// A license server with two owners and two administrators.
-fn vendor() -> Vendor {
-    let vendor = Vendor::start();
-    add_people(&vendor.books);
-    vendor
+fn server() -> LicenseServerProcess {
+    let server = LicenseServerProcess::start();
+    add_people(&server.database);
+    server
 }
 
-fn add_people(books: &Books) {
+fn add_people(database: &LicenseDatabase) {
     static HASH: OnceLock<String> = OnceLock::new();
     let hash = HASH.get_or_init(|| passwords::hash(&Secret::new(PASSWORD.to_owned())).unwrap());
-    books.change(|changes| {
+    database.change(|transaction| {
         for (name, administrator) in
             [(OWNER, false), (OTHER_OWNER, false), (ADMINISTRATOR, true), (OTHER_ADMINISTRATOR, true)]
         {
-            actions::add_user(changes, &operator(), name, hash, administrator)?;
+            actions::add_user(transaction, &operator(), name, hash, administrator)?;
         }
         Ok(())
     });
 }
 
 /// A real Agent at this address with this key.
-fn agent(vendor: &Vendor, key: &str, address: &str) -> Agent {
+fn agent(server: &LicenseServerProcess, key: &str, address: &str) -> Agent {
     Agent::builder()
-        .set("license_server", &vendor.url())
+        .set("license_server", &server.url())
         .set("license_key", key)
-        .set("license_public_key", &vendor.public_keys())
+        .set("license_public_key", &server.public_keys())
         .set("server_ip", address)
         .start()
 }
 
 /// A server at this address takes a slot or keeps it.
-fn check_in(vendor: &Vendor, license: &Licensed, address: &str) -> Response {
-    vendor.verify(&json!({"key": license.key, "server_ip": address}))
+fn check_in(server: &LicenseServerProcess, license: &Licensed, address: &str) -> Response {
+    server.verify(&json!({"key": license.key, "server_ip": address}))
 }
 
-fn open(browser: &Browser, vendor: &Vendor, path: &str) {
-    browser.open(&format!("{}{path}", vendor.url()));
+fn open(browser: &Browser, server: &LicenseServerProcess, path: &str) {
+    browser.open(&format!("{}{path}", server.url()));
 }
 
 /// Path and query of the page that is open.
@@ -92,8 +92,8 @@ fn send_sign_in(browser: &Browser, name: &str, password: &str) {
     click(browser, "#confirm");
 }
 
-fn sign_in(browser: &Browser, vendor: &Vendor, name: &str) {
-    open(browser, vendor, "/sign-in");
+fn sign_in(browser: &Browser, server: &LicenseServerProcess, name: &str) {
+    open(browser, server, "/sign-in");
     send_sign_in(browser, name, PASSWORD);
     assert_path(browser, "/licenses");
 }
@@ -125,7 +125,7 @@ fn choose(browser: &Browser, css: &str) {
     browser.find(css).click();
 }
 
-/// The sentences on the page before a deed.
+/// The sentences on the page before an action.
 fn consequences(browser: &Browser) -> String {
     text_of(browser, "#consequences")
 }

@@ -5,14 +5,14 @@ use std::fs;
 
 #[test]
 fn an_owner_signs_in_and_finds_the_server_that_uses_the_license() {
-    let vendor = vendor();
-    let license = vendor.books.license("free");
-    let agent = agent(&vendor, &license.key, SERVERS[0]);
+    let server = server();
+    let license = server.database.license("free");
+    let agent = agent(&server, &license.key, SERVERS[0]);
     assert_line(&agent, GRANTED_LINE);
     let masked = Secret::new(license.key.clone()).masked();
 
     let browser = Browser::start();
-    open(&browser, &vendor, &format!("/licenses/{}", license.id));
+    open(&browser, &server, &format!("/licenses/{}", license.id));
     assert_path(&browser, "/sign-in?next=%2Flicenses%2F1");
     send_sign_in(&browser, OWNER, "correct horse battery stable");
     assert_asked_again(&browser, "The name or the password is wrong.");
@@ -30,36 +30,36 @@ fn an_owner_signs_in_and_finds_the_server_that_uses_the_license() {
     click(&browser, &format!("#license-{} a", license.id));
     assert_path(&browser, "/licenses/1");
     assert_eq!((text_of(&browser, "#status"), text_of(&browser, "#key")), ("active".to_owned(), masked.clone()));
-    let server = text_of(&browser, &by_id(&format!("server-{}", SERVERS[0])));
+    let shown = text_of(&browser, &by_id(&format!("server-{}", SERVERS[0])));
     let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let version = format!("Agent {}", env!("CARGO_PKG_VERSION"));
     for expected in [SERVERS[0], hostname.trim(), &version, "Linux ", "Active", "just now", "seen as 127.0.0.1"] {
-        assert!(server.contains(expected), "{expected}: {server}");
+        assert!(shown.contains(expected), "{expected}: {shown}");
     }
     assert!(!browser.source().contains(&license.key), "the key is masked");
-    assert_eq!(browser.find_all("#deeds").len(), 0, "what an administrator does is not offered");
+    assert_eq!(browser.find_all("#license-actions").len(), 0, "what an administrator does is not offered");
 
     click(&browser, "#show-key-button");
     assert!(eventually(PROMPTLY, || text_of(&browser, "#key") == license.key), "{}", browser.source());
-    assert_eq!(vendor.books.told(license.id).last().unwrap(), "alice key shown to 127.0.0.1");
+    assert_eq!(server.database.told(license.id).last().unwrap(), "alice key shown to 127.0.0.1");
     let lines = text_of(&browser, "#lines");
     assert!(lines.contains("owner alice key shown to 127.0.0.1"), "{lines}");
-    open(&browser, &vendor, "/licenses/1");
+    open(&browser, &server, "/licenses/1");
     assert_eq!(text_of(&browser, "#key"), masked);
 }
 
 #[test]
 fn an_owner_frees_the_only_slot_for_the_server_that_needs_it() {
-    let vendor = vendor();
-    let license = vendor.books.license("free");
-    let first = agent(&vendor, &license.key, SERVERS[0]);
+    let server = server();
+    let license = server.database.license("free");
+    let first = agent(&server, &license.key, SERVERS[0]);
     assert_line(&first, GRANTED_LINE);
-    let second = agent(&vendor, &license.key, SERVERS[1]);
+    let second = agent(&server, &license.key, SERVERS[1]);
     let refused = "License is already activated on 1 of 1 allowed servers.";
     assert_line(&second, &format!("License: INVALID — {refused}"));
 
     let browser = Browser::start();
-    sign_in(&browser, &vendor, OWNER);
+    sign_in(&browser, &server, OWNER);
     click(&browser, "#licenses tbody a");
     assert_eq!(text_of(&browser, "#used"), "1 of 1");
     click(&browser, &by_id(&format!("revoke-{}", SERVERS[0])));
@@ -78,7 +78,7 @@ fn an_owner_frees_the_only_slot_for_the_server_that_needs_it() {
     }
     click(&browser, "#back");
     assert_path(&browser, "/licenses/1");
-    assert_eq!(vendor.books.addresses(license.id), [SERVERS[0]], "looking at the question changes nothing");
+    assert_eq!(server.database.addresses(license.id), [SERVERS[0]], "looking at the question changes nothing");
     click(&browser, &by_id(&format!("revoke-{}", SERVERS[0])));
     click(&browser, "#confirm");
     assert_path(&browser, "/licenses/1");
@@ -90,23 +90,23 @@ fn an_owner_frees_the_only_slot_for_the_server_that_needs_it() {
     let status = first.reverify().json();
     assert_restricted(&status, "server", "server_limit_reached");
     assert_eq!(status["message"], refused);
-    open(&browser, &vendor, "/licenses/1");
+    open(&browser, &server, "/licenses/1");
     assert!(browser.find(&by_id(&format!("server-{}", SERVERS[1]))).is_displayed());
     assert_eq!(browser.find_all("#flash").len(), 0, "what was done is told once");
 }
 
 #[test]
 fn an_owner_moves_the_slot_to_a_new_address_after_mistyping_it() {
-    let vendor = vendor();
-    let license = vendor.books.license("business");
-    check_in(&vendor, &license, SERVERS[0]);
-    check_in(&vendor, &license, SERVERS[2]);
-    let mut moved = agent(&vendor, &license.key, SERVERS[0]);
+    let server = server();
+    let license = server.database.license("business");
+    check_in(&server, &license, SERVERS[0]);
+    check_in(&server, &license, SERVERS[2]);
+    let mut moved = agent(&server, &license.key, SERVERS[0]);
     assert_active(&moved.status_after_checks(1));
 
     let browser = Browser::start();
-    sign_in(&browser, &vendor, OWNER);
-    open(&browser, &vendor, "/licenses/1");
+    sign_in(&browser, &server, OWNER);
+    open(&browser, &server, "/licenses/1");
     click(&browser, &by_id(&format!("move-{}", SERVERS[0])));
     let said = consequences(&browser);
     assert!(said.contains(" goes to the new address at once.") && said.contains("within 24 hours"), "{said}");
@@ -126,11 +126,11 @@ fn an_owner_moves_the_slot_to_a_new_address_after_mistyping_it() {
         assert_eq!(browser.find("#to").attribute("value").as_deref(), Some(typed), "what was typed is still there");
         assert_eq!(browser.find_all("#bold").len(), 0);
     }
-    assert_eq!(vendor.books.addresses(license.id), [SERVERS[0], SERVERS[2]], "nothing was moved");
+    assert_eq!(server.database.addresses(license.id), [SERVERS[0], SERVERS[2]], "nothing was moved");
     type_into(&browser, "#to", "");
     browser.find("#confirm").click();
     assert_path(&browser, "/licenses/1/move");
-    assert_eq!(vendor.books.addresses(license.id), [SERVERS[0], SERVERS[2]], "an empty field is not sent");
+    assert_eq!(server.database.addresses(license.id), [SERVERS[0], SERVERS[2]], "an empty field is not sent");
     type_into(&browser, "#to", &format!(" {} ", SERVERS[1]));
     click(&browser, "#confirm");
     assert_path(&browser, "/licenses/1");
@@ -139,5 +139,5 @@ fn an_owner_moves_the_slot_to_a_new_address_after_mistyping_it() {
     moved.rewrite_config(&[("server_ip", SERVERS[1])]);
     moved.restart();
     assert_active(&moved.status_after_checks(1));
-    assert_eq!(vendor.books.addresses(license.id), [SERVERS[1], SERVERS[2]], "the slot is the same one");
+    assert_eq!(server.database.addresses(license.id), [SERVERS[1], SERVERS[2]], "the slot is the same one");
 }

@@ -12,11 +12,11 @@ fn is_signed_in(visitor: &mut Visitor<'_>) -> bool {
 
 #[test]
 fn a_session_ends_on_the_server_when_somebody_signs_out() {
-    let vendor = vendor();
-    let license = vendor.books.license("free");
+    let server = server();
+    let license = server.database.license("free");
     let browser = Browser::start();
-    sign_in(&browser, &vendor, OWNER);
-    let mut thief = Visitor::new(&vendor);
+    sign_in(&browser, &server, OWNER);
+    let mut thief = Visitor::new(&server);
     for cookie in browser.cookies() {
         assert_eq!((&cookie["httpOnly"], &cookie["sameSite"]), (&json!(true), &json!("Strict")), "{cookie}");
         let text = |member: &str| cookie[member].as_str().unwrap().to_owned();
@@ -24,7 +24,7 @@ fn a_session_ends_on_the_server_when_somebody_signs_out() {
     }
     assert_eq!(browser.execute("return document.cookie", &[]), "", "no script sees them");
     assert!(is_signed_in(&mut thief), "the cookie is what makes a session");
-    open(&browser, &vendor, "/licenses/1");
+    open(&browser, &server, "/licenses/1");
     click(&browser, "#show-key-button");
     assert!(eventually(PROMPTLY, || text_of(&browser, "#key") == license.key));
     click(&browser, "#sign-out-button");
@@ -32,17 +32,17 @@ fn a_session_ends_on_the_server_when_somebody_signs_out() {
     assert!(!is_signed_in(&mut thief), "the old cookie opens nothing any more");
     browser.back();
     assert!(eventually(PROMPTLY, || !browser.source().contains(&license.key)), "the key is still there to go back to");
-    open(&browser, &vendor, "/licenses/1");
+    open(&browser, &server, "/licenses/1");
     assert_path(&browser, "/sign-in?next=%2Flicenses%2F1");
 }
 
 #[test]
 fn a_new_password_ends_all_other_sessions_and_the_old_password() {
-    let vendor = vendor();
-    let mut elsewhere = Visitor::signed_in(&vendor, OWNER);
-    let mut bystander = Visitor::signed_in(&vendor, OTHER_OWNER);
+    let server = server();
+    let mut elsewhere = Visitor::signed_in(&server, OWNER);
+    let mut bystander = Visitor::signed_in(&server, OTHER_OWNER);
     let browser = Browser::start();
-    sign_in(&browser, &vendor, OWNER);
+    sign_in(&browser, &server, OWNER);
     click(&browser, "#nav-password");
     assert!(consequences(&browser).contains("All your other sessions end; this one goes on."));
     let change = |old: &str, new: &str, again: &str| {
@@ -68,14 +68,14 @@ fn a_new_password_ends_all_other_sessions_and_the_old_password() {
     assert!(is_signed_in(&mut bystander), "other people stay");
     assert_eq!(elsewhere.sign_in(OWNER, PASSWORD).status, 422);
     assert_eq!(elsewhere.sign_in(OWNER, NEW_PASSWORD).status, 303);
-    open(&browser, &vendor, "/licenses");
+    open(&browser, &server, "/licenses");
     assert_path(&browser, "/licenses");
 }
 
 #[test]
 fn passwords_are_tried_a_few_times_and_then_not_at_all() {
-    let vendor = vendor();
-    let mut visitor = Visitor::new(&vendor);
+    let server = server();
+    let mut visitor = Visitor::new(&server);
     let mut fails = |times: usize| {
         for number in 0..times {
             assert_eq!(visitor.sign_in(OWNER, "wrong").status, 422, "{number}");
@@ -83,7 +83,7 @@ fn passwords_are_tried_a_few_times_and_then_not_at_all() {
     };
     // Whoever gets it right at last has all tries again.
     fails(4);
-    assert_eq!(Visitor::new(&vendor).sign_in(OWNER, PASSWORD).status, 303);
+    assert_eq!(Visitor::new(&server).sign_in(OWNER, PASSWORD).status, 303);
     fails(5);
     for password in ["wrong", PASSWORD] {
         let response = visitor.sign_in(OWNER, password);
@@ -97,7 +97,7 @@ fn passwords_are_tried_a_few_times_and_then_not_at_all() {
     assert_eq!(visitor.sign_in(OTHER_OWNER, PASSWORD).status, 303, "somebody else is not locked out");
 
     let browser = Browser::start();
-    open(&browser, &vendor, "/sign-in");
+    open(&browser, &server, "/sign-in");
     send_sign_in(&browser, OWNER, PASSWORD);
     assert!(text_of(&browser, "#error").starts_with("Too many attempts. Nothing was done; try again in "));
     assert_eq!(browser.status(), 429);
@@ -105,13 +105,13 @@ fn passwords_are_tried_a_few_times_and_then_not_at_all() {
 
 #[test]
 fn behind_the_proxy_the_cookies_are_for_encrypted_connections_to_this_host_alone() {
-    let mut vendor = Vendor::builder().set("trusted_proxies", "127.0.0.1").start();
-    add_people(&vendor.books);
-    let license = vendor.books.license("free");
-    check_in(&vendor, &license, SERVERS[0]);
-    let nginx = Nginx::start(vendor.port());
-    vendor.rewrite_config(&[("public_url", &nginx.url())]);
-    vendor.reload();
+    let mut server = LicenseServerProcess::builder().set("trusted_proxies", "127.0.0.1").start();
+    add_people(&server.database);
+    let license = server.database.license("free");
+    check_in(&server, &license, SERVERS[0]);
+    let nginx = Nginx::start(server.port());
+    server.rewrite_config(&[("public_url", &nginx.url())]);
+    server.reload();
     let browser = Browser::start();
     browser.open(&nginx.url());
     assert_path(&browser, "/sign-in");
@@ -125,14 +125,14 @@ fn behind_the_proxy_the_cookies_are_for_encrypted_connections_to_this_host_alone
     browser.open(&format!("{}/licenses/1/revoke?ip={}", nginx.url(), SERVERS[0]));
     click(&browser, "#confirm");
     assert_flash(&browser, "203.0.113.1 no longer uses license 1. Its slot is free now.");
-    let last = vendor.books.told(license.id).pop().unwrap();
+    let last = server.database.told(license.id).pop().unwrap();
     assert_eq!(last, "alice revoked 203.0.113.1");
 }
 
 #[test]
 fn only_a_trusted_proxy_says_that_a_connection_is_encrypted() {
-    let vendor = vendor();
-    let mut visitor = Visitor::new(&vendor);
+    let server = server();
+    let mut visitor = Visitor::new(&server);
     visitor.headers = vec![("X-Forwarded-Proto", "https".to_owned())];
     let response = visitor.sign_in(OWNER, PASSWORD);
     let cookies = set_cookies(&response);

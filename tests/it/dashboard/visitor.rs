@@ -1,11 +1,11 @@
 //! Somebody who writes requests by hand, with the cookies and tokens that a browser would have.
 
-use super::{PASSWORD, Request, Response, Vendor};
+use super::{LicenseServerProcess, PASSWORD, Request, Response};
 use std::collections::BTreeMap;
 
 /// See the module.
 pub struct Visitor<'v> {
-    vendor: &'v Vendor,
+    server: &'v LicenseServerProcess,
     pub cookies: BTreeMap<String, String>,
     /// The token of the forms of the page that was fetched last.
     pub csrf: String,
@@ -14,12 +14,12 @@ pub struct Visitor<'v> {
 }
 
 impl<'v> Visitor<'v> {
-    pub fn new(vendor: &'v Vendor) -> Visitor<'v> {
-        Visitor { vendor, cookies: BTreeMap::new(), csrf: String::new(), headers: Vec::new() }
+    pub fn new(server: &'v LicenseServerProcess) -> Visitor<'v> {
+        Visitor { server, cookies: BTreeMap::new(), csrf: String::new(), headers: Vec::new() }
     }
 
-    pub fn signed_in(vendor: &'v Vendor, name: &str) -> Visitor<'v> {
-        let mut visitor = Visitor::new(vendor);
+    pub fn signed_in(server: &'v LicenseServerProcess, name: &str) -> Visitor<'v> {
+        let mut visitor = Visitor::new(server);
         let response = visitor.sign_in(name, PASSWORD);
         assert_eq!((response.status, response.header("Location")), (303, Some("/licenses")), "{}", response.text());
         assert_eq!(visitor.get("/licenses").status, 200);
@@ -47,7 +47,7 @@ impl<'v> Visitor<'v> {
         let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = request.header("Cookie", &cookies.join("; "));
         let add = |request: Request, (name, value): &(&'static str, String)| request.header(name, value);
-        let response = self.vendor.fetch(self.headers.iter().fold(request, add));
+        let response = self.server.fetch(self.headers.iter().fold(request, add));
         for cookie in set_cookies(&response) {
             let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
             self.cookies.insert(name.to_owned(), value.to_owned());

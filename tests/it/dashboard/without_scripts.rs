@@ -4,17 +4,17 @@ use super::*;
 
 #[test]
 fn whoever_allows_no_scripts_does_everything_all_the_same() {
-    let vendor = vendor();
-    let license = vendor.books.license("business");
-    check_in(&vendor, &license, SERVERS[0]);
-    check_in(&vendor, &license, SERVERS[1]);
+    let server = server();
+    let license = server.database.license("business");
+    check_in(&server, &license, SERVERS[0]);
+    check_in(&server, &license, SERVERS[1]);
 
     let browser = Browser::without_scripts();
     let page = "data:text/html,<p id=p>off</p><script>document.getElementById('p').textContent='on'</script>";
     browser.open(page);
     assert_eq!(text_of(&browser, "#p"), "off", "scripts are on");
 
-    open(&browser, &vendor, "/");
+    open(&browser, &server, "/");
     send_sign_in(&browser, OWNER, "wrong");
     assert_eq!(text_of(&browser, "#error"), "The name or the password is wrong.");
     send_sign_in(&browser, OWNER, PASSWORD);
@@ -32,11 +32,11 @@ fn whoever_allows_no_scripts_does_everything_all_the_same() {
     type_into(&browser, "#to", SERVERS[2]);
     click(&browser, "#confirm");
     assert_flash(&browser, "License 1 is used on 203.0.113.3 instead of 203.0.113.2 now.");
-    assert_eq!(vendor.books.addresses(license.id), [SERVERS[2]]);
+    assert_eq!(server.database.addresses(license.id), [SERVERS[2]]);
     click(&browser, "#sign-out-button");
     assert_path(&browser, "/sign-in");
 
-    sign_in(&browser, &vendor, ADMINISTRATOR);
+    sign_in(&browser, &server, ADMINISTRATOR);
     click(&browser, "#new-license");
     type_into(&browser, "#owner", OTHER_OWNER);
     choose(&browser, "#plan option[value=free]");

@@ -2,7 +2,7 @@
 
 use super::{Found, reachable};
 use crate::support::agent::Agent;
-use crate::support::license_server::{LicenseServer, Reply};
+use crate::support::fake_license_server::{FakeLicenseServer, Reply};
 use serde_json::json;
 use std::fs;
 
@@ -21,8 +21,8 @@ fn the_answer_is_shown_and_nothing_is_kept_of_it() {
         healthy.says(name, "PASS", seen, "");
     }
     // The doctor's handshake alone is no question.
-    let asked: Vec<_> = server.asked().into_iter().filter_map(|asked| asked.json).collect();
-    let [daemons, .., doctors] = asked.as_slice() else { panic!("{asked:?}") };
+    let received: Vec<_> = server.received().into_iter().filter_map(|received| received.json).collect();
+    let [daemons, .., doctors] = received.as_slice() else { panic!("{received:?}") };
     for member in ["key", "agent_version", "os", "hostname", "server_id"] {
         assert_eq!(daemons[member], doctors[member], "{member}");
     }
@@ -67,7 +67,7 @@ fn a_proxy_on_the_way_is_what_the_connection_leads_to() {
 
 #[test]
 fn a_standing_of_the_daemon_is_told_with_its_help() {
-    let server = LicenseServer::start();
+    let server = FakeLicenseServer::start();
     let message = "License is already activated on 1 of 1 allowed servers.";
     server.reply(Reply::json(403, json!({"valid": false, "reason": "server_limit_reached", "message": message})));
     let agent = reachable(Agent::builder().license_server(&server).start());
@@ -82,9 +82,9 @@ fn a_standing_of_the_daemon_is_told_with_its_help() {
 
 #[test]
 fn each_fault_of_the_certificate_is_told_apart() {
-    let untrusted = LicenseServer::start();
-    let expired = LicenseServer::start_expired();
-    let other = LicenseServer::start_as("license.example.com");
+    let untrusted = FakeLicenseServer::start();
+    let expired = FakeLicenseServer::start_expired();
+    let other = FakeLicenseServer::start_as("license.example.com");
     for (server, trusted, seen, fix) in [
         (&untrusted, false, "authority that is not trusted", "license_ca_file"),
         (&expired, true, "has expired", "timedatectl"),

@@ -1,7 +1,7 @@
 //! Names, firewalls and addresses, on a machine with a network of its own.
 
 use super::installed::{Installed, set};
-use crate::support::license_server::{LicenseServer, Reply};
+use crate::support::fake_license_server::{FakeLicenseServer, Reply};
 use crate::support::machine::run;
 use crate::support::package::on_a_server;
 use std::net::TcpListener;
@@ -38,7 +38,7 @@ fn an_address_that_is_not_the_configured_one_is_told() {
         // Towards a license server elsewhere it counts how this server is seen from there.
         run(&format!("ip address add {ELSEWHERE}/32 dev lo"));
         set("license_server", &format!("https://{ELSEWHERE}"));
-        let telling = LicenseServer::start_plain();
+        let telling = FakeLicenseServer::start_plain();
         telling.reply(Reply::raw(200, "8.8.8.8"));
         set("ip_discovery_url", &telling.url());
         machine.healthy = Installed::look();

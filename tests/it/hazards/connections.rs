@@ -24,8 +24,8 @@ fn pipelined_requests_are_answered_in_order() {
     for number in 0..20 {
         for (request, status) in &round {
             let response = connection.receive(PROMPTLY).unwrap();
-            let asked = String::from_utf8_lossy(&request.head()).into_owned();
-            assert_eq!(response.status, *status, "round {number}: {asked}");
+            let received = String::from_utf8_lossy(&request.head()).into_owned();
+            assert_eq!(response.status, *status, "round {number}: {received}");
         }
     }
 }

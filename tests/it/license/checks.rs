@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn whoever_asks_during_a_check_gets_one_more_five_seconds_later() {
-    let server = LicenseServer::start();
+    let server = FakeLicenseServer::start();
     let times = Arc::<Mutex<Vec<Instant>>>::default();
     let gate = Gate::new();
     server.reply_with({
@@ -73,9 +73,9 @@ fn checks_fall_due_as_documented() {
 fn a_check_that_hangs_holds_nobody_up() {
     let mut agent = Agent::licensed();
     agent.license_server().reply(Reply::granted().behavior(Behavior::Hang));
-    let asked = agent.license_server().count();
+    let received = agent.license_server().count();
     agent.restart();
-    assert!(agent.license_server().wait_for(asked + 1, PATIENCE), "no check at start");
+    assert!(agent.license_server().wait_for(received + 1, PATIENCE), "no check at start");
     let status = agent.status();
     assert_eq!((&status["state"], &status["recent_checks"]), (&json!("grace"), &json!([])), "{status}");
     assert!(status["message"].as_str().unwrap().ends_with("; the first check is under way."), "{status}");

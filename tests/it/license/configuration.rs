@@ -71,7 +71,7 @@ fn no_key_in_between_makes_a_denial_forgotten() {
 
 /// The license server replies this to the right key and denies every other.
 fn reply_to_key(agent: &Agent, reply: Reply) {
-    agent.license_server().reply_with(move |asked| match text(asked, "key").as_str() {
+    agent.license_server().reply_with(move |received| match text(received, "key").as_str() {
         LICENSE_KEY => reply.clone(),
         _ => denial("invalid_key", "Unknown key."),
     });
@@ -116,7 +116,7 @@ fn a_configuration_that_is_wrong_changes_nothing_and_a_check_is_made() {
     let lines = agent.lines().join("\n");
     assert!(lines.contains("max_connections “none” must be a whole number from 16 to 65536"), "{lines}");
     assert!(lines.contains(". The configuration in use stays"), "{lines}");
-    assert_eq!(text(&agent.license_server().asked()[1], "key"), LICENSE_KEY);
+    assert_eq!(text(&agent.license_server().received()[1], "key"), LICENSE_KEY);
     assert!(!lines.contains(SECRET), "the secret is in the log");
 }
 
@@ -134,7 +134,7 @@ fn a_configuration_that_is_gone_changes_nothing_and_a_check_is_made() {
 
 #[test]
 fn another_license_server_is_asked_after_a_hup() {
-    let (first, second) = (LicenseServer::start_plain(), LicenseServer::start_plain());
+    let (first, second) = (FakeLicenseServer::start_plain(), FakeLicenseServer::start_plain());
     second.reply(denial("suspended", "Unpaid."));
     let agent = Agent::builder().license_server(&first).start();
     assert_eq!(agent.status_after_checks(1)["valid"], true);

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_license_ends_at_its_expiry_and_not_with_the_next_check() {
-    let server = LicenseServer::start();
+    let server = FakeLicenseServer::start();
     let gate = Gate::new();
     // 3 s from the question or a little more: expiries are whole seconds.
     let expiry = Arc::new(OnceLock::new());

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn an_answer_that_is_no_verdict_leaves_a_license_in_grace() {
-    let redirected = LicenseServer::start();
+    let redirected = FakeLicenseServer::start();
     let elsewhere = format!("{}/api/license/verify", redirected.url());
     let redirect = |status| Reply::raw(status, "").header("Location", &elsewhere);
     let granted = |more: Value| Reply::json(200, with(grant(), more));
@@ -69,7 +69,7 @@ fn an_answer_that_is_no_verdict_leaves_a_license_in_grace() {
 const SLOW: Behavior = Behavior::SlowBody { bytes: 1, tick: Duration::from_secs(1) };
 
 /// A builder whose Agent trusts this server's certificate beside that of its own.
-fn trusting_too(builder: AgentBuilder, other: &LicenseServer) -> AgentBuilder {
+fn trusting_too(builder: AgentBuilder, other: &FakeLicenseServer) -> AgentBuilder {
     let builder = builder.own_license_server();
     let ca_file = builder.directory().join("license-ca.pem");
     let both = fs::read_to_string(&ca_file).unwrap() + other.ca_pem();
@@ -91,7 +91,10 @@ fn a_host_that_was_never_licensed_stays_restricted_and_says_why() {
     let table = [
         (Reply::raw(503, ""), "the server answered HTTP 503"),
         (Reply::json(200, json!({"valid": true})), "the answer says valid but names no account limit"),
-        (Reply::granted().behavior(Behavior::CloseAtOnce), "localhost closed the connection before it had answered"),
+        (
+            Reply::granted().behavior(Behavior::CloseAtOnce),
+            "localhost closed the connection before it had answered",
+        ),
     ];
     let mut agent = Agent::builder().own_license_server().start();
     for (reply, cause) in table {
@@ -237,7 +240,7 @@ fn a_clock_that_was_set_back_gives_no_grace_until_the_next_verdict() {
 
 #[test]
 fn a_host_that_comes_up_before_its_network_finds_its_license_by_itself() {
-    let server = LicenseServer::start();
+    let server = FakeLicenseServer::start();
     server.pause();
     let agent = Agent::builder().license_server(&server).start();
     assert_restricted(&agent.status_after_checks(1), "none", "unreachable");

@@ -14,8 +14,8 @@ mod tls;
 mod verdicts;
 
 use crate::support::agent::{Agent, AgentBuilder, LICENSE_KEY};
+use crate::support::fake_license_server::{Behavior, FakeLicenseServer, Gate, Reply, ReceivedRequest, SigningKey};
 use crate::support::http::{PROMPTLY, Request, Response, SECRET};
-use crate::support::license_server::{Asked, Behavior, Gate, LicenseServer, Reply, SigningKey};
 use crate::support::{eventually, pause};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -114,8 +114,8 @@ pub(crate) fn with(mut first: Value, second: Value) -> Value {
 }
 
 /// A text member of the question; empty when it is not there.
-fn text(asked: &Asked, member: &str) -> String {
-    let json = asked.json.as_ref().expect("the question is JSON");
+fn text(received: &ReceivedRequest, member: &str) -> String {
+    let json = received.json.as_ref().expect("the question is JSON");
     json[member].as_str().unwrap_or_default().to_owned()
 }
 

@@ -4,53 +4,53 @@ use super::*;
 
 #[test]
 fn a_configured_proxy_is_used() {
-    let server = LicenseServer::start();
+    let server = FakeLicenseServer::start();
     let proxy = Proxy::to(server.port());
     let agent = Agent::builder().license_server(&server).set("proxy", &proxy.url()).start();
     assert_eq!(agent.status_after_checks(1)["valid"], true);
-    assert_eq!(proxy.asked(), [format!("CONNECT localhost:{} HTTP/1.1", server.port())]);
+    assert_eq!(proxy.received(), [format!("CONNECT localhost:{} HTTP/1.1", server.port())]);
 }
 
 #[test]
 fn the_proxy_of_the_environment_is_used_but_not_towards_this_machine() {
-    let server = LicenseServer::start();
+    let server = FakeLicenseServer::start();
     let proxy = Proxy::to(server.port());
     let agent = Agent::builder().license_server(&server).environment("HTTPS_PROXY", &proxy.url()).start();
     assert_eq!(agent.status_after_checks(1)["valid"], true);
-    assert!(proxy.asked().is_empty(), "{:?}", proxy.asked());
+    assert!(proxy.received().is_empty(), "{:?}", proxy.received());
 
-    let server = LicenseServer::start_as("license.example.com");
+    let server = FakeLicenseServer::start_as("license.example.com");
     let proxy = Proxy::to(server.port());
     let builder = Agent::builder().license_server(&server).set("license_server", "https://license.example.com");
     let agent = builder.environment("HTTPS_PROXY", &proxy.url()).start();
     let status = agent.status_after_checks(1);
     assert_eq!(status["valid"], true, "{status}");
-    assert_eq!(proxy.asked(), ["CONNECT license.example.com:443 HTTP/1.1"]);
+    assert_eq!(proxy.received(), ["CONNECT license.example.com:443 HTTP/1.1"]);
 }
 
 #[test]
 fn the_address_we_are_seen_as_is_asked_for_once_and_kept_with_the_license() {
-    let discovery = LicenseServer::start_plain();
+    let discovery = FakeLicenseServer::start_plain();
     discovery.reply(Reply::raw(200, "93.184.216.34\n"));
-    let server = LicenseServer::start_as("license.example.com");
+    let server = FakeLicenseServer::start_as("license.example.com");
     let proxy = Proxy::to(server.port());
     let builder = Agent::builder().license_server(&server).set("license_server", "https://license.example.com");
     let mut agent = builder.set("proxy", &proxy.url()).set("ip_discovery_url", &discovery.url()).start();
     assert_eq!(agent.status_after_checks(1)["valid"], true);
     agent.restart();
     agent.status_after_checks(1);
-    let told: Vec<String> = server.asked().iter().map(|asked| text(asked, "server_ip")).collect();
+    let told: Vec<String> = server.received().iter().map(|received| text(received, "server_ip")).collect();
     assert_eq!(told.len(), 2);
     // A machine whose own address is one of the Internet reports that.
-    let asked = discovery.count();
-    assert!(asked <= 1, "asked {asked} times within a day");
+    let received = discovery.count();
+    assert!(received <= 1, "asked {received} times within a day");
     assert_eq!(told[0], told[1]);
-    assert_eq!(told[0] == "93.184.216.34", asked == 1, "{told:?}");
+    assert_eq!(told[0] == "93.184.216.34", received == 1, "{told:?}");
 }
 
 #[test]
 fn a_proxy_that_refuses_is_told_of_without_its_password() {
-    let server = LicenseServer::start();
+    let server = FakeLicenseServer::start();
     let proxy = Proxy::refusing("407 Proxy Authentication Required");
     let url = proxy.url().replace("http://", "http://user:open-sesame@");
     let agent = Agent::builder().license_server(&server).set("proxy", &url).start();
@@ -63,7 +63,7 @@ fn a_proxy_that_refuses_is_told_of_without_its_password() {
 /// A CONNECT proxy that leads every connection to one port of this machine, or nowhere.
 struct Proxy {
     port: u16,
-    asked: Arc<Mutex<Vec<String>>>,
+    received: Arc<Mutex<Vec<String>>>,
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -80,20 +80,20 @@ impl Proxy {
     fn start(target: Result<u16, &'static str>) -> Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (asked, over) = (Arc::<Mutex<Vec<String>>>::default(), Arc::new(AtomicBool::new(false)));
+        let (received, over) = (Arc::<Mutex<Vec<String>>>::default(), Arc::new(AtomicBool::new(false)));
         let thread = std::thread::spawn({
-            let (asked, over) = (Arc::clone(&asked), Arc::clone(&over));
+            let (received, over) = (Arc::clone(&received), Arc::clone(&over));
             move || {
                 for client in listener.incoming() {
                     if over.load(Ordering::SeqCst) {
                         return;
                     }
                     // A client that breaks off is none of the proxy's business.
-                    let _ = client.and_then(|client| relay(client, target, &asked));
+                    let _ = client.and_then(|client| relay(client, target, &received));
                 }
             }
         });
-        Proxy { port, asked, over, thread: Some(thread) }
+        Proxy { port, received, over, thread: Some(thread) }
     }
 
     fn url(&self) -> String {
@@ -101,8 +101,8 @@ impl Proxy {
     }
 
     /// The request lines so far.
-    fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+    fn received(&self) -> Vec<String> {
+        self.received.lock().unwrap().clone()
     }
 }
 
@@ -117,7 +117,7 @@ impl Drop for Proxy {
 }
 
 /// Serves one client of a proxy to its end.
-fn relay(mut client: TcpStream, target: Result<u16, &str>, asked: &Mutex<Vec<String>>) -> io::Result<()> {
+fn relay(mut client: TcpStream, target: Result<u16, &str>, received: &Mutex<Vec<String>>) -> io::Result<()> {
     client.set_read_timeout(Some(PATIENCE))?;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -126,7 +126,7 @@ fn relay(mut client: TcpStream, target: Result<u16, &str>, asked: &Mutex<Vec<Str
         head.extend(byte);
     }
     let line = String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_owned();
-    asked.lock().unwrap().push(line);
+    received.lock().unwrap().push(line);
     let port = match target {
         Ok(port) => port,
         Err(status) => return write!(client, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n"),

@@ -4,53 +4,56 @@ use super::*;
 
 #[test]
 fn only_an_answer_signed_for_this_very_question_counts() {
-    let (vendor, stranger) = (SigningKey::generate(), SigningKey::generate());
-    let public = vendor.public_base64();
+    let (server, stranger) = (SigningKey::generate(), SigningKey::generate());
+    let public = server.public_base64();
     let mut agent = Agent::builder().own_license_server().set("license_public_key", &public).spawn();
-    let (vendor, stranger) = (Arc::new(vendor), Arc::new(stranger));
+    let (server, stranger) = (Arc::new(server), Arc::new(stranger));
     let table: Vec<(&str, Script)> = vec![
-        ("is not signed", Arc::new(|asked| answer_to(asked, json!({})))),
+        ("is not signed", Arc::new(|received| answer_to(received, json!({})))),
         ("is not signed", Arc::new(|_| denial("suspended", "Unpaid."))),
         ("is not signed by", {
             let stranger = Arc::clone(&stranger);
-            Arc::new(move |asked| answer_to(asked, json!({})).signed(&stranger))
+            Arc::new(move |received| answer_to(received, json!({})).signed(&stranger))
         }),
-        ("is not signed by", Arc::new(|asked| answer_to(asked, json!({})).header(SIGNATURE, "ed25519=\"AAAA\""))),
+        (
+            "is not signed by",
+            Arc::new(|received| answer_to(received, json!({})).header(SIGNATURE, "ed25519=\"AAAA\"")),
+        ),
         ("is not signed by", {
-            let vendor = Arc::clone(&vendor);
-            Arc::new(move |asked| tampered(answer_to(asked, json!({})).signed(&vendor)))
+            let server = Arc::clone(&server);
+            Arc::new(move |received| tampered(answer_to(received, json!({})).signed(&server)))
         }),
-        ("another request (nonce)", signed(&vendor, json!({"nonce": "0".repeat(32)}))),
-        ("another request (nonce)", signed(&vendor, json!({"nonce": null}))),
-        ("another license key", signed(&vendor, json!({"key_sha256": sha256(b"another key")}))),
-        ("another license key", signed(&vendor, json!({"key_sha256": LICENSE_KEY}))),
-        ("another server", signed(&vendor, json!({"server_id": sha256(b"another server")}))),
-        ("another server", signed(&vendor, json!({"server_id": null}))),
-        ("no issued_at", signed(&vendor, json!({"issued_at": null}))),
-        ("another request (nonce)", signed(&vendor, json!({"valid": false, "nonce": "0".repeat(32)}))),
+        ("another request (nonce)", signed(&server, json!({"nonce": "0".repeat(32)}))),
+        ("another request (nonce)", signed(&server, json!({"nonce": null}))),
+        ("another license key", signed(&server, json!({"key_sha256": sha256(b"another key")}))),
+        ("another license key", signed(&server, json!({"key_sha256": LICENSE_KEY}))),
+        ("another server", signed(&server, json!({"server_id": sha256(b"another server")}))),
+        ("another server", signed(&server, json!({"server_id": null}))),
+        ("no issued_at", signed(&server, json!({"issued_at": null}))),
+        ("another request (nonce)", signed(&server, json!({"valid": false, "nonce": "0".repeat(32)}))),
     ];
     for (cause, script) in &table {
         let script = Arc::clone(script);
-        agent.license_server().reply_with(move |asked| script(asked));
+        agent.license_server().reply_with(move |received| script(received));
         agent.restart();
         assert_unverified(&agent, &[cause]);
         assert!(!agent.cache_path().exists(), "{cause}: a cache without a verdict");
     }
-    let good = signed(&vendor, json!({}));
-    agent.license_server().reply_with(move |asked| good(asked));
+    let good = signed(&server, json!({}));
+    agent.license_server().reply_with(move |received| good(received));
     agent.restart();
     let status = agent.status_after_checks(1);
     assert_active(&status);
     // What could not license the host cannot restrict it either.
     for (cause, script) in &table {
         let script = Arc::clone(script);
-        agent.license_server().reply_with(move |asked| script(asked));
+        agent.license_server().reply_with(move |received| script(received));
         agent.restart();
         let status = agent.status_after_checks(1);
         assert_grace(&agent, &status, cause);
     }
-    let denied = signed(&vendor, json!({"valid": false, "reason": "suspended", "message": "Unpaid."}));
-    agent.license_server().reply_with(move |asked| denied(asked));
+    let denied = signed(&server, json!({"valid": false, "reason": "suspended", "message": "Unpaid."}));
+    agent.license_server().reply_with(move |received| denied(received));
     agent.restart();
     let status = agent.status_after_checks(1);
     assert_restricted(&status, "server", "suspended");
@@ -63,7 +66,7 @@ fn an_answer_signed_with_the_older_key_alone_counts_and_is_warned_of_once() {
     let builder = Agent::builder().own_license_server().set("license_public_key", &both);
     let agent = builder.spawn();
     let old = signed(&older, json!({}));
-    agent.license_server().reply_with(move |asked| old(asked));
+    agent.license_server().reply_with(move |received| old(received));
     agent.reverify();
     let status = agent.reverify().json();
     assert_active(&status);
@@ -76,8 +79,8 @@ fn an_answer_signed_with_the_older_key_alone_counts_and_is_warned_of_once() {
 
 #[test]
 fn a_signed_grant_survives_a_restart_and_an_edited_one_does_not() {
-    let vendor = Arc::new(SigningKey::generate());
-    let mut agent = signed_license(&vendor);
+    let server = Arc::new(SigningKey::generate());
+    let mut agent = signed_license(&server);
     agent.license_server().pause();
     agent.restart();
     assert_eq!(agent.status()["cache"], "ok");
@@ -93,8 +96,8 @@ fn a_signed_grant_survives_a_restart_and_an_edited_one_does_not() {
 
 #[test]
 fn who_knows_the_license_key_cannot_write_a_signed_grant_into_the_cache() {
-    let vendor = Arc::new(SigningKey::generate());
-    let mut agent = signed_license(&vendor);
+    let server = Arc::new(SigningKey::generate());
+    let mut agent = signed_license(&server);
     let granted = fs::read_to_string(agent.cache_path()).unwrap();
     let verified = agent.status()["last_verified_at"].clone();
     agent.license_server().pause();
@@ -129,8 +132,8 @@ fn who_knows_the_license_key_cannot_write_a_signed_grant_into_the_cache() {
     }
 
     // A remembered denial cannot be made into a grant.
-    let denied = signed(&vendor, json!({"valid": false, "reason": "suspended", "message": "Unpaid."}));
-    agent.license_server().reply_with(move |asked| denied(asked));
+    let denied = signed(&server, json!({"valid": false, "reason": "suspended", "message": "Unpaid."}));
+    agent.license_server().reply_with(move |received| denied(received));
     agent.license_server().resume();
     agent.restart();
     agent.status_after_checks(1);
@@ -148,8 +151,8 @@ fn who_knows_the_license_key_cannot_write_a_signed_grant_into_the_cache() {
 
 #[test]
 fn other_public_keys_end_what_was_believed_on_the_old_ones() {
-    let (vendor, other) = (Arc::new(SigningKey::generate()), SigningKey::generate());
-    let mut agent = signed_license(&vendor);
+    let (server, other) = (Arc::new(SigningKey::generate()), SigningKey::generate());
+    let mut agent = signed_license(&server);
     agent.license_server().pause();
     agent.rewrite_config(&[("license_public_key", &other.public_base64())]);
     agent.signal(Signal::HUP);
@@ -160,21 +163,21 @@ fn other_public_keys_end_what_was_believed_on_the_old_ones() {
     assert_restricted(&status, "none", "unreachable");
 
     // The file was not touched, so the right key finds it again.
-    agent.rewrite_config(&[("license_public_key", &vendor.public_base64())]);
+    agent.rewrite_config(&[("license_public_key", &server.public_base64())]);
     agent.restart();
     assert_grace(&agent, &agent.status_after_checks(1), "Connection refused");
 }
 
 const SIGNATURE: &str = "Opterius-Signature";
 
-type Script = Arc<dyn Fn(&Asked) -> Reply + Send + Sync>;
+type Script = Arc<dyn Fn(&ReceivedRequest) -> Reply + Send + Sync>;
 
 /// An Agent with a signed grant.
-fn signed_license(vendor: &Arc<SigningKey>) -> Agent {
-    let builder = Agent::builder().own_license_server().set("license_public_key", &vendor.public_base64());
+fn signed_license(server: &Arc<SigningKey>) -> Agent {
+    let builder = Agent::builder().own_license_server().set("license_public_key", &server.public_base64());
     let mut agent = builder.spawn();
-    let good = signed(vendor, json!({}));
-    agent.license_server().reply_with(move |asked| good(asked));
+    let good = signed(server, json!({}));
+    agent.license_server().reply_with(move |received| good(received));
     agent.restart();
     assert_eq!(agent.status_after_checks(1)["valid"], true);
     agent
@@ -183,13 +186,13 @@ fn signed_license(vendor: &Arc<SigningKey>) -> Agent {
 /// A signed grant for the question, with these members changed.
 fn signed(key: &Arc<SigningKey>, change: Value) -> Script {
     let key = Arc::clone(key);
-    Arc::new(move |asked| answer_to(asked, change.clone()).signed(&key))
+    Arc::new(move |received| answer_to(received, change.clone()).signed(&key))
 }
 
 /// A grant that belongs to the question, with these members changed.
-fn answer_to(asked: &Asked, change: Value) -> Reply {
+fn answer_to(received: &ReceivedRequest, change: Value) -> Reply {
     let bound = json!({
-        "nonce": text(asked, "nonce"),
+        "nonce": text(received, "nonce"),
         "issued_at": OffsetDateTime::now_utc().format(&Rfc3339).unwrap(),
         "key_sha256": sha256(LICENSE_KEY.as_bytes()),
         "server_id": server_id(),

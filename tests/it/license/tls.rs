@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_certificate_of_an_unknown_authority_is_refused_in_words() {
-    let server = LicenseServer::start();
+    let server = FakeLicenseServer::start();
     let agent = Agent::builder().license_server(&server).unset("license_ca_file").start();
     assert_unverified(&agent, &["TLS with localhost failed", "UnknownIssuer"]);
     assert_eq!(server.count(), 0, "the key was sent to a stranger");
@@ -12,7 +12,7 @@ fn a_certificate_of_an_unknown_authority_is_refused_in_words() {
 
 #[test]
 fn a_certificate_for_another_name_is_refused_in_words() {
-    let server = LicenseServer::start_as("license.example.com");
+    let server = FakeLicenseServer::start_as("license.example.com");
     let agent = Agent::builder().license_server(&server).start();
     assert_unverified(&agent, &["TLS with localhost failed", "not valid for name", "license.example.com"]);
     assert_eq!(server.count(), 0, "the key was sent to a stranger");
@@ -20,7 +20,7 @@ fn a_certificate_for_another_name_is_refused_in_words() {
 
 #[test]
 fn a_server_that_does_not_speak_tls_is_told_nothing() {
-    let server = LicenseServer::start_plain();
+    let server = FakeLicenseServer::start_plain();
     let url = server.url().replace("http:", "https:");
     let agent = Agent::builder().set("license_server", &url).start();
     assert_unverified(&agent, &["localhost closed the connection before it had answered"]);
@@ -47,16 +47,16 @@ fn plain_http_leads_to_this_machine_only() {
     let lines = agent.lines().join("\n");
     assert!(lines.contains("license_server must begin with https://"), "{lines}");
 
-    let server = LicenseServer::start_plain();
+    let server = FakeLicenseServer::start_plain();
     let agent = Agent::builder().license_server(&server).start();
     assert_eq!(agent.status_after_checks(1)["valid"], true);
 }
 
 #[test]
 fn a_license_server_may_have_an_address_and_a_path() {
-    let server = LicenseServer::start();
+    let server = FakeLicenseServer::start();
     let url = format!("https://127.0.0.1:{}/base/", server.port());
     let agent = Agent::builder().license_server(&server).set("license_server", &url).start();
     assert_active(&agent.status_after_checks(1));
-    assert_eq!(server.asked()[0].path, "/base/api/license/verify");
+    assert_eq!(server.received()[0].path, "/base/api/license/verify");
 }

@@ -81,39 +81,39 @@ fn the_question_has_the_documented_members_and_a_new_nonce_each_time() {
     let mut agent = Agent::licensed();
     agent.restart();
     agent.status_after_checks(1);
-    let asked = agent.license_server().asked();
-    assert_eq!(asked.len(), 2);
-    let nonces: BTreeSet<String> = asked.iter().map(|asked| text(asked, "nonce")).collect();
+    let received = agent.license_server().received();
+    assert_eq!(received.len(), 2);
+    let nonces: BTreeSet<String> = received.iter().map(|received| text(received, "nonce")).collect();
     assert_eq!(nonces.len(), 2, "{nonces:?}");
     assert!(nonces.iter().all(|nonce| nonce.len() == 32), "{nonces:?}");
-    for asked in &asked {
-        assert_eq!((asked.method.as_str(), asked.path.as_str()), ("POST", "/api/license/verify"));
-        assert_eq!(asked.header("Accept"), Some("application/json"));
-        assert_eq!(asked.header("Content-Type"), Some("application/json"));
-        let mut members: BTreeSet<_> = asked.json.as_ref().unwrap().as_object().unwrap().keys().cloned().collect();
+    for received in &received {
+        assert_eq!((received.method.as_str(), received.path.as_str()), ("POST", "/api/license/verify"));
+        assert_eq!(received.header("Accept"), Some("application/json"));
+        assert_eq!(received.header("Content-Type"), Some("application/json"));
+        let mut members: BTreeSet<_> = received.json.as_ref().unwrap().as_object().unwrap().keys().cloned().collect();
         if members.remove("server_ip") {
             // Only where this machine's own address is one of the Internet.
-            let address: Ipv4Addr = text(asked, "server_ip").parse().unwrap();
+            let address: Ipv4Addr = text(received, "server_ip").parse().unwrap();
             assert!(!address.is_loopback() && !address.is_private(), "{address}");
         }
         let documented = ["agent_version", "hostname", "key", "nonce", "os", "server_id"];
         assert!(members.iter().eq(documented.iter()), "{members:?}");
-        assert_eq!(text(asked, "key"), LICENSE_KEY);
-        assert_eq!(text(asked, "agent_version"), env!("CARGO_PKG_VERSION"));
-        assert!(text(asked, "os").starts_with("Linux "), "{}", text(asked, "os"));
-        assert_eq!(text(asked, "server_id"), server_id());
+        assert_eq!(text(received, "key"), LICENSE_KEY);
+        assert_eq!(text(received, "agent_version"), env!("CARGO_PKG_VERSION"));
+        assert!(text(received, "os").starts_with("Linux "), "{}", text(received, "os"));
+        assert_eq!(text(received, "server_id"), server_id());
     }
 }
 
 #[test]
 fn a_configured_server_ip_is_reported() {
     let agent = Agent::builder().set("server_ip", "203.0.113.5").start_licensed();
-    assert_eq!(text(&agent.license_server().asked()[0], "server_ip"), "203.0.113.5");
+    assert_eq!(text(&agent.license_server().received()[0], "server_ip"), "203.0.113.5");
 }
 
 #[test]
 fn a_license_server_on_this_machine_asks_nobody_for_our_address() {
-    let discovery = LicenseServer::start_plain();
+    let discovery = FakeLicenseServer::start_plain();
     discovery.reply(Reply::raw(200, "93.184.216.34"));
     let agent = Agent::builder().set("ip_discovery_url", &discovery.url()).start_licensed();
     assert_eq!(agent.license_server().count(), 1);
@@ -211,7 +211,7 @@ fn what_the_server_says_is_one_short_line() {
 
 #[test]
 fn without_a_license_key_nobody_is_asked_and_the_status_says_so() {
-    let server = LicenseServer::start();
+    let server = FakeLicenseServer::start();
     let agent = Agent::builder().license_server(&server).unset("license_key").start();
     assert_line(&agent, "License: INVALID — No license key is configured.");
     let status = agent.status();
@@ -257,7 +257,10 @@ fn an_echoed_license_key_is_seen_nowhere() {
         ("a denial's message", deny(json!({"reason": "invalid_key"}))),
         ("a message and no reason", deny(json!({}))),
         ("an escaped text", Reply::raw(200, raw)),
-        ("only an escaped text", Reply::raw(200, Reply::granted().body_text().replace("is valid", &escaped))),
+        (
+            "only an escaped text",
+            Reply::raw(200, Reply::granted().body_text().replace("is valid", &escaped)),
+        ),
         ("a header", Reply::granted().header("Opterius-Signature", &format!("keyid=\"{LICENSE_KEY}\""))),
         ("an error", Reply::json(500, json!({"error": echo}))),
         ("a redirect", Reply::raw(302, "").header("Location", &format!("https://localhost/{LICENSE_KEY}"))),

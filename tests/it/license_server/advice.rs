@@ -1,18 +1,18 @@
 //! What the command line says when something is not in order: what to do, on this installation.
 
 use super::installation::{STRANGER, serve, stopped};
+use crate::support::license_server_process::command_words;
 use crate::support::process;
-use crate::support::vendor::command_words;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 
 #[test]
 fn check_says_what_others_may_see_and_what_this_user_cannot() {
-    let vendor = stopped();
-    let data = vendor.directory().join("data");
+    let server = stopped();
+    let data = server.directory().join("data");
     let check = |launcher: &[&str]| {
         let mut words: Vec<String> = launcher.iter().map(|word| (*word).to_owned()).collect();
-        words.extend(command_words(vendor.directory(), &["check"]));
+        words.extend(command_words(server.directory(), &["check"]));
         let output = process::command(&words).output().unwrap();
         (output.status.code(), String::from_utf8(output.stdout).unwrap())
     };
@@ -22,7 +22,7 @@ fn check_says_what_others_may_see_and_what_this_user_cannot() {
     assert!(said.contains(&format!("{shown}: all of user root, closed to others")), "{said}");
     assert!(said.contains("licenses.db: whole (schema "), "{said}");
 
-    let [database, keys] = [vendor.books.place.database(), vendor.books.place.keys()];
+    let [database, keys] = [server.database.place.database(), server.database.place.keys()];
     for (path, open, closed) in [(&data, 0o755, "0700"), (&database, 0o644, "0600"), (&keys, 0o640, "0600")] {
         fs::set_permissions(path, Permissions::from_mode(open)).unwrap();
         let (code, said) = check(&[]);
@@ -34,7 +34,7 @@ fn check_says_what_others_may_see_and_what_this_user_cannot() {
         fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     }
 
-    for path in [vendor.directory(), &vendor.config_path()] {
+    for path in [server.directory(), &server.config_path()] {
         fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
     }
     let (code, said) = check(&["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]);
@@ -55,8 +55,8 @@ fn check_says_what_others_may_see_and_what_this_user_cannot() {
 
 #[test]
 fn what_is_not_there_is_told_with_what_to_do_on_this_installation() {
-    let vendor = stopped();
-    let program = format!("opterius-license-server --config {}", vendor.config_path().display());
+    let server = stopped();
+    let program = format!("opterius-license-server --config {}", server.config_path().display());
     let list = format!("There is no license 9999. See: {program} license list");
     let users = format!("There is no user “bob”. See: {program} user list; or make one: {program} user add bob");
     let table: [(&[&str], &str); 6] = [
@@ -71,13 +71,13 @@ fn what_is_not_there_is_told_with_what_to_do_on_this_installation() {
         ),
     ];
     for (words, told) in table {
-        let output = vendor.run(words);
+        let output = server.run(words);
         assert_eq!(output.status.code(), Some(1), "{words:?}: {output:?}");
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(said.contains(told), "{words:?}: {said}");
     }
-    fs::remove_file(vendor.books.place.database()).unwrap();
-    let (code, said) = serve(&vendor, &[]);
+    fs::remove_file(server.database.place.database()).unwrap();
+    let (code, said) = serve(&server, &[]);
     assert_eq!(code, Some(78), "{said}");
     assert!(said.contains(&format!("only for a new installation: {program} init")), "{said}");
 }

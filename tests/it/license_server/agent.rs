@@ -9,42 +9,42 @@ use rustix::process::Signal;
 use time::OffsetDateTime;
 
 /// An Agent at this address that trusts this vendor alone.
-pub(super) fn builder(vendor: &Vendor, license: &Licensed, address: &str) -> AgentBuilder {
+pub(super) fn builder(server: &LicenseServerProcess, license: &Licensed, address: &str) -> AgentBuilder {
     Agent::builder()
-        .set("license_server", &vendor.url())
+        .set("license_server", &server.url())
         .set("license_key", &license.key)
-        .set("license_public_key", &vendor.public_keys())
+        .set("license_public_key", &server.public_keys())
         .set("server_ip", address)
 }
 
-fn start(vendor: &Vendor, license: &Licensed, address: &str) -> Agent {
-    builder(vendor, license, address).start()
+fn start(server: &LicenseServerProcess, license: &Licensed, address: &str) -> Agent {
+    builder(server, license, address).start()
 }
 
 #[test]
 fn a_license_is_granted_and_the_vendor_sees_by_whom() {
-    let vendor = Vendor::start();
-    let license = vendor.books.license("free");
-    let agent = start(&vendor, &license, SERVERS[0]);
+    let server = LicenseServerProcess::start();
+    let license = server.database.license("free");
+    let agent = start(&server, &license, SERVERS[0]);
     assert_line(&agent, GRANTED_LINE);
     assert_active(&agent.status_after_checks(1));
     assert_allowed(&agent);
-    let activation = vendor.books.activations(license.id).remove(0);
+    let activation = server.database.activations(license.id).remove(0);
     assert_eq!(activation.ip, ip(SERVERS[0]));
     assert_eq!(activation.details.agent_version.as_deref(), Some(env!("CARGO_PKG_VERSION")));
     assert_eq!(activation.details.server_id, Some(crate::license::server_id()));
     assert!(activation.details.os.is_some_and(|os| os.starts_with("Linux ")));
     assert!(activation.details.hostname.is_some());
-    assert!(!vendor.lines().join("\n").contains(&license.key), "the key is in the log");
+    assert!(!server.lines().join("\n").contains(&license.key), "the key is in the log");
 }
 
 #[test]
 fn a_suspension_is_told_at_the_next_check_and_ends_with_it() {
-    let vendor = Vendor::start();
-    let license = vendor.books.license("free");
-    let agent = start(&vendor, &license, SERVERS[0]);
+    let server = LicenseServerProcess::start();
+    let license = server.database.license("free");
+    let agent = start(&server, &license, SERVERS[0]);
     assert_line(&agent, GRANTED_LINE);
-    vendor.books.alter(license.id, Change::Suspend);
+    server.database.alter(license.id, Change::Suspend);
     agent.signal(Signal::HUP);
     assert_line(&agent, "License: INVALID — License is suspended.");
     assert!(eventually(PROMPTLY, || agent.status()["valid"] == false), "{}", agent.status());
@@ -53,33 +53,33 @@ fn a_suspension_is_told_at_the_next_check_and_ends_with_it() {
     assert_eq!(status["message"], "License is suspended.");
     assert_eq!((&status["plan"], &status["max_accounts"]), (&json!("free"), &json!(5)), "{status}");
     assert_refused(&agent, "suspended", "License is suspended.");
-    vendor.books.alter(license.id, Change::Resume);
+    server.database.alter(license.id, Change::Resume);
     assert_active(&agent.reverify().json());
     assert_allowed(&agent);
 }
 
 #[test]
 fn whoever_finds_every_slot_taken_gets_one_when_it_is_revoked() {
-    let vendor = Vendor::start();
-    let license = vendor.books.license("free");
-    assert_granted(&vendor.verify(&question(&license, SERVERS[0])));
-    let agent = start(&vendor, &license, SERVERS[1]);
+    let server = LicenseServerProcess::start();
+    let license = server.database.license("free");
+    assert_granted(&server.verify(&question(&license, SERVERS[0])));
+    let agent = start(&server, &license, SERVERS[1]);
     let message = "License is already activated on 1 of 1 allowed servers.";
     assert_line(&agent, &format!("License: INVALID — {message}"));
     assert_restricted(&agent.status_after_checks(1), "server", "server_limit_reached");
     assert_refused(&agent, "server_limit_reached", message);
-    vendor.books.revoke(license.id, SERVERS[0]);
+    server.database.revoke(license.id, SERVERS[0]);
     assert_active(&agent.reverify().json());
-    assert_eq!(vendor.books.addresses(license.id), [SERVERS[1]]);
-    assert_no_slot(&vendor.verify(&question(&license, SERVERS[0])), 1, 1);
+    assert_eq!(server.database.addresses(license.id), [SERVERS[1]]);
+    assert_no_slot(&server.verify(&question(&license, SERVERS[0])), 1, 1);
 }
 
 #[test]
 fn every_other_denial_reaches_the_agent_in_the_vendors_words() {
-    let vendor = Vendor::start();
-    let cancelled = vendor.books.license("free");
-    vendor.books.alter(cancelled.id, Change::Cancel);
-    let locked = vendor.books.license_until("free", None, Some(SERVERS[0]));
+    let server = LicenseServerProcess::start();
+    let cancelled = server.database.license("free");
+    server.database.alter(cancelled.id, Change::Cancel);
+    let locked = server.database.license_until("free", None, Some(SERVERS[0]));
     let unknown = Licensed { id: 0, key: "AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDD".to_owned() };
     let mismatch =
         format!("License is locked to the IP address {}; this server is seen as {}.", SERVERS[0], SERVERS[1]);
@@ -89,7 +89,7 @@ fn every_other_denial_reaches_the_agent_in_the_vendors_words() {
         (&unknown, "invalid_key", "License key is not known."),
     ];
     crate::license::at_once(&table, |(license, reason, message)| {
-        let agent = start(&vendor, license, SERVERS[1]);
+        let agent = start(&server, license, SERVERS[1]);
         assert_line(&agent, &format!("License: INVALID — {message}"));
         assert_restricted(&agent.status_after_checks(1), "server", reason);
         assert_refused(&agent, reason, message);
@@ -98,45 +98,45 @@ fn every_other_denial_reaches_the_agent_in_the_vendors_words() {
 
 #[test]
 fn a_license_server_that_is_gone_ends_nothing_until_it_is_back() {
-    let mut vendor = Vendor::start();
-    let license = vendor.books.license("free");
-    let agent = start(&vendor, &license, SERVERS[0]);
+    let mut server = LicenseServerProcess::start();
+    let license = server.database.license("free");
+    let agent = start(&server, &license, SERVERS[0]);
     assert_active(&agent.status_after_checks(1));
-    vendor.kill();
+    server.kill();
     let status = agent.reverify().json();
     assert_eq!((&status["valid"], &status["state"]), (&json!(true), &json!("grace")), "{status}");
     assert_allowed(&agent);
-    vendor.restart_in_place();
+    server.restart_in_place();
     assert_active(&agent.reverify().json());
 }
 
 #[test]
 fn a_license_ends_for_the_agent_at_its_very_instant() {
-    let vendor = Vendor::start();
-    let end = vendor.books.now().plus(Duration::from_secs(8));
-    let license = vendor.books.license_until("free", Some(end), None);
-    let agent = start(&vendor, &license, SERVERS[0]);
+    let server = LicenseServerProcess::start();
+    let end = server.database.now().plus(Duration::from_secs(8));
+    let license = server.database.license_until("free", Some(end), None);
+    let agent = start(&server, &license, SERVERS[0]);
     assert_active(&agent.status_after_checks(1));
     let instant = OffsetDateTime::from_unix_timestamp(end.unix()).unwrap();
     let status = restricted_at(&agent, instant);
     assert_eq!((&status["reason"], &status["expires_at"]), (&json!("expired"), &json!(end.to_string())), "{status}");
     // The server says the same, in its words.
-    assert_denied(&vendor.verify(&question(&license, SERVERS[0])), "expired", &format!("License expired at {end}."));
-    vendor.books.alter(license.id, Change::Renew(None));
+    assert_denied(&server.verify(&question(&license, SERVERS[0])), "expired", &format!("License expired at {end}."));
+    server.database.alter(license.id, Change::Renew(None));
     assert_active(&agent.reverify().json());
 }
 
 #[test]
 fn a_server_that_can_store_nothing_is_no_verdict() {
-    let builder = Vendor::builder();
-    let license = builder.books.license("business");
-    let vendor = builder.on_disk("size=1m").start();
-    let agent = start(&vendor, &license, SERVERS[0]);
+    let builder = LicenseServerProcess::builder();
+    let license = builder.database.license("business");
+    let server = builder.on_disk("size=1m").start();
+    let agent = start(&server, &license, SERVERS[0]);
     assert_active(&agent.status_after_checks(1));
-    disk::fill(&vendor, &license, SERVERS[1]);
+    disk::fill(&server, &license, SERVERS[1]);
     let status = agent.reverify().json();
     assert_eq!((&status["valid"], &status["state"]), (&json!(true), &json!("grace")), "{status}");
     assert!(status["message"].as_str().unwrap().contains("503"), "{status}");
-    disk::make_room(&vendor);
+    disk::make_room(&server);
     assert_active(&agent.reverify().json());
 }

@@ -3,8 +3,8 @@
 use super::*;
 
 /// A server that believes the tests about where they come from.
-fn behind_a_proxy() -> Vendor {
-    Vendor::builder().set("trusted_proxies", "127.0.0.1").start()
+fn behind_a_proxy() -> LicenseServerProcess {
+    LicenseServerProcess::builder().set("trusted_proxies", "127.0.0.1").start()
 }
 
 fn from(address: &str, body: impl Into<Vec<u8>>) -> Request {
@@ -13,9 +13,9 @@ fn from(address: &str, body: impl Into<Vec<u8>>) -> Request {
 
 #[test]
 fn a_key_may_be_anything_and_opens_nothing_but_its_own_license() {
-    let vendor = behind_a_proxy();
-    let license = vendor.books.license("free");
-    let before = vendor.books.history(None);
+    let server = behind_a_proxy();
+    let license = server.database.license("free");
+    let before = server.database.history(None);
     let keys = [
         "x".to_owned(),
         "x".repeat(64),
@@ -41,20 +41,20 @@ fn a_key_may_be_anything_and_opens_nothing_but_its_own_license() {
     for (number, key) in keys.iter().enumerate() {
         let hostname: String = key.chars().take(100).collect();
         let body = json!({"key": key, "server_ip": "203.0.113.5", "hostname": hostname, "nonce": "n"});
-        let response = vendor.fetch(from(&format!("9.9.9.{number}"), body.to_string()));
+        let response = server.fetch(from(&format!("9.9.9.{number}"), body.to_string()));
         assert_denied(&response, "invalid_key", "License key is not known.");
         assert!(!response.head_text().contains("Set-Cookie"), "{}", response.head_text());
     }
-    assert_eq!(vendor.books.history(None), before);
-    assert_eq!(vendor.books.activations(license.id), []);
-    assert_granted(&vendor.fetch(from("9.9.9.9", question(&license, "203.0.113.5").to_string())));
+    assert_eq!(server.database.history(None), before);
+    assert_eq!(server.database.activations(license.id), []);
+    assert_granted(&server.fetch(from("9.9.9.9", question(&license, "203.0.113.5").to_string())));
 }
 
 #[test]
 fn a_body_that_is_no_question_is_refused_in_words() {
-    let vendor = Vendor::start();
-    let license = vendor.books.license("free");
-    let before = vendor.books.history(None);
+    let server = LicenseServerProcess::start();
+    let license = server.database.license("free");
+    let before = server.database.history(None);
     let key = &license.key;
     let bad = "bad_request";
     let invalid = "validation_failed";
@@ -84,20 +84,20 @@ fn a_body_that_is_no_question_is_refused_in_words() {
     ];
     for (body, code, part) in table {
         let shown = String::from_utf8_lossy(&body[..body.len().min(100)]).into_owned();
-        let response = vendor.verify_bytes(body);
+        let response = server.verify_bytes(body);
         assert_error(&response, 400, code);
         assert!(response.json()["message"].as_str().unwrap().contains(part), "{shown}: {}", response.text());
     }
     for address in
         ["203.0.113.999", "203.0.113.5:80", " 203.0.113.5", "203.0.113.0/24", "fe80::1%eth0", "::g", "0x7f.1"]
     {
-        let response = vendor.verify_bytes(with_text(key, "server_ip", address));
+        let response = server.verify_bytes(with_text(key, "server_ip", address));
         assert_error(&response, 400, "validation_failed");
         let message = response.json()["message"].clone();
         assert_eq!(message, "The field “server_ip” is not an IP address such as 203.0.113.5.", "{address}");
     }
-    assert_eq!(vendor.books.history(None), before);
-    assert_granted(&vendor.verify(&question(&license, "203.0.113.5")));
+    assert_eq!(server.database.history(None), before);
+    assert_granted(&server.verify(&question(&license, "203.0.113.5")));
 }
 
 fn with_text(key: &str, member: &str, text: &str) -> Vec<u8> {
@@ -106,39 +106,39 @@ fn with_text(key: &str, member: &str, text: &str) -> Vec<u8> {
 
 #[test]
 fn a_body_of_a_mebibyte_is_refused_before_it_is_read() {
-    let vendor = Vendor::start();
-    let license = vendor.books.license("free");
+    let server = LicenseServerProcess::start();
+    let license = server.database.license("free");
     let body = json!({"key": license.key, "hostname": "h".repeat(1024 * 1024)}).to_string();
-    let mut connection = crate::support::http::Connection::open(vendor.port()).unwrap();
+    let mut connection = crate::support::http::Connection::open(server.port()).unwrap();
     // The server may have had enough before everything was sent.
     let _ = connection.send(Request::post(VERIFY).body(body).bytes());
     let response = connection.receive(PROMPTLY).unwrap();
     assert_error(&response, 413, "body_too_large");
-    assert_eq!(vendor.books.activations(license.id), []);
-    assert_granted(&vendor.verify(&question(&license, "203.0.113.5")));
+    assert_eq!(server.database.activations(license.id), []);
+    assert_granted(&server.verify(&question(&license, "203.0.113.5")));
 }
 
 #[test]
 fn of_two_members_with_one_name_the_answer_says_which_counted() {
-    let vendor = Vendor::start();
-    let license = vendor.books.license("free");
+    let server = LicenseServerProcess::start();
+    let license = server.database.license("free");
     let body = format!("{{\"key\": \"AAAA\", \"key\": \"{}\"}}", license.key);
-    let response = vendor.verify_bytes(body);
+    let response = server.verify_bytes(body);
     assert_granted(&response);
     assert_eq!(response.json()["key_sha256"], crate::license::sha256(license.key.as_bytes()));
 }
 
 #[test]
 fn texts_about_the_server_are_kept_short_and_on_one_line() {
-    let vendor = Vendor::start();
-    let license = vendor.books.license("free");
+    let server = LicenseServerProcess::start();
+    let license = server.database.license("free");
     let hostname = format!("<b>a\r\nb\u{1b}[31m{}", "h".repeat(10_000));
-    assert_granted(&vendor.verify(&json!({"key": license.key, "server_ip": "203.0.113.5", "hostname": hostname})));
-    let kept = vendor.books.activations(license.id)[0].details.hostname.clone().unwrap();
+    assert_granted(&server.verify(&json!({"key": license.key, "server_ip": "203.0.113.5", "hostname": hostname})));
+    let kept = server.database.activations(license.id)[0].details.hostname.clone().unwrap();
     assert!(kept.chars().count() <= 256 && !kept.contains(char::is_control), "{kept:?}");
-    let told = vendor.books.told(license.id).join("\n");
+    let told = server.database.told(license.id).join("\n");
     assert!(!told.contains('\u{1b}') && !told.contains('\r'), "{told:?}");
-    let lines = vendor.lines().join("\n");
+    let lines = server.lines().join("\n");
     assert!(!lines.contains("<b>"), "a client writes into the log: {lines}");
 }
 
@@ -157,12 +157,12 @@ fn every_form_of_an_address_names_the_server_by_one() {
         ("::1", "127.0.0.1"),
         ("", "127.0.0.1"),
     ];
-    let vendor = Vendor::start();
+    let server = LicenseServerProcess::start();
     for (reported, expected) in table {
-        let license = vendor.books.license("free");
-        assert_granted(&vendor.verify(&question(&license, reported)));
-        assert_eq!(vendor.books.addresses(license.id), [expected], "{reported}");
-        let activation = &vendor.books.activations(license.id)[0];
+        let license = server.database.license("free");
+        assert_granted(&server.verify(&question(&license, reported)));
+        assert_eq!(server.database.addresses(license.id), [expected], "{reported}");
+        let activation = &server.database.activations(license.id)[0];
         assert_eq!(activation.observed_ip, ip("127.0.0.1"), "both addresses are kept");
         assert_eq!(activation.reported_ip.is_some(), !reported.is_empty(), "{reported}");
     }
@@ -186,12 +186,12 @@ fn only_a_named_proxy_is_believed_about_its_client() {
         ("", "9.9.9.9", "203.0.113.5"),
     ];
     for (trusted, forwarded, expected) in table {
-        let vendor = Vendor::builder().set("trusted_proxies", trusted).start();
-        let license = vendor.books.license("free");
-        let response = vendor.fetch(from(forwarded, question(&license, "203.0.113.5").to_string()));
+        let server = LicenseServerProcess::builder().set("trusted_proxies", trusted).start();
+        let license = server.database.license("free");
+        let response = server.fetch(from(forwarded, question(&license, "203.0.113.5").to_string()));
         assert_granted(&response);
-        assert_eq!(vendor.books.addresses(license.id), [expected], "{forwarded} of {trusted}");
-        let warned = vendor.lines().iter().any(|line| line.contains("127.0.0.1 forwards requests of others"));
-        assert_eq!(warned, trusted != "127.0.0.1", "{forwarded} of {trusted}: {:#?}", vendor.lines());
+        assert_eq!(server.database.addresses(license.id), [expected], "{forwarded} of {trusted}");
+        let warned = server.lines().iter().any(|line| line.contains("127.0.0.1 forwards requests of others"));
+        assert_eq!(warned, trusted != "127.0.0.1", "{forwarded} of {trusted}: {:#?}", server.lines());
     }
 }

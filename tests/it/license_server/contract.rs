@@ -21,9 +21,9 @@ fn issued_at(response: &Response) -> String {
 
 #[test]
 fn a_grant_has_these_members_in_this_order_and_no_others() {
-    let vendor = Vendor::start();
-    let license = vendor.books.license("business");
-    let response = vendor.verify(&agents_question(&license));
+    let server = LicenseServerProcess::start();
+    let license = server.database.license("business");
+    let response = server.verify(&agents_question(&license));
     assert_eq!(response.status, 200);
     assert_eq!(response.header("Content-Type"), Some("application/json"));
     let expected = format!(
@@ -40,20 +40,20 @@ fn a_grant_has_these_members_in_this_order_and_no_others() {
 
 #[test]
 fn the_panel_reads_its_plan_as_an_object_and_its_limits_as_integers() {
-    let vendor = Vendor::start();
-    let license = vendor.books.license("datacenter");
+    let server = LicenseServerProcess::start();
+    let license = server.database.license("datacenter");
     let end = Timestamp::parse_rfc3339("2126-03-01T00:00:00Z");
-    vendor.books.alter(license.id, Change::Renew(end));
+    server.database.alter(license.id, Change::Renew(end));
     let billing = Billing {
         subscription_status: Some("past_due".to_owned()),
         cancel_at_period_end: Some(true),
         current_period_end: Timestamp::parse_rfc3339("2126-02-01T00:00:00Z"),
     };
-    vendor.books.alter(license.id, Change::SetBilling(billing));
+    server.database.alter(license.id, Change::SetBilling(billing));
     let question = json!({
         "key": license.key, "server_ip": "203.0.113.5", "panel_version": "2.8.14", "os": "Linux 6.1.0-13-amd64",
     });
-    let response = vendor.verify(&question);
+    let response = server.verify(&question);
     // 0 is unlimited for the Panel as an integer only, and an unreadable date is an error 500 there.
     let expected = format!(
         r#"{{"valid":true,"reason":null,"message":"License is valid.","plan":{{"slug":"datacenter","name":"Datacenter"}},"max_accounts":0,"max_domains":0,"max_servers":0,"expires_at":"2126-03-01T00:00:00Z","subscription_status":"past_due","cancel_at_period_end":true,"current_period_end":"2126-02-01T00:00:00Z","issued_at":"{}","key_sha256":"{}"}}"#,
@@ -65,14 +65,14 @@ fn the_panel_reads_its_plan_as_an_object_and_its_limits_as_integers() {
 
 #[test]
 fn every_denial_has_its_reason_and_its_sentence_and_the_terms() {
-    let vendor = Vendor::start();
-    let books = &vendor.books;
-    let (suspended, cancelled) = (books.license("free"), books.license("free"));
-    books.alter(suspended.id, Change::Suspend);
-    books.alter(cancelled.id, Change::Cancel);
-    let locked = books.license_until("free", None, Some("203.0.113.9"));
-    let taken = books.license("free");
-    assert_granted(&vendor.verify(&question(&taken, "203.0.113.1")));
+    let server = LicenseServerProcess::start();
+    let database = &server.database;
+    let (suspended, cancelled) = (database.license("free"), database.license("free"));
+    database.alter(suspended.id, Change::Suspend);
+    database.alter(cancelled.id, Change::Cancel);
+    let locked = database.license_until("free", None, Some("203.0.113.9"));
+    let taken = database.license("free");
+    assert_granted(&server.verify(&question(&taken, "203.0.113.1")));
     let table = [
         (&suspended, "suspended", "License is suspended."),
         (&cancelled, "cancelled", "License has been cancelled."),
@@ -84,7 +84,7 @@ fn every_denial_has_its_reason_and_its_sentence_and_the_terms() {
         (&taken, "server_limit_reached", "License is already activated on 1 of 1 allowed servers."),
     ];
     for (license, reason, message) in table {
-        let response = vendor.verify(&agents_question(license));
+        let response = server.verify(&agents_question(license));
         let expected = format!(
             r#"{{"valid":false,"reason":"{reason}","message":"{message}","plan":"free","max_accounts":5,"max_domains":5,"max_servers":1,"expires_at":null,"nonce":"fedcba9876543210","issued_at":"{}","key_sha256":"{}","server_id":"0123456789abcdef"}}"#,
             issued_at(&response),
@@ -93,15 +93,15 @@ fn every_denial_has_its_reason_and_its_sentence_and_the_terms() {
         assert_eq!((response.status, response.text()), (403, expected));
         assert_eq!(response.header("Content-Type"), Some("application/json"));
     }
-    assert!(books.activations(suspended.id).is_empty() && books.activations(locked.id).is_empty());
-    assert_eq!(books.addresses(taken.id), ["203.0.113.1"]);
+    assert!(database.activations(suspended.id).is_empty() && database.activations(locked.id).is_empty());
+    assert_eq!(database.addresses(taken.id), ["203.0.113.1"]);
 }
 
 #[test]
 fn an_unknown_key_is_told_so_and_nothing_of_any_license() {
-    let vendor = Vendor::start();
+    let server = LicenseServerProcess::start();
     let unknown = Licensed { id: 0, key: "AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDD".to_owned() };
-    let response = vendor.verify(&agents_question(&unknown));
+    let response = server.verify(&agents_question(&unknown));
     let expected = format!(
         r#"{{"valid":false,"reason":"invalid_key","message":"License key is not known.","nonce":"fedcba9876543210","issued_at":"{}","key_sha256":"{}","server_id":"0123456789abcdef"}}"#,
         issued_at(&response),
@@ -112,8 +112,8 @@ fn an_unknown_key_is_told_so_and_nothing_of_any_license() {
 
 #[test]
 fn a_person_with_curl_is_told_that_the_server_is_reachable() {
-    let vendor = Vendor::start();
-    let response = vendor.verify_bytes("");
+    let server = LicenseServerProcess::start();
+    let response = server.verify_bytes("");
     assert_error(&response, 400, "empty_request");
     let message = response.json()["message"].as_str().unwrap().to_owned();
     assert_eq!(
@@ -121,7 +121,7 @@ fn a_person_with_curl_is_told_that_the_server_is_reachable() {
         "The license server is reachable, but this request has no body. Send a JSON object with the license key: {\"key\": \"…\"}."
     );
     for method in ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"] {
-        let response = vendor.fetch(Request::new(method, VERIFY));
+        let response = server.fetch(Request::new(method, VERIFY));
         assert_error(&response, 405, "method_not_allowed");
         assert_eq!(response.header("Allow"), Some("POST"), "{method}");
         let message = response.json()["message"].as_str().unwrap().to_owned();
@@ -131,8 +131,8 @@ fn a_person_with_curl_is_told_that_the_server_is_reachable() {
 
 #[test]
 fn a_question_that_is_none_is_answered_with_what_could_be_read_of_it() {
-    let vendor = Vendor::start();
-    let response = vendor.verify(&json!({"nonce": "n", "server_id": "s"}));
+    let server = LicenseServerProcess::start();
+    let response = server.verify(&json!({"nonce": "n", "server_id": "s"}));
     let expected = format!(
         r#"{{"error":"validation_failed","message":"The field “key” is missing: it is the license key.","nonce":"n","issued_at":"{}","server_id":"s"}}"#,
         issued_at(&response)
@@ -142,21 +142,21 @@ fn a_question_that_is_none_is_answered_with_what_could_be_read_of_it() {
 
 #[test]
 fn paths_that_do_not_exist_are_not_found() {
-    let vendor = Vendor::start();
+    let server = LicenseServerProcess::start();
     for path in ["/api/license/verify/", "/api/license/register", "/api/license", "/API/license/verify", "/nothing"] {
-        let response = vendor.fetch(Request::post(path).body("{}"));
+        let response = server.fetch(Request::post(path).body("{}"));
         assert_eq!(response.status, 404, "{path}: {}", response.text());
     }
 }
 
 #[test]
 fn what_a_server_says_of_itself_is_kept_and_what_it_leaves_out_stays() {
-    let vendor = Vendor::start();
-    let license = vendor.books.license("free");
-    assert_granted(&vendor.verify(&agents_question(&license)));
+    let server = LicenseServerProcess::start();
+    let license = server.database.license("free");
+    assert_granted(&server.verify(&agents_question(&license)));
     let panel = json!({"key": license.key, "server_ip": "203.0.113.5", "panel_version": "2.8.14", "os": "Linux 6.2.0"});
-    assert_granted(&vendor.verify(&panel));
-    let activations = vendor.books.activations(license.id);
+    assert_granted(&server.verify(&panel));
+    let activations = server.database.activations(license.id);
     assert_eq!(activations.len(), 1, "the Panel and the Agent of one server take one slot");
     let details = serde_json::to_value(&activations[0].details).unwrap();
     let expected = json!({

@@ -17,33 +17,33 @@ fn sign_in(visitor: &Visitor<'_>, number: usize) -> Request {
 
 #[test]
 fn verifications_and_health_find_room_whatever_crowds_the_forms() {
-    let vendor = Vendor::builder().set("max_connections", "32").start();
-    let license = vendor.books.license("free");
-    let mut visitor = Visitor::new(&vendor);
+    let server = LicenseServerProcess::builder().set("max_connections", "32").start();
+    let license = server.database.license("free");
+    let mut visitor = Visitor::new(&server);
     assert_eq!(visitor.get("/sign-in").status, 200);
     // More than there are connections, each with a password to look at.
     let crowd: Vec<Connection> = (0..40)
         .map(|number| {
-            let mut connection = Connection::open(vendor.port()).unwrap();
+            let mut connection = Connection::open(server.port()).unwrap();
             connection.send(Vec::from(sign_in(&visitor, number))).unwrap();
             connection
         })
         .collect();
     for _ in 0..10 {
-        assert_granted(&vendor.verify(&question(&license, SERVERS[0])));
-        assert_eq!(vendor.fetch(Request::get("/health")).status, 200);
+        assert_granted(&server.verify(&question(&license, SERVERS[0])));
+        assert_eq!(server.fetch(Request::get("/health")).status, 200);
     }
     drop(crowd);
 }
 
 #[test]
 fn passwords_are_looked_at_in_one_piece_of_memory() {
-    let vendor = Vendor::start();
-    let mut visitor = Visitor::new(&vendor);
+    let server = LicenseServerProcess::start();
+    let mut visitor = Visitor::new(&server);
     let mut resident = Vec::new();
     for number in 0..20 {
         assert_eq!(visitor.sign_in(&format!("nobody-{number}"), "wrong").status, 422);
-        let status = fs::read_to_string(format!("/proc/{}/status", vendor.pid())).unwrap();
+        let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         resident.push(line.trim().trim_end_matches(" kB").parse::<u64>().unwrap());
     }

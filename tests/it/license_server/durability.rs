@@ -2,8 +2,8 @@
 //! beside it is whole.
 
 use super::*;
-use crate::support::books::Books;
 use crate::support::http::fetch;
+use crate::support::license_database::LicenseDatabase;
 use opterius_base::clock::SystemClock;
 use opterius_license_server::installation::Place;
 use opterius_license_server::store::{self, Database};
@@ -28,10 +28,10 @@ struct Load {
 }
 
 impl Load {
-    fn new(vendor: &Vendor) -> Load {
-        let licenses = vendor.books.licenses("datacenter", LICENSES);
+    fn new(server: &LicenseServerProcess) -> Load {
+        let licenses = server.database.licenses("datacenter", LICENSES);
         let (next, enough, granted) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(Vec::new()));
-        Load { port: vendor.port(), licenses, next, enough, granted }
+        Load { port: server.port(), licenses, next, enough, granted }
     }
 
     fn go_on(&self) {
@@ -71,42 +71,42 @@ impl Load {
 
 #[test]
 fn a_server_killed_under_load_knows_everything_that_it_has_answered() {
-    let mut vendor = Vendor::start();
+    let mut server = LicenseServerProcess::start();
     let mut all: BTreeSet<(i64, String)> = BTreeSet::new();
     for count in [1, 7, 40, 3, 150, 300, 20, 90] {
-        let load = Load::new(&vendor);
+        let load = Load::new(&server);
         load.during(|| {
             load.wait_for(count);
-            vendor.kill();
+            server.kill();
         });
         all.extend(load.granted.into_inner().unwrap());
-        vendor.restart();
+        server.restart();
         let licenses: BTreeSet<i64> = all.iter().map(|(id, _)| *id).collect();
         let stored: BTreeSet<(i64, String)> = licenses
             .into_iter()
-            .flat_map(|id| vendor.books.addresses(id).into_iter().map(move |address| (id, address)))
+            .flat_map(|id| server.database.addresses(id).into_iter().map(move |address| (id, address)))
             .collect();
         let lost: Vec<_> = all.difference(&stored).collect();
         assert!(lost.is_empty(), "killed after {count}: answered and forgotten: {lost:?}");
-        assert_eq!(vendor.books.defects(), [] as [String; 0], "killed after {count}");
+        assert_eq!(server.database.defects(), [] as [String; 0], "killed after {count}");
     }
     assert!(all.len() >= 600, "{}", all.len());
 }
 
 #[test]
 fn a_server_that_is_told_to_stop_answers_what_it_has_begun_and_leaves_it_in_one_file() {
-    let vendor = Vendor::start();
-    let load = Load::new(&vendor);
+    let server = LicenseServerProcess::start();
+    let load = Load::new(&server);
     load.during(|| {
         load.wait_for(50);
-        vendor.signal(rustix::process::Signal::TERM);
-        assert_eq!(vendor.wait_exit(START).code(), Some(0), "{:#?}", vendor.lines());
+        server.signal(rustix::process::Signal::TERM);
+        assert_eq!(server.wait_exit(START).code(), Some(0), "{:#?}", server.lines());
     });
     // As somebody would who copies what looks like the database.
-    let copy = Place::new(&vendor.directory().join("copy"));
-    fs::create_dir(vendor.directory().join("copy")).unwrap();
-    fs::copy(vendor.books.place.database(), copy.database()).unwrap();
-    let copied = Books::new(copy, Arc::new(SystemClock));
+    let copy = Place::new(&server.directory().join("copy"));
+    fs::create_dir(server.directory().join("copy")).unwrap();
+    fs::copy(server.database.place.database(), copy.database()).unwrap();
+    let copied = LicenseDatabase::new(copy, Arc::new(SystemClock));
     for (id, address) in load.granted.into_inner().unwrap() {
         assert!(copied.addresses(id).contains(&address), "{address}");
     }
@@ -114,11 +114,11 @@ fn a_server_that_is_told_to_stop_answers_what_it_has_begun_and_leaves_it_in_one_
 
 #[test]
 fn a_backup_under_load_is_whole_and_of_one_moment() {
-    let vendor = Vendor::start();
-    let load = Load::new(&vendor);
-    let source = vendor.books.place.database();
+    let server = LicenseServerProcess::start();
+    let load = Load::new(&server);
+    let source = server.database.place.database();
     for round in 0..3 {
-        let target = vendor.directory().join(format!("backup-{round}.db"));
+        let target = server.directory().join(format!("backup-{round}.db"));
         let before = load.granted();
         load.enough.store(false, Ordering::Relaxed);
         load.during(|| {
@@ -143,35 +143,35 @@ fn a_backup_under_load_is_whole_and_of_one_moment() {
 
 #[test]
 fn a_backup_beside_the_log_of_a_killed_server_is_refused_rather_than_mixed_with_it() {
-    let mut vendor = Vendor::start();
-    let (load, source) = (Load::new(&vendor), vendor.books.place.database());
-    let backup = vendor.directory().join("backup.db");
+    let mut server = LicenseServerProcess::start();
+    let (load, source) = (Load::new(&server), server.database.place.database());
+    let backup = server.directory().join("backup.db");
     load.during(|| load.wait_for(100));
     store::backup(&source, &backup).unwrap_or_else(|error| panic!("{error}"));
     let in_backup = load.granted();
     load.enough.store(false, Ordering::Relaxed);
     load.during(|| {
         load.wait_for(400);
-        vendor.kill();
+        server.kill();
     });
     let log = source.with_file_name("licenses.db-wal");
     assert!(log.metadata().unwrap().len() > 0, "the server was killed");
     fs::copy(&backup, &source).unwrap();
-    match vendor.try_restart() {
-        Ok(()) => assert_eq!(vendor.books.defects(), [] as [String; 0]),
+    match server.try_restart() {
+        Ok(()) => assert_eq!(server.database.defects(), [] as [String; 0]),
         Err((code, said)) => {
             assert_eq!(code, Some(78), "{said}");
             assert!(said.contains("with the -wal and -shm files beside it, and restore a backup"), "{said}");
         }
     }
     // As the sentence says.
-    vendor.kill();
+    server.kill();
     for name in ["licenses.db", "licenses.db-wal", "licenses.db-shm"] {
         let _ = fs::remove_file(source.with_file_name(name));
     }
     fs::copy(&backup, &source).unwrap();
-    vendor.restart();
-    let found: usize = load.licenses.iter().map(|license| vendor.books.activations(license.id).len()).sum();
+    server.restart();
+    let found: usize = load.licenses.iter().map(|license| server.database.activations(license.id).len()).sum();
     assert_eq!(found, in_backup);
-    assert_eq!(vendor.books.defects(), [] as [String; 0]);
+    assert_eq!(server.database.defects(), [] as [String; 0]);
 }

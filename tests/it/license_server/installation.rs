@@ -2,8 +2,8 @@
 //! database in place of a lost one would deny every customer at once.
 
 use super::*;
+use crate::support::license_server_process::command_words;
 use crate::support::process::{self, Process};
-use crate::support::vendor::command_words;
 use opterius_license_server::store::Database;
 use rustix::process::Signal;
 use std::collections::BTreeMap;
@@ -15,20 +15,20 @@ use std::path::Path;
 pub(super) const STRANGER: u32 = 65_534;
 
 /// An installation that was in use and is not now.
-pub(super) fn stopped() -> Vendor {
-    let vendor = Vendor::start();
-    for license in vendor.books.licenses("free", 200).iter().step_by(20) {
-        assert_granted(&vendor.verify(&question(license, SERVERS[0])));
+pub(super) fn stopped() -> LicenseServerProcess {
+    let server = LicenseServerProcess::start();
+    for license in server.database.licenses("free", 200).iter().step_by(20) {
+        assert_granted(&server.verify(&question(license, SERVERS[0])));
     }
-    vendor.signal(Signal::TERM);
-    assert_eq!(vendor.wait_exit(START).code(), Some(0), "{:#?}", vendor.lines());
-    vendor
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait_exit(START).code(), Some(0), "{:#?}", server.lines());
+    server
 }
 
 /// How `serve` ends, and what it says.
-pub(super) fn serve(vendor: &Vendor, launcher: &[&str]) -> (Option<i32>, String) {
+pub(super) fn serve(server: &LicenseServerProcess, launcher: &[&str]) -> (Option<i32>, String) {
     let mut words: Vec<String> = launcher.iter().map(|word| (*word).to_owned()).collect();
-    words.extend(command_words(vendor.directory(), &["serve"]));
+    words.extend(command_words(server.directory(), &["serve"]));
     let process = Process::start(process::command(&words));
     let code = process.wait_exit(START).code();
     (code, process.lines().join("\n"))
@@ -46,12 +46,12 @@ fn snapshot(directory: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {
 }
 
 /// After this has happened to a good installation, `serve` ends with 78 and these words, and changes nothing.
-fn refused(what: &str, happens: impl FnOnce(&Vendor), told: &[&str]) {
-    let vendor = stopped();
-    happens(&vendor);
-    let data = vendor.books.place.database().parent().unwrap().to_owned();
+fn refused(what: &str, happens: impl FnOnce(&LicenseServerProcess), told: &[&str]) {
+    let server = stopped();
+    happens(&server);
+    let data = server.database.place.database().parent().unwrap().to_owned();
     let before = snapshot(&data);
-    let (code, said) = serve(&vendor, &[]);
+    let (code, said) = serve(&server, &[]);
     assert_eq!(code, Some(78), "{what}: {said}");
     assert!(told.iter().all(|part| said.contains(part)), "{what}: {said}");
     assert_eq!(said.lines().count(), 1, "{what}: {said}");
@@ -63,12 +63,12 @@ fn refused(what: &str, happens: impl FnOnce(&Vendor), told: &[&str]) {
 fn what_is_missing_is_not_made_anew() {
     refused(
         "no database",
-        |vendor| fs::remove_file(vendor.books.place.database()).unwrap(),
+        |server| fs::remove_file(server.database.place.database()).unwrap(),
         &["licenses.db: there is no database", "init", "Restore a backup"],
     );
     refused(
         "no keys",
-        |vendor| fs::remove_file(vendor.books.place.keys()).unwrap(),
+        |server| fs::remove_file(server.database.place.keys()).unwrap(),
         &["signing-keys.json: there are no signing keys", "Restore the file from a backup"],
     );
 }
@@ -78,13 +78,17 @@ fn a_database_and_keys_of_two_installations_are_not_mixed() {
     let other = stopped();
     let told = ["licenses.db and ", "signing-keys.json do not belong together. Restore both from backups"];
     let take = |from: &Path, to: &Path| assert!(fs::copy(from, to).unwrap() > 0);
-    refused("other keys", |vendor| take(&other.books.place.keys(), &vendor.books.place.keys()), &told);
-    refused("another database", |vendor| take(&other.books.place.database(), &vendor.books.place.database()), &told);
+    refused("other keys", |server| take(&other.database.place.keys(), &server.database.place.keys()), &told);
+    refused(
+        "another database",
+        |server| take(&other.database.place.database(), &server.database.place.database()),
+        &told,
+    );
 }
 
 /// Changes the bytes of the database.
-fn edit(vendor: &Vendor, change: impl FnOnce(&mut Vec<u8>)) {
-    let path = vendor.books.place.database();
+fn edit(server: &LicenseServerProcess, change: impl FnOnce(&mut Vec<u8>)) {
+    let path = server.database.place.database();
     let mut bytes = fs::read(&path).unwrap();
     change(&mut bytes);
     fs::write(path, bytes).unwrap();
@@ -93,15 +97,15 @@ fn edit(vendor: &Vendor, change: impl FnOnce(&mut Vec<u8>)) {
 #[test]
 fn a_damaged_database_is_not_served_from() {
     let told = ["licenses.db: cannot be used: ", "Nothing was changed; move it away, "];
-    refused("an empty file", |vendor| edit(vendor, Vec::clear), &told);
-    refused("garbage in front", |vendor| edit(vendor, |bytes| bytes[..200].fill(0xa5)), &told);
-    refused("another file", |vendor| edit(vendor, |bytes| *bytes = b"<html>not found</html>".repeat(100)), &told);
-    refused("half of it", |vendor| edit(vendor, |bytes| bytes.truncate(bytes.len() / 2)), &told);
-    refused("a page less", |vendor| edit(vendor, |bytes| bytes.truncate(bytes.len() - 4096)), &told);
+    refused("an empty file", |server| edit(server, Vec::clear), &told);
+    refused("garbage in front", |server| edit(server, |bytes| bytes[..200].fill(0xa5)), &told);
+    refused("another file", |server| edit(server, |bytes| *bytes = b"<html>not found</html>".repeat(100)), &told);
+    refused("half of it", |server| edit(server, |bytes| bytes.truncate(bytes.len() / 2)), &told);
+    refused("a page less", |server| edit(server, |bytes| bytes.truncate(bytes.len() - 4096)), &told);
     refused(
         "garbage in the middle",
-        |vendor| {
-            edit(vendor, |bytes| {
+        |server| {
+            edit(server, |bytes| {
                 let middle = bytes.len() / 2 / 4096 * 4096;
                 bytes[middle..middle + 8192].fill(0xa5);
             });
@@ -110,8 +114,8 @@ fn a_damaged_database_is_not_served_from() {
     );
     refused(
         "a page of zeros",
-        |vendor| {
-            edit(vendor, |bytes| {
+        |server| {
+            edit(server, |bytes| {
                 let end = bytes.len() - 4096;
                 bytes[end..].fill(0);
             });
@@ -122,9 +126,9 @@ fn a_damaged_database_is_not_served_from() {
 
 #[test]
 fn a_database_of_a_newer_version_is_left_to_it() {
-    let set_version = |vendor: &Vendor| {
+    let set_version = |server: &LicenseServerProcess| {
         // SQLite keeps `user_version` in bytes 60 to 63 of the header.
-        edit(vendor, |bytes| bytes[60..64].copy_from_slice(&99_u32.to_be_bytes()));
+        edit(server, |bytes| bytes[60..64].copy_from_slice(&99_u32.to_be_bytes()));
     };
     refused(
         "a newer schema",
@@ -138,17 +142,17 @@ fn files_that_others_may_read_are_told_of() {
     let open = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     refused(
         "keys for all",
-        |vendor| open(&vendor.books.place.keys(), 0o644),
+        |server| open(&server.database.place.keys(), 0o644),
         &["signing-keys.json: other users may read the signing keys. Run: chmod 0600 "],
     );
     refused(
         "keys for a group",
-        |vendor| open(&vendor.books.place.keys(), 0o640),
+        |server| open(&server.database.place.keys(), 0o640),
         &["signing-keys.json: other users may read the signing keys. Run: chmod 0600 "],
     );
     refused(
         "a database for all",
-        |vendor| open(&vendor.books.place.database(), 0o644),
+        |server| open(&server.database.place.database(), 0o644),
         &["licenses.db: ", "other users may read or write it. Run: chmod 0600 "],
     );
 }
@@ -157,105 +161,105 @@ fn files_that_others_may_read_are_told_of() {
 fn damaged_keys_are_told_of() {
     let told = ["signing-keys.json: is damaged. Restore it from a backup"];
     for bytes in ["", "{}", "null", "{\"installation\": \"a\", \"keys\": []}"] {
-        refused("damaged keys", |vendor| fs::write(vendor.books.place.keys(), bytes).unwrap(), &told);
+        refused("damaged keys", |server| fs::write(server.database.place.keys(), bytes).unwrap(), &told);
     }
 }
 
 #[test]
 fn another_user_is_told_whom_to_run_as() {
-    let vendor = stopped();
+    let server = stopped();
     // As far as the files themselves, the stranger comes.
     for (path, mode) in
-        [(vendor.directory(), 0o755), (&vendor.config_path(), 0o644), (&vendor.directory().join("data"), 0o755)]
+        [(server.directory(), 0o755), (&server.config_path(), 0o644), (&server.directory().join("data"), 0o755)]
     {
         fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     }
     let as_stranger = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-    let (code, said) = serve(&vendor, &as_stranger);
+    let (code, said) = serve(&server, &as_stranger);
     assert_eq!(code, Some(77), "{said}");
     assert!(said.contains("licenses.db: permission denied. Run as the user who owns the database"), "{said}");
     for name in ["licenses.db", ""] {
-        chown(vendor.directory().join("data").join(name), Some(STRANGER), Some(STRANGER)).unwrap();
+        chown(server.directory().join("data").join(name), Some(STRANGER), Some(STRANGER)).unwrap();
     }
     for name in ["licenses.db-wal", "licenses.db-shm"] {
         // They may be gone.
-        let _ = chown(vendor.directory().join("data").join(name), Some(STRANGER), Some(STRANGER));
+        let _ = chown(server.directory().join("data").join(name), Some(STRANGER), Some(STRANGER));
     }
-    let (code, said) = serve(&vendor, &as_stranger);
+    let (code, said) = serve(&server, &as_stranger);
     assert_eq!(code, Some(77), "{said}");
     assert!(said.contains("signing-keys.json: permission denied. Run as the user who owns the file"), "{said}");
-    fs::set_permissions(vendor.directory().join("data"), Permissions::from_mode(0o700)).unwrap();
-    chown(vendor.directory().join("data"), Some(0), Some(0)).unwrap();
-    let (code, said) = serve(&vendor, &as_stranger);
+    fs::set_permissions(server.directory().join("data"), Permissions::from_mode(0o700)).unwrap();
+    chown(server.directory().join("data"), Some(0), Some(0)).unwrap();
+    let (code, said) = serve(&server, &as_stranger);
     assert_eq!(code, Some(77), "{said}");
     assert!(said.contains("permission denied"), "{said}");
 }
 
 #[test]
 fn a_second_server_on_one_installation_names_the_first() {
-    let vendor = Vendor::start();
-    let (code, said) = serve(&vendor, &[]);
+    let server = LicenseServerProcess::start();
+    let (code, said) = serve(&server, &[]);
     assert_eq!(code, Some(1), "{said}");
     let named =
-        format!("another license server runs on this installation (process {}). Nothing was changed", vendor.pid());
+        format!("another license server runs on this installation (process {}). Nothing was changed", server.pid());
     assert!(said.contains(&named), "{said}");
-    let license = vendor.books.license("free");
-    assert_granted(&vendor.verify(&question(&license, SERVERS[0])));
+    let license = server.database.license("free");
+    assert_granted(&server.verify(&question(&license, SERVERS[0])));
 }
 
 #[test]
 fn a_port_that_somebody_holds_is_told_with_its_holder() {
-    let mut vendor = Vendor::start();
-    let port = vendor.port().to_string();
-    let data = stopped().books.place.database().parent().unwrap().display().to_string();
+    let mut server = LicenseServerProcess::start();
+    let port = server.port().to_string();
+    let data = stopped().database.place.database().parent().unwrap().display().to_string();
     let other = stopped();
-    vendor.rewrite_config(&[("port", &port), ("data_dir", &data)]);
-    fs::copy(vendor.config_path(), other.config_path()).unwrap();
+    server.rewrite_config(&[("port", &port), ("data_dir", &data)]);
+    fs::copy(server.config_path(), other.config_path()).unwrap();
     let text = fs::read_to_string(other.config_path()).unwrap();
-    let own = other.books.place.database().parent().unwrap().display().to_string();
+    let own = other.database.place.database().parent().unwrap().display().to_string();
     fs::write(other.config_path(), text.replace(&data, &own)).unwrap();
     let (code, said) = serve(&other, &[]);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains(&format!("cannot listen on 127.0.0.1:{port}")), "{said}");
-    assert!(said.contains(&format!("(process {})", vendor.pid())), "{said}");
+    assert!(said.contains(&format!("(process {})", server.pid())), "{said}");
     assert!(said.contains("license-server.conf"), "{said}");
 }
 
 #[test]
 fn init_never_touches_what_is_there() {
-    let vendor = stopped();
-    let data = vendor.books.place.database().parent().unwrap().to_owned();
+    let server = stopped();
+    let data = server.database.place.database().parent().unwrap().to_owned();
     let again = |what: &str| {
         let before = snapshot(&data);
-        let output = vendor.run(&["init"]);
+        let output = server.run(&["init"]);
         assert_eq!(output.status.code(), Some(1), "{what}: {output:?}");
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(said.contains("is there already. Nothing was changed"), "{what}: {said}");
         assert!(before == snapshot(&data), "{what}");
     };
     again("both");
-    let keys = fs::read(vendor.books.place.keys()).unwrap();
-    fs::remove_file(vendor.books.place.keys()).unwrap();
+    let keys = fs::read(server.database.place.keys()).unwrap();
+    fs::remove_file(server.database.place.keys()).unwrap();
     again("the database alone");
-    process::write_private(&vendor.books.place.keys(), &keys).unwrap();
-    fs::remove_file(vendor.books.place.database()).unwrap();
+    process::write_private(&server.database.place.keys(), &keys).unwrap();
+    fs::remove_file(server.database.place.database()).unwrap();
     again("the keys alone");
 }
 
 #[test]
 fn a_new_installation_is_private() {
-    let vendor = Vendor::start();
-    let data = vendor.books.place.database().parent().unwrap().to_owned();
+    let server = LicenseServerProcess::start();
+    let data = server.database.place.database().parent().unwrap().to_owned();
     assert_eq!(data.metadata().unwrap().mode() & 0o777, 0o700);
     for (name, (mode, _)) in snapshot(&data) {
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
-    assert!(Database::open(&vendor.books.place.database()).is_ok());
+    assert!(Database::open(&server.database.place.database()).is_ok());
 }
 
 #[test]
 fn a_configuration_that_is_wrong_is_told_with_its_line() {
-    let vendor = stopped();
+    let server = stopped();
     let table = [
         ("port=http\n", 78, "license-server.conf:1: port"),
         (
@@ -268,20 +272,20 @@ fn a_configuration_that_is_wrong_is_told_with_its_line() {
         ("\0\u{1}\u{2}", 78, "license-server.conf:1"),
     ];
     for (text, expected, told) in table {
-        fs::write(vendor.config_path(), text).unwrap();
-        let (code, said) = serve(&vendor, &[]);
+        fs::write(server.config_path(), text).unwrap();
+        let (code, said) = serve(&server, &[]);
         assert_eq!(code, Some(expected), "{text:?}: {said}");
         assert!(said.contains(told), "{text:?}: {said}");
     }
-    fs::remove_file(vendor.config_path()).unwrap();
-    let (code, said) = serve(&vendor, &[]);
+    fs::remove_file(server.config_path()).unwrap();
+    let (code, said) = serve(&server, &[]);
     assert_eq!(code, Some(78), "{said}");
     assert!(said.contains("license-server.conf"), "{said}");
     // An empty file has the defaults, and there is no installation at the default place of a new machine.
-    fs::write(vendor.config_path(), "").unwrap();
-    let hidden = process::after_mounting(vendor.directory(), "mount -t tmpfs none /var/lib");
+    fs::write(server.config_path(), "").unwrap();
+    let hidden = process::after_mounting(server.directory(), "mount -t tmpfs none /var/lib");
     let hidden: Vec<&str> = hidden.iter().map(String::as_str).collect();
-    let (code, said) = serve(&vendor, &hidden);
+    let (code, said) = serve(&server, &hidden);
     assert_eq!(code, Some(78), "{said}");
     assert!(said.contains("/var/lib/opterius-license-server/licenses.db: there is no database"), "{said}");
 }

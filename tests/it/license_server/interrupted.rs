@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::support::TempDirectory;
+use crate::support::license_server_process::{command_words, config_path};
 use crate::support::process::{self, Process};
-use crate::support::vendor::{command_words, config_path};
 use rustix::process::Signal;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -51,10 +51,10 @@ fn whenever_init_is_killed_the_next_one_makes_an_installation_or_finds_it_whole(
 
 #[test]
 fn a_lock_that_leads_elsewhere_is_not_followed() {
-    let vendor = Vendor::start();
-    vendor.signal(Signal::TERM);
-    vendor.wait_exit(START);
-    let (data, target) = (vendor.directory().join("data"), vendor.directory().join("target"));
+    let server = LicenseServerProcess::start();
+    server.signal(Signal::TERM);
+    server.wait_exit(START);
+    let (data, target) = (server.directory().join("data"), server.directory().join("target"));
     fs::write(&target, "somebody else's").unwrap();
     fs::remove_file(data.join("serve.lock")).unwrap();
     let link = |how: &str, lock: &Path| match how {
@@ -65,7 +65,7 @@ fn a_lock_that_leads_elsewhere_is_not_followed() {
     for what in ["a symbolic link", "a hard link", "a pipe"] {
         let lock = data.join("serve.lock");
         link(what, &lock);
-        let (code, said) = run(vendor.directory(), &["serve"]);
+        let (code, said) = run(server.directory(), &["serve"]);
         assert_eq!(code, Some(1), "{what}: {said}");
         assert!(said.contains("serve.lock: "), "{what}: {said}");
         assert_eq!(fs::read_to_string(&target).unwrap(), "somebody else's", "{what}");
@@ -75,12 +75,12 @@ fn a_lock_that_leads_elsewhere_is_not_followed() {
 
 #[test]
 fn a_directory_that_others_may_write_into_is_refused() {
-    let vendor = Vendor::start();
-    vendor.signal(Signal::TERM);
-    vendor.wait_exit(START);
+    let server = LicenseServerProcess::start();
+    server.signal(Signal::TERM);
+    server.wait_exit(START);
     for mode in [0o777, 0o770, 0o702] {
-        fs::set_permissions(vendor.directory().join("data"), Permissions::from_mode(mode)).unwrap();
-        let (code, said) = run(vendor.directory(), &["serve"]);
+        fs::set_permissions(server.directory().join("data"), Permissions::from_mode(mode)).unwrap();
+        let (code, said) = run(server.directory(), &["serve"]);
         assert_eq!(code, Some(78), "{mode:o}: {said}");
         assert!(said.contains("other users may write into it") && said.contains("chmod 0700"), "{said}");
     }

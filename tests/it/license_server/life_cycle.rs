@@ -6,138 +6,140 @@ const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn a_server_that_is_silent_for_seven_days_frees_its_slot_and_counts_as_new_when_it_returns() {
-    let vendor = TimedVendor::start();
-    let license = vendor.books.license("free");
+    let server = TimedLicenseServer::start();
+    let license = server.database.license("free");
     let [first, second, ..] = SERVERS;
-    let verify = |address| vendor.verify(&question(&license, address));
+    let verify = |address| server.verify(&question(&license, address));
     assert_granted(&verify(first));
-    vendor.clock.pass(7 * DAY - SECOND);
+    server.clock.pass(7 * DAY - SECOND);
     assert_no_slot(&verify(second), 1, 1);
-    vendor.clock.pass(SECOND);
+    server.clock.pass(SECOND);
     assert_granted(&verify(second));
     assert_no_slot(&verify(first), 1, 1);
-    vendor.clock.pass(7 * DAY);
+    server.clock.pass(7 * DAY);
     assert_granted(&verify(first));
-    assert_eq!(vendor.books.addresses(license.id), [second, first], "whoever returns is the last in the line");
+    assert_eq!(server.database.addresses(license.id), [second, first], "whoever returns is the last in the line");
     let expected = [
         "operator created for alice, plan free, expires never".to_owned(),
         format!("{first} activated {first}"),
         format!("{second} activated {second}"),
         format!("{first} activated {first} again, last seen {BEGINNING}"),
     ];
-    assert_eq!(vendor.books.told(license.id), expected);
-    let started = vendor.books.activations(license.id)[1].started_at;
+    assert_eq!(server.database.told(license.id), expected);
+    let started = server.database.activations(license.id)[1].started_at;
     assert_eq!(started, BEGINNING.plus(14 * DAY));
 }
 
 #[test]
 fn a_server_that_checks_in_keeps_its_slot_and_leaves_no_line_for_it() {
-    let vendor = TimedVendor::start();
-    let license = vendor.books.license("free");
+    let server = TimedLicenseServer::start();
+    let license = server.database.license("free");
     let [first, second, ..] = SERVERS;
     for day in 0..60 {
-        assert_granted(&vendor.verify(&question(&license, first)));
-        assert_no_slot(&vendor.verify(&question(&license, second)), 1, 1);
+        assert_granted(&server.verify(&question(&license, first)));
+        assert_no_slot(&server.verify(&question(&license, second)), 1, 1);
         // Six days pass at most, by a little.
-        vendor.clock.pass(if day % 7 == 6 { 7 * DAY - SECOND } else { DAY });
-        assert_eq!(vendor.sweep(), 0);
+        server.clock.pass(if day % 7 == 6 { 7 * DAY - SECOND } else { DAY });
+        assert_eq!(server.activation_gc(), 0);
     }
-    let activations = vendor.books.activations(license.id);
+    let activations = server.database.activations(license.id);
     assert_eq!((activations.len(), activations[0].started_at), (1, BEGINNING));
-    assert_eq!(vendor.books.told(license.id).len(), 2, "{:#?}", vendor.books.told(license.id));
+    assert_eq!(server.database.told(license.id).len(), 2, "{:#?}", server.database.told(license.id));
 }
 
 #[test]
 fn after_thirty_days_without_a_sign_an_activation_is_deleted_and_its_history_stays() {
-    let vendor = TimedVendor::start();
-    let license = vendor.books.license("business");
+    let server = TimedLicenseServer::start();
+    let license = server.database.license("business");
     let [first, second, ..] = SERVERS;
-    assert_granted(&vendor.verify(&question(&license, first)));
-    vendor.clock.pass(DAY);
-    assert_granted(&vendor.verify(&question(&license, second)));
-    vendor.clock.pass(29 * DAY - SECOND);
-    assert_eq!(vendor.sweep(), 0);
-    assert_eq!(vendor.books.addresses(license.id), [first, second]);
-    vendor.clock.pass(SECOND);
-    assert_eq!(vendor.sweep(), 1);
-    assert_eq!(vendor.books.addresses(license.id), [second]);
-    let told = vendor.books.told(license.id);
+    assert_granted(&server.verify(&question(&license, first)));
+    server.clock.pass(DAY);
+    assert_granted(&server.verify(&question(&license, second)));
+    server.clock.pass(29 * DAY - SECOND);
+    assert_eq!(server.activation_gc(), 0);
+    assert_eq!(server.database.addresses(license.id), [first, second]);
+    server.clock.pass(SECOND);
+    assert_eq!(server.activation_gc(), 1);
+    assert_eq!(server.database.addresses(license.id), [second]);
+    let told = server.database.told(license.id);
     assert_eq!(told[1], format!("{first} activated {first}"));
     assert_eq!(told.last(), Some(&format!("clock forgotten {first}, last seen {BEGINNING}")));
-    assert_eq!(vendor.sweep(), 0, "once");
+    assert_eq!(server.activation_gc(), 0, "once");
 }
 
 #[test]
 fn a_revoked_slot_is_free_at_once_for_whoever_asks_first() {
-    let vendor = TimedVendor::start();
-    let license = vendor.books.license("free");
+    let server = TimedLicenseServer::start();
+    let license = server.database.license("free");
     let [first, second, ..] = SERVERS;
-    let verify = |address| vendor.verify(&question(&license, address));
+    let verify = |address| server.verify(&question(&license, address));
     assert_granted(&verify(first));
     assert_no_slot(&verify(second), 1, 1);
-    vendor.books.revoke(license.id, first);
-    assert_eq!(vendor.books.addresses(license.id), [] as [String; 0]);
+    server.database.revoke(license.id, first);
+    assert_eq!(server.database.addresses(license.id), [] as [String; 0]);
     assert_granted(&verify(second));
     assert_no_slot(&verify(first), 1, 1);
-    vendor.books.revoke(license.id, second);
+    server.database.revoke(license.id, second);
     assert_granted(&verify(first));
 }
 
 #[test]
 fn a_slot_that_was_moved_belongs_to_the_new_address() {
-    let vendor = TimedVendor::start();
-    let license = vendor.books.license("free");
+    let server = TimedLicenseServer::start();
+    let license = server.database.license("free");
     let [first, second, third, ..] = SERVERS;
-    let verify = |address| vendor.verify(&question(&license, address));
+    let verify = |address| server.verify(&question(&license, address));
     assert_granted(&verify(first));
-    vendor.books.move_to(license.id, first, second);
+    server.database.move_to(license.id, first, second);
     assert_no_slot(&verify(first), 1, 1);
     assert_granted(&verify(second));
-    let moved = vendor.books.activations(license.id).remove(0);
+    let moved = server.database.activations(license.id).remove(0);
     assert_eq!((moved.ip, moved.started_at), (ip(second), BEGINNING), "the slot is the same one");
-    assert_eq!(vendor.books.told(license.id).last(), Some(&format!("operator moved from {first} to {second}")));
+    assert_eq!(server.database.told(license.id).last(), Some(&format!("operator moved from {first} to {second}")));
 
     let again = |from, to| {
-        vendor.books.try_change(|changes| actions::move_to(changes, &operator(), license.id, ip(from), ip(to)))
+        server
+            .database
+            .try_change(|transaction| actions::move_to(transaction, &operator(), license.id, ip(from), ip(to)))
     };
     assert!(matches!(again(first, third), Err(Refusal::NotFound(_))), "nothing is left there");
-    vendor.books.alter(license.id, Change::SetPlan("business".to_owned()));
+    server.database.alter(license.id, Change::SetPlan("business".to_owned()));
     assert_granted(&verify(third));
     assert!(matches!(again(second, third), Err(Refusal::Conflict(_))), "both are in use");
-    assert_eq!(vendor.books.addresses(license.id), [second, third]);
+    assert_eq!(server.database.addresses(license.id), [second, third]);
 }
 
 #[test]
 fn a_locked_license_is_used_at_its_address_alone_until_the_lock_moves_or_goes() {
-    let vendor = TimedVendor::start();
+    let server = TimedLicenseServer::start();
     let [first, second, ..] = SERVERS;
-    let license = vendor.books.license_until("business", None, Some(first));
-    let verify = |address| vendor.verify(&question(&license, address));
+    let license = server.database.license_until("business", None, Some(first));
+    let verify = |address| server.verify(&question(&license, address));
     let mismatch = |locked: &str, asking: &str| {
         format!("License is locked to the IP address {locked}; this server is seen as {asking}.")
     };
     assert_granted(&verify(first));
     assert_denied(&verify(second), "server_ip_mismatch", &mismatch(first, second));
-    vendor.books.move_to(license.id, first, second);
+    server.database.move_to(license.id, first, second);
     assert_denied(&verify(first), "server_ip_mismatch", &mismatch(second, first));
     assert_granted(&verify(second));
-    vendor.books.alter(license.id, Change::UnlockIp);
+    server.database.alter(license.id, Change::UnlockIp);
     assert_granted(&verify(first));
-    vendor.books.alter(license.id, Change::LockIp(ip(first)));
+    server.database.alter(license.id, Change::LockIp(ip(first)));
     assert_denied(&verify(second), "server_ip_mismatch", &mismatch(first, second));
 }
 
 #[test]
 fn a_plan_without_a_limit_has_none_and_a_smaller_one_keeps_the_first_servers() {
-    let vendor = TimedVendor::start();
-    let license = vendor.books.license("datacenter");
+    let server = TimedLicenseServer::start();
+    let license = server.database.license("datacenter");
     let addresses: Vec<String> = (0..100).map(|number| format!("198.51.100.{number}")).collect();
-    let verify = |address: &str| vendor.verify(&question(&license, address));
+    let verify = |address: &str| server.verify(&question(&license, address));
     for address in &addresses {
         assert_granted(&verify(address));
-        vendor.clock.pass(SECOND);
+        server.clock.pass(SECOND);
     }
-    vendor.books.alter(license.id, Change::SetPlan("business".to_owned()));
+    server.database.alter(license.id, Change::SetPlan("business".to_owned()));
     for (number, address) in addresses.iter().enumerate() {
         let response = verify(address);
         if number < 5 {
@@ -145,61 +147,61 @@ fn a_plan_without_a_limit_has_none_and_a_smaller_one_keeps_the_first_servers() {
         } else {
             assert_no_slot(&response, 100, 5)
         }
-        vendor.clock.pass(SECOND);
+        server.clock.pass(SECOND);
     }
     assert_no_slot(&verify("203.0.113.1"), 100, 5);
 
     // Whoever is refused is not refreshed, so after a week it no longer counts.
-    vendor.clock.pass(6 * DAY);
+    server.clock.pass(6 * DAY);
     addresses[..5].iter().for_each(|address| assert_granted(&verify(address)));
-    vendor.clock.pass(DAY);
+    server.clock.pass(DAY);
     assert_no_slot(&verify(&addresses[99]), 5, 5);
-    assert_eq!(vendor.books.activations(license.id).len(), 100, "they are still shown");
+    assert_eq!(server.database.activations(license.id).len(), 100, "they are still shown");
 
-    vendor.books.alter(license.id, Change::SetPlan("datacenter".to_owned()));
+    server.database.alter(license.id, Change::SetPlan("datacenter".to_owned()));
     assert_granted(&verify(&addresses[99]));
 }
 
 #[test]
 fn a_license_ends_at_its_very_instant_and_lives_again_when_it_is_renewed() {
-    let vendor = TimedVendor::start();
+    let server = TimedLicenseServer::start();
     let end = BEGINNING.plus(DAY);
-    let license = vendor.books.license_until("free", Some(end), None);
-    let verify = || vendor.verify(&question(&license, SERVERS[0]));
-    vendor.clock.pass(DAY - SECOND);
+    let license = server.database.license_until("free", Some(end), None);
+    let verify = || server.verify(&question(&license, SERVERS[0]));
+    server.clock.pass(DAY - SECOND);
     assert_granted(&verify());
     assert_eq!(verify().json()["expires_at"], end.to_string());
-    vendor.clock.pass(SECOND);
+    server.clock.pass(SECOND);
     assert_denied(&verify(), "expired", &format!("License expired at {end}."));
     let later = end.plus(DAY);
-    vendor.books.alter(license.id, Change::Renew(Some(later)));
+    server.database.alter(license.id, Change::Renew(Some(later)));
     assert_granted(&verify());
-    vendor.books.alter(license.id, Change::Renew(None));
-    vendor.clock.pass(1000 * DAY);
+    server.database.alter(license.id, Change::Renew(None));
+    server.clock.pass(1000 * DAY);
     assert_granted(&verify());
 }
 
 #[test]
 fn what_a_vendor_changes_counts_at_the_next_check() {
-    let vendor = TimedVendor::start();
-    let license = vendor.books.license("free");
-    let verify = || vendor.verify(&question(&license, SERVERS[0]));
+    let server = TimedLicenseServer::start();
+    let license = server.database.license("free");
+    let verify = || server.verify(&question(&license, SERVERS[0]));
     assert_granted(&verify());
-    vendor.books.alter(license.id, Change::Suspend);
+    server.database.alter(license.id, Change::Suspend);
     assert_denied(&verify(), "suspended", "License is suspended.");
-    vendor.books.alter(license.id, Change::Resume);
+    server.database.alter(license.id, Change::Resume);
     assert_granted(&verify());
-    vendor.books.alter(license.id, Change::Cancel);
+    server.database.alter(license.id, Change::Cancel);
     assert_denied(&verify(), "cancelled", "License has been cancelled.");
-    vendor.books.alter(license.id, Change::Resume);
+    server.database.alter(license.id, Change::Resume);
     assert_granted(&verify());
-    vendor.books.set_plan("free", 0);
+    server.database.set_plan("free", 0);
     assert_eq!(verify().json()["max_servers"], 0, "a plan that changes changes its licenses");
     let actor = operator();
-    let doer = Doer { actor: &actor, seen: None };
-    vendor.books.change(|changes| actions::delete(changes, &doer, license.id));
+    let doer = ChangeContext { actor: &actor, seen: None };
+    server.database.change(|transaction| actions::delete(transaction, &doer, license.id));
     assert_denied(&verify(), "invalid_key", "License key is not known.");
-    let told = vendor.books.told(license.id);
+    let told = server.database.told(license.id);
     assert!(told.last().unwrap().starts_with("operator deleted of alice, plan free, key "), "{told:#?}");
     assert!(!told.join("\n").contains(&license.key), "the history has the key: {told:#?}");
 }

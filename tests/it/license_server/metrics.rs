@@ -4,8 +4,8 @@ use super::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// All samples by name with labels; fails when the text is not in the format.
-fn samples(vendor: &Vendor) -> BTreeMap<String, f64> {
-    let response = vendor.fetch(Request::get("/metrics"));
+fn samples(server: &LicenseServerProcess) -> BTreeMap<String, f64> {
+    let response = server.fetch(Request::get("/metrics"));
     assert_eq!(response.status, 200);
     assert_eq!(response.header("Content-Type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     let text = response.text();
@@ -39,20 +39,20 @@ fn outcome(samples: &BTreeMap<String, f64>, label: &str) -> f64 {
 
 #[test]
 fn every_outcome_is_counted_once_and_no_label_comes_from_a_client() {
-    let vendor = Vendor::start();
-    let before = samples(&vendor);
+    let server = LicenseServerProcess::start();
+    let before = samples(&server);
     let names: Vec<String> = before.keys().cloned().collect();
-    let (license, suspended) = (vendor.books.license("free"), vendor.books.license("free"));
-    vendor.books.alter(suspended.id, Change::Suspend);
-    vendor.verify(&question(&license, SERVERS[0]));
-    vendor.verify(&question(&license, SERVERS[0]));
-    vendor.verify(&question(&license, SERVERS[1]));
-    vendor.verify(&question(&suspended, SERVERS[0]));
-    vendor.verify_bytes("{");
+    let (license, suspended) = (server.database.license("free"), server.database.license("free"));
+    server.database.alter(suspended.id, Change::Suspend);
+    server.verify(&question(&license, SERVERS[0]));
+    server.verify(&question(&license, SERVERS[0]));
+    server.verify(&question(&license, SERVERS[1]));
+    server.verify(&question(&suspended, SERVERS[0]));
+    server.verify_bytes("{");
     for number in 0..22 {
-        vendor.verify(&json!({"key": format!("unknown \"}} {number}"), "os": "os\"} 1\nforged 1"}));
+        server.verify(&json!({"key": format!("unknown \"}} {number}"), "os": "os\"} 1\nforged 1"}));
     }
-    let after = samples(&vendor);
+    let after = samples(&server);
     let counted = [
         ("granted", 2.0),
         ("server_limit_reached", 1.0),
@@ -77,12 +77,12 @@ fn every_outcome_is_counted_once_and_no_label_comes_from_a_client() {
 
 #[test]
 fn health_is_told_to_whoever_asks() {
-    let vendor = Vendor::start();
-    let response = vendor.fetch(Request::get("/health"));
+    let server = LicenseServerProcess::start();
+    let response = server.fetch(Request::get("/health"));
     let expected = json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "storage": "ok"});
     assert_eq!((response.status, response.json()), (200, expected));
     for path in ["/health", "/metrics"] {
-        let response = vendor.fetch(Request::post(path).body("{}"));
+        let response = server.fetch(Request::post(path).body("{}"));
         assert_error(&response, 405, "method_not_allowed");
         assert_eq!(response.header("Allow"), Some("GET"), "{path}");
     }

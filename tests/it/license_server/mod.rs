@@ -23,14 +23,14 @@ mod proxy;
 mod rate_limits;
 mod wrong_clock;
 
-use crate::support::books::{Licensed, OWNER, ip, operator};
 use crate::support::eventually;
 use crate::support::http::{PROMPTLY, Request, Response};
+use crate::support::license_database::{Licensed, OWNER, ip, operator};
+use crate::support::license_server_process::{LicenseServerProcess, SERVERS, VERIFY, is_signed_by};
 use crate::support::process::START;
-use crate::support::timed_vendor::{BEGINNING, DAY, TimedVendor};
-use crate::support::vendor::{SERVERS, VERIFY, Vendor, is_signed_by};
+use crate::support::timed_license_server::{BEGINNING, DAY, TimedLicenseServer};
 use opterius_base::clock::Timestamp;
-use opterius_license_server::actions::{self, Change, Doer, Refusal};
+use opterius_license_server::actions::{self, Change, ChangeContext, Refusal};
 use opterius_license_server::model::{Action, Actor, Billing, Role};
 use serde_json::{Value, json};
 use std::time::Duration;

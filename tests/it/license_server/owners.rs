@@ -13,36 +13,36 @@ fn administrator(name: &str) -> Actor {
 
 #[test]
 fn an_owner_revokes_and_moves_ten_times_in_thirty_days_and_an_administrator_as_often_as_needed() {
-    let vendor = TimedVendor::start();
-    let (license, other) = (vendor.books.license("business"), vendor.books.license("business"));
+    let server = TimedLicenseServer::start();
+    let (license, other) = (server.database.license("business"), server.database.license("business"));
     let [first, second, ..] = SERVERS;
     let revoke = |actor: &Actor, license: &Licensed| {
-        assert_granted(&vendor.verify(&question(license, first)));
-        vendor.books.try_change(|changes| actions::revoke(changes, actor, license.id, ip(first)))
+        assert_granted(&server.verify(&question(license, first)));
+        server.database.try_change(|transaction| actions::revoke(transaction, actor, license.id, ip(first)))
     };
     let go = |actor: &Actor, license: &Licensed| {
-        assert_granted(&vendor.verify(&question(license, first)));
-        let moved = vendor.books.try_change(|changes| {
-            actions::move_to(changes, actor, license.id, ip(first), ip(second))?;
-            actions::revoke(changes, &operator(), license.id, ip(second))
+        assert_granted(&server.verify(&question(license, first)));
+        let moved = server.database.try_change(|transaction| {
+            actions::move_to(transaction, actor, license.id, ip(first), ip(second))?;
+            actions::revoke(transaction, &operator(), license.id, ip(second))
         });
         moved.map(drop)
     };
     for number in 0..5 {
         assert!(revoke(&owner(), &license).is_ok(), "{number}");
         assert_eq!(go(&owner(), &license), Ok(()), "{number}");
-        vendor.clock.pass(DAY);
+        server.clock.pass(DAY);
     }
     assert_eq!(revoke(&owner(), &license), Err(Refusal::TooOften));
     assert_eq!(go(&owner(), &license), Err(Refusal::TooOften));
-    assert_eq!(vendor.books.addresses(license.id), [first], "a refused revocation revokes nothing");
+    assert_eq!(server.database.addresses(license.id), [first], "a refused revocation revokes nothing");
     assert!(revoke(&owner(), &other).is_ok(), "each license has tries of its own");
     for number in 0..20 {
         assert!(revoke(&administrator("bob"), &license).is_ok(), "{number}");
     }
     assert_eq!(revoke(&owner(), &license), Err(Refusal::TooOften));
     // The first two were made thirty days before.
-    vendor.clock.pass(25 * DAY);
+    server.clock.pass(25 * DAY);
     assert!(revoke(&owner(), &license).is_ok());
     assert!(revoke(&owner(), &license).is_ok());
     assert_eq!(revoke(&owner(), &license), Err(Refusal::TooOften));
@@ -50,32 +50,35 @@ fn an_owner_revokes_and_moves_ten_times_in_thirty_days_and_an_administrator_as_o
 
 #[test]
 fn a_revocation_of_nothing_costs_no_try() {
-    let vendor = TimedVendor::start();
-    let license = vendor.books.license("free");
+    let server = TimedLicenseServer::start();
+    let license = server.database.license("free");
     for _ in 0..20 {
         let actor = owner();
-        let refused = vendor.books.try_change(|changes| actions::revoke(changes, &actor, license.id, ip(SERVERS[0])));
+        let refused =
+            server.database.try_change(|transaction| actions::revoke(transaction, &actor, license.id, ip(SERVERS[0])));
         assert!(matches!(refused, Err(Refusal::NotFound(_))), "{refused:?}");
     }
-    assert_eq!(vendor.books.told(license.id).len(), 1);
+    assert_eq!(server.database.told(license.id).len(), 1);
 }
 
 #[test]
 fn of_two_administrators_who_saw_the_same_only_the_first_changes_it() {
     const ROUNDS: i64 = 20;
-    let vendor = Vendor::start();
-    let license = vendor.books.license("free");
+    let server = LicenseServerProcess::start();
+    let license = server.database.license("free");
     for round in 0..ROUNDS {
-        let seen = vendor.books.read(|reader| reader.license(license.id)).unwrap().revision;
+        let seen = server.database.read(|reader| reader.license(license.id)).unwrap().revision;
         assert_eq!(seen, 1 + round, "one change in each round");
         let barrier = Barrier::new(2);
         let renew = |name: &str, days: u32| {
             // Another end in each round: to renew to the same is a conflict of its own.
             let later = Duration::from_secs(round.unsigned_abs());
-            let (actor, end) = (administrator(name), vendor.books.now().plus(days * DAY + later));
+            let (actor, end) = (administrator(name), server.database.now().plus(days * DAY + later));
             barrier.wait();
-            let doer = Doer { actor: &actor, seen: Some(seen) };
-            vendor.books.try_change(|changes| actions::change(changes, &doer, license.id, &Change::Renew(Some(end))))
+            let doer = ChangeContext { actor: &actor, seen: Some(seen) };
+            server
+                .database
+                .try_change(|transaction| actions::change(transaction, &doer, license.id, &Change::Renew(Some(end))))
         };
         let results = std::thread::scope(|scope| {
             let (bob, carol) = (scope.spawn(|| renew("bob", 10)), scope.spawn(|| renew("carol", 20)));
@@ -84,10 +87,10 @@ fn of_two_administrators_who_saw_the_same_only_the_first_changes_it() {
         assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1, "{results:?}");
         assert!(results.contains(&Err(Refusal::Stale)), "{results:?}");
     }
-    let told = vendor.books.told(license.id);
+    let told = server.database.told(license.id);
     assert_eq!(told.len(), 1 + usize::try_from(ROUNDS).unwrap(), "who was refused left no line: {told:#?}");
     // A server's check is no change that anybody could have missed.
-    let seen = vendor.books.read(|reader| reader.license(license.id)).unwrap().revision;
-    assert_granted(&vendor.verify(&question(&license, SERVERS[0])));
-    assert_eq!(vendor.books.read(|reader| reader.license(license.id)).unwrap().revision, seen);
+    let seen = server.database.read(|reader| reader.license(license.id)).unwrap().revision;
+    assert_granted(&server.verify(&question(&license, SERVERS[0])));
+    assert_eq!(server.database.read(|reader| reader.license(license.id)).unwrap().revision, seen);
 }

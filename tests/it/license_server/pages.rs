@@ -8,11 +8,11 @@ use std::fs;
 
 #[test]
 fn a_browser_shows_what_the_license_server_answers() {
-    let vendor = Vendor::start();
+    let server = LicenseServerProcess::start();
     let browser = Browser::start();
     browser.set_window_size(800, 600);
-    browser.open(&format!("{}/health", vendor.url()));
-    assert_eq!(browser.url(), format!("{}/health", vendor.url()));
+    browser.open(&format!("{}/health", server.url()));
+    assert_eq!(browser.url(), format!("{}/health", server.url()));
     assert!(browser.find("body").text().contains(r#""status":"ok""#), "{}", browser.source());
     assert_eq!(browser.find_all("form").len(), 0);
     assert_eq!(browser.execute("return arguments[0] + window.outerWidth", &[json!(1)]), 801);
@@ -27,28 +27,28 @@ fn a_browser_shows_what_the_license_server_answers() {
     browser.find("button").click();
     assert_eq!(browser.title(), "bcd");
 
-    let picture = vendor.directory().join("page.png");
+    let picture = server.directory().join("page.png");
     browser.screenshot(&picture);
     assert!(fs::read(picture).unwrap().starts_with(b"\x89PNG"));
 }
 
 #[test]
 fn an_owner_signs_in_and_sees_the_license() {
-    let vendor = Vendor::start();
+    let server = LicenseServerProcess::start();
     let password = "correct horse battery staple";
     let hash = passwords::hash(&Secret::new(password.to_owned())).unwrap();
-    vendor.books.change(|changes| actions::add_user(changes, &operator(), OWNER, &hash, false));
-    let license = vendor.books.license("business");
-    assert_granted(&vendor.verify(&question(&license, SERVERS[0])));
+    server.database.change(|transaction| actions::add_user(transaction, &operator(), OWNER, &hash, false));
+    let license = server.database.license("business");
+    assert_granted(&server.verify(&question(&license, SERVERS[0])));
     let browser = Browser::start();
-    browser.open(&vendor.url());
-    assert_eq!(browser.url(), format!("{}/sign-in", vendor.url()));
+    browser.open(&server.url());
+    assert_eq!(browser.url(), format!("{}/sign-in", server.url()));
     assert_eq!(browser.title(), "Sign in · Opterius Licenses");
     browser.find("input[name=name]").type_text(OWNER);
     browser.find("input[name=password]").type_text(password);
     browser.find("form button").click();
     let row = browser.find("#licenses tbody tr").text();
-    assert_eq!(browser.url(), format!("{}/licenses", vendor.url()));
+    assert_eq!(browser.url(), format!("{}/licenses", server.url()));
     assert!(row.contains("Business") && row.contains("1 of 5"), "{row}");
     assert!(!browser.source().contains(&license.key), "the key is shown on demand only");
 }

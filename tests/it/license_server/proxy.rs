@@ -10,30 +10,30 @@ use std::net::Ipv4Addr;
 /// A client of the proxy that is not on the proxy's own address.
 const CLIENT: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
-fn behind_nginx() -> (Vendor, Nginx) {
-    let vendor = Vendor::builder().set("trusted_proxies", "127.0.0.1").start();
-    let nginx = Nginx::start(vendor.port());
-    (vendor, nginx)
+fn behind_nginx() -> (LicenseServerProcess, Nginx) {
+    let server = LicenseServerProcess::builder().set("trusted_proxies", "127.0.0.1").start();
+    let nginx = Nginx::start(server.port());
+    (server, nginx)
 }
 
 #[test]
 fn an_agent_verifies_through_the_proxy_over_https() {
-    let (vendor, nginx) = behind_nginx();
-    let license = vendor.books.license("free");
-    let agent = agent::builder(&vendor, &license, SERVERS[0])
+    let (server, nginx) = behind_nginx();
+    let license = server.database.license("free");
+    let agent = agent::builder(&server, &license, SERVERS[0])
         .set("license_server", &nginx.url())
         .set("license_ca_file", &nginx.ca_file().display().to_string())
         .start();
     assert_active(&agent.status_after_checks(1));
-    assert_eq!(vendor.books.addresses(license.id), [SERVERS[0]]);
-    vendor.books.alter(license.id, Change::Suspend);
+    assert_eq!(server.database.addresses(license.id), [SERVERS[0]]);
+    server.database.alter(license.id, Change::Suspend);
     let status = agent.reverify().json();
     assert_eq!((&status["reason"], &status["source"]), (&json!("suspended"), &json!("server")), "{status}");
 
     // nginx answers for a license server that is gone, and that is no verdict.
-    vendor.books.alter(license.id, Change::Resume);
+    server.database.alter(license.id, Change::Resume);
     assert_active(&agent.reverify().json());
-    vendor.kill();
+    server.kill();
     let status = agent.reverify().json();
     assert_eq!((&status["state"], &status["valid"]), (&json!("grace"), &json!(true)), "{status}");
     assert!(status["message"].as_str().unwrap().contains("the answer is not signed (HTTP 502)"), "{status}");
@@ -41,37 +41,37 @@ fn an_agent_verifies_through_the_proxy_over_https() {
 
 #[test]
 fn a_proxy_that_the_agent_does_not_trust_is_told_nothing() {
-    let (vendor, nginx) = behind_nginx();
-    let license = vendor.books.license("free");
-    let agent: Agent = agent::builder(&vendor, &license, SERVERS[0]).set("license_server", &nginx.url()).start();
+    let (server, nginx) = behind_nginx();
+    let license = server.database.license("free");
+    let agent: Agent = agent::builder(&server, &license, SERVERS[0]).set("license_server", &nginx.url()).start();
     let status = agent.status_after_checks(1);
     assert!(status["message"].as_str().unwrap().contains("UnknownIssuer"), "{status}");
-    assert_eq!(vendor.books.activations(license.id), []);
+    assert_eq!(server.database.activations(license.id), []);
 }
 
 #[test]
 fn a_slot_counts_for_the_address_that_the_proxy_sees() {
-    let (vendor, nginx) = behind_nginx();
-    let license = vendor.books.license("business");
+    let (server, nginx) = behind_nginx();
+    let license = server.database.license("business");
     let ask = |request: Request, question: Value| nginx.fetch(CLIENT, request.body(question.to_string()));
     let response = ask(Request::post(VERIFY), json!({"key": license.key}));
     assert_granted(&response);
-    assert!(is_signed_by(&response, &vendor.public_keys()), "the answer arrives as it was signed");
-    assert_eq!(vendor.books.addresses(license.id), [CLIENT.to_string()]);
+    assert!(is_signed_by(&response, &server.public_keys()), "the answer arrives as it was signed");
+    assert_eq!(server.database.addresses(license.id), [CLIENT.to_string()]);
 
     // What the client itself writes into the header is not believed, by neither of the two.
     for forged in ["9.9.9.9", "9.9.9.9, 127.0.0.1", "127.0.0.1"] {
         let request = Request::post(VERIFY).header("X-Forwarded-For", forged);
         assert_granted(&ask(request, json!({"key": license.key})));
     }
-    assert_eq!(vendor.books.addresses(license.id), [CLIENT.to_string()]);
-    assert_eq!(vendor.books.activations(license.id)[0].observed_ip, CLIENT);
-    assert!(!vendor.lines().join("\n").contains("forwards requests of others"), "{:#?}", vendor.lines());
+    assert_eq!(server.database.addresses(license.id), [CLIENT.to_string()]);
+    assert_eq!(server.database.activations(license.id)[0].observed_ip, CLIENT);
+    assert!(!server.lines().join("\n").contains("forwards requests of others"), "{:#?}", server.lines());
 }
 
 #[test]
 fn denials_and_limits_pass_through_as_they_are() {
-    let (vendor, nginx) = behind_nginx();
+    let (server, nginx) = behind_nginx();
     let ask = |number: usize| {
         let body = json!({"key": format!("unknown {number}"), "nonce": "n"}).to_string();
         nginx.fetch(CLIENT, Request::post(VERIFY).body(body))
@@ -82,7 +82,7 @@ fn denials_and_limits_pass_through_as_they_are() {
     let response = ask(20);
     assert_error(&response, 429, "rate_limited");
     assert!((1..=10).contains(&retry_after(&response)));
-    assert!(is_signed_by(&response, &vendor.public_keys()));
+    assert!(is_signed_by(&response, &server.public_keys()));
     assert_error(&nginx.fetch(CLIENT, Request::get(VERIFY)), 405, "method_not_allowed");
 }
 

@@ -23,36 +23,36 @@ fn assert_too_often(response: &Response) -> Duration {
 
 #[test]
 fn the_twenty_first_unknown_key_has_to_wait_and_known_ones_do_not() {
-    let vendor = TimedVendor::start();
-    let license = vendor.books.license("free");
+    let server = TimedLicenseServer::start();
+    let license = server.database.license("free");
     for number in 0..TRIES {
-        assert_denied(&vendor.verify(&unknown(number)), "invalid_key", "License key is not known.");
+        assert_denied(&server.verify(&unknown(number)), "invalid_key", "License key is not known.");
     }
-    let response = vendor.verify(&unknown(20));
+    let response = server.verify(&unknown(20));
     let wait = assert_too_often(&response);
     assert!((Duration::from_secs(1)..=WAIT).contains(&wait), "{wait:?}");
     let answer = response.json();
     assert_eq!((&answer["nonce"], &answer["server_id"]), (&json!("n"), &json!("s")), "{answer}");
     assert_eq!(answer["key_sha256"], crate::license::sha256(b"AAAAAAAA-00000020"), "an Agent trusts no other answer");
-    assert_granted(&vendor.verify(&question(&license, SERVERS[0])));
-    assert_too_often(&vendor.verify(&unknown(0)));
+    assert_granted(&server.verify(&question(&license, SERVERS[0])));
+    assert_too_often(&server.verify(&unknown(0)));
 
-    vendor.clock.pass(wait);
-    assert_denied(&vendor.verify(&unknown(21)), "invalid_key", "License key is not known.");
-    assert_too_often(&vendor.verify(&unknown(22)));
-    vendor.clock.pass(20 * WAIT);
+    server.clock.pass(wait);
+    assert_denied(&server.verify(&unknown(21)), "invalid_key", "License key is not known.");
+    assert_too_often(&server.verify(&unknown(22)));
+    server.clock.pass(20 * WAIT);
     for number in 0..TRIES {
-        assert_denied(&vendor.verify(&unknown(number)), "invalid_key", "License key is not known.");
+        assert_denied(&server.verify(&unknown(number)), "invalid_key", "License key is not known.");
     }
-    assert_too_often(&vendor.verify(&unknown(23)));
+    assert_too_often(&server.verify(&unknown(23)));
 }
 
 #[test]
 fn whoever_has_a_whole_ipv6_network_is_one_client_and_others_have_tries_of_their_own() {
-    let vendor = Vendor::builder().set("trusted_proxies", "127.0.0.1").start();
+    let server = LicenseServerProcess::builder().set("trusted_proxies", "127.0.0.1").start();
     let ask = |client: &str, number: usize| {
         let request = Request::post(VERIFY).header("X-Forwarded-For", client).body(unknown(number).to_string());
-        vendor.fetch(request).status
+        server.fetch(request).status
     };
     for number in 0..TRIES {
         assert_eq!(ask(&format!("2a01:4f8:1:2:{number:x}::1"), number), 403, "{number}");
@@ -66,9 +66,9 @@ fn whoever_has_a_whole_ipv6_network_is_one_client_and_others_have_tries_of_their
 
 #[test]
 fn one_license_is_answered_six_hundred_times_at_once_and_then_ten_times_a_second() {
-    let vendor = TimedVendor::start();
-    let (busy, quiet) = (vendor.books.license("free"), vendor.books.license("free"));
-    let verify = |license| vendor.verify(&question(license, SERVERS[0]));
+    let server = TimedLicenseServer::start();
+    let (busy, quiet) = (server.database.license("free"), server.database.license("free"));
+    let verify = |license| server.verify(&question(license, SERVERS[0]));
     let began = std::time::Instant::now();
     for _ in 0..CHECKS {
         assert_granted(&verify(&busy));
@@ -86,23 +86,23 @@ fn one_license_is_answered_six_hundred_times_at_once_and_then_ten_times_a_second
     };
     assert_eq!(wait, Duration::from_secs(1));
     assert_granted(&verify(&quiet));
-    vendor.clock.pass(wait);
+    server.clock.pass(wait);
     assert_granted(&verify(&busy));
 }
 
 #[test]
 fn who_is_refused_for_asking_too_often_takes_no_slot() {
-    let vendor = TimedVendor::start();
-    let license = vendor.books.license("datacenter");
+    let server = TimedLicenseServer::start();
+    let license = server.database.license("datacenter");
     let mut granted = Vec::new();
     for number in 0..1000 {
         let address = format!("198.51.{}.{}", number / 256, number % 256);
-        let response = vendor.verify(&question(&license, &address));
+        let response = server.verify(&question(&license, &address));
         match response.status {
             200 => granted.push(address),
             _ => drop(assert_too_often(&response)),
         }
     }
     assert!(granted.len() < 1000);
-    assert_eq!(vendor.books.addresses(license.id), granted);
+    assert_eq!(server.database.addresses(license.id), granted);
 }

@@ -1,8 +1,8 @@
 //! What the service survives: crashes, hanging, hostile crowds, little memory.
 
 use crate::support::eventually;
+use crate::support::fake_license_server::Reply;
 use crate::support::http::{self, Connection, Request};
-use crate::support::license_server::Reply;
 use crate::support::machine::run;
 use crate::support::package::{PORT, SOON, Service, is_taken, on_a_server, override_unit, show};
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -40,7 +40,9 @@ fn is_back_after(process: &str, since: Instant) -> Duration {
 fn a_killed_daemon_is_back_in_a_second_with_the_same_standing_and_on_its_port() {
     on_a_server(a_killed_daemon_is_back_in_a_second_with_the_same_standing_and_on_its_port, || {
         let service = Service::install("");
-        service.server.reply(Reply::json(403, json!({"valid": false, "reason": "suspended", "message": "Suspended."})));
+        service
+            .server
+            .reply(Reply::json(403, json!({"valid": false, "reason": "suspended", "message": "Suspended."})));
         run("systemctl restart opterius-agent");
         let before = service.status();
         assert_eq!((&before["state"], &before["reason"]), (&json!("restricted"), &json!("suspended")));

@@ -2,7 +2,7 @@
 
 use super::endurance::nobody_gets_the_port_while;
 use crate::support::eventually;
-use crate::support::license_server::LicenseServer;
+use crate::support::fake_license_server::FakeLicenseServer;
 use crate::support::machine::{attempt, run};
 use crate::support::package::{SOON, Service, file, install, is_known, on_a_server, show};
 use crate::support::snapshot::Snapshot;
@@ -13,7 +13,7 @@ use std::path::Path;
 const PLACES: [&str; 5] = ["/etc", "/usr/bin", "/usr/lib/systemd", "/usr/share/opterius-agent", "/var/lib/opterius"];
 
 /// What the Panel's installers leave: their unit, their binary, a configuration that everybody can read, a site.
-fn install_as_the_installers_do(server: &LicenseServer) {
+fn install_as_the_installers_do(server: &FakeLicenseServer) {
     run("install -D -m 0755 /dev/stdin /usr/local/bin/opterius-agent <<'END'\n#!/bin/sh\nexec sleep infinity\nEND");
     let unit = "[Unit]\nDescription=Opterius Agent\nAfter=network.target\n\n[Service]\nType=simple\n\
                 ExecStart=/usr/local/bin/opterius-agent --config /etc/opterius/agent.conf\nRestart=always\nRestartSec=5\n\
@@ -60,7 +60,7 @@ fn a_fresh_server_gets_a_secret_of_its_own_and_a_running_service() {
 #[test]
 fn a_server_of_the_installers_becomes_the_packages() {
     on_a_server(a_server_of_the_installers_becomes_the_packages, || {
-        let server = LicenseServer::start_plain();
+        let server = FakeLicenseServer::start_plain();
         install_as_the_installers_do(&server);
         assert_eq!(show("User"), "root");
         let before = fs::read_to_string("/etc/opterius/agent.conf").unwrap();
@@ -107,7 +107,7 @@ fn a_standing_that_an_agent_of_root_has_kept_is_taken_over() {
 #[test]
 fn what_is_not_the_installers_is_left_alone() {
     on_a_server(what_is_not_the_installers_is_left_alone, || {
-        let server = LicenseServer::start_plain();
+        let server = FakeLicenseServer::start_plain();
         install_as_the_installers_do(&server);
         run(
             "sed -i 's/^User=root/&\\nEnvironment=HTTPS_PROXY=http:\\/\\/127.0.0.1:1/' /etc/systemd/system/opterius-agent.service",

@@ -1,7 +1,7 @@
 //! From start to stop, as systemctl and journalctl show it.
 
 use crate::support::eventually;
-use crate::support::license_server::{Behavior, Reply};
+use crate::support::fake_license_server::{Behavior, Reply};
 use crate::support::machine::run;
 use crate::support::package::{SOON, Service, file, install, is_taken, on_a_server, show};
 use serde_json::json;

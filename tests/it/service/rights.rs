@@ -2,8 +2,8 @@
 
 use crate::operations::{publish, shows};
 use crate::support::eventually;
+use crate::support::fake_license_server::Reply;
 use crate::support::http::{self, Request};
-use crate::support::license_server::Reply;
 use crate::support::machine::{attempt_as, run, run_as};
 use crate::support::package::{PORT, SOON, Service, file, install, on_a_server, show};
 use crate::support::panel::{further_site, site};

@@ -1,8 +1,8 @@
 //! The real daemon as a child process, with a configuration and a directory of its own, on a port that the kernel
 //! chooses.
 
+use super::fake_license_server::{FakeLicenseServer, Reply};
 use super::http::{self, Connection, Request, Response, SECRET};
-use super::license_server::{LicenseServer, Reply};
 use super::process::{self, Process, START, Settings};
 use super::programs;
 use super::{TempDirectory, eventually, pause};
@@ -27,7 +27,7 @@ const NO_LICENSE_SERVER: &str = "http://127.0.0.1:1";
 pub struct AgentBuilder {
     directory: TempDirectory,
     settings: Settings,
-    license_server: Option<LicenseServer>,
+    license_server: Option<FakeLicenseServer>,
     descriptor_limit: Option<u64>,
     environment: Vec<(String, String)>,
     launcher: Vec<String>,
@@ -69,7 +69,7 @@ impl AgentBuilder {
     }
 
     /// Points the Agent at `server` and makes it trust the server's certificate.
-    pub fn license_server(self, server: &LicenseServer) -> AgentBuilder {
+    pub fn license_server(self, server: &FakeLicenseServer) -> AgentBuilder {
         let ca_file = self.directory.path().join("license-ca.pem");
         fs::write(&ca_file, server.ca_pem()).unwrap();
         let builder = self.set("license_server", &server.url());
@@ -82,7 +82,7 @@ impl AgentBuilder {
 
     /// The same, and the server lives as long as the Agent does.
     pub fn own_license_server(self) -> AgentBuilder {
-        let server = LicenseServer::start();
+        let server = FakeLicenseServer::start();
         let mut builder = self.license_server(&server);
         builder.license_server = Some(server);
         builder
@@ -151,7 +151,7 @@ pub struct Agent {
     process: Process,
     directory: TempDirectory,
     settings: Mutex<Settings>,
-    license_server: Option<LicenseServer>,
+    license_server: Option<FakeLicenseServer>,
     descriptor_limit: Option<u64>,
     environment: Vec<(String, String)>,
     launcher: Vec<String>,
@@ -190,7 +190,7 @@ impl Agent {
     }
 
     /// The license server that came with [`Agent::licensed`].
-    pub fn license_server(&self) -> &LicenseServer {
+    pub fn license_server(&self) -> &FakeLicenseServer {
         self.license_server.as_ref().expect("an Agent with a license server of its own")
     }
 
@@ -205,9 +205,9 @@ impl Agent {
     }
 
     /// Writes agent.conf anew with these keys changed. The process hears of it by `SIGHUP`.
-    pub fn rewrite_config(&self, changes: &[(&str, &str)]) {
+    pub fn rewrite_config(&self, values: &[(&str, &str)]) {
         let mut settings = self.settings.lock().unwrap();
-        for (key, value) in changes {
+        for (key, value) in values {
             settings.set(key, value);
         }
         settings.write(&self.config_path());

@@ -231,8 +231,8 @@ impl Element<'_> {
 
     /// Whether another page is open by now.
     pub fn is_gone(&self) -> bool {
-        let asked = self.browser.try_call("GET", &format!("{}/name", self.path), None);
-        asked.is_err_and(|error| error.contains("stale element reference") || error.contains("no such element"))
+        let received = self.browser.try_call("GET", &format!("{}/name", self.path), None);
+        received.is_err_and(|error| error.contains("stale element reference") || error.contains("no such element"))
     }
 
     pub fn is_displayed(&self) -> bool {

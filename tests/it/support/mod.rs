@@ -4,10 +4,11 @@
 #![allow(dead_code, reason = "each test takes from this room what it needs")]
 
 pub mod agent;
-pub mod books;
 pub mod browser;
+pub mod fake_license_server;
 pub mod http;
-pub mod license_server;
+pub mod license_database;
+pub mod license_server_process;
 pub mod machine;
 pub mod nginx;
 pub mod package;
@@ -16,8 +17,7 @@ pub mod pebble;
 pub mod process;
 pub mod programs;
 pub mod snapshot;
-pub mod timed_vendor;
-pub mod vendor;
+pub mod timed_license_server;
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;

@@ -1,6 +1,6 @@
 //! nginx as a child process, with the shipped configuration of the license server's proxy.
 
-use super::license_server::{Issued, reserve};
+use super::fake_license_server::{Issued, reserve};
 use super::process::{self, Process, START};
 use super::{TempDirectory, eventually};
 use crate::support::http::Response;

@@ -2,8 +2,8 @@
 
 use super::agent::LICENSE_KEY;
 use super::eventually;
+use super::fake_license_server::FakeLicenseServer;
 use super::http::{self, Connection, Request, SECRET};
-use super::license_server::LicenseServer;
 use super::machine::{self, attempt, on_a_machine, run};
 use super::panel::Answer;
 use super::process;
@@ -72,7 +72,7 @@ pub fn install(file: &str) -> String {
 
 /// The Agent as a service, and the license server that it asks.
 pub struct Service {
-    pub server: LicenseServer,
+    pub server: FakeLicenseServer,
 }
 
 impl Service {
@@ -85,7 +85,7 @@ impl Service {
 
     /// The configuration alone.
     pub fn configure(lines: &str) -> Service {
-        let server = LicenseServer::start_plain();
+        let server = FakeLicenseServer::start_plain();
         let settings = format!(
             "secret={SECRET}\nlicense_key={LICENSE_KEY}\nlicense_server={}\nip_discovery_url=\n{lines}",
             server.url()

@@ -2,8 +2,8 @@
 
 use super::TempDirectory;
 use super::agent::{Agent, AgentBuilder};
+use super::fake_license_server::Reply;
 use super::http::{Connection, Request, Response};
-use super::license_server::Reply;
 use super::pebble::Pebble;
 use super::process;
 use super::programs;

@@ -2,7 +2,7 @@
 
 use super::{Body, Daemon, SOON, start_thread};
 use crate::support::http::Request;
-use opterius_daemon::crew::Failure;
+use opterius_daemon::supervisor::Failure;
 use std::io;
 use std::time::Duration;
 

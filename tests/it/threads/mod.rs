@@ -10,13 +10,13 @@ use crate::support::TempDirectory;
 use crate::support::agent::LICENSE_KEY;
 use crate::support::http::{self, Connection, Request, Response, SECRET};
 use opterius_agent::config::parsing;
-use opterius_agent::daemon::{self, Surroundings};
+use opterius_agent::daemon::{self, Dependencies};
 use opterius_agent::license::client::{LicenseServer, Settings};
 use opterius_agent::license::state::Host;
 use opterius_base::clock::{Clock, Timestamp};
-use opterius_daemon::crew::Failure;
 use opterius_daemon::notify::Notifier;
 use opterius_daemon::signals::{SignalSources, Signals};
+use opterius_daemon::supervisor::Failure;
 use opterius_license::inquiry::Inquiry;
 use opterius_license::outcome::{self, Answer, FailureClass};
 use std::io::{self, Write as _};
@@ -163,7 +163,7 @@ impl Daemon {
         let injected = Arc::clone(&clock);
         std::thread::spawn(move || {
             let configuration = parsing::parse(&settings, "agent.conf", None).unwrap().configuration;
-            let surroundings = Surroundings {
+            let dependencies = Dependencies {
                 clock: injected,
                 server,
                 signals: arriving,
@@ -171,7 +171,7 @@ impl Daemon {
                 spawn: Box::new(spawn),
                 notifier: Notifier::default(),
             };
-            sender.send(daemon::run(listener, configuration, path, surroundings))
+            sender.send(daemon::run(listener, configuration, path, dependencies))
         });
         Daemon { clock, reply, port, signals, ended, _directory: directory }
     }

@@ -5,8 +5,8 @@ mod looks;
 use crate::license::denial;
 use crate::support::agent::{Agent, LICENSE_KEY};
 use crate::support::eventually;
+use crate::support::fake_license_server::Reply;
 use crate::support::http::{PROMPTLY, Request, Response, SECRET};
-use crate::support::license_server::Reply;
 use serde_json::json;
 
 fn page(agent: &Agent) -> Response {

@@ -13,7 +13,7 @@ use rustix::process::geteuid;
 use serde_json::Value;
 
 use crate::helper::protocol::Allowance;
-use crate::helper::protocol::{Order, Reply};
+use crate::helper::protocol::{HelperReply, HelperRequest};
 use crate::layout::{self, SOCKET};
 use crate::problem::Problem;
 use crate::tool::Tool;
@@ -27,7 +27,7 @@ const TO_END: Duration = Duration::from_secs(5);
 
 /// How operations gain the rights that they need.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Means {
+pub enum HelperMode {
     /// The helper where its socket is, else a child where we are root.
     #[default]
     Auto,
@@ -40,20 +40,20 @@ pub enum Means {
 }
 
 /// The way that is taken.
-enum Way {
+enum HelperTransport {
     Helper,
     Child,
 }
 
 /// Has operations done.
 #[derive(Clone, Debug)]
-pub struct Runner {
-    means: Means,
+pub struct HelperClient {
+    means: HelperMode,
     config: PathBuf,
 }
 
 /// One operation to be done.
-pub struct Call {
+pub struct HelperCall {
     /// The path that the Panel has called.
     pub path: &'static str,
     /// What it has asked for, as [`Request::to_json`](crate::request::Request::to_json) writes it.
@@ -64,9 +64,9 @@ pub struct Call {
     pub deadline: Deadline,
 }
 
-impl Runner {
+impl HelperClient {
     /// A runner by these means; the helper reads the configuration file `config`.
-    pub fn new(means: Means, config: PathBuf) -> Self {
+    pub fn new(means: HelperMode, config: PathBuf) -> Self {
         Self { means, config }
     }
 
@@ -78,27 +78,27 @@ impl Runner {
         self.way().map(drop)
     }
 
-    fn way(&self) -> Result<Way, Problem> {
+    fn way(&self) -> Result<HelperTransport, Problem> {
         match self.means {
-            Means::Helper => Ok(Way::Helper),
-            Means::Child => Ok(Way::Child),
-            Means::Auto if Path::new(SOCKET).exists() => Ok(Way::Helper),
-            Means::Auto if geteuid().is_root() => Ok(Way::Child),
-            Means::Auto => Err(unavailable(&format!("{SOCKET} is not there, and the Agent does not run as root"))),
-            Means::Off => Err(unavailable("agent.conf says operations=off")),
+            HelperMode::Helper => Ok(HelperTransport::Helper),
+            HelperMode::Child => Ok(HelperTransport::Child),
+            HelperMode::Auto if Path::new(SOCKET).exists() => Ok(HelperTransport::Helper),
+            HelperMode::Auto if geteuid().is_root() => Ok(HelperTransport::Child),
+            HelperMode::Auto => Err(unavailable(&format!("{SOCKET} is not there, and the Agent does not run as root"))),
+            HelperMode::Off => Err(unavailable("agent.conf says operations=off")),
         }
     }
 
     /// Has it done.
-    pub fn run(&self, call: &Call) -> Reply {
-        self.reply(call).unwrap_or_else(|problem| Reply::from(Err(problem)))
+    pub fn run(&self, call: &HelperCall) -> HelperReply {
+        self.reply(call).unwrap_or_else(|problem| HelperReply::from(Err(problem)))
     }
 
-    fn reply(&self, call: &Call) -> Result<Reply, Problem> {
+    fn reply(&self, call: &HelperCall) -> Result<HelperReply, Problem> {
         let order = order(call)?;
         let answer = match self.way()? {
-            Way::Helper => ask_helper(&order, call.deadline)?,
-            Way::Child => self.run_child(&order, call.deadline)?,
+            HelperTransport::Helper => ask_helper(&order, call.deadline)?,
+            HelperTransport::Child => self.run_child(&order, call.deadline)?,
         };
         serde_json::from_slice(&answer).map_err(|_| {
             Problem::Failed(
@@ -133,8 +133,8 @@ fn unavailable(cause: &str) -> Problem {
     ))
 }
 
-fn order(call: &Call) -> Result<Vec<u8>, Problem> {
-    let order = Order {
+fn order(call: &HelperCall) -> Result<Vec<u8>, Problem> {
+    let order = HelperRequest {
         path: call.path.to_owned(),
         body: Some(call.request.clone()),
         max_accounts: call.allowance.max_accounts,

@@ -21,7 +21,7 @@ pub struct Allowance {
 
 /// What the Agent hands to the helper.
 #[derive(Serialize, Deserialize)]
-pub struct Order {
+pub struct HelperRequest {
     /// The path that the Panel has called.
     pub path: String,
     /// What it has asked for, in the members that the Agent has read of it.
@@ -36,14 +36,14 @@ pub struct Order {
 
 /// What the helper answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reply {
+pub struct HelperReply {
     /// The status for the Panel.
     pub status: u16,
     /// The body for the Panel.
     pub body: Value,
 }
 
-impl From<Result<Value, Problem>> for Reply {
+impl From<Result<Value, Problem>> for HelperReply {
     fn from(done: Result<Value, Problem>) -> Self {
         match done {
             Ok(body) => Self { status: 200, body },

@@ -1,4 +1,4 @@
 //! What is measured, and how it is shown.
 
-pub mod figures;
-pub mod vitals;
+pub mod system_stats;
+pub mod units;

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::sites::facts::{Facts, Issue, IssueState};
+use crate::sites::site_record::{Issue, IssueState, SiteRecord};
 use opterius_base::clock::Timestamp;
 
 /// How long an issue can run at most, in any helper. One that is older was cut off with its helper.
 const LONGEST_ISSUE: Duration = Duration::from_secs(15 * 60);
 
-/// The answer of `/ssl/status` for a site of which `facts` are published, and whose issue waits in the queue or not.
-pub fn status(facts: Option<&Facts>, queued: bool, now: Timestamp) -> Value {
-    let certificate = facts.and_then(|facts| facts.certificate.as_ref());
-    let issue = facts.and_then(|facts| facts.issue.as_ref()).map(|issue| as_of(issue, now));
+/// The answer of `/ssl/status` for a site of which `record` are published, and whose issue waits in the queue or not.
+pub fn status(record: Option<&SiteRecord>, queued: bool, now: Timestamp) -> Value {
+    let certificate = record.and_then(|record| record.certificate.as_ref());
+    let issue = record.and_then(|record| record.issue.as_ref()).map(|issue| as_of(issue, now));
     let (state, reason) = match &issue {
         Some(issue) if issue.state == IssueState::Running => (json!(issue.state), None),
         _ if queued => (json!("queued"), None),
@@ -44,11 +44,11 @@ pub fn as_of(issue: &Issue, now: Timestamp) -> Issue {
 mod tests {
     use super::*;
     use crate::request::values::{Domain, Username};
-    use crate::sites::facts::{Certificate, Source};
+    use crate::sites::site_record::{Certificate, Source};
 
     const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
-    fn facts(certificate: bool, issue: Option<(IssueState, u64)>) -> Facts {
+    fn record(certificate: bool, issue: Option<(IssueState, u64)>) -> SiteRecord {
         let certificate = certificate.then(|| Certificate {
             source: Source::Acme,
             issuer: "CN=R11".to_owned(),
@@ -60,10 +60,13 @@ mod tests {
             reason: (state == IssueState::Failed).then(|| "No.".to_owned()),
             at: NOW.minus(Duration::from_secs(seconds)),
         });
-        Facts {
+        SiteRecord {
             certificate,
             issue,
-            ..Facts::of(Domain::parse("domain", "a.example").unwrap(), Username::parse("username", "alice").unwrap())
+            ..SiteRecord::of(
+                Domain::parse("domain", "a.example").unwrap(),
+                Username::parse("username", "alice").unwrap(),
+            )
         }
     }
 
@@ -74,21 +77,21 @@ mod tests {
         let table = [
             (None, false, false, "none", None),
             (None, true, false, "queued", None),
-            (Some(facts(false, None)), false, false, "none", None),
-            (Some(facts(true, None)), false, true, "none", None),
-            (Some(facts(true, Some((Issued, 5)))), false, true, "issued", None),
-            (Some(facts(true, Some((Failed, 5)))), false, true, "failed", Some("No.")),
-            (Some(facts(false, Some((Failed, 5)))), true, false, "queued", None),
-            (Some(facts(false, Some((Running, 900)))), true, false, "running", None),
-            (Some(facts(false, Some((Running, 901)))), false, false, "failed", interrupted),
-            (Some(facts(false, Some((Running, 901)))), true, false, "queued", None),
+            (Some(record(false, None)), false, false, "none", None),
+            (Some(record(true, None)), false, true, "none", None),
+            (Some(record(true, Some((Issued, 5)))), false, true, "issued", None),
+            (Some(record(true, Some((Failed, 5)))), false, true, "failed", Some("No.")),
+            (Some(record(false, Some((Failed, 5)))), true, false, "queued", None),
+            (Some(record(false, Some((Running, 900)))), true, false, "running", None),
+            (Some(record(false, Some((Running, 901)))), false, false, "failed", interrupted),
+            (Some(record(false, Some((Running, 901)))), true, false, "queued", None),
         ];
-        for (facts, queued, exists, state, reason) in table {
-            let answer = status(facts.as_ref(), queued, NOW);
+        for (record, queued, exists, state, reason) in table {
+            let answer = status(record.as_ref(), queued, NOW);
             assert_eq!(
                 (answer["exists"].as_bool(), answer["state"].as_str(), answer["reason"].as_str()),
                 (Some(exists), Some(state), reason),
-                "{facts:?}"
+                "{record:?}"
             );
             assert_eq!(answer["names"].as_array().unwrap().len(), usize::from(exists));
             assert_eq!(answer["source"].as_str(), exists.then_some("acme"));

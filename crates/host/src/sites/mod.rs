@@ -1,5 +1,5 @@
 //! Sites: what is published of each, what the Panel sees of its certificate, and those that others have written.
 
 pub mod certificate;
-pub mod facts;
-pub mod foreign;
+pub mod site_record;
+pub mod unmanaged_sites;

@@ -13,7 +13,7 @@ use crate::host::Host;
 use crate::layout;
 use crate::problem::Problem;
 use crate::request::values::{Domain, Username};
-use crate::sites::facts;
+use crate::sites::site_record;
 use crate::users::register::Register;
 use opterius_base::clock::Timestamp;
 
@@ -89,8 +89,8 @@ pub fn forget(host: &Host, username: &Username) -> Result<(), Problem> {
 pub fn list(host: &Host) -> Result<Value, Problem> {
     let register = Register::read(host)?;
     let mut domains: BTreeMap<Username, Vec<Domain>> = BTreeMap::new();
-    for facts in facts::read_all(host) {
-        domains.entry(facts.username).or_default().push(facts.domain);
+    for record in site_record::read_all(host) {
+        domains.entry(record.username).or_default().push(record.domain);
     }
     let mut names: Vec<Username> =
         register.accounts().iter().filter_map(|name| Username::parse("username", name).ok()).collect();

@@ -17,14 +17,14 @@ pub enum Progress {
     /// Not all of it is there.
     Incomplete,
     /// It is whole, and this is to be done about it.
-    Complete(Asked, Reaction),
+    Complete(InFlight, Reaction),
     /// The head is there and the client waits to be told to go on.
     Continue,
 }
 
 /// What is still to be known of a whole request when it is answered.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked {
+pub struct InFlight {
     /// Its bounds in the buffer.
     pub framing: Framing,
     /// Whether it was a HEAD.
@@ -109,9 +109,10 @@ impl RequestBuffer {
         }
         let body = usize::try_from(framing.body_length).ok().and_then(|length| rest.get(..length));
         if let Some(body) = body {
-            let asked = Asked { framing, without_body: head.method == Method::Head, route: service.route(&head) };
+            let in_flight =
+                InFlight { framing, without_body: head.method == Method::Head, route: service.route(&head) };
             let reaction = service.react(&Request { head, body, peer, traffic });
-            return Ok(Progress::Complete(asked, reaction));
+            return Ok(Progress::Complete(in_flight, reaction));
         }
         self.missing = Missing::Body(framing);
         Ok(if framing.expects_continue { Progress::Continue } else { Progress::Incomplete })

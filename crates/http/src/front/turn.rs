@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Front;
 use super::budget::{self, Kind};
-use crate::connection::{Asked, Discarded, Interest, Phase, Progress};
+use crate::connection::{Discarded, InFlight, Interest, Phase, Progress};
 use crate::head::Refusal;
 use crate::lane::busy;
 use crate::limits::STEPS;
@@ -49,7 +49,7 @@ impl Front {
         self.traffic.connections = self.connections.len();
         let Some(connection) = self.connections.get_mut(key) else { return false };
         match connection.progress(&mut *self.service, &self.traffic) {
-            Ok(Progress::Complete(asked, reaction)) => self.react(key, asked, reaction, now),
+            Ok(Progress::Complete(in_flight, reaction)) => self.react(key, in_flight, reaction, now),
             Ok(Progress::Continue) => connection.send(b"HTTP/1.1 100 Continue\r\n\r\n", now),
             Ok(Progress::Incomplete) if connection.has_ended() => {
                 self.close(key);
@@ -102,20 +102,20 @@ impl Front {
         }
     }
 
-    fn react(&mut self, key: Key, asked: Asked, reaction: Reaction, now: Instant) {
+    fn react(&mut self, key: Key, in_flight: InFlight, reaction: Reaction, now: Instant) {
         let queued = match reaction {
-            Reaction::Answer(response) => return self.give(key, asked, response, now),
+            Reaction::Answer(response) => return self.respond(key, in_flight, response, now),
             Reaction::Read(work) => self.lanes.reads.queue(work, self.mailbox.responder(key)).map(Some),
             Reaction::Write(work) => self.lanes.writes.queue(work, self.mailbox.responder(key)).map(Some),
-            Reaction::Slow(work) => self.lanes.slow.queue(work, self.mailbox.responder(key)).map(Some),
-            Reaction::Later(hand_over) => {
+            Reaction::LongRunning(work) => self.lanes.slow.queue(work, self.mailbox.responder(key)).map(Some),
+            Reaction::Deferred(hand_over) => {
                 hand_over(self.mailbox.responder(key));
                 Some(None)
             }
         };
-        let Some(ticket) = queued else { return self.give(key, asked, busy(), now) };
+        let Some(ticket) = queued else { return self.respond(key, in_flight, busy(), now) };
         if let Some(connection) = self.connections.get_mut(key) {
-            connection.run(asked, ticket, now);
+            connection.run(in_flight, ticket, now);
             self.deadlines.note(connection.deadline());
         }
     }
@@ -123,23 +123,23 @@ impl Front {
     /// Answers a request that was handed on. Its client may be gone.
     pub(super) fn answer(&mut self, key: Key, response: Response, now: Instant) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        let Phase::Running { asked, .. } = connection.phase else { return };
-        self.give(key, asked, response, now);
+        let Phase::Running { in_flight, .. } = connection.phase else { return };
+        self.respond(key, in_flight, response, now);
         self.drive(key, now);
     }
 
     /// Puts the answer to the request in line for the client, and lets the request go.
-    fn give(&mut self, key: Key, asked: Asked, response: Response, now: Instant) {
+    fn respond(&mut self, key: Key, in_flight: InFlight, response: Response, now: Instant) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        self.traffic.answered(asked.route, response.status);
+        self.traffic.answered(in_flight.route, response.status);
         let held_before = connection.held();
-        connection.finish_request(asked.framing);
+        connection.finish_request(in_flight.framing);
         self.budget.account(held_before, connection.held());
         if self.deadlines.is_stopping() {
             connection.close_after_answer();
         }
         let (encoder, closes) = (&mut self.encoder, connection.closes());
-        connection.send_with(now, |outgoing| encoder.encode(&response, closes, asked.without_body, outgoing));
+        connection.send_with(now, |outgoing| encoder.encode(&response, closes, in_flight.without_body, outgoing));
     }
 
     /// Puts a refusal in line for the client, and lets go of what it has sent.

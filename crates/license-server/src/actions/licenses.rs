@@ -6,12 +6,12 @@ use super::refusal::Refusal;
 use crate::model::in_words::expiry;
 use crate::model::objection::{find_plan, in_the_future, of_a_server};
 use crate::model::{Action, Actor, Change, Done, License};
-use crate::store::{Changes, NewLicense};
+use crate::store::{NewLicense, WriteTransaction};
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 
 /// Who does it, and on which license they looked at.
-pub struct Doer<'a> {
+pub struct ChangeContext<'a> {
     /// Who.
     pub actor: &'a Actor,
     /// The revision that they have seen; none on the command line, which says what it does.
@@ -23,7 +23,7 @@ pub struct Doer<'a> {
 /// # Errors
 /// Why not; nothing was done then.
 pub fn create(
-    changes: &Changes<'_>,
+    transaction: &WriteTransaction<'_>,
     actor: &Actor,
     owner: &str,
     plan: &str,
@@ -32,16 +32,16 @@ pub fn create(
     key: &Secret,
 ) -> Result<i64, Refusal> {
     let no_owner = || Refusal::NotFound(format!("There is no user “{owner}”."));
-    let (owner, _) = changes.user(owner)?.ok_or_else(no_owner)?;
-    let plans = changes.plans()?;
+    let (owner, _) = transaction.user(owner)?.ok_or_else(no_owner)?;
+    let plans = transaction.plans()?;
     let plan = find_plan(&plans, plan)?;
-    in_the_future(expires_at, changes.now())?;
+    in_the_future(expires_at, transaction.now())?;
     locked_ip.map_or(Ok(()), of_a_server)?;
     let new = NewLicense { key, owner: owner.id, plan: &plan.slug, expires_at, locked_ip };
-    let id = changes.insert_license(&new)?;
+    let id = transaction.insert_license(&new)?;
     let lock = locked_ip.map_or(String::new(), |ip| format!(", locked to {ip}"));
     let detail = format!("for {}, plan {}, expires {}{lock}", owner.name, plan.slug, expiry(expires_at));
-    changes.add_event(Some(id), actor, Action::Created, &detail)?;
+    transaction.add_event(Some(id), actor, Action::Created, &detail)?;
     Ok(id)
 }
 
@@ -49,12 +49,17 @@ pub fn create(
 ///
 /// # Errors
 /// Why not; nothing was done then.
-pub fn change(changes: &Changes<'_>, doer: &Doer<'_>, id: i64, change: &Change) -> Result<String, Refusal> {
-    let mut license = find(changes, id)?;
-    unchanged_since(&license, doer)?;
-    let Done { action, detail, sentence } = change.apply(&mut license, &changes.plans()?, changes.now())?;
-    changes.update_license(&license)?;
-    changes.add_event(Some(id), doer.actor, action, &detail)?;
+pub fn change(
+    transaction: &WriteTransaction<'_>,
+    context: &ChangeContext<'_>,
+    id: i64,
+    change: &Change,
+) -> Result<String, Refusal> {
+    let mut license = find(transaction, id)?;
+    unchanged_since(&license, context)?;
+    let Done { action, detail, sentence } = change.apply(&mut license, &transaction.plans()?, transaction.now())?;
+    transaction.update_license(&license)?;
+    transaction.add_event(Some(id), context.actor, action, &detail)?;
     Ok(sentence)
 }
 
@@ -62,22 +67,22 @@ pub fn change(changes: &Changes<'_>, doer: &Doer<'_>, id: i64, change: &Change) 
 ///
 /// # Errors
 /// Why not; nothing was done then.
-pub fn delete(changes: &Changes<'_>, doer: &Doer<'_>, id: i64) -> Result<String, Refusal> {
-    let license = find(changes, id)?;
-    unchanged_since(&license, doer)?;
+pub fn delete(transaction: &WriteTransaction<'_>, context: &ChangeContext<'_>, id: i64) -> Result<String, Refusal> {
+    let license = find(transaction, id)?;
+    unchanged_since(&license, context)?;
     let detail = format!("of {}, plan {}, key {}", license.owner_name, license.plan.slug, license.key.masked());
-    changes.add_event(Some(id), doer.actor, Action::Deleted, &detail)?;
-    changes.delete_license(id)?;
+    transaction.add_event(Some(id), context.actor, Action::Deleted, &detail)?;
+    transaction.delete_license(id)?;
     Ok(format!("License {id} is deleted. Its history stays."))
 }
 
 /// The license with this number.
-pub(super) fn find(changes: &Changes<'_>, id: i64) -> Result<License, Refusal> {
-    changes.license(id)?.ok_or_else(|| Refusal::NotFound(format!("There is no license {id}.")))
+pub(super) fn find(transaction: &WriteTransaction<'_>, id: i64) -> Result<License, Refusal> {
+    transaction.license(id)?.ok_or_else(|| Refusal::NotFound(format!("There is no license {id}.")))
 }
 
-fn unchanged_since(license: &License, doer: &Doer<'_>) -> Result<(), Refusal> {
-    match doer.seen {
+fn unchanged_since(license: &License, context: &ChangeContext<'_>) -> Result<(), Refusal> {
+    match context.seen {
         Some(seen) if seen != license.revision => Err(Refusal::Stale),
         _ => Ok(()),
     }

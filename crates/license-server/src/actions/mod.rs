@@ -12,7 +12,7 @@ mod users;
 
 pub use crate::model::Change;
 pub use license_key::new_key;
-pub use licenses::{Doer, change, create, delete};
+pub use licenses::{ChangeContext, change, create, delete};
 pub use plans::set_plan;
 pub use refusal::{OWNER_CHANGES, OWNER_CHANGES_TIME, Refusal};
 pub use servers::{move_to, revoke};

@@ -3,13 +3,13 @@
 use super::refusal::Refusal;
 use crate::model::in_words::limit;
 use crate::model::{Action, Actor, Plan};
-use crate::store::Changes;
+use crate::store::WriteTransaction;
 
 /// Makes a plan or changes it, and returns what was done in a sentence.
 ///
 /// # Errors
 /// Why not; nothing was done then.
-pub fn set_plan(changes: &Changes<'_>, actor: &Actor, plan: &Plan) -> Result<String, Refusal> {
+pub fn set_plan(transaction: &WriteTransaction<'_>, actor: &Actor, plan: &Plan) -> Result<String, Refusal> {
     let is_slug = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if plan.slug.is_empty() || plan.slug.len() > 32 || !plan.slug.bytes().all(is_slug) {
         return Err(Refusal::Invalid(format!(
@@ -20,8 +20,8 @@ pub fn set_plan(changes: &Changes<'_>, actor: &Actor, plan: &Plan) -> Result<Str
     if plan.name.trim().is_empty() || plan.name.chars().count() > 64 || plan.name.chars().any(char::is_control) {
         return Err(Refusal::Invalid("A plan's title has 1 to 64 characters on one line.".to_owned()));
     }
-    changes.put_plan(plan)?;
+    transaction.put_plan(plan)?;
     let limits = format!("{} accounts, {} servers", limit(plan.max_accounts), limit(plan.max_servers));
-    changes.add_event(None, actor, Action::PlanSet, &format!("{}: {limits}", plan.slug))?;
+    transaction.add_event(None, actor, Action::PlanSet, &format!("{}: {limits}", plan.slug))?;
     Ok(format!("The plan {} allows {limits} now.", plan.slug))
 }

@@ -6,19 +6,19 @@ use super::licenses::find;
 use super::refusal::{OWNER_CHANGES, OWNER_CHANGES_TIME, Refusal};
 use crate::model::objection::of_a_server;
 use crate::model::{Action, Actor, Role};
-use crate::store::{Changes, Error};
+use crate::store::{Error, WriteTransaction};
 
 /// Frees the slot of an address, and returns what was done in a sentence.
 ///
 /// # Errors
 /// Why not; nothing was done then.
-pub fn revoke(changes: &Changes<'_>, actor: &Actor, id: i64, ip: IpAddr) -> Result<String, Refusal> {
-    find(changes, id)?;
-    within_owner_limit(changes, actor, id)?;
-    if !changes.delete_activation(id, ip)? {
+pub fn revoke(transaction: &WriteTransaction<'_>, actor: &Actor, id: i64, ip: IpAddr) -> Result<String, Refusal> {
+    find(transaction, id)?;
+    within_owner_limit(transaction, actor, id)?;
+    if !transaction.delete_activation(id, ip)? {
         return Err(Refusal::NotFound(format!("License {id} is not activated on {ip}.")));
     }
-    changes.add_event(Some(id), actor, Action::Revoked, &ip.to_string())?;
+    transaction.add_event(Some(id), actor, Action::Revoked, &ip.to_string())?;
     Ok(format!("{ip} no longer uses license {id}. Its slot is free now."))
 }
 
@@ -26,36 +26,42 @@ pub fn revoke(changes: &Changes<'_>, actor: &Actor, id: i64, ip: IpAddr) -> Resu
 ///
 /// # Errors
 /// Why not; nothing was done then.
-pub fn move_to(changes: &Changes<'_>, actor: &Actor, id: i64, from: IpAddr, to: IpAddr) -> Result<String, Refusal> {
-    let mut license = find(changes, id)?;
+pub fn move_to(
+    transaction: &WriteTransaction<'_>,
+    actor: &Actor,
+    id: i64,
+    from: IpAddr,
+    to: IpAddr,
+) -> Result<String, Refusal> {
+    let mut license = find(transaction, id)?;
     if from == to {
         return Err(Refusal::Conflict(format!("{from} and {to} are the same address.")));
     }
     of_a_server(to)?;
-    within_owner_limit(changes, actor, id)?;
+    within_owner_limit(transaction, actor, id)?;
     let taken = || Refusal::Conflict(format!("License {id} is used on {to} already. Revoke one of the two instead."));
-    let moved = changes.move_activation(id, from, to).map_err(|error| match error {
+    let moved = transaction.move_activation(id, from, to).map_err(|error| match error {
         Error::Taken => taken(),
         error => error.into(),
     })?;
     let locked = license.locked_ip == Some(from);
     if locked {
         license.locked_ip = Some(to);
-        changes.update_license(&license)?;
+        transaction.update_license(&license)?;
     }
     if !moved && !locked {
         return Err(Refusal::NotFound(format!("License {id} is neither activated on {from} nor locked to it.")));
     }
     let lock = if locked { ", with the lock" } else { "" };
-    changes.add_event(Some(id), actor, Action::Moved, &format!("from {from} to {to}{lock}"))?;
+    transaction.add_event(Some(id), actor, Action::Moved, &format!("from {from} to {to}{lock}"))?;
     Ok(format!("License {id} is used on {to} instead of {from} now."))
 }
 
-fn within_owner_limit(changes: &Changes<'_>, actor: &Actor, id: i64) -> Result<(), Refusal> {
+fn within_owner_limit(transaction: &WriteTransaction<'_>, actor: &Actor, id: i64) -> Result<(), Refusal> {
     if actor.role != Role::Owner {
         return Ok(());
     }
-    let since = changes.now().minus(OWNER_CHANGES_TIME);
-    let count = changes.count_by_owners(id, since)?;
+    let since = transaction.now().minus(OWNER_CHANGES_TIME);
+    let count = transaction.count_by_owners(id, since)?;
     if count < OWNER_CHANGES { Ok(()) } else { Err(Refusal::TooOften) }
 }

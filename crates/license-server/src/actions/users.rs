@@ -2,7 +2,7 @@
 
 use super::refusal::Refusal;
 use crate::model::{Action, Actor};
-use crate::store::{Changes, Error};
+use crate::store::{Error, WriteTransaction};
 use opterius_base::text::one_line;
 
 /// Makes a user and returns the number.
@@ -10,19 +10,19 @@ use opterius_base::text::one_line;
 /// # Errors
 /// Why not; nothing was done then.
 pub fn add_user(
-    changes: &Changes<'_>,
+    transaction: &WriteTransaction<'_>,
     actor: &Actor,
     name: &str,
     password_hash: &str,
     administrator: bool,
 ) -> Result<i64, Refusal> {
     check_user_name(name)?;
-    let id = changes.insert_user(name, password_hash, administrator).map_err(|error| match error {
+    let id = transaction.insert_user(name, password_hash, administrator).map_err(|error| match error {
         Error::Taken => Refusal::Conflict(format!("There is a user “{name}” already.")),
         error => error.into(),
     })?;
     let role = if administrator { "administrator" } else { "owner" };
-    changes.add_event(None, actor, Action::UserAdded, &format!("{name}, {role}"))?;
+    transaction.add_event(None, actor, Action::UserAdded, &format!("{name}, {role}"))?;
     Ok(id)
 }
 
@@ -43,10 +43,15 @@ pub fn check_user_name(name: &str) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// Why not; nothing was done then.
-pub fn set_password(changes: &Changes<'_>, actor: &Actor, name: &str, password_hash: &str) -> Result<(), Refusal> {
+pub fn set_password(
+    transaction: &WriteTransaction<'_>,
+    actor: &Actor,
+    name: &str,
+    password_hash: &str,
+) -> Result<(), Refusal> {
     let no_user = || Refusal::NotFound(format!("There is no user “{name}”."));
-    let (user, _) = changes.user(name)?.ok_or_else(no_user)?;
-    changes.set_password(user.id, password_hash)?;
-    changes.add_event(None, actor, Action::PasswordChanged, &user.name)?;
+    let (user, _) = transaction.user(name)?.ok_or_else(no_user)?;
+    transaction.set_password(user.id, password_hash)?;
+    transaction.add_event(None, actor, Action::PasswordChanged, &user.name)?;
     Ok(())
 }

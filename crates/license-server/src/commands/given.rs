@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::net::IpAddr;
 
-use crate::commands::values::{self, Named, shown};
+use crate::commands::values::{self, LicenseRef, shown};
 
 /// The arguments of a command, without the words that name it.
 #[derive(Debug, Default)]
@@ -41,7 +41,7 @@ impl Given {
     }
 
     /// The license that the first operand names.
-    pub(super) fn license(&self) -> Result<Named, String> {
+    pub(super) fn license(&self) -> Result<LicenseRef, String> {
         values::named(&self.operand(0)?)
     }
 

@@ -6,8 +6,8 @@ use crate::PROGRAM;
 use crate::commands::failure::Failure;
 use crate::commands::listing::{Listing, table};
 use crate::commands::lookup;
-use crate::commands::session::Desk;
-use crate::commands::values::Named;
+use crate::commands::session::Session;
+use crate::commands::values::LicenseRef;
 use crate::model::{Action, Event, Role};
 use opterius_base::clock::Timestamp;
 use opterius_daemon::output::complain;
@@ -36,20 +36,21 @@ impl EventView {
     }
 }
 
-pub(super) fn list(desk: &mut Desk, named: Option<&Named>, all: bool, json: bool) -> Result<(), Failure> {
+pub(super) fn list(session: &mut Session, named: Option<&LicenseRef>, all: bool, json: bool) -> Result<(), Failure> {
     let license = match named {
         // A license that was deleted has a history still.
-        Some(Named::Number(number)) => Some(*number),
-        Some(named) => Some(desk.read(|reader| lookup::license(reader, named))?.id),
+        Some(LicenseRef::Number(number)) => Some(*number),
+        Some(named) => Some(session.read(|transaction| lookup::license(transaction, named))?.id),
         None => None,
     };
     let mut listing = Listing::new(json, HEADER);
     let (mut before, mut is_first) = (None, true);
     let is_more = loop {
         // One more than a page, to know whether there is another.
-        let mut page = desk.read(|reader| Ok(reader.history(license, before, PAGE.saturating_add(1))?))?;
+        let mut page =
+            session.read(|transaction| Ok(transaction.history(license, before, PAGE.saturating_add(1))?))?;
         if let Some(named) = named.filter(|_| is_first && page.is_empty()) {
-            desk.read(|reader| lookup::license(reader, named))?;
+            session.read(|transaction| lookup::license(transaction, named))?;
         }
         is_first = false;
         let is_more = page.len() > usize::try_from(PAGE).unwrap_or(usize::MAX);

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::commands::failure::Failure;
 use crate::commands::listing::{Listing, emit, table};
-use crate::commands::session::Desk;
+use crate::commands::session::Session;
 use crate::keys::{CHANGE_TIME, SigningKeys};
 use crate::model::Action;
 use opterius_base::clock::Timestamp;
@@ -28,8 +28,8 @@ fn views(keys: &SigningKeys) -> Vec<KeyView> {
     keys.keys().iter().enumerate().map(view).collect()
 }
 
-pub(super) fn show(desk: &Desk, json: bool) -> Result<(), Failure> {
-    let views = views(&desk.keys);
+pub(super) fn show(session: &Session, json: bool) -> Result<(), Failure> {
+    let views = views(&session.keys);
     let mut listing = Listing::new(json, &["ID", "MADE", "STATE", "PUBLIC KEY"]);
     if json {
         listing.add(&views, |_| Vec::new(), |view| view)?;
@@ -45,14 +45,14 @@ pub(super) fn show(desk: &Desk, json: bool) -> Result<(), Failure> {
         vec![view.id.clone(), view.created_at.to_string(), state, view.public_key.clone()]
     });
     emit(&table(&["ID", "MADE", "STATE", "PUBLIC KEY"], rows.collect()))?;
-    emit(&format!("\nFor agent.conf:\nlicense_public_key={}\n", desk.keys.public_keys()))?;
+    emit(&format!("\nFor agent.conf:\nlicense_public_key={}\n", session.keys.public_keys()))?;
     Ok(())
 }
 
-pub(super) fn rotate(desk: &mut Desk, json: bool) -> Result<(), Failure> {
-    change(desk, |keys| Ok(keys.rotate(Desk::now())?), "a new key was added")?;
+pub(super) fn rotate(session: &mut Session, json: bool) -> Result<(), Failure> {
+    change(session, |keys| Ok(keys.rotate(Session::now())?), "a new key was added")?;
     if json {
-        return show(desk, json);
+        return show(session, json);
     }
     let days = CHANGE_TIME.as_secs() / 86_400;
     emit(&format!(
@@ -62,40 +62,40 @@ pub(super) fn rotate(desk: &mut Desk, json: bool) -> Result<(), Failure> {
          license_public_key={}\n\
          3. After {days} days: {} keys retire\n\
          4. systemctl reload opterius-license-server, once more\n",
-        desk.keys.public_keys(),
-        desk.site.program()
+        session.keys.public_keys(),
+        session.site.program()
     ))?;
     Ok(())
 }
 
-pub(super) fn retire(desk: &mut Desk, forced: bool, json: bool) -> Result<(), Failure> {
-    change(desk, |keys| Ok(keys.retire(Desk::now(), forced)?), "the old key was ended")?;
+pub(super) fn retire(session: &mut Session, forced: bool, json: bool) -> Result<(), Failure> {
+    change(session, |keys| Ok(keys.retire(Session::now(), forced)?), "the old key was ended")?;
     if json {
-        return show(desk, json);
+        return show(session, json);
     }
     emit(&format!(
         "Answers are to be signed with the current key alone. Now: systemctl reload opterius-license-server\n\
          license_public_key={}\n",
-        desk.keys.public_keys()
+        session.keys.public_keys()
     ))?;
     Ok(())
 }
 
 /// Changes the keys as they are in the file now, while nobody else does.
 fn change(
-    desk: &mut Desk,
+    session: &mut Session,
     work: impl FnOnce(&mut SigningKeys) -> Result<(), Failure>,
     what: &str,
 ) -> Result<(), Failure> {
-    let place = desk.site.place.clone();
+    let place = session.site.place.clone();
     let _alone = place.alone()?;
     let mut keys = SigningKeys::load(&place.keys())?;
     work(&mut keys)?;
-    desk.change(|changes, actor| {
-        changes.add_event(None, actor, Action::KeysChanged, &format!("{what}: {}", keys.public_keys()))?;
+    session.change(|transaction, actor| {
+        transaction.add_event(None, actor, Action::KeysChanged, &format!("{what}: {}", keys.public_keys()))?;
         // Last: what can be undone is undone when the file cannot be written.
         Ok(keys.store(&place.keys())?)
     })?;
-    desk.keys = keys;
+    session.keys = keys;
     Ok(())
 }

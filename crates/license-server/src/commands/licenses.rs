@@ -6,13 +6,13 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::PROGRAM;
-use crate::actions::{self, Change, Doer};
+use crate::actions::{self, Change, ChangeContext};
 use crate::commands::failure::Failure;
 use crate::commands::history::{self, EventView};
 use crate::commands::listing::{Listing, emit, print_json, table};
-use crate::commands::session::Desk;
+use crate::commands::session::Session;
 use crate::commands::task::NewTerms;
-use crate::commands::values::{Named, shown};
+use crate::commands::values::{LicenseRef, shown};
 use crate::commands::{lookup, terminal};
 use crate::model::in_words::{billing_facts, expiry, limit};
 use crate::model::{Action, Activation, Billing, License, Life, Plan};
@@ -71,16 +71,16 @@ fn view<'a>(license: &'a License, key: String, active_servers: u32, now: Timesta
     }
 }
 
-pub(super) fn create(desk: &mut Desk, owner: &str, new: &NewTerms, json: bool) -> Result<(), Failure> {
+pub(super) fn create(session: &mut Session, owner: &str, new: &NewTerms, json: bool) -> Result<(), Failure> {
     let key = actions::new_key()?;
     let NewTerms { plan, expires_at, locked_ip } = new;
-    let license = desk.change(|changes, actor| {
-        lookup::user(changes, owner)?;
-        let id = actions::create(changes, actor, owner, plan, *expires_at, *locked_ip, &key)?;
-        changes.license(id)?.ok_or_else(|| Failure::refused("the license that was just made is not there"))
+    let license = session.change(|transaction, actor| {
+        lookup::user(transaction, owner)?;
+        let id = actions::create(transaction, actor, owner, plan, *expires_at, *locked_ip, &key)?;
+        transaction.license(id)?.ok_or_else(|| Failure::refused("the license that was just made is not there"))
     })?;
     if json {
-        return print_json(&view(&license, key.expose().to_owned(), 0, Desk::now()));
+        return print_json(&view(&license, key.expose().to_owned(), 0, Session::now()));
     }
     emit(&format!(
         "License {} for {}, plan {}, expires {}{}\nlicense_key={}\nPut the line license_key=… into the server's agent.conf. \
@@ -91,30 +91,30 @@ pub(super) fn create(desk: &mut Desk, owner: &str, new: &NewTerms, json: bool) -
         expiry(license.expires_at),
         locked_ip.map_or(String::new(), |ip| format!(", locked to {ip}")),
         key.expose(),
-        desk.site.program(),
+        session.site.program(),
         license.id
     ))?;
     Ok(())
 }
 
 pub(super) fn list(
-    desk: &mut Desk,
+    session: &mut Session,
     owner: Option<&str>,
     search: Option<&str>,
     all: bool,
     json: bool,
 ) -> Result<(), Failure> {
     let owner = match owner {
-        Some(name) => Some(desk.read(|reader| lookup::user(reader, name))?.id),
+        Some(name) => Some(session.read(|transaction| lookup::user(transaction, name))?.id),
         None => None,
     };
-    let now = Desk::now();
+    let now = Session::now();
     let header = &["ID", "KEY", "OWNER", "PLAN", "STANDING", "EXPIRES", "SERVERS"];
     let mut listing = Listing::new(json, header);
     let mut filter = Filter { owner, search: search.map(str::to_owned), before: None, all_servers: true };
     let is_more = loop {
         // One more than a page, to know whether there is another.
-        let mut page = desk.read(|reader| Ok(reader.licenses(&filter, PAGE.saturating_add(1), now)?))?;
+        let mut page = session.read(|transaction| Ok(transaction.licenses(&filter, PAGE.saturating_add(1), now)?))?;
         let is_more = page.len() > usize::try_from(PAGE).unwrap_or(usize::MAX);
         page.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
         filter.before = page.last().map(|listed| listed.license.id);
@@ -147,21 +147,21 @@ fn view_of_listed(Listed { license, servers }: &Listed, now: Timestamp) -> Licen
     view(license, license.key.masked(), *servers, now)
 }
 
-pub(super) fn show(desk: &mut Desk, named: &Named, reveal_key: bool, json: bool) -> Result<(), Failure> {
-    let now = Desk::now();
+pub(super) fn show(session: &mut Session, named: &LicenseRef, reveal_key: bool, json: bool) -> Result<(), Failure> {
+    let now = Session::now();
     if reveal_key {
-        desk.change(|changes, actor| {
-            let license = lookup::license(changes, named)?;
-            changes.add_event(Some(license.id), actor, Action::KeyShown, "on the command line")?;
+        session.change(|transaction, actor| {
+            let license = lookup::license(transaction, named)?;
+            transaction.add_event(Some(license.id), actor, Action::KeyShown, "on the command line")?;
             Ok(())
         })?;
     }
-    let (license, activations, events) = desk.read(|reader| {
-        let license = lookup::license(reader, named)?;
-        let mut activations = reader.activations(license.id)?;
+    let (license, activations, events) = session.read(|transaction| {
+        let license = lookup::license(transaction, named)?;
+        let mut activations = transaction.activations(license.id)?;
         // Deleted by the next sweep; it counts for nothing any more.
         activations.retain(|activation| activation.life(now) != Life::Gone);
-        let events = reader.history(Some(license.id), None, LINES)?;
+        let events = transaction.history(Some(license.id), None, LINES)?;
         Ok((license, activations, events))
     })?;
     let key = if reveal_key { license.key.expose().to_owned() } else { license.key.masked() };
@@ -235,15 +235,15 @@ fn server(activation: &Activation, now: Timestamp) -> Vec<String> {
     ]
 }
 
-pub(super) fn change(desk: &mut Desk, named: &Named, change: &Change) -> Result<(), Failure> {
-    desk.tell(|changes, actor| {
-        let id = lookup::license(changes, named)?.id;
-        Ok(actions::change(changes, &Doer { actor, seen: None }, id, change)?)
+pub(super) fn change(session: &mut Session, named: &LicenseRef, change: &Change) -> Result<(), Failure> {
+    session.tell(|transaction, actor| {
+        let id = lookup::license(transaction, named)?.id;
+        Ok(actions::change(transaction, &ChangeContext { actor, seen: None }, id, change)?)
     })
 }
 
-pub(super) fn delete(desk: &mut Desk, named: &Named, confirmed: bool) -> Result<(), Failure> {
-    let license = desk.read(|reader| lookup::license(reader, named))?;
+pub(super) fn delete(session: &mut Session, named: &LicenseRef, confirmed: bool) -> Result<(), Failure> {
+    let license = session.read(|transaction| lookup::license(transaction, named))?;
     if !confirmed {
         if !std::io::stdin().is_terminal() {
             return Err(Failure::refused("there is no terminal to ask at. To delete the license, add --yes"));
@@ -261,13 +261,17 @@ pub(super) fn delete(desk: &mut Desk, named: &Named, confirmed: bool) -> Result<
     }
     // What was shown is what is deleted: not if somebody has changed it meanwhile.
     let seen = if confirmed { None } else { Some(license.revision) };
-    desk.tell(|changes, actor| Ok(actions::delete(changes, &Doer { actor, seen }, license.id)?))
+    session.tell(|transaction, actor| Ok(actions::delete(transaction, &ChangeContext { actor, seen }, license.id)?))
 }
 
-pub(super) fn revoke(desk: &mut Desk, named: &Named, ip: IpAddr) -> Result<(), Failure> {
-    desk.tell(|changes, actor| Ok(actions::revoke(changes, actor, lookup::license(changes, named)?.id, ip)?))
+pub(super) fn revoke(session: &mut Session, named: &LicenseRef, ip: IpAddr) -> Result<(), Failure> {
+    session.tell(|transaction, actor| {
+        Ok(actions::revoke(transaction, actor, lookup::license(transaction, named)?.id, ip)?)
+    })
 }
 
-pub(super) fn move_to(desk: &mut Desk, named: &Named, from: IpAddr, to: IpAddr) -> Result<(), Failure> {
-    desk.tell(|changes, actor| Ok(actions::move_to(changes, actor, lookup::license(changes, named)?.id, from, to)?))
+pub(super) fn move_to(session: &mut Session, named: &LicenseRef, from: IpAddr, to: IpAddr) -> Result<(), Failure> {
+    session.tell(|transaction, actor| {
+        Ok(actions::move_to(transaction, actor, lookup::license(transaction, named)?.id, from, to)?)
+    })
 }

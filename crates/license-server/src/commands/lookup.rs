@@ -2,18 +2,18 @@
 
 use crate::actions::{self, Refusal};
 use crate::commands::failure::Failure;
-use crate::commands::values::{Named, shown};
+use crate::commands::values::{LicenseRef, shown};
 use crate::model::{License, User};
-use crate::store::Reader;
+use crate::store::ReadTransaction;
 
 /// The license with this number or key.
-pub(super) fn license(reader: &Reader<'_>, named: &Named) -> Result<License, Failure> {
+pub(super) fn license(transaction: &ReadTransaction<'_>, named: &LicenseRef) -> Result<License, Failure> {
     let (found, what) = match named {
-        Named::Number(number) => (reader.license(*number)?, number.to_string()),
-        Named::Key(key) => {
+        LicenseRef::Number(number) => (transaction.license(*number)?, number.to_string()),
+        LicenseRef::Key(key) => {
             // Keys are of capitals; whoever copies one by hand may not be.
-            let found = match reader.license_by_key(key.expose())? {
-                None => reader.license_by_key(&key.expose().to_ascii_uppercase())?,
+            let found = match transaction.license_by_key(key.expose())? {
+                None => transaction.license_by_key(&key.expose().to_ascii_uppercase())?,
                 found => found,
             };
             (found, format!("with the key {}", key.masked()))
@@ -25,7 +25,7 @@ pub(super) fn license(reader: &Reader<'_>, named: &Named) -> Result<License, Fai
 }
 
 /// The user with this name.
-pub(super) fn user(reader: &Reader<'_>, name: &str) -> Result<User, Failure> {
+pub(super) fn user(transaction: &ReadTransaction<'_>, name: &str) -> Result<User, Failure> {
     let no_user = || {
         // What can be no name cannot be made one.
         let make = match actions::check_user_name(name) {
@@ -34,6 +34,6 @@ pub(super) fn user(reader: &Reader<'_>, name: &str) -> Result<User, Failure> {
         };
         Failure::refused(format!("There is no user “{}”. See: opterius-license-server user list{make}", shown(name)))
     };
-    let (user, _) = reader.user(name)?.ok_or_else(no_user)?;
+    let (user, _) = transaction.user(name)?.ok_or_else(no_user)?;
     Ok(user)
 }

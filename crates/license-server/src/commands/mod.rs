@@ -3,12 +3,10 @@
 pub mod failure;
 mod files;
 mod finding;
-pub mod form;
-pub mod forms;
 mod given;
 mod history;
 mod keys;
-mod license_forms;
+mod license_specs;
 mod licenses;
 mod listing;
 mod lookup;
@@ -18,18 +16,20 @@ mod plans;
 pub(crate) mod remedies;
 mod session;
 mod setup;
-mod slips;
+pub mod spec;
+pub mod specs;
+mod suggestions;
 pub mod task;
 mod terminal;
 mod users;
 pub mod values;
-mod vendor_forms;
+mod vendor_specs;
 
 use std::path::Path;
 
 use crate::PROGRAM;
 use crate::commands::failure::Failure;
-use crate::commands::session::Site;
+use crate::commands::session::Target;
 use crate::commands::task::Task;
 use opterius_daemon::output::complain;
 
@@ -50,29 +50,29 @@ fn perform(config: &Path, task: &Task) -> Result<(), Failure> {
     match task {
         Task::Init => return setup::init(config),
         Task::Check { json } => return setup::check(config, *json),
-        Task::Backup { file } => return setup::backup(&Site::new(config)?, file),
+        Task::Backup { file } => return setup::backup(&Target::new(config)?, file),
         _ => {}
     }
-    let mut desk = Site::new(config)?.open()?;
+    let mut session = Target::new(config)?.open()?;
     match task {
         Task::Init | Task::Check { .. } | Task::Backup { .. } => Ok(()),
-        Task::CreateLicense { owner, new, json } => licenses::create(&mut desk, owner, new, *json),
+        Task::CreateLicense { owner, new, json } => licenses::create(&mut session, owner, new, *json),
         Task::ListLicenses { owner, search, all, json } => {
-            licenses::list(&mut desk, owner.as_deref(), search.as_deref(), *all, *json)
+            licenses::list(&mut session, owner.as_deref(), search.as_deref(), *all, *json)
         }
-        Task::ShowLicense { license, reveal_key, json } => licenses::show(&mut desk, license, *reveal_key, *json),
-        Task::ChangeLicense { license, change } => licenses::change(&mut desk, license, change),
-        Task::DeleteLicense { license, confirmed } => licenses::delete(&mut desk, license, *confirmed),
-        Task::Revoke { license, ip } => licenses::revoke(&mut desk, license, *ip),
-        Task::Move { license, from, to } => licenses::move_to(&mut desk, license, *from, *to),
-        Task::History { license, all, json } => history::list(&mut desk, license.as_ref(), *all, *json),
-        Task::ListPlans { json } => plans::list(&mut desk, *json),
-        Task::SetPlan(plan) => plans::set(&mut desk, plan),
-        Task::ListUsers { json } => users::list(&mut desk, *json),
-        Task::AddUser { name, administrator } => users::add(&mut desk, name, *administrator),
-        Task::SetPassword { name } => users::set_password(&mut desk, name),
-        Task::ShowKeys { json } => keys::show(&desk, *json),
-        Task::RotateKeys { json } => keys::rotate(&mut desk, *json),
-        Task::RetireKeys { forced, json } => keys::retire(&mut desk, *forced, *json),
+        Task::ShowLicense { license, reveal_key, json } => licenses::show(&mut session, license, *reveal_key, *json),
+        Task::ChangeLicense { license, change } => licenses::change(&mut session, license, change),
+        Task::DeleteLicense { license, confirmed } => licenses::delete(&mut session, license, *confirmed),
+        Task::Revoke { license, ip } => licenses::revoke(&mut session, license, *ip),
+        Task::Move { license, from, to } => licenses::move_to(&mut session, license, *from, *to),
+        Task::History { license, all, json } => history::list(&mut session, license.as_ref(), *all, *json),
+        Task::ListPlans { json } => plans::list(&mut session, *json),
+        Task::SetPlan(plan) => plans::set(&mut session, plan),
+        Task::ListUsers { json } => users::list(&mut session, *json),
+        Task::AddUser { name, administrator } => users::add(&mut session, name, *administrator),
+        Task::SetPassword { name } => users::set_password(&mut session, name),
+        Task::ShowKeys { json } => keys::show(&session, *json),
+        Task::RotateKeys { json } => keys::rotate(&mut session, *json),
+        Task::RetireKeys { forced, json } => keys::retire(&mut session, *forced, *json),
     }
 }

@@ -5,17 +5,17 @@ use std::path::PathBuf;
 
 use lexopt::{Arg, Parser};
 
-use crate::commands::form::{Choice, Form};
 use crate::commands::given::Given;
+use crate::commands::spec::{CommandSpec, OptionSpec};
 use crate::commands::task::Task;
-use crate::commands::{forms, slips};
+use crate::commands::{specs, suggestions};
 use crate::settings::DEFAULT_PATH;
 
 /// What the program is asked to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Print the help of everything, or of these commands.
-    Help(Option<Vec<&'static Form>>),
+    Help(Option<Vec<&'static CommandSpec>>),
     /// Print the version.
     Version,
     /// Run the daemon.
@@ -39,35 +39,36 @@ pub enum Command {
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
     let all = Arguments::read(arguments);
     if all.given.flag("help") {
-        let forms = matching(&all.words);
-        return Ok(Command::Help(if all.words.is_empty() || forms.is_empty() { None } else { Some(forms) }));
+        let specs = matching(&all.words);
+        return Ok(Command::Help(if all.words.is_empty() || specs.is_empty() { None } else { Some(specs) }));
     }
     let found = find(&all.words);
     let more = |sentence: String| format!("{sentence}\nTry: opterius-license-server --help");
-    let usage = |form: &Form, sentence: String| format!("{sentence}\nUsage: opterius-license-server {}", form.usage());
+    let usage =
+        |spec: &CommandSpec, sentence: String| format!("{sentence}\nUsage: opterius-license-server {}", spec.usage());
     match (&all.trouble, found) {
-        (Some(trouble), Ok(form)) => Err(usage(form, trouble.sentence(Some(form)))),
+        (Some(trouble), Ok(spec)) => Err(usage(spec, trouble.sentence(Some(spec)))),
         (Some(trouble), Err(_)) => Err(more(trouble.sentence(None))),
         (None, _) if all.given.flag("version") => Ok(Command::Version),
         (None, Err(sentence)) => Err(more(sentence)),
-        (None, Ok(form)) => all.command(form).map_err(|sentence| usage(form, sentence)),
+        (None, Ok(spec)) => all.command(spec).map_err(|sentence| usage(spec, sentence)),
     }
 }
 
 /// The commands that begin with these words.
-fn matching(words: &[OsString]) -> Vec<&'static Form> {
-    let begins = |form: &&Form| form.words.iter().zip(words).all(|(word, given)| *word == given.as_os_str());
-    forms::all().filter(begins).collect()
+fn matching(words: &[OsString]) -> Vec<&'static CommandSpec> {
+    let begins = |spec: &&CommandSpec| spec.words.iter().zip(words).all(|(word, given)| *word == given.as_os_str());
+    specs::all().filter(begins).collect()
 }
 
-fn find(words: &[OsString]) -> Result<&'static Form, String> {
+fn find(words: &[OsString]) -> Result<&'static CommandSpec, String> {
     let Some(first) = words.first() else { return Err("a command is missing".to_owned()) };
     let found = matching(words);
-    if let Some(form) = found.iter().find(|form| form.words.len() <= words.len()) {
-        return Ok(form);
+    if let Some(spec) = found.iter().find(|spec| spec.words.len() <= words.len()) {
+        return Ok(spec);
     }
     let second = words.get(1).map(|word| word.to_string_lossy());
-    Err(slips::no_command(&first.to_string_lossy(), second.as_deref()))
+    Err(suggestions::no_command(&first.to_string_lossy(), second.as_deref()))
 }
 
 /// What is wrong with an option by itself.
@@ -78,9 +79,9 @@ enum Trouble {
 }
 
 impl Trouble {
-    fn sentence(&self, form: Option<&Form>) -> String {
+    fn sentence(&self, spec: Option<&CommandSpec>) -> String {
         match self {
-            Self::Unknown(typed) => slips::no_option(typed, form),
+            Self::Unknown(typed) => suggestions::no_option(typed, spec),
             Self::Sentence(sentence) => sentence.clone(),
         }
     }
@@ -124,7 +125,7 @@ impl Arguments {
     }
 
     fn option(&mut self, name: &str, parser: &mut Parser) {
-        let Some(Choice { name, value, .. }) = forms::find_option(name) else {
+        let Some(OptionSpec { name, value, .. }) = specs::find_option(name) else {
             let _ = parser.optional_value();
             return self.wrong(Trouble::Unknown(format!("--{name}")));
         };
@@ -149,7 +150,7 @@ impl Arguments {
         if is_help(self.words.first()) {
             self.words.remove(0);
         } else if is_help(self.words.last())
-            && matching(self.words.get(..before).unwrap_or_default()).iter().all(|form| form.words.len() > before)
+            && matching(self.words.get(..before).unwrap_or_default()).iter().all(|spec| spec.words.len() > before)
         {
             self.words.pop();
         } else {
@@ -159,11 +160,11 @@ impl Arguments {
     }
 
     /// The command of this form.
-    fn command(mut self, form: &Form) -> Result<Command, String> {
-        self.given.operands = self.words.split_off(form.words.len());
-        form.fits(&self.given)?;
+    fn command(mut self, spec: &CommandSpec) -> Result<Command, String> {
+        self.given.operands = self.words.split_off(spec.words.len());
+        spec.fits(&self.given)?;
         let config = self.given.raw("config").map_or_else(|| PathBuf::from(DEFAULT_PATH), PathBuf::from);
-        match form.read {
+        match spec.read {
             None => Ok(Command::Serve { config }),
             Some(read) => Ok(Command::Task { config, task: read(&self.given)? }),
         }

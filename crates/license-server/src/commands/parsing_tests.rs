@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::*;
 use crate::commands::task::NewTerms;
-use crate::commands::values::Named;
+use crate::commands::values::LicenseRef;
 use crate::model::{Billing, Change, License, Plan, Status};
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
@@ -23,7 +23,7 @@ fn task(line: &str) -> Task {
 
 #[test]
 fn every_documented_form_is_understood() {
-    let license = || Named::Number(7);
+    let license = || LicenseRef::Number(7);
     let change = |change| Task::ChangeLicense { license: license(), change };
     let ip = |text: &str| text.parse().unwrap();
     let end = Timestamp::parse_rfc3339("2027-03-01T00:00:00Z").unwrap();
@@ -94,9 +94,9 @@ fn every_documented_form_is_understood() {
         assert_eq!(&task(line), expected, "{line}");
     }
     // What is documented is in the table above, but for what runs on.
-    for form in forms::all().filter(|form| !matches!(form.words, ["serve"])) {
-        let is_tried = |(line, _): &(&str, Task)| line.replace("--json ", "").starts_with(&form.words.join(" "));
-        assert!(table.iter().any(is_tried), "{}", form.usage());
+    for spec in specs::all().filter(|spec| !matches!(spec.words, ["serve"])) {
+        let is_tried = |(line, _): &(&str, Task)| line.replace("--json ", "").starts_with(&spec.words.join(" "));
+        assert!(table.iter().any(is_tried), "{}", spec.usage());
     }
 }
 
@@ -130,18 +130,18 @@ fn a_change_is_told_as_its_row_says() {
         "STATUS" => "none",
         other => panic!("what is an example of {other}?"),
     };
-    for form in forms::all().filter(|form| form.operands.first() == Some(&"ID")) {
-        let options = form.choices().filter(|choice| choice.required);
+    for spec in specs::all().filter(|spec| spec.operands.first() == Some(&"ID")) {
+        let options = spec.choices().filter(|choice| choice.required);
         let options = options.map(|choice| format!("--{}={}", choice.name, example(choice.value.unwrap())));
-        let operands = form.operands.iter().map(|operand| example(operand).to_owned());
+        let operands = spec.operands.iter().map(|operand| example(operand).to_owned());
         let line: Vec<String> =
-            form.words.iter().map(|word| (*word).to_owned()).chain(operands).chain(options).collect();
+            spec.words.iter().map(|word| (*word).to_owned()).chain(operands).chain(options).collect();
         let Task::ChangeLicense { change, .. } = task(&line.join(" ")) else { continue };
         let licenses = [license(Status::Active, None), license(Status::Suspended, Some("203.0.113.9"))];
         let mut done = licenses.into_iter().filter_map(|mut license| {
             change.apply(&mut license, std::slice::from_ref(&plan), Timestamp::from_unix(2)).ok()
         });
-        assert_eq!(done.next().map(|done| done.action), form.tells, "{}", form.usage());
+        assert_eq!(done.next().map(|done| done.action), spec.tells, "{}", spec.usage());
     }
 }
 
@@ -167,7 +167,7 @@ fn what_runs_on_and_what_informs_is_understood() {
         ("license show --helpp --help", 1),
     ] {
         match parsed(&line.split(' ').collect::<Vec<_>>()) {
-            Ok(Command::Help(Some(forms))) => assert_eq!(forms.len(), count, "{line}"),
+            Ok(Command::Help(Some(specs))) => assert_eq!(specs.len(), count, "{line}"),
             other => panic!("{line}: {other:?}"),
         }
     }

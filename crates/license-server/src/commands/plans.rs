@@ -3,12 +3,12 @@
 use crate::actions;
 use crate::commands::failure::Failure;
 use crate::commands::listing::Listing;
-use crate::commands::session::Desk;
+use crate::commands::session::Session;
 use crate::model::Plan;
 use crate::model::in_words::limit;
 
-pub(super) fn list(desk: &mut Desk, json: bool) -> Result<(), Failure> {
-    let plans = desk.read(|reader| Ok(reader.plans()?))?;
+pub(super) fn list(session: &mut Session, json: bool) -> Result<(), Failure> {
+    let plans = session.read(|transaction| Ok(transaction.plans()?))?;
     let mut listing = Listing::new(json, &["SLUG", "TITLE", "ACCOUNTS", "SERVERS"]);
     let row = |plan: &Plan| {
         let (accounts, servers) = (limit(plan.max_accounts), limit(plan.max_servers));
@@ -19,6 +19,6 @@ pub(super) fn list(desk: &mut Desk, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(super) fn set(desk: &mut Desk, plan: &Plan) -> Result<(), Failure> {
-    desk.tell(|changes, actor| Ok(actions::set_plan(changes, actor, plan)?))
+pub(super) fn set(session: &mut Session, plan: &Plan) -> Result<(), Failure> {
+    session.tell(|transaction, actor| Ok(actions::set_plan(transaction, actor, plan)?))
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::PROGRAM;
-use crate::commands::forms;
+use crate::commands::specs;
 use crate::settings::DEFAULT_PATH;
 
 /// How another command on this installation begins.
@@ -21,7 +21,7 @@ pub(crate) fn for_installation(config: &Path, sentence: &str) -> String {
     if program == PROGRAM.name {
         return sentence.to_owned();
     }
-    let words = forms::all().filter_map(|form| form.words.first());
+    let words = specs::all().filter_map(|spec| spec.words.first());
     words.fold(sentence.to_owned(), |sentence, word| {
         sentence.replace(&format!("{} {word}", PROGRAM.name), &format!("{program} {word}"))
     })

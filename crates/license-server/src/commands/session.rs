@@ -10,17 +10,17 @@ use crate::installation::{Installation, Place};
 use crate::keys::SigningKeys;
 use crate::model::Actor;
 use crate::settings::{self, Loaded};
-use crate::store::{Changes, Database, Reader};
+use crate::store::{Database, ReadTransaction, WriteTransaction};
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_daemon::output::complain;
 
 /// Which installation a command is about.
-pub(super) struct Site {
+pub(super) struct Target {
     config: PathBuf,
     pub(super) place: Place,
 }
 
-impl Site {
+impl Target {
     pub(super) fn new(config: &Path) -> Result<Self, Failure> {
         let Loaded { settings, warnings } = settings::load(config)?;
         for warning in warnings {
@@ -35,41 +35,44 @@ impl Site {
         remedies::program(&self.config)
     }
 
-    pub(super) fn open(self) -> Result<Desk, Failure> {
+    pub(super) fn open(self) -> Result<Session, Failure> {
         let Installation { database, keys, .. } = self.place.open()?;
-        Ok(Desk { site: self, database, keys, actor: operator::actor() })
+        Ok(Session { site: self, database, keys, actor: operator::actor() })
     }
 }
 
 /// What a command works on, and in whose name.
-pub(super) struct Desk {
-    pub(super) site: Site,
+pub(super) struct Session {
+    pub(super) site: Target,
     database: Database,
     pub(super) keys: SigningKeys,
     actor: Actor,
 }
 
-impl Desk {
+impl Session {
     pub(super) fn now() -> Timestamp {
         SystemClock.wall()
     }
 
-    pub(super) fn read<T>(&mut self, work: impl FnOnce(&Reader<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
+    pub(super) fn read<T>(
+        &mut self,
+        work: impl FnOnce(&ReadTransaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         self.database.read(work)
     }
 
     pub(super) fn change<T>(
         &mut self,
-        work: impl FnOnce(&Changes<'_>, &Actor) -> Result<T, Failure>,
+        work: impl FnOnce(&WriteTransaction<'_>, &Actor) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let Self { database, actor, .. } = self;
-        database.change(Self::now(), |changes| work(changes, actor))
+        database.change(Self::now(), |transaction| work(transaction, actor))
     }
 
     /// Changes something and prints the sentence that tells of it.
     pub(super) fn tell(
         &mut self,
-        work: impl FnOnce(&Changes<'_>, &Actor) -> Result<String, Failure>,
+        work: impl FnOnce(&WriteTransaction<'_>, &Actor) -> Result<String, Failure>,
     ) -> Result<(), Failure> {
         let sentence = self.change(work)?;
         emit(&format!("{sentence}\n"))?;

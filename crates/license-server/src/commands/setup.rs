@@ -8,7 +8,7 @@ use crate::commands::files::files;
 use crate::commands::finding::{Finding, bad, good};
 use crate::commands::listing::{Listing, emit};
 use crate::commands::remedies;
-use crate::commands::session::{Desk, Site};
+use crate::commands::session::{Session, Target};
 use crate::installation::Place;
 use crate::keys::SigningKeys;
 use crate::settings::{self, Loaded};
@@ -16,8 +16,8 @@ use crate::store;
 use opterius_daemon::output::complain;
 
 pub(super) fn init(config: &Path) -> Result<(), Failure> {
-    let site = Site::new(config)?;
-    let installation = site.place.create(Desk::now())?;
+    let site = Target::new(config)?;
+    let installation = site.place.create(Session::now())?;
     let program = site.program();
     emit(&format!(
         "Made {} and {}. Keep both in backups: without the keys no Agent trusts an answer.\n\n\
@@ -35,7 +35,7 @@ pub(super) fn init(config: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(super) fn backup(site: &Site, file: &Path) -> Result<(), Failure> {
+pub(super) fn backup(site: &Target, file: &Path) -> Result<(), Failure> {
     store::backup(&site.place.database(), file).map_err(|error| match error {
         // The file's own trouble, and not the database's.
         store::Error::Failed(cause) => Failure::refused(format!("no backup was written: {cause}")),

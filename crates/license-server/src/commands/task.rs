@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use crate::commands::values::Named;
+use crate::commands::values::LicenseRef;
 use crate::model::{Change, Plan};
 use opterius_base::clock::Timestamp;
 
@@ -16,12 +16,12 @@ pub enum Task {
     Backup { file: PathBuf },
     CreateLicense { owner: String, new: NewTerms, json: bool },
     ListLicenses { owner: Option<String>, search: Option<String>, all: bool, json: bool },
-    ShowLicense { license: Named, reveal_key: bool, json: bool },
-    ChangeLicense { license: Named, change: Change },
-    DeleteLicense { license: Named, confirmed: bool },
-    Revoke { license: Named, ip: IpAddr },
-    Move { license: Named, from: IpAddr, to: IpAddr },
-    History { license: Option<Named>, all: bool, json: bool },
+    ShowLicense { license: LicenseRef, reveal_key: bool, json: bool },
+    ChangeLicense { license: LicenseRef, change: Change },
+    DeleteLicense { license: LicenseRef, confirmed: bool },
+    Revoke { license: LicenseRef, ip: IpAddr },
+    Move { license: LicenseRef, from: IpAddr, to: IpAddr },
+    History { license: Option<LicenseRef>, all: bool, json: bool },
     ListPlans { json: bool },
     SetPlan(Plan),
     ListUsers { json: bool },

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::commands::failure::Failure;
 use crate::commands::listing::{Listing, emit};
-use crate::commands::session::Desk;
+use crate::commands::session::Session;
 use crate::commands::values::shown;
 use crate::commands::{lookup, terminal};
 use crate::model::User;
@@ -20,8 +20,8 @@ struct UserView {
     created_at: Timestamp,
 }
 
-pub(super) fn list(desk: &mut Desk, json: bool) -> Result<(), Failure> {
-    let users = desk.read(|reader| Ok(reader.users()?))?;
+pub(super) fn list(session: &mut Session, json: bool) -> Result<(), Failure> {
+    let users = session.read(|transaction| Ok(transaction.users()?))?;
     let mut listing = Listing::new(json, &["ID", "NAME", "ROLE", "SINCE"]);
     let row = |user: &User| {
         let role = if user.administrator { "administrator" } else { "owner" };
@@ -32,27 +32,27 @@ pub(super) fn list(desk: &mut Desk, json: bool) -> Result<(), Failure> {
         UserView { id, name, administrator, created_at }
     };
     listing.add(&users, row, view)?;
-    listing.end(&format!("No users. Make the first with: {} user add NAME --administrator", desk.site.program()))?;
+    listing.end(&format!("No users. Make the first with: {} user add NAME --administrator", session.site.program()))?;
     Ok(())
 }
 
-pub(super) fn add(desk: &mut Desk, name: &str, administrator: bool) -> Result<(), Failure> {
+pub(super) fn add(session: &mut Session, name: &str, administrator: bool) -> Result<(), Failure> {
     // Before the password is asked for: a name that cannot be needs none.
     actions::check_user_name(name)?;
-    if desk.read(|reader| Ok(reader.user(name)?))?.is_some() {
+    if session.read(|transaction| Ok(transaction.user(name)?))?.is_some() {
         return Err(Failure::refused(format!("There is a user “{}” already.", shown(name))));
     }
     let hash = ask_for_hash(name)?;
-    desk.change(|changes, actor| Ok(actions::add_user(changes, actor, name, &hash, administrator)?))?;
+    session.change(|transaction, actor| Ok(actions::add_user(transaction, actor, name, &hash, administrator)?))?;
     let what = if administrator { "an administrator" } else { "an owner of licenses" };
     emit(&format!("{name} may sign in now, as {what}.\n"))?;
     Ok(())
 }
 
-pub(super) fn set_password(desk: &mut Desk, name: &str) -> Result<(), Failure> {
-    let user = desk.read(|reader| lookup::user(reader, name))?;
+pub(super) fn set_password(session: &mut Session, name: &str) -> Result<(), Failure> {
+    let user = session.read(|transaction| lookup::user(transaction, name))?;
     let hash = ask_for_hash(&user.name)?;
-    desk.change(|changes, actor| Ok(actions::set_password(changes, actor, &user.name, &hash)?))?;
+    session.change(|transaction, actor| Ok(actions::set_password(transaction, actor, &user.name, &hash)?))?;
     emit(&format!("{} has another password now, and every session has ended.\n", user.name))?;
     Ok(())
 }

@@ -15,14 +15,14 @@ const SHORTEST_KEY: usize = 16;
 
 /// How a license is named.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Named {
+pub enum LicenseRef {
     /// By its number.
     Number(i64),
     /// By its full key.
     Key(Secret),
 }
 
-impl fmt::Debug for Named {
+impl fmt::Debug for LicenseRef {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(number) => write!(formatter, "Number({number})"),
@@ -35,11 +35,11 @@ impl fmt::Debug for Named {
 ///
 /// # Errors
 /// It is neither.
-pub fn named(text: &str) -> Result<Named, String> {
+pub fn named(text: &str) -> Result<LicenseRef, String> {
     let text = text.trim();
     let digits = text.strip_prefix('#').unwrap_or(text);
     if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return digits.parse().map(Named::Number).map_err(|_| format!("“{}” is no license's number", shown(text)));
+        return digits.parse().map(LicenseRef::Number).map_err(|_| format!("“{}” is no license's number", shown(text)));
     }
     // No key is as short, so it may be repeated: it is no secret.
     if !text.is_empty() && text.len() < SHORTEST_KEY {
@@ -48,7 +48,7 @@ pub fn named(text: &str) -> Result<Named, String> {
     if text.is_empty() || text.len() > 255 || !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
         return Err("ID must be a license's number, such as 12, or its full key".to_owned());
     }
-    Ok(Named::Key(Secret::new(text.to_owned())))
+    Ok(LicenseRef::Key(Secret::new(text.to_owned())))
 }
 
 /// An IP address; an IPv4 address in IPv6 clothes is the IPv4 address.
@@ -104,9 +104,9 @@ mod tests {
     fn a_license_is_named_by_number_or_key() {
         let key = "AAAAAAAA-BBBBBBBB-CCCCCCCC-22222222";
         let table = [
-            ("12", Ok(Named::Number(12))),
-            ("#12", Ok(Named::Number(12))),
-            (key, Ok(Named::Key(Secret::new(key.to_owned())))),
+            ("12", Ok(LicenseRef::Number(12))),
+            ("#12", Ok(LicenseRef::Number(12))),
+            (key, Ok(LicenseRef::Key(Secret::new(key.to_owned())))),
         ];
         for (text, expected) in table {
             assert_eq!(named(text), expected, "{text}");

@@ -1,8 +1,8 @@
 use std::sync::atomic::Ordering;
 
 use super::testing::{Browser, PASSWORD, Site, header, text};
-use super::{places, routes};
-use crate::actions::{self, Doer};
+use super::{page_slots, routes};
+use crate::actions::{self, ChangeContext};
 use crate::model::{Action, Actor, Change, Role};
 use opterius_http::service::Reaction;
 
@@ -168,30 +168,40 @@ fn a_change_is_shown_once_and_a_stale_one_is_refused() {
 }
 
 #[test]
-fn every_deed_is_told_as_its_row_says() {
+fn every_action_is_told_as_its_row_says() {
     let fields = [("ip", "203.0.113.5"), ("to", "203.0.113.6"), ("until", "2099-12-31"), ("plan", "free")];
-    for deed in routes::deeds() {
+    for license_action in routes::license_actions() {
         let site = Site::new("");
         site.activate("203.0.113.5", "web-1");
         // What must have been done before.
-        let before = match deed.word {
+        let before = match license_action.word {
             "resume" => Some(Change::Suspend),
             "unlock" => Some(Change::LockIp([203, 0, 113, 5].into())),
             _ => None,
         };
-        let revision = site.change(move |changes| {
+        let revision = site.change(move |transaction| {
             let actor = Actor { role: Role::Operator, name: "root".to_owned() };
             if let Some(change) = before {
-                actions::change(changes, &Doer { actor: &actor, seen: None }, 1, &change).unwrap();
+                actions::change(transaction, &ChangeContext { actor: &actor, seen: None }, 1, &change).unwrap();
             }
-            Ok(changes.license(1)?.unwrap().revision.to_string())
+            Ok(transaction.license(1)?.unwrap().revision.to_string())
         });
         let mut admin = Browser::signed_in(&site, "admin");
-        assert_eq!(admin.get(&format!("/licenses/1/{}?ip=203.0.113.5", deed.word)).status, 200, "{}", deed.word);
+        assert_eq!(
+            admin.get(&format!("/licenses/1/{}?ip=203.0.113.5", license_action.word)).status,
+            200,
+            "{}",
+            license_action.word
+        );
         let fields = [&fields[..], &[("revision", &revision)]].concat();
-        assert_eq!(admin.post(&format!("/licenses/1/{}", deed.word), &fields).status, 303, "{}", deed.word);
-        let latest = site.change(|changes| Ok(changes.history(Some(1), None, 1)?.remove(0)));
-        assert_eq!(latest.action, deed.tells, "{}", deed.word);
+        assert_eq!(
+            admin.post(&format!("/licenses/1/{}", license_action.word), &fields).status,
+            303,
+            "{}",
+            license_action.word
+        );
+        let latest = site.change(|transaction| Ok(transaction.history(Some(1), None, 1)?.remove(0)));
+        assert_eq!(latest.action, license_action.tells, "{}", license_action.word);
     }
 }
 
@@ -222,7 +232,7 @@ fn who_asks_for_many_pages_at_once_makes_nobody_wait() {
         site.react(&format!("GET /licenses HTTP/1.1\r\nHost: localhost\r\nCookie: {}", cookies.join("; ")), "")
     };
     let (anna, bert) = (Browser::signed_in(&site, "anna"), Browser::signed_in(&site, "bert"));
-    let mut waiting: Vec<Reaction> = (0..places::AT_ONCE).map(|_| ask(&anna)).collect();
+    let mut waiting: Vec<Reaction> = (0..page_slots::AT_ONCE).map(|_| ask(&anna)).collect();
     assert!(waiting.iter().all(|reaction| matches!(reaction, Reaction::Read(_))));
     let Reaction::Answer(refused) = ask(&anna) else { panic!("one page more") };
     assert_eq!((refused.status, header(&refused, "Retry-After")), (429, Some("1")));
@@ -252,10 +262,10 @@ fn text_from_elsewhere_is_shown_as_text() {
 fn a_key_is_shown_on_demand_and_a_form_sent_twice_makes_one_license() {
     let site = Site::new("");
     let mut anna = Browser::signed_in(&site, "anna");
-    let key = site.change(|changes| Ok(changes.license(1)?.unwrap().key.expose().to_owned()));
+    let key = site.change(|transaction| Ok(transaction.license(1)?.unwrap().key.expose().to_owned()));
     assert!(!text(&anna.get("/licenses/1")).contains(&key) && anna.get("/licenses/1/key").status == 405);
     assert!(text(&anna.post("/licenses/1/key", &[])).contains(&key));
-    let latest = site.change(|changes| Ok(changes.history(Some(1), None, 1)?.remove(0)));
+    let latest = site.change(|transaction| Ok(transaction.history(Some(1), None, 1)?.remove(0)));
     assert_eq!((latest.action, latest.actor.name.as_str()), (Action::KeyShown, "anna"));
 
     let mut admin = Browser::signed_in(&site, "admin");
@@ -273,9 +283,9 @@ fn a_key_that_is_shown_again_and_again_is_one_line_of_history_an_hour() {
     let site = Site::new("");
     let mut anna = Browser::signed_in(&site, "anna");
     let mut admin = Browser::signed_in(&site, "admin");
-    let key = site.change(|changes| Ok(changes.license(1)?.unwrap().key.expose().to_owned()));
+    let key = site.change(|transaction| Ok(transaction.license(1)?.unwrap().key.expose().to_owned()));
     let lines = || {
-        let history = site.change(|changes| changes.history(Some(1), None, 1000));
+        let history = site.change(|transaction| transaction.history(Some(1), None, 1000));
         history.iter().filter(|event| event.action == Action::KeyShown).count()
     };
     for _ in 0..20 {

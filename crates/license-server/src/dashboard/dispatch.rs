@@ -2,80 +2,90 @@
 
 use super::cookies::Cookie;
 use super::form::Form;
-use super::person::Person;
+use super::page_error::PageError;
+use super::page_request::PageRequest;
 use super::routes::Route;
+use super::signed_in_user::SignedInUser;
 use super::tokens::{self, Purpose};
-use super::trouble::Trouble;
-use super::visit::Visit;
-use super::{creation, deeds, license, licenses, lists, page, password, sign_in};
+use super::{license, license_actions, licenses, lists, new_license, page, password, sign_in};
 use opterius_http::response::Response;
 
 /// The page.
-pub(super) fn show(visit: &Visit) -> Response {
-    let person = match visit.person() {
-        Ok(person) => person,
-        Err(error) => return visit.trouble(None, &error.into()),
+pub(super) fn show(page_request: &PageRequest) -> Response {
+    let signed_in_user = match page_request.signed_in_user() {
+        Ok(signed_in_user) => signed_in_user,
+        Err(error) => return page_request.page_error(None, &error.into()),
     };
-    let response = match (&person, Form::parse(visit.query.as_bytes())) {
+    let response = match (&signed_in_user, Form::parse(page_request.query.as_bytes())) {
         (_, Err(malformed)) => Err(malformed.into()),
-        (_, Ok(query)) if visit.route == Route::SignIn => sign_in::show(visit, person.is_some(), &query),
-        (None, Ok(_)) => Ok(visit.to_sign_in()),
-        (Some(person), Ok(query)) => page_for(visit, person, &query),
+        (_, Ok(query)) if page_request.route == Route::SignIn => {
+            sign_in::show(page_request, signed_in_user.is_some(), &query)
+        }
+        (None, Ok(_)) => Ok(page_request.to_sign_in()),
+        (Some(signed_in_user), Ok(query)) => page_for(page_request, signed_in_user, &query),
     };
-    let response = response.unwrap_or_else(|trouble| visit.trouble(person.as_ref(), &trouble));
-    if visit.cookies.flash.is_some() && response.status != 303 {
-        return response.with_header("Set-Cookie", visit.cookies.clear(Cookie::Flash));
+    let response = response.unwrap_or_else(|page_error| page_request.page_error(signed_in_user.as_ref(), &page_error));
+    if page_request.cookies.flash.is_some() && response.status != 303 {
+        return response.with_header("Set-Cookie", page_request.cookies.clear(Cookie::Flash));
     }
     response
 }
 
-fn page_for(visit: &Visit, person: &Person, query: &Form) -> Result<Response, Trouble> {
-    check_role(visit, person)?;
-    match visit.route {
+fn page_for(page_request: &PageRequest, signed_in_user: &SignedInUser, query: &Form) -> Result<Response, PageError> {
+    check_role(page_request, signed_in_user)?;
+    match page_request.route {
         Route::Home => Ok(page::see_other(Route::Licenses.to_string())),
-        Route::Licenses => licenses::show(visit, person, query),
-        Route::NewLicense => creation::show(visit, person),
-        Route::License(id) => license::show(visit, person, id, query, None),
-        Route::Deed(id, deed) => deeds::show(visit, person, id, deed, query),
-        Route::Plans => lists::plans(visit, person),
-        Route::History => lists::history(visit, person, query),
-        Route::Password => password::show(visit, person),
-        _ => Err(Trouble::Absent),
+        Route::Licenses => licenses::show(page_request, signed_in_user, query),
+        Route::NewLicense => new_license::show(page_request, signed_in_user),
+        Route::License(id) => license::show(page_request, signed_in_user, id, query, None),
+        Route::LicenseAction(id, license_action) => {
+            license_actions::show(page_request, signed_in_user, id, license_action, query)
+        }
+        Route::Plans => lists::plans(page_request, signed_in_user),
+        Route::History => lists::history(page_request, signed_in_user, query),
+        Route::Password => password::show(page_request, signed_in_user),
+        _ => Err(PageError::Absent),
     }
 }
 
 /// What the form comes to.
-pub(super) fn act(visit: &Visit, body: &[u8]) -> Response {
-    let person = match visit.person() {
-        Ok(person) => person,
-        Err(error) => return visit.trouble(None, &error.into()),
+pub(super) fn act(page_request: &PageRequest, body: &[u8]) -> Response {
+    let signed_in_user = match page_request.signed_in_user() {
+        Ok(signed_in_user) => signed_in_user,
+        Err(error) => return page_request.page_error(None, &error.into()),
     };
-    let response = match (&person, Form::parse(body)) {
+    let response = match (&signed_in_user, Form::parse(body)) {
         (_, Err(malformed)) => Err(malformed.into()),
-        (_, Ok(form)) if visit.route == Route::SignIn => sign_in::act(visit, &form),
-        (None, Ok(_)) => Ok(visit.to_sign_in()),
-        (Some(person), Ok(form)) => done(visit, person, &form),
+        (_, Ok(form)) if page_request.route == Route::SignIn => sign_in::act(page_request, &form),
+        (None, Ok(_)) => Ok(page_request.to_sign_in()),
+        (Some(signed_in_user), Ok(form)) => done(page_request, signed_in_user, &form),
     };
-    response.unwrap_or_else(|trouble| visit.trouble(person.as_ref(), &trouble))
+    response.unwrap_or_else(|page_error| page_request.page_error(signed_in_user.as_ref(), &page_error))
 }
 
-fn done(visit: &Visit, person: &Person, form: &Form) -> Result<Response, Trouble> {
+fn done(page_request: &PageRequest, signed_in_user: &SignedInUser, form: &Form) -> Result<Response, PageError> {
     let token = form.text("csrf");
-    if !tokens::is_signed(&visit.shared.form_secret, Purpose::Form, &person.token, token) {
-        return Err(Trouble::Forged);
+    if !tokens::is_signed(&page_request.shared.form_secret, Purpose::Form, &signed_in_user.token, token) {
+        return Err(PageError::Forged);
     }
-    check_role(visit, person)?;
-    match visit.route {
-        Route::SignOut => sign_in::out(visit, person),
-        Route::NewLicense => creation::act(visit, person, form),
-        Route::Key(id) => license::show_key(visit, person, id),
-        Route::Deed(id, deed) => deeds::act(visit, person, id, deed, form),
-        Route::Password => password::act(visit, person, form),
-        _ => Err(Trouble::Absent),
+    check_role(page_request, signed_in_user)?;
+    match page_request.route {
+        Route::SignOut => sign_in::out(page_request, signed_in_user),
+        Route::NewLicense => new_license::act(page_request, signed_in_user, form),
+        Route::Key(id) => license::show_key(page_request, signed_in_user, id),
+        Route::LicenseAction(id, license_action) => {
+            license_actions::act(page_request, signed_in_user, id, license_action, form)
+        }
+        Route::Password => password::act(page_request, signed_in_user, form),
+        _ => Err(PageError::Absent),
     }
 }
 
 /// What is for administrators alone is not there for others.
-fn check_role(visit: &Visit, person: &Person) -> Result<(), Trouble> {
-    if visit.route.is_for_administrators() && !person.user.administrator { Err(Trouble::Absent) } else { Ok(()) }
+fn check_role(page_request: &PageRequest, signed_in_user: &SignedInUser) -> Result<(), PageError> {
+    if page_request.route.is_for_administrators() && !signed_in_user.user.administrator {
+        Err(PageError::Absent)
+    } else {
+        Ok(())
+    }
 }

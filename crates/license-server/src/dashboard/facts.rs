@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::person::{Person, visible};
-use super::shown::text;
+use super::format::text;
+use super::signed_in_user::{SignedInUser, visible};
 use crate::actions::{OWNER_CHANGES, OWNER_CHANGES_TIME, Refusal};
 use crate::model::{ACTIVE_TIME, Activation, License, Plan};
-use crate::store::Reader;
+use crate::store::ReadTransaction;
 use crate::store::counting::{counted, most};
 use opterius_base::clock::Timestamp;
 
@@ -28,26 +28,26 @@ pub(super) struct Facts {
 impl Facts {
     /// What this person may know of the license, and of the server with this address.
     pub(super) fn read(
-        reader: &Reader<'_>,
-        person: &Person,
+        transaction: &ReadTransaction<'_>,
+        signed_in_user: &SignedInUser,
         id: i64,
         ip: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
-        let license = visible(reader, &person.user, id)?;
-        let active = reader.count_activations(id, now.minus(ACTIVE_TIME), most(license.plan.max_servers))?;
+        let license = visible(transaction, &signed_in_user.user, id)?;
+        let active = transaction.count_activations(id, now.minus(ACTIVE_TIME), most(license.plan.max_servers))?;
         let server = match ip {
-            Some(ip) => reader.activation(id, ip)?,
+            Some(ip) => transaction.activation(id, ip)?,
             None => None,
         };
-        let left = if person.user.administrator {
+        let left = if signed_in_user.user.administrator {
             None
         } else {
             let since = now.minus(OWNER_CHANGES_TIME);
-            let count = reader.count_by_owners(id, since)?;
+            let count = transaction.count_by_owners(id, since)?;
             Some(OWNER_CHANGES.saturating_sub(count))
         };
-        Ok(Self { license, active, ip, server, left, plans: reader.plans()?, now })
+        Ok(Self { license, active, ip, server, left, plans: transaction.plans()?, now })
     }
 
     /// The server's address.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::form::Form;
-use super::trouble::Trouble;
+use super::page_error::PageError;
 use crate::actions::Refusal;
 use crate::model::Plan;
 use opterius_base::clock::Timestamp;
@@ -66,8 +66,8 @@ pub(super) fn plan_option(plan: &Plan) -> (String, String) {
 }
 
 /// The address of a server, as our own pages write it.
-pub(super) fn server_ip(form: &Form) -> Result<IpAddr, Trouble> {
-    form.text("ip").parse().map_err(|_| Trouble::Malformed)
+pub(super) fn server_ip(form: &Form) -> Result<IpAddr, PageError> {
+    form.text("ip").parse().map_err(|_| PageError::Malformed)
 }
 
 /// An address that somebody typed.

@@ -4,23 +4,23 @@ use std::time::Duration;
 
 use askama::Template;
 
-use super::deed::{Deed, Target};
+use super::administrator_actions::LICENSE_ACTIONS;
 use super::form::Form;
-use super::license_deeds::LICENSE_DEEDS;
+use super::format::used;
+use super::license_action::{LicenseAction, Target};
 use super::line::Line;
 use super::lists;
 use super::page::{self, Layout};
-use super::person::{Person, visible};
+use super::page_error::PageError;
+use super::page_request::PageRequest;
 use super::routes::Route;
-use super::server_deeds::MOVE;
+use super::server_actions::MOVE;
 use super::servers::{self, Known, Server};
-use super::shown::used;
-use super::trouble::Trouble;
-use super::visit::Visit;
+use super::signed_in_user::{SignedInUser, visible};
 use crate::actions::Refusal;
 use crate::model::in_words::limit;
 use crate::model::{ACTIVE_TIME, Action, License};
-use crate::store::Changes;
+use crate::store::WriteTransaction;
 use crate::store::counting::most;
 use opterius_base::clock::Timestamp;
 use opterius_base::dates::Moment;
@@ -40,7 +40,7 @@ struct LicensePage {
     key_shown: bool,
     show_key: Route,
     renew_url: Option<String>,
-    deeds: Vec<(&'static str, Route, &'static str)>,
+    license_actions: Vec<(&'static str, Route, &'static str)>,
     servers: Vec<Server>,
     first_servers: Option<String>,
     more_servers: Option<String>,
@@ -66,32 +66,32 @@ struct Facts {
 
 /// The page.
 pub(super) fn show(
-    visit: &Visit,
-    person: &Person,
+    page_request: &PageRequest,
+    signed_in_user: &SignedInUser,
     id: i64,
     query: &Form,
     key: Option<String>,
-) -> Result<Response, Trouble> {
-    let now = visit.shared.clock.wall();
+) -> Result<Response, PageError> {
+    let now = page_request.shared.clock.wall();
     let (after, before) = (query.number("after"), query.number("before"));
-    let (license, active, known, (lines, last)) = visit.shared.readers.read(|reader| {
-        let license = visible(reader, &person.user, id)?;
-        let lines = lists::lines(reader, Some(id), before, now)?;
-        let active = reader.count_activations(id, now.minus(ACTIVE_TIME), most(license.plan.max_servers))?;
-        let known = Known::read(reader, &license, after, active, now)?;
+    let (license, active, known, (lines, last)) = page_request.shared.readers.read(|transaction| {
+        let license = visible(transaction, &signed_in_user.user, id)?;
+        let lines = lists::lines(transaction, Some(id), before, now)?;
+        let active = transaction.count_activations(id, now.minus(ACTIVE_TIME), most(license.plan.max_servers))?;
+        let known = Known::read(transaction, &license, after, active, now)?;
         Ok::<_, Refusal>((license, active, known, lines))
     })?;
     let page = Route::License(id);
-    let administrator = person.user.administrator;
+    let administrator = signed_in_user.user.administrator;
     let answer = LicensePage {
-        layout: visit.layout(person, "licenses"),
+        layout: page_request.layout(signed_in_user, "licenses"),
         facts: facts(&license, active, now),
         administrator,
         key_shown: key.is_some(),
         key: key.unwrap_or_else(|| license.key.masked()),
         show_key: Route::Key(id),
-        renew_url: visit.settings.renew_url.clone(),
-        deeds: if administrator { deeds(&license) } else { Vec::new() },
+        renew_url: page_request.settings.renew_url.clone(),
+        license_actions: if administrator { license_actions(&license) } else { Vec::new() },
         servers: known.rows(&license, now),
         first_servers: after.map(|_| format!("{page}#servers")),
         more_servers: known.next.map(|next| format!("{page}?after={next}#servers")),
@@ -104,17 +104,21 @@ pub(super) fn show(
 
 /// The page with the key in full, which is written into the history: once, and not again for an hour, else a program
 /// that asks without end fills the disk.
-pub(super) fn show_key(visit: &Visit, person: &Person, id: i64) -> Result<Response, Trouble> {
-    let (user, actor, client) = (person.user.clone(), person.actor(), visit.client);
-    let key = visit.shared.writer.change(move |changes: &Changes<'_>| {
-        let license = visible(changes, &user, id)?;
-        let now = changes.now();
-        if !changes.has_seen_key(id, &actor, now.minus(KEY_NOTE_TIME), now)? {
-            changes.add_event(Some(id), &actor, Action::KeyShown, &format!("to {client}"))?;
+pub(super) fn show_key(
+    page_request: &PageRequest,
+    signed_in_user: &SignedInUser,
+    id: i64,
+) -> Result<Response, PageError> {
+    let (user, actor, client) = (signed_in_user.user.clone(), signed_in_user.actor(), page_request.client);
+    let key = page_request.shared.writer.change(move |transaction: &WriteTransaction<'_>| {
+        let license = visible(transaction, &user, id)?;
+        let now = transaction.now();
+        if !transaction.has_seen_key(id, &actor, now.minus(KEY_NOTE_TIME), now)? {
+            transaction.add_event(Some(id), &actor, Action::KeyShown, &format!("to {client}"))?;
         }
         Ok::<_, Refusal>(license.key)
     })?;
-    show(visit, person, id, &Form::default(), Some(key.expose().to_owned()))
+    show(page_request, signed_in_user, id, &Form::default(), Some(key.expose().to_owned()))
 }
 
 fn facts(license: &License, active: u32, now: Timestamp) -> Facts {
@@ -148,12 +152,12 @@ fn subscription(license: &License, now: Timestamp) -> Option<String> {
 }
 
 /// What an administrator can do now: id, page and label of each link.
-fn deeds(license: &License) -> Vec<(&'static str, Route, &'static str)> {
-    let link = |deed: &'static Deed| match deed.target {
+fn license_actions(license: &License) -> Vec<(&'static str, Route, &'static str)> {
+    let link = |license_action: &'static LicenseAction| match license_action.target {
         Target::License { label, is_possible } if is_possible(license) => {
-            Some((deed.word, Route::Deed(license.id, deed), label))
+            Some((license_action.word, Route::LicenseAction(license.id, license_action), label))
         }
         Target::License { .. } | Target::Server { .. } => None,
     };
-    LICENSE_DEEDS.iter().filter_map(link).collect()
+    LICENSE_ACTIONS.iter().filter_map(link).collect()
 }

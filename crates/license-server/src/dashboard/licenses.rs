@@ -3,12 +3,12 @@
 use askama::Template;
 
 use super::form::{Form, encode};
+use super::format::{split, used};
 use super::page::{self, Layout};
-use super::person::Person;
+use super::page_error::PageError;
+use super::page_request::PageRequest;
 use super::routes::Route;
-use super::shown::{split, used};
-use super::trouble::Trouble;
-use super::visit::Visit;
+use super::signed_in_user::SignedInUser;
 use crate::store::{Filter, Listed};
 use opterius_base::clock::Timestamp;
 use opterius_base::dates::Moment;
@@ -60,26 +60,30 @@ impl Row {
 }
 
 /// The page.
-pub(super) fn show(visit: &Visit, person: &Person, query: &Form) -> Result<Response, Trouble> {
-    let administrator = person.user.administrator;
+pub(super) fn show(
+    page_request: &PageRequest,
+    signed_in_user: &SignedInUser,
+    query: &Form,
+) -> Result<Response, PageError> {
+    let administrator = signed_in_user.user.administrator;
     let search: String = query.text("q").chars().take(LONGEST_SEARCH).filter(|_| administrator).collect();
     let before = query.number("before");
     let filter = Filter {
-        owner: (!administrator).then_some(person.user.id),
+        owner: (!administrator).then_some(signed_in_user.user.id),
         search: Some(search.clone()).filter(|search| !search.is_empty()),
         before,
         all_servers: false,
     };
-    let now = visit.shared.clock.wall();
+    let now = page_request.shared.clock.wall();
     let count = u32::try_from(ON_A_PAGE).unwrap_or(u32::MAX).saturating_add(1);
-    let found = visit.shared.readers.read(|reader| reader.licenses(&filter, count, now))?;
+    let found = page_request.shared.readers.read(|transaction| transaction.licenses(&filter, count, now))?;
     let (found, last) = split(found, ON_A_PAGE, |listed| listed.license.id);
     let heading = if administrator { "Licenses" } else { "Your licenses" };
     Ok(page::html(
         200,
         heading,
         &LicensesPage {
-            layout: visit.layout(person, "licenses"),
+            layout: page_request.layout(signed_in_user, "licenses"),
             heading,
             administrator,
             rows: found.iter().map(|listed| Row::new(listed, now)).collect(),

@@ -1,7 +1,7 @@
 //! Lines of the history, as pages show them.
 
+use super::format::text;
 use super::routes::Route;
-use super::shown::text;
 use crate::model::Event;
 use opterius_base::clock::Timestamp;
 use opterius_base::dates::Moment;

@@ -3,16 +3,16 @@
 use askama::Template;
 
 use super::form::Form;
+use super::format::split;
 use super::line::Line;
 use super::page::{self, Layout};
-use super::person::Person;
+use super::page_error::PageError;
+use super::page_request::PageRequest;
 use super::routes::Route;
-use super::shown::split;
-use super::trouble::Trouble;
-use super::visit::Visit;
+use super::signed_in_user::SignedInUser;
 use crate::model::Plan;
 use crate::model::in_words::limit;
-use crate::store::{Error, Reader};
+use crate::store::{Error, ReadTransaction};
 use opterius_base::clock::Timestamp;
 use opterius_http::response::Response;
 
@@ -43,8 +43,8 @@ struct HistoryPage {
 }
 
 /// The plans.
-pub(super) fn plans(visit: &Visit, person: &Person) -> Result<Response, Trouble> {
-    let plans = visit.shared.readers.read(|reader| reader.plans())?;
+pub(super) fn plans(page_request: &PageRequest, signed_in_user: &SignedInUser) -> Result<Response, PageError> {
+    let plans = page_request.shared.readers.read(|transaction| transaction.plans())?;
     let row = |plan: Plan| PlanRow {
         accounts: limit(plan.max_accounts),
         servers: limit(plan.max_servers),
@@ -52,26 +52,34 @@ pub(super) fn plans(visit: &Visit, person: &Person) -> Result<Response, Trouble>
         name: plan.name,
     };
     let rows = plans.into_iter().map(row).collect();
-    Ok(page::html(200, "Plans", &PlansPage { layout: visit.layout(person, "plans"), rows }))
+    Ok(page::html(200, "Plans", &PlansPage { layout: page_request.layout(signed_in_user, "plans"), rows }))
 }
 
 /// The history of everything.
-pub(super) fn history(visit: &Visit, person: &Person, query: &Form) -> Result<Response, Trouble> {
-    let (before, now) = (query.number("before"), visit.shared.clock.wall());
-    let (lines, last) = visit.shared.readers.read(|reader| lines(reader, None, before, now))?;
+pub(super) fn history(
+    page_request: &PageRequest,
+    signed_in_user: &SignedInUser,
+    query: &Form,
+) -> Result<Response, PageError> {
+    let (before, now) = (query.number("before"), page_request.shared.clock.wall());
+    let (lines, last) = page_request.shared.readers.read(|transaction| lines(transaction, None, before, now))?;
     let older = last.map(|last| format!("{}?before={last}", Route::History));
     let newest = before.map(|_| Route::History.to_string());
-    Ok(page::html(200, "History", &HistoryPage { layout: visit.layout(person, "history"), lines, newest, older }))
+    Ok(page::html(
+        200,
+        "History",
+        &HistoryPage { layout: page_request.layout(signed_in_user, "history"), lines, newest, older },
+    ))
 }
 
 /// A page of the history, and the line to go on from.
 pub(super) fn lines(
-    reader: &Reader<'_>,
+    transaction: &ReadTransaction<'_>,
     license: Option<i64>,
     before: Option<i64>,
     now: Timestamp,
 ) -> Result<(Vec<Line>, Option<i64>), Error> {
     let count = u32::try_from(ON_A_PAGE).unwrap_or(u32::MAX).saturating_add(1);
-    let (events, last) = split(reader.history(license, before, count)?, ON_A_PAGE, |event| event.id);
+    let (events, last) = split(transaction.history(license, before, count)?, ON_A_PAGE, |event| event.id);
     Ok((events.iter().map(|event| Line::new(event, now)).collect(), last))
 }

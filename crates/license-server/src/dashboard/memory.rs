@@ -1,13 +1,13 @@
 //! What the dashboard remembers between two requests.
 
 use super::attempts::Attempts;
-use super::once::Once;
-use super::places::Places;
+use super::page_slots::PageSlots;
+use super::submitted_forms::SubmittedForms;
 
 /// What is remembered; none of it outlives the process.
 #[derive(Default)]
 pub(super) struct Memory {
     pub(super) attempts: Attempts,
-    pub(super) once: Once,
-    pub(super) places: Places,
+    pub(super) submitted_forms: SubmittedForms,
+    pub(super) page_slots: PageSlots,
 }

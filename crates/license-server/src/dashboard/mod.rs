@@ -1,38 +1,38 @@
 //! The dashboard: pages in which owners see on which servers their licenses are used and free them, and administrators
 //! do the rest. It is made on the server and works without a script in the browser.
 //!
-//! The front thread only copies what a page needs (`visit`); the page itself is made in the lane for reads, and what a
+//! The front thread only copies what a page needs (`page_request`); the page itself is made in the lane for reads, and what a
 //! form does in the lane for writes (`dispatch`).
 
+mod administrator_actions;
 mod attempts;
+mod confirm_page;
 mod cookies;
-mod creation;
-mod deed;
-mod deeds;
 mod dispatch;
 mod facts;
 mod field;
 mod form;
+mod format;
 mod license;
-mod license_deeds;
+mod license_action;
+mod license_actions;
 mod licenses;
 mod line;
 mod lists;
 mod memory;
-mod once;
+mod new_license;
 mod page;
+mod page_error;
+mod page_request;
+mod page_slots;
 mod password;
-mod person;
-mod places;
-mod question;
 mod routes;
-mod server_deeds;
+mod server_actions;
 mod servers;
-mod shown;
 mod sign_in;
+mod signed_in_user;
+mod submitted_forms;
 mod tokens;
-mod trouble;
-mod visit;
 
 use std::sync::Arc;
 
@@ -40,9 +40,9 @@ use tiny_http::Method;
 
 use self::memory::Memory;
 use self::page::Layout;
+use self::page_error::PageError;
+use self::page_request::PageRequest;
 use self::routes::Route;
-use self::trouble::Trouble;
-use self::visit::Visit;
 use crate::settings::Settings;
 use crate::shared::Shared;
 use opterius_http::head::Head;
@@ -87,28 +87,30 @@ impl Dashboard {
             (Method::Get | Method::Head, Route::Style) => Reaction::Answer(self.style.clone()),
             (Method::Get | Method::Head, Route::Icon) => Reaction::Answer(self.icon.clone()),
             (Method::Get | Method::Head, _) if route.shows() => {
-                let visit = self.visit(request, route, &settings);
-                match visit.place() {
-                    Ok(place) => Reaction::Read(Box::new(move || {
-                        let _until_it_is_made = place;
-                        dispatch::show(&visit)
+                let page_request = self.page_request(request, route, &settings);
+                match page_request.page_slot() {
+                    Ok(page_slot) => Reaction::Read(Box::new(move || {
+                        let _until_it_is_made = page_slot;
+                        dispatch::show(&page_request)
                     })),
-                    Err(trouble) => Reaction::Answer(page::trouble(Layout::default(), &trouble, route.return_page())),
+                    Err(page_error) => {
+                        Reaction::Answer(page::page_error(Layout::default(), &page_error, route.return_page()))
+                    }
                 }
             }
             (Method::Post, _) if route.acts() => {
                 if let Err(response) = is_sent_by_us(head) {
                     return Reaction::Answer(response);
                 }
-                let (visit, body) = (self.visit(request, route, &settings), request.body.to_vec());
-                Reaction::Write(Box::new(move || dispatch::act(&visit, &body)))
+                let (page_request, body) = (self.page_request(request, route, &settings), request.body.to_vec());
+                Reaction::Write(Box::new(move || dispatch::act(&page_request, &body)))
             }
             _ => Reaction::Answer(wrong_method(route)),
         }
     }
 
-    fn visit(&self, request: &Request<'_>, route: Route, settings: &Arc<Settings>) -> Visit {
-        Visit::new(Arc::clone(&self.shared), Arc::clone(&self.memory), Arc::clone(settings), request, route)
+    fn page_request(&self, request: &Request<'_>, route: Route, settings: &Arc<Settings>) -> PageRequest {
+        PageRequest::new(Arc::clone(&self.shared), Arc::clone(&self.memory), Arc::clone(settings), request, route)
     }
 }
 
@@ -152,7 +154,7 @@ fn is_sent_by_us(head: &Head<'_>) -> Result<(), Response> {
 fn nothing_here(head: &Head<'_>) -> Response {
     let takes_pages = |value: &[u8]| String::from_utf8_lossy(value).contains("text/html");
     if head.all("accept").any(takes_pages) {
-        page::trouble(Layout::default(), &Trouble::Absent, Route::Licenses)
+        page::page_error(Layout::default(), &PageError::Absent, Route::Licenses)
     } else {
         Response::error(404, "not_found", "There is nothing at this path.")
     }

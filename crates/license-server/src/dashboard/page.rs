@@ -4,8 +4,8 @@ use std::sync::{Arc, LazyLock};
 
 use askama::Template;
 
+use super::page_error::PageError;
 use super::routes::Route;
-use super::trouble::Trouble;
 use opterius_http::response::{HTML, Response};
 use opterius_web::frame::Frame;
 
@@ -16,7 +16,7 @@ static FRAME: LazyLock<Frame> = LazyLock::new(|| Frame::of_site(&Route::Style.to
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Layout {
     /// Who is signed in, if anybody.
-    pub(super) user: Option<SignedIn>,
+    pub(super) user: Option<LayoutUser>,
     /// The token of the page's forms.
     pub(super) csrf: String,
     /// The sentence that the last form came to.
@@ -27,15 +27,15 @@ pub(super) struct Layout {
 
 /// Who is signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SignedIn {
+pub(super) struct LayoutUser {
     pub(super) name: String,
     pub(super) administrator: bool,
 }
 
 /// A page that says why there is no other.
 #[derive(Template)]
-#[template(path = "trouble.html", config = "src/dashboard/askama.toml")]
-struct TroublePage<'a> {
+#[template(path = "error_page.html", config = "src/dashboard/askama.toml")]
+struct ErrorPage<'a> {
     layout: Layout,
     heading: &'a str,
     sentence: &'a str,
@@ -65,9 +65,9 @@ pub(super) fn see_other(location: String) -> Response {
 }
 
 /// The page for a trouble, from which one goes back to another page.
-pub(super) fn trouble(layout: Layout, trouble: &Trouble, back: Route) -> Response {
-    let response = message(layout, trouble.status(), trouble.heading(), &trouble.sentence(), back);
-    match trouble.retry_after() {
+pub(super) fn page_error(layout: Layout, page_error: &PageError, back: Route) -> Response {
+    let response = message(layout, page_error.status(), page_error.heading(), &page_error.sentence(), back);
+    match page_error.retry_after() {
         Some(seconds) => response.with_header("Retry-After", seconds.to_string()),
         None => response,
     }
@@ -81,7 +81,7 @@ pub(super) fn message(layout: Layout, status: u16, heading: &str, sentence: &str
         Route::SignIn => "Sign in",
         _ => "Go to the licenses",
     };
-    html(status, heading, &TroublePage { layout, heading, sentence, back, back_label })
+    html(status, heading, &ErrorPage { layout, heading, sentence, back, back_label })
 }
 
 fn with_headers(status: u16, content_type: &'static str, body: Vec<u8>) -> Response {

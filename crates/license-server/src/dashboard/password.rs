@@ -2,29 +2,29 @@
 
 use log::info;
 
+use super::confirm_page::ConfirmPage;
 use super::cookies::Cookie;
 use super::field::{Field, Kind};
 use super::form::Form;
-use super::person::Person;
-use super::question::Question;
+use super::page_error::PageError;
+use super::page_request::PageRequest;
 use super::routes::Route;
 use super::sign_in::{self, SESSION_TIME};
+use super::signed_in_user::SignedInUser;
 use super::tokens;
-use super::trouble::Trouble;
-use super::visit::Visit;
 use crate::actions::{self, Refusal};
 use crate::passwords;
-use crate::store::{Changes, Error};
+use crate::store::{Error, WriteTransaction};
 use opterius_base::secret::Secret;
 use opterius_base::text::one_line;
 use opterius_http::response::Response;
 
 /// The form.
-pub(super) fn show(visit: &Visit, person: &Person) -> Result<Response, Trouble> {
-    Ok(ask(visit, person, None).answer())
+pub(super) fn show(page_request: &PageRequest, signed_in_user: &SignedInUser) -> Result<Response, PageError> {
+    Ok(ask(page_request, signed_in_user, None).answer())
 }
 
-fn ask(visit: &Visit, person: &Person, error: Option<String>) -> Question {
+fn ask(page_request: &PageRequest, signed_in_user: &SignedInUser, error: Option<String>) -> ConfirmPage {
     let field = |name, label, autocomplete, hint| Field {
         name,
         label,
@@ -34,14 +34,14 @@ fn ask(visit: &Visit, person: &Person, error: Option<String>) -> Question {
         autocomplete,
         ..Field::default()
     };
-    Question {
-        layout: visit.layout(person, "password"),
+    ConfirmPage {
+        layout: page_request.layout(signed_in_user, "password"),
         title: "Password".to_owned(),
         action: Route::Password,
         heading: "Change your password".to_owned(),
-        sentences: vec![format!(
+        confirm_text: vec![format!(
             "You are signed in as {}. All your other sessions end; this one goes on.",
-            person.user.name
+            signed_in_user.user.name
         )],
         hidden: Vec::new(),
         fields: vec![
@@ -57,41 +57,47 @@ fn ask(visit: &Visit, person: &Person, error: Option<String>) -> Question {
 }
 
 /// Changes it.
-pub(super) fn act(visit: &Visit, person: &Person, form: &Form) -> Result<Response, Trouble> {
-    match change(visit, person, form) {
+pub(super) fn act(
+    page_request: &PageRequest,
+    signed_in_user: &SignedInUser,
+    form: &Form,
+) -> Result<Response, PageError> {
+    match change(page_request, signed_in_user, form) {
         Ok(token) => {
-            info!("{} changed the password from {}", one_line(&person.user.name, 64), visit.client);
-            let session = visit.cookies.set(Cookie::Session, &token, Some(SESSION_TIME.as_secs()));
+            info!("{} changed the password from {}", one_line(&signed_in_user.user.name, 64), page_request.client);
+            let session = page_request.cookies.set(Cookie::Session, &token, Some(SESSION_TIME.as_secs()));
             let sentence = "Your password is changed, and all your other sessions have ended.";
-            Ok(visit.see_result(&token, Route::Licenses, sentence).with_header("Set-Cookie", session))
+            Ok(page_request.see_result(&token, Route::Licenses, sentence).with_header("Set-Cookie", session))
         }
-        Err(Trouble::Refused(Refusal::Invalid(sentence))) => Ok(ask(visit, person, Some(sentence)).answer()),
-        Err(trouble) => Err(trouble),
+        Err(PageError::Refused(Refusal::Invalid(sentence))) => {
+            Ok(ask(page_request, signed_in_user, Some(sentence)).answer())
+        }
+        Err(page_error) => Err(page_error),
     }
 }
 
 /// The token of the new session.
-fn change(visit: &Visit, person: &Person, form: &Form) -> Result<String, Trouble> {
+fn change(page_request: &PageRequest, signed_in_user: &SignedInUser, form: &Form) -> Result<String, PageError> {
     let typed = |name: &str| Secret::new(form.get(name).unwrap_or_default().to_owned());
-    let invalid = |sentence: &str| Trouble::Refused(Refusal::Invalid(sentence.to_owned()));
+    let invalid = |sentence: &str| PageError::Refused(Refusal::Invalid(sentence.to_owned()));
     let (old, new, again) = (typed("old"), typed("new"), typed("again"));
     if new != again {
         return Err(invalid("The new password and its repetition are not the same."));
     }
     passwords::check(&new).map_err(Refusal::Invalid)?;
-    let (user, before) = sign_in::check(visit, &person.user.name, &old)?;
+    let (user, before) = sign_in::check(page_request, &signed_in_user.user.name, &old)?;
     let hash = passwords::hash(&new).map_err(|cause| Refusal::Store(Error::Failed(cause)))?;
     let token = tokens::random()?;
-    let (stored, actor, name) = (tokens::stored(&token), person.actor(), user.name);
-    visit.shared.writer.change(move |changes: &Changes<'_>| {
+    let (stored, actor, name) = (tokens::stored(&token), signed_in_user.actor(), user.name);
+    page_request.shared.writer.change(move |transaction: &WriteTransaction<'_>| {
         // Somebody who has just set another password meant that one.
-        if changes.user(&name)?.is_none_or(|(_, current)| current != before) {
+        if transaction.user(&name)?.is_none_or(|(_, current)| current != before) {
             return Err(Refusal::Conflict(
                 "Your password was changed elsewhere meanwhile. Nothing was done.".to_owned(),
             ));
         }
-        actions::set_password(changes, &actor, &name, &hash)?;
-        Ok(changes.insert_session(&stored, user.id, changes.now().plus(SESSION_TIME))?)
+        actions::set_password(transaction, &actor, &name, &hash)?;
+        Ok(transaction.insert_session(&stored, user.id, transaction.now().plus(SESSION_TIME))?)
     })?;
     Ok(token)
 }

@@ -3,9 +3,9 @@
 
 use std::fmt;
 
-use super::deed::{Deed, Target};
-use super::license_deeds::LICENSE_DEEDS;
-use super::server_deeds::SERVER_DEEDS;
+use super::administrator_actions::LICENSE_ACTIONS;
+use super::license_action::{LicenseAction, Target};
+use super::server_actions::SERVER_ACTIONS;
 
 /// A page, or what a form does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(super) enum Route {
     License(i64),
     Key(i64),
     /// One thing that is done to a license.
-    Deed(i64, &'static Deed),
+    LicenseAction(i64, &'static LicenseAction),
     Plans,
     History,
     Style,
@@ -27,8 +27,8 @@ pub(super) enum Route {
 }
 
 /// Everything that is done to one license.
-pub(super) fn deeds() -> impl Iterator<Item = &'static Deed> {
-    LICENSE_DEEDS.iter().chain(SERVER_DEEDS)
+pub(super) fn license_actions() -> impl Iterator<Item = &'static LicenseAction> {
+    LICENSE_ACTIONS.iter().chain(SERVER_ACTIONS)
 }
 
 impl Route {
@@ -45,8 +45,8 @@ impl Route {
             ["licenses", id] => Some(Self::License(number(id)?)),
             ["licenses", id, "key"] => Some(Self::Key(number(id)?)),
             ["licenses", id, word] => {
-                let deed = deeds().find(|deed| deed.word == word)?;
-                Some(Self::Deed(number(id)?, deed))
+                let license_action = license_actions().find(|license_action| license_action.word == word)?;
+                Some(Self::LicenseAction(number(id)?, license_action))
             }
             ["plans"] => Some(Self::Plans),
             ["history"] => Some(Self::History),
@@ -63,7 +63,10 @@ impl Route {
 
     /// Whether a form leads to it.
     pub(super) fn acts(self) -> bool {
-        matches!(self, Self::SignIn | Self::SignOut | Self::Password | Self::NewLicense | Self::Key(_) | Self::Deed(..))
+        matches!(
+            self,
+            Self::SignIn | Self::SignOut | Self::Password | Self::NewLicense | Self::Key(_) | Self::LicenseAction(..)
+        )
     }
 
     /// The methods, for the header `Allow`.
@@ -79,7 +82,7 @@ impl Route {
     pub(super) fn is_for_administrators(self) -> bool {
         match self {
             Self::NewLicense | Self::Plans | Self::History => true,
-            Self::Deed(_, deed) => matches!(deed.target, Target::License { .. }),
+            Self::LicenseAction(_, license_action) => matches!(license_action.target, Target::License { .. }),
             _ => false,
         }
     }
@@ -87,7 +90,7 @@ impl Route {
     /// The page to come back to after signing in, when this was asked for.
     pub(super) fn return_page(self) -> Self {
         match self {
-            Self::License(id) | Self::Key(id) | Self::Deed(id, _) => Self::License(id),
+            Self::License(id) | Self::Key(id) | Self::LicenseAction(id, _) => Self::License(id),
             Self::NewLicense | Self::Plans | Self::History | Self::Password => self,
             _ => Self::Licenses,
         }
@@ -111,7 +114,7 @@ impl fmt::Display for Route {
             Self::NewLicense => formatter.write_str("/licenses/new"),
             Self::License(id) => write!(formatter, "/licenses/{id}"),
             Self::Key(id) => write!(formatter, "/licenses/{id}/key"),
-            Self::Deed(id, deed) => write!(formatter, "/licenses/{id}/{}", deed.word),
+            Self::LicenseAction(id, license_action) => write!(formatter, "/licenses/{id}/{}", license_action.word),
             Self::Plans => formatter.write_str("/plans"),
             Self::History => formatter.write_str("/history"),
             Self::Style => formatter.write_str("/style.css"),
@@ -142,7 +145,7 @@ mod tests {
             Route::Style,
             Route::Icon,
         ];
-        routes.extend(deeds().map(|deed| Route::Deed(12, deed)));
+        routes.extend(license_actions().map(|license_action| Route::LicenseAction(12, license_action)));
         for route in routes {
             assert_eq!(Route::find(&route.to_string()), Some(route), "{route}");
             assert!(route.shows() || route.acts());
@@ -163,7 +166,11 @@ mod tests {
             }
         };
         for action in Action::ALL.iter().filter(|action| !is_elsewhere(action)) {
-            assert!(deeds().any(|deed| deed.tells == *action), "no page is told as “{}”", action.word());
+            assert!(
+                license_actions().any(|license_action| license_action.tells == *action),
+                "no page is told as “{}”",
+                action.word()
+            );
         }
     }
 

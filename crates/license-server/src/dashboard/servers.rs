@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use super::deed::Deed;
 use super::form::encode;
+use super::format::{split, text};
+use super::license_action::LicenseAction;
 use super::routes::Route;
-use super::server_deeds::{MOVE, REVOKE};
-use super::shown::{split, text};
+use super::server_actions::{MOVE, REVOKE};
 use crate::model::{ACTIVE_TIME, Activation, KEPT_TIME, License, Life};
-use crate::store::{Error, Reader};
+use crate::store::{Error, ReadTransaction};
 use opterius_base::clock::Timestamp;
 use opterius_base::dates::Moment;
 
@@ -38,8 +38,8 @@ pub(super) struct Server {
 }
 
 /// The address of the page on which something is done to the server with this IP.
-pub(super) fn address(license: i64, deed: &'static Deed, ip: IpAddr) -> String {
-    format!("{}?ip={}", Route::Deed(license, deed), encode(&ip.to_string()))
+pub(super) fn address(license: i64, license_action: &'static LicenseAction, ip: IpAddr) -> String {
+    format!("{}?ip={}", Route::LicenseAction(license, license_action), encode(&ip.to_string()))
 }
 
 /// What is known of the servers on one page.
@@ -58,7 +58,7 @@ impl Known {
     /// Reads what is needed for the page after the activation `after`, of a license with `used` active servers. What is to
     /// be deleted is not shown.
     pub(super) fn read(
-        reader: &Reader<'_>,
+        transaction: &ReadTransaction<'_>,
         license: &License,
         after: Option<i64>,
         used: u32,
@@ -66,19 +66,19 @@ impl Known {
     ) -> Result<Self, Error> {
         let (kept, active) = (now.minus(KEPT_TIME), now.minus(ACTIVE_TIME));
         let count = u32::try_from(ON_A_PAGE).unwrap_or(u32::MAX).saturating_add(1);
-        let found = reader.activations_after(license.id, after.unwrap_or(i64::MIN), kept, count)?;
+        let found = transaction.activations_after(license.id, after.unwrap_or(i64::MIN), kept, count)?;
         let (activations, next) = split(found, ON_A_PAGE, |activation| activation.sequence);
         let mut twins = HashMap::new();
         for activation in &activations {
             if let Some(identity) = activation.details.server_id.as_deref().filter(|identity| !identity.is_empty()) {
-                let elsewhere = reader.twins(license.id, identity, activation.ip, kept, TWINS)?;
+                let elsewhere = transaction.twins(license.id, identity, activation.ip, kept, TWINS)?;
                 twins.insert(activation.ip, elsewhere);
             }
         }
         // Where the plan has room for all, nobody needs to be looked for who has no slot.
         let last_slot = match license.plan.max_servers {
             slots if slots == 0 || used <= slots => None,
-            slots => reader.last_slot(license.id, slots, active)?,
+            slots => transaction.last_slot(license.id, slots, active)?,
         };
         Ok(Self { activations, next, twins, last_slot })
     }
@@ -89,15 +89,15 @@ impl Known {
     }
 
     fn row(&self, license: &License, activation: &Activation, now: Timestamp) -> Server {
-        let shown = |value: &Option<String>| value.as_deref().map(text).filter(|value| !value.is_empty());
+        let format = |value: &Option<String>| value.as_deref().map(text).filter(|value| !value.is_empty());
         let details = &activation.details;
         Server {
             ip: activation.ip.to_string(),
             addresses: addresses(activation),
-            hostname: shown(&details.hostname),
-            agent: shown(&details.agent_version),
-            panel: shown(&details.panel_version),
-            os: shown(&details.os),
+            hostname: format(&details.hostname),
+            agent: format(&details.agent_version),
+            panel: format(&details.panel_version),
+            os: format(&details.os),
             first: Moment::new(activation.started_at, now),
             last: Moment::new(activation.last_seen_at, now),
             active: activation.life(now) == Life::Active,
@@ -160,14 +160,14 @@ mod tests {
     /// A license of this many servers.
     fn license(scratch: &mut Scratch, max_servers: u32) -> License {
         let actor = Actor { role: Role::Operator, name: "root".to_owned() };
-        scratch.change(NOW, |changes| {
+        scratch.change(NOW, |transaction| {
             let plan = Plan { slug: "p".to_owned(), name: "P".to_owned(), max_accounts: 1, max_servers };
-            actions::set_plan(changes, &actor, &plan)?;
-            if changes.user("anna")?.is_none() {
-                actions::add_user(changes, &actor, "anna", "hash", false)?;
-                actions::create(changes, &actor, "anna", "p", None, None, &actions::new_key()?)?;
+            actions::set_plan(transaction, &actor, &plan)?;
+            if transaction.user("anna")?.is_none() {
+                actions::add_user(transaction, &actor, "anna", "hash", false)?;
+                actions::create(transaction, &actor, "anna", "p", None, None, &actions::new_key()?)?;
             }
-            Ok::<_, actions::Refusal>(changes.license(1)?.unwrap())
+            Ok::<_, actions::Refusal>(transaction.license(1)?.unwrap())
         })
     }
 
@@ -177,13 +177,14 @@ mod tests {
         let details = Details { server_id: Some(identity.to_owned()), ..Details::default() };
         let inquiry = Inquiry { observed_ip: ip, reported_ip: None, ip, details };
         let then = NOW.minus(std::time::Duration::from_secs(days * 86_400));
-        scratch.change(then, |changes| rules::verify(changes, license, &inquiry));
+        scratch.change(then, |transaction| rules::verify(transaction, license, &inquiry));
     }
 
     fn page(scratch: &mut Scratch, license: &License, after: Option<i64>) -> (Vec<Server>, Option<i64>) {
-        let known = scratch.read(|reader| {
-            let used = reader.count_activations(license.id, NOW.minus(ACTIVE_TIME), most(license.plan.max_servers))?;
-            Known::read(reader, license, after, used, NOW)
+        let known = scratch.read(|transaction| {
+            let used =
+                transaction.count_activations(license.id, NOW.minus(ACTIVE_TIME), most(license.plan.max_servers))?;
+            Known::read(transaction, license, after, used, NOW)
         });
         (known.rows(license, NOW), known.next)
     }

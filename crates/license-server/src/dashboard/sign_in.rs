@@ -8,15 +8,15 @@ use log::{info, warn};
 use super::cookies::Cookie;
 use super::form::Form;
 use super::page::{self, Layout};
-use super::person::Person;
+use super::page_error::PageError;
+use super::page_request::PageRequest;
 use super::routes::Route;
+use super::signed_in_user::SignedInUser;
 use super::tokens::{self, Purpose};
-use super::trouble::Trouble;
-use super::visit::Visit;
 use crate::actions::Refusal;
 use crate::model::User;
 use crate::passwords;
-use crate::store::{Changes, Error};
+use crate::store::{Error, WriteTransaction};
 use opterius_base::secret::Secret;
 use opterius_base::text::one_line;
 use opterius_http::response::Response;
@@ -34,58 +34,65 @@ struct SignInPage<'a> {
 }
 
 /// The form; for whoever is signed in already, the licenses.
-pub(super) fn show(visit: &Visit, signed_in: bool, query: &Form) -> Result<Response, Trouble> {
+pub(super) fn show(page_request: &PageRequest, signed_in: bool, query: &Form) -> Result<Response, PageError> {
     let next = next(query);
     if signed_in {
         return Ok(page::see_other(next.unwrap_or(Route::Licenses).to_string()));
     }
-    ask(visit, 200, "", next, None)
+    ask(page_request, 200, "", next, None)
 }
 
 /// The form, with what was typed and why it did not help.
-fn ask(visit: &Visit, status: u16, name: &str, next: Option<Route>, error: Option<&str>) -> Result<Response, Trouble> {
-    let visitor = match &visit.cookies.visitor {
+fn ask(
+    page_request: &PageRequest,
+    status: u16,
+    name: &str,
+    next: Option<Route>,
+    error: Option<&str>,
+) -> Result<Response, PageError> {
+    let visitor = match &page_request.cookies.visitor {
         Some(visitor) => visitor.clone(),
         None => tokens::random()?,
     };
-    let csrf = tokens::sign(&visit.shared.form_secret, Purpose::SignIn, &visitor);
+    let csrf = tokens::sign(&page_request.shared.form_secret, Purpose::SignIn, &visitor);
     let layout = Layout { csrf, ..Layout::default() };
     let response = page::html(status, "Sign in", &SignInPage { layout, name, next, error });
-    Ok(response.with_header("Set-Cookie", visit.cookies.set(Cookie::Visitor, &visitor, None)))
+    Ok(response.with_header("Set-Cookie", page_request.cookies.set(Cookie::Visitor, &visitor, None)))
 }
 
 /// Signs in.
-pub(super) fn act(visit: &Visit, form: &Form) -> Result<Response, Trouble> {
+pub(super) fn act(page_request: &PageRequest, form: &Form) -> Result<Response, PageError> {
     let (name, next) = (form.text("name"), next(form));
-    let is_ours =
-        |visitor: &String| tokens::is_signed(&visit.shared.form_secret, Purpose::SignIn, visitor, form.text("csrf"));
-    if !visit.cookies.visitor.as_ref().is_some_and(is_ours) {
+    let is_ours = |visitor: &String| {
+        tokens::is_signed(&page_request.shared.form_secret, Purpose::SignIn, visitor, form.text("csrf"))
+    };
+    if !page_request.cookies.visitor.as_ref().is_some_and(is_ours) {
         let sentence = "The form was too old, or the browser does not keep cookies. Nothing was done; sign in again.";
-        return ask(visit, 403, name, next, Some(sentence));
+        return ask(page_request, 403, name, next, Some(sentence));
     }
     let password = Secret::new(form.get("password").unwrap_or_default().to_owned());
-    match check(visit, name, &password) {
-        Ok((user, hash)) => start(visit, &user, hash, next),
-        Err(trouble @ Trouble::TooManyTries(_)) => {
-            visit.shared.metrics.sign_in("rate_limited");
-            let seconds = trouble.retry_after().unwrap_or(1).to_string();
-            Ok(ask(visit, 429, name, next, Some(&trouble.sentence()))?.with_header("Retry-After", seconds))
+    match check(page_request, name, &password) {
+        Ok((user, hash)) => start(page_request, &user, hash, next),
+        Err(page_error @ PageError::TooManyTries(_)) => {
+            page_request.shared.metrics.sign_in("rate_limited");
+            let seconds = page_error.retry_after().unwrap_or(1).to_string();
+            Ok(ask(page_request, 429, name, next, Some(&page_error.sentence()))?.with_header("Retry-After", seconds))
         }
-        Err(Trouble::Refused(Refusal::Invalid(_))) => {
-            visit.shared.metrics.sign_in("refused");
-            ask(visit, 422, name, next, Some("The name or the password is wrong."))
+        Err(PageError::Refused(Refusal::Invalid(_))) => {
+            page_request.shared.metrics.sign_in("refused");
+            ask(page_request, 422, name, next, Some("The name or the password is wrong."))
         }
-        Err(trouble) => Err(trouble),
+        Err(page_error) => Err(page_error),
     }
 }
 
 /// The user with this name and password, and the hash that it was checked against. A wrong name takes as long as a wrong
 /// password and is told in the same words.
-pub(super) fn check(visit: &Visit, name: &str, password: &Secret) -> Result<(User, String), Trouble> {
-    let (shared, attempts, client) = (&visit.shared, &visit.memory.attempts, visit.client);
+pub(super) fn check(page_request: &PageRequest, name: &str, password: &Secret) -> Result<(User, String), PageError> {
+    let (shared, attempts, client) = (&page_request.shared, &page_request.memory.attempts, page_request.client);
     let now = shared.clock.monotonic();
-    attempts.take(name, client, now).map_err(Trouble::TooManyTries)?;
-    let found = shared.readers.read(|reader| reader.user(name))?;
+    attempts.take(name, client, now).map_err(PageError::TooManyTries)?;
+    let found = shared.readers.read(|transaction| transaction.user(name))?;
     let is_right = passwords::verify(password, found.as_ref().map(|(_, hash)| hash.as_str()));
     match found.filter(|_| is_right) {
         Some(found) => {
@@ -95,44 +102,46 @@ pub(super) fn check(visit: &Visit, name: &str, password: &Secret) -> Result<(Use
         None => {
             attempts.failed(client, now);
             warn!("Wrong name or password: “{}” from {client} was refused", one_line(name, 64));
-            Err(Trouble::Refused(Refusal::Invalid("The password is wrong.".to_owned())))
+            Err(PageError::Refused(Refusal::Invalid("The password is wrong.".to_owned())))
         }
     }
 }
 
-fn start(visit: &Visit, user: &User, hash: String, next: Option<Route>) -> Result<Response, Trouble> {
+fn start(page_request: &PageRequest, user: &User, hash: String, next: Option<Route>) -> Result<Response, PageError> {
     let token = tokens::random()?;
-    let (stored, before) = (tokens::stored(&token), visit.cookies.session.as_deref().map(tokens::stored));
+    let (stored, before) = (tokens::stored(&token), page_request.cookies.session.as_deref().map(tokens::stored));
     let name = user.name.clone();
-    let begun = visit.shared.writer.change(move |changes: &Changes<'_>| {
+    let begun = page_request.shared.writer.change(move |transaction: &WriteTransaction<'_>| {
         // The password may have been changed while this one was checked; its sessions have ended with it.
-        let Some((user, _)) = changes.user(&name)?.filter(|(_, current)| *current == hash) else { return Ok(false) };
+        let Some((user, _)) = transaction.user(&name)?.filter(|(_, current)| *current == hash) else {
+            return Ok(false);
+        };
         if let Some(before) = before {
-            changes.delete_session(&before)?;
+            transaction.delete_session(&before)?;
         }
-        changes.insert_session(&stored, user.id, changes.now().plus(SESSION_TIME))?;
+        transaction.insert_session(&stored, user.id, transaction.now().plus(SESSION_TIME))?;
         Ok::<_, Error>(true)
     })?;
     if !begun {
-        visit.shared.metrics.sign_in("refused");
-        return ask(visit, 422, &user.name, next, Some("The name or the password is wrong."));
+        page_request.shared.metrics.sign_in("refused");
+        return ask(page_request, 422, &user.name, next, Some("The name or the password is wrong."));
     }
-    visit.shared.metrics.sign_in("accepted");
-    info!("{} signed in from {}", one_line(&user.name, 64), visit.client);
+    page_request.shared.metrics.sign_in("accepted");
+    info!("{} signed in from {}", one_line(&user.name, 64), page_request.client);
     let page = next.unwrap_or(Route::Licenses).to_string();
     Ok(page::see_other(page)
-        .with_header("Set-Cookie", visit.cookies.set(Cookie::Session, &token, Some(SESSION_TIME.as_secs())))
-        .with_header("Set-Cookie", visit.cookies.clear(Cookie::Visitor)))
+        .with_header("Set-Cookie", page_request.cookies.set(Cookie::Session, &token, Some(SESSION_TIME.as_secs())))
+        .with_header("Set-Cookie", page_request.cookies.clear(Cookie::Visitor)))
 }
 
 /// Signs out.
-pub(super) fn out(visit: &Visit, person: &Person) -> Result<Response, Trouble> {
-    let stored = tokens::stored(&person.token);
-    visit.shared.writer.change(move |changes: &Changes<'_>| changes.delete_session(&stored))?;
-    info!("{} signed out from {}", one_line(&person.user.name, 64), visit.client);
+pub(super) fn out(page_request: &PageRequest, signed_in_user: &SignedInUser) -> Result<Response, PageError> {
+    let stored = tokens::stored(&signed_in_user.token);
+    page_request.shared.writer.change(move |transaction: &WriteTransaction<'_>| transaction.delete_session(&stored))?;
+    info!("{} signed out from {}", one_line(&signed_in_user.user.name, 64), page_request.client);
     Ok(page::see_other(Route::SignIn.to_string())
-        .with_header("Set-Cookie", visit.cookies.clear(Cookie::Session))
-        .with_header("Set-Cookie", visit.cookies.clear(Cookie::Flash)))
+        .with_header("Set-Cookie", page_request.cookies.clear(Cookie::Session))
+        .with_header("Set-Cookie", page_request.cookies.clear(Cookie::Flash)))
 }
 
 /// The page that was asked for: only one of ours that is looked at, written anew.

@@ -15,7 +15,7 @@ use crate::rules::{self, Inquiry};
 use crate::shared::Shared;
 use crate::store::readers::Readers;
 use crate::store::writer::Writer;
-use crate::store::{Changes, Error};
+use crate::store::{Error, WriteTransaction};
 use crate::{passwords, settings};
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_base::secret::Secret;
@@ -65,12 +65,12 @@ impl Site {
         let mut made = Place::new(&directory).create(clock.wall()).unwrap();
         let hash = HASH.get_or_init(|| passwords::hash(&Secret::new(PASSWORD.to_owned())).unwrap());
         let actor = Actor { role: Role::Operator, name: "root".to_owned() };
-        let result = made.database.change(clock.wall(), |changes| {
-            actions::add_user(changes, &actor, "admin", hash, true)?;
+        let result = made.database.change(clock.wall(), |transaction| {
+            actions::add_user(transaction, &actor, "admin", hash, true)?;
             for owner in ["anna", "bert"] {
-                actions::add_user(changes, &actor, owner, hash, false)?;
+                actions::add_user(transaction, &actor, owner, hash, false)?;
                 let key = actions::new_key()?;
-                actions::create(changes, &actor, owner, "business", None, None, &key)?;
+                actions::create(transaction, &actor, owner, "business", None, None, &key)?;
             }
             Ok::<_, Refusal>(())
         });
@@ -86,7 +86,7 @@ impl Site {
 
     pub(super) fn change<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Changes<'_>) -> Result<T, Error> + Send + 'static,
+        work: impl FnOnce(&WriteTransaction<'_>) -> Result<T, Error> + Send + 'static,
     ) -> T {
         self.shared.writer.change(work).unwrap()
     }
@@ -96,17 +96,17 @@ impl Site {
         let ip = ip.parse().unwrap();
         let details = Details { hostname: Some(hostname.to_owned()), ..Details::default() };
         let inquiry = Inquiry { observed_ip: ip, reported_ip: None, ip, details };
-        self.change(move |changes| {
-            let license = changes.license(1)?.unwrap();
-            rules::verify(changes, &license, &inquiry)
+        self.change(move |transaction| {
+            let license = transaction.license(1)?.unwrap();
+            rules::verify(transaction, &license, &inquiry)
         });
     }
 
     pub(super) fn ask(&self, head: &str, body: &str) -> Response {
         match self.react(head, body) {
             Reaction::Answer(response) => response,
-            Reaction::Read(work) | Reaction::Write(work) | Reaction::Slow(work) => work(),
-            Reaction::Later(_) => panic!("nobody else answers"),
+            Reaction::Read(work) | Reaction::Write(work) | Reaction::LongRunning(work) => work(),
+            Reaction::Deferred(_) => panic!("nobody else answers"),
         }
     }
 

@@ -5,7 +5,7 @@ use ring::digest::{SHA256, digest};
 use ring::hmac::{self, Key};
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::trouble::Trouble;
+use super::page_error::PageError;
 use crate::actions::Refusal;
 use crate::store::Error;
 use opterius_base::hex::{hex, unhex};
@@ -32,7 +32,7 @@ impl Purpose {
 }
 
 /// 32 random bytes, in hex.
-pub(super) fn random() -> Result<String, Trouble> {
+pub(super) fn random() -> Result<String, PageError> {
     let mut bytes = [0; 32];
     let failed = || Refusal::Store(Error::Failed("the system gives no random numbers".to_owned()));
     SystemRandom::new().fill(&mut bytes).map_err(|_| failed())?;

@@ -3,7 +3,7 @@
 //! To add an action that changes a license, write it in three places; what is missing is named:
 //! 1. Here: its word in [`Action`], its variant in [`Change`], and its rule. Without a rule nothing compiles.
 //! 2. Its command, a row of `commands/license_forms.rs`. Without it the test `every_action_has_its_command` fails.
-//! 3. Its page in the dashboard, a row of `dashboard/license_deeds.rs`. Without it the test `every_action_has_its_page`
+//! 3. Its page in the dashboard, a row of `dashboard/administrator_actions.rs`. Without it the test `every_action_has_its_page`
 //!    fails.
 //!
 //! Everything else follows from these. Tests then ask for an example of the command, and for its lines in the documents.

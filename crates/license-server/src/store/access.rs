@@ -7,26 +7,26 @@ use rusqlite::Connection;
 use opterius_base::clock::Timestamp;
 
 /// What can be read. Everything that one of these returns is of one moment.
-pub struct Reader<'c>(pub(super) &'c Connection);
+pub struct ReadTransaction<'c>(pub(super) &'c Connection);
 
 /// What can be changed, within one transaction.
-pub struct Changes<'c> {
-    reader: Reader<'c>,
+pub struct WriteTransaction<'c> {
+    transaction: ReadTransaction<'c>,
     now: Timestamp,
 }
 
-impl<'c> Deref for Changes<'c> {
-    type Target = Reader<'c>;
+impl<'c> Deref for WriteTransaction<'c> {
+    type Target = ReadTransaction<'c>;
 
     fn deref(&self) -> &Self::Target {
-        &self.reader
+        &self.transaction
     }
 }
 
-impl<'c> Changes<'c> {
+impl<'c> WriteTransaction<'c> {
     /// The changes of this transaction, at this instant.
     pub(super) fn new(transaction: &'c Connection, now: Timestamp) -> Self {
-        Self { reader: Reader(transaction), now }
+        Self { transaction: ReadTransaction(transaction), now }
     }
 
     /// The instant of all changes of this transaction.
@@ -35,6 +35,6 @@ impl<'c> Changes<'c> {
     }
 
     pub(super) fn connection(&self) -> &Connection {
-        self.reader.0
+        self.transaction.0
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use rusqlite::{OptionalExtension, Row, named_params, params};
 
-use super::access::{Changes, Reader};
+use super::access::{ReadTransaction, WriteTransaction};
 use super::error::Error;
 use super::values::{Ip, at, at_if_any};
 use crate::model::{Activation, Details};
@@ -23,7 +23,7 @@ pub struct Slot {
 
 /// Activations that time has something to do with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Strays {
+pub struct ExpiredActivations {
     /// License and slot of each.
     pub found: Vec<(i64, Slot)>,
     /// The license to go on from; none at the end.
@@ -31,7 +31,7 @@ pub struct Strays {
 }
 
 /// A sign of life.
-pub struct Sign<'a> {
+pub struct Heartbeat<'a> {
     /// The address that counts.
     pub ip: IpAddr,
     /// The address that the request came from.
@@ -103,7 +103,7 @@ fn activation(row: &Row<'_>) -> rusqlite::Result<Activation> {
     })
 }
 
-impl Reader<'_> {
+impl ReadTransaction<'_> {
     /// All activations of a license, in the order in which they were made.
     ///
     /// # Errors
@@ -222,7 +222,13 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// The store's own.
-    pub fn strays(&self, from: i64, licenses: i64, earliest: Timestamp, latest: Timestamp) -> Result<Strays, Error> {
+    pub fn expired_activations(
+        &self,
+        from: i64,
+        licenses: i64,
+        earliest: Timestamp,
+        latest: Timestamp,
+    ) -> Result<ExpiredActivations, Error> {
         let end = from.saturating_add(licenses);
         let sql = "SELECT license, ip, sequence, last_seen_at FROM activations
             WHERE license >= ?1 AND license < ?2 AND (last_seen_at <= ?3 OR last_seen_at > ?4)";
@@ -233,31 +239,31 @@ impl Reader<'_> {
         let found: rusqlite::Result<Vec<(i64, Slot)>> =
             statement.query_map(params![from, end, earliest.unix(), latest.unix()], stray)?.collect();
         let last: Option<i64> = self.0.query_row("SELECT max(license) FROM activations", [], |row| row.get(0))?;
-        Ok(Strays { found: found?, next: last.is_some_and(|last| last >= end).then_some(end) })
+        Ok(ExpiredActivations { found: found?, next: last.is_some_and(|last| last >= end).then_some(end) })
     }
 }
 
-impl Changes<'_> {
+impl WriteTransaction<'_> {
     /// Gives a slot to an address, new or again.
     ///
     /// # Errors
     /// The store's own.
-    pub fn put_activation(&self, license: i64, sequence: i64, sign: &Sign<'_>) -> Result<(), Error> {
+    pub fn put_activation(&self, license: i64, sequence: i64, heartbeat: &Heartbeat<'_>) -> Result<(), Error> {
         let sql = "INSERT OR REPLACE INTO activations (license, ip, sequence, started_at, last_seen_at, observed_ip,
                 reported_ip, hostname, agent_version, panel_version, os, server_id)
             VALUES (:license, :ip, :sequence, :now, :now, :observed, :reported, :hostname, :agent, :panel, :os, :server)";
         self.connection().prepare_cached(sql)?.execute(named_params! {
             ":license": license,
-            ":ip": Ip(sign.ip),
+            ":ip": Ip(heartbeat.ip),
             ":sequence": sequence,
             ":now": self.now().unix(),
-            ":observed": Ip(sign.observed_ip),
-            ":reported": sign.reported_ip.map(Ip),
-            ":hostname": sign.details.hostname,
-            ":agent": sign.details.agent_version,
-            ":panel": sign.details.panel_version,
-            ":os": sign.details.os,
-            ":server": sign.details.server_id,
+            ":observed": Ip(heartbeat.observed_ip),
+            ":reported": heartbeat.reported_ip.map(Ip),
+            ":hostname": heartbeat.details.hostname,
+            ":agent": heartbeat.details.agent_version,
+            ":panel": heartbeat.details.panel_version,
+            ":os": heartbeat.details.os,
+            ":server": heartbeat.details.server_id,
         })?;
         Ok(())
     }
@@ -268,20 +274,20 @@ impl Changes<'_> {
     ///
     /// # Errors
     /// The store's own.
-    pub fn refresh_activation(&self, license: i64, sign: &Sign<'_>) -> Result<(), Error> {
+    pub fn refresh_activation(&self, license: i64, heartbeat: &Heartbeat<'_>) -> Result<(), Error> {
         self.connection().prepare_cached(REFRESH)?.execute(named_params! {
             ":license": license,
-            ":ip": Ip(sign.ip),
+            ":ip": Ip(heartbeat.ip),
             ":now": self.now().unix(),
-            ":observed": Ip(sign.observed_ip),
-            ":reported": sign.reported_ip.map(Ip),
-            ":hostname": sign.details.hostname,
-            ":agent": sign.details.agent_version,
-            ":panel": sign.details.panel_version,
-            ":os": sign.details.os,
+            ":observed": Ip(heartbeat.observed_ip),
+            ":reported": heartbeat.reported_ip.map(Ip),
+            ":hostname": heartbeat.details.hostname,
+            ":agent": heartbeat.details.agent_version,
+            ":panel": heartbeat.details.panel_version,
+            ":os": heartbeat.details.os,
         })?;
-        if let Some(identity) = &sign.details.server_id {
-            let parameters = params![license, Ip(sign.ip), identity, self.now().unix()];
+        if let Some(identity) = &heartbeat.details.server_id {
+            let parameters = params![license, Ip(heartbeat.ip), identity, self.now().unix()];
             self.connection().prepare_cached(REFRESH_IDENTITY)?.execute(parameters)?;
         }
         Ok(())

@@ -68,7 +68,7 @@ pub(super) fn take_over(database: &Database, every: Option<u64>) -> Result<(Log,
 
 impl Log {
     /// To be called after each commit, of so many changes, when nobody waits for it any more.
-    pub(super) fn grown(&mut self, changes: u64, database: &Database) {
+    pub(super) fn note_growth(&mut self, changes: u64, database: &Database) {
         if self.rest.swap(false, Ordering::Acquire) {
             report(pass(&database.connection));
         }
@@ -141,7 +141,7 @@ mod tests {
         let first = begun(&mut scratch);
         let is_anew = (0..20_000).any(|number| {
             scratch.change(Timestamp::from_unix(0), |changes| changes.put_setting("number", &number.to_string()));
-            log.grown(1, scratch.database());
+            log.note_growth(1, scratch.database());
             begun(&mut scratch) > first
         });
         assert!(is_anew);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::access::{Changes, Reader};
+use super::access::{ReadTransaction, WriteTransaction};
 use super::connection::{connect, inspect};
 use super::error::Error;
 use super::schema;
@@ -81,9 +81,9 @@ impl Database {
     ///
     /// # Errors
     /// What `work` returns, or the store's own.
-    pub fn read<T, E: From<Error>>(&mut self, work: impl FnOnce(&Reader<'_>) -> Result<T, E>) -> Result<T, E> {
+    pub fn read<T, E: From<Error>>(&mut self, work: impl FnOnce(&ReadTransaction<'_>) -> Result<T, E>) -> Result<T, E> {
         let transaction = self.connection.transaction().map_err(Error::from)?;
-        work(&Reader(&transaction))
+        work(&ReadTransaction(&transaction))
     }
 
     /// Changes everything that `work` changes, or nothing.
@@ -93,11 +93,11 @@ impl Database {
     pub fn change<T, E: From<Error>>(
         &mut self,
         now: Timestamp,
-        work: impl FnOnce(&Changes<'_>) -> Result<T, E>,
+        work: impl FnOnce(&WriteTransaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Error::from)?;
-        let result = work(&Changes::new(&transaction, now))?;
+        let result = work(&WriteTransaction::new(&transaction, now))?;
         transaction.commit().map_err(Error::from)?;
         Ok(result)
     }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Row, params};
 
-use super::access::{Changes, Reader};
+use super::access::{ReadTransaction, WriteTransaction};
 use super::error::Error;
 use super::values;
 use crate::model::{Action, Actor, Event};
@@ -10,11 +10,11 @@ use opterius_base::clock::Timestamp;
 
 // SQLite takes a partial index only for a statement that has the words of its condition, and not for parameters.
 
-/// Asks what [`Reader::count_by_owners`] tells.
+/// Asks what [`ReadTransaction::count_by_owners`] tells.
 const COUNT_BY_OWNERS: &str = "SELECT count(*) FROM events
     WHERE license = ?1 AND role = 'owner' AND action IN ('revoked', 'moved') AND at > ?2";
 
-/// Asks what [`Reader::has_seen_key`] tells.
+/// Asks what [`ReadTransaction::has_seen_key`] tells.
 const HAS_SEEN_KEY: &str = "SELECT EXISTS (SELECT 1 FROM events
     WHERE license = ?1 AND actor = ?2 AND role = ?3 AND action = 'key shown' AND at > ?4 AND at <= ?5)";
 
@@ -29,7 +29,7 @@ fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
     })
 }
 
-impl Reader<'_> {
+impl ReadTransaction<'_> {
     /// The latest `count` lines about a license, or about everything, before the line `before`; the latest first.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ impl Reader<'_> {
     }
 }
 
-impl Changes<'_> {
+impl WriteTransaction<'_> {
     /// Adds a line and returns its number.
     ///
     /// # Errors
@@ -87,9 +87,9 @@ mod tests {
     #[test]
     fn what_owners_did_is_found_without_walking_through_the_history() {
         let mut scratch = Scratch::new();
-        let owners = scratch.read(|reader| plan(reader, COUNT_BY_OWNERS));
+        let owners = scratch.read(|transaction| plan(transaction, COUNT_BY_OWNERS));
         assert!(owners.contains("events_of_owners (license=? AND at>?)"), "{owners}");
-        let keys = scratch.read(|reader| plan(reader, HAS_SEEN_KEY));
+        let keys = scratch.read(|transaction| plan(transaction, HAS_SEEN_KEY));
         assert!(keys.contains("events_of_keys (license=? AND actor=? AND role=? AND at>? AND at<?)"), "{keys}");
     }
 
@@ -107,12 +107,12 @@ mod tests {
             (102, 1, owner, Action::KeyShown),
         ] {
             let actor = Actor { role, name: "anna".to_owned() };
-            scratch.change(at(when), |changes| changes.add_event(Some(license), &actor, action, ""));
+            scratch.change(at(when), |transaction| transaction.add_event(Some(license), &actor, action, ""));
         }
-        assert_eq!(scratch.read(|reader| reader.count_by_owners(1, at(100))), 2);
+        assert_eq!(scratch.read(|transaction| transaction.count_by_owners(1, at(100))), 2);
         let anna = |role| Actor { role, name: "anna".to_owned() };
         let mut seen = |license, role, since, until| {
-            scratch.read(|reader| reader.has_seen_key(license, &anna(role), at(since), at(until)))
+            scratch.read(|transaction| transaction.has_seen_key(license, &anna(role), at(since), at(until)))
         };
         assert!(seen(1, owner, 101, 102));
         assert!(!seen(1, owner, 102, 200) && !seen(1, owner, 0, 101) && !seen(2, owner, 0, 200));

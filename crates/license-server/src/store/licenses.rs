@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use rusqlite::{OptionalExtension, Row, named_params, params};
 
-use super::access::{Changes, Reader};
+use super::access::{ReadTransaction, WriteTransaction};
 use super::counting::most;
 use super::error::Error;
 use super::values::{Ip, at, at_if_any};
@@ -81,7 +81,7 @@ fn plan(row: &Row<'_>) -> rusqlite::Result<Plan> {
     Ok(Plan { slug: row.get(0)?, name: row.get(1)?, max_accounts: row.get(2)?, max_servers: row.get(3)? })
 }
 
-impl Reader<'_> {
+impl ReadTransaction<'_> {
     /// The license with this number.
     ///
     /// # Errors
@@ -165,7 +165,7 @@ impl Reader<'_> {
     }
 }
 
-impl Changes<'_> {
+impl WriteTransaction<'_> {
     /// Makes a license and returns its number.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::access::Reader;
+use super::access::ReadTransaction;
 use super::connection::{BUSY_TIME, connect, inspect};
 use super::error::Error;
 use super::schema::MIGRATIONS;
@@ -54,7 +54,7 @@ pub fn backup(path: &Path, target: &Path) -> Result<(), Error> {
 ///
 /// # Errors
 /// The store's own; nothing is lost then.
-pub fn settle(path: &Path) -> Result<(), Error> {
+pub fn checkpoint_on_exit(path: &Path) -> Result<(), Error> {
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let blocked: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     if blocked { Err(Error::Busy) } else { Ok(()) }
@@ -91,7 +91,7 @@ pub fn schema(path: &Path) -> Result<(i64, i64), Error> {
 /// It cannot be opened, or the store's own.
 pub fn setting(path: &Path, name: &str) -> Result<Option<String>, Error> {
     inspect(path)?;
-    Reader(&reading(path)?).setting(name)
+    ReadTransaction(&reading(path)?).setting(name)
 }
 
 fn reading(path: &Path) -> Result<Connection, Error> {

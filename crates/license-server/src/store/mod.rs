@@ -1,4 +1,4 @@
-//! What the license server keeps, in SQLite. All SQL of the program is in this room: [`Reader`] and [`Changes`] are the
+//! What the license server keeps, in SQLite. All SQL of the program is in this room: [`ReadTransaction`] and [`WriteTransaction`] are the
 //! whole interface, so another database can take SQLite's place behind them.
 //!
 //! There is one writer in a process, [`writer::Writer`], whose commits are shared by all who wait; readers see the last
@@ -20,12 +20,12 @@ mod schema;
 mod values;
 pub mod writer;
 
-pub use access::{Changes, Reader};
-pub use activations::{Sign, Slot, Strays};
+pub use access::{ReadTransaction, WriteTransaction};
+pub use activations::{ExpiredActivations, Heartbeat, Slot};
 pub use database::Database;
 pub use error::{Error, FILE};
 pub use licenses::{Filter, Listed, NewLicense};
-pub use maintenance::{backup, check, schema, setting, settle};
+pub use maintenance::{backup, check, checkpoint_on_exit, schema, setting};
 
 #[cfg(test)]
 #[path = "../store_tests.rs"]

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::access::{Changes, Reader};
+use super::access::{ReadTransaction, WriteTransaction};
 use super::error::Error;
 use super::values;
 use crate::model::User;
@@ -21,7 +21,7 @@ fn user(row: &Row<'_>) -> rusqlite::Result<User> {
     Ok(User { id: row.get(0)?, name: row.get(1)?, administrator: row.get(2)?, created_at: values::at(row, 3)? })
 }
 
-impl Reader<'_> {
+impl ReadTransaction<'_> {
     /// The user with this name, and the hash of the password.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl Reader<'_> {
     }
 }
 
-impl Changes<'_> {
+impl WriteTransaction<'_> {
     /// Makes a user and returns the number.
     ///
     /// # Errors
@@ -106,12 +106,14 @@ mod tests {
     fn a_user_keeps_the_newest_sessions_and_nobody_elses_end() {
         let mut scratch = Scratch::new();
         let at = Timestamp::from_unix;
-        scratch.change(at(0), |changes| {
-            let (anna, bert) = (changes.insert_user("anna", "", false)?, changes.insert_user("bert", "", false)?);
-            changes.insert_session("bert", bert, at(100))?;
-            (1..=25).try_for_each(|number| changes.insert_session(&format!("anna-{number}"), anna, at(100 + number)))
+        scratch.change(at(0), |transaction| {
+            let (anna, bert) =
+                (transaction.insert_user("anna", "", false)?, transaction.insert_user("bert", "", false)?);
+            transaction.insert_session("bert", bert, at(100))?;
+            (1..=25)
+                .try_for_each(|number| transaction.insert_session(&format!("anna-{number}"), anna, at(100 + number)))
         });
-        let mut lasts = |token: &str| scratch.read(|reader| reader.session(token, at(1))).is_some();
+        let mut lasts = |token: &str| scratch.read(|transaction| transaction.session(token, at(1))).is_some();
         assert!(lasts("bert"));
         for number in 1..=25 {
             assert_eq!(lasts(&format!("anna-{number}")), number > 5, "{number}");
@@ -122,7 +124,7 @@ mod tests {
     fn no_statement_looks_at_all_sessions() {
         let mut scratch = Scratch::new();
         for sql in [DELETE_ENDED, DELETE_OLDEST] {
-            let plan = scratch.read(|reader| plan(reader, sql));
+            let plan = scratch.read(|transaction| plan(transaction, sql));
             assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{plan}");
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rusqlite::OpenFlags;
 
-use super::access::Reader;
+use super::access::ReadTransaction;
 use super::connection::connect;
 use super::error::Error;
 
@@ -36,10 +36,10 @@ impl Readers {
     ///
     /// # Errors
     /// What `work` returns, or the store's own.
-    pub fn read<T, E: From<Error>>(&self, work: impl FnOnce(&Reader<'_>) -> Result<T, E>) -> Result<T, E> {
+    pub fn read<T, E: From<Error>>(&self, work: impl FnOnce(&ReadTransaction<'_>) -> Result<T, E>) -> Result<T, E> {
         let mut connection = self.take.recv().map_err(|_| Error::Busy)?;
         let result = match connection.transaction() {
-            Ok(transaction) => work(&Reader(&transaction)),
+            Ok(transaction) => work(&ReadTransaction(&transaction)),
             Err(error) => Err(Error::from(error).into()),
         };
         let _ = self.give_back.send(connection);

@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use log::{error, info, warn};
 use rusqlite::TransactionBehavior;
 
-use super::access::Changes;
+use super::access::WriteTransaction;
 use super::checkpoint::{self, Checkpointer, Log};
 use super::database::Database;
 use super::error::Error;
@@ -59,7 +59,7 @@ pub struct Writing {
 
 trait Job: Send {
     /// Does the change; false when it is to be undone.
-    fn apply(&mut self, changes: &Changes<'_>) -> bool;
+    fn apply(&mut self, transaction: &WriteTransaction<'_>) -> bool;
 
     /// Tells whoever waits: what the change returned, unless the commit failed.
     fn finish(self: Box<Self>, failure: Option<Error>);
@@ -75,12 +75,12 @@ impl<T, E, C, F> Job for Task<T, E, C, F>
 where
     T: Send,
     E: Send + From<Error>,
-    C: Send + FnOnce(&Changes<'_>) -> Result<T, E>,
+    C: Send + FnOnce(&WriteTransaction<'_>) -> Result<T, E>,
     F: Send + FnOnce(Result<T, E>),
 {
-    fn apply(&mut self, changes: &Changes<'_>) -> bool {
+    fn apply(&mut self, transaction: &WriteTransaction<'_>) -> bool {
         let Some(change) = self.change.take() else { return false };
-        let result = change(changes);
+        let result = change(transaction);
         let keep = result.is_ok();
         self.result = Some(result);
         keep
@@ -115,7 +115,7 @@ impl Writer {
     /// Asks for a change. `finish` is called on the writer's thread once the change is on the disk, or will not be.
     pub fn submit<T, E>(
         &self,
-        change: impl FnOnce(&Changes<'_>) -> Result<T, E> + Send + 'static,
+        change: impl FnOnce(&WriteTransaction<'_>) -> Result<T, E> + Send + 'static,
         finish: impl FnOnce(Result<T, E>) + Send + 'static,
     ) where
         T: Send + 'static,
@@ -131,7 +131,10 @@ impl Writer {
     ///
     /// # Errors
     /// What `change` returns, or the store's own; nothing was changed then.
-    pub fn change<T, E>(&self, change: impl FnOnce(&Changes<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    pub fn change<T, E>(
+        &self,
+        change: impl FnOnce(&WriteTransaction<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
     where
         T: Send + 'static,
         E: Send + From<Error> + 'static,
@@ -164,12 +167,12 @@ impl Writing {
             batch.extend(self.queue.try_iter().take(BATCH - 1));
             let failure = self.commit(&mut batch).err();
             self.note(failure.as_ref());
-            let changes = u64::try_from(batch.len()).unwrap_or(0);
+            let transaction = u64::try_from(batch.len()).unwrap_or(0);
             for job in batch {
                 job.finish(failure.clone());
             }
             if let Some(log) = &mut self.log {
-                log.grown(changes, &self.database);
+                log.note_growth(transaction, &self.database);
             }
         }
     }
@@ -178,22 +181,22 @@ impl Writing {
         let now = self.clock.now();
         let began = self.clock.monotonic();
         let step = step(self.last, now);
-        let transaction = self.database.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let changes = Changes::new(&transaction, now.wall);
+        let sql = self.database.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = WriteTransaction::new(&sql, now.wall);
         if let Some(step) = step {
-            note_step(&changes, step)?;
+            note_step(&transaction, step)?;
         }
         for job in batch.iter_mut() {
-            transaction.prepare_cached("SAVEPOINT change")?.execute([])?;
-            if !job.apply(&changes) {
-                if transaction.is_autocommit() {
+            sql.prepare_cached("SAVEPOINT change")?.execute([])?;
+            if !job.apply(&transaction) {
+                if sql.is_autocommit() {
                     return Err(Error::Failed("everything was undone: the disk is full or fails".to_owned()));
                 }
-                transaction.prepare_cached("ROLLBACK TO change")?.execute([])?;
+                sql.prepare_cached("ROLLBACK TO change")?.execute([])?;
             }
-            transaction.prepare_cached("RELEASE change")?.execute([])?;
+            sql.prepare_cached("RELEASE change")?.execute([])?;
         }
-        transaction.commit()?;
+        sql.commit()?;
         self.last = now;
         let count = |counter: &AtomicU64, by: u64| counter.fetch_add(by, Ordering::Relaxed);
         count(&self.work.commits, 1);
@@ -222,7 +225,7 @@ impl Writing {
     /// Stores something that was not there.
     fn prove(&mut self) -> Result<(), Error> {
         let now = self.clock.wall();
-        self.database.change(now, |changes| changes.put_random_setting("proof_of_storage"))
+        self.database.change(now, |transaction| transaction.put_random_setting("proof_of_storage"))
     }
 }
 
@@ -234,13 +237,13 @@ fn step(before: Now, now: Now) -> Option<i64> {
 }
 
 /// The history is in the order of what happened; where its times jump, it says why.
-fn note_step(changes: &Changes<'_>, step: i64) -> Result<(), Error> {
+fn note_step(transaction: &WriteTransaction<'_>, step: i64) -> Result<(), Error> {
     let length = Duration::from_secs(step.unsigned_abs()).as_secs();
     let direction = if step > 0 { "forward" } else { "back" };
     let sentence = format!("the clock of the license server was set {direction} by {length} s");
     warn!("{sentence}. Expiry and activity are judged by it: check it with timedatectl");
     let actor = Actor { role: Role::System, name: "clock".to_owned() };
-    changes.add_event(None, &actor, Action::ClockStepped, &sentence)?;
+    transaction.add_event(None, &actor, Action::ClockStepped, &sentence)?;
     Ok(())
 }
 

@@ -13,8 +13,8 @@ use std::time::Duration;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, mkdirat, openat, statat, symlinkat};
 use rustix::io::Errno;
 
-use crate::transaction::Changes;
-use crate::users::rights;
+use crate::transaction::Transaction;
+use crate::users::run_as_user;
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
 use opterius_host::problem::Problem;
@@ -31,8 +31,8 @@ const IN_HOME_TIME: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// There is something in its place already, or it cannot be made.
-pub fn create(changes: &mut Changes<'_>, user: &User, web_group: u32) -> Result<(), Problem> {
-    let host = changes.host();
+pub fn create(transaction: &mut Transaction<'_>, user: &User, web_group: u32) -> Result<(), Problem> {
+    let host = transaction.host();
     let home = host.home(&user.name);
     if fs::symlink_metadata(&home).is_ok() {
         return Err(Problem::Conflict(format!(
@@ -41,9 +41,9 @@ pub fn create(changes: &mut Changes<'_>, user: &User, web_group: u32) -> Result<
         )));
     }
     let fresh = host.path("/home").join(format!(".opterius-new-{}", user.name));
-    changes.directory(&host.path("/home"), 0o755, None)?;
-    changes.will_make_directory(&fresh)?;
-    changes.will_make_directory(&home)?;
+    transaction.directory(&host.path("/home"), 0o755, None)?;
+    transaction.will_make_directory(&fresh)?;
+    transaction.will_make_directory(&home)?;
     let made = fs::DirBuilder::new().mode(0o700).create(&fresh).and_then(|()| {
         chown(&fresh, Some(user.uid), Some(web_group))?;
         fs::set_permissions(&fresh, fs::Permissions::from_mode(0o710))?;
@@ -56,11 +56,18 @@ pub fn create(changes: &mut Changes<'_>, user: &User, web_group: u32) -> Result<
 ///
 /// # Errors
 /// What the tenant has there is in the way.
-pub fn furnish(host: &Host, user: &User, document_root: &str, logs: &Path, deadline: Deadline) -> Result<(), Problem> {
+pub fn create_site_directories(
+    host: &Host,
+    user: &User,
+    document_root: &str,
+    logs: &Path,
+    deadline: Deadline,
+) -> Result<(), Problem> {
     let home = open(host, user)?;
     let (root, logs) = (PathBuf::from(document_root), logs.to_owned());
     let what = format!("/home/{}/{document_root}", user.name);
-    let made = rights::of(user, &what, deadline.sooner(IN_HOME_TIME), move || in_home(&home, &root, &logs))?;
+    let made =
+        run_as_user::run_as_user(user, &what, deadline.sooner(IN_HOME_TIME), move || in_home(&home, &root, &logs))?;
     made.map_err(|sentence| Problem::Conflict(format!("{what} cannot be made: {sentence}")))
 }
 

@@ -1,7 +1,7 @@
 //! What is known of an account beside the system's register, as a step of a transaction.
 
-use crate::transaction::Changes;
-use opterius_base::files::Rights;
+use crate::transaction::Transaction;
+use opterius_base::files::FileMode;
 use opterius_host::layout::AGENT_GROUP;
 use opterius_host::problem::Problem;
 use opterius_host::users::account::{self, Account};
@@ -11,7 +11,7 @@ use opterius_host::users::register::Register;
 ///
 /// # Errors
 /// It cannot be written.
-pub fn write(changes: &mut Changes<'_>, account: &Account, register: &Register) -> Result<(), Problem> {
-    let rights = Rights { mode: 0o640, group: register.group(AGENT_GROUP).map(|group| group.gid) };
-    changes.write(&account::path(changes.host(), &account.username), &account.to_bytes(), rights)
+pub fn write(transaction: &mut Transaction<'_>, account: &Account, register: &Register) -> Result<(), Problem> {
+    let rights = FileMode { mode: 0o640, group: register.group(AGENT_GROUP).map(|group| group.gid) };
+    transaction.write(&account::path(transaction.host(), &account.username), &account.to_bytes(), rights)
 }

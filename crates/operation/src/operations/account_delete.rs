@@ -11,19 +11,19 @@ use serde_json::{Value, json};
 use crate::accounts::crontab;
 use crate::perform::{Context, Perform};
 use crate::servers::php;
-use crate::transaction::Changes;
+use crate::transaction::Transaction;
 use crate::tree;
-use crate::users::{eviction, user};
+use crate::users::{kill_processes, user};
 use crate::web::certificate::current;
 use crate::web::site::Site;
-use crate::web::{apply, foreign};
+use crate::web::{apply, unmanaged_sites};
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
 use opterius_host::layout;
 use opterius_host::problem::Problem;
 use opterius_host::request::account_delete::DeleteAccount;
 use opterius_host::request::values::{Domain, Username};
-use opterius_host::sites::facts;
+use opterius_host::sites::site_record;
 use opterius_host::users::account;
 use opterius_host::users::register::{Register, User};
 
@@ -37,10 +37,10 @@ impl Perform for DeleteAccount {
         sweep(host, deadline)?;
         let warnings = take_sites_away(host, username, deadline)?;
         // From here on nothing is taken back, and a repeat goes on.
-        Changes::run(host, deadline, |_| {
+        Transaction::run(host, deadline, |_| {
             let user = Register::read(host)?.account(username)?.clone();
-            user::shut_out(host, username, deadline)?;
-            eviction::evict(host, &user, deadline)?;
+            user::disable_login(host, username, deadline)?;
+            kill_processes::kill_all(host, &user, deadline)?;
             let domains = domains(host, username);
             for domain in &domains {
                 current::forget(host, domain, deadline)?;
@@ -49,7 +49,7 @@ impl Perform for DeleteAccount {
             forget_files(host, username)?;
             set_home_aside(host, username)?;
             for domain in &domains {
-                facts::forget(host, domain)?;
+                site_record::forget(host, domain)?;
             }
             account::forget(host, username)?;
             // At last: as long as there is a user, a repeat goes on.
@@ -62,16 +62,16 @@ impl Perform for DeleteAccount {
 
 /// Takes all sites of an account out of nginx and PHP, before anything that they need goes.
 fn take_sites_away(host: &Host, username: &Username, deadline: Deadline) -> Result<Vec<String>, Problem> {
-    Changes::run(host, deadline, |changes| {
+    Transaction::run(host, deadline, |transaction| {
         let register = Register::read(host)?;
         let user = register.account(username)?;
         user::refuse_user_of_system(user)?;
-        foreign::remove(changes, user)?;
+        unmanaged_sites::remove(transaction, user)?;
         for site in Site::all_of(host, username) {
-            apply::remove(changes, &site)?;
+            apply::remove(transaction, &site)?;
         }
         let mut warnings = Vec::new();
-        apply::take_effect(changes, deadline, &mut warnings)?;
+        apply::take_effect(transaction, deadline, &mut warnings)?;
         // Workers are of the user, and FPM would start them again.
         php::reload_all(host, deadline);
         Ok(warnings)
@@ -79,8 +79,8 @@ fn take_sites_away(host: &Host, username: &Username, deadline: Deadline) -> Resu
 }
 
 fn domains(host: &Host, username: &Username) -> Vec<Domain> {
-    let facts = facts::read_all(host).into_iter().filter(|facts| facts.username == *username);
-    facts.map(|facts| facts.domain).collect()
+    let record = site_record::read_all(host).into_iter().filter(|record| record.username == *username);
+    record.map(|record| record.domain).collect()
 }
 
 /// Deletes the logs of all sites that the account has or has had: they are its group's to read.

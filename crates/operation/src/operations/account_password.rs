@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::accounts::record;
 use crate::perform::{Context, Perform};
-use crate::transaction::Changes;
+use crate::transaction::Transaction;
 use crate::users::user;
 use opterius_host::problem::Problem;
 use opterius_host::request::account_password::SetPassword;
@@ -14,13 +14,13 @@ use opterius_host::users::register::Register;
 impl Perform for SetPassword {
     fn perform(&self, Context { host, deadline, .. }: Context<'_>) -> Result<Value, Problem> {
         let Self { username, password } = self;
-        Changes::run(host, deadline, |changes| {
+        Transaction::run(host, deadline, |transaction| {
             let register = Register::read(host)?;
             user::refuse_user_of_system(register.account(username)?)?;
             let account = Account::read(host, username)?;
             if let Some(suspended) = account.suspended.clone() {
                 let suspended = Some(Suspended { password_locked: false, ..suspended });
-                record::write(changes, &Account { suspended, ..account }, &register)?;
+                record::write(transaction, &Account { suspended, ..account }, &register)?;
                 user::set_password(host, username, password, deadline)?;
                 user::lock_password(host, username, deadline)?;
             } else {

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use crate::accounts::{crontab, record};
 use crate::perform::{Context, Perform};
-use crate::transaction::Changes;
+use crate::transaction::Transaction;
 use crate::users::user::Shadow;
-use crate::users::{eviction, user};
+use crate::users::{kill_processes, user};
 use crate::web::site::Site;
-use crate::web::{apply, foreign};
+use crate::web::{apply, unmanaged_sites};
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
@@ -32,7 +32,7 @@ impl Perform for SuspendAccount {
 /// # Errors
 /// There is no such account, nginx refused, or a process cannot be killed. A repeat completes it.
 fn suspend(host: &Host, username: &Username, deadline: Deadline) -> Result<Value, Problem> {
-    Changes::run(host, deadline, |changes| {
+    Transaction::run(host, deadline, |transaction| {
         let register = Register::read(host)?;
         let user = register.account(username)?.clone();
         user::refuse_user_of_system(&user)?;
@@ -45,16 +45,16 @@ fn suspend(host: &Host, username: &Username, deadline: Deadline) -> Result<Value
                 password_locked: shadow.locked,
                 expires: shadow.expires,
             };
-            record::write(changes, &Account { suspended: Some(suspended), ..account }, &register)?;
+            record::write(transaction, &Account { suspended: Some(suspended), ..account }, &register)?;
         }
-        let mut warnings = foreign::suspend(changes, &user, deadline)?;
-        warnings.extend(apply::apply(changes, &Site::all_of(host, username), deadline)?);
+        let mut warnings = unmanaged_sites::suspend(transaction, &user, deadline)?;
+        warnings.extend(apply::apply(transaction, &Site::all_of(host, username), deadline)?);
         // From here on nothing is taken back: an account that is half shut out is shut out further by a repeat. It is
         // still one change: whoever gives it back at the same time comes after, and no two tools want one register.
-        changes.keep()?;
-        user::shut_out(host, username, deadline)?;
+        transaction.keep()?;
+        user::disable_login(host, username, deadline)?;
         crontab::set_aside(host, username)?;
-        eviction::evict(host, &user, deadline)?;
+        kill_processes::kill_all(host, &user, deadline)?;
         Ok(json!({"username": username, "suspended": true, "warnings": warnings}))
     })
 }
@@ -64,18 +64,18 @@ fn suspend(host: &Host, username: &Username, deadline: Deadline) -> Result<Value
 /// # Errors
 /// There is no such account, or nginx refused. A repeat completes it.
 fn unsuspend(host: &Host, username: &Username, deadline: Deadline) -> Result<Value, Problem> {
-    Changes::run(host, deadline, |changes| {
+    Transaction::run(host, deadline, |transaction| {
         let register = Register::read(host)?;
         let user = register.account(username)?.clone();
         let account = Account::read(host, username)?;
         let Some(suspended) = account.suspended.clone() else {
             return Ok(json!({"username": username, "suspended": false, "warnings": []}));
         };
-        record::write(changes, &Account { suspended: None, ..account }, &register)?;
-        let mut warnings = foreign::unsuspend(changes, &user, deadline)?;
-        warnings.extend(apply::apply(changes, &Site::all_of(host, username), deadline)?);
+        record::write(transaction, &Account { suspended: None, ..account }, &register)?;
+        let mut warnings = unmanaged_sites::unsuspend(transaction, &user, deadline)?;
+        warnings.extend(apply::apply(transaction, &Site::all_of(host, username), deadline)?);
         let was = Shadow { locked: suspended.password_locked, expires: suspended.expires };
-        user::let_in(host, username, &suspended.shell, &was, deadline)?;
+        user::restore_login(host, username, &suspended.shell, &was, deadline)?;
         crontab::put_back(host, username)?;
         Ok(json!({"username": username, "suspended": false, "warnings": warnings}))
     })

@@ -5,21 +5,21 @@
 
 use std::collections::BTreeMap;
 
-use crate::transaction::Changes;
+use crate::transaction::Transaction;
 use crate::users::user;
 use crate::web::apply;
 use crate::web::certificate::current;
 use crate::web::site::{Found, Site};
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_base::deadline::Deadline;
-use opterius_base::files::{self, Rights};
+use opterius_base::files::{self, FileMode};
 use opterius_host::host::Host;
 use opterius_host::layout::ACCOUNTS_GROUP;
 use opterius_host::layout::AGENT_GROUP;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::{Domain, Username};
-use opterius_host::sites::facts::{self, Facts};
-use opterius_host::sites::foreign::{ForeignSite, candidates, enabled_sites};
+use opterius_host::sites::site_record::{self, SiteRecord};
+use opterius_host::sites::unmanaged_sites::{UnmanagedSite, candidates, enabled_sites};
 use opterius_host::users::account::{self, Account};
 use opterius_host::users::register::Register;
 
@@ -28,7 +28,7 @@ use opterius_host::users::register::Register;
 /// # Errors
 /// The register, a group or a file cannot be read or changed.
 pub fn adopt(host: &Host, deadline: Deadline) -> Result<Vec<Username>, Problem> {
-    Changes::run(host, deadline, |_| {
+    Transaction::run(host, deadline, |_| {
         let register = Register::read(host)?;
         let sites = enabled_sites(host);
         let mut adopted = Vec::new();
@@ -49,41 +49,47 @@ fn note(host: &Host, username: &Username, register: &Register) -> Result<(), Pro
     let account = Account::read(host, username)?;
     let account = Account { created_at: account.created_at.or_else(|| Some(SystemClock.wall())), ..account };
     let path = account::path(host, username);
-    let rights = Rights { mode: 0o640, group: register.group(AGENT_GROUP).map(|group| group.gid) };
+    let rights = FileMode { mode: 0o640, group: register.group(AGENT_GROUP).map(|group| group.gid) };
     files::replace(&path, &account.to_bytes(), rights).map_err(|error| Problem::at(&path, error))
 }
 
 /// Publishes what is known of every site of an account, ours and others'.
-fn publish(host: &Host, sites: &BTreeMap<Domain, ForeignSite>, deadline: Deadline) -> Result<(), Problem> {
+fn publish(host: &Host, sites: &BTreeMap<Domain, UnmanagedSite>, deadline: Deadline) -> Result<(), Problem> {
     let register = Register::read(host)?;
     let group = register.group(ACCOUNTS_GROUP).map(|group| group.members.clone()).unwrap_or_default();
-    for (domain, foreign) in sites {
-        let known = facts::read(host, domain);
-        let facts = match Site::look(host, domain)? {
-            Found::Ours(site) => Some(apply::facts(host, &site, deadline)?),
+    for (domain, unmanaged_sites) in sites {
+        let known = site_record::read(host, domain);
+        let record = match Site::look(host, domain)? {
+            Found::Ours(site) => Some(apply::record(host, &site, deadline)?),
             // Its own file is set aside while the account is suspended.
-            _ if known.as_ref().is_some_and(|facts| facts.suspended) => known,
+            _ if known.as_ref().is_some_and(|record| record.suspended) => known,
             _ => {
-                let owner = group.iter().find(|name| foreign.is_below(&format!("/home/{name}")));
+                let owner = group.iter().find(|name| unmanaged_sites.is_below(&format!("/home/{name}")));
                 let username = owner.and_then(|name| Username::parse("username", name).ok());
-                username.map(|username| foreign_facts(host, domain, username, foreign, deadline))
+                username.map(|username| foreign_facts(host, domain, username, unmanaged_sites, deadline))
             }
         };
-        if let Some(facts) = facts {
-            facts::publish(host, &facts, &register)?;
+        if let Some(record) = record {
+            site_record::publish(host, &record, &register)?;
         }
     }
     Ok(())
 }
 
-fn foreign_facts(host: &Host, domain: &Domain, username: Username, site: &ForeignSite, deadline: Deadline) -> Facts {
+fn foreign_facts(
+    host: &Host,
+    domain: &Domain,
+    username: Username,
+    site: &UnmanagedSite,
+    deadline: Deadline,
+) -> SiteRecord {
     let found = current::find(host, domain);
     let home = format!("/home/{username}");
-    Facts {
+    SiteRecord {
         names: site.names.clone(),
         document_root: site.roots.iter().find(|root| root.starts_with(&home)).cloned().unwrap_or(home),
         // One that cannot be read is none that could be told of.
         certificate: found.and_then(|found| current::describe(&found, deadline).ok()),
-        ..Facts::of(domain.clone(), username)
+        ..SiteRecord::of(domain.clone(), username)
     }
 }

@@ -11,7 +11,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use serde_json::{Value, json};
 
 use crate::perform::{Context, Perform};
-use crate::transaction::Changes;
+use crate::transaction::Transaction;
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_base::deadline::Deadline;
 use opterius_base::text::one_line;
@@ -26,7 +26,7 @@ const CONFIGURATION: [&str; 2] = ["/etc/powerdns", "/etc/pdns"];
 
 impl Perform for CreateZone {
     fn perform(&self, Context { host, deadline, .. }: Context<'_>) -> Result<Value, Problem> {
-        Changes::run(host, deadline, |_| create(host, self, deadline))
+        Transaction::run(host, deadline, |_| create(host, self, deadline))
     }
 }
 

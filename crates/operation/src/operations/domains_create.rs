@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::accounts::{home, record};
 use crate::perform::{Context, Perform};
 use crate::servers::php;
-use crate::transaction::Changes;
+use crate::transaction::Transaction;
 use crate::tree;
 use crate::users::user;
 use crate::web::apply;
@@ -22,21 +22,21 @@ use opterius_host::host::Host;
 use opterius_host::problem::Problem;
 use opterius_host::request::domains_create::CreateSite;
 use opterius_host::request::values::Domain;
-use opterius_host::sites::facts;
+use opterius_host::sites::site_record;
 use opterius_host::users::account::Account;
 use opterius_host::users::register::{Register, User};
 
 impl Perform for CreateSite {
     fn perform(&self, Context { host, allowance, deadline }: Context<'_>) -> Result<Value, Problem> {
         let request = self;
-        Changes::run(host, deadline, |changes| {
+        Transaction::run(host, deadline, |transaction| {
             let register = Register::read(host)?;
             check_domain(host, request)?;
             let existing = existing_site(host, request)?;
             let (user, is_new) = match register.account(&request.username) {
                 Ok(user) => (user.clone(), false),
                 Err(problem) if request.parent_domain.is_some() => return Err(problem),
-                Err(_) => (new_account(changes, request, &register, allowance, deadline)?, true),
+                Err(_) => (new_account(transaction, request, &register, allowance, deadline)?, true),
             };
             if user.home != format!("/home/{}", user.name) {
                 let sentence = format!(
@@ -47,10 +47,10 @@ impl Perform for CreateSite {
             }
             let site = existing.unwrap_or_else(|| new_site(request, SystemClock.wall()));
             forget_logs_of_others(host, &site, &user, deadline)?;
-            make_logs(changes, &site, &user).map_err(|error| Problem::at(&site.logs(host), error))?;
-            home::furnish(host, &user, &site.document_root, &site.logs(host), deadline)?;
+            make_logs(transaction, &site, &user).map_err(|error| Problem::at(&site.logs(host), error))?;
+            home::create_site_directories(host, &user, &site.document_root, &site.logs(host), deadline)?;
             let php = php::is_installed(host, &site.php_version);
-            let warnings = apply::apply(changes, std::slice::from_ref(&site), deadline)?;
+            let warnings = apply::apply(transaction, std::slice::from_ref(&site), deadline)?;
             Ok(json!({
                 "username": site.username,
                 "domain": site.domain,
@@ -76,24 +76,24 @@ fn new_site(request: &CreateSite, created_at: Timestamp) -> Site {
 
 /// The user of a new account, and its home.
 fn new_account(
-    changes: &mut Changes<'_>,
+    transaction: &mut Transaction<'_>,
     request: &CreateSite,
     register: &Register,
     allowance: &Allowance,
     deadline: Deadline,
 ) -> Result<User, Problem> {
-    let (host, username) = (changes.host(), &request.username);
+    let (host, username) = (transaction.host(), &request.username);
     user::check_new(username, register)?;
     let used = u64::try_from(register.accounts().len()).unwrap_or(u64::MAX);
     if let Some(limit) = allowance.max_accounts.filter(|limit| used >= *limit) {
         return Err(Problem::AccountLimit { used, limit, plan: allowance.plan.clone() });
     }
     let web_group = register.web_group()?.gid;
-    changes.will_make_user(username)?;
+    transaction.will_make_user(username)?;
     let user = user::create(host, username, register, deadline)?;
-    home::create(changes, &user, web_group)?;
+    home::create(transaction, &user, web_group)?;
     let account = Account { username: username.clone(), created_at: Some(SystemClock.wall()), suspended: None };
-    record::write(changes, &account, register)?;
+    record::write(transaction, &account, register)?;
     Ok(user)
 }
 
@@ -118,7 +118,7 @@ fn existing_site(host: &Host, request: &CreateSite) -> Result<Option<Site>, Prob
 fn check_domain(host: &Host, request: &CreateSite) -> Result<(), Problem> {
     let is_others = |domain: &Domain| match Site::look(host, domain) {
         Ok(Found::Ours(site)) => site.username != request.username,
-        _ => facts::read(host, domain).is_some_and(|facts| facts.username != request.username),
+        _ => site_record::read(host, domain).is_some_and(|record| record.username != request.username),
     };
     let name = request.domain.as_str();
     let mut rest = name;
@@ -160,9 +160,9 @@ fn forget_logs_of_others(host: &Host, site: &Site, user: &User, deadline: Deadli
 }
 
 /// The site's logs, in a directory that only root writes to; the account reads them. What PHP writes is the account's own.
-fn make_logs(changes: &mut Changes<'_>, site: &Site, user: &User) -> io::Result<()> {
-    let logs = site.logs(changes.host());
-    changes.directory(&logs, 0o750, Some(user.gid)).map_err(|problem| io::Error::other(problem.message()))?;
+fn make_logs(transaction: &mut Transaction<'_>, site: &Site, user: &User) -> io::Result<()> {
+    let logs = site.logs(transaction.host());
+    transaction.directory(&logs, 0o750, Some(user.gid)).map_err(|problem| io::Error::other(problem.message()))?;
     for (name, owner) in [("access.log", None), ("error.log", None), ("php-error.log", Some(user.uid))] {
         make_log(&logs.join(name), owner, user.gid)?;
     }

@@ -4,26 +4,26 @@ use serde_json::{Value, json};
 
 use crate::perform::{Context, Perform};
 use crate::servers::php;
-use crate::transaction::Changes;
+use crate::transaction::Transaction;
 use crate::web::apply;
 use crate::web::certificate::current;
 use crate::web::site::Site;
 use opterius_host::problem::Problem;
 use opterius_host::request::domains_delete::DeleteSite;
-use opterius_host::sites::facts;
+use opterius_host::sites::site_record;
 
 impl Perform for DeleteSite {
     fn perform(&self, Context { host, deadline, .. }: Context<'_>) -> Result<Value, Problem> {
         let Self { domain, username } = self;
-        Changes::run(host, deadline, |changes| {
+        Transaction::run(host, deadline, |transaction| {
             let site = Site::find_of(host, domain, username)?;
-            apply::remove(changes, &site)?;
+            apply::remove(transaction, &site)?;
             let mut warnings = Vec::new();
             if php::is_installed(host, &site.php_version) {
                 warnings.extend(php::reload(host, &site.php_version, deadline));
             }
-            apply::take_effect(changes, deadline, &mut warnings)?;
-            facts::forget(host, domain)?;
+            apply::take_effect(transaction, deadline, &mut warnings)?;
+            site_record::forget(host, domain)?;
             Ok(warnings)
         })
         .and_then(|warnings| {

@@ -9,12 +9,12 @@ use crate::measure::bandwidth::open_log;
 use crate::perform::{Context, Perform};
 use opterius_host::problem::Problem;
 use opterius_host::request::logs_tail::TailLog;
-use opterius_host::sites::facts;
+use opterius_host::sites::site_record;
 
 impl Perform for TailLog {
     fn perform(&self, Context { host, .. }: Context<'_>) -> Result<Value, Problem> {
         let TailLog { domain, username, log, offset, max_bytes } = self;
-        if facts::read(host, domain).is_none_or(|facts| facts.username != *username) {
+        if site_record::read(host, domain).is_none_or(|record| record.username != *username) {
             return Err(Problem::NotFound(format!("There is no site “{domain}” of the account “{username}”.")));
         }
         let Some(file) = open_log(host, domain, log.file_name()) else {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::perform::{Context, Perform};
-use crate::transaction::{Changes, lock};
+use crate::transaction::{Transaction, lock};
 use crate::web::apply;
 use crate::web::certificate::current;
 use crate::web::certificate::published::{answer, record};
@@ -16,10 +16,10 @@ impl Perform for DeleteCertificate {
         let Self { domain, .. } = self;
         Site::find(host, domain)?;
         let _certbot = lock::certificates(host, deadline)?;
-        let warnings = Changes::run(host, deadline, |changes| {
+        let warnings = Transaction::run(host, deadline, |transaction| {
             // First nginx, then the files: one that points to what is gone would refuse every later change of any site.
-            let warnings = apply::apply_with(changes, &Site::find(host, domain)?, None, deadline)?;
-            changes.keep()?;
+            let warnings = apply::apply_with(transaction, &Site::find(host, domain)?, None, deadline)?;
+            transaction.keep()?;
             current::forget(host, domain, deadline)?;
             record(host, domain, None)?;
             Ok(warnings)

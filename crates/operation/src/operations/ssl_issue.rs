@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::perform::{Context, Perform};
 use crate::transaction::lock;
-use crate::web::certificate::certbot::Order;
+use crate::web::certificate::certbot::CertificateOrder;
 use crate::web::certificate::names;
 use crate::web::certificate::obtain::obtain;
 use crate::web::site::Site;
@@ -20,6 +20,6 @@ impl Perform for IssueCertificate {
         };
         let _certbot = lock::certificates(host, deadline)?;
         let names = names::of_site(&site, host);
-        obtain(host, &Order { site: domain, names: &names, email: Some(email), anew: false }, deadline)
+        obtain(host, &CertificateOrder { site: domain, names: &names, email: Some(email), anew: false }, deadline)
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::perform::{Context, Perform};
 use crate::transaction::lock;
-use crate::web::certificate::certbot::Order;
+use crate::web::certificate::certbot::CertificateOrder;
 use crate::web::certificate::current;
 use crate::web::certificate::inspect::inspect;
 use crate::web::certificate::obtain::obtain;
@@ -12,7 +12,7 @@ use crate::web::site::Site;
 use opterius_host::problem::Problem;
 use opterius_host::request::ssl_renew::RenewCertificate;
 use opterius_host::request::values::Domain;
-use opterius_host::sites::facts::Source;
+use opterius_host::sites::site_record::Source;
 
 impl Perform for RenewCertificate {
     fn perform(&self, Context { host, deadline, .. }: Context<'_>) -> Result<Value, Problem> {
@@ -29,7 +29,7 @@ impl Perform for RenewCertificate {
         }
         let names: Result<Vec<Domain>, Problem> =
             inspect(&found.fullchain, deadline)?.names.iter().map(|name| provable(domain, name)).collect();
-        obtain(host, &Order { site: domain, names: &names?, email: None, anew: true }, deadline)
+        obtain(host, &CertificateOrder { site: domain, names: &names?, email: None, anew: true }, deadline)
     }
 }
 

@@ -5,7 +5,7 @@ use std::slice;
 use serde_json::Value;
 
 use crate::perform::{Context, Perform};
-use crate::transaction::{Changes, lock};
+use crate::transaction::{Transaction, lock};
 use crate::web::apply;
 use crate::web::certificate::published::{answer, record};
 use crate::web::certificate::{certbot, pair, uploaded};
@@ -20,15 +20,15 @@ impl Perform for UploadCertificate {
         Site::find_of(host, domain, username)?;
         pair::check(self, SystemClock.wall(), deadline)?;
         let _certbot = lock::certificates(host, deadline)?;
-        let warnings = Changes::run(host, deadline, |changes| {
+        let warnings = Transaction::run(host, deadline, |transaction| {
             let site = Site::find_of(host, domain, username)?;
             let placed = uploaded::put(host, domain, (certificate, private_key), deadline)?;
-            let warnings = match apply::apply(changes, slice::from_ref(&site), deadline) {
+            let warnings = match apply::apply(transaction, slice::from_ref(&site), deadline) {
                 Ok(warnings) => warnings,
                 // Before nginx is brought back to what it had, its files are.
                 Err(problem) => return placed.take_back(deadline).and(Err(refusal(problem))),
             };
-            changes.keep()?;
+            transaction.keep()?;
             placed.keep(deadline)?;
             // Nothing points to it any more.
             certbot::forget(host, domain, deadline)?;

@@ -11,11 +11,11 @@ use crate::perform::{Context, Perform};
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
-use opterius_host::measure::figures::megabytes;
+use opterius_host::measure::units::megabytes;
 use opterius_host::problem::Problem;
 use opterius_host::request::stats_account::AccountStats;
 use opterius_host::request::values::Domain;
-use opterius_host::sites::facts;
+use opterius_host::sites::site_record;
 use opterius_host::users::register::Register;
 
 /// How long measuring may take.
@@ -32,7 +32,9 @@ impl Perform for AccountStats {
         let request = self;
         let deadline = deadline.sooner(LIMIT);
         Register::read(host)?.account(&request.username)?;
-        let own = |domain: &&Domain| facts::read(host, domain).is_some_and(|facts| facts.username == request.username);
+        let own = |domain: &&Domain| {
+            site_record::read(host, domain).is_some_and(|record| record.username == request.username)
+        };
         let domains: BTreeSet<&Domain> = request.domains.iter().collect();
         let own: BTreeSet<&Domain> = domains.iter().copied().filter(own).collect();
 

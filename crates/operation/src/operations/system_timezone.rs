@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::perform::{Context, Perform};
 use crate::system::timezone::{LOCALTIME, TIMEZONE};
-use crate::transaction::Changes;
-use opterius_base::files::{self, Rights};
+use crate::transaction::Transaction;
+use opterius_base::files::{self, FileMode};
 use opterius_host::host::Host;
 use opterius_host::problem::Problem;
 use opterius_host::request::system_timezone::SetTimezone;
@@ -23,7 +23,7 @@ const MAGIC: &[u8; 4] = b"TZif";
 
 impl Perform for SetTimezone {
     fn perform(&self, Context { host, deadline, .. }: Context<'_>) -> Result<Value, Problem> {
-        Changes::run(host, deadline, |_| set(host, &self.timezone))
+        Transaction::run(host, deadline, |_| set(host, &self.timezone))
     }
 }
 
@@ -31,7 +31,7 @@ fn set(host: &Host, timezone: &str) -> Result<Value, Problem> {
     check(host, timezone)?;
     let (link, file) = (host.path(LOCALTIME), host.path(TIMEZONE));
     replace_link(&link, &Path::new(DATABASE).join(timezone)).map_err(|error| Problem::at(&link, error))?;
-    files::replace(&file, format!("{timezone}\n").as_bytes(), Rights::mode(0o644))
+    files::replace(&file, format!("{timezone}\n").as_bytes(), FileMode::mode(0o644))
         .map_err(|error| Problem::at(&file, error))?;
     Ok(json!({"timezone": timezone}))
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use log::warn;
 
 use opterius_base::deadline::Deadline;
-use opterius_base::files::{self, Rights};
+use opterius_base::files::{self, FileMode};
 use opterius_host::host::Host;
 use opterius_host::problem::Problem;
 use opterius_host::tool::Tool;
@@ -46,7 +46,7 @@ pub fn test(host: &Host, deadline: Deadline) -> Result<(), Problem> {
         let prefix = host.path("/var/lib/opterius/nginx-test");
         let main = prefix.join("nginx.conf");
         fs::create_dir_all(&prefix).map_err(|error| Problem::at(&prefix, error))?;
-        files::replace(&main, main_file(host).as_bytes(), Rights::mode(0o644))
+        files::replace(&main, main_file(host).as_bytes(), FileMode::mode(0o644))
             .map_err(|error| Problem::at(&main, error))?;
         tool.args(["-e", "stderr", "-p"]).arg(&prefix).arg("-c").arg(&main)
     };

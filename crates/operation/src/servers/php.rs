@@ -10,7 +10,7 @@ use rustix::event::{Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
 
 use opterius_base::deadline::Deadline;
-use opterius_base::files::{self, Rights};
+use opterius_base::files::{self, FileMode};
 use opterius_base::hex::hex;
 use opterius_host::host::Host;
 use opterius_host::problem::Problem;
@@ -106,7 +106,7 @@ pub fn test(host: &Host, version: &PhpVersion, deadline: Deadline) -> Result<(),
     } else {
         let main = pools(host, version).with_file_name("php-fpm-test.conf");
         let text = format!("[global]\nerror_log = /dev/null\ninclude={}/*.conf\n", pools(host, version).display());
-        files::replace(&main, text.as_bytes(), Rights::mode(0o644)).map_err(|error| Problem::at(&main, error))?;
+        files::replace(&main, text.as_bytes(), FileMode::mode(0o644)).map_err(|error| Problem::at(&main, error))?;
         tool.arg("-y").arg(&main)
     };
     let output = tool.run(deadline)?;

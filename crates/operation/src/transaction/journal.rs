@@ -17,7 +17,7 @@ const PATH: &str = "/var/lib/opterius/unfinished.json";
 /// How one step is taken back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
-pub(super) enum Step {
+pub(super) enum UndoStep {
     /// A user is made who was not there.
     User {
         /// Who.
@@ -77,7 +77,7 @@ impl Journal {
     }
 
     /// Adds a step; when this returns, a power cut does not lose it.
-    pub(super) fn add(&mut self, step: &Step) -> io::Result<()> {
+    pub(super) fn add(&mut self, step: &UndoStep) -> io::Result<()> {
         let mut line = serde_json::to_vec(step)?;
         line.push(b'\n');
         let file = match self.file.take() {
@@ -94,7 +94,7 @@ impl Journal {
     }
 
     /// The steps of a change that did not come to its end.
-    pub(super) fn read(&self) -> io::Result<Vec<Step>> {
+    pub(super) fn read(&self) -> io::Result<Vec<UndoStep>> {
         match fs::read_to_string(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
             text => parse(&text?),
@@ -111,7 +111,7 @@ impl Journal {
     }
 }
 
-fn parse(text: &str) -> io::Result<Vec<Step>> {
+fn parse(text: &str) -> io::Result<Vec<UndoStep>> {
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     whole.lines().map(|line| serde_json::from_str(line).map_err(Into::into)).collect()
 }
@@ -128,10 +128,10 @@ mod tests {
     fn whole_lines_count_and_the_last_may_be_cut_off() {
         let username = Username::parse("username", "alice").unwrap();
         let steps = [
-            Step::User { username },
-            Step::Directory { path: "/home/alice".into() },
-            Step::File { path: "/a".into(), before: Before::Link { target: "/b".into() } },
-            Step::File { path: "/c".into(), before: Before::Missing },
+            UndoStep::User { username },
+            UndoStep::Directory { path: "/home/alice".into() },
+            UndoStep::File { path: "/a".into(), before: Before::Link { target: "/b".into() } },
+            UndoStep::File { path: "/c".into(), before: Before::Missing },
         ];
         let text: String = steps.iter().map(|step| serde_json::to_string(step).unwrap() + "\n").collect();
         assert_eq!(parse(&text).unwrap(), steps);

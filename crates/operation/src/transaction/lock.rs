@@ -19,7 +19,7 @@ pub struct Lock(#[allow(dead_code, reason = "the lock ends with the file")] File
 ///
 /// # Errors
 /// Others hold it beyond the deadline.
-pub fn changes(host: &Host, deadline: Deadline) -> Result<Lock, Problem> {
+pub fn transaction(host: &Host, deadline: Deadline) -> Result<Lock, Problem> {
     take(host, "changes.lock", deadline)
 }
 

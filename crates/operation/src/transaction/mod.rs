@@ -18,12 +18,12 @@ use base64::engine::general_purpose::STANDARD;
 use log::{error, warn};
 
 use crate::servers::{nginx, php};
-use crate::transaction::journal::{Before, Journal, Step};
+use crate::transaction::journal::{Before, Journal, UndoStep};
 use crate::transaction::lock::Lock;
 use crate::tree;
 use crate::users::user;
 use opterius_base::deadline::Deadline;
-use opterius_base::files::{self, Rights};
+use opterius_base::files::{self, FileMode};
 use opterius_host::host::Host;
 use opterius_host::layout;
 use opterius_host::problem::Problem;
@@ -34,14 +34,14 @@ use opterius_host::users::register::Register;
 const UNDO_TIME: Duration = Duration::from_secs(30);
 
 /// A change that is being made.
-pub struct Changes<'a> {
+pub struct Transaction<'a> {
     host: &'a Host,
-    steps: Vec<Step>,
+    steps: Vec<UndoStep>,
     journal: Journal,
     _lock: Lock,
 }
 
-impl<'a> Changes<'a> {
+impl<'a> Transaction<'a> {
     /// Makes a change: what `make` does is kept when it succeeds, and taken back when it does not.
     ///
     /// # Errors
@@ -52,14 +52,14 @@ impl<'a> Changes<'a> {
         make: impl FnOnce(&mut Self) -> Result<T, Problem>,
     ) -> Result<T, Problem> {
         prepare(host)?;
-        let lock = lock::changes(host, deadline)?;
+        let lock = lock::transaction(host, deadline)?;
         let mut journal = Journal::of(host);
         recover(host, &mut journal)?;
-        let mut changes = Self { host, steps: Vec::new(), journal, _lock: lock };
-        match make(&mut changes).and_then(|made| changes.keep().map(|()| made)) {
+        let mut transaction = Self { host, steps: Vec::new(), journal, _lock: lock };
+        match make(&mut transaction).and_then(|made| transaction.keep().map(|()| made)) {
             Ok(made) => Ok(made),
             Err(problem) => {
-                if let Err(undoing) = undo(host, &changes.steps, &mut changes.journal) {
+                if let Err(undoing) = undo(host, &transaction.steps, &mut transaction.journal) {
                     error!(
                         "A failed operation could not be taken back ({}); the next one tries again",
                         undoing.message()
@@ -80,7 +80,7 @@ impl<'a> Changes<'a> {
     /// # Errors
     /// It cannot be noted.
     pub fn will_make_user(&mut self, username: &Username) -> Result<(), Problem> {
-        self.note(Step::User { username: username.clone() })
+        self.note(UndoStep::User { username: username.clone() })
     }
 
     /// A directory that is not there is about to be made, and with it all that it will have.
@@ -88,7 +88,7 @@ impl<'a> Changes<'a> {
     /// # Errors
     /// It cannot be noted.
     pub fn will_make_directory(&mut self, path: &Path) -> Result<(), Problem> {
-        self.note(Step::Directory { path: path.to_owned() })
+        self.note(UndoStep::Directory { path: path.to_owned() })
     }
 
     /// Makes a directory unless it is there.
@@ -107,7 +107,7 @@ impl<'a> Changes<'a> {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn write(&mut self, path: &Path, bytes: &[u8], rights: Rights) -> Result<(), Problem> {
+    pub fn write(&mut self, path: &Path, bytes: &[u8], rights: FileMode) -> Result<(), Problem> {
         self.note_file(path)?;
         files::replace(path, bytes, rights).map_err(|error| Problem::at(path, error))
     }
@@ -141,10 +141,10 @@ impl<'a> Changes<'a> {
 
     fn note_file(&mut self, path: &Path) -> Result<(), Problem> {
         let before = before(path).map_err(|error| Problem::at(path, error))?;
-        self.note(Step::File { path: path.to_owned(), before })
+        self.note(UndoStep::File { path: path.to_owned(), before })
     }
 
-    fn note(&mut self, step: Step) -> Result<(), Problem> {
+    fn note(&mut self, step: UndoStep) -> Result<(), Problem> {
         self.journal.add(&step).map_err(|error| Problem::at(self.journal.path(), error))?;
         self.steps.push(step);
         Ok(())
@@ -230,16 +230,16 @@ fn recover(host: &Host, journal: &mut Journal) -> Result<(), Problem> {
 
 /// Takes steps back, the last first: files, then what serves them, and users at last, because a server with files of a
 /// user who is gone would not start.
-fn undo(host: &Host, steps: &[Step], journal: &mut Journal) -> Result<(), Problem> {
+fn undo(host: &Host, steps: &[UndoStep], journal: &mut Journal) -> Result<(), Problem> {
     let deadline = Deadline::within(UNDO_TIME);
     for step in steps.iter().rev() {
-        if let Step::File { path, before } = step {
+        if let UndoStep::File { path, before } = step {
             restore(path, before).map_err(|error| Problem::at(path, error))?;
         }
     }
     let touched = |directory: &str| {
         let directory = host.path(directory);
-        steps.iter().any(|step| matches!(step, Step::File { path, .. } if path.starts_with(&directory)))
+        steps.iter().any(|step| matches!(step, UndoStep::File { path, .. } if path.starts_with(&directory)))
     };
     if touched("/etc/php") {
         php::reload_all(host, deadline);
@@ -250,9 +250,9 @@ fn undo(host: &Host, steps: &[Step], journal: &mut Journal) -> Result<(), Proble
     }
     for step in steps.iter().rev() {
         match step {
-            Step::User { username } => user::remove(host, username, deadline)?,
-            Step::Directory { path } => tree::remove(path, deadline)?,
-            Step::File { .. } => {}
+            UndoStep::User { username } => user::remove(host, username, deadline)?,
+            UndoStep::Directory { path } => tree::remove(path, deadline)?,
+            UndoStep::File { .. } => {}
         }
     }
     forget(journal)
@@ -264,7 +264,7 @@ fn restore(path: &Path, before: &Before) -> io::Result<()> {
         Before::Link { target } => replace_link(path, target),
         Before::File { base64, mode, group } => {
             let bytes = STANDARD.decode(base64).map_err(io::Error::other)?;
-            files::replace(path, &bytes, Rights { mode: *mode, group: Some(*group) })
+            files::replace(path, &bytes, FileMode { mode: *mode, group: Some(*group) })
         }
     }
 }

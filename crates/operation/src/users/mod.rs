@@ -1,5 +1,5 @@
 //! System users: made and changed, their rights for a moment, the end of their processes.
 
-pub mod eviction;
-pub mod rights;
+pub mod kill_processes;
+pub mod run_as_user;
 pub mod user;

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use crate::users::eviction;
+use crate::users::kill_processes;
 use opterius_base::deadline::Deadline;
-use opterius_base::files::{self, Rights};
+use opterius_base::files::{self, FileMode};
 use opterius_base::secret::Secret;
 use opterius_host::host::Host;
 use opterius_host::layout::ACCOUNTS_GROUP;
@@ -145,7 +145,7 @@ fn ensure_group(host: &Host, register: &Register, deadline: Deadline) -> Result<
 pub fn remove(host: &Host, username: &Username, deadline: Deadline) -> Result<(), Problem> {
     let register = Register::read(host)?;
     if let Some(user) = register.user(username.as_str()) {
-        eviction::evict(host, user, deadline)?;
+        kill_processes::kill_all(host, user, deadline)?;
         shadow_utility(host, "userdel")?.args(["--", username.as_str()]).succeed(deadline)?;
     }
     if Register::read(host)?.group(username.as_str()).is_some() {
@@ -158,7 +158,7 @@ pub fn remove(host: &Host, username: &Username, deadline: Deadline) -> Result<()
 ///
 /// # Errors
 /// shadow-utils refused.
-pub fn shut_out(host: &Host, username: &Username, deadline: Deadline) -> Result<(), Problem> {
+pub fn disable_login(host: &Host, username: &Username, deadline: Deadline) -> Result<(), Problem> {
     let arguments = ["--lock", "--shell", NO_SHELL, "--expiredate", "1", "--", username.as_str()];
     shadow_utility(host, "usermod")?.args(arguments).succeed(deadline).map(drop)
 }
@@ -167,7 +167,13 @@ pub fn shut_out(host: &Host, username: &Username, deadline: Deadline) -> Result<
 ///
 /// # Errors
 /// shadow-utils refused.
-pub fn let_in(host: &Host, username: &Username, shell: &str, was: &Shadow, deadline: Deadline) -> Result<(), Problem> {
+pub fn restore_login(
+    host: &Host,
+    username: &Username,
+    shell: &str,
+    was: &Shadow,
+    deadline: Deadline,
+) -> Result<(), Problem> {
     let expires = was.expires.map(|day| day.to_string()).unwrap_or_default();
     let tool = shadow_utility(host, "usermod")?.args(["--shell", shell, "--expiredate", &expires]);
     let tool = if was.locked { tool } else { tool.arg("--unlock") };
@@ -230,7 +236,7 @@ fn next_uid(host: &Host, register: &Register) -> Result<u32, Problem> {
     let kept = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok());
     let uid = free_number(register, first_uid(host), kept.unwrap_or_default());
     let next = format!("{}\n", uid.saturating_add(1));
-    files::replace(&path, next.as_bytes(), Rights::mode(0o644)).map_err(|error| Problem::at(&path, error))?;
+    files::replace(&path, next.as_bytes(), FileMode::mode(0o644)).map_err(|error| Problem::at(&path, error))?;
     Ok(uid)
 }
 

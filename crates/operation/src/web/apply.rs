@@ -3,17 +3,17 @@
 use std::fs;
 
 use crate::servers::{nginx, php};
-use crate::transaction::Changes;
+use crate::transaction::Transaction;
 use crate::web::certificate::current;
 use crate::web::certificate::files::CertificateFiles;
 use crate::web::site::Site;
 use crate::web::site_file::{self, View};
 use opterius_base::deadline::Deadline;
-use opterius_base::files::Rights;
+use opterius_base::files::FileMode;
 use opterius_host::host::Host;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::PhpVersion;
-use opterius_host::sites::facts::{self, Facts};
+use opterius_host::sites::site_record::{self, SiteRecord};
 use opterius_host::users::account::Account;
 use opterius_host::users::register::Register;
 
@@ -22,10 +22,10 @@ use opterius_host::users::register::Register;
 ///
 /// # Errors
 /// nginx or PHP refused, or something else failed; the caller's change is then taken back.
-pub fn apply(changes: &mut Changes<'_>, sites: &[Site], deadline: Deadline) -> Result<Vec<String>, Problem> {
-    let host = changes.host();
+pub fn apply(transaction: &mut Transaction<'_>, sites: &[Site], deadline: Deadline) -> Result<Vec<String>, Problem> {
+    let host = transaction.host();
     let served = sites.iter().map(|site| (site, current::find(host, &site.domain)));
-    apply_served(changes, served.collect(), deadline)
+    apply_served(transaction, served.collect(), deadline)
 }
 
 /// The same for one site with this certificate, whatever there is: nginx must not point to files that are about to go.
@@ -33,34 +33,34 @@ pub fn apply(changes: &mut Changes<'_>, sites: &[Site], deadline: Deadline) -> R
 /// # Errors
 /// As with [`apply`].
 pub fn apply_with(
-    changes: &mut Changes<'_>,
+    transaction: &mut Transaction<'_>,
     site: &Site,
     certificate: Option<CertificateFiles>,
     deadline: Deadline,
 ) -> Result<Vec<String>, Problem> {
-    apply_served(changes, vec![(site, certificate)], deadline)
+    apply_served(transaction, vec![(site, certificate)], deadline)
 }
 
 fn apply_served(
-    changes: &mut Changes<'_>,
+    transaction: &mut Transaction<'_>,
     sites: Vec<(&Site, Option<CertificateFiles>)>,
     deadline: Deadline,
 ) -> Result<Vec<String>, Problem> {
-    let host = changes.host();
+    let host = transaction.host();
     let register = Register::read(host)?;
     let views = sites.into_iter().map(|(site, certificate)| View::of(host, site, certificate, &register));
     let views = views.collect::<Result<Vec<_>, _>>()?;
-    let mut warnings = apply_pools(changes, &views, &register, deadline)?;
+    let mut warnings = apply_pools(transaction, &views, &register, deadline)?;
     for view in &views {
         let place = Site::place(host, &view.site.domain);
-        changes.write(&place.file, site_file::render(host, view).as_bytes(), Rights::mode(0o644))?;
+        transaction.write(&place.file, site_file::render(host, view).as_bytes(), FileMode::mode(0o644))?;
         if let Some(link) = &place.link {
-            changes.link(link, &place.file)?;
+            transaction.link(link, &place.file)?;
         }
     }
-    take_effect(changes, deadline, &mut warnings)?;
+    take_effect(transaction, deadline, &mut warnings)?;
     for view in &views {
-        facts::publish(host, &facts_with(host, view.site, view.certificate.as_ref(), deadline)?, &register)?;
+        site_record::publish(host, &record_with(host, view.site, view.certificate.as_ref(), deadline)?, &register)?;
     }
     Ok(warnings)
 }
@@ -69,14 +69,22 @@ fn apply_served(
 ///
 /// # Errors
 /// nginx refused.
-pub fn take_effect(changes: &mut Changes<'_>, deadline: Deadline, warnings: &mut Vec<String>) -> Result<(), Problem> {
-    let host = changes.host();
+pub fn take_effect(
+    transaction: &mut Transaction<'_>,
+    deadline: Deadline,
+    warnings: &mut Vec<String>,
+) -> Result<(), Problem> {
+    let host = transaction.host();
     match nginx::test(host, deadline) {
         // Long names need more room than nginx has by default, and nobody has given it any.
         Err(problem) if problem.message().contains("could not build server_names_hash") => {
             let room = "# opterius-agent: room for long and many names\n\
                         server_names_hash_bucket_size 512;\nserver_names_hash_max_size 16384;\n";
-            changes.write(&host.path("/etc/nginx/conf.d/opterius-names.conf"), room.as_bytes(), Rights::mode(0o644))?;
+            transaction.write(
+                &host.path("/etc/nginx/conf.d/opterius-names.conf"),
+                room.as_bytes(),
+                FileMode::mode(0o644),
+            )?;
             nginx::test(host, deadline)?;
         }
         tested => tested?,
@@ -89,23 +97,23 @@ pub fn take_effect(changes: &mut Changes<'_>, deadline: Deadline, warnings: &mut
 ///
 /// # Errors
 /// A file cannot be deleted.
-pub fn remove(changes: &mut Changes<'_>, site: &Site) -> Result<(), Problem> {
-    let host = changes.host();
+pub fn remove(transaction: &mut Transaction<'_>, site: &Site) -> Result<(), Problem> {
+    let host = transaction.host();
     let place = Site::place(host, &site.domain);
     for path in place.link.iter().chain([&place.file]) {
-        changes.remove(path)?;
+        transaction.remove(path)?;
     }
-    changes.remove(&php::pool_file(host, &site.php_version, &site.domain))
+    transaction.remove(&php::pool_file(host, &site.php_version, &site.domain))
 }
 
 /// Writes or deletes the pools of sites, and has PHP take what has changed.
 fn apply_pools(
-    changes: &mut Changes<'_>,
+    transaction: &mut Transaction<'_>,
     views: &[View<'_>],
     register: &Register,
     deadline: Deadline,
 ) -> Result<Vec<String>, Problem> {
-    let host = changes.host();
+    let host = transaction.host();
     let mut warnings = Vec::new();
     let mut changed: Vec<&PhpVersion> = Vec::new();
     for View { site, user, pool, suspended, .. } in views {
@@ -117,9 +125,9 @@ fn apply_pools(
             if fs::read(&file).ok().as_deref() == Some(text.as_bytes()) {
                 continue;
             }
-            changes.write(&file, text.as_bytes(), Rights::mode(0o644))?;
+            transaction.write(&file, text.as_bytes(), FileMode::mode(0o644))?;
         } else if file.exists() {
-            changes.remove(&file)?;
+            transaction.remove(&file)?;
         } else {
             if !suspended {
                 warnings.push(format!("PHP {version} is not installed, so PHP pages of {} answer 503.", site.domain));
@@ -147,17 +155,17 @@ fn apply_pools(
 ///
 /// # Errors
 /// Its certificate cannot be read.
-pub fn facts(host: &Host, site: &Site, deadline: Deadline) -> Result<Facts, Problem> {
-    facts_with(host, site, current::find(host, &site.domain).as_ref(), deadline)
+pub fn record(host: &Host, site: &Site, deadline: Deadline) -> Result<SiteRecord, Problem> {
+    record_with(host, site, current::find(host, &site.domain).as_ref(), deadline)
 }
 
-fn facts_with(
+fn record_with(
     host: &Host,
     site: &Site,
     certificate: Option<&CertificateFiles>,
     deadline: Deadline,
-) -> Result<Facts, Problem> {
-    Ok(Facts {
+) -> Result<SiteRecord, Problem> {
+    Ok(SiteRecord {
         domain: site.domain.clone(),
         username: site.username.clone(),
         names: site.names(host),
@@ -168,6 +176,6 @@ fn facts_with(
         suspended: Account::read(host, &site.username)?.suspended.is_some(),
         created_at: Some(site.created_at),
         certificate: certificate.map(|found| current::describe(found, deadline)).transpose()?,
-        issue: facts::read(host, &site.domain).and_then(|facts| facts.issue),
+        issue: site_record::read(host, &site.domain).and_then(|record| record.issue),
     })
 }

@@ -2,6 +2,6 @@
 
 pub mod apply;
 pub mod certificate;
-pub mod foreign;
 pub mod site;
 pub mod site_file;
+pub mod unmanaged_sites;

@@ -12,7 +12,7 @@ use opterius_host::host::Host;
 use opterius_host::layout;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::{Domain, PhpVersion, Username};
-use opterius_host::sites::facts;
+use opterius_host::sites::site_record;
 
 /// Begins the first line of a file that is ours; what follows is the site in JSON.
 pub const MARK: &str = "# opterius-agent: ";
@@ -91,8 +91,8 @@ impl Site {
 
     /// All sites of an account that are ours, ordered by domain.
     pub fn all_of(host: &Host, username: &Username) -> Vec<Self> {
-        let facts = facts::read_all(host).into_iter().filter(|facts| facts.username == *username);
-        facts.filter_map(|facts| Self::find_of(host, &facts.domain, username).ok()).collect()
+        let record = site_record::read_all(host).into_iter().filter(|record| record.username == *username);
+        record.filter_map(|record| Self::find_of(host, &record.domain, username).ok()).collect()
     }
 
     /// Where a domain's file is.

@@ -20,7 +20,7 @@ use opterius_host::host::Host;
 use opterius_host::layout::WEBROOT;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::{Domain, Email};
-use opterius_host::sites::facts::Source;
+use opterius_host::sites::site_record::Source;
 use opterius_host::tool::Tool;
 
 /// Where certbot keeps certificates and their settings.
@@ -33,7 +33,7 @@ const BUSY: &str = "Another instance of Certbot is already running";
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// A certificate to be had.
-pub(crate) struct Order<'a> {
+pub(crate) struct CertificateOrder<'a> {
     /// The site, whose name the lineage has.
     pub(crate) site: &'a Domain,
     /// The names that it must be good for.
@@ -79,7 +79,7 @@ pub(crate) fn forget(host: &Host, domain: &Domain, deadline: Deadline) -> Result
 ///
 /// # Errors
 /// It is not installed, took too long, or failed; why is told in words.
-pub(crate) fn obtain(host: &Host, order: &Order<'_>, deadline: Deadline) -> Result<(), Problem> {
+pub(crate) fn obtain(host: &Host, order: &CertificateOrder<'_>, deadline: Deadline) -> Result<(), Problem> {
     let helper = env::current_exe().map_err(|error| Problem::failed("the path of this program", error))?;
     let hook = hook(&helper, &host.config)?;
     let is_ours = is_ours(&settings(host, order.site), &host.path(WEBROOT));
@@ -99,7 +99,7 @@ pub(crate) fn obtain(host: &Host, order: &Order<'_>, deadline: Deadline) -> Resu
     }
 }
 
-fn arguments(host: &Host, order: &Order<'_>, hook: &str, is_ours: bool) -> Vec<OsString> {
+fn arguments(host: &Host, order: &CertificateOrder<'_>, hook: &str, is_ours: bool) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = Vec::new();
     let mut add = |some: &[&dyn AsRef<std::ffi::OsStr>]| arguments.extend(some.iter().map(|one| one.as_ref().into()));
     add(&[&"certonly", &"--non-interactive", &"--agree-tos", &"--webroot", &"-w", &host.path(WEBROOT)]);
@@ -179,7 +179,7 @@ mod tests {
         let (names, email) =
             ([domain("a.example"), domain("www.a.example")], Email::parse("email", "a@b.example").unwrap());
         let said = |email, anew, is_ours| {
-            let order = Order { site: &names[0], names: &names, email, anew };
+            let order = CertificateOrder { site: &names[0], names: &names, email, anew };
             let words = arguments(&host("/srv"), &order, "'x' renewed", is_ours);
             words.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
         };

@@ -6,7 +6,7 @@ use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::Domain;
-use opterius_host::sites::facts::Certificate;
+use opterius_host::sites::site_record::Certificate;
 
 /// The certificate that a site is to be served with.
 pub fn find(host: &Host, domain: &Domain) -> Option<CertificateFiles> {

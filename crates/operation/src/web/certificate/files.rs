@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use opterius_host::sites::facts::Source;
+use opterius_host::sites::site_record::Source;
 
 /// A certificate that a site can be served with.
 #[derive(Clone, Debug, PartialEq, Eq)]

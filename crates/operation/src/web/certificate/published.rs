@@ -7,7 +7,7 @@ use opterius_host::host::Host;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::Domain;
 use opterius_host::sites::certificate::status;
-use opterius_host::sites::facts::{self, Issue, IssueState};
+use opterius_host::sites::site_record::{self, Issue, IssueState};
 use opterius_host::users::register::Register;
 
 /// Publishes how an issue goes. The caller holds the lock for changes. Of a site of which nothing is published, nothing is.
@@ -15,9 +15,9 @@ use opterius_host::users::register::Register;
 /// # Errors
 /// It cannot be written.
 pub fn record(host: &Host, domain: &Domain, issue: Option<Issue>) -> Result<(), Problem> {
-    let Some(mut facts) = facts::read(host, domain) else { return Ok(()) };
-    facts.issue = issue;
-    facts::publish(host, &facts, &Register::read(host)?)
+    let Some(mut record) = site_record::read(host, domain) else { return Ok(()) };
+    record.issue = issue;
+    site_record::publish(host, &record, &Register::read(host)?)
 }
 
 /// An issue's state as it is now.
@@ -27,7 +27,7 @@ pub fn now(state: IssueState, reason: Option<String>) -> Option<Issue> {
 
 /// The answer of every operation that changes a certificate: what the Panel sees of it now, and what is not as it could be.
 pub fn answer(host: &Host, domain: &Domain, warnings: &[String]) -> Value {
-    let mut answer = status(facts::read(host, domain).as_ref(), false, SystemClock.wall());
+    let mut answer = status(site_record::read(host, domain).as_ref(), false, SystemClock.wall());
     if let Some(members) = answer.as_object_mut() {
         members.insert("warnings".to_owned(), json!(warnings));
     }

@@ -10,13 +10,13 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use crate::tree;
 use crate::web::certificate::files::CertificateFiles;
 use opterius_base::deadline::Deadline;
-use opterius_base::files::{self, Rights};
+use opterius_base::files::{self, FileMode};
 use opterius_base::secret::Secret;
 use opterius_host::host::Host;
 use opterius_host::layout::UPLOADED;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::Domain;
-use opterius_host::sites::facts::Source;
+use opterius_host::sites::site_record::Source;
 
 /// The uploaded certificate of a site.
 pub(crate) fn find(host: &Host, domain: &Domain) -> Option<CertificateFiles> {
@@ -93,8 +93,8 @@ impl Place {
 
     fn write_aside(&self, fullchain: &str, key: &Secret) -> io::Result<()> {
         fs::DirBuilder::new().mode(0o700).recursive(true).create(&self.aside)?;
-        files::replace(&self.aside.join("fullchain.pem"), fullchain.as_bytes(), Rights::mode(0o644))?;
-        files::replace(&self.aside.join("privkey.pem"), key.expose().as_bytes(), Rights::mode(0o600))
+        files::replace(&self.aside.join("fullchain.pem"), fullchain.as_bytes(), FileMode::mode(0o644))?;
+        files::replace(&self.aside.join("privkey.pem"), key.expose().as_bytes(), FileMode::mode(0o600))
     }
 
     /// Whether one was there before.

@@ -1,0 +1,139 @@
+//! Sites that others have written, read from the enabled files of nginx, and the accounts that follow from them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use crate::host::Host;
+use crate::problem::Problem;
+use crate::request::values::{Domain, Username};
+use crate::users::register::{FIRST_UID, Register};
+
+/// The highest number of an ordinary user.
+const LAST_UID: u32 = 59_999;
+
+/// The largest site file that is read, in bytes.
+const MAX_FILE: u64 = 1024 * 1024;
+
+/// A site file of somebody else's, as far as it concerns us.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnmanagedSite {
+    /// The domains that it answers to, as they are written there.
+    pub names: Vec<String>,
+    /// The directories that it serves.
+    pub roots: Vec<String>,
+}
+
+/// The accounts that would be taken in: users with a site that are in no register of ours.
+///
+/// # Errors
+/// The register cannot be read.
+pub fn missing(host: &Host) -> Result<Vec<Username>, Problem> {
+    let register = Register::read(host)?;
+    let candidates = candidates(&register, &enabled_sites(host));
+    let is_missing = |username: &Username| !register.accounts().iter().any(|name| name == username.as_str());
+    Ok(candidates.into_iter().filter(is_missing).collect())
+}
+
+/// The ordinary users with a site below their home.
+pub fn candidates(register: &Register, sites: &BTreeMap<Domain, UnmanagedSite>) -> Vec<Username> {
+    let is_ordinary = |uid: u32| (FIRST_UID..=LAST_UID).contains(&uid);
+    let users =
+        register.users.iter().filter(|user| is_ordinary(user.uid) && user.home == format!("/home/{}", user.name));
+    let with_site = users.filter(|user| sites.values().any(|site| site.is_below(&user.home)));
+    with_site.filter_map(|user| Username::parse("username", &user.name).ok()).collect()
+}
+
+impl UnmanagedSite {
+    /// Whether it serves something below this home.
+    pub fn is_below(&self, home: &str) -> bool {
+        let below = |root: &String| Path::new(root).starts_with(home) && Path::new(root) != Path::new(home);
+        self.roots.iter().any(below)
+    }
+
+    /// Reads the words of an nginx file that matter.
+    pub fn parse(text: &str) -> Self {
+        let mut site = Self::default();
+        for statement in statements(text) {
+            match statement.split_first() {
+                Some((&"server_name", names)) => site.names.extend(names.iter().map(|name| (*name).to_owned())),
+                Some((&"root", [root, ..])) => site.roots.push((*root).to_owned()),
+                _ => {}
+            }
+        }
+        site.names.retain(|name| Domain::parse("domain", name).is_ok());
+        site
+    }
+}
+
+/// The statements of an nginx file as words, without comments and quotes; a block's head is a statement of its own.
+fn statements(text: &str) -> Vec<Vec<&str>> {
+    let lines = text.lines().map(|line| line.split_once('#').map_or(line, |(code, _)| code));
+    let mut statements = vec![Vec::new()];
+    for line in lines {
+        let mut rest = line;
+        while let Some((part, after)) = rest.split_once([';', '{', '}']) {
+            push_words(&mut statements, part);
+            statements.push(Vec::new());
+            rest = after;
+        }
+        push_words(&mut statements, rest);
+    }
+    statements
+}
+
+fn push_words<'a>(statements: &mut [Vec<&'a str>], text: &'a str) {
+    if let Some(statement) = statements.last_mut() {
+        statement.extend(text.split_ascii_whitespace().map(|word| word.trim_matches(['"', '\''])));
+    }
+}
+
+/// The enabled sites whose file is named after a domain.
+pub fn enabled_sites(host: &Host) -> BTreeMap<Domain, UnmanagedSite> {
+    let enabled = ["/etc/nginx/sites-enabled", "/etc/nginx/conf.d"];
+    let entries = enabled.iter().flat_map(|path| fs::read_dir(host.path(path)).into_iter().flatten().flatten());
+    let sites = entries.filter_map(|entry| {
+        let name = entry.file_name();
+        let name = name.to_str()?;
+        let domain = Domain::parse("domain", name.strip_suffix(".conf").unwrap_or(name)).ok()?;
+        let metadata = fs::metadata(entry.path()).ok()?;
+        let text =
+            (metadata.is_file() && metadata.len() <= MAX_FILE).then(|| fs::read_to_string(entry.path()).ok())??;
+        Some((domain, UnmanagedSite::parse(&text)))
+    });
+    sites.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SITE: &str = "server {\n  listen 80; server_name Example.com www.example.com _;\n  # root /home/bob/x;\n  \
+                        root \"/home/alice/example.com/public_html\"; location / { root /srv/x; }\n}\n";
+
+    #[test]
+    fn names_and_roots_are_read_from_a_file_of_anybody() {
+        let site = UnmanagedSite::parse(SITE);
+        assert_eq!(site.names, ["Example.com", "www.example.com"]);
+        assert_eq!(site.roots, ["/home/alice/example.com/public_html", "/srv/x"]);
+        for (home, expected) in [("/home/alice", true), ("/home/al", false), ("/home/bob", false), ("/srv", true)] {
+            assert_eq!(site.is_below(home), expected, "{home}");
+        }
+        for text in ["", "}{;;", "root", "root ;", "server_name;", "# root /home/alice/x;"] {
+            assert_eq!(UnmanagedSite::parse(text), UnmanagedSite::default(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_ordinary_user_with_a_site_in_its_home_is_an_account() {
+        let register = Register::parse(
+            "root:x:0:0::/root:/bin/sh\nalice:x:1001:1001::/home/alice:/bin/sh\nbob:x:1002:1002::/home/bob:/bin/sh\n\
+             www:x:999:999::/home/alice:/bin/sh\ncarol:x:1003:1003::/home/alice:/bin/sh\nal:x:1004:1004::/home/al:/bin/sh\n",
+            "",
+        );
+        let domain = Domain::parse("domain", "example.com").unwrap();
+        let sites = BTreeMap::from([(domain, UnmanagedSite::parse(SITE))]);
+        let names: Vec<String> = candidates(&register, &sites).iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["alice"]);
+    }
+}

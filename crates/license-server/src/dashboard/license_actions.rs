@@ -1,0 +1,131 @@
+//! How an action on a license runs: first a page that says what will happen, then the form that does it.
+
+use super::confirm_page::ConfirmPage;
+use super::facts::Facts;
+use super::field::{Field, server_ip};
+use super::form::Form;
+use super::license_action::{LicenseAction, Target};
+use super::page_error::PageError;
+use super::page_request::PageRequest;
+use super::routes::Route;
+use super::signed_in_user::SignedInUser;
+use crate::actions::{ChangeContext, Refusal};
+use crate::model::Action;
+use crate::store::WriteTransaction;
+use opterius_http::response::Response;
+
+/// The page that says what will happen.
+pub(super) fn show(
+    page_request: &PageRequest,
+    signed_in_user: &SignedInUser,
+    id: i64,
+    license_action: &'static LicenseAction,
+    query: &Form,
+) -> Result<Response, PageError> {
+    Ok(ask(page_request, signed_in_user, id, license_action, query, None)?.answer())
+}
+
+/// The same page; with what was typed, when it was wrong.
+fn ask(
+    page_request: &PageRequest,
+    signed_in_user: &SignedInUser,
+    id: i64,
+    license_action: &'static LicenseAction,
+    form: &Form,
+    error: Option<String>,
+) -> Result<ConfirmPage, PageError> {
+    let facts = look(page_request, signed_in_user, id, license_action, form)?;
+    let heading = (license_action.heading)(&facts);
+    let hidden = match facts.ip {
+        Some(ip) => ("ip", ip.to_string()),
+        None => ("revision", facts.license.revision.to_string()),
+    };
+    let typed = error.is_some().then_some(form);
+    let field = license_action.field.map(|field| field(&facts)).map(|field| match typed {
+        Some(form) => Field { value: form.text(field.name).to_owned(), ..field },
+        None => field,
+    });
+    Ok(ConfirmPage {
+        layout: page_request.layout(signed_in_user, "licenses"),
+        title: heading.clone(),
+        action: Route::LicenseAction(id, license_action),
+        heading,
+        confirm_text: (license_action.confirm_text)(&facts),
+        hidden: vec![hidden],
+        fields: field.into_iter().collect(),
+        confirm: license_action.confirm,
+        dangerous: license_action.dangerous,
+        back: Route::License(id),
+        error,
+    })
+}
+
+/// What is known of what it is to be done to, which has to be there.
+fn look(
+    page_request: &PageRequest,
+    signed_in_user: &SignedInUser,
+    id: i64,
+    license_action: &LicenseAction,
+    form: &Form,
+) -> Result<Facts, PageError> {
+    let ip = match license_action.target {
+        Target::License { .. } => None,
+        Target::Server { .. } => Some(server_ip(form)?),
+    };
+    let now = page_request.shared.clock.wall();
+    let facts =
+        page_request.shared.readers.read(|transaction| Facts::read(transaction, signed_in_user, id, ip, now))?;
+    let is_lock = matches!(license_action.target, Target::Server { or_to_lock: true }) && facts.license.locked_ip == ip;
+    match ip {
+        Some(ip) if facts.server.is_none() && !is_lock => {
+            Err(Refusal::NotFound(format!("License {id} is not activated on {ip}.")).into())
+        }
+        _ => Ok(facts),
+    }
+}
+
+/// Does it.
+pub(super) fn act(
+    page_request: &PageRequest,
+    signed_in_user: &SignedInUser,
+    id: i64,
+    license_action: &'static LicenseAction,
+    form: &Form,
+) -> Result<Response, PageError> {
+    match run(page_request, signed_in_user, id, license_action, form) {
+        Ok(sentence) => {
+            let page = if license_action.tells == Action::Deleted { Route::Licenses } else { Route::License(id) };
+            Ok(page_request.see_result(&signed_in_user.token, page, &sentence))
+        }
+        Err(PageError::Refused(Refusal::Invalid(sentence))) => {
+            Ok(ask(page_request, signed_in_user, id, license_action, form, Some(sentence))?.answer())
+        }
+        // What does not go together with the license is something that was typed, where something is typed.
+        Err(PageError::Refused(Refusal::Conflict(sentence) | Refusal::NotFound(sentence)))
+            if license_action.field.is_some() =>
+        {
+            Ok(ask(page_request, signed_in_user, id, license_action, form, Some(sentence))?.answer())
+        }
+        Err(page_error) => Err(page_error),
+    }
+}
+
+fn run(
+    page_request: &PageRequest,
+    signed_in_user: &SignedInUser,
+    id: i64,
+    license_action: &LicenseAction,
+    form: &Form,
+) -> Result<String, PageError> {
+    // The revision that was looked at. A server is named by its address, whatever became of the license.
+    let seen = match license_action.target {
+        Target::License { .. } => Some(form.number("revision").ok_or(PageError::Malformed)?),
+        Target::Server { .. } => None,
+    };
+    let order = (license_action.order)(form)?;
+    let (actor, user) = (signed_in_user.actor(), signed_in_user.user.clone());
+    let done = page_request.shared.writer.change(move |transaction: &WriteTransaction<'_>| {
+        order.perform(transaction, &user, &ChangeContext { actor: &actor, seen }, id)
+    });
+    Ok(done?)
+}

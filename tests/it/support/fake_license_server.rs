@@ -1,0 +1,606 @@
+//! A scripted stand-in for the license server behind `POST /api/license/verify`, over real TLS: for what no real server
+//! would say, which is malformed, hostile, forged, slow, or of another vendor, and for the count of what it was asked.
+//! Its plain grants are for the Agent's tests, which need no feature; what the real server answers to the real Agent is
+//! in `tests/it/license_server/`.
+//!
+//! Each test starts its own on a port of the kernel's choosing, with a certificate authority of its own, says what it
+//! replies, and reads what it was asked. One thread accepts, one thread serves each connection, and one connection
+//! carries one request. Dropping the server ends all of them, whatever they are in the middle of. The benchmark
+//! includes this file too.
+
+// Two programs include this file and neither uses all of it; and a test helper that cannot go on must say so at once.
+#![allow(dead_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use ring::signature::KeyPair as _;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, ServerConnection};
+use serde_json::json;
+
+/// A running license server. Dropping it closes its port and its connections and joins its threads.
+pub(crate) struct FakeLicenseServer {
+    /// Bound but never listening: it keeps the port ours while the server is paused.
+    reserved: TcpListener,
+    /// None while paused.
+    acceptor: Mutex<Option<Acceptor>>,
+    tls: Option<Tls>,
+    shared: Arc<Shared>,
+}
+
+impl FakeLicenseServer {
+    /// HTTPS on 127.0.0.1, granting the free plan until told otherwise.
+    pub(crate) fn start() -> Self {
+        Self::start_as("localhost")
+    }
+
+    /// The same with a certificate for this name and 127.0.0.1.
+    pub(crate) fn start_as(name: &str) -> Self {
+        Self::start_with(Some(Tls::of(&Issued::for_name(name))))
+    }
+
+    /// The same with a certificate that has expired.
+    pub(crate) fn start_expired() -> Self {
+        let end = rcgen::date_time_ymd(2020, 1, 1);
+        Self::start_with(Some(Tls::of(&Issued::until("localhost", Some(end)))))
+    }
+
+    /// The same over plain HTTP.
+    pub(crate) fn start_plain() -> Self {
+        Self::start_with(None)
+    }
+
+    fn start_with(tls: Option<Tls>) -> Self {
+        let server =
+            FakeLicenseServer { reserved: bind(0), acceptor: Mutex::new(None), tls, shared: Arc::new(Shared::new()) };
+        server.resume();
+        server
+    }
+
+    /// The value of `license_server` in agent.conf.
+    pub(crate) fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://localhost:{}", self.port())
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.reserved.local_addr().unwrap().port()
+    }
+
+    /// The authority that issued the server's certificate, as PEM text; empty for a plain server.
+    pub(crate) fn ca_pem(&self) -> &str {
+        self.tls.as_ref().map_or("", |tls| &tls.ca_pem)
+    }
+
+    /// Replies this to every request from now on.
+    pub(crate) fn reply(&self, reply: Reply) {
+        self.reply_with(move |_| reply.clone());
+    }
+
+    /// Asks `script` for the reply to each request from now on. It runs on the connection's thread.
+    pub(crate) fn reply_with(&self, script: impl Fn(&ReceivedRequest) -> Reply + Send + Sync + 'static) {
+        self.shared.state().script = Arc::new(script);
+    }
+
+    /// All requests so far, in order of arrival.
+    pub(crate) fn received(&self) -> Vec<ReceivedRequest> {
+        self.shared.state().received.clone()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.shared.state().received.len()
+    }
+
+    /// Waits until at least `n` requests have come in all; false when `limit` passes first.
+    pub(crate) fn wait_for(&self, n: usize, limit: Duration) -> bool {
+        let fewer = |state: &mut State| state.received.len() < n;
+        let state = self.shared.state();
+        let (state, _) = self.shared.changed.wait_timeout_while(state, limit, fewer).unwrap();
+        state.received.len() >= n
+    }
+
+    /// Closes the port: connects are refused until [`Self::resume`]. Open connections go on.
+    pub(crate) fn pause(&self) {
+        *self.acceptor.lock().unwrap() = None;
+    }
+
+    /// Listens on the same port again.
+    pub(crate) fn resume(&self) {
+        let config = self.tls.as_ref().map(|tls| Arc::clone(&tls.config));
+        let start = || Acceptor::start(listen(self.port()), config, &self.shared);
+        self.acceptor.lock().unwrap().get_or_insert_with(start);
+    }
+}
+
+impl Drop for FakeLicenseServer {
+    fn drop(&mut self) {
+        // First nobody new, then everybody who is there.
+        self.pause();
+        self.shared.end();
+    }
+}
+
+/// One request as it came.
+#[derive(Clone, Debug)]
+pub(crate) struct ReceivedRequest {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    /// The body, when it is JSON.
+    pub(crate) json: Option<serde_json::Value>,
+    pub(crate) peer: SocketAddr,
+}
+
+impl ReceivedRequest {
+    /// The first header of that name, in any case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        find_header(&self.headers, name)
+    }
+}
+
+/// What the server does with one request.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    /// Sent as they are. `Content-Length` and `Date` here replace the server's own.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) behavior: Behavior,
+    /// Whether to add the present instant as `Date`.
+    pub(crate) date: bool,
+}
+
+impl Reply {
+    /// 200 and the free plan.
+    pub(crate) fn granted() -> Self {
+        let license = json!({
+            "valid": true,
+            "plan": "free",
+            "max_accounts": 5,
+            "max_domains": 5,
+            "max_servers": 1,
+            "expires_at": null,
+            "message": "License is valid.",
+        });
+        Self::json(200, license)
+    }
+
+    pub(crate) fn json(status: u16, body: serde_json::Value) -> Self {
+        Self::raw(status, body.to_string()).header("Content-Type", "application/json")
+    }
+
+    pub(crate) fn raw(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        let (headers, body) = (Vec::new(), body.into());
+        Reply { status, headers, body, behavior: Behavior::Answer, date: true }
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn behavior(mut self, behavior: Behavior) -> Self {
+        self.behavior = behavior;
+        self
+    }
+
+    pub(crate) fn without_date(mut self) -> Self {
+        self.date = false;
+        self
+    }
+
+    /// Adds `key`'s signature over the body as it is now.
+    pub(crate) fn signed(self, key: &SigningKey) -> Self {
+        let signature = key.signature_header(&self.body);
+        self.header("Opterius-Signature", &signature)
+    }
+
+    fn head(&self) -> Vec<u8> {
+        let mut head = format!("HTTP/1.1 {} Scripted\r\nConnection: close\r\n", self.status);
+        for (name, value) in &self.headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        if find_header(&self.headers, "Content-Length").is_none() {
+            head += &format!("Content-Length: {}\r\n", self.body.len());
+        }
+        if self.date && find_header(&self.headers, "Date").is_none() {
+            head += &format!("Date: {}\r\n", http_date());
+        }
+        head += "\r\n";
+        head.into_bytes()
+    }
+}
+
+/// How the server behaves after it has read a request.
+#[derive(Clone, Debug)]
+pub(crate) enum Behavior {
+    /// Answers.
+    Answer,
+    /// Never answers; the connection stays open until the client leaves or the server is dropped.
+    Hang,
+    /// Closes without an answer.
+    CloseAtOnce,
+    /// Closes without an answer, with a TCP reset.
+    Reset,
+    /// Sends the head at once and the body in pieces of `bytes`, one each `tick`.
+    SlowBody { bytes: usize, tick: Duration },
+    /// Answers when the test opens the gate.
+    Hold(Arc<Gate>),
+}
+
+/// Where replies wait until a test lets them through; once open, it stays open.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self::default())
+    }
+
+    pub(crate) fn open(&self) {
+        *self.open.lock().unwrap() = true;
+        self.opened.notify_all();
+    }
+
+    fn wait(&self) {
+        let closed = |open: &mut bool| !*open;
+        drop(self.opened.wait_while(self.open.lock().unwrap(), closed).unwrap());
+    }
+}
+
+/// A vendor's Ed25519 key, signing answers as `Opterius-Signature` has them.
+pub(crate) struct SigningKey {
+    pair: ring::signature::Ed25519KeyPair,
+}
+
+impl SigningKey {
+    pub(crate) fn generate() -> Self {
+        let random = ring::rand::SystemRandom::new();
+        let document = ring::signature::Ed25519KeyPair::generate_pkcs8(&random).unwrap();
+        let pair = ring::signature::Ed25519KeyPair::from_pkcs8(document.as_ref()).unwrap();
+        SigningKey { pair }
+    }
+
+    /// The first 16 hexadecimal digits of the public key's SHA-256.
+    pub(crate) fn keyid(&self) -> String {
+        let digest = ring::digest::digest(&ring::digest::SHA256, self.public());
+        digest.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The value of `license_public_key` in agent.conf.
+    pub(crate) fn public_base64(&self) -> String {
+        BASE64.encode(self.public())
+    }
+
+    /// The value of the header `Opterius-Signature` for this exact body.
+    pub(crate) fn signature_header(&self, body: &[u8]) -> String {
+        let message = [b"opterius-license-verify/v1\n", body].concat();
+        let signature = BASE64.encode(self.pair.sign(&message));
+        format!(r#"keyid="{}", ed25519="{signature}""#, self.keyid())
+    }
+
+    fn public(&self) -> &[u8] {
+        self.pair.public_key().as_ref()
+    }
+}
+
+/// The server's side of TLS, and the authority that a client has to trust.
+struct Tls {
+    ca_pem: String,
+    config: Arc<ServerConfig>,
+}
+
+impl Tls {
+    fn of(issued: &Issued) -> Self {
+        let Issued { ca_pem, certificate, key } = issued;
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap();
+        Tls { ca_pem: ca_pem.clone(), config: Arc::new(config) }
+    }
+}
+
+/// A certificate for a name and 127.0.0.1, of an authority of its own.
+pub(crate) struct Issued {
+    pub(crate) ca_pem: String,
+    pub(crate) certificate: rcgen::Certificate,
+    pub(crate) key: rcgen::KeyPair,
+}
+
+impl Issued {
+    pub(crate) fn for_name(name: &str) -> Self {
+        Self::until(name, None)
+    }
+
+    fn until(name: &str, end: Option<time::OffsetDateTime>) -> Self {
+        let (ca_pem, issuer) = certificate_authority();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let names = vec![name.to_owned(), "127.0.0.1".to_owned()];
+        let mut params = rcgen::CertificateParams::new(names).unwrap();
+        params.not_after = end.unwrap_or(params.not_after);
+        let certificate = params.signed_by(&key, &issuer).unwrap();
+        Issued { ca_pem, certificate, key }
+    }
+}
+
+fn certificate_authority() -> (String, rcgen::Issuer<'static, rcgen::KeyPair>) {
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params.distinguished_name.push(rcgen::DnType::CommonName, "License server of a test");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    (certificate.pem(), rcgen::Issuer::new(params, key))
+}
+
+/// The thread that accepts. Dropping this ends the thread and closes the listening socket.
+struct Acceptor {
+    /// Closing this end wakes the thread.
+    stop: Option<UnixStream>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Acceptor {
+    fn start(listener: TcpListener, tls: Option<Arc<ServerConfig>>, shared: &Arc<Shared>) -> Self {
+        let (stop, stopped) = UnixStream::pair().unwrap();
+        let shared = Arc::clone(shared);
+        let thread = std::thread::spawn(move || {
+            while next_is_ready(&listener, &stopped) {
+                if let Ok((socket, peer)) = listener.accept() {
+                    shared.serve_on_thread(socket, peer, tls.clone());
+                }
+            }
+        });
+        Acceptor { stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+impl Drop for Acceptor {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Waits for the next connection; false when it is time to stop.
+fn next_is_ready(listener: &TcpListener, stopped: &UnixStream) -> bool {
+    let mut ready = [PollFd::new(listener, PollFlags::IN), PollFd::new(stopped, PollFlags::IN)];
+    while poll(&mut ready, None) == Err(rustix::io::Errno::INTR) {}
+    ready[1].revents().is_empty()
+}
+
+/// What the threads of one server share.
+struct Shared {
+    state: Mutex<State>,
+    /// Notified when a request has come and when the server ends.
+    changed: Condvar,
+}
+
+struct State {
+    received: Vec<ReceivedRequest>,
+    script: Arc<dyn Fn(&ReceivedRequest) -> Reply + Send + Sync>,
+    ending: bool,
+    /// Gates that a connection has waited at.
+    gates: Vec<Arc<Gate>>,
+    /// Weak, so that a socket closes as soon as its thread is done with it.
+    sockets: Vec<Weak<TcpStream>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Shared {
+    fn new() -> Self {
+        let state = State {
+            received: Vec::new(),
+            script: Arc::new(|_| Reply::granted()),
+            ending: false,
+            gates: Vec::new(),
+            sockets: Vec::new(),
+            threads: Vec::new(),
+        };
+        Shared { state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    fn serve_on_thread(self: &Arc<Self>, socket: TcpStream, peer: SocketAddr, tls: Option<Arc<ServerConfig>>) {
+        let socket = Arc::new(socket);
+        let weak = Arc::downgrade(&socket);
+        let shared = Arc::clone(self);
+        let thread = std::thread::spawn(move || {
+            // A client that breaks off or does not trust us is none of the server's business.
+            let _ = match tls {
+                Some(config) => shared.serve_tls(&socket, peer, config),
+                None => shared.serve(&socket, peer, &mut &*socket),
+            };
+        });
+        let mut state = self.state();
+        state.sockets.push(weak);
+        state.threads.push(thread);
+    }
+
+    fn serve_tls(&self, socket: &TcpStream, peer: SocketAddr, config: Arc<ServerConfig>) -> io::Result<()> {
+        let connection = ServerConnection::new(config).map_err(io::Error::other)?;
+        self.serve(socket, peer, &mut rustls::StreamOwned::new(connection, socket))
+    }
+
+    /// Serves the one request of a connection; `stream` is `socket`, or TLS over it.
+    fn serve(&self, socket: &TcpStream, peer: SocketAddr, stream: &mut (impl Read + Write)) -> io::Result<()> {
+        let received = read_request(stream, peer)?;
+        let script = Arc::clone(&self.state().script);
+        self.record(received.clone());
+        let reply = script(&received);
+        match &reply.behavior {
+            Behavior::Hang => wait_until_closed(socket),
+            Behavior::CloseAtOnce => Ok(()),
+            Behavior::Reset => Ok(sockopt::set_socket_linger(socket, Some(Duration::ZERO))?),
+            Behavior::Answer => answer(socket, stream, &reply),
+            Behavior::SlowBody { bytes, tick } => self.answer_slowly(stream, &reply, *bytes, *tick),
+            Behavior::Hold(gate) => {
+                self.wait_at(gate);
+                answer(socket, stream, &reply)
+            }
+        }
+    }
+
+    fn record(&self, received: ReceivedRequest) {
+        self.state().received.push(received);
+        self.changed.notify_all();
+    }
+
+    fn answer_slowly(
+        &self,
+        stream: &mut impl Write,
+        reply: &Reply,
+        bytes: usize,
+        tick: Duration,
+    ) -> io::Result<()> {
+        stream.write_all(&reply.head())?;
+        for piece in reply.body.chunks(bytes.max(1)) {
+            stream.write_all(piece)?;
+            stream.flush()?;
+            let goes_on = |state: &mut State| !state.ending;
+            drop(self.changed.wait_timeout_while(self.state(), tick, goes_on).unwrap());
+        }
+        Ok(())
+    }
+
+    fn wait_at(&self, gate: &Arc<Gate>) {
+        let mut state = self.state();
+        if state.ending {
+            return;
+        }
+        state.gates.push(Arc::clone(gate));
+        drop(state);
+        gate.wait();
+    }
+
+    /// Ends every connection, whatever it waits for. No new one comes: the acceptor is gone.
+    fn end(&self) {
+        let mut state = self.state();
+        state.ending = true;
+        let threads = std::mem::take(&mut state.threads);
+        state.gates.iter().for_each(|gate| gate.open());
+        for socket in state.sockets.iter().filter_map(Weak::upgrade) {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        drop(state);
+        self.changed.notify_all();
+        for thread in threads {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn answer(socket: &TcpStream, stream: &mut impl Write, reply: &Reply) -> io::Result<()> {
+    stream.write_all(&[reply.head(), reply.body.clone()].concat())?;
+    stream.flush()?;
+    socket.shutdown(Shutdown::Write)?;
+    // Closing with bytes unread would send a reset, which can overtake the answer.
+    wait_until_closed(socket)
+}
+
+fn wait_until_closed(mut socket: &TcpStream) -> io::Result<()> {
+    io::copy(&mut socket, &mut io::sink()).map(drop)
+}
+
+/// Reads one request, its body by `Content-Length`.
+fn read_request(stream: &mut impl Read, peer: SocketAddr) -> io::Result<ReceivedRequest> {
+    let mut received = Vec::new();
+    let (head_length, mut request) = loop {
+        read_more(stream, &mut received)?;
+        if let Some(head) = parse_head(&received, peer)? {
+            break head;
+        }
+    };
+    let length = request.header("Content-Length").map_or(Ok(0), str::parse).map_err(io::Error::other)?;
+    let mut body = received.split_off(head_length);
+    while body.len() < length {
+        read_more(stream, &mut body)?;
+    }
+    request.json = serde_json::from_slice(&body).ok();
+    request.body = body;
+    Ok(request)
+}
+
+fn read_more(stream: &mut impl Read, into: &mut Vec<u8>) -> io::Result<()> {
+    let mut chunk = [0; 4096];
+    let count = stream.read(&mut chunk)?;
+    if count == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    into.extend_from_slice(&chunk[..count]);
+    Ok(())
+}
+
+/// The length of the head and what it says, once it is whole.
+fn parse_head(received: &[u8], peer: SocketAddr) -> io::Result<Option<(usize, ReceivedRequest)>> {
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut request = httparse::Request::new(&mut headers);
+    let httparse::Status::Complete(length) = request.parse(received).map_err(io::Error::other)? else {
+        return Ok(None);
+    };
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    let received = ReceivedRequest {
+        method: request.method.unwrap_or_default().to_owned(),
+        path: request.path.unwrap_or_default().to_owned(),
+        headers: request.headers.iter().map(|h| (h.name.to_owned(), text(h.value))).collect(),
+        body: Vec::new(),
+        json: None,
+        peer,
+    };
+    Ok(Some((length, received)))
+}
+
+fn find_header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
+}
+
+fn listen(port: u16) -> TcpListener {
+    let socket = bind(port);
+    rustix::net::listen(&socket, 128).expect("listen on the reserved port");
+    socket
+}
+
+/// A port that nobody else gets as long as this socket lives; whoever sets `SO_REUSEADDR` can listen on it.
+pub(crate) fn reserve() -> TcpListener {
+    bind(0)
+}
+
+/// A socket on 127.0.0.1 that does not listen yet. With `SO_REUSEADDR` on both, a second one can listen on the port
+/// that the first one reserves.
+fn bind(port: u16) -> TcpListener {
+    let socket: OwnedFd =
+        rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+    sockopt::set_socket_reuseaddr(&socket, true).unwrap();
+    rustix::net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).unwrap();
+    TcpListener::from(socket)
+}
+
+/// The present instant, as HTTP writes it.
+#[expect(clippy::disallowed_methods, reason = "the license server has a clock of its own, as in life")]
+fn http_date() -> String {
+    httpdate::fmt_http_date(std::time::SystemTime::now())
+}

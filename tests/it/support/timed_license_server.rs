@@ -1,0 +1,141 @@
+//! The license server within this process, over a real socket, with a clock that the test sets.
+
+use super::TempDirectory;
+use super::http::{self, Request, Response};
+use super::license_database::LicenseDatabase;
+use super::license_server_process::{VERIFY, assert_signed};
+use opterius_base::clock::{Clock, Timestamp};
+use opterius_daemon::notify::Notifier;
+use opterius_daemon::signals::{SignalSources, Signals};
+use opterius_daemon::supervisor::{self, Failure};
+use opterius_license_server::activation_gc::activation_gc;
+use opterius_license_server::installation::{Installation, Place};
+use opterius_license_server::serve::{self, Dependencies};
+use opterius_license_server::settings::{self, Settings};
+use opterius_license_server::shared::Shared;
+use opterius_license_server::store::readers::Readers;
+use opterius_license_server::store::writer::Writer;
+use serde_json::Value;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+pub const DAY: Duration = Duration::from_secs(86_400);
+
+/// When every test begins: 2027-01-15T08:00:00Z.
+pub const BEGINNING: Timestamp = Timestamp::from_unix(1_800_000_000);
+
+/// A clock that stands still until it is told to go on.
+pub struct TestClock {
+    began: Instant,
+    /// How far the civil time is, and the time since boot.
+    now: Mutex<(Timestamp, Duration)>,
+}
+
+impl TestClock {
+    fn new() -> TestClock {
+        TestClock { began: Instant::now(), now: Mutex::new((BEGINNING, DAY)) }
+    }
+
+    /// Time passes.
+    pub fn pass(&self, time: Duration) {
+        let mut now = self.now.lock().unwrap();
+        *now = (now.0.plus(time), now.1 + time);
+    }
+
+    /// Somebody sets the clock.
+    pub fn set(&self, wall: Timestamp) {
+        self.now.lock().unwrap().0 = wall;
+    }
+}
+
+impl Clock for TestClock {
+    fn wall(&self) -> Timestamp {
+        self.now.lock().unwrap().0
+    }
+
+    fn boot(&self) -> Duration {
+        self.now.lock().unwrap().1
+    }
+
+    fn monotonic(&self) -> Instant {
+        // Deadlines of connections are met by real clients in real time.
+        self.began + self.boot() + self.began.elapsed()
+    }
+}
+
+/// A running license server. Dropping it stops it.
+pub struct TimedLicenseServer {
+    pub clock: Arc<TestClock>,
+    pub database: LicenseDatabase,
+    port: u16,
+    public_keys: String,
+    sources: SignalSources,
+    server: Option<JoinHandle<Result<(), Failure>>>,
+    /// Last, so that it is there as long as the server runs.
+    directory: TempDirectory,
+}
+
+impl TimedLicenseServer {
+    pub fn start() -> TimedLicenseServer {
+        let directory = TempDirectory::new();
+        let clock = Arc::new(TestClock::new());
+        let place = Place::new(&directory.path().join("data"));
+        let installation = place.create(clock.wall()).unwrap_or_else(|error| panic!("{error}"));
+        let public_keys = installation.keys.public_keys();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (sources, signals) = Signals::pair().unwrap();
+        let dependencies = (Arc::clone(&clock), signals);
+        let server = std::thread::spawn(move || {
+            let (clock, signals) = dependencies;
+            let dependencies =
+                Dependencies { clock, signals, spawn: supervisor::spawn(), notifier: Notifier::default() };
+            serve::run(listener, settings(), installation, None, dependencies)
+        });
+        let database = LicenseDatabase::new(place, Arc::clone(&clock) as Arc<dyn Clock>);
+        TimedLicenseServer { clock, database, port, public_keys, sources, server: Some(server), directory }
+    }
+
+    pub fn fetch(&self, request: impl Into<Vec<u8>>) -> Response {
+        http::fetch(self.port, request).unwrap_or_else(|error| panic!("no response: {error}"))
+    }
+
+    /// Verifies, and checks that the answer is signed.
+    pub fn verify(&self, question: &Value) -> Response {
+        let response = self.fetch(Request::post(VERIFY).body(question.to_string()));
+        assert_signed(&response, &self.public_keys);
+        response
+    }
+
+    /// Deletes what is to be deleted now, as the server does once an hour; how many.
+    pub fn activation_gc(&self) -> usize {
+        let Installation { database, keys, form_secret } = self.database.place.open().unwrap();
+        let readers = Readers::open(database.path(), 1).unwrap();
+        let (writer, writing) = Writer::new(database, Arc::clone(&self.clock) as Arc<dyn Clock>);
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let shared = Shared::new(clock, writer, readers, &form_secret, settings(), keys);
+        let writing = std::thread::spawn(move || writing.run());
+        let deleted = activation_gc(&shared, self.clock.wall()).unwrap_or_else(|error| panic!("{error}"));
+        drop(shared);
+        writing.join().unwrap();
+        deleted
+    }
+}
+
+impl Drop for TimedLicenseServer {
+    fn drop(&mut self) {
+        let _ = self.sources.terminate.write_all(b"1");
+        let ended = self.server.take().map(JoinHandle::join);
+        if !std::thread::panicking() {
+            assert!(matches!(ended, Some(Ok(Ok(())))), "{ended:?}");
+        }
+        let _ = &self.directory;
+    }
+}
+
+fn settings() -> Settings {
+    settings::parse("", "license-server.conf").unwrap().settings
+}
