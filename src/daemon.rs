@@ -12,14 +12,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use log::{error, info, warn};
 
 use crate::api::Api;
+use crate::api::config::SharedConfig;
 use crate::api::health::Host as Health;
 use crate::api::metrics::ApiMetrics;
 use crate::api::operations::{Operations, issuer};
 use crate::api::queue::Queue;
 use crate::api::sampler::{Metrics, Pace};
-use crate::api::settings::SharedSettings;
 use crate::config::file;
-use crate::config::{Configuration, Loaded};
+use crate::config::{Config, Loaded};
 use crate::license::client::{LicenseServer, Network};
 use crate::license::log_lines;
 use crate::license::state::{Host, License};
@@ -125,7 +125,7 @@ pub fn host() -> Host {
 /// It ended otherwise; [`conclude`] tells whoever is concerned.
 pub fn run(
     listener: TcpListener,
-    configuration: Configuration,
+    configuration: Config,
     path: PathBuf,
     dependencies: Dependencies,
 ) -> Result<(), Failure> {
@@ -157,8 +157,8 @@ pub fn run(
 /// What the main thread holds.
 struct Daemon {
     path: PathBuf,
-    configuration: Configuration,
-    settings: SharedSettings,
+    configuration: Config,
+    settings: SharedConfig,
     license: Arc<License>,
     clock: Arc<dyn Clock>,
     /// How many checks had ended before the one that was asked for last.
@@ -177,7 +177,7 @@ impl Daemon {
     fn start(
         supervisor: &Supervisor,
         listener: TcpListener,
-        configuration: Configuration,
+        configuration: Config,
         path: PathBuf,
         verifier_parts: VerifierParts,
     ) -> io::Result<(Self, Control)> {
@@ -187,7 +187,7 @@ impl Daemon {
         let license_settings = Arc::new(configuration.license.clone());
         let verifier = Verifier::new(Arc::clone(&license), woken, Arc::clone(&clock), server, host, license_settings);
 
-        let settings: SharedSettings = Arc::new(RwLock::new(Arc::new(configuration.api(&path))));
+        let settings: SharedConfig = Arc::new(RwLock::new(Arc::new(configuration.api(&path))));
         let health = Health::read();
         let root = configuration.host_root.clone();
         let (metrics, sampler) = Metrics::new(Arc::clone(&clock), root, Pace::default());

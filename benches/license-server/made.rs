@@ -10,7 +10,7 @@ use opterius_base::hex::hex;
 use opterius_base::secret::Secret;
 use opterius_license_server::installation::Place;
 use opterius_license_server::model::{Action, Actor, Details, Role};
-use opterius_license_server::store::{Database, Error, NewLicense, Heartbeat, WriteTransaction};
+use opterius_license_server::store::{Database, Error, Heartbeat, NewLicense, WriteTransaction};
 use ring::digest::{SHA256, digest};
 
 use crate::contents;

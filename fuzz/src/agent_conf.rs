@@ -4,8 +4,8 @@
 use std::ops::RangeInclusive;
 
 use opterius_agent::config::parsing;
-use opterius_agent::config::{Configuration, Known};
-use opterius_daemon::settings::{Entries, Key, find};
+use opterius_agent::config::{Config, Known};
+use opterius_daemon::config_file::{Entries, Key, find};
 
 const NAME: &str = "agent.conf";
 
@@ -59,7 +59,7 @@ fn value<'a>(text: &'a str, keys: &[&str]) -> Option<&'a str> {
     Some(unquoted.unwrap_or(value)).filter(|value| !value.is_empty())
 }
 
-fn hold_ranges(configuration: &Configuration, text: &str) {
+fn hold_ranges(configuration: &Config, text: &str) {
     let number = |key: &str, range: RangeInclusive<u64>, used: u64| {
         assert!(range.contains(&used), "{key} is {used}");
         if let Some(value) = value(text, &[key]) {
@@ -95,10 +95,9 @@ fn written(text: &str) -> String {
     known.map(|entry| format!("{}=\"{}\"\n", entry.key, entry.value)).collect()
 }
 
-fn meaning(configuration: &Configuration) -> String {
-    let Configuration { secret, license, listen_addr, port, allowed_hosts, signature_window, .. } = configuration;
-    let Configuration { request_threads, max_connections, max_body, log, host_root, operations, acme, .. } =
-        configuration;
+fn meaning(configuration: &Config) -> String {
+    let Config { secret, license, listen_addr, port, allowed_hosts, signature_window, .. } = configuration;
+    let Config { request_threads, max_connections, max_body, log, host_root, operations, acme, .. } = configuration;
     format!(
         "{:?}",
         (

@@ -15,7 +15,7 @@ use opterius_agent::api::routes::{ROUTES, Verb};
 use opterius_agent::api::sampler::{Metrics, Pace};
 use opterius_agent::api::{self, Api, health};
 use opterius_agent::config::parsing;
-use opterius_agent::license::client::{LicenseServer, Settings};
+use opterius_agent::license::client::{LicenseConfig, LicenseServer};
 use opterius_agent::license::state::{Host, License};
 use opterius_agent::license::verifier::Verifier;
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
@@ -239,7 +239,7 @@ impl Service for Witness<'_> {
 
 /// An Agent whose license is good, on a host where nothing is and nothing can be done.
 fn api() -> Api {
-    let settings = api::settings::Settings {
+    let settings = api::config::ApiConfig {
         secret: hmac::Key::new(hmac::HMAC_SHA256, SECRET),
         signature_window: Duration::from_secs(300),
         allowed_hosts: Vec::new(),
@@ -286,7 +286,8 @@ static LICENSE: LazyLock<Arc<License>> = LazyLock::new(|| {
     let host = Host { server_id: word("host"), boot_id: word("boot"), hostname: word("host"), os: word("os") };
     let text = format!("secret=0123456789abcdef\nlicense_key=AAAABBBB-CCCCDDDD\nlicense_cache={NOWHERE}/cache.json\n");
     let Ok(loaded) = parsing::parse(&text, "agent.conf", None) else { panic!("the configuration is good") };
-    let settings = Settings { server_ip: Some(Ipv4Addr::new(203, 0, 113, 5).into()), ..loaded.configuration.license };
+    let settings =
+        LicenseConfig { server_ip: Some(Ipv4Addr::new(203, 0, 113, 5).into()), ..loaded.configuration.license };
     let (license, woken) = License::new(&host, Box::new(|| {}));
     let verifier =
         Verifier::new(Arc::clone(&license), woken, Arc::new(*CLOCK), Box::new(TestServer), host, Arc::new(settings));
@@ -304,12 +305,12 @@ static LICENSE: LazyLock<Arc<License>> = LazyLock::new(|| {
 struct TestServer;
 
 impl LicenseServer for TestServer {
-    fn ask(&mut self, _: &Settings, _: &Inquiry<'_>) -> Result<Answer, Failure> {
+    fn ask(&mut self, _: &LicenseConfig, _: &Inquiry<'_>) -> Result<Answer, Failure> {
         let body = br#"{"valid":true,"max_accounts":5}"#.to_vec();
         Ok(Answer { status: 200, body, ..Answer::default() })
     }
 
-    fn discover(&mut self, _: &Settings) -> Option<IpAddr> {
+    fn discover(&mut self, _: &LicenseConfig) -> Option<IpAddr> {
         None
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod authentication;
 pub mod cached_response;
+pub mod config;
 pub mod gate;
 pub mod health;
 pub mod log_limiter;
@@ -14,7 +15,6 @@ pub mod queue;
 pub mod realtime;
 pub mod routes;
 pub mod sampler;
-pub mod settings;
 pub mod stats_cache;
 pub mod status;
 pub mod version;
@@ -25,13 +25,13 @@ use std::sync::{Arc, PoisonError};
 use log::warn;
 
 use crate::api::authentication::Coverage;
+use crate::api::config::{ApiConfig, SharedConfig};
 use crate::api::gate::LICENSE_REQUIRED;
 use crate::api::log_limiter::LogLimiter;
 use crate::api::metrics::{ApiMetrics, MetricsPage};
 use crate::api::operations::Operations;
 use crate::api::routes::{Access, Class, Lookup, Operation, Route};
 use crate::api::sampler::Metrics;
-use crate::api::settings::{Settings, SharedSettings};
 use crate::api::status::StatusPage;
 use crate::api::view::View;
 use crate::license::state::License;
@@ -56,7 +56,7 @@ const ORIGIN_REFUSALS: Refusals = Refusals {
 
 /// The API: everything it needs to answer, and nothing that blocks.
 pub struct Api {
-    settings: SharedSettings,
+    config: SharedConfig,
     license: Arc<License>,
     clock: Arc<dyn Clock>,
     health: health::Host,
@@ -74,7 +74,7 @@ pub struct Api {
 impl Api {
     /// An API over these.
     pub fn new(
-        settings: SharedSettings,
+        config: SharedConfig,
         license: Arc<License>,
         clock: Arc<dyn Clock>,
         health: health::Host,
@@ -83,7 +83,7 @@ impl Api {
         api_metrics: Arc<ApiMetrics>,
     ) -> Self {
         Self {
-            settings,
+            config,
             license,
             clock,
             health,
@@ -99,27 +99,27 @@ impl Api {
         }
     }
 
-    fn settings(&self) -> Arc<Settings> {
-        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    fn config(&self) -> Arc<ApiConfig> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn answer(&mut self, request: &Request<'_>) -> Result<Reaction, Response> {
-        let settings = self.settings();
-        origin::check(&request.head, &settings.allowed_hosts, &ORIGIN_REFUSALS)?;
+        let config = self.config();
+        origin::check(&request.head, &config.allowed_hosts, &ORIGIN_REFUSALS)?;
         let route = route(&request.head)?;
         if route.access == Access::Signed {
-            self.authenticate(request, route, &settings)?;
+            self.authenticate(request, route, &config)?;
         }
         if route.class == Class::Write {
-            self.pass_gate(request, route, &settings)?;
+            self.pass_gate(request, route, &config)?;
         }
-        Ok(self.run(route, request, &settings))
+        Ok(self.run(route, request, &config))
     }
 
-    fn authenticate(&mut self, request: &Request<'_>, route: &Route, settings: &Settings) -> Result<(), Response> {
+    fn authenticate(&mut self, request: &Request<'_>, route: &Route, config: &ApiConfig) -> Result<(), Response> {
         let coverage = if route.path == "/files/upload" { Coverage::BodyOptional } else { Coverage::Body };
         let verified =
-            authentication::verify(request, coverage, &settings.secret, self.clock.wall(), settings.signature_window);
+            authentication::verify(request, coverage, &config.secret, self.clock.wall(), config.signature_window);
         verified.map_err(|rejection| {
             self.api_metrics.refused(rejection.code());
             if let Some(more) = self.refused_signatures.note(self.clock.monotonic()) {
@@ -129,10 +129,10 @@ impl Api {
         })
     }
 
-    fn pass_gate(&mut self, request: &Request<'_>, route: &Route, settings: &Settings) -> Result<(), Response> {
+    fn pass_gate(&mut self, request: &Request<'_>, route: &Route, config: &ApiConfig) -> Result<(), Response> {
         let state = self.license.state();
         let standing = state.standing(self.clock.now());
-        gate::check(&standing, &settings.guide).inspect_err(|_| {
+        gate::check(&standing, &config.guide).inspect_err(|_| {
             self.api_metrics.refused(LICENSE_REQUIRED);
             // The Panel goes on as if this had been done: what it forgets stays here, and only this line tells.
             if route.answer_ignored
@@ -147,22 +147,22 @@ impl Api {
         })
     }
 
-    fn run(&mut self, route: &'static Route, request: &Request<'_>, settings: &Settings) -> Reaction {
+    fn run(&mut self, route: &'static Route, request: &Request<'_>, config: &ApiConfig) -> Reaction {
         let body = request.body;
         match route.operation {
-            Operation::View => Reaction::Answer(self.view(settings)),
-            Operation::Status => Reaction::Answer(self.status(settings)),
+            Operation::View => Reaction::Answer(self.view(config)),
+            Operation::Status => Reaction::Answer(self.status(config)),
             Operation::Metrics => Reaction::Answer(self.metrics(request.traffic)),
             Operation::Health => Reaction::Answer(self.health.answer(self.clock.boot())),
             Operation::Version => {
-                let host = settings.host.clone();
+                let host = config.host.clone();
                 Reaction::Read(Box::new(move || version::answer(host.root())))
             }
             Operation::Snapshots => realtime::snapshots(&self.metrics, self.clock.boot()),
             Operation::ServerStats => realtime::server(&self.metrics, self.clock.boot()),
-            Operation::Accounts => operations::accounts(settings),
-            Operation::QueueCertificate => answered(self.operations.queue(route, body, settings)),
-            Operation::CertificateStatus => answered(self.operations.certificate(body, settings, self.clock.wall())),
+            Operation::Accounts => operations::accounts(config),
+            Operation::QueueCertificate => answered(self.operations.queue(route, body, config)),
+            Operation::CertificateStatus => answered(self.operations.certificate(body, config, self.clock.wall())),
             Operation::Host if !request::is_operation(route.path) => Reaction::Answer(Response::error(
                 501,
                 "not_implemented",
@@ -171,23 +171,23 @@ impl Api {
             Operation::Host => {
                 let terms = self.license.state().terms();
                 let now = self.clock.boot();
-                let reaction = answered(self.operations.react(route, body, terms, settings, now));
+                let reaction = answered(self.operations.react(route, body, terms, config, now));
                 self.api_metrics.watched(route.path, &self.clock, reaction)
             }
-            Operation::Reverify => self.reverify(settings),
+            Operation::Reverify => self.reverify(config),
         }
     }
 
-    fn status(&mut self, settings: &Settings) -> Response {
+    fn status(&mut self, config: &ApiConfig) -> Response {
         let now = self.clock.now();
-        let accounts = self.accounts.count(settings.host.root(), now.boot);
+        let accounts = self.accounts.count(config.host.root(), now.boot);
         self.status.answer(&self.license.state(), now, accounts)
     }
 
-    fn view(&mut self, settings: &Settings) -> Response {
+    fn view(&mut self, config: &ApiConfig) -> Response {
         let now = self.clock.now();
-        let accounts = self.accounts.count(settings.host.root(), now.boot);
-        self.view.answer(&self.license.state(), now, accounts, &self.health, &settings.guide)
+        let accounts = self.accounts.count(config.host.root(), now.boot);
+        self.view.answer(&self.license.state(), now, accounts, &self.health, &config.guide)
     }
 
     fn metrics(&mut self, traffic: &Traffic) -> Response {
@@ -195,10 +195,10 @@ impl Api {
     }
 
     /// Answers when the verdict is there, without a thread that waits for it.
-    fn reverify(&mut self, settings: &Settings) -> Reaction {
+    fn reverify(&mut self, config: &ApiConfig) -> Reaction {
         let license = Arc::clone(&self.license);
         let clock = Arc::clone(&self.clock);
-        let accounts = self.accounts.count(settings.host.root(), clock.boot());
+        let accounts = self.accounts.count(config.host.root(), clock.boot());
         Reaction::Deferred(Box::new(move |responder: Responder| {
             license.reverify(Box::new(move |state| {
                 responder.answer(match state {
@@ -217,7 +217,7 @@ impl Service for Api {
 
     fn body_limit(&self, head: &Head<'_>) -> usize {
         match routes::find(&head.method, head.path) {
-            Lookup::Found(route) if route.large_body => self.settings().max_body,
+            Lookup::Found(route) if route.large_body => self.config().max_body,
             _ => SMALL_BODY,
         }
     }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use log::{info, warn};
 use serde_json::{Value, json};
 
+use crate::api::config::{ApiConfig, SharedConfig};
 use crate::api::gate;
 use crate::api::queue::{self, Queue};
 use crate::api::routes::{Class, Route};
-use crate::api::settings::{Settings, SharedSettings};
 use crate::api::stats_cache::{self, StatsCache};
 use opterius_base::clock::Timestamp;
 use opterius_base::deadline::Deadline;
@@ -32,25 +32,25 @@ const READ_TIME: Duration = Duration::from_secs(30);
 
 /// What operations need of the daemon, besides the settings.
 pub struct Operations {
-    config: PathBuf,
+    config_file: PathBuf,
     queue: Queue,
     stats: Arc<Mutex<StatsCache>>,
 }
 
 impl Operations {
     /// For the daemon that reads this configuration file, and has the helper read it, too; certificates wait in `queue`.
-    pub fn new(config: PathBuf, queue: Queue) -> Self {
-        Self { config, queue, stats: Arc::default() }
+    pub fn new(config_file: PathBuf, queue: Queue) -> Self {
+        Self { config_file, queue, stats: Arc::default() }
     }
 
     /// Has a certificate issued some time, and says so at once.
     ///
     /// # Errors
     /// The request itself is not right, or too many wait already.
-    pub fn queue(&self, route: &Route, body: &[u8], settings: &Settings) -> Result<Reaction, Problem> {
+    pub fn queue(&self, route: &Route, body: &[u8], config: &ApiConfig) -> Result<Reaction, Problem> {
         let request = Request::parse(route.path, body)?;
         if let Request::IssueCertificate(certificate) = &request {
-            self.client(settings).check()?;
+            self.client(config).check()?;
             self.queue.add(certificate.domain.clone(), written(&request)?)?;
         }
         Ok(Reaction::Answer(Response::json(202, &json!({"status": "queued"}))))
@@ -60,17 +60,17 @@ impl Operations {
     ///
     /// # Errors
     /// The request itself is not right.
-    pub fn certificate(&self, body: &[u8], settings: &Settings, now: Timestamp) -> Result<Reaction, Problem> {
+    pub fn certificate(&self, body: &[u8], config: &ApiConfig, now: Timestamp) -> Result<Reaction, Problem> {
         let domain = Fields::parse(body)?.domain("domain")?;
-        let (host, queue) = (settings.host.clone(), self.queue.clone());
+        let (host, queue) = (config.host.clone(), self.queue.clone());
         Ok(Reaction::Read(Box::new(move || {
             let record = site_record::read(&host, &domain);
             Response::json(200, &certificate::status(record.as_ref(), queue.contains(&domain), now))
         })))
     }
 
-    fn client(&self, settings: &Settings) -> HelperClient {
-        HelperClient::new(settings.operations, self.config.clone())
+    fn client(&self, config: &ApiConfig) -> HelperClient {
+        HelperClient::new(config.operations, self.config_file.clone())
     }
 
     /// What is to be done about a request that is signed and licensed, `now` after boot.
@@ -82,7 +82,7 @@ impl Operations {
         route: &'static Route,
         body: &[u8],
         terms: Terms,
-        settings: &Settings,
+        config: &ApiConfig,
         now: Duration,
     ) -> Result<Reaction, Problem> {
         let request = Request::parse(route.path, body)?;
@@ -93,7 +93,7 @@ impl Operations {
         if let Some(answer) = measured.and_then(|key| lock(&self.stats).get(&key, now)) {
             return Ok(Reaction::Answer(answer));
         }
-        let (client, stats) = (self.client(settings), Arc::clone(&self.stats));
+        let (client, stats) = (self.client(config), Arc::clone(&self.stats));
         let waits_for_others = request.waits_for_others();
         let request = written(&request)?;
         let subject = gate::subject(&request);
@@ -120,18 +120,18 @@ impl Operations {
 }
 
 /// How the certificates of the queue are issued, by the settings that count then.
-pub fn issuer(settings: SharedSettings, config: PathBuf) -> queue::Run {
+pub fn issuer(config: SharedConfig, config_file: PathBuf) -> queue::Run {
     Box::new(move |path, request| {
-        let means = settings.read().unwrap_or_else(PoisonError::into_inner).operations;
+        let means = config.read().unwrap_or_else(PoisonError::into_inner).operations;
         let (allowance, deadline) = (Allowance::default(), Deadline::within(LONGEST));
         let call = HelperCall { path, request, allowance, deadline };
-        HelperClient::new(means, config.clone()).run(&call)
+        HelperClient::new(means, config_file.clone()).run(&call)
     })
 }
 
 /// All accounts: read by the Agent itself, which needs no rights for it.
-pub fn accounts(settings: &Settings) -> Reaction {
-    let host = settings.host.clone();
+pub fn accounts(config: &ApiConfig) -> Reaction {
+    let host = config.host.clone();
     Reaction::Read(Box::new(move || answer(account::list(&host).into())))
 }
 

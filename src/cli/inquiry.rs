@@ -8,9 +8,8 @@ use std::time::Duration;
 use ring::hmac;
 use serde_json::Value;
 use ureq::Agent;
-use ureq::config::Config;
 
-use crate::config::Configuration;
+use crate::config::Config;
 use crate::config::file;
 use crate::program::complain;
 use opterius_base::clock::{Clock, SystemClock};
@@ -82,13 +81,13 @@ fn read(mut answer: ureq::http::Response<ureq::Body>) -> Result<(u16, String), u
 }
 
 /// Where the daemon answers on this machine.
-pub fn address(configuration: &Configuration) -> SocketAddr {
+pub fn address(configuration: &Config) -> SocketAddr {
     listener::from_here(SocketAddr::new(configuration.listen_addr, configuration.port))
 }
 
 /// Never through a proxy: the daemon is on this machine.
 fn client(timeout: Duration) -> Agent {
-    let config = Config::builder()
+    let config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)

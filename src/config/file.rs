@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::config::parsing;
 use crate::config::{EXAMPLE_SECRET, EXAMPLE_WARNING, Loaded};
-use opterius_daemon::settings::{self, Error};
+use opterius_daemon::config_file::{self, Error};
 
 /// Where the installers put the file.
 pub const DEFAULT_PATH: &str = "/etc/opterius/agent.conf";
@@ -37,7 +37,7 @@ pub fn load(path: &Path) -> Result<Loaded, Error> {
 /// # Errors
 /// One sentence with file, line, key and remedy.
 pub fn check(path: &Path) -> Result<Loaded, Error> {
-    let text = settings::read(path, CREATION)?;
+    let text = config_file::read(path, CREATION)?;
     let loaded = parsing::parse(&text, &path.display().to_string(), BUILT_IN_KEYS)?;
     // By directory and name, not by what a link leads to: the cache replaces a link and does not follow it.
     let place = |file: &Path| Some((fs::canonicalize(file.parent()?).ok()?, file.file_name()?.to_owned()));

@@ -2,8 +2,8 @@
 //! text, [`file`](mod@file) the file.
 //!
 //! A key is added in three files; of what is forgotten, the compiler or a test tells:
-//! 1. here: its spelling in [`Known::KEYS`], its field in [`Configuration`] (or in the settings of the part that it is
-//!    for), and the line of [`Configuration::read`] that reads the one into the other, with default and bounds. A key that
+//! 1. here: its spelling in [`Known::KEYS`], its field in [`Config`] (or in the settings of the part that it is
+//!    for), and the line of [`Config::read`] that reads the one into the other, with default and bounds. A key that
 //!    takes effect at the next start only has its row in `AT_START`, too. A value of a new kind has its function in
 //!    [`values`];
 //! 2. dist/agent.conf, the example: it explains every key;
@@ -20,10 +20,10 @@ use std::time::Duration;
 use ring::hmac;
 
 use crate::api;
-use crate::license::client::{ServerUrl, Settings};
+use crate::license::client::{LicenseConfig, ServerUrl};
 use opterius_base::secret::Secret;
+use opterius_daemon::config_file::{Entries, Error, Key};
 use opterius_daemon::log::LogTarget;
-use opterius_daemon::settings::{Entries, Error, Key};
 use opterius_host::config::{self as host, HostKey};
 use opterius_host::helper::client::HelperMode;
 use opterius_host::host::{Acme, Host};
@@ -85,11 +85,11 @@ impl Key for Known {
 }
 
 /// The whole configuration.
-pub struct Configuration {
+pub struct Config {
     /// What the Panel signs with.
     pub secret: Secret,
     /// What the license part needs.
-    pub license: Settings,
+    pub license: LicenseConfig,
     /// The address to listen on.
     pub listen_addr: IpAddr,
     /// The port to listen on; 0 lets the kernel choose, and the log tells.
@@ -115,7 +115,7 @@ pub struct Configuration {
 }
 
 /// Whether a setting differs between a configuration and the running one.
-type Differs = fn(&Configuration, &Configuration) -> bool;
+type Differs = fn(&Config, &Config) -> bool;
 
 /// The keys that take effect at the next start only.
 const AT_START: [(&str, Differs); 5] = [
@@ -126,7 +126,7 @@ const AT_START: [(&str, Differs); 5] = [
     ("log", |new, running| new.log != running.log),
 ];
 
-impl Configuration {
+impl Config {
     /// Reads every key. `built_in_keys` are public keys that a vendor built in: then no others are accepted.
     ///
     /// # Errors
@@ -135,7 +135,7 @@ impl Configuration {
         use Known::Own;
         Ok(Self {
             secret: values::secret(entries, Own("secret"))?,
-            license: Settings {
+            license: LicenseConfig {
                 key: values::license_key(entries, Own("license_key"))?,
                 server: values::server_url(entries, Own("license_server"))?,
                 authorities: values::authorities(entries, Own("license_ca_file"))?,
@@ -160,8 +160,8 @@ impl Configuration {
     }
 
     /// What the API answers by, when this was read from `file`.
-    pub fn api(&self, file: &Path) -> api::settings::Settings {
-        api::settings::Settings {
+    pub fn api(&self, file: &Path) -> api::config::ApiConfig {
+        api::config::ApiConfig {
             secret: hmac::Key::new(hmac::HMAC_SHA256, self.secret.expose().as_bytes()),
             signature_window: self.signature_window,
             allowed_hosts: self.allowed_hosts.clone(),
@@ -191,7 +191,7 @@ impl Configuration {
 /// A configuration and what is odd about it.
 pub struct Loaded {
     /// The configuration.
-    pub configuration: Configuration,
+    pub configuration: Config,
     /// Sentences about what was tolerated.
     pub warnings: Vec<String>,
 }

@@ -1,8 +1,8 @@
 //! The text of `agent.conf` turned into a configuration, and what is odd about it.
 
-use crate::config::{Configuration, EXAMPLE_SECRET, EXAMPLE_WARNING, Loaded};
+use crate::config::{Config, EXAMPLE_SECRET, EXAMPLE_WARNING, Loaded};
 use opterius_base::secret::Secret;
-use opterius_daemon::settings::{Entries, Error};
+use opterius_daemon::config_file::{Entries, Error};
 
 /// Reads the text of the file, which messages call `name`.
 ///
@@ -11,7 +11,7 @@ use opterius_daemon::settings::{Entries, Error};
 pub fn parse(text: &str, name: &str, built_in_keys: Option<&str>) -> Result<Loaded, Error> {
     let mut warnings = Vec::new();
     let entries = Entries::parse(text, name, &mut warnings)?;
-    let configuration = Configuration::read(&entries, built_in_keys)?;
+    let configuration = Config::read(&entries, built_in_keys)?;
     warnings.extend(doubts(&configuration.secret).into_iter().map(|doubt| format!("{name}: {doubt}")));
     Ok(Loaded { configuration, warnings })
 }

@@ -2,9 +2,9 @@ use std::path::Path;
 
 use super::*;
 use crate::config::{AT_START, Known};
+use opterius_daemon::config_file::{self, Key};
 use opterius_daemon::log::LogTarget;
 use opterius_daemon::near_miss::near_miss;
-use opterius_daemon::settings::{self, Key};
 
 const EXAMPLE: &str = include_str!("../../dist/agent.conf");
 
@@ -14,7 +14,7 @@ fn parsed(text: &str) -> Result<Loaded, String> {
     parse(text, "agent.conf", None).map_err(|error| error.to_string())
 }
 
-fn good(text: &str) -> Configuration {
+fn good(text: &str) -> Config {
     parsed(&format!("{SECRET}{text}")).unwrap_or_else(|error| panic!("{text}: {error}")).configuration
 }
 
@@ -117,9 +117,9 @@ fn a_slip_in_a_vital_key_is_an_error_and_any_other_key_a_warning() {
 
 #[test]
 fn keys_are_found_in_any_case() {
-    assert_eq!(settings::find::<Known>("LICENSE_KEY"), Some(Known::Own("license_key")));
-    assert_eq!(settings::find::<Known>("Secret_Key"), Some(Known::Own("secret")));
-    assert_eq!(settings::find::<Known>("license"), None);
+    assert_eq!(config_file::find::<Known>("LICENSE_KEY"), Some(Known::Own("license_key")));
+    assert_eq!(config_file::find::<Known>("Secret_Key"), Some(Known::Own("secret")));
+    assert_eq!(config_file::find::<Known>("license"), None);
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn the_shipped_example_documents_every_key_and_is_right() {
     let uncommented: String = text
         .lines()
         .filter_map(|line| line.strip_prefix('#'))
-        .filter(|line| line.split_once('=').is_some_and(|(key, _)| settings::find::<Known>(key).is_some()))
+        .filter(|line| line.split_once('=').is_some_and(|(key, _)| config_file::find::<Known>(key).is_some()))
         .filter(|line| !line.starts_with("license_ca_file"))
         .map(|line| format!("{line}\n"))
         .collect();

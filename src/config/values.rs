@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use crate::license::client::ServerUrl;
 use opterius_base::files;
 use opterius_base::secret::Secret;
-use opterius_daemon::settings::{Entries, Error, Key};
+use opterius_daemon::config_file::{Entries, Error, Key};
 use opterius_host::helper::client::HelperMode;
 use opterius_license::signature::TrustedKeys;
 

@@ -10,7 +10,7 @@ use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
 use crate::doctor::reach::{Access, obstacle};
 use opterius_base::secret::Secret;
-use opterius_daemon::settings::Error;
+use opterius_daemon::config_file::Error;
 use opterius_host::layout::AGENT_GROUP;
 use opterius_license::reason::NO_KEY;
 

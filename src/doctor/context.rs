@@ -5,15 +5,15 @@ use std::os::unix::fs::MetadataExt;
 
 use crate::cli::inquiry;
 use crate::config::file::DEFAULT_PATH;
-use crate::config::{Configuration, Loaded};
+use crate::config::{Config, Loaded};
 use crate::doctor::finding::Finding;
 use crate::doctor::reach::Person;
 use crate::doctor::system::System;
 use crate::doctor::systemd::Service;
 use crate::doctor::way::HelperTransport;
 use crate::license::state::Host as Identity;
+use opterius_daemon::config_file::Error;
 use opterius_daemon::port_holder::Holder;
-use opterius_daemon::settings::Error;
 use opterius_host::host::Host;
 use opterius_host::layout::AGENT_GROUP;
 use opterius_host::users::register::{FIRST_UID, Register};
@@ -56,7 +56,7 @@ impl<'a> Context<'a> {
     }
 
     /// The configuration, where it is right.
-    pub fn configuration(&self) -> Option<&'a Configuration> {
+    pub fn configuration(&self) -> Option<&'a Config> {
         self.loaded.as_ref().ok().map(|loaded| &loaded.configuration)
     }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::system::{Probe, Space};
 use super::*;
-use crate::license::client::Settings;
+use crate::license::client::LicenseConfig;
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_daemon::port_holder::Holder;
 use opterius_host::problem::Problem;
@@ -125,17 +125,17 @@ impl Probe for World {
         if dropped { Err(ErrorKind::TimedOut.into()) } else { TcpStream::connect(self.listener.local_addr()?) }
     }
 
-    fn handshake(&self, _: &Settings, _: TcpStream) -> io::Result<()> {
+    fn handshake(&self, _: &LicenseConfig, _: TcpStream) -> io::Result<()> {
         Ok(())
     }
 
-    fn verify(&self, _: &Settings, inquiry: &Inquiry<'_>) -> Result<Answer, Failure> {
+    fn verify(&self, _: &LicenseConfig, inquiry: &Inquiry<'_>) -> Result<Answer, Failure> {
         assert_eq!((inquiry.key, inquiry.server_id), ("AAAA-BBBB-CCCC-DDDD", "server"));
         let body = b"{\"valid\": true, \"max_accounts\": 5}".to_vec();
         Ok(Answer { status: 200, date: Some(Timestamp::from_unix(NOW)), body, ..Answer::default() })
     }
 
-    fn addresses(&self, _: &Settings) -> (Option<IpAddr>, Option<IpAddr>) {
+    fn addresses(&self, _: &LicenseConfig) -> (Option<IpAddr>, Option<IpAddr>) {
         (None, Some([203, 0, 113, 5].into()))
     }
 

@@ -11,7 +11,7 @@ use rustix::fs::statvfs;
 use rustix::process::geteuid;
 
 use crate::cli::inquiry;
-use crate::license::client::{self, LicenseServer, Network, Settings};
+use crate::license::client::{self, LicenseConfig, LicenseServer, Network};
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_base::deadline::Deadline;
 use opterius_daemon::port_holder::{self, Holder};
@@ -118,16 +118,16 @@ pub trait Probe {
     ///
     /// # Errors
     /// What was wrong; a [`rustls::Error`] is inside where it was the other side.
-    fn handshake(&self, settings: &Settings, stream: TcpStream) -> io::Result<()>;
+    fn handshake(&self, settings: &LicenseConfig, stream: TcpStream) -> io::Result<()>;
 
     /// Asks the license server.
     ///
     /// # Errors
     /// Why there is no answer.
-    fn verify(&self, settings: &Settings, inquiry: &Inquiry<'_>) -> Result<Answer, Failure>;
+    fn verify(&self, settings: &LicenseConfig, inquiry: &Inquiry<'_>) -> Result<Answer, Failure>;
 
     /// The source address towards the Internet, and the one that we are seen as from there.
-    fn addresses(&self, settings: &Settings) -> (Option<IpAddr>, Option<IpAddr>);
+    fn addresses(&self, settings: &LicenseConfig) -> (Option<IpAddr>, Option<IpAddr>);
 
     /// The room on the file system that holds `path`.
     ///
@@ -193,15 +193,15 @@ impl Probe for Machine {
         Ok(stream)
     }
 
-    fn handshake(&self, settings: &Settings, stream: TcpStream) -> io::Result<()> {
+    fn handshake(&self, settings: &LicenseConfig, stream: TcpStream) -> io::Result<()> {
         client::handshake(settings, stream)
     }
 
-    fn verify(&self, settings: &Settings, inquiry: &Inquiry<'_>) -> Result<Answer, Failure> {
+    fn verify(&self, settings: &LicenseConfig, inquiry: &Inquiry<'_>) -> Result<Answer, Failure> {
         Network.ask(settings, inquiry)
     }
 
-    fn addresses(&self, settings: &Settings) -> (Option<IpAddr>, Option<IpAddr>) {
+    fn addresses(&self, settings: &LicenseConfig) -> (Option<IpAddr>, Option<IpAddr>) {
         let source = address::source_address(client::default_route());
         let public = source.filter(|source| address::is_public(*source));
         (source, public.or_else(|| Network.discover(settings)))

@@ -9,7 +9,7 @@ use ring::rand::SystemRandom;
 
 use crate::doctor::firewall::fate::{self, Fate};
 use crate::doctor::system::System;
-use crate::license::client::{self, Hop, Settings};
+use crate::license::client::{self, Hop, LicenseConfig};
 use crate::license::state::Host as Identity;
 use opterius_base::secret::Secret;
 use opterius_license::identity::{key_fingerprint, nonce};
@@ -22,7 +22,7 @@ const TRIED: usize = 2;
 /// The steps, none of them taken yet.
 pub struct HelperTransport<'a> {
     system: &'a System<'a>,
-    settings: &'a Settings,
+    settings: &'a LicenseConfig,
     identity: &'a Identity,
     hop: Result<Hop, String>,
     addresses: OnceCell<Addresses>,
@@ -61,7 +61,7 @@ pub struct Unconnected {
 
 impl<'a> HelperTransport<'a> {
     /// The way from here to the license server of these settings.
-    pub fn new(system: &'a System<'a>, settings: &'a Settings, identity: &'a Identity) -> Self {
+    pub fn new(system: &'a System<'a>, settings: &'a LicenseConfig, identity: &'a Identity) -> Self {
         Self {
             system,
             settings,
@@ -76,7 +76,7 @@ impl<'a> HelperTransport<'a> {
     }
 
     /// Where it leads.
-    pub fn settings(&self) -> &'a Settings {
+    pub fn settings(&self) -> &'a LicenseConfig {
         self.settings
     }
 

@@ -39,7 +39,7 @@ const MAX_ADDRESS: u64 = 64;
 
 /// What the license part needs to know of the configuration.
 #[derive(Clone)]
-pub struct Settings {
+pub struct LicenseConfig {
     /// The license key.
     pub key: Option<Secret>,
     /// Where to ask.
@@ -134,10 +134,10 @@ pub trait LicenseServer: Send {
     ///
     /// # Errors
     /// Why there was none.
-    fn ask(&mut self, settings: &Settings, inquiry: &Inquiry<'_>) -> Result<Answer, Failure>;
+    fn ask(&mut self, settings: &LicenseConfig, inquiry: &Inquiry<'_>) -> Result<Answer, Failure>;
 
     /// Asks which public address this host is seen as.
-    fn discover(&mut self, settings: &Settings) -> Option<IpAddr>;
+    fn discover(&mut self, settings: &LicenseConfig) -> Option<IpAddr>;
 }
 
 /// The license server over the network.
@@ -145,7 +145,7 @@ pub trait LicenseServer: Send {
 pub struct Network;
 
 impl LicenseServer for Network {
-    fn ask(&mut self, settings: &Settings, inquiry: &Inquiry<'_>) -> Result<Answer, Failure> {
+    fn ask(&mut self, settings: &LicenseConfig, inquiry: &Inquiry<'_>) -> Result<Answer, Failure> {
         let body = serde_json::to_vec(inquiry).map_err(|error| network(error.to_string()))?;
         let agent = agent(settings, &settings.server, TIMEOUT).map_err(network)?;
         let explain = |error| explain(error, &settings.server.host);
@@ -164,7 +164,7 @@ impl LicenseServer for Network {
         Ok(answer(response.status().as_u16(), response.headers(), body))
     }
 
-    fn discover(&mut self, settings: &Settings) -> Option<IpAddr> {
+    fn discover(&mut self, settings: &LicenseConfig) -> Option<IpAddr> {
         let url = settings.ip_discovery_url.as_deref().filter(|_| !settings.server.loopback)?;
         let target = ServerUrl::parse(url).ok()?;
         let agent = agent(settings, &target, DISCOVERY_TIMEOUT).ok()?;
@@ -179,7 +179,7 @@ impl LicenseServer for Network {
 
 /// A client for one conversation with `target`. It is made anew for each: checks are hours apart, and nothing of one
 /// stays in memory.
-fn agent(settings: &Settings, target: &ServerUrl, timeout: Duration) -> Result<Agent, String> {
+fn agent(settings: &LicenseConfig, target: &ServerUrl, timeout: Duration) -> Result<Agent, String> {
     let roots: Vec<Certificate<'static>> = roots(settings).map(|root| Certificate::from_der(root).to_owned()).collect();
     let tls = TlsConfig::builder()
         .root_certs(RootCerts::Specific(Arc::new(roots)))
@@ -201,7 +201,7 @@ fn agent(settings: &Settings, target: &ServerUrl, timeout: Duration) -> Result<A
 }
 
 /// The authorities that are trusted.
-fn roots(settings: &Settings) -> impl Iterator<Item = &CertificateDer<'static>> {
+fn roots(settings: &LicenseConfig) -> impl Iterator<Item = &CertificateDer<'static>> {
     TLS_SERVER_ROOT_CERTS.iter().chain(&settings.authorities)
 }
 
@@ -209,7 +209,7 @@ fn roots(settings: &Settings) -> impl Iterator<Item = &CertificateDer<'static>> 
 ///
 /// # Errors
 /// What was wrong; a [`rustls::Error`] is inside where it was the other side.
-pub fn handshake(settings: &Settings, mut stream: TcpStream) -> io::Result<()> {
+pub fn handshake(settings: &LicenseConfig, mut stream: TcpStream) -> io::Result<()> {
     let mut trusted = RootCertStore::empty();
     trusted.add_parsable_certificates(roots(settings).cloned());
     let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
@@ -229,7 +229,7 @@ pub fn handshake(settings: &Settings, mut stream: TcpStream) -> io::Result<()> {
 ///
 /// # Errors
 /// A sentence: the configured proxy cannot be used.
-pub fn first_hop(settings: &Settings) -> Result<Hop, String> {
+pub fn first_hop(settings: &LicenseConfig) -> Result<Hop, String> {
     let proxy = proxy(settings, &settings.server)?;
     Ok(match proxy.filter(|proxy| settings.server.verification().parse().is_ok_and(|uri| !proxy.is_no_proxy(&uri))) {
         Some(proxy) => Hop { host: proxy.host().to_owned(), port: proxy.port(), is_proxy: true },
@@ -313,7 +313,7 @@ pub fn default_route() -> Family {
 }
 
 /// The configured proxy; else the environment's, but not towards this very machine. Plain HTTP never leaves it.
-fn proxy(settings: &Settings, target: &ServerUrl) -> Result<Option<ureq::Proxy>, String> {
+fn proxy(settings: &LicenseConfig, target: &ServerUrl) -> Result<Option<ureq::Proxy>, String> {
     match &settings.proxy {
         _ if target.plain => Ok(None),
         Some(url) => ureq::Proxy::new(url).map(Some).map_err(|error| format!("the proxy cannot be used: {error}")),

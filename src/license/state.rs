@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use serde::Serialize;
 
-use crate::license::client::Settings;
+use crate::license::client::LicenseConfig;
 use opterius_base::clock::{Now, Timestamp};
 use opterius_license::model::{Record, Terms, Verdict};
 use opterius_license::outcome::{self, Failure, Outcome};
@@ -168,7 +168,7 @@ pub type Watcher = Box<dyn Fn() + Send + Sync>;
 /// do next, and nothing is lost.
 #[derive(Default)]
 pub(super) struct PendingRequests {
-    pub(super) settings: Option<Arc<Settings>>,
+    pub(super) settings: Option<Arc<LicenseConfig>>,
     pub(super) check: bool,
     pub(super) replies: Vec<ReverifyReply>,
     pub(super) stop: bool,
@@ -196,7 +196,7 @@ impl License {
     }
 
     /// Asks for a check now, with new settings if there are any.
-    pub fn reload(&self, settings: Option<Arc<Settings>>) {
+    pub fn reload(&self, settings: Option<Arc<LicenseConfig>>) {
         self.request(|pending_requests| {
             pending_requests.settings = settings.or_else(|| pending_requests.settings.take());
             pending_requests.check = true;

@@ -30,7 +30,7 @@ use self::plan::Plan;
 use self::public_address::PublicAddress;
 use self::subject::Subject;
 use crate::license::cache::View;
-use crate::license::client::{LicenseServer, Settings};
+use crate::license::client::{LicenseConfig, LicenseServer};
 use crate::license::log_lines;
 use crate::license::state::{Host, License, PendingRequests, State};
 use opterius_base::clock::{Clock, Now};
@@ -48,7 +48,7 @@ pub struct Verifier {
     random: SystemRandom,
     server: Box<dyn LicenseServer>,
     host: Host,
-    settings: Arc<Settings>,
+    settings: Arc<LicenseConfig>,
     plan: Plan,
     memory: Memory,
     address: PublicAddress,
@@ -67,7 +67,7 @@ impl Verifier {
         clock: Arc<dyn Clock>,
         server: Box<dyn LicenseServer>,
         host: Host,
-        settings: Arc<Settings>,
+        settings: Arc<LicenseConfig>,
     ) -> Self {
         let now = clock.now();
         let state = State::new(host.boot_id.clone());
@@ -131,7 +131,7 @@ impl Verifier {
         stop
     }
 
-    fn change_settings(&mut self, settings: Arc<Settings>) {
+    fn change_settings(&mut self, settings: Arc<LicenseConfig>) {
         let before = std::mem::replace(&mut self.settings, settings);
         if before.key != self.settings.key {
             self.change_key(&before);
@@ -146,7 +146,7 @@ impl Verifier {
     }
 
     /// Another license key: no check has been about it, but something may be remembered of it.
-    fn change_key(&mut self, before: &Settings) {
+    fn change_key(&mut self, before: &LicenseConfig) {
         self.state.confirmed = false;
         self.state.failure = None;
         self.plan.forget_failures();

@@ -2,8 +2,8 @@
 
 use crate::support::TempDirectory;
 use crate::support::agent::LICENSE_KEY;
-use crate::support::http::{self, Request, SECRET};
 use crate::support::fake_license_server::FakeLicenseServer;
+use crate::support::http::{self, Request, SECRET};
 use crate::support::process::{self, Process, START, Settings};
 use crate::support::{eventually, pause};
 use crate::world::World;

@@ -2,7 +2,7 @@
 
 use crate::model::{Outcome, Verdict};
 use crate::random::Random;
-use crate::support::fake_license_server::{Behavior, Reply, ReceivedRequest, FakeLicenseServer};
+use crate::support::fake_license_server::{Behavior, FakeLicenseServer, ReceivedRequest, Reply};
 use crate::support::pause;
 use crate::world::World;
 use rustix::time::{ClockId, clock_gettime};
@@ -133,8 +133,7 @@ fn nonsense(random: &mut Random) -> Reply {
         0 => Reply::raw(500, "Internal Server Error"),
         1 => Reply::raw(503, "").header("Retry-After", "1"),
         2 => Reply::json(429, json!({"valid": false, "reason": "suspended"})),
-        3 => Reply::raw(200, "<html><title>Sign in to the Wi-Fi</title></html>")
-            .header("Content-Type", "text/html"),
+        3 => Reply::raw(200, "<html><title>Sign in to the Wi-Fi</title></html>").header("Content-Type", "text/html"),
         4 => Reply::raw(302, "").header("Location", "https://portal.example/"),
         5 => Reply::json(200, json!({"valid": true, "plan": "soak"})),
         6 => Reply::json(200, json!({"valid": "false", "reason": "suspended"})),

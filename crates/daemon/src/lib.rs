@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::string_slice, reason = "a test that cuts a text wrongly fails, as it should"))]
 
+pub mod config_file;
 pub mod limits;
 pub mod listener;
 pub mod log;
@@ -13,7 +14,6 @@ pub mod near_miss;
 pub mod notify;
 pub mod output;
 pub mod port_holder;
-pub mod settings;
 pub mod signals;
 pub mod supervisor;
 pub mod watchdog;

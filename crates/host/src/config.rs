@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use opterius_daemon::settings::{Entries, Error, Key};
+use opterius_daemon::config_file::{Entries, Error, Key};
 
 use crate::host::Acme;
 

@@ -9,11 +9,11 @@ use serde::Serialize;
 use tiny_http::Method;
 
 use crate::address;
+use crate::config::Config;
 use crate::dashboard::Dashboard;
 use crate::metrics::Outcome;
 use crate::model::License;
 use crate::rules::{self, Decision, Inquiry};
-use crate::settings::Settings;
 use crate::shared::{Shared, client};
 use crate::store::{Error, WriteTransaction};
 use crate::throttle::{network, retry_after};
@@ -52,9 +52,9 @@ impl Api {
     }
 
     fn verify(&mut self, request: &Request<'_>) -> Reaction {
-        let settings = self.shared.settings();
-        let observed_ip = client(request, &settings);
-        self.warn_of_proxy(request, &settings);
+        let config = self.shared.config();
+        let observed_ip = client(request, &config);
+        self.warn_of_proxy(request, &config);
         let question = match verification::read(request.body) {
             Ok(question) => question,
             Err(malformed) => {
@@ -84,10 +84,10 @@ impl Api {
     }
 
     /// Behind a proxy that is not named, every server would seem to be the proxy.
-    fn warn_of_proxy(&mut self, request: &Request<'_>, settings: &Settings) {
+    fn warn_of_proxy(&mut self, request: &Request<'_>, config: &Config) {
         let peer = request.peer;
         let forwards = request.head.all("x-forwarded-for").next().is_some();
-        if forwards && !settings.trusted_proxies.contains(&peer) && !self.warned_of_proxy {
+        if forwards && !config.trusted_proxies.contains(&peer) && !self.warned_of_proxy {
             self.warned_of_proxy = true;
             warn!(
                 "{peer} forwards requests of others. If it is your reverse proxy, name it in license-server.conf: \

@@ -15,8 +15,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Command::Help(None)) => say(&specs::help()),
         Ok(Command::Help(Some(specs))) => say(&specs::help_of(&specs)),
         Ok(Command::Version) => say(concat!("opterius-license-server ", env!("CARGO_PKG_VERSION"), "\n")),
-        Ok(Command::Serve { config }) => serve::start(&config),
-        Ok(Command::Task { config, task }) => run(&config, &task),
+        Ok(Command::Serve { config_file }) => serve::start(&config_file),
+        Ok(Command::Task { config_file, task }) => run(&config_file, &task),
         Err(sentence) => {
             complain(PROGRAM.name, &sentence);
             EXIT_USAGE

@@ -15,10 +15,10 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::api::Api;
 use crate::commands::remedies;
+use crate::config::{self, Config, Loaded};
 use crate::installation::{self, Installation, Place};
 use crate::keys::SigningKeys;
 use crate::ownership::open_private;
-use crate::settings::{self, Loaded, Settings};
 use crate::shared::Shared;
 use crate::store::readers::Readers;
 use crate::store::writer::Writer;
@@ -74,20 +74,20 @@ impl Dependencies {
 pub fn start(path: &Path) -> u8 {
     // First of all: a SIGHUP that comes early must not end the process.
     let signals = Signals::of_process().map_err(Failure::start);
-    let Loaded { settings, warnings } = match settings::load(path) {
+    let Loaded { config, warnings } = match config::load(path) {
         Ok(loaded) => loaded,
         Err(error) => {
             complain(PROGRAM.name, &error.to_string());
             return error.exit_code();
         }
     };
-    let target = settings.log;
+    let target = config.log;
     Logger::new(PROGRAM.name, target, Path::new(SYSLOG_SOCKET)).install();
     report_panics(PROGRAM);
     for warning in warnings {
         warn!("{warning}");
     }
-    let place = Place::new(&settings.data_dir);
+    let place = Place::new(&config.data_dir);
     let installation = match open(&place) {
         Ok(installation) => installation,
         Err(error) => {
@@ -106,11 +106,11 @@ pub fn start(path: &Path) -> u8 {
             return EXIT_FAILURE;
         }
     };
-    let address = SocketAddr::new(settings.listen_addr, settings.port);
+    let address = SocketAddr::new(config.listen_addr, config.port);
     let ended = signals.and_then(|signals| {
         let notifier = Notifier::of_process();
         let listener = listener::keep_listening_on(address, SOURCE, &notifier).map_err(Failure::Start)?;
-        run(listener, settings, installation, Some(path), Dependencies::of_process(signals, notifier))
+        run(listener, config, installation, Some(path), Dependencies::of_process(signals, notifier))
     });
     conclude(&ended, PROGRAM, target)
 }
@@ -153,7 +153,7 @@ pub fn lock(place: &Place) -> Result<File, String> {
 /// It ended otherwise; the log says why.
 pub fn run(
     listener: TcpListener,
-    settings: Settings,
+    config: Config,
     installation: Installation,
     path: Option<&Path>,
     dependencies: Dependencies,
@@ -164,12 +164,12 @@ pub fn run(
     warn_of_clock(&mut database, &*clock);
     let database_path = database.path().to_owned();
     let supervisor = Supervisor::new(spawn).map_err(Failure::start)?;
-    let connections = limits::connections(settings.max_connections).map_err(Failure::Start)?;
+    let connections = limits::connections(config.max_connections).map_err(Failure::Start)?;
     let readers = Readers::open(database.path(), 2 * THREADS_OF_A_LANE + 1);
     let readers = readers.map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
     let (writer, mut writing) = Writer::new(database, Arc::clone(&clock));
     let checkpointer = writing.checkpointer().map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
-    let shared = Arc::new(Shared::new(Arc::clone(&clock), writer, readers, &form_secret, settings.clone(), keys));
+    let shared = Arc::new(Shared::new(Arc::clone(&clock), writer, readers, &form_secret, config.clone(), keys));
 
     let (reads, read_jobs) = Lane::new(WAITING_PAGES.min(connections / 4));
     let (writes, write_jobs) = Lane::new(WAITING_FORMS.min(connections / 8));
@@ -198,7 +198,7 @@ pub fn run(
     start_threads().map_err(Failure::start)?;
     info!("opterius-license-server {} listening on {address}", env!("CARGO_PKG_VERSION"));
     supervisor.start_watchdog(Watchdog::of_process(listener::from_here(address), WATCHED)).map_err(Failure::start)?;
-    let mut daemon = Daemon { shared: &shared, path, settings, address };
+    let mut daemon = Daemon { shared: &shared, path, config, address };
     let stop_front = Stop { begin: Box::new(move || control.stop()), time: STOP_TIME };
     supervisor.watch(&signals, &*clock, &stop_front, notifier, &mut daemon)?;
     drop(stop);
@@ -226,14 +226,14 @@ fn warn_of_clock(database: &mut Database, clock: &dyn Clock) {
 struct Daemon<'a> {
     shared: &'a Shared,
     path: Option<&'a Path>,
-    settings: Settings,
+    config: Config,
     address: SocketAddr,
 }
 
 impl Lifecycle for Daemon<'_> {
     fn reload(&mut self) {
         if let Some(path) = self.path {
-            reload(self.shared, path, &mut self.settings);
+            reload(self.shared, path, &mut self.config);
         }
     }
 
@@ -243,27 +243,27 @@ impl Lifecycle for Daemon<'_> {
 }
 
 /// SIGHUP: new settings if they are good in every line, and the signing keys as they are now.
-fn reload(shared: &Shared, path: &Path, in_use: &mut Settings) {
-    match settings::load(path) {
+fn reload(shared: &Shared, path: &Path, in_use: &mut Config) {
+    match config::load(path) {
         Err(error) => error!("{error}. The settings in use stay"),
-        Ok(Loaded { settings, warnings }) => {
+        Ok(Loaded { config, warnings }) => {
             for warning in warnings {
                 warn!("{warning}");
             }
             let fixed = [
-                ("listen_addr", settings.listen_addr != in_use.listen_addr),
-                ("port", settings.port != in_use.port),
-                ("data_dir", settings.data_dir != in_use.data_dir),
-                ("max_connections", settings.max_connections != in_use.max_connections),
-                ("log", settings.log != in_use.log),
+                ("listen_addr", config.listen_addr != in_use.listen_addr),
+                ("port", config.port != in_use.port),
+                ("data_dir", config.data_dir != in_use.data_dir),
+                ("max_connections", config.max_connections != in_use.max_connections),
+                ("log", config.log != in_use.log),
             ];
             for (key, _) in fixed.into_iter().filter(|(_, changed)| *changed) {
                 warn!(
                     "{key} has changed and takes effect at the next restart: systemctl restart opterius-license-server"
                 );
             }
-            shared.set_settings(settings.clone());
-            *in_use = Settings { data_dir: in_use.data_dir.clone(), ..settings };
+            shared.set_settings(config.clone());
+            *in_use = Config { data_dir: in_use.data_dir.clone(), ..config };
             info!("{} was read again", path.display());
         }
     }

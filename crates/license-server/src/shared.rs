@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::address;
+use crate::config::Config;
 use crate::keys::SigningKeys;
 use crate::metrics::Metrics;
-use crate::settings::Settings;
 use crate::store::readers::Readers;
 use crate::store::writer::Writer;
 use crate::throttle::Throttle;
@@ -31,7 +31,7 @@ pub struct Shared {
     pub unknown_keys: Mutex<Throttle<IpAddr>>,
     /// Verifications, by license.
     pub known_keys: Mutex<Throttle<i64>>,
-    settings: RwLock<Arc<Settings>>,
+    config: RwLock<Arc<Config>>,
     keys: RwLock<Arc<SigningKeys>>,
 }
 
@@ -42,7 +42,7 @@ impl Shared {
         writer: Writer,
         readers: Readers,
         form_secret: &[u8],
-        settings: Settings,
+        config: Config,
         keys: SigningKeys,
     ) -> Self {
         Self {
@@ -55,14 +55,14 @@ impl Shared {
             unknown_keys: Mutex::new(Throttle::new(20, Duration::from_secs(10))),
             // A large fleet that is updated all at once gets its answers within a minute or so.
             known_keys: Mutex::new(Throttle::new(600, Duration::from_millis(100))),
-            settings: RwLock::new(Arc::new(settings)),
+            config: RwLock::new(Arc::new(config)),
             keys: RwLock::new(Arc::new(keys)),
         }
     }
 
     /// The settings in use.
-    pub fn settings(&self) -> Arc<Settings> {
-        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The signing keys in use.
@@ -71,8 +71,8 @@ impl Shared {
     }
 
     /// Replaces the settings.
-    pub fn set_settings(&self, settings: Settings) {
-        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    pub fn set_settings(&self, config: Config) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
 
     /// Replaces the signing keys.
@@ -82,14 +82,14 @@ impl Shared {
 }
 
 /// The address of the client behind a request.
-pub fn client(request: &Request<'_>, settings: &Settings) -> IpAddr {
-    address::client(request.peer, texts(&request.head, "x-forwarded-for"), &settings.trusted_proxies)
+pub fn client(request: &Request<'_>, config: &Config) -> IpAddr {
+    address::client(request.peer, texts(&request.head, "x-forwarded-for"), &config.trusted_proxies)
 }
 
 /// Whether the client's connection is encrypted, as a trusted proxy says.
-pub fn is_encrypted(request: &Request<'_>, settings: &Settings) -> bool {
+pub fn is_encrypted(request: &Request<'_>, config: &Config) -> bool {
     let says_https = || texts(&request.head, "x-forwarded-proto").any(|proto| proto.eq_ignore_ascii_case("https"));
-    settings.trusted_proxies.contains(&request.peer) && says_https()
+    config.trusted_proxies.contains(&request.peer) && says_https()
 }
 
 fn texts<'a>(head: &Head<'a>, name: &str) -> impl Iterator<Item = String> {

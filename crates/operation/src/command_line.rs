@@ -15,9 +15,9 @@ use rustix::process::geteuid;
 use crate::operations::{adopt, certificate_renewed};
 use crate::serve;
 use opterius_base::deadline::Deadline;
+use opterius_daemon::config_file::{self, Entries, Error, Key};
 use opterius_daemon::log::{LogTarget, Logger, SYSLOG_SOCKET};
 use opterius_daemon::output::{self, say};
-use opterius_daemon::settings::{self, Entries, Error, Key};
 use opterius_daemon::{EXIT_FAILURE, EXIT_PERMISSION, EXIT_USAGE};
 use opterius_host::config::{self, HostKey};
 use opterius_host::helper::protocol::LONGEST;
@@ -186,7 +186,7 @@ impl Key for Known {
 
 /// What agent.conf says of the host, and where log lines go. What else it says, and whether it is right, the Agent judges.
 fn configured(config: &Path) -> Result<(Host, LogTarget), Error> {
-    let text = settings::read(config, "Create it as for the Agent")?;
+    let text = config_file::read(config, "Create it as for the Agent")?;
     let name = config.display().to_string();
     let entries = Entries::<Known>::parse(&text, &name, &mut Vec::new())?;
     let acme = config::acme(&entries, check_url)?;

@@ -12,14 +12,14 @@ use opterius_base::clock::{Clock, SystemClock};
 use opterius_base::hex::hex;
 use opterius_base::secret::Secret;
 use opterius_license_server::commands::failure::Failure;
+use opterius_license_server::config::{self, Config};
 use opterius_license_server::installation::{Installation, Place};
 use opterius_license_server::model::{Actor, Role};
-use opterius_license_server::settings::{self, Settings};
 use opterius_license_server::{actions, passwords};
 
 /// What was made.
 pub(super) struct Furniture {
-    pub(super) settings: Settings,
+    pub(super) config: Config,
     pub(super) installation: Installation,
     pub(super) tour: Tour,
 }
@@ -59,7 +59,7 @@ pub(super) fn put_up(place: &DemoPlace, server_port: u16, agent_port: u16) -> Re
         0o600,
         &format!("# Made by the demo.\nport={server_port}\ndata_dir={}\nlog=stderr\n", data.display()),
     )?;
-    let settings = settings::load(&conf)?.settings;
+    let config = config::load(&conf)?.config;
     let mut installation = Place::new(&data).create(SystemClock.wall())?;
     let (owner, administrator) = (password()?, password()?);
     let key = actions::new_key()?;
@@ -86,7 +86,7 @@ pub(super) fn put_up(place: &DemoPlace, server_port: u16, agent_port: u16) -> Re
         key,
         license,
     };
-    Ok(Furniture { settings, installation, tour })
+    Ok(Furniture { config, installation, tour })
 }
 
 /// A tree that stands for a hosting server: nothing outside of it is touched.

@@ -86,9 +86,9 @@ fn show(ports: Ports) -> Result<(), Failure> {
     let furniture = furniture::put_up(&place, server_port, agent_port)?;
     Logger::new(opterius_license_server::PROGRAM.name, LogTarget::Stderr, Path::new(SYSLOG_SOCKET)).install();
     report_panics(PROGRAM);
-    let Furniture { settings, installation, tour } = furniture;
+    let Furniture { config, installation, tour } = furniture;
     let server = Server::start(move |signals| {
-        serve::run(server_socket, settings, installation, None, Dependencies::of_process(signals, Notifier::default()))
+        serve::run(server_socket, config, installation, None, Dependencies::of_process(signals, Notifier::default()))
     })?;
     // The Agent takes the port over that was kept for it until now.
     drop(agent_socket);

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::license::client::{self, LicenseServer, Settings};
+use crate::license::client::{self, LicenseConfig, LicenseServer};
 use opterius_base::clock::Now;
 use opterius_license::address::{self, Discovered};
 
@@ -31,7 +31,12 @@ impl PublicAddress {
 
     /// The address to report: configured; else the one of the default route, if it is public; else the one we are seen
     /// as, asked for at most once a day; else the last one known; never one that names no host.
-    pub(super) fn find(&mut self, settings: &Settings, server: &mut dyn LicenseServer, now: Now) -> Option<IpAddr> {
+    pub(super) fn find(
+        &mut self,
+        settings: &LicenseConfig,
+        server: &mut dyn LicenseServer,
+        now: Now,
+    ) -> Option<IpAddr> {
         if settings.server_ip.is_some() {
             return settings.server_ip;
         }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ring::rand::SystemRandom;
 
-use crate::license::client::{LicenseServer, Settings};
+use crate::license::client::{LicenseConfig, LicenseServer};
 use crate::license::state::Host;
 use opterius_base::secret::Secret;
 use opterius_license::identity;
@@ -28,7 +28,7 @@ impl<'a> Subject<'a> {
     }
 
     /// The configured key on this host, if there is one.
-    pub(super) fn configured(settings: &'a Settings, host: &'a Host) -> Option<Self> {
+    pub(super) fn configured(settings: &'a LicenseConfig, host: &'a Host) -> Option<Self> {
         Some(Self::new(settings.key.as_ref()?, host, &settings.trusted))
     }
 
@@ -72,7 +72,7 @@ impl<'a> Subject<'a> {
     pub(super) fn ask(
         &self,
         server: &mut dyn LicenseServer,
-        settings: &Settings,
+        settings: &LicenseConfig,
         server_ip: Option<IpAddr>,
         random: &SystemRandom,
     ) -> Result<(Answer, Reading), Failure> {

@@ -91,10 +91,7 @@ fn a_host_that_was_never_licensed_stays_restricted_and_says_why() {
     let table = [
         (Reply::raw(503, ""), "the server answered HTTP 503"),
         (Reply::json(200, json!({"valid": true})), "the answer says valid but names no account limit"),
-        (
-            Reply::granted().behavior(Behavior::CloseAtOnce),
-            "localhost closed the connection before it had answered",
-        ),
+        (Reply::granted().behavior(Behavior::CloseAtOnce), "localhost closed the connection before it had answered"),
     ];
     let mut agent = Agent::builder().own_license_server().start();
     for (reply, cause) in table {

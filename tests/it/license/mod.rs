@@ -14,7 +14,7 @@ mod tls;
 mod verdicts;
 
 use crate::support::agent::{Agent, AgentBuilder, LICENSE_KEY};
-use crate::support::fake_license_server::{Behavior, FakeLicenseServer, Gate, Reply, ReceivedRequest, SigningKey};
+use crate::support::fake_license_server::{Behavior, FakeLicenseServer, Gate, ReceivedRequest, Reply, SigningKey};
 use crate::support::http::{PROMPTLY, Request, Response, SECRET};
 use crate::support::{eventually, pause};
 use base64::Engine as _;

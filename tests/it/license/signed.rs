@@ -15,10 +15,7 @@ fn only_an_answer_signed_for_this_very_question_counts() {
             let stranger = Arc::clone(&stranger);
             Arc::new(move |received| answer_to(received, json!({})).signed(&stranger))
         }),
-        (
-            "is not signed by",
-            Arc::new(|received| answer_to(received, json!({})).header(SIGNATURE, "ed25519=\"AAAA\"")),
-        ),
+        ("is not signed by", Arc::new(|received| answer_to(received, json!({})).header(SIGNATURE, "ed25519=\"AAAA\""))),
         ("is not signed by", {
             let server = Arc::clone(&server);
             Arc::new(move |received| tampered(answer_to(received, json!({})).signed(&server)))

@@ -257,10 +257,7 @@ fn an_echoed_license_key_is_seen_nowhere() {
         ("a denial's message", deny(json!({"reason": "invalid_key"}))),
         ("a message and no reason", deny(json!({}))),
         ("an escaped text", Reply::raw(200, raw)),
-        (
-            "only an escaped text",
-            Reply::raw(200, Reply::granted().body_text().replace("is valid", &escaped)),
-        ),
+        ("only an escaped text", Reply::raw(200, Reply::granted().body_text().replace("is valid", &escaped))),
         ("a header", Reply::granted().header("Opterius-Signature", &format!("keyid=\"{LICENSE_KEY}\""))),
         ("an error", Reply::json(500, json!({"error": echo}))),
         ("a redirect", Reply::raw(302, "").header("Location", &format!("https://localhost/{LICENSE_KEY}"))),

@@ -40,9 +40,7 @@ fn is_back_after(process: &str, since: Instant) -> Duration {
 fn a_killed_daemon_is_back_in_a_second_with_the_same_standing_and_on_its_port() {
     on_a_server(a_killed_daemon_is_back_in_a_second_with_the_same_standing_and_on_its_port, || {
         let service = Service::install("");
-        service
-            .server
-            .reply(Reply::json(403, json!({"valid": false, "reason": "suspended", "message": "Suspended."})));
+        service.server.reply(Reply::json(403, json!({"valid": false, "reason": "suspended", "message": "Suspended."})));
         run("systemctl restart opterius-agent");
         let before = service.status();
         assert_eq!((&before["state"], &before["reason"]), (&json!("restricted"), &json!("suspended")));

@@ -470,13 +470,7 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    fn answer_slowly(
-        &self,
-        stream: &mut impl Write,
-        reply: &Reply,
-        bytes: usize,
-        tick: Duration,
-    ) -> io::Result<()> {
+    fn answer_slowly(&self, stream: &mut impl Write, reply: &Reply, bytes: usize, tick: Duration) -> io::Result<()> {
         stream.write_all(&reply.head())?;
         for piece in reply.body.chunks(bytes.max(1)) {
             stream.write_all(piece)?;

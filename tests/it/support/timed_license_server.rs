@@ -9,9 +9,9 @@ use opterius_daemon::notify::Notifier;
 use opterius_daemon::signals::{SignalSources, Signals};
 use opterius_daemon::supervisor::{self, Failure};
 use opterius_license_server::activation_gc::activation_gc;
+use opterius_license_server::config::{self, Config};
 use opterius_license_server::installation::{Installation, Place};
 use opterius_license_server::serve::{self, Dependencies};
-use opterius_license_server::settings::{self, Settings};
 use opterius_license_server::shared::Shared;
 use opterius_license_server::store::readers::Readers;
 use opterius_license_server::store::writer::Writer;
@@ -93,7 +93,7 @@ impl TimedLicenseServer {
             let (clock, signals) = dependencies;
             let dependencies =
                 Dependencies { clock, signals, spawn: supervisor::spawn(), notifier: Notifier::default() };
-            serve::run(listener, settings(), installation, None, dependencies)
+            serve::run(listener, config(), installation, None, dependencies)
         });
         let database = LicenseDatabase::new(place, Arc::clone(&clock) as Arc<dyn Clock>);
         TimedLicenseServer { clock, database, port, public_keys, sources, server: Some(server), directory }
@@ -116,7 +116,7 @@ impl TimedLicenseServer {
         let readers = Readers::open(database.path(), 1).unwrap();
         let (writer, writing) = Writer::new(database, Arc::clone(&self.clock) as Arc<dyn Clock>);
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let shared = Shared::new(clock, writer, readers, &form_secret, settings(), keys);
+        let shared = Shared::new(clock, writer, readers, &form_secret, config(), keys);
         let writing = std::thread::spawn(move || writing.run());
         let deleted = activation_gc(&shared, self.clock.wall()).unwrap_or_else(|error| panic!("{error}"));
         drop(shared);
@@ -136,6 +136,6 @@ impl Drop for TimedLicenseServer {
     }
 }
 
-fn settings() -> Settings {
-    settings::parse("", "license-server.conf").unwrap().settings
+fn config() -> Config {
+    config::parse("", "license-server.conf").unwrap().config
 }

@@ -11,7 +11,7 @@ use crate::support::agent::LICENSE_KEY;
 use crate::support::http::{self, Connection, Request, Response, SECRET};
 use opterius_agent::config::parsing;
 use opterius_agent::daemon::{self, Dependencies};
-use opterius_agent::license::client::{LicenseServer, Settings};
+use opterius_agent::license::client::{LicenseConfig, LicenseServer};
 use opterius_agent::license::state::Host;
 use opterius_base::clock::{Clock, Timestamp};
 use opterius_daemon::notify::Notifier;
@@ -105,14 +105,14 @@ struct TestServer {
 }
 
 impl LicenseServer for TestServer {
-    fn ask(&mut self, _: &Settings, _: &Inquiry<'_>) -> Result<Answer, outcome::Failure> {
+    fn ask(&mut self, _: &LicenseConfig, _: &Inquiry<'_>) -> Result<Answer, outcome::Failure> {
         let reply = self.reply.lock().unwrap().clone();
         let body = reply.ok_or_else(|| outcome::Failure::new(FailureClass::Network, "the test has cut the line"))?;
         let date = Some(self.clock.wall());
         Ok(Answer { status: 200, date, retry_after: None, signature: String::new(), body: body.into_bytes() })
     }
 
-    fn discover(&mut self, _: &Settings) -> Option<IpAddr> {
+    fn discover(&mut self, _: &LicenseConfig) -> Option<IpAddr> {
         None
     }
 }

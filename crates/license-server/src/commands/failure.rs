@@ -6,7 +6,7 @@ use crate::actions::Refusal;
 use crate::installation;
 use crate::keys::Error as KeyError;
 use crate::store::Error as StoreError;
-use opterius_daemon::settings::Error as SettingsError;
+use opterius_daemon::config_file::Error as SettingsError;
 use opterius_daemon::{EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_PERMISSION};
 
 /// Why a command did not do what it was asked to: a sentence, and the exit code that goes with it.

@@ -34,26 +34,26 @@ use crate::commands::task::Task;
 use opterius_daemon::output::complain;
 
 /// Does one thing; returns the exit code.
-pub(crate) fn run(config: &Path, task: &Task) -> u8 {
-    match perform(config, task) {
+pub(crate) fn run(config_file: &Path, task: &Task) -> u8 {
+    match perform(config_file, task) {
         Ok(()) => 0,
         Err(failure) => {
             if !failure.sentence.is_empty() {
-                complain(PROGRAM.name, &remedies::for_installation(config, &failure.sentence));
+                complain(PROGRAM.name, &remedies::for_installation(config_file, &failure.sentence));
             }
             failure.code
         }
     }
 }
 
-fn perform(config: &Path, task: &Task) -> Result<(), Failure> {
+fn perform(config_file: &Path, task: &Task) -> Result<(), Failure> {
     match task {
-        Task::Init => return setup::init(config),
-        Task::Check { json } => return setup::check(config, *json),
-        Task::Backup { file } => return setup::backup(&Target::new(config)?, file),
+        Task::Init => return setup::init(config_file),
+        Task::Check { json } => return setup::check(config_file, *json),
+        Task::Backup { file } => return setup::backup(&Target::new(config_file)?, file),
         _ => {}
     }
-    let mut session = Target::new(config)?.open()?;
+    let mut session = Target::new(config_file)?.open()?;
     match task {
         Task::Init | Task::Check { .. } | Task::Backup { .. } => Ok(()),
         Task::CreateLicense { owner, new, json } => licenses::create(&mut session, owner, new, *json),

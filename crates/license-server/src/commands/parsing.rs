@@ -9,7 +9,7 @@ use crate::commands::given::Given;
 use crate::commands::spec::{CommandSpec, OptionSpec};
 use crate::commands::task::Task;
 use crate::commands::{specs, suggestions};
-use crate::settings::DEFAULT_PATH;
+use crate::config::DEFAULT_PATH;
 
 /// What the program is asked to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,12 +21,12 @@ pub enum Command {
     /// Run the daemon.
     Serve {
         /// The settings.
-        config: PathBuf,
+        config_file: PathBuf,
     },
     /// Do one thing and end.
     Task {
         /// The settings.
-        config: PathBuf,
+        config_file: PathBuf,
         /// What.
         task: Task,
     },
@@ -163,10 +163,10 @@ impl Arguments {
     fn command(mut self, spec: &CommandSpec) -> Result<Command, String> {
         self.given.operands = self.words.split_off(spec.words.len());
         spec.fits(&self.given)?;
-        let config = self.given.raw("config").map_or_else(|| PathBuf::from(DEFAULT_PATH), PathBuf::from);
+        let config_file = self.given.raw("config").map_or_else(|| PathBuf::from(DEFAULT_PATH), PathBuf::from);
         match spec.read {
-            None => Ok(Command::Serve { config }),
-            Some(read) => Ok(Command::Task { config, task: read(&self.given)? }),
+            None => Ok(Command::Serve { config_file }),
+            Some(read) => Ok(Command::Task { config_file, task: read(&self.given)? }),
         }
     }
 }

@@ -13,8 +13,8 @@ fn parsed(arguments: &[&str]) -> Result<Command, String> {
 
 fn task(line: &str) -> Task {
     match parsed(&line.split(' ').collect::<Vec<_>>()) {
-        Ok(Command::Task { config, task }) => {
-            assert_eq!(config, Path::new(DEFAULT_PATH), "{line}");
+        Ok(Command::Task { config_file, task }) => {
+            assert_eq!(config_file, Path::new(DEFAULT_PATH), "{line}");
             task
         }
         other => panic!("{line}: {other:?}"),
@@ -148,9 +148,9 @@ fn a_change_is_told_as_its_row_says() {
 #[test]
 fn what_runs_on_and_what_informs_is_understood() {
     let other = || PathBuf::from("/x/license-server.conf");
-    assert_eq!(parsed(&["serve"]), Ok(Command::Serve { config: DEFAULT_PATH.into() }));
-    assert_eq!(parsed(&["serve", "--config", "/x/license-server.conf"]), Ok(Command::Serve { config: other() }));
-    assert_eq!(parsed(&["--config=/x/license-server.conf", "serve"]), Ok(Command::Serve { config: other() }));
+    assert_eq!(parsed(&["serve"]), Ok(Command::Serve { config_file: DEFAULT_PATH.into() }));
+    assert_eq!(parsed(&["serve", "--config", "/x/license-server.conf"]), Ok(Command::Serve { config_file: other() }));
+    assert_eq!(parsed(&["--config=/x/license-server.conf", "serve"]), Ok(Command::Serve { config_file: other() }));
     assert_eq!(parsed(&["--version"]), Ok(Command::Version));
     assert_eq!(parsed(&["-V"]), Ok(Command::Version));
     assert_eq!(parsed(&["--help"]), Ok(Command::Help(None)));

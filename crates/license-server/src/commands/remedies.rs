@@ -4,20 +4,20 @@ use std::path::Path;
 
 use crate::PROGRAM;
 use crate::commands::specs;
-use crate::settings::DEFAULT_PATH;
+use crate::config::DEFAULT_PATH;
 
 /// How another command on this installation begins.
-pub(super) fn program(config: &Path) -> String {
-    if config == Path::new(DEFAULT_PATH) {
+pub(super) fn program(config_file: &Path) -> String {
+    if config_file == Path::new(DEFAULT_PATH) {
         PROGRAM.name.to_owned()
     } else {
-        format!("{} --config {}", PROGRAM.name, config.display())
+        format!("{} --config {}", PROGRAM.name, config_file.display())
     }
 }
 
-/// The sentence, with `--config` in each command that it names.
-pub(crate) fn for_installation(config: &Path, sentence: &str) -> String {
-    let program = program(config);
+/// The sentence, with `--config_file` in each command that it names.
+pub(crate) fn for_installation(config_file: &Path, sentence: &str) -> String {
+    let program = program(config_file);
     if program == PROGRAM.name {
         return sentence.to_owned();
     }

@@ -6,33 +6,33 @@ use crate::PROGRAM;
 use crate::commands::failure::Failure;
 use crate::commands::listing::emit;
 use crate::commands::{operator, remedies};
+use crate::config::{self, Loaded};
 use crate::installation::{Installation, Place};
 use crate::keys::SigningKeys;
 use crate::model::Actor;
-use crate::settings::{self, Loaded};
 use crate::store::{Database, ReadTransaction, WriteTransaction};
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_daemon::output::complain;
 
 /// Which installation a command is about.
 pub(super) struct Target {
-    config: PathBuf,
+    config_file: PathBuf,
     pub(super) place: Place,
 }
 
 impl Target {
-    pub(super) fn new(config: &Path) -> Result<Self, Failure> {
-        let Loaded { settings, warnings } = settings::load(config)?;
+    pub(super) fn new(config_file: &Path) -> Result<Self, Failure> {
+        let Loaded { config, warnings } = config::load(config_file)?;
         for warning in warnings {
             complain(PROGRAM.name, &format!("warning: {warning}"));
         }
-        let place = Place::new(&settings.data_dir);
-        Ok(Self { config: config.to_owned(), place })
+        let place = Place::new(&config.data_dir);
+        Ok(Self { config_file: config_file.to_owned(), place })
     }
 
     /// How another command on this installation begins.
     pub(super) fn program(&self) -> String {
-        remedies::program(&self.config)
+        remedies::program(&self.config_file)
     }
 
     pub(super) fn open(self) -> Result<Session, Failure> {

@@ -9,14 +9,14 @@ use crate::commands::finding::{Finding, bad, good};
 use crate::commands::listing::{Listing, emit};
 use crate::commands::remedies;
 use crate::commands::session::{Session, Target};
+use crate::config::{self, Loaded};
 use crate::installation::Place;
 use crate::keys::SigningKeys;
-use crate::settings::{self, Loaded};
 use crate::store;
 use opterius_daemon::output::complain;
 
-pub(super) fn init(config: &Path) -> Result<(), Failure> {
-    let site = Target::new(config)?;
+pub(super) fn init(config_file: &Path) -> Result<(), Failure> {
+    let site = Target::new(config_file)?;
     let installation = site.place.create(Session::now())?;
     let program = site.program();
     emit(&format!(
@@ -49,10 +49,10 @@ pub(super) fn backup(site: &Target, file: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(super) fn check(config: &Path, json: bool) -> Result<(), Failure> {
-    let mut findings = findings(config);
+pub(super) fn check(config_file: &Path, json: bool) -> Result<(), Failure> {
+    let mut findings = findings(config_file);
     for finding in &mut findings {
-        finding.message = remedies::for_installation(config, &finding.message);
+        finding.message = remedies::for_installation(config_file, &finding.message);
     }
     let mut listing = Listing::new(json, &["CHECK", "RESULT", "WHAT"]);
     if json {
@@ -71,8 +71,8 @@ pub(super) fn check(config: &Path, json: bool) -> Result<(), Failure> {
     }
 }
 
-fn findings(config: &Path) -> Vec<Finding> {
-    let Loaded { settings, warnings } = match settings::load(config) {
+fn findings(config_file: &Path) -> Vec<Finding> {
+    let Loaded { config, warnings } = match config::load(config_file) {
         Ok(loaded) => loaded,
         Err(error) => return vec![bad("settings", error)],
     };
@@ -80,9 +80,9 @@ fn findings(config: &Path) -> Vec<Finding> {
         complain(PROGRAM.name, &format!("warning: {warning}"));
     }
     let but = if warnings.is_empty() { "" } else { ", but for the warnings" };
-    let place = Place::new(&settings.data_dir);
-    let mut findings = vec![good("settings", format!("{}{but}", config.display()))];
-    findings.extend(files(&settings.data_dir, &place));
+    let place = Place::new(&config.data_dir);
+    let mut findings = vec![good("settings", format!("{}{but}", config_file.display()))];
+    findings.extend(files(&config.data_dir, &place));
     let database = database(&place);
     let keys = match SigningKeys::load(&place.keys()) {
         Ok(keys) => {

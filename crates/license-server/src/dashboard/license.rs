@@ -90,7 +90,7 @@ pub(super) fn show(
         key_shown: key.is_some(),
         key: key.unwrap_or_else(|| license.key.masked()),
         show_key: Route::Key(id),
-        renew_url: page_request.settings.renew_url.clone(),
+        renew_url: page_request.config.renew_url.clone(),
         license_actions: if administrator { license_actions(&license) } else { Vec::new() },
         servers: known.rows(&license, now),
         first_servers: after.map(|_| format!("{page}#servers")),

@@ -43,7 +43,7 @@ use self::page::Layout;
 use self::page_error::PageError;
 use self::page_request::PageRequest;
 use self::routes::Route;
-use crate::settings::Settings;
+use crate::config::Config;
 use crate::shared::Shared;
 use opterius_http::head::Head;
 use opterius_http::origin::{self, Refusals};
@@ -78,8 +78,8 @@ impl Dashboard {
     /// What is to be done about a request.
     pub fn react(&self, request: &Request<'_>) -> Reaction {
         let head = &request.head;
-        let settings = self.shared.settings();
-        if let Err(response) = is_for_us(head, &settings) {
+        let config = self.shared.config();
+        if let Err(response) = is_for_us(head, &config) {
             return Reaction::Answer(response);
         }
         let Some(route) = Route::find(head.path) else { return Reaction::Answer(nothing_here(head)) };
@@ -87,7 +87,7 @@ impl Dashboard {
             (Method::Get | Method::Head, Route::Style) => Reaction::Answer(self.style.clone()),
             (Method::Get | Method::Head, Route::Icon) => Reaction::Answer(self.icon.clone()),
             (Method::Get | Method::Head, _) if route.shows() => {
-                let page_request = self.page_request(request, route, &settings);
+                let page_request = self.page_request(request, route, &config);
                 match page_request.page_slot() {
                     Ok(page_slot) => Reaction::Read(Box::new(move || {
                         let _until_it_is_made = page_slot;
@@ -102,23 +102,23 @@ impl Dashboard {
                 if let Err(response) = is_sent_by_us(head) {
                     return Reaction::Answer(response);
                 }
-                let (page_request, body) = (self.page_request(request, route, &settings), request.body.to_vec());
+                let (page_request, body) = (self.page_request(request, route, &config), request.body.to_vec());
                 Reaction::Write(Box::new(move || dispatch::act(&page_request, &body)))
             }
             _ => Reaction::Answer(wrong_method(route)),
         }
     }
 
-    fn page_request(&self, request: &Request<'_>, route: Route, settings: &Arc<Settings>) -> PageRequest {
-        PageRequest::new(Arc::clone(&self.shared), Arc::clone(&self.memory), Arc::clone(settings), request, route)
+    fn page_request(&self, request: &Request<'_>, route: Route, config: &Arc<Config>) -> PageRequest {
+        PageRequest::new(Arc::clone(&self.shared), Arc::clone(&self.memory), Arc::clone(config), request, route)
     }
 }
 
 /// Checks `Host` and `Origin`. A proxy may give us another `Host` than the browser's; then the origin is still the one
 /// that the dashboard is known by.
-fn is_for_us(head: &Head<'_>, settings: &Settings) -> Result<(), Response> {
-    let known: Vec<String> = settings.public_url.iter().map(|known| known.host.clone()).collect();
-    let is_known = |origin: &str| settings.public_url.as_ref().is_some_and(|known| known.url == origin);
+fn is_for_us(head: &Head<'_>, config: &Config) -> Result<(), Response> {
+    let known: Vec<String> = config.public_url.iter().map(|known| known.host.clone()).collect();
+    let is_known = |origin: &str| config.public_url.as_ref().is_some_and(|known| known.url == origin);
     match origin::check(head, &known, &REFUSALS) {
         Ok(()) => Ok(()),
         Err(refused) if refused.status == 403 && head.only("origin").is_some_and(is_known) => Ok(()),

@@ -13,7 +13,7 @@ use super::page_slots::PageSlot;
 use super::routes::Route;
 use super::signed_in_user::SignedInUser;
 use super::tokens::{self, Purpose};
-use crate::settings::Settings;
+use crate::config::Config;
 use crate::shared::{self, Shared};
 use crate::store::Error;
 use opterius_http::response::Response;
@@ -26,7 +26,7 @@ const FLASH_SECONDS: u64 = 60;
 pub(super) struct PageRequest {
     pub(super) shared: Arc<Shared>,
     pub(super) memory: Arc<Memory>,
-    pub(super) settings: Arc<Settings>,
+    pub(super) config: Arc<Config>,
     pub(super) route: Route,
     pub(super) cookies: Cookies,
     pub(super) client: IpAddr,
@@ -38,14 +38,14 @@ impl PageRequest {
     pub(super) fn new(
         shared: Arc<Shared>,
         memory: Arc<Memory>,
-        settings: Arc<Settings>,
+        config: Arc<Config>,
         request: &Request<'_>,
         route: Route,
     ) -> Self {
-        let cookies = Cookies::read(&request.head, shared::is_encrypted(request, &settings));
-        let client = shared::client(request, &settings);
+        let cookies = Cookies::read(&request.head, shared::is_encrypted(request, &config));
+        let client = shared::client(request, &config);
         let query = request.head.query.unwrap_or_default().to_owned();
-        Self { shared, memory, settings, route, cookies, client, query }
+        Self { shared, memory, config, route, cookies, client, query }
     }
 
     /// A place among the pages that wait, which is held until this one is made; without a session there is nothing to

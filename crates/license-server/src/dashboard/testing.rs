@@ -16,7 +16,7 @@ use crate::shared::Shared;
 use crate::store::readers::Readers;
 use crate::store::writer::Writer;
 use crate::store::{Error, WriteTransaction};
-use crate::{passwords, settings};
+use crate::{config, passwords};
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_base::secret::Secret;
 use opterius_http::head::{STORAGE, find_end, parse};
@@ -78,8 +78,8 @@ impl Site {
         let readers = Readers::open(made.database.path(), 2).unwrap();
         let (writer, writing) = Writer::new(made.database, clock.clone());
         std::thread::spawn(move || writing.run());
-        let settings = settings::parse(configuration, "license-server.conf").unwrap().settings;
-        let shared = Shared::new(clock.clone(), writer, readers, &made.form_secret, settings, made.keys);
+        let config = config::parse(configuration, "license-server.conf").unwrap().config;
+        let shared = Shared::new(clock.clone(), writer, readers, &made.form_secret, config, made.keys);
         let shared = Arc::new(shared);
         Self { dashboard: Dashboard::new(Arc::clone(&shared)), shared, clock, directory }
     }

@@ -10,7 +10,7 @@ use opterius_host::host::Host;
 use opterius_license::reason::Guide;
 
 /// The part of the configuration that the API answers by; SIGHUP replaces it.
-pub struct Settings {
+pub struct ApiConfig {
     /// The secret that the Panel signs with.
     pub secret: hmac::Key,
     /// How far a timestamp may be from our clock.
@@ -28,4 +28,4 @@ pub struct Settings {
 }
 
 /// Settings that can be replaced while requests are answered.
-pub type SharedSettings = Arc<RwLock<Arc<Settings>>>;
+pub type SharedConfig = Arc<RwLock<Arc<ApiConfig>>>;

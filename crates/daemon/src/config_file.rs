@@ -276,5 +276,5 @@ fn unquote(value: &str) -> &str {
 }
 
 #[cfg(test)]
-#[path = "settings_tests.rs"]
+#[path = "config_file_tests.rs"]
 mod tests;

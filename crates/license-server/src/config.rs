@@ -3,15 +3,15 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use opterius_daemon::config_file::{self, Entries, Error, Key};
 use opterius_daemon::log::LogTarget;
-use opterius_daemon::settings::{self, Entries, Error, Key};
 
 /// Where the package puts the file.
 pub const DEFAULT_PATH: &str = "/etc/opterius/license-server.conf";
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct Config {
     /// The loopback address to listen on.
     pub listen_addr: IpAddr,
     /// The port to listen on; 0 lets the kernel choose, and the log tells.
@@ -79,7 +79,7 @@ impl Key for Known {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loaded {
     /// The settings.
-    pub settings: Settings,
+    pub config: Config,
     /// Sentences about what was tolerated.
     pub warnings: Vec<String>,
 }
@@ -89,7 +89,7 @@ pub struct Loaded {
 /// # Errors
 /// One sentence with file, line, key and remedy.
 pub fn load(path: &Path) -> Result<Loaded, Error> {
-    let text = settings::read(path, "Create it (dist/license-server.conf is an example; it may be empty)")?;
+    let text = config_file::read(path, "Create it (dist/license-server.conf is an example; it may be empty)")?;
     parse(&text, &path.display().to_string())
 }
 
@@ -100,7 +100,7 @@ pub fn load(path: &Path) -> Result<Loaded, Error> {
 pub fn parse(text: &str, name: &str) -> Result<Loaded, Error> {
     let mut warnings = Vec::new();
     let entries = Entries::parse(text, name, &mut warnings)?;
-    let settings = Settings {
+    let config = Config {
         listen_addr: listen_addr(&entries)?,
         port: entries.integer(Known::Port, 7480, 0, 65535)?,
         data_dir: entries.absolute_path(Known::DataDir, "/var/lib/opterius-license-server")?,
@@ -110,7 +110,7 @@ pub fn parse(text: &str, name: &str) -> Result<Loaded, Error> {
         max_connections: entries.integer(Known::MaxConnections, 1024, 16, 65536)?,
         log: entries.log_target(Known::Log)?,
     };
-    Ok(Loaded { settings, warnings })
+    Ok(Loaded { config, warnings })
 }
 
 /// Passwords and keys pass here unencrypted, so nobody else may reach it: TLS is the reverse proxy's job.
@@ -176,16 +176,16 @@ fn trusted_proxies(entries: &Entries<'_, Known>) -> Result<Vec<IpAddr>, Error> {
 mod tests {
     use super::*;
 
-    fn parsed(text: &str) -> Result<Settings, String> {
-        parse(text, "license-server.conf").map(|loaded| loaded.settings).map_err(|error| error.to_string())
+    fn parsed(text: &str) -> Result<Config, String> {
+        parse(text, "license-server.conf").map(|loaded| loaded.config).map_err(|error| error.to_string())
     }
 
     #[test]
     fn an_empty_file_has_the_defaults() {
-        let settings = parsed("").unwrap();
-        assert_eq!((settings.listen_addr.to_string().as_str(), settings.port), ("127.0.0.1", 7480));
-        assert_eq!(settings.data_dir, Path::new("/var/lib/opterius-license-server"));
-        assert_eq!((settings.public_url, settings.renew_url), (None, None));
+        let config = parsed("").unwrap();
+        assert_eq!((config.listen_addr.to_string().as_str(), config.port), ("127.0.0.1", 7480));
+        assert_eq!(config.data_dir, Path::new("/var/lib/opterius-license-server"));
+        assert_eq!((config.public_url, config.renew_url), (None, None));
     }
 
     #[test]
@@ -214,7 +214,7 @@ mod tests {
         let text = "listen_addr=::1\nport=8000\ndata_dir=/srv/licenses\npublic_url=https://licenses.example.com:8443/\n\
                     renew_url=https://shop.example.com/renew?from=dashboard\ntrusted_proxies=127.0.0.1, ::ffff:10.0.0.1\n\
                     max_connections=64\nlog=stderr\n";
-        let expected = Settings {
+        let expected = Config {
             listen_addr: "::1".parse().unwrap(),
             port: 8000,
             data_dir: PathBuf::from("/srv/licenses"),
