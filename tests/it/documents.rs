@@ -1,9 +1,11 @@
-//! Documents cannot drift: what README.md and SECURITY.md say is held against the program and the tests.
+//! Documents cannot drift: these tests compare them with the programs, with the code, and with each other.
 
 use crate::prometheus::FAMILIES;
+use opterius_agent::api::routes::{Operation, ROUTES};
 use opterius_agent::cli::command_line::HELP;
 use opterius_agent::doctor::CHECKS;
 use opterius_license::reason::EXPLANATIONS;
+use opterius_license_server::metrics::Metrics;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,17 +14,76 @@ use std::path::{Path, PathBuf};
 // README.md.
 
 #[test]
-fn the_readme_has_every_option_and_subcommand_of_the_help_and_no_others() {
+fn the_readme_is_short_and_begins_with_the_two_commands() {
     let readme = read("README.md");
-    let section = section(&readme, "## Command line");
-    assert_eq!(options(section), options(HELP), "options of README.md (left) and of --help (right)");
-    assert_eq!(usage(section), usage(HELP), "usage lines of README.md (left) and of --help (right)");
-    let foreign: Vec<&str> = readme
-        .lines()
-        .filter(|line| line.contains("opterius-agent --"))
-        .filter(|line| !options(line).is_subset(&options(HELP)))
-        .collect();
-    assert!(foreign.is_empty(), "options that do not exist: {foreign:#?}");
+    let lines: Vec<&str> = readme.lines().collect();
+    assert!(lines.len() <= 150, "README.md has {} lines: move something to docs/", lines.len());
+    for command in ["    cargo demo ", "    tests/run "] {
+        let place = lines.iter().position(|line| line.starts_with(command));
+        assert!(place.is_some_and(|place| place < 40), "{command} is not in the first 40 lines of README.md");
+    }
+}
+
+#[test]
+fn the_readme_explains_every_reason_in_the_programs_words() {
+    let readme = read("README.md");
+    let rows: Vec<&str> = rows(section(&readme, "### Reasons")).collect();
+    for explanation in EXPLANATIONS {
+        let named = format!("`{}`", explanation.reason);
+        let row = rows.iter().find(|line| line.starts_with(&format!("| {named} |")));
+        let row = row.unwrap_or_else(|| panic!("README.md has no row for {named}"));
+        for text in [explanation.sentence, explanation.help] {
+            assert!(row.contains(text), "README.md does not say about {named}: {text}");
+        }
+    }
+    assert_eq!(rows.len(), EXPLANATIONS.len(), "README.md has rows for reasons that do not exist");
+}
+
+/// Of the patterns in the table, the longest that matches a path decides. `/ssl/…` matches everything below `/ssl/`.
+#[test]
+fn the_readme_says_of_every_path_whether_it_is_supported() {
+    let readme = read("README.md");
+    let table = section(&readme, "## Supported operations");
+    let cells = table.lines().filter(|line| line.starts_with("| ")).skip(1);
+    let cells = cells.map(|row| row.split('|').collect::<Vec<_>>());
+    let mut patterns: Vec<(&str, bool)> = Vec::new();
+    for cells in cells {
+        assert_eq!(cells.len(), 5, "{cells:?}");
+        patterns.extend(quoted(cells[2]).map(|pattern| (pattern, true)));
+        patterns.extend(quoted(cells[3]).map(|pattern| (pattern, false)));
+    }
+    let mut unused: BTreeSet<&str> = patterns.iter().map(|(pattern, _)| *pattern).collect();
+    for route in &ROUTES {
+        let is_done =
+            route.operation != Operation::Host || opterius_host::request::PATHS.concat().contains(&route.path);
+        let matches = |pattern: &str| {
+            pattern.strip_suffix('…').map_or(pattern == route.path, |prefix| route.path.starts_with(prefix))
+        };
+        let found = patterns.iter().filter(|(pattern, _)| matches(pattern)).max_by_key(|(pattern, _)| pattern.len());
+        let (pattern, done) = found.unwrap_or_else(|| panic!("README.md does not have {}", route.path));
+        assert_eq!(*done, is_done, "{}, by {pattern}: README.md (left) and the Agent (right)", route.path);
+        unused.remove(pattern);
+    }
+    assert!(unused.is_empty(), "paths that the Agent does not have: {unused:?}");
+}
+
+// --------------------------------------------------------------------------------------------------------------------
+// docs/agent.md.
+
+#[test]
+fn the_documented_command_line_of_the_agent_is_that_of_its_help() {
+    let document = read("docs/agent.md");
+    let section = section(&document, "## Command line");
+    assert_eq!(options(section), options(HELP), "options of docs/agent.md (left) and of --help (right)");
+    assert_eq!(usage(section), usage(HELP), "usage lines of docs/agent.md (left) and of --help (right)");
+    for (name, document) in documents() {
+        let foreign: Vec<&str> = document
+            .lines()
+            .filter(|line| line.contains("opterius-agent --"))
+            .filter(|line| !options(line).is_subset(&options(HELP)))
+            .collect();
+        assert!(foreign.is_empty(), "{name} has options that do not exist: {foreign:#?}");
+    }
 }
 
 /// Every `--option` in a text.
@@ -31,110 +92,121 @@ fn options(text: &str) -> BTreeSet<&str> {
     words.filter(|word| word.strip_prefix("--").is_some_and(|name| name.starts_with(char::is_alphabetic))).collect()
 }
 
-/// What is said of each form of the command that takes a configuration.
+/// The lines about the forms of the command that take a configuration.
 fn usage(text: &str) -> Vec<&str> {
     text.lines().map(str::trim).filter(|line| line.starts_with("opterius-agent [")).collect()
 }
 
 #[test]
-fn the_readme_has_every_exit_code_of_the_help() {
-    let readme = read("README.md");
-    let section = section(&readme, "## Command line");
-    let (_, of_help) = HELP.split_once("Exit codes:\n").unwrap();
-    let codes = of_help.lines().map_while(|line| line.split_whitespace().next());
-    for code in codes {
-        let words = section.split(|c: char| !c.is_ascii_digit());
-        assert!(words.into_iter().any(|word| word == code), "exit code {code} is not in README.md");
-    }
+fn every_exit_code_of_the_agent_is_documented() {
+    let document = read("docs/agent.md");
+    assert_eq!(
+        first_cells(section(&document, "## Command line")),
+        exit_codes(HELP),
+        "docs/agent.md (left), --help (right)"
+    );
+}
+
+/// The exit codes of a help text.
+fn exit_codes(help: &str) -> Vec<&str> {
+    let (_, codes) = help.split_once("Exit codes:\n").unwrap();
+    codes.lines().map_while(|line| line.split_whitespace().next()).collect()
+}
+
+/// The numbers in the first column of a table.
+fn first_cells(section: &str) -> Vec<&str> {
+    let cells = section.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    cells.filter(|cell| cell.starts_with(|c: char| c.is_ascii_digit())).collect()
+}
+
+// --------------------------------------------------------------------------------------------------------------------
+// docs/troubleshooting.md.
+
+#[test]
+fn every_check_of_the_doctor_is_documented_in_its_order() {
+    let document = read("docs/troubleshooting.md");
+    let documented: Vec<&str> = names(section(&document, "## Doctor")).collect();
+    let checks: Vec<&str> = CHECKS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(documented, checks, "the checks of docs/troubleshooting.md (left) and of the doctor (right)");
 }
 
 #[test]
-fn the_readme_explains_every_reason_in_the_programs_words() {
-    let readme = read("README.md");
-    for explanation in EXPLANATIONS {
-        let named = format!("`{}`", explanation.reason);
-        let row = readme.lines().find(|line| line.starts_with(&format!("| {named} |")));
-        let row = row.unwrap_or_else(|| panic!("README.md has no row for {named}"));
-        for text in [explanation.sentence, explanation.help] {
-            assert!(row.contains(text), "README.md does not say of {named}: {text}");
-        }
-    }
-    let rows = section(&readme, "### Reasons").lines().filter(|line| line.starts_with("| `")).count();
-    assert_eq!(rows, EXPLANATIONS.len(), "README.md has rows for reasons that do not exist");
-}
-
-#[test]
-fn the_readme_has_every_check_of_the_doctor_in_its_order() {
-    let readme = read("README.md");
-    let section = section(&readme, "### What doctor looks at");
-    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
-    let made: Vec<&str> = CHECKS.iter().map(|(name, _)| *name).collect();
-    assert_eq!(rows.collect::<Vec<_>>(), made, "the checks of README.md (left) and of the doctor (right)");
-}
-
-#[test]
-fn the_readme_explains_every_member_of_the_status_in_its_order() {
+fn every_member_of_the_status_is_documented_in_its_order() {
     let agent = crate::support::agent::Agent::unlicensed();
     // Parsing would lose the order.
-    let document = agent.fetch(crate::support::http::Request::get("/license/status")).text();
-    let readme = read("README.md");
-    let rows =
-        section(&readme, "### The status").lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
-    let explained: Vec<&str> = rows.collect();
-    let status: serde_json::Value = serde_json::from_str(&document).unwrap();
+    let answer = agent.fetch(crate::support::http::Request::get("/license/status")).text();
+    let document = read("docs/troubleshooting.md");
+    let documented: Vec<&str> = names(section(&document, "## Status")).collect();
+    let status: serde_json::Value = serde_json::from_str(&answer).unwrap();
     let mut members: Vec<&String> = status.as_object().unwrap().keys().collect();
-    members.sort_by_key(|member| document.find(&format!("\"{member}\":")));
-    assert_eq!(explained, members);
-    let documented = ["valid", "plan", "max_accounts", "max_servers", "expires_at", "message"];
-    assert_eq!(explained[..6], documented);
+    members.sort_by_key(|member| answer.find(&format!("\"{member}\":")));
+    assert_eq!(documented, members);
+    let contract = ["valid", "plan", "max_accounts", "max_servers", "expires_at", "message"];
+    assert_eq!(documented[..6], contract);
 }
 
 #[test]
-fn the_readme_has_every_metric_with_its_labels() {
-    let readme = read("README.md");
-    let rows: Vec<&str> = section(&readme, "### Metrics").lines().filter(|line| line.starts_with("| `")).collect();
-    let named: BTreeSet<&str> = rows.iter().filter_map(|row| row.split('`').nth(1)).collect();
-    assert_eq!(named, FAMILIES.iter().map(|(name, ..)| *name).collect());
+fn every_signal_of_the_help_is_documented() {
+    let document = read("docs/troubleshooting.md");
+    let section = section(&document, "## Signals");
+    let (_, signals) = HELP.split_once("Signals:\n").unwrap();
+    for line in signals.lines().filter(|line| !line.is_empty()) {
+        let (names, _) = line.trim().split_once("  ").unwrap();
+        assert!(section.contains(&format!("\n| {names} | ")), "docs/troubleshooting.md has no row for {names}");
+    }
+}
+
+// --------------------------------------------------------------------------------------------------------------------
+// docs/metrics.md.
+
+#[test]
+fn every_metric_of_the_agent_is_documented_with_its_labels() {
+    let document = read("docs/metrics.md");
+    let section = section(&document, "## Agent");
+    let documented: BTreeSet<&str> = names(section).collect();
+    assert_eq!(documented, FAMILIES.iter().map(|(name, ..)| *name).collect());
     for (name, _, labels) in FAMILIES {
-        let row = rows.iter().find(|row| row.starts_with(&format!("| `{name}` |"))).unwrap();
+        let row = rows(section).find(|row| row.starts_with(&format!("| `{name}` |"))).unwrap();
         assert!(labels.iter().all(|label| row.contains(&format!("`{label}`"))), "{row} does not explain {labels:?}");
     }
 }
 
 #[test]
-fn every_file_that_a_document_names_exists() {
-    for document in ["README.md", "SECURITY.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
-        let text = read(document);
-        // Between backticks, with a slash: `src/http/limits.rs`, `tests/it/hazards/`.
-        let quoted = text.split('`').skip(1).step_by(2);
-        let rooms = ["src/", "crates/", "tests/", "benches/", "examples/", "dist/", "docs/", "fuzz/", ".ci/"];
-        for path in quoted.filter(|text| rooms.iter().any(|room| text.starts_with(room))) {
-            let path = path.split_whitespace().next().unwrap_or_default();
-            assert!(root().join(path).exists(), "{document} names {path}, which does not exist");
-        }
+fn every_metric_of_the_license_server_is_documented_with_its_labels() {
+    let document = read("docs/metrics.md");
+    let section = section(&document, "## License server");
+    let answer = Metrics::default().answer(&opterius_license_server::store::writer::Work::default());
+    let text = String::from_utf8(answer.body.to_vec()).unwrap();
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    assert_eq!(names(section).collect::<Vec<_>>(), types.collect::<Vec<_>>());
+    for sample in text.lines().filter(|line| !line.starts_with('#')) {
+        let Some((name, labels)) = sample.split_once('{') else { continue };
+        let (label, _) = labels.split_once('=').unwrap();
+        let row = rows(section).find(|row| row.starts_with(&format!("| `{name}` |"))).unwrap();
+        assert!(row.contains(&format!("`{label}`")), "{row} does not explain {label}");
     }
 }
 
-/// The help is in the README as it is printed.
+// --------------------------------------------------------------------------------------------------------------------
+// docs/license-server.md.
+
+/// The document has the help as the program prints it.
 #[test]
-fn the_readme_has_the_help_of_the_license_server() {
-    let readme = read("README.md");
-    let section = section(&readme, "### Command line of the license server");
+fn the_documented_command_line_of_the_license_server_is_its_help() {
+    let document = read("docs/license-server.md");
+    let section = section(&document, "## Command line");
     let help = opterius_license_server::commands::specs::help();
     let (_, rest) = help.split_once("\n\n").unwrap();
     let (commands, _) = rest.split_once("Exit codes:").unwrap();
     let (_, commands) = commands.split_once("The server:").unwrap();
     for line in commands.lines().filter(|line| !line.is_empty()) {
-        assert!(section.contains(&format!("\n    {line}\n")), "README.md does not have: {line}");
+        assert!(section.contains(&format!("\n    {line}\n")), "docs/license-server.md does not have: {line}");
     }
-    let (_, codes) = help.split_once("Exit codes:\n").unwrap();
-    for code in codes.lines().map_while(|line| line.split_whitespace().next()) {
-        assert!(section.contains(&format!(" {code} ")), "exit code {code} is not in README.md");
-    }
+    assert_eq!(first_cells(section), exit_codes(&help), "docs/license-server.md (left), --help (right)");
 }
 
 #[test]
-fn the_readme_has_every_denial_of_the_license_server() {
+fn every_denial_of_the_license_server_is_documented() {
     use opterius_base::clock::Timestamp;
     use opterius_license_server::rules::{Denial, UNKNOWN_KEY};
     let ip = |text: &str| text.parse().unwrap();
@@ -145,14 +217,87 @@ fn the_readme_has_every_denial_of_the_license_server() {
         Denial::IpMismatch { locked: ip("203.0.113.5"), asking: ip("198.51.100.7") },
         Denial::ServerLimit { active: 1, allowed: 1 },
     ];
-    let mut rows: Vec<(&str, String)> = denials.iter().map(|denial| (denial.reason(), denial.message())).collect();
-    rows.insert(0, (UNKNOWN_KEY.0, UNKNOWN_KEY.1.to_owned()));
+    let mut denied: Vec<(&str, String)> = denials.iter().map(|denial| (denial.reason(), denial.message())).collect();
+    denied.insert(0, (UNKNOWN_KEY.0, UNKNOWN_KEY.1.to_owned()));
+    let document = read("docs/license-server.md");
+    let documented: Vec<&str> =
+        rows(section(&document, "## Verdicts")).filter(|line| !line.contains("`reason`")).collect();
+    let expected: Vec<String> = denied.iter().map(|(reason, message)| format!("| `{reason}` | {message} |")).collect();
+    assert_eq!(documented, expected);
+}
+
+// --------------------------------------------------------------------------------------------------------------------
+// ARCHITECTURE.md.
+
+#[test]
+fn every_entry_point_of_the_architecture_exists() {
+    let architecture = read("ARCHITECTURE.md");
+    let mut checked = 0;
+    for row in rows(section(&architecture, "## Entry points")) {
+        let cells: Vec<&str> = row.split('|').collect();
+        let code: String = quoted(cells[2]).map(read).collect();
+        for function in quoted(cells[1]) {
+            let name = function.rsplit("::").next().unwrap();
+            let declared = ["(", "<"].iter().any(|next| code.contains(&format!("fn {name}{next}")));
+            assert!(declared, "ARCHITECTURE.md: there is no fn {name} in{}", cells[2]);
+            checked += 1;
+        }
+    }
+    assert!(checked >= 5, "only {checked} entry points");
+}
+
+// --------------------------------------------------------------------------------------------------------------------
+// All documents.
+
+#[test]
+fn every_file_that_a_document_names_exists() {
+    let rooms = ["src/", "crates/", "tests/", "benches/", "examples/", "dist/", "docs/", "fuzz/", ".ci/"];
+    for (document, text) in documents() {
+        // In backticks, with a slash: `src/http/limits.rs`, `tests/it/hazards/`.
+        for path in quoted(&text).filter(|text| rooms.iter().any(|room| text.starts_with(room))) {
+            let path = path.split_whitespace().next().unwrap_or_default();
+            assert!(root().join(path).exists(), "{document} names {path}, which does not exist");
+        }
+    }
+}
+
+/// `[text](path#heading)`, and pictures.
+#[test]
+fn every_link_to_a_local_file_leads_to_a_file_and_a_heading() {
+    for (document, text) in documents() {
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.starts_with("http") {
+                continue;
+            }
+            let (path, heading) = link.split_once('#').map_or((link, None), |(path, heading)| (path, Some(heading)));
+            let folder = Path::new(&document).parent().unwrap();
+            let path = if path.is_empty() { PathBuf::from(&document) } else { folder.join(path) };
+            assert!(root().join(&path).is_file(), "{document} links to {link}, which does not exist");
+            if let Some(heading) = heading {
+                let target = fs::read_to_string(root().join(&path)).unwrap();
+                let has = target.lines().filter(|line| line.starts_with('#')).any(|line| anchor(line) == heading);
+                assert!(has, "{document} links to {link}, which has no such heading");
+            }
+        }
+    }
+}
+
+/// The anchor that GitHub gives a heading.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn the_readme_links_to_every_document() {
     let readme = read("README.md");
-    let section = section(&readme, "### What it decides");
-    let expected: Vec<String> = rows.iter().map(|(reason, message)| format!("| `{reason}` | {message} |")).collect();
-    let found: Vec<&str> =
-        section.lines().filter(|line| line.starts_with("| `") && !line.contains("`reason`")).collect();
-    assert_eq!(found, expected);
+    for (document, _) in documents() {
+        assert!(
+            document == "README.md" || readme.contains(&format!("]({document})")),
+            "README.md has no link to {document}"
+        );
+    }
 }
 
 // --------------------------------------------------------------------------------------------------------------------
@@ -301,6 +446,31 @@ fn root() -> &'static Path {
 
 fn read(name: &str) -> String {
     fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// All documents for people: their paths in the repository, and their texts.
+fn documents() -> Vec<(String, String)> {
+    let mut names: Vec<String> =
+        ["README.md", "SECURITY.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(str::to_owned).into();
+    let docs = files_under("docs").into_iter().filter(|path| path.extension().is_some_and(|name| name == "md"));
+    names.extend(docs.map(|path| path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned()));
+    assert!(names.len() > 10, "{names:?}");
+    names.into_iter().map(|name| (name.clone(), read(&name))).collect()
+}
+
+/// What stands in backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// The rows of a table whose first cell begins in backticks.
+fn rows(section: &str) -> impl Iterator<Item = &str> {
+    section.lines().filter(|line| line.starts_with("| `"))
+}
+
+/// The names in the first cells of a table.
+fn names(section: &str) -> impl Iterator<Item = &str> {
+    rows(section).filter_map(|row| row.split('`').nth(1))
 }
 
 /// From a heading that begins like this to the next one of the same or a higher level.
