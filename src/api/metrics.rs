@@ -62,7 +62,7 @@ impl Default for ApiMetrics {
 }
 
 impl ApiMetrics {
-    /// Counts a request refused with this error code; ignores codes that are not in [`REFUSALS`].
+    /// Counts a request refused with this error code; ignores unknown codes.
     pub fn refused(&self, error: &str) {
         self.refusals.count(error);
     }
