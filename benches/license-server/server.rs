@@ -126,8 +126,8 @@ impl Server {
             cpu += Duration::from_nanos(time.parse().during("read schedstat")?);
         }
         Ok(Done {
-            commits: value("license_server_commits_total")?,
-            changes: value("license_server_changes_total")?,
+            commits: value("opterius_license_server_commits_total")?,
+            changes: value("opterius_license_server_changes_total")?,
             cpu,
         })
     }

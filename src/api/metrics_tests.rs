@@ -1,4 +1,4 @@
-//! What is counted under what, and how it is shown.
+//! What each event is counted under, and how the counters are exported.
 
 use super::*;
 use opterius_base::clock::SystemClock;
@@ -15,17 +15,17 @@ fn assert_has(text: &str, line: &str) {
     assert!(text.lines().any(|found| found == format!("{PREFIX}{line}")), "no {line}: {text}");
 }
 
-/// Runs an operation that gives this answer.
+/// Runs an operation that returns this response.
 fn run(api_metrics: &Arc<ApiMetrics>, path: &'static str, response: Response) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     match api_metrics.watched(path, &clock, Reaction::Write(Box::new(move || response))) {
         Reaction::Write(work) => drop(work()),
-        _ => panic!("the lane stays the same"),
+        _ => panic!("the operation changed lanes"),
     }
 }
 
 #[test]
-fn an_operation_is_counted_by_what_it_came_to_when_it_is_over() {
+fn an_operation_is_counted_by_its_result_when_it_finishes() {
     let api_metrics = Arc::new(ApiMetrics::default());
     let path = "/domains/create";
     for status in [200, 409, 500, 503, 200] {
@@ -44,7 +44,7 @@ fn an_operation_is_counted_by_what_it_came_to_when_it_is_over() {
 }
 
 #[test]
-fn a_certificate_of_the_queue_is_counted_when_it_is_issued() {
+fn a_queued_certificate_is_counted_when_it_is_issued_or_fails() {
     let api_metrics = Arc::new(ApiMetrics::default());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let reply = |status| HelperReply { status, body: Value::Null };
@@ -60,16 +60,16 @@ fn a_certificate_of_the_queue_is_counted_when_it_is_issued() {
 }
 
 #[test]
-fn a_class_of_durations_holds_the_smaller_ones_and_its_own_bound() {
+fn a_bucket_includes_shorter_durations_and_its_own_bound() {
     let api_metrics = ApiMetrics::default();
-    let operations = api_metrics.operations.iter().find(|operations| operations.path == "/domains/create").unwrap();
+    let operation = api_metrics.operations.iter().find(|operation| operation.path == "/domains/create").unwrap();
     for milliseconds in [0, 50, 51, 1_000, 120_000, 120_001] {
-        operations.took(Duration::from_millis(milliseconds));
+        operation.observe(Duration::from_millis(milliseconds));
     }
     let text = text(&api_metrics);
-    let classes =
+    let buckets =
         [("0.05", 2), ("0.1", 3), ("0.25", 3), ("1", 4), ("2.5", 4), ("10", 4), ("30", 4), ("120", 5), ("+Inf", 6)];
-    for (bound, count) in classes {
+    for (bound, count) in buckets {
         let line = format!("operation_duration_seconds_bucket{{operation=\"/domains/create\",le=\"{bound}\"}} {count}");
         assert_has(&text, &line);
     }
@@ -77,7 +77,7 @@ fn a_class_of_durations_holds_the_smaller_ones_and_its_own_bound() {
 }
 
 #[test]
-fn every_way_to_refuse_has_its_counter() {
+fn every_refusal_has_its_counter() {
     use crate::api::authentication::Rejection;
     let rejections = [Rejection::Missing, Rejection::TimestampMalformed, Rejection::Wrong];
     let api_metrics = ApiMetrics::default();
@@ -85,7 +85,7 @@ fn every_way_to_refuse_has_its_counter() {
         api_metrics.refused(rejection.code());
     }
     api_metrics.refused(LICENSE_REQUIRED);
-    api_metrics.refused("a word of a client's");
+    api_metrics.refused("a code from a client");
     let text = text(&api_metrics);
     for error in ["signature_missing", "timestamp_outside_window", "signature_invalid", "license_required"] {
         assert_has(&text, &format!("gate_refusals_total{{error=\"{error}\"}} 1"));
@@ -94,10 +94,21 @@ fn every_way_to_refuse_has_its_counter() {
 }
 
 #[test]
-fn what_is_not_known_is_absent() {
+fn unknown_values_are_absent() {
     let text = text(&ApiMetrics::default());
     assert_has(&text, "license_valid 0");
     assert_has(&text, "license_state{state=\"restricted\"} 1");
     assert_has(&text, "license_checks_total{outcome=\"granted\"} 0");
     assert!(!text.contains("timestamp_seconds"), "{text}");
+}
+
+#[test]
+fn the_cache_fails_when_it_is_neither_written_nor_missing() {
+    let mut state = State::new(String::new());
+    for (cache, failing) in
+        [("none", false), ("ok", false), ("not written: disk full", true), ("ignored: damaged", true)]
+    {
+        state.cache = cache.to_owned();
+        assert_eq!(is_cache_failing(&state), failing, "{cache}");
+    }
 }

@@ -1,47 +1,73 @@
-//! The command line.
+//! The command line: its table, its parser, its help.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use lexopt::{Arg, Parser};
 
+use crate::cli::help;
 use crate::config::file::DEFAULT_PATH;
+use opterius_daemon::completions::{CommandLine, ExplainedOption, Form};
 
-/// What `--help` prints.
-pub const HELP: &str = "\
-opterius-agent: keeps the license standing of this server and answers its Opterius Panel
+/// Every form and option of the command. The help and the shell completions are generated from this table, and a test
+/// holds [`parse`] against it.
+pub const COMMAND_LINE: CommandLine<'static> = CommandLine {
+    program: "opterius-agent",
+    forms: &[
+        form(&[], &[], "run the daemon in the foreground"),
+        form(&[], &["--check-config"], "check agent.conf and exit"),
+        form(&["status"], &["[--json]"], "show the license status of the running daemon"),
+        form(&["doctor"], &["[--json]"], "diagnose problems and suggest fixes"),
+        form(&["reverify"], &[], "verify the license now and show the result"),
+        form(&["operation"], &[], "run the host operation read from stdin (used by the daemon)"),
+        form(&["operation", "adopt"], &[], "adopt existing accounts"),
+    ],
+    options: &[
+        option("--config PATH", "the configuration file (default: /etc/opterius/agent.conf)"),
+        option("--check-config", "check the configuration file and report the first error"),
+        option("--json", "print JSON: the status as the daemon returns it, or the doctor's findings"),
+        option("--version", "print the version"),
+        option("--help", "print this help"),
+    ],
+};
 
-Usage:
-  opterius-agent [--config PATH]                  run the daemon in the foreground
-  opterius-agent [--config PATH] --check-config   check agent.conf and exit
-  opterius-agent [--config PATH] status [--json]  show the license standing of the running daemon
-  opterius-agent [--config PATH] doctor [--json]  find what is wrong, and say what mends it
-  opterius-agent [--config PATH] reverify         have the running daemon verify now, and show the verdict
-  opterius-agent [--config PATH] operation        do the one host operation that is asked on stdin (for the daemon)
-  opterius-agent [--config PATH] operation adopt  take the accounts in that are on this server already
-
-Options:
-  --config PATH    the configuration file (default: /etc/opterius/agent.conf)
-  --check-config   check the configuration file and name the first mistake in it
-  --json           print JSON: the status as the daemon answers it, or the doctor's findings
-  --version        print the version
-  --help           print this help
-
-Exit codes:
-  0   all is well; for status and reverify: the license is valid; for doctor: nothing FAILs
-  1   a failure while running; for status and reverify: the license is restricted; for doctor: something FAILs
-  2   status and reverify: the daemon does not answer, or not with a status
-  64  wrong usage
-  70  a defect of the program
-  77  permission denied
-  78  the configuration is wrong
-
-Signals:
-  HUP         read agent.conf again and verify the license now
-  TERM, INT   finish running requests within 5 seconds and exit; a second one exits at once
+const OPENING: &str = "\
+opterius-agent: verifies this server's license and serves requests from its Opterius Panel
 ";
 
-/// What the program is asked to do.
+const CLOSING: &str = "
+Exit codes:
+  0   success; for status and reverify: the license is valid; for doctor: no check FAILs
+  1   runtime failure; for status and reverify: the license is restricted; for doctor: a check FAILs
+  2   status and reverify: the daemon does not respond, or not with a status
+  64  usage error
+  70  internal error: a bug in the program
+  77  permission denied
+  78  configuration error
+
+Signals:
+  HUP         reload agent.conf and verify the license now
+  TERM, INT   finish running requests within 5 seconds and exit; a second signal exits immediately
+";
+
+const HELP_LENGTH: usize = help::render::<0>(OPENING, &COMMAND_LINE, CLOSING).length;
+const HELP_BYTES: [u8; HELP_LENGTH] = help::render(OPENING, &COMMAND_LINE, CLOSING).bytes;
+
+/// The text that `--help` prints.
+pub const HELP: &str = match str::from_utf8(&HELP_BYTES) {
+    Ok(text) => text,
+    Err(_) => panic!("text made of texts is text"),
+};
+
+const fn form(words: &'static [&'static str], options: &'static [&'static str], about: &'static str) -> Form<'static> {
+    Form { words, operands: &[], options, about }
+}
+
+const fn option(usage: &'static str, about: &'static str) -> ExplainedOption<'static> {
+    ExplainedOption { usage, about }
+}
+
+/// A parsed command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Run the daemon.
@@ -54,30 +80,30 @@ pub enum Command {
         /// The configuration file.
         config: PathBuf,
     },
-    /// Show the standing.
+    /// Show the license status of the running daemon.
     Status {
         /// The configuration file.
         config: PathBuf,
-        /// As the daemon answers it.
+        /// Print the status as the daemon returns it.
         json: bool,
     },
-    /// Find what is wrong.
+    /// Diagnose problems and suggest fixes.
     Doctor {
         /// The configuration file.
         config: PathBuf,
-        /// As JSON.
+        /// Print the findings as JSON.
         json: bool,
     },
-    /// Verify now.
+    /// Have the running daemon verify the license now.
     Reverify {
         /// The configuration file.
         config: PathBuf,
     },
-    /// Something with the rights of root that the daemon has not.
+    /// Run the helper, which has the root privileges that the daemon lacks.
     Operation {
         /// The configuration file.
         config: PathBuf,
-        /// What it is.
+        /// The helper's task.
         task: Task,
     },
     /// Print the version.
@@ -86,19 +112,19 @@ pub enum Command {
     Help,
 }
 
-/// What `operation` is to do.
+/// A task of the helper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// The one operation that is asked on stdin.
+    /// Run the host operation read from stdin.
     Serve,
-    /// Take in the accounts of today's hosts.
+    /// Adopt existing accounts.
     Adopt,
-    /// Serve a site with the certificate that certbot has just renewed, as certbot's hook.
+    /// Install a certificate that certbot has just renewed. Only certbot's hook uses it, so the help does not list it.
     Renewed,
 }
 
 impl Task {
-    /// What the helper calls it; the first is what it does when it is told nothing.
+    /// The helper's subcommand; none for the default task.
     pub fn word(self) -> Option<&'static str> {
         match self {
             Self::Serve => None,
@@ -108,10 +134,10 @@ impl Task {
     }
 }
 
-/// Reads the arguments, the program's name first.
+/// Parses the arguments, the program's name first.
 ///
 /// # Errors
-/// A sentence that says which of them is wrong.
+/// A sentence that names the wrong argument.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
     let mut config = PathBuf::from(DEFAULT_PATH);
     let (mut check, mut json, mut information) = (false, false, None);
@@ -140,10 +166,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
         (Some("doctor"), false, json) => Ok(Command::Doctor { config, json }),
         (Some("reverify"), false, false) => Ok(Command::Reverify { config }),
         (Some("status" | "doctor" | "reverify" | "operation"), true, _) => {
-            Err("--check-config goes without a subcommand".to_owned())
+            Err("--check-config cannot be used with a subcommand".to_owned())
         }
-        (_, _, true) => Err("--json goes with status and doctor only".to_owned()),
-        (Some(other), ..) => Err(format!("there is no subcommand “{other}”")),
+        (_, _, true) => Err("--json can be used with status and doctor only".to_owned()),
+        (Some(other), ..) => Err(format!("unknown subcommand “{other}”")),
     }
 }
 
@@ -154,7 +180,7 @@ fn task(words: Vec<OsString>) -> Result<Task, String> {
         (None, None) => Ok(Task::Serve),
         (Some(Some("adopt")), None) => Ok(Task::Adopt),
         (Some(Some("renewed")), None) => Ok(Task::Renewed),
-        _ => Err("operation goes alone, or with adopt".to_owned()),
+        _ => Err("operation takes no argument but adopt".to_owned()),
     }
 }
 
@@ -166,8 +192,47 @@ mod tests {
         parse(std::iter::once("opterius-agent").chain(arguments.iter().copied()).map(OsString::from))
     }
 
+    /// The options of a form, without brackets, with a value for those that take one.
+    fn arguments<'a>(usages: impl IntoIterator<Item = &'a &'a str>) -> Vec<&'a str> {
+        let bare = |usage: &&'a str| usage.trim_matches(['[', ']']);
+        usages.into_iter().flat_map(|usage| bare(usage).split(' ')).collect()
+    }
+
     #[test]
-    fn every_documented_form_is_understood() {
+    fn the_parser_accepts_exactly_the_options_of_the_table() {
+        let listed: Vec<&str> = COMMAND_LINE.forms.iter().flat_map(|form| arguments(form.options)).collect();
+        let mut commands: Vec<Command> = Vec::new();
+        for form in COMMAND_LINE.forms {
+            let with_options = [form.words, &arguments(form.options)].concat();
+            let command = parsed(&with_options).unwrap();
+            assert!(!commands.contains(&command), "{with_options:?} is another form's command too");
+            commands.push(command);
+        }
+        for option in COMMAND_LINE.options {
+            let option = arguments([&option.usage]);
+            for words in COMMAND_LINE.forms.iter().map(|form| form.words) {
+                let mut same_words = COMMAND_LINE.forms.iter().filter(|form| form.words == words);
+                let allowed = !listed.contains(&option[0]) || same_words.any(|form| arguments(form.options) == option);
+                assert_eq!(parsed(&[words, &option].concat()).is_ok(), allowed, "{words:?} {option:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_help_is_aligned_and_fits_120_columns() {
+        let table = "\
+Usage:
+  opterius-agent [--config PATH]                  run the daemon in the foreground
+  opterius-agent [--config PATH] --check-config   check agent.conf and exit
+  opterius-agent [--config PATH] status [--json]  show the license status of the running daemon
+";
+        assert!(HELP.starts_with("opterius-agent: ") && HELP.contains(table), "{HELP}");
+        assert!(HELP.contains("\nOptions:\n  --config PATH   the config"), "{HELP}");
+        assert!(HELP.lines().all(|line| line.len() <= 120 && line.trim_end() == line), "{HELP}");
+    }
+
+    #[test]
+    fn every_documented_form_is_parsed() {
         let default = || PathBuf::from(DEFAULT_PATH);
         let other = || PathBuf::from("/x/agent.conf");
         let operation = |task| Command::Operation { config: default(), task };
@@ -194,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_form_is_named() {
+    fn an_error_names_the_wrong_argument() {
         let table: [(&[&str], &str); 15] = [
             (&["--version=1"], "version"),
             (&["--help=x"], "help"),

@@ -1,4 +1,4 @@
-//! `status` and `reverify`: questions to the running daemon over its own HTTP.
+//! `status` and `reverify`: requests to the running daemon over its HTTP API.
 
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,34 +19,34 @@ use opterius_daemon::output::say;
 use opterius_daemon::{EXIT_FAILURE, listener};
 use opterius_license::reason::{self, Guide};
 
-/// `status` and `reverify`: nobody answers.
+/// Exit code of `status` and `reverify` if the daemon does not respond with a status.
 pub const EXIT_NOT_REACHABLE: u8 = 2;
 
-/// The daemon answers the status from memory.
+/// Short, because the daemon answers a status request from memory.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
-/// A verification takes up to 10 seconds, one may be running already, and two are 5 seconds apart.
+/// A verification takes up to 10 seconds, another can be running already, and two are at least 5 seconds apart.
 const REVERIFY_TIMEOUT: Duration = Duration::from_secs(60);
-/// The largest answer that is read, in bytes.
-const MAX_ANSWER: u64 = 64 * 1024;
+/// The maximum size of a response body in bytes.
+const MAX_RESPONSE: u64 = 64 * 1024;
 
-/// Where the standing is told.
+/// The path of the license status.
 pub const STATUS_PATH: &str = "/license/status";
 const REVERIFY_PATH: &str = "/license/reverify";
 
-/// Shows the standing of the running daemon; returns the exit code.
+/// Prints the license status of the running daemon; returns the exit code.
 pub fn status(config: &Path, json: bool) -> u8 {
     let (address, guide) = match file::load(config) {
         Ok(loaded) => (address(&loaded.configuration), loaded.configuration.guide(config)),
         Err(error) => {
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 7443));
-            complain(&format!("{error}\nAsking {address}, where the Agent listens by default."));
+            complain(&format!("{error}\nTrying {address}, the default address of the Agent."));
             (address, Guide::default())
         }
     };
     show(get(address, STATUS_PATH, STATUS_TIMEOUT), address, &guide, json)
 }
 
-/// Has the running daemon verify now and shows what came of it; returns the exit code.
+/// Has the running daemon verify the license now and prints the result; returns the exit code.
 pub fn reverify(config: &Path) -> u8 {
     let configuration = match file::load(config) {
         Ok(loaded) => loaded.configuration,
@@ -59,33 +59,33 @@ pub fn reverify(config: &Path) -> u8 {
     let timestamp = SystemClock.wall().to_string();
     let message = [timestamp.as_bytes(), b"POST", REVERIFY_PATH.as_bytes()].concat();
     let signature = hex(hmac::sign(&configuration.api(config).secret, &message).as_ref());
-    let answer = client(REVERIFY_TIMEOUT)
+    let response = client(REVERIFY_TIMEOUT)
         .post(format!("http://{address}{REVERIFY_PATH}"))
         .header("X-Timestamp", &timestamp)
         .header("X-Signature", &signature)
         .send_empty();
-    show(answer.and_then(read), address, &configuration.guide(config), false)
+    show(response.and_then(read), address, &configuration.guide(config), false)
 }
 
-/// Status and body of the daemon's answer to a `GET`.
+/// Sends a `GET` request to the daemon; returns the response's status and body.
 ///
 /// # Errors
-/// There is none.
+/// The daemon does not respond within `timeout`, or its response is not HTTP.
 pub fn get(address: SocketAddr, path: &str, timeout: Duration) -> Result<(u16, String), ureq::Error> {
     client(timeout).get(format!("http://{address}{path}")).call().and_then(read)
 }
 
-fn read(mut answer: ureq::http::Response<ureq::Body>) -> Result<(u16, String), ureq::Error> {
-    let text = answer.body_mut().with_config().limit(MAX_ANSWER).read_to_string()?;
-    Ok((answer.status().as_u16(), text))
+fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<(u16, String), ureq::Error> {
+    let text = response.body_mut().with_config().limit(MAX_RESPONSE).read_to_string()?;
+    Ok((response.status().as_u16(), text))
 }
 
-/// Where the daemon answers on this machine.
+/// The address at which programs on this machine reach the daemon.
 pub fn address(configuration: &Config) -> SocketAddr {
     listener::from_here(SocketAddr::new(configuration.listen_addr, configuration.port))
 }
 
-/// Never through a proxy: the daemon is on this machine.
+/// An HTTP client without a proxy, because the daemon is on this machine.
 fn client(timeout: Duration) -> Agent {
     let config = Agent::config_builder()
         .http_status_as_error(false)
@@ -97,34 +97,34 @@ fn client(timeout: Duration) -> Agent {
     config.into()
 }
 
-fn show(answer: Result<(u16, String), ureq::Error>, address: SocketAddr, guide: &Guide, json: bool) -> u8 {
-    let (status, text) = match answer {
-        Ok(answer) => answer,
+fn show(response: Result<(u16, String), ureq::Error>, address: SocketAddr, guide: &Guide, json: bool) -> u8 {
+    let (status, text) = match response {
+        Ok(response) => response,
         Err(error) => {
             complain(&format!(
-                "the Agent does not answer on {address}: {error}\nSee whether it runs: systemctl status opterius-agent; \
-                 and what it says: journalctl -u opterius-agent -n 20. A changed port or listen_addr takes effect at \
-                 its next restart"
+                "the Agent does not respond on {address}: {error}\nCheck that it is running: systemctl status \
+                 opterius-agent; and read its log: journalctl -u opterius-agent -n 20. A changed port or listen_addr \
+                 takes effect at the next restart"
             ));
             return EXIT_NOT_REACHABLE;
         }
     };
     let document: Value = serde_json::from_str(&text).unwrap_or_default();
     let Some(valid) = document.get("valid").and_then(Value::as_bool).filter(|_| status == 200) else {
-        let error = document.get("message").and_then(Value::as_str).unwrap_or("the answer is not a license status");
+        let error = document.get("message").and_then(Value::as_str).unwrap_or("the response is not a license status");
         let hint = if status == 401 {
-            "\nThe running Agent has another secret than this configuration; have it read the file: systemctl reload opterius-agent"
+            "\nThe running Agent's secret differs from this configuration; reload it: systemctl reload opterius-agent"
         } else {
             ""
         };
-        complain(&format!("{address} answered HTTP {status}: {}{hint}", one_line(error, 500)));
+        complain(&format!("{address} responded with HTTP {status}: {}{hint}", one_line(error, 500)));
         return EXIT_NOT_REACHABLE;
     };
     say(&if json { format!("{}\n", terminal_json(text.trim())) } else { describe(&document, guide) });
     if valid { 0 } else { EXIT_FAILURE }
 }
 
-/// The status in words. Everything in it is shown as one line: what answers on the port need not be the Agent.
+/// Formats the status for a person. Each member becomes one line, because another program could be listening on the port.
 fn describe(status: &Value, guide: &Guide) -> String {
     let text = |name: &str| status.get(name).and_then(Value::as_str).map(|text| one_line(text, 500));
     let limit = |name: &str| match status.get(name).and_then(Value::as_u64) {
@@ -147,7 +147,7 @@ fn describe(status: &Value, guide: &Guide) -> String {
         line("Reason:", reason);
     }
     if let Some(until) = text("grace_until") {
-        // In time, before writes are refused.
+        // Show it during the grace period, while there is still time to act.
         line("Help:", guide.help(reason::UNREACHABLE));
         line("Grace until:", until);
     }
@@ -155,18 +155,18 @@ fn describe(status: &Value, guide: &Guide) -> String {
     let used = status.get("accounts_used").and_then(Value::as_u64).map_or_else(unknown, |used| used.to_string());
     line("Accounts:", format!("{used} used, {} allowed", limit("max_accounts")));
     line("Servers:", format!("{} allowed", limit("max_servers")));
-    // The terms come together: where the plan is known, an expiry that is not there is none.
+    // The license server sends all terms together, so a known plan without an expiry never expires.
     let never = || if valid || text("plan").is_some() { "never".to_owned() } else { unknown() };
     line("Expires:", text("expires_at").unwrap_or_else(never));
     line("Last verified:", text("last_verified_at").unwrap_or_else(|| "never".to_owned()));
     let source = match status.get("source").and_then(Value::as_str) {
         Some("server") => "the license server, at the last check",
-        Some("cache") => "an earlier answer of the license server; the last check gave none",
-        _ => "nobody has been asked with success yet",
+        Some("cache") => "an earlier response of the license server; the last check got none",
+        _ => "none; no check has succeeded yet",
     };
     line("Source:", source.to_owned());
     line("Last check:", text("last_checked_at").unwrap_or_else(|| "none yet".to_owned()));
-    line("Next check:", text("next_check_at").unwrap_or_else(|| "none planned".to_owned()));
+    line("Next check:", text("next_check_at").unwrap_or_else(|| "none scheduled".to_owned()));
     line("Cache:", text("cache").unwrap_or_else(unknown));
     for check in status.get("recent_checks").and_then(Value::as_array).into_iter().flatten() {
         let part =

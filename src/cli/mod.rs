@@ -1,6 +1,7 @@
-//! The command line: which of its tasks the program does.
+//! Dispatches the command line to the daemon, the diagnosis, or a request to the running daemon.
 
 pub mod command_line;
+mod help;
 pub mod inquiry;
 pub mod operation;
 
@@ -40,8 +41,8 @@ fn check_config(path: &Path) -> u8 {
             for warning in &loaded.warnings {
                 complain(&format!("warning: {warning}"));
             }
-            let but = if loaded.warnings.is_empty() { "" } else { ", but for the warnings above" };
-            say(&format!("{}: ok{but}\n", path.display()))
+            let exception = if loaded.warnings.is_empty() { "" } else { ", but for the warnings above" };
+            say(&format!("{}: ok{exception}\n", path.display()))
         }
         Err(error) => {
             complain(&error.to_string());

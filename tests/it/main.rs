@@ -17,6 +17,7 @@
 
 mod cache;
 mod command_line;
+mod completions;
 mod crowds;
 mod dashboard;
 mod doctor;

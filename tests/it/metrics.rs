@@ -1,4 +1,4 @@
-//! How the machine is, asked of the real daemon.
+//! Measurements of the machine, requested from the real daemon.
 
 use super::support::agent::Agent;
 use super::support::eventually;
@@ -6,10 +6,10 @@ use super::support::http::{Request, Response};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
-/// What the Panel waits for at most.
-const PANEL: Duration = Duration::from_secs(5);
+/// The Panel's timeout.
+const PANEL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The members that the Panel reads (contract.md §2A); its page formats each as a number.
+/// The members that the Panel reads; its page formats each as a number.
 const MEMBERS: [&str; 12] = [
     "cpu_percent",
     "disk_percent",
@@ -31,11 +31,11 @@ fn snapshots(response: &Response) -> Vec<Value> {
 }
 
 #[test]
-fn anybody_sees_how_the_machine_is_and_the_first_answer_says_something() {
+fn snapshots_need_no_authentication_and_the_first_response_has_one() {
     let agent = Agent::unlicensed();
-    let begun = Instant::now();
+    let started = Instant::now();
     let first = snapshots(&agent.fetch(Request::get("/metrics/realtime")));
-    assert!(begun.elapsed() < PANEL && first.len() == 1, "{first:?}");
+    assert!(started.elapsed() < PANEL_TIMEOUT && first.len() == 1, "{first:?}");
     let members = first[0].as_object().unwrap();
     assert_eq!(members.keys().map(String::as_str).collect::<Vec<_>>(), MEMBERS);
     for (name, number) in members {
@@ -43,23 +43,24 @@ fn anybody_sees_how_the_machine_is_and_the_first_answer_says_something() {
         assert!(number >= 0.0 && (!name.ends_with("_percent") || number < 1000.0), "{name}: {number}");
     }
     assert!(members["mem_total_mb"].as_u64() > members["mem_used_mb"].as_u64(), "{members:?}");
-    let two = eventually(PANEL * 3, || snapshots(&agent.fetch(Request::get("/metrics/realtime"))).len() == 2);
-    assert!(two, "no second snapshot");
+    let second =
+        eventually(PANEL_TIMEOUT * 3, || snapshots(&agent.fetch(Request::get("/metrics/realtime"))).len() == 2);
+    assert!(second, "no second snapshot");
 }
 
 #[test]
-fn a_crowd_that_asks_at_once_is_answered_by_one_look() {
+fn concurrent_requests_share_one_snapshot() {
     let agent = Agent::unlicensed();
     let answers: Vec<Response> = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..50).map(|_| scope.spawn(|| agent.fetch(Request::get("/metrics/realtime")))).collect();
         clients.into_iter().map(|client| client.join().unwrap()).collect()
     });
     let first = snapshots(&answers[0]);
-    assert!(answers.iter().all(|answer| snapshots(answer) == first), "more than one look for one crowd");
+    assert!(answers.iter().all(|answer| snapshots(answer) == first), "concurrent requests took more than one snapshot");
 }
 
 #[test]
-fn the_panel_sees_the_server_whatever_the_license() {
+fn the_panel_reads_server_statistics_without_a_license() {
     let agent = Agent::unlicensed();
     let request = Request::post("/stats/server");
     assert_eq!(agent.fetch(request.clone()).status, 401);

@@ -1,34 +1,38 @@
-//! `GET /metrics` of the Agent: in the format as Prometheus's own tool has it, right in its numbers, and without a word of a
-//! client's in it.
+//! `GET /metrics` of the Agent: valid by Prometheus's own tool, correct in its values, and free of text from clients; and
+//! what is shipped for Prometheus.
+
+mod examples;
 
 use crate::license::{denial, grant, with};
 use crate::support::agent::Agent;
 use crate::support::eventually;
 use crate::support::fake_license_server::Reply;
 use crate::support::http::{PROMPTLY, Request};
+use crate::support::license_server_process::LicenseServerProcess;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-/// Every metric, with its type and its labels.
-pub const FAMILIES: [(&str, &str, &[&str]); 13] = [
-    ("build_info", "gauge", &["version"]),
-    ("gate_refusals_total", "counter", &["error"]),
-    ("http_connections", "gauge", &[]),
-    ("http_evictions_total", "counter", &[]),
-    ("http_requests_total", "counter", &["route", "code"]),
-    ("license_checks_total", "counter", &["outcome"]),
-    ("license_expiry_timestamp_seconds", "gauge", &[]),
-    ("license_grace_end_timestamp_seconds", "gauge", &[]),
-    ("license_last_success_timestamp_seconds", "gauge", &[]),
-    ("license_state", "gauge", &["state"]),
-    ("license_valid", "gauge", &[]),
-    ("operation_duration_seconds", "histogram", &["operation"]),
-    ("operations_total", "counter", &["operation", "result"]),
+/// Every metric with its type and labels.
+pub const FAMILIES: [(&str, &str, &[&str]); 14] = [
+    ("opterius_agent_build_info", "gauge", &["version"]),
+    ("opterius_agent_gate_refusals_total", "counter", &["error"]),
+    ("opterius_agent_http_connections", "gauge", &[]),
+    ("opterius_agent_http_evictions_total", "counter", &[]),
+    ("opterius_agent_http_requests_total", "counter", &["route", "code"]),
+    ("opterius_agent_license_cache_failing", "gauge", &[]),
+    ("opterius_agent_license_checks_total", "counter", &["outcome"]),
+    ("opterius_agent_license_expiry_timestamp_seconds", "gauge", &[]),
+    ("opterius_agent_license_grace_end_timestamp_seconds", "gauge", &[]),
+    ("opterius_agent_license_last_success_timestamp_seconds", "gauge", &[]),
+    ("opterius_agent_license_state", "gauge", &["state"]),
+    ("opterius_agent_license_valid", "gauge", &[]),
+    ("opterius_agent_operation_duration_seconds", "histogram", &["operation"]),
+    ("opterius_agent_operations_total", "counter", &["operation", "result"]),
 ];
 
-/// A good request for a change, which an Agent without means for operations begins and cannot do.
+/// A valid request for a change. With host operations off, the Agent starts the operation and it fails.
 const SUSPEND: &str = r#"{"username":"alice","action":"suspend","domains":[]}"#;
 
 fn metrics(agent: &Agent) -> String {
@@ -38,19 +42,19 @@ fn metrics(agent: &Agent) -> String {
     response.text()
 }
 
-/// What the sample with this name and these labels has.
+/// The value of the sample with this name, without the prefix, and these labels.
 fn sample(text: &str, series: &str) -> Option<f64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{series} ")));
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("opterius_agent_{series} ")));
     line.map(|value| value.parse().unwrap_or_else(|_| panic!("{series} {value}")))
 }
 
-/// Waits until the sample has this value: the answer is made once a second at most.
+/// Waits until the sample has this value, because the Agent renders its metrics at most once a second.
 fn assert_sample(agent: &Agent, series: &str, value: Option<f64>) {
-    let told = eventually(PROMPTLY, || sample(&metrics(agent), series) == value);
-    assert!(told, "no {series} {value:?}: {}", metrics(agent));
+    let found = eventually(PROMPTLY, || sample(&metrics(agent), series) == value);
+    assert!(found, "no {series} {value:?}: {}", metrics(agent));
 }
 
-/// What Prometheus's own tool finds wrong.
+/// The problems that Prometheus's own tool reports.
 fn complaints(text: &str) -> String {
     let mut tool = Command::new("promtool")
         .args(["check", "metrics"])
@@ -61,13 +65,13 @@ fn complaints(text: &str) -> String {
         .unwrap_or_else(|error| panic!("promtool: {error}"));
     tool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let output = tool.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert_eq!(output.status.success(), said.is_empty(), "{said}");
-    said
+    let report = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert_eq!(output.status.success(), report.is_empty(), "{report}");
+    report
 }
 
-#[test]
-fn every_metric_is_told_and_the_format_is_prometheus_own() {
+/// An Agent that exports every metric: in its grace period, with an expiring license, after one operation.
+fn agent_with_all_metrics() -> Agent {
     let mut agent = Agent::builder().set("operations", "off").start_licensed();
     let expiry = json!({"expires_at": "2126-03-01T00:00:00Z"});
     agent.license_server().reply(Reply::json(200, with(grant(), expiry)));
@@ -77,7 +81,12 @@ fn every_metric_is_told_and_the_format_is_prometheus_own() {
     agent.fetch(Request::post("/account/suspend").body(SUSPEND).signed());
     assert_sample(&agent, "license_state{state=\"grace\"}", Some(1.0));
     assert_sample(&agent, "operation_duration_seconds_count{operation=\"/account/suspend\"}", Some(1.0));
-    let text = metrics(&agent);
+    agent
+}
+
+#[test]
+fn every_metric_is_exported_in_prometheus_format() {
+    let text = metrics(&agent_with_all_metrics());
     assert_eq!(complaints(&text), "");
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
     let expected = FAMILIES.iter().map(|(name, kind, _)| (*name, *kind));
@@ -88,14 +97,16 @@ fn every_metric_is_told_and_the_format_is_prometheus_own() {
         assert_eq!(sample.matches("=\"").count(), labels.len(), "{name}{sample}");
         assert!(labels.iter().all(|label| sample.contains(&format!("{label}=\""))), "{name}{sample}");
     }
-    // And of an Agent that knows nothing.
+    // Most metrics of an Agent that has never verified a license are absent.
     let text = metrics(&Agent::unlicensed());
     assert_eq!(complaints(&text), "");
-    assert_ne!(complaints("x{a=\"1} 1\n"), "", "a tool that finds nothing anywhere would be worth nothing");
+    let license_server = LicenseServerProcess::start();
+    assert_eq!(complaints(&license_server.fetch(Request::get("/metrics")).text()), "");
+    assert_ne!(complaints("x{a=\"1} 1\n"), "", "promtool does not report a syntax error");
 }
 
 #[test]
-fn the_license_is_told_as_in_the_status() {
+fn the_license_metrics_agree_with_the_status() {
     let mut agent = Agent::licensed();
     let unix = |text: &serde_json::Value| {
         opterius_base::clock::Timestamp::parse_rfc3339(text.as_str().unwrap()).unwrap().unix() as f64
@@ -108,6 +119,7 @@ fn the_license_is_told_as_in_the_status() {
     assert_sample(&agent, "license_last_success_timestamp_seconds", Some(unix(&status["last_verified_at"])));
     assert_sample(&agent, "license_checks_total{outcome=\"granted\"}", Some(1.0));
     assert_sample(&agent, "license_checks_total{outcome=\"http\"}", Some(0.0));
+    assert_sample(&agent, "license_cache_failing", Some(0.0));
 
     agent.license_server().reply(Reply::raw(500, ""));
     agent.restart();
@@ -126,7 +138,14 @@ fn the_license_is_told_as_in_the_status() {
 }
 
 #[test]
-fn requests_refusals_and_operations_are_counted_where_they_end() {
+fn a_cache_that_cannot_be_written_is_failing() {
+    let agent = Agent::builder().set("license_cache", "/proc/license-cache.json").start_licensed();
+    assert!(agent.status()["cache"].as_str().unwrap().starts_with("not written: "), "{}", agent.status());
+    assert_sample(&agent, "license_cache_failing", Some(1.0));
+}
+
+#[test]
+fn requests_refusals_and_operations_are_counted_by_their_result() {
     let agent = Agent::builder().set("operations", "off").start_licensed();
     let suspend = || Request::post("/account/suspend");
     let requests = [
@@ -143,7 +162,7 @@ fn requests_refusals_and_operations_are_counted_where_they_end() {
         let series = format!("http_requests_total{{route=\"/account/suspend\",code=\"{code}\"}}");
         assert_sample(&agent, &series, Some(count));
     }
-    // A lane answers this one, and the front counts it all the same.
+    // Answered by a lane rather than by the event loop, and counted all the same.
     assert_sample(&agent, "http_requests_total{route=\"/version\",code=\"200\"}", Some(1.0));
     assert_sample(&agent, "gate_refusals_total{error=\"signature_missing\"}", Some(1.0));
     assert_sample(&agent, "gate_refusals_total{error=\"timestamp_outside_window\"}", Some(1.0));
@@ -158,7 +177,7 @@ fn requests_refusals_and_operations_are_counted_where_they_end() {
 }
 
 #[test]
-fn nothing_that_a_client_says_becomes_a_label() {
+fn no_text_from_a_client_becomes_a_label() {
     let agent = Agent::unlicensed();
     let before: BTreeSet<String> = series(&metrics(&agent));
     for number in 0..20 {
@@ -179,7 +198,7 @@ fn nothing_that_a_client_says_becomes_a_label() {
     assert_eq!(complaints(&text), "");
 }
 
-/// Names and labels of all samples.
+/// The name and labels of every sample.
 fn series(text: &str) -> BTreeSet<String> {
     text.lines()
         .filter_map(|line| Some(line.rsplit_once(' ').filter(|_| !line.starts_with('#'))?.0.to_owned()))
@@ -187,11 +206,11 @@ fn series(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn connections_and_those_that_had_to_go_are_counted() {
+fn open_and_evicted_connections_are_counted() {
     let agent = Agent::builder().set("max_connections", "16").start();
     let crowd = |size: usize| -> Vec<_> {
         let mut crowd: Vec<_> = (0..size).map(|_| agent.connect()).collect();
-        // An answer means that the connection has been taken.
+        // A response means that the connection has been accepted.
         crowd.last_mut().unwrap().exchange(Request::get("/health")).unwrap();
         crowd
     };
@@ -201,9 +220,10 @@ fn connections_and_those_that_had_to_go_are_counted() {
     drop(few);
     assert_sample(&agent, "http_connections", Some(1.0));
     drop(crowd(20));
-    // Four of them; and one each for who comes before and after, while an end that was sent has not been seen yet.
-    let told = eventually(PROMPTLY, || {
+    // Four of the crowd, and up to two more: the requests for metrics before and after it can each evict one while the
+    // Agent has not noticed yet that earlier connections are closed.
+    let counted = eventually(PROMPTLY, || {
         sample(&metrics(&agent), "http_evictions_total").is_some_and(|count| (4.0..=6.0).contains(&count))
     });
-    assert!(told, "{}", metrics(&agent));
+    assert!(counted, "{}", metrics(&agent));
 }

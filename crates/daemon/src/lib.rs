@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::string_slice, reason = "a test that cuts a text wrongly fails, as it should"))]
 
+pub mod completions;
 pub mod config_file;
 pub mod limits;
 pub mod listener;

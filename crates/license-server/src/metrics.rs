@@ -1,4 +1,4 @@
-//! What is counted, as `GET /metrics` shows it. No label value comes from a client.
+//! `GET /metrics`: the license server's metrics. No label value comes from a client.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,21 +8,21 @@ use crate::store::writer::Work;
 use opterius_base::exposition::{self, Counters, Exposition, Kind, seconds};
 use opterius_http::response::Response;
 
-/// What the names of all metrics begin with.
-const PREFIX: &str = "license_server_";
+/// The prefix of every metric name, which names the program as Prometheus's naming practice asks.
+const PREFIX: &str = "opterius_license_server_";
 
-/// What a verification came to.
+/// The outcome of a verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Yes.
+    /// The license is valid for this server.
     Granted,
-    /// No: this reason's place in `OUTCOMES`.
+    /// The license is refused for this reason, which is also the label.
     Denied(&'static str),
-    /// No question.
+    /// The request could not be parsed.
     Malformed,
-    /// Too often.
+    /// The client sent too many requests.
     RateLimited,
-    /// Nothing could be stored.
+    /// The activation could not be stored.
     Unavailable,
 }
 
@@ -40,10 +40,10 @@ const OUTCOMES: [&str; 10] = [
     "unavailable",
 ];
 
-/// The labels of sign-ins.
+/// The label of each sign-in result.
 const SIGN_INS: [&str; 3] = ["accepted", "refused", "rate_limited"];
 
-/// All counters.
+/// The counters that are not the storage writer's.
 #[derive(Debug)]
 pub struct Metrics {
     verifications: Counters<10>,
@@ -84,35 +84,41 @@ impl Metrics {
         self.verifications.count(outcome.label());
     }
 
-    /// Counts an attempt to sign in: `accepted`, `refused` or `rate_limited`.
+    /// Counts a sign-in attempt: `accepted`, `refused` or `rate_limited`.
     pub fn sign_in(&self, result: &'static str) {
         self.sign_ins.count(result);
     }
 
-    /// Counts activations that were deleted after 30 days without a sign.
+    /// Counts activations deleted because their server did not verify for 30 days.
     pub fn forgotten(&self, activations: usize) {
         self.forgotten.fetch_add(u64::try_from(activations).unwrap_or(0), Ordering::Relaxed);
     }
 
-    /// The answer to `GET /metrics`.
+    /// The response to `GET /metrics`.
     pub fn answer(&self, work: &Work) -> Response {
         let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let mut all = Exposition::new(PREFIX);
         all.build_info(env!("CARGO_PKG_VERSION"));
-        all.family("verifications_total", Kind::Counter, "Verifications.").counters("outcome", &self.verifications);
-        all.family("sign_ins_total", Kind::Counter, "Attempts to sign in.").counters("result", &self.sign_ins);
-        let plain = [
-            ("activations_forgotten_total", "Activations deleted after 30 days.", value(&self.forgotten)),
-            ("commits_total", "Commits to the database.", value(&work.commits)),
-            ("changes_total", "Changes in those commits.", value(&work.changes)),
+        all.family("verifications_total", Kind::Counter, "License verifications by outcome.")
+            .counters("outcome", &self.verifications);
+        all.family("sign_ins_total", Kind::Counter, "Dashboard sign-in attempts by result.")
+            .counters("result", &self.sign_ins);
+        let unlabeled = [
+            (
+                "activations_forgotten_total",
+                "Activations deleted after 30 days without a verification.",
+                value(&self.forgotten),
+            ),
+            ("commits_total", "Database commits.", value(&work.commits)),
+            ("changes_total", "Changes written by database commits.", value(&work.changes)),
         ];
-        for (name, help, value) in plain {
+        for (name, help, value) in unlabeled {
             all.family(name, Kind::Counter, help).sample(&[], value);
         }
         let spent = seconds(Duration::from_micros(value(&work.microseconds)));
-        all.family("commit_seconds_total", Kind::Counter, "Time spent in commits.").sample(&[], spent);
+        all.family("commit_seconds_total", Kind::Counter, "Time spent in database commits.").sample(&[], spent);
         let failing = u8::from(work.failing.load(Ordering::Relaxed));
-        all.family("storage_failing", Kind::Gauge, "1 while nothing can be stored.").sample(&[], failing);
+        all.family("storage_failing", Kind::Gauge, "1 if the last database commit failed.").sample(&[], failing);
         Response::text(200, exposition::MEDIA_TYPE, all.into_text())
     }
 }
@@ -123,7 +129,7 @@ mod tests {
     use crate::rules::{Denial, UNKNOWN_KEY};
 
     #[test]
-    fn every_outcome_has_a_counter_of_its_own() {
+    fn every_outcome_has_its_own_counter() {
         let reasons = [
             Denial::Cancelled.reason(),
             Denial::Suspended.reason(),
@@ -141,7 +147,7 @@ mod tests {
         }
         let text = String::from_utf8(metrics.answer(&Work::default()).body.to_vec()).unwrap();
         for label in OUTCOMES {
-            let line = format!("license_server_verifications_total{{outcome=\"{label}\"}} 1\n");
+            let line = format!("opterius_license_server_verifications_total{{outcome=\"{label}\"}} 1\n");
             assert!(text.contains(&line), "{line}{text}");
         }
     }

@@ -26,7 +26,7 @@ fn health(server: &LicenseServerProcess) -> (u16, Value) {
 }
 
 fn is_failing(server: &LicenseServerProcess) -> bool {
-    server.fetch(Request::get("/metrics")).text().contains("license_server_storage_failing 1\n")
+    server.fetch(Request::get("/metrics")).text().contains("opterius_license_server_storage_failing 1\n")
 }
 
 #[test]

@@ -1,0 +1,89 @@
+# Bash completion for opterius-license-server, generated from the table that its --help is made of.
+
+_opterius_license_server() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+    local index word command= words= options= files=
+    if [[ $current == = ]]; then
+        current=
+    elif [[ $previous == = ]]; then
+        previous=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+    # The words before the cursor that are neither options nor values of options.
+    for ((index = 1; index < COMP_CWORD; index++)); do
+        word=${COMP_WORDS[index]}
+        case $word in
+            --config | --owner | --plan | --expires | --lock-ip | --search | --until | --status | --period-end | --title | --max-accounts | --max-servers)
+                [[ ${COMP_WORDS[index + 1]} == = ]] && ((index++))
+                ((index++))
+                ;;
+            -*) ;;
+            *) command+="$word " ;;
+        esac
+    done
+    case $command in
+        "") words="init serve check backup license history plan user keys" options="--config --help --version" ;;
+        "init ") options="--config --help --version" words=$options ;;
+        "serve ") options="--config --help --version" words=$options ;;
+        "check ") options="--json --config --help --version" words=$options ;;
+        "backup ") options="--config --help --version" files=yes ;;
+        "backup "*) options="--config --help --version" words=$options ;;
+        "license ") words="create list show suspend resume cancel delete renew set-plan lock-ip unlock-ip revoke move set-billing" options="--config --help --version" ;;
+        "license create ") options="--owner --plan --expires --lock-ip --json --config --help --version" words=$options ;;
+        "license list ") options="--owner --search --all --json --config --help --version" words=$options ;;
+        "license show ") options="--reveal-key --json --config --help --version" ;;
+        "license show "*) options="--reveal-key --json --config --help --version" words=$options ;;
+        "license suspend ") options="--config --help --version" ;;
+        "license suspend "*) options="--config --help --version" words=$options ;;
+        "license resume ") options="--config --help --version" ;;
+        "license resume "*) options="--config --help --version" words=$options ;;
+        "license cancel ") options="--config --help --version" ;;
+        "license cancel "*) options="--config --help --version" words=$options ;;
+        "license delete ") options="--yes --config --help --version" ;;
+        "license delete "*) options="--yes --config --help --version" words=$options ;;
+        "license renew ") options="--until --config --help --version" ;;
+        "license renew "*) options="--until --config --help --version" words=$options ;;
+        "license set-plan ") options="--config --help --version" ;;
+        "license set-plan "*) options="--config --help --version" words=$options ;;
+        "license lock-ip ") options="--config --help --version" ;;
+        "license lock-ip "*) options="--config --help --version" words=$options ;;
+        "license unlock-ip ") options="--config --help --version" ;;
+        "license unlock-ip "*) options="--config --help --version" words=$options ;;
+        "license revoke ") options="--config --help --version" ;;
+        "license revoke "*) options="--config --help --version" words=$options ;;
+        "license move ") options="--config --help --version" ;;
+        "license move "*) options="--config --help --version" words=$options ;;
+        "license set-billing ") options="--status --period-end --cancel-at-period-end --config --help --version" ;;
+        "license set-billing "*) options="--status --period-end --cancel-at-period-end --config --help --version" words=$options ;;
+        "history ") options="--all --json --config --help --version" ;;
+        "history "*) options="--all --json --config --help --version" words=$options ;;
+        "plan ") words="list set" options="--config --help --version" ;;
+        "plan list ") options="--json --config --help --version" words=$options ;;
+        "plan set ") options="--title --max-accounts --max-servers --config --help --version" ;;
+        "plan set "*) options="--title --max-accounts --max-servers --config --help --version" words=$options ;;
+        "user ") words="list add passwd" options="--config --help --version" ;;
+        "user list ") options="--json --config --help --version" words=$options ;;
+        "user add ") options="--administrator --config --help --version" ;;
+        "user add "*) options="--administrator --config --help --version" words=$options ;;
+        "user passwd ") options="--config --help --version" ;;
+        "user passwd "*) options="--config --help --version" words=$options ;;
+        "keys ") words="show rotate retire" options="--config --help --version" ;;
+        "keys show ") options="--json --config --help --version" words=$options ;;
+        "keys rotate ") options="--json --config --help --version" words=$options ;;
+        "keys retire ") options="--force --json --config --help --version" words=$options ;;
+    esac
+    case $previous in
+        --config) options= files=yes ;;
+        --owner | --plan | --expires | --lock-ip | --search | --until | --status | --period-end | --title | --max-accounts | --max-servers) options= words= files= ;;
+    esac
+    [[ $current == -* ]] && words=$options files=
+    COMPREPLY=()
+    if [[ $files ]]; then
+        # It fails outside of a completion.
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+    else
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+    fi
+}
+
+complete -F _opterius_license_server opterius-license-server
