@@ -13,7 +13,7 @@ use log::{error, info, warn};
 
 use crate::api::Api;
 use crate::api::config::SharedConfig;
-use crate::api::health::Host as Health;
+use crate::api::health::OsInfo;
 use crate::api::metrics::ApiMetrics;
 use crate::api::operations::{Operations, issuer};
 use crate::api::queue::Queue;
@@ -22,7 +22,7 @@ use crate::config::file;
 use crate::config::{Config, Loaded};
 use crate::license::client::{LicenseServer, Network};
 use crate::license::log_lines;
-use crate::license::state::{Host, License};
+use crate::license::state::{HostIdentity, License};
 use crate::license::verifier::Verifier;
 use crate::program::{PROGRAM, complain};
 use opterius_base::clock::{Clock, SystemClock};
@@ -53,7 +53,7 @@ pub struct Dependencies {
     /// Where signals arrive.
     pub signals: Signals,
     /// Who we are.
-    pub host: Host,
+    pub host: HostIdentity,
     /// How threads are started.
     pub spawn: Box<Spawn>,
     /// Who is told how it is.
@@ -102,7 +102,7 @@ pub fn start(path: &Path) -> u8 {
 }
 
 /// Reads who we are.
-pub fn host() -> Host {
+pub fn host() -> HostIdentity {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let uname = rustix::system::uname();
     let server_id = identity::server_id(&read("/etc/machine-id"));
@@ -111,7 +111,7 @@ pub fn host() -> Host {
             "/etc/machine-id is missing or empty: this server has no identity of its own. Run: systemd-machine-id-setup"
         );
     }
-    Host {
+    HostIdentity {
         server_id,
         boot_id: read("/proc/sys/kernel/random/boot_id").trim().to_owned(),
         hostname: uname.nodename().to_string_lossy().into_owned(),
@@ -169,7 +169,7 @@ struct Daemon {
 struct VerifierParts {
     clock: Arc<dyn Clock>,
     server: Box<dyn LicenseServer>,
-    host: Host,
+    host: HostIdentity,
 }
 
 impl Daemon {
@@ -188,7 +188,7 @@ impl Daemon {
         let verifier = Verifier::new(Arc::clone(&license), woken, Arc::clone(&clock), server, host, license_settings);
 
         let settings: SharedConfig = Arc::new(RwLock::new(Arc::new(configuration.api(&path))));
-        let health = Health::read();
+        let health = OsInfo::read();
         let root = configuration.host_root.clone();
         let (metrics, sampler) = Metrics::new(Arc::clone(&clock), root, Pace::default());
         let (queue, waiting) = Queue::new();

@@ -7,7 +7,7 @@ use opterius_base::secret::Secret;
 use opterius_license::model::{Denial, Grant, Record, Terms, Uptime, Verdict};
 use opterius_license::outcome::{self, Answer, MAX_BODY, Outcome, Question};
 use opterius_license::signature::TrustedKeys;
-use opterius_license::standing::{GRACE, Knowledge, standing};
+use opterius_license::standing::{Evidence, GRACE, standing};
 use serde_json::{Value, json};
 
 use super::input::Input;
@@ -88,7 +88,7 @@ fn granted(grant: Grant, moment: Duration) {
     let record = record(Verdict::Granted(grant));
     for (confirmed, passed) in [(true, moment), (false, moment), (false, Duration::ZERO), (true, Duration::ZERO)] {
         let now = Now { wall: at.plus(passed), boot: passed };
-        let valid = standing(&knowledge(&record, confirmed), now).is_valid();
+        let valid = standing(&evidence(&record, confirmed), now).is_valid();
         let is_over = expires_at.is_some_and(|end| now.wall >= end);
         assert_eq!(valid, !is_over && (confirmed || passed < GRACE), "{passed:?} after the grant, {confirmed}");
     }
@@ -104,7 +104,7 @@ fn denied(denial: Denial, moment: Duration) {
         let record = record(verdict);
         for wall in [at, at.plus(moment), at.minus(moment)] {
             for confirmed in [true, false] {
-                let standing = standing(&knowledge(&record, confirmed), Now { wall, boot: moment });
+                let standing = standing(&evidence(&record, confirmed), Now { wall, boot: moment });
                 assert!(!standing.is_valid(), "a denial became {standing:?}");
             }
         }
@@ -116,6 +116,6 @@ fn record(verdict: Verdict) -> Record {
     Record { verdict, uptime, key_sha256: String::new(), server_id: String::new() }
 }
 
-fn knowledge(record: &Record, confirmed: bool) -> Knowledge<'_> {
-    Knowledge { has_key: true, record: Some(record), confirmed, failure: None, boot_id: BOOT }
+fn evidence(record: &Record, confirmed: bool) -> Evidence<'_> {
+    Evidence { has_key: true, record: Some(record), confirmed, failure: None, boot_id: BOOT }
 }

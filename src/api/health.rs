@@ -10,7 +10,7 @@ use opterius_http::response::Response;
 
 /// Facts of the host that do not change while it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Host {
+pub struct OsInfo {
     /// The operating system's name, for example `Debian GNU/Linux`.
     pub os: String,
     /// Its version, for example `12`.
@@ -32,7 +32,7 @@ struct Health<'a> {
     agent_version: &'static str,
 }
 
-impl Host {
+impl OsInfo {
     /// Reads them once, at start.
     pub fn read() -> Self {
         let uname = rustix::system::uname();
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn every_member_is_a_string() {
         let host =
-            Host { os: "Ubuntu".into(), version: "24.04".into(), arch: "x86_64".into(), hostname: "web1".into() };
+            OsInfo { os: "Ubuntu".into(), version: "24.04".into(), arch: "x86_64".into(), hostname: "web1".into() };
         let body: serde_json::Value = serde_json::from_slice(&host.answer(Duration::from_secs(90_061)).body).unwrap();
         let members = body.as_object().unwrap();
         assert_eq!(members["uptime"], "1 day 1 h 1 min");

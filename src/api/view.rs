@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::api::cached_response::CachedResponse;
-use crate::api::health::Host;
+use crate::api::health::OsInfo;
 use crate::license::state::State;
 use opterius_base::clock::{Now, Timestamp};
 use opterius_base::dates::Moment;
@@ -43,7 +43,7 @@ impl Default for View {
 
 impl View {
     /// The answer at `now`.
-    pub fn answer(&mut self, state: &State, now: Now, accounts: Option<u64>, host: &Host, guide: &Guide) -> Response {
+    pub fn answer(&mut self, state: &State, now: Now, accounts: Option<u64>, host: &OsInfo, guide: &Guide) -> Response {
         let key = (state.generation, state.standing(now), accounts, now.wall);
         let frame = &self.frame;
         self.kept.answer(key, |(_, standing, accounts, now)| {
@@ -190,7 +190,7 @@ fn commands(page: &mut Page) {
     page.markup("</dl>\n</section>\n");
 }
 
-fn footer(page: &mut Page, host: &Host, now: Timestamp) {
+fn footer(page: &mut Page, host: &OsInfo, now: Timestamp) {
     page.markup("<footer>\n<p id=\"versions\">Opterius Agent ").markup(env!("CARGO_PKG_VERSION")).markup(" on ");
     page.foreign(&host.os).markup(" ").foreign(&host.version).markup(" (").foreign(&host.arch).markup(")</p>\n");
     page.markup("<p>Made at ").text(&Moment::new(now, now).text).markup("; comes again each minute. For programs: ");

@@ -38,7 +38,7 @@ fn denied(reason: &str, message: &str) -> State {
 
 fn answer(state: &State, now: Now) -> Response {
     let [os, version, arch, hostname] = ["Debian", "12", "x86_64", "web1.example.com"].map(str::to_owned);
-    View::default().answer(state, now, Some(3), &Host { os, version, arch, hostname }, &Guide::default())
+    View::default().answer(state, now, Some(3), &OsInfo { os, version, arch, hostname }, &Guide::default())
 }
 
 fn text(state: &State, now: Now) -> String {

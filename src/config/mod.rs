@@ -2,7 +2,7 @@
 //! text, [`file`](mod@file) the file.
 //!
 //! A key is added in three files; of what is forgotten, the compiler or a test tells:
-//! 1. here: its spelling in [`Known::KEYS`], its field in [`Config`] (or in the settings of the part that it is
+//! 1. here: its spelling in [`ConfigKey::KEYS`], its field in [`Config`] (or in the settings of the part that it is
 //!    for), and the line of [`Config::read`] that reads the one into the other, with default and bounds. A key that
 //!    takes effect at the next start only has its row in `AT_START`, too. A value of a new kind has its function in
 //!    [`values`];
@@ -37,24 +37,24 @@ pub const EXAMPLE_WARNING: &str = "the secret is the one of the shipped example,
 
 /// A key that the Agent knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Known {
+pub enum ConfigKey {
     /// The Agent's own, by its spelling.
     Own(&'static str),
     /// One that the helper reads, too.
     Host(HostKey),
 }
 
-impl From<HostKey> for Known {
+impl From<HostKey> for ConfigKey {
     fn from(key: HostKey) -> Self {
         Self::Host(key)
     }
 }
 
-const fn own(spelling: &'static str) -> (&'static str, Known) {
-    (spelling, Known::Own(spelling))
+const fn own(spelling: &'static str) -> (&'static str, ConfigKey) {
+    (spelling, ConfigKey::Own(spelling))
 }
 
-impl Key for Known {
+impl Key for ConfigKey {
     const SUBJECT: &'static str = "the Agent";
     const VITAL: &'static [&'static str] = &["license_key", "secret", "secret_key"];
     /// In the order of the shipped example.
@@ -131,8 +131,8 @@ impl Config {
     ///
     /// # Errors
     /// One sentence with file, line, key and remedy.
-    pub fn read(entries: &Entries<'_, Known>, built_in_keys: Option<&str>) -> Result<Self, Error> {
-        use Known::Own;
+    pub fn read(entries: &Entries<'_, ConfigKey>, built_in_keys: Option<&str>) -> Result<Self, Error> {
+        use ConfigKey::Own;
         Ok(Self {
             secret: values::secret(entries, Own("secret"))?,
             license: LicenseConfig {

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::config::{AT_START, Known};
+use crate::config::{AT_START, ConfigKey};
 use opterius_daemon::config_file::{self, Key};
 use opterius_daemon::log::LogTarget;
 use opterius_daemon::near_miss::near_miss;
@@ -117,9 +117,9 @@ fn a_slip_in_a_vital_key_is_an_error_and_any_other_key_a_warning() {
 
 #[test]
 fn keys_are_found_in_any_case() {
-    assert_eq!(config_file::find::<Known>("LICENSE_KEY"), Some(Known::Own("license_key")));
-    assert_eq!(config_file::find::<Known>("Secret_Key"), Some(Known::Own("secret")));
-    assert_eq!(config_file::find::<Known>("license"), None);
+    assert_eq!(config_file::find::<ConfigKey>("LICENSE_KEY"), Some(ConfigKey::Own("license_key")));
+    assert_eq!(config_file::find::<ConfigKey>("Secret_Key"), Some(ConfigKey::Own("secret")));
+    assert_eq!(config_file::find::<ConfigKey>("license"), None);
 }
 
 #[test]
@@ -136,10 +136,10 @@ fn a_slip_in_a_vital_key_is_seen_and_other_keys_are_left_alone() {
         ("seret_key", "secret_key"),
     ];
     for (key, meant) in slips {
-        assert_eq!(near_miss(key, Known::VITAL), Some(meant), "{key}");
+        assert_eq!(near_miss(key, ConfigKey::VITAL), Some(meant), "{key}");
     }
     for key in ["panel_url", "token", "license_plan", "debug", "", "secret_file_path", "tls_key"] {
-        assert_eq!(near_miss(key, Known::VITAL), None, "{key}");
+        assert_eq!(near_miss(key, ConfigKey::VITAL), None, "{key}");
     }
 }
 
@@ -193,7 +193,7 @@ fn what_changes_at_the_next_start_only_is_named() {
 
 #[test]
 fn every_key_that_is_known_is_read() {
-    for (key, _) in Known::KEYS.iter().filter(|(_, known)| *known != Known::Own("secret")) {
+    for (key, _) in ConfigKey::KEYS.iter().filter(|(_, known)| *known != ConfigKey::Own("secret")) {
         let sentence = error(&format!("{SECRET}{key}=\u{7f}\n"));
         assert!(sentence.starts_with(&format!("agent.conf:2: {key} ")), "{sentence}");
     }
@@ -218,7 +218,7 @@ fn the_shipped_example_documents_every_key_and_is_right() {
     let text = EXAMPLE;
     let example = parsed(text).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(example.warnings, [format!("agent.conf: {EXAMPLE_WARNING}")], "its secret is no secret");
-    let known = Known::KEYS.iter().map(|(key, _)| *key).filter(|key| *key != "secret_key");
+    let known = ConfigKey::KEYS.iter().map(|(key, _)| *key).filter(|key| *key != "secret_key");
     assert_eq!(
         shown(text),
         known.collect::<Vec<_>>(),
@@ -228,7 +228,7 @@ fn the_shipped_example_documents_every_key_and_is_right() {
     let uncommented: String = text
         .lines()
         .filter_map(|line| line.strip_prefix('#'))
-        .filter(|line| line.split_once('=').is_some_and(|(key, _)| config_file::find::<Known>(key).is_some()))
+        .filter(|line| line.split_once('=').is_some_and(|(key, _)| config_file::find::<ConfigKey>(key).is_some()))
         .filter(|line| !line.starts_with("license_ca_file"))
         .map(|line| format!("{line}\n"))
         .collect();

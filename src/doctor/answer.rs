@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
-use crate::doctor::way::Addresses;
+use crate::doctor::network_path::Addresses;
 use crate::license::log_lines;
 use opterius_base::clock::Timestamp;
 use opterius_license::outcome::{Failure, FailureClass, Outcome};
@@ -18,25 +18,25 @@ const SYNCHRONIZE: &str = "timedatectl set-ntp true; timedatectl";
 
 /// What the license server says.
 pub fn verdict(context: &Context<'_>) -> Option<Finding> {
-    let way = context.way.as_ref()?;
-    let server = way.settings().server.base();
-    Some(match way.reading()? {
-        Ok(reading) => judge(&reading.outcome, server, |reason| context.guide().help(reason)),
+    let network_path = context.network_path.as_ref()?;
+    let server = network_path.settings().server.base();
+    Some(match network_path.parsed_answer()? {
+        Ok(parsed) => judge(&parsed.outcome, server, |reason| context.guide().help(reason)),
         Err(failure) => unanswered(failure, server),
     })
 }
 
 /// The clock beside the license server's.
 pub fn clock(context: &Context<'_>) -> Option<Finding> {
-    let at = context.way.as_ref()?.reading()?.as_ref().ok()?.issued_at?;
+    let at = context.network_path.as_ref()?.parsed_answer()?.as_ref().ok()?.issued_at?;
     Some(judge_clock(at, context.system.clock.wall(), context.configuration()?.signature_window))
 }
 
 /// The public address: as configured and as this server is seen.
 pub fn address(context: &Context<'_>) -> Option<Finding> {
-    let way = context.way.as_ref()?;
-    let settings = way.settings();
-    Some(judge_address(settings.server_ip, way.addresses(), settings.server.is_loopback()))
+    let network_path = context.network_path.as_ref()?;
+    let settings = network_path.settings();
+    Some(judge_address(settings.server_ip, network_path.addresses(), settings.server.is_loopback()))
 }
 
 fn judge(outcome: &Outcome, server: &str, help: impl Fn(&str) -> String) -> Finding {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
-use crate::doctor::reach::{Access, Person, may_replace, obstacle};
+use crate::doctor::reach::{Access, UnixUser, may_replace, obstacle};
 use crate::license::cache;
 use opterius_base::clock::Timestamp;
 use opterius_base::text::duration;
@@ -60,7 +60,7 @@ fn judge_age(at: Timestamp, now: Timestamp, reverify: String) -> Finding {
 pub fn readers(context: &Context<'_>) -> Option<Finding> {
     let path = &context.configuration()?.license.cache;
     fs::metadata(path).ok()?;
-    let panel = Person::named(&context.register, PANEL);
+    let panel = UnixUser::lookup(&context.register, PANEL);
     Some(match obstacle(path, &panel, Access::Read) {
         None => Finding::pass(format!("{PANEL} can read it")),
         Some(wall) => {

@@ -26,7 +26,7 @@ pub fn lines(context: &Context<'_>) -> Option<Finding> {
     let file = context.system.config.display();
     Some(match context.loaded {
         Ok(_) => Finding::pass(format!("{file}: every line that counts is right")),
-        Err(Error::Permission(_)) if !context.system.is_root => context.unseen(&file.to_string()),
+        Err(Error::Permission(_)) if !context.system.is_root => context.needs_root(&file.to_string()),
         Err(error) => Finding::fail(
             error.to_string(),
             format!("editor {file}; then run again, for most checks need it: {}", context.command("doctor")),

@@ -6,29 +6,37 @@ use rustls::CertificateError;
 
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
-use crate::doctor::firewall::fate::Fate;
-use crate::doctor::way::{Connection, Unconnected};
-use crate::license::client::Hop;
+use crate::doctor::firewall::verdict::FirewallVerdict;
+use crate::doctor::network_path::{ConnectError, Connection};
+use crate::license::client::Endpoint;
 
 /// Whether the first hop takes a connection.
 pub fn tcp(context: &Context<'_>) -> Option<Finding> {
-    let way = context.way.as_ref()?;
-    let hop = way.hop().as_ref().ok()?;
-    Some(match way.connection()? {
-        Ok(Connection { address, .. }) => Finding::pass(format!("TCP port {} of {} is open", hop.port, address.ip())),
-        Err(Unconnected { address, error }) => judge_tcp(&address.to_string(), hop, error, way.fate()?),
+    let network_path = context.network_path.as_ref()?;
+    let endpoint = network_path.endpoint().as_ref().ok()?;
+    Some(match network_path.connection()? {
+        Ok(Connection { address, .. }) => {
+            Finding::pass(format!("TCP port {} of {} is open", endpoint.port, address.ip()))
+        }
+        Err(ConnectError { address, error }) => {
+            judge_tcp(&address.to_string(), endpoint, error, network_path.firewall_verdict()?)
+        }
     })
 }
 
-fn judge_tcp(whom: &str, hop: &Hop, error: &io::Error, fate: &Fate) -> Finding {
-    let port = hop.port;
-    if let Fate::Blocked { fix, .. } = fate {
+fn judge_tcp(whom: &str, endpoint: &Endpoint, error: &io::Error, firewall: &FirewallVerdict) -> Finding {
+    let port = endpoint.port;
+    if let FirewallVerdict::Blocked { fix, .. } = firewall {
         return Finding::fail(format!("{whom}: {error}; the local firewall blocks it"), fix.clone());
     }
     let seen = format!("{whom}: {error}");
     let fix = match error.kind() {
         ErrorKind::TimedOut | ErrorKind::WouldBlock => {
-            let local = if matches!(fate, Fate::Passes) { "No rule of this server drops the packets. " } else { "" };
+            let local = if matches!(firewall, FirewallVerdict::Allowed) {
+                "No rule of this server drops the packets. "
+            } else {
+                ""
+            };
             return Finding::fail(
                 format!("{whom}: the packets vanish, nobody answers"),
                 format!(
@@ -37,7 +45,7 @@ fn judge_tcp(whom: &str, hop: &Hop, error: &io::Error, fate: &Fate) -> Finding {
                 ),
             );
         }
-        ErrorKind::ConnectionRefused if hop.is_proxy => {
+        ErrorKind::ConnectionRefused if endpoint.is_proxy => {
             "start the proxy there, or correct proxy=… in agent.conf; then run: systemctl reload opterius-agent"
                 .to_owned()
         }
@@ -54,8 +62,8 @@ fn judge_tcp(whom: &str, hop: &Hop, error: &io::Error, fate: &Fate) -> Finding {
 
 /// Whether the license server speaks TLS, and each side trusts the other.
 pub fn tls(context: &Context<'_>) -> Option<Finding> {
-    let way = context.way.as_ref()?;
-    let (server, connection) = (&way.settings().server, way.connection()?.as_ref().ok()?);
+    let network_path = context.network_path.as_ref()?;
+    let (server, connection) = (&network_path.settings().server, network_path.connection()?.as_ref().ok()?);
     Some(match connection.tls.as_ref()? {
         Ok(()) => Finding::pass(format!("{} has a certificate that this server trusts", server.host())),
         Err(error) => judge_tls(server.host(), server.port(), error),
@@ -107,18 +115,18 @@ mod tests {
 
     #[test]
     fn a_failed_connection_names_the_firewall_that_it_was() {
-        let blocked = Fate::Blocked { rule: "DROP".to_owned(), fix: "ufw allow out 443/tcp".to_owned() };
-        let hop = Hop { host: "203.0.113.5".to_owned(), port: 443, is_proxy: false };
+        let blocked = FirewallVerdict::Blocked { rule: "DROP".to_owned(), fix: "ufw allow out 443/tcp".to_owned() };
+        let endpoint = Endpoint { host: "203.0.113.5".to_owned(), port: 443, is_proxy: false };
         let table = [
-            (ErrorKind::TimedOut, &Fate::Passes, "No rule of this server"),
-            (ErrorKind::TimedOut, &Fate::Unseen, "security group"),
+            (ErrorKind::TimedOut, &FirewallVerdict::Allowed, "No rule of this server"),
+            (ErrorKind::TimedOut, &FirewallVerdict::Unknown, "security group"),
             (ErrorKind::TimedOut, &blocked, "ufw allow out 443/tcp"),
-            (ErrorKind::ConnectionRefused, &Fate::Passes, "license server"),
+            (ErrorKind::ConnectionRefused, &FirewallVerdict::Allowed, "license server"),
             (ErrorKind::ConnectionRefused, &blocked, "ufw allow out"),
-            (ErrorKind::NetworkUnreachable, &Fate::Passes, "ip route"),
+            (ErrorKind::NetworkUnreachable, &FirewallVerdict::Allowed, "ip route"),
         ];
-        for (kind, fate, word) in table {
-            let fix = judge_tcp("203.0.113.5:443", &hop, &kind.into(), fate).fix.unwrap();
+        for (kind, firewall, word) in table {
+            let fix = judge_tcp("203.0.113.5:443", &endpoint, &kind.into(), firewall).fix.unwrap();
             assert!(fix.contains(word), "{kind:?}: {fix}");
         }
     }

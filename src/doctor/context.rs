@@ -7,11 +7,11 @@ use crate::cli::inquiry;
 use crate::config::file::DEFAULT_PATH;
 use crate::config::{Config, Loaded};
 use crate::doctor::finding::Finding;
-use crate::doctor::reach::Person;
+use crate::doctor::network_path::NetworkPath;
+use crate::doctor::reach::UnixUser;
 use crate::doctor::system::System;
 use crate::doctor::systemd::Service;
-use crate::doctor::way::HelperTransport;
-use crate::license::state::Host as Identity;
+use crate::license::state::HostIdentity;
 use opterius_daemon::config_file::Error;
 use opterius_daemon::port_holder::Holder;
 use opterius_host::host::Host;
@@ -29,7 +29,7 @@ pub struct Context<'a> {
     /// The configuration, or what is wrong with it.
     pub loaded: &'a Result<Loaded, Error>,
     /// What the license server knows this server by.
-    pub identity: &'a Identity,
+    pub identity: &'a HostIdentity,
     /// The service, where systemd knows it.
     pub service: Option<Service>,
     /// The users and groups.
@@ -37,22 +37,23 @@ pub struct Context<'a> {
     /// Where the daemon should listen.
     pub address: SocketAddr,
     /// The user that the Agent runs as.
-    pub agent: Person,
+    pub agent: UnixUser,
     /// The way to the license server, where the configuration names one.
-    pub way: Option<HelperTransport<'a>>,
+    pub network_path: Option<NetworkPath<'a>>,
 }
 
 impl<'a> Context<'a> {
     /// Reads what the checks share.
-    pub fn of(system: &'a System<'a>, loaded: &'a Result<Loaded, Error>, identity: &'a Identity) -> Self {
+    pub fn new(system: &'a System<'a>, loaded: &'a Result<Loaded, Error>, identity: &'a HostIdentity) -> Self {
         let configuration = loaded.as_ref().ok().map(|loaded| &loaded.configuration);
-        let service = Service::of(system);
+        let service = Service::query(system);
         let register = Register::parse(&system.read("/etc/passwd"), &system.read("/etc/group"));
         let address = configuration.map_or_else(|| DEFAULT_ADDRESS.into(), inquiry::address);
         let holder = system.probe.holder(address);
         let agent = agent(system, service.as_ref(), &register, holder.as_ref());
-        let way = configuration.map(|configuration| HelperTransport::new(system, &configuration.license, identity));
-        Self { system, loaded, identity, service, register, address, agent, way }
+        let network_path =
+            configuration.map(|configuration| NetworkPath::new(system, &configuration.license, identity));
+        Self { system, loaded, identity, service, register, address, agent, network_path }
     }
 
     /// The configuration, where it is right.
@@ -81,14 +82,14 @@ impl<'a> Context<'a> {
     }
 
     /// Only root sees what this check is about.
-    pub fn unseen(&self, what: &str) -> Finding {
+    pub fn needs_root(&self, what: &str) -> Finding {
         let run = format!("run: sudo {}", self.command("doctor"));
         Finding::warn(format!("{what} cannot be seen without root"), run)
     }
 }
 
 /// The user that the Agent runs as: its unit's, else its process's, else the one that the package makes, else root.
-fn agent(system: &System<'_>, service: Option<&Service>, register: &Register, holder: Option<&Holder>) -> Person {
+fn agent(system: &System<'_>, service: Option<&Service>, register: &Register, holder: Option<&Holder>) -> UnixUser {
     let of_unit = service.filter(|service| service.is_loaded()).map(|service| service.user.clone());
     let of_process = || {
         let process = system.path(&format!("/proc/{}", holder?.process));
@@ -101,5 +102,5 @@ fn agent(system: &System<'_>, service: Option<&Service>, register: &Register, ho
     };
     let of_package = || register.user(AGENT_GROUP).map_or_else(|| "root".to_owned(), |user| user.name.clone());
     let name = of_unit.or_else(of_process).unwrap_or_else(of_package);
-    Person::named(register, &name)
+    UnixUser::lookup(register, &name)
 }

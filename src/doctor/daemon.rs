@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::cli::inquiry::STATUS_PATH;
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
-use crate::doctor::reach::Person;
+use crate::doctor::reach::UnixUser;
 use crate::doctor::system::System;
 use crate::program::PROGRAM;
 use opterius_base::text::one_line;
@@ -34,7 +34,7 @@ pub fn port(context: &Context<'_>) -> Option<Finding> {
     } else if system.is_root {
         Finding::pass(format!("{address} is held by systemd for its service"))
     } else {
-        context.unseen(&format!("who holds {address}"))
+        context.needs_root(&format!("who holds {address}"))
     })
 }
 
@@ -43,7 +43,7 @@ fn is_taken(system: &System<'_>, address: SocketAddr) -> bool {
     tables.iter().any(|table| !port_holder::listening(table, address).is_empty())
 }
 
-fn judge_holder(address: SocketAddr, holder: &Holder, owner: Option<u32>, agent: &Person) -> Finding {
+fn judge_holder(address: SocketAddr, holder: &Holder, owner: Option<u32>, agent: &UnixUser) -> Finding {
     let end = format!("kill {}; or set another port in agent.conf and in the Panel; then run: {START}", holder.process);
     let seen = format!("{address} is held by {holder}");
     match owner {
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn the_port_is_the_agents_own_users() {
         let register = Register::parse("opterius:x:990:990::/:/bin/false\n", "");
-        let agent = Person::named(&register, "opterius");
+        let agent = UnixUser::lookup(&register, "opterius");
         let address = SocketAddr::from(([127, 0, 0, 1], 7443));
         let table = [
             ("opterius-agent", Some(990), Verdict::Pass),

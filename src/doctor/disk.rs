@@ -29,22 +29,22 @@ pub fn inodes(context: &Context<'_>) -> Option<Finding> {
 }
 
 fn worst(context: &Context<'_>, judge: fn(&str, &Space) -> Finding) -> Finding {
-    combine(systems(context).values().map(|(names, space)| judge(names, space)).collect())
+    combine(file_systems(context).values().map(|(names, space)| judge(names, space)).collect())
 }
 
 /// The room below each directory that counts; what shares a file system is told once.
-fn systems(context: &Context<'_>) -> BTreeMap<u64, (String, Space)> {
-    let mut systems: BTreeMap<u64, (String, Space)> = BTreeMap::new();
+fn file_systems(context: &Context<'_>) -> BTreeMap<u64, (String, Space)> {
+    let mut file_systems: BTreeMap<u64, (String, Space)> = BTreeMap::new();
     for directory in directories(context) {
         let existing = directory.ancestors().find(|place| place.is_dir()).unwrap_or(Path::new("/"));
         let Ok(space) = context.system.probe.space(existing) else { continue };
         let name = existing.display().to_string();
-        systems
+        file_systems
             .entry(space.device)
             .and_modify(|(names, _)| *names = format!("{names}, {name}"))
             .or_insert((name, space));
     }
-    systems
+    file_systems
 }
 
 /// Where the Agent and the accounts need room.
@@ -60,21 +60,21 @@ fn judge_bytes(names: &str, space: &Space) -> Finding {
     let Space { bytes, free_bytes, .. } = *space;
     let seen = format!("{} of {} free at {names}", size(free_bytes), size(bytes));
     let fix = format!("df -h; du -xhd2 {} | sort -h | tail", first(names));
-    told(scarcity(free_bytes, bytes, NOTHING), seen, fix)
+    finding(scarcity(free_bytes, bytes, NOTHING), seen, fix)
 }
 
 fn judge_inodes(names: &str, space: &Space) -> Finding {
     let Space { inodes, free_inodes, .. } = *space;
     let seen = format!("{free_inodes} of {inodes} files free at {names}");
     let fix = format!("df -i; du --inodes -xd2 {} | sort -n | tail", first(names));
-    told(scarcity(free_inodes, inodes, FEW), seen, fix)
+    finding(scarcity(free_inodes, inodes, FEW), seen, fix)
 }
 
 fn first(names: &str) -> &str {
     names.split(',').next().unwrap_or("/")
 }
 
-fn told(verdict: Verdict, seen: String, fix: String) -> Finding {
+fn finding(verdict: Verdict, seen: String, fix: String) -> Finding {
     Finding { verdict, seen, fix: (verdict != Verdict::Pass).then_some(fix) }
 }
 

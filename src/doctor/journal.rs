@@ -34,7 +34,7 @@ pub fn line(context: &Context<'_>) -> Option<Finding> {
         return None;
     }
     if !system.is_root {
-        return Some(context.unseen("the journal"));
+        return Some(context.needs_root("the journal"));
     }
     let shown = system.printed("journalctl", &["-u", "opterius-agent", "-n", "500", "-o", "cat", "-q", "--no-pager"]);
     let shown = shown.unwrap_or_default();

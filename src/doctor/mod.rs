@@ -18,6 +18,7 @@ pub mod finding;
 pub mod firewall;
 pub mod journal;
 pub mod names;
+pub mod network_path;
 pub mod nginx;
 pub mod operations;
 pub mod reach;
@@ -26,7 +27,6 @@ pub mod service;
 pub mod system;
 pub mod systemd;
 pub mod time;
-pub mod way;
 
 use std::path::Path;
 
@@ -36,7 +36,7 @@ use crate::doctor::context::Context;
 use crate::doctor::finding::{Finding, Verdict};
 use crate::doctor::report::Line;
 use crate::doctor::system::{Machine, System};
-use crate::license::state::Host as Identity;
+use crate::license::state::HostIdentity;
 use opterius_daemon::EXIT_FAILURE;
 use opterius_daemon::output::say;
 
@@ -87,9 +87,9 @@ pub fn run(config: &Path, json: bool) -> u8 {
 }
 
 /// Every check that applies.
-pub fn examine(system: &System<'_>, identity: &Identity) -> Vec<Line> {
+pub fn examine(system: &System<'_>, identity: &HostIdentity) -> Vec<Line> {
     let loaded = file::check(&system.config);
-    let context = Context::of(system, &loaded, identity);
+    let context = Context::new(system, &loaded, identity);
     let made = CHECKS.iter().map(|(check, look)| Some(Line { check, finding: look(&context)? }));
     made.flatten().collect()
 }

@@ -8,7 +8,7 @@ use crate::doctor::finding::Finding;
 
 /// Whether `/etc/hosts` sends the license server's name elsewhere.
 pub fn hosts_file(context: &Context<'_>) -> Option<Finding> {
-    let server = &context.way.as_ref()?.settings().server;
+    let server = &context.network_path.as_ref()?.settings().server;
     if server.host().parse::<IpAddr>().is_ok() || server.is_loopback() {
         return None;
     }
@@ -52,15 +52,15 @@ fn overriding(text: &str, name: &str) -> Option<Line> {
 
 /// The addresses of the first hop, or why there are none.
 pub fn resolution(context: &Context<'_>) -> Option<Finding> {
-    let way = context.way.as_ref()?;
-    match way.hop() {
+    let network_path = context.network_path.as_ref()?;
+    match network_path.endpoint() {
         Err(sentence) => Some(Finding::fail(sentence, "correct proxy=… in agent.conf")),
-        Ok(hop) => Some(judge_addresses(&hop.host, way.resolved()?)),
+        Ok(endpoint) => Some(judge_addresses(&endpoint.host, network_path.resolved()?)),
     }
 }
 
 fn judge_addresses(host: &str, resolved: &io::Result<Vec<SocketAddr>>) -> Finding {
-    let mend = || {
+    let fix = || {
         format!(
             "getent ahosts {host}; cat /etc/resolv.conf; a resolver that works: echo nameserver 9.9.9.9 >/etc/resolv.conf"
         )
@@ -78,9 +78,9 @@ fn judge_addresses(host: &str, resolved: &io::Result<Vec<SocketAddr>>) -> Findin
             Finding::pass(format!("{host} is {}", shown.join(", ")))
         }
         Err(error) if error.kind() == ErrorKind::TimedOut => {
-            Finding::fail(format!("no name server has told the address of {host} in time"), mend())
+            Finding::fail(format!("no name server has told the address of {host} in time"), fix())
         }
-        Err(error) => Finding::fail(format!("{host} cannot be resolved: {error}"), mend()),
+        Err(error) => Finding::fail(format!("{host} cannot be resolved: {error}"), fix()),
     }
 }
 

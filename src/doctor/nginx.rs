@@ -17,17 +17,17 @@ pub fn descriptors(context: &Context<'_>) -> Option<Finding> {
     let enabled = ["/etc/nginx/sites-enabled", "/etc/nginx/conf.d"];
     let sites = enabled.iter().flat_map(|path| fs::read_dir(host.path(path)).into_iter().flatten().flatten()).count();
     let main = fs::read_to_string(host.path("/etc/nginx/nginx.conf")).ok()?;
-    let Some(master) = of_master(context) else {
+    let Some(master) = master_limit(context) else {
         return Some(match context.system.is_root {
             true => Finding::pass(format!("it does not run, so its limit is not known (sites: {sites})")),
-            false => context.unseen("the limit of nginx"),
+            false => context.needs_root("the limit of nginx"),
         });
     };
-    Some(judge(u64::try_from(sites).unwrap_or(u64::MAX), master, of_workers(&main)))
+    Some(judge(u64::try_from(sites).unwrap_or(u64::MAX), master, worker_limit(&main)))
 }
 
 /// The limit of the running master, else of its unit.
-fn of_master(context: &Context<'_>) -> Option<u64> {
+fn master_limit(context: &Context<'_>) -> Option<u64> {
     let system = context.system;
     let process = system.read("/run/nginx.pid");
     let of_process = || open_files(&system.read(&format!("/proc/{}/limits", process.trim().parse::<u32>().ok()?)));
@@ -44,7 +44,7 @@ fn open_files(limits: &str) -> Option<u64> {
     values.split_ascii_whitespace().next()?.parse().ok()
 }
 
-fn of_workers(main: &str) -> Option<u64> {
+fn worker_limit(main: &str) -> Option<u64> {
     let value = main.lines().find_map(|line| line.trim().strip_prefix("worker_rlimit_nofile"))?;
     value.trim().trim_end_matches(';').trim().parse().ok()
 }
@@ -99,7 +99,7 @@ mod tests {
         let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
                       Max open files            1024                 524288               files     \n";
         assert_eq!((open_files(limits), open_files("")), (Some(1024), None));
-        assert_eq!(of_workers("user x;\n  worker_rlimit_nofile 4096;\n"), Some(4096));
-        assert_eq!(of_workers("# worker_rlimit_nofile 4096;\n"), None);
+        assert_eq!(worker_limit("user x;\n  worker_rlimit_nofile 4096;\n"), Some(4096));
+        assert_eq!(worker_limit("# worker_rlimit_nofile 4096;\n"), None);
     }
 }

@@ -20,16 +20,16 @@ const LISTED: usize = 5;
 
 /// Whether the Agent has a way to do them.
 pub fn reachable(context: &Context<'_>) -> Option<Finding> {
-    let means = context.configuration()?.operations;
+    let mode = context.configuration()?.operations;
     let socket = context.system.path(SOCKET).exists();
     let active = context.system.probe.tool("systemctl", &["is-active", UNIT]);
     let active = active.is_ok_and(|output| output.is_success());
-    Some(judge_means(means, socket, !context.system.has_systemd() || active, context.agent.uid == Some(0)))
+    Some(judge_mode(mode, socket, !context.system.has_systemd() || active, context.agent.uid == Some(0)))
 }
 
-fn judge_means(means: HelperMode, socket: bool, active: bool, agent_is_root: bool) -> Finding {
+fn judge_mode(mode: HelperMode, socket: bool, active: bool, agent_is_root: bool) -> Finding {
     let start = format!("systemctl enable --now {UNIT}");
-    match means {
+    match mode {
         HelperMode::Off => Finding::warn(
             "switched off by operations=off: accounts, sites and certificates cannot be changed",
             "take the line out of agent.conf; then run: systemctl reload opterius-agent",
@@ -78,21 +78,21 @@ pub fn renewals(context: &Context<'_>) -> Option<Finding> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Some(Finding::pass("certbot renews nothing here"));
         }
-        Err(_) => return Some(context.unseen(RENEWALS)),
+        Err(_) => return Some(context.needs_root(RENEWALS)),
     };
     let (mut count, mut risky) = (0_usize, Vec::new());
     for path in entries.flatten().map(|entry| entry.path()) {
         let Some(name) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".conf")) else { continue };
         let Ok(text) = fs::read_to_string(&path) else {
-            return Some(context.unseen(&path.display().to_string()));
+            return Some(context.needs_root(&path.display().to_string()));
         };
         count = count.saturating_add(1);
-        if goes_through_a_home(&text) {
+        if renews_through_home(&text) {
             risky.push(name.to_owned());
         }
     }
     if risky.is_empty() {
-        return Some(Finding::pass(format!("{count} of certbot's, none by way of a home")));
+        return Some(Finding::pass(format!("{count} of certbot's, none by network_path of a home")));
     }
     risky.sort();
     let seen = format!("certbot follows a tenant's links as root at the renewal of {}", listed(&risky));
@@ -103,7 +103,7 @@ pub fn renewals(context: &Context<'_>) -> Option<Finding> {
 }
 
 /// `webroot_path = /home/…`, and the lines of `[[webroot_map]]`: a domain for its key.
-fn goes_through_a_home(text: &str) -> bool {
+fn renews_through_home(text: &str) -> bool {
     let mut in_map = false;
     text.lines().map(str::trim).any(|line| {
         if line.starts_with('[') {
@@ -132,8 +132,8 @@ mod tests {
             (HelperMode::Child, false, false, true, Verdict::Pass),
             (HelperMode::Off, true, true, true, Verdict::Warn),
         ];
-        for (means, socket, active, root, verdict) in table {
-            assert_eq!(judge_means(means, socket, active, root).verdict, verdict, "{means:?} {socket} {active} {root}");
+        for (mode, socket, active, root, verdict) in table {
+            assert_eq!(judge_mode(mode, socket, active, root).verdict, verdict, "{mode:?} {socket} {active} {root}");
         }
     }
 
@@ -148,7 +148,7 @@ mod tests {
             ("", false),
         ];
         for (text, expected) in table {
-            assert_eq!(goes_through_a_home(text), expected, "{text}");
+            assert_eq!(renews_through_home(text), expected, "{text}");
         }
     }
 }

@@ -20,7 +20,7 @@ pub enum Access {
 
 /// A user and its groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Person {
+pub struct UnixUser {
     /// The name.
     pub name: String,
     /// The number; none for a user that this server does not have, who is one of the others everywhere.
@@ -28,9 +28,9 @@ pub struct Person {
     groups: Vec<u32>,
 }
 
-impl Person {
+impl UnixUser {
     /// The user with this name.
-    pub fn named(register: &Register, name: &str) -> Self {
+    pub fn lookup(register: &Register, name: &str) -> Self {
         let user = register.user(name);
         let member = |members: &[String]| members.iter().any(|member| member == name);
         let further = register.groups.iter().filter(|group| member(&group.members)).map(|group| group.gid);
@@ -59,12 +59,12 @@ impl Person {
 }
 
 /// What stands between a user and a file, with the place; none where nothing does. What is not there stands in no way.
-pub fn obstacle(path: &Path, person: &Person, access: Access) -> Option<Obstacle> {
+pub fn obstacle(path: &Path, user: &UnixUser, access: Access) -> Option<Obstacle> {
     let directories: Vec<&Path> = path.ancestors().skip(1).collect();
     let in_order = directories.into_iter().rev().map(|directory| (directory, Access::Pass));
     in_order.chain([(path, access)]).find_map(|(place, access)| {
         let metadata = fs::metadata(place).ok()?;
-        (!person.may_on(access, &metadata)).then(|| Obstacle {
+        (!user.may_on(access, &metadata)).then(|| Obstacle {
             place: place.to_owned(),
             uid: metadata.uid(),
             gid: metadata.gid(),
@@ -96,9 +96,9 @@ impl Obstacle {
 
 /// Whether a user may put another file in the place of one in a directory that it may change: in one with the sticky bit,
 /// such as /tmp, only the owner of either may.
-pub fn may_replace(person: &Person, directory: &Metadata, file: Option<&Metadata>) -> bool {
-    let owns = |metadata: &Metadata| person.uid == Some(metadata.uid());
-    directory.mode() & 0o1000 == 0 || person.uid == Some(0) || owns(directory) || file.is_none_or(owns)
+pub fn may_replace(user: &UnixUser, directory: &Metadata, file: Option<&Metadata>) -> bool {
+    let owns = |metadata: &Metadata| user.uid == Some(metadata.uid());
+    directory.mode() & 0o1000 == 0 || user.uid == Some(0) || owns(directory) || file.is_none_or(owns)
 }
 
 #[cfg(test)]
@@ -124,8 +124,8 @@ mod tests {
             ("gone", Access::Pass, 0, 0, 0o700, false),
         ];
         for (name, access, uid, gid, mode, expected) in table {
-            let person = Person::named(&register, name);
-            assert_eq!(person.may(access, uid, gid, mode), expected, "{name} {access:?} {mode:o}");
+            let user = UnixUser::lookup(&register, name);
+            assert_eq!(user.may(access, uid, gid, mode), expected, "{name} {access:?} {mode:o}");
         }
     }
 }

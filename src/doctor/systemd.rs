@@ -30,9 +30,9 @@ pub struct Service {
 
 impl Service {
     /// What systemd says of it; none where systemd cannot be asked.
-    pub fn of(system: &System<'_>) -> Option<Self> {
-        let in_flight = system.has_systemd().then(|| system.printed("systemctl", &["show", UNIT, "-p", PROPERTIES]));
-        in_flight.flatten().map(|text| Self::parse(&text))
+    pub fn query(system: &System<'_>) -> Option<Self> {
+        let shown = system.has_systemd().then(|| system.printed("systemctl", &["show", UNIT, "-p", PROPERTIES]));
+        shown.flatten().map(|text| Self::parse(&text))
     }
 
     /// What the text says that `systemctl show` prints.

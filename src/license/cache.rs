@@ -157,13 +157,13 @@ pub fn decode(bytes: &[u8], question: &Question<'_>) -> Result<Cached, String> {
     }
     let document = authenticate(bytes, question)
         .or_else(|| authenticate(&set_aside(bytes)?, question))
-        .ok_or_else(|| why_not_ours(bytes, question))?;
+        .ok_or_else(|| rejection_reason(bytes, question))?;
     let Agent { schema, record, answer, address, set_aside } = document.agent;
     if schema != SCHEMA {
         return Err(format!("it has schema {schema}, this Agent reads schema {SCHEMA}"));
     }
     if record.key_sha256 != question.key_sha256 || record.server_id != question.server_id {
-        return Err(why_not_ours(bytes, question));
+        return Err(rejection_reason(bytes, question));
     }
     let answer = answer.map(restore).transpose()?;
     let record = if question.trusted.is_empty() { record } else { confirm(record, answer.as_ref(), question)? };
@@ -181,7 +181,7 @@ fn authenticate(bytes: &[u8], question: &Question<'_>) -> Option<Document> {
 }
 
 /// What to set aside of a file that belongs to another key: that file, or what it has set aside itself.
-pub fn of_another_key(bytes: &[u8], question: &Question<'_>) -> Option<Vec<u8>> {
+pub fn file_to_set_aside(bytes: &[u8], question: &Question<'_>) -> Option<Vec<u8>> {
     let document: Document = serde_json::from_slice(bytes).ok()?;
     let another = document.agent.record.key_sha256 != question.key_sha256;
     let kept = set_aside(bytes).unwrap_or_else(|| bytes.to_vec());
@@ -201,7 +201,7 @@ fn mac_key(question: &Question<'_>) -> hmac::Key {
 }
 
 /// The most helpful of the possible reasons, for a file that failed the MAC.
-fn why_not_ours(bytes: &[u8], question: &Question<'_>) -> String {
+fn rejection_reason(bytes: &[u8], question: &Question<'_>) -> String {
     let Ok(document) = serde_json::from_slice::<Document>(bytes) else {
         return "it is cut off, edited, or was not written by this Agent".to_owned();
     };
@@ -225,9 +225,9 @@ fn restore(stored: StoredAnswer) -> Result<Answer, String> {
 /// A sentence that says why the answer does not bear the record out.
 pub fn confirm(record: Record, answer: Option<&Answer>, question: &Question<'_>) -> Result<Record, String> {
     let answer = answer.ok_or("it holds no signed answer of the license server")?;
-    let reading = outcome::read(answer, question);
-    let at = reading.issued_at.unwrap_or_else(|| record.verdict.at());
-    let verdict = match (reading.outcome, record.verdict) {
+    let parsed = outcome::read(answer, question);
+    let at = parsed.issued_at.unwrap_or_else(|| record.verdict.at());
+    let verdict = match (parsed.outcome, record.verdict) {
         (Outcome::Granted { terms, message }, Verdict::Granted(_)) => Verdict::Granted(Grant { terms, message, at }),
         (Outcome::Denied { reason, message, terms }, Verdict::Denied(Denial { previous, .. })) => {
             Verdict::Denied(Denial { reason, message, terms, at, previous })

@@ -166,14 +166,14 @@ fn the_file_of_the_key_before_is_found_inside_the_file_of_a_mistyped_one() {
     assert_eq!(decode(&file, &good.question()), Ok(cached(granted())));
     assert_eq!(decode(&file, &Question { key_sha256: "mistyped", ..mistyped.question() }).as_ref(), Ok(&after));
     assert_eq!(
-        of_another_key(&file, &good.question()),
+        file_to_set_aside(&file, &good.question()),
         after.set_aside,
         "what was set aside before, not the mistyped key's file"
     );
     let before = after.set_aside.clone().unwrap();
-    assert_eq!(of_another_key(&before, &good.question()), None);
+    assert_eq!(file_to_set_aside(&before, &good.question()), None);
     let third = Fixture::new("third", TrustedKeys::default());
-    assert_eq!(of_another_key(&before, &Question { key_sha256: "third", ..third.question() }), Some(before));
+    assert_eq!(file_to_set_aside(&before, &Question { key_sha256: "third", ..third.question() }), Some(before));
     assert!(decode(&file, &Question { key_sha256: "third", ..third.question() }).is_err());
 }
 

@@ -229,17 +229,17 @@ pub fn handshake(settings: &LicenseConfig, mut stream: TcpStream) -> io::Result<
 ///
 /// # Errors
 /// A sentence: the configured proxy cannot be used.
-pub fn first_hop(settings: &LicenseConfig) -> Result<Hop, String> {
+pub fn first_endpoint(settings: &LicenseConfig) -> Result<Endpoint, String> {
     let proxy = proxy(settings, &settings.server)?;
     Ok(match proxy.filter(|proxy| settings.server.verification().parse().is_ok_and(|uri| !proxy.is_no_proxy(&uri))) {
-        Some(proxy) => Hop { host: proxy.host().to_owned(), port: proxy.port(), is_proxy: true },
-        None => Hop { host: settings.server.host.clone(), port: settings.server.port(), is_proxy: false },
+        Some(proxy) => Endpoint { host: proxy.host().to_owned(), port: proxy.port(), is_proxy: true },
+        None => Endpoint { host: settings.server.host.clone(), port: settings.server.port(), is_proxy: false },
     })
 }
 
 /// One end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hop {
+pub struct Endpoint {
     /// Its name or address.
     pub host: String,
     /// Its port.

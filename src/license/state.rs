@@ -11,14 +11,14 @@ use crate::license::client::LicenseConfig;
 use opterius_base::clock::{Now, Timestamp};
 use opterius_license::model::{Record, Terms, Verdict};
 use opterius_license::outcome::{self, Failure, Outcome};
-use opterius_license::standing::{self, Knowledge, Standing};
+use opterius_license::standing::{self, Evidence, Standing};
 
 /// How many checks the status remembers.
 const RECENT_CHECKS: usize = 10;
 
 /// Who we are, read once at start.
 #[derive(Clone, Debug)]
-pub struct Host {
+pub struct HostIdentity {
     /// The identity of this host.
     pub server_id: String,
     /// The kernel's id of the current boot.
@@ -87,7 +87,7 @@ impl State {
 
     /// The standing at `now`. Nobody has to wake up for an expiry to count.
     pub fn standing(&self, now: Now) -> Standing {
-        let known = Knowledge {
+        let known = Evidence {
             has_key: self.has_key,
             record: self.record.as_ref(),
             confirmed: self.confirmed,
@@ -98,8 +98,8 @@ impl State {
     }
 
     /// How long `standing` lasts by itself.
-    pub fn lasts(&self, standing: &Standing, now: Now) -> Option<Duration> {
-        standing::lasts(standing, self.record.as_ref(), now)
+    pub fn time_until_change(&self, standing: &Standing, now: Now) -> Option<Duration> {
+        standing::time_until_change(standing, self.record.as_ref(), now)
     }
 
     /// Plan and limits to show.
@@ -184,7 +184,7 @@ pub struct License {
 
 impl License {
     /// A handle, and the end of it that the verifier listens on; `watcher` is called whenever something new is known.
-    pub fn new(host: &Host, watcher: Watcher) -> (Arc<Self>, Receiver<()>) {
+    pub fn new(host: &HostIdentity, watcher: Watcher) -> (Arc<Self>, Receiver<()>) {
         let (wake, woken) = bounded(1);
         let state = RwLock::new(Arc::new(State::new(host.boot_id.clone())));
         (Arc::new(Self { state, pending_requests: Mutex::default(), wake, watcher }), woken)

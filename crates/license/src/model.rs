@@ -147,7 +147,7 @@ impl Uptime {
     }
 
     /// The same count, read again at `now` in the boot `boot_id`.
-    pub fn read_again(&self, boot_id: &str, now: Now) -> Self {
+    pub fn advance(&self, boot_id: &str, now: Now) -> Self {
         Self { boot_id: boot_id.to_owned(), reading: now.boot, used: self.used(boot_id, now) }
     }
 }
@@ -183,9 +183,9 @@ mod tests {
             "a boot clock cannot go back; if it does, nothing is lost"
         );
 
-        let stored = first.read_again("boot-1", at(160));
+        let stored = first.advance("boot-1", at(160));
         assert_eq!(stored.used("boot-2", at(5)), Duration::from_secs(60), "another boot starts from what was stored");
-        let second = stored.read_again("boot-2", at(5));
+        let second = stored.advance("boot-2", at(5));
         assert_eq!(second.used("boot-2", at(35)), Duration::from_secs(90));
     }
 

@@ -131,7 +131,7 @@ pub struct Question<'a> {
 
 /// What was read from an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reading {
+pub struct ParsedAnswer {
     /// The outcome.
     pub outcome: Outcome,
     /// The signed `issued_at`, else the `Date` header.
@@ -141,8 +141,8 @@ pub struct Reading {
 }
 
 /// Decides what `answer` means for `question`.
-pub fn read(answer: &Answer, question: &Question<'_>) -> Reading {
-    let inconclusive = |failure| Reading {
+pub fn read(answer: &Answer, question: &Question<'_>) -> ParsedAnswer {
+    let inconclusive = |failure| ParsedAnswer {
         outcome: Outcome::Inconclusive(Failure { retry_after: answer.retry_after, ..failure }),
         issued_at: answer.date,
         signed_by: None,
@@ -165,7 +165,7 @@ pub fn read(answer: &Answer, question: &Question<'_>) -> Reading {
         }
     }
     match verdict(answer.status, object.as_ref(), question.key) {
-        Ok(outcome) => Reading { outcome, issued_at, signed_by },
+        Ok(outcome) => ParsedAnswer { outcome, issued_at, signed_by },
         Err(failure) => inconclusive(failure),
     }
 }

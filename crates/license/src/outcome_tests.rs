@@ -204,10 +204,10 @@ fn once_a_key_is_trusted_all_four_bindings_must_hold() {
         "valid": true, "max_accounts": 5, "nonce": "n", "key_sha256": "k", "server_id": "s", "issued_at": "2026-03-01T00:00:00Z",
     });
     let good = whole.to_string();
-    let reading = read_signed(&good, sign(&good));
-    assert_eq!(word(&reading.outcome), "granted");
-    assert_eq!(reading.issued_at.unwrap().to_string(), "2026-03-01T00:00:00Z");
-    assert_eq!(reading.signed_by, Some(SignedBy::CurrentKey));
+    let parsed = read_signed(&good, sign(&good));
+    assert_eq!(word(&parsed.outcome), "granted");
+    assert_eq!(parsed.issued_at.unwrap().to_string(), "2026-03-01T00:00:00Z");
+    assert_eq!(parsed.signed_by, Some(SignedBy::CurrentKey));
 
     for (member, wrong) in [("nonce", "m"), ("key_sha256", "l"), ("server_id", "t"), ("issued_at", "yesterday")] {
         for value in [json!(wrong), json!(null), json!(7)] {

@@ -81,7 +81,7 @@ impl Standing {
 
 /// Everything that the standing follows from, but for the time.
 #[derive(Clone, Copy, Debug)]
-pub struct Knowledge<'a> {
+pub struct Evidence<'a> {
     /// Whether a license key is configured.
     pub has_key: bool,
     /// What is known of that key.
@@ -95,7 +95,7 @@ pub struct Knowledge<'a> {
 }
 
 /// The standing at `now`.
-pub fn standing(known: &Knowledge<'_>, now: Now) -> Standing {
+pub fn standing(known: &Evidence<'_>, now: Now) -> Standing {
     if !known.has_key {
         return restricted(NO_KEY, reason::explain(NO_KEY).sentence);
     }
@@ -111,7 +111,7 @@ pub fn standing(known: &Knowledge<'_>, now: Now) -> Standing {
 }
 
 /// How long the standing lasts by itself, without a check; none when time alone does not change it.
-pub fn lasts(standing: &Standing, record: Option<&Record>, now: Now) -> Option<Duration> {
+pub fn time_until_change(standing: &Standing, record: Option<&Record>, now: Now) -> Option<Duration> {
     let expiry = record.and_then(|record| match &record.verdict {
         Verdict::Granted(grant) => grant.terms.expires_at,
         Verdict::Denied(_) => None,
@@ -124,7 +124,7 @@ pub fn lasts(standing: &Standing, record: Option<&Record>, now: Now) -> Option<D
 }
 
 /// A license that lives on an earlier grant.
-fn carried(record: &Record, grant: &Grant, known: &Knowledge<'_>, now: Now) -> Standing {
+fn carried(record: &Record, grant: &Grant, known: &Evidence<'_>, now: Now) -> Standing {
     if now.wall.plus(CLOCK_TOLERANCE) < grant.at {
         let message = format!(
             "The clock of this server shows {}, but the license server's last answer is of {}: the cached license does \

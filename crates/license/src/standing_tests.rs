@@ -30,8 +30,8 @@ fn later(wall: i64, machine: u64) -> Now {
     Now { wall: Timestamp::from_unix(GRANTED_AT + wall), boot: Duration::from_secs(1000 + machine) }
 }
 
-fn known(record: &Record, confirmed: bool) -> Knowledge<'_> {
-    Knowledge { has_key: true, record: Some(record), confirmed, failure: None, boot_id: BOOT }
+fn known(record: &Record, confirmed: bool) -> Evidence<'_> {
+    Evidence { has_key: true, record: Some(record), confirmed, failure: None, boot_id: BOOT }
 }
 
 fn word(standing: &Standing) -> String {
@@ -49,12 +49,12 @@ fn at(record: &Record, confirmed: bool, now: Now) -> String {
 #[test]
 fn nothing_known_is_restricted() {
     let failure = Failure::new(FailureClass::Network, "connection refused");
-    let nothing = Knowledge { has_key: true, record: None, confirmed: false, failure: None, boot_id: BOOT };
+    let nothing = Evidence { has_key: true, record: None, confirmed: false, failure: None, boot_id: BOOT };
     let table = [
-        (Knowledge { has_key: false, ..nothing }, "no_key", "No license key is configured."),
+        (Evidence { has_key: false, ..nothing }, "no_key", "No license key is configured."),
         (nothing, "unreachable", "The license has not been verified yet; the first check is under way."),
         (
-            Knowledge { failure: Some(&failure), ..nothing },
+            Evidence { failure: Some(&failure), ..nothing },
             "unreachable",
             "The license could not be verified: connection refused.",
         ),
@@ -63,7 +63,7 @@ fn nothing_known_is_restricted() {
         assert_eq!(standing(&known, later(0, 0)), restricted(reason, message));
     }
     let record = granted(None);
-    let without_key = Knowledge { has_key: false, ..known(&record, true) };
+    let without_key = Evidence { has_key: false, ..known(&record, true) };
     assert_eq!(
         standing(&without_key, later(0, 0)).reason(),
         Some("no_key"),
@@ -122,11 +122,11 @@ fn no_clock_change_and_no_restart_prolongs_the_grace() {
     // The wall clock is set ahead: the grace is over sooner, never later.
     assert_eq!(at(&record, false, later(end, 60)), "restricted unreachable");
     // A reboot starts machine time anew; the wall clock and what was stored count on.
-    let rebooted = Knowledge { boot_id: "boot-2", ..known(&record, false) };
+    let rebooted = Evidence { boot_id: "boot-2", ..known(&record, false) };
     let after_reboot = Now { wall: Timestamp::from_unix(GRANTED_AT + end), boot: Duration::from_secs(5) };
     assert_eq!(word(&standing(&rebooted, after_reboot)), "restricted unreachable");
-    let stored = Record { uptime: record.uptime.read_again(BOOT, later(0, 47 * HOUR)), ..record.clone() };
-    let rebooted = Knowledge { boot_id: "boot-2", ..known(&stored, false) };
+    let stored = Record { uptime: record.uptime.advance(BOOT, later(0, 47 * HOUR)), ..record.clone() };
+    let rebooted = Evidence { boot_id: "boot-2", ..known(&stored, false) };
     let set_back = Now { wall: Timestamp::from_unix(GRANTED_AT), boot: Duration::from_secs(5) };
     assert_eq!(
         word(&standing(&rebooted, set_back)),
@@ -160,7 +160,7 @@ fn a_denial_is_remembered_whatever_happens_to_the_network_or_the_clock() {
     let failure = Failure::new(FailureClass::Network, "connection refused");
     for confirmed in [true, false] {
         for now in [later(0, 0), later(-7200, 0), later(60, 60), later(30 * 24 * 3600, 7)] {
-            let known = Knowledge { failure: (!confirmed).then_some(&failure), ..known(&record, confirmed) };
+            let known = Evidence { failure: (!confirmed).then_some(&failure), ..known(&record, confirmed) };
             assert_eq!(standing(&known, now), restricted("suspended", "Unpaid."));
         }
     }
@@ -170,7 +170,9 @@ fn a_denial_is_remembered_whatever_happens_to_the_network_or_the_clock() {
 fn a_standing_lasts_until_time_changes_it() {
     let expiring = granted(Some(100));
     let seconds = Duration::from_secs;
-    let lasting = |record: &Record, confirmed, now| lasts(&standing(&known(record, confirmed), now), Some(record), now);
+    let lasting = |record: &Record, confirmed, now| {
+        time_until_change(&standing(&known(record, confirmed), now), Some(record), now)
+    };
     assert_eq!(lasting(&expiring, true, later(40, 40)), Some(seconds(60)));
     assert_eq!(lasting(&granted(None), true, later(40, 40)), None);
     assert_eq!(lasting(&granted(None), false, later(40, 40)), Some(seconds(48 * HOUR - 40)));
@@ -257,7 +259,7 @@ fn no_sequence_of_events_makes_a_wrong_standing() {
                 }
                 Event::SetClockBack => wall -= 10 * 3600,
             }
-            let known = Knowledge { has_key: true, record: current.as_ref(), confirmed, failure: None, boot_id: BOOT };
+            let known = Evidence { has_key: true, record: current.as_ref(), confirmed, failure: None, boot_id: BOOT };
             let standing = standing(&known, later(wall, machine));
             let used = granted_at.map(|at| machine - at);
             if denied {

@@ -5,14 +5,14 @@ use std::net::IpAddr;
 
 /// The connection that is asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct Destination {
     /// Where it leads.
     pub address: IpAddr,
     /// The TCP port there.
     pub port: u16,
 }
 
-impl Wanted {
+impl Destination {
     /// Whether a network such as `203.0.113.0/24`, or an address, holds the destination; none where it is neither.
     pub fn is_in(&self, network: &str) -> Option<bool> {
         let (address, length) =
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn networks_hold_addresses() {
-        let wanted = |address: &str| Wanted { address: address.parse().unwrap(), port: 443 };
+        let destination = |address: &str| Destination { address: address.parse().unwrap(), port: 443 };
         let table = [
             ("203.0.113.5", "203.0.113.0/24", Some(true)),
             ("203.0.113.5", "203.0.113.5", Some(true)),
@@ -125,7 +125,7 @@ mod tests {
             ("203.0.113.5", "@set", None),
         ];
         for (address, network, expected) in table {
-            assert_eq!(wanted(address).is_in(network), expected, "{address} in {network}");
+            assert_eq!(destination(address).is_in(network), expected, "{address} in {network}");
         }
     }
 

@@ -1,15 +1,15 @@
 //! The rules of iptables, in the words of `iptables -S`.
 
-use crate::doctor::firewall::chains::{Chains, Decision, Rule, Target, Wanted, decide};
+use crate::doctor::firewall::chains::{Chains, Decision, Destination, Rule, Target, decide};
 
 /// What becomes of the connection by the output of `iptables -S`: the rule or policy that refuses it.
-pub fn refusal(text: &str, wanted: Wanted) -> Option<String> {
+pub fn refusal(text: &str, destination: Destination) -> Option<String> {
     let (mut chains, mut policy) = (Chains::new(), None);
     for line in text.lines() {
         if let Some(refusing) = line.strip_prefix("-P OUTPUT ") {
             policy = (refusing != "ACCEPT").then(|| line.to_owned());
         } else if let Some((chain, rest)) = line.strip_prefix("-A ").and_then(|rule| rule.split_once(' '))
-            && let Some(target) = matching(rest, wanted)
+            && let Some(target) = matching(rest, destination)
         {
             chains.entry(chain.to_owned()).or_default().push(Rule { target, shown: line.to_owned() });
         }
@@ -22,14 +22,14 @@ pub fn refusal(text: &str, wanted: Wanted) -> Option<String> {
 }
 
 /// What the rule does to the connection; none when it does not match it, or when that cannot be told.
-fn matching(rule: &str, wanted: Wanted) -> Option<Target> {
+fn matching(rule: &str, destination: Destination) -> Option<Target> {
     let mut words = rule.split_ascii_whitespace();
     while let Some(word) = words.next() {
         match word {
             "-p" => matches!(words.next()?, "tcp" | "all").then_some(())?,
             "-m" => _ = words.next()?,
-            "--dport" | "--dports" => holds_port(words.next()?, wanted.port).then_some(())?,
-            "-d" => wanted.is_in(words.next()?)?.then_some(())?,
+            "--dport" | "--dports" => holds_port(words.next()?, destination.port).then_some(())?,
+            "-d" => destination.is_in(words.next()?)?.then_some(())?,
             // What leaves this server does not leave by the loopback.
             "!" => (words.next()? == "-o" && words.next()? == "lo").then_some(())?,
             "-o" => (words.next()? != "lo").then_some(())?,
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_rule_that_keeps_the_connection_in_is_found() {
-        let wanted = Wanted { address: "203.0.113.5".parse().unwrap(), port: 443 };
+        let destination = Destination { address: "203.0.113.5".parse().unwrap(), port: 443 };
         let drop = "-A OUTPUT -p tcp -m tcp --dport 443 -j DROP";
         let table = [
             ("-P OUTPUT ACCEPT", None),
@@ -105,7 +105,7 @@ mod tests {
             ("-A OUTPUT", None),
         ];
         for (text, expected) in table {
-            assert_eq!(refusal(text, wanted).as_deref(), expected, "{text}");
+            assert_eq!(refusal(text, destination).as_deref(), expected, "{text}");
         }
     }
 }

@@ -78,14 +78,14 @@ fn each_fault_of_the_cache_is_found_by_its_own_check() {
     let found = Found::by(&config);
     found.says("cache readers", "FAIL", "www-data cannot read it", "chmod 0644");
     found.differs_in(&healthy, &["cache readers"]);
-    found.mend("cache readers");
+    found.apply_fix("cache readers");
     Found::by(&config).differs_in(&healthy, &[]);
 
     set_mode(agent.directory(), 0o700);
     let found = Found::by(&config);
     found.says("cache readers", "FAIL", " 0700", "chmod o+x");
     found.differs_in(&healthy, &["cache readers"]);
-    found.mend("cache readers");
+    found.apply_fix("cache readers");
     Found::by(&config).differs_in(&healthy, &[]);
 
     fs::write(&cache, right.replacen("\"max_accounts\": 5", "\"max_accounts\": 9", 1)).unwrap();

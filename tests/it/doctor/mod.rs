@@ -96,7 +96,7 @@ impl Found {
     }
 
     /// Runs what the check says mends it, as it stands there.
-    fn mend(&self, name: &str) {
+    fn apply_fix(&self, name: &str) {
         let fix = &self.check(name).fix;
         let (done, printed) = attempt(fix);
         assert!(done, "{fix}: {printed}");

@@ -23,7 +23,7 @@ fn names_that_lead_nowhere_are_found() {
         machine.healthy = found;
         let add = "cp /etc/hosts /run/hosts; echo '127.0.0.1 License.example.com' >>/etc/hosts";
         let found = machine.broken_by(add, &["hosts file", "name"], "FAIL", "sends license.example.com", "sed -i");
-        found.mend("hosts file");
+        found.apply_fix("hosts file");
         machine.is_well();
         assert_eq!(run("cat /etc/hosts"), run("cat /run/hosts"), "only that line is gone");
         let add = "echo '192.0.2.10 license.example.com' >>/etc/hosts";
@@ -69,7 +69,7 @@ fn a_rule_of_any_firewall_is_found_and_its_remedy_works() {
         let found =
             machine.broken_by(drop, &broken, "FAIL", "-j DROP", "iptables -I OUTPUT -p tcp --dport 443 -j ACCEPT");
         found.says("connection", "FAIL", "local firewall", "iptables -I OUTPUT");
-        found.mend("firewall");
+        found.apply_fix("firewall");
         machine.is_well();
         run("iptables -F OUTPUT");
 
@@ -77,7 +77,7 @@ fn a_rule_of_any_firewall_is_found_and_its_remedy_works() {
                      nft add rule inet own out ct state established,related accept; nft add rule inet own out tcp dport != 443 accept";
         machine
             .broken_by(table, &broken, "FAIL", "inet own out", "nft insert rule inet own out tcp dport 443 accept")
-            .mend("firewall");
+            .apply_fix("firewall");
         machine.is_well();
         run("nft delete table inet own");
 
@@ -98,7 +98,7 @@ fn where_ufw_makes_the_rules_it_is_asked_for_one() {
         machine.healthy = Installed::look();
         let deny = "ufw --force enable; ufw default deny outgoing; ufw status";
         let found = machine.broken_by(deny, &["firewall"], "FAIL", "kept in by", "ufw allow out 443/tcp");
-        found.mend("firewall");
+        found.apply_fix("firewall");
         Installed::look().says("firewall", "PASS", "no rule", "");
     });
 }

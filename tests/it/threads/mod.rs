@@ -12,7 +12,7 @@ use crate::support::http::{self, Connection, Request, Response, SECRET};
 use opterius_agent::config::parsing;
 use opterius_agent::daemon::{self, Dependencies};
 use opterius_agent::license::client::{LicenseConfig, LicenseServer};
-use opterius_agent::license::state::Host;
+use opterius_agent::license::state::HostIdentity;
 use opterius_base::clock::{Clock, Timestamp};
 use opterius_daemon::notify::Notifier;
 use opterius_daemon::signals::{SignalSources, Signals};
@@ -218,7 +218,7 @@ impl Drop for Daemon {
     }
 }
 
-fn host() -> Host {
+fn host() -> HostIdentity {
     let text = str::to_owned;
-    Host { server_id: text("a-server"), boot_id: text("a-boot"), hostname: text("a-host"), os: text("Linux 6") }
+    HostIdentity { server_id: text("a-server"), boot_id: text("a-boot"), hostname: text("a-host"), os: text("Linux 6") }
 }

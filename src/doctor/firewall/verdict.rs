@@ -2,15 +2,15 @@
 
 use std::net::SocketAddr;
 
-use crate::doctor::firewall::chains::Wanted;
+use crate::doctor::firewall::chains::Destination;
 use crate::doctor::firewall::{iptables, nftables};
 use crate::doctor::system::System;
 
 /// What the firewall does with the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum FirewallVerdict {
     /// Nothing that was understood keeps it in.
-    Passes,
+    Allowed,
     /// It is kept in.
     Blocked {
         /// By what.
@@ -19,33 +19,35 @@ pub enum Fate {
         fix: String,
     },
     /// The rules cannot be seen.
-    Unseen,
+    Unknown,
 }
 
 /// What the firewall does with a connection to this address.
-pub fn of(system: &System<'_>, address: SocketAddr) -> Fate {
+pub fn evaluate(system: &System<'_>, address: SocketAddr) -> FirewallVerdict {
     if address.ip().is_loopback() {
-        return Fate::Passes;
+        return FirewallVerdict::Allowed;
     }
     if !system.is_root {
-        return Fate::Unseen;
+        return FirewallVerdict::Unknown;
     }
-    let wanted = Wanted { address: address.ip(), port: address.port() };
+    let destination = Destination { address: address.ip(), port: address.port() };
     let program = if address.is_ipv4() { "iptables" } else { "ip6tables" };
     let by_iptables = system.printed(program, &["-S"]);
     let by_nftables = system.printed("nft", &["-j", "list", "ruleset"]);
     if by_iptables.is_none() && by_nftables.is_none() && is_installed(system) {
-        return Fate::Unseen;
+        return FirewallVerdict::Unknown;
     }
-    let blocked =
-        |rule: String, fix: String| Fate::Blocked { rule, fix: if has_ufw(system) { of_ufw(wanted) } else { fix } };
-    let port = wanted.port;
-    if let Some(rule) = by_iptables.and_then(|rules| iptables::refusal(&rules, wanted)) {
+    let blocked = |rule: String, fix: String| FirewallVerdict::Blocked {
+        rule,
+        fix: if has_ufw(system) { ufw_rule(destination) } else { fix },
+    };
+    let port = destination.port;
+    if let Some(rule) = by_iptables.and_then(|rules| iptables::refusal(&rules, destination)) {
         blocked(rule, format!("{program} -I OUTPUT -p tcp --dport {port} -j ACCEPT"))
-    } else if let Some(found) = by_nftables.and_then(|rules| nftables::refusal(&rules, wanted)) {
+    } else if let Some(found) = by_nftables.and_then(|rules| nftables::refusal(&rules, destination)) {
         blocked(found.shown, format!("nft insert rule {} tcp dport {port} accept", found.chain))
     } else {
-        Fate::Passes
+        FirewallVerdict::Allowed
     }
 }
 
@@ -59,6 +61,6 @@ fn has_ufw(system: &System<'_>) -> bool {
     system.printed("ufw", &["status"]).is_some_and(|text| text.starts_with("Status: active"))
 }
 
-fn of_ufw(wanted: Wanted) -> String {
-    format!("ufw allow out {}/tcp", wanted.port)
+fn ufw_rule(destination: Destination) -> String {
+    format!("ufw allow out {}/tcp", destination.port)
 }

@@ -5,30 +5,30 @@ use std::net::IpAddr;
 use ring::rand::SystemRandom;
 
 use crate::license::client::{LicenseConfig, LicenseServer};
-use crate::license::state::Host;
+use crate::license::state::HostIdentity;
 use opterius_base::secret::Secret;
 use opterius_license::identity;
 use opterius_license::inquiry::Inquiry;
 use opterius_license::model::Record;
-use opterius_license::outcome::{self, Answer, Failure, FailureClass, Question, Reading};
+use opterius_license::outcome::{self, Answer, Failure, FailureClass, ParsedAnswer, Question};
 use opterius_license::signature::TrustedKeys;
 
 /// A license key on this host, and whose word counts about it.
-pub(super) struct Subject<'a> {
+pub(super) struct LicenseIdentity<'a> {
     key: &'a Secret,
     fingerprint: String,
-    host: &'a Host,
+    host: &'a HostIdentity,
     trusted: &'a TrustedKeys,
 }
 
-impl<'a> Subject<'a> {
+impl<'a> LicenseIdentity<'a> {
     /// This key on this host.
-    pub(super) fn new(key: &'a Secret, host: &'a Host, trusted: &'a TrustedKeys) -> Self {
+    pub(super) fn new(key: &'a Secret, host: &'a HostIdentity, trusted: &'a TrustedKeys) -> Self {
         Self { key, fingerprint: identity::key_fingerprint(key), host, trusted }
     }
 
     /// The configured key on this host, if there is one.
-    pub(super) fn configured(settings: &'a LicenseConfig, host: &'a Host) -> Option<Self> {
+    pub(super) fn configured(settings: &'a LicenseConfig, host: &'a HostIdentity) -> Option<Self> {
         Some(Self::new(settings.key.as_ref()?, host, &settings.trusted))
     }
 
@@ -38,7 +38,7 @@ impl<'a> Subject<'a> {
     }
 
     /// The host.
-    pub(super) fn host(&self) -> &Host {
+    pub(super) fn host(&self) -> &HostIdentity {
         self.host
     }
 
@@ -48,12 +48,12 @@ impl<'a> Subject<'a> {
     }
 
     /// Whether anybody's signature is asked for.
-    pub(super) fn wants_signature(&self) -> bool {
+    pub(super) fn requires_signature(&self) -> bool {
         !self.trusted.is_empty()
     }
 
     /// Whether the record is about this key.
-    pub(super) fn is_of(&self, record: &Record) -> bool {
+    pub(super) fn matches(&self, record: &Record) -> bool {
         record.key_sha256 == self.fingerprint
     }
 
@@ -75,7 +75,7 @@ impl<'a> Subject<'a> {
         settings: &LicenseConfig,
         server_ip: Option<IpAddr>,
         random: &SystemRandom,
-    ) -> Result<(Answer, Reading), Failure> {
+    ) -> Result<(Answer, ParsedAnswer), Failure> {
         let nonce = identity::nonce(random)
             .ok_or_else(|| Failure::new(FailureClass::Network, "the kernel gave no random number"))?;
         let inquiry = Inquiry {
@@ -88,7 +88,7 @@ impl<'a> Subject<'a> {
             nonce: &nonce,
         };
         let answer = server.ask(settings, &inquiry)?;
-        let reading = outcome::read(&answer, &Question { nonce: Some(&nonce), ..self.question() });
-        Ok((answer, reading))
+        let parsed = outcome::read(&answer, &Question { nonce: Some(&nonce), ..self.question() });
+        Ok((answer, parsed))
     }
 }

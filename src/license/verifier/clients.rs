@@ -8,14 +8,14 @@ use crossbeam_channel::Receiver;
 use crate::license::state::{License, PendingRequests, ReverifyReply, State};
 
 /// Those who ask the verifier and hear from it.
-pub(super) struct Handle {
+pub(super) struct Clients {
     license: Arc<License>,
     woken: Receiver<()>,
     /// Who is told what the next check comes to.
     replies: Vec<ReverifyReply>,
 }
 
-impl Handle {
+impl Clients {
     /// The holders of this handle, and the end on which they wake the verifier.
     pub(super) fn new(license: Arc<License>, woken: Receiver<()>) -> Self {
         Self { license, woken, replies: Vec::new() }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::license_identity::LicenseIdentity;
 use super::previous_key::PreviousKey;
-use super::subject::Subject;
 use super::write_back::WriteBack;
 use crate::license::cache::{self, Cached, View};
 use opterius_base::clock::{Now, Timestamp};
@@ -16,20 +16,20 @@ use opterius_license::model::{Denial, Grant, Record, Uptime, Verdict};
 use opterius_license::outcome::{Answer, Outcome};
 
 /// What is remembered.
-pub(super) struct Memory {
+pub(super) struct VerdictStore {
     /// Whichever key it is about: a key that is mistyped and put right again finds it here.
-    known: Option<Known>,
+    known: Option<StoredVerdict>,
     previous_key: PreviousKey,
     write_back: WriteBack,
 }
 
 /// The last verdict, and the answer that gave it; none where it was not stored.
-struct Known {
+struct StoredVerdict {
     record: Record,
     answer: Option<Answer>,
 }
 
-impl Memory {
+impl VerdictStore {
     /// Nothing is remembered yet.
     pub(super) fn new(now: Now) -> Self {
         Self { known: None, previous_key: PreviousKey::default(), write_back: WriteBack::new(now) }
@@ -41,25 +41,25 @@ impl Memory {
     }
 
     /// The file is another one, which says nothing yet.
-    pub(super) fn move_file(&mut self) {
-        self.write_back.fall_behind();
+    pub(super) fn file_changed(&mut self) {
+        self.write_back.mark_dirty();
     }
 
     /// The record, if it is about this key.
-    pub(super) fn record(&self, subject: &Subject<'_>) -> Option<&Record> {
-        self.known.as_ref().map(|known| &known.record).filter(|record| subject.is_of(record))
+    pub(super) fn record(&self, identity: &LicenseIdentity<'_>) -> Option<&Record> {
+        self.known.as_ref().map(|known| &known.record).filter(|record| identity.matches(record))
     }
 
     /// What is remembered of this key: from the file, or from the key before, if it is this one again.
-    pub(super) fn load(&mut self, path: &Path, subject: &Subject<'_>) -> Result<Option<Cached>, String> {
+    pub(super) fn load(&mut self, path: &Path, identity: &LicenseIdentity<'_>) -> Result<Option<Cached>, String> {
         let file = cache::load(path);
-        if let Some(cached) = self.previous_key.read(subject) {
+        if let Some(cached) = self.previous_key.read(identity) {
             return Ok(Some(cached));
         }
         let Some(bytes) = file? else { return Ok(None) };
-        let decoded = cache::decode(&bytes, &subject.question());
+        let decoded = cache::decode(&bytes, &identity.question());
         if decoded.is_err() {
-            self.previous_key.keep_file(&bytes, subject);
+            self.previous_key.keep_file(&bytes, identity);
         }
         decoded.map(Some)
     }
@@ -69,39 +69,39 @@ impl Memory {
         let Cached { record, answer, set_aside, address: _ } = cached;
         // From the first start in a boot on, its time counts across restarts: written with the first check.
         if record.uptime.boot_id != boot_id {
-            self.write_back.fall_behind();
+            self.write_back.mark_dirty();
         }
-        let uptime = record.uptime.read_again(boot_id, now);
-        self.known = Some(Known { record: Record { uptime, ..record }, answer });
+        let uptime = record.uptime.advance(boot_id, now);
+        self.known = Some(StoredVerdict { record: Record { uptime, ..record }, answer });
         self.previous_key.replace(set_aside);
     }
 
     /// A verdict replaces the record; a grant before it is kept for its plan and limits. False when there is no verdict.
-    pub(super) fn learn(
+    pub(super) fn record_verdict(
         &mut self,
         outcome: &Outcome,
         answer: Answer,
         at: Timestamp,
-        subject: &Subject<'_>,
+        identity: &LicenseIdentity<'_>,
         now: Now,
     ) -> bool {
         let verdict = match outcome.clone() {
             Outcome::Inconclusive(_) => return false,
             Outcome::Granted { terms, message } => Verdict::Granted(Grant { terms, message, at }),
             Outcome::Denied { reason, message, terms } => {
-                let previous = self.record(subject).and_then(|record| record.verdict.last_grant().cloned());
+                let previous = self.record(identity).and_then(|record| record.verdict.last_grant().cloned());
                 Verdict::Denied(Denial { reason, message, terms, at, previous })
             }
         };
-        self.previous_key.settle(&verdict, subject);
+        self.previous_key.settle(&verdict, identity);
         let record = Record {
             verdict,
-            uptime: Uptime::start(&subject.host().boot_id, now),
-            key_sha256: subject.fingerprint().to_owned(),
-            server_id: subject.host().server_id.clone(),
+            uptime: Uptime::start(&identity.host().boot_id, now),
+            key_sha256: identity.fingerprint().to_owned(),
+            server_id: identity.host().server_id.clone(),
         };
-        self.known = Some(Known { record, answer: Some(answer) });
-        self.write_back.fall_behind();
+        self.known = Some(StoredVerdict { record, answer: Some(answer) });
+        self.write_back.mark_dirty();
         true
     }
 
@@ -109,18 +109,18 @@ impl Memory {
     ///
     /// # Errors
     /// Why it does not.
-    pub(super) fn confirm(&mut self, subject: &Subject<'_>) -> Result<(), String> {
-        let Some(Known { record, answer }) = self.known.take() else { return Ok(()) };
-        let record = match subject.wants_signature() {
-            true => cache::confirm(record, answer.as_ref(), &subject.question())?,
+    pub(super) fn confirm(&mut self, identity: &LicenseIdentity<'_>) -> Result<(), String> {
+        let Some(StoredVerdict { record, answer }) = self.known.take() else { return Ok(()) };
+        let record = match identity.requires_signature() {
+            true => cache::confirm(record, answer.as_ref(), &identity.question())?,
             false => record,
         };
-        self.known = Some(Known { record, answer });
+        self.known = Some(StoredVerdict { record, answer });
         Ok(())
     }
 
     /// Keeps what is known of the key that is going, until the key after it has a grant.
-    pub(super) fn set_aside(&mut self, gone: &Subject<'_>, address: Option<Discovered>) {
+    pub(super) fn set_aside(&mut self, gone: &LicenseIdentity<'_>, address: Option<Discovered>) {
         if let Some(known) = &self.known {
             let (record, answer) = (known.record.clone(), known.storable_answer(gone.key()));
             self.previous_key.keep(&Cached { record, answer, address, set_aside: None }, gone);
@@ -128,9 +128,9 @@ impl Memory {
     }
 
     /// Counts the machine time used up to now; the record, if it is about this key.
-    pub(super) fn read_uptime(&mut self, subject: &Subject<'_>, now: Now) -> Option<&Record> {
-        let known = self.known.as_mut().filter(|known| subject.is_of(&known.record))?;
-        known.record.uptime = known.record.uptime.read_again(&subject.host().boot_id, now);
+    pub(super) fn advance_uptime(&mut self, identity: &LicenseIdentity<'_>, now: Now) -> Option<&Record> {
+        let known = self.known.as_mut().filter(|known| identity.matches(&known.record))?;
+        known.record.uptime = known.record.uptime.advance(&identity.host().boot_id, now);
         Some(&known.record)
     }
 
@@ -144,24 +144,24 @@ impl Memory {
         path: &Path,
         view: &View,
         address: Option<Discovered>,
-        subject: &Subject<'_>,
+        identity: &LicenseIdentity<'_>,
         now: Now,
     ) -> Result<(), String> {
-        let Some(known) = self.known.as_ref().filter(|known| subject.is_of(&known.record)) else { return Ok(()) };
+        let Some(known) = self.known.as_ref().filter(|known| identity.matches(&known.record)) else { return Ok(()) };
         let cached = Cached {
             record: known.record.clone(),
-            answer: known.storable_answer(subject.key()),
+            answer: known.storable_answer(identity.key()),
             address,
             set_aside: self.previous_key.file().cloned(),
         };
-        let written = cache::encode(view, &cached, &subject.question())
+        let written = cache::encode(view, &cached, &identity.question())
             .and_then(|bytes| cache::store(path, &bytes).map_err(|error| error.to_string()));
-        self.write_back.tried(written.is_ok(), now);
+        self.write_back.note_attempt(written.is_ok(), now);
         written
     }
 }
 
-impl Known {
+impl StoredVerdict {
     /// The answer, if it proves something: signed, and without the license key in it. Everybody may read the file.
     fn storable_answer(&self, key: &Secret) -> Option<Answer> {
         self.answer.clone().filter(|answer| !answer.signature.is_empty() && !echoes(answer, key))
@@ -180,16 +180,16 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::license::state::Host;
+    use crate::license::state::HostIdentity;
     use opterius_license::model::Terms;
     use opterius_license::outcome::{Failure, FailureClass};
     use opterius_license::signature::TrustedKeys;
 
     const KEY: &str = "AAAABBBB-CCCCDDDD";
 
-    fn host(boot_id: &str) -> Host {
+    fn host(boot_id: &str) -> HostIdentity {
         let word = |word: &str| word.to_owned();
-        Host { server_id: word("server"), boot_id: word(boot_id), hostname: word("host"), os: word("os") }
+        HostIdentity { server_id: word("server"), boot_id: word(boot_id), hostname: word("host"), os: word("os") }
     }
 
     fn at(boot: u64) -> Now {
@@ -208,41 +208,45 @@ mod tests {
     #[test]
     fn a_verdict_replaces_the_one_before_and_a_denial_keeps_the_last_grant() {
         let (key, host, trusted) = (Secret::new(KEY.to_owned()), host("boot"), TrustedKeys::default());
-        let subject = Subject::new(&key, &host, &trusted);
-        let mut memory = Memory::new(at(0));
-        let learn = |memory: &mut Memory, outcome: &Outcome| {
-            memory.learn(outcome, Answer::default(), Timestamp::from_unix(1), &subject, at(1))
+        let identity = LicenseIdentity::new(&key, &host, &trusted);
+        let mut store = VerdictStore::new(at(0));
+        let record_verdict = |store: &mut VerdictStore, outcome: &Outcome| {
+            store.record_verdict(outcome, Answer::default(), Timestamp::from_unix(1), &identity, at(1))
         };
         let nothing = Outcome::Inconclusive(Failure::new(FailureClass::Network, "the name is not known"));
-        assert!(!learn(&mut memory, &nothing) && memory.record(&subject).is_none() && !memory.write_back().is_behind());
-        assert!(learn(&mut memory, &granted("free")) && memory.write_back().is_behind());
+        assert!(
+            !record_verdict(&mut store, &nothing)
+                && store.record(&identity).is_none()
+                && !store.write_back().is_dirty()
+        );
+        assert!(record_verdict(&mut store, &granted("free")) && store.write_back().is_dirty());
         for _ in 0..2 {
-            assert!(learn(&mut memory, &denied()));
-            assert!(!learn(&mut memory, &nothing));
-            let verdict = &memory.record(&subject).unwrap().verdict;
+            assert!(record_verdict(&mut store, &denied()));
+            assert!(!record_verdict(&mut store, &nothing));
+            let verdict = &store.record(&identity).unwrap().verdict;
             assert!(matches!(verdict, Verdict::Denied(_)));
             assert_eq!(verdict.last_grant().unwrap().terms.plan.as_deref(), Some("free"));
         }
         let other = Secret::new("another".into());
-        assert!(memory.record(&Subject::new(&other, &host, &trusted)).is_none());
+        assert!(store.record(&LicenseIdentity::new(&other, &host, &trusted)).is_none());
     }
 
     #[test]
     fn the_first_start_in_a_boot_is_written_down_and_its_time_counts() {
         let (key, trusted) = (Secret::new(KEY.to_owned()), TrustedKeys::default());
         let (first, second) = (host("boot-1"), host("boot-2"));
-        let mut memory = Memory::new(at(100));
-        let subject = Subject::new(&key, &first, &trusted);
-        memory.learn(&granted("free"), Answer::default(), Timestamp::from_unix(1), &subject, at(100));
-        let record = memory.read_uptime(&subject, at(160)).unwrap().clone();
+        let mut store = VerdictStore::new(at(100));
+        let identity = LicenseIdentity::new(&key, &first, &trusted);
+        store.record_verdict(&granted("free"), Answer::default(), Timestamp::from_unix(1), &identity, at(100));
+        let record = store.advance_uptime(&identity, at(160)).unwrap().clone();
         let cached = Cached { record, answer: None, address: None, set_aside: None };
 
-        let subject = Subject::new(&key, &second, &trusted);
-        for (boot_id, is_behind) in [("boot-1", false), ("boot-2", true)] {
-            let mut memory = Memory::new(at(5));
-            memory.restore(cached.clone(), boot_id, at(160));
-            assert_eq!(memory.write_back().is_behind(), is_behind, "{boot_id}");
-            assert_eq!(memory.record(&subject).unwrap().uptime.used, Duration::from_secs(60));
+        let identity = LicenseIdentity::new(&key, &second, &trusted);
+        for (boot_id, is_dirty) in [("boot-1", false), ("boot-2", true)] {
+            let mut store = VerdictStore::new(at(5));
+            store.restore(cached.clone(), boot_id, at(160));
+            assert_eq!(store.write_back().is_dirty(), is_dirty, "{boot_id}");
+            assert_eq!(store.record(&identity).unwrap().uptime.used, Duration::from_secs(60));
         }
     }
 
@@ -257,12 +261,12 @@ mod tests {
             ("AAAABBBB-CCCCDDDD", "{}", false),
         ];
         let (host, trusted) = (host("boot"), TrustedKeys::default());
-        let subject = Subject::new(&key, &host, &trusted);
+        let identity = LicenseIdentity::new(&key, &host, &trusted);
         for (signature, body, is_stored) in table {
             let answer = Answer { signature: signature.to_owned(), body: body.into(), ..Answer::default() };
-            let mut memory = Memory::new(at(0));
-            memory.learn(&granted("free"), answer, Timestamp::from_unix(1), &subject, at(0));
-            let storable = memory.known.unwrap().storable_answer(&key);
+            let mut store = VerdictStore::new(at(0));
+            store.record_verdict(&granted("free"), answer, Timestamp::from_unix(1), &identity, at(0));
+            let storable = store.known.unwrap().storable_answer(&key);
             assert_eq!(storable.is_some(), is_stored, "{signature} {body}");
         }
     }

@@ -7,29 +7,29 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 
 use ring::rand::SystemRandom;
 
-use crate::doctor::firewall::fate::{self, Fate};
+use crate::doctor::firewall::verdict::{self, FirewallVerdict};
 use crate::doctor::system::System;
-use crate::license::client::{self, Hop, LicenseConfig};
-use crate::license::state::Host as Identity;
+use crate::license::client::{self, Endpoint, LicenseConfig};
+use crate::license::state::HostIdentity;
 use opterius_base::secret::Secret;
 use opterius_license::identity::{key_fingerprint, nonce};
 use opterius_license::inquiry::Inquiry;
-use opterius_license::outcome::{self, Failure, Question, Reading};
+use opterius_license::outcome::{self, Failure, ParsedAnswer, Question};
 
 /// The most addresses that are tried: each takes some seconds where packets vanish.
 const TRIED: usize = 2;
 
 /// The steps, none of them taken yet.
-pub struct HelperTransport<'a> {
+pub struct NetworkPath<'a> {
     system: &'a System<'a>,
     settings: &'a LicenseConfig,
-    identity: &'a Identity,
-    hop: Result<Hop, String>,
+    identity: &'a HostIdentity,
+    endpoint: Result<Endpoint, String>,
     addresses: OnceCell<Addresses>,
     resolved: OnceCell<Option<io::Result<Vec<SocketAddr>>>>,
-    fate: OnceCell<Option<Fate>>,
-    connection: OnceCell<Option<Result<Connection, Unconnected>>>,
-    reading: OnceCell<Option<Result<Reading, Failure>>>,
+    firewall_verdict: OnceCell<Option<FirewallVerdict>>,
+    connection: OnceCell<Option<Result<Connection, ConnectError>>>,
+    parsed_answer: OnceCell<Option<Result<ParsedAnswer, Failure>>>,
 }
 
 /// The addresses of this server.
@@ -52,26 +52,26 @@ pub struct Connection {
 
 /// A connection that was not made.
 #[derive(Debug)]
-pub struct Unconnected {
+pub struct ConnectError {
     /// Where it should have led.
     pub address: SocketAddr,
     /// What the operating system said.
     pub error: io::Error,
 }
 
-impl<'a> HelperTransport<'a> {
+impl<'a> NetworkPath<'a> {
     /// The way from here to the license server of these settings.
-    pub fn new(system: &'a System<'a>, settings: &'a LicenseConfig, identity: &'a Identity) -> Self {
+    pub fn new(system: &'a System<'a>, settings: &'a LicenseConfig, identity: &'a HostIdentity) -> Self {
         Self {
             system,
             settings,
             identity,
-            hop: client::first_hop(settings),
+            endpoint: client::first_endpoint(settings),
             addresses: OnceCell::new(),
             resolved: OnceCell::new(),
-            fate: OnceCell::new(),
+            firewall_verdict: OnceCell::new(),
             connection: OnceCell::new(),
-            reading: OnceCell::new(),
+            parsed_answer: OnceCell::new(),
         }
     }
 
@@ -89,52 +89,52 @@ impl<'a> HelperTransport<'a> {
     }
 
     /// The license server or the proxy before it, or a sentence why the proxy cannot be used.
-    pub fn hop(&self) -> &Result<Hop, String> {
-        &self.hop
+    pub fn endpoint(&self) -> &Result<Endpoint, String> {
+        &self.endpoint
     }
 
     /// The addresses of the first hop.
     pub fn resolved(&self) -> Option<&io::Result<Vec<SocketAddr>>> {
-        let resolve = |hop: &Hop| self.system.probe.resolve(&hop.host, hop.port);
-        self.resolved.get_or_init(|| self.hop.as_ref().ok().map(resolve)).as_ref()
+        let resolve = |endpoint: &Endpoint| self.system.probe.resolve(&endpoint.host, endpoint.port);
+        self.resolved.get_or_init(|| self.endpoint.as_ref().ok().map(resolve)).as_ref()
     }
 
     /// What the local firewall does with a connection to the first of them.
-    pub fn fate(&self) -> Option<&Fate> {
+    pub fn firewall_verdict(&self) -> Option<&FirewallVerdict> {
         let first = || self.resolved()?.as_ref().ok()?.first();
-        self.fate.get_or_init(|| first().map(|address| fate::of(self.system, *address))).as_ref()
+        self.firewall_verdict.get_or_init(|| first().map(|address| verdict::evaluate(self.system, *address))).as_ref()
     }
 
     /// The connection to the first hop.
-    pub fn connection(&self) -> Option<&Result<Connection, Unconnected>> {
+    pub fn connection(&self) -> Option<&Result<Connection, ConnectError>> {
         self.connection.get_or_init(|| self.connect(self.resolved()?.as_ref().ok()?)).as_ref()
     }
 
     /// None where there is no address to connect to.
-    fn connect(&self, addresses: &[SocketAddr]) -> Option<Result<Connection, Unconnected>> {
+    fn connect(&self, addresses: &[SocketAddr]) -> Option<Result<Connection, ConnectError>> {
         let mut failed = None;
         for address in addresses.iter().copied().take(TRIED) {
             match self.system.probe.connect(address) {
                 Ok(stream) => return Some(Ok(Connection { address, tls: self.handshake(stream) })),
-                Err(error) => failed = Some(Err(Unconnected { address, error })),
+                Err(error) => failed = Some(Err(ConnectError { address, error })),
             }
         }
         failed
     }
 
     fn handshake(&self, stream: TcpStream) -> Option<io::Result<()>> {
-        let is_proxy = self.hop.as_ref().is_ok_and(|hop| hop.is_proxy);
+        let is_proxy = self.endpoint.as_ref().is_ok_and(|endpoint| endpoint.is_proxy);
         let begins_here = !self.settings.server.is_plain() && !is_proxy;
         begins_here.then(|| self.system.probe.handshake(self.settings, stream))
     }
 
     /// What is read from the license server's answer, or why there is none. Nobody asks without a license key.
-    pub fn reading(&self) -> Option<&Result<Reading, Failure>> {
+    pub fn parsed_answer(&self) -> Option<&Result<ParsedAnswer, Failure>> {
         let read = || {
             let key = self.settings.key.as_ref()?;
             self.is_open().then(|| self.ask(key))
         };
-        self.reading.get_or_init(read).as_ref()
+        self.parsed_answer.get_or_init(read).as_ref()
     }
 
     fn is_open(&self) -> bool {
@@ -143,7 +143,7 @@ impl<'a> HelperTransport<'a> {
     }
 
     /// Asks as the daemon does, and keeps nothing of it.
-    fn ask(&self, key: &Secret) -> Result<Reading, Failure> {
+    fn ask(&self, key: &Secret) -> Result<ParsedAnswer, Failure> {
         let identity = self.identity;
         let nonce = nonce(&SystemRandom::new()).unwrap_or_default();
         let inquiry = Inquiry {

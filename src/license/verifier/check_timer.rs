@@ -10,25 +10,25 @@ use opterius_license::standing::Standing;
 
 /// The plan of the next check.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct CheckTimer {
     pending: Pending,
     /// How many checks in a row have given no verdict.
     failures: u32,
     /// When the last check began; none before the first.
     started_at: Option<Duration>,
-    is_asked_for: bool,
+    is_requested: bool,
     /// This host's place in the spread of its fleet.
     offset: Duration,
 }
 
-impl Plan {
+impl CheckTimer {
     /// The plan of the first check.
     pub(super) fn new(server_id: &str, now: Now) -> Self {
         Self {
             pending: Pending { since: now, wait: Duration::ZERO, expires_at: None },
             failures: 0,
             started_at: None,
-            is_asked_for: false,
+            is_requested: false,
             offset: schedule::offset(server_id),
         }
     }
@@ -37,7 +37,7 @@ impl Plan {
     /// nothing to ask about.
     pub(super) fn due_in(&self, has_key: bool, now: Now) -> Option<Duration> {
         let Some(started_at) = self.started_at else { return Some(Duration::ZERO) };
-        if self.is_asked_for {
+        if self.is_requested {
             return Some(schedule::SPACING.saturating_sub(now.boot.saturating_sub(started_at)));
         }
         has_key.then(|| schedule::due_in(&self.pending, now))
@@ -49,23 +49,23 @@ impl Plan {
     }
 
     /// Somebody wants a check.
-    pub(super) fn ask_for_check(&mut self) {
-        self.is_asked_for = true;
+    pub(super) fn request_check(&mut self) {
+        self.is_requested = true;
     }
 
     /// The license key is another: the failures were not its own.
-    pub(super) fn forget_failures(&mut self) {
+    pub(super) fn reset_failures(&mut self) {
         self.failures = 0;
     }
 
     /// A check begins.
     pub(super) fn begin(&mut self, now: Now) {
-        self.is_asked_for = false;
+        self.is_requested = false;
         self.started_at = Some(now.boot);
     }
 
     /// Counts what a check came to.
-    pub(super) fn count(&mut self, outcome: &Outcome) {
+    pub(super) fn count_outcome(&mut self, outcome: &Outcome) {
         self.failures = match outcome {
             Outcome::Inconclusive(_) => self.failures.saturating_add(1),
             Outcome::Granted { .. } | Outcome::Denied { .. } => 0,
@@ -73,7 +73,7 @@ impl Plan {
     }
 
     /// Plans the check after the one that has just been counted; `random` is a number from 0 to 1.
-    pub(super) fn after(
+    pub(super) fn schedule_next(
         &mut self,
         outcome: &Outcome,
         standing: &Standing,
@@ -102,45 +102,48 @@ mod tests {
 
     #[test]
     fn the_first_check_is_due_at_once_with_or_without_a_key() {
-        let mut plan = Plan::new("server", at(7));
-        assert_eq!((plan.due_in(true, at(7)), plan.due_in(false, at(7))), (Some(Duration::ZERO), Some(Duration::ZERO)));
-        plan.begin(at(7));
-        assert_eq!(plan.due_in(false, at(100_000)), None);
+        let mut timer = CheckTimer::new("server", at(7));
+        assert_eq!(
+            (timer.due_in(true, at(7)), timer.due_in(false, at(7))),
+            (Some(Duration::ZERO), Some(Duration::ZERO))
+        );
+        timer.begin(at(7));
+        assert_eq!(timer.due_in(false, at(100_000)), None);
     }
 
     #[test]
     fn a_check_that_is_asked_for_keeps_its_distance_from_the_last() {
-        let mut plan = Plan::new("server", at(0));
-        plan.ask_for_check();
-        assert_eq!(plan.due_in(true, at(0)), Some(Duration::ZERO), "there is no check before it");
-        plan.begin(at(10));
-        plan.ask_for_check();
+        let mut timer = CheckTimer::new("server", at(0));
+        timer.request_check();
+        assert_eq!(timer.due_in(true, at(0)), Some(Duration::ZERO), "there is no check before it");
+        timer.begin(at(10));
+        timer.request_check();
         for has_key in [true, false] {
-            assert_eq!(plan.due_in(has_key, at(12)), Some(Duration::from_secs(3)));
-            assert_eq!(plan.due_in(has_key, at(15)), Some(Duration::ZERO));
+            assert_eq!(timer.due_in(has_key, at(12)), Some(Duration::from_secs(3)));
+            assert_eq!(timer.due_in(has_key, at(15)), Some(Duration::ZERO));
         }
-        plan.begin(at(15));
-        assert_eq!(plan.due_in(false, at(15)), None, "it was made");
+        timer.begin(at(15));
+        assert_eq!(timer.due_in(false, at(15)), None, "it was made");
     }
 
     #[test]
     fn failures_in_a_row_wait_longer_each_and_a_verdict_or_another_key_ends_the_row() {
-        let waits = |plan: &mut Plan| {
-            plan.begin(at(0));
-            plan.count(&failed());
-            plan.after(&failed(), &Standing::Active, None, 1.0, at(0));
-            plan.due_in(true, at(0)).unwrap().as_secs()
+        let waits = |timer: &mut CheckTimer| {
+            timer.begin(at(0));
+            timer.count_outcome(&failed());
+            timer.schedule_next(&failed(), &Standing::Active, None, 1.0, at(0));
+            timer.due_in(true, at(0)).unwrap().as_secs()
         };
-        let mut plan = Plan::new("", at(0));
-        assert_eq!([waits(&mut plan), waits(&mut plan), waits(&mut plan)], [5, 10, 20]);
-        plan.forget_failures();
-        assert_eq!([waits(&mut plan), waits(&mut plan)], [5, 10]);
+        let mut timer = CheckTimer::new("", at(0));
+        assert_eq!([waits(&mut timer), waits(&mut timer), waits(&mut timer)], [5, 10, 20]);
+        timer.reset_failures();
+        assert_eq!([waits(&mut timer), waits(&mut timer)], [5, 10]);
 
         let granted = Outcome::Granted { terms: Terms::default(), message: String::new() };
-        plan.count(&granted);
-        plan.after(&granted, &Standing::Active, None, 1.0, at(0));
-        assert_eq!(plan.due_in(true, at(0)), Some(schedule::INTERVAL));
-        assert_eq!(plan.scheduled_at(at(0)), Timestamp::from_unix(86_400));
-        assert_eq!(waits(&mut plan), 5);
+        timer.count_outcome(&granted);
+        timer.schedule_next(&granted, &Standing::Active, None, 1.0, at(0));
+        assert_eq!(timer.due_in(true, at(0)), Some(schedule::INTERVAL));
+        assert_eq!(timer.scheduled_at(at(0)), Timestamp::from_unix(86_400));
+        assert_eq!(waits(&mut timer), 5);
     }
 }
