@@ -1,4 +1,4 @@
-//! The whole walk through a world that is made up: every program, answer and instant in it is a test's own.
+//! All checks on a fake machine: the tests control every program, answer and clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,10 +19,10 @@ use opterius_host::tool::Output;
 use opterius_license::inquiry::Inquiry;
 use opterius_license::outcome::{Answer, Failure};
 
-/// What the license server's clock shows.
+/// The time on the license server's clock.
 const NOW: i64 = 1_800_000_000;
 
-/// A world: what programs print, what was changed of it, and how far its clock is off.
+/// A fake machine: its files, the output of its programs, and how far its clock is ahead.
 struct FakeMachine {
     root: PathBuf,
     tools: BTreeMap<&'static str, String>,
@@ -30,9 +30,9 @@ struct FakeMachine {
     listener: TcpListener,
 }
 
-struct Stopped(Timestamp);
+struct FixedClock(Timestamp);
 
-impl Clock for Stopped {
+impl Clock for FixedClock {
     fn wall(&self) -> Timestamp {
         self.0
     }
@@ -47,7 +47,7 @@ impl Clock for Stopped {
 }
 
 impl FakeMachine {
-    /// One in which all is well but for the cache, which no daemon has written.
+    /// A machine without problems, except that no daemon has written a cache.
     fn new(name: &str) -> Self {
         let root = std::env::temp_dir().join(format!("opterius-doctor-{}-{name}", std::process::id()));
         for directory in ["etc/opterius", "run/systemd/system", "run/opterius", "proc/net", "dev", "home"] {
@@ -75,9 +75,9 @@ impl FakeMachine {
         Self { root, tools, ahead: Duration::ZERO, listener }
     }
 
-    /// The verdicts, but for those of the files' owners, who are whoever runs the tests.
+    /// The verdicts, except for checks of file owners, which depend on the user who runs the tests.
     fn verdicts(&self, is_root: bool) -> BTreeMap<&'static str, Verdict> {
-        let clock = Stopped(Timestamp::from_unix(NOW).plus(self.ahead));
+        let clock = FixedClock(Timestamp::from_unix(NOW).plus(self.ahead));
         let config = self.root.join("agent.conf");
         let system = System { root: self.root.clone(), config, is_root, clock: &clock, probe: self };
         let identity = HostIdentity {
@@ -145,7 +145,7 @@ impl Probe for FakeMachine {
 }
 
 #[test]
-fn one_thing_that_is_changed_changes_one_verdict() {
+fn one_problem_changes_one_verdict() {
     let healthy = FakeMachine::new("healthy").verdicts(true);
     let well = |(check, verdict): &(&&str, &Verdict)| **verdict == Verdict::Pass || **check == "cache";
     assert!(healthy.iter().all(|finding| well(&finding)), "{healthy:?}");
@@ -183,7 +183,7 @@ fn one_thing_that_is_changed_changes_one_verdict() {
 }
 
 #[test]
-fn without_root_nothing_fails_that_is_only_not_seen() {
+fn without_root_hidden_facts_are_warnings_not_failures() {
     let verdicts = FakeMachine::new("unprivileged").verdicts(false);
     assert!(!verdicts.values().any(|verdict| *verdict == Verdict::Fail), "{verdicts:?}");
     for check in ["firewall", "journal"] {
@@ -192,7 +192,7 @@ fn without_root_nothing_fails_that_is_only_not_seen() {
 }
 
 #[test]
-fn what_lies_behind_a_broken_step_is_not_tried() {
+fn steps_after_a_failed_one_are_skipped() {
     let mut machine = FakeMachine::new("unreachable");
     machine.tools.insert("iptables", "-P OUTPUT DROP\n".to_owned());
     let verdicts = machine.verdicts(true);
@@ -200,11 +200,11 @@ fn what_lies_behind_a_broken_step_is_not_tried() {
     for check in ["TLS", "license server", "clock"] {
         assert_eq!(verdicts.get(check), None, "{check}");
     }
-    assert_eq!(verdicts.get("time sync"), Some(&Verdict::Pass), "what does not lie on that way is looked at");
+    assert_eq!(verdicts.get("time sync"), Some(&Verdict::Pass), "independent checks still run");
 }
 
 #[test]
-fn a_name_is_one_checks_and_has_room_in_the_report() {
+fn check_names_are_unique_and_fit_the_report() {
     let names: BTreeSet<&str> = CHECKS.iter().map(|(name, _)| *name).collect();
     assert_eq!(names.len(), CHECKS.len());
     assert!(names.iter().all(|name| name.len() <= report::NAME), "{names:?}");

@@ -1,5 +1,5 @@
-//! The way to the license server. Each step of it is taken once, by the first check that asks for it; what lies behind a
-//! step that fails is not tried, for it would only fail again.
+//! The network path to the license server. Each step runs once, for the first check that needs it; steps after a failed
+//! one are skipped.
 
 use std::cell::OnceCell;
 use std::io;
@@ -16,10 +16,10 @@ use opterius_license::identity::{key_fingerprint, nonce};
 use opterius_license::inquiry::Inquiry;
 use opterius_license::outcome::{self, Failure, ParsedAnswer, Question};
 
-/// The most addresses that are tried: each takes some seconds where packets vanish.
+/// The most addresses tried: each takes seconds if a firewall drops the packets.
 const TRIED: usize = 2;
 
-/// The steps, none of them taken yet.
+/// The steps, evaluated lazily.
 pub struct NetworkPath<'a> {
     system: &'a System<'a>,
     settings: &'a LicenseConfig,
@@ -35,32 +35,32 @@ pub struct NetworkPath<'a> {
 /// The addresses of this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Addresses {
-    /// The one that it has towards the Internet.
+    /// The source address toward the Internet.
     pub source: Option<IpAddr>,
-    /// The one that it is seen as from there.
+    /// The public address, as seen from the Internet.
     pub seen: Option<IpAddr>,
 }
 
-/// A connection that was made.
+/// An established connection.
 #[derive(Debug)]
 pub struct Connection {
-    /// Where it led.
+    /// The remote address.
     pub address: SocketAddr,
-    /// Whether each side trusts the other; none where TLS begins behind a proxy, whose answer tells of it, or not at all.
+    /// The result of the TLS handshake; `None` over plain HTTP, or behind a proxy, where the verification covers it.
     pub tls: Option<io::Result<()>>,
 }
 
-/// A connection that was not made.
+/// A failed connection.
 #[derive(Debug)]
 pub struct ConnectError {
-    /// Where it should have led.
+    /// The remote address.
     pub address: SocketAddr,
-    /// What the operating system said.
+    /// The operating system's error.
     pub error: io::Error,
 }
 
 impl<'a> NetworkPath<'a> {
-    /// The way from here to the license server of these settings.
+    /// The path to the license server in `settings`.
     pub fn new(system: &'a System<'a>, settings: &'a LicenseConfig, identity: &'a HostIdentity) -> Self {
         Self {
             system,
@@ -75,12 +75,12 @@ impl<'a> NetworkPath<'a> {
         }
     }
 
-    /// Where it leads.
+    /// The license settings.
     pub fn settings(&self) -> &'a LicenseConfig {
         self.settings
     }
 
-    /// The addresses of this end.
+    /// The addresses of this server.
     pub fn addresses(&self) -> Addresses {
         *self.addresses.get_or_init(|| {
             let (source, seen) = self.system.probe.addresses(self.settings);
@@ -88,29 +88,29 @@ impl<'a> NetworkPath<'a> {
         })
     }
 
-    /// The license server or the proxy before it, or a sentence why the proxy cannot be used.
+    /// The license server or the proxy in front of it, or why the proxy cannot be used.
     pub fn endpoint(&self) -> &Result<Endpoint, String> {
         &self.endpoint
     }
 
-    /// The addresses of the first hop.
+    /// The addresses of the endpoint.
     pub fn resolved(&self) -> Option<&io::Result<Vec<SocketAddr>>> {
         let resolve = |endpoint: &Endpoint| self.system.probe.resolve(&endpoint.host, endpoint.port);
         self.resolved.get_or_init(|| self.endpoint.as_ref().ok().map(resolve)).as_ref()
     }
 
-    /// What the local firewall does with a connection to the first of them.
+    /// The local firewall's verdict on a connection to the first address.
     pub fn firewall_verdict(&self) -> Option<&FirewallVerdict> {
         let first = || self.resolved()?.as_ref().ok()?.first();
         self.firewall_verdict.get_or_init(|| first().map(|address| verdict::evaluate(self.system, *address))).as_ref()
     }
 
-    /// The connection to the first hop.
+    /// The connection to the endpoint.
     pub fn connection(&self) -> Option<&Result<Connection, ConnectError>> {
         self.connection.get_or_init(|| self.connect(self.resolved()?.as_ref().ok()?)).as_ref()
     }
 
-    /// None where there is no address to connect to.
+    /// `None` without an address to connect to.
     fn connect(&self, addresses: &[SocketAddr]) -> Option<Result<Connection, ConnectError>> {
         let mut failed = None;
         for address in addresses.iter().copied().take(TRIED) {
@@ -128,7 +128,7 @@ impl<'a> NetworkPath<'a> {
         begins_here.then(|| self.system.probe.handshake(self.settings, stream))
     }
 
-    /// What is read from the license server's answer, or why there is none. Nobody asks without a license key.
+    /// The license server's answer, or why there is none; `None` without a license key or a connection.
     pub fn parsed_answer(&self) -> Option<&Result<ParsedAnswer, Failure>> {
         let read = || {
             let key = self.settings.key.as_ref()?;
@@ -142,7 +142,7 @@ impl<'a> NetworkPath<'a> {
         connection.is_some_and(|connection| connection.tls.as_ref().is_none_or(Result::is_ok))
     }
 
-    /// Asks as the daemon does, and keeps nothing of it.
+    /// Sends the same request as the daemon, and stores nothing.
     fn ask(&self, key: &Secret) -> Result<ParsedAnswer, Failure> {
         let identity = self.identity;
         let nonce = nonce(&SystemRandom::new()).unwrap_or_default();

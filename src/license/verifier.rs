@@ -1,11 +1,12 @@
-//! The verifier: the one thread that asks the license server, and the only one that changes what is known.
+//! The verifier: the only thread that contacts the license server and changes the license state.
 //!
-//! It sleeps until a check is due, the standing changes by itself, or somebody asks for a check. What it finds it
-//! publishes as one immutable [`State`] behind a lock that is never held during I/O.
+//! It sleeps until a check is due, the standing changes with time, or another thread requests a check. It publishes the
+//! result as one immutable [`State`], behind a lock that is never held during I/O.
 //!
-//! Here is what it does in which order; what follows from what is with its parts: `plan` says when a check is due,
-//! `identity` asks, `memory` keeps the verdict (`write_back` says when on disk, `previous_key` for whom besides),
-//! `public_address` and `key_warning` look after what their names say, and `handle` is who is told.
+//! This file is the main loop. `check_timer` decides when a check is due, `license_identity` sends it, `verdict_store`
+//! keeps the verdict (`write_back`: when to write it to disk; `previous_key`: the verdict on the previous key),
+//! `public_address` finds the address to report, `key_warning` warns about an old signing key, and `clients` connects the
+//! other threads.
 
 mod check_timer;
 mod clients;
@@ -38,10 +39,10 @@ use opterius_license::model::Record;
 use opterius_license::outcome::Outcome;
 use opterius_license::standing::Standing;
 
-/// The longest sleep: a clock that was set, or a machine that was suspended, is noticed within this time.
+/// The longest sleep: the verifier notices a changed clock or a resumed machine within this time.
 const LONGEST_SLEEP: Duration = write_back::INTERVAL;
 
-/// The thread's own memory.
+/// The state of the verifier thread.
 pub struct Verifier {
     clients: Clients,
     clock: Arc<dyn Clock>,
@@ -53,14 +54,14 @@ pub struct Verifier {
     verdicts: VerdictStore,
     address: PublicAddress,
     key_warning: KeyWarning,
-    /// What is published next.
+    /// The state to publish next.
     state: State,
-    /// The standing that was noticed last.
+    /// The standing at the last look.
     standing: Standing,
 }
 
 impl Verifier {
-    /// A verifier that has read the cache and published what follows from it, but not asked anybody yet.
+    /// A verifier that has loaded the cache and published the state from it, but not run a check yet.
     pub fn new(
         license: Arc<License>,
         woken: Receiver<()>,
@@ -91,7 +92,7 @@ impl Verifier {
         verifier
     }
 
-    /// Runs until it is told to stop.
+    /// Runs until another thread requests a stop.
     pub fn run(mut self) {
         loop {
             self.clients.wait(self.sleep(self.clock.now()));
@@ -105,7 +106,7 @@ impl Verifier {
         }
     }
 
-    /// How long there is nothing to do.
+    /// How long to sleep.
     fn sleep(&self, now: Now) -> Duration {
         let pending = [self.due_in(now), self.state.time_until_change(&self.standing, now)];
         pending.into_iter().flatten().fold(LONGEST_SLEEP, Duration::min)
@@ -119,7 +120,7 @@ impl Verifier {
         self.timer.due_in(self.settings.key.is_some(), now)
     }
 
-    /// Takes over what others asked for; true is the end.
+    /// Handles requests from other threads; returns true to stop.
     fn take_pending(&mut self) -> bool {
         let PendingRequests { settings, check, stop, .. } = self.clients.take_pending();
         if check {
@@ -145,7 +146,7 @@ impl Verifier {
         self.publish(self.clock.now());
     }
 
-    /// Another license key: no check has been about it, but something may be remembered of it.
+    /// The license key changed: no check has verified it yet, but the cache can hold an earlier verdict on it.
     fn change_key(&mut self, before: &LicenseConfig) {
         self.state.confirmed = false;
         self.state.failure = None;
@@ -159,16 +160,16 @@ impl Verifier {
         }
     }
 
-    /// Other public keys: the last check was made with those before.
+    /// The trusted keys changed: the recorded verdict must pass verification with the new ones.
     fn recheck_signature(&mut self) {
         let Some(identity) = LicenseIdentity::configured(&self.settings, &self.host) else { return };
         if let Err(cause) = self.verdicts.confirm(&identity) {
-            warn!("The license known so far does not count any more: {cause}");
+            warn!("The recorded license is no longer trusted: {cause}");
         }
         self.state.confirmed = false;
     }
 
-    /// Time alone may change the standing, and the machine time used is to be written down now and then.
+    /// Reacts to the passage of time: the standing can change, and during grace the machine time used must be stored.
     fn handle_time(&mut self, now: Now) {
         let has_changed = self.update_standing(now);
         if has_changed {
@@ -181,13 +182,13 @@ impl Verifier {
         }
     }
 
-    /// Looks at the standing; true when a person would call it another.
+    /// Updates the standing; returns whether its state or reason changed.
     fn update_standing(&mut self, now: Now) -> bool {
         let before = std::mem::replace(&mut self.standing, self.state.standing(now));
         self.standing.differs(&before)
     }
 
-    /// One check, from the question to everything that follows.
+    /// Runs one check and applies its outcome.
     fn check(&mut self) {
         self.timer.begin(self.clock.now());
         if let Some(outcome) = self.verify() {
@@ -204,7 +205,7 @@ impl Verifier {
         self.clients.reply();
     }
 
-    /// Asks the license server about the configured key, if there is one, and learns from what it says.
+    /// Verifies the configured key, if there is one, with the license server and records the verdict.
     fn verify(&mut self) -> Option<Outcome> {
         let identity = LicenseIdentity::configured(&self.settings, &self.host)?;
         let server = &mut *self.server;
@@ -235,7 +236,7 @@ impl Verifier {
         self.timer.schedule_next(outcome, &standing, expires_at, self.random_fraction(), now);
     }
 
-    /// Takes over what is remembered of the configured key.
+    /// Loads the recorded verdict on the configured key.
     fn load_cache(&mut self, now: Now) {
         let Some(identity) = LicenseIdentity::configured(&self.settings, &self.host) else { return };
         let path = &self.settings.cache;
@@ -247,13 +248,13 @@ impl Verifier {
                 "ok".to_owned()
             }
             Err(cause) => {
-                warn!("The license cache {} does not count: {cause}", path.display());
+                warn!("License cache {} ignored: {cause}", path.display());
                 format!("ignored: {cause}")
             }
         };
     }
 
-    /// Writes down what is known of the configured key, if there is a verdict on it.
+    /// Writes the cache file, if there is a verdict on the configured key.
     fn write_cache(&mut self, now: Now) {
         let Some(identity) = LicenseIdentity::configured(&self.settings, &self.host) else { return };
         let Some(record) = self.verdicts.advance_uptime(&identity, now) else { return };
@@ -265,7 +266,7 @@ impl Verifier {
         self.state.cache = match self.verdicts.write(path, &view, self.address.found(), &identity, now) {
             Ok(()) => "ok".to_owned(),
             Err(cause) => {
-                error!("The license cache {} cannot be written: {cause}", path.display());
+                error!("License cache {} not written: {cause}", path.display());
                 format!("not written: {cause}")
             }
         };
@@ -279,7 +280,7 @@ impl Verifier {
         self.clients.publish(&self.state);
     }
 
-    /// The record, if it is about the configured key.
+    /// The recorded verdict on the configured key.
     fn current_record(&self) -> Option<Record> {
         self.verdicts.record(&LicenseIdentity::configured(&self.settings, &self.host)?).cloned()
     }

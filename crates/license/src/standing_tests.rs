@@ -3,7 +3,7 @@ use crate::model::{Denial, Terms, Uptime};
 use crate::outcome::FailureClass;
 
 const HOUR: u64 = 3600;
-/// The grant of these tests: 2026-03-01T00:00:00Z, at a machine time of 1,000 s.
+/// When the tests' grant was given: 2026-03-01T00:00:00Z, at 1,000 s of machine time.
 const GRANTED_AT: i64 = 1_772_323_200;
 const BOOT: &str = "boot-1";
 
@@ -25,7 +25,7 @@ fn granted(expires_after: Option<i64>) -> Record {
     record(Verdict::Granted(grant(expires_after)))
 }
 
-/// The moment `wall` seconds of civil time and `machine` seconds of machine time after the grant.
+/// `wall` seconds of wall-clock time and `machine` seconds of machine time after the grant.
 fn later(wall: i64, machine: u64) -> Now {
     Now { wall: Timestamp::from_unix(GRANTED_AT + wall), boot: Duration::from_secs(1000 + machine) }
 }
@@ -47,16 +47,16 @@ fn at(record: &Record, confirmed: bool, now: Now) -> String {
 }
 
 #[test]
-fn nothing_known_is_restricted() {
+fn without_a_key_or_a_verdict_the_license_is_restricted() {
     let failure = Failure::new(FailureClass::Network, "connection refused");
     let nothing = Evidence { has_key: true, record: None, confirmed: false, failure: None, boot_id: BOOT };
     let table = [
         (Evidence { has_key: false, ..nothing }, "no_key", "No license key is configured."),
-        (nothing, "unreachable", "The license has not been verified yet; the first check is under way."),
+        (nothing, "unreachable", "The license has not been verified yet; the first check is in progress."),
         (
             Evidence { failure: Some(&failure), ..nothing },
             "unreachable",
-            "The license could not be verified: connection refused.",
+            "The Agent could not verify the license: connection refused.",
         ),
     ];
     for (known, reason, message) in table {
@@ -67,12 +67,12 @@ fn nothing_known_is_restricted() {
     assert_eq!(
         standing(&without_key, later(0, 0)).reason(),
         Some("no_key"),
-        "a record without its key counts for nothing"
+        "a record without a configured key is ignored"
     );
 }
 
 #[test]
-fn a_confirmed_grant_is_active_until_the_very_instant_of_its_expiry() {
+fn a_confirmed_grant_is_active_until_the_exact_instant_of_its_expiry() {
     let table = [
         (None, 0, "active"),
         (None, 365 * 24 * 3600, "active"),
@@ -105,23 +105,23 @@ fn grace_ends_exactly_48_hours_after_the_grant() {
 }
 
 #[test]
-fn an_expiry_within_the_grace_ends_it() {
+fn an_expiry_ends_the_grace_period_early() {
     let record = granted(Some(3600));
     assert_eq!(at(&record, false, later(3599, 3599)), "grace 3600");
     assert_eq!(at(&record, false, later(3600, 3600)), "restricted expired");
 }
 
 #[test]
-fn no_clock_change_and_no_restart_prolongs_the_grace() {
+fn no_clock_change_and_no_restart_extends_the_grace_period() {
     let end = i64::try_from(48 * HOUR).unwrap();
     let record = granted(None);
-    // The wall clock is set back by ten hours, then by days: machine time goes on.
+    // The wall clock is set back by ten hours, then by days: machine time still counts.
     assert_eq!(at(&record, false, later(37 * 3600, 47 * HOUR)), format!("grace {}", 38 * 3600));
     assert_eq!(at(&record, false, later(38 * 3600, 48 * HOUR)), "restricted unreachable");
     assert_eq!(at(&record, false, later(1, 48 * HOUR)), "restricted unreachable");
-    // The wall clock is set ahead: the grace is over sooner, never later.
+    // The wall clock is set ahead: grace ends sooner, never later.
     assert_eq!(at(&record, false, later(end, 60)), "restricted unreachable");
-    // A reboot starts machine time anew; the wall clock and what was stored count on.
+    // A reboot resets machine time; the wall clock and the stored machine time still count.
     let rebooted = Evidence { boot_id: "boot-2", ..known(&record, false) };
     let after_reboot = Now { wall: Timestamp::from_unix(GRANTED_AT + end), boot: Duration::from_secs(5) };
     assert_eq!(word(&standing(&rebooted, after_reboot)), "restricted unreachable");
@@ -133,22 +133,22 @@ fn no_clock_change_and_no_restart_prolongs_the_grace() {
         format!("grace {HOUR}"),
         "47 of 48 hours were used before the reboot"
     );
-    // A restart of the daemon within one boot: machine time from the record on, whatever was stored when.
+    // A restart of the daemon within one boot: machine time counts from the record's reading.
     assert_eq!(at(&record, false, later(0, 48 * HOUR)), "restricted unreachable");
 }
 
 #[test]
-fn a_clock_more_than_an_hour_behind_the_last_answer_gives_no_grace() {
+fn a_clock_more_than_an_hour_behind_the_last_answer_ends_grace() {
     let record = granted(None);
     assert_eq!(at(&record, false, later(-3600, 0)), format!("grace {}", 48 * 3600 - 3600));
     assert_eq!(at(&record, false, later(-3601, 0)), "restricted unreachable");
     let Standing::Restricted { message, .. } = standing(&known(&record, false), later(-3601, 0)) else { panic!() };
     assert!(message.contains("clock_rolled_back"), "{message}");
-    assert_eq!(at(&record, true, later(-3601, 0)), "active", "the next verdict heals it");
+    assert_eq!(at(&record, true, later(-3601, 0)), "active", "the next verdict resolves it");
 }
 
 #[test]
-fn a_denial_is_remembered_whatever_happens_to_the_network_or_the_clock() {
+fn a_denial_stands_whatever_happens_to_the_network_or_the_clock() {
     let denial = Denial {
         reason: "suspended".into(),
         message: "Unpaid.".into(),
@@ -167,21 +167,21 @@ fn a_denial_is_remembered_whatever_happens_to_the_network_or_the_clock() {
 }
 
 #[test]
-fn a_standing_lasts_until_time_changes_it() {
+fn the_time_until_the_standing_changes_is_known() {
     let expiring = granted(Some(100));
     let seconds = Duration::from_secs;
-    let lasting = |record: &Record, confirmed, now| {
+    let remaining = |record: &Record, confirmed, now| {
         time_until_change(&standing(&known(record, confirmed), now), Some(record), now)
     };
-    assert_eq!(lasting(&expiring, true, later(40, 40)), Some(seconds(60)));
-    assert_eq!(lasting(&granted(None), true, later(40, 40)), None);
-    assert_eq!(lasting(&granted(None), false, later(40, 40)), Some(seconds(48 * HOUR - 40)));
-    assert_eq!(lasting(&expiring, false, later(40, 40)), Some(seconds(60)));
-    assert_eq!(lasting(&expiring, true, later(100, 100)), None);
+    assert_eq!(remaining(&expiring, true, later(40, 40)), Some(seconds(60)));
+    assert_eq!(remaining(&granted(None), true, later(40, 40)), None);
+    assert_eq!(remaining(&granted(None), false, later(40, 40)), Some(seconds(48 * HOUR - 40)));
+    assert_eq!(remaining(&expiring, false, later(40, 40)), Some(seconds(60)));
+    assert_eq!(remaining(&expiring, true, later(100, 100)), None);
 }
 
 #[test]
-fn every_transition_is_told_from_staying() {
+fn every_transition_is_distinguished_from_no_change() {
     let standings = [
         Standing::Active,
         Standing::Grace { until: Timestamp::from_unix(1) },
@@ -199,13 +199,13 @@ fn every_transition_is_told_from_staying() {
     );
     assert!(
         !restricted("unreachable", "a").differs(&restricted("unreachable", "b")),
-        "another cause is no other standing"
+        "a different message is not a different standing"
     );
 }
 
-/// Walks through every sequence of four events and checks the standing against the rules, told a second time.
+/// Runs every sequence of five events and checks the standing against an independent statement of the rules.
 #[test]
-fn no_sequence_of_events_makes_a_wrong_standing() {
+fn every_sequence_of_events_gives_the_right_standing() {
     #[derive(Clone, Copy, Debug)]
     enum Event {
         Grant,

@@ -1,8 +1,8 @@
-//! The rules of iptables, in the words of `iptables -S`.
+//! iptables rules, as printed by `iptables -S`.
 
 use crate::doctor::firewall::chains::{Chains, Decision, Destination, Rule, Target, decide};
 
-/// What becomes of the connection by the output of `iptables -S`: the rule or policy that refuses it.
+/// The rule or policy in the output of `iptables -S` that blocks the connection.
 pub fn refusal(text: &str, destination: Destination) -> Option<String> {
     let (mut chains, mut policy) = (Chains::new(), None);
     for line in text.lines() {
@@ -21,7 +21,7 @@ pub fn refusal(text: &str, destination: Destination) -> Option<String> {
     }
 }
 
-/// What the rule does to the connection; none when it does not match it, or when that cannot be told.
+/// The rule's action on the connection; `None` if it does not match, or has a condition that this parser does not know.
 fn matching(rule: &str, destination: Destination) -> Option<Target> {
     let mut words = rule.split_ascii_whitespace();
     while let Some(word) = words.next() {
@@ -30,7 +30,7 @@ fn matching(rule: &str, destination: Destination) -> Option<Target> {
             "-m" => _ = words.next()?,
             "--dport" | "--dports" => holds_port(words.next()?, destination.port).then_some(())?,
             "-d" => destination.is_in(words.next()?)?.then_some(())?,
-            // What leaves this server does not leave by the loopback.
+            // Outbound connections do not use the loopback interface.
             "!" => (words.next()? == "-o" && words.next()? == "lo").then_some(())?,
             "-o" => (words.next()? != "lo").then_some(())?,
             "--state" | "--ctstate" => words.next()?.split(',').any(|state| state == "NEW").then_some(())?,
@@ -63,7 +63,7 @@ fn holds_port(ports: &str, port: u16) -> bool {
     })
 }
 
-/// A comment is one word, or several between quotes.
+/// A comment is one word, or several in quotes.
 fn skip_quoted<'a>(words: &mut impl Iterator<Item = &'a str>) {
     let Some(first) = words.next().filter(|word| word.starts_with('"')) else { return };
     if first.len() == 1 || !first.ends_with('"') {
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_that_keeps_the_connection_in_is_found() {
+    fn a_rule_that_blocks_the_connection_is_found() {
         let destination = Destination { address: "203.0.113.5".parse().unwrap(), port: 443 };
         let drop = "-A OUTPUT -p tcp -m tcp --dport 443 -j DROP";
         let table = [

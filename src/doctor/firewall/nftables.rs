@@ -1,19 +1,19 @@
-//! The rules of nftables, as `nft -j list ruleset` prints them (libnftables-json(5)).
+//! nftables rules, as printed by `nft -j list ruleset` (libnftables-json(5)).
 
 use serde_json::{Map, Value};
 
 use crate::doctor::firewall::chains::{Chains, Decision, Destination, Rule, Target, decide};
 
-/// What refuses the connection.
+/// The rule or policy that blocks the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The chain, as `inet filter output`: a rule that allows it goes there.
+    /// The base chain, such as `inet filter output`: insert a rule there to allow the connection.
     pub chain: String,
-    /// The chain with the rule, or the policy.
+    /// The rule or policy as shown to the operator.
     pub shown: String,
 }
 
-/// What becomes of the connection by the JSON of `nft -j list ruleset`. Every chain at the way out has its say.
+/// What blocks the connection in the JSON of `nft -j list ruleset`. Every output chain must allow it.
 pub fn refusal(json: &str, destination: Destination) -> Option<Refusal> {
     let document: Value = serde_json::from_str(json).ok()?;
     let items = document.get("nftables")?.as_array()?;
@@ -22,7 +22,7 @@ pub fn refusal(json: &str, destination: Destination) -> Option<Refusal> {
     for rule in of_kind("rule") {
         let Some((chain, table)) = name(rule, "chain") else { continue };
         if let Some(target) = matching(rule, &table, destination) {
-            let shown = format!("a rule of the chain {chain}");
+            let shown = format!("a rule in chain {chain}");
             chains.entry(chain).or_default().push(Rule { target, shown });
         }
     }
@@ -37,21 +37,21 @@ pub fn refusal(json: &str, destination: Destination) -> Option<Refusal> {
         let shown = match decide(&chains, &chain) {
             Decision::Accepted => return None,
             Decision::Refused(rule) => rule,
-            Decision::Undecided if policy == Some("drop") => format!("the policy drop of the chain {chain}"),
+            Decision::Undecided if policy == Some("drop") => format!("the drop policy of chain {chain}"),
             Decision::Undecided => return None,
         };
         Some(Refusal { chain, shown })
     })
 }
 
-/// The full name of a chain, and that of its table.
+/// The full names of a chain and its table.
 fn name(item: &Map<String, Value>, member: &str) -> Option<(String, String)> {
     let text = |name: &str| item.get(name).and_then(Value::as_str);
     let table = format!("{} {}", text("family")?, text("table")?);
     Some((format!("{table} {}", text(member)?), table))
 }
 
-/// What the rule does to the connection; none when it does not match it, or when that cannot be told.
+/// The rule's action on the connection; `None` if it does not match, or has a condition that this parser does not know.
 fn matching(rule: &Map<String, Value>, table: &str, destination: Destination) -> Option<Target> {
     let mut target = Target::Nothing;
     for expression in rule.get("expr")?.as_array()? {
@@ -71,7 +71,7 @@ fn matching(rule: &Map<String, Value>, table: &str, destination: Destination) ->
     Some(target)
 }
 
-/// Whether a condition holds for the connection; none when that cannot be told.
+/// Whether a condition holds for the connection; `None` if this parser does not know the condition.
 fn matches(condition: &Value, destination: Destination) -> Option<bool> {
     let (left, right) = (condition.get("left")?, condition.get("right")?);
     let holds = holds(left, right, destination)?;
@@ -93,14 +93,14 @@ fn holds(left: &Value, right: &Value, destination: Destination) -> Option<bool> 
         (Some("ip"), Some("protocol"), ..) | (Some("ip6"), Some("nexthdr"), ..) | (_, _, Some("l4proto"), _) => {
             is_any("tcp")
         }
-        // What leaves this server does not leave by the loopback.
+        // Outbound connections do not use the loopback interface.
         (_, _, Some("oifname" | "oif"), _) => Some(values.iter().any(|value| value.as_str() != Some("lo"))),
         (_, _, _, Some("state")) => is_any("new"),
         _ => None,
     }
 }
 
-/// What stands in a set, in a list, or alone.
+/// The values of a set, of a list, or a single value.
 fn values(right: &Value) -> Vec<&Value> {
     match right.get("set").unwrap_or(right) {
         Value::Array(values) => values.iter().collect(),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_keeps_the_connection_in_is_found() {
+    fn a_rule_that_blocks_the_connection_is_found() {
         let destination = Destination { address: "203.0.113.5".parse().unwrap(), port: 443 };
         let address = |right: Value| json!({"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "daddr"}}, "right": right}});
         let state = |right: Value| json!({"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": right}});
@@ -185,7 +185,7 @@ mod tests {
         let found = refusal(&ruleset("drop", &[]), destination).unwrap();
         assert_eq!(
             (found.chain.as_str(), found.shown.as_str()),
-            ("inet filter output", "the policy drop of the chain inet filter output")
+            ("inet filter output", "the drop policy of chain inet filter output")
         );
         assert_eq!(refusal("", destination), None);
     }

@@ -1,4 +1,4 @@
-//! What becomes of a connection by the rules of this server, whichever program has made them.
+//! The local firewall's verdict on a connection, from iptables and nftables rules.
 
 use std::net::SocketAddr;
 
@@ -6,23 +6,23 @@ use crate::doctor::firewall::chains::Destination;
 use crate::doctor::firewall::{iptables, nftables};
 use crate::doctor::system::System;
 
-/// What the firewall does with the connection.
+/// The verdict on a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FirewallVerdict {
-    /// Nothing that was understood keeps it in.
+    /// No rule that the parser understands blocks it.
     Allowed,
-    /// It is kept in.
+    /// A rule blocks it.
     Blocked {
-        /// By what.
+        /// The rule or policy.
         rule: String,
-        /// The line that lets it through.
+        /// The command that allows the connection.
         fix: String,
     },
-    /// The rules cannot be seen.
+    /// The rules cannot be read.
     Unknown,
 }
 
-/// What the firewall does with a connection to this address.
+/// The verdict on a connection to this address.
 pub fn evaluate(system: &System<'_>, address: SocketAddr) -> FirewallVerdict {
     if address.ip().is_loopback() {
         return FirewallVerdict::Allowed;
@@ -51,12 +51,12 @@ pub fn evaluate(system: &System<'_>, address: SocketAddr) -> FirewallVerdict {
     }
 }
 
-/// Whether there is a program that makes rules.
+/// Whether iptables or nftables is installed.
 pub fn is_installed(system: &System<'_>) -> bool {
     ["iptables", "nft"].iter().any(|program| system.probe.has(program))
 }
 
-/// Whether ufw makes the rules: it would undo what others add.
+/// Whether ufw manages the rules: it would undo rules added with other tools.
 fn has_ufw(system: &System<'_>) -> bool {
     system.printed("ufw", &["status"]).is_some_and(|text| text.starts_with("Status: active"))
 }

@@ -1,5 +1,4 @@
-//! When the next check is made: the first at once, one that was asked for as soon as the last lies far enough behind, and
-//! otherwise by the schedule.
+//! When the next check runs: the first at once, a requested one after the minimum spacing, the others by the schedule.
 
 use std::time::Duration;
 
@@ -8,21 +7,21 @@ use opterius_license::outcome::Outcome;
 use opterius_license::schedule::{self, Finished, Pending};
 use opterius_license::standing::Standing;
 
-/// The plan of the next check.
+/// The timer of the next check.
 #[derive(Debug)]
 pub(super) struct CheckTimer {
     pending: Pending,
-    /// How many checks in a row have given no verdict.
+    /// How many checks in a row have produced no verdict.
     failures: u32,
-    /// When the last check began; none before the first.
+    /// When the latest check started, on the boot clock.
     started_at: Option<Duration>,
     is_requested: bool,
-    /// This host's place in the spread of its fleet.
+    /// This host's delay, see [`schedule::offset`].
     offset: Duration,
 }
 
 impl CheckTimer {
-    /// The plan of the first check.
+    /// A timer whose first check is due at once.
     pub(super) fn new(server_id: &str, now: Now) -> Self {
         Self {
             pending: Pending { since: now, wait: Duration::ZERO, expires_at: None },
@@ -33,8 +32,7 @@ impl CheckTimer {
         }
     }
 
-    /// How long it is until the next check; zero when it is due, none when none is planned: without a license key there is
-    /// nothing to ask about.
+    /// The time until the next check: zero when it is due, `None` when none is scheduled for lack of a license key.
     pub(super) fn due_in(&self, has_key: bool, now: Now) -> Option<Duration> {
         let Some(started_at) = self.started_at else { return Some(Duration::ZERO) };
         if self.is_requested {
@@ -43,28 +41,28 @@ impl CheckTimer {
         has_key.then(|| schedule::due_in(&self.pending, now))
     }
 
-    /// When the next check comes by the schedule.
+    /// When the schedule runs the next check.
     pub(super) fn scheduled_at(&self, now: Now) -> Timestamp {
         now.wall.plus(schedule::due_in(&self.pending, now))
     }
 
-    /// Somebody wants a check.
+    /// Requests a check as soon as the minimum spacing allows.
     pub(super) fn request_check(&mut self) {
         self.is_requested = true;
     }
 
-    /// The license key is another: the failures were not its own.
+    /// Resets the backoff: the failures belong to the previous license key.
     pub(super) fn reset_failures(&mut self) {
         self.failures = 0;
     }
 
-    /// A check begins.
+    /// Notes the start of a check.
     pub(super) fn begin(&mut self, now: Now) {
         self.is_requested = false;
         self.started_at = Some(now.boot);
     }
 
-    /// Counts what a check came to.
+    /// Counts consecutive failures.
     pub(super) fn count_outcome(&mut self, outcome: &Outcome) {
         self.failures = match outcome {
             Outcome::Inconclusive(_) => self.failures.saturating_add(1),
@@ -72,7 +70,7 @@ impl CheckTimer {
         };
     }
 
-    /// Plans the check after the one that has just been counted; `random` is a number from 0 to 1.
+    /// Schedules the check after the one just counted; `random` is a number from 0 to 1.
     pub(super) fn schedule_next(
         &mut self,
         outcome: &Outcome,
@@ -112,10 +110,10 @@ mod tests {
     }
 
     #[test]
-    fn a_check_that_is_asked_for_keeps_its_distance_from_the_last() {
+    fn a_requested_check_keeps_the_minimum_spacing() {
         let mut timer = CheckTimer::new("server", at(0));
         timer.request_check();
-        assert_eq!(timer.due_in(true, at(0)), Some(Duration::ZERO), "there is no check before it");
+        assert_eq!(timer.due_in(true, at(0)), Some(Duration::ZERO), "no check came before");
         timer.begin(at(10));
         timer.request_check();
         for has_key in [true, false] {
@@ -123,11 +121,11 @@ mod tests {
             assert_eq!(timer.due_in(has_key, at(15)), Some(Duration::ZERO));
         }
         timer.begin(at(15));
-        assert_eq!(timer.due_in(false, at(15)), None, "it was made");
+        assert_eq!(timer.due_in(false, at(15)), None, "the request was handled");
     }
 
     #[test]
-    fn failures_in_a_row_wait_longer_each_and_a_verdict_or_another_key_ends_the_row() {
+    fn waits_grow_with_each_failure_until_a_verdict_or_another_key() {
         let waits = |timer: &mut CheckTimer| {
             timer.begin(at(0));
             timer.count_outcome(&failed());

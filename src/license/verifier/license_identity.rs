@@ -1,4 +1,4 @@
-//! What is asked about: a license key on this host. It asks the license server, and it reads what came back.
+//! A license key on this host: the identity that requests, answers and cache files are bound to.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ use opterius_license::model::Record;
 use opterius_license::outcome::{self, Answer, Failure, FailureClass, ParsedAnswer, Question};
 use opterius_license::signature::TrustedKeys;
 
-/// A license key on this host, and whose word counts about it.
+/// A license key on this host, with the keys trusted to sign answers about it.
 pub(super) struct LicenseIdentity<'a> {
     key: &'a Secret,
     fingerprint: String,
@@ -22,42 +22,42 @@ pub(super) struct LicenseIdentity<'a> {
 }
 
 impl<'a> LicenseIdentity<'a> {
-    /// This key on this host.
+    /// The identity of `key` on `host`.
     pub(super) fn new(key: &'a Secret, host: &'a HostIdentity, trusted: &'a TrustedKeys) -> Self {
         Self { key, fingerprint: identity::key_fingerprint(key), host, trusted }
     }
 
-    /// The configured key on this host, if there is one.
+    /// The identity of the configured key; `None` without one.
     pub(super) fn configured(settings: &'a LicenseConfig, host: &'a HostIdentity) -> Option<Self> {
         Some(Self::new(settings.key.as_ref()?, host, &settings.trusted))
     }
 
-    /// The license key.
+    /// The license key itself.
     pub(super) fn key(&self) -> &Secret {
         self.key
     }
 
-    /// The host.
+    /// The identity of the host.
     pub(super) fn host(&self) -> &HostIdentity {
         self.host
     }
 
-    /// The fingerprint of the key.
+    /// SHA-256 of the key, in hex.
     pub(super) fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
-    /// Whether anybody's signature is asked for.
+    /// Whether answers must be signed.
     pub(super) fn requires_signature(&self) -> bool {
         !self.trusted.is_empty()
     }
 
-    /// Whether the record is about this key.
+    /// Whether the record belongs to this key.
     pub(super) fn matches(&self, record: &Record) -> bool {
         record.key_sha256 == self.fingerprint
     }
 
-    /// The question that an answer from the cache must belong to.
+    /// The request that a cached answer must belong to; without a nonce.
     pub(super) fn question(&self) -> Question<'_> {
         Question {
             key: self.key,
@@ -68,7 +68,7 @@ impl<'a> LicenseIdentity<'a> {
         }
     }
 
-    /// Asks the license server once.
+    /// Sends one request to the license server and parses the answer.
     pub(super) fn ask(
         &self,
         server: &mut dyn LicenseServer,
@@ -77,7 +77,7 @@ impl<'a> LicenseIdentity<'a> {
         random: &SystemRandom,
     ) -> Result<(Answer, ParsedAnswer), Failure> {
         let nonce = identity::nonce(random)
-            .ok_or_else(|| Failure::new(FailureClass::Network, "the kernel gave no random number"))?;
+            .ok_or_else(|| Failure::new(FailureClass::Network, "the kernel returned no random bytes"))?;
         let inquiry = Inquiry {
             key: self.key.expose(),
             server_ip,

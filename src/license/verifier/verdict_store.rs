@@ -1,5 +1,4 @@
-//! What the verifier remembers across restarts: the last verdict, the answer that gave it, and what the cache file keeps
-//! of them.
+//! The latest verdict and the answer behind it, in memory and in the cache file.
 
 use std::path::Path;
 
@@ -15,42 +14,42 @@ use opterius_license::address::Discovered;
 use opterius_license::model::{Denial, Grant, Record, Uptime, Verdict};
 use opterius_license::outcome::{Answer, Outcome};
 
-/// What is remembered.
+/// The latest verdict and its cache file.
 pub(super) struct VerdictStore {
-    /// Whichever key it is about: a key that is mistyped and put right again finds it here.
-    known: Option<StoredVerdict>,
+    /// Can belong to an earlier key: when a mistyped key is corrected, the earlier verdict is still here.
+    latest: Option<StoredVerdict>,
     previous_key: PreviousKey,
     write_back: WriteBack,
 }
 
-/// The last verdict, and the answer that gave it; none where it was not stored.
+/// A verdict, and the answer behind it if it was stored.
 struct StoredVerdict {
     record: Record,
     answer: Option<Answer>,
 }
 
 impl VerdictStore {
-    /// Nothing is remembered yet.
+    /// An empty store.
     pub(super) fn new(now: Now) -> Self {
-        Self { known: None, previous_key: PreviousKey::default(), write_back: WriteBack::new(now) }
+        Self { latest: None, previous_key: PreviousKey::default(), write_back: WriteBack::new(now) }
     }
 
-    /// When the file is written.
+    /// When to write the cache file.
     pub(super) fn write_back(&self) -> &WriteBack {
         &self.write_back
     }
 
-    /// The file is another one, which says nothing yet.
+    /// The path of the cache file changed: the new file must be written.
     pub(super) fn file_changed(&mut self) {
         self.write_back.mark_dirty();
     }
 
-    /// The record, if it is about this key.
+    /// The record, if it belongs to this key.
     pub(super) fn record(&self, identity: &LicenseIdentity<'_>) -> Option<&Record> {
-        self.known.as_ref().map(|known| &known.record).filter(|record| identity.matches(record))
+        self.latest.as_ref().map(|known| &known.record).filter(|record| identity.matches(record))
     }
 
-    /// What is remembered of this key: from the file, or from the key before, if it is this one again.
+    /// Loads the cached verdict on this key: from the file, or from the set-aside file of the previous key.
     pub(super) fn load(&mut self, path: &Path, identity: &LicenseIdentity<'_>) -> Result<Option<Cached>, String> {
         let file = cache::load(path);
         if let Some(cached) = self.previous_key.read(identity) {
@@ -64,19 +63,20 @@ impl VerdictStore {
         decoded.map(Some)
     }
 
-    /// Takes over what was loaded.
+    /// Restores a loaded cache.
     pub(super) fn restore(&mut self, cached: Cached, boot_id: &str, now: Now) {
         let Cached { record, answer, set_aside, address: _ } = cached;
-        // From the first start in a boot on, its time counts across restarts: written with the first check.
+        // Write the new boot's reading with the first check, so that later restarts in this boot continue from it.
         if record.uptime.boot_id != boot_id {
             self.write_back.mark_dirty();
         }
         let uptime = record.uptime.advance(boot_id, now);
-        self.known = Some(StoredVerdict { record: Record { uptime, ..record }, answer });
+        self.latest = Some(StoredVerdict { record: Record { uptime, ..record }, answer });
         self.previous_key.replace(set_aside);
     }
 
-    /// A verdict replaces the record; a grant before it is kept for its plan and limits. False when there is no verdict.
+    /// Replaces the record with a new verdict; a denial keeps the latest grant for its plan and limits. Returns whether
+    /// the outcome is a verdict.
     pub(super) fn record_verdict(
         &mut self,
         outcome: &Outcome,
@@ -100,45 +100,44 @@ impl VerdictStore {
             key_sha256: identity.fingerprint().to_owned(),
             server_id: identity.host().server_id.clone(),
         };
-        self.known = Some(StoredVerdict { record, answer: Some(answer) });
+        self.latest = Some(StoredVerdict { record, answer: Some(answer) });
         self.write_back.mark_dirty();
         true
     }
 
-    /// Other public keys: what was believed counts only if they bear it out.
+    /// Rechecks the verdict against changed trusted keys, and drops it if they do not confirm it.
     ///
     /// # Errors
-    /// Why it does not.
+    /// Why they do not.
     pub(super) fn confirm(&mut self, identity: &LicenseIdentity<'_>) -> Result<(), String> {
-        let Some(StoredVerdict { record, answer }) = self.known.take() else { return Ok(()) };
+        let Some(StoredVerdict { record, answer }) = self.latest.take() else { return Ok(()) };
         let record = match identity.requires_signature() {
             true => cache::confirm(record, answer.as_ref(), &identity.question())?,
             false => record,
         };
-        self.known = Some(StoredVerdict { record, answer });
+        self.latest = Some(StoredVerdict { record, answer });
         Ok(())
     }
 
-    /// Keeps what is known of the key that is going, until the key after it has a grant.
-    pub(super) fn set_aside(&mut self, gone: &LicenseIdentity<'_>, address: Option<Discovered>) {
-        if let Some(known) = &self.known {
-            let (record, answer) = (known.record.clone(), known.storable_answer(gone.key()));
-            self.previous_key.keep(&Cached { record, answer, address, set_aside: None }, gone);
+    /// Keeps the verdict on the key being replaced until the new key has a grant.
+    pub(super) fn set_aside(&mut self, replaced: &LicenseIdentity<'_>, address: Option<Discovered>) {
+        if let Some(known) = &self.latest {
+            let (record, answer) = (known.record.clone(), known.storable_answer(replaced.key()));
+            self.previous_key.keep(&Cached { record, answer, address, set_aside: None }, replaced);
         }
     }
 
-    /// Counts the machine time used up to now; the record, if it is about this key.
+    /// Adds the machine time used up to `now`; returns the record, if it belongs to this key.
     pub(super) fn advance_uptime(&mut self, identity: &LicenseIdentity<'_>, now: Now) -> Option<&Record> {
-        let known = self.known.as_mut().filter(|known| identity.matches(&known.record))?;
+        let known = self.latest.as_mut().filter(|known| identity.matches(&known.record))?;
         known.record.uptime = known.record.uptime.advance(&identity.host().boot_id, now);
         Some(&known.record)
     }
 
-    /// Writes the file, if there is a verdict on this key: a key that was mistyped never overwrites what is known of the
-    /// good one.
+    /// Writes the cache file, if there is a verdict on this key: a mistyped key never overwrites the correct one's verdict.
     ///
     /// # Errors
-    /// Why it cannot be written.
+    /// Why the file was not written.
     pub(super) fn write(
         &mut self,
         path: &Path,
@@ -147,7 +146,7 @@ impl VerdictStore {
         identity: &LicenseIdentity<'_>,
         now: Now,
     ) -> Result<(), String> {
-        let Some(known) = self.known.as_ref().filter(|known| identity.matches(&known.record)) else { return Ok(()) };
+        let Some(known) = self.latest.as_ref().filter(|known| identity.matches(&known.record)) else { return Ok(()) };
         let cached = Cached {
             record: known.record.clone(),
             answer: known.storable_answer(identity.key()),
@@ -162,13 +161,13 @@ impl VerdictStore {
 }
 
 impl StoredVerdict {
-    /// The answer, if it proves something: signed, and without the license key in it. Everybody may read the file.
+    /// The answer, if it is signed and does not contain the license key: all users can read the file.
     fn storable_answer(&self, key: &Secret) -> Option<Answer> {
         self.answer.clone().filter(|answer| !answer.signature.is_empty() && !echoes(answer, key))
     }
 }
 
-/// Whether the answer contains the license key, written out or escaped.
+/// Whether the answer contains the license key, plain or JSON-escaped.
 fn echoes(answer: &Answer, key: &Secret) -> bool {
     let plain = String::from_utf8_lossy(&answer.body);
     let unescaped = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default().to_string();
@@ -206,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_verdict_replaces_the_one_before_and_a_denial_keeps_the_last_grant() {
+    fn a_verdict_replaces_the_previous_one_and_a_denial_keeps_the_latest_grant() {
         let (key, host, trusted) = (Secret::new(KEY.to_owned()), host("boot"), TrustedKeys::default());
         let identity = LicenseIdentity::new(&key, &host, &trusted);
         let mut store = VerdictStore::new(at(0));
@@ -232,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_start_in_a_boot_is_written_down_and_its_time_counts() {
+    fn the_first_start_in_a_boot_is_stored_and_its_time_counts() {
         let (key, trusted) = (Secret::new(KEY.to_owned()), TrustedKeys::default());
         let (first, second) = (host("boot-1"), host("boot-2"));
         let mut store = VerdictStore::new(at(100));
@@ -251,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_proves_nothing_or_echoes_the_key_is_not_stored() {
+    fn an_unsigned_answer_or_one_that_echoes_the_key_is_not_stored() {
         let key = Secret::new(KEY.to_owned());
         let table = [
             ("", r#"{"valid":true}"#, false),
@@ -266,7 +265,7 @@ mod tests {
             let answer = Answer { signature: signature.to_owned(), body: body.into(), ..Answer::default() };
             let mut store = VerdictStore::new(at(0));
             store.record_verdict(&granted("free"), answer, Timestamp::from_unix(1), &identity, at(0));
-            let storable = store.known.unwrap().storable_answer(&key);
+            let storable = store.latest.unwrap().storable_answer(&key);
             assert_eq!(storable.is_some(), is_stored, "{signature} {body}");
         }
     }

@@ -1,4 +1,4 @@
-//! The unit, the service, the log, and the helper's socket, on a machine.
+//! The unit, the service, the log and the helper's socket, on a machine.
 
 use super::installed::Installed;
 use crate::support::machine::run;
@@ -33,7 +33,7 @@ fn each_fault_of_the_service_is_found_by_its_own_check() {
 
         let stop = "systemctl stop opterius-operation.socket";
         machine
-            .broken_by(stop, &["operations"], "FAIL", "operation.sock is not there", "enable --now")
+            .broken_by(stop, &["operations"], "FAIL", "operation.sock does not exist", "enable --now")
             .apply_fix("operations");
         machine.is_well();
 
@@ -48,7 +48,7 @@ fn each_fault_of_the_service_is_found_by_its_own_check() {
         machine.is_well();
 
         let hide = "mv /dev/log /dev/log.old";
-        machine.broken_by(hide, &["syslog"], "WARN", "/dev/log is not there", "systemctl restart");
+        machine.broken_by(hide, &["syslog"], "WARN", "/dev/log does not exist", "systemctl restart");
         run("mv /dev/log.old /dev/log");
         machine.is_well();
         let forget = "systemctl stop opterius-agent; journalctl --rotate; journalctl --vacuum-time=1s; rm -rf /run/log/journal/*/* /var/log/journal/*/*; \
