@@ -69,7 +69,7 @@ pub fn permissions(context: &Context<'_>) -> Option<Finding> {
 fn exposure(mode: u32) -> Option<String> {
     let mode = mode & 0o7777;
     let is_wide = mode & !MODE & 0o777 != 0;
-    is_wide.then(|| format!("has mode {mode:04o}: other users can read the secret in it or change it"))
+    is_wide.then(|| format!("has mode {mode:04o}: other users can read the secret or change the file"))
 }
 
 /// Whether the secret is set and strong enough.

@@ -92,7 +92,7 @@ pub fn renewals(context: &Context<'_>) -> Option<Finding> {
         }
     }
     if risky.is_empty() {
-        return Some(Finding::pass(format!("{count} of certbot's, none by network_path of a home")));
+        return Some(Finding::pass(format!("certificates renewed by certbot: {count}, none through a home directory")));
     }
     risky.sort();
     let seen = format!("certbot, as root, follows a tenant's symbolic links when it renews {}", listed(&risky));
