@@ -1,4 +1,4 @@
-//! How the machine is, asked of the real daemon.
+//! Host metrics from the real daemon.
 
 use super::support::agent::Agent;
 use super::support::eventually;
@@ -6,7 +6,7 @@ use super::support::http::{Request, Response};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
-/// What the Panel waits for at most.
+/// The Panel's timeout.
 const PANEL: Duration = Duration::from_secs(5);
 
 /// The members that the Panel reads (contract.md §2A); its page formats each as a number.
@@ -31,7 +31,7 @@ fn snapshots(response: &Response) -> Vec<Value> {
 }
 
 #[test]
-fn anybody_sees_how_the_machine_is_and_the_first_answer_says_something() {
+fn metrics_need_no_signature_and_the_first_answer_has_data() {
     let agent = Agent::unlicensed();
     let begun = Instant::now();
     let first = snapshots(&agent.fetch(Request::get("/metrics/realtime")));
@@ -48,18 +48,21 @@ fn anybody_sees_how_the_machine_is_and_the_first_answer_says_something() {
 }
 
 #[test]
-fn a_crowd_that_asks_at_once_is_answered_by_one_look() {
+fn simultaneous_requests_share_one_snapshot() {
     let agent = Agent::unlicensed();
     let answers: Vec<Response> = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..50).map(|_| scope.spawn(|| agent.fetch(Request::get("/metrics/realtime")))).collect();
         clients.into_iter().map(|client| client.join().unwrap()).collect()
     });
     let first = snapshots(&answers[0]);
-    assert!(answers.iter().all(|answer| snapshots(answer) == first), "more than one look for one crowd");
+    assert!(
+        answers.iter().all(|answer| snapshots(answer) == first),
+        "more than one snapshot for simultaneous requests"
+    );
 }
 
 #[test]
-fn the_panel_sees_the_server_whatever_the_license() {
+fn server_statistics_need_no_valid_license() {
     let agent = Agent::unlicensed();
     let request = Request::post("/stats/server");
     assert_eq!(agent.fetch(request.clone()).status, 401);
