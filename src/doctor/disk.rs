@@ -123,9 +123,9 @@ mod tests {
         let space = |free| Space { device: 1, bytes: 1000 * MIB, free_bytes: free, inodes: 0, free_inodes: 0 };
         let full = judge_bytes("/home", &space(0));
         let fine = judge_bytes("/etc", &space(900 * MIB));
-        let told = combine(vec![fine.clone(), full]);
-        assert!(told.verdict == Verdict::Fail && told.seen == "0 MiB of 1000 MiB free at /home", "{told:?}");
-        assert_eq!(told.fix.as_deref(), Some("df -h; du -xhd2 /home | sort -h | tail"));
+        let worst = combine(vec![fine.clone(), full]);
+        assert!(worst.verdict == Verdict::Fail && worst.seen == "0 MiB of 1000 MiB free at /home", "{worst:?}");
+        assert_eq!(worst.fix.as_deref(), Some("df -h; du -xhd2 /home | sort -h | tail"));
         assert_eq!(combine(vec![fine.clone()]), fine);
     }
 }

@@ -118,8 +118,8 @@ fn a_daemon_killed_at_any_moment_leaves_a_complete_old_or_new_file() {
         agent.license_server().pause();
         agent.restart();
         let status = agent.status();
-        let told = ["cache", "valid", "plan"].map(|key| status[key].clone());
-        assert_eq!(json!(told), json!(["ok", true, found]), "round {round}: {status}");
+        let actual = ["cache", "valid", "plan"].map(|key| status[key].clone());
+        assert_eq!(json!(actual), json!(["ok", true, found]), "round {round}: {status}");
         agent.kill();
         agent.license_server().resume();
         // Kill a little later after finding the old file and a little earlier after the new one, so that most kills hit
@@ -164,7 +164,7 @@ const OBSTACLES: [Obstacle; 7] = [
 
 #[test]
 fn an_unexpected_file_type_at_start_is_replaced_unread() {
-    at_once(&OBSTACLES, |(name, obstruct, told)| {
+    at_once(&OBSTACLES, |(name, obstruct, cause)| {
         let mut agent = Agent::licensed();
         let config = fs::read(agent.config_path()).unwrap();
         agent.kill();
@@ -175,7 +175,7 @@ fn an_unexpected_file_type_at_start_is_replaced_unread() {
         let status = agent.status_after_checks(1);
         assert_restricted(&status, "none", "unreachable");
         let shown = status["cache"].as_str().unwrap();
-        assert!(shown.starts_with("ignored: ") && shown.contains(told), "{name}: {shown}");
+        assert!(shown.starts_with("ignored: ") && shown.contains(cause), "{name}: {shown}");
         assert_eq!(lines_with(&agent, " ignored: "), 1, "{name}: {:#?}", agent.lines());
         let footprint = agent.footprint();
         assert!(footprint.peak_resident_kib < 64 * KIB, "{name}: {footprint:?}");
@@ -396,11 +396,11 @@ fn an_edited_or_truncated_file_is_ignored() {
     let mut agent = Agent::licensed();
     agent.license_server().pause();
     let good = fs::read_to_string(agent.cache_path()).unwrap();
-    for (name, edit, told) in table {
+    for (name, edit, cause) in table {
         let bad = edit(&good);
         assert_ne!(bad, good, "{name}");
         fs::write(agent.cache_path(), &bad).unwrap();
-        assert_ignored(&mut agent, told);
+        assert_ignored(&mut agent, cause);
         assert_eq!(fs::read_to_string(agent.cache_path()).unwrap(), bad, "{name}: written without a verdict");
     }
     fs::write(agent.cache_path(), good).unwrap();
@@ -464,13 +464,13 @@ fn changing_the_panels_secret_keeps_the_license() {
 }
 
 /// After a restart the Agent ignores the file with one log line, and the host has no license.
-fn assert_ignored(agent: &mut Agent, told: &str) {
+fn assert_ignored(agent: &mut Agent, cause: &str) {
     agent.restart();
     let status = agent.status_after_checks(1);
     assert_restricted(&status, "none", "unreachable");
-    assert_eq!(status["cache"], format!("ignored: {told}"));
+    assert_eq!(status["cache"], format!("ignored: {cause}"));
     assert_refused(agent, "unreachable", status["message"].as_str().unwrap());
-    let line = format!("License cache {} ignored: {told}", agent.cache_path().display());
+    let line = format!("License cache {} ignored: {cause}", agent.cache_path().display());
     let lines = agent.lines();
     assert_eq!(lines.iter().filter(|found| **found == line).count(), 1, "{line}: {lines:#?}");
     assert_eq!(lines_with(agent, "License cache"), 1, "{lines:#?}");
@@ -529,11 +529,11 @@ fn assert_whole(agent: &Agent) {
 fn assert_not_written(agent: &Agent, status: &Value, cause: &str) {
     assert_active(status);
     assert_allowed(agent);
-    let told = status["cache"].as_str().unwrap();
-    assert!(told.starts_with("not written: ") && told.contains(cause), "{told}, not {cause}");
+    let actual = status["cache"].as_str().unwrap();
+    assert!(actual.starts_with("not written: ") && actual.contains(cause), "{actual}, not {cause}");
     let logged = eventually(PROMPTLY, || {
-        let told = |line: &String| line.contains(" not written: ") && line.contains(cause);
-        agent.lines().iter().any(told)
+        let expected_line = |line: &String| line.contains(" not written: ") && line.contains(cause);
+        agent.lines().iter().any(expected_line)
     });
     assert!(logged, "{:#?}", agent.lines());
 }

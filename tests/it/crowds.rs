@@ -24,7 +24,7 @@ fn a_thousand_idle_and_a_thousand_half_sent_connections_block_no_client() {
     let idle: Vec<Connection> = (0..1000).map(|_| agent.connect()).collect();
     let half_sent: Vec<Connection> = (0..1000).map(|number| half_sent(&agent, number)).collect();
     for number in 0..300 {
-        agent.serves().unwrap_or_else(|error| panic!("request {number} beside 2,000 connections: {error}"));
+        agent.serves().unwrap_or_else(|error| panic!("request {number} next to 2,000 connections: {error}"));
         let post = Request::post(SMALL_READ).body("{}").signed();
         assert_eq!(agent.fetch(post).status, SERVED, "signed request {number}");
     }
@@ -68,7 +68,7 @@ fn two_hundred_clients_at_one_byte_per_second_do_not_slow_others_down() {
             pause(Duration::from_secs(1).saturating_sub(second.elapsed()));
         }
     });
-    assert!(slowest < Duration::from_secs(3), "a request took {slowest:?} beside 200 slow clients");
+    assert!(slowest < Duration::from_secs(3), "a request took {slowest:?} next to 200 slow clients");
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn two_hundred_pipeliners_that_never_read_block_no_client() {
             });
         }
         while Instant::now() < end {
-            post_bodies(&agent).and_then(|()| agent.serves()).expect("an ordinary client beside 200 that never read");
+            post_bodies(&agent).and_then(|()| agent.serves()).expect("an ordinary client next to 200 that never read");
         }
     });
     let footprint = agent.footprint();

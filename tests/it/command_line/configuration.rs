@@ -142,10 +142,10 @@ fn a_configuration_readable_by_others_is_tightened_at_start() {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         agent.restart();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, tightened, "from {mode:04o}");
-        let told = |line: &str| {
+        let expected_line = |line: &str| {
             [text(&path), &format!("{mode:04o}"), &format!("{tightened:04o}")].iter().all(|word| line.contains(word))
         };
-        assert!(agent.wait_for_line(told, PATIENCE).is_some(), "{mode:04o}: {:#?}", agent.lines());
+        assert!(agent.wait_for_line(expected_line, PATIENCE).is_some(), "{mode:04o}: {:#?}", agent.lines());
     }
 }
 

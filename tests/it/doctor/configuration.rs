@@ -28,7 +28,7 @@ fn each_mistake_in_the_configuration_is_found_by_its_own_check() {
     let example = "replace-this-with-the-output-of-openssl-rand-hex-32";
     let table = [
         (right.replace(SECRET, "0123456789abcde"), "secret", "WARN", "fewer than 16", "openssl rand -hex 32"),
-        (right.replace(SECRET, example), "secret", "FAIL", "everybody knows", "openssl rand -hex 32"),
+        (right.replace(SECRET, example), "secret", "FAIL", "publicly known", "openssl rand -hex 32"),
         (format!("{right}panel_url=x\n"), "unknown keys", "WARN", "“panel_url” is not a key", "editor"),
         (format!("{right}port=http\n"), "configuration", "FAIL", "port “http”", "editor"),
         (right.replace("license_key=", "#"), "license key", "FAIL", "sets none", "license_key="),

@@ -80,10 +80,10 @@ fn a_hanging_check_blocks_neither_requests_nor_a_stop() {
     assert_eq!((&status["state"], &status["recent_checks"]), (&json!("grace"), &json!([])), "{status}");
     assert!(status["message"].as_str().unwrap().ends_with("; the first check is in progress."), "{status}");
     assert_allowed(&agent);
-    let told = Instant::now();
+    let started = Instant::now();
     agent.signal(Signal::TERM);
     assert_eq!(agent.wait_exit(PATIENCE).code(), Some(0));
-    assert!(told.elapsed() < Duration::from_secs(6), "ended after {:?}", told.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(6), "ended after {:?}", started.elapsed());
 }
 
 #[test]

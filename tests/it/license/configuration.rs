@@ -127,10 +127,10 @@ fn a_missing_configuration_changes_nothing_and_triggers_a_check() {
     agent.signal(Signal::HUP);
     let status = agent.status_after_checks(2);
     assert_active(&status);
-    let told = |line: &str| {
+    let expected_line = |line: &str| {
         line.contains("there is no such file") && line.ends_with(". The Agent keeps its current configuration")
     };
-    assert!(agent.wait_for_line(told, PROMPTLY).is_some(), "{:#?}", agent.lines());
+    assert!(agent.wait_for_line(expected_line, PROMPTLY).is_some(), "{:#?}", agent.lines());
 }
 
 #[test]

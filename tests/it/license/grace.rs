@@ -142,8 +142,8 @@ fn grace_ends_48_hours_after_the_last_grant_whatever_happens_in_between() {
     agent.license_server().resume();
     let status = agent.reverify().json();
     assert_active(&status);
-    let told = eventually(PROMPTLY, || agent.lines().last().is_some_and(|line| line == GRANTED_LINE));
-    assert!(told, "{:#?}", agent.lines());
+    let is_logged = eventually(PROMPTLY, || agent.lines().last().is_some_and(|line| line == GRANTED_LINE));
+    assert!(is_logged, "{:#?}", agent.lines());
 }
 
 #[test]
@@ -161,8 +161,8 @@ fn the_license_is_restricted_at_the_exact_end_of_grace() {
     let status = restricted_at(&agent, until);
     assert_restricted(&status, "cache", "unreachable");
     let message = status["message"].as_str().unwrap();
-    let told = "The license server has not confirmed the license for 48 hours: localhost: Connection refused";
-    assert!(message.starts_with(told), "{message}");
+    let expected = "The license server has not confirmed the license for 48 hours: localhost: Connection refused";
+    assert!(message.starts_with(expected), "{message}");
     assert_refused(&agent, "unreachable", message);
     assert_line(&agent, &format!("License: INVALID — {message}"));
     assert!(cache_turns(&agent, &json!([false, "unreachable", message])), "{}", agent.status());
@@ -222,8 +222,9 @@ fn a_clock_set_back_prevents_grace_until_the_next_verdict() {
     agent.license_server().reply(Reply::granted().header("Date", &http_date(now() + time::Duration::hours(2))));
     agent.restart();
     assert_active(&agent.status_after_checks(1));
-    let told = |line: &str| line.starts_with("This server's clock is 7") && line.contains(" s behind the license");
-    assert!(agent.wait_for_line(told, PROMPTLY).is_some(), "{:#?}", agent.lines());
+    let expected_line =
+        |line: &str| line.starts_with("This server's clock is 7") && line.contains(" s behind the license");
+    assert!(agent.wait_for_line(expected_line, PROMPTLY).is_some(), "{:#?}", agent.lines());
     agent.license_server().pause();
     agent.restart();
     let status = agent.status_after_checks(1);

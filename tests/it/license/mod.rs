@@ -71,8 +71,8 @@ pub(crate) fn assert_refused(agent: &Agent, reason: &str, message: &str) {
     let response = write(agent);
     let answer = response.json();
     assert_eq!(response.status, 403, "{answer}");
-    let told = ["error", "reason", "message"].map(|key| answer[key].clone());
-    assert_eq!(json!(told), json!(["license_required", reason, message]));
+    let actual = ["error", "reason", "message"].map(|key| answer[key].clone());
+    assert_eq!(json!(actual), json!(["license_required", reason, message]));
     assert!(answer["help"].as_str().is_some_and(|help| !help.is_empty()), "{answer}");
     let read = agent.fetch(Request::post("/backup/list").body("{}").signed());
     assert_eq!(read.status, 501, "{}", read.text());
@@ -164,17 +164,17 @@ impl Reply {
 
 /// Valid on the cached license until 48 hours after the latest grant, logged in two lines; writes pass.
 fn assert_grace(agent: &Agent, status: &Value, cause: &str) {
-    let told = ["valid", "state", "source", "reason"].map(|key| status[key].clone());
-    assert_eq!(json!(told), json!([true, "grace", "cache", null]), "{cause}: {status}");
+    let actual = ["valid", "state", "source", "reason"].map(|key| status[key].clone());
+    assert_eq!(json!(actual), json!([true, "grace", "cache", null]), "{cause}: {status}");
     let until = instant(&status["last_verified_at"]) + GRACE;
     assert_eq!(instant(&status["grace_until"]), until, "{status}");
     let until = status["grace_until"].as_str().unwrap();
     let message = status["message"].as_str().unwrap();
-    let told = message.strip_prefix("License server unreachable: ").unwrap_or_else(|| panic!("{cause}: {message}"));
-    let told = told.strip_suffix(&format!("; running on the cached license until {until}.")).unwrap();
-    assert!(told.contains(cause), "{told}, not {cause}");
-    assert_eq!(status["recent_checks"][0]["verdict"], format!("unreachable: {told}"));
-    let second = format!("License: unreachable — {told}; running on the cached license until {until}");
+    let actual = message.strip_prefix("License server unreachable: ").unwrap_or_else(|| panic!("{cause}: {message}"));
+    let actual = actual.strip_suffix(&format!("; running on the cached license until {until}.")).unwrap();
+    assert!(actual.contains(cause), "{actual}, not {cause}");
+    assert_eq!(status["recent_checks"][0]["verdict"], format!("unreachable: {actual}"));
+    let second = format!("License: unreachable — {actual}; running on the cached license until {until}");
     assert_line(agent, &second);
     let lines = agent.lines();
     let pair = lines.windows(2).any(|pair| pair[0] == GRANTED_LINE && pair[1] == second);

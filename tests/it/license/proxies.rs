@@ -39,13 +39,13 @@ fn the_public_address_is_discovered_once_and_stored_with_the_license() {
     assert_eq!(agent.status_after_checks(1)["valid"], true);
     agent.restart();
     agent.status_after_checks(1);
-    let told: Vec<String> = server.received().iter().map(|received| text(received, "server_ip")).collect();
-    assert_eq!(told.len(), 2);
+    let actual: Vec<String> = server.received().iter().map(|received| text(received, "server_ip")).collect();
+    assert_eq!(actual.len(), 2);
     // A machine with a public address of its own reports that.
     let received = discovery.count();
     assert!(received <= 1, "discovered {received} times within a day");
-    assert_eq!(told[0], told[1]);
-    assert_eq!(told[0] == "93.184.216.34", received == 1, "{told:?}");
+    assert_eq!(actual[0], actual[1]);
+    assert_eq!(actual[0] == "93.184.216.34", received == 1, "{actual:?}");
 }
 
 #[test]
@@ -55,8 +55,8 @@ fn a_failing_proxy_is_reported_without_its_password() {
     let url = proxy.url().replace("http://", "http://user:open-sesame@");
     let agent = Agent::builder().license_server(&server).set("proxy", &url).start();
     assert_unverified(&agent, &["proxy"]);
-    let told = agent.status().to_string() + &agent.lines().join("\n");
-    assert!(!told.contains("open-sesame"), "{told}");
+    let actual = agent.status().to_string() + &agent.lines().join("\n");
+    assert!(!actual.contains("open-sesame"), "{actual}");
     assert_eq!(server.count(), 0);
 }
 

@@ -124,8 +124,8 @@ fn knowing_the_license_key_is_not_enough_to_forge_a_signed_grant_in_the_cache() 
         agent.restart();
         let status = agent.status_after_checks(1);
         assert_restricted(&status, "none", "unreachable");
-        let told = status["cache"].as_str().unwrap();
-        assert!(told.starts_with("ignored: the answer is not signed"), "{told}");
+        let actual = status["cache"].as_str().unwrap();
+        assert!(actual.starts_with("ignored: the answer is not signed"), "{actual}");
     }
 
     // A recorded denial cannot be turned into a grant.

@@ -49,8 +49,8 @@ fn every_form_of_grant_is_shown_in_the_documented_line_and_the_status() {
         agent.restart();
         assert_line(&agent, &format!("License: valid ({terms})"));
         let status = agent.status_after_checks(1);
-        let told = ["plan", "max_accounts", "max_servers", "expires_at"].map(|key| status[key].clone());
-        assert_eq!(json!(told), shown, "{status}");
+        let actual = ["plan", "max_accounts", "max_servers", "expires_at"].map(|key| status[key].clone());
+        assert_eq!(json!(actual), shown, "{status}");
         assert_eq!(status["tier"], shown[0], "{status}");
         assert_eq!(status["message"], "License is valid.", "{status}");
         assert_active(&status);
@@ -229,11 +229,11 @@ fn reverify_returns_the_status_after_the_check() {
     agent.license_server().reply(denial("suspended", "Unpaid."));
     let answer = agent.reverify();
     assert_eq!(answer.status, 200);
-    let told = answer.json();
-    assert_eq!(told["reason"], "suspended", "{told}");
-    assert_eq!(told["recent_checks"][0]["verdict"], "denied: suspended");
-    assert_eq!(told["recent_checks"][0]["at"], told["last_checked_at"]);
-    assert_eq!(told, agent.status());
+    let actual = answer.json();
+    assert_eq!(actual["reason"], "suspended", "{actual}");
+    assert_eq!(actual["recent_checks"][0]["verdict"], "denied: suspended");
+    assert_eq!(actual["recent_checks"][0]["at"], actual["last_checked_at"]);
+    assert_eq!(actual, agent.status());
     assert_eq!(agent.license_server().count(), 2);
     let unsigned = agent.fetch(Request::post("/license/reverify"));
     assert_eq!(unsigned.status, 401, "{}", unsigned.text());
@@ -251,7 +251,7 @@ fn an_echoed_license_key_appears_nowhere() {
         ("a plan", grant(json!({"plan": LICENSE_KEY}))),
         ("a plan's slug", grant(json!({"plan": {"slug": LICENSE_KEY}}))),
         ("a plan's name, in a text", grant(json!({"plan": {"name": echo}}))),
-        ("a member that nobody knows", grant(json!({"key": LICENSE_KEY}))),
+        ("an unknown member", grant(json!({"key": LICENSE_KEY}))),
         ("a reason", deny(json!({"reason": LICENSE_KEY}))),
         ("a reason, in a text", deny(json!({"reason": echo}))),
         ("a denial's message", deny(json!({"reason": "invalid_key"}))),
@@ -270,13 +270,15 @@ fn an_echoed_license_key_appears_nowhere() {
         let _ = fs::remove_file(agent.cache_path());
         agent.restart();
         agent.status_after_checks(1);
-        let told = [
+        let actual = [
             ("status", agent.fetch(Request::get(STATUS)).text()),
             ("refusal", write(&agent).text()),
             ("log", agent.lines().join("\n")),
             ("cache", cache_with_answer(&agent)),
         ];
-        seen.extend(told.into_iter().filter(|(_, text)| text.contains(LICENSE_KEY)).map(|(where_, _)| (place, where_)));
+        seen.extend(
+            actual.into_iter().filter(|(_, text)| text.contains(LICENSE_KEY)).map(|(where_, _)| (place, where_)),
+        );
     }
     assert!(seen.is_empty(), "the license key, echoed in …, is in …: {seen:?}");
 }

@@ -42,15 +42,15 @@ fn the_page_follows_the_standing_and_reveals_no_secrets() {
     agent.restart();
     agent.status_after_checks(1);
     let text = page(&agent).text();
-    let told = [
+    let expected = [
         "License Required",
         "server_limit_reached",
         "License is already activated on 1 of 1 allowed servers.",
         "revoke a server that is no longer in use",
         "denied: server_limit_reached",
     ];
-    for told in told {
-        assert!(text.contains(told), "no {told}: {text}");
+    for expected in expected {
+        assert!(text.contains(expected), "no {expected}: {text}");
     }
     assert!(!text.contains(SECRET) && !text.contains(LICENSE_KEY), "{text}");
     // A change is on the page at once, despite the response cache.
