@@ -1,7 +1,7 @@
-//! The daemon: starts the threads, and lives until a signal ends it or until one of them is missing.
+//! The daemon: starts the threads and runs until a signal stops it or a thread dies.
 //!
-//! [`run`] takes everything it depends on as an argument, so a test runs the real thing with its own clock, license
-//! server, signals and threads.
+//! [`run`] takes all dependencies as arguments, so that tests can run the real daemon with their own clock, license server,
+//! signals and threads.
 
 use std::fs;
 use std::io;
@@ -13,7 +13,7 @@ use log::{error, info, warn};
 
 use crate::api::Api;
 use crate::api::config::SharedConfig;
-use crate::api::health::Host as Health;
+use crate::api::health::OsInfo;
 use crate::api::metrics::ApiMetrics;
 use crate::api::operations::{Operations, issuer};
 use crate::api::queue::Queue;
@@ -22,7 +22,7 @@ use crate::config::file;
 use crate::config::{Config, Loaded};
 use crate::license::client::{LicenseServer, Network};
 use crate::license::log_lines;
-use crate::license::state::{Host, License};
+use crate::license::state::{HostIdentity, License};
 use crate::license::verifier::Verifier;
 use crate::program::{PROGRAM, complain};
 use opterius_base::clock::{Clock, SystemClock};
@@ -38,44 +38,44 @@ use opterius_http::lane::{self, Lane};
 use opterius_http::limits::{Limits, STOP_TIME};
 use opterius_license::identity;
 
-/// What the watchdog asks for: it is answered by the front thread, from what the verifier has published.
+/// The path that the watchdog requests: the front thread answers it from the verifier's published state.
 const WATCHED: &str = "/license/status";
 
-/// Where the address to listen on comes from.
+/// Where the listen address is configured, for error messages.
 const SOURCE: Source = Source { file: "agent.conf", elsewhere: " and in the Panel" };
 
-/// What the daemon depends on besides its configuration.
+/// The daemon's dependencies besides its configuration.
 pub struct Dependencies {
-    /// Where time comes from.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Who answers verifications.
+    /// The license server.
     pub server: Box<dyn LicenseServer>,
-    /// Where signals arrive.
+    /// Incoming signals.
     pub signals: Signals,
-    /// Who we are.
-    pub host: Host,
-    /// How threads are started.
+    /// The identity of this host.
+    pub host: HostIdentity,
+    /// Starts threads.
     pub spawn: Box<Spawn>,
-    /// Who is told how it is.
+    /// Notifies the service manager.
     pub notifier: Notifier,
 }
 
 impl Dependencies {
-    /// The real ones.
+    /// The dependencies of a real process.
     pub fn of_process(signals: Signals, notifier: Notifier) -> Self {
         let (clock, server) = (Arc::new(SystemClock), Box::new(Network));
         Self { clock, server, signals, host: host(), spawn: supervisor::spawn(), notifier }
     }
 }
 
-/// Runs the daemon of this process; returns its exit code.
+/// Runs the daemon in this process; returns its exit code.
 pub fn start(path: &Path) -> u8 {
-    // First of all: a SIGHUP that comes early asks for a check and must not end the process.
+    // Before anything else: an early SIGHUP must request a check, not kill the process.
     let signals = Signals::of_process().map_err(Failure::start);
     let loaded = match file::load(path) {
         Ok(loaded) => loaded,
         Err(error) => {
-            // Where the log goes is not known yet, and journalctl must show why the service does not start.
+            // The log target is not known yet, and journalctl must show why the service does not start.
             complain(&error.to_string());
             return error.exit_code();
         }
@@ -86,7 +86,7 @@ pub fn start(path: &Path) -> u8 {
     report_panics(PROGRAM);
     if target == LogTarget::Syslog && !Path::new(SYSLOG_SOCKET).exists() {
         complain(&format!(
-            "{SYSLOG_SOCKET} does not exist: with log=syslog nothing is logged until a syslog daemon runs"
+            "{SYSLOG_SOCKET} does not exist: with log=syslog nothing is logged until a syslog daemon is running"
         ));
     }
     for warning in warnings.into_iter().chain(file::tighten(path)) {
@@ -101,17 +101,15 @@ pub fn start(path: &Path) -> u8 {
     conclude(&ended, PROGRAM, target)
 }
 
-/// Reads who we are.
-pub fn host() -> Host {
+/// Reads the identity of this host.
+pub fn host() -> HostIdentity {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let uname = rustix::system::uname();
     let server_id = identity::server_id(&read("/etc/machine-id"));
     if server_id.is_empty() {
-        warn!(
-            "/etc/machine-id is missing or empty: this server has no identity of its own. Run: systemd-machine-id-setup"
-        );
+        warn!("/etc/machine-id is missing or empty: this server has no unique identity. Run: systemd-machine-id-setup");
     }
-    Host {
+    HostIdentity {
         server_id,
         boot_id: read("/proc/sys/kernel/random/boot_id").trim().to_owned(),
         hostname: uname.nodename().to_string_lossy().into_owned(),
@@ -119,10 +117,10 @@ pub fn host() -> Host {
     }
 }
 
-/// Runs the daemon on `listener` until a signal ends it.
+/// Runs the daemon on `listener` until a signal stops it.
 ///
 /// # Errors
-/// It ended otherwise; [`conclude`] tells whoever is concerned.
+/// Any other end; [`conclude`] logs it.
 pub fn run(
     listener: TcpListener,
     configuration: Config,
@@ -144,7 +142,7 @@ pub fn run(
         notifier,
         &mut daemon,
     );
-    // The second signal leaves no time for anything.
+    // A second signal leaves no time for a clean stop.
     if ended != Err(Failure::StoppedAtOnce) {
         daemon.license.stop();
     }
@@ -154,22 +152,22 @@ pub fn run(
     ended
 }
 
-/// What the main thread holds.
+/// The state of the main thread.
 struct Daemon {
     path: PathBuf,
     configuration: Config,
     settings: SharedConfig,
     license: Arc<License>,
     clock: Arc<dyn Clock>,
-    /// How many checks had ended before the one that was asked for last.
+    /// How many checks had finished at the latest reload.
     checks_before: u64,
 }
 
-/// What the threads ask.
+/// The dependencies of the verifier thread.
 struct VerifierParts {
     clock: Arc<dyn Clock>,
     server: Box<dyn LicenseServer>,
-    host: Host,
+    host: HostIdentity,
 }
 
 impl Daemon {
@@ -188,7 +186,7 @@ impl Daemon {
         let verifier = Verifier::new(Arc::clone(&license), woken, Arc::clone(&clock), server, host, license_settings);
 
         let settings: SharedConfig = Arc::new(RwLock::new(Arc::new(configuration.api(&path))));
-        let health = Health::read();
+        let health = OsInfo::read();
         let root = configuration.host_root.clone();
         let (metrics, sampler) = Metrics::new(Arc::clone(&clock), root, Pace::default());
         let (queue, waiting) = Queue::new();
@@ -227,12 +225,12 @@ impl Daemon {
 }
 
 impl Lifecycle for Daemon {
-    /// SIGHUP: the new configuration if it is good in every line, else the old one; a check in either case.
+    /// SIGHUP: uses the new configuration if it is valid, otherwise keeps the old one; requests a check either way.
     fn reload(&mut self) {
         self.checks_before = self.license.state().checks_ended;
         match file::load(&self.path) {
             Err(error) => {
-                error!("{error}. The configuration in use stays");
+                error!("{error}. The Agent keeps its current configuration");
                 self.license.reload(None);
             }
             Ok(Loaded { configuration, warnings }) => {
@@ -240,13 +238,13 @@ impl Lifecycle for Daemon {
                     warn!("{warning}");
                 }
                 for key in configuration.needs_restart(&self.configuration) {
-                    warn!("{key} has changed and takes effect at the next restart: systemctl restart opterius-agent");
+                    warn!("{key} changed; to apply it, run: systemctl restart opterius-agent");
                 }
                 *self.settings.write().unwrap_or_else(PoisonError::into_inner) =
                     Arc::new(configuration.api(&self.path));
                 self.license.reload(Some(Arc::new(configuration.license.clone())));
                 self.configuration = configuration;
-                info!("{} was read again", self.path.display());
+                info!("{} reloaded", self.path.display());
             }
         }
     }

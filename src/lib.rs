@@ -1,12 +1,12 @@
-//! The Opterius Agent: a synchronous daemon that keeps the license standing of a hosting server, answers its Panel, and
-//! lets write operations through only while the license is good.
+//! The Opterius Agent: a synchronous daemon that verifies the license of a hosting server, serves requests from its Panel,
+//! and allows write operations only while the license is valid.
 //!
-//! * [`cli`] — the command line, and what it asks the running daemon
-//! * [`daemon`] — the wiring: starts the threads, and lives until a signal ends it
+//! * [`cli`] — the command line, and its requests to the running daemon
+//! * [`daemon`] — the wiring: starts the threads and runs until a signal stops it
 //! * [`config`] — agent.conf
-//! * [`api`] — the route table, signatures, the gate, the handlers
-//! * [`license`] — the client, the cache, and the verifier thread around the pure core in `opterius-license`
-//! * [`doctor`] — what is wrong, and what mends it
+//! * [`api`] — route table, authentication, license gate, handlers
+//! * [`license`] — license client, cache and verifier thread, around the pure core in `opterius-license`
+//! * [`doctor`] — diagnoses problems and suggests fixes
 
 #![cfg_attr(test, allow(clippy::string_slice, reason = "a test that cuts a text wrongly fails, as it should"))]
 

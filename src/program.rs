@@ -1,12 +1,12 @@
-//! What the program calls itself, and how it complains.
+//! The program's name, and its error output.
 
 use opterius_daemon::Program;
 use opterius_daemon::output;
 
-/// What the daemon calls itself.
+/// The daemon's name.
 pub const PROGRAM: Program = Program { name: "opterius-agent", subject: "the Agent" };
 
-/// Prints one line to stderr, with our name before it.
+/// Prints one line to stderr, prefixed with the program's name.
 pub fn complain(text: &str) {
     output::complain(PROGRAM.name, text);
 }

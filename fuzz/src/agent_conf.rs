@@ -4,7 +4,7 @@
 use std::ops::RangeInclusive;
 
 use opterius_agent::config::parsing;
-use opterius_agent::config::{Config, Known};
+use opterius_agent::config::{Config, ConfigKey};
 use opterius_daemon::config_file::{Entries, Key, find};
 
 const NAME: &str = "agent.conf";
@@ -45,8 +45,8 @@ fn is_slip(line: &str) -> bool {
         })
     };
     !key.starts_with('#')
-        && find::<Known>(&key).is_none()
-        && Known::VITAL.iter().any(|vital| without_one(vital, &key) || without_one(&key, vital))
+        && find::<ConfigKey>(&key).is_none()
+        && ConfigKey::VITAL.iter().any(|vital| without_one(vital, &key) || without_one(&key, vital))
 }
 
 /// The value that counts, read by hand: the last line with one of these keys.
@@ -90,8 +90,8 @@ fn hold_ranges(configuration: &Config, text: &str) {
 
 /// The lines that count, as plainly as they can be written.
 fn written(text: &str) -> String {
-    let Ok(entries) = Entries::<Known>::parse(text, NAME, &mut Vec::new()) else { return String::new() };
-    let known = Known::KEYS.iter().filter_map(|(_, known)| entries.entry(*known));
+    let Ok(entries) = Entries::<ConfigKey>::parse(text, NAME, &mut Vec::new()) else { return String::new() };
+    let known = ConfigKey::KEYS.iter().filter_map(|(_, known)| entries.entry(*known));
     known.map(|entry| format!("{}=\"{}\"\n", entry.key, entry.value)).collect()
 }
 

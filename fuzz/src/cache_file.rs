@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use opterius_agent::license::cache::{Cached, View, decode, encode, of_another_key};
+use opterius_agent::license::cache::{Cached, View, decode, encode, file_to_set_aside};
 use opterius_base::clock::Timestamp;
 use opterius_base::hex::hex;
 use opterius_base::secret::Secret;
@@ -28,7 +28,7 @@ pub fn check(data: &[u8]) {
             let ours = has_our_mac(data) || set_aside(data).is_some_and(|file| has_our_mac(&file));
             assert!(ours, "a file without our MAC counts");
         }
-        if let Some(kept) = of_another_key(data, question) {
+        if let Some(kept) = file_to_set_aside(data, question) {
             assert!(kept.len() <= 100 * 1024);
         }
     });

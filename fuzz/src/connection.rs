@@ -16,7 +16,7 @@ use opterius_agent::api::sampler::{Metrics, Pace};
 use opterius_agent::api::{self, Api, health};
 use opterius_agent::config::parsing;
 use opterius_agent::license::client::{LicenseConfig, LicenseServer};
-use opterius_agent::license::state::{Host, License};
+use opterius_agent::license::state::{HostIdentity, License};
 use opterius_agent::license::verifier::Verifier;
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_base::hex::hex;
@@ -249,7 +249,7 @@ fn api() -> Api {
         guide: Guide::default(),
     };
     let words = |word: &str| word.to_owned();
-    let health = health::Host { os: words("os"), version: words("1"), arch: words("arch"), hostname: words("host") };
+    let health = health::OsInfo { os: words("os"), version: words("1"), arch: words("arch"), hostname: words("host") };
     let settings = Arc::new(RwLock::new(Arc::new(settings)));
     let clock: Arc<dyn Clock> = Arc::new(*CLOCK);
     // Nobody looks at the machine, and nobody takes anything out of the queue.
@@ -283,7 +283,7 @@ impl Clock for StoppedClock {
 /// The verifier asks once and says yes for good.
 static LICENSE: LazyLock<Arc<License>> = LazyLock::new(|| {
     let word = |word: &str| word.to_owned();
-    let host = Host { server_id: word("host"), boot_id: word("boot"), hostname: word("host"), os: word("os") };
+    let host = HostIdentity { server_id: word("host"), boot_id: word("boot"), hostname: word("host"), os: word("os") };
     let text = format!("secret=0123456789abcdef\nlicense_key=AAAABBBB-CCCCDDDD\nlicense_cache={NOWHERE}/cache.json\n");
     let Ok(loaded) = parsing::parse(&text, "agent.conf", None) else { panic!("the configuration is good") };
     let settings =

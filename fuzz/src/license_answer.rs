@@ -1,4 +1,4 @@
-//! An answer of the license server: only a literal yes with a limit grants, and a denial is never good again by itself.
+//! A license server's answer: only a literal `true` with a limit grants, and a denial never turns valid by itself.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use opterius_base::secret::Secret;
 use opterius_license::model::{Denial, Grant, Record, Terms, Uptime, Verdict};
 use opterius_license::outcome::{self, Answer, MAX_BODY, Outcome, Question};
 use opterius_license::signature::TrustedKeys;
-use opterius_license::standing::{GRACE, Knowledge, standing};
+use opterius_license::standing::{Evidence, GRACE, standing};
 use serde_json::{Value, json};
 
 use super::input::Input;
 
 const KEY: &str = "AAAABBBB-CCCCDDDD";
 const BOOT: &str = "boot";
-/// Statuses that say something about a license, and some that do not.
+/// HTTP statuses that can carry a verdict, and some that cannot.
 const STATUSES: [u16; 16] = [200, 201, 204, 299, 300, 302, 400, 401, 403, 404, 409, 410, 422, 429, 500, 503];
 
-/// A byte for the status, two for a moment, and the body.
+/// Input: a byte for the status, two for a time, then the body.
 pub fn check(data: &[u8]) {
     let mut input = Input::new(data);
     let status = STATUSES[usize::from(input.byte()) % STATUSES.len()];
@@ -50,12 +50,12 @@ pub fn check(data: &[u8]) {
         Outcome::Inconclusive(failure) => {
             assert!(!failure.cause.is_empty());
             let definite = status == 200 && body.len() <= MAX_BODY && value["valid"] == Value::Bool(false);
-            assert!(!definite, "a definite no was not heard: {failure}");
+            assert!(!definite, "an explicit no was ignored: {failure}");
         }
     }
 }
 
-/// What is nearly a grant is no verdict at all: a `valid` that is not the literal, a limit that is not one.
+/// A near miss is not a verdict: a `valid` that is not literally `true`, a limit that is not an integer.
 fn near_misses(granted: &Value, read: impl Fn(Vec<u8>) -> Outcome) {
     let yes = [json!(1), json!("true"), json!([true]), json!({}), Value::Null].map(|value| json!({"valid": value}));
     let limits =
@@ -70,11 +70,11 @@ fn near_misses(granted: &Value, read: impl Fn(Vec<u8>) -> Outcome) {
     }
 }
 
-/// What is kept of an answer goes into the log, the status and the Panel's page.
+/// The strings kept from an answer go into the log, the status and the Panel view.
 fn hold_texts(terms: &Terms, message: &str, reason: &str) {
     let billing = &terms.billing;
     let short = [&terms.plan, &billing.subscription_status, &billing.current_period_end];
-    // In lower case one letter may become three.
+    // Lowercasing can turn one letter into three.
     let short = short.into_iter().flatten().map(|text| (text.as_str(), 3 * 64));
     for (text, limit) in short.chain([(message, 500), (reason, 64)]) {
         assert!(text.chars().count() <= limit && !text.chars().any(char::is_control), "{text:?}");
@@ -82,19 +82,19 @@ fn hold_texts(terms: &Terms, message: &str, reason: &str) {
     }
 }
 
-/// A grant counts until it expires, and without the server for 48 hours.
+/// A grant is valid until it expires, and for 48 hours without the server.
 fn granted(grant: Grant, moment: Duration) {
     let (at, expires_at) = (grant.at, grant.terms.expires_at);
     let record = record(Verdict::Granted(grant));
     for (confirmed, passed) in [(true, moment), (false, moment), (false, Duration::ZERO), (true, Duration::ZERO)] {
         let now = Now { wall: at.plus(passed), boot: passed };
-        let valid = standing(&knowledge(&record, confirmed), now).is_valid();
+        let valid = standing(&evidence(&record, confirmed), now).is_valid();
         let is_over = expires_at.is_some_and(|end| now.wall >= end);
         assert_eq!(valid, !is_over && (confirmed || passed < GRACE), "{passed:?} after the grant, {confirmed}");
     }
 }
 
-/// A denial counts at every moment, and the more so when a grant was there before.
+/// A denial is never valid at any time, with or without an earlier grant.
 fn denied(denial: Denial, moment: Duration) {
     let at = denial.at;
     let terms = Terms { max_accounts: Some(0), ..Terms::default() };
@@ -104,7 +104,7 @@ fn denied(denial: Denial, moment: Duration) {
         let record = record(verdict);
         for wall in [at, at.plus(moment), at.minus(moment)] {
             for confirmed in [true, false] {
-                let standing = standing(&knowledge(&record, confirmed), Now { wall, boot: moment });
+                let standing = standing(&evidence(&record, confirmed), Now { wall, boot: moment });
                 assert!(!standing.is_valid(), "a denial became {standing:?}");
             }
         }
@@ -116,6 +116,6 @@ fn record(verdict: Verdict) -> Record {
     Record { verdict, uptime, key_sha256: String::new(), server_id: String::new() }
 }
 
-fn knowledge(record: &Record, confirmed: bool) -> Knowledge<'_> {
-    Knowledge { has_key: true, record: Some(record), confirmed, failure: None, boot_id: BOOT }
+fn evidence(record: &Record, confirmed: bool) -> Evidence<'_> {
+    Evidence { has_key: true, record: Some(record), confirmed, failure: None, boot_id: BOOT }
 }

@@ -54,10 +54,10 @@ fn read(body: &[u8], header: &str, foreign: &str) {
         let answer = Answer { status: 200, signature: signature.to_owned(), body: body.to_vec(), ..Answer::default() };
         outcome::read(&answer, &question)
     };
-    let reading = answer(body, header);
-    if !matches!(reading.outcome, Outcome::Inconclusive(_)) {
+    let parsed = answer(body, header);
+    if !matches!(parsed.outcome, Outcome::Inconclusive(_)) {
         assert!(body.len() <= MAX_BODY);
-        assert_eq!(reading.signed_by, Some(SignedBy::CurrentKey));
+        assert_eq!(parsed.signed_by, Some(SignedBy::CurrentKey));
         // As well signed, but for another request, key or host.
         for (name, own) in [("nonce", NONCE), ("key_sha256", &key_sha256), ("server_id", SERVER_ID)] {
             let mut other: Value = serde_json::from_slice(body).expect("a verdict is JSON");

@@ -1,8 +1,8 @@
-//! The Panel's signature: HMAC-SHA256 over timestamp ‖ METHOD ‖ path ‖ body, without separators, in lower-case hex.
+//! The Panel's signature: HMAC-SHA256 over timestamp ‖ METHOD ‖ path ‖ body, without separators, in lowercase hex.
 //!
-//! The bytes are taken as received: PHP escapes slashes and non-ASCII letters in its JSON, and the timestamp's text is
-//! part of what is signed. The key is the secret's text, never its decoded form. Identical signatures within a second are
-//! the Panel's normal traffic, so there is no memory of signatures; the window bounds how long one can be replayed.
+//! The signature covers the bytes as received: PHP escapes slashes and non-ASCII letters in JSON, and the timestamp is
+//! signed as text. The key is the text of the secret, never hex-decoded. The Panel normally sends identical signatures
+//! within one second, so the Agent cannot reject repeated ones; the time window limits replays.
 
 use std::time::Duration;
 
@@ -16,32 +16,32 @@ use opterius_http::service::Request;
 /// What the signature covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coverage {
-    /// The body, always.
+    /// The whole body.
     Body,
-    /// The body, or nothing of it: the Panel signs its uploads so, because it streams them.
+    /// The whole body or an empty one: the Panel streams uploads and signs them with an empty body.
     BodyOptional,
 }
 
-/// Why a request is not believed.
+/// Why a request fails authentication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejection {
-    /// No signature, or no timestamp.
+    /// The signature or the timestamp is missing.
     Missing,
     /// The timestamp is not RFC 3339.
     TimestampMalformed,
-    /// The timestamp is too far from our clock, by so many seconds (positive: the Panel is ahead).
+    /// The timestamp differs too much from this server's clock, in seconds (positive: the Panel is ahead).
     TimestampOutsideWindow(i64),
-    /// The signature is not the right one.
+    /// The signature is wrong.
     Wrong,
 }
 
 impl Rejection {
-    /// The sentence for the Panel's administrator.
+    /// The message for the Panel's administrator.
     pub fn message(self) -> String {
         match self {
             Self::Missing => {
-                "This path needs the headers X-Signature and X-Timestamp. The Panel sends them once its server entry holds \
-                 the secret of agent.conf (Servers → Edit)."
+                "This path requires the headers X-Signature and X-Timestamp. The Panel sends them once its server entry \
+                 (Servers → Edit) has the secret from agent.conf."
                     .to_owned()
             }
             Self::TimestampMalformed => "X-Timestamp is not an RFC 3339 date and time.".to_owned(),
@@ -56,7 +56,7 @@ impl Rejection {
         }
     }
 
-    /// The word for it, which the Panel shows.
+    /// The error code, which the Panel shows.
     pub fn code(self) -> &'static str {
         match self {
             Self::Missing => "signature_missing",
@@ -65,7 +65,7 @@ impl Rejection {
         }
     }
 
-    /// The answer.
+    /// The 401 response.
     pub fn answer(self) -> Response {
         Response::error(401, self.code(), &self.message())
     }
@@ -74,7 +74,7 @@ impl Rejection {
 /// Checks the signature of a request.
 ///
 /// # Errors
-/// Why it is not believed.
+/// Why authentication fails.
 pub fn verify(
     request: &Request<'_>,
     coverage: Coverage,
@@ -95,7 +95,7 @@ pub fn verify(
         let message = [timestamp.as_bytes(), head.method.as_str().as_bytes(), head.path.as_bytes(), body].concat();
         hmac::verify(secret, &message, &signature).is_ok()
     };
-    // The empty body first: it costs next to nothing.
+    // Try the empty body first: it costs almost nothing.
     if (coverage == Coverage::BodyOptional && covers(b"")) || covers(request.body) {
         Ok(())
     } else {

@@ -4,7 +4,7 @@ use super::*;
 use opterius_http::head::{STORAGE, parse};
 use opterius_http::traffic::Traffic;
 
-/// The secret and the timestamp of the vectors, which PHP's `hash_hmac` made.
+/// The secret and timestamp of the test vectors, generated with PHP's `hash_hmac`.
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 const TIMESTAMP: &str = "2026-05-01T12:00:00+00:00";
 
@@ -32,7 +32,7 @@ fn signed(request_line: &str, body: &str, timestamp: &str, signature: &str) -> R
 }
 
 #[test]
-fn the_signatures_that_php_makes_are_accepted_and_every_other_is_not() {
+fn only_the_signatures_that_php_generates_are_accepted() {
     let vectors = [
         (
             "POST /domains/create",
@@ -102,7 +102,7 @@ fn the_signatures_that_php_makes_are_accepted_and_every_other_is_not() {
 }
 
 #[test]
-fn a_signature_is_64_lower_case_digits() {
+fn a_signature_is_64_lowercase_hex_digits() {
     let good = "2932c82684a07527210dc40f56307839cc1afc8976bb977694ec5595738fd308";
     for bad in
         [good.to_uppercase(), good[..62].to_owned(), format!("{good}00"), format!("{}zz", &good[..62]), "0".to_owned()]
@@ -112,7 +112,7 @@ fn a_signature_is_64_lower_case_digits() {
 }
 
 #[test]
-fn the_window_is_five_minutes_to_either_side() {
+fn the_window_is_five_minutes_in_both_directions() {
     let headers = format!(
         "X-Timestamp: {TIMESTAMP}\r\nX-Signature: 2932c82684a07527210dc40f56307839cc1afc8976bb977694ec5595738fd308\r\n"
     );
@@ -129,7 +129,7 @@ fn the_window_is_five_minutes_to_either_side() {
 }
 
 #[test]
-fn what_is_missing_or_doubled_is_not_believed() {
+fn missing_or_repeated_headers_are_rejected() {
     let signature = "X-Signature: 2932c82684a07527210dc40f56307839cc1afc8976bb977694ec5595738fd308\r\n";
     let timestamp = format!("X-Timestamp: {TIMESTAMP}\r\n");
     let table = [
@@ -152,7 +152,7 @@ fn what_is_missing_or_doubled_is_not_believed() {
 }
 
 #[test]
-fn the_secret_is_taken_as_text() {
+fn the_secret_is_used_as_text() {
     let headers = format!(
         "X-Timestamp: {TIMESTAMP}\r\nX-Signature: 2932c82684a07527210dc40f56307839cc1afc8976bb977694ec5595738fd308\r\n"
     );
@@ -163,7 +163,7 @@ fn the_secret_is_taken_as_text() {
 }
 
 #[test]
-fn every_rejection_is_a_sentence_that_helps() {
+fn every_rejection_has_a_helpful_message() {
     let rejections = [
         Rejection::Missing,
         Rejection::TimestampMalformed,

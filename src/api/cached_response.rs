@@ -1,8 +1,8 @@
-//! Answers from memory that are made again only when something in them has changed, however many ask.
+//! A cache for one response, rendered again only when its inputs change.
 
 use opterius_http::response::Response;
 
-/// The answer that was made last, and what it was made from.
+/// The latest response and the key that it was rendered from.
 #[derive(Debug)]
 pub struct CachedResponse<K> {
     last: Option<(K, Response)>,
@@ -15,12 +15,12 @@ impl<K> Default for CachedResponse<K> {
 }
 
 impl<K: PartialEq> CachedResponse<K> {
-    /// The answer for `key`, which is all that the answer depends on; `make` makes it.
-    pub fn answer(&mut self, key: K, make: impl FnOnce(&K) -> Response) -> Response {
+    /// The response for `key`, which must contain all inputs of `render`.
+    pub fn answer(&mut self, key: K, render: impl FnOnce(&K) -> Response) -> Response {
         if let Some((_, response)) = self.last.as_ref().filter(|(known, _)| *known == key) {
             return response.clone();
         }
-        let response = make(&key);
+        let response = render(&key);
         self.last = Some((key, response.clone()));
         response
     }
@@ -31,15 +31,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_made_once_for_each_change() {
-        let mut kept = CachedResponse::default();
-        let mut made = 0;
+    fn a_response_is_rendered_once_per_change() {
+        let mut cached = CachedResponse::default();
+        let mut rendered = 0;
         for key in [1, 1, 2, 2, 1] {
-            kept.answer(key, |key| {
-                made += 1;
+            cached.answer(key, |key| {
+                rendered += 1;
                 Response::json(200, key)
             });
         }
-        assert_eq!(made, 3);
+        assert_eq!(rendered, 3);
     }
 }

@@ -1,4 +1,4 @@
-//! The part of the configuration that the API answers by.
+//! The API's part of the configuration.
 
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -9,23 +9,23 @@ use opterius_host::helper::client::HelperMode;
 use opterius_host::host::Host;
 use opterius_license::reason::Guide;
 
-/// The part of the configuration that the API answers by; SIGHUP replaces it.
+/// The API's part of the configuration; SIGHUP replaces it.
 pub struct ApiConfig {
     /// The secret that the Panel signs with.
     pub secret: hmac::Key,
-    /// How far a timestamp may be from our clock.
+    /// The largest accepted difference between a request's timestamp and this server's clock.
     pub signature_window: Duration,
-    /// Names besides `localhost` and IP addresses that we are called by.
+    /// Host names that clients can use in addition to `localhost` and IP addresses.
     pub allowed_hosts: Vec<String>,
-    /// The largest body of the routes that take large ones, in bytes.
+    /// The largest body on routes that accept large ones, in bytes.
     pub max_body: usize,
     /// The host that operations work on.
     pub host: Host,
-    /// How operations gain the rights that they need.
+    /// How host operations obtain root privileges.
     pub operations: HelperMode,
-    /// What this Agent's operator is told to do.
+    /// Help texts for the operator.
     pub guide: Guide,
 }
 
-/// Settings that can be replaced while requests are answered.
+/// Settings that can be replaced while the API serves requests.
 pub type SharedConfig = Arc<RwLock<Arc<ApiConfig>>>;

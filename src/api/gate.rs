@@ -1,4 +1,4 @@
-//! The gate: writes pass only while the license is good.
+//! The license gate: writes are allowed only while the license is valid.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use opterius_http::response::Response;
 use opterius_license::reason::Guide;
 use opterius_license::standing::Standing;
 
-/// The word for a write that the license does not allow.
+/// The error code for a write that the license does not allow.
 pub const LICENSE_REQUIRED: &str = "license_required";
 
 #[derive(Serialize)]
@@ -19,10 +19,10 @@ struct Refused<'a> {
     help: String,
 }
 
-/// Lets a write pass.
+/// Allows a write while the license is valid.
 ///
 /// # Errors
-/// The answer to give instead: 403 `license_required`, with the reason, what it means, and what to do.
+/// The response otherwise: 403 `license_required` with reason, message and help.
 pub fn check(standing: &Standing, guide: &Guide) -> Result<(), Response> {
     match standing {
         Standing::Active | Standing::Grace { .. } => Ok(()),
@@ -33,13 +33,13 @@ pub fn check(standing: &Standing, guide: &Guide) -> Result<(), Response> {
     }
 }
 
-/// Whom or what a request is about, for the log: escaped and short.
+/// The account, domain or name that a request concerns, for the log: escaped and short.
 pub fn subject(request: &Value) -> String {
     let field =
         |name: &str| request.get(name).and_then(Value::as_str).map(|text| format!("{name} “{}”", one_line(text, 64)));
     let fields: Vec<String> =
         ["username", "domain", "email", "name", "filename"].into_iter().filter_map(field).collect();
-    if fields.is_empty() { "an unnamed subject".to_owned() } else { fields.join(", ") }
+    if fields.is_empty() { "an unnamed object".to_owned() } else { fields.join(", ") }
 }
 
 #[cfg(test)]
@@ -50,7 +50,7 @@ mod tests {
     use opterius_base::clock::Timestamp;
 
     #[test]
-    fn only_a_restricted_license_refuses_and_says_why_and_what_to_do() {
+    fn a_restricted_license_blocks_writes_with_reason_and_help() {
         assert!(check(&Standing::Active, &Guide::default()).is_ok());
         assert!(check(&Standing::Grace { until: Timestamp::from_unix(0) }, &Guide::default()).is_ok());
         let answer =
@@ -66,13 +66,13 @@ mod tests {
     }
 
     #[test]
-    fn a_subject_is_one_short_line() {
+    fn the_object_of_a_request_is_one_short_line() {
         assert_eq!(
             subject(&json!({"username": "alice", "domain": "a.example"})),
             "username “alice”, domain “a.example”"
         );
         assert_eq!(subject(&json!({"username": "a\nLicense: valid"})), "username “a License: valid”");
-        assert_eq!(subject(&Value::Null), "an unnamed subject");
+        assert_eq!(subject(&Value::Null), "an unnamed object");
         assert!(subject(&json!({"name": "x".repeat(1000)})).chars().count() < 100);
     }
 }

@@ -1,5 +1,5 @@
-//! `GET /health`: what the Panel shows of a server. All members are strings; `version` is the operating system's,
-//! because the Panel stores it as such.
+//! `GET /health`: the facts that the Panel shows about a server. All members are strings; `version` is the operating
+//! system's version, because the Panel stores it as that.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use serde::Serialize;
 use opterius_base::text::duration;
 use opterius_http::response::Response;
 
-/// Facts of the host that do not change while it runs.
+/// Facts about the host that do not change at run time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Host {
+pub struct OsInfo {
     /// The operating system's name, for example `Debian GNU/Linux`.
     pub os: String,
-    /// Its version, for example `12`.
+    /// The operating system's version, for example `12`.
     pub version: String,
-    /// The machine, for example `x86_64`.
+    /// The architecture, for example `x86_64`.
     pub arch: String,
     /// The host name.
     pub hostname: String,
@@ -32,8 +32,8 @@ struct Health<'a> {
     agent_version: &'static str,
 }
 
-impl Host {
-    /// Reads them once, at start.
+impl OsInfo {
+    /// Reads the facts, once at start.
     pub fn read() -> Self {
         let uname = rustix::system::uname();
         let release = ["/etc/os-release", "/usr/lib/os-release"]
@@ -48,7 +48,7 @@ impl Host {
         }
     }
 
-    /// The answer, `uptime` after boot.
+    /// The response, `uptime` after boot.
     pub fn answer(&self, uptime: Duration) -> Response {
         let uptime = duration(uptime);
         let Self { os, version, arch, hostname } = self;
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn os_release_is_read_with_and_without_quotes() {
+    fn os_release_is_parsed_with_and_without_quotes() {
         let text = "PRETTY_NAME=\"Ubuntu 24.04.1 LTS\"\nNAME=\"Ubuntu\"\nVERSION_ID=24.04\n";
         assert_eq!(os_release(text, "NAME").as_deref(), Some("Ubuntu"));
         assert_eq!(os_release(text, "VERSION_ID").as_deref(), Some("24.04"));
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn every_member_is_a_string() {
         let host =
-            Host { os: "Ubuntu".into(), version: "24.04".into(), arch: "x86_64".into(), hostname: "web1".into() };
+            OsInfo { os: "Ubuntu".into(), version: "24.04".into(), arch: "x86_64".into(), hostname: "web1".into() };
         let body: serde_json::Value = serde_json::from_slice(&host.answer(Duration::from_secs(90_061)).body).unwrap();
         let members = body.as_object().unwrap();
         assert_eq!(members["uptime"], "1 day 1 h 1 min");

@@ -1,10 +1,10 @@
-//! Log lines that a client can cause, held to a few a minute.
+//! A rate limit for log lines that clients can trigger.
 
 use std::time::{Duration, Instant};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// One place that logs: at most `limit` lines a minute, and the first of the next minute says how many were left out.
+/// Allows `limit` lines per minute; the first line of the next minute reports how many were suppressed.
 #[derive(Debug)]
 pub struct LogLimiter {
     limit: u32,
@@ -13,21 +13,21 @@ pub struct LogLimiter {
 }
 
 impl LogLimiter {
-    /// A place that may log `limit` lines a minute.
+    /// A limiter that allows `limit` lines per minute.
     pub fn new(limit: u32) -> Self {
         Self { limit, since: None, lines: 0 }
     }
 
-    /// Notes one occasion. What comes back is the end of the line to log; none means not to log.
+    /// Counts one line. Returns the text to append to it, or `None` to suppress it.
     pub fn note(&mut self, now: Instant) -> Option<String> {
-        let left_out = self.lines.saturating_sub(self.limit);
+        let suppressed = self.lines.saturating_sub(self.limit);
         if self.since.is_none_or(|since| now.saturating_duration_since(since) >= MINUTE) {
             self.since = Some(now);
             self.lines = 1;
-            return Some(if left_out == 0 {
+            return Some(if suppressed == 0 {
                 String::new()
             } else {
-                format!(" ({left_out} more like it since the last line)")
+                format!(" ({suppressed} similar lines suppressed)")
             });
         }
         self.lines = self.lines.saturating_add(1);
@@ -41,13 +41,13 @@ mod tests {
     use opterius_base::clock::{Clock, SystemClock};
 
     #[test]
-    fn lines_beyond_the_limit_are_counted_and_told_in_the_next_minute() {
+    fn lines_beyond_the_limit_are_counted_and_reported_in_the_next_minute() {
         let start = SystemClock.monotonic();
-        let mut place = LogLimiter::new(2);
+        let mut limiter = LogLimiter::new(2);
         let logged: Vec<bool> =
-            (0..5).map(|second| place.note(start + Duration::from_secs(second)).is_some()).collect();
+            (0..5).map(|second| limiter.note(start + Duration::from_secs(second)).is_some()).collect();
         assert_eq!(logged, [true, true, false, false, false]);
-        assert_eq!(place.note(start + MINUTE).unwrap(), " (3 more like it since the last line)");
-        assert_eq!(place.note(start + MINUTE * 3).unwrap(), "");
+        assert_eq!(limiter.note(start + MINUTE).unwrap(), " (3 similar lines suppressed)");
+        assert_eq!(limiter.note(start + MINUTE * 3).unwrap(), "");
     }
 }

@@ -1,7 +1,7 @@
-//! What a request means: the route table, the signature, the gate, and the handlers that answer from memory.
+//! The HTTP API: route table, authentication, license gate, and the handlers that answer from memory.
 //!
-//! The order of answers is the same for every path: framing (in [`opterius_http`]) → Host and Origin → 404 and 405 → 401
-//! signature → 403 license → handler.
+//! Every request passes the same checks in the same order: framing (in [`opterius_http`]) → Host and Origin → 404 and 405
+//! → signature (401) → license (403) → handler.
 
 pub mod authentication;
 pub mod cached_response;
@@ -47,19 +47,19 @@ use opterius_http::response::Response;
 use opterius_http::service::{Reaction, Request, Service};
 use opterius_http::traffic::{Traffic, UNKNOWN_ROUTE};
 
-/// What a client is told that calls us by another name, or comes from another site's page.
+/// The errors for a request with an unknown `Host` or a foreign `Origin`.
 const ORIGIN_REFUSALS: Refusals = Refusals {
-    unknown_host: "The Host of this request is not a name of this Agent. Use an IP address or localhost, or add the name to \
+    unknown_host: "The Agent does not accept this Host header. Use an IP address or localhost, or add the name to \
                    allowed_hosts in agent.conf.",
-    forbidden_origin: "This Agent does not answer pages of other sites.",
+    forbidden_origin: "The Agent does not accept requests from the pages of other sites.",
 };
 
-/// The API: everything it needs to answer, and nothing that blocks.
+/// The state that the handlers need; no handler blocks.
 pub struct Api {
     config: SharedConfig,
     license: Arc<License>,
     clock: Arc<dyn Clock>,
-    health: health::Host,
+    health: health::OsInfo,
     operations: Operations,
     metrics: Metrics,
     status: StatusPage,
@@ -72,12 +72,12 @@ pub struct Api {
 }
 
 impl Api {
-    /// An API over these.
+    /// Combines the parts.
     pub fn new(
         config: SharedConfig,
         license: Arc<License>,
         clock: Arc<dyn Clock>,
-        health: health::Host,
+        health: health::OsInfo,
         operations: Operations,
         metrics: Metrics,
         api_metrics: Arc<ApiMetrics>,
@@ -111,7 +111,7 @@ impl Api {
             self.authenticate(request, route, &config)?;
         }
         if route.class == Class::Write {
-            self.pass_gate(request, route, &config)?;
+            self.check_license(request, route, &config)?;
         }
         Ok(self.run(route, request, &config))
     }
@@ -123,24 +123,24 @@ impl Api {
         verified.map_err(|rejection| {
             self.api_metrics.refused(rejection.code());
             if let Some(more) = self.refused_signatures.note(self.clock.monotonic()) {
-                warn!("Refused a request to {}: {}{more}", route.path, rejection.message());
+                warn!("Request to {} rejected: {}{more}", route.path, rejection.message());
             }
             rejection.answer()
         })
     }
 
-    fn pass_gate(&mut self, request: &Request<'_>, route: &Route, config: &ApiConfig) -> Result<(), Response> {
+    fn check_license(&mut self, request: &Request<'_>, route: &Route, config: &ApiConfig) -> Result<(), Response> {
         let state = self.license.state();
         let standing = state.standing(self.clock.now());
         gate::check(&standing, &config.guide).inspect_err(|_| {
             self.api_metrics.refused(LICENSE_REQUIRED);
-            // The Panel goes on as if this had been done: what it forgets stays here, and only this line tells.
+            // The Panel ignores this response and deletes its own record: only this line shows what stays on the server.
             if route.answer_ignored
                 && let Some(more) = self.refused_writes.note(self.clock.monotonic())
             {
                 let subject = gate::subject(&serde_json::from_slice(request.body).unwrap_or_default());
                 warn!(
-                    "License required: POST {} for {subject} was not done, but the Panel takes it as done{more}",
+                    "License required: POST {} for {subject} was rejected, but the Panel treats it as done{more}",
                     route.path
                 );
             }
@@ -161,17 +161,19 @@ impl Api {
             Operation::Snapshots => realtime::snapshots(&self.metrics, self.clock.boot()),
             Operation::ServerStats => realtime::server(&self.metrics, self.clock.boot()),
             Operation::Accounts => operations::accounts(config),
-            Operation::QueueCertificate => answered(self.operations.queue(route, body, config)),
-            Operation::CertificateStatus => answered(self.operations.certificate(body, config, self.clock.wall())),
+            Operation::QueueCertificate => or_error_response(self.operations.queue(route, body, config)),
+            Operation::CertificateStatus => {
+                or_error_response(self.operations.certificate(body, config, self.clock.wall()))
+            }
             Operation::Host if !request::is_operation(route.path) => Reaction::Answer(Response::error(
                 501,
                 "not_implemented",
-                "This version of the Agent does not have this operation.",
+                "This version of the Agent does not implement this operation.",
             )),
             Operation::Host => {
                 let terms = self.license.state().terms();
                 let now = self.clock.boot();
-                let reaction = answered(self.operations.react(route, body, terms, config, now));
+                let reaction = or_error_response(self.operations.react(route, body, terms, config, now));
                 self.api_metrics.watched(route.path, &self.clock, reaction)
             }
             Operation::Reverify => self.reverify(config),
@@ -194,7 +196,7 @@ impl Api {
         self.metrics_page.answer(&self.license.state(), self.clock.now(), &self.api_metrics, traffic)
     }
 
-    /// Answers when the verdict is there, without a thread that waits for it.
+    /// Responds after the check, without blocking a thread.
     fn reverify(&mut self, config: &ApiConfig) -> Reaction {
         let license = Arc::clone(&self.license);
         let clock = Arc::clone(&self.clock);
@@ -234,21 +236,21 @@ impl Service for Api {
     }
 }
 
-/// What is to be done, or the answer to a request that was not right.
-fn answered(reaction: Result<Reaction, Problem>) -> Reaction {
-    reaction.unwrap_or_else(|problem| Reaction::Answer(operations::refusal(problem)))
+/// The reaction, or the error response for an invalid request.
+fn or_error_response(reaction: Result<Reaction, Problem>) -> Reaction {
+    reaction.unwrap_or_else(|problem| Reaction::Answer(operations::error_response(problem)))
 }
 
 fn route(head: &Head<'_>) -> Result<&'static Route, Response> {
     match routes::find(&head.method, head.path) {
         Lookup::Found(route) => Ok(route),
-        // The Panel signs the decoded path, so of an encoded one it would not be clear what was signed.
+        // The Panel signs the decoded path, so the signed text of an encoded one would be ambiguous.
         Lookup::Unknown if head.path.contains('%') => {
             Err(Response::error(400, "bad_request", "A path must not contain a percent sign."))
         }
-        Lookup::Unknown => Err(Response::error(404, "not_found", "There is nothing at this path.")),
+        Lookup::Unknown => Err(Response::error(404, "not_found", "This path does not exist.")),
         Lookup::WrongMethod(allowed) => {
-            let message = format!("This path answers to {allowed} only.");
+            let message = format!("This path supports {allowed} only.");
             Err(Response::error(405, "method_not_allowed", &message).with_header("Allow", allowed))
         }
     }

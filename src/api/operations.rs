@@ -1,4 +1,4 @@
-//! Operations on the host: the request is read and refused here, at once; a good one goes to a lane, where the helper does it.
+//! Host operations: the front thread parses the request and rejects invalid ones; a lane runs a valid one in the helper.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,10 +27,10 @@ use opterius_http::response::Response;
 use opterius_http::service::Reaction;
 use opterius_license::model::Terms;
 
-/// How long a read may take; nobody waits longer for a page.
+/// The time limit of a read: a page in the Panel waits for it.
 const READ_TIME: Duration = Duration::from_secs(30);
 
-/// What operations need of the daemon, besides the settings.
+/// The state that operations need besides the configuration.
 pub struct Operations {
     config_file: PathBuf,
     queue: Queue,
@@ -38,28 +38,28 @@ pub struct Operations {
 }
 
 impl Operations {
-    /// For the daemon that reads this configuration file, and has the helper read it, too; certificates wait in `queue`.
+    /// The helper reads `config_file` itself; certificate requests go to `queue`.
     pub fn new(config_file: PathBuf, queue: Queue) -> Self {
         Self { config_file, queue, stats: Arc::default() }
     }
 
-    /// Has a certificate issued some time, and says so at once.
+    /// Queues a certificate request and responds at once.
     ///
     /// # Errors
-    /// The request itself is not right, or too many wait already.
+    /// The request is invalid, or the queue is full.
     pub fn queue(&self, route: &Route, body: &[u8], config: &ApiConfig) -> Result<Reaction, Problem> {
         let request = Request::parse(route.path, body)?;
         if let Request::IssueCertificate(certificate) = &request {
             self.client(config).check()?;
-            self.queue.add(certificate.domain.clone(), written(&request)?)?;
+            self.queue.add(certificate.domain.clone(), to_json(&request)?)?;
         }
         Ok(Reaction::Answer(Response::json(202, &json!({"status": "queued"}))))
     }
 
-    /// What is known of a certificate: read by the Agent itself, which needs no rights for it.
+    /// The status of a certificate. The Agent reads it itself; this needs no privileges.
     ///
     /// # Errors
-    /// The request itself is not right.
+    /// The request is invalid.
     pub fn certificate(&self, body: &[u8], config: &ApiConfig, now: Timestamp) -> Result<Reaction, Problem> {
         let domain = Fields::parse(body)?.domain("domain")?;
         let (host, queue) = (config.host.clone(), self.queue.clone());
@@ -73,10 +73,10 @@ impl Operations {
         HelperClient::new(config.operations, self.config_file.clone())
     }
 
-    /// What is to be done about a request that is signed and licensed, `now` after boot.
+    /// Starts the operation of a signed and licensed request, `now` after boot.
     ///
     /// # Errors
-    /// The request itself is not right.
+    /// The request is invalid.
     pub fn react(
         &self,
         route: &'static Route,
@@ -95,7 +95,7 @@ impl Operations {
         }
         let (client, stats) = (self.client(config), Arc::clone(&self.stats));
         let waits_for_others = request.waits_for_others();
-        let request = written(&request)?;
+        let request = to_json(&request)?;
         let subject = gate::subject(&request);
         let time = if route.class == Class::Write { LONGEST } else { READ_TIME };
         let call =
@@ -119,29 +119,29 @@ impl Operations {
     }
 }
 
-/// How the certificates of the queue are issued, by the settings that count then.
+/// Issues queued certificates, with the configuration in effect at that time.
 pub fn issuer(config: SharedConfig, config_file: PathBuf) -> queue::Run {
     Box::new(move |path, request| {
-        let means = config.read().unwrap_or_else(PoisonError::into_inner).operations;
+        let mode = config.read().unwrap_or_else(PoisonError::into_inner).operations;
         let (allowance, deadline) = (Allowance::default(), Deadline::within(LONGEST));
         let call = HelperCall { path, request, allowance, deadline };
-        HelperClient::new(means, config_file.clone()).run(&call)
+        HelperClient::new(mode, config_file.clone()).run(&call)
     })
 }
 
-/// All accounts: read by the Agent itself, which needs no rights for it.
+/// The list of accounts. The Agent reads it itself; this needs no privileges.
 pub fn accounts(config: &ApiConfig) -> Reaction {
     let host = config.host.clone();
     Reaction::Read(Box::new(move || answer(account::list(&host).into())))
 }
 
-/// A request as it is handed on.
-fn written(request: &Request) -> Result<Value, Problem> {
+/// The request as JSON for the helper.
+fn to_json(request: &Request) -> Result<Value, Problem> {
     request.to_json().map_err(|error| Problem::failed("the request", error))
 }
 
-/// The answer to a request that was not right.
-pub fn refusal(problem: Problem) -> Response {
+/// The response to an invalid request.
+pub fn error_response(problem: Problem) -> Response {
     answer(HelperReply::from(Err(problem)))
 }
 
@@ -149,17 +149,17 @@ fn answer(reply: HelperReply) -> Response {
     Response::json(reply.status, &reply.body)
 }
 
-/// It is held for as long as it takes to look something up, so whoever has panicked has left it whole.
+/// Ignores poisoning: each update is a single call, so a panic leaves the cache consistent.
 fn lock(stats: &Mutex<StatsCache>) -> MutexGuard<'_, StatsCache> {
     stats.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A limit of 0 allows any number.
+/// A limit of 0 means unlimited.
 fn allowance(terms: Terms) -> Allowance {
     Allowance { max_accounts: terms.max_accounts.filter(|limit| *limit > 0), plan: terms.plan }
 }
 
-/// One line for each change of the host: whoever looks for what happened looks here.
+/// Logs one line for each change of the host.
 fn log(route: &Route, subject: &str, reply: &HelperReply) {
     let path = route.path;
     match reply.body.get("message").and_then(Value::as_str) {

@@ -1,5 +1,5 @@
-//! Certificates that wait to be issued. The Panel asks for many at once and does not wait; one thread has them issued one
-//! after another, because certbot runs alone and certificate authorities count.
+//! The queue of certificate requests. The Panel sends many at once and does not wait for them; one thread issues them one
+//! after another, because certbot locks and certificate authorities limit the rate.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,75 +12,74 @@ use opterius_host::helper::protocol::HelperReply;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::Domain;
 
-/// The most that wait.
-const MOST: usize = 1000;
+/// The capacity of the queue.
+const MAX_QUEUED: usize = 1000;
 
-/// The request that each of them is.
+/// The request path of every entry.
 const PATH: &str = "/ssl/issue-async";
 
-/// Runs a request, given by its path and what it asks for.
+/// Runs a request, given its path and body.
 pub type Run = Box<dyn Fn(&'static str, Value) -> HelperReply + Send>;
 
-/// Where certificates wait.
+/// The sending end of the queue.
 #[derive(Clone)]
 pub struct Queue {
-    sender: Sender<Waiting>,
+    sender: Sender<QueuedCertificate>,
     domains: Arc<Mutex<BTreeSet<Domain>>>,
 }
 
-/// The other end of the queue.
+/// The receiving end of the queue.
 pub struct Jobs {
-    receiver: Receiver<Waiting>,
+    receiver: Receiver<QueuedCertificate>,
     domains: Arc<Mutex<BTreeSet<Domain>>>,
 }
 
-struct Waiting {
+struct QueuedCertificate {
     domain: Domain,
     request: Value,
 }
 
 impl Queue {
-    /// An empty queue and its other end.
+    /// An empty queue: both ends.
     pub fn new() -> (Self, Jobs) {
-        // A bounded channel would take the memory of all of them at once.
+        // A bounded channel would allocate its whole capacity at once.
         let (sender, receiver) = unbounded();
         let domains = Arc::<Mutex<BTreeSet<Domain>>>::default();
         (Self { sender, domains: Arc::clone(&domains) }, Jobs { receiver, domains })
     }
 
-    /// Adds the certificate of a site, by the request for it. One that is waiting already, or being issued, is not added
-    /// again.
+    /// Adds a certificate request, unless one for the same domain is queued or in progress.
     ///
     /// # Errors
-    /// Too many are waiting.
+    /// The queue is full.
     pub fn add(&self, domain: Domain, request: Value) -> Result<(), Problem> {
         let mut domains = lock(&self.domains);
         if domains.contains(&domain) {
             return Ok(());
         }
-        let full = || Problem::Unavailable(format!("{MOST} certificates are waiting to be issued. Try again later."));
-        // Whoever adds one holds the lock on the domains, so none comes in between.
-        if self.sender.len() >= MOST {
+        let full = || Problem::Unavailable(format!("{MAX_QUEUED} certificate requests are queued. Try again later."));
+        // Only holders of the lock send, so the length cannot grow in between.
+        if self.sender.len() >= MAX_QUEUED {
             return Err(full());
         }
-        self.sender.send(Waiting { domain: domain.clone(), request }).map_err(|_| full())?;
+        self.sender.send(QueuedCertificate { domain: domain.clone(), request }).map_err(|_| full())?;
         domains.insert(domain);
         Ok(())
     }
 
-    /// Whether the certificate of a site waits or is being issued.
+    /// Whether a certificate for this domain is queued or in progress.
     pub fn contains(&self, domain: &Domain) -> bool {
         lock(&self.domains).contains(domain)
     }
 }
 
 impl Jobs {
-    /// Has one after another issued, for as long as there is somebody who could add one.
+    /// Issues the queued certificates one after another, until all sending ends are gone.
     pub fn run(&self, run: &Run) {
-        for Waiting { domain, request } in &self.receiver {
+        for QueuedCertificate { domain, request } in &self.receiver {
             let reply = run(PATH, request);
             if let Some(message) = reply.body.get("message").and_then(Value::as_str) {
-                warn!("The certificate of {domain} was not issued: {message}");
+                warn!("Certificate of {domain} not issued: {message}");
             }
             lock(&self.domains).remove(&domain);
         }
@@ -88,7 +87,7 @@ impl Jobs {
 }
 
 fn lock(domains: &Mutex<BTreeSet<Domain>>) -> MutexGuard<'_, BTreeSet<Domain>> {
-    // Every change of the set is one call, so it is whole whoever has panicked.
+    // Ignores poisoning: each update is a single call, so a panic leaves the set consistent.
     domains.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -105,10 +104,10 @@ mod tests {
     }
 
     #[test]
-    fn one_runs_at_a_time_in_order_and_what_is_there_is_not_added_again() {
+    fn requests_run_one_at_a_time_in_order_without_duplicates() {
         let (queue, jobs) = Queue::new();
         let (started, seen) = bounded(10);
-        let (go_on, permitted) = bounded::<()>(10);
+        let (proceed, permitted) = bounded::<()>(10);
         let run: Run = Box::new(move |path, request: Value| {
             started.send((path.to_owned(), request.clone())).unwrap();
             permitted.recv().unwrap();
@@ -121,13 +120,13 @@ mod tests {
         assert_eq!(seen.recv().unwrap(), ("/ssl/issue-async".to_owned(), json!(1)));
         queue.add(domain("a.example"), json!(4)).unwrap();
         assert!(queue.contains(&domain("a.example")) && queue.contains(&domain("b.example")) && seen.is_empty());
-        go_on.send(()).unwrap();
+        proceed.send(()).unwrap();
         assert_eq!(seen.recv().unwrap().1, 2);
         assert!(!queue.contains(&domain("a.example")) && queue.contains(&domain("b.example")));
         queue.add(domain("a.example"), json!(5)).unwrap();
-        go_on.send(()).unwrap();
+        proceed.send(()).unwrap();
         assert_eq!(seen.recv().unwrap().1, 5);
-        go_on.send(()).unwrap();
+        proceed.send(()).unwrap();
         drop(queue);
         thread.join().unwrap();
         assert!(seen.is_empty());
@@ -136,12 +135,12 @@ mod tests {
     #[test]
     fn the_queue_is_bounded() {
         let (queue, jobs) = Queue::new();
-        for number in 0..MOST {
+        for number in 0..MAX_QUEUED {
             queue.add(domain(&format!("d{number}.example")), Value::Null).unwrap();
         }
         assert!(matches!(queue.add(domain("more.example"), Value::Null), Err(Problem::Unavailable(_))));
         assert!(!queue.contains(&domain("more.example")));
         queue.add(domain("d0.example"), Value::Null).unwrap();
-        assert_eq!(jobs.receiver.len(), MOST);
+        assert_eq!(jobs.receiver.len(), MAX_QUEUED);
     }
 }

@@ -1,5 +1,5 @@
-//! `GET /metrics/realtime` and `POST /stats/server`: how the machine is, from what the sampler has seen. The Agent answers
-//! them itself: nobody needs rights to know this.
+//! `GET /metrics/realtime` and `POST /stats/server`: host metrics from the sampler. The Agent answers them itself: they
+//! need no privileges.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use opterius_http::lane::busy;
 use opterius_http::response::{JSON, Response};
 use opterius_http::service::Reaction;
 
-/// The answer of one of the two routes, `uptime` after boot.
+/// Renders the response of one of the two routes, `uptime` after boot.
 type Answer = fn(&Published, Duration) -> Response;
 
 #[derive(Serialize)]
@@ -29,7 +29,7 @@ struct Stats<'a> {
     uptime: String,
 }
 
-/// The last minutes.
+/// The recent snapshots.
 pub fn snapshots(metrics: &Metrics, now: Duration) -> Reaction {
     react(metrics, now, |published, _| Response {
         status: 200,
@@ -39,7 +39,7 @@ pub fn snapshots(metrics: &Metrics, now: Duration) -> Reaction {
     })
 }
 
-/// This moment.
+/// The latest snapshot.
 pub fn server(metrics: &Metrics, now: Duration) -> Reaction {
     react(metrics, now, |published, uptime| {
         let stats = Stats { snapshot: &published.latest, uptime_seconds: uptime.as_secs(), uptime: duration(uptime) };
@@ -47,14 +47,14 @@ pub fn server(metrics: &Metrics, now: Duration) -> Reaction {
     })
 }
 
-/// Answers from memory; the first one waits until there is something to tell, and no thread waits with it.
+/// Answers from memory. The first request waits for the first snapshot, without blocking a thread.
 fn react(metrics: &Metrics, now: Duration, answer: Answer) -> Reaction {
     if let Some(published) = metrics.latest(now) {
         return Reaction::Answer(answer(&published, now));
     }
     let metrics = metrics.clone();
     Reaction::Deferred(Box::new(move |responder| {
-        metrics.ask(
+        metrics.request(
             now,
             Box::new(move |published| {
                 responder.answer(published.map_or_else(busy, |published| answer(&published, now)));

@@ -1,35 +1,35 @@
-//! Every path that the Panel calls, in one table: what it may do, who may call it, and who answers it.
+//! The route table: every path that the Panel calls, with its class, access and handler.
 //!
-//! Default-deny: what is not marked as a read is a write, and a write needs a good license. Source: the Panel's public
-//! code, v2.8.14 (142 pairs of method and path), and the paths of our own: `/`, `/accounts`, `/license/status`, `/license/reverify`,
-//! `/metrics` and the older `/ssl/issue`.
+//! Default-deny: every route not marked as a read is a write, and a write needs a valid license. Source: the Panel's public
+//! code, v2.8.14 (142 pairs of method and path), plus the Agent's own paths: `/`, `/accounts`, `/license/status`,
+//! `/license/reverify`, `/metrics` and the older `/ssl/issue`.
 
 use tiny_http::Method;
 
 use self::Verb::{Get, Post};
 
-/// Whether a request changes something on the host.
+/// Whether a request changes the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// It only looks; it works whatever the license.
+    /// Changes nothing; allowed without a valid license.
     Read,
-    /// It changes something; it needs a good license.
+    /// Changes the host; needs a valid license.
     Write,
 }
 
-/// Who may call a path.
+/// Which clients can call a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Anybody on this machine: the answer holds nothing secret.
+    /// Every client: the response contains no secrets.
     Open,
-    /// Whoever knows the shared secret.
+    /// Clients that sign with the shared secret.
     Signed,
 }
 
 /// The two methods that the Panel uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
-    /// GET, and with it HEAD.
+    /// GET and HEAD.
     Get,
     /// POST.
     Post,
@@ -44,7 +44,7 @@ impl Verb {
     }
 }
 
-/// Who answers.
+/// The handler of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// `GET /`.
@@ -69,7 +69,7 @@ pub enum Operation {
     QueueCertificate,
     /// `POST /ssl/status`.
     CertificateStatus,
-    /// The helper, which has the privileges, if it has an operation for the path; else nobody yet.
+    /// An operation of the privileged helper; 501 if the helper does not implement the path.
     Host,
 }
 
@@ -84,12 +84,11 @@ pub struct Route {
     pub class: Class,
     /// Open or signed.
     pub access: Access,
-    /// Whether its body may be as large as `max_body_bytes`; others take 64 KiB.
+    /// Whether the body limit is `max_body_bytes` instead of 64 KiB.
     pub large_body: bool,
-    /// Whether the Panel goes on as if the answer were good: a refusal then leaves something behind that only the log
-    /// tells of.
+    /// Whether the Panel ignores the response: after a rejection the Panel and the host disagree, and only the log shows it.
     pub answer_ignored: bool,
-    /// Who answers.
+    /// The handler.
     pub operation: Operation,
 }
 
@@ -128,18 +127,18 @@ const fn write(verb: Verb, path: &'static str) -> Route {
     Route::new(verb, path, Class::Write)
 }
 
-/// What the table has for a request.
+/// The result of a lookup.
 #[derive(Clone, Copy, Debug)]
 pub enum Lookup {
     /// The row.
     Found(&'static Route),
-    /// The path is there, but not with this method; these are.
+    /// The path exists, but supports only these methods.
     WrongMethod(&'static str),
-    /// The path is not there.
+    /// The path does not exist.
     Unknown,
 }
 
-/// Looks a request up.
+/// Finds the route of a request.
 pub fn find(method: &Method, path: &str) -> Lookup {
     let first = ROUTES.partition_point(|route| route.path < path);
     let rows = || ROUTES.iter().skip(first).take_while(|route| route.path == path);
@@ -154,7 +153,7 @@ pub fn find(method: &Method, path: &str) -> Lookup {
     }
 }
 
-/// The table, ordered by path for the binary search.
+/// The table, sorted by path for the binary search.
 #[rustfmt::skip]
 pub static ROUTES: [Route; 148] = [
     read(Get, "/").open().runs(Operation::View),

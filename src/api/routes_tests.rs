@@ -1,4 +1,4 @@
-//! Holds the table against the list of what the Panel calls, written down a second time from the Panel's side.
+//! Compares the table with an independent list of the Panel's calls.
 
 use std::str::FromStr;
 
@@ -152,7 +152,7 @@ const PANEL: [(&str, &str, char); 142] = [
 ];
 
 #[test]
-fn every_call_of_the_panel_has_its_row_and_its_class() {
+fn every_call_of_the_panel_has_a_route_with_the_right_class() {
     for (method, path, class) in PANEL {
         let method = Method::from_str(method).unwrap();
         let Lookup::Found(route) = find(&method, path) else { panic!("{method} {path} is missing") };
@@ -163,7 +163,7 @@ fn every_call_of_the_panel_has_its_row_and_its_class() {
 }
 
 #[test]
-fn beside_them_there_are_only_our_own() {
+fn all_other_routes_are_the_agents_own() {
     let known = |route: &&Route| {
         PANEL
             .iter()
@@ -174,7 +174,7 @@ fn beside_them_there_are_only_our_own() {
 }
 
 #[test]
-fn only_five_paths_are_open_and_all_of_them_read() {
+fn only_five_paths_are_open_and_all_are_reads() {
     let open: Vec<&Route> = ROUTES.iter().filter(|route| route.access == Access::Open).collect();
     let paths: Vec<&str> = open.iter().map(|route| route.path).collect();
     assert_eq!(paths, ["/", "/health", "/license/status", "/metrics", "/metrics/realtime"]);
@@ -182,7 +182,7 @@ fn only_five_paths_are_open_and_all_of_them_read() {
 }
 
 #[test]
-fn the_table_is_in_order_and_has_no_row_twice() {
+fn the_table_is_sorted_and_has_no_duplicates() {
     for pair in ROUTES.windows(2) {
         let [first, second] = pair else { continue };
         assert!(
@@ -194,7 +194,7 @@ fn the_table_is_in_order_and_has_no_row_twice() {
 }
 
 #[test]
-fn a_path_is_found_byte_for_byte_only() {
+fn paths_match_byte_for_byte() {
     for path in
         ["", "health", "/Health", "/health/", "//health", "/health?x", "/license", "/license/status/x", "/zzz", "*"]
     {
@@ -207,7 +207,7 @@ fn a_path_is_found_byte_for_byte_only() {
 }
 
 #[test]
-fn every_operation_can_be_called() {
+fn every_helper_operation_has_a_route() {
     for path in opterius_host::request::PATHS.iter().flat_map(|paths| paths.iter()) {
         let Lookup::Found(route) = find(&Method::Post, path) else { panic!("{path} is missing") };
         let answered_by_others = !matches!(route.operation, Operation::Host | Operation::QueueCertificate);

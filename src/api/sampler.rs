@@ -1,7 +1,7 @@
-//! How the machine has been in the last minutes, for whoever watches it now.
+//! The sampler of host metrics.
 //!
-//! A thread of its own looks every few seconds while somebody has asked lately; else it sleeps without a wake-up. An open
-//! route asks it, so asking costs nothing: an answer is made once for each look and shared.
+//! Its thread takes a snapshot every few seconds while clients request metrics, and otherwise sleeps without wake-ups. An
+//! unauthenticated route uses it, so requests must be cheap: each response is rendered once per snapshot and shared.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -14,59 +14,63 @@ use serde::Serialize;
 use opterius_base::clock::Clock;
 use opterius_host::measure::system_stats::{Reading, Snapshot};
 
-/// How many snapshots are kept.
-const KEPT: usize = 60;
+/// The number of snapshots kept.
+const MAX_SNAPSHOTS: usize = 60;
 
-/// How many may wait for the first snapshot.
+/// The most requests that can wait for the first snapshot.
 const MAX_WAITING: usize = 64;
 
-/// How often is looked, and for how long.
+/// The sampling interval and duration.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// From the first question to the first snapshot: a processor's use is known after some time only.
+    /// The delay of the first snapshot: CPU usage can only be measured over time.
     pub first: Duration,
-    /// From one snapshot to the next.
+    /// The interval between snapshots.
     pub interval: Duration,
-    /// How long it goes on after the last question.
-    pub patience: Duration,
+    /// How long sampling continues after the last request.
+    pub idle_timeout: Duration,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { first: Duration::from_millis(200), interval: Duration::from_secs(5), patience: Duration::from_secs(600) }
+        Self {
+            first: Duration::from_millis(200),
+            interval: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(600),
+        }
     }
 }
 
-/// What there is to tell after a look.
+/// The metrics after a snapshot.
 #[derive(Debug)]
 pub struct Published {
     /// `{"snapshots": […]}`, oldest first.
     pub body: Arc<Vec<u8>>,
-    /// The latest of them.
+    /// The latest snapshot.
     pub latest: Snapshot,
 }
 
-/// What is done with the first snapshot; with none when too many wait for it already.
-pub type HelperReply = Box<dyn FnOnce(Option<Arc<Published>>) + Send>;
+/// Receives the metrics after the first snapshot, or `None` if too many requests are waiting.
+pub type SnapshotReply = Box<dyn FnOnce(Option<Arc<Published>>) + Send>;
 
-/// What both sides see.
+/// The state shared by the handles and the thread.
 #[derive(Default)]
-struct Board {
-    asked_at: Duration,
+struct Shared {
+    requested_at: Duration,
     published: Option<Arc<Published>>,
-    waiting: Vec<HelperReply>,
+    waiting: Vec<SnapshotReply>,
 }
 
-/// The handle of those who ask. The thread ends when all of them are gone.
+/// A handle to request metrics. The thread ends when all handles are dropped.
 #[derive(Clone)]
 pub struct Metrics {
-    board: Arc<Mutex<Board>>,
+    shared: Arc<Mutex<Shared>>,
     wake: Sender<()>,
 }
 
-/// The thread's own memory.
+/// The sampling thread.
 pub struct Sampler {
-    board: Arc<Mutex<Board>>,
+    shared: Arc<Mutex<Shared>>,
     woken: Receiver<()>,
     clock: Arc<dyn Clock>,
     root: PathBuf,
@@ -78,58 +82,58 @@ struct Body<'a> {
     snapshots: &'a VecDeque<Snapshot>,
 }
 
-fn lock(board: &Mutex<Board>) -> MutexGuard<'_, Board> {
-    board.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Metrics {
-    /// A handle, and what the thread runs; it tells of the disk that `root` is on.
+    /// A handle and the sampler for the thread; disk usage is that of the file system of `root`.
     pub fn new(clock: Arc<dyn Clock>, root: PathBuf, pace: Pace) -> (Self, Sampler) {
         let (wake, woken) = bounded(1);
-        let board = Arc::new(Mutex::default());
-        (Self { board: Arc::clone(&board), wake }, Sampler { board, woken, clock, root, pace })
+        let shared = Arc::new(Mutex::default());
+        (Self { shared: Arc::clone(&shared), wake }, Sampler { shared, woken, clock, root, pace })
     }
 
-    /// What is known, asked for `now` after boot; none while nothing is.
+    /// The latest metrics, requested `now` after boot; `None` if there are none yet.
     pub fn latest(&self, now: Duration) -> Option<Arc<Published>> {
-        let mut board = lock(&self.board);
-        board.asked_at = now;
-        board.published.clone()
+        let mut shared = lock(&self.shared);
+        shared.requested_at = now;
+        shared.published.clone()
     }
 
-    /// Has what is known replied, as soon as something is.
-    pub fn ask(&self, now: Duration, reply: HelperReply) {
-        let mut board = lock(&self.board);
-        board.asked_at = now;
-        if board.published.is_none() && board.waiting.len() < MAX_WAITING {
-            board.waiting.push(reply);
-            // Full means that a wake-up is on its way already.
+    /// Calls `reply` with the metrics as soon as there are any.
+    pub fn request(&self, now: Duration, reply: SnapshotReply) {
+        let mut shared = lock(&self.shared);
+        shared.requested_at = now;
+        if shared.published.is_none() && shared.waiting.len() < MAX_WAITING {
+            shared.waiting.push(reply);
+            // A full channel means that a wake-up is already pending.
             let _ = self.wake.try_send(());
         } else {
-            let published = board.published.clone();
-            drop(board);
+            let published = shared.published.clone();
+            drop(shared);
             reply(published);
         }
     }
 }
 
 impl Sampler {
-    /// Runs until nobody can ask any more.
+    /// Runs until all handles are dropped.
     pub fn run(self) {
         while self.woken.recv().is_ok() {
-            self.watch();
+            self.sample();
         }
     }
 
-    /// Looks again and again until nobody has asked for long.
-    fn watch(&self) {
-        let mut snapshots = VecDeque::with_capacity(KEPT);
+    /// Takes snapshots until there is no more demand.
+    fn sample(&self) {
+        let mut snapshots = VecDeque::with_capacity(MAX_SNAPSHOTS);
         let mut before = Reading::take(self.clock.boot());
         let mut pause = self.pace.first;
-        while self.pause(pause) && self.is_asked_for() {
+        while self.sleep(pause) && self.has_demand() {
             let reading = Reading::take(self.clock.boot());
             let latest = Snapshot::between(&before, &reading, &self.root);
-            if snapshots.len() == KEPT {
+            if snapshots.len() == MAX_SNAPSHOTS {
                 snapshots.pop_front();
             }
             snapshots.push_back(latest);
@@ -139,13 +143,13 @@ impl Sampler {
         }
     }
 
-    /// Waits this long; false when nobody can ask any more.
-    fn pause(&self, time: Duration) -> bool {
+    /// Sleeps for `time`; returns false if all handles are dropped.
+    fn sleep(&self, time: Duration) -> bool {
         let until = self.clock.monotonic() + time;
         loop {
             let left = until.saturating_duration_since(self.clock.monotonic());
             match self.woken.recv_timeout(left) {
-                // Somebody else waits for the same.
+                // Another request waits for the same snapshot.
                 Ok(()) => {}
                 Err(RecvTimeoutError::Timeout) => return true,
                 Err(RecvTimeoutError::Disconnected) => return false,
@@ -153,23 +157,23 @@ impl Sampler {
         }
     }
 
-    /// Whether somebody has asked lately; if not, what is known is forgotten, because it will be old when somebody does.
-    fn is_asked_for(&self) -> bool {
-        let mut board = lock(&self.board);
-        let in_flight =
-            !board.waiting.is_empty() || self.clock.boot().saturating_sub(board.asked_at) < self.pace.patience;
-        if !in_flight {
-            board.published = None;
+    /// Whether there was a recent request; if not, drops the metrics, which would be outdated at the next one.
+    fn has_demand(&self) -> bool {
+        let mut shared = lock(&self.shared);
+        let has_demand = !shared.waiting.is_empty()
+            || self.clock.boot().saturating_sub(shared.requested_at) < self.pace.idle_timeout;
+        if !has_demand {
+            shared.published = None;
         }
-        in_flight
+        has_demand
     }
 
     fn publish(&self, published: Published) {
         let published = Arc::new(published);
-        let mut board = lock(&self.board);
-        board.published = Some(Arc::clone(&published));
-        let waiting = std::mem::take(&mut board.waiting);
-        drop(board);
+        let mut shared = lock(&self.shared);
+        shared.published = Some(Arc::clone(&published));
+        let waiting = std::mem::take(&mut shared.waiting);
+        drop(shared);
         for reply in waiting {
             reply(Some(Arc::clone(&published)));
         }
@@ -177,7 +181,7 @@ impl Sampler {
 }
 
 fn rendered(snapshots: &VecDeque<Snapshot>) -> Vec<u8> {
-    // Numbers always serialize; were they not to, an empty list is still what the Panel can read.
+    // Numbers always serialize; if not, the Panel can still parse an empty list.
     serde_json::to_vec(&Body { snapshots }).unwrap_or_else(|_| b"{\"snapshots\":[]}".to_vec())
 }
 

@@ -1,4 +1,4 @@
-//! `GET /license/status`: the one command that explains a license problem.
+//! `GET /license/status`: the complete license status, including the cause of a problem.
 
 use std::collections::VecDeque;
 
@@ -10,8 +10,8 @@ use opterius_base::clock::{Now, Timestamp};
 use opterius_http::response::Response;
 use opterius_license::standing::Standing;
 
-/// The document. The first six members are the documented ones, in their order; `tier` and `reason` are what readers of
-/// the older documentation look for.
+/// The response body. The first six members are the documented ones, in their order; `tier` and `reason` are from the older
+/// documentation.
 #[derive(Serialize)]
 struct Status<'a> {
     valid: bool,
@@ -33,13 +33,12 @@ struct Status<'a> {
     recent_checks: &'a VecDeque<Check>,
 }
 
-/// The answer as it was made last: it depends on what was published, on the standing that follows from it by now, and on
-/// how many accounts there are.
+/// The cached response. It depends on the published state, the current standing, and the number of accounts.
 #[derive(Debug, Default)]
 pub struct StatusPage(CachedResponse<(u64, Standing, Option<u64>)>);
 
 impl StatusPage {
-    /// The answer at `now`.
+    /// The response at `now`.
     pub fn answer(&mut self, state: &State, now: Now, accounts: Option<u64>) -> Response {
         let key = (state.generation, state.standing(now), accounts);
         self.0.answer(key, |(_, standing, accounts)| render(state, standing, *accounts))

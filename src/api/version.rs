@@ -1,4 +1,4 @@
-//! `GET /version`: the Agent's version and the webmail's, for the Panel's Updates page.
+//! `GET /version`: the versions of the Agent and the webmail, for the Panel's Updates page.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use opterius_http::response::Response;
 
-/// Where the Panel's installer puts the webmail.
+/// Where the Panel's installer installs the webmail.
 const WEBMAIL: &str = "opt/opterius-mail";
 
 #[derive(Serialize)]
@@ -17,7 +17,7 @@ struct Version {
     mail_version: Option<String>,
 }
 
-/// The answer for the host below `root`.
+/// The response for the host below `root`.
 pub fn answer(root: &Path) -> Response {
     let webmail = root.join(WEBMAIL);
     Response::json(
@@ -30,7 +30,7 @@ pub fn answer(root: &Path) -> Response {
     )
 }
 
-/// The webmail's own word: a file `VERSION`, else the version in its `composer.json`.
+/// The webmail's version, from its file `VERSION` or its `composer.json`.
 fn webmail_version(webmail: &Path) -> Option<String> {
     let read = |name: &str| std::fs::read_to_string(webmail.join(name)).ok();
     let plain = read("VERSION").map(|text| text.trim().to_owned());

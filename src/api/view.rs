@@ -1,10 +1,10 @@
-//! `GET /`: one page for a person with a browser, that says whether the license is good, why it is not, and what to do.
-//! Anybody on the machine may look at it: it tells what `/license/status` and `/health` tell, in words.
+//! `GET /`: the license page for a browser: whether the license is valid, why not, and how to fix it. The page needs no
+//! authentication: it shows the same facts as `/license/status` and `/health`.
 
 use std::sync::Arc;
 
 use crate::api::cached_response::CachedResponse;
-use crate::api::health::Host;
+use crate::api::health::OsInfo;
 use crate::license::state::State;
 use opterius_base::clock::{Now, Timestamp};
 use opterius_base::dates::Moment;
@@ -15,38 +15,38 @@ use opterius_license::standing::Standing;
 use opterius_web::frame::Frame;
 use opterius_web::page::Page;
 
-/// What a person runs on the server, and what it is for.
+/// The commands on the page, with their descriptions.
 const COMMANDS: [(&str, &str); 6] = [
-    ("opterius-agent doctor", "finds what is wrong, and names the command that mends it"),
-    ("opterius-agent status", "shows this standing, with the reason and the next step"),
-    ("opterius-agent reverify", "asks the license server now and shows the verdict"),
-    ("systemctl reload opterius-agent", "reads agent.conf again, and asks the license server"),
-    ("journalctl -u opterius-agent -n 20", "shows every check and every change of the standing"),
-    ("systemctl status opterius-agent", "shows whether the Agent runs"),
+    ("opterius-agent doctor", "Diagnose problems and suggest fixes"),
+    ("opterius-agent status", "Show the license status, with the reason and the next step"),
+    ("opterius-agent reverify", "Verify the license now and show the verdict"),
+    ("systemctl reload opterius-agent", "Reload agent.conf and verify the license"),
+    ("journalctl -u opterius-agent -n 20", "Show recent license checks and status changes"),
+    ("systemctl status opterius-agent", "Show whether the Agent is running"),
 ];
 
-/// What a page is made from: what was published, the standing that follows from it, the accounts, and the second.
-type Made = (u64, Standing, Option<u64>, Timestamp);
+/// The inputs of a page: the published state, the current standing, the number of accounts, and the time in seconds.
+type CacheKey = (u64, Standing, Option<u64>, Timestamp);
 
-/// The page as it was made last: once a second at most while nothing changes.
+/// The cached page, rendered at most once a second while nothing changes.
 #[derive(Debug)]
 pub struct View {
     frame: Frame,
-    kept: CachedResponse<Made>,
+    cached: CachedResponse<CacheKey>,
 }
 
 impl Default for View {
     fn default() -> Self {
-        Self { frame: Frame::alone(include_str!("view.css")), kept: CachedResponse::default() }
+        Self { frame: Frame::alone(include_str!("view.css")), cached: CachedResponse::default() }
     }
 }
 
 impl View {
-    /// The answer at `now`.
-    pub fn answer(&mut self, state: &State, now: Now, accounts: Option<u64>, host: &Host, guide: &Guide) -> Response {
+    /// The response at `now`.
+    pub fn answer(&mut self, state: &State, now: Now, accounts: Option<u64>, host: &OsInfo, guide: &Guide) -> Response {
         let key = (state.generation, state.standing(now), accounts, now.wall);
         let frame = &self.frame;
-        self.kept.answer(key, |(_, standing, accounts, now)| {
+        self.cached.answer(key, |(_, standing, accounts, now)| {
             let mut page = frame.begin(&format!("{} · {} · Opterius Agent", heading(standing), host.hostname));
             page.markup(
                 "<header class=\"top\"><span class=\"brand\">Opterius Agent</span><span class=\"where\" id=\"host\">",
@@ -72,7 +72,7 @@ fn heading(standing: &Standing) -> &'static str {
     }
 }
 
-/// The standing, its cause, what follows from it, and what to do.
+/// The standing, its cause, its consequences, and the fix.
 fn banner(page: &mut Page, state: &State, standing: &Standing, now: Timestamp, guide: &Guide) {
     page.markup(match standing {
         Standing::Active => "<section class=\"banner good\" id=\"banner\">\n",
@@ -95,7 +95,7 @@ fn banner(page: &mut Page, state: &State, standing: &Standing, now: Timestamp, g
                 .markup("\">")
                 .text(&Moment::new(*until, now).text);
             page.markup(
-                "</time> changes will be refused, unless the license server confirms the license before.</p>\n",
+                "</time> the Agent starts to reject changes, unless the license server confirms the license first.</p>\n",
             );
             fix(page, &guide.help(reason::UNREACHABLE));
         }
@@ -105,14 +105,16 @@ fn banner(page: &mut Page, state: &State, standing: &Standing, now: Timestamp, g
             if sentence != message {
                 page.text(sentence).markup(" ");
             }
-            page.markup("The Panel can still look at everything, and hosted sites run on; changes are refused.</p>\n");
+            page.markup(
+                "Hosted sites keep running and the Panel can still read data; the Agent rejects changes.</p>\n",
+            );
             fix(page, &guide.help(reason));
         }
     }
     page.markup("</section>\n");
 }
 
-/// What to do: a sentence, and the command at its end.
+/// The fix: instructions, and the command at the end of `help`.
 fn fix(page: &mut Page, help: &str) {
     page.markup("<div class=\"fix\" id=\"fix\"><h2>How to fix it</h2>\n<p>");
     match help.rsplit_once(", then run: ") {
@@ -162,12 +164,12 @@ fn limit(limit: Option<u64>) -> String {
 }
 
 fn checks(page: &mut Page, state: &State, now: Timestamp) {
-    page.markup("<section aria-labelledby=\"checks\">\n<h2 id=\"checks\">Last checks</h2>\n");
+    page.markup("<section aria-labelledby=\"checks\">\n<h2 id=\"checks\">Recent checks</h2>\n");
     if state.recent_checks.is_empty() {
-        page.markup("<p class=\"card empty\">The license server has not been asked since the Agent started.</p>\n");
+        page.markup("<p class=\"card empty\">No license check since the Agent started.</p>\n");
     } else {
         page.markup(
-            "<table class=\"cards\" id=\"recent-checks\">\n<caption class=\"unseen\">The last ten checks</caption>\n",
+            "<table class=\"cards\" id=\"recent-checks\">\n<caption class=\"unseen\">The ten most recent checks</caption>\n",
         );
         page.markup("<thead><tr><th scope=\"col\">Time</th><th scope=\"col\">Verdict</th></tr></thead>\n<tbody>\n");
         for check in &state.recent_checks {
@@ -190,10 +192,10 @@ fn commands(page: &mut Page) {
     page.markup("</dl>\n</section>\n");
 }
 
-fn footer(page: &mut Page, host: &Host, now: Timestamp) {
+fn footer(page: &mut Page, host: &OsInfo, now: Timestamp) {
     page.markup("<footer>\n<p id=\"versions\">Opterius Agent ").markup(env!("CARGO_PKG_VERSION")).markup(" on ");
     page.foreign(&host.os).markup(" ").foreign(&host.version).markup(" (").foreign(&host.arch).markup(")</p>\n");
-    page.markup("<p>Made at ").text(&Moment::new(now, now).text).markup("; comes again each minute. For programs: ");
+    page.markup("<p>Generated at ").text(&Moment::new(now, now).text).markup("; refreshes every minute. API: ");
     page.markup("<a href=\"/license/status\">/license/status</a>, <a href=\"/health\">/health</a>, ");
     page.markup("<a href=\"/metrics\">/metrics</a>.</p>\n</footer>\n");
 }

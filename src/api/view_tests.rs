@@ -1,4 +1,4 @@
-//! What the page says in each standing.
+//! The content of the page in each standing.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn now() -> Now {
     Now { wall: Timestamp::parse_rfc3339("2026-03-01T12:00:00Z").unwrap(), boot: Duration::from_secs(1_000_000) }
 }
 
-fn knows(verdict: Verdict) -> State {
+fn state_with(verdict: Verdict) -> State {
     let uptime = Uptime::start(BOOT, now());
     let record = Record { verdict, uptime, key_sha256: String::new(), server_id: String::new() };
     let mut state = State::new(BOOT.to_owned());
@@ -28,32 +28,32 @@ fn terms() -> Terms {
 }
 
 fn granted() -> State {
-    knows(Verdict::Granted(Grant { terms: terms(), message: "License is valid.".into(), at: now().wall }))
+    state_with(Verdict::Granted(Grant { terms: terms(), message: "License is valid.".into(), at: now().wall }))
 }
 
 fn denied(reason: &str, message: &str) -> State {
     let (reason, message) = (reason.to_owned(), message.to_owned());
-    knows(Verdict::Denied(Denial { reason, message, terms: terms(), at: now().wall, previous: None }))
+    state_with(Verdict::Denied(Denial { reason, message, terms: terms(), at: now().wall, previous: None }))
 }
 
 fn answer(state: &State, now: Now) -> Response {
     let [os, version, arch, hostname] = ["Debian", "12", "x86_64", "web1.example.com"].map(str::to_owned);
-    View::default().answer(state, now, Some(3), &Host { os, version, arch, hostname }, &Guide::default())
+    View::default().answer(state, now, Some(3), &OsInfo { os, version, arch, hostname }, &Guide::default())
 }
 
 fn text(state: &State, now: Now) -> String {
     String::from_utf8(answer(state, now).body.to_vec()).unwrap()
 }
 
-/// Whether the page has all of this.
-fn assert_has(page: &str, wanted: &[&str]) {
-    for wanted in wanted {
-        assert!(page.contains(wanted), "no {wanted}: {page}");
+/// Asserts that the page contains all of these.
+fn assert_has(page: &str, expected: &[&str]) {
+    for expected in expected {
+        assert!(page.contains(expected), "no {expected}: {page}");
     }
 }
 
 #[test]
-fn a_good_license_is_told_with_plan_limits_and_use() {
+fn a_valid_license_is_shown_with_plan_limits_and_usage() {
     let mut state = granted();
     state.last_checked_at = Some(now().wall);
     state.next_check_at = Some(now().wall.plus(Duration::from_secs(7200)));
@@ -66,7 +66,7 @@ fn a_good_license_is_told_with_plan_limits_and_use() {
 }
 
 #[test]
-fn grace_counts_down_and_says_how_to_end_it() {
+fn grace_counts_down_and_shows_the_fix() {
     let mut state = granted();
     state.confirmed = false;
     state.failure = Some(Failure::new(FailureClass::Network, "the name is not known"));
@@ -78,7 +78,7 @@ fn grace_counts_down_and_says_how_to_end_it() {
 }
 
 #[test]
-fn every_reason_is_told_with_its_meaning_and_its_help() {
+fn every_reason_is_shown_with_its_explanation_and_help() {
     for explanation in EXPLANATIONS {
         let state = match explanation.reason {
             reason::NO_KEY | reason::UNREACHABLE => {
@@ -86,21 +86,21 @@ fn every_reason_is_told_with_its_meaning_and_its_help() {
                 state.has_key = explanation.reason == reason::UNREACHABLE;
                 state
             }
-            reason => denied(reason, "In the server's words."),
+            reason => denied(reason, "The server's message."),
         };
         let page = text(&state, now());
         assert_has(&page, &["<h1>License Required <code", "banner bad", &format!("<bdi>{}</bdi>", explanation.reason)]);
         let message = state.message(&state.standing(now()));
-        for told in explanation.help.split(", then run: ").chain([message.as_str(), explanation.sentence]) {
-            assert_has(&page, &[&told.replace('\'', "&#39;")]);
+        for text in explanation.help.split(", then run: ").chain([message.as_str(), explanation.sentence]) {
+            assert_has(&page, &[&text.replace('\'', "&#39;")]);
         }
     }
     let page = text(&denied("a_reason_of_tomorrow", "No."), now());
-    assert_has(&page, &["a_reason_of_tomorrow", "The license server refused this license.", "Look the license up"]);
+    assert_has(&page, &["a_reason_of_tomorrow", "The license server rejected this license.", "Look up the license"]);
 }
 
 #[test]
-fn what_others_wrote_is_text() {
+fn foreign_text_is_escaped() {
     let hostile = "\"'><script>alert(1)</script></style></title>";
     let mut state = denied(hostile, hostile);
     state.cache = hostile.to_owned();
@@ -111,7 +111,7 @@ fn what_others_wrote_is_text() {
 }
 
 #[test]
-fn the_page_is_one_for_a_browser_that_keeps_nothing() {
+fn the_page_has_the_security_headers() {
     let answer = answer(&granted(), now());
     assert_eq!((answer.status, answer.content_type), (200, HTML));
     let names: Vec<&str> = answer.headers.iter().map(|(name, _)| *name).collect();

@@ -1,13 +1,12 @@
-//! `agent.conf`: `key=value` lines, read into typed values once, at the edge. This is what it holds; [`parsing`] reads its
-//! text, [`file`](mod@file) the file.
+//! `agent.conf`: `key=value` lines, parsed into typed values once. This module has the keys and values; [`parsing`] parses
+//! the text, [`file`](mod@file) reads the file.
 //!
-//! A key is added in three files; of what is forgotten, the compiler or a test tells:
-//! 1. here: its spelling in [`Known::KEYS`], its field in [`Config`] (or in the settings of the part that it is
-//!    for), and the line of [`Config::read`] that reads the one into the other, with default and bounds. A key that
-//!    takes effect at the next start only has its row in `AT_START`, too. A value of a new kind has its function in
-//!    [`values`];
-//! 2. dist/agent.conf, the example: it explains every key;
-//! 3. dist/man/agent.conf.5, the manual page: it says the same.
+//! To add a key, change three files (the compiler or a test reports what is missing):
+//! 1. here: its name in [`ConfigKey::KEYS`], its field in [`Config`] (or in the settings of the component that uses it),
+//!    and the line in [`Config::read`] that reads it, with default and bounds. A key that takes effect only after a
+//!    restart also needs an entry in `AT_START`; a new kind of value needs a function in [`values`];
+//! 2. dist/agent.conf, the example that explains every key;
+//! 3. dist/man/agent.conf.5, the manual page, with the same text.
 
 pub mod file;
 pub mod parsing;
@@ -29,32 +28,32 @@ use opterius_host::helper::client::HelperMode;
 use opterius_host::host::{Acme, Host};
 use opterius_license::reason::Guide;
 
-/// The secret of the shipped example. The file is right in form, but what everybody knows is no secret.
+/// The secret in the shipped example. It is well-formed, but publicly known.
 pub const EXAMPLE_SECRET: &str = "replace-this-with-the-output-of-openssl-rand-hex-32";
-/// What is said about it.
-pub const EXAMPLE_WARNING: &str = "the secret is the one of the shipped example, which everybody knows; the Agent does not \
-                               start with it. Make one with: openssl rand -hex 32";
+/// The error for [`EXAMPLE_SECRET`].
+pub const EXAMPLE_WARNING: &str = "the secret is the publicly known one from the shipped example; the Agent does not start \
+                                   with it. Generate one with: openssl rand -hex 32";
 
-/// A key that the Agent knows.
+/// A key that the Agent reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Known {
-    /// The Agent's own, by its spelling.
+pub enum ConfigKey {
+    /// A key for the Agent only, by name.
     Own(&'static str),
-    /// One that the helper reads, too.
+    /// A key that the helper reads as well.
     Host(HostKey),
 }
 
-impl From<HostKey> for Known {
+impl From<HostKey> for ConfigKey {
     fn from(key: HostKey) -> Self {
         Self::Host(key)
     }
 }
 
-const fn own(spelling: &'static str) -> (&'static str, Known) {
-    (spelling, Known::Own(spelling))
+const fn own(spelling: &'static str) -> (&'static str, ConfigKey) {
+    (spelling, ConfigKey::Own(spelling))
 }
 
-impl Key for Known {
+impl Key for ConfigKey {
     const SUBJECT: &'static str = "the Agent";
     const VITAL: &'static [&'static str] = &["license_key", "secret", "secret_key"];
     /// In the order of the shipped example.
@@ -84,40 +83,40 @@ impl Key for Known {
     ];
 }
 
-/// The whole configuration.
+/// The complete configuration.
 pub struct Config {
-    /// What the Panel signs with.
+    /// The secret that the Panel signs requests with.
     pub secret: Secret,
-    /// What the license part needs.
+    /// The settings of the license client and verifier.
     pub license: LicenseConfig,
     /// The address to listen on.
     pub listen_addr: IpAddr,
-    /// The port to listen on; 0 lets the kernel choose, and the log tells.
+    /// The port to listen on; with 0 the kernel chooses one, and the log shows it.
     pub port: u16,
-    /// Names besides `localhost` and IP addresses that the Agent is called by.
+    /// Host names that clients can use in addition to `localhost` and IP addresses.
     pub allowed_hosts: Vec<String>,
-    /// How far a timestamp may be from our clock.
+    /// The largest accepted difference between a request's timestamp and this server's clock.
     pub signature_window: Duration,
     /// Threads of the request pool, half of them for writes.
     pub request_threads: usize,
-    /// Client connections at one time.
+    /// The most concurrent client connections.
     pub max_connections: usize,
-    /// The largest body, in bytes, on routes that take large ones.
+    /// The largest body, in bytes, on routes that accept large ones.
     pub max_body: usize,
     /// Where log lines go.
     pub log: LogTarget,
     /// The root of the host that operations work on.
     pub host_root: PathBuf,
-    /// How operations gain the rights that they need.
+    /// How host operations obtain root privileges.
     pub operations: HelperMode,
-    /// Who issues certificates.
+    /// The ACME server that issues certificates.
     pub acme: Acme,
 }
 
 /// Whether a setting differs between a configuration and the running one.
 type Differs = fn(&Config, &Config) -> bool;
 
-/// The keys that take effect at the next start only.
+/// The keys that take effect only after a restart.
 const AT_START: [(&str, Differs); 5] = [
     ("listen_addr", |new, running| new.listen_addr != running.listen_addr),
     ("port", |new, running| new.port != running.port),
@@ -127,12 +126,12 @@ const AT_START: [(&str, Differs); 5] = [
 ];
 
 impl Config {
-    /// Reads every key. `built_in_keys` are public keys that a vendor built in: then no others are accepted.
+    /// Reads every key. `built_in_keys` are public keys that a vendor built in; they exclude configured ones.
     ///
     /// # Errors
-    /// One sentence with file, line, key and remedy.
-    pub fn read(entries: &Entries<'_, Known>, built_in_keys: Option<&str>) -> Result<Self, Error> {
-        use Known::Own;
+    /// One sentence with file, line, key and fix.
+    pub fn read(entries: &Entries<'_, ConfigKey>, built_in_keys: Option<&str>) -> Result<Self, Error> {
+        use ConfigKey::Own;
         Ok(Self {
             secret: values::secret(entries, Own("secret"))?,
             license: LicenseConfig {
@@ -159,7 +158,7 @@ impl Config {
         })
     }
 
-    /// What the API answers by, when this was read from `file`.
+    /// The API's settings, if this configuration was read from `file`.
     pub fn api(&self, file: &Path) -> api::config::ApiConfig {
         api::config::ApiConfig {
             secret: hmac::Key::new(hmac::HMAC_SHA256, self.secret.expose().as_bytes()),
@@ -172,26 +171,26 @@ impl Config {
         }
     }
 
-    /// The host that operations work on, when this was read from `file`.
+    /// The host that operations work on, if this configuration was read from `file`.
     pub fn host(&self, file: &Path) -> Host {
         Host::new(self.host_root.clone(), self.acme.clone(), file.to_owned())
     }
 
-    /// What an operator is told to do, when this was read from `file`.
+    /// The help texts for operators, if this configuration was read from `file`.
     pub fn guide(&self, file: &Path) -> Guide {
         Guide::new(self.license.server.base(), &file.display().to_string())
     }
 
-    /// The settings that take effect at the next start only, and differ from `running`.
+    /// The keys that differ from `running` and take effect only after a restart.
     pub fn needs_restart(&self, running: &Self) -> Vec<&'static str> {
         AT_START.iter().filter_map(|(key, differs)| differs(self, running).then_some(*key)).collect()
     }
 }
 
-/// A configuration and what is odd about it.
+/// A valid configuration and its warnings.
 pub struct Loaded {
     /// The configuration.
     pub configuration: Config,
-    /// Sentences about what was tolerated.
+    /// Warnings, one sentence each.
     pub warnings: Vec<String>,
 }

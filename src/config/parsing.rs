@@ -1,13 +1,13 @@
-//! The text of `agent.conf` turned into a configuration, and what is odd about it.
+//! Parses the text of `agent.conf` into a configuration and warnings.
 
 use crate::config::{Config, EXAMPLE_SECRET, EXAMPLE_WARNING, Loaded};
 use opterius_base::secret::Secret;
 use opterius_daemon::config_file::{Entries, Error};
 
-/// Reads the text of the file, which messages call `name`.
+/// Parses the text of the file; messages call the file `name`.
 ///
 /// # Errors
-/// One sentence with file, line, key and remedy.
+/// One sentence with file, line, key and fix.
 pub fn parse(text: &str, name: &str, built_in_keys: Option<&str>) -> Result<Loaded, Error> {
     let mut warnings = Vec::new();
     let entries = Entries::parse(text, name, &mut warnings)?;
@@ -16,15 +16,15 @@ pub fn parse(text: &str, name: &str, built_in_keys: Option<&str>) -> Result<Load
     Ok(Loaded { configuration, warnings })
 }
 
-/// What is odd about a secret that can be used.
+/// Warnings about a usable but questionable secret.
 pub fn doubts(secret: &Secret) -> Vec<&'static str> {
     let table = [
         (secret.expose() == EXAMPLE_SECRET, EXAMPLE_WARNING),
         (
             secret.expose().contains(" #"),
-            "the secret contains “ #”: if that begins a comment, give it a line of its own",
+            "the secret contains “ #”: if that starts a comment, move the comment to its own line",
         ),
-        (secret.length() < 16, "the secret has fewer than 16 characters; make a better one: openssl rand -hex 32"),
+        (secret.length() < 16, "the secret has fewer than 16 characters; generate a better one: openssl rand -hex 32"),
     ];
     table.into_iter().filter_map(|(applies, doubt)| applies.then_some(doubt)).collect()
 }

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::config::{AT_START, Known};
+use crate::config::{AT_START, ConfigKey};
 use opterius_daemon::config_file::{self, Key};
 use opterius_daemon::log::LogTarget;
 use opterius_daemon::near_miss::near_miss;
@@ -40,7 +40,7 @@ fn the_defaults_are_the_documented_ones() {
 }
 
 #[test]
-fn the_forms_of_all_installers_are_understood() {
+fn the_formats_of_all_installers_are_accepted() {
     let text = "\u{feff}# a comment\r\n\r\n  SECRET_KEY = \"top secret text!\" \r\nLICENSE_KEY='AAAA-BBBB'\r\nport=8000\r\nlisten_addr=::1\r\n";
     let configuration = parsed(text).unwrap().configuration;
     assert_eq!(configuration.secret.expose(), "top secret text!");
@@ -62,8 +62,8 @@ fn every_value_out_of_range_names_line_key_and_range() {
         ("max_body_bytes=99999999999999999999", "from 65536 to 2097152"),
         ("listen_addr=localhost", "listen_addr “localhost” is not an IP address"),
         ("log=file", "log “file” must be auto, syslog or stderr"),
-        ("server_ip=127.0.0.1", "server_ip must be auto or the public IP address"),
-        ("server_ip=example.com", "server_ip must be auto or the public IP address"),
+        ("server_ip=127.0.0.1", "server_ip must be auto or this server's public IP address"),
+        ("server_ip=example.com", "server_ip must be auto or this server's public IP address"),
         ("license_server=http://opterius.com", "license_server must begin with https://"),
         ("license_server=opterius", "license_server"),
         ("license_key=AAAA BBBB", "license_key is not a license key"),
@@ -73,7 +73,7 @@ fn every_value_out_of_range_names_line_key_and_range() {
         ),
         ("license_key=ÄÖÜ", "license_key is not a license key"),
         ("license_ca_file=/no/such/file.pem", "license_ca_file /no/such/file.pem: No such file"),
-        ("license_ca_file=/proc/self/status", "holds no certificate"),
+        ("license_ca_file=/proc/self/status", "contains no PEM certificate"),
         ("license_ca_file=/dev/zero", "it is not a regular file"),
         ("license_public_key=AAAA", "license_public_key “AAAA” is not an Ed25519 public key"),
         ("license_cache=license-cache.json", "license_cache “license-cache.json” must be an absolute path"),
@@ -95,7 +95,7 @@ fn every_value_out_of_range_names_line_key_and_range() {
 }
 
 #[test]
-fn without_a_secret_there_is_no_agent() {
+fn a_missing_or_invalid_secret_is_an_error() {
     for text in
         ["", "port=7443\n", "secret=\n", "secret=\"\"\n", "secret_key=   \n", &format!("secret={}\n", "x".repeat(256))]
     {
@@ -105,7 +105,7 @@ fn without_a_secret_there_is_no_agent() {
 }
 
 #[test]
-fn a_slip_in_a_vital_key_is_an_error_and_any_other_key_a_warning() {
+fn a_misspelled_vital_key_is_an_error_and_any_other_unknown_key_a_warning() {
     assert_eq!(
         error(&format!("{SECRET}licens_key=AAAA\n")),
         "agent.conf:2: “licens_key” is not a key. Did you mean “license_key”?"
@@ -116,15 +116,15 @@ fn a_slip_in_a_vital_key_is_an_error_and_any_other_key_a_warning() {
 }
 
 #[test]
-fn keys_are_found_in_any_case() {
-    assert_eq!(config_file::find::<Known>("LICENSE_KEY"), Some(Known::Own("license_key")));
-    assert_eq!(config_file::find::<Known>("Secret_Key"), Some(Known::Own("secret")));
-    assert_eq!(config_file::find::<Known>("license"), None);
+fn keys_are_case_insensitive() {
+    assert_eq!(config_file::find::<ConfigKey>("LICENSE_KEY"), Some(ConfigKey::Own("license_key")));
+    assert_eq!(config_file::find::<ConfigKey>("Secret_Key"), Some(ConfigKey::Own("secret")));
+    assert_eq!(config_file::find::<ConfigKey>("license"), None);
 }
 
 #[test]
-fn a_slip_in_a_vital_key_is_seen_and_other_keys_are_left_alone() {
-    let slips = [
+fn misspelled_vital_keys_are_recognized_and_other_keys_are_not() {
+    let misspelled = [
         ("licens_key", "license_key"),
         ("licence_key", "license_key"),
         ("LICENCE_KEY", "license_key"),
@@ -135,23 +135,23 @@ fn a_slip_in_a_vital_key_is_seen_and_other_keys_are_left_alone() {
         ("secrets", "secret"),
         ("seret_key", "secret_key"),
     ];
-    for (key, meant) in slips {
-        assert_eq!(near_miss(key, Known::VITAL), Some(meant), "{key}");
+    for (key, meant) in misspelled {
+        assert_eq!(near_miss(key, ConfigKey::VITAL), Some(meant), "{key}");
     }
     for key in ["panel_url", "token", "license_plan", "debug", "", "secret_file_path", "tls_key"] {
-        assert_eq!(near_miss(key, Known::VITAL), None, "{key}");
+        assert_eq!(near_miss(key, ConfigKey::VITAL), None, "{key}");
     }
 }
 
 #[test]
-fn a_key_that_is_set_twice_counts_as_set_last() {
+fn the_last_value_of_a_repeated_key_applies() {
     let loaded = parsed(&format!("{SECRET}port=1\nport=2\nsecret_key=another secret text\n")).unwrap();
     assert_eq!((loaded.configuration.port, loaded.configuration.secret.expose()), (2, "another secret text"));
     assert_eq!(loaded.warnings.len(), 2);
 }
 
 #[test]
-fn no_message_shows_a_secret() {
+fn no_message_reveals_a_secret() {
     let texts = [
         "secret=short\n",
         "secret=\nlicense_key=VERY SECRET KEY\n",
@@ -161,16 +161,16 @@ fn no_message_shows_a_secret() {
         &format!("{SECRET}unknown=VERY SECRET\n"),
     ];
     for text in texts {
-        let said = match parse(text, "agent.conf", None) {
+        let messages = match parse(text, "agent.conf", None) {
             Ok(loaded) => loaded.warnings.join("\n"),
             Err(error) => error.to_string(),
         };
-        assert!(!said.contains("VERY SECRET") && !said.contains("short"), "{said}");
+        assert!(!messages.contains("VERY SECRET") && !messages.contains("short"), "{messages}");
     }
 }
 
 #[test]
-fn built_in_public_keys_are_the_only_ones() {
+fn built_in_public_keys_exclude_configured_ones() {
     let key = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
     let configured = format!("{SECRET}license_public_key={key}\n");
     assert!(!parse(&configured, "agent.conf", None).unwrap().configuration.license.trusted.is_empty());
@@ -182,7 +182,7 @@ fn built_in_public_keys_are_the_only_ones() {
 }
 
 #[test]
-fn what_changes_at_the_next_start_only_is_named() {
+fn keys_that_need_a_restart_are_named() {
     let running = good("");
     assert_eq!(good("allowed_hosts=a.example\nlicense_key=AAAA\n").needs_restart(&running), Vec::<&str>::new());
     assert_eq!(
@@ -192,21 +192,21 @@ fn what_changes_at_the_next_start_only_is_named() {
 }
 
 #[test]
-fn every_key_that_is_known_is_read() {
-    for (key, _) in Known::KEYS.iter().filter(|(_, known)| *known != Known::Own("secret")) {
+fn every_known_key_is_read() {
+    for (key, _) in ConfigKey::KEYS.iter().filter(|(_, known)| *known != ConfigKey::Own("secret")) {
         let sentence = error(&format!("{SECRET}{key}=\u{7f}\n"));
         assert!(sentence.starts_with(&format!("agent.conf:2: {key} ")), "{sentence}");
     }
 }
 
 #[test]
-fn the_shipped_example_marks_what_takes_effect_at_the_next_start_only() {
+fn the_shipped_example_marks_keys_that_need_a_restart() {
     let paragraphs = EXAMPLE.split("\n\n").filter(|paragraph| paragraph.contains("(restart)"));
     let marked: Vec<&str> = paragraphs.flat_map(shown).collect();
     assert_eq!(marked, AT_START.map(|(key, _)| key), "keys marked (restart) (left) and those that are (right)");
 }
 
-/// The keys that a part of the example shows, commented out or not.
+/// The keys in a part of the example, commented out or not.
 fn shown(example: &str) -> Vec<&str> {
     let lines = example.lines().filter_map(|line| line.trim_start_matches('#').split_once('='));
     let is_key = |key: &&str| key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
@@ -214,21 +214,21 @@ fn shown(example: &str) -> Vec<&str> {
 }
 
 #[test]
-fn the_shipped_example_documents_every_key_and_is_right() {
+fn the_shipped_example_documents_every_key_and_is_valid() {
     let text = EXAMPLE;
     let example = parsed(text).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(example.warnings, [format!("agent.conf: {EXAMPLE_WARNING}")], "its secret is no secret");
-    let known = Known::KEYS.iter().map(|(key, _)| *key).filter(|key| *key != "secret_key");
+    assert_eq!(example.warnings, [format!("agent.conf: {EXAMPLE_WARNING}")], "its secret is publicly known");
+    let known = ConfigKey::KEYS.iter().map(|(key, _)| *key).filter(|key| *key != "secret_key");
     assert_eq!(
         shown(text),
         known.collect::<Vec<_>>(),
         "keys of dist/agent.conf (left) and those that are known (right)"
     );
-    // What is commented out is right as well: each line is an example of its key.
+    // The commented-out lines are valid as well: each is an example of its key.
     let uncommented: String = text
         .lines()
         .filter_map(|line| line.strip_prefix('#'))
-        .filter(|line| line.split_once('=').is_some_and(|(key, _)| config_file::find::<Known>(key).is_some()))
+        .filter(|line| line.split_once('=').is_some_and(|(key, _)| config_file::find::<ConfigKey>(key).is_some()))
         .filter(|line| !line.starts_with("license_ca_file"))
         .map(|line| format!("{line}\n"))
         .collect();

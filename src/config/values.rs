@@ -1,5 +1,5 @@
-//! The values that only agent.conf has, each with one sentence for each thing that can be wrong with it. Pure, but for the
-//! certificate file that one of them names.
+//! Parsers for the values that are specific to agent.conf, with a sentence for each possible error. Pure, except that
+//! [`authorities`] reads a certificate file.
 
 use std::io::ErrorKind;
 use std::net::IpAddr;
@@ -15,40 +15,40 @@ use opterius_daemon::config_file::{Entries, Error, Key};
 use opterius_host::helper::client::HelperMode;
 use opterius_license::signature::TrustedKeys;
 
-/// The largest file of certificate authorities, in bytes; all of Mozilla's take a quarter of it.
+/// The largest CA file, in bytes; Mozilla's complete bundle is a quarter of that.
 const MAX_AUTHORITIES: u64 = 1024 * 1024;
 
-/// What the Panel signs with.
+/// The secret that the Panel signs requests with.
 ///
 /// # Errors
-/// One sentence with file, line, key and remedy.
+/// One sentence with file, line, key and fix.
 pub fn secret<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Secret, Error> {
     let Some(entry) = entries.entry(key) else {
         return Err(Error::Invalid(format!(
-            "{}: there is no secret. Add the line secret=… with the text that the Panel has under Servers → Edit \
-             (a new one: openssl rand -hex 32)",
+            "{}: the secret is missing. Add the line secret=… with the text from the Panel under Servers → Edit \
+             (to generate one: openssl rand -hex 32)",
             entries.name()
         )));
     };
     match entry.value.chars().count() {
         0 => Err(entries.wrong(
             entry,
-            "is empty: anybody could sign. Set it to the text that the Panel has under Servers → Edit (a new one: openssl rand -hex 32)",
+            "is empty, so anyone could sign requests. Set it to the text from the Panel under Servers → Edit (to generate one: openssl rand -hex 32)",
         )),
         1..=255 => Ok(Secret::new(entry.value.to_owned())),
-        length => Err(entries.wrong(entry, format!("has {length} characters; the Panel takes 1 to 255"))),
+        length => Err(entries.wrong(entry, format!("has {length} characters; the Panel accepts 1 to 255"))),
     }
 }
 
 /// The license key.
 ///
 /// # Errors
-/// One sentence with file, line, key and remedy.
+/// One sentence with file, line, key and fix.
 pub fn license_key<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Option<Secret>, Error> {
     let Some((entry, value)) = entries.value(key) else { return Ok(None) };
     if value.len() > 64 || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let sentence = "is not a license key: at most 64 letters, digits and signs without spaces, as the license \
-                        dashboard shows it";
+        let sentence = "is not a license key: at most 64 letters, digits and symbols without spaces; copy it from the \
+                        license dashboard";
         return Err(entries.wrong(entry, sentence));
     }
     Ok(Some(Secret::new(value.to_owned())))
@@ -57,7 +57,7 @@ pub fn license_key<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Option<Se
 /// The license server's URL.
 ///
 /// # Errors
-/// One sentence with file, line, key and remedy.
+/// One sentence with file, line, key and fix.
 pub fn server_url<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<ServerUrl, Error> {
     match entries.value(key) {
         None => ServerUrl::parse("https://opterius.com").map_err(|sentence| Error::Invalid(sentence.to_owned())),
@@ -65,10 +65,10 @@ pub fn server_url<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<ServerUrl,
     }
 }
 
-/// The certificates of a file.
+/// The root certificates in a PEM file.
 ///
 /// # Errors
-/// One sentence with file, line, key and remedy.
+/// One sentence with file, line, key and fix.
 pub fn authorities<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Vec<CertificateDer<'static>>, Error> {
     let Some((entry, value)) = entries.value(key) else { return Ok(Vec::new()) };
     let bytes = files::read(Path::new(value), MAX_AUTHORITIES).map_err(|error| match error.kind() {
@@ -78,41 +78,36 @@ pub fn authorities<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Vec<Certi
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     match certificates {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => {
-            Err(entries
-                .wrong(entry, format!("{value}: holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")))
-        }
+        _ => Err(entries.wrong(entry, format!("{value}: contains no PEM certificate (-----BEGIN CERTIFICATE-----)"))),
     }
 }
 
-/// Keys whose signature makes an answer count: those that are built in, and then no others.
+/// The keys that can sign an answer: the built-in ones, or the configured ones if none are built in.
 ///
 /// # Errors
-/// One sentence with file, line, key and remedy.
+/// One sentence with file, line, key and fix.
 pub fn trusted_keys<K: Key>(entries: &Entries<'_, K>, key: K, built_in: Option<&str>) -> Result<TrustedKeys, Error> {
     let configured = entries.value(key);
     match (built_in.filter(|keys| !keys.trim().is_empty()), configured) {
         (Some(_), Some((entry, _))) => Err(entries.wrong(
             entry,
-            "cannot be set: this build of the Agent has its vendor's public keys built in and trusts no others. Remove the line",
+            "cannot be set: this build of the Agent trusts only the vendor's built-in public keys. Remove the line",
         )),
         (Some(keys), None) => TrustedKeys::parse(keys)
             .map_err(|sentence| Error::Invalid(format!("the public keys built into this Agent: {sentence}"))),
-        (None, Some((entry, value))) => {
-            TrustedKeys::parse(value).map_err(|sentence| entries.wrong(entry, sentence))
-        }
+        (None, Some((entry, value))) => TrustedKeys::parse(value).map_err(|sentence| entries.wrong(entry, sentence)),
         (None, None) => Ok(TrustedKeys::default()),
     }
 }
 
-/// The proxy to the license server.
+/// The proxy for requests to the license server.
 ///
 /// # Errors
-/// One sentence with file, line, key and remedy.
+/// One sentence with file, line, key and fix.
 pub fn proxy<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Option<String>, Error> {
     let Some((entry, value)) = entries.value(key) else { return Ok(None) };
     let usable = (value.starts_with("http://") || value.starts_with("https://")) && ureq::Proxy::new(value).is_ok();
-    // The value may contain a password, so it is not shown.
+    // The value can contain a password, so the message does not quote it.
     if usable {
         Ok(Some(value.to_owned()))
     } else {
@@ -120,25 +115,25 @@ pub fn proxy<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Option<String>,
     }
 }
 
-/// A public address, unless it is to be found out.
+/// The public address; `None` for `auto`.
 ///
 /// # Errors
-/// One sentence with file, line, key and remedy.
+/// One sentence with file, line, key and fix.
 pub fn server_ip<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Option<IpAddr>, Error> {
     match entries.value(key) {
         None => Ok(None),
         Some((_, value)) if value.eq_ignore_ascii_case("auto") => Ok(None),
         Some((entry, value)) => match value.parse::<IpAddr>() {
             Ok(address) if !address.is_loopback() && !address.is_unspecified() => Ok(Some(address)),
-            _ => Err(entries.wrong(entry, "must be auto or the public IP address of this server, such as 203.0.113.5")),
+            _ => Err(entries.wrong(entry, "must be auto or this server's public IP address, such as 203.0.113.5")),
         },
     }
 }
 
-/// Who tells the public address, unless nobody is to be asked.
+/// The URL of the discovery service; `None` disables discovery.
 ///
 /// # Errors
-/// One sentence with file, line, key and remedy.
+/// One sentence with file, line, key and fix.
 pub fn ip_discovery_url<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Option<String>, Error> {
     match entries.entry(key) {
         None => Ok(Some("https://api.ipify.org".to_owned())),
@@ -149,10 +144,10 @@ pub fn ip_discovery_url<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Opti
     }
 }
 
-/// How operations gain the rights that they need.
+/// How host operations obtain root privileges.
 ///
 /// # Errors
-/// One sentence with file, line, key and remedy.
+/// One sentence with file, line, key and fix.
 pub fn operations<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<HelperMode, Error> {
     match entries.value(key) {
         None | Some((_, "auto")) => Ok(HelperMode::Auto),

@@ -1,69 +1,71 @@
-//! A verification that is only looked at: the license server's answer, the clock by its `Date`, and the address that this
-//! server is known by.
+//! A trial verification that changes nothing: the license server's answer, the clock compared with its `Date`, and this
+//! server's public address.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
-use crate::doctor::way::Addresses;
+use crate::doctor::network_path::Addresses;
 use crate::license::log_lines;
 use opterius_base::clock::Timestamp;
 use opterius_license::outcome::{Failure, FailureClass, Outcome};
 
-/// From here on a clock is worth a look; the Panel's signatures still count.
+/// The clock difference that causes a warning, while the Panel's signatures are still valid.
 const OFF: Duration = Duration::from_secs(30);
 
 const SYNCHRONIZE: &str = "timedatectl set-ntp true; timedatectl";
 
-/// What the license server says.
+/// The license server's verdict.
 pub fn verdict(context: &Context<'_>) -> Option<Finding> {
-    let way = context.way.as_ref()?;
-    let server = way.settings().server.base();
-    Some(match way.reading()? {
-        Ok(reading) => judge(&reading.outcome, server, |reason| context.guide().help(reason)),
+    let network_path = context.network_path.as_ref()?;
+    let server = network_path.settings().server.base();
+    Some(match network_path.parsed_answer()? {
+        Ok(parsed) => judge(&parsed.outcome, server, |reason| context.guide().help(reason)),
         Err(failure) => unanswered(failure, server),
     })
 }
 
-/// The clock beside the license server's.
+/// The clock, compared with the license server's.
 pub fn clock(context: &Context<'_>) -> Option<Finding> {
-    let at = context.way.as_ref()?.reading()?.as_ref().ok()?.issued_at?;
+    let at = context.network_path.as_ref()?.parsed_answer()?.as_ref().ok()?.issued_at?;
     Some(judge_clock(at, context.system.clock.wall(), context.configuration()?.signature_window))
 }
 
-/// The public address: as configured and as this server is seen.
+/// The public address, configured and as seen from the Internet.
 pub fn address(context: &Context<'_>) -> Option<Finding> {
-    let way = context.way.as_ref()?;
-    let settings = way.settings();
-    Some(judge_address(settings.server_ip, way.addresses(), settings.server.is_loopback()))
+    let network_path = context.network_path.as_ref()?;
+    let settings = network_path.settings();
+    Some(judge_address(settings.server_ip, network_path.addresses(), settings.server.is_loopback()))
 }
 
 fn judge(outcome: &Outcome, server: &str, help: impl Fn(&str) -> String) -> Finding {
     match outcome {
-        Outcome::Granted { terms, .. } => Finding::pass(format!("says valid ({})", log_lines::describe(terms))),
-        Outcome::Denied { reason, message, .. } => Finding::fail(format!("says no, {reason}: {message}"), help(reason)),
+        Outcome::Granted { terms, .. } => Finding::pass(format!("license valid ({})", log_lines::describe(terms))),
+        Outcome::Denied { reason, message, .. } => {
+            Finding::fail(format!("license rejected, {reason}: {message}"), help(reason))
+        }
         Outcome::Inconclusive(failure) => unanswered(failure, server),
     }
 }
 
-/// No verdict, though the way there is open.
+/// No verdict, though the connection works.
 fn unanswered(failure: &Failure, server: &str) -> Finding {
     let fix = match failure.class {
         FailureClass::Network | FailureClass::Http => {
-            "the way there is open: try again with opterius-agent reverify, and tell whoever runs the license server"
+            "the connection works: retry with opterius-agent reverify, and contact the license server's operator"
                 .to_owned()
         }
-        FailureClass::Malformed => format!("see who answers: curl -sS {server}/api/license/verify"),
+        FailureClass::Malformed => format!("check what answers there: curl -sS {server}/api/license/verify"),
         FailureClass::Untrusted => {
-            "compare license_public_key in agent.conf with the vendor's; then run: systemctl reload opterius-agent"
+            "compare license_public_key in agent.conf with the vendor's key, then run: systemctl reload opterius-agent"
                 .to_owned()
         }
     };
     Finding::fail(failure.to_string(), fix)
 }
 
-/// Beyond `window` the Panel's signatures count no more, should the Panel be right.
+/// Beyond `window`, the Agent rejects the signatures of a Panel with the correct time.
 fn judge_clock(server: Timestamp, own: Timestamp, window: Duration) -> Finding {
     let (ahead, behind) = (own.since(server), server.since(own));
     let off = ahead.max(behind);
@@ -78,23 +80,23 @@ fn judge_clock(server: Timestamp, own: Timestamp, window: Duration) -> Finding {
     }
 }
 
-fn judge_address(configured: Option<IpAddr>, own: Addresses, asked_at_home: bool) -> Finding {
+fn judge_address(configured: Option<IpAddr>, own: Addresses, server_is_local: bool) -> Finding {
     let Addresses { source, seen } = own;
-    let set = "server_ip=ADDRESS in agent.conf, the public IPv4 address of this server; then run: systemctl reload opterius-agent";
+    let set = "server_ip=ADDRESS (this server's public IPv4 address) in agent.conf, then run: systemctl reload opterius-agent";
     match (configured, seen) {
-        (None, Some(seen)) => Finding::pass(format!("seen as {seen}; agent.conf leaves it to be found out")),
+        (None, Some(seen)) => Finding::pass(format!("seen as {seen}; agent.conf sets no address")),
         (Some(configured), Some(seen)) if configured == seen => {
-            Finding::pass(format!("seen as {seen}, as agent.conf says"))
+            Finding::pass(format!("seen as {seen}, as set in agent.conf"))
         }
         (Some(configured), Some(seen)) => Finding::warn(
-            format!("agent.conf says server_ip={configured}, but this server is seen as {seen}"),
+            format!("agent.conf sets server_ip={configured}, but this server is seen as {seen}"),
             format!("set server_ip=auto or {set}"),
         ),
-        (Some(configured), None) => Finding::pass(format!("{configured}, as agent.conf says")),
-        (None, None) if asked_at_home => Finding::pass("none is needed: the license server is this machine"),
+        (Some(configured), None) => Finding::pass(format!("{configured}, as set in agent.conf")),
+        (None, None) if server_is_local => Finding::pass("not needed: the license server is this machine"),
         (None, None) => {
-            let private = source.map(|source| format!("; its own is {source}, which is private")).unwrap_or_default();
-            Finding::warn(format!("the public address of this server is not known{private}"), format!("set {set}"))
+            let private = source.map(|source| format!("; its own address {source} is private")).unwrap_or_default();
+            Finding::warn(format!("this server's public address is unknown{private}"), format!("set {set}"))
         }
     }
 }
@@ -106,7 +108,7 @@ mod tests {
     use opterius_license::model::Terms;
 
     #[test]
-    fn the_clock_is_judged_by_the_window_of_signatures() {
+    fn the_clock_is_checked_against_the_signature_window() {
         let server = Timestamp::from_unix(1_800_000_000);
         let seconds = Duration::from_secs;
         for (own, verdict, word) in [
@@ -121,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_shown_in_the_servers_words() {
+    fn the_servers_message_is_shown() {
         let denied = |reason: &str| Outcome::Denied {
             reason: reason.to_owned(),
             message: "License is suspended.".to_owned(),
@@ -140,9 +142,9 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_not_the_configured_one_is_told() {
+    fn a_wrong_configured_address_is_reported() {
         let ip = |text: &str| Some(text.parse::<IpAddr>().unwrap());
-        for (configured, seen, at_home, verdict) in [
+        for (configured, seen, server_is_local, verdict) in [
             (None, ip("203.0.113.5"), false, Verdict::Pass),
             (ip("203.0.113.5"), ip("203.0.113.5"), false, Verdict::Pass),
             (ip("203.0.113.5"), ip("203.0.113.6"), false, Verdict::Warn),
@@ -151,7 +153,7 @@ mod tests {
             (None, None, true, Verdict::Pass),
         ] {
             let own = Addresses { source: ip("10.0.0.1"), seen };
-            assert_eq!(judge_address(configured, own, at_home).verdict, verdict, "{configured:?} {seen:?}");
+            assert_eq!(judge_address(configured, own, server_is_local).verdict, verdict, "{configured:?} {seen:?}");
         }
     }
 }

@@ -1,11 +1,11 @@
-//! The cache file: that it counts, that the Panel can read it, and that the Agent can replace it.
+//! The cache file: whether it is valid, the Panel can read it, and the Agent can replace it.
 
 use std::fs;
 use std::time::Duration;
 
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
-use crate::doctor::reach::{Access, Person, may_replace, obstacle};
+use crate::doctor::reach::{Access, UnixUser, may_replace, obstacle};
 use crate::license::cache;
 use opterius_base::clock::Timestamp;
 use opterius_base::text::duration;
@@ -13,13 +13,13 @@ use opterius_host::layout::AGENT_GROUP;
 use opterius_license::identity::key_fingerprint;
 use opterius_license::outcome::Question;
 
-/// Who reads it, besides the Agent.
+/// The Panel's user, which reads the file.
 const PANEL: &str = "www-data";
 
-/// A verdict comes every 24 hours, and 10 minutes for the spread of a fleet.
+/// Checks run every 24 hours, plus up to 10 minutes of per-host delay.
 const FRESH: Duration = Duration::from_secs(25 * 3600);
 
-/// That the file is ours in every byte, and how old the verdict in it is.
+/// Whether the file's MAC is valid, and how old its verdict is.
 pub fn contents(context: &Context<'_>) -> Option<Finding> {
     let settings = &context.configuration()?.license;
     let key = settings.key.as_ref()?;
@@ -27,7 +27,7 @@ pub fn contents(context: &Context<'_>) -> Option<Finding> {
     let reverify = context.command("reverify");
     let bytes = match cache::load(&settings.cache) {
         Ok(Some(bytes)) => bytes,
-        Ok(None) => return Some(Finding::warn(format!("{file}: there is none yet"), reverify)),
+        Ok(None) => return Some(Finding::warn(format!("{file} does not exist yet"), reverify)),
         Err(cause) => {
             let fix = format!("mv {file} {file}.old; {reverify}");
             return Some(Finding::fail(format!("{file}: {cause}"), fix));
@@ -42,7 +42,7 @@ pub fn contents(context: &Context<'_>) -> Option<Finding> {
         trusted: &settings.trusted,
     };
     Some(match cache::decode(&bytes, &question) {
-        Err(cause) => Finding::fail(format!("{file} does not count: {cause}"), reverify),
+        Err(cause) => Finding::fail(format!("the Agent ignores {file}: {cause}"), reverify),
         Ok(cached) => judge_age(cached.record.verdict.at(), context.system.clock.wall(), reverify),
     })
 }
@@ -50,47 +50,47 @@ pub fn contents(context: &Context<'_>) -> Option<Finding> {
 fn judge_age(at: Timestamp, now: Timestamp, reverify: String) -> Finding {
     let age = now.since(at);
     if at.since(now) > Duration::from_secs(300) {
-        return Finding::warn(format!("its verdict is of {at}, which is still to come"), "timedatectl");
+        return Finding::warn(format!("its verdict is dated {at}, which is in the future"), "timedatectl");
     }
     let seen = format!("its verdict is {} old", duration(age));
     if age > FRESH { Finding::warn(seen, reverify) } else { Finding::pass(seen) }
 }
 
-/// That the Panel can read it.
+/// Whether the Panel can read it.
 pub fn readers(context: &Context<'_>) -> Option<Finding> {
     let path = &context.configuration()?.license.cache;
     fs::metadata(path).ok()?;
-    let panel = Person::named(&context.register, PANEL);
+    let panel = UnixUser::lookup(&context.register, PANEL);
     Some(match obstacle(path, &panel, Access::Read) {
         None => Finding::pass(format!("{PANEL} can read it")),
-        Some(wall) => {
-            let mode = if wall.place == *path { "0644" } else { "o+x" };
-            let seen = format!("{PANEL} cannot read it: {}", wall.describe(&context.register));
-            Finding::fail(seen, format!("chmod {mode} {}", wall.place.display()))
+        Some(obstacle) => {
+            let mode = if obstacle.place == *path { "0644" } else { "o+x" };
+            let seen = format!("{PANEL} cannot read it: {}", obstacle.describe(&context.register));
+            Finding::fail(seen, format!("chmod {mode} {}", obstacle.place.display()))
         }
     })
 }
 
-/// That the Agent's user can put another in its place.
+/// Whether the Agent's user can replace it.
 pub fn writer(context: &Context<'_>) -> Option<Finding> {
     let (path, agent) = (&context.configuration()?.license.cache, &context.agent);
     let directory = path.parent()?;
     let (shown, name) = (directory.display(), &agent.name);
     let Ok(metadata) = fs::metadata(directory) else {
         let fix = format!("install -d -m 1775 -o root -g {AGENT_GROUP} {shown}");
-        return Some(Finding::fail(format!("{shown} is not there"), fix));
+        return Some(Finding::fail(format!("{shown} does not exist"), fix));
     };
     if agent.uid.is_none() {
         let fix = format!("useradd --system --no-create-home --shell /usr/sbin/nologin {name}");
-        return Some(Finding::fail(format!("the unit says User={name}, and this server has no such user"), fix));
+        return Some(Finding::fail(format!("the unit sets User={name}, but this server has no such user"), fix));
     }
-    if let Some(wall) = obstacle(directory, agent, Access::Change) {
-        let seen = format!("{name} cannot replace it: {}", wall.describe(&context.register));
+    if let Some(obstacle) = obstacle(directory, agent, Access::Change) {
+        let seen = format!("{name} cannot replace it: {}", obstacle.describe(&context.register));
         return Some(Finding::fail(seen, format!("chown root:{AGENT_GROUP} {shown}; chmod 1775 {shown}")));
     }
     let file = fs::symlink_metadata(path).ok();
     if !may_replace(agent, &metadata, file.as_ref()) {
-        let seen = format!("{name} cannot replace it: it is another user's, and {shown} is sticky");
+        let seen = format!("{name} cannot replace it: another user owns it, and {shown} is sticky");
         return Some(Finding::fail(seen, format!("chown {name} {}", path.display())));
     }
     Some(Finding::pass(format!("{name} can replace it")))
@@ -102,7 +102,7 @@ mod tests {
     use crate::doctor::finding::Verdict;
 
     #[test]
-    fn a_verdict_is_a_day_old_at_most() {
+    fn a_verdict_older_than_a_day_causes_a_warning() {
         let now = Timestamp::from_unix(1_800_000_000);
         let hours = |hours: u64| Duration::from_secs(hours * 3600);
         for (at, verdict) in [

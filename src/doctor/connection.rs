@@ -1,4 +1,4 @@
-//! The way to the license server: a TCP connection, then TLS, each with the reason why it fails.
+//! The connection to the license server: TCP, then TLS, each with the reason for a failure.
 
 use std::io::{self, ErrorKind};
 
@@ -6,58 +6,64 @@ use rustls::CertificateError;
 
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
-use crate::doctor::firewall::fate::Fate;
-use crate::doctor::way::{Connection, Unconnected};
-use crate::license::client::Hop;
+use crate::doctor::firewall::verdict::FirewallVerdict;
+use crate::doctor::network_path::{ConnectError, Connection};
+use crate::license::client::Endpoint;
 
-/// Whether the first hop takes a connection.
+/// Whether the endpoint accepts a connection.
 pub fn tcp(context: &Context<'_>) -> Option<Finding> {
-    let way = context.way.as_ref()?;
-    let hop = way.hop().as_ref().ok()?;
-    Some(match way.connection()? {
-        Ok(Connection { address, .. }) => Finding::pass(format!("TCP port {} of {} is open", hop.port, address.ip())),
-        Err(Unconnected { address, error }) => judge_tcp(&address.to_string(), hop, error, way.fate()?),
+    let network_path = context.network_path.as_ref()?;
+    let endpoint = network_path.endpoint().as_ref().ok()?;
+    Some(match network_path.connection()? {
+        Ok(Connection { address, .. }) => {
+            Finding::pass(format!("TCP port {} of {} is open", endpoint.port, address.ip()))
+        }
+        Err(ConnectError { address, error }) => {
+            judge_tcp(&address.to_string(), endpoint, error, network_path.firewall_verdict()?)
+        }
     })
 }
 
-fn judge_tcp(whom: &str, hop: &Hop, error: &io::Error, fate: &Fate) -> Finding {
-    let port = hop.port;
-    if let Fate::Blocked { fix, .. } = fate {
-        return Finding::fail(format!("{whom}: {error}; the local firewall blocks it"), fix.clone());
+fn judge_tcp(target: &str, endpoint: &Endpoint, error: &io::Error, firewall: &FirewallVerdict) -> Finding {
+    let port = endpoint.port;
+    if let FirewallVerdict::Blocked { fix, .. } = firewall {
+        return Finding::fail(format!("{target}: {error}; the local firewall blocks it"), fix.clone());
     }
-    let seen = format!("{whom}: {error}");
+    let seen = format!("{target}: {error}");
     let fix = match error.kind() {
         ErrorKind::TimedOut | ErrorKind::WouldBlock => {
-            let local = if matches!(fate, Fate::Passes) { "No rule of this server drops the packets. " } else { "" };
+            let local =
+                if matches!(firewall, FirewallVerdict::Allowed) { "No local rule drops the packets. " } else { "" };
             return Finding::fail(
-                format!("{whom}: the packets vanish, nobody answers"),
+                format!("{target}: no reply; a firewall drops the packets"),
                 format!(
-                    "{local}Allow outgoing TCP port {port} in the firewall before this server: the security group or \
-                     network firewall in the control panel of your cloud or hosting provider"
+                    "{local}Allow outbound TCP port {port} in the external firewall: the security group or network \
+                     firewall in the control panel of your cloud or hosting provider"
                 ),
             );
         }
-        ErrorKind::ConnectionRefused if hop.is_proxy => {
-            "start the proxy there, or correct proxy=… in agent.conf; then run: systemctl reload opterius-agent"
-                .to_owned()
+        ErrorKind::ConnectionRefused if endpoint.is_proxy => {
+            "start the proxy there, or fix proxy=… in agent.conf, then run: systemctl reload opterius-agent".to_owned()
         }
         ErrorKind::ConnectionRefused => {
-            "nobody listens there, or a firewall on the way refuses; ask whoever runs the license server".to_owned()
+            "no program listens there, or a firewall on the path rejects the connection; contact the license server's \
+             operator"
+                .to_owned()
         }
         ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::AddrNotAvailable => {
-            "ip route; ip -6 route: this server has no way there".to_owned()
+            "check the routes, this server has none to that address: ip route; ip -6 route".to_owned()
         }
-        _ => format!("curl -sSv --connect-timeout 5 telnet://{whom}"),
+        _ => format!("curl -sSv --connect-timeout 5 telnet://{target}"),
     };
     Finding::fail(seen, fix)
 }
 
-/// Whether the license server speaks TLS, and each side trusts the other.
+/// Whether the TLS handshake succeeds and the certificate is trusted.
 pub fn tls(context: &Context<'_>) -> Option<Finding> {
-    let way = context.way.as_ref()?;
-    let (server, connection) = (&way.settings().server, way.connection()?.as_ref().ok()?);
+    let network_path = context.network_path.as_ref()?;
+    let (server, connection) = (&network_path.settings().server, network_path.connection()?.as_ref().ok()?);
     Some(match connection.tls.as_ref()? {
-        Ok(()) => Finding::pass(format!("{} has a certificate that this server trusts", server.host())),
+        Ok(()) => Finding::pass(format!("this server trusts the certificate of {}", server.host())),
         Err(error) => judge_tls(server.host(), server.port(), error),
     })
 }
@@ -69,8 +75,8 @@ fn judge_tls(host: &str, port: u16, error: &io::Error) -> Finding {
     let cause = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
     let (seen, fix) = match cause {
         Some(rustls::Error::InvalidCertificate(fault)) => explain(host, fault, &look),
-        Some(other) => (format!("{host} does not speak TLS as it should: {other}"), look),
-        None => (format!("{host} broke the handshake off: {error}"), look),
+        Some(other) => (format!("the TLS handshake with {host} failed: {other}"), look),
+        None => (format!("{host} aborted the TLS handshake: {error}"), look),
     };
     Finding::fail(seen, fix)
 }
@@ -78,26 +84,26 @@ fn judge_tls(host: &str, port: u16, error: &io::Error) -> Finding {
 fn explain(host: &str, fault: &CertificateError, look: &str) -> (String, String) {
     match fault {
         CertificateError::UnknownIssuer => (
-            format!("the certificate of {host} is of an authority that is not trusted"),
+            format!("the certificate of {host} is issued by an authority that is not trusted"),
             format!(
-                "with an authority of your own, name its file as license_ca_file=… in agent.conf; else somebody stands in between: {look}"
+                "for an authority of your own, set license_ca_file=… in agent.conf; otherwise the connection is intercepted: {look}"
             ),
         ),
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => (
-            format!("the certificate of {host} has expired, or the clock of this server is ahead"),
+            format!("the certificate of {host} has expired, or this server's clock is ahead"),
             format!(
-                "timedatectl set-ntp true; if the clock is right, the license server needs a new certificate: {look}"
+                "timedatectl set-ntp true; if the clock is correct, the license server needs a new certificate: {look}"
             ),
         ),
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => (
-            format!("the certificate of {host} is not valid yet: the clock of this server is behind"),
+            format!("the certificate of {host} is not valid yet: this server's clock is behind"),
             "timedatectl set-ntp true".to_owned(),
         ),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => (
-            format!("the certificate is not one for the name {host}"),
-            format!("correct license_server in agent.conf, or see who answers there: {look}"),
+            format!("the certificate is not valid for the name {host}"),
+            format!("fix license_server in agent.conf, or check which server answers there: {look}"),
         ),
-        other => (format!("the certificate of {host} is not accepted: {other}"), look.to_owned()),
+        other => (format!("the certificate of {host} is not valid: {other}"), look.to_owned()),
     }
 }
 
@@ -106,31 +112,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failed_connection_names_the_firewall_that_it_was() {
-        let blocked = Fate::Blocked { rule: "DROP".to_owned(), fix: "ufw allow out 443/tcp".to_owned() };
-        let hop = Hop { host: "203.0.113.5".to_owned(), port: 443, is_proxy: false };
+    fn a_failed_connection_names_the_firewall_at_fault() {
+        let blocked = FirewallVerdict::Blocked { rule: "DROP".to_owned(), fix: "ufw allow out 443/tcp".to_owned() };
+        let endpoint = Endpoint { host: "203.0.113.5".to_owned(), port: 443, is_proxy: false };
         let table = [
-            (ErrorKind::TimedOut, &Fate::Passes, "No rule of this server"),
-            (ErrorKind::TimedOut, &Fate::Unseen, "security group"),
+            (ErrorKind::TimedOut, &FirewallVerdict::Allowed, "No local rule"),
+            (ErrorKind::TimedOut, &FirewallVerdict::Unknown, "security group"),
             (ErrorKind::TimedOut, &blocked, "ufw allow out 443/tcp"),
-            (ErrorKind::ConnectionRefused, &Fate::Passes, "license server"),
+            (ErrorKind::ConnectionRefused, &FirewallVerdict::Allowed, "license server"),
             (ErrorKind::ConnectionRefused, &blocked, "ufw allow out"),
-            (ErrorKind::NetworkUnreachable, &Fate::Passes, "ip route"),
+            (ErrorKind::NetworkUnreachable, &FirewallVerdict::Allowed, "ip route"),
         ];
-        for (kind, fate, word) in table {
-            let fix = judge_tcp("203.0.113.5:443", &hop, &kind.into(), fate).fix.unwrap();
+        for (kind, firewall, word) in table {
+            let fix = judge_tcp("203.0.113.5:443", &endpoint, &kind.into(), firewall).fix.unwrap();
             assert!(fix.contains(word), "{kind:?}: {fix}");
         }
     }
 
     #[test]
-    fn each_fault_of_a_certificate_has_its_reason() {
+    fn each_certificate_fault_has_its_reason() {
         let table = [
             (CertificateError::UnknownIssuer, "not trusted", "license_ca_file"),
             (CertificateError::Expired, "has expired", "timedatectl"),
             (CertificateError::NotValidYet, "not valid yet", "timedatectl"),
-            (CertificateError::NotValidForName, "not one for the name a.example", "license_server"),
-            (CertificateError::BadSignature, "not accepted", "openssl"),
+            (CertificateError::NotValidForName, "not valid for the name a.example", "license_server"),
+            (CertificateError::BadSignature, "is not valid:", "openssl"),
         ];
         for (fault, seen, fix) in table {
             let error = io::Error::new(ErrorKind::InvalidData, rustls::Error::InvalidCertificate(fault));

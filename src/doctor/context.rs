@@ -1,4 +1,4 @@
-//! What is found out once and looked at by many checks.
+//! Facts that several checks share.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
@@ -7,11 +7,11 @@ use crate::cli::inquiry;
 use crate::config::file::DEFAULT_PATH;
 use crate::config::{Config, Loaded};
 use crate::doctor::finding::Finding;
-use crate::doctor::reach::Person;
+use crate::doctor::network_path::NetworkPath;
+use crate::doctor::reach::UnixUser;
 use crate::doctor::system::System;
 use crate::doctor::systemd::Service;
-use crate::doctor::way::HelperTransport;
-use crate::license::state::Host as Identity;
+use crate::license::state::HostIdentity;
 use opterius_daemon::config_file::Error;
 use opterius_daemon::port_holder::Holder;
 use opterius_host::host::Host;
@@ -22,40 +22,41 @@ use opterius_license::reason::Guide;
 /// Where the daemon listens unless agent.conf says otherwise.
 const DEFAULT_ADDRESS: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 7443);
 
-/// One server to look at.
+/// The server under diagnosis.
 pub struct Context<'a> {
-    /// What is looked at.
+    /// The host.
     pub system: &'a System<'a>,
-    /// The configuration, or what is wrong with it.
+    /// The configuration, or why it is invalid.
     pub loaded: &'a Result<Loaded, Error>,
-    /// What the license server knows this server by.
-    pub identity: &'a Identity,
-    /// The service, where systemd knows it.
+    /// The host's identity, as reported to the license server.
+    pub identity: &'a HostIdentity,
+    /// The service; `None` if systemd does not answer.
     pub service: Option<Service>,
     /// The users and groups.
     pub register: Register,
-    /// Where the daemon should listen.
+    /// The address that the daemon should listen on.
     pub address: SocketAddr,
     /// The user that the Agent runs as.
-    pub agent: Person,
-    /// The way to the license server, where the configuration names one.
-    pub way: Option<HelperTransport<'a>>,
+    pub agent: UnixUser,
+    /// The network path to the license server; `None` without a valid configuration.
+    pub network_path: Option<NetworkPath<'a>>,
 }
 
 impl<'a> Context<'a> {
-    /// Reads what the checks share.
-    pub fn of(system: &'a System<'a>, loaded: &'a Result<Loaded, Error>, identity: &'a Identity) -> Self {
+    /// Collects the facts that the checks share.
+    pub fn new(system: &'a System<'a>, loaded: &'a Result<Loaded, Error>, identity: &'a HostIdentity) -> Self {
         let configuration = loaded.as_ref().ok().map(|loaded| &loaded.configuration);
-        let service = Service::of(system);
+        let service = Service::query(system);
         let register = Register::parse(&system.read("/etc/passwd"), &system.read("/etc/group"));
         let address = configuration.map_or_else(|| DEFAULT_ADDRESS.into(), inquiry::address);
         let holder = system.probe.holder(address);
         let agent = agent(system, service.as_ref(), &register, holder.as_ref());
-        let way = configuration.map(|configuration| HelperTransport::new(system, &configuration.license, identity));
-        Self { system, loaded, identity, service, register, address, agent, way }
+        let network_path =
+            configuration.map(|configuration| NetworkPath::new(system, &configuration.license, identity));
+        Self { system, loaded, identity, service, register, address, agent, network_path }
     }
 
-    /// The configuration, where it is right.
+    /// The configuration, if it is valid.
     pub fn configuration(&self) -> Option<&'a Config> {
         self.loaded.as_ref().ok().map(|loaded| &loaded.configuration)
     }
@@ -65,12 +66,12 @@ impl<'a> Context<'a> {
         self.configuration().map(|configuration| configuration.host(&self.system.config))
     }
 
-    /// What an operator is told to do.
+    /// The help texts for operators.
     pub fn guide(&self) -> Guide {
         self.configuration().map_or_else(Guide::default, |configuration| configuration.guide(&self.system.config))
     }
 
-    /// The program with this command, for this configuration file.
+    /// The command line that runs `command` with this configuration file.
     pub fn command(&self, command: &str) -> String {
         let config = self.system.config.display();
         if self.system.config.as_os_str() == DEFAULT_PATH {
@@ -80,26 +81,26 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Only root sees what this check is about.
-    pub fn unseen(&self, what: &str) -> Finding {
+    /// The finding of a check that only root can run.
+    pub fn needs_root(&self, what: &str) -> Finding {
         let run = format!("run: sudo {}", self.command("doctor"));
-        Finding::warn(format!("{what} cannot be seen without root"), run)
+        Finding::warn(format!("checking {what} requires root"), run)
     }
 }
 
-/// The user that the Agent runs as: its unit's, else its process's, else the one that the package makes, else root.
-fn agent(system: &System<'_>, service: Option<&Service>, register: &Register, holder: Option<&Holder>) -> Person {
-    let of_unit = service.filter(|service| service.is_loaded()).map(|service| service.user.clone());
-    let of_process = || {
+/// The user that the Agent runs as: from its unit, its process, the package's user, or root, in that order.
+fn agent(system: &System<'_>, service: Option<&Service>, register: &Register, holder: Option<&Holder>) -> UnixUser {
+    let unit_user = service.filter(|service| service.is_loaded()).map(|service| service.user.clone());
+    let process_user = || {
         let process = system.path(&format!("/proc/{}", holder?.process));
-        // An account's process that has taken the port is not the Agent.
+        // An account's process that took the port is not the Agent.
         let uid = std::fs::metadata(process).ok()?.uid();
         if uid >= FIRST_UID {
             return None;
         }
         register.users.iter().find(|user| user.uid == uid).map(|user| user.name.clone())
     };
-    let of_package = || register.user(AGENT_GROUP).map_or_else(|| "root".to_owned(), |user| user.name.clone());
-    let name = of_unit.or_else(of_process).unwrap_or_else(of_package);
-    Person::named(register, &name)
+    let package_user = || register.user(AGENT_GROUP).map_or_else(|| "root".to_owned(), |user| user.name.clone());
+    let name = unit_user.or_else(process_user).unwrap_or_else(package_user);
+    UnixUser::lookup(register, &name)
 }

@@ -1,4 +1,4 @@
-//! The running daemon: who holds its port, which version answers, and what it says of the license.
+//! The running daemon: its port, its version, and its license status.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
@@ -8,33 +8,33 @@ use serde_json::Value;
 use crate::cli::inquiry::STATUS_PATH;
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
-use crate::doctor::reach::Person;
+use crate::doctor::reach::UnixUser;
 use crate::doctor::system::System;
 use crate::program::PROGRAM;
 use opterius_base::text::one_line;
 use opterius_daemon::port_holder::{self, Holder};
 use opterius_license::reason::{INVALID, UNREACHABLE};
 
-/// Where the daemon tells its version.
+/// The endpoint that reports the daemon's version.
 const HEALTH_PATH: &str = "/health";
 
 const START: &str = "systemctl restart opterius-agent; journalctl -u opterius-agent -n 20";
 
-/// Who listens on the port.
+/// Which process listens on the port.
 pub fn port(context: &Context<'_>) -> Option<Finding> {
     let (address, system) = (context.address, context.system);
     Some(if address.port() == 0 {
-        let fix = format!("name one, such as port=7443: editor {}", system.config.display());
-        Finding::warn("port=0: nobody knows where the daemon listens", fix)
+        let fix = format!("set a fixed port, such as port=7443: editor {}", system.config.display());
+        Finding::warn("port=0: the daemon's port is unknown", fix)
     } else if !is_taken(system, address) {
-        Finding::pass(format!("nobody else holds {address}"))
+        Finding::pass(format!("no other process uses {address}"))
     } else if let Some(holder) = system.probe.holder(address) {
         let owner = std::fs::metadata(system.path(&format!("/proc/{}", holder.process))).ok();
         judge_holder(address, &holder, owner.map(|owner| owner.uid()), &context.agent)
     } else if system.is_root {
-        Finding::pass(format!("{address} is held by systemd for its service"))
+        Finding::pass(format!("systemd holds {address} for its service"))
     } else {
-        context.unseen(&format!("who holds {address}"))
+        context.needs_root(&format!("which process uses {address}"))
     })
 }
 
@@ -43,13 +43,13 @@ fn is_taken(system: &System<'_>, address: SocketAddr) -> bool {
     tables.iter().any(|table| !port_holder::listening(table, address).is_empty())
 }
 
-fn judge_holder(address: SocketAddr, holder: &Holder, owner: Option<u32>, agent: &Person) -> Finding {
+fn judge_holder(address: SocketAddr, holder: &Holder, owner: Option<u32>, agent: &UnixUser) -> Finding {
     let end = format!("kill {}; or set another port in agent.conf and in the Panel; then run: {START}", holder.process);
-    let seen = format!("{address} is held by {holder}");
+    let seen = format!("{holder} uses {address}");
     match owner {
         _ if holder.name != PROGRAM.name => Finding::fail(seen, end),
         Some(uid) if uid != 0 && agent.uid.is_some_and(|own| own != uid) => {
-            Finding::fail(format!("{seen}, of user {uid} and not of {}", agent.name), end)
+            Finding::fail(format!("{seen}; it runs as user {uid}, not as {}", agent.name), end)
         }
         _ => Finding::pass(seen),
     }
@@ -60,7 +60,7 @@ pub fn answers(context: &Context<'_>) -> Option<Finding> {
     let address = reachable(context)?;
     Some(match context.system.probe.daemon(address, HEALTH_PATH) {
         Err(_) if context.configuration().is_none() => {
-            Finding::warn(format!("does not answer on {address}, where it listens by default"), START)
+            Finding::warn(format!("does not answer on the default address {address}"), START)
         }
         Err(error) => Finding::fail(format!("does not answer on {address}: {error}"), START),
         Ok((status, body)) => {
@@ -70,7 +70,7 @@ pub fn answers(context: &Context<'_>) -> Option<Finding> {
     })
 }
 
-/// Where the daemon can be asked: nowhere, when the kernel has chosen its port.
+/// The daemon's address; `None` if the kernel chose the port.
 fn reachable(context: &Context<'_>) -> Option<SocketAddr> {
     Some(context.address).filter(|address| address.port() != 0)
 }
@@ -78,15 +78,16 @@ fn reachable(context: &Context<'_>) -> Option<SocketAddr> {
 fn judge_version(status: u16, version: Option<&str>) -> Finding {
     let own = env!("CARGO_PKG_VERSION");
     match version.filter(|_| status == 200).map(|version| one_line(version, 40)) {
-        None => Finding::fail(format!("HTTP {status}, but not an Agent's answer"), START),
-        Some(version) if version != own => {
-            Finding::warn(format!("version {version} runs, and {own} is installed"), "systemctl restart opterius-agent")
-        }
+        None => Finding::fail(format!("HTTP {status}, but not a response from the Agent"), START),
+        Some(version) if version != own => Finding::warn(
+            format!("version {version} is running, but {own} is installed"),
+            "systemctl restart opterius-agent",
+        ),
         Some(version) => Finding::pass(format!("version {version} answers")),
     }
 }
 
-/// What the daemon says of the license.
+/// The daemon's license status.
 pub fn standing(context: &Context<'_>) -> Option<Finding> {
     let (status, body) = context.system.probe.daemon(reachable(context)?, STATUS_PATH).ok()?;
     let document: Value = serde_json::from_str(&body).ok().filter(|_| status == 200)?;
@@ -96,7 +97,7 @@ pub fn standing(context: &Context<'_>) -> Option<Finding> {
     Some(match document.get("valid").and_then(Value::as_bool) {
         Some(true) if state == "grace" => {
             let until = text("grace_until").unwrap_or_default();
-            Finding::warn(format!("valid until {until} at the longest: {message}"), help(UNREACHABLE))
+            Finding::warn(format!("valid until {until} at the latest: {message}"), help(UNREACHABLE))
         }
         Some(true) => {
             let next = text("next_check_at").map(|next| format!("; next check {next}")).unwrap_or_default();
@@ -116,9 +117,9 @@ mod tests {
     use opterius_host::users::register::Register;
 
     #[test]
-    fn the_port_is_the_agents_own_users() {
+    fn only_the_agents_own_user_can_hold_the_port() {
         let register = Register::parse("opterius:x:990:990::/:/bin/false\n", "");
-        let agent = Person::named(&register, "opterius");
+        let agent = UnixUser::lookup(&register, "opterius");
         let address = SocketAddr::from(([127, 0, 0, 1], 7443));
         let table = [
             ("opterius-agent", Some(990), Verdict::Pass),
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_daemon_is_to_be_restarted() {
+    fn an_outdated_daemon_needs_a_restart() {
         let own = env!("CARGO_PKG_VERSION");
         let table = [
             (200, Some(own), Verdict::Pass),

@@ -1,4 +1,4 @@
-//! Room on the file systems that the Agent and the accounts live on.
+//! Free space on the file systems of the Agent and the accounts.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,45 +9,45 @@ use crate::doctor::system::Space;
 
 const MIB: u64 = 1024 * 1024;
 
-/// Less than this is as good as none: certificates, logs and the cache need more.
-const NOTHING: u64 = 16 * MIB;
+/// Less free space than this is a failure: certificates, logs and the cache need more.
+const MIN_BYTES: u64 = 16 * MIB;
 
-/// The same for files.
-const FEW: u64 = 64;
+/// Fewer free inodes than this are a failure.
+const MIN_INODES: u64 = 64;
 
-/// Free parts of a file system, in percent, below which somebody should look.
+/// Less free space than this, in percent, causes a warning.
 const SCARCE: u64 = 5;
 
-/// Room for bytes.
+/// Free bytes.
 pub fn bytes(context: &Context<'_>) -> Option<Finding> {
     Some(worst(context, judge_bytes))
 }
 
-/// Room for files.
+/// Free inodes.
 pub fn inodes(context: &Context<'_>) -> Option<Finding> {
     Some(worst(context, judge_inodes))
 }
 
 fn worst(context: &Context<'_>, judge: fn(&str, &Space) -> Finding) -> Finding {
-    combine(systems(context).values().map(|(names, space)| judge(names, space)).collect())
+    combine(file_systems(context).values().map(|(names, space)| judge(names, space)).collect())
 }
 
-/// The room below each directory that counts; what shares a file system is told once.
-fn systems(context: &Context<'_>) -> BTreeMap<u64, (String, Space)> {
-    let mut systems: BTreeMap<u64, (String, Space)> = BTreeMap::new();
+/// The free space below each relevant directory, once per file system.
+fn file_systems(context: &Context<'_>) -> BTreeMap<u64, (String, Space)> {
+    let mut file_systems: BTreeMap<u64, (String, Space)> = BTreeMap::new();
     for directory in directories(context) {
         let existing = directory.ancestors().find(|place| place.is_dir()).unwrap_or(Path::new("/"));
         let Ok(space) = context.system.probe.space(existing) else { continue };
         let name = existing.display().to_string();
-        systems
+        file_systems
             .entry(space.device)
             .and_modify(|(names, _)| *names = format!("{names}, {name}"))
             .or_insert((name, space));
     }
-    systems
+    file_systems
 }
 
-/// Where the Agent and the accounts need room.
+/// Where the Agent and the accounts need space.
 fn directories(context: &Context<'_>) -> [PathBuf; 3] {
     let host = context.host();
     let below = |path: &str| host.as_ref().map_or_else(|| context.system.path(path), |host| host.path(path));
@@ -60,35 +60,35 @@ fn judge_bytes(names: &str, space: &Space) -> Finding {
     let Space { bytes, free_bytes, .. } = *space;
     let seen = format!("{} of {} free at {names}", size(free_bytes), size(bytes));
     let fix = format!("df -h; du -xhd2 {} | sort -h | tail", first(names));
-    told(scarcity(free_bytes, bytes, NOTHING), seen, fix)
+    finding(scarcity(free_bytes, bytes, MIN_BYTES), seen, fix)
 }
 
 fn judge_inodes(names: &str, space: &Space) -> Finding {
     let Space { inodes, free_inodes, .. } = *space;
-    let seen = format!("{free_inodes} of {inodes} files free at {names}");
+    let seen = format!("{free_inodes} of {inodes} inodes free at {names}");
     let fix = format!("df -i; du --inodes -xd2 {} | sort -n | tail", first(names));
-    told(scarcity(free_inodes, inodes, FEW), seen, fix)
+    finding(scarcity(free_inodes, inodes, MIN_INODES), seen, fix)
 }
 
 fn first(names: &str) -> &str {
     names.split(',').next().unwrap_or("/")
 }
 
-fn told(verdict: Verdict, seen: String, fix: String) -> Finding {
+fn finding(verdict: Verdict, seen: String, fix: String) -> Finding {
     Finding { verdict, seen, fix: (verdict != Verdict::Pass).then_some(fix) }
 }
 
-/// How much is left; a file system that does not count, says 0 of 0.
-fn scarcity(free: u64, all: u64, nothing: u64) -> Verdict {
+/// Compares free with total space; a file system without a fixed number of inodes reports 0 of 0.
+fn scarcity(free: u64, all: u64, minimum: u64) -> Verdict {
     match () {
         () if all == 0 => Verdict::Pass,
-        () if free < nothing => Verdict::Fail,
+        () if free < minimum => Verdict::Fail,
         () if free < all / 100 * SCARCE => Verdict::Warn,
         () => Verdict::Pass,
     }
 }
 
-/// The worst of them, with its remedy, else all that was seen.
+/// The worst finding with its fix, or all observations if there is no problem.
 fn combine(found: Vec<Finding>) -> Finding {
     let worst = |verdict| found.iter().find(|finding| finding.verdict == verdict).cloned();
     worst(Verdict::Fail).or_else(|| worst(Verdict::Warn)).unwrap_or_else(|| {
@@ -114,18 +114,18 @@ mod tests {
             (0, 100 * MIB, Verdict::Fail),
             (0, 0, Verdict::Pass),
         ] {
-            assert_eq!(scarcity(free, all, NOTHING), verdict, "{free} of {all}");
+            assert_eq!(scarcity(free, all, MIN_BYTES), verdict, "{free} of {all}");
         }
     }
 
     #[test]
-    fn the_worst_of_all_is_told() {
+    fn the_worst_finding_is_reported() {
         let space = |free| Space { device: 1, bytes: 1000 * MIB, free_bytes: free, inodes: 0, free_inodes: 0 };
         let full = judge_bytes("/home", &space(0));
         let fine = judge_bytes("/etc", &space(900 * MIB));
-        let told = combine(vec![fine.clone(), full]);
-        assert!(told.verdict == Verdict::Fail && told.seen == "0 MiB of 1000 MiB free at /home", "{told:?}");
-        assert_eq!(told.fix.as_deref(), Some("df -h; du -xhd2 /home | sort -h | tail"));
+        let worst = combine(vec![fine.clone(), full]);
+        assert!(worst.verdict == Verdict::Fail && worst.seen == "0 MiB of 1000 MiB free at /home", "{worst:?}");
+        assert_eq!(worst.fix.as_deref(), Some("df -h; du -xhd2 /home | sort -h | tail"));
         assert_eq!(combine(vec![fine.clone()]), fine);
     }
 }

@@ -1,4 +1,4 @@
-//! The whole walk through a world that is made up: every program, answer and instant in it is a test's own.
+//! All checks on a fake machine: the tests control every program, answer and clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,20 +19,20 @@ use opterius_host::tool::Output;
 use opterius_license::inquiry::Inquiry;
 use opterius_license::outcome::{Answer, Failure};
 
-/// What the license server's clock shows.
+/// The time on the license server's clock.
 const NOW: i64 = 1_800_000_000;
 
-/// A world: what programs print, what was changed of it, and how far its clock is off.
-struct World {
+/// A fake machine: its files, the output of its programs, and how far its clock is ahead.
+struct FakeMachine {
     root: PathBuf,
     tools: BTreeMap<&'static str, String>,
     ahead: Duration,
     listener: TcpListener,
 }
 
-struct Stopped(Timestamp);
+struct FixedClock(Timestamp);
 
-impl Clock for Stopped {
+impl Clock for FixedClock {
     fn wall(&self) -> Timestamp {
         self.0
     }
@@ -46,8 +46,8 @@ impl Clock for Stopped {
     }
 }
 
-impl World {
-    /// One in which all is well but for the cache, which no daemon has written.
+impl FakeMachine {
+    /// A machine without problems, except that no daemon has written a cache.
     fn new(name: &str) -> Self {
         let root = std::env::temp_dir().join(format!("opterius-doctor-{}-{name}", std::process::id()));
         for directory in ["etc/opterius", "run/systemd/system", "run/opterius", "proc/net", "dev", "home"] {
@@ -75,12 +75,12 @@ impl World {
         Self { root, tools, ahead: Duration::ZERO, listener }
     }
 
-    /// The verdicts, but for those of the files' owners, who are whoever runs the tests.
+    /// The verdicts, except for checks of file owners, which depend on the user who runs the tests.
     fn verdicts(&self, is_root: bool) -> BTreeMap<&'static str, Verdict> {
-        let clock = Stopped(Timestamp::from_unix(NOW).plus(self.ahead));
+        let clock = FixedClock(Timestamp::from_unix(NOW).plus(self.ahead));
         let config = self.root.join("agent.conf");
         let system = System { root: self.root.clone(), config, is_root, clock: &clock, probe: self };
-        let identity = Identity {
+        let identity = HostIdentity {
             server_id: "server".to_owned(),
             boot_id: String::new(),
             hostname: String::new(),
@@ -91,13 +91,13 @@ impl World {
     }
 }
 
-impl Drop for World {
+impl Drop for FakeMachine {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.root);
     }
 }
 
-impl Probe for World {
+impl Probe for FakeMachine {
     fn tool(&self, name: &str, _: &[&str]) -> Result<Output, Problem> {
         let stdout = self.tools.get(name).cloned().ok_or_else(|| Problem::Unavailable(String::new()))?;
         Ok(Output { name: name.to_owned(), code: Some(0), stdout, stderr: String::new() })
@@ -145,32 +145,36 @@ impl Probe for World {
 }
 
 #[test]
-fn one_thing_that_is_changed_changes_one_verdict() {
-    let healthy = World::new("healthy").verdicts(true);
+fn one_problem_changes_one_verdict() {
+    let healthy = FakeMachine::new("healthy").verdicts(true);
     let well = |(check, verdict): &(&&str, &Verdict)| **verdict == Verdict::Pass || **check == "cache";
     assert!(healthy.iter().all(|finding| well(&finding)), "{healthy:?}");
-    type Change = fn(&mut World);
+    type Change = fn(&mut FakeMachine);
     let table: [(&str, Change, &[&str]); 7] = [
-        ("masked", |world| _ = world.tools.insert("systemctl", "LoadState=masked\n".to_owned()), &["unit"]),
-        ("unsynchronized", |world| _ = world.tools.insert("timedatectl", "CanNTP=yes\n".to_owned()), &["time sync"]),
-        ("silent", |world| _ = world.tools.insert("journalctl", "Stopped\n".to_owned()), &["journal"]),
+        ("masked", |machine| _ = machine.tools.insert("systemctl", "LoadState=masked\n".to_owned()), &["unit"]),
+        (
+            "unsynchronized",
+            |machine| _ = machine.tools.insert("timedatectl", "CanNTP=yes\n".to_owned()),
+            &["time sync"],
+        ),
+        ("silent", |machine| _ = machine.tools.insert("journalctl", "Stopped\n".to_owned()), &["journal"]),
         (
             "dropping",
-            |world| _ = world.tools.insert("iptables", "-P OUTPUT DROP\n".to_owned()),
+            |machine| _ = machine.tools.insert("iptables", "-P OUTPUT DROP\n".to_owned()),
             &["connection", "firewall"],
         ),
-        ("late", |world| world.ahead = Duration::from_secs(3600), &["clock"]),
+        ("late", |machine| machine.ahead = Duration::from_secs(3600), &["clock"]),
         (
             "overridden",
-            |world| fs::write(world.root.join("etc/hosts"), "::1 license.example.com\n").unwrap(),
+            |machine| fs::write(machine.root.join("etc/hosts"), "::1 license.example.com\n").unwrap(),
             &["hosts file"],
         ),
-        ("deaf", |world| fs::remove_file(world.root.join("dev/log")).unwrap(), &["syslog"]),
+        ("deaf", |machine| fs::remove_file(machine.root.join("dev/log")).unwrap(), &["syslog"]),
     ];
     for (name, change, expected) in table {
-        let mut world = World::new(name);
-        change(&mut world);
-        let verdicts = world.verdicts(true);
+        let mut machine = FakeMachine::new(name);
+        change(&mut machine);
+        let verdicts = machine.verdicts(true);
         let differs =
             |(check, verdict): &(&&'static str, &Verdict)| healthy.get(*check).is_some_and(|was| was != *verdict);
         let changed: Vec<&str> = verdicts.iter().filter(|finding| differs(finding)).map(|(check, _)| *check).collect();
@@ -179,8 +183,8 @@ fn one_thing_that_is_changed_changes_one_verdict() {
 }
 
 #[test]
-fn without_root_nothing_fails_that_is_only_not_seen() {
-    let verdicts = World::new("unprivileged").verdicts(false);
+fn without_root_hidden_facts_are_warnings_not_failures() {
+    let verdicts = FakeMachine::new("unprivileged").verdicts(false);
     assert!(!verdicts.values().any(|verdict| *verdict == Verdict::Fail), "{verdicts:?}");
     for check in ["firewall", "journal"] {
         assert_eq!(verdicts.get(check), Some(&Verdict::Warn), "{check}");
@@ -188,19 +192,19 @@ fn without_root_nothing_fails_that_is_only_not_seen() {
 }
 
 #[test]
-fn what_lies_behind_a_broken_step_is_not_tried() {
-    let mut world = World::new("unreachable");
-    world.tools.insert("iptables", "-P OUTPUT DROP\n".to_owned());
-    let verdicts = world.verdicts(true);
+fn steps_after_a_failed_one_are_skipped() {
+    let mut machine = FakeMachine::new("unreachable");
+    machine.tools.insert("iptables", "-P OUTPUT DROP\n".to_owned());
+    let verdicts = machine.verdicts(true);
     assert_eq!(verdicts.get("connection"), Some(&Verdict::Fail));
     for check in ["TLS", "license server", "clock"] {
         assert_eq!(verdicts.get(check), None, "{check}");
     }
-    assert_eq!(verdicts.get("time sync"), Some(&Verdict::Pass), "what does not lie on that way is looked at");
+    assert_eq!(verdicts.get("time sync"), Some(&Verdict::Pass), "independent checks still run");
 }
 
 #[test]
-fn a_name_is_one_checks_and_has_room_in_the_report() {
+fn check_names_are_unique_and_fit_the_report() {
     let names: BTreeSet<&str> = CHECKS.iter().map(|(name, _)| *name).collect();
     assert_eq!(names.len(), CHECKS.len());
     assert!(names.iter().all(|name| name.len() <= report::NAME), "{names:?}");

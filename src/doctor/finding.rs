@@ -1,21 +1,21 @@
-//! What a check has found. Which check it was, the walk knows.
+//! The finding of a check.
 
 use serde::Serialize;
 
-/// How it stands with one thing.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Verdict {
-    /// It is as it should be.
+    /// No problem.
     Pass,
-    /// It works, or cannot be seen, and somebody should know.
+    /// It works but needs attention, or the check could not see it.
     Warn,
-    /// It is wrong.
+    /// A problem.
     Fail,
 }
 
 impl Verdict {
-    /// The word for it.
+    /// The label in the report.
     pub fn word(self) -> &'static str {
         match self {
             Self::Pass => "PASS",
@@ -25,29 +25,29 @@ impl Verdict {
     }
 }
 
-/// What a check has found, and what mends it.
+/// The finding of a check, with a suggested fix.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// How it stands.
+    /// The result.
     pub verdict: Verdict,
-    /// What was seen.
+    /// What the check observed.
     pub seen: String,
-    /// What to do, with the command to run; none where nothing is to be done.
+    /// The suggested fix, with the command to run; `None` if there is nothing to fix.
     pub fix: Option<String>,
 }
 
 impl Finding {
-    /// All is well.
+    /// No problem.
     pub fn pass(seen: impl Into<String>) -> Self {
         Self { verdict: Verdict::Pass, seen: seen.into(), fix: None }
     }
 
-    /// Somebody should know.
+    /// Something needs attention.
     pub fn warn(seen: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { verdict: Verdict::Warn, seen: seen.into(), fix: Some(fix.into()) }
     }
 
-    /// It is wrong.
+    /// A problem.
     pub fn fail(seen: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { verdict: Verdict::Fail, seen: seen.into(), fix: Some(fix.into()) }
     }

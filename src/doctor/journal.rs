@@ -1,4 +1,4 @@
-//! The log: the socket that lines go to, and that they arrive.
+//! The log: the syslog socket, and whether lines arrive in the journal.
 
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
@@ -9,39 +9,39 @@ use opterius_daemon::log::{LogTarget, SYSLOG_SOCKET};
 
 const START: &str = "systemctl restart systemd-journald-dev-log.socket systemd-journald";
 
-/// Whether somebody takes the lines.
+/// Whether the syslog socket exists.
 pub fn socket(context: &Context<'_>) -> Option<Finding> {
     let target = context.configuration()?.log;
     let metadata = fs::metadata(context.system.path(SYSLOG_SOCKET));
     Some(judge_socket(target, metadata.is_ok_and(|metadata| metadata.file_type().is_socket())))
 }
 
-fn judge_socket(target: LogTarget, is_there: bool) -> Finding {
-    match (target, is_there) {
+fn judge_socket(target: LogTarget, exists: bool) -> Finding {
+    match (target, exists) {
         (LogTarget::Stderr, _) => Finding::pass("not used: log=stderr"),
         (_, true) => Finding::pass(SYSLOG_SOCKET),
-        (LogTarget::Auto, false) => Finding::warn(format!("{SYSLOG_SOCKET} is not there; lines go to stderr"), START),
+        (LogTarget::Auto, false) => Finding::warn(format!("{SYSLOG_SOCKET} does not exist; lines go to stderr"), START),
         (LogTarget::Syslog, false) => {
-            Finding::fail(format!("{SYSLOG_SOCKET} is not there: with log=syslog nothing is logged"), START)
+            Finding::fail(format!("{SYSLOG_SOCKET} does not exist: with log=syslog nothing is logged"), START)
         }
     }
 }
 
-/// Whether the journal has the documented line.
+/// Whether the journal has a license line.
 pub fn line(context: &Context<'_>) -> Option<Finding> {
     let system = context.system;
     if !system.has_systemd() {
         return None;
     }
     if !system.is_root {
-        return Some(context.unseen("the journal"));
+        return Some(context.needs_root("the journal"));
     }
     let shown = system.printed("journalctl", &["-u", "opterius-agent", "-n", "500", "-o", "cat", "-q", "--no-pager"]);
     let shown = shown.unwrap_or_default();
     Some(match shown.lines().rev().find(|line| line.starts_with("License: ")) {
         Some(line) => Finding::pass(line),
         None => Finding::warn(
-            "journalctl -u opterius-agent has no line that begins with License:",
+            "the journal has no line that starts with License:",
             "systemctl restart opterius-agent; journalctl -u opterius-agent -n 20",
         ),
     })
@@ -53,14 +53,14 @@ mod tests {
     use crate::doctor::finding::Verdict;
 
     #[test]
-    fn only_a_log_that_needs_the_socket_fails_without_it() {
-        for (target, is_there, verdict) in [
+    fn a_missing_socket_fails_only_with_log_syslog() {
+        for (target, exists, verdict) in [
             (LogTarget::Auto, true, Verdict::Pass),
             (LogTarget::Auto, false, Verdict::Warn),
             (LogTarget::Syslog, false, Verdict::Fail),
             (LogTarget::Stderr, false, Verdict::Pass),
         ] {
-            assert_eq!(judge_socket(target, is_there).verdict, verdict, "{target:?} {is_there}");
+            assert_eq!(judge_socket(target, exists).verdict, verdict, "{target:?} {exists}");
         }
     }
 }

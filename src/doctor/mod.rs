@@ -1,11 +1,11 @@
-//! `doctor`: walks the way of the README through everything that can be wrong with a license, and says of each thing what
-//! was seen and what mends it. It changes nothing, neither here nor in what the daemon knows.
+//! `doctor`: diagnoses everything that can keep a license from working, and suggests a fix for each problem. It changes
+//! nothing on the host or in the daemon.
 //!
-//! A check is added in three places:
-//! 1. its function, in the file of its group: it takes the [`Context`] and returns what it has found, or none where it does
-//!    not apply;
-//! 2. its row in [`CHECKS`]: name and function, at the place in the walk where it is made;
-//! 3. its row in README.md, under “What doctor looks at”: a test holds that table against this one.
+//! To add a check:
+//! 1. write its function in the file of its group: it takes the [`Context`] and returns a finding, or `None` where the
+//!    check does not apply;
+//! 2. add it to [`CHECKS`], in the order in which the checks run;
+//! 3. document it under “What doctor looks at”: a test compares that table with this one.
 
 pub mod answer;
 pub mod cache;
@@ -18,6 +18,7 @@ pub mod finding;
 pub mod firewall;
 pub mod journal;
 pub mod names;
+pub mod network_path;
 pub mod nginx;
 pub mod operations;
 pub mod reach;
@@ -26,7 +27,6 @@ pub mod service;
 pub mod system;
 pub mod systemd;
 pub mod time;
-pub mod way;
 
 use std::path::Path;
 
@@ -36,15 +36,15 @@ use crate::doctor::context::Context;
 use crate::doctor::finding::{Finding, Verdict};
 use crate::doctor::report::Line;
 use crate::doctor::system::{Machine, System};
-use crate::license::state::Host as Identity;
+use crate::license::state::HostIdentity;
 use opterius_daemon::EXIT_FAILURE;
 use opterius_daemon::output::say;
 
-/// Looks at one thing. None where it does not apply, or lies behind a step that failed.
+/// One check. Returns `None` where it does not apply, or depends on a step that failed.
 pub type Check = fn(&Context<'_>) -> Option<Finding>;
 
-/// All checks by their names, in the order in which they are made: what must be there first, then the way to the license
-/// server, then what the machine gives.
+/// All checks by name, in the order in which they run: the installation first, then the network path to the license
+/// server, then the resources of the host.
 pub const CHECKS: &[(&str, Check)] = &[
     ("configuration", config::lines),
     ("permissions", config::permissions),
@@ -78,7 +78,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("inodes", disk::inodes),
 ];
 
-/// Looks at everything and prints what was found; returns the exit code.
+/// Runs all checks and prints the findings; returns the exit code.
 pub fn run(config: &Path, json: bool) -> u8 {
     let machine = Machine::new();
     let lines = examine(&machine.system(config), &running::host());
@@ -86,12 +86,12 @@ pub fn run(config: &Path, json: bool) -> u8 {
     if lines.iter().any(|line| line.finding.verdict == Verdict::Fail) { EXIT_FAILURE } else { 0 }
 }
 
-/// Every check that applies.
-pub fn examine(system: &System<'_>, identity: &Identity) -> Vec<Line> {
+/// Runs every check that applies.
+pub fn examine(system: &System<'_>, identity: &HostIdentity) -> Vec<Line> {
     let loaded = file::check(&system.config);
-    let context = Context::of(system, &loaded, identity);
-    let made = CHECKS.iter().map(|(check, look)| Some(Line { check, finding: look(&context)? }));
-    made.flatten().collect()
+    let context = Context::new(system, &loaded, identity);
+    let lines = CHECKS.iter().map(|(check, run)| Some(Line { check, finding: run(&context)? }));
+    lines.flatten().collect()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The name of the license server: what the resolver and `/etc/hosts` make of it.
+//! Name resolution of the license server: DNS and `/etc/hosts`.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
@@ -6,9 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
 
-/// Whether `/etc/hosts` sends the license server's name elsewhere.
+/// Whether `/etc/hosts` overrides the license server's name.
 pub fn hosts_file(context: &Context<'_>) -> Option<Finding> {
-    let server = &context.way.as_ref()?.settings().server;
+    let server = &context.network_path.as_ref()?.settings().server;
     if server.host().parse::<IpAddr>().is_ok() || server.is_loopback() {
         return None;
     }
@@ -17,13 +17,13 @@ pub fn hosts_file(context: &Context<'_>) -> Option<Finding> {
 
 fn judge_hosts(text: &str, server: &str) -> Finding {
     match overriding(text, server) {
-        None => Finding::pass(format!("/etc/hosts does not speak of {server}")),
+        None => Finding::pass(format!("/etc/hosts does not mention {server}")),
         Some(line) => {
-            let seen = format!("/etc/hosts:{} sends {server} to {}", line.number, line.address);
+            let seen = format!("/etc/hosts:{} maps {server} to {}", line.number, line.address);
             let fix = if line.alone {
                 format!("sed -i {}d /etc/hosts", line.number)
             } else {
-                format!("take {server} out of line {}: editor /etc/hosts", line.number)
+                format!("remove {server} from line {}: editor /etc/hosts", line.number)
             };
             let nowhere = line.address.is_loopback() || line.address.is_unspecified();
             if nowhere { Finding::fail(seen, fix) } else { Finding::warn(seen, fix) }
@@ -31,7 +31,7 @@ fn judge_hosts(text: &str, server: &str) -> Finding {
     }
 }
 
-/// A line of `/etc/hosts` with a name.
+/// A line of `/etc/hosts` that maps a name.
 #[derive(Debug, PartialEq, Eq)]
 struct Line {
     number: usize,
@@ -50,37 +50,35 @@ fn overriding(text: &str, name: &str) -> Option<Line> {
     })
 }
 
-/// The addresses of the first hop, or why there are none.
+/// Resolves the name of the license server or the proxy in front of it.
 pub fn resolution(context: &Context<'_>) -> Option<Finding> {
-    let way = context.way.as_ref()?;
-    match way.hop() {
-        Err(sentence) => Some(Finding::fail(sentence, "correct proxy=… in agent.conf")),
-        Ok(hop) => Some(judge_addresses(&hop.host, way.resolved()?)),
+    let network_path = context.network_path.as_ref()?;
+    match network_path.endpoint() {
+        Err(sentence) => Some(Finding::fail(sentence, "fix proxy=… in agent.conf")),
+        Ok(endpoint) => Some(judge_addresses(&endpoint.host, network_path.resolved()?)),
     }
 }
 
 fn judge_addresses(host: &str, resolved: &io::Result<Vec<SocketAddr>>) -> Finding {
-    let mend = || {
+    let fix = || {
         format!(
-            "getent ahosts {host}; cat /etc/resolv.conf; a resolver that works: echo nameserver 9.9.9.9 >/etc/resolv.conf"
+            "getent ahosts {host}; cat /etc/resolv.conf; to use a public resolver: echo nameserver 9.9.9.9 >/etc/resolv.conf"
         )
     };
     match resolved {
         Ok(addresses) if addresses.is_empty() => {
-            let seen = format!("{host} has no address of the family that this server has a default route for");
+            let seen = format!("{host} has no address in the address family of this server's default route");
             Finding::fail(seen, format!("ip route; ip -6 route; getent ahosts {host}"))
         }
-        Ok(_) if host.parse::<IpAddr>().is_ok() => {
-            Finding::pass(format!("{host} is an address and needs no name server"))
-        }
+        Ok(_) if host.parse::<IpAddr>().is_ok() => Finding::pass(format!("{host} is an address; no DNS lookup needed")),
         Ok(addresses) => {
             let shown: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
-            Finding::pass(format!("{host} is {}", shown.join(", ")))
+            Finding::pass(format!("{host} resolves to {}", shown.join(", ")))
         }
         Err(error) if error.kind() == ErrorKind::TimedOut => {
-            Finding::fail(format!("no name server has told the address of {host} in time"), mend())
+            Finding::fail(format!("the DNS lookup of {host} timed out"), fix())
         }
-        Err(error) => Finding::fail(format!("{host} cannot be resolved: {error}"), mend()),
+        Err(error) => Finding::fail(format!("{host} cannot be resolved: {error}"), fix()),
     }
 }
 
@@ -89,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_of_the_hosts_file_is_found_by_its_name() {
+    fn an_overriding_line_of_the_hosts_file_is_found() {
         let line = |number, address: &str, alone| Some(Line { number, address: address.parse().unwrap(), alone });
         let table = [
             ("127.0.0.1 localhost\n127.0.0.1\tOpterius.com\n", line(2, "127.0.0.1", true)),

@@ -1,33 +1,33 @@
-//! nginx opens two logs for each site, as root before its workers start: with more sites than descriptors it does not
-//! start again.
+//! nginx opens two log files per site at startup, before its workers run: if it runs out of file descriptors, it does not
+//! restart.
 
 use std::fs;
 
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
 
-/// What nginx needs besides the sites' logs: listeners, its own logs, some connections.
+/// Descriptors that nginx needs besides the sites' logs: listeners, its own logs, connections.
 const BESIDES: u64 = 128;
 
 const DROP_IN: &str = "/etc/systemd/system/nginx.service.d/50-opterius.conf";
 
-/// Whether the descriptors of nginx last for the sites.
+/// Whether nginx can open enough files for its sites.
 pub fn descriptors(context: &Context<'_>) -> Option<Finding> {
     let host = context.host()?;
     let enabled = ["/etc/nginx/sites-enabled", "/etc/nginx/conf.d"];
     let sites = enabled.iter().flat_map(|path| fs::read_dir(host.path(path)).into_iter().flatten().flatten()).count();
     let main = fs::read_to_string(host.path("/etc/nginx/nginx.conf")).ok()?;
-    let Some(master) = of_master(context) else {
+    let Some(master) = master_limit(context) else {
         return Some(match context.system.is_root {
-            true => Finding::pass(format!("it does not run, so its limit is not known (sites: {sites})")),
-            false => context.unseen("the limit of nginx"),
+            true => Finding::pass(format!("not running, so its limit is unknown (sites: {sites})")),
+            false => context.needs_root("the open-file limit of nginx"),
         });
     };
-    Some(judge(u64::try_from(sites).unwrap_or(u64::MAX), master, of_workers(&main)))
+    Some(judge(u64::try_from(sites).unwrap_or(u64::MAX), master, worker_limit(&main)))
 }
 
-/// The limit of the running master, else of its unit.
-fn of_master(context: &Context<'_>) -> Option<u64> {
+/// The limit of the running master process, or of its unit.
+fn master_limit(context: &Context<'_>) -> Option<u64> {
     let system = context.system;
     let process = system.read("/run/nginx.pid");
     let of_process = || open_files(&system.read(&format!("/proc/{}/limits", process.trim().parse::<u32>().ok()?)));
@@ -44,7 +44,7 @@ fn open_files(limits: &str) -> Option<u64> {
     values.split_ascii_whitespace().next()?.parse().ok()
 }
 
-fn of_workers(main: &str) -> Option<u64> {
+fn worker_limit(main: &str) -> Option<u64> {
     let value = main.lines().find_map(|line| line.trim().strip_prefix("worker_rlimit_nofile"))?;
     value.trim().trim_end_matches(';').trim().parse().ok()
 }
@@ -52,12 +52,12 @@ fn of_workers(main: &str) -> Option<u64> {
 fn judge(sites: u64, master: u64, workers: Option<u64>) -> Finding {
     let needed = sites.saturating_mul(2).saturating_add(BESIDES);
     let (limit, whose) = match workers {
-        Some(workers) if workers < master => (workers, "its workers (worker_rlimit_nofile)"),
+        Some(workers) if workers < master => (workers, "a worker process (worker_rlimit_nofile)"),
         _ => (master, "nginx"),
     };
-    let seen = format!("about {needed} of the {limit} files that {whose} may open are needed (sites: {sites})");
+    let seen = format!("{whose} needs about {needed} of at most {limit} open files (sites: {sites})");
     let fix = if limit < master {
-        "set worker_rlimit_nofile 65536; in /etc/nginx/nginx.conf; then run: nginx -t && systemctl reload nginx"
+        "set worker_rlimit_nofile 65536; in /etc/nginx/nginx.conf, then run: nginx -t && systemctl reload nginx"
             .to_owned()
     } else {
         format!(
@@ -80,7 +80,7 @@ mod tests {
     use crate::doctor::finding::Verdict;
 
     #[test]
-    fn two_logs_a_site_must_fit() {
+    fn nginx_needs_two_log_files_per_site() {
         let table = [
             (10, 1024, None, Verdict::Pass),
             (350, 1024, None, Verdict::Warn),
@@ -95,11 +95,11 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_read_where_they_are_written() {
+    fn limits_are_parsed() {
         let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
                       Max open files            1024                 524288               files     \n";
         assert_eq!((open_files(limits), open_files("")), (Some(1024), None));
-        assert_eq!(of_workers("user x;\n  worker_rlimit_nofile 4096;\n"), Some(4096));
-        assert_eq!(of_workers("# worker_rlimit_nofile 4096;\n"), None);
+        assert_eq!(worker_limit("user x;\n  worker_rlimit_nofile 4096;\n"), Some(4096));
+        assert_eq!(worker_limit("# worker_rlimit_nofile 4096;\n"), None);
     }
 }

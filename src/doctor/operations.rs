@@ -1,4 +1,4 @@
-//! Host operations: that they can be done, that every account is known, and that certbot renews nothing by way of a home.
+//! Host operations: whether they work, whether every account is managed, and whether certbot writes below a home directory.
 
 use std::fs;
 
@@ -9,56 +9,56 @@ use opterius_host::layout::SOCKET;
 use opterius_host::layout::WEBROOT;
 use opterius_host::sites::unmanaged_sites;
 
-/// systemd's end of the helper.
+/// The socket unit of the helper.
 const UNIT: &str = "opterius-operation.socket";
 
-/// Where certbot keeps how each certificate is renewed.
+/// certbot's renewal configurations.
 const RENEWALS: &str = "/etc/letsencrypt/renewal";
 
-/// The most names that are listed.
+/// The most names listed.
 const LISTED: usize = 5;
 
-/// Whether the Agent has a way to do them.
+/// Whether the Agent can run host operations.
 pub fn reachable(context: &Context<'_>) -> Option<Finding> {
-    let means = context.configuration()?.operations;
+    let mode = context.configuration()?.operations;
     let socket = context.system.path(SOCKET).exists();
     let active = context.system.probe.tool("systemctl", &["is-active", UNIT]);
     let active = active.is_ok_and(|output| output.is_success());
-    Some(judge_means(means, socket, !context.system.has_systemd() || active, context.agent.uid == Some(0)))
+    Some(judge_mode(mode, socket, !context.system.has_systemd() || active, context.agent.uid == Some(0)))
 }
 
-fn judge_means(means: HelperMode, socket: bool, active: bool, agent_is_root: bool) -> Finding {
+fn judge_mode(mode: HelperMode, socket: bool, active: bool, agent_is_root: bool) -> Finding {
     let start = format!("systemctl enable --now {UNIT}");
-    match means {
+    match mode {
         HelperMode::Off => Finding::warn(
-            "switched off by operations=off: accounts, sites and certificates cannot be changed",
-            "take the line out of agent.conf; then run: systemctl reload opterius-agent",
+            "disabled by operations=off: the Panel cannot change accounts, sites or certificates",
+            "remove the line from agent.conf, then run: systemctl reload opterius-agent",
         ),
         HelperMode::Auto | HelperMode::Helper if socket && active => {
-            Finding::pass(format!("by the helper behind {SOCKET}"))
+            Finding::pass(format!("through the helper at {SOCKET}"))
         }
         HelperMode::Auto | HelperMode::Helper if socket => {
-            Finding::fail(format!("{SOCKET} is there, but {UNIT} is not active"), format!("systemctl restart {UNIT}"))
+            Finding::fail(format!("{SOCKET} exists, but {UNIT} is not active"), format!("systemctl restart {UNIT}"))
         }
         HelperMode::Auto | HelperMode::Child if agent_is_root => {
-            Finding::pass("by a child of the Agent, which runs as root")
+            Finding::pass("through a child process of the Agent, which runs as root")
         }
-        HelperMode::Auto | HelperMode::Helper => Finding::fail(format!("{SOCKET} is not there"), start),
+        HelperMode::Auto | HelperMode::Helper => Finding::fail(format!("{SOCKET} does not exist"), start),
         HelperMode::Child => Finding::fail(
             "operations=child, but the Agent does not run as root",
-            format!("set operations=auto in agent.conf; then run: {start}; systemctl reload opterius-agent"),
+            format!("set operations=auto in agent.conf, then run: {start}; systemctl reload opterius-agent"),
         ),
     }
 }
 
-/// Whether every account of this host is in our group.
+/// Whether the Agent manages every account on this host.
 pub fn accounts(context: &Context<'_>) -> Option<Finding> {
     Some(match unmanaged_sites::missing(&context.host()?) {
         Err(problem) => Finding::warn(problem.message(), "ls -l /etc/passwd /etc/group"),
-        Ok(missing) if missing.is_empty() => Finding::pass("every user with a site is a known account"),
+        Ok(missing) if missing.is_empty() => Finding::pass("the Agent manages every user with a site"),
         Ok(missing) => {
             let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
-            Finding::warn(format!("not known yet: {}", listed(&names)), context.command("operation adopt"))
+            Finding::warn(format!("not managed yet: {}", listed(&names)), context.command("operation adopt"))
         }
     })
 }
@@ -70,40 +70,40 @@ fn listed(names: &[String]) -> String {
     format!("{}{rest}", shown.join(", "))
 }
 
-/// Whether certbot writes, as root, below a home, where its owner's links lead it anywhere.
+/// Whether certbot, as root, writes below a home directory, where the owner's symbolic links can redirect it anywhere.
 pub fn renewals(context: &Context<'_>) -> Option<Finding> {
     let directory = context.host()?.path(RENEWALS);
     let entries = match fs::read_dir(&directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Some(Finding::pass("certbot renews nothing here"));
+            return Some(Finding::pass("certbot renews no certificates here"));
         }
-        Err(_) => return Some(context.unseen(RENEWALS)),
+        Err(_) => return Some(context.needs_root(RENEWALS)),
     };
     let (mut count, mut risky) = (0_usize, Vec::new());
     for path in entries.flatten().map(|entry| entry.path()) {
         let Some(name) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".conf")) else { continue };
         let Ok(text) = fs::read_to_string(&path) else {
-            return Some(context.unseen(&path.display().to_string()));
+            return Some(context.needs_root(&path.display().to_string()));
         };
         count = count.saturating_add(1);
-        if goes_through_a_home(&text) {
+        if renews_through_home(&text) {
             risky.push(name.to_owned());
         }
     }
     if risky.is_empty() {
-        return Some(Finding::pass(format!("{count} of certbot's, none by way of a home")));
+        return Some(Finding::pass(format!("certificates renewed by certbot: {count}, none through a home directory")));
     }
     risky.sort();
-    let seen = format!("certbot follows a tenant's links as root at the renewal of {}", listed(&risky));
+    let seen = format!("certbot, as root, follows a tenant's symbolic links when it renews {}", listed(&risky));
     let fix = format!(
-        "issue it anew in the Panel; or set webroot_path = {WEBROOT}, and the same below [[webroot_map]], in {RENEWALS}/NAME.conf"
+        "reissue the certificate in the Panel; or set webroot_path = {WEBROOT}, also below [[webroot_map]], in {RENEWALS}/NAME.conf"
     );
     Some(Finding::warn(seen, fix))
 }
 
-/// `webroot_path = /home/…`, and the lines of `[[webroot_map]]`: a domain for its key.
-fn goes_through_a_home(text: &str) -> bool {
+/// Looks for `webroot_path = /home/…`, and for such paths in `[[webroot_map]]`, whose keys are domains.
+fn renews_through_home(text: &str) -> bool {
     let mut in_map = false;
     text.lines().map(str::trim).any(|line| {
         if line.starts_with('[') {
@@ -121,7 +121,7 @@ mod tests {
     use crate::doctor::finding::Verdict;
 
     #[test]
-    fn operations_take_a_helper_or_root() {
+    fn operations_need_a_helper_or_root() {
         let table = [
             (HelperMode::Auto, true, true, false, Verdict::Pass),
             (HelperMode::Auto, true, false, false, Verdict::Fail),
@@ -132,13 +132,13 @@ mod tests {
             (HelperMode::Child, false, false, true, Verdict::Pass),
             (HelperMode::Off, true, true, true, Verdict::Warn),
         ];
-        for (means, socket, active, root, verdict) in table {
-            assert_eq!(judge_means(means, socket, active, root).verdict, verdict, "{means:?} {socket} {active} {root}");
+        for (mode, socket, active, root, verdict) in table {
+            assert_eq!(judge_mode(mode, socket, active, root).verdict, verdict, "{mode:?} {socket} {active} {root}");
         }
     }
 
     #[test]
-    fn a_webroot_below_a_home_is_seen() {
+    fn a_webroot_below_a_home_directory_is_found() {
         let table = [
             ("[renewalparams]\nwebroot_path = /home/alice/public_html,\n", true),
             ("webroot_path = /var/lib/opterius/acme, /home/bob/x\n", true),
@@ -148,7 +148,7 @@ mod tests {
             ("", false),
         ];
         for (text, expected) in table {
-            assert_eq!(goes_through_a_home(text), expected, "{text}");
+            assert_eq!(renews_through_home(text), expected, "{text}");
         }
     }
 }

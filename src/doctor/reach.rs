@@ -1,5 +1,4 @@
-//! Who may read or replace a file, by the modes of the file and of every directory above it. Access control lists are
-//! not looked at.
+//! Which users can read or replace a file, by its mode and those of the directories above it. Ignores access control lists.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -7,30 +6,30 @@ use std::path::{Path, PathBuf};
 
 use opterius_host::users::register::Register;
 
-/// The bits of a mode for one kind of access, as they stand for “others”.
+/// A kind of access; the value is its mode bits for “others”.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Read a file.
     Read = 0o4,
-    /// Pass through a directory.
+    /// Traverse a directory.
     Pass = 0o1,
-    /// Make, replace and remove files in a directory.
+    /// Create, replace and delete files in a directory.
     Change = 0o3,
 }
 
 /// A user and its groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Person {
-    /// The name.
+pub struct UnixUser {
+    /// The user name.
     pub name: String,
-    /// The number; none for a user that this server does not have, who is one of the others everywhere.
+    /// The user ID; `None` if the user does not exist, in which case the bits for “others” apply.
     pub uid: Option<u32>,
     groups: Vec<u32>,
 }
 
-impl Person {
-    /// The user with this name.
-    pub fn named(register: &Register, name: &str) -> Self {
+impl UnixUser {
+    /// Looks up a user by name.
+    pub fn lookup(register: &Register, name: &str) -> Self {
         let user = register.user(name);
         let member = |members: &[String]| members.iter().any(|member| member == name);
         let further = register.groups.iter().filter(|group| member(&group.members)).map(|group| group.gid);
@@ -41,7 +40,7 @@ impl Person {
         }
     }
 
-    /// Whether a file of this owner, group and mode lets the user do this.
+    /// Whether a file with this owner, group and mode gives the user this access.
     pub fn may(&self, access: Access, uid: u32, gid: u32, mode: u32) -> bool {
         let bits = access as u32;
         let shift = match () {
@@ -58,13 +57,13 @@ impl Person {
     }
 }
 
-/// What stands between a user and a file, with the place; none where nothing does. What is not there stands in no way.
-pub fn obstacle(path: &Path, person: &Person, access: Access) -> Option<Obstacle> {
+/// The first file or directory that denies a user access to `path`; ignores missing ones.
+pub fn obstacle(path: &Path, user: &UnixUser, access: Access) -> Option<Obstacle> {
     let directories: Vec<&Path> = path.ancestors().skip(1).collect();
     let in_order = directories.into_iter().rev().map(|directory| (directory, Access::Pass));
     in_order.chain([(path, access)]).find_map(|(place, access)| {
         let metadata = fs::metadata(place).ok()?;
-        (!person.may_on(access, &metadata)).then(|| Obstacle {
+        (!user.may_on(access, &metadata)).then(|| Obstacle {
             place: place.to_owned(),
             uid: metadata.uid(),
             gid: metadata.gid(),
@@ -73,7 +72,7 @@ pub fn obstacle(path: &Path, person: &Person, access: Access) -> Option<Obstacle
     })
 }
 
-/// A file or directory that lets a user not do something.
+/// A file or directory that denies access.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
     /// Its path.
@@ -84,7 +83,7 @@ pub struct Obstacle {
 }
 
 impl Obstacle {
-    /// Whose it is and what its mode is, as `ls -l` shows them: `/etc/opterius is root:root 1775`.
+    /// Path, owner and mode, such as `/etc/opterius is root:root 1775`.
     pub fn describe(&self, register: &Register) -> String {
         let Self { place, uid, gid, mode } = self;
         let user = register.users.iter().find(|user| user.uid == *uid).map(|user| user.name.clone());
@@ -94,11 +93,11 @@ impl Obstacle {
     }
 }
 
-/// Whether a user may put another file in the place of one in a directory that it may change: in one with the sticky bit,
-/// such as /tmp, only the owner of either may.
-pub fn may_replace(person: &Person, directory: &Metadata, file: Option<&Metadata>) -> bool {
-    let owns = |metadata: &Metadata| person.uid == Some(metadata.uid());
-    directory.mode() & 0o1000 == 0 || person.uid == Some(0) || owns(directory) || file.is_none_or(owns)
+/// Whether a user who can write to a directory can also replace a file in it: with the sticky bit, as on /tmp, only the
+/// owner of the file or the directory can.
+pub fn may_replace(user: &UnixUser, directory: &Metadata, file: Option<&Metadata>) -> bool {
+    let owns = |metadata: &Metadata| user.uid == Some(metadata.uid());
+    directory.mode() & 0o1000 == 0 || user.uid == Some(0) || owns(directory) || file.is_none_or(owns)
 }
 
 #[cfg(test)]
@@ -106,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mode_counts_for_owner_group_or_others() {
+    fn mode_bits_apply_to_owner_group_or_others() {
         let register = Register::parse(
             "root:x:0:0::/root:/bin/sh\nopterius:x:990:990::/:/bin/false\nwww-data:x:33:33::/:/bin/false\n",
             "opterius:x:990:\nweb:x:500:www-data\n",
@@ -124,8 +123,8 @@ mod tests {
             ("gone", Access::Pass, 0, 0, 0o700, false),
         ];
         for (name, access, uid, gid, mode, expected) in table {
-            let person = Person::named(&register, name);
-            assert_eq!(person.may(access, uid, gid, mode), expected, "{name} {access:?} {mode:o}");
+            let user = UnixUser::lookup(&register, name);
+            assert_eq!(user.may(access, uid, gid, mode), expected, "{name} {access:?} {mode:o}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The findings on paper: aligned lines for a person, JSON for a program.
+//! The report: aligned text for humans, JSON for programs.
 
 use std::fmt::Write;
 
@@ -7,18 +7,18 @@ use serde::Serialize;
 use crate::doctor::finding::{Finding, Verdict};
 use opterius_base::text::{one_line, terminal_json};
 
-/// Room for the longest name of a check.
+/// The width of the check-name column.
 pub const NAME: usize = 16;
 
-/// The longest text that is shown of what was seen or is to be done, in characters.
+/// The longest observation or fix shown, in characters.
 const LONGEST: usize = 700;
 
-/// A check and what it has found.
+/// A check and its finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Line {
     /// The check's name.
     pub check: &'static str,
-    /// What it has found.
+    /// Its finding.
     #[serde(flatten)]
     pub finding: Finding,
 }
@@ -36,7 +36,7 @@ fn count(lines: &[Line], verdict: Verdict) -> usize {
     lines.iter().filter(|line| line.finding.verdict == verdict).count()
 }
 
-/// One line for each check, below it what mends it, and a last line with the sum.
+/// One line per check, followed by its fix, and a summary line at the end.
 pub fn text(lines: &[Line]) -> String {
     let mut text = String::new();
     for Line { check, finding: Finding { verdict, seen, fix } } in lines {
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_aligned_and_nothing_in_them_drives_a_terminal() {
+    fn lines_are_aligned_and_contain_no_terminal_escapes() {
         let line = |check, finding| Line { check, finding };
         let lines = [
             line("port", Finding::pass("held\u{1b}[2J by\nus")),

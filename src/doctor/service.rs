@@ -1,14 +1,14 @@
-//! The service: its unit as systemd has it, and whether it runs.
+//! The service: its unit, and whether it is running.
 
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
 use crate::doctor::systemd::{Service, UNIT};
 use opterius_daemon::{EXIT_CONFIGURATION, EXIT_PERMISSION};
 
-/// Where a package has its units: the second is the same directory where /lib is a link.
+/// Where packages install units; with a merged /usr, both are the same directory.
 const PACKAGED: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
 
-/// Which files make the unit.
+/// Which files define the unit.
 pub fn unit(context: &Context<'_>) -> Option<Finding> {
     let system = context.system;
     Some(match &context.service {
@@ -18,28 +18,28 @@ pub fn unit(context: &Context<'_>) -> Option<Finding> {
             judge_unit(service, packaged.as_deref())
         }
         None if system.has_systemd() => Finding::warn("systemd does not answer", "systemctl status opterius-agent"),
-        None => Finding::pass("systemd does not run here"),
+        None => Finding::pass("this host does not run systemd"),
     })
 }
 
-/// `packaged` is the package's own, where there is one.
+/// `packaged` is the package's unit file, if there is one.
 fn judge_unit(service: &Service, packaged: Option<&str>) -> Finding {
     let again = "systemctl daemon-reload; systemctl restart opterius-agent";
     match packaged {
         _ if service.load == "masked" => {
-            Finding::fail(format!("{UNIT} is masked: it cannot be started"), "systemctl unmask opterius-agent")
+            Finding::fail(format!("{UNIT} is masked and cannot start"), "systemctl unmask opterius-agent")
         }
         _ if !service.is_loaded() => Finding::warn(
             format!("systemd has no {UNIT}"),
-            "install the package, or the unit as the README says under Install",
+            "install the package, or the unit as documented under Install",
         ),
         Some(packaged) if service.fragment != packaged && service.is_override() => Finding::fail(
-            format!("{} is used instead of the package's {packaged}", service.fragment),
+            format!("{} overrides the package's {packaged}", service.fragment),
             format!("mv {0} {0}.old; {again}", service.fragment),
         ),
         _ if service.own_drop_ins().next().is_some() => Finding::warn(
-            format!("{} is changed by {}", service.fragment, service.own_drop_ins().collect::<Vec<_>>().join(", ")),
-            "see what they change: systemctl cat opterius-agent; to undo it: systemctl revert opterius-agent",
+            format!("{} is modified by {}", service.fragment, service.own_drop_ins().collect::<Vec<_>>().join(", ")),
+            "review the changes: systemctl cat opterius-agent; to undo them: systemctl revert opterius-agent",
         ),
         _ if service.user == "root" => Finding::warn(
             format!("{} runs the Agent as root", service.fragment),
@@ -49,7 +49,7 @@ fn judge_unit(service: &Service, packaged: Option<&str>) -> Finding {
     }
 }
 
-/// Whether it runs, and will after the next boot.
+/// Whether it is running, and starts at boot.
 pub fn running(context: &Context<'_>) -> Option<Finding> {
     context.service.as_ref().filter(|service| service.is_loaded()).map(judge_running)
 }
@@ -58,14 +58,14 @@ fn judge_running(service: &Service) -> Finding {
     let log = "journalctl -u opterius-agent -n 20";
     match service.active.as_str() {
         "active" | "reloading" if service.enabled == "disabled" => {
-            Finding::warn("active, but not started at boot", "systemctl enable opterius-agent")
+            Finding::warn("active, but does not start at boot", "systemctl enable opterius-agent")
         }
         "active" | "reloading" => Finding::pass("active"),
         "failed" => {
             let codes = [EXIT_PERMISSION, EXIT_CONFIGURATION].map(|code| code.to_string());
-            let why = if codes.contains(&service.status) { ": its configuration cannot be used" } else { "" };
+            let why = if codes.contains(&service.status) { ": its configuration is invalid" } else { "" };
             let seen = format!("failed, exit code {}{why}", service.status);
-            Finding::fail(seen, format!("see why: {log}; then run: systemctl restart opterius-agent"))
+            Finding::fail(seen, format!("find the cause: {log}; then run: systemctl restart opterius-agent"))
         }
         other => {
             let seen = if other.is_empty() { "unknown" } else { other };
@@ -89,12 +89,12 @@ mod tests {
     }
 
     #[test]
-    fn another_unit_in_the_place_of_the_packages_is_seen() {
+    fn a_unit_that_overrides_the_packages_is_found() {
         let packaged = "/usr/lib/systemd/system/opterius-agent.service";
         let table = [
             ("User", "opterius", Some(packaged), Verdict::Pass, "opterius"),
             ("User", "", Some(packaged), Verdict::Warn, "as root"),
-            ("FragmentPath", "/etc/systemd/system/opterius-agent.service", Some(packaged), Verdict::Fail, "instead of"),
+            ("FragmentPath", "/etc/systemd/system/opterius-agent.service", Some(packaged), Verdict::Fail, "overrides"),
             ("FragmentPath", "/etc/systemd/system/opterius-agent.service", None, Verdict::Pass, "/etc"),
             ("FragmentPath", "/lib/systemd/system/opterius-agent.service", Some(packaged), Verdict::Pass, "/lib"),
             ("DropInPaths", "/usr/lib/systemd/system/service.d/10.conf", Some(packaged), Verdict::Pass, ""),
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_does_not_run_is_started() {
+    fn the_fix_for_a_stopped_service_starts_it() {
         let table = [
             ("ActiveState", "active", Verdict::Pass, ""),
             ("UnitFileState", "disabled", Verdict::Warn, "systemctl enable opterius-agent"),

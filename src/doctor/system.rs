@@ -1,4 +1,4 @@
-//! What the checks look at and whom they ask, so that a test can give them another world.
+//! The checks' access to the host and the network, replaceable in tests.
 
 use std::fs;
 use std::io;
@@ -22,132 +22,132 @@ use opterius_license::address;
 use opterius_license::inquiry::Inquiry;
 use opterius_license::outcome::{Answer, Failure};
 
-/// What one program may take.
+/// The time limit of one program.
 const TOOL: Duration = Duration::from_secs(4);
-/// What all programs together may take: beside them the network has some 20 seconds.
+/// The time limit of all programs together; network checks add up to some 20 seconds more.
 const TOOLS: Duration = Duration::from_secs(8);
-/// What the daemon may take for an answer from its memory.
+/// The time limit of a request to the daemon, which answers from memory.
 const DAEMON: Duration = Duration::from_secs(3);
-/// What a name, a connection, and a TLS handshake may take each.
+/// The time limit of each name lookup, connection and TLS handshake.
 const NETWORK: Duration = Duration::from_secs(3);
 
-/// What the checks look at.
+/// The host that the checks examine.
 pub struct System<'a> {
-    /// The root of the files that are looked at.
+    /// The root directory of the host's files.
     pub root: PathBuf,
     /// The configuration file.
     pub config: PathBuf,
-    /// Whether we may see everything.
+    /// Whether the checks run as root.
     pub is_root: bool,
-    /// Where time comes from.
+    /// The clock.
     pub clock: &'a dyn Clock,
-    /// Whom to ask.
+    /// Access to programs and the network.
     pub probe: &'a dyn Probe,
 }
 
 impl System<'_> {
-    /// Where a path of the machine is, for example `/etc/hosts`.
+    /// Where an absolute path of the host, such as `/etc/hosts`, is found.
     pub fn path(&self, absolute: &str) -> PathBuf {
         self.root.join(absolute.trim_start_matches('/'))
     }
 
-    /// The text of a file of the machine; empty where there is none.
+    /// The text of a file of the host; empty if it cannot be read.
     pub fn read(&self, absolute: &str) -> String {
         fs::read_to_string(self.path(absolute)).unwrap_or_default()
     }
 
-    /// Whether systemd runs the services of this machine.
+    /// Whether systemd manages the host's services.
     pub fn has_systemd(&self) -> bool {
         self.path("/run/systemd/system").is_dir()
     }
 
-    /// What a program printed that is installed, ran, and ended well.
+    /// A program's output; `None` if it is not installed or fails.
     pub fn printed(&self, program: &str, arguments: &[&str]) -> Option<String> {
         self.probe.tool(program, arguments).ok().filter(Output::is_success).map(|output| output.stdout)
     }
 }
 
-/// Room on a file system.
+/// Free space on a file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Space {
-    /// Which file system it is.
+    /// The device number, which identifies the file system.
     pub device: u64,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub bytes: u64,
-    /// What of it may still be used.
+    /// Free bytes available to ordinary users.
     pub free_bytes: u64,
-    /// Files it has room for; 0 where it does not count them.
+    /// The number of inodes; 0 if the file system has no fixed number.
     pub inodes: u64,
-    /// How many more.
+    /// Free inodes.
     pub free_inodes: u64,
 }
 
-/// Whom the checks ask.
+/// The checks' access to programs and the network.
 pub trait Probe {
-    /// Runs a program of the machine.
+    /// Runs a program of the host.
     ///
     /// # Errors
-    /// It is not installed, cannot be started, or took too long.
+    /// The program is not installed, did not start, or timed out.
     fn tool(&self, name: &str, arguments: &[&str]) -> Result<Output, Problem>;
 
     /// Whether a program is installed.
     fn has(&self, name: &str) -> bool;
 
-    /// Status and body of the daemon's answer to a `GET`.
+    /// Status and body of the daemon's response to a `GET`.
     ///
     /// # Errors
-    /// Why there is none.
+    /// Why no response arrived.
     fn daemon(&self, address: SocketAddr, path: &str) -> Result<(u16, String), String>;
 
-    /// The process that listens on this address, as far as it can be seen.
+    /// The process that listens on this address, if visible.
     fn holder(&self, address: SocketAddr) -> Option<Holder>;
 
-    /// The addresses of a name.
+    /// Resolves a name.
     ///
     /// # Errors
-    /// What the resolver said.
+    /// The resolver's error.
     fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
 
-    /// A connection to this address.
+    /// Connects to this address.
     ///
     /// # Errors
-    /// What the operating system said.
+    /// The operating system's error.
     fn connect(&self, address: SocketAddr) -> io::Result<TcpStream>;
 
-    /// Speaks TLS on a connection until each side trusts the other.
+    /// Performs a TLS handshake on a connection.
     ///
     /// # Errors
-    /// What was wrong; a [`rustls::Error`] is inside where it was the other side.
+    /// Why the handshake failed; it wraps a [`rustls::Error`] if the server is at fault.
     fn handshake(&self, settings: &LicenseConfig, stream: TcpStream) -> io::Result<()>;
 
-    /// Asks the license server.
+    /// Sends a verification request to the license server.
     ///
     /// # Errors
-    /// Why there is no answer.
+    /// Why no answer arrived.
     fn verify(&self, settings: &LicenseConfig, inquiry: &Inquiry<'_>) -> Result<Answer, Failure>;
 
-    /// The source address towards the Internet, and the one that we are seen as from there.
+    /// The source address toward the Internet, and the public address as seen from there.
     fn addresses(&self, settings: &LicenseConfig) -> (Option<IpAddr>, Option<IpAddr>);
 
-    /// The room on the file system that holds `path`.
+    /// Free space on the file system that holds `path`.
     ///
     /// # Errors
-    /// What the operating system said.
+    /// The operating system's error.
     fn space(&self, path: &Path) -> io::Result<Space>;
 }
 
-/// The real ones.
+/// The real host.
 pub struct Machine {
     deadline: Deadline,
 }
 
 impl Machine {
-    /// With all the time that the programs have.
+    /// Starts the time limit of all programs.
     pub fn new() -> Self {
         Self { deadline: Deadline::within(TOOLS) }
     }
 
-    /// What the checks of this process look at.
+    /// The host that this process runs on.
     pub fn system<'a>(&'a self, config: &Path) -> System<'a> {
         System {
             root: PathBuf::from("/"),

@@ -1,25 +1,25 @@
-//! What systemd knows of the service.
+//! The state of the service in systemd.
 
 use std::collections::HashMap;
 
 use crate::doctor::system::System;
 
-/// The unit.
+/// The Agent's unit.
 pub const UNIT: &str = "opterius-agent.service";
 
-/// What is asked about it.
+/// The queried properties.
 const PROPERTIES: &str = "LoadState,ActiveState,UnitFileState,FragmentPath,DropInPaths,User,ExecMainStatus";
 
-/// What systemd knows of the service.
+/// The state of the service in systemd.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Service {
     /// `loaded`, `masked`, `not-found`, ….
     pub load: String,
     /// `active`, `failed`, ….
     pub active: String,
-    /// `enabled` or `disabled` where it is started at boot or not.
+    /// `enabled` or `disabled`: whether it starts at boot.
     pub enabled: String,
-    /// The file of the unit.
+    /// The path of the unit file.
     pub fragment: String,
     drop_ins: Vec<String>,
     /// The user that it runs as.
@@ -29,13 +29,13 @@ pub struct Service {
 }
 
 impl Service {
-    /// What systemd says of it; none where systemd cannot be asked.
-    pub fn of(system: &System<'_>) -> Option<Self> {
-        let in_flight = system.has_systemd().then(|| system.printed("systemctl", &["show", UNIT, "-p", PROPERTIES]));
-        in_flight.flatten().map(|text| Self::parse(&text))
+    /// Queries systemd; `None` if systemd does not answer.
+    pub fn query(system: &System<'_>) -> Option<Self> {
+        let shown = system.has_systemd().then(|| system.printed("systemctl", &["show", UNIT, "-p", PROPERTIES]));
+        shown.flatten().map(|text| Self::parse(&text))
     }
 
-    /// What the text says that `systemctl show` prints.
+    /// Parses the output of `systemctl show`.
     pub fn parse(text: &str) -> Self {
         let values: HashMap<&str, &str> = text.lines().filter_map(|line| line.split_once('=')).collect();
         let value = |name: &str| (*values.get(name).unwrap_or(&"")).to_owned();
@@ -51,17 +51,17 @@ impl Service {
         }
     }
 
-    /// Whether there is such a unit.
+    /// Whether the unit exists.
     pub fn is_loaded(&self) -> bool {
         self.load == "loaded"
     }
 
-    /// Whether the unit is one that stands before a package's.
+    /// Whether the unit file overrides the package's.
     pub fn is_override(&self) -> bool {
         ["/etc/", "/run/", "/usr/local/"].iter().any(|place| self.fragment.starts_with(place))
     }
 
-    /// Drop-ins that no package has brought.
+    /// Drop-ins that no package installed.
     pub fn own_drop_ins(&self) -> impl Iterator<Item = &str> {
         let own = |path: &&String| !path.starts_with("/usr/lib/") && !path.starts_with("/lib/");
         self.drop_ins.iter().filter(own).map(String::as_str)

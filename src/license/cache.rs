@@ -1,11 +1,10 @@
-//! The cache file: what the Panel reads when the license server does not answer it, and what the Agent remembers across
+//! The cache file: the Panel reads it when it cannot reach the license server, and the Agent keeps its verdict in it across
 //! restarts.
 //!
-//! One flat JSON object whose top level mirrors the standing in the words of a license answer (the Panel takes it
-//! verbatim), with our record under `agent` and, as the last member, a MAC over every byte before it. The MAC key is
-//! derived from the license key and the identity of the host, so a file that was edited, cut off, or copied from another
-//! server or another key is no cache. It never contains the license key. The format is pure; [`load`] and [`store`] are
-//! the only lines that touch the disk.
+//! One flat JSON object. Its top level has the members of a license answer, which the Panel uses verbatim; the Agent's
+//! record is under `agent`; the last member is a MAC over every byte before it. The MAC key is derived from the license key
+//! and the identity of the host, so the Agent rejects a file that was edited, truncated, or copied from another server or
+//! another key. The file never contains the license key. The format is pure; only [`load`] and [`store`] touch the disk.
 
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Read};
@@ -25,13 +24,13 @@ use opterius_license::address::Discovered;
 use opterius_license::model::{Billing, Denial, Grant, Record, Terms, Verdict};
 use opterius_license::outcome::{self, Answer, Outcome, Question};
 
-/// The largest file that is read, in bytes: an answer of 64 KiB in Base64 and the record around it.
+/// The largest file that is read, in bytes: a 64 KiB answer in Base64, plus the record.
 const MAX_FILE: u64 = 256 * 1024;
 
-/// The largest file that is set aside inside another, in bytes: both must stay below [`MAX_FILE`].
+/// The largest file that is embedded in another as `set_aside`, in bytes: both together must stay below [`MAX_FILE`].
 const MAX_SET_ASIDE: usize = 100 * 1024;
 
-/// The version of the `agent` member. A file of another version is no cache.
+/// The version of the `agent` member. The Agent rejects a file of another version.
 const SCHEMA: u32 = 1;
 
 const MAC_CONTEXT: &[u8] = b"opterius-license-cache/v1";
@@ -39,14 +38,14 @@ const MAC_HEAD: &str = ",\n  \"mac\": \"";
 const MAC_TAIL: &str = "\"\n}\n";
 const MAC_DIGITS: usize = 64;
 
-/// The part that the Panel reads, in the names of a license answer.
+/// The part that the Panel reads, with the member names of a license answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct View {
-    /// Whether the license is good now.
+    /// Whether the license is valid now.
     pub valid: bool,
-    /// Why not; null when it is.
+    /// The reason code; null while the license is valid.
     pub reason: Option<String>,
-    /// The same as a sentence.
+    /// The reason as a sentence, or the license server's message.
     pub message: String,
     /// The plan.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,21 +53,21 @@ pub struct View {
     /// Accounts allowed; 0 is unlimited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_accounts: Option<u64>,
-    /// The older name of the same.
+    /// The older name of the same limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_domains: Option<u64>,
     /// Servers allowed; 0 is unlimited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_servers: Option<u64>,
-    /// When the license ends; null is never.
+    /// When the license expires; null means never.
     pub expires_at: Option<Timestamp>,
-    /// What the Panel's banners need.
+    /// Billing facts for the Panel's banners.
     #[serde(flatten)]
     pub billing: Billing,
 }
 
 impl View {
-    /// The view of these terms.
+    /// A view with the plan and limits of `terms`.
     pub fn new(valid: bool, reason: Option<String>, message: String, terms: Terms) -> Self {
         Self {
             valid,
@@ -84,17 +83,17 @@ impl View {
     }
 }
 
-/// What the Agent keeps for itself.
+/// The Agent's part of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cached {
-    /// The record.
+    /// The recorded verdict.
     pub record: Record,
-    /// The answer that gave the verdict, exactly as it came; none when it must not be stored.
+    /// The unparsed answer behind the verdict; `None` if it must not be stored.
     pub answer: Option<Answer>,
-    /// The public address that was asked for last.
+    /// The public address, as last discovered.
     pub address: Option<Discovered>,
-    /// The file of the key before, as long as the key after it has no grant: a mistyped key, even one that the server
-    /// denies, costs nothing once it is put right.
+    /// The cache file of the previous license key, kept until the current key has a grant: after a mistyped key is
+    /// corrected, the earlier grant is still there, even if the server denied the mistyped one.
     pub set_aside: Option<Vec<u8>>,
 }
 
@@ -122,10 +121,10 @@ struct StoredAnswer {
     signature: String,
 }
 
-/// The bytes of the file.
+/// The content of the file.
 ///
 /// # Errors
-/// Serialization cannot fail for these types; should it, the sentence says so.
+/// The serializer's error; these types never cause one.
 pub fn encode(view: &View, cached: &Cached, question: &Question<'_>) -> Result<Vec<u8>, String> {
     let answer = cached.answer.as_ref().map(|answer| StoredAnswer {
         status: answer.status,
@@ -135,7 +134,7 @@ pub fn encode(view: &View, cached: &Cached, question: &Question<'_>) -> Result<V
     let set_aside = cached.set_aside.as_ref().map(|bytes| STANDARD.encode(bytes));
     let agent = Agent { schema: SCHEMA, record: cached.record.clone(), answer, address: cached.address, set_aside };
     let mut text = serde_json::to_string_pretty(&Document { view: view.clone(), agent }).map_err(|e| e.to_string())?;
-    // The object stays open for its last member.
+    // Reopen the object for its last member.
     text.truncate(text.strip_suffix("\n}").map_or(text.len(), str::len));
     let mac = hex(hmac::sign(&mac_key(question), text.as_bytes()).as_ref());
     text.push_str(MAC_HEAD);
@@ -144,26 +143,26 @@ pub fn encode(view: &View, cached: &Cached, question: &Question<'_>) -> Result<V
     Ok(text.into_bytes())
 }
 
-/// What the file says, if it is ours in every byte.
+/// Parses the file after checking its MAC.
 ///
-/// Where the Agent knows a public key, the verdict is taken from the stored signed answer and not from the record: the
-/// MAC keeps other users out, the signature keeps out whoever knows the license key.
+/// If the Agent has a trusted public key, it takes the verdict from the stored signed answer instead of the record: the MAC
+/// stops other users from forging a cache, and the signature stops an administrator who knows the license key.
 ///
 /// # Errors
-/// A sentence that says why the file does not count.
+/// A clause that says why the Agent ignores the file.
 pub fn decode(bytes: &[u8], question: &Question<'_>) -> Result<Cached, String> {
     if bytes.is_empty() {
         return Err("it is empty".to_owned());
     }
     let document = authenticate(bytes, question)
         .or_else(|| authenticate(&set_aside(bytes)?, question))
-        .ok_or_else(|| why_not_ours(bytes, question))?;
+        .ok_or_else(|| rejection_reason(bytes, question))?;
     let Agent { schema, record, answer, address, set_aside } = document.agent;
     if schema != SCHEMA {
         return Err(format!("it has schema {schema}, this Agent reads schema {SCHEMA}"));
     }
     if record.key_sha256 != question.key_sha256 || record.server_id != question.server_id {
-        return Err(why_not_ours(bytes, question));
+        return Err(rejection_reason(bytes, question));
     }
     let answer = answer.map(restore).transpose()?;
     let record = if question.trusted.is_empty() { record } else { confirm(record, answer.as_ref(), question)? };
@@ -171,7 +170,7 @@ pub fn decode(bytes: &[u8], question: &Question<'_>) -> Result<Cached, String> {
     Ok(Cached { record, answer, address, set_aside })
 }
 
-/// The document, if its MAC is right.
+/// The document, if its MAC is valid.
 fn authenticate(bytes: &[u8], question: &Question<'_>) -> Option<Document> {
     let rest = bytes.strip_suffix(MAC_TAIL.as_bytes())?;
     let (rest, digits) = rest.split_at_checked(rest.len().checked_sub(MAC_DIGITS)?)?;
@@ -180,15 +179,15 @@ fn authenticate(bytes: &[u8], question: &Question<'_>) -> Option<Document> {
     serde_json::from_slice(bytes).ok()
 }
 
-/// What to set aside of a file that belongs to another key: that file, or what it has set aside itself.
-pub fn of_another_key(bytes: &[u8], question: &Question<'_>) -> Option<Vec<u8>> {
+/// The file to keep as `set_aside` if this one belongs to another key: the one embedded in it, or the file itself.
+pub fn file_to_set_aside(bytes: &[u8], question: &Question<'_>) -> Option<Vec<u8>> {
     let document: Document = serde_json::from_slice(bytes).ok()?;
     let another = document.agent.record.key_sha256 != question.key_sha256;
     let kept = set_aside(bytes).unwrap_or_else(|| bytes.to_vec());
     (another && kept.len() <= MAX_SET_ASIDE).then_some(kept)
 }
 
-/// The file of the key before. Nothing around it is believed: it has a MAC of its own.
+/// The embedded file of the previous key. The outer file is not trusted here: the embedded one has its own MAC.
 fn set_aside(bytes: &[u8]) -> Option<Vec<u8>> {
     let document: Document = serde_json::from_slice(bytes).ok()?;
     STANDARD.decode(document.agent.set_aside?).ok()
@@ -200,10 +199,10 @@ fn mac_key(question: &Question<'_>) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())
 }
 
-/// The most helpful of the possible reasons, for a file that failed the MAC.
-fn why_not_ours(bytes: &[u8], question: &Question<'_>) -> String {
+/// The most helpful explanation for a file whose MAC is wrong.
+fn rejection_reason(bytes: &[u8], question: &Question<'_>) -> String {
     let Ok(document) = serde_json::from_slice::<Document>(bytes) else {
-        return "it is cut off, edited, or was not written by this Agent".to_owned();
+        return "it is truncated, was edited, or was not written by this Agent".to_owned();
     };
     if document.agent.record.key_sha256 != question.key_sha256 {
         "it belongs to another license key".to_owned()
@@ -219,15 +218,15 @@ fn restore(stored: StoredAnswer) -> Result<Answer, String> {
     Ok(Answer { status: stored.status, body, signature: stored.signature, ..Answer::default() })
 }
 
-/// The record as the signed answer gives it.
+/// The record with the verdict of the signed answer.
 ///
 /// # Errors
-/// A sentence that says why the answer does not bear the record out.
+/// A clause that says why the answer does not confirm the record.
 pub fn confirm(record: Record, answer: Option<&Answer>, question: &Question<'_>) -> Result<Record, String> {
-    let answer = answer.ok_or("it holds no signed answer of the license server")?;
-    let reading = outcome::read(answer, question);
-    let at = reading.issued_at.unwrap_or_else(|| record.verdict.at());
-    let verdict = match (reading.outcome, record.verdict) {
+    let answer = answer.ok_or("it has no signed answer from the license server")?;
+    let parsed = outcome::read(answer, question);
+    let at = parsed.issued_at.unwrap_or_else(|| record.verdict.at());
+    let verdict = match (parsed.outcome, record.verdict) {
         (Outcome::Granted { terms, message }, Verdict::Granted(_)) => Verdict::Granted(Grant { terms, message, at }),
         (Outcome::Denied { reason, message, terms }, Verdict::Denied(Denial { previous, .. })) => {
             Verdict::Denied(Denial { reason, message, terms, at, previous })
@@ -238,12 +237,12 @@ pub fn confirm(record: Record, answer: Option<&Answer>, question: &Question<'_>)
     Ok(Record { verdict, ..record })
 }
 
-/// Reads the file; `None` when there is none.
+/// Reads the file; `None` if it does not exist.
 ///
-/// Never follows a link, never waits for a FIFO, never reads more than a cache can hold.
+/// Never follows a link, never blocks on a FIFO, and never reads more than [`MAX_FILE`] bytes.
 ///
 /// # Errors
-/// A sentence that says what is in the way.
+/// A clause that says what is wrong with the file.
 pub fn load(path: &Path) -> Result<Option<Vec<u8>>, String> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let opened = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
@@ -267,10 +266,10 @@ pub fn load(path: &Path) -> Result<Option<Vec<u8>>, String> {
     Ok(Some(bytes))
 }
 
-/// Replaces the file, readable for everybody: the Panel runs as another user and fails on a file that it cannot read.
+/// Replaces the file atomically, readable by all users: the Panel runs as another user and fails on an unreadable file.
 ///
 /// # Errors
-/// What the operating system said; the old file is then as it was.
+/// The operating system's error; the old file is then unchanged.
 pub fn store(path: &Path, bytes: &[u8]) -> io::Result<()> {
     files::replace(path, bytes, FileMode::mode(0o644))
 }

@@ -73,7 +73,7 @@ fn encoded(cached: &Cached, fixture: &Fixture) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_written_is_read_back() {
+fn a_written_file_reads_back_unchanged() {
     let fixture = Fixture::new(KEY, TrustedKeys::default());
     for verdict in [granted(), denied()] {
         let cached = cached(verdict);
@@ -82,7 +82,7 @@ fn what_is_written_is_read_back() {
 }
 
 #[test]
-fn the_panel_finds_a_flat_license_answer_and_never_the_key() {
+fn the_top_level_is_a_license_answer_without_the_key() {
     let fixture = Fixture::new(KEY, TrustedKeys::default());
     let text = String::from_utf8(encoded(&cached(granted()), &fixture)).unwrap();
     assert!(!text.contains(KEY));
@@ -91,7 +91,7 @@ fn the_panel_finds_a_flat_license_answer_and_never_the_key() {
     assert_eq!(document["plan"], "free");
     for (name, value) in [("max_accounts", 5), ("max_domains", 5), ("max_servers", 1)] {
         assert_eq!(document[name], value);
-        assert!(document[name].is_u64(), "the Panel takes only an integer 0 for unlimited");
+        assert!(document[name].is_u64(), "only an integer 0 means unlimited to the Panel");
     }
     assert!(document["expires_at"].is_null() && document["reason"].is_null());
     assert!(document.get("subscription_status").is_none());
@@ -102,7 +102,7 @@ fn the_panel_finds_a_flat_license_answer_and_never_the_key() {
 }
 
 #[test]
-fn billing_is_passed_through_where_it_was_sent() {
+fn billing_is_passed_through() {
     let fixture = Fixture::new(KEY, TrustedKeys::default());
     let billing = Billing {
         subscription_status: Some("past_due".into()),
@@ -120,29 +120,29 @@ fn billing_is_passed_through_where_it_was_sent() {
 }
 
 #[test]
-fn every_changed_byte_and_every_cut_is_seen() {
+fn every_changed_byte_and_every_truncation_is_detected() {
     let fixture = Fixture::new(KEY, TrustedKeys::default());
     let bytes = encoded(&cached(denied()), &fixture);
     for index in 0..bytes.len() {
         let mut changed = bytes.clone();
         changed[index] ^= 1;
         assert!(decode(&changed, &fixture.question()).is_err(), "byte {index}");
-        assert!(decode(&bytes[..index], &fixture.question()).is_err(), "cut at {index}");
+        assert!(decode(&bytes[..index], &fixture.question()).is_err(), "truncated at {index}");
     }
     let longer = [bytes.as_slice(), b"\n"].concat();
     assert!(decode(&longer, &fixture.question()).is_err());
 }
 
 #[test]
-fn a_file_of_another_key_or_another_server_is_no_cache_and_says_so() {
+fn a_file_of_another_key_or_another_server_is_rejected_with_the_reason() {
     let fixture = Fixture::new(KEY, TrustedKeys::default());
     let bytes = encoded(&cached(granted()), &fixture);
     let question = fixture.question();
     let other_key = Fixture::new("another", TrustedKeys::default());
     let table = [
         (decode(b"", &question), "it is empty"),
-        (decode(b"{}", &question), "it is cut off, edited, or was not written by this Agent"),
-        (decode(b"\xff\xfe", &question), "it is cut off, edited, or was not written by this Agent"),
+        (decode(b"{}", &question), "it is truncated, was edited, or was not written by this Agent"),
+        (decode(b"\xff\xfe", &question), "it is truncated, was edited, or was not written by this Agent"),
         (
             decode(&bytes, &Question { key_sha256: "other", ..other_key.question() }),
             "it belongs to another license key",
@@ -156,7 +156,7 @@ fn a_file_of_another_key_or_another_server_is_no_cache_and_says_so() {
 }
 
 #[test]
-fn the_file_of_the_key_before_is_found_inside_the_file_of_a_mistyped_one() {
+fn the_file_of_the_previous_key_is_found_inside_the_file_of_a_mistyped_one() {
     let (good, mistyped) =
         (Fixture::new(KEY, TrustedKeys::default()), Fixture::new("mistyped", TrustedKeys::default()));
     let before = encoded(&cached(granted()), &good);
@@ -166,19 +166,19 @@ fn the_file_of_the_key_before_is_found_inside_the_file_of_a_mistyped_one() {
     assert_eq!(decode(&file, &good.question()), Ok(cached(granted())));
     assert_eq!(decode(&file, &Question { key_sha256: "mistyped", ..mistyped.question() }).as_ref(), Ok(&after));
     assert_eq!(
-        of_another_key(&file, &good.question()),
+        file_to_set_aside(&file, &good.question()),
         after.set_aside,
-        "what was set aside before, not the mistyped key's file"
+        "the embedded file, not the mistyped key's own"
     );
     let before = after.set_aside.clone().unwrap();
-    assert_eq!(of_another_key(&before, &good.question()), None);
+    assert_eq!(file_to_set_aside(&before, &good.question()), None);
     let third = Fixture::new("third", TrustedKeys::default());
-    assert_eq!(of_another_key(&before, &Question { key_sha256: "third", ..third.question() }), Some(before));
+    assert_eq!(file_to_set_aside(&before, &Question { key_sha256: "third", ..third.question() }), Some(before));
     assert!(decode(&file, &Question { key_sha256: "third", ..third.question() }).is_err());
 }
 
 #[test]
-fn with_a_trusted_key_the_verdict_is_the_signed_answers() {
+fn with_a_trusted_key_the_verdict_comes_from_the_signed_answer() {
     let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
     let trusted = TrustedKeys::parse(&STANDARD.encode(pair.public_key().as_ref())).unwrap();
     let fixture = Fixture::new(KEY, trusted);
@@ -243,7 +243,7 @@ impl Drop for Directory {
 }
 
 #[test]
-fn what_stands_in_the_place_of_the_file_is_named_and_replaced_where_that_is_safe() {
+fn an_unexpected_file_type_is_reported_and_replaced_if_that_is_safe() {
     let directory = Directory::new("places");
     let file = directory.file();
     assert_eq!(load(&file), Ok(None));
@@ -258,7 +258,7 @@ fn what_stands_in_the_place_of_the_file_is_named_and_replaced_where_that_is_safe
     std::os::unix::fs::symlink(&target, &file).unwrap();
     assert_eq!(load(&file), Err("it is a symbolic link".to_owned()));
     store(&file, b"second").unwrap();
-    assert_eq!(fs::read(&target).unwrap(), b"untouched", "the link is replaced and not followed");
+    assert_eq!(fs::read(&target).unwrap(), b"untouched", "the link is replaced, not followed");
     assert_eq!(load(&file), Ok(Some(b"second".to_vec())));
 
     fs::remove_file(&file).unwrap();
@@ -280,7 +280,7 @@ fn what_stands_in_the_place_of_the_file_is_named_and_replaced_where_that_is_safe
 }
 
 #[test]
-fn what_a_killed_daemon_left_is_replaced_by_the_next_write() {
+fn a_leftover_of_a_killed_daemon_is_replaced_by_the_next_write() {
     let directory = Directory::new("leftover");
     fs::write(directory.0.join("license-cache.json.new"), "half").unwrap();
     store(&directory.file(), b"whole").unwrap();
@@ -288,7 +288,7 @@ fn what_a_killed_daemon_left_is_replaced_by_the_next_write() {
 }
 
 #[test]
-fn a_directory_that_is_not_there_is_not_made_up() {
+fn a_missing_directory_is_not_created() {
     let directory = Directory::new("missing");
     assert!(store(&directory.0.join("no/such/file"), b"x").is_err());
 }

@@ -1,4 +1,4 @@
-//! The conversation with the license server: one HTTPS request, bounded in time and size, never redirected.
+//! The client of the license server: one HTTPS request, bounded in time and size, without redirects.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -28,37 +28,37 @@ use opterius_license::inquiry::Inquiry;
 use opterius_license::outcome::{Answer, Failure, FailureClass, MAX_BODY};
 use opterius_license::signature;
 
-/// The whole conversation: name resolution, connection, TLS, request, answer.
+/// The limit for a whole verification: name resolution, connection, TLS, request and answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// The same for asking which address we are seen as.
+/// The same for discovering the public address.
 const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(3);
-/// The most addresses of one name that are tried; ureq has room for 16.
+/// The most addresses tried per name; ureq has room for 16.
 const MAX_ADDRESSES: usize = 8;
-/// The longest text that can be an IP address.
+/// The longest response accepted from the discovery service, in bytes.
 const MAX_ADDRESS: u64 = 64;
 
-/// What the license part needs to know of the configuration.
+/// The configuration of the license client and verifier.
 #[derive(Clone)]
 pub struct LicenseConfig {
     /// The license key.
     pub key: Option<Secret>,
-    /// Where to ask.
+    /// The license server.
     pub server: ServerUrl,
-    /// Certificates that are trusted besides Mozilla's roots.
+    /// Root certificates trusted in addition to Mozilla's.
     pub authorities: Vec<CertificateDer<'static>>,
-    /// Keys whose signature makes an answer count.
+    /// The keys that can sign an answer; none means that no signature is required.
     pub trusted: signature::TrustedKeys,
-    /// The proxy to use, as a URL.
+    /// The URL of the proxy.
     pub proxy: Option<String>,
-    /// The public address to report; none is found out.
+    /// The public address to report; `None` means that the Agent discovers it.
     pub server_ip: Option<IpAddr>,
-    /// Who tells which address we are seen as.
+    /// The service that returns this host's public address.
     pub ip_discovery_url: Option<String>,
-    /// The cache file.
+    /// The path of the cache file.
     pub cache: PathBuf,
 }
 
-/// The base URL of a license server: HTTPS, or plain HTTP to this very machine.
+/// The base URL of a license server: HTTPS, or plain HTTP to this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerUrl {
     base: String,
@@ -68,10 +68,10 @@ pub struct ServerUrl {
 }
 
 impl ServerUrl {
-    /// Reads `https://host[:port][/path]`; `http://` only to a loopback address or `localhost`.
+    /// Parses `https://host[:port][/path]`; `http://` only for a loopback address or `localhost`.
     ///
     /// # Errors
-    /// A sentence that says what is wrong with the URL.
+    /// What is wrong with the URL, as a predicate (“has no host name”).
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let base = text.trim_end_matches('/');
         let uri: Uri = base.parse().map_err(|_| "is not a URL such as https://license.example.com")?;
@@ -96,17 +96,17 @@ impl ServerUrl {
         }
     }
 
-    /// The URL of the verification.
+    /// The URL of the verification endpoint.
     pub fn verification(&self) -> String {
         format!("{}/api/license/verify", self.base)
     }
 
-    /// The base, as configured.
+    /// The base URL, as configured.
     pub fn base(&self) -> &str {
         &self.base
     }
 
-    /// The host's name or address, an IPv6 one without brackets.
+    /// The host name or address; an IPv6 address without brackets.
     pub fn host(&self) -> &str {
         &self.host
     }
@@ -117,26 +117,26 @@ impl ServerUrl {
         given.unwrap_or(if self.plain { 80 } else { 443 })
     }
 
-    /// Whether it is this very machine.
+    /// Whether the license server is this machine.
     pub fn is_loopback(&self) -> bool {
         self.loopback
     }
 
-    /// Whether it is asked over plain HTTP.
+    /// Whether requests use plain HTTP.
     pub fn is_plain(&self) -> bool {
         self.plain
     }
 }
 
-/// Whoever answers verifications: the license server, or a test.
+/// The license server, or a test double.
 pub trait LicenseServer: Send {
-    /// Sends the inquiry and returns the answer as it came.
+    /// Sends the inquiry and returns the unparsed answer.
     ///
     /// # Errors
-    /// Why there was none.
+    /// Why no answer arrived.
     fn ask(&mut self, settings: &LicenseConfig, inquiry: &Inquiry<'_>) -> Result<Answer, Failure>;
 
-    /// Asks which public address this host is seen as.
+    /// Discovers the public address of this host.
     fn discover(&mut self, settings: &LicenseConfig) -> Option<IpAddr>;
 }
 
@@ -157,7 +157,7 @@ impl LicenseServer for Network {
         let limit = u64::try_from(MAX_BODY).unwrap_or(u64::MAX).saturating_add(1);
         let body = response.body_mut().with_config().limit(limit).read_to_vec();
         let body = match body {
-            // One byte more than an answer may have: whoever judges the answer says so.
+            // One byte more than an answer can have: `outcome::read` reports it.
             Err(ureq::Error::BodyExceedsLimit(_)) => vec![b' '; MAX_BODY.saturating_add(1)],
             body => body.map_err(explain)?,
         };
@@ -177,8 +177,7 @@ impl LicenseServer for Network {
     }
 }
 
-/// A client for one conversation with `target`. It is made anew for each: checks are hours apart, and nothing of one
-/// stays in memory.
+/// An HTTP client for one request to `target`. Checks are hours apart, so a pooled client would only hold memory.
 fn agent(settings: &LicenseConfig, target: &ServerUrl, timeout: Duration) -> Result<Agent, String> {
     let roots: Vec<Certificate<'static>> = roots(settings).map(|root| Certificate::from_der(root).to_owned()).collect();
     let tls = TlsConfig::builder()
@@ -197,18 +196,18 @@ fn agent(settings: &LicenseConfig, target: &ServerUrl, timeout: Duration) -> Res
         .accept("application/json")
         .tls_config(tls)
         .build();
-    Ok(Agent::with_parts(config, DefaultConnector::default(), Names))
+    Ok(Agent::with_parts(config, DefaultConnector::default(), ThreadedResolver))
 }
 
-/// The authorities that are trusted.
+/// The trusted root certificates.
 fn roots(settings: &LicenseConfig) -> impl Iterator<Item = &CertificateDer<'static>> {
     TLS_SERVER_ROOT_CERTS.iter().chain(&settings.authorities)
 }
 
-/// Speaks TLS with the license server on this connection until either side trusts the other or not, and sends nothing.
+/// Performs a TLS handshake with the license server on this connection and sends nothing else.
 ///
 /// # Errors
-/// What was wrong; a [`rustls::Error`] is inside where it was the other side.
+/// Why the handshake failed; it wraps a [`rustls::Error`] if the server is at fault.
 pub fn handshake(settings: &LicenseConfig, mut stream: TcpStream) -> io::Result<()> {
     let mut trusted = RootCertStore::empty();
     trusted.add_parsable_certificates(roots(settings).cloned());
@@ -225,35 +224,35 @@ pub fn handshake(settings: &LicenseConfig, mut stream: TcpStream) -> io::Result<
     Ok(())
 }
 
-/// Where a connection to the license server leads first: to itself, or to the proxy before it.
+/// The endpoint to connect to: the license server, or the proxy in front of it.
 ///
 /// # Errors
-/// A sentence: the configured proxy cannot be used.
-pub fn first_hop(settings: &LicenseConfig) -> Result<Hop, String> {
+/// Why the configured proxy cannot be used.
+pub fn first_endpoint(settings: &LicenseConfig) -> Result<Endpoint, String> {
     let proxy = proxy(settings, &settings.server)?;
     Ok(match proxy.filter(|proxy| settings.server.verification().parse().is_ok_and(|uri| !proxy.is_no_proxy(&uri))) {
-        Some(proxy) => Hop { host: proxy.host().to_owned(), port: proxy.port(), is_proxy: true },
-        None => Hop { host: settings.server.host.clone(), port: settings.server.port(), is_proxy: false },
+        Some(proxy) => Endpoint { host: proxy.host().to_owned(), port: proxy.port(), is_proxy: true },
+        None => Endpoint { host: settings.server.host.clone(), port: settings.server.port(), is_proxy: false },
     })
 }
 
-/// One end of a connection.
+/// The remote end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hop {
-    /// Its name or address.
+pub struct Endpoint {
+    /// The host name or address.
     pub host: String,
-    /// Its port.
+    /// The TCP port.
     pub port: u16,
-    /// Whether it is a proxy before the license server.
+    /// Whether it is a proxy in front of the license server.
     pub is_proxy: bool,
 }
 
-/// Resolves names on a thread, so that it ends in time. ureq's own resolver does the same, but panics when there is no
-/// thread to be had, and a host that is short of threads is no reason to end.
+/// Resolves names on a thread of its own, to bound the time. ureq's resolver does the same but panics if it cannot start a
+/// thread, and a shortage of threads must not end the Agent.
 #[derive(Debug)]
-struct Names;
+struct ThreadedResolver;
 
-impl Resolver for Names {
+impl Resolver for ThreadedResolver {
     fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let parts = uri.scheme().zip(uri.authority());
         let name = parts.and_then(|(scheme, authority)| DefaultResolver::host_and_port(scheme, authority));
@@ -268,15 +267,15 @@ impl Resolver for Names {
     }
 }
 
-/// The addresses of a name with a port, such as `opterius.com:443`; none where it has none of this family.
+/// The addresses of a name with a port, such as `opterius.com:443`; empty if it has none of this family.
 ///
 /// # Errors
-/// The resolver's own, or [`ErrorKind::TimedOut`] when it took too long.
+/// The resolver's error, or [`ErrorKind::TimedOut`] after `limit`.
 pub fn resolve(name: &str, family: IpFamily, limit: Duration) -> io::Result<Vec<SocketAddr>> {
     let (sender, receiver) = bounded(1);
     let name = name.to_owned();
     let lookup = move || {
-        // Nobody waits any more when the time is over.
+        // After the timeout the receiver is gone.
         let _ = sender.send(name.to_socket_addrs());
     };
     thread::Builder::new().name("resolver".to_owned()).spawn(lookup)?;
@@ -289,12 +288,12 @@ pub fn resolve(name: &str, family: IpFamily, limit: Duration) -> io::Result<Vec<
     Ok(found.filter(wanted).take(MAX_ADDRESSES).collect())
 }
 
-/// A host as it stands before a port: an IPv6 address in brackets.
+/// A host as written before a port: an IPv6 address gets brackets.
 pub fn bracketed(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
-/// IPv4 wherever it has a default route (`address` says why); no preference towards this very machine.
+/// IPv4 if it has a default route (`address` explains why); any family for `localhost` and literal addresses.
 pub fn ip_family(host: &str) -> IpFamily {
     if host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok() {
         return IpFamily::Any;
@@ -312,7 +311,7 @@ pub fn default_route() -> Family {
     address::family(&read("/proc/net/route"), &read("/proc/net/ipv6_route"))
 }
 
-/// The configured proxy; else the environment's, but not towards this very machine. Plain HTTP never leaves it.
+/// The configured proxy, or the environment's, except for a license server on this machine. Plain HTTP never uses a proxy.
 fn proxy(settings: &LicenseConfig, target: &ServerUrl) -> Result<Option<ureq::Proxy>, String> {
     match &settings.proxy {
         _ if target.plain => Ok(None),
@@ -330,7 +329,7 @@ fn answer(status: u16, headers: &HeaderMap, body: Vec<u8>) -> Answer {
     Answer { status, date, retry_after, signature: signatures.collect::<Vec<_>>().join(", "), body }
 }
 
-/// RFC 9110 §10.2.3: seconds, or a date, which we count from the answer's own `Date`.
+/// RFC 9110 §10.2.3: seconds, or a date, which is compared with the answer's own `Date`.
 fn retry_after(value: &str, date: Option<Timestamp>) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse() {
         return Some(Duration::from_secs(seconds));
@@ -342,34 +341,34 @@ fn network(cause: impl Into<String>) -> Failure {
     Failure::new(FailureClass::Network, cause)
 }
 
-/// What `openssl req -x509` makes is an authority, and no server may use it as its own certificate (RFC 5280 §4.2.1.9).
+/// `openssl req -x509` creates a CA certificate, which a server cannot use as its own (RFC 5280 §4.2.1.9).
 fn tls_failure(host: &str, error: &str) -> String {
     if error.contains("CaUsedAsEndEntity") {
         format!(
-            "TLS with {host} failed: its certificate is that of an authority. Sign a certificate for the server with it"
+            "TLS with {host} failed: its certificate is a CA certificate. Use it to sign a certificate for the server"
         )
     } else {
         format!("TLS with {host} failed: {error}")
     }
 }
 
-/// The cause in words that tell an operator where to look.
+/// The cause, in terms that tell an operator where to look.
 fn explain(error: ureq::Error, host: &str) -> Failure {
     use ureq::Timeout;
     match error {
-        ureq::Error::HostNotFound => network(format!("the name {host} has no address of the family in use")),
-        ureq::Error::Timeout(Timeout::Resolve) => network(format!("the name {host} could not be resolved in time")),
+        ureq::Error::HostNotFound => network(format!("{host} has no address in the address family in use")),
+        ureq::Error::Timeout(Timeout::Resolve) => network(format!("resolving {host} timed out")),
         ureq::Error::Timeout(_) => network(format!("{host} did not answer within {} s", TIMEOUT.as_secs())),
         ureq::Error::Rustls(error) => network(tls_failure(host, &error.to_string())),
         ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData => {
             network(tls_failure(host, &error.to_string()))
         }
         ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
-            network(format!("{host} closed the connection before it had answered"))
+            network(format!("{host} closed the connection without answering"))
         }
         ureq::Error::Io(error) => network(format!("{host}: {error}")),
         ureq::Error::Protocol(error) => {
-            Failure::new(FailureClass::Malformed, format!("{host} answered something that is not HTTP: {error}"))
+            Failure::new(FailureClass::Malformed, format!("{host} sent a response that is not HTTP: {error}"))
         }
         error => network(format!("{host}: {error}")),
     }
@@ -380,7 +379,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_license_server_is_asked_over_https_or_on_this_machine() {
+    fn a_license_server_uses_https_unless_it_is_on_this_machine() {
         let good = [
             ("https://opterius.com", "https://opterius.com/api/license/verify"),
             ("https://opterius.com/", "https://opterius.com/api/license/verify"),

@@ -1,4 +1,4 @@
-//! What the log says of the license, in the documented words.
+//! Log lines about the license. The documentation quotes `License: valid (…)` and `License: INVALID — …` verbatim.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use opterius_base::clock::Timestamp;
 use opterius_license::model::Terms;
 use opterius_license::standing::Standing;
 
-/// A clock that differs by more than this from the license server's is worth a warning.
+/// The clock difference to the license server that causes a warning.
 const CLOCK_WARNING: Duration = Duration::from_secs(300);
 
-/// One line for the standing, and a second one in grace.
+/// Logs the standing; during grace in two lines.
 pub fn standing(standing: &Standing, state: &State) {
     match standing {
         Standing::Restricted { .. } => {
             warn!("{}", line(standing, state));
-            // A denial stays as it is when the server cannot be asked; whoever has just put things right must see that.
+            // A denial stands while the server is unreachable; an operator who just fixed the license must see why.
             if let (Some(failure), Some(record)) = (&state.failure, &state.record) {
                 warn!(
-                    "License: unreachable — {failure}; the license server's answer of {} stands",
+                    "License: unreachable — {failure}; the license server's answer from {} still applies",
                     record.verdict.at()
                 );
             }
@@ -33,13 +33,13 @@ pub fn standing(standing: &Standing, state: &State) {
     }
 }
 
-/// The standing in one line, as the log and the service manager show it.
+/// The standing as one line, for the log and for systemd's status.
 pub fn line(standing: &Standing, state: &State) -> String {
     match standing {
         Standing::Restricted { message, .. } => format!("License: INVALID — {message}"),
         Standing::Active => format!("License: valid ({})", describe(&state.terms())),
         Standing::Grace { until } => {
-            let cause = state.failure.as_ref().map_or("not asked yet", |failure| failure.cause.as_str());
+            let cause = state.failure.as_ref().map_or("no check has finished yet", |failure| failure.cause.as_str());
             format!("License: unreachable — {cause}; running on the cached license until {until}")
         }
     }
@@ -61,17 +61,17 @@ pub fn describe(terms: &Terms) -> String {
     )
 }
 
-/// Warns of a clock that differs from the license server's by more than a few minutes.
+/// Warns if this server's clock differs from the license server's by more than [`CLOCK_WARNING`].
 pub fn clock(trusted: Timestamp, wall: Timestamp) {
     let (ahead, behind) = (wall.since(trusted), trusted.since(wall));
     if ahead > CLOCK_WARNING {
         warn!(
-            "The clock of this server is {} s ahead of the license server's: check its time synchronization",
+            "This server's clock is {} s ahead of the license server's: check time synchronization (timedatectl)",
             ahead.as_secs()
         );
     } else if behind > CLOCK_WARNING {
         warn!(
-            "The clock of this server is {} s behind the license server's: check its time synchronization",
+            "This server's clock is {} s behind the license server's: check time synchronization (timedatectl)",
             behind.as_secs()
         );
     }

@@ -1,7 +1,7 @@
-//! The license as the daemon has it, around the pure core in `opterius-license`.
+//! License verification in the daemon, around the pure core in `opterius-license`.
 //!
-//! [`client`] talks to the license server; [`verifier`] is the thread that decides when, and what follows; [`state`] is what
-//! it publishes, [`cache`] what it writes down, and [`report`] what it logs.
+//! The [`verifier`] thread schedules checks, runs them through [`client`], publishes the result as [`state`], stores it in
+//! [`cache`] and logs it with [`log_lines`].
 
 pub mod cache;
 pub mod client;

@@ -1,4 +1,4 @@
-//! What the verifier publishes and what others may ask of it.
+//! The state that the verifier publishes, and the handle through which other threads request checks.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -11,17 +11,17 @@ use crate::license::client::LicenseConfig;
 use opterius_base::clock::{Now, Timestamp};
 use opterius_license::model::{Record, Terms, Verdict};
 use opterius_license::outcome::{self, Failure, Outcome};
-use opterius_license::standing::{self, Knowledge, Standing};
+use opterius_license::standing::{self, Evidence, Standing};
 
-/// How many checks the status remembers.
+/// How many checks the status lists.
 const RECENT_CHECKS: usize = 10;
 
-/// Who we are, read once at start.
+/// The identity of this host, read once at start.
 #[derive(Clone, Debug)]
-pub struct Host {
-    /// The identity of this host.
+pub struct HostIdentity {
+    /// The ID that the license server knows this host by, derived from `/etc/machine-id`.
     pub server_id: String,
-    /// The kernel's id of the current boot.
+    /// The kernel's boot ID of the current boot.
     pub boot_id: String,
     /// The host name.
     pub hostname: String,
@@ -29,45 +29,45 @@ pub struct Host {
     pub os: String,
 }
 
-/// One check that was made.
+/// A finished check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// When it ended.
+    /// When the check finished.
     pub at: Timestamp,
-    /// What it came to: `granted`, `denied: <reason>`, or `unreachable: <cause>`.
+    /// The result: `granted`, `denied: <reason>`, or `unreachable: <cause>`.
     pub verdict: String,
 }
 
-/// Everything that is known, as it was published last.
+/// Everything known about the license, as last published.
 #[derive(Clone, Debug)]
 pub struct State {
     /// Whether a license key is configured.
     pub has_key: bool,
-    /// What is known of that key.
+    /// The recorded verdict on that key.
     pub record: Option<Record>,
-    /// Whether the last check in this process gave that verdict.
+    /// Whether the latest check in this process produced that verdict.
     pub confirmed: bool,
-    /// Why the last check gave none.
+    /// Why the latest check produced no verdict.
     pub failure: Option<Failure>,
     boot_id: String,
     /// `ok`, `none`, or what is wrong with the cache file.
     pub cache: String,
-    /// The last checks, the latest first.
+    /// Recent checks, the latest first.
     pub recent_checks: VecDeque<Check>,
-    /// How many checks came to what since the start, by the words of [`outcome::WORDS`].
+    /// Checks since the start by outcome, with the labels of [`outcome::WORDS`].
     pub checks: BTreeMap<&'static str, u64>,
-    /// How many checks have ended since the start, also those that had no license key to ask about.
+    /// Checks finished since the start, including those without a license key to verify.
     pub checks_ended: u64,
-    /// When the last check ended.
+    /// When the latest check finished.
     pub last_checked_at: Option<Timestamp>,
-    /// When the next one is due.
+    /// When the next check is due.
     pub next_check_at: Option<Timestamp>,
-    /// Counts the publications, so that what is rendered from a state can be kept with it.
+    /// Counts publications, so that a response rendered from a state can be cached with it.
     pub generation: u64,
 }
 
 impl State {
-    /// Nothing is known yet.
+    /// A state without a key, a verdict or any check.
     pub fn new(boot_id: String) -> Self {
         Self {
             has_key: false,
@@ -85,29 +85,29 @@ impl State {
         }
     }
 
-    /// The standing at `now`. Nobody has to wake up for an expiry to count.
+    /// The standing at `now`. Computed on each call, so that an expiry takes effect without a check.
     pub fn standing(&self, now: Now) -> Standing {
-        let known = Knowledge {
+        let evidence = Evidence {
             has_key: self.has_key,
             record: self.record.as_ref(),
             confirmed: self.confirmed,
             failure: self.failure.as_ref(),
             boot_id: &self.boot_id,
         };
-        standing::standing(&known, now)
+        standing::standing(&evidence, now)
     }
 
-    /// How long `standing` lasts by itself.
-    pub fn lasts(&self, standing: &Standing, now: Now) -> Option<Duration> {
-        standing::lasts(standing, self.record.as_ref(), now)
+    /// How long until `standing` changes without a check.
+    pub fn time_until_change(&self, standing: &Standing, now: Now) -> Option<Duration> {
+        standing::time_until_change(standing, self.record.as_ref(), now)
     }
 
-    /// Plan and limits to show.
+    /// The plan and limits to show.
     pub fn terms(&self) -> Terms {
         self.record.as_ref().map(|record| record.verdict.terms()).unwrap_or_default()
     }
 
-    /// The sentence that goes with `standing`.
+    /// The message that explains `standing`.
     pub fn message(&self, standing: &Standing) -> String {
         let granted = match self.record.as_ref().map(|record| &record.verdict) {
             Some(Verdict::Granted(grant)) => grant.message.as_str(),
@@ -120,12 +120,12 @@ impl State {
                 Some(failure) => {
                     format!("License server unreachable: {failure}; running on the cached license until {until}.")
                 }
-                None => format!("Running on the cached license until {until}; the first check is under way."),
+                None => format!("Running on the cached license until {until}; the first check is in progress."),
             },
         }
     }
 
-    /// Takes note of what a check came to that ended at `at`.
+    /// Records the outcome of a check that finished at `at`.
     pub(super) fn note_check(&mut self, outcome: &Outcome, at: Timestamp) {
         let (verdict, failure) = match outcome {
             Outcome::Granted { .. } => ("granted".to_owned(), None),
@@ -140,12 +140,12 @@ impl State {
         self.last_checked_at = Some(at);
     }
 
-    /// When the license server last said yes.
+    /// When the license server last confirmed the license.
     pub fn last_verified_at(&self) -> Option<Timestamp> {
         Some(self.record.as_ref()?.verdict.last_grant()?.at)
     }
 
-    /// `server` when the last check gave the verdict that counts, `cache` when an earlier one did, else `none`.
+    /// `server` if the latest check produced the current verdict, `cache` if an earlier one did, otherwise `none`.
     pub fn source(&self) -> &'static str {
         match (&self.record, self.confirmed) {
             (None, _) => "none",
@@ -155,17 +155,17 @@ impl State {
     }
 }
 
-/// How many may wait for the same check.
+/// The most callers that can wait for the same check.
 const MAX_REPLIES: usize = 64;
 
-/// What is done with the state after a check that somebody asked for; with none when too many wait already.
+/// Receives the state after a requested check, or `None` if too many callers are waiting already.
 pub type ReverifyReply = Box<dyn FnOnce(Option<&State>) + Send>;
 
-/// Who wants to hear of every change.
+/// Called after each publication.
 pub type Watcher = Box<dyn Fn() + Send + Sync>;
 
-/// What other threads want of the verifier. It is one box and not a queue: however much is put in, there is one thing to
-/// do next, and nothing is lost.
+/// Requests from other threads to the verifier. Not a queue: requests of one kind merge into one, so that nothing piles up
+/// and nothing is lost.
 #[derive(Default)]
 pub(super) struct PendingRequests {
     pub(super) settings: Option<Arc<LicenseConfig>>,
@@ -174,7 +174,7 @@ pub(super) struct PendingRequests {
     pub(super) stop: bool,
 }
 
-/// The handle that other threads hold.
+/// The handle through which other threads read the state and request checks.
 pub struct License {
     state: RwLock<Arc<State>>,
     pending_requests: Mutex<PendingRequests>,
@@ -183,19 +183,19 @@ pub struct License {
 }
 
 impl License {
-    /// A handle, and the end of it that the verifier listens on; `watcher` is called whenever something new is known.
-    pub fn new(host: &Host, watcher: Watcher) -> (Arc<Self>, Receiver<()>) {
+    /// A handle, and the receiver that wakes the verifier; the verifier calls `watcher` after each publication.
+    pub fn new(host: &HostIdentity, watcher: Watcher) -> (Arc<Self>, Receiver<()>) {
         let (wake, woken) = bounded(1);
         let state = RwLock::new(Arc::new(State::new(host.boot_id.clone())));
         (Arc::new(Self { state, pending_requests: Mutex::default(), wake, watcher }), woken)
     }
 
-    /// What is known now.
+    /// The latest published state.
     pub fn state(&self) -> Arc<State> {
         Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Asks for a check now, with new settings if there are any.
+    /// Requests a check, with new settings if given.
     pub fn reload(&self, settings: Option<Arc<LicenseConfig>>) {
         self.request(|pending_requests| {
             pending_requests.settings = settings.or_else(|| pending_requests.settings.take());
@@ -203,7 +203,7 @@ impl License {
         });
     }
 
-    /// Asks for a check now, and to be told what came of it.
+    /// Requests a check; `reply` receives the state after it.
     pub fn reverify(&self, reply: ReverifyReply) {
         let mut refused = None;
         self.request(|pending_requests| {
@@ -219,18 +219,18 @@ impl License {
         }
     }
 
-    /// Ends the verifier after what it is doing.
+    /// Stops the verifier after its current step.
     pub fn stop(&self) {
         self.request(|pending_requests| pending_requests.stop = true);
     }
 
     fn request(&self, change: impl FnOnce(&mut PendingRequests)) {
         change(&mut self.pending_requests());
-        // Full means that a wake-up is on its way already.
+        // A full channel means that a wake-up is already pending.
         let _ = self.wake.try_send(());
     }
 
-    /// Takes everything that was asked for since the last time.
+    /// Takes all requests since the last call.
     pub(super) fn take_pending(&self) -> PendingRequests {
         std::mem::take(&mut *self.pending_requests())
     }

@@ -1,19 +1,20 @@
-//! The verifier: the one thread that asks the license server, and the only one that changes what is known.
+//! The verifier: the only thread that contacts the license server and changes the license state.
 //!
-//! It sleeps until a check is due, the standing changes by itself, or somebody asks for a check. What it finds it
-//! publishes as one immutable [`State`] behind a lock that is never held during I/O.
+//! It sleeps until a check is due, the standing changes with time, or another thread requests a check. It publishes the
+//! result as one immutable [`State`], behind a lock that is never held during I/O.
 //!
-//! Here is what it does in which order; what follows from what is with its parts: `plan` says when a check is due,
-//! `subject` asks, `memory` keeps the verdict (`write_back` says when on disk, `previous_key` for whom besides),
-//! `public_address` and `key_warning` look after what their names say, and `handle` is who is told.
+//! This file is the main loop. `check_timer` decides when a check is due, `license_identity` sends it, `verdict_store`
+//! keeps the verdict (`write_back`: when to write it to disk; `previous_key`: the verdict on the previous key),
+//! `public_address` finds the address to report, `key_warning` warns about an old signing key, and `clients` connects the
+//! other threads.
 
-mod handle;
+mod check_timer;
+mod clients;
 mod key_warning;
-mod memory;
-mod plan;
+mod license_identity;
 mod previous_key;
 mod public_address;
-mod subject;
+mod verdict_store;
 mod write_back;
 
 use std::sync::Arc;
@@ -23,63 +24,63 @@ use crossbeam_channel::Receiver;
 use log::{error, warn};
 use ring::rand::{SecureRandom, SystemRandom};
 
-use self::handle::Handle;
+use self::check_timer::CheckTimer;
+use self::clients::Clients;
 use self::key_warning::KeyWarning;
-use self::memory::Memory;
-use self::plan::Plan;
+use self::license_identity::LicenseIdentity;
 use self::public_address::PublicAddress;
-use self::subject::Subject;
+use self::verdict_store::VerdictStore;
 use crate::license::cache::View;
 use crate::license::client::{LicenseConfig, LicenseServer};
 use crate::license::log_lines;
-use crate::license::state::{Host, License, PendingRequests, State};
+use crate::license::state::{HostIdentity, License, PendingRequests, State};
 use opterius_base::clock::{Clock, Now};
 use opterius_license::model::Record;
 use opterius_license::outcome::Outcome;
 use opterius_license::standing::Standing;
 
-/// The longest sleep: a clock that was set, or a machine that was suspended, is noticed within this time.
+/// The longest sleep: the verifier notices a changed clock or a resumed machine within this time.
 const LONGEST_SLEEP: Duration = write_back::INTERVAL;
 
-/// The thread's own memory.
+/// The state of the verifier thread.
 pub struct Verifier {
-    handle: Handle,
+    clients: Clients,
     clock: Arc<dyn Clock>,
     random: SystemRandom,
     server: Box<dyn LicenseServer>,
-    host: Host,
+    host: HostIdentity,
     settings: Arc<LicenseConfig>,
-    plan: Plan,
-    memory: Memory,
+    timer: CheckTimer,
+    verdicts: VerdictStore,
     address: PublicAddress,
     key_warning: KeyWarning,
-    /// What is published next.
+    /// The state to publish next.
     state: State,
-    /// The standing that was noticed last.
+    /// The standing at the last look.
     standing: Standing,
 }
 
 impl Verifier {
-    /// A verifier that has read the cache and published what follows from it, but not asked anybody yet.
+    /// A verifier that has loaded the cache and published the state from it, but not run a check yet.
     pub fn new(
         license: Arc<License>,
         woken: Receiver<()>,
         clock: Arc<dyn Clock>,
         server: Box<dyn LicenseServer>,
-        host: Host,
+        host: HostIdentity,
         settings: Arc<LicenseConfig>,
     ) -> Self {
         let now = clock.now();
         let state = State::new(host.boot_id.clone());
         let mut verifier = Self {
-            handle: Handle::new(license, woken),
+            clients: Clients::new(license, woken),
             clock,
             random: SystemRandom::new(),
             server,
-            plan: Plan::new(&host.server_id, now),
+            timer: CheckTimer::new(&host.server_id, now),
             host,
             settings,
-            memory: Memory::new(now),
+            verdicts: VerdictStore::new(now),
             address: PublicAddress::default(),
             key_warning: KeyWarning::default(),
             standing: state.standing(now),
@@ -87,27 +88,27 @@ impl Verifier {
         };
         verifier.load_cache(now);
         verifier.publish(now);
-        verifier.notice_standing(now);
+        verifier.update_standing(now);
         verifier
     }
 
-    /// Runs until it is told to stop.
+    /// Runs until another thread requests a stop.
     pub fn run(mut self) {
         loop {
-            self.handle.wait(self.sleep(self.clock.now()));
+            self.clients.wait(self.sleep(self.clock.now()));
             if self.take_pending() {
                 return;
             }
-            self.notice_time(self.clock.now());
+            self.handle_time(self.clock.now());
             if self.is_due(self.clock.now()) {
                 self.check();
             }
         }
     }
 
-    /// How long there is nothing to do.
+    /// How long to sleep.
     fn sleep(&self, now: Now) -> Duration {
-        let pending = [self.due_in(now), self.state.lasts(&self.standing, now)];
+        let pending = [self.due_in(now), self.state.time_until_change(&self.standing, now)];
         pending.into_iter().flatten().fold(LONGEST_SLEEP, Duration::min)
     }
 
@@ -116,14 +117,14 @@ impl Verifier {
     }
 
     fn due_in(&self, now: Now) -> Option<Duration> {
-        self.plan.due_in(self.settings.key.is_some(), now)
+        self.timer.due_in(self.settings.key.is_some(), now)
     }
 
-    /// Takes over what others asked for; true is the end.
+    /// Handles requests from other threads; returns true to stop.
     fn take_pending(&mut self) -> bool {
-        let PendingRequests { settings, check, stop, .. } = self.handle.take_pending();
+        let PendingRequests { settings, check, stop, .. } = self.clients.take_pending();
         if check {
-            self.plan.ask_for_check();
+            self.timer.request_check();
         }
         if let Some(settings) = settings {
             self.change_settings(settings);
@@ -137,135 +138,135 @@ impl Verifier {
             self.change_key(&before);
         }
         if before.trusted != self.settings.trusted {
-            self.distrust();
+            self.recheck_signature();
         }
         if before.cache != self.settings.cache {
-            self.memory.move_file();
+            self.verdicts.file_changed();
         }
         self.publish(self.clock.now());
     }
 
-    /// Another license key: no check has been about it, but something may be remembered of it.
+    /// The license key changed: no check has verified it yet, but the cache can hold an earlier verdict on it.
     fn change_key(&mut self, before: &LicenseConfig) {
         self.state.confirmed = false;
         self.state.failure = None;
-        self.plan.forget_failures();
+        self.timer.reset_failures();
         if let Some(gone) = before.key.as_ref() {
-            let gone = Subject::new(gone, &self.host, &self.settings.trusted);
-            self.memory.set_aside(&gone, self.address.found());
+            let gone = LicenseIdentity::new(gone, &self.host, &self.settings.trusted);
+            self.verdicts.set_aside(&gone, self.address.found());
         }
-        if self.counting_record().is_none() {
+        if self.current_record().is_none() {
             self.load_cache(self.clock.now());
         }
     }
 
-    /// Other public keys: the last check was made with those before.
-    fn distrust(&mut self) {
-        let Some(subject) = Subject::configured(&self.settings, &self.host) else { return };
-        if let Err(cause) = self.memory.confirm(&subject) {
-            warn!("The license known so far does not count any more: {cause}");
+    /// The trusted keys changed: the recorded verdict must pass verification with the new ones.
+    fn recheck_signature(&mut self) {
+        let Some(identity) = LicenseIdentity::configured(&self.settings, &self.host) else { return };
+        if let Err(cause) = self.verdicts.confirm(&identity) {
+            warn!("The recorded license is no longer trusted: {cause}");
         }
         self.state.confirmed = false;
     }
 
-    /// Time alone may change the standing, and the machine time used is to be written down now and then.
-    fn notice_time(&mut self, now: Now) {
-        let has_changed = self.notice_standing(now);
+    /// Reacts to the passage of time: the standing can change, and during grace the machine time used must be stored.
+    fn handle_time(&mut self, now: Now) {
+        let has_changed = self.update_standing(now);
         if has_changed {
             log_lines::standing(&self.standing, &self.state);
         }
         let in_grace = matches!(self.standing, Standing::Grace { .. });
-        if has_changed || self.memory.write_back().is_due(in_grace, now) {
+        if has_changed || self.verdicts.write_back().is_due(in_grace, now) {
             self.write_cache(now);
             self.publish(now);
         }
     }
 
-    /// Looks at the standing; true when a person would call it another.
-    fn notice_standing(&mut self, now: Now) -> bool {
+    /// Updates the standing; returns whether its state or reason changed.
+    fn update_standing(&mut self, now: Now) -> bool {
         let before = std::mem::replace(&mut self.standing, self.state.standing(now));
         self.standing.differs(&before)
     }
 
-    /// One check, from the question to everything that follows.
+    /// Runs one check and applies its outcome.
     fn check(&mut self) {
-        self.plan.begin(self.clock.now());
+        self.timer.begin(self.clock.now());
         if let Some(outcome) = self.verify() {
-            self.plan_next(&outcome);
+            self.schedule_next(&outcome);
         }
         self.state.checks_ended = self.state.checks_ended.saturating_add(1);
         let now = self.clock.now();
-        let has_changed = self.notice_standing(now);
+        let has_changed = self.update_standing(now);
         log_lines::standing(&self.standing, &self.state);
-        if has_changed || self.memory.write_back().is_behind() {
+        if has_changed || self.verdicts.write_back().is_dirty() {
             self.write_cache(now);
         }
         self.publish(now);
-        self.handle.reply();
+        self.clients.reply();
     }
 
-    /// Asks the license server about the configured key, if there is one, and learns from what it says.
+    /// Verifies the configured key, if there is one, with the license server and records the verdict.
     fn verify(&mut self) -> Option<Outcome> {
-        let subject = Subject::configured(&self.settings, &self.host)?;
+        let identity = LicenseIdentity::configured(&self.settings, &self.host)?;
         let server = &mut *self.server;
         let server_ip = self.address.find(&self.settings, server, self.clock.now());
-        let answered = subject.ask(server, &self.settings, server_ip, &self.random);
+        let answered = identity.ask(server, &self.settings, server_ip, &self.random);
         let now = self.clock.now();
         let outcome = match answered {
             Err(failure) => Outcome::Inconclusive(failure),
-            Ok((answer, reading)) => {
-                self.key_warning.note(reading.signed_by, now);
-                let at = reading.issued_at.unwrap_or(now.wall);
-                if self.memory.learn(&reading.outcome, answer, at, &subject, now) {
+            Ok((answer, parsed)) => {
+                self.key_warning.note(parsed.signed_by, now);
+                let at = parsed.issued_at.unwrap_or(now.wall);
+                if self.verdicts.record_verdict(&parsed.outcome, answer, at, &identity, now) {
                     log_lines::clock(at, now.wall);
                 }
-                reading.outcome
+                parsed.outcome
             }
         };
-        self.plan.count(&outcome);
+        self.timer.count_outcome(&outcome);
         self.state.note_check(&outcome, now.wall);
         Some(outcome)
     }
 
-    fn plan_next(&mut self, outcome: &Outcome) {
+    fn schedule_next(&mut self, outcome: &Outcome) {
         let now = self.clock.now();
-        self.state.record = self.counting_record();
+        self.state.record = self.current_record();
         let expires_at = self.state.record.as_ref().and_then(|record| record.verdict.last_grant()?.terms.expires_at);
         let standing = self.state.standing(now);
-        self.plan.after(outcome, &standing, expires_at, self.fraction(), now);
+        self.timer.schedule_next(outcome, &standing, expires_at, self.random_fraction(), now);
     }
 
-    /// Takes over what is remembered of the configured key.
+    /// Loads the recorded verdict on the configured key.
     fn load_cache(&mut self, now: Now) {
-        let Some(subject) = Subject::configured(&self.settings, &self.host) else { return };
+        let Some(identity) = LicenseIdentity::configured(&self.settings, &self.host) else { return };
         let path = &self.settings.cache;
-        self.state.cache = match self.memory.load(path, &subject) {
+        self.state.cache = match self.verdicts.load(path, &identity) {
             Ok(None) => "none".to_owned(),
             Ok(Some(cached)) => {
                 self.address.restore(cached.address);
-                self.memory.restore(cached, &self.host.boot_id, now);
+                self.verdicts.restore(cached, &self.host.boot_id, now);
                 "ok".to_owned()
             }
             Err(cause) => {
-                warn!("The license cache {} does not count: {cause}", path.display());
+                warn!("License cache {} ignored: {cause}", path.display());
                 format!("ignored: {cause}")
             }
         };
     }
 
-    /// Writes down what is known of the configured key, if there is a verdict on it.
+    /// Writes the cache file, if there is a verdict on the configured key.
     fn write_cache(&mut self, now: Now) {
-        let Some(subject) = Subject::configured(&self.settings, &self.host) else { return };
-        let Some(record) = self.memory.read_uptime(&subject, now) else { return };
+        let Some(identity) = LicenseIdentity::configured(&self.settings, &self.host) else { return };
+        let Some(record) = self.verdicts.advance_uptime(&identity, now) else { return };
         self.state.record = Some(record.clone());
         let standing = self.state.standing(now);
         let reason = standing.reason().map(str::to_owned);
         let view = View::new(standing.is_valid(), reason, self.state.message(&standing), self.state.terms());
         let path = &self.settings.cache;
-        self.state.cache = match self.memory.write(path, &view, self.address.found(), &subject, now) {
+        self.state.cache = match self.verdicts.write(path, &view, self.address.found(), &identity, now) {
             Ok(()) => "ok".to_owned(),
             Err(cause) => {
-                error!("The license cache {} cannot be written: {cause}", path.display());
+                error!("License cache {} not written: {cause}", path.display());
                 format!("not written: {cause}")
             }
         };
@@ -273,19 +274,19 @@ impl Verifier {
 
     fn publish(&mut self, now: Now) {
         self.state.has_key = self.settings.key.is_some();
-        self.state.record = self.counting_record();
-        self.state.next_check_at = self.settings.key.as_ref().map(|_| self.plan.scheduled_at(now));
+        self.state.record = self.current_record();
+        self.state.next_check_at = self.settings.key.as_ref().map(|_| self.timer.scheduled_at(now));
         self.state.generation = self.state.generation.wrapping_add(1);
-        self.handle.publish(&self.state);
+        self.clients.publish(&self.state);
     }
 
-    /// The record, if it is about the configured key.
-    fn counting_record(&self) -> Option<Record> {
-        self.memory.record(&Subject::configured(&self.settings, &self.host)?).cloned()
+    /// The recorded verdict on the configured key.
+    fn current_record(&self) -> Option<Record> {
+        self.verdicts.record(&LicenseIdentity::configured(&self.settings, &self.host)?).cloned()
     }
 
     /// A random number from 0 to 1.
-    fn fraction(&self) -> f64 {
+    fn random_fraction(&self) -> f64 {
         let mut bytes = [0; 4];
         match self.random.fill(&mut bytes) {
             Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX),

@@ -1,5 +1,5 @@
-//! The cache file: what the Panel reads in it, what a killed daemon leaves of it, and what the daemon makes of a file or
-//! a disk that is not as it should be. Whatever happens to the file, the license in memory stays what it is.
+//! The cache file: its content for the Panel, its state after a SIGKILL, and the daemon's reaction to unexpected files and
+//! failing disks. Whatever happens to the file, the license in memory is unaffected.
 
 use crate::license::{assert_active, assert_allowed, assert_refused, assert_restricted, at_once, denial, grant, with};
 use crate::support::agent::{Agent, AgentBuilder, LICENSE_KEY};
@@ -17,15 +17,15 @@ use std::time::Duration;
 
 const KIB: usize = 1024;
 
-/// Neither root nor anybody else on the machine.
+/// A user ID that no user on the machine has.
 const STRANGER: u32 = 65_534;
 
 // --------------------------------------------------------------------------------------------------------------------
-// What the Panel reads.
+// The content for the Panel.
 
 #[test]
-fn the_panel_finds_a_flat_license_answer_and_no_license_key() {
-    // A daemon whose umask keeps everybody out: the Panel must be able to read the file all the same.
+fn the_top_level_is_a_license_answer_without_the_key() {
+    // With the most restrictive umask, the Panel must still be able to read the file.
     let builder = Agent::builder().after_mounting("umask 077").own_license_server();
     let mut agent = builder.start_licensed();
     let answer = json!({
@@ -44,7 +44,7 @@ fn the_panel_finds_a_flat_license_answer_and_no_license_key() {
         "cancel_at_period_end": true, "current_period_end": "2126-02-01",
     });
     let keys = top_level_keys(&text);
-    assert_eq!(keys.last().map(String::as_str), Some("mac"), "the MAC covers all that stands before it");
+    assert_eq!(keys.last().map(String::as_str), Some("mac"), "the MAC covers everything before it");
     assert_eq!(keys.iter().filter(|key| *key == "mac" || *key == "agent").count(), 2, "{keys:?}");
     assert_eq!(seen_by_panel(&cache), wanted);
     assert!(!text.contains(LICENSE_KEY), "{text}");
@@ -55,7 +55,7 @@ fn the_panel_finds_a_flat_license_answer_and_no_license_key() {
 }
 
 #[test]
-fn one_limit_stands_for_the_other_where_the_server_names_one() {
+fn a_missing_limit_is_filled_from_the_other() {
     let mut agent = Agent::licensed();
     for limit in ["max_accounts", "max_domains"] {
         agent.license_server().reply(Reply::json(200, json!({"valid": true, limit: 7})));
@@ -63,7 +63,7 @@ fn one_limit_stands_for_the_other_where_the_server_names_one() {
         agent.status_after_checks(1);
         let cache = cache(&agent);
         assert_eq!((&cache["max_accounts"], &cache["max_domains"]), (&json!(7), &json!(7)), "{cache}");
-        // The Panel takes an absent member for its default and chokes on one of another type.
+        // The Panel replaces a missing member with its default and fails on a wrong type.
         assert_eq!((cache.get("plan"), cache.get("max_servers"), cache.get("subscription_status")), (None, None, None));
     }
 }
@@ -77,7 +77,7 @@ fn the_file_follows_the_standing() {
     agent.license_server().reply(denial("suspended", "Unpaid."));
     agent.reverify();
     let denied = with(granted.clone(), json!({"valid": false, "reason": "suspended", "message": "Unpaid."}));
-    assert_eq!(seen_by_panel(&cache(&agent)), denied, "plan and limits are those of the last grant");
+    assert_eq!(seen_by_panel(&cache(&agent)), denied, "plan and limits are those of the latest grant");
 
     agent.license_server().reply(Reply::granted());
     agent.restart();
@@ -97,7 +97,7 @@ fn the_file_follows_the_standing() {
 const ROUNDS: u32 = 300;
 
 #[test]
-fn a_daemon_killed_at_any_moment_leaves_the_old_file_or_the_new_one_whole() {
+fn a_daemon_killed_at_any_moment_leaves_a_complete_old_or_new_file() {
     let mut agent = Agent::licensed();
     let mut last = "free".to_owned();
     let mut delay = Duration::from_millis(10);
@@ -118,12 +118,12 @@ fn a_daemon_killed_at_any_moment_leaves_the_old_file_or_the_new_one_whole() {
         agent.license_server().pause();
         agent.restart();
         let status = agent.status();
-        let told = ["cache", "valid", "plan"].map(|key| status[key].clone());
-        assert_eq!(json!(told), json!(["ok", true, found]), "round {round}: {status}");
+        let actual = ["cache", "valid", "plan"].map(|key| status[key].clone());
+        assert_eq!(json!(actual), json!(["ok", true, found]), "round {round}: {status}");
         agent.kill();
         agent.license_server().resume();
-        // A little later next time after the old file, a little earlier after the new one: so most kills come while the
-        // file is being replaced.
+        // Kill a little later after finding the old file and a little earlier after the new one, so that most kills hit
+        // the replacement.
         kept += u32::from(found == last);
         delay = if found == last { delay * 11 / 10 + Duration::from_micros(20) } else { delay * 9 / 10 };
         last = found;
@@ -132,10 +132,10 @@ fn a_daemon_killed_at_any_moment_leaves_the_old_file_or_the_new_one_whole() {
     agent.license_server().reply(Reply::granted());
     agent.restart();
     agent.status_after_checks(1);
-    assert_eq!(names(&agent), BTreeSet::from(OWN_FILES.map(str::to_owned)), "what was left is cleared away");
+    assert_eq!(names(&agent), BTreeSet::from(OWN_FILES.map(str::to_owned)), "leftovers are removed");
 }
 
-/// A grant of almost 64 KiB, so that writing it takes its time.
+/// A grant of almost 64 KiB, so that writing it takes time.
 fn large_grant(plan: &str) -> Reply {
     let mut reply = Reply::json(200, with(grant(), json!({"plan": plan})));
     reply.body.resize(63 * KIB, b' ');
@@ -143,9 +143,9 @@ fn large_grant(plan: &str) -> Reply {
 }
 
 // --------------------------------------------------------------------------------------------------------------------
-// Something else in its place.
+// Unexpected files in its place.
 
-/// What may stand where the cache file belongs, how it comes there, and what the status says of it at start.
+/// What can be in place of the cache file: name, setup, and the status at start.
 type Obstacle = (&'static str, fn(&Path), &'static str);
 
 const OBSTACLES: [Obstacle; 7] = [
@@ -163,8 +163,8 @@ const OBSTACLES: [Obstacle; 7] = [
 ];
 
 #[test]
-fn whatever_stands_in_the_place_of_the_file_at_start_is_replaced_unread() {
-    at_once(&OBSTACLES, |(name, obstruct, told)| {
+fn an_unexpected_file_type_at_start_is_replaced_unread() {
+    at_once(&OBSTACLES, |(name, obstruct, cause)| {
         let mut agent = Agent::licensed();
         let config = fs::read(agent.config_path()).unwrap();
         agent.kill();
@@ -175,8 +175,8 @@ fn whatever_stands_in_the_place_of_the_file_at_start_is_replaced_unread() {
         let status = agent.status_after_checks(1);
         assert_restricted(&status, "none", "unreachable");
         let shown = status["cache"].as_str().unwrap();
-        assert!(shown.starts_with("ignored: ") && shown.contains(told), "{name}: {shown}");
-        assert_eq!(lines_with(&agent, "does not count: "), 1, "{name}: {:#?}", agent.lines());
+        assert!(shown.starts_with("ignored: ") && shown.contains(cause), "{name}: {shown}");
+        assert_eq!(lines_with(&agent, " ignored: "), 1, "{name}: {:#?}", agent.lines());
         let footprint = agent.footprint();
         assert!(footprint.peak_resident_kib < 64 * KIB, "{name}: {footprint:?}");
 
@@ -191,7 +191,7 @@ fn whatever_stands_in_the_place_of_the_file_at_start_is_replaced_unread() {
 }
 
 #[test]
-fn whatever_takes_the_place_of_the_file_later_is_replaced() {
+fn an_unexpected_file_type_at_run_time_is_replaced() {
     at_once(&OBSTACLES, |(name, obstruct, _)| {
         let agent = Agent::licensed();
         let config = fs::read(agent.config_path()).unwrap();
@@ -207,7 +207,7 @@ fn whatever_takes_the_place_of_the_file_later_is_replaced() {
 }
 
 #[test]
-fn whatever_takes_the_place_of_the_temporary_file_is_replaced() {
+fn an_unexpected_temporary_file_is_replaced() {
     at_once(&OBSTACLES, |(name, obstruct, _)| {
         let mut agent = Agent::licensed();
         let config = fs::read(agent.config_path()).unwrap();
@@ -223,7 +223,7 @@ fn whatever_takes_the_place_of_the_temporary_file_is_replaced() {
 }
 
 #[test]
-fn a_directory_in_the_place_of_the_file_is_told_of_until_it_is_gone() {
+fn a_directory_in_place_of_the_file_is_reported_until_it_is_removed() {
     let table: [(&str, bool); 3] =
         [("license-cache.json", false), ("license-cache.json/full", false), ("license-cache.json.new", true)];
     at_once(&table, |(name, keeps_cache)| {
@@ -236,9 +236,9 @@ fn a_directory_in_the_place_of_the_file_is_told_of_until_it_is_gone() {
         agent.restart();
         let status = agent.status_after_checks(1);
         assert_not_written(&agent, &status, "Is a directory");
-        let ignored = lines_with(&agent, "does not count: it is not a regular file");
+        let ignored = lines_with(&agent, " ignored: it is not a regular file");
         assert_eq!(ignored, usize::from(!keeps_cache), "{:#?}", agent.lines());
-        assert_eq!(lines_with(&agent, "cannot be written: "), 1, "{:#?}", agent.lines());
+        assert_eq!(lines_with(&agent, " not written: "), 1, "{:#?}", agent.lines());
 
         let top = name.split('/').next().unwrap();
         fs::remove_dir_all(agent.directory().join(top)).unwrap();
@@ -249,21 +249,21 @@ fn a_directory_in_the_place_of_the_file_is_told_of_until_it_is_gone() {
 }
 
 #[test]
-fn a_directory_that_takes_the_place_of_the_file_later_is_told_of_until_it_is_gone() {
+fn a_directory_that_replaces_the_file_at_run_time_is_reported_until_it_is_removed() {
     let agent = Agent::licensed();
     fs::remove_file(agent.cache_path()).unwrap();
     fs::create_dir(agent.cache_path()).unwrap();
     let status = agent.reverify().json();
     assert_not_written(&agent, &status, "Is a directory");
-    assert_eq!(lines_with(&agent, "cannot be written: "), 1, "{:#?}", agent.lines());
-    assert_eq!(names(&agent), BTreeSet::from(OWN_FILES.map(str::to_owned)), "nothing is left beside it");
+    assert_eq!(lines_with(&agent, " not written: "), 1, "{:#?}", agent.lines());
+    assert_eq!(names(&agent), BTreeSet::from(OWN_FILES.map(str::to_owned)), "no other file is left");
     fs::remove_dir(agent.cache_path()).unwrap();
     assert_eq!(agent.reverify().json()["cache"], "ok");
     assert_whole(&agent);
 }
 
 #[test]
-fn the_owner_of_the_file_is_no_reason_to_reject_it() {
+fn a_file_of_another_owner_is_accepted() {
     let mut agent = Agent::licensed();
     agent.license_server().pause();
     chown(agent.cache_path(), Some(STRANGER), Some(STRANGER)).unwrap();
@@ -280,7 +280,7 @@ fn the_owner_of_the_file_is_no_reason_to_reject_it() {
 // Disks.
 
 #[test]
-fn a_directory_that_is_not_there_is_told_of_until_it_is() {
+fn a_missing_directory_is_reported_until_it_exists() {
     let builder = Agent::builder().own_license_server();
     let directory = builder.directory().join("later");
     let path = directory.join("license-cache.json");
@@ -293,7 +293,7 @@ fn a_directory_that_is_not_there_is_told_of_until_it_is() {
 }
 
 #[test]
-fn a_directory_that_is_read_only_is_told_of_until_it_is_writable() {
+fn a_read_only_directory_is_reported_until_it_is_writable() {
     at_once(&["at start", "later"], |when| {
         let agent = with_disk(if *when == "at start" { "size=1m,ro" } else { "size=1m" }).start_licensed();
         if *when == "later" {
@@ -311,21 +311,21 @@ fn a_directory_that_is_read_only_is_told_of_until_it_is_writable() {
 }
 
 #[test]
-fn a_full_disk_is_told_of_until_there_is_room() {
+fn a_full_disk_is_reported_until_there_is_space() {
     at_once(&[FILL, ROOM_FOR_A_PART], |filling| {
         let agent = with_disk("size=64k").start_licensed();
         let status = agent.status_after_checks(1);
         assert_eq!(status["cache"], "ok", "{status}");
         let before = fs::read(disk(&agent).join("license-cache.json")).unwrap();
         inside(&agent, filling);
-        // A signed answer is stored whole, so this one does not fit.
+        // A signed answer is stored completely, so this one does not fit.
         agent.license_server().reply(large_grant("business").signed(&SigningKey::generate()));
         let status = agent.reverify().json();
         assert_not_written(&agent, &status, "No space left on device");
         assert_eq!(status["plan"], "business", "the license in memory is the new one");
         assert!(fs::read(disk(&agent).join("license-cache.json")).unwrap() == before, "the old file was touched");
         let left = BTreeSet::from(["filler".to_owned(), "license-cache.json".to_owned()]);
-        assert_eq!(names_in(&disk(&agent)), left, "half a file takes up room");
+        assert_eq!(names_in(&disk(&agent)), left, "a partial file takes up space");
         inside(&agent, "mount -o remount,size=1m $DIRECTORY/disk");
         assert_eq!(agent.reverify().json()["cache"], "ok");
         let cache: Value = serde_json::from_slice(&fs::read(disk(&agent).join("license-cache.json")).unwrap()).unwrap();
@@ -334,19 +334,19 @@ fn a_full_disk_is_told_of_until_there_is_room() {
 }
 
 #[test]
-fn a_disk_that_is_full_at_start_restricts_nobody() {
+fn a_full_disk_at_start_does_not_restrict_the_license() {
     let agent = with_disk(&format!("size=64k; {FILL}")).start_licensed();
     let status = agent.status_after_checks(1);
     assert_not_written(&agent, &status, "No space left on device");
-    assert_eq!(lines_with(&agent, "cannot be written: "), 1, "{:#?}", agent.lines());
+    assert_eq!(lines_with(&agent, " not written: "), 1, "{:#?}", agent.lines());
 }
 
 const FILL: &str = "dd if=/dev/zero of=$DIRECTORY/disk/filler bs=4k status=none 2>/dev/null || true";
 
-/// Of a file of some 90 KiB.
+/// The name of a file of some 90 KiB.
 const ROOM_FOR_A_PART: &str = "dd if=/dev/zero of=$DIRECTORY/disk/filler bs=4k count=8 status=none";
 
-/// A builder whose Agent has a small disk of its own for the cache file; `options` are those of its mount.
+/// A builder whose Agent has a small separate disk for the cache file; `options` are its mount options.
 fn with_disk(options: &str) -> AgentBuilder {
     let script = format!("mkdir $DIRECTORY/disk; mount -t tmpfs none $DIRECTORY/disk -o {options}");
     let builder = Agent::builder().own_license_server().after_mounting(&script);
@@ -354,27 +354,27 @@ fn with_disk(options: &str) -> AgentBuilder {
     builder.set("license_cache", &path)
 }
 
-/// That disk, as the Agent sees it.
+/// The path of that disk in the Agent's mount namespace.
 fn disk(agent: &Agent) -> PathBuf {
     let directory = agent.directory().strip_prefix("/").unwrap().join("disk");
     Path::new("/proc").join(agent.pid().to_string()).join("root").join(directory)
 }
 
-/// Runs a command line where the Agent's mounts are.
+/// Runs a shell command in the Agent's mount namespace.
 fn inside(agent: &Agent, script: &str) {
     process::inside(agent.pid(), agent.directory(), script);
 }
 
 // --------------------------------------------------------------------------------------------------------------------
-// A file that is not this Agent's own.
+// Files that this Agent did not write.
 
-/// What happened to the file, and what the status says of it.
+/// A change to the file, and the status after it.
 type Damage = (&'static str, fn(&str) -> String, &'static str);
 
 #[test]
-fn a_file_that_was_edited_or_cut_off_is_no_cache() {
+fn an_edited_or_truncated_file_is_ignored() {
     let edited = "it was edited (its MAC is wrong)";
-    let garbled = "it is cut off, edited, or was not written by this Agent";
+    let garbled = "it is truncated, was edited, or was not written by this Agent";
     let table: [Damage; 12] = [
         ("another limit", |file| file.replacen("\"max_accounts\": 5", "\"max_accounts\": 9", 1), edited),
         ("another plan", |file| file.replacen("\"plan\": \"free\"", "\"plan\": \"huge\"", 1), edited),
@@ -396,16 +396,16 @@ fn a_file_that_was_edited_or_cut_off_is_no_cache() {
     let mut agent = Agent::licensed();
     agent.license_server().pause();
     let good = fs::read_to_string(agent.cache_path()).unwrap();
-    for (name, edit, told) in table {
+    for (name, edit, cause) in table {
         let bad = edit(&good);
         assert_ne!(bad, good, "{name}");
         fs::write(agent.cache_path(), &bad).unwrap();
-        assert_ignored(&mut agent, told);
+        assert_ignored(&mut agent, cause);
         assert_eq!(fs::read_to_string(agent.cache_path()).unwrap(), bad, "{name}: written without a verdict");
     }
     fs::write(agent.cache_path(), good).unwrap();
     agent.restart();
-    assert_eq!(agent.status_after_checks(1)["state"], "grace", "the whole file counts");
+    assert_eq!(agent.status_after_checks(1)["state"], "grace", "the complete file is valid");
     agent.license_server().resume();
     fs::write(agent.cache_path(), "").unwrap();
     agent.restart();
@@ -428,7 +428,7 @@ fn a_denial_cannot_be_edited_away() {
 }
 
 #[test]
-fn a_file_of_another_license_key_is_no_cache() {
+fn a_file_of_another_license_key_is_ignored() {
     let other = Agent::builder().set("license_key", "ZZZZZZZZ-BBBBBBBB-CCCCCCCC-DDDDDDDD").start_licensed();
     let mut agent = Agent::licensed();
     agent.license_server().pause();
@@ -437,7 +437,7 @@ fn a_file_of_another_license_key_is_no_cache() {
 }
 
 #[test]
-fn a_file_of_another_server_is_no_cache() {
+fn a_file_of_another_server_is_ignored() {
     let builder = Agent::builder().after_mounting("mount --bind $DIRECTORY/machine-id /etc/machine-id");
     let machine_id = builder.directory().join("machine-id");
     fs::write(&machine_id, "0123456789abcdef0123456789abcdef\n").unwrap();
@@ -454,7 +454,7 @@ fn a_file_of_another_server_is_no_cache() {
 }
 
 #[test]
-fn who_changes_the_secret_of_the_panel_loses_no_license() {
+fn changing_the_panels_secret_keeps_the_license() {
     let mut agent = Agent::licensed();
     agent.license_server().pause();
     agent.rewrite_config(&[("secret", "another secret, just as long as the first one was")]);
@@ -463,17 +463,17 @@ fn who_changes_the_secret_of_the_panel_loses_no_license() {
     assert_eq!((&status["cache"], &status["state"]), (&json!("ok"), &json!("grace")), "{status}");
 }
 
-/// After a restart the file counts as no cache, in one line of the log, and the host is as one never licensed.
-fn assert_ignored(agent: &mut Agent, told: &str) {
+/// After a restart the Agent ignores the file with one log line, and the host has no license.
+fn assert_ignored(agent: &mut Agent, cause: &str) {
     agent.restart();
     let status = agent.status_after_checks(1);
     assert_restricted(&status, "none", "unreachable");
-    assert_eq!(status["cache"], format!("ignored: {told}"));
+    assert_eq!(status["cache"], format!("ignored: {cause}"));
     assert_refused(agent, "unreachable", status["message"].as_str().unwrap());
-    let line = format!("The license cache {} does not count: {told}", agent.cache_path().display());
+    let line = format!("License cache {} ignored: {cause}", agent.cache_path().display());
     let lines = agent.lines();
     assert_eq!(lines.iter().filter(|found| **found == line).count(), 1, "{line}: {lines:#?}");
-    assert_eq!(lines_with(agent, "license cache"), 1, "{lines:#?}");
+    assert_eq!(lines_with(agent, "License cache"), 1, "{lines:#?}");
 }
 
 fn changed_digit(file: &str, at: usize) -> String {
@@ -482,9 +482,9 @@ fn changed_digit(file: &str, at: usize) -> String {
 }
 
 // --------------------------------------------------------------------------------------------------------------------
-// What is common.
+// Helpers.
 
-/// What a licensed Agent's directory holds.
+/// The files in a licensed Agent's directory.
 const OWN_FILES: [&str; 3] = ["agent.conf", "license-ca.pem", "license-cache.json"];
 
 fn names(agent: &Agent) -> BTreeSet<String> {
@@ -502,7 +502,7 @@ fn cache(agent: &Agent) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("the cache is not JSON ({error}): {text}"))
 }
 
-/// Everything that is not the Agent's own.
+/// The members that the Panel reads.
 fn seen_by_panel(cache: &Value) -> Value {
     let mut members = cache.as_object().unwrap().clone();
     members.remove("agent").expect("our record");
@@ -510,13 +510,13 @@ fn seen_by_panel(cache: &Value) -> Value {
     Value::Object(members)
 }
 
-/// The members of the file in the order in which they stand there.
+/// The members of the file, in order.
 fn top_level_keys(text: &str) -> Vec<String> {
     let key = |line: &str| Some(line.strip_prefix("  \"")?.split('"').next()?.to_owned());
     text.lines().filter_map(key).collect()
 }
 
-/// A regular file of root's that everybody can read, and nothing beside it.
+/// The cache is a regular file, owned by root and readable by all users, with no other file next to it.
 fn assert_whole(agent: &Agent) {
     let metadata = fs::symlink_metadata(agent.cache_path()).unwrap();
     assert!(metadata.is_file(), "{metadata:?}");
@@ -525,15 +525,15 @@ fn assert_whole(agent: &Agent) {
     assert_eq!(names(agent), BTreeSet::from(OWN_FILES.map(str::to_owned)));
 }
 
-/// The license is active, and status and log say why the file is not written.
+/// The license is active; status and log say why the file was not written.
 fn assert_not_written(agent: &Agent, status: &Value, cause: &str) {
     assert_active(status);
     assert_allowed(agent);
-    let told = status["cache"].as_str().unwrap();
-    assert!(told.starts_with("not written: ") && told.contains(cause), "{told}, not {cause}");
+    let actual = status["cache"].as_str().unwrap();
+    assert!(actual.starts_with("not written: ") && actual.contains(cause), "{actual}, not {cause}");
     let logged = eventually(PROMPTLY, || {
-        let told = |line: &String| line.contains(" cannot be written: ") && line.contains(cause);
-        agent.lines().iter().any(told)
+        let expected_line = |line: &String| line.contains(" not written: ") && line.contains(cause);
+        agent.lines().iter().any(expected_line)
     });
     assert!(logged, "{:#?}", agent.lines());
 }

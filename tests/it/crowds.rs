@@ -1,4 +1,4 @@
-//! Many clients at once, most of them hostile, and one ordinary client that must not notice.
+//! Many clients at once, most of them hostile, and one ordinary client that must not be affected.
 
 use crate::support::agent::Agent;
 use crate::support::http::{self, Connection, PROMPTLY, Request};
@@ -11,20 +11,20 @@ use std::time::{Duration, Instant};
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
-/// A WRITE whose body may have 1 MiB, and a READ whose body may have 64 KiB. Neither has its operation yet, so being
+/// A write with a body limit of 1 MiB, and a read with a limit of 64 KiB. Neither operation is implemented, so being
 /// served means 501.
 const LARGE_WRITE: &str = "/files/write";
 const SMALL_READ: &str = "/backup/list";
 const SERVED: u16 = 501;
 
 #[test]
-fn a_thousand_idle_and_a_thousand_half_sent_connections_shut_nobody_out() {
+fn a_thousand_idle_and_a_thousand_half_sent_connections_block_no_client() {
     raise_descriptor_limit(4096);
     let agent = Agent::licensed();
     let idle: Vec<Connection> = (0..1000).map(|_| agent.connect()).collect();
     let half_sent: Vec<Connection> = (0..1000).map(|number| half_sent(&agent, number)).collect();
     for number in 0..300 {
-        agent.serves().unwrap_or_else(|error| panic!("request {number} beside 2,000 connections: {error}"));
+        agent.serves().unwrap_or_else(|error| panic!("request {number} next to 2,000 connections: {error}"));
         let post = Request::post(SMALL_READ).body("{}").signed();
         assert_eq!(agent.fetch(post).status, SERVED, "signed request {number}");
     }
@@ -35,7 +35,7 @@ fn a_thousand_idle_and_a_thousand_half_sent_connections_shut_nobody_out() {
 }
 
 #[test]
-fn a_keep_alive_client_at_work_is_not_the_one_that_is_evicted() {
+fn an_active_keep_alive_client_is_not_evicted() {
     raise_descriptor_limit(4096);
     let agent = Agent::licensed();
     let request = Request::get("/license/status");
@@ -49,14 +49,14 @@ fn a_keep_alive_client_at_work_is_not_the_one_that_is_evicted() {
 }
 
 #[test]
-fn two_hundred_clients_at_one_byte_per_second_slow_nobody_down() {
+fn two_hundred_clients_at_one_byte_per_second_do_not_slow_others_down() {
     raise_descriptor_limit(4096);
     let agent = Agent::licensed();
     let request = Request::post(SMALL_READ).body("{}").signed().bytes();
     let slow: Vec<Connection> = (0..200).map(|_| agent.connect()).collect();
     let mut slowest = Duration::ZERO;
     agent.serves_throughout(|| {
-        // 8 s, so that none of them has been timed out before the end.
+        // 8 s, so that none of them times out before the end.
         for byte in &request[..8] {
             let second = Instant::now();
             for connection in &slow {
@@ -68,11 +68,11 @@ fn two_hundred_clients_at_one_byte_per_second_slow_nobody_down() {
             pause(Duration::from_secs(1).saturating_sub(second.elapsed()));
         }
     });
-    assert!(slowest < Duration::from_secs(3), "a request took {slowest:?} beside 200 slow clients");
+    assert!(slowest < Duration::from_secs(3), "a request took {slowest:?} next to 200 slow clients");
 }
 
 #[test]
-fn bodies_held_one_byte_short_of_the_limit_keep_no_one_from_posting() {
+fn bodies_held_one_byte_short_of_the_limit_block_no_other_post() {
     let agent = Agent::licensed();
     let (over, held) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
@@ -86,7 +86,7 @@ fn bodies_held_one_byte_short_of_the_limit_keep_no_one_from_posting() {
             pause(Duration::from_millis(20));
         }
         over.store(true, Ordering::Relaxed);
-        outcome.expect("an ordinary client beside 16 that hold their bodies back");
+        outcome.expect("an ordinary client next to 16 that hold their bodies back");
     });
     assert!(held.into_inner() >= 16, "the attack did not take place");
     let footprint = agent.footprint();
@@ -95,14 +95,14 @@ fn bodies_held_one_byte_short_of_the_limit_keep_no_one_from_posting() {
 }
 
 #[test]
-fn two_hundred_pipeliners_that_never_read_shut_nobody_out() {
+fn two_hundred_pipeliners_that_never_read_block_no_client() {
     raise_descriptor_limit(4096);
     let agent = Agent::licensed();
     let requests = b"GET /license/status HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".repeat(4000);
     let end = Instant::now() + Duration::from_secs(15);
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            // What they send is more than all the buffers on the way hold, so each of them fills up and stays full.
+            // They send more than all buffers on the path can hold, so every buffer fills up and stays full.
             scope.spawn(|| {
                 while Instant::now() < end {
                     let crowd: Vec<Connection> = (0..50).map(|_| agent.connect()).collect();
@@ -117,7 +117,7 @@ fn two_hundred_pipeliners_that_never_read_shut_nobody_out() {
             });
         }
         while Instant::now() < end {
-            post_bodies(&agent).and_then(|()| agent.serves()).expect("an ordinary client beside 200 that never read");
+            post_bodies(&agent).and_then(|()| agent.serves()).expect("an ordinary client next to 200 that never read");
         }
     });
     let footprint = agent.footprint();
@@ -125,7 +125,7 @@ fn two_hundred_pipeliners_that_never_read_shut_nobody_out() {
 }
 
 #[test]
-fn a_crowd_that_sends_one_byte_each_does_not_push_out_who_has_just_come() {
+fn a_crowd_that_sends_one_byte_each_does_not_evict_new_clients() {
     raise_descriptor_limit(4096);
     let agent = Agent::licensed();
     let over = AtomicBool::new(false);
@@ -160,7 +160,7 @@ fn a_crowd_that_sends_one_byte_each_does_not_push_out_who_has_just_come() {
 }
 
 #[test]
-fn a_crowd_that_holds_a_little_each_does_not_push_out_a_large_upload() {
+fn a_crowd_that_holds_a_little_each_does_not_evict_a_large_upload() {
     raise_descriptor_limit(4096);
     let agent = Agent::licensed();
     let part = Request::post(LARGE_WRITE).body(vec![b'x'; 60_000]).signed().bytes()[..17_500].to_vec();
@@ -183,7 +183,7 @@ fn a_crowd_that_holds_a_little_each_does_not_push_out_a_large_upload() {
         for number in 0..30 {
             let request = Request::post(LARGE_WRITE).body(vec![b'y'; 900 * KIB]).signed().bytes();
             let mut connection = agent.connect();
-            // As a client does that reads a file meanwhile.
+            // Like a client that reads the file while sending it.
             let sent = request.chunks(100 * KIB).try_for_each(|chunk| {
                 pause(Duration::from_millis(3));
                 connection.send(chunk)
@@ -198,7 +198,7 @@ fn a_crowd_that_holds_a_little_each_does_not_push_out_a_large_upload() {
 }
 
 #[test]
-fn five_thousand_resets_leave_nothing_behind() {
+fn five_thousand_resets_leak_nothing() {
     let agent = Agent::licensed();
     let before = agent.footprint();
     agent.serves_throughout(|| {
@@ -207,7 +207,7 @@ fn five_thousand_resets_leave_nothing_behind() {
         }
     });
     agent.serves().expect("served after the resets");
-    agent.gives_back(&before).expect("nothing is left of the resets");
+    agent.gives_back(&before).expect("no resources are left in use after the resets");
     assert!(agent.lines().len() < 100, "resets flood the log: {} lines", agent.lines().len());
 }
 
@@ -234,7 +234,7 @@ fn none_of_sixty_four_keep_alive_clients_starves() {
     assert!(least * 20 >= median, "the least served client got {least} answers, the median one {median}");
 }
 
-/// A new connection with the beginning of a request, each cut elsewhere.
+/// A new connection with the beginning of a request, truncated at a different place each time.
 fn half_sent(agent: &Agent, number: usize) -> Connection {
     let request = Request::post(SMALL_READ).body("{\"half\":\"sent\"}").signed().bytes();
     let mut connection = agent.connect();
@@ -242,12 +242,12 @@ fn half_sent(agent: &Agent, number: usize) -> Connection {
     connection
 }
 
-/// One hostile client: all of a large body but its last byte, again and again.
+/// A hostile client that repeatedly sends a large body without its last byte.
 fn hold_bodies(agent: &Agent, over: &AtomicBool, held: &AtomicUsize) {
     let request = Request::post(LARGE_WRITE).body(vec![b'x'; MIB]).signed().bytes();
     let all_but_one = &request[..request.len() - 1];
     while !over.load(Ordering::Relaxed) {
-        // Being refused or thrown out is what it has to expect; then it comes again.
+        // Expects to be rejected or disconnected, and then reconnects.
         let Ok(mut connection) = Connection::open(agent.port()) else {
             continue;
         };
@@ -276,11 +276,11 @@ fn post_bodies(agent: &Agent) -> Result<(), String> {
     Ok(())
 }
 
-/// Lets this process, which plays all the clients, hold so many connections.
+/// Raises this process's descriptor limit: it simulates all the clients.
 fn raise_descriptor_limit(descriptors: u64) {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < descriptors) {
         let raised = Rlimit { current: Some(descriptors), maximum: limit.maximum };
-        setrlimit(Resource::Nofile, raised).expect("a limit of open files that lets the test hold its connections");
+        setrlimit(Resource::Nofile, raised).expect("an open-file limit that is high enough for the test's connections");
     }
 }

@@ -1,7 +1,7 @@
 //! The log as an operator reads it: the daemon as a service of a real systemd, its lines in a real journal.
 //!
-//! `tests/with-systemd` boots a throw-away systemd over this machine's files. It shares the loopback with the test, so
-//! the license server stands in this process.
+//! `tests/with-systemd` boots a disposable systemd over this machine's files. It shares the loopback interface with the
+//! test, so the license server runs in this process.
 
 use crate::support::TempDirectory;
 use crate::support::agent::LICENSE_KEY;
@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
-/// What a loaded machine may take to boot, or for a check that comes 5 s after another.
+/// How long a boot, or a check 5 s after another one, can take on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(40);
 
 const VALID: &str = "License: valid (plan: free, max_accounts: 5, max_servers: 1, expires: never)";
@@ -35,7 +35,7 @@ fn the_journal_shows_the_documented_lines() {
     let mut machine = Machine::boot(&server);
     let version = env!("CARGO_PKG_VERSION");
     let listening = format!("opterius-agent {version} listening on 127.0.0.1:{}", machine.start_agent());
-    let reread = format!("{} was read again", machine.config.display());
+    let reread = format!("{} reloaded", machine.config.display());
     machine.wait_for_line(VALID);
 
     server.reply(denied());
@@ -52,7 +52,7 @@ fn the_journal_shows_the_documented_lines() {
     machine.run("systemctl stop opterius-agent");
     machine.wait_for_line("Stopped");
 
-    // Exactly these, each once and nothing else, however one looks for them.
+    // Exactly these, each once and nothing else, by every selection.
     let expected = [
         (INFO, listening.as_str()),
         (INFO, VALID),
@@ -83,7 +83,7 @@ fn the_journal_shows_the_documented_lines() {
 }
 
 #[test]
-fn the_reason_why_it_does_not_start_is_in_the_journal() {
+fn a_failed_start_is_explained_in_the_journal() {
     let server = FakeLicenseServer::start_plain();
     let mut machine = Machine::boot(&server);
     fs::write(&machine.config, "secret=0123456789abcdef\nport=70000\n").unwrap();
@@ -95,7 +95,7 @@ fn the_reason_why_it_does_not_start_is_in_the_journal() {
 }
 
 #[test]
-fn a_journal_that_stops_and_returns_neither_blocks_nor_silences_the_daemon() {
+fn a_journal_outage_neither_blocks_nor_silences_the_daemon() {
     let server = FakeLicenseServer::start_plain();
     let mut machine = Machine::boot(&server);
     let port = machine.start_agent();
@@ -119,7 +119,7 @@ fn a_journal_that_stops_and_returns_neither_blocks_nor_silences_the_daemon() {
         let agent = machine.run("systemctl show -P MainPID opterius-agent").trim().to_owned();
         machine.run(interrupt);
         answers_throughout(port, || {
-            // Each is a line or two; a socket that is not read from holds ten or so.
+            // Each logs a line or two; an unread socket holds about ten.
             for _ in 0..100 {
                 machine.run(&format!("kill -HUP {agent}"));
             }
@@ -134,7 +134,7 @@ fn a_journal_that_stops_and_returns_neither_blocks_nor_silences_the_daemon() {
     }
 }
 
-/// Runs `work` while an ordinary client asks again and again, and must be answered each time.
+/// Runs `work` while an ordinary client sends requests, each of which must be answered.
 fn answers_throughout(port: u16, work: impl FnOnce()) {
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -168,7 +168,7 @@ fn granted(plan: &str) -> Reply {
     Reply::json(200, json!({ "valid": true, "plan": plan, "max_accounts": 5, "max_servers": 1 }))
 }
 
-/// A systemd with the daemon as a service, and a shell in it that does what the test says.
+/// A systemd with the daemon as a service, and a shell in it that runs the test's scripts.
 struct Machine {
     shell: Child,
     input: ChildStdin,
@@ -179,7 +179,7 @@ struct Machine {
 
 impl Machine {
     fn boot(server: &FakeLicenseServer) -> Machine {
-        require_what_it_takes();
+        require_tools();
         let directory = TempDirectory::new();
         let config = directory.path().join("agent.conf");
         let cache = directory.path().join("license-cache.json");
@@ -203,14 +203,14 @@ impl Machine {
         machine
     }
 
-    /// Starts the service; the port that it listens on.
+    /// Starts the service; returns its port.
     fn start_agent(&mut self) -> u16 {
         self.run("systemctl start opterius-agent");
         let line = self.wait_for(|line| line.contains("listening on 127.0.0.1:"));
         line.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_else(|| panic!("no port in: {line}"))
     }
 
-    /// Runs the script in the machine and returns what it printed, on either stream.
+    /// Runs the script in the machine and returns its stdout and stderr.
     fn run(&mut self, script: &str) -> String {
         const END: &str = "--- the end of one script ---";
         writeln!(self.input, "{{\n{script}\n}} 2>&1 </dev/null\necho; echo '{END}'").unwrap();
@@ -249,7 +249,7 @@ impl Machine {
         found.unwrap_or_else(|| panic!("no {what} in the journal: {lines:#?}"))
     }
 
-    /// The entries that `journalctl` finds by this selection, in order.
+    /// The entries that `journalctl` prints for this selection, in order.
     fn entries(&mut self, selection: &str) -> Vec<Value> {
         let shown = self.run(&format!("journalctl {selection} -o json --no-pager"));
         let lines = shown.lines().filter(|line| !line.is_empty());
@@ -258,7 +258,7 @@ impl Machine {
 }
 
 impl Drop for Machine {
-    /// `with-systemd` ends everything in it and removes what it made.
+    /// `with-systemd` stops everything in it and cleans up.
     fn drop(&mut self) {
         let _ = writeln!(self.input, "exit 0");
         let ended = eventually(PATIENCE, || self.shell.try_wait().is_ok_and(|status| status.is_some()));
@@ -272,7 +272,7 @@ impl Drop for Machine {
     }
 }
 
-/// A shell within a new systemd, and the lines that it prints.
+/// A shell in a new systemd, and its output lines.
 fn start_shell(directory: &Path) -> (Child, Receiver<String>) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/with-systemd");
     let mut command = Command::new(script);
@@ -283,15 +283,15 @@ fn start_shell(directory: &Path) -> (Child, Receiver<String>) {
     let mut shell = command.spawn().unwrap();
     let stdout = shell.stdout.take().unwrap();
     let (sender, lines) = mpsc::channel();
-    // Ends with the shell's end of the pipe.
+    // Ends when the shell closes the pipe.
     std::thread::spawn(move || {
         BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
     });
     (shell, lines)
 }
 
-/// Without these there is nothing to test; a test that skips itself would say that all is well.
-fn require_what_it_takes() {
+/// Fails without the required tools: a test that skips itself would look like a success.
+fn require_tools() {
     let missing = |path: &&str| !Path::new(path).exists();
     let tools = ["/usr/lib/systemd/systemd", "/usr/bin/dbus-daemon", "/usr/bin/unshare", "/usr/bin/mount"];
     let missing: Vec<&str> = tools.into_iter().filter(missing).collect();
@@ -299,5 +299,5 @@ fn require_what_it_takes() {
         missing.is_empty(),
         "the journal tests need {missing:?}. Run: apt-get install -y systemd dbus util-linux mount"
     );
-    assert!(rustix::process::geteuid().is_root(), "the journal tests boot a systemd of their own and need root");
+    assert!(rustix::process::geteuid().is_root(), "the journal tests boot their own systemd and need root");
 }

@@ -1,4 +1,4 @@
-//! Signals, and how the daemon ends: told to, told twice, told in the middle of a request, or not let to begin.
+//! Signals and the daemon's end: one stop signal, two, one during a request, and a failed start.
 
 use crate::support::agent::{Agent, LICENSE_KEY};
 use crate::support::fake_license_server::{Behavior, FakeLicenseServer, Gate, Reply};
@@ -12,52 +12,52 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long running requests may still take.
+/// How long running requests can still take.
 const STOP_TIME: Duration = Duration::from_secs(5);
 
-/// What a daemon with nothing to wait for may take to end on a loaded machine: clearly less than [`STOP_TIME`].
+/// How long an idle daemon can take to stop on a loaded machine: clearly less than [`STOP_TIME`].
 const AT_ONCE: Duration = Duration::from_secs(3);
 
-/// The time a loaded machine may take beyond a limit of the daemon's own, and two checks are 5 s apart.
+/// How far a daemon on a loaded machine can exceed its own limits; two checks are 5 s apart.
 const SLACK: Duration = Duration::from_secs(15);
 
 // --------------------------------------------------------------------------------------------------------------------
 // TERM and INT.
 
 #[test]
-fn an_idle_daemon_ends_at_once() {
+fn an_idle_daemon_stops_at_once() {
     for signal in [Signal::TERM, Signal::INT] {
         let agent = Agent::licensed();
-        check_ends(&agent, signal, AT_ONCE);
+        check_stops(&agent, signal, AT_ONCE);
         let lines = agent.lines();
         assert_eq!(lines.last().map(String::as_str), Some("Stopped"), "{lines:#?}");
     }
 }
 
 #[test]
-fn connections_without_a_running_request_do_not_keep_the_daemon() {
+fn connections_without_a_running_request_do_not_delay_the_stop() {
     let agent = Agent::licensed();
     let mut idle = agent.connect();
     let mut kept_alive = agent.connect();
     kept_alive.exchange(Request::get("/license/status")).unwrap();
     let mut half_sent = agent.send("POST /files/write HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nab");
-    check_ends(&agent, Signal::TERM, AT_ONCE);
+    check_stops(&agent, Signal::TERM, AT_ONCE);
     for connection in [&mut idle, &mut kept_alive, &mut half_sent] {
         assert!(connection.ends(PROMPTLY), "open after the end");
     }
 }
 
 #[test]
-fn a_check_of_the_license_does_not_keep_the_daemon() {
+fn a_license_check_does_not_delay_the_stop() {
     let server = FakeLicenseServer::start();
     server.reply(Reply::granted().behavior(Behavior::Hang));
     let agent = Agent::builder().license_server(&server).start();
-    assert!(server.wait_for(1, SLACK), "the first check was not made");
-    check_ends(&agent, Signal::TERM, AT_ONCE);
+    assert!(server.wait_for(1, SLACK), "no first check");
+    check_stops(&agent, Signal::TERM, AT_ONCE);
 }
 
 #[test]
-fn a_running_request_is_finished_and_nobody_else_is_let_in() {
+fn a_running_request_is_finished_and_new_ones_are_refused() {
     at_the_same_time([Signal::TERM, Signal::INT], check_finishes);
 }
 
@@ -79,10 +79,10 @@ fn check_finishes(signal: Signal) {
 #[test]
 fn a_request_that_does_not_finish_is_cut_off_after_five_seconds() {
     let held = HeldRequest::begin();
-    let told = Instant::now();
+    let started = Instant::now();
     held.agent.signal(Signal::TERM);
     assert_eq!(held.agent.wait_exit(STOP_TIME + SLACK).code(), Some(0));
-    let lasted = told.elapsed();
+    let lasted = started.elapsed();
     assert!(lasted > STOP_TIME - Duration::from_millis(500), "cut off after {lasted:?}");
     assert!(lasted < STOP_TIME + Duration::from_secs(3), "ended after {lasted:?}");
     let mut connection = held.connection;
@@ -90,16 +90,16 @@ fn a_request_that_does_not_finish_is_cut_off_after_five_seconds() {
 }
 
 #[test]
-fn a_second_signal_ends_at_once() {
+fn a_second_signal_stops_at_once() {
     let pairs = [(Signal::TERM, Signal::TERM), (Signal::TERM, Signal::INT), (Signal::INT, Signal::TERM)];
     at_the_same_time(pairs, |(first, second)| {
         let held = HeldRequest::begin();
         held.agent.signal(first);
         assert!(held.agent.wait_for_line(|line| line.starts_with("Stopping"), SLACK).is_some());
-        let told = Instant::now();
+        let started = Instant::now();
         held.agent.signal(second);
         assert_eq!(held.agent.wait_exit(SLACK).code(), Some(1), "{first:?}, {second:?}");
-        assert!(told.elapsed() < AT_ONCE, "{first:?}, {second:?}: {:?}", told.elapsed());
+        assert!(started.elapsed() < AT_ONCE, "{first:?}, {second:?}: {:?}", started.elapsed());
     });
 }
 
@@ -119,7 +119,7 @@ fn a_hangup_while_stopping_changes_nothing() {
 // HUP.
 
 #[test]
-fn a_storm_of_hangups_leaks_nothing_and_is_one_more_check() {
+fn a_storm_of_hangups_leaks_nothing_and_causes_one_more_check() {
     let agent = Agent::licensed();
     let before = agent.footprint();
     let (checks, began) = (agent.license_server().count(), Instant::now());
@@ -130,7 +130,7 @@ fn a_storm_of_hangups_leaks_nothing_and_is_one_more_check() {
         }
     });
     assert!(agent.license_server().wait_for(checks + 1, SLACK), "no check after the hangups");
-    // One that was asked for during that check may follow; then there is nothing more to do.
+    // One check requested during that check can follow, and no more after it.
     agent.license_server().wait_for(checks + 2, Duration::from_secs(7));
     let as_before = || {
         let now = agent.footprint();
@@ -144,13 +144,13 @@ fn a_storm_of_hangups_leaks_nothing_and_is_one_more_check() {
 }
 
 #[test]
-fn hangups_during_a_check_are_exactly_one_more_check() {
+fn hangups_during_a_check_cause_exactly_one_more_check() {
     let held = HeldRequest::begin();
     let server = held.agent.license_server();
     let running = server.count();
     for number in 0..20 {
         held.agent.signal(Signal::HUP);
-        let read = || held.agent.lines().iter().filter(|line| line.ends_with("was read again")).count() > number;
+        let read = || held.agent.lines().iter().filter(|line| line.ends_with(" reloaded")).count() > number;
         assert!(eventually(SLACK, read), "hangup {number} was not noticed");
     }
     server.reply(Reply::granted());
@@ -160,7 +160,7 @@ fn hangups_during_a_check_are_exactly_one_more_check() {
 }
 
 #[test]
-fn a_hangup_reads_the_configuration_again() {
+fn a_hangup_reloads_the_configuration() {
     let agent = Agent::licensed();
     let request = |secret: &str| {
         let now = http::timestamp(time::OffsetDateTime::now_utc());
@@ -170,19 +170,21 @@ fn a_hangup_reads_the_configuration_again() {
     assert_eq!(agent.fetch(request(new)).status, 401);
     agent.rewrite_config(&[("secret", new)]);
     agent.signal(Signal::HUP);
-    assert!(eventually(SLACK, || agent.fetch(request(new)).status == 501), "the new secret does not count");
-    assert_eq!(agent.fetch(request(SECRET)).status, 401, "the old secret still counts");
+    assert!(eventually(SLACK, || agent.fetch(request(new)).status == 501), "the new secret is rejected");
+    assert_eq!(agent.fetch(request(SECRET)).status, 401, "the old secret is still accepted");
 }
 
 #[test]
-fn a_hangup_with_a_wrong_configuration_keeps_the_old_one_and_verifies() {
+fn a_hangup_with_an_invalid_configuration_keeps_the_old_one_and_verifies() {
     let agent = Agent::licensed();
     let checks = agent.license_server().count();
     agent.rewrite_config(&[("port", "70000")]);
     agent.signal(Signal::HUP);
     let place = format!("{}:", agent.config_path().display());
-    let told = |line: &str| line.starts_with(&place) && line.contains("70000") && line.contains("in use stays");
-    assert!(agent.wait_for_line(told, SLACK).is_some(), "{:#?}", agent.lines());
+    let expected_line = |line: &str| {
+        line.starts_with(&place) && line.contains("70000") && line.contains("keeps its current configuration")
+    };
+    assert!(agent.wait_for_line(expected_line, SLACK).is_some(), "{:#?}", agent.lines());
     assert!(agent.license_server().wait_for(checks + 1, SLACK), "no check");
     agent.serves().unwrap();
     assert_eq!(agent.fetch(Request::post("/backup/list").signed()).status, 501);
@@ -208,7 +210,7 @@ fn a_broken_pipe_is_harmless() {
 }
 
 #[test]
-fn a_stopped_daemon_goes_on_where_it_was() {
+fn a_stopped_daemon_continues_after_sigcont() {
     let agent = Agent::licensed();
     agent.signal(Signal::STOP);
     assert!(eventually(SLACK, || is_stopped(agent.pid())));
@@ -220,7 +222,7 @@ fn a_stopped_daemon_goes_on_where_it_was() {
 }
 
 #[test]
-fn closed_standard_streams_are_survived() {
+fn the_daemon_runs_with_closed_standard_streams() {
     let streams = ["<&- >&- 2>&-", "<&-", ">&-", "2>&-", "<&- 2>&-", ">&- 2>&-"];
     let cases = streams.iter().flat_map(|streams| ["syslog", "auto", "stderr"].map(|log| (*streams, log)));
     at_the_same_time(cases, |(streams, log)| check_without(streams, log));
@@ -242,7 +244,7 @@ fn check_without(streams: &str, log: &str) {
 }
 
 #[test]
-fn a_second_daemon_names_the_address_and_leaves_the_first_alone() {
+fn a_second_daemon_reports_the_address_and_does_not_affect_the_first() {
     let first = Agent::licensed();
     let before = first.footprint();
     let port = first.port().to_string();
@@ -259,17 +261,17 @@ fn a_second_daemon_names_the_address_and_leaves_the_first_alone() {
 }
 
 // --------------------------------------------------------------------------------------------------------------------
-// What all of them stand on.
+// Helpers.
 
-fn check_ends(agent: &Agent, signal: Signal, within: Duration) {
-    let told = Instant::now();
+fn check_stops(agent: &Agent, signal: Signal, within: Duration) {
+    let started = Instant::now();
     agent.signal(signal);
     let exit = agent.wait_exit(SLACK);
     assert_eq!(exit.code(), Some(0), "{signal:?}: {:#?}", agent.lines());
-    assert!(told.elapsed() < within, "{signal:?}: ended after {:?}", told.elapsed());
+    assert!(started.elapsed() < within, "{signal:?}: ended after {:?}", started.elapsed());
 }
 
-/// Runs every case on a thread of its own: what takes long in each is a wait.
+/// Runs every case on its own thread: each mostly waits.
 fn at_the_same_time<T: Send>(cases: impl IntoIterator<Item = T>, check: impl Fn(T) + Sync) {
     let check = &check;
     std::thread::scope(|scope| cases.into_iter().for_each(|case| drop(scope.spawn(move || check(case)))));
@@ -279,7 +281,7 @@ fn is_refusal(error: io::Error) -> bool {
     error.kind() == io::ErrorKind::ConnectionRefused
 }
 
-/// A licensed Agent with a request that runs until the gate is opened: the license server holds its answer back.
+/// A licensed Agent with a request that runs until the gate opens: the license server holds back its answer.
 struct HeldRequest {
     agent: Agent,
     connection: Connection,
@@ -299,7 +301,7 @@ impl HeldRequest {
     }
 }
 
-/// A daemon whose standard streams a shell has closed, so that nothing but its socket tells where it listens.
+/// A daemon whose standard streams a shell closed, so that only its socket shows its address.
 struct Detached {
     child: Child,
     _directory: TempDirectory,
@@ -345,7 +347,7 @@ impl Drop for Detached {
     }
 }
 
-/// Whether every thread of the process is stopped: proc_pid_stat(5), the state stands behind the name in parentheses.
+/// Whether every thread of the process is stopped: proc_pid_stat(5), the state follows the name in parentheses.
 fn is_stopped(pid: u32) -> bool {
     let mut threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     threads.all(|thread| fs::read_to_string(thread.unwrap().path().join("stat")).unwrap().contains(") T "))

@@ -1,7 +1,7 @@
-//! Which address this host is known by: the family to use and the public address to report.
+//! The address family to use and the public address to report to the license server.
 //!
-//! A Panel and an Agent on one dual-stack host once reported an IPv6 and an IPv4 address and took two activation slots.
-//! So both use IPv4 wherever the host has an IPv4 default route.
+//! A Panel and an Agent on one dual-stack host once reported an IPv6 and an IPv4 address and used up two activations.
+//! Both therefore use IPv4 wherever the host has an IPv4 default route.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
@@ -12,20 +12,20 @@ use opterius_base::clock::Timestamp;
 /// The address family of the default route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
-    /// There is an IPv4 default route.
+    /// The host has an IPv4 default route.
     V4,
-    /// There is only an IPv6 default route.
+    /// The host has an IPv6 default route only.
     V6,
-    /// There is neither: only addresses on this machine or on its own networks can be reached.
+    /// The host has no default route: it reaches only itself and directly attached networks.
     Unrouted,
 }
 
-/// The public address that was found by asking for it, and when.
+/// A public address reported by the discovery service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Discovered {
     /// The address.
     pub address: IpAddr,
-    /// When it was asked for.
+    /// When it was discovered.
     pub at: Timestamp,
 }
 
@@ -53,8 +53,8 @@ pub fn family(ipv4_routes: &str, ipv6_routes: &str) -> Family {
     }
 }
 
-/// The source address that the kernel would use towards the Internet. Nothing is sent: connecting a datagram socket
-/// only asks the routing table. The destinations are of the documentation ranges (RFC 5737, RFC 3849).
+/// The source address that the kernel would use toward the Internet. Sends nothing: connecting a datagram socket only
+/// consults the routing table. The destinations are in the documentation ranges (RFC 5737, RFC 3849).
 pub fn source_address(family: Family) -> Option<IpAddr> {
     let (local, remote): (SocketAddr, SocketAddr) = match family {
         Family::V4 => ((Ipv4Addr::UNSPECIFIED, 0).into(), (Ipv4Addr::new(192, 0, 2, 1), 9).into()),
@@ -66,7 +66,7 @@ pub fn source_address(family: Family) -> Option<IpAddr> {
     Some(socket.local_addr().ok()?.ip())
 }
 
-/// Whether the address is one that the Internet could know a host by.
+/// Whether the address is publicly routable.
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -81,7 +81,7 @@ pub fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// IANA's special-purpose registry, as far as a host may have such an address.
+/// Excludes the ranges of IANA's special-purpose registry that a host can be configured with.
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [first, second, third, _] = address.octets();
     let carrier_nat = first == 100 && second & 0xc0 == 64;
@@ -110,7 +110,7 @@ mod tests {
     const V6_REJECT: &str = "00000000000000000000000000000000 00 00000000000000000000000000000000 00 00000000000000000000000000000000 ffffffff 00000001 00000000 00200200       lo\n";
 
     #[test]
-    fn ipv4_is_used_whenever_it_has_a_default_route() {
+    fn ipv4_wins_whenever_it_has_a_default_route() {
         let table = [
             (format!("{V4_HEAD}{V4_LAN}{V4_DEFAULT}"), V6_DEFAULT.to_owned(), Family::V4),
             (format!("{V4_HEAD}{V4_DEFAULT}"), String::new(), Family::V4),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn only_addresses_of_the_internet_are_public() {
+    fn only_publicly_routable_addresses_are_public() {
         for address in ["8.8.8.8", "93.184.216.34", "100.63.0.1", "172.32.0.1", "2a01:4f8::1", "::ffff:8.8.8.8"] {
             assert!(is_public(address.parse().unwrap()), "{address}");
         }

@@ -1,4 +1,4 @@
-//! Who asks: the fingerprint of the license key and the identity of this host.
+//! The fingerprint of the license key and the identity of this host.
 
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -6,8 +6,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use opterius_base::hex::hex;
 use opterius_base::secret::Secret;
 
-/// Keeps the identity from being the machine id, which systemd asks not to be shown to the network
-/// (machine-id(5): hash it with an application-specific prefix).
+/// Keeps the machine ID itself off the network, as machine-id(5) asks: hash it with an application-specific prefix.
 const SERVER_ID_PREFIX: &[u8] = b"opterius-agent/server-id/v1\n";
 
 /// SHA-256 of the license key, in hex.
@@ -15,7 +14,7 @@ pub fn key_fingerprint(key: &Secret) -> String {
     hex(digest(&SHA256, key.expose().as_bytes()).as_ref())
 }
 
-/// The identity of the host with this content of `/etc/machine-id`; empty when it has none.
+/// The host's identity, derived from the content of `/etc/machine-id`; empty when that is empty.
 pub fn server_id(machine_id: &str) -> String {
     let machine_id = machine_id.trim();
     if machine_id.is_empty() {
@@ -24,7 +23,7 @@ pub fn server_id(machine_id: &str) -> String {
     hex(digest(&SHA256, &[SERVER_ID_PREFIX, machine_id.as_bytes()].concat()).as_ref())
 }
 
-/// A random text for one request, by which its answer is known; none where the kernel gives no random number.
+/// A random value that ties an answer to its request; `None` when the kernel returns no random bytes.
 pub fn nonce(random: &SystemRandom) -> Option<String> {
     let mut bytes = [0; 16];
     random.fill(&mut bytes).ok()?;
@@ -36,14 +35,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_has_the_fingerprint_that_any_tool_computes() {
+    fn a_key_fingerprint_is_its_plain_sha256() {
         // printf abc | sha256sum
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(key_fingerprint(&Secret::new("abc".into())), expected);
     }
 
     #[test]
-    fn a_host_is_not_named_by_its_machine_id() {
+    fn a_server_id_does_not_reveal_the_machine_id() {
         let machine_id = "0123456789abcdef0123456789abcdef";
         let identity = server_id(machine_id);
         assert_eq!(identity.len(), 64);

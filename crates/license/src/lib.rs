@@ -1,10 +1,9 @@
-//! The license as pure functions: bytes, what is known, and the current time come in as arguments, and nothing is read or
-//! written here.
+//! License rules as pure functions: bytes, recorded state and the current time are arguments; the rules do no I/O.
 //!
-//! * [`outcome`] — what the bytes of an answer mean; [`signature`] — whether the license server has said them
-//! * [`model`] — what is known of a license; [`standing`] — what follows from it now; [`reason`] — in words
-//! * [`schedule`] — when to ask next
-//! * [`inquiry`] — what is asked; [`identity`], [`address`] — who asks, and from where
+//! * [`inquiry`] — the request; [`identity`], [`address`] — the key fingerprint, host identity and address in it
+//! * [`outcome`] — parses an answer; [`signature`] — verifies that the license server signed it
+//! * [`model`] — the recorded verdict; [`standing`] — what it means now; [`reason`] — explanations for operators
+//! * [`schedule`] — when to check next
 
 #![cfg_attr(test, allow(clippy::string_slice, reason = "a test that cuts a text wrongly fails, as it should"))]
 

@@ -1,4 +1,4 @@
-//! What is known of a license: plain values, no clock and no I/O.
+//! The recorded state of a license: plain values, no clock and no I/O.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use opterius_base::clock::{Now, Timestamp};
 
-/// What an answer of the license server says about plan, limits and billing, as far as it says anything.
+/// Plan, limits and billing from a license server's answer.
 ///
-/// A grant always carries `max_accounts`; a denial may carry nothing at all.
+/// A grant always carries `max_accounts`; a denial can leave everything out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
-    /// The plan's slug, else its name, else its title.
+    /// The plan's slug, or its name, or its title.
     pub plan: Option<String>,
     /// Accounts allowed on this server; 0 is unlimited.
     pub max_accounts: Option<u64>,
@@ -19,22 +19,22 @@ pub struct Terms {
     pub max_domains: Option<u64>,
     /// Servers the license may be used on; 0 is unlimited.
     pub max_servers: Option<u64>,
-    /// The instant from which the license no longer counts; none is never.
+    /// The first instant at which the license is no longer valid; `None` means that it never expires.
     pub expires_at: Option<Timestamp>,
     /// Billing facts that only the Panel reads.
     pub billing: Billing,
 }
 
-/// Billing facts that are passed through to the Panel where the server sent them.
+/// Billing facts, passed through to the Panel unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Billing {
-    /// `active`, `past_due`, `trialing`, `canceled`.
+    /// `active`, `past_due`, `trialing` or `canceled`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub subscription_status: Option<String>,
     /// Whether the subscription ends with the current period.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cancel_at_period_end: Option<bool>,
-    /// The day on which the current period ends, as the server wrote it.
+    /// The day on which the current period ends, exactly as the server sent it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub current_period_end: Option<String>,
 }
@@ -55,44 +55,44 @@ impl Terms {
     }
 }
 
-/// The license server said yes.
+/// The license server confirmed the license.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
     /// Plan and limits.
     pub terms: Terms,
-    /// The server's sentence.
+    /// The server's message.
     pub message: String,
-    /// Trusted time of the answer.
+    /// When the server answered, by its signed `issued_at` or its `Date` header.
     pub at: Timestamp,
 }
 
-/// The license server said no.
+/// The license server rejected the license.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Denial {
     /// The server's reason, an open set; [`crate::reason`] explains the known ones.
     pub reason: String,
-    /// The server's sentence, or ours for the reason.
+    /// The server's message, or our explanation of the reason.
     pub message: String,
-    /// Plan and limits as far as the answer gave them.
+    /// Plan and limits, where the answer included them.
     pub terms: Terms,
-    /// Trusted time of the answer.
+    /// When the server answered, by its signed `issued_at` or its `Date` header.
     pub at: Timestamp,
-    /// The grant that this denial ended, kept to show its plan and limits.
+    /// The grant that this denial ended, kept so that its plan and limits can still be shown.
     pub previous: Option<Grant>,
 }
 
-/// The last thing the license server said. Which is the last is a matter of arrival, never of comparing times.
+/// The license server's latest verdict. “Latest” means last received; timestamps are never compared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Verdict {
-    /// Yes.
+    /// The license is valid.
     Granted(Grant),
-    /// No, and it is remembered until a new yes comes.
+    /// The license is rejected; this stands until the next grant.
     Denied(Denial),
 }
 
 impl Verdict {
-    /// The trusted time at which the server said it.
+    /// When the server answered.
     pub fn at(&self) -> Timestamp {
         match self {
             Self::Granted(grant) => grant.at,
@@ -100,7 +100,7 @@ impl Verdict {
         }
     }
 
-    /// The last grant: this one, or the one that a denial ended.
+    /// The latest grant: this one, or the one that a denial ended.
     pub fn last_grant(&self) -> Option<&Grant> {
         match self {
             Self::Granted(grant) => Some(grant),
@@ -108,7 +108,7 @@ impl Verdict {
         }
     }
 
-    /// Plan and limits to show: the verdict's own, gaps filled from the last grant.
+    /// Plan and limits to show: the verdict's own, with gaps filled from the latest grant.
     pub fn terms(&self) -> Terms {
         match self {
             Self::Granted(grant) => grant.terms.clone(),
@@ -117,17 +117,17 @@ impl Verdict {
     }
 }
 
-/// How long the machine has run since the verdict, summed over its boots.
+/// How long the machine has run since the verdict, summed over boots.
 ///
-/// It cannot be set back: a clock that goes backwards does not touch it, and a restart of the daemon within one boot
-/// continues it. What passes between the last write of the cache and a reboot is not in it; the wall clock has that.
+/// Nothing sets it back: it ignores wall-clock changes, and survives restarts of the daemon within one boot. It misses
+/// the time between the last cache write and a reboot; the wall clock covers that.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Uptime {
-    /// The kernel's random id of the boot in which the reading was taken.
+    /// The kernel's boot ID when the reading was taken.
     pub boot_id: String,
     /// The boot clock at the reading.
     pub reading: Duration,
-    /// What had been used at the reading.
+    /// The machine time used up to the reading.
     pub used: Duration,
 }
 
@@ -137,7 +137,7 @@ impl Uptime {
         Self { boot_id: boot_id.to_owned(), reading: now.boot, used: Duration::ZERO }
     }
 
-    /// What has been used at `now`, as this boot sees it.
+    /// The machine time used up to `now` in the boot `boot_id`.
     pub fn used(&self, boot_id: &str, now: Now) -> Duration {
         if self.boot_id == boot_id {
             self.used.saturating_add(now.boot.saturating_sub(self.reading))
@@ -146,22 +146,22 @@ impl Uptime {
         }
     }
 
-    /// The same count, read again at `now` in the boot `boot_id`.
-    pub fn read_again(&self, boot_id: &str, now: Now) -> Self {
+    /// The same count with a new reading, taken at `now` in the boot `boot_id`.
+    pub fn advance(&self, boot_id: &str, now: Now) -> Self {
         Self { boot_id: boot_id.to_owned(), reading: now.boot, used: self.used(boot_id, now) }
     }
 }
 
-/// What is known, and what the cache file keeps across restarts.
+/// The recorded verdict, which the cache file keeps across restarts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// The last verdict.
+    /// The latest verdict.
     pub verdict: Verdict,
     /// Machine time since that verdict.
     pub uptime: Uptime,
-    /// SHA-256 of the license key that was asked about, in hex.
+    /// SHA-256 of the license key that was verified, in hex.
     pub key_sha256: String,
-    /// The identity of the host that asked.
+    /// The identity of the host that asked for the verdict.
     pub server_id: String,
 }
 
@@ -177,15 +177,15 @@ mod tests {
     fn uptime_is_summed_over_boots_and_never_shrinks() {
         let first = Uptime::start("boot-1", at(100));
         assert_eq!(first.used("boot-1", at(160)), Duration::from_secs(60));
-        assert_eq!(
-            first.used("boot-1", at(40)),
-            Duration::ZERO,
-            "a boot clock cannot go back; if it does, nothing is lost"
-        );
+        assert_eq!(first.used("boot-1", at(40)), Duration::ZERO, "a boot clock that goes backward loses nothing");
 
-        let stored = first.read_again("boot-1", at(160));
-        assert_eq!(stored.used("boot-2", at(5)), Duration::from_secs(60), "another boot starts from what was stored");
-        let second = stored.read_again("boot-2", at(5));
+        let stored = first.advance("boot-1", at(160));
+        assert_eq!(
+            stored.used("boot-2", at(5)),
+            Duration::from_secs(60),
+            "the next boot continues from the stored count"
+        );
+        let second = stored.advance("boot-2", at(5));
         assert_eq!(second.used("boot-2", at(35)), Duration::from_secs(90));
     }
 

@@ -1,5 +1,5 @@
-//! From the bytes of an answer to one of three outcomes. Only a definite yes grants and only a definite no denies;
-//! whatever else comes back leaves what was known as it is.
+//! Parses an answer into one of three outcomes. Only an explicit yes grants and only an explicit no denies; any other
+//! answer leaves the recorded verdict as it is.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,41 +13,41 @@ use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 use opterius_base::text::one_line;
 
-/// The longest body of an answer, in bytes.
+/// The longest answer body, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
 
-/// The longest reason and message that are kept, in characters: they go into the status, the log and the cache.
+/// The longest reason and message kept, in characters: both go into the status, the log and the cache.
 const MAX_REASON: usize = 64;
 const MAX_TEXT: usize = 500;
 
-/// What one verification came to.
+/// The result of one verification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// A definite yes.
+    /// The license is valid.
     Granted {
         /// Plan and limits.
         terms: Terms,
-        /// The server's sentence.
+        /// The server's message.
         message: String,
     },
-    /// A definite no.
+    /// The license is rejected.
     Denied {
-        /// The server's reason, kept as it is; derived from the message where the server gave none.
+        /// The server's reason, unchanged; derived from the message if the server sent none.
         reason: String,
-        /// The server's sentence, or ours for the reason.
+        /// The server's message, or our explanation of the reason.
         message: String,
-        /// Plan and limits as far as the answer gave them.
+        /// Plan and limits, where the answer included them.
         terms: Terms,
     },
-    /// Neither.
+    /// The check failed without a verdict.
     Inconclusive(Failure),
 }
 
-/// The words that outcomes are counted under: the two verdicts, and the kinds of failure.
+/// The labels of the outcome counters: the two verdicts and the kinds of failure.
 pub const WORDS: [&str; 6] = ["granted", "denied", "network", "http", "malformed", "untrusted"];
 
 impl Outcome {
-    /// Its word, one of [`WORDS`].
+    /// The label that counts this outcome, one of [`WORDS`].
     pub fn word(&self) -> &'static str {
         match self {
             Self::Granted { .. } => "granted",
@@ -62,12 +62,12 @@ impl Outcome {
     }
 }
 
-/// Why a verification gave no verdict.
+/// Why a verification produced no verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The kind.
     pub class: FailureClass,
-    /// The cause in words, for the log and the status.
+    /// The cause as text, for the log and the status.
     pub cause: String,
     /// How long the server asked us to wait.
     pub retry_after: Option<Duration>,
@@ -76,18 +76,18 @@ pub struct Failure {
 /// The kinds of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureClass {
-    /// Name resolution, connection, TLS, time-out.
+    /// Name resolution, connection, TLS or timeout.
     Network,
-    /// A status that says nothing about the license (3xx, 429, 5xx, …).
+    /// An HTTP status that says nothing about the license (3xx, 429, 5xx, …).
     Http,
-    /// A body that is not an answer to the question.
+    /// A body that is not a license answer.
     Malformed,
-    /// A signature, nonce, key or host that is missing or not the right one.
+    /// The signature, nonce, key or host is missing or wrong.
     Untrusted,
 }
 
 impl Failure {
-    /// A failure without a wish of the server's.
+    /// A failure without `Retry-After`.
     pub fn new(class: FailureClass, cause: impl Into<String>) -> Self {
         Self { class, cause: cause.into(), retry_after: None }
     }
@@ -99,7 +99,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// An answer as it came from the wire.
+/// An HTTP answer, not parsed yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
@@ -114,35 +114,35 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// What the answer must belong to.
+/// The request that an answer must belong to.
 #[derive(Clone, Copy)]
 pub struct Question<'a> {
-    /// The license key that was asked about.
+    /// The license key.
     pub key: &'a Secret,
-    /// Its fingerprint.
+    /// SHA-256 of the license key, in hex.
     pub key_sha256: &'a str,
-    /// The host that asked.
+    /// The identity of the host that sent the request.
     pub server_id: &'a str,
-    /// The random text of this one request; none for an answer read back from the cache.
+    /// The nonce of the request; `None` for an answer read back from the cache.
     pub nonce: Option<&'a str>,
-    /// The keys whose signature makes an answer count.
+    /// The keys that can sign an answer; none means that no signature is required.
     pub trusted: &'a TrustedKeys,
 }
 
-/// What was read from an answer.
+/// The content of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reading {
+pub struct ParsedAnswer {
     /// The outcome.
     pub outcome: Outcome,
-    /// The signed `issued_at`, else the `Date` header.
+    /// The signed `issued_at`, or the `Date` header if no signature is required.
     pub issued_at: Option<Timestamp>,
-    /// Which key signed it, where a signature was asked for.
+    /// The key that signed it, if a signature is required.
     pub signed_by: Option<SignedBy>,
 }
 
-/// Decides what `answer` means for `question`.
-pub fn read(answer: &Answer, question: &Question<'_>) -> Reading {
-    let inconclusive = |failure| Reading {
+/// Parses `answer` and checks that it belongs to `question`.
+pub fn read(answer: &Answer, question: &Question<'_>) -> ParsedAnswer {
+    let inconclusive = |failure| ParsedAnswer {
         outcome: Outcome::Inconclusive(Failure { retry_after: answer.retry_after, ..failure }),
         issued_at: answer.date,
         signed_by: None,
@@ -165,12 +165,12 @@ pub fn read(answer: &Answer, question: &Question<'_>) -> Reading {
         }
     }
     match verdict(answer.status, object.as_ref(), question.key) {
-        Ok(outcome) => Reading { outcome, issued_at, signed_by },
+        Ok(outcome) => ParsedAnswer { outcome, issued_at, signed_by },
         Err(failure) => inconclusive(failure),
     }
 }
 
-/// Checks signature, nonce, key and host, all four, before anything else in the body is believed.
+/// Checks the signature, nonce, key and host before anything else in the body is trusted.
 fn trust(
     answer: &Answer,
     object: Option<&Map<String, Value>>,
@@ -197,8 +197,7 @@ fn trust(
     Ok((signed_by, issued_at.ok_or("the signed answer has no issued_at")?))
 }
 
-/// What was not to be trusted; with its status, where that tells more: a proxy in front of the server does not sign what it
-/// says itself.
+/// Adds the HTTP status where it helps: a proxy in front of the license server does not sign its own error pages.
 fn with_status(cause: &str, status: u16) -> String {
     if matches!(status, 200..=299 | 401..=404) { cause.to_owned() } else { format!("{cause} (HTTP {status})") }
 }
@@ -214,7 +213,7 @@ fn verdict(status: u16, object: Option<&Map<String, Value>>, key: &Secret) -> Re
         (300..=399, ..) => {
             Err(http(format!("the server answered with a redirect (HTTP {status}), which is not followed")))
         }
-        (429, ..) => Err(http("the server asks to be asked less often (HTTP 429)".to_owned())),
+        (429, ..) => Err(http("the server limits the rate of requests (HTTP 429)".to_owned())),
         _ => Err(http(format!("the server answered HTTP {status}"))),
     }
 }
@@ -231,7 +230,7 @@ fn grant(object: &Map<String, Value>, key: &Secret) -> Result<Outcome, Failure> 
     let max_domains = limit(object, "max_domains").map_err(malformed)?;
     let max_accounts = limit(object, "max_accounts").map_err(malformed)?.or(max_domains);
     if max_accounts.is_none() {
-        return Err(malformed("the answer says valid but names no account limit"));
+        return Err(malformed("the answer says valid but has no account limit"));
     }
     let expires_at = expiry(object).map_err(malformed)?;
     let max_servers = limit(object, "max_servers").map_err(malformed)?;
@@ -265,7 +264,7 @@ fn denial(object: &Map<String, Value>, key: &Secret) -> Outcome {
     Outcome::Denied { reason, message, terms }
 }
 
-/// A limit is a non-negative JSON integer; anything else that is there is a mistake of the server's and no limit.
+/// A limit is a non-negative JSON integer; any other value is a server error, never a limit.
 fn limit(object: &Map<String, Value>, name: &str) -> Result<Option<u64>, String> {
     match object.get(name) {
         None | Some(Value::Null) => Ok(None),
@@ -286,7 +285,7 @@ fn expiry(object: &Map<String, Value>) -> Result<Option<Timestamp>, &'static str
     }
 }
 
-/// `plan` as a text, or as an object with slug, name or title; `tier` is the name it had in older answers.
+/// `plan` is a string, or an object with slug, name or title; older answers call it `tier`.
 fn plan(object: &Map<String, Value>, key: &Secret) -> Option<String> {
     let from = |name: &str| match object.get(name) {
         Some(Value::Object(plan)) => {
@@ -305,7 +304,7 @@ fn billing(object: &Map<String, Value>, key: &Secret) -> Billing {
     }
 }
 
-/// A text of the answer, fit to be shown: one line, of bounded length, without the license key; none when empty.
+/// A string from the answer, safe to show: one line, of bounded length, without the license key; `None` when empty.
 fn text(object: &Map<String, Value>, name: &str, limit: usize, key: &Secret) -> Option<String> {
     let text = key.redact(object.get(name)?.as_str()?);
     let text = one_line(&text, limit);

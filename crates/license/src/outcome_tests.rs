@@ -35,16 +35,16 @@ fn word(outcome: &Outcome) -> String {
 }
 
 #[test]
-fn every_kind_of_answer_has_its_outcome() {
+fn every_kind_of_answer_has_the_right_outcome() {
     let no = r#"{"valid":false,"reason":"suspended","message":"Unpaid."}"#;
     let table = [
-        // A definite yes.
+        // An explicit yes.
         (200, GRANT, "granted"),
         (204, GRANT, "granted"),
         (200, r#"{"valid":true,"max_accounts":0}"#, "granted"),
         (200, r#"{"valid":true,"max_domains":3}"#, "granted"),
         (200, r#"{"valid":true,"max_accounts":null,"max_domains":3}"#, "granted"),
-        // A definite no.
+        // An explicit no.
         (200, no, "denied suspended"),
         (299, no, "denied suspended"),
         (401, no, "denied suspended"),
@@ -54,7 +54,7 @@ fn every_kind_of_answer_has_its_outcome() {
         (409, no, "denied suspended"),
         (410, no, "denied suspended"),
         (422, no, "denied suspended"),
-        // A no under a status that is no verdict.
+        // A no with a status that carries no verdict.
         (400, no, "Http"),
         (405, no, "Http"),
         (408, no, "Http"),
@@ -63,11 +63,11 @@ fn every_kind_of_answer_has_its_outcome() {
         (503, no, "Http"),
         (301, no, "Http"),
         (199, no, "Http"),
-        // A yes under a status that is no verdict.
+        // A yes with a status that carries no verdict.
         (403, GRANT, "Http"),
         (500, GRANT, "Http"),
         (302, GRANT, "Http"),
-        // A yes that is none.
+        // A malformed yes.
         (200, r#"{"valid":true}"#, "Malformed"),
         (200, r#"{"valid":true,"max_accounts":"5"}"#, "Malformed"),
         (200, r#"{"valid":true,"max_accounts":5.0}"#, "Malformed"),
@@ -80,7 +80,7 @@ fn every_kind_of_answer_has_its_outcome() {
         (200, r#"{"valid":1,"max_accounts":5}"#, "Malformed"),
         (200, r#"{"valid":"true","max_accounts":5}"#, "Malformed"),
         (200, r#"{"valid":null,"max_accounts":5}"#, "Malformed"),
-        // Not an answer at all.
+        // Not a license answer.
         (200, r#"{"max_accounts":5}"#, "Malformed"),
         (200, "[true]", "Malformed"),
         (200, "true", "Malformed"),
@@ -100,7 +100,7 @@ fn every_kind_of_answer_has_its_outcome() {
 }
 
 #[test]
-fn an_answer_may_have_64_kib_and_no_byte_more() {
+fn an_answer_is_at_most_64_kib_long() {
     let padded = |length: usize| format!("{GRANT}{}", " ".repeat(length - GRANT.len()));
     assert_eq!(word(&outcome(200, &padded(MAX_BODY))), "granted");
     assert_eq!(word(&outcome(200, &padded(MAX_BODY + 1))), "Malformed");
@@ -113,16 +113,16 @@ fn reasons_are_kept_or_derived() {
         (
             r#"{"valid":false,"reason":"a_reason_of_tomorrow"}"#,
             "a_reason_of_tomorrow",
-            "The license server refused this license.",
+            "The license server rejected this license.",
         ),
         (
             r#"{"valid":false,"message":"License is already activated on 1 of 1 allowed servers."}"#,
             "server_limit_reached",
             "License is already activated on 1 of 1 allowed servers.",
         ),
-        (r#"{"valid":false}"#, "invalid", "The license server refused this license."),
-        (r#"{"valid":false,"reason":"","message":"  "}"#, "invalid", "The license server refused this license."),
-        (r#"{"valid":false,"reason":7,"message":["x"]}"#, "invalid", "The license server refused this license."),
+        (r#"{"valid":false}"#, "invalid", "The license server rejected this license."),
+        (r#"{"valid":false,"reason":"","message":"  "}"#, "invalid", "The license server rejected this license."),
+        (r#"{"valid":false,"reason":7,"message":["x"]}"#, "invalid", "The license server rejected this license."),
     ];
     for (body, expected_reason, expected_message) in table {
         let Outcome::Denied { reason, message, .. } = outcome(200, body) else { panic!("{body}") };
@@ -131,7 +131,7 @@ fn reasons_are_kept_or_derived() {
 }
 
 #[test]
-fn a_plan_is_a_text_or_an_object_and_was_a_tier() {
+fn a_plan_is_a_string_or_an_object_or_the_older_tier() {
     let table = [
         (json!("Free"), Some("free")),
         (json!({"slug": "business", "name": "Business Plan", "title": "B"}), Some("business")),
@@ -153,7 +153,7 @@ fn a_plan_is_a_text_or_an_object_and_was_a_tier() {
 }
 
 #[test]
-fn limits_and_billing_are_read_as_far_as_they_are_given() {
+fn limits_and_billing_are_optional() {
     let both = terms(r#"{"valid":true,"max_accounts":5,"max_domains":7,"max_servers":0}"#);
     assert_eq!((both.max_accounts, both.max_domains, both.max_servers), (Some(5), Some(7), Some(0)));
     let older = terms(r#"{"valid":true,"max_domains":7}"#);
@@ -175,7 +175,7 @@ fn limits_and_billing_are_read_as_far_as_they_are_given() {
 }
 
 #[test]
-fn the_texts_of_an_answer_cannot_carry_the_key_or_a_forged_line() {
+fn strings_in_an_answer_cannot_carry_the_key_or_forge_a_log_line() {
     let body = json!({"valid": false, "reason": KEY, "message": format!("Key {KEY}\nLicense: valid\u{1b}[2J\u{202e}"), "plan": KEY});
     let Outcome::Denied { reason, message, terms } = outcome(403, &body.to_string()) else { panic!() };
     for text in [&reason, &message, terms.plan.as_ref().unwrap()] {
@@ -188,7 +188,7 @@ fn the_texts_of_an_answer_cannot_carry_the_key_or_a_forged_line() {
 }
 
 #[test]
-fn once_a_key_is_trusted_all_four_bindings_must_hold() {
+fn a_signed_answer_must_match_nonce_key_host_and_time() {
     let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
     let trusted = TrustedKeys::parse(&STANDARD.encode(pair.public_key().as_ref())).unwrap();
     let key = key();
@@ -204,10 +204,10 @@ fn once_a_key_is_trusted_all_four_bindings_must_hold() {
         "valid": true, "max_accounts": 5, "nonce": "n", "key_sha256": "k", "server_id": "s", "issued_at": "2026-03-01T00:00:00Z",
     });
     let good = whole.to_string();
-    let reading = read_signed(&good, sign(&good));
-    assert_eq!(word(&reading.outcome), "granted");
-    assert_eq!(reading.issued_at.unwrap().to_string(), "2026-03-01T00:00:00Z");
-    assert_eq!(reading.signed_by, Some(SignedBy::CurrentKey));
+    let parsed = read_signed(&good, sign(&good));
+    assert_eq!(word(&parsed.outcome), "granted");
+    assert_eq!(parsed.issued_at.unwrap().to_string(), "2026-03-01T00:00:00Z");
+    assert_eq!(parsed.signed_by, Some(SignedBy::CurrentKey));
 
     for (member, wrong) in [("nonce", "m"), ("key_sha256", "l"), ("server_id", "t"), ("issued_at", "yesterday")] {
         for value in [json!(wrong), json!(null), json!(7)] {
@@ -220,11 +220,15 @@ fn once_a_key_is_trusted_all_four_bindings_must_hold() {
     assert_eq!(word(&read_signed(&good, String::new()).outcome), "Untrusted");
     assert_eq!(word(&read_signed(&good, sign("{}")).outcome), "Untrusted");
     let denial = r#"{"valid":false,"reason":"suspended"}"#;
-    assert_eq!(word(&read_signed(denial, String::new()).outcome), "Untrusted", "an unsigned no is no verdict either");
+    assert_eq!(
+        word(&read_signed(denial, String::new()).outcome),
+        "Untrusted",
+        "an unsigned no is not a verdict either"
+    );
 }
 
 #[test]
-fn an_unsigned_answer_brings_its_date_as_trusted_time() {
+fn an_unsigned_answer_is_dated_by_its_date_header() {
     let (key, trusted) = (key(), TrustedKeys::default());
     let question = Question { key: &key, key_sha256: "k", server_id: "s", nonce: Some("n"), trusted: &trusted };
     let date = Timestamp::parse_rfc3339("2026-03-01T00:00:00Z");
@@ -233,7 +237,7 @@ fn an_unsigned_answer_brings_its_date_as_trusted_time() {
 }
 
 #[test]
-fn the_servers_wish_to_be_left_alone_is_kept() {
+fn retry_after_is_passed_on() {
     let (key, trusted) = (key(), TrustedKeys::default());
     let question = Question { key: &key, key_sha256: "k", server_id: "s", nonce: None, trusted: &trusted };
     let answer = Answer { status: 503, retry_after: Some(Duration::from_secs(90)), ..Answer::default() };

@@ -1,27 +1,27 @@
-//! The one table of reasons: what each means and what an operator does about it. The status, the gate, the log, the
-//! README and the Panel view all take their words from here.
+//! The table of reasons: what each means and what an operator does about it. The status, the gate, the log, the
+//! documentation and the Panel view all take their text from here.
 
-/// What a person is told about one reason.
+/// The explanation of one reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Explanation {
-    /// The reason as it stands in the status and in the license server's answer.
+    /// The reason as it appears in the status and in the license server's answer.
     pub reason: &'static str,
-    /// What it means, for when the server gave no sentence of its own.
+    /// What it means, used if the server sent no message.
     pub sentence: &'static str,
-    /// What to do.
+    /// What the operator should do.
     pub help: &'static str,
 }
 
 /// The license has passed its expiry.
 pub const EXPIRED: &str = "expired";
-/// The license server could not be asked for longer than the grace period, or never.
+/// No check has reached the license server within the grace period, or ever.
 pub const UNREACHABLE: &str = "unreachable";
 /// agent.conf has no license key.
 pub const NO_KEY: &str = "no_key";
-/// The server denied without a reason that could be recognized.
+/// The server rejected the license without a recognizable reason.
 pub const INVALID: &str = "invalid";
 
-/// Every reason that is known by name. Others are passed through and explained as [`INVALID`] is.
+/// Every known reason. Unknown ones are passed through and explained like [`INVALID`].
 pub const EXPLANATIONS: [Explanation; 11] = [
     Explanation {
         reason: EXPIRED,
@@ -36,64 +36,64 @@ pub const EXPLANATIONS: [Explanation; 11] = [
     Explanation {
         reason: "cancelled",
         sentence: "The license has been cancelled.",
-        help: "Buy or reactivate a license, put its key into /etc/opterius/agent.conf as license_key=…, then run: systemctl reload opterius-agent",
+        help: "Buy or reactivate a license, set license_key=… in /etc/opterius/agent.conf, then run: systemctl reload opterius-agent",
     },
     Explanation {
         reason: "invalid_key",
-        sentence: "The license key is not known to the license server.",
-        help: "Compare license_key in /etc/opterius/agent.conf with the key in the license dashboard, correct it, then run: systemctl reload opterius-agent",
+        sentence: "The license server does not recognize this license key.",
+        help: "Compare license_key in /etc/opterius/agent.conf with the key in the license dashboard, fix it, then run: systemctl reload opterius-agent",
     },
     Explanation {
         reason: "server_limit_reached",
-        sentence: "The license is already activated on all servers that it allows.",
-        help: "In the license dashboard, revoke a server that is no longer used or upgrade the plan, then run: opterius-agent reverify",
+        sentence: "The license is already activated on as many servers as it allows.",
+        help: "In the license dashboard, revoke a server that is no longer in use or upgrade the plan, then run: opterius-agent reverify",
     },
     Explanation {
         reason: "server_ip_mismatch",
-        sentence: "The license is bound to another IP address.",
+        sentence: "The license is bound to a different IP address.",
         help: "In the license dashboard, move the license to this server's IP address, then run: opterius-agent reverify",
     },
     Explanation {
         reason: "not_found",
-        sentence: "The license server does not find this license.",
-        help: "Compare license_key in /etc/opterius/agent.conf with the key in the license dashboard, correct it, then run: systemctl reload opterius-agent",
+        sentence: "The license server cannot find this license.",
+        help: "Compare license_key in /etc/opterius/agent.conf with the key in the license dashboard, fix it, then run: systemctl reload opterius-agent",
     },
     Explanation {
         reason: "verification_failed",
         sentence: "The license server could not verify this license.",
-        help: "Run: opterius-agent reverify. If it stays so, ask the license vendor what is wrong with the license",
+        help: "Run: opterius-agent reverify. If the problem persists, contact the license vendor",
     },
     Explanation {
         reason: UNREACHABLE,
-        sentence: "The license could not be confirmed with the license server.",
-        help: "The message names the cause. Check that this server reaches the license server over HTTPS (curl -sS https://opterius.com/api/license/verify), that outgoing TCP port 443 is open (ufw allow out 443/tcp), that its clock is right (timedatectl), and that license_public_key in /etc/opterius/agent.conf is the vendor's, then run: opterius-agent reverify",
+        sentence: "The Agent could not confirm the license with the license server.",
+        help: "The message states the cause. Check that this server reaches the license server over HTTPS (curl -sS https://opterius.com/api/license/verify), that outbound TCP port 443 is open (ufw allow out 443/tcp), that the clock is correct (timedatectl), and that license_public_key in /etc/opterius/agent.conf is the vendor's, then run: opterius-agent reverify",
     },
     Explanation {
         reason: NO_KEY,
         sentence: "No license key is configured.",
-        help: "Put license_key=… into /etc/opterius/agent.conf, then run: systemctl reload opterius-agent",
+        help: "Set license_key=… in /etc/opterius/agent.conf, then run: systemctl reload opterius-agent",
     },
     Explanation {
         reason: INVALID,
-        sentence: "The license server refused this license.",
-        help: "Look the license up in the license dashboard, then run: opterius-agent reverify",
+        sentence: "The license server rejected this license.",
+        help: "Look up the license in the license dashboard, then run: opterius-agent reverify",
     },
 ];
 
-/// What to tell about `reason`; an unknown one is explained as [`INVALID`].
+/// The explanation of `reason`; an unknown one is explained as [`INVALID`].
 pub fn explain(reason: &str) -> Explanation {
     let known = |name: &str| EXPLANATIONS.iter().find(|explanation| explanation.reason == name).copied();
     known(reason).or_else(|| known(INVALID)).unwrap_or(Explanation { reason: INVALID, sentence: "", help: "" })
 }
 
-/// The help for one Agent: the table names the license server and the file that most have, this one its own.
+/// Help texts for one Agent, with its own license server and configuration file in place of the defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guide {
     server: String,
     file: String,
 }
 
-/// What the table names.
+/// The defaults that the table's help texts mention.
 const SERVER: &str = "https://opterius.com";
 const FILE: &str = "/etc/opterius/agent.conf";
 
@@ -104,20 +104,20 @@ impl Default for Guide {
 }
 
 impl Guide {
-    /// The help for an Agent that asks `server` and is configured by `file`.
+    /// The help for an Agent that uses the license server `server` and the configuration file `file`.
     pub fn new(server: &str, file: &str) -> Self {
         Self { server: server.to_owned(), file: file.to_owned() }
     }
 
-    /// What to do about `reason`.
+    /// What the operator should do about `reason`.
     pub fn help(&self, reason: &str) -> String {
         explain(reason).help.replace(SERVER, &self.server).replace(FILE, &self.file)
     }
 }
 
-/// The reason that a denial without one most likely has, by the words of its message.
+/// The most likely reason for a denial that has a message only.
 pub fn derive(message: &str) -> &'static str {
-    /// A word of a message and the reason it speaks for, most telling first.
+    /// Words in a message and the reason they indicate, most specific first.
     const WORDS: [(&str, &str); 9] = [
         ("already activated", "server_limit_reached"),
         ("allowed servers", "server_limit_reached"),
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_agent_of_another_vendor_is_not_sent_to_us() {
+    fn help_names_the_agents_own_license_server_and_file() {
         let guide = Guide::new("https://licenses.example.com", "/srv/agent.conf");
         for explanation in EXPLANATIONS {
             let help = guide.help(explanation.reason);
@@ -147,11 +147,11 @@ mod tests {
         }
         let unreachable = guide.help(UNREACHABLE);
         assert!(unreachable.contains("curl -sS https://licenses.example.com/api/license/verify"), "{unreachable}");
-        assert!(guide.help(NO_KEY).contains("into /srv/agent.conf"));
+        assert!(guide.help(NO_KEY).contains("in /srv/agent.conf"));
     }
 
     #[test]
-    fn every_reason_is_there_once_and_complete() {
+    fn every_reason_is_unique_and_complete() {
         for (index, explanation) in EXPLANATIONS.iter().enumerate() {
             assert!(explanation.sentence.ends_with('.'), "{explanation:?}");
             assert!(!explanation.help.is_empty(), "{explanation:?}");

@@ -1,4 +1,4 @@
-//! When the next verification is due: pure, with the random number passed in.
+//! When the next verification is due. Pure: the random number is an argument.
 
 use std::time::Duration;
 
@@ -7,53 +7,53 @@ use crate::reason::UNREACHABLE;
 use crate::standing::Standing;
 use opterius_base::clock::{Now, Timestamp};
 
-/// After a grant.
+/// The wait after a grant.
 pub const INTERVAL: Duration = Duration::from_secs(24 * 3600);
-/// After a denial, and in the last [`EXPIRY_WATCH`] before an expiry.
+/// The wait after a denial, and during [`EXPIRY_WATCH`].
 pub const HOURLY: Duration = Duration::from_secs(3600);
-/// How long before an expiry the checks come every hour: a renewal is seen before it matters.
+/// How long before an expiry the checks become hourly, so that a renewal is noticed in time.
 pub const EXPIRY_WATCH: Duration = Duration::from_secs(48 * 3600);
-/// The widest spread of a fleet over the time after its checks fall due.
+/// The longest per-host delay that spreads the checks of a fleet.
 pub const MAX_OFFSET: Duration = Duration::from_secs(600);
-/// The least time between the starts of two checks that somebody asked for.
+/// The minimum time between the starts of two requested checks.
 pub const SPACING: Duration = Duration::from_secs(5);
-/// The longest wait between checks that fail while the license is restricted because of just that.
+/// The longest wait between failing checks while the license is restricted as unreachable.
 pub const RESTRICTED_CAP: Duration = Duration::from_secs(5 * 60);
-/// The longest wait between checks that fail otherwise.
+/// The longest wait between failing checks in every other state.
 pub const GRACE_CAP: Duration = HOURLY;
 
-/// The first step of the back-off; it doubles with each failure.
+/// The first step of the backoff; it doubles with each failure.
 const BACKOFF_BASE: Duration = Duration::from_secs(5);
-/// The least wait after a failure, so that jitter never makes a busy loop.
+/// The shortest wait after a failure, so that jitter never causes a busy loop.
 const BACKOFF_FLOOR: Duration = Duration::from_secs(1);
-/// Checks around an expiry: a renewal that is booked at that very moment is seen soon.
+/// Extra checks after an expiry, to notice a renewal booked at the last moment.
 const AFTER_EXPIRY: [Duration; 4] =
     [Duration::ZERO, Duration::from_secs(60), Duration::from_secs(5 * 60), Duration::from_secs(15 * 60)];
 
-/// This host's place in the spread of its fleet, by its identity: up to 10 minutes.
+/// This host's delay within [`MAX_OFFSET`], derived from its identity.
 pub fn offset(server_id: &str) -> Duration {
     let sum = server_id.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
     Duration::from_secs(sum.checked_rem(MAX_OFFSET.as_secs().saturating_add(1)).unwrap_or(0))
 }
 
-/// What the wait after a check depends on.
+/// A finished check, as far as the next wait depends on it.
 #[derive(Clone, Copy, Debug)]
 pub struct Finished<'a> {
-    /// What the check came to.
+    /// The outcome of the check.
     pub outcome: &'a Outcome,
-    /// The standing that followed.
+    /// The license standing after the check.
     pub standing: &'a Standing,
-    /// When the license ends, as known after the check.
+    /// When the license expires.
     pub expires_at: Option<Timestamp>,
-    /// How many checks in a row have failed, this one included.
+    /// How many checks in a row have failed, including this one.
     pub failures: u32,
-    /// This host's place in the spread.
+    /// This host's delay, see [`offset`].
     pub offset: Duration,
     /// A random number from 0 to 1.
     pub random: f64,
 }
 
-/// How long to wait after a check that ended at `now`.
+/// How long to wait after a check that finished at `now`.
 pub fn wait(finished: &Finished<'_>, now: Now) -> Duration {
     match finished.outcome {
         Outcome::Granted { .. } => after_grant(finished, now),
@@ -70,8 +70,8 @@ fn after_grant(finished: &Finished<'_>, now: Now) -> Duration {
     }
 }
 
-/// Full jitter: anything up to the current step, so that a fleet that lost its server does not come back in step. The
-/// server's Retry-After is the least wait, within the same cap.
+/// Full jitter: a random wait up to the current step, so that a fleet does not return all at once after an outage. The
+/// server's Retry-After is the minimum, within the same cap.
 fn after_failure(finished: &Finished<'_>, failure: &Failure) -> Duration {
     let cap = if finished.standing.reason() == Some(UNREACHABLE) { RESTRICTED_CAP } else { GRACE_CAP };
     let doublings = finished.failures.saturating_sub(1).min(20);
@@ -83,18 +83,18 @@ fn after_failure(finished: &Finished<'_>, failure: &Failure) -> Duration {
 /// The state between two checks.
 #[derive(Clone, Copy, Debug)]
 pub struct Pending {
-    /// When the last check ended.
+    /// When the last check finished.
     pub since: Now,
-    /// The wait that [`wait`] gave for it.
+    /// The wait that [`wait`] returned for it.
     pub wait: Duration,
-    /// When the license ends.
+    /// When the license expires.
     pub expires_at: Option<Timestamp>,
 }
 
-/// How long it is at `now` until the next check; zero when it is due.
+/// The time from `now` until the next check; zero when it is due.
 ///
-/// The wait runs on the boot clock, which a clock change does not touch; the checks around an expiry are instants of
-/// civil time, as the expiry is.
+/// The wait runs on the boot clock, which wall-clock changes do not affect. The checks after an expiry follow the wall
+/// clock, like the expiry itself.
 pub fn due_in(pending: &Pending, now: Now) -> Duration {
     let by_wait = pending.wait.saturating_sub(now.boot.saturating_sub(pending.since.boot));
     let instants = AFTER_EXPIRY.iter().filter_map(|after| Some(pending.expires_at?.plus(*after)));

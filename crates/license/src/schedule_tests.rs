@@ -28,7 +28,7 @@ fn finished<'a>(outcome: &'a Outcome, standing: &'a Standing) -> Finished<'a> {
 }
 
 #[test]
-fn after_a_grant_a_day_passes_and_the_hosts_own_offset() {
+fn after_a_grant_the_wait_is_a_day_plus_the_hosts_offset() {
     let outcome = granted();
     let after = |expires_at: Option<Duration>| {
         let expires_at = expires_at.map(|after| now().wall.plus(after));
@@ -51,7 +51,7 @@ fn after_a_grant_a_day_passes_and_the_hosts_own_offset() {
 }
 
 #[test]
-fn after_a_denial_an_hour_passes() {
+fn after_a_denial_the_wait_is_an_hour() {
     let outcome = Outcome::Denied { reason: "expired".into(), message: String::new(), terms: Terms::default() };
     assert_eq!(wait(&finished(&outcome, &restricted("expired")), now()), hours(1));
 }
@@ -81,7 +81,7 @@ fn failures_back_off_from_five_seconds_to_their_cap() {
 }
 
 #[test]
-fn jitter_is_full_but_never_a_busy_loop() {
+fn full_jitter_never_causes_a_busy_loop() {
     let (outcome, standing) = (failed(None), restricted("unreachable"));
     let with = |random| wait(&Finished { random, failures: 4, ..finished(&outcome, &standing) }, now());
     assert_eq!(with(1.0), Duration::from_secs(40));
@@ -91,7 +91,7 @@ fn jitter_is_full_but_never_a_busy_loop() {
 }
 
 #[test]
-fn retry_after_is_the_least_wait_within_the_cap() {
+fn retry_after_is_the_minimum_wait_within_the_cap() {
     let grace = Standing::Grace { until: now().wall };
     for (asked, while_restricted, in_grace) in [(0, 5, 5), (60, 60, 60), (900, 300, 900), (1_000_000, 300, 3600)] {
         let outcome = failed(Some(asked));
@@ -122,7 +122,7 @@ fn a_check_is_due_after_the_wait_and_around_the_expiry() {
 }
 
 #[test]
-fn a_clock_that_is_set_does_not_move_the_wait() {
+fn setting_the_clock_does_not_change_the_wait() {
     let pending = Pending { since: now(), wait: hours(24), expires_at: None };
     for wall in [0, i64::MAX] {
         let set = Now { wall: Timestamp::from_unix(wall), boot: now().boot + hours(1) };

@@ -1,39 +1,40 @@
-//! Signed answers: Ed25519 over the exact bytes of the body, as the header `Opterius-Signature` carries it.
+//! Signed answers: Ed25519 over the exact bytes of the body, in the header `Opterius-Signature`.
 //!
-//! The header has one or more `keyid="…", ed25519="<base64>"`, so that a vendor can change keys without a day on which
-//! some Agents trust nobody. Which of the trusted keys matched is reported, so that an Agent can say that its own are old.
+//! The header has one or more `keyid="…", ed25519="<base64>"`, so that a vendor can rotate keys without locking out Agents
+//! that have only one of them. The caller learns which trusted key matched, so that an Agent can warn that its keys are
+//! outdated.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::signature::{ED25519, UnparsedPublicKey};
 
-/// What stands before the body in the signed bytes, so that no signature of another protocol can be used here.
+/// The prefix of the signed bytes, which keeps signatures from other protocols from being valid here.
 pub const CONTEXT: &[u8] = b"opterius-license-verify/v1\n";
 
-/// The name of the header that carries the signatures.
+/// The name of the signature header.
 pub const HEADER: &str = "opterius-signature";
 
-/// The most signatures that are looked at: more is not a key change but an attempt to keep us busy.
+/// The most signatures checked: more is not a key rotation but an attempt to waste CPU time.
 const MAX_SIGNATURES: usize = 8;
 
-/// The public keys whose signature makes an answer count, the current one first. Empty: answers need no signature.
+/// The public keys that can sign an answer, the current one first. Empty: answers need no signature.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedKeys(Vec<[u8; 32]>);
 
-/// What a trusted signature was made with.
+/// The trusted key that signed an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignedBy {
     /// The first of the trusted keys.
     CurrentKey,
-    /// Another of them: the vendor's next signature change may leave this Agent behind.
+    /// Another trusted key: after the vendor's next rotation, this Agent may trust none of the vendor's keys.
     OlderKey,
 }
 
 impl TrustedKeys {
-    /// Reads Base64 keys of 32 bytes, separated by commas or white space, the current one first.
+    /// Parses Base64 keys of 32 bytes, separated by commas or whitespace, the current one first.
     ///
     /// # Errors
-    /// A sentence that shows which of them is no key.
+    /// A sentence that quotes the invalid key.
     pub fn parse(text: &str) -> Result<Self, String> {
         let words = text.split([',', ' ', '\t', '\n']).filter(|word| !word.is_empty());
         let keys: Result<Vec<[u8; 32]>, String> = words
@@ -45,12 +46,12 @@ impl TrustedKeys {
         keys.map(Self)
     }
 
-    /// Whether there are none, so that answers need no signature.
+    /// Whether no key is trusted, so that answers need no signature.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Which key signed `body`, if any of those we trust did.
+    /// The trusted key that signed `body`, if any.
     pub fn verify(&self, header: &str, body: &[u8]) -> Option<SignedBy> {
         let message = [CONTEXT, body].concat();
         let signatures = signatures(header);
@@ -67,8 +68,8 @@ impl TrustedKeys {
     }
 }
 
-/// The values of all `ed25519="…"` members of the header. `keyid` only helps a person who reads the header: each
-/// trusted key is tried, so a wrong `keyid` cannot change what is accepted.
+/// The values of all `ed25519="…"` members of the header. `keyid` is only for human readers: every trusted key is tried,
+/// so a wrong `keyid` cannot change the result.
 fn signatures(header: &str) -> Vec<Vec<u8>> {
     header
         .split([',', ';'])
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn one_good_signature_of_a_trusted_key_is_enough_and_no_other_counts() {
+    fn one_valid_signature_by_a_trusted_key_is_required_and_sufficient() {
         let (current, older, stranger) = (key(1), key(2), key(3));
         let keys = trusted(&[&current, &older]);
         let body = br#"{"valid":true}"#;
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_without_the_context_does_not_count() {
+    fn a_signature_without_the_context_is_rejected() {
         let current = key(1);
         let body = br#"{"valid":true}"#;
         let header = format!("ed25519=\"{}\"", STANDARD.encode(current.sign(body).as_ref()));
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn every_changed_byte_of_body_or_signature_is_seen() {
+    fn every_changed_byte_of_body_or_signature_is_detected() {
         let current = key(1);
         let keys = trusted(&[&current]);
         let body = br#"{"valid":false,"reason":"expired"}"#.to_vec();
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_none_is_named() {
+    fn an_invalid_key_is_quoted() {
         assert!(TrustedKeys::parse("AAAA").unwrap_err().contains("AAAA"));
         assert!(TrustedKeys::parse("").unwrap().is_empty());
     }

@@ -1,14 +1,14 @@
-//! What follows from what is known: one pure function from a record and the current time to a standing.
+//! The license standing: one pure function of the recorded verdict and the current time.
 //!
-//! The rules, in the order in which they are asked:
+//! The rules, in order:
 //!
 //! 1. Without a license key: restricted (`no_key`).
 //! 2. Without a verdict for this key: restricted (`unreachable`).
-//! 3. A denial is remembered until a new grant comes, across restarts and without grace.
-//! 4. A grant ends at its `expires_at`, exactly at that instant.
-//! 5. A grant that the last check confirmed: active.
-//! 6. A grant that it could not confirm carries the license for 48 hours of wall clock or of machine time since then,
-//!    whichever has passed first. Nothing prolongs it: no restart, no SIGHUP, no clock set back.
+//! 3. A denial stands until the next grant, across restarts and without grace.
+//! 4. A grant ends exactly at its `expires_at`.
+//! 5. A grant that the latest check confirmed: active.
+//! 6. Any other grant stays valid for 48 hours of wall-clock time or machine time, whichever runs out first (grace).
+//!    Nothing extends it: no restart, no SIGHUP, no clock set back.
 
 use std::time::Duration;
 
@@ -17,27 +17,27 @@ use crate::outcome::Failure;
 use crate::reason::{self, EXPIRED, NO_KEY, UNREACHABLE};
 use opterius_base::clock::{Now, Timestamp};
 
-/// How long a grant carries the license while the license server cannot be asked.
+/// How long a grant stays valid while the license server is unreachable.
 pub const GRACE: Duration = Duration::from_secs(48 * 3600);
 
-/// How far the wall clock may be behind the last answer before a cached license stops counting.
+/// How far the wall clock can be behind the last answer before the cached license is no longer valid.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(3600);
 
-/// Whether the license is good, and how good.
+/// Whether the license is valid, and on what basis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Good: the last check confirmed it.
+    /// Valid: the latest check confirmed it.
     Active,
-    /// Good on the word of an earlier check, until the instant given.
+    /// Valid for now, based on an earlier check.
     Grace {
-        /// When it ends unless a check succeeds before.
+        /// When the grace period ends unless a check succeeds first.
         until: Timestamp,
     },
-    /// Not good: writes are refused.
+    /// Not valid: the Agent rejects writes.
     Restricted {
-        /// Why, as one word.
+        /// The reason code, see [`crate::reason`].
         reason: String,
-        /// Why, as a sentence.
+        /// The reason as a sentence.
         message: String,
     },
 }
@@ -48,7 +48,7 @@ impl Standing {
         !matches!(self, Self::Restricted { .. })
     }
 
-    /// The word that the status shows as `state`.
+    /// The value of `state` in the status.
     pub fn state(&self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -57,7 +57,7 @@ impl Standing {
         }
     }
 
-    /// The reason; none while the license is good.
+    /// The reason code; `None` while the license is valid.
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Restricted { reason, .. } => Some(reason),
@@ -65,7 +65,7 @@ impl Standing {
         }
     }
 
-    /// When the grace ends; none outside of it.
+    /// When the grace period ends; `None` outside it.
     pub fn grace_until(&self) -> Option<Timestamp> {
         match self {
             Self::Grace { until } => Some(*until),
@@ -73,33 +73,33 @@ impl Standing {
         }
     }
 
-    /// Whether a person would call the step from `self` to `other` a change: another state, or another reason.
+    /// Whether state or reason differ. A new message or grace end alone is not a change worth reporting.
     pub fn differs(&self, other: &Self) -> bool {
         self.state() != other.state() || self.reason() != other.reason()
     }
 }
 
-/// Everything that the standing follows from, but for the time.
+/// The inputs of [`standing`], except the time.
 #[derive(Clone, Copy, Debug)]
-pub struct Knowledge<'a> {
+pub struct Evidence<'a> {
     /// Whether a license key is configured.
     pub has_key: bool,
-    /// What is known of that key.
+    /// The recorded verdict on that key.
     pub record: Option<&'a Record>,
-    /// Whether the last check in this process gave the verdict in the record.
+    /// Whether the latest check in this process produced the recorded verdict.
     pub confirmed: bool,
-    /// Why the last check gave none.
+    /// Why the latest check produced no verdict.
     pub failure: Option<&'a Failure>,
-    /// The kernel's id of the current boot.
+    /// The kernel's boot ID of the current boot.
     pub boot_id: &'a str,
 }
 
 /// The standing at `now`.
-pub fn standing(known: &Knowledge<'_>, now: Now) -> Standing {
-    if !known.has_key {
+pub fn standing(evidence: &Evidence<'_>, now: Now) -> Standing {
+    if !evidence.has_key {
         return restricted(NO_KEY, reason::explain(NO_KEY).sentence);
     }
-    let Some(record) = known.record else { return never_verified(known.failure) };
+    let Some(record) = evidence.record else { return never_verified(evidence.failure) };
     let grant = match &record.verdict {
         Verdict::Denied(denial) => return restricted(&denial.reason, &denial.message),
         Verdict::Granted(grant) => grant,
@@ -107,11 +107,11 @@ pub fn standing(known: &Knowledge<'_>, now: Now) -> Standing {
     if let Some(expiry) = grant.terms.expires_at.filter(|expiry| now.wall >= *expiry) {
         return restricted(EXPIRED, format!("The license expired on {expiry}."));
     }
-    if known.confirmed { Standing::Active } else { carried(record, grant, known, now) }
+    if evidence.confirmed { Standing::Active } else { unconfirmed(record, grant, evidence, now) }
 }
 
-/// How long the standing lasts by itself, without a check; none when time alone does not change it.
-pub fn lasts(standing: &Standing, record: Option<&Record>, now: Now) -> Option<Duration> {
+/// How long until the standing changes without a check; `None` if time alone never changes it.
+pub fn time_until_change(standing: &Standing, record: Option<&Record>, now: Now) -> Option<Duration> {
     let expiry = record.and_then(|record| match &record.verdict {
         Verdict::Granted(grant) => grant.terms.expires_at,
         Verdict::Denied(_) => None,
@@ -123,21 +123,21 @@ pub fn lasts(standing: &Standing, record: Option<&Record>, now: Now) -> Option<D
     }
 }
 
-/// A license that lives on an earlier grant.
-fn carried(record: &Record, grant: &Grant, known: &Knowledge<'_>, now: Now) -> Standing {
+/// The standing of a grant that the latest check did not confirm.
+fn unconfirmed(record: &Record, grant: &Grant, evidence: &Evidence<'_>, now: Now) -> Standing {
     if now.wall.plus(CLOCK_TOLERANCE) < grant.at {
         let message = format!(
-            "The clock of this server shows {}, but the license server's last answer is of {}: the cached license does \
-             not count (clock_rolled_back). Correct the clock, then run: opterius-agent reverify",
+            "This server's clock shows {}, but the license server's last answer is from {}: the cached license is not \
+             valid (clock_rolled_back). Set the clock, then run: opterius-agent reverify",
             now.wall, grant.at
         );
         return restricted(UNREACHABLE, message);
     }
-    let by_machine_time = Duration::from_secs(record.uptime.used(known.boot_id, now).as_secs());
+    let by_machine_time = Duration::from_secs(record.uptime.used(evidence.boot_id, now).as_secs());
     let elapsed = now.wall.since(grant.at).max(by_machine_time);
     match GRACE.checked_sub(elapsed) {
         None | Some(Duration::ZERO) => {
-            let cause = known.failure.map_or("it has not been asked yet", |failure| failure.cause.as_str());
+            let cause = evidence.failure.map_or("no check has finished yet", |failure| failure.cause.as_str());
             restricted(UNREACHABLE, format!("The license server has not confirmed the license for 48 hours: {cause}."))
         }
         Some(left) => {
@@ -151,8 +151,8 @@ fn never_verified(failure: Option<&Failure>) -> Standing {
     restricted(
         UNREACHABLE,
         match failure {
-            Some(failure) => format!("The license could not be verified: {failure}."),
-            None => "The license has not been verified yet; the first check is under way.".to_owned(),
+            Some(failure) => format!("The Agent could not verify the license: {failure}."),
+            None => "The license has not been verified yet; the first check is in progress.".to_owned(),
         },
     )
 }

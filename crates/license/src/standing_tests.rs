@@ -3,7 +3,7 @@ use crate::model::{Denial, Terms, Uptime};
 use crate::outcome::FailureClass;
 
 const HOUR: u64 = 3600;
-/// The grant of these tests: 2026-03-01T00:00:00Z, at a machine time of 1,000 s.
+/// When the tests' grant was given: 2026-03-01T00:00:00Z, at 1,000 s of machine time.
 const GRANTED_AT: i64 = 1_772_323_200;
 const BOOT: &str = "boot-1";
 
@@ -25,13 +25,13 @@ fn granted(expires_after: Option<i64>) -> Record {
     record(Verdict::Granted(grant(expires_after)))
 }
 
-/// The moment `wall` seconds of civil time and `machine` seconds of machine time after the grant.
+/// `wall` seconds of wall-clock time and `machine` seconds of machine time after the grant.
 fn later(wall: i64, machine: u64) -> Now {
     Now { wall: Timestamp::from_unix(GRANTED_AT + wall), boot: Duration::from_secs(1000 + machine) }
 }
 
-fn known(record: &Record, confirmed: bool) -> Knowledge<'_> {
-    Knowledge { has_key: true, record: Some(record), confirmed, failure: None, boot_id: BOOT }
+fn known(record: &Record, confirmed: bool) -> Evidence<'_> {
+    Evidence { has_key: true, record: Some(record), confirmed, failure: None, boot_id: BOOT }
 }
 
 fn word(standing: &Standing) -> String {
@@ -47,32 +47,32 @@ fn at(record: &Record, confirmed: bool, now: Now) -> String {
 }
 
 #[test]
-fn nothing_known_is_restricted() {
+fn without_a_key_or_a_verdict_the_license_is_restricted() {
     let failure = Failure::new(FailureClass::Network, "connection refused");
-    let nothing = Knowledge { has_key: true, record: None, confirmed: false, failure: None, boot_id: BOOT };
+    let nothing = Evidence { has_key: true, record: None, confirmed: false, failure: None, boot_id: BOOT };
     let table = [
-        (Knowledge { has_key: false, ..nothing }, "no_key", "No license key is configured."),
-        (nothing, "unreachable", "The license has not been verified yet; the first check is under way."),
+        (Evidence { has_key: false, ..nothing }, "no_key", "No license key is configured."),
+        (nothing, "unreachable", "The license has not been verified yet; the first check is in progress."),
         (
-            Knowledge { failure: Some(&failure), ..nothing },
+            Evidence { failure: Some(&failure), ..nothing },
             "unreachable",
-            "The license could not be verified: connection refused.",
+            "The Agent could not verify the license: connection refused.",
         ),
     ];
     for (known, reason, message) in table {
         assert_eq!(standing(&known, later(0, 0)), restricted(reason, message));
     }
     let record = granted(None);
-    let without_key = Knowledge { has_key: false, ..known(&record, true) };
+    let without_key = Evidence { has_key: false, ..known(&record, true) };
     assert_eq!(
         standing(&without_key, later(0, 0)).reason(),
         Some("no_key"),
-        "a record without its key counts for nothing"
+        "a record without a configured key is ignored"
     );
 }
 
 #[test]
-fn a_confirmed_grant_is_active_until_the_very_instant_of_its_expiry() {
+fn a_confirmed_grant_is_active_until_the_exact_instant_of_its_expiry() {
     let table = [
         (None, 0, "active"),
         (None, 365 * 24 * 3600, "active"),
@@ -105,50 +105,50 @@ fn grace_ends_exactly_48_hours_after_the_grant() {
 }
 
 #[test]
-fn an_expiry_within_the_grace_ends_it() {
+fn an_expiry_ends_the_grace_period_early() {
     let record = granted(Some(3600));
     assert_eq!(at(&record, false, later(3599, 3599)), "grace 3600");
     assert_eq!(at(&record, false, later(3600, 3600)), "restricted expired");
 }
 
 #[test]
-fn no_clock_change_and_no_restart_prolongs_the_grace() {
+fn no_clock_change_and_no_restart_extends_the_grace_period() {
     let end = i64::try_from(48 * HOUR).unwrap();
     let record = granted(None);
-    // The wall clock is set back by ten hours, then by days: machine time goes on.
+    // The wall clock is set back by ten hours, then by days: machine time still counts.
     assert_eq!(at(&record, false, later(37 * 3600, 47 * HOUR)), format!("grace {}", 38 * 3600));
     assert_eq!(at(&record, false, later(38 * 3600, 48 * HOUR)), "restricted unreachable");
     assert_eq!(at(&record, false, later(1, 48 * HOUR)), "restricted unreachable");
-    // The wall clock is set ahead: the grace is over sooner, never later.
+    // The wall clock is set ahead: grace ends sooner, never later.
     assert_eq!(at(&record, false, later(end, 60)), "restricted unreachable");
-    // A reboot starts machine time anew; the wall clock and what was stored count on.
-    let rebooted = Knowledge { boot_id: "boot-2", ..known(&record, false) };
+    // A reboot resets machine time; the wall clock and the stored machine time still count.
+    let rebooted = Evidence { boot_id: "boot-2", ..known(&record, false) };
     let after_reboot = Now { wall: Timestamp::from_unix(GRANTED_AT + end), boot: Duration::from_secs(5) };
     assert_eq!(word(&standing(&rebooted, after_reboot)), "restricted unreachable");
-    let stored = Record { uptime: record.uptime.read_again(BOOT, later(0, 47 * HOUR)), ..record.clone() };
-    let rebooted = Knowledge { boot_id: "boot-2", ..known(&stored, false) };
+    let stored = Record { uptime: record.uptime.advance(BOOT, later(0, 47 * HOUR)), ..record.clone() };
+    let rebooted = Evidence { boot_id: "boot-2", ..known(&stored, false) };
     let set_back = Now { wall: Timestamp::from_unix(GRANTED_AT), boot: Duration::from_secs(5) };
     assert_eq!(
         word(&standing(&rebooted, set_back)),
         format!("grace {HOUR}"),
         "47 of 48 hours were used before the reboot"
     );
-    // A restart of the daemon within one boot: machine time from the record on, whatever was stored when.
+    // A restart of the daemon within one boot: machine time counts from the record's reading.
     assert_eq!(at(&record, false, later(0, 48 * HOUR)), "restricted unreachable");
 }
 
 #[test]
-fn a_clock_more_than_an_hour_behind_the_last_answer_gives_no_grace() {
+fn a_clock_more_than_an_hour_behind_the_last_answer_ends_grace() {
     let record = granted(None);
     assert_eq!(at(&record, false, later(-3600, 0)), format!("grace {}", 48 * 3600 - 3600));
     assert_eq!(at(&record, false, later(-3601, 0)), "restricted unreachable");
     let Standing::Restricted { message, .. } = standing(&known(&record, false), later(-3601, 0)) else { panic!() };
     assert!(message.contains("clock_rolled_back"), "{message}");
-    assert_eq!(at(&record, true, later(-3601, 0)), "active", "the next verdict heals it");
+    assert_eq!(at(&record, true, later(-3601, 0)), "active", "the next verdict resolves it");
 }
 
 #[test]
-fn a_denial_is_remembered_whatever_happens_to_the_network_or_the_clock() {
+fn a_denial_stands_whatever_happens_to_the_network_or_the_clock() {
     let denial = Denial {
         reason: "suspended".into(),
         message: "Unpaid.".into(),
@@ -160,26 +160,28 @@ fn a_denial_is_remembered_whatever_happens_to_the_network_or_the_clock() {
     let failure = Failure::new(FailureClass::Network, "connection refused");
     for confirmed in [true, false] {
         for now in [later(0, 0), later(-7200, 0), later(60, 60), later(30 * 24 * 3600, 7)] {
-            let known = Knowledge { failure: (!confirmed).then_some(&failure), ..known(&record, confirmed) };
+            let known = Evidence { failure: (!confirmed).then_some(&failure), ..known(&record, confirmed) };
             assert_eq!(standing(&known, now), restricted("suspended", "Unpaid."));
         }
     }
 }
 
 #[test]
-fn a_standing_lasts_until_time_changes_it() {
+fn the_time_until_the_standing_changes_is_known() {
     let expiring = granted(Some(100));
     let seconds = Duration::from_secs;
-    let lasting = |record: &Record, confirmed, now| lasts(&standing(&known(record, confirmed), now), Some(record), now);
-    assert_eq!(lasting(&expiring, true, later(40, 40)), Some(seconds(60)));
-    assert_eq!(lasting(&granted(None), true, later(40, 40)), None);
-    assert_eq!(lasting(&granted(None), false, later(40, 40)), Some(seconds(48 * HOUR - 40)));
-    assert_eq!(lasting(&expiring, false, later(40, 40)), Some(seconds(60)));
-    assert_eq!(lasting(&expiring, true, later(100, 100)), None);
+    let remaining = |record: &Record, confirmed, now| {
+        time_until_change(&standing(&known(record, confirmed), now), Some(record), now)
+    };
+    assert_eq!(remaining(&expiring, true, later(40, 40)), Some(seconds(60)));
+    assert_eq!(remaining(&granted(None), true, later(40, 40)), None);
+    assert_eq!(remaining(&granted(None), false, later(40, 40)), Some(seconds(48 * HOUR - 40)));
+    assert_eq!(remaining(&expiring, false, later(40, 40)), Some(seconds(60)));
+    assert_eq!(remaining(&expiring, true, later(100, 100)), None);
 }
 
 #[test]
-fn every_transition_is_told_from_staying() {
+fn every_transition_is_distinguished_from_no_change() {
     let standings = [
         Standing::Active,
         Standing::Grace { until: Timestamp::from_unix(1) },
@@ -197,13 +199,13 @@ fn every_transition_is_told_from_staying() {
     );
     assert!(
         !restricted("unreachable", "a").differs(&restricted("unreachable", "b")),
-        "another cause is no other standing"
+        "a different message is not a different standing"
     );
 }
 
-/// Walks through every sequence of four events and checks the standing against the rules, told a second time.
+/// Runs every sequence of five events and checks the standing against an independent statement of the rules.
 #[test]
-fn no_sequence_of_events_makes_a_wrong_standing() {
+fn every_sequence_of_events_gives_the_right_standing() {
     #[derive(Clone, Copy, Debug)]
     enum Event {
         Grant,
@@ -257,7 +259,7 @@ fn no_sequence_of_events_makes_a_wrong_standing() {
                 }
                 Event::SetClockBack => wall -= 10 * 3600,
             }
-            let known = Knowledge { has_key: true, record: current.as_ref(), confirmed, failure: None, boot_id: BOOT };
+            let known = Evidence { has_key: true, record: current.as_ref(), confirmed, failure: None, boot_id: BOOT };
             let standing = standing(&known, later(wall, machine));
             let used = granted_at.map(|at| machine - at);
             if denied {

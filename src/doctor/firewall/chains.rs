@@ -1,19 +1,19 @@
-//! Chains of rules, as every Linux firewall has them, and what becomes of one new connection that goes through them.
+//! Chains of firewall rules, and their decision on one new outbound connection.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-/// The connection that is asked about.
+/// The destination of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wanted {
-    /// Where it leads.
+pub struct Destination {
+    /// The remote address.
     pub address: IpAddr,
-    /// The TCP port there.
+    /// The remote TCP port.
     pub port: u16,
 }
 
-impl Wanted {
-    /// Whether a network such as `203.0.113.0/24`, or an address, holds the destination; none where it is neither.
+impl Destination {
+    /// Whether an address or a network such as `203.0.113.0/24` contains the destination; `None` if `network` is neither.
     pub fn is_in(&self, network: &str) -> Option<bool> {
         let (address, length) =
             network.split_once('/').map_or((network, None), |(address, length)| (address, Some(length)));
@@ -37,50 +37,50 @@ impl Wanted {
     }
 }
 
-/// What a rule does to what it matches.
+/// The action of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// It may go out.
+    /// Allow the connection.
     Accept,
-    /// It may not.
+    /// Drop or reject the connection.
     Refuse,
-    /// Another chain decides; after it, this one goes on.
+    /// Evaluate another chain, then continue with this one.
     Jump(String),
-    /// Another chain decides, and this one no more.
+    /// Evaluate another chain and do not return to this one.
     Goto(String),
-    /// This chain decides no more.
+    /// Leave this chain.
     Return,
-    /// Nothing, such as counting it.
+    /// No effect on the connection, such as counting.
     Nothing,
 }
 
-/// A rule that matches our connection. Rules that match others, or of which that cannot be told, are not here.
+/// A rule that matches the connection. Other rules, and those that the parser does not understand, are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// What it does.
+    /// The action.
     pub target: Target,
-    /// The rule as a person knows it.
+    /// The rule as shown to the operator.
     pub shown: String,
 }
 
 /// Chains by name.
 pub type Chains = BTreeMap<String, Vec<Rule>>;
 
-/// How deep chains may lie in each other; the kernel's own limit is 16.
+/// The deepest nesting of chains; the kernel's limit is also 16.
 const DEEPEST: usize = 16;
 
-/// What a chain decides.
+/// The decision of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It may go out.
+    /// The connection is allowed.
     Accepted,
-    /// It may not, because of this rule.
+    /// This rule drops or rejects the connection.
     Refused(String),
-    /// The chain does not decide.
+    /// The chain ends without a decision.
     Undecided,
 }
 
-/// What the chain with this name decides on the connection that its rules were read for.
+/// Evaluates the chain `name`.
 pub fn decide(chains: &Chains, name: &str) -> Decision {
     within(chains, name, 0)
 }
@@ -111,8 +111,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn networks_hold_addresses() {
-        let wanted = |address: &str| Wanted { address: address.parse().unwrap(), port: 443 };
+    fn networks_contain_addresses() {
+        let destination = |address: &str| Destination { address: address.parse().unwrap(), port: 443 };
         let table = [
             ("203.0.113.5", "203.0.113.0/24", Some(true)),
             ("203.0.113.5", "203.0.113.5", Some(true)),
@@ -125,12 +125,12 @@ mod tests {
             ("203.0.113.5", "@set", None),
         ];
         for (address, network, expected) in table {
-            assert_eq!(wanted(address).is_in(network), expected, "{address} in {network}");
+            assert_eq!(destination(address).is_in(network), expected, "{address} in {network}");
         }
     }
 
     #[test]
-    fn the_first_rule_that_decides_counts() {
+    fn the_first_decisive_rule_wins() {
         let rule = |target: Target| Rule { shown: format!("{target:?}"), target };
         let jump = |name: &str| rule(Target::Jump(name.to_owned()));
         let chains = Chains::from([

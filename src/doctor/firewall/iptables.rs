@@ -1,15 +1,15 @@
-//! The rules of iptables, in the words of `iptables -S`.
+//! iptables rules, as printed by `iptables -S`.
 
-use crate::doctor::firewall::chains::{Chains, Decision, Rule, Target, Wanted, decide};
+use crate::doctor::firewall::chains::{Chains, Decision, Destination, Rule, Target, decide};
 
-/// What becomes of the connection by the output of `iptables -S`: the rule or policy that refuses it.
-pub fn refusal(text: &str, wanted: Wanted) -> Option<String> {
+/// The rule or policy in the output of `iptables -S` that blocks the connection.
+pub fn refusal(text: &str, destination: Destination) -> Option<String> {
     let (mut chains, mut policy) = (Chains::new(), None);
     for line in text.lines() {
         if let Some(refusing) = line.strip_prefix("-P OUTPUT ") {
             policy = (refusing != "ACCEPT").then(|| line.to_owned());
         } else if let Some((chain, rest)) = line.strip_prefix("-A ").and_then(|rule| rule.split_once(' '))
-            && let Some(target) = matching(rest, wanted)
+            && let Some(target) = matching(rest, destination)
         {
             chains.entry(chain.to_owned()).or_default().push(Rule { target, shown: line.to_owned() });
         }
@@ -21,16 +21,16 @@ pub fn refusal(text: &str, wanted: Wanted) -> Option<String> {
     }
 }
 
-/// What the rule does to the connection; none when it does not match it, or when that cannot be told.
-fn matching(rule: &str, wanted: Wanted) -> Option<Target> {
+/// The rule's action on the connection; `None` if it does not match, or has a condition that this parser does not know.
+fn matching(rule: &str, destination: Destination) -> Option<Target> {
     let mut words = rule.split_ascii_whitespace();
     while let Some(word) = words.next() {
         match word {
             "-p" => matches!(words.next()?, "tcp" | "all").then_some(())?,
             "-m" => _ = words.next()?,
-            "--dport" | "--dports" => holds_port(words.next()?, wanted.port).then_some(())?,
-            "-d" => wanted.is_in(words.next()?)?.then_some(())?,
-            // What leaves this server does not leave by the loopback.
+            "--dport" | "--dports" => holds_port(words.next()?, destination.port).then_some(())?,
+            "-d" => destination.is_in(words.next()?)?.then_some(())?,
+            // Outbound connections do not use the loopback interface.
             "!" => (words.next()? == "-o" && words.next()? == "lo").then_some(())?,
             "-o" => (words.next()? != "lo").then_some(())?,
             "--state" | "--ctstate" => words.next()?.split(',').any(|state| state == "NEW").then_some(())?,
@@ -63,7 +63,7 @@ fn holds_port(ports: &str, port: u16) -> bool {
     })
 }
 
-/// A comment is one word, or several between quotes.
+/// A comment is one word, or several in quotes.
 fn skip_quoted<'a>(words: &mut impl Iterator<Item = &'a str>) {
     let Some(first) = words.next().filter(|word| word.starts_with('"')) else { return };
     if first.len() == 1 || !first.ends_with('"') {
@@ -76,8 +76,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_that_keeps_the_connection_in_is_found() {
-        let wanted = Wanted { address: "203.0.113.5".parse().unwrap(), port: 443 };
+    fn a_rule_that_blocks_the_connection_is_found() {
+        let destination = Destination { address: "203.0.113.5".parse().unwrap(), port: 443 };
         let drop = "-A OUTPUT -p tcp -m tcp --dport 443 -j DROP";
         let table = [
             ("-P OUTPUT ACCEPT", None),
@@ -105,7 +105,7 @@ mod tests {
             ("-A OUTPUT", None),
         ];
         for (text, expected) in table {
-            assert_eq!(refusal(text, wanted).as_deref(), expected, "{text}");
+            assert_eq!(refusal(text, destination).as_deref(), expected, "{text}");
         }
     }
 }

@@ -1,28 +1,30 @@
-//! The firewall of this server: whether a rule of it keeps the license server out of reach, and the line that lets it
-//! through. What is understood are the conditions that such rules have; one with others is taken as not meant for us.
+//! The local firewall: whether it blocks the license server, and the command that allows the connection. The parsers know
+//! the usual conditions of such rules; they assume that a rule with any other condition does not match.
 
 pub mod chains;
-pub mod fate;
 pub mod iptables;
 pub mod nftables;
+pub mod verdict;
 
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
-use crate::doctor::firewall::fate::Fate;
+use crate::doctor::firewall::verdict::FirewallVerdict;
 
-/// Whether it lets the connection to the license server, or to the proxy before it, out.
+/// Whether it allows the connection to the license server or the proxy in front of it.
 pub fn check(context: &Context<'_>) -> Option<Finding> {
-    let way = context.way.as_ref()?;
-    let port = way.hop().as_ref().ok()?.port;
-    Some(match way.fate()? {
-        Fate::Unseen if context.system.is_root => {
-            Finding::warn("neither iptables nor nft tells its rules", "iptables -S; nft list ruleset")
+    let network_path = context.network_path.as_ref()?;
+    let port = network_path.endpoint().as_ref().ok()?.port;
+    Some(match network_path.firewall_verdict()? {
+        FirewallVerdict::Unknown if context.system.is_root => {
+            Finding::warn("neither iptables nor nft lists its rules", "iptables -S; nft list ruleset")
         }
-        Fate::Unseen => context.unseen("the firewall's rules"),
-        Fate::Blocked { rule, fix } => Finding::fail(format!("TCP port {port} is kept in by {rule}"), fix.clone()),
-        Fate::Passes if fate::is_installed(context.system) => {
-            Finding::pass(format!("no rule of this server keeps TCP port {port} in"))
+        FirewallVerdict::Unknown => context.needs_root("the firewall's rules"),
+        FirewallVerdict::Blocked { rule, fix } => {
+            Finding::fail(format!("outbound TCP port {port} is blocked by {rule}"), fix.clone())
         }
-        Fate::Passes => Finding::pass("neither iptables nor nft is installed"),
+        FirewallVerdict::Allowed if verdict::is_installed(context.system) => {
+            Finding::pass(format!("no local rule blocks outbound TCP port {port}"))
+        }
+        FirewallVerdict::Allowed => Finding::pass("neither iptables nor nft is installed"),
     })
 }

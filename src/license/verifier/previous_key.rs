@@ -1,49 +1,49 @@
-//! What is known of the license key before: a key that is mistyped, even one that the server denies, costs nothing once it
-//! is put right.
+//! The verdict on the previous license key: after a mistyped key is corrected, the earlier grant is still there, even if
+//! the server denied the mistyped one.
 
-use super::subject::Subject;
+use super::license_identity::LicenseIdentity;
 use crate::license::cache::{self, Cached, View};
 use opterius_license::model::Verdict;
 
-/// The cache file of the key before, as long as the key after it has no grant.
+/// The cache file of the previous key, kept until the current key has a grant.
 #[derive(Debug, Default)]
 pub(super) struct PreviousKey(Option<Vec<u8>>);
 
 impl PreviousKey {
-    /// The file, as it goes into the file of the key after it.
+    /// The file, to embed in the current key's file.
     pub(super) fn file(&self) -> Option<&Vec<u8>> {
         self.0.as_ref()
     }
 
-    /// What was known of the key, if this is it again.
-    pub(super) fn read(&self, subject: &Subject<'_>) -> Option<Cached> {
-        cache::decode(self.0.as_deref()?, &subject.question()).ok()
+    /// The kept verdict, if `identity` has the previous key.
+    pub(super) fn read(&self, identity: &LicenseIdentity<'_>) -> Option<Cached> {
+        cache::decode(self.0.as_deref()?, &identity.question()).ok()
     }
 
-    /// Keeps what is known of the key that is going, if it is a grant.
-    pub(super) fn keep(&mut self, known: &Cached, subject: &Subject<'_>) {
-        if !subject.is_of(&known.record) || !matches!(known.record.verdict, Verdict::Granted(_)) {
+    /// Keeps the verdict on the key being replaced, if it is a grant.
+    pub(super) fn keep(&mut self, known: &Cached, identity: &LicenseIdentity<'_>) {
+        if !identity.matches(&known.record) || !matches!(known.record.verdict, Verdict::Granted(_)) {
             return;
         }
         let view = View::new(false, None, String::new(), known.record.verdict.terms());
-        self.0 = cache::encode(&view, known, &subject.question()).ok();
+        self.0 = cache::encode(&view, known, &identity.question()).ok();
     }
 
-    /// Keeps the file that was found in the place of ours, or what that file has kept, if it is of another key.
-    pub(super) fn keep_file(&mut self, bytes: &[u8], subject: &Subject<'_>) {
-        self.replace(cache::of_another_key(bytes, &subject.question()));
+    /// Keeps a cache file that belongs to another key, or the one embedded in it.
+    pub(super) fn keep_file(&mut self, bytes: &[u8], identity: &LicenseIdentity<'_>) {
+        self.replace(cache::file_to_set_aside(bytes, &identity.question()));
     }
 
-    /// Keeps this instead, if there is any of it.
+    /// Keeps `file` instead, if there is one.
     pub(super) fn replace(&mut self, file: Option<Vec<u8>>) {
         self.0 = file.or_else(|| self.0.take());
     }
 
-    /// What was kept is over once its own key has a verdict, or another has a grant.
-    pub(super) fn settle(&mut self, verdict: &Verdict, subject: &Subject<'_>) {
+    /// Drops the kept file once its own key has a verdict or another key has a grant.
+    pub(super) fn settle(&mut self, verdict: &Verdict, identity: &LicenseIdentity<'_>) {
         let Some(bytes) = self.0.take() else { return };
         if matches!(verdict, Verdict::Denied(_)) {
-            self.0 = cache::of_another_key(&bytes, &subject.question());
+            self.0 = cache::file_to_set_aside(&bytes, &identity.question());
         }
     }
 }
@@ -53,15 +53,15 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::license::state::Host;
+    use crate::license::state::HostIdentity;
     use opterius_base::clock::{Now, Timestamp};
     use opterius_base::secret::Secret;
     use opterius_license::model::{Denial, Grant, Record, Terms, Uptime};
     use opterius_license::signature::TrustedKeys;
 
-    fn host() -> Host {
+    fn host() -> HostIdentity {
         let word = |word: &str| word.to_owned();
-        Host { server_id: word("server"), boot_id: word("boot"), hostname: word("host"), os: word("os") }
+        HostIdentity { server_id: word("server"), boot_id: word("boot"), hostname: word("host"), os: word("os") }
     }
 
     fn granted() -> Verdict {
@@ -79,9 +79,9 @@ mod tests {
         })
     }
 
-    fn known(verdict: Verdict, subject: &Subject<'_>) -> Cached {
+    fn known(verdict: Verdict, identity: &LicenseIdentity<'_>) -> Cached {
         let uptime = Uptime::start("boot", Now { wall: Timestamp::from_unix(1), boot: Duration::ZERO });
-        let (key_sha256, server_id) = (subject.fingerprint().to_owned(), "server".to_owned());
+        let (key_sha256, server_id) = (identity.fingerprint().to_owned(), "server".to_owned());
         Cached {
             record: Record { verdict, uptime, key_sha256, server_id },
             answer: None,
@@ -91,11 +91,11 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_is_found_again_until_another_key_has_one() {
+    fn a_grant_is_kept_until_another_key_has_one() {
         let (good, mistyped) = (Secret::new("GOODGOOD".into()), Secret::new("BADBAD".into()));
         let (host, trusted) = (host(), TrustedKeys::default());
-        let good = Subject::new(&good, &host, &trusted);
-        let mistyped = Subject::new(&mistyped, &host, &trusted);
+        let good = LicenseIdentity::new(&good, &host, &trusted);
+        let mistyped = LicenseIdentity::new(&mistyped, &host, &trusted);
         let mut previous = PreviousKey::default();
         previous.keep(&known(denied(), &good), &good);
         previous.keep(&known(granted(), &mistyped), &good);
@@ -106,20 +106,20 @@ mod tests {
         assert_eq!(previous.read(&good), Some(grant));
         assert_eq!(previous.read(&mistyped), None);
         previous.settle(&denied(), &mistyped);
-        assert!(previous.read(&good).is_some(), "what the server denies is another key");
+        assert!(previous.read(&good).is_some(), "the server denied a different key");
         previous.settle(&granted(), &mistyped);
         assert!(previous.file().is_none());
     }
 
     #[test]
-    fn its_own_verdict_ends_it() {
+    fn a_new_verdict_on_the_same_key_drops_the_file() {
         let key = Secret::new("GOODGOOD".into());
         let (host, trusted) = (host(), TrustedKeys::default());
-        let subject = Subject::new(&key, &host, &trusted);
+        let identity = LicenseIdentity::new(&key, &host, &trusted);
         for verdict in [granted(), denied()] {
             let mut previous = PreviousKey::default();
-            previous.keep(&known(granted(), &subject), &subject);
-            previous.settle(&verdict, &subject);
+            previous.keep(&known(granted(), &identity), &identity);
+            previous.settle(&verdict, &identity);
             assert!(previous.file().is_none());
         }
     }

@@ -1,4 +1,4 @@
-//! The public address that this host reports: which one it is, and when somebody is asked for it.
+//! The public address that this host reports, and when to discover it.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -7,11 +7,12 @@ use crate::license::client::{self, LicenseConfig, LicenseServer};
 use opterius_base::clock::Now;
 use opterius_license::address::{self, Discovered};
 
-/// A public address is asked for at most this often, and as often as [`RETRY`] when nobody told it.
+/// How often the address is discovered.
 const INTERVAL: Duration = Duration::from_secs(24 * 3600);
+/// The wait after a failed discovery.
 const RETRY: Duration = Duration::from_secs(3600);
 
-/// The address that was found out.
+/// The discovered address.
 #[derive(Debug, Default)]
 pub(super) struct PublicAddress {
     found: Option<Discovered>,
@@ -19,18 +20,18 @@ pub(super) struct PublicAddress {
 }
 
 impl PublicAddress {
-    /// What was found out, and when.
+    /// The discovered address and its time.
     pub(super) fn found(&self) -> Option<Discovered> {
         self.found
     }
 
-    /// Takes over what an earlier run has found out.
+    /// Restores the address discovered by an earlier run.
     pub(super) fn restore(&mut self, found: Option<Discovered>) {
         self.found = found;
     }
 
-    /// The address to report: configured; else the one of the default route, if it is public; else the one we are seen
-    /// as, asked for at most once a day; else the last one known; never one that names no host.
+    /// The address to report, in order of preference: the configured one; the default route's source address, if it is
+    /// public; the discovered one, refreshed once a day. `None` if no public address is known.
     pub(super) fn find(
         &mut self,
         settings: &LicenseConfig,
@@ -52,11 +53,11 @@ impl PublicAddress {
         self.found.map(|found| found.address)
     }
 
-    /// Whether what is known is too old to report, or of a time that has not come yet, and nobody was asked lately.
+    /// Whether the known address is outdated, or dated in the future, and the last attempt is old enough.
     fn is_due(&self, now: Now) -> bool {
         let is_fresh = self.found.is_some_and(|found| found.at <= now.wall && now.wall.since(found.at) < INTERVAL);
-        let tried_lately = self.tried_at.is_some_and(|at| now.boot.saturating_sub(at) < RETRY);
-        !is_fresh && !tried_lately
+        let tried_recently = self.tried_at.is_some_and(|at| now.boot.saturating_sub(at) < RETRY);
+        !is_fresh && !tried_recently
     }
 }
 
@@ -78,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_asked_for_once_a_day_and_every_hour_until_somebody_tells_it() {
+    fn the_address_is_discovered_daily_and_retried_hourly() {
         let table = [
             (known(None, None), at(0, 0), true),
             (known(None, Some(0)), at(0, 3599), false),
@@ -86,7 +87,7 @@ mod tests {
             (known(Some(0), None), at(DAY - 1, 0), false),
             (known(Some(0), None), at(DAY, 0), true),
             (known(Some(0), Some(0)), at(DAY, 3599), false),
-            // The clock was set back: nobody knows how old the address is.
+            // The clock was set back: the age of the address is unknown.
             (known(Some(1), None), at(0, 0), true),
         ];
         for (address, now, expected) in table {

@@ -1,4 +1,4 @@
-//! The configuration file: what is right, what is wrong, and what a person is told about it.
+//! The configuration file: valid and invalid content, and the messages about it.
 
 use super::{BINARY, ConfigFile, PATIENCE, finish, run, text};
 use crate::support::TempDirectory;
@@ -9,11 +9,11 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// `nobody` of Debian: any user that is not root.
+/// Debian's user `nobody`: any user other than root.
 const UNPRIVILEGED: u32 = 65534;
 
 #[test]
-fn the_shipped_example_passes_the_check_and_does_not_run() {
+fn the_shipped_example_passes_the_check_but_does_not_start() {
     let example = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("dist/agent.conf")).unwrap();
     let config = ConfigFile::new(example);
     let checked = run(["--config", config.text(), "--check-config"]);
@@ -34,14 +34,14 @@ fn the_cache_must_not_replace_the_configuration() {
 }
 
 #[test]
-fn a_good_configuration_passes_the_check_in_silence() {
+fn a_valid_configuration_passes_the_check_silently() {
     let config = ConfigFile::new(format!("secret={SECRET}\r\nLICENSE_KEY='{LICENSE_KEY}'\nport = 0\n# end"));
     let checked = run(["--config", config.text(), "--check-config"]);
     checked.expect(0).and_silent_on_stderr();
 }
 
 #[test]
-fn a_wrong_configuration_is_one_line_with_file_line_and_key() {
+fn an_invalid_configuration_is_reported_in_one_line_with_file_line_and_key() {
     let good = format!("secret={SECRET}\n");
     let of = |line: &str| format!("{good}{line}\n").into_bytes();
     let table: [(Vec<u8>, &str, &[&str]); 21] = [
@@ -80,14 +80,14 @@ fn a_wrong_configuration_is_one_line_with_file_line_and_key() {
 }
 
 #[test]
-fn a_configuration_of_64_kib_is_not_too_large() {
+fn a_configuration_of_64_kib_is_accepted() {
     let good = format!("secret={SECRET}\n#");
     let config = ConfigFile::new(format!("{good}{}", "x".repeat(64 * 1024 - good.len())));
     run(["--config", config.text(), "--check-config"]).expect(0);
 }
 
 #[test]
-fn something_else_in_place_of_the_file_is_named() {
+fn an_unexpected_file_type_is_named() {
     let directory = TempDirectory::new();
     let (fifo, dangling) = (directory.path().join("fifo"), directory.path().join("dangling"));
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
@@ -103,7 +103,7 @@ fn something_else_in_place_of_the_file_is_named() {
 }
 
 #[test]
-fn what_may_not_be_read_exits_77() {
+fn an_unreadable_file_exits_77() {
     let other = Unprivileged::new();
     let config = ConfigFile::readable(format!("secret={SECRET}\n"));
     fs::set_permissions(&config.path, fs::Permissions::from_mode(0o600)).unwrap();
@@ -120,11 +120,11 @@ fn what_may_not_be_read_exits_77() {
 }
 
 #[test]
-fn a_status_without_a_readable_configuration_asks_where_the_agent_listens_by_default() {
+fn status_without_a_readable_configuration_uses_the_default_address() {
     let other = Unprivileged::new();
     let config = ConfigFile::readable(format!("secret={SECRET}\n"));
     fs::set_permissions(&config.path, fs::Permissions::from_mode(0o600)).unwrap();
-    // A network of its own, in which nothing listens.
+    // A separate network namespace, in which no program listens.
     let mut command = Command::new("unshare");
     let become_other = other.command();
     command.arg("--net").arg(become_other.get_program()).args(become_other.get_args());
@@ -135,22 +135,22 @@ fn a_status_without_a_readable_configuration_asks_where_the_agent_listens_by_def
 }
 
 #[test]
-fn a_configuration_that_others_can_read_is_tightened_at_start() {
+fn a_configuration_readable_by_others_is_tightened_at_start() {
     for (mode, tightened) in [(0o644, 0o640), (0o666, 0o640), (0o777, 0o640), (0o604, 0o600)] {
         let mut agent = Agent::builder().start();
         let path = agent.config_path();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         agent.restart();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, tightened, "from {mode:04o}");
-        let told = |line: &str| {
+        let expected_line = |line: &str| {
             [text(&path), &format!("{mode:04o}"), &format!("{tightened:04o}")].iter().all(|word| line.contains(word))
         };
-        assert!(agent.wait_for_line(told, PATIENCE).is_some(), "{mode:04o}: {:#?}", agent.lines());
+        assert!(agent.wait_for_line(expected_line, PATIENCE).is_some(), "{mode:04o}: {:#?}", agent.lines());
     }
 }
 
 #[test]
-fn a_configuration_that_only_root_and_its_group_can_read_is_left_alone() {
+fn a_configuration_readable_by_root_and_its_group_only_is_unchanged() {
     let mut agent = Agent::builder().start();
     let path = agent.config_path();
     for mode in [0o640, 0o600, 0o400] {
@@ -161,7 +161,7 @@ fn a_configuration_that_only_root_and_its_group_can_read_is_left_alone() {
     }
 }
 
-/// The program run as a user who is not root, from a place where that user can start it.
+/// Runs the program as an unprivileged user, from a directory that this user can access.
 struct Unprivileged {
     binary: PathBuf,
     _directory: TempDirectory,
@@ -172,8 +172,8 @@ impl Unprivileged {
         let directory = TempDirectory::new();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let binary = directory.path().join("opterius-agent");
-        // By another process: what this one writes may still be open in a child that another test is just starting, and
-        // what is open for writing cannot be run.
+        // Copied by another process: a file written by this one can still be open in a child that another test is
+        // starting, and a file open for writing cannot be executed.
         assert!(Command::new("cp").arg(BINARY).arg(&binary).status().unwrap().success());
         Unprivileged { binary, _directory: directory }
     }

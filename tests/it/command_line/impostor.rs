@@ -1,4 +1,4 @@
-//! Something else on the port: while the daemon is stopped, any local user may listen there.
+//! An impostor on the port: while the daemon is stopped, any local user can listen there.
 
 use super::{ConfigFile, Finished, run};
 use crate::support::http::SECRET;
@@ -9,7 +9,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 #[test]
-fn what_is_not_the_agent_is_not_taken_for_it() {
+fn another_server_on_the_port_is_not_mistaken_for_the_agent() {
     let html = "<html><head><title>Welcome</title></head><body>It works!</body></html>";
     let huge = "x".repeat(200 * 1024);
     let table: Vec<(&str, Vec<u8>)> = vec![
@@ -24,7 +24,7 @@ fn what_is_not_the_agent_is_not_taken_for_it() {
         ("valid as a text", answer(200, "application/json", r#"{"valid":"true"}"#)),
         ("valid with an error status", answer(500, "application/json", r#"{"valid":true}"#)),
         ("too long", answer(200, "application/json", &format!(r#"{{"valid":true,"message":"{huge}"}}"#))),
-        ("cut off", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"valid\":true}".to_vec()),
+        ("truncated", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"valid\":true}".to_vec()),
         ("not UTF-8", [&answer(200, "application/json", "")[..], b"\xff\xfe"].concat()),
     ];
     for (what, bytes) in table {
@@ -39,7 +39,7 @@ fn what_is_not_the_agent_is_not_taken_for_it() {
 }
 
 #[test]
-fn what_never_answers_is_given_up() {
+fn a_server_that_never_answers_times_out() {
     let began = Instant::now();
     let finished = with_impostor(|_| Ok(()), Hangup::Never, &["status"]);
     finished.expect(2);
@@ -55,7 +55,7 @@ fn what_never_answers_is_given_up() {
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }
 
-/// What drives a terminal: ESC [ and ESC ], their one-character forms, BEL, BS, DEL, line ends, and a change of direction.
+/// Terminal controls: ESC [ and ESC ], their one-character forms, BEL, BS, DEL, line ends, and a text direction override.
 const HOSTILE: &str = "a\u{1b}[31mb\u{1b}]0;c\u{7}d\u{9b}2Je\u{9d}0;f\u{8}\u{7f}g\r\nh\u{202e}i\u{0}j";
 
 #[test]
@@ -74,7 +74,7 @@ fn no_escape_sequence_of_an_impostor_reaches_the_terminal() {
     ];
     for bytes in answers {
         for arguments in [&["status"][..], &["reverify"]] {
-            against(&bytes, arguments).drives_no_terminal();
+            against(&bytes, arguments).contains_no_escape_sequences();
         }
     }
 }
@@ -83,7 +83,7 @@ fn no_escape_sequence_of_an_impostor_reaches_the_terminal() {
 fn no_escape_sequence_of_an_impostor_reaches_the_terminal_as_json() {
     for valid in [true, false] {
         let finished = against(&answer(200, "application/json", &hostile_status(valid)), &["status", "--json"]);
-        finished.drives_no_terminal();
+        finished.contains_no_escape_sequences();
         if finished.code != Some(2) {
             let shown: Value = serde_json::from_str(&finished.stdout).unwrap();
             assert_eq!(shown["valid"], valid);
@@ -91,7 +91,7 @@ fn no_escape_sequence_of_an_impostor_reaches_the_terminal_as_json() {
     }
 }
 
-/// An HTTP answer with this body.
+/// An HTTP response with this body.
 fn answer(status: u16, kind: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!("HTTP/1.1 {status} Some\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes()
@@ -107,7 +107,7 @@ fn hostile_status(valid: bool) -> String {
     status.to_string()
 }
 
-/// When an impostor closes its end.
+/// When the impostor closes its end.
 #[derive(Clone, Copy)]
 enum Hangup {
     AtOnce,
@@ -118,7 +118,7 @@ fn against(bytes: &[u8], arguments: &[&str]) -> Finished {
     with_impostor(|client| client.write_all(bytes), Hangup::AtOnce, arguments)
 }
 
-/// Runs the command while something else listens where it looks for the daemon.
+/// Runs the command while an impostor listens on the daemon's address.
 fn with_impostor(
     speak: impl Fn(&mut TcpStream) -> io::Result<()> + Sync,
     hangup: Hangup,
@@ -137,7 +137,7 @@ fn with_impostor(
             }
             let _ = io::copy(&mut client, &mut io::sink());
         });
-        // The impostor must not wait for ever for a client that never came.
+        // The impostor must not wait forever for a client that never comes.
         let _knock = KnockOnDrop(address);
         run([&["--config", config.text()], arguments].concat())
     })

@@ -26,7 +26,7 @@ fn the_status_of_a_valid_license_exits_0() {
 }
 
 #[test]
-fn the_status_of_a_restricted_license_exits_1_and_says_what_to_do() {
+fn the_status_of_a_restricted_license_exits_1_with_help() {
     let server = FakeLicenseServer::start();
     server.reply(denied());
     let agent = reachable(Agent::builder().license_server(&server).start());
@@ -44,7 +44,7 @@ fn the_status_of_a_restricted_license_exits_1_and_says_what_to_do() {
 }
 
 #[test]
-fn the_status_of_a_daemon_that_does_not_run_exits_2() {
+fn the_status_of_a_stopped_daemon_exits_2() {
     let agent = reachable(Agent::unlicensed());
     agent.kill();
     let address = format!("127.0.0.1:{}", agent.port());
@@ -59,7 +59,7 @@ fn the_status_of_a_daemon_that_does_not_run_exits_2() {
 }
 
 #[test]
-fn the_status_as_json_is_the_daemons_own_answer() {
+fn the_status_as_json_is_the_daemons_response() {
     let licensed = Agent::licensed();
     let server = FakeLicenseServer::start();
     server.reply(denied());
@@ -81,7 +81,7 @@ fn a_daemon_on_every_address_is_found_on_this_machine() {
 }
 
 #[test]
-fn reverify_tells_the_verdict_of_a_check_made_for_it() {
+fn reverify_shows_the_verdict_of_its_own_check() {
     let agent = reachable(Agent::licensed());
     let server = agent.license_server();
 
@@ -96,13 +96,13 @@ fn reverify_tells_the_verdict_of_a_check_made_for_it() {
     finished.expect(1).and_silent_on_stderr();
     finished.shows(&[("License", "INVALID"), ("Reason", "server_limit_reached")]);
 
-    // A denial is remembered, so that no answer changes nothing.
+    // A denial stands, so a missing answer changes nothing.
     server.pause();
     ask(&agent, &["reverify"]).expect(1).shows(&[("Reason", "server_limit_reached")]);
 }
 
 #[test]
-fn reverify_in_grace_is_valid_and_says_why_it_is_grace_and_what_to_do() {
+fn reverify_in_grace_is_valid_and_shows_cause_and_help() {
     let agent = reachable(Agent::licensed());
     agent.license_server().pause();
     let finished = ask(&agent, &["reverify"]);

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_opterius-agent");
 
-/// The longest a command may take: `reverify` waits for a check, and two checks are 5 s apart.
+/// The time limit of a command: `reverify` waits for a check, and two checks are 5 s apart.
 const PATIENCE: Duration = Duration::from_secs(50);
 
 #[test]
@@ -35,7 +35,7 @@ fn the_version_is_one_line_and_touches_nothing() {
         assert_eq!(finished.stdout, concat!("opterius-agent ", env!("CARGO_PKG_VERSION"), "\n"));
         finished.expect(0).and_silent_on_stderr();
     }
-    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "something was left behind");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "files were left behind");
 }
 
 #[test]
@@ -50,12 +50,12 @@ fn the_help_names_every_option_and_subcommand() {
     for option in words.into_iter().filter(|word| word.starts_with("--")) {
         let parsed = parse(["opterius-agent", "status", option, "value"].map(OsString::from));
         let unknown = parsed.is_err_and(|sentence| sentence.contains("invalid option"));
-        assert!(!unknown, "the help names {option}, which is no option");
+        assert!(!unknown, "the help lists {option}, which is not an option");
     }
 }
 
 #[test]
-fn what_is_not_understood_is_named_and_exits_64() {
+fn an_invalid_argument_is_named_and_exits_64() {
     let table: [(&[&str], &str); 8] = [
         (&["--confg", "x"], "--confg"),
         (&["-x"], "-x"),
@@ -76,7 +76,7 @@ fn what_is_not_understood_is_named_and_exits_64() {
 }
 
 #[test]
-fn arguments_that_are_not_text_are_no_panic() {
+fn arguments_that_are_not_utf_8_cause_no_panic() {
     use std::os::unix::ffi::OsStrExt as _;
     let odd = OsStr::from_bytes(b"\xff\xfe\x1b[31m");
     for arguments in [vec![odd], vec![OsStr::new("--config"), odd, OsStr::new("--check-config")]] {
@@ -87,7 +87,7 @@ fn arguments_that_are_not_text_are_no_panic() {
 }
 
 #[test]
-fn a_closed_or_full_output_is_no_panic() {
+fn a_closed_or_full_output_causes_no_panic() {
     let agent = reachable(Agent::licensed());
     let config = agent.config_path();
     let table: [&[&str]; 6] = [
@@ -120,7 +120,7 @@ fn neither_secret_nor_license_key_is_ever_shown() {
     look("check", run(["--config", text(&agent.config_path()), "--check-config"]));
     look("status", ask(&agent, &["status"]));
     look("JSON", ask(&agent, &["status", "--json"]));
-    // A license server that repeats what it was asked.
+    // A license server that echoes the request.
     for valid in [true, false] {
         let echo = format!("Key {LICENSE_KEY}.");
         let terms = json!({ "valid": valid, "reason": LICENSE_KEY, "message": echo, "plan": LICENSE_KEY,
@@ -166,9 +166,9 @@ fn full_device() -> Stdio {
 }
 
 // --------------------------------------------------------------------------------------------------------------------
-// What all of them stand on.
+// Helpers.
 
-/// What a command that has ended left behind.
+/// The result of a finished command.
 #[derive(Debug)]
 struct Finished {
     code: Option<i32>,
@@ -197,7 +197,7 @@ impl Finished {
         }
     }
 
-    /// What stands behind `name:` in the status in words.
+    /// The value after `name:` in the text status.
     fn field(&self, name: &str) -> Option<&str> {
         self.stdout.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
     }
@@ -208,7 +208,7 @@ impl Finished {
         }
     }
 
-    fn drives_no_terminal(&self) {
+    fn contains_no_escape_sequences(&self) {
         for text in [&self.stdout, &self.stderr] {
             let hostile =
                 |c: char| (c.is_control() && c != '\n') || c == '\u{202e}' || c == char::REPLACEMENT_CHARACTER;
@@ -225,7 +225,7 @@ fn finish(command: &mut Command) -> Finished {
     spawn_and_wait(command.stdout(Stdio::piped()).stderr(Stdio::piped()))
 }
 
-/// Runs the command with a proxy that nobody may use, for the daemon is on this machine.
+/// Runs the command with an unusable proxy: requests to the daemon on this machine must ignore it.
 fn spawn_and_wait(command: &mut Command) -> Finished {
     for name in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
         command.env(name, "http://127.0.0.1:1");
@@ -243,7 +243,7 @@ fn spawn_and_wait(command: &mut Command) -> Finished {
     Finished { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-/// Writes the daemon's port into its configuration, where the commands look for it.
+/// Writes the daemon's port into its configuration, where the commands read it.
 fn reachable(agent: Agent) -> Agent {
     agent.rewrite_config(&[("port", &agent.port().to_string())]);
     agent
@@ -257,7 +257,7 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("a path of the tests is text")
 }
 
-/// An agent.conf in a directory of its own.
+/// An agent.conf in a separate directory.
 struct ConfigFile {
     path: PathBuf,
     _directory: TempDirectory,
@@ -272,7 +272,7 @@ impl ConfigFile {
         ConfigFile { path, _directory: directory }
     }
 
-    /// One that every user can read, in a directory that every user can enter.
+    /// A file that every user can read, in a directory that every user can enter.
     fn readable(contents: impl AsRef<[u8]>) -> ConfigFile {
         let config = ConfigFile::new(contents);
         fs::set_permissions(config._directory.path(), fs::Permissions::from_mode(0o755)).unwrap();

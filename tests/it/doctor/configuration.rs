@@ -1,4 +1,4 @@
-//! agent.conf, the cache, and the daemon beside them.
+//! Checks of agent.conf, the cache, and the daemon.
 
 use super::{BINARY, Found, reachable};
 use crate::support::agent::{Agent, LICENSE_KEY};
@@ -28,21 +28,21 @@ fn each_mistake_in_the_configuration_is_found_by_its_own_check() {
     let example = "replace-this-with-the-output-of-openssl-rand-hex-32";
     let table = [
         (right.replace(SECRET, "0123456789abcde"), "secret", "WARN", "fewer than 16", "openssl rand -hex 32"),
-        (right.replace(SECRET, example), "secret", "FAIL", "everybody knows", "openssl rand -hex 32"),
+        (right.replace(SECRET, example), "secret", "FAIL", "publicly known", "openssl rand -hex 32"),
         (format!("{right}panel_url=x\n"), "unknown keys", "WARN", "“panel_url” is not a key", "editor"),
         (format!("{right}port=http\n"), "configuration", "FAIL", "port “http”", "editor"),
-        (right.replace("license_key=", "#"), "license key", "FAIL", "has none", "license_key="),
+        (right.replace("license_key=", "#"), "license key", "FAIL", "sets none", "license_key="),
         (format!("{right}operations=off\n"), "operations", "WARN", "operations=off", "systemctl reload"),
     ];
     for (text, check, verdict, seen, fix) in table {
         fs::write(&config, text).unwrap();
         let found = Found::by(&config);
         found.says(check, verdict, seen, fix);
-        // Without a port the daemon is looked for where it is by default.
+        // Without a valid port, doctor tries the daemon's default address.
         let and_daemon = if check == "configuration" { vec![check, "daemon"] } else { vec![check] };
         found.differs_in(&healthy, &and_daemon);
     }
-    // Another key than the daemon's: its cache is another's as well.
+    // A different key than the daemon's: the cache belongs to the daemon's key.
     fs::write(&config, right.replace(LICENSE_KEY, "AAAABBBB")).unwrap();
     let found = Found::by(&config);
     found.says("license key", "WARN", "8 characters", "license dashboard");
@@ -56,7 +56,7 @@ fn each_mistake_in_the_configuration_is_found_by_its_own_check() {
     set_mode(&config, 0o640);
     chown(&config, Some(65_534), None).unwrap();
     let found = Found::by(&config);
-    found.says("permissions", "FAIL", "does not belong to root", "chown root");
+    found.says("permissions", "FAIL", "is not owned by root", "chown root");
     found.differs_in(&healthy, &["permissions"]);
     let elsewhere = agent.directory().join("elsewhere.conf");
     fs::rename(&config, &elsewhere).unwrap();
@@ -78,14 +78,14 @@ fn each_fault_of_the_cache_is_found_by_its_own_check() {
     let found = Found::by(&config);
     found.says("cache readers", "FAIL", "www-data cannot read it", "chmod 0644");
     found.differs_in(&healthy, &["cache readers"]);
-    found.mend("cache readers");
+    found.apply_fix("cache readers");
     Found::by(&config).differs_in(&healthy, &[]);
 
     set_mode(agent.directory(), 0o700);
     let found = Found::by(&config);
     found.says("cache readers", "FAIL", " 0700", "chmod o+x");
     found.differs_in(&healthy, &["cache readers"]);
-    found.mend("cache readers");
+    found.apply_fix("cache readers");
     Found::by(&config).differs_in(&healthy, &[]);
 
     fs::write(&cache, right.replacen("\"max_accounts\": 5", "\"max_accounts\": 9", 1)).unwrap();
@@ -94,12 +94,12 @@ fn each_fault_of_the_cache_is_found_by_its_own_check() {
     found.differs_in(&healthy, &["cache"]);
     fs::remove_file(&cache).unwrap();
     let found = Found::by(&config);
-    found.says("cache", "WARN", "none yet", "reverify");
+    found.says("cache", "WARN", "does not exist yet", "reverify");
     found.differs_in(&healthy, &["cache"]);
 }
 
 #[test]
-fn a_daemon_that_is_gone_and_a_port_that_another_holds() {
+fn a_stopped_daemon_and_an_occupied_port_are_found() {
     let agent = reachable(Agent::licensed());
     let config = agent.config_path();
     let healthy = Found::by(&config);
@@ -116,25 +116,25 @@ fn a_daemon_that_is_gone_and_a_port_that_another_holds() {
 }
 
 #[test]
-fn what_an_ordinary_user_cannot_see_is_a_warning_and_no_failure() {
+fn facts_hidden_from_an_ordinary_user_are_warnings_not_failures() {
     let agent = reachable(Agent::licensed());
-    // A copy, for the repository may lie where only root comes.
+    // A copy, because the repository can be in a directory that only root can enter.
     let program = agent.directory().join("opterius-agent");
     fs::copy(BINARY, &program).unwrap();
     let mut command = Command::new(program);
     command.arg("--config").arg(agent.config_path()).args(["doctor", "--json"]).uid(65_534).gid(65_534);
     let found = Found::of(&mut command);
-    found.says("configuration", "WARN", "cannot be seen without root", "sudo opterius-agent");
-    // With a file that it may read, only what root alone sees is missing.
+    found.says("configuration", "WARN", "requires root", "sudo opterius-agent");
+    // With a readable file, only the checks that need root are missing.
     set_mode(&agent.config_path(), 0o644);
     let found = Found::of(&mut command);
     found.says("daemon", "PASS", "answers", "");
-    found.says("port", "WARN", "cannot be seen without root", "sudo opterius-agent");
-    found.says("license server", "PASS", "says valid", "");
+    found.says("port", "WARN", "requires root", "sudo opterius-agent");
+    found.says("license server", "PASS", "license valid", "");
 }
 
 #[test]
-fn accounts_and_renewals_of_a_host_from_before_are_found() {
+fn unmanaged_accounts_and_risky_renewals_are_found() {
     let panel = Panel::on_a_tree(5);
     let agent = &panel.agent;
     agent.rewrite_config(&[("port", &agent.port().to_string())]);
@@ -159,7 +159,7 @@ fn accounts_and_renewals_of_a_host_from_before_are_found() {
 }
 
 #[test]
-fn neither_secret_nor_key_is_shown_and_a_line_is_a_line() {
+fn the_report_has_one_line_per_entry_and_no_secrets() {
     let agent = reachable(Agent::licensed());
     let output = Command::new(BINARY).arg("--config").arg(agent.config_path()).arg("doctor").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();

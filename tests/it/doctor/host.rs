@@ -1,18 +1,18 @@
-//! What the host must have for the accounts: room, descriptors, the right time.
+//! Host resources: disk space, file descriptors, time synchronization.
 
 use super::installed::Installed;
 use crate::support::machine::run;
 use crate::support::package::on_a_server;
 
 #[test]
-fn each_thing_that_a_host_lacks_is_found_by_its_own_check() {
-    on_a_server(each_thing_that_a_host_lacks_is_found_by_its_own_check, || {
+fn each_missing_resource_is_found_by_its_own_check() {
+    on_a_server(each_missing_resource_is_found_by_its_own_check, || {
         let mut machine = Installed::new();
-        machine.healthy.says("nginx", "PASS", "files that nginx may open", "");
+        machine.healthy.says("nginx", "PASS", "open files", "");
 
         let many = "for n in $(seq 520); do touch /etc/nginx/sites-enabled/site$n.example.conf; done; \
                     prlimit --nofile=1024:4096 --pid $(cat /run/nginx.pid)";
-        machine.broken_by(many, &["nginx"], "FAIL", "of the 1024 files", "LimitNOFILE=65536");
+        machine.broken_by(many, &["nginx"], "FAIL", "of at most 1024 open files", "LimitNOFILE=65536");
         run("rm /etc/nginx/sites-enabled/site*.example.conf");
         machine.is_well();
 
@@ -25,7 +25,7 @@ fn each_thing_that_a_host_lacks_is_found_by_its_own_check() {
         run("umount /home");
         machine.is_well();
 
-        // timedatectl as it answers where nothing sets the clock, and where something does.
+        // The output of timedatectl with and without time synchronization.
         let answers = |value: &str| {
             format!(
                 "printf '#!/bin/sh\\nprintf \"CanNTP=yes\\\\nNTP={value}\\\\nNTPSynchronized={value}\\\\n\"\\n' \
@@ -35,6 +35,6 @@ fn each_thing_that_a_host_lacks_is_found_by_its_own_check() {
         run(&answers("yes"));
         machine.healthy = Installed::look();
         machine.healthy.says("time sync", "PASS", "synchronized", "");
-        machine.broken_by(&answers("no"), &["time sync"], "WARN", "switched off", "timedatectl set-ntp true");
+        machine.broken_by(&answers("no"), &["time sync"], "WARN", "disabled", "timedatectl set-ntp true");
     });
 }

@@ -1,4 +1,4 @@
-//! A machine with the Agent as its package installs it. Within a server only.
+//! A machine with the Agent installed from its package. Runs in a disposable server only.
 
 use super::{Check, Found};
 use crate::support::eventually;
@@ -8,7 +8,7 @@ use std::process::Command;
 
 const CONFIG: &str = "/etc/opterius/agent.conf";
 
-/// The Agent as a service with a valid license, and what the doctor says of it.
+/// The Agent as a service with a valid license, and doctor's report on it.
 pub struct Installed {
     _service: Service,
     pub healthy: Found,
@@ -24,12 +24,12 @@ impl Installed {
         Installed { _service: service, healthy }
     }
 
-    /// What the doctor finds now.
+    /// Runs doctor now.
     pub fn look() -> Found {
         Found::of(Command::new("opterius-agent").args(["doctor", "--json"]))
     }
 
-    /// After `script` exactly these checks have another verdict, the first of them this one, with these words.
+    /// Runs `script`; exactly the `broken` checks change their verdict, and the first one reports `verdict`, `seen` and `fix`.
     pub fn broken_by(&self, script: &str, broken: &[&str], verdict: &str, seen: &str, fix: &str) -> Found {
         run(script);
         let found = Installed::look();
@@ -38,7 +38,7 @@ impl Installed {
         found
     }
 
-    /// All is as it was.
+    /// Waits until all verdicts are as at the start.
     pub fn is_well(&self) {
         let mut last = None;
         let well = eventually(SOON, || {

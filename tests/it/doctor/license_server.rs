@@ -1,4 +1,4 @@
-//! The way to the license server and what it answers, each time broken in one place.
+//! The connection to the license server and its answer, broken in one place at a time.
 
 use super::{Found, reachable};
 use crate::support::agent::Agent;
@@ -7,20 +7,20 @@ use serde_json::json;
 use std::fs;
 
 #[test]
-fn the_answer_is_shown_and_nothing_is_kept_of_it() {
+fn the_answer_is_shown_and_not_stored() {
     let agent = reachable(Agent::licensed());
     let server = agent.license_server();
     let healthy = Found::by(&agent.config_path());
     for (name, seen) in [
         ("name", "localhost"),
         ("connection", "is open"),
-        ("TLS", "trusts"),
+        ("TLS", "trusts the certificate"),
         ("license server", "plan: free"),
         ("clock", "within 30 s"),
     ] {
         healthy.says(name, "PASS", seen, "");
     }
-    // The doctor's handshake alone is no question.
+    // Doctor's TLS handshake alone sends no request.
     let received: Vec<_> = server.received().into_iter().filter_map(|received| received.json).collect();
     let [daemons, .., doctors] = received.as_slice() else { panic!("{received:?}") };
     for member in ["key", "agent_version", "os", "hostname", "server_id"] {
@@ -55,7 +55,7 @@ fn the_answer_is_shown_and_nothing_is_kept_of_it() {
 }
 
 #[test]
-fn a_proxy_on_the_way_is_what_the_connection_leads_to() {
+fn with_a_proxy_the_connection_check_tests_the_proxy() {
     let agent = reachable(Agent::licensed());
     let healthy = Found::by(&agent.config_path());
     agent.rewrite_config(&[("proxy", "http://alice:word@127.0.0.1:1")]);
@@ -66,7 +66,7 @@ fn a_proxy_on_the_way_is_what_the_connection_leads_to() {
 }
 
 #[test]
-fn a_standing_of_the_daemon_is_told_with_its_help() {
+fn the_daemons_license_status_is_reported_with_its_help() {
     let server = FakeLicenseServer::start();
     let message = "License is already activated on 1 of 1 allowed servers.";
     server.reply(Reply::json(403, json!({"valid": false, "reason": "server_limit_reached", "message": message})));
@@ -81,14 +81,14 @@ fn a_standing_of_the_daemon_is_told_with_its_help() {
 }
 
 #[test]
-fn each_fault_of_the_certificate_is_told_apart() {
+fn each_certificate_fault_is_distinguished() {
     let untrusted = FakeLicenseServer::start();
     let expired = FakeLicenseServer::start_expired();
     let other = FakeLicenseServer::start_as("license.example.com");
     for (server, trusted, seen, fix) in [
         (&untrusted, false, "authority that is not trusted", "license_ca_file"),
         (&expired, true, "has expired", "timedatectl"),
-        (&other, true, "not one for the name localhost", "license_server"),
+        (&other, true, "not valid for the name localhost", "license_server"),
     ] {
         let agent = Agent::builder().license_server(server);
         let agent = reachable(if trusted { agent } else { agent.unset("license_ca_file") }.start());
@@ -96,6 +96,6 @@ fn each_fault_of_the_certificate_is_told_apart() {
         found.says("connection", "PASS", "", "");
         found.says("TLS", "FAIL", seen, fix);
         assert!(!found.checks.contains_key("license server"), "{found:#?}");
-        assert_eq!(server.count(), 0, "the key was sent to a stranger");
+        assert_eq!(server.count(), 0, "the key was sent to an untrusted server");
     }
 }

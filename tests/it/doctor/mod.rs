@@ -1,4 +1,4 @@
-//! `doctor`: each check finds the one thing that was broken for it, and no other check does.
+//! `doctor`: each problem is found by its own check and by no other.
 
 mod configuration;
 mod host;
@@ -19,7 +19,7 @@ use std::process::{Command, Output, Stdio};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_opterius-agent");
 
-/// What one run of `doctor` has found.
+/// The findings of one run of `doctor`.
 #[derive(Clone, Debug)]
 struct Found {
     code: Option<i32>,
@@ -39,7 +39,7 @@ impl Found {
     }
 
     fn of(command: &mut Command) -> Found {
-        // Without a proxy of whoever runs the tests.
+        // Ignore the proxy settings of the developer's environment.
         for name in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
             command.env_remove(name);
         }
@@ -51,7 +51,7 @@ impl Found {
         for check in checks {
             assert!(
                 documented.any(|(name, _)| check["check"] == *name),
-                "{} is not in its place in CHECKS",
+                "{} is out of order in CHECKS",
                 check["check"]
             );
         }
@@ -66,7 +66,7 @@ impl Found {
             assert_eq!(
                 check.verdict == "PASS",
                 check.fix.is_empty(),
-                "what to do, unless all is well: {name} {check:?}"
+                "a fix exactly where there is a problem: {name} {check:?}"
             );
         }
         found
@@ -76,14 +76,14 @@ impl Found {
         self.checks.get(name).unwrap_or_else(|| panic!("no {name} in {self:#?}"))
     }
 
-    /// The check's verdict, and these words in what was seen and in what mends it.
+    /// The check reports this verdict, and these words in its observation and its fix.
     fn says(&self, name: &str, verdict: &str, seen: &str, fix: &str) {
         let check = self.check(name);
         let says = check.verdict == verdict && check.seen.contains(seen) && check.fix.contains(fix);
-        assert!(says, "{name} was to be {verdict}, “{seen}”, “{fix}”: {check:#?}");
+        assert!(says, "{name}: expected {verdict}, “{seen}”, “{fix}”: {check:#?}");
     }
 
-    /// Compared with `healthy`, the verdict of this check has changed and of no other that is in both.
+    /// Of the checks in both reports, exactly the `broken` ones have a different verdict than in `healthy`.
     fn differs_in(&self, healthy: &Found, broken: &[&str]) {
         let changed = |name: &&String| {
             let before = healthy.checks.get(*name);
@@ -95,15 +95,15 @@ impl Found {
         assert_eq!(changed, broken, "{self:#?}");
     }
 
-    /// Runs what the check says mends it, as it stands there.
-    fn mend(&self, name: &str) {
+    /// Runs the check's suggested fix verbatim.
+    fn apply_fix(&self, name: &str) {
         let fix = &self.check(name).fix;
         let (done, printed) = attempt(fix);
         assert!(done, "{fix}: {printed}");
     }
 }
 
-/// Where the doctor finds the daemon and where others may look at its cache.
+/// Gives the daemon a fixed port and its files the modes of an installation.
 fn reachable(agent: Agent) -> Agent {
     agent.rewrite_config(&[("port", &agent.port().to_string())]);
     fs::set_permissions(agent.directory(), fs::Permissions::from_mode(0o755)).unwrap();

@@ -1,4 +1,4 @@
-//! Names, firewalls and addresses, on a machine with a network of its own.
+//! Name resolution, firewalls and addresses, on a machine with its own network namespace.
 
 use super::installed::{Installed, set};
 use crate::support::fake_license_server::{FakeLicenseServer, Reply};
@@ -6,12 +6,12 @@ use crate::support::machine::run;
 use crate::support::package::on_a_server;
 use std::net::TcpListener;
 
-/// Of TEST-NET-1 (RFC 5737): nobody's, and on the machine its own.
+/// From TEST-NET-1 (RFC 5737): unused on the Internet, and assigned to the machine here.
 const ELSEWHERE: &str = "192.0.2.10";
 
 #[test]
-fn names_that_lead_nowhere_are_found() {
-    on_a_server(names_that_lead_nowhere_are_found, || {
+fn unresolvable_and_overridden_names_are_found() {
+    on_a_server(unresolvable_and_overridden_names_are_found, || {
         let mut machine = Installed::new();
         run("echo 'nameserver 127.0.0.1' >/etc/resolv.conf");
         set("license_server", "https://license.example.com");
@@ -22,25 +22,25 @@ fn names_that_lead_nowhere_are_found() {
 
         machine.healthy = found;
         let add = "cp /etc/hosts /run/hosts; echo '127.0.0.1 License.example.com' >>/etc/hosts";
-        let found = machine.broken_by(add, &["hosts file", "name"], "FAIL", "sends license.example.com", "sed -i");
-        found.mend("hosts file");
+        let found = machine.broken_by(add, &["hosts file", "name"], "FAIL", "maps license.example.com", "sed -i");
+        found.apply_fix("hosts file");
         machine.is_well();
-        assert_eq!(run("cat /etc/hosts"), run("cat /run/hosts"), "only that line is gone");
+        assert_eq!(run("cat /etc/hosts"), run("cat /run/hosts"), "only that line was removed");
         let add = "echo '192.0.2.10 license.example.com' >>/etc/hosts";
         machine.broken_by(add, &["hosts file", "name"], "WARN", "192.0.2.10", "sed -i");
     });
 }
 
 #[test]
-fn an_address_that_is_not_the_configured_one_is_told() {
-    on_a_server(an_address_that_is_not_the_configured_one_is_told, || {
+fn a_wrong_configured_address_is_reported() {
+    on_a_server(a_wrong_configured_address_is_reported, || {
         let mut machine = Installed::new();
-        // Towards a license server elsewhere it counts how this server is seen from there.
+        // For a remote license server, the address seen from the Internet matters.
         run(&format!("ip address add {ELSEWHERE}/32 dev lo"));
         set("license_server", &format!("https://{ELSEWHERE}"));
-        let telling = FakeLicenseServer::start_plain();
-        telling.reply(Reply::raw(200, "8.8.8.8"));
-        set("ip_discovery_url", &telling.url());
+        let discovery = FakeLicenseServer::start_plain();
+        discovery.reply(Reply::raw(200, "8.8.8.8"));
+        set("ip_discovery_url", &discovery.url());
         machine.healthy = Installed::look();
         machine.healthy.says("address", "PASS", "seen as 8.8.8.8", "");
         set("server_ip", "8.8.4.4");
@@ -48,20 +48,20 @@ fn an_address_that_is_not_the_configured_one_is_told() {
         found.says("address", "WARN", "server_ip=8.8.4.4, but this server is seen as 8.8.8.8", "server_ip=auto");
         found.differs_in(&machine.healthy, &["address"]);
         set("server_ip", "8.8.8.8");
-        Installed::look().says("address", "PASS", "as agent.conf says", "");
+        Installed::look().says("address", "PASS", "as set in agent.conf", "");
     });
 }
 
 #[test]
-fn a_rule_of_any_firewall_is_found_and_its_remedy_works() {
-    on_a_server(a_rule_of_any_firewall_is_found_and_its_remedy_works, || {
+fn a_blocking_rule_of_any_firewall_is_found_and_its_fix_works() {
+    on_a_server(a_blocking_rule_of_any_firewall_is_found_and_its_fix_works, || {
         let mut machine = Installed::new();
         run(&format!("ip address add {ELSEWHERE}/32 dev lo"));
-        // It takes connections and says nothing: TLS is not what is looked at here.
+        // It accepts connections and stays silent: this test does not look at TLS.
         let _listener = TcpListener::bind((ELSEWHERE, 443)).unwrap();
         set("license_server", &format!("https://{ELSEWHERE}"));
         machine.healthy = Installed::look();
-        machine.healthy.says("firewall", "PASS", "no rule", "");
+        machine.healthy.says("firewall", "PASS", "no local rule", "");
         machine.healthy.says("connection", "PASS", "is open", "");
 
         let broken = ["firewall", "connection"];
@@ -69,7 +69,7 @@ fn a_rule_of_any_firewall_is_found_and_its_remedy_works() {
         let found =
             machine.broken_by(drop, &broken, "FAIL", "-j DROP", "iptables -I OUTPUT -p tcp --dport 443 -j ACCEPT");
         found.says("connection", "FAIL", "local firewall", "iptables -I OUTPUT");
-        found.mend("firewall");
+        found.apply_fix("firewall");
         machine.is_well();
         run("iptables -F OUTPUT");
 
@@ -77,28 +77,28 @@ fn a_rule_of_any_firewall_is_found_and_its_remedy_works() {
                      nft add rule inet own out ct state established,related accept; nft add rule inet own out tcp dport != 443 accept";
         machine
             .broken_by(table, &broken, "FAIL", "inet own out", "nft insert rule inet own out tcp dport 443 accept")
-            .mend("firewall");
+            .apply_fix("firewall");
         machine.is_well();
         run("nft delete table inet own");
 
-        // What a firewall before the server does, seen from here.
-        let vanish = "iptables -A INPUT -p tcp --dport 443 -j DROP";
-        machine.broken_by(vanish, &["connection"], "FAIL", "packets vanish", "No rule of this server drops");
+        // Simulates an external firewall.
+        let block = "iptables -A INPUT -p tcp --dport 443 -j DROP";
+        machine.broken_by(block, &["connection"], "FAIL", "drops the packets", "No local rule drops");
         run("iptables -F INPUT");
         machine.is_well();
     });
 }
 
 #[test]
-fn where_ufw_makes_the_rules_it_is_asked_for_one() {
-    on_a_server(where_ufw_makes_the_rules_it_is_asked_for_one, || {
+fn with_ufw_the_fix_is_a_ufw_command() {
+    on_a_server(with_ufw_the_fix_is_a_ufw_command, || {
         let mut machine = Installed::new();
         run(&format!("ip address add {ELSEWHERE}/32 dev lo"));
         set("license_server", &format!("https://{ELSEWHERE}"));
         machine.healthy = Installed::look();
         let deny = "ufw --force enable; ufw default deny outgoing; ufw status";
-        let found = machine.broken_by(deny, &["firewall"], "FAIL", "kept in by", "ufw allow out 443/tcp");
-        found.mend("firewall");
-        Installed::look().says("firewall", "PASS", "no rule", "");
+        let found = machine.broken_by(deny, &["firewall"], "FAIL", "is blocked by", "ufw allow out 443/tcp");
+        found.apply_fix("firewall");
+        Installed::look().says("firewall", "PASS", "no local rule", "");
     });
 }

@@ -1,4 +1,4 @@
-//! The eleven attacks that end or empty a tiny_http `Server`. SECURITY.md names the test of each row.
+//! The eleven attacks that stop or starve a tiny_http `Server`. SECURITY.md names the test for each row.
 
 use super::{
     BODY_TOO_LARGE, HTTP_VERSION_NOT_SUPPORTED, KIB, LARGE_WRITE, MIB, NOT_IMPLEMENTED, SLACK, SMALL_READ, STATUS,
@@ -64,7 +64,7 @@ fn row_05_more_connections_than_descriptors_do_not_close_the_port() {
         let held: Vec<Connection> = (0..200).map(|_| agent.connect()).collect();
         for number in 0..20 {
             let served = agent.serves();
-            served.unwrap_or_else(|error| panic!("{number} beside 200 connections: {error}"));
+            served.unwrap_or_else(|error| panic!("{number} next to 200 connections: {error}"));
         }
         let lines = agent.lines();
         assert!(lines.len() < 50, "the log is flooded: {lines:#?}");
@@ -96,7 +96,7 @@ fn row_07_half_sent_requests_are_timed_out() {
         for connection in &mut held {
             let left = deadline.saturating_duration_since(Instant::now());
             let ended = connection.receive_to_end(left);
-            ended.expect("a half-sent request is ended in time");
+            ended.expect("a half-sent request times out");
         }
     });
 }
@@ -127,7 +127,7 @@ fn row_09_keep_alive_connections_opened_at_once_are_all_answered() {
                     let response = connection.exchange(Request::get(STATUS));
                     let answered = response.is_ok_and(|response| response.status == 200);
                     unanswered.fetch_add(usize::from(!answered), Ordering::Relaxed);
-                    // All eight stay open until the last one has its answer.
+                    // All eight stay open until the last one has its response.
                     together.wait();
                 }
             }
@@ -176,7 +176,7 @@ fn row_11_a_client_that_never_reads_its_answers_is_cut_off() {
     });
 }
 
-/// Runs an attack on a licensed Agent while an ordinary client uses it, and looks at what is left.
+/// Runs an attack on a licensed Agent while an ordinary client uses it, and checks for leaks afterward.
 fn withstand(attack: impl FnOnce(&Agent)) {
     withstand_as(Agent::builder(), attack);
 }
@@ -186,7 +186,7 @@ fn withstand_as(builder: AgentBuilder, attack: impl FnOnce(&Agent)) {
     let before = agent.footprint();
     agent.serves_throughout(|| attack(&agent));
     agent.serves().expect("served after the attack");
-    agent.gives_back(&before).expect("nothing is left of the attack");
+    agent.gives_back(&before).expect("no resources are left in use after the attack");
 }
 
 /// Eight signed requests at once, twice as many as the pool has threads, all answered.

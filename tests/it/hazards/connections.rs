@@ -1,4 +1,4 @@
-//! Connections: order, reuse, ends.
+//! Connections: order, reuse, closing.
 
 use super::{LARGE_WRITE, NOT_FOUND, SLACK, SMALL_READ, STATUS, UNKNOWN_HOST, check_and_closed};
 use crate::support::agent::Agent;
@@ -44,14 +44,14 @@ fn a_connection_is_kept_alive_until_the_client_says_close() {
 }
 
 #[test]
-fn a_client_that_ends_its_side_with_its_request_gets_the_answer_and_the_end() {
+fn a_client_that_half_closes_after_its_request_gets_the_answer_and_the_close() {
     let agent = Agent::licensed();
     let mut connection = agent.connect();
     assert_eq!(connection.exchange(Request::get(STATUS)).unwrap().status, 200);
     connection.send(Request::get(STATUS).bytes()).unwrap();
     connection.stream().shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(connection.receive(PROMPTLY).unwrap().status, 200);
-    assert!(connection.ends(PROMPTLY), "kept open for a client that says nothing more");
+    assert!(connection.ends(PROMPTLY), "kept open for a client that half-closed");
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn an_answer_to_head_has_no_body() {
     for target in [STATUS, "/nowhere"] {
         let mut connection = agent.send(Request::new("HEAD", target));
         connection.receive_head(PROMPTLY).unwrap();
-        // A body would be taken for the beginning of the next answer.
+        // A body would be parsed as the beginning of the next response.
         match connection.exchange(Request::get(STATUS)) {
             Ok(next) => assert_eq!(next.status, 200),
             Err(error) => assert_ne!(error.kind(), io::ErrorKind::InvalidData, "{error}"),
@@ -94,7 +94,7 @@ fn an_answer_to_head_has_no_body() {
 }
 
 #[test]
-fn a_body_is_never_taken_for_the_next_request() {
+fn a_body_is_never_parsed_as_the_next_request() {
     let agent = Agent::licensed();
     let smuggled = Request::get("/nowhere").bytes();
     for (request, status) in [
@@ -106,15 +106,15 @@ fn a_body_is_never_taken_for_the_next_request() {
     ] {
         let mut connection = agent.send(request);
         assert_eq!(connection.receive(PROMPTLY).unwrap().status, status);
-        // In step, or closed.
+        // In sync, or closed.
         if let Ok(next) = connection.exchange(Request::get("/health")) {
-            assert_eq!(next.status, 200, "out of step after {status}");
+            assert_eq!(next.status, 200, "out of sync after {status}");
         }
     }
 }
 
 #[test]
-fn a_port_that_is_taken_is_named_and_ends_the_daemon() {
+fn an_occupied_port_is_reported_and_the_daemon_exits() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let agent = Agent::builder().set("port", &address.port().to_string()).spawn();

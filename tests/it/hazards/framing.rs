@@ -1,4 +1,4 @@
-//! Framing and limits: what is refused before anyone looks at the path.
+//! Framing and limits: requests that are rejected before routing.
 
 use super::{
     BAD_REQUEST, BODY_TOO_LARGE, HEAD_TOO_LARGE, HTTP_VERSION_NOT_SUPPORTED, KIB, LARGE_WRITE, MIB, NOT_IMPLEMENTED,
@@ -12,7 +12,7 @@ use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 #[test]
-fn malformed_heads_are_refused() {
+fn malformed_heads_are_rejected() {
     let agent = Agent::licensed();
     for (what, after_the_path) in [
         ("NUL in the target", "\0 HTTP/1.1\r\nHost: h\r\n\r\n"),
@@ -80,12 +80,12 @@ fn other_versions_are_refused() {
 }
 
 #[test]
-fn a_head_may_have_8_kib_and_not_a_byte_more() {
+fn a_head_is_at_most_8_kib_long() {
     let agent = Agent::licensed();
     assert_eq!(agent.fetch(head_of(8 * KIB)).status, 200);
     check_and_closed(&agent, head_of(8 * KIB + 1), HEAD_TOO_LARGE);
     check_and_closed(&agent, head_of(20 * KIB), HEAD_TOO_LARGE);
-    // As soon as there are too many bytes, whether or not the line or the head ever ends.
+    // Rejected as soon as there are too many bytes, even if the line or the head never ends.
     check_and_closed(&agent, &head_of(20 * KIB)[..9 * KIB], HEAD_TOO_LARGE);
     check_and_closed(&agent, format!("GET /{}", "a".repeat(9 * KIB)), HEAD_TOO_LARGE);
 }
@@ -97,9 +97,9 @@ fn head_of(length: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_head_may_have_64_headers_and_not_one_more() {
+fn a_head_has_at_most_64_headers() {
     let agent = Agent::licensed();
-    // With the Host that is there already.
+    // Together with the Host header.
     let request = |headers: usize| (1..headers).fold(Request::get(STATUS), |r, _| r.header("X", "a"));
     assert_eq!(agent.fetch(request(64)).status, 200);
     check_and_closed(&agent, request(65), HEAD_TOO_LARGE);
@@ -125,14 +125,14 @@ fn a_body_over_the_limit_is_refused_legibly_while_it_is_being_sent() {
     let agent = Agent::licensed();
     let request = Request::post(LARGE_WRITE).body(vec![b'x'; MIB + 1]).signed();
     for _ in 0..10 {
-        // A reset that overtakes the answer would make the Panel show the server as offline.
+        // A reset that overtakes the response would make the Panel show the server as offline.
         let response = agent.send(&request).receive(PROMPTLY);
-        assert_refused(&response.expect("a legible refusal"), BODY_TOO_LARGE);
+        assert_refused(&response.expect("a readable error response"), BODY_TOO_LARGE);
     }
 }
 
 #[test]
-fn bodies_of_exactly_the_limit_are_taken() {
+fn bodies_of_exactly_the_limit_are_accepted() {
     let agent = Agent::licensed();
     for (target, length) in [(LARGE_WRITE, MIB), (SMALL_READ, 64 * KIB)] {
         let request = Request::post(target).body(vec![b'x'; length]).signed();
@@ -141,7 +141,7 @@ fn bodies_of_exactly_the_limit_are_taken() {
 }
 
 #[test]
-fn expect_100_continue_is_honoured() {
+fn expect_100_continue_is_honored() {
     let agent = Agent::licensed();
     let expecting = Request::post(LARGE_WRITE).header("Expect", "100-continue");
     let body = vec![b'x'; MIB];
@@ -152,7 +152,7 @@ fn expect_100_continue_is_honoured() {
     connection.send(&body).unwrap();
     assert_refused(&connection.receive(PROMPTLY).unwrap(), NOT_IMPLEMENTED);
 
-    // Without a signature the answer may come before the body does.
+    // Without a signature the response can arrive before the body.
     let mut connection = agent.send(expecting.clone().body(body.clone()).head());
     let mut response = connection.receive(PROMPTLY).unwrap();
     if response.status == 100 {
@@ -178,7 +178,7 @@ fn a_client_that_does_not_wait_for_100_is_served() {
 }
 
 #[test]
-fn a_request_slower_than_ten_seconds_is_ended() {
+fn a_request_slower_than_ten_seconds_is_closed() {
     let agent = Agent::licensed();
     let request = Request::post(SMALL_READ).body(vec![b'x'; 4 * KIB]).signed();
     let (in_head, in_body) = (agent.connect(), agent.send(request.head()));
@@ -194,7 +194,7 @@ fn a_request_slower_than_ten_seconds_is_ended() {
     });
 }
 
-/// Sends a byte each quarter of a second until the daemon has had enough; says how long that took.
+/// Sends a byte every quarter of a second until the daemon closes the connection; returns the elapsed time.
 fn drip(mut connection: Connection, bytes: Vec<u8>) -> Duration {
     let began = Instant::now();
     for byte in bytes {
@@ -213,7 +213,7 @@ fn drip(mut connection: Connection, bytes: Vec<u8>) -> Duration {
 }
 
 #[test]
-fn rubbish_gets_a_refusal_or_nothing() {
+fn garbage_gets_an_error_or_no_response() {
     let agent = Agent::licensed();
     let tls = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".to_vec();
     let every_byte: Vec<u8> = (0..=255).chain(*b"\r\n\r\n").collect();
@@ -249,6 +249,6 @@ fn rubbish_gets_a_refusal_or_nothing() {
             }
             Err(error) => assert_ne!(error.kind(), io::ErrorKind::TimedOut, "{text:?} hangs"),
         }
-        agent.serves().expect("served after rubbish");
+        agent.serves().expect("served after garbage");
     }
 }

@@ -1,5 +1,4 @@
-//! What a hostile or clumsy client of 127.0.0.1:7443 may do, and what stops it: over raw sockets, against the real
-//! daemon.
+//! Hostile and broken clients of 127.0.0.1:7443, over raw sockets, against the real daemon.
 
 mod attacks;
 mod connections;
@@ -14,13 +13,13 @@ use std::time::Duration;
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
-/// A WRITE whose body may have 1 MiB, and a READ whose body may have 64 KiB. Neither has its operation yet.
+/// A write with a body limit of 1 MiB, and a read with a limit of 64 KiB. Neither operation is implemented.
 const LARGE_WRITE: &str = "/files/write";
 const SMALL_READ: &str = "/backup/list";
 
 const STATUS: &str = "/license/status";
 
-/// The time a daemon on a loaded machine may take beyond a limit of its own.
+/// How far a daemon on a loaded machine can exceed its own limits.
 const SLACK: Duration = Duration::from_secs(15);
 
 /// A status and the `error` in its body.
@@ -38,19 +37,19 @@ const REQUEST_TIMEOUT: Refusal = (408, "request_timeout");
 const BODY_TOO_LARGE: Refusal = (413, "body_too_large");
 const UNKNOWN_HOST: Refusal = (421, "unknown_host");
 const HEAD_TOO_LARGE: Refusal = (431, "head_too_large");
-/// What a signed and licensed call gets whose operation does not exist: the whole way was free.
+/// The response to a signed and licensed call of an operation that is not implemented: it passed all checks.
 const NOT_IMPLEMENTED: Refusal = (501, "not_implemented");
 const TRANSFER_ENCODING_NOT_SUPPORTED: Refusal = (501, "transfer_encoding_not_supported");
 const HTTP_VERSION_NOT_SUPPORTED: Refusal = (505, "http_version_not_supported");
 
-/// Sends a request on a connection of its own and expects this refusal.
+/// Sends a request on a new connection and expects this error.
 fn check(agent: &Agent, request: impl Into<Vec<u8>>, refusal: Refusal) -> Response {
     let response = agent.fetch(request);
     assert_refused(&response, refusal);
     response
 }
 
-/// The same, and the daemon must end the connection: it cannot know where the next request begins.
+/// The same, and the daemon must close the connection: it cannot know where the next request begins.
 fn check_and_closed(agent: &Agent, request: impl Into<Vec<u8>>, refusal: Refusal) {
     let mut connection = agent.send(request);
     let response = connection.receive(PROMPTLY);
@@ -64,7 +63,7 @@ fn assert_refused(response: &Response, (status, error): Refusal) {
     assert_eq!((response.status, answer["error"].as_str()), (status, Some(error)), "{answer}");
 }
 
-/// Every error is a JSON object whose `error` and `message` are strings; the Panel shows the first to a person.
+/// Every error is a JSON object with strings `error` and `message`; the Panel shows the first.
 fn assert_error_body(response: &Response) -> serde_json::Value {
     let kind = response.header("Content-Type").unwrap_or_default();
     assert!(kind.starts_with("application/json"), "{}", response.head_text());

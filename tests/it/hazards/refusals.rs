@@ -1,4 +1,4 @@
-//! Refusals that are not about framing.
+//! Rejected requests with valid framing.
 
 use super::{
     BAD_REQUEST, FORBIDDEN_ORIGIN, LARGE_WRITE, METHOD_NOT_ALLOWED, NOT_FOUND, NOT_IMPLEMENTED, SMALL_READ, STATUS,
@@ -36,7 +36,7 @@ fn wrong_methods_are_refused_with_the_right_ones() {
 }
 
 #[test]
-fn a_query_is_no_part_of_the_path() {
+fn a_query_is_not_part_of_the_path() {
     let agent = Agent::licensed();
     assert_eq!(agent.fetch(Request::get("/license/status?a=b/../c")).status, 200);
     for target in ["/ssl/wildcard/progress?domain=x", "/ssl/wildcard/progress?domain=%2e%00"] {
@@ -53,7 +53,7 @@ fn a_percent_in_a_signed_path_is_refused() {
 }
 
 #[test]
-fn a_host_name_that_is_not_ours_is_refused() {
+fn an_unknown_host_name_is_rejected() {
     let agent = Agent::builder().set("allowed_hosts", "panel.example.com").start_licensed();
     for host in [
         "127.0.0.1",
@@ -101,7 +101,7 @@ fn a_foreign_origin_is_refused() {
 }
 
 #[test]
-fn nothing_a_client_sends_comes_back_in_a_head() {
+fn nothing_a_client_sends_is_reflected_in_a_response_head() {
     let agent = Agent::licensed();
     let marker = "zq-marker";
     for request in [

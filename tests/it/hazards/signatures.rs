@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 fn the_tests_sign_as_the_panel_does() {
     let domain = r#"{"domain":"example.com","document_root":"\/home\/alice\/example.com\/public_html","username":"alice","php_version":"8.4"}"#;
     let account = r#"{"username":"alice","domains":["b\u00fccher.example"],"databases":[]}"#;
-    // contract.md §1.10, made with PHP.
+    // contract.md §1.10, generated with PHP.
     #[rustfmt::skip]
     let vectors = [
         ("POST", "/domains/create", domain, "106b12f3efc46aced343cf51d7af6c9d78cddca48e1e2f9912662ae01edd13c0"),
@@ -31,7 +31,7 @@ fn the_tests_sign_as_the_panel_does() {
 }
 
 #[test]
-fn a_signed_request_passes_again_and_again() {
+fn a_signed_request_can_be_repeated() {
     let agent = Agent::licensed();
     for request in [
         Request::post(SMALL_READ),
@@ -42,7 +42,7 @@ fn a_signed_request_passes_again_and_again() {
         Request::get("/update/log"),
     ] {
         let signed = request.signed();
-        // Identical signatures within one second are the Panel's normal traffic.
+        // The Panel normally sends identical signatures within one second.
         for _ in 0..3 {
             check(&agent, &signed, NOT_IMPLEMENTED);
         }
@@ -106,7 +106,7 @@ fn a_body_changed_on_the_way_is_refused() {
 }
 
 #[test]
-fn an_upload_alone_may_be_signed_over_an_empty_body() {
+fn only_an_upload_can_be_signed_with_an_empty_body() {
     let agent = Agent::licensed();
     let upload = Request::post("/files/upload");
     let multipart = "--x\r\nContent-Disposition: form-data; name=\"path\"\r\n\r\n/a\r\n--x--\r\n";
@@ -131,7 +131,7 @@ fn a_timestamp_outside_the_window_is_refused() {
 }
 
 #[test]
-fn the_timestamp_is_hashed_as_it_was_written() {
+fn the_timestamp_is_hashed_verbatim() {
     let agent = Agent::licensed();
     let with = |timestamp: &str| Request::post(SMALL_READ).signed_with(SECRET, timestamp);
     let now = OffsetDateTime::now_utc();
@@ -148,7 +148,7 @@ fn the_timestamp_is_hashed_as_it_was_written() {
 }
 
 #[test]
-fn without_a_license_writes_are_refused_and_reads_are_not() {
+fn without_a_license_writes_are_rejected_and_reads_are_not() {
     let agent = Agent::unlicensed();
     for target in [LARGE_WRITE, "/domains/create", "/account/delete", "/update/run"] {
         let request = Request::post(target).body("{}").signed();
@@ -159,7 +159,7 @@ fn without_a_license_writes_are_refused_and_reads_are_not() {
     check(&agent, Request::post(SMALL_READ).signed(), NOT_IMPLEMENTED);
     check(&agent, Request::post("/files/read").body("{}").signed(), NOT_IMPLEMENTED);
     check(&agent, Request::get("/update/log").signed(), NOT_IMPLEMENTED);
-    // Who did not sign learns nothing.
+    // Without a signature the response reveals nothing about the license.
     check(&agent, Request::post(LARGE_WRITE).body("{}"), SIGNATURE_MISSING);
     assert_eq!(agent.status()["valid"], false);
 }

@@ -1,9 +1,9 @@
-//! When checks are made.
+//! The schedule of checks.
 
 use super::*;
 
 #[test]
-fn whoever_asks_during_a_check_gets_one_more_five_seconds_later() {
+fn requests_during_a_check_cause_one_more_check_after_five_seconds() {
     let server = FakeLicenseServer::start();
     let times = Arc::<Mutex<Vec<Instant>>>::default();
     let gate = Gate::new();
@@ -42,13 +42,13 @@ fn whoever_asks_during_a_check_gets_one_more_five_seconds_later() {
 }
 
 #[test]
-fn checks_fall_due_as_documented() {
+fn checks_are_due_as_documented() {
     let hours = |count: i64| time::Duration::hours(count);
     let granted = |left: time::Duration| {
         let expiry = (now() + left).format(&Rfc3339).unwrap();
         Reply::json(200, with(grant(), json!({"expires_at": expiry})))
     };
-    // Every host of a fleet has its own place in the ten minutes after its checks fall due.
+    // Every host of a fleet has its own delay of up to ten minutes.
     let (day, fleet) = (24 * 3600, 600);
     let table = [
         (Reply::granted(), day, fleet),
@@ -65,12 +65,12 @@ fn checks_fall_due_as_documented() {
         agent.restart();
         let status = agent.status_after_checks(1);
         let due = seconds_to_next_check(&status);
-        assert!((wait - 60..=wait + spread + 2).contains(&due), "in {due} s and not in {wait} s: {status}");
+        assert!((wait - 60..=wait + spread + 2).contains(&due), "due in {due} s, not in {wait} s: {status}");
     }
 }
 
 #[test]
-fn a_check_that_hangs_holds_nobody_up() {
+fn a_hanging_check_blocks_neither_requests_nor_a_stop() {
     let mut agent = Agent::licensed();
     agent.license_server().reply(Reply::granted().behavior(Behavior::Hang));
     let received = agent.license_server().count();
@@ -78,16 +78,16 @@ fn a_check_that_hangs_holds_nobody_up() {
     assert!(agent.license_server().wait_for(received + 1, PATIENCE), "no check at start");
     let status = agent.status();
     assert_eq!((&status["state"], &status["recent_checks"]), (&json!("grace"), &json!([])), "{status}");
-    assert!(status["message"].as_str().unwrap().ends_with("; the first check is under way."), "{status}");
+    assert!(status["message"].as_str().unwrap().ends_with("; the first check is in progress."), "{status}");
     assert_allowed(&agent);
-    let told = Instant::now();
+    let started = Instant::now();
     agent.signal(Signal::TERM);
     assert_eq!(agent.wait_exit(PATIENCE).code(), Some(0));
-    assert!(told.elapsed() < Duration::from_secs(6), "ended after {:?}", told.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(6), "ended after {:?}", started.elapsed());
 }
 
 #[test]
-fn what_is_asked_for_right_after_a_check_is_not_lost() {
+fn a_request_right_after_a_check_is_not_lost() {
     let agent = Agent::licensed();
     let first = agent.license_server().count();
     for check in 1..3 {

@@ -1,11 +1,11 @@
-//! Another configuration.
+//! Configuration changes.
 
 use super::*;
 
 const MISTYPED_KEY: &str = "AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDE";
 
 #[test]
-fn a_mistyped_key_that_nobody_could_check_leaves_the_good_license_alone() {
+fn a_mistyped_key_that_was_never_verified_does_not_affect_the_valid_license() {
     let agent = Agent::licensed();
     let cache = fs::read(agent.cache_path()).unwrap();
     agent.license_server().pause();
@@ -14,11 +14,11 @@ fn a_mistyped_key_that_nobody_could_check_leaves_the_good_license_alone() {
     let status = agent.status_after_checks(2);
     assert_restricted(&status, "none", "unreachable");
     assert!(fs::read(agent.cache_path()).unwrap() == cache, "the cache of the good key was overwritten");
-    counts_again_without_a_check(&agent);
+    assert_valid_again_without_a_check(&agent);
 }
 
 #[test]
-fn a_mistyped_key_that_the_server_denies_leaves_the_good_license_alone() {
+fn a_mistyped_key_that_the_server_denies_does_not_affect_the_valid_license() {
     let agent = Agent::licensed();
     reply_to_key(&agent, Reply::granted());
     agent.rewrite_config(&[("license_key", MISTYPED_KEY)]);
@@ -26,11 +26,11 @@ fn a_mistyped_key_that_the_server_denies_leaves_the_good_license_alone() {
     let status = agent.status_after_checks(2);
     assert_restricted(&status, "server", "invalid_key");
     agent.license_server().pause();
-    counts_again_without_a_check(&agent);
+    assert_valid_again_without_a_check(&agent);
 }
 
 #[test]
-fn several_mistyped_keys_over_several_starts_leave_the_good_license_alone() {
+fn several_mistyped_keys_over_several_starts_do_not_affect_the_valid_license() {
     let mut agent = Agent::licensed();
     reply_to_key(&agent, Reply::granted());
     for key in [MISTYPED_KEY, "another", MISTYPED_KEY, MISTYPED_KEY] {
@@ -48,7 +48,7 @@ fn several_mistyped_keys_over_several_starts_leave_the_good_license_alone() {
 }
 
 #[test]
-fn no_key_in_between_makes_a_denial_forgotten() {
+fn a_denial_survives_other_keys_in_between() {
     let mut agent = Agent::licensed();
     let change_key = |agent: &Agent, key: &str, checks: usize| {
         agent.rewrite_config(&[("license_key", key)]);
@@ -57,19 +57,19 @@ fn no_key_in_between_makes_a_denial_forgotten() {
     };
     reply_to_key(&agent, Reply::granted());
     assert_restricted(&change_key(&agent, MISTYPED_KEY, 2), "server", "invalid_key");
-    // The license was suspended in the meantime, and that is the last word on it.
+    // The license was suspended in the meantime, and that is the latest verdict.
     reply_to_key(&agent, denial("suspended", "Unpaid."));
     assert_restricted(&change_key(&agent, LICENSE_KEY, 3), "server", "suspended");
     assert_restricted(&change_key(&agent, MISTYPED_KEY, 4), "server", "invalid_key");
     agent.license_server().pause();
     let status = change_key(&agent, LICENSE_KEY, 5);
-    assert_eq!(status["valid"], false, "a suspended license counts again: {status}");
+    assert_eq!(status["valid"], false, "a suspended license is valid again: {status}");
     agent.restart();
     let status = agent.status_after_checks(1);
-    assert_eq!(status["valid"], false, "a suspended license counts again: {status}");
+    assert_eq!(status["valid"], false, "a suspended license is valid again: {status}");
 }
 
-/// The license server replies this to the right key and denies every other.
+/// The license server sends `reply` for the right key and denies all others.
 fn reply_to_key(agent: &Agent, reply: Reply) {
     agent.license_server().reply_with(move |received| match text(received, "key").as_str() {
         LICENSE_KEY => reply.clone(),
@@ -78,7 +78,7 @@ fn reply_to_key(agent: &Agent, reply: Reply) {
 }
 
 #[test]
-fn a_start_with_a_mistyped_key_leaves_the_good_license_alone() {
+fn a_start_with_a_mistyped_key_does_not_affect_the_valid_license() {
     let mut agent = Agent::licensed();
     let cache = fs::read(agent.cache_path()).unwrap();
     agent.license_server().pause();
@@ -88,24 +88,24 @@ fn a_start_with_a_mistyped_key_leaves_the_good_license_alone() {
     assert_restricted(&status, "none", "unreachable");
     assert_eq!(status["cache"], "ignored: it belongs to another license key");
     assert!(fs::read(agent.cache_path()).unwrap() == cache, "the cache of the good key was overwritten");
-    counts_again_without_a_check(&agent);
+    assert_valid_again_without_a_check(&agent);
     agent.restart();
     assert_eq!(agent.status()["cache"], "ok");
     assert_grace(&agent, &agent.status_after_checks(1), "Connection refused");
 }
 
-/// The right key is put back while the license server is out of reach.
-fn counts_again_without_a_check(agent: &Agent) {
+/// Restores the right key while the license server is unreachable.
+fn assert_valid_again_without_a_check(agent: &Agent) {
     agent.rewrite_config(&[("license_key", LICENSE_KEY)]);
     agent.signal(Signal::HUP);
-    let counts = eventually(PROMPTLY, || agent.status()["valid"] == true);
-    assert!(counts, "the good license does not count any more: {}", agent.status());
+    let is_valid = eventually(PROMPTLY, || agent.status()["valid"] == true);
+    assert!(is_valid, "the license is no longer valid: {}", agent.status());
     assert_eq!(agent.status()["state"], "grace");
     assert_allowed(agent);
 }
 
 #[test]
-fn a_configuration_that_is_wrong_changes_nothing_and_a_check_is_made() {
+fn an_invalid_configuration_changes_nothing_and_triggers_a_check() {
     let agent = Agent::licensed();
     let good = fs::read_to_string(agent.config_path()).unwrap();
     let wrong = good.replace(LICENSE_KEY, MISTYPED_KEY) + "max_connections=none\n";
@@ -115,25 +115,26 @@ fn a_configuration_that_is_wrong_changes_nothing_and_a_check_is_made() {
     assert_active(&status);
     let lines = agent.lines().join("\n");
     assert!(lines.contains("max_connections “none” must be a whole number from 16 to 65536"), "{lines}");
-    assert!(lines.contains(". The configuration in use stays"), "{lines}");
+    assert!(lines.contains(". The Agent keeps its current configuration"), "{lines}");
     assert_eq!(text(&agent.license_server().received()[1], "key"), LICENSE_KEY);
     assert!(!lines.contains(SECRET), "the secret is in the log");
 }
 
 #[test]
-fn a_configuration_that_is_gone_changes_nothing_and_a_check_is_made() {
+fn a_missing_configuration_changes_nothing_and_triggers_a_check() {
     let agent = Agent::licensed();
     fs::remove_file(agent.config_path()).unwrap();
     agent.signal(Signal::HUP);
     let status = agent.status_after_checks(2);
     assert_active(&status);
-    let told =
-        |line: &str| line.contains("there is no such file") && line.ends_with(". The configuration in use stays");
-    assert!(agent.wait_for_line(told, PROMPTLY).is_some(), "{:#?}", agent.lines());
+    let expected_line = |line: &str| {
+        line.contains("there is no such file") && line.ends_with(". The Agent keeps its current configuration")
+    };
+    assert!(agent.wait_for_line(expected_line, PROMPTLY).is_some(), "{:#?}", agent.lines());
 }
 
 #[test]
-fn another_license_server_is_asked_after_a_hup() {
+fn a_hup_switches_to_a_new_license_server() {
     let (first, second) = (FakeLicenseServer::start_plain(), FakeLicenseServer::start_plain());
     second.reply(denial("suspended", "Unpaid."));
     let agent = Agent::builder().license_server(&first).start();

@@ -1,12 +1,12 @@
-//! Time alone.
+//! Expiry.
 
 use super::*;
 
 #[test]
-fn a_license_ends_at_its_expiry_and_not_with_the_next_check() {
+fn a_license_expires_on_time_not_at_the_next_check() {
     let server = FakeLicenseServer::start();
     let gate = Gate::new();
-    // 3 s from the question or a little more: expiries are whole seconds.
+    // 3 to 4 s after the request: expiries are whole seconds.
     let expiry = Arc::new(OnceLock::new());
     server.reply_with({
         let (gate, expiry) = (Arc::clone(&gate), Arc::clone(&expiry));
@@ -26,11 +26,11 @@ fn a_license_ends_at_its_expiry_and_not_with_the_next_check() {
     let message = format!("The license expired on {}.", expiry.format(&Rfc3339).unwrap());
     assert_restricted(&status, "server", "expired");
     assert_refused(&agent, "expired", &message);
-    // The check at that instant is under way and has no answer yet.
+    // The check at that instant is in progress and has no answer yet.
     assert_line(&agent, &format!("License: INVALID — {message}"));
     assert!(cache_turns(&agent, &json!([false, "expired", message])), "{}", agent.status());
     assert_eq!(agent.status()["recent_checks"].as_array().unwrap().len(), 1, "{}", agent.status());
-    // A renewal that was booked in time is seen in that check.
+    // That check finds a renewal that was booked in time.
     assert!(server.wait_for(2, PATIENCE), "no check at the expiry");
     gate.open();
     assert_eq!(agent.status_after_checks(2)["valid"], true);

@@ -1,9 +1,9 @@
-//! No verdict, and grace.
+//! Answers without a verdict, and grace.
 
 use super::*;
 
 #[test]
-fn an_answer_that_is_no_verdict_leaves_a_license_in_grace() {
+fn an_answer_without_a_verdict_puts_the_license_into_grace() {
     let redirected = FakeLicenseServer::start();
     let elsewhere = format!("{}/api/license/verify", redirected.url());
     let redirect = |status| Reply::raw(status, "").header("Location", &elsewhere);
@@ -13,7 +13,7 @@ fn an_answer_that_is_no_verdict_leaves_a_license_in_grace() {
     let table = [
         (error(500), "the server answered HTTP 500"),
         (error(503).header("Retry-After", "120"), "the server answered HTTP 503"),
-        (error(429).header("Retry-After", "120"), "asked less often (HTTP 429)"),
+        (error(429).header("Retry-After", "120"), "limits the rate of requests (HTTP 429)"),
         (error(404), "the server answered HTTP 404"),
         (error(200), captive),
         (Reply::json(500, json!({"valid": false, "reason": "suspended"})), "HTTP 500"),
@@ -22,7 +22,7 @@ fn an_answer_that_is_no_verdict_leaves_a_license_in_grace() {
         (Reply::json(201, json!({"valid": "true", "max_accounts": 9})), "neither true nor false"),
         (Reply::json(200, json!({"valid": "false"})), "neither true nor false"),
         (Reply::json(200, json!({"max_accounts": 9})), "does not say whether the license is valid"),
-        (Reply::json(200, json!({"valid": true, "plan": "free"})), "names no account limit"),
+        (Reply::json(200, json!({"valid": true, "plan": "free"})), "has no account limit"),
         (Reply::json(200, json!([true])), captive),
         (granted(json!({"max_accounts": "9"})), "“max_accounts” is not a non-negative integer"),
         (granted(json!({"max_accounts": 9.0})), "“max_accounts” is not a non-negative integer"),
@@ -38,8 +38,8 @@ fn an_answer_that_is_no_verdict_leaves_a_license_in_grace() {
         (Reply::granted().header("X-Long", &"x".repeat(1024 * 1024)), "response header is too big"),
         (Reply::raw(200, grant_of_length(64 * 1024 + 1)), "longer than 64 KiB"),
         (Reply::raw(200, grant_of_length(4 * 1024 * 1024)), "longer than 64 KiB"),
-        (granted(json!({})).header("Content-Length", "1000"), "closed the connection before it had answered"),
-        (Reply::granted().behavior(Behavior::CloseAtOnce), "closed the connection before it had answered"),
+        (granted(json!({})).header("Content-Length", "1000"), "closed the connection without answering"),
+        (Reply::granted().behavior(Behavior::CloseAtOnce), "closed the connection without answering"),
         (Reply::granted().behavior(Behavior::Reset), "localhost: "),
         (Reply::granted().behavior(Behavior::Hang), "did not answer within 10 s"),
         (Reply::granted().behavior(SLOW), "did not answer within 10 s"),
@@ -49,7 +49,7 @@ fn an_answer_that_is_no_verdict_leaves_a_license_in_grace() {
         (redirect(308), "redirect (HTTP 308), which is not followed"),
     ];
     at_once(&table, |(reply, cause)| {
-        let builder = trusting_too(Agent::builder(), &redirected);
+        let builder = also_trusting(Agent::builder(), &redirected);
         let agent = builder.start_licensed();
         let before = agent.status();
         agent.license_server().reply(reply.clone());
@@ -65,11 +65,11 @@ fn an_answer_that_is_no_verdict_leaves_a_license_in_grace() {
     assert_eq!(redirected.count(), 0, "a redirect was followed");
 }
 
-/// One byte a second: the answer begins at once and is never whole in time.
+/// One byte a second: the answer starts at once but does not finish in time.
 const SLOW: Behavior = Behavior::SlowBody { bytes: 1, tick: Duration::from_secs(1) };
 
-/// A builder whose Agent trusts this server's certificate beside that of its own.
-fn trusting_too(builder: AgentBuilder, other: &FakeLicenseServer) -> AgentBuilder {
+/// A builder whose Agent also trusts the certificate of `other`.
+fn also_trusting(builder: AgentBuilder, other: &FakeLicenseServer) -> AgentBuilder {
     let builder = builder.own_license_server();
     let ca_file = builder.directory().join("license-ca.pem");
     let both = fs::read_to_string(&ca_file).unwrap() + other.ca_pem();
@@ -78,7 +78,7 @@ fn trusting_too(builder: AgentBuilder, other: &FakeLicenseServer) -> AgentBuilde
 }
 
 #[test]
-fn an_answer_of_exactly_64_kib_counts() {
+fn an_answer_of_exactly_64_kib_is_accepted() {
     let mut agent = Agent::licensed();
     agent.license_server().reply(Reply::raw(200, grant_of_length(64 * 1024)));
     agent.restart();
@@ -87,11 +87,11 @@ fn an_answer_of_exactly_64_kib_counts() {
 }
 
 #[test]
-fn a_host_that_was_never_licensed_stays_restricted_and_says_why() {
+fn a_host_without_a_verdict_stays_restricted_with_the_cause() {
     let table = [
         (Reply::raw(503, ""), "the server answered HTTP 503"),
-        (Reply::json(200, json!({"valid": true})), "the answer says valid but names no account limit"),
-        (Reply::granted().behavior(Behavior::CloseAtOnce), "localhost closed the connection before it had answered"),
+        (Reply::json(200, json!({"valid": true})), "the answer says valid but has no account limit"),
+        (Reply::granted().behavior(Behavior::CloseAtOnce), "localhost closed the connection without answering"),
     ];
     let mut agent = Agent::builder().own_license_server().start();
     for (reply, cause) in table {
@@ -99,7 +99,7 @@ fn a_host_that_was_never_licensed_stays_restricted_and_says_why() {
         agent.restart();
         let status = agent.status_after_checks(1);
         assert_restricted(&status, "none", "unreachable");
-        let message = format!("The license could not be verified: {cause}.");
+        let message = format!("The Agent could not verify the license: {cause}.");
         assert_eq!(status["message"], message.as_str());
         assert_line(&agent, &format!("License: INVALID — {message}"));
         assert_refused(&agent, "unreachable", &message);
@@ -108,7 +108,7 @@ fn a_host_that_was_never_licensed_stays_restricted_and_says_why() {
 }
 
 #[test]
-fn retry_after_is_heeded_up_to_five_minutes_while_restricted() {
+fn retry_after_is_respected_up_to_five_minutes_while_restricted() {
     let mut agent = Agent::builder().own_license_server().start();
     for (header, least, most) in [("120", 120, 122), ("86400", 300, 302)] {
         agent.license_server().reply(Reply::raw(429, "").header("Retry-After", header));
@@ -142,14 +142,14 @@ fn grace_ends_48_hours_after_the_last_grant_whatever_happens_in_between() {
     agent.license_server().resume();
     let status = agent.reverify().json();
     assert_active(&status);
-    let told = eventually(PROMPTLY, || agent.lines().last().is_some_and(|line| line == GRANTED_LINE));
-    assert!(told, "{:#?}", agent.lines());
+    let is_logged = eventually(PROMPTLY, || agent.lines().last().is_some_and(|line| line == GRANTED_LINE));
+    assert!(is_logged, "{:#?}", agent.lines());
 }
 
 #[test]
-fn grace_that_is_over_restricts_at_that_very_instant() {
+fn the_license_is_restricted_at_the_exact_end_of_grace() {
     let mut agent = Agent::licensed();
-    // The license server's clock is what counts: it said yes 48 h ago, but for some seconds.
+    // By the license server's clock, the grant is almost 48 hours old.
     let until = now() + time::Duration::seconds(9);
     agent.license_server().reply(Reply::granted().header("Date", &http_date(until - GRACE)));
     agent.restart();
@@ -161,13 +161,13 @@ fn grace_that_is_over_restricts_at_that_very_instant() {
     let status = restricted_at(&agent, until);
     assert_restricted(&status, "cache", "unreachable");
     let message = status["message"].as_str().unwrap();
-    let told = "The license server has not confirmed the license for 48 hours: localhost: Connection refused";
-    assert!(message.starts_with(told), "{message}");
+    let expected = "The license server has not confirmed the license for 48 hours: localhost: Connection refused";
+    assert!(message.starts_with(expected), "{message}");
     assert_refused(&agent, "unreachable", message);
     assert_line(&agent, &format!("License: INVALID — {message}"));
     assert!(cache_turns(&agent, &json!([false, "unreachable", message])), "{}", agent.status());
 
-    // And it stays so.
+    // And it stays restricted.
     agent.restart();
     assert_refused(&agent, "unreachable", agent.status_after_checks(1)["message"].as_str().unwrap());
     agent.license_server().reply(Reply::granted());
@@ -177,8 +177,8 @@ fn grace_that_is_over_restricts_at_that_very_instant() {
 }
 
 #[test]
-fn a_machine_that_ran_for_48_hours_has_used_its_grace_up_whatever_its_clock_says() {
-    // A time namespace in which the machine has been running for so many seconds longer.
+fn grace_ends_after_48_hours_of_machine_time_whatever_the_clock_shows() {
+    // A time namespace in which the machine has been running that much longer.
     let script = "exec unshare --time --boottime $(cat $DIRECTORY/boottime) --fork --kill-child \"$@\"";
     let builder = Agent::builder().after_mounting(script);
     let boottime = builder.directory().join("boottime");
@@ -198,7 +198,7 @@ fn a_machine_that_ran_for_48_hours_has_used_its_grace_up_whatever_its_clock_says
 }
 
 #[test]
-fn a_boot_of_the_machine_counts_from_the_first_start_in_it() {
+fn machine_time_counts_from_the_first_start_in_each_boot() {
     let script = "mount --bind $DIRECTORY/boot_id /proc/sys/kernel/random/boot_id; \
                   set -- unshare --time --boottime $(cat $DIRECTORY/boottime) --fork --kill-child \"$@\"";
     let builder = Agent::builder().after_mounting(script);
@@ -210,20 +210,21 @@ fn a_boot_of_the_machine_counts_from_the_first_start_in_it() {
     fs::write(&boot_id, "the next boot").unwrap();
     agent.restart();
     assert_eq!(agent.status_after_checks(1)["state"], "grace");
-    // The same boot, 48 hours later: nothing has changed in between that would have been written down.
+    // The same boot, 48 hours later, without any change in between that would have been stored.
     fs::write(&boottime, (48 * 3600).to_string()).unwrap();
     agent.restart();
     assert_restricted(&agent.status_after_checks(1), "cache", "unreachable");
 }
 
 #[test]
-fn a_clock_that_was_set_back_gives_no_grace_until_the_next_verdict() {
+fn a_clock_set_back_prevents_grace_until_the_next_verdict() {
     let mut agent = Agent::licensed();
     agent.license_server().reply(Reply::granted().header("Date", &http_date(now() + time::Duration::hours(2))));
     agent.restart();
     assert_active(&agent.status_after_checks(1));
-    let told = |line: &str| line.starts_with("The clock of this server is 7") && line.contains(" s behind the license");
-    assert!(agent.wait_for_line(told, PROMPTLY).is_some(), "{:#?}", agent.lines());
+    let expected_line =
+        |line: &str| line.starts_with("This server's clock is 7") && line.contains(" s behind the license");
+    assert!(agent.wait_for_line(expected_line, PROMPTLY).is_some(), "{:#?}", agent.lines());
     agent.license_server().pause();
     agent.restart();
     let status = agent.status_after_checks(1);
@@ -236,7 +237,7 @@ fn a_clock_that_was_set_back_gives_no_grace_until_the_next_verdict() {
 }
 
 #[test]
-fn a_host_that_comes_up_before_its_network_finds_its_license_by_itself() {
+fn a_host_that_boots_before_its_network_recovers_its_license_by_itself() {
     let server = FakeLicenseServer::start();
     server.pause();
     let agent = Agent::builder().license_server(&server).start();

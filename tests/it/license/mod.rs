@@ -1,8 +1,7 @@
-//! The license standing of the real daemon, verified over real TLS with a scripted license server: what each answer
-//! makes of it, and what people then see in the status, in the log and at the gate.
+//! License verification by the real daemon, over real TLS with a scripted license server: the standing after each answer,
+//! as seen in the status, the log and the gate.
 //!
-//! First verdicts; then what is no verdict, and grace; then TLS, signed answers and proxies; then when checks are made,
-//! and what a new configuration or time alone changes.
+//! Verdicts; failures and grace; TLS, signed answers and proxies; the schedule of checks; configuration changes; expiry.
 
 mod checks;
 mod configuration;
@@ -33,15 +32,15 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// What the license server's usual grant is told as.
+/// The log line for the license server's usual grant.
 pub(crate) const GRANTED_LINE: &str = "License: valid (plan: free, max_accounts: 5, max_servers: 1, expires: never)";
 
 const STATUS: &str = "/license/status";
 
-/// The least time between two checks that somebody asks for.
+/// The minimum time between two requested checks.
 const SPACING: Duration = Duration::from_secs(5);
 
-/// How much later than in the daemon a moment may be seen here, on a loaded machine.
+/// The delay with which a test on a loaded machine can observe the daemon.
 const JITTER: Duration = Duration::from_millis(500);
 
 const GRACE: time::Duration = time::Duration::hours(48);
@@ -61,19 +60,19 @@ fn standing(status: &Value) -> Value {
     json!(["valid", "state", "source", "reason", "grace_until"].map(|key| status[key].clone()))
 }
 
-/// A signed write passes: what it asks for does not exist yet.
+/// A signed write passes the gate; 501, because its operation is not implemented.
 pub(crate) fn assert_allowed(agent: &Agent) {
     let response = write(agent);
     assert_eq!((response.status, &response.json()["error"]), (501, &json!("not_implemented")), "{}", response.text());
 }
 
-/// A signed write is refused for this reason, in these words and with help; a signed read passes.
+/// A signed write is rejected with this reason, this message and help; a signed read passes.
 pub(crate) fn assert_refused(agent: &Agent, reason: &str, message: &str) {
     let response = write(agent);
     let answer = response.json();
     assert_eq!(response.status, 403, "{answer}");
-    let told = ["error", "reason", "message"].map(|key| answer[key].clone());
-    assert_eq!(json!(told), json!(["license_required", reason, message]));
+    let actual = ["error", "reason", "message"].map(|key| answer[key].clone());
+    assert_eq!(json!(actual), json!(["license_required", reason, message]));
     assert!(answer["help"].as_str().is_some_and(|help| !help.is_empty()), "{answer}");
     let read = agent.fetch(Request::post("/backup/list").body("{}").signed());
     assert_eq!(read.status, 501, "{}", read.text());
@@ -88,7 +87,7 @@ pub(crate) fn assert_line(agent: &Agent, wanted: &str) {
     assert!(line.is_some(), "no line {wanted}: {:#?}", agent.lines());
 }
 
-/// Runs `check` on all rows at the same time: each waits most of the time.
+/// Runs `check` on all rows in parallel: each mostly waits.
 pub(crate) fn at_once<T: Sync>(rows: &[T], check: impl Fn(&T) + Sync) {
     std::thread::scope(|scope| {
         let threads: Vec<_> = rows.iter().map(|row| scope.spawn(|| check(row))).collect();
@@ -106,20 +105,20 @@ pub(crate) fn denial(reason: &str, message: &str) -> Reply {
     Reply::json(200, json!({"valid": false, "reason": reason, "message": message}))
 }
 
-/// The members of `first`, and those of `second` instead of or beside them.
+/// The members of `first`, overridden and extended by those of `second`.
 pub(crate) fn with(mut first: Value, second: Value) -> Value {
     let Value::Object(second) = second else { panic!("not an object: {second}") };
     first.as_object_mut().unwrap().extend(second);
     first
 }
 
-/// A text member of the question; empty when it is not there.
+/// A string member of the request; empty if absent.
 fn text(received: &ReceivedRequest, member: &str) -> String {
-    let json = received.json.as_ref().expect("the question is JSON");
+    let json = received.json.as_ref().expect("the request is JSON");
     json[member].as_str().unwrap_or_default().to_owned()
 }
 
-/// Now, in whole seconds, as instants are told.
+/// Now, in whole seconds, the resolution of all timestamps.
 fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc().replace_nanosecond(0).unwrap()
 }
@@ -132,12 +131,12 @@ fn instant(value: &Value) -> OffsetDateTime {
     OffsetDateTime::parse(value.as_str().unwrap(), &Rfc3339).unwrap()
 }
 
-/// The wait that the status tells of. Its instants are whole seconds, so it may be almost one more.
+/// The wait according to the status. Its timestamps are whole seconds, so the real wait can be almost a second longer.
 fn seconds_to_next_check(status: &Value) -> i64 {
     (instant(&status["next_check_at"]) - instant(&status["last_checked_at"])).whole_seconds() + 1
 }
 
-/// This machine as the Agent names it to the license server.
+/// The server ID that the Agent reports to the license server.
 pub(crate) fn server_id() -> String {
     let machine_id = fs::read_to_string("/etc/machine-id").unwrap();
     sha256(format!("opterius-agent/server-id/v1\n{}", machine_id.trim()).as_bytes())
@@ -156,26 +155,26 @@ impl Reply {
         String::from_utf8(self.body.clone()).unwrap()
     }
 
-    /// The seconds of its `Retry-After`.
+    /// The seconds in its `Retry-After`.
     fn asks_to_wait(&self) -> Option<i64> {
         let (_, seconds) = self.headers.iter().find(|(name, _)| name == "Retry-After")?;
         seconds.parse().ok()
     }
 }
 
-/// Valid on the cached license until 48 hours after the last grant, told in both lines, and writes pass.
+/// Valid on the cached license until 48 hours after the latest grant, logged in two lines; writes pass.
 fn assert_grace(agent: &Agent, status: &Value, cause: &str) {
-    let told = ["valid", "state", "source", "reason"].map(|key| status[key].clone());
-    assert_eq!(json!(told), json!([true, "grace", "cache", null]), "{cause}: {status}");
+    let actual = ["valid", "state", "source", "reason"].map(|key| status[key].clone());
+    assert_eq!(json!(actual), json!([true, "grace", "cache", null]), "{cause}: {status}");
     let until = instant(&status["last_verified_at"]) + GRACE;
     assert_eq!(instant(&status["grace_until"]), until, "{status}");
     let until = status["grace_until"].as_str().unwrap();
     let message = status["message"].as_str().unwrap();
-    let told = message.strip_prefix("License server unreachable: ").unwrap_or_else(|| panic!("{cause}: {message}"));
-    let told = told.strip_suffix(&format!("; running on the cached license until {until}.")).unwrap();
-    assert!(told.contains(cause), "{told}, not {cause}");
-    assert_eq!(status["recent_checks"][0]["verdict"], format!("unreachable: {told}"));
-    let second = format!("License: unreachable — {told}; running on the cached license until {until}");
+    let actual = message.strip_prefix("License server unreachable: ").unwrap_or_else(|| panic!("{cause}: {message}"));
+    let actual = actual.strip_suffix(&format!("; running on the cached license until {until}.")).unwrap();
+    assert!(actual.contains(cause), "{actual}, not {cause}");
+    assert_eq!(status["recent_checks"][0]["verdict"], format!("unreachable: {actual}"));
+    let second = format!("License: unreachable — {actual}; running on the cached license until {until}");
     assert_line(agent, &second);
     let lines = agent.lines();
     let pair = lines.windows(2).any(|pair| pair[0] == GRANTED_LINE && pair[1] == second);
@@ -183,7 +182,7 @@ fn assert_grace(agent: &Agent, status: &Value, cause: &str) {
     assert_allowed(agent);
 }
 
-/// The status as soon as the license does not count any more, which must be at `end` and not a moment off.
+/// The first status with an invalid license, which must appear exactly at `end`.
 pub(crate) fn restricted_at(agent: &Agent, end: OffsetDateTime) -> Value {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -198,7 +197,7 @@ pub(crate) fn restricted_at(agent: &Agent, end: OffsetDateTime) -> Value {
     }
 }
 
-/// Whether the cache file soon has this `valid`, `reason` and `message`.
+/// Waits until the cache file has this `valid`, `reason` and `message`.
 fn cache_turns(agent: &Agent, wanted: &Value) -> bool {
     eventually(PROMPTLY, || {
         let cache: Value = serde_json::from_slice(&fs::read(agent.cache_path()).unwrap()).unwrap();

@@ -12,7 +12,7 @@ fn a_configured_proxy_is_used() {
 }
 
 #[test]
-fn the_proxy_of_the_environment_is_used_but_not_towards_this_machine() {
+fn the_environments_proxy_is_used_except_for_this_machine() {
     let server = FakeLicenseServer::start();
     let proxy = Proxy::to(server.port());
     let agent = Agent::builder().license_server(&server).environment("HTTPS_PROXY", &proxy.url()).start();
@@ -29,7 +29,7 @@ fn the_proxy_of_the_environment_is_used_but_not_towards_this_machine() {
 }
 
 #[test]
-fn the_address_we_are_seen_as_is_asked_for_once_and_kept_with_the_license() {
+fn the_public_address_is_discovered_once_and_stored_with_the_license() {
     let discovery = FakeLicenseServer::start_plain();
     discovery.reply(Reply::raw(200, "93.184.216.34\n"));
     let server = FakeLicenseServer::start_as("license.example.com");
@@ -39,28 +39,28 @@ fn the_address_we_are_seen_as_is_asked_for_once_and_kept_with_the_license() {
     assert_eq!(agent.status_after_checks(1)["valid"], true);
     agent.restart();
     agent.status_after_checks(1);
-    let told: Vec<String> = server.received().iter().map(|received| text(received, "server_ip")).collect();
-    assert_eq!(told.len(), 2);
-    // A machine whose own address is one of the Internet reports that.
+    let actual: Vec<String> = server.received().iter().map(|received| text(received, "server_ip")).collect();
+    assert_eq!(actual.len(), 2);
+    // A machine with a public address of its own reports that.
     let received = discovery.count();
-    assert!(received <= 1, "asked {received} times within a day");
-    assert_eq!(told[0], told[1]);
-    assert_eq!(told[0] == "93.184.216.34", received == 1, "{told:?}");
+    assert!(received <= 1, "discovered {received} times within a day");
+    assert_eq!(actual[0], actual[1]);
+    assert_eq!(actual[0] == "93.184.216.34", received == 1, "{actual:?}");
 }
 
 #[test]
-fn a_proxy_that_refuses_is_told_of_without_its_password() {
+fn a_failing_proxy_is_reported_without_its_password() {
     let server = FakeLicenseServer::start();
     let proxy = Proxy::refusing("407 Proxy Authentication Required");
     let url = proxy.url().replace("http://", "http://user:open-sesame@");
     let agent = Agent::builder().license_server(&server).set("proxy", &url).start();
     assert_unverified(&agent, &["proxy"]);
-    let told = agent.status().to_string() + &agent.lines().join("\n");
-    assert!(!told.contains("open-sesame"), "{told}");
+    let actual = agent.status().to_string() + &agent.lines().join("\n");
+    assert!(!actual.contains("open-sesame"), "{actual}");
     assert_eq!(server.count(), 0);
 }
 
-/// A CONNECT proxy that leads every connection to one port of this machine, or nowhere.
+/// A CONNECT proxy that forwards every connection to one local port, or rejects it.
 struct Proxy {
     port: u16,
     received: Arc<Mutex<Vec<String>>>,
@@ -88,7 +88,7 @@ impl Proxy {
                     if over.load(Ordering::SeqCst) {
                         return;
                     }
-                    // A client that breaks off is none of the proxy's business.
+                    // A client that disconnects is not an error of the proxy.
                     let _ = client.and_then(|client| relay(client, target, &received));
                 }
             }
@@ -116,7 +116,7 @@ impl Drop for Proxy {
     }
 }
 
-/// Serves one client of a proxy to its end.
+/// Serves one client of the proxy.
 fn relay(mut client: TcpStream, target: Result<u16, &str>, received: &Mutex<Vec<String>>) -> io::Result<()> {
     client.set_read_timeout(Some(PATIENCE))?;
     let mut head = Vec::new();

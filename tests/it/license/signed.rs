@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn only_an_answer_signed_for_this_very_question_counts() {
+fn only_an_answer_signed_for_this_request_is_accepted() {
     let (server, stranger) = (SigningKey::generate(), SigningKey::generate());
     let public = server.public_base64();
     let mut agent = Agent::builder().own_license_server().set("license_public_key", &public).spawn();
@@ -41,7 +41,7 @@ fn only_an_answer_signed_for_this_very_question_counts() {
     agent.restart();
     let status = agent.status_after_checks(1);
     assert_active(&status);
-    // What could not license the host cannot restrict it either.
+    // An untrusted answer cannot restrict the host either.
     for (cause, script) in &table {
         let script = Arc::clone(script);
         agent.license_server().reply_with(move |received| script(received));
@@ -57,7 +57,7 @@ fn only_an_answer_signed_for_this_very_question_counts() {
 }
 
 #[test]
-fn an_answer_signed_with_the_older_key_alone_counts_and_is_warned_of_once() {
+fn an_answer_signed_with_the_older_key_only_is_accepted_with_one_warning() {
     let (current, older) = (SigningKey::generate(), Arc::new(SigningKey::generate()));
     let both = format!("{},{}", current.public_base64(), older.public_base64());
     let builder = Agent::builder().own_license_server().set("license_public_key", &both);
@@ -70,7 +70,7 @@ fn an_answer_signed_with_the_older_key_alone_counts_and_is_warned_of_once() {
     let checks = status["recent_checks"].as_array().unwrap();
     assert!(checks.iter().filter(|check| check["verdict"] == "granted").count() >= 2, "{status}");
     let lines = agent.lines();
-    let warnings = lines.iter().filter(|line| line.contains("signed with an older key only")).count();
+    let warnings = lines.iter().filter(|line| line.contains("signs with an older key only")).count();
     assert_eq!(warnings, 1, "{lines:#?}");
 }
 
@@ -92,14 +92,14 @@ fn a_signed_grant_survives_a_restart_and_an_edited_one_does_not() {
 }
 
 #[test]
-fn who_knows_the_license_key_cannot_write_a_signed_grant_into_the_cache() {
+fn knowing_the_license_key_is_not_enough_to_forge_a_signed_grant_in_the_cache() {
     let server = Arc::new(SigningKey::generate());
     let mut agent = signed_license(&server);
     let granted = fs::read_to_string(agent.cache_path()).unwrap();
     let verified = agent.status()["last_verified_at"].clone();
     agent.license_server().pause();
 
-    // Other limits and a later grant: the signed answer's own count.
+    // Edited limits and a later grant time: those of the signed answer apply.
     let later = granted.replace(verified.as_str().unwrap(), "2126-03-01T00:00:00Z");
     fs::write(agent.cache_path(), sealed(&later.replace("\"max_accounts\": 5", "\"max_accounts\": 9"))).unwrap();
     agent.restart();
@@ -107,7 +107,7 @@ fn who_knows_the_license_key_cannot_write_a_signed_grant_into_the_cache() {
     assert_eq!((&status["max_accounts"], &status["last_verified_at"]), (&json!(5), &verified), "{status}");
     assert_grace(&agent, &status, "Connection refused");
 
-    // Without the answer, with an edited one, or with one signed by somebody else, it is no cache.
+    // Without the answer, with an edited one, or with one signed by another key, the file is ignored.
     let cache: Value = serde_json::from_str(&granted).unwrap();
     let stored = cache["agent"]["answer"]["body"].as_str().unwrap();
     let edited = String::from_utf8(BASE64.decode(stored).unwrap()).unwrap().replace("free", "huge");
@@ -124,11 +124,11 @@ fn who_knows_the_license_key_cannot_write_a_signed_grant_into_the_cache() {
         agent.restart();
         let status = agent.status_after_checks(1);
         assert_restricted(&status, "none", "unreachable");
-        let told = status["cache"].as_str().unwrap();
-        assert!(told.starts_with("ignored: the answer is not signed"), "{told}");
+        let actual = status["cache"].as_str().unwrap();
+        assert!(actual.starts_with("ignored: the answer is not signed"), "{actual}");
     }
 
-    // A remembered denial cannot be made into a grant.
+    // A recorded denial cannot be turned into a grant.
     let denied = signed(&server, json!({"valid": false, "reason": "suspended", "message": "Unpaid."}));
     agent.license_server().reply_with(move |received| denied(received));
     agent.license_server().resume();
@@ -147,7 +147,7 @@ fn who_knows_the_license_key_cannot_write_a_signed_grant_into_the_cache() {
 }
 
 #[test]
-fn other_public_keys_end_what_was_believed_on_the_old_ones() {
+fn changing_the_public_keys_invalidates_grants_signed_with_the_old_ones() {
     let (server, other) = (Arc::new(SigningKey::generate()), SigningKey::generate());
     let mut agent = signed_license(&server);
     agent.license_server().pause();
@@ -159,7 +159,7 @@ fn other_public_keys_end_what_was_believed_on_the_old_ones() {
     let status = agent.status_after_checks(1);
     assert_restricted(&status, "none", "unreachable");
 
-    // The file was not touched, so the right key finds it again.
+    // The file is unchanged, so it is valid again with the right key.
     agent.rewrite_config(&[("license_public_key", &server.public_base64())]);
     agent.restart();
     assert_grace(&agent, &agent.status_after_checks(1), "Connection refused");
@@ -180,13 +180,13 @@ fn signed_license(server: &Arc<SigningKey>) -> Agent {
     agent
 }
 
-/// A signed grant for the question, with these members changed.
+/// A signed grant for the request, with these members changed.
 fn signed(key: &Arc<SigningKey>, change: Value) -> Script {
     let key = Arc::clone(key);
     Arc::new(move |received| answer_to(received, change.clone()).signed(&key))
 }
 
-/// A grant that belongs to the question, with these members changed.
+/// A grant that belongs to the request, with these members changed.
 fn answer_to(received: &ReceivedRequest, change: Value) -> Reply {
     let bound = json!({
         "nonce": text(received, "nonce"),
@@ -197,13 +197,13 @@ fn answer_to(received: &ReceivedRequest, change: Value) -> Reply {
     Reply::json(200, with(with(grant(), bound), change))
 }
 
-/// The reply with its body changed after it was signed.
+/// The reply with its body changed after signing.
 fn tampered(mut reply: Reply) -> Reply {
     reply.body = String::from_utf8(reply.body).unwrap().replace("\"max_accounts\":5", "\"max_accounts\":9").into();
     reply
 }
 
-/// The cache file with the MAC that whoever knows the license key can compute.
+/// The cache file with a valid MAC, as anyone who knows the license key can compute it.
 fn sealed(cache: &str) -> String {
     use ring::hmac::{HMAC_SHA256, Key, sign};
     let (covered, _) = cache.split_once(",\n  \"mac\": \"").unwrap();

@@ -3,30 +3,30 @@
 use super::*;
 
 #[test]
-fn a_certificate_of_an_unknown_authority_is_refused_in_words() {
+fn a_certificate_of_an_unknown_authority_is_rejected_with_the_reason() {
     let server = FakeLicenseServer::start();
     let agent = Agent::builder().license_server(&server).unset("license_ca_file").start();
     assert_unverified(&agent, &["TLS with localhost failed", "UnknownIssuer"]);
-    assert_eq!(server.count(), 0, "the key was sent to a stranger");
+    assert_eq!(server.count(), 0, "the key was sent to an untrusted server");
 }
 
 #[test]
-fn a_certificate_for_another_name_is_refused_in_words() {
+fn a_certificate_for_another_name_is_rejected_with_the_reason() {
     let server = FakeLicenseServer::start_as("license.example.com");
     let agent = Agent::builder().license_server(&server).start();
     assert_unverified(&agent, &["TLS with localhost failed", "not valid for name", "license.example.com"]);
-    assert_eq!(server.count(), 0, "the key was sent to a stranger");
+    assert_eq!(server.count(), 0, "the key was sent to an untrusted server");
 }
 
 #[test]
-fn a_server_that_does_not_speak_tls_is_told_nothing() {
+fn a_server_without_tls_receives_no_key() {
     let server = FakeLicenseServer::start_plain();
     let url = server.url().replace("http:", "https:");
     let agent = Agent::builder().set("license_server", &url).start();
-    assert_unverified(&agent, &["localhost closed the connection before it had answered"]);
+    assert_unverified(&agent, &["localhost closed the connection without answering"]);
     assert_eq!(server.count(), 0, "the key was sent in the clear");
 
-    // Most servers answer a TLS greeting on a plain port in plain HTTP.
+    // Most servers answer a TLS ClientHello on a plain port with plain HTTP.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
     let agent = Agent::builder().set("license_server", &url).start();
@@ -36,12 +36,12 @@ fn a_server_that_does_not_speak_tls_is_told_nothing() {
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut greeting = Vec::new();
     let _ = client.read_to_end(&mut greeting);
-    let told = greeting.windows(LICENSE_KEY.len()).any(|window| window == LICENSE_KEY.as_bytes());
-    assert!(!told, "the key was sent in the clear");
+    let is_leaked = greeting.windows(LICENSE_KEY.len()).any(|window| window == LICENSE_KEY.as_bytes());
+    assert!(!is_leaked, "the key was sent in the clear");
 }
 
 #[test]
-fn plain_http_leads_to_this_machine_only() {
+fn plain_http_is_allowed_to_this_machine_only() {
     let agent = Agent::builder().set("license_server", "http://license.example.com").spawn();
     assert_eq!(agent.wait_exit(PATIENCE).code(), Some(78));
     let lines = agent.lines().join("\n");
@@ -53,7 +53,7 @@ fn plain_http_leads_to_this_machine_only() {
 }
 
 #[test]
-fn a_license_server_may_have_an_address_and_a_path() {
+fn a_license_server_url_can_have_an_address_and_a_path() {
     let server = FakeLicenseServer::start();
     let url = format!("https://127.0.0.1:{}/base/", server.port());
     let agent = Agent::builder().license_server(&server).set("license_server", &url).start();

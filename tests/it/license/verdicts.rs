@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn every_form_of_grant_is_told_in_the_documented_line_and_in_the_status() {
+fn every_form_of_grant_is_shown_in_the_documented_line_and_the_status() {
     let never = Value::Null;
     let end = json!("2126-03-01T00:00:00Z");
     let table = [
@@ -49,8 +49,8 @@ fn every_form_of_grant_is_told_in_the_documented_line_and_in_the_status() {
         agent.restart();
         assert_line(&agent, &format!("License: valid ({terms})"));
         let status = agent.status_after_checks(1);
-        let told = ["plan", "max_accounts", "max_servers", "expires_at"].map(|key| status[key].clone());
-        assert_eq!(json!(told), shown, "{status}");
+        let actual = ["plan", "max_accounts", "max_servers", "expires_at"].map(|key| status[key].clone());
+        assert_eq!(json!(actual), shown, "{status}");
         assert_eq!(status["tier"], shown[0], "{status}");
         assert_eq!(status["message"], "License is valid.", "{status}");
         assert_active(&status);
@@ -77,7 +77,7 @@ fn the_status_begins_with_the_six_documented_keys_in_their_order() {
 }
 
 #[test]
-fn the_question_has_the_documented_members_and_a_new_nonce_each_time() {
+fn the_request_has_the_documented_members_and_a_new_nonce_each_time() {
     let mut agent = Agent::licensed();
     agent.restart();
     agent.status_after_checks(1);
@@ -92,7 +92,7 @@ fn the_question_has_the_documented_members_and_a_new_nonce_each_time() {
         assert_eq!(received.header("Content-Type"), Some("application/json"));
         let mut members: BTreeSet<_> = received.json.as_ref().unwrap().as_object().unwrap().keys().cloned().collect();
         if members.remove("server_ip") {
-            // Only where this machine's own address is one of the Internet.
+            // Only if this machine has a public address of its own.
             let address: Ipv4Addr = text(received, "server_ip").parse().unwrap();
             assert!(!address.is_loopback() && !address.is_private(), "{address}");
         }
@@ -112,7 +112,7 @@ fn a_configured_server_ip_is_reported() {
 }
 
 #[test]
-fn a_license_server_on_this_machine_asks_nobody_for_our_address() {
+fn with_a_license_server_on_this_machine_no_address_is_discovered() {
     let discovery = FakeLicenseServer::start_plain();
     discovery.reply(Reply::raw(200, "93.184.216.34"));
     let agent = Agent::builder().set("ip_discovery_url", &discovery.url()).start_licensed();
@@ -121,10 +121,10 @@ fn a_license_server_on_this_machine_asks_nobody_for_our_address() {
 }
 
 #[test]
-fn every_reason_of_a_denial_reaches_people_with_its_message() {
+fn every_reason_for_a_denial_is_shown_with_its_message() {
     let limit = "License is already activated on 1 of 1 allowed servers.";
     let table = [
-        // The reasons of both documentation texts, and one of tomorrow.
+        // The reasons of both documentation texts, and an unknown one.
         (200, json!({"reason": "expired", "message": "Expired on 1 March."}), "expired", "Expired on 1 March."),
         (200, json!({"reason": "suspended", "message": "Unpaid."}), "suspended", "Unpaid."),
         (200, json!({"reason": "cancelled", "message": "Gone."}), "cancelled", "Gone."),
@@ -134,11 +134,11 @@ fn every_reason_of_a_denial_reaches_people_with_its_message() {
         (404, json!({"reason": "not_found", "message": "Nothing here."}), "not_found", "Nothing here."),
         (422, json!({"reason": "verification_failed", "message": "No."}), "verification_failed", "No."),
         (402, json!({"reason": "of_tomorrow", "message": "Später – ja."}), "of_tomorrow", "Später – ja."),
-        // The example of the newer text has no reason; an answer without a sentence gets ours.
+        // The newer text's example has no reason; an answer without a message gets the Agent's.
         (200, json!({"message": limit}), "server_limit_reached", limit),
         (410, json!({"message": "No."}), "invalid", "No."),
         (200, json!({"reason": "suspended"}), "suspended", "The license is suspended."),
-        (200, json!({}), "invalid", "The license server refused this license."),
+        (200, json!({}), "invalid", "The license server rejected this license."),
     ];
     let mut agent = Agent::builder().own_license_server().start();
     for (status, answer, reason, message) in table {
@@ -150,12 +150,12 @@ fn every_reason_of_a_denial_reaches_people_with_its_message() {
         assert_eq!(status["message"], message);
         assert_refused(&agent, reason, message);
         let limits = ["plan", "max_accounts", "max_servers", "expires_at", "last_verified_at"];
-        assert!(limits.iter().all(|key| status[key].is_null()), "nobody said anything about these: {status}");
+        assert!(limits.iter().all(|key| status[key].is_null()), "no answer included these: {status}");
     }
 }
 
 #[test]
-fn after_a_denial_the_plan_is_that_of_the_denial_or_else_of_the_last_grant() {
+fn after_a_denial_the_plan_is_from_the_denial_or_the_latest_grant() {
     let mut agent = Agent::licensed();
     let denial = json!({"valid": false, "reason": "suspended", "message": "Unpaid.", "max_servers": 3});
     agent.license_server().reply(Reply::json(200, denial));
@@ -167,7 +167,7 @@ fn after_a_denial_the_plan_is_that_of_the_denial_or_else_of_the_last_grant() {
 }
 
 #[test]
-fn a_denial_is_remembered_until_a_new_grant_comes() {
+fn a_denial_stands_until_the_next_grant() {
     let mut agent = Agent::licensed();
     agent.license_server().reply(denial("suspended", "Unpaid."));
     agent.signal(Signal::HUP);
@@ -193,7 +193,7 @@ fn a_denial_is_remembered_until_a_new_grant_comes() {
 }
 
 #[test]
-fn what_the_server_says_is_one_short_line() {
+fn the_servers_texts_become_one_short_line() {
     let mut agent = Agent::licensed();
     let forged = format!("No.\r\n{GRANTED_LINE}\u{1b}[2K\u{2028}{}", "x".repeat(2000));
     agent.license_server().reply(denial("suspended\nLicense: valid", &forged));
@@ -210,7 +210,7 @@ fn what_the_server_says_is_one_short_line() {
 }
 
 #[test]
-fn without_a_license_key_nobody_is_asked_and_the_status_says_so() {
+fn without_a_license_key_no_request_is_sent_and_the_status_says_why() {
     let server = FakeLicenseServer::start();
     let agent = Agent::builder().license_server(&server).unset("license_key").start();
     assert_line(&agent, "License: INVALID — No license key is configured.");
@@ -224,23 +224,23 @@ fn without_a_license_key_nobody_is_asked_and_the_status_says_so() {
 }
 
 #[test]
-fn reverify_answers_with_the_status_after_the_check() {
+fn reverify_returns_the_status_after_the_check() {
     let agent = Agent::licensed();
     agent.license_server().reply(denial("suspended", "Unpaid."));
     let answer = agent.reverify();
     assert_eq!(answer.status, 200);
-    let told = answer.json();
-    assert_eq!(told["reason"], "suspended", "{told}");
-    assert_eq!(told["recent_checks"][0]["verdict"], "denied: suspended");
-    assert_eq!(told["recent_checks"][0]["at"], told["last_checked_at"]);
-    assert_eq!(told, agent.status());
+    let actual = answer.json();
+    assert_eq!(actual["reason"], "suspended", "{actual}");
+    assert_eq!(actual["recent_checks"][0]["verdict"], "denied: suspended");
+    assert_eq!(actual["recent_checks"][0]["at"], actual["last_checked_at"]);
+    assert_eq!(actual, agent.status());
     assert_eq!(agent.license_server().count(), 2);
     let unsigned = agent.fetch(Request::post("/license/reverify"));
     assert_eq!(unsigned.status, 401, "{}", unsigned.text());
 }
 
 #[test]
-fn an_echoed_license_key_is_seen_nowhere() {
+fn an_echoed_license_key_appears_nowhere() {
     let escaped: String = LICENSE_KEY.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
     let echo = format!("Key {LICENSE_KEY} it is");
     let billing = json!({"subscription_status": echo, "current_period_end": LICENSE_KEY, "message": echo});
@@ -251,7 +251,7 @@ fn an_echoed_license_key_is_seen_nowhere() {
         ("a plan", grant(json!({"plan": LICENSE_KEY}))),
         ("a plan's slug", grant(json!({"plan": {"slug": LICENSE_KEY}}))),
         ("a plan's name, in a text", grant(json!({"plan": {"name": echo}}))),
-        ("a member that nobody knows", grant(json!({"key": LICENSE_KEY}))),
+        ("an unknown member", grant(json!({"key": LICENSE_KEY}))),
         ("a reason", deny(json!({"reason": LICENSE_KEY}))),
         ("a reason, in a text", deny(json!({"reason": echo}))),
         ("a denial's message", deny(json!({"reason": "invalid_key"}))),
@@ -270,18 +270,20 @@ fn an_echoed_license_key_is_seen_nowhere() {
         let _ = fs::remove_file(agent.cache_path());
         agent.restart();
         agent.status_after_checks(1);
-        let told = [
+        let actual = [
             ("status", agent.fetch(Request::get(STATUS)).text()),
             ("refusal", write(&agent).text()),
             ("log", agent.lines().join("\n")),
             ("cache", cache_with_answer(&agent)),
         ];
-        seen.extend(told.into_iter().filter(|(_, text)| text.contains(LICENSE_KEY)).map(|(where_, _)| (place, where_)));
+        seen.extend(
+            actual.into_iter().filter(|(_, text)| text.contains(LICENSE_KEY)).map(|(where_, _)| (place, where_)),
+        );
     }
     assert!(seen.is_empty(), "the license key, echoed in …, is in …: {seen:?}");
 }
 
-/// The cache file, and the stored answer in it as anybody can decode it.
+/// The cache file, and the stored answer in it in decoded form.
 fn cache_with_answer(agent: &Agent) -> String {
     let Ok(file) = fs::read_to_string(agent.cache_path()) else { return String::new() };
     let cache: Value = serde_json::from_str(&file).unwrap();

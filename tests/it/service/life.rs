@@ -31,7 +31,7 @@ fn start_restart_and_reload_show_the_verdict() {
         run("systemctl reload opterius-agent");
         assert!(eventually(SOON, || show("StatusText") == VALID), "{:#?}", service.lines());
         assert!(eventually(SOON, || show("ActiveState") == "active"), "{}", show("ActiveState"));
-        assert!(service.lines().contains(&"/etc/opterius/agent.conf was read again".to_owned()));
+        assert!(service.lines().contains(&"/etc/opterius/agent.conf reloaded".to_owned()));
         assert_eq!((service.server.count(), show("NRestarts")), (3, "0".to_owned()));
 
         service.server.pause();

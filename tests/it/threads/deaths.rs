@@ -1,4 +1,4 @@
-//! No ghosts: a daemon that has lost one of its threads would look alive and not be, so it ends.
+//! No ghosts: a daemon that lost a thread would only look alive, so it exits.
 
 use super::{Body, Daemon, SOON, start_thread};
 use crate::support::http::Request;
@@ -11,7 +11,7 @@ const THREADS: [&str; 9] =
     ["front", "verifier", "metrics", "certificates", "read-1", "write-1", "read-2", "write-2", "slow-1"];
 
 #[test]
-fn these_are_all_the_threads_and_all_live() {
+fn the_daemon_has_exactly_these_threads() {
     let (sender, names) = std::sync::mpsc::channel();
     let daemon = Daemon::start_with(None, move |name, body| {
         sender.send(name.to_owned()).unwrap();
@@ -38,14 +38,14 @@ fn a_thread_that_panics_ends_the_daemon() {
     for name in THREADS {
         check_ends_the_daemon(name, |body| {
             let _body = body;
-            // As a panic does, but without the message of one on stderr.
+            // Unwinds like a panic, but without a message on stderr.
             std::panic::resume_unwind(Box::new("injected"));
         });
     }
 }
 
 #[test]
-fn a_thread_that_cannot_be_started_keeps_the_daemon_from_starting() {
+fn a_thread_that_cannot_start_prevents_the_daemon_from_starting() {
     for name in THREADS {
         let daemon = Daemon::start_with(None, move |thread, body| {
             if thread == name { Err(io::ErrorKind::OutOfMemory.into()) } else { start_thread(thread, body) }
@@ -55,7 +55,7 @@ fn a_thread_that_cannot_be_started_keeps_the_daemon_from_starting() {
     }
 }
 
-/// Runs a daemon whose thread of this name does something else than it should, and nothing more.
+/// Runs a daemon whose thread `name` runs `instead` in place of its own code.
 fn check_ends_the_daemon(name: &'static str, instead: fn(Body)) {
     let daemon = Daemon::start_with(None, move |thread, body| {
         if thread == name { start_thread(thread, Box::new(move || instead(body))) } else { start_thread(thread, body) }

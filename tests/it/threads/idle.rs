@@ -1,4 +1,4 @@
-//! With nothing to do, nothing wakes the daemon.
+//! An idle daemon does not wake up.
 
 use super::SOON;
 use crate::support::agent::Agent;
@@ -6,11 +6,11 @@ use crate::support::{eventually, pause};
 use std::fs;
 use std::time::Duration;
 
-/// Longer than any poll that a loop might hide.
+/// Longer than the interval of any hidden polling loop.
 const QUIET: Duration = Duration::from_secs(6);
 
 #[test]
-fn a_daemon_with_nothing_to_do_is_never_woken() {
+fn an_idle_daemon_never_wakes_up() {
     let agent = Agent::licensed();
     let mut last = switches(agent.pid());
     let settles = eventually(SOON, || {
@@ -18,12 +18,12 @@ fn a_daemon_with_nothing_to_do_is_never_woken() {
         let now = switches(agent.pid());
         std::mem::replace(&mut last, now) == now
     });
-    assert!(settles, "the daemon never comes to rest");
+    assert!(settles, "the daemon never becomes idle");
     pause(QUIET);
     assert_eq!(switches(agent.pid()), last, "woken within {QUIET:?}");
 }
 
-/// How often a thread of the process has given up a processor since the process began: proc_pid_status(5).
+/// The number of context switches of all threads since the process started: proc_pid_status(5).
 fn switches(pid: u32) -> u64 {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let statuses = threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("status")).unwrap());

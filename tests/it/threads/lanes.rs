@@ -1,5 +1,5 @@
-//! The front thread and its lanes, without the rest of the daemon: the work that a request does is the test's, and so is
-//! the clock that bounds its wait.
+//! The front thread and its lanes, without the rest of the daemon: the tests control the work of each request and the clock
+//! that bounds its wait.
 
 use super::{SOON, TestClock};
 use crate::support::eventually;
@@ -52,17 +52,17 @@ fn a_blocked_read_lane_does_not_delay_writes() {
 }
 
 #[test]
-fn work_that_panics_is_answered_500_and_its_thread_is_seen_to_end() {
+fn a_panicking_request_gets_500_and_its_thread_ends() {
     let server = Server::start();
     assert_eq!(server.threads_ended(), 0);
     let response = server.fetch("/read/panic");
     check_error(&response, 500, "internal_error");
-    assert!(eventually(SOON, || server.threads_ended() == 1), "the thread lives on");
+    assert!(eventually(SOON, || server.threads_ended() == 1), "the thread is still running");
     assert_eq!(server.fetch("/memory").status, 200);
 }
 
 #[test]
-fn a_request_that_waits_30_seconds_for_a_thread_is_told_so_and_never_run() {
+fn a_request_that_waits_30_seconds_for_a_thread_gets_503_and_never_runs() {
     let mut server = Server::start();
     let running: Vec<Connection> = (0..2).map(|_| server.send("/write/held")).collect();
     server.wait_for_begun(2);
@@ -71,13 +71,13 @@ fn a_request_that_waits_30_seconds_for_a_thread_is_told_so_and_never_run() {
 
     server.clock.hurry(LANE_TIME - Duration::from_secs(10));
     assert_eq!(server.fetch("/memory").status, 200);
-    assert!(waiting.receive(Duration::from_millis(200)).is_err(), "given up before its time");
+    assert!(waiting.receive(Duration::from_millis(200)).is_err(), "given up too early");
 
     server.clock.hurry(Duration::from_secs(10));
     assert_eq!(server.fetch("/memory").status, 200);
     check_busy(&waiting.receive(PROMPTLY).unwrap());
 
-    // Those that are being run are not given up, and the one that was is never run.
+    // Running requests are not given up, and the one that was given up never runs.
     server.release();
     for mut connection in running {
         assert_eq!(connection.receive(PROMPTLY).unwrap().text(), "/write/held");
@@ -106,13 +106,13 @@ fn a_full_lane_answers_at_once() {
 }
 
 #[test]
-fn an_answer_whose_client_has_gone_reaches_nobody_else() {
+fn a_response_for_a_gone_client_reaches_no_other_client() {
     let mut server = Server::start();
     let gone = [server.send("/read/held"), server.send("/read/held")];
     server.wait_for_begun(2);
     gone.into_iter().for_each(Connection::reset);
     assert_eq!(server.fetch("/memory").status, 200);
-    // These take the places of those that have gone, and wait as those did.
+    // These take the slots of the closed connections, and wait like them.
     let mut others: Vec<Connection> = (0..8).map(|_| server.send("/write/held-longer")).collect();
     let mut idle: Vec<Connection> = (0..8).map(|_| server.connect()).collect();
     server.wait_for_begun(4);
@@ -134,11 +134,11 @@ fn an_answer_whose_client_has_gone_reaches_nobody_else() {
 }
 
 #[test]
-fn a_connection_whose_request_is_being_run_is_never_the_one_to_go() {
+fn a_connection_with_a_running_request_is_never_evicted() {
     let mut server = Server::with(Shape { connections: 16, ..Shape::default() });
     let held: Vec<Connection> = (0..16).map(|_| server.send("/write/held")).collect();
     server.wait_for_begun(2);
-    // All sixteen are taken in once a newcomer is turned away.
+    // All sixteen are accepted once a new connection is rejected.
     assert!(eventually(SOON, || server.try_fetch("/memory").is_ok_and(|response| response.status == 503)));
     check_busy(&server.fetch("/memory"));
     server.release();
@@ -148,7 +148,7 @@ fn a_connection_whose_request_is_being_run_is_never_the_one_to_go() {
 }
 
 #[test]
-fn a_front_that_is_told_to_stop_answers_what_runs_and_closes() {
+fn a_stopping_front_finishes_running_requests_and_closes() {
     let mut server = Server::start();
     let mut running = server.send("/read/held");
     let mut waiting: Vec<Connection> = (0..4).map(|_| server.send("/read/held")).collect();
@@ -167,7 +167,7 @@ fn a_front_that_is_told_to_stop_answers_what_runs_and_closes() {
 }
 
 // --------------------------------------------------------------------------------------------------------------------
-// What all of them stand on.
+// Helpers.
 
 fn check_busy(response: &Received) {
     check_error(response, 503, "busy");
@@ -205,7 +205,7 @@ impl Service for PathService {
         let lane = path.clone();
         let work = Box::new(move || {
             begun.fetch_add(1, Ordering::SeqCst);
-            // Nothing is ever sent: a wait ends when the other end is dropped.
+            // The channel never carries a value: a wait ends when the sender is dropped.
             match path.rsplit('/').next() {
                 Some("held") => drop(gate.recv()),
                 Some("held-longer") => drop(second_gate.recv()),
@@ -229,7 +229,7 @@ fn text(path: &str) -> Response {
 
 struct Shape {
     connections: usize,
-    /// Requests that may wait in one lane.
+    /// The most requests that can wait in one lane.
     room: usize,
 }
 
@@ -296,8 +296,8 @@ impl Server {
         connection
     }
 
-    /// Where the clock has just leapt, a new connection may have been taken in at the time before and be late at once:
-    /// then once more.
+    /// Retries once: right after a jump of the clock, a new connection can have been accepted before the jump and time out
+    /// at once.
     fn try_fetch(&self, target: &str) -> io::Result<Received> {
         let exchange = || Connection::open(self.port)?.exchange(Request::get(target));
         exchange().or_else(|_| exchange())
@@ -307,7 +307,7 @@ impl Server {
         self.try_fetch(target).unwrap_or_else(|error| panic!("{target}: {error}"))
     }
 
-    /// How many requests a lane has begun to run.
+    /// How many requests the lanes have started to run.
     fn begun(&self) -> usize {
         self.begun.load(Ordering::SeqCst)
     }
@@ -316,12 +316,12 @@ impl Server {
         assert!(eventually(SOON, || self.begun() >= count), "{} of {count} requests begun", self.begun());
     }
 
-    /// Lets all held requests go on, and those that come.
+    /// Releases all held requests, present and future.
     fn release(&mut self) {
         self.gate = None;
     }
 
-    /// And those that are held longer.
+    /// Releases those that are held longer as well.
     fn release_all(&mut self) {
         self.gate = None;
         self.second_gate = None;
@@ -336,7 +336,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.release_all();
         self.control.stop();
-        // Also what is left of connections whose client has not read its answer.
+        // Including connections whose client did not read its response.
         let front = self.front.take();
         eventually(SOON, || {
             self.clock.hurry(Duration::from_secs(10));

@@ -1,5 +1,5 @@
-//! The daemon's threads, in this very process: its clock, its license server, its signals and the way it starts threads
-//! are the test's. The one that looks at idleness runs the real daemon.
+//! The daemon's threads, in the test process: the tests control its clock, license server, signals and thread creation. The
+//! idle test runs the real daemon.
 
 mod deaths;
 mod idle;
@@ -12,7 +12,7 @@ use crate::support::http::{self, Connection, Request, Response, SECRET};
 use opterius_agent::config::parsing;
 use opterius_agent::daemon::{self, Dependencies};
 use opterius_agent::license::client::{LicenseConfig, LicenseServer};
-use opterius_agent::license::state::Host;
+use opterius_agent::license::state::HostIdentity;
 use opterius_base::clock::{Clock, Timestamp};
 use opterius_daemon::notify::Notifier;
 use opterius_daemon::signals::{SignalSources, Signals};
@@ -26,19 +26,19 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
-/// What a loaded machine may take for something that happens at once.
+/// How long an immediate reaction can take on a loaded machine.
 const SOON: Duration = Duration::from_secs(20);
 
 /// The instant at which every test's clock begins: 2026-05-01T12:00:00Z.
 const BEGINNING: i64 = 1_777_636_800;
 
-/// For how long the machine has been running then.
+/// The machine's uptime at that instant.
 const UPTIME: Duration = Duration::from_secs(100_000);
 
 // --------------------------------------------------------------------------------------------------------------------
 // The clock.
 
-/// A clock whose license rules stand still until the test moves them, and whose deadlines can be brought nearer.
+/// A clock whose wall and boot time stand still until the test advances them, and that can shorten deadlines.
 struct TestClock {
     hands: Mutex<Hands>,
 }
@@ -47,7 +47,7 @@ struct TestClock {
 struct Hands {
     wall: i64,
     boot: Duration,
-    /// How far deadlines are ahead of real time.
+    /// How far monotonic time is ahead of real time.
     hurried: Duration,
 }
 
@@ -57,19 +57,19 @@ impl TestClock {
         Arc::new(TestClock { hands: Mutex::new(hands) })
     }
 
-    /// Brings every deadline so much nearer.
+    /// Brings every deadline closer by `time`.
     fn hurry(&self, time: Duration) {
         self.hands.lock().unwrap().hurried += time;
     }
 
-    /// Time passes for the license rules.
+    /// Advances wall and boot time.
     fn pass(&self, time: Duration) {
         let mut hands = self.hands.lock().unwrap();
         hands.wall += i64::try_from(time.as_secs()).unwrap();
         hands.boot += time;
     }
 
-    /// Somebody sets the wall clock, to so many seconds after the beginning.
+    /// Sets the wall clock to `after_beginning` seconds after the beginning.
     fn set_wall(&self, after_beginning: i64) {
         self.hands.lock().unwrap().wall = BEGINNING + after_beginning;
     }
@@ -96,7 +96,7 @@ impl Clock for TestClock {
 // --------------------------------------------------------------------------------------------------------------------
 // The license server.
 
-/// The body of what the license server answers; none when it cannot be reached.
+/// The body of the license server's answer; `None` means unreachable.
 type Reply = Arc<Mutex<Option<String>>>;
 
 struct TestServer {
@@ -107,7 +107,7 @@ struct TestServer {
 impl LicenseServer for TestServer {
     fn ask(&mut self, _: &LicenseConfig, _: &Inquiry<'_>) -> Result<Answer, outcome::Failure> {
         let reply = self.reply.lock().unwrap().clone();
-        let body = reply.ok_or_else(|| outcome::Failure::new(FailureClass::Network, "the test has cut the line"))?;
+        let body = reply.ok_or_else(|| outcome::Failure::new(FailureClass::Network, "the test cut the connection"))?;
         let date = Some(self.clock.wall());
         Ok(Answer { status: 200, date, retry_after: None, signature: String::new(), body: body.into_bytes() })
     }
@@ -120,7 +120,7 @@ impl LicenseServer for TestServer {
 // --------------------------------------------------------------------------------------------------------------------
 // The daemon.
 
-/// What a thread of the daemon runs.
+/// The code that a thread of the daemon runs.
 type Body = Box<dyn FnOnce() + Send>;
 
 /// Starts a thread as the real daemon does.
@@ -128,7 +128,7 @@ fn start_thread(name: &str, body: Body) -> io::Result<()> {
     std::thread::Builder::new().name(name.to_owned()).spawn(body).map(drop)
 }
 
-/// A daemon on threads of this process. Dropping it ends it as `SIGTERM` does.
+/// A daemon on threads of this process. Dropping it stops it like `SIGTERM`.
 struct Daemon {
     clock: Arc<TestClock>,
     reply: Reply,
@@ -139,7 +139,7 @@ struct Daemon {
 }
 
 impl Daemon {
-    /// With a license server that gives this answer, or that cannot be reached.
+    /// Starts it with a license server that sends this answer, or is unreachable.
     fn start(reply: Option<&str>) -> Daemon {
         Daemon::start_with(reply, start_thread)
     }
@@ -188,8 +188,8 @@ impl Daemon {
         self.fetch(Request::get("/license/status")).json()
     }
 
-    /// Has the license checked now and returns the status that came of it. Two checks are at least 5 s apart, so that
-    /// much time passes; and once more where the daemon has just made one of its own accord.
+    /// Checks the license now and returns the status after it. Two checks are at least 5 s apart, so that much time passes;
+    /// and again if the daemon just ran a scheduled check.
     fn reverify(&self) -> serde_json::Value {
         let spacing = Duration::from_secs(5);
         self.clock.pass(spacing);
@@ -205,7 +205,7 @@ impl Daemon {
         response.json()
     }
 
-    /// What the license server answers from now on.
+    /// Sets the license server's answer from now on.
     fn reply(&self, reply: Option<&str>) {
         *self.reply.lock().unwrap() = reply.map(str::to_owned);
     }
@@ -218,7 +218,7 @@ impl Drop for Daemon {
     }
 }
 
-fn host() -> Host {
+fn host() -> HostIdentity {
     let text = str::to_owned;
-    Host { server_id: text("a-server"), boot_id: text("a-boot"), hostname: text("a-host"), os: text("Linux 6") }
+    HostIdentity { server_id: text("a-server"), boot_id: text("a-boot"), hostname: text("a-host"), os: text("Linux 6") }
 }

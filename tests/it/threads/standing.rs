@@ -1,5 +1,5 @@
-//! The rules about time, through the whole daemon: what the status says, and what the gate lets through, at their exact
-//! instants. The clock stands still between them, and no test waits for it.
+//! The time rules through the whole daemon: the status and the gate at the exact instants of change. The test clock stands
+//! still in between, so no test waits.
 
 use super::{BEGINNING, Daemon, SOON, UPTIME};
 use crate::support::eventually;
@@ -14,7 +14,7 @@ const GRACE: Duration = Duration::from_secs(48 * 3600);
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
-fn grace_ends_48_hours_after_the_grant_and_not_a_second_later() {
+fn grace_ends_exactly_48_hours_after_the_grant() {
     let daemon = in_grace();
     let end = Timestamp::from_unix(BEGINNING).plus(GRACE).to_string();
     assert_eq!(daemon.status()["grace_until"], end);
@@ -23,7 +23,7 @@ fn grace_ends_48_hours_after_the_grant_and_not_a_second_later() {
     assert_eq!(daemon.status()["grace_until"], end);
     pass_until(&daemon, GRACE);
     check_restricted(&daemon, "unreachable");
-    // No check that fails, and no clock that is set back, brings it again.
+    // Neither a failing check nor a clock set back restores it.
     daemon.reverify();
     check_restricted(&daemon, "unreachable");
     for wall in [24 * 3600, 0, -3600, -86_400] {
@@ -33,7 +33,7 @@ fn grace_ends_48_hours_after_the_grant_and_not_a_second_later() {
 }
 
 #[test]
-fn grace_counts_the_machines_time_where_the_wall_clock_stands_still() {
+fn grace_counts_machine_time_if_the_wall_clock_is_stopped() {
     let daemon = in_grace();
     let pass = |time| {
         daemon.clock.pass(time);
@@ -43,7 +43,7 @@ fn grace_counts_the_machines_time_where_the_wall_clock_stands_still() {
         pass(HOUR);
         check_grace(&daemon);
     }
-    // Some seconds have passed until the check that failed.
+    // Some seconds passed before the failed check.
     pass(UPTIME + GRACE - SECOND - daemon.clock.boot());
     check_grace(&daemon);
     pass(SECOND);
@@ -51,7 +51,7 @@ fn grace_counts_the_machines_time_where_the_wall_clock_stands_still() {
 }
 
 #[test]
-fn grace_counts_the_wall_clock_where_the_machine_was_off() {
+fn grace_counts_wall_clock_time_if_the_machine_was_off() {
     let daemon = in_grace();
     daemon.clock.set_wall(48 * 3600 - 1);
     check_grace(&daemon);
@@ -60,7 +60,7 @@ fn grace_counts_the_wall_clock_where_the_machine_was_off() {
 }
 
 #[test]
-fn a_clock_more_than_an_hour_behind_the_grant_gives_no_grace() {
+fn a_clock_more_than_an_hour_behind_the_grant_prevents_grace() {
     let daemon = in_grace();
     daemon.clock.set_wall(-3600);
     check_grace(&daemon);
@@ -68,7 +68,7 @@ fn a_clock_more_than_an_hour_behind_the_grant_gives_no_grace() {
     check_restricted(&daemon, "unreachable");
     let message = daemon.status()["message"].to_string();
     assert!(message.contains("clock_rolled_back"), "{message}");
-    // It heals with the clock, or with the next verdict, whatever the clock shows.
+    // Correcting the clock resolves it, and so does the next verdict, whatever the clock shows.
     daemon.clock.set_wall(-3600);
     check_grace(&daemon);
     daemon.clock.set_wall(-86_400);
@@ -77,7 +77,7 @@ fn a_clock_more_than_an_hour_behind_the_grant_gives_no_grace() {
 }
 
 #[test]
-fn failing_checks_do_not_prolong_grace() {
+fn failing_checks_do_not_extend_grace() {
     let daemon = in_grace();
     let end = daemon.status()["grace_until"].clone();
     for _ in 0..10 {
@@ -90,7 +90,7 @@ fn failing_checks_do_not_prolong_grace() {
 }
 
 #[test]
-fn a_license_expires_at_its_instant_without_a_check() {
+fn a_license_expires_on_time_without_a_check() {
     let expiry = Timestamp::from_unix(BEGINNING).plus(HOUR);
     let daemon = verified(Some(&granted(Some(expiry))));
     pass_until(&daemon, HOUR - SECOND);
@@ -102,9 +102,9 @@ fn a_license_expires_at_its_instant_without_a_check() {
     pass_until(&daemon, HOUR);
     check_restricted(&daemon, "expired");
     daemon.clock.set_wall(3599);
-    // Whoever sets the clock back gets grace at the most.
+    // Setting the clock back gives grace at most.
     assert_eq!(daemon.status()["expires_at"], expiry.to_string());
-    // A renewal is believed at once.
+    // A renewal takes effect at once.
     daemon.clock.set_wall(3600);
     daemon.reply(Some(&granted(None)));
     assert_eq!(daemon.reverify()["state"], "active");
@@ -137,15 +137,15 @@ fn a_denial_has_no_grace_and_outlives_the_outage() {
     }
 }
 
-/// A daemon that has made its first check.
+/// A daemon after its first check.
 fn verified(reply: Option<&str>) -> Daemon {
     let daemon = Daemon::start(reply);
     let checked = || !daemon.status()["last_checked_at"].is_null();
-    assert!(eventually(SOON, checked), "no check was made: {}", daemon.status());
+    assert!(eventually(SOON, checked), "no check finished: {}", daemon.status());
     daemon
 }
 
-/// A daemon that was granted a license at the beginning and could not verify it some seconds later.
+/// A daemon with a license granted at the beginning, whose check failed some seconds later.
 fn in_grace() -> Daemon {
     let daemon = verified(Some(&granted(None)));
     assert_eq!(daemon.status()["state"], "active");
@@ -160,13 +160,13 @@ fn granted(expires_at: Option<Timestamp>) -> String {
     json!({ "valid": true, "plan": "free", "max_accounts": 5, "expires_at": expires_at }).to_string()
 }
 
-/// Lets time pass until this much has passed since the beginning.
+/// Advances the time to `since_beginning`.
 fn pass_until(daemon: &Daemon, since_beginning: Duration) {
     let target = Timestamp::from_unix(BEGINNING).plus(since_beginning);
     daemon.clock.pass(target.since(daemon.clock.wall()));
 }
 
-/// The status of a signed write: 501, for the gate lets it through to an operation that does not exist, or 403.
+/// The status of a signed write: 501 if the gate allows it (the operation is not implemented), otherwise 403.
 fn write(daemon: &Daemon) -> u16 {
     let now = OffsetDateTime::from_unix_timestamp(daemon.clock.wall().unix()).unwrap();
     daemon.fetch(Request::post("/databases/create").body("{}").signed_at(now)).status

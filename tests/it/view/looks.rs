@@ -1,5 +1,5 @@
-//! How the page looks in every standing, on a wide window and on a phone, light and dark. With `OPTERIUS_SCREENSHOTS` set
-//! to a directory, pictures are left there.
+//! The page in every standing, on desktop and phone, in light and dark mode. Saves screenshots to the directory in
+//! `OPTERIUS_SCREENSHOTS`, if set.
 
 use super::*;
 use crate::dashboard::layout::look;
@@ -7,7 +7,7 @@ use crate::license::{grant, with};
 use crate::support::browser::Browser;
 use opterius_license::reason::EXPLANATIONS;
 
-/// Runs when it is taken for anything but text.
+/// Runs a script if it is not escaped.
 const HOSTILE: &str = "\"'><script>window.ran=1</script><img src=x onerror=window.ran=2></title></style>\u{202e}</bdi>";
 
 fn show(browser: &Browser, agent: &Agent, name: &str, heading: &str) {
@@ -21,7 +21,7 @@ fn show(browser: &Browser, agent: &Agent, name: &str, heading: &str) {
 }
 
 #[test]
-fn every_standing_can_be_read_on_a_desk_and_on_a_phone_by_day_and_by_night() {
+fn every_standing_is_readable_on_desktop_and_phone_in_light_and_dark_mode() {
     let browser = Browser::start();
     let mut agent = Agent::licensed();
     show(&browser, &agent, "view-active", "License valid");
@@ -52,7 +52,7 @@ fn every_standing_can_be_read_on_a_desk_and_on_a_phone_by_day_and_by_night() {
 }
 
 #[test]
-fn what_a_license_server_says_is_text_however_long_it_is() {
+fn a_license_servers_texts_are_escaped_and_bounded() {
     let browser = Browser::start();
     let mut agent = Agent::licensed();
     let long = |letter: &str| format!("{HOSTILE}{}", letter.repeat(10_000));

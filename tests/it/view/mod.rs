@@ -1,4 +1,4 @@
-//! `GET /`: what a person with a browser is shown by the real daemon.
+//! `GET /`: the license page of the real daemon.
 
 mod looks;
 
@@ -16,7 +16,7 @@ fn page(agent: &Agent) -> Response {
 }
 
 #[test]
-fn a_page_runs_nothing_is_kept_nowhere_and_is_shown_by_nobody_else() {
+fn the_page_is_not_cached_not_framed_and_runs_no_scripts() {
     let response = page(&Agent::unlicensed());
     let header = |name: &str| response.header(name).unwrap_or_else(|| panic!("no {name}")).to_owned();
     assert_eq!(header("Content-Type"), "text/html; charset=utf-8");
@@ -33,7 +33,7 @@ fn a_page_runs_nothing_is_kept_nowhere_and_is_shown_by_nobody_else() {
 }
 
 #[test]
-fn the_page_follows_the_standing_and_keeps_the_secrets() {
+fn the_page_follows_the_standing_and_reveals_no_secrets() {
     let mut agent = Agent::licensed();
     assert!(page(&agent).text().contains("<h1>License valid</h1>"), "{}", page(&agent).text());
     agent
@@ -42,18 +42,18 @@ fn the_page_follows_the_standing_and_keeps_the_secrets() {
     agent.restart();
     agent.status_after_checks(1);
     let text = page(&agent).text();
-    let told = [
+    let expected = [
         "License Required",
         "server_limit_reached",
         "License is already activated on 1 of 1 allowed servers.",
-        "revoke a server that is no longer used",
+        "revoke a server that is no longer in use",
         "denied: server_limit_reached",
     ];
-    for told in told {
-        assert!(text.contains(told), "no {told}: {text}");
+    for expected in expected {
+        assert!(text.contains(expected), "no {expected}: {text}");
     }
     assert!(!text.contains(SECRET) && !text.contains(LICENSE_KEY), "{text}");
-    // What has changed is on the page at once, however often it was asked for.
+    // A change is on the page at once, despite the response cache.
     agent.license_server().reply(Reply::granted());
     let changed = eventually(PROMPTLY, || {
         let active = agent.reverify().json()["state"] == json!("active");
@@ -63,7 +63,7 @@ fn the_page_follows_the_standing_and_keeps_the_secrets() {
 }
 
 #[test]
-fn the_page_is_there_for_get_and_head_alone_and_not_for_other_sites() {
+fn the_page_supports_get_and_head_only_and_rejects_other_sites() {
     let agent = Agent::unlicensed();
     let mut connection = agent.send(Request::new("HEAD", "/"));
     let head = connection.receive_head(PROMPTLY).unwrap();

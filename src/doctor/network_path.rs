@@ -1,5 +1,5 @@
-//! The way to the license server. Each step of it is taken once, by the first check that asks for it; what lies behind a
-//! step that fails is not tried, for it would only fail again.
+//! The network path to the license server. Each step runs once, for the first check that needs it; steps after a failed
+//! one are skipped.
 
 use std::cell::OnceCell;
 use std::io;
@@ -7,80 +7,80 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 
 use ring::rand::SystemRandom;
 
-use crate::doctor::firewall::fate::{self, Fate};
+use crate::doctor::firewall::verdict::{self, FirewallVerdict};
 use crate::doctor::system::System;
-use crate::license::client::{self, Hop, LicenseConfig};
-use crate::license::state::Host as Identity;
+use crate::license::client::{self, Endpoint, LicenseConfig};
+use crate::license::state::HostIdentity;
 use opterius_base::secret::Secret;
 use opterius_license::identity::{key_fingerprint, nonce};
 use opterius_license::inquiry::Inquiry;
-use opterius_license::outcome::{self, Failure, Question, Reading};
+use opterius_license::outcome::{self, Failure, ParsedAnswer, Question};
 
-/// The most addresses that are tried: each takes some seconds where packets vanish.
+/// The most addresses tried: each takes seconds if a firewall drops the packets.
 const TRIED: usize = 2;
 
-/// The steps, none of them taken yet.
-pub struct HelperTransport<'a> {
+/// The steps, evaluated lazily.
+pub struct NetworkPath<'a> {
     system: &'a System<'a>,
     settings: &'a LicenseConfig,
-    identity: &'a Identity,
-    hop: Result<Hop, String>,
+    identity: &'a HostIdentity,
+    endpoint: Result<Endpoint, String>,
     addresses: OnceCell<Addresses>,
     resolved: OnceCell<Option<io::Result<Vec<SocketAddr>>>>,
-    fate: OnceCell<Option<Fate>>,
-    connection: OnceCell<Option<Result<Connection, Unconnected>>>,
-    reading: OnceCell<Option<Result<Reading, Failure>>>,
+    firewall_verdict: OnceCell<Option<FirewallVerdict>>,
+    connection: OnceCell<Option<Result<Connection, ConnectError>>>,
+    parsed_answer: OnceCell<Option<Result<ParsedAnswer, Failure>>>,
 }
 
 /// The addresses of this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Addresses {
-    /// The one that it has towards the Internet.
+    /// The source address toward the Internet.
     pub source: Option<IpAddr>,
-    /// The one that it is seen as from there.
+    /// The public address, as seen from the Internet.
     pub seen: Option<IpAddr>,
 }
 
-/// A connection that was made.
+/// An established connection.
 #[derive(Debug)]
 pub struct Connection {
-    /// Where it led.
+    /// The remote address.
     pub address: SocketAddr,
-    /// Whether each side trusts the other; none where TLS begins behind a proxy, whose answer tells of it, or not at all.
+    /// The result of the TLS handshake; `None` over plain HTTP, or behind a proxy, where the verification covers it.
     pub tls: Option<io::Result<()>>,
 }
 
-/// A connection that was not made.
+/// A failed connection.
 #[derive(Debug)]
-pub struct Unconnected {
-    /// Where it should have led.
+pub struct ConnectError {
+    /// The remote address.
     pub address: SocketAddr,
-    /// What the operating system said.
+    /// The operating system's error.
     pub error: io::Error,
 }
 
-impl<'a> HelperTransport<'a> {
-    /// The way from here to the license server of these settings.
-    pub fn new(system: &'a System<'a>, settings: &'a LicenseConfig, identity: &'a Identity) -> Self {
+impl<'a> NetworkPath<'a> {
+    /// The path to the license server in `settings`.
+    pub fn new(system: &'a System<'a>, settings: &'a LicenseConfig, identity: &'a HostIdentity) -> Self {
         Self {
             system,
             settings,
             identity,
-            hop: client::first_hop(settings),
+            endpoint: client::first_endpoint(settings),
             addresses: OnceCell::new(),
             resolved: OnceCell::new(),
-            fate: OnceCell::new(),
+            firewall_verdict: OnceCell::new(),
             connection: OnceCell::new(),
-            reading: OnceCell::new(),
+            parsed_answer: OnceCell::new(),
         }
     }
 
-    /// Where it leads.
+    /// The license settings.
     pub fn settings(&self) -> &'a LicenseConfig {
         self.settings
     }
 
-    /// The addresses of this end.
+    /// The addresses of this server.
     pub fn addresses(&self) -> Addresses {
         *self.addresses.get_or_init(|| {
             let (source, seen) = self.system.probe.addresses(self.settings);
@@ -88,53 +88,53 @@ impl<'a> HelperTransport<'a> {
         })
     }
 
-    /// The license server or the proxy before it, or a sentence why the proxy cannot be used.
-    pub fn hop(&self) -> &Result<Hop, String> {
-        &self.hop
+    /// The license server or the proxy in front of it, or why the proxy cannot be used.
+    pub fn endpoint(&self) -> &Result<Endpoint, String> {
+        &self.endpoint
     }
 
-    /// The addresses of the first hop.
+    /// The addresses of the endpoint.
     pub fn resolved(&self) -> Option<&io::Result<Vec<SocketAddr>>> {
-        let resolve = |hop: &Hop| self.system.probe.resolve(&hop.host, hop.port);
-        self.resolved.get_or_init(|| self.hop.as_ref().ok().map(resolve)).as_ref()
+        let resolve = |endpoint: &Endpoint| self.system.probe.resolve(&endpoint.host, endpoint.port);
+        self.resolved.get_or_init(|| self.endpoint.as_ref().ok().map(resolve)).as_ref()
     }
 
-    /// What the local firewall does with a connection to the first of them.
-    pub fn fate(&self) -> Option<&Fate> {
+    /// The local firewall's verdict on a connection to the first address.
+    pub fn firewall_verdict(&self) -> Option<&FirewallVerdict> {
         let first = || self.resolved()?.as_ref().ok()?.first();
-        self.fate.get_or_init(|| first().map(|address| fate::of(self.system, *address))).as_ref()
+        self.firewall_verdict.get_or_init(|| first().map(|address| verdict::evaluate(self.system, *address))).as_ref()
     }
 
-    /// The connection to the first hop.
-    pub fn connection(&self) -> Option<&Result<Connection, Unconnected>> {
+    /// The connection to the endpoint.
+    pub fn connection(&self) -> Option<&Result<Connection, ConnectError>> {
         self.connection.get_or_init(|| self.connect(self.resolved()?.as_ref().ok()?)).as_ref()
     }
 
-    /// None where there is no address to connect to.
-    fn connect(&self, addresses: &[SocketAddr]) -> Option<Result<Connection, Unconnected>> {
+    /// `None` without an address to connect to.
+    fn connect(&self, addresses: &[SocketAddr]) -> Option<Result<Connection, ConnectError>> {
         let mut failed = None;
         for address in addresses.iter().copied().take(TRIED) {
             match self.system.probe.connect(address) {
                 Ok(stream) => return Some(Ok(Connection { address, tls: self.handshake(stream) })),
-                Err(error) => failed = Some(Err(Unconnected { address, error })),
+                Err(error) => failed = Some(Err(ConnectError { address, error })),
             }
         }
         failed
     }
 
     fn handshake(&self, stream: TcpStream) -> Option<io::Result<()>> {
-        let is_proxy = self.hop.as_ref().is_ok_and(|hop| hop.is_proxy);
+        let is_proxy = self.endpoint.as_ref().is_ok_and(|endpoint| endpoint.is_proxy);
         let begins_here = !self.settings.server.is_plain() && !is_proxy;
         begins_here.then(|| self.system.probe.handshake(self.settings, stream))
     }
 
-    /// What is read from the license server's answer, or why there is none. Nobody asks without a license key.
-    pub fn reading(&self) -> Option<&Result<Reading, Failure>> {
+    /// The license server's answer, or why there is none; `None` without a license key or a connection.
+    pub fn parsed_answer(&self) -> Option<&Result<ParsedAnswer, Failure>> {
         let read = || {
             let key = self.settings.key.as_ref()?;
             self.is_open().then(|| self.ask(key))
         };
-        self.reading.get_or_init(read).as_ref()
+        self.parsed_answer.get_or_init(read).as_ref()
     }
 
     fn is_open(&self) -> bool {
@@ -142,8 +142,8 @@ impl<'a> HelperTransport<'a> {
         connection.is_some_and(|connection| connection.tls.as_ref().is_none_or(Result::is_ok))
     }
 
-    /// Asks as the daemon does, and keeps nothing of it.
-    fn ask(&self, key: &Secret) -> Result<Reading, Failure> {
+    /// Sends the same request as the daemon, and stores nothing.
+    fn ask(&self, key: &Secret) -> Result<ParsedAnswer, Failure> {
         let identity = self.identity;
         let nonce = nonce(&SystemRandom::new()).unwrap_or_default();
         let inquiry = Inquiry {

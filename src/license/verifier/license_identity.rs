@@ -1,63 +1,63 @@
-//! What is asked about: a license key on this host. It asks the license server, and it reads what came back.
+//! A license key on this host: the identity that requests, answers and cache files are bound to.
 
 use std::net::IpAddr;
 
 use ring::rand::SystemRandom;
 
 use crate::license::client::{LicenseConfig, LicenseServer};
-use crate::license::state::Host;
+use crate::license::state::HostIdentity;
 use opterius_base::secret::Secret;
 use opterius_license::identity;
 use opterius_license::inquiry::Inquiry;
 use opterius_license::model::Record;
-use opterius_license::outcome::{self, Answer, Failure, FailureClass, Question, Reading};
+use opterius_license::outcome::{self, Answer, Failure, FailureClass, ParsedAnswer, Question};
 use opterius_license::signature::TrustedKeys;
 
-/// A license key on this host, and whose word counts about it.
-pub(super) struct Subject<'a> {
+/// A license key on this host, with the keys trusted to sign answers about it.
+pub(super) struct LicenseIdentity<'a> {
     key: &'a Secret,
     fingerprint: String,
-    host: &'a Host,
+    host: &'a HostIdentity,
     trusted: &'a TrustedKeys,
 }
 
-impl<'a> Subject<'a> {
-    /// This key on this host.
-    pub(super) fn new(key: &'a Secret, host: &'a Host, trusted: &'a TrustedKeys) -> Self {
+impl<'a> LicenseIdentity<'a> {
+    /// The identity of `key` on `host`.
+    pub(super) fn new(key: &'a Secret, host: &'a HostIdentity, trusted: &'a TrustedKeys) -> Self {
         Self { key, fingerprint: identity::key_fingerprint(key), host, trusted }
     }
 
-    /// The configured key on this host, if there is one.
-    pub(super) fn configured(settings: &'a LicenseConfig, host: &'a Host) -> Option<Self> {
+    /// The identity of the configured key; `None` without one.
+    pub(super) fn configured(settings: &'a LicenseConfig, host: &'a HostIdentity) -> Option<Self> {
         Some(Self::new(settings.key.as_ref()?, host, &settings.trusted))
     }
 
-    /// The license key.
+    /// The license key itself.
     pub(super) fn key(&self) -> &Secret {
         self.key
     }
 
-    /// The host.
-    pub(super) fn host(&self) -> &Host {
+    /// The identity of the host.
+    pub(super) fn host(&self) -> &HostIdentity {
         self.host
     }
 
-    /// The fingerprint of the key.
+    /// SHA-256 of the key, in hex.
     pub(super) fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
-    /// Whether anybody's signature is asked for.
-    pub(super) fn wants_signature(&self) -> bool {
+    /// Whether answers must be signed.
+    pub(super) fn requires_signature(&self) -> bool {
         !self.trusted.is_empty()
     }
 
-    /// Whether the record is about this key.
-    pub(super) fn is_of(&self, record: &Record) -> bool {
+    /// Whether the record belongs to this key.
+    pub(super) fn matches(&self, record: &Record) -> bool {
         record.key_sha256 == self.fingerprint
     }
 
-    /// The question that an answer from the cache must belong to.
+    /// The request that a cached answer must belong to; without a nonce.
     pub(super) fn question(&self) -> Question<'_> {
         Question {
             key: self.key,
@@ -68,16 +68,16 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Asks the license server once.
+    /// Sends one request to the license server and parses the answer.
     pub(super) fn ask(
         &self,
         server: &mut dyn LicenseServer,
         settings: &LicenseConfig,
         server_ip: Option<IpAddr>,
         random: &SystemRandom,
-    ) -> Result<(Answer, Reading), Failure> {
+    ) -> Result<(Answer, ParsedAnswer), Failure> {
         let nonce = identity::nonce(random)
-            .ok_or_else(|| Failure::new(FailureClass::Network, "the kernel gave no random number"))?;
+            .ok_or_else(|| Failure::new(FailureClass::Network, "the kernel returned no random bytes"))?;
         let inquiry = Inquiry {
             key: self.key.expose(),
             server_ip,
@@ -88,7 +88,7 @@ impl<'a> Subject<'a> {
             nonce: &nonce,
         };
         let answer = server.ask(settings, &inquiry)?;
-        let reading = outcome::read(&answer, &Question { nonce: Some(&nonce), ..self.question() });
-        Ok((answer, reading))
+        let parsed = outcome::read(&answer, &Question { nonce: Some(&nonce), ..self.question() });
+        Ok((answer, parsed))
     }
 }
