@@ -145,6 +145,34 @@ fn every_member_of_the_status_is_documented_in_its_order() {
     assert_eq!(documented[..6], contract);
 }
 
+/// An operator searches the manual for what the log says.
+#[test]
+fn every_documented_log_line_is_in_the_code() {
+    let document = read("docs/troubleshooting.md");
+    let code = code_of_the_agent();
+    let table = section(&document, "## Log lines");
+    let lines = table.lines().filter(|line| line.starts_with("    License: "));
+    let cells = rows(table).flat_map(|row| quoted(row.split(" | ").next().unwrap_or_default()));
+    let mut checked = 0;
+    for line in lines.chain(cells).filter(|line| !line.starts_with("    License: valid")) {
+        for text in line.split(['…', '<', '>', 'N']).map(str::trim).filter(|text| text.len() > 6) {
+            assert!(text.contains("License is already") || code.contains(text), "no log line has “{text}”: {line}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 20, "only {checked} texts");
+}
+
+/// The Rust source of the Agent and its packages, without the line breaks of long texts.
+fn code_of_the_agent() -> String {
+    let folders = ["src", "crates/base", "crates/daemon", "crates/http", "crates/host", "crates/license"];
+    let files = folders.into_iter().flat_map(files_under).filter(|path| path.extension().is_some_and(|name| name == "rs"));
+    let code: String = files.map(|path| fs::read_to_string(path).unwrap()).collect();
+    let mut pieces = code.split("\\\n");
+    let first = pieces.next().unwrap().to_owned();
+    pieces.fold(first, |joined, piece| joined + piece.trim_start())
+}
+
 #[test]
 fn every_signal_of_the_help_is_documented() {
     let document = read("docs/troubleshooting.md");
