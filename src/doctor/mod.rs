@@ -5,7 +5,7 @@
 //! 1. write its function in the file of its group: it takes the [`Context`] and returns a finding, or `None` where the
 //!    check does not apply;
 //! 2. add it to [`CHECKS`], in the order in which the checks run;
-//! 3. document it under “What doctor looks at”: a test compares that table with this one.
+//! 3. document it in docs/troubleshooting.md, “Doctor”: a test compares that table with this one.
 
 pub mod answer;
 pub mod cache;

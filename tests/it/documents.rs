@@ -166,7 +166,8 @@ fn every_documented_log_line_is_in_the_code() {
 /// The Rust source of the Agent and its packages, without the line breaks of long texts.
 fn code_of_the_agent() -> String {
     let folders = ["src", "crates/base", "crates/daemon", "crates/http", "crates/host", "crates/license"];
-    let files = folders.into_iter().flat_map(files_under).filter(|path| path.extension().is_some_and(|name| name == "rs"));
+    let files =
+        folders.into_iter().flat_map(files_under).filter(|path| path.extension().is_some_and(|name| name == "rs"));
     let code: String = files.map(|path| fs::read_to_string(path).unwrap()).collect();
     let mut pieces = code.split("\\\n");
     let first = pieces.next().unwrap().to_owned();
