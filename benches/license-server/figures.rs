@@ -12,7 +12,7 @@ pub(crate) struct Figures {
     /// Synchronised writes of 4 KiB a second.
     pub(crate) disk: Vec<f64>,
     /// Verifications a second with a commit for each.
-    pub(crate) alone: Vec<f64>,
+    pub(crate) single_commits: Vec<f64>,
 }
 
 /// The cases of one round, each with both databases.

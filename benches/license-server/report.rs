@@ -13,15 +13,15 @@ const MOST_RATIO: f64 = 1.5;
 const MOST_PSS: f64 = 40.0;
 
 pub(crate) struct Report {
-    effort: String,
+    options: String,
     /// Of the databases, in bytes.
     sizes: [u64; 2],
     figures: Figures,
 }
 
 impl Report {
-    pub(crate) fn new(effort: String, sizes: [u64; 2], figures: Figures) -> Self {
-        Report { effort, sizes, figures }
+    pub(crate) fn new(options: String, sizes: [u64; 2], figures: Figures) -> Self {
+        Report { options, sizes, figures }
     }
 
     fn cases(&self) -> impl Iterator<Item = (usize, String)> {
@@ -59,7 +59,7 @@ impl Report {
             f,
             "A commit for each refresh, in process, no HTTP, no signature, {} licenses: {:.0}/s",
             SIZES[1],
-            median(&self.figures.alone)
+            median(&self.figures.single_commits)
         )
     }
 
@@ -83,7 +83,7 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let processors = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-        writeln!(f, "{}; medians; {processors} processors, shared with the client; synchronous=FULL\n", self.effort)?;
+        writeln!(f, "{}; medians; {processors} processors, shared with the client; synchronous=FULL\n", self.options)?;
         let [rate, p50, p99] = ["per s", "p50 ms", "p99 ms"];
         let [shared, cpu, ratio] = ["/commit", "CPU s/k", "p99 1M÷"];
         writeln!(f, "{:<24}{:>10}{rate:>10}{p50:>9}{p99:>9}{shared:>9}{cpu:>9}{ratio:>9}", "verification", "licenses")?;

@@ -10,14 +10,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use opterius_license::signature::TrustedKeys;
-use opterius_license_server::installation::Place;
+use opterius_license_server::installation::DataDir;
 use opterius_license_server::keys::SigningKeys;
 
 use crate::answer::Sample;
 use crate::failure::{During, Failure};
 use crate::figures::Case;
 use crate::load::{self, Kind, Questions};
-use crate::made::Copy;
+use crate::template::Copy;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_opterius-license-server");
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ pub(crate) struct Server {
 }
 
 /// What the server has done since it began.
-struct Done {
+struct Totals {
     commits: f64,
     changes: f64,
     cpu: Duration,
@@ -46,7 +46,7 @@ impl Server {
         let file = File::options().write(true).create_new(true).mode(0o600).open(&config);
         file.and_then(|mut file| writeln!(file, "port=0\nlog=stderr\ndata_dir={}", data.display()))
             .at("write", &config)?;
-        let keys = Place::new(&copy.directory).keys();
+        let keys = DataDir::new(&copy.directory).keys_path();
         let keys = SigningKeys::load(&keys).at("read", &keys)?;
         let trusted = TrustedKeys::parse(&keys.public_keys()).map_err(Failure::new)?;
         let log = copy.directory.join("log");
@@ -76,9 +76,9 @@ impl Server {
 
     /// One turn of a case.
     pub(crate) fn measure(&mut self, kind: Kind, connections: usize, case: &mut Case) -> Result<(), Failure> {
-        let before = self.done()?;
+        let before = self.totals()?;
         let measured = load::run(self.port, kind, connections, &mut self.questions)?;
-        let after = self.done()?;
+        let after = self.totals()?;
         measured.samples.iter().try_for_each(|sample| sample.verify(&self.trusted))?;
         self.samples.extend(measured.samples);
         case.latencies.extend(measured.latencies);
@@ -111,7 +111,7 @@ impl Server {
         self.samples.iter().try_for_each(|sample| sample.is_stored(&mut database))
     }
 
-    fn done(&self) -> Result<Done, Failure> {
+    fn totals(&self) -> Result<Totals, Failure> {
         let text = self.metrics().during("/metrics")?;
         let value = |name: &str| {
             let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse::<f64>().ok());
@@ -125,7 +125,7 @@ impl Server {
             let time = account.split_whitespace().next().unwrap_or_default();
             cpu += Duration::from_nanos(time.parse().during("read schedstat")?);
         }
-        Ok(Done {
+        Ok(Totals {
             commits: value("license_server_commits_total")?,
             changes: value("license_server_changes_total")?,
             cpu,

@@ -139,7 +139,7 @@ fn every_change_is_checked_stored_and_told() {
                     "{sentence}"
                 );
                 let event = fixture.history().remove(0);
-                let told = format!("{}: {}", event.action.word(), event.detail);
+                let told = format!("{}: {}", event.action.as_str(), event.detail);
                 assert_eq!(told.trim_end_matches(": "), line);
                 assert_eq!(event.actor, actor(Role::Administrator));
                 assert_eq!(fixture.license().revision, before.0 + 1);

@@ -16,7 +16,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::api::Api;
 use crate::commands::remedies;
 use crate::config::{self, Config, Loaded};
-use crate::installation::{self, Installation, Place};
+use crate::installation::{self, DataDir, Installation};
 use crate::keys::SigningKeys;
 use crate::ownership::open_private;
 use crate::shared::Shared;
@@ -38,18 +38,18 @@ use opterius_http::lane::{self, Lane};
 use opterius_http::limits::{Limits, STOP_TIME};
 
 /// What the watchdog asks for. That nothing can be stored is an answer as well: a restart would not help.
-const WATCHED: &str = "/health";
+const WATCHDOG_PATH: &str = "/health";
 
 /// Where the address to listen on comes from.
 const SOURCE: Source = Source { file: "license-server.conf", elsewhere: "" };
 
 /// Pages and forms that wait for a thread. A connection whose request waits is never closed, so these are few beside the
 /// connections: whatever crowds the dashboard, verifications find room.
-const WAITING_PAGES: usize = 256;
-const WAITING_FORMS: usize = 64;
+const PAGE_QUEUE: usize = 256;
+const FORM_QUEUE: usize = 64;
 
 /// Threads for pages, which read, and for forms, which change something or check a password.
-const THREADS_OF_A_LANE: usize = 2;
+const THREADS_PER_LANE: usize = 2;
 
 /// What the daemon depends on besides its settings and its installation.
 pub struct Dependencies {
@@ -87,8 +87,8 @@ pub fn start(path: &Path) -> u8 {
     for warning in warnings {
         warn!("{warning}");
     }
-    let place = Place::new(&config.data_dir);
-    let installation = match open(&place) {
+    let data_dir = DataDir::new(&config.data_dir);
+    let installation = match open(&data_dir) {
         Ok(installation) => installation,
         Err(error) => {
             complain(PROGRAM.name, &remedies::for_installation(path, &error.to_string()));
@@ -99,7 +99,7 @@ pub fn start(path: &Path) -> u8 {
             };
         }
     };
-    let _lock = match lock(&place) {
+    let _lock = match lock(&data_dir) {
         Ok(lock) => lock,
         Err(sentence) => {
             complain(PROGRAM.name, &sentence);
@@ -116,8 +116,8 @@ pub fn start(path: &Path) -> u8 {
 }
 
 /// The installation, when its database is whole.
-fn open(place: &Place) -> Result<Installation, installation::Error> {
-    let installation = place.open()?;
+fn open(data_dir: &DataDir) -> Result<Installation, installation::Error> {
+    let installation = data_dir.open()?;
     installation.database.check_integrity()?;
     Ok(installation)
 }
@@ -126,8 +126,8 @@ fn open(place: &Place) -> Result<Installation, installation::Error> {
 ///
 /// # Errors
 /// A sentence: there is one already, or the file cannot be locked.
-pub fn lock(place: &Place) -> Result<File, String> {
-    let path = place.lock();
+pub fn lock(data_dir: &DataDir) -> Result<File, String> {
+    let path = data_dir.lock_path();
     let failed = |error: io::Error| format!("{}: {error}", path.display());
     let mut file = open_private(&path).map_err(failed)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -161,18 +161,19 @@ pub fn run(
     let Dependencies { clock, signals, spawn, notifier } = dependencies;
     let address = listener.local_addr().map_err(Failure::start)?;
     let Installation { mut database, keys, form_secret } = installation;
-    warn_of_clock(&mut database, &*clock);
+    warn_if_clock_is_behind(&mut database, &*clock);
     let database_path = database.path().to_owned();
     let supervisor = Supervisor::new(spawn).map_err(Failure::start)?;
     let connections = limits::connections(config.max_connections).map_err(Failure::Start)?;
-    let readers = Readers::open(database.path(), 2 * THREADS_OF_A_LANE + 1);
+    let readers = Readers::open(database.path(), 2 * THREADS_PER_LANE + 1);
     let readers = readers.map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
-    let (writer, mut writing) = Writer::new(database, Arc::clone(&clock));
-    let checkpointer = writing.checkpointer().map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
+    let (writer, mut writer_thread) = Writer::new(database, Arc::clone(&clock));
+    let checkpointer =
+        writer_thread.checkpointer().map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
     let shared = Arc::new(Shared::new(Arc::clone(&clock), writer, readers, &form_secret, config.clone(), keys));
 
-    let (reads, read_jobs) = Lane::new(WAITING_PAGES.min(connections / 4));
-    let (writes, write_jobs) = Lane::new(WAITING_FORMS.min(connections / 8));
+    let (reads, read_jobs) = Lane::new(PAGE_QUEUE.min(connections / 4));
+    let (writes, write_jobs) = Lane::new(FORM_QUEUE.min(connections / 8));
     let api = Api::new(Arc::clone(&shared));
     let (front, control) = Front::new(
         listener,
@@ -184,9 +185,9 @@ pub fn run(
     .map_err(Failure::start)?;
     let (stop, stopped) = bounded::<()>(0);
     let start_threads = || {
-        supervisor.start("writer", move || writing.run())?;
+        supervisor.start("writer", move || writer_thread.run())?;
         supervisor.start("checkpointer", move || checkpointer.run())?;
-        for number in 1..=THREADS_OF_A_LANE {
+        for number in 1..=THREADS_PER_LANE {
             for (kind, jobs) in [("page", read_jobs.clone()), ("form", write_jobs.clone())] {
                 supervisor.start(&format!("{kind}-{number}"), move || lane::run(&jobs))?;
             }
@@ -197,7 +198,9 @@ pub fn run(
     };
     start_threads().map_err(Failure::start)?;
     info!("opterius-license-server {} listening on {address}", env!("CARGO_PKG_VERSION"));
-    supervisor.start_watchdog(Watchdog::of_process(listener::from_here(address), WATCHED)).map_err(Failure::start)?;
+    supervisor
+        .start_watchdog(Watchdog::of_process(listener::from_here(address), WATCHDOG_PATH))
+        .map_err(Failure::start)?;
     let mut daemon = Daemon { shared: &shared, path, config, address };
     let stop_front = Stop { begin: Box::new(move || control.stop()), time: STOP_TIME };
     supervisor.watch(&signals, &*clock, &stop_front, notifier, &mut daemon)?;
@@ -210,7 +213,7 @@ pub fn run(
 }
 
 /// A clock that is behind the last thing that happened would let expired licenses live again.
-fn warn_of_clock(database: &mut Database, clock: &dyn Clock) {
+fn warn_if_clock_is_behind(database: &mut Database, clock: &dyn Clock) {
     let now = clock.wall();
     let latest = database.read(|transaction| transaction.history(None, None, 1));
     match latest.ok().and_then(|events| events.first().map(|event| event.at)) {
@@ -262,12 +265,12 @@ fn reload(shared: &Shared, path: &Path, in_use: &mut Config) {
                     "{key} has changed and takes effect at the next restart: systemctl restart opterius-license-server"
                 );
             }
-            shared.set_settings(config.clone());
+            shared.set_config(config.clone());
             *in_use = Config { data_dir: in_use.data_dir.clone(), ..config };
             info!("{} was read again", path.display());
         }
     }
-    match SigningKeys::load(&Place::new(&in_use.data_dir).keys()) {
+    match SigningKeys::load(&DataDir::new(&in_use.data_dir).keys_path()) {
         Ok(keys) if keys.installation() == shared.keys().installation() => {
             info!("Answers are signed with: {}", keys.public_keys());
             shared.set_keys(keys);

@@ -13,8 +13,8 @@ use std::time::Instant;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use serde_json::Value;
 
-use crate::place::{DemoPlace, shortest};
-use crate::waiting::{has_come, wait};
+use crate::demo_dir::{DemoDir, shortest};
+use crate::waiting::{has_arrived, wait};
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_base::text::one_line;
 use opterius_license_server::commands::failure::Failure;
@@ -32,14 +32,14 @@ pub(super) struct Agent {
 }
 
 impl Agent {
-    pub(super) fn start(program: &Path, place: &DemoPlace) -> Result<Self, Failure> {
-        let log = place.path("agent.log");
+    pub(super) fn start(program: &Path, directory: &DemoDir) -> Result<Self, Failure> {
+        let log = directory.path("agent.log");
         let failed = |error: io::Error| Failure::refused(format!("the Agent cannot be started: {error}"));
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&log).map_err(failed)?;
         let mut command = Command::new("setpriv");
         // The kernel itself ends the Agent when this process is gone: nobody else could after a SIGKILL. It watches the
         // thread that starts the child, so this must be the main one, which lives as long as the process.
-        command.args(["--pdeathsig", "TERM", "--"]).arg(program).arg("--config").arg(place.path("agent.conf"));
+        command.args(["--pdeathsig", "TERM", "--"]).arg(program).arg("--config").arg(directory.path("agent.conf"));
         // Ctrl-C is for this process, which then ends the Agent in good order.
         command.process_group(0);
         // A proxy is not needed on the way to this machine.
@@ -67,7 +67,7 @@ impl Agent {
     }
 
     /// Asks it to end; nothing happens when it has ended.
-    pub(super) fn tell_to_stop(&mut self) {
+    pub(super) fn request_stop(&mut self) {
         // Its number is not given to another process before it was waited for, and only we do that.
         if !self.has_ended() {
             let _ = kill_process(self.process, Signal::TERM);
@@ -76,11 +76,11 @@ impl Agent {
 
     /// Waits until it has ended, and ends it by force at `deadline` or when another signal comes.
     pub(super) fn stop(mut self, deadline: Instant, stop: &UnixStream) {
-        self.tell_to_stop();
+        self.request_stop();
         while !self.has_ended() {
             let left = deadline.saturating_duration_since(SystemClock.monotonic());
             wait(&[self.descriptor(), stop.as_fd()], Some(left));
-            if has_come(stop) || SystemClock.monotonic() >= deadline {
+            if has_arrived(stop) || SystemClock.monotonic() >= deadline {
                 break;
             }
         }
@@ -98,9 +98,9 @@ impl Agent {
 }
 
 /// The status of the Agent, once its license is valid.
-pub(super) fn standing(program: &Path, place: &DemoPlace) -> Option<Value> {
+pub(super) fn status(program: &Path, directory: &DemoDir) -> Option<Value> {
     let mut command = Command::new(program);
-    command.arg("--config").arg(place.path("agent.conf")).args(["status", "--json"]).stderr(Stdio::null());
+    command.arg("--config").arg(directory.path("agent.conf")).args(["status", "--json"]).stderr(Stdio::null());
     let output = command.output().ok().filter(|output| output.status.success())?;
     serde_json::from_slice(&output.stdout).ok()
 }

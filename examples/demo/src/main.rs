@@ -5,8 +5,8 @@
 
 mod agent;
 mod command_line;
-mod furniture;
-mod place;
+mod demo_dir;
+mod setup;
 mod tools;
 mod tour;
 mod waiting;
@@ -24,9 +24,9 @@ use rustix::process::geteuid;
 
 use crate::agent::Agent;
 use crate::command_line::{Command, Ports};
-use crate::furniture::Furniture;
-use crate::place::DemoPlace;
-use crate::waiting::{has_come, stop_signals, wait};
+use crate::demo_dir::DemoDir;
+use crate::setup::Setup;
+use crate::waiting::{has_arrived, stop_signals, wait};
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_daemon::log::{LogTarget, Logger, SYSLOG_SOCKET};
 use opterius_daemon::notify::Notifier;
@@ -72,38 +72,38 @@ fn main() -> ExitCode {
 fn show(ports: Ports) -> Result<(), Failure> {
     // First of all: whenever Ctrl-C comes, it ends what has been started until then.
     let stop = stop_signals().map_err(|error| Failure::refused(format!("cannot start: {error}")))?;
-    let place = DemoPlace::take()?;
+    let directory = DemoDir::take()?;
     let server_socket = listen(ports.server)?;
     let agent_socket = listen(ports.agent)?;
     let (server_port, agent_port) = (port(&server_socket)?, port(&agent_socket)?);
     tools::install_missing()?;
     let programs = tools::programs(&stop);
-    if has_come(&stop) {
+    if has_arrived(&stop) {
         return Ok(());
     }
     let programs = programs?;
-    place.clear()?;
-    let furniture = furniture::put_up(&place, server_port, agent_port)?;
+    directory.clear()?;
+    let setup = setup::prepare(&directory, server_port, agent_port)?;
     Logger::new(opterius_license_server::PROGRAM.name, LogTarget::Stderr, Path::new(SYSLOG_SOCKET)).install();
     report_panics(PROGRAM);
-    let Furniture { config, installation, tour } = furniture;
+    let Setup { config, installation, tour } = setup;
     let server = Server::start(move |signals| {
         serve::run(server_socket, config, installation, None, Dependencies::of_process(signals, Notifier::default()))
     })?;
     // The Agent takes the port over that was kept for it until now.
     drop(agent_socket);
-    let mut agent = match Agent::start(&programs.agent, &place) {
+    let mut agent = match Agent::start(&programs.agent, &directory) {
         Ok(agent) => agent,
         Err(failure) => {
-            server.tell_to_stop();
+            server.request_stop();
             server.stop(SystemClock.monotonic() + STOP_TIME);
             return Err(failure);
         }
     };
-    let outcome = attend(&stop, &server, &mut agent, || {
-        let Some(standing) = agent::standing(&programs.agent, &place) else { return Ok(false) };
+    let outcome = supervise(&stop, &server, &mut agent, || {
+        let Some(standing) = agent::status(&programs.agent, &directory) else { return Ok(false) };
         if geteuid().is_root() {
-            tour::make_first_account(&place)?;
+            tour::make_first_account(&directory)?;
         } else {
             say("\nNobody but root makes accounts: operations of this demo answer 503 operations_unavailable.\n");
         }
@@ -111,8 +111,8 @@ fn show(ports: Ports) -> Result<(), Failure> {
         Ok(true)
     });
     let deadline = SystemClock.monotonic() + STOP_TIME;
-    agent.tell_to_stop();
-    server.tell_to_stop();
+    agent.request_stop();
+    server.request_stop();
     agent.stop(deadline, &stop);
     let code = server.stop(deadline);
     if outcome.is_ok() && code == 0 {
@@ -126,7 +126,7 @@ fn show(ports: Ports) -> Result<(), Failure> {
 }
 
 /// Waits until the Agent is `ready`, and then until a signal comes or one of the two ends.
-fn attend(
+fn supervise(
     stop: &UnixStream,
     server: &Server,
     agent: &mut Agent,
@@ -137,13 +137,13 @@ fn attend(
     loop {
         let left = if is_ready { None } else { Some(LOOK) };
         wait(&[stop.as_fd(), server.ended.as_fd(), agent.descriptor()], left);
-        if has_come(stop) {
+        if has_arrived(stop) {
             return Ok(());
         }
         if agent.has_ended() {
             return Err(Failure::refused(format!("the Agent has ended. {}", agent.last_lines())));
         }
-        if has_come(&server.ended) {
+        if has_arrived(&server.ended) {
             return Err(Failure::refused("the license server has ended"));
         }
         is_ready = is_ready || ready()?;
@@ -179,14 +179,14 @@ impl Server {
         Ok(Self { thread, sources, ended })
     }
 
-    fn tell_to_stop(&self) {
+    fn request_stop(&self) {
         let _ = (&self.sources.terminate).write_all(&[1]);
     }
 
     /// Waits until it has ended, but no longer than `deadline`; returns its exit code.
     fn stop(self, deadline: Instant) -> u8 {
         wait(&[self.ended.as_fd()], Some(deadline.saturating_duration_since(SystemClock.monotonic())));
-        if !has_come(&self.ended) {
+        if !has_arrived(&self.ended) {
             return 0;
         }
         // A panic has ended the process already.

@@ -11,7 +11,7 @@ use std::process::{Command, ExitStatus};
 
 use rustix::process::{Pid, PidfdFlags, Signal, geteuid, kill_process_group, pidfd_open};
 
-use crate::place::shortest;
+use crate::demo_dir::shortest;
 use crate::waiting::wait;
 use opterius_daemon::output::say;
 use opterius_license_server::commands::failure::Failure;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::place::DemoPlace;
+use crate::demo_dir::DemoDir;
 use crate::tools::Programs;
 use opterius_base::secret::Secret;
 use opterius_base::text::one_line;
@@ -22,12 +22,12 @@ const CREATION: &str = r#"{"domain":"$user.example","username":"$user","document
 const FIRST: &str = "alice";
 
 /// Makes the first account through the Agent, as the Panel would.
-pub(super) fn make_first_account(place: &DemoPlace) -> Result<(), Failure> {
+pub(super) fn make_first_account(directory: &DemoDir) -> Result<(), Failure> {
     let body = CREATION.replace("$user", FIRST);
-    let output = Command::new(place.path("panel"))
+    let output = Command::new(directory.path("panel"))
         .args(["POST", "/domains/create", &body])
         .output()
-        .map_err(|error| Failure::refused(format!("{}: {error}", place.path("panel").display())))?;
+        .map_err(|error| Failure::refused(format!("{}: {error}", directory.path("panel").display())))?;
     let answer = String::from_utf8_lossy(&output.stdout);
     if answer.contains("HTTP 200") {
         return Ok(());
@@ -99,7 +99,7 @@ A short tour, in another terminal:
 
 Everything is below {directory}, and the next demo replaces it. Ctrl-C ends both.
 ",
-            standing = standing(status),
+            standing = status_line(status),
             owner = self.owner_password.expose(),
             administrator = self.administrator_password.expose(),
             key = self.key.expose(),
@@ -111,7 +111,7 @@ Everything is below {directory}, and the next demo replaces it. Ctrl-C ends both
 }
 
 /// The status in the words of the log.
-fn standing(status: &Value) -> String {
+fn status_line(status: &Value) -> String {
     let text = |name: &str| status.get(name).and_then(Value::as_str).map(|text| one_line(text, 100));
     let limit = |name: &str| match status.get(name).and_then(Value::as_u64) {
         Some(0) | None => "unlimited".to_owned(),

@@ -20,7 +20,7 @@ pub(crate) fn stop_signals() -> io::Result<UnixStream> {
 }
 
 /// Whether something has arrived, or the other end is gone; what has arrived is taken.
-pub(crate) fn has_come(mut stream: &UnixStream) -> bool {
+pub(crate) fn has_arrived(mut stream: &UnixStream) -> bool {
     let arrived = stream.read(&mut [0; 64]);
     !arrived.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
 }

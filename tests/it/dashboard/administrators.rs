@@ -155,12 +155,12 @@ fn of_two_administrators_the_second_overwrites_nothing_of_the_firsts() {
     click(&second, "#back");
     assert_path(&second, "/licenses/1");
     assert_eq!(text_of(&second, "#plan"), "Business");
-    let told = server.database.told(license.id);
+    let told = server.database.history_lines(license.id);
     assert_eq!(told[1..], ["carol plan changed from free to business"], "one change");
 
     // The same with what is worse to repeat, and after a change beside the dashboard.
     click(&second, "#delete-license");
-    server.database.alter(license.id, Change::Suspend);
+    server.database.apply_change(license.id, Change::Suspend);
     click(&second, "#confirm");
     assert_eq!(text_of(&second, "#message"), stale);
     open(&first, &server, "/licenses/1");

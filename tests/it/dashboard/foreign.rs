@@ -25,11 +25,11 @@ const FIELDS: [(&str, &str); 5] =
     [("ip", "203.0.113.1"), ("to", "203.0.113.2"), ("revision", "1"), ("plan", "business"), ("until", "2099-12-31")];
 
 /// A license of alice's that one server uses; nothing of it may change.
-fn victim(server: &LicenseServerProcess) -> (Licensed, impl Fn() -> Vec<String>) {
+fn victim(server: &LicenseServerProcess) -> (TestLicense, impl Fn() -> Vec<String>) {
     let license = server.database.license("free");
     assert_eq!(check_in(server, &license, SERVERS[0]).status, 200);
     let (database, id) = (server.database.clone(), license.id);
-    (license, move || database.told(id))
+    (license, move || database.history_lines(id))
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn a_page_of_another_site_that_sends_our_form_changes_nothing() {
     let server = server();
     let license = server.database.license("free");
     check_in(&server, &license, SERVERS[0]);
-    let before = server.database.told(license.id);
+    let before = server.database.history_lines(license.id);
     let browser = Browser::start();
     sign_in(&browser, &server, OWNER);
     open(&browser, &server, &format!("/licenses/1/revoke?ip={}", SERVERS[0]));
@@ -71,7 +71,7 @@ fn a_page_of_another_site_that_sends_our_form_changes_nothing() {
         assert_path(&browser, "/licenses/1/revoke");
         assert_eq!(text_of(&browser, "#message"), "The request was sent by a page of another site. Nothing was done.");
         assert_eq!(browser.status(), 403, "{host}");
-        assert_eq!(server.database.told(license.id), before, "{host}");
+        assert_eq!(server.database.history_lines(license.id), before, "{host}");
     }
     // The session has not suffered, and the same form from our own page does it.
     open(&browser, &server, &format!("/licenses/1/revoke?ip={}", SERVERS[0]));
@@ -83,7 +83,7 @@ fn a_page_of_another_site_that_sends_our_form_changes_nothing() {
 fn a_form_without_the_sessions_own_token_or_from_elsewhere_is_refused() {
     let server = server();
     let license = server.database.license("free");
-    let before = server.database.told(license.id);
+    let before = server.database.history_lines(license.id);
     let mut carol = Visitor::signed_in(&server, ADMINISTRATOR);
     let own = carol.csrf.clone();
     let others = [Visitor::signed_in(&server, ADMINISTRATOR).csrf, Visitor::signed_in(&server, OWNER).csrf];
@@ -119,7 +119,7 @@ fn a_form_without_the_sessions_own_token_or_from_elsewhere_is_refused() {
         refused(&mut carol, &own, &format!("{name}: {value}"));
     }
     carol.csrf = own;
-    assert_eq!(server.database.told(license.id), before, "nothing was done");
+    assert_eq!(server.database.history_lines(license.id), before, "nothing was done");
     assert_eq!(server.database.read(|reader| reader.license(license.id + 1)).map(|license| license.id), None);
     carol.headers = vec![("Origin", "http://127.0.0.1".to_owned()), ("Sec-Fetch-Site", "same-origin".to_owned())];
     assert_eq!(

@@ -56,7 +56,7 @@ fn what_servers_and_people_write_is_shown_as_text() {
     search(&browser, &server);
     specs(&browser, &server);
     assert_eq!(server.database.defects(), [""; 0]);
-    assert_eq!(server.database.told(license.id).len(), 2, "made and activated, and nothing else");
+    assert_eq!(server.database.history_lines(license.id).len(), 2, "made and activated, and nothing else");
 }
 
 fn search(browser: &Browser, server: &LicenseServerProcess) {

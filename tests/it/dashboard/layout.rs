@@ -16,7 +16,7 @@ use std::time::Duration;
 const INSPECT: &str = include_str!("../support/inspect.js");
 
 /// Many servers of all kinds on one license, and licenses in every state.
-fn furnish(server: &LicenseServerProcess) {
+fn populate(server: &LicenseServerProcess) {
     let database = &server.database;
     let end = |days: u64| Some(database.now().plus(Duration::from_secs(days * 86_400)));
     let business = database.license_until("business", end(400), None);
@@ -37,7 +37,7 @@ fn furnish(server: &LicenseServerProcess) {
         let ip = SERVERS[number].parse().unwrap();
         let inquiry = Inquiry { observed_ip: "127.0.0.1".parse().unwrap(), reported_ip: Some(ip), ip, details };
         let then = database.now().minus(Duration::from_secs(days * 86_400));
-        let mut database = Database::open(&database.place.database()).unwrap();
+        let mut database = Database::open(&database.data_dir.database_path()).unwrap();
         database
             .change(then, |transaction| {
                 rules::verify(transaction, &transaction.license(business.id)?.unwrap(), &inquiry).map(drop)
@@ -46,17 +46,17 @@ fn furnish(server: &LicenseServerProcess) {
     }
     let ip6 = "2001:db8:1234:5678:9abc:def0:1234:5678";
     check_in(server, &business, ip6);
-    database.alter(business.id, Change::SetPlan("free".to_owned()));
+    database.apply_change(business.id, Change::SetPlan("free".to_owned()));
     let billing = Billing {
         subscription_status: Some("past_due".to_owned()),
         cancel_at_period_end: Some(true),
         current_period_end: end(30),
     };
-    database.alter(business.id, Change::SetBilling(billing));
+    database.apply_change(business.id, Change::SetBilling(billing));
     let locked = database.license_until("datacenter", None, Some(ip6));
-    database.alter(locked.id, Change::Suspend);
+    database.apply_change(locked.id, Change::Suspend);
     let cancelled = database.license("starter");
-    database.alter(cancelled.id, Change::Cancel);
+    database.apply_change(cancelled.id, Change::Cancel);
 }
 
 /// Name of the picture, and path of the page.
@@ -124,7 +124,7 @@ fn picture(browser: &Browser, name: &str) {
 #[test]
 fn every_page_can_be_read_on_a_desk_and_on_a_phone_by_day_and_by_night() {
     let server = server();
-    furnish(&server);
+    populate(&server);
     let browser = Browser::start();
     inspector_sees_what_is_wrong(&browser);
     open(&browser, &server, "/sign-in");

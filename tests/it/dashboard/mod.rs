@@ -19,7 +19,7 @@ use crate::support::agent::Agent;
 use crate::support::browser::Browser;
 use crate::support::eventually;
 use crate::support::http::{PROMPTLY, Request, Response};
-use crate::support::license_database::{LicenseDatabase, Licensed, OWNER, operator};
+use crate::support::license_database::{LicenseDatabase, OWNER, TestLicense, operator};
 use crate::support::license_server_process::{LicenseServerProcess, SERVERS};
 use opterius_base::secret::Secret;
 use opterius_license_server::actions;
@@ -38,11 +38,11 @@ const OTHER_ADMINISTRATOR: &str = "dave";
 /// A license server with two owners and two administrators.
 fn server() -> LicenseServerProcess {
     let server = LicenseServerProcess::start();
-    add_people(&server.database);
+    add_users(&server.database);
     server
 }
 
-fn add_people(database: &LicenseDatabase) {
+fn add_users(database: &LicenseDatabase) {
     static HASH: OnceLock<String> = OnceLock::new();
     let hash = HASH.get_or_init(|| passwords::hash(&Secret::new(PASSWORD.to_owned())).unwrap());
     database.change(|transaction| {
@@ -66,7 +66,7 @@ fn agent(server: &LicenseServerProcess, key: &str, address: &str) -> Agent {
 }
 
 /// A server at this address takes a slot or keeps it.
-fn check_in(server: &LicenseServerProcess, license: &Licensed, address: &str) -> Response {
+fn check_in(server: &LicenseServerProcess, license: &TestLicense, address: &str) -> Response {
     server.verify(&json!({"key": license.key, "server_ip": address}))
 }
 

@@ -41,7 +41,7 @@ fn an_owner_signs_in_and_finds_the_server_that_uses_the_license() {
 
     click(&browser, "#show-key-button");
     assert!(eventually(PROMPTLY, || text_of(&browser, "#key") == license.key), "{}", browser.source());
-    assert_eq!(server.database.told(license.id).last().unwrap(), "alice key shown to 127.0.0.1");
+    assert_eq!(server.database.history_lines(license.id).last().unwrap(), "alice key shown to 127.0.0.1");
     let lines = text_of(&browser, "#lines");
     assert!(lines.contains("owner alice key shown to 127.0.0.1"), "{lines}");
     open(&browser, &server, "/licenses/1");

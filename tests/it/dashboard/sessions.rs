@@ -106,7 +106,7 @@ fn passwords_are_tried_a_few_times_and_then_not_at_all() {
 #[test]
 fn behind_the_proxy_the_cookies_are_for_encrypted_connections_to_this_host_alone() {
     let mut server = LicenseServerProcess::builder().set("trusted_proxies", "127.0.0.1").start();
-    add_people(&server.database);
+    add_users(&server.database);
     let license = server.database.license("free");
     check_in(&server, &license, SERVERS[0]);
     let nginx = Nginx::start(server.port());
@@ -125,7 +125,7 @@ fn behind_the_proxy_the_cookies_are_for_encrypted_connections_to_this_host_alone
     browser.open(&format!("{}/licenses/1/revoke?ip={}", nginx.url(), SERVERS[0]));
     click(&browser, "#confirm");
     assert_flash(&browser, "203.0.113.1 no longer uses license 1. Its slot is free now.");
-    let last = server.database.told(license.id).pop().unwrap();
+    let last = server.database.history_lines(license.id).pop().unwrap();
     assert_eq!(last, "alice revoked 203.0.113.1");
 }
 

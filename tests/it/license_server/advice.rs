@@ -22,7 +22,7 @@ fn check_says_what_others_may_see_and_what_this_user_cannot() {
     assert!(said.contains(&format!("{shown}: all of user root, closed to others")), "{said}");
     assert!(said.contains("licenses.db: whole (schema "), "{said}");
 
-    let [database, keys] = [server.database.place.database(), server.database.place.keys()];
+    let [database, keys] = [server.database.data_dir.database_path(), server.database.data_dir.keys_path()];
     for (path, open, closed) in [(&data, 0o755, "0700"), (&database, 0o644, "0600"), (&keys, 0o640, "0600")] {
         fs::set_permissions(path, Permissions::from_mode(open)).unwrap();
         let (code, said) = check(&[]);
@@ -76,7 +76,7 @@ fn what_is_not_there_is_told_with_what_to_do_on_this_installation() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(said.contains(told), "{words:?}: {said}");
     }
-    fs::remove_file(server.database.place.database()).unwrap();
+    fs::remove_file(server.database.data_dir.database_path()).unwrap();
     let (code, said) = serve(&server, &[]);
     assert_eq!(code, Some(78), "{said}");
     assert!(said.contains(&format!("only for a new installation: {program} init")), "{said}");

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use time::OffsetDateTime;
 
 /// An Agent at this address that trusts this vendor alone.
-pub(super) fn builder(server: &LicenseServerProcess, license: &Licensed, address: &str) -> AgentBuilder {
+pub(super) fn builder(server: &LicenseServerProcess, license: &TestLicense, address: &str) -> AgentBuilder {
     Agent::builder()
         .set("license_server", &server.url())
         .set("license_key", &license.key)
@@ -17,7 +17,7 @@ pub(super) fn builder(server: &LicenseServerProcess, license: &Licensed, address
         .set("server_ip", address)
 }
 
-fn start(server: &LicenseServerProcess, license: &Licensed, address: &str) -> Agent {
+fn start(server: &LicenseServerProcess, license: &TestLicense, address: &str) -> Agent {
     builder(server, license, address).start()
 }
 
@@ -44,7 +44,7 @@ fn a_suspension_is_told_at_the_next_check_and_ends_with_it() {
     let license = server.database.license("free");
     let agent = start(&server, &license, SERVERS[0]);
     assert_line(&agent, GRANTED_LINE);
-    server.database.alter(license.id, Change::Suspend);
+    server.database.apply_change(license.id, Change::Suspend);
     agent.signal(Signal::HUP);
     assert_line(&agent, "License: INVALID — License is suspended.");
     assert!(eventually(PROMPTLY, || agent.status()["valid"] == false), "{}", agent.status());
@@ -53,7 +53,7 @@ fn a_suspension_is_told_at_the_next_check_and_ends_with_it() {
     assert_eq!(status["message"], "License is suspended.");
     assert_eq!((&status["plan"], &status["max_accounts"]), (&json!("free"), &json!(5)), "{status}");
     assert_refused(&agent, "suspended", "License is suspended.");
-    server.database.alter(license.id, Change::Resume);
+    server.database.apply_change(license.id, Change::Resume);
     assert_active(&agent.reverify().json());
     assert_allowed(&agent);
 }
@@ -78,9 +78,9 @@ fn whoever_finds_every_slot_taken_gets_one_when_it_is_revoked() {
 fn every_other_denial_reaches_the_agent_in_the_vendors_words() {
     let server = LicenseServerProcess::start();
     let cancelled = server.database.license("free");
-    server.database.alter(cancelled.id, Change::Cancel);
+    server.database.apply_change(cancelled.id, Change::Cancel);
     let locked = server.database.license_until("free", None, Some(SERVERS[0]));
-    let unknown = Licensed { id: 0, key: "AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDD".to_owned() };
+    let unknown = TestLicense { id: 0, key: "AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDD".to_owned() };
     let mismatch =
         format!("License is locked to the IP address {}; this server is seen as {}.", SERVERS[0], SERVERS[1]);
     let table = [
@@ -122,7 +122,7 @@ fn a_license_ends_for_the_agent_at_its_very_instant() {
     assert_eq!((&status["reason"], &status["expires_at"]), (&json!("expired"), &json!(end.to_string())), "{status}");
     // The server says the same, in its words.
     assert_denied(&server.verify(&question(&license, SERVERS[0])), "expired", &format!("License expired at {end}."));
-    server.database.alter(license.id, Change::Renew(None));
+    server.database.apply_change(license.id, Change::Renew(None));
     assert_active(&agent.reverify().json());
 }
 

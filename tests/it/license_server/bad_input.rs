@@ -136,7 +136,7 @@ fn texts_about_the_server_are_kept_short_and_on_one_line() {
     assert_granted(&server.verify(&json!({"key": license.key, "server_ip": "203.0.113.5", "hostname": hostname})));
     let kept = server.database.activations(license.id)[0].details.hostname.clone().unwrap();
     assert!(kept.chars().count() <= 256 && !kept.contains(char::is_control), "{kept:?}");
-    let told = server.database.told(license.id).join("\n");
+    let told = server.database.history_lines(license.id).join("\n");
     assert!(!told.contains('\u{1b}') && !told.contains('\r'), "{told:?}");
     let lines = server.lines().join("\n");
     assert!(!lines.contains("<b>"), "a client writes into the log: {lines}");

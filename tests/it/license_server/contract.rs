@@ -4,7 +4,7 @@ use super::*;
 use crate::license::sha256;
 
 /// What an Agent asks.
-fn agents_question(license: &Licensed) -> Value {
+fn agents_question(license: &TestLicense) -> Value {
     json!({
         "key": license.key, "server_ip": "203.0.113.5", "agent_version": "0.1.0", "os": "Linux 6.1.0",
         "hostname": "one.example.com", "server_id": "0123456789abcdef", "nonce": "fedcba9876543210",
@@ -43,13 +43,13 @@ fn the_panel_reads_its_plan_as_an_object_and_its_limits_as_integers() {
     let server = LicenseServerProcess::start();
     let license = server.database.license("datacenter");
     let end = Timestamp::parse_rfc3339("2126-03-01T00:00:00Z");
-    server.database.alter(license.id, Change::Renew(end));
+    server.database.apply_change(license.id, Change::Renew(end));
     let billing = Billing {
         subscription_status: Some("past_due".to_owned()),
         cancel_at_period_end: Some(true),
         current_period_end: Timestamp::parse_rfc3339("2126-02-01T00:00:00Z"),
     };
-    server.database.alter(license.id, Change::SetBilling(billing));
+    server.database.apply_change(license.id, Change::SetBilling(billing));
     let question = json!({
         "key": license.key, "server_ip": "203.0.113.5", "panel_version": "2.8.14", "os": "Linux 6.1.0-13-amd64",
     });
@@ -68,8 +68,8 @@ fn every_denial_has_its_reason_and_its_sentence_and_the_terms() {
     let server = LicenseServerProcess::start();
     let database = &server.database;
     let (suspended, cancelled) = (database.license("free"), database.license("free"));
-    database.alter(suspended.id, Change::Suspend);
-    database.alter(cancelled.id, Change::Cancel);
+    database.apply_change(suspended.id, Change::Suspend);
+    database.apply_change(cancelled.id, Change::Cancel);
     let locked = database.license_until("free", None, Some("203.0.113.9"));
     let taken = database.license("free");
     assert_granted(&server.verify(&question(&taken, "203.0.113.1")));
@@ -100,7 +100,7 @@ fn every_denial_has_its_reason_and_its_sentence_and_the_terms() {
 #[test]
 fn an_unknown_key_is_told_so_and_nothing_of_any_license() {
     let server = LicenseServerProcess::start();
-    let unknown = Licensed { id: 0, key: "AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDD".to_owned() };
+    let unknown = TestLicense { id: 0, key: "AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDD".to_owned() };
     let response = server.verify(&agents_question(&unknown));
     let expected = format!(
         r#"{{"valid":false,"reason":"invalid_key","message":"License key is not known.","nonce":"fedcba9876543210","issued_at":"{}","key_sha256":"{}","server_id":"0123456789abcdef"}}"#,

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Fills the disk, and the room that the database's own files still have, until a new server finds none.
-pub(super) fn fill(server: &LicenseServerProcess, license: &Licensed, address: &str) {
+pub(super) fn fill(server: &LicenseServerProcess, license: &TestLicense, address: &str) {
     server.inside("dd if=/dev/zero of=$DIRECTORY/disk/filler bs=4k status=none 2>/dev/null || true");
     let full = (0..50).any(|_| server.verify(&question(license, address)).status == 503);
     assert!(full, "there is room still");
@@ -33,7 +33,7 @@ fn is_failing(server: &LicenseServerProcess) -> bool {
 fn a_full_disk_is_answered_with_come_again_until_there_is_room() {
     let builder = LicenseServerProcess::builder();
     let (license, suspended) = (builder.database.license("business"), builder.database.license("free"));
-    builder.database.alter(suspended.id, Change::Suspend);
+    builder.database.apply_change(suspended.id, Change::Suspend);
     let server = builder.on_disk("size=1m").start();
     let [there, new, another, ..] = SERVERS;
     assert_granted(&server.verify(&question(&license, there)));
@@ -52,7 +52,7 @@ fn a_full_disk_is_answered_with_come_again_until_there_is_room() {
     let lines = server.lines();
     let told = lines.iter().filter(|line| line.contains("Nothing can be stored: the disk is full")).count();
     assert_eq!(told, 1, "once, not for each request: {lines:#?}");
-    assert_eq!(server.books_on_disk().addresses(license.id), [there], "who was told to come again took no slot");
+    assert_eq!(server.database_on_disk().addresses(license.id), [there], "who was told to come again took no slot");
 
     make_room(&server);
     assert_granted(&server.verify(&question(&license, new)));
@@ -61,8 +61,8 @@ fn a_full_disk_is_answered_with_come_again_until_there_is_room() {
     assert!(!is_failing(&server));
     let line = server.wait_for_line(|line| line.contains("Changes can be stored again"));
     assert!(line.is_some(), "{:#?}", server.lines());
-    assert_eq!(server.books_on_disk().addresses(license.id), [there, new, another]);
-    assert_eq!(server.books_on_disk().defects(), [] as [String; 0]);
+    assert_eq!(server.database_on_disk().addresses(license.id), [there, new, another]);
+    assert_eq!(server.database_on_disk().defects(), [] as [String; 0]);
 }
 
 #[test]
@@ -86,9 +86,9 @@ fn a_disk_that_fills_up_under_load_loses_nothing_that_was_promised() {
     server.inside("mount -o remount,size=64m $DIRECTORY/disk");
     let response = server.verify(&question(&licenses[0], SERVERS[0]));
     assert_granted(&response);
-    let database = server.books_on_disk();
+    let database = server.database_on_disk();
     for (id, address) in granted {
         assert!(database.addresses(id).contains(&address), "{address} was granted and is not there");
     }
-    assert_eq!(server.books_on_disk().defects(), [] as [String; 0]);
+    assert_eq!(server.database_on_disk().defects(), [] as [String; 0]);
 }

@@ -5,7 +5,7 @@ use super::*;
 use crate::support::http::fetch;
 use crate::support::license_database::LicenseDatabase;
 use opterius_base::clock::SystemClock;
-use opterius_license_server::installation::Place;
+use opterius_license_server::installation::DataDir;
 use opterius_license_server::store::{self, Database};
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,7 +20,7 @@ const LICENSES: usize = 16;
 /// Servers that verify, each once and each new, until there is no answer any more or enough is enough.
 struct Load {
     port: u16,
-    licenses: Vec<Licensed>,
+    licenses: Vec<TestLicense>,
     next: AtomicUsize,
     enough: AtomicBool,
     /// License and address of each that was told that it may.
@@ -103,9 +103,9 @@ fn a_server_that_is_told_to_stop_answers_what_it_has_begun_and_leaves_it_in_one_
         assert_eq!(server.wait_exit(START).code(), Some(0), "{:#?}", server.lines());
     });
     // As somebody would who copies what looks like the database.
-    let copy = Place::new(&server.directory().join("copy"));
+    let copy = DataDir::new(&server.directory().join("copy"));
     fs::create_dir(server.directory().join("copy")).unwrap();
-    fs::copy(server.database.place.database(), copy.database()).unwrap();
+    fs::copy(server.database.data_dir.database_path(), copy.database_path()).unwrap();
     let copied = LicenseDatabase::new(copy, Arc::new(SystemClock));
     for (id, address) in load.granted.into_inner().unwrap() {
         assert!(copied.addresses(id).contains(&address), "{address}");
@@ -116,7 +116,7 @@ fn a_server_that_is_told_to_stop_answers_what_it_has_begun_and_leaves_it_in_one_
 fn a_backup_under_load_is_whole_and_of_one_moment() {
     let server = LicenseServerProcess::start();
     let load = Load::new(&server);
-    let source = server.database.place.database();
+    let source = server.database.data_dir.database_path();
     for round in 0..3 {
         let target = server.directory().join(format!("backup-{round}.db"));
         let before = load.granted();
@@ -144,7 +144,7 @@ fn a_backup_under_load_is_whole_and_of_one_moment() {
 #[test]
 fn a_backup_beside_the_log_of_a_killed_server_is_refused_rather_than_mixed_with_it() {
     let mut server = LicenseServerProcess::start();
-    let (load, source) = (Load::new(&server), server.database.place.database());
+    let (load, source) = (Load::new(&server), server.database.data_dir.database_path());
     let backup = server.directory().join("backup.db");
     load.during(|| load.wait_for(100));
     store::backup(&source, &backup).unwrap_or_else(|error| panic!("{error}"));

@@ -49,7 +49,7 @@ fn snapshot(directory: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {
 fn refused(what: &str, happens: impl FnOnce(&LicenseServerProcess), told: &[&str]) {
     let server = stopped();
     happens(&server);
-    let data = server.database.place.database().parent().unwrap().to_owned();
+    let data = server.database.data_dir.database_path().parent().unwrap().to_owned();
     let before = snapshot(&data);
     let (code, said) = serve(&server, &[]);
     assert_eq!(code, Some(78), "{what}: {said}");
@@ -63,12 +63,12 @@ fn refused(what: &str, happens: impl FnOnce(&LicenseServerProcess), told: &[&str
 fn what_is_missing_is_not_made_anew() {
     refused(
         "no database",
-        |server| fs::remove_file(server.database.place.database()).unwrap(),
+        |server| fs::remove_file(server.database.data_dir.database_path()).unwrap(),
         &["licenses.db: there is no database", "init", "Restore a backup"],
     );
     refused(
         "no keys",
-        |server| fs::remove_file(server.database.place.keys()).unwrap(),
+        |server| fs::remove_file(server.database.data_dir.keys_path()).unwrap(),
         &["signing-keys.json: there are no signing keys", "Restore the file from a backup"],
     );
 }
@@ -78,17 +78,21 @@ fn a_database_and_keys_of_two_installations_are_not_mixed() {
     let other = stopped();
     let told = ["licenses.db and ", "signing-keys.json do not belong together. Restore both from backups"];
     let take = |from: &Path, to: &Path| assert!(fs::copy(from, to).unwrap() > 0);
-    refused("other keys", |server| take(&other.database.place.keys(), &server.database.place.keys()), &told);
+    refused(
+        "other keys",
+        |server| take(&other.database.data_dir.keys_path(), &server.database.data_dir.keys_path()),
+        &told,
+    );
     refused(
         "another database",
-        |server| take(&other.database.place.database(), &server.database.place.database()),
+        |server| take(&other.database.data_dir.database_path(), &server.database.data_dir.database_path()),
         &told,
     );
 }
 
 /// Changes the bytes of the database.
 fn edit(server: &LicenseServerProcess, change: impl FnOnce(&mut Vec<u8>)) {
-    let path = server.database.place.database();
+    let path = server.database.data_dir.database_path();
     let mut bytes = fs::read(&path).unwrap();
     change(&mut bytes);
     fs::write(path, bytes).unwrap();
@@ -142,17 +146,17 @@ fn files_that_others_may_read_are_told_of() {
     let open = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     refused(
         "keys for all",
-        |server| open(&server.database.place.keys(), 0o644),
+        |server| open(&server.database.data_dir.keys_path(), 0o644),
         &["signing-keys.json: other users may read the signing keys. Run: chmod 0600 "],
     );
     refused(
         "keys for a group",
-        |server| open(&server.database.place.keys(), 0o640),
+        |server| open(&server.database.data_dir.keys_path(), 0o640),
         &["signing-keys.json: other users may read the signing keys. Run: chmod 0600 "],
     );
     refused(
         "a database for all",
-        |server| open(&server.database.place.database(), 0o644),
+        |server| open(&server.database.data_dir.database_path(), 0o644),
         &["licenses.db: ", "other users may read or write it. Run: chmod 0600 "],
     );
 }
@@ -161,7 +165,7 @@ fn files_that_others_may_read_are_told_of() {
 fn damaged_keys_are_told_of() {
     let told = ["signing-keys.json: is damaged. Restore it from a backup"];
     for bytes in ["", "{}", "null", "{\"installation\": \"a\", \"keys\": []}"] {
-        refused("damaged keys", |server| fs::write(server.database.place.keys(), bytes).unwrap(), &told);
+        refused("damaged keys", |server| fs::write(server.database.data_dir.keys_path(), bytes).unwrap(), &told);
     }
 }
 
@@ -211,12 +215,12 @@ fn a_second_server_on_one_installation_names_the_first() {
 fn a_port_that_somebody_holds_is_told_with_its_holder() {
     let mut server = LicenseServerProcess::start();
     let port = server.port().to_string();
-    let data = stopped().database.place.database().parent().unwrap().display().to_string();
+    let data = stopped().database.data_dir.database_path().parent().unwrap().display().to_string();
     let other = stopped();
     server.rewrite_config(&[("port", &port), ("data_dir", &data)]);
     fs::copy(server.config_path(), other.config_path()).unwrap();
     let text = fs::read_to_string(other.config_path()).unwrap();
-    let own = other.database.place.database().parent().unwrap().display().to_string();
+    let own = other.database.data_dir.database_path().parent().unwrap().display().to_string();
     fs::write(other.config_path(), text.replace(&data, &own)).unwrap();
     let (code, said) = serve(&other, &[]);
     assert_eq!(code, Some(1), "{said}");
@@ -228,7 +232,7 @@ fn a_port_that_somebody_holds_is_told_with_its_holder() {
 #[test]
 fn init_never_touches_what_is_there() {
     let server = stopped();
-    let data = server.database.place.database().parent().unwrap().to_owned();
+    let data = server.database.data_dir.database_path().parent().unwrap().to_owned();
     let again = |what: &str| {
         let before = snapshot(&data);
         let output = server.run(&["init"]);
@@ -238,23 +242,23 @@ fn init_never_touches_what_is_there() {
         assert!(before == snapshot(&data), "{what}");
     };
     again("both");
-    let keys = fs::read(server.database.place.keys()).unwrap();
-    fs::remove_file(server.database.place.keys()).unwrap();
+    let keys = fs::read(server.database.data_dir.keys_path()).unwrap();
+    fs::remove_file(server.database.data_dir.keys_path()).unwrap();
     again("the database alone");
-    process::write_private(&server.database.place.keys(), &keys).unwrap();
-    fs::remove_file(server.database.place.database()).unwrap();
+    process::write_private(&server.database.data_dir.keys_path(), &keys).unwrap();
+    fs::remove_file(server.database.data_dir.database_path()).unwrap();
     again("the keys alone");
 }
 
 #[test]
 fn a_new_installation_is_private() {
     let server = LicenseServerProcess::start();
-    let data = server.database.place.database().parent().unwrap().to_owned();
+    let data = server.database.data_dir.database_path().parent().unwrap().to_owned();
     assert_eq!(data.metadata().unwrap().mode() & 0o777, 0o700);
     for (name, (mode, _)) in snapshot(&data) {
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
-    assert!(Database::open(&server.database.place.database()).is_ok());
+    assert!(Database::open(&server.database.data_dir.database_path()).is_ok());
 }
 
 #[test]

@@ -7,14 +7,14 @@ use opterius_license_server::keys::SigningKeys;
 use std::fs;
 
 fn change_keys(server: &LicenseServerProcess, change: impl FnOnce(&mut SigningKeys)) {
-    let path = server.database.place.keys();
+    let path = server.database.data_dir.keys_path();
     let mut keys = SigningKeys::load(&path).unwrap_or_else(|error| panic!("{error}"));
     change(&mut keys);
     keys.store(&path).unwrap();
     server.reload();
 }
 
-fn agent(server: &LicenseServerProcess, license: &Licensed, keys: &str) -> Agent {
+fn agent(server: &LicenseServerProcess, license: &TestLicense, keys: &str) -> Agent {
     agent::builder(server, license, SERVERS[0]).set("license_public_key", keys).start()
 }
 
@@ -39,7 +39,7 @@ fn whoever_knows_either_key_stays_valid_while_both_sign() {
     assert_active(&trusts_both.status_after_checks(1));
 
     // Too early but for who insists.
-    let mut keys = SigningKeys::load(&server.database.place.keys()).unwrap_or_else(|error| panic!("{error}"));
+    let mut keys = SigningKeys::load(&server.database.data_dir.keys_path()).unwrap_or_else(|error| panic!("{error}"));
     assert!(keys.retire(server.database.now(), false).is_err());
     change_keys(&server, |keys| keys.retire(server.database.now(), true).unwrap());
     assert_eq!(server.public_keys(), new);
@@ -69,12 +69,12 @@ fn keys_that_cannot_be_used_change_nothing_at_a_reload() {
     let server = LicenseServerProcess::start();
     let other = LicenseServerProcess::start();
     let license = server.database.license("free");
-    let (path, good) = (server.database.place.keys(), fs::read(server.database.place.keys()).unwrap());
+    let (path, good) = (server.database.data_dir.keys_path(), fs::read(server.database.data_dir.keys_path()).unwrap());
     let own = server.public_keys();
     let table: [(&[u8], &str); 3] = [
         (b"{}", "is damaged"),
         (b"", "is damaged"),
-        (&fs::read(other.database.place.keys()).unwrap(), "belong to another installation"),
+        (&fs::read(other.database.data_dir.keys_path()).unwrap(), "belong to another installation"),
     ];
     for (bytes, told) in table {
         fs::write(&path, bytes).unwrap();

@@ -25,7 +25,7 @@ fn a_server_that_is_silent_for_seven_days_frees_its_slot_and_counts_as_new_when_
         format!("{second} activated {second}"),
         format!("{first} activated {first} again, last seen {BEGINNING}"),
     ];
-    assert_eq!(server.database.told(license.id), expected);
+    assert_eq!(server.database.history_lines(license.id), expected);
     let started = server.database.activations(license.id)[1].started_at;
     assert_eq!(started, BEGINNING.plus(14 * DAY));
 }
@@ -44,7 +44,7 @@ fn a_server_that_checks_in_keeps_its_slot_and_leaves_no_line_for_it() {
     }
     let activations = server.database.activations(license.id);
     assert_eq!((activations.len(), activations[0].started_at), (1, BEGINNING));
-    assert_eq!(server.database.told(license.id).len(), 2, "{:#?}", server.database.told(license.id));
+    assert_eq!(server.database.history_lines(license.id).len(), 2, "{:#?}", server.database.history_lines(license.id));
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn after_thirty_days_without_a_sign_an_activation_is_deleted_and_its_history_sta
     server.clock.pass(SECOND);
     assert_eq!(server.activation_gc(), 1);
     assert_eq!(server.database.addresses(license.id), [second]);
-    let told = server.database.told(license.id);
+    let told = server.database.history_lines(license.id);
     assert_eq!(told[1], format!("{first} activated {first}"));
     assert_eq!(told.last(), Some(&format!("clock forgotten {first}, last seen {BEGINNING}")));
     assert_eq!(server.activation_gc(), 0, "once");
@@ -95,7 +95,10 @@ fn a_slot_that_was_moved_belongs_to_the_new_address() {
     assert_granted(&verify(second));
     let moved = server.database.activations(license.id).remove(0);
     assert_eq!((moved.ip, moved.started_at), (ip(second), BEGINNING), "the slot is the same one");
-    assert_eq!(server.database.told(license.id).last(), Some(&format!("operator moved from {first} to {second}")));
+    assert_eq!(
+        server.database.history_lines(license.id).last(),
+        Some(&format!("operator moved from {first} to {second}"))
+    );
 
     let again = |from, to| {
         server
@@ -103,7 +106,7 @@ fn a_slot_that_was_moved_belongs_to_the_new_address() {
             .try_change(|transaction| actions::move_to(transaction, &operator(), license.id, ip(from), ip(to)))
     };
     assert!(matches!(again(first, third), Err(Refusal::NotFound(_))), "nothing is left there");
-    server.database.alter(license.id, Change::SetPlan("business".to_owned()));
+    server.database.apply_change(license.id, Change::SetPlan("business".to_owned()));
     assert_granted(&verify(third));
     assert!(matches!(again(second, third), Err(Refusal::Conflict(_))), "both are in use");
     assert_eq!(server.database.addresses(license.id), [second, third]);
@@ -123,9 +126,9 @@ fn a_locked_license_is_used_at_its_address_alone_until_the_lock_moves_or_goes() 
     server.database.move_to(license.id, first, second);
     assert_denied(&verify(first), "server_ip_mismatch", &mismatch(second, first));
     assert_granted(&verify(second));
-    server.database.alter(license.id, Change::UnlockIp);
+    server.database.apply_change(license.id, Change::UnlockIp);
     assert_granted(&verify(first));
-    server.database.alter(license.id, Change::LockIp(ip(first)));
+    server.database.apply_change(license.id, Change::LockIp(ip(first)));
     assert_denied(&verify(second), "server_ip_mismatch", &mismatch(first, second));
 }
 
@@ -139,7 +142,7 @@ fn a_plan_without_a_limit_has_none_and_a_smaller_one_keeps_the_first_servers() {
         assert_granted(&verify(address));
         server.clock.pass(SECOND);
     }
-    server.database.alter(license.id, Change::SetPlan("business".to_owned()));
+    server.database.apply_change(license.id, Change::SetPlan("business".to_owned()));
     for (number, address) in addresses.iter().enumerate() {
         let response = verify(address);
         if number < 5 {
@@ -158,7 +161,7 @@ fn a_plan_without_a_limit_has_none_and_a_smaller_one_keeps_the_first_servers() {
     assert_no_slot(&verify(&addresses[99]), 5, 5);
     assert_eq!(server.database.activations(license.id).len(), 100, "they are still shown");
 
-    server.database.alter(license.id, Change::SetPlan("datacenter".to_owned()));
+    server.database.apply_change(license.id, Change::SetPlan("datacenter".to_owned()));
     assert_granted(&verify(&addresses[99]));
 }
 
@@ -174,9 +177,9 @@ fn a_license_ends_at_its_very_instant_and_lives_again_when_it_is_renewed() {
     server.clock.pass(SECOND);
     assert_denied(&verify(), "expired", &format!("License expired at {end}."));
     let later = end.plus(DAY);
-    server.database.alter(license.id, Change::Renew(Some(later)));
+    server.database.apply_change(license.id, Change::Renew(Some(later)));
     assert_granted(&verify());
-    server.database.alter(license.id, Change::Renew(None));
+    server.database.apply_change(license.id, Change::Renew(None));
     server.clock.pass(1000 * DAY);
     assert_granted(&verify());
 }
@@ -187,13 +190,13 @@ fn what_a_vendor_changes_counts_at_the_next_check() {
     let license = server.database.license("free");
     let verify = || server.verify(&question(&license, SERVERS[0]));
     assert_granted(&verify());
-    server.database.alter(license.id, Change::Suspend);
+    server.database.apply_change(license.id, Change::Suspend);
     assert_denied(&verify(), "suspended", "License is suspended.");
-    server.database.alter(license.id, Change::Resume);
+    server.database.apply_change(license.id, Change::Resume);
     assert_granted(&verify());
-    server.database.alter(license.id, Change::Cancel);
+    server.database.apply_change(license.id, Change::Cancel);
     assert_denied(&verify(), "cancelled", "License has been cancelled.");
-    server.database.alter(license.id, Change::Resume);
+    server.database.apply_change(license.id, Change::Resume);
     assert_granted(&verify());
     server.database.set_plan("free", 0);
     assert_eq!(verify().json()["max_servers"], 0, "a plan that changes changes its licenses");
@@ -201,7 +204,7 @@ fn what_a_vendor_changes_counts_at_the_next_check() {
     let doer = ChangeContext { actor: &actor, seen: None };
     server.database.change(|transaction| actions::delete(transaction, &doer, license.id));
     assert_denied(&verify(), "invalid_key", "License key is not known.");
-    let told = server.database.told(license.id);
+    let told = server.database.history_lines(license.id);
     assert!(told.last().unwrap().starts_with("operator deleted of alice, plan free, key "), "{told:#?}");
     assert!(!told.join("\n").contains(&license.key), "the history has the key: {told:#?}");
 }

@@ -25,7 +25,7 @@ mod wrong_clock;
 
 use crate::support::eventually;
 use crate::support::http::{PROMPTLY, Request, Response};
-use crate::support::license_database::{Licensed, OWNER, ip, operator};
+use crate::support::license_database::{OWNER, TestLicense, ip, operator};
 use crate::support::license_server_process::{LicenseServerProcess, SERVERS, VERIFY, is_signed_by};
 use crate::support::process::START;
 use crate::support::timed_license_server::{BEGINNING, DAY, TimedLicenseServer};
@@ -36,7 +36,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// What a server at this address asks.
-fn question(license: &Licensed, address: &str) -> Value {
+fn question(license: &TestLicense, address: &str) -> Value {
     json!({"key": license.key, "server_ip": address})
 }
 

@@ -16,11 +16,11 @@ fn an_owner_revokes_and_moves_ten_times_in_thirty_days_and_an_administrator_as_o
     let server = TimedLicenseServer::start();
     let (license, other) = (server.database.license("business"), server.database.license("business"));
     let [first, second, ..] = SERVERS;
-    let revoke = |actor: &Actor, license: &Licensed| {
+    let revoke = |actor: &Actor, license: &TestLicense| {
         assert_granted(&server.verify(&question(license, first)));
         server.database.try_change(|transaction| actions::revoke(transaction, actor, license.id, ip(first)))
     };
-    let go = |actor: &Actor, license: &Licensed| {
+    let go = |actor: &Actor, license: &TestLicense| {
         assert_granted(&server.verify(&question(license, first)));
         let moved = server.database.try_change(|transaction| {
             actions::move_to(transaction, actor, license.id, ip(first), ip(second))?;
@@ -58,7 +58,7 @@ fn a_revocation_of_nothing_costs_no_try() {
             server.database.try_change(|transaction| actions::revoke(transaction, &actor, license.id, ip(SERVERS[0])));
         assert!(matches!(refused, Err(Refusal::NotFound(_))), "{refused:?}");
     }
-    assert_eq!(server.database.told(license.id).len(), 1);
+    assert_eq!(server.database.history_lines(license.id).len(), 1);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn of_two_administrators_who_saw_the_same_only_the_first_changes_it() {
         assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1, "{results:?}");
         assert!(results.contains(&Err(Refusal::Stale)), "{results:?}");
     }
-    let told = server.database.told(license.id);
+    let told = server.database.history_lines(license.id);
     assert_eq!(told.len(), 1 + usize::try_from(ROUNDS).unwrap(), "who was refused left no line: {told:#?}");
     // A server's check is no change that anybody could have missed.
     let seen = server.database.read(|reader| reader.license(license.id)).unwrap().revision;

@@ -8,7 +8,7 @@ use std::sync::Barrier;
 const CROWD: usize = 200;
 
 /// All ask at the same time, each on a connection and a thread of its own; the addresses that were granted.
-fn crowd(server: &LicenseServerProcess, license: &Licensed, taken: usize, allowed: usize) -> BTreeSet<String> {
+fn crowd(server: &LicenseServerProcess, license: &TestLicense, taken: usize, allowed: usize) -> BTreeSet<String> {
     let (port, barrier) = (server.port(), Barrier::new(CROWD));
     let ask = |number: usize| {
         let address = format!("198.51.100.{number}");
@@ -78,5 +78,5 @@ fn one_server_that_asks_two_hundred_times_at_once_takes_one_slot() {
     });
     assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
     assert_eq!(server.database.addresses(license.id), [SERVERS[0]]);
-    assert_eq!(server.database.told(license.id).len(), 2);
+    assert_eq!(server.database.history_lines(license.id).len(), 2);
 }

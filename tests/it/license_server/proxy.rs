@@ -26,12 +26,12 @@ fn an_agent_verifies_through_the_proxy_over_https() {
         .start();
     assert_active(&agent.status_after_checks(1));
     assert_eq!(server.database.addresses(license.id), [SERVERS[0]]);
-    server.database.alter(license.id, Change::Suspend);
+    server.database.apply_change(license.id, Change::Suspend);
     let status = agent.reverify().json();
     assert_eq!((&status["reason"], &status["source"]), (&json!("suspended"), &json!("server")), "{status}");
 
     // nginx answers for a license server that is gone, and that is no verdict.
-    server.database.alter(license.id, Change::Resume);
+    server.database.apply_change(license.id, Change::Resume);
     assert_active(&agent.reverify().json());
     server.kill();
     let status = agent.reverify().json();

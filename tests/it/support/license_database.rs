@@ -4,7 +4,7 @@
 use opterius_base::clock::{Clock, Timestamp};
 use opterius_base::secret::Secret;
 use opterius_license_server::actions::{self, Change, ChangeContext, Refusal};
-use opterius_license_server::installation::Place;
+use opterius_license_server::installation::DataDir;
 use opterius_license_server::model::{Activation, Actor, Event, Plan, Role};
 use opterius_license_server::store::{self, Database, ReadTransaction, WriteTransaction};
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ const ALL: u32 = 1_000_000;
 
 /// A license to verify.
 #[derive(Clone, Debug)]
-pub struct Licensed {
+pub struct TestLicense {
     pub id: i64,
     pub key: String,
 }
@@ -26,13 +26,13 @@ pub struct Licensed {
 /// See the module.
 #[derive(Clone)]
 pub struct LicenseDatabase {
-    pub place: Place,
+    pub data_dir: DataDir,
     clock: Arc<dyn Clock>,
 }
 
 impl LicenseDatabase {
-    pub fn new(place: Place, clock: Arc<dyn Clock>) -> LicenseDatabase {
-        LicenseDatabase { place, clock }
+    pub fn new(data_dir: DataDir, clock: Arc<dyn Clock>) -> LicenseDatabase {
+        LicenseDatabase { data_dir, clock }
     }
 
     pub fn now(&self) -> Timestamp {
@@ -40,7 +40,7 @@ impl LicenseDatabase {
     }
 
     pub fn try_change<T>(&self, work: impl FnOnce(&WriteTransaction<'_>) -> Result<T, Refusal>) -> Result<T, Refusal> {
-        let mut database = Database::open(&self.place.database())?;
+        let mut database = Database::open(&self.data_dir.database_path())?;
         database.change(self.clock.wall(), work)
     }
 
@@ -49,42 +49,42 @@ impl LicenseDatabase {
     }
 
     pub fn read<T>(&self, work: impl FnOnce(&ReadTransaction<'_>) -> Result<T, store::Error>) -> T {
-        let mut database = Database::open(&self.place.database()).unwrap_or_else(|error| panic!("{error}"));
+        let mut database = Database::open(&self.data_dir.database_path()).unwrap_or_else(|error| panic!("{error}"));
         database.read(work).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// A new license of this plan, for ever and anywhere.
-    pub fn license(&self, plan: &str) -> Licensed {
+    pub fn license(&self, plan: &str) -> TestLicense {
         self.license_until(plan, None, None)
     }
 
     /// A new license that ends then, and is locked to this address.
-    pub fn license_until(&self, plan: &str, end: Option<Timestamp>, locked: Option<&str>) -> Licensed {
+    pub fn license_until(&self, plan: &str, end: Option<Timestamp>, locked: Option<&str>) -> TestLicense {
         self.make(plan, end, locked, actions::new_key().unwrap())
     }
 
     /// A new license with this key.
-    pub fn license_with_key(&self, plan: &str, key: &str) -> Licensed {
+    pub fn license_with_key(&self, plan: &str, key: &str) -> TestLicense {
         self.make(plan, None, None, Secret::new(key.to_owned()))
     }
 
-    fn make(&self, plan: &str, end: Option<Timestamp>, locked: Option<&str>, key: Secret) -> Licensed {
+    fn make(&self, plan: &str, end: Option<Timestamp>, locked: Option<&str>, key: Secret) -> TestLicense {
         let id = self.change(|transaction| {
             if transaction.user(OWNER)?.is_none() {
                 actions::add_user(transaction, &operator(), OWNER, "no password", false)?;
             }
             actions::create(transaction, &operator(), OWNER, plan, end, locked.map(ip), &key)
         });
-        Licensed { id, key: key.expose().to_owned() }
+        TestLicense { id, key: key.expose().to_owned() }
     }
 
     /// So many of them.
-    pub fn licenses(&self, plan: &str, count: usize) -> Vec<Licensed> {
+    pub fn licenses(&self, plan: &str, count: usize) -> Vec<TestLicense> {
         self.license(plan);
         let make = |transaction: &WriteTransaction<'_>| {
             let key = actions::new_key()?;
             let id = actions::create(transaction, &operator(), OWNER, plan, None, None, &key)?;
-            Ok(Licensed { id, key: key.expose().to_owned() })
+            Ok(TestLicense { id, key: key.expose().to_owned() })
         };
         self.change(|transaction| (0..count).map(|_| make(transaction)).collect())
     }
@@ -95,7 +95,7 @@ impl LicenseDatabase {
         self.change(|transaction| actions::set_plan(transaction, &operator(), &plan));
     }
 
-    pub fn alter(&self, id: i64, change: Change) -> String {
+    pub fn apply_change(&self, id: i64, change: Change) -> String {
         let actor = operator();
         self.change(|transaction| {
             actions::change(transaction, &ChangeContext { actor: &actor, seen: None }, id, &change)
@@ -128,9 +128,9 @@ impl LicenseDatabase {
     }
 
     /// What the history of a license says: actor, action and particulars of each line.
-    pub fn told(&self, id: i64) -> Vec<String> {
+    pub fn history_lines(&self, id: i64) -> Vec<String> {
         let line = |event: &Event| {
-            let text = format!("{} {} {}", event.actor.name, event.action.word(), event.detail);
+            let text = format!("{} {} {}", event.actor.name, event.action.as_str(), event.detail);
             text.trim_end().to_owned()
         };
         self.history(Some(id)).iter().map(line).collect()
@@ -138,7 +138,7 @@ impl LicenseDatabase {
 
     /// What SQLite finds wrong with the database; nothing when it is whole.
     pub fn defects(&self) -> Vec<String> {
-        store::check(&self.place.database()).unwrap_or_else(|error| panic!("{error}"))
+        store::check(&self.data_dir.database_path()).unwrap_or_else(|error| panic!("{error}"))
     }
 }
 

@@ -8,7 +8,7 @@ use super::programs;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use opterius_base::clock::SystemClock;
-use opterius_license_server::installation::Place;
+use opterius_license_server::installation::DataDir;
 use opterius_license_server::keys::SigningKeys;
 use ring::signature::{ED25519, UnparsedPublicKey};
 use rustix::process::Signal;
@@ -26,7 +26,7 @@ pub const SERVERS: [&str; 6] =
     ["203.0.113.1", "203.0.113.2", "203.0.113.3", "203.0.113.4", "203.0.113.5", "203.0.113.6"];
 
 /// A license server before it runs.
-pub struct VendorBuilder {
+pub struct LicenseServerBuilder {
     directory: TempDirectory,
     settings: Settings,
     launcher: Vec<String>,
@@ -34,15 +34,15 @@ pub struct VendorBuilder {
     pub database: LicenseDatabase,
 }
 
-impl VendorBuilder {
+impl LicenseServerBuilder {
     /// Sets a key of license-server.conf.
-    pub fn set(mut self, key: &str, value: &str) -> VendorBuilder {
+    pub fn set(mut self, key: &str, value: &str) -> LicenseServerBuilder {
         self.settings.set(key, value);
         self
     }
 
     /// Copies the installation to a small disk of its own, mounted with these options, that only the process sees.
-    pub fn on_disk(mut self, options: &str) -> VendorBuilder {
+    pub fn on_disk(mut self, options: &str) -> LicenseServerBuilder {
         let script = format!(
             "mkdir -p $DIRECTORY/disk; mount -t tmpfs none $DIRECTORY/disk -o mode=0700,{options}; cp -a $DIRECTORY/data/. \
              $DIRECTORY/disk"
@@ -54,7 +54,7 @@ impl VendorBuilder {
 
     /// Starts the server and waits until it listens.
     pub fn start(self) -> LicenseServerProcess {
-        let VendorBuilder { directory, settings, launcher, database } = self;
+        let LicenseServerBuilder { directory, settings, launcher, database } = self;
         settings.write(&config_path(directory.path()));
         let process = serve(directory.path(), &launcher);
         process.port();
@@ -73,7 +73,7 @@ pub struct LicenseServerProcess {
 }
 
 impl LicenseServerProcess {
-    pub fn builder() -> VendorBuilder {
+    pub fn builder() -> LicenseServerBuilder {
         let directory = TempDirectory::new();
         let data = directory.path().join("data");
         let shown = data.display().to_string();
@@ -81,20 +81,20 @@ impl LicenseServerProcess {
         settings.write(&config_path(directory.path()));
         let init = run(directory.path(), &["init"]);
         assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
-        let database = LicenseDatabase::new(Place::new(&data), Arc::new(SystemClock));
-        VendorBuilder { directory, settings, launcher: Vec::new(), database }
+        let database = LicenseDatabase::new(DataDir::new(&data), Arc::new(SystemClock));
+        LicenseServerBuilder { directory, settings, launcher: Vec::new(), database }
     }
 
     pub fn start() -> LicenseServerProcess {
         LicenseServerProcess::builder().start()
     }
 
-    /// The installation on the disk of [`VendorBuilder::on_disk`], copied as it is now.
-    pub fn books_on_disk(&self) -> LicenseDatabase {
+    /// The installation on the disk of [`LicenseServerBuilder::on_disk`], copied as it is now.
+    pub fn database_on_disk(&self) -> LicenseDatabase {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let copy = self.directory().join(format!("copy-{}", NEXT.fetch_add(1, Ordering::Relaxed)));
         self.inside(&format!("cp -a $DIRECTORY/disk {}", copy.display()));
-        LicenseDatabase::new(Place::new(&copy), Arc::new(SystemClock))
+        LicenseDatabase::new(DataDir::new(&copy), Arc::new(SystemClock))
     }
 
     pub fn port(&self) -> u16 {
@@ -120,7 +120,7 @@ impl LicenseServerProcess {
 
     /// The value of `license_public_key` in agent.conf: all public keys, the current one first.
     pub fn public_keys(&self) -> String {
-        SigningKeys::load(&self.database.place.keys()).unwrap_or_else(|error| panic!("{error}")).public_keys()
+        SigningKeys::load(&self.database.data_dir.keys_path()).unwrap_or_else(|error| panic!("{error}")).public_keys()
     }
 
     pub fn lines(&self) -> Vec<String> {

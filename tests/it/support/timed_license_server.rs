@@ -8,9 +8,9 @@ use opterius_base::clock::{Clock, Timestamp};
 use opterius_daemon::notify::Notifier;
 use opterius_daemon::signals::{SignalSources, Signals};
 use opterius_daemon::supervisor::{self, Failure};
-use opterius_license_server::activation_gc::activation_gc;
+use opterius_license_server::activation_gc;
 use opterius_license_server::config::{self, Config};
-use opterius_license_server::installation::{Installation, Place};
+use opterius_license_server::installation::{DataDir, Installation};
 use opterius_license_server::serve::{self, Dependencies};
 use opterius_license_server::shared::Shared;
 use opterius_license_server::store::readers::Readers;
@@ -82,8 +82,8 @@ impl TimedLicenseServer {
     pub fn start() -> TimedLicenseServer {
         let directory = TempDirectory::new();
         let clock = Arc::new(TestClock::new());
-        let place = Place::new(&directory.path().join("data"));
-        let installation = place.create(clock.wall()).unwrap_or_else(|error| panic!("{error}"));
+        let data_dir = DataDir::new(&directory.path().join("data"));
+        let installation = data_dir.create(clock.wall()).unwrap_or_else(|error| panic!("{error}"));
         let public_keys = installation.keys.public_keys();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -95,7 +95,7 @@ impl TimedLicenseServer {
                 Dependencies { clock, signals, spawn: supervisor::spawn(), notifier: Notifier::default() };
             serve::run(listener, config(), installation, None, dependencies)
         });
-        let database = LicenseDatabase::new(place, Arc::clone(&clock) as Arc<dyn Clock>);
+        let database = LicenseDatabase::new(data_dir, Arc::clone(&clock) as Arc<dyn Clock>);
         TimedLicenseServer { clock, database, port, public_keys, sources, server: Some(server), directory }
     }
 
@@ -112,15 +112,15 @@ impl TimedLicenseServer {
 
     /// Deletes what is to be deleted now, as the server does once an hour; how many.
     pub fn activation_gc(&self) -> usize {
-        let Installation { database, keys, form_secret } = self.database.place.open().unwrap();
+        let Installation { database, keys, form_secret } = self.database.data_dir.open().unwrap();
         let readers = Readers::open(database.path(), 1).unwrap();
-        let (writer, writing) = Writer::new(database, Arc::clone(&self.clock) as Arc<dyn Clock>);
+        let (writer, writer_thread) = Writer::new(database, Arc::clone(&self.clock) as Arc<dyn Clock>);
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let shared = Shared::new(clock, writer, readers, &form_secret, config(), keys);
-        let writing = std::thread::spawn(move || writing.run());
-        let deleted = activation_gc(&shared, self.clock.wall()).unwrap_or_else(|error| panic!("{error}"));
+        let writer_thread = std::thread::spawn(move || writer_thread.run());
+        let deleted = activation_gc::collect(&shared, self.clock.wall()).unwrap_or_else(|error| panic!("{error}"));
         drop(shared);
-        writing.join().unwrap();
+        writer_thread.join().unwrap();
         deleted
     }
 }

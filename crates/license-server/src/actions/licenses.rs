@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use super::refusal::Refusal;
-use crate::model::in_words::expiry;
-use crate::model::objection::{find_plan, in_the_future, of_a_server};
-use crate::model::{Action, Actor, Change, Done, License};
+use crate::model::change_error::{check_expiry, check_server_ip, find_plan};
+use crate::model::describe::expiry;
+use crate::model::{Action, Actor, AppliedChange, Change, License};
 use crate::store::{NewLicense, WriteTransaction};
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
@@ -35,8 +35,8 @@ pub fn create(
     let (owner, _) = transaction.user(owner)?.ok_or_else(no_owner)?;
     let plans = transaction.plans()?;
     let plan = find_plan(&plans, plan)?;
-    in_the_future(expires_at, transaction.now())?;
-    locked_ip.map_or(Ok(()), of_a_server)?;
+    check_expiry(expires_at, transaction.now())?;
+    locked_ip.map_or(Ok(()), check_server_ip)?;
     let new = NewLicense { key, owner: owner.id, plan: &plan.slug, expires_at, locked_ip };
     let id = transaction.insert_license(&new)?;
     let lock = locked_ip.map_or(String::new(), |ip| format!(", locked to {ip}"));
@@ -57,7 +57,8 @@ pub fn change(
 ) -> Result<String, Refusal> {
     let mut license = find(transaction, id)?;
     unchanged_since(&license, context)?;
-    let Done { action, detail, sentence } = change.apply(&mut license, &transaction.plans()?, transaction.now())?;
+    let AppliedChange { action, detail, sentence } =
+        change.apply(&mut license, &transaction.plans()?, transaction.now())?;
     transaction.update_license(&license)?;
     transaction.add_event(Some(id), context.actor, action, &detail)?;
     Ok(sentence)

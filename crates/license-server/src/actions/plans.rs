@@ -1,7 +1,7 @@
 //! What is done to plans.
 
 use super::refusal::Refusal;
-use crate::model::in_words::limit;
+use crate::model::describe::limit;
 use crate::model::{Action, Actor, Plan};
 use crate::store::WriteTransaction;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::model::objection::Objection;
+use crate::model::change_error::ChangeError;
 use crate::store::Error;
 
 /// How often owners may Revoke or Move, and in which time.
@@ -50,12 +50,12 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl From<Objection> for Refusal {
-    fn from(objection: Objection) -> Self {
-        match objection {
-            Objection::NotFound(sentence) => Self::NotFound(sentence),
-            Objection::Conflict(sentence) => Self::Conflict(sentence),
-            Objection::Invalid(sentence) => Self::Invalid(sentence),
+impl From<ChangeError> for Refusal {
+    fn from(change_error: ChangeError) -> Self {
+        match change_error {
+            ChangeError::NotFound(sentence) => Self::NotFound(sentence),
+            ChangeError::Conflict(sentence) => Self::Conflict(sentence),
+            ChangeError::Invalid(sentence) => Self::Invalid(sentence),
         }
     }
 }

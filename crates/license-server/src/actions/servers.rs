@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::licenses::find;
 use super::refusal::{OWNER_CHANGES, OWNER_CHANGES_TIME, Refusal};
-use crate::model::objection::of_a_server;
+use crate::model::change_error::check_server_ip;
 use crate::model::{Action, Actor, Role};
 use crate::store::{Error, WriteTransaction};
 
@@ -37,7 +37,7 @@ pub fn move_to(
     if from == to {
         return Err(Refusal::Conflict(format!("{from} and {to} are the same address.")));
     }
-    of_a_server(to)?;
+    check_server_ip(to)?;
     within_owner_limit(transaction, actor, id)?;
     let taken = || Refusal::Conflict(format!("License {id} is used on {to} already. Revoke one of the two instead."));
     let moved = transaction.move_activation(id, from, to).map_err(|error| match error {

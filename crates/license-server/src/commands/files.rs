@@ -10,11 +10,11 @@ use rustix::process::geteuid;
 
 use crate::cause::cause;
 use crate::commands::failure::Failure;
-use crate::commands::finding::{Finding, bad, good};
+use crate::commands::finding::{Finding, failed, passed};
 use crate::commands::operator;
-use crate::installation::Place;
+use crate::installation::DataDir;
 
-pub(super) fn files(directory: &Path, place: &Place) -> Vec<Finding> {
+pub(super) fn files(directory: &Path, data_dir: &DataDir) -> Vec<Finding> {
     let shown = directory.display();
     let found = match directory.metadata() {
         Ok(found) if found.is_dir() => found,
@@ -29,7 +29,7 @@ pub(super) fn files(directory: &Path, place: &Place) -> Vec<Finding> {
     };
     let mut findings: Vec<Finding> = open_to_others(directory, &found, 0o700).into_iter().collect();
     let mut is_foreign_told = false;
-    for path in paths(place) {
+    for path in paths(data_dir) {
         match fs::symlink_metadata(&path) {
             Ok(metadata) => {
                 findings.extend(open_to_others(&path, &metadata, 0o600));
@@ -49,20 +49,20 @@ pub(super) fn files(directory: &Path, place: &Place) -> Vec<Finding> {
     }
     if findings.is_empty() {
         let owner = operator::user(found.uid());
-        findings.push(good("files", format!("{shown}: all of user {owner}, closed to others")));
+        findings.push(passed("files", format!("{shown}: all of user {owner}, closed to others")));
     }
     findings
 }
 
 fn wrong(sentence: String) -> Finding {
-    bad("files", Failure::refused(sentence))
+    failed("files", Failure::refused(sentence))
 }
 
 fn unseen(directory: &Path) -> Finding {
     let (shown, own) = (directory.display(), operator::user(geteuid().as_raw()));
     let sentence =
         format!("{shown}: what is in it cannot be seen by this user ({own}). Run as root, or as the user who owns it");
-    bad("files", Failure::permission(sentence))
+    failed("files", Failure::permission(sentence))
 }
 
 fn open_to_others(path: &Path, found: &Metadata, mode: u32) -> Option<Finding> {
@@ -86,11 +86,11 @@ fn foreign(path: &Path, file: &Metadata, directory: &Path, found: &Metadata) -> 
 }
 
 /// The files of an installation, of which some may not be there.
-fn paths(place: &Place) -> [PathBuf; 5] {
+fn paths(data_dir: &DataDir) -> [PathBuf; 5] {
     let beside = |suffix: &str| {
-        let mut path: OsString = place.database().into_os_string();
+        let mut path: OsString = data_dir.database_path().into_os_string();
         path.push(suffix);
         PathBuf::from(path)
     };
-    [place.database(), beside("-wal"), beside("-shm"), place.keys(), place.lock()]
+    [data_dir.database_path(), beside("-wal"), beside("-shm"), data_dir.keys_path(), data_dir.lock_path()]
 }

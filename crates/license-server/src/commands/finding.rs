@@ -16,12 +16,12 @@ pub(super) struct Finding {
 }
 
 /// It is in order.
-pub(super) fn good(check: &'static str, message: String) -> Finding {
+pub(super) fn passed(check: &'static str, message: String) -> Finding {
     Finding { check, ok: true, message, code: 0 }
 }
 
 /// It is not.
-pub(super) fn bad(check: &'static str, failure: impl Into<Failure>) -> Finding {
+pub(super) fn failed(check: &'static str, failure: impl Into<Failure>) -> Finding {
     let Failure { code, sentence } = failure.into();
     // Whatever it is: an installation that is not in order is not one to run.
     let code = if code == EXIT_PERMISSION { EXIT_PERMISSION } else { EXIT_CONFIGURATION };

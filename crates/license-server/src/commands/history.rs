@@ -36,11 +36,16 @@ impl EventView {
     }
 }
 
-pub(super) fn list(session: &mut Session, named: Option<&LicenseRef>, all: bool, json: bool) -> Result<(), Failure> {
-    let license = match named {
+pub(super) fn list(
+    session: &mut Session,
+    license_ref: Option<&LicenseRef>,
+    all: bool,
+    json: bool,
+) -> Result<(), Failure> {
+    let license = match license_ref {
         // A license that was deleted has a history still.
         Some(LicenseRef::Number(number)) => Some(*number),
-        Some(named) => Some(session.read(|transaction| lookup::license(transaction, named))?.id),
+        Some(license_ref) => Some(session.read(|transaction| lookup::license(transaction, license_ref))?.id),
         None => None,
     };
     let mut listing = Listing::new(json, HEADER);
@@ -49,8 +54,8 @@ pub(super) fn list(session: &mut Session, named: Option<&LicenseRef>, all: bool,
         // One more than a page, to know whether there is another.
         let mut page =
             session.read(|transaction| Ok(transaction.history(license, before, PAGE.saturating_add(1))?))?;
-        if let Some(named) = named.filter(|_| is_first && page.is_empty()) {
-            session.read(|transaction| lookup::license(transaction, named))?;
+        if let Some(license_ref) = license_ref.filter(|_| is_first && page.is_empty()) {
+            session.read(|transaction| lookup::license(transaction, license_ref))?;
         }
         is_first = false;
         let is_more = page.len() > usize::try_from(PAGE).unwrap_or(usize::MAX);
@@ -77,8 +82,8 @@ fn row(event: &Event) -> Vec<String> {
     vec![
         event.at.to_string(),
         event.license.map_or("-".to_owned(), |license| license.to_string()),
-        event.action.word().to_owned(),
+        event.action.as_str().to_owned(),
         event.detail.clone(),
-        format!("{} {}", event.actor.role.word(), event.actor.name),
+        format!("{} {}", event.actor.role.as_str(), event.actor.name),
     ]
 }

@@ -63,7 +63,7 @@ pub(super) fn rotate(session: &mut Session, json: bool) -> Result<(), Failure> {
          3. After {days} days: {} keys retire\n\
          4. systemctl reload opterius-license-server, once more\n",
         session.keys.public_keys(),
-        session.site.program()
+        session.target.program()
     ))?;
     Ok(())
 }
@@ -87,14 +87,14 @@ fn change(
     work: impl FnOnce(&mut SigningKeys) -> Result<(), Failure>,
     what: &str,
 ) -> Result<(), Failure> {
-    let place = session.site.place.clone();
-    let _alone = place.alone()?;
-    let mut keys = SigningKeys::load(&place.keys())?;
+    let data_dir = session.target.data_dir.clone();
+    let _changes_lock = data_dir.lock_changes()?;
+    let mut keys = SigningKeys::load(&data_dir.keys_path())?;
     work(&mut keys)?;
     session.change(|transaction, actor| {
         transaction.add_event(None, actor, Action::KeysChanged, &format!("{what}: {}", keys.public_keys()))?;
         // Last: what can be undone is undone when the file cannot be written.
-        Ok(keys.store(&place.keys())?)
+        Ok(keys.store(&data_dir.keys_path())?)
     })?;
     session.keys = keys;
     Ok(())

@@ -12,11 +12,11 @@ use crate::commands::history::{self, EventView};
 use crate::commands::listing::{Listing, emit, print_json, table};
 use crate::commands::session::Session;
 use crate::commands::task::NewTerms;
-use crate::commands::values::{LicenseRef, shown};
+use crate::commands::values::{LicenseRef, printable};
 use crate::commands::{lookup, terminal};
-use crate::model::in_words::{billing_facts, expiry, limit};
-use crate::model::{Action, Activation, Billing, License, Life, Plan};
-use crate::store::{Filter, Listed};
+use crate::model::describe::{billing_summary, expiry, limit};
+use crate::model::{Action, Activation, ActivationState, Billing, License, Plan};
+use crate::store::{Filter, ListedLicense};
 use opterius_base::clock::Timestamp;
 use opterius_daemon::output::complain;
 
@@ -48,7 +48,7 @@ struct LicenseView<'a> {
 
 #[derive(Serialize)]
 struct ActivationView<'a> {
-    state: Life,
+    state: ActivationState,
     #[serde(flatten)]
     activation: &'a Activation,
 }
@@ -59,7 +59,7 @@ fn view<'a>(license: &'a License, key: String, active_servers: u32, now: Timesta
         key,
         owner: &license.owner_name,
         plan: &license.plan,
-        status: license.status.word(),
+        status: license.status.as_str(),
         standing: license.standing(now),
         expires_at: license.expires_at,
         locked_ip: license.locked_ip,
@@ -91,7 +91,7 @@ pub(super) fn create(session: &mut Session, owner: &str, new: &NewTerms, json: b
         expiry(license.expires_at),
         locked_ip.map_or(String::new(), |ip| format!(", locked to {ip}")),
         key.expose(),
-        session.site.program(),
+        session.target.program(),
         license.id
     ))?;
     Ok(())
@@ -118,7 +118,7 @@ pub(super) fn list(
         let is_more = page.len() > usize::try_from(PAGE).unwrap_or(usize::MAX);
         page.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
         filter.before = page.last().map(|listed| listed.license.id);
-        let goes_on = listing.add(&page, |listed| row(listed, now), |listed| view_of_listed(listed, now))?;
+        let goes_on = listing.add(&page, |listed| row(listed, now), |listed| listed_view(listed, now))?;
         if !(all && is_more && goes_on) {
             break is_more && !all;
         }
@@ -130,7 +130,7 @@ pub(super) fn list(
     Ok(())
 }
 
-fn row(Listed { license, servers }: &Listed, now: Timestamp) -> Vec<String> {
+fn row(ListedLicense { license, servers }: &ListedLicense, now: Timestamp) -> Vec<String> {
     let allowed = limit(license.plan.max_servers);
     vec![
         license.id.to_string(),
@@ -143,33 +143,38 @@ fn row(Listed { license, servers }: &Listed, now: Timestamp) -> Vec<String> {
     ]
 }
 
-fn view_of_listed(Listed { license, servers }: &Listed, now: Timestamp) -> LicenseView<'_> {
+fn listed_view(ListedLicense { license, servers }: &ListedLicense, now: Timestamp) -> LicenseView<'_> {
     view(license, license.key.masked(), *servers, now)
 }
 
-pub(super) fn show(session: &mut Session, named: &LicenseRef, reveal_key: bool, json: bool) -> Result<(), Failure> {
+pub(super) fn show(
+    session: &mut Session,
+    license_ref: &LicenseRef,
+    reveal_key: bool,
+    json: bool,
+) -> Result<(), Failure> {
     let now = Session::now();
     if reveal_key {
         session.change(|transaction, actor| {
-            let license = lookup::license(transaction, named)?;
+            let license = lookup::license(transaction, license_ref)?;
             transaction.add_event(Some(license.id), actor, Action::KeyShown, "on the command line")?;
             Ok(())
         })?;
     }
     let (license, activations, events) = session.read(|transaction| {
-        let license = lookup::license(transaction, named)?;
+        let license = lookup::license(transaction, license_ref)?;
         let mut activations = transaction.activations(license.id)?;
         // Deleted by the next sweep; it counts for nothing any more.
-        activations.retain(|activation| activation.life(now) != Life::Gone);
+        activations.retain(|activation| activation.state(now) != ActivationState::Expired);
         let events = transaction.history(Some(license.id), None, LINES)?;
         Ok((license, activations, events))
     })?;
     let key = if reveal_key { license.key.expose().to_owned() } else { license.key.masked() };
-    let active = activations.iter().filter(|activation| activation.life(now) == Life::Active).count();
+    let active = activations.iter().filter(|activation| activation.state(now) == ActivationState::Active).count();
     let active = u32::try_from(active).unwrap_or(u32::MAX);
     if json {
         let views =
-            activations.iter().map(|activation| ActivationView { state: activation.life(now), activation }).collect();
+            activations.iter().map(|activation| ActivationView { state: activation.state(now), activation }).collect();
         let history = events.iter().map(EventView::new).collect();
         let view = view(&license, key, active, now);
         return print_json(&LicenseView { activations: Some(views), history: Some(history), ..view });
@@ -204,17 +209,17 @@ fn facts(license: &License, key: &str, active: u32, now: Timestamp) -> String {
         ("Made:", license.created_at.to_string()),
     ];
     if billing.subscription_status.is_some() {
-        lines.push(("Subscription:", billing_facts(billing)));
+        lines.push(("Subscription:", billing_summary(billing)));
     }
-    lines.into_iter().map(|(name, value)| format!("{name:<14}{}\n", shown(&value))).collect()
+    lines.into_iter().map(|(name, value)| format!("{name:<14}{}\n", printable(&value))).collect()
 }
 
 fn server(activation: &Activation, now: Timestamp) -> Vec<String> {
     let details = &activation.details;
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-    let state = match activation.life(now) {
-        Life::Active => "Active",
-        Life::Inactive | Life::Gone => "Inactive",
+    let state = match activation.state(now) {
+        ActivationState::Active => "Active",
+        ActivationState::Inactive | ActivationState::Expired => "Inactive",
     };
     let mut notes = Vec::new();
     if activation.other_server_id.is_some() {
@@ -235,15 +240,15 @@ fn server(activation: &Activation, now: Timestamp) -> Vec<String> {
     ]
 }
 
-pub(super) fn change(session: &mut Session, named: &LicenseRef, change: &Change) -> Result<(), Failure> {
-    session.tell(|transaction, actor| {
-        let id = lookup::license(transaction, named)?.id;
+pub(super) fn change(session: &mut Session, license_ref: &LicenseRef, change: &Change) -> Result<(), Failure> {
+    session.change_and_print(|transaction, actor| {
+        let id = lookup::license(transaction, license_ref)?.id;
         Ok(actions::change(transaction, &ChangeContext { actor, seen: None }, id, change)?)
     })
 }
 
-pub(super) fn delete(session: &mut Session, named: &LicenseRef, confirmed: bool) -> Result<(), Failure> {
-    let license = session.read(|transaction| lookup::license(transaction, named))?;
+pub(super) fn delete(session: &mut Session, license_ref: &LicenseRef, confirmed: bool) -> Result<(), Failure> {
+    let license = session.read(|transaction| lookup::license(transaction, license_ref))?;
     if !confirmed {
         if !std::io::stdin().is_terminal() {
             return Err(Failure::refused("there is no terminal to ask at. To delete the license, add --yes"));
@@ -261,17 +266,24 @@ pub(super) fn delete(session: &mut Session, named: &LicenseRef, confirmed: bool)
     }
     // What was shown is what is deleted: not if somebody has changed it meanwhile.
     let seen = if confirmed { None } else { Some(license.revision) };
-    session.tell(|transaction, actor| Ok(actions::delete(transaction, &ChangeContext { actor, seen }, license.id)?))
-}
-
-pub(super) fn revoke(session: &mut Session, named: &LicenseRef, ip: IpAddr) -> Result<(), Failure> {
-    session.tell(|transaction, actor| {
-        Ok(actions::revoke(transaction, actor, lookup::license(transaction, named)?.id, ip)?)
+    session.change_and_print(|transaction, actor| {
+        Ok(actions::delete(transaction, &ChangeContext { actor, seen }, license.id)?)
     })
 }
 
-pub(super) fn move_to(session: &mut Session, named: &LicenseRef, from: IpAddr, to: IpAddr) -> Result<(), Failure> {
-    session.tell(|transaction, actor| {
-        Ok(actions::move_to(transaction, actor, lookup::license(transaction, named)?.id, from, to)?)
+pub(super) fn revoke(session: &mut Session, license_ref: &LicenseRef, ip: IpAddr) -> Result<(), Failure> {
+    session.change_and_print(|transaction, actor| {
+        Ok(actions::revoke(transaction, actor, lookup::license(transaction, license_ref)?.id, ip)?)
+    })
+}
+
+pub(super) fn move_to(
+    session: &mut Session,
+    license_ref: &LicenseRef,
+    from: IpAddr,
+    to: IpAddr,
+) -> Result<(), Failure> {
+    session.change_and_print(|transaction, actor| {
+        Ok(actions::move_to(transaction, actor, lookup::license(transaction, license_ref)?.id, from, to)?)
     })
 }

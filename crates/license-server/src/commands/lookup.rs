@@ -2,13 +2,13 @@
 
 use crate::actions::{self, Refusal};
 use crate::commands::failure::Failure;
-use crate::commands::values::{LicenseRef, shown};
+use crate::commands::values::{LicenseRef, printable};
 use crate::model::{License, User};
 use crate::store::ReadTransaction;
 
 /// The license with this number or key.
-pub(super) fn license(transaction: &ReadTransaction<'_>, named: &LicenseRef) -> Result<License, Failure> {
-    let (found, what) = match named {
+pub(super) fn license(transaction: &ReadTransaction<'_>, license_ref: &LicenseRef) -> Result<License, Failure> {
+    let (found, what) = match license_ref {
         LicenseRef::Number(number) => (transaction.license(*number)?, number.to_string()),
         LicenseRef::Key(key) => {
             // Keys are of capitals; whoever copies one by hand may not be.
@@ -32,7 +32,10 @@ pub(super) fn user(transaction: &ReadTransaction<'_>, name: &str) -> Result<User
             Ok(()) => format!("; or make one: opterius-license-server user add {name}"),
             Err(_) => String::new(),
         };
-        Failure::refused(format!("There is no user “{}”. See: opterius-license-server user list{make}", shown(name)))
+        Failure::refused(format!(
+            "There is no user “{}”. See: opterius-license-server user list{make}",
+            printable(name)
+        ))
     };
     let (user, _) = transaction.user(name)?.ok_or_else(no_user)?;
     Ok(user)

@@ -1,9 +1,9 @@
 //! What the command line does to an installation, beside a running server or without one.
 
+mod arguments;
 pub mod failure;
 mod files;
 mod finding;
-mod given;
 mod history;
 mod keys;
 mod license_specs;

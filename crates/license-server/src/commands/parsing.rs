@@ -1,11 +1,11 @@
-//! Arguments, read once into a typed task.
+//! RawArguments, read once into a typed task.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use lexopt::{Arg, Parser};
 
-use crate::commands::given::Given;
+use crate::commands::arguments::Arguments;
 use crate::commands::spec::{CommandSpec, OptionSpec};
 use crate::commands::task::Task;
 use crate::commands::{specs, suggestions};
@@ -37,8 +37,8 @@ pub enum Command {
 /// # Errors
 /// A sentence that says which of them is wrong, and where to read more.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
-    let all = Arguments::read(arguments);
-    if all.given.flag("help") {
+    let all = RawArguments::read(arguments);
+    if all.arguments.flag("help") {
         let specs = matching(&all.words);
         return Ok(Command::Help(if all.words.is_empty() || specs.is_empty() { None } else { Some(specs) }));
     }
@@ -46,10 +46,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
     let more = |sentence: String| format!("{sentence}\nTry: opterius-license-server --help");
     let usage =
         |spec: &CommandSpec, sentence: String| format!("{sentence}\nUsage: opterius-license-server {}", spec.usage());
-    match (&all.trouble, found) {
-        (Some(trouble), Ok(spec)) => Err(usage(spec, trouble.sentence(Some(spec)))),
-        (Some(trouble), Err(_)) => Err(more(trouble.sentence(None))),
-        (None, _) if all.given.flag("version") => Ok(Command::Version),
+    match (&all.error, found) {
+        (Some(error), Ok(spec)) => Err(usage(spec, error.sentence(Some(spec)))),
+        (Some(error), Err(_)) => Err(more(error.sentence(None))),
+        (None, _) if all.arguments.flag("version") => Ok(Command::Version),
         (None, Err(sentence)) => Err(more(sentence)),
         (None, Ok(spec)) => all.command(spec).map_err(|sentence| usage(spec, sentence)),
     }
@@ -72,13 +72,13 @@ fn find(words: &[OsString]) -> Result<&'static CommandSpec, String> {
 }
 
 /// What is wrong with an option by itself.
-enum Trouble {
+enum OptionError {
     /// No command has it; as it was typed.
     Unknown(String),
     Sentence(String),
 }
 
-impl Trouble {
+impl OptionError {
     fn sentence(&self, spec: Option<&CommandSpec>) -> String {
         match self {
             Self::Unknown(typed) => suggestions::no_option(typed, spec),
@@ -88,26 +88,26 @@ impl Trouble {
 }
 
 /// The arguments, not yet understood.
-struct Arguments {
+struct RawArguments {
     words: Vec<OsString>,
-    given: Given,
+    arguments: Arguments,
     /// The first thing that is wrong. All is read nevertheless: what command it is tells what may have been meant.
-    trouble: Option<Trouble>,
+    error: Option<OptionError>,
 }
 
-impl Arguments {
+impl RawArguments {
     fn read(arguments: impl IntoIterator<Item = OsString>) -> Self {
-        let mut all = Self { words: Vec::new(), given: Given::default(), trouble: None };
+        let mut all = Self { words: Vec::new(), arguments: Arguments::default(), error: None };
         let mut parser = Parser::from_iter(arguments);
         loop {
             match parser.next() {
                 Ok(Some(Arg::Value(word))) => all.words.push(word),
-                Ok(Some(Arg::Short('h'))) => all.given.options.push(("help", None)),
-                Ok(Some(Arg::Short('V'))) => all.given.options.push(("version", None)),
+                Ok(Some(Arg::Short('h'))) => all.arguments.options.push(("help", None)),
+                Ok(Some(Arg::Short('V'))) => all.arguments.options.push(("version", None)),
                 Ok(Some(Arg::Short(letter))) => {
                     // `-owner` is meant to be one word.
                     let rest = parser.optional_value().unwrap_or_default();
-                    all.wrong(Trouble::Unknown(format!("-{letter}{}", rest.to_string_lossy())));
+                    all.wrong(OptionError::Unknown(format!("-{letter}{}", rest.to_string_lossy())));
                 }
                 Ok(Some(Arg::Long(name))) => {
                     let name = name.to_owned();
@@ -115,7 +115,7 @@ impl Arguments {
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    all.wrong(Trouble::Sentence(error.to_string()));
+                    all.wrong(OptionError::Sentence(error.to_string()));
                     break;
                 }
             }
@@ -127,20 +127,20 @@ impl Arguments {
     fn option(&mut self, name: &str, parser: &mut Parser) {
         let Some(OptionSpec { name, value, .. }) = specs::find_option(name) else {
             let _ = parser.optional_value();
-            return self.wrong(Trouble::Unknown(format!("--{name}")));
+            return self.wrong(OptionError::Unknown(format!("--{name}")));
         };
-        if self.given.flag(name) {
-            self.wrong(Trouble::Sentence(format!("--{name} is given twice")));
+        if self.arguments.flag(name) {
+            self.wrong(OptionError::Sentence(format!("--{name} is given twice")));
         }
         match value.map(|value| parser.value().map_err(|_| value)) {
-            Some(Err(value)) => self.wrong(Trouble::Sentence(format!("--{name} needs {value} after it"))),
-            Some(Ok(value)) => self.given.options.push((name, Some(value))),
-            None => self.given.options.push((name, None)),
+            Some(Err(value)) => self.wrong(OptionError::Sentence(format!("--{name} needs {value} after it"))),
+            Some(Ok(value)) => self.arguments.options.push((name, Some(value))),
+            None => self.arguments.options.push((name, None)),
         }
     }
 
-    fn wrong(&mut self, trouble: Trouble) {
-        self.trouble.get_or_insert(trouble);
+    fn wrong(&mut self, error: OptionError) {
+        self.error.get_or_insert(error);
     }
 
     /// `help` in front, or after the first word of commands of two words, is `--help`.
@@ -156,17 +156,17 @@ impl Arguments {
         } else {
             return;
         }
-        self.given.options.push(("help", None));
+        self.arguments.options.push(("help", None));
     }
 
     /// The command of this form.
     fn command(mut self, spec: &CommandSpec) -> Result<Command, String> {
-        self.given.operands = self.words.split_off(spec.words.len());
-        spec.fits(&self.given)?;
-        let config_file = self.given.raw("config").map_or_else(|| PathBuf::from(DEFAULT_PATH), PathBuf::from);
+        self.arguments.operands = self.words.split_off(spec.words.len());
+        spec.check(&self.arguments)?;
+        let config_file = self.arguments.raw("config").map_or_else(|| PathBuf::from(DEFAULT_PATH), PathBuf::from);
         match spec.read {
             None => Ok(Command::Serve { config_file }),
-            Some(read) => Ok(Command::Task { config_file, task: read(&self.given)? }),
+            Some(read) => Ok(Command::Task { config_file, task: read(&self.arguments)? }),
         }
     }
 }

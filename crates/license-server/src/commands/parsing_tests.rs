@@ -131,8 +131,8 @@ fn a_change_is_told_as_its_row_says() {
         other => panic!("what is an example of {other}?"),
     };
     for spec in specs::all().filter(|spec| spec.operands.first() == Some(&"ID")) {
-        let options = spec.choices().filter(|choice| choice.required);
-        let options = options.map(|choice| format!("--{}={}", choice.name, example(choice.value.unwrap())));
+        let options = spec.option_specs().filter(|option| option.required);
+        let options = options.map(|option| format!("--{}={}", option.name, example(option.value.unwrap())));
         let operands = spec.operands.iter().map(|operand| example(operand).to_owned());
         let line: Vec<String> =
             spec.words.iter().map(|word| (*word).to_owned()).chain(operands).chain(options).collect();
@@ -141,7 +141,7 @@ fn a_change_is_told_as_its_row_says() {
         let mut done = licenses.into_iter().filter_map(|mut license| {
             change.apply(&mut license, std::slice::from_ref(&plan), Timestamp::from_unix(2)).ok()
         });
-        assert_eq!(done.next().map(|done| done.action), spec.tells, "{}", spec.usage());
+        assert_eq!(done.next().map(|done| done.action), spec.history_action, "{}", spec.usage());
     }
 }
 

@@ -7,7 +7,7 @@ use crate::commands::failure::Failure;
 use crate::commands::listing::emit;
 use crate::commands::{operator, remedies};
 use crate::config::{self, Loaded};
-use crate::installation::{Installation, Place};
+use crate::installation::{DataDir, Installation};
 use crate::keys::SigningKeys;
 use crate::model::Actor;
 use crate::store::{Database, ReadTransaction, WriteTransaction};
@@ -17,7 +17,7 @@ use opterius_daemon::output::complain;
 /// Which installation a command is about.
 pub(super) struct Target {
     config_file: PathBuf,
-    pub(super) place: Place,
+    pub(super) data_dir: DataDir,
 }
 
 impl Target {
@@ -26,8 +26,8 @@ impl Target {
         for warning in warnings {
             complain(PROGRAM.name, &format!("warning: {warning}"));
         }
-        let place = Place::new(&config.data_dir);
-        Ok(Self { config_file: config_file.to_owned(), place })
+        let data_dir = DataDir::new(&config.data_dir);
+        Ok(Self { config_file: config_file.to_owned(), data_dir })
     }
 
     /// How another command on this installation begins.
@@ -36,14 +36,14 @@ impl Target {
     }
 
     pub(super) fn open(self) -> Result<Session, Failure> {
-        let Installation { database, keys, .. } = self.place.open()?;
-        Ok(Session { site: self, database, keys, actor: operator::actor() })
+        let Installation { database, keys, .. } = self.data_dir.open()?;
+        Ok(Session { target: self, database, keys, actor: operator::actor() })
     }
 }
 
 /// What a command works on, and in whose name.
 pub(super) struct Session {
-    pub(super) site: Target,
+    pub(super) target: Target,
     database: Database,
     pub(super) keys: SigningKeys,
     actor: Actor,
@@ -70,7 +70,7 @@ impl Session {
     }
 
     /// Changes something and prints the sentence that tells of it.
-    pub(super) fn tell(
+    pub(super) fn change_and_print(
         &mut self,
         work: impl FnOnce(&WriteTransaction<'_>, &Actor) -> Result<String, Failure>,
     ) -> Result<(), Failure> {

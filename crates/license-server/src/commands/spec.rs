@@ -1,12 +1,12 @@
 //! How a command is written, and what is read of it.
 
-use crate::commands::given::Given;
+use crate::commands::arguments::Arguments;
 use crate::commands::task::Task;
-use crate::commands::values::shown;
+use crate::commands::values::printable;
 use crate::model::Action;
 
 /// Reads what a command asks for; a sentence where that makes no sense.
-pub(super) type Read = fn(&Given) -> Result<Task, String>;
+pub(super) type Read = fn(&Arguments) -> Result<Task, String>;
 
 /// One command.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct CommandSpec {
     /// What it does.
     pub about: &'static str,
     /// How the history tells of it, if it does.
-    pub tells: Option<Action>,
+    pub history_action: Option<Action>,
     /// What it asks for; none for `serve`, which runs on.
     pub(super) read: Option<Read>,
 }
@@ -38,7 +38,7 @@ pub struct OptionSpec {
 }
 
 /// The options that stand anywhere.
-pub const EVERYWHERE: [OptionSpec; 3] = [
+pub const GLOBAL_OPTIONS: [OptionSpec; 3] = [
     OptionSpec { name: "config", value: Some("FILE"), required: false },
     OptionSpec { name: "help", value: None, required: false },
     OptionSpec { name: "version", value: None, required: false },
@@ -55,8 +55,8 @@ impl Eq for CommandSpec {}
 
 impl CommandSpec {
     /// Its options.
-    pub fn choices(&self) -> impl Iterator<Item = OptionSpec> {
-        self.options.iter().map(|shown| choice(shown))
+    pub fn option_specs(&self) -> impl Iterator<Item = OptionSpec> {
+        self.options.iter().map(|shown| parse_option(shown))
     }
 
     /// How it is written.
@@ -66,27 +66,28 @@ impl CommandSpec {
     }
 
     /// Whether the command has these operands and these options.
-    pub(super) fn fits(&self, given: &Given) -> Result<(), String> {
-        let operands = &given.operands;
+    pub(super) fn check(&self, arguments: &Arguments) -> Result<(), String> {
+        let operands = &arguments.operands;
         let required = self.operands.iter().filter(|operand| !operand.starts_with('[')).count();
         if let Some(missing) = self.operands.get(operands.len()).filter(|_| operands.len() < required) {
             return Err(format!("{missing} is missing"));
         }
         if let Some(extra) = operands.get(self.operands.len()) {
-            return Err(format!("“{}” is not expected here", shown(&extra.to_string_lossy())));
+            return Err(format!("“{}” is not expected here", printable(&extra.to_string_lossy())));
         }
-        let is_known = |name: &str| EVERYWHERE.into_iter().chain(self.choices()).any(|choice| choice.name == name);
-        if let Some((foreign, _)) = given.options.iter().find(|(name, _)| !is_known(name)) {
+        let is_known =
+            |name: &str| GLOBAL_OPTIONS.into_iter().chain(self.option_specs()).any(|option| option.name == name);
+        if let Some((foreign, _)) = arguments.options.iter().find(|(name, _)| !is_known(name)) {
             return Err(format!("--{foreign} does not go with {}", self.words.join(" ")));
         }
-        match self.choices().find(|choice| choice.required && !given.flag(choice.name)) {
+        match self.option_specs().find(|option| option.required && !arguments.flag(option.name)) {
             Some(missing) => Err(format!("--{} {} is missing", missing.name, missing.value.unwrap_or_default())),
             None => Ok(()),
         }
     }
 }
 
-fn choice(shown: &'static str) -> OptionSpec {
+fn parse_option(shown: &'static str) -> OptionSpec {
     let bare = shown.trim_start_matches('[').trim_end_matches(']').trim_start_matches('-');
     let (name, value) = bare.split_once(' ').map_or((bare, None), |(name, value)| (name, Some(value)));
     OptionSpec { name, value, required: !shown.starts_with('[') }
@@ -104,7 +105,7 @@ mod tests {
             ("[--json]", OptionSpec { name: "json", value: None, required: false }),
         ];
         for (shown, expected) in table {
-            assert_eq!(choice(shown), expected);
+            assert_eq!(parse_option(shown), expected);
         }
     }
 }

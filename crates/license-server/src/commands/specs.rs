@@ -3,21 +3,21 @@
 use std::fmt::Write;
 
 use crate::commands::license_specs::LICENSES;
-use crate::commands::spec::{CommandSpec, EVERYWHERE, OptionSpec};
+use crate::commands::spec::{CommandSpec, GLOBAL_OPTIONS, OptionSpec};
 use crate::commands::vendor_specs::{PLANS_AND_USERS, SERVER, SIGNING_KEYS};
 
 /// Every option that some command has, and those of all commands.
 pub fn find_option(name: &str) -> Option<OptionSpec> {
-    let all = FORMS.iter().flat_map(|(_, specs)| specs.iter()).flat_map(CommandSpec::choices);
-    EVERYWHERE.into_iter().chain(all).find(|choice| choice.name == name)
+    let all = SECTIONS.iter().flat_map(|(_, specs)| specs.iter()).flat_map(CommandSpec::option_specs);
+    GLOBAL_OPTIONS.into_iter().chain(all).find(|option| option.name == name)
 }
 
 /// Every command, in the order of the help.
 pub fn all() -> impl Iterator<Item = &'static CommandSpec> {
-    FORMS.iter().flat_map(|(_, specs)| specs.iter())
+    SECTIONS.iter().flat_map(|(_, specs)| specs.iter())
 }
 
-const FORMS: &[(&str, &[CommandSpec])] = &[
+const SECTIONS: &[(&str, &[CommandSpec])] = &[
     ("The server", SERVER),
     ("Licenses", LICENSES),
     ("Plans and users", PLANS_AND_USERS),
@@ -57,7 +57,7 @@ Signals to serve:
 /// What `--help` prints.
 pub fn help() -> String {
     let mut text = OPENING.to_owned();
-    for (title, specs) in FORMS {
+    for (title, specs) in SECTIONS {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "\n{title}:");
         for spec in *specs {
@@ -85,9 +85,9 @@ mod tests {
 
     #[test]
     fn an_option_of_one_name_is_the_same_everywhere() {
-        for choice in all().flat_map(CommandSpec::choices) {
-            let known = find_option(choice.name).unwrap();
-            assert_eq!(known.value.is_some(), choice.value.is_some(), "{}", choice.name);
+        for option in all().flat_map(CommandSpec::option_specs) {
+            let known = find_option(option.name).unwrap();
+            assert_eq!(known.value.is_some(), option.value.is_some(), "{}", option.name);
         }
     }
 
@@ -98,7 +98,11 @@ mod tests {
             !matches!(action, Action::Activated | Action::Forgotten | Action::ClockStepped)
         };
         for action in Action::ALL.iter().filter(is_done_by_people) {
-            assert!(all().any(|spec| spec.tells == Some(*action)), "no command is told as “{}”", action.word());
+            assert!(
+                all().any(|spec| spec.history_action == Some(*action)),
+                "no command is told as “{}”",
+                action.as_str()
+            );
         }
     }
 

@@ -1,8 +1,8 @@
 //! Slips of the finger: what is told of a word or an option that there is not, and what was probably meant.
 
-use crate::commands::spec::{CommandSpec, EVERYWHERE};
+use crate::commands::spec::{CommandSpec, GLOBAL_OPTIONS};
 use crate::commands::specs;
-use crate::commands::values::shown;
+use crate::commands::values::printable;
 use opterius_daemon::near_miss::near_miss;
 
 /// Fewer letters than this are the beginning of too much.
@@ -14,29 +14,32 @@ pub(super) fn no_command(first: &str, second: Option<&str>) -> String {
         specs::all().filter(|spec| word(spec, 0) == first).filter_map(|spec| spec.words.get(1).copied()).collect();
     let Some(second) = second.filter(|_| !group.is_empty()) else {
         return if group.is_empty() {
-            format!("there is no command “{}”{}", shown(first), question(&meant_by(first, second)))
+            format!("there is no command “{}”{}", printable(first), question(&meant_by(first, second)))
         } else {
-            format!("“{}” needs one of these after it: {}", shown(first), group.join(", "))
+            format!("“{}” needs one of these after it: {}", printable(first), group.join(", "))
         };
     };
     let words = format!("{first} {second}");
     match meant(second, &group) {
-        Some(known) => format!("there is no command “{}”{}", shown(&words), question(&[format!("{first} {known}")])),
-        None => format!("there is no command “{}”; there are: {}", shown(&words), group.join(", ")),
+        Some(known) => {
+            format!("there is no command “{}”{}", printable(&words), question(&[format!("{first} {known}")]))
+        }
+        None => format!("there is no command “{}”; there are: {}", printable(&words), group.join(", ")),
     }
 }
 
 /// What is told of an option, written as it was typed, that `spec` does not have; without a form, none has it.
 pub(super) fn no_option(typed: &str, spec: Option<&CommandSpec>) -> String {
-    let of_forms = specs::all().filter(|known| spec.is_none_or(|spec| spec == *known)).flat_map(CommandSpec::choices);
-    let known: Vec<&'static str> = EVERYWHERE.into_iter().chain(of_forms).map(|choice| choice.name).collect();
+    let of_forms =
+        specs::all().filter(|known| spec.is_none_or(|spec| spec == *known)).flat_map(CommandSpec::option_specs);
+    let known: Vec<&'static str> = GLOBAL_OPTIONS.into_iter().chain(of_forms).map(|option| option.name).collect();
     let (name, is_long) = match typed.strip_prefix("--") {
         Some(name) => (name, true),
         None => (typed.trim_start_matches('-'), false),
     };
     // One letter is near to nothing.
     let meant = if name.chars().count() > 1 { meant(name, &known) } else { None };
-    let told = format!("there is no option “{}”", shown(typed));
+    let told = format!("there is no option “{}”", printable(typed));
     match meant {
         Some(meant) if is_long => format!("{told}. Did you mean “--{meant}”?"),
         Some(meant) => format!("{told}: options begin with two hyphens: --{meant}"),

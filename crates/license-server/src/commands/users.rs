@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::commands::failure::Failure;
 use crate::commands::listing::{Listing, emit};
 use crate::commands::session::Session;
-use crate::commands::values::shown;
+use crate::commands::values::printable;
 use crate::commands::{lookup, terminal};
 use crate::model::User;
 use crate::{actions, passwords};
@@ -32,7 +32,8 @@ pub(super) fn list(session: &mut Session, json: bool) -> Result<(), Failure> {
         UserView { id, name, administrator, created_at }
     };
     listing.add(&users, row, view)?;
-    listing.end(&format!("No users. Make the first with: {} user add NAME --administrator", session.site.program()))?;
+    listing
+        .end(&format!("No users. Make the first with: {} user add NAME --administrator", session.target.program()))?;
     Ok(())
 }
 
@@ -40,7 +41,7 @@ pub(super) fn add(session: &mut Session, name: &str, administrator: bool) -> Res
     // Before the password is asked for: a name that cannot be needs none.
     actions::check_user_name(name)?;
     if session.read(|transaction| Ok(transaction.user(name)?))?.is_some() {
-        return Err(Failure::refused(format!("There is a user “{}” already.", shown(name))));
+        return Err(Failure::refused(format!("There is a user “{}” already.", printable(name))));
     }
     let hash = ask_for_hash(name)?;
     session.change(|transaction, actor| Ok(actions::add_user(transaction, actor, name, &hash, administrator)?))?;

@@ -35,15 +35,18 @@ impl fmt::Debug for LicenseRef {
 ///
 /// # Errors
 /// It is neither.
-pub fn named(text: &str) -> Result<LicenseRef, String> {
+pub fn license_ref(text: &str) -> Result<LicenseRef, String> {
     let text = text.trim();
     let digits = text.strip_prefix('#').unwrap_or(text);
     if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return digits.parse().map(LicenseRef::Number).map_err(|_| format!("“{}” is no license's number", shown(text)));
+        return digits
+            .parse()
+            .map(LicenseRef::Number)
+            .map_err(|_| format!("“{}” is no license's number", printable(text)));
     }
     // No key is as short, so it may be repeated: it is no secret.
     if !text.is_empty() && text.len() < SHORTEST_KEY {
-        return Err(format!("“{}” is neither a license's number nor a full key", shown(text)));
+        return Err(format!("“{}” is neither a license's number nor a full key", printable(text)));
     }
     if text.is_empty() || text.len() > 255 || !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
         return Err("ID must be a license's number, such as 12, or its full key".to_owned());
@@ -57,7 +60,7 @@ pub fn named(text: &str) -> Result<LicenseRef, String> {
 /// It is none.
 pub fn ip(text: &str) -> Result<IpAddr, String> {
     let address = text.trim().parse::<IpAddr>().map(|address| address.to_canonical());
-    address.map_err(|_| format!("“{}” is not an IP address such as 203.0.113.5", shown(text)))
+    address.map_err(|_| format!("“{}” is not an IP address such as 203.0.113.5", printable(text)))
 }
 
 /// The instant at which a date ends, or an instant.
@@ -68,7 +71,7 @@ pub fn date(text: &str) -> Result<Timestamp, String> {
     let wrong = || {
         format!(
             "“{}” is not a date: YYYY-MM-DD, through that day (UTC), or RFC 3339 such as 2027-03-01T00:00:00Z",
-            shown(text)
+            printable(text)
         )
     };
     Timestamp::parse_expiry(text).ok_or_else(wrong)
@@ -88,11 +91,11 @@ pub fn date_or_never(text: &str) -> Result<Option<Timestamp>, String> {
 /// It is none.
 pub fn integer<T: TryFrom<u64> + fmt::Display>(name: &str, text: &str, most: T) -> Result<T, String> {
     let number = text.trim().parse::<u64>().ok().and_then(|number| T::try_from(number).ok());
-    number.ok_or_else(|| format!("--{name} “{}” must be a whole number from 0 to {most}", shown(text)))
+    number.ok_or_else(|| format!("--{name} “{}” must be a whole number from 0 to {most}", printable(text)))
 }
 
 /// A wrong value, fit to be repeated.
-pub fn shown(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     one_line(text, MAX_SHOWN)
 }
 
@@ -109,10 +112,10 @@ mod tests {
             (key, Ok(LicenseRef::Key(Secret::new(key.to_owned())))),
         ];
         for (text, expected) in table {
-            assert_eq!(named(text), expected, "{text}");
+            assert_eq!(license_ref(text), expected, "{text}");
         }
         for text in ["", "#", "-x y", "99999999999999999999", "1' OR '1'='1", "<b>"] {
-            assert!(named(text).is_err(), "{text}");
+            assert!(license_ref(text).is_err(), "{text}");
         }
     }
 

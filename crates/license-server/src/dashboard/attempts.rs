@@ -16,7 +16,7 @@ const LONGEST_NAME: usize = 128;
 /// Tries, lately.
 pub(super) struct Attempts {
     /// Those that succeeded.
-    right: Mutex<Throttle<(String, IpAddr)>>,
+    successes: Mutex<Throttle<(String, IpAddr)>>,
     /// Those that failed, and those that are under way.
     by_name: Mutex<Throttle<(String, IpAddr)>>,
     by_network: Mutex<Throttle<IpAddr>>,
@@ -25,7 +25,7 @@ pub(super) struct Attempts {
 impl Default for Attempts {
     fn default() -> Self {
         Self {
-            right: Mutex::new(Throttle::new(30, Duration::from_secs(10))),
+            successes: Mutex::new(Throttle::new(30, Duration::from_secs(10))),
             by_name: Mutex::new(Throttle::new(5, Duration::from_secs(60))),
             by_network: Mutex::new(Throttle::new(30, Duration::from_secs(10))),
         }
@@ -39,7 +39,7 @@ impl Attempts {
     /// There is none; the time until there is one.
     pub(super) fn take(&self, name: &str, client: IpAddr, now: Instant) -> Result<(), Duration> {
         lock(&self.by_network).check(&network(client), now)?;
-        lock(&self.right).check(&key(name, client), now)?;
+        lock(&self.successes).check(&key(name, client), now)?;
         lock(&self.by_name).take(key(name, client), now)
     }
 
@@ -51,9 +51,9 @@ impl Attempts {
 
     /// Notes that the password was right: no failure counts any more.
     pub(super) fn succeeded(&self, name: &str, client: IpAddr, now: Instant) {
-        lock(&self.by_name).forgive(&key(name, client));
+        lock(&self.by_name).reset(&key(name, client));
         // When there is none left, the next try is refused anyway.
-        let _ = lock(&self.right).take(key(name, client), now);
+        let _ = lock(&self.successes).take(key(name, client), now);
     }
 }
 

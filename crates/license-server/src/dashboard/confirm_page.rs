@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::field::{Field, Kind};
+use super::field::{Field, FieldKind};
 use super::page::{self, Layout};
 use super::routes::Route;
 use opterius_http::response::Response;
@@ -34,7 +34,7 @@ pub(super) struct ConfirmPage {
 impl ConfirmPage {
     /// Whether it asks for a password, so that what keeps passwords has to know whose it is.
     fn asks_password(&self) -> bool {
-        self.fields.iter().any(|field| field.kind == Kind::Password)
+        self.fields.iter().any(|field| field.kind == FieldKind::Password)
     }
 
     /// The answer; 422 when it is asked again.

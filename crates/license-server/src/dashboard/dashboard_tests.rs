@@ -201,7 +201,7 @@ fn every_action_is_told_as_its_row_says() {
             license_action.word
         );
         let latest = site.change(|transaction| Ok(transaction.history(Some(1), None, 1)?.remove(0)));
-        assert_eq!(latest.action, license_action.tells, "{}", license_action.word);
+        assert_eq!(latest.action, license_action.history_action, "{}", license_action.word);
     }
 }
 
@@ -239,7 +239,7 @@ fn who_asks_for_many_pages_at_once_makes_nobody_wait() {
     assert!(matches!(ask(&bert), Reaction::Read(_)), "others have places of their own");
     let Some(Reaction::Read(work)) = waiting.pop() else { panic!("no page") };
     assert_eq!(work().status, 200);
-    assert!(matches!(ask(&anna), Reaction::Read(_)), "one is made, so there is a place again");
+    assert!(matches!(ask(&anna), Reaction::Read(_)), "one is made, so there is a data_dir again");
     drop(waiting);
     assert!(matches!(ask(&anna), Reaction::Read(_)), "and after one that was given up, too");
 }

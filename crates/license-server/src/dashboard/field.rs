@@ -14,7 +14,7 @@ use opterius_base::dates::counted;
 pub(super) struct Field {
     pub(super) name: &'static str,
     pub(super) label: &'static str,
-    pub(super) kind: Kind,
+    pub(super) kind: FieldKind,
     pub(super) value: String,
     /// A sentence of help below it.
     pub(super) hint: &'static str,
@@ -35,7 +35,7 @@ impl Field {
 
 /// How a field is filled in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FieldKind {
     #[default]
     Text,
     Date,
@@ -43,7 +43,7 @@ pub(super) enum Kind {
     Select,
 }
 
-impl Kind {
+impl FieldKind {
     /// The type of the input.
     pub(super) fn input(self) -> &'static str {
         match self {

@@ -1,7 +1,7 @@
 //! How values are shown: limits, texts from elsewhere, and lists of which a page shows a part.
 
-use crate::model::in_words::limit;
-use crate::store::counting::counted as counted_servers;
+use crate::model::describe::limit;
+use crate::store::counting::format_count;
 use opterius_base::text::one_line;
 
 /// Characters of a text from elsewhere that are shown.
@@ -9,7 +9,7 @@ const SHOWN: usize = 300;
 
 /// “2 of 5”, “3 of unlimited”, “1000+ of unlimited”.
 pub(super) fn used(servers: u32, allowed: u32) -> String {
-    format!("{} of {}", counted_servers(servers, allowed), limit(allowed))
+    format!("{} of {}", format_count(servers, allowed), limit(allowed))
 }
 
 /// Text that a server said of itself.

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::facts::Facts;
 use super::field::Field;
 use super::form::Form;
+use super::license_context::LicenseContext;
 use super::page_error::PageError;
 use super::signed_in_user::visible;
 use crate::actions::{self, ChangeContext, Refusal};
@@ -17,36 +17,36 @@ pub(super) struct LicenseAction {
     /// The word in the address.
     pub(super) word: &'static str,
     /// How the history tells of it.
-    pub(super) tells: Action,
+    pub(super) history_action: Action,
     pub(super) target: Target,
-    pub(super) heading: fn(&Facts) -> String,
+    pub(super) heading: fn(&LicenseContext) -> String,
     /// What will happen.
-    pub(super) confirm_text: fn(&Facts) -> Vec<String>,
+    pub(super) confirm_text: fn(&LicenseContext) -> Vec<String>,
     /// What has to be filled in, with what is so now.
-    pub(super) field: Option<fn(&Facts) -> Field>,
+    pub(super) field: Option<fn(&LicenseContext) -> Field>,
     /// The words on the button.
     pub(super) confirm: &'static str,
     /// Whether it takes something away.
     pub(super) dangerous: bool,
     /// What its form asks for.
-    pub(super) order: fn(&Form) -> Result<Order, PageError>,
+    pub(super) parse: fn(&Form) -> Result<Operation, PageError>,
 }
 
 /// To what it is done.
 #[derive(Debug)]
 pub(super) enum Target {
     /// To the license, by administrators alone. Its page has the link, as long as it is possible.
-    License { label: &'static str, is_possible: fn(&License) -> bool },
+    License { label: &'static str, is_available: fn(&License) -> bool },
     /// To a server of it, by the license's owner, too.
     Server {
         /// Whether it is also done to an address that the license is only locked to.
-        or_to_lock: bool,
+        accepts_locked_address: bool,
     },
 }
 
 /// What a form asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum Operation {
     Change(Change),
     Delete,
     Revoke(IpAddr),
@@ -62,7 +62,7 @@ impl PartialEq for LicenseAction {
 
 impl Eq for LicenseAction {}
 
-impl Order {
+impl Operation {
     /// Does it, if this user may see the license, and returns what was done in a sentence.
     pub(super) fn perform(
         &self,

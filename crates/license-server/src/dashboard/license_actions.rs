@@ -1,10 +1,10 @@
 //! How an action on a license runs: first a page that says what will happen, then the form that does it.
 
 use super::confirm_page::ConfirmPage;
-use super::facts::Facts;
 use super::field::{Field, server_ip};
 use super::form::Form;
 use super::license_action::{LicenseAction, Target};
+use super::license_context::LicenseContext;
 use super::page_error::PageError;
 use super::page_request::PageRequest;
 use super::routes::Route;
@@ -34,14 +34,14 @@ fn ask(
     form: &Form,
     error: Option<String>,
 ) -> Result<ConfirmPage, PageError> {
-    let facts = look(page_request, signed_in_user, id, license_action, form)?;
-    let heading = (license_action.heading)(&facts);
-    let hidden = match facts.ip {
+    let context = look(page_request, signed_in_user, id, license_action, form)?;
+    let heading = (license_action.heading)(&context);
+    let hidden = match context.ip {
         Some(ip) => ("ip", ip.to_string()),
-        None => ("revision", facts.license.revision.to_string()),
+        None => ("revision", context.license.revision.to_string()),
     };
     let typed = error.is_some().then_some(form);
-    let field = license_action.field.map(|field| field(&facts)).map(|field| match typed {
+    let field = license_action.field.map(|field| field(&context)).map(|field| match typed {
         Some(form) => Field { value: form.text(field.name).to_owned(), ..field },
         None => field,
     });
@@ -50,7 +50,7 @@ fn ask(
         title: heading.clone(),
         action: Route::LicenseAction(id, license_action),
         heading,
-        confirm_text: (license_action.confirm_text)(&facts),
+        confirm_text: (license_action.confirm_text)(&context),
         hidden: vec![hidden],
         fields: field.into_iter().collect(),
         confirm: license_action.confirm,
@@ -67,20 +67,23 @@ fn look(
     id: i64,
     license_action: &LicenseAction,
     form: &Form,
-) -> Result<Facts, PageError> {
+) -> Result<LicenseContext, PageError> {
     let ip = match license_action.target {
         Target::License { .. } => None,
         Target::Server { .. } => Some(server_ip(form)?),
     };
     let now = page_request.shared.clock.wall();
-    let facts =
-        page_request.shared.readers.read(|transaction| Facts::read(transaction, signed_in_user, id, ip, now))?;
-    let is_lock = matches!(license_action.target, Target::Server { or_to_lock: true }) && facts.license.locked_ip == ip;
+    let context = page_request
+        .shared
+        .readers
+        .read(|transaction| LicenseContext::read(transaction, signed_in_user, id, ip, now))?;
+    let is_lock = matches!(license_action.target, Target::Server { accepts_locked_address: true })
+        && context.license.locked_ip == ip;
     match ip {
-        Some(ip) if facts.server.is_none() && !is_lock => {
+        Some(ip) if context.server.is_none() && !is_lock => {
             Err(Refusal::NotFound(format!("License {id} is not activated on {ip}.")).into())
         }
-        _ => Ok(facts),
+        _ => Ok(context),
     }
 }
 
@@ -94,8 +97,9 @@ pub(super) fn act(
 ) -> Result<Response, PageError> {
     match run(page_request, signed_in_user, id, license_action, form) {
         Ok(sentence) => {
-            let page = if license_action.tells == Action::Deleted { Route::Licenses } else { Route::License(id) };
-            Ok(page_request.see_result(&signed_in_user.token, page, &sentence))
+            let page =
+                if license_action.history_action == Action::Deleted { Route::Licenses } else { Route::License(id) };
+            Ok(page_request.redirect_with_flash(&signed_in_user.token, page, &sentence))
         }
         Err(PageError::Refused(Refusal::Invalid(sentence))) => {
             Ok(ask(page_request, signed_in_user, id, license_action, form, Some(sentence))?.answer())
@@ -122,10 +126,10 @@ fn run(
         Target::License { .. } => Some(form.number("revision").ok_or(PageError::Malformed)?),
         Target::Server { .. } => None,
     };
-    let order = (license_action.order)(form)?;
+    let operation = (license_action.parse)(form)?;
     let (actor, user) = (signed_in_user.actor(), signed_in_user.user.clone());
     let done = page_request.shared.writer.change(move |transaction: &WriteTransaction<'_>| {
-        order.perform(transaction, &user, &ChangeContext { actor: &actor, seen }, id)
+        operation.perform(transaction, &user, &ChangeContext { actor: &actor, seen }, id)
     });
     Ok(done?)
 }

@@ -9,7 +9,7 @@ use super::page_error::PageError;
 use super::page_request::PageRequest;
 use super::routes::Route;
 use super::signed_in_user::SignedInUser;
-use crate::store::{Filter, Listed};
+use crate::store::{Filter, ListedLicense};
 use opterius_base::clock::Timestamp;
 use opterius_base::dates::Moment;
 use opterius_http::response::Response;
@@ -44,7 +44,7 @@ struct Row {
 }
 
 impl Row {
-    fn new(listed: &Listed, now: Timestamp) -> Self {
+    fn new(listed: &ListedLicense, now: Timestamp) -> Self {
         let license = &listed.license;
         Self {
             id: license.id,

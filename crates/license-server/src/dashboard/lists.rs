@@ -4,14 +4,14 @@ use askama::Template;
 
 use super::form::Form;
 use super::format::split;
-use super::line::Line;
+use super::history_line::HistoryLine;
 use super::page::{self, Layout};
 use super::page_error::PageError;
 use super::page_request::PageRequest;
 use super::routes::Route;
 use super::signed_in_user::SignedInUser;
 use crate::model::Plan;
-use crate::model::in_words::limit;
+use crate::model::describe::limit;
 use crate::store::{Error, ReadTransaction};
 use opterius_base::clock::Timestamp;
 use opterius_http::response::Response;
@@ -37,7 +37,7 @@ struct PlanRow {
 #[template(path = "history.html", config = "src/dashboard/askama.toml")]
 struct HistoryPage {
     layout: Layout,
-    lines: Vec<Line>,
+    lines: Vec<HistoryLine>,
     newest: Option<String>,
     older: Option<String>,
 }
@@ -78,8 +78,8 @@ pub(super) fn lines(
     license: Option<i64>,
     before: Option<i64>,
     now: Timestamp,
-) -> Result<(Vec<Line>, Option<i64>), Error> {
+) -> Result<(Vec<HistoryLine>, Option<i64>), Error> {
     let count = u32::try_from(ON_A_PAGE).unwrap_or(u32::MAX).saturating_add(1);
     let (events, last) = split(transaction.history(license, before, count)?, ON_A_PAGE, |event| event.id);
-    Ok((events.iter().map(|event| Line::new(event, now)).collect(), last))
+    Ok((events.iter().map(|event| HistoryLine::new(event, now)).collect(), last))
 }

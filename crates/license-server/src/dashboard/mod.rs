@@ -8,18 +8,18 @@ mod administrator_actions;
 mod attempts;
 mod confirm_page;
 mod cookies;
+mod dashboard_state;
 mod dispatch;
-mod facts;
 mod field;
 mod form;
 mod format;
+mod history_line;
 mod license;
 mod license_action;
 mod license_actions;
+mod license_context;
 mod licenses;
-mod line;
 mod lists;
-mod memory;
 mod new_license;
 mod page;
 mod page_error;
@@ -38,7 +38,7 @@ use std::sync::Arc;
 
 use tiny_http::Method;
 
-use self::memory::Memory;
+use self::dashboard_state::DashboardState;
 use self::page::Layout;
 use self::page_error::PageError;
 use self::page_request::PageRequest;
@@ -61,7 +61,7 @@ const REFUSALS: Refusals = Refusals {
 /// The dashboard.
 pub struct Dashboard {
     shared: Arc<Shared>,
-    memory: Arc<Memory>,
+    state: Arc<DashboardState>,
     style: Response,
     icon: Response,
 }
@@ -69,10 +69,10 @@ pub struct Dashboard {
 impl Dashboard {
     /// A dashboard over these.
     pub fn new(shared: Arc<Shared>) -> Self {
-        let memory = Arc::new(Memory::default());
+        let state = Arc::new(DashboardState::default());
         let style = page::file("text/css; charset=utf-8", [STYLE, include_str!("style.css")].concat());
         let icon = page::file("image/svg+xml", ICON.to_owned());
-        Self { shared, memory, style, icon }
+        Self { shared, state, style, icon }
     }
 
     /// What is to be done about a request.
@@ -110,7 +110,7 @@ impl Dashboard {
     }
 
     fn page_request(&self, request: &Request<'_>, route: Route, config: &Arc<Config>) -> PageRequest {
-        PageRequest::new(Arc::clone(&self.shared), Arc::clone(&self.memory), Arc::clone(config), request, route)
+        PageRequest::new(Arc::clone(&self.shared), Arc::clone(&self.state), Arc::clone(config), request, route)
     }
 }
 
@@ -154,7 +154,7 @@ fn is_sent_by_us(head: &Head<'_>) -> Result<(), Response> {
 fn nothing_here(head: &Head<'_>) -> Response {
     let takes_pages = |value: &[u8]| String::from_utf8_lossy(value).contains("text/html");
     if head.all("accept").any(takes_pages) {
-        page::page_error(Layout::default(), &PageError::Absent, Route::Licenses)
+        page::page_error(Layout::default(), &PageError::NotFound, Route::Licenses)
     } else {
         Response::error(404, "not_found", "There is nothing at this path.")
     }

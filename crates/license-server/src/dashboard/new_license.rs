@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::confirm_page::ConfirmPage;
-use super::field::{Field, Kind, plan_option, typed_date, typed_ip};
+use super::field::{Field, FieldKind, plan_option, typed_date, typed_ip};
 use super::form::Form;
 use super::page_error::PageError;
 use super::page_request::PageRequest;
@@ -45,7 +45,7 @@ fn ask(
         Field {
             name: "plan",
             label: "Plan",
-            kind: Kind::Select,
+            kind: FieldKind::Select,
             value: value("plan"),
             required: true,
             options: plans.iter().map(plan_option).collect(),
@@ -54,7 +54,7 @@ fn ask(
         Field {
             name: "until",
             label: "Last day",
-            kind: Kind::Date,
+            kind: FieldKind::Date,
             value: value("until"),
             hint: "The license may be used to the end of this day (UTC). Leave it empty for a license that never expires.",
             ..Field::default()
@@ -92,7 +92,7 @@ pub(super) fn act(
     match make(page_request, signed_in_user, form) {
         Ok(id) => {
             let sentence = format!("License {id} is made. Give its key to its owner, or let them see it here.");
-            Ok(page_request.see_result(&signed_in_user.token, Route::License(id), &sentence))
+            Ok(page_request.redirect_with_flash(&signed_in_user.token, Route::License(id), &sentence))
         }
         // What is not there is something that was typed.
         Err(Refusal::Invalid(sentence) | Refusal::NotFound(sentence)) => {
@@ -106,20 +106,20 @@ fn make(page_request: &PageRequest, signed_in_user: &SignedInUser, form: &Form) 
     let until = typed_date(form, "until")?;
     let ip = if form.text("ip").is_empty() { None } else { Some(typed_ip(form, "ip")?) };
     let (owner, plan) = (form.text("owner").to_owned(), form.text("plan").to_owned());
-    let (submitted_forms, actor, memory) =
-        (form.text("once").to_owned(), signed_in_user.actor(), Arc::clone(&page_request.memory));
+    let (submitted_forms, actor, state) =
+        (form.text("once").to_owned(), signed_in_user.actor(), Arc::clone(&page_request.state));
     let key = actions::new_key()?;
     let made = page_request.shared.writer.change(move |transaction: &WriteTransaction<'_>| {
         // On the writer's thread, where the same form cannot be looked at twice at the same time.
-        if let Some(id) = memory.submitted_forms.find(&submitted_forms) {
+        if let Some(id) = state.submitted_forms.find(&submitted_forms) {
             return Ok(id);
         }
         let id = actions::create(transaction, &actor, &owner, &plan, until, ip, &key)?;
-        memory.submitted_forms.note(&submitted_forms, id);
+        state.submitted_forms.record(&submitted_forms, id);
         Ok(id)
     });
     if made.is_err() {
-        page_request.memory.submitted_forms.forget(form.text("once"));
+        page_request.state.submitted_forms.forget(form.text("once"));
     }
     made
 }

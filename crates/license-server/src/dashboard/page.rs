@@ -22,7 +22,7 @@ pub(super) struct Layout {
     /// The sentence that the last form came to.
     pub(super) flash: Option<String>,
     /// The entry of the navigation that the page belongs to.
-    pub(super) here: &'static str,
+    pub(super) section: &'static str,
 }
 
 /// Who is signed in.

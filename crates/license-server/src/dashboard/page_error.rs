@@ -17,15 +17,15 @@ const DAY: Duration = Duration::from_secs(86_400);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PageError {
     /// There is nothing at this address, or not for this user.
-    Absent,
+    NotFound,
     /// The form or the address is not one of ours.
     Malformed,
     /// The form was not sent from a page that we gave to this browser.
-    Forged,
+    InvalidToken,
     /// Too many tries with a password.
-    TooManyTries(Duration),
+    TooManyAttempts(Duration),
     /// Too many pages at one time.
-    Crowded,
+    TooManyPages,
     /// What is behind it does not do it.
     Refused(Refusal),
 }
@@ -52,10 +52,10 @@ impl PageError {
     /// The status of the answer.
     pub(super) fn status(&self) -> u16 {
         match self {
-            Self::Absent | Self::Refused(Refusal::NotFound(_)) => 404,
+            Self::NotFound | Self::Refused(Refusal::NotFound(_)) => 404,
             Self::Malformed => 400,
-            Self::Forged => 403,
-            Self::TooManyTries(_) | Self::Crowded | Self::Refused(Refusal::TooOften) => 429,
+            Self::InvalidToken => 403,
+            Self::TooManyAttempts(_) | Self::TooManyPages | Self::Refused(Refusal::TooOften) => 429,
             Self::Refused(Refusal::Stale | Refusal::Conflict(_) | Refusal::Store(Error::Taken)) => 409,
             Self::Refused(Refusal::Invalid(_)) => 422,
             Self::Refused(Refusal::Store(_)) => 503,
@@ -78,15 +78,19 @@ impl PageError {
     /// What is told.
     pub(super) fn sentence(&self) -> String {
         match self {
-            Self::Absent => "There is nothing at this address.".to_owned(),
+            Self::NotFound => "There is nothing at this address.".to_owned(),
             Self::Malformed => "This is not a form or an address of this dashboard. Nothing was done.".to_owned(),
-            Self::Forged => "The form was too old, or was not sent from this dashboard. Nothing was done; open the \
+            Self::InvalidToken => {
+                "The form was too old, or was not sent from this dashboard. Nothing was done; open the \
                              page again and repeat it there."
-                .to_owned(),
-            Self::TooManyTries(wait) => {
+                    .to_owned()
+            }
+            Self::TooManyAttempts(wait) => {
                 format!("Too many attempts. Nothing was done; try again in {} seconds.", retry_after(*wait))
             }
-            Self::Crowded => "You have asked for too many pages at one time. Reload this one in a second.".to_owned(),
+            Self::TooManyPages => {
+                "You have asked for too many pages at one time. Reload this one in a second.".to_owned()
+            }
             Self::Refused(refusal) => refusal.to_string(),
         }
     }
@@ -94,8 +98,8 @@ impl PageError {
     /// The seconds to wait before the next try, where waiting helps.
     pub(super) fn retry_after(&self) -> Option<u64> {
         let wait = match self {
-            Self::TooManyTries(wait) => *wait,
-            Self::Crowded => Duration::from_secs(1),
+            Self::TooManyAttempts(wait) => *wait,
+            Self::TooManyPages => Duration::from_secs(1),
             Self::Refused(Refusal::TooOften) => DAY,
             _ if self.status() == 503 => UNAVAILABLE,
             _ => return None,

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::cookies::{Cookie, Cookies};
+use super::dashboard_state::DashboardState;
 use super::form::encode;
-use super::memory::Memory;
 use super::page::{self, Layout, LayoutUser};
 use super::page_error::PageError;
 use super::page_slots::PageSlot;
@@ -25,7 +25,7 @@ const FLASH_SECONDS: u64 = 60;
 /// One request.
 pub(super) struct PageRequest {
     pub(super) shared: Arc<Shared>,
-    pub(super) memory: Arc<Memory>,
+    pub(super) state: Arc<DashboardState>,
     pub(super) config: Arc<Config>,
     pub(super) route: Route,
     pub(super) cookies: Cookies,
@@ -37,7 +37,7 @@ impl PageRequest {
     /// What a page needs of this request.
     pub(super) fn new(
         shared: Arc<Shared>,
-        memory: Arc<Memory>,
+        state: Arc<DashboardState>,
         config: Arc<Config>,
         request: &Request<'_>,
         route: Route,
@@ -45,26 +45,26 @@ impl PageRequest {
         let cookies = Cookies::read(&request.head, shared::is_encrypted(request, &config));
         let client = shared::client(request, &config);
         let query = request.head.query.unwrap_or_default().to_owned();
-        Self { shared, memory, config, route, cookies, client, query }
+        Self { shared, state, config, route, cookies, client, query }
     }
 
     /// A place among the pages that wait, which is held until this one is made; without a session there is nothing to
     /// wait for long.
     pub(super) fn page_slot(&self) -> Result<Option<PageSlot>, PageError> {
         let Some(session) = &self.cookies.session else { return Ok(None) };
-        self.memory.page_slots.take(session).map(Some).ok_or(PageError::Crowded)
+        self.state.page_slots.take(session).map(Some).ok_or(PageError::TooManyPages)
     }
 
     /// Who is signed in.
     pub(super) fn signed_in_user(&self) -> Result<Option<SignedInUser>, Error> {
         let Some(token) = &self.cookies.session else { return Ok(None) };
-        let (stored, now) = (tokens::stored(token), self.shared.clock.wall());
+        let (stored, now) = (tokens::token_sha256(token), self.shared.clock.wall());
         let user = self.shared.readers.read(|transaction| transaction.session(&stored, now))?;
         Ok(user.map(|user| SignedInUser { user, token: token.clone() }))
     }
 
     /// To the form to sign in, and from there back to where this request was for.
-    pub(super) fn to_sign_in(&self) -> Response {
+    pub(super) fn redirect_to_sign_in(&self) -> Response {
         page::see_other(match self.route.return_page() {
             Route::Licenses => Route::SignIn.to_string(),
             page => format!("{}?next={}", Route::SignIn, encode(&page.to_string())),
@@ -72,7 +72,7 @@ impl PageRequest {
     }
 
     /// What stands above the content of a page for this person.
-    pub(super) fn layout(&self, signed_in_user: &SignedInUser, here: &'static str) -> Layout {
+    pub(super) fn layout(&self, signed_in_user: &SignedInUser, section: &'static str) -> Layout {
         let key = &self.shared.form_secret;
         let user =
             LayoutUser { name: signed_in_user.user.name.clone(), administrator: signed_in_user.user.administrator };
@@ -80,12 +80,12 @@ impl PageRequest {
             user: Some(user),
             csrf: tokens::sign(key, Purpose::Form, &signed_in_user.token),
             flash: self.cookies.flash.as_ref().and_then(|sealed| tokens::unseal(key, &signed_in_user.token, sealed)),
-            here,
+            section,
         }
     }
 
     /// To a page, which shows what was done.
-    pub(super) fn see_result(&self, token: &str, page: Route, sentence: &str) -> Response {
+    pub(super) fn redirect_with_flash(&self, token: &str, page: Route, sentence: &str) -> Response {
         let sealed = tokens::seal(&self.shared.form_secret, token, sentence);
         let cookie = self.cookies.set(Cookie::Flash, &sealed, Some(FLASH_SECONDS));
         page::see_other(page.to_string()).with_header("Set-Cookie", cookie)

@@ -4,7 +4,7 @@ use log::info;
 
 use super::confirm_page::ConfirmPage;
 use super::cookies::Cookie;
-use super::field::{Field, Kind};
+use super::field::{Field, FieldKind};
 use super::form::Form;
 use super::page_error::PageError;
 use super::page_request::PageRequest;
@@ -28,7 +28,7 @@ fn ask(page_request: &PageRequest, signed_in_user: &SignedInUser, error: Option<
     let field = |name, label, autocomplete, hint| Field {
         name,
         label,
-        kind: Kind::Password,
+        kind: FieldKind::Password,
         hint,
         required: true,
         autocomplete,
@@ -67,7 +67,7 @@ pub(super) fn act(
             info!("{} changed the password from {}", one_line(&signed_in_user.user.name, 64), page_request.client);
             let session = page_request.cookies.set(Cookie::Session, &token, Some(SESSION_TIME.as_secs()));
             let sentence = "Your password is changed, and all your other sessions have ended.";
-            Ok(page_request.see_result(&token, Route::Licenses, sentence).with_header("Set-Cookie", session))
+            Ok(page_request.redirect_with_flash(&token, Route::Licenses, sentence).with_header("Set-Cookie", session))
         }
         Err(PageError::Refused(Refusal::Invalid(sentence))) => {
             Ok(ask(page_request, signed_in_user, Some(sentence)).answer())
@@ -88,7 +88,7 @@ fn change(page_request: &PageRequest, signed_in_user: &SignedInUser, form: &Form
     let (user, before) = sign_in::check(page_request, &signed_in_user.user.name, &old)?;
     let hash = passwords::hash(&new).map_err(|cause| Refusal::Store(Error::Failed(cause)))?;
     let token = tokens::random()?;
-    let (stored, actor, name) = (tokens::stored(&token), signed_in_user.actor(), user.name);
+    let (stored, actor, name) = (tokens::token_sha256(&token), signed_in_user.actor(), user.name);
     page_request.shared.writer.change(move |transaction: &WriteTransaction<'_>| {
         // Somebody who has just set another password meant that one.
         if transaction.user(&name)?.is_none_or(|(_, current)| current != before) {

@@ -167,9 +167,9 @@ mod tests {
         };
         for action in Action::ALL.iter().filter(|action| !is_elsewhere(action)) {
             assert!(
-                license_actions().any(|license_action| license_action.tells == *action),
+                license_actions().any(|license_action| license_action.history_action == *action),
                 "no page is told as “{}”",
-                action.word()
+                action.as_str()
             );
         }
     }

@@ -8,7 +8,7 @@ use super::format::{split, text};
 use super::license_action::LicenseAction;
 use super::routes::Route;
 use super::server_actions::{MOVE, REVOKE};
-use crate::model::{ACTIVE_TIME, Activation, KEPT_TIME, License, Life};
+use crate::model::{ACTIVE_TIME, Activation, ActivationState, License, RETENTION_TIME};
 use crate::store::{Error, ReadTransaction};
 use opterius_base::clock::Timestamp;
 use opterius_base::dates::Moment;
@@ -43,7 +43,7 @@ pub(super) fn address(license: i64, license_action: &'static LicenseAction, ip: 
 }
 
 /// What is known of the servers on one page.
-pub(super) struct Known {
+pub(super) struct ServerList {
     /// The servers of the page, in the order in which they were activated.
     activations: Vec<Activation>,
     /// The activation to go on from, when there are more.
@@ -54,7 +54,7 @@ pub(super) struct Known {
     last_slot: Option<i64>,
 }
 
-impl Known {
+impl ServerList {
     /// Reads what is needed for the page after the activation `after`, of a license with `used` active servers. What is to
     /// be deleted is not shown.
     pub(super) fn read(
@@ -64,7 +64,7 @@ impl Known {
         used: u32,
         now: Timestamp,
     ) -> Result<Self, Error> {
-        let (kept, active) = (now.minus(KEPT_TIME), now.minus(ACTIVE_TIME));
+        let (kept, active) = (now.minus(RETENTION_TIME), now.minus(ACTIVE_TIME));
         let count = u32::try_from(ON_A_PAGE).unwrap_or(u32::MAX).saturating_add(1);
         let found = transaction.activations_after(license.id, after.unwrap_or(i64::MIN), kept, count)?;
         let (activations, next) = split(found, ON_A_PAGE, |activation| activation.sequence);
@@ -100,7 +100,7 @@ impl Known {
             os: format(&details.os),
             first: Moment::new(activation.started_at, now),
             last: Moment::new(activation.last_seen_at, now),
-            active: activation.life(now) == Life::Active,
+            active: activation.state(now) == ActivationState::Active,
             notes: self.notes(license, activation, now),
             revoke: address(license.id, &REVOKE, activation.ip),
             relocate: address(license.id, &MOVE, activation.ip),
@@ -110,7 +110,7 @@ impl Known {
     /// What is remarkable about a server.
     fn notes(&self, license: &License, activation: &Activation, now: Timestamp) -> Vec<String> {
         let mut notes = Vec::new();
-        let is_active = activation.life(now) == Life::Active;
+        let is_active = activation.state(now) == ActivationState::Active;
         if is_active && self.last_slot.is_some_and(|last| activation.sequence > last) {
             notes.push(match license.plan.max_servers {
                 1 => "Not the first one, and the plan allows one: it is refused at its next check.".to_owned(),
@@ -152,7 +152,7 @@ mod tests {
     use crate::model::Plan;
     use crate::model::{Actor, Details, Role};
     use crate::rules::{self, Inquiry};
-    use crate::store::counting::most;
+    use crate::store::counting::count_cap;
     use crate::store::tests::Scratch;
 
     const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
@@ -181,12 +181,15 @@ mod tests {
     }
 
     fn page(scratch: &mut Scratch, license: &License, after: Option<i64>) -> (Vec<Server>, Option<i64>) {
-        let known = scratch.read(|transaction| {
-            let used =
-                transaction.count_activations(license.id, NOW.minus(ACTIVE_TIME), most(license.plan.max_servers))?;
-            Known::read(transaction, license, after, used, NOW)
+        let server_list = scratch.read(|transaction| {
+            let used = transaction.count_activations(
+                license.id,
+                NOW.minus(ACTIVE_TIME),
+                count_cap(license.plan.max_servers),
+            )?;
+            ServerList::read(transaction, license, after, used, NOW)
         });
-        (known.rows(license, NOW), known.next)
+        (server_list.rows(license, NOW), server_list.next)
     }
 
     #[test]

@@ -73,7 +73,7 @@ pub(super) fn act(page_request: &PageRequest, form: &Form) -> Result<Response, P
     let password = Secret::new(form.get("password").unwrap_or_default().to_owned());
     match check(page_request, name, &password) {
         Ok((user, hash)) => start(page_request, &user, hash, next),
-        Err(page_error @ PageError::TooManyTries(_)) => {
+        Err(page_error @ PageError::TooManyAttempts(_)) => {
             page_request.shared.metrics.sign_in("rate_limited");
             let seconds = page_error.retry_after().unwrap_or(1).to_string();
             Ok(ask(page_request, 429, name, next, Some(&page_error.sentence()))?.with_header("Retry-After", seconds))
@@ -89,9 +89,9 @@ pub(super) fn act(page_request: &PageRequest, form: &Form) -> Result<Response, P
 /// The user with this name and password, and the hash that it was checked against. A wrong name takes as long as a wrong
 /// password and is told in the same words.
 pub(super) fn check(page_request: &PageRequest, name: &str, password: &Secret) -> Result<(User, String), PageError> {
-    let (shared, attempts, client) = (&page_request.shared, &page_request.memory.attempts, page_request.client);
+    let (shared, attempts, client) = (&page_request.shared, &page_request.state.attempts, page_request.client);
     let now = shared.clock.monotonic();
-    attempts.take(name, client, now).map_err(PageError::TooManyTries)?;
+    attempts.take(name, client, now).map_err(PageError::TooManyAttempts)?;
     let found = shared.readers.read(|transaction| transaction.user(name))?;
     let is_right = passwords::verify(password, found.as_ref().map(|(_, hash)| hash.as_str()));
     match found.filter(|_| is_right) {
@@ -109,7 +109,8 @@ pub(super) fn check(page_request: &PageRequest, name: &str, password: &Secret) -
 
 fn start(page_request: &PageRequest, user: &User, hash: String, next: Option<Route>) -> Result<Response, PageError> {
     let token = tokens::random()?;
-    let (stored, before) = (tokens::stored(&token), page_request.cookies.session.as_deref().map(tokens::stored));
+    let (stored, before) =
+        (tokens::token_sha256(&token), page_request.cookies.session.as_deref().map(tokens::token_sha256));
     let name = user.name.clone();
     let begun = page_request.shared.writer.change(move |transaction: &WriteTransaction<'_>| {
         // The password may have been changed while this one was checked; its sessions have ended with it.
@@ -136,7 +137,7 @@ fn start(page_request: &PageRequest, user: &User, hash: String, next: Option<Rou
 
 /// Signs out.
 pub(super) fn out(page_request: &PageRequest, signed_in_user: &SignedInUser) -> Result<Response, PageError> {
-    let stored = tokens::stored(&signed_in_user.token);
+    let stored = tokens::token_sha256(&signed_in_user.token);
     page_request.shared.writer.change(move |transaction: &WriteTransaction<'_>| transaction.delete_session(&stored))?;
     info!("{} signed out from {}", one_line(&signed_in_user.user.name, 64), page_request.client);
     Ok(page::see_other(Route::SignIn.to_string())

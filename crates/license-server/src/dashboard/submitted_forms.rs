@@ -18,7 +18,7 @@ impl SubmittedForms {
     }
 
     /// Notes what the form with this token made.
-    pub(super) fn note(&self, token: &str, license: i64) {
+    pub(super) fn record(&self, token: &str, license: i64) {
         let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if made.len() >= REMEMBERED {
             made.pop_front();
@@ -40,13 +40,13 @@ mod tests {
     fn a_form_is_remembered_and_memory_is_bounded() {
         let submitted_forms = SubmittedForms::default();
         assert_eq!(submitted_forms.find("a"), None);
-        submitted_forms.note("a", 7);
+        submitted_forms.record("a", 7);
         assert_eq!(submitted_forms.find("a"), Some(7));
         submitted_forms.forget("a");
         assert_eq!(submitted_forms.find("a"), None);
-        submitted_forms.note("a", 7);
+        submitted_forms.record("a", 7);
         for number in 0..300 {
-            submitted_forms.note(&format!("form-{number}"), number);
+            submitted_forms.record(&format!("form-{number}"), number);
         }
         assert_eq!((submitted_forms.find("a"), submitted_forms.find("form-299")), (None, Some(299)));
         assert_eq!(submitted_forms.0.lock().unwrap().len(), REMEMBERED);

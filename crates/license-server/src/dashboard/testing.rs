@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::{Dashboard, form};
 use crate::actions::{self, Refusal};
-use crate::installation::Place;
+use crate::installation::DataDir;
 use crate::model::{Actor, Details, Role};
 use crate::rules::{self, Inquiry};
 use crate::shared::Shared;
@@ -62,7 +62,7 @@ impl Site {
         let directory = std::env::temp_dir().join(format!("opterius-dashboard-{}-{number}", std::process::id()));
         let _ = fs::remove_dir_all(&directory);
         let clock = Arc::new(TestClock { start: SystemClock.monotonic(), seconds: AtomicU64::new(0) });
-        let mut made = Place::new(&directory).create(clock.wall()).unwrap();
+        let mut made = DataDir::new(&directory).create(clock.wall()).unwrap();
         let hash = HASH.get_or_init(|| passwords::hash(&Secret::new(PASSWORD.to_owned())).unwrap());
         let actor = Actor { role: Role::Operator, name: "root".to_owned() };
         let result = made.database.change(clock.wall(), |transaction| {
@@ -76,8 +76,8 @@ impl Site {
         });
         result.unwrap();
         let readers = Readers::open(made.database.path(), 2).unwrap();
-        let (writer, writing) = Writer::new(made.database, clock.clone());
-        std::thread::spawn(move || writing.run());
+        let (writer, writer_thread) = Writer::new(made.database, clock.clone());
+        std::thread::spawn(move || writer_thread.run());
         let config = config::parse(configuration, "license-server.conf").unwrap().config;
         let shared = Shared::new(clock.clone(), writer, readers, &made.form_secret, config, made.keys);
         let shared = Arc::new(shared);

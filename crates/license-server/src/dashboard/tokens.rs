@@ -22,7 +22,7 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    const fn word(self) -> &'static str {
+    const fn as_str(self) -> &'static str {
         match self {
             Self::SignIn => "sign-in",
             Self::Form => "form",
@@ -40,7 +40,7 @@ pub(super) fn random() -> Result<String, PageError> {
 }
 
 /// What is stored of a session's token: whoever reads the database cannot sign in with it.
-pub(super) fn stored(token: &str) -> String {
+pub(super) fn token_sha256(token: &str) -> String {
     hex(digest(&SHA256, token.as_bytes()).as_ref())
 }
 
@@ -70,7 +70,7 @@ pub(super) fn unseal(key: &Key, session: &str, sealed: &str) -> Option<String> {
 
 /// The cookie is 64 characters of hex, so nothing can be moved from one part to the next.
 fn message(purpose: Purpose, cookie: &str, text: &str) -> Vec<u8> {
-    [purpose.word(), "\0", cookie, "\0", text].concat().into_bytes()
+    [purpose.as_str(), "\0", cookie, "\0", text].concat().into_bytes()
 }
 
 #[cfg(test)]

@@ -13,20 +13,20 @@
 
 use std::net::IpAddr;
 
-use super::in_words::{self, billing_facts, expiry};
+use super::change_error::{ChangeError, check_expiry, check_server_ip, find_plan};
+use super::describe::{self, billing_summary, expiry};
 use super::license::{Billing, License, Plan, Status};
-use super::objection::{Objection, find_plan, in_the_future, of_a_server};
-use super::words::worded;
+use super::string_enum::string_enum;
 use opterius_base::clock::Timestamp;
 
-worded! {
-    /// What the history tells. Each line is a change of state, never a mere request.
+string_enum! {
+    /// What the history records. Each line is a change of state, never a mere request.
     pub enum Action {
         /// A license was made.
         Created = "created",
         /// A server took a slot.
         Activated = "activated",
-        /// An activation was deleted after [`KEPT_TIME`](super::KEPT_TIME).
+        /// An activation was deleted after [`RETENTION_TIME`](super::RETENTION_TIME).
         Forgotten = "forgotten",
         /// An activation was taken away.
         Revoked = "revoked",
@@ -88,7 +88,7 @@ pub enum Change {
 
 /// What a change comes to: its line in the history, and the sentence for whoever asked for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Done {
+pub struct AppliedChange {
     /// What was done.
     pub action: Action,
     /// The particulars, in words.
@@ -102,7 +102,7 @@ impl Change {
     ///
     /// # Errors
     /// Why it does not.
-    pub fn apply(&self, license: &mut License, plans: &[Plan], now: Timestamp) -> Result<Done, Objection> {
+    pub fn apply(&self, license: &mut License, plans: &[Plan], now: Timestamp) -> Result<AppliedChange, ChangeError> {
         match self {
             Self::Suspend => suspend(license),
             Self::Resume => resume(license),
@@ -116,82 +116,82 @@ impl Change {
     }
 }
 
-fn suspend(license: &mut License) -> Result<Done, Objection> {
+fn suspend(license: &mut License) -> Result<AppliedChange, ChangeError> {
     match license.status {
         Status::Suspended => conflict(license, "is suspended already."),
         Status::Cancelled => conflict(license, "is cancelled, so there is nothing to suspend."),
         Status::Active => {
             license.status = Status::Suspended;
             let what = "is suspended. Its servers learn of it at their next check.";
-            done(license, Action::Suspended, String::new(), what)
+            applied(license, Action::Suspended, String::new(), what)
         }
     }
 }
 
-fn resume(license: &mut License) -> Result<Done, Objection> {
+fn resume(license: &mut License) -> Result<AppliedChange, ChangeError> {
     if license.status == Status::Active {
         return conflict(license, "is neither suspended nor cancelled.");
     }
-    let detail = format!("was {}", license.status.word());
+    let detail = format!("was {}", license.status.as_str());
     license.status = Status::Active;
-    done(license, Action::Resumed, detail, "may be used again. Its servers learn of it at their next check.")
+    applied(license, Action::Resumed, detail, "may be used again. Its servers learn of it at their next check.")
 }
 
-fn cancel(license: &mut License) -> Result<Done, Objection> {
+fn cancel(license: &mut License) -> Result<AppliedChange, ChangeError> {
     if license.status == Status::Cancelled {
         return conflict(license, "is cancelled already.");
     }
     license.status = Status::Cancelled;
     let what = "is cancelled. Its servers learn of it at their next check.";
-    done(license, Action::Cancelled, String::new(), what)
+    applied(license, Action::Cancelled, String::new(), what)
 }
 
-fn renew(license: &mut License, until: Option<Timestamp>, now: Timestamp) -> Result<Done, Objection> {
-    in_the_future(until, now)?;
+fn renew(license: &mut License, until: Option<Timestamp>, now: Timestamp) -> Result<AppliedChange, ChangeError> {
+    check_expiry(until, now)?;
     if until == license.expires_at {
         return conflict(license, if until.is_some() { "ends then already." } else { "never ends already." });
     }
     let detail = format!("from {} to {}", expiry(license.expires_at), expiry(until));
     license.expires_at = until;
-    done(license, Action::Renewed, detail, &in_words::renewed(until))
+    applied(license, Action::Renewed, detail, &describe::renewed(until))
 }
 
-fn set_plan(license: &mut License, slug: &str, plans: &[Plan]) -> Result<Done, Objection> {
+fn set_plan(license: &mut License, slug: &str, plans: &[Plan]) -> Result<AppliedChange, ChangeError> {
     let plan = find_plan(plans, slug)?;
     if plan.slug == license.plan.slug {
         return conflict(license, &format!("has the plan {} already.", plan.name));
     }
     let detail = format!("from {} to {}", license.plan.slug, plan.slug);
     license.plan = plan.clone();
-    done(license, Action::PlanChanged, detail, &format!("has the plan {} now.", plan.name))
+    applied(license, Action::PlanChanged, detail, &format!("has the plan {} now.", plan.name))
 }
 
-fn lock(license: &mut License, ip: IpAddr) -> Result<Done, Objection> {
+fn lock(license: &mut License, ip: IpAddr) -> Result<AppliedChange, ChangeError> {
     if license.locked_ip == Some(ip) {
         return conflict(license, &format!("is locked to {ip} already."));
     }
-    of_a_server(ip)?;
+    check_server_ip(ip)?;
     license.locked_ip = Some(ip);
-    done(license, Action::Locked, ip.to_string(), &format!("is locked to {ip} now."))
+    applied(license, Action::Locked, ip.to_string(), &format!("is locked to {ip} now."))
 }
 
-fn unlock(license: &mut License) -> Result<Done, Objection> {
+fn unlock(license: &mut License) -> Result<AppliedChange, ChangeError> {
     match license.locked_ip.take() {
         None => conflict(license, "is not locked to an address."),
-        Some(ip) => done(license, Action::Unlocked, ip.to_string(), "may be used at any address now."),
+        Some(ip) => applied(license, Action::Unlocked, ip.to_string(), "may be used at any address now."),
     }
 }
 
-fn set_billing(license: &mut License, billing: &Billing) -> Done {
+fn set_billing(license: &mut License, billing: &Billing) -> AppliedChange {
     license.billing = billing.clone();
     let sentence = format!("The billing facts of license {} are changed.", license.id);
-    Done { action: Action::BillingChanged, detail: billing_facts(billing), sentence }
+    AppliedChange { action: Action::BillingChanged, detail: billing_summary(billing), sentence }
 }
 
-fn done(license: &License, action: Action, detail: String, what: &str) -> Result<Done, Objection> {
-    Ok(Done { action, detail, sentence: format!("License {} {what}", license.id) })
+fn applied(license: &License, action: Action, detail: String, what: &str) -> Result<AppliedChange, ChangeError> {
+    Ok(AppliedChange { action, detail, sentence: format!("License {} {what}", license.id) })
 }
 
-fn conflict(license: &License, what: &str) -> Result<Done, Objection> {
-    Err(Objection::Conflict(format!("License {} {what}", license.id)))
+fn conflict(license: &License, what: &str) -> Result<AppliedChange, ChangeError> {
+    Err(ChangeError::Conflict(format!("License {} {what}", license.id)))
 }

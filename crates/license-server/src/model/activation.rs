@@ -11,7 +11,7 @@ use opterius_base::clock::Timestamp;
 pub const ACTIVE_TIME: Duration = Duration::from_secs(7 * 86_400);
 
 /// Without a sign of life for this long an activation is deleted.
-pub const KEPT_TIME: Duration = Duration::from_secs(30 * 86_400);
+pub const RETENTION_TIME: Duration = Duration::from_secs(30 * 86_400);
 
 /// One server on which a license is used: its address is its identity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -53,33 +53,33 @@ pub struct Details {
 
 impl Activation {
     /// How alive it is.
-    pub fn life(&self, now: Timestamp) -> Life {
-        Life::at(self.last_seen_at, now)
+    pub fn state(&self, now: Timestamp) -> ActivationState {
+        ActivationState::at(self.last_seen_at, now)
     }
 }
 
 /// How alive an activation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Life {
+pub enum ActivationState {
     /// Seen within [`ACTIVE_TIME`]: it holds a slot.
     Active,
     /// Not seen for longer: it holds none, and counts as new when it returns.
     Inactive,
-    /// Not seen for [`KEPT_TIME`]: to be deleted.
-    Gone,
+    /// Not seen for [`RETENTION_TIME`]: to be deleted.
+    Expired,
 }
 
-impl Life {
+impl ActivationState {
     /// The life of what was last seen then.
     pub fn at(last_seen: Timestamp, now: Timestamp) -> Self {
         let silence = now.since(last_seen);
         if silence < ACTIVE_TIME {
             Self::Active
-        } else if silence < KEPT_TIME {
+        } else if silence < RETENTION_TIME {
             Self::Inactive
         } else {
-            Self::Gone
+            Self::Expired
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The lines of the history.
 
 use super::action::Action;
-use super::people::Actor;
+use super::users::Actor;
 use opterius_base::clock::Timestamp;
 
 /// One line of the history.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::words::worded;
+use super::string_enum::string_enum;
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 
@@ -21,7 +21,7 @@ pub struct Plan {
     pub max_servers: u32,
 }
 
-worded! {
+string_enum! {
     /// Whether a license may be used, as far as its vendor decides it.
     pub enum Status {
         /// It may.
@@ -82,6 +82,6 @@ impl License {
 
     /// The one word that says how it stands, as lists show it.
     pub fn standing(&self, now: Timestamp) -> &'static str {
-        if self.status == Status::Active && self.is_expired(now) { "expired" } else { self.status.word() }
+        if self.status == Status::Active && self.is_expired(now) { "expired" } else { self.status.as_str() }
     }
 }

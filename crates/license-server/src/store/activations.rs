@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use rusqlite::{OptionalExtension, Row, named_params, params};
 
-use super::access::{ReadTransaction, WriteTransaction};
 use super::error::Error;
+use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values::{Ip, at, at_if_any};
 use crate::model::{Activation, Details};
 use opterius_base::clock::Timestamp;
@@ -203,7 +203,7 @@ impl ReadTransaction<'_> {
     ///
     /// # Errors
     /// The store's own.
-    pub fn latest_sign(&self) -> Result<Option<Timestamp>, Error> {
+    pub fn latest_check_in(&self) -> Result<Option<Timestamp>, Error> {
         Ok(self.0.query_row("SELECT max(last_seen_at) FROM activations", [], |row| at_if_any(row, 0))?)
     }
 

@@ -5,12 +5,12 @@
 const COUNTED: u32 = 1000;
 
 /// Up to where to count them for a plan that allows `allowed`: one more than is told.
-pub fn most(allowed: u32) -> u32 {
+pub fn count_cap(allowed: u32) -> u32 {
     allowed.max(COUNTED).saturating_add(1)
 }
 
-/// What came of counting up to [`most`], in words.
-pub fn counted(active: u32, allowed: u32) -> String {
+/// What came of counting up to [`count_cap`], in words.
+pub fn format_count(active: u32, allowed: u32) -> String {
     let told = allowed.max(COUNTED);
     if active > told { format!("{told}+") } else { active.to_string() }
 }
@@ -33,8 +33,8 @@ mod tests {
             (u32::MAX, u32::MAX, "4294967295"),
         ];
         for (active, allowed, expected) in table {
-            assert!(active <= most(allowed) && most(allowed) >= allowed);
-            assert_eq!(counted(active, allowed), expected, "{active} of {allowed}");
+            assert!(active <= count_cap(allowed) && count_cap(allowed) >= allowed);
+            assert_eq!(format_count(active, allowed), expected, "{active} of {allowed}");
         }
     }
 }

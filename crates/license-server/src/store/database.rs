@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::access::{ReadTransaction, WriteTransaction};
 use super::connection::{connect, inspect};
 use super::error::Error;
 use super::schema;
+use super::transactions::{ReadTransaction, WriteTransaction};
 use crate::cause::cause;
 use crate::ownership::give_to_owner_of;
 use opterius_base::clock::Timestamp;

@@ -2,19 +2,19 @@
 
 use rusqlite::{Row, params};
 
-use super::access::{ReadTransaction, WriteTransaction};
 use super::error::Error;
+use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values;
 use crate::model::{Action, Actor, Event};
 use opterius_base::clock::Timestamp;
 
 // SQLite takes a partial index only for a statement that has the words of its condition, and not for parameters.
 
-/// Asks what [`ReadTransaction::count_by_owners`] tells.
+/// Asks what [`ReadTransaction::count_by_owners`] history_action.
 const COUNT_BY_OWNERS: &str = "SELECT count(*) FROM events
     WHERE license = ?1 AND role = 'owner' AND action IN ('revoked', 'moved') AND at > ?2";
 
-/// Asks what [`ReadTransaction::has_seen_key`] tells.
+/// Asks what [`ReadTransaction::has_seen_key`] history_action.
 const HAS_SEEN_KEY: &str = "SELECT EXISTS (SELECT 1 FROM events
     WHERE license = ?1 AND actor = ?2 AND role = ?3 AND action = 'key shown' AND at > ?4 AND at <= ?5)";
 
@@ -60,7 +60,7 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// The store's own.
     pub fn has_seen_key(&self, license: i64, who: &Actor, since: Timestamp, until: Timestamp) -> Result<bool, Error> {
-        let parameters = params![license, who.name, who.role.word(), since.unix(), until.unix()];
+        let parameters = params![license, who.name, who.role.as_str(), since.unix(), until.unix()];
         Ok(self.0.prepare_cached(HAS_SEEN_KEY)?.query_row(parameters, |row| row.get(0))?)
     }
 }
@@ -72,7 +72,7 @@ impl WriteTransaction<'_> {
     /// The store's own.
     pub fn add_event(&self, license: Option<i64>, actor: &Actor, action: Action, detail: &str) -> Result<i64, Error> {
         let sql = "INSERT INTO events (at, license, role, actor, action, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let parameters = params![self.now().unix(), license, actor.role.word(), actor.name, action.word(), detail];
+        let parameters = params![self.now().unix(), license, actor.role.as_str(), actor.name, action.as_str(), detail];
         self.connection().prepare_cached(sql)?.execute(parameters)?;
         Ok(self.connection().last_insert_rowid())
     }

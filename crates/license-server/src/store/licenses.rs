@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use rusqlite::{OptionalExtension, Row, named_params, params};
 
-use super::access::{ReadTransaction, WriteTransaction};
-use super::counting::most;
+use super::counting::count_cap;
 use super::error::Error;
+use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values::{Ip, at, at_if_any};
 use crate::model::{ACTIVE_TIME, Billing, License, Plan, Status};
 use opterius_base::clock::Timestamp;
@@ -41,10 +41,10 @@ pub struct Filter {
 
 /// A license in a list.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedLicense {
     /// The license.
     pub license: License,
-    /// Its active servers, counted up to [`most`] unless all were asked for.
+    /// Its active servers, counted up to [`count_cap`] unless all were asked for.
     pub servers: u32,
 }
 
@@ -104,7 +104,7 @@ impl ReadTransaction<'_> {
     ///
     /// # Errors
     /// The store's own.
-    pub fn licenses(&self, filter: &Filter, count: u32, now: Timestamp) -> Result<Vec<Listed>, Error> {
+    pub fn licenses(&self, filter: &Filter, count: u32, now: Timestamp) -> Result<Vec<ListedLicense>, Error> {
         let active_since = now.minus(ACTIVE_TIME);
         let search = filter.search.as_deref().map(str::trim).filter(|search| !search.is_empty());
         // What is not asked for is left out of the statement, so that SQLite finds the index for what is.
@@ -127,10 +127,10 @@ impl ReadTransaction<'_> {
             ":count": count,
         };
         let found: rusqlite::Result<Vec<License>> = statement.query_map(parameters, license)?.collect();
-        let until = |license: &License| if filter.all_servers { u32::MAX } else { most(license.plan.max_servers) };
+        let until = |license: &License| if filter.all_servers { u32::MAX } else { count_cap(license.plan.max_servers) };
         let listed = found?.into_iter().map(|license| {
             let servers = self.count_activations(license.id, active_since, until(&license))?;
-            Ok(Listed { license, servers })
+            Ok(ListedLicense { license, servers })
         });
         listed.collect()
     }
@@ -177,7 +177,7 @@ impl WriteTransaction<'_> {
             new.key.expose(),
             new.owner,
             new.plan,
-            Status::Active.word(),
+            Status::Active.as_str(),
             new.expires_at.map(Timestamp::unix),
             new.locked_ip.map(Ip),
             self.now().unix()
@@ -196,7 +196,7 @@ impl WriteTransaction<'_> {
         self.connection().prepare_cached(sql)?.execute(params![
             license.id,
             license.plan.slug,
-            license.status.word(),
+            license.status.as_str(),
             license.expires_at.map(Timestamp::unix),
             license.locked_ip.map(Ip),
             license.billing.subscription_status,

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::access::ReadTransaction;
 use super::connection::{BUSY_TIME, connect, inspect};
 use super::error::Error;
 use super::schema::MIGRATIONS;
+use super::transactions::ReadTransaction;
 use crate::cause::cause;
 
 /// The most defects that are shown.

@@ -5,9 +5,9 @@ use std::path::Path;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rusqlite::OpenFlags;
 
-use super::access::ReadTransaction;
 use super::connection::connect;
 use super::error::Error;
+use super::transactions::ReadTransaction;
 
 /// A pool of reading connections, one for each thread that reads.
 #[derive(Clone)]

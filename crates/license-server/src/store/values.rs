@@ -34,25 +34,25 @@ impl FromSql for Ip {
 }
 
 /// A word of a closed set.
-fn word<T: Copy>(value: ValueRef<'_>, all: &[T], word: impl Fn(T) -> &'static str) -> FromSqlResult<T> {
+fn variant<T: Copy>(value: ValueRef<'_>, all: &[T], as_str: impl Fn(T) -> &'static str) -> FromSqlResult<T> {
     let text = value.as_str()?;
-    all.iter().copied().find(|candidate| word(*candidate) == text).ok_or(FromSqlError::InvalidType)
+    all.iter().copied().find(|candidate| as_str(*candidate) == text).ok_or(FromSqlError::InvalidType)
 }
 
 impl FromSql for Status {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        word(value, Self::ALL, Self::word)
+        variant(value, Self::ALL, Self::as_str)
     }
 }
 
 impl FromSql for Role {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        word(value, Self::ALL, Self::word)
+        variant(value, Self::ALL, Self::as_str)
     }
 }
 
 impl FromSql for Action {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        word(value, Self::ALL, Self::word)
+        variant(value, Self::ALL, Self::as_str)
     }
 }

@@ -10,10 +10,10 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use log::{error, info, warn};
 use rusqlite::TransactionBehavior;
 
-use super::access::WriteTransaction;
 use super::checkpoint::{self, Checkpointer, Log};
 use super::database::Database;
 use super::error::Error;
+use super::transactions::WriteTransaction;
 use crate::model::{Action, Actor, Role};
 use opterius_base::clock::{Clock, Now};
 
@@ -47,7 +47,7 @@ pub struct Writer {
 }
 
 /// The thread's end.
-pub struct Writing {
+pub struct WriterThread {
     queue: Receiver<Box<dyn Job>>,
     work: Arc<Work>,
     database: Database,
@@ -99,12 +99,12 @@ where
 
 impl Writer {
     /// A writer over this database, and what its thread runs.
-    pub fn new(database: Database, clock: Arc<dyn Clock>) -> (Self, Writing) {
+    pub fn new(database: Database, clock: Arc<dyn Clock>) -> (Self, WriterThread) {
         let (sender, receiver) = bounded(WAITING);
         let work = Arc::new(Work::default());
         let last = clock.now();
-        let writing = Writing { queue: receiver, work: Arc::clone(&work), database, clock, last, log: None };
-        (Self { queue: sender, work }, writing)
+        let writer_thread = WriterThread { queue: receiver, work: Arc::clone(&work), database, clock, last, log: None };
+        (Self { queue: sender, work }, writer_thread)
     }
 
     /// What the writer has done.
@@ -149,7 +149,7 @@ impl Writer {
     }
 }
 
-impl Writing {
+impl WriterThread {
     /// Takes the checkpoints out of the commits; what the thread for them runs.
     ///
     /// # Errors

@@ -7,11 +7,11 @@ use super::signed_in_user::{SignedInUser, visible};
 use crate::actions::{OWNER_CHANGES, OWNER_CHANGES_TIME, Refusal};
 use crate::model::{ACTIVE_TIME, Activation, License, Plan};
 use crate::store::ReadTransaction;
-use crate::store::counting::{counted, most};
+use crate::store::counting::{count_cap, format_count};
 use opterius_base::clock::Timestamp;
 
 /// What a page needs to know to say what will happen.
-pub(super) struct Facts {
+pub(super) struct LicenseContext {
     pub(super) license: License,
     /// Servers that hold a slot.
     pub(super) active: u32,
@@ -25,7 +25,7 @@ pub(super) struct Facts {
     pub(super) now: Timestamp,
 }
 
-impl Facts {
+impl LicenseContext {
     /// What this person may know of the license, and of the server with this address.
     pub(super) fn read(
         transaction: &ReadTransaction<'_>,
@@ -35,7 +35,7 @@ impl Facts {
         now: Timestamp,
     ) -> Result<Self, Refusal> {
         let license = visible(transaction, &signed_in_user.user, id)?;
-        let active = transaction.count_activations(id, now.minus(ACTIVE_TIME), most(license.plan.max_servers))?;
+        let active = transaction.count_activations(id, now.minus(ACTIVE_TIME), count_cap(license.plan.max_servers))?;
         let server = match ip {
             Some(ip) => transaction.activation(id, ip)?,
             None => None,
@@ -68,7 +68,7 @@ impl Facts {
         let use_it = match self.active {
             0 => "no server uses it".to_owned(),
             1 => "1 server uses it".to_owned(),
-            active => format!("{} servers use it", counted(active, self.license.plan.max_servers)),
+            active => format!("{} servers use it", format_count(active, self.license.plan.max_servers)),
         };
         format!("It is the license of {owner} with the plan {plan}; {use_it}.")
     }

@@ -2,8 +2,8 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::access::{ReadTransaction, WriteTransaction};
 use super::error::Error;
+use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values;
 use crate::model::User;
 use opterius_base::clock::Timestamp;

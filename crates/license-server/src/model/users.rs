@@ -1,6 +1,6 @@
 //! Who does something, and who may sign in.
 
-use super::words::worded;
+use super::string_enum::string_enum;
 use opterius_base::clock::Timestamp;
 
 /// Who did something.
@@ -12,7 +12,7 @@ pub struct Actor {
     pub name: String,
 }
 
-worded! {
+string_enum! {
     /// The roles in which something is done.
     pub enum Role {
         /// The license's owner, in the dashboard.

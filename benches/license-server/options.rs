@@ -7,7 +7,7 @@ use crate::failure::Failure;
 
 const USAGE: &str = "usage: cargo bench --bench license-server -- [--quick] [--fresh] [--rounds N] [--seconds N]";
 
-pub(crate) struct Effort {
+pub(crate) struct Options {
     /// Rounds; each figure is the median over them.
     pub(crate) rounds: u32,
     /// Length of one measurement.
@@ -16,33 +16,33 @@ pub(crate) struct Effort {
     pub(crate) fresh: bool,
 }
 
-impl Effort {
+impl Options {
     pub(crate) fn from_arguments() -> Result<Self, Failure> {
-        let mut effort = Effort { rounds: 5, seconds: 5, fresh: false };
+        let mut options = Options { rounds: 5, seconds: 5, fresh: false };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 // Cargo passes this to every benchmark.
                 "--bench" => {}
-                "--quick" => (effort.rounds, effort.seconds) = (1, 1),
-                "--fresh" => effort.fresh = true,
-                "--rounds" => effort.rounds = number(arguments.next())?,
-                "--seconds" => effort.seconds = number(arguments.next())?,
+                "--quick" => (options.rounds, options.seconds) = (1, 1),
+                "--fresh" => options.fresh = true,
+                "--rounds" => options.rounds = number(arguments.next())?,
+                "--seconds" => options.seconds = number(arguments.next())?,
                 other => return Err(Failure::new(format!("unknown argument {other}\n{USAGE}"))),
             }
         }
-        Ok(effort)
+        Ok(options)
     }
 
     /// Where the databases are: beside what Cargo builds, on whose disk they are measured, or where `OUT` says.
-    #[expect(clippy::unused_self, reason = "the environment is part of the effort")]
+    #[expect(clippy::unused_self, reason = "the environment is part of the options")]
     pub(crate) fn root(&self) -> PathBuf {
         let beside = || Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench-license-server");
         std::env::var_os("OUT").map_or_else(beside, PathBuf::from)
     }
 }
 
-impl fmt::Display for Effort {
+impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} round(s), {} s a measurement", self.rounds, self.seconds)
     }

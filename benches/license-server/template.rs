@@ -8,7 +8,7 @@ use std::time::Duration;
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_base::hex::hex;
 use opterius_base::secret::Secret;
-use opterius_license_server::installation::Place;
+use opterius_license_server::installation::DataDir;
 use opterius_license_server::model::{Action, Actor, Details, Role};
 use opterius_license_server::store::{Database, Error, Heartbeat, NewLicense, WriteTransaction};
 use ring::digest::{SHA256, digest};
@@ -26,7 +26,7 @@ const FRESH: Duration = Duration::from_secs(5 * 86_400);
 /// The files of an installation.
 const FILES: [&str; 2] = ["licenses.db", "signing-keys.json"];
 
-pub(crate) struct Made {
+pub(crate) struct Template {
     pub(crate) licenses: u32,
     directory: PathBuf,
 }
@@ -37,10 +37,10 @@ pub(crate) struct Copy {
     pub(crate) directory: PathBuf,
 }
 
-impl Made {
+impl Template {
     /// The database with so many licenses, made unless it is there, whole, of this schema, and young enough.
     pub(crate) fn ready(root: &Path, licenses: u32, fresh: bool) -> Result<Self, Failure> {
-        let made = Made { licenses, directory: root.join(licenses.to_string()) };
+        let made = Template { licenses, directory: root.join(licenses.to_string()) };
         let now = SystemClock.wall();
         if fresh || !made.is_usable(now) {
             let _ = fs::remove_dir_all(&made.directory);
@@ -61,7 +61,7 @@ impl Made {
     }
 
     fn make(&self, now: Timestamp) -> Result<(), Failure> {
-        let mut database = Place::new(&self.directory).create(now).during("create")?.database;
+        let mut database = DataDir::new(&self.directory).create(now).during("create")?.database;
         for first in (1..=self.licenses).step_by(STRIDE as usize) {
             let last = (first + STRIDE - 1).min(self.licenses);
             database.change(now, |changes| fill(changes, first..=last)).during("fill")?;
@@ -106,7 +106,7 @@ fn fingerprint() -> String {
         include_str!("../../crates/license-server/src/store/schema.rs"),
         include_str!("contents.rs"),
         include_str!("random.rs"),
-        include_str!("made.rs"),
+        include_str!("template.rs"),
     ];
     hex(digest(&SHA256, sources.concat().as_bytes()).as_ref())
 }

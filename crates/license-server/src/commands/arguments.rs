@@ -3,16 +3,16 @@
 use std::ffi::OsString;
 use std::net::IpAddr;
 
-use crate::commands::values::{self, LicenseRef, shown};
+use crate::commands::values::{self, LicenseRef, printable};
 
 /// The arguments of a command, without the words that name it.
 #[derive(Debug, Default)]
-pub(super) struct Given {
+pub(super) struct Arguments {
     pub(super) operands: Vec<OsString>,
     pub(super) options: Vec<(&'static str, Option<OsString>)>,
 }
 
-impl Given {
+impl Arguments {
     /// Whether the option is given.
     pub(super) fn flag(&self, name: &str) -> bool {
         self.options.iter().any(|(given, _)| *given == name)
@@ -37,12 +37,12 @@ impl Given {
     /// An operand, the first one at 0.
     pub(super) fn operand(&self, index: usize) -> Result<String, String> {
         let word = self.operands.get(index).ok_or("an operand is missing")?;
-        word.to_str().map(str::to_owned).ok_or_else(|| format!("“{}” is not UTF-8", shown(&word.to_string_lossy())))
+        word.to_str().map(str::to_owned).ok_or_else(|| format!("“{}” is not UTF-8", printable(&word.to_string_lossy())))
     }
 
     /// The license that the first operand names.
     pub(super) fn license(&self) -> Result<LicenseRef, String> {
-        values::named(&self.operand(0)?)
+        values::license_ref(&self.operand(0)?)
     }
 
     /// An operand that is an address.

@@ -10,8 +10,8 @@ use opterius_license_server::store::Error;
 use crate::contents;
 use crate::failure::{During, Failure};
 use crate::load::Target;
-use crate::made::Copy;
 use crate::random::Random;
+use crate::template::Copy;
 
 pub(crate) fn commits_per_second(copy: &Copy, seconds: u32) -> Result<f64, Failure> {
     let mut database = copy.open()?;

@@ -15,7 +15,7 @@ pub fn expiry(at: Option<Timestamp>) -> String {
 }
 
 /// All billing facts in words.
-pub fn billing_facts(billing: &Billing) -> String {
+pub fn billing_summary(billing: &Billing) -> String {
     let Some(status) = &billing.subscription_status else { return "no subscription".to_owned() };
     let period = billing.current_period_end.map(|end| format!(", period to {}", dates::the_end(end)));
     let ends = billing.cancel_at_period_end.map(|ends| if ends { ", cancelled with it" } else { ", not cancelled" });

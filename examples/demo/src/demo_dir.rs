@@ -18,12 +18,12 @@ const MARK: &str = ".opterius-demo";
 const CACHE_MARK: &str = "CACHEDIR.TAG";
 
 /// The demo's directory, which no other demo uses meanwhile.
-pub(super) struct DemoPlace {
+pub(super) struct DemoDir {
     directory: PathBuf,
     _lock: File,
 }
 
-impl DemoPlace {
+impl DemoDir {
     /// Makes the directory, or takes over the one of an earlier demo.
     pub(super) fn take() -> Result<Self, Failure> {
         let directory = build_directory()?.join("demo");
@@ -157,14 +157,14 @@ mod tests {
     fn an_earlier_demo_is_replaced_and_two_never_run_at_once() {
         let scratch = Scratch::new("twice");
         let directory = scratch.0.join("target/demo");
-        let first = DemoPlace::take_at(&directory).unwrap();
+        let first = DemoDir::take_at(&directory).unwrap();
         assert_eq!(fs::metadata(&directory).unwrap().permissions().mode() & 0o777, 0o700);
-        let sentence = DemoPlace::take_at(&directory).err().unwrap().sentence;
+        let sentence = DemoDir::take_at(&directory).err().unwrap().sentence;
         assert!(sentence.contains(&format!("runs here already (process {})", std::process::id())), "{sentence}");
         first.write("agent.conf", 0o600, "secret=x\n").unwrap();
         fs::create_dir(first.path("root")).unwrap();
         drop(first);
-        let second = DemoPlace::take_at(&directory).unwrap();
+        let second = DemoDir::take_at(&directory).unwrap();
         second.clear().unwrap();
         let left: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, [MARK]);
@@ -181,12 +181,12 @@ mod tests {
         let file = scratch.0.join("file");
         fs::write(&file, "").unwrap();
         for path in [full.clone(), link, file] {
-            let sentence = DemoPlace::take_at(&path).err().unwrap().sentence;
+            let sentence = DemoDir::take_at(&path).err().unwrap().sentence;
             assert!(sentence.contains("no demo has made it"), "{sentence}");
         }
         assert_eq!(fs::read_to_string(full.join("thesis.txt")).unwrap(), "years");
         let empty = scratch.0.join("empty");
         fs::create_dir(&empty).unwrap();
-        assert!(DemoPlace::take_at(&empty).is_ok(), "an empty directory is nobody's loss");
+        assert!(DemoDir::take_at(&empty).is_ok(), "an empty directory is nobody's loss");
     }
 }

@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 
 use super::license::Plan;
-use crate::address::is_of_a_host;
+use crate::address::is_host_address;
 use opterius_base::clock::Timestamp;
 use opterius_base::dates;
 
 /// Why it does not; a sentence says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Objection {
+pub enum ChangeError {
     /// There is no such thing.
     NotFound(String),
     /// It makes no sense now.
@@ -22,10 +22,10 @@ pub enum Objection {
 ///
 /// # Errors
 /// There is none.
-pub fn find_plan<'p>(plans: &'p [Plan], slug: &str) -> Result<&'p Plan, Objection> {
+pub fn find_plan<'p>(plans: &'p [Plan], slug: &str) -> Result<&'p Plan, ChangeError> {
     plans.iter().find(|plan| plan.slug == slug).ok_or_else(|| {
         let known: Vec<&str> = plans.iter().map(|plan| plan.slug.as_str()).collect();
-        Objection::NotFound(format!("There is no plan “{slug}”. The plans are: {}.", known.join(", ")))
+        ChangeError::NotFound(format!("There is no plan “{slug}”. The plans are: {}.", known.join(", ")))
     })
 }
 
@@ -33,12 +33,12 @@ pub fn find_plan<'p>(plans: &'p [Plan], slug: &str) -> Result<&'p Plan, Objectio
 ///
 /// # Errors
 /// It is over.
-pub fn in_the_future(at: Option<Timestamp>, now: Timestamp) -> Result<(), Objection> {
+pub fn check_expiry(at: Option<Timestamp>, now: Timestamp) -> Result<(), ChangeError> {
     match at.filter(|at| *at <= now) {
         None => Ok(()),
         Some(at) => {
             let end = dates::ended_day(at).map_or_else(|| at.to_string(), |day| format!("The end of {day}"));
-            Err(Objection::Invalid(format!("{end} is in the past. To end a license, suspend or cancel it.")))
+            Err(ChangeError::Invalid(format!("{end} is in the past. To end a license, suspend or cancel it.")))
         }
     }
 }
@@ -47,9 +47,9 @@ pub fn in_the_future(at: Option<Timestamp>, now: Timestamp) -> Result<(), Object
 ///
 /// # Errors
 /// It is none.
-pub fn of_a_server(ip: IpAddr) -> Result<(), Objection> {
-    if !is_of_a_host(ip) {
-        return Err(Objection::Invalid(format!("{ip} is not the address of a server.")));
+pub fn check_server_ip(ip: IpAddr) -> Result<(), ChangeError> {
+    if !is_host_address(ip) {
+        return Err(ChangeError::Invalid(format!("{ip} is not the address of a server.")));
     }
     Ok(())
 }

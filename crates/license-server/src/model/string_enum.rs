@@ -1,7 +1,7 @@
 //! Enums whose variants are stored and shown as words, each declared in one line.
 
 /// Declares such an enum, with `ALL` its variants and the `word` of each. In JSON it is the variant's name in snake case.
-macro_rules! worded {
+macro_rules! string_enum {
     ($(#[$about:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -15,7 +15,7 @@ macro_rules! worded {
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
             /// The word that is stored and shown.
-            pub const fn word(self) -> &'static str {
+            pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word,)+
                 }
@@ -24,4 +24,4 @@ macro_rules! worded {
     };
 }
 
-pub(super) use worded;
+pub(super) use string_enum;

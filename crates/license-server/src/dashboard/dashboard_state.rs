@@ -6,7 +6,7 @@ use super::submitted_forms::SubmittedForms;
 
 /// What is remembered; none of it outlives the process.
 #[derive(Default)]
-pub(super) struct Memory {
+pub(super) struct DashboardState {
     pub(super) attempts: Attempts,
     pub(super) submitted_forms: SubmittedForms,
     pub(super) page_slots: PageSlots,

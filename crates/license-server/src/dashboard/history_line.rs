@@ -8,7 +8,7 @@ use opterius_base::dates::Moment;
 
 /// A line of the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Line {
+pub(super) struct HistoryLine {
     pub(super) id: i64,
     pub(super) at: Moment,
     pub(super) role: &'static str,
@@ -18,16 +18,16 @@ pub(super) struct Line {
     pub(super) detail: String,
 }
 
-impl Line {
+impl HistoryLine {
     /// How an event is shown at `now`.
     pub(super) fn new(event: &Event, now: Timestamp) -> Self {
         Self {
             id: event.id,
             at: Moment::new(event.at, now),
-            role: event.actor.role.word(),
+            role: event.actor.role.as_str(),
             who: text(&event.actor.name),
             license: event.license.map(|id| (id, Route::License(id))),
-            action: event.action.word(),
+            action: event.action.as_str(),
             detail: text(&event.detail),
         }
     }
