@@ -14,7 +14,7 @@ pub const DEFAULT_PATH: &str = "/etc/opterius/license-server.conf";
 pub struct Config {
     /// The loopback address to listen on.
     pub listen_addr: IpAddr,
-    /// The port to listen on; 0 lets the kernel choose, and the log history_action.
+    /// The port to listen on. With 0 the kernel chooses one, which the log shows.
     pub port: u16,
     /// The directory of the database and the signing keys.
     pub data_dir: PathBuf,

@@ -178,8 +178,8 @@ impl DataDir {
         }
         let shown = self.directory.display();
         Err(Error::Unusable(format!(
-            "{shown}: other users may write into it, and put files of their own in data_dir of the license server's. Give it a \
-             directory of its own (data_dir), or run: chmod 0700 {shown}"
+            "{shown}: other users can write into this directory and replace the files of the license server. Run: chmod 0700 \
+             {shown}; or set data_dir to a directory that only the license server uses"
         )))
     }
 

@@ -1,4 +1,4 @@
-//! What is done to licenses as a whole.
+//! Creating, changing and deleting licenses.
 
 use std::net::IpAddr;
 
@@ -10,18 +10,18 @@ use crate::store::{NewLicense, WriteTransaction};
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 
-/// Who does it, and on which license they looked at.
+/// Who changes a license, and which revision the change is based on.
 pub struct ChangeContext<'a> {
-    /// Who.
+    /// Who makes the change.
     pub actor: &'a Actor,
-    /// The revision that they have seen; none on the command line, which says what it does.
+    /// The revision that the user saw; `None` on the command line, where changes are unconditional.
     pub seen: Option<i64>,
 }
 
-/// Makes a license and returns its number.
+/// Creates a license and returns its number.
 ///
 /// # Errors
-/// Why not; nothing was done then.
+/// Why it was refused; nothing was changed.
 pub fn create(
     transaction: &WriteTransaction<'_>,
     actor: &Actor,
@@ -45,10 +45,10 @@ pub fn create(
     Ok(id)
 }
 
-/// Changes a license, and returns what was done in a sentence.
+/// Changes a license and returns the message for the user.
 ///
 /// # Errors
-/// Why not; nothing was done then.
+/// Why it was refused; nothing was changed.
 pub fn change(
     transaction: &WriteTransaction<'_>,
     context: &ChangeContext<'_>,
@@ -64,17 +64,17 @@ pub fn change(
     Ok(sentence)
 }
 
-/// Deletes a license, and returns what was done in a sentence.
+/// Deletes a license and returns the message for the user.
 ///
 /// # Errors
-/// Why not; nothing was done then.
+/// Why it was refused; nothing was changed.
 pub fn delete(transaction: &WriteTransaction<'_>, context: &ChangeContext<'_>, id: i64) -> Result<String, Refusal> {
     let license = find(transaction, id)?;
     unchanged_since(&license, context)?;
     let detail = format!("of {}, plan {}, key {}", license.owner_name, license.plan.slug, license.key.masked());
     transaction.add_event(Some(id), context.actor, Action::Deleted, &detail)?;
     transaction.delete_license(id)?;
-    Ok(format!("License {id} is deleted. Its history stays."))
+    Ok(format!("License {id} deleted. Its history is kept."))
 }
 
 /// The license with this number.

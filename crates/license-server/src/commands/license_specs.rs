@@ -1,4 +1,4 @@
-//! The commands on licenses. A change of a license is one row, and is done by what does all of them.
+//! The license commands. A command that changes a license is one row: all share the same code.
 
 use crate::commands::arguments::Arguments;
 use crate::commands::spec::CommandSpec;
@@ -12,7 +12,7 @@ pub(super) const LICENSES: &[CommandSpec] = &[
         words: &["license", "create"],
         operands: &[],
         options: &["--owner NAME", "--plan SLUG", "[--expires DATE]", "[--lock-ip IP]", "[--json]"],
-        about: "make a license and print its number and its key",
+        about: "create a license and print its number and key",
         history_action: Some(Action::Created),
         read: Some(create),
     },
@@ -20,7 +20,7 @@ pub(super) const LICENSES: &[CommandSpec] = &[
         words: &["license", "list"],
         operands: &[],
         options: &["[--owner NAME]", "[--search TEXT]", "[--all]", "[--json]"],
-        about: "the newest 50 licenses, or all; TEXT is a number, the beginning of a key, or an owner",
+        about: "list the newest 50 licenses, or all; TEXT is a number, the beginning of a key, or an owner",
         history_action: None,
         read: Some(list),
     },
@@ -28,7 +28,7 @@ pub(super) const LICENSES: &[CommandSpec] = &[
         words: &["license", "show"],
         operands: &["ID"],
         options: &["[--reveal-key]", "[--json]"],
-        about: "one license with its servers and its latest history",
+        about: "show a license with its servers and its latest history",
         history_action: Some(Action::KeyShown),
         read: Some(show),
     },
@@ -36,7 +36,7 @@ pub(super) const LICENSES: &[CommandSpec] = &[
         words: &["license", "suspend"],
         operands: &["ID"],
         options: &[],
-        about: "no use for now",
+        about: "suspend the license",
         history_action: Some(Action::Suspended),
         read: Some(|arguments| change(arguments, Change::Suspend)),
     },
@@ -44,7 +44,7 @@ pub(super) const LICENSES: &[CommandSpec] = &[
         words: &["license", "resume"],
         operands: &["ID"],
         options: &[],
-        about: "use again, after a suspension or a cancellation",
+        about: "resume the license after a suspension or cancellation",
         history_action: Some(Action::Resumed),
         read: Some(|arguments| change(arguments, Change::Resume)),
     },
@@ -52,7 +52,7 @@ pub(super) const LICENSES: &[CommandSpec] = &[
         words: &["license", "cancel"],
         operands: &["ID"],
         options: &[],
-        about: "no use any more",
+        about: "cancel the license",
         history_action: Some(Action::Cancelled),
         read: Some(|arguments| change(arguments, Change::Cancel)),
     },
@@ -60,7 +60,7 @@ pub(super) const LICENSES: &[CommandSpec] = &[
         words: &["license", "delete"],
         operands: &["ID"],
         options: &["[--yes]"],
-        about: "delete it with its activations; its history stays",
+        about: "delete the license and its activations; its history is kept",
         history_action: Some(Action::Deleted),
         read: Some(|arguments| {
             Ok(Task::DeleteLicense { license: arguments.license()?, confirmed: arguments.flag("yes") })
@@ -70,15 +70,15 @@ pub(super) const LICENSES: &[CommandSpec] = &[
         words: &["license", "renew"],
         operands: &["ID"],
         options: &["--until DATE"],
-        about: "set when it ends; DATE may be never",
+        about: "set the expiry; DATE can be never",
         history_action: Some(Action::Renewed),
-        read: Some(|arguments| change(arguments, Change::Renew(values::date_or_never(&arguments.needed("until")?)?))),
+        read: Some(|arguments| change(arguments, Change::Renew(values::date_or_never(&arguments.required("until")?)?))),
     },
     CommandSpec {
         words: &["license", "set-plan"],
         operands: &["ID", "SLUG"],
         options: &[],
-        about: "give it another plan",
+        about: "change the plan",
         history_action: Some(Action::PlanChanged),
         read: Some(|arguments| change(arguments, Change::SetPlan(arguments.operand(1)?))),
     },
@@ -86,7 +86,7 @@ pub(super) const LICENSES: &[CommandSpec] = &[
         words: &["license", "lock-ip"],
         operands: &["ID", "IP"],
         options: &[],
-        about: "allow its use at this address alone",
+        about: "lock the license to an IP address",
         history_action: Some(Action::Locked),
         read: Some(|arguments| change(arguments, Change::LockIp(arguments.ip(1)?))),
     },
@@ -94,7 +94,7 @@ pub(super) const LICENSES: &[CommandSpec] = &[
         words: &["license", "unlock-ip"],
         operands: &["ID"],
         options: &[],
-        about: "allow its use at any address",
+        about: "allow any IP address again",
         history_action: Some(Action::Unlocked),
         read: Some(|arguments| change(arguments, Change::UnlockIp)),
     },
@@ -102,7 +102,7 @@ pub(super) const LICENSES: &[CommandSpec] = &[
         words: &["license", "revoke"],
         operands: &["ID", "IP"],
         options: &[],
-        about: "free the slot of a server",
+        about: "revoke the activation of a server, which frees its slot",
         history_action: Some(Action::Revoked),
         read: Some(|arguments| Ok(Task::Revoke { license: arguments.license()?, ip: arguments.ip(1)? })),
     },
@@ -110,7 +110,7 @@ pub(super) const LICENSES: &[CommandSpec] = &[
         words: &["license", "move"],
         operands: &["ID", "FROM", "TO"],
         options: &[],
-        about: "give the slot or the lock of an address to another",
+        about: "move an activation or a lock to another IP address",
         history_action: Some(Action::Moved),
         read: Some(|arguments| {
             Ok(Task::Move { from: arguments.ip(1)?, to: arguments.ip(2)?, license: arguments.license()? })
@@ -120,7 +120,7 @@ pub(super) const LICENSES: &[CommandSpec] = &[
         words: &["license", "set-billing"],
         operands: &["ID"],
         options: &["--status STATUS", "[--period-end DATE]", "[--cancel-at-period-end]"],
-        about: "set what Panels show: active, past_due, trialing, canceled or none",
+        about: "set the billing status for the Panel: active, past_due, trialing, canceled or none",
         history_action: Some(Action::BillingChanged),
         read: Some(|arguments| change(arguments, Change::SetBilling(billing(arguments)?))),
     },
@@ -128,7 +128,7 @@ pub(super) const LICENSES: &[CommandSpec] = &[
         words: &["history"],
         operands: &["[ID]"],
         options: &["[--all]", "[--json]"],
-        about: "the latest 50 changes of a license or of everything, or all of them",
+        about: "show the latest 50 changes, or all; of one license or of everything",
         history_action: None,
         read: Some(history),
     },
@@ -141,7 +141,7 @@ fn change(arguments: &Arguments, change: Change) -> Result<Task, String> {
 fn create(arguments: &Arguments) -> Result<Task, String> {
     let expires_at = arguments.text("expires")?.map(|text| values::date_or_never(&text)).transpose()?.flatten();
     let locked_ip = arguments.text("lock-ip")?.map(|text| values::ip(&text)).transpose()?;
-    let (owner, plan) = (arguments.needed("owner")?, arguments.needed("plan")?);
+    let (owner, plan) = (arguments.required("owner")?, arguments.required("plan")?);
     Ok(Task::CreateLicense { owner, new: NewTerms { plan, expires_at, locked_ip }, json: arguments.flag("json") })
 }
 
@@ -161,12 +161,13 @@ fn history(arguments: &Arguments) -> Result<Task, String> {
 }
 
 fn billing(arguments: &Arguments) -> Result<Billing, String> {
-    let status = arguments.needed("status")?;
+    let status = arguments.required("status")?;
     let current_period_end = arguments.text("period-end")?.map(|text| values::date(&text)).transpose()?;
     let ends = arguments.flag("cancel-at-period-end");
     match status.as_str() {
         "none" if current_period_end.is_some() || ends => {
-            Err("--period-end and --cancel-at-period-end tell of a subscription, and --status none of none".to_owned())
+            Err("--period-end and --cancel-at-period-end need a subscription and cannot be combined with --status none"
+                .to_owned())
         }
         "none" => Ok(Billing::default()),
         "active" | "past_due" | "trialing" | "canceled" => {

@@ -11,31 +11,31 @@ use crate::commands::task::Task;
 use crate::commands::{specs, suggestions};
 use crate::config::DEFAULT_PATH;
 
-/// What the program is asked to do.
+/// What the arguments ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Print the help of everything, or of these commands.
+    /// Print the help of all commands, or of these.
     Help(Option<Vec<&'static CommandSpec>>),
     /// Print the version.
     Version,
     /// Run the daemon.
     Serve {
-        /// The settings.
+        /// The configuration file.
         config_file: PathBuf,
     },
-    /// Do one thing and end.
+    /// Run a command.
     Task {
-        /// The settings.
+        /// The configuration file.
         config_file: PathBuf,
-        /// What.
+        /// The command.
         task: Task,
     },
 }
 
-/// Reads the arguments, the program's name first.
+/// Parses the arguments; the first is the program name.
 ///
 /// # Errors
-/// A sentence that says which of them is wrong, and where to read more.
+/// A message that names the wrong argument and where to find help.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
     let all = RawArguments::read(arguments);
     if all.arguments.flag("help") {
@@ -62,7 +62,7 @@ fn matching(words: &[OsString]) -> Vec<&'static CommandSpec> {
 }
 
 fn find(words: &[OsString]) -> Result<&'static CommandSpec, String> {
-    let Some(first) = words.first() else { return Err("a command is missing".to_owned()) };
+    let Some(first) = words.first() else { return Err("missing command".to_owned()) };
     let found = matching(words);
     if let Some(spec) = found.iter().find(|spec| spec.words.len() <= words.len()) {
         return Ok(spec);
@@ -71,9 +71,9 @@ fn find(words: &[OsString]) -> Result<&'static CommandSpec, String> {
     Err(suggestions::no_command(&first.to_string_lossy(), second.as_deref()))
 }
 
-/// What is wrong with an option by itself.
+/// An invalid option.
 enum OptionError {
-    /// No command has it; as it was typed.
+    /// An option that no command has, as typed.
     Unknown(String),
     Sentence(String),
 }
@@ -87,11 +87,11 @@ impl OptionError {
     }
 }
 
-/// The arguments, not yet understood.
+/// The arguments before they are matched with a command.
 struct RawArguments {
     words: Vec<OsString>,
     arguments: Arguments,
-    /// The first thing that is wrong. All is read nevertheless: what command it is tells what may have been meant.
+    /// The first error. Parsing continues after it, because suggestions depend on the command.
     error: Option<OptionError>,
 }
 
@@ -105,7 +105,7 @@ impl RawArguments {
                 Ok(Some(Arg::Short('h'))) => all.arguments.options.push(("help", None)),
                 Ok(Some(Arg::Short('V'))) => all.arguments.options.push(("version", None)),
                 Ok(Some(Arg::Short(letter))) => {
-                    // `-owner` is meant to be one word.
+                    // `-owner` is one mistyped option, not five.
                     let rest = parser.optional_value().unwrap_or_default();
                     all.wrong(OptionError::Unknown(format!("-{letter}{}", rest.to_string_lossy())));
                 }
@@ -130,10 +130,10 @@ impl RawArguments {
             return self.wrong(OptionError::Unknown(format!("--{name}")));
         };
         if self.arguments.flag(name) {
-            self.wrong(OptionError::Sentence(format!("--{name} is given twice")));
+            self.wrong(OptionError::Sentence(format!("--{name} is given more than once")));
         }
         match value.map(|value| parser.value().map_err(|_| value)) {
-            Some(Err(value)) => self.wrong(OptionError::Sentence(format!("--{name} needs {value} after it"))),
+            Some(Err(value)) => self.wrong(OptionError::Sentence(format!("--{name} requires {value}"))),
             Some(Ok(value)) => self.arguments.options.push((name, Some(value))),
             None => self.arguments.options.push((name, None)),
         }
@@ -143,7 +143,7 @@ impl RawArguments {
         self.error.get_or_insert(error);
     }
 
-    /// `help` in front, or after the first word of commands of two words, is `--help`.
+    /// Treats `help` as `--help` if it is the first word, or follows the first word of a two-word command.
     fn take_help(&mut self) {
         let is_help = |word: Option<&OsString>| word.is_some_and(|word| word == "help");
         let before = self.words.len().saturating_sub(1);
@@ -159,7 +159,7 @@ impl RawArguments {
         self.arguments.options.push(("help", None));
     }
 
-    /// The command of this form.
+    /// The parsed command for this spec.
     fn command(mut self, spec: &CommandSpec) -> Result<Command, String> {
         self.arguments.operands = self.words.split_off(spec.words.len());
         spec.check(&self.arguments)?;

@@ -1,4 +1,4 @@
-//! `plan …`: what licenses allow.
+//! `plan …`: the limits of licenses.
 
 use crate::actions;
 use crate::commands::failure::Failure;

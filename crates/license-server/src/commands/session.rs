@@ -1,4 +1,4 @@
-//! What every command works with: the installation that it is about, opened, and in whose name it is changed.
+//! What every command needs: the open installation and the actor of its changes.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use crate::store::{Database, ReadTransaction, WriteTransaction};
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_daemon::output::complain;
 
-/// Which installation a command is about.
+/// The installation that a command works on.
 pub(super) struct Target {
     config_file: PathBuf,
     pub(super) data_dir: DataDir,
@@ -30,7 +30,7 @@ impl Target {
         Ok(Self { config_file: config_file.to_owned(), data_dir })
     }
 
-    /// How another command on this installation begins.
+    /// The beginning of a command line for this installation.
     pub(super) fn program(&self) -> String {
         remedies::program(&self.config_file)
     }
@@ -41,7 +41,7 @@ impl Target {
     }
 }
 
-/// What a command works on, and in whose name.
+/// The open installation, and the actor of changes.
 pub(super) struct Session {
     pub(super) target: Target,
     database: Database,
@@ -69,7 +69,7 @@ impl Session {
         database.change(Self::now(), |transaction| work(transaction, actor))
     }
 
-    /// Changes something and prints the sentence that tells of it.
+    /// Makes a change and prints its message.
     pub(super) fn change_and_print(
         &mut self,
         work: impl FnOnce(&WriteTransaction<'_>, &Actor) -> Result<String, Failure>,

@@ -1,4 +1,4 @@
-//! `init`, `check`, `backup`: what is done to an installation as a whole.
+//! `init`, `check` and `backup`.
 
 use std::path::Path;
 
@@ -20,10 +20,10 @@ pub(super) fn init(config_file: &Path) -> Result<(), Failure> {
     let installation = target.data_dir.create(Session::now())?;
     let program = target.program();
     emit(&format!(
-        "Made {} and {}. Keep both in backups: without the keys no Agent trusts an answer.\n\n\
-         For every Agent's agent.conf:\n\
+        "Created {} and {}. Back up both: without the keys, Agents trust no response.\n\n\
+         Add this line to the agent.conf of every Agent:\n\
          license_public_key={}\n\n\
-         Next:\n  \
+         Next steps:\n  \
          {program} user add NAME --administrator\n  \
          {program} user add OWNER\n  \
          {program} license create --owner OWNER --plan free\n  \
@@ -37,12 +37,12 @@ pub(super) fn init(config_file: &Path) -> Result<(), Failure> {
 
 pub(super) fn backup(target: &Target, file: &Path) -> Result<(), Failure> {
     store::backup(&target.data_dir.database_path(), file).map_err(|error| match error {
-        // The file's own error, and not the database's.
+        // The target file failed, not the database.
         store::Error::Failed(cause) => Failure::refused(format!("no backup was written: {cause}")),
         error => error.into(),
     })?;
     emit(&format!(
-        "Wrote {}. The signing keys are not in it; keep them as well, where nobody else reads them: {}\n",
+        "Wrote {}. It does not contain the signing keys. Back them up too, in a private place: {}\n",
         file.display(),
         target.data_dir.keys_path().display()
     ))?;
@@ -60,8 +60,8 @@ pub(super) fn check(config_file: &Path, json: bool) -> Result<(), Failure> {
         listing.end("")?;
     } else {
         let line = |finding: &Finding| {
-            let result = if finding.ok { "ok" } else { "WRONG" };
-            format!("{:<10}{result:<7}{}\n", finding.check, finding.message)
+            let result = if finding.ok { "ok" } else { "FAILED" };
+            format!("{:<10}{result:<8}{}\n", finding.check, finding.message)
         };
         emit(&findings.iter().map(line).collect::<String>())?;
     }
@@ -79,7 +79,7 @@ fn findings(config_file: &Path) -> Vec<Finding> {
     for warning in &warnings {
         complain(PROGRAM.name, &format!("warning: {warning}"));
     }
-    let but = if warnings.is_empty() { "" } else { ", but for the warnings" };
+    let but = if warnings.is_empty() { "" } else { ", with warnings" };
     let data_dir = DataDir::new(&config.data_dir);
     let mut findings = vec![passed("settings", format!("{}{but}", config_file.display()))];
     findings.extend(files(&config.data_dir, &data_dir));
@@ -87,14 +87,14 @@ fn findings(config_file: &Path) -> Vec<Finding> {
     let keys = match SigningKeys::load(&data_dir.keys_path()) {
         Ok(keys) => {
             let count = keys.keys().len();
-            let many = if count == 1 { "one key".to_owned() } else { format!("{count} keys") };
-            passed("keys", format!("{}: {many}", data_dir.keys_path().display()))
+            let text = if count == 1 { "one key".to_owned() } else { format!("{count} keys") };
+            passed("keys", format!("{}: {text}", data_dir.keys_path().display()))
         }
         Err(error) => failed("keys", error),
     };
-    let are_both = database.ok && keys.ok;
+    let both_passed = database.ok && keys.ok;
     findings.extend([database, keys]);
-    if are_both {
+    if both_passed {
         findings.push(match data_dir.check_keys_belong() {
             Ok(()) => passed("together", "the keys belong to the database".to_owned()),
             Err(error) => failed("together", error),
@@ -105,20 +105,20 @@ fn findings(config_file: &Path) -> Vec<Finding> {
 
 fn database(data_dir: &DataDir) -> Finding {
     let path = data_dir.database_path();
-    let looked = store::check(&path).and_then(|defects| Ok((defects, store::schema(&path)?)));
-    match looked {
+    let checked = store::check(&path).and_then(|defects| Ok((defects, store::schema(&path)?)));
+    match checked {
         Err(error) => failed("database", error),
         Ok((defects, _)) if !defects.is_empty() => failed(
             "database",
             Failure::refused(format!(
-                "{}: is damaged: {}. Stop the server, move the file away and restore a backup to this path",
+                "{}: the database is damaged: {}. Stop the server, move the file away and restore a backup to this path",
                 path.display(),
                 defects.join("; ")
             )),
         ),
         Ok((_, (schema, newest))) if schema < newest => {
-            passed("database", format!("{}: whole (schema {schema}; serve brings it to {newest})", path.display()))
+            passed("database", format!("{}: intact (schema {schema}; serve upgrades it to {newest})", path.display()))
         }
-        Ok((_, (schema, _))) => passed("database", format!("{}: whole (schema {schema})", path.display())),
+        Ok((_, (schema, _))) => passed("database", format!("{}: intact (schema {schema})", path.display())),
     }
 }

@@ -1,50 +1,49 @@
-//! How a command is written, and what is read of it.
+//! The specification of a command: syntax, help and parsing.
 
 use crate::commands::arguments::Arguments;
 use crate::commands::task::Task;
 use crate::commands::values::printable;
 use crate::model::Action;
 
-/// Reads what a command asks for; a sentence where that makes no sense.
+/// Parses the arguments of a command into a task; the error is a message.
 pub(super) type Read = fn(&Arguments) -> Result<Task, String>;
 
 /// One command.
 #[derive(Debug)]
 pub struct CommandSpec {
-    /// The words that name it.
+    /// The words of its name.
     pub words: &'static [&'static str],
-    /// What follows them, in this order.
+    /// The names of its operands, in order; an optional one is in brackets.
     pub operands: &'static [&'static str],
-    /// Its options as the help shows them: one that may be left out is in brackets, one that takes a value is followed by
-    /// the value's name.
+    /// Its options as in the help: an optional one is in brackets, one with a value is followed by the value's name.
     pub options: &'static [&'static str],
-    /// What it does.
+    /// The description in the help.
     pub about: &'static str,
-    /// How the history tells of it, if it does.
+    /// The action that it records in the history, if any.
     pub history_action: Option<Action>,
-    /// What it asks for; none for `serve`, which runs on.
+    /// Parses the arguments; `None` for `serve`, which is not a task.
     pub(super) read: Option<Read>,
 }
 
-/// An option, read from how the help shows it.
+/// An option, parsed from its form in the help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OptionSpec {
     /// The name, without the hyphens.
     pub name: &'static str,
-    /// What the help calls its value, if it takes one.
+    /// The name of its value, if it takes one.
     pub value: Option<&'static str>,
-    /// Whether it may not be left out.
+    /// Whether it is required.
     pub required: bool,
 }
 
-/// The options that stand anywhere.
+/// The options of all commands.
 pub const GLOBAL_OPTIONS: [OptionSpec; 3] = [
     OptionSpec { name: "config", value: Some("FILE"), required: false },
     OptionSpec { name: "help", value: None, required: false },
     OptionSpec { name: "version", value: None, required: false },
 ];
 
-/// A command is named by its words.
+/// Commands are equal if their names are.
 impl PartialEq for CommandSpec {
     fn eq(&self, other: &Self) -> bool {
         self.words == other.words
@@ -59,29 +58,29 @@ impl CommandSpec {
         self.options.iter().map(|shown| parse_option(shown))
     }
 
-    /// How it is written.
+    /// The usage line, without the program name.
     pub fn usage(&self) -> String {
         let parts = self.words.iter().chain(self.operands).chain(self.options);
         parts.copied().collect::<Vec<_>>().join(" ")
     }
 
-    /// Whether the command has these operands and these options.
+    /// Checks the number of operands and that the command has these options.
     pub(super) fn check(&self, arguments: &Arguments) -> Result<(), String> {
         let operands = &arguments.operands;
         let required = self.operands.iter().filter(|operand| !operand.starts_with('[')).count();
         if let Some(missing) = self.operands.get(operands.len()).filter(|_| operands.len() < required) {
-            return Err(format!("{missing} is missing"));
+            return Err(format!("missing operand {missing}"));
         }
         if let Some(extra) = operands.get(self.operands.len()) {
-            return Err(format!("“{}” is not expected here", printable(&extra.to_string_lossy())));
+            return Err(format!("unexpected argument “{}”", printable(&extra.to_string_lossy())));
         }
         let is_known =
             |name: &str| GLOBAL_OPTIONS.into_iter().chain(self.option_specs()).any(|option| option.name == name);
-        if let Some((foreign, _)) = arguments.options.iter().find(|(name, _)| !is_known(name)) {
-            return Err(format!("--{foreign} does not go with {}", self.words.join(" ")));
+        if let Some((unknown, _)) = arguments.options.iter().find(|(name, _)| !is_known(name)) {
+            return Err(format!("{} has no option --{unknown}", self.words.join(" ")));
         }
         match self.option_specs().find(|option| option.required && !arguments.flag(option.name)) {
-            Some(missing) => Err(format!("--{} {} is missing", missing.name, missing.value.unwrap_or_default())),
+            Some(missing) => Err(format!("missing option --{} {}", missing.name, missing.value.unwrap_or_default())),
             None => Ok(()),
         }
     }
@@ -98,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_option_is_read_from_how_it_is_shown() {
+    fn an_option_is_parsed_from_its_help_form() {
         let table = [
             ("--owner NAME", OptionSpec { name: "owner", value: Some("NAME"), required: true }),
             ("[--lock-ip IP]", OptionSpec { name: "lock-ip", value: Some("IP"), required: false }),

@@ -1,4 +1,4 @@
-//! The commands on what is not a license: the server itself, plans, users, and signing keys.
+//! The other commands: the server itself, plans, users and signing keys.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ pub(super) const SERVER: &[CommandSpec] = &[
         words: &["init"],
         operands: &[],
         options: &[],
-        about: "make the database and the signing key; nothing is ever overwritten",
+        about: "create the database and the signing key; never overwrites anything",
         history_action: None,
         read: Some(|_| Ok(Task::Init)),
     },
@@ -29,7 +29,7 @@ pub(super) const SERVER: &[CommandSpec] = &[
         words: &["check"],
         operands: &[],
         options: &["[--json]"],
-        about: "check settings, database and keys, and name what is wrong",
+        about: "check configuration, files, database and keys, and report problems",
         history_action: None,
         read: Some(|arguments| Ok(Task::Check { json: arguments.flag("json") })),
     },
@@ -37,7 +37,7 @@ pub(super) const SERVER: &[CommandSpec] = &[
         words: &["backup"],
         operands: &["FILE"],
         options: &[],
-        about: "copy the database, of one moment, to a new file; also while serve runs",
+        about: "write a consistent copy of the database to a new file",
         history_action: None,
         read: Some(|arguments| {
             Ok(Task::Backup { file: arguments.operands.first().map(PathBuf::from).unwrap_or_default() })
@@ -50,7 +50,7 @@ pub(super) const PLANS_AND_USERS: &[CommandSpec] = &[
         words: &["plan", "list"],
         operands: &[],
         options: &["[--json]"],
-        about: "what the plans allow",
+        about: "list the plans and their limits",
         history_action: None,
         read: Some(|arguments| Ok(Task::ListPlans { json: arguments.flag("json") })),
     },
@@ -58,7 +58,7 @@ pub(super) const PLANS_AND_USERS: &[CommandSpec] = &[
         words: &["plan", "set"],
         operands: &["SLUG"],
         options: &["--title NAME", "--max-accounts N", "--max-servers N"],
-        about: "make a plan or change it, for all its licenses at once; 0 is unlimited",
+        about: "create a plan, or change it for all its licenses; 0 is unlimited",
         history_action: Some(Action::PlanSet),
         read: Some(|arguments| Ok(Task::SetPlan(plan(arguments)?))),
     },
@@ -66,7 +66,7 @@ pub(super) const PLANS_AND_USERS: &[CommandSpec] = &[
         words: &["user", "list"],
         operands: &[],
         options: &["[--json]"],
-        about: "who may sign in to the dashboard",
+        about: "list the dashboard users",
         history_action: None,
         read: Some(|arguments| Ok(Task::ListUsers { json: arguments.flag("json") })),
     },
@@ -74,7 +74,7 @@ pub(super) const PLANS_AND_USERS: &[CommandSpec] = &[
         words: &["user", "add"],
         operands: &["NAME"],
         options: &["[--administrator]"],
-        about: "make a user; asks for the password, or reads it from stdin",
+        about: "add a dashboard user; prompts for the password, or reads it from stdin",
         history_action: Some(Action::UserAdded),
         read: Some(|arguments| {
             Ok(Task::AddUser { name: arguments.operand(0)?, administrator: arguments.flag("administrator") })
@@ -95,7 +95,7 @@ pub(super) const SIGNING_KEYS: &[CommandSpec] = &[
         words: &["keys", "show"],
         operands: &[],
         options: &["[--json]"],
-        about: "the public keys, and their line for agent.conf",
+        about: "show the public keys and their line for agent.conf",
         history_action: None,
         read: Some(|arguments| Ok(Task::ShowKeys { json: arguments.flag("json") })),
     },
@@ -103,7 +103,7 @@ pub(super) const SIGNING_KEYS: &[CommandSpec] = &[
         words: &["keys", "rotate"],
         operands: &[],
         options: &["[--json]"],
-        about: "add a new key; answers are signed with both from then on",
+        about: "add a new key; responses are signed with both keys from then on",
         history_action: Some(Action::KeysChanged),
         read: Some(|arguments| Ok(Task::RotateKeys { json: arguments.flag("json") })),
     },
@@ -111,14 +111,14 @@ pub(super) const SIGNING_KEYS: &[CommandSpec] = &[
         words: &["keys", "retire"],
         operands: &[],
         options: &["[--force]", "[--json]"],
-        about: "end the old key, 30 days after rotate at the earliest",
+        about: "retire the old key, at the earliest 30 days after rotate",
         history_action: Some(Action::KeysChanged),
         read: Some(|arguments| Ok(Task::RetireKeys { forced: arguments.flag("force"), json: arguments.flag("json") })),
     },
 ];
 
 fn plan(arguments: &Arguments) -> Result<Plan, String> {
-    let limit = |name| values::integer(name, &arguments.needed(name)?, u32::MAX);
+    let limit = |name| values::integer(name, &arguments.required(name)?, u32::MAX);
     let (max_accounts, max_servers) = (limit("max-accounts")?, limit("max-servers")?);
-    Ok(Plan { slug: arguments.operand(0)?, name: arguments.needed("title")?, max_accounts, max_servers })
+    Ok(Plan { slug: arguments.operand(0)?, name: arguments.required("title")?, max_accounts, max_servers })
 }

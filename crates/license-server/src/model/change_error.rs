@@ -1,4 +1,4 @@
-//! Why a value does not go with a license, and the checks that several actions make.
+//! Why a change of a license is rejected, and checks that several actions share.
 
 use std::net::IpAddr;
 
@@ -7,12 +7,12 @@ use crate::address::is_host_address;
 use opterius_base::clock::Timestamp;
 use opterius_base::dates;
 
-/// Why it does not; a sentence says it.
+/// Why a change is rejected, as a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChangeError {
-    /// There is no such thing.
+    /// The plan does not exist.
     NotFound(String),
-    /// It makes no sense now.
+    /// The change is not possible in the current state.
     Conflict(String),
     /// The input is wrong.
     Invalid(String),
@@ -21,18 +21,18 @@ pub enum ChangeError {
 /// The plan with this slug.
 ///
 /// # Errors
-/// There is none.
+/// It does not exist.
 pub fn find_plan<'p>(plans: &'p [Plan], slug: &str) -> Result<&'p Plan, ChangeError> {
     plans.iter().find(|plan| plan.slug == slug).ok_or_else(|| {
         let known: Vec<&str> = plans.iter().map(|plan| plan.slug.as_str()).collect();
-        ChangeError::NotFound(format!("There is no plan “{slug}”. The plans are: {}.", known.join(", ")))
+        ChangeError::NotFound(format!("There is no plan “{slug}”. Available plans: {}.", known.join(", ")))
     })
 }
 
-/// Checks that an expiry is still to come.
+/// Checks that an expiry is in the future.
 ///
 /// # Errors
-/// It is over.
+/// It is in the past.
 pub fn check_expiry(at: Option<Timestamp>, now: Timestamp) -> Result<(), ChangeError> {
     match at.filter(|at| *at <= now) {
         None => Ok(()),
@@ -43,13 +43,13 @@ pub fn check_expiry(at: Option<Timestamp>, now: Timestamp) -> Result<(), ChangeE
     }
 }
 
-/// Checks that an address is one that a server can have.
+/// Checks that a server can have this address.
 ///
 /// # Errors
-/// It is none.
+/// It cannot.
 pub fn check_server_ip(ip: IpAddr) -> Result<(), ChangeError> {
     if !is_host_address(ip) {
-        return Err(ChangeError::Invalid(format!("{ip} is not the address of a server.")));
+        return Err(ChangeError::Invalid(format!("{ip} cannot be the address of a server.")));
     }
     Ok(())
 }

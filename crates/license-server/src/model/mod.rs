@@ -1,4 +1,4 @@
-//! What the license server knows: plain values, no clock and no I/O.
+//! The data model: plain values, no clock and no I/O.
 
 mod action;
 mod activation;

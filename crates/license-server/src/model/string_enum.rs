@@ -1,8 +1,8 @@
-//! Enums whose variants are stored and shown as words, each declared in one line.
+//! Enums whose variants are stored and displayed as strings.
 
-/// Declares such an enum, with `ALL` its variants and the `word` of each. In JSON it is the variant's name in snake case.
+/// Declares an enum with `ALL` variants and `as_str`. In JSON a variant is its name in snake case.
 macro_rules! string_enum {
-    ($(#[$about:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
+    ($(#[$about:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $string:literal,)+ }) => {
         $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
         #[serde(rename_all = "snake_case")]
@@ -11,13 +11,13 @@ macro_rules! string_enum {
         }
 
         impl $name {
-            /// All of them.
+            /// All variants.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
-            /// The word that is stored and shown.
+            /// The string that is stored and displayed.
             pub const fn as_str(self) -> &'static str {
                 match self {
-                    $(Self::$variant => $word,)+
+                    $(Self::$variant => $string,)+
                 }
             }
         }

@@ -10,11 +10,11 @@ use opterius_base::clock::Timestamp;
 
 // SQLite takes a partial index only for a statement that has the words of its condition, and not for parameters.
 
-/// Asks what [`ReadTransaction::count_by_owners`] history_action.
+/// The query of [`ReadTransaction::count_by_owners`].
 const COUNT_BY_OWNERS: &str = "SELECT count(*) FROM events
     WHERE license = ?1 AND role = 'owner' AND action IN ('revoked', 'moved') AND at > ?2";
 
-/// Asks what [`ReadTransaction::has_seen_key`] history_action.
+/// The query of [`ReadTransaction::has_seen_key`].
 const HAS_SEEN_KEY: &str = "SELECT EXISTS (SELECT 1 FROM events
     WHERE license = ?1 AND actor = ?2 AND role = ?3 AND action = 'key shown' AND at > ?4 AND at <= ?5)";
 
