@@ -1,4 +1,4 @@
-//! RawArguments, read once into a typed task.
+//! Parses the arguments into a typed task.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

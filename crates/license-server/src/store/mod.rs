@@ -1,8 +1,8 @@
-//! What the license server keeps, in SQLite. All SQL of the program is in this room: [`ReadTransaction`] and [`WriteTransaction`] are the
-//! whole interface, so another database can take SQLite's place behind them.
+//! The store, in SQLite. All SQL of the program is in this module. [`ReadTransaction`] and [`WriteTransaction`] are its
+//! whole interface, so another database could replace SQLite behind them.
 //!
-//! There is one writer in a process, [`writer::Writer`], whose commits are shared by all who wait; readers see the last
-//! commit. What a commit promised survives a power cut (`synchronous=FULL`).
+//! A process has one writer, [`writer::Writer`], which combines the changes of several requests in one commit. Readers see
+//! the last commit. Committed changes survive a power failure (`synchronous=FULL`).
 
 mod activations;
 pub mod checkpoint;
