@@ -280,7 +280,7 @@ fn names_and_plans_are_checked() {
     assert_eq!(sentence, "Plan plus saved: 1 accounts, unlimited servers.");
     let key = new_key().unwrap();
     let table = [
-        ("nobody", "free", None, "There is no user “nobody”."),
+        ("unknown", "free", None, "There is no user “unknown”."),
         ("zoë@example.com", "gold", None, "Available plans"),
         ("zoë@example.com", "free", Some(START), "2027-01-15T08:00:00Z is in the past"),
     ];

@@ -1,4 +1,4 @@
-//! What administrators do to a license as a whole. One of these is a row, with the sentences that its page says.
+//! The actions of administrators on a license. Each is a row with the texts of its confirmation page.
 
 use super::field::{Field, FieldKind, plan_option, typed_date, typed_ip};
 use super::license_action::{LicenseAction, Operation, Target};
@@ -7,10 +7,10 @@ use crate::model::describe::limit;
 use crate::model::{Action, Change, Status};
 use opterius_base::dates::{Moment, last_day};
 
-/// In the order in which the page of a license has their links.
+/// In the order of the links on the page of a license.
 pub(super) static LICENSE_ACTIONS: &[LicenseAction] = &[
     LicenseAction {
-        word: "renew",
+        name: "renew",
         history_action: Action::Renewed,
         target: Target::License { label: "Renew", is_available: |_| true },
         heading: |context| format!("Renew license {}", context.license.id),
@@ -21,7 +21,7 @@ pub(super) static LICENSE_ACTIONS: &[LicenseAction] = &[
         parse: |form| Ok(Operation::Change(Change::Renew(typed_date(form, "until")?))),
     },
     LicenseAction {
-        word: "plan",
+        name: "plan",
         history_action: Action::PlanChanged,
         target: Target::License { label: "Change plan", is_available: |_| true },
         heading: |context| format!("Change the plan of license {}", context.license.id),
@@ -32,7 +32,7 @@ pub(super) static LICENSE_ACTIONS: &[LicenseAction] = &[
         parse: |form| Ok(Operation::Change(Change::SetPlan(form.text("plan").to_owned()))),
     },
     LicenseAction {
-        word: "lock",
+        name: "lock",
         history_action: Action::Locked,
         target: Target::License { label: "Lock to an address", is_available: |license| license.locked_ip.is_none() },
         heading: |context| format!("Lock license {} to an address", context.license.id),
@@ -43,7 +43,7 @@ pub(super) static LICENSE_ACTIONS: &[LicenseAction] = &[
         parse: |form| Ok(Operation::Change(Change::LockIp(typed_ip(form, "ip")?))),
     },
     LicenseAction {
-        word: "unlock",
+        name: "unlock",
         history_action: Action::Unlocked,
         target: Target::License { label: "Unlock", is_available: |license| license.locked_ip.is_some() },
         heading: |context| format!("Unlock license {}", context.license.id),
@@ -54,7 +54,7 @@ pub(super) static LICENSE_ACTIONS: &[LicenseAction] = &[
         parse: |_| Ok(Operation::Change(Change::UnlockIp)),
     },
     LicenseAction {
-        word: "suspend",
+        name: "suspend",
         history_action: Action::Suspended,
         target: Target::License { label: "Suspend", is_available: |license| license.status == Status::Active },
         heading: |context| format!("Suspend license {}", context.license.id),
@@ -65,7 +65,7 @@ pub(super) static LICENSE_ACTIONS: &[LicenseAction] = &[
         parse: |_| Ok(Operation::Change(Change::Suspend)),
     },
     LicenseAction {
-        word: "resume",
+        name: "resume",
         history_action: Action::Resumed,
         target: Target::License { label: "Resume", is_available: |license| license.status != Status::Active },
         heading: |context| format!("Resume license {}", context.license.id),
@@ -76,18 +76,18 @@ pub(super) static LICENSE_ACTIONS: &[LicenseAction] = &[
         parse: |_| Ok(Operation::Change(Change::Resume)),
     },
     LicenseAction {
-        word: "cancel",
+        name: "cancel",
         history_action: Action::Cancelled,
         target: Target::License { label: "Cancel", is_available: |license| license.status != Status::Cancelled },
         heading: |context| format!("Cancel license {}", context.license.id),
         confirm_text: cancel,
         field: None,
-        confirm: "Cancel the license",
+        confirm: "Cancel license",
         dangerous: true,
         parse: |_| Ok(Operation::Change(Change::Cancel)),
     },
     LicenseAction {
-        word: "delete",
+        name: "delete",
         history_action: Action::Deleted,
         target: Target::License { label: "Delete", is_available: |_| true },
         heading: |context| format!("Delete license {}", context.license.id),
@@ -105,7 +105,7 @@ fn last_day_field(context: &LicenseContext) -> Field {
         label: "Last day",
         kind: FieldKind::Date,
         value: context.license.expires_at.map_or(String::new(), last_day),
-        hint: "The license may be used to the end of this day (UTC). Leave it empty for a license that never expires.",
+        hint: "The license is valid through this day (UTC). Leave empty for a license that never expires.",
         ..Field::default()
     }
 }
@@ -124,24 +124,24 @@ fn plan_field(context: &LicenseContext) -> Field {
 
 fn renew(context: &LicenseContext) -> Vec<String> {
     let now = match context.license.expires_at.map(|at| Moment::expiry(at, context.now)) {
-        None => "The license never expires now.".to_owned(),
+        None => "The license currently never expires.".to_owned(),
         Some(end) if context.license.is_expired(context.now) => {
             format!("The license expired {} ({}).", end.relative, end.text)
         }
         Some(end) => format!("The license expires {} ({}).", end.relative, end.text),
     };
-    vec![now, "Each server learns of the new end at its next check, within 24 hours.".to_owned()]
+    vec![now, "Servers get the new expiry at their next check, within 24 hours.".to_owned()]
 }
 
 fn plan(context: &LicenseContext) -> Vec<String> {
-    let end = "Where the new plan allows fewer servers than use the license, those that were activated first keep their \
-               slots and the others are refused at their next check. Accounts that exist are not touched.";
-    vec![context.users(), end.to_owned()]
+    let end = "If the new plan allows fewer servers than use the license, the servers that were activated first keep their \
+               slots, and the others are refused at their next check. Existing accounts are not affected.";
+    vec![context.usage(), end.to_owned()]
 }
 
 fn lock(_: &LicenseContext) -> Vec<String> {
-    let words = "Only the server at this address may use the license then. Any other is refused at its next check, \
-                 within 24 hours.";
+    let words = "Only the server at this address will be able to use the license. All others are refused at their next \
+                 check, within 24 hours.";
     vec![words.to_owned()]
 }
 
@@ -149,40 +149,40 @@ fn unlock(context: &LicenseContext) -> Vec<String> {
     let ip = context.license.locked_ip.map_or_else(|| "no address".to_owned(), |ip| ip.to_string());
     let servers = limit(context.license.plan.max_servers);
     vec![
-        format!("The license is locked to {ip} now."),
-        format!("Servers at any address may use it then, as many as its plan allows: {servers}."),
+        format!("The license is currently locked to {ip}."),
+        format!("Servers at any address will be able to use it, up to the limit of its plan: {servers}."),
     ]
 }
 
 fn suspend(context: &LicenseContext) -> Vec<String> {
-    let end = "Each server learns of it at its next check, within 24 hours, and then refuses changes. Resume makes the \
-               license usable again.";
-    vec![context.users(), end.to_owned()]
+    let end = "Each server is refused at its next check, within 24 hours, and then rejects changes. You can resume the \
+               license at any time.";
+    vec![context.usage(), end.to_owned()]
 }
 
 fn resume(context: &LicenseContext) -> Vec<String> {
     let mut confirm_text = vec![
-        format!("It is the license of {}, and is {} now.", context.license.owner_name, context.license.status.as_str()),
-        "Each server may use it again from its next check on.".to_owned(),
+        format!("This license of {} is currently {}.", context.license.owner_name, context.license.status.as_str()),
+        "Each server can use it again from its next check on.".to_owned(),
     ];
     if context.license.is_expired(context.now) {
-        confirm_text.push("It has expired meanwhile, so it also has to be renewed.".to_owned());
+        confirm_text.push("It has also expired: renew it to make it usable.".to_owned());
     }
     confirm_text
 }
 
 fn cancel(context: &LicenseContext) -> Vec<String> {
-    let end = "Each server learns of it at its next check, within 24 hours, and then refuses changes. The license and its \
-               history stay here.";
-    vec![context.users(), end.to_owned()]
+    let end = "Each server is refused at its next check, within 24 hours, and then rejects changes. The license and its \
+               history are kept.";
+    vec![context.usage(), end.to_owned()]
 }
 
 fn delete(context: &LicenseContext) -> Vec<String> {
     vec![
-        context.users(),
-        "The license, its key and its activations are deleted and cannot be brought back; its history stays.".to_owned(),
-        "Each server is told at its next check, within 24 hours, that its key is not known, and then refuses changes. To \
-         end a license that may be needed again, cancel it instead."
+        context.usage(),
+        "The license, its key and its activations are deleted permanently. Its history is kept.".to_owned(),
+        "At its next check, within 24 hours, each server learns that its key is not known, and then rejects changes. If \
+         the license may be needed again, cancel it instead."
             .to_owned(),
     ]
 }

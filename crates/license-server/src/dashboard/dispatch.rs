@@ -1,4 +1,4 @@
-//! Which page or form answers a request, once it is known who it is from and whether they may.
+//! Dispatches a request to its page or form after authentication and authorization.
 
 use super::cookies::Cookie;
 use super::form::Form;
@@ -10,7 +10,7 @@ use super::tokens::{self, Purpose};
 use super::{license, license_actions, licenses, lists, new_license, page, password, sign_in};
 use opterius_http::response::Response;
 
-/// The page.
+/// Renders the page.
 pub(super) fn show(page_request: &PageRequest) -> Response {
     let signed_in_user = match page_request.signed_in_user() {
         Ok(signed_in_user) => signed_in_user,
@@ -48,7 +48,7 @@ fn page_for(page_request: &PageRequest, signed_in_user: &SignedInUser, query: &F
     }
 }
 
-/// What the form comes to.
+/// Processes the form.
 pub(super) fn act(page_request: &PageRequest, body: &[u8]) -> Response {
     let signed_in_user = match page_request.signed_in_user() {
         Ok(signed_in_user) => signed_in_user,
@@ -58,12 +58,12 @@ pub(super) fn act(page_request: &PageRequest, body: &[u8]) -> Response {
         (_, Err(malformed)) => Err(malformed.into()),
         (_, Ok(form)) if page_request.route == Route::SignIn => sign_in::act(page_request, &form),
         (None, Ok(_)) => Ok(page_request.redirect_to_sign_in()),
-        (Some(signed_in_user), Ok(form)) => done(page_request, signed_in_user, &form),
+        (Some(signed_in_user), Ok(form)) => process(page_request, signed_in_user, &form),
     };
     response.unwrap_or_else(|page_error| page_request.page_error(signed_in_user.as_ref(), &page_error))
 }
 
-fn done(page_request: &PageRequest, signed_in_user: &SignedInUser, form: &Form) -> Result<Response, PageError> {
+fn process(page_request: &PageRequest, signed_in_user: &SignedInUser, form: &Form) -> Result<Response, PageError> {
     let token = form.text("csrf");
     if !tokens::is_signed(&page_request.shared.form_secret, Purpose::Form, &signed_in_user.token, token) {
         return Err(PageError::InvalidToken);
@@ -81,7 +81,7 @@ fn done(page_request: &PageRequest, signed_in_user: &SignedInUser, form: &Form) 
     }
 }
 
-/// What is for administrators alone is not there for others.
+/// For other users, the pages of administrators do not exist.
 fn check_role(page_request: &PageRequest, signed_in_user: &SignedInUser) -> Result<(), PageError> {
     if page_request.route.is_for_administrators() && !signed_in_user.user.administrator {
         Err(PageError::NotFound)

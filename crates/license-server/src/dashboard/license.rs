@@ -1,4 +1,4 @@
-//! The page of one license: its facts, the servers that use it, and its history.
+//! The page of a license: its summary, its servers and its history.
 
 use std::time::Duration;
 
@@ -26,8 +26,8 @@ use opterius_base::clock::Timestamp;
 use opterius_base::dates::Moment;
 use opterius_http::response::Response;
 
-/// For how long a line of the history stands for every time that its user is shown the key.
-const KEY_NOTE_TIME: Duration = Duration::from_secs(3600);
+/// How long one history entry covers further views of the key by the same user.
+const KEY_VIEW_TIME: Duration = Duration::from_secs(3600);
 
 #[derive(Template)]
 #[template(path = "license.html", config = "src/dashboard/askama.toml")]
@@ -35,7 +35,7 @@ struct LicensePage {
     layout: Layout,
     summary: LicenseSummary,
     administrator: bool,
-    /// The key in full, where it was asked for; masked otherwise.
+    /// The full key on request, otherwise masked.
     key: String,
     key_shown: bool,
     show_key: Route,
@@ -64,7 +64,7 @@ struct LicenseSummary {
     subscription: Option<String>,
 }
 
-/// The page.
+/// Renders the page.
 pub(super) fn show(
     page_request: &PageRequest,
     signed_in_user: &SignedInUser,
@@ -102,8 +102,8 @@ pub(super) fn show(
     Ok(page::html(200, &format!("License {id}"), &answer))
 }
 
-/// The page with the key in full, which is written into the history: once, and not again for an hour, else a program
-/// that asks without end fills the disk.
+/// The page with the full key. The view is recorded in the history, at most once an hour for each user, so that repeated
+/// requests cannot fill the disk.
 pub(super) fn show_key(
     page_request: &PageRequest,
     signed_in_user: &SignedInUser,
@@ -113,7 +113,7 @@ pub(super) fn show_key(
     let key = page_request.shared.writer.change(move |transaction: &WriteTransaction<'_>| {
         let license = visible(transaction, &user, id)?;
         let now = transaction.now();
-        if !transaction.has_seen_key(id, &actor, now.minus(KEY_NOTE_TIME), now)? {
+        if !transaction.has_seen_key(id, &actor, now.minus(KEY_VIEW_TIME), now)? {
             transaction.add_event(Some(id), &actor, Action::KeyShown, &format!("to {client}"))?;
         }
         Ok::<_, Refusal>(license.key)
@@ -145,17 +145,17 @@ fn subscription(license: &License, now: Timestamp) -> Option<String> {
     let end = billing.current_period_end.map(|end| Moment::expiry(end, now).text);
     let ends = billing.cancel_at_period_end == Some(true);
     Some(match end {
-        Some(end) if ends => format!("{status}, ends with the period ({end})"),
-        Some(end) => format!("{status}, the period ends {end}"),
+        Some(end) if ends => format!("{status}, ends with the current period ({end})"),
+        Some(end) => format!("{status}, current period ends {end}"),
         None => status,
     })
 }
 
-/// What an administrator can do now: id, page and label of each link.
+/// The actions that are available to an administrator: name, page and label of each link.
 fn license_actions(license: &License) -> Vec<(&'static str, Route, &'static str)> {
     let link = |license_action: &'static LicenseAction| match license_action.target {
         Target::License { label, is_available } if is_available(license) => {
-            Some((license_action.word, Route::LicenseAction(license.id, license_action), label))
+            Some((license_action.name, Route::LicenseAction(license.id, license_action), label))
         }
         Target::License { .. } | Target::Server { .. } => None,
     };

@@ -14,11 +14,11 @@ use opterius_base::clock::Timestamp;
 use opterius_base::dates::Moment;
 use opterius_http::response::Response;
 
-/// Licenses on a page.
-const ON_A_PAGE: usize = 50;
+/// Licenses per page.
+const PAGE_SIZE: usize = 50;
 
-/// The most characters to search for.
-const LONGEST_SEARCH: usize = 128;
+/// The maximum length of a search text, in characters.
+const MAX_SEARCH: usize = 128;
 
 #[derive(Template)]
 #[template(path = "licenses.html", config = "src/dashboard/askama.toml")]
@@ -59,14 +59,14 @@ impl Row {
     }
 }
 
-/// The page.
+/// Renders the page.
 pub(super) fn show(
     page_request: &PageRequest,
     signed_in_user: &SignedInUser,
     query: &Form,
 ) -> Result<Response, PageError> {
     let administrator = signed_in_user.user.administrator;
-    let search: String = query.text("q").chars().take(LONGEST_SEARCH).filter(|_| administrator).collect();
+    let search: String = query.text("q").chars().take(MAX_SEARCH).filter(|_| administrator).collect();
     let before = query.number("before");
     let filter = Filter {
         owner: (!administrator).then_some(signed_in_user.user.id),
@@ -75,9 +75,9 @@ pub(super) fn show(
         all_servers: false,
     };
     let now = page_request.shared.clock.wall();
-    let count = u32::try_from(ON_A_PAGE).unwrap_or(u32::MAX).saturating_add(1);
+    let count = u32::try_from(PAGE_SIZE).unwrap_or(u32::MAX).saturating_add(1);
     let found = page_request.shared.readers.read(|transaction| transaction.licenses(&filter, count, now))?;
-    let (found, last) = split(found, ON_A_PAGE, |listed| listed.license.id);
+    let (found, last) = split(found, PAGE_SIZE, |listed| listed.license.id);
     let heading = if administrator { "Licenses" } else { "Your licenses" };
     Ok(page::html(
         200,

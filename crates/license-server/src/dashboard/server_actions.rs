@@ -1,15 +1,15 @@
-//! What is done to one server of a license, by its owner or by an administrator.
+//! Actions on a server of a license, for its owner and for administrators.
 
 use super::field::{Field, server_ip, typed_ip};
 use super::license_action::{LicenseAction, Operation, Target};
 use super::license_context::LicenseContext;
 use crate::model::{Action, ActivationState};
 
-/// All of them.
+/// All server actions.
 pub(super) static SERVER_ACTIONS: [&LicenseAction; 2] = [&REVOKE, &MOVE];
 
 pub(super) static REVOKE: LicenseAction = LicenseAction {
-    word: "revoke",
+    name: "revoke",
     history_action: Action::Revoked,
     target: Target::Server { accepts_locked_address: false },
     heading: |context| format!("Revoke {}", context.address()),
@@ -21,7 +21,7 @@ pub(super) static REVOKE: LicenseAction = LicenseAction {
 };
 
 pub(super) static MOVE: LicenseAction = LicenseAction {
-    word: "move",
+    name: "move",
     history_action: Action::Moved,
     target: Target::Server { accepts_locked_address: true },
     heading: |context| format!("Move {}", context.address()),
@@ -36,12 +36,12 @@ fn revoke(context: &LicenseContext) -> Vec<String> {
     let server = context.server_name();
     let is_active = context.server.as_ref().is_some_and(|server| server.state(context.now) == ActivationState::Active);
     let first = if is_active {
-        format!("{server} loses its slot at once.")
+        format!("{server} loses its slot immediately.")
     } else {
-        format!("{server} holds no slot any more, because it was not seen for seven days. It is taken off the list.")
+        format!("{server} has not checked in for seven days and holds no slot. It will be removed from the list.")
     };
-    let second = "Its Agent learns of it at its next check, within 24 hours, and then refuses changes unless a slot is \
-                  free again.";
+    let second = "At its next check, within 24 hours, its Agent is refused and then rejects changes, unless a slot is free \
+                  again.";
     [first, second.to_owned()].into_iter().chain(context.left()).collect()
 }
 
@@ -49,15 +49,15 @@ fn relocate(context: &LicenseContext) -> Vec<String> {
     let server = context.server_name();
     let locked = context.ip.is_some() && context.license.locked_ip == context.ip;
     let first = match (&context.server, locked) {
-        (Some(_), false) => format!("The slot of {server} goes to the new address at once."),
-        (Some(_), true) => format!("The slot of {server} goes to the new address at once, and the lock with it."),
-        (None, _) => format!("The license is locked to the new address instead of {server} at once."),
+        (Some(_), false) => format!("The slot of {server} moves to the new address immediately."),
+        (Some(_), true) => format!("The slot and the lock of {server} move to the new address immediately."),
+        (None, _) => format!("The lock moves from {server} to the new address immediately."),
     };
     let second = if locked {
         "The server at the old address is refused at its next check, within 24 hours."
     } else {
-        "The server at the old address needs a slot of its own at its next check, within 24 hours; without one it \
-         refuses changes."
+        "The server at the old address needs another slot at its next check, within 24 hours. Without one it rejects \
+         changes."
     };
     [first, second.to_owned()].into_iter().chain(context.left()).collect()
 }

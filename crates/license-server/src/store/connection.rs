@@ -62,7 +62,7 @@ pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Erro
         connection.pragma_update(None, "foreign_keys", true)?;
     }
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    // A row that does not fit its table is a defect: better an error than a wrong answer.
+    // A tampered schema must not run functions with side effects.
     connection.pragma_update(None, "trusted_schema", false)?;
     Ok(connection)
 }
