@@ -176,10 +176,10 @@ impl DataDir {
         if metadata.permissions().mode() & 0o022 == 0 {
             return Ok(());
         }
-        let shown = self.directory.display();
+        let display = self.directory.display();
         Err(Error::Unusable(format!(
-            "{shown}: other users can write into this directory and replace the files of the license server. Run: chmod 0700 \
-             {shown}; or set data_dir to a directory that only the license server uses"
+            "{display}: other users can write into this directory and replace the files of the license server. Run: chmod 0700 \
+             {display}; or set data_dir to a directory that only the license server uses"
         )))
     }
 
@@ -242,14 +242,14 @@ impl DataDir {
 }
 
 fn failed(path: &Path, error: &io::Error) -> Error {
-    let shown = path.display();
+    let display = path.display();
     match error.kind() {
-        ErrorKind::PermissionDenied => Error::Permission(format!("{shown}: permission denied")),
+        ErrorKind::PermissionDenied => Error::Permission(format!("{display}: permission denied")),
         ErrorKind::NotFound => {
-            Error::Unusable(format!("{shown}: no such directory. Create it with: install -d -m 0700 {shown}"))
+            Error::Unusable(format!("{display}: no such directory. Create it with: install -d -m 0700 {display}"))
         }
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::Refused(format!("{shown}: {}", cause(error))),
-        _ => Error::Unusable(format!("{shown}: {}", cause(error))),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::Refused(format!("{display}: {}", cause(error))),
+        _ => Error::Unusable(format!("{display}: {}", cause(error))),
     }
 }
 

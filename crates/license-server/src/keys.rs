@@ -118,18 +118,18 @@ impl SigningKeys {
     /// # Errors
     /// A sentence that says what is wrong and what to do.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let shown = path.display();
+        let display = path.display();
         let metadata = fs::metadata(path).map_err(|error| read_error(path, &error))?;
         if metadata.permissions().mode() & 0o077 != 0 {
             return Err(Error::Unusable(format!(
-                "{shown}: other users can read the signing keys. Run: chmod 0600 {shown}; if they may have been read, \
+                "{display}: other users can read the signing keys. Run: chmod 0600 {display}; if they may have been read, \
                  replace them: opterius-license-server keys rotate"
             )));
         }
         let text = Zeroizing::new(fs::read(path).map_err(|error| read_error(path, &error))?);
         let damaged = || {
             Error::Unusable(format!(
-                "{shown}: the file is damaged. Restore it from a backup; Agents trust no other keys"
+                "{display}: the file is damaged. Restore it from a backup; Agents trust no other keys"
             ))
         };
         let stored: Stored = serde_json::from_slice(&text).map_err(|_| damaged())?;
@@ -239,16 +239,16 @@ impl SigningKeys {
 }
 
 fn read_error(path: &Path, error: &std::io::Error) -> Error {
-    let shown = path.display();
+    let display = path.display();
     match error.kind() {
         ErrorKind::NotFound => Error::Unusable(format!(
-            "{shown}: the signing keys are missing. Restore the file from a backup; only for a new installation, run: \
+            "{display}: the signing keys are missing. Restore the file from a backup; only for a new installation, run: \
              opterius-license-server init"
         )),
         ErrorKind::PermissionDenied => {
-            Error::Permission(format!("{shown}: permission denied. Run as the user who owns the file"))
+            Error::Permission(format!("{display}: permission denied. Run as the user who owns the file"))
         }
-        _ => Error::Unusable(format!("{shown}: cannot be read: {}", cause(error))),
+        _ => Error::Unusable(format!("{display}: cannot be read: {}", cause(error))),
     }
 }
 

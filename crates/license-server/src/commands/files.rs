@@ -15,15 +15,15 @@ use crate::commands::operator;
 use crate::installation::DataDir;
 
 pub(super) fn files(directory: &Path, data_dir: &DataDir) -> Vec<Finding> {
-    let shown = directory.display();
+    let display = directory.display();
     let found = match directory.metadata() {
         Ok(found) if found.is_dir() => found,
-        Ok(_) => return vec![wrong(format!("{shown}: not a directory"))],
+        Ok(_) => return vec![wrong(format!("{display}: not a directory"))],
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return vec![wrong(format!("{shown}: no such directory. Create it with: install -d -m 0700 {shown}"))];
+            return vec![wrong(format!("{display}: no such directory. Create it with: install -d -m 0700 {display}"))];
         }
         Err(error) if error.kind() == ErrorKind::PermissionDenied => return vec![unreadable(directory)],
-        Err(error) => return vec![wrong(format!("{shown}: {}", cause(&error)))],
+        Err(error) => return vec![wrong(format!("{display}: {}", cause(&error)))],
     };
     let mut findings: Vec<Finding> = exposed(directory, &found, 0o700).into_iter().collect();
     let mut has_reported_owner = false;
@@ -47,7 +47,8 @@ pub(super) fn files(directory: &Path, data_dir: &DataDir) -> Vec<Finding> {
     }
     if findings.is_empty() {
         let owner = operator::user(found.uid());
-        findings.push(passed("files", format!("{shown}: all files belong to user {owner}; no access for other users")));
+        findings
+            .push(passed("files", format!("{display}: all files belong to user {owner}; no access for other users")));
     }
     findings
 }
@@ -57,9 +58,9 @@ fn wrong(sentence: String) -> Finding {
 }
 
 fn unreadable(directory: &Path) -> Finding {
-    let (shown, own) = (directory.display(), operator::user(geteuid().as_raw()));
+    let (display, own) = (directory.display(), operator::user(geteuid().as_raw()));
     let sentence =
-        format!("{shown}: this user ({own}) cannot read the directory. Run as root or as the user who owns it");
+        format!("{display}: this user ({own}) cannot read the directory. Run as root or as the user who owns it");
     failed("files", Failure::permission(sentence))
 }
 
@@ -69,15 +70,15 @@ fn exposed(path: &Path, found: &Metadata, mode: u32) -> Option<Finding> {
     if found.is_symlink() || is & 0o077 == 0 {
         return None;
     }
-    let shown = path.display();
-    Some(wrong(format!("{shown}: other users have access (mode {is:04o}). Run: chmod {mode:04o} {shown}")))
+    let display = path.display();
+    Some(wrong(format!("{display}: other users have access (mode {is:04o}). Run: chmod {mode:04o} {display}")))
 }
 
 fn wrong_owner(path: &Path, file: &Metadata, directory: &Path, found: &Metadata) -> Finding {
-    let (shown, owner, group) = (directory.display(), operator::user(found.uid()), operator::group(found.gid()));
+    let (display, owner, group) = (directory.display(), operator::user(found.uid()), operator::group(found.gid()));
     wrong(format!(
-        "{}: belongs to user {}, but {shown} to user {owner}. serve can use only its own files. Run: chown -R \
-         {owner}:{group} {shown}",
+        "{}: belongs to user {}, but {display} to user {owner}. serve can use only its own files. Run: chown -R \
+         {owner}:{group} {display}",
         path.display(),
         operator::user(file.uid()),
     ))

@@ -55,7 +55,7 @@ impl Eq for CommandSpec {}
 impl CommandSpec {
     /// Its options.
     pub fn option_specs(&self) -> impl Iterator<Item = OptionSpec> {
-        self.options.iter().map(|shown| parse_option(shown))
+        self.options.iter().map(|syntax| parse_option(syntax))
     }
 
     /// The usage line, without the program name.
@@ -86,10 +86,10 @@ impl CommandSpec {
     }
 }
 
-fn parse_option(shown: &'static str) -> OptionSpec {
-    let bare = shown.trim_start_matches('[').trim_end_matches(']').trim_start_matches('-');
+fn parse_option(syntax: &'static str) -> OptionSpec {
+    let bare = syntax.trim_start_matches('[').trim_end_matches(']').trim_start_matches('-');
     let (name, value) = bare.split_once(' ').map_or((bare, None), |(name, value)| (name, Some(value)));
-    OptionSpec { name, value, required: !shown.starts_with('[') }
+    OptionSpec { name, value, required: !syntax.starts_with('[') }
 }
 
 #[cfg(test)]
@@ -103,8 +103,8 @@ mod tests {
             ("[--lock-ip IP]", OptionSpec { name: "lock-ip", value: Some("IP"), required: false }),
             ("[--json]", OptionSpec { name: "json", value: None, required: false }),
         ];
-        for (shown, expected) in table {
-            assert_eq!(parse_option(shown), expected);
+        for (syntax, expected) in table {
+            assert_eq!(parse_option(syntax), expected);
         }
     }
 }

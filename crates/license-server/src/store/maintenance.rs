@@ -33,9 +33,9 @@ pub fn backup(path: &Path, target: &Path) -> Result<(), Error> {
     };
     let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     if !directory.exists() {
-        let shown = directory.display();
+        let display = directory.display();
         let sentence =
-            format!("{}: no such directory {shown}. Create it with: install -d -m 0700 {shown}", target.display());
+            format!("{}: no such directory {display}. Create it with: install -d -m 0700 {display}", target.display());
         return Err(Error::Failed(sentence));
     }
     let unfinished = directory.join(format!(".{}.unfinished-{}", name.to_string_lossy(), std::process::id()));
