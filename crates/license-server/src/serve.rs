@@ -242,7 +242,7 @@ impl Lifecycle for Daemon<'_> {
     }
 
     fn report(&self) -> Report {
-        Report { line: format!("Serving on {}", self.address), is_settled: true }
+        Report { line: format!("Answering on {}", self.address), is_settled: true }
     }
 }
 

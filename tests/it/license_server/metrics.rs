@@ -1,21 +1,21 @@
-//! What monitoring reads: `/metrics` in the Prometheus text exposition format 0.0.4, and `/health`.
+//! Monitoring: `/metrics` in the Prometheus text exposition format 0.0.4, and `/health`.
 
 use super::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// All samples by name with labels; fails when the text is not in the format.
+/// All samples by name with labels; panics if the text violates the format.
 fn samples(server: &LicenseServerProcess) -> BTreeMap<String, f64> {
     let response = server.fetch(Request::get("/metrics"));
     assert_eq!(response.status, 200);
     assert_eq!(response.header("Content-Type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     let text = response.text();
-    assert!(text.ends_with('\n'), "the last line must end: {text}");
+    assert!(text.ends_with('\n'), "missing newline at the end: {text}");
     let (mut samples, mut families) = (BTreeMap::new(), BTreeSet::new());
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
         let (name, help) = line.strip_prefix("# HELP ").unwrap_or_else(|| panic!("{line}")).split_once(' ').unwrap();
         assert!(help.ends_with('.'), "{line}");
-        assert!(families.insert(name.to_owned()), "{name} comes twice");
+        assert!(families.insert(name.to_owned()), "duplicate family {name}");
         let kind = lines.next().and_then(|line| line.strip_prefix(&format!("# TYPE {name} "))).unwrap();
         assert!(matches!(kind, "counter" | "gauge"), "{name}: {kind}");
         assert_eq!(name.ends_with("_total"), kind == "counter", "{name}: {kind}");
@@ -25,7 +25,7 @@ fn samples(server: &LicenseServerProcess) -> BTreeMap<String, f64> {
             let (own, labels) = series.split_once('{').map_or((series, "}"), |(own, labels)| (own, labels));
             assert!(own == name && labels.ends_with('}'), "{sample} in {name}");
             let value = value.parse().unwrap_or_else(|_| panic!("{sample}"));
-            assert!(samples.insert(series.to_owned(), value).is_none(), "{series} comes twice");
+            assert!(samples.insert(series.to_owned(), value).is_none(), "duplicate series {series}");
             count += 1;
         }
         assert!(count > 0, "{name} has no samples");
@@ -38,7 +38,7 @@ fn outcome(samples: &BTreeMap<String, f64>, label: &str) -> f64 {
 }
 
 #[test]
-fn every_outcome_is_counted_once_and_no_label_comes_from_a_client() {
+fn every_outcome_is_counted_and_no_label_comes_from_a_client() {
     let server = LicenseServerProcess::start();
     let before = samples(&server);
     let names: Vec<String> = before.keys().cloned().collect();
@@ -72,11 +72,11 @@ fn every_outcome_is_counted_once_and_no_label_comes_from_a_client() {
     assert_eq!(after["license_server_storage_failing"], 0.0);
     let version = format!("license_server_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
     assert_eq!(after[&version], 1.0);
-    assert_eq!(after.keys().cloned().collect::<Vec<_>>(), names, "the series are always the same");
+    assert_eq!(after.keys().cloned().collect::<Vec<_>>(), names, "the set of series is constant");
 }
 
 #[test]
-fn health_is_told_to_whoever_asks() {
+fn health_is_public() {
     let server = LicenseServerProcess::start();
     let response = server.fetch(Request::get("/health"));
     let expected = json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "storage": "ok"});

@@ -1,5 +1,5 @@
-//! The license server's installation, as its vendor keeps it: licenses made and changed beside the server, straight in
-//! the database, by the functions that the dashboard and the command line use.
+//! Direct access to the database of a license server: creates and changes licenses with the functions that the dashboard
+//! and the command line use.
 
 use opterius_base::clock::{Clock, Timestamp};
 use opterius_base::secret::Secret;
@@ -10,20 +10,20 @@ use opterius_license_server::store::{self, Database, ReadTransaction, WriteTrans
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Whose license every license is.
+/// The owner of all licenses.
 pub const OWNER: &str = "alice";
 
-/// Longer than any history of a test.
+/// More than any history in a test.
 const ALL: u32 = 1_000_000;
 
-/// A license to verify.
+/// A license with its key.
 #[derive(Clone, Debug)]
 pub struct TestLicense {
     pub id: i64,
     pub key: String,
 }
 
-/// See the module.
+/// The database of an installation.
 #[derive(Clone)]
 pub struct LicenseDatabase {
     pub data_dir: DataDir,
@@ -53,22 +53,22 @@ impl LicenseDatabase {
         database.read(work).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// A new license of this plan, for ever and anywhere.
+    /// Creates a license with this plan, without expiry or lock.
     pub fn license(&self, plan: &str) -> TestLicense {
         self.license_until(plan, None, None)
     }
 
-    /// A new license that ends then, and is locked to this address.
+    /// Creates a license with this expiry and lock.
     pub fn license_until(&self, plan: &str, end: Option<Timestamp>, locked: Option<&str>) -> TestLicense {
-        self.make(plan, end, locked, actions::new_key().unwrap())
+        self.create(plan, end, locked, actions::new_key().unwrap())
     }
 
-    /// A new license with this key.
+    /// Creates a license with this key.
     pub fn license_with_key(&self, plan: &str, key: &str) -> TestLicense {
-        self.make(plan, None, None, Secret::new(key.to_owned()))
+        self.create(plan, None, None, Secret::new(key.to_owned()))
     }
 
-    fn make(&self, plan: &str, end: Option<Timestamp>, locked: Option<&str>, key: Secret) -> TestLicense {
+    fn create(&self, plan: &str, end: Option<Timestamp>, locked: Option<&str>, key: Secret) -> TestLicense {
         let id = self.change(|transaction| {
             if transaction.user(OWNER)?.is_none() {
                 actions::add_user(transaction, &operator(), OWNER, "no password", false)?;
@@ -78,18 +78,18 @@ impl LicenseDatabase {
         TestLicense { id, key: key.expose().to_owned() }
     }
 
-    /// So many of them.
+    /// Creates `count` licenses.
     pub fn licenses(&self, plan: &str, count: usize) -> Vec<TestLicense> {
         self.license(plan);
-        let make = |transaction: &WriteTransaction<'_>| {
+        let create = |transaction: &WriteTransaction<'_>| {
             let key = actions::new_key()?;
             let id = actions::create(transaction, &operator(), OWNER, plan, None, None, &key)?;
             Ok(TestLicense { id, key: key.expose().to_owned() })
         };
-        self.change(|transaction| (0..count).map(|_| make(transaction)).collect())
+        self.change(|transaction| (0..count).map(|_| create(transaction)).collect())
     }
 
-    /// Makes a plan or changes it.
+    /// Creates or changes a plan.
     pub fn set_plan(&self, slug: &str, max_servers: u32) {
         let plan = Plan { slug: slug.to_owned(), name: slug.to_uppercase(), max_accounts: 10, max_servers };
         self.change(|transaction| actions::set_plan(transaction, &operator(), &plan));
@@ -110,24 +110,24 @@ impl LicenseDatabase {
         self.change(|transaction| actions::move_to(transaction, &operator(), id, ip(from), ip(to)))
     }
 
-    /// All activations of a license, in their order.
+    /// All activations of a license, in order.
     pub fn activations(&self, id: i64) -> Vec<Activation> {
-        self.read(|reader| reader.activations(id))
+        self.read(|transaction| transaction.activations(id))
     }
 
-    /// The addresses of them.
+    /// The addresses of the activations.
     pub fn addresses(&self, id: i64) -> Vec<String> {
         self.activations(id).iter().map(|activation| activation.ip.to_string()).collect()
     }
 
-    /// The history of a license, or of everything, the oldest line first.
+    /// The history of a license, or of everything, oldest first.
     pub fn history(&self, id: Option<i64>) -> Vec<Event> {
-        let mut lines = self.read(|reader| reader.history(id, None, ALL));
-        lines.reverse();
-        lines
+        let mut events = self.read(|transaction| transaction.history(id, None, ALL));
+        events.reverse();
+        events
     }
 
-    /// What the history of a license says: actor, action and particulars of each line.
+    /// The history of a license as text: actor, action and details of each entry.
     pub fn history_lines(&self, id: i64) -> Vec<String> {
         let line = |event: &Event| {
             let text = format!("{} {} {}", event.actor.name, event.action.as_str(), event.detail);
@@ -136,17 +136,17 @@ impl LicenseDatabase {
         self.history(Some(id)).iter().map(line).collect()
     }
 
-    /// What SQLite finds wrong with the database; nothing when it is whole.
+    /// The defects of the database; empty if it is intact.
     pub fn defects(&self) -> Vec<String> {
         store::check(&self.data_dir.database_path()).unwrap_or_else(|error| panic!("{error}"))
     }
 }
 
-/// Whoever runs the command line.
+/// A user of the command line.
 pub fn operator() -> Actor {
     Actor { role: Role::Operator, name: "operator".to_owned() }
 }
 
 pub fn ip(text: &str) -> IpAddr {
-    text.parse().unwrap_or_else(|_| panic!("{text} is no address"))
+    text.parse().unwrap_or_else(|_| panic!("{text} is not an IP address"))
 }
