@@ -257,8 +257,8 @@ impl Element<'_> {
 impl Drop for Browser {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let shown = self.try_call("GET", "/url", None);
-            eprintln!("the browser shows {shown:?}: {:?}", self.try_call("GET", "/source", None));
+            let url = self.try_call("GET", "/url", None);
+            eprintln!("the browser is at {url:?}: {:?}", self.try_call("GET", "/source", None));
         }
         // The driver closes its browser; killing the group ends what is left.
         let _ = self.try_call("DELETE", "", None);
