@@ -1,15 +1,15 @@
 //! Measures the license server with 10,000 and with 1,000,000 licenses, and prints one table.
 //!
 //!     cargo bench --bench license-server                five rounds, about seven minutes
-//!     cargo bench --bench license-server -- --quick     one short round, to see that it works
-//!     cargo bench --bench license-server -- --fresh     makes the databases anew
+//!     cargo bench --bench license-server -- --quick     one short round, as a smoke test
+//!     cargo bench --bench license-server -- --fresh     recreates the databases
 //!
-//! The real binary is asked over real keep-alive connections; a 200 counts only once it says `"valid":true`, signatures
-//! and stored rows are verified of a sample. Both sizes take turns second by second, so that whatever else the machine
-//! does meets both alike; each figure is the median of its rounds, each ratio the median of the rounds' ratios. A missed target
-//! is a finding and leaves the exit status 0; 1 means that something could not be measured.
+//! The load generator uses keep-alive connections to the real binary. Every response must be a 200 with `"valid":true`;
+//! signatures and stored rows are verified for a sample. Both sizes take turns every second, so that disturbances affect
+//! both. Results are medians over the rounds, and ratios are medians of the ratios of each round. A missed target is
+//! reported but does not change the exit status 0; 1 means that a measurement failed.
 
-// A benchmark measures real time and prints; it indexes series that it has built itself.
+// A benchmark measures real time, prints, and indexes its own arrays.
 #![allow(clippy::disallowed_methods, clippy::indexing_slicing, clippy::print_stdout, clippy::print_stderr)]
 
 mod answer;
@@ -36,10 +36,10 @@ use report::Report;
 use server::Server;
 use template::Template;
 
-/// Licenses of the two databases, in the order of every pair.
+/// The numbers of licenses in the two databases, in the order of all pairs.
 const SIZES: [u32; 2] = [10_000, 1_000_000];
 
-/// Clients that ask at the same time.
+/// The numbers of concurrent connections.
 const CONNECTIONS: [usize; 3] = [1, 8, 64];
 
 fn main() -> ExitCode {
@@ -71,7 +71,7 @@ fn measure(options: &Options) -> Result<Report, Failure> {
             server.kill_and_check()?;
         }
         figures.single_commits.push(single_commits::commits_per_second(&databases[1].copy()?, options.seconds)?);
-        eprintln!("license-server: round {} of {} is done", number + 1, options.rounds);
+        eprintln!("license-server: round {} of {} done", number + 1, options.rounds);
     }
     let sizes = [databases[0].bytes()?, databases[1].bytes()?];
     for database in &databases {
@@ -80,7 +80,7 @@ fn measure(options: &Options) -> Result<Report, Failure> {
     Ok(Report::new(options.to_string(), sizes, figures))
 }
 
-/// Every case with both sizes, which take turns second by second.
+/// Measures all cases with both sizes, which take turns every second.
 fn take_round(options: &Options, number: u32, servers: &mut [Server; 2]) -> Result<Round, Failure> {
     let mut round = Round::default();
     for kind in [Kind::Refresh, Kind::Activation] {

@@ -1,4 +1,4 @@
-//! How long and how often to measure, from the command line.
+//! Command-line options.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use crate::failure::Failure;
 const USAGE: &str = "usage: cargo bench --bench license-server -- [--quick] [--fresh] [--rounds N] [--seconds N]";
 
 pub(crate) struct Options {
-    /// Rounds; each figure is the median over them.
+    /// The number of rounds; each result is the median over the rounds.
     pub(crate) rounds: u32,
-    /// Length of one measurement.
+    /// The length of a measurement in seconds.
     pub(crate) seconds: u32,
-    /// Whether the databases are made anew.
+    /// Whether to recreate the databases.
     pub(crate) fresh: bool,
 }
 
@@ -34,8 +34,8 @@ impl Options {
         Ok(options)
     }
 
-    /// Where the databases are: beside what Cargo builds, on whose disk they are measured, or where `OUT` says.
-    #[expect(clippy::unused_self, reason = "the environment is part of the options")]
+    /// The directory of the databases: in the build directory, whose disk is measured, or the value of `OUT`.
+    #[expect(clippy::unused_self, reason = "the environment is one of the options")]
     pub(crate) fn root(&self) -> PathBuf {
         let beside = || Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench-license-server");
         std::env::var_os("OUT").map_or_else(beside, PathBuf::from)
@@ -50,5 +50,5 @@ impl fmt::Display for Options {
 
 fn number(argument: Option<String>) -> Result<u32, Failure> {
     let number = argument.and_then(|text| text.parse().ok()).filter(|number| *number > 0);
-    number.ok_or_else(|| Failure::new(format!("a number from 1 up is needed\n{USAGE}")))
+    number.ok_or_else(|| Failure::new(format!("a number of at least 1 is required\n{USAGE}")))
 }

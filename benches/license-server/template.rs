@@ -1,5 +1,5 @@
-//! A database of so many licenses: made once by the library itself, kept between runs, and copied for each round, so
-//! that every round begins with the same one.
+//! The template databases: created once with the library, kept between runs, and copied for each round, so that every
+//! round starts with the same contents.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -16,60 +16,64 @@ use ring::digest::{SHA256, digest};
 use crate::contents;
 use crate::failure::{During, Failure};
 
-/// Licenses that are made in one transaction, and that one user owns.
-const STRIDE: u32 = 50_000;
-const OWNED: u32 = 20;
+/// Licenses per transaction, and licenses per owner.
+const BATCH: u32 = 50_000;
+const PER_OWNER: u32 = 20;
 
-/// After seven days without a sign servers would count as inactive, and nothing could be refreshed any more.
-const FRESH: Duration = Duration::from_secs(5 * 86_400);
+/// The maximum age of a template: after seven days all its servers would be inactive.
+const MAX_AGE: Duration = Duration::from_secs(5 * 86_400);
 
 /// The files of an installation.
 const FILES: [&str; 2] = ["licenses.db", "signing-keys.json"];
 
+/// A database with a number of licenses.
 pub(crate) struct Template {
     pub(crate) licenses: u32,
     directory: PathBuf,
 }
 
-/// A copy of one's own to serve.
+/// A copy of a template for one round.
 pub(crate) struct Copy {
     pub(crate) licenses: u32,
     pub(crate) directory: PathBuf,
 }
 
 impl Template {
-    /// The database with so many licenses, made unless it is there, whole, of this schema, and young enough.
+    /// The template with this number of licenses; recreated unless a complete and recent one with this schema exists.
     pub(crate) fn ready(root: &Path, licenses: u32, fresh: bool) -> Result<Self, Failure> {
-        let made = Template { licenses, directory: root.join(licenses.to_string()) };
+        let template = Template { licenses, directory: root.join(licenses.to_string()) };
         let now = SystemClock.wall();
-        if fresh || !made.is_usable(now) {
-            let _ = fs::remove_dir_all(&made.directory);
-            fs::create_dir_all(&made.directory).at("create the directory", &made.directory)?;
-            eprintln!("license-server: making a database with {licenses} licenses in {}", made.directory.display());
-            made.make(now).during("make a database")?;
-            let mark = made.directory.join("made");
-            fs::write(&mark, format!("{}\n{}", now.unix(), fingerprint())).at("write", &mark)?;
+        if fresh || !template.is_usable(now) {
+            let _ = fs::remove_dir_all(&template.directory);
+            fs::create_dir_all(&template.directory).at("create the directory", &template.directory)?;
+            eprintln!(
+                "license-server: creating a database with {licenses} licenses in {}",
+                template.directory.display()
+            );
+            template.fill(now).during("create a database")?;
+            let marker = template.directory.join("created");
+            fs::write(&marker, format!("{}\n{}", now.unix(), fingerprint())).at("write", &marker)?;
         }
-        Ok(made)
+        Ok(template)
     }
 
     fn is_usable(&self, now: Timestamp) -> bool {
-        let text = fs::read_to_string(self.directory.join("made")).unwrap_or_default();
-        let Some((made_at, made_by)) = text.split_once('\n') else { return false };
-        let made_at = made_at.parse().map_or(Timestamp::from_unix(0), Timestamp::from_unix);
-        made_by == fingerprint() && made_at <= now && now.since(made_at) < FRESH
+        let text = fs::read_to_string(self.directory.join("created")).unwrap_or_default();
+        let Some((created_at, version)) = text.split_once('\n') else { return false };
+        let created_at = created_at.parse().map_or(Timestamp::from_unix(0), Timestamp::from_unix);
+        version == fingerprint() && created_at <= now && now.since(created_at) < MAX_AGE
     }
 
-    fn make(&self, now: Timestamp) -> Result<(), Failure> {
+    fn fill(&self, now: Timestamp) -> Result<(), Failure> {
         let mut database = DataDir::new(&self.directory).create(now).during("create")?.database;
-        for first in (1..=self.licenses).step_by(STRIDE as usize) {
-            let last = (first + STRIDE - 1).min(self.licenses);
-            database.change(now, |changes| fill(changes, first..=last)).during("fill")?;
+        for first in (1..=self.licenses).step_by(BATCH as usize) {
+            let last = (first + BATCH - 1).min(self.licenses);
+            database.change(now, |transaction| insert_licenses(transaction, first..=last)).during("fill")?;
         }
         Ok(())
     }
 
-    /// Copies it, and waits until the disk has it, so that nothing is left to be written while something is measured.
+    /// Copies the template and syncs the copy, so that no writes are pending during the measurement.
     pub(crate) fn copy(&self) -> Result<Copy, Failure> {
         self.clean()?;
         let directory = self.directory.join("copy");
@@ -89,7 +93,7 @@ impl Template {
 
     pub(crate) fn bytes(&self) -> Result<u64, Failure> {
         let database = self.directory.join(FILES[0]);
-        Ok(fs::metadata(&database).at("look at", &database)?.len())
+        Ok(fs::metadata(&database).at("stat", &database)?.len())
     }
 }
 
@@ -100,7 +104,7 @@ impl Copy {
     }
 }
 
-/// Of what decides the contents.
+/// A hash of the sources that determine the contents.
 fn fingerprint() -> String {
     let sources = [
         include_str!("../../crates/license-server/src/store/schema.rs"),
@@ -111,27 +115,28 @@ fn fingerprint() -> String {
     hex(digest(&SHA256, sources.concat().as_bytes()).as_ref())
 }
 
-fn fill(changes: &WriteTransaction<'_>, licenses: impl Iterator<Item = u32>) -> Result<(), Error> {
+fn insert_licenses(transaction: &WriteTransaction<'_>, licenses: impl Iterator<Item = u32>) -> Result<(), Error> {
     let mut owner = 0;
     for license in licenses {
-        if license % OWNED == 1 {
-            owner = changes.insert_user(&format!("owner-{license}"), "nobody signs in", false)?;
+        if license % PER_OWNER == 1 {
+            owner = transaction.insert_user(&format!("owner-{license}"), "no password", false)?;
         }
         let key = Secret::new(contents::key(license));
         let (plan, servers) = contents::plan(license);
-        let id = changes.insert_license(&NewLicense { key: &key, owner, plan, expires_at: None, locked_ip: None })?;
+        let id =
+            transaction.insert_license(&NewLicense { key: &key, owner, plan, expires_at: None, locked_ip: None })?;
         for server in 0..servers {
-            activate(changes, id, license, server)?;
+            activate(transaction, id, license, server)?;
         }
     }
     Ok(())
 }
 
-fn activate(changes: &WriteTransaction<'_>, id: i64, license: u32, server: u32) -> Result<(), Error> {
+fn activate(transaction: &WriteTransaction<'_>, id: i64, license: u32, server: u32) -> Result<(), Error> {
     let ip = contents::address(license, server);
     let hostname = format!("server-{license}-{server}.example.com");
     let actor = Actor { role: Role::Server, name: ip.to_string() };
-    let sequence = changes.add_event(Some(id), &actor, Action::Activated, &format!("{ip} ({hostname})"))?;
+    let sequence = transaction.add_event(Some(id), &actor, Action::Activated, &format!("{ip} ({hostname})"))?;
     let details = Details {
         hostname: Some(hostname),
         agent_version: Some("0.1.0".to_owned()),
@@ -139,5 +144,9 @@ fn activate(changes: &WriteTransaction<'_>, id: i64, license: u32, server: u32) 
         os: Some("Linux 6.12.0-amd64".to_owned()),
         server_id: Some(contents::key(license ^ server)),
     };
-    changes.put_activation(id, sequence, &Heartbeat { ip, observed_ip: ip, reported_ip: Some(ip), details: &details })
+    transaction.put_activation(
+        id,
+        sequence,
+        &Heartbeat { ip, observed_ip: ip, reported_ip: Some(ip), details: &details },
+    )
 }
