@@ -79,9 +79,9 @@ fn findings(config_file: &Path) -> Vec<Finding> {
     for warning in &warnings {
         complain(PROGRAM.name, &format!("warning: {warning}"));
     }
-    let but = if warnings.is_empty() { "" } else { ", with warnings" };
+    let suffix = if warnings.is_empty() { "" } else { ", with warnings" };
     let data_dir = DataDir::new(&config.data_dir);
-    let mut findings = vec![passed("settings", format!("{}{but}", config_file.display()))];
+    let mut findings = vec![passed("settings", format!("{}{suffix}", config_file.display()))];
     findings.extend(files(&config.data_dir, &data_dir));
     let database = database(&data_dir);
     let keys = match SigningKeys::load(&data_dir.keys_path()) {

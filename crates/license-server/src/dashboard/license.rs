@@ -52,7 +52,7 @@ struct LicensePage {
 struct LicenseSummary {
     id: i64,
     owner: String,
-    standing: &'static str,
+    status: &'static str,
     plan: String,
     accounts: String,
     used: String,
@@ -127,7 +127,7 @@ fn summary(license: &License, active: u32, now: Timestamp) -> LicenseSummary {
     LicenseSummary {
         id: license.id,
         owner: license.owner_name.clone(),
-        standing: license.standing(now),
+        status: license.effective_status(now),
         plan: plan.name.clone(),
         accounts: limit(plan.max_accounts),
         used: used(active, plan.max_servers),

@@ -82,7 +82,7 @@ impl License {
     }
 
     /// The status including expiry, as lists show it.
-    pub fn standing(&self, now: Timestamp) -> &'static str {
+    pub fn effective_status(&self, now: Timestamp) -> &'static str {
         if self.status == Status::Active && self.is_expired(now) { "expired" } else { self.status.as_str() }
     }
 }
