@@ -1,5 +1,5 @@
-//! Answers: every one is a 200 that says `"valid":true`; of a sample the signature, the nonce and the stored row are
-//! verified.
+//! Checks of responses: each must be a 200 with `"valid":true`; for a sample, the signature, the nonce and the stored row
+//! are verified.
 
 use httparse::{EMPTY_HEADER, Response, Status};
 use opterius_license::signature::{HEADER, TrustedKeys};
@@ -7,25 +7,25 @@ use opterius_license_server::store::{Database, Error, ReadTransaction};
 
 use crate::contents;
 use crate::failure::{During, Failure};
-use crate::load::Asked;
+use crate::load::SentRequest;
 
-/// An answer that is verified when there is time.
+/// A response that is verified after the run.
 pub(crate) struct Sample {
-    pub(crate) asked: Asked,
+    pub(crate) request: SentRequest,
     pub(crate) received: Vec<u8>,
 }
 
-/// Whether all bytes of the answer have come.
+/// Whether the response is complete.
 pub(crate) fn is_whole(received: &[u8]) -> Result<bool, Failure> {
     let mut headers = [EMPTY_HEADER; 16];
     let mut head = Response::new(&mut headers);
-    let Status::Complete(begin) = head.parse(received).during("read the head of an answer")? else { return Ok(false) };
+    let Status::Complete(begin) = head.parse(received).during("parse a response head")? else { return Ok(false) };
     let length = header(&head, "Content-Length").and_then(|text| text.parse::<usize>().ok());
-    let length = length.ok_or_else(|| Failure::new("an answer has no Content-Length"))?;
+    let length = length.ok_or_else(|| Failure::new("a response has no Content-Length"))?;
     Ok(received.len() >= begin + length)
 }
 
-/// That a whole answer says yes.
+/// Checks that a complete response grants the license.
 pub(crate) fn check(received: &[u8]) -> Result<(), Failure> {
     let body = received.windows(4).position(|bytes| bytes == b"\r\n\r\n").map_or(0, |end| end + 4);
     if received.starts_with(b"HTTP/1.1 200 ") && received[body..].starts_with(br#"{"valid":true,"#) {
@@ -41,32 +41,34 @@ fn header<'a>(head: &Response<'_, 'a>, name: &str) -> Option<&'a str> {
 }
 
 impl Sample {
-    /// That the answer is signed and belongs to the question.
+    /// Checks the signature, and that the response belongs to the request.
     pub(crate) fn verify(&self, trusted: &TrustedKeys) -> Result<(), Failure> {
         let mut headers = [EMPTY_HEADER; 16];
         let mut head = Response::new(&mut headers);
-        let parsed = head.parse(&self.received).during("read the head of an answer")?;
+        let parsed = head.parse(&self.received).during("parse a response head")?;
         let begin = if let Status::Complete(begin) = parsed { begin } else { 0 };
         let body = &self.received[begin..];
-        let signature = header(&head, HEADER).ok_or_else(|| Failure::new("an answer is not signed"))?;
+        let signature = header(&head, HEADER).ok_or_else(|| Failure::new("a response is not signed"))?;
         if trusted.verify(signature, body).is_none() {
-            return Err(Failure::new("an answer has a wrong signature"));
+            return Err(Failure::new("a response has an invalid signature"));
         }
-        let answer: serde_json::Value = serde_json::from_slice(body).during("read an answer")?;
-        if answer["valid"] == true && answer["nonce"] == *self.asked.nonce {
+        let answer: serde_json::Value = serde_json::from_slice(body).during("parse a response")?;
+        if answer["valid"] == true && answer["nonce"] == *self.request.nonce {
             Ok(())
         } else {
-            Err(Failure::new("an answer belongs to another question"))
+            Err(Failure::new("a response belongs to another request"))
         }
     }
 
-    /// That the database holds what the answer promised.
+    /// Checks that the activation is in the database.
     pub(crate) fn is_stored(&self, database: &mut Database) -> Result<(), Failure> {
-        let slot = |reader: &ReadTransaction<'_>| match reader.license_by_key(&contents::key(self.asked.license))? {
-            Some(license) => reader.slot(license.id, self.asked.address),
+        let slot = |transaction: &ReadTransaction<'_>| match transaction
+            .license_by_key(&contents::key(self.request.license))?
+        {
+            Some(license) => transaction.slot(license.id, self.request.address),
             None => Ok(None),
         };
         let slot = database.read::<_, Error>(slot).during("read the copy")?;
-        slot.map(drop).ok_or_else(|| Failure::new("an activation that was answered is not in the database"))
+        slot.map(drop).ok_or_else(|| Failure::new("a granted activation is not in the database"))
     }
 }

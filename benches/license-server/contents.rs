@@ -1,10 +1,10 @@
-//! What is in the databases, as functions of a license's number: its key, its plan, its servers.
+//! The contents of the databases: key, plan and servers as functions of the license number.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::random::Random;
 
-/// The plans of ten licenses in a row and how many servers each has: 30 in all.
+/// The plans of ten consecutive licenses with their numbers of servers, 30 in total.
 const PLANS: [(&str, u32); 10] = [
     ("free", 1),
     ("business", 4),
@@ -18,7 +18,7 @@ const PLANS: [(&str, u32); 10] = [
     ("datacenter", 7),
 ];
 
-/// The places of the plans without a limit of servers.
+/// The indexes of the unlimited plans.
 const UNLIMITED: [u32; 2] = [3, 9];
 
 /// Licenses are numbered from 1.
@@ -26,13 +26,13 @@ pub(crate) fn plan(license: u32) -> (&'static str, u32) {
     PLANS[(license as usize - 1) % PLANS.len()]
 }
 
-/// Any of the first `licenses` licenses that has no limit of servers.
+/// A random unlimited license among the first `licenses` licenses.
 pub(crate) fn any_unlimited(licenses: u32, random: &mut Random) -> u32 {
     let ten = random.below(licenses / 10);
     ten * 10 + UNLIMITED[random.below(2) as usize] + 1
 }
 
-/// 160 bits in the form of real keys, without any order.
+/// A pseudorandom key in the format of real keys.
 pub(crate) fn key(license: u32) -> String {
     const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let mut random = Random::new(u64::from(license));
@@ -42,19 +42,19 @@ pub(crate) fn key(license: u32) -> String {
             key.push('-');
         }
         let bits = random.next();
-        key.extend((0..8).map(|place| char::from(ALPHABET[(bits >> (5 * place)) as usize & 31])));
+        key.extend((0..8).map(|index| char::from(ALPHABET[(bits >> (5 * index)) as usize & 31])));
     }
     key
 }
 
-/// The address of a license's server, by the order of activation.
+/// The address of a server of a license, by the order of activation.
 pub(crate) fn address(license: u32, server: u32) -> IpAddr {
     scattered(20, Random::new((u64::from(license) << 32) | u64::from(server)).next())
 }
 
-/// An address that no license has yet, the `number`th of a run.
+/// The `number`th new address, which no license uses.
 pub(crate) fn new_address(number: u32) -> IpAddr {
-    // Multiplication by an odd number gives each number another address.
+    // Multiplication by an odd number maps different numbers to different addresses.
     scattered(128, u64::from(number).wrapping_mul(0x9e37_79b1) & 0x3fff_ffff)
 }
 

@@ -1,5 +1,5 @@
-//! What the disk allows: 4 KiB written and synchronized, one after the other, over a file of 4 MiB that is there already,
-//! as the write-ahead log is after its first round.
+//! The limit of the disk: sequential synchronized writes of 4 KiB into an existing file of 4 MiB, like the write-ahead log
+//! after its first restart.
 
 use std::fs::{self, File};
 use std::io;

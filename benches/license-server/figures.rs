@@ -1,38 +1,38 @@
-//! What was measured, round by round.
+//! The results of all rounds.
 
 use std::time::Duration;
 
 #[derive(Default)]
 pub(crate) struct Figures {
     pub(crate) rounds: Vec<Round>,
-    /// Of the server over each database after a whole round, in MiB.
+    /// The PSS of the server with each database after a round, in MiB.
     pub(crate) pss: [Vec<f64>; 2],
-    /// Its write-ahead log then, in MB.
+    /// The size of its write-ahead log, in MB.
     pub(crate) log: [Vec<f64>; 2],
-    /// Synchronised writes of 4 KiB a second.
+    /// Synchronized writes of 4 KiB per second.
     pub(crate) disk: Vec<f64>,
-    /// Verifications a second with a commit for each.
-    pub(crate) alone: Vec<f64>,
+    /// Verifications per second with one commit each.
+    pub(crate) single_commits: Vec<f64>,
 }
 
-/// The cases of one round, each with both databases.
+/// The cases of a round, each with both databases.
 #[derive(Default)]
 pub(crate) struct Round {
     pub(crate) cases: Vec<[Case; 2]>,
 }
 
-/// What was measured of one case with one database, over all its turns of a round.
+/// The results of a case with one database, over all its turns in a round.
 #[derive(Default)]
 pub(crate) struct Case {
-    /// Of each verification, in microseconds.
+    /// The latency of each verification, in microseconds.
     pub(crate) latencies: Vec<u32>,
-    /// In which those were answered.
-    pub(crate) took: Duration,
-    /// All verifications, with those of warming up; so count the others below.
+    /// The time in which those were answered.
+    pub(crate) duration: Duration,
+    /// All verifications including the warm-up, like the members below.
     pub(crate) answered: u32,
     pub(crate) commits: f64,
     pub(crate) changes: f64,
-    /// The server's time on a processor.
+    /// The CPU time of the server.
     pub(crate) cpu: Duration,
 }
 
@@ -41,31 +41,31 @@ impl Case {
         self.latencies.sort_unstable();
     }
 
-    /// Verifications a second.
+    /// Verifications per second.
     pub(crate) fn rate(&self) -> f64 {
-        self.latencies.len() as f64 / self.took.as_secs_f64()
+        self.latencies.len() as f64 / self.duration.as_secs_f64()
     }
 
-    /// In milliseconds, of sorted latencies.
+    /// A percentile in milliseconds; the latencies must be sorted.
     pub(crate) fn percentile(&self, percent: usize) -> f64 {
         let rank = (self.latencies.len() * percent).div_ceil(100).max(1);
         self.latencies.get(rank - 1).map_or(f64::NAN, |latency| f64::from(*latency) / 1000.0)
     }
 
-    /// Seconds of the server's processor time for 1,000 verifications.
-    pub(crate) fn cpu_of_a_thousand(&self) -> f64 {
+    /// The CPU time of the server for 1,000 verifications, in seconds.
+    pub(crate) fn cpu_per_thousand(&self) -> f64 {
         self.cpu.as_secs_f64() * 1000.0 / f64::from(self.answered)
     }
 }
 
 impl Figures {
-    /// The median over the rounds of what `figure` takes from a case of one database.
+    /// The median of `figure` over the rounds, for a case with one database.
     pub(crate) fn median(&self, case: usize, size: usize, figure: impl Fn(&Case) -> f64) -> f64 {
         let values = self.rounds.iter().map(|round| figure(&round.cases[case][size]));
         median(&values.collect::<Vec<_>>())
     }
 
-    /// The median of the rounds' own ratios: what disturbs a round disturbs both of its parts.
+    /// The median of the ratios of each round, because a disturbance affects both databases in a round.
     pub(crate) fn p99_ratio(&self, case: usize) -> f64 {
         let ratio = |round: &Round| {
             let [small, large] = &round.cases[case];
@@ -75,7 +75,7 @@ impl Figures {
     }
 }
 
-/// The middle value, or the mean of the two in the middle.
+/// The middle value, or the mean of the two middle values.
 pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -1,5 +1,5 @@
-//! The clients: one thread with all connections, each of which sends its next question when it has its answer. One
-//! thread and no more than two system calls an exchange, because it shares the processors with the server.
+//! The load generator: one thread for all connections. Each connection sends its next request when it has the response.
+//! One thread and at most two system calls per exchange, because it shares the processors with the server.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
@@ -16,28 +16,28 @@ use crate::contents;
 use crate::failure::{During, Failure};
 use crate::random::Random;
 
-/// Answers to the first questions of a run are checked but not measured.
+/// Responses in this time at the beginning of a run are checked but not measured.
 const WARM_UP: Duration = Duration::from_millis(200);
 
-/// How long one run is measured.
+/// The measured time of a run.
 pub(crate) const TURN: Duration = Duration::from_secs(1);
 
-/// A server that is silent for so long counts as failed.
-const PATIENCE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
+/// A server without a response for this long counts as failed.
+const TIMEOUT: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 
-/// Of so many answers one is kept, and verified when the run is over.
-const SAMPLED: u32 = 64;
+/// One of this many responses is verified after the run.
+const SAMPLE_INTERVAL: u32 = 64;
 
-/// What is asked.
+/// The kind of request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A server that is known asks again: one row is changed.
+    /// A known server checks in: updates one row.
     Refresh,
-    /// A new server of a license without limit: two rows are added.
+    /// A new server of an unlimited license: inserts two rows.
     Activation,
 }
 
-/// One server of one license.
+/// A server of a license.
 pub(crate) struct Target {
     pub(crate) license: u32,
     pub(crate) address: IpAddr,
@@ -46,7 +46,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Any server of any license, as it was made.
+    /// A random existing server.
     pub(crate) fn known(licenses: u32, random: &mut Random) -> Self {
         let license = 1 + random.below(licenses);
         let server = random.below(contents::plan(license).1);
@@ -58,7 +58,7 @@ impl Target {
         }
     }
 
-    /// The `number`th new server, of any license without limit.
+    /// The `number`th new server, of a random unlimited license.
     fn new(licenses: u32, number: u32, random: &mut Random) -> Self {
         Self {
             license: contents::any_unlimited(licenses, random),
@@ -79,19 +79,19 @@ impl Target {
     }
 }
 
-/// Where questions come from. It lasts as long as the database, so that a new server is new in every run.
-pub(crate) struct Questions {
+/// Generates requests. Lives as long as the database, so that new servers are new in every run.
+pub(crate) struct Requests {
     licenses: u32,
     random: Random,
     activated: u32,
 }
 
-impl Questions {
+impl Requests {
     pub(crate) fn new(licenses: u32) -> Self {
         Self { licenses, random: Random::new(1), activated: 0 }
     }
 
-    fn next(&mut self, kind: Kind, port: u16, request: &mut Vec<u8>) -> Result<Asked, Failure> {
+    fn next(&mut self, kind: Kind, port: u16, request: &mut Vec<u8>) -> Result<SentRequest, Failure> {
         let target = if kind == Kind::Refresh {
             Target::known(self.licenses, &mut self.random)
         } else {
@@ -108,7 +108,7 @@ impl Questions {
             server_id: &target.server_id,
             nonce: &nonce,
         };
-        let body = serde_json::to_vec(&inquiry).during("write a question")?;
+        let body = serde_json::to_vec(&inquiry).during("write a request")?;
         request.clear();
         write!(
             request,
@@ -116,25 +116,25 @@ impl Questions {
              Content-Length: {}\r\n\r\n",
             body.len()
         )
-        .during("write a question")?;
+        .during("write a request")?;
         request.extend_from_slice(&body);
-        Ok(Asked { license: target.license, address: target.address, nonce })
+        Ok(SentRequest { license: target.license, address: target.address, nonce })
     }
 }
 
-/// What an answer is held against.
+/// The request that a response must match.
 #[derive(Clone)]
-pub(crate) struct Asked {
+pub(crate) struct SentRequest {
     pub(crate) license: u32,
     pub(crate) address: IpAddr,
     pub(crate) nonce: String,
 }
 
-/// What was measured in one run.
+/// The results of a run.
 pub(crate) struct Measured {
-    /// Of each exchange, in microseconds.
+    /// The latency of each measured exchange, in microseconds.
     pub(crate) latencies: Vec<u32>,
-    /// All exchanges, with those that were not measured.
+    /// All exchanges, including those that were not measured.
     pub(crate) answered: u32,
     pub(crate) samples: Vec<Sample>,
 }
@@ -143,25 +143,25 @@ struct Client {
     socket: TcpStream,
     request: Vec<u8>,
     received: Vec<u8>,
-    asked: Asked,
+    sent: SentRequest,
     since: Instant,
 }
 
-/// Asks over so many connections at once, for one [`TURN`].
-pub(crate) fn run(port: u16, kind: Kind, connections: usize, questions: &mut Questions) -> Result<Measured, Failure> {
-    let epoll = epoll::create(CreateFlags::CLOEXEC).during("make an epoll")?;
+/// Sends requests over `connections` connections for one [`TURN`].
+pub(crate) fn run(port: u16, kind: Kind, connections: usize, requests: &mut Requests) -> Result<Measured, Failure> {
+    let epoll = epoll::create(CreateFlags::CLOEXEC).during("create an epoll")?;
     let mut clients = Vec::with_capacity(connections);
-    for place in 0..connections {
-        clients.push(Client::open(port, kind, questions)?);
-        epoll::add(&epoll, &clients[place].socket, EventData::new_u64(place as u64), EventFlags::IN)
+    for index in 0..connections {
+        clients.push(Client::open(port, kind, requests)?);
+        epoll::add(&epoll, &clients[index].socket, EventData::new_u64(index as u64), EventFlags::IN)
             .during("watch a connection")?;
     }
     let begin = Instant::now() + WARM_UP;
     let end = begin + TURN;
     let mut measured = Measured { latencies: Vec::new(), answered: 0, samples: Vec::new() };
-    let mut asking = connections;
+    let mut active = connections;
     let mut events: Vec<Event> = Vec::with_capacity(connections);
-    while asking > 0 {
+    while active > 0 {
         wait(&epoll, &mut events)?;
         for event in events.drain(..) {
             let client = &mut clients[event.data.u64() as usize];
@@ -169,24 +169,24 @@ pub(crate) fn run(port: u16, kind: Kind, connections: usize, questions: &mut Que
                 continue;
             }
             let now = Instant::now();
-            measured.note(client, now, begin, end)?;
-            if now < end { client.ask(port, kind, questions)? } else { asking -= 1 }
+            measured.record(client, now, begin, end)?;
+            if now < end { client.send_next(port, kind, requests)? } else { active -= 1 }
         }
     }
     Ok(measured)
 }
 
 fn wait(epoll: &OwnedFd, events: &mut Vec<Event>) -> Result<(), Failure> {
-    epoll::wait(epoll, rustix::buffer::spare_capacity(events), Some(&PATIENCE)).during("wait for answers")?;
+    epoll::wait(epoll, rustix::buffer::spare_capacity(events), Some(&TIMEOUT)).during("wait for responses")?;
     if events.is_empty() { Err(Failure::new("the server did not answer for 10 s")) } else { Ok(()) }
 }
 
 impl Measured {
-    fn note(&mut self, client: &Client, now: Instant, begin: Instant, end: Instant) -> Result<(), Failure> {
+    fn record(&mut self, client: &Client, now: Instant, begin: Instant, end: Instant) -> Result<(), Failure> {
         answer::check(&client.received)?;
         self.answered += 1;
-        if self.answered.is_multiple_of(SAMPLED) {
-            self.samples.push(Sample { asked: client.asked.clone(), received: client.received.clone() });
+        if self.answered.is_multiple_of(SAMPLE_INTERVAL) {
+            self.samples.push(Sample { request: client.sent.clone(), received: client.received.clone() });
         }
         if now >= begin && now < end {
             self.latencies.push(now.duration_since(client.since).as_micros() as u32);
@@ -196,36 +196,36 @@ impl Measured {
 }
 
 impl Client {
-    fn open(port: u16, kind: Kind, questions: &mut Questions) -> Result<Self, Failure> {
+    fn open(port: u16, kind: Kind, requests: &mut Requests) -> Result<Self, Failure> {
         let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).during("connect")?;
-        socket.set_nodelay(true).and_then(|()| socket.set_nonblocking(true)).during("set a connection up")?;
+        socket.set_nodelay(true).and_then(|()| socket.set_nonblocking(true)).during("set up a connection")?;
         let mut request = Vec::with_capacity(1024);
-        let asked = questions.next(kind, port, &mut request)?;
-        let mut client = Client { socket, request, received: Vec::with_capacity(2048), asked, since: Instant::now() };
+        let sent = requests.next(kind, port, &mut request)?;
+        let mut client = Client { socket, request, received: Vec::with_capacity(2048), sent, since: Instant::now() };
         client.send()?;
         Ok(client)
     }
 
-    fn ask(&mut self, port: u16, kind: Kind, questions: &mut Questions) -> Result<(), Failure> {
-        self.asked = questions.next(kind, port, &mut self.request)?;
+    fn send_next(&mut self, port: u16, kind: Kind, requests: &mut Requests) -> Result<(), Failure> {
+        self.sent = requests.next(kind, port, &mut self.request)?;
         self.send()
     }
 
-    /// A question is smaller than any socket's buffer, which is empty: it goes whole.
+    /// A request fits into the empty socket buffer, so it is written at once.
     fn send(&mut self) -> Result<(), Failure> {
         self.received.clear();
         self.since = Instant::now();
-        self.socket.write_all(&self.request).during("send a question")
+        self.socket.write_all(&self.request).during("send a request")
     }
 
-    /// Takes what has come; whether the answer is whole.
+    /// Reads what has arrived; returns whether the response is complete.
     fn receive(&mut self) -> Result<bool, Failure> {
         let mut chunk = [0; 4096];
         match self.socket.read(&mut chunk) {
             Ok(0) => return Err(Failure::new("the server has closed a connection")),
             Ok(count) => self.received.extend_from_slice(&chunk[..count]),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
-            Err(error) => return Err(error).during("read an answer"),
+            Err(error) => return Err(error).during("read a response"),
         }
         answer::is_whole(&self.received)
     }

@@ -1,49 +1,49 @@
 //! Measures the license server with 10,000 and with 1,000,000 licenses, and prints one table.
 //!
 //!     cargo bench --bench license-server                five rounds, about seven minutes
-//!     cargo bench --bench license-server -- --quick     one short round, to see that it works
-//!     cargo bench --bench license-server -- --fresh     makes the databases anew
+//!     cargo bench --bench license-server -- --quick     one short round, as a smoke test
+//!     cargo bench --bench license-server -- --fresh     recreates the databases
 //!
-//! The real binary is asked over real keep-alive connections; a 200 counts only once it says `"valid":true`, signatures
-//! and stored rows are verified of a sample. Both sizes take turns second by second, so that whatever else the machine
-//! does meets both alike; each figure is the median of its rounds, each ratio the median of the rounds' ratios. A missed target
-//! is a finding and leaves the exit status 0; 1 means that something could not be measured.
+//! The load generator uses keep-alive connections to the real binary. Every response must be a 200 with `"valid":true`;
+//! signatures and stored rows are verified for a sample. Both sizes take turns every second, so that disturbances affect
+//! both. Results are medians over the rounds, and ratios are medians of the ratios of each round. A missed target is
+//! reported but does not change the exit status 0; 1 means that a measurement failed.
 
-// A benchmark measures real time and prints; it indexes series that it has built itself.
+// A benchmark measures real time, prints, and indexes its own arrays.
 #![allow(clippy::disallowed_methods, clippy::indexing_slicing, clippy::print_stdout, clippy::print_stderr)]
 
-mod alone;
 mod answer;
 mod contents;
 mod disk;
-mod effort;
 #[path = "../compare/failure.rs"]
 mod failure;
 mod figures;
 mod load;
-mod made;
+mod options;
 mod random;
 mod report;
 mod server;
+mod single_commits;
+mod template;
 
 use std::process::ExitCode;
 
-use effort::Effort;
 use failure::Failure;
 use figures::{Case, Figures, Round};
 use load::Kind;
-use made::Made;
+use options::Options;
 use report::Report;
 use server::Server;
+use template::Template;
 
-/// Licenses of the two databases, in the order of every pair.
+/// The numbers of licenses in the two databases, in the order of all pairs.
 const SIZES: [u32; 2] = [10_000, 1_000_000];
 
-/// Clients that ask at the same time.
+/// The numbers of concurrent connections.
 const CONNECTIONS: [usize; 3] = [1, 8, 64];
 
 fn main() -> ExitCode {
-    let outcome = Effort::from_arguments().and_then(|effort| measure(&effort));
+    let outcome = Options::from_arguments().and_then(|options| measure(&options));
     match outcome {
         Ok(report) => {
             print!("{report}");
@@ -56,36 +56,37 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure(effort: &Effort) -> Result<Report, Failure> {
-    let root = effort.root();
-    let databases = [Made::ready(&root, SIZES[0], effort.fresh)?, Made::ready(&root, SIZES[1], effort.fresh)?];
+fn measure(options: &Options) -> Result<Report, Failure> {
+    let root = options.root();
+    let databases =
+        [Template::ready(&root, SIZES[0], options.fresh)?, Template::ready(&root, SIZES[1], options.fresh)?];
     let mut figures = Figures::default();
-    for number in 0..effort.rounds {
-        figures.disk.push(disk::synced_writes_per_second(&root, effort.seconds)?);
+    for number in 0..options.rounds {
+        figures.disk.push(disk::synced_writes_per_second(&root, options.seconds)?);
         let mut servers = [Server::start(databases[0].copy()?)?, Server::start(databases[1].copy()?)?];
-        figures.rounds.push(take_round(effort, number, &mut servers)?);
+        figures.rounds.push(take_round(options, number, &mut servers)?);
         for (size, server) in servers.into_iter().enumerate() {
             figures.pss[size].push(server.pss_mib()?);
             figures.log[size].push(server.log_megabytes()?);
             server.kill_and_check()?;
         }
-        figures.alone.push(alone::commits_per_second(&databases[1].copy()?, effort.seconds)?);
-        eprintln!("license-server: round {} of {} is done", number + 1, effort.rounds);
+        figures.single_commits.push(single_commits::commits_per_second(&databases[1].copy()?, options.seconds)?);
+        eprintln!("license-server: round {} of {} done", number + 1, options.rounds);
     }
     let sizes = [databases[0].bytes()?, databases[1].bytes()?];
     for database in &databases {
         database.clean()?;
     }
-    Ok(Report::new(effort.to_string(), sizes, figures))
+    Ok(Report::new(options.to_string(), sizes, figures))
 }
 
-/// Every case with both sizes, which take turns second by second.
-fn take_round(effort: &Effort, number: u32, servers: &mut [Server; 2]) -> Result<Round, Failure> {
+/// Measures all cases with both sizes, which take turns every second.
+fn take_round(options: &Options, number: u32, servers: &mut [Server; 2]) -> Result<Round, Failure> {
     let mut round = Round::default();
     for kind in [Kind::Refresh, Kind::Activation] {
         for connections in CONNECTIONS {
             let mut pair = [Case::default(), Case::default()];
-            for turn in number..number + 2 * effort.seconds {
+            for turn in number..number + 2 * options.seconds {
                 let size = turn as usize % 2;
                 servers[size].measure(kind, connections, &mut pair[size])?;
             }

@@ -1,5 +1,5 @@
-//! Numbers that look random and are the same in every run (SplitMix64, Steele et al. 2014): whoever knows the number of a
-//! license knows its key, and no list of a million keys is kept beside the server that is measured.
+//! Reproducible pseudorandom numbers (SplitMix64, Steele et al. 2014). Keys are computed from license numbers, so that the
+//! benchmark needs no list of a million keys in memory.
 
 pub(crate) struct Random(u64);
 

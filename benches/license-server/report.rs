@@ -1,27 +1,27 @@
-//! The table, and which targets were reached.
+//! The report: the table and the targets.
 
 use std::fmt;
 
 use crate::figures::{Case, Figures, median};
 use crate::{CONNECTIONS, SIZES};
 
-/// At 64 connections, with either database, for either question.
-const LEAST_RATE: f64 = 3000.0;
-/// A hundred times the licenses may cost so much at the slow end.
-const MOST_RATIO: f64 = 1.5;
-/// Of the server after a whole round.
-const MOST_PSS: f64 = 40.0;
+/// Verifications per second at 64 connections, with either database, for either kind of request.
+const MIN_RATE: f64 = 3000.0;
+/// The ratio of the 99th percentiles with a hundred times the licenses.
+const MAX_RATIO: f64 = 1.5;
+/// The PSS of the server after a round, in MiB.
+const MAX_PSS: f64 = 40.0;
 
 pub(crate) struct Report {
-    effort: String,
-    /// Of the databases, in bytes.
+    options: String,
+    /// The sizes of the databases in bytes.
     sizes: [u64; 2],
     figures: Figures,
 }
 
 impl Report {
-    pub(crate) fn new(effort: String, sizes: [u64; 2], figures: Figures) -> Self {
-        Report { effort, sizes, figures }
+    pub(crate) fn new(options: String, sizes: [u64; 2], figures: Figures) -> Self {
+        Report { options, sizes, figures }
     }
 
     fn cases(&self) -> impl Iterator<Item = (usize, String)> {
@@ -34,7 +34,7 @@ impl Report {
             let median = |figure: fn(&Case) -> f64| self.figures.median(case, size, figure);
             let (rate, p50, p99) =
                 (median(Case::rate), median(|case| case.percentile(50)), median(|case| case.percentile(99)));
-            let (shared, cpu) = (median(|case| case.changes / case.commits), median(Case::cpu_of_a_thousand));
+            let (shared, cpu) = (median(|case| case.changes / case.commits), median(Case::cpu_per_thousand));
             write!(f, "{name:<24}{licenses:>10}{rate:>10.0}{p50:>9.2}{p99:>9.2}{shared:>9.1}{cpu:>9.3}")?;
             if size == 1 {
                 write!(f, "{:>9.2}", self.figures.p99_ratio(case))?;
@@ -44,7 +44,7 @@ impl Report {
         Ok(())
     }
 
-    fn write_surroundings(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_environment(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (size, licenses) in SIZES.into_iter().enumerate() {
             let (rows, megabytes) = (licenses * 3, self.sizes[size] as f64 / 1e6);
             let (pss, log) = (median(&self.figures.pss[size]), median(&self.figures.log[size]));
@@ -54,18 +54,18 @@ impl Report {
                  {log:.0} MB"
             )?;
         }
-        writeln!(f, "4 KiB written and synchronised, one after the other: {:.0}/s", median(&self.figures.disk))?;
+        writeln!(f, "Sequential synchronized writes of 4 KiB: {:.0}/s", median(&self.figures.disk))?;
         writeln!(
             f,
-            "A commit for each refresh, in process, no HTTP, no signature, {} licenses: {:.0}/s",
+            "One commit per refresh, in process without HTTP and signatures, {} licenses: {:.0}/s",
             SIZES[1],
-            median(&self.figures.alone)
+            median(&self.figures.single_commits)
         )
     }
 
     fn write_targets(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let most = CONNECTIONS.len() - 1;
-        let rates = [most, most + CONNECTIONS.len()].into_iter().flat_map(|case| [(case, 0), (case, 1)]);
+        let last = CONNECTIONS.len() - 1;
+        let rates = [last, last + CONNECTIONS.len()].into_iter().flat_map(|case| [(case, 0), (case, 1)]);
         let rate = rates.map(|(case, size)| self.figures.median(case, size, Case::rate)).fold(f64::INFINITY, f64::min);
         let ratio = self.cases().map(|(case, _)| self.figures.p99_ratio(case)).fold(0.0, f64::max);
         let pss = self.figures.pss.iter().map(|values| median(values)).fold(0.0, f64::max);
@@ -73,17 +73,17 @@ impl Report {
             let verdict = if is_reached { "reached" } else { "MISSED" };
             writeln!(f, "{what:<52}{bound:<10}{value:>9.2}  {verdict}")
         };
-        let at = format!("verifications/s at {} connections, the least", CONNECTIONS[most]);
-        line(&at, format!("≥ {LEAST_RATE}"), rate, rate >= LEAST_RATE)?;
-        line("p99 with 1,000,000 ÷ p99 with 10,000, the most", format!("≤ {MOST_RATIO}"), ratio, ratio <= MOST_RATIO)?;
-        line("PSS of the server in MiB, the most", format!("≤ {MOST_PSS}"), pss, pss <= MOST_PSS)
+        let at = format!("verifications/s at {} connections, minimum", CONNECTIONS[last]);
+        line(&at, format!("≥ {MIN_RATE}"), rate, rate >= MIN_RATE)?;
+        line("p99 with 1,000,000 ÷ p99 with 10,000, maximum", format!("≤ {MAX_RATIO}"), ratio, ratio <= MAX_RATIO)?;
+        line("PSS of the server in MiB, maximum", format!("≤ {MAX_PSS}"), pss, pss <= MAX_PSS)
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let processors = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-        writeln!(f, "{}; medians; {processors} processors, shared with the client; synchronous=FULL\n", self.effort)?;
+        writeln!(f, "{}; medians; {processors} processors, shared with the client; synchronous=FULL\n", self.options)?;
         let [rate, p50, p99] = ["per s", "p50 ms", "p99 ms"];
         let [shared, cpu, ratio] = ["/commit", "CPU s/k", "p99 1M÷"];
         writeln!(f, "{:<24}{:>10}{rate:>10}{p50:>9}{p99:>9}{shared:>9}{cpu:>9}{ratio:>9}", "verification", "licenses")?;
@@ -92,9 +92,9 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "\n/commit: changes that share one; CPU s/k: the server's processor time for 1,000; 1M÷: by 10k\n"
+            "\n/commit: changes per commit; CPU s/k: server CPU time for 1,000 verifications; 1M÷: relative to 10k\n"
         )?;
-        self.write_surroundings(f)?;
+        self.write_environment(f)?;
         writeln!(f)?;
         self.write_targets(f)
     }

@@ -1,4 +1,4 @@
-//! The real server as a child process over a copy of a database, measured through /proc and its own /metrics.
+//! The real server as a child process with a copy of a template, measured through /proc and /metrics.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -10,14 +10,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use opterius_license::signature::TrustedKeys;
-use opterius_license_server::installation::Place;
+use opterius_license_server::installation::DataDir;
 use opterius_license_server::keys::SigningKeys;
 
 use crate::answer::Sample;
 use crate::failure::{During, Failure};
 use crate::figures::Case;
-use crate::load::{self, Kind, Questions};
-use crate::made::Copy;
+use crate::load::{self, Kind, Requests};
+use crate::template::Copy;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_opterius-license-server");
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -27,12 +27,12 @@ pub(crate) struct Server {
     port: u16,
     copy: Copy,
     trusted: TrustedKeys,
-    questions: Questions,
+    requests: Requests,
     samples: Vec<Sample>,
 }
 
-/// What the server has done since it began.
-struct Done {
+/// Counters of the server since its start.
+struct Totals {
     commits: f64,
     changes: f64,
     cpu: Duration,
@@ -41,12 +41,12 @@ struct Done {
 impl Server {
     pub(crate) fn start(copy: Copy) -> Result<Self, Failure> {
         let config = copy.directory.join("license-server.conf");
-        // The server wants an absolute path, and OUT may be none.
+        // The server needs an absolute path; OUT can be relative.
         let data = fs::canonicalize(&copy.directory).at("resolve", &copy.directory)?;
         let file = File::options().write(true).create_new(true).mode(0o600).open(&config);
         file.and_then(|mut file| writeln!(file, "port=0\nlog=stderr\ndata_dir={}", data.display()))
             .at("write", &config)?;
-        let keys = Place::new(&copy.directory).keys();
+        let keys = DataDir::new(&copy.directory).keys_path();
         let keys = SigningKeys::load(&keys).at("read", &keys)?;
         let trusted = TrustedKeys::parse(&keys.public_keys()).map_err(Failure::new)?;
         let log = copy.directory.join("log");
@@ -58,31 +58,31 @@ impl Server {
             .stderr(File::create(&log).at("create", &log)?)
             .spawn()
             .at("start", BINARY)?;
-        let questions = Questions::new(copy.licenses);
-        let mut server = Server { child, port: 0, copy, trusted, questions, samples: Vec::new() };
+        let requests = Requests::new(copy.licenses);
+        let mut server = Server { child, port: 0, copy, trusted, requests, samples: Vec::new() };
         let begin = Instant::now();
         while begin.elapsed() < START_LIMIT && server.port == 0 {
             thread::sleep(Duration::from_millis(5));
-            let said = read(&log)?;
+            let output = read(&log)?;
             let port =
-                said.split_once("listening on 127.0.0.1:").and_then(|(_, rest)| rest.lines().next()?.parse().ok());
+                output.split_once("listening on 127.0.0.1:").and_then(|(_, rest)| rest.lines().next()?.parse().ok());
             server.port = port.unwrap_or(0);
         }
         if server.port == 0 {
-            return Err(Failure::new(format!("the server does not start: {}", read(&log)?)));
+            return Err(Failure::new(format!("the server did not start: {}", read(&log)?)));
         }
         Ok(server)
     }
 
-    /// One turn of a case.
+    /// Runs one turn of a case.
     pub(crate) fn measure(&mut self, kind: Kind, connections: usize, case: &mut Case) -> Result<(), Failure> {
-        let before = self.done()?;
-        let measured = load::run(self.port, kind, connections, &mut self.questions)?;
-        let after = self.done()?;
+        let before = self.totals()?;
+        let measured = load::run(self.port, kind, connections, &mut self.requests)?;
+        let after = self.totals()?;
         measured.samples.iter().try_for_each(|sample| sample.verify(&self.trusted))?;
         self.samples.extend(measured.samples);
         case.latencies.extend(measured.latencies);
-        case.took += load::TURN;
+        case.duration += load::TURN;
         case.answered += measured.answered;
         case.commits += after.commits - before.commits;
         case.changes += after.changes - before.changes;
@@ -90,7 +90,7 @@ impl Server {
         Ok(())
     }
 
-    /// The process's share of the memory that it uses: pages that others use too count in part.
+    /// The proportional set size: shared pages count in part.
     pub(crate) fn pss_mib(&self) -> Result<f64, Failure> {
         let text = read(format!("/proc/{}/smaps_rollup", self.child.id()))?;
         let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
@@ -98,20 +98,20 @@ impl Server {
         Ok(kib.ok_or_else(|| Failure::new("no Pss: in /proc"))? / 1024.0)
     }
 
-    /// The write-ahead log's file, which never shrinks by itself, in MB.
+    /// The size of the write-ahead log, in MB. The file does not shrink by itself.
     pub(crate) fn log_megabytes(&self) -> Result<f64, Failure> {
         let log = self.copy.directory.join("licenses.db-wal");
-        Ok(fs::metadata(&log).at("look at", &log)?.len() as f64 / 1e6)
+        Ok(fs::metadata(&log).at("stat", &log)?.len() as f64 / 1e6)
     }
 
-    /// Ends the server without a warning, and looks for what it promised.
+    /// Kills the server and checks that all sampled activations are stored.
     pub(crate) fn kill_and_check(mut self) -> Result<(), Failure> {
         self.child.kill().and_then(|()| self.child.wait()).at("kill", BINARY)?;
         let mut database = self.copy.open()?;
         self.samples.iter().try_for_each(|sample| sample.is_stored(&mut database))
     }
 
-    fn done(&self) -> Result<Done, Failure> {
+    fn totals(&self) -> Result<Totals, Failure> {
         let text = self.metrics().during("/metrics")?;
         let value = |name: &str| {
             let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse::<f64>().ok());
@@ -120,12 +120,12 @@ impl Server {
         let mut cpu = Duration::ZERO;
         let tasks = format!("/proc/{}/task", self.child.id());
         for task in fs::read_dir(&tasks).at("list", &tasks)? {
-            // The first number: nanoseconds on a processor, by the scheduler's own account.
-            let account = read(task.at("list", &tasks)?.path().join("schedstat"))?;
-            let time = account.split_whitespace().next().unwrap_or_default();
+            // The first number: CPU time in nanoseconds.
+            let schedstat = read(task.at("list", &tasks)?.path().join("schedstat"))?;
+            let time = schedstat.split_whitespace().next().unwrap_or_default();
             cpu += Duration::from_nanos(time.parse().during("read schedstat")?);
         }
-        Ok(Done {
+        Ok(Totals {
             commits: value("opterius_license_server_commits_total")?,
             changes: value("opterius_license_server_changes_total")?,
             cpu,

@@ -15,72 +15,72 @@ _opterius-license-server() {
     case "$commands" in
         ('')
             subcommands=(
-                'init:make the database and the signing key; nothing is ever overwritten'
+                'init:create the database and the signing key; never overwrites anything'
                 'serve:run the license server in the foreground'
-                'check:check settings, database and keys, and name what is wrong'
-                'backup:copy the database, of one moment, to a new file; also while serve runs'
+                'check:check configuration, files, database and keys, and report problems'
+                'backup:write a consistent copy of the database to a new file'
                 'license:create, list, show, suspend, resume, cancel, delete, renew, set-plan, lock-ip, unlock-ip, revoke, move, set-billing'
-                'history:the latest 50 changes of a license or of everything, or all of them'
+                'history:show the latest 50 changes, or all; of one license or of everything'
                 'plan:list, set'
                 'user:list, add, passwd'
                 'keys:show, rotate, retire'
             )
             _arguments \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: :{_describe command subcommands}'
             ;;
         ('init')
             _arguments \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : '
             ;;
         ('serve')
             _arguments \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : '
             ;;
         ('check')
             _arguments \
                 '--json[]' \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : '
             ;;
         ('backup'|'backup'\ *)
             _arguments \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2:FILE:_files'
             ;;
         ('license')
             subcommands=(
-                'create:make a license and print its number and its key'
-                'list:the newest 50 licenses, or all; TEXT is a number, the beginning of a key, or an owner'
-                'show:one license with its servers and its latest history'
-                'suspend:no use for now'
-                'resume:use again, after a suspension or a cancellation'
-                'cancel:no use any more'
-                'delete:delete it with its activations; its history stays'
-                'renew:set when it ends; DATE may be never'
-                'set-plan:give it another plan'
-                'lock-ip:allow its use at this address alone'
-                'unlock-ip:allow its use at any address'
-                'revoke:free the slot of a server'
-                'move:give the slot or the lock of an address to another'
-                'set-billing:set what Panels show: active, past_due, trialing, canceled or none'
+                'create:create a license and print its number and key'
+                'list:list the newest 50 licenses, or all; TEXT is a number, the beginning of a key, or an owner'
+                'show:show a license with its servers and its latest history'
+                'suspend:suspend the license'
+                'resume:resume the license after a suspension or cancellation'
+                'cancel:cancel the license'
+                'delete:delete the license and its activations; its history is kept'
+                'renew:set the expiry; DATE can be never'
+                'set-plan:change the plan'
+                'lock-ip:lock the license to an IP address'
+                'unlock-ip:allow any IP address again'
+                'revoke:revoke the activation of a server, which frees its slot'
+                'move:move an activation or a lock to another IP address'
+                'set-billing:set the billing status for the Panel: active, past_due, trialing, canceled or none'
             )
             _arguments \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2: :{_describe command subcommands}'
@@ -92,8 +92,8 @@ _opterius-license-server() {
                 '--expires=[DATE]:DATE: ' \
                 '--lock-ip=[IP]:IP: ' \
                 '--json[]' \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2: : '
@@ -104,8 +104,8 @@ _opterius-license-server() {
                 '--search=[TEXT]:TEXT: ' \
                 '--all[]' \
                 '--json[]' \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2: : '
@@ -114,8 +114,8 @@ _opterius-license-server() {
             _arguments \
                 '--reveal-key[]' \
                 '--json[]' \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2: : ' \
@@ -123,8 +123,8 @@ _opterius-license-server() {
             ;;
         ('license suspend'|'license suspend'\ *)
             _arguments \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2: : ' \
@@ -132,8 +132,8 @@ _opterius-license-server() {
             ;;
         ('license resume'|'license resume'\ *)
             _arguments \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2: : ' \
@@ -141,8 +141,8 @@ _opterius-license-server() {
             ;;
         ('license cancel'|'license cancel'\ *)
             _arguments \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2: : ' \
@@ -151,8 +151,8 @@ _opterius-license-server() {
         ('license delete'|'license delete'\ *)
             _arguments \
                 '--yes[]' \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2: : ' \
@@ -161,8 +161,8 @@ _opterius-license-server() {
         ('license renew'|'license renew'\ *)
             _arguments \
                 '--until=[DATE]:DATE: ' \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2: : ' \
@@ -170,8 +170,8 @@ _opterius-license-server() {
             ;;
         ('license set-plan'|'license set-plan'\ *)
             _arguments \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2: : ' \
@@ -180,8 +180,8 @@ _opterius-license-server() {
             ;;
         ('license lock-ip'|'license lock-ip'\ *)
             _arguments \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2: : ' \
@@ -190,8 +190,8 @@ _opterius-license-server() {
             ;;
         ('license unlock-ip'|'license unlock-ip'\ *)
             _arguments \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2: : ' \
@@ -199,8 +199,8 @@ _opterius-license-server() {
             ;;
         ('license revoke'|'license revoke'\ *)
             _arguments \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2: : ' \
@@ -209,8 +209,8 @@ _opterius-license-server() {
             ;;
         ('license move'|'license move'\ *)
             _arguments \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2: : ' \
@@ -223,8 +223,8 @@ _opterius-license-server() {
                 '--status=[STATUS]:STATUS: ' \
                 '--period-end=[DATE]:DATE: ' \
                 '--cancel-at-period-end[]' \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2: : ' \
@@ -234,20 +234,20 @@ _opterius-license-server() {
             _arguments \
                 '--all[]' \
                 '--json[]' \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2::ID: '
             ;;
         ('plan')
             subcommands=(
-                'list:what the plans allow'
-                'set:make a plan or change it, for all its licenses at once; 0 is unlimited'
+                'list:list the plans and their limits'
+                'set:create a plan, or change it for all its licenses; 0 is unlimited'
             )
             _arguments \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2: :{_describe command subcommands}'
@@ -255,8 +255,8 @@ _opterius-license-server() {
         ('plan list')
             _arguments \
                 '--json[]' \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2: : '
@@ -266,8 +266,8 @@ _opterius-license-server() {
                 '--title=[NAME]:NAME: ' \
                 '--max-accounts=[N]:N: ' \
                 '--max-servers=[N]:N: ' \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2: : ' \
@@ -275,13 +275,13 @@ _opterius-license-server() {
             ;;
         ('user')
             subcommands=(
-                'list:who may sign in to the dashboard'
-                'add:make a user; asks for the password, or reads it from stdin'
+                'list:list the dashboard users'
+                'add:add a dashboard user; prompts for the password, or reads it from stdin'
                 'passwd:set a user'\''s password and end the user'\''s sessions'
             )
             _arguments \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2: :{_describe command subcommands}'
@@ -289,8 +289,8 @@ _opterius-license-server() {
         ('user list')
             _arguments \
                 '--json[]' \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2: : '
@@ -298,8 +298,8 @@ _opterius-license-server() {
         ('user add'|'user add'\ *)
             _arguments \
                 '--administrator[]' \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2: : ' \
@@ -307,8 +307,8 @@ _opterius-license-server() {
             ;;
         ('user passwd'|'user passwd'\ *)
             _arguments \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2: : ' \
@@ -316,13 +316,13 @@ _opterius-license-server() {
             ;;
         ('keys')
             subcommands=(
-                'show:the public keys, and their line for agent.conf'
-                'rotate:add a new key; answers are signed with both from then on'
-                'retire:end the old key, 30 days after rotate at the earliest'
+                'show:show the public keys and their line for agent.conf'
+                'rotate:add a new key; responses are signed with both keys from then on'
+                'retire:retire the old key, at the earliest 30 days after rotate'
             )
             _arguments \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2: :{_describe command subcommands}'
@@ -330,8 +330,8 @@ _opterius-license-server() {
         ('keys show')
             _arguments \
                 '--json[]' \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2: : '
@@ -339,8 +339,8 @@ _opterius-license-server() {
         ('keys rotate')
             _arguments \
                 '--json[]' \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2: : '
@@ -349,8 +349,8 @@ _opterius-license-server() {
             _arguments \
                 '--force[]' \
                 '--json[]' \
-                '--config=[the settings (default: /etc/opterius/license-server.conf)]:FILE:_files' \
-                '--help[print this help, or the help of one command: COMMAND --help]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
                 '1: : ' \
                 '2: : '

@@ -5,7 +5,7 @@
 use crate::support::TempDirectory;
 use opterius_agent::cli::command_line::{COMMAND_LINE, HELP};
 use opterius_daemon::completions::{CommandLine, ExplainedOption, Form, bash, fish, zsh};
-use opterius_license_server::commands::spec::{CommandSpec, EVERYWHERE};
+use opterius_license_server::commands::spec::{CommandSpec, GLOBAL_OPTIONS};
 use opterius_license_server::commands::specs;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ fn license_server_forms() -> Vec<Form<'static>> {
 
 /// The options of every command with the explanations of the help.
 fn license_server_options(help: &str) -> Vec<ExplainedOption<'_>> {
-    let explained = EVERYWHERE.iter().map(|option| {
+    let explained = GLOBAL_OPTIONS.iter().map(|option| {
         let start = format!("  --{} ", option.name);
         let line = help.lines().find(|line| line.starts_with(&start)).unwrap().trim();
         let (usage, about) = line.split_once("  ").unwrap();

@@ -8,7 +8,7 @@ fn ip(number: u32) -> IpAddr {
     IpAddr::from((0xcb00_7100 + number).to_be_bytes())
 }
 
-/// A license that these use: each with its order, the seconds since it was last seen, and its identity.
+/// A license with these servers: number, sequence, seconds since the last check-in, and identity.
 fn used_by(servers: &[(u32, i64, u64, &str)]) -> Scratch {
     let mut scratch = Scratch::new();
     scratch.change(NOW, |transaction| {
@@ -27,7 +27,7 @@ fn used_by(servers: &[(u32, i64, u64, &str)]) -> Scratch {
 }
 
 #[test]
-fn what_is_counted_was_seen_since_then_and_there_is_an_end() {
+fn counts_include_recent_check_ins_up_to_a_maximum() {
     let mut scratch =
         used_by(&[(1, 5, 0, "a"), (2, 4, 0, "b"), (3, 3, 100, "c"), (4, 2, 0, "d"), (5, 1, 99, "e"), (6, 6, 0, "f")]);
     let since = NOW.minus(std::time::Duration::from_secs(100));
@@ -41,7 +41,7 @@ fn what_is_counted_was_seen_since_then_and_there_is_an_end() {
 }
 
 #[test]
-fn behind_very_many_that_do_not_count_those_that_do_are_found() {
+fn active_servers_after_many_inactive_ones_are_counted() {
     let silent = (0..1500).map(|number| (number, i64::from(number), 100, ""));
     let servers: Vec<(u32, i64, u64, &str)> =
         silent.chain([(1500, 1500, 0, ""), (1501, 1501, 0, ""), (1502, 1502, 0, "")]).collect();
@@ -53,7 +53,7 @@ fn behind_very_many_that_do_not_count_those_that_do_are_found() {
 }
 
 #[test]
-fn twins_are_others_with_the_same_identity() {
+fn twins_are_other_addresses_with_the_same_identity() {
     let mut scratch = used_by(&[(1, 1, 0, "a"), (2, 2, 0, "b"), (3, 5, 0, "a"), (4, 4, 0, "a"), (5, 3, 100, "a")]);
     let since = NOW.minus(std::time::Duration::from_secs(100));
     let mut twins = |number, count| scratch.read(|transaction| transaction.twins(1, "a", ip(number), since, count));
@@ -63,7 +63,7 @@ fn twins_are_others_with_the_same_identity() {
 }
 
 #[test]
-fn no_question_about_a_license_sorts_or_walks_through_what_it_does_not_ask_for() {
+fn every_query_of_a_license_uses_an_index() {
     let mut scratch = Scratch::new();
     for (sql, expected) in [
         (COUNT, "SEARCH activations USING PRIMARY KEY (license=?)"),
@@ -77,9 +77,9 @@ fn no_question_about_a_license_sorts_or_walks_through_what_it_does_not_ask_for()
     }
 }
 
-/// What a commit has written is as long as the log.
+/// The length of the write-ahead log shows how much a commit has written.
 #[test]
-fn a_sign_of_life_writes_one_page() {
+fn a_check_in_writes_one_page() {
     let servers: Vec<(u32, i64, u64, String)> =
         (0..2000).map(|number| (number, i64::from(number), 0, format!("{:0>64}", number * 7919 % 2000))).collect();
     let servers: Vec<(u32, i64, u64, &str)> = servers
@@ -102,6 +102,6 @@ fn a_sign_of_life_writes_one_page() {
         (std::fs::metadata(&log).unwrap().len() - 32) / (4096 + 24)
     };
     assert_eq!(pages(1, servers[700].3), 1);
-    assert!(pages(2, "another") > 1, "where the identity changes, the index changes");
+    assert!(pages(2, "another") > 1, "a new identity changes the index");
     assert_eq!(pages(3, "another"), 1);
 }

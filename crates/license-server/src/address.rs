@@ -1,27 +1,28 @@
-//! Which address a server is known by.
+//! The IP address that identifies a server.
 
 use std::net::IpAddr;
 
 use opterius_license::address::is_public;
 
-/// The address that counts as the server's identity: the one that it is seen at when that is public, else the one that
-/// it reports. A Panel that does not know its address reports 127.0.0.1, which names nobody.
+/// The address that identifies the server: the observed source address if it is public, otherwise the address that the
+/// server reports. A Panel that does not know its address reports 127.0.0.1, which identifies no host.
 pub fn identity(observed: IpAddr, reported: Option<IpAddr>) -> IpAddr {
-    let names_a_host = |address: &IpAddr| !address.is_loopback() && is_of_a_host(*address);
-    if is_public(observed) { observed } else { reported.filter(names_a_host).unwrap_or(observed) }
+    let identifies_a_host = |address: &IpAddr| !address.is_loopback() && is_host_address(*address);
+    if is_public(observed) { observed } else { reported.filter(identifies_a_host).unwrap_or(observed) }
 }
 
-/// Whether one host can have this address.
-pub fn is_of_a_host(address: IpAddr) -> bool {
-    let nobodys = match address {
+/// Whether a single host can have this address.
+pub fn is_host_address(address: IpAddr) -> bool {
+    let is_reserved = match address {
         IpAddr::V4(address) => address.is_broadcast() || matches!(address.octets(), [0, ..]),
         IpAddr::V6(address) => address.is_unspecified(),
     };
-    !nobodys && !address.is_multicast()
+    !is_reserved && !address.is_multicast()
 }
 
-/// The client behind `peer`: itself, unless it is one of `proxies`; then the last address of `X-Forwarded-For` that is
-/// not one of them, because each proxy adds the address that it sees and what stands before was sent by the client.
+/// The client behind `peer`: `peer` itself, unless it is one of `proxies`. Then it is the last address in
+/// `X-Forwarded-For` that is not a proxy: each proxy appends the address that it sees, and the client can forge everything
+/// before that.
 pub fn client(peer: IpAddr, forwarded: impl Iterator<Item = String>, proxies: &[IpAddr]) -> IpAddr {
     if !proxies.contains(&peer) {
         return peer;
@@ -46,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn a_public_source_counts_whatever_is_reported() {
+    fn a_public_source_address_overrides_the_reported_one() {
         let table = [
             ("8.8.8.8", Some("9.9.9.9"), "8.8.8.8"),
             ("8.8.8.8", None, "8.8.8.8"),
@@ -69,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_named_proxy_is_believed_and_only_about_its_own_client() {
+    fn x_forwarded_for_is_trusted_only_from_a_configured_proxy() {
         let proxies = [ip("127.0.0.1"), ip("10.0.0.2")];
         let table: [(&str, &[&str], &str); 9] = [
             ("8.8.8.8", &["9.9.9.9"], "8.8.8.8"),

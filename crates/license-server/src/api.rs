@@ -1,4 +1,4 @@
-//! What a request means: the verification, health and metrics here, every other path in the dashboard.
+//! Request routing: verification, health and metrics are handled here, all other paths by the dashboard.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,20 +25,20 @@ use opterius_http::limits::SMALL_BODY;
 use opterius_http::response::Response;
 use opterius_http::service::{Reaction, Request, Service};
 
-/// The path of the verification.
+/// The path of license verification.
 const VERIFY: &str = "/api/license/verify";
 
-/// How long a client is to wait when nothing can be stored.
+/// The `Retry-After` of a 503 response while the store fails.
 const UNAVAILABLE: Duration = Duration::from_secs(30);
 
-/// The whole service.
+/// The HTTP service of the license server.
 pub struct Api {
     shared: Arc<Shared>,
     dashboard: Dashboard,
-    warned_of_proxy: bool,
+    has_warned_about_proxy: bool,
 }
 
-/// What the writer's thread finds out about a question.
+/// The result of a verification, from the writer thread.
 enum Verdict {
     Unknown,
     Known(Box<(License, Decision)>),
@@ -46,15 +46,15 @@ enum Verdict {
 }
 
 impl Api {
-    /// A service over these.
+    /// Creates the service and its dashboard.
     pub fn new(shared: Arc<Shared>) -> Self {
-        Self { dashboard: Dashboard::new(Arc::clone(&shared)), shared, warned_of_proxy: false }
+        Self { dashboard: Dashboard::new(Arc::clone(&shared)), shared, has_warned_about_proxy: false }
     }
 
     fn verify(&mut self, request: &Request<'_>) -> Reaction {
         let config = self.shared.config();
         let observed_ip = client(request, &config);
-        self.warn_of_proxy(request, &config);
+        self.warn_about_proxy(request, &config);
         let question = match verification::read(request.body) {
             Ok(question) => question,
             Err(malformed) => {
@@ -74,29 +74,29 @@ impl Api {
         let shared = Arc::clone(&self.shared);
         Reaction::Deferred(Box::new(move |responder: Responder| {
             let writer = shared.writer.clone();
-            let (asking, key) = (Arc::clone(&shared), question.key.clone());
+            let (state, key) = (Arc::clone(&shared), question.key.clone());
             let change = move |transaction: &WriteTransaction<'_>| {
-                let verdict = decide(transaction, &asking, key.expose(), &inquiry)?;
+                let verdict = decide(transaction, &state, key.expose(), &inquiry)?;
                 Ok::<_, Error>((verdict, transaction.now()))
             };
             writer.submit(change, move |result| responder.answer(answer(&shared, &question, result)));
         }))
     }
 
-    /// Behind a proxy that is not named, every server would seem to be the proxy.
-    fn warn_of_proxy(&mut self, request: &Request<'_>, config: &Config) {
+    /// Behind a proxy that is not in `trusted_proxies`, all servers would share the address of the proxy.
+    fn warn_about_proxy(&mut self, request: &Request<'_>, config: &Config) {
         let peer = request.peer;
         let forwards = request.head.all("x-forwarded-for").next().is_some();
-        if forwards && !config.trusted_proxies.contains(&peer) && !self.warned_of_proxy {
-            self.warned_of_proxy = true;
+        if forwards && !config.trusted_proxies.contains(&peer) && !self.has_warned_about_proxy {
+            self.has_warned_about_proxy = true;
             warn!(
-                "{peer} forwards requests of others. If it is your reverse proxy, name it in license-server.conf: \
-                 trusted_proxies={peer}; until then its X-Forwarded-For is not believed"
+                "{peer} forwards requests, but its X-Forwarded-For is ignored because it is not a trusted proxy. If it is your \
+                 reverse proxy, set trusted_proxies={peer} in license-server.conf"
             );
         }
     }
 
-    /// From memory, so that no crowd on the dashboard makes a monitor restart a server that is well.
+    /// Answered from memory on the front thread, so that a busy dashboard never makes a monitor restart a healthy server.
     fn health(&self) -> Response {
         #[derive(Serialize)]
         struct Health {
@@ -131,7 +131,7 @@ impl Service for Api {
             ),
             ("/health", Method::Get) => Reaction::Answer(self.health()),
             ("/metrics", Method::Get) => Reaction::Answer(self.shared.metrics.answer(self.shared.writer.work())),
-            ("/health" | "/metrics", _) => wrong_method("GET", "This path answers to GET only."),
+            ("/health" | "/metrics", _) => wrong_method("GET", "Only GET is allowed on this path."),
             _ => self.dashboard.react(request),
         }
     }
@@ -153,7 +153,7 @@ fn decide(transaction: &WriteTransaction<'_>, shared: &Shared, key: &str, inquir
 fn answer(shared: &Shared, question: &Question, result: Result<(Verdict, Timestamp), Error>) -> Response {
     let keys = shared.keys();
     let error =
-        |status, said, now| verification::error(status, said, &question.repeated, Some(&question.key), now, &keys);
+        |status, error, now| verification::error(status, error, &question.repeated, Some(&question.key), now, &keys);
     let (response, outcome) = match result {
         Ok((Verdict::Unknown, now)) => {
             (verification::answer(question, None, now, &keys), Outcome::Denied(rules::UNKNOWN_KEY.0))
@@ -162,12 +162,13 @@ fn answer(shared: &Shared, question: &Question, result: Result<(Verdict, Timesta
             (verification::answer(question, Some(&known), now, &keys), Outcome::of(&known.1))
         }
         Ok((Verdict::TooOften(wait), now)) => {
-            let message = "Too many verifications. Try again after the time in the header Retry-After.";
+            let message = "Too many verifications. Try again after the time in the Retry-After header.";
             let response = error(429, ("rate_limited", message), now);
             (response.with_header("Retry-After", retry_after(wait).to_string()), Outcome::RateLimited)
         }
         Err(_) => {
-            let message = "The license server can store nothing at the moment. Nothing was changed; try again.";
+            let message =
+                "The license server cannot store changes at the moment. Nothing was changed; try again later.";
             let now = shared.clock.wall();
             let response = error(503, ("unavailable", message), now);
             (response.with_header("Retry-After", retry_after(UNAVAILABLE).to_string()), Outcome::Unavailable)

@@ -1,13 +1,13 @@
-//! Why the system did not do it, in words: its own end with a number that nobody knows.
+//! I/O errors in words. The texts of the standard library end with an error number that means nothing to a reader.
 
 use std::io::{Error, ErrorKind};
 
-/// The cause in words.
+/// The error in words, without its number.
 pub(super) fn cause(error: &Error) -> String {
     let known = match error.kind() {
-        ErrorKind::NotFound => "there is no such file or directory",
+        ErrorKind::NotFound => "no such file or directory",
         ErrorKind::PermissionDenied => "permission denied",
-        ErrorKind::NotADirectory => "a part of this path is a file, and no directory",
+        ErrorKind::NotADirectory => "part of the path is not a directory",
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "the disk is full",
         ErrorKind::ReadOnlyFilesystem => "the disk is mounted read-only",
         _ => {
@@ -24,9 +24,9 @@ mod tests {
 
     #[test]
     fn a_cause_has_no_number() {
-        for (number, words) in [(2, "there is no such"), (28, "the disk is full"), (40, "symbolic links")] {
-            let told = cause(&Error::from_raw_os_error(number));
-            assert!(told.contains(words) && !told.contains("os error"), "{told}");
+        for (number, words) in [(2, "no such file"), (28, "the disk is full"), (40, "symbolic links")] {
+            let text = cause(&Error::from_raw_os_error(number));
+            assert!(text.contains(words) && !text.contains("os error"), "{text}");
         }
     }
 }

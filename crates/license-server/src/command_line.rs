@@ -1,4 +1,4 @@
-//! The command line: arguments in, exit code out. What the commands are is in [`crate::commands::specs`].
+//! The command line: arguments in, exit code out. The commands are defined in [`crate::commands::specs`].
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use crate::{PROGRAM, serve};
 use opterius_daemon::EXIT_USAGE;
 use opterius_daemon::output::{complain, say};
 
-/// Runs the program with these arguments, the program's name first.
+/// Runs the program with these arguments; the first is the program name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let code = match parse(arguments) {
         Ok(Command::Help(None)) => say(&specs::help()),

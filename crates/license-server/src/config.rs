@@ -14,53 +14,53 @@ pub const DEFAULT_PATH: &str = "/etc/opterius/license-server.conf";
 pub struct Config {
     /// The loopback address to listen on.
     pub listen_addr: IpAddr,
-    /// The port to listen on; 0 lets the kernel choose, and the log tells.
+    /// The port to listen on. With 0 the kernel chooses one, which the log shows.
     pub port: u16,
-    /// Where database and signing keys are.
+    /// The directory of the database and the signing keys.
     pub data_dir: PathBuf,
-    /// The URL that people know the dashboard by.
+    /// The public URL of the dashboard.
     pub public_url: Option<PublicUrl>,
-    /// Where Renew and Upgrade lead.
+    /// The target of the Renew and Upgrade links.
     pub renew_url: Option<String>,
-    /// Reverse proxies whose word about their clients is believed.
+    /// Reverse proxies whose X-Forwarded headers are trusted.
     pub trusted_proxies: Vec<IpAddr>,
-    /// Client connections at one time.
+    /// The maximum number of concurrent client connections.
     pub max_connections: usize,
     /// Where log lines go.
     pub log: LogTarget,
 }
 
-/// The URL that people know the dashboard by: `https://`, or `http://` for a machine of one's own.
+/// The public URL of the dashboard: `https://`, or `http://` for local use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicUrl {
-    /// The whole URL, without a slash at its end.
+    /// The URL without a trailing slash.
     pub url: String,
-    /// The host name in it, without a port.
+    /// The host name, without the port.
     pub host: String,
 }
 
-/// Every key.
+/// The keys of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Known {
+pub enum ConfigKey {
     /// The address to listen on.
     ListenAddr,
     /// The port to listen on.
     Port,
-    /// Where database and signing keys are.
+    /// The directory of the database and the signing keys.
     DataDir,
-    /// The URL that people know the dashboard by.
+    /// The public URL of the dashboard.
     PublicUrl,
-    /// Where Renew and Upgrade lead.
+    /// The target of the Renew and Upgrade links.
     RenewUrl,
-    /// Proxies to believe.
+    /// Trusted reverse proxies.
     TrustedProxies,
-    /// Client connections at one time.
+    /// The maximum number of concurrent client connections.
     MaxConnections,
     /// Where log lines go.
     Log,
 }
 
-impl Key for Known {
+impl Key for ConfigKey {
     const SUBJECT: &'static str = "the license server";
     const VITAL: &'static [&'static str] = &["data_dir", "trusted_proxies"];
     const KEYS: &'static [(&'static str, Self)] = &[
@@ -75,25 +75,25 @@ impl Key for Known {
     ];
 }
 
-/// Settings and what is odd about them.
+/// The configuration with the warnings about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loaded {
-    /// The settings.
+    /// The parsed configuration.
     pub config: Config,
-    /// Sentences about what was tolerated.
+    /// One sentence for each irregularity that was tolerated.
     pub warnings: Vec<String>,
 }
 
-/// Reads and checks the file.
+/// Reads and validates the file.
 ///
 /// # Errors
 /// One sentence with file, line, key and remedy.
 pub fn load(path: &Path) -> Result<Loaded, Error> {
-    let text = config_file::read(path, "Create it (dist/license-server.conf is an example; it may be empty)")?;
+    let text = config_file::read(path, "Create it (dist/license-server.conf is an example; it can be empty)")?;
     parse(&text, &path.display().to_string())
 }
 
-/// Reads the text of the file, which messages call `name`.
+/// Parses the text of the file. Messages call the file `name`.
 ///
 /// # Errors
 /// One sentence with file, line, key and remedy.
@@ -102,25 +102,25 @@ pub fn parse(text: &str, name: &str) -> Result<Loaded, Error> {
     let entries = Entries::parse(text, name, &mut warnings)?;
     let config = Config {
         listen_addr: listen_addr(&entries)?,
-        port: entries.integer(Known::Port, 7480, 0, 65535)?,
-        data_dir: entries.absolute_path(Known::DataDir, "/var/lib/opterius-license-server")?,
+        port: entries.integer(ConfigKey::Port, 7480, 0, 65535)?,
+        data_dir: entries.absolute_path(ConfigKey::DataDir, "/var/lib/opterius-license-server")?,
         public_url: public_url(&entries)?,
         renew_url: renew_url(&entries)?,
         trusted_proxies: trusted_proxies(&entries)?,
-        max_connections: entries.integer(Known::MaxConnections, 1024, 16, 65536)?,
-        log: entries.log_target(Known::Log)?,
+        max_connections: entries.integer(ConfigKey::MaxConnections, 1024, 16, 65536)?,
+        log: entries.log_target(ConfigKey::Log)?,
     };
     Ok(Loaded { config, warnings })
 }
 
-/// Passwords and keys pass here unencrypted, so nobody else may reach it: TLS is the reverse proxy's job.
-fn listen_addr(entries: &Entries<'_, Known>) -> Result<IpAddr, Error> {
-    let address = entries.ip_address(Known::ListenAddr, IpAddr::from([127, 0, 0, 1]))?;
-    match entries.value(Known::ListenAddr) {
+/// Passwords and license keys arrive here unencrypted, so only loopback addresses are accepted. The reverse proxy does TLS.
+fn listen_addr(entries: &Entries<'_, ConfigKey>) -> Result<IpAddr, Error> {
+    let address = entries.ip_address(ConfigKey::ListenAddr, IpAddr::from([127, 0, 0, 1]))?;
+    match entries.value(ConfigKey::ListenAddr) {
         Some((entry, value)) if !address.is_loopback() => Err(entries.wrong(
             entry,
             format!(
-                "“{value}” is not a loopback address such as 127.0.0.1. Let a reverse proxy with TLS listen there \
+                "“{value}” is not a loopback address such as 127.0.0.1. To accept remote clients, put a reverse proxy with TLS in front \
                  (dist/nginx-license-server.conf is an example)"
             ),
         )),
@@ -128,8 +128,8 @@ fn listen_addr(entries: &Entries<'_, Known>) -> Result<IpAddr, Error> {
     }
 }
 
-fn public_url(entries: &Entries<'_, Known>) -> Result<Option<PublicUrl>, Error> {
-    let Some((entry, value)) = entries.value(Known::PublicUrl) else { return Ok(None) };
+fn public_url(entries: &Entries<'_, ConfigKey>) -> Result<Option<PublicUrl>, Error> {
+    let Some((entry, value)) = entries.value(ConfigKey::PublicUrl) else { return Ok(None) };
     let url = value.trim_end_matches('/');
     let authority = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     let host = authority.filter(|authority| is_authority(authority)).map(|authority| {
@@ -139,7 +139,7 @@ fn public_url(entries: &Entries<'_, Known>) -> Result<Option<PublicUrl>, Error> 
     match host {
         Some(host) => Ok(Some(PublicUrl { url: url.to_owned(), host })),
         None => Err(entries
-            .wrong(entry, format!("“{value}” is not a URL such as https://licenses.example.com, without a path"))),
+            .wrong(entry, format!("“{value}” is not a URL without a path, such as https://licenses.example.com"))),
     }
 }
 
@@ -150,8 +150,8 @@ fn is_authority(text: &str) -> bool {
     !host.is_empty() && host.bytes().all(is_host) && port.parse::<u16>().is_ok()
 }
 
-fn renew_url(entries: &Entries<'_, Known>) -> Result<Option<String>, Error> {
-    let Some((entry, value)) = entries.value(Known::RenewUrl) else { return Ok(None) };
+fn renew_url(entries: &Entries<'_, ConfigKey>) -> Result<Option<String>, Error> {
+    let Some((entry, value)) = entries.value(ConfigKey::RenewUrl) else { return Ok(None) };
     let is_web = value.starts_with("https://") || value.starts_with("http://");
     if is_web && value.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(Some(value.to_owned()))
@@ -160,13 +160,13 @@ fn renew_url(entries: &Entries<'_, Known>) -> Result<Option<String>, Error> {
     }
 }
 
-fn trusted_proxies(entries: &Entries<'_, Known>) -> Result<Vec<IpAddr>, Error> {
-    let Some((entry, value)) = entries.value(Known::TrustedProxies) else { return Ok(Vec::new()) };
+fn trusted_proxies(entries: &Entries<'_, ConfigKey>) -> Result<Vec<IpAddr>, Error> {
+    let Some((entry, value)) = entries.value(ConfigKey::TrustedProxies) else { return Ok(Vec::new()) };
     let addresses = value.split([',', ' ']).filter(|address| !address.is_empty());
     addresses
         .map(|address| {
             address.parse::<IpAddr>().map(|address| address.to_canonical()).map_err(|_| {
-                entries.wrong(entry, format!("“{address}” is not an IP address; separate addresses by commas"))
+                entries.wrong(entry, format!("“{address}” is not an IP address; separate addresses with commas"))
             })
         })
         .collect()
@@ -189,12 +189,12 @@ mod tests {
     }
 
     #[test]
-    fn the_shipped_example_has_every_key_and_shows_its_default() {
+    fn the_shipped_example_lists_every_key_with_its_default() {
         let text = include_str!("../../../dist/license-server.conf");
-        assert_eq!(parsed(text), parsed(""), "as shipped it changes nothing");
+        assert_eq!(parsed(text), parsed(""), "the example file sets nothing");
         let examples = ["public_url", "renew_url", "trusted_proxies"];
         let mut uncommented = String::new();
-        for (key, _) in Known::KEYS {
+        for (key, _) in ConfigKey::KEYS {
             let line = text
                 .lines()
                 .find_map(|line| line.strip_prefix('#').filter(|line| line.starts_with(&format!("{key}="))));
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_is_read() {
+    fn every_key_is_parsed() {
         let text = "listen_addr=::1\nport=8000\ndata_dir=/srv/licenses\npublic_url=https://licenses.example.com:8443/\n\
                     renew_url=https://shop.example.com/renew?from=dashboard\ntrusted_proxies=127.0.0.1, ::ffff:10.0.0.1\n\
                     max_connections=64\nlog=stderr\n";
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_line() {
+    fn an_error_names_the_line_and_the_key() {
         let table = [
             ("listen_addr=0.0.0.0", "license-server.conf:1: listen_addr “0.0.0.0” is not a loopback address"),
             ("\nlisten_addr=203.0.113.5", "license-server.conf:2: listen_addr"),

@@ -1,4 +1,4 @@
-//! What `init` makes and `serve` needs: a database and the signing keys that belong to it, in one directory.
+//! An installation: a database and its signing keys in one directory, created by `init` and opened by `serve`.
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File};
@@ -16,34 +16,34 @@ use crate::store::{self, Database};
 use opterius_base::clock::Timestamp;
 use opterius_base::hex::{hex, unhex};
 
-/// The settings in the database: the name that the key file repeats, and the secret behind the tokens of forms.
+/// Settings in the database: the installation's name, which the key file repeats, and the key that signs form tokens.
 const INSTALLATION: &str = "installation";
 const FORM_SECRET: &str = "form_secret";
 
-/// Where an installation is.
+/// The directory of an installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct DataDir {
     directory: PathBuf,
 }
 
-/// An installation that is whole.
+/// An open installation.
 pub struct Installation {
     /// The database.
     pub database: Database,
-    /// The keys that belong to it.
+    /// The signing keys of this database.
     pub keys: SigningKeys,
-    /// The secret behind the tokens of forms.
+    /// The key that signs form tokens, 32 bytes.
     pub form_secret: Vec<u8>,
 }
 
-/// Why there is no installation to work with.
+/// Why an installation cannot be created, opened or changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// Files may not be read or written by this user.
+    /// This user has no permission to read or write a file.
     Permission(String),
-    /// Anything else that is wrong with it.
+    /// The installation is missing, damaged or misconfigured.
     Unusable(String),
-    /// It is in order, or may be, and this cannot be done with it now.
+    /// The installation is intact, but the operation is not possible now.
     Refused(String),
 }
 
@@ -77,31 +77,31 @@ impl From<keys::Error> for Error {
     }
 }
 
-impl Place {
-    /// The installation in this directory.
+impl DataDir {
+    /// Names the directory; does not access it.
     pub fn new(directory: &Path) -> Self {
         Self { directory: directory.to_owned() }
     }
 
-    /// The database.
-    pub fn database(&self) -> PathBuf {
+    /// The path of the database.
+    pub fn database_path(&self) -> PathBuf {
         self.directory.join(store::FILE)
     }
 
-    /// The signing keys.
-    pub fn keys(&self) -> PathBuf {
+    /// The path of the signing keys.
+    pub fn keys_path(&self) -> PathBuf {
         self.directory.join("signing-keys.json")
     }
 
-    /// The file that `serve` holds locked.
-    pub fn lock(&self) -> PathBuf {
+    /// The path of the file that `serve` keeps locked.
+    pub fn lock_path(&self) -> PathBuf {
         self.directory.join("serve.lock")
     }
 
-    /// Makes database and keys.
+    /// Creates the database and the keys.
     ///
     /// # Errors
-    /// One of them is there already, or cannot be made.
+    /// One of them exists already or cannot be created.
     pub fn create(&self, now: Timestamp) -> Result<Installation, Error> {
         DirBuilder::new()
             .recursive(true)
@@ -109,27 +109,27 @@ impl Place {
             .create(&self.directory)
             .map_err(|error| failed(&self.directory, &error))?;
         self.check_directory()?;
-        let _alone = self.alone()?;
-        self.clear_interrupted()?;
-        for path in [self.database(), self.keys()] {
+        let _changes_lock = self.lock_changes()?;
+        self.remove_unfinished()?;
+        for path in [self.database_path(), self.keys_path()] {
             if path.symlink_metadata().is_ok() {
                 return Err(Error::Refused(format!(
-                    "{}: is there already. Nothing was changed: an installation is never overwritten",
+                    "{}: already exists. Nothing was changed: init never overwrites an installation",
                     path.display()
                 )));
             }
         }
         let created = self.build(now);
         if created.is_err() {
-            // What a full disk has left of this is no installation.
-            let _ = self.clear_interrupted();
+            // Remove what was written before the failure, such as a full disk.
+            let _ = self.remove_unfinished();
         }
         created?;
         self.open()
     }
 
-    /// Makes the database under another name, then the keys, then gives the database its name: whenever this is ended, the
-    /// next one finds what it was.
+    /// Creates the database under a temporary name, then the keys, then renames the database. Interrupted at any point, it
+    /// leaves a state that the next `init` recognizes.
     fn build(&self, now: Timestamp) -> Result<(), Error> {
         let (installation, form_secret) = (random()?, random()?);
         let unfinished = self.unfinished();
@@ -138,25 +138,25 @@ impl Place {
             transaction.put_setting(INSTALLATION, &installation)?;
             transaction.put_setting(FORM_SECRET, &form_secret)
         })?;
-        // Closing brings everything into the one file.
+        // Closing checkpoints the write-ahead log into the database file.
         drop(database);
-        SigningKeys::generate(&installation, now)?.store(&self.keys())?;
-        fs::rename(&unfinished, self.database())
+        SigningKeys::generate(&installation, now)?.store(&self.keys_path())?;
+        fs::rename(&unfinished, self.database_path())
             .and_then(|()| File::open(&self.directory)?.sync_all())
             .map_err(|error| failed(&self.directory, &error))
     }
 
-    /// Removes what an `init` has left that did not come to its end: the database without its name, and the keys that
-    /// were made for it.
-    fn clear_interrupted(&self) -> Result<(), Error> {
+    /// Removes the leftovers of an interrupted `init`: the database under its temporary name, and the keys created for it.
+    fn remove_unfinished(&self) -> Result<(), Error> {
         let unfinished = self.unfinished();
         if unfinished.symlink_metadata().is_err() {
             return Ok(());
         }
-        let made_for = store::setting(&unfinished, INSTALLATION).ok().flatten();
-        let own = SigningKeys::load(&self.keys()).is_ok_and(|keys| made_for.as_deref() == Some(keys.installation()));
+        let created_for = store::setting(&unfinished, INSTALLATION).ok().flatten();
+        let own =
+            SigningKeys::load(&self.keys_path()).is_ok_and(|keys| created_for.as_deref() == Some(keys.installation()));
         let beside = ["-wal", "-shm"].map(|suffix| PathBuf::from(format!("{}{suffix}", unfinished.display())));
-        let keys = own.then(|| self.keys());
+        let keys = own.then(|| self.keys_path());
         for path in keys.iter().chain(&beside).chain([&unfinished]) {
             match fs::remove_file(path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(path, &error)),
@@ -170,89 +170,93 @@ impl Place {
         self.directory.join("licenses.unfinished")
     }
 
-    /// Whoever may write into the directory can put other files in place of ours.
+    /// Other users must not be able to write into the directory: they could replace its files.
     fn check_directory(&self) -> Result<(), Error> {
         let metadata = fs::metadata(&self.directory).map_err(|error| failed(&self.directory, &error))?;
         if metadata.permissions().mode() & 0o022 == 0 {
             return Ok(());
         }
-        let shown = self.directory.display();
+        let display = self.directory.display();
         Err(Error::Unusable(format!(
-            "{shown}: other users may write into it, and put files of their own in place of the license server's. Give it a \
-             directory of its own (data_dir), or run: chmod 0700 {shown}"
+            "{display}: other users can write into this directory and replace the files of the license server. Run: chmod 0700 \
+             {display}; or set data_dir to a directory that only the license server uses"
         )))
     }
 
-    /// Waits until no other command makes or changes the keys, and keeps the next one waiting until this is dropped.
+    /// Takes the lock under which commands create or change the keys, waiting for other holders. Dropping the file
+    /// releases it.
     ///
     /// # Errors
-    /// The directory cannot be opened.
-    pub fn alone(&self) -> Result<File, Error> {
-        // Not the directory itself, which others may be able to open and to keep locked.
+    /// The lock file cannot be opened.
+    pub fn lock_changes(&self) -> Result<File, Error> {
+        // A file and not the directory: another user who can open the directory could hold its lock.
         let path = self.directory.join("changes.lock");
         let file = open_private(&path).map_err(|error| failed(&path, &error))?;
         flock(&file, FlockOperation::LockExclusive).map_err(|error| failed(&path, &error.into()))?;
         Ok(file)
     }
 
-    /// Whether the keys belong to the database; nothing is changed.
+    /// Checks that the keys belong to the database, without changing anything.
     ///
     /// # Errors
     /// They do not, or one of them cannot be read.
-    pub fn belong_together(&self) -> Result<(), Error> {
-        let keys = SigningKeys::load(&self.keys())?;
-        self.is_of(store::setting(&self.database(), INSTALLATION)?.as_deref(), &keys)
+    pub fn check_keys_belong(&self) -> Result<(), Error> {
+        let keys = SigningKeys::load(&self.keys_path())?;
+        self.check_installation(store::setting(&self.database_path(), INSTALLATION)?.as_deref(), &keys)
     }
 
-    fn is_of(&self, installation: Option<&str>, keys: &SigningKeys) -> Result<(), Error> {
+    fn check_installation(&self, installation: Option<&str>, keys: &SigningKeys) -> Result<(), Error> {
         if installation == Some(keys.installation()) {
             return Ok(());
         }
         Err(Error::Unusable(format!(
-            "{} and {} do not belong together. Restore both from backups of one installation",
-            self.database().display(),
-            self.keys().display()
+            "{} and {} belong to different installations. Restore both from backups of the same installation",
+            self.database_path().display(),
+            self.keys_path().display()
         )))
     }
 
-    /// Opens database and keys.
+    /// Opens the database and the keys.
     ///
     /// # Errors
-    /// One of them is missing or cannot be used, or they do not belong together.
+    /// One of them is missing or unusable, or they belong to different installations.
     pub fn open(&self) -> Result<Installation, Error> {
         if self.directory.is_dir() {
             self.check_directory()?;
         }
-        let mut database = Database::open(&self.database())?;
-        let keys = SigningKeys::load(&self.keys())?;
+        let mut database = Database::open(&self.database_path())?;
+        let keys = SigningKeys::load(&self.keys_path())?;
         let (installation, form_secret) = database.read(|transaction| {
             Ok::<_, store::Error>((transaction.setting(INSTALLATION)?, transaction.setting(FORM_SECRET)?))
         })?;
-        self.is_of(installation.as_deref(), &keys)?;
+        self.check_installation(installation.as_deref(), &keys)?;
         let form_secret = form_secret.and_then(|secret| unhex(secret.as_bytes())).filter(|secret| secret.len() == 32);
         let form_secret = form_secret.ok_or_else(|| {
-            Error::Unusable(format!("{}: lacks its form_secret. Restore a backup", self.database().display()))
+            Error::Unusable(format!(
+                "{}: the setting form_secret is missing or invalid. Restore a backup",
+                self.database_path().display()
+            ))
         })?;
         Ok(Installation { database, keys, form_secret })
     }
 }
 
 fn failed(path: &Path, error: &io::Error) -> Error {
-    let shown = path.display();
+    let display = path.display();
     match error.kind() {
-        ErrorKind::PermissionDenied => Error::Permission(format!("{shown}: permission denied")),
+        ErrorKind::PermissionDenied => Error::Permission(format!("{display}: permission denied")),
         ErrorKind::NotFound => {
-            Error::Unusable(format!("{shown}: there is no such directory. Make it with: install -d -m 0700 {shown}"))
+            Error::Unusable(format!("{display}: no such directory. Create it with: install -d -m 0700 {display}"))
         }
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::Refused(format!("{shown}: {}", cause(error))),
-        _ => Error::Unusable(format!("{shown}: {}", cause(error))),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::Refused(format!("{display}: {}", cause(error))),
+        _ => Error::Unusable(format!("{display}: {}", cause(error))),
     }
 }
 
-/// 32 random bytes, in hex.
+/// 32 random bytes in hexadecimal.
 fn random() -> Result<String, Error> {
     let mut bytes = [0; 32];
     let filled = SystemRandom::new().fill(&mut bytes);
-    filled.map_err(|_| Error::Unusable("the system gives no random numbers".to_owned()))?;
+    filled.map_err(|_| Error::Unusable("the system provides no random numbers".to_owned()))?;
     Ok(hex(&bytes))
 }

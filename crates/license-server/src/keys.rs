@@ -1,4 +1,4 @@
-//! The keys that answers are signed with: one file, readable by its owner alone, that belongs to one database.
+//! The keys that sign responses: one file, readable only by its owner, that belongs to one database.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -21,17 +21,17 @@ use opterius_base::clock::Timestamp;
 use opterius_base::hex::hex;
 use opterius_license::signature::CONTEXT;
 
-/// How long Agents have to learn a new key before the old one may go.
+/// How long operators have to distribute a new public key to Agents before the old key can be retired.
 pub const CHANGE_TIME: Duration = Duration::from_secs(30 * 86_400);
 
-/// Why there are no keys, or not others.
+/// Why keys cannot be loaded, stored or changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// The file may not be read or written by this user.
+    /// This user has no permission to read or write the file.
     Permission(String),
-    /// Anything else that is wrong with it.
+    /// The file is missing, damaged or exposed.
     Unusable(String),
-    /// The change is not allowed now.
+    /// The change is not possible now.
     Refused(String),
 }
 
@@ -45,20 +45,20 @@ impl fmt::Display for Error {
     }
 }
 
-/// All keys of one installation, the newest first: the first is the current one, a second is on its way out.
+/// The signing keys of one installation, newest first: the current key, and during a rotation the old one.
 pub struct SigningKeys {
     installation: String,
     keys: Vec<SigningKey>,
 }
 
-/// One key.
+/// An Ed25519 key pair.
 pub struct SigningKey {
     pair: Ed25519KeyPair,
     document: Zeroizing<String>,
     created_at: Timestamp,
 }
 
-/// The file, as JSON.
+/// The JSON document in the file.
 #[derive(Serialize, Deserialize)]
 struct Stored {
     installation: String,
@@ -68,7 +68,7 @@ struct Stored {
 #[derive(Serialize, Deserialize)]
 struct StoredKey {
     created_at: Timestamp,
-    /// For whoever reads the file; the program computes it.
+    /// Informational; not read by the program.
     public_key: String,
     pkcs8: String,
 }
@@ -76,9 +76,9 @@ struct StoredKey {
 impl SigningKey {
     fn generate(now: Timestamp) -> Result<Self, Error> {
         let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
-            .map_err(|_| Error::Unusable("the system gives no random numbers".to_owned()))?;
+            .map_err(|_| Error::Unusable("the system provides no random numbers".to_owned()))?;
         Self::read(&STANDARD.encode(document.as_ref()), now)
-            .ok_or_else(|| Error::Unusable("the key that was just made cannot be read".to_owned()))
+            .ok_or_else(|| Error::Unusable("the key that was just generated cannot be parsed".to_owned()))
     }
 
     fn read(document: &str, created_at: Timestamp) -> Option<Self> {
@@ -87,48 +87,51 @@ impl SigningKey {
         Some(Self { pair, document: Zeroizing::new(document.to_owned()), created_at })
     }
 
-    /// The public key as `license_public_key` in agent.conf has it.
+    /// The public key as in `license_public_key` in agent.conf: base64.
     pub fn public(&self) -> String {
         STANDARD.encode(self.pair.public_key())
     }
 
-    /// The short name in the header: 16 digits of the public key's SHA-256.
+    /// The `keyid` in the signature header: the first 16 hexadecimal digits of the public key's SHA-256.
     pub fn id(&self) -> String {
         let digest = digest(&SHA256, self.pair.public_key().as_ref());
         hex(digest.as_ref().get(..8).unwrap_or_default())
     }
 
-    /// When it was made.
+    /// Creation time.
     pub fn created_at(&self) -> Timestamp {
         self.created_at
     }
 }
 
 impl SigningKeys {
-    /// One new key for the installation with this name.
+    /// Generates the first key of the installation with this name.
     ///
     /// # Errors
-    /// The system gives no random numbers.
+    /// The system provides no random numbers.
     pub fn generate(installation: &str, now: Timestamp) -> Result<Self, Error> {
         Ok(Self { installation: installation.to_owned(), keys: vec![SigningKey::generate(now)?] })
     }
 
-    /// Reads the file.
+    /// Loads the file.
     ///
     /// # Errors
     /// A sentence that says what is wrong and what to do.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let shown = path.display();
+        let display = path.display();
         let metadata = fs::metadata(path).map_err(|error| read_error(path, &error))?;
         if metadata.permissions().mode() & 0o077 != 0 {
             return Err(Error::Unusable(format!(
-                "{shown}: other users may read the signing keys. Run: chmod 0600 {shown}; and, if anybody may have, change \
-                 the keys: opterius-license-server keys rotate"
+                "{display}: other users can read the signing keys. Run: chmod 0600 {display}; if they may have been read, \
+                 replace them: opterius-license-server keys rotate"
             )));
         }
         let text = Zeroizing::new(fs::read(path).map_err(|error| read_error(path, &error))?);
-        let damaged =
-            || Error::Unusable(format!("{shown}: is damaged. Restore it from a backup; Agents trust these keys alone"));
+        let damaged = || {
+            Error::Unusable(format!(
+                "{display}: the file is damaged. Restore it from a backup; Agents trust no other keys"
+            ))
+        };
         let stored: Stored = serde_json::from_slice(&text).map_err(|_| damaged())?;
         let keys = stored.keys.into_iter().map(|key| {
             let document = Zeroizing::new(key.pkcs8);
@@ -138,7 +141,7 @@ impl SigningKeys {
         if keys.is_empty() { Err(damaged()) } else { Ok(Self { installation: stored.installation, keys }) }
     }
 
-    /// Writes the file, whole or not at all.
+    /// Writes the file atomically.
     ///
     /// # Errors
     /// A sentence that says what is wrong.
@@ -157,7 +160,7 @@ impl SigningKeys {
         };
         let text = serde_json::to_vec_pretty(&stored).map_err(|error| failed(error.into()))?;
         let text = Zeroizing::new(text);
-        // One name, so that what a killed process has left is not left for ever; whoever stores keys is alone.
+        // A fixed name, so that the next run removes the leftovers of a killed process. Callers hold the changes lock.
         let unfinished = path.with_extension("unfinished");
         let written = (|| {
             if unfinished.symlink_metadata().is_ok() {
@@ -177,22 +180,22 @@ impl SigningKeys {
         })
     }
 
-    /// The installation that these keys belong to; its database says the same.
+    /// The name of the installation, which its database has too.
     pub fn installation(&self) -> &str {
         &self.installation
     }
 
-    /// All keys, the current one first.
+    /// All keys, the current key first.
     pub fn keys(&self) -> &[SigningKey] {
         &self.keys
     }
 
-    /// The line for agent.conf.
+    /// The value of `license_public_key` in agent.conf.
     pub fn public_keys(&self) -> String {
         self.keys.iter().map(SigningKey::public).collect::<Vec<_>>().join(", ")
     }
 
-    /// The value of the header `Opterius-Signature` for this body: one signature of each key.
+    /// The value of the `Opterius-Signature` header for this body: one signature per key.
     pub fn sign(&self, body: &[u8]) -> String {
         let message = [CONTEXT, body].concat();
         let member = |key: &SigningKey| {
@@ -201,33 +204,33 @@ impl SigningKeys {
         self.keys.iter().map(member).collect::<Vec<_>>().join(", ")
     }
 
-    /// Adds a new current key. Answers are signed with both until the old one is retired.
+    /// Adds a new current key. Responses carry both signatures until the old key is retired.
     ///
     /// # Errors
-    /// There are two already.
+    /// There are two keys already.
     pub fn rotate(&mut self, now: Timestamp) -> Result<(), Error> {
         if self.keys.len() > 1 {
             return Err(Error::Refused(
-                "there are two keys already. End the old one first: opterius-license-server keys retire".to_owned(),
+                "there are two keys already. Retire the old key first: opterius-license-server keys retire".to_owned(),
             ));
         }
         self.keys.insert(0, SigningKey::generate(now)?);
         Ok(())
     }
 
-    /// Ends the older key.
+    /// Removes the old key.
     ///
     /// # Errors
-    /// There is only one, or the new one is younger than [`CHANGE_TIME`] and this is not `forced`.
+    /// There is only one key, or the new key is younger than [`CHANGE_TIME`] and `forced` is false.
     pub fn retire(&mut self, now: Timestamp, forced: bool) -> Result<(), Error> {
         let [current, _, ..] = self.keys.as_slice() else {
-            return Err(Error::Refused("there is only one key, and it is in use".to_owned()));
+            return Err(Error::Refused("there is only one key, and responses are signed with it".to_owned()));
         };
         let ready = current.created_at.plus(CHANGE_TIME);
         if now < ready && !forced {
             return Err(Error::Refused(format!(
-                "Agents that do not know the new key yet would trust no answer. The old one can be ended from {ready} on, \
-                 or now with --force"
+                "Agents without the new key would reject all responses. The old key can be retired from {ready} on, or \
+                 now with --force"
             )));
         }
         self.keys.truncate(1);
@@ -236,16 +239,16 @@ impl SigningKeys {
 }
 
 fn read_error(path: &Path, error: &std::io::Error) -> Error {
-    let shown = path.display();
+    let display = path.display();
     match error.kind() {
         ErrorKind::NotFound => Error::Unusable(format!(
-            "{shown}: there are no signing keys. Restore the file from a backup; for a new installation: \
+            "{display}: the signing keys are missing. Restore the file from a backup; only for a new installation, run: \
              opterius-license-server init"
         )),
         ErrorKind::PermissionDenied => {
-            Error::Permission(format!("{shown}: permission denied. Run as the user who owns the file"))
+            Error::Permission(format!("{display}: permission denied. Run as the user who owns the file"))
         }
-        _ => Error::Unusable(format!("{shown}: cannot be read: {}", cause(error))),
+        _ => Error::Unusable(format!("{display}: cannot be read: {}", cause(error))),
     }
 }
 

@@ -12,7 +12,7 @@ fn directory(name: &str) -> PathBuf {
 }
 
 #[test]
-fn what_is_signed_an_agent_accepts() {
+fn an_agent_accepts_a_signed_response() {
     let keys = SigningKeys::generate("one", START).unwrap();
     let trusted = TrustedKeys::parse(&keys.public_keys()).unwrap();
     let body = br#"{"valid":true}"#;
@@ -21,11 +21,11 @@ fn what_is_signed_an_agent_accepts() {
 }
 
 #[test]
-fn a_key_change_leaves_no_agent_behind() {
+fn a_key_rotation_keeps_every_agent_working() {
     let mut keys = SigningKeys::generate("one", START).unwrap();
     let old = TrustedKeys::parse(&keys.public_keys()).unwrap();
     keys.rotate(START).unwrap();
-    assert!(matches!(keys.rotate(START), Err(Error::Refused(_))), "two are enough");
+    assert!(matches!(keys.rotate(START), Err(Error::Refused(_))), "at most two keys");
     let both = TrustedKeys::parse(&keys.public_keys()).unwrap();
     let body = b"{}";
     assert_eq!(old.verify(&keys.sign(body), body), Some(SignedBy::CurrentKey));
@@ -36,7 +36,10 @@ fn a_key_change_leaves_no_agent_behind() {
     keys.retire(START.plus(CHANGE_TIME), false).unwrap();
     assert_eq!(old.verify(&keys.sign(body), body), None);
     assert_eq!(both.verify(&keys.sign(body), body), Some(SignedBy::CurrentKey));
-    assert!(matches!(keys.retire(START.plus(CHANGE_TIME), true), Err(Error::Refused(_))), "one stays");
+    assert!(
+        matches!(keys.retire(START.plus(CHANGE_TIME), true), Err(Error::Refused(_))),
+        "the last key cannot be retired"
+    );
 
     keys.rotate(START).unwrap();
     keys.retire(START, true).unwrap();
@@ -44,7 +47,7 @@ fn a_key_change_leaves_no_agent_behind() {
 }
 
 #[test]
-fn keys_are_kept_in_a_private_file() {
+fn keys_are_stored_in_a_private_file() {
     let directory = directory("private");
     let path = directory.join("signing-keys.json");
     let mut keys = SigningKeys::generate("one", START).unwrap();
@@ -55,7 +58,7 @@ fn keys_are_kept_in_a_private_file() {
     assert_eq!(loaded.public_keys(), keys.public_keys());
     assert_eq!((loaded.installation(), loaded.keys()[0].created_at()), ("one", START));
 
-    // Such as a full disk: the keys that are there can be used still.
+    // A write failure, such as a full disk, leaves the existing keys usable.
     let refused = keys.store(&directory.join("gone/signing-keys.json")).unwrap_err();
     assert!(matches!(&refused, Error::Refused(sentence) if !sentence.contains("os error")), "{refused}");
 

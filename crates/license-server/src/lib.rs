@@ -1,7 +1,7 @@
-//! The license server: what stands behind `POST /api/license/verify`, and the dashboard in which owners see and free
-//! their servers. It shares the Agent's HTTP front and nothing of its purpose.
+//! The license server: it answers `POST /api/license/verify` and serves the dashboard in which owners view and revoke
+//! the activations of their licenses. It shares the Agent's HTTP front end.
 
-#![cfg_attr(test, allow(clippy::string_slice, reason = "a test that cuts a text wrongly fails, as it should"))]
+#![cfg_attr(test, allow(clippy::string_slice, reason = "a test that slices a string wrongly fails, as it should"))]
 
 pub mod actions;
 pub mod activation_gc;
@@ -27,5 +27,5 @@ pub mod verification;
 
 use opterius_daemon::Program;
 
-/// How the license server calls itself.
+/// The program name that messages and logs use.
 pub const PROGRAM: Program = Program { name: "opterius-license-server", subject: "the license server" };

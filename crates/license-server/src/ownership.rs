@@ -1,5 +1,5 @@
-//! What root makes in an installation belongs to whom the installation belongs to: else `serve`, which runs as that user,
-//! could not use it.
+//! Files that root creates in an installation get the installation's owner; otherwise `serve`, which runs as that user,
+//! could not use them.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -9,10 +9,10 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
 
-/// Gives a new file to the owner of `model`, where we may.
+/// Changes the owner of a new file to the owner of `model`, if this process runs as root.
 ///
 /// # Errors
-/// The system does not do it.
+/// A system call failed.
 pub(super) fn give_to_owner_of(model: &Path, file: &File) -> io::Result<()> {
     if !geteuid().is_root() {
         return Ok(());
@@ -21,16 +21,16 @@ pub(super) fn give_to_owner_of(model: &Path, file: &File) -> io::Result<()> {
     fchown(file, Some(model.uid()), Some(model.gid()))
 }
 
-/// Opens a small file of the installation's own for writing, such as one to lock, and makes it where it is not there.
+/// Opens a lock file of the installation for writing; creates it if it does not exist.
 ///
-/// Its directory may belong to another user than the one that opens it, root for example: what that user has put there to
-/// lead elsewhere, or to keep us waiting, is not followed.
+/// This process can be root while the directory belongs to another user, so symbolic links, hard links and FIFOs that this
+/// user has planted are rejected.
 ///
 /// # Errors
-/// The system does not do it, or something else is there.
+/// A system call failed, or the path is not a regular file with one link.
 pub(super) fn open_private(path: &Path) -> io::Result<File> {
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    match made {
+    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match created {
         Ok(file) => {
             path.parent().map_or(Ok(()), |directory| give_to_owner_of(directory, &file))?;
             Ok(file)
@@ -42,7 +42,7 @@ pub(super) fn open_private(path: &Path) -> io::Result<File> {
             if metadata.is_file() && metadata.nlink() == 1 {
                 Ok(file)
             } else {
-                Err(io::Error::new(ErrorKind::InvalidInput, "is not a file of the license server; remove it"))
+                Err(io::Error::new(ErrorKind::InvalidInput, "is not a lock file of the license server; remove it"))
             }
         }
         Err(error) => Err(error),

@@ -1,4 +1,4 @@
-//! Passwords, kept as argon2id hashes in the PHC string format (19 MiB, 2 passes: OWASP's first choice).
+//! Password hashes: argon2id in the PHC string format (19 MiB, 2 passes: OWASP's first recommendation).
 
 use std::sync::{Mutex, PoisonError};
 
@@ -9,25 +9,25 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use opterius_base::secret::Secret;
 
-/// The fewest characters of a password (NIST SP 800-63B for a password that stands alone: 15; we leave the vendor some
-/// room), and the most bytes that are hashed.
-const FEWEST: usize = 12;
-const MOST: usize = 1024;
+/// The minimum length of a password in characters (NIST SP 800-63B asks for 15 without a second factor; this leaves the
+/// vendor some room), and the maximum in bytes.
+const MIN_CHARACTERS: usize = 12;
+const MAX_BYTES: usize = 1024;
 
-/// What a hash is computed in, 19 MiB: one at a time, so that a crowd that signs in does not take all memory, and always
-/// the same, because the C library keeps what is freed for each thread.
+/// The 19 MiB buffer of all hash computations. One at a time, so that many sign-ins do not exhaust memory; and reused,
+/// because the C library caches freed memory per thread.
 static MEMORY: Mutex<Vec<Block>> = Mutex::new(Vec::new());
 
 /// Checks a new password.
 ///
 /// # Errors
-/// A sentence that says why it cannot be one.
+/// A sentence that says why it is not acceptable.
 pub fn check(password: &Secret) -> Result<(), String> {
-    if password.length() < FEWEST {
-        return Err(format!("The password needs at least {FEWEST} characters."));
+    if password.length() < MIN_CHARACTERS {
+        return Err(format!("The password must have at least {MIN_CHARACTERS} characters."));
     }
-    if password.expose().len() > MOST {
-        return Err(format!("The password is longer than {MOST} bytes."));
+    if password.expose().len() > MAX_BYTES {
+        return Err(format!("The password must not be longer than {MAX_BYTES} bytes."));
     }
     Ok(())
 }
@@ -35,10 +35,10 @@ pub fn check(password: &Secret) -> Result<(), String> {
 /// The hash to store.
 ///
 /// # Errors
-/// A sentence: the system gives no random numbers or no memory.
+/// A sentence: no random numbers or no memory available.
 pub fn hash(password: &Secret) -> Result<String, String> {
     let mut salt = [0; 16];
-    SystemRandom::new().fill(&mut salt).map_err(|_| "the system gives no random numbers".to_owned())?;
+    SystemRandom::new().fill(&mut salt).map_err(|_| "the system provides no random numbers".to_owned())?;
     let mut output = [0; 32];
     let hashed = compute(password, &salt, &Params::DEFAULT, &mut output).and_then(|()| {
         let text = PasswordHash {
@@ -53,16 +53,16 @@ pub fn hash(password: &Secret) -> Result<String, String> {
     hashed.map_err(|error| format!("the password cannot be hashed: {error}"))
 }
 
-/// Whether this is the password of this hash. Without a hash, because there is no such user, it takes as long and says
-/// no: how long an answer takes does not tell who exists.
+/// Whether the password matches the hash. Without a hash, for an unknown user, it takes equally long and returns false, so
+/// that timing does not reveal which users exist.
 pub fn verify(password: &Secret, hash: Option<&str>) -> bool {
-    /// The hash of nothing that anybody can type.
-    const NOBODY: &str =
+    /// A well-formed hash that no password matches.
+    const DUMMY_HASH: &str =
         "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-    if password.expose().len() > MOST {
+    if password.expose().len() > MAX_BYTES {
         return false;
     }
-    let is_right = matches(password, hash.unwrap_or(NOBODY)).unwrap_or(false);
+    let is_right = matches(password, hash.unwrap_or(DUMMY_HASH)).unwrap_or(false);
     is_right && hash.is_some()
 }
 
@@ -71,7 +71,7 @@ fn matches(password: &Secret, hash: &str) -> Option<bool> {
     let (salt, expected) = (parsed.salt?, parsed.hash?);
     let mut output = vec![0; expected.as_ref().len()];
     compute(password, salt.as_ref(), &Params::try_from(&parsed).ok()?, &mut output).ok()?;
-    // Outputs are compared in constant time.
+    // `Output` compares in constant time.
     Some(Output::new(&output).ok()? == expected)
 }
 
@@ -83,7 +83,7 @@ fn compute(password: &Secret, salt: &[u8], params: &Params, output: &mut [u8]) -
     memory.resize(length, Block::default());
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
     let computed = argon2.hash_password_into_with_memory(password.expose().as_bytes(), salt, output, &mut memory[..]);
-    // What was made of a password does not stay.
+    // Nothing derived from a password stays in memory.
     memory.fill(Block::default());
     computed.map_err(Error::from)
 }
@@ -97,20 +97,20 @@ mod tests {
     }
 
     #[test]
-    fn only_the_password_itself_opens() {
+    fn only_the_exact_password_matches() {
         let stored = hash(&secret("correct horse battery")).unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
         assert!(verify(&secret("correct horse battery"), Some(&stored)));
         for wrong in ["", "correct horse batter", "Correct horse battery", "correct horse battery "] {
             assert!(!verify(&secret(wrong), Some(&stored)), "{wrong}");
         }
-        assert_ne!(stored, hash(&secret("correct horse battery")).unwrap(), "each hash has a salt of its own");
+        assert_ne!(stored, hash(&secret("correct horse battery")).unwrap(), "each hash has its own salt");
         assert!(!verify(&secret("correct horse battery"), None));
         assert!(!verify(&secret("correct horse battery"), Some("damaged")));
     }
 
     #[test]
-    fn a_password_is_neither_short_nor_endless() {
+    fn password_length_is_limited() {
         assert!(check(&secret("elevenchars")).is_err());
         assert_eq!(check(&secret("twelve chars")), Ok(()));
         assert!(check(&secret(&"a".repeat(1025))).is_err());

@@ -1,65 +1,65 @@
-//! The rules of a verification, in one transaction: key known → not cancelled → not suspended → not expired → at the
-//! address that it is locked to → a slot.
+//! The rules of a verification, checked in one transaction and in this order: known key, not cancelled, not suspended, not
+//! expired, at the locked address, a slot is available.
 //!
-//! Slots go by the order of activation. After a downgrade the first servers stay and the others are refused, and a
-//! refused server is not refreshed, so it frees its slot after seven days.
+//! Servers hold slots in the order of activation. After a downgrade the first servers keep theirs and the others are
+//! denied. A denied server is not refreshed, so it becomes inactive after seven days.
 
 use std::net::IpAddr;
 
-use crate::model::{ACTIVE_TIME, Action, Actor, Details, License, Life, Role, Status};
-use crate::store::counting::{counted, most};
+use crate::model::{ACTIVE_TIME, Action, ActivationState, Actor, Details, License, Role, Status};
+use crate::store::counting::{count_cap, format_count};
 use crate::store::{Error, Heartbeat, Slot, WriteTransaction};
 use opterius_base::clock::Timestamp;
 
-/// What a server asks.
+/// A verification request, reduced to what the rules need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inquiry {
     /// The address that the request came from.
     pub observed_ip: IpAddr,
-    /// The address that it names.
+    /// The address that the server reports.
     pub reported_ip: Option<IpAddr>,
-    /// The address that counts, by [`crate::address::identity`].
+    /// The address that identifies the server, by [`crate::address::identity`].
     pub ip: IpAddr,
-    /// What the server says of itself.
+    /// What the server reports about itself.
     pub details: Details,
 }
 
-/// What comes of it.
+/// The result of a verification with a known key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// The license may be used here.
+    /// The server can use the license.
     Granted,
-    /// It may not.
+    /// The server cannot use the license.
     Denied(Denial),
 }
 
-/// Why a license may not be used here.
+/// Why a verification is denied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Denial {
-    /// It has been cancelled.
+    /// The license is cancelled.
     Cancelled,
-    /// It is suspended.
+    /// The license is suspended.
     Suspended,
-    /// It ended then.
+    /// The license expired at this instant.
     Expired(Timestamp),
-    /// It is locked to another address.
+    /// The license is locked to another address.
     IpMismatch {
-        /// The address that it is locked to.
+        /// The address that the license is locked to.
         locked: IpAddr,
-        /// The address that asked.
+        /// The address of the requesting server.
         asking: IpAddr,
     },
-    /// All slots are taken.
+    /// All slots are in use.
     ServerLimit {
-        /// Servers that hold one, counted up to [`most`].
+        /// Active servers, counted up to [`count_cap`].
         active: u32,
-        /// Servers that may.
+        /// Servers that the plan allows.
         allowed: u32,
     },
 }
 
 impl Denial {
-    /// The word for programs.
+    /// The `reason` code of the response.
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::Cancelled => "cancelled",
@@ -70,7 +70,7 @@ impl Denial {
         }
     }
 
-    /// The sentence for people.
+    /// The `message` of the response.
     pub fn message(&self) -> String {
         match self {
             Self::Cancelled => "License has been cancelled.".to_owned(),
@@ -80,20 +80,20 @@ impl Denial {
                 format!("License is locked to the IP address {locked}; this server is seen as {asking}.")
             }
             Self::ServerLimit { active, allowed } => {
-                let active = counted(*active, *allowed);
+                let active = format_count(*active, *allowed);
                 format!("License is already activated on {active} of {allowed} allowed servers.")
             }
         }
     }
 }
 
-/// The reason and the sentence for a key that is not known.
+/// `reason` and `message` for an unknown key.
 pub const UNKNOWN_KEY: (&str, &str) = ("invalid_key", "License key is not known.");
 
-/// Decides, and stores what follows from it.
+/// Decides a verification and stores its consequences.
 ///
 /// # Errors
-/// The store's own; nothing was decided then.
+/// A store error; there is no decision then.
 pub fn verify(transaction: &WriteTransaction<'_>, license: &License, inquiry: &Inquiry) -> Result<Decision, Error> {
     let now = transaction.now();
     let denied = |denial| Ok(Decision::Denied(denial));
@@ -141,34 +141,34 @@ fn activation_detail(inquiry: &Inquiry, again: Option<Timestamp>) -> String {
     }
 }
 
-/// What an address gets.
+/// The slot rule's answer for an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Claim {
-    /// It has a slot and keeps it.
+    /// The server has a slot and keeps it.
     Refresh,
-    /// It takes a free one, for the first time or again after it was last seen then.
+    /// The server takes a free slot; `again` is its previous check-in if it had one before.
     Take { again: Option<Timestamp> },
-    /// There is none, with so many active servers, counted up to [`most`].
+    /// No slot is free, with this many active servers, counted up to [`count_cap`].
     Refuse { active: u32 },
 }
 
-/// The slot rule, for an address that has had the slot `own`. `allowed` is the number of slots, 0 for any number. `count`
-/// says how many servers are active, before an order where one is given, and may stop at its second parameter: a license
-/// may have very many, and only as many are looked at as the answer needs.
+/// The slot rule for an address whose previous slot is `own`. `allowed` is the number of slots; 0 is unlimited. `count`
+/// returns the number of active servers, optionally only those before a sequence number, and can stop at its second
+/// argument: a license can have very many servers, and the rule reads no more of them than it needs.
 fn claim<Failure>(
     own: Option<Slot>,
     allowed: u32,
     now: Timestamp,
     count: impl Fn(Option<i64>, u32) -> Result<u32, Failure>,
 ) -> Result<Claim, Failure> {
-    let active = own.filter(|own| Life::at(own.last_seen_at, now) == Life::Active);
+    let active = own.filter(|own| ActivationState::at(own.last_seen_at, now) == ActivationState::Active);
     if allowed == 0 || count(active.map(|own| own.sequence), allowed)? < allowed {
         return Ok(match active {
             Some(_) => Claim::Refresh,
             None => Claim::Take { again: own.map(|own| own.last_seen_at) },
         });
     }
-    Ok(Claim::Refuse { active: count(None, most(allowed))? })
+    Ok(Claim::Refuse { active: count(None, count_cap(allowed))? })
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ fn operator() -> Actor {
     Actor { role: Role::Operator, name: "root".to_owned() }
 }
 
-/// A license on a database of its own.
+/// A license in a new database.
 struct Fixture {
     scratch: Scratch,
     id: i64,
@@ -71,7 +71,7 @@ fn limit(active: u32, allowed: u32) -> Decision {
 }
 
 #[test]
-fn the_slot_rule_as_a_table() {
+fn the_slot_rule() {
     let now = days(100);
     let seen = |last: usize, sequence: i64, days_ago: u64| Slot {
         ip: ip(last),
@@ -81,7 +81,7 @@ fn the_slot_rule_as_a_table() {
     let table: [(&str, Vec<Slot>, u32, Claim); 14] = [
         ("the first server", vec![], 1, Claim::Take { again: None }),
         ("itself", vec![seen(1, 1, 0)], 1, Claim::Refresh),
-        ("the only slot is another's", vec![seen(2, 1, 0)], 1, Claim::Refuse { active: 1 }),
+        ("the only slot is taken", vec![seen(2, 1, 0)], 1, Claim::Refuse { active: 1 }),
         ("the other was last seen 6 days ago", vec![seen(2, 1, 6)], 1, Claim::Refuse { active: 1 }),
         ("the other was last seen 7 days ago", vec![seen(2, 1, 7)], 1, Claim::Take { again: None }),
         ("back after 7 days, free", vec![seen(1, 1, 7)], 1, Claim::Take { again: Some(days(93)) }),
@@ -97,7 +97,8 @@ fn the_slot_rule_as_a_table() {
     for (name, slots, allowed, expected) in table {
         let own = slots.iter().copied().find(|slot| slot.ip == ip(1));
         let count = |before: Option<i64>, most: u32| {
-            let active = slots.iter().filter(|slot| Life::at(slot.last_seen_at, now) == Life::Active);
+            let active =
+                slots.iter().filter(|slot| ActivationState::at(slot.last_seen_at, now) == ActivationState::Active);
             let counted = active.filter(|slot| before.is_none_or(|before| slot.sequence < before)).take(most as usize);
             Ok::<_, Error>(u32::try_from(counted.count()).unwrap())
         };
@@ -106,7 +107,7 @@ fn the_slot_rule_as_a_table() {
 }
 
 #[test]
-fn the_same_server_refreshes_and_writes_no_history() {
+fn a_repeated_check_in_adds_no_history() {
     let mut fixture = Fixture::new("free");
     for day in 0..20 {
         assert_eq!(fixture.verify(ip(1), days(day)), Decision::Granted);
@@ -119,16 +120,16 @@ fn the_same_server_refreshes_and_writes_no_history() {
 }
 
 #[test]
-fn the_eighth_day_without_a_sign_frees_the_slot_and_who_returns_counts_as_new() {
+fn seven_days_without_a_check_in_free_the_slot_and_a_returning_server_is_new() {
     let mut fixture = Fixture::new("free");
     assert_eq!(fixture.verify(ip(1), days(0)), Decision::Granted);
     let last_second = days(7).minus(Duration::from_secs(1));
     assert_eq!(fixture.verify(ip(2), last_second), limit(1, 1));
     assert_eq!(fixture.verify(ip(2), days(7)), Decision::Granted);
-    assert_eq!(fixture.verify(ip(1), days(8)), limit(1, 1), "the slot has gone to another");
-    assert_eq!(fixture.verify(ip(1), days(14)), Decision::Granted, "and the other was silent in its turn");
+    assert_eq!(fixture.verify(ip(1), days(8)), limit(1, 1), "another server has the slot");
+    assert_eq!(fixture.verify(ip(1), days(14)), Decision::Granted, "the other server has been silent too");
     let returned = &fixture.activations()[1];
-    assert_eq!((returned.ip, returned.started_at), (ip(1), days(14)), "it is the younger one now");
+    assert_eq!((returned.ip, returned.started_at), (ip(1), days(14)), "the returning server is last in order");
     let latest = &fixture.history()[0];
     assert_eq!(latest.detail, format!("203.0.113.1 again, last seen {}", days(0)));
 }
@@ -141,13 +142,13 @@ fn a_refused_server_is_not_refreshed() {
     }
     fixture.change(days(0), &Change::SetPlan("free".to_owned()));
     for day in 1..=6 {
-        assert_eq!(fixture.verify(ip(1), days(day)), Decision::Granted, "the first stays");
+        assert_eq!(fixture.verify(ip(1), days(day)), Decision::Granted, "the first server keeps its slot");
         for server in 2..=5 {
             assert_eq!(fixture.verify(ip(server), days(day)), limit(5, 1), "day {day}, server {server}");
         }
     }
     assert_eq!(fixture.verify(ip(1), days(7)), Decision::Granted);
-    assert_eq!(fixture.verify(ip(2), days(7)), limit(1, 1), "the others no longer count");
+    assert_eq!(fixture.verify(ip(2), days(7)), limit(1, 1), "the other servers are inactive");
 }
 
 #[test]
@@ -165,7 +166,7 @@ fn a_hundred_servers_after_a_downgrade_to_one() {
 }
 
 #[test]
-fn of_very_many_servers_no_more_are_counted_than_are_told() {
+fn counting_stops_at_the_number_that_is_displayed() {
     let mut fixture = Fixture::new("datacenter");
     let address = |server: usize| IpAddr::from([198, 18, (server / 256) as u8, (server % 256) as u8]);
     for server in 1..=1100 {
@@ -177,33 +178,33 @@ fn of_very_many_servers_no_more_are_counted_than_are_told() {
         assert_eq!(denial.message(), "License is already activated on 1000+ of 1 allowed servers.");
     }
     assert_eq!(fixture.verify(address(1), days(1)), Decision::Granted);
-    let mut listed = |all_servers| {
+    let mut count = |all_servers| {
         let filter = Filter { all_servers, ..Filter::default() };
         fixture.scratch.read(|transaction| transaction.licenses(&filter, 1, days(1))).remove(0).servers
     };
-    assert_eq!([listed(false), listed(true)], [1001, 1100], "programs get the number itself");
+    assert_eq!([count(false), count(true)], [1001, 1100], "JSON output has the exact number");
 }
 
 #[test]
-fn a_check_looks_at_no_more_servers_than_the_plan_allows() {
+fn a_verification_counts_no_more_servers_than_the_plan_allows() {
     let now = days(100);
     let own = Slot { ip: ip(1), sequence: 9, last_seen_at: now };
     for (own, allowed, before) in [(Some(own), 2, Some(9)), (None, 2, None), (Some(own), 5000, Some(9))] {
-        let asked = std::cell::RefCell::new(Vec::new());
+        let calls = std::cell::RefCell::new(Vec::new());
         let count = |before, most| {
-            asked.borrow_mut().push((before, most));
+            calls.borrow_mut().push((before, most));
             Ok::<_, Error>(most)
         };
         let most = allowed.max(1000) + 1;
         assert_eq!(claim(own, allowed, now, count), Ok(Claim::Refuse { active: most }));
-        assert_eq!(asked.take(), [(before, allowed), (None, most)]);
+        assert_eq!(calls.take(), [(before, allowed), (None, most)]);
     }
-    let unasked = |_, _| Err(Error::Busy);
-    assert_eq!(claim(Some(own), 0, now, unasked), Ok(Claim::Refresh), "without a limit nobody else matters");
+    let unused = |_, _| Err(Error::Busy);
+    assert_eq!(claim(Some(own), 0, now, unused), Ok(Claim::Refresh), "an unlimited plan needs no count");
 }
 
 #[test]
-fn no_plan_limit_means_any_number_of_servers() {
+fn an_unlimited_plan_allows_any_number_of_servers() {
     let mut fixture = Fixture::new("datacenter");
     for server in 1..=250 {
         assert_eq!(fixture.verify(ip(server), days(0)), Decision::Granted);
@@ -211,18 +212,18 @@ fn no_plan_limit_means_any_number_of_servers() {
 }
 
 #[test]
-fn the_checks_come_in_their_order() {
+fn the_rules_apply_in_order() {
     let locked = Change::LockIp(ip(9));
     let mut fixture = Fixture::new("free");
     fixture.change(days(0), &locked);
     fixture.change(days(0), &Change::Renew(Some(days(5))));
     let mismatch = Decision::Denied(Denial::IpMismatch { locked: ip(9), asking: ip(1) });
-    assert_eq!(fixture.verify(ip(1), days(1)), mismatch, "the lock comes before the slot");
+    assert_eq!(fixture.verify(ip(1), days(1)), mismatch, "the lock is checked before the slot");
     assert_eq!(fixture.verify(ip(9), days(1)), Decision::Granted);
     let last_second = days(5).minus(Duration::from_secs(1));
     assert_eq!(fixture.verify(ip(9), last_second), Decision::Granted);
     let expired = Decision::Denied(Denial::Expired(days(5)));
-    assert_eq!(fixture.verify(ip(1), days(5)), expired, "at that very instant, and before the lock");
+    assert_eq!(fixture.verify(ip(1), days(5)), expired, "from that instant on, and before the lock");
     fixture.change(days(5), &Change::Suspend);
     assert_eq!(fixture.verify(ip(1), days(5)), Decision::Denied(Denial::Suspended), "before the expiry");
     fixture.change(days(5), &Change::Cancel);
@@ -234,19 +235,19 @@ fn the_checks_come_in_their_order() {
 }
 
 #[test]
-fn a_revoked_server_may_claim_a_free_slot_again() {
+fn a_revoked_server_can_take_a_free_slot_again() {
     let mut fixture = Fixture::new("free");
     fixture.verify(ip(1), days(0));
     let id = fixture.id;
     fixture.scratch.change(days(0), |transaction| actions::revoke(transaction, &operator(), id, ip(1)).map(drop));
-    assert_eq!(fixture.verify(ip(2), days(0)), Decision::Granted, "the slot is free at once");
+    assert_eq!(fixture.verify(ip(2), days(0)), Decision::Granted, "the slot is free immediately");
     assert_eq!(fixture.verify(ip(1), days(0)), limit(1, 1));
     fixture.scratch.change(days(0), |transaction| actions::revoke(transaction, &operator(), id, ip(2)).map(drop));
     assert_eq!(fixture.verify(ip(1), days(0)), Decision::Granted);
 }
 
 #[test]
-fn a_moved_server_keeps_its_place() {
+fn a_moved_server_keeps_its_position() {
     let mut fixture = Fixture::new("business");
     fixture.verify(ip(1), days(0));
     fixture.verify(ip(2), days(0));
@@ -256,13 +257,13 @@ fn a_moved_server_keeps_its_place() {
         .scratch
         .change(days(0), |transaction| actions::move_to(transaction, &operator(), id, ip(1), ip(7)).map(drop));
     fixture.change(days(0), &Change::SetPlan("free".to_owned()));
-    assert_eq!(fixture.verify(ip(7), days(1)), Decision::Granted, "the first of the two, and the lock went with it");
+    assert_eq!(fixture.verify(ip(7), days(1)), Decision::Granted, "it is still the first, and the lock moved along");
     let mismatch = Decision::Denied(Denial::IpMismatch { locked: ip(7), asking: ip(1) });
     assert_eq!(fixture.verify(ip(1), days(1)), mismatch);
 }
 
 #[test]
-fn panel_and_agent_of_one_server_share_its_activation() {
+fn the_panel_and_the_agent_of_a_server_share_one_activation() {
     let mut fixture = Fixture::new("free");
     let agent = Details {
         hostname: Some("web-1".into()),
@@ -278,14 +279,14 @@ fn panel_and_agent_of_one_server_share_its_activation() {
     assert_eq!(fixture.activations()[0].other_server_id, None);
 
     let clone = Details { server_id: Some("id-2".into()), ..agent };
-    assert_eq!(fixture.verify_as(ip(1), &clone, days(1)), Decision::Granted, "the address alone is the identity");
+    assert_eq!(fixture.verify_as(ip(1), &clone, days(1)), Decision::Granted, "only the address identifies a server");
     let activation = &fixture.activations()[0];
-    assert_eq!(activation.other_server_id.as_deref(), Some("id-1"), "but two machines behind it are noted");
+    assert_eq!(activation.other_server_id.as_deref(), Some("id-1"), "two machines behind one address are recorded");
     assert_eq!(activation.other_seen_at, Some(days(1)));
 }
 
 #[test]
-fn each_denial_is_one_clear_sentence() {
+fn each_denial_has_its_message() {
     let table = [
         (Denial::ServerLimit { active: 1, allowed: 1 }, "License is already activated on 1 of 1 allowed servers."),
         (Denial::Expired(days(0)), "License expired at 2027-01-15T08:00:00Z."),

@@ -1,7 +1,6 @@
-//! The daemon: opens the installation, starts the threads, and lives until a signal ends it.
+//! The daemon: opens the installation, starts the threads, and runs until a signal stops it.
 //!
-//! [`run`] takes everything it depends on as an argument, so a test runs the real thing with its own clock, signals and
-//! threads.
+//! [`run`] takes all its dependencies as arguments, so tests run the real daemon with their own clock, signals and threads.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -16,7 +15,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::api::Api;
 use crate::commands::remedies;
 use crate::config::{self, Config, Loaded};
-use crate::installation::{self, Installation, Place};
+use crate::installation::{self, DataDir, Installation};
 use crate::keys::SigningKeys;
 use crate::ownership::open_private;
 use crate::shared::Shared;
@@ -37,34 +36,34 @@ use opterius_http::front::{Front, Lanes};
 use opterius_http::lane::{self, Lane};
 use opterius_http::limits::{Limits, STOP_TIME};
 
-/// What the watchdog asks for. That nothing can be stored is an answer as well: a restart would not help.
-const WATCHED: &str = "/health";
+/// The path that the watchdog requests. A 503 for a failing store also counts as alive: a restart would not help.
+const WATCHDOG_PATH: &str = "/health";
 
-/// Where the address to listen on comes from.
+/// The source of the listen address, for error messages.
 const SOURCE: Source = Source { file: "license-server.conf", elsewhere: "" };
 
-/// Pages and forms that wait for a thread. A connection whose request waits is never closed, so these are few beside the
-/// connections: whatever crowds the dashboard, verifications find room.
-const WAITING_PAGES: usize = 256;
-const WAITING_FORMS: usize = 64;
+/// The maximum numbers of queued pages and forms. A connection with a queued request is never closed, so these stay far
+/// below the number of connections: a busy dashboard leaves room for verifications.
+const PAGE_QUEUE: usize = 256;
+const FORM_QUEUE: usize = 64;
 
-/// Threads for pages, which read, and for forms, which change something or check a password.
-const THREADS_OF_A_LANE: usize = 2;
+/// Threads for pages (read-only), and as many for forms (which change something or check a password).
+const THREADS_PER_LANE: usize = 2;
 
-/// What the daemon depends on besides its settings and its installation.
+/// The dependencies of the daemon besides its configuration and its installation.
 pub struct Dependencies {
-    /// Where time comes from.
+    /// The time source.
     pub clock: Arc<dyn Clock>,
-    /// Where signals arrive.
+    /// The signals.
     pub signals: Signals,
-    /// How threads are started.
+    /// Starts threads.
     pub spawn: Box<Spawn>,
-    /// Who is told how it is.
+    /// The service manager to notify.
     pub notifier: Notifier,
 }
 
 impl Dependencies {
-    /// The real ones.
+    /// The dependencies of a real process.
     pub fn of_process(signals: Signals, notifier: Notifier) -> Self {
         Self { clock: Arc::new(SystemClock), signals, spawn: supervisor::spawn(), notifier }
     }
@@ -72,7 +71,7 @@ impl Dependencies {
 
 /// Runs the daemon of this process; returns its exit code.
 pub fn start(path: &Path) -> u8 {
-    // First of all: a SIGHUP that comes early must not end the process.
+    // First, because an early SIGHUP must not terminate the process.
     let signals = Signals::of_process().map_err(Failure::start);
     let Loaded { config, warnings } = match config::load(path) {
         Ok(loaded) => loaded,
@@ -87,8 +86,8 @@ pub fn start(path: &Path) -> u8 {
     for warning in warnings {
         warn!("{warning}");
     }
-    let place = Place::new(&config.data_dir);
-    let installation = match open(&place) {
+    let data_dir = DataDir::new(&config.data_dir);
+    let installation = match open(&data_dir) {
         Ok(installation) => installation,
         Err(error) => {
             complain(PROGRAM.name, &remedies::for_installation(path, &error.to_string()));
@@ -99,7 +98,7 @@ pub fn start(path: &Path) -> u8 {
             };
         }
     };
-    let _lock = match lock(&place) {
+    let _lock = match lock(&data_dir) {
         Ok(lock) => lock,
         Err(sentence) => {
             complain(PROGRAM.name, &sentence);
@@ -115,19 +114,19 @@ pub fn start(path: &Path) -> u8 {
     conclude(&ended, PROGRAM, target)
 }
 
-/// The installation, when its database is whole.
-fn open(place: &Place) -> Result<Installation, installation::Error> {
-    let installation = place.open()?;
+/// Opens the installation and checks the integrity of its database.
+fn open(data_dir: &DataDir) -> Result<Installation, installation::Error> {
+    let installation = data_dir.open()?;
     installation.database.check_integrity()?;
     Ok(installation)
 }
 
-/// Keeps a second server away from this installation: each would hold its own limits and counts.
+/// Locks the installation against a second server, which would have its own rate limits and counters.
 ///
 /// # Errors
-/// A sentence: there is one already, or the file cannot be locked.
-pub fn lock(place: &Place) -> Result<File, String> {
-    let path = place.lock();
+/// A sentence: another server holds the lock, or the file cannot be locked.
+pub fn lock(data_dir: &DataDir) -> Result<File, String> {
+    let path = data_dir.lock_path();
     let failed = |error: io::Error| format!("{}: {error}", path.display());
     let mut file = open_private(&path).map_err(failed)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -135,22 +134,22 @@ pub fn lock(place: &Place) -> Result<File, String> {
         Err(rustix::io::Errno::WOULDBLOCK) => {
             let holder = std::fs::read_to_string(&path).unwrap_or_default();
             return Err(format!(
-                "{}: another license server runs on this installation (process {}). Nothing was changed",
+                "{}: another license server is already running on this installation (process {}). Nothing was changed",
                 path.display(),
                 holder.trim()
             ));
         }
         Err(error) => return Err(failed(error.into())),
     }
-    let noted = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-    noted.map_err(failed)?;
+    let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+    written.map_err(failed)?;
     Ok(file)
 }
 
-/// Runs the daemon on `listener` until a signal ends it. `path` is the file that SIGHUP reads again, if there is one.
+/// Runs the daemon on `listener` until a signal stops it. `path` is the configuration file that SIGHUP reloads, if any.
 ///
 /// # Errors
-/// It ended otherwise; the log says why.
+/// The daemon failed; the log says why.
 pub fn run(
     listener: TcpListener,
     config: Config,
@@ -161,18 +160,19 @@ pub fn run(
     let Dependencies { clock, signals, spawn, notifier } = dependencies;
     let address = listener.local_addr().map_err(Failure::start)?;
     let Installation { mut database, keys, form_secret } = installation;
-    warn_of_clock(&mut database, &*clock);
+    warn_if_clock_is_behind(&mut database, &*clock);
     let database_path = database.path().to_owned();
     let supervisor = Supervisor::new(spawn).map_err(Failure::start)?;
     let connections = limits::connections(config.max_connections).map_err(Failure::Start)?;
-    let readers = Readers::open(database.path(), 2 * THREADS_OF_A_LANE + 1);
+    let readers = Readers::open(database.path(), 2 * THREADS_PER_LANE + 1);
     let readers = readers.map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
-    let (writer, mut writing) = Writer::new(database, Arc::clone(&clock));
-    let checkpointer = writing.checkpointer().map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
+    let (writer, mut writer_thread) = Writer::new(database, Arc::clone(&clock));
+    let checkpointer =
+        writer_thread.checkpointer().map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
     let shared = Arc::new(Shared::new(Arc::clone(&clock), writer, readers, &form_secret, config.clone(), keys));
 
-    let (reads, read_jobs) = Lane::new(WAITING_PAGES.min(connections / 4));
-    let (writes, write_jobs) = Lane::new(WAITING_FORMS.min(connections / 8));
+    let (reads, read_jobs) = Lane::new(PAGE_QUEUE.min(connections / 4));
+    let (writes, write_jobs) = Lane::new(FORM_QUEUE.min(connections / 8));
     let api = Api::new(Arc::clone(&shared));
     let (front, control) = Front::new(
         listener,
@@ -184,45 +184,49 @@ pub fn run(
     .map_err(Failure::start)?;
     let (stop, stopped) = bounded::<()>(0);
     let start_threads = || {
-        supervisor.start("writer", move || writing.run())?;
+        supervisor.start("writer", move || writer_thread.run())?;
         supervisor.start("checkpointer", move || checkpointer.run())?;
-        for number in 1..=THREADS_OF_A_LANE {
+        for number in 1..=THREADS_PER_LANE {
             for (kind, jobs) in [("page", read_jobs.clone()), ("form", write_jobs.clone())] {
                 supervisor.start(&format!("{kind}-{number}"), move || lane::run(&jobs))?;
             }
         }
-        let swept = Arc::clone(&shared);
-        supervisor.start("sweeper", move || activation_gc::run(&swept, &stopped))?;
+        let gc_shared = Arc::clone(&shared);
+        supervisor.start("activation-gc", move || activation_gc::run(&gc_shared, &stopped))?;
         supervisor.start_front(move || front.run())
     };
     start_threads().map_err(Failure::start)?;
     info!("opterius-license-server {} listening on {address}", env!("CARGO_PKG_VERSION"));
-    supervisor.start_watchdog(Watchdog::of_process(listener::from_here(address), WATCHED)).map_err(Failure::start)?;
+    supervisor
+        .start_watchdog(Watchdog::of_process(listener::from_here(address), WATCHDOG_PATH))
+        .map_err(Failure::start)?;
     let mut daemon = Daemon { shared: &shared, path, config, address };
     let stop_front = Stop { begin: Box::new(move || control.stop()), time: STOP_TIME };
     supervisor.watch(&signals, &*clock, &stop_front, notifier, &mut daemon)?;
     drop(stop);
     if let Err(error) = store::checkpoint_on_exit(&database_path) {
-        warn!("The last changes stay in the log beside the database, which is read at the next start: {error}");
+        warn!(
+            "The write-ahead log could not be checkpointed and stays beside the database until the next start: {error}"
+        );
     }
     info!("Stopped");
     Ok(())
 }
 
-/// A clock that is behind the last thing that happened would let expired licenses live again.
-fn warn_of_clock(database: &mut Database, clock: &dyn Clock) {
+/// Warns if the clock is behind the last history entry: expired licenses would become valid again.
+fn warn_if_clock_is_behind(database: &mut Database, clock: &dyn Clock) {
     let now = clock.wall();
     let latest = database.read(|transaction| transaction.history(None, None, 1));
     match latest.ok().and_then(|events| events.first().map(|event| event.at)) {
         Some(latest) if latest > now => warn!(
-            "The clock says {now}, but the history already goes to {latest}. Expiry and activity are judged by the clock: \
+            "The clock says {now}, but the latest history entry is from {latest}. Expiry and activity depend on the clock: \
              check it with timedatectl"
         ),
         _ => {}
     }
 }
 
-/// What the main thread holds.
+/// The state of the main thread.
 struct Daemon<'a> {
     shared: &'a Shared,
     path: Option<&'a Path>,
@@ -242,37 +246,35 @@ impl Lifecycle for Daemon<'_> {
     }
 }
 
-/// SIGHUP: new settings if they are good in every line, and the signing keys as they are now.
+/// Handles SIGHUP: reloads the configuration, if all of it is valid, and the signing keys.
 fn reload(shared: &Shared, path: &Path, in_use: &mut Config) {
     match config::load(path) {
-        Err(error) => error!("{error}. The settings in use stay"),
+        Err(error) => error!("{error}. The configuration was not reloaded"),
         Ok(Loaded { config, warnings }) => {
             for warning in warnings {
                 warn!("{warning}");
             }
-            let fixed = [
+            let restart_only = [
                 ("listen_addr", config.listen_addr != in_use.listen_addr),
                 ("port", config.port != in_use.port),
                 ("data_dir", config.data_dir != in_use.data_dir),
                 ("max_connections", config.max_connections != in_use.max_connections),
                 ("log", config.log != in_use.log),
             ];
-            for (key, _) in fixed.into_iter().filter(|(_, changed)| *changed) {
-                warn!(
-                    "{key} has changed and takes effect at the next restart: systemctl restart opterius-license-server"
-                );
+            for (key, _) in restart_only.into_iter().filter(|(_, changed)| *changed) {
+                warn!("{key} has changed. To apply it, run: systemctl restart opterius-license-server");
             }
-            shared.set_settings(config.clone());
+            shared.set_config(config.clone());
             *in_use = Config { data_dir: in_use.data_dir.clone(), ..config };
-            info!("{} was read again", path.display());
+            info!("Reloaded {}", path.display());
         }
     }
-    match SigningKeys::load(&Place::new(&in_use.data_dir).keys()) {
+    match SigningKeys::load(&DataDir::new(&in_use.data_dir).keys_path()) {
         Ok(keys) if keys.installation() == shared.keys().installation() => {
-            info!("Answers are signed with: {}", keys.public_keys());
+            info!("Responses are signed with: {}", keys.public_keys());
             shared.set_keys(keys);
         }
-        Ok(_) => error!("The signing keys belong to another installation. The keys in use stay"),
-        Err(error) => error!("{error}. The keys in use stay"),
+        Ok(_) => error!("The signing keys belong to another installation. The keys were not reloaded"),
+        Err(error) => error!("{error}. The keys were not reloaded"),
     }
 }

@@ -1,4 +1,4 @@
-//! What the threads of the license server share.
+//! State that the threads of the license server share.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -15,28 +15,28 @@ use opterius_base::clock::Clock;
 use opterius_http::head::Head;
 use opterius_http::service::Request;
 
-/// Everything that answers need.
+/// Everything that request handlers need.
 pub struct Shared {
-    /// The clock.
+    /// The time source.
     pub clock: Arc<dyn Clock>,
-    /// Who changes the store.
+    /// Write access to the store.
     pub writer: Writer,
-    /// Who reads it.
+    /// Read access to the store.
     pub readers: Readers,
-    /// The secret behind the tokens of forms.
+    /// The key that signs form tokens.
     pub form_secret: ring::hmac::Key,
-    /// What is counted.
+    /// The counters of `GET /metrics`.
     pub metrics: Metrics,
-    /// Tries of unknown keys, by the client's network.
+    /// Limits attempts with unknown keys, per client network.
     pub unknown_keys: Mutex<Throttle<IpAddr>>,
-    /// Verifications, by license.
+    /// Limits verifications, per license.
     pub known_keys: Mutex<Throttle<i64>>,
     config: RwLock<Arc<Config>>,
     keys: RwLock<Arc<SigningKeys>>,
 }
 
 impl Shared {
-    /// Everything, before the first request.
+    /// Creates the state that handlers share.
     pub fn new(
         clock: Arc<dyn Clock>,
         writer: Writer,
@@ -51,27 +51,27 @@ impl Shared {
             readers,
             form_secret: ring::hmac::Key::new(ring::hmac::HMAC_SHA256, form_secret),
             metrics: Metrics::default(),
-            // Nobody mistypes a key more often; and no key is ever guessed.
+            // Enough for typing errors, far too few for guessing a key.
             unknown_keys: Mutex::new(Throttle::new(20, Duration::from_secs(10))),
-            // A large fleet that is updated all at once gets its answers within a minute or so.
+            // A large fleet that restarts at once is answered within about a minute.
             known_keys: Mutex::new(Throttle::new(600, Duration::from_millis(100))),
             config: RwLock::new(Arc::new(config)),
             keys: RwLock::new(Arc::new(keys)),
         }
     }
 
-    /// The settings in use.
+    /// The current configuration.
     pub fn config(&self) -> Arc<Config> {
         Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The signing keys in use.
+    /// The current signing keys.
     pub fn keys(&self) -> Arc<SigningKeys> {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Replaces the settings.
-    pub fn set_settings(&self, config: Config) {
+    /// Replaces the configuration.
+    pub fn set_config(&self, config: Config) {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
 
@@ -81,12 +81,12 @@ impl Shared {
     }
 }
 
-/// The address of the client behind a request.
+/// The client address of a request.
 pub fn client(request: &Request<'_>, config: &Config) -> IpAddr {
     address::client(request.peer, texts(&request.head, "x-forwarded-for"), &config.trusted_proxies)
 }
 
-/// Whether the client's connection is encrypted, as a trusted proxy says.
+/// Whether a trusted proxy says that the client's connection is encrypted.
 pub fn is_encrypted(request: &Request<'_>, config: &Config) -> bool {
     let says_https = || texts(&request.head, "x-forwarded-proto").any(|proto| proto.eq_ignore_ascii_case("https"));
     config.trusted_proxies.contains(&request.peer) && says_https()

@@ -8,7 +8,7 @@ use super::*;
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 
-/// A database of one test, gone when the test is over.
+/// A temporary database for a test.
 pub(crate) struct Scratch {
     directory: PathBuf,
     database: Database,
@@ -60,7 +60,7 @@ impl Drop for Scratch {
     }
 }
 
-/// How SQLite goes about a statement.
+/// The query plan of a statement.
 pub(crate) fn plan(transaction: &ReadTransaction<'_>, sql: &str) -> Result<String, Error> {
     let mut statement = transaction.0.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
     let unset = vec![rusqlite::types::Null; statement.parameter_count()];
@@ -81,11 +81,11 @@ fn a_new_database_is_private_and_has_the_plans() {
         plans.iter().map(|plan| (plan.slug.as_str(), plan.max_accounts, plan.max_servers)).collect();
     let expected = [("free", 5, 1), ("starter", 25, 1), ("business", 100, 5), ("datacenter", 0, 0)];
     assert_eq!(plans, expected);
-    assert_eq!(Database::create(&scratch.path()).err(), Some(Error::Taken), "nothing is overwritten");
+    assert_eq!(Database::create(&scratch.path()).err(), Some(Error::Taken), "create never overwrites");
 }
 
 #[test]
-fn what_cannot_be_used_is_told_and_left_as_it_is() {
+fn an_unusable_file_is_reported_and_left_unchanged() {
     let check = |prepare: &dyn Fn(&Path), expected: &str| {
         let scratch = Scratch::new();
         let path = scratch.directory.join("other.db");
@@ -99,7 +99,7 @@ fn what_cannot_be_used_is_told_and_left_as_it_is() {
         fs::write(path, bytes).unwrap();
         fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
     };
-    check(&|_| {}, "there is no database");
+    check(&|_| {}, "the database is missing");
     check(
         &|path| write(path, b"garbage that is long enough to be looked at as a header of a database file....."),
         "not a database",
@@ -132,7 +132,7 @@ fn what_cannot_be_used_is_told_and_left_as_it_is() {
 }
 
 #[test]
-fn a_change_that_fails_leaves_nothing() {
+fn a_failed_change_is_rolled_back() {
     let mut scratch = Scratch::new();
     let failed: Result<(), Error> = scratch.try_change(NOW, |transaction| {
         transaction.insert_user("alice", "hash", false)?;
@@ -143,7 +143,7 @@ fn a_change_that_fails_leaves_nothing() {
 }
 
 #[test]
-fn a_list_is_filtered_and_goes_on_where_it_ended() {
+fn a_list_is_filtered_and_paged() {
     let mut scratch = Scratch::new();
     let ids: Vec<i64> = scratch.change(NOW, |transaction| {
         let alice = transaction.insert_user("alice", "hash", false)?;
@@ -174,7 +174,7 @@ fn a_list_is_filtered_and_goes_on_where_it_ended() {
 }
 
 #[test]
-fn a_backup_is_whole_and_never_overwrites() {
+fn a_backup_is_complete_and_never_overwrites() {
     let mut scratch = Scratch::new();
     scratch.change(NOW, |transaction| transaction.insert_user("alice", "hash", false));
     let target = scratch.directory.join("backup.db");

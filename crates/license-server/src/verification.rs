@@ -1,4 +1,4 @@
-//! `POST /api/license/verify`: the question read from its bytes, and the signed answer. The decision is in
+//! `POST /api/license/verify`: parses the request body and builds the signed response. The decision is made in
 //! [`crate::rules`].
 
 use std::net::IpAddr;
@@ -16,49 +16,49 @@ use opterius_base::text::one_line;
 use opterius_http::response::{JSON, Response};
 use opterius_license::identity::key_fingerprint;
 
-/// The longest nonce and identity that are repeated in the answer, in bytes.
+/// The maximum length of a nonce or server identity that the response repeats, in bytes.
 const MAX_REPEATED: usize = 256;
 
-/// The longest text that is kept of what a server says of itself, in characters.
+/// The maximum length of stored details about a server, in characters; longer ones are cut.
 const MAX_DETAIL: usize = 128;
 
-/// A question, read.
+/// A parsed request.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Question {
     /// The license key.
     pub key: Secret,
     /// The address that the server reports.
     pub reported_ip: Option<IpAddr>,
-    /// What the server says of itself.
+    /// What the server reports about itself.
     pub details: Details,
-    /// What the answer repeats.
+    /// What the response repeats.
     pub repeated: Repeated,
 }
 
-/// What an answer repeats, so that its signature binds it to the question.
+/// What the response repeats, so that its signature binds it to the request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Repeated {
-    /// The random text of this one request.
+    /// The random string of this request.
     pub nonce: Option<String>,
-    /// The identity of the host that asked.
+    /// The identity of the requesting host.
     pub server_id: Option<String>,
 }
 
-/// Why a question is none.
+/// Why a request body is invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
-    /// The code for programs.
+    /// The error code of the response.
     pub code: &'static str,
-    /// The sentence for people.
+    /// The `message` of the response.
     pub message: String,
-    /// What the answer repeats, as far as it was readable.
+    /// What the response repeats, as far as it could be parsed.
     pub repeated: Repeated,
 }
 
-/// Reads a question.
+/// Parses a request body.
 ///
 /// # Errors
-/// What is wrong with it, and what was expected.
+/// What is wrong with the body and what was expected.
 pub fn read(body: &[u8]) -> Result<Question, Malformed> {
     let malformed =
         |code, message: &str| Malformed { code, message: message.to_owned(), repeated: Repeated::default() };
@@ -71,7 +71,7 @@ pub fn read(body: &[u8]) -> Result<Question, Malformed> {
     }
     let object = match serde_json::from_slice::<Value>(body) {
         Ok(Value::Object(object)) => object,
-        Ok(_) => return Err(malformed("bad_request", "The body is JSON but not an object with the license key.")),
+        Ok(_) => return Err(malformed("bad_request", "The body is JSON, but not an object with the license key.")),
         Err(_) => return Err(malformed("bad_request", "The body is not JSON.")),
     };
     let mut repeated = Repeated::default();
@@ -110,12 +110,12 @@ fn question(object: &Map<String, Value>, repeated: Repeated) -> Result<Question,
     Ok(Question { key: Secret::new(key.to_owned()), reported_ip, details, repeated })
 }
 
-/// A field that is a text, or not there.
+/// An optional string member.
 fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, String> {
     match object.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(format!("The field “{name}” is not a text.")),
+        Some(_) => Err(format!("The field “{name}” is not a string.")),
     }
 }
 
@@ -128,7 +128,7 @@ fn repeatable(object: &Map<String, Value>, name: &str) -> Result<Option<String>,
     }
 }
 
-/// The answer's members, in the order in which they are written.
+/// The members of the response, in their order.
 #[derive(Serialize)]
 struct Answer<'a> {
     valid: bool,
@@ -151,7 +151,7 @@ struct Terms<'a> {
     billing: &'a Billing,
 }
 
-/// The Panel shows a plan's name from an object alone; everything else reads a text.
+/// The Panel shows the plan's name only if `plan` is an object; all other clients expect a string.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum PlanName<'a> {
@@ -187,7 +187,7 @@ fn binding<'a>(repeated: &'a Repeated, key: Option<&Secret>, now: Timestamp) -> 
     }
 }
 
-/// The signed answer to a question: 200 for yes, 403 for no.
+/// The signed response to a request: 200 if granted, 403 if denied. `verdict` is `None` for an unknown key.
 pub fn answer(
     question: &Question,
     verdict: Option<&(License, Decision)>,
@@ -221,8 +221,8 @@ fn terms(license: &License, is_panel: bool) -> Terms<'_> {
     }
 }
 
-/// A signed answer that says nothing about the license: it has `error` and no `valid`. It belongs to `key`, where one
-/// was read: else an Agent takes it for an answer to somebody else's question.
+/// A signed error response: it has `error` and no `valid`, so it is no statement about the license. It carries the
+/// fingerprint of `key` if one was parsed; otherwise an Agent would reject it as a response to another request.
 pub fn error(
     status: u16,
     (code, message): (&str, &str),
@@ -235,7 +235,7 @@ pub fn error(
 }
 
 fn signed(status: u16, body: &impl Serialize, keys: &SigningKeys) -> Response {
-    // Our own types always serialize; were one not to, an empty object is still JSON and no verdict.
+    // These types always serialize. If one did not, an empty object would still be JSON without a verdict.
     let body = serde_json::to_vec(body).unwrap_or_else(|_| b"{}".to_vec());
     let signature = keys.sign(&body);
     Response { status, content_type: JSON, headers: Vec::new(), body: Arc::new(body) }

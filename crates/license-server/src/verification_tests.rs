@@ -28,13 +28,13 @@ fn text(response: &Response) -> String {
 }
 
 #[test]
-fn a_question_is_read_or_told_what_is_wrong_with_it() {
+fn a_request_is_parsed_or_the_error_says_what_is_wrong() {
     let good = read(br#"{"key":"K","server_ip":"::ffff:203.0.113.5","hostname":"a\nb","nonce":"n","extra":[1]}"#)
         .ok()
         .unwrap();
     assert_eq!(good.key.expose(), "K");
     assert_eq!(good.reported_ip, Some([203, 0, 113, 5].into()));
-    assert_eq!(good.details.hostname.as_deref(), Some("a b"), "control characters do not get into the store");
+    assert_eq!(good.details.hostname.as_deref(), Some("a b"), "control characters are not stored");
     assert_eq!(good.repeated.nonce.as_deref(), Some("n"));
     for (address, expected) in [("null", None), (r#""""#, None), (r#""2a01:4f8::1""#, Some("2a01:4f8::1"))] {
         let question = read(format!(r#"{{"key":"K","server_ip":{address}}}"#).as_bytes()).ok().unwrap();
@@ -48,12 +48,12 @@ fn a_question_is_read_or_told_what_is_wrong_with_it() {
         ("{}", "validation_failed", "“key” is missing"),
         (r#"{"key":null}"#, "validation_failed", "“key” is missing"),
         (r#"{"key":""}"#, "validation_failed", "“key” is empty"),
-        (r#"{"key":5}"#, "validation_failed", "“key” is not a text"),
+        (r#"{"key":5}"#, "validation_failed", "“key” is not a string"),
         (r#"{"key":"K","server_ip":"localhost"}"#, "validation_failed", "“server_ip” is not an IP address"),
         (r#"{"key":"K","server_ip":"203.0.113.5:80"}"#, "validation_failed", "“server_ip”"),
-        (r#"{"key":"K","server_ip":7}"#, "validation_failed", "“server_ip” is not a text"),
-        (r#"{"key":"K","hostname":["a"]}"#, "validation_failed", "“hostname” is not a text"),
-        (r#"{"key":"K","nonce":1}"#, "validation_failed", "“nonce” is not a text"),
+        (r#"{"key":"K","server_ip":7}"#, "validation_failed", "“server_ip” is not a string"),
+        (r#"{"key":"K","hostname":["a"]}"#, "validation_failed", "“hostname” is not a string"),
+        (r#"{"key":"K","nonce":1}"#, "validation_failed", "“nonce” is not a string"),
     ];
     for (body, code, words) in table {
         let malformed = read(body.as_bytes()).err().unwrap();
@@ -64,13 +64,13 @@ fn a_question_is_read_or_told_what_is_wrong_with_it() {
     assert!(read(format!(r#"{{"key":"K","nonce":"{nonce}"}}"#).as_bytes()).is_err());
     let hostname = "h".repeat(5000);
     let long = read(format!(r#"{{"key":"K","hostname":"{hostname}"}}"#).as_bytes()).ok().unwrap();
-    assert_eq!(long.details.hostname.unwrap().chars().count(), 128, "a long host name is no reason to refuse");
+    assert_eq!(long.details.hostname.unwrap().chars().count(), 128, "a long host name is cut, not rejected");
     let wrong = read(br#"{"key":5,"nonce":"n","server_id":"s"}"#).err().unwrap();
-    assert_eq!(wrong.repeated.nonce.as_deref(), Some("n"), "an error answers the same request");
+    assert_eq!(wrong.repeated.nonce.as_deref(), Some("n"), "the error response repeats the nonce");
 }
 
 #[test]
-fn an_answer_has_its_members_in_their_order() {
+fn a_response_has_its_members_in_order() {
     let keys = SigningKeys::generate("one", NOW).ok().unwrap();
     let mut question = read(format!(r#"{{"key":"{KEY}","nonce":"n","server_id":"s"}}"#).as_bytes()).ok().unwrap();
     let granted = (license(), Decision::Granted);
@@ -108,7 +108,7 @@ fn an_answer_has_its_members_in_their_order() {
 }
 
 #[test]
-fn an_error_is_signed_too_and_says_nothing_about_the_license() {
+fn an_error_is_signed_and_says_nothing_about_the_license() {
     let keys = SigningKeys::generate("one", NOW).ok().unwrap();
     let repeated = Repeated { nonce: Some("n".to_owned()), server_id: None };
     let response = error(429, ("rate_limited", "Wait."), &repeated, None, NOW, &keys);
@@ -122,7 +122,7 @@ fn an_error_is_signed_too_and_says_nothing_about_the_license() {
 }
 
 #[test]
-fn the_agent_reads_what_is_answered() {
+fn the_agent_understands_every_response() {
     let keys = SigningKeys::generate("one", NOW).ok().unwrap();
     let trusted = TrustedKeys::parse(&keys.public_keys()).unwrap();
     let question = read(format!(r#"{{"key":"{KEY}","nonce":"n","server_id":"s"}}"#).as_bytes()).ok().unwrap();

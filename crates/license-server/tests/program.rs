@@ -1,10 +1,10 @@
-//! The license server as a process: that it can be called. What it does is tried by the tests of the workspace.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! Smoke test of the binary. The integration tests of the workspace cover its behavior.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 use std::process::Command;
 
 #[test]
-fn help_and_version_are_printed_and_a_wrong_call_is_told() {
+fn help_version_and_usage_errors_are_printed() {
     let run = |word: &str| Command::new(env!("CARGO_BIN_EXE_opterius-license-server")).arg(word).output().unwrap();
     let version = concat!("opterius-license-server ", env!("CARGO_PKG_VERSION"), "\n");
     assert_eq!(String::from_utf8_lossy(&run("--version").stdout), version);

@@ -1,4 +1,4 @@
-//! The Agent as a child process, which never outlives the demo.
+//! The Agent as a child process that never outlives the demo.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -13,36 +13,36 @@ use std::time::Instant;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use serde_json::Value;
 
-use crate::place::{DemoPlace, shortest};
-use crate::waiting::{has_come, wait};
+use crate::demo_dir::{DemoDir, relative};
+use crate::waiting::{has_arrived, wait};
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_base::text::one_line;
 use opterius_license_server::commands::failure::Failure;
 
-/// Lines of the log that are shown when the Agent has ended.
+/// The number of log lines in the message when the Agent has exited.
 const LAST_LINES: usize = 10;
 
 /// The running Agent.
 pub(super) struct Agent {
     child: Child,
     process: Pid,
-    /// Has something to read once the process has ended.
+    /// A pidfd; readable once the process has exited.
     descriptor: OwnedFd,
     log: PathBuf,
 }
 
 impl Agent {
-    pub(super) fn start(program: &Path, place: &DemoPlace) -> Result<Self, Failure> {
-        let log = place.path("agent.log");
-        let failed = |error: io::Error| Failure::refused(format!("the Agent cannot be started: {error}"));
+    pub(super) fn start(program: &Path, directory: &DemoDir) -> Result<Self, Failure> {
+        let log = directory.path("agent.log");
+        let failed = |error: io::Error| Failure::refused(format!("cannot start the Agent: {error}"));
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&log).map_err(failed)?;
         let mut command = Command::new("setpriv");
-        // The kernel itself ends the Agent when this process is gone: nobody else could after a SIGKILL. It watches the
-        // thread that starts the child, so this must be the main one, which lives as long as the process.
-        command.args(["--pdeathsig", "TERM", "--"]).arg(program).arg("--config").arg(place.path("agent.conf"));
-        // Ctrl-C is for this process, which then ends the Agent in good order.
+        // The kernel terminates the Agent when this process dies, even by SIGKILL. The kernel watches the thread that spawns
+        // the child, so this must be the main thread.
+        command.args(["--pdeathsig", "TERM", "--"]).arg(program).arg("--config").arg(directory.path("agent.conf"));
+        // Ctrl-C must reach only this process, which then stops the Agent gracefully.
         command.process_group(0);
-        // A proxy is not needed on the way to this machine.
+        // Requests to this machine must not use a proxy.
         for name in ["ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "http_proxy", "https_proxy"] {
             command.env_remove(name);
         }
@@ -66,21 +66,21 @@ impl Agent {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Asks it to end; nothing happens when it has ended.
-    pub(super) fn tell_to_stop(&mut self) {
-        // Its number is not given to another process before it was waited for, and only we do that.
+    /// Asks the Agent to stop, unless it has exited.
+    pub(super) fn request_stop(&mut self) {
+        // The process ID cannot be reused before this process waits for the child.
         if !self.has_ended() {
             let _ = kill_process(self.process, Signal::TERM);
         }
     }
 
-    /// Waits until it has ended, and ends it by force at `deadline` or when another signal comes.
+    /// Stops the Agent and waits for it; kills it at `deadline` or on another signal.
     pub(super) fn stop(mut self, deadline: Instant, stop: &UnixStream) {
-        self.tell_to_stop();
+        self.request_stop();
         while !self.has_ended() {
             let left = deadline.saturating_duration_since(SystemClock.monotonic());
             wait(&[self.descriptor(), stop.as_fd()], Some(left));
-            if has_come(stop) || SystemClock.monotonic() >= deadline {
+            if has_arrived(stop) || SystemClock.monotonic() >= deadline {
                 break;
             }
         }
@@ -88,19 +88,19 @@ impl Agent {
         let _ = self.child.wait();
     }
 
-    /// What it said last.
+    /// The last lines of the log, for an error message.
     pub(super) fn last_lines(&self) -> String {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<String> = text.lines().map(|line| format!("  {}", one_line(line, 1000))).collect();
         let last = lines.get(lines.len().saturating_sub(LAST_LINES)..).unwrap_or_default();
-        format!("Its last lines, in {}:\n{}", shortest(&self.log), last.join("\n"))
+        format!("Its last lines, in {}:\n{}", relative(&self.log), last.join("\n"))
     }
 }
 
-/// The status of the Agent, once its license is valid.
-pub(super) fn standing(program: &Path, place: &DemoPlace) -> Option<Value> {
+/// The status of the Agent; `None` until its license is valid.
+pub(super) fn status(program: &Path, directory: &DemoDir) -> Option<Value> {
     let mut command = Command::new(program);
-    command.arg("--config").arg(place.path("agent.conf")).args(["status", "--json"]).stderr(Stdio::null());
+    command.arg("--config").arg(directory.path("agent.conf")).args(["status", "--json"]).stderr(Stdio::null());
     let output = command.output().ok().filter(|output| output.status.success())?;
     serde_json::from_slice(&output.stdout).ok()
 }

@@ -4,12 +4,12 @@ use std::ffi::OsString;
 
 use lexopt::{Arg, Parser};
 
-/// Where the two listen unless the command line says otherwise.
+/// The default ports.
 const DEFAULT: Ports = Ports { server: 7480, agent: 7443 };
 
-/// What `--help` prints.
+/// The output of `--help`.
 pub(crate) const HELP: &str = "\
-cargo demo: runs a license server and an Agent of one's own below target/demo, until Ctrl-C ends both
+cargo demo: runs a license server and an Agent in target/demo until you press Ctrl-C
 
 Options:
   --server-port N  the license server's port (default: 7480); 0 lets the system choose
@@ -17,7 +17,7 @@ Options:
   --help           print this help
 ";
 
-/// Where the two listen; 0 lets the system choose.
+/// The ports to listen on; 0 lets the system choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ports {
     /// The license server's port.
@@ -26,19 +26,19 @@ pub(crate) struct Ports {
     pub(crate) agent: u16,
 }
 
-/// What the demo is asked to do.
+/// What the arguments ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
-    /// Show everything.
-    Show(Ports),
+    /// Run the demo.
+    Run(Ports),
     /// Print the help.
     Help,
 }
 
-/// Reads the arguments, the program's name first.
+/// Parses the arguments; the first is the program name.
 ///
 /// # Errors
-/// A sentence that says which of them is wrong.
+/// A message that names the wrong argument.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
     let mut ports = DEFAULT;
     let mut parser = Parser::from_iter(arguments);
@@ -53,7 +53,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
     if ports.server == ports.agent && ports.server != 0 {
         return Err("--server-port and --agent-port must differ".to_owned());
     }
-    Ok(Command::Show(ports))
+    Ok(Command::Run(ports))
 }
 
 fn port(name: &str, parser: &mut Parser) -> Result<u16, String> {
@@ -71,10 +71,10 @@ mod tests {
     }
 
     #[test]
-    fn each_port_can_be_another() {
-        assert_eq!(parsed(""), Ok(Command::Show(DEFAULT)));
+    fn ports_are_parsed() {
+        assert_eq!(parsed(""), Ok(Command::Run(DEFAULT)));
         let ports = Ports { server: 0, agent: 7543 };
-        assert_eq!(parsed("--agent-port 7543 --server-port=0"), Ok(Command::Show(ports)));
+        assert_eq!(parsed("--agent-port 7543 --server-port=0"), Ok(Command::Run(ports)));
         assert_eq!(parsed("--agent-port 7543 --help"), Ok(Command::Help));
         let table = [
             ("--agent-port 65536", "from 0 to 65535"),

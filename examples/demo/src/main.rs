@@ -1,12 +1,11 @@
-//! `cargo demo`: a license server and an Agent of one's own, below the build directory, to try the whole system by hand.
-//! It is never installed.
+//! `cargo demo`: a license server and an Agent in the build directory, to try the whole system by hand. Never installed.
 //!
-//! The license server runs in this process and the Agent as its child; whatever ends one of them ends both.
+//! The license server runs in this process and the Agent as a child process. When one of them stops, both stop.
 
 mod agent;
 mod command_line;
-mod furniture;
-mod place;
+mod demo_dir;
+mod setup;
 mod tools;
 mod tour;
 mod waiting;
@@ -24,9 +23,9 @@ use rustix::process::geteuid;
 
 use crate::agent::Agent;
 use crate::command_line::{Command, Ports};
-use crate::furniture::Furniture;
-use crate::place::DemoPlace;
-use crate::waiting::{has_come, stop_signals, wait};
+use crate::demo_dir::DemoDir;
+use crate::setup::Setup;
+use crate::waiting::{has_arrived, stop_signals, wait};
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_daemon::log::{LogTarget, Logger, SYSLOG_SOCKET};
 use opterius_daemon::notify::Notifier;
@@ -38,23 +37,23 @@ use opterius_daemon::{EXIT_USAGE, Program};
 use opterius_license_server::commands::failure::Failure;
 use opterius_license_server::serve::{self, Dependencies};
 
-/// How long the Agent has until its license is valid; it takes less than a second.
+/// How long the demo waits until the license of the Agent is valid; normally less than a second.
 const READY_TIME: Duration = Duration::from_secs(20);
 
-/// Between two looks at the Agent.
-const LOOK: Duration = Duration::from_millis(100);
+/// The interval of status checks.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How long both have to end: they give running requests 5 seconds themselves.
+/// How long both get to stop; they give running requests 5 seconds.
 const STOP_TIME: Duration = Duration::from_secs(7);
 
-/// What the demo calls itself.
+/// The program name that messages use.
 const PROGRAM: Program = Program { name: "opterius-demo", subject: "the license server of the demo" };
 
-/// Shows everything until a signal ends it.
+/// Runs the demo until a signal stops it.
 fn main() -> ExitCode {
     let code = match command_line::parse(std::env::args_os()) {
         Ok(Command::Help) => say(command_line::HELP),
-        Ok(Command::Show(ports)) => show(ports).map_or_else(
+        Ok(Command::Run(ports)) => run(ports).map_or_else(
             |failure| {
                 complain(PROGRAM.name, &failure.sentence);
                 failure.code
@@ -69,54 +68,56 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-fn show(ports: Ports) -> Result<(), Failure> {
-    // First of all: whenever Ctrl-C comes, it ends what has been started until then.
+fn run(ports: Ports) -> Result<(), Failure> {
+    // First, so that Ctrl-C at any time stops what has been started.
     let stop = stop_signals().map_err(|error| Failure::refused(format!("cannot start: {error}")))?;
-    let place = DemoPlace::take()?;
+    let directory = DemoDir::lock()?;
     let server_socket = listen(ports.server)?;
     let agent_socket = listen(ports.agent)?;
     let (server_port, agent_port) = (port(&server_socket)?, port(&agent_socket)?);
     tools::install_missing()?;
     let programs = tools::programs(&stop);
-    if has_come(&stop) {
+    if has_arrived(&stop) {
         return Ok(());
     }
     let programs = programs?;
-    place.clear()?;
-    let furniture = furniture::put_up(&place, server_port, agent_port)?;
+    directory.clear()?;
+    let setup = setup::prepare(&directory, server_port, agent_port)?;
     Logger::new(opterius_license_server::PROGRAM.name, LogTarget::Stderr, Path::new(SYSLOG_SOCKET)).install();
     report_panics(PROGRAM);
-    let Furniture { config, installation, tour } = furniture;
+    let Setup { config, installation, tour } = setup;
     let server = Server::start(move |signals| {
         serve::run(server_socket, config, installation, None, Dependencies::of_process(signals, Notifier::default()))
     })?;
-    // The Agent takes the port over that was kept for it until now.
+    // Release the reserved port for the Agent.
     drop(agent_socket);
-    let mut agent = match Agent::start(&programs.agent, &place) {
+    let mut agent = match Agent::start(&programs.agent, &directory) {
         Ok(agent) => agent,
         Err(failure) => {
-            server.tell_to_stop();
+            server.request_stop();
             server.stop(SystemClock.monotonic() + STOP_TIME);
             return Err(failure);
         }
     };
-    let outcome = attend(&stop, &server, &mut agent, || {
-        let Some(standing) = agent::standing(&programs.agent, &place) else { return Ok(false) };
+    let outcome = supervise(&stop, &server, &mut agent, || {
+        let Some(status) = agent::status(&programs.agent, &directory) else { return Ok(false) };
         if geteuid().is_root() {
-            tour::make_first_account(&place)?;
+            tour::create_first_account(&directory)?;
         } else {
-            say("\nNobody but root makes accounts: operations of this demo answer 503 operations_unavailable.\n");
+            say(
+                "\nOnly root can create accounts. Operations in this demo are answered with 503 operations_unavailable.\n",
+            );
         }
-        say(&tour.text(&standing, &programs));
+        say(&tour.text(&status, &programs));
         Ok(true)
     });
     let deadline = SystemClock.monotonic() + STOP_TIME;
-    agent.tell_to_stop();
-    server.tell_to_stop();
+    agent.request_stop();
+    server.request_stop();
     agent.stop(deadline, &stop);
     let code = server.stop(deadline);
     if outcome.is_ok() && code == 0 {
-        say("\nThe license server and the Agent have ended.\n");
+        say("\nThe license server and the Agent have stopped.\n");
     }
     outcome.and(if code == 0 {
         Ok(())
@@ -125,8 +126,8 @@ fn show(ports: Ports) -> Result<(), Failure> {
     })
 }
 
-/// Waits until the Agent is `ready`, and then until a signal comes or one of the two ends.
-fn attend(
+/// Waits until the Agent is `ready`, and then until a signal arrives or one of the two stops.
+fn supervise(
     stop: &UnixStream,
     server: &Server,
     agent: &mut Agent,
@@ -135,33 +136,33 @@ fn attend(
     let deadline = SystemClock.monotonic() + READY_TIME;
     let mut is_ready = false;
     loop {
-        let left = if is_ready { None } else { Some(LOOK) };
+        let left = if is_ready { None } else { Some(POLL_INTERVAL) };
         wait(&[stop.as_fd(), server.ended.as_fd(), agent.descriptor()], left);
-        if has_come(stop) {
+        if has_arrived(stop) {
             return Ok(());
         }
         if agent.has_ended() {
-            return Err(Failure::refused(format!("the Agent has ended. {}", agent.last_lines())));
+            return Err(Failure::refused(format!("the Agent has exited. {}", agent.last_lines())));
         }
-        if has_come(&server.ended) {
-            return Err(Failure::refused("the license server has ended"));
+        if has_arrived(&server.ended) {
+            return Err(Failure::refused("the license server has stopped"));
         }
         is_ready = is_ready || ready()?;
         if !is_ready && SystemClock.monotonic() >= deadline {
             let seconds = READY_TIME.as_secs();
             return Err(Failure::refused(format!(
-                "the Agent has no valid license after {seconds} seconds. {}",
+                "the license of the Agent is not valid after {seconds} seconds. {}",
                 agent.last_lines()
             )));
         }
     }
 }
 
-/// The license server, on a thread of this process.
+/// The license server on a thread of this process.
 struct Server {
     thread: JoinHandle<Result<(), ServerFailure>>,
     sources: SignalSources,
-    /// Has its other end closed when the thread ends.
+    /// The other end is closed when the thread ends.
     ended: UnixStream,
 }
 
@@ -179,17 +180,17 @@ impl Server {
         Ok(Self { thread, sources, ended })
     }
 
-    fn tell_to_stop(&self) {
+    fn request_stop(&self) {
         let _ = (&self.sources.terminate).write_all(&[1]);
     }
 
-    /// Waits until it has ended, but no longer than `deadline`; returns its exit code.
+    /// Waits for the server until `deadline`; returns its exit code.
     fn stop(self, deadline: Instant) -> u8 {
         wait(&[self.ended.as_fd()], Some(deadline.saturating_duration_since(SystemClock.monotonic())));
-        if !has_come(&self.ended) {
+        if !has_arrived(&self.ended) {
             return 0;
         }
-        // A panic has ended the process already.
+        // A panic would already have ended the process.
         self.thread.join().map_or(1, |ended| conclude(&ended, PROGRAM, LogTarget::Stderr))
     }
 }
@@ -198,11 +199,11 @@ fn listen(port: u16) -> Result<TcpListener, Failure> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     TcpListener::bind(address).map_err(|error| {
         let why = match port_holder::find(address) {
-            Some(holder) if error.kind() == ErrorKind::AddrInUse => format!("it is held by {holder}"),
+            Some(holder) if error.kind() == ErrorKind::AddrInUse => format!("the port is in use by {holder}"),
             _ => error.to_string(),
         };
         Failure::refused(format!(
-            "cannot listen on {address}: {why}. Take other ports: cargo demo --agent-port 7543 --server-port 7580"
+            "cannot listen on {address}: {why}. Choose other ports: cargo demo --agent-port 7543 --server-port 7580"
         ))
     })
 }

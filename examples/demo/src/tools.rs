@@ -1,4 +1,4 @@
-//! What the demo needs besides itself: a few programs of Debian, and the products.
+//! The programs that the demo needs: Debian packages, and the binaries of this workspace.
 
 use std::env;
 use std::io;
@@ -11,13 +11,13 @@ use std::process::{Command, ExitStatus};
 
 use rustix::process::{Pid, PidfdFlags, Signal, geteuid, kill_process_group, pidfd_open};
 
-use crate::place::shortest;
+use crate::demo_dir::relative;
 use crate::waiting::wait;
 use opterius_daemon::output::say;
 use opterius_license_server::commands::failure::Failure;
 
-/// Programs, and the Debian package of each.
-const NEEDED: [(&str, &str); 5] = [
+/// Required programs with their Debian packages.
+const REQUIRED: [(&str, &str); 5] = [
     ("curl", "curl"),
     ("nginx", "nginx-light"),
     ("openssl", "openssl"),
@@ -25,32 +25,32 @@ const NEEDED: [(&str, &str); 5] = [
     ("useradd", "passwd"),
 ];
 
-/// Installs what is missing, as root on a Debian machine.
+/// Installs missing programs if running as root on Debian.
 pub(super) fn install_missing() -> Result<(), Failure> {
     let missing: Vec<&str> =
-        NEEDED.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
+        REQUIRED.iter().filter(|(program, _)| !is_installed(program)).map(|(_, package)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }
     let packages = missing.join(" ");
-    let by_hand = || Failure::refused(format!("the demo needs {packages}. Install: apt-get install {packages}"));
-    if !geteuid().is_root() || !is_there("apt-get") {
+    let by_hand = || Failure::refused(format!("the demo needs {packages}. Run: apt-get install {packages}"));
+    if !geteuid().is_root() || !is_installed("apt-get") {
         return Err(by_hand());
     }
-    say(&format!("Installing what the demo needs: {packages}\n"));
+    say(&format!("Installing the packages that the demo needs: {packages}\n"));
     let run = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
         command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
         command.status().is_ok_and(|status| status.success())
     };
     let install = [&["install", "-y", "-q", "--no-install-recommends"], missing.as_slice()].concat();
-    // Without fresh lists the packages may still be found.
+    // If the update fails, the install may still work.
     let _ = run(&["update", "-q"]);
     if run(&install) { Ok(()) } else { Err(by_hand()) }
 }
 
-fn is_there(program: &str) -> bool {
-    // The administrator's programs are not in every user's path.
+fn is_installed(program: &str) -> bool {
+    // The PATH of a normal user may lack the sbin directories.
     let mut path = env::var_os("PATH").unwrap_or_default();
     path.push(":/usr/sbin:/sbin");
     let is_program = |candidate: PathBuf| {
@@ -59,27 +59,28 @@ fn is_there(program: &str) -> bool {
     env::split_paths(&path).any(|directory| is_program(directory.join(program)))
 }
 
-/// The products, which the demo runs and its tour names.
+/// The binaries that the demo runs and its tour mentions.
 pub(super) struct Programs {
     pub(super) agent: PathBuf,
     pub(super) license_server: PathBuf,
 }
 
-/// What cargo builds for the demo: the products, as they are shipped.
+/// The packages that cargo builds for the demo.
 const PACKAGES: [&str; 3] = ["opterius-agent", "opterius-operation", "opterius-license-server"];
 
-/// The programs beside this one. When cargo has started us, cargo builds them first: `cargo run` builds one program only.
+/// The binaries beside this one. Under `cargo run`, which builds only one binary, builds the others first.
 pub(super) fn programs(stop: &UnixStream) -> Result<Programs, Failure> {
-    let own = env::current_exe().map_err(|error| Failure::refused(format!("this program is not found: {error}")))?;
+    let own = env::current_exe()
+        .map_err(|error| Failure::refused(format!("cannot find the path of this program: {error}")))?;
     if let Some(cargo) = env::var_os("CARGO") {
         build(Path::new(&cargo), &own, stop)?;
     }
     let beside = PACKAGES.map(|name| own.with_file_name(name));
     if let Some(missing) = beside.iter().find(|program| !program.is_file()) {
         return Err(Failure::refused(format!(
-            "{}: is not there, and the demo needs it. In the source directory: cargo demo builds it; or: cargo build \
+            "{}: not found. Run in the source directory: cargo demo; or build it with: cargo build \
              --release",
-            shortest(missing)
+            relative(missing)
         )));
     }
     let [agent, _, license_server] = beside;
@@ -101,22 +102,22 @@ fn build(cargo: &Path, own: &Path, stop: &UnixStream) -> Result<(), Failure> {
     if let Some(manifest) = env::var_os("CARGO_MANIFEST_DIR") {
         command.arg("--manifest-path").arg(Path::new(&manifest).join("Cargo.toml"));
     }
-    // What cargo has told us about this crate would make build scripts believe that something has changed.
-    let told = |name: &str| {
+    // Environment variables of this crate would make cargo rerun build scripts.
+    let is_crate_variable = |name: &str| {
         ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"].iter().any(|prefix| name.starts_with(prefix))
     };
-    for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(told)) {
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_crate_variable)) {
         command.env_remove(name);
     }
-    say("Building the Agent and the license server, which takes some minutes the first time.\n");
+    say("Building the Agent and the license server. The first build takes a few minutes.\n");
     match run_until(command, stop) {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(Failure::refused(format!("they were not built: cargo ended with {}", code(status)))),
+        Ok(status) => Err(Failure::refused(format!("the build failed: cargo exited with {}", code(status)))),
         Err(error) => Err(Failure::refused(format!("{}: {error}", cargo.display()))),
     }
 }
 
-/// Waits for a command, and ends it with all that it has started when a signal comes.
+/// Waits for a command; terminates its process group if a signal arrives.
 fn run_until(mut command: Command, stop: &UnixStream) -> io::Result<ExitStatus> {
     let mut child = command.process_group(0).spawn()?;
     let process = Pid::from_child(&child);

@@ -1,11 +1,11 @@
-//! What the demo prints: where everything is, and lines to copy.
+//! The tour that the demo prints: URLs, passwords, and commands to copy.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::place::DemoPlace;
+use crate::demo_dir::DemoDir;
 use crate::tools::Programs;
 use opterius_base::secret::Secret;
 use opterius_base::text::one_line;
@@ -15,27 +15,27 @@ use opterius_license_server::commands::failure::Failure;
 pub(super) const OWNER: &str = "owner";
 pub(super) const ADMINISTRATOR: &str = "administrator";
 
-/// A request that the Panel sends to make an account with its first site; `$user` is for a shell to fill in.
+/// The request of the Panel that creates an account with its first site; the shell replaces `$user`.
 const CREATION: &str = r#"{"domain":"$user.example","username":"$user","document_root":"/home/$user/$user.example/public_html","php_version":"8.4"}"#;
 
-/// The account that the demo makes itself.
-const FIRST: &str = "alice";
+/// The account that the demo creates.
+const FIRST_ACCOUNT: &str = "alice";
 
-/// Makes the first account through the Agent, as the Panel would.
-pub(super) fn make_first_account(place: &DemoPlace) -> Result<(), Failure> {
-    let body = CREATION.replace("$user", FIRST);
-    let output = Command::new(place.path("panel"))
+/// Creates the first account through the Agent, as the Panel does.
+pub(super) fn create_first_account(directory: &DemoDir) -> Result<(), Failure> {
+    let body = CREATION.replace("$user", FIRST_ACCOUNT);
+    let output = Command::new(directory.path("panel"))
         .args(["POST", "/domains/create", &body])
         .output()
-        .map_err(|error| Failure::refused(format!("{}: {error}", place.path("panel").display())))?;
+        .map_err(|error| Failure::refused(format!("{}: {error}", directory.path("panel").display())))?;
     let answer = String::from_utf8_lossy(&output.stdout);
     if answer.contains("HTTP 200") {
         return Ok(());
     }
-    Err(Failure::refused(format!("the Agent did not make an account: {}", one_line(&answer, 1000))))
+    Err(Failure::refused(format!("the Agent did not create the account: {}", one_line(&answer, 1000))))
 }
 
-/// What there is to tell.
+/// The data of the tour.
 pub(super) struct Tour {
     pub(super) directory: PathBuf,
     pub(super) server_port: u16,
@@ -47,9 +47,9 @@ pub(super) struct Tour {
 }
 
 impl Tour {
-    /// Everything, once the Agent has this status.
+    /// The text of the tour.
     pub(super) fn text(&self, status: &Value, programs: &Programs) -> String {
-        // Whole paths: another terminal is likely to open in another directory.
+        // Absolute paths, for terminals in other directories.
         let in_demo = |name: &str| self.directory.join(name).display().to_string();
         let license = self.license;
         let server =
@@ -57,49 +57,49 @@ impl Tour {
         let reverify = format!("{} --config {} reverify", programs.agent.display(), in_demo("agent.conf"));
         let panel = in_demo("panel");
         let creation = format!("{panel} POST /domains/create \"{}\"", CREATION.replace('"', "\\\""));
-        let write = format!("user={FIRST}; {creation}");
+        let write = format!("user={FIRST_ACCOUNT}; {creation}");
         let dashboard = format!("http://127.0.0.1:{}", self.server_port);
         let agent_url = format!("http://127.0.0.1:{}", self.agent_port);
         format!(
             "
-{standing}
+{status_line}
 
   Dashboard   {dashboard}
-              sign in as {OWNER:<14} with the password {owner}
-              sign in as {ADMINISTRATOR:<14} with the password {administrator}
+              user {OWNER:<14} password {owner}
+              user {ADMINISTRATOR:<14} password {administrator}
   Agent       {agent_url}   (log: {log})
   License     {license}, {key}
 
-A short tour, in another terminal:
+A short tour, for another terminal:
 
-  1. The standing, as every program on this machine may read it:
+  1. Show the license status, which is public on this machine:
        curl --noproxy '*' {agent_url}/license/status; echo
 
-  2. The accounts, asked for as the Panel would. There is one: the demo has made it, with its site, below {root}:
+  2. List the accounts, as the Panel does. The demo has created one with a site, in {root}:
        {panel} GET /accounts
 
-  3. More of them. The license allows 5, so the sixth is refused, with 403 account_limit_reached:
+  3. Create more accounts. The license allows 5, so the sixth is refused with 403 account_limit_reached:
        for user in bob carol dave erin frank; do {creation}; done
 
-  4. Suspend the license, as {ADMINISTRATOR} at {dashboard}/licenses/{license}, or so:
+  4. Suspend the license, as {ADMINISTRATOR} at {dashboard}/licenses/{license}, or with:
        {server} suspend {license}
 
-  5. Have the Agent ask now; by itself it asks once a day:
+  5. Make the Agent verify its license now, instead of once a day:
        {reverify}
 
-  6. What changes something is refused now, with 403 license_required; reads go on:
+  6. Try a change. It is refused with 403 license_required; reads still work:
        {write}
 
-  7. The log says: License: INVALID — License is suspended.
+  7. Read the log: License: INVALID — License is suspended.
        tail -n 3 {log}
 
-  8. Resume it, and all is well again:
+  8. Resume the license:
        {server} resume {license}
        {reverify}
 
-Everything is below {directory}, and the next demo replaces it. Ctrl-C ends both.
+All files are in {directory}; the next demo replaces them. Press Ctrl-C to stop both.
 ",
-            standing = standing(status),
+            status_line = status_line(status),
             owner = self.owner_password.expose(),
             administrator = self.administrator_password.expose(),
             key = self.key.expose(),
@@ -110,8 +110,8 @@ Everything is below {directory}, and the next demo replaces it. Ctrl-C ends both
     }
 }
 
-/// The status in the words of the log.
-fn standing(status: &Value) -> String {
+/// The status in the format of the log.
+fn status_line(status: &Value) -> String {
     let text = |name: &str| status.get(name).and_then(Value::as_str).map(|text| one_line(text, 100));
     let limit = |name: &str| match status.get(name).and_then(Value::as_u64) {
         Some(0) | None => "unlimited".to_owned(),

@@ -4,13 +4,13 @@ use super::*;
 use opterius_license_server::actions::Change;
 use rustix::process::Signal;
 
-/// Opens the page of an action from the page of the license, and confirms.
+/// Opens an action from the page of the license and confirms it.
 fn confirm(browser: &Browser, action: &str) {
     click(browser, &format!("#{action}-license"));
     click(browser, "#confirm");
 }
 
-/// A date field takes no text from the keyboard, but the parts of a date in the order of the browser's language.
+/// A date field does not accept typed text; the order of its parts depends on the locale of the browser.
 fn set_date(browser: &Browser, date: &str) {
     browser.execute("document.getElementById('until').value = arguments[0]", &[json!(date)]);
 }
@@ -21,27 +21,31 @@ fn reason(server: &LicenseServerProcess, key: &str, address: &str) -> Value {
 }
 
 #[test]
-fn an_administrator_makes_a_license_suspends_it_and_lets_it_be_used_again() {
+fn an_administrator_creates_suspends_resumes_and_deletes_a_license() {
     let server = server();
     let browser = Browser::start();
     sign_in(&browser, &server, ADMINISTRATOR);
     assert_eq!(text_of(&browser, "#who"), format!("Administrator {ADMINISTRATOR}"));
-    assert_eq!(text_of(&browser, "#empty"), "There are no licenses yet. Make the first one with “New license”.");
+    assert_eq!(text_of(&browser, "#empty"), "No licenses yet. Create the first one with “New license”.");
     click(&browser, "#new-license");
-    type_into(&browser, "#owner", "nobody");
+    type_into(&browser, "#owner", "mallory");
     choose(&browser, "#plan option[value=free]");
     click(&browser, "#confirm");
-    assert_asked_again(&browser, "There is no user “nobody”.");
+    assert_asked_again(&browser, "There is no user “mallory”.");
     type_into(&browser, "#owner", OWNER);
     set_date(&browser, "2020-12-31");
     click(&browser, "#confirm");
     assert_asked_again(&browser, "The end of 2020-12-31 is in the past. To end a license, suspend or cancel it.");
     assert_eq!(browser.find("#until").attribute("value").as_deref(), Some("2020-12-31"));
-    assert_eq!(browser.find("#plan option[selected]").attribute("value").as_deref(), Some("free"), "as chosen before");
+    assert_eq!(
+        browser.find("#plan option[selected]").attribute("value").as_deref(),
+        Some("free"),
+        "the choice is kept"
+    );
     set_date(&browser, "");
     click(&browser, "#confirm");
     assert_path(&browser, "/licenses/1");
-    assert_flash(&browser, "License 1 is made. Give its key to its owner, or let them see it here.");
+    assert_flash(&browser, "License 1 created. The owner can view its key here.");
     assert_eq!([text_of(&browser, "#owner"), text_of(&browser, "#expiry")], [OWNER, "never"]);
 
     click(&browser, "#show-key-button");
@@ -51,10 +55,10 @@ fn an_administrator_makes_a_license_suspends_it_and_lets_it_be_used_again() {
 
     open(&browser, &server, "/licenses/1");
     click(&browser, "#suspend-license");
-    let said = consequences(&browser);
-    assert!(said.contains("It is the license of alice with the plan Free; 1 server uses it."), "{said}");
+    let text = consequences(&browser);
+    assert!(text.contains("License of alice with the plan Free; 1 server uses it."), "{text}");
     click(&browser, "#confirm");
-    assert_flash(&browser, "License 1 is suspended. Its servers learn of it at their next check.");
+    assert_flash(&browser, "License 1 suspended. The change takes effect at each server's next check.");
     assert_eq!(text_of(&browser, "#status"), "suspended");
     agent.signal(Signal::HUP);
     assert_line(&agent, "License: INVALID — License is suspended.");
@@ -63,7 +67,7 @@ fn an_administrator_makes_a_license_suspends_it_and_lets_it_be_used_again() {
     assert_active(&agent.reverify().json());
     confirm(&browser, "delete");
     assert_path(&browser, "/licenses");
-    assert_flash(&browser, "License 1 is deleted. Its history stays.");
+    assert_flash(&browser, "License 1 deleted. Its history is kept.");
     open(&browser, &server, "/licenses/1");
     assert_eq!((text_of(&browser, "#message").as_str(), browser.status()), ("There is no license 1.", 404));
     assert_restricted(&agent.reverify().json(), "server", "invalid_key");
@@ -84,9 +88,9 @@ fn an_administrator_renews_cancels_locks_and_changes_the_plan() {
     click(&browser, "#licenses tbody a");
 
     confirm(&browser, "cancel");
-    assert_flash(&browser, "License 1 is cancelled. Its servers learn of it at their next check.");
+    assert_flash(&browser, "License 1 cancelled. The change takes effect at each server's next check.");
     assert_eq!((text_of(&browser, "#status").as_str(), reason(SERVERS[0])), ("cancelled", json!("cancelled")));
-    assert_eq!(browser.find_all("#cancel-license, #suspend-license").len(), 0, "what makes no sense is not offered");
+    assert_eq!(browser.find_all("#cancel-license, #suspend-license").len(), 0, "unavailable actions are not offered");
     confirm(&browser, "resume");
     assert_eq!(reason(SERVERS[0]), Value::Null);
 
@@ -97,7 +101,7 @@ fn an_administrator_renews_cancels_locks_and_changes_the_plan() {
     assert_asked_again(&browser, "The end of 2020-01-01 is in the past. To end a license, suspend or cancel it.");
     set_date(&browser, "2099-12-31");
     click(&browser, "#confirm");
-    assert_flash(&browser, "License 1 may be used to the end of 2099-12-31 (UTC) now.");
+    assert_flash(&browser, "License 1 renewed through 2099-12-31 (UTC).");
     assert!(text_of(&browser, "#expiry").starts_with("end of 2099-12-31"));
     let answer = check_in(&server, &license, SERVERS[0]).json();
     assert_eq!(answer["expires_at"], "2100-01-01T00:00:00Z");
@@ -108,10 +112,10 @@ fn an_administrator_renews_cancels_locks_and_changes_the_plan() {
     assert_eq!(reason(SERVERS[1]), "server_limit_reached");
     click(&browser, "#plan-license");
     click(&browser, "#confirm");
-    assert_asked_again(&browser, "License 1 has the plan Free already.");
+    assert_asked_again(&browser, "License 1 already has the plan Free.");
     choose(&browser, "#plan option[value=business]");
     click(&browser, "#confirm");
-    assert_flash(&browser, "License 1 has the plan Business now.");
+    assert_flash(&browser, "License 1 changed to the plan Business.");
     assert_eq!(reason(SERVERS[1]), Value::Null);
     open(&browser, &server, "/licenses/1");
     assert_eq!([text_of(&browser, "#plan"), text_of(&browser, "#used")], ["Business", "2 of 5"].map(str::to_owned));
@@ -122,21 +126,23 @@ fn an_administrator_renews_cancels_locks_and_changes_the_plan() {
     assert_asked_again(&browser, "This is not an IP address such as 203.0.113.5 or 2001:db8::5.");
     type_into(&browser, "#ip", SERVERS[0]);
     click(&browser, "#confirm");
-    assert_flash(&browser, "License 1 is locked to 203.0.113.1 now.");
+    assert_flash(&browser, "License 1 locked to 203.0.113.1.");
     assert_eq!((reason(SERVERS[0]), reason(SERVERS[1])), (Value::Null, json!("server_ip_mismatch")));
     click(&browser, "#move-lock");
-    assert!(consequences(&browser).contains("goes to the new address at once, and the lock with it."));
+    assert!(
+        consequences(&browser).contains("The slot and the lock of 203.0.113.1 move to the new address immediately.")
+    );
     type_into(&browser, "#to", SERVERS[2]);
     click(&browser, "#confirm");
     assert!(text_of(&browser, "#lock").starts_with(SERVERS[2]));
     assert_eq!((reason(SERVERS[2]), reason(SERVERS[0])), (Value::Null, json!("server_ip_mismatch")));
     confirm(&browser, "unlock");
-    assert_flash(&browser, "License 1 may be used at any address now.");
+    assert_flash(&browser, "License 1 unlocked. Servers at any address can use it.");
     assert_eq!(reason(SERVERS[0]), Value::Null);
 }
 
 #[test]
-fn of_two_administrators_the_second_overwrites_nothing_of_the_firsts() {
+fn an_administrator_cannot_overwrite_the_change_of_another() {
     let server = server();
     let license = server.database.license("free");
     let [first, second] = Browser::start_two();
@@ -148,24 +154,25 @@ fn of_two_administrators_the_second_overwrites_nothing_of_the_firsts() {
     choose(&first, "#plan option[value=business]");
     choose(&second, "#plan option[value=datacenter]");
     click(&first, "#confirm");
-    assert_flash(&first, "License 1 has the plan Business now.");
+    assert_flash(&first, "License 1 changed to the plan Business.");
     click(&second, "#confirm");
-    let stale = "Somebody else has changed this license since you looked at it. Nothing was done; look at it again.";
+    let stale =
+        "This license has changed since you opened the page. Nothing was changed; reload the license and try again.";
     assert_eq!((text_of(&second, "#message").as_str(), second.status()), (stale, 409));
     click(&second, "#back");
     assert_path(&second, "/licenses/1");
     assert_eq!(text_of(&second, "#plan"), "Business");
-    let told = server.database.told(license.id);
-    assert_eq!(told[1..], ["carol plan changed from free to business"], "one change");
+    let entries = server.database.history_lines(license.id);
+    assert_eq!(entries[1..], ["carol plan changed from free to business"], "one change");
 
-    // The same with what is worse to repeat, and after a change beside the dashboard.
+    // The same for a deletion, after a change outside the dashboard.
     click(&second, "#delete-license");
-    server.database.alter(license.id, Change::Suspend);
+    server.database.apply_change(license.id, Change::Suspend);
     click(&second, "#confirm");
     assert_eq!(text_of(&second, "#message"), stale);
     open(&first, &server, "/licenses/1");
-    assert_eq!((text_of(&first, "#status").as_str(), first.status()), ("suspended", 200), "it is still there");
-    // Whoever looks again may.
+    assert_eq!((text_of(&first, "#status").as_str(), first.status()), ("suspended", 200), "the license still exists");
+    // After a reload, the change is accepted.
     open(&second, &server, "/licenses/1");
     confirm(&second, "resume");
     assert_eq!(text_of(&second, "#status"), "active");

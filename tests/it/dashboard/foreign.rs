@@ -1,8 +1,8 @@
-//! What belongs to somebody else, or is for administrators, does not exist for an owner.
+//! Licenses of other owners and pages of administrators do not exist for an owner.
 
 use super::*;
 
-/// What can be asked about a license, with what a form of it carries.
+/// The pages of a license.
 const PAGES: [&str; 12] = [
     "",
     "?before=5",
@@ -24,26 +24,25 @@ const FORMS: [&str; 11] =
 const FIELDS: [(&str, &str); 5] =
     [("ip", "203.0.113.1"), ("to", "203.0.113.2"), ("revision", "1"), ("plan", "business"), ("until", "2099-12-31")];
 
-/// A license of alice's that one server uses; nothing of it may change.
-fn victim(server: &LicenseServerProcess) -> (Licensed, impl Fn() -> Vec<String>) {
+/// A license of alice with one server, which must not change; and its history.
+fn victim(server: &LicenseServerProcess) -> (TestLicense, impl Fn() -> Vec<String>) {
     let license = server.database.license("free");
     assert_eq!(check_in(server, &license, SERVERS[0]).status, 200);
     let (database, id) = (server.database.clone(), license.id);
-    (license, move || database.told(id))
+    (license, move || database.history_lines(id))
 }
 
 #[test]
-fn a_foreign_license_and_one_that_does_not_exist_are_the_same_to_an_owner() {
+fn an_owner_cannot_tell_a_foreign_license_from_a_missing_one() {
     let server = server();
-    let (license, told) = victim(&server);
-    let before = told();
+    let (license, history) = victim(&server);
+    let before = history();
     let mut bob = Visitor::signed_in(&server, OTHER_OWNER);
     let same = |path: &str, mut ask: Box<dyn FnMut(&str) -> Response + '_>| {
         let [foreign, absent] = [license.id, 999].map(|id| {
             let response = ask(&format!("/licenses/{id}{path}"));
             let number = format!("license {id}");
-            let headers: Vec<_> =
-                response.headers.iter().filter(|(name, _)| !is_of_the_moment(name)).cloned().collect();
+            let headers: Vec<_> = response.headers.iter().filter(|(name, _)| !is_variable(name)).cloned().collect();
             (response.status, response.text().replace(&number, "license N"), headers)
         });
         assert_eq!(foreign.0, 404, "{path}: {}", foreign.1);
@@ -55,39 +54,39 @@ fn a_foreign_license_and_one_that_does_not_exist_are_the_same_to_an_owner() {
     for form in FORMS {
         same(&format!("/{form}"), Box::new(|path| bob.post(path, &FIELDS)));
     }
-    assert_eq!(told(), before, "nothing was done");
+    assert_eq!(history(), before, "nothing was changed");
     assert!(!bob.get("/licenses").text().contains("/licenses/1"));
     assert_eq!(server.database.addresses(license.id), [SERVERS[0]]);
-    // The same requests are something to whoever may.
+    // The same requests work for the owner of the license.
     let mut alice = Visitor::signed_in(&server, OWNER);
     assert_eq!(alice.get("/licenses/1/revoke?ip=203.0.113.1").status, 200);
     assert_eq!(alice.post("/licenses/1/revoke", &FIELDS).status, 303);
 }
 
-/// Headers that say when, and with no license anything else; and the length, which goes with the number.
-fn is_of_the_moment(name: &str) -> bool {
+/// Headers that differ between the two responses: the date, and the length, which depends on the license number.
+fn is_variable(name: &str) -> bool {
     ["date", "content-length"].contains(&name.to_ascii_lowercase().as_str())
 }
 
 #[test]
-fn what_is_for_administrators_is_not_there_for_owners() {
+fn pages_of_administrators_do_not_exist_for_owners() {
     let server = server();
-    let (license, told) = victim(&server);
-    let before = told();
+    let (license, history) = victim(&server);
+    let before = history();
     let mut alice = Visitor::signed_in(&server, OWNER);
     let pages = ["/plans", "/history", "/licenses/new"].map(str::to_owned);
     for path in pages.into_iter().chain(PAGES[4..].iter().map(|page| own(page))) {
         let response = alice.get(&path);
         assert_eq!(response.status, 404, "{path}");
-        assert!(response.text().contains("There is nothing at this address."), "{path}");
+        assert!(response.text().contains("This page does not exist."), "{path}");
     }
     for form in &FORMS[3..] {
         assert_eq!(alice.post(&own(&format!("/{form}")), &FIELDS).status, 404, "{form}");
     }
     let fields = [("owner", OWNER), ("plan", "datacenter"), ("once", "1")];
     assert_eq!(alice.post("/licenses/new", &fields).status, 404);
-    assert_eq!(told(), before, "nothing was done");
-    assert_eq!(server.database.read(|reader| reader.license(license.id + 1)).map(|license| license.id), None);
+    assert_eq!(history(), before, "nothing was changed");
+    assert_eq!(server.database.read(|transaction| transaction.license(license.id + 1)).map(|license| license.id), None);
 
     let browser = Browser::start();
     sign_in(&browser, &server, OWNER);
@@ -103,10 +102,10 @@ fn own(path: &str) -> String {
 }
 
 #[test]
-fn whoever_is_not_signed_in_sees_the_form_to_sign_in_and_nothing_else() {
+fn visitors_see_only_the_sign_in_form() {
     let server = server();
-    let (license, told) = victim(&server);
-    let before = told();
+    let (license, history) = victim(&server);
+    let before = history();
     let paths = ["/", "/licenses", "/licenses/new", "/plans", "/history", "/password"];
     let all = paths.into_iter().map(str::to_owned).chain(PAGES.map(own));
     for path in all {
@@ -118,6 +117,6 @@ fn whoever_is_not_signed_in_sees_the_form_to_sign_in_and_nothing_else() {
         let response = Visitor::new(&server).post(&own(&format!("/{form}")), &FIELDS);
         assert_eq!(response.status, 303, "{form}");
     }
-    assert_eq!(told(), before, "nothing was done");
+    assert_eq!(history(), before, "nothing was changed");
     assert_eq!(server.database.addresses(license.id), [SERVERS[0]]);
 }

@@ -1,4 +1,4 @@
-//! Forms that were not sent from a page of ours do nothing.
+//! Forged forms change nothing.
 
 use super::*;
 use std::io::{Read as _, Write as _};
@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-/// A site of somebody else's with one page.
+/// Another site with one page.
 struct Site {
     port: u16,
-    over: Arc<AtomicBool>,
+    stopped: Arc<AtomicBool>,
     server: Option<JoinHandle<()>>,
 }
 
@@ -18,14 +18,14 @@ impl Site {
     fn with(page: String) -> Site {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let over = Arc::new(AtomicBool::new(false));
-        let is_over = Arc::clone(&over);
+        let stopped = Arc::new(AtomicBool::new(false));
+        let is_stopped = Arc::clone(&stopped);
         let server = std::thread::spawn(move || {
             for mut stream in listener.incoming().map_while(Result::ok) {
-                if is_over.load(Ordering::Relaxed) {
+                if is_stopped.load(Ordering::Relaxed) {
                     return;
                 }
-                // A browser may open a connection and say nothing on it.
+                // A browser can open a connection without sending a request.
                 let _ = stream.set_read_timeout(Some(PROMPTLY / 8));
                 let _ = stream.read(&mut [0; 8192]);
                 let length = page.len();
@@ -36,28 +36,28 @@ impl Site {
                 );
             }
         });
-        Site { port, over, server: Some(server) }
+        Site { port, stopped, server: Some(server) }
     }
 }
 
 impl Drop for Site {
     fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
+        self.stopped.store(true, Ordering::Relaxed);
         let _ = TcpStream::connect(("127.0.0.1", self.port));
         self.server.take().unwrap().join().unwrap();
     }
 }
 
 #[test]
-fn a_page_of_another_site_that_sends_our_form_changes_nothing() {
+fn a_form_that_another_site_sends_changes_nothing() {
     let server = server();
     let license = server.database.license("free");
     check_in(&server, &license, SERVERS[0]);
-    let before = server.database.told(license.id);
+    let before = server.database.history_lines(license.id);
     let browser = Browser::start();
     sign_in(&browser, &server, OWNER);
     open(&browser, &server, &format!("/licenses/1/revoke?ip={}", SERVERS[0]));
-    // Even if the site knows the token of this person's forms.
+    // Even if the site knows the CSRF token.
     let token = browser.find("[name=csrf]").attribute("value").unwrap();
     let site = Site::with(format!(
         "<title>Elsewhere</title><form method=post action='{}/licenses/1/revoke'><input name=ip value={}><input \
@@ -65,25 +65,25 @@ fn a_page_of_another_site_that_sends_our_form_changes_nothing() {
         server.url(),
         SERVERS[0]
     ));
-    // By address the site is another origin, whose requests have our cookies; by name it is another site, without them.
+    // By address it is another origin on the same site, so cookies are sent; by name it is another site, without cookies.
     for host in ["127.0.0.1", "localhost"] {
         browser.open(&format!("http://{host}:{}/#go", site.port));
         assert_path(&browser, "/licenses/1/revoke");
-        assert_eq!(text_of(&browser, "#message"), "The request was sent by a page of another site. Nothing was done.");
+        assert_eq!(text_of(&browser, "#message"), "The request came from a page of another site. Nothing was changed.");
         assert_eq!(browser.status(), 403, "{host}");
-        assert_eq!(server.database.told(license.id), before, "{host}");
+        assert_eq!(server.database.history_lines(license.id), before, "{host}");
     }
-    // The session has not suffered, and the same form from our own page does it.
+    // The session is intact, and the form works from the dashboard.
     open(&browser, &server, &format!("/licenses/1/revoke?ip={}", SERVERS[0]));
     click(&browser, "#confirm");
-    assert_flash(&browser, "203.0.113.1 no longer uses license 1. Its slot is free now.");
+    assert_flash(&browser, "203.0.113.1 revoked. Its slot on license 1 is free.");
 }
 
 #[test]
-fn a_form_without_the_sessions_own_token_or_from_elsewhere_is_refused() {
+fn a_form_with_a_wrong_token_or_from_another_origin_is_refused() {
     let server = server();
     let license = server.database.license("free");
-    let before = server.database.told(license.id);
+    let before = server.database.history_lines(license.id);
     let mut carol = Visitor::signed_in(&server, ADMINISTRATOR);
     let own = carol.csrf.clone();
     let others = [Visitor::signed_in(&server, ADMINISTRATOR).csrf, Visitor::signed_in(&server, OWNER).csrf];
@@ -119,22 +119,22 @@ fn a_form_without_the_sessions_own_token_or_from_elsewhere_is_refused() {
         refused(&mut carol, &own, &format!("{name}: {value}"));
     }
     carol.csrf = own;
-    assert_eq!(server.database.told(license.id), before, "nothing was done");
-    assert_eq!(server.database.read(|reader| reader.license(license.id + 1)).map(|license| license.id), None);
+    assert_eq!(server.database.history_lines(license.id), before, "nothing was changed");
+    assert_eq!(server.database.read(|transaction| transaction.license(license.id + 1)).map(|license| license.id), None);
     carol.headers = vec![("Origin", "http://127.0.0.1".to_owned()), ("Sec-Fetch-Site", "same-origin".to_owned())];
     assert_eq!(
         carol.post("/licenses/1/suspend", &[("revision", "1")]).status,
         303,
-        "the session and its token are good"
+        "the session and its token are valid"
     );
 }
 
 #[test]
-fn nobody_is_signed_in_by_a_form_of_somebody_else() {
+fn a_forged_sign_in_form_is_refused() {
     let server = server();
     let mut visitor = Visitor::new(&server);
     let fields = [("name", OWNER), ("password", PASSWORD)];
-    // No cookie of ours, so no page of ours was open.
+    // Without the visitor cookie, the sign-in page was never open.
     let response = visitor.post("/sign-in", &fields);
     assert_eq!(response.status, 403, "{}", response.text());
     assert!(!visitor.cookies.contains_key("opterius_session"), "{:?}", visitor.cookies);

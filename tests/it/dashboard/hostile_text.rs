@@ -1,21 +1,21 @@
-//! Text that somebody else wrote is shown as text, whatever is in it.
+//! Untrusted text is displayed as text, whatever it contains.
 
 use super::visitor::encode;
 use super::*;
 use opterius_license_server::model::Plan;
 
-/// Runs when it is taken for anything but text: as an element, inside an attribute, after one, in a script or a style.
+/// Has an effect if it is interpreted: as an element, in or after an attribute, in a script or a style.
 const HOSTILE: &str = "\"'><script>window.ran=1</script><img src=x onerror=window.ran=2><style>*{display:none}</style>\
                        </title>' OR 1=1; DROP TABLE licenses;--{{7*7}}";
 
-/// The same within 64 characters, the most of a plan's title.
+/// The same within 64 characters, the maximum of a plan's title.
 const SHORT: &str = "\"'><img src=x onerror=window.ran=3><script>window.ran=4</script>";
 
-/// No element came of it, no script ran, and the browser had nothing to forbid.
+/// No element was created, no script ran, and the browser blocked nothing.
 fn assert_harmless(browser: &Browser, page: &str) {
-    let made = "return [window.ran === undefined, document.querySelectorAll('script, img, style').length, \
+    let script = "return [window.ran === undefined, document.querySelectorAll('script, img, style').length, \
                 getComputedStyle(document.body).display]";
-    assert_eq!(browser.execute(made, &[]), json!([true, 0, "block"]), "{page}: {}", browser.source());
+    assert_eq!(browser.execute(script, &[]), json!([true, 0, "block"]), "{page}: {}", browser.source());
     let expected = ["status of 422", "does not conform to the required format"];
     let mut complaints = browser.complaints();
     complaints.retain(|line| !expected.iter().any(|expected| line.contains(expected)));
@@ -23,7 +23,7 @@ fn assert_harmless(browser: &Browser, page: &str) {
 }
 
 #[test]
-fn what_servers_and_people_write_is_shown_as_text() {
+fn text_from_servers_and_users_is_escaped() {
     let server = server();
     let license = server.database.license("business");
     let plan = Plan { slug: "hostile".to_owned(), name: SHORT.to_owned(), max_accounts: 1, max_servers: 1 };
@@ -33,8 +33,8 @@ fn what_servers_and_people_write_is_shown_as_text() {
         "key": license.key, "server_ip": SERVERS[0], "hostname": hostile, "os": hostile, "agent_version": hostile,
         "panel_version": hostile, "server_id": hostile,
     }));
-    let shown = server.database.activations(license.id);
-    assert_eq!((answer.status, shown.len()), (200, 1), "{}", answer.text());
+    let activations = server.database.activations(license.id);
+    assert_eq!((answer.status, activations.len()), (200, 1), "{}", answer.text());
 
     let browser = Browser::start();
     sign_in(&browser, &server, ADMINISTRATOR);
@@ -42,7 +42,7 @@ fn what_servers_and_people_write_is_shown_as_text() {
     let row = text_of(&browser, &by_id(&format!("server-{}", SERVERS[0])));
     let begins = "\"'><script>window.ran=1</script><img";
     assert_eq!(row.matches(begins).count(), 4, "hostname, agent, panel and system: {row}");
-    assert!(!browser.source().contains('\u{202e}'), "nothing turns the text around");
+    assert!(!browser.source().contains('\u{202e}'), "no bidirectional override");
     for path in ["/licenses/1", "/licenses/1/revoke?ip=203.0.113.1", "/licenses/1/move?ip=203.0.113.1", "/history"] {
         open(&browser, &server, path);
         assert!(text_of(&browser, "main").contains(begins) || path == "/history", "{path}: {}", browser.source());
@@ -54,9 +54,9 @@ fn what_servers_and_people_write_is_shown_as_text() {
         assert_harmless(&browser, path);
     }
     search(&browser, &server);
-    specs(&browser, &server);
+    forms(&browser, &server);
     assert_eq!(server.database.defects(), [""; 0]);
-    assert_eq!(server.database.told(license.id).len(), 2, "made and activated, and nothing else");
+    assert_eq!(server.database.history_lines(license.id).len(), 2, "only created and activated");
 }
 
 fn search(browser: &Browser, server: &LicenseServerProcess) {
@@ -64,15 +64,15 @@ fn search(browser: &Browser, server: &LicenseServerProcess) {
         open(browser, server, "/licenses");
         type_into(browser, "#q", text);
         click(browser, "#search-button");
-        assert_eq!(text_of(browser, "#empty"), "No license has this number or owner, or a key that begins like this.");
+        assert_eq!(text_of(browser, "#empty"), "No license matches this number, key or owner.");
         let kept: String = text.chars().take(128).collect();
         assert_eq!(browser.find("#q").attribute("value").as_deref(), Some(kept.as_str()));
         assert_harmless(browser, text);
     }
 }
 
-/// Every field of every form that takes text; what is not typed by people is sent by hand.
-fn specs(browser: &Browser, server: &LicenseServerProcess) {
+/// All text fields of all forms in the browser; hidden fields in raw requests.
+fn forms(browser: &Browser, server: &LicenseServerProcess) {
     for (path, field) in [
         ("/licenses/new", "#owner"),
         ("/licenses/new", "#ip"),
@@ -82,7 +82,7 @@ fn specs(browser: &Browser, server: &LicenseServerProcess) {
         ("/licenses/1/renew", "#until"),
     ] {
         open(browser, server, path);
-        // A date field takes no text; a browser that does not know such fields has one for text.
+        // Turn date fields, which accept no text, into text fields, as in a browser without date fields.
         let plain = "for (const field of document.querySelectorAll('input:not([type=hidden])')) field.type = 'text';";
         browser.execute(plain, &[]);
         if path == "/licenses/new" {
@@ -120,7 +120,7 @@ fn specs(browser: &Browser, server: &LicenseServerProcess) {
     assert!(!server.lines().iter().any(|line| line.contains('\u{7}')));
 }
 
-/// No element of the text, and a policy under which none would do anything.
+/// The page contains no injected element, and its policy would block one.
 fn assert_page_is_strict(response: &Response) {
     assert!(!response.text().contains("<script") && !response.text().contains("<img"), "{}", response.text());
     let policy = response.header("Content-Security-Policy").unwrap_or_else(|| panic!("{}", response.head_text()));

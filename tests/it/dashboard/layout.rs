@@ -1,5 +1,5 @@
-//! How every page looks: on a wide window and on a phone, light and dark. With `OPTERIUS_SCREENSHOTS` set to a directory,
-//! pictures of all pages are left there.
+//! The layout of all pages on desktop and phone screens, light and dark. If `OPTERIUS_SCREENSHOTS` names a directory,
+//! screenshots of all pages are saved there.
 
 use super::*;
 use base64::Engine as _;
@@ -12,15 +12,15 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What is wrong with the page that is open, in sentences.
+/// The script that returns layout problems of the current page, as sentences.
 const INSPECT: &str = include_str!("../support/inspect.js");
 
-/// Many servers of all kinds on one license, and licenses in every state.
-fn furnish(server: &LicenseServerProcess) {
+/// A license with all kinds of servers, and licenses in all states.
+fn populate(server: &LicenseServerProcess) {
     let database = &server.database;
     let end = |days: u64| Some(database.now().plus(Duration::from_secs(days * 86_400)));
     let business = database.license_until("business", end(400), None);
-    let long = "a-rather-long-hostname-that-nobody-would-type.of-a-customer.with-a-long-domain-name.example.com";
+    let long = "a-rather-long-hostname-that-is-hard-to-type.of-a-customer.with-a-long-domain-name.example.com";
     for (number, days, hostname, identity) in [
         (0, 20, "old.example.com", "one"),
         (1, 0, "web-1.example.com", "two"),
@@ -37,7 +37,7 @@ fn furnish(server: &LicenseServerProcess) {
         let ip = SERVERS[number].parse().unwrap();
         let inquiry = Inquiry { observed_ip: "127.0.0.1".parse().unwrap(), reported_ip: Some(ip), ip, details };
         let then = database.now().minus(Duration::from_secs(days * 86_400));
-        let mut database = Database::open(&database.place.database()).unwrap();
+        let mut database = Database::open(&database.data_dir.database_path()).unwrap();
         database
             .change(then, |transaction| {
                 rules::verify(transaction, &transaction.license(business.id)?.unwrap(), &inquiry).map(drop)
@@ -46,20 +46,20 @@ fn furnish(server: &LicenseServerProcess) {
     }
     let ip6 = "2001:db8:1234:5678:9abc:def0:1234:5678";
     check_in(server, &business, ip6);
-    database.alter(business.id, Change::SetPlan("free".to_owned()));
+    database.apply_change(business.id, Change::SetPlan("free".to_owned()));
     let billing = Billing {
         subscription_status: Some("past_due".to_owned()),
         cancel_at_period_end: Some(true),
         current_period_end: end(30),
     };
-    database.alter(business.id, Change::SetBilling(billing));
+    database.apply_change(business.id, Change::SetBilling(billing));
     let locked = database.license_until("datacenter", None, Some(ip6));
-    database.alter(locked.id, Change::Suspend);
+    database.apply_change(locked.id, Change::Suspend);
     let cancelled = database.license("starter");
-    database.alter(cancelled.id, Change::Cancel);
+    database.apply_change(cancelled.id, Change::Cancel);
 }
 
-/// Name of the picture, and path of the page.
+/// Name of the screenshot, and path of the page.
 const OWNERS: [(&str, &str); 7] = [
     ("licenses", "/licenses"),
     ("license", "/licenses/1"),
@@ -90,15 +90,15 @@ const ADMINISTRATORS: [(&str, &str); 17] = [
     ("refused", "/licenses/1/revoke?ip=203.0.113.9"),
 ];
 
-/// Looks at the page that is open in every way.
+/// Inspects the current page in all sizes and color schemes.
 pub(crate) fn look(browser: &Browser, name: &str) {
-    // As on a phone, where a scroll bar takes no room.
+    // On phones, scroll bars take no space.
     browser.command("Emulation.setScrollbarsHidden", &json!({"hidden": true}));
     for (width, height) in [(1280, 800), (375, 720)] {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         browser.command("Emulation.setDeviceMetricsOverride", &size);
         for scheme in ["light", "dark"] {
-            // Without motion, or a colour could be seen on its way to another.
+            // Without transitions, so that colors are final.
             let media = json!({"features": [
                 {"name": "prefers-color-scheme", "value": scheme},
                 {"name": "prefers-reduced-motion", "value": "reduce"},
@@ -113,7 +113,7 @@ pub(crate) fn look(browser: &Browser, name: &str) {
     assert!(complaints.iter().all(|line| line.contains("status of 4")), "{name}: {complaints:#?}");
 }
 
-/// The whole page, however long it is.
+/// Saves a screenshot of the whole page.
 fn picture(browser: &Browser, name: &str) {
     let Some(directory) = std::env::var_os("OPTERIUS_SCREENSHOTS") else { return };
     let parameters = json!({"format": "png", "captureBeyondViewport": true});
@@ -122,11 +122,11 @@ fn picture(browser: &Browser, name: &str) {
 }
 
 #[test]
-fn every_page_can_be_read_on_a_desk_and_on_a_phone_by_day_and_by_night() {
+fn every_page_is_readable_on_desktop_and_phone_in_light_and_dark() {
     let server = server();
-    furnish(&server);
+    populate(&server);
     let browser = Browser::start();
-    inspector_sees_what_is_wrong(&browser);
+    inspector_finds_problems(&browser);
     open(&browser, &server, "/sign-in");
     look(&browser, "sign-in");
     send_sign_in(&browser, OWNER, "wrong");
@@ -163,8 +163,8 @@ fn pages(browser: &Browser, server: &LicenseServerProcess, pages: &[(&str, &str)
     }
 }
 
-/// An inspector that finds nothing anywhere would be worth nothing.
-fn inspector_sees_what_is_wrong(browser: &Browser) {
+/// Verifies that the inspector finds known problems.
+fn inspector_finds_problems(browser: &Browser) {
     let page = |body: &str| {
         format!("data:text/html,<!doctype html><body style='background:white;color:black'><main>{body}</main>")
     };

@@ -1,7 +1,6 @@
-//! The dashboard as people use it: the real license server, real Agents, and a real browser; raw requests where somebody
-//! sends what no browser would.
+//! The dashboard with the real license server, real Agents and a real browser; raw requests for what no browser would send.
 //!
-//! First what an owner does and what an administrator does, then what nobody may do, then sessions, and last how it looks.
+//! The modules cover owners and administrators, forbidden access, sessions, and the layout.
 
 mod administrators;
 mod foreign;
@@ -19,7 +18,7 @@ use crate::support::agent::Agent;
 use crate::support::browser::Browser;
 use crate::support::eventually;
 use crate::support::http::{PROMPTLY, Request, Response};
-use crate::support::license_database::{LicenseDatabase, Licensed, OWNER, operator};
+use crate::support::license_database::{LicenseDatabase, OWNER, TestLicense, operator};
 use crate::support::license_server_process::{LicenseServerProcess, SERVERS};
 use opterius_base::secret::Secret;
 use opterius_license_server::actions;
@@ -27,7 +26,7 @@ use opterius_license_server::passwords;
 use serde_json::{Value, json};
 use std::sync::OnceLock;
 
-/// Everybody's.
+/// The password of all users.
 const PASSWORD: &str = "correct horse battery staple";
 
 /// An owner, beside [`OWNER`], and two administrators.
@@ -38,11 +37,11 @@ const OTHER_ADMINISTRATOR: &str = "dave";
 /// A license server with two owners and two administrators.
 fn server() -> LicenseServerProcess {
     let server = LicenseServerProcess::start();
-    add_people(&server.database);
+    add_users(&server.database);
     server
 }
 
-fn add_people(database: &LicenseDatabase) {
+fn add_users(database: &LicenseDatabase) {
     static HASH: OnceLock<String> = OnceLock::new();
     let hash = HASH.get_or_init(|| passwords::hash(&Secret::new(PASSWORD.to_owned())).unwrap());
     database.change(|transaction| {
@@ -55,7 +54,7 @@ fn add_people(database: &LicenseDatabase) {
     });
 }
 
-/// A real Agent at this address with this key.
+/// A real Agent with this address and key.
 fn agent(server: &LicenseServerProcess, key: &str, address: &str) -> Agent {
     Agent::builder()
         .set("license_server", &server.url())
@@ -65,8 +64,8 @@ fn agent(server: &LicenseServerProcess, key: &str, address: &str) -> Agent {
         .start()
 }
 
-/// A server at this address takes a slot or keeps it.
-fn check_in(server: &LicenseServerProcess, license: &Licensed, address: &str) -> Response {
+/// Verifies the license from a server at this address.
+fn check_in(server: &LicenseServerProcess, license: &TestLicense, address: &str) -> Response {
     server.verify(&json!({"key": license.key, "server_ip": address}))
 }
 
@@ -74,18 +73,18 @@ fn open(browser: &Browser, server: &LicenseServerProcess, path: &str) {
     browser.open(&format!("{}{path}", server.url()));
 }
 
-/// Path and query of the page that is open.
+/// Path and query of the current page.
 fn path(browser: &Browser) -> String {
     let url = browser.url();
     url.splitn(4, '/').nth(3).map_or_else(|| url.clone(), |path| format!("/{path}"))
 }
 
-/// Waits until this page is open.
+/// Waits until this page is loaded.
 fn assert_path(browser: &Browser, wanted: &str) {
     assert!(eventually(PROMPTLY, || path(browser) == wanted), "{} instead of {wanted}", browser.url());
 }
 
-/// Fills the form to sign in, which is open, and sends it.
+/// Fills in the sign-in form of the current page and submits it.
 fn send_sign_in(browser: &Browser, name: &str, password: &str) {
     type_into(browser, "#name", name);
     type_into(browser, "#password", password);
@@ -98,7 +97,7 @@ fn sign_in(browser: &Browser, server: &LicenseServerProcess, name: &str) {
     assert_path(browser, "/licenses");
 }
 
-/// Types this instead of what is there.
+/// Replaces the value of a field.
 fn type_into(browser: &Browser, css: &str, text: &str) {
     let field = browser.find(css);
     field.clear();
@@ -109,33 +108,33 @@ fn text_of(browser: &Browser, css: &str) -> String {
     browser.find(css).text()
 }
 
-/// The element with this id, which may have dots.
+/// The selector of the element with this id, which can contain dots.
 fn by_id(id: &str) -> String {
     format!("[id='{id}']")
 }
 
-/// Clicks what leads to another page, and waits until the page is another: without scripts, the driver does not.
+/// Clicks a link or button and waits for the next page. Without scripts, the driver does not wait.
 fn click(browser: &Browser, css: &str) {
     let before = browser.find("html");
     browser.find(css).click();
-    assert!(eventually(PROMPTLY, || before.is_gone()), "{css} leads nowhere on {}", browser.url());
+    assert!(eventually(PROMPTLY, || before.is_gone()), "{css} did not load another page on {}", browser.url());
 }
 
 fn choose(browser: &Browser, css: &str) {
     browser.find(css).click();
 }
 
-/// The sentences on the page before an action.
+/// The text of the confirmation page.
 fn consequences(browser: &Browser) -> String {
     text_of(browser, "#consequences")
 }
 
-/// What the license's page says was done.
+/// Asserts the message on the page.
 fn assert_flash(browser: &Browser, wanted: &str) {
     assert_eq!(text_of(browser, "#flash"), wanted);
 }
 
-/// The form is shown again, with what was wrong.
+/// Asserts that the form is shown again with this error.
 fn assert_asked_again(browser: &Browser, wanted: &str) {
     assert_eq!(text_of(browser, "#error"), wanted);
     assert_eq!(browser.status(), 422);

@@ -1,4 +1,4 @@
-//! What an owner does with a license.
+//! Owners.
 
 use super::*;
 use std::fs;
@@ -15,7 +15,7 @@ fn an_owner_signs_in_and_finds_the_server_that_uses_the_license() {
     open(&browser, &server, &format!("/licenses/{}", license.id));
     assert_path(&browser, "/sign-in?next=%2Flicenses%2F1");
     send_sign_in(&browser, OWNER, "correct horse battery stable");
-    assert_asked_again(&browser, "The name or the password is wrong.");
+    assert_asked_again(&browser, "Wrong name or password.");
     assert_eq!(browser.find("#name").attribute("value").as_deref(), Some(OWNER));
     assert_eq!(browser.find("#password").attribute("value").unwrap_or_default(), "");
     type_into(&browser, "#password", PASSWORD);
@@ -30,26 +30,26 @@ fn an_owner_signs_in_and_finds_the_server_that_uses_the_license() {
     click(&browser, &format!("#license-{} a", license.id));
     assert_path(&browser, "/licenses/1");
     assert_eq!((text_of(&browser, "#status"), text_of(&browser, "#key")), ("active".to_owned(), masked.clone()));
-    let shown = text_of(&browser, &by_id(&format!("server-{}", SERVERS[0])));
+    let row = text_of(&browser, &by_id(&format!("server-{}", SERVERS[0])));
     let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let version = format!("Agent {}", env!("CARGO_PKG_VERSION"));
     for expected in [SERVERS[0], hostname.trim(), &version, "Linux ", "Active", "just now", "seen as 127.0.0.1"] {
-        assert!(shown.contains(expected), "{expected}: {shown}");
+        assert!(row.contains(expected), "{expected}: {row}");
     }
     assert!(!browser.source().contains(&license.key), "the key is masked");
-    assert_eq!(browser.find_all("#license-actions").len(), 0, "what an administrator does is not offered");
+    assert_eq!(browser.find_all("#license-actions").len(), 0, "actions of administrators are not offered");
 
     click(&browser, "#show-key-button");
     assert!(eventually(PROMPTLY, || text_of(&browser, "#key") == license.key), "{}", browser.source());
-    assert_eq!(server.database.told(license.id).last().unwrap(), "alice key shown to 127.0.0.1");
-    let lines = text_of(&browser, "#lines");
-    assert!(lines.contains("owner alice key shown to 127.0.0.1"), "{lines}");
+    assert_eq!(server.database.history_lines(license.id).last().unwrap(), "alice key shown to 127.0.0.1");
+    let entries = text_of(&browser, "#lines");
+    assert!(entries.contains("owner alice key shown to 127.0.0.1"), "{entries}");
     open(&browser, &server, "/licenses/1");
     assert_eq!(text_of(&browser, "#key"), masked);
 }
 
 #[test]
-fn an_owner_frees_the_only_slot_for_the_server_that_needs_it() {
+fn an_owner_revokes_a_server_to_free_the_only_slot() {
     let server = server();
     let license = server.database.license("free");
     let first = agent(&server, &license.key, SERVERS[0]);
@@ -65,24 +65,24 @@ fn an_owner_frees_the_only_slot_for_the_server_that_needs_it() {
     click(&browser, &by_id(&format!("revoke-{}", SERVERS[0])));
     assert_path(&browser, &format!("/licenses/1/revoke?ip={}", SERVERS[0]));
     assert_eq!(text_of(&browser, "h1"), format!("Revoke {}", SERVERS[0]));
-    let said = consequences(&browser);
+    let text = consequences(&browser);
     let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     for sentence in [
-        format!("{} ({}) loses its slot at once.", SERVERS[0], hostname.trim()),
-        "Its Agent learns of it at its next check, within 24 hours, and then refuses changes unless a slot is free \
+        format!("{} ({}) loses its slot immediately.", SERVERS[0], hostname.trim()),
+        "At its next check, within 24 hours, its Agent is refused and then rejects changes, unless a slot is free \
          again."
             .to_owned(),
-        "10 of 10 revocations and moves are left in these 30 days.".to_owned(),
+        "10 of 10 revocations and moves per 30 days are left.".to_owned(),
     ] {
-        assert!(said.contains(&sentence), "{sentence}: {said}");
+        assert!(text.contains(&sentence), "{sentence}: {text}");
     }
     click(&browser, "#back");
     assert_path(&browser, "/licenses/1");
-    assert_eq!(server.database.addresses(license.id), [SERVERS[0]], "looking at the question changes nothing");
+    assert_eq!(server.database.addresses(license.id), [SERVERS[0]], "the confirmation page changes nothing");
     click(&browser, &by_id(&format!("revoke-{}", SERVERS[0])));
     click(&browser, "#confirm");
     assert_path(&browser, "/licenses/1");
-    assert_flash(&browser, "203.0.113.1 no longer uses license 1. Its slot is free now.");
+    assert_flash(&browser, "203.0.113.1 revoked. Its slot on license 1 is free.");
     assert_eq!(text_of(&browser, "#used"), "0 of 1");
     assert!(browser.find("#no-servers").is_displayed());
 
@@ -92,7 +92,7 @@ fn an_owner_frees_the_only_slot_for_the_server_that_needs_it() {
     assert_eq!(status["message"], refused);
     open(&browser, &server, "/licenses/1");
     assert!(browser.find(&by_id(&format!("server-{}", SERVERS[1]))).is_displayed());
-    assert_eq!(browser.find_all("#flash").len(), 0, "what was done is told once");
+    assert_eq!(browser.find_all("#flash").len(), 0, "the message is shown once");
 }
 
 #[test]
@@ -108,33 +108,37 @@ fn an_owner_moves_the_slot_to_a_new_address_after_mistyping_it() {
     sign_in(&browser, &server, OWNER);
     open(&browser, &server, "/licenses/1");
     click(&browser, &by_id(&format!("move-{}", SERVERS[0])));
-    let said = consequences(&browser);
-    assert!(said.contains(" goes to the new address at once.") && said.contains("within 24 hours"), "{said}");
+    let text = consequences(&browser);
+    assert!(text.contains(" moves to the new address immediately.") && text.contains("within 24 hours"), "{text}");
     let not_an_address = "This is not an IP address such as 203.0.113.5 or 2001:db8::5.";
     let table = [
         ("web-2.example.com", not_an_address),
         ("203.0.113.256", not_an_address),
         ("<b id=bold>\"'&amp;", not_an_address),
-        ("0.0.0.0", "0.0.0.0 is not the address of a server."),
+        ("0.0.0.0", "0.0.0.0 cannot be the address of a server."),
         (SERVERS[0], "203.0.113.1 and 203.0.113.1 are the same address."),
-        (SERVERS[2], "License 1 is used on 203.0.113.3 already. Revoke one of the two instead."),
+        (SERVERS[2], "License 1 is already activated on 203.0.113.3. Revoke one of the two instead."),
     ];
-    for (typed, sentence) in table {
-        type_into(&browser, "#to", typed);
+    for (input, sentence) in table {
+        type_into(&browser, "#to", input);
         click(&browser, "#confirm");
         assert_asked_again(&browser, sentence);
-        assert_eq!(browser.find("#to").attribute("value").as_deref(), Some(typed), "what was typed is still there");
+        assert_eq!(browser.find("#to").attribute("value").as_deref(), Some(input), "the input is kept");
         assert_eq!(browser.find_all("#bold").len(), 0);
     }
     assert_eq!(server.database.addresses(license.id), [SERVERS[0], SERVERS[2]], "nothing was moved");
     type_into(&browser, "#to", "");
     browser.find("#confirm").click();
     assert_path(&browser, "/licenses/1/move");
-    assert_eq!(server.database.addresses(license.id), [SERVERS[0], SERVERS[2]], "an empty field is not sent");
+    assert_eq!(
+        server.database.addresses(license.id),
+        [SERVERS[0], SERVERS[2]],
+        "the browser does not submit an empty field"
+    );
     type_into(&browser, "#to", &format!(" {} ", SERVERS[1]));
     click(&browser, "#confirm");
     assert_path(&browser, "/licenses/1");
-    assert_flash(&browser, "License 1 is used on 203.0.113.2 instead of 203.0.113.1 now.");
+    assert_flash(&browser, "License 1 moved from 203.0.113.1 to 203.0.113.2.");
 
     moved.rewrite_config(&[("server_ip", SERVERS[1])]);
     moved.restart();

@@ -1,13 +1,13 @@
-//! Somebody who writes requests by hand, with the cookies and tokens that a browser would have.
+//! An HTTP client without a browser, with cookies and form tokens.
 
 use super::{LicenseServerProcess, PASSWORD, Request, Response};
 use std::collections::BTreeMap;
 
-/// See the module.
+/// The client.
 pub struct Visitor<'v> {
     server: &'v LicenseServerProcess,
     pub cookies: BTreeMap<String, String>,
-    /// The token of the forms of the page that was fetched last.
+    /// The CSRF token of the last page.
     pub csrf: String,
     /// Sent with every request.
     pub headers: Vec<(&'static str, String)>,
@@ -26,7 +26,7 @@ impl<'v> Visitor<'v> {
         visitor
     }
 
-    /// What comes of trying.
+    /// Submits the sign-in form.
     pub fn sign_in(&mut self, name: &str, password: &str) -> Response {
         self.get("/sign-in");
         self.post("/sign-in", &[("name", name), ("password", password)])
@@ -59,13 +59,13 @@ impl<'v> Visitor<'v> {
     }
 }
 
-/// All cookies that an answer sets, with their attributes.
+/// The `Set-Cookie` headers of a response.
 pub fn set_cookies(response: &Response) -> Vec<&str> {
     let is_cookie = |(name, _): &&(String, String)| name.eq_ignore_ascii_case("Set-Cookie");
     response.headers.iter().filter(is_cookie).map(|(_, value)| value.as_str()).collect()
 }
 
-/// Text as a part of a query or a form.
+/// Percent-encodes text for a query or a form.
 pub fn encode(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }

@@ -1,9 +1,9 @@
-//! With scripts switched off in the browser, which nothing here needs.
+//! The dashboard in a browser with scripts disabled.
 
 use super::*;
 
 #[test]
-fn whoever_allows_no_scripts_does_everything_all_the_same() {
+fn the_dashboard_works_without_scripts() {
     let server = server();
     let license = server.database.license("business");
     check_in(&server, &license, SERVERS[0]);
@@ -16,7 +16,7 @@ fn whoever_allows_no_scripts_does_everything_all_the_same() {
 
     open(&browser, &server, "/");
     send_sign_in(&browser, OWNER, "wrong");
-    assert_eq!(text_of(&browser, "#error"), "The name or the password is wrong.");
+    assert_eq!(text_of(&browser, "#error"), "Wrong name or password.");
     send_sign_in(&browser, OWNER, PASSWORD);
     assert_path(&browser, "/licenses");
     click(&browser, "#licenses tbody a");
@@ -24,14 +24,14 @@ fn whoever_allows_no_scripts_does_everything_all_the_same() {
     assert!(eventually(PROMPTLY, || text_of(&browser, "#key") == license.key));
     click(&browser, &by_id(&format!("revoke-{}", SERVERS[0])));
     click(&browser, "#confirm");
-    assert_flash(&browser, "203.0.113.1 no longer uses license 1. Its slot is free now.");
+    assert_flash(&browser, "203.0.113.1 revoked. Its slot on license 1 is free.");
     click(&browser, &by_id(&format!("move-{}", SERVERS[1])));
     type_into(&browser, "#to", "nowhere");
     click(&browser, "#confirm");
     assert_eq!(text_of(&browser, "#error"), "This is not an IP address such as 203.0.113.5 or 2001:db8::5.");
     type_into(&browser, "#to", SERVERS[2]);
     click(&browser, "#confirm");
-    assert_flash(&browser, "License 1 is used on 203.0.113.3 instead of 203.0.113.2 now.");
+    assert_flash(&browser, "License 1 moved from 203.0.113.2 to 203.0.113.3.");
     assert_eq!(server.database.addresses(license.id), [SERVERS[2]]);
     click(&browser, "#sign-out-button");
     assert_path(&browser, "/sign-in");
@@ -42,10 +42,10 @@ fn whoever_allows_no_scripts_does_everything_all_the_same() {
     choose(&browser, "#plan option[value=free]");
     click(&browser, "#confirm");
     assert_path(&browser, "/licenses/2");
-    assert_flash(&browser, "License 2 is made. Give its key to its owner, or let them see it here.");
+    assert_flash(&browser, "License 2 created. The owner can view its key here.");
     click(&browser, "#suspend-license");
     click(&browser, "#confirm");
-    assert_flash(&browser, "License 2 is suspended. Its servers learn of it at their next check.");
+    assert_flash(&browser, "License 2 suspended. The change takes effect at each server's next check.");
     click(&browser, "#nav-licenses");
     type_into(&browser, "#q", OTHER_OWNER);
     click(&browser, "#search-button");

@@ -1,4 +1,4 @@
-//! The real Agent against the real license server: what each hears of the other.
+//! The real Agent with the real license server.
 
 use super::*;
 use crate::license::{
@@ -8,8 +8,8 @@ use crate::support::agent::{Agent, AgentBuilder};
 use rustix::process::Signal;
 use time::OffsetDateTime;
 
-/// An Agent at this address that trusts this vendor alone.
-pub(super) fn builder(server: &LicenseServerProcess, license: &Licensed, address: &str) -> AgentBuilder {
+/// An Agent at this address that trusts only this license server.
+pub(super) fn builder(server: &LicenseServerProcess, license: &TestLicense, address: &str) -> AgentBuilder {
     Agent::builder()
         .set("license_server", &server.url())
         .set("license_key", &license.key)
@@ -17,12 +17,12 @@ pub(super) fn builder(server: &LicenseServerProcess, license: &Licensed, address
         .set("server_ip", address)
 }
 
-fn start(server: &LicenseServerProcess, license: &Licensed, address: &str) -> Agent {
+fn start(server: &LicenseServerProcess, license: &TestLicense, address: &str) -> Agent {
     builder(server, license, address).start()
 }
 
 #[test]
-fn a_license_is_granted_and_the_vendor_sees_by_whom() {
+fn a_license_is_granted_and_the_activation_identifies_the_agent() {
     let server = LicenseServerProcess::start();
     let license = server.database.license("free");
     let agent = start(&server, &license, SERVERS[0]);
@@ -39,12 +39,12 @@ fn a_license_is_granted_and_the_vendor_sees_by_whom() {
 }
 
 #[test]
-fn a_suspension_is_told_at_the_next_check_and_ends_with_it() {
+fn a_suspension_takes_effect_at_the_next_check_until_the_license_is_resumed() {
     let server = LicenseServerProcess::start();
     let license = server.database.license("free");
     let agent = start(&server, &license, SERVERS[0]);
     assert_line(&agent, GRANTED_LINE);
-    server.database.alter(license.id, Change::Suspend);
+    server.database.apply_change(license.id, Change::Suspend);
     agent.signal(Signal::HUP);
     assert_line(&agent, "License: INVALID — License is suspended.");
     assert!(eventually(PROMPTLY, || agent.status()["valid"] == false), "{}", agent.status());
@@ -53,13 +53,13 @@ fn a_suspension_is_told_at_the_next_check_and_ends_with_it() {
     assert_eq!(status["message"], "License is suspended.");
     assert_eq!((&status["plan"], &status["max_accounts"]), (&json!("free"), &json!(5)), "{status}");
     assert_refused(&agent, "suspended", "License is suspended.");
-    server.database.alter(license.id, Change::Resume);
+    server.database.apply_change(license.id, Change::Resume);
     assert_active(&agent.reverify().json());
     assert_allowed(&agent);
 }
 
 #[test]
-fn whoever_finds_every_slot_taken_gets_one_when_it_is_revoked() {
+fn a_refused_agent_gets_a_slot_after_a_revocation() {
     let server = LicenseServerProcess::start();
     let license = server.database.license("free");
     assert_granted(&server.verify(&question(&license, SERVERS[0])));
@@ -75,12 +75,12 @@ fn whoever_finds_every_slot_taken_gets_one_when_it_is_revoked() {
 }
 
 #[test]
-fn every_other_denial_reaches_the_agent_in_the_vendors_words() {
+fn every_other_denial_reaches_the_agent_with_its_message() {
     let server = LicenseServerProcess::start();
     let cancelled = server.database.license("free");
-    server.database.alter(cancelled.id, Change::Cancel);
+    server.database.apply_change(cancelled.id, Change::Cancel);
     let locked = server.database.license_until("free", None, Some(SERVERS[0]));
-    let unknown = Licensed { id: 0, key: "AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDD".to_owned() };
+    let unknown = TestLicense { id: 0, key: "AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDD".to_owned() };
     let mismatch =
         format!("License is locked to the IP address {}; this server is seen as {}.", SERVERS[0], SERVERS[1]);
     let table = [
@@ -97,7 +97,7 @@ fn every_other_denial_reaches_the_agent_in_the_vendors_words() {
 }
 
 #[test]
-fn a_license_server_that_is_gone_ends_nothing_until_it_is_back() {
+fn an_unreachable_license_server_leads_to_grace_until_it_is_back() {
     let mut server = LicenseServerProcess::start();
     let license = server.database.license("free");
     let agent = start(&server, &license, SERVERS[0]);
@@ -111,7 +111,7 @@ fn a_license_server_that_is_gone_ends_nothing_until_it_is_back() {
 }
 
 #[test]
-fn a_license_ends_for_the_agent_at_its_very_instant() {
+fn a_license_expires_on_the_agent_at_the_exact_instant() {
     let server = LicenseServerProcess::start();
     let end = server.database.now().plus(Duration::from_secs(8));
     let license = server.database.license_until("free", Some(end), None);
@@ -120,14 +120,14 @@ fn a_license_ends_for_the_agent_at_its_very_instant() {
     let instant = OffsetDateTime::from_unix_timestamp(end.unix()).unwrap();
     let status = restricted_at(&agent, instant);
     assert_eq!((&status["reason"], &status["expires_at"]), (&json!("expired"), &json!(end.to_string())), "{status}");
-    // The server says the same, in its words.
+    // The server agrees.
     assert_denied(&server.verify(&question(&license, SERVERS[0])), "expired", &format!("License expired at {end}."));
-    server.database.alter(license.id, Change::Renew(None));
+    server.database.apply_change(license.id, Change::Renew(None));
     assert_active(&agent.reverify().json());
 }
 
 #[test]
-fn a_server_that_can_store_nothing_is_no_verdict() {
+fn a_license_server_with_a_full_disk_leads_to_grace() {
     let builder = LicenseServerProcess::builder();
     let license = builder.database.license("business");
     let server = builder.on_disk("size=1m").start();

@@ -1,8 +1,8 @@
-//! What nobody should send. Whatever it is, it changes nothing, and the next honest question is answered.
+//! Invalid and hostile requests change nothing, and later valid requests are answered.
 
 use super::*;
 
-/// A server that believes the tests about where they come from.
+/// A server that trusts X-Forwarded-For from the tests.
 fn behind_a_proxy() -> LicenseServerProcess {
     LicenseServerProcess::builder().set("trusted_proxies", "127.0.0.1").start()
 }
@@ -12,7 +12,7 @@ fn from(address: &str, body: impl Into<Vec<u8>>) -> Request {
 }
 
 #[test]
-fn a_key_may_be_anything_and_opens_nothing_but_its_own_license() {
+fn hostile_keys_match_no_license() {
     let server = behind_a_proxy();
     let license = server.database.license("free");
     let before = server.database.history(None);
@@ -51,7 +51,7 @@ fn a_key_may_be_anything_and_opens_nothing_but_its_own_license() {
 }
 
 #[test]
-fn a_body_that_is_no_question_is_refused_in_words() {
+fn an_invalid_body_gets_an_error_message() {
     let server = LicenseServerProcess::start();
     let license = server.database.license("free");
     let before = server.database.history(None);
@@ -74,19 +74,19 @@ fn a_body_that_is_no_question_is_refused_in_words() {
         (b"{\"key\": null}".to_vec(), invalid, "“key” is missing"),
         (b"{\"Key\": \"AAAA\"}".to_vec(), invalid, "“key” is missing"),
         (b"{\"key\": \"\"}".to_vec(), invalid, "“key” is empty"),
-        (b"{\"key\": 5}".to_vec(), invalid, "“key” is not a text"),
-        (format!("{{\"key\": [\"{key}\"]}}").into(), invalid, "“key” is not a text"),
-        (format!("{{\"key\": \"{key}\", \"hostname\": {{}}}}").into(), invalid, "“hostname” is not a text"),
-        (format!("{{\"key\": \"{key}\", \"server_ip\": 3405803781}}").into(), invalid, "“server_ip” is not a text"),
-        (format!("{{\"key\": \"{key}\", \"nonce\": 1}}").into(), invalid, "“nonce” is not a text"),
+        (b"{\"key\": 5}".to_vec(), invalid, "“key” is not a string"),
+        (format!("{{\"key\": [\"{key}\"]}}").into(), invalid, "“key” is not a string"),
+        (format!("{{\"key\": \"{key}\", \"hostname\": {{}}}}").into(), invalid, "“hostname” is not a string"),
+        (format!("{{\"key\": \"{key}\", \"server_ip\": 3405803781}}").into(), invalid, "“server_ip” is not a string"),
+        (format!("{{\"key\": \"{key}\", \"nonce\": 1}}").into(), invalid, "“nonce” is not a string"),
         (with_text(key, "nonce", &"n".repeat(257)), invalid, "“nonce” is longer than 256 bytes"),
         (with_text(key, "server_id", &"ä".repeat(129)), invalid, "“server_id” is longer than 256 bytes"),
     ];
     for (body, code, part) in table {
-        let shown = String::from_utf8_lossy(&body[..body.len().min(100)]).into_owned();
+        let excerpt = String::from_utf8_lossy(&body[..body.len().min(100)]).into_owned();
         let response = server.verify_bytes(body);
         assert_error(&response, 400, code);
-        assert!(response.json()["message"].as_str().unwrap().contains(part), "{shown}: {}", response.text());
+        assert!(response.json()["message"].as_str().unwrap().contains(part), "{excerpt}: {}", response.text());
     }
     for address in
         ["203.0.113.999", "203.0.113.5:80", " 203.0.113.5", "203.0.113.0/24", "fe80::1%eth0", "::g", "0x7f.1"]
@@ -110,7 +110,7 @@ fn a_body_of_a_mebibyte_is_refused_before_it_is_read() {
     let license = server.database.license("free");
     let body = json!({"key": license.key, "hostname": "h".repeat(1024 * 1024)}).to_string();
     let mut connection = crate::support::http::Connection::open(server.port()).unwrap();
-    // The server may have had enough before everything was sent.
+    // The server may close the connection before the whole body is sent.
     let _ = connection.send(Request::post(VERIFY).body(body).bytes());
     let response = connection.receive(PROMPTLY).unwrap();
     assert_error(&response, 413, "body_too_large");
@@ -119,7 +119,7 @@ fn a_body_of_a_mebibyte_is_refused_before_it_is_read() {
 }
 
 #[test]
-fn of_two_members_with_one_name_the_answer_says_which_counted() {
+fn the_response_identifies_which_duplicate_key_counted() {
     let server = LicenseServerProcess::start();
     let license = server.database.license("free");
     let body = format!("{{\"key\": \"AAAA\", \"key\": \"{}\"}}", license.key);
@@ -129,21 +129,21 @@ fn of_two_members_with_one_name_the_answer_says_which_counted() {
 }
 
 #[test]
-fn texts_about_the_server_are_kept_short_and_on_one_line() {
+fn stored_details_are_short_and_on_one_line() {
     let server = LicenseServerProcess::start();
     let license = server.database.license("free");
     let hostname = format!("<b>a\r\nb\u{1b}[31m{}", "h".repeat(10_000));
     assert_granted(&server.verify(&json!({"key": license.key, "server_ip": "203.0.113.5", "hostname": hostname})));
-    let kept = server.database.activations(license.id)[0].details.hostname.clone().unwrap();
-    assert!(kept.chars().count() <= 256 && !kept.contains(char::is_control), "{kept:?}");
-    let told = server.database.told(license.id).join("\n");
-    assert!(!told.contains('\u{1b}') && !told.contains('\r'), "{told:?}");
+    let stored = server.database.activations(license.id)[0].details.hostname.clone().unwrap();
+    assert!(stored.chars().count() <= 256 && !stored.contains(char::is_control), "{stored:?}");
+    let history = server.database.history_lines(license.id).join("\n");
+    assert!(!history.contains('\u{1b}') && !history.contains('\r'), "{history:?}");
     let lines = server.lines().join("\n");
-    assert!(!lines.contains("<b>"), "a client writes into the log: {lines}");
+    assert!(!lines.contains("<b>"), "client text in the log: {lines}");
 }
 
 #[test]
-fn every_form_of_an_address_names_the_server_by_one() {
+fn every_form_of_an_address_is_normalized() {
     let table = [
         ("203.0.113.5", "203.0.113.5"),
         ("10.0.0.9", "10.0.0.9"),
@@ -151,7 +151,7 @@ fn every_form_of_an_address_names_the_server_by_one() {
         ("::ffff:203.0.113.5", "203.0.113.5"),
         ("2a01:4f8::1", "2a01:4f8::1"),
         ("2A01:04F8:0:0:0:0:0:1", "2a01:4f8::1"),
-        // These name nobody, so the connection's own address counts.
+        // These identify no host, so the source address of the connection counts.
         ("127.0.0.1", "127.0.0.1"),
         ("0.0.0.0", "127.0.0.1"),
         ("::1", "127.0.0.1"),
@@ -163,22 +163,22 @@ fn every_form_of_an_address_names_the_server_by_one() {
         assert_granted(&server.verify(&question(&license, reported)));
         assert_eq!(server.database.addresses(license.id), [expected], "{reported}");
         let activation = &server.database.activations(license.id)[0];
-        assert_eq!(activation.observed_ip, ip("127.0.0.1"), "both addresses are kept");
+        assert_eq!(activation.observed_ip, ip("127.0.0.1"), "both addresses are stored");
         assert_eq!(activation.reported_ip.is_some(), !reported.is_empty(), "{reported}");
     }
 }
 
 #[test]
-fn only_a_named_proxy_is_believed_about_its_client() {
-    // Whom X-Forwarded-For names, and at which address the server then is.
+fn x_forwarded_for_is_trusted_only_from_a_configured_proxy() {
+    // The trusted proxies, the X-Forwarded-For header, and the resulting address.
     let table = [
         ("127.0.0.1", "9.9.9.9", "9.9.9.9"),
         ("127.0.0.1", "8.8.8.8, 9.9.9.9", "9.9.9.9"),
         ("127.0.0.1", "9.9.9.9, 127.0.0.1", "9.9.9.9"),
         ("127.0.0.1", "2a01:4f8::1", "2a01:4f8::1"),
-        // Somebody on the proxy's own machine.
+        // A client on the machine of the proxy.
         ("127.0.0.1", "127.0.0.1", "203.0.113.5"),
-        // A private client is seen as whatever it reports.
+        // For a private source address, the reported address counts.
         ("127.0.0.1", "10.0.0.7", "203.0.113.5"),
         ("127.0.0.1", "nonsense", "203.0.113.5"),
         ("127.0.0.1", "9.9.9.9, nonsense", "203.0.113.5"),
@@ -191,7 +191,10 @@ fn only_a_named_proxy_is_believed_about_its_client() {
         let response = server.fetch(from(forwarded, question(&license, "203.0.113.5").to_string()));
         assert_granted(&response);
         assert_eq!(server.database.addresses(license.id), [expected], "{forwarded} of {trusted}");
-        let warned = server.lines().iter().any(|line| line.contains("127.0.0.1 forwards requests of others"));
+        let warned = server
+            .lines()
+            .iter()
+            .any(|line| line.contains("127.0.0.1 forwards requests, but its X-Forwarded-For is ignored"));
         assert_eq!(warned, trusted != "127.0.0.1", "{forwarded} of {trusted}: {:#?}", server.lines());
     }
 }

@@ -1,17 +1,17 @@
-//! The exact answers: what a Panel and an Agent can rely on, byte by byte.
+//! The exact responses that Panels and Agents rely on, byte by byte.
 
 use super::*;
 use crate::license::sha256;
 
-/// What an Agent asks.
-fn agents_question(license: &Licensed) -> Value {
+/// The request of an Agent.
+fn agents_question(license: &TestLicense) -> Value {
     json!({
         "key": license.key, "server_ip": "203.0.113.5", "agent_version": "0.1.0", "os": "Linux 6.1.0",
         "hostname": "one.example.com", "server_id": "0123456789abcdef", "nonce": "fedcba9876543210",
     })
 }
 
-/// The instant that an answer names, which must be now.
+/// The `issued_at` of a response, which must be the current time.
 fn issued_at(response: &Response) -> String {
     let text = response.json()["issued_at"].as_str().unwrap().to_owned();
     let off = time::OffsetDateTime::now_utc().unix_timestamp() - Timestamp::parse_rfc3339(&text).unwrap().unix();
@@ -20,7 +20,7 @@ fn issued_at(response: &Response) -> String {
 }
 
 #[test]
-fn a_grant_has_these_members_in_this_order_and_no_others() {
+fn a_grant_has_exactly_these_members_in_order() {
     let server = LicenseServerProcess::start();
     let license = server.database.license("business");
     let response = server.verify(&agents_question(&license));
@@ -39,22 +39,22 @@ fn a_grant_has_these_members_in_this_order_and_no_others() {
 }
 
 #[test]
-fn the_panel_reads_its_plan_as_an_object_and_its_limits_as_integers() {
+fn the_panel_gets_its_plan_as_an_object_and_limits_as_integers() {
     let server = LicenseServerProcess::start();
     let license = server.database.license("datacenter");
     let end = Timestamp::parse_rfc3339("2126-03-01T00:00:00Z");
-    server.database.alter(license.id, Change::Renew(end));
+    server.database.apply_change(license.id, Change::Renew(end));
     let billing = Billing {
         subscription_status: Some("past_due".to_owned()),
         cancel_at_period_end: Some(true),
         current_period_end: Timestamp::parse_rfc3339("2126-02-01T00:00:00Z"),
     };
-    server.database.alter(license.id, Change::SetBilling(billing));
+    server.database.apply_change(license.id, Change::SetBilling(billing));
     let question = json!({
         "key": license.key, "server_ip": "203.0.113.5", "panel_version": "2.8.14", "os": "Linux 6.1.0-13-amd64",
     });
     let response = server.verify(&question);
-    // 0 is unlimited for the Panel as an integer only, and an unreadable date is an error 500 there.
+    // For the Panel, only the integer 0 means unlimited, and an unparsable date causes an error 500.
     let expected = format!(
         r#"{{"valid":true,"reason":null,"message":"License is valid.","plan":{{"slug":"datacenter","name":"Datacenter"}},"max_accounts":0,"max_domains":0,"max_servers":0,"expires_at":"2126-03-01T00:00:00Z","subscription_status":"past_due","cancel_at_period_end":true,"current_period_end":"2126-02-01T00:00:00Z","issued_at":"{}","key_sha256":"{}"}}"#,
         issued_at(&response),
@@ -64,12 +64,12 @@ fn the_panel_reads_its_plan_as_an_object_and_its_limits_as_integers() {
 }
 
 #[test]
-fn every_denial_has_its_reason_and_its_sentence_and_the_terms() {
+fn every_denial_has_its_reason_its_message_and_the_terms() {
     let server = LicenseServerProcess::start();
     let database = &server.database;
     let (suspended, cancelled) = (database.license("free"), database.license("free"));
-    database.alter(suspended.id, Change::Suspend);
-    database.alter(cancelled.id, Change::Cancel);
+    database.apply_change(suspended.id, Change::Suspend);
+    database.apply_change(cancelled.id, Change::Cancel);
     let locked = database.license_until("free", None, Some("203.0.113.9"));
     let taken = database.license("free");
     assert_granted(&server.verify(&question(&taken, "203.0.113.1")));
@@ -98,9 +98,9 @@ fn every_denial_has_its_reason_and_its_sentence_and_the_terms() {
 }
 
 #[test]
-fn an_unknown_key_is_told_so_and_nothing_of_any_license() {
+fn an_unknown_key_gets_no_license_terms() {
     let server = LicenseServerProcess::start();
-    let unknown = Licensed { id: 0, key: "AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDD".to_owned() };
+    let unknown = TestLicense { id: 0, key: "AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDD".to_owned() };
     let response = server.verify(&agents_question(&unknown));
     let expected = format!(
         r#"{{"valid":false,"reason":"invalid_key","message":"License key is not known.","nonce":"fedcba9876543210","issued_at":"{}","key_sha256":"{}","server_id":"0123456789abcdef"}}"#,
@@ -111,7 +111,7 @@ fn an_unknown_key_is_told_so_and_nothing_of_any_license() {
 }
 
 #[test]
-fn a_person_with_curl_is_told_that_the_server_is_reachable() {
+fn a_request_without_a_body_confirms_that_the_server_is_reachable() {
     let server = LicenseServerProcess::start();
     let response = server.verify_bytes("");
     assert_error(&response, 400, "empty_request");
@@ -130,7 +130,7 @@ fn a_person_with_curl_is_told_that_the_server_is_reachable() {
 }
 
 #[test]
-fn a_question_that_is_none_is_answered_with_what_could_be_read_of_it() {
+fn an_error_repeats_the_parsed_members() {
     let server = LicenseServerProcess::start();
     let response = server.verify(&json!({"nonce": "n", "server_id": "s"}));
     let expected = format!(
@@ -150,7 +150,7 @@ fn paths_that_do_not_exist_are_not_found() {
 }
 
 #[test]
-fn what_a_server_says_of_itself_is_kept_and_what_it_leaves_out_stays() {
+fn reported_details_are_stored_and_missing_ones_stay_unchanged() {
     let server = LicenseServerProcess::start();
     let license = server.database.license("free");
     assert_granted(&server.verify(&agents_question(&license)));

@@ -1,14 +1,14 @@
-//! A crowd that signs in: it waits for passwords to be looked at, and nobody else waits for it.
+//! Many concurrent sign-ins do not delay verifications.
 
 use super::*;
 use crate::dashboard::visitor::{Visitor, encode};
 use crate::support::http::Connection;
 use std::fs;
 
-/// A sign-in as a browser would send it, with a name of its own.
+/// A sign-in request as a browser sends it, with a unique name.
 fn sign_in(visitor: &Visitor<'_>, number: usize) -> Request {
     let (cookie, value) = visitor.cookies.iter().next().unwrap();
-    let name = encode(&format!("nobody-{number}"));
+    let name = encode(&format!("mallory-{number}"));
     Request::new("POST", "/sign-in")
         .header("Content-Type", "application/x-www-form-urlencoded")
         .header("Cookie", &format!("{cookie}={value}"))
@@ -16,12 +16,12 @@ fn sign_in(visitor: &Visitor<'_>, number: usize) -> Request {
 }
 
 #[test]
-fn verifications_and_health_find_room_whatever_crowds_the_forms() {
+fn verifications_and_health_are_answered_during_many_sign_ins() {
     let server = LicenseServerProcess::builder().set("max_connections", "32").start();
     let license = server.database.license("free");
     let mut visitor = Visitor::new(&server);
     assert_eq!(visitor.get("/sign-in").status, 200);
-    // More than there are connections, each with a password to look at.
+    // More sign-ins than connections, each with a password to check.
     let crowd: Vec<Connection> = (0..40)
         .map(|number| {
             let mut connection = Connection::open(server.port()).unwrap();
@@ -37,12 +37,12 @@ fn verifications_and_health_find_room_whatever_crowds_the_forms() {
 }
 
 #[test]
-fn passwords_are_looked_at_in_one_piece_of_memory() {
+fn password_checks_reuse_one_buffer() {
     let server = LicenseServerProcess::start();
     let mut visitor = Visitor::new(&server);
     let mut resident = Vec::new();
     for number in 0..20 {
-        assert_eq!(visitor.sign_in(&format!("nobody-{number}"), "wrong").status, 422);
+        assert_eq!(visitor.sign_in(&format!("mallory-{number}"), "wrong").status, 422);
         let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         resident.push(line.trim().trim_end_matches(" kB").parse::<u64>().unwrap());

@@ -1,11 +1,10 @@
-//! What was answered is stored: a server that is killed at any moment knows everything that it has said, and a backup
-//! beside it is whole.
+//! Durability: every granted activation survives a kill at any moment, and backups of a running server are consistent.
 
 use super::*;
 use crate::support::http::fetch;
 use crate::support::license_database::LicenseDatabase;
 use opterius_base::clock::SystemClock;
-use opterius_license_server::installation::Place;
+use opterius_license_server::installation::DataDir;
 use opterius_license_server::store::{self, Database};
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,28 +13,28 @@ use std::sync::{Arc, Mutex};
 
 const THREADS: usize = 4;
 
-/// So many that none of them is asked for too often.
+/// Enough licenses to stay below the rate limit of each.
 const LICENSES: usize = 16;
 
-/// Servers that verify, each once and each new, until there is no answer any more or enough is enough.
+/// Servers that verify once each, until the license server is gone or the test is done.
 struct Load {
     port: u16,
-    licenses: Vec<Licensed>,
+    licenses: Vec<TestLicense>,
     next: AtomicUsize,
-    enough: AtomicBool,
-    /// License and address of each that was told that it may.
+    done: AtomicBool,
+    /// License and address of each granted verification.
     granted: Mutex<Vec<(i64, String)>>,
 }
 
 impl Load {
     fn new(server: &LicenseServerProcess) -> Load {
         let licenses = server.database.licenses("datacenter", LICENSES);
-        let (next, enough, granted) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(Vec::new()));
-        Load { port: server.port(), licenses, next, enough, granted }
+        let (next, done, granted) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(Vec::new()));
+        Load { port: server.port(), licenses, next, done, granted }
     }
 
-    fn go_on(&self) {
-        while !self.enough.load(Ordering::Relaxed) {
+    fn send_until_done(&self) {
+        while !self.done.load(Ordering::Relaxed) {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let license = &self.licenses[number % LICENSES];
             let address = format!("10.{}.{}.{}", number >> 16, (number >> 8) & 255, number & 255);
@@ -48,12 +47,12 @@ impl Load {
         }
     }
 
-    /// Goes on in several threads while `work` runs.
+    /// Sends requests from several threads while `work` runs.
     fn during<T>(&self, work: impl FnOnce() -> T) -> T {
         std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(|| self.go_on())).collect();
+            let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(|| self.send_until_done())).collect();
             let result = work();
-            self.enough.store(true, Ordering::Relaxed);
+            self.done.store(true, Ordering::Relaxed);
             threads.into_iter().for_each(|thread| thread.join().unwrap());
             result
         })
@@ -65,12 +64,12 @@ impl Load {
 
     fn wait_for(&self, count: usize) {
         let reached = eventually(START, || self.granted() >= count);
-        assert!(reached, "only {} of {count}", self.granted());
+        assert!(reached, "only {} of {count} granted", self.granted());
     }
 }
 
 #[test]
-fn a_server_killed_under_load_knows_everything_that_it_has_answered() {
+fn a_killed_server_has_stored_every_granted_activation() {
     let mut server = LicenseServerProcess::start();
     let mut all: BTreeSet<(i64, String)> = BTreeSet::new();
     for count in [1, 7, 40, 3, 150, 300, 20, 90] {
@@ -87,14 +86,14 @@ fn a_server_killed_under_load_knows_everything_that_it_has_answered() {
             .flat_map(|id| server.database.addresses(id).into_iter().map(move |address| (id, address)))
             .collect();
         let lost: Vec<_> = all.difference(&stored).collect();
-        assert!(lost.is_empty(), "killed after {count}: answered and forgotten: {lost:?}");
+        assert!(lost.is_empty(), "killed after {count}: granted but lost: {lost:?}");
         assert_eq!(server.database.defects(), [] as [String; 0], "killed after {count}");
     }
     assert!(all.len() >= 600, "{}", all.len());
 }
 
 #[test]
-fn a_server_that_is_told_to_stop_answers_what_it_has_begun_and_leaves_it_in_one_file() {
+fn a_graceful_stop_answers_pending_requests_and_checkpoints_the_database() {
     let server = LicenseServerProcess::start();
     let load = Load::new(&server);
     load.during(|| {
@@ -102,10 +101,10 @@ fn a_server_that_is_told_to_stop_answers_what_it_has_begun_and_leaves_it_in_one_
         server.signal(rustix::process::Signal::TERM);
         assert_eq!(server.wait_exit(START).code(), Some(0), "{:#?}", server.lines());
     });
-    // As somebody would who copies what looks like the database.
-    let copy = Place::new(&server.directory().join("copy"));
+    // Copy only the main database file.
+    let copy = DataDir::new(&server.directory().join("copy"));
     fs::create_dir(server.directory().join("copy")).unwrap();
-    fs::copy(server.database.place.database(), copy.database()).unwrap();
+    fs::copy(server.database.data_dir.database_path(), copy.database_path()).unwrap();
     let copied = LicenseDatabase::new(copy, Arc::new(SystemClock));
     for (id, address) in load.granted.into_inner().unwrap() {
         assert!(copied.addresses(id).contains(&address), "{address}");
@@ -113,14 +112,14 @@ fn a_server_that_is_told_to_stop_answers_what_it_has_begun_and_leaves_it_in_one_
 }
 
 #[test]
-fn a_backup_under_load_is_whole_and_of_one_moment() {
+fn a_backup_under_load_is_consistent() {
     let server = LicenseServerProcess::start();
     let load = Load::new(&server);
-    let source = server.database.place.database();
+    let source = server.database.data_dir.database_path();
     for round in 0..3 {
         let target = server.directory().join(format!("backup-{round}.db"));
         let before = load.granted();
-        load.enough.store(false, Ordering::Relaxed);
+        load.done.store(false, Ordering::Relaxed);
         load.during(|| {
             load.wait_for(before + 60);
             store::backup(&source, &target).unwrap_or_else(|error| panic!("{error}"));
@@ -129,27 +128,27 @@ fn a_backup_under_load_is_whole_and_of_one_moment() {
         assert_eq!(store::check(&target).unwrap(), [] as [String; 0]);
         let mut backup = Database::open(&target).unwrap_or_else(|error| panic!("{error}"));
         let (mut activations, lines) =
-            (Vec::new(), backup.read(|reader| reader.history(None, None, u32::MAX)).unwrap());
+            (Vec::new(), backup.read(|transaction| transaction.history(None, None, u32::MAX)).unwrap());
         for license in &load.licenses {
-            activations.extend(backup.read(|reader| reader.activations(license.id)).unwrap());
+            activations.extend(backup.read(|transaction| transaction.activations(license.id)).unwrap());
         }
         assert!((before + 60..load.granted()).contains(&activations.len()), "{}", activations.len());
-        let told: BTreeSet<i64> =
+        let recorded: BTreeSet<i64> =
             lines.iter().filter(|line| line.action == Action::Activated).map(|line| line.id).collect();
         let stored: BTreeSet<i64> = activations.iter().map(|activation| activation.sequence).collect();
-        assert_eq!(stored, told, "each activation has its line in the history, and each line its activation");
+        assert_eq!(stored, recorded, "activations and history entries must match");
     }
 }
 
 #[test]
-fn a_backup_beside_the_log_of_a_killed_server_is_refused_rather_than_mixed_with_it() {
+fn a_backup_restored_beside_the_log_of_a_killed_server_is_not_corrupted() {
     let mut server = LicenseServerProcess::start();
-    let (load, source) = (Load::new(&server), server.database.place.database());
+    let (load, source) = (Load::new(&server), server.database.data_dir.database_path());
     let backup = server.directory().join("backup.db");
     load.during(|| load.wait_for(100));
     store::backup(&source, &backup).unwrap_or_else(|error| panic!("{error}"));
     let in_backup = load.granted();
-    load.enough.store(false, Ordering::Relaxed);
+    load.done.store(false, Ordering::Relaxed);
     load.during(|| {
         load.wait_for(400);
         server.kill();
@@ -159,12 +158,12 @@ fn a_backup_beside_the_log_of_a_killed_server_is_refused_rather_than_mixed_with_
     fs::copy(&backup, &source).unwrap();
     match server.try_restart() {
         Ok(()) => assert_eq!(server.database.defects(), [] as [String; 0]),
-        Err((code, said)) => {
-            assert_eq!(code, Some(78), "{said}");
-            assert!(said.contains("with the -wal and -shm files beside it, and restore a backup"), "{said}");
+        Err((code, output)) => {
+            assert_eq!(code, Some(78), "{output}");
+            assert!(output.contains("with its -wal and -shm files, and restore a backup"), "{output}");
         }
     }
-    // As the sentence says.
+    // Follow the instructions of the message.
     server.kill();
     for name in ["licenses.db", "licenses.db-wal", "licenses.db-shm"] {
         let _ = fs::remove_file(source.with_file_name(name));

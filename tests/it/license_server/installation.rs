@@ -1,5 +1,5 @@
-//! What `serve` refuses to work with: each is told in a sentence, with its exit code, and left as it is. An empty
-//! database in place of a lost one would deny every customer at once.
+//! `serve` rejects unusable installations with a message and an exit code, and leaves them unchanged. Creating an empty
+//! database in place of a lost one would deny all customers at once.
 
 use super::*;
 use crate::support::license_server_process::command_words;
@@ -11,10 +11,10 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 
-/// Neither root nor anybody else on the machine.
+/// A user ID that owns nothing else on the machine.
 pub(super) const STRANGER: u32 = 65_534;
 
-/// An installation that was in use and is not now.
+/// An installation with data and a stopped server.
 pub(super) fn stopped() -> LicenseServerProcess {
     let server = LicenseServerProcess::start();
     for license in server.database.licenses("free", 200).iter().step_by(20) {
@@ -25,7 +25,7 @@ pub(super) fn stopped() -> LicenseServerProcess {
     server
 }
 
-/// How `serve` ends, and what it says.
+/// Runs `serve` until it exits; returns its exit code and output.
 pub(super) fn serve(server: &LicenseServerProcess, launcher: &[&str]) -> (Option<i32>, String) {
     let mut words: Vec<String> = launcher.iter().map(|word| (*word).to_owned()).collect();
     words.extend(command_words(server.directory(), &["serve"]));
@@ -34,7 +34,7 @@ pub(super) fn serve(server: &LicenseServerProcess, launcher: &[&str]) -> (Option
     (code, process.lines().join("\n"))
 }
 
-/// Name, mode and bytes of every file, but for the lock, and for the log once everything is in the database's own file.
+/// Name, mode and bytes of every file, except lock files and an empty write-ahead log.
 fn snapshot(directory: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {
     let entries = fs::read_dir(directory).unwrap().map(Result::unwrap);
     let named = entries.map(|entry| (entry.file_name().into_string().unwrap(), entry.path()));
@@ -45,63 +45,68 @@ fn snapshot(directory: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {
     files.filter(|(name, (_, bytes))| !name.ends_with(".lock") && !is_empty_log(name, bytes)).collect()
 }
 
-/// After this has happened to a good installation, `serve` ends with 78 and these words, and changes nothing.
-fn refused(what: &str, happens: impl FnOnce(&LicenseServerProcess), told: &[&str]) {
+/// Asserts that `serve` rejects an installation that `damage` has modified: exit code 78, these texts, no changes.
+fn refused(what: &str, damage: impl FnOnce(&LicenseServerProcess), expected: &[&str]) {
     let server = stopped();
-    happens(&server);
-    let data = server.database.place.database().parent().unwrap().to_owned();
+    damage(&server);
+    let data = server.database.data_dir.database_path().parent().unwrap().to_owned();
     let before = snapshot(&data);
-    let (code, said) = serve(&server, &[]);
-    assert_eq!(code, Some(78), "{what}: {said}");
-    assert!(told.iter().all(|part| said.contains(part)), "{what}: {said}");
-    assert_eq!(said.lines().count(), 1, "{what}: {said}");
+    let (code, output) = serve(&server, &[]);
+    assert_eq!(code, Some(78), "{what}: {output}");
+    assert!(expected.iter().all(|part| output.contains(part)), "{what}: {output}");
+    assert_eq!(output.lines().count(), 1, "{what}: {output}");
     let after = snapshot(&data);
     assert!(before == after, "{what}: {:?} became {:?}", before.keys(), after.keys());
 }
 
 #[test]
-fn what_is_missing_is_not_made_anew() {
+fn missing_files_are_not_recreated() {
     refused(
         "no database",
-        |server| fs::remove_file(server.database.place.database()).unwrap(),
-        &["licenses.db: there is no database", "init", "Restore a backup"],
+        |server| fs::remove_file(server.database.data_dir.database_path()).unwrap(),
+        &["licenses.db: the database is missing", "init", "Restore a backup"],
     );
     refused(
         "no keys",
-        |server| fs::remove_file(server.database.place.keys()).unwrap(),
-        &["signing-keys.json: there are no signing keys", "Restore the file from a backup"],
+        |server| fs::remove_file(server.database.data_dir.keys_path()).unwrap(),
+        &["signing-keys.json: the signing keys are missing", "Restore the file from a backup"],
     );
 }
 
 #[test]
-fn a_database_and_keys_of_two_installations_are_not_mixed() {
+fn a_database_and_keys_of_different_installations_are_rejected() {
     let other = stopped();
-    let told = ["licenses.db and ", "signing-keys.json do not belong together. Restore both from backups"];
-    let take = |from: &Path, to: &Path| assert!(fs::copy(from, to).unwrap() > 0);
-    refused("other keys", |server| take(&other.database.place.keys(), &server.database.place.keys()), &told);
+    let expected =
+        ["licenses.db and ", "signing-keys.json belong to different installations. Restore both from backups"];
+    let copy = |from: &Path, to: &Path| assert!(fs::copy(from, to).unwrap() > 0);
+    refused(
+        "other keys",
+        |server| copy(&other.database.data_dir.keys_path(), &server.database.data_dir.keys_path()),
+        &expected,
+    );
     refused(
         "another database",
-        |server| take(&other.database.place.database(), &server.database.place.database()),
-        &told,
+        |server| copy(&other.database.data_dir.database_path(), &server.database.data_dir.database_path()),
+        &expected,
     );
 }
 
 /// Changes the bytes of the database.
 fn edit(server: &LicenseServerProcess, change: impl FnOnce(&mut Vec<u8>)) {
-    let path = server.database.place.database();
+    let path = server.database.data_dir.database_path();
     let mut bytes = fs::read(&path).unwrap();
     change(&mut bytes);
     fs::write(path, bytes).unwrap();
 }
 
 #[test]
-fn a_damaged_database_is_not_served_from() {
-    let told = ["licenses.db: cannot be used: ", "Nothing was changed; move it away, "];
-    refused("an empty file", |server| edit(server, Vec::clear), &told);
-    refused("garbage in front", |server| edit(server, |bytes| bytes[..200].fill(0xa5)), &told);
-    refused("another file", |server| edit(server, |bytes| *bytes = b"<html>not found</html>".repeat(100)), &told);
-    refused("half of it", |server| edit(server, |bytes| bytes.truncate(bytes.len() / 2)), &told);
-    refused("a page less", |server| edit(server, |bytes| bytes.truncate(bytes.len() - 4096)), &told);
+fn a_damaged_database_is_rejected() {
+    let expected = ["licenses.db: the database is unusable: ", "Nothing was changed. Move it away, "];
+    refused("an empty file", |server| edit(server, Vec::clear), &expected);
+    refused("garbage in front", |server| edit(server, |bytes| bytes[..200].fill(0xa5)), &expected);
+    refused("another file", |server| edit(server, |bytes| *bytes = b"<html>not found</html>".repeat(100)), &expected);
+    refused("half of it", |server| edit(server, |bytes| bytes.truncate(bytes.len() / 2)), &expected);
+    refused("a page less", |server| edit(server, |bytes| bytes.truncate(bytes.len() - 4096)), &expected);
     refused(
         "garbage in the middle",
         |server| {
@@ -110,7 +115,7 @@ fn a_damaged_database_is_not_served_from() {
                 bytes[middle..middle + 8192].fill(0xa5);
             });
         },
-        &told,
+        &expected,
     );
     refused(
         "a page of zeros",
@@ -120,12 +125,12 @@ fn a_damaged_database_is_not_served_from() {
                 bytes[end..].fill(0);
             });
         },
-        &told,
+        &expected,
     );
 }
 
 #[test]
-fn a_database_of_a_newer_version_is_left_to_it() {
+fn a_database_of_a_newer_version_is_rejected() {
     let set_version = |server: &LicenseServerProcess| {
         // SQLite keeps `user_version` in bytes 60 to 63 of the header.
         edit(server, |bytes| bytes[60..64].copy_from_slice(&99_u32.to_be_bytes()));
@@ -133,132 +138,134 @@ fn a_database_of_a_newer_version_is_left_to_it() {
     refused(
         "a newer schema",
         set_version,
-        &["was written by a newer version of this program (schema 99, this one knows"],
+        &["was written by a newer version of this program (schema 99, this version supports"],
     );
 }
 
 #[test]
-fn files_that_others_may_read_are_told_of() {
+fn files_that_others_can_read_are_rejected() {
     let open = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     refused(
-        "keys for all",
-        |server| open(&server.database.place.keys(), 0o644),
-        &["signing-keys.json: other users may read the signing keys. Run: chmod 0600 "],
+        "world-readable keys",
+        |server| open(&server.database.data_dir.keys_path(), 0o644),
+        &["signing-keys.json: other users can read the signing keys. Run: chmod 0600 "],
     );
     refused(
-        "keys for a group",
-        |server| open(&server.database.place.keys(), 0o640),
-        &["signing-keys.json: other users may read the signing keys. Run: chmod 0600 "],
+        "group-readable keys",
+        |server| open(&server.database.data_dir.keys_path(), 0o640),
+        &["signing-keys.json: other users can read the signing keys. Run: chmod 0600 "],
     );
     refused(
-        "a database for all",
-        |server| open(&server.database.place.database(), 0o644),
-        &["licenses.db: ", "other users may read or write it. Run: chmod 0600 "],
+        "a world-readable database",
+        |server| open(&server.database.data_dir.database_path(), 0o644),
+        &["licenses.db: ", "other users can read or write the database. Run: chmod 0600 "],
     );
 }
 
 #[test]
-fn damaged_keys_are_told_of() {
-    let told = ["signing-keys.json: is damaged. Restore it from a backup"];
+fn damaged_keys_are_rejected() {
+    let expected = ["signing-keys.json: the file is damaged. Restore it from a backup"];
     for bytes in ["", "{}", "null", "{\"installation\": \"a\", \"keys\": []}"] {
-        refused("damaged keys", |server| fs::write(server.database.place.keys(), bytes).unwrap(), &told);
+        refused("damaged keys", |server| fs::write(server.database.data_dir.keys_path(), bytes).unwrap(), &expected);
     }
 }
 
 #[test]
-fn another_user_is_told_whom_to_run_as() {
+fn another_user_is_advised_to_run_as_the_owner() {
     let server = stopped();
-    // As far as the files themselves, the stranger comes.
+    // Let the stranger reach the files.
     for (path, mode) in
         [(server.directory(), 0o755), (&server.config_path(), 0o644), (&server.directory().join("data"), 0o755)]
     {
         fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     }
     let as_stranger = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-    let (code, said) = serve(&server, &as_stranger);
-    assert_eq!(code, Some(77), "{said}");
-    assert!(said.contains("licenses.db: permission denied. Run as the user who owns the database"), "{said}");
+    let (code, output) = serve(&server, &as_stranger);
+    assert_eq!(code, Some(77), "{output}");
+    assert!(output.contains("licenses.db: permission denied. Run as the user who owns the database"), "{output}");
     for name in ["licenses.db", ""] {
         chown(server.directory().join("data").join(name), Some(STRANGER), Some(STRANGER)).unwrap();
     }
     for name in ["licenses.db-wal", "licenses.db-shm"] {
-        // They may be gone.
+        // These may not exist.
         let _ = chown(server.directory().join("data").join(name), Some(STRANGER), Some(STRANGER));
     }
-    let (code, said) = serve(&server, &as_stranger);
-    assert_eq!(code, Some(77), "{said}");
-    assert!(said.contains("signing-keys.json: permission denied. Run as the user who owns the file"), "{said}");
+    let (code, output) = serve(&server, &as_stranger);
+    assert_eq!(code, Some(77), "{output}");
+    assert!(output.contains("signing-keys.json: permission denied. Run as the user who owns the file"), "{output}");
     fs::set_permissions(server.directory().join("data"), Permissions::from_mode(0o700)).unwrap();
     chown(server.directory().join("data"), Some(0), Some(0)).unwrap();
-    let (code, said) = serve(&server, &as_stranger);
-    assert_eq!(code, Some(77), "{said}");
-    assert!(said.contains("permission denied"), "{said}");
+    let (code, output) = serve(&server, &as_stranger);
+    assert_eq!(code, Some(77), "{output}");
+    assert!(output.contains("permission denied"), "{output}");
 }
 
 #[test]
-fn a_second_server_on_one_installation_names_the_first() {
+fn a_second_server_on_an_installation_is_rejected() {
     let server = LicenseServerProcess::start();
-    let (code, said) = serve(&server, &[]);
-    assert_eq!(code, Some(1), "{said}");
-    let named =
-        format!("another license server runs on this installation (process {}). Nothing was changed", server.pid());
-    assert!(said.contains(&named), "{said}");
+    let (code, output) = serve(&server, &[]);
+    assert_eq!(code, Some(1), "{output}");
+    let named = format!(
+        "another license server is already running on this installation (process {}). Nothing was changed",
+        server.pid()
+    );
+    assert!(output.contains(&named), "{output}");
     let license = server.database.license("free");
     assert_granted(&server.verify(&question(&license, SERVERS[0])));
 }
 
 #[test]
-fn a_port_that_somebody_holds_is_told_with_its_holder() {
+fn a_port_conflict_names_the_process_that_holds_it() {
     let mut server = LicenseServerProcess::start();
     let port = server.port().to_string();
-    let data = stopped().database.place.database().parent().unwrap().display().to_string();
+    let data = stopped().database.data_dir.database_path().parent().unwrap().display().to_string();
     let other = stopped();
     server.rewrite_config(&[("port", &port), ("data_dir", &data)]);
     fs::copy(server.config_path(), other.config_path()).unwrap();
     let text = fs::read_to_string(other.config_path()).unwrap();
-    let own = other.database.place.database().parent().unwrap().display().to_string();
+    let own = other.database.data_dir.database_path().parent().unwrap().display().to_string();
     fs::write(other.config_path(), text.replace(&data, &own)).unwrap();
-    let (code, said) = serve(&other, &[]);
-    assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains(&format!("cannot listen on 127.0.0.1:{port}")), "{said}");
-    assert!(said.contains(&format!("(process {})", server.pid())), "{said}");
-    assert!(said.contains("license-server.conf"), "{said}");
+    let (code, output) = serve(&other, &[]);
+    assert_eq!(code, Some(1), "{output}");
+    assert!(output.contains(&format!("cannot listen on 127.0.0.1:{port}")), "{output}");
+    assert!(output.contains(&format!("(process {})", server.pid())), "{output}");
+    assert!(output.contains("license-server.conf"), "{output}");
 }
 
 #[test]
-fn init_never_touches_what_is_there() {
+fn init_never_overwrites_files() {
     let server = stopped();
-    let data = server.database.place.database().parent().unwrap().to_owned();
+    let data = server.database.data_dir.database_path().parent().unwrap().to_owned();
     let again = |what: &str| {
         let before = snapshot(&data);
         let output = server.run(&["init"]);
         assert_eq!(output.status.code(), Some(1), "{what}: {output:?}");
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains("is there already. Nothing was changed"), "{what}: {said}");
+        let output = String::from_utf8(output.stderr).unwrap();
+        assert!(output.contains("already exists. Nothing was changed"), "{what}: {output}");
         assert!(before == snapshot(&data), "{what}");
     };
     again("both");
-    let keys = fs::read(server.database.place.keys()).unwrap();
-    fs::remove_file(server.database.place.keys()).unwrap();
-    again("the database alone");
-    process::write_private(&server.database.place.keys(), &keys).unwrap();
-    fs::remove_file(server.database.place.database()).unwrap();
-    again("the keys alone");
+    let keys = fs::read(server.database.data_dir.keys_path()).unwrap();
+    fs::remove_file(server.database.data_dir.keys_path()).unwrap();
+    again("only the database");
+    process::write_private(&server.database.data_dir.keys_path(), &keys).unwrap();
+    fs::remove_file(server.database.data_dir.database_path()).unwrap();
+    again("only the keys");
 }
 
 #[test]
 fn a_new_installation_is_private() {
     let server = LicenseServerProcess::start();
-    let data = server.database.place.database().parent().unwrap().to_owned();
+    let data = server.database.data_dir.database_path().parent().unwrap().to_owned();
     assert_eq!(data.metadata().unwrap().mode() & 0o777, 0o700);
     for (name, (mode, _)) in snapshot(&data) {
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
-    assert!(Database::open(&server.database.place.database()).is_ok());
+    assert!(Database::open(&server.database.data_dir.database_path()).is_ok());
 }
 
 #[test]
-fn a_configuration_that_is_wrong_is_told_with_its_line() {
+fn a_configuration_error_names_the_line() {
     let server = stopped();
     let table = [
         ("port=http\n", 78, "license-server.conf:1: port"),
@@ -271,21 +278,21 @@ fn a_configuration_that_is_wrong_is_told_with_its_line() {
         ("data_dir\n", 78, "license-server.conf:1"),
         ("\0\u{1}\u{2}", 78, "license-server.conf:1"),
     ];
-    for (text, expected, told) in table {
+    for (text, expected, message) in table {
         fs::write(server.config_path(), text).unwrap();
-        let (code, said) = serve(&server, &[]);
-        assert_eq!(code, Some(expected), "{text:?}: {said}");
-        assert!(said.contains(told), "{text:?}: {said}");
+        let (code, output) = serve(&server, &[]);
+        assert_eq!(code, Some(expected), "{text:?}: {output}");
+        assert!(output.contains(message), "{text:?}: {output}");
     }
     fs::remove_file(server.config_path()).unwrap();
-    let (code, said) = serve(&server, &[]);
-    assert_eq!(code, Some(78), "{said}");
-    assert!(said.contains("license-server.conf"), "{said}");
-    // An empty file has the defaults, and there is no installation at the default place of a new machine.
+    let (code, output) = serve(&server, &[]);
+    assert_eq!(code, Some(78), "{output}");
+    assert!(output.contains("license-server.conf"), "{output}");
+    // An empty file has the defaults, and the default directory of a new machine has no installation.
     fs::write(server.config_path(), "").unwrap();
     let hidden = process::after_mounting(server.directory(), "mount -t tmpfs none /var/lib");
     let hidden: Vec<&str> = hidden.iter().map(String::as_str).collect();
-    let (code, said) = serve(&server, &hidden);
-    assert_eq!(code, Some(78), "{said}");
-    assert!(said.contains("/var/lib/opterius-license-server/licenses.db: there is no database"), "{said}");
+    let (code, output) = serve(&server, &hidden);
+    assert_eq!(code, Some(78), "{output}");
+    assert!(output.contains("/var/lib/opterius-license-server/licenses.db: the database is missing"), "{output}");
 }

@@ -1,4 +1,4 @@
-//! Files that are not what they should be: left by something that was killed, or put there by somebody else.
+//! Leftovers of killed processes, and files planted by other users.
 
 use super::*;
 use crate::support::TempDirectory;
@@ -20,7 +20,7 @@ fn start(directory: &Path, words: &[&str]) -> Process {
     Process::start(process::command(&command_words(directory, words)))
 }
 
-/// How a command ends, and what it says.
+/// Runs a command; returns its exit code and output.
 fn run(directory: &Path, words: &[&str]) -> (Option<i32>, String) {
     let process = start(directory, words);
     let code = process.wait_exit(START).code();
@@ -28,7 +28,7 @@ fn run(directory: &Path, words: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
-fn whenever_init_is_killed_the_next_one_makes_an_installation_or_finds_it_whole() {
+fn init_recovers_from_a_kill_at_any_moment() {
     for round in 0..25 {
         let directory = directory();
         let killed = start(directory.path(), &["init"]);
@@ -38,11 +38,11 @@ fn whenever_init_is_killed_the_next_one_makes_an_installation_or_finds_it_whole(
         }
         killed.signal(Signal::KILL);
         killed.wait_exit(START);
-        let (code, said) = run(directory.path(), &["init"]);
-        let whole = code == Some(1) && said.contains("is there already");
-        assert!(code == Some(0) || whole, "round {round}: {code:?} {said}");
-        let (code, said) = run(directory.path(), &["check"]);
-        assert_eq!(code, Some(0), "round {round}: {said}");
+        let (code, output) = run(directory.path(), &["init"]);
+        let whole = code == Some(1) && output.contains("already exists");
+        assert!(code == Some(0) || whole, "round {round}: {code:?} {output}");
+        let (code, output) = run(directory.path(), &["check"]);
+        assert_eq!(code, Some(0), "round {round}: {output}");
         let left = fs::read_dir(directory.path().join("data")).unwrap().map(|entry| entry.unwrap().file_name());
         let left: Vec<_> = left.filter(|name| name.to_string_lossy().contains("unfinished")).collect();
         assert!(left.is_empty(), "round {round}: {left:?}");
@@ -50,12 +50,12 @@ fn whenever_init_is_killed_the_next_one_makes_an_installation_or_finds_it_whole(
 }
 
 #[test]
-fn a_lock_that_leads_elsewhere_is_not_followed() {
+fn a_lock_file_that_is_a_link_or_a_pipe_is_rejected() {
     let server = LicenseServerProcess::start();
     server.signal(Signal::TERM);
     server.wait_exit(START);
     let (data, target) = (server.directory().join("data"), server.directory().join("target"));
-    fs::write(&target, "somebody else's").unwrap();
+    fs::write(&target, "foreign").unwrap();
     fs::remove_file(data.join("serve.lock")).unwrap();
     let link = |how: &str, lock: &Path| match how {
         "a symbolic link" => symlink(&target, lock).unwrap(),
@@ -65,23 +65,26 @@ fn a_lock_that_leads_elsewhere_is_not_followed() {
     for what in ["a symbolic link", "a hard link", "a pipe"] {
         let lock = data.join("serve.lock");
         link(what, &lock);
-        let (code, said) = run(server.directory(), &["serve"]);
-        assert_eq!(code, Some(1), "{what}: {said}");
-        assert!(said.contains("serve.lock: "), "{what}: {said}");
-        assert_eq!(fs::read_to_string(&target).unwrap(), "somebody else's", "{what}");
+        let (code, output) = run(server.directory(), &["serve"]);
+        assert_eq!(code, Some(1), "{what}: {output}");
+        assert!(output.contains("serve.lock: "), "{what}: {output}");
+        assert_eq!(fs::read_to_string(&target).unwrap(), "foreign", "{what}");
         fs::remove_file(lock).unwrap();
     }
 }
 
 #[test]
-fn a_directory_that_others_may_write_into_is_refused() {
+fn a_directory_that_others_can_write_into_is_rejected() {
     let server = LicenseServerProcess::start();
     server.signal(Signal::TERM);
     server.wait_exit(START);
     for mode in [0o777, 0o770, 0o702] {
         fs::set_permissions(server.directory().join("data"), Permissions::from_mode(mode)).unwrap();
-        let (code, said) = run(server.directory(), &["serve"]);
-        assert_eq!(code, Some(78), "{mode:o}: {said}");
-        assert!(said.contains("other users may write into it") && said.contains("chmod 0700"), "{said}");
+        let (code, output) = run(server.directory(), &["serve"]);
+        assert_eq!(code, Some(78), "{mode:o}: {output}");
+        assert!(
+            output.contains("other users can write into this directory") && output.contains("chmod 0700"),
+            "{output}"
+        );
     }
 }

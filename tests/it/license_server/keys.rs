@@ -1,4 +1,4 @@
-//! The signing keys change while servers go on: nobody loses the license who knows either of the two.
+//! Rotation of the signing keys: Agents that trust either key keep their license.
 
 use super::*;
 use crate::license::{assert_active, assert_restricted};
@@ -7,19 +7,19 @@ use opterius_license_server::keys::SigningKeys;
 use std::fs;
 
 fn change_keys(server: &LicenseServerProcess, change: impl FnOnce(&mut SigningKeys)) {
-    let path = server.database.place.keys();
+    let path = server.database.data_dir.keys_path();
     let mut keys = SigningKeys::load(&path).unwrap_or_else(|error| panic!("{error}"));
     change(&mut keys);
     keys.store(&path).unwrap();
     server.reload();
 }
 
-fn agent(server: &LicenseServerProcess, license: &Licensed, keys: &str) -> Agent {
+fn agent(server: &LicenseServerProcess, license: &TestLicense, keys: &str) -> Agent {
     agent::builder(server, license, SERVERS[0]).set("license_public_key", keys).start()
 }
 
 #[test]
-fn whoever_knows_either_key_stays_valid_while_both_sign() {
+fn agents_with_either_key_stay_valid_during_a_rotation() {
     let server = LicenseServerProcess::start();
     let license = server.database.license("free");
     let old = server.public_keys();
@@ -29,7 +29,7 @@ fn whoever_knows_either_key_stays_valid_while_both_sign() {
     change_keys(&server, |keys| keys.rotate(server.database.now()).unwrap());
     let both = server.public_keys();
     let (new, rest) = both.split_once(", ").unwrap();
-    assert_eq!(rest, old, "the new key is the first");
+    assert_eq!(rest, old, "the new key comes first");
     let response = server.verify(&question(&license, SERVERS[0]));
     assert!(is_signed_by(&response, new) && is_signed_by(&response, &old), "{}", response.head_text());
     let header = response.header("Opterius-Signature").unwrap();
@@ -38,8 +38,8 @@ fn whoever_knows_either_key_stays_valid_while_both_sign() {
     let trusts_both = agent(&server, &license, &format!("{new},{old}"));
     assert_active(&trusts_both.status_after_checks(1));
 
-    // Too early but for who insists.
-    let mut keys = SigningKeys::load(&server.database.place.keys()).unwrap_or_else(|error| panic!("{error}"));
+    // Too early without force.
+    let mut keys = SigningKeys::load(&server.database.data_dir.keys_path()).unwrap_or_else(|error| panic!("{error}"));
     assert!(keys.retire(server.database.now(), false).is_err());
     change_keys(&server, |keys| keys.retire(server.database.now(), true).unwrap());
     assert_eq!(server.public_keys(), new);
@@ -49,12 +49,12 @@ fn whoever_knows_either_key_stays_valid_while_both_sign() {
     let trusts_new = agent(&server, &license, new);
     assert_active(&trusts_new.status_after_checks(1));
     let status = trusts_old.reverify().json();
-    assert_eq!(status["state"], "grace", "an answer that is not trusted ends nothing at once: {status}");
+    assert_eq!(status["state"], "grace", "an untrusted response does not end the license immediately: {status}");
     assert!(status["message"].as_str().unwrap().contains("is not signed by"), "{status}");
 }
 
 #[test]
-fn a_stranger_s_key_trusts_no_answer_of_ours() {
+fn an_agent_with_a_foreign_key_rejects_all_responses() {
     let server = LicenseServerProcess::start();
     let license = server.database.license("free");
     let stranger = crate::support::fake_license_server::SigningKey::generate().public_base64();
@@ -65,25 +65,25 @@ fn a_stranger_s_key_trusts_no_answer_of_ours() {
 }
 
 #[test]
-fn keys_that_cannot_be_used_change_nothing_at_a_reload() {
+fn a_reload_with_unusable_keys_keeps_the_current_ones() {
     let server = LicenseServerProcess::start();
     let other = LicenseServerProcess::start();
     let license = server.database.license("free");
-    let (path, good) = (server.database.place.keys(), fs::read(server.database.place.keys()).unwrap());
+    let (path, good) = (server.database.data_dir.keys_path(), fs::read(server.database.data_dir.keys_path()).unwrap());
     let own = server.public_keys();
     let table: [(&[u8], &str); 3] = [
         (b"{}", "is damaged"),
         (b"", "is damaged"),
-        (&fs::read(other.database.place.keys()).unwrap(), "belong to another installation"),
+        (&fs::read(other.database.data_dir.keys_path()).unwrap(), "belong to another installation"),
     ];
-    for (bytes, told) in table {
+    for (bytes, message) in table {
         fs::write(&path, bytes).unwrap();
         server.reload();
-        let line = server.wait_for_line(|line| line.contains(told) && line.contains("The keys in use stay"));
-        assert!(line.is_some(), "{told}: {:#?}", server.lines());
+        let line = server.wait_for_line(|line| line.contains(message) && line.contains("The keys were not reloaded"));
+        assert!(line.is_some(), "{message}: {:#?}", server.lines());
         let response = server.fetch(Request::post(VERIFY).body(question(&license, SERVERS[0]).to_string()));
         assert_granted(&response);
-        assert!(is_signed_by(&response, &own), "{told}");
+        assert!(is_signed_by(&response, &own), "{message}");
     }
     fs::write(&path, good).unwrap();
     server.reload();

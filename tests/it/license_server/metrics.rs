@@ -44,7 +44,7 @@ fn every_verification_is_counted_once_and_no_label_comes_from_a_client() {
     let before = samples(&server);
     let names: Vec<String> = before.keys().cloned().collect();
     let (license, suspended) = (server.database.license("free"), server.database.license("free"));
-    server.database.alter(suspended.id, Change::Suspend);
+    server.database.apply_change(suspended.id, Change::Suspend);
     server.verify(&question(&license, SERVERS[0]));
     server.verify(&question(&license, SERVERS[0]));
     server.verify(&question(&license, SERVERS[1]));

@@ -1,8 +1,8 @@
-//! The license server: the real program over real sockets, and where time matters the same code with a clock that the
-//! test sets.
+//! The license server: the real program over real sockets, and for tests of time the same code with a clock that the test
+//! sets.
 //!
-//! First what goes over the wire, then the rules as they unfold in time and under load, then what the installation
-//! survives; the real Agent against the real server comes last.
+//! The modules cover the wire format, the rules over time and under load, the installation, and the real Agent with the
+//! real server.
 
 mod advice;
 mod agent;
@@ -25,7 +25,7 @@ mod wrong_clock;
 
 use crate::support::eventually;
 use crate::support::http::{PROMPTLY, Request, Response};
-use crate::support::license_database::{Licensed, OWNER, ip, operator};
+use crate::support::license_database::{OWNER, TestLicense, ip, operator};
 use crate::support::license_server_process::{LicenseServerProcess, SERVERS, VERIFY, is_signed_by};
 use crate::support::process::START;
 use crate::support::timed_license_server::{BEGINNING, DAY, TimedLicenseServer};
@@ -35,8 +35,8 @@ use opterius_license_server::model::{Action, Actor, Billing, Role};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// What a server at this address asks.
-fn question(license: &Licensed, address: &str) -> Value {
+/// The request of a server at this address.
+fn question(license: &TestLicense, address: &str) -> Value {
     json!({"key": license.key, "server_ip": address})
 }
 
@@ -51,13 +51,13 @@ fn assert_denied(response: &Response, reason: &str, message: &str) {
     assert_eq!((&answer["reason"], &answer["message"]), (&json!(reason), &json!(message)), "{answer}");
 }
 
-/// Refused because so many servers of so many have a slot.
+/// Denied because all slots are in use.
 fn assert_no_slot(response: &Response, active: usize, allowed: usize) {
     let message = format!("License is already activated on {active} of {allowed} allowed servers.");
     assert_denied(response, "server_limit_reached", &message);
 }
 
-/// An answer that says nothing about the license: JSON with a code and a sentence, and no `valid`.
+/// An error response: JSON with a code and a message, without `valid`.
 fn assert_error(response: &Response, status: u16, code: &str) {
     let answer = response.json();
     assert_eq!((response.status, &answer["error"]), (status, &json!(code)), "{answer}");
@@ -65,7 +65,7 @@ fn assert_error(response: &Response, status: u16, code: &str) {
     assert_eq!(answer.get("valid"), None, "{answer}");
 }
 
-/// The seconds of `Retry-After`.
+/// `Retry-After` in seconds.
 fn retry_after(response: &Response) -> u64 {
     let seconds = response.header("Retry-After").unwrap_or_else(|| panic!("no Retry-After: {}", response.head_text()));
     seconds.parse().unwrap()

@@ -1,4 +1,4 @@
-//! The dashboard in a real browser.
+//! The browser support, and the dashboard in a real browser.
 
 use super::*;
 use crate::support::browser::Browser;
@@ -7,7 +7,7 @@ use opterius_license_server::passwords;
 use std::fs;
 
 #[test]
-fn a_browser_shows_what_the_license_server_answers() {
+fn the_browser_displays_responses_of_the_license_server() {
     let server = LicenseServerProcess::start();
     let browser = Browser::start();
     browser.set_window_size(800, 600);
@@ -50,5 +50,5 @@ fn an_owner_signs_in_and_sees_the_license() {
     let row = browser.find("#licenses tbody tr").text();
     assert_eq!(browser.url(), format!("{}/licenses", server.url()));
     assert!(row.contains("Business") && row.contains("1 of 5"), "{row}");
-    assert!(!browser.source().contains(&license.key), "the key is shown on demand only");
+    assert!(!browser.source().contains(&license.key), "the key is shown only on request");
 }

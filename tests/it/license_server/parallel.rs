@@ -1,4 +1,4 @@
-//! Many servers at once: the number of slots holds, whoever comes.
+//! Concurrent verifications never exceed the number of slots.
 
 use super::*;
 use crate::support::http::fetch;
@@ -7,8 +7,8 @@ use std::sync::Barrier;
 
 const CROWD: usize = 200;
 
-/// All ask at the same time, each on a connection and a thread of its own; the addresses that were granted.
-fn crowd(server: &LicenseServerProcess, license: &Licensed, taken: usize, allowed: usize) -> BTreeSet<String> {
+/// Verifies from all servers concurrently, on separate connections and threads; returns the granted addresses.
+fn crowd(server: &LicenseServerProcess, license: &TestLicense, taken: usize, allowed: usize) -> BTreeSet<String> {
     let (port, barrier) = (server.port(), Barrier::new(CROWD));
     let ask = |number: usize| {
         let address = format!("198.51.100.{number}");
@@ -38,20 +38,20 @@ fn crowd(server: &LicenseServerProcess, license: &Licensed, taken: usize, allowe
 }
 
 #[test]
-fn of_two_hundred_that_want_the_last_slot_one_gets_it() {
+fn one_of_two_hundred_servers_gets_the_last_slot() {
     let server = LicenseServerProcess::start();
     let license = server.database.license("business");
-    let there: Vec<&str> = SERVERS[..4].to_vec();
-    for address in &there {
+    let existing: Vec<&str> = SERVERS[..4].to_vec();
+    for address in &existing {
         assert_granted(&server.verify(&question(&license, address)));
     }
     let granted = crowd(&server, &license, 4, 5);
-    let expected: Vec<String> = there.into_iter().map(str::to_owned).chain(granted).collect();
+    let expected: Vec<String> = existing.into_iter().map(str::to_owned).chain(granted).collect();
     assert_eq!(server.database.addresses(license.id), expected);
 }
 
 #[test]
-fn of_two_hundred_that_come_at_once_as_many_get_a_slot_as_there_are() {
+fn two_hundred_concurrent_servers_get_exactly_the_available_slots() {
     let server = LicenseServerProcess::start();
     let license = server.database.license("business");
     let granted = crowd(&server, &license, 0, 5);
@@ -59,11 +59,11 @@ fn of_two_hundred_that_come_at_once_as_many_get_a_slot_as_there_are() {
     assert_eq!(stored, granted);
     let activated =
         server.database.history(Some(license.id)).into_iter().filter(|line| line.action == Action::Activated);
-    assert_eq!(activated.count(), 5, "each has its line in the history, and nobody else");
+    assert_eq!(activated.count(), 5, "one history entry per granted server");
 }
 
 #[test]
-fn one_server_that_asks_two_hundred_times_at_once_takes_one_slot() {
+fn two_hundred_concurrent_requests_of_one_server_take_one_slot() {
     let server = LicenseServerProcess::start();
     let license = server.database.license("free");
     let (port, barrier) = (server.port(), Barrier::new(CROWD));
@@ -78,5 +78,5 @@ fn one_server_that_asks_two_hundred_times_at_once_takes_one_slot() {
     });
     assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
     assert_eq!(server.database.addresses(license.id), [SERVERS[0]]);
-    assert_eq!(server.database.told(license.id).len(), 2);
+    assert_eq!(server.database.history_lines(license.id).len(), 2);
 }

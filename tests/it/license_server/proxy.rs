@@ -1,4 +1,4 @@
-//! Behind nginx with the shipped configuration, as a vendor runs it.
+//! The license server behind nginx with the shipped configuration.
 
 use super::*;
 use crate::license::assert_active;
@@ -7,7 +7,7 @@ use crate::support::http::fetch;
 use crate::support::nginx::Nginx;
 use std::net::Ipv4Addr;
 
-/// A client of the proxy that is not on the proxy's own address.
+/// The address of a client, different from that of the proxy.
 const CLIENT: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 fn behind_nginx() -> (LicenseServerProcess, Nginx) {
@@ -26,12 +26,12 @@ fn an_agent_verifies_through_the_proxy_over_https() {
         .start();
     assert_active(&agent.status_after_checks(1));
     assert_eq!(server.database.addresses(license.id), [SERVERS[0]]);
-    server.database.alter(license.id, Change::Suspend);
+    server.database.apply_change(license.id, Change::Suspend);
     let status = agent.reverify().json();
     assert_eq!((&status["reason"], &status["source"]), (&json!("suspended"), &json!("server")), "{status}");
 
-    // nginx answers for a license server that is gone, and that is no verdict.
-    server.database.alter(license.id, Change::Resume);
+    // The error page of nginx for a stopped license server is not a verdict.
+    server.database.apply_change(license.id, Change::Resume);
     assert_active(&agent.reverify().json());
     server.kill();
     let status = agent.reverify().json();
@@ -40,7 +40,7 @@ fn an_agent_verifies_through_the_proxy_over_https() {
 }
 
 #[test]
-fn a_proxy_that_the_agent_does_not_trust_is_told_nothing() {
+fn the_agent_sends_nothing_to_an_untrusted_proxy() {
     let (server, nginx) = behind_nginx();
     let license = server.database.license("free");
     let agent: Agent = agent::builder(&server, &license, SERVERS[0]).set("license_server", &nginx.url()).start();
@@ -56,21 +56,21 @@ fn a_slot_counts_for_the_address_that_the_proxy_sees() {
     let ask = |request: Request, question: Value| nginx.fetch(CLIENT, request.body(question.to_string()));
     let response = ask(Request::post(VERIFY), json!({"key": license.key}));
     assert_granted(&response);
-    assert!(is_signed_by(&response, &server.public_keys()), "the answer arrives as it was signed");
+    assert!(is_signed_by(&response, &server.public_keys()), "the proxy does not change the signed response");
     assert_eq!(server.database.addresses(license.id), [CLIENT.to_string()]);
 
-    // What the client itself writes into the header is not believed, by neither of the two.
+    // An X-Forwarded-For header from the client is ignored.
     for forged in ["9.9.9.9", "9.9.9.9, 127.0.0.1", "127.0.0.1"] {
         let request = Request::post(VERIFY).header("X-Forwarded-For", forged);
         assert_granted(&ask(request, json!({"key": license.key})));
     }
     assert_eq!(server.database.addresses(license.id), [CLIENT.to_string()]);
     assert_eq!(server.database.activations(license.id)[0].observed_ip, CLIENT);
-    assert!(!server.lines().join("\n").contains("forwards requests of others"), "{:#?}", server.lines());
+    assert!(!server.lines().join("\n").contains("forwards requests, but"), "{:#?}", server.lines());
 }
 
 #[test]
-fn denials_and_limits_pass_through_as_they_are() {
+fn denials_and_rate_limits_pass_through_unchanged() {
     let (server, nginx) = behind_nginx();
     let ask = |number: usize| {
         let body = json!({"key": format!("unknown {number}"), "nonce": "n"}).to_string();
@@ -87,8 +87,8 @@ fn denials_and_limits_pass_through_as_they_are() {
 }
 
 #[test]
-fn what_is_for_the_machine_itself_stays_there_and_plain_http_leads_to_tls() {
-    let (_vendor, nginx) = behind_nginx();
+fn metrics_are_not_proxied_and_http_redirects_to_https() {
+    let (_server, nginx) = behind_nginx();
     assert_eq!(nginx.fetch(CLIENT, Request::get("/health")).json()["status"], "ok");
     assert_eq!(nginx.fetch(CLIENT, Request::get("/metrics")).status, 404);
     let large = Request::post(VERIFY).body(vec![b'x'; 1024 * 1024]);

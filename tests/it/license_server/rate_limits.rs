@@ -1,12 +1,12 @@
-//! Keys cannot be guessed, and one license cannot keep the server busy; honest servers notice nothing of either.
+//! Rate limits for unknown keys and for each license do not affect other servers.
 
 use super::*;
 
-/// Unknown keys that may be tried at once, and how long the next one has to wait.
-const TRIES: usize = 20;
+/// Unknown keys that are allowed at once, and the wait for the next.
+const MAX_UNKNOWN: usize = 20;
 const WAIT: Duration = Duration::from_secs(10);
 
-/// Checks of one license that are answered at once, and in each second after that.
+/// Verifications of a license that are allowed at once, and per second after that.
 const CHECKS: u64 = 600;
 const CHECKS_PER_SECOND: f64 = 10.0;
 
@@ -14,58 +14,62 @@ fn unknown(number: usize) -> Value {
     json!({"key": format!("AAAAAAAA-{number:08}"), "nonce": "n", "server_id": "s"})
 }
 
-/// Says nothing about any license, is bound to the question, and says when to come again.
-fn assert_too_often(response: &Response) -> Duration {
+/// Asserts a rate limit error and returns its `Retry-After`.
+fn assert_rate_limited(response: &Response) -> Duration {
     assert_error(response, 429, "rate_limited");
     assert_eq!(response.header("Content-Type"), Some("application/json"));
     Duration::from_secs(retry_after(response))
 }
 
 #[test]
-fn the_twenty_first_unknown_key_has_to_wait_and_known_ones_do_not() {
+fn the_twenty_first_unknown_key_is_refused_and_known_keys_are_not() {
     let server = TimedLicenseServer::start();
     let license = server.database.license("free");
-    for number in 0..TRIES {
+    for number in 0..MAX_UNKNOWN {
         assert_denied(&server.verify(&unknown(number)), "invalid_key", "License key is not known.");
     }
     let response = server.verify(&unknown(20));
-    let wait = assert_too_often(&response);
+    let wait = assert_rate_limited(&response);
     assert!((Duration::from_secs(1)..=WAIT).contains(&wait), "{wait:?}");
     let answer = response.json();
     assert_eq!((&answer["nonce"], &answer["server_id"]), (&json!("n"), &json!("s")), "{answer}");
-    assert_eq!(answer["key_sha256"], crate::license::sha256(b"AAAAAAAA-00000020"), "an Agent trusts no other answer");
+    assert_eq!(
+        answer["key_sha256"],
+        crate::license::sha256(b"AAAAAAAA-00000020"),
+        "the Agent requires the fingerprint"
+    );
     assert_granted(&server.verify(&question(&license, SERVERS[0])));
-    assert_too_often(&server.verify(&unknown(0)));
+    assert_rate_limited(&server.verify(&unknown(0)));
 
     server.clock.pass(wait);
     assert_denied(&server.verify(&unknown(21)), "invalid_key", "License key is not known.");
-    assert_too_often(&server.verify(&unknown(22)));
+    assert_rate_limited(&server.verify(&unknown(22)));
     server.clock.pass(20 * WAIT);
-    for number in 0..TRIES {
+    for number in 0..MAX_UNKNOWN {
         assert_denied(&server.verify(&unknown(number)), "invalid_key", "License key is not known.");
     }
-    assert_too_often(&server.verify(&unknown(23)));
+    assert_rate_limited(&server.verify(&unknown(23)));
 }
 
 #[test]
-fn whoever_has_a_whole_ipv6_network_is_one_client_and_others_have_tries_of_their_own() {
+fn an_ipv6_network_counts_as_one_client() {
     let server = LicenseServerProcess::builder().set("trusted_proxies", "127.0.0.1").start();
     let ask = |client: &str, number: usize| {
         let request = Request::post(VERIFY).header("X-Forwarded-For", client).body(unknown(number).to_string());
         server.fetch(request).status
     };
-    for number in 0..TRIES {
+    for number in 0..MAX_UNKNOWN {
         assert_eq!(ask(&format!("2a01:4f8:1:2:{number:x}::1"), number), 403, "{number}");
         assert_eq!(ask("9.9.9.9", number), 403, "{number}");
     }
-    assert_eq!(ask("2a01:4f8:1:2:ffff::1", TRIES), 429);
-    assert_eq!(ask("9.9.9.9", TRIES), 429);
-    assert_eq!(ask("2a01:4f8:1:3::1", TRIES), 403);
-    assert_eq!(ask("9.9.9.10", TRIES), 403);
+    assert_eq!(ask("2a01:4f8:1:2:ffff::1", MAX_UNKNOWN), 429);
+    assert_eq!(ask("9.9.9.9", MAX_UNKNOWN), 429);
+    assert_eq!(ask("2a01:4f8:1:3::1", MAX_UNKNOWN), 403);
+    assert_eq!(ask("9.9.9.10", MAX_UNKNOWN), 403);
 }
 
 #[test]
-fn one_license_is_answered_six_hundred_times_at_once_and_then_ten_times_a_second() {
+fn a_license_allows_six_hundred_verifications_at_once_and_then_ten_per_second() {
     let server = TimedLicenseServer::start();
     let (busy, quiet) = (server.database.license("free"), server.database.license("free"));
     let verify = |license| server.verify(&question(license, SERVERS[0]));
@@ -73,12 +77,12 @@ fn one_license_is_answered_six_hundred_times_at_once_and_then_ten_times_a_second
     for _ in 0..CHECKS {
         assert_granted(&verify(&busy));
     }
-    // Tries come back in the time that really passes meanwhile.
+    // Some tokens are refilled while the requests above run.
     let mut more = 0.0;
     let wait = loop {
         let response = verify(&busy);
         if response.status == 429 {
-            break assert_too_often(&response);
+            break assert_rate_limited(&response);
         }
         assert_granted(&response);
         more += 1.0;
@@ -91,7 +95,7 @@ fn one_license_is_answered_six_hundred_times_at_once_and_then_ten_times_a_second
 }
 
 #[test]
-fn who_is_refused_for_asking_too_often_takes_no_slot() {
+fn a_rate_limited_server_takes_no_slot() {
     let server = TimedLicenseServer::start();
     let license = server.database.license("datacenter");
     let mut granted = Vec::new();
@@ -100,7 +104,7 @@ fn who_is_refused_for_asking_too_often_takes_no_slot() {
         let response = server.verify(&question(&license, &address));
         match response.status {
             200 => granted.push(address),
-            _ => drop(assert_too_often(&response)),
+            _ => drop(assert_rate_limited(&response)),
         }
     }
     assert!(granted.len() < 1000);

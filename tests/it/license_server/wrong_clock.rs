@@ -1,22 +1,22 @@
-//! A license server whose clock was set: the history says so and stays in order, and nothing that lives is deleted.
+//! Clock steps: the history records them and stays in order, and no live activation is deleted.
 
 use super::*;
 
-fn stepped(server: &TimedLicenseServer) -> Vec<String> {
+fn clock_steps(server: &TimedLicenseServer) -> Vec<String> {
     let lines = server.database.history(None);
     lines.into_iter().filter(|line| line.action == Action::ClockStepped).map(|line| line.detail).collect()
 }
 
 #[test]
-fn a_clock_that_was_set_is_told_in_the_history_whose_order_stays_true() {
+fn a_clock_step_is_recorded_and_the_history_stays_in_order() {
     let server = TimedLicenseServer::start();
     let license = server.database.license("business");
     let [first, second, third, fourth, ..] = SERVERS;
     assert_granted(&server.verify(&question(&license, first)));
-    // An hour passes and the clock runs with it: nothing to tell.
+    // An hour passes on both clocks: not a step.
     server.clock.pass(Duration::from_secs(3600));
     assert_granted(&server.verify(&question(&license, second)));
-    assert_eq!(stepped(&server), [] as [String; 0]);
+    assert_eq!(clock_steps(&server), [] as [String; 0]);
     server.clock.set(BEGINNING.plus(DAY));
     assert_granted(&server.verify(&question(&license, third)));
     server.clock.set(BEGINNING.minus(DAY));
@@ -25,7 +25,7 @@ fn a_clock_that_was_set_is_told_in_the_history_whose_order_stays_true() {
         "the clock of the license server was set forward by 82800 s".to_owned(),
         "the clock of the license server was set back by 172800 s".to_owned(),
     ];
-    assert_eq!(stepped(&server), expected);
+    assert_eq!(clock_steps(&server), expected);
     let order: Vec<String> = server
         .database
         .history(None)
@@ -34,11 +34,15 @@ fn a_clock_that_was_set_is_told_in_the_history_whose_order_stays_true() {
         .map(|line| line.actor.name)
         .collect();
     assert_eq!(order, [first, second, "clock", third, "clock", fourth]);
-    assert_eq!(server.database.addresses(license.id), [first, second, third, fourth], "slots go by order, not by time");
+    assert_eq!(
+        server.database.addresses(license.id),
+        [first, second, third, fourth],
+        "slots depend on order, not on time"
+    );
 }
 
 #[test]
-fn a_clock_set_back_takes_no_slot_from_anybody_and_gives_none_twice() {
+fn a_clock_step_neither_frees_nor_duplicates_a_slot() {
     let server = TimedLicenseServer::start();
     let license = server.database.license("free");
     let [first, second, ..] = SERVERS;
@@ -51,14 +55,14 @@ fn a_clock_set_back_takes_no_slot_from_anybody_and_gives_none_twice() {
 }
 
 #[test]
-fn a_server_seen_in_the_future_does_not_hold_its_slot_until_then() {
+fn a_check_in_dated_in_the_future_does_not_block_the_slot() {
     let server = TimedLicenseServer::start();
     let license = server.database.license("free");
     let [first, second, ..] = SERVERS;
     server.clock.set(BEGINNING.plus(4000 * DAY));
     assert_granted(&server.verify(&question(&license, first)));
     server.clock.set(BEGINNING);
-    assert_eq!(server.activation_gc(), 0, "it is brought back, not deleted");
+    assert_eq!(server.activation_gc(), 0, "the check-in is corrected, not deleted");
     assert_eq!(server.database.activations(license.id)[0].last_seen_at, BEGINNING);
     assert_no_slot(&server.verify(&question(&license, second)), 1, 1);
     server.clock.pass(7 * DAY);
@@ -66,7 +70,7 @@ fn a_server_seen_in_the_future_does_not_hold_its_slot_until_then() {
 }
 
 #[test]
-fn a_license_is_judged_by_the_clock_as_it_is() {
+fn expiry_follows_the_current_clock() {
     let server = TimedLicenseServer::start();
     let end = BEGINNING.plus(DAY);
     let license = server.database.license_until("free", Some(end), None);

@@ -1,4 +1,4 @@
-//! A real browser: headless Chromium, driven through chromedriver by the WebDriver protocol (W3C).
+//! A real browser: headless Chromium, controlled over the WebDriver protocol (W3C) by chromedriver.
 
 use super::TempDirectory;
 use super::eventually;
@@ -15,11 +15,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-/// The member under which WebDriver names an element.
+/// The JSON member that identifies a WebDriver element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// Browsers at the same time: each takes a processor and half a gigabyte while it starts.
-const AT_ONCE: usize = 2;
+/// The maximum number of concurrent browsers: each takes a processor and half a gigabyte while it starts.
+const MAX_BROWSERS: usize = 2;
 
 /// A running browser with one window. Dropping it ends the browser and its driver.
 pub struct Browser {
@@ -27,13 +27,13 @@ pub struct Browser {
     http: ureq::Agent,
     /// The URL of the session.
     session: String,
-    /// Profile of the browser, and what it keeps beside it.
+    /// The profile of the browser and its temporary files.
     _directory: TempDirectory,
-    /// Given back last, when the browser has ended.
-    _seats: Arc<Seats>,
+    /// Released last, after the browser has exited.
+    _slots: Arc<Slots>,
 }
 
-/// One element of the page that was open when it was found.
+/// An element of the page on which it was found.
 pub struct Element<'b> {
     browser: &'b Browser,
     path: String,
@@ -41,21 +41,21 @@ pub struct Element<'b> {
 
 impl Browser {
     pub fn start() -> Browser {
-        Browser::launch(Seats::take(1), &json!({}))
+        Browser::launch(Slots::take(1), &json!({}))
     }
 
-    /// Two of two people. Whoever needs two takes them together, or two tests could wait for each other.
+    /// Two separate browsers. Their slots are taken together, so that two tests cannot deadlock.
     pub fn start_two() -> [Browser; 2] {
-        let seats = Seats::take(2);
-        [(); 2].map(|()| Browser::launch(Arc::clone(&seats), &json!({})))
+        let slots = Slots::take(2);
+        [(); 2].map(|()| Browser::launch(Arc::clone(&slots), &json!({})))
     }
 
-    /// One that runs no script of any page, as a careful person sets it up.
+    /// A browser with scripts disabled.
     pub fn without_scripts() -> Browser {
-        Browser::launch(Seats::take(1), &json!({"profile.managed_default_content_settings.javascript": 2}))
+        Browser::launch(Slots::take(1), &json!({"profile.managed_default_content_settings.javascript": 2}))
     }
 
-    fn launch(seats: Arc<Seats>, preferences: &Value) -> Browser {
+    fn launch(slots: Arc<Slots>, preferences: &Value) -> Browser {
         let directory = TempDirectory::new();
         let mut driver = Command::new("chromedriver")
             .args(["--port=0", "--log-level=SEVERE"])
@@ -72,7 +72,7 @@ impl Browser {
             let (_, port) = line.split_once("started successfully on port ")?;
             port.trim_end_matches('.').parse::<u16>().ok()
         });
-        // The driver has little to say, and must not wait until somebody reads it.
+        // Drain the output, so that the driver never blocks on it.
         std::thread::spawn(move || lines.for_each(drop));
         let http = ureq::Agent::new_with_config(
             ureq::Agent::config_builder()
@@ -83,7 +83,7 @@ impl Browser {
         );
         let port = port.unwrap_or_else(|| panic!("chromedriver does not listen: {:?}", driver.wait()));
         let base = format!("http://127.0.0.1:{port}/session");
-        let mut browser = Browser { driver, http, session: base, _directory: directory, _seats: seats };
+        let mut browser = Browser { driver, http, session: base, _directory: directory, _slots: slots };
         let profile = browser._directory.path().join("profile");
         let arguments = [
             "--headless=new",
@@ -122,19 +122,19 @@ impl Browser {
         text(&self.get("/title"))
     }
 
-    /// The source of the page as it is now.
+    /// The current HTML source of the page.
     pub fn source(&self) -> String {
         text(&self.get("/source"))
     }
 
-    /// The first element that this CSS selector names; fails when there is none soon.
+    /// The first element that matches this CSS selector; waits for it, and panics on timeout.
     pub fn find(&self, css: &str) -> Element<'_> {
         let found = eventually(START, || !self.find_all(css).is_empty());
         assert!(found, "no element {css} on {}: {}", self.url(), self.source());
         self.find_all(css).remove(0)
     }
 
-    /// All elements that this CSS selector names now.
+    /// All elements that currently match this CSS selector.
     pub fn find_all(&self, css: &str) -> Vec<Element<'_>> {
         let found = self.post("/elements", &json!({"using": "css selector", "value": css}));
         let element = |value: &Value| {
@@ -144,45 +144,45 @@ impl Browser {
         found.as_array().unwrap().iter().map(element).collect()
     }
 
-    /// What the body of a function with these arguments returns.
+    /// Runs the body of a function with these arguments and returns its result.
     pub fn execute(&self, script: &str, arguments: &[Value]) -> Value {
         self.post("/execute/sync", &json!({"script": script, "args": arguments}))
     }
 
-    /// The size of the window in CSS pixels.
+    /// Sets the window size in CSS pixels.
     pub fn set_window_size(&self, width: u32, height: u32) {
         self.post("/window/rect", &json!({"width": width, "height": height}));
     }
 
-    /// A command of the DevTools protocol.
+    /// Sends a command of the DevTools protocol.
     pub fn command(&self, command: &str, parameters: &Value) -> Value {
         self.post("/goog/cdp/execute", &json!({"cmd": command, "params": parameters}))
     }
 
-    /// What the browser has complained of since this was asked last, on its console: what a policy forbids, too.
+    /// The console messages since the last call, including policy violations.
     pub fn complaints(&self) -> Vec<String> {
         let entries = self.post("/se/log", &json!({"type": "browser"}));
         entries.as_array().unwrap().iter().map(|entry| text(&entry["message"])).collect()
     }
 
-    /// The status of the answer that the page came with.
+    /// The HTTP status of the current page.
     pub fn status(&self) -> u64 {
         let script = "return performance.getEntriesByType('navigation')[0].responseStatus";
         self.execute(script, &[]).as_u64().unwrap()
     }
 
-    /// The cookies of the page's site, as WebDriver tells of them.
+    /// The cookies of the current site, as WebDriver returns them.
     pub fn cookies(&self) -> Vec<Value> {
         self.get("/cookie").as_array().unwrap().clone()
     }
 
-    /// Writes what the window shows to a PNG file.
+    /// Saves a screenshot of the window as PNG.
     pub fn screenshot(&self, path: &Path) {
         let png = BASE64.decode(text(&self.get("/screenshot"))).unwrap();
         fs::write(path, png).unwrap();
     }
 
-    /// Forgets all cookies of the page's site.
+    /// Deletes all cookies of the current site.
     pub fn delete_cookies(&self) {
         self.call("DELETE", "/cookie", None);
     }
@@ -219,7 +219,7 @@ impl Browser {
 }
 
 impl Element<'_> {
-    /// The text that is seen.
+    /// The visible text.
     pub fn text(&self) -> String {
         text(&self.browser.get(&format!("{}/text", self.path)))
     }
@@ -229,7 +229,7 @@ impl Element<'_> {
         value.as_str().map(str::to_owned)
     }
 
-    /// Whether another page is open by now.
+    /// Whether the page of the element has been replaced.
     pub fn is_gone(&self) -> bool {
         let received = self.browser.try_call("GET", &format!("{}/name", self.path), None);
         received.is_err_and(|error| error.contains("stale element reference") || error.contains("no such element"))
@@ -239,12 +239,12 @@ impl Element<'_> {
         self.browser.get(&format!("{}/displayed", self.path)) == true
     }
 
-    /// Clicks, and waits for a page that is loaded because of it.
+    /// Clicks, and waits for a page load that this triggers.
     pub fn click(&self) {
         self.browser.post(&format!("{}/click", self.path), &json!({}));
     }
 
-    /// Types, after what is there.
+    /// Types at the end of the current text.
     pub fn type_text(&self, keys: &str) {
         self.browser.post(&format!("{}/value", self.path), &json!({"text": keys}));
     }
@@ -257,38 +257,38 @@ impl Element<'_> {
 impl Drop for Browser {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let shown = self.try_call("GET", "/url", None);
-            eprintln!("the browser shows {shown:?}: {:?}", self.try_call("GET", "/source", None));
+            let url = self.try_call("GET", "/url", None);
+            eprintln!("the browser is at {url:?}: {:?}", self.try_call("GET", "/source", None));
         }
-        // The driver ends its browser; what is left of either goes with the group.
+        // The driver closes its browser; killing the group ends what is left.
         let _ = self.try_call("DELETE", "", None);
         let _ = kill_process_group(Pid::from_child(&self.driver), Signal::KILL);
         let _ = self.driver.wait();
     }
 }
 
-/// Places for browsers that one test has taken.
-struct Seats(usize);
+/// Browser slots that a test has taken.
+struct Slots(usize);
 
-static FREE: (Mutex<usize>, Condvar) = (Mutex::new(AT_ONCE), Condvar::new());
+static FREE: (Mutex<usize>, Condvar) = (Mutex::new(MAX_BROWSERS), Condvar::new());
 
-impl Seats {
-    fn take(count: usize) -> Arc<Seats> {
-        let (free, given_back) = &FREE;
+impl Slots {
+    fn take(count: usize) -> Arc<Slots> {
+        let (free, released) = &FREE;
         let free = free.lock().unwrap();
-        *given_back.wait_while(free, |free| *free < count).unwrap() -= count;
-        Arc::new(Seats(count))
+        *released.wait_while(free, |free| *free < count).unwrap() -= count;
+        Arc::new(Slots(count))
     }
 }
 
-impl Drop for Seats {
+impl Drop for Slots {
     fn drop(&mut self) {
-        let (free, given_back) = &FREE;
+        let (free, released) = &FREE;
         *free.lock().unwrap() += self.0;
-        given_back.notify_all();
+        released.notify_all();
     }
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("not a text: {value}")).to_owned()
+    value.as_str().unwrap_or_else(|| panic!("not a string: {value}")).to_owned()
 }

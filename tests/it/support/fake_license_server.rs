@@ -1,14 +1,12 @@
-//! A scripted stand-in for the license server behind `POST /api/license/verify`, over real TLS: for what no real server
-//! would say, which is malformed, hostile, forged, slow, or of another vendor, and for the count of what it was asked.
-//! Its plain grants are for the Agent's tests, which need no feature; what the real server answers to the real Agent is
-//! in `tests/it/license_server/`.
+//! A scripted license server (`POST /api/license/verify`) over real TLS. It sends responses that the real server never
+//! sends (malformed, hostile, forged, slow, or from another vendor) and records the requests. The tests of the Agent also
+//! use its plain grants; tests of the Agent with the real server are in `tests/it/license_server/`.
 //!
-//! Each test starts its own on a port of the kernel's choosing, with a certificate authority of its own, says what it
-//! replies, and reads what it was asked. One thread accepts, one thread serves each connection, and one connection
-//! carries one request. Dropping the server ends all of them, whatever they are in the middle of. The benchmark
-//! includes this file too.
+//! Each test starts its own server, on a port that the kernel chooses and with its own certificate authority, scripts its
+//! replies, and reads the requests. One thread accepts, each connection has a thread, and each connection carries one
+//! request. Dropping the server ends all threads, whatever they are doing. The benchmark includes this file too.
 
-// Two programs include this file and neither uses all of it; and a test helper that cannot go on must say so at once.
+// Two programs include this file, and neither uses all of it. A failing test helper must panic immediately.
 #![allow(dead_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -31,7 +29,7 @@ use serde_json::json;
 
 /// A running license server. Dropping it closes its port and its connections and joins its threads.
 pub(crate) struct FakeLicenseServer {
-    /// Bound but never listening: it keeps the port ours while the server is paused.
+    /// Bound but never listening: it reserves the port while the server is paused.
     reserved: TcpListener,
     /// None while paused.
     acceptor: Mutex<Option<Acceptor>>,
@@ -40,7 +38,7 @@ pub(crate) struct FakeLicenseServer {
 }
 
 impl FakeLicenseServer {
-    /// HTTPS on 127.0.0.1, granting the free plan until told otherwise.
+    /// HTTPS on 127.0.0.1; grants the free plan by default.
     pub(crate) fn start() -> Self {
         Self::start_as("localhost")
     }
@@ -83,12 +81,12 @@ impl FakeLicenseServer {
         self.tls.as_ref().map_or("", |tls| &tls.ca_pem)
     }
 
-    /// Replies this to every request from now on.
+    /// Sends this reply to all further requests.
     pub(crate) fn reply(&self, reply: Reply) {
         self.reply_with(move |_| reply.clone());
     }
 
-    /// Asks `script` for the reply to each request from now on. It runs on the connection's thread.
+    /// Calls `script` for the reply to each further request, on the thread of the connection.
     pub(crate) fn reply_with(&self, script: impl Fn(&ReceivedRequest) -> Reply + Send + Sync + 'static) {
         self.shared.state().script = Arc::new(script);
     }
@@ -102,7 +100,7 @@ impl FakeLicenseServer {
         self.shared.state().received.len()
     }
 
-    /// Waits until at least `n` requests have come in all; false when `limit` passes first.
+    /// Waits until at least `n` requests have arrived in total; returns false after `limit`.
     pub(crate) fn wait_for(&self, n: usize, limit: Duration) -> bool {
         let fewer = |state: &mut State| state.received.len() < n;
         let state = self.shared.state();
@@ -110,7 +108,7 @@ impl FakeLicenseServer {
         state.received.len() >= n
     }
 
-    /// Closes the port: connects are refused until [`Self::resume`]. Open connections go on.
+    /// Closes the port: connections are refused until [`Self::resume`]. Open connections continue.
     pub(crate) fn pause(&self) {
         *self.acceptor.lock().unwrap() = None;
     }
@@ -125,45 +123,45 @@ impl FakeLicenseServer {
 
 impl Drop for FakeLicenseServer {
     fn drop(&mut self) {
-        // First nobody new, then everybody who is there.
+        // Stop accepting first, then end the open connections.
         self.pause();
         self.shared.end();
     }
 }
 
-/// One request as it came.
+/// A received request.
 #[derive(Clone, Debug)]
 pub(crate) struct ReceivedRequest {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
-    /// The body, when it is JSON.
+    /// The body, if it is JSON.
     pub(crate) json: Option<serde_json::Value>,
     pub(crate) peer: SocketAddr,
 }
 
 impl ReceivedRequest {
-    /// The first header of that name, in any case.
+    /// The first header with this name, ignoring case.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         find_header(&self.headers, name)
     }
 }
 
-/// What the server does with one request.
+/// The reply to a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    /// Sent as they are. `Content-Length` and `Date` here replace the server's own.
+    /// Sent unchanged. `Content-Length` and `Date` override the defaults.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
     pub(crate) behavior: Behavior,
-    /// Whether to add the present instant as `Date`.
+    /// Whether to add the current time as `Date`.
     pub(crate) date: bool,
 }
 
 impl Reply {
-    /// 200 and the free plan.
+    /// 200 with the free plan.
     pub(crate) fn granted() -> Self {
         let license = json!({
             "valid": true,
@@ -201,7 +199,7 @@ impl Reply {
         self
     }
 
-    /// Adds `key`'s signature over the body as it is now.
+    /// Adds a signature of the current body by `key`.
     pub(crate) fn signed(self, key: &SigningKey) -> Self {
         let signature = key.signature_header(&self.body);
         self.header("Opterius-Signature", &signature)
@@ -223,24 +221,24 @@ impl Reply {
     }
 }
 
-/// How the server behaves after it has read a request.
+/// The behavior of the server after it has read a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Behavior {
     /// Answers.
     Answer,
-    /// Never answers; the connection stays open until the client leaves or the server is dropped.
+    /// Never answers; the connection stays open until the client closes it or the server is dropped.
     Hang,
     /// Closes without an answer.
     CloseAtOnce,
     /// Closes without an answer, with a TCP reset.
     Reset,
-    /// Sends the head at once and the body in pieces of `bytes`, one each `tick`.
+    /// Sends the head immediately and the body in pieces of `bytes`, one per `tick`.
     SlowBody { bytes: usize, tick: Duration },
     /// Answers when the test opens the gate.
     Hold(Arc<Gate>),
 }
 
-/// Where replies wait until a test lets them through; once open, it stays open.
+/// Blocks replies until a test opens it; then it stays open.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     open: Mutex<bool>,
@@ -263,7 +261,7 @@ impl Gate {
     }
 }
 
-/// A vendor's Ed25519 key, signing answers as `Opterius-Signature` has them.
+/// A vendor's Ed25519 key that creates `Opterius-Signature` headers.
 pub(crate) struct SigningKey {
     pair: ring::signature::Ed25519KeyPair,
 }
@@ -299,7 +297,7 @@ impl SigningKey {
     }
 }
 
-/// The server's side of TLS, and the authority that a client has to trust.
+/// The TLS configuration of the server, and the authority that clients must trust.
 struct Tls {
     ca_pem: String,
     config: Arc<ServerConfig>,
@@ -320,7 +318,7 @@ impl Tls {
     }
 }
 
-/// A certificate for a name and 127.0.0.1, of an authority of its own.
+/// A certificate for a name and 127.0.0.1, from its own authority.
 pub(crate) struct Issued {
     pub(crate) ca_pem: String,
     pub(crate) certificate: rcgen::Certificate,
@@ -352,7 +350,7 @@ fn certificate_authority() -> (String, rcgen::Issuer<'static, rcgen::KeyPair>) {
     (certificate.pem(), rcgen::Issuer::new(params, key))
 }
 
-/// The thread that accepts. Dropping this ends the thread and closes the listening socket.
+/// The accepting thread. Dropping this ends the thread and closes the listening socket.
 struct Acceptor {
     /// Closing this end wakes the thread.
     stop: Option<UnixStream>,
@@ -383,17 +381,17 @@ impl Drop for Acceptor {
     }
 }
 
-/// Waits for the next connection; false when it is time to stop.
+/// Waits for the next connection; returns false on stop.
 fn next_is_ready(listener: &TcpListener, stopped: &UnixStream) -> bool {
     let mut ready = [PollFd::new(listener, PollFlags::IN), PollFd::new(stopped, PollFlags::IN)];
     while poll(&mut ready, None) == Err(rustix::io::Errno::INTR) {}
     ready[1].revents().is_empty()
 }
 
-/// What the threads of one server share.
+/// State that the threads of a server share.
 struct Shared {
     state: Mutex<State>,
-    /// Notified when a request has come and when the server ends.
+    /// Notified when a request arrives and when the server ends.
     changed: Condvar,
 }
 
@@ -430,7 +428,7 @@ impl Shared {
         let weak = Arc::downgrade(&socket);
         let shared = Arc::clone(self);
         let thread = std::thread::spawn(move || {
-            // A client that breaks off or does not trust us is none of the server's business.
+            // Ignore clients that disconnect or do not trust the certificate.
             let _ = match tls {
                 Some(config) => shared.serve_tls(&socket, peer, config),
                 None => shared.serve(&socket, peer, &mut &*socket),
@@ -475,8 +473,8 @@ impl Shared {
         for piece in reply.body.chunks(bytes.max(1)) {
             stream.write_all(piece)?;
             stream.flush()?;
-            let goes_on = |state: &mut State| !state.ending;
-            drop(self.changed.wait_timeout_while(self.state(), tick, goes_on).unwrap());
+            let is_running = |state: &mut State| !state.ending;
+            drop(self.changed.wait_timeout_while(self.state(), tick, is_running).unwrap());
         }
         Ok(())
     }
@@ -491,7 +489,7 @@ impl Shared {
         gate.wait();
     }
 
-    /// Ends every connection, whatever it waits for. No new one comes: the acceptor is gone.
+    /// Ends all connections, whatever they wait for. The acceptor has already ended.
     fn end(&self) {
         let mut state = self.state();
         state.ending = true;
@@ -512,7 +510,7 @@ fn answer(socket: &TcpStream, stream: &mut impl Write, reply: &Reply) -> io::Res
     stream.write_all(&[reply.head(), reply.body.clone()].concat())?;
     stream.flush()?;
     socket.shutdown(Shutdown::Write)?;
-    // Closing with bytes unread would send a reset, which can overtake the answer.
+    // Closing a socket with unread bytes sends a reset, which can overtake the response.
     wait_until_closed(socket)
 }
 
@@ -549,7 +547,7 @@ fn read_more(stream: &mut impl Read, into: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// The length of the head and what it says, once it is whole.
+/// The length of the head and the parsed head, once it is complete.
 fn parse_head(received: &[u8], peer: SocketAddr) -> io::Result<Option<(usize, ReceivedRequest)>> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut request = httparse::Request::new(&mut headers);
@@ -578,13 +576,13 @@ fn listen(port: u16) -> TcpListener {
     socket
 }
 
-/// A port that nobody else gets as long as this socket lives; whoever sets `SO_REUSEADDR` can listen on it.
+/// Reserves a port as long as this socket exists; a socket with `SO_REUSEADDR` can listen on it.
 pub(crate) fn reserve() -> TcpListener {
     bind(0)
 }
 
-/// A socket on 127.0.0.1 that does not listen yet. With `SO_REUSEADDR` on both, a second one can listen on the port
-/// that the first one reserves.
+/// A socket on 127.0.0.1 that does not listen yet. With `SO_REUSEADDR` on both, a second socket can listen on the port that
+/// this one reserves.
 fn bind(port: u16) -> TcpListener {
     let socket: OwnedFd =
         rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
@@ -593,8 +591,8 @@ fn bind(port: u16) -> TcpListener {
     TcpListener::from(socket)
 }
 
-/// The present instant, as HTTP writes it.
-#[expect(clippy::disallowed_methods, reason = "the license server has a clock of its own, as in life")]
+/// The current time in HTTP format.
+#[expect(clippy::disallowed_methods, reason = "the fake server uses the real clock")]
 fn http_date() -> String {
     httpdate::fmt_http_date(std::time::SystemTime::now())
 }

@@ -1,38 +1,38 @@
-//! The license server's installation, as its vendor keeps it: licenses made and changed beside the server, straight in
-//! the database, by the functions that the dashboard and the command line use.
+//! Direct access to the database of a license server: creates and changes licenses with the functions that the dashboard
+//! and the command line use.
 
 use opterius_base::clock::{Clock, Timestamp};
 use opterius_base::secret::Secret;
 use opterius_license_server::actions::{self, Change, ChangeContext, Refusal};
-use opterius_license_server::installation::Place;
+use opterius_license_server::installation::DataDir;
 use opterius_license_server::model::{Activation, Actor, Event, Plan, Role};
 use opterius_license_server::store::{self, Database, ReadTransaction, WriteTransaction};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Whose license every license is.
+/// The owner of all licenses.
 pub const OWNER: &str = "alice";
 
-/// Longer than any history of a test.
+/// More than any history in a test.
 const ALL: u32 = 1_000_000;
 
-/// A license to verify.
+/// A license with its key.
 #[derive(Clone, Debug)]
-pub struct Licensed {
+pub struct TestLicense {
     pub id: i64,
     pub key: String,
 }
 
-/// See the module.
+/// The database of an installation.
 #[derive(Clone)]
 pub struct LicenseDatabase {
-    pub place: Place,
+    pub data_dir: DataDir,
     clock: Arc<dyn Clock>,
 }
 
 impl LicenseDatabase {
-    pub fn new(place: Place, clock: Arc<dyn Clock>) -> LicenseDatabase {
-        LicenseDatabase { place, clock }
+    pub fn new(data_dir: DataDir, clock: Arc<dyn Clock>) -> LicenseDatabase {
+        LicenseDatabase { data_dir, clock }
     }
 
     pub fn now(&self) -> Timestamp {
@@ -40,7 +40,7 @@ impl LicenseDatabase {
     }
 
     pub fn try_change<T>(&self, work: impl FnOnce(&WriteTransaction<'_>) -> Result<T, Refusal>) -> Result<T, Refusal> {
-        let mut database = Database::open(&self.place.database())?;
+        let mut database = Database::open(&self.data_dir.database_path())?;
         database.change(self.clock.wall(), work)
     }
 
@@ -49,53 +49,53 @@ impl LicenseDatabase {
     }
 
     pub fn read<T>(&self, work: impl FnOnce(&ReadTransaction<'_>) -> Result<T, store::Error>) -> T {
-        let mut database = Database::open(&self.place.database()).unwrap_or_else(|error| panic!("{error}"));
+        let mut database = Database::open(&self.data_dir.database_path()).unwrap_or_else(|error| panic!("{error}"));
         database.read(work).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// A new license of this plan, for ever and anywhere.
-    pub fn license(&self, plan: &str) -> Licensed {
+    /// Creates a license with this plan, without expiry or lock.
+    pub fn license(&self, plan: &str) -> TestLicense {
         self.license_until(plan, None, None)
     }
 
-    /// A new license that ends then, and is locked to this address.
-    pub fn license_until(&self, plan: &str, end: Option<Timestamp>, locked: Option<&str>) -> Licensed {
-        self.make(plan, end, locked, actions::new_key().unwrap())
+    /// Creates a license with this expiry and lock.
+    pub fn license_until(&self, plan: &str, end: Option<Timestamp>, locked: Option<&str>) -> TestLicense {
+        self.create(plan, end, locked, actions::new_key().unwrap())
     }
 
-    /// A new license with this key.
-    pub fn license_with_key(&self, plan: &str, key: &str) -> Licensed {
-        self.make(plan, None, None, Secret::new(key.to_owned()))
+    /// Creates a license with this key.
+    pub fn license_with_key(&self, plan: &str, key: &str) -> TestLicense {
+        self.create(plan, None, None, Secret::new(key.to_owned()))
     }
 
-    fn make(&self, plan: &str, end: Option<Timestamp>, locked: Option<&str>, key: Secret) -> Licensed {
+    fn create(&self, plan: &str, end: Option<Timestamp>, locked: Option<&str>, key: Secret) -> TestLicense {
         let id = self.change(|transaction| {
             if transaction.user(OWNER)?.is_none() {
                 actions::add_user(transaction, &operator(), OWNER, "no password", false)?;
             }
             actions::create(transaction, &operator(), OWNER, plan, end, locked.map(ip), &key)
         });
-        Licensed { id, key: key.expose().to_owned() }
+        TestLicense { id, key: key.expose().to_owned() }
     }
 
-    /// So many of them.
-    pub fn licenses(&self, plan: &str, count: usize) -> Vec<Licensed> {
+    /// Creates `count` licenses.
+    pub fn licenses(&self, plan: &str, count: usize) -> Vec<TestLicense> {
         self.license(plan);
-        let make = |transaction: &WriteTransaction<'_>| {
+        let create = |transaction: &WriteTransaction<'_>| {
             let key = actions::new_key()?;
             let id = actions::create(transaction, &operator(), OWNER, plan, None, None, &key)?;
-            Ok(Licensed { id, key: key.expose().to_owned() })
+            Ok(TestLicense { id, key: key.expose().to_owned() })
         };
-        self.change(|transaction| (0..count).map(|_| make(transaction)).collect())
+        self.change(|transaction| (0..count).map(|_| create(transaction)).collect())
     }
 
-    /// Makes a plan or changes it.
+    /// Creates or changes a plan.
     pub fn set_plan(&self, slug: &str, max_servers: u32) {
         let plan = Plan { slug: slug.to_owned(), name: slug.to_uppercase(), max_accounts: 10, max_servers };
         self.change(|transaction| actions::set_plan(transaction, &operator(), &plan));
     }
 
-    pub fn alter(&self, id: i64, change: Change) -> String {
+    pub fn apply_change(&self, id: i64, change: Change) -> String {
         let actor = operator();
         self.change(|transaction| {
             actions::change(transaction, &ChangeContext { actor: &actor, seen: None }, id, &change)
@@ -110,43 +110,43 @@ impl LicenseDatabase {
         self.change(|transaction| actions::move_to(transaction, &operator(), id, ip(from), ip(to)))
     }
 
-    /// All activations of a license, in their order.
+    /// All activations of a license, in order.
     pub fn activations(&self, id: i64) -> Vec<Activation> {
-        self.read(|reader| reader.activations(id))
+        self.read(|transaction| transaction.activations(id))
     }
 
-    /// The addresses of them.
+    /// The addresses of the activations.
     pub fn addresses(&self, id: i64) -> Vec<String> {
         self.activations(id).iter().map(|activation| activation.ip.to_string()).collect()
     }
 
-    /// The history of a license, or of everything, the oldest line first.
+    /// The history of a license, or of everything, oldest first.
     pub fn history(&self, id: Option<i64>) -> Vec<Event> {
-        let mut lines = self.read(|reader| reader.history(id, None, ALL));
-        lines.reverse();
-        lines
+        let mut events = self.read(|transaction| transaction.history(id, None, ALL));
+        events.reverse();
+        events
     }
 
-    /// What the history of a license says: actor, action and particulars of each line.
-    pub fn told(&self, id: i64) -> Vec<String> {
+    /// The history of a license as text: actor, action and details of each entry.
+    pub fn history_lines(&self, id: i64) -> Vec<String> {
         let line = |event: &Event| {
-            let text = format!("{} {} {}", event.actor.name, event.action.word(), event.detail);
+            let text = format!("{} {} {}", event.actor.name, event.action.as_str(), event.detail);
             text.trim_end().to_owned()
         };
         self.history(Some(id)).iter().map(line).collect()
     }
 
-    /// What SQLite finds wrong with the database; nothing when it is whole.
+    /// The defects of the database; empty if it is intact.
     pub fn defects(&self) -> Vec<String> {
-        store::check(&self.place.database()).unwrap_or_else(|error| panic!("{error}"))
+        store::check(&self.data_dir.database_path()).unwrap_or_else(|error| panic!("{error}"))
     }
 }
 
-/// Whoever runs the command line.
+/// A user of the command line.
 pub fn operator() -> Actor {
     Actor { role: Role::Operator, name: "operator".to_owned() }
 }
 
 pub fn ip(text: &str) -> IpAddr {
-    text.parse().unwrap_or_else(|_| panic!("{text} is no address"))
+    text.parse().unwrap_or_else(|_| panic!("{text} is not an IP address"))
 }

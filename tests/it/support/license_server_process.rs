@@ -1,4 +1,4 @@
-//! The real license server as a child process, with an installation of its own, on a port that the kernel chooses.
+//! The real license server as a child process, with its own installation, on a port that the kernel chooses.
 
 use super::TempDirectory;
 use super::http::{self, Request, Response};
@@ -8,7 +8,7 @@ use super::programs;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use opterius_base::clock::SystemClock;
-use opterius_license_server::installation::Place;
+use opterius_license_server::installation::DataDir;
 use opterius_license_server::keys::SigningKeys;
 use ring::signature::{ED25519, UnparsedPublicKey};
 use rustix::process::Signal;
@@ -21,12 +21,12 @@ use std::time::Duration;
 
 pub const VERIFY: &str = "/api/license/verify";
 
-/// The public addresses behind which the tests' servers are.
+/// The public addresses of the servers in tests.
 pub const SERVERS: [&str; 6] =
     ["203.0.113.1", "203.0.113.2", "203.0.113.3", "203.0.113.4", "203.0.113.5", "203.0.113.6"];
 
-/// A license server before it runs.
-pub struct VendorBuilder {
+/// Configures a license server before it starts.
+pub struct LicenseServerBuilder {
     directory: TempDirectory,
     settings: Settings,
     launcher: Vec<String>,
@@ -34,15 +34,15 @@ pub struct VendorBuilder {
     pub database: LicenseDatabase,
 }
 
-impl VendorBuilder {
+impl LicenseServerBuilder {
     /// Sets a key of license-server.conf.
-    pub fn set(mut self, key: &str, value: &str) -> VendorBuilder {
+    pub fn set(mut self, key: &str, value: &str) -> LicenseServerBuilder {
         self.settings.set(key, value);
         self
     }
 
-    /// Copies the installation to a small disk of its own, mounted with these options, that only the process sees.
-    pub fn on_disk(mut self, options: &str) -> VendorBuilder {
+    /// Copies the installation to a small private disk, mounted with these options and visible only to the process.
+    pub fn on_disk(mut self, options: &str) -> LicenseServerBuilder {
         let script = format!(
             "mkdir -p $DIRECTORY/disk; mount -t tmpfs none $DIRECTORY/disk -o mode=0700,{options}; cp -a $DIRECTORY/data/. \
              $DIRECTORY/disk"
@@ -54,7 +54,7 @@ impl VendorBuilder {
 
     /// Starts the server and waits until it listens.
     pub fn start(self) -> LicenseServerProcess {
-        let VendorBuilder { directory, settings, launcher, database } = self;
+        let LicenseServerBuilder { directory, settings, launcher, database } = self;
         settings.write(&config_path(directory.path()));
         let process = serve(directory.path(), &launcher);
         process.port();
@@ -65,7 +65,7 @@ impl VendorBuilder {
 /// A running license server. Dropping it kills the process.
 pub struct LicenseServerProcess {
     process: Process,
-    /// The installation, beside the server.
+    /// The installation, accessed beside the server.
     pub database: LicenseDatabase,
     directory: TempDirectory,
     settings: Settings,
@@ -73,28 +73,28 @@ pub struct LicenseServerProcess {
 }
 
 impl LicenseServerProcess {
-    pub fn builder() -> VendorBuilder {
+    pub fn builder() -> LicenseServerBuilder {
         let directory = TempDirectory::new();
         let data = directory.path().join("data");
-        let shown = data.display().to_string();
-        let settings = Settings::new([("port", "0"), ("log", "stderr"), ("data_dir", &shown)]);
+        let data_dir = data.display().to_string();
+        let settings = Settings::new([("port", "0"), ("log", "stderr"), ("data_dir", &data_dir)]);
         settings.write(&config_path(directory.path()));
         let init = run(directory.path(), &["init"]);
         assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
-        let database = LicenseDatabase::new(Place::new(&data), Arc::new(SystemClock));
-        VendorBuilder { directory, settings, launcher: Vec::new(), database }
+        let database = LicenseDatabase::new(DataDir::new(&data), Arc::new(SystemClock));
+        LicenseServerBuilder { directory, settings, launcher: Vec::new(), database }
     }
 
     pub fn start() -> LicenseServerProcess {
         LicenseServerProcess::builder().start()
     }
 
-    /// The installation on the disk of [`VendorBuilder::on_disk`], copied as it is now.
-    pub fn books_on_disk(&self) -> LicenseDatabase {
+    /// A copy of the installation on the disk of [`LicenseServerBuilder::on_disk`].
+    pub fn database_on_disk(&self) -> LicenseDatabase {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let copy = self.directory().join(format!("copy-{}", NEXT.fetch_add(1, Ordering::Relaxed)));
         self.inside(&format!("cp -a $DIRECTORY/disk {}", copy.display()));
-        LicenseDatabase::new(Place::new(&copy), Arc::new(SystemClock))
+        LicenseDatabase::new(DataDir::new(&copy), Arc::new(SystemClock))
     }
 
     pub fn port(&self) -> u16 {
@@ -118,9 +118,9 @@ impl LicenseServerProcess {
         config_path(self.directory.path())
     }
 
-    /// The value of `license_public_key` in agent.conf: all public keys, the current one first.
+    /// The value of `license_public_key` in agent.conf: all public keys, current key first.
     pub fn public_keys(&self) -> String {
-        SigningKeys::load(&self.database.place.keys()).unwrap_or_else(|error| panic!("{error}")).public_keys()
+        SigningKeys::load(&self.database.data_dir.keys_path()).unwrap_or_else(|error| panic!("{error}")).public_keys()
     }
 
     pub fn lines(&self) -> Vec<String> {
@@ -135,7 +135,7 @@ impl LicenseServerProcess {
         self.process.is_running()
     }
 
-    /// Ends the process as a power cut would.
+    /// Kills the process with SIGKILL.
     pub fn kill(&self) {
         self.process.kill();
     }
@@ -148,12 +148,12 @@ impl LicenseServerProcess {
         self.process.wait_exit(within)
     }
 
-    /// Kills the process if it runs and starts it again, on another port.
+    /// Kills the process if it is running and starts it again, on another port.
     pub fn restart(&mut self) {
         self.try_restart().unwrap_or_else(|ended| panic!("{ended:?}"));
     }
 
-    /// The same; if it does not listen, its exit code and what it says.
+    /// The same; if the server does not start, returns its exit code and output.
     pub fn try_restart(&mut self) -> Result<(), (Option<i32>, String)> {
         self.kill();
         self.process = serve(self.directory.path(), &self.launcher);
@@ -163,31 +163,32 @@ impl LicenseServerProcess {
         }
     }
 
-    /// The same on the port that it has had, for those who know it by that.
+    /// The same on the same port, for clients that are configured with it.
     pub fn restart_in_place(&mut self) {
         let port = self.port().to_string();
         self.rewrite_config(&[("port", &port)]);
         self.restart();
     }
 
-    /// Writes license-server.conf anew with these keys changed. The process hears of it by [`Self::reload`].
-    pub fn rewrite_config(&mut self, transaction: &[(&str, &str)]) {
-        for (key, value) in transaction {
+    /// Rewrites license-server.conf with these keys changed; takes effect after [`Self::reload`].
+    pub fn rewrite_config(&mut self, changes: &[(&str, &str)]) {
+        for (key, value) in changes {
             self.settings.set(key, value);
         }
         self.settings.write(&self.config_path());
     }
 
-    /// Sends `SIGHUP` and waits until settings and keys have been looked at.
+    /// Sends `SIGHUP` and waits until configuration and keys have been reloaded.
     pub fn reload(&self) {
-        let keys =
-            |lines: Vec<String>| lines.iter().filter(|line| line.contains("signing keys") || is_of_keys(line)).count();
-        let before = keys(self.lines());
+        let count = |lines: Vec<String>| {
+            lines.iter().filter(|line| line.contains("signing keys") || is_about_keys(line)).count()
+        };
+        let before = count(self.lines());
         self.signal(Signal::HUP);
-        assert!(super::eventually(START, || keys(self.lines()) > before), "no reload: {:#?}", self.lines());
+        assert!(super::eventually(START, || count(self.lines()) > before), "no reload: {:#?}", self.lines());
     }
 
-    /// Runs a command line in the process's mounts; `$DIRECTORY` is its directory.
+    /// Runs a shell command in the mount namespace of the process; `$DIRECTORY` is its directory.
     pub fn inside(&self, script: &str) {
         process::inside(self.pid(), self.directory(), script);
     }
@@ -196,12 +197,12 @@ impl LicenseServerProcess {
         http::fetch(self.port(), request).unwrap_or_else(|error| panic!("no response: {error}"))
     }
 
-    /// Verifies, and checks that the answer is signed.
+    /// Sends a verification and checks the signature of the response.
     pub fn verify(&self, question: &Value) -> Response {
         self.verify_bytes(question.to_string())
     }
 
-    /// The same with any body.
+    /// The same with an arbitrary body.
     pub fn verify_bytes(&self, body: impl Into<Vec<u8>>) -> Response {
         let response = self.fetch(Request::post(VERIFY).body(body));
         assert_signed(&response, &self.public_keys());
@@ -214,18 +215,18 @@ impl LicenseServerProcess {
     }
 }
 
-fn is_of_keys(line: &str) -> bool {
-    line.contains("Answers are signed with: ") || line.contains("keys in use stay")
+fn is_about_keys(line: &str) -> bool {
+    line.contains("Responses are signed with: ") || line.contains("The keys were not reloaded")
 }
 
-/// Each of these keys, separated by commas as in agent.conf, has signed the exact body.
+/// Asserts that each of these keys, separated by commas as in agent.conf, has signed the exact body.
 pub fn assert_signed(response: &Response, public_keys: &str) {
     for key in public_keys.split(", ") {
         assert!(is_signed_by(response, key), "not signed by {key}: {} {}", response.head_text(), response.text());
     }
 }
 
-/// Whether the exact body is signed by this key.
+/// Whether this key has signed the exact body.
 pub fn is_signed_by(response: &Response, public_key: &str) -> bool {
     let message = [b"opterius-license-verify/v1\n", response.body.as_slice()].concat();
     let public_key = UnparsedPublicKey::new(&ED25519, BASE64.decode(public_key).unwrap());
@@ -249,7 +250,7 @@ fn run(directory: &Path, words: &[&str]) -> Output {
     command.stdin(Stdio::null()).output().unwrap()
 }
 
-/// The program's command line with the configuration in this directory.
+/// The command line of the program with the configuration in this directory.
 pub fn command_words(directory: &Path, words: &[&str]) -> Vec<String> {
     let config = config_path(directory).display().to_string();
     let program = programs::license_server();

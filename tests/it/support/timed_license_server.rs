@@ -1,4 +1,4 @@
-//! The license server within this process, over a real socket, with a clock that the test sets.
+//! The license server in the test process, with a real socket and a clock that the test sets.
 
 use super::TempDirectory;
 use super::http::{self, Request, Response};
@@ -8,9 +8,9 @@ use opterius_base::clock::{Clock, Timestamp};
 use opterius_daemon::notify::Notifier;
 use opterius_daemon::signals::{SignalSources, Signals};
 use opterius_daemon::supervisor::{self, Failure};
-use opterius_license_server::activation_gc::activation_gc;
+use opterius_license_server::activation_gc;
 use opterius_license_server::config::{self, Config};
-use opterius_license_server::installation::{Installation, Place};
+use opterius_license_server::installation::{DataDir, Installation};
 use opterius_license_server::serve::{self, Dependencies};
 use opterius_license_server::shared::Shared;
 use opterius_license_server::store::readers::Readers;
@@ -24,13 +24,13 @@ use std::time::{Duration, Instant};
 
 pub const DAY: Duration = Duration::from_secs(86_400);
 
-/// When every test begins: 2027-01-15T08:00:00Z.
+/// The start time of every test: 2027-01-15T08:00:00Z.
 pub const BEGINNING: Timestamp = Timestamp::from_unix(1_800_000_000);
 
-/// A clock that stands still until it is told to go on.
+/// A clock that advances only when the test says so.
 pub struct TestClock {
     began: Instant,
-    /// How far the civil time is, and the time since boot.
+    /// The wall clock and the time since boot.
     now: Mutex<(Timestamp, Duration)>,
 }
 
@@ -39,13 +39,13 @@ impl TestClock {
         TestClock { began: Instant::now(), now: Mutex::new((BEGINNING, DAY)) }
     }
 
-    /// Time passes.
+    /// Advances both clocks.
     pub fn pass(&self, time: Duration) {
         let mut now = self.now.lock().unwrap();
         *now = (now.0.plus(time), now.1 + time);
     }
 
-    /// Somebody sets the clock.
+    /// Sets the wall clock only.
     pub fn set(&self, wall: Timestamp) {
         self.now.lock().unwrap().0 = wall;
     }
@@ -61,7 +61,7 @@ impl Clock for TestClock {
     }
 
     fn monotonic(&self) -> Instant {
-        // Deadlines of connections are met by real clients in real time.
+        // Connection deadlines need real time.
         self.began + self.boot() + self.began.elapsed()
     }
 }
@@ -74,7 +74,7 @@ pub struct TimedLicenseServer {
     public_keys: String,
     sources: SignalSources,
     server: Option<JoinHandle<Result<(), Failure>>>,
-    /// Last, so that it is there as long as the server runs.
+    /// Last, so that it outlives the server.
     directory: TempDirectory,
 }
 
@@ -82,8 +82,8 @@ impl TimedLicenseServer {
     pub fn start() -> TimedLicenseServer {
         let directory = TempDirectory::new();
         let clock = Arc::new(TestClock::new());
-        let place = Place::new(&directory.path().join("data"));
-        let installation = place.create(clock.wall()).unwrap_or_else(|error| panic!("{error}"));
+        let data_dir = DataDir::new(&directory.path().join("data"));
+        let installation = data_dir.create(clock.wall()).unwrap_or_else(|error| panic!("{error}"));
         let public_keys = installation.keys.public_keys();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -95,7 +95,7 @@ impl TimedLicenseServer {
                 Dependencies { clock, signals, spawn: supervisor::spawn(), notifier: Notifier::default() };
             serve::run(listener, config(), installation, None, dependencies)
         });
-        let database = LicenseDatabase::new(place, Arc::clone(&clock) as Arc<dyn Clock>);
+        let database = LicenseDatabase::new(data_dir, Arc::clone(&clock) as Arc<dyn Clock>);
         TimedLicenseServer { clock, database, port, public_keys, sources, server: Some(server), directory }
     }
 
@@ -103,24 +103,24 @@ impl TimedLicenseServer {
         http::fetch(self.port, request).unwrap_or_else(|error| panic!("no response: {error}"))
     }
 
-    /// Verifies, and checks that the answer is signed.
+    /// Sends a verification and checks the signature of the response.
     pub fn verify(&self, question: &Value) -> Response {
         let response = self.fetch(Request::post(VERIFY).body(question.to_string()));
         assert_signed(&response, &self.public_keys);
         response
     }
 
-    /// Deletes what is to be deleted now, as the server does once an hour; how many.
+    /// Runs garbage collection, as the server does once an hour; returns the number of deleted activations.
     pub fn activation_gc(&self) -> usize {
-        let Installation { database, keys, form_secret } = self.database.place.open().unwrap();
+        let Installation { database, keys, form_secret } = self.database.data_dir.open().unwrap();
         let readers = Readers::open(database.path(), 1).unwrap();
-        let (writer, writing) = Writer::new(database, Arc::clone(&self.clock) as Arc<dyn Clock>);
+        let (writer, writer_thread) = Writer::new(database, Arc::clone(&self.clock) as Arc<dyn Clock>);
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let shared = Shared::new(clock, writer, readers, &form_secret, config(), keys);
-        let writing = std::thread::spawn(move || writing.run());
-        let deleted = activation_gc(&shared, self.clock.wall()).unwrap_or_else(|error| panic!("{error}"));
+        let writer_thread = std::thread::spawn(move || writer_thread.run());
+        let deleted = activation_gc::collect(&shared, self.clock.wall()).unwrap_or_else(|error| panic!("{error}"));
         drop(shared);
-        writing.join().unwrap();
+        writer_thread.join().unwrap();
         deleted
     }
 }

@@ -1,27 +1,27 @@
-//! What is done to licenses as a whole.
+//! Creating, changing and deleting licenses.
 
 use std::net::IpAddr;
 
 use super::refusal::Refusal;
-use crate::model::in_words::expiry;
-use crate::model::objection::{find_plan, in_the_future, of_a_server};
-use crate::model::{Action, Actor, Change, Done, License};
+use crate::model::change_error::{check_expiry, check_server_ip, find_plan};
+use crate::model::describe::expiry;
+use crate::model::{Action, Actor, AppliedChange, Change, License};
 use crate::store::{NewLicense, WriteTransaction};
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 
-/// Who does it, and on which license they looked at.
+/// Who changes a license, and which revision the change is based on.
 pub struct ChangeContext<'a> {
-    /// Who.
+    /// Who makes the change.
     pub actor: &'a Actor,
-    /// The revision that they have seen; none on the command line, which says what it does.
+    /// The revision that the user saw; `None` on the command line, where changes are unconditional.
     pub seen: Option<i64>,
 }
 
-/// Makes a license and returns its number.
+/// Creates a license and returns its number.
 ///
 /// # Errors
-/// Why not; nothing was done then.
+/// Why it was refused; nothing was changed.
 pub fn create(
     transaction: &WriteTransaction<'_>,
     actor: &Actor,
@@ -35,8 +35,8 @@ pub fn create(
     let (owner, _) = transaction.user(owner)?.ok_or_else(no_owner)?;
     let plans = transaction.plans()?;
     let plan = find_plan(&plans, plan)?;
-    in_the_future(expires_at, transaction.now())?;
-    locked_ip.map_or(Ok(()), of_a_server)?;
+    check_expiry(expires_at, transaction.now())?;
+    locked_ip.map_or(Ok(()), check_server_ip)?;
     let new = NewLicense { key, owner: owner.id, plan: &plan.slug, expires_at, locked_ip };
     let id = transaction.insert_license(&new)?;
     let lock = locked_ip.map_or(String::new(), |ip| format!(", locked to {ip}"));
@@ -45,10 +45,10 @@ pub fn create(
     Ok(id)
 }
 
-/// Changes a license, and returns what was done in a sentence.
+/// Changes a license and returns the message for the user.
 ///
 /// # Errors
-/// Why not; nothing was done then.
+/// Why it was refused; nothing was changed.
 pub fn change(
     transaction: &WriteTransaction<'_>,
     context: &ChangeContext<'_>,
@@ -57,23 +57,24 @@ pub fn change(
 ) -> Result<String, Refusal> {
     let mut license = find(transaction, id)?;
     unchanged_since(&license, context)?;
-    let Done { action, detail, sentence } = change.apply(&mut license, &transaction.plans()?, transaction.now())?;
+    let AppliedChange { action, detail, sentence } =
+        change.apply(&mut license, &transaction.plans()?, transaction.now())?;
     transaction.update_license(&license)?;
     transaction.add_event(Some(id), context.actor, action, &detail)?;
     Ok(sentence)
 }
 
-/// Deletes a license, and returns what was done in a sentence.
+/// Deletes a license and returns the message for the user.
 ///
 /// # Errors
-/// Why not; nothing was done then.
+/// Why it was refused; nothing was changed.
 pub fn delete(transaction: &WriteTransaction<'_>, context: &ChangeContext<'_>, id: i64) -> Result<String, Refusal> {
     let license = find(transaction, id)?;
     unchanged_since(&license, context)?;
     let detail = format!("of {}, plan {}, key {}", license.owner_name, license.plan.slug, license.key.masked());
     transaction.add_event(Some(id), context.actor, Action::Deleted, &detail)?;
     transaction.delete_license(id)?;
-    Ok(format!("License {id} is deleted. Its history stays."))
+    Ok(format!("License {id} deleted. Its history is kept."))
 }
 
 /// The license with this number.

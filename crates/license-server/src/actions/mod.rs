@@ -1,7 +1,7 @@
-//! What people do to licenses, in the dashboard and on the command line alike: each is checked, stored, and written into
-//! the history in one transaction.
+//! Actions of users, shared by the dashboard and the command line: each is checked, stored and recorded in the history in
+//! one transaction.
 //!
-//! Where a new action on a license is written is told in `model/action.rs`.
+//! `model/action.rs` explains how to add an action.
 
 mod license_key;
 mod licenses;

@@ -1,30 +1,30 @@
-//! Why nothing was done.
+//! Why an action is refused.
 
 use std::fmt;
 use std::time::Duration;
 
-use crate::model::objection::Objection;
+use crate::model::change_error::ChangeError;
 use crate::store::Error;
 
-/// How often owners may Revoke or Move, and in which time.
+/// How many servers of a license its owner can revoke or move within [`OWNER_CHANGES_TIME`].
 pub const OWNER_CHANGES: u32 = 10;
-/// See [`OWNER_CHANGES`].
+/// The period of [`OWNER_CHANGES`].
 pub const OWNER_CHANGES_TIME: Duration = Duration::from_secs(30 * 86_400);
 
-/// Why nothing was done.
+/// Why an action is refused. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// There is no such thing, or not for this user.
+    /// It does not exist, or this user has no access to it.
     NotFound(String),
-    /// Somebody else has changed the license since it was looked at.
+    /// The license has changed since the user viewed it.
     Stale,
-    /// It makes no sense now; a sentence says why.
+    /// It is not possible in the current state; a sentence says why.
     Conflict(String),
-    /// The input is wrong; a sentence says how.
+    /// The input is invalid; a sentence says why.
     Invalid(String),
-    /// Too often.
+    /// The owner has reached [`OWNER_CHANGES`].
     TooOften,
-    /// The store's own.
+    /// A store error.
     Store(Error),
 }
 
@@ -35,27 +35,27 @@ impl fmt::Display for Refusal {
                 formatter.write_str(sentence)
             }
             Self::Stale => formatter.write_str(
-                "Somebody else has changed this license since you looked at it. Nothing was done; look at it again.",
+                "This license has changed since you opened the page. Nothing was changed; reload the license and try again.",
             ),
             Self::TooOften => write!(
                 formatter,
                 "Servers of this license were revoked or moved {OWNER_CHANGES} times in the last 30 days, which is the \
-                 most. Ask the vendor to do it."
+                 limit. Ask your vendor to make the change."
             ),
-            // What is wrong with which file is for the log, and not for a page.
+            // File names and causes belong in the log, not on a page.
             Self::Store(_) => {
-                formatter.write_str("Nothing can be stored at the moment. Nothing was done; try again in a minute.")
+                formatter.write_str("The license server cannot store changes at the moment. Nothing was changed; try again in a minute.")
             }
         }
     }
 }
 
-impl From<Objection> for Refusal {
-    fn from(objection: Objection) -> Self {
-        match objection {
-            Objection::NotFound(sentence) => Self::NotFound(sentence),
-            Objection::Conflict(sentence) => Self::Conflict(sentence),
-            Objection::Invalid(sentence) => Self::Invalid(sentence),
+impl From<ChangeError> for Refusal {
+    fn from(change_error: ChangeError) -> Self {
+        match change_error {
+            ChangeError::NotFound(sentence) => Self::NotFound(sentence),
+            ChangeError::Conflict(sentence) => Self::Conflict(sentence),
+            ChangeError::Invalid(sentence) => Self::Invalid(sentence),
         }
     }
 }

@@ -1,17 +1,17 @@
-//! What is done to the servers that use a license. Their owners may do it, though not without end.
+//! Revoking and moving activations. Owners can do this too, up to a limit.
 
 use std::net::IpAddr;
 
 use super::licenses::find;
 use super::refusal::{OWNER_CHANGES, OWNER_CHANGES_TIME, Refusal};
-use crate::model::objection::of_a_server;
+use crate::model::change_error::check_server_ip;
 use crate::model::{Action, Actor, Role};
 use crate::store::{Error, WriteTransaction};
 
-/// Frees the slot of an address, and returns what was done in a sentence.
+/// Deletes the activation of an address and returns the message for the user.
 ///
 /// # Errors
-/// Why not; nothing was done then.
+/// Why it was refused; nothing was changed.
 pub fn revoke(transaction: &WriteTransaction<'_>, actor: &Actor, id: i64, ip: IpAddr) -> Result<String, Refusal> {
     find(transaction, id)?;
     within_owner_limit(transaction, actor, id)?;
@@ -19,13 +19,13 @@ pub fn revoke(transaction: &WriteTransaction<'_>, actor: &Actor, id: i64, ip: Ip
         return Err(Refusal::NotFound(format!("License {id} is not activated on {ip}.")));
     }
     transaction.add_event(Some(id), actor, Action::Revoked, &ip.to_string())?;
-    Ok(format!("{ip} no longer uses license {id}. Its slot is free now."))
+    Ok(format!("{ip} revoked. Its slot on license {id} is free."))
 }
 
-/// Gives the slot, or the lock, of one address to another, and returns what was done in a sentence.
+/// Moves the activation or the lock from one address to another and returns the message for the user.
 ///
 /// # Errors
-/// Why not; nothing was done then.
+/// Why it was refused; nothing was changed.
 pub fn move_to(
     transaction: &WriteTransaction<'_>,
     actor: &Actor,
@@ -37,9 +37,10 @@ pub fn move_to(
     if from == to {
         return Err(Refusal::Conflict(format!("{from} and {to} are the same address.")));
     }
-    of_a_server(to)?;
+    check_server_ip(to)?;
     within_owner_limit(transaction, actor, id)?;
-    let taken = || Refusal::Conflict(format!("License {id} is used on {to} already. Revoke one of the two instead."));
+    let taken =
+        || Refusal::Conflict(format!("License {id} is already activated on {to}. Revoke one of the two instead."));
     let moved = transaction.move_activation(id, from, to).map_err(|error| match error {
         Error::Taken => taken(),
         error => error.into(),
@@ -54,7 +55,7 @@ pub fn move_to(
     }
     let lock = if locked { ", with the lock" } else { "" };
     transaction.add_event(Some(id), actor, Action::Moved, &format!("from {from} to {to}{lock}"))?;
-    Ok(format!("License {id} is used on {to} instead of {from} now."))
+    Ok(format!("License {id} moved from {from} to {to}."))
 }
 
 fn within_owner_limit(transaction: &WriteTransaction<'_>, actor: &Actor, id: i64) -> Result<(), Refusal> {

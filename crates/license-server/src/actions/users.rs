@@ -1,14 +1,14 @@
-//! What is done to users.
+//! Adding users and setting passwords.
 
 use super::refusal::Refusal;
 use crate::model::{Action, Actor};
 use crate::store::{Error, WriteTransaction};
 use opterius_base::text::one_line;
 
-/// Makes a user and returns the number.
+/// Adds a user and returns its number.
 ///
 /// # Errors
-/// Why not; nothing was done then.
+/// Why it was refused; nothing was changed.
 pub fn add_user(
     transaction: &WriteTransaction<'_>,
     actor: &Actor,
@@ -18,7 +18,7 @@ pub fn add_user(
 ) -> Result<i64, Refusal> {
     check_user_name(name)?;
     let id = transaction.insert_user(name, password_hash, administrator).map_err(|error| match error {
-        Error::Taken => Refusal::Conflict(format!("There is a user “{name}” already.")),
+        Error::Taken => Refusal::Conflict(format!("User “{name}” already exists.")),
         error => error.into(),
     })?;
     let role = if administrator { "administrator" } else { "owner" };
@@ -29,20 +29,20 @@ pub fn add_user(
 /// Checks the name of a new user.
 ///
 /// # Errors
-/// It is none; a sentence says what one is.
+/// It is invalid; a sentence says what is allowed.
 pub fn check_user_name(name: &str) -> Result<(), Refusal> {
     let is_name = |character: char| character.is_alphanumeric() || matches!(character, '.' | '_' | '-' | '@' | '+');
     if !name.is_empty() && name.chars().count() <= 128 && name.chars().all(is_name) {
         return Ok(());
     }
     let name = one_line(name, 128);
-    Err(Refusal::Invalid(format!("“{name}” is no name for a user: 1 to 128 letters, digits and any of . _ - @ +")))
+    Err(Refusal::Invalid(format!("“{name}” is not a valid user name. Use 1 to 128 letters, digits and . _ - @ +")))
 }
 
-/// Sets a user's password, and ends their sessions.
+/// Sets a user's password and ends the user's sessions.
 ///
 /// # Errors
-/// Why not; nothing was done then.
+/// Why it was refused; nothing was changed.
 pub fn set_password(
     transaction: &WriteTransaction<'_>,
     actor: &Actor,

@@ -1,4 +1,4 @@
-//! Why a command did not do what it was asked to.
+//! The error of a failed command.
 
 use std::fmt;
 
@@ -6,20 +6,20 @@ use crate::actions::Refusal;
 use crate::installation;
 use crate::keys::Error as KeyError;
 use crate::store::Error as StoreError;
-use opterius_daemon::config_file::Error as SettingsError;
+use opterius_daemon::config_file::Error as ConfigError;
 use opterius_daemon::{EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_PERMISSION};
 
-/// Why a command did not do what it was asked to: a sentence, and the exit code that goes with it.
+/// The error of a failed command: a message and an exit code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The exit code.
     pub code: u8,
-    /// What is told to whoever has called it.
+    /// The message on stderr.
     pub sentence: String,
 }
 
 impl Failure {
-    /// It was refused, or it failed.
+    /// A refused or failed operation: exit code 1.
     pub fn refused(sentence: impl Into<String>) -> Self {
         Self { code: EXIT_FAILURE, sentence: sentence.into() }
     }
@@ -55,7 +55,7 @@ impl From<StoreError> for Failure {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            // Whoever sits at the machine is told the cause; a page does not show it.
+            // The operator sees the cause, unlike a dashboard user.
             Refusal::Store(error) => error.into(),
             refusal => Self::refused(refusal.to_string()),
         }
@@ -82,8 +82,8 @@ impl From<KeyError> for Failure {
     }
 }
 
-impl From<SettingsError> for Failure {
-    fn from(error: SettingsError) -> Self {
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
         Self { code: error.exit_code(), sentence: error.to_string() }
     }
 }

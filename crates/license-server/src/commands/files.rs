@@ -1,4 +1,4 @@
-//! Whether one user can use all of an installation, and nobody else can see or change it.
+//! Checks ownership and permissions: one user owns all files of the installation, and no other user has access.
 
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
@@ -10,38 +10,36 @@ use rustix::process::geteuid;
 
 use crate::cause::cause;
 use crate::commands::failure::Failure;
-use crate::commands::finding::{Finding, bad, good};
+use crate::commands::finding::{Finding, failed, passed};
 use crate::commands::operator;
-use crate::installation::Place;
+use crate::installation::DataDir;
 
-pub(super) fn files(directory: &Path, place: &Place) -> Vec<Finding> {
-    let shown = directory.display();
+pub(super) fn files(directory: &Path, data_dir: &DataDir) -> Vec<Finding> {
+    let display = directory.display();
     let found = match directory.metadata() {
         Ok(found) if found.is_dir() => found,
-        Ok(_) => return vec![wrong(format!("{shown}: is no directory"))],
+        Ok(_) => return vec![wrong(format!("{display}: not a directory"))],
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return vec![wrong(format!(
-                "{shown}: there is no such directory. Make it with: install -d -m 0700 {shown}"
-            ))];
+            return vec![wrong(format!("{display}: no such directory. Create it with: install -d -m 0700 {display}"))];
         }
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => return vec![unseen(directory)],
-        Err(error) => return vec![wrong(format!("{shown}: {}", cause(&error)))],
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return vec![unreadable(directory)],
+        Err(error) => return vec![wrong(format!("{display}: {}", cause(&error)))],
     };
-    let mut findings: Vec<Finding> = open_to_others(directory, &found, 0o700).into_iter().collect();
-    let mut is_foreign_told = false;
-    for path in paths(place) {
+    let mut findings: Vec<Finding> = exposed(directory, &found, 0o700).into_iter().collect();
+    let mut has_reported_owner = false;
+    for path in paths(data_dir) {
         match fs::symlink_metadata(&path) {
             Ok(metadata) => {
-                findings.extend(open_to_others(&path, &metadata, 0o600));
-                // One command is the remedy for all of them.
-                if metadata.uid() != found.uid() && !is_foreign_told {
-                    is_foreign_told = true;
-                    findings.push(foreign(&path, &metadata, directory, &found));
+                findings.extend(exposed(&path, &metadata, 0o600));
+                // One finding is enough: its chown command fixes all files.
+                if metadata.uid() != found.uid() && !has_reported_owner {
+                    has_reported_owner = true;
+                    findings.push(wrong_owner(&path, &metadata, directory, &found));
                 }
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                findings.push(unseen(directory));
+                findings.push(unreadable(directory));
                 break;
             }
             Err(error) => findings.push(wrong(format!("{}: {}", path.display(), cause(&error)))),
@@ -49,48 +47,49 @@ pub(super) fn files(directory: &Path, place: &Place) -> Vec<Finding> {
     }
     if findings.is_empty() {
         let owner = operator::user(found.uid());
-        findings.push(good("files", format!("{shown}: all of user {owner}, closed to others")));
+        findings
+            .push(passed("files", format!("{display}: all files belong to user {owner}; no access for other users")));
     }
     findings
 }
 
 fn wrong(sentence: String) -> Finding {
-    bad("files", Failure::refused(sentence))
+    failed("files", Failure::refused(sentence))
 }
 
-fn unseen(directory: &Path) -> Finding {
-    let (shown, own) = (directory.display(), operator::user(geteuid().as_raw()));
+fn unreadable(directory: &Path) -> Finding {
+    let (display, own) = (directory.display(), operator::user(geteuid().as_raw()));
     let sentence =
-        format!("{shown}: what is in it cannot be seen by this user ({own}). Run as root, or as the user who owns it");
-    bad("files", Failure::permission(sentence))
+        format!("{display}: this user ({own}) cannot read the directory. Run as root or as the user who owns it");
+    failed("files", Failure::permission(sentence))
 }
 
-fn open_to_others(path: &Path, found: &Metadata, mode: u32) -> Option<Finding> {
+fn exposed(path: &Path, found: &Metadata, mode: u32) -> Option<Finding> {
     let is = found.permissions().mode() & 0o7777;
-    // A link has no mode of its own.
+    // A symbolic link has no permissions.
     if found.is_symlink() || is & 0o077 == 0 {
         return None;
     }
-    let shown = path.display();
-    Some(wrong(format!("{shown}: is open to other users (mode {is:04o}). Run: chmod {mode:04o} {shown}")))
+    let display = path.display();
+    Some(wrong(format!("{display}: other users have access (mode {is:04o}). Run: chmod {mode:04o} {display}")))
 }
 
-fn foreign(path: &Path, file: &Metadata, directory: &Path, found: &Metadata) -> Finding {
-    let (shown, owner, group) = (directory.display(), operator::user(found.uid()), operator::group(found.gid()));
+fn wrong_owner(path: &Path, file: &Metadata, directory: &Path, found: &Metadata) -> Finding {
+    let (display, owner, group) = (directory.display(), operator::user(found.uid()), operator::group(found.gid()));
     wrong(format!(
-        "{}: belongs to user {}, and {shown} to user {owner}: serve can use only what is its own. Run: chown -R \
-         {owner}:{group} {shown}",
+        "{}: belongs to user {}, but {display} to user {owner}. serve can use only its own files. Run: chown -R \
+         {owner}:{group} {display}",
         path.display(),
         operator::user(file.uid()),
     ))
 }
 
-/// The files of an installation, of which some may not be there.
-fn paths(place: &Place) -> [PathBuf; 5] {
+/// The files of an installation; some of them may not exist.
+fn paths(data_dir: &DataDir) -> [PathBuf; 5] {
     let beside = |suffix: &str| {
-        let mut path: OsString = place.database().into_os_string();
+        let mut path: OsString = data_dir.database_path().into_os_string();
         path.push(suffix);
         PathBuf::from(path)
     };
-    [place.database(), beside("-wal"), beside("-shm"), place.keys(), place.lock()]
+    [data_dir.database_path(), beside("-wal"), beside("-shm"), data_dir.keys_path(), data_dir.lock_path()]
 }

@@ -1,11 +1,11 @@
-//! What `check` finds: one line for each thing that it looks at.
+//! Results of `check`: one line for each check.
 
 use serde::Serialize;
 
 use crate::commands::failure::Failure;
 use opterius_daemon::{EXIT_CONFIGURATION, EXIT_PERMISSION};
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Clone, Serialize)]
 pub(super) struct Finding {
     pub(super) check: &'static str,
@@ -15,15 +15,15 @@ pub(super) struct Finding {
     pub(super) code: u8,
 }
 
-/// It is in order.
-pub(super) fn good(check: &'static str, message: String) -> Finding {
+/// A check that passed.
+pub(super) fn passed(check: &'static str, message: String) -> Finding {
     Finding { check, ok: true, message, code: 0 }
 }
 
-/// It is not.
-pub(super) fn bad(check: &'static str, failure: impl Into<Failure>) -> Finding {
+/// A check that failed.
+pub(super) fn failed(check: &'static str, failure: impl Into<Failure>) -> Finding {
     let Failure { code, sentence } = failure.into();
-    // Whatever it is: an installation that is not in order is not one to run.
+    // Any failed check means that the installation cannot be served.
     let code = if code == EXIT_PERMISSION { EXIT_PERMISSION } else { EXIT_CONFIGURATION };
     Finding { check, ok: false, message: sentence, code }
 }

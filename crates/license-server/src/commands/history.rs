@@ -12,12 +12,12 @@ use crate::model::{Action, Event, Role};
 use opterius_base::clock::Timestamp;
 use opterius_daemon::output::complain;
 
-/// Lines that are shown unless all are asked for, and that are read at a time.
+/// Entries that are printed without --all, and that are read at a time.
 const PAGE: u32 = 50;
 
-const HEADER: &[&str] = &["WHEN", "LICENSE", "WHAT", "PARTICULARS", "BY"];
+const HEADER: &[&str] = &["TIME", "LICENSE", "ACTION", "DETAILS", "ACTOR"];
 
-/// A line, for programs.
+/// An entry in JSON.
 #[derive(Serialize)]
 pub(super) struct EventView {
     id: i64,
@@ -36,39 +36,44 @@ impl EventView {
     }
 }
 
-pub(super) fn list(session: &mut Session, named: Option<&LicenseRef>, all: bool, json: bool) -> Result<(), Failure> {
-    let license = match named {
-        // A license that was deleted has a history still.
+pub(super) fn list(
+    session: &mut Session,
+    license_ref: Option<&LicenseRef>,
+    all: bool,
+    json: bool,
+) -> Result<(), Failure> {
+    let license = match license_ref {
+        // A deleted license still has a history.
         Some(LicenseRef::Number(number)) => Some(*number),
-        Some(named) => Some(session.read(|transaction| lookup::license(transaction, named))?.id),
+        Some(license_ref) => Some(session.read(|transaction| lookup::license(transaction, license_ref))?.id),
         None => None,
     };
     let mut listing = Listing::new(json, HEADER);
     let (mut before, mut is_first) = (None, true);
     let is_more = loop {
-        // One more than a page, to know whether there is another.
+        // One more than a page, to know whether there are more.
         let mut page =
             session.read(|transaction| Ok(transaction.history(license, before, PAGE.saturating_add(1))?))?;
-        if let Some(named) = named.filter(|_| is_first && page.is_empty()) {
-            session.read(|transaction| lookup::license(transaction, named))?;
+        if let Some(license_ref) = license_ref.filter(|_| is_first && page.is_empty()) {
+            session.read(|transaction| lookup::license(transaction, license_ref))?;
         }
         is_first = false;
         let is_more = page.len() > usize::try_from(PAGE).unwrap_or(usize::MAX);
         page.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
         before = page.last().map(|event| event.id);
-        let goes_on = listing.add(&page, row, EventView::new)?;
-        if !(all && is_more && goes_on) {
+        let is_read = listing.add(&page, row, EventView::new)?;
+        if !(all && is_more && is_read) {
             break is_more && !all;
         }
     };
-    listing.end("Nothing has happened yet.")?;
+    listing.end("No history.")?;
     if is_more {
-        complain(PROGRAM.name, &format!("these are the latest {PAGE}; there are more: --all shows them"));
+        complain(PROGRAM.name, &format!("only the latest {PAGE} entries are shown; use --all for all"));
     }
     Ok(())
 }
 
-/// A few lines at once.
+/// A table of these entries.
 pub(super) fn table_of(events: &[Event]) -> String {
     table(HEADER, events.iter().map(row).collect())
 }
@@ -77,8 +82,8 @@ fn row(event: &Event) -> Vec<String> {
     vec![
         event.at.to_string(),
         event.license.map_or("-".to_owned(), |license| license.to_string()),
-        event.action.word().to_owned(),
+        event.action.as_str().to_owned(),
         event.detail.clone(),
-        format!("{} {}", event.actor.role.word(), event.actor.name),
+        format!("{} {}", event.actor.role.as_str(), event.actor.name),
     ]
 }

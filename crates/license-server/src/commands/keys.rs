@@ -1,4 +1,4 @@
-//! `keys …`: the keys that answers are signed with.
+//! `keys …`: the keys that sign responses.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use crate::keys::{CHANGE_TIME, SigningKeys};
 use crate::model::Action;
 use opterius_base::clock::Timestamp;
 
-/// A key, for programs.
+/// A key in JSON.
 #[derive(Serialize)]
 struct KeyView {
     id: String,
@@ -30,21 +30,21 @@ fn views(keys: &SigningKeys) -> Vec<KeyView> {
 
 pub(super) fn show(session: &Session, json: bool) -> Result<(), Failure> {
     let views = views(&session.keys);
-    let mut listing = Listing::new(json, &["ID", "MADE", "STATE", "PUBLIC KEY"]);
+    let mut listing = Listing::new(json, &["ID", "CREATED", "STATE", "PUBLIC KEY"]);
     if json {
         listing.add(&views, |_| Vec::new(), |view| view)?;
         listing.end("")?;
         return Ok(());
     }
-    let ends = views.first().map(|current| current.created_at.plus(CHANGE_TIME));
+    let retirable_from = views.first().map(|current| current.created_at.plus(CHANGE_TIME));
     let rows = views.iter().map(|view| {
-        let state = match ends {
-            Some(ends) if !view.current => format!("may be retired from {ends} on"),
+        let state = match retirable_from {
+            Some(ends) if !view.current => format!("can be retired from {ends} on"),
             _ => "current".to_owned(),
         };
         vec![view.id.clone(), view.created_at.to_string(), state, view.public_key.clone()]
     });
-    emit(&table(&["ID", "MADE", "STATE", "PUBLIC KEY"], rows.collect()))?;
+    emit(&table(&["ID", "CREATED", "STATE", "PUBLIC KEY"], rows.collect()))?;
     emit(&format!("\nFor agent.conf:\nlicense_public_key={}\n", session.keys.public_keys()))?;
     Ok(())
 }
@@ -56,14 +56,14 @@ pub(super) fn rotate(session: &mut Session, json: bool) -> Result<(), Failure> {
     }
     let days = CHANGE_TIME.as_secs() / 86_400;
     emit(&format!(
-        "Answers are to be signed with the new key and the old one. Now:\n\
-         1. systemctl reload opterius-license-server\n\
-         2. Within {days} days, put this line into every Agent's agent.conf and run systemctl reload opterius-agent there:\n\
+        "New signing key added. To start signing with both keys and to distribute the new one:\n\
+         1. Run: systemctl reload opterius-license-server\n\
+         2. Within {days} days, set this line in the agent.conf of every Agent and run systemctl reload opterius-agent there:\n\
          license_public_key={}\n\
-         3. After {days} days: {} keys retire\n\
-         4. systemctl reload opterius-license-server, once more\n",
+         3. After {days} days, run: {} keys retire\n\
+         4. Run again: systemctl reload opterius-license-server\n",
         session.keys.public_keys(),
-        session.site.program()
+        session.target.program()
     ))?;
     Ok(())
 }
@@ -74,27 +74,27 @@ pub(super) fn retire(session: &mut Session, forced: bool, json: bool) -> Result<
         return show(session, json);
     }
     emit(&format!(
-        "Answers are to be signed with the current key alone. Now: systemctl reload opterius-license-server\n\
+        "Old signing key retired. To stop signing with it, run: systemctl reload opterius-license-server\n\
          license_public_key={}\n",
         session.keys.public_keys()
     ))?;
     Ok(())
 }
 
-/// Changes the keys as they are in the file now, while nobody else does.
+/// Changes the keys under the changes lock, starting from the current file.
 fn change(
     session: &mut Session,
     work: impl FnOnce(&mut SigningKeys) -> Result<(), Failure>,
     what: &str,
 ) -> Result<(), Failure> {
-    let place = session.site.place.clone();
-    let _alone = place.alone()?;
-    let mut keys = SigningKeys::load(&place.keys())?;
+    let data_dir = session.target.data_dir.clone();
+    let _changes_lock = data_dir.lock_changes()?;
+    let mut keys = SigningKeys::load(&data_dir.keys_path())?;
     work(&mut keys)?;
     session.change(|transaction, actor| {
         transaction.add_event(None, actor, Action::KeysChanged, &format!("{what}: {}", keys.public_keys()))?;
-        // Last: what can be undone is undone when the file cannot be written.
-        Ok(keys.store(&place.keys())?)
+        // Last, so that a failed write rolls the history entry back.
+        Ok(keys.store(&data_dir.keys_path())?)
     })?;
     session.keys = keys;
     Ok(())

@@ -1,9 +1,9 @@
-//! The commands on licenses. A change of a license is one row, and is done by what does all of them.
+//! The license commands. A command that changes a license is one row: all share the same code.
 
-use crate::commands::given::Given;
+use crate::commands::arguments::Arguments;
 use crate::commands::spec::CommandSpec;
 use crate::commands::task::{NewTerms, Task};
-use crate::commands::values::{self, shown};
+use crate::commands::values::{self, printable};
 use crate::model::{Action, Billing, Change};
 
 /// In the order of the help.
@@ -12,162 +12,167 @@ pub(super) const LICENSES: &[CommandSpec] = &[
         words: &["license", "create"],
         operands: &[],
         options: &["--owner NAME", "--plan SLUG", "[--expires DATE]", "[--lock-ip IP]", "[--json]"],
-        about: "make a license and print its number and its key",
-        tells: Some(Action::Created),
+        about: "create a license and print its number and key",
+        history_action: Some(Action::Created),
         read: Some(create),
     },
     CommandSpec {
         words: &["license", "list"],
         operands: &[],
         options: &["[--owner NAME]", "[--search TEXT]", "[--all]", "[--json]"],
-        about: "the newest 50 licenses, or all; TEXT is a number, the beginning of a key, or an owner",
-        tells: None,
+        about: "list the newest 50 licenses, or all; TEXT is a number, the beginning of a key, or an owner",
+        history_action: None,
         read: Some(list),
     },
     CommandSpec {
         words: &["license", "show"],
         operands: &["ID"],
         options: &["[--reveal-key]", "[--json]"],
-        about: "one license with its servers and its latest history",
-        tells: Some(Action::KeyShown),
+        about: "show a license with its servers and its latest history",
+        history_action: Some(Action::KeyShown),
         read: Some(show),
     },
     CommandSpec {
         words: &["license", "suspend"],
         operands: &["ID"],
         options: &[],
-        about: "no use for now",
-        tells: Some(Action::Suspended),
-        read: Some(|given| change(given, Change::Suspend)),
+        about: "suspend the license",
+        history_action: Some(Action::Suspended),
+        read: Some(|arguments| change(arguments, Change::Suspend)),
     },
     CommandSpec {
         words: &["license", "resume"],
         operands: &["ID"],
         options: &[],
-        about: "use again, after a suspension or a cancellation",
-        tells: Some(Action::Resumed),
-        read: Some(|given| change(given, Change::Resume)),
+        about: "resume the license after a suspension or cancellation",
+        history_action: Some(Action::Resumed),
+        read: Some(|arguments| change(arguments, Change::Resume)),
     },
     CommandSpec {
         words: &["license", "cancel"],
         operands: &["ID"],
         options: &[],
-        about: "no use any more",
-        tells: Some(Action::Cancelled),
-        read: Some(|given| change(given, Change::Cancel)),
+        about: "cancel the license",
+        history_action: Some(Action::Cancelled),
+        read: Some(|arguments| change(arguments, Change::Cancel)),
     },
     CommandSpec {
         words: &["license", "delete"],
         operands: &["ID"],
         options: &["[--yes]"],
-        about: "delete it with its activations; its history stays",
-        tells: Some(Action::Deleted),
-        read: Some(|given| Ok(Task::DeleteLicense { license: given.license()?, confirmed: given.flag("yes") })),
+        about: "delete the license and its activations; its history is kept",
+        history_action: Some(Action::Deleted),
+        read: Some(|arguments| {
+            Ok(Task::DeleteLicense { license: arguments.license()?, confirmed: arguments.flag("yes") })
+        }),
     },
     CommandSpec {
         words: &["license", "renew"],
         operands: &["ID"],
         options: &["--until DATE"],
-        about: "set when it ends; DATE may be never",
-        tells: Some(Action::Renewed),
-        read: Some(|given| change(given, Change::Renew(values::date_or_never(&given.needed("until")?)?))),
+        about: "set the expiry; DATE can be never",
+        history_action: Some(Action::Renewed),
+        read: Some(|arguments| change(arguments, Change::Renew(values::date_or_never(&arguments.required("until")?)?))),
     },
     CommandSpec {
         words: &["license", "set-plan"],
         operands: &["ID", "SLUG"],
         options: &[],
-        about: "give it another plan",
-        tells: Some(Action::PlanChanged),
-        read: Some(|given| change(given, Change::SetPlan(given.operand(1)?))),
+        about: "change the plan",
+        history_action: Some(Action::PlanChanged),
+        read: Some(|arguments| change(arguments, Change::SetPlan(arguments.operand(1)?))),
     },
     CommandSpec {
         words: &["license", "lock-ip"],
         operands: &["ID", "IP"],
         options: &[],
-        about: "allow its use at this address alone",
-        tells: Some(Action::Locked),
-        read: Some(|given| change(given, Change::LockIp(given.ip(1)?))),
+        about: "lock the license to an IP address",
+        history_action: Some(Action::Locked),
+        read: Some(|arguments| change(arguments, Change::LockIp(arguments.ip(1)?))),
     },
     CommandSpec {
         words: &["license", "unlock-ip"],
         operands: &["ID"],
         options: &[],
-        about: "allow its use at any address",
-        tells: Some(Action::Unlocked),
-        read: Some(|given| change(given, Change::UnlockIp)),
+        about: "allow any IP address again",
+        history_action: Some(Action::Unlocked),
+        read: Some(|arguments| change(arguments, Change::UnlockIp)),
     },
     CommandSpec {
         words: &["license", "revoke"],
         operands: &["ID", "IP"],
         options: &[],
-        about: "free the slot of a server",
-        tells: Some(Action::Revoked),
-        read: Some(|given| Ok(Task::Revoke { license: given.license()?, ip: given.ip(1)? })),
+        about: "revoke the activation of a server, which frees its slot",
+        history_action: Some(Action::Revoked),
+        read: Some(|arguments| Ok(Task::Revoke { license: arguments.license()?, ip: arguments.ip(1)? })),
     },
     CommandSpec {
         words: &["license", "move"],
         operands: &["ID", "FROM", "TO"],
         options: &[],
-        about: "give the slot or the lock of an address to another",
-        tells: Some(Action::Moved),
-        read: Some(|given| Ok(Task::Move { from: given.ip(1)?, to: given.ip(2)?, license: given.license()? })),
+        about: "move an activation or a lock to another IP address",
+        history_action: Some(Action::Moved),
+        read: Some(|arguments| {
+            Ok(Task::Move { from: arguments.ip(1)?, to: arguments.ip(2)?, license: arguments.license()? })
+        }),
     },
     CommandSpec {
         words: &["license", "set-billing"],
         operands: &["ID"],
         options: &["--status STATUS", "[--period-end DATE]", "[--cancel-at-period-end]"],
-        about: "set what Panels show: active, past_due, trialing, canceled or none",
-        tells: Some(Action::BillingChanged),
-        read: Some(|given| change(given, Change::SetBilling(billing(given)?))),
+        about: "set the billing status for the Panel: active, past_due, trialing, canceled or none",
+        history_action: Some(Action::BillingChanged),
+        read: Some(|arguments| change(arguments, Change::SetBilling(billing(arguments)?))),
     },
     CommandSpec {
         words: &["history"],
         operands: &["[ID]"],
         options: &["[--all]", "[--json]"],
-        about: "the latest 50 changes of a license or of everything, or all of them",
-        tells: None,
+        about: "show the latest 50 changes, or all; of one license or of everything",
+        history_action: None,
         read: Some(history),
     },
 ];
 
-fn change(given: &Given, change: Change) -> Result<Task, String> {
-    Ok(Task::ChangeLicense { license: given.license()?, change })
+fn change(arguments: &Arguments, change: Change) -> Result<Task, String> {
+    Ok(Task::ChangeLicense { license: arguments.license()?, change })
 }
 
-fn create(given: &Given) -> Result<Task, String> {
-    let expires_at = given.text("expires")?.map(|text| values::date_or_never(&text)).transpose()?.flatten();
-    let locked_ip = given.text("lock-ip")?.map(|text| values::ip(&text)).transpose()?;
-    let (owner, plan) = (given.needed("owner")?, given.needed("plan")?);
-    Ok(Task::CreateLicense { owner, new: NewTerms { plan, expires_at, locked_ip }, json: given.flag("json") })
+fn create(arguments: &Arguments) -> Result<Task, String> {
+    let expires_at = arguments.text("expires")?.map(|text| values::date_or_never(&text)).transpose()?.flatten();
+    let locked_ip = arguments.text("lock-ip")?.map(|text| values::ip(&text)).transpose()?;
+    let (owner, plan) = (arguments.required("owner")?, arguments.required("plan")?);
+    Ok(Task::CreateLicense { owner, new: NewTerms { plan, expires_at, locked_ip }, json: arguments.flag("json") })
 }
 
-fn list(given: &Given) -> Result<Task, String> {
-    let (owner, search) = (given.text("owner")?, given.text("search")?);
-    Ok(Task::ListLicenses { owner, search, all: given.flag("all"), json: given.flag("json") })
+fn list(arguments: &Arguments) -> Result<Task, String> {
+    let (owner, search) = (arguments.text("owner")?, arguments.text("search")?);
+    Ok(Task::ListLicenses { owner, search, all: arguments.flag("all"), json: arguments.flag("json") })
 }
 
-fn show(given: &Given) -> Result<Task, String> {
-    let (reveal_key, json) = (given.flag("reveal-key"), given.flag("json"));
-    Ok(Task::ShowLicense { license: given.license()?, reveal_key, json })
+fn show(arguments: &Arguments) -> Result<Task, String> {
+    let (reveal_key, json) = (arguments.flag("reveal-key"), arguments.flag("json"));
+    Ok(Task::ShowLicense { license: arguments.license()?, reveal_key, json })
 }
 
-fn history(given: &Given) -> Result<Task, String> {
-    let license = if given.operands.is_empty() { None } else { Some(given.license()?) };
-    Ok(Task::History { license, all: given.flag("all"), json: given.flag("json") })
+fn history(arguments: &Arguments) -> Result<Task, String> {
+    let license = if arguments.operands.is_empty() { None } else { Some(arguments.license()?) };
+    Ok(Task::History { license, all: arguments.flag("all"), json: arguments.flag("json") })
 }
 
-fn billing(given: &Given) -> Result<Billing, String> {
-    let status = given.needed("status")?;
-    let current_period_end = given.text("period-end")?.map(|text| values::date(&text)).transpose()?;
-    let ends = given.flag("cancel-at-period-end");
+fn billing(arguments: &Arguments) -> Result<Billing, String> {
+    let status = arguments.required("status")?;
+    let current_period_end = arguments.text("period-end")?.map(|text| values::date(&text)).transpose()?;
+    let ends = arguments.flag("cancel-at-period-end");
     match status.as_str() {
         "none" if current_period_end.is_some() || ends => {
-            Err("--period-end and --cancel-at-period-end tell of a subscription, and --status none of none".to_owned())
+            Err("--period-end and --cancel-at-period-end need a subscription and cannot be combined with --status none"
+                .to_owned())
         }
         "none" => Ok(Billing::default()),
         "active" | "past_due" | "trialing" | "canceled" => {
             Ok(Billing { subscription_status: Some(status), cancel_at_period_end: Some(ends), current_period_end })
         }
-        other => Err(format!("--status “{}” must be active, past_due, trialing, canceled or none", shown(other))),
+        other => Err(format!("--status “{}” must be active, past_due, trialing, canceled or none", printable(other))),
     }
 }

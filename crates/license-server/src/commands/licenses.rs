@@ -1,4 +1,4 @@
-//! `license …`: each asks the rules in [`crate::actions`], as the dashboard does.
+//! `license …`: the commands use the rules in [`crate::actions`], as the dashboard does.
 
 use std::io::IsTerminal;
 use std::net::IpAddr;
@@ -12,21 +12,21 @@ use crate::commands::history::{self, EventView};
 use crate::commands::listing::{Listing, emit, print_json, table};
 use crate::commands::session::Session;
 use crate::commands::task::NewTerms;
-use crate::commands::values::{LicenseRef, shown};
+use crate::commands::values::{LicenseRef, printable};
 use crate::commands::{lookup, terminal};
-use crate::model::in_words::{billing_facts, expiry, limit};
-use crate::model::{Action, Activation, Billing, License, Life, Plan};
-use crate::store::{Filter, Listed};
+use crate::model::describe::{billing_summary, expiry, limit};
+use crate::model::{Action, Activation, ActivationState, Billing, License, Plan};
+use crate::store::{Filter, ListedLicense};
 use opterius_base::clock::Timestamp;
 use opterius_daemon::output::complain;
 
-/// Licenses that a list shows unless all are asked for, and that are read at a time.
+/// Licenses that are listed without --all, and that are read at a time.
 const PAGE: u32 = 50;
 
-/// Lines of history that are shown with a license.
-const LINES: u32 = 20;
+/// History entries that are shown with a license.
+const HISTORY_ENTRIES: u32 = 20;
 
-/// A license, for programs.
+/// A license in JSON.
 #[derive(Serialize)]
 struct LicenseView<'a> {
     id: i64,
@@ -48,7 +48,7 @@ struct LicenseView<'a> {
 
 #[derive(Serialize)]
 struct ActivationView<'a> {
-    state: Life,
+    state: ActivationState,
     #[serde(flatten)]
     activation: &'a Activation,
 }
@@ -59,8 +59,8 @@ fn view<'a>(license: &'a License, key: String, active_servers: u32, now: Timesta
         key,
         owner: &license.owner_name,
         plan: &license.plan,
-        status: license.status.word(),
-        standing: license.standing(now),
+        status: license.status.as_str(),
+        standing: license.effective_status(now),
         expires_at: license.expires_at,
         locked_ip: license.locked_ip,
         active_servers,
@@ -77,21 +77,21 @@ pub(super) fn create(session: &mut Session, owner: &str, new: &NewTerms, json: b
     let license = session.change(|transaction, actor| {
         lookup::user(transaction, owner)?;
         let id = actions::create(transaction, actor, owner, plan, *expires_at, *locked_ip, &key)?;
-        transaction.license(id)?.ok_or_else(|| Failure::refused("the license that was just made is not there"))
+        transaction.license(id)?.ok_or_else(|| Failure::refused("the license that was just created cannot be read"))
     })?;
     if json {
         return print_json(&view(&license, key.expose().to_owned(), 0, Session::now()));
     }
     emit(&format!(
-        "License {} for {}, plan {}, expires {}{}\nlicense_key={}\nPut the line license_key=… into the server's agent.conf. \
-         The key is shown again in the dashboard, and by: {} license show {} --reveal-key\n",
+        "License {} created for {}: plan {}, expires {}{}\nlicense_key={}\nAdd the license_key=… line to the server's \
+         agent.conf. To see the key again, use the dashboard or run: {} license show {} --reveal-key\n",
         license.id,
         license.owner_name,
         license.plan.name,
         expiry(license.expires_at),
         locked_ip.map_or(String::new(), |ip| format!(", locked to {ip}")),
         key.expose(),
-        session.site.program(),
+        session.target.program(),
         license.id
     ))?;
     Ok(())
@@ -109,74 +109,79 @@ pub(super) fn list(
         None => None,
     };
     let now = Session::now();
-    let header = &["ID", "KEY", "OWNER", "PLAN", "STANDING", "EXPIRES", "SERVERS"];
+    let header = &["ID", "KEY", "OWNER", "PLAN", "STATUS", "EXPIRES", "SERVERS"];
     let mut listing = Listing::new(json, header);
     let mut filter = Filter { owner, search: search.map(str::to_owned), before: None, all_servers: true };
     let is_more = loop {
-        // One more than a page, to know whether there is another.
+        // One more than a page, to know whether there are more.
         let mut page = session.read(|transaction| Ok(transaction.licenses(&filter, PAGE.saturating_add(1), now)?))?;
         let is_more = page.len() > usize::try_from(PAGE).unwrap_or(usize::MAX);
         page.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
         filter.before = page.last().map(|listed| listed.license.id);
-        let goes_on = listing.add(&page, |listed| row(listed, now), |listed| view_of_listed(listed, now))?;
-        if !(all && is_more && goes_on) {
+        let is_read = listing.add(&page, |listed| row(listed, now), |listed| listed_view(listed, now))?;
+        if !(all && is_more && is_read) {
             break is_more && !all;
         }
     };
     listing.end("No licenses.")?;
     if is_more {
-        complain(PROGRAM.name, &format!("these are the newest {PAGE}; there are more: --all shows them"));
+        complain(PROGRAM.name, &format!("only the newest {PAGE} licenses are listed; use --all for all"));
     }
     Ok(())
 }
 
-fn row(Listed { license, servers }: &Listed, now: Timestamp) -> Vec<String> {
+fn row(ListedLicense { license, servers }: &ListedLicense, now: Timestamp) -> Vec<String> {
     let allowed = limit(license.plan.max_servers);
     vec![
         license.id.to_string(),
         license.key.masked(),
         license.owner_name.clone(),
         license.plan.slug.clone(),
-        license.standing(now).to_owned(),
+        license.effective_status(now).to_owned(),
         expiry(license.expires_at),
         format!("{servers} of {allowed}"),
     ]
 }
 
-fn view_of_listed(Listed { license, servers }: &Listed, now: Timestamp) -> LicenseView<'_> {
+fn listed_view(ListedLicense { license, servers }: &ListedLicense, now: Timestamp) -> LicenseView<'_> {
     view(license, license.key.masked(), *servers, now)
 }
 
-pub(super) fn show(session: &mut Session, named: &LicenseRef, reveal_key: bool, json: bool) -> Result<(), Failure> {
+pub(super) fn show(
+    session: &mut Session,
+    license_ref: &LicenseRef,
+    reveal_key: bool,
+    json: bool,
+) -> Result<(), Failure> {
     let now = Session::now();
     if reveal_key {
         session.change(|transaction, actor| {
-            let license = lookup::license(transaction, named)?;
+            let license = lookup::license(transaction, license_ref)?;
             transaction.add_event(Some(license.id), actor, Action::KeyShown, "on the command line")?;
             Ok(())
         })?;
     }
     let (license, activations, events) = session.read(|transaction| {
-        let license = lookup::license(transaction, named)?;
+        let license = lookup::license(transaction, license_ref)?;
         let mut activations = transaction.activations(license.id)?;
-        // Deleted by the next sweep; it counts for nothing any more.
-        activations.retain(|activation| activation.life(now) != Life::Gone);
-        let events = transaction.history(Some(license.id), None, LINES)?;
+        // The next garbage collection deletes these.
+        activations.retain(|activation| activation.state(now) != ActivationState::Expired);
+        let events = transaction.history(Some(license.id), None, HISTORY_ENTRIES)?;
         Ok((license, activations, events))
     })?;
     let key = if reveal_key { license.key.expose().to_owned() } else { license.key.masked() };
-    let active = activations.iter().filter(|activation| activation.life(now) == Life::Active).count();
+    let active = activations.iter().filter(|activation| activation.state(now) == ActivationState::Active).count();
     let active = u32::try_from(active).unwrap_or(u32::MAX);
     if json {
         let views =
-            activations.iter().map(|activation| ActivationView { state: activation.life(now), activation }).collect();
+            activations.iter().map(|activation| ActivationView { state: activation.state(now), activation }).collect();
         let history = events.iter().map(EventView::new).collect();
         let view = view(&license, key, active, now);
         return print_json(&LicenseView { activations: Some(views), history: Some(history), ..view });
     }
-    let mut text = facts(&license, &key, active, now);
+    let mut text = details(&license, &key, active, now);
     if activations.is_empty() {
-        text.push_str("\nNo server uses it.\n");
+        text.push_str("\nNo server uses this license.\n");
     } else {
         let header = &["IP", "STATE", "HOSTNAME", "AGENT", "PANEL", "FIRST SEEN", "LAST SEEN", "NOTE"];
         text.push('\n');
@@ -188,7 +193,7 @@ pub(super) fn show(session: &mut Session, named: &LicenseRef, reveal_key: bool, 
     Ok(())
 }
 
-fn facts(license: &License, key: &str, active: u32, now: Timestamp) -> String {
+fn details(license: &License, key: &str, active: u32, now: Timestamp) -> String {
     let plan = &license.plan;
     let billing = &license.billing;
     let mut lines = vec![
@@ -198,30 +203,30 @@ fn facts(license: &License, key: &str, active: u32, now: Timestamp) -> String {
         ("Plan:", format!("{} ({})", plan.name, plan.slug)),
         ("Accounts:", format!("{} allowed", limit(plan.max_accounts))),
         ("Servers:", format!("{active} active, {} allowed", limit(plan.max_servers))),
-        ("Standing:", license.standing(now).to_owned()),
+        ("Status:", license.effective_status(now).to_owned()),
         ("Expires:", expiry(license.expires_at)),
         ("Locked to:", license.locked_ip.map_or("any address".to_owned(), |ip| ip.to_string())),
-        ("Made:", license.created_at.to_string()),
+        ("Created:", license.created_at.to_string()),
     ];
     if billing.subscription_status.is_some() {
-        lines.push(("Subscription:", billing_facts(billing)));
+        lines.push(("Subscription:", billing_summary(billing)));
     }
-    lines.into_iter().map(|(name, value)| format!("{name:<14}{}\n", shown(&value))).collect()
+    lines.into_iter().map(|(name, value)| format!("{name:<14}{}\n", printable(&value))).collect()
 }
 
 fn server(activation: &Activation, now: Timestamp) -> Vec<String> {
     let details = &activation.details;
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-    let state = match activation.life(now) {
-        Life::Active => "Active",
-        Life::Inactive | Life::Gone => "Inactive",
+    let state = match activation.state(now) {
+        ActivationState::Active => "Active",
+        ActivationState::Inactive | ActivationState::Expired => "Inactive",
     };
     let mut notes = Vec::new();
     if activation.other_server_id.is_some() {
-        notes.push("two machines or a clone".to_owned());
+        notes.push("two machines, or a clone".to_owned());
     }
     if activation.observed_ip != activation.ip {
-        notes.push(format!("came from {}", activation.observed_ip));
+        notes.push(format!("seen as {}", activation.observed_ip));
     }
     vec![
         activation.ip.to_string(),
@@ -235,21 +240,23 @@ fn server(activation: &Activation, now: Timestamp) -> Vec<String> {
     ]
 }
 
-pub(super) fn change(session: &mut Session, named: &LicenseRef, change: &Change) -> Result<(), Failure> {
-    session.tell(|transaction, actor| {
-        let id = lookup::license(transaction, named)?.id;
+pub(super) fn change(session: &mut Session, license_ref: &LicenseRef, change: &Change) -> Result<(), Failure> {
+    session.change_and_print(|transaction, actor| {
+        let id = lookup::license(transaction, license_ref)?.id;
         Ok(actions::change(transaction, &ChangeContext { actor, seen: None }, id, change)?)
     })
 }
 
-pub(super) fn delete(session: &mut Session, named: &LicenseRef, confirmed: bool) -> Result<(), Failure> {
-    let license = session.read(|transaction| lookup::license(transaction, named))?;
+pub(super) fn delete(session: &mut Session, license_ref: &LicenseRef, confirmed: bool) -> Result<(), Failure> {
+    let license = session.read(|transaction| lookup::license(transaction, license_ref))?;
     if !confirmed {
         if !std::io::stdin().is_terminal() {
-            return Err(Failure::refused("there is no terminal to ask at. To delete the license, add --yes"));
+            return Err(Failure::refused(
+                "stdin is not a terminal. To delete the license without confirmation, add --yes",
+            ));
         }
         let question = format!(
-            "License {} of {}, plan {}, key {}: its servers lose it at their next check. Type yes to delete it: ",
+            "License {} of {}, plan {}, key {}: its servers are refused at their next check. Type yes to delete it: ",
             license.id,
             license.owner_name,
             license.plan.name,
@@ -259,19 +266,26 @@ pub(super) fn delete(session: &mut Session, named: &LicenseRef, confirmed: bool)
             return Err(Failure::refused("nothing was deleted"));
         }
     }
-    // What was shown is what is deleted: not if somebody has changed it meanwhile.
+    // The operator confirmed this revision; refuse if it has changed since.
     let seen = if confirmed { None } else { Some(license.revision) };
-    session.tell(|transaction, actor| Ok(actions::delete(transaction, &ChangeContext { actor, seen }, license.id)?))
-}
-
-pub(super) fn revoke(session: &mut Session, named: &LicenseRef, ip: IpAddr) -> Result<(), Failure> {
-    session.tell(|transaction, actor| {
-        Ok(actions::revoke(transaction, actor, lookup::license(transaction, named)?.id, ip)?)
+    session.change_and_print(|transaction, actor| {
+        Ok(actions::delete(transaction, &ChangeContext { actor, seen }, license.id)?)
     })
 }
 
-pub(super) fn move_to(session: &mut Session, named: &LicenseRef, from: IpAddr, to: IpAddr) -> Result<(), Failure> {
-    session.tell(|transaction, actor| {
-        Ok(actions::move_to(transaction, actor, lookup::license(transaction, named)?.id, from, to)?)
+pub(super) fn revoke(session: &mut Session, license_ref: &LicenseRef, ip: IpAddr) -> Result<(), Failure> {
+    session.change_and_print(|transaction, actor| {
+        Ok(actions::revoke(transaction, actor, lookup::license(transaction, license_ref)?.id, ip)?)
+    })
+}
+
+pub(super) fn move_to(
+    session: &mut Session,
+    license_ref: &LicenseRef,
+    from: IpAddr,
+    to: IpAddr,
+) -> Result<(), Failure> {
+    session.change_and_print(|transaction, actor| {
+        Ok(actions::move_to(transaction, actor, lookup::license(transaction, license_ref)?.id, from, to)?)
     })
 }

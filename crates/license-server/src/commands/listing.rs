@@ -1,5 +1,5 @@
-//! Lists, for people as aligned columns and for programs as one JSON array. They are printed page by page, so that a list
-//! of everything needs no more memory than a page, and ends when nobody reads it any more.
+//! Lists: aligned columns, or a JSON array. They are printed page by page, so that a long list needs no more memory than a
+//! page and stops when the reader closes the pipe.
 
 use std::io::ErrorKind;
 
@@ -10,12 +10,12 @@ use crate::commands::failure::Failure;
 use opterius_base::text::{one_line, terminal_json};
 use opterius_daemon::output::print;
 
-/// The longest cell of a table, in characters.
+/// The maximum length of a table cell, in characters.
 const MAX_CELL: usize = 128;
 
 /// A list that is being printed.
 pub(super) struct Listing {
-    /// The columns' names, or none for JSON.
+    /// The column names; `None` for JSON.
     header: Option<&'static [&'static str]>,
     widths: Vec<usize>,
     count: usize,
@@ -27,7 +27,7 @@ impl Listing {
         Self { header: if json { None } else { Some(header) }, widths, count: 0 }
     }
 
-    /// Prints some more; whether anybody still reads.
+    /// Prints more items; returns whether the output is still read.
     pub(super) fn add<'a, T, J: Serialize>(
         &mut self,
         items: &'a [T],
@@ -61,7 +61,7 @@ impl Listing {
         emit(&text)
     }
 
-    /// Ends the list; `nothing` is what people read when it is empty.
+    /// Ends the list. `nothing` is printed instead of an empty table.
     pub(super) fn end(self, nothing: &str) -> Result<(), Failure> {
         match (self.header, self.count) {
             (Some(_), 0) => emit(&format!("{nothing}\n")),
@@ -82,7 +82,7 @@ fn cells(row: Vec<String>) -> Vec<String> {
     row.into_iter().map(|cell| one_line(&cell, MAX_CELL)).collect()
 }
 
-/// A few rows at once, for a part of a page that people read.
+/// A complete table as text.
 pub(super) fn table(header: &'static [&'static str], rows: Vec<Vec<String>>) -> String {
     let mut listing = Listing::new(false, header);
     let rows: Vec<Vec<String>> = rows.into_iter().map(cells).collect();
@@ -98,25 +98,27 @@ pub(super) fn table(header: &'static [&'static str], rows: Vec<Vec<String>>) -> 
     text
 }
 
-/// Prints one object, for programs.
+/// Prints one object as JSON.
 pub(super) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     emit(&format!("{}\n", to_json(value)?))?;
     Ok(())
 }
 
-/// Prints; whether anybody still reads. What is lost otherwise, on a full disk for example, must not seem to be done.
+/// Prints; returns whether the output is still read. Any failure but a closed pipe, such as a full disk, is an error.
 pub(super) fn emit(text: &str) -> Result<bool, Failure> {
     match print(text) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => {
-            Err(Failure::refused(format!("it is done, but what was to be printed is lost: {}", cause(&error))))
-        }
+        Err(error) => Err(Failure::refused(format!(
+            "the command succeeded, but its output could not be written: {}",
+            cause(&error)
+        ))),
     }
 }
 
 fn to_json(value: &impl Serialize) -> Result<String, Failure> {
-    let json = serde_json::to_string(value).map_err(|error| Failure::refused(format!("no JSON: {error}")))?;
+    let json =
+        serde_json::to_string(value).map_err(|error| Failure::refused(format!("cannot serialize as JSON: {error}")))?;
     Ok(terminal_json(&json))
 }
 
@@ -125,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_aligned_and_a_cell_cannot_leave_its_place() {
+    fn columns_are_aligned_and_cells_contain_no_control_characters() {
         let row = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
         let text = table(&["ID", "OWNER"], vec![row(["1", "zoë"]), row(["100", "a\nb\u{1b}[2J"])]);
         assert_eq!(text, "ID   OWNER\n1    zoë\n100  a b [2J\n");

@@ -1,17 +1,17 @@
-//! What a command names, found in the store; what is not there is told with the command that lists what is.
+//! Finds the license or user that a command names. If it does not exist, the error names the command that lists them.
 
 use crate::actions::{self, Refusal};
 use crate::commands::failure::Failure;
-use crate::commands::values::{LicenseRef, shown};
+use crate::commands::values::{LicenseRef, printable};
 use crate::model::{License, User};
 use crate::store::ReadTransaction;
 
 /// The license with this number or key.
-pub(super) fn license(transaction: &ReadTransaction<'_>, named: &LicenseRef) -> Result<License, Failure> {
-    let (found, what) = match named {
+pub(super) fn license(transaction: &ReadTransaction<'_>, license_ref: &LicenseRef) -> Result<License, Failure> {
+    let (found, what) = match license_ref {
         LicenseRef::Number(number) => (transaction.license(*number)?, number.to_string()),
         LicenseRef::Key(key) => {
-            // Keys are of capitals; whoever copies one by hand may not be.
+            // Keys are upper case; one typed by hand may not be.
             let found = match transaction.license_by_key(key.expose())? {
                 None => transaction.license_by_key(&key.expose().to_ascii_uppercase())?,
                 found => found,
@@ -27,12 +27,12 @@ pub(super) fn license(transaction: &ReadTransaction<'_>, named: &LicenseRef) -> 
 /// The user with this name.
 pub(super) fn user(transaction: &ReadTransaction<'_>, name: &str) -> Result<User, Failure> {
     let no_user = || {
-        // What can be no name cannot be made one.
-        let make = match actions::check_user_name(name) {
-            Ok(()) => format!("; or make one: opterius-license-server user add {name}"),
+        // Suggest adding the user only if the name is valid.
+        let add = match actions::check_user_name(name) {
+            Ok(()) => format!("; or add the user: opterius-license-server user add {name}"),
             Err(_) => String::new(),
         };
-        Failure::refused(format!("There is no user “{}”. See: opterius-license-server user list{make}", shown(name)))
+        Failure::refused(format!("There is no user “{}”. See: opterius-license-server user list{add}", printable(name)))
     };
     let (user, _) = transaction.user(name)?.ok_or_else(no_user)?;
     Ok(user)

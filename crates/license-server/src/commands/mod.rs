@@ -1,9 +1,9 @@
-//! What the command line does to an installation, beside a running server or without one.
+//! The administration commands. They work with or without a running server.
 
+mod arguments;
 pub mod failure;
 mod files;
 mod finding;
-mod given;
 mod history;
 mod keys;
 mod license_specs;
@@ -33,7 +33,7 @@ use crate::commands::session::Target;
 use crate::commands::task::Task;
 use opterius_daemon::output::complain;
 
-/// Does one thing; returns the exit code.
+/// Runs a command; returns the exit code.
 pub(crate) fn run(config_file: &Path, task: &Task) -> u8 {
     match perform(config_file, task) {
         Ok(()) => 0,

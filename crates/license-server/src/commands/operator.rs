@@ -1,4 +1,4 @@
-//! Who sits at the command line, for the history.
+//! The user of the command line, as the actor in the history.
 
 use std::fs;
 
@@ -7,13 +7,13 @@ use rustix::process::getuid;
 use crate::model::{Actor, Role};
 use opterius_base::text::one_line;
 
-/// The longest name that is written down, in characters.
+/// The maximum length of a recorded name, in characters.
 const MAX_NAME: usize = 64;
 
 const ACCOUNTS: &str = "/etc/passwd";
 
-/// The operator, by the login name: behind sudo the one who called it. Whoever may change the database may also write
-/// another name into it, so nothing rests on this one.
+/// The operator's login name; under sudo that of the calling user. Informational only: a user who can run this command can
+/// also write any name into the database.
 pub(super) fn actor() -> Actor {
     let caller = std::env::var("SUDO_USER").ok();
     let accounts = fs::read_to_string(ACCOUNTS).unwrap_or_default();
@@ -25,17 +25,17 @@ fn name(caller: Option<&str>, accounts: &str, user: u32) -> String {
     caller.or_else(|| find(accounts, user)).unwrap_or_else(|| format!("uid {user}"))
 }
 
-/// The user with this number, by name where it has one.
+/// The name of the user with this number, or the number.
 pub(super) fn user(number: u32) -> String {
     find(&fs::read_to_string(ACCOUNTS).unwrap_or_default(), number).unwrap_or_else(|| number.to_string())
 }
 
-/// The group with this number, by name where it has one.
+/// The name of the group with this number, or the number.
 pub(super) fn group(number: u32) -> String {
     find(&fs::read_to_string("/etc/group").unwrap_or_default(), number).unwrap_or_else(|| number.to_string())
 }
 
-/// The name with this number: both files have it in the third column.
+/// The name for this number, which both files have in the third column.
 fn find(accounts: &str, number: u32) -> Option<String> {
     let mut lines = accounts.lines().map(|line| line.split(':'));
     let found = lines.find_map(|mut columns| {
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_operator_has_a_name_of_one_line() {
+    fn the_operator_name_is_one_short_line() {
         let accounts = "root:x:0:0:root:/:/bin/sh\nbroken\nalice:x:1000:1000::/:/bin/sh\n";
         let table = [
             (None, 0, "root"),

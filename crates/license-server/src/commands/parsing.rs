@@ -1,44 +1,44 @@
-//! Arguments, read once into a typed task.
+//! Parses the arguments into a typed task.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use lexopt::{Arg, Parser};
 
-use crate::commands::given::Given;
+use crate::commands::arguments::Arguments;
 use crate::commands::spec::{CommandSpec, OptionSpec};
 use crate::commands::task::Task;
 use crate::commands::{specs, suggestions};
 use crate::config::DEFAULT_PATH;
 
-/// What the program is asked to do.
+/// What the arguments ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Print the help of everything, or of these commands.
+    /// Print the help of all commands, or of these.
     Help(Option<Vec<&'static CommandSpec>>),
     /// Print the version.
     Version,
     /// Run the daemon.
     Serve {
-        /// The settings.
+        /// The configuration file.
         config_file: PathBuf,
     },
-    /// Do one thing and end.
+    /// Run a command.
     Task {
-        /// The settings.
+        /// The configuration file.
         config_file: PathBuf,
-        /// What.
+        /// The command.
         task: Task,
     },
 }
 
-/// Reads the arguments, the program's name first.
+/// Parses the arguments; the first is the program name.
 ///
 /// # Errors
-/// A sentence that says which of them is wrong, and where to read more.
+/// A message that names the wrong argument and where to find help.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
-    let all = Arguments::read(arguments);
-    if all.given.flag("help") {
+    let all = RawArguments::read(arguments);
+    if all.arguments.flag("help") {
         let specs = matching(&all.words);
         return Ok(Command::Help(if all.words.is_empty() || specs.is_empty() { None } else { Some(specs) }));
     }
@@ -46,10 +46,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
     let more = |sentence: String| format!("{sentence}\nTry: opterius-license-server --help");
     let usage =
         |spec: &CommandSpec, sentence: String| format!("{sentence}\nUsage: opterius-license-server {}", spec.usage());
-    match (&all.trouble, found) {
-        (Some(trouble), Ok(spec)) => Err(usage(spec, trouble.sentence(Some(spec)))),
-        (Some(trouble), Err(_)) => Err(more(trouble.sentence(None))),
-        (None, _) if all.given.flag("version") => Ok(Command::Version),
+    match (&all.error, found) {
+        (Some(error), Ok(spec)) => Err(usage(spec, error.sentence(Some(spec)))),
+        (Some(error), Err(_)) => Err(more(error.sentence(None))),
+        (None, _) if all.arguments.flag("version") => Ok(Command::Version),
         (None, Err(sentence)) => Err(more(sentence)),
         (None, Ok(spec)) => all.command(spec).map_err(|sentence| usage(spec, sentence)),
     }
@@ -62,7 +62,7 @@ fn matching(words: &[OsString]) -> Vec<&'static CommandSpec> {
 }
 
 fn find(words: &[OsString]) -> Result<&'static CommandSpec, String> {
-    let Some(first) = words.first() else { return Err("a command is missing".to_owned()) };
+    let Some(first) = words.first() else { return Err("missing command".to_owned()) };
     let found = matching(words);
     if let Some(spec) = found.iter().find(|spec| spec.words.len() <= words.len()) {
         return Ok(spec);
@@ -71,14 +71,14 @@ fn find(words: &[OsString]) -> Result<&'static CommandSpec, String> {
     Err(suggestions::no_command(&first.to_string_lossy(), second.as_deref()))
 }
 
-/// What is wrong with an option by itself.
-enum Trouble {
-    /// No command has it; as it was typed.
+/// An invalid option.
+enum OptionError {
+    /// An option that no command has, as typed.
     Unknown(String),
     Sentence(String),
 }
 
-impl Trouble {
+impl OptionError {
     fn sentence(&self, spec: Option<&CommandSpec>) -> String {
         match self {
             Self::Unknown(typed) => suggestions::no_option(typed, spec),
@@ -87,27 +87,27 @@ impl Trouble {
     }
 }
 
-/// The arguments, not yet understood.
-struct Arguments {
+/// The arguments before they are matched with a command.
+struct RawArguments {
     words: Vec<OsString>,
-    given: Given,
-    /// The first thing that is wrong. All is read nevertheless: what command it is tells what may have been meant.
-    trouble: Option<Trouble>,
+    arguments: Arguments,
+    /// The first error. Parsing continues after it, because suggestions depend on the command.
+    error: Option<OptionError>,
 }
 
-impl Arguments {
+impl RawArguments {
     fn read(arguments: impl IntoIterator<Item = OsString>) -> Self {
-        let mut all = Self { words: Vec::new(), given: Given::default(), trouble: None };
+        let mut all = Self { words: Vec::new(), arguments: Arguments::default(), error: None };
         let mut parser = Parser::from_iter(arguments);
         loop {
             match parser.next() {
                 Ok(Some(Arg::Value(word))) => all.words.push(word),
-                Ok(Some(Arg::Short('h'))) => all.given.options.push(("help", None)),
-                Ok(Some(Arg::Short('V'))) => all.given.options.push(("version", None)),
+                Ok(Some(Arg::Short('h'))) => all.arguments.options.push(("help", None)),
+                Ok(Some(Arg::Short('V'))) => all.arguments.options.push(("version", None)),
                 Ok(Some(Arg::Short(letter))) => {
-                    // `-owner` is meant to be one word.
+                    // `-owner` is one mistyped option, not five.
                     let rest = parser.optional_value().unwrap_or_default();
-                    all.wrong(Trouble::Unknown(format!("-{letter}{}", rest.to_string_lossy())));
+                    all.wrong(OptionError::Unknown(format!("-{letter}{}", rest.to_string_lossy())));
                 }
                 Ok(Some(Arg::Long(name))) => {
                     let name = name.to_owned();
@@ -115,7 +115,7 @@ impl Arguments {
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    all.wrong(Trouble::Sentence(error.to_string()));
+                    all.wrong(OptionError::Sentence(error.to_string()));
                     break;
                 }
             }
@@ -127,23 +127,23 @@ impl Arguments {
     fn option(&mut self, name: &str, parser: &mut Parser) {
         let Some(OptionSpec { name, value, .. }) = specs::find_option(name) else {
             let _ = parser.optional_value();
-            return self.wrong(Trouble::Unknown(format!("--{name}")));
+            return self.wrong(OptionError::Unknown(format!("--{name}")));
         };
-        if self.given.flag(name) {
-            self.wrong(Trouble::Sentence(format!("--{name} is given twice")));
+        if self.arguments.flag(name) {
+            self.wrong(OptionError::Sentence(format!("--{name} is given more than once")));
         }
         match value.map(|value| parser.value().map_err(|_| value)) {
-            Some(Err(value)) => self.wrong(Trouble::Sentence(format!("--{name} needs {value} after it"))),
-            Some(Ok(value)) => self.given.options.push((name, Some(value))),
-            None => self.given.options.push((name, None)),
+            Some(Err(value)) => self.wrong(OptionError::Sentence(format!("--{name} requires {value}"))),
+            Some(Ok(value)) => self.arguments.options.push((name, Some(value))),
+            None => self.arguments.options.push((name, None)),
         }
     }
 
-    fn wrong(&mut self, trouble: Trouble) {
-        self.trouble.get_or_insert(trouble);
+    fn wrong(&mut self, error: OptionError) {
+        self.error.get_or_insert(error);
     }
 
-    /// `help` in front, or after the first word of commands of two words, is `--help`.
+    /// Treats `help` as `--help` if it is the first word, or follows the first word of a two-word command.
     fn take_help(&mut self) {
         let is_help = |word: Option<&OsString>| word.is_some_and(|word| word == "help");
         let before = self.words.len().saturating_sub(1);
@@ -156,17 +156,17 @@ impl Arguments {
         } else {
             return;
         }
-        self.given.options.push(("help", None));
+        self.arguments.options.push(("help", None));
     }
 
-    /// The command of this form.
+    /// The parsed command for this spec.
     fn command(mut self, spec: &CommandSpec) -> Result<Command, String> {
-        self.given.operands = self.words.split_off(spec.words.len());
-        spec.fits(&self.given)?;
-        let config_file = self.given.raw("config").map_or_else(|| PathBuf::from(DEFAULT_PATH), PathBuf::from);
+        self.arguments.operands = self.words.split_off(spec.words.len());
+        spec.check(&self.arguments)?;
+        let config_file = self.arguments.raw("config").map_or_else(|| PathBuf::from(DEFAULT_PATH), PathBuf::from);
         match spec.read {
             None => Ok(Command::Serve { config_file }),
-            Some(read) => Ok(Command::Task { config_file, task: read(&self.given)? }),
+            Some(read) => Ok(Command::Task { config_file, task: read(&self.arguments)? }),
         }
     }
 }

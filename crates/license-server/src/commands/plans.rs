@@ -1,11 +1,11 @@
-//! `plan …`: what licenses allow.
+//! `plan …`: the limits of licenses.
 
 use crate::actions;
 use crate::commands::failure::Failure;
 use crate::commands::listing::Listing;
 use crate::commands::session::Session;
 use crate::model::Plan;
-use crate::model::in_words::limit;
+use crate::model::describe::limit;
 
 pub(super) fn list(session: &mut Session, json: bool) -> Result<(), Failure> {
     let plans = session.read(|transaction| Ok(transaction.plans()?))?;
@@ -20,5 +20,5 @@ pub(super) fn list(session: &mut Session, json: bool) -> Result<(), Failure> {
 }
 
 pub(super) fn set(session: &mut Session, plan: &Plan) -> Result<(), Failure> {
-    session.tell(|transaction, actor| Ok(actions::set_plan(transaction, actor, plan)?))
+    session.change_and_print(|transaction, actor| Ok(actions::set_plan(transaction, actor, plan)?))
 }

@@ -1,4 +1,4 @@
-//! What is to be done now: a command that a sentence names is one for the same installation.
+//! Adds `--config` to commands that messages suggest, so that they apply to the same installation.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use crate::PROGRAM;
 use crate::commands::specs;
 use crate::config::DEFAULT_PATH;
 
-/// How another command on this installation begins.
+/// The beginning of a command line for this installation.
 pub(super) fn program(config_file: &Path) -> String {
     if config_file == Path::new(DEFAULT_PATH) {
         PROGRAM.name.to_owned()
@@ -15,7 +15,7 @@ pub(super) fn program(config_file: &Path) -> String {
     }
 }
 
-/// The sentence, with `--config_file` in each command that it names.
+/// The sentence with `--config` in each command that it names.
 pub(crate) fn for_installation(config_file: &Path, sentence: &str) -> String {
     let program = program(config_file);
     if program == PROGRAM.name {
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_that_is_named_is_for_the_same_installation() {
+    fn a_suggested_command_applies_to_the_same_installation() {
         let sentence = "Run: opterius-license-server license list; systemctl reload opterius-license-server";
         let other = "Run: opterius-license-server --config /x license list; systemctl reload opterius-license-server";
         assert_eq!(for_installation(Path::new(DEFAULT_PATH), sentence), sentence);

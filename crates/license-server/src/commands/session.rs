@@ -1,4 +1,4 @@
-//! What every command works with: the installation that it is about, opened, and in whose name it is changed.
+//! What every command needs: the open installation and the actor of its changes.
 
 use std::path::{Path, PathBuf};
 
@@ -7,17 +7,17 @@ use crate::commands::failure::Failure;
 use crate::commands::listing::emit;
 use crate::commands::{operator, remedies};
 use crate::config::{self, Loaded};
-use crate::installation::{Installation, Place};
+use crate::installation::{DataDir, Installation};
 use crate::keys::SigningKeys;
 use crate::model::Actor;
 use crate::store::{Database, ReadTransaction, WriteTransaction};
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_daemon::output::complain;
 
-/// Which installation a command is about.
+/// The installation that a command works on.
 pub(super) struct Target {
     config_file: PathBuf,
-    pub(super) place: Place,
+    pub(super) data_dir: DataDir,
 }
 
 impl Target {
@@ -26,24 +26,24 @@ impl Target {
         for warning in warnings {
             complain(PROGRAM.name, &format!("warning: {warning}"));
         }
-        let place = Place::new(&config.data_dir);
-        Ok(Self { config_file: config_file.to_owned(), place })
+        let data_dir = DataDir::new(&config.data_dir);
+        Ok(Self { config_file: config_file.to_owned(), data_dir })
     }
 
-    /// How another command on this installation begins.
+    /// The beginning of a command line for this installation.
     pub(super) fn program(&self) -> String {
         remedies::program(&self.config_file)
     }
 
     pub(super) fn open(self) -> Result<Session, Failure> {
-        let Installation { database, keys, .. } = self.place.open()?;
-        Ok(Session { site: self, database, keys, actor: operator::actor() })
+        let Installation { database, keys, .. } = self.data_dir.open()?;
+        Ok(Session { target: self, database, keys, actor: operator::actor() })
     }
 }
 
-/// What a command works on, and in whose name.
+/// The open installation, and the actor of changes.
 pub(super) struct Session {
-    pub(super) site: Target,
+    pub(super) target: Target,
     database: Database,
     pub(super) keys: SigningKeys,
     actor: Actor,
@@ -69,8 +69,8 @@ impl Session {
         database.change(Self::now(), |transaction| work(transaction, actor))
     }
 
-    /// Changes something and prints the sentence that tells of it.
-    pub(super) fn tell(
+    /// Makes a change and prints its message.
+    pub(super) fn change_and_print(
         &mut self,
         work: impl FnOnce(&WriteTransaction<'_>, &Actor) -> Result<String, Failure>,
     ) -> Result<(), Failure> {

@@ -1,50 +1,50 @@
-//! `init`, `check`, `backup`: what is done to an installation as a whole.
+//! `init`, `check` and `backup`.
 
 use std::path::Path;
 
 use crate::PROGRAM;
 use crate::commands::failure::Failure;
 use crate::commands::files::files;
-use crate::commands::finding::{Finding, bad, good};
+use crate::commands::finding::{Finding, failed, passed};
 use crate::commands::listing::{Listing, emit};
 use crate::commands::remedies;
 use crate::commands::session::{Session, Target};
 use crate::config::{self, Loaded};
-use crate::installation::Place;
+use crate::installation::DataDir;
 use crate::keys::SigningKeys;
 use crate::store;
 use opterius_daemon::output::complain;
 
 pub(super) fn init(config_file: &Path) -> Result<(), Failure> {
-    let site = Target::new(config_file)?;
-    let installation = site.place.create(Session::now())?;
-    let program = site.program();
+    let target = Target::new(config_file)?;
+    let installation = target.data_dir.create(Session::now())?;
+    let program = target.program();
     emit(&format!(
-        "Made {} and {}. Keep both in backups: without the keys no Agent trusts an answer.\n\n\
-         For every Agent's agent.conf:\n\
+        "Created {} and {}. Back up both: without the keys, Agents trust no response.\n\n\
+         Add this line to the agent.conf of every Agent:\n\
          license_public_key={}\n\n\
-         Next:\n  \
+         Next steps:\n  \
          {program} user add NAME --administrator\n  \
          {program} user add OWNER\n  \
          {program} license create --owner OWNER --plan free\n  \
          {program} serve        (or: systemctl enable --now opterius-license-server)\n",
-        site.place.database().display(),
-        site.place.keys().display(),
+        target.data_dir.database_path().display(),
+        target.data_dir.keys_path().display(),
         installation.keys.public_keys()
     ))?;
     Ok(())
 }
 
-pub(super) fn backup(site: &Target, file: &Path) -> Result<(), Failure> {
-    store::backup(&site.place.database(), file).map_err(|error| match error {
-        // The file's own trouble, and not the database's.
+pub(super) fn backup(target: &Target, file: &Path) -> Result<(), Failure> {
+    store::backup(&target.data_dir.database_path(), file).map_err(|error| match error {
+        // The target file failed, not the database.
         store::Error::Failed(cause) => Failure::refused(format!("no backup was written: {cause}")),
         error => error.into(),
     })?;
     emit(&format!(
-        "Wrote {}. The signing keys are not in it; keep them as well, where nobody else reads them: {}\n",
+        "Wrote {}. It does not contain the signing keys. Back them up too, in a private place: {}\n",
         file.display(),
-        site.place.keys().display()
+        target.data_dir.keys_path().display()
     ))?;
     Ok(())
 }
@@ -60,8 +60,8 @@ pub(super) fn check(config_file: &Path, json: bool) -> Result<(), Failure> {
         listing.end("")?;
     } else {
         let line = |finding: &Finding| {
-            let result = if finding.ok { "ok" } else { "WRONG" };
-            format!("{:<10}{result:<7}{}\n", finding.check, finding.message)
+            let result = if finding.ok { "ok" } else { "FAILED" };
+            format!("{:<10}{result:<8}{}\n", finding.check, finding.message)
         };
         emit(&findings.iter().map(line).collect::<String>())?;
     }
@@ -74,51 +74,51 @@ pub(super) fn check(config_file: &Path, json: bool) -> Result<(), Failure> {
 fn findings(config_file: &Path) -> Vec<Finding> {
     let Loaded { config, warnings } = match config::load(config_file) {
         Ok(loaded) => loaded,
-        Err(error) => return vec![bad("settings", error)],
+        Err(error) => return vec![failed("settings", error)],
     };
     for warning in &warnings {
         complain(PROGRAM.name, &format!("warning: {warning}"));
     }
-    let but = if warnings.is_empty() { "" } else { ", but for the warnings" };
-    let place = Place::new(&config.data_dir);
-    let mut findings = vec![good("settings", format!("{}{but}", config_file.display()))];
-    findings.extend(files(&config.data_dir, &place));
-    let database = database(&place);
-    let keys = match SigningKeys::load(&place.keys()) {
+    let suffix = if warnings.is_empty() { "" } else { ", with warnings" };
+    let data_dir = DataDir::new(&config.data_dir);
+    let mut findings = vec![passed("settings", format!("{}{suffix}", config_file.display()))];
+    findings.extend(files(&config.data_dir, &data_dir));
+    let database = database(&data_dir);
+    let keys = match SigningKeys::load(&data_dir.keys_path()) {
         Ok(keys) => {
             let count = keys.keys().len();
-            let many = if count == 1 { "one key".to_owned() } else { format!("{count} keys") };
-            good("keys", format!("{}: {many}", place.keys().display()))
+            let text = if count == 1 { "one key".to_owned() } else { format!("{count} keys") };
+            passed("keys", format!("{}: {text}", data_dir.keys_path().display()))
         }
-        Err(error) => bad("keys", error),
+        Err(error) => failed("keys", error),
     };
-    let are_both = database.ok && keys.ok;
+    let both_passed = database.ok && keys.ok;
     findings.extend([database, keys]);
-    if are_both {
-        findings.push(match place.belong_together() {
-            Ok(()) => good("together", "the keys belong to the database".to_owned()),
-            Err(error) => bad("together", error),
+    if both_passed {
+        findings.push(match data_dir.check_keys_belong() {
+            Ok(()) => passed("together", "the keys belong to the database".to_owned()),
+            Err(error) => failed("together", error),
         });
     }
     findings
 }
 
-fn database(place: &Place) -> Finding {
-    let path = place.database();
-    let looked = store::check(&path).and_then(|defects| Ok((defects, store::schema(&path)?)));
-    match looked {
-        Err(error) => bad("database", error),
-        Ok((defects, _)) if !defects.is_empty() => bad(
+fn database(data_dir: &DataDir) -> Finding {
+    let path = data_dir.database_path();
+    let checked = store::check(&path).and_then(|defects| Ok((defects, store::schema(&path)?)));
+    match checked {
+        Err(error) => failed("database", error),
+        Ok((defects, _)) if !defects.is_empty() => failed(
             "database",
             Failure::refused(format!(
-                "{}: is damaged: {}. Stop the server, move the file away and restore a backup to this path",
+                "{}: the database is damaged: {}. Stop the server, move the file away and restore a backup to this path",
                 path.display(),
                 defects.join("; ")
             )),
         ),
         Ok((_, (schema, newest))) if schema < newest => {
-            good("database", format!("{}: whole (schema {schema}; serve brings it to {newest})", path.display()))
+            passed("database", format!("{}: intact (schema {schema}; serve upgrades it to {newest})", path.display()))
         }
-        Ok((_, (schema, _))) => good("database", format!("{}: whole (schema {schema})", path.display())),
+        Ok((_, (schema, _))) => passed("database", format!("{}: intact (schema {schema})", path.display())),
     }
 }

@@ -1,50 +1,49 @@
-//! How a command is written, and what is read of it.
+//! The specification of a command: syntax, help and parsing.
 
-use crate::commands::given::Given;
+use crate::commands::arguments::Arguments;
 use crate::commands::task::Task;
-use crate::commands::values::shown;
+use crate::commands::values::printable;
 use crate::model::Action;
 
-/// Reads what a command asks for; a sentence where that makes no sense.
-pub(super) type Read = fn(&Given) -> Result<Task, String>;
+/// Parses the arguments of a command into a task; the error is a message.
+pub(super) type Read = fn(&Arguments) -> Result<Task, String>;
 
 /// One command.
 #[derive(Debug)]
 pub struct CommandSpec {
-    /// The words that name it.
+    /// The words of its name.
     pub words: &'static [&'static str],
-    /// What follows them, in this order.
+    /// The names of its operands, in order; an optional one is in brackets.
     pub operands: &'static [&'static str],
-    /// Its options as the help shows them: one that may be left out is in brackets, one that takes a value is followed by
-    /// the value's name.
+    /// Its options as in the help: an optional one is in brackets, one with a value is followed by the value's name.
     pub options: &'static [&'static str],
-    /// What it does.
+    /// The description in the help.
     pub about: &'static str,
-    /// How the history tells of it, if it does.
-    pub tells: Option<Action>,
-    /// What it asks for; none for `serve`, which runs on.
+    /// The action that it records in the history, if any.
+    pub history_action: Option<Action>,
+    /// Parses the arguments; `None` for `serve`, which is not a task.
     pub(super) read: Option<Read>,
 }
 
-/// An option, read from how the help shows it.
+/// An option, parsed from its form in the help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OptionSpec {
     /// The name, without the hyphens.
     pub name: &'static str,
-    /// What the help calls its value, if it takes one.
+    /// The name of its value, if it takes one.
     pub value: Option<&'static str>,
-    /// Whether it may not be left out.
+    /// Whether it is required.
     pub required: bool,
 }
 
-/// The options that stand anywhere.
-pub const EVERYWHERE: [OptionSpec; 3] = [
+/// The options of all commands.
+pub const GLOBAL_OPTIONS: [OptionSpec; 3] = [
     OptionSpec { name: "config", value: Some("FILE"), required: false },
     OptionSpec { name: "help", value: None, required: false },
     OptionSpec { name: "version", value: None, required: false },
 ];
 
-/// A command is named by its words.
+/// Commands are equal if their names are.
 impl PartialEq for CommandSpec {
     fn eq(&self, other: &Self) -> bool {
         self.words == other.words
@@ -55,41 +54,42 @@ impl Eq for CommandSpec {}
 
 impl CommandSpec {
     /// Its options.
-    pub fn choices(&self) -> impl Iterator<Item = OptionSpec> {
-        self.options.iter().map(|shown| choice(shown))
+    pub fn option_specs(&self) -> impl Iterator<Item = OptionSpec> {
+        self.options.iter().map(|syntax| parse_option(syntax))
     }
 
-    /// How it is written.
+    /// The usage line, without the program name.
     pub fn usage(&self) -> String {
         let parts = self.words.iter().chain(self.operands).chain(self.options);
         parts.copied().collect::<Vec<_>>().join(" ")
     }
 
-    /// Whether the command has these operands and these options.
-    pub(super) fn fits(&self, given: &Given) -> Result<(), String> {
-        let operands = &given.operands;
+    /// Checks the number of operands and that the command has these options.
+    pub(super) fn check(&self, arguments: &Arguments) -> Result<(), String> {
+        let operands = &arguments.operands;
         let required = self.operands.iter().filter(|operand| !operand.starts_with('[')).count();
         if let Some(missing) = self.operands.get(operands.len()).filter(|_| operands.len() < required) {
-            return Err(format!("{missing} is missing"));
+            return Err(format!("missing operand {missing}"));
         }
         if let Some(extra) = operands.get(self.operands.len()) {
-            return Err(format!("“{}” is not expected here", shown(&extra.to_string_lossy())));
+            return Err(format!("unexpected argument “{}”", printable(&extra.to_string_lossy())));
         }
-        let is_known = |name: &str| EVERYWHERE.into_iter().chain(self.choices()).any(|choice| choice.name == name);
-        if let Some((foreign, _)) = given.options.iter().find(|(name, _)| !is_known(name)) {
-            return Err(format!("--{foreign} does not go with {}", self.words.join(" ")));
+        let is_known =
+            |name: &str| GLOBAL_OPTIONS.into_iter().chain(self.option_specs()).any(|option| option.name == name);
+        if let Some((unknown, _)) = arguments.options.iter().find(|(name, _)| !is_known(name)) {
+            return Err(format!("{} has no option --{unknown}", self.words.join(" ")));
         }
-        match self.choices().find(|choice| choice.required && !given.flag(choice.name)) {
-            Some(missing) => Err(format!("--{} {} is missing", missing.name, missing.value.unwrap_or_default())),
+        match self.option_specs().find(|option| option.required && !arguments.flag(option.name)) {
+            Some(missing) => Err(format!("missing option --{} {}", missing.name, missing.value.unwrap_or_default())),
             None => Ok(()),
         }
     }
 }
 
-fn choice(shown: &'static str) -> OptionSpec {
-    let bare = shown.trim_start_matches('[').trim_end_matches(']').trim_start_matches('-');
+fn parse_option(syntax: &'static str) -> OptionSpec {
+    let bare = syntax.trim_start_matches('[').trim_end_matches(']').trim_start_matches('-');
     let (name, value) = bare.split_once(' ').map_or((bare, None), |(name, value)| (name, Some(value)));
-    OptionSpec { name, value, required: !shown.starts_with('[') }
+    OptionSpec { name, value, required: !syntax.starts_with('[') }
 }
 
 #[cfg(test)]
@@ -97,14 +97,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_option_is_read_from_how_it_is_shown() {
+    fn an_option_is_parsed_from_its_help_form() {
         let table = [
             ("--owner NAME", OptionSpec { name: "owner", value: Some("NAME"), required: true }),
             ("[--lock-ip IP]", OptionSpec { name: "lock-ip", value: Some("IP"), required: false }),
             ("[--json]", OptionSpec { name: "json", value: None, required: false }),
         ];
-        for (shown, expected) in table {
-            assert_eq!(choice(shown), expected);
+        for (syntax, expected) in table {
+            assert_eq!(parse_option(syntax), expected);
         }
     }
 }

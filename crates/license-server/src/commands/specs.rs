@@ -1,23 +1,23 @@
-//! The commands in one table, from which the arguments are read and the help is written: the two cannot disagree.
+//! The table of all commands. Argument parsing and help are both derived from it.
 
 use std::fmt::Write;
 
 use crate::commands::license_specs::LICENSES;
-use crate::commands::spec::{CommandSpec, EVERYWHERE, OptionSpec};
+use crate::commands::spec::{CommandSpec, GLOBAL_OPTIONS, OptionSpec};
 use crate::commands::vendor_specs::{PLANS_AND_USERS, SERVER, SIGNING_KEYS};
 
-/// Every option that some command has, and those of all commands.
+/// Finds an option by name among the global options and those of all commands.
 pub fn find_option(name: &str) -> Option<OptionSpec> {
-    let all = FORMS.iter().flat_map(|(_, specs)| specs.iter()).flat_map(CommandSpec::choices);
-    EVERYWHERE.into_iter().chain(all).find(|choice| choice.name == name)
+    let all = SECTIONS.iter().flat_map(|(_, specs)| specs.iter()).flat_map(CommandSpec::option_specs);
+    GLOBAL_OPTIONS.into_iter().chain(all).find(|option| option.name == name)
 }
 
-/// Every command, in the order of the help.
+/// All commands, in the order of the help.
 pub fn all() -> impl Iterator<Item = &'static CommandSpec> {
-    FORMS.iter().flat_map(|(_, specs)| specs.iter())
+    SECTIONS.iter().flat_map(|(_, specs)| specs.iter())
 }
 
-const FORMS: &[(&str, &[CommandSpec])] = &[
+const SECTIONS: &[(&str, &[CommandSpec])] = &[
     ("The server", SERVER),
     ("Licenses", LICENSES),
     ("Plans and users", PLANS_AND_USERS),
@@ -25,39 +25,39 @@ const FORMS: &[(&str, &[CommandSpec])] = &[
 ];
 
 const OPENING: &str = "\
-opterius-license-server: keeps licenses, answers those who verify them, and shows owners a dashboard
+opterius-license-server: license server for Opterius Agents and Panels
 
 Usage:
   opterius-license-server [--config FILE] COMMAND
 ";
 
 const CLOSING: &str = "
-Options, anywhere:
-  --config FILE   the settings (default: /etc/opterius/license-server.conf)
+Global options:
+  --config FILE   the configuration file (default: /etc/opterius/license-server.conf)
   --version       print the version
-  --help          print this help, or the help of one command: COMMAND --help
+  --help          print this help; COMMAND --help prints the help of one command
 
-ID is a license's number or its full key. DATE is YYYY-MM-DD, through that day (UTC), or RFC 3339. With --json, where a
-command lists it, JSON is printed, times in RFC 3339; keys are masked but for license create and with --reveal-key.
-Every command may run while serve does.
+ID is a license's number or its full key. DATE is YYYY-MM-DD (valid through that day, UTC) or an RFC 3339 time.
+--json prints JSON with RFC 3339 times. Only license create and --reveal-key print a full key; all other output masks
+keys. All commands work while serve runs.
 
 Exit codes:
-  0   done
-  1   refused, or a failure while running; nothing was changed
-  64  wrong usage
-  70  a defect of the program
+  0   success
+  1   refused or failed; nothing was changed
+  64  usage error
+  70  internal error
   77  permission denied
-  78  the settings are wrong, or the installation cannot be used
+  78  invalid configuration or unusable installation
 
-Signals to serve:
-  HUP         read the settings and the signing keys again
-  TERM, INT   finish running requests within 5 seconds and exit; a second one exits at once
+Signals of serve:
+  HUP         reload the configuration and the signing keys
+  TERM, INT   finish running requests within 5 seconds and exit; a second signal exits immediately
 ";
 
-/// What `--help` prints.
+/// The output of `--help`.
 pub fn help() -> String {
     let mut text = OPENING.to_owned();
-    for (title, specs) in FORMS {
+    for (title, specs) in SECTIONS {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "\n{title}:");
         for spec in *specs {
@@ -68,13 +68,13 @@ pub fn help() -> String {
     text
 }
 
-/// What `COMMAND --help` prints.
+/// The output of `COMMAND --help`.
 pub fn help_of(specs: &[&'static CommandSpec]) -> String {
     let mut text = String::from("Usage:\n");
     for spec in specs {
         let _ = writeln!(text, "  opterius-license-server [--config FILE] {}\n      {}", spec.usage(), spec.about);
     }
-    text.push_str("\nEverything else: opterius-license-server --help\n");
+    text.push_str("\nAll commands: opterius-license-server --help\n");
     text
 }
 
@@ -84,21 +84,25 @@ mod tests {
     use crate::model::Action;
 
     #[test]
-    fn an_option_of_one_name_is_the_same_everywhere() {
-        for choice in all().flat_map(CommandSpec::choices) {
-            let known = find_option(choice.name).unwrap();
-            assert_eq!(known.value.is_some(), choice.value.is_some(), "{}", choice.name);
+    fn an_option_takes_a_value_in_all_commands_or_in_none() {
+        for option in all().flat_map(CommandSpec::option_specs) {
+            let known = find_option(option.name).unwrap();
+            assert_eq!(known.value.is_some(), option.value.is_some(), "{}", option.name);
         }
     }
 
     #[test]
     fn every_action_has_its_command() {
-        let is_done_by_people = |action: &&Action| {
-            // Servers do these, and time.
+        let is_user_action = |action: &&Action| {
+            // The server records these itself.
             !matches!(action, Action::Activated | Action::Forgotten | Action::ClockStepped)
         };
-        for action in Action::ALL.iter().filter(is_done_by_people) {
-            assert!(all().any(|spec| spec.tells == Some(*action)), "no command is told as “{}”", action.word());
+        for action in Action::ALL.iter().filter(is_user_action) {
+            assert!(
+                all().any(|spec| spec.history_action == Some(*action)),
+                "no command for the action “{}”",
+                action.as_str()
+            );
         }
     }
 

@@ -1,50 +1,53 @@
-//! Slips of the finger: what is told of a word or an option that there is not, and what was probably meant.
+//! Error messages for mistyped commands and options, with suggestions.
 
-use crate::commands::spec::{CommandSpec, EVERYWHERE};
+use crate::commands::spec::{CommandSpec, GLOBAL_OPTIONS};
 use crate::commands::specs;
-use crate::commands::values::shown;
+use crate::commands::values::printable;
 use opterius_daemon::near_miss::near_miss;
 
-/// Fewer letters than this are the beginning of too much.
-const BEGINNING: usize = 3;
+/// The minimum length of a prefix that is completed.
+const MIN_PREFIX: usize = 3;
 
-/// What is told when no command has these first words.
+/// The message for an unknown command.
 pub(super) fn no_command(first: &str, second: Option<&str>) -> String {
     let group: Vec<&'static str> =
         specs::all().filter(|spec| word(spec, 0) == first).filter_map(|spec| spec.words.get(1).copied()).collect();
     let Some(second) = second.filter(|_| !group.is_empty()) else {
         return if group.is_empty() {
-            format!("there is no command “{}”{}", shown(first), question(&meant_by(first, second)))
+            format!("unknown command “{}”{}", printable(first), question(&meant_by(first, second)))
         } else {
-            format!("“{}” needs one of these after it: {}", shown(first), group.join(", "))
+            format!("“{}” requires a subcommand: {}", printable(first), group.join(", "))
         };
     };
     let words = format!("{first} {second}");
     match meant(second, &group) {
-        Some(known) => format!("there is no command “{}”{}", shown(&words), question(&[format!("{first} {known}")])),
-        None => format!("there is no command “{}”; there are: {}", shown(&words), group.join(", ")),
+        Some(known) => {
+            format!("unknown command “{}”{}", printable(&words), question(&[format!("{first} {known}")]))
+        }
+        None => format!("unknown command “{}”. Available: {}", printable(&words), group.join(", ")),
     }
 }
 
-/// What is told of an option, written as it was typed, that `spec` does not have; without a form, none has it.
+/// The message for an option, as typed, that `spec` does not have; without `spec`, that no command has.
 pub(super) fn no_option(typed: &str, spec: Option<&CommandSpec>) -> String {
-    let of_forms = specs::all().filter(|known| spec.is_none_or(|spec| spec == *known)).flat_map(CommandSpec::choices);
-    let known: Vec<&'static str> = EVERYWHERE.into_iter().chain(of_forms).map(|choice| choice.name).collect();
+    let of_commands =
+        specs::all().filter(|known| spec.is_none_or(|spec| spec == *known)).flat_map(CommandSpec::option_specs);
+    let known: Vec<&'static str> = GLOBAL_OPTIONS.into_iter().chain(of_commands).map(|option| option.name).collect();
     let (name, is_long) = match typed.strip_prefix("--") {
         Some(name) => (name, true),
         None => (typed.trim_start_matches('-'), false),
     };
-    // One letter is near to nothing.
+    // A single letter is too short for a suggestion.
     let meant = if name.chars().count() > 1 { meant(name, &known) } else { None };
-    let told = format!("there is no option “{}”", shown(typed));
+    let error = format!("unknown option “{}”", printable(typed));
     match meant {
-        Some(meant) if is_long => format!("{told}. Did you mean “--{meant}”?"),
-        Some(meant) => format!("{told}: options begin with two hyphens: --{meant}"),
-        None => told,
+        Some(meant) if is_long => format!("{error}. Did you mean “--{meant}”?"),
+        Some(meant) => format!("{error}. Use two hyphens: --{meant}"),
+        None => error,
     }
 }
 
-/// The commands that may be meant by words of which the first begins no command.
+/// The commands that were probably meant, if no command begins with the first word.
 fn meant_by(first: &str, second: Option<&str>) -> Vec<String> {
     let names = |index: usize| specs::all().filter_map(|spec| spec.words.get(index).copied()).collect::<Vec<_>>();
     let (firsts, seconds) = (names(0), names(1));
@@ -79,8 +82,8 @@ fn question(meant: &[String]) -> String {
     }
 }
 
-/// Which of the known words is a letter or two away, or begins so.
+/// The known word that `typed` is close to or a prefix of.
 fn meant(typed: &str, known: &[&'static str]) -> Option<&'static str> {
-    let begins = |name: &&&'static str| typed.chars().count() >= BEGINNING && name.starts_with(typed);
+    let begins = |name: &&&'static str| typed.chars().count() >= MIN_PREFIX && name.starts_with(typed);
     near_miss(typed, known).or_else(|| known.iter().find(begins).copied())
 }

@@ -1,4 +1,4 @@
-//! What the program can be asked to do.
+//! Parsed commands.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -7,9 +7,9 @@ use crate::commands::values::LicenseRef;
 use crate::model::{Change, Plan};
 use opterius_base::clock::Timestamp;
 
-/// One thing to do.
+/// A parsed command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the commands in forms.rs say what each means, and the fields are their operands")]
+#[allow(missing_docs, reason = "the command specs describe each variant, and the fields are its arguments")]
 pub enum Task {
     Init,
     Check { json: bool },
@@ -32,13 +32,13 @@ pub enum Task {
     RetireKeys { forced: bool, json: bool },
 }
 
-/// What a new license is to allow.
+/// The terms of a new license.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewTerms {
     /// The plan's slug.
     pub plan: String,
-    /// When it ends; none is never.
+    /// The expiry; `None` means never.
     pub expires_at: Option<Timestamp>,
-    /// The only address that may use it.
+    /// The only address that can use it.
     pub locked_ip: Option<IpAddr>,
 }

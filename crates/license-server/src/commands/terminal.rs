@@ -1,4 +1,4 @@
-//! Questions to the person at the terminal.
+//! Prompts on the terminal.
 
 use std::io::{self, IsTerminal, Read, Write};
 
@@ -10,55 +10,55 @@ use crate::commands::failure::Failure;
 use opterius_base::secret::Secret;
 use opterius_daemon::signals::{self, Signals};
 
-/// The longest line that is read, in bytes: no password is longer.
+/// The maximum length of an input line, in bytes; longer than any password.
 const MAX_LINE: usize = 4096;
 
-/// Asks a question at the terminal and returns the answer's line.
+/// Prompts on the terminal and returns the line that the user types.
 ///
 /// # Errors
-/// Nobody answers.
+/// No line can be read.
 pub(super) fn ask(question: &str) -> Result<String, Failure> {
     prompt(question);
     Ok(line()?.trim().to_owned())
 }
 
-/// Asks twice for a new password, which is not shown; or takes one line of stdin when that is no terminal.
+/// Prompts twice for a new password without echo, or reads one line if stdin is not a terminal.
 ///
 /// # Errors
-/// Nobody answers, or the two answers differ.
+/// No line can be read, or the two passwords differ.
 pub(super) fn password(name: &str) -> Result<Secret, Failure> {
     if !io::stdin().is_terminal() {
         return Ok(Secret::new(String::clone(&*line()?)));
     }
-    let first = hidden(&format!("New password of {name}: "))?;
-    let second = hidden("The same again: ")?;
+    let first = hidden(&format!("New password for {name}: "))?;
+    let second = hidden("Retype the password: ")?;
     if *first == *second {
         Ok(Secret::new(String::clone(&*first)))
     } else {
-        Err(Failure::refused("these were two different passwords. Nothing was changed"))
+        Err(Failure::refused("the passwords do not match. Nothing was changed"))
     }
 }
 
-/// The terminal as it was, once this is dropped.
+/// Restores the terminal settings when dropped.
 struct Hidden {
     before: Termios,
 }
 
 impl Drop for Hidden {
     fn drop(&mut self) {
-        // What was typed ahead is not for the shell behind us.
+        // Discard typed-ahead input, so that the shell does not get it.
         let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Flush, &self.before);
     }
 }
 
 fn hidden(question: &str) -> Result<Zeroizing<String>, Failure> {
-    let failed = |error: io::Error| Failure::refused(format!("the terminal does not do this: {error}"));
-    // A signal must not leave the terminal without echo: it is noticed here, not by dying.
+    let failed = |error: io::Error| Failure::refused(format!("cannot turn off terminal echo: {error}"));
+    // A signal must not leave the terminal without echo, so it is caught here.
     let signals = Signals::of_process().map_err(failed)?;
     let before = tcgetattr(rustix::stdio::stdin()).map_err(|error| failed(error.into()))?;
     let mut without_echo = before.clone();
     without_echo.local_modes.remove(LocalModes::ECHO);
-    // The end of the line is shown all the same, so that what follows stands on a line of its own.
+    // Still echo the newline, so that the next output starts on a new line.
     without_echo.local_modes.insert(LocalModes::ECHONL | LocalModes::ICANON);
     let guard = Hidden { before };
     tcsetattr(rustix::stdio::stdin(), OptionalActions::Flush, &without_echo).map_err(|error| failed(error.into()))?;
@@ -72,7 +72,7 @@ fn hidden(question: &str) -> Result<Zeroizing<String>, Failure> {
     answer
 }
 
-/// Waits for input; whether a signal came instead.
+/// Waits for input; returns whether a signal arrived instead.
 fn wait(signals: &Signals) -> bool {
     loop {
         let stdin = rustix::stdio::stdin();
@@ -81,7 +81,7 @@ fn wait(signals: &Signals) -> bool {
             PollFd::new(&signals.hangup, PollFlags::IN),
             PollFd::new(&stdin, PollFlags::IN),
         ];
-        // An interrupted wait looks again.
+        // If poll is interrupted, the loop repeats.
         let _ = poll(&mut descriptors, None);
         let ready = descriptors.last().is_some_and(|stdin| !stdin.revents().is_empty());
         if signals::take(&signals.terminate) > 0 || signals::take(&signals.hangup) > 0 {
@@ -93,7 +93,7 @@ fn wait(signals: &Signals) -> bool {
     }
 }
 
-/// One line of stdin, without its end.
+/// Reads one line from stdin, without the line ending.
 fn line() -> Result<Zeroizing<String>, Failure> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_LINE));
     let mut stdin = io::stdin().lock();
@@ -112,7 +112,7 @@ fn line() -> Result<Zeroizing<String>, Failure> {
     Ok(Zeroizing::new(text.strip_suffix('\r').unwrap_or(text).to_owned()))
 }
 
-/// On stderr: what is printed may be read by a program.
+/// Prompts go to stderr, because a program can be reading stdout.
 fn prompt(text: &str) {
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());

@@ -1,17 +1,17 @@
-//! `user …`: who may sign in to the dashboard.
+//! `user …`: the users of the dashboard.
 
 use serde::Serialize;
 
 use crate::commands::failure::Failure;
 use crate::commands::listing::{Listing, emit};
 use crate::commands::session::Session;
-use crate::commands::values::shown;
+use crate::commands::values::printable;
 use crate::commands::{lookup, terminal};
 use crate::model::User;
 use crate::{actions, passwords};
 use opterius_base::clock::Timestamp;
 
-/// A user, for programs.
+/// A user in JSON.
 #[derive(Serialize)]
 struct UserView {
     id: i64,
@@ -32,20 +32,21 @@ pub(super) fn list(session: &mut Session, json: bool) -> Result<(), Failure> {
         UserView { id, name, administrator, created_at }
     };
     listing.add(&users, row, view)?;
-    listing.end(&format!("No users. Make the first with: {} user add NAME --administrator", session.site.program()))?;
+    listing
+        .end(&format!("No users. Add the first with: {} user add NAME --administrator", session.target.program()))?;
     Ok(())
 }
 
 pub(super) fn add(session: &mut Session, name: &str, administrator: bool) -> Result<(), Failure> {
-    // Before the password is asked for: a name that cannot be needs none.
+    // Check the name before prompting for the password.
     actions::check_user_name(name)?;
     if session.read(|transaction| Ok(transaction.user(name)?))?.is_some() {
-        return Err(Failure::refused(format!("There is a user “{}” already.", shown(name))));
+        return Err(Failure::refused(format!("User “{}” already exists.", printable(name))));
     }
     let hash = ask_for_hash(name)?;
     session.change(|transaction, actor| Ok(actions::add_user(transaction, actor, name, &hash, administrator)?))?;
-    let what = if administrator { "an administrator" } else { "an owner of licenses" };
-    emit(&format!("{name} may sign in now, as {what}.\n"))?;
+    let what = if administrator { "an administrator" } else { "a license owner" };
+    emit(&format!("User {name} added as {what}.\n"))?;
     Ok(())
 }
 
@@ -53,7 +54,7 @@ pub(super) fn set_password(session: &mut Session, name: &str) -> Result<(), Fail
     let user = session.read(|transaction| lookup::user(transaction, name))?;
     let hash = ask_for_hash(&user.name)?;
     session.change(|transaction, actor| Ok(actions::set_password(transaction, actor, &user.name, &hash)?))?;
-    emit(&format!("{} has another password now, and every session has ended.\n", user.name))?;
+    emit(&format!("Password of {} changed. All sessions of the user have ended.\n", user.name))?;
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Values of the command line: text in, typed out, with a sentence for each thing that can be wrong.
+//! Parsers for values on the command line, with a message for each error.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,13 +7,13 @@ use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 use opterius_base::text::one_line;
 
-/// The longest part of a wrong value that is repeated, in characters.
+/// The maximum length of an invalid value in a message, in characters.
 const MAX_SHOWN: usize = 80;
 
-/// The length of the shortest key that there may be, in bytes.
+/// No key is shorter than this, in bytes.
 const SHORTEST_KEY: usize = 16;
 
-/// How a license is named.
+/// A reference to a license.
 #[derive(Clone, PartialEq, Eq)]
 pub enum LicenseRef {
     /// By its number.
@@ -31,50 +31,53 @@ impl fmt::Debug for LicenseRef {
     }
 }
 
-/// A license's number or key: a key is never of digits alone.
+/// A license's number or key. A key never consists of digits only.
 ///
 /// # Errors
 /// It is neither.
-pub fn named(text: &str) -> Result<LicenseRef, String> {
+pub fn license_ref(text: &str) -> Result<LicenseRef, String> {
     let text = text.trim();
     let digits = text.strip_prefix('#').unwrap_or(text);
     if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return digits.parse().map(LicenseRef::Number).map_err(|_| format!("“{}” is no license's number", shown(text)));
+        return digits
+            .parse()
+            .map(LicenseRef::Number)
+            .map_err(|_| format!("“{}” is not a license number", printable(text)));
     }
-    // No key is as short, so it may be repeated: it is no secret.
+    // Too short for a key, so it is no secret and can be repeated.
     if !text.is_empty() && text.len() < SHORTEST_KEY {
-        return Err(format!("“{}” is neither a license's number nor a full key", shown(text)));
+        return Err(format!("“{}” is neither a license number nor a full key", printable(text)));
     }
     if text.is_empty() || text.len() > 255 || !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-        return Err("ID must be a license's number, such as 12, or its full key".to_owned());
+        return Err("ID must be a license number, such as 12, or a full key".to_owned());
     }
     Ok(LicenseRef::Key(Secret::new(text.to_owned())))
 }
 
-/// An IP address; an IPv4 address in IPv6 clothes is the IPv4 address.
+/// An IP address; an IPv4-mapped IPv6 address becomes IPv4.
 ///
 /// # Errors
-/// It is none.
+/// It is not an IP address.
 pub fn ip(text: &str) -> Result<IpAddr, String> {
     let address = text.trim().parse::<IpAddr>().map(|address| address.to_canonical());
-    address.map_err(|_| format!("“{}” is not an IP address such as 203.0.113.5", shown(text)))
+    address.map_err(|_| format!("“{}” is not an IP address such as 203.0.113.5", printable(text)))
 }
 
-/// The instant at which a date ends, or an instant.
+/// The end of a date, or an RFC 3339 instant.
 ///
 /// # Errors
 /// It is neither.
 pub fn date(text: &str) -> Result<Timestamp, String> {
     let wrong = || {
         format!(
-            "“{}” is not a date: YYYY-MM-DD, through that day (UTC), or RFC 3339 such as 2027-03-01T00:00:00Z",
-            shown(text)
+            "“{}” is not a date. Use YYYY-MM-DD, which includes that day (UTC), or RFC 3339, such as 2027-03-01T00:00:00Z",
+            printable(text)
         )
     };
     Timestamp::parse_expiry(text).ok_or_else(wrong)
 }
 
-/// A date, or never.
+/// A date, or `never`.
 ///
 /// # Errors
 /// It is neither.
@@ -82,17 +85,17 @@ pub fn date_or_never(text: &str) -> Result<Option<Timestamp>, String> {
     if text.trim().eq_ignore_ascii_case("never") { Ok(None) } else { date(text).map(Some) }
 }
 
-/// A whole number in the range of its type, from 0 on.
+/// A whole number from 0 to `most`.
 ///
 /// # Errors
-/// It is none.
+/// It is not.
 pub fn integer<T: TryFrom<u64> + fmt::Display>(name: &str, text: &str, most: T) -> Result<T, String> {
     let number = text.trim().parse::<u64>().ok().and_then(|number| T::try_from(number).ok());
-    number.ok_or_else(|| format!("--{name} “{}” must be a whole number from 0 to {most}", shown(text)))
+    number.ok_or_else(|| format!("--{name} “{}” must be a whole number from 0 to {most}", printable(text)))
 }
 
-/// A wrong value, fit to be repeated.
-pub fn shown(text: &str) -> String {
+/// An invalid value, made safe for a message.
+pub fn printable(text: &str) -> String {
     one_line(text, MAX_SHOWN)
 }
 
@@ -101,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_license_is_named_by_number_or_key() {
+    fn a_license_is_identified_by_number_or_key() {
         let key = "AAAAAAAA-BBBBBBBB-CCCCCCCC-22222222";
         let table = [
             ("12", Ok(LicenseRef::Number(12))),
@@ -109,10 +112,10 @@ mod tests {
             (key, Ok(LicenseRef::Key(Secret::new(key.to_owned())))),
         ];
         for (text, expected) in table {
-            assert_eq!(named(text), expected, "{text}");
+            assert_eq!(license_ref(text), expected, "{text}");
         }
         for text in ["", "#", "-x y", "99999999999999999999", "1' OR '1'='1", "<b>"] {
-            assert!(named(text).is_err(), "{text}");
+            assert!(license_ref(text).is_err(), "{text}");
         }
     }
 
@@ -126,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_lasts_through_its_day() {
+    fn a_date_includes_the_whole_day() {
         assert_eq!(date("2027-02-28").unwrap().to_string(), "2027-03-01T00:00:00Z");
         assert_eq!(date("2027-03-01T02:00:00+02:00").unwrap().to_string(), "2027-03-01T00:00:00Z");
         assert_eq!(date_or_never("Never"), Ok(None));

@@ -1,8 +1,8 @@
-//! The commands on what is not a license: the server itself, plans, users, and signing keys.
+//! The other commands: the server itself, plans, users and signing keys.
 
 use std::path::PathBuf;
 
-use crate::commands::given::Given;
+use crate::commands::arguments::Arguments;
 use crate::commands::spec::CommandSpec;
 use crate::commands::task::Task;
 use crate::commands::values;
@@ -13,8 +13,8 @@ pub(super) const SERVER: &[CommandSpec] = &[
         words: &["init"],
         operands: &[],
         options: &[],
-        about: "make the database and the signing key; nothing is ever overwritten",
-        tells: None,
+        about: "create the database and the signing key; never overwrites anything",
+        history_action: None,
         read: Some(|_| Ok(Task::Init)),
     },
     CommandSpec {
@@ -22,24 +22,26 @@ pub(super) const SERVER: &[CommandSpec] = &[
         operands: &[],
         options: &[],
         about: "run the license server in the foreground",
-        tells: None,
+        history_action: None,
         read: None,
     },
     CommandSpec {
         words: &["check"],
         operands: &[],
         options: &["[--json]"],
-        about: "check settings, database and keys, and name what is wrong",
-        tells: None,
-        read: Some(|given| Ok(Task::Check { json: given.flag("json") })),
+        about: "check configuration, files, database and keys, and report problems",
+        history_action: None,
+        read: Some(|arguments| Ok(Task::Check { json: arguments.flag("json") })),
     },
     CommandSpec {
         words: &["backup"],
         operands: &["FILE"],
         options: &[],
-        about: "copy the database, of one moment, to a new file; also while serve runs",
-        tells: None,
-        read: Some(|given| Ok(Task::Backup { file: given.operands.first().map(PathBuf::from).unwrap_or_default() })),
+        about: "write a consistent copy of the database to a new file",
+        history_action: None,
+        read: Some(|arguments| {
+            Ok(Task::Backup { file: arguments.operands.first().map(PathBuf::from).unwrap_or_default() })
+        }),
     },
 ];
 
@@ -48,41 +50,43 @@ pub(super) const PLANS_AND_USERS: &[CommandSpec] = &[
         words: &["plan", "list"],
         operands: &[],
         options: &["[--json]"],
-        about: "what the plans allow",
-        tells: None,
-        read: Some(|given| Ok(Task::ListPlans { json: given.flag("json") })),
+        about: "list the plans and their limits",
+        history_action: None,
+        read: Some(|arguments| Ok(Task::ListPlans { json: arguments.flag("json") })),
     },
     CommandSpec {
         words: &["plan", "set"],
         operands: &["SLUG"],
         options: &["--title NAME", "--max-accounts N", "--max-servers N"],
-        about: "make a plan or change it, for all its licenses at once; 0 is unlimited",
-        tells: Some(Action::PlanSet),
-        read: Some(|given| Ok(Task::SetPlan(plan(given)?))),
+        about: "create a plan, or change it for all its licenses; 0 is unlimited",
+        history_action: Some(Action::PlanSet),
+        read: Some(|arguments| Ok(Task::SetPlan(plan(arguments)?))),
     },
     CommandSpec {
         words: &["user", "list"],
         operands: &[],
         options: &["[--json]"],
-        about: "who may sign in to the dashboard",
-        tells: None,
-        read: Some(|given| Ok(Task::ListUsers { json: given.flag("json") })),
+        about: "list the dashboard users",
+        history_action: None,
+        read: Some(|arguments| Ok(Task::ListUsers { json: arguments.flag("json") })),
     },
     CommandSpec {
         words: &["user", "add"],
         operands: &["NAME"],
         options: &["[--administrator]"],
-        about: "make a user; asks for the password, or reads it from stdin",
-        tells: Some(Action::UserAdded),
-        read: Some(|given| Ok(Task::AddUser { name: given.operand(0)?, administrator: given.flag("administrator") })),
+        about: "add a dashboard user; prompts for the password, or reads it from stdin",
+        history_action: Some(Action::UserAdded),
+        read: Some(|arguments| {
+            Ok(Task::AddUser { name: arguments.operand(0)?, administrator: arguments.flag("administrator") })
+        }),
     },
     CommandSpec {
         words: &["user", "passwd"],
         operands: &["NAME"],
         options: &[],
         about: "set a user's password and end the user's sessions",
-        tells: Some(Action::PasswordChanged),
-        read: Some(|given| Ok(Task::SetPassword { name: given.operand(0)? })),
+        history_action: Some(Action::PasswordChanged),
+        read: Some(|arguments| Ok(Task::SetPassword { name: arguments.operand(0)? })),
     },
 ];
 
@@ -91,30 +95,30 @@ pub(super) const SIGNING_KEYS: &[CommandSpec] = &[
         words: &["keys", "show"],
         operands: &[],
         options: &["[--json]"],
-        about: "the public keys, and their line for agent.conf",
-        tells: None,
-        read: Some(|given| Ok(Task::ShowKeys { json: given.flag("json") })),
+        about: "show the public keys and their line for agent.conf",
+        history_action: None,
+        read: Some(|arguments| Ok(Task::ShowKeys { json: arguments.flag("json") })),
     },
     CommandSpec {
         words: &["keys", "rotate"],
         operands: &[],
         options: &["[--json]"],
-        about: "add a new key; answers are signed with both from then on",
-        tells: Some(Action::KeysChanged),
-        read: Some(|given| Ok(Task::RotateKeys { json: given.flag("json") })),
+        about: "add a new key; responses are signed with both keys from then on",
+        history_action: Some(Action::KeysChanged),
+        read: Some(|arguments| Ok(Task::RotateKeys { json: arguments.flag("json") })),
     },
     CommandSpec {
         words: &["keys", "retire"],
         operands: &[],
         options: &["[--force]", "[--json]"],
-        about: "end the old key, 30 days after rotate at the earliest",
-        tells: Some(Action::KeysChanged),
-        read: Some(|given| Ok(Task::RetireKeys { forced: given.flag("force"), json: given.flag("json") })),
+        about: "retire the old key, at the earliest 30 days after rotate",
+        history_action: Some(Action::KeysChanged),
+        read: Some(|arguments| Ok(Task::RetireKeys { forced: arguments.flag("force"), json: arguments.flag("json") })),
     },
 ];
 
-fn plan(given: &Given) -> Result<Plan, String> {
-    let limit = |name| values::integer(name, &given.needed(name)?, u32::MAX);
+fn plan(arguments: &Arguments) -> Result<Plan, String> {
+    let limit = |name| values::integer(name, &arguments.required(name)?, u32::MAX);
     let (max_accounts, max_servers) = (limit("max-accounts")?, limit("max-servers")?);
-    Ok(Plan { slug: given.operand(0)?, name: given.needed("title")?, max_accounts, max_servers })
+    Ok(Plan { slug: arguments.operand(0)?, name: arguments.required("title")?, max_accounts, max_servers })
 }

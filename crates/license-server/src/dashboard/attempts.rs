@@ -1,8 +1,8 @@
-//! How often a password may be tried: a few times for one name from one network, and not without end for all names
-//! together from one network. Nobody can lock somebody else out.
+//! Rate limits for passwords: a few failures per name and network, and more for all names from one network. Limits are per
+//! network, so that a client cannot lock out the users of another.
 //!
-//! Tries that succeed have a limit of their own, which no person reaches: each costs as much work as one that fails, and a
-//! program with one customer's password would keep everybody else from signing in.
+//! Successful attempts have a separate, higher limit: each costs as much work as a failed one, and a program with a valid
+//! password could otherwise keep all other users from signing in.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 use crate::throttle::{Throttle, network};
 
-/// The characters of a name that count; no user's name has more.
+/// The maximum length of a name in characters; longer names are cut.
 const LONGEST_NAME: usize = 128;
 
-/// Tries, lately.
+/// Recent attempts.
 pub(super) struct Attempts {
-    /// Those that succeeded.
-    right: Mutex<Throttle<(String, IpAddr)>>,
-    /// Those that failed, and those that are under way.
+    /// Successful attempts.
+    successes: Mutex<Throttle<(String, IpAddr)>>,
+    /// Failed and pending attempts.
     by_name: Mutex<Throttle<(String, IpAddr)>>,
     by_network: Mutex<Throttle<IpAddr>>,
 }
@@ -25,7 +25,7 @@ pub(super) struct Attempts {
 impl Default for Attempts {
     fn default() -> Self {
         Self {
-            right: Mutex::new(Throttle::new(30, Duration::from_secs(10))),
+            successes: Mutex::new(Throttle::new(30, Duration::from_secs(10))),
             by_name: Mutex::new(Throttle::new(5, Duration::from_secs(60))),
             by_network: Mutex::new(Throttle::new(30, Duration::from_secs(10))),
         }
@@ -33,31 +33,31 @@ impl Default for Attempts {
 }
 
 impl Attempts {
-    /// Takes a try before the password is looked at, so that tries at the same time do not get more.
+    /// Takes an attempt before the password is checked, so that concurrent attempts cannot exceed the limit.
     ///
     /// # Errors
-    /// There is none; the time until there is one.
+    /// The limit is reached; the time until the next attempt.
     pub(super) fn take(&self, name: &str, client: IpAddr, now: Instant) -> Result<(), Duration> {
         lock(&self.by_network).check(&network(client), now)?;
-        lock(&self.right).check(&key(name, client), now)?;
+        lock(&self.successes).check(&key(name, client), now)?;
         lock(&self.by_name).take(key(name, client), now)
     }
 
-    /// Notes that the password was wrong.
+    /// Records a wrong password.
     pub(super) fn failed(&self, client: IpAddr, now: Instant) {
-        // When the network has none left, the next try is refused anyway.
+        // If the limit is reached, the next attempt is refused anyway.
         let _ = lock(&self.by_network).take(network(client), now);
     }
 
-    /// Notes that the password was right: no failure counts any more.
+    /// Records a correct password, which resets the failures.
     pub(super) fn succeeded(&self, name: &str, client: IpAddr, now: Instant) {
-        lock(&self.by_name).forgive(&key(name, client));
-        // When there is none left, the next try is refused anyway.
-        let _ = lock(&self.right).take(key(name, client), now);
+        lock(&self.by_name).reset(&key(name, client));
+        // If the limit is reached, the next attempt is refused anyway.
+        let _ = lock(&self.successes).take(key(name, client), now);
     }
 }
 
-/// Names are compared as the store compares them.
+/// Lower case, because the store compares names without case.
 fn key(name: &str, client: IpAddr) -> (String, IpAddr) {
     (name.chars().take(LONGEST_NAME).collect::<String>().to_ascii_lowercase(), network(client))
 }
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn five_failures_for_a_name_and_thirty_for_a_network() {
+    fn failures_are_limited_to_five_per_name_and_thirty_per_network() {
         let attempts = Attempts::default();
         let now = Instant::now();
         let (here, there) = (IpAddr::from([203, 0, 113, 5]), IpAddr::from([203, 0, 113, 6]));
@@ -84,15 +84,15 @@ mod tests {
             taken.is_ok()
         };
         assert!((0..5).all(|_| fail("Anna", here)));
-        assert!(!fail("anna", here), "another case is the same name");
-        assert!(fail("anna", there), "elsewhere nobody is locked out");
+        assert!(!fail("anna", here), "names are not case-sensitive");
+        assert!(fail("anna", there), "other networks are not locked out");
         assert!((0..25).all(|number| fail(&format!("user-{number}"), here)));
         assert!(!fail("one-more", here));
         assert!(attempts.take("one-more", here, now + Duration::from_secs(10)).is_ok());
     }
 
     #[test]
-    fn who_knows_the_password_has_more_tries_and_not_without_end() {
+    fn successful_attempts_have_a_higher_limit() {
         let attempts = Attempts::default();
         let (now, client) = (Instant::now(), IpAddr::from([203, 0, 113, 5]));
         let sign_in = |name: &str, client, now| {
@@ -102,7 +102,7 @@ mod tests {
             }
             taken
         };
-        assert!((0..30).all(|_| sign_in("anna", client, now).is_ok()), "failures alone have the low limit");
+        assert!((0..30).all(|_| sign_in("anna", client, now).is_ok()), "only failures have the low limit");
         assert_eq!(sign_in("Anna", client, now), Err(Duration::from_secs(10)));
         assert!(sign_in("bert", client, now).is_ok() && sign_in("anna", [203, 0, 113, 6].into(), now).is_ok());
         let later = now + Duration::from_secs(10);

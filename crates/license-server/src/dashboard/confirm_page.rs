@@ -1,43 +1,43 @@
-//! A page that says what will happen and asks for what is needed: all forms but the one to sign in look like this.
+//! The confirmation page: it explains an action and has its form. All forms but sign-in use it.
 
 use askama::Template;
 
-use super::field::{Field, Kind};
+use super::field::{Field, FieldKind};
 use super::page::{self, Layout};
 use super::routes::Route;
 use opterius_http::response::Response;
 
-/// The page.
+/// The page and its form.
 #[derive(Template)]
 #[template(path = "confirm_page.html", config = "src/dashboard/askama.toml")]
 pub(super) struct ConfirmPage {
     pub(super) layout: Layout,
     pub(super) title: String,
-    /// Where the form goes.
+    /// The target of the form.
     pub(super) action: Route,
     pub(super) heading: String,
-    /// What will happen.
+    /// What will happen, in sentences.
     pub(super) confirm_text: Vec<String>,
-    /// What the form carries unseen.
+    /// Hidden fields.
     pub(super) hidden: Vec<(&'static str, String)>,
     pub(super) fields: Vec<Field>,
-    /// The words on the button.
+    /// The label of the button.
     pub(super) confirm: &'static str,
-    /// Whether it takes something away.
+    /// Whether the action is destructive.
     pub(super) dangerous: bool,
-    /// Where one goes without doing it.
+    /// The target of the Back link.
     pub(super) back: Route,
-    /// What was wrong with what was typed before.
+    /// The error in the previous input.
     pub(super) error: Option<String>,
 }
 
 impl ConfirmPage {
-    /// Whether it asks for a password, so that what keeps passwords has to know whose it is.
+    /// Whether the form has a password field. Password managers then need a field with the user name.
     fn asks_password(&self) -> bool {
-        self.fields.iter().any(|field| field.kind == Kind::Password)
+        self.fields.iter().any(|field| field.kind == FieldKind::Password)
     }
 
-    /// The answer; 422 when it is asked again.
+    /// The response; 422 if there was an error.
     pub(super) fn answer(&self) -> Response {
         page::html(if self.error.is_some() { 422 } else { 200 }, &self.title, self)
     }

@@ -1,22 +1,22 @@
-//! Cookies: which there are, and how they are written.
+//! The cookies of the dashboard: names, parsing and attributes.
 
 use opterius_base::hex::unhex;
 use opterius_http::head::Head;
 
-/// The cookies of a request, by what they are for.
+/// The cookies of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Cookies {
     /// Whether the client's connection is encrypted.
     pub(super) encrypted: bool,
-    /// The token of a session.
+    /// The session token.
     pub(super) session: Option<String>,
-    /// The token of a browser that has not signed in: what the sign-in form is bound to.
+    /// The token of a browser that is not signed in, which the sign-in form is bound to.
     pub(super) visitor: Option<String>,
-    /// The sentence that the last form came to, with its signature.
+    /// The signed result message of the last form.
     pub(super) flash: Option<String>,
 }
 
-/// What a cookie is for.
+/// A kind of cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cookie {
     Session,
@@ -25,7 +25,7 @@ pub(super) enum Cookie {
 }
 
 impl Cookie {
-    /// The name. The prefix makes browsers refuse the cookie from any other host and over an unencrypted connection.
+    /// The name. With the `__Host-` prefix, browsers accept the cookie only over HTTPS and only from this host.
     const fn name(self, encrypted: bool) -> &'static str {
         match (self, encrypted) {
             (Self::Session, true) => "__Host-opterius_session",
@@ -39,7 +39,7 @@ impl Cookie {
 }
 
 impl Cookies {
-    /// The cookies of the request with this head.
+    /// The cookies in this request head.
     pub(super) fn read(head: &Head<'_>, encrypted: bool) -> Self {
         let texts: Vec<&str> = head.all("cookie").filter_map(|value| str::from_utf8(value).ok()).collect();
         Self::parse(&texts, encrypted)
@@ -49,7 +49,7 @@ impl Cookies {
         let value = |cookie: Cookie| {
             let pairs = texts.iter().flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
             let mut values = pairs.filter(|(name, _)| *name == cookie.name(encrypted)).map(|(_, value)| value);
-            // Two of one name: one of them was put there by somebody else.
+            // Ignore duplicates: one of them may have been planted by another site.
             values.next().filter(|_| values.next().is_none()).map(str::to_owned)
         };
         Self {
@@ -60,20 +60,20 @@ impl Cookies {
         }
     }
 
-    /// The header that sets a cookie for so many seconds, or while the browser is open.
+    /// The `Set-Cookie` value; without `seconds`, a session cookie.
     pub(super) fn set(&self, cookie: Cookie, value: &str, seconds: Option<u64>) -> String {
         let age = seconds.map_or(String::new(), |seconds| format!("; Max-Age={seconds}"));
         let secure = if self.encrypted { "; Secure" } else { "" };
         format!("{}={value}; Path=/; HttpOnly; SameSite=Strict{age}{secure}", cookie.name(self.encrypted))
     }
 
-    /// The header that takes a cookie away.
+    /// The `Set-Cookie` value that deletes the cookie.
     pub(super) fn clear(&self, cookie: Cookie) -> String {
         self.set(cookie, "", Some(0))
     }
 }
 
-/// Whether it has the form of a token of ours: 32 bytes in hex.
+/// Whether the text is a well-formed token: 32 bytes in hexadecimal.
 fn is_token(text: &str) -> bool {
     text.len() == 64 && unhex(text.as_bytes()).is_some()
 }
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_cookie_of_our_form_that_is_there_once_is_believed() {
+    fn only_a_well_formed_unique_cookie_is_accepted() {
         let token = "0123456789abcdef".repeat(4);
         let session = |texts: &[String], encrypted| {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_for_this_site_alone_and_for_no_script() {
+    fn cookies_are_httponly_and_same_site() {
         let cookies = |encrypted| Cookies { encrypted, ..Cookies::default() };
         assert_eq!(
             cookies(false).set(Cookie::Session, "x", Some(60)),

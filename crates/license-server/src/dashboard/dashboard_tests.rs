@@ -7,11 +7,11 @@ use crate::model::{Action, Actor, Change, Role};
 use opterius_http::service::Reaction;
 
 #[test]
-fn signing_in_leads_to_the_page_that_was_asked_for_and_never_elsewhere() {
+fn signing_in_leads_to_the_requested_page_and_never_to_another_site() {
     let site = Site::new("");
     let mut browser = Browser::new(&site);
-    let asked = browser.get("/licenses/1?before=3");
-    assert_eq!(header(&asked, "Location"), Some("/sign-in?next=%2Flicenses%2F1"));
+    let redirect = browser.get("/licenses/1?before=3");
+    assert_eq!(header(&redirect, "Location"), Some("/sign-in?next=%2Flicenses%2F1"));
     for (next, expected) in [
         ("/licenses/1", "/licenses/1"),
         ("/licenses/1/revoke", "/licenses/1"),
@@ -30,7 +30,7 @@ fn signing_in_leads_to_the_page_that_was_asked_for_and_never_elsewhere() {
 }
 
 #[test]
-fn nobody_learns_who_exists_and_nobody_tries_without_end() {
+fn failed_sign_ins_do_not_reveal_users_and_are_limited() {
     let site = Site::new("");
     let mut browser = Browser::new(&site);
     browser.get("/sign-in");
@@ -39,7 +39,7 @@ fn nobody_learns_who_exists_and_nobody_tries_without_end() {
         (response.status, text(&response).replace(name, "NAME"))
     };
     let known = refused(&mut browser, "anna");
-    assert_eq!(known, refused(&mut browser, "nobody"));
+    assert_eq!(known, refused(&mut browser, "unknown"));
     assert_eq!(known.0, 422);
     for _ in 0..4 {
         assert_eq!(refused(&mut browser, "anna").0, 422);
@@ -51,7 +51,7 @@ fn nobody_learns_who_exists_and_nobody_tries_without_end() {
 }
 
 #[test]
-fn nobody_signs_in_without_end_even_with_the_right_password() {
+fn successful_sign_ins_are_limited_too() {
     let site = Site::new("");
     let mut browser = Browser::new(&site);
     let mut sign_in = |name: &str| {
@@ -64,13 +64,13 @@ fn nobody_signs_in_without_end_even_with_the_right_password() {
         assert_eq!(sign_in("anna").0, 303, "{number}");
     }
     assert_eq!(sign_in("anna"), (429, Some("10".to_owned())));
-    assert_eq!(sign_in("bert").0, 303, "others are not in the way");
+    assert_eq!(sign_in("bert").0, 303, "other users are not affected");
     site.clock.seconds.store(10, Ordering::Relaxed);
     assert_eq!([sign_in("anna").0, sign_in("anna").0], [303, 429]);
 }
 
 #[test]
-fn a_session_ends_by_time_by_signing_out_and_by_a_new_password() {
+fn a_session_ends_by_timeout_by_signing_out_and_by_a_new_password() {
     let site = Site::new("");
     let mut first = Browser::signed_in(&site, "anna");
     let mut second = Browser::signed_in(&site, "anna");
@@ -79,7 +79,7 @@ fn a_session_ends_by_time_by_signing_out_and_by_a_new_password() {
     assert_eq!(first.post("/password", &[("old", "wrong"), ("new", new), ("again", new)]).status, 422);
     assert_eq!(first.post("/password", &[("old", PASSWORD), ("new", new), ("again", "other")]).status, 422);
     assert_eq!(first.post("/password", &fields).status, 303);
-    assert!(text(&first.get("/licenses")).contains("Your password is changed"));
+    assert!(text(&first.get("/licenses")).contains("Password changed."));
     assert_eq!(second.get("/licenses").status, 303, "the other session has ended");
     site.clock.seconds.store(12 * 3600 - 1, Ordering::Relaxed);
     assert_eq!(first.get("/licenses").status, 200);
@@ -90,11 +90,11 @@ fn a_session_ends_by_time_by_signing_out_and_by_a_new_password() {
     let cookies = third.cookies.clone();
     assert_eq!(header(&third.post("/sign-out", &[]), "Location"), Some("/sign-in"));
     third.cookies = cookies;
-    assert_eq!(third.get("/licenses").status, 303, "the server has forgotten the session, too");
+    assert_eq!(third.get("/licenses").status, 303, "the session has ended on the server too");
 }
 
 #[test]
-fn what_is_somebody_elses_does_not_exist() {
+fn licenses_of_other_owners_do_not_exist() {
     let site = Site::new("");
     let mut anna = Browser::signed_in(&site, "anna");
     let pages = ["", "/revoke?ip=203.0.113.5", "/move?ip=203.0.113.5", "/suspend", "/delete"];
@@ -118,7 +118,7 @@ fn what_is_somebody_elses_does_not_exist() {
 }
 
 #[test]
-fn a_form_that_was_not_sent_from_our_page_does_nothing() {
+fn a_forged_form_changes_nothing() {
     let site = Site::new("public_url=https://licenses.example.com");
     let mut admin = Browser::signed_in(&site, "admin");
     let fields = [("revision", "1")];
@@ -144,18 +144,18 @@ fn a_form_that_was_not_sent_from_our_page_does_nothing() {
 }
 
 #[test]
-fn a_change_is_shown_once_and_a_stale_one_is_refused() {
+fn a_message_is_shown_once_and_a_stale_change_is_refused() {
     let site = Site::new("");
     let mut admin = Browser::signed_in(&site, "admin");
     let page = text(&admin.get("/licenses/1/suspend"));
     assert!(page.contains("name=\"revision\" value=\"1\"") && page.contains("within 24 hours"), "{page}");
     let response = admin.post("/licenses/1/suspend", &[("revision", "1")]);
     assert_eq!((response.status, header(&response, "Location")), (303, Some("/licenses/1")));
-    assert!(text(&admin.get("/licenses/1")).contains("License 1 is suspended."));
-    assert!(!text(&admin.get("/licenses/1")).contains("License 1 is suspended."));
+    assert!(text(&admin.get("/licenses/1")).contains("License 1 suspended."));
+    assert!(!text(&admin.get("/licenses/1")).contains("License 1 suspended."));
     let response = admin.post("/licenses/1/resume", &[("revision", "1")]);
-    assert!(response.status == 409 && text(&response).contains("Somebody else has changed this license"));
-    assert_eq!(admin.post("/licenses/1/suspend", &[("revision", "2")]).status, 409, "it is suspended already");
+    assert!(response.status == 409 && text(&response).contains("This license has changed since you opened the page."));
+    assert_eq!(admin.post("/licenses/1/suspend", &[("revision", "2")]).status, 409, "it is already suspended");
     for (form, fields) in [
         ("renew", [("revision", "2"), ("until", "2020-01-01")]),
         ("renew", [("revision", "2"), ("until", "soon")]),
@@ -164,17 +164,17 @@ fn a_change_is_shown_once_and_a_stale_one_is_refused() {
         let response = admin.post(&format!("/licenses/1/{form}"), &fields);
         assert!(response.status == 422 && text(&response).contains(fields[1].1), "{form} {}", text(&response));
     }
-    assert_eq!(admin.post("/licenses/1/delete", &[]).status, 400, "without the revision that was seen");
+    assert_eq!(admin.post("/licenses/1/delete", &[]).status, 400, "the revision is missing");
 }
 
 #[test]
-fn every_action_is_told_as_its_row_says() {
+fn every_action_is_recorded_as_defined() {
     let fields = [("ip", "203.0.113.5"), ("to", "203.0.113.6"), ("until", "2099-12-31"), ("plan", "free")];
     for license_action in routes::license_actions() {
         let site = Site::new("");
         site.activate("203.0.113.5", "web-1");
-        // What must have been done before.
-        let before = match license_action.word {
+        // The required previous change.
+        let before = match license_action.name {
             "resume" => Some(Change::Suspend),
             "unlock" => Some(Change::LockIp([203, 0, 113, 5].into())),
             _ => None,
@@ -188,25 +188,25 @@ fn every_action_is_told_as_its_row_says() {
         });
         let mut admin = Browser::signed_in(&site, "admin");
         assert_eq!(
-            admin.get(&format!("/licenses/1/{}?ip=203.0.113.5", license_action.word)).status,
+            admin.get(&format!("/licenses/1/{}?ip=203.0.113.5", license_action.name)).status,
             200,
             "{}",
-            license_action.word
+            license_action.name
         );
         let fields = [&fields[..], &[("revision", &revision)]].concat();
         assert_eq!(
-            admin.post(&format!("/licenses/1/{}", license_action.word), &fields).status,
+            admin.post(&format!("/licenses/1/{}", license_action.name), &fields).status,
             303,
             "{}",
-            license_action.word
+            license_action.name
         );
         let latest = site.change(|transaction| Ok(transaction.history(Some(1), None, 1)?.remove(0)));
-        assert_eq!(latest.action, license_action.tells, "{}", license_action.word);
+        assert_eq!(latest.action, license_action.history_action, "{}", license_action.name);
     }
 }
 
 #[test]
-fn an_owner_frees_and_moves_servers_until_it_is_too_often() {
+fn an_owner_revokes_and_moves_servers_up_to_the_limit() {
     let site = Site::new("");
     site.activate("203.0.113.5", "web-1");
     let mut anna = Browser::signed_in(&site, "anna");
@@ -225,27 +225,27 @@ fn an_owner_frees_and_moves_servers_until_it_is_too_often() {
 }
 
 #[test]
-fn who_asks_for_many_pages_at_once_makes_nobody_wait() {
+fn many_pages_of_one_session_do_not_delay_others() {
     let site = Site::new("");
     let ask = |browser: &Browser<'_>| {
         let cookies: Vec<String> = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         site.react(&format!("GET /licenses HTTP/1.1\r\nHost: localhost\r\nCookie: {}", cookies.join("; ")), "")
     };
     let (anna, bert) = (Browser::signed_in(&site, "anna"), Browser::signed_in(&site, "bert"));
-    let mut waiting: Vec<Reaction> = (0..page_slots::AT_ONCE).map(|_| ask(&anna)).collect();
+    let mut waiting: Vec<Reaction> = (0..page_slots::MAX_PAGES).map(|_| ask(&anna)).collect();
     assert!(waiting.iter().all(|reaction| matches!(reaction, Reaction::Read(_))));
-    let Reaction::Answer(refused) = ask(&anna) else { panic!("one page more") };
+    let Reaction::Answer(refused) = ask(&anna) else { panic!("one page too many") };
     assert_eq!((refused.status, header(&refused, "Retry-After")), (429, Some("1")));
-    assert!(matches!(ask(&bert), Reaction::Read(_)), "others have places of their own");
+    assert!(matches!(ask(&bert), Reaction::Read(_)), "other sessions have their own slots");
     let Some(Reaction::Read(work)) = waiting.pop() else { panic!("no page") };
     assert_eq!(work().status, 200);
-    assert!(matches!(ask(&anna), Reaction::Read(_)), "one is made, so there is a place again");
+    assert!(matches!(ask(&anna), Reaction::Read(_)), "rendering releases the slot");
     drop(waiting);
-    assert!(matches!(ask(&anna), Reaction::Read(_)), "and after one that was given up, too");
+    assert!(matches!(ask(&anna), Reaction::Read(_)), "so does dropping the request");
 }
 
 #[test]
-fn text_from_elsewhere_is_shown_as_text() {
+fn untrusted_text_is_escaped() {
     let site = Site::new("");
     site.activate("203.0.113.5", "<script>alert(1)</script>'; DROP TABLE users --\u{202e}");
     let mut admin = Browser::signed_in(&site, "admin");
@@ -259,7 +259,7 @@ fn text_from_elsewhere_is_shown_as_text() {
 }
 
 #[test]
-fn a_key_is_shown_on_demand_and_a_form_sent_twice_makes_one_license() {
+fn a_key_is_shown_on_request_and_a_resubmitted_form_creates_one_license() {
     let site = Site::new("");
     let mut anna = Browser::signed_in(&site, "anna");
     let key = site.change(|transaction| Ok(transaction.license(1)?.unwrap().key.expose().to_owned()));
@@ -279,7 +279,7 @@ fn a_key_is_shown_on_demand_and_a_form_sent_twice_makes_one_license() {
 }
 
 #[test]
-fn a_key_that_is_shown_again_and_again_is_one_line_of_history_an_hour() {
+fn repeated_views_of_a_key_are_recorded_once_an_hour() {
     let site = Site::new("");
     let mut anna = Browser::signed_in(&site, "anna");
     let mut admin = Browser::signed_in(&site, "admin");
@@ -293,7 +293,7 @@ fn a_key_that_is_shown_again_and_again_is_one_line_of_history_an_hour() {
     }
     assert_eq!(lines(), 1);
     assert!(text(&admin.post("/licenses/1/key", &[])).contains(&key));
-    assert_eq!(lines(), 2, "another user is another line");
+    assert_eq!(lines(), 2, "another user gets a separate entry");
     for (seconds, expected) in [(3599, 2), (3600, 3), (3600, 3)] {
         site.clock.seconds.store(seconds, Ordering::Relaxed);
         assert!(text(&anna.post("/licenses/1/key", &[])).contains(&key));
@@ -302,7 +302,7 @@ fn a_key_that_is_shown_again_and_again_is_one_line_of_history_an_hour() {
 }
 
 #[test]
-fn cookies_of_an_encrypted_connection_are_for_such_alone() {
+fn cookies_of_an_encrypted_connection_are_secure() {
     let site = Site::new("trusted_proxies=127.0.0.1");
     let mut browser = Browser::new(&site);
     browser.headers = "\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: 203.0.113.9";
@@ -314,10 +314,10 @@ fn cookies_of_an_encrypted_connection_are_for_such_alone() {
 }
 
 #[test]
-fn what_is_not_there_says_so_in_the_language_of_whoever_asks() {
+fn not_found_is_a_page_for_browsers_and_json_for_programs() {
     let site = Site::new("");
     let mut browser = Browser::new(&site);
-    assert!(text(&browser.get("/nowhere")).contains("There is nothing at this address."));
+    assert!(text(&browser.get("/nowhere")).contains("This page does not exist."));
     let response = site.ask("GET /nowhere HTTP/1.1\r\nHost: localhost", "");
     assert_eq!((response.status, response.content_type), (404, "application/json"));
     let response = browser.post("/licenses", &[]);

@@ -1,4 +1,4 @@
-//! Which page or form answers a request, once it is known who it is from and whether they may.
+//! Dispatches a request to its page or form after authentication and authorization.
 
 use super::cookies::Cookie;
 use super::form::Form;
@@ -10,7 +10,7 @@ use super::tokens::{self, Purpose};
 use super::{license, license_actions, licenses, lists, new_license, page, password, sign_in};
 use opterius_http::response::Response;
 
-/// The page.
+/// Renders the page.
 pub(super) fn show(page_request: &PageRequest) -> Response {
     let signed_in_user = match page_request.signed_in_user() {
         Ok(signed_in_user) => signed_in_user,
@@ -21,7 +21,7 @@ pub(super) fn show(page_request: &PageRequest) -> Response {
         (_, Ok(query)) if page_request.route == Route::SignIn => {
             sign_in::show(page_request, signed_in_user.is_some(), &query)
         }
-        (None, Ok(_)) => Ok(page_request.to_sign_in()),
+        (None, Ok(_)) => Ok(page_request.redirect_to_sign_in()),
         (Some(signed_in_user), Ok(query)) => page_for(page_request, signed_in_user, &query),
     };
     let response = response.unwrap_or_else(|page_error| page_request.page_error(signed_in_user.as_ref(), &page_error));
@@ -44,11 +44,11 @@ fn page_for(page_request: &PageRequest, signed_in_user: &SignedInUser, query: &F
         Route::Plans => lists::plans(page_request, signed_in_user),
         Route::History => lists::history(page_request, signed_in_user, query),
         Route::Password => password::show(page_request, signed_in_user),
-        _ => Err(PageError::Absent),
+        _ => Err(PageError::NotFound),
     }
 }
 
-/// What the form comes to.
+/// Processes the form.
 pub(super) fn act(page_request: &PageRequest, body: &[u8]) -> Response {
     let signed_in_user = match page_request.signed_in_user() {
         Ok(signed_in_user) => signed_in_user,
@@ -57,16 +57,16 @@ pub(super) fn act(page_request: &PageRequest, body: &[u8]) -> Response {
     let response = match (&signed_in_user, Form::parse(body)) {
         (_, Err(malformed)) => Err(malformed.into()),
         (_, Ok(form)) if page_request.route == Route::SignIn => sign_in::act(page_request, &form),
-        (None, Ok(_)) => Ok(page_request.to_sign_in()),
-        (Some(signed_in_user), Ok(form)) => done(page_request, signed_in_user, &form),
+        (None, Ok(_)) => Ok(page_request.redirect_to_sign_in()),
+        (Some(signed_in_user), Ok(form)) => process(page_request, signed_in_user, &form),
     };
     response.unwrap_or_else(|page_error| page_request.page_error(signed_in_user.as_ref(), &page_error))
 }
 
-fn done(page_request: &PageRequest, signed_in_user: &SignedInUser, form: &Form) -> Result<Response, PageError> {
+fn process(page_request: &PageRequest, signed_in_user: &SignedInUser, form: &Form) -> Result<Response, PageError> {
     let token = form.text("csrf");
     if !tokens::is_signed(&page_request.shared.form_secret, Purpose::Form, &signed_in_user.token, token) {
-        return Err(PageError::Forged);
+        return Err(PageError::InvalidToken);
     }
     check_role(page_request, signed_in_user)?;
     match page_request.route {
@@ -77,14 +77,14 @@ fn done(page_request: &PageRequest, signed_in_user: &SignedInUser, form: &Form) 
             license_actions::act(page_request, signed_in_user, id, license_action, form)
         }
         Route::Password => password::act(page_request, signed_in_user, form),
-        _ => Err(PageError::Absent),
+        _ => Err(PageError::NotFound),
     }
 }
 
-/// What is for administrators alone is not there for others.
+/// For other users, the pages of administrators do not exist.
 fn check_role(page_request: &PageRequest, signed_in_user: &SignedInUser) -> Result<(), PageError> {
     if page_request.route.is_for_administrators() && !signed_in_user.user.administrator {
-        Err(PageError::Absent)
+        Err(PageError::NotFound)
     } else {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What is filled in on a page: fields, and what somebody typed into one.
+//! Form fields and their parsing.
 
 use std::net::IpAddr;
 
@@ -9,33 +9,33 @@ use crate::model::Plan;
 use opterius_base::clock::Timestamp;
 use opterius_base::dates::counted;
 
-/// A field to fill in. Its name is its id.
+/// A form field. Its name is also its HTML id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Field {
     pub(super) name: &'static str,
     pub(super) label: &'static str,
-    pub(super) kind: Kind,
+    pub(super) kind: FieldKind,
     pub(super) value: String,
-    /// A sentence of help below it.
+    /// The help text below the field.
     pub(super) hint: &'static str,
     pub(super) required: bool,
-    /// What browsers fill in by themselves.
+    /// The `autocomplete` attribute.
     pub(super) autocomplete: &'static str,
-    /// What can be chosen, or what is proposed: value and label.
+    /// Choices of a select field, or suggestions: value and label.
     pub(super) options: Vec<(String, String)>,
 }
 
 impl Field {
-    /// A field for the address of a server.
+    /// A field for an IP address.
     pub(super) fn address(name: &'static str, label: &'static str) -> Self {
         let hint = "An IPv4 or IPv6 address, such as 203.0.113.5.";
         Self { name, label, hint, required: true, ..Self::default() }
     }
 }
 
-/// How a field is filled in.
+/// The kind of a field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FieldKind {
     #[default]
     Text,
     Date,
@@ -43,8 +43,8 @@ pub(super) enum Kind {
     Select,
 }
 
-impl Kind {
-    /// The type of the input.
+impl FieldKind {
+    /// The `type` attribute of the input.
     pub(super) fn input(self) -> &'static str {
         match self {
             Self::Date => "date",
@@ -54,7 +54,7 @@ impl Kind {
     }
 }
 
-/// A plan in a choice: slug and what it allows.
+/// A plan as a choice: slug, and name with limits.
 pub(super) fn plan_option(plan: &Plan) -> (String, String) {
     let many = |count: u32, what: &str| match count {
         0 => format!("unlimited {what}s"),
@@ -65,23 +65,23 @@ pub(super) fn plan_option(plan: &Plan) -> (String, String) {
     (plan.slug.clone(), words)
 }
 
-/// The address of a server, as our own pages write it.
+/// The server address in a hidden field or a link.
 pub(super) fn server_ip(form: &Form) -> Result<IpAddr, PageError> {
     form.text("ip").parse().map_err(|_| PageError::Malformed)
 }
 
-/// An address that somebody typed.
+/// An IP address that the user entered.
 pub(super) fn typed_ip(form: &Form, name: &str) -> Result<IpAddr, Refusal> {
     let typed = form.text(name);
     let wrong = |sentence: String| Err(Refusal::Invalid(sentence));
     match typed.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
         Ok(ip) => Ok(ip),
-        Err(_) if typed.is_empty() => wrong("Type an address.".to_owned()),
+        Err(_) if typed.is_empty() => wrong("Enter an IP address.".to_owned()),
         Err(_) => wrong("This is not an IP address such as 203.0.113.5 or 2001:db8::5.".to_owned()),
     }
 }
 
-/// A last day that somebody typed; none is never.
+/// A date that the user entered; empty means never.
 pub(super) fn typed_date(form: &Form, name: &str) -> Result<Option<Timestamp>, Refusal> {
     let typed = form.text(name);
     if typed.is_empty() {

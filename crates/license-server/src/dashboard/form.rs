@@ -1,27 +1,27 @@
-//! Forms and queries: `application/x-www-form-urlencoded`, as browsers write it (WHATWG URL, §5).
+//! Forms and queries: `application/x-www-form-urlencoded` (WHATWG URL, section 5).
 
 use std::fmt::Write;
 
-/// The most fields that a form may have; ours have seven at most.
-const MOST: usize = 32;
+/// The maximum number of fields in a form; no form of the dashboard has more than seven.
+const MAX_FIELDS: usize = 32;
 
-/// The fields of a form, each name once.
+/// The fields of a form, with unique names.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Form(Vec<(String, String)>);
 
-/// What was sent is not a form that a page of ours sends.
+/// The input is not a form that a page of the dashboard sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
 impl Form {
-    /// Reads the fields. What a browser would never send is refused, so that no two readers can differ about it.
+    /// Parses the fields. Rejects anything that browsers never send, such as duplicates, so that the result is unambiguous.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut fields: Vec<(String, String)> = Vec::new();
         for piece in bytes.split(|byte| *byte == b'&').filter(|piece| !piece.is_empty()) {
             let mut halves = piece.splitn(2, |byte| *byte == b'=');
             let name = decode(halves.next().unwrap_or_default())?;
             let value = decode(halves.next().unwrap_or_default())?;
-            if fields.len() == MOST || fields.iter().any(|(known, _)| *known == name) {
+            if fields.len() == MAX_FIELDS || fields.iter().any(|(known, _)| *known == name) {
                 return Err(Malformed);
             }
             fields.push((name, value));
@@ -29,17 +29,17 @@ impl Form {
         Ok(Self(fields))
     }
 
-    /// The text of a field, exactly as typed; none when the form does not have it.
+    /// The value of a field, exactly as entered; `None` if it is absent.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The text of a field without space around it; empty when the form does not have it.
+    /// The trimmed value of a field; empty if it is absent.
     pub(super) fn text(&self, name: &str) -> &str {
         self.get(name).unwrap_or_default().trim()
     }
 
-    /// A field that has a number of ours.
+    /// The value of a numeric field.
     pub(super) fn number(&self, name: &str) -> Option<i64> {
         self.text(name).parse().ok()
     }
@@ -62,7 +62,7 @@ fn decode(text: &[u8]) -> Result<String, Malformed> {
     String::from_utf8(decoded).map_err(|_| Malformed)
 }
 
-/// Text as a part of a query.
+/// Percent-encodes text for a query.
 pub(super) fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -80,11 +80,11 @@ pub(super) fn encode(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// What is sent, and the fields that are read of it.
+    /// The input and the parsed fields.
     type Case = (&'static [u8], Option<&'static [(&'static str, &'static str)]>);
 
     #[test]
-    fn a_form_is_read_as_browsers_write_it_and_nothing_else_is() {
+    fn only_forms_as_browsers_send_them_are_accepted() {
         let table: [Case; 14] = [
             (b"", Some(&[])),
             (b"name=anna", Some(&[("name", "anna")])),
@@ -108,12 +108,12 @@ mod tests {
             assert_eq!(Form::parse(bytes).ok(), expected, "{}", String::from_utf8_lossy(bytes));
         }
         let fields = |count: usize| (0..count).map(|number| format!("f{number}=1")).collect::<Vec<_>>().join("&");
-        assert!(Form::parse(fields(MOST).as_bytes()).is_ok());
-        assert!(Form::parse(fields(MOST + 1).as_bytes()).is_err());
+        assert!(Form::parse(fields(MAX_FIELDS).as_bytes()).is_ok());
+        assert!(Form::parse(fields(MAX_FIELDS + 1).as_bytes()).is_err());
     }
 
     #[test]
-    fn what_is_encoded_is_read_back() {
+    fn encoding_round_trips() {
         for text in ["", "anna", "a b+c&d=e", "ä€\u{202e}\0\r\n", "%41\"<'>"] {
             let form = Form::parse(format!("q={}", encode(text)).as_bytes()).unwrap();
             assert_eq!(form.get("q"), Some(text));

@@ -1,4 +1,4 @@
-//! The page of one license: its facts, the servers that use it, and its history.
+//! The page of a license: its summary, its servers and its history.
 
 use std::time::Duration;
 
@@ -7,35 +7,35 @@ use askama::Template;
 use super::administrator_actions::LICENSE_ACTIONS;
 use super::form::Form;
 use super::format::used;
+use super::history_line::HistoryLine;
 use super::license_action::{LicenseAction, Target};
-use super::line::Line;
 use super::lists;
 use super::page::{self, Layout};
 use super::page_error::PageError;
 use super::page_request::PageRequest;
 use super::routes::Route;
 use super::server_actions::MOVE;
-use super::servers::{self, Known, Server};
+use super::servers::{self, Server, ServerList};
 use super::signed_in_user::{SignedInUser, visible};
 use crate::actions::Refusal;
-use crate::model::in_words::limit;
+use crate::model::describe::limit;
 use crate::model::{ACTIVE_TIME, Action, License};
 use crate::store::WriteTransaction;
-use crate::store::counting::most;
+use crate::store::counting::count_cap;
 use opterius_base::clock::Timestamp;
 use opterius_base::dates::Moment;
 use opterius_http::response::Response;
 
-/// For how long a line of the history stands for every time that its user is shown the key.
-const KEY_NOTE_TIME: Duration = Duration::from_secs(3600);
+/// How long one history entry covers further views of the key by the same user.
+const KEY_VIEW_TIME: Duration = Duration::from_secs(3600);
 
 #[derive(Template)]
 #[template(path = "license.html", config = "src/dashboard/askama.toml")]
 struct LicensePage {
     layout: Layout,
-    facts: Facts,
+    summary: LicenseSummary,
     administrator: bool,
-    /// The key in full, where it was asked for; masked otherwise.
+    /// The full key on request, otherwise masked.
     key: String,
     key_shown: bool,
     show_key: Route,
@@ -44,15 +44,15 @@ struct LicensePage {
     servers: Vec<Server>,
     first_servers: Option<String>,
     more_servers: Option<String>,
-    lines: Vec<Line>,
+    lines: Vec<HistoryLine>,
     newest: Option<String>,
     older: Option<String>,
 }
 
-struct Facts {
+struct LicenseSummary {
     id: i64,
     owner: String,
-    standing: &'static str,
+    status: &'static str,
     plan: String,
     accounts: String,
     used: String,
@@ -64,7 +64,7 @@ struct Facts {
     subscription: Option<String>,
 }
 
-/// The page.
+/// Renders the page.
 pub(super) fn show(
     page_request: &PageRequest,
     signed_in_user: &SignedInUser,
@@ -74,27 +74,27 @@ pub(super) fn show(
 ) -> Result<Response, PageError> {
     let now = page_request.shared.clock.wall();
     let (after, before) = (query.number("after"), query.number("before"));
-    let (license, active, known, (lines, last)) = page_request.shared.readers.read(|transaction| {
+    let (license, active, server_list, (lines, last)) = page_request.shared.readers.read(|transaction| {
         let license = visible(transaction, &signed_in_user.user, id)?;
         let lines = lists::lines(transaction, Some(id), before, now)?;
-        let active = transaction.count_activations(id, now.minus(ACTIVE_TIME), most(license.plan.max_servers))?;
-        let known = Known::read(transaction, &license, after, active, now)?;
-        Ok::<_, Refusal>((license, active, known, lines))
+        let active = transaction.count_activations(id, now.minus(ACTIVE_TIME), count_cap(license.plan.max_servers))?;
+        let server_list = ServerList::read(transaction, &license, after, active, now)?;
+        Ok::<_, Refusal>((license, active, server_list, lines))
     })?;
     let page = Route::License(id);
     let administrator = signed_in_user.user.administrator;
     let answer = LicensePage {
         layout: page_request.layout(signed_in_user, "licenses"),
-        facts: facts(&license, active, now),
+        summary: summary(&license, active, now),
         administrator,
         key_shown: key.is_some(),
         key: key.unwrap_or_else(|| license.key.masked()),
         show_key: Route::Key(id),
         renew_url: page_request.config.renew_url.clone(),
         license_actions: if administrator { license_actions(&license) } else { Vec::new() },
-        servers: known.rows(&license, now),
+        servers: server_list.rows(&license, now),
         first_servers: after.map(|_| format!("{page}#servers")),
-        more_servers: known.next.map(|next| format!("{page}?after={next}#servers")),
+        more_servers: server_list.next.map(|next| format!("{page}?after={next}#servers")),
         lines,
         newest: before.map(|_| format!("{page}#history")),
         older: last.map(|last| format!("{page}?before={last}#history")),
@@ -102,8 +102,8 @@ pub(super) fn show(
     Ok(page::html(200, &format!("License {id}"), &answer))
 }
 
-/// The page with the key in full, which is written into the history: once, and not again for an hour, else a program
-/// that asks without end fills the disk.
+/// The page with the full key. The view is recorded in the history, at most once an hour for each user, so that repeated
+/// requests cannot fill the disk.
 pub(super) fn show_key(
     page_request: &PageRequest,
     signed_in_user: &SignedInUser,
@@ -113,7 +113,7 @@ pub(super) fn show_key(
     let key = page_request.shared.writer.change(move |transaction: &WriteTransaction<'_>| {
         let license = visible(transaction, &user, id)?;
         let now = transaction.now();
-        if !transaction.has_seen_key(id, &actor, now.minus(KEY_NOTE_TIME), now)? {
+        if !transaction.has_seen_key(id, &actor, now.minus(KEY_VIEW_TIME), now)? {
             transaction.add_event(Some(id), &actor, Action::KeyShown, &format!("to {client}"))?;
         }
         Ok::<_, Refusal>(license.key)
@@ -121,13 +121,13 @@ pub(super) fn show_key(
     show(page_request, signed_in_user, id, &Form::default(), Some(key.expose().to_owned()))
 }
 
-fn facts(license: &License, active: u32, now: Timestamp) -> Facts {
+fn summary(license: &License, active: u32, now: Timestamp) -> LicenseSummary {
     let plan = &license.plan;
     let lock = license.locked_ip.map(|ip| (ip.to_string(), servers::address(license.id, &MOVE, ip)));
-    Facts {
+    LicenseSummary {
         id: license.id,
         owner: license.owner_name.clone(),
-        standing: license.standing(now),
+        status: license.effective_status(now),
         plan: plan.name.clone(),
         accounts: limit(plan.max_accounts),
         used: used(active, plan.max_servers),
@@ -145,17 +145,17 @@ fn subscription(license: &License, now: Timestamp) -> Option<String> {
     let end = billing.current_period_end.map(|end| Moment::expiry(end, now).text);
     let ends = billing.cancel_at_period_end == Some(true);
     Some(match end {
-        Some(end) if ends => format!("{status}, ends with the period ({end})"),
-        Some(end) => format!("{status}, the period ends {end}"),
+        Some(end) if ends => format!("{status}, ends with the current period ({end})"),
+        Some(end) => format!("{status}, current period ends {end}"),
         None => status,
     })
 }
 
-/// What an administrator can do now: id, page and label of each link.
+/// The actions that are available to an administrator: name, page and label of each link.
 fn license_actions(license: &License) -> Vec<(&'static str, Route, &'static str)> {
     let link = |license_action: &'static LicenseAction| match license_action.target {
-        Target::License { label, is_possible } if is_possible(license) => {
-            Some((license_action.word, Route::LicenseAction(license.id, license_action), label))
+        Target::License { label, is_available } if is_available(license) => {
+            Some((license_action.name, Route::LicenseAction(license.id, license_action), label))
         }
         Target::License { .. } | Target::Server { .. } => None,
     };

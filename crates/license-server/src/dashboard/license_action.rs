@@ -1,69 +1,69 @@
-//! What can be done to one license, each on a page of its own that says what will happen.
+//! The definition of an action on a license, with its confirmation page.
 
 use std::net::IpAddr;
 
-use super::facts::Facts;
 use super::field::Field;
 use super::form::Form;
+use super::license_context::LicenseContext;
 use super::page_error::PageError;
 use super::signed_in_user::visible;
 use crate::actions::{self, ChangeContext, Refusal};
 use crate::model::{Action, Change, License, User};
 use crate::store::WriteTransaction;
 
-/// All that the dashboard has to know of it.
+/// An action on a license.
 #[derive(Debug)]
 pub(super) struct LicenseAction {
-    /// The word in the address.
-    pub(super) word: &'static str,
-    /// How the history tells of it.
-    pub(super) tells: Action,
+    /// The last segment of its URL.
+    pub(super) name: &'static str,
+    /// The action that it records in the history.
+    pub(super) history_action: Action,
     pub(super) target: Target,
-    pub(super) heading: fn(&Facts) -> String,
-    /// What will happen.
-    pub(super) confirm_text: fn(&Facts) -> Vec<String>,
-    /// What has to be filled in, with what is so now.
-    pub(super) field: Option<fn(&Facts) -> Field>,
-    /// The words on the button.
+    pub(super) heading: fn(&LicenseContext) -> String,
+    /// What will happen, in sentences.
+    pub(super) confirm_text: fn(&LicenseContext) -> Vec<String>,
+    /// The input field, with the current value.
+    pub(super) field: Option<fn(&LicenseContext) -> Field>,
+    /// The label of the button.
     pub(super) confirm: &'static str,
-    /// Whether it takes something away.
+    /// Whether it is destructive.
     pub(super) dangerous: bool,
-    /// What its form asks for.
-    pub(super) order: fn(&Form) -> Result<Order, PageError>,
+    /// Parses the form.
+    pub(super) parse: fn(&Form) -> Result<Operation, PageError>,
 }
 
-/// To what it is done.
+/// What an action applies to.
 #[derive(Debug)]
 pub(super) enum Target {
-    /// To the license, by administrators alone. Its page has the link, as long as it is possible.
-    License { label: &'static str, is_possible: fn(&License) -> bool },
-    /// To a server of it, by the license's owner, too.
+    /// The license. Only for administrators; the page of the license has a link while the action is available.
+    License { label: &'static str, is_available: fn(&License) -> bool },
+    /// A server of the license. Also for the owner of the license.
     Server {
-        /// Whether it is also done to an address that the license is only locked to.
-        or_to_lock: bool,
+        /// Whether it also applies to an address that the license is locked to, without an activation.
+        accepts_locked_address: bool,
     },
 }
 
-/// What a form asks for.
+/// The operation that a form requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum Operation {
     Change(Change),
     Delete,
     Revoke(IpAddr),
     Move { from: IpAddr, to: IpAddr },
 }
 
-/// An action is named by its word.
+/// Actions are equal if their names are.
 impl PartialEq for LicenseAction {
     fn eq(&self, other: &Self) -> bool {
-        self.word == other.word
+        self.name == other.name
     }
 }
 
 impl Eq for LicenseAction {}
 
-impl Order {
-    /// Does it, if this user may see the license, and returns what was done in a sentence.
+impl Operation {
+    /// Performs the operation, if the user can see the license, and returns the message for the user.
     pub(super) fn perform(
         &self,
         transaction: &WriteTransaction<'_>,

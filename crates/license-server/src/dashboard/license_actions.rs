@@ -1,10 +1,10 @@
-//! How an action on a license runs: first a page that says what will happen, then the form that does it.
+//! Actions on a license: the confirmation page, then the form.
 
 use super::confirm_page::ConfirmPage;
-use super::facts::Facts;
 use super::field::{Field, server_ip};
 use super::form::Form;
 use super::license_action::{LicenseAction, Target};
+use super::license_context::LicenseContext;
 use super::page_error::PageError;
 use super::page_request::PageRequest;
 use super::routes::Route;
@@ -14,7 +14,7 @@ use crate::model::Action;
 use crate::store::WriteTransaction;
 use opterius_http::response::Response;
 
-/// The page that says what will happen.
+/// Renders the confirmation page.
 pub(super) fn show(
     page_request: &PageRequest,
     signed_in_user: &SignedInUser,
@@ -22,11 +22,11 @@ pub(super) fn show(
     license_action: &'static LicenseAction,
     query: &Form,
 ) -> Result<Response, PageError> {
-    Ok(ask(page_request, signed_in_user, id, license_action, query, None)?.answer())
+    Ok(confirm_page(page_request, signed_in_user, id, license_action, query, None)?.answer())
 }
 
-/// The same page; with what was typed, when it was wrong.
-fn ask(
+/// The confirmation page; after an error, with the previous input.
+fn confirm_page(
     page_request: &PageRequest,
     signed_in_user: &SignedInUser,
     id: i64,
@@ -34,14 +34,14 @@ fn ask(
     form: &Form,
     error: Option<String>,
 ) -> Result<ConfirmPage, PageError> {
-    let facts = look(page_request, signed_in_user, id, license_action, form)?;
-    let heading = (license_action.heading)(&facts);
-    let hidden = match facts.ip {
+    let context = read_context(page_request, signed_in_user, id, license_action, form)?;
+    let heading = (license_action.heading)(&context);
+    let hidden = match context.ip {
         Some(ip) => ("ip", ip.to_string()),
-        None => ("revision", facts.license.revision.to_string()),
+        None => ("revision", context.license.revision.to_string()),
     };
-    let typed = error.is_some().then_some(form);
-    let field = license_action.field.map(|field| field(&facts)).map(|field| match typed {
+    let input = error.is_some().then_some(form);
+    let field = license_action.field.map(|field| field(&context)).map(|field| match input {
         Some(form) => Field { value: form.text(field.name).to_owned(), ..field },
         None => field,
     });
@@ -50,7 +50,7 @@ fn ask(
         title: heading.clone(),
         action: Route::LicenseAction(id, license_action),
         heading,
-        confirm_text: (license_action.confirm_text)(&facts),
+        confirm_text: (license_action.confirm_text)(&context),
         hidden: vec![hidden],
         fields: field.into_iter().collect(),
         confirm: license_action.confirm,
@@ -60,31 +60,34 @@ fn ask(
     })
 }
 
-/// What is known of what it is to be done to, which has to be there.
-fn look(
+/// Reads the license, and the server if the action is about one, which must exist.
+fn read_context(
     page_request: &PageRequest,
     signed_in_user: &SignedInUser,
     id: i64,
     license_action: &LicenseAction,
     form: &Form,
-) -> Result<Facts, PageError> {
+) -> Result<LicenseContext, PageError> {
     let ip = match license_action.target {
         Target::License { .. } => None,
         Target::Server { .. } => Some(server_ip(form)?),
     };
     let now = page_request.shared.clock.wall();
-    let facts =
-        page_request.shared.readers.read(|transaction| Facts::read(transaction, signed_in_user, id, ip, now))?;
-    let is_lock = matches!(license_action.target, Target::Server { or_to_lock: true }) && facts.license.locked_ip == ip;
+    let context = page_request
+        .shared
+        .readers
+        .read(|transaction| LicenseContext::read(transaction, signed_in_user, id, ip, now))?;
+    let is_lock = matches!(license_action.target, Target::Server { accepts_locked_address: true })
+        && context.license.locked_ip == ip;
     match ip {
-        Some(ip) if facts.server.is_none() && !is_lock => {
+        Some(ip) if context.server.is_none() && !is_lock => {
             Err(Refusal::NotFound(format!("License {id} is not activated on {ip}.")).into())
         }
-        _ => Ok(facts),
+        _ => Ok(context),
     }
 }
 
-/// Does it.
+/// Processes the form.
 pub(super) fn act(
     page_request: &PageRequest,
     signed_in_user: &SignedInUser,
@@ -94,17 +97,18 @@ pub(super) fn act(
 ) -> Result<Response, PageError> {
     match run(page_request, signed_in_user, id, license_action, form) {
         Ok(sentence) => {
-            let page = if license_action.tells == Action::Deleted { Route::Licenses } else { Route::License(id) };
-            Ok(page_request.see_result(&signed_in_user.token, page, &sentence))
+            let page =
+                if license_action.history_action == Action::Deleted { Route::Licenses } else { Route::License(id) };
+            Ok(page_request.redirect_with_flash(&signed_in_user.token, page, &sentence))
         }
         Err(PageError::Refused(Refusal::Invalid(sentence))) => {
-            Ok(ask(page_request, signed_in_user, id, license_action, form, Some(sentence))?.answer())
+            Ok(confirm_page(page_request, signed_in_user, id, license_action, form, Some(sentence))?.answer())
         }
-        // What does not go together with the license is something that was typed, where something is typed.
+        // If the form has a field, these errors are about its value: show them on the form.
         Err(PageError::Refused(Refusal::Conflict(sentence) | Refusal::NotFound(sentence)))
             if license_action.field.is_some() =>
         {
-            Ok(ask(page_request, signed_in_user, id, license_action, form, Some(sentence))?.answer())
+            Ok(confirm_page(page_request, signed_in_user, id, license_action, form, Some(sentence))?.answer())
         }
         Err(page_error) => Err(page_error),
     }
@@ -117,15 +121,15 @@ fn run(
     license_action: &LicenseAction,
     form: &Form,
 ) -> Result<String, PageError> {
-    // The revision that was looked at. A server is named by its address, whatever became of the license.
+    // The revision that the user saw. Server actions do not depend on it: the address identifies the server.
     let seen = match license_action.target {
         Target::License { .. } => Some(form.number("revision").ok_or(PageError::Malformed)?),
         Target::Server { .. } => None,
     };
-    let order = (license_action.order)(form)?;
+    let operation = (license_action.parse)(form)?;
     let (actor, user) = (signed_in_user.actor(), signed_in_user.user.clone());
-    let done = page_request.shared.writer.change(move |transaction: &WriteTransaction<'_>| {
-        order.perform(transaction, &user, &ChangeContext { actor: &actor, seen }, id)
+    let result = page_request.shared.writer.change(move |transaction: &WriteTransaction<'_>| {
+        operation.perform(transaction, &user, &ChangeContext { actor: &actor, seen }, id)
     });
-    Ok(done?)
+    Ok(result?)
 }

@@ -9,16 +9,16 @@ use super::page_error::PageError;
 use super::page_request::PageRequest;
 use super::routes::Route;
 use super::signed_in_user::SignedInUser;
-use crate::store::{Filter, Listed};
+use crate::store::{Filter, ListedLicense};
 use opterius_base::clock::Timestamp;
 use opterius_base::dates::Moment;
 use opterius_http::response::Response;
 
-/// Licenses on a page.
-const ON_A_PAGE: usize = 50;
+/// Licenses per page.
+const PAGE_SIZE: usize = 50;
 
-/// The most characters to search for.
-const LONGEST_SEARCH: usize = 128;
+/// The maximum length of a search text, in characters.
+const MAX_SEARCH: usize = 128;
 
 #[derive(Template)]
 #[template(path = "licenses.html", config = "src/dashboard/askama.toml")]
@@ -37,21 +37,21 @@ struct Row {
     page: Route,
     key: String,
     plan: String,
-    standing: &'static str,
+    status: &'static str,
     servers: String,
     owner: String,
     expiry: Option<Moment>,
 }
 
 impl Row {
-    fn new(listed: &Listed, now: Timestamp) -> Self {
+    fn new(listed: &ListedLicense, now: Timestamp) -> Self {
         let license = &listed.license;
         Self {
             id: license.id,
             page: Route::License(license.id),
             key: license.key.masked(),
             plan: license.plan.name.clone(),
-            standing: license.standing(now),
+            status: license.effective_status(now),
             servers: used(listed.servers, license.plan.max_servers),
             owner: license.owner_name.clone(),
             expiry: license.expires_at.map(|at| Moment::expiry(at, now)),
@@ -59,14 +59,14 @@ impl Row {
     }
 }
 
-/// The page.
+/// Renders the page.
 pub(super) fn show(
     page_request: &PageRequest,
     signed_in_user: &SignedInUser,
     query: &Form,
 ) -> Result<Response, PageError> {
     let administrator = signed_in_user.user.administrator;
-    let search: String = query.text("q").chars().take(LONGEST_SEARCH).filter(|_| administrator).collect();
+    let search: String = query.text("q").chars().take(MAX_SEARCH).filter(|_| administrator).collect();
     let before = query.number("before");
     let filter = Filter {
         owner: (!administrator).then_some(signed_in_user.user.id),
@@ -75,9 +75,9 @@ pub(super) fn show(
         all_servers: false,
     };
     let now = page_request.shared.clock.wall();
-    let count = u32::try_from(ON_A_PAGE).unwrap_or(u32::MAX).saturating_add(1);
+    let count = u32::try_from(PAGE_SIZE).unwrap_or(u32::MAX).saturating_add(1);
     let found = page_request.shared.readers.read(|transaction| transaction.licenses(&filter, count, now))?;
-    let (found, last) = split(found, ON_A_PAGE, |listed| listed.license.id);
+    let (found, last) = split(found, PAGE_SIZE, |listed| listed.license.id);
     let heading = if administrator { "Licenses" } else { "Your licenses" };
     Ok(page::html(
         200,

@@ -1,23 +1,23 @@
-//! What administrators see beside the licenses: the plans, and the history of everything.
+//! The plans and the complete history, for administrators.
 
 use askama::Template;
 
 use super::form::Form;
 use super::format::split;
-use super::line::Line;
+use super::history_line::HistoryLine;
 use super::page::{self, Layout};
 use super::page_error::PageError;
 use super::page_request::PageRequest;
 use super::routes::Route;
 use super::signed_in_user::SignedInUser;
 use crate::model::Plan;
-use crate::model::in_words::limit;
+use crate::model::describe::limit;
 use crate::store::{Error, ReadTransaction};
 use opterius_base::clock::Timestamp;
 use opterius_http::response::Response;
 
-/// Lines of the history on a page.
-const ON_A_PAGE: usize = 50;
+/// History entries per page.
+const PAGE_SIZE: usize = 50;
 
 #[derive(Template)]
 #[template(path = "plans.html", config = "src/dashboard/askama.toml")]
@@ -37,12 +37,12 @@ struct PlanRow {
 #[template(path = "history.html", config = "src/dashboard/askama.toml")]
 struct HistoryPage {
     layout: Layout,
-    lines: Vec<Line>,
+    lines: Vec<HistoryLine>,
     newest: Option<String>,
     older: Option<String>,
 }
 
-/// The plans.
+/// Renders the page of the plans.
 pub(super) fn plans(page_request: &PageRequest, signed_in_user: &SignedInUser) -> Result<Response, PageError> {
     let plans = page_request.shared.readers.read(|transaction| transaction.plans())?;
     let row = |plan: Plan| PlanRow {
@@ -55,7 +55,7 @@ pub(super) fn plans(page_request: &PageRequest, signed_in_user: &SignedInUser) -
     Ok(page::html(200, "Plans", &PlansPage { layout: page_request.layout(signed_in_user, "plans"), rows }))
 }
 
-/// The history of everything.
+/// Renders the page of the complete history.
 pub(super) fn history(
     page_request: &PageRequest,
     signed_in_user: &SignedInUser,
@@ -72,14 +72,14 @@ pub(super) fn history(
     ))
 }
 
-/// A page of the history, and the line to go on from.
+/// A page of history entries, and the number of the last one if there are more.
 pub(super) fn lines(
     transaction: &ReadTransaction<'_>,
     license: Option<i64>,
     before: Option<i64>,
     now: Timestamp,
-) -> Result<(Vec<Line>, Option<i64>), Error> {
-    let count = u32::try_from(ON_A_PAGE).unwrap_or(u32::MAX).saturating_add(1);
-    let (events, last) = split(transaction.history(license, before, count)?, ON_A_PAGE, |event| event.id);
-    Ok((events.iter().map(|event| Line::new(event, now)).collect(), last))
+) -> Result<(Vec<HistoryLine>, Option<i64>), Error> {
+    let count = u32::try_from(PAGE_SIZE).unwrap_or(u32::MAX).saturating_add(1);
+    let (events, last) = split(transaction.history(license, before, count)?, PAGE_SIZE, |event| event.id);
+    Ok((events.iter().map(|event| HistoryLine::new(event, now)).collect(), last))
 }

@@ -1,25 +1,25 @@
-//! The dashboard: pages in which owners see on which servers their licenses are used and free them, and administrators
-//! do the rest. It is made on the server and works without a script in the browser.
+//! The dashboard: owners view the servers of their licenses and revoke or move them; administrators manage licenses. Pages
+//! are rendered on the server and work without scripts.
 //!
-//! The front thread only copies what a page needs (`page_request`); the page itself is made in the lane for reads, and what a
-//! form does in the lane for writes (`dispatch`).
+//! The front thread only copies what a request needs (`page_request`). Pages are rendered in the read lane and forms are
+//! processed in the write lane (`dispatch`).
 
 mod administrator_actions;
 mod attempts;
 mod confirm_page;
 mod cookies;
+mod dashboard_state;
 mod dispatch;
-mod facts;
 mod field;
 mod form;
 mod format;
+mod history_line;
 mod license;
 mod license_action;
 mod license_actions;
+mod license_context;
 mod licenses;
-mod line;
 mod lists;
-mod memory;
 mod new_license;
 mod page;
 mod page_error;
@@ -38,7 +38,7 @@ use std::sync::Arc;
 
 use tiny_http::Method;
 
-use self::memory::Memory;
+use self::dashboard_state::DashboardState;
 use self::page::Layout;
 use self::page_error::PageError;
 use self::page_request::PageRequest;
@@ -51,38 +51,38 @@ use opterius_http::response::Response;
 use opterius_http::service::{Reaction, Request};
 use opterius_web::{ICON, STYLE};
 
-/// What a request is told that is not for us.
+/// Messages for requests with a wrong `Host` or `Origin`.
 const REFUSALS: Refusals = Refusals {
-    unknown_host: "This is not a name of this license server. Whoever runs it adds the name in license-server.conf: \
-                   public_url=https://<name>",
-    forbidden_origin: "The request was sent by a page of another site. Nothing was done.",
+    unknown_host: "This license server is not configured for this host name. The operator can add the name in \
+                   license-server.conf: public_url=https://<name>",
+    forbidden_origin: "The request came from a page of another site. Nothing was changed.",
 };
 
 /// The dashboard.
 pub struct Dashboard {
     shared: Arc<Shared>,
-    memory: Arc<Memory>,
+    state: Arc<DashboardState>,
     style: Response,
     icon: Response,
 }
 
 impl Dashboard {
-    /// A dashboard over these.
+    /// Creates the dashboard.
     pub fn new(shared: Arc<Shared>) -> Self {
-        let memory = Arc::new(Memory::default());
+        let state = Arc::new(DashboardState::default());
         let style = page::file("text/css; charset=utf-8", [STYLE, include_str!("style.css")].concat());
         let icon = page::file("image/svg+xml", ICON.to_owned());
-        Self { shared, memory, style, icon }
+        Self { shared, state, style, icon }
     }
 
-    /// What is to be done about a request.
+    /// Decides how to handle a request.
     pub fn react(&self, request: &Request<'_>) -> Reaction {
         let head = &request.head;
         let config = self.shared.config();
-        if let Err(response) = is_for_us(head, &config) {
+        if let Err(response) = check_origin(head, &config) {
             return Reaction::Answer(response);
         }
-        let Some(route) = Route::find(head.path) else { return Reaction::Answer(nothing_here(head)) };
+        let Some(route) = Route::find(head.path) else { return Reaction::Answer(not_found(head)) };
         match (&head.method, route) {
             (Method::Get | Method::Head, Route::Style) => Reaction::Answer(self.style.clone()),
             (Method::Get | Method::Head, Route::Icon) => Reaction::Answer(self.icon.clone()),
@@ -90,7 +90,7 @@ impl Dashboard {
                 let page_request = self.page_request(request, route, &config);
                 match page_request.page_slot() {
                     Ok(page_slot) => Reaction::Read(Box::new(move || {
-                        let _until_it_is_made = page_slot;
+                        let _held_while_rendering = page_slot;
                         dispatch::show(&page_request)
                     })),
                     Err(page_error) => {
@@ -99,7 +99,7 @@ impl Dashboard {
                 }
             }
             (Method::Post, _) if route.acts() => {
-                if let Err(response) = is_sent_by_us(head) {
+                if let Err(response) = check_form(head) {
                     return Reaction::Answer(response);
                 }
                 let (page_request, body) = (self.page_request(request, route, &config), request.body.to_vec());
@@ -110,13 +110,13 @@ impl Dashboard {
     }
 
     fn page_request(&self, request: &Request<'_>, route: Route, config: &Arc<Config>) -> PageRequest {
-        PageRequest::new(Arc::clone(&self.shared), Arc::clone(&self.memory), Arc::clone(config), request, route)
+        PageRequest::new(Arc::clone(&self.shared), Arc::clone(&self.state), Arc::clone(config), request, route)
     }
 }
 
-/// Checks `Host` and `Origin`. A proxy may give us another `Host` than the browser's; then the origin is still the one
-/// that the dashboard is known by.
-fn is_for_us(head: &Head<'_>, config: &Config) -> Result<(), Response> {
+/// Checks `Host` and `Origin`. A proxy can send another `Host` than the browser, but the origin then still matches
+/// `public_url`.
+fn check_origin(head: &Head<'_>, config: &Config) -> Result<(), Response> {
     let known: Vec<String> = config.public_url.iter().map(|known| known.host.clone()).collect();
     let is_known = |origin: &str| config.public_url.as_ref().is_some_and(|known| known.url == origin);
     match origin::check(head, &known, &REFUSALS) {
@@ -125,44 +125,45 @@ fn is_for_us(head: &Head<'_>, config: &Config) -> Result<(), Response> {
         Err(refused) => {
             let unknown_host = refused.status == 421;
             let (heading, sentence) = if unknown_host {
-                ("Another server", REFUSALS.unknown_host)
+                ("Unknown host", REFUSALS.unknown_host)
             } else {
-                ("Not accepted", REFUSALS.forbidden_origin)
+                ("Request rejected", REFUSALS.forbidden_origin)
             };
             Err(page::message(Layout::default(), refused.status, heading, sentence, Route::Licenses))
         }
     }
 }
 
-/// Checks what browsers say of where a form comes from, and how it is written.
-fn is_sent_by_us(head: &Head<'_>) -> Result<(), Response> {
+/// Checks `Sec-Fetch-Site` and the content type of a form.
+fn check_form(head: &Head<'_>) -> Result<(), Response> {
     let is_own = |site: &[u8]| site == b"same-origin" || site == b"none";
     if !head.all("sec-fetch-site").all(is_own) {
         let sentence = REFUSALS.forbidden_origin;
-        return Err(page::message(Layout::default(), 403, "Not accepted", sentence, Route::Licenses));
+        return Err(page::message(Layout::default(), 403, "Request rejected", sentence, Route::Licenses));
     }
     let media_type = head.only("content-type").unwrap_or_default();
     let (media_type, _) = media_type.split_once(';').unwrap_or((media_type, ""));
     if !media_type.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        let sentence = "This address takes forms of the type application/x-www-form-urlencoded. Nothing was done.";
-        return Err(page::message(Layout::default(), 415, "Not understood", sentence, Route::Licenses));
+        let sentence =
+            "This URL accepts only forms of the type application/x-www-form-urlencoded. Nothing was changed.";
+        return Err(page::message(Layout::default(), 415, "Unsupported request", sentence, Route::Licenses));
     }
     Ok(())
 }
 
-/// A page for browsers; programs that have the wrong address get what programs read.
-fn nothing_here(head: &Head<'_>) -> Response {
-    let takes_pages = |value: &[u8]| String::from_utf8_lossy(value).contains("text/html");
-    if head.all("accept").any(takes_pages) {
-        page::page_error(Layout::default(), &PageError::Absent, Route::Licenses)
+/// 404: a page for browsers, JSON for other clients.
+fn not_found(head: &Head<'_>) -> Response {
+    let accepts_html = |value: &[u8]| String::from_utf8_lossy(value).contains("text/html");
+    if head.all("accept").any(accepts_html) {
+        page::page_error(Layout::default(), &PageError::NotFound, Route::Licenses)
     } else {
         Response::error(404, "not_found", "There is nothing at this path.")
     }
 }
 
 fn wrong_method(route: Route) -> Response {
-    let sentence = format!("This address answers to {} only. Nothing was done.", route.methods());
-    page::message(Layout::default(), 405, "Not understood", &sentence, Route::Licenses)
+    let sentence = format!("Only {} is allowed on this URL. Nothing was changed.", route.methods());
+    page::message(Layout::default(), 405, "Unsupported request", &sentence, Route::Licenses)
         .with_header("Allow", route.methods())
 }
 

@@ -1,4 +1,4 @@
-//! What all pages have in common: the frame around them, and what stands above their content.
+//! The parts that all pages share: the frame and the header.
 
 use std::sync::{Arc, LazyLock};
 
@@ -12,27 +12,27 @@ use opterius_web::frame::Frame;
 /// The frame around all pages.
 static FRAME: LazyLock<Frame> = LazyLock::new(|| Frame::of_site(&Route::Style.to_string(), &Route::Icon.to_string()));
 
-/// What stands above the content of a page.
+/// The header of a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Layout {
-    /// Who is signed in, if anybody.
+    /// The signed-in user, if any.
     pub(super) user: Option<LayoutUser>,
-    /// The token of the page's forms.
+    /// The CSRF token of the page's forms.
     pub(super) csrf: String,
-    /// The sentence that the last form came to.
+    /// The result message of the last form.
     pub(super) flash: Option<String>,
-    /// The entry of the navigation that the page belongs to.
-    pub(super) here: &'static str,
+    /// The current navigation entry.
+    pub(super) section: &'static str,
 }
 
-/// Who is signed in.
+/// The signed-in user, for the header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LayoutUser {
     pub(super) name: String,
     pub(super) administrator: bool,
 }
 
-/// A page that says why there is no other.
+/// An error page.
 #[derive(Template)]
 #[template(path = "error_page.html", config = "src/dashboard/askama.toml")]
 struct ErrorPage<'a> {
@@ -43,28 +43,28 @@ struct ErrorPage<'a> {
     back_label: &'static str,
 }
 
-/// A page with this title.
+/// Renders a page with this title.
 pub(super) fn html(status: u16, title: &str, template: &impl Template) -> Response {
     let Ok(content) = template.render() else {
-        return Response::error(500, "internal_error", "The page could not be written.");
+        return Response::error(500, "internal_error", "The page could not be rendered.");
     };
     let mut page = FRAME.begin(&format!("{title} · Opterius Licenses"));
-    // The engine leaves out the end of a template's last line.
+    // The template engine drops the last newline.
     page.rendered(&content).markup("\n");
     with_headers(status, HTML, FRAME.end(page))
 }
 
-/// A file that is part of the program.
+/// A static file that is built into the program.
 pub(super) fn file(content_type: &'static str, text: String) -> Response {
     with_headers(200, content_type, text.into_bytes())
 }
 
-/// Go there.
+/// A redirect (303).
 pub(super) fn see_other(location: String) -> Response {
     with_headers(303, HTML, Vec::new()).with_header("Location", location)
 }
 
-/// The page for a trouble, from which one goes back to another page.
+/// The page for an error, with a link back.
 pub(super) fn page_error(layout: Layout, page_error: &PageError, back: Route) -> Response {
     let response = message(layout, page_error.status(), page_error.heading(), &page_error.sentence(), back);
     match page_error.retry_after() {
@@ -73,7 +73,7 @@ pub(super) fn page_error(layout: Layout, page_error: &PageError, back: Route) ->
     }
 }
 
-/// A page with one sentence.
+/// An error page with this message.
 pub(super) fn message(layout: Layout, status: u16, heading: &str, sentence: &str, back: Route) -> Response {
     let back_label = match back {
         Route::License(_) => "Back to the license",

@@ -1,4 +1,4 @@
-//! Why there is no page to show, and what is shown instead: a status and a sentence.
+//! Errors of pages and forms, with their status and message.
 
 use std::time::Duration;
 
@@ -7,26 +7,26 @@ use crate::actions::Refusal;
 use crate::store::Error;
 use crate::throttle::retry_after;
 
-/// How long to wait when nothing can be stored.
+/// The `Retry-After` while the store fails.
 const UNAVAILABLE: Duration = Duration::from_secs(30);
 
-/// How long to wait when too many servers were revoked or moved.
+/// The `Retry-After` when the owner has reached the limit of revocations and moves.
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Why not.
+/// Why a page or form failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PageError {
-    /// There is nothing at this address, or not for this user.
-    Absent,
-    /// The form or the address is not one of ours.
+    /// The page does not exist, or not for this user.
+    NotFound,
+    /// The form or the URL is malformed.
     Malformed,
-    /// The form was not sent from a page that we gave to this browser.
-    Forged,
-    /// Too many tries with a password.
-    TooManyTries(Duration),
-    /// Too many pages at one time.
-    Crowded,
-    /// What is behind it does not do it.
+    /// The CSRF token does not belong to this session.
+    InvalidToken,
+    /// Too many password attempts.
+    TooManyAttempts(Duration),
+    /// The session requests too many pages at once.
+    TooManyPages,
+    /// The action was refused.
     Refused(Refusal),
 }
 
@@ -49,13 +49,13 @@ impl From<Malformed> for PageError {
 }
 
 impl PageError {
-    /// The status of the answer.
+    /// The HTTP status.
     pub(super) fn status(&self) -> u16 {
         match self {
-            Self::Absent | Self::Refused(Refusal::NotFound(_)) => 404,
+            Self::NotFound | Self::Refused(Refusal::NotFound(_)) => 404,
             Self::Malformed => 400,
-            Self::Forged => 403,
-            Self::TooManyTries(_) | Self::Crowded | Self::Refused(Refusal::TooOften) => 429,
+            Self::InvalidToken => 403,
+            Self::TooManyAttempts(_) | Self::TooManyPages | Self::Refused(Refusal::TooOften) => 429,
             Self::Refused(Refusal::Stale | Refusal::Conflict(_) | Refusal::Store(Error::Taken)) => 409,
             Self::Refused(Refusal::Invalid(_)) => 422,
             Self::Refused(Refusal::Store(_)) => 503,
@@ -65,37 +65,39 @@ impl PageError {
     /// The heading of the page.
     pub(super) fn heading(&self) -> &'static str {
         match self.status() {
-            400 => "Not understood",
-            403 => "Not accepted",
+            400 => "Bad request",
+            403 => "Request rejected",
             404 => "Not found",
-            409 => "Not done",
-            422 => "Not valid",
-            429 => "Too often",
-            _ => "Not available",
+            409 => "Conflict",
+            422 => "Invalid input",
+            429 => "Too many requests",
+            _ => "Temporarily unavailable",
         }
     }
 
-    /// What is told.
+    /// The message.
     pub(super) fn sentence(&self) -> String {
         match self {
-            Self::Absent => "There is nothing at this address.".to_owned(),
-            Self::Malformed => "This is not a form or an address of this dashboard. Nothing was done.".to_owned(),
-            Self::Forged => "The form was too old, or was not sent from this dashboard. Nothing was done; open the \
-                             page again and repeat it there."
-                .to_owned(),
-            Self::TooManyTries(wait) => {
-                format!("Too many attempts. Nothing was done; try again in {} seconds.", retry_after(*wait))
+            Self::NotFound => "This page does not exist.".to_owned(),
+            Self::Malformed => "This form or URL is not valid. Nothing was changed.".to_owned(),
+            Self::InvalidToken => {
+                "The form has expired or was not sent from this dashboard. Nothing was changed; reload \
+                             the page and try again."
+                    .to_owned()
             }
-            Self::Crowded => "You have asked for too many pages at one time. Reload this one in a second.".to_owned(),
+            Self::TooManyAttempts(wait) => {
+                format!("Too many attempts. Try again in {} seconds.", retry_after(*wait))
+            }
+            Self::TooManyPages => "You have requested too many pages at once. Reload this page in a second.".to_owned(),
             Self::Refused(refusal) => refusal.to_string(),
         }
     }
 
-    /// The seconds to wait before the next try, where waiting helps.
+    /// The `Retry-After` in seconds, if waiting helps.
     pub(super) fn retry_after(&self) -> Option<u64> {
         let wait = match self {
-            Self::TooManyTries(wait) => *wait,
-            Self::Crowded => Duration::from_secs(1),
+            Self::TooManyAttempts(wait) => *wait,
+            Self::TooManyPages => Duration::from_secs(1),
             Self::Refused(Refusal::TooOften) => DAY,
             _ if self.status() == 503 => UNAVAILABLE,
             _ => return None,

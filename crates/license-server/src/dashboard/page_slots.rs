@@ -1,17 +1,17 @@
-//! How many pages one session may ask for at one time. Two threads make the pages of all users in the order in which they
-//! are asked for, so the pages that wait count, too: who asks for hundreds at once makes nobody else wait.
+//! Limits the pages that a session can request at once. Two threads render the pages of all users in order, so queued pages
+//! count too: a session that requests hundreds of pages must not delay the others.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Pages that one session may ask for at one time: a browser that opens its tabs again asks for several.
-pub(super) const AT_ONCE: usize = 8;
+/// The maximum number of concurrent pages per session. A browser that restores its tabs requests several.
+pub(super) const MAX_PAGES: usize = 8;
 
-/// The sessions for which pages are asked for, and how many of each.
+/// The number of pending pages of each session.
 #[derive(Debug, Default)]
 pub(super) struct PageSlots(Arc<Mutex<HashMap<String, usize>>>);
 
-/// A page that is asked for.
+/// The slot of a pending page; released when dropped.
 #[derive(Debug)]
 pub(super) struct PageSlot {
     page_slots: PageSlots,
@@ -19,11 +19,11 @@ pub(super) struct PageSlot {
 }
 
 impl PageSlots {
-    /// A place for a page of this session until it is dropped, if there is one left.
+    /// Takes a slot of this session, if one is free.
     pub(super) fn take(&self, session: &str) -> Option<PageSlot> {
         let mut taken = self.lock();
         let count = taken.entry(session.to_owned()).or_default();
-        if *count >= AT_ONCE {
+        if *count >= MAX_PAGES {
             return None;
         }
         *count = count.saturating_add(1);
@@ -51,15 +51,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_has_its_places_and_nothing_of_it_is_left() {
+    fn slots_are_limited_per_session_and_released() {
         let page_slots = PageSlots::default();
-        let mut taken: Vec<PageSlot> = (0..AT_ONCE).filter_map(|_| page_slots.take("a")).collect();
-        assert_eq!(taken.len(), AT_ONCE);
+        let mut taken: Vec<PageSlot> = (0..MAX_PAGES).filter_map(|_| page_slots.take("a")).collect();
+        assert_eq!(taken.len(), MAX_PAGES);
         assert!(page_slots.take("a").is_none());
-        assert!(page_slots.take("b").is_some(), "another session has places of its own");
+        assert!(page_slots.take("b").is_some(), "another session has its own slots");
         taken.pop();
         taken.extend(page_slots.take("a"));
-        assert!(taken.len() == AT_ONCE && page_slots.take("a").is_none());
+        assert!(taken.len() == MAX_PAGES && page_slots.take("a").is_none());
         drop(taken);
         assert!(page_slots.lock().is_empty());
     }

@@ -1,10 +1,10 @@
-//! Changing one's own password.
+//! Changing the user's own password.
 
 use log::info;
 
 use super::confirm_page::ConfirmPage;
 use super::cookies::Cookie;
-use super::field::{Field, Kind};
+use super::field::{Field, FieldKind};
 use super::form::Form;
 use super::page_error::PageError;
 use super::page_request::PageRequest;
@@ -19,7 +19,7 @@ use opterius_base::secret::Secret;
 use opterius_base::text::one_line;
 use opterius_http::response::Response;
 
-/// The form.
+/// Renders the form.
 pub(super) fn show(page_request: &PageRequest, signed_in_user: &SignedInUser) -> Result<Response, PageError> {
     Ok(ask(page_request, signed_in_user, None).answer())
 }
@@ -28,7 +28,7 @@ fn ask(page_request: &PageRequest, signed_in_user: &SignedInUser, error: Option<
     let field = |name, label, autocomplete, hint| Field {
         name,
         label,
-        kind: Kind::Password,
+        kind: FieldKind::Password,
         hint,
         required: true,
         autocomplete,
@@ -40,14 +40,14 @@ fn ask(page_request: &PageRequest, signed_in_user: &SignedInUser, error: Option<
         action: Route::Password,
         heading: "Change your password".to_owned(),
         confirm_text: vec![format!(
-            "You are signed in as {}. All your other sessions end; this one goes on.",
+            "You are signed in as {}. All your other sessions will be signed out.",
             signed_in_user.user.name
         )],
         hidden: Vec::new(),
         fields: vec![
-            field("old", "Password now", "current-password", ""),
+            field("old", "Current password", "current-password", ""),
             field("new", "New password", "new-password", "At least 12 characters."),
-            field("again", "New password again", "new-password", ""),
+            field("again", "Confirm new password", "new-password", ""),
         ],
         confirm: "Change password",
         dangerous: false,
@@ -56,7 +56,7 @@ fn ask(page_request: &PageRequest, signed_in_user: &SignedInUser, error: Option<
     }
 }
 
-/// Changes it.
+/// Processes the form.
 pub(super) fn act(
     page_request: &PageRequest,
     signed_in_user: &SignedInUser,
@@ -64,10 +64,10 @@ pub(super) fn act(
 ) -> Result<Response, PageError> {
     match change(page_request, signed_in_user, form) {
         Ok(token) => {
-            info!("{} changed the password from {}", one_line(&signed_in_user.user.name, 64), page_request.client);
+            info!("{} changed their password from {}", one_line(&signed_in_user.user.name, 64), page_request.client);
             let session = page_request.cookies.set(Cookie::Session, &token, Some(SESSION_TIME.as_secs()));
-            let sentence = "Your password is changed, and all your other sessions have ended.";
-            Ok(page_request.see_result(&token, Route::Licenses, sentence).with_header("Set-Cookie", session))
+            let sentence = "Password changed. All your other sessions have been signed out.";
+            Ok(page_request.redirect_with_flash(&token, Route::Licenses, sentence).with_header("Set-Cookie", session))
         }
         Err(PageError::Refused(Refusal::Invalid(sentence))) => {
             Ok(ask(page_request, signed_in_user, Some(sentence)).answer())
@@ -76,28 +76,28 @@ pub(super) fn act(
     }
 }
 
-/// The token of the new session.
+/// Changes the password and returns the token of the new session.
 fn change(page_request: &PageRequest, signed_in_user: &SignedInUser, form: &Form) -> Result<String, PageError> {
     let typed = |name: &str| Secret::new(form.get(name).unwrap_or_default().to_owned());
     let invalid = |sentence: &str| PageError::Refused(Refusal::Invalid(sentence.to_owned()));
     let (old, new, again) = (typed("old"), typed("new"), typed("again"));
     if new != again {
-        return Err(invalid("The new password and its repetition are not the same."));
+        return Err(invalid("The new passwords do not match."));
     }
     passwords::check(&new).map_err(Refusal::Invalid)?;
     let (user, before) = sign_in::check(page_request, &signed_in_user.user.name, &old)?;
     let hash = passwords::hash(&new).map_err(|cause| Refusal::Store(Error::Failed(cause)))?;
     let token = tokens::random()?;
-    let (stored, actor, name) = (tokens::stored(&token), signed_in_user.actor(), user.name);
+    let (token_sha256, actor, name) = (tokens::token_sha256(&token), signed_in_user.actor(), user.name);
     page_request.shared.writer.change(move |transaction: &WriteTransaction<'_>| {
-        // Somebody who has just set another password meant that one.
+        // A password that was set meanwhile, for example by the operator, must not be overwritten.
         if transaction.user(&name)?.is_none_or(|(_, current)| current != before) {
             return Err(Refusal::Conflict(
-                "Your password was changed elsewhere meanwhile. Nothing was done.".to_owned(),
+                "Your password has been changed elsewhere in the meantime. Nothing was changed.".to_owned(),
             ));
         }
         actions::set_password(transaction, &actor, &name, &hash)?;
-        Ok(transaction.insert_session(&stored, user.id, transaction.now().plus(SESSION_TIME))?)
+        Ok(transaction.insert_session(&token_sha256, user.id, transaction.now().plus(SESSION_TIME))?)
     })?;
     Ok(token)
 }

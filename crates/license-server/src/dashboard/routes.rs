@@ -1,5 +1,4 @@
-//! The addresses of the dashboard. What a link or a redirect leads to is written by [`Route`] alone, from numbers and
-//! constants.
+//! The URLs of the dashboard. All links and redirects are written by [`Route`], from numbers and constants.
 
 use std::fmt;
 
@@ -7,7 +6,7 @@ use super::administrator_actions::LICENSE_ACTIONS;
 use super::license_action::{LicenseAction, Target};
 use super::server_actions::SERVER_ACTIONS;
 
-/// A page, or what a form does.
+/// A page or the target of a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     Home,
@@ -18,7 +17,7 @@ pub(super) enum Route {
     NewLicense,
     License(i64),
     Key(i64),
-    /// One thing that is done to a license.
+    /// An action on a license.
     LicenseAction(i64, &'static LicenseAction),
     Plans,
     History,
@@ -26,7 +25,7 @@ pub(super) enum Route {
     Icon,
 }
 
-/// Everything that is done to one license.
+/// All actions on a license.
 pub(super) fn license_actions() -> impl Iterator<Item = &'static LicenseAction> {
     LICENSE_ACTIONS.iter().chain(SERVER_ACTIONS)
 }
@@ -44,8 +43,8 @@ impl Route {
             ["licenses", "new"] => Some(Self::NewLicense),
             ["licenses", id] => Some(Self::License(number(id)?)),
             ["licenses", id, "key"] => Some(Self::Key(number(id)?)),
-            ["licenses", id, word] => {
-                let license_action = license_actions().find(|license_action| license_action.word == word)?;
+            ["licenses", id, name] => {
+                let license_action = license_actions().find(|license_action| license_action.name == name)?;
                 Some(Self::LicenseAction(number(id)?, license_action))
             }
             ["plans"] => Some(Self::Plans),
@@ -56,12 +55,12 @@ impl Route {
         }
     }
 
-    /// Whether it can be looked at.
+    /// Whether it has a page (GET).
     pub(super) fn shows(self) -> bool {
         !matches!(self, Self::SignOut | Self::Key(_))
     }
 
-    /// Whether a form leads to it.
+    /// Whether it is the target of a form (POST).
     pub(super) fn acts(self) -> bool {
         matches!(
             self,
@@ -69,7 +68,7 @@ impl Route {
         )
     }
 
-    /// The methods, for the header `Allow`.
+    /// The value of the `Allow` header.
     pub(super) fn methods(self) -> &'static str {
         match (self.shows(), self.acts()) {
             (true, true) => "GET, HEAD, POST",
@@ -78,7 +77,7 @@ impl Route {
         }
     }
 
-    /// Whether it is there for administrators alone.
+    /// Whether it is only for administrators.
     pub(super) fn is_for_administrators(self) -> bool {
         match self {
             Self::NewLicense | Self::Plans | Self::History => true,
@@ -87,7 +86,7 @@ impl Route {
         }
     }
 
-    /// The page to come back to after signing in, when this was asked for.
+    /// The page to return to after signing in or after an error.
     pub(super) fn return_page(self) -> Self {
         match self {
             Self::License(id) | Self::Key(id) | Self::LicenseAction(id, _) => Self::License(id),
@@ -97,7 +96,7 @@ impl Route {
     }
 }
 
-/// A number as it is written here; nothing else that would parse as the same.
+/// A license number in canonical form: no sign, no leading zeros.
 fn number(text: &str) -> Option<i64> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     text.parse().ok().filter(|_| is_plain)
@@ -114,7 +113,7 @@ impl fmt::Display for Route {
             Self::NewLicense => formatter.write_str("/licenses/new"),
             Self::License(id) => write!(formatter, "/licenses/{id}"),
             Self::Key(id) => write!(formatter, "/licenses/{id}/key"),
-            Self::LicenseAction(id, license_action) => write!(formatter, "/licenses/{id}/{}", license_action.word),
+            Self::LicenseAction(id, license_action) => write!(formatter, "/licenses/{id}/{}", license_action.name),
             Self::Plans => formatter.write_str("/plans"),
             Self::History => formatter.write_str("/history"),
             Self::Style => formatter.write_str("/style.css"),
@@ -154,28 +153,28 @@ mod tests {
 
     #[test]
     fn every_action_has_its_page() {
-        let is_elsewhere = |action: &Action| {
+        let has_no_action_page = |action: &Action| {
             match action {
-                // Servers do these, and time.
+                // The server records these itself.
                 Action::Activated | Action::Forgotten | Action::ClockStepped => true,
-                // These have pages that are like no other.
+                // These have their own pages.
                 Action::Created | Action::KeyShown | Action::PasswordChanged => true,
-                // These are for the command line alone.
+                // These are available only on the command line.
                 Action::BillingChanged | Action::PlanSet | Action::UserAdded | Action::KeysChanged => true,
                 _ => false,
             }
         };
-        for action in Action::ALL.iter().filter(|action| !is_elsewhere(action)) {
+        for action in Action::ALL.iter().filter(|action| !has_no_action_page(action)) {
             assert!(
-                license_actions().any(|license_action| license_action.tells == *action),
-                "no page is told as “{}”",
-                action.word()
+                license_actions().any(|license_action| license_action.history_action == *action),
+                "no page for the action “{}”",
+                action.as_str()
             );
         }
     }
 
     #[test]
-    fn nothing_else_is_found() {
+    fn no_other_path_is_found() {
         let paths = [
             "",
             "licenses",

@@ -1,4 +1,4 @@
-//! The servers that use a license, as its page shows them.
+//! The servers of a license, formatted for its page.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -8,22 +8,22 @@ use super::format::{split, text};
 use super::license_action::LicenseAction;
 use super::routes::Route;
 use super::server_actions::{MOVE, REVOKE};
-use crate::model::{ACTIVE_TIME, Activation, KEPT_TIME, License, Life};
+use crate::model::{ACTIVE_TIME, Activation, ActivationState, License, RETENTION_TIME};
 use crate::store::{Error, ReadTransaction};
 use opterius_base::clock::Timestamp;
 use opterius_base::dates::Moment;
 
-/// Servers on a page. A license without a limit may have very many.
-const ON_A_PAGE: usize = 100;
+/// Servers per page. An unlimited license can have very many.
+const PAGE_SIZE: usize = 100;
 
-/// Servers that are named which have the identity of another.
-const TWINS: u32 = 3;
+/// The maximum number of addresses with the same identity that a note names.
+const MAX_TWINS: u32 = 3;
 
-/// A row.
+/// A row of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Server {
     pub(super) ip: String,
-    /// The addresses that it is seen at and that it reports, where they are not the same.
+    /// The observed and the reported address, if they differ from `ip`.
     pub(super) addresses: Option<String>,
     pub(super) hostname: Option<String>,
     pub(super) agent: Option<String>,
@@ -37,26 +37,26 @@ pub(super) struct Server {
     pub(super) relocate: String,
 }
 
-/// The address of the page on which something is done to the server with this IP.
+/// The URL of an action on the server with this IP address.
 pub(super) fn address(license: i64, license_action: &'static LicenseAction, ip: IpAddr) -> String {
     format!("{}?ip={}", Route::LicenseAction(license, license_action), encode(&ip.to_string()))
 }
 
-/// What is known of the servers on one page.
-pub(super) struct Known {
-    /// The servers of the page, in the order in which they were activated.
+/// The servers of one page.
+pub(super) struct ServerList {
+    /// The activations, in order.
     activations: Vec<Activation>,
-    /// The activation to go on from, when there are more.
+    /// The sequence number to continue from, if there are more.
     pub(super) next: Option<i64>,
-    /// For servers of the page whose identity is used elsewhere, too: where.
+    /// Other addresses with the same server identity, by address.
     twins: HashMap<IpAddr, Vec<IpAddr>>,
-    /// The order of the server that has the last slot of the plan.
+    /// The sequence number of the server in the last slot of the plan.
     last_slot: Option<i64>,
 }
 
-impl Known {
-    /// Reads what is needed for the page after the activation `after`, of a license with `used` active servers. What is to
-    /// be deleted is not shown.
+impl ServerList {
+    /// Reads the page after the activation `after` of a license with `used` active servers. Expired activations are left
+    /// out.
     pub(super) fn read(
         transaction: &ReadTransaction<'_>,
         license: &License,
@@ -64,18 +64,18 @@ impl Known {
         used: u32,
         now: Timestamp,
     ) -> Result<Self, Error> {
-        let (kept, active) = (now.minus(KEPT_TIME), now.minus(ACTIVE_TIME));
-        let count = u32::try_from(ON_A_PAGE).unwrap_or(u32::MAX).saturating_add(1);
+        let (kept, active) = (now.minus(RETENTION_TIME), now.minus(ACTIVE_TIME));
+        let count = u32::try_from(PAGE_SIZE).unwrap_or(u32::MAX).saturating_add(1);
         let found = transaction.activations_after(license.id, after.unwrap_or(i64::MIN), kept, count)?;
-        let (activations, next) = split(found, ON_A_PAGE, |activation| activation.sequence);
+        let (activations, next) = split(found, PAGE_SIZE, |activation| activation.sequence);
         let mut twins = HashMap::new();
         for activation in &activations {
             if let Some(identity) = activation.details.server_id.as_deref().filter(|identity| !identity.is_empty()) {
-                let elsewhere = transaction.twins(license.id, identity, activation.ip, kept, TWINS)?;
+                let elsewhere = transaction.twins(license.id, identity, activation.ip, kept, MAX_TWINS)?;
                 twins.insert(activation.ip, elsewhere);
             }
         }
-        // Where the plan has room for all, nobody needs to be looked for who has no slot.
+        // If the plan has room for all active servers, all of them have a slot.
         let last_slot = match license.plan.max_servers {
             slots if slots == 0 || used <= slots => None,
             slots => transaction.last_slot(license.id, slots, active)?,
@@ -83,7 +83,7 @@ impl Known {
         Ok(Self { activations, next, twins, last_slot })
     }
 
-    /// The rows of the page.
+    /// Formats the rows of the page.
     pub(super) fn rows(&self, license: &License, now: Timestamp) -> Vec<Server> {
         self.activations.iter().map(|activation| self.row(license, activation, now)).collect()
     }
@@ -100,22 +100,26 @@ impl Known {
             os: format(&details.os),
             first: Moment::new(activation.started_at, now),
             last: Moment::new(activation.last_seen_at, now),
-            active: activation.life(now) == Life::Active,
+            active: activation.state(now) == ActivationState::Active,
             notes: self.notes(license, activation, now),
             revoke: address(license.id, &REVOKE, activation.ip),
             relocate: address(license.id, &MOVE, activation.ip),
         }
     }
 
-    /// What is remarkable about a server.
+    /// Warnings about a server.
     fn notes(&self, license: &License, activation: &Activation, now: Timestamp) -> Vec<String> {
         let mut notes = Vec::new();
-        let is_active = activation.life(now) == Life::Active;
+        let is_active = activation.state(now) == ActivationState::Active;
         if is_active && self.last_slot.is_some_and(|last| activation.sequence > last) {
             notes.push(match license.plan.max_servers {
-                1 => "Not the first one, and the plan allows one: it is refused at its next check.".to_owned(),
+                1 => {
+                    "The plan allows one server and this is not the first: it is refused at its next check.".to_owned()
+                }
                 allowed => {
-                    format!("Not among the first {allowed} that the plan allows: it is refused at its next check.")
+                    format!(
+                        "The plan allows {allowed} servers and this one came later: it is refused at its next check."
+                    )
                 }
             });
         }
@@ -123,12 +127,16 @@ impl Known {
         let elsewhere: Vec<String> = elsewhere.map(ToString::to_string).collect();
         if !elsewhere.is_empty() {
             let elsewhere = elsewhere.join(", ");
-            notes.push(format!("The same machine identity is used at {elsewhere}: perhaps a clone, or a new address."));
+            notes.push(format!(
+                "The same machine identity is in use at {elsewhere}: possibly a clone, or a changed address."
+            ));
         }
         let lately = activation.other_seen_at.filter(|at| now.since(*at) < ACTIVE_TIME);
         if let (Some(at), Some(_)) = (lately, &activation.other_server_id) {
             let when = Moment::new(at, now).relative;
-            notes.push(format!("Two machines share this address, or it was reinstalled: another identity, {when}."));
+            notes.push(format!(
+                "Two machines share this address, or it was reinstalled: another identity was seen {when}."
+            ));
         }
         notes
     }
@@ -152,12 +160,12 @@ mod tests {
     use crate::model::Plan;
     use crate::model::{Actor, Details, Role};
     use crate::rules::{self, Inquiry};
-    use crate::store::counting::most;
+    use crate::store::counting::count_cap;
     use crate::store::tests::Scratch;
 
     const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
-    /// A license of this many servers.
+    /// A license that allows this many servers.
     fn license(scratch: &mut Scratch, max_servers: u32) -> License {
         let actor = Actor { role: Role::Operator, name: "root".to_owned() };
         scratch.change(NOW, |transaction| {
@@ -171,7 +179,7 @@ mod tests {
         })
     }
 
-    /// The server 203.0.113.`number` checks in with this identity, so many days ago.
+    /// The server 203.0.113.`number` checked in with this identity, `days` ago.
     fn check_in(scratch: &mut Scratch, license: &License, number: u8, days: u64, identity: &str) {
         let ip = IpAddr::from([203, 0, 113, number]);
         let details = Details { server_id: Some(identity.to_owned()), ..Details::default() };
@@ -181,16 +189,19 @@ mod tests {
     }
 
     fn page(scratch: &mut Scratch, license: &License, after: Option<i64>) -> (Vec<Server>, Option<i64>) {
-        let known = scratch.read(|transaction| {
-            let used =
-                transaction.count_activations(license.id, NOW.minus(ACTIVE_TIME), most(license.plan.max_servers))?;
-            Known::read(transaction, license, after, used, NOW)
+        let server_list = scratch.read(|transaction| {
+            let used = transaction.count_activations(
+                license.id,
+                NOW.minus(ACTIVE_TIME),
+                count_cap(license.plan.max_servers),
+            )?;
+            ServerList::read(transaction, license, after, used, NOW)
         });
-        (known.rows(license, NOW), known.next)
+        (server_list.rows(license, NOW), server_list.next)
     }
 
     #[test]
-    fn what_is_remarkable_is_said_of_whom_it_concerns() {
+    fn warnings_appear_on_the_servers_concerned() {
         let mut scratch = Scratch::new();
         let generous = license(&mut scratch, 0);
         for (number, days, identity) in
@@ -202,29 +213,33 @@ mod tests {
         let (rows, next) = page(&mut scratch, &strict, None);
         let notes: Vec<(&str, bool, String)> =
             rows.iter().map(|row| (row.ip.as_str(), row.active, row.notes.join(" "))).collect();
-        assert_eq!((notes.len(), next), (6, None), "one that is to be deleted is not shown: {notes:?}");
-        assert!(notes[0].2.contains("at 203.0.113.5: perhaps a clone"), "{notes:?}");
+        assert_eq!((notes.len(), next), (6, None), "an expired activation is not shown: {notes:?}");
+        assert!(notes[0].2.contains("at 203.0.113.5: possibly a clone"), "{notes:?}");
         assert_eq!((notes[1].1, notes[1].2.as_str()), (false, ""));
         assert!(notes[2].1 && notes[2].2.starts_with("Two machines share this address"), "{notes:?}");
-        assert!(notes[3].2.contains("Not among the first 2") && notes[3].2.contains("at 203.0.113.1"), "{notes:?}");
-        assert!(!notes[4].2.contains("identity"), "who has none is nobody's twin: {notes:?}");
+        assert!(
+            notes[3].2.contains("The plan allows 2 servers and this one came later")
+                && notes[3].2.contains("at 203.0.113.1"),
+            "{notes:?}"
+        );
+        assert!(!notes[4].2.contains("identity"), "servers without an identity are not twins: {notes:?}");
     }
 
     #[test]
-    fn very_many_servers_are_shown_page_by_page() {
+    fn many_servers_are_shown_page_by_page() {
         let mut scratch = Scratch::new();
         let license = license(&mut scratch, 0);
         for number in 0..=100 {
             check_in(&mut scratch, &license, number, 0, "");
         }
         let (first, next) = page(&mut scratch, &license, None);
-        assert_eq!((first.len(), first[0].ip.as_str()), (ON_A_PAGE, "203.0.113.0"));
+        assert_eq!((first.len(), first[0].ip.as_str()), (PAGE_SIZE, "203.0.113.0"));
         let (rest, end) = page(&mut scratch, &license, next);
         assert_eq!((rest.len(), rest[0].ip.as_str(), end), (1, "203.0.113.100", None));
     }
 
     #[test]
-    fn an_address_is_told_with_what_it_was_taken_from() {
+    fn observed_and_reported_addresses_are_shown_if_they_differ() {
         let [seen, reported, counted] = [[127, 0, 0, 1], [10, 0, 0, 1], [203, 0, 113, 1]].map(IpAddr::from);
         let table = [
             (counted, None, None),

@@ -21,7 +21,7 @@ use opterius_base::secret::Secret;
 use opterius_base::text::one_line;
 use opterius_http::response::Response;
 
-/// How long a session lasts, whatever is done in it.
+/// The lifetime of a session, regardless of activity.
 pub(super) const SESSION_TIME: Duration = Duration::from_secs(12 * 3600);
 
 #[derive(Template)]
@@ -33,7 +33,7 @@ struct SignInPage<'a> {
     error: Option<&'a str>,
 }
 
-/// The form; for whoever is signed in already, the licenses.
+/// Renders the form; redirects users who are already signed in.
 pub(super) fn show(page_request: &PageRequest, signed_in: bool, query: &Form) -> Result<Response, PageError> {
     let next = next(query);
     if signed_in {
@@ -42,7 +42,7 @@ pub(super) fn show(page_request: &PageRequest, signed_in: bool, query: &Form) ->
     ask(page_request, 200, "", next, None)
 }
 
-/// The form, with what was typed and why it did not help.
+/// The form, with the previous input and the error.
 fn ask(
     page_request: &PageRequest,
     status: u16,
@@ -63,35 +63,35 @@ fn ask(
 /// Signs in.
 pub(super) fn act(page_request: &PageRequest, form: &Form) -> Result<Response, PageError> {
     let (name, next) = (form.text("name"), next(form));
-    let is_ours = |visitor: &String| {
+    let is_valid = |visitor: &String| {
         tokens::is_signed(&page_request.shared.form_secret, Purpose::SignIn, visitor, form.text("csrf"))
     };
-    if !page_request.cookies.visitor.as_ref().is_some_and(is_ours) {
-        let sentence = "The form was too old, or the browser does not keep cookies. Nothing was done; sign in again.";
+    if !page_request.cookies.visitor.as_ref().is_some_and(is_valid) {
+        let sentence = "The form has expired, or the browser does not accept cookies. Sign in again.";
         return ask(page_request, 403, name, next, Some(sentence));
     }
     let password = Secret::new(form.get("password").unwrap_or_default().to_owned());
     match check(page_request, name, &password) {
         Ok((user, hash)) => start(page_request, &user, hash, next),
-        Err(page_error @ PageError::TooManyTries(_)) => {
+        Err(page_error @ PageError::TooManyAttempts(_)) => {
             page_request.shared.metrics.sign_in("rate_limited");
             let seconds = page_error.retry_after().unwrap_or(1).to_string();
             Ok(ask(page_request, 429, name, next, Some(&page_error.sentence()))?.with_header("Retry-After", seconds))
         }
         Err(PageError::Refused(Refusal::Invalid(_))) => {
             page_request.shared.metrics.sign_in("refused");
-            ask(page_request, 422, name, next, Some("The name or the password is wrong."))
+            ask(page_request, 422, name, next, Some("Wrong name or password."))
         }
         Err(page_error) => Err(page_error),
     }
 }
 
-/// The user with this name and password, and the hash that it was checked against. A wrong name takes as long as a wrong
-/// password and is told in the same words.
+/// The user with this name and password, and the hash that matched. A wrong name takes as long as a wrong password and gets
+/// the same message.
 pub(super) fn check(page_request: &PageRequest, name: &str, password: &Secret) -> Result<(User, String), PageError> {
-    let (shared, attempts, client) = (&page_request.shared, &page_request.memory.attempts, page_request.client);
+    let (shared, attempts, client) = (&page_request.shared, &page_request.state.attempts, page_request.client);
     let now = shared.clock.monotonic();
-    attempts.take(name, client, now).map_err(PageError::TooManyTries)?;
+    attempts.take(name, client, now).map_err(PageError::TooManyAttempts)?;
     let found = shared.readers.read(|transaction| transaction.user(name))?;
     let is_right = passwords::verify(password, found.as_ref().map(|(_, hash)| hash.as_str()));
     match found.filter(|_| is_right) {
@@ -101,30 +101,31 @@ pub(super) fn check(page_request: &PageRequest, name: &str, password: &Secret) -
         }
         None => {
             attempts.failed(client, now);
-            warn!("Wrong name or password: “{}” from {client} was refused", one_line(name, 64));
-            Err(PageError::Refused(Refusal::Invalid("The password is wrong.".to_owned())))
+            warn!("Sign-in of “{}” from {client} refused: wrong name or password", one_line(name, 64));
+            Err(PageError::Refused(Refusal::Invalid("Wrong password.".to_owned())))
         }
     }
 }
 
 fn start(page_request: &PageRequest, user: &User, hash: String, next: Option<Route>) -> Result<Response, PageError> {
     let token = tokens::random()?;
-    let (stored, before) = (tokens::stored(&token), page_request.cookies.session.as_deref().map(tokens::stored));
+    let (token_sha256, previous) =
+        (tokens::token_sha256(&token), page_request.cookies.session.as_deref().map(tokens::token_sha256));
     let name = user.name.clone();
-    let begun = page_request.shared.writer.change(move |transaction: &WriteTransaction<'_>| {
-        // The password may have been changed while this one was checked; its sessions have ended with it.
+    let has_started = page_request.shared.writer.change(move |transaction: &WriteTransaction<'_>| {
+        // The password may have been changed during the check, which ended all sessions of the user.
         let Some((user, _)) = transaction.user(&name)?.filter(|(_, current)| *current == hash) else {
             return Ok(false);
         };
-        if let Some(before) = before {
-            transaction.delete_session(&before)?;
+        if let Some(previous) = previous {
+            transaction.delete_session(&previous)?;
         }
-        transaction.insert_session(&stored, user.id, transaction.now().plus(SESSION_TIME))?;
+        transaction.insert_session(&token_sha256, user.id, transaction.now().plus(SESSION_TIME))?;
         Ok::<_, Error>(true)
     })?;
-    if !begun {
+    if !has_started {
         page_request.shared.metrics.sign_in("refused");
-        return ask(page_request, 422, &user.name, next, Some("The name or the password is wrong."));
+        return ask(page_request, 422, &user.name, next, Some("Wrong name or password."));
     }
     page_request.shared.metrics.sign_in("accepted");
     info!("{} signed in from {}", one_line(&user.name, 64), page_request.client);
@@ -136,15 +137,18 @@ fn start(page_request: &PageRequest, user: &User, hash: String, next: Option<Rou
 
 /// Signs out.
 pub(super) fn out(page_request: &PageRequest, signed_in_user: &SignedInUser) -> Result<Response, PageError> {
-    let stored = tokens::stored(&signed_in_user.token);
-    page_request.shared.writer.change(move |transaction: &WriteTransaction<'_>| transaction.delete_session(&stored))?;
+    let token_sha256 = tokens::token_sha256(&signed_in_user.token);
+    page_request
+        .shared
+        .writer
+        .change(move |transaction: &WriteTransaction<'_>| transaction.delete_session(&token_sha256))?;
     info!("{} signed out from {}", one_line(&signed_in_user.user.name, 64), page_request.client);
     Ok(page::see_other(Route::SignIn.to_string())
         .with_header("Set-Cookie", page_request.cookies.clear(Cookie::Session))
         .with_header("Set-Cookie", page_request.cookies.clear(Cookie::Flash)))
 }
 
-/// The page that was asked for: only one of ours that is looked at, written anew.
+/// The page to open after signing in: only a page of the dashboard, rebuilt from its route.
 fn next(form: &Form) -> Option<Route> {
     Route::find(form.text("next")).map(Route::return_page).filter(|page| *page != Route::Licenses)
 }

@@ -1,10 +1,10 @@
-//! Who is signed in, and what they may see.
+//! The signed-in user, and the licenses that the user can see.
 
 use crate::actions::Refusal;
 use crate::model::{Actor, License, Role, User};
 use crate::store::ReadTransaction;
 
-/// Who is signed in, by which token.
+/// The signed-in user and the session token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SignedInUser {
     pub(super) user: User,
@@ -12,14 +12,14 @@ pub(super) struct SignedInUser {
 }
 
 impl SignedInUser {
-    /// As whom the history names this person.
+    /// The user as an actor in the history.
     pub(super) fn actor(&self) -> Actor {
         let role = if self.user.administrator { Role::Administrator } else { Role::Owner };
         Actor { role, name: self.user.name.clone() }
     }
 }
 
-/// The license with this number, if this user may see it. To others it does not exist.
+/// The license with this number, if the user can see it. Otherwise it does not exist for the user.
 pub(super) fn visible(transaction: &ReadTransaction<'_>, user: &User, id: i64) -> Result<License, Refusal> {
     let license = transaction.license(id)?.filter(|license| user.administrator || license.owner == user.id);
     license.ok_or_else(|| Refusal::NotFound(format!("There is no license {id}.")))

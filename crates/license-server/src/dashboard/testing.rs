@@ -1,4 +1,4 @@
-//! A dashboard for tests, and browsers that look at it.
+//! A dashboard for tests, and a simulated browser.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::{Dashboard, form};
 use crate::actions::{self, Refusal};
-use crate::installation::Place;
+use crate::installation::DataDir;
 use crate::model::{Actor, Details, Role};
 use crate::rules::{self, Inquiry};
 use crate::shared::Shared;
@@ -26,7 +26,7 @@ use opterius_http::traffic::Traffic;
 
 pub(super) const PASSWORD: &str = "correct horse battery";
 
-/// A clock that a test moves.
+/// A clock that tests set.
 pub(super) struct TestClock {
     start: Instant,
     pub(super) seconds: AtomicU64,
@@ -46,7 +46,7 @@ impl Clock for TestClock {
     }
 }
 
-/// A dashboard with an administrator, two owners, and a license of each of these.
+/// A dashboard with an administrator, two owners, and a license for each owner.
 pub(super) struct Site {
     dashboard: Dashboard,
     shared: Arc<Shared>,
@@ -62,10 +62,10 @@ impl Site {
         let directory = std::env::temp_dir().join(format!("opterius-dashboard-{}-{number}", std::process::id()));
         let _ = fs::remove_dir_all(&directory);
         let clock = Arc::new(TestClock { start: SystemClock.monotonic(), seconds: AtomicU64::new(0) });
-        let mut made = Place::new(&directory).create(clock.wall()).unwrap();
+        let mut installation = DataDir::new(&directory).create(clock.wall()).unwrap();
         let hash = HASH.get_or_init(|| passwords::hash(&Secret::new(PASSWORD.to_owned())).unwrap());
         let actor = Actor { role: Role::Operator, name: "root".to_owned() };
-        let result = made.database.change(clock.wall(), |transaction| {
+        let result = installation.database.change(clock.wall(), |transaction| {
             actions::add_user(transaction, &actor, "admin", hash, true)?;
             for owner in ["anna", "bert"] {
                 actions::add_user(transaction, &actor, owner, hash, false)?;
@@ -75,11 +75,11 @@ impl Site {
             Ok::<_, Refusal>(())
         });
         result.unwrap();
-        let readers = Readers::open(made.database.path(), 2).unwrap();
-        let (writer, writing) = Writer::new(made.database, clock.clone());
-        std::thread::spawn(move || writing.run());
+        let readers = Readers::open(installation.database.path(), 2).unwrap();
+        let (writer, writer_thread) = Writer::new(installation.database, clock.clone());
+        std::thread::spawn(move || writer_thread.run());
         let config = config::parse(configuration, "license-server.conf").unwrap().config;
-        let shared = Shared::new(clock.clone(), writer, readers, &made.form_secret, config, made.keys);
+        let shared = Shared::new(clock.clone(), writer, readers, &installation.form_secret, config, installation.keys);
         let shared = Arc::new(shared);
         Self { dashboard: Dashboard::new(Arc::clone(&shared)), shared, clock, directory }
     }
@@ -106,11 +106,11 @@ impl Site {
         match self.react(head, body) {
             Reaction::Answer(response) => response,
             Reaction::Read(work) | Reaction::Write(work) | Reaction::LongRunning(work) => work(),
-            Reaction::Deferred(_) => panic!("nobody else answers"),
+            Reaction::Deferred(_) => panic!("the dashboard never defers"),
         }
     }
 
-    /// What the front is told to do about this.
+    /// The reaction to a request.
     pub(super) fn react(&self, head: &str, body: &str) -> Reaction {
         let text = format!("{head}\r\nContent-Length: {}\r\n\r\n", body.len());
         let length = find_end(text.as_bytes(), 0).unwrap().unwrap();
@@ -128,7 +128,7 @@ impl Drop for Site {
     }
 }
 
-/// A browser, as far as forms and cookies go.
+/// A browser with cookies and form tokens.
 pub(super) struct Browser<'a> {
     site: &'a Site,
     pub(super) cookies: BTreeMap<String, String>,

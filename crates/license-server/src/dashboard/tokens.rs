@@ -1,5 +1,4 @@
-//! Random tokens, and what is signed with the server's own secret: the tokens of forms, and the sentence that a page
-//! shows after a form.
+//! Random tokens, and values signed with the server's secret: CSRF tokens and flash messages.
 
 use ring::digest::{SHA256, digest};
 use ring::hmac::{self, Key};
@@ -10,19 +9,19 @@ use crate::actions::Refusal;
 use crate::store::Error;
 use opterius_base::hex::{hex, unhex};
 
-/// What a signature is for: one of a kind never passes for one of another.
+/// The purpose of a signature, so that a signature for one purpose is invalid for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// The form to sign in, of a visitor.
+    /// The sign-in form of a visitor.
     SignIn,
-    /// Any form, of a session.
+    /// Any form of a session.
     Form,
-    /// The sentence that a form came to, of a session.
+    /// A flash message of a session.
     Flash,
 }
 
 impl Purpose {
-    const fn word(self) -> &'static str {
+    const fn as_str(self) -> &'static str {
         match self {
             Self::SignIn => "sign-in",
             Self::Form => "form",
@@ -31,36 +30,36 @@ impl Purpose {
     }
 }
 
-/// 32 random bytes, in hex.
+/// 32 random bytes in hexadecimal.
 pub(super) fn random() -> Result<String, PageError> {
     let mut bytes = [0; 32];
-    let failed = || Refusal::Store(Error::Failed("the system gives no random numbers".to_owned()));
+    let failed = || Refusal::Store(Error::Failed("the system provides no random numbers".to_owned()));
     SystemRandom::new().fill(&mut bytes).map_err(|_| failed())?;
     Ok(hex(&bytes))
 }
 
-/// What is stored of a session's token: whoever reads the database cannot sign in with it.
-pub(super) fn stored(token: &str) -> String {
+/// The hash of a session token for the database, which cannot be used to sign in.
+pub(super) fn token_sha256(token: &str) -> String {
     hex(digest(&SHA256, token.as_bytes()).as_ref())
 }
 
-/// The token of a form for whoever has this cookie.
+/// The CSRF token for the holder of this cookie.
 pub(super) fn sign(key: &Key, purpose: Purpose, cookie: &str) -> String {
     hex(hmac::sign(key, &message(purpose, cookie, "")).as_ref())
 }
 
-/// Whether the token is the one for whoever has this cookie, in constant time.
+/// Whether this is the CSRF token for the holder of this cookie, in constant time.
 pub(super) fn is_signed(key: &Key, purpose: Purpose, cookie: &str, token: &str) -> bool {
     unhex(token.as_bytes()).is_some_and(|tag| hmac::verify(key, &message(purpose, cookie, ""), &tag).is_ok())
 }
 
-/// A sentence as the value of a cookie, for whoever has this session.
+/// A signed message as a cookie value, for this session.
 pub(super) fn seal(key: &Key, session: &str, sentence: &str) -> String {
     let tag = hmac::sign(key, &message(Purpose::Flash, session, sentence));
     format!("{}.{}", hex(sentence.as_bytes()), hex(tag.as_ref()))
 }
 
-/// The sentence of such a cookie, if it is ours.
+/// The message in such a cookie, if the signature is valid.
 pub(super) fn unseal(key: &Key, session: &str, sealed: &str) -> Option<String> {
     let (sentence, tag) = sealed.split_once('.')?;
     let sentence = String::from_utf8(unhex(sentence.as_bytes())?).ok()?;
@@ -68,9 +67,9 @@ pub(super) fn unseal(key: &Key, session: &str, sealed: &str) -> Option<String> {
     Some(sentence)
 }
 
-/// The cookie is 64 characters of hex, so nothing can be moved from one part to the next.
+/// The cookie always has 64 characters, so the parts cannot be shifted.
 fn message(purpose: Purpose, cookie: &str, text: &str) -> Vec<u8> {
-    [purpose.word(), "\0", cookie, "\0", text].concat().into_bytes()
+    [purpose.as_str(), "\0", cookie, "\0", text].concat().into_bytes()
 }
 
 #[cfg(test)]
@@ -92,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn only_our_own_sentence_is_shown_and_only_to_whom_it_was_told() {
+    fn a_flash_message_is_valid_only_for_its_session() {
         let key = Key::new(hmac::HMAC_SHA256, &[7; 32]);
         let sealed = seal(&key, "session", "License 7 is suspended – ä.");
         assert_eq!(unseal(&key, "session", &sealed).as_deref(), Some("License 7 is suspended – ä."));

@@ -1,36 +1,36 @@
-//! What is done to licenses: the word of it in the history, and the rule by which a license changes.
+//! Actions: their names in the history, and the rules by which a license changes.
 //!
-//! To add an action that changes a license, write it in three places; what is missing is named:
-//! 1. Here: its word in [`Action`], its variant in [`Change`], and its rule. Without a rule nothing compiles.
-//! 2. Its command, a row of `commands/license_forms.rs`. Without it the test `every_action_has_its_command` fails.
-//! 3. Its page in the dashboard, a row of `dashboard/administrator_actions.rs`. Without it the test `every_action_has_its_page`
-//!    fails.
+//! To add an action that changes a license, edit three places:
+//! 1. Here: its name in [`Action`], its variant in [`Change`], and its rule. Without a rule the crate does not compile.
+//! 2. Its command: a row in `commands/license_specs.rs`. Without it the test `every_action_has_its_command` fails.
+//! 3. Its dashboard page: a row in `dashboard/administrator_actions.rs`. Without it the test `every_action_has_its_page` fails.
 //!
-//! Everything else follows from these. Tests then ask for an example of the command, and for its lines in the documents.
+//! Everything else is derived from these. Further tests then ask for an example of the command and for its lines in the
+//! documentation.
 //!
-//! A rule looks at plain values alone. What also frees or moves the slots of servers, or makes and deletes licenses, has
-//! its rule where the store can be asked: in `actions/`.
+//! A rule here works on plain values. Actions that also change activations, or create and delete licenses, need the store:
+//! their rules are in `actions/`.
 
 use std::net::IpAddr;
 
-use super::in_words::{self, billing_facts, expiry};
+use super::change_error::{ChangeError, check_expiry, check_server_ip, find_plan};
+use super::describe::{self, billing_summary, expiry};
 use super::license::{Billing, License, Plan, Status};
-use super::objection::{Objection, find_plan, in_the_future, of_a_server};
-use super::words::worded;
+use super::string_enum::string_enum;
 use opterius_base::clock::Timestamp;
 
-worded! {
-    /// What the history tells. Each line is a change of state, never a mere request.
+string_enum! {
+    /// The actions in the history. Each is a change of state; requests without an effect are not recorded.
     pub enum Action {
-        /// A license was made.
+        /// A license was created.
         Created = "created",
-        /// A server took a slot.
+        /// A server was activated.
         Activated = "activated",
-        /// An activation was deleted after [`KEPT_TIME`](super::KEPT_TIME).
+        /// An inactive activation was deleted after [`RETENTION_TIME`](super::RETENTION_TIME).
         Forgotten = "forgotten",
-        /// An activation was taken away.
+        /// An activation was revoked.
         Revoked = "revoked",
-        /// An activation or a lock went to another address.
+        /// An activation or a lock was moved to another address.
         Moved = "moved",
         /// The license was suspended.
         Suspended = "suspended",
@@ -38,29 +38,29 @@ worded! {
         Resumed = "resumed",
         /// The license was cancelled.
         Cancelled = "cancelled",
-        /// The license got another expiry.
+        /// The expiry of the license was changed.
         Renewed = "renewed",
         /// The license was deleted.
         Deleted = "deleted",
-        /// The license got another plan.
+        /// The plan of the license was changed.
         PlanChanged = "plan changed",
         /// The license was locked to an address.
         Locked = "locked",
-        /// The lock was taken off.
+        /// The license was unlocked.
         Unlocked = "unlocked",
-        /// Billing facts were set.
+        /// The billing status of the license was set.
         BillingChanged = "billing changed",
-        /// The key was shown in full.
+        /// A user viewed the full key.
         KeyShown = "key shown",
-        /// A plan was made or changed.
+        /// A plan was created or changed.
         PlanSet = "plan set",
-        /// A user was made.
+        /// A user was added.
         UserAdded = "user added",
-        /// A user got another password.
+        /// The password of a user was changed.
         PasswordChanged = "password changed",
-        /// A signing key was added or ended.
+        /// A signing key was added or retired.
         KeysChanged = "keys changed",
-        /// The license server's clock was set.
+        /// The license server's clock was stepped.
         ClockStepped = "clock stepped",
     }
 }
@@ -68,41 +68,41 @@ worded! {
 /// A change of a license as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// No use for now.
+    /// Suspend the license.
     Suspend,
-    /// Use again, after a suspension or a cancellation.
+    /// Resume the license after a suspension or cancellation.
     Resume,
-    /// No use any more.
+    /// Cancel the license.
     Cancel,
-    /// Another end; none is never.
+    /// Set the expiry; `None` means never.
     Renew(Option<Timestamp>),
-    /// Another plan, by its slug.
+    /// Change to the plan with this slug.
     SetPlan(String),
-    /// Use at this address alone.
+    /// Lock the license to this address.
     LockIp(IpAddr),
-    /// Use anywhere.
+    /// Remove the lock.
     UnlockIp,
-    /// Other billing facts.
+    /// Set the billing status.
     SetBilling(Billing),
 }
 
-/// What a change comes to: its line in the history, and the sentence for whoever asked for it.
+/// A change that was applied: its history entry and its message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Done {
-    /// What was done.
+pub struct AppliedChange {
+    /// The action for the history.
     pub action: Action,
-    /// The particulars, in words.
+    /// The details for the history.
     pub detail: String,
-    /// All of it in a sentence.
+    /// The message for the user who made the change.
     pub sentence: String,
 }
 
 impl Change {
-    /// Changes the value, where that makes sense at `now` and with these plans.
+    /// Applies the change to `license`.
     ///
     /// # Errors
-    /// Why it does not.
-    pub fn apply(&self, license: &mut License, plans: &[Plan], now: Timestamp) -> Result<Done, Objection> {
+    /// The change is not possible at `now` or with these plans.
+    pub fn apply(&self, license: &mut License, plans: &[Plan], now: Timestamp) -> Result<AppliedChange, ChangeError> {
         match self {
             Self::Suspend => suspend(license),
             Self::Resume => resume(license),
@@ -116,82 +116,82 @@ impl Change {
     }
 }
 
-fn suspend(license: &mut License) -> Result<Done, Objection> {
+fn suspend(license: &mut License) -> Result<AppliedChange, ChangeError> {
     match license.status {
-        Status::Suspended => conflict(license, "is suspended already."),
-        Status::Cancelled => conflict(license, "is cancelled, so there is nothing to suspend."),
+        Status::Suspended => conflict(license, "is already suspended."),
+        Status::Cancelled => conflict(license, "is cancelled and cannot be suspended."),
         Status::Active => {
             license.status = Status::Suspended;
-            let what = "is suspended. Its servers learn of it at their next check.";
-            done(license, Action::Suspended, String::new(), what)
+            let what = "suspended. The change takes effect at each server's next check.";
+            applied(license, Action::Suspended, String::new(), what)
         }
     }
 }
 
-fn resume(license: &mut License) -> Result<Done, Objection> {
+fn resume(license: &mut License) -> Result<AppliedChange, ChangeError> {
     if license.status == Status::Active {
         return conflict(license, "is neither suspended nor cancelled.");
     }
-    let detail = format!("was {}", license.status.word());
+    let detail = format!("was {}", license.status.as_str());
     license.status = Status::Active;
-    done(license, Action::Resumed, detail, "may be used again. Its servers learn of it at their next check.")
+    applied(license, Action::Resumed, detail, "resumed. The change takes effect at each server's next check.")
 }
 
-fn cancel(license: &mut License) -> Result<Done, Objection> {
+fn cancel(license: &mut License) -> Result<AppliedChange, ChangeError> {
     if license.status == Status::Cancelled {
-        return conflict(license, "is cancelled already.");
+        return conflict(license, "is already cancelled.");
     }
     license.status = Status::Cancelled;
-    let what = "is cancelled. Its servers learn of it at their next check.";
-    done(license, Action::Cancelled, String::new(), what)
+    let what = "cancelled. The change takes effect at each server's next check.";
+    applied(license, Action::Cancelled, String::new(), what)
 }
 
-fn renew(license: &mut License, until: Option<Timestamp>, now: Timestamp) -> Result<Done, Objection> {
-    in_the_future(until, now)?;
+fn renew(license: &mut License, until: Option<Timestamp>, now: Timestamp) -> Result<AppliedChange, ChangeError> {
+    check_expiry(until, now)?;
     if until == license.expires_at {
-        return conflict(license, if until.is_some() { "ends then already." } else { "never ends already." });
+        return conflict(license, if until.is_some() { "already has this expiry." } else { "already has no expiry." });
     }
     let detail = format!("from {} to {}", expiry(license.expires_at), expiry(until));
     license.expires_at = until;
-    done(license, Action::Renewed, detail, &in_words::renewed(until))
+    applied(license, Action::Renewed, detail, &describe::renewed(until))
 }
 
-fn set_plan(license: &mut License, slug: &str, plans: &[Plan]) -> Result<Done, Objection> {
+fn set_plan(license: &mut License, slug: &str, plans: &[Plan]) -> Result<AppliedChange, ChangeError> {
     let plan = find_plan(plans, slug)?;
     if plan.slug == license.plan.slug {
-        return conflict(license, &format!("has the plan {} already.", plan.name));
+        return conflict(license, &format!("already has the plan {}.", plan.name));
     }
     let detail = format!("from {} to {}", license.plan.slug, plan.slug);
     license.plan = plan.clone();
-    done(license, Action::PlanChanged, detail, &format!("has the plan {} now.", plan.name))
+    applied(license, Action::PlanChanged, detail, &format!("changed to the plan {}.", plan.name))
 }
 
-fn lock(license: &mut License, ip: IpAddr) -> Result<Done, Objection> {
+fn lock(license: &mut License, ip: IpAddr) -> Result<AppliedChange, ChangeError> {
     if license.locked_ip == Some(ip) {
-        return conflict(license, &format!("is locked to {ip} already."));
+        return conflict(license, &format!("is already locked to {ip}."));
     }
-    of_a_server(ip)?;
+    check_server_ip(ip)?;
     license.locked_ip = Some(ip);
-    done(license, Action::Locked, ip.to_string(), &format!("is locked to {ip} now."))
+    applied(license, Action::Locked, ip.to_string(), &format!("locked to {ip}."))
 }
 
-fn unlock(license: &mut License) -> Result<Done, Objection> {
+fn unlock(license: &mut License) -> Result<AppliedChange, ChangeError> {
     match license.locked_ip.take() {
         None => conflict(license, "is not locked to an address."),
-        Some(ip) => done(license, Action::Unlocked, ip.to_string(), "may be used at any address now."),
+        Some(ip) => applied(license, Action::Unlocked, ip.to_string(), "unlocked. Servers at any address can use it."),
     }
 }
 
-fn set_billing(license: &mut License, billing: &Billing) -> Done {
+fn set_billing(license: &mut License, billing: &Billing) -> AppliedChange {
     license.billing = billing.clone();
-    let sentence = format!("The billing facts of license {} are changed.", license.id);
-    Done { action: Action::BillingChanged, detail: billing_facts(billing), sentence }
+    let sentence = format!("Billing status of license {} updated.", license.id);
+    AppliedChange { action: Action::BillingChanged, detail: billing_summary(billing), sentence }
 }
 
-fn done(license: &License, action: Action, detail: String, what: &str) -> Result<Done, Objection> {
-    Ok(Done { action, detail, sentence: format!("License {} {what}", license.id) })
+fn applied(license: &License, action: Action, detail: String, what: &str) -> Result<AppliedChange, ChangeError> {
+    Ok(AppliedChange { action, detail, sentence: format!("License {} {what}", license.id) })
 }
 
-fn conflict(license: &License, what: &str) -> Result<Done, Objection> {
-    Err(Objection::Conflict(format!("License {} {what}", license.id)))
+fn conflict(license: &License, what: &str) -> Result<AppliedChange, ChangeError> {
+    Err(ChangeError::Conflict(format!("License {} {what}", license.id)))
 }

@@ -1,4 +1,4 @@
-//! The servers on which licenses are used.
+//! Activations: the servers that use a license.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -7,36 +7,36 @@ use serde::Serialize;
 
 use opterius_base::clock::Timestamp;
 
-/// Without a sign of life for this long an activation is Inactive and no longer counts.
+/// An activation without a check-in for this long is inactive and holds no slot.
 pub const ACTIVE_TIME: Duration = Duration::from_secs(7 * 86_400);
 
-/// Without a sign of life for this long an activation is deleted.
-pub const KEPT_TIME: Duration = Duration::from_secs(30 * 86_400);
+/// An activation without a check-in for this long is deleted.
+pub const RETENTION_TIME: Duration = Duration::from_secs(30 * 86_400);
 
-/// One server on which a license is used: its address is its identity.
+/// A server that uses a license, identified by its address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Activation {
-    /// The address that counts.
+    /// The address that identifies the server.
     pub ip: IpAddr,
-    /// The order of activation, over all licenses: the number of the history line that tells of it.
+    /// The order of activation over all licenses: the number of the history entry that records it.
     pub sequence: i64,
-    /// When it was activated.
+    /// Activation time.
     pub started_at: Timestamp,
-    /// The last verification.
+    /// The time of the last granted verification.
     pub last_seen_at: Timestamp,
-    /// The address that the last request came from.
+    /// The source address of the last request.
     pub observed_ip: IpAddr,
-    /// The address that the last request named.
+    /// The address that the last request reported.
     pub reported_ip: Option<IpAddr>,
-    /// What the server says of itself.
+    /// What the server reports about itself.
     pub details: Details,
-    /// Another identity that asked from the same address, and when: two machines behind one address, or a clone.
+    /// A different identity that checked in from the same address: two machines behind one address, or a clone.
     pub other_server_id: Option<String>,
-    /// When that was.
+    /// When the other identity was last replaced.
     pub other_seen_at: Option<Timestamp>,
 }
 
-/// What a server says of itself. None of it decides anything.
+/// What a server reports about itself. Informational only.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Details {
     /// The host name.
@@ -47,39 +47,39 @@ pub struct Details {
     pub panel_version: Option<String>,
     /// Kernel name and release.
     pub os: Option<String>,
-    /// The Agent's identity of the host.
+    /// The identity that the Agent derives from the host.
     pub server_id: Option<String>,
 }
 
 impl Activation {
-    /// How alive it is.
-    pub fn life(&self, now: Timestamp) -> Life {
-        Life::at(self.last_seen_at, now)
+    /// The state at `now`.
+    pub fn state(&self, now: Timestamp) -> ActivationState {
+        ActivationState::at(self.last_seen_at, now)
     }
 }
 
-/// How alive an activation is.
+/// The state of an activation, by its last check-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Life {
-    /// Seen within [`ACTIVE_TIME`]: it holds a slot.
+pub enum ActivationState {
+    /// Checked in within [`ACTIVE_TIME`]: it holds a slot.
     Active,
-    /// Not seen for longer: it holds none, and counts as new when it returns.
+    /// No check-in for longer than that: it holds no slot, and is activated again when it returns.
     Inactive,
-    /// Not seen for [`KEPT_TIME`]: to be deleted.
-    Gone,
+    /// No check-in for [`RETENTION_TIME`]: it is due for deletion.
+    Expired,
 }
 
-impl Life {
-    /// The life of what was last seen then.
+impl ActivationState {
+    /// The state at `now` of an activation with this last check-in.
     pub fn at(last_seen: Timestamp, now: Timestamp) -> Self {
         let silence = now.since(last_seen);
         if silence < ACTIVE_TIME {
             Self::Active
-        } else if silence < KEPT_TIME {
+        } else if silence < RETENTION_TIME {
             Self::Inactive
         } else {
-            Self::Gone
+            Self::Expired
         }
     }
 }

@@ -1,22 +1,22 @@
-//! The lines of the history.
+//! Entries of the history.
 
 use super::action::Action;
-use super::people::Actor;
+use super::users::Actor;
 use opterius_base::clock::Timestamp;
 
-/// One line of the history.
+/// An entry of the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Its number: the order of what happened, whatever the clock did.
+    /// The number of the entry. Entries are ordered by it even if the clock was stepped.
     pub id: i64,
-    /// When, by the license server's clock.
+    /// The time by the license server's clock.
     pub at: Timestamp,
-    /// The license that it is about; none for plans, users and the server itself.
+    /// The affected license; `None` for plans, users and the server itself.
     pub license: Option<i64>,
-    /// Who did it.
+    /// Who performed the action.
     pub actor: Actor,
-    /// What was done.
+    /// The action.
     pub action: Action,
-    /// The particulars, in words.
+    /// Details in words.
     pub detail: String,
 }

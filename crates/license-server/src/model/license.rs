@@ -4,36 +4,36 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::words::worded;
+use super::string_enum::string_enum;
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 
-/// What a license allows. Plans are data: an administrator sets them.
+/// The limits of a license. Operators define plans with `plan set`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Plan {
-    /// The name that programs use, such as `business`.
+    /// The identifier, such as `business`.
     pub slug: String,
-    /// The name that people read, such as `Business`.
+    /// The display name, such as `Business`.
     pub name: String,
-    /// Accounts on each server; 0 is unlimited.
+    /// Accounts per server; 0 is unlimited.
     pub max_accounts: u32,
     /// Servers; 0 is unlimited.
     pub max_servers: u32,
 }
 
-worded! {
-    /// Whether a license may be used, as far as its vendor decides it.
+string_enum! {
+    /// The status that the vendor sets; expiry is separate.
     pub enum Status {
-        /// It may.
+        /// The license can be used.
         Active = "active",
-        /// Not for now.
+        /// Temporarily disabled.
         Suspended = "suspended",
-        /// Never again, unless it is resumed.
+        /// Permanently disabled, unless it is resumed.
         Cancelled = "cancelled",
     }
 }
 
-/// Billing facts that only the Panel reads; all of them are optional.
+/// The billing status for the Panel; all members are optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Billing {
     /// `active`, `past_due`, `trialing` or `canceled`.
@@ -42,35 +42,36 @@ pub struct Billing {
     /// Whether the subscription ends with the current period.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancel_at_period_end: Option<bool>,
-    /// When the current period ends.
+    /// The end of the current billing period.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub current_period_end: Option<Timestamp>,
 }
 
-/// One license.
+/// A license.
 #[derive(Clone, PartialEq, Eq)]
 pub struct License {
-    /// Its number, which names it in addresses and on the command line.
+    /// The number that identifies it in URLs and on the command line.
     pub id: i64,
-    /// The key, which is a secret of its owner.
+    /// The license key.
     pub key: Secret,
-    /// The user whose license it is.
+    /// The number of the user who owns it.
     pub owner: i64,
-    /// That user's name.
+    /// The owner's name.
     pub owner_name: String,
-    /// What it allows.
+    /// The plan.
     pub plan: Plan,
-    /// Whether it may be used.
+    /// The status.
     pub status: Status,
-    /// The instant from which it no longer counts; none is never.
+    /// The instant at which it expires; `None` means never.
     pub expires_at: Option<Timestamp>,
-    /// The only address that may use it, where it is locked to one.
+    /// The only address that can use it, if it is locked.
     pub locked_ip: Option<IpAddr>,
-    /// Billing facts.
+    /// The billing status.
     pub billing: Billing,
-    /// When it was made.
+    /// Creation time.
     pub created_at: Timestamp,
-    /// Counts the changes that people made, so that nobody overwrites what they have not seen.
+    /// Incremented with each change by a user. A form carries the revision that it was based on, so that it cannot overwrite
+    /// a newer change.
     pub revision: i64,
 }
 
@@ -80,8 +81,8 @@ impl License {
         self.expires_at.is_some_and(|end| end <= now)
     }
 
-    /// The one word that says how it stands, as lists show it.
-    pub fn standing(&self, now: Timestamp) -> &'static str {
-        if self.status == Status::Active && self.is_expired(now) { "expired" } else { self.status.word() }
+    /// The status including expiry, as lists show it.
+    pub fn effective_status(&self, now: Timestamp) -> &'static str {
+        if self.status == Status::Active && self.is_expired(now) { "expired" } else { self.status.as_str() }
     }
 }

@@ -1,16 +1,16 @@
-//! What the license server knows: plain values, no clock and no I/O.
+//! The data model: plain values, no clock and no I/O.
 
 mod action;
 mod activation;
+pub mod change_error;
+pub mod describe;
 mod event;
-pub mod in_words;
 mod license;
-pub mod objection;
-mod people;
-mod words;
+mod string_enum;
+mod users;
 
-pub use action::{Action, Change, Done};
-pub use activation::{ACTIVE_TIME, Activation, Details, KEPT_TIME, Life};
+pub use action::{Action, AppliedChange, Change};
+pub use activation::{ACTIVE_TIME, Activation, ActivationState, Details, RETENTION_TIME};
 pub use event::Event;
 pub use license::{Billing, License, Plan, Status};
-pub use people::{Actor, Role, User};
+pub use users::{Actor, Role, User};

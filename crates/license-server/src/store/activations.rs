@@ -1,44 +1,44 @@
-//! Activations: who uses a license.
+//! Activations: the servers that use a license.
 
 use std::net::IpAddr;
 
 use rusqlite::{OptionalExtension, Row, named_params, params};
 
-use super::access::{ReadTransaction, WriteTransaction};
 use super::error::Error;
+use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values::{Ip, at, at_if_any};
 use crate::model::{Activation, Details};
 use opterius_base::clock::Timestamp;
 
-/// What the slot rule looks at.
+/// The part of an activation that the slot rule needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
     /// The address.
     pub ip: IpAddr,
-    /// The order of activation.
+    /// The order of activation over all licenses.
     pub sequence: i64,
-    /// The last verification.
+    /// The last check-in.
     pub last_seen_at: Timestamp,
 }
 
-/// Activations that time has something to do with.
+/// A page of activations that garbage collection has to examine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpiredActivations {
-    /// License and slot of each.
+    /// License and slot of each activation.
     pub found: Vec<(i64, Slot)>,
-    /// The license to go on from; none at the end.
+    /// The license to continue from; `None` at the end.
     pub next: Option<i64>,
 }
 
-/// A sign of life.
+/// A check-in of a server.
 pub struct Heartbeat<'a> {
-    /// The address that counts.
+    /// The address that identifies the server.
     pub ip: IpAddr,
-    /// The address that the request came from.
+    /// The source address of the request.
     pub observed_ip: IpAddr,
-    /// The address that it named.
+    /// The address that the server reported.
     pub reported_ip: Option<IpAddr>,
-    /// What the server says of itself.
+    /// What the server reports about itself.
     pub details: &'a Details,
 }
 
@@ -47,20 +47,20 @@ const ACTIVATION: &str = "
         server_id, other_server_id, other_seen_at
     FROM activations";
 
-/// In the order of the table: all of them are looked at, and each is read once.
+/// In primary key order: a single scan.
 const COUNT: &str = "SELECT count(*) FROM (
     SELECT 1 FROM activations WHERE license = ?1 AND last_seen_at > ?2 ORDER BY ip LIMIT ?3)";
 
-/// In the order of the slots: of those before `sequence`, how many were looked at and how many of these count.
+/// In slot order: of the first ?3 activations before `sequence`, how many were scanned and how many are active.
 const FIRST_EARLIER: &str = "SELECT count(*), coalesce(sum(counts), 0) FROM (
     SELECT last_seen_at > ?2 AS counts FROM activations WHERE license = ?1 AND sequence < ?4 ORDER BY sequence LIMIT ?3)";
 
-/// In the order of the table, which is quicker where very many that do not count stand in front.
+/// In primary key order, which is faster if very many inactive activations come first.
 const COUNT_EARLIER: &str = "SELECT count(*) FROM (
     SELECT 1 FROM activations WHERE license = ?1 AND last_seen_at > ?2 AND +sequence < ?4 ORDER BY ip LIMIT ?3)";
 
-/// Activations that do not count and are looked at in the order of the slots.
-const PASSED: u32 = 1000;
+/// Inactive activations that are scanned in slot order before falling back to primary key order.
+const MAX_INACTIVE: u32 = 1000;
 
 const LAST_SLOT: &str = "SELECT sequence FROM activations WHERE license = ?1 AND last_seen_at > ?2
     ORDER BY sequence LIMIT 1 OFFSET ?3 - 1";
@@ -75,8 +75,8 @@ const REFRESH: &str = "UPDATE activations SET last_seen_at = max(last_seen_at, :
         os = coalesce(:os, os)
     WHERE license = :license AND ip = :ip";
 
-/// SQLite writes the index anew for each column that a statement names, changed or not; so this one stands alone, and
-/// does nothing while the identity stays what it is.
+/// SQLite rewrites an index for every column that an UPDATE names, changed or not. So the identity has its own statement,
+/// which does nothing while the identity is unchanged.
 const REFRESH_IDENTITY: &str = "UPDATE activations SET
         other_seen_at = iif(server_id <> ?3, ?4, other_seen_at),
         other_server_id = iif(server_id <> ?3, server_id, other_server_id),
@@ -104,21 +104,21 @@ fn activation(row: &Row<'_>) -> rusqlite::Result<Activation> {
 }
 
 impl ReadTransaction<'_> {
-    /// All activations of a license, in the order in which they were made.
+    /// All activations of a license, in order of activation.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn activations(&self, license: i64) -> Result<Vec<Activation>, Error> {
         let mut statement = self.0.prepare_cached(&format!("{ACTIVATION} WHERE license = ?1 ORDER BY sequence"))?;
         let found: rusqlite::Result<Vec<Activation>> = statement.query_map(params![license], activation)?.collect();
         Ok(found?)
     }
 
-    /// The first `count` activations that were made after the one numbered `after` and seen since that time. A license
-    /// without a limit may have more than anybody wants to have in memory.
+    /// The first `count` activations with a sequence number above `after` and a check-in after `since`. An unlimited license
+    /// can have too many to load at once.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn activations_after(
         &self,
         license: i64,
@@ -134,35 +134,35 @@ impl ReadTransaction<'_> {
         Ok(found?)
     }
 
-    /// How many activations of a license were seen since then, counted up to `most`.
+    /// The number of activations with a check-in after `since`, counted up to `most`.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn count_activations(&self, license: i64, since: Timestamp, most: u32) -> Result<u32, Error> {
         Ok(self.0.prepare_cached(COUNT)?.query_row(params![license, since.unix(), most], |row| row.get(0))?)
     }
 
-    /// How many of them were made before the one numbered `sequence`, counted up to `most`.
+    /// The number of those with a sequence number below `sequence`, counted up to `most`.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn count_earlier(&self, license: i64, since: Timestamp, sequence: i64, most: u32) -> Result<u32, Error> {
-        let window = most.saturating_add(PASSED);
+        let window = most.saturating_add(MAX_INACTIVE);
         let first = |row: &Row<'_>| Ok((row.get::<_, u32>(0)?, row.get::<_, u32>(1)?));
         let parameters = params![license, since.unix(), window, sequence];
-        let (looked_at, counted) = self.0.prepare_cached(FIRST_EARLIER)?.query_row(parameters, first)?;
-        if looked_at < window || counted >= most {
+        let (scanned, counted) = self.0.prepare_cached(FIRST_EARLIER)?.query_row(parameters, first)?;
+        if scanned < window || counted >= most {
             return Ok(counted.min(most));
         }
         let parameters = params![license, since.unix(), most, sequence];
         Ok(self.0.prepare_cached(COUNT_EARLIER)?.query_row(parameters, |row| row.get(0))?)
     }
 
-    /// The order of the activation that has the last of `slots` slots, of those that were seen since then; none while
-    /// there are fewer.
+    /// The sequence number of the activation in the last of `slots` slots, among those with a check-in after `since`; `None`
+    /// if there are fewer.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn last_slot(&self, license: i64, slots: u32, since: Timestamp) -> Result<Option<i64>, Error> {
         Ok(self
             .0
@@ -171,10 +171,10 @@ impl ReadTransaction<'_> {
             .optional()?)
     }
 
-    /// The first `count` addresses other than `ip` at which a license is used with this identity, seen since then.
+    /// The first `count` addresses other than `ip` with the same server identity and a check-in after `since`.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn twins(
         &self,
         license: i64,
@@ -190,38 +190,38 @@ impl ReadTransaction<'_> {
         Ok(found?)
     }
 
-    /// The activation of this address.
+    /// The activation with this address.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn activation(&self, license: i64, ip: IpAddr) -> Result<Option<Activation>, Error> {
         let mut statement = self.0.prepare_cached(&format!("{ACTIVATION} WHERE license = ?1 AND ip = ?2"))?;
         Ok(statement.query_row(params![license, Ip(ip)], activation).optional()?)
     }
 
-    /// When any server was last seen.
+    /// The latest check-in of any server.
     ///
     /// # Errors
-    /// The store's own.
-    pub fn latest_sign(&self) -> Result<Option<Timestamp>, Error> {
+    /// A store error.
+    pub fn latest_check_in(&self) -> Result<Option<Timestamp>, Error> {
         Ok(self.0.query_row("SELECT max(last_seen_at) FROM activations", [], |row| at_if_any(row, 0))?)
     }
 
-    /// The slot of this address.
+    /// The slot with this address.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn slot(&self, license: i64, ip: IpAddr) -> Result<Option<Slot>, Error> {
         let sql = "SELECT sequence, last_seen_at FROM activations WHERE license = ?1 AND ip = ?2";
         let slot = |row: &Row<'_>| Ok(Slot { ip, sequence: row.get(0)?, last_seen_at: at(row, 1)? });
         Ok(self.0.prepare_cached(sql)?.query_row(params![license, Ip(ip)], slot).optional()?)
     }
 
-    /// Activations whose last sign of life was at `earliest` or before, or after `latest`, of `licenses` licenses from
-    /// the number `from` on.
+    /// Activations whose last check-in was at or before `earliest`, or after `latest`, of the `licenses` licenses from number
+    /// `from` on.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn expired_activations(
         &self,
         from: i64,
@@ -233,21 +233,21 @@ impl ReadTransaction<'_> {
         let sql = "SELECT license, ip, sequence, last_seen_at FROM activations
             WHERE license >= ?1 AND license < ?2 AND (last_seen_at <= ?3 OR last_seen_at > ?4)";
         let mut statement = self.0.prepare_cached(sql)?;
-        let stray = |row: &Row<'_>| {
+        let expired = |row: &Row<'_>| {
             Ok((row.get(0)?, Slot { ip: row.get::<_, Ip>(1)?.0, sequence: row.get(2)?, last_seen_at: at(row, 3)? }))
         };
         let found: rusqlite::Result<Vec<(i64, Slot)>> =
-            statement.query_map(params![from, end, earliest.unix(), latest.unix()], stray)?.collect();
+            statement.query_map(params![from, end, earliest.unix(), latest.unix()], expired)?.collect();
         let last: Option<i64> = self.0.query_row("SELECT max(license) FROM activations", [], |row| row.get(0))?;
         Ok(ExpiredActivations { found: found?, next: last.is_some_and(|last| last >= end).then_some(end) })
     }
 }
 
 impl WriteTransaction<'_> {
-    /// Gives a slot to an address, new or again.
+    /// Adds an activation, or replaces the one with the same address.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn put_activation(&self, license: i64, sequence: i64, heartbeat: &Heartbeat<'_>) -> Result<(), Error> {
         let sql = "INSERT OR REPLACE INTO activations (license, ip, sequence, started_at, last_seen_at, observed_ip,
                 reported_ip, hostname, agent_version, panel_version, os, server_id)
@@ -268,12 +268,12 @@ impl WriteTransaction<'_> {
         Ok(())
     }
 
-    /// Notes that the server is alive. What it does not say of itself stays as it was: the Panel and the Agent of one
-    /// server say different things. A clock that was set back does not make it older than it is known to be: else its
-    /// slot would be free when the clock is put right.
+    /// Records a check-in. Details that the request does not contain stay unchanged, because the Panel and the Agent of a
+    /// server report different ones. `last_seen_at` never decreases: if the clock is set back, the slot would otherwise
+    /// look free once the clock is corrected.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn refresh_activation(&self, license: i64, heartbeat: &Heartbeat<'_>) -> Result<(), Error> {
         self.connection().prepare_cached(REFRESH)?.execute(named_params! {
             ":license": license,
@@ -293,29 +293,29 @@ impl WriteTransaction<'_> {
         Ok(())
     }
 
-    /// Sets when an activation was last seen, for one that was seen in the future.
+    /// Sets the last check-in, to correct one that is dated in the future.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn set_last_seen(&self, license: i64, ip: IpAddr, at: Timestamp) -> Result<(), Error> {
         let sql = "UPDATE activations SET last_seen_at = ?3 WHERE license = ?1 AND ip = ?2";
         self.connection().prepare_cached(sql)?.execute(params![license, Ip(ip), at.unix()])?;
         Ok(())
     }
 
-    /// Deletes an activation; whether there was one.
+    /// Deletes an activation; returns whether it existed.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn delete_activation(&self, license: i64, ip: IpAddr) -> Result<bool, Error> {
         let sql = "DELETE FROM activations WHERE license = ?1 AND ip = ?2";
         Ok(self.connection().prepare_cached(sql)?.execute(params![license, Ip(ip)])? > 0)
     }
 
-    /// Gives an activation another address; whether there was one.
+    /// Changes the address of an activation; returns whether it existed.
     ///
     /// # Errors
-    /// [`Error::Taken`] when the new address has one already, or the store's own.
+    /// [`Error::Taken`] if the new address has an activation already, or another store error.
     pub fn move_activation(&self, license: i64, from: IpAddr, to: IpAddr) -> Result<bool, Error> {
         let sql = "UPDATE activations SET ip = ?3 WHERE license = ?1 AND ip = ?2";
         Ok(self.connection().prepare_cached(sql)?.execute(params![license, Ip(from), Ip(to)])? > 0)

@@ -1,8 +1,8 @@
-//! Checkpoints: what commits have written to the log goes into the database file, on a thread of its own.
+//! Checkpoints of the write-ahead log (WAL), on their own thread.
 //!
-//! SQLite's own checkpoint is part of every thousandth page's commit: each page goes to another place of a large file, and
-//! everybody whose change comes meanwhile waits for all of them. Here commits go on; the pages that they add are few, and
-//! only for the last of those does the writer stand still, because the log begins anew only where nothing is left of it.
+//! SQLite's automatic checkpoint runs inside a commit, after every thousand pages: it writes pages all over a large file
+//! while all other changes wait. Here commits continue during a checkpoint and add only a few pages. Only for the last of
+//! these does the writer pause, because the log restarts only if a checkpoint leaves nothing in it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,64 +16,66 @@ use super::connection::connect;
 use super::database::Database;
 use super::error::Error;
 
-/// Changes between two checkpoints. A change writes one to four pages, so the log has some 30 to 150 MB at most; the more
-/// pages go at once, the more of them are neighbours: on the machine this was measured on, a page costs 27 µs when a
-/// thousand go at once and 10 µs when sixteen thousand do.
-const DUE: u64 = 8192;
+/// Changes between two checkpoints. A change writes one to four pages, so the log reaches 30 to 150 MB. Larger checkpoints
+/// write more neighboring pages: measured on one machine, 27 µs per page for a thousand pages and 10 µs for sixteen
+/// thousand.
+const INTERVAL: u64 = 8192;
 
-/// Pages that are few enough for the writer: it stands still for a millisecond or so.
-const FEW: i64 = 64;
+/// The maximum number of pages that the writer checkpoints itself, which takes about a millisecond.
+const WRITER_PAGES: i64 = 64;
 
-/// Passes after which the writer does the rest, however much it is: a log that grows for ever is worse.
-const PASSES: usize = 6;
+/// Passes after which the writer checkpoints the rest, however much it is: a log without bound would be worse.
+const MAX_PASSES: usize = 6;
 
-/// Pages at which SQLite does it as it always would, were this thread not to come to it: 256 MB.
-const LAST_RESORT: i64 = 65_536;
+/// The log size in pages at which SQLite checkpoints in a commit after all, if this thread falls behind: 256 MB.
+const AUTOCHECKPOINT_PAGES: i64 = 65_536;
 
-/// The largest file that stays when a log has begun anew, in bytes.
-const KEPT: i64 = 256 * 1024 * 1024;
+/// The maximum size of the log file after a restart of the log, in bytes.
+const LOG_SIZE_LIMIT: i64 = 256 * 1024 * 1024;
 
-/// The thread's priority: a quarter of the others' share of a busy processor. With less it would not keep up with commits.
+/// The nice value of the thread: a quarter of the other threads' share of a busy processor. With less it would fall behind
+/// the commits.
 const NICE: i32 = 5;
 
-/// The thread's end.
+/// The checkpoint thread.
 pub struct Checkpointer {
     connection: Connection,
     due: Receiver<()>,
-    rest: Arc<AtomicBool>,
+    finish: Arc<AtomicBool>,
 }
 
-/// The writer's end.
-pub(super) struct Log {
+/// The writer's handle, which triggers checkpoints.
+pub(super) struct CheckpointTrigger {
     due: Sender<()>,
-    rest: Arc<AtomicBool>,
-    every: u64,
+    finish: Arc<AtomicBool>,
+    interval: u64,
     changes: u64,
 }
 
-/// Takes the checkpoints of this database's writer over from SQLite, one after so many changes.
+/// Replaces SQLite's automatic checkpoints of this database by one after every `interval` changes.
 ///
 /// # Errors
-/// The store's own.
-pub(super) fn take_over(database: &Database, every: Option<u64>) -> Result<(Log, Checkpointer), Error> {
+/// A store error.
+pub(super) fn channel(database: &Database, interval: Option<u64>) -> Result<(CheckpointTrigger, Checkpointer), Error> {
     let connection = connect(database.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    database.connection.pragma_update(None, "wal_autocheckpoint", LAST_RESORT)?;
-    database.connection.pragma_update(None, "journal_size_limit", KEPT)?;
-    // One that waits is enough.
+    database.connection.pragma_update(None, "wal_autocheckpoint", AUTOCHECKPOINT_PAGES)?;
+    database.connection.pragma_update(None, "journal_size_limit", LOG_SIZE_LIMIT)?;
+    // A second pending request would be redundant.
     let (sender, due) = bounded(1);
-    let rest = Arc::new(AtomicBool::new(false));
-    let log = Log { due: sender, rest: Arc::clone(&rest), every: every.unwrap_or(DUE), changes: 0 };
-    Ok((log, Checkpointer { connection, due, rest }))
+    let finish = Arc::new(AtomicBool::new(false));
+    let interval = interval.unwrap_or(INTERVAL);
+    let trigger = CheckpointTrigger { due: sender, finish: Arc::clone(&finish), interval, changes: 0 };
+    Ok((trigger, Checkpointer { connection, due, finish }))
 }
 
-impl Log {
-    /// To be called after each commit, of so many changes, when nobody waits for it any more.
-    pub(super) fn note_growth(&mut self, changes: u64, database: &Database) {
-        if self.rest.swap(false, Ordering::Acquire) {
+impl CheckpointTrigger {
+    /// Called after each commit of `changes` changes, once their requests are answered.
+    pub(super) fn after_commit(&mut self, changes: u64, database: &Database) {
+        if self.finish.swap(false, Ordering::Acquire) {
             report(pass(&database.connection));
         }
         self.changes = self.changes.saturating_add(changes);
-        if self.changes >= self.every {
+        if self.changes >= self.interval {
             self.changes = 0;
             let _ = self.due.try_send(());
         }
@@ -81,27 +83,26 @@ impl Log {
 }
 
 impl Checkpointer {
-    /// Checkpoints whenever it is due, until the writer is gone.
+    /// Checkpoints on request until the writer is dropped.
     pub fn run(self) {
-        // Of this thread alone (Linux). It may take its time: where processors are few, it would keep those waiting who
-        // wait for a commit.
+        // Linux: affects only this thread. On a machine with few processors it would otherwise delay commits.
         let _ = setpriority_process(None, NICE);
         while let Ok(()) = self.due.recv() {
             let mut before = 0;
-            for _ in 0..PASSES {
+            for _ in 0..MAX_PASSES {
                 let Some(pages) = report(pass(&self.connection)) else { break };
-                // What this pass has found is what commits have added during the one before.
-                if pages.saturating_sub(before) <= FEW {
+                // These pages were added by commits during the previous pass.
+                if pages.saturating_sub(before) <= WRITER_PAGES {
                     break;
                 }
                 before = pages;
             }
-            self.rest.store(true, Ordering::Release);
+            self.finish.store(true, Ordering::Release);
         }
     }
 }
 
-/// Moves what it finds in the log, without keeping anybody waiting; how many pages the log has.
+/// Checkpoints without blocking commits; returns the number of pages in the log.
 fn pass(connection: &Connection) -> Result<i64, Error> {
     Ok(connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))?)
 }
@@ -110,8 +111,8 @@ fn report(pages: Result<i64, Error>) -> Option<i64> {
     match pages {
         Ok(pages) => Some(pages),
         Err(error) => {
-            // Nothing is lost: the log holds it, and the next one tries again.
-            warn!("The database's log could not be checkpointed: {error}");
+            // Nothing is lost: the pages stay in the log until the next checkpoint.
+            warn!("The write-ahead log could not be checkpointed: {error}");
             None
         }
     }
@@ -127,25 +128,26 @@ mod tests {
     use opterius_base::clock::Timestamp;
 
     #[test]
-    fn under_steady_changes_the_log_begins_anew() {
+    fn the_log_restarts_under_steady_changes() {
         let mut scratch = Scratch::new();
-        let (mut log, checkpointer) = take_over(scratch.database(), Some(10)).unwrap();
+        let (mut trigger, checkpointer) = channel(scratch.database(), Some(10)).unwrap();
         let thread = thread::spawn(move || checkpointer.run());
-        // How often the log has begun anew: bytes 12 to 15 of its head (sqlite.org/fileformat2.html, section 4.1).
-        let begun = |scratch: &mut Scratch| {
+        // How often the log has restarted: bytes 12 to 15 of its header (sqlite.org/fileformat2.html, section 4.1).
+        let restarts = |scratch: &mut Scratch| {
             let mut bytes = [0; 4];
             let path = scratch.database().path().with_extension("db-wal");
             std::fs::File::open(path).unwrap().read_exact_at(&mut bytes, 12).unwrap();
             u32::from_be_bytes(bytes)
         };
-        let first = begun(&mut scratch);
-        let is_anew = (0..20_000).any(|number| {
-            scratch.change(Timestamp::from_unix(0), |changes| changes.put_setting("number", &number.to_string()));
-            log.note_growth(1, scratch.database());
-            begun(&mut scratch) > first
+        let first = restarts(&mut scratch);
+        let has_restarted = (0..20_000).any(|number| {
+            scratch
+                .change(Timestamp::from_unix(0), |transaction| transaction.put_setting("number", &number.to_string()));
+            trigger.after_commit(1, scratch.database());
+            restarts(&mut scratch) > first
         });
-        assert!(is_anew);
-        drop(log);
+        assert!(has_restarted);
+        drop(trigger);
         thread.join().unwrap();
     }
 }

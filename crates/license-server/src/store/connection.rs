@@ -1,4 +1,4 @@
-//! Connections to the database file: what is looked at before one is opened, and how SQLite is set up in it.
+//! Connections to the database file: checks before opening it, and the configuration of SQLite.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -13,13 +13,13 @@ use super::error::Error;
 use super::schema;
 use crate::cause::cause;
 
-/// How long a change waits for another process (the command line beside a running server) to finish its own.
+/// How long a change waits for the change of another process, such as a command beside a running server.
 pub(super) const BUSY_TIME: Duration = Duration::from_secs(5);
 
-/// Pages that a connection keeps in memory, in KiB. The operating system caches the rest.
+/// The page cache of a connection, in KiB. The operating system caches the rest.
 const CACHE_KIB: i64 = 8 * 1024;
 
-/// Looks at the file without changing anything, and returns its schema version.
+/// Checks the file without changing it and returns its schema version.
 pub(super) fn inspect(path: &Path) -> Result<i64, Error> {
     let metadata = fs::metadata(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => Error::Missing(path.to_owned()),
@@ -47,13 +47,13 @@ pub(super) fn inspect(path: &Path) -> Result<i64, Error> {
     Ok(version)
 }
 
-/// Opens the file, which is there.
+/// Opens an existing file.
 pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Error> {
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIME)?;
     connection.set_prepared_statement_cache_capacity(64);
-    // A plan depends on the statement and not on the values of its parameters. Otherwise SQLite as it is built in here
-    // compiles some statements again at each use: that was an eighth of the writer's time.
+    // Query plans depend only on the statement, not on parameter values. Otherwise the bundled SQLite recompiles some
+    // statements at each use, which took an eighth of the writer's time.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     if access == OpenFlags::SQLITE_OPEN_READ_WRITE {
         // In this mode a reader never waits for a writer, and a commit is one write and one fsync of the log.
@@ -62,7 +62,7 @@ pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Erro
         connection.pragma_update(None, "foreign_keys", true)?;
     }
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    // A row that does not fit its table is a defect: better an error than a wrong answer.
+    // A tampered schema must not run functions with side effects.
     connection.pragma_update(None, "trusted_schema", false)?;
     Ok(connection)
 }

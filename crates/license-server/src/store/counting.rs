@@ -1,18 +1,18 @@
-//! How far active servers are counted: without a limit a license may have hundreds of thousands, and nobody who is told
-//! of them wants to wait for the exact number.
+//! The limit up to which active servers are counted: an unlimited license can have hundreds of thousands, and no page
+//! should wait for the exact number.
 
-/// Servers that are counted whatever the plan allows.
-const COUNTED: u32 = 1000;
+/// Servers that are counted in any case.
+const MIN_CAP: u32 = 1000;
 
-/// Up to where to count them for a plan that allows `allowed`: one more than is told.
-pub fn most(allowed: u32) -> u32 {
-    allowed.max(COUNTED).saturating_add(1)
+/// The number at which counting stops for a plan that allows `allowed` servers: one more than is displayed.
+pub fn count_cap(allowed: u32) -> u32 {
+    allowed.max(MIN_CAP).saturating_add(1)
 }
 
-/// What came of counting up to [`most`], in words.
-pub fn counted(active: u32, allowed: u32) -> String {
-    let told = allowed.max(COUNTED);
-    if active > told { format!("{told}+") } else { active.to_string() }
+/// A count up to [`count_cap`], as text.
+pub fn format_count(active: u32, allowed: u32) -> String {
+    let displayed = allowed.max(MIN_CAP);
+    if active > displayed { format!("{displayed}+") } else { active.to_string() }
 }
 
 #[cfg(test)]
@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_exact_up_to_what_the_plan_allows_and_a_thousand() {
+    fn counts_are_exact_up_to_the_limit_of_the_plan_or_a_thousand() {
         let table = [
             (0, 1, "0"),
             (1, 1, "1"),
@@ -33,8 +33,8 @@ mod tests {
             (u32::MAX, u32::MAX, "4294967295"),
         ];
         for (active, allowed, expected) in table {
-            assert!(active <= most(allowed) && most(allowed) >= allowed);
-            assert_eq!(counted(active, allowed), expected, "{active} of {allowed}");
+            assert!(active <= count_cap(allowed) && count_cap(allowed) >= allowed);
+            assert_eq!(format_count(active, allowed), expected, "{active} of {allowed}");
         }
     }
 }

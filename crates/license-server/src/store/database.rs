@@ -1,4 +1,4 @@
-//! One open database: made, opened, brought up to date, read and changed.
+//! An open database: creating, opening, migrating, reading and changing it.
 
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
@@ -7,25 +7,25 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::access::{ReadTransaction, WriteTransaction};
 use super::connection::{connect, inspect};
 use super::error::Error;
 use super::schema;
+use super::transactions::{ReadTransaction, WriteTransaction};
 use crate::cause::cause;
 use crate::ownership::give_to_owner_of;
 use opterius_base::clock::Timestamp;
 
-/// One open database, for whoever changes it. `serve` gives it to its writer; the command line uses it directly.
+/// An open database. `serve` hands it to its writer; commands use it directly.
 pub struct Database {
     pub(super) connection: Connection,
     path: PathBuf,
 }
 
 impl Database {
-    /// Makes a new database, readable by its owner alone.
+    /// Creates a database that only its owner can read.
     ///
     /// # Errors
-    /// The file is there already or cannot be made.
+    /// The file exists already or cannot be created.
     pub fn create(path: &Path) -> Result<Self, Error> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let failed = |error: std::io::Error| match error.kind() {
@@ -35,7 +35,7 @@ impl Database {
             _ => Error::Failed(format!("{}: {}", path.display(), cause(&error))),
         };
         let file = file.map_err(failed)?;
-        // SQLite gives what it makes beside the database to the database's owner itself.
+        // SQLite itself gives the -wal and -shm files the owner of the database.
         path.parent().map_or(Ok(()), |directory| give_to_owner_of(directory, &file)).map_err(failed)?;
         drop(file);
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -45,10 +45,10 @@ impl Database {
         Ok(database)
     }
 
-    /// Opens a database that is there, and brings an older one up to date.
+    /// Opens an existing database and migrates an older schema.
     ///
     /// # Errors
-    /// It is missing, damaged, not ours, or of a newer version; nothing was changed then.
+    /// It is missing, damaged, another application's, or has a newer schema; nothing was changed.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let version = inspect(path)?;
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| error.of_file(path))?;
@@ -59,8 +59,8 @@ impl Database {
         Ok(database)
     }
 
-    /// Looks at every page and every index, some seconds for a million licenses. Damage that is found only when a license
-    /// is asked for has by then been answered for: a key that an index has lost is not known.
+    /// Checks every page and every index, which takes seconds for a million licenses. Undetected damage leads to wrong
+    /// verdicts: a key that is missing from an index is an unknown key.
     ///
     /// # Errors
     /// It is damaged.
@@ -72,24 +72,24 @@ impl Database {
         }
     }
 
-    /// The file.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Reads, as of one moment.
+    /// Runs `work` in a read transaction.
     ///
     /// # Errors
-    /// What `work` returns, or the store's own.
+    /// What `work` returns, or a store error.
     pub fn read<T, E: From<Error>>(&mut self, work: impl FnOnce(&ReadTransaction<'_>) -> Result<T, E>) -> Result<T, E> {
         let transaction = self.connection.transaction().map_err(Error::from)?;
         work(&ReadTransaction(&transaction))
     }
 
-    /// Changes everything that `work` changes, or nothing.
+    /// Runs `work` in a write transaction, which is rolled back if it fails.
     ///
     /// # Errors
-    /// What `work` returns, or the store's own; nothing was changed then.
+    /// What `work` returns, or a store error; nothing was changed.
     pub fn change<T, E: From<Error>>(
         &mut self,
         now: Timestamp,
@@ -105,7 +105,7 @@ impl Database {
     fn migrate(&mut self, from: i64) -> Result<(), Error> {
         let path = self.path.clone();
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        // Another process may have done it while this one waited.
+        // Another process may have migrated while this one waited.
         let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
         let done = usize::try_from(version.max(from)).unwrap_or(usize::MAX);
         for migration in schema::MIGRATIONS.iter().skip(done) {

@@ -1,4 +1,4 @@
-//! Why the store does not do what it is asked to, and how SQLite's own words become ours.
+//! Store errors, and their conversion from SQLite errors.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,26 +10,26 @@ use super::schema;
 /// The database's file name.
 pub const FILE: &str = "licenses.db";
 
-/// Why the store does not do what it is asked to.
+/// Why a store operation failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// There is no database.
+    /// The database does not exist.
     Missing(PathBuf),
-    /// It may not be read or written by this user.
+    /// This user has no permission to read or write the database.
     Permission(PathBuf),
-    /// Other users may read or write it.
+    /// Other users can read or write the database.
     Exposed(PathBuf),
-    /// It is damaged, or not a database of ours.
+    /// The file is damaged or not a database of the license server.
     Unusable(PathBuf, String),
-    /// It or its directory cannot be written.
+    /// The database or its directory is not writable.
     ReadOnly(PathBuf),
-    /// A newer version of the program made it.
+    /// A newer version of the program has written the database.
     Newer(PathBuf, i64),
-    /// Another process has been changing it for too long.
+    /// Another process has locked the database for too long.
     Busy,
-    /// There is no room on the disk.
+    /// The disk is full.
     Full,
-    /// The name or key is taken already.
+    /// The name, key or address exists already.
     Taken,
     /// Anything else, in SQLite's words.
     Failed(String),
@@ -40,50 +40,50 @@ impl fmt::Display for Error {
         match self {
             Self::Missing(path) => write!(
                 formatter,
-                "{}: there is no database. Restore a backup to this path; only for a new installation: opterius-license-server init",
+                "{}: the database is missing. Restore a backup to this path; only for a new installation, run: opterius-license-server init",
                 path.display()
             ),
             Self::Permission(path) => {
                 write!(
                     formatter,
-                    "{}: permission denied. Run as the user who owns the database; as root, opterius-license-server check \
-                     says whom it belongs to and whom it should",
+                    "{}: permission denied. Run as the user who owns the database. To check the ownership, run as root: \
+                     opterius-license-server check",
                     path.display()
                 )
             }
             Self::Exposed(path) => {
                 let path = path.display();
-                write!(formatter, "{path}: other users may read or write it. Run: chmod 0600 {path}")
+                write!(formatter, "{path}: other users can read or write the database. Run: chmod 0600 {path}")
             }
             Self::Unusable(path, cause) => write!(
                 formatter,
-                "{}: cannot be used: {cause}. Nothing was changed; move it away, with the -wal and -shm files beside it, and \
+                "{}: the database is unusable: {cause}. Nothing was changed. Move it away, with its -wal and -shm files, and \
                  restore a backup to this path",
                 path.display()
             ),
             Self::ReadOnly(path) => write!(
                 formatter,
-                "{}: cannot be written, or its directory cannot, in which SQLite keeps its log. Nothing was changed; see \
-                 who owns them and whether the disk is mounted read-only",
+                "{}: the database or its directory is not writable (SQLite keeps its log beside it). Nothing was changed; \
+                 check the owner, and whether the disk is mounted read-only",
                 path.display()
             ),
             Self::Newer(path, version) => write!(
                 formatter,
-                "{}: was written by a newer version of this program (schema {version}, this one knows {}). Nothing was \
-                 changed; install that version, or restore a backup of this one",
+                "{}: the database was written by a newer version of this program (schema {version}, this version supports {}). \
+                 Nothing was changed; install that version, or restore a backup from this one",
                 path.display(),
                 schema::MIGRATIONS.len()
             ),
-            Self::Busy => formatter.write_str("the database is being changed by another process; try again"),
-            Self::Full => formatter.write_str("the disk is full: nothing was changed"),
-            Self::Taken => formatter.write_str("exists already"),
-            Self::Failed(cause) => write!(formatter, "the database does not do this: {cause}"),
+            Self::Busy => formatter.write_str("the database is locked by another process; try again"),
+            Self::Full => formatter.write_str("the disk is full. Nothing was changed"),
+            Self::Taken => formatter.write_str("already exists"),
+            Self::Failed(cause) => write!(formatter, "database error: {cause}"),
         }
     }
 }
 
 impl Error {
-    /// What failed while the file was opened is a matter of the file.
+    /// An error while opening the file, with the path of the file.
     pub(super) fn of_file(self, path: &Path) -> Self {
         match self {
             Self::Failed(cause) | Self::Unusable(_, cause) => Self::Unusable(path.to_owned(), cause),
@@ -98,7 +98,7 @@ impl From<rusqlite::Error> for Error {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
             Some(ErrorCode::DiskFull) => Self::Full,
-            // Which file it is, SQLite does not say; there is one.
+            // SQLite does not name the file; there is only one.
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen) => Self::ReadOnly(PathBuf::from(FILE)),
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 Self::Unusable(PathBuf::from(FILE), error.to_string())

@@ -1,20 +1,20 @@
-//! The history: what changed, when, and by whom. Lines are added and never changed.
+//! The history: an append-only log of changes.
 
 use rusqlite::{Row, params};
 
-use super::access::{ReadTransaction, WriteTransaction};
 use super::error::Error;
+use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values;
 use crate::model::{Action, Actor, Event};
 use opterius_base::clock::Timestamp;
 
-// SQLite takes a partial index only for a statement that has the words of its condition, and not for parameters.
+// SQLite uses a partial index only if the query repeats its condition literally, not with parameters.
 
-/// Asks what [`ReadTransaction::count_by_owners`] tells.
+/// The query of [`ReadTransaction::count_by_owners`].
 const COUNT_BY_OWNERS: &str = "SELECT count(*) FROM events
     WHERE license = ?1 AND role = 'owner' AND action IN ('revoked', 'moved') AND at > ?2";
 
-/// Asks what [`ReadTransaction::has_seen_key`] tells.
+/// The query of [`ReadTransaction::has_seen_key`].
 const HAS_SEEN_KEY: &str = "SELECT EXISTS (SELECT 1 FROM events
     WHERE license = ?1 AND actor = ?2 AND role = ?3 AND action = 'key shown' AND at > ?4 AND at <= ?5)";
 
@@ -30,10 +30,10 @@ fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
 }
 
 impl ReadTransaction<'_> {
-    /// The latest `count` lines about a license, or about everything, before the line `before`; the latest first.
+    /// The latest `count` entries of a license, or of everything, before the entry `before`; newest first.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn history(&self, license: Option<i64>, before: Option<i64>, count: u32) -> Result<Vec<Event>, Error> {
         let condition = if license.is_some() { "license = ?1" } else { "?1 IS NULL" };
         let sql = format!(
@@ -46,33 +46,32 @@ impl ReadTransaction<'_> {
         Ok(found?)
     }
 
-    /// How often owners have revoked or moved a server of the license since then.
+    /// How many servers of the license its owner has revoked or moved after `since`.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn count_by_owners(&self, license: i64, since: Timestamp) -> Result<u32, Error> {
         Ok(self.0.prepare_cached(COUNT_BY_OWNERS)?.query_row(params![license, since.unix()], |row| row.get(0))?)
     }
 
-    /// Whether the history says that this one was shown the key of the license, at a time after `since` and not after
-    /// `until`.
+    /// Whether the history records that this actor viewed the key of the license after `since` and not after `until`.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn has_seen_key(&self, license: i64, who: &Actor, since: Timestamp, until: Timestamp) -> Result<bool, Error> {
-        let parameters = params![license, who.name, who.role.word(), since.unix(), until.unix()];
+        let parameters = params![license, who.name, who.role.as_str(), since.unix(), until.unix()];
         Ok(self.0.prepare_cached(HAS_SEEN_KEY)?.query_row(parameters, |row| row.get(0))?)
     }
 }
 
 impl WriteTransaction<'_> {
-    /// Adds a line and returns its number.
+    /// Adds an entry and returns its number.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn add_event(&self, license: Option<i64>, actor: &Actor, action: Action, detail: &str) -> Result<i64, Error> {
         let sql = "INSERT INTO events (at, license, role, actor, action, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let parameters = params![self.now().unix(), license, actor.role.word(), actor.name, action.word(), detail];
+        let parameters = params![self.now().unix(), license, actor.role.as_str(), actor.name, action.as_str(), detail];
         self.connection().prepare_cached(sql)?.execute(parameters)?;
         Ok(self.connection().last_insert_rowid())
     }
@@ -85,7 +84,7 @@ mod tests {
     use crate::store::tests::{Scratch, plan};
 
     #[test]
-    fn what_owners_did_is_found_without_walking_through_the_history() {
+    fn queries_of_the_history_use_an_index() {
         let mut scratch = Scratch::new();
         let owners = scratch.read(|transaction| plan(transaction, COUNT_BY_OWNERS));
         assert!(owners.contains("events_of_owners (license=? AND at>?)"), "{owners}");
@@ -94,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_owners_did_to_this_license_lately_counts() {
+    fn only_recent_changes_by_the_owner_of_this_license_count() {
         let mut scratch = Scratch::new();
         let at = Timestamp::from_unix;
         let (owner, operator) = (Role::Owner, Role::Operator);
@@ -116,6 +115,6 @@ mod tests {
         };
         assert!(seen(1, owner, 101, 102));
         assert!(!seen(1, owner, 102, 200) && !seen(1, owner, 0, 101) && !seen(2, owner, 0, 200));
-        assert!(!seen(1, operator, 0, 200), "an operator of the same name is somebody else");
+        assert!(!seen(1, operator, 0, 200), "an operator with the same name is another actor");
     }
 }

@@ -1,18 +1,18 @@
-//! Licenses and plans.
+//! Licenses, plans and settings.
 
 use std::net::IpAddr;
 
 use rusqlite::{OptionalExtension, Row, named_params, params};
 
-use super::access::{ReadTransaction, WriteTransaction};
-use super::counting::most;
+use super::counting::count_cap;
 use super::error::Error;
+use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values::{Ip, at, at_if_any};
 use crate::model::{ACTIVE_TIME, Billing, License, Plan, Status};
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 
-/// A license to be made.
+/// A license to insert.
 pub struct NewLicense<'a> {
     /// The key.
     pub key: &'a Secret,
@@ -20,31 +20,31 @@ pub struct NewLicense<'a> {
     pub owner: i64,
     /// The plan's slug.
     pub plan: &'a str,
-    /// When it ends; none is never.
+    /// The expiry; `None` means never.
     pub expires_at: Option<Timestamp>,
-    /// The only address that may use it.
+    /// The only address that can use it.
     pub locked_ip: Option<IpAddr>,
 }
 
 /// Which licenses to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Of this user alone.
+    /// Only licenses of this user.
     pub owner: Option<i64>,
-    /// Whose number, key's beginning, or owner's name this is; every license without it.
+    /// Only licenses with this number, this beginning of the key, or this owner name.
     pub search: Option<String>,
-    /// After this one, in the order of the list.
+    /// Only licenses with a lower number: the next page of the list.
     pub before: Option<i64>,
-    /// Whether to count all servers, for programs, however long that takes.
+    /// Whether to count all servers, however many, for JSON output.
     pub all_servers: bool,
 }
 
 /// A license in a list.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedLicense {
     /// The license.
     pub license: License,
-    /// Its active servers, counted up to [`most`] unless all were asked for.
+    /// The active servers, counted up to [`count_cap`] unless the filter asks for all.
     pub servers: u32,
 }
 
@@ -85,7 +85,7 @@ impl ReadTransaction<'_> {
     /// The license with this number.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn license(&self, id: i64) -> Result<Option<License>, Error> {
         let mut statement = self.0.prepare_cached(&format!("{LICENSE} WHERE licenses.id = ?1"))?;
         Ok(statement.query_row(params![id], license).optional()?)
@@ -94,7 +94,7 @@ impl ReadTransaction<'_> {
     /// The license with this key.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn license_by_key(&self, key: &str) -> Result<Option<License>, Error> {
         let mut statement = self.0.prepare_cached(&format!("{LICENSE} WHERE licenses.key = ?1"))?;
         Ok(statement.query_row(params![key], license).optional()?)
@@ -103,11 +103,11 @@ impl ReadTransaction<'_> {
     /// The newest `count` licenses that pass the filter.
     ///
     /// # Errors
-    /// The store's own.
-    pub fn licenses(&self, filter: &Filter, count: u32, now: Timestamp) -> Result<Vec<Listed>, Error> {
+    /// A store error.
+    pub fn licenses(&self, filter: &Filter, count: u32, now: Timestamp) -> Result<Vec<ListedLicense>, Error> {
         let active_since = now.minus(ACTIVE_TIME);
         let search = filter.search.as_deref().map(str::trim).filter(|search| !search.is_empty());
-        // What is not asked for is left out of the statement, so that SQLite finds the index for what is.
+        // Unused conditions are left out of the statement, so that SQLite picks the index for the others.
         let by_owner = if filter.owner.is_some() { "licenses.owner = :owner" } else { ":owner IS NULL" };
         let by_search = if search.is_some() {
             "(licenses.id = :number OR (licenses.key >= :search AND licenses.key < :search || '\u{10ffff}')
@@ -127,26 +127,26 @@ impl ReadTransaction<'_> {
             ":count": count,
         };
         let found: rusqlite::Result<Vec<License>> = statement.query_map(parameters, license)?.collect();
-        let until = |license: &License| if filter.all_servers { u32::MAX } else { most(license.plan.max_servers) };
+        let until = |license: &License| if filter.all_servers { u32::MAX } else { count_cap(license.plan.max_servers) };
         let listed = found?.into_iter().map(|license| {
             let servers = self.count_activations(license.id, active_since, until(&license))?;
-            Ok(Listed { license, servers })
+            Ok(ListedLicense { license, servers })
         });
         listed.collect()
     }
 
-    /// How many licenses there are.
+    /// The number of licenses.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn count_licenses(&self) -> Result<u32, Error> {
         Ok(self.0.query_row("SELECT count(*) FROM licenses", [], |row| row.get(0))?)
     }
 
-    /// All plans, the smallest first.
+    /// All plans, smallest first.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn plans(&self) -> Result<Vec<Plan>, Error> {
         let order = "max_servers = 0, max_servers, max_accounts = 0, max_accounts, slug";
         let sql = format!("SELECT slug, name, max_accounts, max_servers FROM plans ORDER BY {order}");
@@ -155,10 +155,10 @@ impl ReadTransaction<'_> {
         Ok(plans?)
     }
 
-    /// A setting of the server's own.
+    /// An internal setting of the server.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn setting(&self, name: &str) -> Result<Option<String>, Error> {
         let mut statement = self.0.prepare_cached("SELECT value FROM settings WHERE name = ?1")?;
         Ok(statement.query_row(params![name], |row| row.get(0)).optional()?)
@@ -166,10 +166,10 @@ impl ReadTransaction<'_> {
 }
 
 impl WriteTransaction<'_> {
-    /// Makes a license and returns its number.
+    /// Inserts a license and returns its number.
     ///
     /// # Errors
-    /// [`Error::Taken`] when there is one with this key, or the store's own.
+    /// [`Error::Taken`] if the key exists, or another store error.
     pub fn insert_license(&self, new: &NewLicense<'_>) -> Result<i64, Error> {
         let sql = "INSERT INTO licenses (key, owner, plan, status, expires_at, locked_ip, created_at, revision)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1)";
@@ -177,7 +177,7 @@ impl WriteTransaction<'_> {
             new.key.expose(),
             new.owner,
             new.plan,
-            Status::Active.word(),
+            Status::Active.as_str(),
             new.expires_at.map(Timestamp::unix),
             new.locked_ip.map(Ip),
             self.now().unix()
@@ -185,10 +185,10 @@ impl WriteTransaction<'_> {
         Ok(self.connection().last_insert_rowid())
     }
 
-    /// Stores plan, status, expiry, lock and billing of the license, and counts its revision up.
+    /// Stores plan, status, expiry, lock and billing of the license, and increments its revision.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn update_license(&self, license: &License) -> Result<(), Error> {
         let sql =
             "UPDATE licenses SET plan = ?2, status = ?3, expires_at = ?4, locked_ip = ?5, subscription_status = ?6,
@@ -196,7 +196,7 @@ impl WriteTransaction<'_> {
         self.connection().prepare_cached(sql)?.execute(params![
             license.id,
             license.plan.slug,
-            license.status.word(),
+            license.status.as_str(),
             license.expires_at.map(Timestamp::unix),
             license.locked_ip.map(Ip),
             license.billing.subscription_status,
@@ -206,19 +206,19 @@ impl WriteTransaction<'_> {
         Ok(())
     }
 
-    /// Deletes the license with its activations. Its history stays.
+    /// Deletes the license and its activations. Its history is kept.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn delete_license(&self, id: i64) -> Result<(), Error> {
         self.connection().execute("DELETE FROM licenses WHERE id = ?1", params![id])?;
         Ok(())
     }
 
-    /// Makes a plan or changes it.
+    /// Inserts or updates a plan.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn put_plan(&self, plan: &Plan) -> Result<(), Error> {
         let sql = "INSERT INTO plans (slug, name, max_accounts, max_servers) VALUES (?1, ?2, ?3, ?4)
             ON CONFLICT (slug) DO UPDATE SET name = ?2, max_accounts = ?3, max_servers = ?4";
@@ -226,10 +226,10 @@ impl WriteTransaction<'_> {
         Ok(())
     }
 
-    /// Sets a setting of the server's own to what it never was.
+    /// Sets an internal setting to a new random value.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn put_random_setting(&self, name: &str) -> Result<(), Error> {
         let sql = "INSERT INTO settings (name, value) VALUES (?1, hex(randomblob(16)))
             ON CONFLICT (name) DO UPDATE SET value = excluded.value";
@@ -237,10 +237,10 @@ impl WriteTransaction<'_> {
         Ok(())
     }
 
-    /// Sets a setting of the server's own.
+    /// Sets an internal setting.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn put_setting(&self, name: &str, value: &str) -> Result<(), Error> {
         let sql = "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
         self.connection().execute(sql, params![name, value])?;

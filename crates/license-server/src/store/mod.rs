@@ -1,10 +1,9 @@
-//! What the license server keeps, in SQLite. All SQL of the program is in this room: [`ReadTransaction`] and [`WriteTransaction`] are the
-//! whole interface, so another database can take SQLite's place behind them.
+//! The store, in SQLite. All SQL of the program is in this module. [`ReadTransaction`] and [`WriteTransaction`] are its
+//! whole interface, so another database could replace SQLite behind them.
 //!
-//! There is one writer in a process, [`writer::Writer`], whose commits are shared by all who wait; readers see the last
-//! commit. What a commit promised survives a power cut (`synchronous=FULL`).
+//! A process has one writer, [`writer::Writer`], which combines the changes of several requests in one commit. Readers see
+//! the last commit. Committed changes survive a power failure (`synchronous=FULL`).
 
-mod access;
 mod activations;
 pub mod checkpoint;
 mod connection;
@@ -14,18 +13,19 @@ mod error;
 mod history;
 mod licenses;
 mod maintenance;
-mod people;
 pub mod readers;
 mod schema;
+mod transactions;
+mod users;
 mod values;
 pub mod writer;
 
-pub use access::{ReadTransaction, WriteTransaction};
 pub use activations::{ExpiredActivations, Heartbeat, Slot};
 pub use database::Database;
 pub use error::{Error, FILE};
-pub use licenses::{Filter, Listed, NewLicense};
+pub use licenses::{Filter, ListedLicense, NewLicense};
 pub use maintenance::{backup, check, checkpoint_on_exit, schema, setting};
+pub use transactions::{ReadTransaction, WriteTransaction};
 
 #[cfg(test)]
 #[path = "../store_tests.rs"]

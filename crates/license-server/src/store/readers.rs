@@ -1,18 +1,18 @@
-//! Connections that only read. In SQLite's write-ahead mode they see the last commit and never wait for the writer.
+//! Read-only connections. With SQLite's write-ahead log they see the last commit and never wait for the writer.
 
 use std::path::Path;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rusqlite::OpenFlags;
 
-use super::access::ReadTransaction;
 use super::connection::connect;
 use super::error::Error;
+use super::transactions::ReadTransaction;
 
-/// A pool of reading connections, one for each thread that reads.
+/// A pool of read-only connections, one per reading thread.
 #[derive(Clone)]
 pub struct Readers {
-    give_back: Sender<rusqlite::Connection>,
+    release: Sender<rusqlite::Connection>,
     take: Receiver<rusqlite::Connection>,
 }
 
@@ -20,29 +20,29 @@ impl Readers {
     /// Opens `count` connections.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn open(path: &Path, count: usize) -> Result<Self, Error> {
-        let (give_back, take) = bounded(count);
+        let (release, take) = bounded(count);
         for _ in 0..count {
-            // Reading needs a file of shared memory, which only a connection that may write can make.
+            // Reading needs the shared-memory file, which only a writable connection can create.
             let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
             connection.pragma_update(None, "query_only", true)?;
-            let _ = give_back.send(connection);
+            let _ = release.send(connection);
         }
-        Ok(Self { give_back, take })
+        Ok(Self { release, take })
     }
 
-    /// Reads, as of one moment.
+    /// Runs `work` in a read transaction.
     ///
     /// # Errors
-    /// What `work` returns, or the store's own.
+    /// What `work` returns, or a store error.
     pub fn read<T, E: From<Error>>(&self, work: impl FnOnce(&ReadTransaction<'_>) -> Result<T, E>) -> Result<T, E> {
         let mut connection = self.take.recv().map_err(|_| Error::Busy)?;
         let result = match connection.transaction() {
             Ok(transaction) => work(&ReadTransaction(&transaction)),
             Err(error) => Err(Error::from(error).into()),
         };
-        let _ = self.give_back.send(connection);
+        let _ = self.release.send(connection);
         result
     }
 }

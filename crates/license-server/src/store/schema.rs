@@ -1,16 +1,16 @@
-//! The tables, and how older databases become this one. `PRAGMA user_version` counts the migrations that were applied.
+//! The tables and the migrations. `PRAGMA user_version` is the number of applied migrations.
 
-/// Marks the file as ours: `PRAGMA application_id`, “OpLS”.
+/// Identifies the file as a database of the license server: `PRAGMA application_id`, “OpLS”.
 pub(super) const APPLICATION_ID: i64 = 0x4f70_4c53;
 
-/// Each migration once and in order, in one transaction. What was released is never changed: a change is a new line.
+/// The migrations, applied once each and in order. A released migration never changes; a schema change is a new migration.
 pub(super) const MIGRATIONS: [&str; 1] = [VERSION_1];
 
-/// Times are seconds since 1970-01-01T00:00:00Z, addresses are text in their usual form.
+/// Times are seconds since 1970-01-01T00:00:00Z; addresses are text in canonical form.
 ///
-/// An activation is found by license and address, so the table is stored in that order. Its `sequence` is the number of
-/// the history line that tells of the activation. No index has a column that a sign of life sets: a verification changes
-/// one page. So whatever else is asked of a license is read from an index and stops early, however much it has.
+/// Activations are looked up by license and address, which are the primary key. `sequence` is the number of the history
+/// entry of the activation. No index contains a column that a check-in updates, so a check-in writes one page. All other
+/// queries of a license use an index and stop early, however many activations it has.
 const VERSION_1: &str = "
 CREATE TABLE settings (
     name TEXT PRIMARY KEY,

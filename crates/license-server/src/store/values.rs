@@ -1,4 +1,4 @@
-//! How our values are written into columns.
+//! Conversions between values and columns.
 
 use std::net::IpAddr;
 
@@ -8,17 +8,17 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use crate::model::{Action, Role, Status};
 use opterius_base::clock::Timestamp;
 
-/// An instant of a column: seconds since 1970, as [`Timestamp::unix`] gives them.
+/// A timestamp column: seconds since 1970, as in [`Timestamp::unix`].
 pub(super) fn at(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     row.get(column).map(Timestamp::from_unix)
 }
 
-/// An instant that a column may have.
+/// A nullable timestamp column.
 pub(super) fn at_if_any(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
     row.get::<_, Option<i64>>(column).map(|at| at.map(Timestamp::from_unix))
 }
 
-/// An address as a column.
+/// An IP address column.
 pub(super) struct Ip(pub(super) IpAddr);
 
 impl ToSql for Ip {
@@ -33,26 +33,26 @@ impl FromSql for Ip {
     }
 }
 
-/// A word of a closed set.
-fn word<T: Copy>(value: ValueRef<'_>, all: &[T], word: impl Fn(T) -> &'static str) -> FromSqlResult<T> {
+/// The enum variant with this string.
+fn variant<T: Copy>(value: ValueRef<'_>, all: &[T], as_str: impl Fn(T) -> &'static str) -> FromSqlResult<T> {
     let text = value.as_str()?;
-    all.iter().copied().find(|candidate| word(*candidate) == text).ok_or(FromSqlError::InvalidType)
+    all.iter().copied().find(|candidate| as_str(*candidate) == text).ok_or(FromSqlError::InvalidType)
 }
 
 impl FromSql for Status {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        word(value, Self::ALL, Self::word)
+        variant(value, Self::ALL, Self::as_str)
     }
 }
 
 impl FromSql for Role {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        word(value, Self::ALL, Self::word)
+        variant(value, Self::ALL, Self::as_str)
     }
 }
 
 impl FromSql for Action {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        word(value, Self::ALL, Self::word)
+        variant(value, Self::ALL, Self::as_str)
     }
 }

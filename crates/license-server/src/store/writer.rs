@@ -1,6 +1,7 @@
-//! The one writer: changes of many requests share one commit, and each is answered when it is on the disk.
+//! The writer thread: it combines the changes of several requests in one commit and answers each request once the commit
+//! is on disk.
 //!
-//! While a commit waits for the disk, the next requests gather; so the busier the server, the more of them share one.
+//! While a commit waits for the disk, further requests queue up. So the busier the server, the more requests share a commit.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,58 +11,58 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use log::{error, info, warn};
 use rusqlite::TransactionBehavior;
 
-use super::access::WriteTransaction;
-use super::checkpoint::{self, Checkpointer, Log};
+use super::checkpoint::{self, CheckpointTrigger, Checkpointer};
 use super::database::Database;
 use super::error::Error;
+use super::transactions::WriteTransaction;
 use crate::model::{Action, Actor, Role};
 use opterius_base::clock::{Clock, Now};
 
-/// Changes that wait at one time. Each connection has one at most, so it is never full in practice.
-const WAITING: usize = 4096;
+/// The maximum number of queued changes. Each connection has at most one, so the queue never fills in practice.
+const QUEUE: usize = 4096;
 
-/// Changes that share a commit.
+/// The maximum number of changes in one commit.
 const BATCH: usize = 256;
 
-/// How far the clock may drift from the machine's own count before it counts as having been set.
-const STEP: i64 = 60;
+/// The difference between wall clock and boot time, in seconds, that counts as a clock step.
+const MIN_STEP: i64 = 60;
 
-/// What the writer has done, for `/health` and `/metrics`.
+/// Statistics for `/health` and `/metrics`.
 #[derive(Debug, Default)]
 pub struct Work {
-    /// Commits that came through.
+    /// Successful commits.
     pub commits: AtomicU64,
-    /// Changes in them.
+    /// Changes in these commits.
     pub changes: AtomicU64,
-    /// Time spent in committing, in microseconds.
+    /// Time spent on commits, in microseconds.
     pub microseconds: AtomicU64,
     /// Whether the last commit failed.
     pub failing: AtomicBool,
 }
 
-/// The handle by which changes are asked for.
+/// The handle for submitting changes.
 #[derive(Clone)]
 pub struct Writer {
     queue: Sender<Box<dyn Job>>,
     work: Arc<Work>,
 }
 
-/// The thread's end.
-pub struct Writing {
+/// The writer thread.
+pub struct WriterThread {
     queue: Receiver<Box<dyn Job>>,
     work: Arc<Work>,
     database: Database,
     clock: Arc<dyn Clock>,
     last: Now,
-    /// SQLite's own checkpoints without it.
-    log: Option<Log>,
+    /// `None` leaves checkpoints to SQLite.
+    checkpoints: Option<CheckpointTrigger>,
 }
 
 trait Job: Send {
-    /// Does the change; false when it is to be undone.
+    /// Makes the change; returns false if it must be rolled back.
     fn apply(&mut self, transaction: &WriteTransaction<'_>) -> bool;
 
-    /// Tells whoever waits: what the change returned, unless the commit failed.
+    /// Passes the result to the caller: that of the change, or the failure of the commit.
     fn finish(self: Box<Self>, failure: Option<Error>);
 }
 
@@ -87,32 +88,33 @@ where
     }
 
     fn finish(self: Box<Self>, failure: Option<Error>) {
-        // A refusal, too, may rest on a change of the same batch that did not come through.
+        // Even a refusal can depend on another change in the same batch, which was rolled back.
         let result = match (failure, self.result) {
             (None, Some(result)) => result,
             (Some(error), _) => Err(error.into()),
-            (None, None) => Err(Error::Failed("the change was not tried".to_owned()).into()),
+            (None, None) => Err(Error::Failed("the change was not attempted".to_owned()).into()),
         };
         (self.finish)(result);
     }
 }
 
 impl Writer {
-    /// A writer over this database, and what its thread runs.
-    pub fn new(database: Database, clock: Arc<dyn Clock>) -> (Self, Writing) {
-        let (sender, receiver) = bounded(WAITING);
+    /// Creates the handle and the thread of the writer of this database.
+    pub fn new(database: Database, clock: Arc<dyn Clock>) -> (Self, WriterThread) {
+        let (sender, receiver) = bounded(QUEUE);
         let work = Arc::new(Work::default());
         let last = clock.now();
-        let writing = Writing { queue: receiver, work: Arc::clone(&work), database, clock, last, log: None };
-        (Self { queue: sender, work }, writing)
+        let writer_thread =
+            WriterThread { queue: receiver, work: Arc::clone(&work), database, clock, last, checkpoints: None };
+        (Self { queue: sender, work }, writer_thread)
     }
 
-    /// What the writer has done.
+    /// The statistics.
     pub fn work(&self) -> &Work {
         &self.work
     }
 
-    /// Asks for a change. `finish` is called on the writer's thread once the change is on the disk, or will not be.
+    /// Submits a change. `finish` is called on the writer thread once the change is on disk or has failed.
     pub fn submit<T, E>(
         &self,
         change: impl FnOnce(&WriteTransaction<'_>) -> Result<T, E> + Send + 'static,
@@ -127,10 +129,10 @@ impl Writer {
         }
     }
 
-    /// Asks for a change and waits for it.
+    /// Makes a change and waits until it is on disk.
     ///
     /// # Errors
-    /// What `change` returns, or the store's own; nothing was changed then.
+    /// What `change` returns, or a store error; nothing was changed.
     pub fn change<T, E>(
         &self,
         change: impl FnOnce(&WriteTransaction<'_>) -> Result<T, E> + Send + 'static,
@@ -141,7 +143,7 @@ impl Writer {
     {
         let (sender, receiver) = bounded(1);
         let finish = move |result| {
-            // Whoever asked waits below.
+            // The caller waits below.
             let _ = sender.send(result);
         };
         self.submit(change, finish);
@@ -149,30 +151,30 @@ impl Writer {
     }
 }
 
-impl Writing {
-    /// Takes the checkpoints out of the commits; what the thread for them runs.
+impl WriterThread {
+    /// Moves checkpoints out of the commits, to the returned thread.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn checkpointer(&mut self) -> Result<Checkpointer, Error> {
-        let (log, checkpointer) = checkpoint::take_over(&self.database, None)?;
-        self.log = Some(log);
+        let (trigger, checkpointer) = checkpoint::channel(&self.database, None)?;
+        self.checkpoints = Some(trigger);
         Ok(checkpointer)
     }
 
-    /// Writes until nobody can ask any more.
+    /// Runs until all handles are dropped.
     pub fn run(mut self) {
         while let Ok(first) = self.queue.recv() {
             let mut batch = vec![first];
             batch.extend(self.queue.try_iter().take(BATCH - 1));
             let failure = self.commit(&mut batch).err();
-            self.note(failure.as_ref());
-            let transaction = u64::try_from(batch.len()).unwrap_or(0);
+            self.log_failure(failure.as_ref());
+            let changes = u64::try_from(batch.len()).unwrap_or(0);
             for job in batch {
                 job.finish(failure.clone());
             }
-            if let Some(log) = &mut self.log {
-                log.note_growth(transaction, &self.database);
+            if let Some(checkpoints) = &mut self.checkpoints {
+                checkpoints.after_commit(changes, &self.database);
             }
         }
     }
@@ -181,22 +183,22 @@ impl Writing {
         let now = self.clock.now();
         let began = self.clock.monotonic();
         let step = step(self.last, now);
-        let sql = self.database.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let transaction = WriteTransaction::new(&sql, now.wall);
+        let sqlite = self.database.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = WriteTransaction::new(&sqlite, now.wall);
         if let Some(step) = step {
-            note_step(&transaction, step)?;
+            record_step(&transaction, step)?;
         }
         for job in batch.iter_mut() {
-            sql.prepare_cached("SAVEPOINT change")?.execute([])?;
+            sqlite.prepare_cached("SAVEPOINT change")?.execute([])?;
             if !job.apply(&transaction) {
-                if sql.is_autocommit() {
-                    return Err(Error::Failed("everything was undone: the disk is full or fails".to_owned()));
+                if sqlite.is_autocommit() {
+                    return Err(Error::Failed("everything was rolled back: the disk is full or failing".to_owned()));
                 }
-                sql.prepare_cached("ROLLBACK TO change")?.execute([])?;
+                sqlite.prepare_cached("ROLLBACK TO change")?.execute([])?;
             }
-            sql.prepare_cached("RELEASE change")?.execute([])?;
+            sqlite.prepare_cached("RELEASE change")?.execute([])?;
         }
-        sql.commit()?;
+        sqlite.commit()?;
         self.last = now;
         let count = |counter: &AtomicU64, by: u64| counter.fetch_add(by, Ordering::Relaxed);
         count(&self.work.commits, 1);
@@ -206,42 +208,42 @@ impl Writing {
         Ok(())
     }
 
-    /// Says once that nothing can be stored, and once that it can be again.
-    fn note(&mut self, failure: Option<&Error>) {
+    /// Logs once when commits start to fail, and once when they work again.
+    fn log_failure(&mut self, failure: Option<&Error>) {
         let was_failing = self.work.failing.load(Ordering::Relaxed);
-        // A commit that changed nothing, as after a denial, needs no room on the disk and proves nothing.
-        let unproven = if was_failing && failure.is_none() { self.prove().err() } else { None };
-        let failure = failure.or(unproven.as_ref());
+        // A commit without changes, as after a denial, writes nothing and proves nothing.
+        let probe_failure = if was_failing && failure.is_none() { self.probe().err() } else { None };
+        let failure = failure.or(probe_failure.as_ref());
         let failed = failure.is_some();
         if self.work.failing.swap(failed, Ordering::Relaxed) == failed {
             return;
         }
         match failure {
-            Some(failure) => error!("Nothing can be stored: {failure}. Requests are answered with 503 until it can"),
+            Some(failure) => error!("Changes cannot be stored: {failure}. Requests get 503 until they can"),
             None => info!("Changes can be stored again"),
         }
     }
 
-    /// Stores something that was not there.
-    fn prove(&mut self) -> Result<(), Error> {
+    /// Stores a new random value.
+    fn probe(&mut self) -> Result<(), Error> {
         let now = self.clock.wall();
         self.database.change(now, |transaction| transaction.put_random_setting("proof_of_storage"))
     }
 }
 
-/// By how many seconds the clock was set between two readings; none when it only ran.
+/// The clock step between two readings, in seconds; `None` if the clock only advanced.
 fn step(before: Now, now: Now) -> Option<i64> {
     let ran = i64::try_from(now.boot.saturating_sub(before.boot).as_secs()).unwrap_or(i64::MAX);
     let step = now.wall.unix().saturating_sub(before.wall.unix()).saturating_sub(ran);
-    (step.abs() > STEP).then_some(step)
+    (step.abs() > MIN_STEP).then_some(step)
 }
 
-/// The history is in the order of what happened; where its times jump, it says why.
-fn note_step(transaction: &WriteTransaction<'_>, step: i64) -> Result<(), Error> {
+/// Records the step in the history, to explain a jump in its timestamps.
+fn record_step(transaction: &WriteTransaction<'_>, step: i64) -> Result<(), Error> {
     let length = Duration::from_secs(step.unsigned_abs()).as_secs();
     let direction = if step > 0 { "forward" } else { "back" };
     let sentence = format!("the clock of the license server was set {direction} by {length} s");
-    warn!("{sentence}. Expiry and activity are judged by it: check it with timedatectl");
+    warn!("{sentence}. Expiry and activity depend on the clock: check it with timedatectl");
     let actor = Actor { role: Role::System, name: "clock".to_owned() };
     transaction.add_event(None, &actor, Action::ClockStepped, &sentence)?;
     Ok(())
@@ -253,7 +255,7 @@ mod tests {
     use opterius_base::clock::Timestamp;
 
     #[test]
-    fn a_clock_that_was_set_is_noticed_and_one_that_runs_is_not() {
+    fn a_clock_step_is_detected() {
         let at = |wall, boot| Now { wall: Timestamp::from_unix(wall), boot: Duration::from_secs(boot) };
         let table = [
             (at(1000, 10), at(1000, 10), None),

@@ -1,32 +1,32 @@
-//! Values of the model as people read them.
+//! Text representations of model values.
 
 use super::license::Billing;
 use opterius_base::clock::Timestamp;
 use opterius_base::dates;
 
-/// A limit in words.
+/// A limit; 0 is unlimited.
 pub fn limit(limit: u32) -> String {
     if limit == 0 { "unlimited".to_owned() } else { limit.to_string() }
 }
 
-/// An expiry in words.
+/// An expiry, or “never”.
 pub fn expiry(at: Option<Timestamp>) -> String {
     at.map_or("never".to_owned(), dates::end)
 }
 
-/// All billing facts in words.
-pub fn billing_facts(billing: &Billing) -> String {
+/// The billing status on one line.
+pub fn billing_summary(billing: &Billing) -> String {
     let Some(status) = &billing.subscription_status else { return "no subscription".to_owned() };
     let period = billing.current_period_end.map(|end| format!(", period to {}", dates::the_end(end)));
     let ends = billing.cancel_at_period_end.map(|ends| if ends { ", cancelled with it" } else { ", not cancelled" });
     format!("{status}{}{}", period.unwrap_or_default(), ends.unwrap_or_default())
 }
 
-/// What a license with this new expiry may do now.
+/// The end of the message after a renewal.
 pub(super) fn renewed(until: Option<Timestamp>) -> String {
-    let Some(until) = until else { return "never expires now.".to_owned() };
+    let Some(until) = until else { return "renewed. It no longer expires.".to_owned() };
     match dates::ended_day(until) {
-        Some(day) => format!("may be used to the end of {day} (UTC) now."),
-        None => format!("may be used until {until} now."),
+        Some(day) => format!("renewed through {day} (UTC)."),
+        None => format!("renewed until {until}."),
     }
 }

@@ -1,4 +1,4 @@
-//! How long and how often to measure, from the command line.
+//! Command-line options.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,42 +7,42 @@ use crate::failure::Failure;
 
 const USAGE: &str = "usage: cargo bench --bench license-server -- [--quick] [--fresh] [--rounds N] [--seconds N]";
 
-pub(crate) struct Effort {
-    /// Rounds; each figure is the median over them.
+pub(crate) struct Options {
+    /// The number of rounds; each result is the median over the rounds.
     pub(crate) rounds: u32,
-    /// Length of one measurement.
+    /// The length of a measurement in seconds.
     pub(crate) seconds: u32,
-    /// Whether the databases are made anew.
+    /// Whether to recreate the databases.
     pub(crate) fresh: bool,
 }
 
-impl Effort {
+impl Options {
     pub(crate) fn from_arguments() -> Result<Self, Failure> {
-        let mut effort = Effort { rounds: 5, seconds: 5, fresh: false };
+        let mut options = Options { rounds: 5, seconds: 5, fresh: false };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 // Cargo passes this to every benchmark.
                 "--bench" => {}
-                "--quick" => (effort.rounds, effort.seconds) = (1, 1),
-                "--fresh" => effort.fresh = true,
-                "--rounds" => effort.rounds = number(arguments.next())?,
-                "--seconds" => effort.seconds = number(arguments.next())?,
+                "--quick" => (options.rounds, options.seconds) = (1, 1),
+                "--fresh" => options.fresh = true,
+                "--rounds" => options.rounds = number(arguments.next())?,
+                "--seconds" => options.seconds = number(arguments.next())?,
                 other => return Err(Failure::new(format!("unknown argument {other}\n{USAGE}"))),
             }
         }
-        Ok(effort)
+        Ok(options)
     }
 
-    /// Where the databases are: beside what Cargo builds, on whose disk they are measured, or where `OUT` says.
-    #[expect(clippy::unused_self, reason = "the environment is part of the effort")]
+    /// The directory of the databases: in the build directory, whose disk is measured, or the value of `OUT`.
+    #[expect(clippy::unused_self, reason = "the environment is one of the options")]
     pub(crate) fn root(&self) -> PathBuf {
         let beside = || Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench-license-server");
         std::env::var_os("OUT").map_or_else(beside, PathBuf::from)
     }
 }
 
-impl fmt::Display for Effort {
+impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} round(s), {} s a measurement", self.rounds, self.seconds)
     }
@@ -50,5 +50,5 @@ impl fmt::Display for Effort {
 
 fn number(argument: Option<String>) -> Result<u32, Failure> {
     let number = argument.and_then(|text| text.parse().ok()).filter(|number| *number > 0);
-    number.ok_or_else(|| Failure::new(format!("a number from 1 up is needed\n{USAGE}")))
+    number.ok_or_else(|| Failure::new(format!("a number of at least 1 is required\n{USAGE}")))
 }

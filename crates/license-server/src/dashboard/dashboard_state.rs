@@ -1,12 +1,12 @@
-//! What the dashboard remembers between two requests.
+//! State of the dashboard between requests, in memory only.
 
 use super::attempts::Attempts;
 use super::page_slots::PageSlots;
 use super::submitted_forms::SubmittedForms;
 
-/// What is remembered; none of it outlives the process.
+/// The state of the dashboard.
 #[derive(Default)]
-pub(super) struct Memory {
+pub(super) struct DashboardState {
     pub(super) attempts: Attempts,
     pub(super) submitted_forms: SubmittedForms,
     pub(super) page_slots: PageSlots,

@@ -2,18 +2,18 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::access::{ReadTransaction, WriteTransaction};
 use super::error::Error;
+use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values;
 use crate::model::User;
 use opterius_base::clock::Timestamp;
 
-/// Sessions that a user has at one time. Nobody has so many browsers; a program that signs in each time has more.
+/// The maximum number of sessions of a user. No person needs more; a program that signs in for each request would.
 const SESSIONS: u32 = 20;
 
 const DELETE_ENDED: &str = "DELETE FROM sessions WHERE ends_at <= ?1";
 
-/// Of those of a user, all but the newest.
+/// Deletes all sessions of a user but the newest.
 const DELETE_OLDEST: &str = "DELETE FROM sessions WHERE token_sha256 IN (
     SELECT token_sha256 FROM sessions WHERE user = ?1 ORDER BY ends_at DESC LIMIT -1 OFFSET ?2)";
 
@@ -22,10 +22,10 @@ fn user(row: &Row<'_>) -> rusqlite::Result<User> {
 }
 
 impl ReadTransaction<'_> {
-    /// The user with this name, and the hash of the password.
+    /// The user with this name, and the password hash.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn user(&self, name: &str) -> Result<Option<(User, String)>, Error> {
         let sql = "SELECT id, name, administrator, created_at, password FROM users WHERE name = ?1";
         let found = self.0.prepare_cached(sql)?.query_row(params![name], |row| Ok((user(row)?, row.get(4)?)));
@@ -35,7 +35,7 @@ impl ReadTransaction<'_> {
     /// All users, by name.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn users(&self) -> Result<Vec<User>, Error> {
         let sql = "SELECT id, name, administrator, created_at FROM users ORDER BY name";
         let mut statement = self.0.prepare_cached(sql)?;
@@ -43,10 +43,10 @@ impl ReadTransaction<'_> {
         Ok(found?)
     }
 
-    /// The user of the session with this token, while it lasts.
+    /// The user of the session with this token, if it has not ended.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn session(&self, token_sha256: &str, now: Timestamp) -> Result<Option<User>, Error> {
         let sql = "SELECT users.id, name, administrator, created_at FROM sessions JOIN users ON users.id = user
             WHERE token_sha256 = ?1 AND ends_at > ?2";
@@ -55,30 +55,30 @@ impl ReadTransaction<'_> {
 }
 
 impl WriteTransaction<'_> {
-    /// Makes a user and returns the number.
+    /// Inserts a user and returns its number.
     ///
     /// # Errors
-    /// [`Error::Taken`] when there is one with this name, or the store's own.
+    /// [`Error::Taken`] if the name exists, or another store error.
     pub fn insert_user(&self, name: &str, password_hash: &str, administrator: bool) -> Result<i64, Error> {
         let sql = "INSERT INTO users (name, password, administrator, created_at) VALUES (?1, ?2, ?3, ?4)";
         self.connection().execute(sql, params![name, password_hash, administrator, self.now().unix()])?;
         Ok(self.connection().last_insert_rowid())
     }
 
-    /// Sets the password of a user, and ends all sessions of theirs.
+    /// Sets the password of a user and ends all sessions of the user.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn set_password(&self, user: i64, password_hash: &str) -> Result<(), Error> {
         self.connection().execute("UPDATE users SET password = ?2 WHERE id = ?1", params![user, password_hash])?;
         self.connection().execute("DELETE FROM sessions WHERE user = ?1", params![user])?;
         Ok(())
     }
 
-    /// Starts a session. Those that are over are deleted on the way, and the oldest of the user's when there are many.
+    /// Starts a session. Deletes ended sessions, and the user's oldest session if there are too many.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn insert_session(&self, token_sha256: &str, user: i64, ends_at: Timestamp) -> Result<(), Error> {
         self.connection().execute(DELETE_ENDED, params![self.now().unix()])?;
         self.connection().execute(DELETE_OLDEST, params![user, SESSIONS - 1])?;
@@ -90,7 +90,7 @@ impl WriteTransaction<'_> {
     /// Ends a session.
     ///
     /// # Errors
-    /// The store's own.
+    /// A store error.
     pub fn delete_session(&self, token_sha256: &str) -> Result<(), Error> {
         self.connection().execute("DELETE FROM sessions WHERE token_sha256 = ?1", params![token_sha256])?;
         Ok(())
@@ -103,7 +103,7 @@ mod tests {
     use crate::store::tests::{Scratch, plan};
 
     #[test]
-    fn a_user_keeps_the_newest_sessions_and_nobody_elses_end() {
+    fn a_new_session_ends_only_the_oldest_of_the_same_user() {
         let mut scratch = Scratch::new();
         let at = Timestamp::from_unix;
         scratch.change(at(0), |transaction| {
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn no_statement_looks_at_all_sessions() {
+    fn every_session_query_uses_an_index() {
         let mut scratch = Scratch::new();
         for sql in [DELETE_ENDED, DELETE_OLDEST] {
             let plan = scratch.read(|transaction| plan(transaction, sql));

@@ -1,4 +1,4 @@
-//! What can be read of the store, and what can be changed in it; what that is stands beside the tables that it is about.
+//! Read and write transactions. Their methods are defined in the modules of the tables that they access.
 
 use std::ops::Deref;
 
@@ -6,10 +6,10 @@ use rusqlite::Connection;
 
 use opterius_base::clock::Timestamp;
 
-/// What can be read. Everything that one of these returns is of one moment.
+/// A read transaction: all its methods see the same snapshot.
 pub struct ReadTransaction<'c>(pub(super) &'c Connection);
 
-/// What can be changed, within one transaction.
+/// A write transaction. It can also read.
 pub struct WriteTransaction<'c> {
     transaction: ReadTransaction<'c>,
     now: Timestamp,
@@ -24,12 +24,12 @@ impl<'c> Deref for WriteTransaction<'c> {
 }
 
 impl<'c> WriteTransaction<'c> {
-    /// The changes of this transaction, at this instant.
+    /// A write transaction whose changes are dated `now`.
     pub(super) fn new(transaction: &'c Connection, now: Timestamp) -> Self {
         Self { transaction: ReadTransaction(transaction), now }
     }
 
-    /// The instant of all changes of this transaction.
+    /// The timestamp of all changes in this transaction.
     pub fn now(&self) -> Timestamp {
         self.now
     }

@@ -1,5 +1,4 @@
-//! What sharing commits gains: the same rules on the same database, called in process without HTTP and without a
-//! signature, but with a commit for each verification.
+//! The gain of combined commits: verifications with one commit each, called in process without HTTP and signatures.
 
 use std::time::{Duration, Instant};
 
@@ -10,8 +9,8 @@ use opterius_license_server::store::Error;
 use crate::contents;
 use crate::failure::{During, Failure};
 use crate::load::Target;
-use crate::made::Copy;
 use crate::random::Random;
+use crate::template::Copy;
 
 pub(crate) fn commits_per_second(copy: &Copy, seconds: u32) -> Result<f64, Failure> {
     let mut database = copy.open()?;
@@ -23,12 +22,12 @@ pub(crate) fn commits_per_second(copy: &Copy, seconds: u32) -> Result<f64, Failu
         let details = target.details();
         let inquiry =
             Inquiry { observed_ip: target.address, reported_ip: Some(target.address), ip: target.address, details };
-        let decision = database.change(SystemClock.wall(), |changes| match changes.license_by_key(&key)? {
-            Some(license) => rules::verify(changes, &license, &inquiry),
+        let decision = database.change(SystemClock.wall(), |transaction| match transaction.license_by_key(&key)? {
+            Some(license) => rules::verify(transaction, &license, &inquiry),
             None => Err(Error::Failed("a license is missing".to_owned())),
         });
         if decision.during("verify in process")? != Decision::Granted {
-            return Err(Failure::new("a license was denied in process"));
+            return Err(Failure::new("a license was denied in the in-process run"));
         }
         count += 1;
     }

@@ -1,24 +1,24 @@
-//! What the demo's directory is furnished with: a fresh installation with two users and a license, an Agent's
-//! configuration, a host to work on, and a script that signs as the Panel does.
+//! The contents of the demo directory: a new installation with two users and a license, an Agent configuration, a host root
+//! to work on, and a script that signs requests as the Panel does.
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::place::DemoPlace;
+use crate::demo_dir::DemoDir;
 use crate::tour::{ADMINISTRATOR, OWNER, Tour};
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_base::hex::hex;
 use opterius_base::secret::Secret;
 use opterius_license_server::commands::failure::Failure;
 use opterius_license_server::config::{self, Config};
-use opterius_license_server::installation::{Installation, Place};
+use opterius_license_server::installation::{DataDir, Installation};
 use opterius_license_server::model::{Actor, Role};
 use opterius_license_server::{actions, passwords};
 
-/// What was made.
-pub(super) struct Furniture {
+/// The installation and what the tour needs.
+pub(super) struct Setup {
     pub(super) config: Config,
     pub(super) installation: Installation,
     pub(super) tour: Tour,
@@ -30,10 +30,10 @@ const GROUP: &str = "root:x:0:\nwww-data:x:33:\n";
 const GSHADOW: &str = "root:*::\nwww-data:*::\n";
 
 const PANEL: &str = r#"#!/bin/sh
-# Signs a request as the Panel does, sends it to the Agent, and shows the answer:
+# Signs a request as the Panel does, sends it to the Agent, and prints the response:
 #     panel METHOD PATH [BODY]
-# Made by the demo, which takes it away again. The secret is seen in the list of processes for a moment: it protects
-# nothing but this demo.
+# Created by the demo, which deletes it again. The secret is briefly visible in the process list; it protects only this
+# demo.
 set -eu
 if [ $# -lt 2 ] || [ $# -gt 3 ]; then
   echo "Usage: panel METHOD PATH [BODY]" >&2
@@ -51,34 +51,34 @@ exec curl -sS --noproxy '*' -X "$method" -w '\nHTTP %{http_code}\n' \
   --data-raw "$body" "http://127.0.0.1:$port$path"
 "#;
 
-/// Furnishes the empty directory.
-pub(super) fn put_up(place: &DemoPlace, server_port: u16, agent_port: u16) -> Result<Furniture, Failure> {
-    let data = place.path("data");
-    let conf = place.write(
+/// Creates the files in the empty directory.
+pub(super) fn prepare(directory: &DemoDir, server_port: u16, agent_port: u16) -> Result<Setup, Failure> {
+    let data = directory.path("data");
+    let conf = directory.write(
         "license-server.conf",
         0o600,
-        &format!("# Made by the demo.\nport={server_port}\ndata_dir={}\nlog=stderr\n", data.display()),
+        &format!("# Created by the demo.\nport={server_port}\ndata_dir={}\nlog=stderr\n", data.display()),
     )?;
     let config = config::load(&conf)?.config;
-    let mut installation = Place::new(&data).create(SystemClock.wall())?;
+    let mut installation = DataDir::new(&data).create(SystemClock.wall())?;
     let (owner, administrator) = (password()?, password()?);
     let key = actions::new_key()?;
-    let license = people_and_license(&mut installation, &owner, &administrator, &key)?;
-    let root = place.path("root");
-    seed_host(place)?;
-    place.write("panel", 0o700, PANEL)?;
+    let license = add_users_and_license(&mut installation, &owner, &administrator, &key)?;
+    let root = directory.path("root");
+    seed_host(directory)?;
+    directory.write("panel", 0o700, PANEL)?;
     let agent = format!(
-        "# Made by the demo.\nsecret={}\nlicense_key={}\nport={agent_port}\nlicense_server=http://127.0.0.1:{server_port}\n\
+        "# Created by the demo.\nsecret={}\nlicense_key={}\nport={agent_port}\nlicense_server=http://127.0.0.1:{server_port}\n\
          license_public_key={}\nlicense_cache={}\nip_discovery_url=\nhost_root={}\nlog=stderr\n",
         hex(&random::<32>()?),
         key.expose(),
         installation.keys.public_keys(),
-        place.path("license-cache.json").display(),
+        directory.path("license-cache.json").display(),
         root.display()
     );
-    place.write("agent.conf", 0o600, &agent)?;
+    directory.write("agent.conf", 0o600, &agent)?;
     let tour = Tour {
-        directory: place.directory().to_owned(),
+        directory: directory.directory().to_owned(),
         server_port,
         agent_port,
         owner_password: owner,
@@ -86,29 +86,29 @@ pub(super) fn put_up(place: &DemoPlace, server_port: u16, agent_port: u16) -> Re
         key,
         license,
     };
-    Ok(Furniture { config, installation, tour })
+    Ok(Setup { config, installation, tour })
 }
 
-/// A tree that stands for a hosting server: nothing outside of it is touched.
-fn seed_host(place: &DemoPlace) -> Result<(), Failure> {
+/// A directory tree in place of a hosting server. The Agent changes nothing outside of it.
+fn seed_host(directory: &DemoDir) -> Result<(), Failure> {
     let mut directories: Vec<String> =
         ["sites-available", "sites-enabled", "conf.d"].map(|name| format!("root/etc/nginx/{name}")).into();
-    // The versions of PHP that the machine has, so that sites get pools of them.
+    // The PHP versions of this machine, so that sites get pools.
     let versions = fs::read_dir("/etc/php").into_iter().flatten().flatten().map(|entry| entry.file_name());
     directories.extend(versions.map(|version| format!("root/etc/php/{}/fpm/pool.d", version.to_string_lossy())));
-    for directory in directories.iter().map(|name| place.path(name)) {
-        let made = DirBuilder::new().recursive(true).mode(0o755).create(&directory);
-        made.map_err(|error| Failure::refused(format!("{}: {error}", directory.display())))?;
+    for directory in directories.iter().map(|name| directory.path(name)) {
+        let created = DirBuilder::new().recursive(true).mode(0o755).create(&directory);
+        created.map_err(|error| Failure::refused(format!("{}: {error}", directory.display())))?;
     }
     for (name, mode, text) in
         [("passwd", 0o644, PASSWD), ("group", 0o644, GROUP), ("shadow", 0o600, SHADOW), ("gshadow", 0o600, GSHADOW)]
     {
-        place.write(&format!("root/etc/{name}"), mode, text)?;
+        directory.write(&format!("root/etc/{name}"), mode, text)?;
     }
     Ok(())
 }
 
-fn people_and_license(
+fn add_users_and_license(
     installation: &mut Installation,
     owner: &Secret,
     administrator: &Secret,
@@ -124,7 +124,7 @@ fn people_and_license(
     })
 }
 
-/// 80 random bits that can be typed.
+/// A password with 80 random bits.
 fn password() -> Result<Secret, Failure> {
     let text: Vec<String> = random::<10>()?.chunks(2).map(hex).collect();
     Ok(Secret::new(text.join("-")))
@@ -132,6 +132,6 @@ fn password() -> Result<Secret, Failure> {
 
 fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], Failure> {
     let mut bytes = [0; LENGTH];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| Failure::refused("the system gives no random numbers"))?;
+    SystemRandom::new().fill(&mut bytes).map_err(|_| Failure::refused("the system provides no random numbers"))?;
     Ok(bytes)
 }

@@ -1,4 +1,4 @@
-//! Where the demo lives: one directory below the build directory, its own and nobody else's.
+//! The demo directory, which is in the build directory and locked while a demo runs.
 
 use std::env;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
@@ -11,42 +11,42 @@ use rustix::process::geteuid;
 
 use opterius_license_server::commands::failure::Failure;
 
-/// Marks the directory as a demo's, and is locked while one runs.
-const MARK: &str = ".opterius-demo";
+/// Marks the directory as created by a demo; locked while a demo runs.
+const MARKER: &str = ".opterius-demo";
 
-/// What cargo puts into every build directory (<https://bford.info/cachedir/>).
-const CACHE_MARK: &str = "CACHEDIR.TAG";
+/// The file that cargo puts into every build directory (<https://bford.info/cachedir/>).
+const CACHEDIR_TAG: &str = "CACHEDIR.TAG";
 
-/// The demo's directory, which no other demo uses meanwhile.
-pub(super) struct DemoPlace {
+/// The locked demo directory.
+pub(super) struct DemoDir {
     directory: PathBuf,
     _lock: File,
 }
 
-impl DemoPlace {
-    /// Makes the directory, or takes over the one of an earlier demo.
-    pub(super) fn take() -> Result<Self, Failure> {
+impl DemoDir {
+    /// Creates the directory, or reuses that of an earlier demo, and locks it.
+    pub(super) fn lock() -> Result<Self, Failure> {
         let directory = build_directory()?.join("demo");
-        Self::take_at(&directory)
+        Self::lock_at(&directory)
     }
 
-    fn take_at(directory: &Path) -> Result<Self, Failure> {
-        let shown = directory.display();
-        let failed = |error: io::Error| Failure::refused(format!("{shown}: {error}"));
+    fn lock_at(directory: &Path) -> Result<Self, Failure> {
+        let display = directory.display();
+        let failed = |error: io::Error| Failure::refused(format!("{display}: {error}"));
         let foreign = || {
             Failure::refused(format!(
-                "{shown}: is there, and no demo has made it. Nothing was changed; move it away and start the demo again"
+                "{display}: exists, but was not created by a demo. Nothing was changed; move it away and start the demo again"
             ))
         };
         if let Ok(found) = fs::symlink_metadata(directory) {
             let is_empty = || fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none());
             if found.is_dir() && found.uid() != geteuid().as_raw() {
                 return Err(Failure::refused(format!(
-                    "{shown}: belongs to user {}. Delete it as that user, or run the demo as that user",
+                    "{display}: belongs to user {}. Delete it as that user, or run the demo as that user",
                     found.uid()
                 )));
             }
-            if !found.is_dir() || !(is_empty() || directory.join(MARK).is_file()) {
+            if !found.is_dir() || !(is_empty() || directory.join(MARKER).is_file()) {
                 return Err(foreign());
             }
             fs::set_permissions(directory, Permissions::from_mode(0o700)).map_err(failed)?;
@@ -54,7 +54,7 @@ impl DemoPlace {
             fs::create_dir_all(directory.parent().unwrap_or(directory)).map_err(failed)?;
             DirBuilder::new().mode(0o700).create(directory).map_err(failed)?;
         }
-        let mark = directory.join(MARK);
+        let mark = directory.join(MARKER);
         let mut lock = OpenOptions::new()
             .read(true)
             .write(true)
@@ -67,19 +67,19 @@ impl DemoPlace {
             let holder = fs::read_to_string(&mark).unwrap_or_default();
             let holder = holder.trim();
             return Err(Failure::refused(format!(
-                "{shown}: a demo runs here already (process {holder}). End it with Ctrl-C where it runs, or with: kill {holder}"
+                "{display}: a demo is already running here (process {holder}). Stop it with Ctrl-C in its terminal, or run: kill {holder}"
             )));
         }
         lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())).map_err(failed)?;
         Ok(Self { directory: directory.to_owned(), _lock: lock })
     }
 
-    /// Deletes what an earlier demo has left.
+    /// Deletes the files of an earlier demo.
     pub(super) fn clear(&self) -> Result<(), Failure> {
         let failed = |error: io::Error| Failure::refused(format!("{}: {error}", self.directory.display()));
         for entry in fs::read_dir(&self.directory).map_err(failed)? {
             let entry = entry.map_err(failed)?;
-            if entry.file_name() == MARK {
+            if entry.file_name() == MARKER {
                 continue;
             }
             let is_directory = entry.file_type().map_err(failed)?.is_dir();
@@ -89,17 +89,17 @@ impl DemoPlace {
         Ok(())
     }
 
-    /// The directory.
+    /// The path of the directory.
     pub(super) fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// A file or directory in it.
+    /// The path of a file in the directory.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 
-    /// Writes a file that only its owner reads.
+    /// Creates a file with this mode.
     pub(super) fn write(&self, name: &str, mode: u32, text: &str) -> Result<PathBuf, Failure> {
         let path = self.path(name);
         let written = OpenOptions::new().write(true).create_new(true).mode(mode).open(&path);
@@ -110,24 +110,24 @@ impl DemoPlace {
     }
 }
 
-/// The build directory that this program is in, else the one of the crate that we are in.
+/// The build directory that contains this program, otherwise that of the crate in the current directory.
 fn build_directory() -> Result<PathBuf, Failure> {
     let program = env::current_exe().unwrap_or_default();
     // target/release/program, or target/<triple>/release/program.
-    let above = program.ancestors().skip(2).take(2).find(|directory| directory.join(CACHE_MARK).is_file());
+    let above = program.ancestors().skip(2).take(2).find(|directory| directory.join(CACHEDIR_TAG).is_file());
     if let Some(directory) = above {
         return Ok(directory.to_owned());
     }
     match env::current_dir() {
         Ok(directory) if directory.join("Cargo.toml").is_file() => Ok(directory.join("target")),
-        _ => Err(Failure::refused(
-            "the demo lives in a build directory of cargo, and this is none. Run it in the source directory: cargo demo",
-        )),
+        _ => {
+            Err(Failure::refused("the demo needs a cargo build directory. Run it in the source directory: cargo demo"))
+        }
     }
 }
 
-/// A path as it is shortest from where we are.
-pub(super) fn shortest(path: &Path) -> String {
+/// The path relative to the current directory, if it is below it.
+pub(super) fn relative(path: &Path) -> String {
     let from_here = env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned));
     from_here.as_deref().unwrap_or(path).display().to_string()
 }
@@ -136,7 +136,7 @@ pub(super) fn shortest(path: &Path) -> String {
 mod tests {
     use super::*;
 
-    /// A directory of one test, gone when the test is over.
+    /// A temporary directory for a test.
     struct Scratch(PathBuf);
 
     impl Scratch {
@@ -154,24 +154,24 @@ mod tests {
     }
 
     #[test]
-    fn an_earlier_demo_is_replaced_and_two_never_run_at_once() {
+    fn a_demo_replaces_an_earlier_one_but_not_a_running_one() {
         let scratch = Scratch::new("twice");
         let directory = scratch.0.join("target/demo");
-        let first = DemoPlace::take_at(&directory).unwrap();
+        let first = DemoDir::lock_at(&directory).unwrap();
         assert_eq!(fs::metadata(&directory).unwrap().permissions().mode() & 0o777, 0o700);
-        let sentence = DemoPlace::take_at(&directory).err().unwrap().sentence;
-        assert!(sentence.contains(&format!("runs here already (process {})", std::process::id())), "{sentence}");
+        let sentence = DemoDir::lock_at(&directory).err().unwrap().sentence;
+        assert!(sentence.contains(&format!("is already running here (process {})", std::process::id())), "{sentence}");
         first.write("agent.conf", 0o600, "secret=x\n").unwrap();
         fs::create_dir(first.path("root")).unwrap();
         drop(first);
-        let second = DemoPlace::take_at(&directory).unwrap();
+        let second = DemoDir::lock_at(&directory).unwrap();
         second.clear().unwrap();
         let left: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(left, [MARK]);
+        assert_eq!(left, [MARKER]);
     }
 
     #[test]
-    fn what_no_demo_has_made_is_left_alone() {
+    fn a_foreign_directory_is_not_changed() {
         let scratch = Scratch::new("foreign");
         let full = scratch.0.join("full");
         fs::create_dir(&full).unwrap();
@@ -181,12 +181,12 @@ mod tests {
         let file = scratch.0.join("file");
         fs::write(&file, "").unwrap();
         for path in [full.clone(), link, file] {
-            let sentence = DemoPlace::take_at(&path).err().unwrap().sentence;
-            assert!(sentence.contains("no demo has made it"), "{sentence}");
+            let sentence = DemoDir::lock_at(&path).err().unwrap().sentence;
+            assert!(sentence.contains("was not created by a demo"), "{sentence}");
         }
         assert_eq!(fs::read_to_string(full.join("thesis.txt")).unwrap(), "years");
         let empty = scratch.0.join("empty");
         fs::create_dir(&empty).unwrap();
-        assert!(DemoPlace::take_at(&empty).is_ok(), "an empty directory is nobody's loss");
+        assert!(DemoDir::lock_at(&empty).is_ok(), "an empty directory can be used");
     }
 }

@@ -1,42 +1,42 @@
-//! Who does something, and who may sign in.
+//! Users of the dashboard, and actors in the history.
 
-use super::words::worded;
+use super::string_enum::string_enum;
 use opterius_base::clock::Timestamp;
 
-/// Who did something.
+/// Who performed an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
-    /// In which role.
+    /// The role.
     pub role: Role,
-    /// The user's name, the operator's login, the server's address.
+    /// The user's name, the operator's login name or the server's address.
     pub name: String,
 }
 
-worded! {
-    /// The roles in which something is done.
+string_enum! {
+    /// The roles of actors.
     pub enum Role {
         /// The license's owner, in the dashboard.
         Owner = "owner",
         /// An administrator, in the dashboard.
         Administrator = "administrator",
-        /// Whoever runs the command line on the server.
+        /// A user of the command line on the license server.
         Operator = "operator",
         /// A server that verifies its license.
         Server = "server",
-        /// The license server itself, by the passing of time.
+        /// The license server itself, such as its garbage collection.
         System = "system",
     }
 }
 
-/// Somebody who may sign in to the dashboard.
+/// A user of the dashboard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// The number.
+    /// The number of the user.
     pub id: i64,
-    /// The name to sign in with, compared without case.
+    /// The sign-in name; not case-sensitive.
     pub name: String,
-    /// Whether this user sees and changes everything.
+    /// Whether this user can view and change all licenses.
     pub administrator: bool,
-    /// When the user was made.
+    /// Creation time.
     pub created_at: Timestamp,
 }

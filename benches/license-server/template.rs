@@ -1,0 +1,152 @@
+//! The template databases: created once with the library, kept between runs, and copied for each round, so that every
+//! round starts with the same contents.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use opterius_base::clock::{Clock, SystemClock, Timestamp};
+use opterius_base::hex::hex;
+use opterius_base::secret::Secret;
+use opterius_license_server::installation::DataDir;
+use opterius_license_server::model::{Action, Actor, Details, Role};
+use opterius_license_server::store::{Database, Error, Heartbeat, NewLicense, WriteTransaction};
+use ring::digest::{SHA256, digest};
+
+use crate::contents;
+use crate::failure::{During, Failure};
+
+/// Licenses per transaction, and licenses per owner.
+const BATCH: u32 = 50_000;
+const PER_OWNER: u32 = 20;
+
+/// The maximum age of a template: after seven days all its servers would be inactive.
+const MAX_AGE: Duration = Duration::from_secs(5 * 86_400);
+
+/// The files of an installation.
+const FILES: [&str; 2] = ["licenses.db", "signing-keys.json"];
+
+/// A database with a number of licenses.
+pub(crate) struct Template {
+    pub(crate) licenses: u32,
+    directory: PathBuf,
+}
+
+/// A copy of a template for one round.
+pub(crate) struct Copy {
+    pub(crate) licenses: u32,
+    pub(crate) directory: PathBuf,
+}
+
+impl Template {
+    /// The template with this number of licenses; recreated unless a complete and recent one with this schema exists.
+    pub(crate) fn ready(root: &Path, licenses: u32, fresh: bool) -> Result<Self, Failure> {
+        let template = Template { licenses, directory: root.join(licenses.to_string()) };
+        let now = SystemClock.wall();
+        if fresh || !template.is_usable(now) {
+            let _ = fs::remove_dir_all(&template.directory);
+            fs::create_dir_all(&template.directory).at("create the directory", &template.directory)?;
+            eprintln!(
+                "license-server: creating a database with {licenses} licenses in {}",
+                template.directory.display()
+            );
+            template.fill(now).during("create a database")?;
+            let marker = template.directory.join("created");
+            fs::write(&marker, format!("{}\n{}", now.unix(), fingerprint())).at("write", &marker)?;
+        }
+        Ok(template)
+    }
+
+    fn is_usable(&self, now: Timestamp) -> bool {
+        let text = fs::read_to_string(self.directory.join("created")).unwrap_or_default();
+        let Some((created_at, version)) = text.split_once('\n') else { return false };
+        let created_at = created_at.parse().map_or(Timestamp::from_unix(0), Timestamp::from_unix);
+        version == fingerprint() && created_at <= now && now.since(created_at) < MAX_AGE
+    }
+
+    fn fill(&self, now: Timestamp) -> Result<(), Failure> {
+        let mut database = DataDir::new(&self.directory).create(now).during("create")?.database;
+        for first in (1..=self.licenses).step_by(BATCH as usize) {
+            let last = (first + BATCH - 1).min(self.licenses);
+            database.change(now, |transaction| insert_licenses(transaction, first..=last)).during("fill")?;
+        }
+        Ok(())
+    }
+
+    /// Copies the template and syncs the copy, so that no writes are pending during the measurement.
+    pub(crate) fn copy(&self) -> Result<Copy, Failure> {
+        self.clean()?;
+        let directory = self.directory.join("copy");
+        fs::create_dir(&directory).at("create the directory", &directory)?;
+        for name in FILES {
+            let target = directory.join(name);
+            fs::copy(self.directory.join(name), &target).at("copy to", &target)?;
+            File::open(&target).and_then(|file| file.sync_all()).at("synchronize", &target)?;
+        }
+        Ok(Copy { licenses: self.licenses, directory })
+    }
+
+    pub(crate) fn clean(&self) -> Result<(), Failure> {
+        let directory = self.directory.join("copy");
+        if directory.exists() { fs::remove_dir_all(&directory).at("remove", &directory) } else { Ok(()) }
+    }
+
+    pub(crate) fn bytes(&self) -> Result<u64, Failure> {
+        let database = self.directory.join(FILES[0]);
+        Ok(fs::metadata(&database).at("stat", &database)?.len())
+    }
+}
+
+impl Copy {
+    pub(crate) fn open(&self) -> Result<Database, Failure> {
+        let database = self.directory.join(FILES[0]);
+        Database::open(&database).at("open", &database)
+    }
+}
+
+/// A hash of the sources that determine the contents.
+fn fingerprint() -> String {
+    let sources = [
+        include_str!("../../crates/license-server/src/store/schema.rs"),
+        include_str!("contents.rs"),
+        include_str!("random.rs"),
+        include_str!("template.rs"),
+    ];
+    hex(digest(&SHA256, sources.concat().as_bytes()).as_ref())
+}
+
+fn insert_licenses(transaction: &WriteTransaction<'_>, licenses: impl Iterator<Item = u32>) -> Result<(), Error> {
+    let mut owner = 0;
+    for license in licenses {
+        if license % PER_OWNER == 1 {
+            owner = transaction.insert_user(&format!("owner-{license}"), "no password", false)?;
+        }
+        let key = Secret::new(contents::key(license));
+        let (plan, servers) = contents::plan(license);
+        let id =
+            transaction.insert_license(&NewLicense { key: &key, owner, plan, expires_at: None, locked_ip: None })?;
+        for server in 0..servers {
+            activate(transaction, id, license, server)?;
+        }
+    }
+    Ok(())
+}
+
+fn activate(transaction: &WriteTransaction<'_>, id: i64, license: u32, server: u32) -> Result<(), Error> {
+    let ip = contents::address(license, server);
+    let hostname = format!("server-{license}-{server}.example.com");
+    let actor = Actor { role: Role::Server, name: ip.to_string() };
+    let sequence = transaction.add_event(Some(id), &actor, Action::Activated, &format!("{ip} ({hostname})"))?;
+    let details = Details {
+        hostname: Some(hostname),
+        agent_version: Some("0.1.0".to_owned()),
+        panel_version: None,
+        os: Some("Linux 6.12.0-amd64".to_owned()),
+        server_id: Some(contents::key(license ^ server)),
+    };
+    transaction.put_activation(
+        id,
+        sequence,
+        &Heartbeat { ip, observed_ip: ip, reported_ip: Some(ip), details: &details },
+    )
+}
