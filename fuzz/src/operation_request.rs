@@ -28,7 +28,7 @@ pub fn hold(path: &str, body: &[u8]) {
             assert_eq!(written(&again), meant);
             // What the Agent hands on is the request, and reads as it.
             let handed_on = request.to_json().expect("a request can be written");
-            let received = Request::of_json(path, Some(handed_on));
+            let received = Request::from_json(path, Some(handed_on));
             assert_eq!(written(&received.unwrap_or_else(|problem| panic!("{meant}: {}", problem.message()))), meant);
             let sign = HOSTILE[body.len() % HOSTILE.len()];
             with_a_sign(&meant, sign, |near| drop(Request::parse(path, &near).map(|request| written(&request))));

@@ -91,7 +91,7 @@ fn receive() -> Result<Vec<u8>, Problem> {
 pub fn perform_order(host: &Host, bytes: &[u8]) -> Result<Value, Problem> {
     let order: HelperRequest = serde_json::from_slice(bytes)
         .map_err(|error| Problem::invalid("body", format!("is not an order of the Agent ({error})")))?;
-    let request = Request::of_json(&order.path, order.body)?;
+    let request = Request::from_json(&order.path, order.body)?;
     let allowance = Allowance { max_accounts: order.max_accounts, plan: order.plan };
     let deadline = Deadline::within(LONGEST.min(Duration::from_secs(order.seconds)));
     operations::perform(&request, Context { host, allowance: &allowance, deadline })

@@ -77,7 +77,7 @@ impl Drop for Tree {
 
 /// What is known of a site that has nothing.
 pub(crate) fn record_of(domain: &str, username: &str) -> SiteRecord {
-    SiteRecord { managed: true, ..SiteRecord::of(named(domain), user(username)) }
+    SiteRecord { managed: true, ..SiteRecord::new(named(domain), user(username)) }
 }
 
 pub(crate) fn named(domain: &str) -> Domain {

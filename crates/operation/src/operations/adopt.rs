@@ -90,6 +90,6 @@ fn foreign_facts(
         document_root: site.roots.iter().find(|root| root.starts_with(&home)).cloned().unwrap_or(home),
         // One that cannot be read is none that could be told of.
         certificate: found.and_then(|found| current::describe(&found, deadline).ok()),
-        ..SiteRecord::of(domain.clone(), username)
+        ..SiteRecord::new(domain.clone(), username)
     }
 }
