@@ -114,7 +114,7 @@ fn what_is_not_the_installers_is_left_alone() {
         );
         run("systemctl daemon-reload");
         let said = install(&file("opterius-agent"));
-        assert!(said.contains("overrides the unit of the package"), "{said}");
+        assert!(said.contains("overrides the package's unit"), "{said}");
         assert_eq!(show("FragmentPath"), "/etc/systemd/system/opterius-agent.service");
         assert!(Path::new("/usr/local/bin/opterius-agent").exists());
     });
@@ -179,7 +179,7 @@ fn purging_keeps_the_accounts() {
         let service = Service::install("");
         service.post("/domains/create", &crate::support::panel::site("alice", "alice.example")).ok();
         let said = run("DEBIAN_FRONTEND=noninteractive dpkg --purge opterius-agent 2>&1");
-        assert!(said.contains("kept for the accounts of this server (alice)"), "{said}");
+        assert!(said.contains("kept for the accounts on this server (alice)"), "{said}");
         run("nginx -t 2>&1 && id alice");
         for path in
             ["/home/alice", "/etc/nginx/sites-available/alice.example.conf", "/var/lib/opterius/accounts/alice.json"]
