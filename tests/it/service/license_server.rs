@@ -26,13 +26,13 @@ fn the_license_server_is_installed_run_and_removed_without_its_licenses() {
         assert_eq!(health(), Some(200));
 
         run("systemctl kill --signal=KILL --kill-who=main opterius-license-server");
-        assert_eq!(health(), Some(200), "the next run answers what has waited in the kept socket");
+        assert_eq!(health(), Some(200), "the next process answers requests that waited in the stored socket");
         assert!(eventually(SOON, || show("ActiveState") == "active" && show("MainPID") != process));
         run("opterius-license-server user add owner --administrator <<'END'\ncorrect horse battery staple\nEND");
         run(
             "opterius-license-server license create --owner owner --plan free && systemctl reload opterius-license-server",
         );
-        // Over a running installation it is restarted.
+        // Installing over a running service restarts it.
         install(&file("opterius-license-server"));
         assert_eq!((health(), show("NRestarts")), (Some(200), "0".to_owned()));
         assert!(run("man 8 opterius-license-server").contains("keys rotate"));
