@@ -96,7 +96,7 @@ pub fn read(world: &World, random: &mut Random) {
             2 => expect(world, &Request::get("/accounts"), true, 200),
             3 => expect(world, &post("/backup/list", json!({})), true, 501),
             4 => expect(world, &post("/php/list-versions", json!({})), true, 200),
-            5 => expect(world, &post("/ssl/status", json!({"domain": "nobody.example"})), true, 200),
+            5 => expect(world, &post("/ssl/status", json!({"domain": "absent.example"})), true, 200),
             6 => expect(world, &Request::get("/license/statuses"), true, 404),
             _ => expect(world, &Request::post("/license/reverify"), true, 200),
         };

@@ -11,8 +11,8 @@ pub fn one_line(text: &str, limit: usize) -> String {
     if line.chars().count() <= limit {
         return line.trim_end().to_owned();
     }
-    let kept: String = line.chars().take(limit.saturating_sub(1)).collect();
-    format!("{}…", kept.trim_end())
+    let shortened: String = line.chars().take(limit.saturating_sub(1)).collect();
+    format!("{}…", shortened.trim_end())
 }
 
 /// Whether a character controls the terminal or the text direction instead of being displayed.

@@ -68,9 +68,9 @@ impl Watchdog {
 
 /// Half of the timeout in the variables of sd_watchdog_enabled(3), if they are meant for this process.
 fn interval(microseconds: Option<String>, process: Option<String>, own: u32) -> Option<Duration> {
-    let is_ours = process.is_none_or(|process| process.parse() == Ok(own));
+    let is_for_this_process = process.is_none_or(|process| process.parse() == Ok(own));
     let limit = Duration::from_micros(microseconds?.parse().ok()?);
-    (is_ours && !limit.is_zero()).then_some(limit / 2)
+    (is_for_this_process && !limit.is_zero()).then_some(limit / 2)
 }
 
 #[cfg(test)]

@@ -110,7 +110,7 @@ impl Front {
             // The Date header of all responses of this iteration.
             self.encoder.set_date(self.clock.wall());
             for event in events.drain(..) {
-                self.on_report(Report::of(event), now);
+                self.on_report(Report::decode(event), now);
             }
             for key in std::mem::take(&mut self.unfinished) {
                 self.on_turn(key, now);

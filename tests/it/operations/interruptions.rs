@@ -219,10 +219,10 @@ fn a_hung_tool_is_killed_with_its_children() {
         for tool in ["/usr/sbin/useradd", "/usr/sbin/nginx"] {
             replace(tool, hangs);
             let helper = panel.helper().within(4);
-            let began = Instant::now();
+            let start_time = Instant::now();
             let answer = helper.ask("/domains/create", &site("alice", "alice.example"));
             answer.refuses(504, "operation_timeout");
-            assert!(began.elapsed() < Duration::from_secs(20), "{tool}: {:?}", began.elapsed());
+            assert!(start_time.elapsed() < Duration::from_secs(20), "{tool}: {:?}", start_time.elapsed());
             assert_eq!(hanging(), "", "{tool}");
             restore(tool);
             soon_as_before(&panel, &before, &[], tool);
@@ -240,9 +240,9 @@ fn waiting_for_another_operation_is_limited() {
         let hung = panel.helper().start("/domains/create", &site("alice", "alice.example"));
         assert!(eventually(Duration::from_secs(20), || attempt("pgrep -f 'sleep 86399'").0));
         let helper = panel.helper().within(2);
-        let began = Instant::now();
+        let start_time = Instant::now();
         helper.ask("/domains/create", &site("bob", "bob.example")).refuses(504, "operation_timeout");
-        assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+        assert!(start_time.elapsed() < Duration::from_secs(15), "{:?}", start_time.elapsed());
         // Reads do not wait.
         let others: Vec<Answer> = std::thread::scope(|scope| {
             let create = |name: &str| panel.create(name, &format!("{name}.example"));
@@ -269,9 +269,9 @@ fn a_creation_killed_at_any_moment_blocks_nothing() {
     let panel = Panel::on_a_tree(5);
     let before = with_the_first_account(&panel);
     let start = || panel.helper().start("/domains/create", &site("alice", "alice.example"));
-    let began = Instant::now();
+    let start_time = Instant::now();
     assert_eq!(answer(start()).status, 200);
-    let whole = began.elapsed();
+    let whole = start_time.elapsed();
     panel.delete("alice").ok();
     for number in 0..MOMENTS {
         let helper = start();

@@ -43,14 +43,14 @@ fn page(domain: &str, target: &str) -> Response {
 /// Waits until a visitor gets this status and a page with this text: nginx's new workers start shortly after the reload.
 pub(crate) fn shows(domain: &str, target: &str, status: u16, text: &str) {
     let mut last = None;
-    let shown = eventually(Duration::from_secs(10), || {
+    let matched = eventually(Duration::from_secs(10), || {
         let response = page(domain, target);
-        let shown = response.status == status && response.text().contains(text);
+        let matched = response.status == status && response.text().contains(text);
         last = Some(response);
-        shown
+        matched
     });
     let last = last.map(|response| format!("{} {}", response.status, response.text()));
-    assert!(shown, "{domain}{target}: expected {status} with {text:?}, got {last:?}");
+    assert!(matched, "{domain}{target}: expected {status} with {text:?}, got {last:?}");
 }
 
 /// As the account's user, writes a file to the document root of a site.
@@ -84,8 +84,8 @@ fn processes(username: &str) -> String {
 fn has_password(panel: &Panel, username: &str, password: &str) -> bool {
     let line = panel.lines_of("/etc/shadow", username).remove(0);
     let hash = line.split(':').nth(1).unwrap();
-    let made = Command::new("perl").args(["-e", "print crypt($ARGV[0], $ARGV[1])", password, hash]).output().unwrap();
-    hash.starts_with('$') && made.stdout == hash.as_bytes()
+    let output = Command::new("perl").args(["-e", "print crypt($ARGV[0], $ARGV[1])", password, hash]).output().unwrap();
+    hash.starts_with('$') && output.stdout == hash.as_bytes()
 }
 
 /// Whether the path exists, even as a dangling link.

@@ -215,9 +215,9 @@ fn a_hook_that_calls_the_agent_runs_the_helper() {
     let panel = Panel::on_a_tree(5);
     let mut hook = panel.helper().command(&["operation", "renewed"]);
     let output = hook.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(1) && said.contains("RENEWED_LINEAGE is not set"), "{output:?}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && stderr.contains("RENEWED_LINEAGE is not set"), "{output:?}");
     let output = hook.env("RENEWED_LINEAGE", "/etc/letsencrypt/live/a.example").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(1) && said.contains("is not the certificate of a site"), "{output:?}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && stderr.contains("is not the certificate of a site"), "{output:?}");
 }

@@ -73,8 +73,8 @@ fn a_log_is_only_readable_for_its_own_account() {
         tail("bob", 0).refuses(404, "not_found");
 
         let log = "/var/log/opterius/sites/alice.example/access.log";
-        let (linked, said) = attempt_as("alice", &format!("ln -sf /etc/shadow {log}"));
-        assert!(!linked, "{said}");
+        let (linked, output) = attempt_as("alice", &format!("ln -sf /etc/shadow {log}"));
+        assert!(!linked, "{output}");
         // Even if the link existed, it would not be followed.
         run(&format!("ln -sf /etc/shadow {log}"));
         assert_eq!(tail("alice", 0).ok(), json!({"data": "", "next_offset": 0, "missing": true}));

@@ -37,11 +37,11 @@ fn run_panel_installer(server: &FakeLicenseServer) {
 #[test]
 fn a_fresh_server_gets_its_own_secret_and_a_running_service() {
     on_a_server(a_fresh_server_gets_its_own_secret_and_a_running_service, || {
-        let said = install(&file("opterius-agent"));
+        let output = install(&file("opterius-agent"));
         let conf = fs::read_to_string("/etc/opterius/agent.conf").unwrap();
         let secret = conf.lines().find_map(|line| line.strip_prefix("secret=")).unwrap();
         assert!(secret.len() == 64 && secret.bytes().all(|byte| byte.is_ascii_hexdigit()), "{secret}");
-        assert!(!said.contains(secret) && said.contains("Servers → Edit"), "{said}");
+        assert!(!output.contains(secret) && output.contains("Servers → Edit"), "{output}");
         // The rest is the example, including its comments.
         let example = fs::read_to_string("/usr/share/opterius-agent/agent.conf").unwrap();
         assert_eq!(conf.replace(secret, "replace-this-with-the-output-of-openssl-rand-hex-32"), example);
@@ -114,8 +114,8 @@ fn a_modified_unit_is_left_alone() {
             "sed -i 's/^User=root/&\\nEnvironment=HTTPS_PROXY=http:\\/\\/127.0.0.1:1/' /etc/systemd/system/opterius-agent.service",
         );
         run("systemctl daemon-reload");
-        let said = install(&file("opterius-agent"));
-        assert!(said.contains("overrides the package's unit"), "{said}");
+        let output = install(&file("opterius-agent"));
+        assert!(output.contains("overrides the package's unit"), "{output}");
         assert_eq!(show("FragmentPath"), "/etc/systemd/system/opterius-agent.service");
         assert!(Path::new("/usr/local/bin/opterius-agent").exists());
     });
@@ -126,8 +126,8 @@ fn a_configuration_owned_by_the_agents_user_does_not_become_roots() {
     on_a_server(a_configuration_owned_by_the_agents_user_does_not_become_roots, || {
         Service::install("");
         run("systemctl stop opterius-agent; chown opterius /etc/opterius/agent.conf");
-        let said = install(&file("opterius-agent"));
-        assert!(said.contains("belongs to opterius"), "{said}");
+        let output = install(&file("opterius-agent"));
+        assert!(output.contains("belongs to opterius"), "{output}");
         assert_eq!(run("stat -c '%U' /etc/opterius/agent.conf").trim(), "opterius");
     });
 }
@@ -179,8 +179,8 @@ fn purging_keeps_the_accounts() {
         run("systemctl start nginx");
         let service = Service::install("");
         service.post("/domains/create", &crate::support::panel::site("alice", "alice.example")).ok();
-        let said = run("DEBIAN_FRONTEND=noninteractive dpkg --purge opterius-agent 2>&1");
-        assert!(said.contains("kept for the accounts on this server (alice)"), "{said}");
+        let output = run("DEBIAN_FRONTEND=noninteractive dpkg --purge opterius-agent 2>&1");
+        assert!(output.contains("kept for the accounts on this server (alice)"), "{output}");
         run("nginx -t 2>&1 && id alice");
         for path in
             ["/home/alice", "/etc/nginx/sites-available/alice.example.conf", "/var/lib/opterius/accounts/alice.json"]

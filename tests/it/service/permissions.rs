@@ -159,7 +159,7 @@ fn a_hundred_concurrent_operations_do_not_close_the_socket() {
         let service = Service::install("");
         service.server.reply(Reply::granted());
         std::thread::scope(|scope| {
-            let asking = || service.post("/account/delete", &json!({"username": "nobody-there", "domains": []}));
+            let asking = || service.post("/account/delete", &json!({"username": "missing-user", "domains": []}));
             let clients: Vec<_> = (0..100).map(|_| scope.spawn(asking)).collect();
             for client in clients {
                 client.join().unwrap().refuses(404, "not_found");

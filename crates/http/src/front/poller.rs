@@ -91,18 +91,18 @@ impl Poller {
 
 impl Report {
     /// Decodes an event.
-    pub(super) fn of(event: Event) -> Self {
+    pub(super) fn decode(event: Event) -> Self {
         let flags = event.flags;
         match event.data.u64() {
             LISTENER => Self::Listener,
             WAKER => Self::Mailbox,
-            bits => Self::Client(Key::from_bits(bits), Readiness::of(flags)),
+            bits => Self::Client(Key::from_bits(bits), Readiness::from_flags(flags)),
         }
     }
 }
 
 impl Readiness {
-    fn of(flags: EventFlags) -> Self {
+    fn from_flags(flags: EventFlags) -> Self {
         if flags.intersects(EventFlags::ERR | EventFlags::HUP) {
             Self::Closed
         } else if flags.contains(EventFlags::RDHUP) {
@@ -130,13 +130,13 @@ mod tests {
             (EventFlags::IN | EventFlags::ERR, Readiness::Closed),
         ];
         for (flags, expected) in table {
-            assert_eq!(Readiness::of(flags), expected, "{flags:?}");
+            assert_eq!(Readiness::from_flags(flags), expected, "{flags:?}");
         }
     }
 
     #[test]
     fn connections_are_not_confused_with_the_listener_or_the_waker() {
-        let report = |bits| Report::of(Event { data: EventData::new_u64(bits), flags: EventFlags::IN });
+        let report = |bits| Report::decode(Event { data: EventData::new_u64(bits), flags: EventFlags::IN });
         assert_eq!(report(LISTENER), Report::Listener);
         assert_eq!(report(WAKER), Report::Mailbox);
         assert_eq!(report(7), Report::Client(Key::from_bits(7), Readiness::Readable));

@@ -45,12 +45,12 @@ pub fn create(transaction: &mut Transaction<'_>, user: &User, web_group: u32) ->
     transaction.directory(&host.path("/home"), 0o755, None)?;
     transaction.will_create_directory(&fresh)?;
     transaction.will_create_directory(&home)?;
-    let made = fs::DirBuilder::new().mode(0o700).create(&fresh).and_then(|()| {
+    let created = fs::DirBuilder::new().mode(0o700).create(&fresh).and_then(|()| {
         chown(&fresh, Some(user.uid), Some(web_group))?;
         fs::set_permissions(&fresh, fs::Permissions::from_mode(0o710))?;
         fs::rename(&fresh, &home)
     });
-    made.map_err(|error| Problem::at(&home, error))
+    created.map_err(|error| Problem::at(&home, error))
 }
 
 /// Creates a site's directories in the home: its document root, a directory for temporary files, and a link to its logs.
@@ -67,9 +67,9 @@ pub fn create_site_directories(
     let home = open(host, user)?;
     let (root, logs) = (PathBuf::from(document_root), logs.to_owned());
     let what = format!("/home/{}/{document_root}", user.name);
-    let made =
+    let created =
         run_as_user::run_as_user(user, &what, deadline.sooner(IN_HOME_TIME), move || in_home(&home, &root, &logs))?;
-    made.map_err(|sentence| Problem::Conflict(format!("{what} cannot be created: {sentence}")))
+    created.map_err(|sentence| Problem::Conflict(format!("{what} cannot be created: {sentence}")))
 }
 
 /// Opens the home of an account, as root, in a directory that only root can write to.

@@ -161,8 +161,8 @@ mod tests {
     fn the_busiest_come_first_and_a_reused_pid_is_another_process() {
         let before = [used(1, 1000, 5, 1), used(2, 500, 6, 1), used(3, 900, 7, 1)];
         let now = vec![used(1, 1001, 5, 1), used(2, 540, 6, 1), used(3, 30, 99, 1), used(4, 0, 100, 9)];
-        let order: Vec<(u32, u64)> = busiest(&before, now).iter().map(|used| (used.pid, used.time)).collect();
-        assert_eq!(order, [(2, 40), (3, 30), (1, 1), (4, 0)]);
+        let ranking: Vec<(u32, u64)> = busiest(&before, now).iter().map(|used| (used.pid, used.time)).collect();
+        assert_eq!(ranking, [(2, 40), (3, 30), (1, 1), (4, 0)]);
         let many: Vec<ProcessUsage> = (0..1000).map(|pid| used(pid, 0, 0, u64::from(pid))).collect();
         let processes = busiest(&[], many);
         assert_eq!((processes.len(), processes[0].pid), (MAX_PROCESSES, 999));

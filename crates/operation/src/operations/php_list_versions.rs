@@ -30,13 +30,13 @@ impl Perform for ListPhpVersions {
         let running = if host.has_systemd() { running_units(&installed, deadline)? } else { running(host, &installed) };
         let is_in = |versions: &[PhpVersion], version: &str| versions.iter().any(|known| known.as_str() == version);
         let mut all: Vec<&str> = KNOWN.into_iter().chain(installed.iter().map(PhpVersion::as_str)).collect();
-        all.sort_by_key(|version| order(version));
+        all.sort_by_key(|version| sort_key(version));
         all.dedup();
-        let shown: Vec<Version<'_>> = all
+        let rows: Vec<Version<'_>> = all
             .into_iter()
             .map(|version| Version { version, installed: is_in(&installed, version), active: is_in(&running, version) })
             .collect();
-        Ok(json!({"versions": shown}))
+        Ok(json!({"versions": rows}))
     }
 }
 
@@ -68,7 +68,7 @@ fn running(host: &Host, versions: &[PhpVersion]) -> Vec<PhpVersion> {
 }
 
 /// Sort key of a version: 8.10 comes after 8.9.
-fn order(version: &str) -> (u32, u32) {
+fn sort_key(version: &str) -> (u32, u32) {
     let number = |part: &str| part.parse().unwrap_or(0);
     version.split_once('.').map_or((0, 0), |(major, minor)| (number(major), number(minor)))
 }
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn versions_are_ordered_by_number() {
         let mut versions = ["8.10", "7.4", "8.9", "10.0"];
-        versions.sort_by_key(|version| order(version));
+        versions.sort_by_key(|version| sort_key(version));
         assert_eq!(versions, ["7.4", "8.9", "8.10", "10.0"]);
     }
 }

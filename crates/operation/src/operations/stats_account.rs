@@ -90,8 +90,8 @@ fn traffic<'a>(
 
 fn by_domain(sites: &[(&Domain, Traffic)]) -> Map<String, Value> {
     let member = |(domain, traffic): &(&Domain, Traffic)| {
-        let shown = json!({"request_count": traffic.requests, "bytes_mb": megabytes(traffic.bytes)});
-        (domain.to_string(), shown)
+        let value = json!({"request_count": traffic.requests, "bytes_mb": megabytes(traffic.bytes)});
+        (domain.to_string(), value)
     };
     sites.iter().map(member).collect()
 }

@@ -69,12 +69,12 @@ mod tests {
     fn only_that_thread_has_the_users_privileges_and_no_others() {
         let opens_shadow = || File::open("/etc/shadow").is_ok();
         let look = move || (fs::read_to_string("/proc/thread-self/status").unwrap(), opens_shadow());
-        let done = run_as_user(&alice(), "a test", Deadline::within(Duration::from_secs(20)), look);
+        let result = run_as_user(&alice(), "a test", Deadline::within(Duration::from_secs(20)), look);
         if !rustix::process::geteuid().is_root() {
-            assert!(matches!(done, Err(Problem::Failed(_))), "{done:?}");
+            assert!(matches!(result, Err(Problem::Failed(_))), "{result:?}");
             return;
         }
-        let (inside, opened) = done.unwrap();
+        let (inside, opened) = result.unwrap();
         for line in [
             "Uid:\t65533\t712345\t65533\t712345",
             "Gid:\t712345\t712345\t712345\t712345",

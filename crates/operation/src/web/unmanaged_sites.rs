@@ -27,7 +27,7 @@ const SET_ASIDE: &str = "opterius-suspended";
 pub fn suspend(transaction: &mut Transaction<'_>, user: &User, deadline: Deadline) -> Result<Vec<String>, Problem> {
     let host = transaction.host();
     let mut warnings = Vec::new();
-    for record in of(host, user) {
+    for record in unmanaged_records(host, user) {
         let Some(link) = nginx::place(host, &format!("{}.conf", record.domain)).link else {
             warnings.push(format!(
                 "{} is still served: the Agent does not manage its file, and there is no link to remove.",
@@ -57,7 +57,7 @@ pub fn suspend(transaction: &mut Transaction<'_>, user: &User, deadline: Deadlin
 /// A file cannot be changed.
 pub fn unsuspend(transaction: &mut Transaction<'_>, user: &User, deadline: Deadline) -> Result<Vec<String>, Problem> {
     let host = transaction.host();
-    for record in of(host, user) {
+    for record in unmanaged_records(host, user) {
         let place = nginx::place(host, &format!("{}.conf", record.domain));
         if let Some(link) = place.link.filter(|_| answering(host, &record.domain).exists()) {
             transaction.link(&link, &place.file)?;
@@ -81,7 +81,7 @@ pub fn unsuspend(transaction: &mut Transaction<'_>, user: &User, deadline: Deadl
 /// A file cannot be deleted.
 pub fn remove(transaction: &mut Transaction<'_>, user: &User) -> Result<(), Problem> {
     let host = transaction.host();
-    for record in of(host, user) {
+    for record in unmanaged_records(host, user) {
         let place = nginx::place(host, &format!("{}.conf", record.domain));
         for path in place.link.iter().chain([&place.file, &answering(host, &record.domain)]) {
             transaction.remove(path)?;
@@ -93,7 +93,7 @@ pub fn remove(transaction: &mut Transaction<'_>, user: &User) -> Result<(), Prob
     Ok(())
 }
 
-fn of(host: &Host, user: &User) -> Vec<SiteRecord> {
+fn unmanaged_records(host: &Host, user: &User) -> Vec<SiteRecord> {
     let Ok(username) = Username::parse("username", &user.name) else { return Vec::new() };
     site_record::read_all(host).into_iter().filter(|record| record.username == username && !record.managed).collect()
 }

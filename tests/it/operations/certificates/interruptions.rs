@@ -32,8 +32,8 @@ fn a_change_killed_at_any_tool_leaves_a_valid_configuration_and_a_repeat_complet
                     reached |= tampered.count() >= number;
                     let what = format!("{name}: {:?} {}", fault(number), tampered.log());
                     tampered.set(None);
-                    let (taken, said) = attempt("nginx -t");
-                    assert!(taken, "{what}: {answer:?} {said}");
+                    let (is_valid, output) = attempt("nginx -t");
+                    assert!(is_valid, "{what}: {answer:?} {output}");
                     let repeated = operation();
                     assert_eq!(repeated.status, 200, "{what}: {answer:?}, {repeated:?}");
                     let found = status(&panel, "alice.example");

@@ -79,17 +79,17 @@ pub(crate) fn forget(host: &Host, domain: &Domain, deadline: Deadline) -> Result
 ///
 /// # Errors
 /// certbot is not installed, timed out, or failed; the message gives the reason.
-pub(crate) fn obtain(host: &Host, order: &CertificateRequest<'_>, deadline: Deadline) -> Result<(), Problem> {
+pub(crate) fn obtain(host: &Host, request: &CertificateRequest<'_>, deadline: Deadline) -> Result<(), Problem> {
     let helper = env::current_exe().map_err(|error| Problem::failed("the path of this program", error))?;
     let hook = hook(&helper, &host.config)?;
-    let is_ours = is_ours(&settings(host, order.site), &host.path(WEBROOT));
+    let is_ours = is_ours(&settings(host, request.site), &host.path(WEBROOT));
     loop {
-        let mut tool = Tool::named("certbot")?.args(arguments(host, order, &hook, is_ours));
+        let mut tool = Tool::named("certbot")?.args(arguments(host, request, &hook, is_ours));
         if let Some(authority) = &host.acme.authority {
             tool = tool.env("REQUESTS_CA_BUNDLE", authority);
         }
         let output = tool.run(deadline)?;
-        if output.is_success() && find(host, order.site).is_some() {
+        if output.is_success() && find(host, request.site).is_some() {
             return Ok(());
         }
         if !output.stderr.contains(BUSY) || deadline.left() < RETRY_DELAY {
@@ -99,22 +99,22 @@ pub(crate) fn obtain(host: &Host, order: &CertificateRequest<'_>, deadline: Dead
     }
 }
 
-fn arguments(host: &Host, order: &CertificateRequest<'_>, hook: &str, is_ours: bool) -> Vec<OsString> {
+fn arguments(host: &Host, request: &CertificateRequest<'_>, hook: &str, is_ours: bool) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = Vec::new();
     let mut add = |some: &[&dyn AsRef<std::ffi::OsStr>]| arguments.extend(some.iter().map(|one| one.as_ref().into()));
     add(&[&"certonly", &"--non-interactive", &"--agree-tos", &"--webroot", &"-w", &host.path(WEBROOT)]);
-    add(&[&"--preferred-challenges", &"http", &"--cert-name", &order.site.as_str(), &"--renew-with-new-domains"]);
-    for name in order.names {
+    add(&[&"--preferred-challenges", &"http", &"--cert-name", &request.site.as_str(), &"--renew-with-new-domains"]);
+    for name in request.names {
         add(&[&"-d", &name.as_str()]);
     }
-    match order.email {
+    match request.email {
         Some(email) => add(&[&"--email", &email.as_str()]),
         // The lineage exists, so the account with the certificate authority exists too.
         None => add(&[&"--register-unsafely-without-email"]),
     }
     // A lineage created by other software could be renewed through a tenant's directory, whose links root would follow:
     // reissue it with our settings.
-    add(&[if order.force || !is_ours { &"--force-renewal" } else { &"--keep-until-expiring" }]);
+    add(&[if request.force || !is_ours { &"--force-renewal" } else { &"--keep-until-expiring" }]);
     // certbot's validation treats the quotes as part of the program's name, so it is disabled.
     add(&[&"--disable-hook-validation", &"--deploy-hook", &hook]);
     add(&[&"--server", &host.acme.server, &"--config-dir", &host.path(DIRECTORY)]);
@@ -180,11 +180,11 @@ mod tests {
         let (names, email) =
             ([domain("a.example"), domain("www.a.example")], Email::parse("email", "a@b.example").unwrap());
         let command_line = |email, force, is_ours| {
-            let order = CertificateRequest { site: &names[0], names: &names, email, force };
-            let words = arguments(&host("/srv"), &order, "'x' renewed", is_ours);
+            let request = CertificateRequest { site: &names[0], names: &names, email, force };
+            let words = arguments(&host("/srv"), &request, "'x' renewed", is_ours);
             words.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
         };
-        let whole = command_line(Some(&email), false, true);
+        let complete = command_line(Some(&email), false, true);
         for part in [
             "certonly --non-interactive --agree-tos --webroot -w /srv/var/lib/opterius/acme --preferred-challenges http ",
             " --cert-name a.example --renew-with-new-domains -d a.example -d www.a.example --email a@b.example ",
@@ -192,7 +192,7 @@ mod tests {
             " --server https://acme.example/dir --config-dir /srv/etc/letsencrypt ",
             " --work-dir /srv/var/lib/letsencrypt --logs-dir /srv/var/log/letsencrypt",
         ] {
-            assert!(whole.contains(part), "{part} is not in {whole}");
+            assert!(complete.contains(part), "{part} is not in {complete}");
         }
         assert!(command_line(None, false, true).contains("--register-unsafely-without-email"));
         for (force, is_ours) in [(true, true), (false, false)] {
@@ -203,12 +203,12 @@ mod tests {
 
     #[test]
     fn a_path_cannot_break_out_of_the_hooks_quotes() {
-        let command_line = |agent: &str, config: &str| hook(Path::new(agent), Path::new(config));
-        let whole = command_line("/usr/libexec/opterius/opterius-operation", "/srv/a $(b) c/agent.conf").unwrap();
-        assert_eq!(whole, "'/usr/libexec/opterius/opterius-operation' --config '/srv/a $(b) c/agent.conf' renewed");
+        let hook_command = |agent: &str, config: &str| hook(Path::new(agent), Path::new(config));
+        let complete = hook_command("/usr/libexec/opterius/opterius-operation", "/srv/a $(b) c/agent.conf").unwrap();
+        assert_eq!(complete, "'/usr/libexec/opterius/opterius-operation' --config '/srv/a $(b) c/agent.conf' renewed");
         for path in ["/a'b", "/a\"b", "/a%b", "/a\nb"] {
-            assert!(matches!(command_line("/agent", path), Err(Problem::Unavailable(_))), "{path}");
-            assert!(matches!(command_line(path, "/config"), Err(Problem::Unavailable(_))), "{path}");
+            assert!(matches!(hook_command("/agent", path), Err(Problem::Unavailable(_))), "{path}");
+            assert!(matches!(hook_command(path, "/config"), Err(Problem::Unavailable(_))), "{path}");
         }
     }
 

@@ -24,7 +24,7 @@ struct Chain {
 }
 
 impl Chain {
-    fn of(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
+    fn new(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
         let key = || KeyPair::generate().unwrap();
         let root = CertifiedIssuer::self_signed(authority("Root"), key()).unwrap();
         let intermediate = CertifiedIssuer::signed_by(authority("Intermediate"), key(), &root).unwrap();
@@ -56,7 +56,7 @@ fn refusal(domain: &str, certificate: &str, key: &str) -> String {
 
 #[test]
 fn a_valid_pair_is_accepted() {
-    let chain = Chain::of("a.example", |_| {});
+    let chain = Chain::new("a.example", |_| {});
     for certificate in [
         chain.leaf.clone(),
         chain.whole(),
@@ -65,16 +65,16 @@ fn a_valid_pair_is_accepted() {
     ] {
         assert_eq!(refusal("a.example", &certificate, &chain.key), "none");
     }
-    let wildcard = Chain::of("*.a.example", |_| {});
+    let wildcard = Chain::new("*.a.example", |_| {});
     assert_eq!(refusal("b.a.example", &wildcard.whole(), &wildcard.key), "none");
 }
 
 #[test]
 fn each_refusal_gives_its_reason() {
-    let (chain, other) = (Chain::of("a.example", |_| {}), Chain::of("a.example", |_| {}));
-    let expired = Chain::of("a.example", |parameters| parameters.not_after = rcgen::date_time_ymd(2027, 1, 15));
-    let future = Chain::of("a.example", |parameters| parameters.not_before = rcgen::date_time_ymd(2027, 1, 16));
-    let wildcard = Chain::of("*.a.example", |_| {});
+    let (chain, other) = (Chain::new("a.example", |_| {}), Chain::new("a.example", |_| {}));
+    let expired = Chain::new("a.example", |parameters| parameters.not_after = rcgen::date_time_ymd(2027, 1, 15));
+    let future = Chain::new("a.example", |parameters| parameters.not_before = rcgen::date_time_ymd(2027, 1, 16));
+    let wildcard = Chain::new("*.a.example", |_| {});
     let (whole, key) = (chain.whole(), chain.key.as_str());
     let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n";
     let old = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIB\n-----END RSA PRIVATE KEY-----\n";
@@ -142,7 +142,7 @@ fn each_refusal_gives_its_reason() {
 
 #[test]
 fn a_key_is_never_shown() {
-    let chain = Chain::of("a.example", |_| {});
+    let chain = Chain::new("a.example", |_| {});
     let body = chain.key.lines().nth(1).unwrap();
     for key in [
         chain.key.replace("-----END", "!----END"),
