@@ -13,7 +13,7 @@ const MIN_CONNECTIONS: u64 = 8;
 /// Raises the soft limit on open files as far as permitted, and returns how many connections fit, at most `wanted`.
 ///
 /// # Errors
-/// A sentence, if the limit is too low for [`MIN_CONNECTIONS`].
+/// A sentence, if the limit is too low even for a few connections.
 pub fn connections(wanted: usize) -> Result<usize, String> {
     let needed = u64::try_from(wanted).unwrap_or(u64::MAX).saturating_add(OWN_DESCRIPTORS);
     let limit = getrlimit(Resource::Nofile);
