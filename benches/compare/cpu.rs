@@ -1,8 +1,8 @@
 //! CPU time per request, in user and in system mode.
 //!
-//! The scheduler measures the sum in nanoseconds. The split between the modes is sampled: at each tick, about a hundred times
-//! per second, the kernel checks which mode a CPU is in. A server under load for some seconds has a thousand samples or more;
-//! one at a low rate has some dozens, so that its split is imprecise.
+//! The scheduler measures the sum in nanoseconds. The split between the modes is sampled: at each tick, about a hundred
+//! times per second, the kernel checks which mode a CPU is in. A server under load for some seconds has a thousand
+//! samples or more; one at a low rate has some dozens, so that its split is imprecise.
 
 use std::ops::AddAssign;
 use std::time::Duration;
@@ -41,8 +41,8 @@ impl AddAssign for Cpu {
     }
 }
 
-/// CPU time and answered requests of the three servers, summed over all rounds, because a single round has too few samples for
-/// a median.
+/// CPU time and answered requests of the three servers, summed over all rounds, because a single round has too few
+/// samples for a median.
 #[derive(Default)]
 pub(crate) struct Account([(Cpu, u64); 3]);
 

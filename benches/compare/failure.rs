@@ -18,7 +18,8 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Adds what was being done to an error. This is the only conversion to [`Failure`], so that every failure has this context.
+/// Adds what was being done to an error. This is the only conversion to [`Failure`], so that every failure has this
+/// context.
 pub(crate) trait During<T>: Sized {
     fn during(self, what: impl fmt::Display) -> Result<T, Failure>;
 

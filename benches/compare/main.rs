@@ -7,8 +7,8 @@
 //!     cargo bench --bench compare -- --against FILE   compares the results with those of an earlier run
 //!
 //! Rounds are interleaved, so that other activity on the machine affects all three alike; results are medians over the
-//! rounds. Missing tools (wrk, nginx, Go) are installed from Debian. A missed target does not change the exit status 0; 1 means
-//! that a measurement failed.
+//! rounds. Missing tools (wrk, nginx, Go) are installed from Debian. A missed target does not change the exit status 0;
+//! 1 means that a measurement failed.
 
 // A benchmark measures real time and prints; it only indexes series of known length.
 #![allow(clippy::disallowed_methods, clippy::indexing_slicing, clippy::print_stdout, clippy::print_stderr)]

@@ -1,7 +1,7 @@
 //! Requests at a fixed rate, whatever the server does ("open loop").
 //!
-//! Each connection has its own schedule, and latency is measured from the time when a request was due, not when it was sent:
-//! a server that stalls cannot hide the delay of later requests.
+//! Each connection has its own schedule, and latency is measured from the time when a request was due, not when it was
+//! sent: a server that stalls cannot hide the delay of later requests.
 
 use std::fs;
 use std::io;

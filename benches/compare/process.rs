@@ -25,8 +25,8 @@ pub(crate) struct ProcessGroup {
     leader: Child,
 }
 
-/// The usage of all threads of a group since they started. The usage of ended threads is lost, but none of these servers ends a
-/// thread with a connection.
+/// The usage of all threads of a group since they started. The usage of ended threads is lost, but none of these
+/// servers ends a thread with a connection.
 #[derive(Clone, Copy)]
 pub(crate) struct Usage {
     /// CPU time.

@@ -1,5 +1,5 @@
-//! A run as JSON: all results under names that end with their unit, with commit, date and machine, for comparison with later
-//! runs.
+//! A run as JSON: all results under names that end with their unit, with commit, date and machine, for comparison with
+//! later runs.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};

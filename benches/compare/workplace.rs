@@ -1,5 +1,5 @@
-//! A temporary directory for all files of the benchmark. The directory and all servers are removed when the benchmark ends: by
-//! `Drop` on success, error and panic, and by a thread on SIGINT and SIGTERM.
+//! A temporary directory for all files of the benchmark. The directory and all servers are removed when the benchmark
+//! ends: by `Drop` on success, error and panic, and by a thread on SIGINT and SIGTERM.
 
 use std::fs;
 use std::io::{self, Read, Write};

@@ -1,5 +1,5 @@
-//! The helper program. It belongs to another package, which cargo does not build with this benchmark, so it may be missing or
-//! outdated.
+//! The helper program. It belongs to another package, which cargo does not build with this benchmark, so it may be
+//! missing or outdated.
 
 use std::fmt;
 use std::fs;

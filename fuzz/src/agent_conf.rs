@@ -1,5 +1,5 @@
-//! agent.conf: out-of-range values and misspelled vital keys are always errors; an accepted file has the same meaning after it
-//! is rewritten; and no message shows a secret.
+//! agent.conf: out-of-range values and misspelled vital keys are always errors; an accepted file has the same meaning
+//! after it is rewritten; and no message shows a secret.
 
 use std::ops::RangeInclusive;
 

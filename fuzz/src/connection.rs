@@ -1,6 +1,6 @@
-//! A client's bytes from the socket to the response, through the real API: however they are split, the same requests are
-//! seen, each only when it is complete; memory use follows what has arrived and not what was announced; and nothing from the
-//! client gets into the head of a response.
+//! A client's bytes from the socket to the response, through the real API: however they are split, the same requests
+//! are seen, each only when it is complete; memory use follows what has arrived and not what was announced; and nothing
+//! from the client gets into the head of a response.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
@@ -43,8 +43,8 @@ const NOW: &str = "2026-05-01T12:00:00Z";
 /// Largest stream; a socket's buffer can hold it.
 const MAX_STREAM: usize = 100 * 1024;
 
-/// The input is a byte for the size of the pieces, a byte for the kind of input, and then raw bytes, or the path and the body
-/// of a request that gets a valid signature.
+/// The input is a byte for the size of the pieces, a byte for the kind of input, and then raw bytes, or the path and
+/// the body of a request that gets a valid signature.
 pub fn check(data: &[u8]) {
     let mut input = Input::new(data);
     let (piece, is_signed) = (usize::from(input.byte()).max(1), input.byte() >= 128);

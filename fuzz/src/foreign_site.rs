@@ -1,5 +1,5 @@
-//! Unmanaged nginx files, as `operation adopt` reads them: every extracted word occurs in the file, and has no characters that
-//! are special to nginx.
+//! Unmanaged nginx files, as `operation adopt` reads them: every extracted word occurs in the file, and has no
+//! characters that are special to nginx.
 
 use opterius_host::request::values::Domain;
 use opterius_host::sites::unmanaged_sites::UnmanagedSite;

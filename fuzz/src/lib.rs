@@ -1,7 +1,7 @@
 //! Properties that must hold for every input: one function for each fuzz target.
 //!
-//! The functions do not depend on libFuzzer. The product's tests include this file as a module and call them with every input
-//! of the corpora, so that past findings stay fixed without running a fuzzer.
+//! The functions do not depend on libFuzzer. The product's tests include this file as a module and call them with every
+//! input of the corpora, so that past findings stay fixed without running a fuzzer.
 
 pub mod agent_conf;
 pub mod authentication;

@@ -1,5 +1,5 @@
-//! Requests for host operations: accepted fields contain only the characters that their rules allow, and an accepted request
-//! has the same meaning after it is rewritten.
+//! Requests for host operations: accepted fields contain only the characters that their rules allow, and an accepted
+//! request has the same meaning after it is rewritten.
 
 use opterius_host::problem::Problem;
 use opterius_host::request::account_suspend::SuspendAction;

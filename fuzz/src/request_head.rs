@@ -1,5 +1,5 @@
-//! Request heads: limits are enforced, and an accepted head has the same meaning for a minimal independent parser, so that no
-//! proxy in between can have seen a different request (request smuggling).
+//! Request heads: limits are enforced, and an accepted head has the same meaning for a minimal independent parser, so
+//! that no proxy in between can have seen a different request (request smuggling).
 
 use std::str;
 

@@ -1,5 +1,5 @@
-//! Signed responses: only the exact bytes that the vendor signed are trusted, and only if they are for this request, this key
-//! and this host.
+//! Signed responses: only the exact bytes that the vendor signed are trusted, and only if they are for this request,
+//! this key and this host.
 
 use std::sync::LazyLock;
 

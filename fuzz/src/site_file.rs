@@ -1,5 +1,5 @@
-//! Generated files: whatever names a site has, its nginx file and PHP pool are the same as those of any other site, with only
-//! the names replaced.
+//! Generated files: whatever names a site has, its nginx file and PHP pool are the same as those of any other site,
+//! with only the names replaced.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! The body of `POST /api/license/verify`: stored fields respect their limits, and the Agent trusts every response to its own
-//! request, with the verdict that was sent, and no other response.
+//! The body of `POST /api/license/verify`: stored fields respect their limits, and the Agent trusts every response to
+//! its own request, with the verdict that was sent, and no other response.
 
 use std::sync::LazyLock;
 

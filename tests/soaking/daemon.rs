@@ -93,7 +93,8 @@ impl<'a> Daemon<'a> {
         }
     }
 
-    /// Whether it answers requests. A start waits for a port that a killed process is still releasing, so it always succeeds.
+    /// Whether it answers requests. A start waits for a port that a killed process is still releasing, so it always
+    /// succeeds.
     fn is_ready(&self) -> bool {
         let mut process = self.process.lock().unwrap();
         match &*process {

@@ -15,8 +15,8 @@ const WARM_UP: usize = 12;
 /// Lives with fewer remaining samples are not judged.
 const MIN_SAMPLES: usize = 24;
 
-/// Allowed growth since the first quarter, in KiB, descriptors and threads. The allocator keeps the memory that all unfinished
-/// requests together can use; connections come and go; and each running tool has a thread.
+/// Allowed growth since the first quarter, in KiB, descriptors and threads. The allocator keeps the memory that all
+/// unfinished requests together can use; connections come and go; and each running tool has a thread.
 const SLACK: [usize; 3] = [8 * 1024, 48, 2];
 
 /// In a long life, the allocator has reached its maximum by the end of the third quarter, and this is the allowed growth

@@ -2,9 +2,9 @@
 //! states of knowledge that the Agent can have, as far as they can be observed from outside.
 //!
 //! A check becomes visible when the license server receives a request. From then on, the Agent may or may not know the
-//! response; it does at the latest when it sends the next request, or when its status shows it. Likewise, it may have written
-//! its knowledge to disk, and has when its status says so. The model keeps all possibilities, and each response of the Agent
-//! must match one of them.
+//! response; it does at the latest when it sends the next request, or when its status shows it. Likewise, it may have
+//! written its knowledge to disk, and has when its status says so. The model keeps all possibilities, and each response
+//! of the Agent must match one of them.
 
 /// The grace period after a grant, and the tolerance for a clock that is behind it, in seconds.
 const GRACE: f64 = 48.0 * 3600.0;

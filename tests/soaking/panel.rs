@@ -1,4 +1,5 @@
-//! A well-behaved client: a Panel's mixed load. Each request must get the expected response, unless a SIGKILL interrupts it.
+//! A well-behaved client: a Panel's mixed load. Each request must get the expected response, unless a SIGKILL
+//! interrupts it.
 
 use crate::daemon::Daemon;
 use crate::license_server::MAX_ACCOUNTS;
@@ -157,8 +158,8 @@ impl Account<'_> {
         self.delete();
     }
 
-    /// Repeats a write until it gets a response, whose status must be one of these, or 404 if an interrupted request had already
-    /// succeeded.
+    /// Repeats a write until it gets a response, whose status must be one of these, or 404 if an interrupted request
+    /// had already succeeded.
     fn perform(&self, path: &str, body: &Value, expected: &[u16]) -> u16 {
         let mut repeated = false;
         while !self.world.is_over() {

@@ -60,8 +60,8 @@ struct Sink {
 }
 
 impl Logger {
-    /// A logger that connects to the syslog socket at `socket` when it first logs. `ident` starts every line; `journalctl -t`
-    /// selects by it.
+    /// A logger that connects to the syslog socket at `socket` when it first logs. `ident` starts every line;
+    /// `journalctl -t` selects by it.
     pub fn new(ident: &'static str, target: LogTarget, socket: &Path) -> Self {
         Self { ident, target, socket: socket.to_owned(), sink: Mutex::default() }
     }

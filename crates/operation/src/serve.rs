@@ -47,7 +47,8 @@ pub fn serve(host: Result<Host, String>) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Checks that a client on a socket is root or the Agent's user. The socket's mode enforces the same; this is a second check.
+/// Checks that a client on a socket is root or the Agent's user. The socket's mode enforces the same; this is a second
+/// check.
 fn check_peer(host: &Host) -> Result<(), Problem> {
     let Ok(peer) = socket_peercred(rustix::stdio::stdin()) else {
         // stdin is a pipe: the parent process has the same privileges.

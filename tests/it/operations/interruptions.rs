@@ -20,8 +20,8 @@ fn with_the_first_account(panel: &Panel) -> Snapshot {
     state(panel)
 }
 
-/// Checks the state after an interrupted creation of Alice's account, with a license for one account: either hers is complete,
-/// or another account can be created; hers can be completed; and both can be deleted.
+/// Checks the state after an interrupted creation of Alice's account, with a license for one account: either hers is
+/// complete, or another account can be created; hers can be completed; and both can be deleted.
 fn nothing_is_blocked(panel: &Panel, before: &Snapshot, what: &str) {
     let helper = panel.helper().allowing(1);
     let other = helper.ask("/domains/create", &site("bob", "bob.example"));

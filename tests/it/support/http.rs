@@ -1,5 +1,5 @@
-//! An HTTP/1.1 client over raw sockets: requests are bytes, so that they can be malformed in any way, and responses are read
-//! with a deadline.
+//! An HTTP/1.1 client over raw sockets: requests are bytes, so that they can be malformed in any way, and responses are
+//! read with a deadline.
 
 use ring::hmac;
 use rustix::net::sockopt::set_socket_linger;

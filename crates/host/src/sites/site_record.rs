@@ -1,6 +1,6 @@
-//! Published records of sites: one file per site, written by root and readable by the Agent, which answers `/ssl/status` and
-//! the list of accounts from them without calling the helper. They can always be regenerated from the site's nginx file,
-//! its certificate and its account.
+//! Published records of sites: one file per site, written by root and readable by the Agent, which answers
+//! `/ssl/status` and the list of accounts from them without calling the helper. They can always be regenerated from the
+//! site's nginx file, its certificate and its account.
 
 use std::fs;
 use std::io::ErrorKind;

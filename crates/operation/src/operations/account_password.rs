@@ -1,4 +1,5 @@
-//! `/account/password`: sets an account's password. For a suspended account, it takes effect when the account is unsuspended.
+//! `/account/password`: sets an account's password. For a suspended account, it takes effect when the account is
+//! unsuspended.
 
 use serde_json::{Value, json};
 

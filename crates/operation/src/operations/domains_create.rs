@@ -158,7 +158,8 @@ fn delete_logs_of_previous_owner(host: &Host, site: &Site, user: &User, deadline
     }
 }
 
-/// Creates the site's logs, in a directory that only root can write to and the account can read. The account owns PHP's log.
+/// Creates the site's logs, in a directory that only root can write to and the account can read. The account owns PHP's
+/// log.
 fn create_logs(transaction: &mut Transaction<'_>, site: &Site, user: &User) -> io::Result<()> {
     let logs = site.logs(transaction.host());
     transaction.directory(&logs, 0o750, Some(user.gid)).map_err(|problem| io::Error::other(problem.message()))?;

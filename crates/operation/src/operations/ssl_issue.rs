@@ -1,5 +1,5 @@
-//! `/ssl/issue`: gets a certificate for a site, unless it has an issued one that does not expire soon. An uploaded certificate
-//! is replaced.
+//! `/ssl/issue`: gets a certificate for a site, unless it has an issued one that does not expire soon. An uploaded
+//! certificate is replaced.
 
 use serde_json::Value;
 

@@ -57,7 +57,8 @@ pub fn test(host: &Host, deadline: Deadline) -> Result<(), Problem> {
     Err(Problem::Failed(format!("nginx rejected the configuration. {}", output.complaint())))
 }
 
-/// A main configuration file for a host that is a directory tree, which keeps all files that a test creates inside the tree.
+/// A main configuration file for a host that is a directory tree, which keeps all files that a test creates inside the
+/// tree.
 fn main_file(host: &Host) -> String {
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|name| format!("    {name}_temp_path {name};\n"))

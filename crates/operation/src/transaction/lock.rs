@@ -31,8 +31,8 @@ pub fn certificates(host: &Host, deadline: Deadline) -> Result<Lock, Problem> {
     take(host, "certificates.lock", deadline)
 }
 
-/// The kernel grants the lock to waiting processes in order of arrival. A thread waits for it, because flock has no timeout;
-/// after the deadline, the process exits soon, and the thread with it.
+/// The kernel grants the lock to waiting processes in order of arrival. A thread waits for it, because flock has no
+/// timeout; after the deadline, the process exits soon, and the thread with it.
 fn take(host: &Host, name: &str, deadline: Deadline) -> Result<Lock, Problem> {
     let failed = |error: io::Error| Problem::failed(name, error);
     let path = host.path("/var/lib/opterius").join(name);

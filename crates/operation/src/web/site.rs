@@ -110,7 +110,8 @@ impl Site {
         host.path(layout::LOGS).join(self.domain.as_str())
     }
 
-    /// The names that the site answers to: its domain, and `www` for a site without a parent, unless `www` is a separate site.
+    /// The names that the site answers to: its domain, and `www` for a site without a parent, unless `www` is a
+    /// separate site.
     pub fn names(&self, host: &Host) -> Vec<String> {
         let mut names = vec![self.domain.to_string()];
         if self.parent_domain.is_none()

@@ -135,8 +135,8 @@ fn hook(helper: &Path, config: &Path) -> Result<String, Problem> {
     Ok(format!("{} --config {} renewed", quoted(helper)?, quoted(config)?))
 }
 
-/// Whether certbot's settings of a lineage come from [`arguments`]. Their last section has the webroot of each name that was
-/// validated in the last run; it is empty if the certificate authority reused earlier validations.
+/// Whether certbot's settings of a lineage come from [`arguments`]. Their last section has the webroot of each name
+/// that was validated in the last run; it is empty if the certificate authority reused earlier validations.
 fn is_ours(settings: &str, webroot: &Path) -> bool {
     let (options, directories) = settings.split_once("[[webroot_map]]").unwrap_or((settings, ""));
     let value = |line: &str| line.split_once('=').map(|(_, value)| value.trim().trim_end_matches(',').to_owned());

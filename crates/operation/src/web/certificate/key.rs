@@ -19,8 +19,8 @@ const VERSION: &[u8] = &[0x02, 0x01, 0x00];
 const CURVES: [(&EcdsaSigningAlgorithm, AlgorithmIdentifier); 2] =
     [(&ECDSA_P256_SHA256_ASN1_SIGNING, alg_id::ECDSA_P256), (&ECDSA_P384_SHA384_ASN1_SIGNING, alg_id::ECDSA_P384)];
 
-/// The SubjectPublicKeyInfo (RFC 5280 §4.1) of a private key; none if its type is not supported. Supported are RSA with 2048
-/// to 8192 bits, ECDSA P-256 and P-384, and Ed25519.
+/// The SubjectPublicKeyInfo (RFC 5280 §4.1) of a private key; none if its type is not supported. Supported are RSA with
+/// 2048 to 8192 bits, ECDSA P-256 and P-384, and Ed25519.
 pub(crate) fn subject_public_key_info(key: &PrivateKeyDer<'_>) -> Option<Vec<u8>> {
     let (identifier, public) = match key {
         PrivateKeyDer::Pkcs1(key) => rsa(RsaKeyPair::from_der(key.secret_pkcs1_der()).ok()?),

@@ -1,5 +1,5 @@
-//! Obtaining a certificate with certbot, and serving it. certbot runs under its own lock and outside of a transaction, so that
-//! other operations continue meanwhile; only the steps before and after it are transactions.
+//! Obtaining a certificate with certbot, and serving it. certbot runs under its own lock and outside of a transaction,
+//! so that other operations continue meanwhile; only the steps before and after it are transactions.
 
 use std::time::Duration;
 
