@@ -10,9 +10,9 @@ const USAGE: &str = "usage: cargo bench --bench compare -- [--quick] [--rounds N
 
 pub(crate) struct Arguments {
     pub(crate) effort: Effort,
-    /// Where the figures are written, for programs.
+    /// The file to write the results to as JSON.
     pub(crate) json: Option<PathBuf>,
-    /// The figures of an earlier run, to be shown beside these.
+    /// The results of an earlier run, for comparison.
     pub(crate) against: Option<PathBuf>,
 }
 
@@ -38,9 +38,9 @@ impl Arguments {
 
 fn number(word: Option<String>) -> Result<u32, Failure> {
     let number = word.and_then(|text| text.parse().ok()).filter(|number| *number > 0);
-    number.ok_or_else(|| Failure::new(format!("a number from 1 up is needed\n{USAGE}")))
+    number.ok_or_else(|| Failure::new(format!("expected a positive number\n{USAGE}")))
 }
 
 fn file(word: Option<String>) -> Result<PathBuf, Failure> {
-    word.map(PathBuf::from).ok_or_else(|| Failure::new(format!("a file is needed\n{USAGE}")))
+    word.map(PathBuf::from).ok_or_else(|| Failure::new(format!("expected a file name\n{USAGE}")))
 }

@@ -1,22 +1,22 @@
-//! A plain keep-alive HTTP client that costs little, for what wrk cannot do.
+//! A simple and fast keep-alive HTTP client, for measurements that wrk cannot do.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
-/// A server that is silent for so long counts as failed.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The timeout for a response.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) struct Connection {
     socket: TcpStream,
     received: Vec<u8>,
 }
 
-/// One response, up to the next exchange.
+/// A response, valid until the next exchange.
 pub(crate) struct Answer<'a> {
     pub(crate) status: u16,
     pub(crate) body: &'a [u8],
-    /// Bytes in all, head included.
+    /// Total size in bytes, including the head.
     pub(crate) size: usize,
 }
 
@@ -24,7 +24,7 @@ impl Connection {
     pub(crate) fn open(port: u16) -> io::Result<Self> {
         let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(TIMEOUT))?;
         Ok(Connection { socket, received: Vec::with_capacity(4096) })
     }
 
@@ -55,7 +55,7 @@ impl Connection {
     }
 }
 
-/// The request that every server is asked, as small as a browserless client sends it.
+/// The minimal request that every server gets.
 pub(crate) fn get(port: u16, path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n").into_bytes()
 }

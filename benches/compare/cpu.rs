@@ -1,19 +1,19 @@
-//! CPU time per request: the server's own, in user mode, and the kernel's on its behalf.
+//! CPU time per request, in user and in system mode.
 //!
-//! The scheduler knows the sum to the nanosecond. How it divides is known from samples: at each of its ticks, some hundred
-//! a second, the kernel looks at which of the two a CPU is doing. A server under load for some seconds has a thousand
-//! samples and more; one that is asked now and then has some dozens, and its two parts are rough.
+//! The scheduler measures the sum in nanoseconds. The split between the modes is sampled: at each tick, about a hundred
+//! times per second, the kernel checks which mode a CPU is in. A server under load for some seconds has a thousand
+//! samples or more; one at a low rate has some dozens, so that its split is imprecise.
 
 use std::ops::AddAssign;
 use std::time::Duration;
 
 use crate::report::Row;
 
-/// What a process has used.
+/// The CPU time of a process.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Cpu {
     pub(crate) sum: Duration,
-    /// In hundredths of a second, as /proc counts them.
+    /// In hundredths of a second, the unit of /proc.
     pub(crate) user: u64,
     pub(crate) system: u64,
 }
@@ -27,7 +27,7 @@ impl Cpu {
         }
     }
 
-    /// The part of the sum in user mode; not a number when there was no sample.
+    /// The fraction in user mode; NaN without samples.
     fn user_share(self) -> f64 {
         self.user as f64 / (self.user + self.system) as f64
     }
@@ -41,8 +41,8 @@ impl AddAssign for Cpu {
     }
 }
 
-/// What the three servers have used for the requests that they have answered meanwhile, over all rounds: single ones have
-/// too few samples for a median.
+/// CPU time and answered requests of the three servers, summed over all rounds, because a single round has too few
+/// samples for a median.
 #[derive(Default)]
 pub(crate) struct Account([(Cpu, u64); 3]);
 

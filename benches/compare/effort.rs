@@ -1,18 +1,18 @@
-//! How long and how often to measure.
+//! The duration and number of measurements.
 
 use std::fmt;
 
 pub(crate) struct Effort {
-    /// Interleaved rounds; each figure is the median over them.
+    /// Number of interleaved rounds; results are medians over them.
     pub(crate) rounds: u32,
     /// Length of one wrk run.
     pub(crate) seconds: u32,
     /// Length of one run at a fixed rate.
     pub(crate) steady_seconds: u32,
     pub(crate) idle_seconds: u32,
-    /// How often each server is started for the time to its first answer.
+    /// Number of starts to measure the startup time.
     pub(crate) starts: u32,
-    /// Pairs of an open and a signed request.
+    /// Number of pairs of an open and a signed request.
     pub(crate) signed_pairs: u32,
 }
 
@@ -28,7 +28,7 @@ impl Effort {
         Effort { rounds: 1, seconds: 1, steady_seconds: 1, idle_seconds: 1, starts: 3, signed_pairs: 2_000 }
     }
 
-    /// The runs at a fixed rate add up to 30 seconds or more, however many rounds they are spread over.
+    /// Sets the number of rounds. The runs at a fixed rate take at least 30 seconds in total.
     pub(crate) fn set_rounds(&mut self, rounds: u32) {
         self.rounds = rounds;
         self.steady_seconds = 30_u32.div_ceil(rounds).max(2);
@@ -39,7 +39,7 @@ impl fmt::Display for Effort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} round(s), {} s a wrk run, {} s in all at 1,000 req/s, {} s idle, {} starts, {} signed requests",
+            "{} round(s), {} s per wrk run, {} s total at 1,000 req/s, {} s idle, {} starts, {} signed requests",
             self.rounds,
             self.seconds,
             self.rounds * self.steady_seconds,

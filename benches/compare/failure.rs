@@ -1,4 +1,4 @@
-//! Why something could not be measured, as a sentence for the person who ran the benchmark.
+//! An error that prevented a measurement, as a message for the user.
 
 use std::fmt;
 use std::path::Path;
@@ -18,11 +18,12 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Says what was being done when an error came. Nothing else makes a failure of an error, so that none goes without.
+/// Adds what was being done to an error. This is the only conversion to [`Failure`], so that every failure has this
+/// context.
 pub(crate) trait During<T>: Sized {
     fn during(self, what: impl fmt::Display) -> Result<T, Failure>;
 
-    /// The same for what was done with a file.
+    /// Adds what was being done with a file.
     fn at(self, what: &str, path: impl AsRef<Path>) -> Result<T, Failure> {
         self.during(format_args!("{what} {}", path.as_ref().display()))
     }

@@ -1,4 +1,4 @@
-//! Whether any of 64 connections starves while all of them ask as fast as they can.
+//! Whether any of 64 connections starves while all of them send requests at full speed.
 
 use std::io;
 use std::thread;
@@ -14,7 +14,7 @@ use crate::servers::{STATUS_PATH, Server, Trio};
 const CONNECTIONS: usize = 64;
 
 pub(crate) fn measure(effort: &Effort, trio: &Trio) -> Result<Vec<Row>, Failure> {
-    // Over all rounds: a median would hide the one round in which somebody starved.
+    // Over all rounds: a median would hide a single round in which a connection starved.
     let (mut fewest, mut most) = ([f64::INFINITY; 3], [0.0_f64; 3]);
     for round in 0..effort.rounds {
         for server in rounds::order(round) {
@@ -32,7 +32,7 @@ pub(crate) fn measure(effort: &Effort, trio: &Trio) -> Result<Vec<Row>, Failure>
     ])
 }
 
-/// How many answers each connection got.
+/// The number of responses that each connection got.
 fn answers_of_each(server: &Server, seconds: u32) -> Result<Vec<u64>, Failure> {
     let connections = (0..CONNECTIONS).map(|_| Connection::open(server.port));
     let connections = connections.collect::<io::Result<Vec<_>>>().during("open 64 connections")?;
@@ -46,7 +46,7 @@ fn answers_of_each(server: &Server, seconds: u32) -> Result<Vec<u64>, Failure> {
     })
 }
 
-/// Counts answers until `end`. A connection that breaks, or waits longer than the client's patience, counts no more.
+/// Counts responses until `end`, or until the connection fails or times out.
 fn ask_until(end: Instant, mut connection: Connection, port: u16) -> u64 {
     let request = client::get(port, STATUS_PATH);
     let mut answers = 0;

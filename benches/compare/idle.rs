@@ -1,4 +1,4 @@
-//! What the servers do while nobody asks them anything: all three rest through the same seconds.
+//! Activity of idle servers: all three are idle during the same seconds.
 
 use std::thread;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::process::Usage;
 use crate::report::{Bound, Row, Target};
 use crate::servers::{Server, Trio};
 
-/// Time for what the last request started to come to rest.
+/// Time for activity of the last request to end.
 const SETTLE: Duration = Duration::from_secs(1);
 
 pub(crate) fn measure(effort: &Effort, trio: &Trio) -> Result<Vec<Row>, Failure> {

@@ -1,16 +1,16 @@
-//! Measures the Agent beside nginx and Go's net/http, all serving the same small JSON, and prints one table.
+//! Compares the Agent with nginx and Go's net/http, all serving the same small JSON, and prints a table.
 //!
 //!     cargo bench --bench compare                     five rounds, about ten minutes
-//!     cargo bench --bench compare -- --quick          one short round, to see that it works
+//!     cargo bench --bench compare -- --quick          one short round, to check that it works
 //!     cargo bench --bench compare -- --rounds 9 --seconds 5
-//!     cargo bench --bench compare -- --json FILE      writes all figures for programs, with the commit and the date
-//!     cargo bench --bench compare -- --against FILE   shows them beside those of an earlier run
+//!     cargo bench --bench compare -- --json FILE      writes all results as JSON, with commit and date
+//!     cargo bench --bench compare -- --against FILE   compares the results with those of an earlier run
 //!
-//! Rounds are interleaved, so that whatever else the machine does meets all three alike, and each figure is the median
-//! of its rounds. Tools that are missing (wrk, nginx, Go) are installed from Debian. A missed target is a finding and
-//! leaves the exit status 0; 1 means that something could not be measured.
+//! Rounds are interleaved, so that other activity on the machine affects all three alike; results are medians over the
+//! rounds. Missing tools (wrk, nginx, Go) are installed from Debian. A missed target does not change the exit status 0;
+//! 1 means that a measurement failed.
 
-// A benchmark measures real time and prints; it indexes series that it has built itself.
+// A benchmark measures real time and prints; it only indexes series of known length.
 #![allow(clippy::disallowed_methods, clippy::indexing_slicing, clippy::print_stdout, clippy::print_stderr)]
 
 mod arguments;
@@ -61,16 +61,16 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Arguments { effort, json, against } = arguments;
-    // Whatever is wrong with the files is told before the ten minutes.
+    // Report problems with the files before measuring for ten minutes.
     let earlier = against.as_deref().map(Record::read).transpose()?;
     json.as_deref().map(record::check_writable).transpose()?;
-    let begun = Run::begins(effort)?;
+    let run = Run::start(effort)?;
     let report = measure(effort)?;
     print!("{report}");
     if let Some(earlier) = earlier {
-        print!("\n{}", earlier.beside(&report));
+        print!("\n{}", earlier.compare(&report));
     }
-    let record = Record::new(begun, &report)?;
+    let record = Record::new(run, &report)?;
     json.as_deref().map(|path| record.write(path)).transpose()?;
     Ok(())
 }
@@ -82,7 +82,7 @@ fn measure(effort: &Effort) -> Result<Report, Failure> {
     let agent = agents.start_verified()?;
     let peers = Peers::new(&place, &agent.status()?)?;
     let trio = [agent, peers.start_nginx()?, peers.start_go()?];
-    servers::check_same_answer(&trio)?;
+    servers::check_same_body(&trio)?;
 
     let mut report = Report::new(effort.to_string());
     report.add(startup::measure(effort, &agents, &peers)?);

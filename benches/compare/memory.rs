@@ -1,5 +1,5 @@
-//! Resident memory of fresh servers: at their first answer, after the first HTTPS check, and after load; and the size
-//! of the binary.
+//! Resident memory of new servers at their first response, after the first HTTPS check, and after load; and the size of the
+//! binary.
 
 use std::fs;
 
@@ -57,7 +57,7 @@ impl Samples {
     }
 }
 
-/// Resident memory before and after load of both kinds.
+/// Resident memory before and after load with both kinds of connections.
 fn around_load(effort: &Effort, server: &Server) -> Result<(f64, f64), Failure> {
     let before = server.process.resident_mib()?;
     for connections in [Connections::KeptAlive, Connections::OnePerRequest] {

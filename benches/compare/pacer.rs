@@ -1,7 +1,7 @@
 //! Requests at a fixed rate, whatever the server does ("open loop").
 //!
-//! Each connection has a timetable of its own, and a latency counts from the time a request was due, not from when it
-//! could be sent: a server that stalls cannot hide the requests it held up.
+//! Each connection has its own schedule, and latency is measured from the time when a request was due, not when it was
+//! sent: a server that stalls cannot hide the delay of later requests.
 
 use std::fs;
 use std::io;
@@ -15,25 +15,24 @@ use crate::servers::{STATUS_PATH, Server};
 pub(crate) const CONNECTIONS: u32 = 8;
 const REQUESTS_PER_SECOND: u32 = 1_000;
 
-/// From one request to the next: a thousand a second, and a trifle more than a millisecond. The kernel's ticks, by which
-/// it divides CPU time into the server's and its own, are whole milliseconds apart: they would always find the server at
-/// the same place, or never.
+/// Time between requests: a thousand per second, but slightly more than a millisecond. The kernel samples the CPU mode in
+/// whole milliseconds, and would otherwise always catch the server at the same point, or never.
 const GAP: Duration = Duration::from_nanos(1_000_700);
 
-/// Time from the last connection's opening to the first request.
+/// Time between opening the connections and the first request.
 const SETTLE: Duration = Duration::from_millis(50);
 
-/// The latency of every request of `seconds`, unsorted.
+/// Sends requests for `seconds`, and returns all latencies, unsorted.
 pub(crate) fn run(server: &Server, seconds: u32) -> Result<Vec<Duration>, Failure> {
     let each = seconds * REQUESTS_PER_SECOND / CONNECTIONS;
     let connections = (0..CONNECTIONS).map(|_| Connection::open(server.port));
     let connections = connections.collect::<io::Result<Vec<_>>>().during("open connections for a fixed rate")?;
     let begin = Instant::now() + SETTLE;
     thread::scope(|scope| {
-        let starts = (0..CONNECTIONS).map(|place| begin + GAP * place);
+        let starts = (0..CONNECTIONS).map(|index| begin + GAP * index);
         let threads = starts
             .zip(connections)
-            .map(|(start, connection)| scope.spawn(move || keep_timetable(connection, server.port, start, each)));
+            .map(|(start, connection)| scope.spawn(move || follow_schedule(connection, server.port, start, each)));
         let mut latencies = Vec::new();
         for thread in threads.collect::<Vec<_>>() {
             let measured = thread.join().map_err(|_| Failure::new("a pacer panicked"))?;
@@ -43,8 +42,8 @@ pub(crate) fn run(server: &Server, seconds: u32) -> Result<Vec<Duration>, Failur
     })
 }
 
-fn keep_timetable(mut connection: Connection, port: u16, start: Instant, count: u32) -> io::Result<Vec<Duration>> {
-    wake_punctually();
+fn follow_schedule(mut connection: Connection, port: u16, start: Instant, count: u32) -> io::Result<Vec<Duration>> {
+    minimize_timer_slack();
     let request = client::get(port, STATUS_PATH);
     let mut latencies = Vec::with_capacity(count as usize);
     for turn in 0..count {
@@ -56,8 +55,8 @@ fn keep_timetable(mut connection: Connection, port: u16, start: Instant, count: 
     Ok(latencies)
 }
 
-/// Asks the kernel not to put this thread's timers off by its usual 50 µs. Where it will not, all servers get the same
-/// 50 µs on top.
-fn wake_punctually() {
+/// Asks the kernel not to delay this thread's timers by the default 50 µs. If it refuses, the delay is the same for all
+/// servers.
+fn minimize_timer_slack() {
     let _ = fs::write("/proc/thread-self/timerslack_ns", "1");
 }

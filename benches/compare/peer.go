@@ -1,4 +1,4 @@
-// Go's net/http as a peer: its default server, writing the bytes of one file.
+// Go's net/http for comparison: the default server, serving the content of one file.
 package main
 
 import (

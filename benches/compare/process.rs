@@ -1,4 +1,4 @@
-//! A server's processes: started in a group of their own, measured through /proc, and ended when dropped.
+//! A server's processes: started in their own process group, measured through /proc, and stopped when dropped.
 
 use std::fs;
 use std::io;
@@ -14,24 +14,24 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use crate::cpu::Cpu;
 use crate::failure::{During, Failure};
 
-/// How long a server may take to end by itself.
+/// Time limit for a server to exit after SIGTERM.
 const END_LIMIT: Duration = Duration::from_secs(2);
 
-/// The groups that run now, for [`kill_all`].
+/// The running groups, for [`kill_all`].
 static GROUPS: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
-/// A process with all that it started, as nginx does its workers.
+/// A process and its children, such as nginx's workers.
 pub(crate) struct ProcessGroup {
     leader: Child,
 }
 
-/// What all threads of a group have used since they began. A thread that ends takes its figures with it; none of these
+/// The usage of all threads of a group since they started. The usage of ended threads is lost, but none of these
 /// servers ends a thread with a connection.
 #[derive(Clone, Copy)]
 pub(crate) struct Usage {
-    /// Time on a CPU.
+    /// CPU time.
     pub(crate) cpu: Cpu,
-    /// Context switches, voluntary and not.
+    /// Voluntary and involuntary context switches.
     pub(crate) switches: u64,
 }
 
@@ -53,11 +53,11 @@ impl ProcessGroup {
         !matches!(self.leader.try_wait(), Ok(None))
     }
 
-    /// Resident memory of all processes together, in MiB: pages that they share count in each.
+    /// Resident memory of all processes together, in MiB. Shared pages are counted for each process.
     pub(crate) fn resident_mib(&self) -> Result<f64, Failure> {
         let mut kib = 0;
         for pid in self.members()? {
-            // The kernel counts here; `VmRSS` of /proc/PID/status is an estimate that lags behind.
+            // This is exact; `VmRSS` in /proc/PID/status is an estimate that lags behind.
             kib += field(&read(format!("/proc/{pid}/smaps_rollup"))?, "Rss:")?;
         }
         Ok(kib as f64 / 1024.0)
@@ -77,8 +77,8 @@ impl ProcessGroup {
         Ok(usage)
     }
 
-    /// Lets the leader end, so that it reaps its children; true when it did in time.
-    fn ends_when_asked(&mut self, leader: Pid) -> bool {
+    /// Stops the leader with SIGTERM, so that it reaps its children; true if it exited in time.
+    fn terminate(&mut self, leader: Pid) -> bool {
         let begin = Instant::now();
         let _ = kill_process(leader, Signal::TERM);
         while !self.has_ended() && begin.elapsed() < END_LIMIT {
@@ -98,7 +98,7 @@ impl ProcessGroup {
             members.extend(pid.filter(|pid| group_of(*pid) == Some(self.leader.id())));
         }
         if members.is_empty() {
-            return Err(Failure::new("a server has ended while it was measured"));
+            return Err(Failure::new("a server exited during the measurement"));
         }
         Ok(members)
     }
@@ -107,7 +107,7 @@ impl ProcessGroup {
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
         let Some(group) = self.id() else { return };
-        if !self.ends_when_asked(group) {
+        if !self.terminate(group) {
             let _ = kill_process_group(group, Signal::KILL);
             let _ = self.leader.wait();
         }
@@ -115,7 +115,7 @@ impl Drop for ProcessGroup {
     }
 }
 
-/// Kills every group that still runs, when there is no time for each to be dropped.
+/// Kills all running groups, when there is no time to drop them.
 pub(crate) fn kill_all() {
     for group in groups().drain(..) {
         let _ = kill_process_group(group, Signal::KILL);
@@ -135,10 +135,10 @@ fn entries(directory: impl AsRef<Path>) -> Result<Vec<PathBuf>, Failure> {
     entries.at("list", directory)
 }
 
-/// The process group of a process; None when it has just ended.
+/// The process group of a process; None if it has just exited.
 fn group_of(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // State, parent, group.
+    // Fields: state, parent, group.
     fields(&stat)?.nth(2)?.parse().ok()
 }
 
@@ -149,12 +149,12 @@ fn modes(stat: &str) -> Result<Cpu, Failure> {
     Ok(Cpu { sum: Duration::ZERO, user, system })
 }
 
-/// What stands behind the name in /proc/PID/stat; the name, in parentheses, may hold anything.
+/// The fields after the process name in /proc/PID/stat. The name, in parentheses, can contain anything.
 fn fields(stat: &str) -> Option<impl Iterator<Item = &str>> {
     Some(stat.rsplit_once(')')?.1.split_whitespace())
 }
 
-/// The first number of a schedstat: nanoseconds on a CPU.
+/// The first number of a schedstat file: CPU time in nanoseconds.
 fn cpu_time(schedstat: &str) -> Result<Duration, Failure> {
     let first = schedstat.split_whitespace().next().unwrap_or_default();
     Ok(Duration::from_nanos(first.parse().during("read schedstat")?))

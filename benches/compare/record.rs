@@ -1,5 +1,5 @@
-//! A run as JSON: every figure by a name that ends in its unit, with the commit, the date and the machine, so that a later
-//! run can be held against it.
+//! A run as JSON: all results under names that end with their unit, with commit, date and machine, for comparison with
+//! later runs.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -15,17 +15,17 @@ use crate::failure::{During, Failure};
 use crate::report::{Report, Row};
 use crate::table::{self, Column, number, ratio};
 
-/// What does not depend on the figures, taken before anything is measured.
+/// Facts about the run, recorded before the measurements.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Run {
-    /// None outside of a repository.
+    /// None outside of a Git repository.
     commit: Option<String>,
-    /// Whether the sources were those of the commit.
+    /// Whether there were no uncommitted changes.
     is_as_committed: bool,
     date: String,
     cpus: usize,
     kernel: String,
-    /// How busy the machine was before: three averages of tasks that want a CPU.
+    /// The machine's load averages before the run.
     load_average: String,
     rounds: u32,
     wrk_seconds: u32,
@@ -38,7 +38,7 @@ pub(crate) struct Record {
     figures: BTreeMap<String, Figure>,
 }
 
-/// One row of the report. Whoever has no such figure, or one that is no number, is left out.
+/// One row of the report. Missing and non-finite values are omitted.
 #[derive(Serialize, Deserialize)]
 struct Figure {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,7 +58,7 @@ struct Verdict {
 }
 
 impl Run {
-    pub(crate) fn begins(effort: &Effort) -> Result<Self, Failure> {
+    pub(crate) fn start(effort: &Effort) -> Result<Self, Failure> {
         let uname = rustix::system::uname();
         let load = fs::read_to_string("/proc/loadavg").at("read", "/proc/loadavg")?;
         Ok(Run {
@@ -74,13 +74,13 @@ impl Run {
     }
 }
 
-/// What git says of these sources.
+/// The output of a git command in this repository.
 fn git(words: &[&str]) -> Option<String> {
     let output = Command::new("git").args(["-C", env!("CARGO_MANIFEST_DIR")]).args(words).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Whether a record can be written there, while nothing is lost by finding out that it cannot.
+/// Checks that the record can be written, before the measurements.
 pub(crate) fn check_writable(path: &Path) -> Result<(), Failure> {
     OpenOptions::new().create(true).append(true).open(path).map(drop).at("write", path)
 }
@@ -104,7 +104,7 @@ impl Record {
 
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let text = fs::read(path).at("read", path)?;
-        serde_json::from_slice(&text).at("understand", path)
+        serde_json::from_slice(&text).at("parse", path)
     }
 
     pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
@@ -112,16 +112,16 @@ impl Record {
         fs::write(path, text + "\n").at("write", path)
     }
 
-    /// The rows that this earlier run has, too, each with what has become of it: 2.00 is twice as much as it was.
-    pub(crate) fn beside(&self, report: &Report) -> String {
+    /// A table of the rows that this earlier run also has, with the ratio of new to old: 2.00 is twice the old value.
+    pub(crate) fn compare(&self, report: &Report) -> String {
         let mut lines = vec![TITLES.map(str::to_owned)];
-        lines.extend(report.rows().iter().filter_map(|row| Some(self.figures.get(&row.name())?.beside(row))));
+        lines.extend(report.rows().iter().filter_map(|row| Some(self.figures.get(&row.name())?.compare(row))));
         let Run { commit, date, .. } = &self.run;
         let commit = commit.as_deref().unwrap_or("no commit");
         let (shared, all) = (lines.len() - 1, report.rows().len());
         format!(
-            "Beside the run of {date} ({commit}), which has {shared} of {all} rows\n\n{}",
-            table::set(&lines, KINDS)
+            "Compared with the run of {date} ({commit}), which has {shared} of {all} rows\n\n{}",
+            table::format_table(&lines, KINDS)
         )
     }
 }
@@ -138,7 +138,7 @@ impl Figure {
         }
     }
 
-    fn beside(&self, row: &Row) -> [String; 7] {
+    fn compare(&self, row: &Row) -> [String; 7] {
         let change = |then: Option<f64>, now: Option<f64>| match (then, now) {
             (Some(then), Some(now)) => ratio(now, then),
             _ => String::new(),

@@ -1,4 +1,4 @@
-//! The table: each figure beside its peers', their ratio, the target and whether it was reached.
+//! The table of results: values of the three servers, ratios, targets, and whether they were reached.
 
 use std::fmt;
 
@@ -25,7 +25,7 @@ impl Report {
 
 pub(crate) struct Row {
     pub(crate) what: String,
-    /// For programs, where the words say more than two runs have in common.
+    /// The JSON name, for rows whose label varies between runs.
     name: Option<&'static str>,
     pub(crate) unit: &'static str,
     pub(crate) agent: f64,
@@ -35,13 +35,13 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// A figure that all three have.
+    /// A row with values for all three servers.
     pub(crate) fn of_trio(what: impl Into<String>, unit: &'static str, trio: [f64; 3]) -> Self {
         let [agent, nginx, go] = trio;
         Row { nginx: Some(nginx), go: Some(go), ..Row::of_agent(what, unit, agent) }
     }
 
-    /// A figure of the Agent alone.
+    /// A row with a value for the Agent only.
     pub(crate) fn of_agent(what: impl Into<String>, unit: &'static str, agent: f64) -> Self {
         let what = what.into();
         Row { what, name: None, unit, agent, nginx: None, go: None, targets: Vec::new() }
@@ -57,7 +57,7 @@ impl Row {
         self
     }
 
-    /// What programs call it: the words in small letters, and the unit.
+    /// The JSON name: the label in lowercase, followed by the unit.
     pub(crate) fn name(&self) -> String {
         let unit = match self.unit {
             "µs" => "us",
@@ -70,7 +70,7 @@ impl Row {
         words.collect::<Vec<_>>().join("_")
     }
 
-    /// Each target, and whether it was reached.
+    /// The targets, and whether they were reached.
     pub(crate) fn verdicts(&self) -> impl Iterator<Item = (String, bool)> {
         self.targets.iter().map(|target| (target.to_string(), self.is_reached(target)))
     }
@@ -111,7 +111,7 @@ impl Row {
     }
 }
 
-/// What the Agent's figure, or its ratio to a peer's, has to be.
+/// A bound on the Agent's value, or on its ratio to another server's.
 pub(crate) enum Target {
     Agent(Bound),
     Nginx(Bound),
@@ -162,8 +162,8 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = vec![TITLES.map(str::to_owned)];
         lines.extend(self.rows.iter().map(Row::cells));
-        writeln!(f, "{}; medians, but CPU time per request over all rounds\n", self.effort)?;
-        f.write_str(&table::set(&lines, KINDS))?;
+        writeln!(f, "{}; medians, except CPU time per request, which is over all rounds\n", self.effort)?;
+        f.write_str(&table::format_table(&lines, KINDS))?;
         let verdicts = self.rows.iter().map(Row::verdict).filter(|verdict| !verdict.is_empty());
         let (count, reached) =
             verdicts.fold((0, 0), |(count, reached), verdict| (count + 1, reached + usize::from(verdict == "reached")));

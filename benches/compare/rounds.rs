@@ -1,6 +1,6 @@
-//! Interleaving: each round takes every server once, and each round begins with another one.
+//! Interleaving: each round measures every server once, starting with a different one.
 
-/// One measured series for each server, in the order of `servers::Trio`.
+/// One series of values per server, in the order of `servers::Trio`.
 pub(crate) struct Series([Vec<f64>; 3]);
 
 impl Series {
@@ -17,12 +17,12 @@ impl Series {
     }
 }
 
-/// The servers of one round: all three, from another one on each time.
+/// The order of the servers in a round.
 pub(crate) fn order(round: u32) -> impl Iterator<Item = usize> {
-    (round..round + 3).map(|place| place as usize % 3)
+    (round..round + 3).map(|index| index as usize % 3)
 }
 
-/// The middle value, or the mean of the two in the middle.
+/// The median: the middle value, or the mean of the two middle values.
 pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

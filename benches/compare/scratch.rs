@@ -1,4 +1,4 @@
-//! A new directory below the temporary one, for everything that one run writes.
+//! A temporary directory for all files of a run.
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -6,15 +6,15 @@ use std::path::PathBuf;
 
 use crate::failure::{During, Failure};
 
-/// A directory of ours alone. Its name is random: a process id comes again, and what a killed run has left under it would
-/// be in the way. It is short: the path of a socket may have 107 bytes, and some lie deep in it.
+/// Creates a private directory. Its name is random, because a killed run with the same pid may have left one. It is short,
+/// because socket paths are limited to 107 bytes.
 pub(crate) fn create(program: &str) -> Result<PathBuf, Failure> {
     let path = std::env::temp_dir().join(format!("opterius-{program}-{:.12}", random_hex()?));
     DirBuilder::new().mode(0o700).create(&path).at("create the directory", &path)?;
     Ok(path)
 }
 
-/// 32 random bytes, written out.
+/// 32 random bytes in hexadecimal.
 pub(crate) fn random_hex() -> Result<String, Failure> {
     let random = ring::rand::SystemRandom::new();
     let bytes: ring::rand::Random<[u8; 32]> = ring::rand::generate(&random).during("get random numbers")?;

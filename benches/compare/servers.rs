@@ -1,4 +1,4 @@
-//! The three servers: the Agent with a license server of its own, nginx, and Go's net/http.
+//! The three servers: the Agent with its own license server, nginx, and Go's net/http.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -16,27 +16,27 @@ use crate::tools;
 use crate::workplace::{Workplace, write, write_private};
 
 pub(crate) const AGENT_BINARY: &str = env!("CARGO_BIN_EXE_opterius-agent");
-/// The open endpoint that is measured, and what the peers serve in its place.
+/// The open endpoint that is measured. The other servers serve the same content at this path.
 pub(crate) const STATUS_PATH: &str = "/license/status";
 
 const START_LIMIT: Duration = Duration::from_secs(10);
 const VERIFY_LIMIT: Duration = Duration::from_secs(15);
-/// Pause between two looks at a server that does not answer yet.
-const LOOK_AGAIN: Duration = Duration::from_micros(50);
+/// Polling interval for a starting server.
+const POLL_INTERVAL: Duration = Duration::from_micros(50);
 
-/// The agent first, then its peers: the order of every series.
+/// The Agent, nginx and Go: the order of every series.
 pub(crate) type Trio = [Server; 3];
 
-/// A server that answers. Dropping it kills it.
+/// A running server, killed when dropped.
 pub(crate) struct Server {
     pub(crate) port: u16,
     pub(crate) process: ProcessGroup,
-    /// From just before the process was made to its first whole answer.
+    /// Time from just before the process was created to its first complete response.
     pub(crate) first_answer: Duration,
 }
 
 impl Server {
-    /// Starts a server; what it says goes to `log`, which is quoted when it does not come up.
+    /// Starts a server. Its output goes to `log`, which is quoted if the start fails.
     fn start(command: &mut Command, port: u16, log: &Path) -> Result<Self, Failure> {
         let output = fs::File::create_new(log).at("create", log)?;
         command.stdout(output.try_clone().at("open a second time", log)?).stderr(output);
@@ -47,10 +47,10 @@ impl Server {
             if answers(port) {
                 return Ok(Server { port, process, first_answer: begin.elapsed() });
             }
-            thread::sleep(LOOK_AGAIN);
+            thread::sleep(POLL_INTERVAL);
         }
-        let said = fs::read_to_string(log).unwrap_or_default();
-        Err(Failure::new(format!("{name} does not answer on port {port}; it said:\n{said}")))
+        let output = fs::read_to_string(log).unwrap_or_default();
+        Err(Failure::new(format!("{name} does not respond on port {port}; its output:\n{output}")))
     }
 
     /// The body of the measured endpoint.
@@ -74,18 +74,18 @@ fn answers(port: u16) -> bool {
     answered.unwrap_or(false)
 }
 
-/// A comparison is fair only when all serve the same bytes.
-pub(crate) fn check_same_answer(trio: &Trio) -> Result<(), Failure> {
+/// Checks that all servers serve the same bytes, so that the comparison is fair.
+pub(crate) fn check_same_body(trio: &Trio) -> Result<(), Failure> {
     let expected = trio[0].status()?;
     for peer in &trio[1..] {
         if peer.status()? != expected {
-            return Err(Failure::new("a peer does not serve the Agent's bytes"));
+            return Err(Failure::new("nginx or Go does not serve the Agent's bytes"));
         }
     }
     Ok(())
 }
 
-/// Where agents are started, each in a directory of its own.
+/// Starts Agents, each in its own directory.
 pub(crate) struct Agents<'a> {
     place: &'a Workplace,
     license: FakeLicenseServer,
@@ -99,17 +99,17 @@ impl<'a> Agents<'a> {
         Ok(Agents { place, license, secret: random_hex()? })
     }
 
-    /// The text that is the HMAC key.
+    /// The shared secret.
     pub(crate) fn secret(&self) -> &str {
         &self.secret
     }
 
-    /// An agent that verifies over HTTPS while it comes up, as in life.
+    /// An Agent that verifies its license over HTTPS during the start, as in production.
     pub(crate) fn start(&self) -> Result<Server, Failure> {
         self.start_with(&self.license.url())
     }
 
-    /// An agent that has verified over HTTPS and holds a license.
+    /// An Agent that has verified its license over HTTPS.
     pub(crate) fn start_verified(&self) -> Result<Server, Failure> {
         let agent = self.start()?;
         let begin = Instant::now();
@@ -122,7 +122,7 @@ impl<'a> Agents<'a> {
         Ok(agent)
     }
 
-    /// An agent whose license server cannot be reached: its first HTTPS check has not happened.
+    /// An Agent whose license server is unreachable, so that it has made no HTTPS check.
     pub(crate) fn start_unverified(&self) -> Result<Server, Failure> {
         self.start_with(&format!("http://127.0.0.1:{}", free_port()?))
     }
@@ -152,7 +152,7 @@ impl<'a> Agents<'a> {
     }
 }
 
-/// The peers, ready to start, serving the Agent's bytes.
+/// Starts nginx and Go, serving the Agent's bytes.
 pub(crate) struct Peers<'a> {
     place: &'a Workplace,
     status: String,
@@ -178,7 +178,7 @@ impl<'a> Peers<'a> {
 
     fn nginx_configuration(&self, port: u16) -> Result<String, Failure> {
         if self.status.contains('$') {
-            return Err(Failure::new("nginx would take the $ in the status for a variable"));
+            return Err(Failure::new("the status contains a $, which nginx would treat as a variable"));
         }
         let quoted = self.status.replace('\\', r"\\").replace('\'', r"\'");
         Ok(include_str!("nginx.conf").replace("@PORT@", &port.to_string()).replace("@JSON@", &quoted))
@@ -203,7 +203,7 @@ fn build_go(place: &Workplace) -> Result<PathBuf, Failure> {
     Ok(program)
 }
 
-/// A port that was free a moment ago. nginx must be told its port, so all are.
+/// A port that was just free. nginx needs a fixed port, so all servers use one.
 fn free_port() -> Result<u16, Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).during("look for a free port")?;
     Ok(listener.local_addr().during("look for a free port")?.port())

@@ -1,7 +1,7 @@
-//! What a signature costs: open and signed requests in turn over one connection, nothing else going on.
+//! The cost of a signature: alternating open and signed requests over one connection, without other load.
 //!
-//! Both requests have the same size and the same header fields, and both are answered from memory; how long their
-//! answers are stands in the table.
+//! Both requests have the same size and header fields, and both are answered from memory; the table shows the sizes of the
+//! responses.
 
 use std::time::{Duration, Instant};
 
@@ -13,9 +13,9 @@ use crate::rounds::median;
 use crate::servers::{STATUS_PATH, Server};
 
 const SIGNED_PATH: &str = "/rspamd/status";
-/// Bytes of each request.
+/// Size of each request in bytes.
 const REQUEST_SIZE: usize = 400;
-/// Pairs that are sent first and not counted.
+/// Number of initial pairs that are not measured.
 const WARM_UP: u32 = 500;
 
 pub(crate) fn measure(effort: &Effort, agent: &Server, secret: &str) -> Result<Vec<Row>, Failure> {
@@ -45,7 +45,7 @@ fn rows(open: &Measured, signed: &Measured) -> Vec<Row> {
     ]
 }
 
-/// One of the two requests, and what came of it.
+/// One of the two requests, and its measurements.
 struct Measured {
     path: &'static str,
     request: Vec<u8>,
@@ -56,7 +56,7 @@ struct Measured {
 }
 
 impl Measured {
-    /// The open request carries a signature too, which nobody looks at.
+    /// The open request also has a signature, which the Agent ignores.
     fn new(method: &str, path: &'static str, secret: &str) -> Self {
         let timestamp = timestamp(time::OffsetDateTime::now_utc());
         let signature = signature(secret, &format!("{timestamp}{method}{path}"));
@@ -82,7 +82,7 @@ impl Measured {
         if matches!(self.status, 200 | 501) {
             return Ok(time);
         }
-        Err(Failure::new(format!("{} was answered with {}", self.path, self.status)))
+        Err(Failure::new(format!("{} returned status {}", self.path, self.status)))
     }
 }
 
@@ -93,7 +93,7 @@ fn signature(secret: &str, message: &str) -> String {
     tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// RFC 3339 in whole seconds and with the offset written out, as the Panel sends it.
+/// RFC 3339 in whole seconds with a numeric offset, as the Panel sends it.
 fn timestamp(now: time::OffsetDateTime) -> String {
     let (date, time) = (now.date(), now.time());
     let (month, day) = (u8::from(date.month()), date.day());

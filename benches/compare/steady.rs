@@ -1,4 +1,4 @@
-//! At a fixed 1,000 requests per second over 8 connections: the slowest one in a hundred, and CPU time per request.
+//! At a fixed 1,000 requests per second over 8 connections: median and 99th percentile latency, and CPU time per request.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ pub(crate) fn measure(effort: &Effort, trio: &Trio) -> Result<Vec<Row>, Failure>
     ])
 }
 
-/// In microseconds, of sorted latencies.
+/// A percentile of sorted latencies, in microseconds.
 fn percentile(sorted: &[Duration], percent: usize) -> f64 {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted.get(rank - 1).map_or(f64::NAN, |latency| micros(*latency))

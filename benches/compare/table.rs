@@ -1,24 +1,24 @@
-//! Text in columns.
+//! Formatting of text tables.
 
-/// What a column holds, and so to which side it is set.
+/// The content of a column, which determines its alignment.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Column {
     Words,
     Numbers,
 }
 
-/// The lines, each column as wide as its widest cell.
-pub(crate) fn set<const N: usize>(lines: &[[String; N]], columns: [Column; N]) -> String {
+/// Formats the lines with columns as wide as their widest cells.
+pub(crate) fn format_table<const N: usize>(lines: &[[String; N]], columns: [Column; N]) -> String {
     let mut widths = [0; N];
     for line in lines {
         for (width, cell) in widths.iter_mut().zip(line) {
             *width = cell.chars().count().max(*width);
         }
     }
-    lines.iter().map(|line| set_line(line, widths, columns) + "\n").collect()
+    lines.iter().map(|line| format_line(line, widths, columns) + "\n").collect()
 }
 
-fn set_line<const N: usize>(line: &[String; N], widths: [usize; N], columns: [Column; N]) -> String {
+fn format_line<const N: usize>(line: &[String; N], widths: [usize; N], columns: [Column; N]) -> String {
     let cells = line.iter().zip(widths).zip(columns).map(|((cell, width), column)| match column {
         Column::Words => format!("{cell:<width$}"),
         Column::Numbers => format!("{cell:>width$}"),
@@ -26,7 +26,7 @@ fn set_line<const N: usize>(line: &[String; N], widths: [usize; N], columns: [Co
     cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
 }
 
-/// Four figures or so, which is more than any of this is good for; nothing for what is no number.
+/// Formats a number with about three significant digits; empty if it is not finite.
 pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         size if !size.is_finite() => String::new(),
@@ -36,7 +36,7 @@ pub(crate) fn number(value: f64) -> String {
     }
 }
 
-/// Nothing where there is nothing to divide by.
+/// Formats a ratio; empty if it is undefined.
 pub(crate) fn ratio(value: f64, of: f64) -> String {
     if value.is_finite() && of > 0.0 { format!("{:.2}", value / of) } else { String::new() }
 }

@@ -1,4 +1,4 @@
-//! Requests per second at 1, 8 and 64 connections, kept alive and one per request, and the CPU time that each takes.
+//! Requests per second and CPU time per request, with 1, 8 and 64 connections, keep-alive and one request each.
 
 use crate::cpu::Account;
 use crate::effort::Effort;
@@ -10,11 +10,11 @@ use crate::wrk::{self, Connections};
 
 const COUNTS: [u32; 3] = [1, 8, 64];
 
-/// The number of connections whose figures have targets of their own.
-const USUAL: u32 = 8;
+/// The number of connections that has targets.
+const TYPICAL_COUNT: u32 = 8;
 
-/// The Agent's own time for one request, in µs.
-const USER_TIME: f64 = 2.0;
+/// Target for the Agent's user CPU time per request, in µs.
+const USER_TIME_TARGET: f64 = 2.0;
 
 pub(crate) fn measure(effort: &Effort, trio: &Trio) -> Result<Vec<Row>, Failure> {
     let mut rows = Vec::new();
@@ -41,7 +41,7 @@ fn measure_one(effort: &Effort, trio: &Trio, count: u32, connections: Connection
 
 fn rows(count: u32, connections: Connections, rates: [f64; 3], account: &Account) -> [Row; 3] {
     let (kind, targets) = match connections {
-        Connections::KeptAlive if count == USUAL => {
+        Connections::KeptAlive if count == TYPICAL_COUNT => {
             ("keep-alive", vec![Target::Nginx(Bound::AtLeast(0.9)), Target::Go(Bound::AtLeast(1.5))])
         }
         Connections::KeptAlive => ("keep-alive", Vec::new()),
@@ -49,7 +49,7 @@ fn rows(count: u32, connections: Connections, rates: [f64; 3], account: &Account
             ("one request each", vec![Target::Nginx(Bound::AtLeast(1.0)), Target::Go(Bound::AtLeast(1.4))])
         }
     };
-    let user_target = (count == USUAL).then_some(Target::Agent(Bound::AtMost(USER_TIME)));
+    let user_target = (count == TYPICAL_COUNT).then_some(Target::Agent(Bound::AtMost(USER_TIME_TARGET)));
     let noun = if count == 1 { "connection" } else { "connections" };
     let what = format!("{count} {noun}, {kind}");
     let (user, system) = (account.user(&what).targets(user_target), account.system(&what));

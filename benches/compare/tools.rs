@@ -1,11 +1,11 @@
-//! What the comparison needs from Debian, installed when it is missing.
+//! Tools from Debian that the comparison needs; missing ones are installed.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::failure::{During, Failure};
 
-/// A program and the Debian package that brings it.
+/// Programs and their Debian packages.
 const TOOLS: [(&str, &str); 3] = [("wrk", "wrk"), ("nginx", "nginx"), ("go", "golang-go")];
 
 pub(crate) fn install_missing() -> Result<(), Failure> {
@@ -21,7 +21,7 @@ pub(crate) fn install_missing() -> Result<(), Failure> {
 
 fn is_installed(program: &str) -> bool {
     let folders = std::env::var_os("PATH").unwrap_or_default();
-    // nginx lies where an ordinary user's PATH may not reach.
+    // nginx is in /usr/sbin, which may not be in a regular user's PATH.
     let system = Path::new("/usr/sbin").to_owned();
     std::env::split_paths(&folders).chain([system]).any(|folder| folder.join(program).is_file())
 }
@@ -32,7 +32,7 @@ fn apt_get(arguments: &[&str]) -> Result<(), Failure> {
     run(command.stdout(Stdio::null()))
 }
 
-/// Runs a command to its end; its standard error is shown.
+/// Runs a command, and passes its standard error through.
 pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
     let name = command.get_program().to_string_lossy().into_owned();
     let status = command.status().during(format!("run {name}"))?;

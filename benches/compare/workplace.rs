@@ -1,5 +1,5 @@
-//! A temporary directory for everything the benchmark writes. It goes, with every server, when the benchmark ends: by
-//! the guards' `Drop` on success, error and panic, and by a thread when an interrupt or a TERM comes.
+//! A temporary directory for all files of the benchmark. The directory and all servers are removed when the benchmark
+//! ends: by `Drop` on success, error and panic, and by a thread on SIGINT and SIGTERM.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -30,8 +30,7 @@ impl Workplace {
         self.root.join(name)
     }
 
-    /// A new directory for one server. The homes are counted, for anything else about a server may come a second time:
-    /// its port, too.
+    /// Creates a directory for one server. The directories are numbered, because everything else, even a port, can repeat.
     pub(crate) fn home(&self, server: &str) -> Result<PathBuf, Failure> {
         let number = self.homes.fetch_add(1, Ordering::Relaxed);
         let path = self.path(&format!("{server}-{number}"));
@@ -46,19 +45,19 @@ impl Drop for Workplace {
     }
 }
 
-/// Writes a file that only we may read: the Agent's configuration holds its secret.
+/// Writes a file that only this user can read, because the Agent's configuration contains the secret.
 pub(crate) fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true).mode(0o600);
     options.open(path).and_then(|mut file| file.write_all(text.as_bytes())).at("write", path)
 }
 
-/// Writes a file that anybody may read who gets there.
+/// Writes a file with default permissions.
 pub(crate) fn write(path: &Path, text: impl AsRef<[u8]>) -> Result<(), Failure> {
     fs::write(path, text).at("write", path)
 }
 
-/// Servers run in process groups of their own, which an interrupt at the terminal does not reach.
+/// Handles signals, because servers run in their own process groups, which an interrupt at the terminal does not reach.
 fn end_on_signals(root: PathBuf) -> io::Result<()> {
     let (mut signals, writer) = UnixStream::pair()?;
     signal_hook::low_level::pipe::register(SIGINT, writer.try_clone()?)?;

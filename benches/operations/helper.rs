@@ -1,5 +1,5 @@
-//! The program that does the operations. It is of another package, which cargo does not build with this benchmark: then it
-//! is missing, or it is yesterday's.
+//! The helper program. It belongs to another package, which cargo does not build with this benchmark, so it may be
+//! missing or outdated.
 
 use std::fmt;
 use std::fs;
@@ -8,14 +8,14 @@ use std::time::SystemTime;
 
 use crate::failure::{During, Failure};
 
-const REMEDY: &str = "Run first: cargo build --release --workspace --bins";
+const REMEDY: &str = "First run: cargo build --release --workspace --bins";
 
-/// The helper beside the Agent, where the Agent looks for it, built from today's sources.
+/// The helper next to the Agent, where the Agent expects it. It must not be older than its sources.
 pub(crate) fn beside(agent: &str) -> Result<PathBuf, Failure> {
     let program = Path::new(agent).with_file_name("opterius-operation");
     let built = modified(&program).map_err(with_remedy)?;
     for source in sources(&program)? {
-        // One that is gone was of a build before, too.
+        // A missing source also means that the build is outdated.
         if modified(&source).map_or(true, |changed| changed > built) {
             let (program, source) = (program.display(), source.display());
             return Err(with_remedy(format_args!("{program} was built before {source} was changed")));
@@ -32,7 +32,7 @@ fn modified(path: &Path) -> Result<SystemTime, Failure> {
     fs::metadata(path).and_then(|found| found.modified()).at("look at", path)
 }
 
-/// What the program was built from, as cargo writes it beside it in the form of a makefile.
+/// The program's sources, from the dependency file that cargo writes next to it.
 fn sources(program: &Path) -> Result<Vec<PathBuf>, Failure> {
     let list = program.with_extension("d");
     let text = fs::read_to_string(&list).at("read", &list).map_err(with_remedy)?;

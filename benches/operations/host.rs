@@ -1,4 +1,4 @@
-//! A host below a temporary directory with as many sites as it takes, its helper, and its Agent.
+//! A host in a temporary directory with a given number of sites, its helper, and its Agent.
 
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
@@ -15,10 +15,10 @@ use crate::scratch;
 const BINARY: &str = env!("CARGO_BIN_EXE_opterius-agent");
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// The site that all others are copies of.
+/// The site that all others are copied from.
 const MODEL: &str = "model";
 
-/// The tree. It goes when the benchmark ends.
+/// The host's directory tree, deleted when dropped.
 pub(crate) struct Host {
     directory: PathBuf,
     helper: PathBuf,
@@ -35,7 +35,7 @@ pub(crate) fn domain(name: &str) -> String {
     format!("{name}.example")
 }
 
-/// What the Panel sends for a new account.
+/// The Panel's request for a new account.
 pub(crate) fn creation(name: &str) -> String {
     let domain = domain(name);
     format!(
@@ -44,7 +44,7 @@ pub(crate) fn creation(name: &str) -> String {
 }
 
 impl Host {
-    /// A host with one site, the model of all others.
+    /// A host with one site, which is the model of all others.
     pub(crate) fn create() -> Result<Self, Failure> {
         let helper = helper::beside(BINARY)?;
         let versions = fs::read_dir("/etc/php").during("this benchmark needs PHP (apt-get install php-fpm)")?;
@@ -79,21 +79,21 @@ impl Host {
         self.directory.join("agent.conf")
     }
 
-    /// Copies of the model, one for each number: users, site files, pools, logs, published facts.
+    /// Adds copies of the model, one per number: users, site files, pools, logs, published records.
     pub(crate) fn seed(&self, numbers: Range<usize>) -> Result<(), Failure> {
         let root = self.root();
         let model = domain(MODEL);
-        let places = [
+        let paths = [
             format!("etc/nginx/sites-available/{model}.conf"),
             format!("etc/php/{}/fpm/pool.d/{model}.conf", self.php),
             format!("var/lib/opterius/sites/{model}.json"),
         ];
-        let texts = places.iter().map(|place| read(&root.join(place))).collect::<Result<Vec<_>, _>>()?;
+        let texts = paths.iter().map(|path| read(&root.join(path))).collect::<Result<Vec<_>, _>>()?;
         for number in numbers.clone() {
             let name = seeded(number);
             let copied = |text: &str| text.replace(MODEL, &name);
-            for (place, text) in places.iter().zip(&texts) {
-                write(&root.join(copied(place)), &copied(text))?;
+            for (path, text) in paths.iter().zip(&texts) {
+                write(&root.join(copied(path)), &copied(text))?;
             }
             let file = format!("{}.conf", domain(&name));
             let enabled = root.join("etc/nginx/sites-enabled").join(&file);
@@ -102,10 +102,10 @@ impl Host {
             fs::create_dir(&logs).at("create the directory", &logs)?;
             write(&logs.join("access.log"), "")?;
         }
-        self.register(numbers)
+        self.add_users(numbers)
     }
 
-    fn register(&self, numbers: Range<usize>) -> Result<(), Failure> {
+    fn add_users(&self, numbers: Range<usize>) -> Result<(), Failure> {
         let etc = self.root().join("etc");
         let [mut passwd, mut shadow, mut group, mut gshadow] = [const { String::new() }; 4];
         for number in numbers.clone() {
@@ -126,16 +126,16 @@ impl Host {
         Ok(())
     }
 
-    /// Has the helper do one thing, which has to succeed.
+    /// Runs an operation in the helper, which must succeed.
     pub(crate) fn change(&self, path: &str, body: &str) -> Result<(), Failure> {
         let reply = self.operation(path, body)?;
         if reply.contains("\"status\":200") { Ok(()) } else { Err(Failure::new(format!("{path}: {reply}"))) }
     }
 
-    /// Has the helper do one thing; its reply.
+    /// Runs an operation in the helper, and returns its reply.
     fn operation(&self, path: &str, body: &str) -> Result<String, Failure> {
         let body = body.replace("PHP", &self.php);
-        let order = format!(r#"{{"path":"{path}","body":{body},"max_accounts":null,"plan":null,"seconds":110}}"#);
+        let request = format!(r#"{{"path":"{path}","body":{body},"max_accounts":null,"plan":null,"seconds":110}}"#);
         let mut command = Command::new(&self.helper);
         command.arg("--config").arg(self.config()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.stderr(Stdio::null()).spawn().at("start", &self.helper)?;
@@ -143,8 +143,8 @@ impl Host {
             .stdin
             .take()
             .expect("stdin is a pipe")
-            .write_all(order.as_bytes())
-            .at("give an order to", &self.helper)?;
+            .write_all(request.as_bytes())
+            .at("send a request to", &self.helper)?;
         let output = child.wait_with_output().at("read the reply of", &self.helper)?;
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
@@ -156,10 +156,10 @@ impl Drop for Host {
     }
 }
 
-/// A running Agent. It has no license, which reads do not need.
+/// A running Agent, without a license, which reads do not need.
 pub(crate) struct Agent {
     child: Child,
-    /// Where it listens.
+    /// The port that it listens on.
     pub(crate) port: u16,
 }
 
@@ -170,14 +170,14 @@ impl Agent {
             command.arg("--config").arg(host.config()).stderr(Stdio::piped()).spawn().at("start", BINARY)?;
         let mut lines = BufReader::new(child.stderr.take().expect("stderr is a pipe")).lines();
         let port = lines.by_ref().map_while(Result::ok).find_map(|line| line.rsplit_once("127.0.0.1:")?.1.parse().ok());
-        // Somebody has to read what it goes on saying.
+        // Keep reading its log, so that the pipe does not fill up.
         std::thread::spawn(move || lines.for_each(drop));
         let mut agent = Agent { child, port: 0 };
-        agent.port = port.ok_or_else(|| Failure::new("the Agent does not listen"))?;
+        agent.port = port.ok_or_else(|| Failure::new("the Agent did not start to listen"))?;
         Ok(agent)
     }
 
-    /// A request signed as the Panel signs it.
+    /// A request with the Panel's signature.
     pub(crate) fn request(&self, path: &str, body: &str) -> Vec<u8> {
         let now = time::OffsetDateTime::now_utc();
         let timestamp = now.format(&time::format_description::well_known::Rfc3339).expect("a year of four digits");

@@ -1,7 +1,7 @@
-//! `cargo bench --bench operations`: what an operation costs on a host with 10, 1,000 and 5,000 sites.
+//! `cargo bench --bench operations`: measures operations on a host with 10, 1,000 and 5,000 sites.
 //!
-//! The host is a tree below a temporary directory; nginx and PHP really test it, and useradd really writes to it. What is
-//! measured is the whole time from the request to the answer, in medians. Needs root, nginx and PHP.
+//! The host is a directory tree, with real runs of nginx, PHP and useradd. The results are medians of the total time from
+//! request to response. Needs root, nginx and PHP.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,11 +10,11 @@
     clippy::print_stdout,
     clippy::print_stderr,
     clippy::disallowed_methods,
-    reason = "a benchmark measures real time, prints what it measured, and ends when it cannot"
+    reason = "a benchmark measures real time, prints results, and panics on unexpected errors"
 )]
 
 #[path = "../compare/client.rs"]
-#[allow(dead_code, reason = "the other benchmark needs more of it")]
+#[allow(dead_code, reason = "the other benchmark uses more of it")]
 mod client;
 #[path = "../compare/failure.rs"]
 mod failure;
@@ -30,7 +30,7 @@ use client::Connection;
 use failure::{During, Failure};
 use host::{Agent, Host};
 
-/// Sites that are there already, and what each figure may be at 1,000 of them.
+/// The numbers of existing sites, and the targets for 1,000 sites.
 const SITES: [usize; 3] = [10, 1000, 5000];
 const STATUS_TARGET: Duration = Duration::from_millis(2);
 const CREATE_TARGET: Duration = Duration::from_millis(1500);
@@ -52,10 +52,10 @@ fn main() -> ExitCode {
 fn measure() -> Result<(), Failure> {
     let host = Host::create()?;
     println!("{:>6}  {:>22}  {:>22}", "sites", "/domains/create", "/ssl/status");
-    let mut there = 0;
+    let mut existing = 0;
     for sites in SITES {
-        host.seed(there..sites)?;
-        there = sites;
+        host.seed(existing..sites)?;
+        existing = sites;
         let creations = (0..CREATIONS).map(|number| create(&host, &format!("new{sites}x{number}")));
         let created = median(creations.collect::<Result<_, _>>()?);
         let agent = Agent::start(&host)?;
@@ -71,7 +71,7 @@ fn measure() -> Result<(), Failure> {
     memory(&Agent::start(&host)?)
 }
 
-/// One new account with its site, from the order to the reply.
+/// Creates an account with its site, and returns the time from request to reply.
 fn create(host: &Host, name: &str) -> Result<Duration, Failure> {
     let begin = Instant::now();
     host.change("/domains/create", &host::creation(name))?;
@@ -90,7 +90,7 @@ fn statuses(agent: &Agent, number: usize) -> Result<Vec<Duration>, Failure> {
     (0..STATUSES).map(|_| once(&mut connection)).collect()
 }
 
-/// What the Agent has more after many operations, each with a process of its own.
+/// Prints the Agent's memory before and after many operations, each in a separate process.
 fn memory(agent: &Agent) -> Result<(), Failure> {
     let body = format!(
         r#"{{"domain":"{0}","username":"{1}","log_type":"access"}}"#,
@@ -108,7 +108,7 @@ fn memory(agent: &Agent) -> Result<(), Failure> {
         }
         Ok(())
     };
-    // What the first ones need for good is not growth.
+    // Warm up: memory that the first operations allocate permanently is not growth.
     run(OPERATIONS / 10)?;
     let (before, begin) = (agent.resident_kib()?, Instant::now());
     run(OPERATIONS)?;

@@ -1,5 +1,5 @@
-//! agent.conf: a value out of its range and a slip in a vital key are errors, whatever else stands in the file; what is
-//! accepted means the same when it is written down again; and no sentence shows a secret.
+//! agent.conf: out-of-range values and misspelled vital keys are always errors; an accepted file has the same meaning
+//! after it is rewritten; and no message shows a secret.
 
 use std::ops::RangeInclusive;
 
@@ -9,10 +9,10 @@ use opterius_daemon::config_file::{Entries, Key, find};
 
 const NAME: &str = "agent.conf";
 
-/// Reads the input as the file's text.
+/// The input is the file's text.
 pub fn check(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    // The one key that names a file to be read.
+    // Skip the only key that makes the parser read a file.
     if text.to_ascii_lowercase().contains("license_ca_file") {
         return;
     }
@@ -22,21 +22,21 @@ pub fn check(data: &[u8]) {
         Err(sentence) => vec![sentence.clone()],
     };
     for sentence in &sentences {
-        assert!(sentence.starts_with(NAME), "a sentence begins with the file: {sentence}");
+        assert!(sentence.starts_with(NAME), "a message starts with the file: {sentence}");
         assert!(!shows_a_secret(sentence, text), "a secret is shown: {sentence}");
     }
-    let good = parsed.is_ok();
-    assert!(!(good && text.lines().any(is_slip)), "a slip in a vital key is accepted");
+    let is_accepted = parsed.is_ok();
+    assert!(!(is_accepted && text.lines().any(is_misspelled)), "a misspelled vital key is accepted");
     let Ok(loaded) = parsed else { return };
     let configuration = loaded.configuration;
-    hold_ranges(&configuration, text);
+    check_ranges(&configuration, text);
     let again = parsing::parse(&written(text), "again", None);
-    let again = again.unwrap_or_else(|error| panic!("what was accepted is refused when written again: {error}"));
-    assert!(meaning(&again.configuration) == meaning(&configuration), "another meaning when written again");
+    let again = again.unwrap_or_else(|error| panic!("an accepted file is refused after rewriting: {error}"));
+    assert!(meaning(&again.configuration) == meaning(&configuration), "the meaning changed after rewriting");
 }
 
-/// Whether a line has a key that is a vital one but for one letter too many or too few.
-fn is_slip(line: &str) -> bool {
+/// Whether a line's key differs from a vital key by one added or missing letter.
+fn is_misspelled(line: &str) -> bool {
     let Some((key, _)) = line.trim_start_matches('\u{feff}').trim().split_once('=') else { return false };
     let key = key.trim().to_ascii_lowercase();
     let without_one = |text: &str, other: &str| {
@@ -49,7 +49,7 @@ fn is_slip(line: &str) -> bool {
         && ConfigKey::VITAL.iter().any(|vital| without_one(vital, &key) || without_one(&key, vital))
 }
 
-/// The value that counts, read by hand: the last line with one of these keys.
+/// The effective value, parsed independently: the last line with one of these keys.
 fn value<'a>(text: &'a str, keys: &[&str]) -> Option<&'a str> {
     let lines = text.lines().map(|line| line.trim_start_matches('\u{feff}').trim());
     let entries = lines.filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
@@ -59,7 +59,7 @@ fn value<'a>(text: &'a str, keys: &[&str]) -> Option<&'a str> {
     Some(unquoted.unwrap_or(value)).filter(|value| !value.is_empty())
 }
 
-fn hold_ranges(configuration: &Config, text: &str) {
+fn check_ranges(configuration: &Config, text: &str) {
     let number = |key: &str, range: RangeInclusive<u64>, used: u64| {
         assert!(range.contains(&used), "{key} is {used}");
         if let Some(value) = value(text, &[key]) {
@@ -72,7 +72,7 @@ fn hold_ranges(configuration: &Config, text: &str) {
     number("request_threads", 2..=64, wide(configuration.request_threads));
     number("max_connections", 16..=65536, wide(configuration.max_connections));
     number("max_body_bytes", 65536..=2_097_152, wide(configuration.max_body));
-    let secret = value(text, &["secret", "secret_key"]).expect("nobody starts without a secret");
+    let secret = value(text, &["secret", "secret_key"]).expect("a configuration requires a secret");
     assert_eq!(configuration.secret.expose(), secret);
     assert!((1..=255).contains(&configuration.secret.length()));
     let license = &configuration.license;
@@ -88,7 +88,7 @@ fn hold_ranges(configuration: &Config, text: &str) {
     }
 }
 
-/// The lines that count, as plainly as they can be written.
+/// The effective lines, in a canonical format.
 fn written(text: &str) -> String {
     let Ok(entries) = Entries::<ConfigKey>::parse(text, NAME, &mut Vec::new()) else { return String::new() };
     let known = ConfigKey::KEYS.iter().filter_map(|(_, known)| entries.entry(*known));
@@ -109,9 +109,9 @@ fn meaning(configuration: &Config) -> String {
     )
 }
 
-/// Whether a sentence has the secret or the license key, which stands nowhere else in the file.
+/// Whether a message contains the secret or the license key, provided that it occurs only once in the file.
 fn shows_a_secret(sentence: &str, text: &str) -> bool {
     let secrets = [value(text, &["secret", "secret_key"]), value(text, &["license_key"])];
-    let alone = |secret: &&str| secret.len() >= 16 && text.matches(*secret).count() == 1;
-    secrets.into_iter().flatten().filter(alone).any(|secret| sentence.contains(secret))
+    let is_unique = |secret: &&str| secret.len() >= 16 && text.matches(*secret).count() == 1;
+    secrets.into_iter().flatten().filter(is_unique).any(|secret| sentence.contains(secret))
 }

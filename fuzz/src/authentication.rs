@@ -1,5 +1,5 @@
-//! Timestamp and signature of a request: whatever a client writes into the two headers, it is believed only with the one
-//! signature of exactly these bytes, made within the window.
+//! Request signatures: whatever a client sends in the two headers, a request is accepted only with the correct signature of
+//! exactly these bytes, and a timestamp within the window.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -19,36 +19,38 @@ const SECRET: &[u8] = b"the secret of the fuzzers";
 const NOW: i64 = 1_777_636_800;
 const WINDOW: i64 = 300;
 
-/// Lines: timestamp, signature (or `sign`, for the right one), path; the rest is a body. The first three bytes say what
-/// is changed.
+/// The input is three bytes that select a change, then lines with timestamp, signature (or `sign` for the correct one) and
+/// path, then the body.
 pub fn check(data: &[u8]) {
     let mut input = Input::new(data);
     let (place, bit) = (input.number(), input.byte());
     let (timestamp, given, path) = (input.line(), input.line(), input.line());
     let body = input.rest();
-    let right = signature(timestamp, path, body);
-    let given = if given == b"sign" { right.as_bytes() } else { given };
-    let believed = believes(timestamp, given, path, body);
-    if believed == Some(true) {
-        assert_eq!(given, right.as_bytes(), "believed with another signature");
+    let correct = signature(timestamp, path, body);
+    let given = if given == b"sign" { correct.as_bytes() } else { given };
+    if is_accepted(timestamp, given, path, body) == Some(true) {
+        assert_eq!(given, correct.as_bytes(), "accepted with another signature");
         let signed_at = std::str::from_utf8(timestamp).ok().and_then(Timestamp::parse_rfc3339).expect("an instant");
-        assert!((signed_at.unix() - NOW).abs() <= WINDOW, "believed at {signed_at}");
+        assert!((signed_at.unix() - NOW).abs() <= WINDOW, "accepted at {signed_at}");
         assert_eq!(Timestamp::parse_rfc3339(&signed_at.to_string()), Some(signed_at));
     }
-    // A right signature, and then one byte of something that is not what was signed.
+    // Sign correctly, then change one byte of each part.
     let now = Timestamp::from_unix(NOW).to_string();
-    let right = signature(now.as_bytes(), path, body);
-    if believes(now.as_bytes(), right.as_bytes(), path, body) != Some(true) {
+    let correct = signature(now.as_bytes(), path, body);
+    if is_accepted(now.as_bytes(), correct.as_bytes(), path, body) != Some(true) {
         return;
     }
     let changed = |bytes: &[u8]| with_a_changed_byte(bytes, place, bit);
     for (what, result) in [
-        ("timestamp", changed(now.as_bytes()).and_then(|now| believes(&now, right.as_bytes(), path, body))),
-        ("signature", changed(right.as_bytes()).and_then(|right| believes(now.as_bytes(), &right, path, body))),
-        ("path", changed(path).and_then(|path| believes(now.as_bytes(), right.as_bytes(), &path, body))),
-        ("body", changed(body).and_then(|body| believes(now.as_bytes(), right.as_bytes(), path, &body))),
+        ("timestamp", changed(now.as_bytes()).and_then(|now| is_accepted(&now, correct.as_bytes(), path, body))),
+        (
+            "signature",
+            changed(correct.as_bytes()).and_then(|correct| is_accepted(now.as_bytes(), &correct, path, body)),
+        ),
+        ("path", changed(path).and_then(|path| is_accepted(now.as_bytes(), correct.as_bytes(), &path, body))),
+        ("body", changed(body).and_then(|body| is_accepted(now.as_bytes(), correct.as_bytes(), path, &body))),
     ] {
-        assert_ne!(result, Some(true), "a changed {what} is believed");
+        assert_ne!(result, Some(true), "a changed {what} is accepted");
     }
 }
 
@@ -57,8 +59,8 @@ fn signature(timestamp: &[u8], path: &[u8], body: &[u8]) -> String {
     hex(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET), &message).as_ref())
 }
 
-/// Whether the request is believed; none when these bytes make no head, or another one.
-fn believes(timestamp: &[u8], signature: &[u8], path: &[u8], body: &[u8]) -> Option<bool> {
+/// Whether the request is accepted; none if these bytes do not parse as the intended head.
+fn is_accepted(timestamp: &[u8], signature: &[u8], path: &[u8], body: &[u8]) -> Option<bool> {
     let bytes = [
         b"POST ",
         path,

@@ -1,5 +1,5 @@
-//! The cache file: what was written is read back, and a file that differs in one byte, or belongs to another key or host,
-//! is none.
+//! The cache file: a written file reads back unchanged, and a file that differs in one byte, or belongs to another key or
+//! host, is refused.
 
 use std::time::Duration;
 
@@ -21,12 +21,12 @@ use super::input::{Input, with_a_changed_byte};
 const KEY: &str = "AAAABBBB-CCCCDDDD";
 const SERVER_ID: &str = "host";
 
-/// Reads the input as a file, and writes and reads one that is made of it.
+/// Reads the input as a cache file, and also writes and reads a file with values from the input.
 pub fn check(data: &[u8]) {
     in_flight(KEY, SERVER_ID, |question| {
         if decode(data, question).is_ok() {
             let ours = has_our_mac(data) || set_aside(data).is_some_and(|file| has_our_mac(&file));
-            assert!(ours, "a file without our MAC counts");
+            assert!(ours, "a file without our MAC is accepted");
         }
         if let Some(kept) = file_to_set_aside(data, question) {
             assert!(kept.len() <= 100 * 1024);
@@ -35,7 +35,7 @@ pub fn check(data: &[u8]) {
     written_and_changed(data);
 }
 
-/// By hand: the last member covers every byte before it.
+/// Independent check of the MAC: the last member covers every byte before it.
 fn has_our_mac(data: &[u8]) -> bool {
     let covered = data.len().saturating_sub(b",\n  \"mac\": \"\"\n}\n".len() + 64);
     let key = hmac::Key::new(hmac::HMAC_SHA256, KEY.as_bytes());
@@ -44,13 +44,13 @@ fn has_our_mac(data: &[u8]) -> bool {
     data[covered..] == *format!(",\n  \"mac\": \"{}\"\n}}\n", hex(mac.as_ref())).as_bytes()
 }
 
-/// The file of the key before, which has a MAC of its own.
+/// The file of the previous key, which has its own MAC.
 fn set_aside(data: &[u8]) -> Option<Vec<u8>> {
     let file: Value = serde_json::from_slice(data).ok()?;
     STANDARD.decode(file["agent"]["set_aside"].as_str()?).ok()
 }
 
-/// Bytes for the change, three lines of text, and the rest is the answer's body.
+/// The input is bytes that select a change, three lines of text, and the response's body.
 fn written_and_changed(data: &[u8]) {
     let mut input = Input::new(data);
     let (place, bit, kind) = (input.number(), input.byte(), input.byte());
@@ -75,15 +75,17 @@ fn written_and_changed(data: &[u8]) {
             Record { verdict, uptime, key_sha256: question.key_sha256.to_owned(), server_id: SERVER_ID.to_owned() };
         let set_aside = (kind & 4 == 0 && !has_our_mac(body)).then(|| body.to_vec());
         let cached = Cached { record, answer: (kind & 8 == 0).then_some(answer), address: None, set_aside };
-        let bytes = encode(&view, &cached, question).expect("everything can be written");
+        let bytes = encode(&view, &cached, question).expect("every value can be encoded");
         assert!(has_our_mac(&bytes));
-        assert_eq!(decode(&bytes, question).as_ref(), Ok(&cached), "what was written is read back");
-        assert!(serde_json::from_slice::<View>(&bytes).is_ok_and(|read| read == view), "the Panel reads it as well");
+        assert_eq!(decode(&bytes, question).as_ref(), Ok(&cached), "a written file reads back unchanged");
+        assert!(serde_json::from_slice::<View>(&bytes).is_ok_and(|read| read == view), "the Panel can read it");
         let changed = with_a_changed_byte(&bytes, place, bit).unwrap();
-        assert!(decode(&changed, question).is_err(), "a changed byte has a good MAC");
-        assert!(decode(&bytes[..place % bytes.len()], question).is_err(), "a file that was cut off counts");
+        assert!(decode(&changed, question).is_err(), "a changed byte is accepted");
+        assert!(decode(&bytes[..place % bytes.len()], question).is_err(), "a truncated file is accepted");
         for (key, server_id) in [("AAAABBBB-CCCCDDDE", SERVER_ID), (KEY, "another host")] {
-            in_flight(key, server_id, |other| assert!(decode(&bytes, other).is_err(), "{key} of {server_id} reads it"));
+            in_flight(key, server_id, |other| {
+                assert!(decode(&bytes, other).is_err(), "accepted with {key} on {server_id}")
+            });
         }
     });
 }

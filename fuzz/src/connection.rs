@@ -1,6 +1,6 @@
-//! A client's bytes from the socket to the answer, through the real API: however they are cut into pieces, the same
-//! requests are seen, each only once all of it is there; what is held follows what has arrived and not what was
-//! announced; and nothing of the client gets into the head of an answer.
+//! A client's bytes from the socket to the response, through the real API: however they are split, the same requests
+//! are seen, each only when it is complete; memory use follows what has arrived and not what was announced; and nothing
+//! from the client gets into the head of a response.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
@@ -40,26 +40,26 @@ use super::input::Input;
 
 const SECRET: &[u8] = b"the secret of the fuzzers";
 const NOW: &str = "2026-05-01T12:00:00Z";
-/// A socket takes this much at once.
+/// Largest stream; a socket's buffer can hold it.
 const MAX_STREAM: usize = 100 * 1024;
 
-/// A byte for the size of the pieces and one for the kind of input: bytes as they are, or the path and the body of a
-/// request that is signed as the Panel signs it.
+/// The input is a byte for the size of the pieces, a byte for the kind of input, and then raw bytes, or the path and
+/// the body of a request that gets a valid signature.
 pub fn check(data: &[u8]) {
     let mut input = Input::new(data);
     let (piece, is_signed) = (usize::from(input.byte()).max(1), input.byte() >= 128);
     let stream = if is_signed { signed(&input.text(), input.rest()) } else { Some(input.rest().to_vec()) };
     let Some(stream) = stream.filter(|stream| stream.len() <= MAX_STREAM) else { return };
-    let at_once = Talk::with(&stream, stream.len().max(1));
-    let in_pieces = Talk::with(&stream, piece);
-    assert_eq!(at_once.answers, in_pieces.answers, "the answers depend on how the bytes arrive");
+    let at_once = Conversation::new(&stream, stream.len().max(1));
+    let in_pieces = Conversation::new(&stream, piece);
+    assert_eq!(at_once.answers, in_pieces.answers, "the responses depend on how the bytes arrive");
     if is_signed {
         let refused = at_once.answers.first().is_some_and(|answer| answer.starts_with(b"HTTP/1.1 401"));
-        assert!(!refused, "a right signature is refused");
+        assert!(!refused, "a valid signature is refused");
     }
 }
 
-/// A signed request for one of the routes; none for another path.
+/// A signed request for one of the routes; none for an unknown path.
 fn signed(path: &str, body: &[u8]) -> Option<Vec<u8>> {
     let route = ROUTES.iter().find(|route| route.path == path)?;
     let method = if route.verb == Verb::Get { "GET" } else { "POST" };
@@ -73,8 +73,8 @@ fn signed(path: &str, body: &[u8]) -> Option<Vec<u8>> {
     Some([head.as_bytes(), body].concat())
 }
 
-/// A conversation, from the first byte to the last answer.
-struct Talk<'a> {
+/// A conversation, from the first byte to the last response.
+struct Conversation<'a> {
     service: Witness<'a>,
     connection: Connection,
     client: std::fs::File,
@@ -84,9 +84,9 @@ struct Talk<'a> {
     answers: Vec<Vec<u8>>,
 }
 
-impl<'a> Talk<'a> {
+impl<'a> Conversation<'a> {
     /// Sends the stream in pieces, and drives the connection as the front thread does.
-    fn with(stream: &'a [u8], piece: usize) -> Self {
+    fn new(stream: &'a [u8], piece: usize) -> Self {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let (ours, client) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap();
         let now = CLOCK.0;
@@ -94,40 +94,40 @@ impl<'a> Talk<'a> {
         let encoder = Encoder::new(service.name(), Timestamp::parse_rfc3339(NOW).unwrap());
         let connection = Connection::new(TcpStream::from(ours), Ipv4Addr::LOCALHOST.into(), now);
         let (traffic, answers) = (Traffic::default(), Vec::new());
-        let mut talk = Self { service, connection, client: client.into(), encoder, traffic, now, answers };
+        let mut conversation = Self { service, connection, client: client.into(), encoder, traffic, now, answers };
         for bytes in stream.chunks(piece) {
-            assert_eq!(talk.client.write(bytes).unwrap(), bytes.len());
-            talk.service.delivered += bytes.len();
-            talk.connection.bytes_reported();
-            if !talk.goes_on() {
+            assert_eq!(conversation.client.write(bytes).unwrap(), bytes.len());
+            conversation.service.delivered += bytes.len();
+            conversation.connection.bytes_reported();
+            if !conversation.drive() {
                 break;
             }
         }
-        talk
+        conversation
     }
 
-    /// Does what can be done with what has arrived; false when the connection is over.
-    fn goes_on(&mut self) -> bool {
+    /// Processes what has arrived; false if the connection closes.
+    fn drive(&mut self) -> bool {
         let mut scratch = vec![0; READ];
         loop {
             match self.connection.progress(&mut self.service, &self.traffic) {
                 Ok(Progress::Complete(received, reaction)) => {
                     let response = answer(reaction);
                     self.connection.finish_request(received.framing);
-                    if !self.give(&response, received.without_body) {
+                    if !self.send(&response, received.without_body) {
                         return false;
                     }
                 }
                 Ok(Progress::Continue) => {
                     self.connection.send(b"HTTP/1.1 100 Continue\r\n\r\n", self.now);
                     assert!(self.connection.write(self.now).unwrap() && self.connection.after_answer(self.now));
-                    assert_eq!(self.taken(), b"HTTP/1.1 100 Continue\r\n\r\n");
+                    assert_eq!(self.received(), b"HTTP/1.1 100 Continue\r\n\r\n");
                 }
                 Ok(Progress::Incomplete) if !self.connection.is_readable() => return true,
                 Ok(Progress::Incomplete) => self.connection.read(&mut scratch, self.now).unwrap(),
                 Err(refusal) => {
                     self.connection.linger_after_answer();
-                    self.give(&Response::refusal(refusal), false);
+                    self.send(&Response::refusal(refusal), false);
                     return false;
                 }
             }
@@ -136,26 +136,26 @@ impl<'a> Talk<'a> {
         }
     }
 
-    fn give(&mut self, response: &Response, without_body: bool) -> bool {
+    fn send(&mut self, response: &Response, without_body: bool) -> bool {
         let close = self.connection.closes();
         let mut bytes = Vec::new();
         self.encoder.encode(response, close, without_body, &mut bytes);
         self.connection.send(&bytes, self.now);
-        assert!(self.connection.write(self.now).unwrap(), "the client takes every answer at once");
-        assert_eq!(self.taken(), bytes);
+        assert!(self.connection.write(self.now).unwrap(), "the socket's buffer holds every response");
+        assert_eq!(self.received(), bytes);
         check_answer(&bytes, without_body);
         self.answers.push(bytes);
         self.connection.after_answer(self.now)
     }
 
-    fn taken(&mut self) -> Vec<u8> {
+    fn received(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let _ = self.client.read_to_end(&mut bytes);
         bytes
     }
 }
 
-/// What a lane would do is done here; what waits for the license server is not.
+/// Runs what a lane would run. Requests that wait for the license server get a 503 instead.
 fn answer(reaction: Reaction) -> Response {
     match reaction {
         Reaction::Answer(response) => response,
@@ -165,7 +165,7 @@ fn answer(reaction: Reaction) -> Response {
 }
 
 fn check_answer(bytes: &[u8], without_body: bool) {
-    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("an answer has a head");
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a response has a head");
     let (head, body) = (std::str::from_utf8(&bytes[..end]).unwrap(), &bytes[end + 4..]);
     let mut lines = head.split("\r\n");
     assert!(lines.next().unwrap().starts_with("HTTP/1.1 "));
@@ -183,7 +183,7 @@ fn check_answer(bytes: &[u8], without_body: bool) {
             "Cache-Control" => assert_eq!(value, "no-store"),
             "Connection" => assert_eq!(value, "close"),
             "Retry-After" => assert!(value.bytes().all(|byte| byte.is_ascii_digit()), "{line}"),
-            _ => assert!(PAGE_HEADERS.contains(&(name, value.to_owned())), "{line} is in no answer to a plain request"),
+            _ => assert!(PAGE_HEADERS.contains(&(name, value.to_owned())), "unexpected header: {line}"),
         }
     }
     assert!(!without_body || body.is_empty());
@@ -191,7 +191,7 @@ fn check_answer(bytes: &[u8], without_body: bool) {
     assert!(without_body || !is_json || serde_json::from_slice::<Value>(body).is_ok(), "{head}");
 }
 
-/// The headers of the page, for a client that has said nothing.
+/// The headers of the page, for a request without headers.
 static PAGE_HEADERS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
     let mut storage = STORAGE;
     let (head, _) = head::parse(b"GET / HTTP/1.0\r\n\r\n", &mut storage).unwrap();
@@ -199,7 +199,7 @@ static PAGE_HEADERS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
     answer(api().react(&request)).headers
 });
 
-/// The API, and beside it somebody who knows what has arrived so far.
+/// The API, with a check that each request has arrived completely.
 struct Witness<'a> {
     api: Api,
     stream: &'a [u8],
@@ -220,24 +220,24 @@ impl Service for Witness<'_> {
         self.api.route(head)
     }
 
-    /// The requests stand in the stream one behind the other, and the last byte of each has arrived.
+    /// Checks that requests follow each other in the stream, and that the last byte of each has arrived.
     fn react(&mut self, request: &Request<'_>) -> Reaction {
         let rest = &self.stream[self.begins..];
         let head_length = rest.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
         assert!(head_length <= MAX_HEAD && request.body.len() <= self.body_limit(&request.head));
-        // One empty line before the request is nothing (RFC 9112 §2.2).
+        // One empty line before a request is ignored (RFC 9112 §2.2).
         let line = rest.strip_prefix(b"\r\n").unwrap_or(rest);
         assert!(line.starts_with(format!("{} {}", request.head.method, request.head.path).as_bytes()));
         assert!(rest[head_length..].starts_with(request.body));
         let declared = request.head.only("content-length").map_or(0, |length| length.parse().unwrap());
         assert_eq!(request.body.len(), declared);
         self.begins += head_length + declared;
-        assert!(self.begins <= self.delivered, "an answer before the request was complete");
+        assert!(self.begins <= self.delivered, "the request was handled before it was complete");
         self.api.react(request)
     }
 }
 
-/// An Agent whose license is good, on a host where nothing is and nothing can be done.
+/// An Agent with a valid license, on an empty host where operations are disabled.
 fn api() -> Api {
     let settings = api::config::ApiConfig {
         secret: hmac::Key::new(hmac::HMAC_SHA256, SECRET),
@@ -252,7 +252,7 @@ fn api() -> Api {
     let health = health::OsInfo { os: words("os"), version: words("1"), arch: words("arch"), hostname: words("host") };
     let settings = Arc::new(RwLock::new(Arc::new(settings)));
     let clock: Arc<dyn Clock> = Arc::new(*CLOCK);
-    // Nobody looks at the machine, and nobody takes anything out of the queue.
+    // There is no sampling thread, and no thread that works on the queue.
     let (metrics, _) = Metrics::new(Arc::clone(&clock), NOWHERE.into(), Pace::default());
     let operations = Operations::new(PathBuf::new(), Queue::new().0);
     Api::new(settings, Arc::clone(&LICENSE), clock, health, operations, metrics, Arc::<ApiMetrics>::default())
@@ -280,21 +280,21 @@ impl Clock for StoppedClock {
     }
 }
 
-/// The verifier asks once and says yes for good.
+/// A license that was verified once and stays valid.
 static LICENSE: LazyLock<Arc<License>> = LazyLock::new(|| {
     let word = |word: &str| word.to_owned();
     let host = HostIdentity { server_id: word("host"), boot_id: word("boot"), hostname: word("host"), os: word("os") };
     let text = format!("secret=0123456789abcdef\nlicense_key=AAAABBBB-CCCCDDDD\nlicense_cache={NOWHERE}/cache.json\n");
-    let Ok(loaded) = parsing::parse(&text, "agent.conf", None) else { panic!("the configuration is good") };
+    let Ok(loaded) = parsing::parse(&text, "agent.conf", None) else { panic!("the configuration is valid") };
     let settings =
         LicenseConfig { server_ip: Some(Ipv4Addr::new(203, 0, 113, 5).into()), ..loaded.configuration.license };
     let (license, woken) = License::new(&host, Box::new(|| {}));
     let verifier =
         Verifier::new(Arc::clone(&license), woken, Arc::new(*CLOCK), Box::new(TestServer), host, Arc::new(settings));
     let thread = std::thread::spawn(move || verifier.run());
-    let (told, verdict) = mpsc::channel();
+    let (sender, verdict) = mpsc::channel();
     license.reverify(Box::new(move |state| {
-        let _ = told.send(state.is_some_and(|state| state.confirmed));
+        let _ = sender.send(state.is_some_and(|state| state.confirmed));
     }));
     assert!(verdict.recv().unwrap());
     license.stop();

@@ -1,6 +1,6 @@
-//! An input cut into the values that a check needs.
+//! Splits a fuzzer's input into the values that a check needs.
 
-/// What is left of an input.
+/// The rest of an input.
 pub struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
@@ -9,19 +9,19 @@ impl<'a> Input<'a> {
         Self(data)
     }
 
-    /// One byte; 0 at the end.
+    /// Takes one byte; 0 at the end.
     pub fn byte(&mut self) -> u8 {
         let Some((first, rest)) = self.0.split_first() else { return 0 };
         self.0 = rest;
         *first
     }
 
-    /// A number of two bytes.
+    /// Takes a number of two bytes.
     pub fn number(&mut self) -> usize {
         usize::from(self.byte()) << 8 | usize::from(self.byte())
     }
 
-    /// A line, without its end.
+    /// Takes a line, without its end.
     pub fn line(&mut self) -> &'a [u8] {
         let end = self.0.iter().position(|byte| *byte == b'\n').unwrap_or(self.0.len());
         let (line, rest) = self.0.split_at(end);
@@ -29,18 +29,18 @@ impl<'a> Input<'a> {
         line
     }
 
-    /// A line as text.
+    /// Takes a line as text.
     pub fn text(&mut self) -> String {
         String::from_utf8_lossy(self.line()).into_owned()
     }
 
-    /// Everything that is left.
+    /// Takes the rest.
     pub fn rest(self) -> &'a [u8] {
         self.0
     }
 }
 
-/// `bytes` with one bit of one byte turned over, wherever `place` falls; none when there are no bytes.
+/// Flips one bit of `bytes` at `place`, modulo the length; none if `bytes` is empty.
 pub fn with_a_changed_byte(bytes: &[u8], place: usize, bit: u8) -> Option<Vec<u8>> {
     let mut changed = bytes.to_vec();
     let index = place.checked_rem(bytes.len())?;

@@ -1,7 +1,7 @@
-//! What must hold for every input, whoever made it: one function for each fuzz target.
+//! Properties that must hold for every input: one function for each fuzz target.
 //!
-//! The functions know nothing of libFuzzer. The product's tests include this file as a module and call them with every
-//! input of the corpora, so no fuzzer is needed to see that what was found once stays fixed.
+//! The functions do not depend on libFuzzer. The product's tests include this file as a module and call them with every
+//! input of the corpora, so that past findings stay fixed without running a fuzzer.
 
 pub mod agent_conf;
 pub mod authentication;
@@ -18,10 +18,10 @@ pub mod signed_answer;
 pub mod site_file;
 pub mod verify_body;
 
-/// What holds a rule against an input, and panics where it is broken.
+/// Checks a property for an input, and panics if it does not hold.
 pub type Check = fn(&[u8]);
 
-/// Every target: its name, which its corpus has as well, and its function.
+/// All targets: name, which is also the name of the corpus, and function.
 pub const TARGETS: &[(&str, Check)] = &[
     ("agent_conf", agent_conf::check),
     ("authentication", authentication::check),

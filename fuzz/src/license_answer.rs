@@ -1,4 +1,4 @@
-//! A license server's answer: only a literal `true` with a limit grants, and a denial never turns valid by itself.
+//! Responses of the license server: only a literal `true` with a limit grants, and a denial never becomes valid by itself.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use super::input::Input;
 
 const KEY: &str = "AAAABBBB-CCCCDDDD";
 const BOOT: &str = "boot";
-/// HTTP statuses that can carry a verdict, and some that cannot.
+/// Statuses that can carry a verdict, and some that cannot.
 const STATUSES: [u16; 16] = [200, 201, 204, 299, 300, 302, 400, 401, 403, 404, 409, 410, 422, 429, 500, 503];
 
-/// Input: a byte for the status, two for a time, then the body.
+/// The input is a byte for the status, two bytes for a time, and the body.
 pub fn check(data: &[u8]) {
     let mut input = Input::new(data);
     let status = STATUSES[usize::from(input.byte()) % STATUSES.len()];
@@ -35,27 +35,27 @@ pub fn check(data: &[u8]) {
         Outcome::Granted { terms, message } => {
             assert!((200..=299).contains(&status) && value["valid"] == Value::Bool(true) && body.len() <= MAX_BODY);
             let limit = ["max_accounts", "max_domains"].iter().find_map(|name| value[name].as_u64());
-            assert_eq!(terms.max_accounts, Some(limit.expect("a grant names a limit")));
-            hold_texts(&terms, &message, "");
+            assert_eq!(terms.max_accounts, Some(limit.expect("a grant has a limit")));
+            check_texts(&terms, &message, "");
             near_misses(&value, |body| outcome::read(&Answer { body, ..answer.clone() }, &question).outcome);
             granted(Grant { terms, message, at }, moment);
         }
         Outcome::Denied { reason, message, terms } => {
             assert_eq!(value["valid"], Value::Bool(false));
-            assert!(!matches!(status, 300..=400 | 429 | 500..), "HTTP {status} denies nothing");
-            hold_texts(&terms, &message, &reason);
+            assert!(!matches!(status, 300..=400 | 429 | 500..), "HTTP {status} cannot deny");
+            check_texts(&terms, &message, &reason);
             assert!(!reason.is_empty() && !message.is_empty());
             denied(Denial { reason, message, terms, at, previous: None }, moment);
         }
         Outcome::Inconclusive(failure) => {
             assert!(!failure.cause.is_empty());
             let definite = status == 200 && body.len() <= MAX_BODY && value["valid"] == Value::Bool(false);
-            assert!(!definite, "an explicit no was ignored: {failure}");
+            assert!(!definite, "a definite denial was ignored: {failure}");
         }
     }
 }
 
-/// A near miss is not a verdict: a `valid` that is not literally `true`, a limit that is not an integer.
+/// Near misses of a grant are not verdicts: a `valid` that is not the literal, or an invalid limit.
 fn near_misses(granted: &Value, read: impl Fn(Vec<u8>) -> Outcome) {
     let yes = [json!(1), json!("true"), json!([true]), json!({}), Value::Null].map(|value| json!({"valid": value}));
     let limits =
@@ -70,11 +70,11 @@ fn near_misses(granted: &Value, read: impl Fn(Vec<u8>) -> Outcome) {
     }
 }
 
-/// The strings kept from an answer go into the log, the status and the Panel view.
-fn hold_texts(terms: &Terms, message: &str, reason: &str) {
+/// Checks the stored texts of a response, which appear in the log, the status and the Panel's page.
+fn check_texts(terms: &Terms, message: &str, reason: &str) {
     let billing = &terms.billing;
     let short = [&terms.plan, &billing.subscription_status, &billing.current_period_end];
-    // Lowercasing can turn one letter into three.
+    // Lowercasing can turn one character into three.
     let short = short.into_iter().flatten().map(|text| (text.as_str(), 3 * 64));
     for (text, limit) in short.chain([(message, 500), (reason, 64)]) {
         assert!(text.chars().count() <= limit && !text.chars().any(char::is_control), "{text:?}");
@@ -82,7 +82,7 @@ fn hold_texts(terms: &Terms, message: &str, reason: &str) {
     }
 }
 
-/// A grant is valid until it expires, and for 48 hours without the server.
+/// A grant is valid until it expires, or for 48 hours without the server.
 fn granted(grant: Grant, moment: Duration) {
     let (at, expires_at) = (grant.at, grant.terms.expires_at);
     let record = record(Verdict::Granted(grant));
@@ -94,7 +94,7 @@ fn granted(grant: Grant, moment: Duration) {
     }
 }
 
-/// A denial is never valid at any time, with or without an earlier grant.
+/// A denial is effective at every time, also after an earlier grant.
 fn denied(denial: Denial, moment: Duration) {
     let at = denial.at;
     let terms = Terms { max_accounts: Some(0), ..Terms::default() };

@@ -1,12 +1,12 @@
-//! A reader of nginx's configuration language that knows nothing of what we write in it.
+//! An independent parser of nginx's configuration language.
 
-/// One directive: how many blocks it stands in, and its words, of which the last is the sign that ends it.
+/// One directive: the depth of its block, and its words, the last of which is the character that ends it.
 pub type Directive = (usize, Vec<String>);
 
-/// Reads a file.
+/// Parses a file.
 ///
 /// # Panics
-/// nginx would refuse it: a quote or a block is not closed, or one is closed that was not opened.
+/// nginx would reject the file: a quote or block is not closed, or a block is closed that was not opened.
 pub fn directives(text: &str) -> Vec<Directive> {
     let (mut found, mut words, mut depth) = (Vec::new(), Vec::new(), 0_usize);
     let mut rest = text.chars().peekable();
@@ -20,7 +20,7 @@ pub fn directives(text: &str) -> Vec<Directive> {
                 found.push((depth, std::mem::take(&mut words)));
                 depth = match sign {
                     '{' => depth + 1,
-                    '}' => depth.checked_sub(1).expect("a block is closed that was not opened"),
+                    '}' => depth.checked_sub(1).expect("a closed block was opened"),
                     _ => depth,
                 };
             }
@@ -34,7 +34,7 @@ pub fn directives(text: &str) -> Vec<Directive> {
             }
         }
     }
-    assert!(depth == 0 && words.is_empty(), "the file ends within {words:?}, {depth} blocks deep");
+    assert!(depth == 0 && words.is_empty(), "the file ends in {words:?} at depth {depth}");
     found
 }
 

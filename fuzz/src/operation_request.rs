@@ -1,5 +1,5 @@
-//! What the Panel asks of the host: an accepted field holds nothing but the signs that its rule allows, whoever uses it
-//! next, and an accepted request means the same when it is written down again.
+//! Requests for host operations: accepted fields contain only the characters that their rules allow, and an accepted
+//! request has the same meaning after it is rewritten.
 
 use opterius_host::problem::Problem;
 use opterius_host::request::account_suspend::SuspendAction;
@@ -12,36 +12,36 @@ use serde_json::{Value, json};
 
 use super::input::Input;
 
-/// A line with the path, and the body.
+/// The input is a line with the path, and the body.
 pub fn check(data: &[u8]) {
     let mut input = Input::new(data);
-    hold(&input.text(), input.rest());
+    check_request(&input.text(), input.rest());
 }
 
-/// Reads a request and holds what is accepted, and what is said of what is not, against the rules.
-pub fn hold(path: &str, body: &[u8]) {
+/// Parses a request, and checks the result, or the error, against the rules.
+pub fn check_request(path: &str, body: &[u8]) {
     match Request::parse(path, body) {
         Ok(request) => {
             let meant = written(&request);
             let again = Request::parse(path, meant.to_string().as_bytes());
             let again = again.unwrap_or_else(|problem| panic!("{meant} is refused: {}", problem.message()));
             assert_eq!(written(&again), meant);
-            // What the Agent hands on is the request, and reads as it.
-            let handed_on = request.to_json().expect("a request can be written");
-            let received = Request::of_json(path, Some(handed_on));
+            // The Agent forwards the same request to the helper.
+            let forwarded = request.to_json().expect("a request can be written");
+            let received = Request::from_json(path, Some(forwarded));
             assert_eq!(written(&received.unwrap_or_else(|problem| panic!("{meant}: {}", problem.message()))), meant);
             let sign = HOSTILE[body.len() % HOSTILE.len()];
             with_a_sign(&meant, sign, |near| drop(Request::parse(path, &near).map(|request| written(&request))));
         }
-        Err(problem) => hold_refusal(path, &problem),
+        Err(problem) => check_refusal(path, &problem),
     }
 }
 
-/// What the next program might take for more than a letter.
+/// Characters that may be special to other programs.
 pub const HOSTILE: [char; 18] =
     ['.', '/', ' ', '\n', '\0', '"', '\'', ';', '{', '}', '$', '#', '\\', '`', ':', '-', 'A', '\u{17f}'];
 
-/// Has `read` look at the body with this sign put into each of its texts, in three places.
+/// Calls `read` with variants of the body that have this character inserted into a string, at three positions.
 fn with_a_sign(body: &Value, sign: char, mut read: impl FnMut(Vec<u8>)) {
     for (name, text) in body.as_object().into_iter().flatten() {
         let Some(text) = text.as_str() else { continue };
@@ -53,20 +53,20 @@ fn with_a_sign(body: &Value, sign: char, mut read: impl FnMut(Vec<u8>)) {
     }
 }
 
-/// The text with this sign put into it, or behind it where the place is within a letter.
+/// Inserts a character into a text, or appends it if `place` is not a character boundary.
 pub fn with_sign_at(text: &str, place: usize, sign: char) -> String {
     let (before, after) = text.split_at_checked(place).unwrap_or((text, ""));
     format!("{before}{sign}{after}")
 }
 
-fn hold_refusal(path: &str, problem: &Problem) {
+fn check_refusal(path: &str, problem: &Problem) {
     let expected = if is_operation(path) { 422 } else { 404 };
     assert!(problem.status() == expected || problem.status() == 422, "{}", problem.message());
     let message = problem.message();
     assert!(message.len() < 1000 && !message.contains(char::is_control), "{message:?}");
 }
 
-/// The request as a body again, after each field was held against its rule.
+/// The request as a body, after each field was checked against its rule.
 fn written(request: &Request) -> Value {
     match request {
         Request::CreateSite(site) => json!({
@@ -130,17 +130,17 @@ fn written(request: &Request) -> Value {
     }
 }
 
-/// Whether a text has 1 to `most` signs: ASCII letters, digits, and these.
-fn is_made_of(text: &str, most: usize, further: &str) -> bool {
-    let is_fine = |sign: char| sign.is_ascii_alphanumeric() || further.contains(sign);
-    (1..=most).contains(&text.len()) && text.chars().all(is_fine)
+/// Whether a text has 1 to `limit` characters: ASCII letters, digits, and those in `further`.
+fn is_made_of(text: &str, limit: usize, further: &str) -> bool {
+    let is_allowed = |sign: char| sign.is_ascii_alphanumeric() || further.contains(sign);
+    (1..=limit).contains(&text.len()) && text.chars().all(is_allowed)
 }
 
 fn domain(domain: &Domain) -> &str {
     let name = domain.as_str();
     assert!(is_made_of(name, 253, ".-") && !name.contains(|sign: char| sign.is_ascii_uppercase()), "{name:?}");
-    let is_torn = |part: &str| part.is_empty() || part.len() > 63 || part.starts_with('-') || part.ends_with('-');
-    assert!(name.contains('.') && !name.split('.').any(is_torn), "{name:?}");
+    let is_invalid = |part: &str| part.is_empty() || part.len() > 63 || part.starts_with('-') || part.ends_with('-');
+    assert!(name.contains('.') && !name.split('.').any(is_invalid), "{name:?}");
     assert!(name.parse::<std::net::IpAddr>().is_err(), "{name:?}");
     name
 }
@@ -167,7 +167,7 @@ fn version(version: &str) -> &str {
 
 fn email(email: &Email) -> &str {
     let text = email.as_str();
-    let (local, domain) = text.rsplit_once('@').expect("an address has an at sign");
+    let (local, domain) = text.rsplit_once('@').expect("an email address has an @");
     assert!(Domain::parse("domain", domain).is_ok() && !local.starts_with('-'), "{text:?}");
     assert!(
         text.bytes().all(|byte| byte.is_ascii_graphic()) && !local.contains(['"', '\\', '$', '`', ',', ';']),

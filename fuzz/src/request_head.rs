@@ -1,12 +1,12 @@
-//! The head of a request: limits hold, and what is accepted means the same to us and to the plainest of readers, so that
-//! nobody between a client and us can have seen another request (request smuggling).
+//! Request heads: limits are enforced, and an accepted head has the same meaning for a minimal independent parser, so
+//! that no proxy in between can have seen a different request (request smuggling).
 
 use std::str;
 
 use opterius_http::head::{self, Framing, Head, STORAGE};
 use opterius_http::limits::{MAX_HEAD, MAX_HEADERS};
 
-/// A head as it stands there: lines at CR LF, words of the first one at spaces, names and values at the first colon.
+/// A head, parsed minimally: lines end at CR LF, the first line is split at spaces, and headers at the first colon.
 struct Plain<'a> {
     method: &'a str,
     target: &'a str,
@@ -14,11 +14,11 @@ struct Plain<'a> {
     headers: Vec<(&'a str, &'a [u8])>,
 }
 
-/// Looks for the end of the head in one go and in steps, and reads what was found.
+/// Searches for the end of the head at once and in steps, and parses the head.
 pub fn check(data: &[u8]) {
     let found = head::find_end(data, 0);
     let step = usize::from(data.first().copied().unwrap_or_default()).max(1);
-    assert_eq!(found_in_steps(data, step), found, "it does not matter how the bytes arrive");
+    assert_eq!(found_in_steps(data, step), found, "the result depends on how the bytes arrive");
     let Ok(Some(length)) = found else { return };
     let (bytes, _) = data.split_at(length);
     assert!(length <= MAX_HEAD && bytes.ends_with(b"\r\n\r\n"));
@@ -30,12 +30,13 @@ pub fn check(data: &[u8]) {
     assert_eq!(framing.head_length, length);
     let again = plain.written();
     let mut storage = STORAGE;
-    let (repeated, repeated_framing) = head::parse(&again, &mut storage).expect("what was accepted is accepted again");
+    let (repeated, repeated_framing) =
+        head::parse(&again, &mut storage).expect("an accepted head is accepted after rewriting");
     plain.agrees(&repeated, repeated_framing);
     assert_eq!(Framing { head_length: length, ..repeated_framing }, framing);
 }
 
-/// As a connection does it: the search goes on where it ended.
+/// Like a connection, continues each search where the last one ended.
 fn found_in_steps(data: &[u8], step: usize) -> Result<Option<usize>, head::Refusal> {
     let (mut seen, mut arrived) = (0, 0);
     while arrived < data.len() {
@@ -51,7 +52,7 @@ fn found_in_steps(data: &[u8], step: usize) -> Result<Option<usize>, head::Refus
 
 impl<'a> Plain<'a> {
     fn read(bytes: &'a [u8]) -> Self {
-        // One empty line before the request is nothing (RFC 9112 §2.2).
+        // One empty line before a request is ignored (RFC 9112 §2.2).
         let mut lines = lines(bytes.strip_prefix(b"\r\n").unwrap_or(bytes));
         let words: Vec<&str> = str::from_utf8(lines.next().unwrap()).unwrap().split(' ').collect();
         let [method, target, version] = words[..] else { panic!("a request line has three words: {words:?}") };
@@ -88,12 +89,12 @@ impl<'a> Plain<'a> {
         }
         let minor = usize::from(self.version == "HTTP/1.1");
         let hosts = self.all("host").len();
-        assert!((minor..=1).contains(&hosts), "{hosts} times Host in {}", self.version);
+        assert!((minor..=1).contains(&hosts), "{hosts} Host headers in {}", self.version);
         assert!(self.all("transfer-encoding").is_empty());
         let declared = match self.all("content-length")[..] {
             [] => 0,
             [value] if value.iter().all(u8::is_ascii_digit) => str::from_utf8(value).unwrap().parse().unwrap(),
-            ref values => panic!("accepted with the lengths {values:?}"),
+            ref values => panic!("accepted with Content-Length {values:?}"),
         };
         assert_eq!(framing.body_length, declared);
     }

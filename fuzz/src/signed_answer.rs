@@ -1,5 +1,5 @@
-//! Signed answers: only the exact bytes that the vendor signed are believed, and of them only those that belong to this
-//! request, this key and this host.
+//! Signed responses: only the exact bytes that the vendor signed are trusted, and only if they are for this request,
+//! this key and this host.
 
 use std::sync::LazyLock;
 
@@ -21,7 +21,7 @@ static VENDOR: LazyLock<Ed25519KeyPair> = LazyLock::new(|| Ed25519KeyPair::from_
 static TRUSTED: LazyLock<TrustedKeys> =
     LazyLock::new(|| TrustedKeys::parse(&STANDARD.encode(VENDOR.public_key())).unwrap());
 
-/// A line with a header of somebody else's, then a body. The first three bytes say what is changed.
+/// The input is three bytes that select a change, a line with an arbitrary signature header, and a body.
 pub fn check(data: &[u8]) {
     let mut input = Input::new(data);
     let (place, bit) = (input.number(), input.byte());
@@ -44,7 +44,7 @@ pub fn check(data: &[u8]) {
     read(body, &header(&value), &foreign);
 }
 
-/// What the Agent makes of the body, signed and unsigned.
+/// Checks how the Agent reads the body, signed and unsigned.
 fn read(body: &[u8], header: &str, foreign: &str) {
     let key = Secret::new("AAAABBBB-CCCCDDDD".to_owned());
     let key_sha256 = key_fingerprint(&key);
@@ -58,23 +58,23 @@ fn read(body: &[u8], header: &str, foreign: &str) {
     if !matches!(parsed.outcome, Outcome::Inconclusive(_)) {
         assert!(body.len() <= MAX_BODY);
         assert_eq!(parsed.signed_by, Some(SignedBy::CurrentKey));
-        // As well signed, but for another request, key or host.
+        // Validly signed, but for another request, key or host.
         for (name, own) in [("nonce", NONCE), ("key_sha256", &key_sha256), ("server_id", SERVER_ID)] {
             let mut other: Value = serde_json::from_slice(body).expect("a verdict is JSON");
-            assert_eq!(other[name], own, "a verdict that belongs to somebody else");
+            assert_eq!(other[name], own, "the verdict is not for this request");
             other[name] = "other".into();
             let other = serde_json::to_vec(&other).unwrap();
             let header = format!("ed25519=\"{}\"", signature(&other));
-            hold_untrusted(answer(&other, &header).outcome);
+            assert_untrusted(answer(&other, &header).outcome);
         }
     }
     if TRUSTED.verify(foreign, body).is_none() && body.len() <= MAX_BODY {
-        hold_untrusted(answer(body, foreign).outcome);
+        assert_untrusted(answer(body, foreign).outcome);
     }
 }
 
-fn hold_untrusted(outcome: Outcome) {
-    let Outcome::Inconclusive(failure) = outcome else { panic!("believed: {outcome:?}") };
+fn assert_untrusted(outcome: Outcome) {
+    let Outcome::Inconclusive(failure) = outcome else { panic!("trusted: {outcome:?}") };
     assert_eq!(failure.class, FailureClass::Untrusted);
 }
 

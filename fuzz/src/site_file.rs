@@ -1,5 +1,5 @@
-//! The files that are made of a request: whatever a site is called, its nginx file and its PHP pool say the same as those
-//! of any other site, with its own names in their places.
+//! Generated files: whatever names a site has, its nginx file and PHP pool are the same as those of any other site,
+//! with only the names replaced.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use super::input::Input;
 use super::nginx::directives;
 use super::operation_request::{HOSTILE, with_sign_at};
 
-/// What the site that others are compared with is made of; nothing in a template looks like it.
+/// The names of the reference site, which occur nowhere in a template.
 const REFERENCE: Names = Names { domain: "reference-domain.test", username: "reference_user", root: "reference_root" };
 
 #[derive(Clone, Copy)]
@@ -28,8 +28,8 @@ struct Names<'a> {
     root: &'a str,
 }
 
-/// Bytes for what else is the case and for a sign and its place; lines: domain, username, document root below the home,
-/// PHP version, parent domain. Each name is also tried with the sign in it.
+/// The input is a byte with options, a byte for a character and one for its position, then lines with domain, username,
+/// document root below the home, PHP version and parent domain. Each name is also tried with the character inserted.
 pub fn check(data: &[u8]) {
     let mut input = Input::new(data);
     let (kind, sign, place) = (input.byte(), usize::from(input.byte()), usize::from(input.byte()));
@@ -45,23 +45,23 @@ pub fn check(data: &[u8]) {
         Names { root: &near_root, ..names },
     ] {
         if let Some(site) = site(names, &version, &parent) {
-            hold(&site, kind);
+            check_site(&site, kind);
         }
     }
 }
 
-fn hold(site: &Site, kind: u8) {
+fn check_site(site: &Site, kind: u8) {
     let reference = self::site(REFERENCE, "8.4", "").unwrap();
     let own = Names { domain: site.domain.as_str(), username: site.username.as_str(), root: &site.document_root };
     let (text, pool) = rendered(site, kind);
     let (reference_text, reference_pool) = rendered(&reference, kind);
 
     let first = text.lines().next().and_then(|line| line.strip_prefix(MARK)).expect("the first line is the mark");
-    assert!(serde_json::from_str::<Site>(first).is_ok_and(|read| read == *site), "the mark tells what the site is");
+    assert!(serde_json::from_str::<Site>(first).is_ok_and(|read| read == *site), "the mark contains the site");
     let expected = directives(&reference_text).into_iter();
-    let expected = expected.map(|(depth, words)| (depth, words.iter().map(|word| own.put_into(word)).collect()));
+    let expected = expected.map(|(depth, words)| (depth, words.iter().map(|word| own.substitute(word)).collect()));
     assert_eq!(directives(&text), expected.collect::<Vec<_>>());
-    assert_eq!(pool, own.put_into(&reference_pool));
+    assert_eq!(pool, own.substitute(&reference_pool));
     let read = UnmanagedSite::parse(&text);
     assert!(read.names.iter().all(|name| name.ends_with(own.domain)) && !read.names.is_empty());
 }
@@ -79,7 +79,7 @@ fn site(names: Names<'_>, version: &str, parent: &str) -> Option<Site> {
     })
 }
 
-/// The site's nginx file and its pool.
+/// The site's nginx file and PHP pool.
 fn rendered(site: &Site, kind: u8) -> (String, String) {
     let host = Host::new("/".into(), Acme { server: String::new(), authority: None }, "/etc/agent.conf".into());
     let name = site.username.to_string();
@@ -96,7 +96,7 @@ fn rendered(site: &Site, kind: u8) -> (String, String) {
         names: vec![site.domain.to_string(), format!("www.{}", site.domain)],
         certificate: (kind & 1 == 0).then_some(certificate),
         suspended: kind & 2 == 0,
-        // A long domain's socket has a short name, so that one is of no site.
+        // A long domain has a shortened socket name, so use the same for all sites.
         pool: (kind & 4 == 0).then(|| "/run/php/opterius.sock".into()),
     };
     let error_log = site.logs(&host).join("php-error.log");
@@ -106,9 +106,9 @@ fn rendered(site: &Site, kind: u8) -> (String, String) {
 }
 
 impl Names<'_> {
-    /// These names in the places of the reference's.
-    fn put_into(self, text: &str) -> String {
-        // Signs that no name has keep a name from being looked for in what another has put in.
+    /// Replaces the reference's names with these.
+    fn substitute(self, text: &str) -> String {
+        // Placeholders that no name contains keep a replacement from being replaced again.
         text.replace(REFERENCE.root, "\u{1}")
             .replace(REFERENCE.username, "\u{2}")
             .replace(REFERENCE.domain, self.domain)

@@ -1,5 +1,5 @@
-//! The body of `POST /api/license/verify`: nothing that is kept of it is longer than its rule, and the Agent believes every
-//! answer to its own question, as what it is, and to no other.
+//! The body of `POST /api/license/verify`: stored fields respect their limits, and the Agent trusts every response to
+//! its own request, with the verdict that was sent, and no other response.
 
 use std::sync::LazyLock;
 
@@ -20,13 +20,13 @@ static TRUSTED: LazyLock<TrustedKeys> = LazyLock::new(|| TrustedKeys::parse(&KEY
 
 const NOW: Timestamp = Timestamp::from_unix(1_777_636_800);
 
-/// Reads the input as a body, and has the Agent read the answers to it.
+/// The input is a body. The Agent reads the responses to it.
 pub fn check(data: &[u8]) {
     let question = match verification::read(data) {
         Ok(question) => question,
         Err(malformed) => return check_refusal(&malformed),
     };
-    hold(&question, data);
+    check_question(&question, data);
     let license = License {
         id: 1,
         key: question.key.clone(),
@@ -45,26 +45,28 @@ pub fn check(data: &[u8]) {
     for (verdict, reason) in [(Some(&granted), None), (Some(&denied), Some("suspended")), (None, Some("invalid_key"))] {
         let response = verification::answer(&question, verdict, NOW, &KEYS);
         assert_eq!(response.status, if reason.is_none() { 200 } else { 403 });
-        hold_outcome(understood(&response, &question), reason, &question);
+        check_outcome(understood(&response, &question), reason, &question);
         let other = Question {
             repeated: Repeated { nonce: Some("of another request".into()), ..question.repeated.clone() },
             ..question.clone()
         };
         if other.repeated != question.repeated {
-            let Outcome::Inconclusive(failure) = understood(&response, &other) else { panic!("an answer to another") };
+            let Outcome::Inconclusive(failure) = understood(&response, &other) else {
+                panic!("a response to another request is trusted")
+            };
             assert_eq!(failure.class, FailureClass::Untrusted);
         }
     }
 }
 
-/// The Agent hears what was decided. One that has not said who it is believes nothing.
-fn hold_outcome(outcome: Outcome, reason: Option<&str>, question: &Question) {
+/// The Agent reads the decision. An Agent that did not identify itself trusts no response.
+fn check_outcome(outcome: Outcome, reason: Option<&str>, question: &Question) {
     match (outcome, reason) {
         (Outcome::Inconclusive(failure), _) => {
             assert!(failure.class == FailureClass::Untrusted && question.repeated.server_id.is_none(), "{failure}");
         }
         (Outcome::Granted { terms, .. }, None) => assert_eq!(terms.max_accounts, Some(5)),
-        // A short key may be a part of the reason, where it is masked.
+        // A short key can be part of the reason and is masked there.
         (Outcome::Denied { reason: read, .. }, Some(reason)) => {
             assert!(read == reason || question.key.length() < 16, "{reason} was read as {read}");
         }
@@ -72,8 +74,8 @@ fn hold_outcome(outcome: Outcome, reason: Option<&str>, question: &Question) {
     }
 }
 
-fn hold(question: &Question, data: &[u8]) {
-    let object: Value = serde_json::from_slice(data).expect("a question is JSON");
+fn check_question(question: &Question, data: &[u8]) {
+    let object: Value = serde_json::from_slice(data).expect("a request is JSON");
     assert!(!question.key.expose().is_empty() && object["key"] == *question.key.expose());
     let details = &question.details;
     let texts = [&details.hostname, &details.agent_version, &details.panel_version, &details.os, &details.server_id];
@@ -89,7 +91,7 @@ fn hold(question: &Question, data: &[u8]) {
     }
 }
 
-/// An error says nothing about a license: no Agent takes it for a verdict.
+/// An error is not a verdict for any Agent.
 fn check_refusal(malformed: &Malformed) {
     let Malformed { code, message, repeated } = malformed;
     let response = verification::error(400, (code, message), repeated, None, NOW, &KEYS);
@@ -104,7 +106,7 @@ fn understood(response: &Response, question: &Question) -> Outcome {
     read(response, &question.key, &question.repeated)
 }
 
-/// What the Agent that has asked makes of the answer. One without an identity of its own believes no answer.
+/// Reads the response like the Agent that sent the request. An Agent without a server id trusts no response.
 fn read(response: &Response, key: &Secret, repeated: &Repeated) -> Outcome {
     let signature = response.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(HEADER)).unwrap().1.clone();
     let answer = Answer { status: response.status, signature, body: response.body.to_vec(), ..Answer::default() };

@@ -1,4 +1,4 @@
-//! The Agent under test: its processes one after the other, its clocks, its cache's small disk, and its log.
+//! The Agent under test: its successive processes, its clocks, the small disk of its cache, and its log.
 
 use crate::support::TempDirectory;
 use crate::support::agent::LICENSE_KEY;
@@ -16,13 +16,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// Where programs log to. It is the soak's own: the script gives it a /dev.
+/// The syslog socket, in the private /dev that the script sets up.
 const LOG: &str = "/dev/log";
 
-/// How many of the last log lines are kept.
-const LINES: usize = 60;
+/// The number of last log lines to keep.
+const MAX_LINES: usize = 60;
 
-/// The clocks that the Agent is to have: its boot id, its boot clock, its wall clock.
+/// A shell script that sets the Agent's boot id, boot clock and wall clock.
 const CLOCKS: &str = "mount --bind $DIRECTORY/boot_id /proc/sys/kernel/random/boot_id; \
      set -- unshare --time --boottime $(cat $DIRECTORY/boottime) env LD_PRELOAD=$LIBFAKETIME FAKETIME_NO_CACHE=1 \
      FAKETIME_TIMESTAMP_FILE=$DIRECTORY/wall FAKETIME_DONT_FAKE_MONOTONIC=1 NO_FAKE_STAT=1 \"$@\"";
@@ -37,7 +37,7 @@ pub struct Daemon<'a> {
 }
 
 impl<'a> Daemon<'a> {
-    /// An Agent that does not run yet, for the host at `root`, its cache below the small disk `disk`.
+    /// An Agent that is not yet started, for the host at `root`, with its cache on the small disk `disk`.
     pub fn new(world: &'a World, server: &FakeLicenseServer, root: &Path, disk: &Path) -> Daemon<'a> {
         let directory = TempDirectory::new();
         let path = |name: &str| directory.path().join(name);
@@ -60,11 +60,11 @@ impl<'a> Daemon<'a> {
         ]);
         let daemon = Daemon { world, directory, cache, settings, process: Mutex::default(), log: Mutex::default() };
         daemon.set_wall_clock(0);
-        daemon.keep_log(true);
+        daemon.set_log(true);
         daemon
     }
 
-    /// Starts the next process, after a boot of the machine if so, `ahead` seconds later on the boot clock.
+    /// Starts the next process, optionally after a reboot, with the boot clock advanced by `ahead` seconds.
     pub fn start(&self, boots: bool, ahead: i64) {
         let mut inner = self.world.lock();
         let ended = inner.boot_clock();
@@ -82,19 +82,20 @@ impl<'a> Daemon<'a> {
         }
         self.write("boottime", &boot_clock.to_string());
         let mut settings = self.settings.clone();
-        // By its address the license server is told which process asks.
+        // The address tells the test's license server which process sends a request.
         settings.set("server_ip", &format!("10.0.{}.{}", life / 256, life % 256));
         settings.write(&self.directory.path().join("agent.conf"));
-        if eventually(START, || self.listens()) {
+        if eventually(START, || self.is_ready()) {
             self.world.lock().running = true;
             self.world.count("starts");
         } else {
-            self.world.violated("the Agent does not start");
+            self.world.violated("the Agent did not start");
         }
     }
 
-    /// Whether it can be asked. A start waits for a port that a killed process still lets go, so it never finds it taken.
-    fn listens(&self) -> bool {
+    /// Whether it answers requests. A start waits for a port that a killed process is still releasing, so it always
+    /// succeeds.
+    fn is_ready(&self) -> bool {
         let mut process = self.process.lock().unwrap();
         match &*process {
             Some(running) if running.is_running() => {}
@@ -113,12 +114,12 @@ impl<'a> Daemon<'a> {
         command
     }
 
-    /// Ends it as a power cut would.
+    /// Kills it, like a power failure.
     pub fn kill(&self) {
         let mut inner = self.world.lock();
         if let Some(process) = self.process.lock().unwrap().take() {
             if !process.is_running() {
-                self.world.violated("the Agent has ended by itself");
+                self.world.violated("the Agent exited by itself");
             }
             process.kill();
         }
@@ -128,15 +129,15 @@ impl<'a> Daemon<'a> {
         self.world.count("SIGKILL");
     }
 
-    /// Ends it as systemd would.
+    /// Stops it, like systemd.
     pub fn stop(&self) {
         self.world.lock().running = false;
         let Some(process) = self.process.lock().unwrap().take() else { return };
         process.signal(Signal::TERM);
         let ended = eventually(Duration::from_secs(15), || !process.is_running());
-        let good = ended && process.wait_exit(START).success();
-        if !good {
-            self.world.violated("the Agent does not stop, or not well");
+        let succeeded = ended && process.wait_exit(START).success();
+        if !succeeded {
+            self.world.violated("the Agent did not stop, or exited with an error");
         }
     }
 
@@ -147,13 +148,13 @@ impl<'a> Daemon<'a> {
 
     pub fn hang_up(&self) {
         if let Some(pid) = self.pid().and_then(|pid| Pid::from_raw(pid.cast_signed())) {
-            // It may just have been killed.
+            // Fails if it was just killed.
             let _ = kill_process(pid, Signal::HUP);
             self.world.count("SIGHUP");
         }
     }
 
-    /// Sets the wall clock so many seconds ahead of the true time.
+    /// Sets the offset of the wall clock, in seconds.
     pub fn set_wall_clock(&self, ahead: i64) {
         let mut inner = self.world.lock();
         let now = inner.now();
@@ -165,7 +166,7 @@ impl<'a> Daemon<'a> {
         self.world.count("clock steps");
     }
 
-    /// Takes all the room beside the cache, or gives it back.
+    /// Fills the disk of the cache, or frees the space.
     pub fn fill_disk(&self, full: bool) {
         let filler = self.cache.with_file_name("full");
         let _ = fs::remove_file(&filler);
@@ -176,11 +177,11 @@ impl<'a> Daemon<'a> {
         }
     }
 
-    /// The log's socket is there, or is not.
-    pub fn keep_log(&self, there: bool) {
+    /// Creates or removes the log's socket.
+    pub fn set_log(&self, exists: bool) {
         let mut log = self.log.lock().unwrap();
         let _ = fs::remove_file(LOG);
-        log.0 = there.then(|| UnixDatagram::bind(LOG).unwrap());
+        log.0 = exists.then(|| UnixDatagram::bind(LOG).unwrap());
         if let Some(socket) = &log.0 {
             socket.set_nonblocking(true).unwrap();
         } else {
@@ -188,7 +189,7 @@ impl<'a> Daemon<'a> {
         }
     }
 
-    /// Reads the log until the phase is over.
+    /// Reads the log until the phase ends.
     pub fn read_log(&self) {
         while !self.world.is_over() {
             self.read_log_now();
@@ -202,20 +203,20 @@ impl<'a> Daemon<'a> {
         let mut line = [0; 2048];
         while let Some(length) = socket.as_ref().and_then(|socket| socket.recv(&mut line).ok()) {
             let text = String::from_utf8_lossy(&line[..length]).into_owned();
-            // The tools of operations log, too.
+            // Tools that operations run also log.
             if !text.contains("opterius-agent[") {
                 continue;
             }
             lines.push_back(text);
-            if lines.len() > LINES {
+            if lines.len() > MAX_LINES {
                 lines.pop_front();
             }
             self.world.count("log lines");
         }
     }
 
-    /// The cache as the Panel reads it; whatever happens, it is whole.
-    pub fn cache_is_whole(&self) -> bool {
+    /// Whether the cache file is complete, as the Panel would read it.
+    pub fn is_cache_intact(&self) -> bool {
         fs::read(&self.cache).map_or(true, |bytes| {
             serde_json::from_slice::<serde_json::Value>(&bytes).is_ok_and(|it| it["valid"].is_boolean())
         })
@@ -226,7 +227,7 @@ impl<'a> Daemon<'a> {
         self.log.lock().unwrap().1.iter().cloned().chain(stderr).collect()
     }
 
-    /// Replaces a file of the Agent's directory as a whole.
+    /// Atomically replaces a file in the Agent's directory.
     fn write(&self, name: &str, text: &str) {
         let path = self.directory.path().join(name);
         let new = path.with_extension("new");

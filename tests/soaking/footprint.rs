@@ -1,4 +1,4 @@
-//! What each process of the Agent takes of the machine: the same in the last quarter of its life as in the first.
+//! Resource usage of each process of the Agent, which must not grow from the first to the last quarter of its life.
 
 use crate::daemon::Daemon;
 use crate::support::pause;
@@ -6,28 +6,28 @@ use crate::world::World;
 use std::fs;
 use std::time::Duration;
 
-/// How often it is looked at.
-const PACE: Duration = Duration::from_millis(250);
+/// Time between samples.
+const INTERVAL: Duration = Duration::from_millis(250);
 
-/// What comes first is left out: the 500 connections of the attackers come back.
-const BEGINNING: usize = 12;
+/// The number of first samples to skip, while the attackers' 500 connections reconnect.
+const WARM_UP: usize = 12;
 
-/// A life with fewer samples after that says nothing.
-const ENOUGH: usize = 24;
+/// Lives with fewer remaining samples are not judged.
+const MIN_SAMPLES: usize = 24;
 
-/// How much more than in the first quarter is no leak: KiB, descriptors, threads. What all unfinished requests may hold
-/// together is once taken of the system and kept; connections come and go; and a thread is there while a tool runs.
+/// Allowed growth since the first quarter, in KiB, descriptors and threads. The allocator keeps the memory that all
+/// unfinished requests together can use; connections come and go; and each running tool has a thread.
 const SLACK: [usize; 3] = [8 * 1024, 48, 2];
 
-/// In a life of minutes all that has been taken by the end of the third quarter: the last one has no more than this
-/// above it.
+/// In a long life, the allocator has reached its maximum by the end of the third quarter, and this is the allowed growth
+/// after that.
 const LONG: usize = 480;
 const SLACK_AT_THE_END: [usize; 3] = [1024, 48, 2];
 
-/// What the numbers are called where the highest of each is reported.
+/// The names of the counters with the maxima.
 pub const NAMES: [&str; 3] = ["KiB resident", "descriptors", "threads"];
 
-/// Looks at one process after the other.
+/// Samples the running process.
 pub fn measure(world: &World, daemon: &Daemon<'_>) {
     let (mut life, mut samples) = (None, Vec::new());
     while !world.is_over() {
@@ -37,7 +37,7 @@ pub fn measure(world: &World, daemon: &Daemon<'_>) {
             (life, samples) = (pid, Vec::new());
         }
         samples.extend(pid.and_then(sample));
-        pause(PACE);
+        pause(INTERVAL);
     }
     judge(world, &samples);
 }
@@ -53,7 +53,7 @@ fn sample(pid: u32) -> Option<[usize; 3]> {
 }
 
 fn judge(world: &World, samples: &[[usize; 3]]) {
-    let Some(samples) = samples.get(BEGINNING..).filter(|samples| samples.len() >= ENOUGH) else { return };
+    let Some(samples) = samples.get(WARM_UP..).filter(|samples| samples.len() >= MIN_SAMPLES) else { return };
     for (which, name) in NAMES.into_iter().enumerate() {
         let numbers: Vec<usize> = samples.iter().map(|sample| sample[which]).collect();
         world.highest(name, numbers.iter().copied().max().unwrap_or_default());
@@ -62,7 +62,7 @@ fn judge(world: &World, samples: &[[usize; 3]]) {
         let grown = last > first + SLACK[which] || (numbers.len() >= LONG && last > third + SLACK_AT_THE_END[which]);
         if grown {
             world.violated(&format!(
-                "{name}: {first} in the first quarter of a life, {third} in the third, {last} in the last"
+                "{name} grew: {first} in the first quarter of a life, {third} in the third, {last} in the last"
             ));
         }
     }

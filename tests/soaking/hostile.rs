@@ -1,4 +1,4 @@
-//! 500 connections of hostile clients, at every moment: half-sent, slow, reset, garbage, unread.
+//! 500 concurrent connections of hostile clients: half-sent, slow, reset, garbage, unread.
 
 use crate::random::Random;
 use crate::support::http::Request;
@@ -9,10 +9,10 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
-/// How many there are.
+/// The number of connections.
 pub const CONNECTIONS: usize = 500;
 
-/// What one connection does as long as it is left.
+/// The behavior of one connection.
 #[derive(Clone, Copy)]
 enum Habit {
     HalfSent,
@@ -33,14 +33,14 @@ struct Client {
     sent: usize,
 }
 
-/// Keeps so many connections until the phase is over.
+/// Keeps this many connections open until the phase ends.
 pub fn attack(world: &World, connections: usize, random: &mut Random) {
     let mut clients: Vec<Option<Client>> = (0..connections).map(|_| None).collect();
     while !world.is_over() {
         for client in &mut clients {
             *client = match client.take() {
                 None => Client::connect(world, random),
-                Some(mut open) => open.goes_on(random).then_some(open),
+                Some(mut open) => open.step(random).then_some(open),
             };
         }
         pause(Duration::from_millis(250));
@@ -55,8 +55,8 @@ impl Client {
         Some(Client { stream, habit: random.one_of(&HABITS), sent: 0 })
     }
 
-    /// Its next step; false when the connection is over.
-    fn goes_on(&mut self, random: &mut Random) -> bool {
+    /// The next step; false when the connection is closed.
+    fn step(&mut self, random: &mut Random) -> bool {
         let whole = Request::post("/domains/create").body(vec![b'x'; 500]).bytes();
         let (first, done) = (self.sent == 0, random.below(40) == 0);
         match self.habit {
@@ -85,7 +85,7 @@ impl Client {
         true
     }
 
-    /// Takes what has come; false at the end.
+    /// Reads what has arrived; false at the end of the stream.
     fn read(&mut self) -> bool {
         match self.stream.read(&mut [0; 4096]) {
             Ok(length) => length > 0,

@@ -1,4 +1,4 @@
-//! The license server of a phase: yes, no, nonsense and silence, and what each means to the model.
+//! The license server of a phase: grants, denials, nonsense and outages, and their effect on the model.
 
 use crate::model::{Outcome, Verdict};
 use crate::random::Random;
@@ -21,13 +21,13 @@ const GRACE: i64 = 48 * 3600;
 const REASONS: [&str; 6] =
     ["invalid_key", "cancelled", "suspended", "server_ip_mismatch", "server_limit_reached", "a new one"];
 
-/// What the license server says to every question.
+/// How the license server responds to every request.
 #[derive(Clone, Debug)]
 enum Mode {
     Granted,
-    /// Until so many seconds from now on the Agent's wall clock.
+    /// Grants a license that expires this many seconds later on the Agent's wall clock.
     Expiring(i64),
-    /// With a Date so many seconds before now.
+    /// Grants with a Date this many seconds in the past.
     Late(i64),
     Denied(u16, &'static str),
     Nonsense(Reply),
@@ -40,58 +40,58 @@ pub struct TestLicenseServer<'a> {
 }
 
 impl<'a> TestLicenseServer<'a> {
-    /// It grants from the start. `world` is told of each question and its answer before the Agent is.
+    /// A license server that grants. It reports each request and response to `world` before it sends the response.
     pub fn new(world: &'a Arc<World>) -> TestLicenseServer<'a> {
         let server = FakeLicenseServer::start();
         let mode = Arc::new(Mutex::new((Mode::Granted, 0)));
-        let (told, said) = (Arc::clone(world), Arc::clone(&mode));
+        let (observer, current_mode) = (Arc::clone(world), Arc::clone(&mode));
         server.reply_with(move |received| {
-            // As far away as a license server is: what the Agent goes by until it is answered is seen.
+            // Simulate network latency, so that the Agent's state during a check is observed.
             pause(Duration::from_millis(u64::from(clock_gettime(ClockId::Realtime).tv_nsec as u32 / 1_000_000 % 500)));
-            let (mode, since) = said.lock().unwrap().clone();
-            let (reply, outcome) = mode.answer(since);
-            told.received(life(received), outcome);
+            let (mode, since) = current_mode.lock().unwrap().clone();
+            let (reply, outcome) = mode.respond(since);
+            observer.received(life(received), outcome);
             reply
         });
         TestLicenseServer { world, server, mode }
     }
 
-    /// Says something else from now on, or is not there.
-    pub fn turns(&self, random: &mut Random) {
-        self.world.count("license flips");
+    /// Switches to a random mode or starts an outage.
+    pub fn change_mode(&self, random: &mut Random) {
+        self.world.count("license server mode changes");
         let mode = match random.below(16) {
             0..5 => Mode::Granted,
             5 | 6 => Mode::Expiring(random.within(1..6).cast_signed()),
             7 => Mode::Late(GRACE - random.within(2..20).cast_signed()),
             8..11 => Mode::Denied(random.one_of(&[200, 401, 403, 404, 410]), random.one_of(&REASONS)),
             11..14 => Mode::Nonsense(nonsense(random)),
-            _ => return self.is_there(false),
+            _ => return self.set_reachable(false),
         };
-        self.says(mode);
+        self.set_mode(mode);
     }
 
-    /// Grants, and can be reached.
+    /// Becomes reachable and grants.
     pub fn grants(&self) {
-        self.says(Mode::Granted);
+        self.set_mode(Mode::Granted);
     }
 
-    fn says(&self, mode: Mode) {
+    fn set_mode(&self, mode: Mode) {
         let now = self.world.lock().now().wall.0;
         *self.mode.lock().unwrap() = (mode, now);
-        self.is_there(true);
+        self.set_reachable(true);
     }
 
-    fn is_there(&self, there: bool) {
+    fn set_reachable(&self, reachable: bool) {
         let mut inner = self.world.lock();
-        if inner.reachable == there {
+        if inner.reachable == reachable {
             return;
         }
         let now = inner.now();
-        // The Agent may learn of it at once, and never before the model.
-        inner.reachable = there;
-        inner.belief.reachable(there, now);
+        // Update the model first: the Agent can notice the change immediately.
+        inner.reachable = reachable;
+        inner.belief.reachable(reachable, now);
         drop(inner);
-        if there {
+        if reachable {
             self.server.resume();
         } else {
             self.server.pause();
@@ -101,8 +101,8 @@ impl<'a> TestLicenseServer<'a> {
 }
 
 impl Mode {
-    /// The answer and what it means; `since` is when the mode began on the Agent's wall clock.
-    fn answer(&self, since: i64) -> (Reply, Outcome) {
+    /// The response and its meaning; `since` is when the mode started, on the Agent's wall clock.
+    fn respond(&self, since: i64) -> (Reply, Outcome) {
         let now = clock_gettime(ClockId::Realtime).tv_sec;
         let grant = |until: Option<i64>, at: i64| {
             let reply = Reply::json(200, granted(until)).header("Date", &date(at));
@@ -126,7 +126,7 @@ fn granted(until: Option<i64>) -> Value {
     json!({"valid": true, "plan": "soak", "max_accounts": MAX_ACCOUNTS, "max_servers": 1, "expires_at": until})
 }
 
-/// An answer that says nothing about the license.
+/// A response that is not a verdict.
 fn nonsense(random: &mut Random) -> Reply {
     let yes = || Reply::json(200, granted(None));
     match random.below(12) {
@@ -145,7 +145,7 @@ fn nonsense(random: &mut Random) -> Reply {
     }
 }
 
-/// The number of the Agent's process, which it has as its address.
+/// The number of the Agent's process, which is encoded in its address.
 fn life(received: &ReceivedRequest) -> u64 {
     let address = received.json.as_ref().and_then(|question| question["server_ip"].as_str()).unwrap_or_default();
     let parts: Vec<u64> = address.split('.').filter_map(|part| part.parse().ok()).collect();

@@ -1,7 +1,7 @@
-//! The soak: the real Agent under a Panel's load, attacked, and with everything else going wrong at the same time, for
-//! minutes or hours. `tests/soak` starts it where it can do no harm.
+//! The soak test: the real Agent under a Panel's load, under attack, and with many faults at the same time, for minutes or
+//! hours. `tests/soak` starts it in an isolated environment.
 //!
-//! It goes in phases. Each has a seed, which gives the phase again; whatever must not be ends it with a message.
+//! It runs in phases. Each has a seed, which can repeat the phase; a violation ends the run with a message.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -11,9 +11,9 @@
     clippy::string_slice,
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "it measures real time, and what cannot go on must say so at once"
+    reason = "the test measures real time and panics on unexpected errors"
 )]
-#![allow(missing_docs, unreachable_pub, reason = "nothing here is anyone's interface")]
+#![allow(missing_docs, unreachable_pub, reason = "this is not a library")]
 
 mod chaos;
 mod daemon;
@@ -42,24 +42,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
-/// How long a phase is; and one in which the Agent is not killed, which every fourth is: a quarter of all, or this.
+/// The length of a phase. In every fourth phase, the Agent is not killed; it lasts a quarter of the total time, or this.
 const PHASE: Duration = Duration::from_secs(60);
-const LIFE: Duration = Duration::from_secs(240);
+const LONG_PHASE: Duration = Duration::from_secs(240);
 
-/// What it takes to bring everything to its end, on a loaded machine.
-const TO_END: Duration = Duration::from_secs(150);
+/// Time limit for running work to finish, on a loaded machine.
+const FINISH_TIME: Duration = Duration::from_secs(150);
 
-/// What one phase has counted.
+/// The counters of a phase.
 type Counts = BTreeMap<&'static str, u64>;
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
     let number = |name: &str| -> Option<u64> {
         let at = words.iter().position(|word| word == name)?;
-        Some(words.get(at + 1).and_then(|word| word.parse().ok()).unwrap_or_else(|| panic!("{name} wants a number")))
+        Some(words.get(at + 1).and_then(|word| word.parse().ok()).unwrap_or_else(|| panic!("{name} requires a number")))
     };
     let (Some(seconds), Ok(disk)) = (number("--seconds"), env::var("SOAK_DISK")) else {
-        println!("The soak takes minutes and a machine of its own: tests/soak");
+        println!("The soak test takes minutes and needs an isolated environment. Run: tests/soak");
         return ExitCode::SUCCESS;
     };
     let end = Instant::now() + Duration::from_secs(seconds);
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
     for seed in number("--seed").unwrap_or_else(|| clock_gettime(ClockId::Realtime).tv_sec.cast_unsigned()).. {
         let left = end.saturating_duration_since(Instant::now());
         if let Err(violation) = phase(seed, left, Path::new(&disk), &mut totals) {
-            println!("VIOLATION in the phase with --seed {seed}: {violation}");
+            println!("VIOLATION in phase --seed {seed}: {violation}");
             report(&totals);
             return ExitCode::FAILURE;
         }
@@ -85,37 +85,38 @@ fn report(totals: &Counts) {
     }
 }
 
-/// One phase, of at most this length before it calms down; what it has counted is added to the totals.
-fn phase(seed: u64, longest: Duration, disk: &Path, totals: &mut Counts) -> Result<(), String> {
-    let lives = seed % 4 == 3;
-    let length = longest.min(if lives { LIFE.max(longest / 4) } else { PHASE });
-    println!("phase --seed {seed}, {} s{}", length.as_secs(), if lives { ", one life" } else { "" });
-    let processes = others();
+/// Runs one phase of at most this length, plus the time to finish, and adds its counters to the totals.
+fn phase(seed: u64, max_length: Duration, disk: &Path, totals: &mut Counts) -> Result<(), String> {
+    let never_killed = seed % 4 == 3;
+    let length = max_length.min(if never_killed { LONG_PHASE.max(max_length / 4) } else { PHASE });
+    println!("phase --seed {seed}, {} s{}", length.as_secs(), if never_killed { ", without kills" } else { "" });
+    let processes = running_processes();
     let port = fake_license_server::reserve();
     let world = Arc::new(World::new(port.local_addr().unwrap().port()));
     let (license_server, host) = (TestLicenseServer::new(&world), tree());
     let daemon = Daemon::new(&world, &license_server.server, host.path(), disk);
     daemon.start(true, 0);
-    rage(&world, &daemon, &license_server, host.path(), seed, length, lives);
+    run_all(&world, &daemon, &license_server, host.path(), seed, length, never_killed);
     if world.violation().is_none() {
         daemon.stop();
-        if !eventually(TO_END, || others().is_subset(&processes)) {
-            world.violated(&format!("left of the Agent: {:?}", others().difference(&processes).collect::<Vec<_>>()));
+        if !eventually(FINISH_TIME, || running_processes().is_subset(&processes)) {
+            let left = running_processes();
+            world.violated(&format!("the Agent left processes: {:?}", left.difference(&processes).collect::<Vec<_>>()));
         }
     }
     add(totals, &world.counts());
     world.violation().map_or(Ok(()), |what| Err(format!("{what}\n{:#?}", daemon.last_lines())))
 }
 
-/// Everything at once, until everybody has come to an end.
-fn rage(
+/// Runs everything concurrently, until all work is finished.
+fn run_all(
     world: &World,
     daemon: &Daemon<'_>,
     license_server: &TestLicenseServer<'_>,
     root: &Path,
     seed: u64,
     length: Duration,
-    lives: bool,
+    never_killed: bool,
 ) {
     let end = Instant::now() + length;
     let random = |which: u64| Random::new(seed.wrapping_mul(1000).wrapping_add(which));
@@ -128,9 +129,9 @@ fn rage(
         (0..2).for_each(|_| drop(scope.spawn(|| panel::watch(world, daemon))));
         scope.spawn(move || panel::read(world, &mut random(10)));
         let hosts = ["ann", "bob", "cid"].map(|name| scope.spawn(move || panel::host(world, name, root)));
-        chaos::reign(world, daemon, license_server, &mut random(11), lives, end);
-        if !eventually(TO_END, || world.is_over() || hosts.iter().all(thread::ScopedJoinHandle::is_finished)) {
-            world.violated("work on the accounts does not come to its end");
+        chaos::run(world, daemon, license_server, &mut random(11), never_killed, end);
+        if !eventually(FINISH_TIME, || world.is_over() || hosts.iter().all(thread::ScopedJoinHandle::is_finished)) {
+            world.violated("operations on accounts do not finish");
         }
         pause(Duration::from_millis(500));
         world.end();
@@ -144,8 +145,8 @@ fn add(totals: &mut Counts, counts: &Counts) {
     }
 }
 
-/// The processes here, but for those that have ended and wait for their parent.
-fn others() -> BTreeSet<String> {
+/// The processes in this namespace, except zombies.
+fn running_processes() -> BTreeSet<String> {
     let stats = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
         let number =
             entry.file_name().into_string().ok().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))?;

@@ -1,30 +1,31 @@
-//! Which standings are possible at a moment: the rule of the license said again, in nothing of the product's words, and
-//! what an Agent may know, as far as it can be told from outside.
+//! A model of the license states that are possible at a time: an independent implementation of the license rules, over all
+//! states of knowledge that the Agent can have, as far as they can be observed from outside.
 //!
-//! A check is seen when the license server is asked. From then on the Agent may have learned the answer or not yet; it
-//! has at the latest when it asks again, and has when it says so. What it has learned it may have written, and has when
-//! it says so. Everything that is possible is kept, and each answer of the Agent must fit one possibility.
+//! A check becomes visible when the license server receives a request. From then on, the Agent may or may not know the
+//! response; it does at the latest when it sends the next request, or when its status shows it. Likewise, it may have
+//! written its knowledge to disk, and has when its status says so. The model keeps all possibilities, and each response
+//! of the Agent must match one of them.
 
-/// Seconds for which a yes carries the license, and by which the clock may be behind it.
+/// The grace period after a grant, and the tolerance for a clock that is behind it, in seconds.
 const GRACE: f64 = 48.0 * 3600.0;
 const TOLERANCE: i64 = 3600;
 
-/// How long a check may take from the question to what is learned, in seconds.
-const LONGEST_CHECK: f64 = 12.0;
+/// Longest time of a check from the request until its result is known, in seconds.
+const MAX_CHECK_TIME: f64 = 12.0;
 
-/// What the license server has said.
+/// A verdict of the license server.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
-    /// Yes, at this instant of its clock, until an instant.
+    /// Granted at this time of its clock, until an optional expiry.
     Granted { at: i64, until: Option<i64> },
-    /// No, for a reason.
+    /// Denied for a reason.
     Denied { reason: String },
 }
 
-/// What a check comes to; nothing when the answer says nothing about the license.
+/// The result of a check; none if the response was not a verdict.
 pub type Outcome = Option<Verdict>;
 
-/// A verdict and the least and most of the machine's time that counts since then, up to `since` on the clock of a boot.
+/// A verdict, and the minimum and maximum uptime that has passed since, up to `since` on the boot clock.
 #[derive(Clone, Debug, PartialEq)]
 struct Record {
     verdict: Verdict,
@@ -34,20 +35,20 @@ struct Record {
 }
 
 impl Record {
-    /// As it is known by an Agent that starts at `now` in this boot.
+    /// The record as read by an Agent that starts at `now` in this boot.
     fn read_in(&self, boot: u64, now: Moment) -> Record {
         if self.boot == boot { self.clone() } else { Record { since: now.boot, boot, ..self.clone() } }
     }
 }
 
-/// One thing that the Agent may know.
+/// A possible state of the Agent's knowledge.
 #[derive(Clone, Debug, PartialEq)]
-struct Known {
+struct Knowledge {
     record: Option<Record>,
     confirmed: bool,
 }
 
-/// A short span of time, on the clocks of the Agent.
+/// A short time span, on the Agent's clocks.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
     /// The first and the last second of the wall clock.
@@ -56,7 +57,7 @@ pub struct Moment {
     pub boot: f64,
 }
 
-/// What follows from what is known.
+/// The license state that follows from the knowledge.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standing {
     pub state: &'static str,
@@ -64,21 +65,21 @@ pub struct Standing {
     pub reason: Option<String>,
 }
 
-/// What the Agent has shown.
+/// An observation of the Agent.
 #[derive(Clone, Debug)]
-pub enum Seen {
-    /// The members of its status of these names.
+pub enum Observation {
+    /// These members of its status.
     Status { state: String, source: String, reason: Option<String>, cache: String },
-    /// The gate has let a write pass.
+    /// The gate allowed a write.
     Passed,
-    /// The gate has refused one for this reason.
+    /// The gate refused a write for this reason.
     Refused(String),
 }
 
-impl Seen {
-    /// What it is counted as.
+impl Observation {
+    /// The name of its counter.
     pub fn kind(&self) -> &'static str {
-        let Seen::Status { state, source, reason, .. } = self else { return "standings checked: at the gate" };
+        let Observation::Status { state, source, reason, .. } = self else { return "standings checked: at the gate" };
         match (state.as_str(), source.as_str(), reason.as_deref()) {
             ("active", ..) => "standings checked: active",
             ("grace", ..) => "standings checked: grace",
@@ -91,17 +92,17 @@ impl Seen {
 
     fn fits(&self, standing: &Standing) -> bool {
         match self {
-            Seen::Status { state, source, reason, .. } => {
+            Observation::Status { state, source, reason, .. } => {
                 state == standing.state && source == standing.source && *reason == standing.reason
             }
-            Seen::Passed => standing.state != "restricted",
-            Seen::Refused(reason) => standing.reason.as_ref() == Some(reason),
+            Observation::Passed => standing.state != "restricted",
+            Observation::Refused(reason) => standing.reason.as_ref() == Some(reason),
         }
     }
 }
 
-/// The rule itself.
-fn standing(known: &Known, wall: i64, used: f64) -> Standing {
+/// The license rule.
+fn standing(known: &Knowledge, wall: i64, used: f64) -> Standing {
     let source = match (&known.record, known.confirmed) {
         (None, _) => "none",
         (Some(_), true) => "server",
@@ -119,47 +120,47 @@ fn standing(known: &Known, wall: i64, used: f64) -> Standing {
     if known.confirmed {
         return Standing { state: "active", source, reason: None };
     }
-    let carried = wall + TOLERANCE >= at && used.max((wall - at) as f64) < GRACE;
-    if carried { Standing { state: "grace", source, reason: None } } else { restricted("unreachable") }
+    let in_grace = wall + TOLERANCE >= at && used.max((wall - at) as f64) < GRACE;
+    if in_grace { Standing { state: "grace", source, reason: None } } else { restricted("unreachable") }
 }
 
-impl Known {
-    fn learns(&self, outcome: &Outcome, since: f64, boot: u64) -> Known {
+impl Knowledge {
+    fn learns(&self, outcome: &Outcome, since: f64, boot: u64) -> Knowledge {
         match outcome {
-            None => Known { confirmed: false, ..self.clone() },
+            None => Knowledge { confirmed: false, ..self.clone() },
             Some(verdict) => {
-                let record = Record { verdict: verdict.clone(), used: (-LONGEST_CHECK, 0.0), since, boot };
-                Known { record: Some(record), confirmed: true }
+                let record = Record { verdict: verdict.clone(), used: (-MAX_CHECK_TIME, 0.0), since, boot };
+                Knowledge { record: Some(record), confirmed: true }
             }
         }
     }
 
-    /// The standings of a moment: at its beginning and at its end, after the least and the most of machine time.
+    /// The states at the start and at the end of a moment, after the minimum and the maximum uptime.
     fn standings(&self, moment: Moment) -> [Standing; 2] {
-        let (least, most) = self.record.as_ref().map_or((0.0, 0.0), |record| {
+        let (min, max) = self.record.as_ref().map_or((0.0, 0.0), |record| {
             let since = moment.boot - record.since;
             (record.used.0 + since, record.used.1 + since)
         });
-        [standing(self, moment.wall.0, least), standing(self, moment.wall.1, most)]
+        [standing(self, moment.wall.0, min), standing(self, moment.wall.1, max)]
     }
 }
 
-/// Everything that the Agent may know, in memory and on the disk.
+/// All possible states of the Agent's knowledge, in memory and on disk.
 #[derive(Debug)]
 pub struct Belief {
-    memory: Vec<Known>,
+    memory: Vec<Knowledge>,
     disk: Vec<Option<Record>>,
-    /// The answer that it has or is about to have, and when it was given.
+    /// The latest response, which the Agent may not know yet, and its time.
     pending: Option<(Outcome, f64)>,
-    /// Whether a check may fail before it reaches the license server.
+    /// Whether a check can fail before it reaches the license server.
     unreachable: bool,
-    /// Whether this process has ended a check. By then it has written what there was to write.
+    /// Whether this process has completed a check, and so has written its knowledge.
     checked: bool,
-    /// Counts the boots of the machine.
+    /// The number of reboots.
     boot: u64,
-    /// Counts what has happened: what is seen across a change is not held against either side of it.
+    /// The number of changes. An observation that spans a change is not checked.
     pub generation: u64,
-    /// When the license last may have been valid.
+    /// The last generation in which the license may have been valid.
     valid_in: u64,
 }
 
@@ -171,27 +172,27 @@ impl Belief {
         Belief { memory, disk, pending, unreachable, checked, boot: 0, generation: 1, valid_in: 0 }
     }
 
-    /// Something that everything depends on changes.
+    /// Records a change that affects all observations.
     pub fn transaction(&mut self, now: Moment) {
         self.note(now);
         self.generation += 1;
     }
 
-    /// Remembers whether the license may be valid now.
+    /// Records whether the license may be valid now.
     pub fn note(&mut self, now: Moment) {
         if self.possible().iter().any(|known| known.standings(now).iter().any(|it| it.reason.is_none())) {
             self.valid_in = self.generation;
         }
     }
 
-    /// The license server goes, or is there again.
+    /// Records that the license server becomes reachable or unreachable.
     pub fn reachable(&mut self, reachable: bool, now: Moment) {
-        // What fails just now is seen a little later: only the next question tells that it is over.
+        // A failure is observed with a delay: only the next request shows that the outage is over.
         self.unreachable |= !reachable;
         self.transaction(now);
     }
 
-    /// The license server is asked and answers this.
+    /// Records a request to the license server and its response.
     pub fn received(&mut self, outcome: Outcome, reachable: bool, now: Moment) {
         self.memory = self.learned();
         self.checked |= self.pending.is_some();
@@ -202,43 +203,43 @@ impl Belief {
         self.note(now);
     }
 
-    /// The Agent is gone from one moment to the next.
+    /// Records that the Agent was killed.
     pub fn killed(&mut self, now: Moment) {
         self.may_be_on_disk(self.possible());
         self.transaction(now);
         (self.memory, self.pending) = (Vec::new(), None);
     }
 
-    /// The machine goes down and comes up again; `ended` is what its boot clock shows at last.
+    /// Records a reboot; `ended` is the last value of the boot clock.
     pub fn boots(&mut self, ended: f64) {
         for record in self.disk.iter_mut().flatten().filter(|record| record.boot == self.boot) {
-            // How much was written of what has passed since then is not known.
+            // It is unknown how much of the time since then was written.
             record.used.1 += ended - record.since;
         }
         self.boot += 1;
     }
 
-    /// The Agent starts.
+    /// Records that the Agent starts.
     pub fn starts(&mut self, reachable: bool, now: Moment) {
-        let known = |record: &Option<Record>| Known {
+        let known = |record: &Option<Record>| Knowledge {
             record: record.as_ref().map(|record| record.read_in(self.boot, now)),
             confirmed: false,
         };
-        self.memory = without_copies(self.disk.iter().map(known).collect());
+        self.memory = deduplicated(self.disk.iter().map(known).collect());
         (self.unreachable, self.checked) = (!reachable, false);
         self.may_be_on_disk(self.possible());
         self.transaction(now);
     }
 
-    /// Whether what was seen is possible, asked for in the generation `begun`.
-    pub fn sees(&mut self, seen: &Seen, begun: u64, moment: Moment) -> Result<bool, String> {
+    /// Checks whether an observation is possible; `begun` is the generation in which its request was sent.
+    pub fn observe(&mut self, seen: &Observation, begun: u64, moment: Moment) -> Result<bool, String> {
         self.note(moment);
         if begun != self.generation {
-            // A write may have waited for long, but at some moment the license must have been good.
-            let wrong = matches!(seen, Seen::Passed) && self.valid_in < begun;
+            // A write may have waited for long, but the license must have been valid at some time.
+            let wrong = matches!(seen, Observation::Passed) && self.valid_in < begun;
             return if wrong { Err(self.contradiction(seen, moment)) } else { Ok(false) };
         }
-        let fitting = |known: Vec<Known>| -> Vec<Known> {
+        let fitting = |known: Vec<Knowledge>| -> Vec<Knowledge> {
             known.into_iter().filter(|known| known.standings(moment).iter().any(|it| seen.fits(it))).collect()
         };
         let (before, after) = (fitting(self.before()), fitting(self.learned()));
@@ -255,7 +256,7 @@ impl Belief {
             self.memory = memory;
             self.generation += 1;
         }
-        if matches!(seen, Seen::Status { cache, .. } if cache == "ok") {
+        if matches!(seen, Observation::Status { cache, .. } if cache == "ok") {
             let possible = self.possible();
             let checked = self.checked;
             let boot = self.boot;
@@ -265,44 +266,44 @@ impl Belief {
         Ok(true)
     }
 
-    fn contradiction(&self, seen: &Seen, moment: Moment) -> String {
+    fn contradiction(&self, seen: &Observation, moment: Moment) -> String {
         let possible: Vec<_> = self.possible().iter().map(|known| known.standings(moment)).collect();
-        format!("seen {seen:?}\nat {moment:?}; possible {possible:#?}\nof {self:#?}")
+        format!("observed {seen:?}\nat {moment:?}; possible {possible:#?}\nin {self:#?}")
     }
 
-    fn before(&self) -> Vec<Known> {
+    fn before(&self) -> Vec<Knowledge> {
         self.or_unreachable(self.memory.clone())
     }
 
-    /// What is known once the answer that is under way has come.
-    fn learned(&self) -> Vec<Known> {
+    /// The knowledge after the pending response.
+    fn learned(&self) -> Vec<Knowledge> {
         let before = self.before();
         let Some((outcome, at)) = &self.pending else { return before };
         self.or_unreachable(before.iter().map(|known| known.learns(outcome, *at, self.boot)).collect())
     }
 
-    fn or_unreachable(&self, known: Vec<Known>) -> Vec<Known> {
+    fn or_unreachable(&self, known: Vec<Knowledge>) -> Vec<Knowledge> {
         let failed =
             known.iter().filter(|_| self.unreachable).map(|known| known.learns(&None, 0.0, self.boot)).collect();
-        without_copies([known, failed].concat())
+        deduplicated([known, failed].concat())
     }
 
-    fn possible(&self) -> Vec<Known> {
+    fn possible(&self) -> Vec<Knowledge> {
         [self.before(), self.learned()].concat()
     }
 
-    fn may_be_on_disk(&mut self, known: Vec<Known>) {
+    fn may_be_on_disk(&mut self, known: Vec<Knowledge>) {
         self.disk.extend(known.into_iter().map(|known| known.record));
-        self.disk = without_copies(std::mem::take(&mut self.disk));
+        self.disk = deduplicated(std::mem::take(&mut self.disk));
     }
 }
 
-fn without_copies<T: PartialEq>(all: Vec<T>) -> Vec<T> {
-    let mut kept = Vec::new();
+fn deduplicated<T: PartialEq>(all: Vec<T>) -> Vec<T> {
+    let mut unique = Vec::new();
     for one in all {
-        if !kept.contains(&one) {
-            kept.push(one);
+        if !unique.contains(&one) {
+            unique.push(one);
         }
     }
-    kept
+    unique
 }

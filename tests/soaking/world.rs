@@ -1,6 +1,6 @@
-//! What all threads of a phase share: what the Agent may know, what time it is for the Agent, and what was counted.
+//! The shared state of a phase: the model, the Agent's clocks, and the counters.
 
-use crate::model::{Belief, Moment, Outcome, Seen};
+use crate::model::{Belief, Moment, Observation, Outcome};
 use crate::support::eventually;
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-/// The world of one phase.
+/// The shared state of a phase.
 pub struct World {
     pub port: u16,
     inner: Mutex<Inner>,
@@ -18,23 +18,23 @@ pub struct World {
     over: AtomicBool,
 }
 
-/// What changes together.
+/// State that changes together.
 pub struct Inner {
     pub belief: Belief,
-    /// Seconds by which the Agent's wall clock is ahead.
+    /// Offset of the Agent's wall clock, in seconds.
     pub wall: i64,
-    /// Seconds by which its boot clock is.
+    /// Offset of its boot clock, in seconds.
     pub boot: i64,
-    /// Which process of the Agent it is.
+    /// The number of the Agent's process.
     pub life: u64,
-    /// Whether that can be asked: it listens and was not killed.
+    /// Whether the process answers requests.
     pub running: bool,
     /// How often the wall clock was set.
     pub steps: u64,
     pub reachable: bool,
 }
 
-/// When something was begun, and in which state of things.
+/// The state when a request was started.
 #[derive(Clone, Copy)]
 pub struct Begun {
     generation: u64,
@@ -69,7 +69,7 @@ impl World {
         self.inner.lock().unwrap()
     }
 
-    /// Begins something as soon as the Agent can be asked; none when it is too late for that.
+    /// Starts a request once the Agent answers; none if the phase ends first.
     pub fn begin(&self) -> Option<Begun> {
         let mut begun = None;
         eventually(Duration::from_secs(60), || {
@@ -83,10 +83,10 @@ impl World {
         begun.filter(|_| !self.is_over())
     }
 
-    /// The license server answers this to the Agent's process `life`.
+    /// Records a response of the license server to process `life`.
     pub fn received(&self, life: u64, outcome: Outcome) {
         let mut inner = self.lock();
-        // Of a process that was killed meanwhile it changes nothing.
+        // Ignore requests of a process that was killed meanwhile.
         if life == inner.life {
             let (now, reachable) = (inner.now(), inner.reachable);
             inner.belief.received(outcome, reachable, now);
@@ -94,25 +94,25 @@ impl World {
         }
     }
 
-    /// The Agent has shown this, asked when it was `begun`.
-    pub fn sees(&self, seen: &Seen, begun: Begun) {
+    /// Checks an observation from a request that started at `begun`.
+    pub fn observe(&self, seen: &Observation, begun: Begun) {
         let mut inner = self.lock();
         let now = inner.now();
         let moment = Moment { wall: (begun.wall.min(now.wall.0), now.wall.1), boot: now.boot };
-        match inner.belief.sees(seen, begun.generation, moment) {
+        match inner.belief.observe(seen, begun.generation, moment) {
             Ok(true) => self.count(seen.kind()),
             Ok(false) => self.count("standings seen across a change"),
-            Err(contradiction) => self.violated(&format!("a wrong standing: {contradiction}")),
+            Err(contradiction) => self.violated(&format!("an impossible license state: {contradiction}")),
         }
     }
 
-    /// Whether the Agent was killed since then.
+    /// Whether the Agent has been killed since.
     pub fn was_killed(&self, begun: Begun) -> bool {
         let inner = self.lock();
         inner.life != begun.life || !inner.running
     }
 
-    /// Whether the Agent's wall clock was set since then.
+    /// Whether the Agent's wall clock has been set since.
     pub fn was_set(&self, begun: Begun) -> bool {
         self.lock().steps != begun.steps
     }
@@ -121,7 +121,7 @@ impl World {
         *self.counts.lock().unwrap().entry(what).or_default() += 1;
     }
 
-    /// Keeps the highest of these numbers.
+    /// Records the maximum of a number.
     pub fn highest(&self, what: &'static str, number: usize) {
         let mut counts = self.counts.lock().unwrap();
         let highest = counts.entry(what).or_default();
@@ -132,7 +132,7 @@ impl World {
         self.counts.lock().unwrap().clone()
     }
 
-    /// Something that must not be. The first one ends the phase.
+    /// Records a violation. The first one ends the phase.
     pub fn violated(&self, what: &str) {
         self.violation.lock().unwrap().get_or_insert_with(|| what.to_owned());
         self.end();
@@ -142,7 +142,7 @@ impl World {
         self.violation.lock().unwrap().clone()
     }
 
-    /// From now on nothing disturbs the Agent, and whoever works with accounts brings them to their end.
+    /// Ends the faults. The account threads finish their current account.
     pub fn calm_down(&self) {
         self.calm.store(true, Ordering::Relaxed);
     }

@@ -1,5 +1,5 @@
-//! Time, read in this one place and passed in everywhere else, so that every rule about time can be tested at its
-//! exact instant.
+//! The clocks. Time is read only here and passed to everything else, so that tests can check each rule at its exact
+//! instant.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use time::format_description::well_known::Rfc3339;
 
 /// An instant of civil time in whole seconds since 1970-01-01T00:00:00Z, rounded down.
 ///
-/// Always between the years 0 and 9999, so that it can always be written as RFC 3339.
+/// Limited to the years 0 to 9999, the range that RFC 3339 can express.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -20,7 +20,7 @@ const FIRST: i64 = -62_167_219_200;
 const LAST: i64 = 253_402_300_799;
 
 impl Timestamp {
-    /// The instant `seconds` after 1970-01-01T00:00:00Z, held within the years 0 to 9999.
+    /// The instant `seconds` after 1970-01-01T00:00:00Z, clamped to the years 0 to 9999.
     pub const fn from_unix(seconds: i64) -> Self {
         if seconds < FIRST {
             Self(FIRST)
@@ -36,28 +36,28 @@ impl Timestamp {
         self.0
     }
 
-    /// This instant, `duration` later (whole seconds).
+    /// Adds `duration`, in whole seconds.
     pub fn plus(self, duration: Duration) -> Self {
         Self::from_unix(self.0.saturating_add(seconds(duration)))
     }
 
-    /// This instant, `duration` earlier (whole seconds).
+    /// Subtracts `duration`, in whole seconds.
     pub fn minus(self, duration: Duration) -> Self {
         Self::from_unix(self.0.saturating_sub(seconds(duration)))
     }
 
-    /// The time from `earlier` to this instant; zero when `earlier` is not earlier.
+    /// The time elapsed since `earlier`; zero if `earlier` is later than this instant.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_secs(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// Reads an RFC 3339 date and time with any offset and an optional fraction (rounded down).
+    /// Parses an RFC 3339 date and time with any offset and an optional fraction (rounded down).
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         OffsetDateTime::parse(text, &Rfc3339).ok().map(|instant| Self::from_unix(instant.unix_timestamp()))
     }
 
-    /// Reads what license servers write as an expiry: RFC 3339, `YYYY-MM-DD HH:MM:SS` (UTC), or `YYYY-MM-DD` (the
-    /// first instant after that day in UTC, so that the license lasts through the day).
+    /// Parses the expiry formats that license servers send: RFC 3339, `YYYY-MM-DD HH:MM:SS` (UTC), or `YYYY-MM-DD` (the
+    /// first instant after that day in UTC, so that the license is valid through the day).
     pub fn parse_expiry(text: &str) -> Option<Self> {
         let text = text.trim();
         Self::parse_rfc3339(text)
@@ -101,33 +101,33 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// One reading of the two clocks that the license rules look at.
+/// One reading of the two clocks that the license rules use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
-    /// Civil time, which an administrator, NTP or a restored snapshot may set to anything.
+    /// Civil time, which an administrator, NTP or a restored snapshot can set to anything.
     pub wall: Timestamp,
-    /// Time since the machine booted, suspension included (`CLOCK_BOOTTIME`), which nobody can set.
+    /// Time since boot, including suspend (`CLOCK_BOOTTIME`); it cannot be set.
     pub boot: Duration,
 }
 
-/// Where time comes from.
+/// A source of time.
 pub trait Clock: Send + Sync {
     /// Civil time.
     fn wall(&self) -> Timestamp;
 
-    /// Time since boot, suspension included.
+    /// Time since boot, including suspend.
     fn boot(&self) -> Duration;
 
     /// A clock for deadlines within one process.
     fn monotonic(&self) -> Instant;
 
-    /// Both clocks of the license rules.
+    /// Reads both clocks that the license rules use.
     fn now(&self) -> Now {
         Now { wall: self.wall(), boot: self.boot() }
     }
 }
 
-/// Microseconds of `CLOCK_MONOTONIC`, which the service manager compares with its own.
+/// Microseconds of `CLOCK_MONOTONIC`, the form that systemd expects in a reload notification.
 pub fn monotonic_microseconds() -> u64 {
     let reading = clock_gettime(ClockId::Monotonic);
     let (seconds, nanoseconds) = (u64::try_from(reading.tv_sec), u64::try_from(reading.tv_nsec));
@@ -148,7 +148,7 @@ impl Clock for SystemClock {
         Duration::new(u64::try_from(reading.tv_sec).unwrap_or(0), u32::try_from(reading.tv_nsec).unwrap_or(0))
     }
 
-    // The one reading of this clock; clippy.toml forbids it elsewhere.
+    // The only call of Instant::now; clippy.toml forbids it elsewhere.
     #[allow(clippy::disallowed_methods)]
     fn monotonic(&self) -> Instant {
         Instant::now()
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn expiry_dates_of_every_documented_form_are_read() {
+    fn every_documented_expiry_format_is_parsed() {
         let table = [
             ("2026-03-01T00:00:00Z", "2026-03-01T00:00:00Z"),
             ("2026-03-01T02:00:00+02:00", "2026-03-01T00:00:00Z"),
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn every_timestamp_can_be_written_and_read_back() {
+    fn every_timestamp_round_trips_through_rfc_3339() {
         for seconds in [i64::MIN, FIRST, -1, 0, 1_772_323_200, LAST, i64::MAX] {
             let instant = Timestamp::from_unix(seconds);
             assert_eq!(Timestamp::parse_rfc3339(&instant.to_string()), Some(instant));

@@ -1,53 +1,53 @@
-//! Instants, as people think of them: how long ago, how long from now; and an end at midnight (UTC) is the end of the day
-//! before. Programs read RFC 3339.
+//! Dates and times formatted for people: relative times, and an end at midnight UTC shown as the end of the previous day.
+//! Programs read RFC 3339 instead.
 
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-/// Seconds of a day.
+/// Seconds per day.
 const DAY: u64 = 86_400;
 
-/// The last day of what ends at this instant, as a date field has it.
+/// The last day of a period that ends at this instant, as `YYYY-MM-DD`.
 pub fn last_day(end: Timestamp) -> String {
     end.minus(Duration::from_secs(1)).to_string().chars().take(10).collect()
 }
 
-/// The day that ends at this instant, if one does.
+/// The day that ends at this instant, if the instant is midnight UTC.
 pub fn ended_day(end: Timestamp) -> Option<String> {
     (end.unix().rem_euclid(86_400) == 0).then(|| last_day(end))
 }
 
-/// An end in a table: a day, or an instant.
+/// An end for a table cell: `end of 2026-03-31`, or an instant.
 pub fn end(end: Timestamp) -> String {
     ended_day(end).map_or_else(|| end.to_string(), |day| format!("end of {day}"))
 }
 
-/// An end in a sentence.
+/// An end for use in a sentence: `the end of 2026-03-31`, or an instant.
 pub fn the_end(end: Timestamp) -> String {
     ended_day(end).map_or_else(|| end.to_string(), |day| format!("the end of {day}"))
 }
 
-/// An instant, in the forms in which pages show it.
+/// An instant, in the forms that pages show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moment {
-    /// RFC 3339, for programs.
+    /// RFC 3339, for the `datetime` attribute.
     pub exact: String,
-    /// Date and time, for people.
+    /// Date and time, for example `2026-03-01 12:00 UTC`.
     pub text: String,
-    /// How long ago it was, or how long until it will be.
+    /// Relative to now, for example `2 days ago` or `in 10 days`.
     pub relative: String,
 }
 
 impl Moment {
-    /// How `at` is shown at `now`.
+    /// Formats `at`, relative to `now`.
     pub fn new(at: Timestamp, now: Timestamp) -> Self {
         let exact = at.to_string();
         let text = exact.chars().take(16).map(|letter| if letter == 'T' { ' ' } else { letter }).collect::<String>();
         Self { exact, text: format!("{text} UTC"), relative: relative(at, now) }
     }
 
-    /// How an expiry is shown: one at midnight ends a day, and people think of that day.
+    /// Formats an expiry: one at midnight is shown as the end of the day before.
     pub fn expiry(at: Timestamp, now: Timestamp) -> Self {
         let moment = Self::new(at, now);
         if ended_day(at).is_some() { Self { text: end(at), ..moment } } else { moment }
@@ -73,8 +73,8 @@ fn relative(at: Timestamp, now: Timestamp) -> String {
 }
 
 /// “1 server”, “2 servers”.
-pub fn counted(count: u64, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+pub fn counted(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 #[cfg(test)]
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_shown_as_people_think_of_them() {
+    fn times_are_shown_relative_to_now() {
         let now = at("2026-03-01T12:00:00Z");
         let table = [
             ("2026-03-01T12:00:00Z", "just now"),
@@ -128,7 +128,7 @@ mod tests {
             assert_eq!((end(at).as_str(), last_day(at).as_str()), (expected, day));
         }
         let typed = Timestamp::parse_expiry("2026-03-31").unwrap();
-        assert_eq!(last_day(typed), "2026-03-31", "what was typed is shown");
+        assert_eq!(last_day(typed), "2026-03-31", "the day that was entered is the day that is shown");
         assert_eq!(the_end(typed), "the end of 2026-03-31");
     }
 }

@@ -1,4 +1,4 @@
-//! The Prometheus text exposition format 0.0.4, in which both programs answer `GET /metrics`, and counters for it.
+//! The Prometheus text exposition format 0.0.4, which both programs use for `GET /metrics`, and counters for it.
 
 use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,14 +7,14 @@ use std::time::Duration;
 /// The media type of the format.
 pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What a family of metrics is.
+/// The type of a metric family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It only grows, from the start of the process on.
+    /// Only increases, starting from zero when the process starts.
     Counter,
-    /// It is what it is now.
+    /// A current value, which can go up and down.
     Gauge,
-    /// Observations in classes of their size.
+    /// Observations, counted in buckets.
     Histogram,
 }
 
@@ -28,7 +28,7 @@ impl Kind {
     }
 }
 
-/// All that a program tells of itself.
+/// The metrics of one program, as text.
 #[derive(Debug)]
 pub struct Exposition {
     prefix: &'static str,
@@ -36,12 +36,12 @@ pub struct Exposition {
 }
 
 impl Exposition {
-    /// One whose metrics all have names that begin with `prefix`.
+    /// An empty exposition; `prefix` is put before each metric name.
     pub fn new(prefix: &'static str) -> Self {
         Self { prefix, text: String::new() }
     }
 
-    /// Begins a family; its samples must come before the next one begins.
+    /// Starts a family. Its samples must be added before the next family starts.
     pub fn family(&mut self, name: &str, kind: Kind, help: &str) -> Family<'_> {
         let name = format!("{}{name}", self.prefix);
         // Writing to a String cannot fail.
@@ -49,19 +49,19 @@ impl Exposition {
         Family { text: &mut self.text, name }
     }
 
-    /// The program's version, as it is told by convention: a label of a metric that is always 1.
+    /// Adds the program's version in the conventional way: as the label of a gauge that is always 1.
     pub fn build_info(&mut self, version: &str) {
-        let mut family = self.family("build_info", Kind::Gauge, "The version that runs.");
+        let mut family = self.family("build_info", Kind::Gauge, "The running version.");
         family.sample(&[("version", version)], 1);
     }
 
-    /// All of it, in [`MEDIA_TYPE`].
+    /// The whole text, of type [`MEDIA_TYPE`].
     pub fn into_text(self) -> String {
         self.text
     }
 }
 
-/// The samples of one name.
+/// A metric family whose samples are being written.
 #[derive(Debug)]
 pub struct Family<'a> {
     text: &'a mut String,
@@ -74,14 +74,14 @@ impl Family<'_> {
         self.part("", labels, value);
     }
 
-    /// Adds a sample for each value of the label.
+    /// Adds one sample for each value of `label`.
     pub fn counters<const N: usize>(&mut self, label: &str, counters: &Counters<N>) {
         for (value, count) in counters.iter() {
             self.sample(&[(label, value)], count);
         }
     }
 
-    /// Adds a sample of a histogram: its name is the family's with this ending.
+    /// Adds a histogram sample, whose name is the family's name plus `ending`.
     pub fn part(&mut self, ending: &str, labels: &[(&str, &str)], value: impl Display) {
         let _ = write!(self.text, "{}{ending}", self.name);
         for (index, (label, text)) in labels.iter().enumerate() {
@@ -92,17 +92,17 @@ impl Family<'_> {
     }
 }
 
-/// A label's value between its quotes.
+/// Escapes a label value.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
-/// A time in seconds, the unit that the format's users expect.
+/// A duration in seconds, the base unit of Prometheus.
 pub fn seconds(time: Duration) -> String {
     format!("{}.{:06}", time.as_secs(), time.subsec_micros())
 }
 
-/// Counters under the values of one label, all of which are known beforehand, so that the series are always the same.
+/// One counter for each value of a label. The values are fixed, so that the set of time series never changes.
 #[derive(Debug)]
 pub struct Counters<const N: usize> {
     values: &'static [&'static str; N],
@@ -110,19 +110,19 @@ pub struct Counters<const N: usize> {
 }
 
 impl<const N: usize> Counters<N> {
-    /// Counters that are all zero.
+    /// Counters that start at zero.
     pub fn new(values: &'static [&'static str; N]) -> Self {
         Self { values, counts: std::array::from_fn(|_| AtomicU64::new(0)) }
     }
 
-    /// Counts one more under `value`; one that is not known is not counted.
+    /// Increments the counter of `value`; ignores an unknown value.
     pub fn count(&self, value: &str) {
         if let Some((_, count)) = self.values.iter().zip(&self.counts).find(|(known, _)| **known == value) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Each value with its count.
+    /// The values with their counts.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.values.iter().zip(&self.counts).map(|(value, count)| (*value, count.load(Ordering::Relaxed)))
     }
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_family_is_its_help_its_type_and_its_samples() {
+    fn a_family_has_its_help_its_type_and_its_samples() {
         let mut exposition = Exposition::new("a_");
         exposition.family("valid", Kind::Gauge, "Whether it is.").sample(&[], 1);
         let mut family = exposition.family("time", Kind::Histogram, "How long.");

@@ -1,8 +1,8 @@
-//! Bytes as lower-case hexadecimal digits.
+//! Lowercase hexadecimal.
 
 use std::fmt::Write;
 
-/// Lower-case hex.
+/// Encodes bytes as lowercase hex.
 pub fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().saturating_mul(2));
     for byte in bytes {
@@ -12,7 +12,7 @@ pub fn hex(bytes: &[u8]) -> String {
     text
 }
 
-/// Bytes of lower-case hex.
+/// Decodes lowercase hex; none if `digits` is anything else.
 pub fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
     let value = |digit: &u8| match digit {
         b'0'..=b'9' => Some(digit.wrapping_sub(b'0')),

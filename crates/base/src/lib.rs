@@ -1,12 +1,12 @@
-//! What every package stands on, and what knows none of them.
+//! Shared basics of all packages. This package depends on none of the others.
 //!
-//! * [`clock`], [`dates`], [`deadline`] — time: where it is read, how people read it, by when something must have ended
-//! * [`text`], [`hex`], [`secret`] — text from elsewhere fit to be shown, bytes as text, values that must not be seen
-//! * [`files`] — files that are replaced whole, and read within bounds
-//! * [`waker`] — a thread that waits on descriptors is woken by another
-//! * [`exposition`] — Prometheus's text format
+//! * [`clock`], [`dates`], [`deadline`] — reading clocks, formatting dates, deadlines of operations
+//! * [`text`], [`hex`], [`secret`] — making untrusted text safe to display, hexadecimal, values that must not be shown
+//! * [`files`] — bounded reads and atomic replacement of files
+//! * [`waker`] — waking a thread that waits on file descriptors
+//! * [`exposition`] — the Prometheus text format
 
-#![cfg_attr(test, allow(clippy::string_slice, reason = "a test that cuts a text wrongly fails, as it should"))]
+#![cfg_attr(test, allow(clippy::string_slice, reason = "in a test, a wrong slice is a failure like any other"))]
 
 pub mod clock;
 pub mod dates;

@@ -1,28 +1,28 @@
-//! Values that must never be seen: the Panel's shared secret and the license key.
+//! Values that must never be logged or shown: the Panel's shared secret and the license key.
 
 use zeroize::Zeroize;
 
-/// A secret text: it has no `Debug`, no `Display`, and is wiped from memory when dropped.
+/// A secret string. It has no `Debug` or `Display` and is wiped from memory when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes the text over.
+    /// Wraps `text`.
     pub fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The text itself, for hashing and for the one request that carries it.
+    /// The secret itself, for hashing and for the one request that sends it.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// How many characters it has.
+    /// Length in characters.
     pub fn length(&self) -> usize {
         self.0.chars().count()
     }
 
-    /// The first and last 4 characters, the most that a person is ever shown; nothing of a text under 16 characters.
+    /// The first and last 4 characters, the most that is ever displayed; nothing of a secret shorter than 16 characters.
     pub fn masked(&self) -> String {
         let characters: Vec<char> = self.0.chars().collect();
         match (characters.first_chunk::<4>(), characters.last_chunk::<4>()) {
@@ -33,17 +33,17 @@ impl Secret {
         }
     }
 
-    /// Whether `text` contains this secret, in whatever case.
+    /// Whether `text` contains this secret, ignoring ASCII case.
     pub fn is_in(&self, text: &str) -> bool {
         !self.0.is_empty() && text.to_ascii_lowercase().contains(&self.0.to_ascii_lowercase())
     }
 
-    /// `text` with every occurrence of this secret masked: an answer that echoes the key must not carry it into a log.
+    /// Masks every occurrence of this secret in `text`, so that a response that echoes the key does not leak it into a log.
     pub fn redact(&self, text: &str) -> String {
         let (mask, secret) = (self.masked(), self.0.to_ascii_lowercase());
         let mut redacted = String::new();
         let mut rest = text;
-        // Lower case has the same length in ASCII, so what is found in it stands at the same place in the text.
+        // ASCII lowercasing keeps lengths, so an offset in the lowercase text is the same offset in `text`.
         while !secret.is_empty()
             && let Some(start) = rest.to_ascii_lowercase().find(&secret)
             && let Some((before, found)) = rest.split_at_checked(start)

@@ -1,27 +1,27 @@
-//! Text from elsewhere, made fit to be shown.
+//! Makes untrusted text safe to display.
 
 use std::fmt::Write;
 use std::time::Duration;
 
-/// `text` as one line of at most `limit` characters: control characters, which could forge a log line or drive a
-/// terminal, become spaces.
+/// `text` as one line of at most `limit` characters. Control characters, which could forge a log line or send terminal
+/// escape sequences, become spaces.
 pub fn one_line(text: &str, limit: usize) -> String {
     let printable = |character: char| if drives_terminal(character) { ' ' } else { character };
     let line: String = text.trim().chars().map(printable).take(limit.saturating_add(1)).collect();
     if line.chars().count() <= limit {
         return line.trim_end().to_owned();
     }
-    let kept: String = line.chars().take(limit.saturating_sub(1)).collect();
-    format!("{}…", kept.trim_end())
+    let shortened: String = line.chars().take(limit.saturating_sub(1)).collect();
+    format!("{}…", shortened.trim_end())
 }
 
-/// Whether a character moves the cursor or reorders text instead of being shown.
+/// Whether a character controls the terminal or the text direction instead of being displayed.
 pub fn drives_terminal(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// JSON without a character that drives a terminal. In JSON such characters stand inside strings only, where an escape
-/// means the same; white space between the members is all that is lost.
+/// JSON with all characters that control a terminal escaped. They can only occur inside strings, where an escape means
+/// the same; only whitespace between members is lost.
 pub fn terminal_json(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
@@ -37,7 +37,7 @@ pub fn terminal_json(json: &str) -> String {
     text
 }
 
-/// A time as a person reads it: `3 days 4 h 5 min`.
+/// A duration for people: `3 days 4 h 5 min`.
 pub fn duration(time: Duration) -> String {
     let minutes = time.as_secs() / 60;
     let (days, hours, minutes) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_in_a_line_forges_another_or_drives_a_terminal() {
+    fn a_line_cannot_forge_another_line_or_control_the_terminal() {
         let table = [
             ("  as it is ", 20, "as it is"),
             ("a\r\nb", 20, "a  b"),
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn json_stays_the_same_and_drives_no_terminal() {
+    fn escaped_json_has_the_same_value() {
         let json = "{\"a\":\n\"\u{9b}2J\u{202e}é\"}";
         let shown = terminal_json(json);
         assert_eq!(shown, "{\"a\": \"\\u009b2J\\u202eé\"}");

@@ -1,34 +1,34 @@
-//! Wakes a thread that waits on descriptors.
+//! Wakes a thread that waits on file descriptors.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use rustix::event::{EventfdFlags, eventfd};
 
-/// Wakes a thread out of its wait.
+/// An eventfd that wakes a thread which polls it.
 #[derive(Clone, Debug)]
 pub struct Waker(Arc<OwnedFd>);
 
 impl Waker {
-    /// A waker and the descriptor to wait on.
+    /// Creates the eventfd.
     ///
     /// # Errors
-    /// The process has no descriptor left.
+    /// The process has run out of file descriptors.
     pub fn new() -> std::io::Result<Self> {
         Ok(Self(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)))
     }
 
-    /// The descriptor that becomes readable.
+    /// The descriptor that becomes readable on a wake-up.
     pub fn descriptor(&self) -> &OwnedFd {
         &self.0
     }
 
-    /// Wakes; a wake-up that is on its way already is enough.
+    /// Wakes the thread. Several wake-ups before the next [`Waker::clear`] count as one.
     pub fn wake(&self) {
         let _ = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());
     }
 
-    /// Takes the wake-ups back before looking at what they were for.
+    /// Clears pending wake-ups. Call it before looking for work, so that none is missed.
     pub fn clear(&self) {
         let _ = rustix::io::read(&*self.0, &mut [0_u8; 8]);
     }

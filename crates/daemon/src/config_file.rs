@@ -1,5 +1,5 @@
-//! A configuration file of `key=value` lines: read from the disk, split into entries, and turned into typed values, with
-//! one sentence for each thing that can be wrong. Which keys there are, and what is made of them, the daemon knows.
+//! A configuration file of `key=value` lines: read from disk, split into entries, and converted to typed values, with a
+//! one-sentence message for every error. The daemon defines the keys and their meaning.
 
 use std::fmt;
 use std::fs::OpenOptions;
@@ -14,18 +14,18 @@ use crate::log::LogTarget;
 use crate::near_miss::near_miss;
 use crate::{EXIT_CONFIGURATION, EXIT_PERMISSION};
 
-/// The largest file that is read, in bytes.
+/// Largest configuration file, in bytes.
 const MAX_FILE: u64 = 64 * 1024;
 
-/// The longest part of an unknown key that is shown, in characters.
+/// Longest part of an unknown key that a message shows, in characters.
 const MAX_SHOWN_KEY: usize = 40;
 
-/// Why there is no configuration.
+/// Why the configuration cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// The file or one that it names cannot be read for lack of rights.
+    /// This user is not permitted to read the file, or a file that it names.
     Permission(String),
-    /// Anything else that is wrong with it.
+    /// Any other error.
     Invalid(String),
 }
 
@@ -47,14 +47,14 @@ impl fmt::Display for Error {
     }
 }
 
-/// Reads the file, which must be a regular one, bounded, and UTF-8. `creation` is what the sentence says where there is
-/// none, such as “Create it with at least the line secret=…”.
+/// Reads the file, which must be a regular file of limited size in UTF-8. `creation` completes the message for a missing
+/// file, for example “Create it with at least the line secret=…”.
 ///
 /// # Errors
-/// One sentence with the file and the remedy.
+/// One sentence with the file's path and the fix.
 pub fn read(path: &Path, creation: &str) -> Result<String, Error> {
     let shown = path.display();
-    // A pipe or a device must not keep us waiting.
+    // Opening a pipe or a device must not block.
     let flags = (OFlags::NONBLOCK | OFlags::CLOEXEC).bits().cast_signed();
     let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
     let file = opened.map_err(|error| match error.kind() {
@@ -76,7 +76,7 @@ pub fn read(path: &Path, creation: &str) -> Result<String, Error> {
         .map_err(|error| Error::Invalid(format!("{shown}: cannot be read: {error}")))?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_FILE) {
         return Err(Error::Invalid(format!(
-            "{shown}: is larger than {} KiB, which is no configuration",
+            "{shown}: is larger than {} KiB, the limit for a configuration file",
             MAX_FILE / 1024
         )));
     }
@@ -89,32 +89,32 @@ pub fn read(path: &Path, creation: &str) -> Result<String, Error> {
 
 /// The keys of a file.
 pub trait Key: Copy + PartialEq + 'static {
-    /// Whose keys they are, such as “the Agent”.
+    /// The owner of the keys in a sentence, such as “the Agent”.
     const SUBJECT: &'static str;
-    /// Spellings without which the daemon would run, but wrongly: a slip in one of them is an error.
+    /// Keys without which the daemon would run with the wrong settings: a misspelling of one is an error, not a warning.
     const VITAL: &'static [&'static str];
-    /// Every spelling.
+    /// All keys with their names.
     const KEYS: &'static [(&'static str, Self)];
 }
 
-/// The key with this spelling, in any case.
+/// The key with this name, ignoring case.
 pub fn find<K: Key>(key: &str) -> Option<K> {
     K::KEYS.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, known)| *known)
 }
 
-/// One line of the file that has a key we know.
+/// One line with a known key.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a, K> {
     known: K,
-    /// The key, as it is spelt in the file.
+    /// The key, as spelled in the file.
     pub key: &'a str,
-    /// The value, without the quotes around it.
+    /// The value, without surrounding quotes.
     pub value: &'a str,
-    /// The number of the line, counted from 1.
+    /// The line number, starting at 1.
     pub line: usize,
 }
 
-/// The lines of a file that have a key we know, each key once.
+/// The lines of a file that have known keys, each key once.
 #[derive(Clone, Debug)]
 pub struct Entries<'a, K> {
     name: &'a str,
@@ -122,10 +122,10 @@ pub struct Entries<'a, K> {
 }
 
 impl<'a, K: Key> Entries<'a, K> {
-    /// Splits the text of the file, which messages call `name`. What is odd and tolerated is told in `warnings`.
+    /// Splits the text of the file, which messages call `name`. Tolerated mistakes are added to `warnings`.
     ///
     /// # Errors
-    /// One sentence with file, line and remedy.
+    /// One sentence with file, line and fix.
     pub fn parse(text: &'a str, name: &'a str, warnings: &mut Vec<String>) -> Result<Self, Error> {
         let mut entries: Vec<Entry<'a, K>> = Vec::new();
         for (index, line) in text.lines().enumerate() {
@@ -133,7 +133,7 @@ impl<'a, K: Key> Entries<'a, K> {
             let Some(entry) = entry::<K>(line, number, name, warnings)? else { continue };
             if let Some(earlier) = entries.iter_mut().find(|earlier| earlier.known == entry.known) {
                 let (key, earlier_line) = (entry.key, earlier.line);
-                warnings.push(format!("{name}:{number}: {key} is set again; line {earlier_line} no longer counts"));
+                warnings.push(format!("{name}:{number}: {key} overrides the value in line {earlier_line}"));
                 *earlier = entry;
             } else {
                 entries.push(entry);
@@ -142,51 +142,48 @@ impl<'a, K: Key> Entries<'a, K> {
         Ok(Self { name, entries })
     }
 
-    /// What messages call the file.
+    /// The file's name in messages.
     pub fn name(&self) -> &str {
         self.name
     }
 
     /// The line with this key.
     pub fn entry(&self, known: K) -> Option<&Entry<'a, K>> {
-        debug_assert!(
-            K::KEYS.iter().any(|(_, key)| *key == known),
-            "a key that is not listed is never found in a file"
-        );
+        debug_assert!(K::KEYS.iter().any(|(_, key)| *key == known), "every key must be listed in KEYS");
         self.entries.iter().find(|entry| entry.known == known)
     }
 
-    /// The value, unless it is empty: an empty value is the default, as a key that is not there is.
+    /// The value, unless it is empty: an empty value means the default, like a missing key.
     pub fn value(&self, known: K) -> Option<(&Entry<'a, K>, &'a str)> {
         self.entry(known).filter(|entry| !entry.value.is_empty()).map(|entry| (entry, entry.value))
     }
 
-    /// A sentence about a line, which begins with file, line and key.
+    /// A message about a line: file, line and key, followed by `sentence`.
     pub fn about(&self, entry: &Entry<'_, K>, sentence: impl fmt::Display) -> String {
         format!("{}:{}: {} {sentence}", self.name, entry.line, entry.key)
     }
 
-    /// The error that a line is, in this sentence.
+    /// The same message as an error.
     pub fn wrong(&self, entry: &Entry<'_, K>, sentence: impl fmt::Display) -> Error {
         Error::Invalid(self.about(entry, sentence))
     }
 
-    /// A whole number within these bounds.
+    /// An integer from `min` to `max`.
     ///
     /// # Errors
-    /// The value is none.
-    pub fn integer<T: TryFrom<u64>>(&self, known: K, default: T, least: u64, most: u64) -> Result<T, Error> {
+    /// The value is not such an integer.
+    pub fn integer<T: TryFrom<u64>>(&self, known: K, default: T, min: u64, max: u64) -> Result<T, Error> {
         let Some((entry, value)) = self.value(known) else { return Ok(default) };
-        let number = value.parse::<u64>().ok().filter(|number| (least..=most).contains(number));
+        let number = value.parse::<u64>().ok().filter(|number| (min..=max).contains(number));
         number
             .and_then(|number| T::try_from(number).ok())
-            .ok_or_else(|| self.wrong(entry, format!("“{value}” must be a whole number from {least} to {most}")))
+            .ok_or_else(|| self.wrong(entry, format!("“{value}” must be a whole number from {min} to {max}")))
     }
 
-    /// A path that begins at the root.
+    /// An absolute path.
     ///
     /// # Errors
-    /// The value does not.
+    /// The value is a relative path.
     pub fn absolute_path(&self, known: K, default: &str) -> Result<PathBuf, Error> {
         match self.value(known) {
             None => Ok(PathBuf::from(default)),
@@ -198,7 +195,7 @@ impl<'a, K: Key> Entries<'a, K> {
     /// An IP address.
     ///
     /// # Errors
-    /// The value is none.
+    /// The value is not an IP address.
     pub fn ip_address(&self, known: K, default: IpAddr) -> Result<IpAddr, Error> {
         match self.value(known) {
             None => Ok(default),
@@ -208,10 +205,10 @@ impl<'a, K: Key> Entries<'a, K> {
         }
     }
 
-    /// Names of hosts, separated by commas.
+    /// Host names, separated by commas.
     ///
     /// # Errors
-    /// One of them is not a name.
+    /// One of them is not a host name.
     pub fn host_names(&self, known: K) -> Result<Vec<String>, Error> {
         let Some((entry, value)) = self.value(known) else { return Ok(Vec::new()) };
         let names = value.split([',', ' ']).filter(|name| !name.is_empty());
@@ -220,17 +217,17 @@ impl<'a, K: Key> Entries<'a, K> {
                 let is_name =
                     name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
                 let problem = || {
-                    self.wrong(entry, format!("“{name}” is not a host name; separate names by commas, without ports"))
+                    self.wrong(entry, format!("“{name}” is not a host name; separate names with commas, without ports"))
                 };
                 if is_name { Ok(name.to_owned()) } else { Err(problem()) }
             })
             .collect()
     }
 
-    /// Where log lines go.
+    /// The log target.
     ///
     /// # Errors
-    /// The value is none of the words for it.
+    /// The value is not `auto`, `syslog` or `stderr`.
     pub fn log_target(&self, known: K) -> Result<LogTarget, Error> {
         match self.value(known) {
             None => Ok(LogTarget::Auto),
@@ -255,13 +252,13 @@ fn entry<'a, K: Key>(
         return Ok(None);
     }
     let Some((key, value)) = line.split_once('=') else {
-        return Err(Error::Invalid(format!("{name}:{number}: this line is not key=value; begin comments with #")));
+        return Err(Error::Invalid(format!("{name}:{number}: this line is not key=value; start comments with #")));
     };
     let (key, value) = (key.trim(), unquote(value.trim()));
     if let Some(known) = find(key) {
         return Ok(Some(Entry { known, key, value, line: number }));
     }
-    // The value of an unknown key may be a mistyped key's secret: only the key is shown.
+    // Show only the key: if the key is a misspelling, the value may be a secret.
     let shown: String = key.chars().filter(|character| !character.is_control()).take(MAX_SHOWN_KEY).collect();
     if let Some(meant) = near_miss(key, K::VITAL) {
         return Err(Error::Invalid(format!("{name}:{number}: “{shown}” is not a key. Did you mean “{meant}”?")));

@@ -21,8 +21,8 @@ fn parsed(text: &str) -> Result<(Entries<'_, Tool>, Vec<String>), Error> {
 }
 
 #[test]
-fn lines_are_split_as_people_write_them() {
-    let text = "\u{feff}# what is it\r\n\r\n TOKEN = \"a # b\" \r\nsize='7'\r\nplace=\r\nnames=a.example, b.example";
+fn common_ways_to_write_a_line_are_understood() {
+    let text = "\u{feff}# a comment\r\n\r\n TOKEN = \"a # b\" \r\nsize='7'\r\nplace=\r\nnames=a.example, b.example";
     let (entries, warnings) = parsed(text).unwrap();
     let token = entries.entry(Tool::Token).unwrap();
     assert_eq!((token.key, token.value, token.line), ("TOKEN", "a # b", 3));
@@ -33,26 +33,26 @@ fn lines_are_split_as_people_write_them() {
 }
 
 #[test]
-fn what_is_tolerated_is_told() {
+fn tolerated_mistakes_are_warnings() {
     let (entries, warnings) = parsed("size=1\nsize=2\ncolour=red\n").unwrap();
     assert_eq!(entries.integer(Tool::Size, 0_u8, 0, 9), Ok(2));
     assert_eq!(
         warnings,
         [
-            "tool.conf:2: size is set again; line 1 no longer counts",
+            "tool.conf:2: size overrides the value in line 1",
             "tool.conf:3: “colour” is not a key of the tool; the line is ignored"
         ]
     );
 }
 
 #[test]
-fn what_is_wrong_is_a_sentence_with_file_line_and_key() {
+fn an_error_names_file_line_and_key() {
     let table = [
-        ("words\n", "tool.conf:1: this line is not key=value; begin comments with #"),
+        ("words\n", "tool.conf:1: this line is not key=value; start comments with #"),
         ("\ntokn=x\n", "tool.conf:2: “tokn” is not a key. Did you mean “token”?"),
         ("size=10\n", "tool.conf:1: size “10” must be a whole number from 0 to 9"),
         ("Place=here\n", "tool.conf:1: Place “here” must be an absolute path"),
-        ("names=a:1\n", "tool.conf:1: names “a:1” is not a host name; separate names by commas, without ports"),
+        ("names=a:1\n", "tool.conf:1: names “a:1” is not a host name; separate names with commas, without ports"),
     ];
     for (text, expected) in table {
         let error = parsed(text).and_then(|(entries, _)| {
@@ -65,7 +65,7 @@ fn what_is_wrong_is_a_sentence_with_file_line_and_key() {
 }
 
 #[test]
-fn a_file_that_is_not_there_names_how_to_make_one() {
+fn the_error_for_a_missing_file_says_how_to_create_it() {
     let sentence = read(Path::new("/no/such/tool.conf"), "Create it with a token").unwrap_err().to_string();
     assert_eq!(
         sentence,

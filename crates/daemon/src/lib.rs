@@ -1,10 +1,10 @@
-//! What a daemon needs of its process: threads that are watched, signals, the service manager, the listening socket, limits,
-//! the log, what is printed to a person, the configuration file's form, exit codes.
+//! Process services of a daemon: supervised threads, signals, the service manager, the listening socket, limits, the log,
+//! output to the terminal, the format of the configuration file, and exit codes.
 //!
-//! Nothing here knows what the daemon is for. What a person reads in its sentences, such as the program's name or the
-//! configuration file's, is told by the daemon.
+//! This package does not know what the daemon does. The daemon supplies the names that messages contain, such as its own
+//! and the configuration file's.
 
-#![cfg_attr(test, allow(clippy::string_slice, reason = "a test that cuts a text wrongly fails, as it should"))]
+#![cfg_attr(test, allow(clippy::string_slice, reason = "in a test, a wrong slice is a failure like any other"))]
 
 pub mod completions;
 pub mod config_file;
@@ -19,21 +19,21 @@ pub mod signals;
 pub mod supervisor;
 pub mod watchdog;
 
-/// Something failed while running.
+/// An error at run time.
 pub const EXIT_FAILURE: u8 = 1;
-/// The command line is wrong (sysexits.h: EX_USAGE).
+/// An error in the command line (sysexits.h: EX_USAGE).
 pub const EXIT_USAGE: u8 = 64;
-/// The program is wrong (EX_SOFTWARE).
+/// A bug in the program (EX_SOFTWARE).
 pub const EXIT_INTERNAL: u8 = 70;
-/// Something may not be read (EX_NOPERM).
+/// Missing permissions (EX_NOPERM).
 pub const EXIT_PERMISSION: u8 = 77;
-/// The configuration is wrong (EX_CONFIG).
+/// An error in the configuration (EX_CONFIG).
 pub const EXIT_CONFIGURATION: u8 = 78;
 
-/// What a daemon calls itself where it speaks to a person.
+/// The daemon's names in messages.
 #[derive(Clone, Copy, Debug)]
 pub struct Program {
-    /// The name of the program, in front of every line that it prints.
+    /// The program's name, which starts every line that it prints.
     pub name: &'static str,
     /// The daemon in a sentence, such as “the Agent”.
     pub subject: &'static str,

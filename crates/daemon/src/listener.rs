@@ -1,15 +1,15 @@
 //! The listening socket.
 //!
-//! A port may be taken for a moment after the process that listened on it was killed and reaped. A child that the killed
-//! process was just starting has a copy of each of its descriptors until it executes its program: `CLOEXEC` counts from
-//! then on, and nothing ends the child with its parent. On a loaded machine that takes milliseconds, which is as long as
-//! the next start takes to come here. A start therefore waits for a taken port, but not for long. Under systemd there is
-//! nothing to wait for: it ends all processes of a service together, and keeps the socket.
+//! A port can stay in use for a moment after the process that listened on it was killed and reaped. A child process that
+//! was just being started has copies of all descriptors until it executes its program, because `CLOEXEC` only takes effect
+//! then, and it does not die with its parent. On a loaded machine that takes milliseconds, about as long as the next start
+//! needs to reach this code. A start therefore waits briefly for a port in use. Under systemd there is nothing to wait for:
+//! it kills all processes of a service together, and keeps the socket.
 //!
-//! What no wait mends is a port of the range that the kernel gives to outgoing connections (`net.ipv4.ip_local_port_range`,
-//! 32768 to 60999 unless set otherwise): while nobody listens there, a client that keeps trying to reach the port may be
-//! given that very port to connect from. It then reaches itself, and the port is taken for as long as the connection
-//! stands and a minute more. The ports that we propose lie below that range.
+//! Waiting does not help if the port lies in the range for outgoing connections (`net.ipv4.ip_local_port_range`, 32768 to
+//! 60999 by default): while no process listens, a client that keeps trying to connect to the port can be assigned that same
+//! port as its source port. It then connects to itself, and the port stays in use for as long as the connection lasts plus
+//! a minute. The default ports lie below that range.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -26,49 +26,51 @@ use rustix::net::{
 use crate::notify::Notifier;
 use crate::port_holder;
 
-/// Connections that the kernel holds for us while we are busy; it caps the number at net.core.somaxconn.
+/// Connections that the kernel queues until they are accepted, capped at net.core.somaxconn.
 const BACKLOG: i32 = 1024;
 
-/// How long a start waits for a port that is taken, and how often it looks meanwhile.
-const PATIENCE: Duration = Duration::from_secs(2);
-const LOOK_AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+/// How long a start waits for a port in use, and how often it retries.
+const PORT_WAIT: Duration = Duration::from_secs(2);
+const RETRY_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
-/// Where the address comes from, for the sentence that says how to mend it.
+/// Where the address is configured, for error messages that say how to change it.
 #[derive(Clone, Copy, Debug)]
 pub struct Source {
     /// The configuration file's name, such as `agent.conf`.
     pub file: &'static str,
-    /// Who else must be told another port, such as “ and in the Panel”; may be empty.
+    /// Where else a new port must be set, such as “ and in the Panel”; can be empty.
     pub elsewhere: &'static str,
 }
 
-/// Listens on `address`: with the socket that the service manager has kept since the last run, or with a new one, which it
-/// is asked to keep. While it keeps it, nobody else gets the port, whatever happens to this process.
+/// Listens on `address`, with the socket that systemd stored during the last run, or with a new one, which is then stored.
+/// While systemd stores it, no other process can take the port, whatever happens to this process.
 ///
 /// # Errors
-/// A sentence that says why not and what to do.
+/// A sentence with the reason and the fix.
 pub fn keep_listening_on(address: SocketAddr, source: Source, notifier: &Notifier) -> Result<TcpListener, String> {
     for (_, passed) in sd_listen_fds::get().unwrap_or_default() {
-        let kept = TcpListener::from(passed);
-        if kept.local_addr().is_ok_and(|bound| serves(bound, address)) && fcntl_setfd(&kept, FdFlags::CLOEXEC).is_ok() {
-            return Ok(kept);
+        let stored = TcpListener::from(passed);
+        if stored.local_addr().is_ok_and(|bound| matches(bound, address))
+            && fcntl_setfd(&stored, FdFlags::CLOEXEC).is_ok()
+        {
+            return Ok(stored);
         }
-        // Of another configuration. This ends the listening of every copy, so that the new socket finds no other in its
-        // way even before the service manager has let go of its own.
-        let _ = shutdown(&kept, Shutdown::Both);
-        notifier.let_go();
+        // The socket belongs to an earlier configuration. The shutdown stops all copies of it from listening, so that the
+        // new socket can be bound even before systemd has closed its copy.
+        let _ = shutdown(&stored, Shutdown::Both);
+        notifier.discard_listener();
     }
     let listener = listen_on(address, source)?;
-    notifier.keep(&listener);
+    notifier.store_listener(&listener);
     Ok(listener)
 }
 
-/// Whether a socket bound to `bound` is what `wanted` asks for; port 0 is any.
-fn serves(bound: SocketAddr, wanted: SocketAddr) -> bool {
+/// Whether a socket bound to `bound` can serve `wanted`; port 0 matches any port.
+fn matches(bound: SocketAddr, wanted: SocketAddr) -> bool {
     bound.ip() == wanted.ip() && (bound.port() == wanted.port() || wanted.port() == 0)
 }
 
-/// The address by which a program of this machine reaches a listener on `address`.
+/// The address at which programs on this machine reach a listener on `address`.
 pub fn from_here(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -78,32 +80,32 @@ pub fn from_here(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// Listens on `address`, once whoever is just letting go of it has done so.
+/// Listens on `address`, after a short wait if the port is in use.
 ///
 /// # Errors
-/// A sentence that says why not and what to do.
+/// A sentence with the reason and the fix.
 pub fn listen_on(address: SocketAddr, source: Source) -> Result<TcpListener, String> {
-    let patience = Deadline::within(PATIENCE);
+    let deadline = Deadline::within(PORT_WAIT);
     open_when_free(address, || {
-        let has_time = !patience.is_over();
+        let has_time = !deadline.is_over();
         if has_time {
-            // A signal may end the pause early; then we look early.
-            let _ = poll(&mut [], Some(&LOOK_AGAIN));
+            // A signal can end the pause early; the only effect is an early retry.
+            let _ = poll(&mut [], Some(&RETRY_INTERVAL));
         }
         has_time
     })
     .map_err(|error| format!("cannot listen on {address}: {error}. {}", remedy(address, &error, source)))
 }
 
-/// Opens the listener. While the port is taken it tries again after each `pause`, until that says that it was the last.
+/// Opens the listener. While the port is in use, it retries after each `pause`, until that returns false.
 fn open_when_free(address: SocketAddr, mut pause: impl FnMut() -> bool) -> io::Result<TcpListener> {
-    let mut was_taken = false;
+    let mut was_in_use = false;
     loop {
         match open(address) {
-            Err(error) if error.kind() == ErrorKind::AddrInUse && pause() => was_taken = true,
+            Err(error) if error.kind() == ErrorKind::AddrInUse && pause() => was_in_use = true,
             opened => {
-                if was_taken && opened.is_ok() {
-                    info!("{address} was still taken when this process started, and has been let go");
+                if was_in_use && opened.is_ok() {
+                    info!("{address} was still in use when this process started, and is free now");
                 }
                 return opened;
             }
@@ -116,16 +118,16 @@ fn remedy(address: SocketAddr, error: &io::Error, source: Source) -> String {
     match error.kind() {
         ErrorKind::AddrInUse => {
             let port = address.port();
-            let held = match port_holder::find(address) {
-                Some(holder) => format!("It is held by {holder}"),
-                None if port_holder::is_there(address) => {
-                    format!("Another process holds the port; see which with: ss -ltnp sport = :{port}")
+            let cause = match port_holder::find(address) {
+                Some(holder) => format!("It is in use by {holder}"),
+                None if port_holder::has_listener(address) => {
+                    format!("Another process is using the port; to find it, run: ss -ltnp sport = :{port}")
                 }
                 None => format!(
-                    "Nobody listens there, but a connection has the port; see it with: ss -tanp sport = :{port}"
+                    "No process listens on it, but a connection is using the port; to find it, run: ss -tanp sport = :{port}"
                 ),
             };
-            format!("{held}. End it, or set another port in {file}{elsewhere}")
+            format!("{cause}. Stop it, or set another port in {file}{elsewhere}")
         }
         ErrorKind::AddrNotAvailable => format!("This server has no such address; correct listen_addr in {file}"),
         ErrorKind::PermissionDenied => {
@@ -138,7 +140,7 @@ fn remedy(address: SocketAddr, error: &io::Error, source: Source) -> String {
 fn open(address: SocketAddr) -> io::Result<TcpListener> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, Some(ipproto::TCP))?;
-    // A restart must not wait for the connections of the run before it; two listeners are still refused.
+    // A restart must not wait for old connections in TIME_WAIT. Two listeners on one port are still refused.
     sockopt::set_socket_reuseaddr(&socket, true)?;
     bind(&socket, &address)?;
     listen(&socket, BACKLOG)?;
@@ -154,21 +156,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_holds_a_port_is_named_with_what_to_do() {
+    fn the_error_names_the_process_that_uses_the_port() {
         let first = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = first.local_addr().unwrap();
         let source = Source { file: "a.conf", elsewhere: " and in the Panel" };
         for address in [address, SocketAddr::from(([0, 0, 0, 0], address.port()))] {
             let sentence = listen_on(address, source).unwrap_err();
             let name = std::fs::read_to_string("/proc/self/comm").unwrap();
-            let holder = format!("It is held by {} (process {}). End it,", name.trim(), std::process::id());
+            let holder = format!("It is in use by {} (process {}). Stop it,", name.trim(), std::process::id());
             assert!(sentence.contains(&holder), "{sentence}");
             assert!(sentence.ends_with(" or set another port in a.conf and in the Panel"), "{sentence}");
         }
     }
 
     #[test]
-    fn a_port_that_is_let_go_while_we_wait_is_ours() {
+    fn a_port_that_becomes_free_during_the_wait_is_taken() {
         let mut holder = Some(TcpListener::bind("127.0.0.1:0").unwrap());
         let address = holder.as_ref().unwrap().local_addr().unwrap();
         let mut pauses = 0;
@@ -184,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_is_not_let_go_is_given_up() {
+    fn the_wait_for_a_port_is_limited() {
         let holder = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut pauses = 0;
         let listener = open_when_free(holder.local_addr().unwrap(), || {
@@ -196,30 +198,31 @@ mod tests {
     }
 
     #[test]
-    fn only_a_taken_port_is_waited_for() {
-        // TEST-NET-1 of RFC 5737 is nobody's.
+    fn only_a_port_in_use_is_waited_for() {
+        // TEST-NET-1 of RFC 5737 belongs to no machine.
         let address = SocketAddr::from(([192, 0, 2, 1], 0));
-        let listener = open_when_free(address, || panic!("waits for an address that will not come"));
+        let listener = open_when_free(address, || panic!("waited for an address that this machine does not have"));
         assert_eq!(listener.unwrap_err().kind(), ErrorKind::AddrNotAvailable);
     }
 
     #[test]
-    fn a_connection_that_has_the_port_is_told_from_a_listener() {
+    fn a_connection_on_the_port_is_distinguished_from_a_listener() {
         let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
         bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let client = TcpStream::from(socket);
         let address = client.local_addr().unwrap();
-        // As it happens to a client that is given the port which it wants to reach.
+        // As it happens to a client whose source port is the port that it connects to.
         connect(&client, &address).unwrap();
         let sentence = listen_on(address, Source { file: "a.conf", elsewhere: "" }).unwrap_err();
         assert!(
-            sentence.contains("Nobody listens there, but a connection has the port; see it with: ss -tanp"),
+            sentence
+                .contains("No process listens on it, but a connection is using the port; to find it, run: ss -tanp"),
             "{sentence}"
         );
     }
 
     #[test]
-    fn a_kept_socket_serves_the_address_that_it_is_bound_to() {
+    fn a_stored_socket_matches_the_address_that_it_is_bound_to() {
         let table = [
             ("127.0.0.1:7443", "127.0.0.1:7443", true),
             ("127.0.0.1:40000", "127.0.0.1:0", true),
@@ -230,13 +233,13 @@ mod tests {
             ("[::]:7443", "0.0.0.0:7443", false),
         ];
         for (bound, wanted, expected) in table {
-            assert_eq!(serves(bound.parse().unwrap(), wanted.parse().unwrap()), expected, "{bound} {wanted}");
+            assert_eq!(matches(bound.parse().unwrap(), wanted.parse().unwrap()), expected, "{bound} {wanted}");
         }
     }
 
     #[test]
-    fn an_address_of_another_server_is_named_as_one() {
-        // TEST-NET-1 of RFC 5737 is nobody's.
+    fn an_address_of_another_machine_is_explained() {
+        // TEST-NET-1 of RFC 5737 belongs to no machine.
         let address = SocketAddr::from(([192, 0, 2, 1], 0));
         let sentence = listen_on(address, Source { file: "a.conf", elsewhere: "" }).unwrap_err();
         assert!(sentence.ends_with("This server has no such address; correct listen_addr in a.conf"), "{sentence}");

@@ -1,5 +1,5 @@
-//! Log lines to syslog, or to stderr where there is none. Never waits: what the other side does not take is counted, and
-//! the next line that passes tells the count.
+//! Logs to syslog, or to stderr where there is no syslog. Never blocks: lines that cannot be written are counted, and the
+//! count is logged with the next line that can.
 
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::net::UnixDatagram;
@@ -12,14 +12,14 @@ use syslog::{Facility, LogFormat, LoggerBackend, Severity};
 
 use opterius_base::text::one_line;
 
-/// Where syslog listens.
+/// The syslog socket.
 pub const SYSLOG_SOCKET: &str = "/dev/log";
 
-/// The longest line, in characters: below what syslog daemons cut off, and below what a pipe takes whole.
+/// Longest line in characters: syslog daemons do not truncate it, and a pipe takes it atomically.
 const MAX_LINE: usize = 1000;
 
-/// The form of a line: priority, identifier, process id. Without a host name, which journald would take for a part of
-/// the message, and without a time, which every syslog daemon knows itself.
+/// The format of a line: priority, identifier, process id. It has no host name, which journald would treat as part of the
+/// message, and no time, which every syslog daemon adds itself.
 #[derive(Clone, Copy, Debug)]
 struct Format {
     ident: &'static str,
@@ -39,9 +39,9 @@ type Connection = syslog::Logger<LoggerBackend, Format>;
 pub enum LogTarget {
     /// syslog, or stderr where there is no syslog socket.
     Auto,
-    /// syslog alone.
+    /// syslog only.
     Syslog,
-    /// stderr alone.
+    /// stderr only.
     Stderr,
 }
 
@@ -60,15 +60,15 @@ struct Sink {
 }
 
 impl Logger {
-    /// A logger that connects to the syslog socket at this path when there is something to log. `ident` is the name in
-    /// front of every line, by which `journalctl -t` finds them.
+    /// A logger that connects to the syslog socket at `socket` when it first logs. `ident` starts every line;
+    /// `journalctl -t` selects by it.
     pub fn new(ident: &'static str, target: LogTarget, socket: &Path) -> Self {
         Self { ident, target, socket: socket.to_owned(), sink: Mutex::default() }
     }
 
     /// Makes it the process's logger.
     pub fn install(self) {
-        // Fails only when there is one already, and then that one logs.
+        // Fails only if a logger is already installed, which then stays in use.
         if log::set_boxed_logger(Box::new(self)).is_ok() {
             log::set_max_level(LevelFilter::Info);
         }
@@ -79,7 +79,7 @@ impl Logger {
         let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
         let text = one_line(text, MAX_LINE);
         if sink.lost > 0 {
-            let report = format!("{} log lines were lost: the log did not take them", sink.lost);
+            let report = format!("{} log lines were lost because the log was full", sink.lost);
             if self.write(&mut sink, Level::Warn, &report).is_ok() {
                 sink.lost = 0;
             }
@@ -94,7 +94,7 @@ impl Logger {
             LogTarget::Stderr => write_stderr(text),
             LogTarget::Syslog => self.write_syslog(sink, level, text),
             LogTarget::Auto => match self.write_syslog(sink, level, text) {
-                // There is a syslog, it only has no room now.
+                // syslog exists but its queue is full.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => Err(error),
                 Err(_) => write_stderr(text),
                 Ok(()) => Ok(()),
@@ -102,7 +102,7 @@ impl Logger {
         }
     }
 
-    /// Sends; a connection that has become useless (syslog was restarted) is made anew once.
+    /// Sends a line. Reconnects once if the connection is broken, for example because syslog was restarted.
     fn write_syslog(&self, sink: &mut Sink, level: Level, text: &str) -> io::Result<()> {
         if let Some(connection) = &mut sink.connection {
             match send(connection, level, text) {
@@ -135,7 +135,7 @@ fn send(connection: &mut Connection, level: Level, text: &str) -> io::Result<()>
     })
 }
 
-/// Writes to stderr if it takes a line now: behind it may be a pipe whose reader has stopped.
+/// Writes to stderr if that does not block: it can be a pipe whose reader has stopped.
 fn write_stderr(text: &str) -> io::Result<()> {
     let stderr = rustix::stdio::stderr();
     let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];
@@ -143,13 +143,13 @@ fn write_stderr(text: &str) -> io::Result<()> {
     if !ready.iter().any(|descriptor| descriptor.revents().contains(PollFlags::OUT)) {
         return Err(ErrorKind::WouldBlock.into());
     }
-    // One write, so that lines of several threads do not mix.
+    // A single write, so that lines from several threads do not interleave.
     io::stderr().lock().write_all(format!("{text}\n").as_bytes())
 }
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // Libraries have nothing to tell an operator that we do not say ourselves.
+        // Only our own lines: those of libraries tell an operator nothing new.
         metadata.level() <= Level::Info && metadata.target().starts_with("opterius")
     }
 

@@ -32,7 +32,7 @@ fn line(priority: u8, text: &str) -> String {
 }
 
 #[test]
-fn a_line_has_priority_identifier_and_nothing_between_it_and_the_message() {
+fn a_line_is_priority_identifier_and_message() {
     let syslog = Syslog::at("form");
     let logger = Logger::new("opterius-agent", LogTarget::Syslog, &syslog.path);
     logger.line(Level::Warn, "License: INVALID — License is already activated on 1 of 1 allowed servers.");
@@ -44,10 +44,10 @@ fn a_line_has_priority_identifier_and_nothing_between_it_and_the_message() {
 }
 
 #[test]
-fn a_syslog_that_is_full_never_blocks_and_every_lost_line_is_counted() {
+fn a_full_syslog_never_blocks_and_every_lost_line_is_counted() {
     let syslog = Syslog::at("full");
     let logger = Logger::new("opterius-agent", LogTarget::Auto, &syslog.path);
-    // Nobody reads, so the socket's queue fills up; the kernel's default is 10 datagrams or a few more.
+    // The test does not read, so the socket's queue fills up; by default, the kernel queues little more than 10 datagrams.
     let total = 5000;
     for number in 0..total {
         logger.line(Level::Info, &format!("line {number}"));
@@ -61,12 +61,12 @@ fn a_syslog_that_is_full_never_blocks_and_every_lost_line_is_counted() {
     syslog.socket.set_nonblocking(false).unwrap();
     assert!(passed < total);
     logger.line(Level::Info, "room again");
-    assert_eq!(syslog.next(), line(28, &format!("{} log lines were lost: the log did not take them", total - passed)));
+    assert_eq!(syslog.next(), line(28, &format!("{} log lines were lost because the log was full", total - passed)));
     assert_eq!(syslog.next(), line(30, "room again"));
 }
 
 #[test]
-fn a_syslog_that_vanishes_and_returns_is_found_again() {
+fn the_logger_reconnects_after_syslog_restarts() {
     let syslog = Syslog::at("restart");
     let path = syslog.path.clone();
     let logger = Logger::new("opterius-agent", LogTarget::Syslog, &path);
@@ -77,6 +77,6 @@ fn a_syslog_that_vanishes_and_returns_is_found_again() {
     logger.line(Level::Info, "still away");
     let returned = Syslog::at("restart");
     logger.line(Level::Info, "after");
-    assert_eq!(returned.next(), line(28, "2 log lines were lost: the log did not take them"));
+    assert_eq!(returned.next(), line(28, "2 log lines were lost because the log was full"));
     assert_eq!(returned.next(), line(30, "after"));
 }

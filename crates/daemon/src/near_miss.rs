@@ -1,7 +1,7 @@
-//! A slip of the finger in a key, which must not pass for a key that we do not know.
+//! Detection of misspelled keys, which must not be ignored like unknown ones.
 
-/// The key of `vital` that was meant by a slip of up to two letters. Vital are those without which the daemon would run,
-/// but wrongly: of all others a slip is told and does no harm.
+/// The key in `vital` that `key` probably misspells, with an edit distance of up to two. A key is vital if the daemon would
+/// run with the wrong settings without it; a misspelling of any other key is harmless and only gets a warning.
 pub fn near_miss(key: &str, vital: &[&'static str]) -> Option<&'static str> {
     let plain = |text: &str| -> String {
         text.to_lowercase().chars().map(|letter| if matches!(letter, '-' | ' ' | '.') { '_' } else { letter }).collect()
@@ -11,7 +11,7 @@ pub fn near_miss(key: &str, vital: &[&'static str]) -> Option<&'static str> {
     distances.filter(|(distance, _)| *distance <= 2).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
 
-/// Levenshtein's distance: letters to insert, delete or replace.
+/// The Levenshtein distance: the number of letters to insert, delete or replace.
 fn distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_is_meant() {
+    fn the_nearest_key_is_suggested() {
         let known = ["create", "show", "set-plan", "renew"];
         for (typed, meant) in
             [("creat", Some("create")), ("set_plan", Some("set-plan")), ("shw", Some("show")), ("x", None)]
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn distances_are_levenshteins() {
+    fn distances_are_levenshtein_distances() {
         for (from, to, expected) in [("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("same", "same", 0)] {
             assert_eq!(distance(from, to), expected);
         }

@@ -1,13 +1,13 @@
-//! What the service manager is told, and what it keeps for us: the protocol of sd_notify(3), spoken without its library.
+//! Notifications to systemd, and its file descriptor store: the sd_notify(3) protocol, without its library.
 //!
-//! A message is one datagram to the socket that the environment names. Where it names none, nothing is told; and one that
-//! is not taken is lost, because no daemon depends on who watches it. Children are not told of the socket: programs are run
-//! with an environment of ours (`operations::tool`).
+//! A message is one datagram to the socket that the environment names. Without one, nothing is sent. A message that cannot
+//! be sent is dropped, because a daemon must not depend on its service manager. Child processes do not inherit the socket's
+//! name: they run with an explicit environment (`opterius_host::tool`).
 //!
-//! By hand, because `sd-notify` would save the 30 lines that open the socket and send, and nothing of what is said when. It
-//! can hand over a descriptor without unsafe of ours, but with a second crate (`sendfd`) and unsafe of theirs; it has no
-//! limit on how long a service manager that does not read holds us up; and it reads back what was kept as bare numbers,
-//! which only unsafe code makes sockets of, so that `sd-listen-fds` would stay beside it.
+//! Written by hand, because the `sd-notify` crate would replace only the 30 lines that open the socket and send, not the
+//! decisions about what to send when. It can pass a descriptor only with a second crate (`sendfd`) and its unsafe code; it
+//! does not limit how long a service manager that does not read can block us; and it returns stored descriptors as
+//! integers, which only unsafe code can turn into sockets, so that `sd-listen-fds` would still be needed.
 
 use std::env;
 use std::ffi::OsStr;
@@ -24,43 +24,43 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAd
 use opterius_base::clock::monotonic_microseconds;
 use opterius_base::text::one_line;
 
-/// Names the socket; an `@` stands for the zero byte of an abstract name.
+/// The environment variable with the socket's name; a leading `@` stands for the zero byte of an abstract name.
 const SOCKET: &str = "NOTIFY_SOCKET";
 
-/// How long a service manager that does not read may hold us up.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a send can block if the service manager does not read.
+const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What our listening socket is called where it is kept.
+/// The name of the listening socket in the descriptor store.
 const LISTENER: &str = "listener";
 
-/// Characters of a status that are told.
-const SHOWN: usize = 300;
+/// Longest status line, in characters.
+const MAX_STATUS: usize = 300;
 
-/// How long readiness waits for what the daemon wants to know first.
-const SETTLING: Duration = Duration::from_secs(5);
+/// How long READY=1 is delayed at most until the daemon has settled.
+const SETTLE_TIME: Duration = Duration::from_secs(5);
 
-/// The way to the service manager, if there is one.
+/// The connection to the service manager, if there is one.
 #[derive(Debug, Default)]
 pub struct Notifier(Option<(UnixDatagram, SocketAddrUnix)>);
 
 impl Notifier {
-    /// The way that the environment names.
+    /// Connects to the socket named by the environment.
     pub fn of_process() -> Self {
         Self(env::var_os(SOCKET).and_then(|name| open(&name).ok()))
     }
 
-    /// Whether anybody is told.
-    fn is_heard(&self) -> bool {
+    /// Whether there is a service manager to notify.
+    fn is_connected(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Asks to keep a copy of the listener for the next run, so that nobody else gets its port meanwhile.
-    pub fn keep(&self, listener: &TcpListener) {
+    /// Stores a copy of the listener for the next run, so that no other process can take its port in between.
+    pub fn store_listener(&self, listener: &TcpListener) {
         self.send(&format!("FDSTORE=1\nFDNAME={LISTENER}"), Some(listener.as_fd()));
     }
 
-    /// Asks to let go of the copy.
-    pub fn let_go(&self) {
+    /// Removes the stored copy.
+    pub fn discard_listener(&self) {
         self.send(&format!("FDSTOREREMOVE=1\nFDNAME={LISTENER}"), None);
     }
 
@@ -83,61 +83,61 @@ fn open(name: &OsStr) -> io::Result<(UnixDatagram, SocketAddrUnix)> {
         None => SocketAddrUnix::new(name)?,
     };
     let socket = UnixDatagram::unbound()?;
-    socket.set_write_timeout(Some(PATIENCE))?;
+    socket.set_write_timeout(Some(SEND_TIMEOUT))?;
     Ok((socket, address))
 }
 
-/// What a daemon can say of itself.
+/// The daemon's status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// How it is, in one line.
+    /// The status in one line.
     pub line: String,
-    /// Whether it knows what it wants to know before it counts as started or reloaded.
+    /// Whether a start or reload is complete, so that READY=1 can be sent.
     pub is_settled: bool,
 }
 
-/// How far the daemon is in its life, as the service manager knows it.
+/// The daemon's state, as reported to the service manager.
 #[derive(Debug)]
 pub struct Progress {
     notifier: Notifier,
     line: String,
-    /// When it is ready at the latest; none while it is, or has been told to stop.
+    /// When READY=1 is sent at the latest; none once it is sent or the daemon is stopping.
     ready_by: Option<Instant>,
 }
 
 impl Progress {
-    /// It has just been started.
+    /// A daemon that has just started.
     pub fn new(notifier: Notifier, now: Instant) -> Self {
-        let ready_by = notifier.is_heard().then(|| now + SETTLING);
+        let ready_by = notifier.is_connected().then(|| now + SETTLE_TIME);
         Self { notifier, line: String::new(), ready_by }
     }
 
-    /// It reads its configuration again.
+    /// Reports that the configuration is being reloaded.
     pub fn reloading(&mut self, now: Instant) {
-        // The time tells the service manager which of several reloads this is.
+        // The timestamp identifies this reload if there are several.
         self.notifier.send(&format!("RELOADING=1\nMONOTONIC_USEC={}", monotonic_microseconds()), None);
-        self.ready_by = self.notifier.is_heard().then(|| now + SETTLING);
+        self.ready_by = self.notifier.is_connected().then(|| now + SETTLE_TIME);
     }
 
-    /// It finishes what is running, and ends. Nothing is told any more after that.
+    /// Reports that the daemon is stopping. Nothing is sent after that.
     pub fn stopping(&mut self) {
         self.notifier.send("STOPPING=1", None);
         self.notifier = Notifier::default();
         self.ready_by = None;
     }
 
-    /// It has answered a request: the watchdog is fed.
+    /// Feeds the watchdog.
     pub fn alive(&self) {
         self.notifier.send("WATCHDOG=1", None);
     }
 
-    /// Tells what is new.
-    pub fn tell(&mut self, report: impl FnOnce() -> Report, now: Instant) {
-        if !self.notifier.is_heard() {
+    /// Sends the status, if it has changed, and READY=1, if it is due.
+    pub fn update(&mut self, report: impl FnOnce() -> Report, now: Instant) {
+        if !self.notifier.is_connected() {
             return;
         }
         let Report { line, is_settled } = report();
-        let line = one_line(&line, SHOWN);
+        let line = one_line(&line, MAX_STATUS);
         if line != self.line {
             self.notifier.send(&format!("STATUS={line}"), None);
             self.line = line;
@@ -148,7 +148,7 @@ impl Progress {
         }
     }
 
-    /// When there is something to tell, whatever happens before.
+    /// When READY=1 is due at the latest.
     pub fn ready_by(&self) -> Option<Instant> {
         self.ready_by
     }
@@ -160,7 +160,7 @@ mod tests {
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::net::SocketAddr;
 
-    /// A service manager under an abstract name, and the way to it.
+    /// A fake service manager on an abstract socket, and the connection to it.
     fn manager(name: &str) -> (UnixDatagram, Notifier) {
         let name = format!("opterius-{name}-{}", std::process::id());
         let manager = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
@@ -168,7 +168,7 @@ mod tests {
         (manager, Notifier(Some(open(OsStr::new(&format!("@{name}"))).unwrap())))
     }
 
-    fn heard(manager: &UnixDatagram) -> Vec<String> {
+    fn received(manager: &UnixDatagram) -> Vec<String> {
         let mut bytes = [0; 1024];
         let messages = std::iter::from_fn(|| manager.recv(&mut bytes).ok().map(|length| bytes[..length].to_vec()));
         messages.map(|message| String::from_utf8(message).unwrap()).collect()
@@ -181,41 +181,41 @@ mod tests {
 
     #[test]
     #[allow(clippy::disallowed_methods, reason = "the instants are the test's own")]
-    fn readiness_waits_for_what_is_to_be_known_but_not_for_long() {
+    fn readiness_waits_until_the_daemon_has_settled_but_not_for_long() {
         let (manager, notifier) = manager("progress");
         let start = Instant::now();
         let mut progress = Progress::new(notifier, start);
-        progress.tell(report("asking\nREADY=1", false), start);
-        assert_eq!(heard(&manager), ["STATUS=asking READY=1"]);
-        progress.tell(report("good", true), start);
-        assert_eq!(heard(&manager), ["STATUS=good", "READY=1"]);
-        progress.tell(report("good", true), start + SETTLING);
-        assert_eq!((heard(&manager), progress.ready_by()), (vec![], None));
+        progress.update(report("asking\nREADY=1", false), start);
+        assert_eq!(received(&manager), ["STATUS=asking READY=1"]);
+        progress.update(report("good", true), start);
+        assert_eq!(received(&manager), ["STATUS=good", "READY=1"]);
+        progress.update(report("good", true), start + SETTLE_TIME);
+        assert_eq!((received(&manager), progress.ready_by()), (vec![], None));
 
         progress.reloading(start);
-        let told = heard(&manager);
-        assert!(told[0].starts_with("RELOADING=1\nMONOTONIC_USEC=") && told.len() == 1, "{told:?}");
-        progress.tell(report("good", false), start);
-        assert_eq!((heard(&manager), progress.ready_by()), (vec![], Some(start + SETTLING)));
-        progress.tell(report("good", false), start + SETTLING);
-        assert_eq!(heard(&manager), ["READY=1"]);
+        let messages = received(&manager);
+        assert!(messages[0].starts_with("RELOADING=1\nMONOTONIC_USEC=") && messages.len() == 1, "{messages:?}");
+        progress.update(report("good", false), start);
+        assert_eq!((received(&manager), progress.ready_by()), (vec![], Some(start + SETTLE_TIME)));
+        progress.update(report("good", false), start + SETTLE_TIME);
+        assert_eq!(received(&manager), ["READY=1"]);
 
         progress.reloading(start);
         progress.stopping();
-        progress.tell(report("worse", true), start);
+        progress.update(report("worse", true), start);
         progress.reloading(start);
-        assert_eq!((heard(&manager)[1..].to_vec(), progress.ready_by()), (vec!["STOPPING=1".to_owned()], None));
+        assert_eq!((received(&manager)[1..].to_vec(), progress.ready_by()), (vec!["STOPPING=1".to_owned()], None));
     }
 
     #[test]
     #[allow(clippy::disallowed_methods, reason = "the instant is the test's own")]
-    fn where_nobody_listens_nothing_waits() {
+    fn without_a_service_manager_nothing_waits() {
         let mut progress = Progress::new(Notifier::default(), Instant::now());
-        progress.tell(|| panic!("nobody asks"), Instant::now());
+        progress.update(|| panic!("the report is not needed"), Instant::now());
         progress.reloading(Instant::now());
         assert_eq!(progress.ready_by(), None);
         let gone = UnixDatagram::unbound().unwrap();
-        let nowhere = SocketAddrUnix::new_abstract_name(b"opterius-nobody").unwrap();
+        let nowhere = SocketAddrUnix::new_abstract_name(b"opterius-absent").unwrap();
         Progress::new(Notifier(Some((gone, nowhere))), Instant::now()).alive();
     }
 }

@@ -1,4 +1,4 @@
-//! Who holds a port, as far as /proc tells: other users' processes are seen by root alone.
+//! Finds the process that listens on a port, through /proc. Only root can see other users' processes.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -11,13 +11,13 @@ use opterius_base::text::one_line;
 /// The state of a listening socket in /proc/net/tcp (the kernel's TCP_LISTEN).
 const LISTEN: &str = "0A";
 
-/// The longest name of a process that is shown; the kernel's own are shorter.
+/// Longest process name in messages; the kernel's own limit is lower.
 const MAX_NAME: usize = 32;
 
-/// A process that listens.
+/// A listening process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// The name of its program, as the kernel keeps it.
+    /// Its name, from /proc/PID/comm.
     pub name: String,
     /// Its process id.
     pub process: u32,
@@ -29,7 +29,7 @@ impl fmt::Display for Holder {
     }
 }
 
-/// The process that keeps others from listening on `address`, where it can be found out.
+/// The process whose socket prevents listening on `address`, if it can be determined.
 pub fn find(address: SocketAddr) -> Option<Holder> {
     let sockets: Vec<String> = listeners(address).into_iter().map(|inode| format!("socket:[{inode}]")).collect();
     if sockets.is_empty() {
@@ -37,16 +37,16 @@ pub fn find(address: SocketAddr) -> Option<Holder> {
     }
     let mut processes: Vec<u32> =
         fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| id(&entry.file_name())).collect();
-    // The oldest is the one to end: those after it are its children. Process 1 is not to be ended; it holds sockets of
-    // units, and those are better looked at.
+    // The lowest id is usually the parent, which is the one to stop. Process 1 holds the sockets of systemd units and must
+    // not be named as the one to stop.
     processes.sort_unstable();
     let process = processes.into_iter().filter(|process| *process != 1).find(|process| has_one(*process, &sockets))?;
     let name = fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
     Some(Holder { name: one_line(&name, MAX_NAME), process })
 }
 
-/// Whether anybody listens where `address` collides with it, be it a process that cannot be seen.
-pub fn is_there(address: SocketAddr) -> bool {
+/// Whether any listener conflicts with `address`, including those of processes that are not visible.
+pub fn has_listener(address: SocketAddr) -> bool {
     !listeners(address).is_empty()
 }
 
@@ -59,7 +59,7 @@ fn id(name: &OsStr) -> Option<u32> {
     name.to_str()?.parse().ok()
 }
 
-/// Whether one of the sockets is among the process's descriptors.
+/// Whether the process has one of the sockets open.
 fn has_one(process: u32, sockets: &[String]) -> bool {
     let Ok(descriptors) = fs::read_dir(format!("/proc/{process}/fd")) else { return false };
     descriptors
@@ -68,7 +68,7 @@ fn has_one(process: u32, sockets: &[String]) -> bool {
         .any(|target| sockets.iter().any(|socket| target == Path::new(socket)))
 }
 
-/// The inodes of the listening sockets in a table of the form of /proc/net/tcp that `address` collides with.
+/// The inodes of listening sockets that conflict with `address`, from the text of /proc/net/tcp or tcp6.
 pub fn listening(table: &str, address: SocketAddr) -> Vec<u64> {
     table.lines().filter_map(|line| inode(line, address)).collect()
 }
@@ -76,17 +76,17 @@ pub fn listening(table: &str, address: SocketAddr) -> Vec<u64> {
 fn inode(line: &str, address: SocketAddr) -> Option<u64> {
     let mut columns = line.split_ascii_whitespace();
     let local = local_address(columns.nth(1)?)?;
-    // Behind the other end's address.
+    // Skip the remote address.
     let state = columns.nth(1)?;
     let collides = local.ip() == address.ip() || local.ip().is_unspecified() || address.ip().is_unspecified();
     if state != LISTEN || local.port() != address.port() || !collides {
         return None;
     }
-    // Behind the queues, the timer, the retransmissions, the user and the timeout.
+    // Skip the queues, the timer, the retransmissions, the user and the timeout.
     columns.nth(5)?.parse().ok()
 }
 
-/// `0100007F:1D13`: words of the machine's own byte order, as they lie in the kernel's memory; the port is a number.
+/// Parses `0100007F:1D13`: 32-bit words in native byte order, then the port as a hexadecimal number.
 fn local_address(text: &str) -> Option<SocketAddr> {
     let (address, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     #[cfg(target_endian = "little")]
-    fn only_a_listener_that_is_in_the_way_is_found() {
+    fn only_conflicting_listeners_are_found() {
         let table: [(&str, &str, &[u64]); 13] = [
             (TCP, "127.0.0.1:7443", &[111]),
             (TCP, "0.0.0.0:7443", &[111]),
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_nobody_holds_has_no_holder() {
+    fn a_free_port_has_no_holder() {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         assert_eq!(find(address), None);
     }

@@ -1,4 +1,4 @@
-//! Signals as bytes on sockets, so that the main thread can wait for them together with everything else.
+//! Signals as bytes on sockets, so that the main thread can poll them together with other descriptors.
 
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
@@ -9,7 +9,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
-/// Where signals arrive: one byte each, on a socket that does not block.
+/// The receiving ends: non-blocking sockets that get one byte per signal.
 #[derive(Debug)]
 pub struct Signals {
     /// SIGHUP.
@@ -18,7 +18,7 @@ pub struct Signals {
     pub terminate: UnixStream,
 }
 
-/// The other end: what is written here counts as a signal.
+/// The sending ends. A byte written here counts as a signal.
 #[derive(Debug)]
 pub struct SignalSources {
     /// For SIGHUP.
@@ -28,10 +28,10 @@ pub struct SignalSources {
 }
 
 impl Signals {
-    /// Both ends.
+    /// Connected ends that no real signal writes to.
     ///
     /// # Errors
-    /// The process has no descriptor left.
+    /// The process has run out of file descriptors.
     pub fn pair() -> io::Result<(SignalSources, Self)> {
         let (hangup_source, hangup) = UnixStream::pair()?;
         let (terminate_source, terminate) = UnixStream::pair()?;
@@ -40,13 +40,13 @@ impl Signals {
         Ok((SignalSources { hangup: hangup_source, terminate: terminate_source }, Self { hangup, terminate }))
     }
 
-    /// The process's own signals.
+    /// Installs handlers for the signals of this process.
     ///
     /// # Errors
     /// The handlers cannot be installed.
     pub fn of_process() -> io::Result<Self> {
         let (sources, signals) = Self::pair()?;
-        // A file that may not grow is an error of the write and no reason to end.
+        // Writing beyond a file size limit must fail with an error instead of killing the process.
         flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
         pipe::register(SIGHUP, sources.hangup)?;
         pipe::register(SIGTERM, sources.terminate.try_clone()?)?;
@@ -55,7 +55,7 @@ impl Signals {
     }
 }
 
-/// Takes everything that has arrived on one of the sockets: how many signals, at least.
+/// Drains one of the sockets, and returns how many signals arrived (at least, if there were many).
 pub fn take(mut socket: &UnixStream) -> usize {
     let mut bytes = [0; 64];
     socket.read(&mut bytes).unwrap_or(0)

@@ -1,7 +1,7 @@
-//! No ghosts: every thread of a daemon is watched, and when one ends that should not, the process ends. A daemon that has
-//! lost a thread would look alive and not be.
+//! Supervises the threads of a daemon: if an essential thread ends, the process exits, because a daemon that has lost a
+//! thread would look alive but not work.
 //!
-//! The main thread, which watches, is also the one that speaks to the service manager.
+//! This runs on the main thread, which also talks to the service manager.
 
 use std::io;
 use std::sync::Arc;
@@ -22,43 +22,43 @@ use crate::{EXIT_FAILURE, EXIT_INTERNAL, Program};
 use opterius_base::clock::Clock;
 use opterius_base::waker::Waker;
 
-/// The name of the thread that ends first when the daemon is told to stop.
+/// The name of the thread whose end completes a shutdown.
 const FRONT: &str = "front";
 
-/// What a thread does.
+/// The code that a thread runs.
 pub type Body = Box<dyn FnOnce() + Send>;
 
-/// Starts a thread with this name that does this.
+/// Starts a thread with a name and a body.
 pub type Spawn = dyn Fn(&str, Body) -> io::Result<()>;
 
-/// Starts threads of this process.
+/// A [`Spawn`] that starts real threads.
 pub fn spawn() -> Box<Spawn> {
     Box::new(|name, body| thread::Builder::new().name(name.to_owned()).spawn(body).map(drop))
 }
 
-/// Why a daemon ended other than by being told to.
+/// Why a daemon exited abnormally.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// A thread that must live has ended.
+    /// An essential thread ended.
     ThreadEnded(String),
-    /// It was told to stop twice, and requests were cut off.
+    /// A second signal ended the shutdown and cut off running requests.
     StoppedAtOnce,
-    /// The system refused something at start.
+    /// The daemon could not start.
     Start(String),
 }
 
 impl Failure {
-    /// The system refused this.
+    /// A failure to start because of this error.
     pub fn start(error: io::Error) -> Self {
         Self::Start(format!("cannot start: {error}"))
     }
 
-    /// What is said about it, where the log has not said it yet.
+    /// The message, unless it has already been logged.
     fn sentence(&self, program: Program) -> Option<String> {
         match self {
             Self::ThreadEnded(name) => {
                 let subject = program.subject;
-                Some(format!("internal error: the thread {name} has ended; {subject} ends with it"))
+                Some(format!("internal error: the thread {name} has ended; {subject} exits"))
             }
             Self::StoppedAtOnce => None,
             Self::Start(sentence) => Some(sentence.clone()),
@@ -66,7 +66,7 @@ impl Failure {
     }
 }
 
-/// Tells how the daemon ended to whoever reads the log, and to whoever has started it; returns the exit code.
+/// Reports a failure to the log and to stderr, and returns the exit code.
 pub fn conclude(ended: &Result<(), Failure>, program: Program, target: LogTarget) -> u8 {
     let Err(failure) = ended else { return 0 };
     if let Some(sentence) = failure.sentence(program) {
@@ -81,46 +81,46 @@ pub fn conclude(ended: &Result<(), Failure>, program: Program, target: LogTarget
     }
 }
 
-/// A panic is a defect. It is told to whoever reads the log and ends the process; the service manager starts a new one.
+/// Makes a panic, which is always a bug, log a message and end the process. The service manager starts a new one.
 pub fn report_panics(program: Program) {
     std::panic::set_hook(Box::new(move |panic| {
         let thread = thread::current().name().unwrap_or("unnamed").to_owned();
         let sentence = format!("internal error in thread {thread}: {panic}");
-        // stderr first: the panic may have come from the log itself.
+        // stderr first: the panic may come from the logger itself.
         complain(program.name, &sentence);
         error!("{sentence}");
         std::process::exit(i32::from(EXIT_INTERNAL));
     }));
 }
 
-/// The threads of a daemon besides the main one, which holds this.
+/// Starts threads and waits for them; owned by the main thread.
 pub struct Supervisor {
     spawn: Box<Spawn>,
     names: Sender<String>,
     ended: Receiver<String>,
-    /// Whether the daemon has answered its own request since the watchdog was fed.
+    /// Whether the daemon has answered the watchdog's request since the watchdog was last fed.
     answered: Arc<AtomicBool>,
     waker: Waker,
 }
 
-/// How a daemon is told to stop.
+/// How to stop a daemon.
 pub struct Stop {
-    /// Has the thread end that answers clients, once running requests are answered.
+    /// Makes the front thread end once running requests are answered.
     pub begin: Box<dyn Fn()>,
-    /// How long those may still take.
+    /// How long running requests have to finish.
     pub time: Duration,
 }
 
-/// What a daemon does besides living.
+/// The daemon's reactions to events.
 pub trait Lifecycle {
-    /// SIGHUP: reads the configuration again.
+    /// Reloads the configuration, on SIGHUP.
     fn reload(&mut self);
 
-    /// Tells the service manager how it is.
+    /// The status for the service manager.
     fn report(&self) -> Report;
 }
 
-/// Tells the main thread that a thread has ended, however it did.
+/// Reports to the main thread that a thread has ended, whatever the reason.
 struct ExitGuard {
     name: String,
     names: Sender<String>,
@@ -135,24 +135,24 @@ impl Drop for ExitGuard {
 }
 
 impl Supervisor {
-    /// A crew whose threads are started in this way.
+    /// A supervisor that starts threads with `spawn`.
     ///
     /// # Errors
-    /// The process has no descriptor left.
+    /// The process has run out of file descriptors.
     pub fn new(spawn: Box<Spawn>) -> io::Result<Self> {
         let (names, ended) = unbounded();
         Ok(Self { spawn, names, ended, answered: Arc::default(), waker: Waker::new()? })
     }
 
-    /// Has the main thread look for what is new to report.
+    /// Wakes the main thread to report a changed status.
     pub fn waker(&self) -> Waker {
         self.waker.clone()
     }
 
-    /// Starts a thread that must not end before the daemon does.
+    /// Starts an essential thread: if it ends, the daemon exits.
     ///
     /// # Errors
-    /// The system has no thread to give.
+    /// The thread cannot be created.
     pub fn start(&self, name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let exit_guard = ExitGuard { name: name.to_owned(), names: self.names.clone(), waker: self.waker.clone() };
         (self.spawn)(
@@ -164,23 +164,23 @@ impl Supervisor {
         )
     }
 
-    /// Starts the thread that answers clients; the daemon has stopped when it has.
+    /// Starts the front thread, which answers clients. A shutdown is complete when it ends.
     ///
     /// # Errors
-    /// The system has no thread to give.
+    /// The thread cannot be created.
     pub fn start_front(&self, run: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
         self.start(FRONT, move || {
             if let Err(error) = run() {
-                error!("The front thread cannot go on: {error}");
+                error!("The front thread failed: {error}");
             }
         })
     }
 
-    /// Starts the thread that asks the daemon as a client does. It only says that it was answered: the main thread feeds the
-    /// watchdog, so that it has to live, too.
+    /// Starts the thread that sends requests to the daemon like a client. It only records that it got a response: the main
+    /// thread feeds the watchdog, so that the watchdog covers the main thread too.
     ///
     /// # Errors
-    /// The system has no thread to give.
+    /// The thread cannot be created.
     pub fn start_watchdog(&self, watchdog: Option<Watchdog>) -> io::Result<()> {
         let Some(watchdog) = watchdog else { return Ok(()) };
         let (answered, waker) = (Arc::clone(&self.answered), self.waker.clone());
@@ -192,11 +192,11 @@ impl Supervisor {
         })
     }
 
-    /// Waits for signals and for threads that end, until the daemon has stopped: SIGTERM ends it by `stop`, and of the
-    /// rest `lifecycle` are done.
+    /// Waits for signals and ended threads until the daemon has stopped. SIGTERM triggers `stop`; `lifecycle` handles the
+    /// other events.
     ///
     /// # Errors
-    /// It ended otherwise.
+    /// The daemon exited abnormally.
     pub fn watch(
         &self,
         signals: &Signals,
@@ -208,7 +208,7 @@ impl Supervisor {
         let mut stopping: Option<Instant> = None;
         let mut progress = Progress::new(notifier, clock.monotonic());
         loop {
-            progress.tell(|| lifecycle.report(), clock.monotonic());
+            progress.update(|| lifecycle.report(), clock.monotonic());
             let until = stopping.or(progress.ready_by());
             self.wait(signals, until.map(|until| until.saturating_duration_since(clock.monotonic())));
             self.waker.clear();
@@ -223,9 +223,9 @@ impl Supervisor {
                 }
             }
             let terminations = signals::take(&signals.terminate);
-            // Signals that came together are one: timeout(1) sends to a process and to its group.
+            // Signals that arrive together count as one: timeout(1) sends one to the process and one to its group.
             if terminations > 0 && stopping.is_some() {
-                warn!("Stopped at once by a second signal");
+                warn!("Stopped immediately by a second signal");
                 return Err(Failure::StoppedAtOnce);
             }
             if terminations > 0 {
@@ -251,7 +251,7 @@ impl Supervisor {
             PollFd::new(self.waker.descriptor(), PollFlags::IN),
         ];
         let left = left.and_then(|left| Timespec::try_from(left + Duration::from_millis(1)).ok());
-        // An interrupted wait looks at everything once too often.
+        // An interrupted wait only causes an extra check.
         let _ = poll(&mut descriptors, left.as_ref());
     }
 }

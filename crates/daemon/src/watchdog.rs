@@ -1,6 +1,7 @@
-//! The watchdog: whoever restarts a daemon that hangs is told that it lives only after a client was answered.
+//! The systemd watchdog, which is fed only after the daemon has answered a request.
 //!
-//! A daemon whose threads all run may still serve nobody, so a thread of it asks it as a client does, over its own port.
+//! Even if all of its threads run, a daemon may be unable to serve clients. One thread therefore sends it requests over its
+//! own port, like a client.
 
 use std::env;
 use std::io::{self, ErrorKind, Read, Write};
@@ -10,66 +11,66 @@ use std::time::Duration;
 use crossbeam_channel::after;
 use log::warn;
 
-/// A request that was not answered is tried again after this time: one that met a crowd is no reason to be restarted.
+/// The delay before a failed request is retried: a momentary overload must not cause a restart.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What is asked, and how often.
+/// The request to send, and how often.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watchdog {
-    /// Where clients reach the daemon.
+    /// The address at which clients reach the daemon.
     pub address: SocketAddr,
-    /// What is asked for; any answer will do.
+    /// The path to request; any HTTP response counts.
     pub path: &'static str,
-    /// Half of the time after which the service manager restarts the daemon.
+    /// Time between requests: half of the service manager's watchdog timeout.
     pub interval: Duration,
 }
 
 impl Watchdog {
-    /// The one that the service manager asks this process for.
+    /// The watchdog that the service manager requests in the environment, if any.
     pub fn of_process(address: SocketAddr, path: &'static str) -> Option<Self> {
         let variable = |name| env::var(name).ok();
         let interval = interval(variable("WATCHDOG_USEC"), variable("WATCHDOG_PID"), std::process::id())?;
         Some(Self { address, path, interval })
     }
 
-    /// Asks for ever, and calls `answered` after each answer.
+    /// Sends requests forever, and calls `answered` after each response.
     pub fn run(&self, answered: impl Fn()) {
         let mut pause = self.interval;
         loop {
-            // Nothing is ever sent; this is how a thread sleeps.
+            // Sleeps; nothing is ever received.
             let _ = after(pause).recv();
-            pause = match self.ask() {
+            pause = match self.request() {
                 Ok(()) => {
                     answered();
                     self.interval
                 }
                 Err(error) => {
-                    warn!("The watchdog got no answer from {}{}: {error}", self.address, self.path);
+                    warn!("The watchdog got no response from {}{}: {error}", self.address, self.path);
                     RETRY.min(self.interval)
                 }
             };
         }
     }
 
-    /// One request over a connection of its own, as every client makes them.
-    fn ask(&self) -> io::Result<()> {
+    /// Sends one request over a new connection.
+    fn request(&self) -> io::Result<()> {
         let limit = self.interval / 4;
         let mut stream = TcpStream::connect_timeout(&self.address, limit)?;
         stream.set_write_timeout(Some(limit))?;
         stream.set_read_timeout(Some(limit))?;
         let Self { address, path, .. } = self;
         stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
-        let mut beginning = [0; 9];
-        stream.read_exact(&mut beginning)?;
-        if &beginning == b"HTTP/1.1 " { Ok(()) } else { Err(ErrorKind::InvalidData.into()) }
+        let mut start = [0; 9];
+        stream.read_exact(&mut start)?;
+        if &start == b"HTTP/1.1 " { Ok(()) } else { Err(ErrorKind::InvalidData.into()) }
     }
 }
 
-/// Half of what the variables of sd_watchdog_enabled(3) say, if they are meant for this process.
+/// Half of the timeout in the variables of sd_watchdog_enabled(3), if they are meant for this process.
 fn interval(microseconds: Option<String>, process: Option<String>, own: u32) -> Option<Duration> {
-    let is_ours = process.is_none_or(|process| process.parse() == Ok(own));
+    let is_for_this_process = process.is_none_or(|process| process.parse() == Ok(own));
     let limit = Duration::from_micros(microseconds?.parse().ok()?);
-    (is_ours && !limit.is_zero()).then_some(limit / 2)
+    (is_for_this_process && !limit.is_zero()).then_some(limit / 2)
 }
 
 #[cfg(test)]
@@ -79,7 +80,7 @@ mod tests {
     use std::thread;
 
     #[test]
-    fn the_interval_is_half_of_what_is_asked_of_this_process() {
+    fn the_interval_is_half_of_this_processs_timeout() {
         let text = |text: &str| Some(text.to_owned());
         let table = [
             (text("30000000"), None, Some(Duration::from_secs(15))),
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_answer_of_http_counts() {
+    fn only_an_http_response_counts() {
         let table: [(&[u8], bool); 4] = [
             (b"HTTP/1.1 503 Service Unavailable\r\n", true),
             (b"HTTP/1.1 ", true),
@@ -113,7 +114,7 @@ mod tests {
                 request
             });
             let watchdog = Watchdog { address, path: "/health", interval: Duration::from_secs(40) };
-            assert_eq!(watchdog.ask().is_ok(), expected, "{answer:?}");
+            assert_eq!(watchdog.request().is_ok(), expected, "{answer:?}");
             assert_eq!(&server.join().unwrap(), b"GET /health HT");
         }
     }

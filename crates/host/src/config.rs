@@ -1,5 +1,5 @@
-//! The keys of agent.conf that say which host operations work on, and who issues certificates for it. The Agent reads them
-//! among all others, the helper reads no others.
+//! The keys of agent.conf that select the host and its certificate authority. The Agent reads them along with all others;
+//! the helper reads only these.
 
 use std::path::PathBuf;
 
@@ -7,10 +7,10 @@ use opterius_daemon::config_file::{Entries, Error, Key};
 
 use crate::host::Acme;
 
-/// Who issues certificates unless agent.conf names another: Let's Encrypt.
+/// The default certificate authority: Let's Encrypt.
 const ACME_SERVER: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
-/// The keys.
+/// The keys of this module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostKey {
     /// `host_root`.
@@ -21,10 +21,10 @@ pub enum HostKey {
     AcmeAuthority,
 }
 
-/// The root of the host; the machine itself unless the file names a directory.
+/// The root directory of the host; `/` by default.
 ///
 /// # Errors
-/// It is not a directory, by an absolute path.
+/// The value is not the absolute path of a directory.
 pub fn root<K: Key + From<HostKey>>(entries: &Entries<'_, K>) -> Result<PathBuf, Error> {
     let key = HostKey::Root.into();
     let path = entries.absolute_path(key, "/")?;
@@ -34,10 +34,10 @@ pub fn root<K: Key + From<HostKey>>(entries: &Entries<'_, K>) -> Result<PathBuf,
     }
 }
 
-/// Who issues certificates. `check_url` says what is wrong with a URL.
+/// The certificate authority. `check_url` validates a URL.
 ///
 /// # Errors
-/// The server is no URL, or the file of its certificate authority is not named by an absolute path.
+/// The server is not a valid URL, or the path of the CA file is not absolute.
 pub fn acme<K: Key + From<HostKey>>(
     entries: &Entries<'_, K>,
     check_url: impl Fn(&str) -> Result<(), &'static str>,

@@ -1,26 +1,26 @@
-//! The host that operations work on: the machine itself, or a tree of files below some directory that stands for one.
+//! The host that operations change: the machine itself, or a directory tree that stands for one.
 
 use std::path::{Path, PathBuf};
 
-/// Where programs are looked for, in this order. The environment is not asked.
+/// Where programs are searched, in this order. `PATH` is not used.
 const TOOL_DIRECTORIES: [&str; 6] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/bin", "/snap/bin"];
 
-/// Who issues certificates.
+/// The certificate authority.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acme {
-    /// The URL of its directory.
+    /// The URL of its ACME directory.
     pub server: String,
-    /// A file with a certificate authority to trust for it, besides the system's.
+    /// A file with additional CA certificates to trust for its server.
     pub authority: Option<PathBuf>,
 }
 
-/// The host that operations work on. What it is comes from agent.conf, never from a request.
+/// The host that operations change. It is configured in agent.conf and never comes from a request.
 #[derive(Clone, Debug)]
 pub struct Host {
     root: PathBuf,
-    /// Who issues certificates.
+    /// The certificate authority.
     pub acme: Acme,
-    /// The configuration file, for the programs that we have others run.
+    /// The path of agent.conf, for commands that other programs run, such as certbot's deploy hook.
     pub config: PathBuf,
 }
 
@@ -30,13 +30,13 @@ impl Host {
         Self { root, acme, config }
     }
 
-    /// Its root.
+    /// Its root directory.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Whether it is the machine itself. Below any other root nothing outside of it is touched: nothing is reloaded, and
-    /// no process is signalled.
+    /// Whether it is the machine itself. With any other root, nothing outside of it is touched: no service is reloaded, and
+    /// no process is signaled.
     pub fn is_machine(&self) -> bool {
         self.root == Path::new("/")
     }
@@ -46,17 +46,17 @@ impl Host {
         self.is_machine() && Path::new("/run/systemd/system").is_dir()
     }
 
-    /// Where a path of the host is, for example `/etc/passwd`.
+    /// The location of a path of the host, for example `/etc/passwd`.
     pub fn path(&self, absolute: &str) -> PathBuf {
         self.root.join(absolute.trim_start_matches('/'))
     }
 
-    /// A program of the machine, if it is installed.
+    /// The path of an installed program; none if it is not installed.
     pub fn tool(name: &str) -> Option<PathBuf> {
         TOOL_DIRECTORIES.iter().map(|directory| Path::new(directory).join(name)).find(|path| path.is_file())
     }
 
-    /// The home of an account.
+    /// The home directory of an account.
     pub fn home(&self, username: &str) -> PathBuf {
         self.path("/home").join(username)
     }

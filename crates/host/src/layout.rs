@@ -1,34 +1,34 @@
-//! Every path on a host that is ours, and the names that we have in the system's registers.
+//! The paths, groups and program names that Opterius uses on a host.
 
-/// Where everything of ours is.
+/// The state directory.
 pub const STATE: &str = "/var/lib/opterius";
 
-/// What is published of sites, one file for each: the Agent reads it.
+/// Published records of sites, one file per site, readable by the Agent.
 pub const PUBLISHED: &str = "/var/lib/opterius/sites";
 
-/// What is known of accounts beside the system's register, one file for each: the Agent reads it.
+/// Records of accounts, one file per account, readable by the Agent.
 pub const ACCOUNTS: &str = "/var/lib/opterius/accounts";
 
-/// Where the answers to a certificate authority's challenges are, for all sites: root writes there, and no tenant can.
+/// Responses to ACME challenges, for all sites. Only root can write here.
 pub const WEBROOT: &str = "/var/lib/opterius/acme";
 
-/// Where uploaded certificates are.
+/// Uploaded certificates.
 pub const UPLOADED: &str = "/var/lib/opterius/certificates";
 
-/// Where the logs of sites are, a directory for each.
+/// Logs of sites, one directory per site.
 pub const LOGS: &str = "/var/log/opterius/sites";
 
-/// The helper's program.
+/// The helper program, where the package installs it.
 pub const PROGRAM: &str = "/usr/libexec/opterius/opterius-operation";
 
-/// The name of the helper's program, wherever it is.
+/// The file name of the helper program.
 pub const PROGRAM_NAME: &str = "opterius-operation";
 
-/// Where systemd listens for the helper.
+/// The socket on which systemd listens for the helper.
 pub const SOCKET: &str = "/run/opterius/operation.sock";
 
-/// The group that the Agent runs with, where the host has it.
+/// The Agent's group, if the host has it.
 pub const AGENT_GROUP: &str = "opterius";
 
-/// The group whose members are accounts.
+/// The group whose members are the accounts.
 pub const ACCOUNTS_GROUP: &str = "opterius-accounts";

@@ -1,14 +1,14 @@
-//! Operations on a hosting server: what may be asked, how the helper is asked, and what can be read of the host without
+//! Operations on a hosting server: their requests, the interface to the helper, and everything that can be read without
 //! privileges. Nothing here runs as root; the helper, which does, is the package `opterius-operation`.
 //!
-//! * [`request`] — what may be asked, one file for each operation; [`problem`] — what is said when it is not done
-//! * [`helper`] — what goes between the Agent and the helper, and the Agent's end of it
-//! * [`config`] — what agent.conf says of the host
-//! * [`host`], [`layout`] — the host, and every path on it that is ours
-//! * [`users`], [`sites`] — the register of users, and what is published of sites
-//! * [`measure`] — how the machine is; [`tool`] — programs that are run
+//! * [`request`] — the requests, one file per operation; [`problem`] — their errors
+//! * [`helper`] — the protocol between the Agent and the helper, and its client
+//! * [`config`] — the keys of agent.conf for the host
+//! * [`host`], [`layout`] — the host, and our paths on it
+//! * [`users`], [`sites`] — users and groups, and published records of sites
+//! * [`measure`] — system statistics; [`tool`] — running programs
 
-#![cfg_attr(test, allow(clippy::string_slice, reason = "a test that cuts a text wrongly fails, as it should"))]
+#![cfg_attr(test, allow(clippy::string_slice, reason = "in a test, a wrong slice is a failure like any other"))]
 
 pub mod config;
 pub mod helper;

@@ -1,62 +1,62 @@
-//! Why an operation was not done: one variant for each thing that a caller does differently, and one sentence each.
+//! Errors of operations: one variant for each way a caller can react, each with a message for the Panel's user.
 
 use std::io;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-/// Why an operation was not done.
+/// Why an operation failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
-    /// A field breaks a rule. Nothing was changed.
+    /// A field is invalid. Nothing was changed.
     Invalid {
         /// The field's name.
         field: String,
-        /// The rule, as the end of a sentence that begins with the field's name.
+        /// The rule, as the rest of a sentence that starts with the field's name.
         rule: String,
     },
-    /// The license allows no more accounts.
+    /// The license does not allow another account.
     AccountLimit {
-        /// Accounts that there are.
+        /// Existing accounts.
         used: u64,
-        /// Accounts that are allowed.
+        /// Allowed accounts.
         limit: u64,
-        /// The plan that allows them, where it is known.
+        /// The license's plan, if known.
         plan: Option<String>,
     },
-    /// What the request is about is not there.
+    /// The object of the request does not exist.
     NotFound(String),
-    /// What is there already is in the way.
+    /// An existing object prevents the operation.
     Conflict(String),
-    /// This host has not what the operation needs.
+    /// This host lacks something that the operation needs.
     Unavailable(String),
-    /// It took too long and was stopped.
+    /// The operation timed out and was stopped.
     TimedOut(String),
-    /// It was tried, did not work, and was undone.
+    /// The operation failed and was rolled back.
     Failed(String),
 }
 
-/// What a person does about the account limit.
+/// How to fix an exceeded account limit.
 const LIMIT_HELP: &str =
-    "Move the license to a larger plan in the license dashboard, or delete an account that is not needed any more.";
+    "Switch the license to a larger plan in the license dashboard, or delete an account that is no longer needed.";
 
 impl Problem {
-    /// A field breaks a rule.
+    /// An invalid field.
     pub fn invalid(field: &str, rule: impl Into<String>) -> Self {
         Self::Invalid { field: field.to_owned(), rule: rule.into() }
     }
 
-    /// It did not work: what was tried, and what the system said.
+    /// A failure: what failed, and the cause.
     pub fn failed(what: &str, cause: impl std::fmt::Display) -> Self {
         Self::Failed(format!("{what}: {cause}"))
     }
 
-    /// It did not work with a file: which, and what the system said.
+    /// A failure with a file: its path, and the cause.
     pub fn at(path: &Path, error: io::Error) -> Self {
         Self::failed(&path.display().to_string(), error)
     }
 
-    /// The status of the answer.
+    /// The status of the response.
     pub fn status(&self) -> u16 {
         match self {
             Self::Invalid { .. } => 422,
@@ -69,7 +69,7 @@ impl Problem {
         }
     }
 
-    /// The word for it, which the Panel shows.
+    /// The error code, which the Panel shows.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Invalid { .. } => "validation_failed",
@@ -82,7 +82,7 @@ impl Problem {
         }
     }
 
-    /// The sentence for it.
+    /// The message.
     pub fn message(&self) -> String {
         match self {
             Self::Invalid { field, rule } => format!("“{field}” {rule}."),
@@ -97,10 +97,10 @@ impl Problem {
         }
     }
 
-    /// The body of the answer: `error` and `message` are texts, as the Panel needs them.
+    /// The body of the response. `error` and `message` are strings, as the Panel requires.
     pub fn body(&self) -> Value {
         let mut body = json!({"error": self.code(), "message": self.message()});
-        let more = match self {
+        let details = match self {
             Self::Invalid { field, .. } => vec![("field", json!(field))],
             Self::AccountLimit { used, limit, plan } => {
                 vec![("used", json!(used)), ("limit", json!(limit)), ("plan", json!(plan)), ("help", json!(LIMIT_HELP))]
@@ -108,7 +108,7 @@ impl Problem {
             _ => Vec::new(),
         };
         if let Some(members) = body.as_object_mut() {
-            members.extend(more.into_iter().map(|(name, value)| (name.to_owned(), value)));
+            members.extend(details.into_iter().map(|(name, value)| (name.to_owned(), value)));
         }
         body
     }
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_problem_has_the_form_that_the_panel_reads() {
+    fn every_problem_has_the_format_that_the_panel_reads() {
         let table = [
             (Problem::invalid("domain", "is missing"), 422, "validation_failed"),
             (Problem::AccountLimit { used: 5, limit: 5, plan: Some("free".into()) }, 403, "account_limit_reached"),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_account_limit_tells_all_that_a_person_needs() {
+    fn the_account_limit_explains_itself() {
         let body = Problem::AccountLimit { used: 7, limit: 5, plan: None }.body();
         assert_eq!((&body["used"], &body["limit"], &body["plan"]), (&json!(7), &json!(5), &Value::Null));
         assert!(body["help"].as_str().unwrap().contains("plan"));

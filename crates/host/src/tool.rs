@@ -1,4 +1,4 @@
-//! Programs that do the work: run without a shell, with an environment of ours, and never longer than they may.
+//! Runs external programs: without a shell, with an explicit environment, and with a deadline.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -21,50 +21,50 @@ use crate::problem::Problem;
 use opterius_base::deadline::Deadline;
 use opterius_base::text::one_line;
 
-/// What is kept of each stream, in bytes; the rest is read and thrown away.
-const KEPT: usize = 1024 * 1024;
+/// Largest captured output per stream, in bytes; the rest is read and discarded.
+const MAX_OUTPUT: usize = 1024 * 1024;
 
-/// Characters of a tool's own words that are passed on.
-const SHOWN: usize = 600;
+/// Longest part of a tool's output that an error message shows, in characters.
+const MAX_MESSAGE: usize = 600;
 
-/// A program to be run.
+/// A program to run.
 pub struct Tool {
     name: String,
     command: Command,
     input: Option<Vec<u8>>,
-    among_others: bool,
+    keeps_other_children: bool,
 }
 
-/// How a program ended, and what it said.
+/// A program's exit status and output.
 #[derive(Debug)]
 pub struct Output {
-    /// The tool's name, for messages.
+    /// The program's name, for messages.
     pub name: String,
-    /// The exit code; none when a signal ended it.
+    /// The exit code; none if it was killed by a signal.
     pub code: Option<i32>,
-    /// What it wrote to stdout, as text.
+    /// Captured stdout, as text.
     pub stdout: String,
-    /// What it wrote to stderr, as text.
+    /// Captured stderr, as text.
     pub stderr: String,
 }
 
 impl Tool {
-    /// A program of the machine, by its name.
+    /// An installed program, by name.
     ///
     /// # Errors
     /// It is not installed.
     pub fn named(name: &str) -> Result<Self, Problem> {
-        let sentence = || format!("{name} is not installed on this server, and the operation needs it.");
+        let sentence = || format!("The operation needs {name}, which is not installed on this server.");
         Host::tool(name).map(Self::at).ok_or_else(|| Problem::Unavailable(sentence()))
     }
 
-    /// A program by its path.
+    /// A program, by path.
     pub fn at(path: PathBuf) -> Self {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut command = Command::new(path);
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8").env("HOME", "/root");
         command.current_dir("/").process_group(0).stdin(Stdio::null());
-        Self { name, command, input: None, among_others: false }
+        Self { name, command, input: None, keeps_other_children: false }
     }
 
     /// Adds an argument.
@@ -81,14 +81,14 @@ impl Tool {
         self
     }
 
-    /// Sets a variable of its environment.
+    /// Sets an environment variable.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.command.env(name, value.into());
         self
     }
 
-    /// What it reads from stdin. Passwords go this way and never in arguments, which every user can see.
+    /// Sets its stdin. Passwords are passed this way, never as arguments, which every user can see.
     #[must_use]
     pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.command.stdin(Stdio::piped());
@@ -96,50 +96,49 @@ impl Tool {
         self
     }
 
-    /// Gives it this descriptor as stdin.
+    /// Sets its stdin to a file descriptor.
     #[must_use]
     pub fn descriptor(mut self, descriptor: OwnedFd) -> Self {
         self.command.stdin(descriptor);
         self
     }
 
-    /// Runs it in a process that has other children at the same time: those are left alone, and so is what this one leaves
-    /// behind.
+    /// For a process with other children: leaves them alone, and also any orphans of this program.
     #[must_use]
-    pub fn among_others(mut self) -> Self {
-        self.among_others = true;
+    pub fn keep_other_children(mut self) -> Self {
+        self.keeps_other_children = true;
         self
     }
 
-    /// Runs it to its end, and kills it with all its children at the deadline.
+    /// Runs it, and kills it with all its children at the deadline.
     ///
     /// # Errors
-    /// It cannot be started, or it took too long.
+    /// It cannot be started, or it timed out.
     pub fn run(mut self, deadline: Deadline) -> Result<Output, Problem> {
         let failed = |error: std::io::Error| Problem::failed(&self.name, error);
-        if !self.among_others {
-            // Whoever a killed child leaves behind becomes ours, and can be found.
+        if !self.keeps_other_children {
+            // Orphans of a killed child then become children of this process, where they can be found.
             set_child_subreaper(Some(getpid())).map_err(|error| failed(error.into()))?;
         }
         let mut child = self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
         let (mut stdout, mut stderr) = (Collected::default(), Collected::default());
-        let ended = converse(&mut child, self.input.take(), &mut stdout, &mut stderr, deadline);
+        let ended = communicate(&mut child, self.input.take(), &mut stdout, &mut stderr, deadline);
         if !matches!(ended, Ok(true)) {
-            end(&mut child);
-            if !self.among_others {
-                end_orphans();
+            kill(&mut child);
+            if !self.keeps_other_children {
+                kill_orphans();
             }
         }
         match ended {
             Err(error) => Err(failed(error)),
             Ok(false) => {
-                Err(Problem::TimedOut(format!("{} did not end in time and was stopped with its children.", self.name)))
+                Err(Problem::TimedOut(format!("{} timed out and was stopped, along with its children.", self.name)))
             }
             Ok(true) => {
                 let status = child.wait().map_err(failed)?;
-                // What it has started and left running is over with it.
+                // Background processes that it left running end with it.
                 let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
-                let signal = status.signal().map(|signal| format!("ended by signal {signal}")).unwrap_or_default();
+                let signal = status.signal().map(|signal| format!("killed by signal {signal}")).unwrap_or_default();
                 let stderr = stderr.text();
                 let stderr = if stderr.trim().is_empty() { signal } else { stderr };
                 Ok(Output { name: self.name, code: status.code(), stdout: stdout.text(), stderr })
@@ -147,10 +146,10 @@ impl Tool {
         }
     }
 
-    /// Runs it, and takes any exit code but 0 as a failure.
+    /// Runs it, and treats any exit code but 0 as an error.
     ///
     /// # Errors
-    /// It cannot be started, took too long, or failed; what it said is in the sentence.
+    /// It cannot be started, timed out, or failed; the message includes its output.
     pub fn succeed(self, deadline: Deadline) -> Result<Output, Problem> {
         let output = self.run(deadline)?;
         if output.code == Some(0) { Ok(output) } else { Err(Problem::Failed(output.complaint())) }
@@ -158,32 +157,32 @@ impl Tool {
 }
 
 impl Output {
-    /// Whether it ended well.
+    /// Whether the exit code is 0.
     pub fn is_success(&self) -> bool {
         self.code == Some(0)
     }
 
-    /// What a failed tool said, as one line.
+    /// An error message with the exit code and the tool's output, in one line.
     pub fn complaint(&self) -> String {
-        let said = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
+        let output = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
         let code = self.code.map_or("a signal".to_owned(), |code| format!("code {code}"));
-        format!("{} failed with {code}: {}", self.name, one_line(said, SHOWN))
+        format!("{} failed with {code}: {}", self.name, one_line(output, MAX_MESSAGE))
     }
 }
 
-/// What was read of a stream.
+/// Captured output of a stream.
 #[derive(Default)]
 struct Collected(Vec<u8>);
 
 impl Collected {
-    /// Reads what is there; false at the end of the stream.
+    /// Reads all available bytes; false at the end of the stream.
     fn read(&mut self, stream: &mut impl Read) -> std::io::Result<bool> {
         let mut buffer = [0; 8192];
         loop {
             match stream.read(&mut buffer) {
                 Ok(0) => return Ok(false),
                 Ok(length) => {
-                    let room = KEPT.saturating_sub(self.0.len());
+                    let room = MAX_OUTPUT.saturating_sub(self.0.len());
                     self.0.extend(buffer.iter().take(length.min(room)));
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
@@ -198,8 +197,8 @@ impl Collected {
     }
 }
 
-/// Feeds the child and reads from it until it has ended; false when it has not by the deadline.
-fn converse(
+/// Feeds the child and reads its output until it exits; false if the deadline comes first.
+fn communicate(
     child: &mut Child,
     input: Option<Vec<u8>>,
     out: &mut Collected,
@@ -217,7 +216,7 @@ fn converse(
     }
     loop {
         if feed.as_mut().is_some_and(Feed::write) {
-            // Closed: the tool sees the end of its input.
+            // Dropping the pipe closes it, so that the tool sees the end of its input.
             feed = None;
         }
         if let Some(stream) = &mut stdout
@@ -243,7 +242,7 @@ fn converse(
             result => _ = result?,
         }
         if watched.first().is_some_and(|process| !process.revents().is_empty()) {
-            // What it wrote last is still in the pipes; whoever else holds them open is not waited for.
+            // Its last output is still in the pipes. Do not wait for other processes that hold them open.
             for (stream, collected) in [
                 (stdout.as_mut().map(|stream| stream as &mut dyn Read), out),
                 (stderr.as_mut().map(|stream| stream as &mut dyn Read), err),
@@ -257,7 +256,7 @@ fn converse(
     }
 }
 
-/// What is still to be written to a tool.
+/// Input that remains to be written to a tool.
 struct Feed {
     stdin: ChildStdin,
     bytes: Vec<u8>,
@@ -265,7 +264,7 @@ struct Feed {
 }
 
 impl Feed {
-    /// Writes what the pipe takes; true when all is written, or when nobody reads any more.
+    /// Writes as much as the pipe accepts; true once everything is written or the reader is gone.
     fn write(&mut self) -> bool {
         while let Some(rest) = self.bytes.get(self.written..).filter(|rest| !rest.is_empty()) {
             match self.stdin.write(rest) {
@@ -279,22 +278,22 @@ impl Feed {
     }
 }
 
-fn end(child: &mut Child) {
+fn kill(child: &mut Child) {
     let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
     let _ = child.kill();
     let _ = child.wait();
 }
 
-/// Kills everything that a child has started, in whatever group or session that is: what loses its parent becomes our
-/// child, until there is none.
-fn end_orphans() {
+/// Kills all descendants of a killed child, in any process group or session: orphans become children of this process, so
+/// this repeats until there are none left.
+fn kill_orphans() {
     let until = Deadline::within(Duration::from_secs(5));
     loop {
         for process in children() {
             let _ = kill_process(process, Signal::KILL);
         }
         match wait(WaitOptions::NOHANG) {
-            // No child is left.
+            // No children left.
             Err(_) => return,
             Ok(Some(_)) => {}
             Ok(None) if until.is_over() => return,
@@ -306,14 +305,14 @@ fn end_orphans() {
     }
 }
 
-/// The processes whose parent we are.
+/// The children of this process.
 fn children() -> Vec<Pid> {
     let own = getpid().as_raw_nonzero().get();
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     let is_child = |number: &i32| {
         let stat = fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
-        // The name before it may contain anything, so what follows its last parenthesis counts.
+        // The process name can contain anything, so parse after the last parenthesis.
         let parent = stat.rsplit(')').next().and_then(|rest| rest.split_ascii_whitespace().nth(1)?.parse::<i32>().ok());
         parent == Some(own)
     };
@@ -333,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tool_gets_input_and_environment_of_ours_alone() {
+    fn a_tool_gets_only_the_given_input_and_environment() {
         let large = "x".repeat(1_000_000);
         let output = shell("wc -c; env").input(large).run(soon()).unwrap();
         assert!(output.stdout.starts_with("1000000\n") && output.is_success(), "{output:?}");
@@ -341,9 +340,9 @@ mod tests {
     }
 
     #[test]
-    fn what_a_tool_says_is_bounded_and_shown_in_one_line() {
+    fn output_is_limited_and_shown_in_one_line() {
         let output = shell("yes | head -c 3000000; echo 'no\nway' >&2; exit 3").run(soon()).unwrap();
-        assert_eq!((output.stdout.len(), output.code), (KEPT, Some(3)));
+        assert_eq!((output.stdout.len(), output.code), (MAX_OUTPUT, Some(3)));
         assert_eq!(output.complaint(), "sh failed with code 3: no way");
         assert!(matches!(shell("exit 1").succeed(soon()), Err(Problem::Failed(_))));
         let sentence = shell("kill -9 $$").succeed(soon()).unwrap_err().message();
@@ -351,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_not_there_is_named() {
+    fn the_error_names_a_missing_program() {
         let Err(Problem::Unavailable(sentence)) = Tool::named("no-such-program").map(|_| ()) else { panic!() };
         assert!(sentence.contains("no-such-program"), "{sentence}");
     }

@@ -1,11 +1,11 @@
-//! One client: what has been read of it, what is still to be written to it, and how long it may take.
+//! The state of one client connection: received bytes, unsent response bytes, and timeouts.
 
+mod eviction;
 mod input;
 mod interest;
 mod output;
 mod request;
 mod timing;
-mod worth;
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Shutdown, TcpStream};
@@ -23,48 +23,48 @@ use crate::limits::LINGER_BYTES;
 use crate::service::Service;
 use crate::traffic::Traffic;
 
+pub(crate) use self::eviction::EvictionOrder;
 pub(crate) use self::interest::Interest;
 pub use self::request::{InFlight, Progress};
-pub(crate) use self::worth::Worth;
 
-/// What a connection waits for.
+/// What a connection is waiting for.
 #[derive(Clone, Debug)]
 pub(crate) enum Phase {
-    /// The rest of a request, or its first byte.
+    /// The first byte of a request, or the rest of it.
     Reading,
-    /// The answer of a handler.
+    /// A handler's response.
     Running {
-        /// The request, which is held until then.
+        /// The request, which stays in the buffer until then.
         in_flight: InFlight,
-        /// Its place in a lane.
+        /// Its place in a lane's queue.
         ticket: Option<Ticket>,
     },
-    /// The client to read its answer.
+    /// The client to read its response.
     Writing,
-    /// The client to close after a refusal; what it still sends is thrown away.
+    /// The client to close the connection after a refusal. Holds the number of bytes discarded so far.
     Lingering(usize),
 }
 
-/// What becomes of a connection once its answer is written, in the order in which one overrules the other.
+/// What happens to a connection after its response is written. A later variant overrides an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Ending {
-    /// It waits for the next request.
+    /// Wait for the next request.
     KeepOpen,
-    /// It is closed.
+    /// Close it.
     Close,
-    /// It is closed when the client has had time to read the answer, for a request that was not read to its end.
+    /// Give the client time to read the response before closing, because its request was not read to the end.
     Linger,
 }
 
-/// What a client who is no longer listened to has sent.
+/// The result of discarding input from a refused client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Discarded {
-    /// Something, and there may be more.
+    /// Bytes were discarded, and there may be more.
     More,
-    /// Nothing now.
-    Nothing,
-    /// All that is waited for.
-    Everything,
+    /// Nothing to read right now.
+    WouldBlock,
+    /// The client closed the connection, failed, or sent too much: close it.
+    Done,
 }
 
 /// One client connection.
@@ -72,11 +72,11 @@ pub(crate) enum Discarded {
 pub struct Connection {
     stream: TcpStream,
     peer: IpAddr,
-    /// What it waits for.
+    /// What it is waiting for.
     pub(crate) phase: Phase,
-    /// What epoll reports of it.
+    /// The events that epoll reports for it.
     pub(crate) interest: Interest,
-    /// Whether its turn comes again without an event.
+    /// Whether it gets another turn without a new event.
     pub(crate) queued: bool,
     timing: Timing,
     input: Input,
@@ -107,42 +107,42 @@ impl Connection {
         &self.stream
     }
 
-    /// When what it waits for takes too long.
+    /// When the current phase times out.
     pub(crate) fn deadline(&self) -> Instant {
         self.timing.deadline()
     }
 
-    /// Bytes that are held of requests.
+    /// Memory held for requests, in bytes.
     pub fn held(&self) -> usize {
         self.request.held()
     }
 
-    /// Whether a request has begun to arrive.
+    /// Whether part of a request has arrived.
     pub(crate) fn has_begun(&self) -> bool {
         !self.request.is_empty()
     }
 
-    /// Whether there may be something to read.
+    /// Whether a read may return something.
     pub fn is_readable(&self) -> bool {
         self.input.is_readable()
     }
 
-    /// Whether the client has said that it sends nothing more.
+    /// Whether the end of the client's stream has been read.
     pub(crate) fn has_ended(&self) -> bool {
         self.input == Input::Ended
     }
 
-    /// The client has sent something.
+    /// epoll has reported input.
     pub fn bytes_reported(&mut self) {
         self.input.bytes_reported();
     }
 
-    /// The client has said that it sends nothing more after what it has sent.
+    /// epoll has reported that the client shut down its sending side.
     pub(crate) fn end_reported(&mut self) {
         self.input.end_reported();
     }
 
-    /// Reads once, into `scratch` first so that idle connections hold no buffer.
+    /// Reads once. The bytes go through `scratch`, so that an idle connection needs no buffer of its own.
     ///
     /// # Errors
     /// The connection is broken.
@@ -166,14 +166,14 @@ impl Connection {
             self.timing.begin_request(now);
         }
         self.timing.moved(now);
-        self.request.keep(scratch.get(..count).unwrap_or_default());
+        self.request.append(scratch.get(..count).unwrap_or_default());
         if count < wanted {
-            self.input.fell_short();
+            self.input.short_read();
         }
         Ok(())
     }
 
-    /// Looks at what has arrived, and has `service` look at the request when it is whole.
+    /// Parses what has arrived, and passes the request to `service` once it is complete.
     ///
     /// # Errors
     /// The request is refused.
@@ -181,18 +181,18 @@ impl Connection {
         self.request.progress(self.peer, service, traffic)
     }
 
-    /// Waits for the answer of a handler.
+    /// Starts waiting for a handler's response.
     pub(crate) fn run(&mut self, in_flight: InFlight, ticket: Option<Ticket>, now: Instant) {
         self.phase = Phase::Running { in_flight, ticket };
         self.timing.run(now);
     }
 
-    /// Goes on waiting for a handler that runs.
-    pub(crate) fn run_on(&mut self, now: Instant) {
+    /// Restarts the timeout for a handler that is still running.
+    pub(crate) fn extend_run(&mut self, now: Instant) {
         self.timing.run(now);
     }
 
-    /// Forgets the complete request; pipelined bytes behind it stay.
+    /// Drops the completed request; pipelined bytes behind it stay.
     pub fn finish_request(&mut self, framing: Framing) {
         self.request.finish(framing);
         if !framing.keep_alive {
@@ -200,35 +200,36 @@ impl Connection {
         }
     }
 
-    /// Whether the connection ends with the next answer.
+    /// Whether the connection closes after the next response.
     pub fn closes(&self) -> bool {
         self.ending != Ending::KeepOpen
     }
 
-    /// Makes the next answer the last.
+    /// Closes the connection after the next response.
     pub(crate) fn close_after_answer(&mut self) {
         self.ending = self.ending.max(Ending::Close);
     }
 
-    /// Makes the next answer the last and gives the client time to read it, for requests that are not read to their end.
+    /// Closes the connection after the next response, with time for the client to read it. For requests that are not read
+    /// to the end.
     pub fn linger_after_answer(&mut self) {
         self.ending = Ending::Linger;
         self.request = RequestBuffer::new();
     }
 
-    /// Puts bytes in line for the client.
+    /// Queues bytes for the client.
     pub fn send(&mut self, bytes: &[u8], now: Instant) {
         self.send_with(now, |outgoing| outgoing.extend_from_slice(bytes));
     }
 
-    /// Puts in line for the client what `write` appends.
+    /// Queues what `write` appends.
     pub(crate) fn send_with(&mut self, now: Instant, write: impl FnOnce(&mut Vec<u8>)) {
         write(self.output.end());
         self.phase = Phase::Writing;
         self.timing.write(now);
     }
 
-    /// Writes what can be written; true when all of it is.
+    /// Writes as much as the socket accepts; true once everything is written.
     ///
     /// # Errors
     /// The connection is broken.
@@ -241,10 +242,10 @@ impl Connection {
         Ok(is_done)
     }
 
-    /// After the answer: back to reading, or into the linger, or (false) to the end.
+    /// Continues after a written response: reads the next request, lingers, or returns false to close.
     pub fn after_answer(&mut self, now: Instant) -> bool {
         match self.ending {
-            Ending::KeepOpen => self.read_on(now),
+            Ending::KeepOpen => self.resume_reading(now),
             Ending::Linger if !self.has_ended() => {
                 let _ = self.stream.shutdown(Shutdown::Write);
                 self.phase = Phase::Lingering(0);
@@ -255,11 +256,11 @@ impl Connection {
         true
     }
 
-    fn read_on(&mut self, now: Instant) {
+    fn resume_reading(&mut self, now: Instant) {
         self.phase = Phase::Reading;
         if self.request.waits_for_body() {
-            // That was the 100 Continue.
-            self.timing.go_on_with_request();
+            // The response was the 100 Continue.
+            self.timing.resume_request();
         } else if self.has_begun() {
             self.timing.begin_request(now);
         } else {
@@ -267,32 +268,32 @@ impl Connection {
         }
     }
 
-    /// Throws away a part of what a refused client still sends.
+    /// Reads and discards input from a refused client.
     pub(crate) fn discard(&mut self, scratch: &mut [u8]) -> Discarded {
-        let Phase::Lingering(thrown_away) = &mut self.phase else { return Discarded::Nothing };
+        let Phase::Lingering(discarded) = &mut self.phase else { return Discarded::WouldBlock };
         match receive(&self.stream, scratch) {
-            Ok(0) => Discarded::Everything,
+            Ok(0) => Discarded::Done,
             Ok(count) => {
-                *thrown_away = thrown_away.saturating_add(count);
-                if *thrown_away <= LINGER_BYTES { Discarded::More } else { Discarded::Everything }
+                *discarded = discarded.saturating_add(count);
+                if *discarded <= LINGER_BYTES { Discarded::More } else { Discarded::Done }
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Discarded::Nothing,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Discarded::WouldBlock,
             Err(error) if error.kind() == ErrorKind::Interrupted => Discarded::More,
-            Err(_) => Discarded::Everything,
+            Err(_) => Discarded::Done,
         }
     }
 
-    /// What giving this connection up would cost; none when it cannot be, because its request is being run.
-    pub(crate) fn worth(&self) -> Option<Worth> {
+    /// Its rank when a connection must be evicted; none while its request is running, which protects it.
+    pub(crate) fn eviction_order(&self) -> Option<EvictionOrder> {
         match self.phase {
             Phase::Running { .. } => None,
-            Phase::Lingering(_) => Some(Worth::Refused(self.timing.moved_at())),
-            Phase::Reading | Phase::Writing => Some(Worth::InUse(self.timing.moved_at())),
+            Phase::Lingering(_) => Some(EvictionOrder::Refused(self.timing.last_activity())),
+            Phase::Reading | Phase::Writing => Some(EvictionOrder::InUse(self.timing.last_activity())),
         }
     }
 }
 
-/// One `recv`, straight to the kernel: a loop over thousands of sockets has no use for the C library's cancellation points.
+/// One `recv` system call. A loop over thousands of sockets does not need the C library's cancellation points.
 fn receive(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(rustix::net::recv(stream, buffer, RecvFlags::empty())?.0)
 }

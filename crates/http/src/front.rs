@@ -1,8 +1,8 @@
-//! The front thread: one loop over the listener and every client socket, driven by readiness. It answers from memory,
-//! hands everything else to a lane, and never waits for anything but epoll.
+//! The front thread: one readiness-driven loop over the listener and every client socket. It answers from memory, hands
+//! everything else to a lane, and blocks only in epoll.
 //!
-//! Here is the loop, and who owns what; `turn` drives one connection, `accepting` lets clients in, and `timing` is what
-//! happens when time runs out.
+//! This file has the loop and its state; `turn` drives one connection, `accepting` admits clients, and `timing` handles
+//! timeouts.
 
 mod accepting;
 mod acceptor;
@@ -36,18 +36,18 @@ use opterius_base::clock::Clock;
 
 pub use self::mailbox::Control;
 
-/// Where requests that take time go.
+/// The queues for requests that take time.
 #[derive(Clone)]
 pub struct Lanes {
-    /// For requests that change nothing.
+    /// For requests that only read.
     pub reads: Lane,
-    /// For requests that change something.
+    /// For requests that make changes.
     pub writes: Lane,
-    /// For requests that wait for other machines, minutes perhaps, and must not keep the others waiting.
+    /// For requests that wait for other machines, possibly for minutes, and must not delay the rest.
     pub slow: Lane,
 }
 
-/// The front thread's own memory.
+/// The state of the front thread.
 pub struct Front {
     clock: Arc<dyn Clock>,
     poller: Poller,
@@ -56,7 +56,7 @@ pub struct Front {
     connections: Slab<Connection>,
     budget: Budget,
     deadlines: Deadlines,
-    /// Connections whose turn was over before their pipelined requests were.
+    /// Connections whose turn ended before all of their input was handled.
     unfinished: Vec<Key>,
     scratch: Vec<u8>,
     service: Box<dyn Service>,
@@ -66,10 +66,10 @@ pub struct Front {
 }
 
 impl Front {
-    /// A front over a listener that is bound already, and the handle to control it.
+    /// Creates a front for a bound listener, and the handle that controls it.
     ///
     /// # Errors
-    /// The process has no descriptor left.
+    /// The process has run out of file descriptors.
     pub fn new(
         listener: TcpListener,
         clock: Arc<dyn Clock>,
@@ -97,7 +97,7 @@ impl Front {
         Ok((front, control))
     }
 
-    /// Serves until it is told to stop.
+    /// Serves until [`Control::stop`] is called.
     ///
     /// # Errors
     /// epoll itself failed.
@@ -107,10 +107,10 @@ impl Front {
         loop {
             self.poller.wait(&mut events, self.timeout(now).as_ref())?;
             now = self.clock.monotonic();
-            // What the answers of this turn are dated.
+            // The Date header of all responses of this iteration.
             self.encoder.set_date(self.clock.wall());
             for event in events.drain(..) {
-                self.on_report(Report::of(event), now);
+                self.on_report(Report::decode(event), now);
             }
             for key in std::mem::take(&mut self.unfinished) {
                 self.on_turn(key, now);
@@ -122,9 +122,9 @@ impl Front {
         }
     }
 
-    /// None is for ever: nothing is pending, nothing wakes the daemon.
+    /// The epoll timeout; none waits forever: with nothing pending, nothing wakes the daemon.
     fn timeout(&self, now: Instant) -> Option<Timespec> {
-        let pending = || self.deadlines.next(self.acceptor.rests_until());
+        let pending = || self.deadlines.next(self.acceptor.paused_until());
         let next = if self.unfinished.is_empty() { pending()? } else { now };
         deadlines::wait(next, now)
     }
@@ -132,17 +132,17 @@ impl Front {
     fn on_report(&mut self, report: Report, now: Instant) {
         match report {
             Report::Listener => self.accept(now),
-            Report::Mailbox => self.on_mail(now),
+            Report::Mailbox => self.on_mailbox(now),
             Report::Client(key, readiness) => self.on_ready(key, readiness, now),
         }
     }
 
-    fn on_mail(&mut self, now: Instant) {
+    fn on_mailbox(&mut self, now: Instant) {
         self.mailbox.waker().clear();
         while let Some((key, response)) = self.mailbox.next_answer() {
             self.answer(key, response, now);
         }
-        if self.mailbox.is_told_to_stop() {
+        if self.mailbox.stop_requested() {
             self.begin_to_stop(now);
         }
     }
@@ -171,7 +171,7 @@ impl Front {
         self.close(key);
     }
 
-    /// Closing the socket takes it out of epoll as well. What nobody waits for any more is not begun.
+    /// Closing the socket also removes it from epoll. Work that is still queued for it is canceled.
     fn close(&mut self, key: Key) {
         if let Some(connection) = self.connections.remove(key) {
             self.budget.account(connection.held(), 0);

@@ -28,7 +28,7 @@ fn the_calls_of_a_panel_are_understood() {
 }
 
 #[test]
-fn what_keeps_a_connection_open() {
+fn keep_alive_follows_the_version_and_the_connection_header() {
     let table = [
         ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", true),
         ("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", false),
@@ -43,7 +43,7 @@ fn what_keeps_a_connection_open() {
 }
 
 #[test]
-fn what_is_ambiguous_is_refused() {
+fn ambiguous_heads_are_refused() {
     let table = [
         ("GET / HTTP/1.1\r\n\r\n", "bad_request"),
         ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", "bad_request"),
@@ -112,13 +112,13 @@ fn the_end_is_found_however_the_bytes_arrive() {
     }
     assert_eq!(
         find_end(b"GET / HTTP/1.1\n", 0),
-        Err(Refusal::Malformed("A line of the request head does not end in CR LF."))
+        Err(Refusal::Malformed("A line of the request head does not end with CR LF."))
     );
 }
 
 #[test]
 fn one_empty_line_before_a_request_is_ignored() {
-    // RFC 9112 §2.2; more of them are no request, and count against its size and its time like everything else.
+    // RFC 9112 §2.2. More than one is refused.
     let text = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     assert_eq!(framed(&format!("\r\n{text}")), Ok(framing(text.len() + 2, 0)));
     assert_eq!(framed(&format!("\r\n\r\n{text}")), Err("bad_request"));

@@ -1,5 +1,5 @@
-//! Lanes: bounded queues with threads behind them, for requests that take time. A lane for reads and one for writes, so
-//! that a long write never keeps a read waiting.
+//! Lanes: bounded queues served by worker threads, for requests that take time. Reads and writes have separate lanes, so
+//! that a long write never delays a read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -10,10 +10,10 @@ use crate::response::Response;
 use crate::slab::Key;
 use opterius_base::waker::Waker;
 
-/// What a lane runs.
+/// A request's work, run by a lane.
 pub type Work = Box<dyn FnOnce() -> Response + Send>;
 
-/// Who answers a request that was handed on: the answer goes to the front thread, which alone writes to clients.
+/// Answers a request from another thread. The response goes to the front thread, the only one that writes to clients.
 pub struct Responder {
     key: Key,
     answers: Sender<(Key, Response)>,
@@ -26,24 +26,24 @@ impl Responder {
         Self { key, answers, waker, answered: false }
     }
 
-    /// Gives the answer.
+    /// Sends the response.
     pub fn answer(mut self, response: Response) {
         self.send(response);
     }
 
     fn send(&mut self, response: Response) {
         self.answered = true;
-        // The front is gone only when the process ends.
+        // The front only ends with the process.
         let _ = self.answers.send((self.key, response));
         self.waker.wake();
     }
 }
 
 impl Drop for Responder {
-    /// A client is never left without an answer, whatever happened to whoever owed it one.
+    /// Answers with status 500 if nothing else did, so that no client is left without a response.
     fn drop(&mut self) {
         if !self.answered {
-            self.send(Response::error(500, "internal_error", "The request ended without an answer. See the log."));
+            self.send(Response::error(500, "internal_error", "The request ended without a response. See the log."));
         }
     }
 }
@@ -52,12 +52,12 @@ const WAITING: u8 = 0;
 const TAKEN: u8 = 1;
 const GIVEN_UP: u8 = 2;
 
-/// The state that a waiting job and the front share: either a thread takes the job, or the front gives it up.
+/// State shared by a queued job and the front: either a thread takes the job, or the front gives it up.
 #[derive(Clone, Debug, Default)]
 pub struct Ticket(Arc<AtomicU8>);
 
 impl Ticket {
-    /// Gives the job up; false when it is being run already.
+    /// Gives the job up; false if it is already running.
     pub fn give_up(&self) -> bool {
         self.0.compare_exchange(WAITING, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
@@ -67,14 +67,14 @@ impl Ticket {
     }
 }
 
-/// One request that waits for a thread.
+/// One request waiting for a thread.
 pub struct Job {
     ticket: Ticket,
     work: Work,
     responder: Responder,
 }
 
-/// The front's end of a lane.
+/// The front's end of a lane, which adds jobs.
 #[derive(Clone)]
 pub struct Lane {
     sender: Sender<Job>,
@@ -82,16 +82,16 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// A lane with room for `capacity` waiting requests, and the end that its threads take from.
+    /// A lane with room for `capacity` waiting requests, and the end from which its threads take them.
     pub fn new(capacity: usize) -> (Self, Receiver<Job>) {
-        // A bounded channel takes all its memory at once, for a crowd that may never come. The front alone adds to it, so
-        // it can count.
+        // A bounded channel would allocate its full capacity at once, for a load that may never come. Only the front adds
+        // jobs, so that it can enforce the capacity itself.
         let (sender, receiver) = unbounded();
         (Self { sender, capacity }, receiver)
     }
 
-    /// Queues the work; none when the lane is full. The front then answers itself, at once: a connection that waits for an
-    /// answer is one that cannot be closed for another.
+    /// Queues the work; none if the lane is full. The front then answers at once, because a connection that waits for a
+    /// handler cannot be evicted.
     pub(super) fn queue(&self, work: Work, responder: Responder) -> Option<Ticket> {
         let ticket = Ticket::default();
         if self.sender.len() >= self.capacity {
@@ -108,14 +108,14 @@ impl Lane {
     }
 }
 
-/// What a lane's thread does until the front is gone.
+/// The loop of a lane's thread. Ends when the front is gone.
 pub fn run(jobs: &Receiver<Job>) {
     for job in jobs {
         if job.ticket.take() {
             let response = (job.work)();
             job.responder.answer(response);
         } else {
-            // The front has answered in our stead.
+            // The front has already answered.
             job.responder.forget();
         }
     }
@@ -127,8 +127,7 @@ impl Responder {
     }
 }
 
-/// The answer when there is no thread for a request in time. The Panel shows it and does not try again, so it says who
-/// should.
+/// The response when no thread is free in time. The Panel shows it and does not retry, so it asks the user to.
 pub fn busy() -> Response {
     Response::error(
         503,

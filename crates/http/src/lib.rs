@@ -1,11 +1,12 @@
-//! HTTP in front of hostile neighbours: every socket belongs to one front thread that never blocks, and everything a
-//! client can make us hold is bounded before a handler runs.
+//! An HTTP server for hostile clients: one front thread owns every socket and never blocks, and everything that a client
+//! can make the server hold is limited before a handler runs.
 //!
-//! [`head`] is pure and fuzzed; [`connection`] is one client's state, [`front`] the loop that drives all of them,
-//! [`lane`] the threads that run what may take time, [`response`] what goes back, [`origin`] a check that a service may
-//! make of who sent a request to whom, and [`traffic`] what the front counts. This package knows nothing of licenses or routes: whoever answers is a [`service::Service`].
+//! [`head`] parses requests (pure and fuzzed); [`connection`] is one client's state, [`front`] the loop that drives all of
+//! them, [`lane`] the threads for requests that take time, [`response`] encodes what goes back, [`origin`] checks the Host
+//! and Origin headers, and [`traffic`] counts. This package knows nothing about licenses or routes: a
+//! [`service::Service`] handles the requests.
 
-#![cfg_attr(test, allow(clippy::string_slice, reason = "a test that cuts a text wrongly fails, as it should"))]
+#![cfg_attr(test, allow(clippy::string_slice, reason = "in a test, a wrong slice is a failure like any other"))]
 
 pub mod connection;
 pub mod front;

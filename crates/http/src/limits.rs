@@ -1,61 +1,61 @@
-//! What a client may make us hold, and for how long.
+//! Limits on memory and time that a client can use.
 
 use std::time::Duration;
 
-/// Bytes of a request head: request line, headers, and the empty line.
+/// Largest request head in bytes: request line, headers, and the empty line.
 pub const MAX_HEAD: usize = 8 * 1024;
 
-/// Headers of a request.
+/// Largest number of headers in a request.
 pub const MAX_HEADERS: usize = 64;
 
-/// Bytes of a body on a route that needs no more.
+/// Largest body, in bytes, on most routes.
 pub const SMALL_BODY: usize = 64 * 1024;
 
-/// Bytes that all connections together hold of small requests, and as many of large ones: 8 MiB in all.
-pub const KIND_OF_REQUESTS: usize = 4 * 1024 * 1024;
+/// Memory for the requests of one size class, over all connections, in bytes. With two classes, that is 8 MiB in all.
+pub const SIZE_CLASS_BYTES: usize = 4 * 1024 * 1024;
 
-/// Bytes up to which a request is a small one.
+/// Largest request in bytes that counts as small.
 pub const SMALL_REQUEST: usize = MAX_HEAD + SMALL_BODY;
 
-/// Bytes up to which an empty buffer is kept for what comes next; a larger one is given back.
-pub const KEPT_BUFFER: usize = 4 * 1024;
+/// Largest empty buffer, in bytes, that a connection keeps for its next request; a larger one is freed.
+pub const RETAINED_BUFFER: usize = 4 * 1024;
 
-/// From the first byte of a request to its last.
+/// Time for a request to arrive, from its first byte to its last.
 pub const REQUEST_TIME: Duration = Duration::from_secs(10);
 
-/// Without a byte between two requests.
+/// Time that a connection may be idle between two requests.
 pub const IDLE_TIME: Duration = Duration::from_secs(15);
 
-/// From the first byte of an answer to its last.
+/// Time for a response to be sent, from its first byte to its last.
 pub const WRITE_TIME: Duration = Duration::from_secs(10);
 
-/// In a lane before it is run.
+/// Time that a request may wait in a lane.
 pub const LANE_TIME: Duration = Duration::from_secs(30);
 
-/// After a refusal, so that the client can read it before the connection is reset.
+/// Time after a refusal in which the client can read it before the connection is closed.
 pub const LINGER_TIME: Duration = Duration::from_secs(2);
 
-/// Bytes that are thrown away meanwhile.
+/// Input that is discarded during [`LINGER_TIME`], in bytes.
 pub const LINGER_BYTES: usize = 4 * 1024 * 1024;
 
-/// Connections taken from the listener before others have their turn.
+/// Connections accepted in one turn of the listener.
 pub const TURN: usize = 64;
 
-/// Bytes of one read, after which others have their turn.
+/// Largest read in bytes. A full one ends a connection's turn.
 pub const READ: usize = 16 * 1024;
 
-/// Steps of one connection (a read that does not fill [`READ`], a request, a write) before others have their turn.
+/// Steps of a connection (a read that does not fill [`READ`], a request, a write) in one turn.
 pub const STEPS: usize = 8;
 
-/// How long the listener rests when the process has no descriptor left for a new connection.
+/// How long accepting pauses when the process has no file descriptor for a new connection.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long running requests may still take once the daemon was told to stop.
+/// Time that running requests have to finish during a shutdown.
 pub const STOP_TIME: Duration = Duration::from_secs(5);
 
-/// What differs between one server and another.
+/// Limits that depend on the process.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at one time.
+    /// Largest number of simultaneous connections.
     pub connections: usize,
 }

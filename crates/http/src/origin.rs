@@ -1,30 +1,30 @@
-//! Who a request thinks it talks to, and which page sent it.
+//! Checks of the `Host` and `Origin` headers.
 //!
-//! A browser on the administrator's machine, tunnelled to us, must not be a way in: a page of another site gets neither
-//! through by a name that it points at 127.0.0.1 (DNS rebinding) nor by posting across origins.
+//! They stop another website from reaching this server through a browser that can connect to it, for example through an
+//! administrator's tunnel: neither by a name that resolves to 127.0.0.1 (DNS rebinding) nor by a cross-origin request.
 
 use std::net::IpAddr;
 
 use crate::head::Head;
 use crate::response::Response;
 
-/// What the client is told, in the words of whoever answers.
+/// The messages of the refusals, chosen by the service.
 #[derive(Clone, Copy, Debug)]
 pub struct Refusals {
-    /// The `Host` is not a name of ours; the sentence says where names are added.
+    /// The `Host` is not one of this server's names; the message says where to add a name.
     pub unknown_host: &'static str,
-    /// The page is not ours.
+    /// The `Origin` is another site.
     pub forbidden_origin: &'static str,
 }
 
 /// Checks `Host` and `Origin`.
 ///
 /// # Errors
-/// The answer to give instead: 421 for a name that is not ours, 403 for a page that is not ours.
+/// The response to send instead: 421 for an unknown `Host`, 403 for a foreign `Origin`.
 pub fn check(head: &Head<'_>, allowed_hosts: &[String], refusals: &Refusals) -> Result<(), Response> {
     let host = head.only("host");
-    // Without a Host there is no name to be fooled by; HTTP/1.1 without one did not get here.
-    if head.all("host").next().is_some() && !host.is_some_and(|host| is_ours(host, allowed_hosts)) {
+    // An HTTP/1.0 request may have no Host, and then no name to rebind; an HTTP/1.1 request without one is refused earlier.
+    if head.all("host").next().is_some() && !host.is_some_and(|host| is_allowed(host, allowed_hosts)) {
         return Err(Response::error(421, "unknown_host", refusals.unknown_host));
     }
     let own = |origin: &str| {
@@ -37,8 +37,8 @@ pub fn check(head: &Head<'_>, allowed_hosts: &[String], refusals: &Refusals) -> 
     Ok(())
 }
 
-/// Whether the `Host` is an IP address, `localhost`, or one of the configured names, with or without a port.
-fn is_ours(host: &str, allowed_hosts: &[String]) -> bool {
+/// Whether `host` is an IP address, `localhost`, or one of the configured names, with or without a port.
+fn is_allowed(host: &str, allowed_hosts: &[String]) -> bool {
     let (name, port) = match host.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {
             Some((address, port)) => (address, port),
@@ -49,11 +49,11 @@ fn is_ours(host: &str, allowed_hosts: &[String]) -> bool {
             None => (host, ""),
         },
     };
-    let port_is_fine = port.trim_start_matches(':').bytes().all(|byte| byte.is_ascii_digit());
-    let name_is_ours = name.parse::<IpAddr>().is_ok()
+    let port_is_valid = port.trim_start_matches(':').bytes().all(|byte| byte.is_ascii_digit());
+    let name_is_allowed = name.parse::<IpAddr>().is_ok()
         || name.eq_ignore_ascii_case("localhost")
         || allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(name));
-    port_is_fine && name_is_ours
+    port_is_valid && name_is_allowed
 }
 
 #[cfg(test)]
@@ -62,7 +62,7 @@ mod tests {
     use crate::head::{STORAGE, parse};
 
     #[test]
-    fn addresses_localhost_and_configured_names_are_ours() {
+    fn addresses_localhost_and_configured_names_are_allowed() {
         let allowed = ["panel.example.com".to_owned()];
         let good = [
             "127.0.0.1",
@@ -76,7 +76,7 @@ mod tests {
             "Panel.Example.COM:80",
         ];
         for host in good {
-            assert!(is_ours(host, &allowed), "{host}");
+            assert!(is_allowed(host, &allowed), "{host}");
         }
         let bad = [
             "",
@@ -92,12 +92,12 @@ mod tests {
             "0x7f000001",
         ];
         for host in bad {
-            assert!(!is_ours(host, &allowed), "{host}");
+            assert!(!is_allowed(host, &allowed), "{host}");
         }
     }
 
     #[test]
-    fn only_a_page_of_our_own_may_call() {
+    fn only_same_origin_requests_are_allowed() {
         let table = [
             ("Host: 127.0.0.1:7443\r\n", 0),
             ("Host: 127.0.0.1:7443\r\nOrigin: http://127.0.0.1:7443\r\n", 0),

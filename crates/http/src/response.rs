@@ -1,4 +1,4 @@
-//! Answers, encoded by tiny_http into a buffer. Nothing that a client sent is ever put into a header.
+//! Responses, encoded by tiny_http into a buffer. No header ever contains bytes from a client.
 
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -9,21 +9,21 @@ use tiny_http::{HTTPVersion, Header, StatusCode};
 use crate::head::Refusal;
 use opterius_base::clock::Timestamp;
 
-/// The media type of all answers but pages and metrics.
+/// The media type of all responses except pages and metrics.
 pub const JSON: &str = "application/json";
 /// The media type of pages.
 pub const HTML: &str = "text/html; charset=utf-8";
 
-/// An answer before it is bytes.
+/// A response, before encoding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
-    /// The status.
+    /// The HTTP status code.
     pub status: u16,
     /// The media type.
     pub content_type: &'static str,
-    /// Further headers; both sides are ours.
+    /// Additional headers. Names and values must not contain client data.
     pub headers: Vec<(&'static str, String)>,
-    /// The body, shared with whoever keeps it to answer the next request.
+    /// The body, shared so that a service can cache it.
     pub body: Arc<Vec<u8>>,
 }
 
@@ -34,30 +34,30 @@ struct ErrorBody<'a> {
 }
 
 impl Response {
-    /// An answer with `value` as JSON.
+    /// A response with `value` as JSON.
     pub fn json(status: u16, value: &impl Serialize) -> Self {
-        // Our own types always serialize; were one not to, an empty object is still JSON.
+        // Our own types always serialize; if one did not, an empty object is still JSON.
         let body = serde_json::to_vec(value).unwrap_or_else(|_| b"{}".to_vec());
         Self { status, content_type: JSON, headers: Vec::new(), body: Arc::new(body) }
     }
 
-    /// An answer with a text of this media type.
+    /// A response with a text of this media type.
     pub fn text(status: u16, content_type: &'static str, text: String) -> Self {
         Self { status, content_type, headers: Vec::new(), body: Arc::new(text.into_bytes()) }
     }
 
-    /// `{"error": code, "message": sentence}`, the form of every error.
+    /// `{"error": code, "message": message}`, the form of every error.
     pub fn error(status: u16, code: &str, message: &str) -> Self {
         Self::json(status, &ErrorBody { error: code, message })
     }
 
-    /// The answer to a request that was refused before it was looked at.
+    /// The response to a request that was refused before it reached the service.
     pub fn refusal(refusal: Refusal) -> Self {
         let (status, code, message) = refusal.answer();
         Self::error(status, code, message)
     }
 
-    /// The same with one more header.
+    /// Adds a header.
     #[must_use]
     pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
@@ -65,17 +65,17 @@ impl Response {
     }
 }
 
-/// Turns answers into bytes. Most answers of a busy second have the same head, so the last one is kept.
+/// Encodes responses. Most responses within a second have the same head, so the last one is cached.
 #[derive(Debug)]
 pub struct Encoder {
     server: &'static str,
     date: Timestamp,
-    last: Option<KeptHead>,
+    last: Option<CachedHead>,
 }
 
-/// What a head depends on, but for headers of its own.
+/// What a head without additional headers depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Kind {
+struct HeadKey {
     status: u16,
     content_type: &'static str,
     length: usize,
@@ -84,35 +84,35 @@ struct Kind {
 }
 
 #[derive(Debug)]
-struct KeptHead {
-    kind: Kind,
+struct CachedHead {
+    key: HeadKey,
     head: Vec<u8>,
 }
 
 impl Encoder {
-    /// An encoder of answers that name this in their `Server` header, and in their `Date` header this until it is set.
+    /// An encoder with this `Server` header, and this `Date` until [`Encoder::set_date`] changes it.
     pub fn new(server: &'static str, date: Timestamp) -> Self {
         Self { server, date, last: None }
     }
 
-    /// Dates the answers that follow.
+    /// Sets the `Date` of the following responses.
     pub fn set_date(&mut self, date: Timestamp) {
         self.date = date;
     }
 
-    /// Appends the bytes on the wire to `outgoing`.
+    /// Appends the encoded response to `outgoing`.
     pub fn encode(&mut self, response: &Response, close: bool, without_body: bool, outgoing: &mut Vec<u8>) {
         let Response { status, content_type, headers, body } = response;
-        let kind = Kind { status: *status, content_type, length: body.len(), close, date: self.date };
+        let key = HeadKey { status: *status, content_type, length: body.len(), close, date: self.date };
         if headers.is_empty() {
-            let kept = match self.last.take_if(|kept| kept.kind == kind) {
-                Some(kept) => kept,
-                None => KeptHead { kind, head: head(self.server, kind, headers) },
+            let cached = match self.last.take_if(|cached| cached.key == key) {
+                Some(cached) => cached,
+                None => CachedHead { key, head: head(self.server, key, headers) },
             };
-            outgoing.extend_from_slice(&kept.head);
-            self.last = Some(kept);
+            outgoing.extend_from_slice(&cached.head);
+            self.last = Some(cached);
         } else {
-            outgoing.extend_from_slice(&head(self.server, kind, headers));
+            outgoing.extend_from_slice(&head(self.server, key, headers));
         }
         if !without_body {
             outgoing.extend_from_slice(body);
@@ -120,39 +120,38 @@ impl Encoder {
     }
 }
 
-/// Reads a date of an HTTP header (RFC 9110 §5.6.7).
+/// Parses an HTTP date (RFC 9110 §5.6.7).
 pub fn parse_date(text: &str) -> Option<Timestamp> {
     let instant = httpdate::parse_http_date(text).ok()?;
     let since_epoch = instant.duration_since(UNIX_EPOCH).ok()?;
     i64::try_from(since_epoch.as_secs()).ok().map(Timestamp::from_unix)
 }
 
-/// The head, as tiny_http writes it.
-fn head(server: &'static str, kind: Kind, own: &[(&'static str, String)]) -> Vec<u8> {
-    let since_epoch = Duration::from_secs(u64::try_from(kind.date.unix()).unwrap_or(0));
+/// The head, as encoded by tiny_http.
+fn head(server: &'static str, key: HeadKey, own: &[(&'static str, String)]) -> Vec<u8> {
+    let since_epoch = Duration::from_secs(u64::try_from(key.date.unix()).unwrap_or(0));
     let date = httpdate::fmt_http_date(UNIX_EPOCH.checked_add(since_epoch).unwrap_or(UNIX_EPOCH));
     let usual = [
         ("Date", date.as_str()),
         ("Server", server),
-        ("Content-Type", kind.content_type),
+        ("Content-Type", key.content_type),
         ("Cache-Control", "no-store"),
     ];
     let mut headers = Vec::with_capacity(8);
     headers.extend(usual.into_iter().flat_map(|(name, value)| Header::from_bytes(name, value)));
     headers.extend(own.iter().flat_map(|(name, value)| Header::from_bytes(*name, value.as_str())));
-    let response =
-        tiny_http::Response::new(StatusCode(kind.status), headers, std::io::empty(), Some(kind.length), None);
+    let response = tiny_http::Response::new(StatusCode(key.status), headers, std::io::empty(), Some(key.length), None);
     let mut bytes = Vec::with_capacity(256);
-    // A Vec takes whatever is written to it.
+    // Writing to a Vec cannot fail.
     let _ = response.with_chunked_threshold(usize::MAX).raw_print(&mut bytes, HTTPVersion(1, 1), &[], true, None);
-    if kind.close {
-        announce_close(&mut bytes);
+    if key.close {
+        insert_connection_close(&mut bytes);
     }
     bytes
 }
 
-/// tiny_http keeps `Connection` to itself, so it is put behind the status line here.
-fn announce_close(bytes: &mut Vec<u8>) {
+/// Inserts `Connection: close` after the status line, because tiny_http does not let callers set that header.
+fn insert_connection_close(bytes: &mut Vec<u8>) {
     if let Some(end) = bytes.windows(2).position(|pair| pair == b"\r\n") {
         let after = end.saturating_add(2);
         bytes.splice(after..after, *b"Connection: close\r\n");
@@ -169,12 +168,12 @@ mod tests {
         let (mut bytes, mut again) = (Vec::new(), Vec::new());
         encoder.encode(&response, close, without_body, &mut bytes);
         encoder.encode(&response, close, without_body, &mut again);
-        assert_eq!(bytes, again, "the head that was kept is the same");
+        assert_eq!(bytes, again, "the cached head is the same");
         String::from_utf8(bytes).unwrap()
     }
 
     #[test]
-    fn an_answer_has_its_length_and_is_not_to_be_cached() {
+    fn a_response_has_its_length_and_forbids_caching() {
         let text = encoded(Response::error(404, "not_found", "No."), false, false);
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 404 Not Found\r\n"), "{head}");
@@ -188,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_answer_is_never_chunked() {
+    fn a_large_response_is_never_chunked() {
         let body = Arc::new(vec![b'a'; 100_000]);
         let response = Response { status: 200, content_type: JSON, headers: Vec::new(), body };
         let text = encoded(response, true, false);
@@ -197,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_to_head_has_the_length_but_not_the_body() {
+    fn a_response_to_head_has_the_length_but_no_body() {
         let text = encoded(Response::error(404, "not_found", "No."), false, true);
         assert!(text.ends_with("\r\n\r\n") && text.contains("Content-Length: 37"), "{text}");
     }

@@ -1,4 +1,4 @@
-//! Who answers: what the front thread asks of whoever knows what requests mean.
+//! The interface between the front thread and the code that handles requests.
 
 use std::net::IpAddr;
 
@@ -7,46 +7,46 @@ use crate::lane::{Responder, Work};
 use crate::response::Response;
 use crate::traffic::{Traffic, UNKNOWN_ROUTE};
 
-/// A whole request.
+/// A complete request.
 #[derive(Debug)]
 pub struct Request<'a> {
-    /// Its head.
+    /// The parsed head.
     pub head: Head<'a>,
-    /// Its body, exactly as sent.
+    /// The body, exactly as sent.
     pub body: &'a [u8],
-    /// Who sent it: the other end of the connection, which may be a proxy. An IPv4 address is one, also on an IPv6 socket.
+    /// The other end of the connection, which may be a proxy. An IPv4 client has an IPv4 address on an IPv6 socket too.
     pub peer: IpAddr,
-    /// What the front has counted before it.
+    /// The front's counts before this request.
     pub traffic: &'a Traffic,
 }
 
-/// What is to be done about a request.
+/// How to answer a request.
 pub enum Reaction {
-    /// Answer with this, from memory.
+    /// Send this response now.
     Answer(Response),
     /// Run this in the lane for reads.
     Read(Work),
     /// Run this in the lane for writes.
     Write(Work),
-    /// Run this in the lane for what waits for other machines.
+    /// Run this in the lane for work that waits for other machines.
     LongRunning(Work),
-    /// Somebody else answers when there is something to say.
+    /// Pass the responder to other code, which answers later.
     Deferred(Box<dyn FnOnce(Responder)>),
 }
 
-/// Whoever decides what a request means. Called on the front thread, so it must not block.
+/// Handles requests. It is called on the front thread, so it must not block.
 pub trait Service: Send {
-    /// What answers call us, in the `Server` header.
+    /// The value of the `Server` header.
     fn name(&self) -> &'static str;
 
-    /// The largest body that a request with this head may have, in bytes.
+    /// The largest body allowed for a request with this head, in bytes.
     fn body_limit(&self, head: &Head<'_>) -> usize;
 
-    /// What the answer to a request with this head is counted under: one of few words of ours, never the client's.
+    /// The name under which the response is counted: one of a fixed set, never text from the client.
     fn route(&self, _head: &Head<'_>) -> &'static str {
         UNKNOWN_ROUTE
     }
 
-    /// What is to be done about the request.
+    /// Decides how to answer the request.
     fn react(&mut self, request: &Request<'_>) -> Reaction;
 }

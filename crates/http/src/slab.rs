@@ -1,22 +1,21 @@
-//! A table of values under small keys that are never mistaken for one another: a key of a value that is gone finds
-//! nothing, even when its place has been taken again. epoll hands such keys back to us.
+//! A table with generational keys: the key of a removed value finds nothing, even after its slot is reused. epoll returns
+//! such keys with its events.
 //!
-//! By hand, because no crate saves more than it brings: `slab` has no generations, so its key of a connection that is gone
-//! finds the newer one at the same place, and the check that this file is for would still be ours. `slotmap` has them, but
-//! brings 2000 lines, unsafe ones among them, and a build dependency for these 60; `sharded-slab` is for many threads, and
-//! this table is one thread's.
+//! Written by hand, because no crate saves more than it costs: `slab` has no generations, so the key of a closed connection
+//! would find the newer one in the same slot. `slotmap` has them, but brings 2000 lines, some of them unsafe, and a build
+//! dependency to replace these 60; `sharded-slab` is meant for many threads, and only one uses this table.
 
 /// The key of one value, as the 64 bits that epoll carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(u64);
 
 impl Key {
-    /// The bits.
+    /// The key as the event data for epoll.
     pub fn bits(self) -> u64 {
         self.0
     }
 
-    /// The key of these bits.
+    /// The key from epoll's event data.
     pub fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
@@ -30,7 +29,7 @@ impl Key {
     }
 }
 
-/// The table.
+/// The table of values.
 #[derive(Debug)]
 pub struct Slab<T> {
     places: Vec<(u32, Option<T>)>,
@@ -44,7 +43,7 @@ impl<T> Default for Slab<T> {
 }
 
 impl<T> Slab<T> {
-    /// Takes a value in.
+    /// Adds a value and returns its key.
     pub fn insert(&mut self, value: T) -> Key {
         let place = self.free.pop().unwrap_or_else(|| {
             self.places.push((0, None));
@@ -61,7 +60,7 @@ impl<T> Slab<T> {
         if Key::new(key.place(), *generation) == key { slot.as_mut() } else { None }
     }
 
-    /// Lets a value go; its key never finds anything again.
+    /// Removes a value. Its key never finds anything again.
     pub fn remove(&mut self, key: Key) -> Option<T> {
         self.get_mut(key)?;
         let (generation, slot) = self.places.get_mut(key.place())?;
@@ -70,12 +69,12 @@ impl<T> Slab<T> {
         slot.take()
     }
 
-    /// How many values there are.
+    /// The number of values.
     pub fn len(&self) -> usize {
         self.places.len().saturating_sub(self.free.len())
     }
 
-    /// Whether there are none.
+    /// Whether there are no values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -94,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_of_a_value_that_is_gone_finds_nothing() {
+    fn the_key_of_a_removed_value_finds_nothing() {
         let mut slab = Slab::default();
         let first = slab.insert('a');
         assert_eq!(slab.remove(first), Some('a'));

@@ -1,28 +1,28 @@
-//! What the front counts: how many clients there are, how many had to go, and what was answered.
+//! Counts of connections, evictions and responses.
 
 use std::collections::BTreeMap;
 
-/// What answers are counted under when a request names no path of ours, or was refused before it could be looked at.
+/// The route of requests for unknown paths, and of those refused before they reached the service.
 pub const UNKNOWN_ROUTE: &str = "unknown";
 
-/// The counts. The front thread alone has them, so they are plain numbers; a service sees them with each request.
+/// The counts. Only the front thread changes them, so they are plain integers; a service sees them with each request.
 #[derive(Debug, Default)]
 pub struct Traffic {
-    /// Connections that are open, the one that asks among them.
+    /// Open connections, including the one that sent the request.
     pub connections: usize,
-    /// Connections that were closed to make room for others.
+    /// Connections closed to make room for others.
     pub evictions: u64,
     answers: BTreeMap<(&'static str, u16), u64>,
 }
 
 impl Traffic {
-    /// Counts an answer with this status to a request for `route`, which is never a text of the client's.
+    /// Counts a response with this status for `route`, which must not be text from the client.
     pub(super) fn answered(&mut self, route: &'static str, status: u16) {
         let count = self.answers.entry((route, status)).or_default();
         *count = count.saturating_add(1);
     }
 
-    /// How many answers each route and status had, in their order.
+    /// The number of responses for each route and status, sorted.
     pub fn answers(&self) -> impl Iterator<Item = (&'static str, u16, u64)> {
         self.answers.iter().map(|((route, status), count)| (*route, *status, *count))
     }

@@ -1,5 +1,5 @@
-//! The command line: which of its tasks the helper does, and on which host. Which host that is, and who issues
-//! certificates, is read from agent.conf, and only from one that nobody but root can have written.
+//! The command line: the helper's tasks, and the host that they run on. The host and its certificate authority are
+//! configured in agent.conf, which is only trusted if no one but root can write to it.
 
 use std::env;
 use std::ffi::OsString;
@@ -24,26 +24,26 @@ use opterius_host::helper::protocol::LONGEST;
 use opterius_host::host::Host;
 use opterius_host::problem::Problem;
 
-/// The name in front of every line that is printed.
+/// The program's name, which starts every line that it prints.
 const NAME: &str = "opterius-operation";
 
-/// The name in the log, where an operator looks for what the Agent does.
+/// The name in the log: the Agent's, so that operators find all of its lines in one place.
 const LOG_NAME: &str = "opterius-agent";
 
-/// Where the installers put the configuration file.
+/// The configuration file's default path.
 const DEFAULT_CONFIG: &str = "/etc/opterius/agent.conf";
 
-/// What taking accounts in may take.
-const ADOPTION: Duration = Duration::from_secs(600);
+/// Time limit for adopting accounts.
+const ADOPTION_TIME: Duration = Duration::from_secs(600);
 
 /// What `--help` prints.
 pub const HELP: &str = "\
-opterius-operation: does one operation on this server, as root, for the Opterius Agent
+opterius-operation: performs one operation on this server, as root, for the Opterius Agent
 
 Usage:
-  opterius-operation [--config PATH]          do the one operation that is asked on stdin (for the Agent)
-  opterius-operation [--config PATH] adopt    take the accounts in that are on this server already
-  opterius-operation [--config PATH] renewed  serve the certificate that certbot has just renewed (for its hook)
+  opterius-operation [--config PATH]          perform the operation requested on stdin (for the Agent)
+    opterius-operation [--config PATH] adopt    adopt existing accounts
+    opterius-operation [--config PATH] renewed  serve the certificate that certbot has just renewed (for its hook)
 
 Options:
   --config PATH    the Agent's configuration file (default: /etc/opterius/agent.conf)
@@ -51,20 +51,20 @@ Options:
   --help           print this help
 
 Exit codes:
-  0   done; for an operation that is asked on stdin: the answer was given, whatever it says
-  1   it failed
-  64  wrong usage
-  77  not root, or others than root could have written the configuration file
+  0   success; for an operation on stdin, a reply was written, even if it reports a failure
+    1   failure
+    64  usage error
+    77  not running as root, or users other than root can write to the configuration file
 ";
 
-/// What the program is asked to do.
+/// The task to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Task {
-    /// The one operation that is asked on stdin.
+    /// Perform the operation requested on stdin.
     Serve,
-    /// Take in the accounts of today's hosts.
+    /// Adopt existing accounts.
     Adopt,
-    /// Serve a site with the certificate that certbot has just renewed, as certbot's hook.
+    /// As certbot's hook, serve a site with the certificate that certbot has just renewed.
     Renewed,
     /// Print the version.
     Version,
@@ -80,11 +80,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok((config, Task::Serve)) => match serve::serve(host(&config)) {
             Ok(()) => 0,
             Err(error) => {
-                complain(&format!("the answer cannot be given: {error}"));
+                complain(&format!("cannot write the reply: {error}"));
                 EXIT_FAILURE
             }
         },
-        Ok((config, Task::Adopt)) => on_host(&config, take_in),
+        Ok((config, Task::Adopt)) => on_host(&config, adopt),
         Ok((config, Task::Renewed)) => on_host(&config, renewed),
         Err(sentence) => {
             complain(&format!("{sentence}\nTry: opterius-operation --help"));
@@ -108,7 +108,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(PathBuf, Task
                 task = Some(match value.to_str() {
                     Some("adopt") => Task::Adopt,
                     Some("renewed") => Task::Renewed,
-                    _ => return Err(format!("there is no task “{}”", value.to_string_lossy())),
+                    _ => return Err(format!("unknown task “{}”", value.to_string_lossy())),
                 });
             }
             other => return Err(other.unexpected().to_string()),
@@ -117,7 +117,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(PathBuf, Task
     Ok((config, information.or(task).unwrap_or(Task::Serve)))
 }
 
-/// Prints one line to stderr, with our name before it.
+/// Prints one line to stderr, prefixed with the program's name.
 fn complain(text: &str) {
     output::complain(NAME, text);
 }
@@ -131,7 +131,7 @@ fn on_host(config: &Path, task: impl FnOnce(&Host) -> Result<String, Problem>) -
         }
     };
     match task(&host) {
-        Ok(said) => say(&said),
+        Ok(text) => say(&text),
         Err(problem) => {
             complain(&problem.message());
             EXIT_FAILURE
@@ -139,20 +139,20 @@ fn on_host(config: &Path, task: impl FnOnce(&Host) -> Result<String, Problem>) -
     }
 }
 
-/// The host to work on.
+/// The configured host.
 ///
 /// # Errors
-/// We are not root, or the configuration cannot be trusted.
+/// This process is not root, or the configuration cannot be trusted.
 fn host(config: &Path) -> Result<Host, String> {
     if !geteuid().is_root() {
-        return Err("operations need the rights of root".to_owned());
+        return Err("operations need root privileges".to_owned());
     }
     let shown = config.display();
     let metadata = fs::metadata(config).map_err(|error| format!("{shown}: {error}"))?;
     if metadata.uid() != 0 || metadata.mode() & 0o022 != 0 {
         return Err(format!(
-            "{shown} could have been written by others than root, and operations are not done by it. Run: chown \
-             root:opterius {shown}; chmod 0640 {shown}"
+            "users other than root can write to {shown}, so it cannot be trusted. Run: chown root:opterius {shown}; \
+             chmod 0640 {shown}"
         ));
     }
     let (host, target) = configured(config).map_err(|error| error.to_string())?;
@@ -160,7 +160,7 @@ fn host(config: &Path) -> Result<Host, String> {
     Ok(host)
 }
 
-/// The keys of agent.conf that mean something to the helper.
+/// The keys of agent.conf that the helper uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Known {
     Host(HostKey),
@@ -184,33 +184,33 @@ impl Key for Known {
     ];
 }
 
-/// What agent.conf says of the host, and where log lines go. What else it says, and whether it is right, the Agent judges.
+/// The host and the log target, from agent.conf. The Agent validates the other keys.
 fn configured(config: &Path) -> Result<(Host, LogTarget), Error> {
-    let text = config_file::read(config, "Create it as for the Agent")?;
+    let text = config_file::read(config, "Create it as described for the Agent")?;
     let name = config.display().to_string();
     let entries = Entries::<Known>::parse(&text, &name, &mut Vec::new())?;
     let acme = config::acme(&entries, check_url)?;
     Ok((Host::new(config::root(&entries)?, acme, config.to_owned()), entries.log_target(Known::Log)?))
 }
 
-/// What certbot takes as a URL; the Agent looks closer.
+/// Accepts what certbot accepts as a URL; the Agent is stricter.
 fn check_url(url: &str) -> Result<(), &'static str> {
     let is_url = url.starts_with("https://") || url.starts_with("http://");
     if is_url && url.bytes().all(|byte| byte.is_ascii_graphic()) { Ok(()) } else { Err("is not a URL") }
 }
 
-fn take_in(host: &Host) -> Result<String, Problem> {
-    let adopted = adopt::adopt(host, Deadline::within(ADOPTION))?;
+fn adopt(host: &Host) -> Result<String, Problem> {
+    let adopted = adopt::adopt(host, Deadline::within(ADOPTION_TIME))?;
     if adopted.is_empty() {
-        return Ok("All accounts of this server are known already.\n".to_owned());
+        return Ok("All accounts on this server have already been adopted.\n".to_owned());
     }
-    Ok(adopted.iter().map(|name| format!("Taken in: {name}\n")).collect())
+    Ok(adopted.iter().map(|name| format!("Adopted: {name}\n")).collect())
 }
 
-/// certbot names the certificate in its hook's environment.
+/// certbot passes the certificate to its hook in the environment.
 fn renewed(host: &Host) -> Result<String, Problem> {
     let lineage = env::var_os("RENEWED_LINEAGE").ok_or_else(|| {
-        Problem::Unavailable("RENEWED_LINEAGE is not set: this is for certbot's deploy hook alone".to_owned())
+        Problem::Unavailable("RENEWED_LINEAGE is not set: only certbot's deploy hook can run this".to_owned())
     })?;
     certificate_renewed::serve(host, Path::new(&lineage), Deadline::within(LONGEST))?;
     Ok(String::new())
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn every_documented_form_is_understood_and_no_other() {
+    fn only_documented_arguments_are_accepted() {
         let table: [(&[&str], &str, Task); 7] = [
             (&[], DEFAULT_CONFIG, Task::Serve),
             (&["--config", "/x"], "/x", Task::Serve),

@@ -1,14 +1,14 @@
-//! The helper: what is done to the host, with the privileges of root. One process performs one operation; it knows the
-//! network only through the programs that it runs.
+//! The helper: performs operations on the host, as root. One process performs one operation; it accesses the network only
+//! through the programs that it runs.
 //!
-//! * [`command_line`], [`serve`] — which task it is, and the one request on stdin
-//! * [`operations`] — one file for each operation, named after its path; [`perform`] — what each is given
-//! * [`web`], [`accounts`], [`measure`], [`system`] — what operations are made of
-//! * [`transaction`] — changes that are made whole or not at all, over [`servers`], [`users`] and [`tree`]
+//! * [`command_line`], [`serve`] — the tasks, and the request on stdin
+//! * [`operations`] — one file for each operation, named after its path; [`perform`] — their common trait
+//! * [`web`], [`accounts`], [`measure`], [`system`] — the building blocks of operations
+//! * [`transaction`] — atomic changes, over [`servers`], [`users`] and [`tree`]
 //!
-//! What is above calls what is below.
+//! Modules only call modules that are listed below them.
 
-#![cfg_attr(test, allow(clippy::string_slice, reason = "a test that cuts a text wrongly fails, as it should"))]
+#![cfg_attr(test, allow(clippy::string_slice, reason = "in a test, a wrong slice is a failure like any other"))]
 
 pub mod accounts;
 pub mod command_line;

@@ -1,4 +1,4 @@
-//! How an operation is performed.
+//! The trait that all operations implement.
 
 use serde_json::Value;
 
@@ -7,22 +7,22 @@ use opterius_host::helper::protocol::Allowance;
 use opterius_host::host::Host;
 use opterius_host::problem::Problem;
 
-/// What every operation is given.
+/// The context of an operation.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// The host.
     pub host: &'a Host,
     /// What the license allows.
     pub allowance: &'a Allowance,
-    /// By when it must have ended.
+    /// When it must end.
     pub deadline: Deadline,
 }
 
 /// An operation that can be performed.
 pub trait Perform {
-    /// Performs it; what the Panel is answered.
+    /// Performs the operation and returns the response body for the Panel.
     ///
     /// # Errors
-    /// It was refused, or it failed and was taken back; a repeat completes what cannot be taken back.
+    /// It was refused, or it failed and was rolled back. Repeating the request completes what cannot be rolled back.
     fn perform(&self, context: Context<'_>) -> Result<Value, Problem>;
 }

@@ -1,5 +1,5 @@
-//! The helper: one process with the rights, one request on stdin, one answer on stdout. It believes nobody: who is at the
-//! other end is asked of the kernel, and the request is read by the same rules as in the Agent.
+//! The helper: one root process, one request on stdin, one reply on stdout. It does not trust its client: the kernel
+//! identifies the peer, and the request is parsed again by the same rules as in the Agent.
 
 use std::io::{self, Read, Write};
 use std::time::Duration;
@@ -20,37 +20,38 @@ use opterius_host::problem::Problem;
 use opterius_host::request::Request;
 use opterius_host::users::register::Register;
 
-/// How long the request may take to arrive.
-const ARRIVAL: Duration = Duration::from_secs(10);
+/// Time limit for receiving the request.
+const RECEIVE_TIME: Duration = Duration::from_secs(10);
 
-/// The largest request, in bytes: the largest body that the Agent takes, and what it adds.
+/// Largest request, in bytes: the largest body that the Agent accepts, plus what it adds.
 const MAX_REQUEST: usize = 2 * 1024 * 1024 + 4096;
 
-/// Descriptors for nginx, which opens two logs of every site to test them.
+/// File descriptors for nginx, whose configuration test opens two logs per site.
 const DESCRIPTORS: u64 = 65_536;
 
-/// Does the one thing that is asked on stdin and answers on stdout; `host` is the host, or why there is none.
+/// Performs the operation requested on stdin and writes the reply to stdout; `host` is the host or an error message.
 ///
 /// # Errors
-/// Nobody takes the answer.
+/// The reply cannot be written.
 pub fn serve(host: Result<Host, String>) -> io::Result<()> {
     raise_limits();
-    // Whatever the Agent's is: what a site is made of, the web server reads.
+    // Do not inherit the Agent's umask: the web server must be able to read a site's files.
     umask(Mode::from_raw_mode(0o022));
-    let done = host.map_err(Problem::Unavailable).and_then(|host| {
+    let result = host.map_err(Problem::Unavailable).and_then(|host| {
         check_peer(&host)?;
         perform_order(&host, &receive()?)
     });
-    let reply = HelperReply::from(done);
+    let reply = HelperReply::from(result);
     let mut stdout = io::stdout().lock();
     serde_json::to_writer(&mut stdout, &reply)?;
     stdout.flush()
 }
 
-/// Through a socket only root and the Agent's own user are served. The socket's mode says the same; this is the second lock.
+/// Checks that a client on a socket is root or the Agent's user. The socket's mode enforces the same; this is a second
+/// check.
 fn check_peer(host: &Host) -> Result<(), Problem> {
     let Ok(peer) = socket_peercred(rustix::stdio::stdin()) else {
-        // A pipe: whoever has started us has our rights.
+        // stdin is a pipe: the parent process has the same privileges.
         return Ok(());
     };
     let uid = peer.uid.as_raw();
@@ -58,12 +59,12 @@ fn check_peer(host: &Host) -> Result<(), Problem> {
     if uid == 0 || register.user(AGENT_GROUP).is_some_and(|user| user.uid == uid) {
         return Ok(());
     }
-    Err(Problem::Unavailable(format!("User {uid} may not ask for operations.")))
+    Err(Problem::Unavailable(format!("User {uid} is not allowed to request operations.")))
 }
 
-/// Reads the request to its end.
+/// Reads the complete request.
 fn receive() -> Result<Vec<u8>, Problem> {
-    let deadline = Deadline::within(ARRIVAL);
+    let deadline = Deadline::within(RECEIVE_TIME);
     let mut stdin = io::stdin().lock();
     let (mut bytes, mut buffer) = (Vec::new(), [0; 16 * 1024]);
     loop {
@@ -79,25 +80,25 @@ fn receive() -> Result<Vec<u8>, Problem> {
             Err(error) => return Err(Problem::failed("the request", error)),
         }
         if bytes.len() > MAX_REQUEST {
-            return Err(Problem::invalid("body", format!("must have at most {MAX_REQUEST} bytes")));
+            return Err(Problem::invalid("body", format!("must be at most {MAX_REQUEST} bytes long")));
         }
     }
 }
 
-/// Does what an order says.
+/// Performs a request from the Agent.
 ///
 /// # Errors
-/// It is none, or was not done.
+/// The request is invalid, or the operation failed.
 pub fn perform_order(host: &Host, bytes: &[u8]) -> Result<Value, Problem> {
-    let order: HelperRequest = serde_json::from_slice(bytes)
-        .map_err(|error| Problem::invalid("body", format!("is not an order of the Agent ({error})")))?;
-    let request = Request::of_json(&order.path, order.body)?;
-    let allowance = Allowance { max_accounts: order.max_accounts, plan: order.plan };
-    let deadline = Deadline::within(LONGEST.min(Duration::from_secs(order.seconds)));
+    let helper_request: HelperRequest = serde_json::from_slice(bytes)
+        .map_err(|error| Problem::invalid("body", format!("is not a request from the Agent ({error})")))?;
+    let request = Request::from_json(&helper_request.path, helper_request.body)?;
+    let allowance = Allowance { max_accounts: helper_request.max_accounts, plan: helper_request.plan };
+    let deadline = Deadline::within(LONGEST.min(Duration::from_secs(helper_request.seconds)));
     operations::perform(&request, Context { host, allowance: &allowance, deadline })
 }
 
-/// As many descriptors as nginx needs for its test. Where the limit cannot be raised, nginx says so if it needs more.
+/// Raises the limit on open files for nginx's test. If that fails and nginx needs more, nginx reports it.
 fn raise_limits() {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < DESCRIPTORS) {

@@ -1,4 +1,4 @@
-//! A tree of files that stands for a host in unit tests, gone with the test.
+//! A temporary directory tree that serves as a host in unit tests.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use opterius_host::sites::site_record::{self, SiteRecord};
 use opterius_host::users::register::Register;
 use serde_json::Value;
 
-/// The tree, and the host that it stands for.
+/// A directory tree as a host. It is deleted when dropped.
 pub(crate) struct Tree {
     pub(crate) host: Host,
 }
@@ -26,19 +26,19 @@ impl Tree {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let root = std::env::temp_dir().join(format!("opterius-operations-{}-{number}", std::process::id()));
-        // Left behind by an earlier process of the same number.
+        // An earlier process with the same pid may have left one.
         let _ = fs::remove_dir_all(&root);
         fs::create_dir(&root).unwrap();
         let acme = Acme { server: String::new(), authority: None };
         Self { host: Host::new(root, acme, PathBuf::new()) }
     }
 
-    /// Performs an operation on it, whatever the license allows.
+    /// Performs an operation on it, without an account limit.
     pub(crate) fn perform(&self, operation: &impl Perform) -> Result<Value, Problem> {
         operation.perform(Context { host: &self.host, allowance: &Allowance::default(), deadline: soon() })
     }
 
-    /// Writes a file, and makes the directories that it needs.
+    /// Writes a file, and creates its parent directories.
     pub(crate) fn write(&self, path: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.host.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -46,14 +46,14 @@ impl Tree {
         path
     }
 
-    /// Makes a directory and those above it.
+    /// Creates a directory and its parents.
     pub(crate) fn directory(&self, path: &str) -> PathBuf {
         let path = self.host.path(path);
         fs::create_dir_all(&path).unwrap();
         path
     }
 
-    /// Makes alice an account, and these her sites.
+    /// Creates the account alice with these sites.
     pub(crate) fn account(&self, domains: &[&str]) {
         self.write("/etc/passwd", "alice:x:1001:1001::/home/alice:/bin/bash\nbob:x:1002:1002::/home/bob:/bin/bash\n");
         self.write("/etc/group", "opterius-accounts:x:990:alice\n");
@@ -63,7 +63,7 @@ impl Tree {
         }
     }
 
-    /// Publishes that a domain belongs to somebody.
+    /// Publishes a site that belongs to an account.
     pub(crate) fn publish(&self, domain: &str, username: &str) {
         site_record::publish(&self.host, &record_of(domain, username), &Register::default()).unwrap();
     }
@@ -75,9 +75,9 @@ impl Drop for Tree {
     }
 }
 
-/// What is known of a site that has nothing.
+/// The record of a new site.
 pub(crate) fn record_of(domain: &str, username: &str) -> SiteRecord {
-    SiteRecord { managed: true, ..SiteRecord::of(named(domain), user(username)) }
+    SiteRecord { managed: true, ..SiteRecord::new(named(domain), user(username)) }
 }
 
 pub(crate) fn named(domain: &str) -> Domain {
@@ -88,7 +88,7 @@ pub(crate) fn user(name: &str) -> Username {
     Username::parse("username", name).unwrap()
 }
 
-/// More time than any test needs.
+/// A deadline that no test should reach.
 pub(crate) fn soon() -> Deadline {
     Deadline::within(Duration::from_secs(60))
 }

@@ -1,5 +1,5 @@
-//! Deleting a tree that somebody hostile has filled: by descriptors, without following a link, without entering a mount,
-//! with as many descriptors as it takes for two levels, however deep it is.
+//! Safe deletion of a directory tree with hostile content: through descriptors, without following links or entering mounts,
+//! and with descriptors for only two levels, however deep the tree is.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
@@ -11,36 +11,35 @@ use rustix::io::Errno;
 use opterius_base::deadline::Deadline;
 use opterius_host::problem::Problem;
 
-/// Deletes the directory at `path` with everything in it; nothing happens when it is not there. The directory that it is
-/// in must be one that only root can write to. Several may delete the same one at the same time: it is gone when any of
-/// them is done.
+/// Deletes the directory at `path` with everything in it; does nothing if it does not exist. Only root must be able to
+/// write to its parent directory. Several processes can delete the same directory concurrently.
 ///
 /// # Errors
-/// A file system is mounted in it, the deadline is over (what is deleted is deleted, and a repeat goes on), or the system
-/// refused.
+/// A file system is mounted in it, the deadline has passed (repeating the call continues the deletion), or a system call
+/// failed.
 pub fn remove(path: &Path, deadline: Deadline) -> Result<(), Problem> {
     let failed = |error: Errno| {
         let shown = path.display();
         match error {
             Errno::BUSY | Errno::XDEV => Problem::Conflict(format!(
-                "A file system is mounted below {shown}, and what is in it was left alone. Unmount it (findmnt -R shows it) \
+                "A file system is mounted below {shown}, and its files were not deleted. Unmount it (findmnt -R shows it) \
                  and repeat the operation."
             )),
             Errno::TIMEDOUT => Problem::TimedOut(format!(
-                "{shown} has so many files that they could not all be deleted in time. Repeat the operation: it goes on."
+                "{shown} has too many files to delete within the time limit. Repeat the operation to continue."
             )),
             error => Problem::failed(&shown.to_string(), error),
         }
     };
     let top = match openat(CWD, path, DIRECTORY, Mode::empty()) {
         Err(Errno::NOENT) => return Ok(()),
-        // A link or a file in its place is nothing to go into.
+        // A link or a file: delete it.
         Err(Errno::NOTDIR | Errno::LOOP) => return unlinkat(CWD, path, AtFlags::empty()).map_err(failed),
         opened => opened.map_err(failed)?,
     };
     loop {
         match empty(&top, deadline).and_then(|()| unlinkat(CWD, path, AtFlags::REMOVEDIR)) {
-            // Others delete it, too: they were faster, or have just moved something up into it.
+            // A concurrent deletion has finished, or has just moved something up into it.
             Err(Errno::NOENT) => return Ok(()),
             Err(Errno::NOTEMPTY) if !deadline.is_over() => {}
             removed => return removed.map_err(failed),
@@ -51,8 +50,8 @@ pub fn remove(path: &Path, deadline: Deadline) -> Result<(), Problem> {
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
 
-/// Empties the top. What a directory in it has of directories is moved up into the top first, so that two levels are all
-/// there ever is.
+/// Empties the top directory. Subdirectories of its directories are first moved up into it, so that there are never more
+/// than two levels.
 fn empty(top: &OwnedFd, deadline: Deadline) -> Result<(), Errno> {
     let mut moved: u64 = 0;
     loop {
@@ -73,7 +72,7 @@ fn empty(top: &OwnedFd, deadline: Deadline) -> Result<(), Errno> {
                 }
             }
             match unlinkat(top, &name, AtFlags::REMOVEDIR) {
-                // Somebody has put something into it meanwhile, or there is more than one listing shows: another round.
+                // Something was added meanwhile, or there were more names than one listing returns: repeat.
                 Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::NOTDIR) => {}
                 Err(error) => return Err(error),
             }
@@ -84,23 +83,23 @@ fn empty(top: &OwnedFd, deadline: Deadline) -> Result<(), Errno> {
     }
 }
 
-/// A part of the names in a directory; none when it is empty. A part, because a million names need not be in memory.
+/// Names in a directory, up to a limit that bounds the memory; none if it is empty.
 fn names(directory: &OwnedFd) -> Result<Vec<CString>, Errno> {
-    const PART: usize = 10_000;
+    const MAX_NAMES: usize = 10_000;
     let mut names = Vec::new();
     for entry in Dir::read_from(directory)? {
         let entry = entry?;
         if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
             names.push(entry.file_name().to_owned());
         }
-        if names.len() == PART {
+        if names.len() == MAX_NAMES {
             break;
         }
     }
     Ok(names)
 }
 
-/// Deletes what is not a directory; false when it is one.
+/// Deletes a file; false if it is a directory.
 fn unlink_file(directory: &OwnedFd, name: &CStr, deadline: Deadline) -> Result<bool, Errno> {
     if deadline.is_over() {
         return Err(Errno::TIMEDOUT);
@@ -112,12 +111,12 @@ fn unlink_file(directory: &OwnedFd, name: &CStr, deadline: Deadline) -> Result<b
     }
 }
 
-/// Opens a directory, unless something is mounted there, even from the same file system.
+/// Opens a directory, unless it is a mount point, even of the same file system.
 fn open_below(top: &OwnedFd, name: &CStr) -> Result<Option<OwnedFd>, Errno> {
     let within = ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
     match openat2(top, name, DIRECTORY, Mode::empty(), within) {
         Ok(directory) => Ok(Some(directory)),
-        // It was swapped for something else: another round sees what.
+        // It was replaced by something else: the next round handles it.
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
         Err(error) => Err(error),
     }
@@ -129,7 +128,7 @@ fn move_up(from: &OwnedFd, name: &CStr, top: &OwnedFd, mut moved: u64) -> Result
         let Ok(fresh) = CString::new(format!(".opterius-deleted-{moved}")) else { return Err(Errno::INVAL) };
         match renameat(from.as_fd(), name, top, &fresh) {
             Ok(()) | Err(Errno::NOENT) => return Ok(moved),
-            // The name is taken.
+            // The name exists.
             Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR | Errno::ISDIR) => {}
             Err(error) => return Err(error),
         }
@@ -164,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn several_may_delete_the_same_tree_at_the_same_time() {
+    fn a_tree_can_be_deleted_concurrently() {
         let scratch = Scratch::new("together");
         for round in 0..40 {
             let top = scratch.0.join(format!("top-{round}"));
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_goes_with_everything_in_it_and_nothing_else_does() {
+    fn a_tree_is_deleted_and_nothing_outside_of_it() {
         let scratch = Scratch::new("whole");
         let (tree, outside) = (scratch.0.join("tree"), scratch.0.join("outside"));
         fs::create_dir_all(tree.join("a/b/c")).unwrap();
@@ -205,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_in_the_place_of_the_tree_is_deleted_and_not_followed() {
+    fn a_link_instead_of_the_tree_is_deleted_and_not_followed() {
         let scratch = Scratch::new("link");
         fs::create_dir(scratch.0.join("outside")).unwrap();
         symlink(scratch.0.join("outside"), scratch.0.join("tree")).unwrap();
@@ -229,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_done_in_time_goes_on_with_the_next_call() {
+    fn the_next_call_continues_after_a_timeout() {
         let scratch = Scratch::new("late");
         let tree = scratch.0.join("tree");
         fs::create_dir(&tree).unwrap();

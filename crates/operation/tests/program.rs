@@ -1,5 +1,5 @@
-//! The helper as a process: what it says to a wrong call, and that it answers whatever comes.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! The helper as a process: usage errors, and replies to any input.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is a failure like any other")]
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
@@ -8,7 +8,7 @@ fn helper(arguments: &[&str], input: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_opterius-operation"));
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // It may have ended before it has read all.
+    // It may exit before it has read everything.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
 }
@@ -18,7 +18,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_wrong_call_is_told_and_help_names_every_task() {
+fn a_usage_error_is_explained_and_help_names_every_task() {
     let help = text(&helper(&["--help"], "").stdout);
     for word in ["adopt", "renewed", "--config", "--version"] {
         assert!(help.contains(word), "{word}: {help}");
@@ -31,7 +31,7 @@ fn a_wrong_call_is_told_and_help_names_every_task() {
 }
 
 #[test]
-fn without_a_configuration_the_answer_says_so() {
+fn the_reply_explains_a_missing_configuration() {
     let missing = helper(&["--config", "/nonexistent/agent.conf"], r#"{"path":"/system/time","seconds":5}"#);
     assert_eq!(missing.status.code(), Some(0), "{missing:?}");
     let answer = text(&missing.stdout);

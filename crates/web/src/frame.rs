@@ -1,5 +1,5 @@
-//! The frame around every page of both programs: its head, and the headers that keep a browser from doing more with it
-//! than showing it. What a program says here is only what differs: where its style is, and whether it has forms.
+//! The frame around every page of both programs: the HTML head, and the response headers that restrict what a browser does
+//! with the page. The programs differ only in where the style sheet is and whether there are forms.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -8,10 +8,10 @@ use ring::digest::{SHA256, digest};
 use crate::page::Page;
 use crate::{ICON, STYLE};
 
-/// The frame.
+/// The head and the headers of a set of pages.
 #[derive(Debug)]
 pub struct Frame {
-    /// What stands in the head before the title, and after it.
+    /// Markup in the head before the title, and after it.
     meta: &'static str,
     links: String,
     policy: String,
@@ -19,8 +19,8 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Around a page that needs nothing else: it has the style of all pages, and this one, in itself, and its icon. It has
-    /// no form, and comes again each minute.
+    /// The frame of a self-contained page: the common style, `style`, and the icon are embedded. The page has no forms and
+    /// refreshes every minute.
     pub fn alone(style: &str) -> Self {
         let style = [STYLE, style].concat();
         let hash = BASE64.encode(digest(&SHA256, style.as_bytes()));
@@ -33,7 +33,7 @@ impl Frame {
         }
     }
 
-    /// Around the pages of a site that has its style and its icon under these paths, and takes its own forms.
+    /// The frame of a site's pages, which link to the style sheet and the icon at these paths, and can have forms.
     pub fn of_site(style: &str, icon: &str) -> Self {
         Self {
             meta: "",
@@ -41,12 +41,12 @@ impl Frame {
                 "<link rel=\"stylesheet\" href=\"{style}\">\n<link rel=\"icon\" href=\"{icon}\" type=\"image/svg+xml\">\n"
             ),
             policy: policy("'self'", "'self'", "'self'"),
-            // And not `no-referrer`: with that, browsers send `Origin: null` with our own forms.
+            // Not `no-referrer`: with that, browsers send `Origin: null` with the site's own forms.
             referrer: "same-origin",
         }
     }
 
-    /// The headers of every answer that a browser shows, and of what its pages link to.
+    /// The headers of every page, and of the resources that pages link to.
     pub fn headers(&self) -> [(&'static str, &str); 4] {
         [
             ("Content-Security-Policy", &self.policy),
@@ -56,7 +56,7 @@ impl Frame {
         ]
     }
 
-    /// A page with this title, from its head to where its content begins.
+    /// Starts a page with this title, up to the start of its content.
     pub fn begin(&self, title: &str) -> Page {
         let mut page = Page::default();
         page.markup("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
@@ -69,14 +69,14 @@ impl Frame {
         page
     }
 
-    /// The page, whose content is complete.
+    /// Ends a page, and returns its bytes.
     pub fn end(&self, mut page: Page) -> Vec<u8> {
         page.markup("</body>\n</html>\n");
         page.0.into_bytes()
     }
 }
 
-/// Nothing runs, and nothing comes from elsewhere.
+/// The Content-Security-Policy: no scripts, and nothing from other origins.
 fn policy(style: &str, picture: &str, form: &str) -> String {
     format!(
         "default-src 'none'; style-src {style}; img-src {picture}; base-uri 'none'; form-action {form}; \
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_allows_its_own_style_and_nothing_that_runs() {
+    fn a_self_contained_page_allows_its_own_style_and_no_scripts() {
         let frame = Frame::alone("p { color: red }");
         let text = String::from_utf8(frame.end(frame.begin("a <title>"))).unwrap();
         let (_, rest) = text.split_once("<style>").unwrap();
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_site_links_what_its_pages_need_and_takes_forms_of_its_own() {
+    fn a_site_links_its_resources_and_allows_its_own_forms() {
         let frame = Frame::of_site("/style.css", "/icon.svg");
         let text = String::from_utf8(frame.end(frame.begin("a <title>"))).unwrap();
         assert!(text.contains("href=\"/style.css\"") && text.contains("href=\"/icon.svg\""), "{text}");

@@ -1,10 +1,11 @@
-//! How the pages of both programs look: their style, the frame around them, and the writer of pages without templates.
+//! The appearance of the pages of both programs: the common style, the frame around pages, and a page writer that works
+//! without templates.
 
 pub mod frame;
 pub mod page;
 
-/// Colours, type, and the parts that all pages have; what else a page needs stands beside it.
+/// The common style sheet: colors, type, and the parts that all pages share. Pages add their own.
 pub const STYLE: &str = include_str!("base.css");
 
-/// The picture that a browser shows beside a page's title.
+/// The icon that a browser shows beside a page's title.
 pub const ICON: &str = include_str!("icon.svg");

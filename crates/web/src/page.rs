@@ -1,27 +1,27 @@
-//! Pages, written piece by piece. Markup is part of the program; whatever is made at run time is text, and is escaped. The
-//! types hold the two apart: no text can be put in as markup.
+//! Writes pages piece by piece. Markup is part of the program; anything from run time is text and is escaped. The types
+//! keep the two apart, so that text cannot be added as markup.
 
 use opterius_base::clock::Timestamp;
 use opterius_base::dates::Moment;
 
-/// A page that is being written.
+/// A page under construction.
 #[derive(Debug, Default)]
 pub struct Page(pub(crate) String);
 
 impl Page {
-    /// Adds markup of ours.
+    /// Adds markup that is part of the program.
     pub fn markup(&mut self, markup: &'static str) -> &mut Self {
         self.0.push_str(markup);
         self
     }
 
-    /// Adds markup that templates have made, which have escaped whatever is text in it.
+    /// Adds markup from a template, which has already escaped its text.
     pub fn rendered(&mut self, markup: &str) -> &mut Self {
         self.0.push_str(markup);
         self
     }
 
-    /// Adds text, whoever wrote it.
+    /// Adds text, escaped.
     pub fn text(&mut self, text: &str) -> &mut Self {
         for character in text.chars() {
             match character {
@@ -36,18 +36,18 @@ impl Page {
         self
     }
 
-    /// Adds text that may be in another script, which runs its own way without turning what is around it.
+    /// Adds text that may be in another script, isolated so that its direction does not affect the text around it.
     pub fn foreign(&mut self, text: &str) -> &mut Self {
         self.markup("<bdi>").text(text).markup("</bdi>")
     }
 
-    /// Adds an instant, with how far from `now` it is.
+    /// Adds an instant and its relative time.
     pub fn moment(&mut self, moment: &Moment) -> &mut Self {
         self.markup("<time datetime=\"").text(&moment.exact).markup("\">").text(&moment.text);
         self.markup("</time> <span class=\"hint\">").text(&moment.relative).markup("</span>")
     }
 
-    /// Adds an instant at `now`, or what is said when there is none.
+    /// Adds an instant, relative to `now`, or the markup `none` if there is no instant.
     pub fn instant(&mut self, at: Option<Timestamp>, now: Timestamp, none: &'static str) -> &mut Self {
         match at {
             Some(at) => self.moment(&Moment::new(at, now)),

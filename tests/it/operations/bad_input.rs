@@ -1,17 +1,17 @@
-//! Every field of every operation, wrong in every way: the refusal names the field, and nothing changes.
+//! Invalid values in every field of every operation: the error names the field, and nothing changes.
 
 use super::{is_there, state};
 use crate::support::panel::{Answer, PHP, Panel, site};
 use crate::support::snapshot::Snapshot;
 use serde_json::{Value, json};
 
-/// What is no text at all.
-fn no_texts() -> Vec<Value> {
+/// Values that are not strings.
+fn non_strings() -> Vec<Value> {
     vec![Value::Null, json!(7), json!(1.5), json!(true), json!([]), json!(["a.example"]), json!({}), json!({"a": 1})]
 }
 
-/// What no name, path or domain is.
-fn hostile_texts() -> Vec<Value> {
+/// Strings that are not valid as a name, path or domain.
+fn hostile_strings() -> Vec<Value> {
     let long = "a".repeat(5000);
     let texts = [
         "",
@@ -66,7 +66,7 @@ fn hostile_texts() -> Vec<Value> {
     texts.into_iter().map(Value::from).collect()
 }
 
-/// One operation that would be done: its path, its body, and the fields of it that must be there.
+/// Valid operations: path, body, and required fields.
 fn operations() -> Vec<(&'static str, Value, Vec<&'static str>)> {
     let fresh = site("bob", "bob.example");
     let domain = || json!({"domain": "alice.example", "username": "alice"});
@@ -111,8 +111,8 @@ fn operations() -> Vec<(&'static str, Value, Vec<&'static str>)> {
     ]
 }
 
-/// All that is wrong in one field of one operation: the operation, the field, and the body.
-fn wrong_requests() -> Vec<(&'static str, &'static str, Value)> {
+/// Requests with one invalid field: path, field, and body.
+fn invalid_requests() -> Vec<(&'static str, &'static str, Value)> {
     let mut wrong = Vec::new();
     for (path, body, fields) in operations() {
         let with = |field: &str, value: Value| {
@@ -124,7 +124,9 @@ fn wrong_requests() -> Vec<(&'static str, &'static str, Value)> {
             let mut without = body.clone();
             without.as_object_mut().unwrap().remove(field);
             wrong.push((path, field, without));
-            wrong.extend(no_texts().into_iter().chain(hostile_texts()).map(|value| (path, field, with(field, value))));
+            wrong.extend(
+                non_strings().into_iter().chain(hostile_strings()).map(|value| (path, field, with(field, value))),
+            );
         }
         let more: &[(&str, Value)] = match path {
             "/domains/create" => &[
@@ -170,7 +172,7 @@ fn wrong_requests() -> Vec<(&'static str, &'static str, Value)> {
     wrong
 }
 
-/// A host with one account, and what is on it.
+/// A host with one account, and its state.
 fn with_alice() -> (Panel, Snapshot) {
     let panel = Panel::on_a_tree(5);
     panel.created("alice", "alice.example");
@@ -178,10 +180,10 @@ fn with_alice() -> (Panel, Snapshot) {
     (panel, before)
 }
 
-/// Asks all of it this way, and none may be done.
+/// Sends all invalid requests with `ask`; all must be refused.
 fn all_are_refused(ask: impl Fn(&Panel, &str, &Value) -> Answer) {
     let (panel, before) = with_alice();
-    for (path, field, body) in wrong_requests() {
+    for (path, field, body) in invalid_requests() {
         let answer = ask(&panel, path, &body);
         let shown = body.to_string().chars().take(300).collect::<String>();
         assert!(
@@ -193,21 +195,21 @@ fn all_are_refused(ask: impl Fn(&Panel, &str, &Value) -> Answer) {
 }
 
 #[test]
-fn a_field_that_is_wrong_is_named_by_the_agent_and_nothing_changes() {
+fn the_agent_names_an_invalid_field_and_nothing_changes() {
     all_are_refused(Panel::post);
 }
 
 #[test]
-fn a_field_that_is_wrong_is_named_by_the_helper_and_nothing_changes() {
+fn the_helper_names_an_invalid_field_and_nothing_changes() {
     all_are_refused(|panel, path, body| match path {
-        // The Agent answers this one itself.
+        // The Agent handles this one itself.
         "/ssl/status" => panel.post(path, body),
         _ => panel.helper().ask(path, body),
     });
 }
 
 #[test]
-fn a_body_that_is_no_object_is_refused() {
+fn a_body_that_is_not_an_object_is_refused() {
     let (panel, before) = with_alice();
     let deep = "[".repeat(10_000);
     for body in
@@ -222,7 +224,7 @@ fn a_body_that_is_no_object_is_refused() {
 }
 
 #[test]
-fn what_is_there_already_is_not_taken() {
+fn existing_users_and_domains_cannot_be_taken_over() {
     let (panel, before) = with_alice();
     let ask = |path: &str, body: &Value| [panel.post(path, body), panel.helper().ask(path, body)];
     let refused = |path: &str, body: Value, status: u16, error: &str| {
@@ -231,7 +233,7 @@ fn what_is_there_already_is_not_taken() {
         }
         assert_eq!(before.differences(&state(&panel), &[]), [""; 0], "{path} {body}");
     };
-    // Users and groups of the system, and a domain of another account's, in any case.
+    // System users and groups, and a domain of another account, in upper or lower case.
     for username in ["root", "www-data", "shadow", "opterius-accounts"] {
         for answer in ask("/domains/create", &site(username, "bob.example")) {
             let reserved = answer.is(422, "validation_failed") && answer.body["field"] == "username";
@@ -246,7 +248,7 @@ fn what_is_there_already_is_not_taken() {
         409,
         "conflict",
     );
-    // Who is no account is none for any operation, whatever the system has.
+    // Users that are not accounts do not exist for any operation.
     for username in ["root", "www-data", "bob"] {
         refused(
             "/account/suspend",
@@ -281,7 +283,7 @@ fn a_home_without_a_user_is_left_alone() {
 }
 
 #[test]
-fn the_domain_of_one_account_is_nothing_to_another() {
+fn an_account_cannot_use_the_domain_of_another() {
     let (panel, _) = with_alice();
     panel.created("bob", "bob.example");
     let before = state(&panel);
@@ -300,7 +302,7 @@ fn the_domain_of_one_account_is_nothing_to_another() {
 }
 
 #[test]
-fn a_helper_takes_known_operations_alone() {
+fn the_helper_accepts_only_known_operations() {
     let (panel, before) = with_alice();
     let helper = panel.helper();
     for path in [
@@ -322,16 +324,16 @@ fn a_helper_takes_known_operations_alone() {
         let refused = serde_json::from_slice::<Value>(&output.stdout).is_ok_and(|answer| answer["status"] != 200);
         assert!(refused || !output.status.success(), "{request}: {output:?}");
     }
-    // It has its limits before it reads.
+    // The size limit applies while it reads.
     let endless = helper.ask_with(vec![b' '; 8 * 1024 * 1024]);
     assert!((400..500).contains(&endless.status), "{endless:?}");
     assert_eq!(before.differences(&state(&panel), &[]), [""; 0]);
 }
 
 #[test]
-fn nothing_of_a_request_leads_elsewhere() {
+fn unknown_members_of_a_request_have_no_effect() {
     let (panel, before) = with_alice();
-    // Members that no operation has are nothing; above all not those that say where and how to work.
+    // Unknown members are ignored, especially those that would select a host or change limits.
     let mut body = site("alice", "alice.example");
     for (member, value) in
         [("host_root", "/"), ("max_accounts", "1000"), ("home", "/root"), ("uid", "0"), ("shell", "/bin/bash")]
@@ -341,5 +343,5 @@ fn nothing_of_a_request_leads_elsewhere() {
     panel.post("/domains/create", &body).ok();
     panel.helper().ask("/domains/create", &body).ok();
     assert_eq!(before.differences(&state(&panel), &[]), [""; 0]);
-    assert!(!is_there("/home/alice"), "the machine itself has not been touched");
+    assert!(!is_there("/home/alice"), "the machine itself was changed");
 }

@@ -1,5 +1,5 @@
-//! Operations that do not come to their end: killed at any moment, refused by a tool, out of space, hung. What is left
-//! blocks nothing, and a repeat completes it.
+//! Interrupted operations: killed at any moment, failed tools, no disk space, hung tools. What they leave behind blocks
+//! nothing, and a repeat completes them.
 
 use super::tampering::{Fault, Tampered, replace, restore};
 use super::{hosting, is_there, processes, publish, shows, soon_as_before, state};
@@ -12,24 +12,24 @@ use std::fs;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-/// Whoever comes first has made what all accounts share.
+/// The state after a first account was created and deleted, which leaves files that all accounts share.
 fn with_the_first_account(panel: &Panel) -> Snapshot {
     panel.created("first", "first.example");
     panel.delete("first").ok();
-    assert!(eventually(Duration::from_secs(10), || state(panel).paths_with("first").is_empty()), "PHP still has it");
+    assert!(eventually(Duration::from_secs(10), || state(panel).paths_with("first").is_empty()), "PHP still uses it");
     state(panel)
 }
 
-/// After a creation of Alice's account that was cut off: with a license for one account either hers is whole, or another
-/// one can be made; hers can be made; and both can be deleted.
+/// Checks the state after an interrupted creation of Alice's account, with a license for one account: either hers is
+/// complete, or another account can be created; hers can be completed; and both can be deleted.
 fn nothing_is_blocked(panel: &Panel, before: &Snapshot, what: &str) {
     let helper = panel.helper().allowing(1);
     let other = helper.ask("/domains/create", &site("bob", "bob.example"));
     if other.status == 200 {
-        assert!(panel.account("alice").is_none(), "{what}: two accounts of one");
+        assert!(panel.account("alice").is_none(), "{what}: two accounts with a limit of one");
     } else {
         other.refuses(403, "account_limit_reached");
-        let alice = panel.account("alice").unwrap_or_else(|| panic!("{what}: what is not there counts"));
+        let alice = panel.account("alice").unwrap_or_else(|| panic!("{what}: an account that does not exist counts"));
         assert_eq!(alice["domains"], serde_json::json!(["alice.example"]), "{what}: {alice}");
     }
     let again = panel.create("alice", "alice.example");
@@ -59,7 +59,7 @@ fn a_creation_killed_at_any_tool_blocks_nothing() {
                 if !reached {
                     answer.ok();
                     panel.delete("alice").ok();
-                    assert!(number > 2, "a creation runs tools: {what}");
+                    assert!(number > 2, "a creation must run tools: {what}");
                     break;
                 }
                 assert!(answer.status >= 500, "{what}: {answer:?}");
@@ -99,7 +99,7 @@ fn other_operations_killed_at_any_tool_are_completed_by_a_repeat() {
                 shows("alice.example", "/", 503, "");
                 let (returning, what) = killed(&|| panel.unsuspend("alice"), fault(number));
                 let left = whole.differences(&state(&panel), &["/var/log/opterius"]);
-                assert_eq!(left, [""; 0], "not as it was: {what}");
+                assert_eq!(left, [""; 0], "not restored: {what}");
                 if !suspending && !returning {
                     break;
                 }
@@ -118,8 +118,8 @@ fn other_operations_killed_at_any_tool_are_completed_by_a_repeat() {
 }
 
 #[test]
-fn a_creation_that_a_tool_refuses_leaves_nothing() {
-    on_a_machine(a_creation_that_a_tool_refuses_leaves_nothing, || {
+fn a_creation_with_a_failed_tool_leaves_nothing_behind() {
+    on_a_machine(a_creation_with_a_failed_tool_leaves_nothing_behind, || {
         let panel = hosting(5);
         let before = with_the_first_account(&panel);
         let tampered = Tampered::new();
@@ -131,14 +131,14 @@ fn a_creation_that_a_tool_refuses_leaves_nothing() {
             tampered.set(None);
             if answer.status != 200 {
                 answer.refuses(500, "operation_failed");
-                assert!(what.contains("refused by the test"), "the tool's own words are told: {what}");
+                assert!(what.contains("refused by the test"), "the error contains the tool's message: {what}");
                 soon_as_before(&panel, &before, &[], &what);
             }
             panel.created("alice", "alice.example");
             panel.delete("alice").ok();
             soon_as_before(&panel, &before, &[], &what);
             if !reached {
-                assert!(number > 2, "a creation runs tools: {what}");
+                assert!(number > 2, "a creation must run tools: {what}");
                 break;
             }
         }
@@ -146,8 +146,8 @@ fn a_creation_that_a_tool_refuses_leaves_nothing() {
 }
 
 #[test]
-fn a_configuration_that_nginx_refuses_is_never_left() {
-    on_a_machine(a_configuration_that_nginx_refuses_is_never_left, || {
+fn a_configuration_that_nginx_rejects_is_rolled_back() {
+    on_a_machine(a_configuration_that_nginx_rejects_is_rolled_back, || {
         let panel = hosting(5);
         panel.created("bob", "bob.example");
         publish("bob", "bob.example", "index.html", "A page");
@@ -163,13 +163,13 @@ fn a_configuration_that_nginx_refuses_is_never_left() {
         ] {
             answer.refuses(500, "operation_failed");
             assert!(answer.body["message"].as_str().unwrap().contains("no such luck"), "{answer:?}");
-            // What the account has in its home is its own.
+            // The account's home is not rolled back.
             soon_as_before(&panel, &before, &["/home/bob"], &format!("{answer:?}"));
         }
         restore("/usr/sbin/nginx");
         run("nginx -t");
         shows("bob.example", "/", 200, "A page");
-        // A file of somebody else's that is broken is no fault of ours, and stays.
+        // A broken file that the Agent does not manage stays.
         fs::write("/etc/nginx/sites-enabled/broken", "server { no_such_directive; }\n").unwrap();
         panel.create("alice", "alice.example").refuses(500, "operation_failed");
         assert!(panel.account("alice").is_none());
@@ -180,14 +180,14 @@ fn a_configuration_that_nginx_refuses_is_never_left() {
 }
 
 #[test]
-fn without_space_nothing_is_begun_that_cannot_be_undone() {
-    on_a_machine(without_space_nothing_is_begun_that_cannot_be_undone, || {
+fn without_disk_space_operations_are_rolled_back() {
+    on_a_machine(without_disk_space_operations_are_rolled_back, || {
         let panel = hosting(5);
         let before = with_the_first_account(&panel);
         for place in
             ["/home", "/etc/nginx", "/etc/php/8.2/fpm/pool.d", "/var/lib/opterius", "/var/log/opterius", "/etc"]
         {
-            // A disk of its own for this place, with room for what is there and nothing more.
+            // Mount a separate disk here, with room for the existing files only.
             run(&format!(
                 "mkdir /run/copy; cp -a {place}/. /run/copy; nodes=$(find /run/copy | wc -l)
                  mount -t tmpfs -o size=16m,mode=755,nr_inodes=$((nodes + 60)) none {place}; cp -a /run/copy/. {place}; rm -r /run/copy
@@ -201,7 +201,7 @@ fn without_space_nothing_is_begun_that_cannot_be_undone() {
             run(&format!("rm {place}/filling*"));
             panel.created("alice", "alice.example");
             panel.delete("alice").ok();
-            // nginx has its logs open there.
+            // nginx keeps its logs open there.
             run(&format!("umount --lazy {place}"));
             soon_as_before(&panel, &before, &[], place);
         }
@@ -209,8 +209,8 @@ fn without_space_nothing_is_begun_that_cannot_be_undone() {
 }
 
 #[test]
-fn a_tool_that_hangs_is_ended_with_its_children_in_time() {
-    on_a_machine(a_tool_that_hangs_is_ended_with_its_children_in_time, || {
+fn a_hung_tool_is_killed_with_its_children() {
+    on_a_machine(a_hung_tool_is_killed_with_its_children, || {
         let panel = hosting(5);
         let before = with_the_first_account(&panel);
         let hangs =
@@ -219,10 +219,10 @@ fn a_tool_that_hangs_is_ended_with_its_children_in_time() {
         for tool in ["/usr/sbin/useradd", "/usr/sbin/nginx"] {
             replace(tool, hangs);
             let helper = panel.helper().within(4);
-            let began = Instant::now();
+            let start_time = Instant::now();
             let answer = helper.ask("/domains/create", &site("alice", "alice.example"));
             answer.refuses(504, "operation_timeout");
-            assert!(began.elapsed() < Duration::from_secs(20), "{tool}: {:?}", began.elapsed());
+            assert!(start_time.elapsed() < Duration::from_secs(20), "{tool}: {:?}", start_time.elapsed());
             assert_eq!(hanging(), "", "{tool}");
             restore(tool);
             soon_as_before(&panel, &before, &[], tool);
@@ -232,18 +232,18 @@ fn a_tool_that_hangs_is_ended_with_its_children_in_time() {
 }
 
 #[test]
-fn who_waits_for_another_operation_is_answered_in_time() {
-    on_a_machine(who_waits_for_another_operation_is_answered_in_time, || {
+fn waiting_for_another_operation_is_limited() {
+    on_a_machine(waiting_for_another_operation_is_limited, || {
         let panel = hosting(5);
         let before = with_the_first_account(&panel);
         replace("/usr/sbin/useradd", "#!/bin/sh\nsleep 86399\n");
         let hung = panel.helper().start("/domains/create", &site("alice", "alice.example"));
         assert!(eventually(Duration::from_secs(20), || attempt("pgrep -f 'sleep 86399'").0));
         let helper = panel.helper().within(2);
-        let began = Instant::now();
+        let start_time = Instant::now();
         helper.ask("/domains/create", &site("bob", "bob.example")).refuses(504, "operation_timeout");
-        assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
-        // Whoever asks for what changes nothing does not wait at all.
+        assert!(start_time.elapsed() < Duration::from_secs(15), "{:?}", start_time.elapsed());
+        // Reads do not wait.
         let others: Vec<Answer> = std::thread::scope(|scope| {
             let create = |name: &str| panel.create(name, &format!("{name}.example"));
             let others = ["carol", "dave", "erin", "frank"].map(|name| scope.spawn(move || create(name)));
@@ -259,7 +259,7 @@ fn who_waits_for_another_operation_is_answered_in_time() {
         for name in ["carol", "dave", "erin", "frank"] {
             panel.delete(name).ok();
         }
-        nothing_is_blocked(&panel, &before, "the helper that had the lock was killed");
+        nothing_is_blocked(&panel, &before, "the helper that held the lock was killed");
     });
 }
 
@@ -269,21 +269,21 @@ fn a_creation_killed_at_any_moment_blocks_nothing() {
     let panel = Panel::on_a_tree(5);
     let before = with_the_first_account(&panel);
     let start = || panel.helper().start("/domains/create", &site("alice", "alice.example"));
-    let began = Instant::now();
+    let start_time = Instant::now();
     assert_eq!(answer(start()).status, 200);
-    let whole = began.elapsed();
+    let whole = start_time.elapsed();
     panel.delete("alice").ok();
     for number in 0..MOMENTS {
         let helper = start();
         let moment = whole * number / MOMENTS;
         pause(moment);
-        // With the tool that it runs, or without.
+        // With or without the tool that it is running.
         end(helper, number % 2 == 0);
         nothing_is_blocked(&panel, &before, &format!("killed after {moment:?} of {whole:?}"));
     }
 }
 
-/// Kills a helper, and with it what it has started.
+/// Kills a helper and optionally its tools, and waits for the tools to end.
 fn end(mut helper: Child, with_tools: bool) {
     let pid = helper.id();
     let tools = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
@@ -293,9 +293,9 @@ fn end(mut helper: Child, with_tools: bool) {
         if with_tools {
             let _ = kill_process_group(tool, Signal::KILL);
         }
-        // What goes on by itself has ended before anything is looked at.
+        // Wait until surviving tools have ended before checking the state.
         let gone = eventually(Duration::from_secs(20), || kill_process(tool, Signal::CONT).is_err());
-        assert!(gone, "a tool goes on");
+        assert!(gone, "a tool is still running");
     }
     helper.wait().unwrap();
 }

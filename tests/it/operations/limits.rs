@@ -1,4 +1,4 @@
-//! The license's number of accounts holds whatever comes at one time, and much work is answered as little is.
+//! The account limit holds under concurrency, and operations stay fast under load.
 
 use super::{soon_as_before, state};
 use crate::support::http::PROMPTLY;
@@ -14,7 +14,7 @@ fn name(number: usize) -> (String, String) {
 }
 
 #[test]
-fn of_100_creations_at_once_as_many_succeed_as_are_allowed() {
+fn of_100_concurrent_creations_only_the_allowed_number_succeeds() {
     let panel = Panel::on_a_tree(5);
     let answers: Vec<Answer> = thread::scope(|scope| {
         let create = |number| {
@@ -24,11 +24,11 @@ fn of_100_creations_at_once_as_many_succeed_as_are_allowed() {
         let threads: Vec<_> = (0..ATTEMPTS).map(|number| scope.spawn(move || create(number))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    five_of(&panel, &answers);
+    exactly_five_succeeded(&panel, &answers);
 }
 
 #[test]
-fn of_100_helpers_at_once_as_many_succeed_as_are_allowed() {
+fn of_100_concurrent_helpers_only_the_allowed_number_succeeds() {
     let panel = Panel::on_a_tree(5);
     let helper = panel.helper().allowing(5);
     let start = |number| {
@@ -37,11 +37,11 @@ fn of_100_helpers_at_once_as_many_succeed_as_are_allowed() {
     };
     let helpers: Vec<_> = (0..ATTEMPTS).map(start).collect();
     let answers: Vec<Answer> = helpers.into_iter().map(answer).collect();
-    five_of(&panel, &answers);
+    exactly_five_succeeded(&panel, &answers);
 }
 
-/// Exactly five exist, and the others were told why they do not.
-fn five_of(panel: &Panel, answers: &[Answer]) {
+/// Exactly five accounts exist, and the other requests got an explanation.
+fn exactly_five_succeeded(panel: &Panel, answers: &[Answer]) {
     let refused: Vec<&Answer> = answers.iter().filter(|answer| answer.status != 200).collect();
     assert_eq!(refused.len(), ATTEMPTS - 5, "{refused:#?}");
     for answer in refused {
@@ -56,7 +56,7 @@ fn five_of(panel: &Panel, answers: &[Answer]) {
     expected.sort();
     accounts.sort();
     assert_eq!(accounts, expected);
-    // Nothing is left of those who were refused.
+    // The refused creations left nothing behind.
     let users = panel.read("/etc/passwd").lines().filter(|line| line.starts_with("user")).count();
     let homes = panel.path("/home").read_dir().unwrap().count();
     let sites = panel.path("/etc/nginx/sites-available").read_dir().unwrap().count();
@@ -87,13 +87,13 @@ fn after_a_downgrade_accounts_stay_manageable() {
     panel.create("user3", "site3.example").refuses(403, "account_limit_reached");
     panel.delete("user0").ok();
     panel.created("user3", "site3.example");
-    // 0 is any number.
+    // 0 means unlimited.
     panel.change_limit(0);
     panel.created("user4", "site4.example");
 }
 
 #[test]
-fn what_happens_to_accounts_at_one_time_happens_to_each_alone() {
+fn concurrent_operations_on_accounts_do_not_interfere() {
     let panel = Panel::on_a_tree(0);
     panel.created("first", "first.example");
     panel.delete("first").ok();
@@ -111,11 +111,11 @@ fn what_happens_to_accounts_at_one_time_happens_to_each_alone() {
         panel.delete(&username).ok();
     };
     thread::scope(|scope| (0..6).for_each(|number| _ = scope.spawn(move || live(number))));
-    soon_as_before(panel, before, &[], "all are gone");
+    soon_as_before(panel, before, &[], "all accounts are deleted");
 }
 
 #[test]
-fn an_account_is_suspended_while_others_get_their_passwords() {
+fn suspensions_and_password_changes_run_concurrently() {
     let panel = Panel::on_a_tree(0);
     for username in ["alice", "bob"] {
         panel.created(username, &format!("{username}.example"));
@@ -136,13 +136,13 @@ fn an_account_is_suspended_while_others_get_their_passwords() {
 }
 
 #[test]
-fn after_1000_operations_the_next_is_answered() {
+fn operations_are_still_fast_after_1000_others() {
     const EACH: usize = 250;
     let panel = Panel::on_a_tree(0);
     panel.created("alice", "alice.example");
     let before = panel.agent.footprint();
-    let began = Instant::now();
-    let absent = json!({"username": "nobody-there", "domains": [], "action": "suspend"});
+    let start_time = Instant::now();
+    let absent = json!({"username": "missing-user", "domains": [], "action": "suspend"});
     let client = || {
         for number in 0..EACH {
             let answer = match number % 10 {
@@ -154,10 +154,10 @@ fn after_1000_operations_the_next_is_answered() {
         }
     };
     thread::scope(|scope| (0..1000 / EACH).for_each(|_| _ = scope.spawn(client)));
-    println!("1,000 operations in {:?}", began.elapsed());
-    let began = Instant::now();
+    println!("1,000 operations in {:?}", start_time.elapsed());
+    let start_time = Instant::now();
     panel.created("bob", "bob.example");
-    assert!(began.elapsed() < PROMPTLY + Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(start_time.elapsed() < PROMPTLY + Duration::from_secs(2), "{:?}", start_time.elapsed());
     panel.agent.gives_back(&before).unwrap();
     assert_eq!(panel.usernames().len(), 2);
 }

@@ -1,5 +1,4 @@
-//! Host operations with the real tools. What needs a machine gets a throw-away one; what does not works on a tree of
-//! files below a temporary directory.
+//! Host operations with the real tools, on a disposable machine where necessary, and otherwise on a directory tree.
 
 mod bad_input;
 mod certificates;
@@ -21,75 +20,75 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// What an operation may change, and what it must not.
+/// The directories that are compared before and after operations.
 const HOST: [&str; 7] =
     ["/etc", "/home", "/var/lib/opterius", "/var/log/opterius", "/var/mail", "/var/spool/cron/crontabs", "/run/php"];
 
-/// nginx and PHP at work, and a Panel with a license for so many accounts. Within a machine only.
+/// Starts nginx and PHP, and returns a Panel with a license for this many accounts. Only on a disposable machine.
 fn hosting(max_accounts: u64) -> Panel {
     run("systemctl start nginx php8.2-fpm");
     Panel::on_the_machine(max_accounts)
 }
 
-/// What a visitor of the site gets.
+/// The response that a visitor of the site gets.
 fn page(domain: &str, target: &str) -> Response {
     let mut connection = Connection::open(80).unwrap();
     let request = Request::get(target).header("Host", domain).header("Connection", "close");
-    // A body without a length ends with the connection, as HTTP/1.0 has it.
+    // Use HTTP/1.0, in which a body without a length ends with the connection.
     let head = String::from_utf8(request.bytes()).unwrap().replace("HTTP/1.1", "HTTP/1.0");
     connection.send(head).unwrap();
     Response::read(&connection.receive_to_end(PROMPTLY).unwrap())
 }
 
-/// A visitor soon gets this status and a page with this text: nginx's new workers take over a moment after the reload.
+/// Waits until a visitor gets this status and a page with this text: nginx's new workers start shortly after the reload.
 pub(crate) fn shows(domain: &str, target: &str, status: u16, text: &str) {
     let mut last = None;
-    let shown = eventually(Duration::from_secs(10), || {
+    let matched = eventually(Duration::from_secs(10), || {
         let response = page(domain, target);
-        let shown = response.status == status && response.text().contains(text);
+        let matched = response.status == status && response.text().contains(text);
         last = Some(response);
-        shown
+        matched
     });
     let last = last.map(|response| format!("{} {}", response.status, response.text()));
-    assert!(shown, "{domain}{target}: {status} with {text:?} was to come, and not {last:?}");
+    assert!(matched, "{domain}{target}: expected {status} with {text:?}, got {last:?}");
 }
 
-/// Puts a file into the document root of an account's site, as the account.
+/// As the account's user, writes a file to the document root of a site.
 pub(crate) fn publish(username: &str, domain: &str, name: &str, content: &str) {
     let script = format!("cat >'/home/{username}/{domain}/public_html/{name}' <<'END'\n{content}\nEND");
     run_as(username, &script);
 }
 
-/// The host soon is as it was, but for what is below the paths of `except`: PHP gives a socket up a moment after its
-/// reload.
+/// Waits until the host is in the same state as before, except below the paths of `except`: PHP removes a socket shortly
+/// after its reload.
 fn soon_as_before(panel: &Panel, before: &Snapshot, except: &[&str], what: &str) {
     let mut left = Vec::new();
     eventually(Duration::from_secs(10), || {
         left = before.differences(&state(panel), except);
         left.is_empty()
     });
-    assert_eq!(left, [""; 0], "left behind, or gone with it: {what}");
+    assert_eq!(left, [""; 0], "left behind or lost: {what}");
 }
 
-/// All that an operation may change, as it is now.
+/// The current state of everything that an operation can change.
 fn state(panel: &Panel) -> Snapshot {
     Snapshot::of(panel.root(), if panel.root() == Path::new("/") { &HOST } else { &["/"] })
 }
 
-/// The processes of a user that are alive; what has ended and waits for its parent, a test, is not.
+/// The live processes of a user, without zombies.
 fn processes(username: &str) -> String {
     run(&format!("ps -eo user:32,stat,args | awk '$1 == \"{username}\" && $2 !~ /^Z/'"))
 }
 
-/// Whether the user signs in with this password: crypt(3) makes the same hash of it.
+/// Whether this is the user's password: crypt(3) computes the same hash.
 fn has_password(panel: &Panel, username: &str, password: &str) -> bool {
     let line = panel.lines_of("/etc/shadow", username).remove(0);
     let hash = line.split(':').nth(1).unwrap();
-    let made = Command::new("perl").args(["-e", "print crypt($ARGV[0], $ARGV[1])", password, hash]).output().unwrap();
-    hash.starts_with('$') && made.stdout == hash.as_bytes()
+    let output = Command::new("perl").args(["-e", "print crypt($ARGV[0], $ARGV[1])", password, hash]).output().unwrap();
+    hash.starts_with('$') && output.stdout == hash.as_bytes()
 }
 
-/// Whether something has this path, be it a link to nowhere.
+/// Whether the path exists, even as a dangling link.
 fn is_there(path: impl AsRef<Path>) -> bool {
     path.as_ref().symlink_metadata().is_ok()
 }

@@ -1,4 +1,4 @@
-//! A password is nowhere where others look: in no command line, no environment, no log, no file but as a hash.
+//! Passwords do not leak: they are in no command line, environment or log, and in files only as a hash.
 
 use super::tampering::replace;
 use super::{has_password, hosting};
@@ -15,7 +15,7 @@ fn a_password_is_in_no_command_line_and_no_environment() {
     on_a_machine(a_password_is_in_no_command_line_and_no_environment, || {
         let panel = hosting(5);
         panel.created("alice", "alice.example");
-        // Slow enough to be seen.
+        // Slow the tools down, so that the test can observe them.
         let slow = |tool: &str| format!("#!/bin/sh\nsleep 0.2; exec {tool}.real \"$@\"\n");
         for tool in ["/usr/sbin/chpasswd", "/usr/sbin/usermod"] {
             replace(tool, &slow(tool));
@@ -24,7 +24,7 @@ fn a_password_is_in_no_command_line_and_no_environment() {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
-                    seen.lock().unwrap().extend(what_processes_show());
+                    seen.lock().unwrap().extend(command_lines_and_environments());
                 }
             });
             for _ in 0..3 {
@@ -33,7 +33,10 @@ fn a_password_is_in_no_command_line_and_no_environment() {
             over.store(true, Ordering::Relaxed);
         });
         let seen = seen.into_inner().unwrap();
-        assert!(seen.iter().any(|text| text.contains("chpasswd") || text.contains("usermod")), "the tool was not seen");
+        assert!(
+            seen.iter().any(|text| text.contains("chpasswd") || text.contains("usermod")),
+            "the tool was not observed"
+        );
         let shown: Vec<&String> = seen.iter().filter(|text| text.contains(PASSWORD)).collect();
         assert!(shown.is_empty(), "{shown:?}");
         assert!(has_password(&panel, "alice", PASSWORD));
@@ -47,8 +50,8 @@ fn a_password_is_in_no_command_line_and_no_environment() {
     });
 }
 
-/// Command lines and environments of all others' processes.
-fn what_processes_show() -> Vec<String> {
+/// Command lines and environments of all other processes.
+fn command_lines_and_environments() -> Vec<String> {
     let own = std::process::id().to_string();
     let entries =
         fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());

@@ -1,4 +1,4 @@
-//! The Panel's whole run against a machine: an account's life from its creation to its end.
+//! The complete life cycle of an account on a machine, as driven by the Panel.
 
 use super::{has_password, hosting, is_there, page, publish, shows, soon_as_before, state};
 use crate::support::eventually;
@@ -10,7 +10,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// Prints the name of the user that runs it.
+/// A PHP script that prints the user that runs it.
 const WHO: &str = "<?php echo 'run by ' . posix_getpwuid(posix_geteuid())['name'];";
 
 #[test]
@@ -32,33 +32,33 @@ fn a_new_account_has_a_user_and_a_site() {
         shows("alice.example", "/hello.html", 200, "A page of Alice's");
         shows("alice.example", "/who.php", 200, "run by alice");
 
-        // Once more, nothing is new.
+        // Repeating the request changes nothing.
         let before = state(&panel);
         panel.created("alice", "alice.example");
-        soon_as_before(&panel, &before, &[], "the account was there already");
+        soon_as_before(&panel, &before, &[], "the account already existed");
     });
 }
 
-/// Owners and rights as the separation of tenants needs them.
+/// Checks the owners and permissions that isolate tenants.
 fn check_files() {
-    let rights = |path: &str| {
+    let permissions = |path: &str| {
         let metadata = fs::symlink_metadata(path).unwrap_or_else(|error| panic!("{path}: {error}"));
         format!("{:o} {}:{}", metadata.mode() & 0o7777, metadata.uid(), metadata.gid())
     };
-    let number = |question: &str| run(question).trim().to_owned();
+    let number = |command: &str| run(command).trim().to_owned();
     let alice = format!("{}:{}", number("id -u alice"), number("id -g alice"));
     let web = format!("{}:{}", number("id -u alice"), number("getent group www-data | cut -d: -f3"));
-    assert_eq!(rights("/home/alice"), format!("710 {web}"));
+    assert_eq!(permissions("/home/alice"), format!("710 {web}"));
     assert_eq!(
         fs::read_link("/home/alice/alice.example/logs").unwrap(),
         Path::new("/var/log/opterius/sites/alice.example")
     );
-    assert_eq!(rights("/var/log/opterius/sites/alice.example"), format!("750 0:{}", number("id -g alice")));
+    assert_eq!(permissions("/var/log/opterius/sites/alice.example"), format!("750 0:{}", number("id -g alice")));
     for directory in
         ["/home/alice/alice.example", "/home/alice/alice.example/public_html", "/home/alice/alice.example/tmp"]
     {
-        let rights = rights(directory);
-        assert!(rights.ends_with(&alice) || rights.ends_with(&web), "{directory}: {rights}");
+        let permissions = permissions(directory);
+        assert!(permissions.ends_with(&alice) || permissions.ends_with(&web), "{directory}: {permissions}");
     }
     for file in [
         "/etc/nginx/sites-available/alice.example.conf",
@@ -66,26 +66,26 @@ fn check_files() {
         "/var/lib/opterius/sites/alice.example.json",
     ] {
         assert_eq!(fs::metadata(file).map(|metadata| metadata.uid()).unwrap_or(u32::MAX), 0, "{file}");
-        assert!(fs::metadata(file).unwrap().mode() & 0o022 == 0, "{file}: {}", rights(file));
+        assert!(fs::metadata(file).unwrap().mode() & 0o022 == 0, "{file}: {}", permissions(file));
     }
     let first = fs::read_to_string("/etc/nginx/sites-available/alice.example.conf").unwrap();
     assert!(first.starts_with("# opterius-agent: {"), "{first}");
 }
 
 #[test]
-fn an_account_lives_and_leaves_nothing() {
-    on_a_machine(an_account_lives_and_leaves_nothing, || {
+fn a_deleted_account_leaves_nothing_behind() {
+    on_a_machine(a_deleted_account_leaves_nothing_behind, || {
         let panel = hosting(5);
-        // The first account brings what all share.
+        // The first account creates files that all accounts share.
         panel.created("bob", "bob.example");
         let before = state(&panel);
 
         panel.created("alice", "alice.example");
         publish("alice", "alice.example", "index.html", "A page of Alice's");
         shows("alice.example", "/", 200, "A page of Alice's");
-        the_panel_looks_at_it(&panel);
-        further_sites_come_and_go(&panel);
-        the_password_is_set(&panel);
+        check_panel_reads(&panel);
+        create_and_delete_further_site(&panel);
+        set_passwords(&panel);
         run("touch /var/mail/alice && chown alice:mail /var/mail/alice");
         run_as("alice", "echo '@daily true' | crontab -");
 
@@ -96,17 +96,17 @@ fn an_account_lives_and_leaves_nothing() {
         shows("bob.example", "/", page("bob.example", "/").status, "");
         assert_ne!(page("alice.example", "/").text().trim(), "A page of Alice's");
 
-        // A repeat says so or does not, and does nothing.
+        // Repeating the requests changes nothing.
         for answer in [panel.delete("alice"), panel.suspend("alice"), panel.unsuspend("alice")] {
             assert!(matches!(answer.status, 200 | 404), "{answer:?}");
         }
-        soon_as_before(&panel, &before, &["/var/log/opterius"], "nothing is done to an account that is not there");
+        soon_as_before(&panel, &before, &["/var/log/opterius"], "operations on a missing account change nothing");
         panel.created("alice", "alice.example");
     });
 }
 
-/// What the Panel asks after each creation.
-fn the_panel_looks_at_it(panel: &Panel) {
+/// The reads that the Panel sends after each creation.
+fn check_panel_reads(panel: &Panel) {
     let status = panel.post("/ssl/status", &json!({"domain": "alice.example"})).ok();
     assert_eq!(status["exists"], false, "{status}");
     let body = json!({"username": "alice", "domains": ["alice.example"], "databases": []});
@@ -126,7 +126,7 @@ fn the_panel_looks_at_it(panel: &Panel) {
     run("mv /usr/bin/pdnsutil.aside /usr/bin/pdnsutil");
 }
 
-fn further_sites_come_and_go(panel: &Panel) {
+fn create_and_delete_further_site(panel: &Panel) {
     let blog = further_site("alice", "blog.alice.example", "alice.example");
     panel.post("/domains/create", &blog).ok();
     panel.post("/domains/create", &blog).ok();
@@ -137,7 +137,7 @@ fn further_sites_come_and_go(panel: &Panel) {
 
     let gone = json!({"domain": "blog.alice.example", "username": "alice", "php_version": PHP});
     panel.post("/domains/delete", &gone).ok();
-    assert!(is_there("/home/alice/blog.alice.example/public_html/who.php"), "its files stay");
+    assert!(is_there("/home/alice/blog.alice.example/public_html/who.php"), "its files must stay");
     for path in [
         "/etc/nginx/sites-available/blog.alice.example.conf",
         "/etc/nginx/sites-enabled/blog.alice.example.conf",
@@ -150,12 +150,12 @@ fn further_sites_come_and_go(panel: &Panel) {
     assert!(matches!(again.status, 200 | 404), "{again:?}");
     shows("alice.example", "/", 200, "A page of Alice's");
 
-    // A site that comes back finds its files.
+    // A recreated site has its files again.
     panel.post("/domains/create", &blog).ok();
     shows("blog.alice.example", "/who.php", 200, "run by alice");
 }
 
-fn the_password_is_set(panel: &Panel) {
+fn set_passwords(panel: &Panel) {
     for password in ["pässwörd: $x 'y' \"z\"", "12345678"] {
         panel.post("/account/password", &json!({"username": "alice", "password": password})).ok();
         assert!(has_password(panel, "alice", password), "{password}");
@@ -163,8 +163,8 @@ fn the_password_is_set(panel: &Panel) {
 }
 
 #[test]
-fn a_site_without_its_php_is_made_and_says_so() {
-    on_a_machine(a_site_without_its_php_is_made_and_says_so, || {
+fn a_site_without_its_php_version_is_created_with_a_warning() {
+    on_a_machine(a_site_without_its_php_version_is_created_with_a_warning, || {
         let panel = hosting(5);
         let mut body = site("alice", "alice.example");
         body["php_version"] = json!("8.4");
@@ -173,7 +173,7 @@ fn a_site_without_its_php_is_made_and_says_so() {
         assert!(warnings > 0 && answer["warnings"].to_string().contains("8.4"), "{answer}");
         publish("alice", "alice.example", "hello.html", "A page of Alice's");
         shows("alice.example", "/hello.html", 200, "A page of Alice's");
-        // The version that is there is taken with the next creation of the same.
+        // Repeating the creation with an installed version changes the version.
         panel.created("alice", "alice.example");
         publish("alice", "alice.example", "who.php", WHO);
         shows("alice.example", "/who.php", 200, "run by alice");
@@ -181,8 +181,8 @@ fn a_site_without_its_php_is_made_and_says_so() {
 }
 
 #[test]
-fn accounts_of_before_are_adopted_and_their_sites_stay_as_they_are() {
-    on_a_machine(accounts_of_before_are_adopted_and_their_sites_stay_as_they_are, || {
+fn existing_accounts_are_adopted_and_their_sites_stay_unchanged() {
+    on_a_machine(existing_accounts_are_adopted_and_their_sites_stay_unchanged, || {
         run("useradd -m -s /bin/bash carol; useradd -m dave; useradd -r -d /home/erin erin
              mkdir -p /home/carol/carol.example/public_html; chown -R carol: /home/carol
              echo 'A page of Carol’s' >/home/carol/carol.example/public_html/index.html; chmod 755 /home/carol
@@ -209,15 +209,15 @@ fn accounts_of_before_are_adopted_and_their_sites_stay_as_they_are() {
     });
 }
 
-/// certbot goes on calling the hook that it was told at the issue of a certificate, whatever has been installed since.
+/// certbot keeps calling the hook from the time when the certificate was issued, even after upgrades.
 #[test]
-fn a_hook_that_calls_the_agent_leads_to_the_helper() {
+fn a_hook_that_calls_the_agent_runs_the_helper() {
     let panel = Panel::on_a_tree(5);
     let mut hook = panel.helper().command(&["operation", "renewed"]);
     let output = hook.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(1) && said.contains("RENEWED_LINEAGE is not set"), "{output:?}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && stderr.contains("RENEWED_LINEAGE is not set"), "{output:?}");
     let output = hook.env("RENEWED_LINEAGE", "/etc/letsencrypt/live/a.example").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(1) && said.contains("is not the certificate of a site"), "{output:?}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && stderr.contains("is not the certificate of a site"), "{output:?}");
 }

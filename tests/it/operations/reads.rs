@@ -1,4 +1,4 @@
-//! What is told of the host, and what the Panel may do with its services, clock and zones.
+//! Reads of the host, and control of its services, clock and DNS zones.
 
 use super::{hosting, page, publish, shows};
 use crate::support::eventually;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::time::Duration;
 
-/// Longer than anything here takes.
+/// A generous time limit.
 const SOON: Duration = Duration::from_secs(20);
 
 fn service(panel: &Panel, name: &str) -> Option<Value> {
@@ -18,8 +18,8 @@ fn service(panel: &Panel, name: &str) -> Option<Value> {
 }
 
 #[test]
-fn an_account_is_measured_without_what_is_linked_or_mounted() {
-    on_a_machine(an_account_is_measured_without_what_is_linked_or_mounted, || {
+fn disk_usage_excludes_links_and_mounts() {
+    on_a_machine(disk_usage_excludes_links_and_mounts, || {
         let panel = hosting(5);
         panel.created("alice", "alice.example");
         let measured = || {
@@ -33,29 +33,29 @@ fn an_account_is_measured_without_what_is_linked_or_mounted() {
         );
         run("mount -t tmpfs none /home/alice/mounted; head -c 52428800 /dev/zero >/home/alice/mounted/file");
         run("mount --bind /usr/lib /home/alice/bound");
-        // Until nginx has taken the site, another one answers.
+        // Until nginx has reloaded, another site answers.
         let mut visits = 0;
         let visited = eventually(SOON, || {
-            visits += u32::from(page("alice.example", "/").text().contains("This site is new"));
+            visits += u32::from(page("alice.example", "/").text().contains("This is a new site"));
             visits == 3
         });
         assert!(visited, "{visits} visits");
-        // nginx writes the line after the answer.
+        // nginx writes the log line after the response.
         let counted = eventually(SOON, || measured()["bandwidth"]["domains"]["alice.example"]["request_count"] == 3);
         let after = measured();
         assert!(counted, "{after}");
         let grown =
             |name: &str| after["disk_usage"][name].as_f64().unwrap() - before["disk_usage"][name].as_f64().unwrap();
         assert!((3.0..3.5).contains(&grown("home_mb")) && (3.0..3.5).contains(&grown("total_mb")), "{before} {after}");
-        // The two that something is mounted on are not looked at.
+        // The two mount points are not counted.
         let inodes = after["inode_count"].as_u64().unwrap() - before["inode_count"].as_u64().unwrap();
         assert_eq!(inodes, 3, "{before} {after}");
     });
 }
 
 #[test]
-fn a_log_is_shown_to_its_own_account_and_leads_nowhere_else() {
-    on_a_machine(a_log_is_shown_to_its_own_account_and_leads_nowhere_else, || {
+fn a_log_is_only_readable_for_its_own_account() {
+    on_a_machine(a_log_is_only_readable_for_its_own_account, || {
         let panel = hosting(5);
         for name in ["alice", "bob"] {
             panel.created(name, &format!("{name}.example"));
@@ -73,17 +73,17 @@ fn a_log_is_shown_to_its_own_account_and_leads_nowhere_else() {
         tail("bob", 0).refuses(404, "not_found");
 
         let log = "/var/log/opterius/sites/alice.example/access.log";
-        let (linked, said) = attempt_as("alice", &format!("ln -sf /etc/shadow {log}"));
-        assert!(!linked, "{said}");
-        // Even if it could be done, it would lead nowhere.
+        let (linked, output) = attempt_as("alice", &format!("ln -sf /etc/shadow {log}"));
+        assert!(!linked, "{output}");
+        // Even if the link existed, it would not be followed.
         run(&format!("ln -sf /etc/shadow {log}"));
         assert_eq!(tail("alice", 0).ok(), json!({"data": "", "next_offset": 0, "missing": true}));
     });
 }
 
 #[test]
-fn services_are_acted_on_but_never_so_that_nothing_answers() {
-    on_a_machine(services_are_acted_on_but_never_so_that_nothing_answers, || {
+fn services_are_controlled_but_the_agent_and_nginx_stay_up() {
+    on_a_machine(services_are_controlled_but_the_agent_and_nginx_stay_up, || {
         let panel = hosting(5);
         let act = |service: &str, action: &str| {
             panel.post("/services/action", &json!({"service": service, "action": action}))
@@ -117,8 +117,8 @@ fn services_are_acted_on_but_never_so_that_nothing_answers() {
 }
 
 #[test]
-fn the_clock_and_whoever_keeps_the_machine_busy_are_told() {
-    on_a_machine(the_clock_and_whoever_keeps_the_machine_busy_are_told, || {
+fn the_clock_and_the_busiest_processes_are_reported() {
+    on_a_machine(the_clock_and_the_busiest_processes_are_reported, || {
         let panel = hosting(5);
         panel.created("alice", "alice.example");
         panel.post("/system/timezone", &json!({"timezone": "Asia/Tokyo"})).ok();
@@ -143,7 +143,7 @@ fn the_clock_and_whoever_keeps_the_machine_busy_are_told() {
 }
 
 #[test]
-fn a_host_without_services_of_its_own_is_told_as_what_it_is() {
+fn a_directory_tree_has_no_services_but_other_reads_work() {
     let panel = Panel::on_a_tree(5);
     panel.created("alice", "alice.example");
     assert_eq!(panel.post_bytes("/services/list", "").ok(), json!({"services": []}));

@@ -1,4 +1,4 @@
-//! An account that is suspended is out in every way, and comes back exactly as it was.
+//! A suspended account has no access of any kind, and unsuspending restores it exactly.
 
 use super::{has_password, hosting, is_there, processes, publish, shows, soon_as_before, state};
 use crate::support::eventually;
@@ -7,22 +7,22 @@ use crate::support::panel::{Panel, further_site};
 use crate::support::process::START;
 use serde_json::json;
 
-/// What has lines of users.
-const REGISTERS: [&str; 4] = ["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"];
+/// The files that list users.
+const USER_FILES: [&str; 4] = ["/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"];
 
 fn lines(panel: &Panel, username: &str) -> Vec<Vec<String>> {
-    REGISTERS.map(|file| panel.lines_of(file, username)).into()
+    USER_FILES.map(|file| panel.lines_of(file, username)).into()
 }
 
 #[test]
-fn a_suspended_account_is_out_and_comes_back_as_it_was() {
-    on_a_machine(a_suspended_account_is_out_and_comes_back_as_it_was, || {
+fn a_suspended_account_has_no_access_and_is_restored_exactly() {
+    on_a_machine(a_suspended_account_has_no_access_and_is_restored_exactly, || {
         let panel = hosting(5);
         panel.created("alice", "alice.example");
         panel.post("/domains/create", &further_site("alice", "blog.alice.example", "alice.example")).ok();
         panel.created("bob", "bob.example");
         panel.post("/account/password", &json!({"username": "alice", "password": "correct horse"})).ok();
-        // As an administrator may have it.
+        // Settings that an administrator may have changed.
         run("usermod -s /bin/sh -e 2031-05-06 alice; chage -M 90 -W 5 alice");
         for (user, domain) in [("alice", "alice.example"), ("alice", "blog.alice.example"), ("bob", "bob.example")] {
             publish(user, domain, "index.html", "A page");
@@ -37,7 +37,7 @@ fn a_suspended_account_is_out_and_comes_back_as_it_was() {
 
         for _ in 0..2 {
             panel.suspend("alice").ok();
-            check_out(&panel);
+            check_suspended(&panel);
         }
         running.wait().unwrap();
         shows("bob.example", "/", 200, "A page");
@@ -55,8 +55,8 @@ fn a_suspended_account_is_out_and_comes_back_as_it_was() {
     });
 }
 
-/// No page, no process, no way in, no job.
-fn check_out(panel: &Panel) {
+/// Checks that the account has no pages, processes, logins or cron jobs.
+fn check_suspended(panel: &Panel) {
     assert_eq!(processes("alice"), "");
     for domain in ["alice.example", "blog.alice.example"] {
         shows(domain, "/", 503, "");
@@ -68,17 +68,17 @@ fn check_out(panel: &Panel) {
     assert!(passwd[0].ends_with("/nologin") || passwd[0].ends_with("/false"), "{passwd:?}");
     let shadow = panel.lines_of("/etc/shadow", "alice");
     let fields: Vec<&str> = shadow[0].split(':').collect();
-    assert!(fields[1].starts_with('!') || fields[1].starts_with('*'), "the password is locked: {shadow:?}");
+    assert!(fields[1].starts_with('!') || fields[1].starts_with('*'), "the password must be locked: {shadow:?}");
     let today: u64 = run("echo $(( $(date +%s) / 86400 ))").trim().parse().unwrap();
     assert!(fields[7].parse::<u64>().is_ok_and(|day| day < today), "expired: {shadow:?}");
     let (entered, printed) = attempt("su -s /bin/sh alice -c 'echo I am in'");
     assert!(!entered && !printed.contains("I am in"), "{printed}");
-    assert!(!is_there("/var/spool/cron/crontabs/alice"), "no job of hers is run");
+    assert!(!is_there("/var/spool/cron/crontabs/alice"), "cron must not run her jobs");
 }
 
 #[test]
-fn a_new_password_is_no_way_out_of_a_suspension() {
-    on_a_machine(a_new_password_is_no_way_out_of_a_suspension, || {
+fn a_new_password_does_not_end_a_suspension() {
+    on_a_machine(a_new_password_does_not_end_a_suspension, || {
         let panel = hosting(5);
         panel.created("alice", "alice.example");
         let set = |password: &str| panel.post("/account/password", &json!({"username": "alice", "password": password}));
@@ -93,8 +93,8 @@ fn a_new_password_is_no_way_out_of_a_suspension() {
 }
 
 #[test]
-fn a_suspended_account_can_be_deleted_and_made_again() {
-    on_a_machine(a_suspended_account_can_be_deleted_and_made_again, || {
+fn a_suspended_account_can_be_deleted_and_created_again() {
+    on_a_machine(a_suspended_account_can_be_deleted_and_created_again, || {
         let panel = hosting(5);
         panel.created("bob", "bob.example");
         let before = state(&panel);
@@ -107,37 +107,37 @@ fn a_suspended_account_can_be_deleted_and_made_again() {
         assert_eq!(panel.account("alice").unwrap()["suspended"], false);
         publish("alice", "alice.example", "index.html", "A page");
         shows("alice.example", "/", 200, "A page");
-        assert!(!is_there("/var/spool/cron/crontabs/alice"), "nothing of the earlier Alice");
+        assert!(!is_there("/var/spool/cron/crontabs/alice"), "the new account must not get the old crontab");
     });
 }
 
-/// What a tenant runs to stay.
+/// Scripts with which a tenant's processes try to survive.
 const STUBBORN: [&str; 4] = [
-    // Signals that can be ignored are.
+    // Ignores all signals that can be ignored.
     "trap '' TERM HUP INT QUIT USR1; setsid sh -c \"trap '' TERM HUP; while :; do sleep 1; done\" & while :; do sleep 1; done",
-    // Stopped, so that nothing but the kernel ends it.
+    // Stops itself, so that only SIGKILL ends it.
     "kill -STOP $$",
-    // Another number at every moment: what was listed is gone before it is signalled.
+    // Forks constantly, so that its pid changes before it can be signaled.
     "exec perl -e 'use POSIX; while (1) { my $child = fork; exit if $child; POSIX::setsid() }'",
-    // As many as may be, and a new one for each that goes.
+    // Fills its process limit, and replaces each process that ends.
     "prlimit --nproc=40 --pid $$; exec perl -e '$SIG{CHLD} = q(IGNORE); while (1) { select undef, undef, undef, 0.01 if !defined fork }'",
 ];
 
-/// What stops everything that has the tenant's rights, be it root's means of ending it.
+/// Scripts that stop every process with the tenant's uid, which could include root's attempts to kill them.
 const STOPPERS: [&str; 2] = [
     "exec perl -e 'while (1) { kill q(STOP), -1 }'",
-    // And is another process at every moment.
+    // The same, forking constantly.
     "exec perl -e 'use POSIX; while (1) { kill q(STOP), -1; my $child = fork; exit if $child; kill q(STOP), -1; POSIX::setsid() }'",
 ];
 
 #[test]
-fn processes_that_stop_what_would_end_them_are_gone() {
-    on_a_machine(processes_that_stop_what_would_end_them_are_gone, || {
+fn processes_that_stop_their_killers_are_killed() {
+    on_a_machine(processes_that_stop_their_killers_are_killed, || {
         let panel = hosting(5);
         panel.created("alice", "alice.example");
         for stopper in STOPPERS {
             let mut stoppers = [(); 3].map(|()| shell_as("alice", stopper).spawn().unwrap());
-            // What works in her home has her rights, and is not hers either.
+            // The thread that works in her home has her privileges, but her processes must not be able to signal it.
             panel.post("/domains/create", &further_site("alice", "blog.alice.example", "alice.example")).ok();
             panel.suspend("alice").ok();
             assert_eq!(processes("alice"), "", "{stopper}");
@@ -150,8 +150,8 @@ fn processes_that_stop_what_would_end_them_are_gone() {
 }
 
 #[test]
-fn processes_that_will_not_die_are_gone() {
-    on_a_machine(processes_that_will_not_die_are_gone, || {
+fn stubborn_processes_are_killed() {
+    on_a_machine(stubborn_processes_are_killed, || {
         let panel = hosting(5);
         for after in ["suspend", "delete"] {
             panel.created("alice", "alice.example");

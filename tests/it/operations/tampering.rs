@@ -1,10 +1,10 @@
-//! Tools of a machine that are not as they should be: they refuse, hang, or take down the helper that runs them.
+//! Fault injection for tools: they fail, hang, or kill the helper that runs them.
 
 use crate::support::machine::run;
 use std::fs;
 use std::path::PathBuf;
 
-/// The tools that an operation may run on a machine.
+/// The tools that operations can run.
 const TOOLS: [&str; 15] = [
     "certbot",
     "chage",
@@ -23,18 +23,18 @@ const TOOLS: [&str; 15] = [
     "usermod",
 ];
 
-/// What is done at the tool of a number, counted from 1.
+/// A fault at the nth tool, starting at 1.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fault {
-    /// The helper is killed, and the tool does not run.
+    /// Kill the helper instead of running the tool.
     KillBefore(usize),
-    /// The tool runs, and then the helper is killed.
+    /// Kill the helper after running the tool.
     KillAfter(usize),
-    /// The tool fails without having done anything.
+    /// Fail without running the tool.
     Refuse(usize),
 }
 
-/// All tools of the machine with something between them and the helper. What others run is what it was.
+/// Wraps all tools for the helper. Other callers get the real tools.
 pub(super) struct Tampered(());
 
 impl Tampered {
@@ -61,7 +61,7 @@ impl Tampered {
         tampered
     }
 
-    /// From now on this happens, or nothing.
+    /// Sets or clears the fault.
     pub(super) fn set(&self, fault: Option<Fault>) {
         let line = match fault {
             None => "never 0".to_owned(),
@@ -74,25 +74,25 @@ impl Tampered {
         fs::write("/run/trial/log", "").unwrap();
     }
 
-    /// How many tools have been run since the last [`Self::set`].
+    /// The number of tools run since the last [`Self::set`].
     pub(super) fn count(&self) -> usize {
         fs::read_to_string("/run/trial/count").unwrap().trim().parse().unwrap()
     }
 
-    /// The command lines of these.
+    /// The command lines of these tools.
     pub(super) fn log(&self) -> String {
         fs::read_to_string("/run/trial/log").unwrap()
     }
 }
 
-/// Puts a script in the place of a tool, which is then beside it with `.real` at the end of its name.
+/// Replaces a tool with a script. The tool stays next to it, with the suffix `.real`.
 pub(super) fn replace(path: &str, script: &str) {
     run(&format!("test -e {path}.real || mv {path} {path}.real"));
     fs::write(path, script).unwrap();
     run(&format!("chmod 755 {path}"));
 }
 
-/// Puts the tool itself back.
+/// Restores the tool.
 pub(super) fn restore(path: &str) {
     run(&format!("mv {path}.real {path}"));
 }

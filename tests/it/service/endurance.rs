@@ -1,4 +1,4 @@
-//! What the service survives: crashes, hanging, hostile crowds, little memory.
+//! Resilience of the service: crashes, hangs, hostile clients, little memory.
 
 use crate::support::eventually;
 use crate::support::fake_license_server::Reply;
@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 const KIB: usize = 1024;
 
-/// Whoever tries all the time to get the port of the Agent never does while `work` runs.
-pub(super) fn nobody_gets_the_port_while<T>(work: impl FnOnce() -> T) -> T {
+/// Checks that another process can never bind the Agent's port while `work` runs.
+pub(super) fn port_stays_bound_during<T>(work: impl FnOnce() -> T) -> T {
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let thief = scope.spawn(|| {
@@ -22,14 +22,14 @@ pub(super) fn nobody_gets_the_port_while<T>(work: impl FnOnce() -> T) -> T {
                 assert!(TcpListener::bind(("127.0.0.1", PORT)).is_err(), "the port was free for a moment");
             }
         });
-        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
         over.store(true, Ordering::Relaxed);
         thief.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 
-/// Waits for another process than that one to be ready; how long it took.
+/// Waits until a new process is ready, and returns how long it took.
 fn is_back_after(process: &str, since: Instant) -> Duration {
     let is_new = || ![process, "0"].contains(&show("MainPID").as_str()) && show("ActiveState") == "active";
     assert!(eventually(SOON, is_new), "{} {}", show("ActiveState"), show("Result"));
@@ -37,21 +37,21 @@ fn is_back_after(process: &str, since: Instant) -> Duration {
 }
 
 #[test]
-fn a_killed_daemon_is_back_in_a_second_with_the_same_standing_and_on_its_port() {
-    on_a_server(a_killed_daemon_is_back_in_a_second_with_the_same_standing_and_on_its_port, || {
+fn a_killed_daemon_restarts_in_a_second_with_the_same_license_state_and_port() {
+    on_a_server(a_killed_daemon_restarts_in_a_second_with_the_same_license_state_and_port, || {
         let service = Service::install("");
         service.server.reply(Reply::json(403, json!({"valid": false, "reason": "suspended", "message": "Suspended."})));
         run("systemctl restart opterius-agent");
         let before = service.status();
         assert_eq!((&before["state"], &before["reason"]), (&json!("restricted"), &json!("suspended")));
         service.server.pause();
-        nobody_gets_the_port_while(|| {
-            // More often than systemd forgives others within ten seconds.
+        port_stays_bound_during(|| {
+            // More often than systemd's default start limit allows within ten seconds.
             for _ in 0..6 {
                 let process = show("MainPID");
                 let killed = Instant::now();
                 run("systemctl kill --signal=KILL --kill-who=main opterius-agent");
-                // Asked in between, a client is answered by the next run: the connection waits in the kept socket.
+                // A request in between is answered by the next process: the connection waits in the stored socket.
                 let after = http::fetch(PORT, Request::get("/license/status")).unwrap().json();
                 assert_eq!((&after["state"], &after["reason"]), (&before["state"], &before["reason"]));
                 let took = is_back_after(&process, killed);
@@ -65,19 +65,19 @@ fn a_killed_daemon_is_back_in_a_second_with_the_same_standing_and_on_its_port() 
 }
 
 #[test]
-fn a_daemon_that_hangs_is_started_anew() {
-    on_a_server(a_daemon_that_hangs_is_started_anew, || {
+fn a_hung_daemon_is_restarted() {
+    on_a_server(a_hung_daemon_is_restarted, || {
         override_unit("opterius-agent.service", "WatchdogSec=2");
         let service = Service::install("");
         let process = show("MainPID");
-        // It lives for longer than the watchdog waits.
+        // It runs for longer than the watchdog's timeout.
         let fed = eventually(SOON, || {
             let last: u64 = show("WatchdogTimestampMonotonic").parse().unwrap();
             let started: u64 = show("ActiveEnterTimestampMonotonic").parse().unwrap();
             last > started + 3_000_000
         });
         assert!(fed && show("MainPID") == process, "{}", show("Result"));
-        nobody_gets_the_port_while(|| {
+        port_stays_bound_during(|| {
             run("systemctl kill --signal=STOP --kill-who=main opterius-agent");
             is_back_after(&process, Instant::now());
             assert_eq!(service.status()["valid"], true);
@@ -87,8 +87,8 @@ fn a_daemon_that_hangs_is_started_anew() {
 }
 
 #[test]
-fn another_address_replaces_the_kept_one() {
-    on_a_server(another_address_replaces_the_kept_one, || {
+fn another_address_replaces_the_stored_socket() {
+    on_a_server(another_address_replaces_the_stored_socket, || {
         let _service = Service::install("");
         let answers = |port| http::fetch(port, Request::get("/health")).is_ok_and(|response| response.status == 200);
         let set = |lines: &str| {
@@ -98,8 +98,8 @@ fn another_address_replaces_the_kept_one() {
             run("systemctl restart opterius-agent");
         };
         set("port=7444\\n");
-        assert!(answers(7444) && eventually(SOON, || !is_taken(PORT)), "the old port is still held");
-        // The same port on every address: the old socket would be in the way of the new one.
+        assert!(answers(7444) && eventually(SOON, || !is_taken(PORT)), "the old port is still in use");
+        // The same port on all addresses, which conflicts with the old socket.
         set("port=7444\\nlisten_addr=0.0.0.0\\n");
         assert!(answers(7444));
         assert_eq!((show("NRestarts"), show("NFileDescriptorStore")), ("0".to_owned(), "1".to_owned()));
@@ -111,8 +111,8 @@ fn another_address_replaces_the_kept_one() {
 }
 
 #[test]
-fn thirty_two_megabytes_and_one_processor_are_enough_under_attack() {
-    on_a_server(thirty_two_megabytes_and_one_processor_are_enough_under_attack, || {
+fn thirty_two_megabytes_and_one_processor_suffice_under_attack() {
+    on_a_server(thirty_two_megabytes_and_one_processor_suffice_under_attack, || {
         override_unit("opterius-agent.service", "MemoryMax=32M\nMemorySwapMax=0\nCPUAffinity=0");
         let service = Service::install("");
         let process = show("MainPID");
@@ -140,7 +140,7 @@ fn thirty_two_megabytes_and_one_processor_are_enough_under_attack() {
     });
 }
 
-/// A connection that has sent this, as far as it was taken at once.
+/// A connection that has sent as much of this as the socket accepts without blocking.
 fn opened_with(bytes: &[u8]) -> Option<Connection> {
     let connection = Connection::open(PORT).ok()?;
     let mut stream: &TcpStream = connection.stream();
@@ -149,7 +149,7 @@ fn opened_with(bytes: &[u8]) -> Option<Connection> {
     Some(connection)
 }
 
-/// A request with all of its body but one byte.
+/// A request that lacks the last byte of its body.
 fn large_body() -> Vec<u8> {
     let mut bytes = Request::post("/files/write").body(vec![b'a'; 900 * KIB]).signed().bytes();
     bytes.pop();

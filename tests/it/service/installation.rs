@@ -1,6 +1,6 @@
-//! Installing, upgrading and removing: what the packages make, keep and take away.
+//! Installing, upgrading and removing the packages.
 
-use super::endurance::nobody_gets_the_port_while;
+use super::endurance::port_stays_bound_during;
 use crate::support::eventually;
 use crate::support::fake_license_server::FakeLicenseServer;
 use crate::support::machine::{attempt, run};
@@ -9,11 +9,12 @@ use crate::support::snapshot::Snapshot;
 use std::fs;
 use std::path::Path;
 
-/// Where a package puts what it makes.
-const PLACES: [&str; 5] = ["/etc", "/usr/bin", "/usr/lib/systemd", "/usr/share/opterius-agent", "/var/lib/opterius"];
+/// The directories that a package can change.
+const DIRECTORIES: [&str; 5] =
+    ["/etc", "/usr/bin", "/usr/lib/systemd", "/usr/share/opterius-agent", "/var/lib/opterius"];
 
-/// What the Panel's installers leave: their unit, their binary, a configuration that everybody can read, a site.
-fn install_as_the_installers_do(server: &FakeLicenseServer) {
+/// Sets up a server like the Panel's installers: a unit, a binary, a world-readable configuration, and a site.
+fn run_panel_installer(server: &FakeLicenseServer) {
     run("install -D -m 0755 /dev/stdin /usr/local/bin/opterius-agent <<'END'\n#!/bin/sh\nexec sleep infinity\nEND");
     let unit = "[Unit]\nDescription=Opterius Agent\nAfter=network.target\n\n[Service]\nType=simple\n\
                 ExecStart=/usr/local/bin/opterius-agent --config /etc/opterius/agent.conf\nRestart=always\nRestartSec=5\n\
@@ -34,14 +35,14 @@ fn install_as_the_installers_do(server: &FakeLicenseServer) {
 }
 
 #[test]
-fn a_fresh_server_gets_a_secret_of_its_own_and_a_running_service() {
-    on_a_server(a_fresh_server_gets_a_secret_of_its_own_and_a_running_service, || {
-        let said = install(&file("opterius-agent"));
+fn a_fresh_server_gets_its_own_secret_and_a_running_service() {
+    on_a_server(a_fresh_server_gets_its_own_secret_and_a_running_service, || {
+        let output = install(&file("opterius-agent"));
         let conf = fs::read_to_string("/etc/opterius/agent.conf").unwrap();
         let secret = conf.lines().find_map(|line| line.strip_prefix("secret=")).unwrap();
         assert!(secret.len() == 64 && secret.bytes().all(|byte| byte.is_ascii_hexdigit()), "{secret}");
-        assert!(!said.contains(secret) && said.contains("Servers → Edit"), "{said}");
-        // The rest is the example, with every explanation.
+        assert!(!output.contains(secret) && output.contains("Servers → Edit"), "{output}");
+        // The rest is the example, including its comments.
         let example = fs::read_to_string("/usr/share/opterius-agent/agent.conf").unwrap();
         assert_eq!(conf.replace(secret, "replace-this-with-the-output-of-openssl-rand-hex-32"), example);
         assert_eq!(run("stat -c '%a %U:%G' /etc/opterius/agent.conf").trim(), "640 root:opterius");
@@ -58,10 +59,10 @@ fn a_fresh_server_gets_a_secret_of_its_own_and_a_running_service() {
 }
 
 #[test]
-fn a_server_of_the_installers_becomes_the_packages() {
-    on_a_server(a_server_of_the_installers_becomes_the_packages, || {
+fn the_package_takes_over_a_server_of_the_panels_installers() {
+    on_a_server(the_package_takes_over_a_server_of_the_panels_installers, || {
         let server = FakeLicenseServer::start_plain();
-        install_as_the_installers_do(&server);
+        run_panel_installer(&server);
         assert_eq!(show("User"), "root");
         let before = fs::read_to_string("/etc/opterius/agent.conf").unwrap();
         install(&file("opterius-agent"));
@@ -74,7 +75,7 @@ fn a_server_of_the_installers_becomes_the_packages() {
         );
         assert_eq!(run("command -v opterius-agent").trim(), "/usr/bin/opterius-agent");
         assert_eq!(run("systemctl is-enabled opterius-agent").trim(), "enabled");
-        // Nothing is lost, and nobody reads the secret any more.
+        // The configuration is kept, and other users can no longer read the secret.
         assert_eq!(fs::read_to_string("/etc/opterius/agent.conf").unwrap(), before);
         assert_eq!(run("stat -c '%a %U:%G' /etc/opterius/agent.conf").trim(), "640 root:opterius");
         assert!(Path::new("/etc/systemd/system/opterius-agent.service.before-package").exists());
@@ -85,15 +86,15 @@ fn a_server_of_the_installers_becomes_the_packages() {
 }
 
 #[test]
-fn a_standing_that_an_agent_of_root_has_kept_is_taken_over() {
-    on_a_server(a_standing_that_an_agent_of_root_has_kept_is_taken_over, || {
+fn the_license_cache_of_an_agent_that_ran_as_root_is_kept() {
+    on_a_server(the_license_cache_of_an_agent_that_ran_as_root_is_kept, || {
         let service = Service::install("");
         assert_eq!(service.status()["state"], "active");
         run("systemctl stop opterius-agent; chown root:root /etc/opterius /etc/opterius/*; chmod 0600 /etc/opterius/*");
         service.server.pause();
         install(&file("opterius-agent"));
         assert_eq!(service.status()["state"], "grace");
-        // It can write it, too.
+        // The Agent can also write the cache.
         service.server.resume();
         run("systemctl restart opterius-agent");
         assert_eq!(
@@ -105,28 +106,28 @@ fn a_standing_that_an_agent_of_root_has_kept_is_taken_over() {
 }
 
 #[test]
-fn what_is_not_the_installers_is_left_alone() {
-    on_a_server(what_is_not_the_installers_is_left_alone, || {
+fn a_modified_unit_is_left_alone() {
+    on_a_server(a_modified_unit_is_left_alone, || {
         let server = FakeLicenseServer::start_plain();
-        install_as_the_installers_do(&server);
+        run_panel_installer(&server);
         run(
             "sed -i 's/^User=root/&\\nEnvironment=HTTPS_PROXY=http:\\/\\/127.0.0.1:1/' /etc/systemd/system/opterius-agent.service",
         );
         run("systemctl daemon-reload");
-        let said = install(&file("opterius-agent"));
-        assert!(said.contains("overrides the unit of the package"), "{said}");
+        let output = install(&file("opterius-agent"));
+        assert!(output.contains("overrides the package's unit"), "{output}");
         assert_eq!(show("FragmentPath"), "/etc/systemd/system/opterius-agent.service");
         assert!(Path::new("/usr/local/bin/opterius-agent").exists());
     });
 }
 
 #[test]
-fn a_configuration_of_the_agents_user_does_not_become_roots() {
-    on_a_server(a_configuration_of_the_agents_user_does_not_become_roots, || {
+fn a_configuration_owned_by_the_agents_user_does_not_become_roots() {
+    on_a_server(a_configuration_owned_by_the_agents_user_does_not_become_roots, || {
         Service::install("");
         run("systemctl stop opterius-agent; chown opterius /etc/opterius/agent.conf");
-        let said = install(&file("opterius-agent"));
-        assert!(said.contains("belongs to opterius"), "{said}");
+        let output = install(&file("opterius-agent"));
+        assert!(output.contains("belongs to opterius"), "{output}");
         assert_eq!(run("stat -c '%U' /etc/opterius/agent.conf").trim(), "opterius");
     });
 }
@@ -142,11 +143,11 @@ fn an_upgrade_restarts_the_service_and_asks_nothing() {
         run(
             "sed -i 's/^Version: .*/Version: 99.0.0-1/' /tmp/next/DEBIAN/control; dpkg-deb -Znone --build /tmp/next /tmp/next.deb",
         );
-        nobody_gets_the_port_while(|| install("/tmp/next.deb"));
+        port_stays_bound_during(|| install("/tmp/next.deb"));
         assert_ne!(show("MainPID"), process);
         assert_eq!((show("ActiveState"), service.status()["valid"].as_bool()), ("active".into(), Some(true)));
         assert_eq!(fs::read_to_string("/etc/opterius/agent.conf").unwrap(), conf);
-        // What the operator has switched off stays so.
+        // A unit that the operator disabled stays disabled.
         assert_eq!(run("systemctl is-enabled opterius-operation.socket || true").trim(), "disabled");
     });
 }
@@ -154,17 +155,17 @@ fn an_upgrade_restarts_the_service_and_asks_nothing() {
 #[test]
 fn purging_leaves_nothing_behind() {
     on_a_server(purging_leaves_nothing_behind, || {
-        let before = Snapshot::of(Path::new("/"), &PLACES);
+        let before = Snapshot::of(Path::new("/"), &DIRECTORIES);
         Service::install("");
         run("DEBIAN_FRONTEND=noninteractive dpkg --remove opterius-agent 2>&1");
         assert!(
             Path::new("/etc/opterius/agent.conf").exists(),
-            "what was configured is there for another installation"
+            "removing keeps the configuration for another installation"
         );
         assert!(eventually(SOON, || !Path::new("/run/opterius").exists()));
         run("DEBIAN_FRONTEND=noninteractive dpkg --purge opterius-agent 2>&1");
-        let after = Snapshot::of(Path::new("/"), &PLACES);
-        // What shadow-utils keep beside their files.
+        let after = Snapshot::of(Path::new("/"), &DIRECTORIES);
+        // Backups by shadow-utils.
         let backups = ["/etc/passwd-", "/etc/shadow-", "/etc/group-", "/etc/gshadow-", "/etc/.pwd.lock"];
         assert_eq!(before.differences(&after, &backups), [""; 0]);
         assert!(!attempt("getent passwd opterius || getent group opterius opterius-accounts").0);
@@ -178,8 +179,8 @@ fn purging_keeps_the_accounts() {
         run("systemctl start nginx");
         let service = Service::install("");
         service.post("/domains/create", &crate::support::panel::site("alice", "alice.example")).ok();
-        let said = run("DEBIAN_FRONTEND=noninteractive dpkg --purge opterius-agent 2>&1");
-        assert!(said.contains("kept for the accounts of this server (alice)"), "{said}");
+        let output = run("DEBIAN_FRONTEND=noninteractive dpkg --purge opterius-agent 2>&1");
+        assert!(output.contains("kept for the accounts on this server (alice)"), "{output}");
         run("nginx -t 2>&1 && id alice");
         for path in
             ["/home/alice", "/etc/nginx/sites-available/alice.example.conf", "/var/lib/opterius/accounts/alice.json"]
@@ -187,7 +188,7 @@ fn purging_keeps_the_accounts() {
             assert!(Path::new(path).exists(), "{path}");
         }
         assert!(!Path::new("/etc/opterius").exists());
-        // Back again, it knows them.
+        // A new installation finds the accounts.
         let service = Service::install("");
         assert_eq!(service.status()["accounts_used"], 1);
     });

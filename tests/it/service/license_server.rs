@@ -15,8 +15,8 @@ fn show(property: &str) -> String {
 #[test]
 fn the_license_server_is_installed_run_and_removed_without_its_licenses() {
     on_a_server(the_license_server_is_installed_run_and_removed_without_its_licenses, || {
-        let said = install(&file("opterius-license-server"));
-        assert!(said.contains("opterius-license-server init"), "{said}");
+        let output = install(&file("opterius-license-server"));
+        assert!(output.contains("opterius-license-server init"), "{output}");
         assert_eq!(show("ActiveState"), "inactive");
         run("opterius-license-server init && systemctl start opterius-license-server");
         assert_eq!(show("StatusText"), format!("Answering on 127.0.0.1:{PORT}"));
@@ -26,19 +26,19 @@ fn the_license_server_is_installed_run_and_removed_without_its_licenses() {
         assert_eq!(health(), Some(200));
 
         run("systemctl kill --signal=KILL --kill-who=main opterius-license-server");
-        assert_eq!(health(), Some(200), "the next run answers what has waited in the kept socket");
+        assert_eq!(health(), Some(200), "the next process answers requests that waited in the stored socket");
         assert!(eventually(SOON, || show("ActiveState") == "active" && show("MainPID") != process));
         run("opterius-license-server user add owner --administrator <<'END'\ncorrect horse battery staple\nEND");
         run(
             "opterius-license-server license create --owner owner --plan free && systemctl reload opterius-license-server",
         );
-        // Over a running installation it is restarted.
+        // Installing over a running service restarts it.
         install(&file("opterius-license-server"));
         assert_eq!((health(), show("NRestarts")), (Some(200), "0".to_owned()));
         assert!(run("man 8 opterius-license-server").contains("keys rotate"));
 
-        let said = run("DEBIAN_FRONTEND=noninteractive dpkg --purge opterius-license-server 2>&1");
-        assert!(said.contains("kept: /var/lib/opterius-license-server"), "{said}");
+        let output = run("DEBIAN_FRONTEND=noninteractive dpkg --purge opterius-license-server 2>&1");
+        assert!(output.contains("kept: /var/lib/opterius-license-server"), "{output}");
         assert!(Path::new("/var/lib/opterius-license-server/signing-keys.json").exists());
         assert!(!Path::new("/etc/opterius").exists() && attempt("getent passwd opterius-license").0);
     });

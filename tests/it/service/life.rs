@@ -1,4 +1,4 @@
-//! From start to stop, as systemctl and journalctl show it.
+//! The life cycle of the service, as shown by systemctl and journalctl.
 
 use crate::support::eventually;
 use crate::support::fake_license_server::{Behavior, Reply};
@@ -17,7 +17,7 @@ fn suspended() -> Reply {
 fn start_restart_and_reload_show_the_verdict() {
     on_a_server(start_restart_and_reload_show_the_verdict, || {
         let service = Service::install("");
-        // It is started by the installation, which waits for the verdict as systemctl does.
+        // The installation starts the service and, like systemctl, waits for the verdict.
         assert!(service.lines().iter().any(|line| line == VALID), "{:#?}", service.lines());
         assert_eq!((show("ActiveState"), show("StatusText")), ("active".to_owned(), VALID.to_owned()));
         assert_eq!(service.server.count(), 1);
@@ -52,8 +52,8 @@ fn start_restart_and_reload_show_the_verdict() {
 }
 
 #[test]
-fn a_license_server_that_says_nothing_holds_the_start_up_for_5_seconds_at_most() {
-    on_a_server(a_license_server_that_says_nothing_holds_the_start_up_for_5_seconds_at_most, || {
+fn an_unresponsive_license_server_delays_startup_by_5_seconds_at_most() {
+    on_a_server(an_unresponsive_license_server_delays_startup_by_5_seconds_at_most, || {
         let service = Service::configure("");
         service.server.reply(Reply::granted().behavior(Behavior::Hang));
         install(&file("opterius-agent"));
@@ -66,8 +66,8 @@ fn a_license_server_that_says_nothing_holds_the_start_up_for_5_seconds_at_most()
 }
 
 #[test]
-fn a_wrong_configuration_is_told_and_not_tried_again() {
-    on_a_server(a_wrong_configuration_is_told_and_not_tried_again, || {
+fn an_invalid_configuration_is_reported_and_not_retried() {
+    on_a_server(an_invalid_configuration_is_reported_and_not_retried, || {
         let service = Service::install("");
         run("echo port=70000 >>/etc/opterius/agent.conf; systemctl restart opterius-agent || true");
         service.says("opterius-agent: /etc/opterius/agent.conf:5: port");

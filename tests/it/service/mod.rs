@@ -1,8 +1,8 @@
-//! The packages on a machine of their own: what an operator installs, and what then runs.
+//! The packages on a disposable machine: installation and the running services.
 
 mod endurance;
 mod installation;
 mod license_server;
 mod life;
-mod rights;
+mod permissions;
 mod units;

@@ -1,14 +1,14 @@
-//! The units as systemd reads them.
+//! Checks of the units by systemd.
 
 use crate::support::machine::run;
 use crate::support::package::{file, install, on_a_server};
 
-/// What `systemd-analyze security` may find of what faces others, in tenths.
+/// Highest exposure level of `systemd-analyze security` for network-facing services, times ten.
 const EXPOSURE: u32 = 12;
 
 #[test]
-fn systemd_has_nothing_to_say_against_the_units() {
-    on_a_server(systemd_has_nothing_to_say_against_the_units, || {
+fn systemd_finds_no_problems_in_the_units() {
+    on_a_server(systemd_finds_no_problems_in_the_units, || {
         install(&file("opterius-agent"));
         let mut exposed = vec!["opterius-agent.service"];
         let mut units = vec!["opterius-operation.socket", "opterius-operation@1.service"];

@@ -1,5 +1,4 @@
-//! The real daemon as a child process, with a configuration and a directory of its own, on a port that the kernel
-//! chooses.
+//! The real daemon as a child process, with its own configuration and directory, on a port that the kernel chooses.
 
 use super::fake_license_server::{FakeLicenseServer, Reply};
 use super::http::{self, Connection, Request, Response, SECRET};
@@ -17,13 +16,13 @@ use std::time::{Duration, Instant};
 /// The license key of every test's Agent.
 pub const LICENSE_KEY: &str = "AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDD";
 
-/// The daemon has eight or so; nothing that a client does may add to them.
+/// An upper limit for the daemon's threads, of which it has about eight. Clients must not be able to add more.
 pub const FEW_THREADS: usize = 16;
 
-/// Nobody listens on port 1, so the license server is out of reach at once.
+/// No process listens on port 1, so that connections to the license server fail immediately.
 const NO_LICENSE_SERVER: &str = "http://127.0.0.1:1";
 
-/// An Agent before it runs: its configuration and the limits it gets.
+/// The configuration and limits of an Agent that is not yet started.
 pub struct AgentBuilder {
     directory: TempDirectory,
     settings: Settings,
@@ -56,13 +55,13 @@ impl AgentBuilder {
         }
     }
 
-    /// Sets a key of agent.conf, whether it was there or not.
+    /// Sets or adds a key of agent.conf.
     pub fn set(mut self, key: &str, value: &str) -> AgentBuilder {
         self.settings.set(key, value);
         self
     }
 
-    /// Leaves a key out of agent.conf.
+    /// Removes a key from agent.conf.
     pub fn unset(mut self, key: &str) -> AgentBuilder {
         self.settings.unset(key);
         self
@@ -80,7 +79,7 @@ impl AgentBuilder {
         }
     }
 
-    /// The same, and the server lives as long as the Agent does.
+    /// Starts a license server that lives as long as the Agent, and uses it.
     pub fn own_license_server(self) -> AgentBuilder {
         let server = FakeLicenseServer::start();
         let mut builder = self.license_server(&server);
@@ -88,10 +87,10 @@ impl AgentBuilder {
         builder
     }
 
-    /// The same, and the server replies this.
+    /// Starts a license server with this reply, and uses it.
     pub fn license(self, reply: Reply) -> AgentBuilder {
         let builder = self.own_license_server();
-        builder.license_server.as_ref().expect("it has its own now").reply(reply);
+        builder.license_server.as_ref().expect("own_license_server sets it").reply(reply);
         builder
     }
 
@@ -101,25 +100,25 @@ impl AgentBuilder {
         self
     }
 
-    /// Sets an environment variable. No proxy variable of the machine ever reaches the Agent.
+    /// Sets an environment variable. The Agent never gets the machine's proxy variables.
     pub fn environment(mut self, name: &str, value: &str) -> AgentBuilder {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Starts the process through a shell in a mount namespace of its own, which runs `script` before it becomes the
-    /// daemon. `$DIRECTORY` is the Agent's directory. What is mounted there goes when the process does.
+    /// Starts the process through a shell in a separate mount namespace, which runs `script` before it executes the daemon.
+    /// `$DIRECTORY` is the Agent's directory. Mounts disappear with the process.
     pub fn after_mounting(mut self, script: &str) -> AgentBuilder {
         self.launcher = process::after_mounting(self.directory.path(), script);
         self
     }
 
-    /// The directory that the Agent will have.
+    /// The Agent's directory.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// Starts the process and does not wait for anything.
+    /// Starts the process without waiting.
     pub fn spawn(self) -> Agent {
         let AgentBuilder { directory, settings, license_server, descriptor_limit, environment, launcher } = self;
         settings.write(&config_path(directory.path()));
@@ -135,7 +134,7 @@ impl AgentBuilder {
         agent
     }
 
-    /// Starts the process, with a license server of its own unless there is one, and waits until the license is valid.
+    /// Starts the process, with its own license server unless one is set, and waits until the license is valid.
     pub fn start_licensed(self) -> Agent {
         let has_server = self.settings.get("license_server") != Some(NO_LICENSE_SERVER);
         let builder = if has_server { self } else { self.own_license_server() };
@@ -146,7 +145,7 @@ impl AgentBuilder {
     }
 }
 
-/// A running Agent. Dropping it kills the process; a failed test then shows what the process wrote.
+/// A running Agent. Dropping it kills the process; if the test failed, it prints the process's stderr.
 pub struct Agent {
     process: Process,
     directory: TempDirectory,
@@ -162,17 +161,17 @@ impl Agent {
         AgentBuilder::new()
     }
 
-    /// Listening, with a valid license from a server of its own.
+    /// A listening Agent with a valid license from its own license server.
     pub fn licensed() -> Agent {
         Agent::builder().start_licensed()
     }
 
-    /// Listening, with no license server in reach.
+    /// A listening Agent that cannot reach a license server.
     pub fn unlicensed() -> Agent {
         Agent::builder().start()
     }
 
-    /// The port it listens on. Waits for it, so it fails when the process ended instead.
+    /// The port it listens on. Waits until it listens, and fails if the process exits instead.
     pub fn port(&self) -> u16 {
         self.process.port()
     }
@@ -191,7 +190,7 @@ impl Agent {
 
     /// The license server that came with [`Agent::licensed`].
     pub fn license_server(&self) -> &FakeLicenseServer {
-        self.license_server.as_ref().expect("an Agent with a license server of its own")
+        self.license_server.as_ref().expect("the Agent has its own license server")
     }
 
     /// All lines on stderr so far.
@@ -199,12 +198,12 @@ impl Agent {
         self.process.lines()
     }
 
-    /// The first line on stderr, earlier ones included, for which `wanted` holds.
+    /// The first line on stderr, including earlier ones, for which `wanted` holds.
     pub fn wait_for_line(&self, wanted: impl Fn(&str) -> bool, within: Duration) -> Option<String> {
         self.process.wait_for_line(wanted, within)
     }
 
-    /// Writes agent.conf anew with these keys changed. The process hears of it by `SIGHUP`.
+    /// Rewrites agent.conf with these keys changed. Send `SIGHUP` to reload it.
     pub fn rewrite_config(&self, values: &[(&str, &str)]) {
         let mut settings = self.settings.lock().unwrap();
         for (key, value) in values {
@@ -221,17 +220,17 @@ impl Agent {
         self.process.is_running()
     }
 
-    /// How the process ended; fails when it did not in time.
+    /// The exit status; fails if the process does not exit in time.
     pub fn wait_exit(&self, within: Duration) -> ExitStatus {
         self.process.wait_exit(within)
     }
 
-    /// Ends the process as a power cut would.
+    /// Kills the process, like a power failure.
     pub fn kill(&self) {
         self.process.kill();
     }
 
-    /// Kills the process if it runs and starts it again in the same directory, with agent.conf as it is there.
+    /// Kills the process if it runs, and starts it again in the same directory with the current agent.conf.
     pub fn restart(&mut self) {
         self.kill();
         self.process = start(self.directory.path(), self.descriptor_limit, &self.environment, &self.launcher);
@@ -242,27 +241,27 @@ impl Agent {
         Connection::open(self.port()).unwrap()
     }
 
-    /// A new connection on which this has been sent, unless the daemon had enough of it before.
+    /// A new connection on which this was sent, or as much of it as the daemon accepted.
     pub fn send(&self, request: impl Into<Vec<u8>>) -> Connection {
         let mut connection = self.connect();
         let _ = connection.send(request.into());
         connection
     }
 
-    /// One request on a connection of its own.
+    /// Sends one request over a new connection.
     pub fn fetch(&self, request: impl Into<Vec<u8>>) -> Response {
         let result = http::fetch(self.port(), request);
         result.unwrap_or_else(|error| panic!("no response: {error}"))
     }
 
-    /// What `GET /license/status` says.
+    /// The body of `GET /license/status`.
     pub fn status(&self) -> serde_json::Value {
         let response = self.fetch(Request::get("/license/status"));
         assert_eq!(response.status, 200, "{}", response.text());
         response.json()
     }
 
-    /// What `GET /license/status` says once the process has made at least `count` checks; 10 are the most it tells of.
+    /// The body of `GET /license/status` after at least `count` checks. The status lists at most 10.
     pub fn status_after_checks(&self, count: usize) -> serde_json::Value {
         let checks = |status: &serde_json::Value| status["recent_checks"].as_array().map_or(0, Vec::len);
         let made = eventually(START, || checks(&self.status()) >= count);
@@ -270,19 +269,19 @@ impl Agent {
         self.status()
     }
 
-    /// Signed `POST /license/reverify`: the answer comes when the check is over.
+    /// Sends a signed `POST /license/reverify`, and waits for the end of the check.
     pub fn reverify(&self) -> Response {
         let mut connection = self.send(Request::post("/license/reverify").signed());
         let response = connection.receive(START);
-        response.unwrap_or_else(|error| panic!("no answer to reverify: {error}"))
+        response.unwrap_or_else(|error| panic!("no response to reverify: {error}"))
     }
 
-    /// The cache file, unless the test has put it elsewhere.
+    /// The default path of the cache file.
     pub fn cache_path(&self) -> PathBuf {
         self.directory.path().join("license-cache.json")
     }
 
-    /// Whether a new client is told, promptly, that the license is valid; if not, what it got instead.
+    /// Checks that a new client promptly gets a valid license status; otherwise returns what it got.
     pub fn serves(&self) -> Result<(), String> {
         let began = Instant::now();
         let result = http::fetch(self.port(), Request::get("/license/status"));
@@ -291,8 +290,7 @@ impl Agent {
         if valid { Ok(()) } else { Err(format!("{} {}", response.status, response.text())) }
     }
 
-    /// Runs `attack` while an ordinary client asks again and again, each time on a new connection. Every one of its
-    /// requests must be served.
+    /// Runs `attack` while an ordinary client repeatedly sends requests over new connections. Every request must be served.
     pub fn serves_throughout<T>(&self, attack: impl FnOnce() -> T) -> T {
         let (over, served) = (AtomicBool::new(false), AtomicUsize::new(0));
         let client = || {
@@ -307,7 +305,7 @@ impl Agent {
         };
         std::thread::scope(|scope| {
             let client = scope.spawn(client);
-            // Also when the attack panics: else the client would go on for ever.
+            // Stop the client even if the attack panics.
             let end = SetOnDrop(&over);
             let result = attack();
             drop(end);
@@ -316,7 +314,7 @@ impl Agent {
         })
     }
 
-    /// What the process takes of the machine now.
+    /// The current resource usage of the process.
     pub fn footprint(&self) -> Footprint {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let number = |name: &str| {
@@ -332,10 +330,10 @@ impl Agent {
         }
     }
 
-    /// Whether the process, the same one still, soon takes no more than it did before, but for what a few clients cost.
+    /// Checks that the same process soon returns to its earlier resource usage, with an allowance for a few clients.
     pub fn gives_back(&self, before: &Footprint) -> Result<(), String> {
         if !self.is_running() {
-            return Err(format!("the daemon has ended: {:#?}", self.lines()));
+            return Err(format!("the daemon exited: {:#?}", self.lines()));
         }
         let given_back = eventually(Duration::from_secs(25), || {
             let now = self.footprint();
@@ -348,13 +346,13 @@ impl Agent {
     }
 }
 
-/// What a process takes of the machine.
+/// The resource usage of a process.
 #[derive(Clone, Copy, Debug)]
 pub struct Footprint {
     pub threads: usize,
     pub descriptors: usize,
     pub resident_kib: usize,
-    /// The most that was ever resident.
+    /// Peak resident memory.
     pub peak_resident_kib: usize,
 }
 
@@ -366,7 +364,7 @@ impl Drop for SetOnDrop<'_> {
     }
 }
 
-/// The daemon itself; a launcher and `prlimit` become it, so the process number is the daemon's either way.
+/// Starts the daemon. A launcher and `prlimit` execute it, so that the pid is the daemon's in any case.
 fn start(directory: &Path, limit: Option<u64>, environment: &[(String, String)], launcher: &[String]) -> Process {
     let mut words = launcher.to_vec();
     if let Some(limit) = limit {

@@ -1,5 +1,5 @@
-//! HTTP/1.1 over a raw socket, seen from the client: requests as bytes, so that they can be wrong in every way, and
-//! responses read with a deadline.
+//! An HTTP/1.1 client over raw sockets: requests are bytes, so that they can be malformed in any way, and responses are
+//! read with a deadline.
 
 use ring::hmac;
 use rustix::net::sockopt::set_socket_linger;
@@ -8,13 +8,13 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
-/// The shared secret of every test's Agent: text, not hexadecimal to be decoded.
+/// The shared secret of every test's Agent. It is used as text and not decoded from hexadecimal.
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// What a client on a loaded machine takes for "at once".
+/// Time limit for immediate responses, on a loaded machine.
 pub const PROMPTLY: Duration = Duration::from_secs(8);
 
-/// A request under construction. `Host` is there from the start; `bytes()` adds `Content-Length` when there is a body.
+/// A request under construction. It starts with a `Host` header; `bytes()` adds `Content-Length` if there is a body.
 #[derive(Clone)]
 pub struct Request {
     method: String,
@@ -51,7 +51,7 @@ impl Request {
         self
     }
 
-    /// Signs as the Panel does, now. The body must be there before.
+    /// Signs like the Panel, with the current time. Set the body before.
     pub fn signed(self) -> Request {
         self.signed_at(OffsetDateTime::now_utc())
     }
@@ -104,7 +104,7 @@ pub fn timestamp(instant: OffsetDateTime) -> String {
     format!("{date}T{:02}:{:02}:{:02}+00:00", time.hour(), time.minute(), time.second())
 }
 
-/// HMAC-SHA256 over timestamp, method, path without query, and body, in lower-case hexadecimal.
+/// HMAC-SHA256 over timestamp, method, path without query, and body, in lowercase hexadecimal.
 pub fn signature(secret: &str, timestamp: &str, method: &str, target: &str, body: &[u8]) -> String {
     let path = target.split('?').next().unwrap_or(target);
     let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()));
@@ -114,13 +114,13 @@ pub fn signature(secret: &str, timestamp: &str, method: &str, target: &str, body
     context.sign().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// One response, read whole.
+/// A complete response.
 #[derive(Debug, Clone)]
 pub struct Response {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
-    /// Status line and headers, as they came.
+    /// Status line and headers, as received.
     pub head: Vec<u8>,
 }
 
@@ -137,12 +137,12 @@ impl Response {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("not JSON ({error}): {:?}", self.text()))
     }
 
-    /// `\r\n`-joined status line and headers, for messages and for looking for what must not be there.
+    /// Status line and headers as text, for messages and searches.
     pub fn head_text(&self) -> String {
         String::from_utf8_lossy(&self.head).into_owned()
     }
 
-    /// A whole response, which ends where the bytes do.
+    /// Parses a complete response, whose body ends with the bytes.
     pub fn read(bytes: &[u8]) -> Response {
         let text = String::from_utf8_lossy(bytes);
         let response = Response::parse(bytes).ok().flatten().unwrap_or_else(|| panic!("no response: {text:?}"));
@@ -150,7 +150,7 @@ impl Response {
         Response { body, ..response }
     }
 
-    /// The head of a response, with an empty body, when `bytes` begin with a whole one.
+    /// Parses the head of a response, if `bytes` contain all of it. The body is left empty.
     fn parse(bytes: &[u8]) -> io::Result<Option<Response>> {
         let mut headers = [httparse::EMPTY_HEADER; 64];
         let mut parsed = httparse::Response::new(&mut headers);
@@ -177,7 +177,7 @@ fn invalid(message: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
-/// One connection to the daemon, and what was received beyond the responses read so far.
+/// One connection to the daemon, and received bytes that are not yet parsed.
 pub struct Connection {
     stream: TcpStream,
     received: Vec<u8>,
@@ -200,7 +200,7 @@ impl Connection {
         self.stream.write_all(bytes.as_ref())
     }
 
-    /// The next response, with the body that its `Content-Length` declares; none is read after a 1xx.
+    /// The next response, with a body as declared by `Content-Length`, except for a 1xx.
     pub fn receive(&mut self, within: Duration) -> io::Result<Response> {
         let deadline = Instant::now() + within;
         let mut response = self.receive_head(within)?;
@@ -214,7 +214,7 @@ impl Connection {
         Ok(response)
     }
 
-    /// The next response as far as its empty line: the whole of an answer to `HEAD`.
+    /// The head of the next response, which is all of a response to `HEAD`.
     pub fn receive_head(&mut self, within: Duration) -> io::Result<Response> {
         let deadline = Instant::now() + within;
         loop {
@@ -231,7 +231,7 @@ impl Connection {
         self.receive(PROMPTLY)
     }
 
-    /// Whether the daemon ends the connection in time, by FIN or RST, without sending anything more.
+    /// Whether the daemon closes the connection in time, with FIN or RST, without sending more data.
     pub fn ends(&mut self, within: Duration) -> bool {
         let deadline = Instant::now() + within;
         match self.read_more(deadline) {
@@ -240,7 +240,7 @@ impl Connection {
         }
     }
 
-    /// What comes until the daemon ends the connection; an error when it does not in time.
+    /// All data until the daemon closes the connection; an error if it does not in time.
     pub fn receive_to_end(&mut self, within: Duration) -> io::Result<Vec<u8>> {
         let deadline = Instant::now() + within;
         loop {
@@ -257,7 +257,7 @@ impl Connection {
         set_socket_linger(&self.stream, Some(Duration::ZERO)).unwrap();
     }
 
-    /// Waits for at least one byte. The end of the stream is `UnexpectedEof`, a passed deadline `TimedOut`.
+    /// Waits for at least one byte. The end of the stream is `UnexpectedEof`; a passed deadline is `TimedOut`.
     fn read_more(&mut self, deadline: Instant) -> io::Result<()> {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         self.stream.set_read_timeout(Some(left))?;
@@ -275,7 +275,7 @@ impl Connection {
     }
 }
 
-/// One request on a connection of its own: the Panel's own pattern.
+/// Sends one request over a new connection, like the Panel.
 pub fn fetch(port: u16, request: impl Into<Vec<u8>>) -> io::Result<Response> {
     Connection::open(port)?.exchange(request)
 }

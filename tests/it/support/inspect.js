@@ -1,4 +1,4 @@
-// The body of a function: what is wrong with the page that is open, a sentence for each.
+// The body of a function that returns the problems of the open page, one sentence each.
 const wrong = [];
 const root = document.documentElement;
 if (root.scrollWidth > innerWidth) wrong.push(`scrolls sideways: ${root.scrollWidth} of ${innerWidth}`);

@@ -1,7 +1,7 @@
-//! What the tests stand on: a license server, the real daemon as a child process, and raw sockets to talk to it.
+//! Test support: a license server, the real daemon as a child process, and raw sockets to talk to it.
 //!
-//! Nothing here is told what a right answer is; that is the tests' own business.
-#![allow(dead_code, reason = "each test takes from this room what it needs")]
+//! Nothing here knows the expected responses; only the tests do.
+#![allow(dead_code, reason = "not every test binary uses all of it")]
 
 pub mod agent;
 pub mod browser;
@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// A directory of one test, 0700, gone when the test is over.
+/// A temporary directory with mode 0700, deleted when dropped.
 pub struct TempDirectory {
     path: PathBuf,
 }
@@ -38,7 +38,7 @@ impl TempDirectory {
             let path = std::env::temp_dir().join(format!("opterius-test-{}-{number}", std::process::id()));
             match fs::DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => return TempDirectory { path },
-                // Left behind by an earlier process of the same number.
+                // An earlier process with the same pid left it behind.
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(error) => panic!("cannot create {}: {error}", path.display()),
             }
@@ -56,7 +56,7 @@ impl Drop for TempDirectory {
     }
 }
 
-/// Asks again and again until `condition` holds, for at most `within`. Says whether it held.
+/// Polls until `condition` holds, for at most `within`. Returns whether it held.
 pub fn eventually(within: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + within;
     loop {
@@ -70,7 +70,7 @@ pub fn eventually(within: Duration, mut condition: impl FnMut() -> bool) -> bool
     }
 }
 
-/// The pace of a loop that asks again or of a client that is slow on purpose. Never a way to wait for something.
+/// The interval of a polling loop, or of a deliberately slow client. Never use it to wait for an event.
 pub fn pause(length: Duration) {
     let deadline = Instant::now() + length;
     while let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {

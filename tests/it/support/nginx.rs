@@ -19,12 +19,12 @@ pub struct Nginx {
     process: Process,
     directory: TempDirectory,
     ca_pem: String,
-    /// Keep the ports ours: plain, and with TLS.
+    /// Sockets that reserve the ports for HTTP and HTTPS.
     reserved: [TcpListener; 2],
 }
 
 impl Nginx {
-    /// In front of the license server on this port, for the name `localhost`.
+    /// Starts nginx in front of the license server on this port, with the name `localhost`.
     pub fn start(upstream: u16) -> Nginx {
         let directory = TempDirectory::new();
         let issued = Issued::for_name("localhost");
@@ -34,8 +34,8 @@ impl Nginx {
         fs::write(in_directory("privkey.pem"), issued.key.serialize_pem()).unwrap();
         let [plain, tls] = reserved.each_ref().map(|socket| socket.local_addr().unwrap());
         let mut site = fs::read_to_string(shipped()).unwrap_or_else(|error| panic!("{}: {error}", shipped().display()));
-        // What a vendor changes, and the addresses, so that the tests need no port of the machine's.
-        for (shipped, ours) in [
+        // Make the changes that a vendor makes, and change the addresses, so that the tests need no fixed ports.
+        for (shipped, replacement) in [
             ("/etc/letsencrypt/live/licenses.example.com/fullchain.pem", in_directory("fullchain.pem")),
             ("/etc/letsencrypt/live/licenses.example.com/privkey.pem", in_directory("privkey.pem")),
             ("server 127.0.0.1:7480", format!("server 127.0.0.1:{upstream}")),
@@ -46,14 +46,14 @@ impl Nginx {
             ("licenses.example.com", "localhost".to_owned()),
         ] {
             assert!(site.contains(shipped), "the shipped configuration has no “{shipped}”");
-            site = site.replace(shipped, &ours);
+            site = site.replace(shipped, &replacement);
         }
         fs::write(in_directory("site.conf"), site).unwrap();
-        let places = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        let temp_paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|name| format!("{name}_temp_path {};\n", in_directory(name)))
             .concat();
         let main = format!(
-            "daemon off;\nmaster_process off;\npid {};\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n{places}\
+            "daemon off;\nmaster_process off;\npid {};\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n{temp_paths}\
              include {};\n}}\n",
             in_directory("nginx.pid"),
             in_directory("site.conf")
@@ -63,7 +63,7 @@ impl Nginx {
         let process = Process::start(process::command(&words.map(str::to_owned)));
         let nginx = Nginx { process, directory, ca_pem: issued.ca_pem, reserved };
         let answers = eventually(START, || TcpStream::connect(tls).is_ok() || !nginx.process.is_running());
-        assert!(answers && nginx.process.is_running(), "nginx does not start: {:#?}", nginx.process.lines());
+        assert!(answers && nginx.process.is_running(), "nginx did not start: {:#?}", nginx.process.lines());
         nginx
     }
 
@@ -72,7 +72,7 @@ impl Nginx {
         format!("https://localhost:{}", self.tls_port())
     }
 
-    /// The file with the authority that a client has to trust.
+    /// The CA file that a client must trust.
     pub fn ca_file(&self) -> PathBuf {
         let path = self.directory.path().join("ca.pem");
         fs::write(&path, &self.ca_pem).unwrap();
@@ -87,7 +87,7 @@ impl Nginx {
         self.reserved[1].local_addr().unwrap().port()
     }
 
-    /// Sends a request over TLS from an address of this machine, such as 127.0.0.2, and reads the answer.
+    /// Sends a request over TLS from an address of this machine, such as 127.0.0.2, and returns the response.
     pub fn fetch(&self, from: Ipv4Addr, request: impl Into<Vec<u8>>) -> Response {
         let socket =
             rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
@@ -103,7 +103,7 @@ impl Nginx {
         let name = ServerName::try_from("localhost").unwrap();
         let mut stream = StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), socket);
         let mut request: Vec<u8> = request.into();
-        // So that the answer ends with the connection.
+        // Make the response end with the connection.
         let at = request.windows(2).position(|window| window == b"\r\n").unwrap();
         request.splice(at..at, *b"\r\nConnection: close");
         stream.write_all(&request).unwrap();

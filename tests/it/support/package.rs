@@ -1,4 +1,4 @@
-//! The Debian packages, and the Agent as its package installs it, on a machine of a test's own.
+//! The Debian packages, and the Agent as installed by its package, on a disposable machine.
 
 use super::agent::LICENSE_KEY;
 use super::eventually;
@@ -16,16 +16,16 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// The port of an Agent whose configuration names none.
+/// The Agent's default port.
 pub const PORT: u16 = 7443;
 
-/// What a loaded machine may take for what takes a second.
+/// Time limit, on a loaded machine, for what usually takes a second.
 pub const SOON: Duration = Duration::from_secs(20);
 
-/// The Panel's own patience.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// The Panel's timeout.
+const PANEL_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Runs `body` on a machine of its own, where the packages can be installed.
+/// Runs `body` on a disposable machine where the packages can be installed.
 pub fn on_a_server<Test: Fn()>(test: Test, body: impl FnOnce()) {
     if !machine::is_inside() {
         static BUILT: OnceLock<()> = OnceLock::new();
@@ -34,13 +34,13 @@ pub fn on_a_server<Test: Fn()>(test: Test, body: impl FnOnce()) {
     on_a_machine(test, body);
 }
 
-/// Builds the packages of the binaries that are tested; they are there already.
+/// Builds the packages from the existing binaries under test.
 fn build() {
     for tool in ["/usr/sbin/logrotate", "/usr/bin/man", "/usr/bin/sqlite3", "/usr/bin/curl"] {
         assert!(Path::new(tool).exists(), "{tool} is missing. Run: apt-get install -y logrotate man-db sqlite3 curl");
     }
     let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
-    // Whether they are of today.
+    // Check that the binaries are up to date.
     let _ = (programs::helper(), programs::license_server());
     for package in ["opterius-agent", "opterius-license-server"] {
         let mut command = Command::new(env!("CARGO"));
@@ -56,34 +56,34 @@ fn directory() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages/")
 }
 
-/// The file of a package.
+/// The path of a package file.
 pub fn file(package: &str) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
     directory().join(format!("{package}_{version}-1_{architecture}.deb")).display().to_string()
 }
 
-/// Installs a package file, and returns what was said.
+/// Installs a package file, and returns the output.
 pub fn install(file: &str) -> String {
-    // Where the machine's own packages are installed without their services, ours is.
+    // The machine may prevent package installations from starting services; our package must start its own.
     let _ = fs::remove_file("/usr/sbin/policy-rc.d");
     run(&format!("DEBIAN_FRONTEND=noninteractive dpkg --install {file} 2>&1"))
 }
 
-/// The Agent as a service, and the license server that it asks.
+/// The Agent as a service, and its license server.
 pub struct Service {
     pub server: FakeLicenseServer,
 }
 
 impl Service {
-    /// Installed over a configuration of the operator's, with these further lines in it.
+    /// Installs the package over an existing configuration with these additional lines.
     pub fn install(lines: &str) -> Service {
         let service = Service::configure(lines);
         install(&file("opterius-agent"));
         service
     }
 
-    /// The configuration alone.
+    /// Only writes the configuration.
     pub fn configure(lines: &str) -> Service {
         let server = FakeLicenseServer::start_plain();
         let settings = format!(
@@ -95,37 +95,37 @@ impl Service {
         Service { server }
     }
 
-    /// What the operator reads: the last 20 lines of the log.
+    /// The last 20 lines of the log.
     pub fn lines(&self) -> Vec<String> {
         let shown = run("journalctl --sync; journalctl -u opterius-agent -n 20 -o cat --no-pager");
         shown.lines().map(str::to_owned).collect()
     }
 
-    /// Waits for a line of the log that begins like this.
-    pub fn says(&self, beginning: &str) {
-        let said = eventually(SOON, || self.lines().iter().any(|line| line.starts_with(beginning)));
-        assert!(said, "no line {beginning:?} in {:#?}", self.lines());
+    /// Waits for a log line that starts like this.
+    pub fn says(&self, start: &str) {
+        let found = eventually(SOON, || self.lines().iter().any(|line| line.starts_with(start)));
+        assert!(found, "no line {start:?} in {:#?}", self.lines());
     }
 
-    /// The service as a user of the license server sees it.
+    /// The body of `GET /license/status`.
     pub fn status(&self) -> Value {
-        http::fetch(PORT, Request::get("/license/status")).unwrap_or_else(|error| panic!("no answer: {error}")).json()
+        http::fetch(PORT, Request::get("/license/status")).unwrap_or_else(|error| panic!("no response: {error}")).json()
     }
 
-    /// A signed request, answered within the Panel's patience.
+    /// Sends a signed request, with the Panel's timeout.
     pub fn post(&self, path: &str, body: &Value) -> Answer {
         let mut connection = Connection::open(PORT).unwrap();
         connection.send(Request::post(path).body(body.to_string()).signed().bytes()).unwrap();
-        connection.receive(PATIENCE).unwrap_or_else(|error| panic!("no answer: {error}")).into()
+        connection.receive(PANEL_TIMEOUT).unwrap_or_else(|error| panic!("no response: {error}")).into()
     }
 }
 
-/// What systemd knows of the Agent's unit.
+/// A property of the Agent's unit.
 pub fn show(property: &str) -> String {
     run(&format!("systemctl show -P {property} opterius-agent.service")).trim().to_owned()
 }
 
-/// A drop-in of the operator's.
+/// Writes a drop-in for a unit.
 pub fn override_unit(unit: &str, lines: &str) {
     let directory = format!("/run/systemd/system/{unit}.d");
     fs::create_dir_all(&directory).unwrap();
@@ -133,12 +133,12 @@ pub fn override_unit(unit: &str, lines: &str) {
     run("systemctl daemon-reload");
 }
 
-/// Whether somebody holds the port.
+/// Whether the port is in use.
 pub fn is_taken(port: u16) -> bool {
     TcpListener::bind(("127.0.0.1", port)).is_err()
 }
 
-/// Whether a package is there in any state, or has left configuration.
+/// Whether dpkg knows the package in any state, including removed with configuration left.
 pub fn is_known(package: &str) -> bool {
     attempt(&format!("dpkg-query --show {package}")).0
 }

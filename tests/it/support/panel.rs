@@ -1,4 +1,4 @@
-//! An Agent that works on a host, asked as the Panel asks it, and its helper, asked as the Agent asks that.
+//! An Agent for a host, called like the Panel calls it, and its helper, called like the Agent calls it.
 
 use super::TempDirectory;
 use super::agent::{Agent, AgentBuilder};
@@ -16,21 +16,21 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// The Panel's own patience.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// The Panel's timeout.
+const PANEL_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// The PHP that Debian 12 has.
+/// The PHP version of Debian 12.
 pub const PHP: &str = "8.2";
 
-/// Who is there before any account.
-const REGISTER: [(&str, &str); 4] = [
+/// The users and groups before any account exists.
+const USER_FILES: [(&str, &str); 4] = [
     ("passwd", "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/nonexistent:/usr/sbin/nologin\n"),
     ("shadow", "root:*:19000::::::\nwww-data:*:19000::::::\n"),
     ("group", "root:x:0:\nwww-data:x:33:\nshadow:x:42:\n"),
     ("gshadow", "root:*::\nwww-data:*::\nshadow:*::\n"),
 ];
 
-/// An answer to an operation.
+/// The response to an operation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     pub status: u16,
@@ -38,20 +38,20 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The body of an answer that must be 200.
+    /// The body; the status must be 200.
     pub fn ok(self) -> Value {
         assert_eq!(self.status, 200, "{}", self.body);
         self.body
     }
 
-    /// Whether it is this refusal.
+    /// Whether it has this status and error code.
     pub fn is(&self, status: u16, error: &str) -> bool {
         self.status == status && self.body["error"] == error && self.body["message"].is_string()
     }
 
-    /// It must be this refusal.
+    /// Checks that it has this status and error code.
     pub fn refuses(&self, status: u16, error: &str) {
-        assert!(self.is(status, error), "{status} {error} was to come: {self:?}");
+        assert!(self.is(status, error), "expected {status} {error}: {self:?}");
     }
 }
 
@@ -61,7 +61,7 @@ impl From<Response> for Answer {
     }
 }
 
-/// The Panel beside its Agent.
+/// A Panel and its Agent.
 pub struct Panel {
     pub agent: Agent,
     root: PathBuf,
@@ -69,12 +69,12 @@ pub struct Panel {
 }
 
 impl Panel {
-    /// An Agent for the machine itself, with a license for so many accounts; 0 is any number.
+    /// An Agent for the machine itself, with a license for this many accounts; 0 is unlimited.
     pub fn on_the_machine(max_accounts: u64) -> Panel {
         Panel::of(Agent::builder(), max_accounts)
     }
 
-    /// The same, with certificates from Pebble.
+    /// An Agent for the machine itself that gets certificates from Pebble.
     pub fn with_certificates(pebble: &Pebble) -> Panel {
         let authority = pebble.authority().display().to_string();
         Panel::of(Agent::builder().set("acme_server", &pebble.url()).set("acme_ca_file", &authority), 0)
@@ -85,7 +85,7 @@ impl Panel {
         Panel { agent, root: PathBuf::from("/"), _tree: None }
     }
 
-    /// An Agent for a host that is a tree of files, where nothing runs.
+    /// An Agent for a host that is a directory tree, without running services.
     pub fn on_a_tree(max_accounts: u64) -> Panel {
         let tree = tree();
         let root = tree.path().to_path_buf();
@@ -94,7 +94,7 @@ impl Panel {
         Panel { agent, root, _tree: Some(tree) }
     }
 
-    /// Where a path of the host is.
+    /// The location of a path of the host.
     pub fn path(&self, absolute: &str) -> PathBuf {
         self.root.join(absolute.trim_start_matches('/'))
     }
@@ -103,12 +103,12 @@ impl Panel {
         &self.root
     }
 
-    /// A signed request, answered within the Panel's patience.
+    /// Sends a signed request, with the Panel's timeout.
     pub fn post(&self, path: &str, body: &Value) -> Answer {
         self.post_bytes(path, body.to_string())
     }
 
-    /// The same with any body.
+    /// Sends a signed request with any body.
     pub fn post_bytes(&self, path: &str, body: impl Into<Vec<u8>>) -> Answer {
         self.ask(Request::post(path).body(body).signed())
     }
@@ -116,15 +116,15 @@ impl Panel {
     fn ask(&self, request: Request) -> Answer {
         let mut connection = Connection::open(self.agent.port()).unwrap();
         connection.send(request.bytes()).unwrap();
-        connection.receive(PATIENCE).unwrap_or_else(|error| panic!("no answer: {error}")).into()
+        connection.receive(PANEL_TIMEOUT).unwrap_or_else(|error| panic!("no response: {error}")).into()
     }
 
-    /// A new account with its first site.
+    /// Creates an account with its first site.
     pub fn create(&self, username: &str, domain: &str) -> Answer {
         self.post("/domains/create", &site(username, domain))
     }
 
-    /// The same, which must be there afterwards.
+    /// Creates an account with its first site, which must succeed.
     pub fn created(&self, username: &str, domain: &str) -> Value {
         self.create(username, domain).ok()
     }
@@ -141,7 +141,7 @@ impl Panel {
         self.post("/account/delete", &json!({"username": username, "domains": []}))
     }
 
-    /// What `GET /accounts` says.
+    /// The accounts in `GET /accounts`.
     pub fn accounts(&self) -> Vec<Value> {
         let body = self.ask(Request::get("/accounts").signed()).ok();
         body["accounts"].as_array().unwrap_or_else(|| panic!("no accounts in {body}")).clone()
@@ -152,37 +152,37 @@ impl Panel {
         self.accounts().iter().map(|account| account["username"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// One account; none when there is no such one.
+    /// One account, if it exists.
     pub fn account(&self, username: &str) -> Option<Value> {
         self.accounts().into_iter().find(|account| account["username"] == username)
     }
 
-    /// The license allows so many accounts from now on.
+    /// Changes the license's account limit.
     pub fn change_limit(&self, max_accounts: u64) {
         self.agent.license_server().reply(granted(max_accounts));
         let answer = self.agent.reverify();
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
-    /// The helper, asked directly.
+    /// The helper, for direct calls.
     pub fn helper(&self) -> Helper {
         Helper { config: self.agent.config_path(), max_accounts: 5, seconds: 110 }
     }
 
-    /// A text file of the host.
+    /// Reads a text file of the host.
     pub fn read(&self, absolute: &str) -> String {
         let path = self.path(absolute);
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
-    /// The lines of a file such as passwd that begin with this name.
+    /// The lines of a file such as passwd that start with this name.
     pub fn lines_of(&self, file: &str, name: &str) -> Vec<String> {
-        let begins = |line: &&str| line.split(':').next() == Some(name);
-        self.read(file).lines().filter(begins).map(str::to_owned).collect()
+        let is_of_name = |line: &&str| line.split(':').next() == Some(name);
+        self.read(file).lines().filter(is_of_name).map(str::to_owned).collect()
     }
 }
 
-/// The helper as the Agent starts it: one request, one answer, one process.
+/// The helper, started like the Agent starts it: one process per request.
 #[derive(Clone)]
 pub struct Helper {
     config: PathBuf,
@@ -191,17 +191,17 @@ pub struct Helper {
 }
 
 impl Helper {
-    /// With a license for so many accounts.
+    /// With a license for this many accounts.
     pub fn allowing(self, max_accounts: u64) -> Helper {
         Helper { max_accounts, ..self }
     }
 
-    /// With so many seconds for each request.
+    /// With a time limit of this many seconds.
     pub fn within(self, seconds: u64) -> Helper {
         Helper { seconds, ..self }
     }
 
-    /// The process, which has got its request. It leads a process group of its own.
+    /// Starts a helper with a request, in its own process group.
     pub fn start(&self, path: &str, body: &Value) -> Child {
         let request = json!({
             "path": path, "body": body, "max_accounts": self.max_accounts, "plan": "free", "seconds": self.seconds,
@@ -209,12 +209,12 @@ impl Helper {
         self.start_with(request.to_string())
     }
 
-    /// The process with any bytes as its request.
+    /// Starts a helper with any bytes as its request.
     pub fn start_with(&self, request: impl Into<Vec<u8>>) -> Child {
         let mut command = self.helper_command();
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn().unwrap();
-        // It may have ended before it has read all.
+        // It may exit before it has read everything.
         let _ = child.stdin.take().unwrap().write_all(&request.into());
         child
     }
@@ -227,7 +227,7 @@ impl Helper {
         answer(self.start_with(request))
     }
 
-    /// The helper, as the daemon runs it.
+    /// The helper's command line, like the daemon's.
     fn helper_command(&self) -> Command {
         let mut command = process::command(&[programs::helper()]);
         command.arg("--config").arg(&self.config);
@@ -242,7 +242,7 @@ impl Helper {
     }
 }
 
-/// What a helper answered.
+/// The reply of a helper.
 pub fn answer(child: Child) -> Answer {
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -252,27 +252,27 @@ pub fn answer(child: Child) -> Answer {
     Answer { status: status.unwrap_or_else(|| panic!("no status: {answer}")), body: answer["body"].clone() }
 }
 
-/// A host that is a tree of files, with nobody but root and the web server.
+/// A host that is a directory tree, with no users but root and the web server.
 pub fn tree() -> TempDirectory {
     let tree = TempDirectory::new();
-    // An account's processes pass through.
+    // Accounts' processes must be able to traverse it.
     fs::set_permissions(tree.path(), fs::Permissions::from_mode(0o755)).unwrap();
     for directory in ["nginx/sites-available", "nginx/sites-enabled", "php/8.2/fpm/pool.d"] {
         fs::create_dir_all(tree.path().join("etc").join(directory)).unwrap();
     }
-    for (name, text) in REGISTER {
+    for (name, text) in USER_FILES {
         process::write_private(&tree.path().join("etc").join(name), text.as_bytes()).unwrap();
     }
     tree
 }
 
-/// What the Panel sends for a new account's site.
+/// The Panel's request for a new account's site.
 pub fn site(username: &str, domain: &str) -> Value {
     let document_root = format!("/home/{username}/{domain}/public_html");
     json!({"domain": domain, "document_root": document_root, "username": username, "php_version": PHP})
 }
 
-/// What the Panel sends for a further site.
+/// The Panel's request for a further site.
 pub fn further_site(username: &str, domain: &str, parent: &str) -> Value {
     let mut body = site(username, domain);
     body["parent_domain"] = json!(parent);

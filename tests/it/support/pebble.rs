@@ -1,7 +1,7 @@
-//! Pebble, the ACME server that Let's Encrypt has made for tests, and its DNS server, for which every name leads to
-//! 127.0.0.1 until a test says otherwise.
+//! Pebble, Let's Encrypt's ACME server for tests, and its DNS server, which resolves every name to 127.0.0.1 unless a test
+//! changes that.
 //!
-//! Their ports are fixed and Pebble looks for answers on port 80, so each runs on a machine of a test's own.
+//! Their ports are fixed, and Pebble validates on port 80, so they only run on a disposable machine.
 
 use super::http::{Connection, PROMPTLY, Request};
 use super::process::{Process, START};
@@ -18,14 +18,14 @@ const MANAGEMENT: u16 = 15000;
 const DNS: &str = "127.0.0.1:8053";
 const DNS_MANAGEMENT: u16 = 8055;
 
-/// A certificate authority and the DNS that it asks.
+/// A certificate authority and its DNS server.
 pub struct Pebble {
     directory: TempDirectory,
     _processes: [Process; 2],
 }
 
 impl Pebble {
-    /// Starts both and waits until they answer.
+    /// Starts both and waits until they listen.
     pub fn start() -> Pebble {
         let directory = TempDirectory::new();
         write_certificate(&directory);
@@ -45,25 +45,25 @@ impl Pebble {
         let mut pebble = Command::new("pebble");
         pebble.args(["-config", &file("pebble.json"), "-dnsserver", DNS]);
         pebble.env("PEBBLE_VA_NOSLEEP", "1").env("PEBBLE_WFE_NONCEREJECT", "0");
-        // Each certificate is proved anew.
+        // Validate every certificate request.
         pebble.env("PEBBLE_AUTHZREUSE", "0");
         let processes = [Process::start(dns), Process::start(pebble)];
         let answers = |port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
-        assert!(eventually(START, || answers(ACME) && answers(DNS_MANAGEMENT)), "Pebble does not answer");
+        assert!(eventually(START, || answers(ACME) && answers(DNS_MANAGEMENT)), "Pebble did not start");
         Pebble { directory, _processes: processes }
     }
 
-    /// What `acme_server` has to be.
+    /// The value of `acme_server`.
     pub fn url(&self) -> String {
         format!("https://127.0.0.1:{ACME}/dir")
     }
 
-    /// What `acme_ca_file` has to be.
+    /// The value of `acme_ca_file`.
     pub fn authority(&self) -> PathBuf {
         self.directory.path().join("authority.pem")
     }
 
-    /// From now on the DNS cannot answer for this name.
+    /// Makes DNS lookups of this name fail.
     pub fn lose(&self, name: &str) {
         let request = Request::post("/set-servfail").body(json!({"host": name}).to_string());
         let mut connection = Connection::open(DNS_MANAGEMENT).unwrap();
@@ -72,7 +72,7 @@ impl Pebble {
     }
 }
 
-/// Its own certificate, for its own clients: 127.0.0.1, by an authority that nobody else knows.
+/// Writes Pebble's own server certificate for 127.0.0.1, from a private certificate authority.
 fn write_certificate(directory: &TempDirectory) {
     let mut authority = CertificateParams::new([]).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

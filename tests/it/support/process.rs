@@ -1,4 +1,4 @@
-//! A daemon as a child process, what it writes to stderr, and the files that configure it.
+//! A daemon as a child process, its stderr, and its configuration file.
 
 use super::eventually;
 use rustix::process::{Pid, Signal, kill_process};
@@ -11,11 +11,11 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How long a loaded machine may take to start a process, or to make a license check.
+/// Time limit, on a loaded machine, for starting a process or checking a license.
 pub const START: Duration = Duration::from_secs(30);
 
-/// The child process and the thread that reads its stderr. Dropping it kills the process; a failed test then shows what
-/// the process wrote.
+/// The child process and the thread that reads its stderr. Dropping it kills the process; if the test failed, it prints the
+/// process's stderr.
 pub struct Process {
     child: Mutex<Child>,
     lines: Arc<Lines>,
@@ -23,7 +23,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts it with a pipe for stderr alone.
+    /// Starts it with stderr as a pipe.
     pub fn start(mut command: Command) -> Process {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -36,11 +36,11 @@ impl Process {
         Process { child: Mutex::new(child), lines, reader: Some(reader) }
     }
 
-    /// The port it listens on. Waits for it, so it fails when the process ended instead.
+    /// The port it listens on. Waits until it listens, and fails if the process exits instead.
     pub fn port(&self) -> u16 {
         let line = self.lines.wait_for(|line| listening_port(line).is_some(), START);
         let port = line.as_deref().and_then(listening_port);
-        port.unwrap_or_else(|| panic!("the daemon does not listen: {:#?}", self.lines()))
+        port.unwrap_or_else(|| panic!("the daemon did not start to listen: {:#?}", self.lines()))
     }
 
     pub fn pid(&self) -> u32 {
@@ -52,7 +52,7 @@ impl Process {
         self.lines.seen.lock().unwrap().lines.clone()
     }
 
-    /// The first line on stderr, earlier ones included, for which `wanted` holds.
+    /// The first line on stderr, including earlier ones, for which `wanted` holds.
     pub fn wait_for_line(&self, wanted: impl Fn(&str) -> bool, within: Duration) -> Option<String> {
         self.lines.wait_for(wanted, within)
     }
@@ -66,14 +66,14 @@ impl Process {
         self.child.lock().unwrap().try_wait().unwrap().is_none()
     }
 
-    /// How the process ended; fails when it did not in time.
+    /// The exit status; fails if the process does not exit in time.
     pub fn wait_exit(&self, within: Duration) -> ExitStatus {
         assert!(eventually(within, || !self.is_running()), "still running after {within:?}: {:#?}", self.lines());
         self.lines.wait_for_end(within);
         self.child.lock().unwrap().wait().unwrap()
     }
 
-    /// Ends the process as a power cut would.
+    /// Kills the process, like a power failure.
     pub fn kill(&self) {
         let mut child = self.child.lock().unwrap();
         let _ = child.kill();
@@ -129,14 +129,14 @@ impl Lines {
     }
 }
 
-/// The port in a line that says `listening on 127.0.0.1:PORT`.
+/// The port in a line that contains `listening on 127.0.0.1:PORT`.
 fn listening_port(line: &str) -> Option<u16> {
     let (_, after) = line.split_once("listening on 127.0.0.1:")?;
     let digits = after.split(|character: char| !character.is_ascii_digit()).next()?;
     digits.parse().ok()
 }
 
-/// The command of these words, without the proxy variables of the machine that the tests run on.
+/// A command without the proxy variables of the machine that runs the tests.
 pub fn command(words: &[String]) -> Command {
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]);
@@ -148,14 +148,14 @@ pub fn command(words: &[String]) -> Command {
     command
 }
 
-/// The words of a launcher that runs `script` in a mount namespace of its own before it becomes the daemon.
-/// `$DIRECTORY` is this directory. What is mounted there goes when the process does.
+/// The command line of a launcher that runs `script` in a separate mount namespace before it executes the daemon.
+/// `$DIRECTORY` is this directory. Mounts disappear with the process.
 pub fn after_mounting(directory: &Path, script: &str) -> Vec<String> {
     let script = format!("set -e; DIRECTORY={}; {script}; exec \"$@\"", directory.display());
     ["unshare", "--mount", "sh", "-c", &script, "sh"].map(str::to_owned).into()
 }
 
-/// Runs a command line where the mounts of the process `pid` are. `$DIRECTORY` is this directory.
+/// Runs a shell script in the mount namespace of process `pid`. `$DIRECTORY` is this directory.
 pub fn inside(pid: u32, directory: &Path, script: &str) {
     let mut command = Command::new("nsenter");
     command.arg(format!("--mount=/proc/{pid}/ns/mnt")).args(["sh", "-c", script]).env("DIRECTORY", directory);
@@ -171,7 +171,7 @@ impl Settings {
         Settings(defaults.map(|(key, value)| (key.to_owned(), value.to_owned())).into())
     }
 
-    /// Sets a key, whether it was there or not.
+    /// Sets or adds a key.
     pub fn set(&mut self, key: &str, value: &str) {
         match self.0.iter_mut().find(|(known, _)| known == key) {
             Some((_, old)) => value.clone_into(old),
@@ -187,7 +187,7 @@ impl Settings {
         self.0.retain(|(known, _)| known != key);
     }
 
-    /// Writes the file, readable by its owner alone.
+    /// Writes the file, readable only by its owner.
     pub fn write(&self, path: &Path) {
         let text: String = self.0.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
         let result = write_private(path, text.as_bytes());

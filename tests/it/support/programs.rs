@@ -1,4 +1,4 @@
-//! The programs that are tested: those that cargo has built beside this test, and none of yesterday.
+//! The programs under test, as built by cargo together with this test. Outdated ones are refused.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,8 +20,8 @@ pub fn license_server() -> String {
     FOUND.get_or_init(|| beside("opterius-license-server")).clone()
 }
 
-/// A program of another package of the workspace. cargo builds it with all tests of the workspace, and not with those of
-/// one package: then it may be missing, or older than its sources.
+/// A program of another package in the workspace. cargo builds it for tests of the whole workspace but not of a single
+/// package, so it may be missing, or older than its sources.
 fn beside(name: &str) -> String {
     let program = Path::new(AGENT).with_file_name(name);
     let remedy =
@@ -35,7 +35,7 @@ fn beside(name: &str) -> String {
     program.display().to_string()
 }
 
-/// What the program was built from, as cargo writes it beside it in the form of a makefile.
+/// The program's sources, from the dependency file that cargo writes next to it.
 fn sources(program: &Path) -> Vec<PathBuf> {
     let text = fs::read_to_string(program.with_extension("d")).unwrap_or_default();
     let (_, list) = text.trim_end().split_once(": ").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A tree of files as it is at one moment, to be compared with what it is later.
+//! A snapshot of a directory tree, for comparison with a later state.
 
 use ring::digest::{SHA256, digest};
 use std::collections::BTreeMap;
@@ -6,18 +6,18 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-/// The files of shadow-utils: beside them it has copies of what was before, and leaves locks when it is killed.
-const REGISTERS: [&str; 6] = ["passwd", "group", "shadow", "gshadow", "subuid", "subgid"];
+/// The files of shadow-utils, which keeps backups next to them, and leaves locks if it is killed.
+const USER_FILES: [&str; 6] = ["passwd", "group", "shadow", "gshadow", "subuid", "subgid"];
 
-/// The number that the next user gets is no part of the host's state.
-const NEXT: &str = "/var/lib/opterius/next-uid";
+/// The file with the next free uid, which is not compared.
+const NEXT_UID: &str = "/var/lib/opterius/next-uid";
 
-/// All files below some directories: kind and mode, owner, size and content of each.
+/// All files below some directories, with their type, mode, owner, size and content.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Snapshot(BTreeMap<PathBuf, String>);
 
 impl Snapshot {
-    /// What is below these directories of the host at `root` now. No link is followed.
+    /// Takes a snapshot of these directories of the host at `root`, without following links.
     pub fn of(root: &Path, directories: &[&str]) -> Snapshot {
         let mut entries = BTreeMap::new();
         for directory in directories {
@@ -26,7 +26,7 @@ impl Snapshot {
         Snapshot(entries)
     }
 
-    /// What is there, is not there, or is not the same, one line each; nothing below the paths of `except`.
+    /// Added, removed and changed files, one line each, except below the paths of `except`.
     pub fn differences(&self, later: &Snapshot, except: &[&str]) -> Vec<String> {
         let paths =
             self.0.keys().chain(later.0.keys()).filter(|path| !except.iter().any(|other| path.starts_with(other)));
@@ -39,7 +39,7 @@ impl Snapshot {
         lines
     }
 
-    /// The paths that have this text in them.
+    /// The paths that contain this text.
     pub fn paths_with(&self, text: &str) -> Vec<&Path> {
         let has = |path: &&PathBuf| path.to_string_lossy().contains(text);
         self.0.keys().filter(has).map(PathBuf::as_path).collect()
@@ -48,9 +48,12 @@ impl Snapshot {
 
 fn add(root: &Path, path: &Path, entries: &mut BTreeMap<PathBuf, String>) {
     let Ok(metadata) = fs::symlink_metadata(path) else { return };
-    // As the host has it, whatever its root is.
+    // The path as seen from the host's root.
     let shown = Path::new("/").join(path.strip_prefix(root).unwrap());
-    if shown == Path::new(NEXT) || is_beside_a_register(&shown) || shown.extension().is_some_and(|end| end == "lock") {
+    if shown == Path::new(NEXT_UID)
+        || is_shadow_utils_backup(&shown)
+        || shown.extension().is_some_and(|end| end == "lock")
+    {
         return;
     }
     entries.insert(shown, describe(path, &metadata));
@@ -61,10 +64,11 @@ fn add(root: &Path, path: &Path, entries: &mut BTreeMap<PathBuf, String>) {
     }
 }
 
-fn is_beside_a_register(path: &Path) -> bool {
+fn is_shadow_utils_backup(path: &Path) -> bool {
     let name = path.strip_prefix("/etc").ok().and_then(Path::to_str).unwrap_or_default();
-    let beside = |rest: &str| rest == "-" || rest.strip_prefix('.').is_some_and(|number| number.parse::<u32>().is_ok());
-    REGISTERS.iter().any(|register| name.strip_prefix(register).is_some_and(beside))
+    let is_backup =
+        |rest: &str| rest == "-" || rest.strip_prefix('.').is_some_and(|number| number.parse::<u32>().is_ok());
+    USER_FILES.iter().any(|file| name.strip_prefix(file).is_some_and(is_backup))
 }
 
 fn describe(path: &Path, metadata: &Metadata) -> String {

@@ -1,5 +1,4 @@
-//! How the Agent has an operation done: by the helper behind a socket of systemd's, or by a child of its own where it runs
-//! as root itself.
+//! Runs operations for the Agent: through the helper's systemd socket, or in a child process if the Agent runs as root.
 
 use std::env;
 use std::io::{self, Read, Write};
@@ -19,99 +18,102 @@ use crate::problem::Problem;
 use crate::tool::Tool;
 use opterius_base::deadline::Deadline;
 
-/// The largest answer that is read, in bytes.
+/// Largest reply, in bytes.
 const MAX_REPLY: u64 = 4 * 1024 * 1024;
 
-/// What the helper may take beyond its own deadline, to take back what it has done.
-const TO_END: Duration = Duration::from_secs(5);
+/// Extra time after the operation's deadline, in which the helper can roll back.
+const ROLLBACK_TIME: Duration = Duration::from_secs(5);
 
-/// How operations gain the rights that they need.
+/// How operations get root privileges.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HelperMode {
-    /// The helper where its socket is, else a child where we are root.
+    /// The helper if its socket exists; otherwise a child process if the Agent runs as root.
     #[default]
     Auto,
-    /// The helper behind the socket.
+    /// The helper, through its socket.
     Helper,
-    /// A child.
+    /// A child process.
     Child,
-    /// Not at all.
+    /// Operations are disabled.
     Off,
 }
 
-/// The way that is taken.
+/// How one request reaches the helper program.
 enum HelperTransport {
     Helper,
     Child,
 }
 
-/// Has operations done.
+/// Runs operations through the helper program.
 #[derive(Clone, Debug)]
 pub struct HelperClient {
-    means: HelperMode,
+    mode: HelperMode,
     config: PathBuf,
 }
 
-/// One operation to be done.
+/// One operation to run.
 pub struct HelperCall {
-    /// The path that the Panel has called.
+    /// The path that the Panel called.
     pub path: &'static str,
-    /// What it has asked for, as [`Request::to_json`](crate::request::Request::to_json) writes it.
+    /// The request, as written by [`Request::to_json`](crate::request::Request::to_json).
     pub request: Value,
     /// What the license allows.
     pub allowance: Allowance,
-    /// By when it must be done.
+    /// When the operation must end.
     pub deadline: Deadline,
 }
 
 impl HelperClient {
-    /// A runner by these means; the helper reads the configuration file `config`.
-    pub fn new(means: HelperMode, config: PathBuf) -> Self {
-        Self { means, config }
+    /// A client with this mode; the helper program reads the configuration file `config`.
+    pub fn new(mode: HelperMode, config: PathBuf) -> Self {
+        Self { mode, config }
     }
 
-    /// Whether there is a way to have anything done now.
+    /// Checks whether operations can run now.
     ///
     /// # Errors
-    /// There is none.
+    /// The reason why they cannot.
     pub fn check(&self) -> Result<(), Problem> {
-        self.way().map(drop)
+        self.transport().map(drop)
     }
 
-    fn way(&self) -> Result<HelperTransport, Problem> {
-        match self.means {
+    fn transport(&self) -> Result<HelperTransport, Problem> {
+        match self.mode {
             HelperMode::Helper => Ok(HelperTransport::Helper),
             HelperMode::Child => Ok(HelperTransport::Child),
             HelperMode::Auto if Path::new(SOCKET).exists() => Ok(HelperTransport::Helper),
             HelperMode::Auto if geteuid().is_root() => Ok(HelperTransport::Child),
-            HelperMode::Auto => Err(unavailable(&format!("{SOCKET} is not there, and the Agent does not run as root"))),
-            HelperMode::Off => Err(unavailable("agent.conf says operations=off")),
+            HelperMode::Auto => {
+                Err(unavailable(&format!("{SOCKET} does not exist, and the Agent does not run as root")))
+            }
+            HelperMode::Off => Err(unavailable("agent.conf sets operations=off")),
         }
     }
 
-    /// Has it done.
+    /// Runs an operation, and returns its reply or a reply with the problem.
     pub fn run(&self, call: &HelperCall) -> HelperReply {
         self.reply(call).unwrap_or_else(|problem| HelperReply::from(Err(problem)))
     }
 
     fn reply(&self, call: &HelperCall) -> Result<HelperReply, Problem> {
-        let order = order(call)?;
-        let answer = match self.way()? {
-            HelperTransport::Helper => ask_helper(&order, call.deadline)?,
-            HelperTransport::Child => self.run_child(&order, call.deadline)?,
+        let request = encode(call)?;
+        let reply = match self.transport()? {
+            HelperTransport::Helper => call_helper(&request, call.deadline)?,
+            HelperTransport::Child => self.run_child(&request, call.deadline)?,
         };
-        serde_json::from_slice(&answer).map_err(|_| {
+        serde_json::from_slice(&reply).map_err(|_| {
             Problem::Failed(
-                "The operation ended without an answer; a repeat completes it or takes it back. See: journalctl -t \
+                "The operation ended without a reply. Repeat it to complete it or roll it back. For the cause, run: journalctl -t \
                  opterius-agent, and journalctl -u 'opterius-operation@*'"
                     .to_owned(),
             )
         })
     }
 
-    fn run_child(&self, order: &[u8], deadline: Deadline) -> Result<Vec<u8>, Problem> {
+    fn run_child(&self, request: &[u8], deadline: Deadline) -> Result<Vec<u8>, Problem> {
         let tool = Tool::at(program()).arg("--config").arg(&self.config);
-        let output = tool.among_others().input(order).run(Deadline::within(deadline.left() + TO_END))?;
+        let output =
+            tool.keep_other_children().input(request).run(Deadline::within(deadline.left() + ROLLBACK_TIME))?;
         for line in output.stderr.lines() {
             warn!("operation: {line}");
         }
@@ -119,7 +121,7 @@ impl HelperClient {
     }
 }
 
-/// The helper's program: the one beside ours, else where the package has it.
+/// The path of the helper program: next to this program if it exists there, otherwise where the package installs it.
 pub fn program() -> PathBuf {
     let own = env::current_exe().unwrap_or_default();
     let beside = own.with_file_name(layout::PROGRAM_NAME);
@@ -128,37 +130,37 @@ pub fn program() -> PathBuf {
 
 fn unavailable(cause: &str) -> Problem {
     Problem::Unavailable(format!(
-        "The Agent has no rights to change this server: {cause}. Start the helper: systemctl enable --now \
+        "The Agent has no privileges to change this server: {cause}. Start the helper: systemctl enable --now \
          opterius-operation.socket"
     ))
 }
 
-fn order(call: &HelperCall) -> Result<Vec<u8>, Problem> {
-    let order = HelperRequest {
+fn encode(call: &HelperCall) -> Result<Vec<u8>, Problem> {
+    let request = HelperRequest {
         path: call.path.to_owned(),
         body: Some(call.request.clone()),
         max_accounts: call.allowance.max_accounts,
         plan: call.allowance.plan.clone(),
         seconds: call.deadline.left().as_secs(),
     };
-    serde_json::to_vec(&order).map_err(|error| Problem::failed("the request", error))
+    serde_json::to_vec(&request).map_err(|error| Problem::failed("the request", error))
 }
 
-fn ask_helper(order: &[u8], deadline: Deadline) -> Result<Vec<u8>, Problem> {
+fn call_helper(request: &[u8], deadline: Deadline) -> Result<Vec<u8>, Problem> {
     let mut stream = UnixStream::connect(SOCKET)
         .map_err(|error| unavailable(&format!("the helper cannot be reached at {SOCKET} ({error})")))?;
-    let answer = (|| {
-        stream.set_write_timeout(Some(TO_END))?;
-        stream.set_read_timeout(Some(deadline.left() + TO_END))?;
-        stream.write_all(order)?;
+    let reply = (|| {
+        stream.set_write_timeout(Some(ROLLBACK_TIME))?;
+        stream.set_read_timeout(Some(deadline.left() + ROLLBACK_TIME))?;
+        stream.write_all(request)?;
         stream.shutdown(Shutdown::Write)?;
-        let mut answer = Vec::new();
-        stream.take(MAX_REPLY).read_to_end(&mut answer)?;
-        Ok(answer)
+        let mut reply = Vec::new();
+        stream.take(MAX_REPLY).read_to_end(&mut reply)?;
+        Ok(reply)
     })();
-    answer.map_err(|error: io::Error| match error.kind() {
+    reply.map_err(|error: io::Error| match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-            Problem::TimedOut("The operation did not end in time; a repeat completes it or takes it back.".to_owned())
+            Problem::TimedOut("The operation timed out. Repeat it to complete it or roll it back.".to_owned())
         }
         _ => Problem::failed("the helper", error),
     })

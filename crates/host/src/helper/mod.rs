@@ -1,4 +1,4 @@
-//! The helper as the Agent sees it.
+//! The Agent's interface to the helper.
 
 pub mod client;
 pub mod protocol;

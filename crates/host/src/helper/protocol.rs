@@ -1,4 +1,4 @@
-//! What goes between the Agent and the helper: one order, one reply, each a JSON document.
+//! The protocol between the Agent and the helper: one request, one reply, each a JSON document.
 
 use std::time::Duration;
 
@@ -7,34 +7,34 @@ use serde_json::Value;
 
 use crate::problem::Problem;
 
-/// The longest that an operation may take: the Panel waits 120 s, and taking back may come after it.
+/// Longest time for an operation: the Panel waits 120 s, and a rollback may follow.
 pub const LONGEST: Duration = Duration::from_secs(100);
 
 /// What the license allows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allowance {
-    /// Accounts on this server; none is any number.
+    /// Largest number of accounts on this server; none is unlimited.
     pub max_accounts: Option<u64>,
-    /// The plan that says so.
+    /// The plan that sets this limit.
     pub plan: Option<String>,
 }
 
-/// What the Agent hands to the helper.
+/// A request to the helper.
 #[derive(Serialize, Deserialize)]
 pub struct HelperRequest {
-    /// The path that the Panel has called.
+    /// The path that the Panel called.
     pub path: String,
-    /// What it has asked for, in the members that the Agent has read of it.
+    /// The request's members, as the Agent parsed them.
     pub body: Option<Value>,
-    /// How many accounts the license allows; none is any number.
+    /// How many accounts the license allows; none is unlimited.
     pub max_accounts: Option<u64>,
-    /// The plan that says so.
+    /// The plan that sets this limit.
     pub plan: Option<String>,
-    /// How long it may take, in seconds.
+    /// Time limit in seconds.
     pub seconds: u64,
 }
 
-/// What the helper answers.
+/// The helper's reply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HelperReply {
     /// The status for the Panel.
@@ -44,8 +44,8 @@ pub struct HelperReply {
 }
 
 impl From<Result<Value, Problem>> for HelperReply {
-    fn from(done: Result<Value, Problem>) -> Self {
-        match done {
+    fn from(result: Result<Value, Problem>) -> Self {
+        match result {
             Ok(body) => Self { status: 200, body },
             Err(problem) => Self { status: problem.status(), body: problem.body() },
         }

@@ -1,4 +1,4 @@
-//! What is measured, and how it is shown.
+//! System statistics and their units.
 
 pub mod system_stats;
 pub mod units;

@@ -1,5 +1,5 @@
-//! How the machine is: processors, memory, disk, load and network, as the kernel tells in /proc. What the kernel does not
-//! tell is zero: whoever looks at the numbers draws them, and has no use for a refusal.
+//! Usage of processors, memory, disk, load and network, from /proc. A value that cannot be read is zero: the Panel draws
+//! charts from these numbers and cannot use an error.
 
 use std::fs;
 use std::path::Path;
@@ -10,29 +10,29 @@ use serde::Serialize;
 
 use crate::measure::units::{gigabytes, percent, rounded};
 
-/// Time that the processors have spent, in the kernel's own unit, and how many they are.
+/// CPU time in the kernel's unit (USER_HZ), summed over all processors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CpuTime {
-    /// Time with something to do.
+    /// Time spent working.
     pub busy: u64,
-    /// All time.
+    /// Total time.
     pub total: u64,
-    /// How many processors there are.
+    /// The number of processors.
     pub processors: u64,
 }
 
 impl CpuTime {
-    /// Reads it.
+    /// Reads /proc/stat.
     pub fn read() -> Self {
         Self::parse(&read("/proc/stat"))
     }
 
-    /// Reads the text of /proc/stat.
+    /// Parses /proc/stat.
     fn parse(text: &str) -> Self {
         let fields = text.lines().find_map(|line| line.strip_prefix("cpu "));
         let numbers =
             fields.into_iter().flat_map(|line| line.split_ascii_whitespace().map_while(|word| word.parse().ok()));
-        // user nice system idle iowait irq softirq steal; guests are in user already.
+        // user nice system idle iowait irq softirq steal; guest time is already included in user.
         let numbers: Vec<u64> = numbers.take(8).collect();
         let total = numbers.iter().fold(0_u64, |sum, number| sum.saturating_add(*number));
         let idle = numbers.iter().skip(3).take(2).fold(0_u64, |sum, number| sum.saturating_add(*number));
@@ -41,7 +41,7 @@ impl CpuTime {
         Self { busy: total.saturating_sub(idle), total, processors }
     }
 
-    /// What was spent since an earlier reading. The kernel's count of idle time may go back a little.
+    /// The time spent since an earlier reading. The kernel's idle time can decrease slightly.
     pub fn since(self, earlier: Self) -> Self {
         let busy = self.busy.saturating_sub(earlier.busy);
         let total = self.total.saturating_sub(earlier.total);
@@ -52,19 +52,19 @@ impl CpuTime {
 /// Memory, in KB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
-    /// What is there.
+    /// Installed memory.
     pub total: u64,
-    /// What could be had without swapping.
+    /// Memory available without swapping.
     pub available: u64,
 }
 
 impl Memory {
-    /// Reads it.
+    /// Reads /proc/meminfo.
     pub fn read() -> Self {
         Self::parse(&read("/proc/meminfo"))
     }
 
-    /// Reads the text of /proc/meminfo.
+    /// Parses /proc/meminfo.
     fn parse(text: &str) -> Self {
         let member = |name: &str| {
             let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
@@ -74,7 +74,7 @@ impl Memory {
     }
 }
 
-/// Bytes that have passed all interfaces but the loopback.
+/// Bytes transferred over all interfaces except loopback.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Network {
     received: u64,
@@ -82,7 +82,7 @@ struct Network {
 }
 
 impl Network {
-    /// Reads the text of /proc/net/dev.
+    /// Parses /proc/net/dev.
     fn parse(text: &str) -> Self {
         let interfaces = text.lines().filter_map(|line| line.split_once(':')).filter(|(name, _)| name.trim() != "lo");
         interfaces.fold(Self::default(), |sum, (_, line)| {
@@ -93,13 +93,13 @@ impl Network {
     }
 }
 
-/// The three averages of the load.
+/// Parses the three load averages of /proc/loadavg.
 fn loads(text: &str) -> [f64; 3] {
     let mut numbers = text.split_ascii_whitespace().map(|word| word.parse().ok().filter(|load: &f64| load.is_finite()));
     [(); 3].map(|()| numbers.next().flatten().map_or(0.0, |load| rounded(load.max(0.0))))
 }
 
-/// What only counts up: two of these make a [`Snapshot`].
+/// The counters at one moment. Two readings make a [`Snapshot`].
 #[derive(Clone, Copy, Debug)]
 pub struct Reading {
     at: Duration,
@@ -108,13 +108,13 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Reads it, `now` after boot.
+    /// Reads the counters; `now` is the time since boot.
     pub fn take(now: Duration) -> Self {
         Self { at: now, cpu: CpuTime::read(), network: Network::parse(&read("/proc/net/dev")) }
     }
 }
 
-/// How the machine is at one moment, in the members that the Panel reads.
+/// System statistics, in the JSON members that the Panel reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Snapshot {
     cpu_percent: f64,
@@ -132,12 +132,12 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// How the machine has been between two readings, with the disk that `root` is on. Network traffic is in KB a second.
+    /// Statistics for the time between two readings, with the disk of `root`. Network traffic is in KB per second.
     pub fn between(earlier: &Reading, later: &Reading, root: &Path) -> Self {
         let cpu = later.cpu.since(earlier.cpu);
         let memory = Memory::read();
         let used = memory.total.saturating_sub(memory.available);
-        let disk = Disk::of(root);
+        let disk = Disk::new(root);
         let [load_avg_1, load_avg_5, load_avg_15] = loads(&read("/proc/loadavg"));
         let time = later.at.saturating_sub(earlier.at);
         Self {
@@ -157,23 +157,23 @@ impl Snapshot {
     }
 }
 
-/// KB a second. A counter that went back belongs to an interface that is gone.
+/// KB per second. A decreasing counter belongs to an interface that was removed.
 fn rate(later: u64, earlier: u64, time: Duration) -> f64 {
     let seconds = time.as_secs_f64();
     if seconds == 0.0 { 0.0 } else { rounded(later.saturating_sub(earlier) as f64 / 1024.0 / seconds) }
 }
 
-/// A file system, in bytes.
+/// Usage of a file system, in bytes.
 #[derive(Default)]
 struct Disk {
     total: u64,
     used: u64,
-    /// What others than root could have; the rest is kept for root.
+    /// Space available to unprivileged users; the rest is reserved for root.
     available: u64,
 }
 
 impl Disk {
-    fn of(path: &Path) -> Self {
+    fn new(path: &Path) -> Self {
         let Ok(status) = statvfs(path) else { return Self::default() };
         let bytes = |blocks: u64| blocks.saturating_mul(status.f_frsize);
         Self {
@@ -193,13 +193,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn processors_are_busy_when_they_neither_idle_nor_wait_for_a_disk() {
+    fn idle_and_iowait_do_not_count_as_busy() {
         let text = "cpu  10 20 30 400 50 6 7 8 900 900\ncpu0 1 2\ncpu1 1 2\nintr 5\n";
         let time = CpuTime::parse(text);
         assert_eq!(time, CpuTime { busy: 81, total: 531, processors: 2 });
         let later = CpuTime { busy: 91, total: 571, processors: 2 };
         assert_eq!(later.since(time), CpuTime { busy: 10, total: 40, processors: 2 });
-        // iowait went back: more was busy than there was time.
+        // iowait decreased: the busy time exceeds the total.
         let odd = CpuTime { busy: 100, total: 541, processors: 2 };
         assert_eq!(odd.since(time), CpuTime { busy: 10, total: 10, processors: 2 });
         for text in ["", "cpu  a b\n", "cpu\n"] {
@@ -208,21 +208,21 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_what_the_kernel_would_give() {
+    fn available_memory_is_the_kernels_estimate() {
         let text = "MemTotal:        2048 kB\nMemFree:  10 kB\nMemAvailable:  512 kB\n";
         assert_eq!(Memory::parse(text), Memory { total: 2048, available: 512 });
         assert_eq!(Memory::parse("MemTotal\nMemTotal: x kB"), Memory::default());
     }
 
     #[test]
-    fn the_loopback_is_no_network() {
+    fn loopback_traffic_does_not_count() {
         let text = "Inter-|   Receive  |  Transmit\n face |bytes packets\n    lo: 999 1 0 0 0 0 0 0 999 1\n  \
                     eth0:100 1 0 0 0 0 0 0 200 1\n wg0: 10 1 0 0 0 0 0 0 20 1\n broken: x\n";
         assert_eq!(Network::parse(text), Network { received: 110, sent: 220 });
     }
 
     #[test]
-    fn traffic_is_counted_by_the_second() {
+    fn traffic_is_per_second() {
         let second = Duration::from_secs(1);
         let table = [
             (10_240, 0, second, 10.0),
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn the_load_is_three_numbers_whatever_is_read() {
+    fn the_load_is_always_three_numbers() {
         assert_eq!(loads("0.52 1.257 15.0 1/234 5678\n"), [0.52, 1.26, 15.0]);
         assert_eq!(loads("inf -1"), [0.0; 3]);
     }

@@ -1,4 +1,4 @@
-//! `/account/delete`: an account goes, with everything that it has.
+//! `/account/delete`: deletes an account and everything that belongs to it.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use crate::request::fields::Fields;
 use crate::request::operation::Operation;
 use crate::request::values::Username;
 
-/// An account to be deleted.
+/// Deletes an account.
 #[derive(Serialize)]
 pub struct DeleteAccount {
     /// The account.

@@ -1,4 +1,4 @@
-//! `/account/password`: a new password.
+//! `/account/password`: sets an account's password.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::request::operation::Operation;
 use crate::request::values::{self, Username, exposed};
 use opterius_base::secret::Secret;
 
-/// A password to be set.
+/// Sets a password.
 #[derive(Serialize)]
 pub struct SetPassword {
     /// The account.

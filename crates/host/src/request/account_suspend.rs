@@ -1,4 +1,4 @@
-//! `/account/suspend`: an account is suspended, or given back.
+//! `/account/suspend`: suspends or unsuspends an account.
 
 use serde::Serialize;
 
@@ -7,12 +7,12 @@ use crate::request::fields::Fields;
 use crate::request::operation::Operation;
 use crate::request::values::Username;
 
-/// An account to be suspended, or to be given back.
+/// Suspends or unsuspends an account.
 #[derive(Serialize)]
 pub struct SuspendAccount {
     /// The account.
     pub username: Username,
-    /// Which of the two.
+    /// Whether to suspend or unsuspend it.
     pub action: SuspendAction,
 }
 
@@ -27,12 +27,12 @@ impl Operation for SuspendAccount {
     }
 }
 
-/// What is to become of the account.
+/// The two actions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SuspendAction {
-    /// Its sites answer 503, nobody logs in, and nothing of it runs.
+    /// Its sites answer 503, its user cannot log in, and its processes are stopped.
     Suspend,
-    /// It gets back what it had.
+    /// It works as before the suspension.
     Unsuspend,
 }

@@ -1,4 +1,4 @@
-//! `/dns/create-zone`: a zone of the DNS with the records that a new site needs.
+//! `/dns/create-zone`: creates a DNS zone with the records that a new site needs.
 
 use std::net::IpAddr;
 
@@ -9,10 +9,10 @@ use crate::request::fields::Fields;
 use crate::request::operation::Operation;
 use crate::request::values::Domain;
 
-/// A zone to be made.
+/// Creates a zone.
 #[derive(Serialize)]
 pub struct CreateZone {
-    /// Its name.
+    /// The zone's name.
     pub domain: Domain,
     /// The address of this server.
     pub server_ip: IpAddr,

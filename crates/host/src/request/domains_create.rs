@@ -1,4 +1,4 @@
-//! `/domains/create`: a site, and with it the account unless there is one.
+//! `/domains/create`: creates a site, and its account if it does not exist.
 
 use serde::Serialize;
 
@@ -7,18 +7,18 @@ use crate::request::fields::Fields;
 use crate::request::operation::Operation;
 use crate::request::values::{DocumentRoot, Domain, PhpVersion, Username};
 
-/// A site to be made.
+/// Creates a site.
 #[derive(Serialize)]
 pub struct CreateSite {
-    /// Its domain.
+    /// The site's domain.
     pub domain: Domain,
-    /// Whose it is.
+    /// The account that owns the site.
     pub username: Username,
-    /// Where its files are.
+    /// The directory with the site's files.
     pub document_root: DocumentRoot,
-    /// The PHP that it runs with.
+    /// The site's PHP version.
     pub php_version: PhpVersion,
-    /// The site that it belongs to. It has to be there, and no account is made.
+    /// The parent site, which must exist. If set, no account is created.
     pub parent_domain: Option<Domain>,
 }
 

@@ -1,4 +1,4 @@
-//! `/domains/delete`: a site is taken away; its files stay.
+//! `/domains/delete`: deletes a site but not its files.
 
 use serde::Serialize;
 
@@ -7,12 +7,12 @@ use crate::request::fields::Fields;
 use crate::request::operation::Operation;
 use crate::request::values::{Domain, Username};
 
-/// A site to be taken away.
+/// Deletes a site.
 #[derive(Serialize)]
 pub struct DeleteSite {
-    /// Its domain.
+    /// The site's domain.
     pub domain: Domain,
-    /// Whose it is.
+    /// The account that owns the site.
     pub username: Username,
 }
 

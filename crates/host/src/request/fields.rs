@@ -1,5 +1,4 @@
-//! The members of a request's JSON object, each read into the type that its rule allows. Each rule is told in the words of
-//! the refusal.
+//! The members of a request's JSON object, each parsed into a type. The error for an invalid member states its rule.
 
 use serde_json::{Map, Value};
 
@@ -11,92 +10,92 @@ use crate::request::values::{Domain, Username};
 pub struct Fields(Map<String, Value>);
 
 impl Fields {
-    /// Reads a body. An empty one is an object without members: the Panel sends it so.
+    /// Parses a body. An empty one is an object without members: the Panel sends it when it has no data.
     ///
     /// # Errors
     /// It is not a JSON object.
     pub fn parse(body: &[u8]) -> Result<Self, Problem> {
         if body.is_empty() {
-            return Self::of_json(None);
+            return Self::from_json(None);
         }
         let read = serde_json::from_slice(body);
-        Self::of_json(Some(read.map_err(|error| Problem::invalid("body", format!("is not JSON ({error})")))?))
+        Self::from_json(Some(read.map_err(|error| Problem::invalid("body", format!("is not JSON ({error})")))?))
     }
 
-    /// The members of a document that has been read; of none there are none.
+    /// The members of a parsed document; none has no members.
     ///
     /// # Errors
     /// It is not an object.
-    pub fn of_json(body: Option<Value>) -> Result<Self, Problem> {
+    pub fn from_json(body: Option<Value>) -> Result<Self, Problem> {
         match body {
             None => Ok(Self(Map::new())),
             Some(Value::Object(members)) => Ok(Self(members)),
-            // PHP writes an empty array for no data at all.
+            // PHP encodes an empty object as an empty array.
             Some(Value::Array(items)) if items.is_empty() => Ok(Self(Map::new())),
             Some(_) => Err(Problem::invalid("body", "must be a JSON object")),
         }
     }
 
-    fn given(&self, field: &str) -> Option<&Value> {
+    fn non_null(&self, field: &str) -> Option<&Value> {
         self.0.get(field).filter(|value| !value.is_null())
     }
 
-    /// A text that must be there.
+    /// A required string.
     ///
     /// # Errors
-    /// It is missing, null, or not a text.
+    /// It is missing, null, or not a string.
     pub fn text(&self, field: &str) -> Result<&str, Problem> {
         match self.0.get(field) {
             None => Err(Problem::invalid(field, "is missing")),
-            Some(Value::Null) => Err(Problem::invalid(field, "must be a text and is null")),
+            Some(Value::Null) => Err(Problem::invalid(field, "must be a string, not null")),
             Some(Value::String(text)) => Ok(text),
-            Some(_) => Err(Problem::invalid(field, "must be a text")),
+            Some(_) => Err(Problem::invalid(field, "must be a string")),
         }
     }
 
-    /// A text that may be missing, null or empty: then none.
+    /// An optional string; none if it is missing, null or empty.
     ///
     /// # Errors
-    /// It is not a text.
+    /// It is not a string.
     pub fn optional_text(&self, field: &str) -> Result<Option<&str>, Problem> {
-        match self.given(field) {
+        match self.non_null(field) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
-            Some(_) => Err(Problem::invalid(field, "must be a text")),
+            Some(_) => Err(Problem::invalid(field, "must be a string")),
         }
     }
 
-    /// A whole number, or one written as a text, as HTML forms give it; none when it is missing or null.
+    /// An optional integer, as a number or as a string (values from HTML forms); none if it is missing or null.
     ///
     /// # Errors
-    /// It is neither, or out of range.
-    pub fn optional_integer(&self, field: &str, least: i64, most: i64) -> Result<Option<i64>, Problem> {
-        let wrong = || Problem::invalid(field, format!("must be a whole number from {least} to {most}"));
-        let number = match self.given(field) {
+    /// It is not an integer from `min` to `max`.
+    pub fn optional_integer(&self, field: &str, min: i64, max: i64) -> Result<Option<i64>, Problem> {
+        let invalid = || Problem::invalid(field, format!("must be a whole number from {min} to {max}"));
+        let number = match self.non_null(field) {
             None => return Ok(None),
             Some(Value::Number(number)) => number.as_i64(),
             Some(Value::String(text)) => text.parse().ok(),
             Some(_) => None,
         };
-        number.filter(|number| (least..=most).contains(number)).map(Some).ok_or_else(wrong)
+        number.filter(|number| (min..=max).contains(number)).map(Some).ok_or_else(invalid)
     }
 
-    /// The texts of a list that may be missing.
+    /// An optional list of strings; empty if it is missing.
     ///
     /// # Errors
-    /// It is not a list of at most `most` texts.
-    pub fn texts(&self, field: &str, most: usize) -> Result<Vec<&str>, Problem> {
-        let wrong = || Problem::invalid(field, format!("must be a list of at most {most} texts"));
-        match self.given(field) {
+    /// It is not a list of at most `max` strings.
+    pub fn texts(&self, field: &str, max: usize) -> Result<Vec<&str>, Problem> {
+        let invalid = || Problem::invalid(field, format!("must be a list of at most {max} strings"));
+        match self.non_null(field) {
             None => Ok(Vec::new()),
-            Some(Value::Array(items)) if items.len() <= most => {
-                items.iter().map(|item| item.as_str().ok_or_else(wrong)).collect()
+            Some(Value::Array(items)) if items.len() <= max => {
+                items.iter().map(|item| item.as_str().ok_or_else(invalid)).collect()
             }
-            Some(_) => Err(wrong()),
+            Some(_) => Err(invalid()),
         }
     }
 
-    /// A domain that must be there.
+    /// A required domain.
     ///
     /// # Errors
     /// It is missing or not a domain.
@@ -104,7 +103,7 @@ impl Fields {
         Domain::parse(field, self.text(field)?)
     }
 
-    /// The domains of a list that may be missing.
+    /// An optional list of domains.
     ///
     /// # Errors
     /// One of them is not a domain.
@@ -112,7 +111,7 @@ impl Fields {
         self.texts(field, 1000)?.into_iter().map(|text| Domain::parse(field, text)).collect()
     }
 
-    /// A username that must be there.
+    /// A required username.
     ///
     /// # Errors
     /// It is missing or not a username.
@@ -120,7 +119,7 @@ impl Fields {
         Username::parse("username", self.text("username")?)
     }
 
-    /// A username that may be missing, null or empty: then none.
+    /// An optional username; none if it is missing, null or empty.
     ///
     /// # Errors
     /// It is not a username.
@@ -128,10 +127,10 @@ impl Fields {
         self.optional_text("username")?.map(|text| Username::parse("username", text)).transpose()
     }
 
-    /// A text that must be one of these.
+    /// A required string that must be one of `words`.
     ///
     /// # Errors
-    /// It is missing or another one.
+    /// It is missing or has another value.
     pub fn one_of<T: Copy>(&self, field: &str, words: &[(&str, T)]) -> Result<T, Problem> {
         let text = self.text(field)?;
         let allowed = || words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");

@@ -7,15 +7,15 @@ fn refused<T: fmt::Debug>(result: Result<T, Problem>, what: &str) {
 }
 
 #[test]
-fn a_field_is_refused_by_its_name_and_its_rule() {
+fn an_error_names_the_field_and_its_rule() {
     let fields = |json: &str| Fields::parse(json.as_bytes()).unwrap();
     let refusal = |problem: Problem| problem.message();
     assert_eq!(refusal(fields("{}").text("domain").unwrap_err()), "“domain” is missing.");
     assert_eq!(
         refusal(fields(r#"{"domain":null}"#).text("domain").unwrap_err()),
-        "“domain” must be a text and is null."
+        "“domain” must be a string, not null."
     );
-    assert_eq!(refusal(fields(r#"{"domain":7}"#).text("domain").unwrap_err()), "“domain” must be a text.");
+    assert_eq!(refusal(fields(r#"{"domain":7}"#).text("domain").unwrap_err()), "“domain” must be a string.");
     assert_eq!(fields(r#"{"a":null}"#).optional_text("a"), Ok(None));
     assert_eq!(fields(r#"{"a":""}"#).optional_text("a"), Ok(None));
     refused(fields(r#"{"a":[]}"#).optional_text("a").map(|_| ()), "a list");
@@ -35,7 +35,7 @@ fn a_field_is_refused_by_its_name_and_its_rule() {
 }
 
 #[test]
-fn a_body_is_an_object_or_nothing() {
+fn a_body_is_an_object_or_empty() {
     for body in ["", "{}", "[]"] {
         assert!(Fields::parse(body.as_bytes()).is_ok(), "{body}");
     }

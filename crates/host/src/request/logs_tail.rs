@@ -1,4 +1,4 @@
-//! `/logs/tail`: the end of a site's log.
+//! `/logs/tail`: reads the end of a site's log.
 
 use serde::Serialize;
 
@@ -7,22 +7,22 @@ use crate::request::fields::Fields;
 use crate::request::operation::Operation;
 use crate::request::values::{Domain, Username};
 
-/// The largest part of a log, in bytes; in JSON it may be six times as long.
+/// Largest part of a log, in bytes. JSON escapes can make it six times as long.
 const MAX_LOG: i64 = 128 * 1024;
 
-/// A part of a log.
+/// Reads part of a log.
 #[derive(Serialize)]
 pub struct TailLog {
     /// The site.
     pub domain: Domain,
-    /// Whose it is.
+    /// The account that owns the site.
     pub username: Username,
-    /// Which of its logs.
+    /// The log to read.
     #[serde(rename = "log_type")]
     pub log: SiteLog,
-    /// From which byte on; none is the end.
+    /// Where to start, in bytes; none reads the end.
     pub offset: Option<u64>,
-    /// How many bytes at most.
+    /// Largest number of bytes to read.
     pub max_bytes: u64,
 }
 
@@ -47,11 +47,11 @@ impl Operation for TailLog {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SiteLog {
-    /// nginx: who came.
+    /// nginx's access log.
     Access,
-    /// nginx: what went wrong.
+    /// nginx's error log.
     Error,
-    /// PHP: what went wrong.
+    /// PHP's error log.
     PhpError,
 }
 

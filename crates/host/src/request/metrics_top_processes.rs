@@ -1,4 +1,4 @@
-//! `/metrics/top-processes`: the processes that use most.
+//! `/metrics/top-processes`: lists the processes with the highest usage.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use crate::problem::Problem;
 use crate::request::fields::Fields;
 use crate::request::operation::Operation;
 
-/// The processes that use most.
+/// Lists the processes with the highest usage.
 #[derive(Serialize)]
 pub struct TopProcesses {}
 

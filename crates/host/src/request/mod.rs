@@ -1,9 +1,9 @@
-//! What may be asked of the host: one file for each operation, and the table of all of them.
+//! The requests: one file for each operation, and the table of all operations.
 //!
-//! An operation is added in three places: its file here, with its path and the rules of its fields; its row in
-//! [`operations`](crate::operations!); and the file in the helper's package that performs it. What is missing, the compiler
-//! names. The daemon reads a request once, so that a bad one is answered at once, and hands on what it has read; the helper
-//! reads that by the same rules again, because it has the privileges and believes nobody.
+//! To add an operation, add its file here, with its path and the rules of its fields; its row in
+//! [`operations`](crate::operations!); and the file in the helper's package that performs it. The compiler reports what is
+//! missing. The daemon parses a request, so that an invalid one fails early, and forwards the result; the helper parses it
+//! again by the same rules, because it has root privileges and does not trust the daemon.
 
 pub mod account_delete;
 pub mod account_password;
@@ -33,7 +33,7 @@ use crate::problem::Problem;
 use crate::request::fields::Fields;
 use crate::request::operation::Operation;
 
-/// Hands the table of all operations to the macro `$with`: for each its module here, and its type.
+/// Passes the table of all operations to the macro `$with`: the module and type of each.
 #[macro_export]
 macro_rules! operations {
     ($with:ident) => {
@@ -62,8 +62,8 @@ macro_rules! operations {
 
 macro_rules! define_request {
     ($($module:ident::$operation:ident,)*) => {
-        /// One request, whole and valid.
-        #[allow(missing_docs, reason = "each is explained at its own type")]
+        /// A valid request.
+        #[allow(missing_docs, reason = "each variant is documented at its type")]
         pub enum Request {
             $($operation($module::$operation),)*
         }
@@ -76,20 +76,20 @@ macro_rules! define_request {
                 $(if $module::$operation::PATHS.contains(&path) {
                     return Ok(Self::$operation(Operation::parse(fields)?));
                 })*
-                Err(Problem::NotFound("There is no such operation.".to_owned()))
+                Err(Problem::NotFound("This operation does not exist.".to_owned()))
             }
 
-            /// Whether it waits for other machines, for minutes perhaps.
+            /// Whether it waits for other machines, possibly for minutes.
             pub fn waits_for_others(&self) -> bool {
                 match self {
                     $(Self::$operation(_) => $module::$operation::WAITS_FOR_OTHERS,)*
                 }
             }
 
-            /// The JSON that reads as this request.
+            /// The request as JSON, which parses as the same request.
             ///
             /// # Errors
-            /// It cannot be written, which does not happen to types of ours.
+            /// Serialization failed, which does not happen with our own types.
             pub fn to_json(&self) -> Result<Value, serde_json::Error> {
                 match self {
                     $(Self::$operation(request) => serde_json::to_value(request),)*
@@ -102,24 +102,24 @@ macro_rules! define_request {
 operations!(define_request);
 
 impl Request {
-    /// Reads the request to `path`.
+    /// Parses the request to `path`.
     ///
     /// # Errors
-    /// The path is none of [`PATHS`], or a field breaks its rule.
+    /// The path is not in [`PATHS`], or a field is invalid.
     pub fn parse(path: &str, body: &[u8]) -> Result<Self, Problem> {
         Self::read(path, &Fields::parse(body)?)
     }
 
-    /// The same of a document that has been read.
+    /// Parses the request to `path` from a JSON document.
     ///
     /// # Errors
-    /// As with [`Self::parse`].
-    pub fn of_json(path: &str, body: Option<Value>) -> Result<Self, Problem> {
-        Self::read(path, &Fields::of_json(body)?)
+    /// Those of [`Self::parse`].
+    pub fn from_json(path: &str, body: Option<Value>) -> Result<Self, Problem> {
+        Self::read(path, &Fields::from_json(body)?)
     }
 }
 
-/// Whether there is an operation for this path.
+/// Whether `path` belongs to an operation.
 pub fn is_operation(path: &str) -> bool {
     PATHS.iter().any(|paths| paths.contains(&path))
 }

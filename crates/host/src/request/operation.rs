@@ -1,23 +1,24 @@
-//! What every operation says of itself.
+//! The trait of all operations.
 
 use serde::Serialize;
 
 use crate::problem::Problem;
 use crate::request::fields::Fields;
 
-/// One operation: a request, whole and valid, with the rules by which it is read.
+/// A valid request of one operation, with its parser.
 ///
-/// It is written as it was read: the helper, which believes nobody, reads it by the same rules again.
+/// It serializes to the format that it is parsed from: the helper, which does not trust the daemon, parses it again by the
+/// same rules.
 pub trait Operation: Sized + Serialize {
-    /// The paths that the Panel calls for it.
+    /// The paths of this operation.
     const PATHS: &'static [&'static str];
 
-    /// Whether it waits for other machines, for minutes perhaps: it then keeps no other operation waiting.
+    /// Whether it waits for other machines, possibly for minutes. If so, it does not delay other operations.
     const WAITS_FOR_OTHERS: bool = false;
 
-    /// Reads it.
+    /// Parses the request.
     ///
     /// # Errors
-    /// A field breaks its rule.
+    /// A field is invalid.
     fn parse(fields: &Fields) -> Result<Self, Problem>;
 }

@@ -1,4 +1,4 @@
-//! `/php/list-versions`: the versions of PHP.
+//! `/php/list-versions`: lists the installed PHP versions.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use crate::problem::Problem;
 use crate::request::fields::Fields;
 use crate::request::operation::Operation;
 
-/// The versions of PHP.
+/// Lists the installed PHP versions.
 #[derive(Serialize)]
 pub struct ListPhpVersions {}
 

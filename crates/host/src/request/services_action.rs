@@ -1,4 +1,4 @@
-//! `/services/action`: something is done with a service.
+//! `/services/action`: starts, stops, restarts or reloads a service.
 
 use serde::Serialize;
 
@@ -6,10 +6,10 @@ use crate::problem::Problem;
 use crate::request::fields::Fields;
 use crate::request::operation::Operation;
 
-/// Something to be done with a service.
+/// Controls a service.
 #[derive(Serialize)]
 pub struct ServiceAction {
-    /// The service.
+    /// The name of the service.
     pub service: String,
     /// What to do.
     pub action: Action,
@@ -29,28 +29,28 @@ impl Operation for ServiceAction {
         let is_name =
             |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'_');
         if !(1..=64).contains(&service.len()) || !service.bytes().all(is_name) || service.starts_with('-') {
-            return Err(Problem::invalid("service", "must be the name of a service such as nginx"));
+            return Err(Problem::invalid("service", "must be the name of a service, such as nginx"));
         }
         Ok(Self { service: service.to_owned(), action: fields.one_of("action", &actions)? })
     }
 }
 
-/// What can be done with a service.
+/// What to do with a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// Start it.
+    /// Start.
     Start,
-    /// Stop it.
+    /// Stop.
     Stop,
-    /// Stop and start it.
+    /// Stop and start.
     Restart,
-    /// Have it read its configuration.
+    /// Reload its configuration.
     Reload,
 }
 
 impl Action {
-    /// The word of systemctl for it.
+    /// The verb for systemctl.
     pub fn word(self) -> &'static str {
         match self {
             Self::Start => "start",

@@ -1,4 +1,4 @@
-//! `/services/list`: the services of this host.
+//! `/services/list`: lists the services of this host.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use crate::problem::Problem;
 use crate::request::fields::Fields;
 use crate::request::operation::Operation;
 
-/// The services of this host.
+/// Lists the services of this host.
 #[derive(Serialize)]
 pub struct ListServices {}
 

@@ -1,4 +1,4 @@
-//! `/ssl/delete`: a certificate is taken away.
+//! `/ssl/delete`: deletes a site's certificate.
 
 use serde::Serialize;
 
@@ -7,12 +7,12 @@ use crate::request::fields::Fields;
 use crate::request::operation::Operation;
 use crate::request::values::{Domain, Username};
 
-/// A certificate to be taken away.
+/// Deletes a certificate.
 #[derive(Serialize)]
 pub struct DeleteCertificate {
-    /// Its site.
+    /// The site.
     pub domain: Domain,
-    /// Whose the site is, where the Panel says so.
+    /// The account that owns the site, if the Panel sent it.
     pub username: Option<Username>,
 }
 

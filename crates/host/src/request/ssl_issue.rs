@@ -1,4 +1,4 @@
-//! `/ssl/issue`, and `/ssl/issue-async` for one that waits its turn: a certificate is issued by the certificate authority.
+//! `/ssl/issue`, and `/ssl/issue-async` for a queued request: gets a certificate from the certificate authority.
 
 use serde::Serialize;
 
@@ -7,14 +7,14 @@ use crate::request::fields::Fields;
 use crate::request::operation::Operation;
 use crate::request::values::{Domain, Email, Username};
 
-/// A certificate to be issued.
+/// Gets a certificate from the certificate authority.
 #[derive(Serialize)]
 pub struct IssueCertificate {
     /// The site.
     pub domain: Domain,
-    /// Whom the certificate authority may write to.
+    /// The contact address for the certificate authority.
     pub email: Email,
-    /// Whose the site is, where the Panel says so.
+    /// The account that owns the site, if the Panel sent it.
     pub username: Option<Username>,
 }
 

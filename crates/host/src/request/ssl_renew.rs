@@ -1,4 +1,4 @@
-//! `/ssl/renew`: a certificate is renewed now.
+//! `/ssl/renew`: renews a certificate now.
 
 use serde::Serialize;
 
@@ -7,10 +7,10 @@ use crate::request::fields::Fields;
 use crate::request::operation::Operation;
 use crate::request::values::Domain;
 
-/// A certificate to be renewed.
+/// Renews a certificate.
 #[derive(Serialize)]
 pub struct RenewCertificate {
-    /// Its site.
+    /// The site.
     pub domain: Domain,
 }
 

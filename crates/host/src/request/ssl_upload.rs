@@ -1,4 +1,4 @@
-//! `/ssl/upload`: a certificate that somebody else has issued.
+//! `/ssl/upload`: installs a certificate from another source.
 
 use serde::Serialize;
 
@@ -8,16 +8,16 @@ use crate::request::operation::Operation;
 use crate::request::values::{Domain, Username, exposed};
 use opterius_base::secret::Secret;
 
-/// A certificate that somebody else has issued.
+/// Installs an uploaded certificate.
 #[derive(Serialize)]
 pub struct UploadCertificate {
     /// The site.
     pub domain: Domain,
-    /// Whose it is.
+    /// The account that owns the site.
     pub username: Username,
-    /// The chain in PEM form, the site's own certificate first.
+    /// The certificate chain in PEM format, starting with the site's own certificate.
     pub certificate: String,
-    /// The key in PEM form.
+    /// The private key in PEM format.
     #[serde(serialize_with = "exposed")]
     pub private_key: Secret,
 }
@@ -41,6 +41,6 @@ fn pem(fields: &Fields, field: &str) -> Result<String, Problem> {
     if text.contains("-----BEGIN ") && text.is_ascii() {
         Ok(text.to_owned())
     } else {
-        Err(Problem::invalid(field, "must be in PEM form (-----BEGIN …)"))
+        Err(Problem::invalid(field, "must be in PEM format (-----BEGIN …)"))
     }
 }

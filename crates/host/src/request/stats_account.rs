@@ -1,4 +1,4 @@
-//! `/stats/account`: how much an account uses.
+//! `/stats/account`: reports an account's usage.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use crate::request::fields::Fields;
 use crate::request::operation::Operation;
 use crate::request::values::{Domain, Username};
 
-/// What is to be measured.
+/// Measures an account's usage.
 #[derive(Serialize)]
 pub struct AccountStats {
     /// The account.
@@ -27,7 +27,7 @@ impl Operation for AccountStats {
         };
         let databases = fields.texts("databases", 1000)?;
         if !databases.iter().all(is_database) {
-            let rule = "must be names of letters, digits and underscores, with at most 64 characters each";
+            let rule = "must be names of at most 64 letters, digits and underscores each";
             return Err(Problem::invalid("databases", rule));
         }
         Ok(Self {

@@ -1,4 +1,4 @@
-//! `/system/time`: the clock.
+//! `/system/time`: reports the system time.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use crate::problem::Problem;
 use crate::request::fields::Fields;
 use crate::request::operation::Operation;
 
-/// The clock.
+/// Reports the system time.
 #[derive(Serialize)]
 pub struct SystemTime {}
 

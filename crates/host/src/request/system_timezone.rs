@@ -1,4 +1,4 @@
-//! `/system/timezone`: a time zone is set.
+//! `/system/timezone`: sets the time zone.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use crate::problem::Problem;
 use crate::request::fields::Fields;
 use crate::request::operation::Operation;
 
-/// A time zone to be set.
+/// Sets the time zone.
 #[derive(Serialize)]
 pub struct SetTimezone {
     /// Its name in the time zone database.
@@ -21,7 +21,10 @@ impl Operation for SetTimezone {
         let sign = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'/' | b'-');
         let first = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
         if !first || text.len() > 64 || !text.bytes().all(sign) {
-            return Err(Problem::invalid("timezone", "must be a name of the time zone database such as Europe/Berlin"));
+            return Err(Problem::invalid(
+                "timezone",
+                "must be a name from the time zone database, such as Europe/Berlin",
+            ));
         }
         Ok(Self { timezone: text.to_owned() })
     }

@@ -1,4 +1,4 @@
-//! Values of requests: types that hold nothing else than what their rule allows.
+//! Validated types for the values of requests.
 
 use std::fmt;
 
@@ -7,26 +7,26 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::problem::Problem;
 use opterius_base::secret::Secret;
 
-/// The longest name of a user, as shadow-utils has it.
+/// Longest username that shadow-utils accepts.
 const MAX_USERNAME: usize = 32;
-/// The longest domain (RFC 1035 §2.3.4), less the dot at its end.
+/// Longest domain (RFC 1035 §2.3.4), without the trailing dot.
 const MAX_DOMAIN: usize = 253;
-/// The longest document root, far below the system's limit of 4096.
+/// Longest document root, well below the system's limit of 4096.
 const MAX_PATH: usize = 1024;
 
-/// A domain name in lower case, in the form that the DNS has it.
+/// A lowercase domain name in ASCII form.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Domain(String);
 
 impl Domain {
-    /// Reads a domain.
+    /// Parses a domain.
     ///
     /// # Errors
-    /// It is not one.
+    /// It is not a valid domain.
     pub fn parse(field: &str, text: &str) -> Result<Self, Problem> {
         if !text.is_ascii() {
-            let rule = "must be written in the letters of the DNS; write an international name as it is there (xn--…)";
+            let rule = "must be in ASCII; write an international domain in its xn--… form";
             return Err(Problem::invalid(field, rule));
         }
         let name = text.to_ascii_lowercase();
@@ -40,7 +40,7 @@ impl Domain {
         let last_is_a_word = labels.last().is_some_and(|label| label.bytes().any(|byte| byte.is_ascii_lowercase()));
         if name.len() > MAX_DOMAIN || labels.len() < 2 || !labels.iter().all(is_label) || !last_is_a_word {
             let rule = format!(
-                "must be a domain such as example.com: labels of letters, digits and hyphens between dots, at most \
+                "must be a domain such as example.com: labels of letters, digits and hyphens, separated by dots, at most \
                  {MAX_DOMAIN} characters"
             );
             return Err(Problem::invalid(field, rule));
@@ -68,16 +68,16 @@ impl fmt::Display for Domain {
     }
 }
 
-/// The name of an account's user.
+/// The username of an account.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Username(String);
 
 impl Username {
-    /// Reads a username. Whether the system has such a user already is another question.
+    /// Parses a username. Does not check whether the user exists.
     ///
     /// # Errors
-    /// It is not one.
+    /// It is not a valid username.
     pub fn parse(field: &str, text: &str) -> Result<Self, Problem> {
         let first = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
         let further = |byte: u8| first(byte) || byte.is_ascii_digit() || byte == b'-';
@@ -85,8 +85,8 @@ impl Username {
         let is_name = bytes.next().is_some_and(first) && bytes.all(further) && text.len() <= MAX_USERNAME;
         if !is_name {
             let rule = format!(
-                "must begin with a lower-case letter or an underscore, go on with those, digits and hyphens, and have at \
-                 most {MAX_USERNAME} characters"
+                "must start with a lowercase letter or underscore, contain only lowercase letters, digits, underscores and \
+                 hyphens, and have at most {MAX_USERNAME} characters"
             );
             return Err(Problem::invalid(field, rule));
         }
@@ -113,12 +113,12 @@ impl fmt::Display for Username {
     }
 }
 
-/// Where a site's files are: a directory below the account's home.
+/// The directory of a site's files, below the account's home.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DocumentRoot(String);
 
 impl DocumentRoot {
-    /// Reads the document root of a site of `username`.
+    /// Parses the document root of a site that belongs to `username`.
     ///
     /// # Errors
     /// It is not a plain path below the home.
@@ -135,16 +135,16 @@ impl DocumentRoot {
             None => Err(Problem::invalid(
                 field,
                 format!(
-                    "must be a directory below {home}, whose names have letters, digits, dots, underscores and hyphens \
-                     and do not begin with a dot, with at most {MAX_PATH} characters in all"
+                    "must be a directory below {home} of at most {MAX_PATH} characters, whose names consist of letters, \
+                     digits, dots, underscores and hyphens and do not start with a dot"
                 ),
             )),
         }
     }
 
-    /// The way from the home, without a slash at either end.
+    /// The path relative to the home, without a slash at either end.
     pub fn from_home(&self) -> &str {
-        // Behind /home/ and the name.
+        // What follows /home/USERNAME/.
         self.0.splitn(4, '/').nth(3).unwrap_or_default()
     }
 }
@@ -155,10 +155,10 @@ impl DocumentRoot {
 pub struct PhpVersion(String);
 
 impl PhpVersion {
-    /// Reads a version.
+    /// Parses a version.
     ///
     /// # Errors
-    /// It is not one.
+    /// It is not of the form 8.4.
     pub fn parse(field: &str, text: &str) -> Result<Self, Problem> {
         let digits = |part: &str| (1..=2).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
         match text.split_once('.') {
@@ -187,17 +187,17 @@ impl fmt::Display for PhpVersion {
     }
 }
 
-/// An e-mail address, for the certificate authority's warnings.
+/// An email address, for warnings from the certificate authority.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Email(String);
 
 impl Email {
-    /// Reads an address.
+    /// Parses an address.
     ///
     /// # Errors
-    /// It is not one.
+    /// It is not a valid email address.
     pub fn parse(field: &str, text: &str) -> Result<Self, Problem> {
-        let wrong = || Problem::invalid(field, "must be an e-mail address such as admin@example.com");
+        let wrong = || Problem::invalid(field, "must be an email address such as admin@example.com");
         let (local, domain) = text.rsplit_once('@').ok_or_else(wrong)?;
         let sign = |byte: u8| byte.is_ascii_alphanumeric() || b".!#%&'*+/=?^_{|}~-".contains(&byte);
         if !(1..=64).contains(&local.len()) || !local.bytes().all(sign) || local.starts_with('-') {
@@ -213,18 +213,18 @@ impl Email {
     }
 }
 
-/// Writes a secret as the text that it is, for the one reader that has to have it: the helper.
+/// Serializes a secret in plain text, for the request to the helper.
 ///
 /// # Errors
-/// The serializer's own.
+/// Errors of the serializer.
 pub fn exposed<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(secret.expose())
 }
 
-/// Reads a password for a system user: what `chpasswd` can take as one line.
+/// Validates a password for a system user, which must fit in one line of input for `chpasswd`.
 ///
 /// # Errors
-/// It is too short, too long, or has characters that no line can have.
+/// It is too short, too long, or contains control characters.
 pub fn password(field: &str, text: &str) -> Result<Secret, Problem> {
     let length = text.chars().count();
     if !(8..=255).contains(&length) || text.chars().any(char::is_control) {

@@ -5,7 +5,7 @@ fn refused<T: fmt::Debug>(result: Result<T, Problem>, what: &str) {
 }
 
 #[test]
-fn domains_are_what_the_dns_has() {
+fn only_valid_domains_are_accepted() {
     for (text, expected) in [
         ("example.com", "example.com"),
         ("Example.COM", "example.com"),
@@ -55,7 +55,7 @@ fn domains_are_what_the_dns_has() {
 }
 
 #[test]
-fn usernames_are_what_shadow_utils_takes() {
+fn only_usernames_that_shadow_utils_accepts_are_accepted() {
     for text in ["alice", "_a", "a", "a-b_c9", &"a".repeat(32)] {
         assert_eq!(Username::parse("username", text).unwrap().as_str(), text);
     }
@@ -131,7 +131,7 @@ fn document_roots_are_plain_paths_below_the_home() {
 }
 
 #[test]
-fn other_fields_hold_to_their_rules() {
+fn other_fields_follow_their_rules() {
     for text in ["8.4", "7.4", "8.10"] {
         assert!(PhpVersion::parse("php_version", text).is_ok());
     }

@@ -1,4 +1,4 @@
-//! What the Panel sees of a site's certificate, from what is published of the site alone.
+//! The certificate status that the Panel sees, derived from a site's published record.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use crate::sites::site_record::{Issue, IssueState, SiteRecord};
 use opterius_base::clock::Timestamp;
 
-/// How long an issue can run at most, in any helper. One that is older was cut off with its helper.
-const LONGEST_ISSUE: Duration = Duration::from_secs(15 * 60);
+/// Longest time for issuing a certificate. If it has been running for longer, its helper was killed.
+const MAX_ISSUE_TIME: Duration = Duration::from_secs(15 * 60);
 
-/// The answer of `/ssl/status` for a site of which `record` are published, and whose issue waits in the queue or not.
+/// The body of `/ssl/status` for a site with this published record. `queued` is whether its certificate waits to be issued.
 pub fn status(record: Option<&SiteRecord>, queued: bool, now: Timestamp) -> Value {
     let certificate = record.and_then(|record| record.certificate.as_ref());
     let issue = record.and_then(|record| record.issue.as_ref()).map(|issue| as_of(issue, now));
@@ -31,10 +31,10 @@ pub fn status(record: Option<&SiteRecord>, queued: bool, now: Timestamp) -> Valu
     })
 }
 
-/// An issue as it has to be taken at `now`.
+/// The state of an issue at `now`: one that runs for too long was interrupted.
 pub fn as_of(issue: &Issue, now: Timestamp) -> Issue {
-    if issue.state == IssueState::Running && now.since(issue.at) > LONGEST_ISSUE {
-        let reason = "It was interrupted. Issue the certificate again.".to_owned();
+    if issue.state == IssueState::Running && now.since(issue.at) > MAX_ISSUE_TIME {
+        let reason = "Issuing was interrupted. Issue the certificate again.".to_owned();
         return Issue { state: IssueState::Failed, reason: Some(reason), at: issue.at };
     }
     issue.clone()
@@ -63,7 +63,7 @@ mod tests {
         SiteRecord {
             certificate,
             issue,
-            ..SiteRecord::of(
+            ..SiteRecord::new(
                 Domain::parse("domain", "a.example").unwrap(),
                 Username::parse("username", "alice").unwrap(),
             )
@@ -71,9 +71,9 @@ mod tests {
     }
 
     #[test]
-    fn the_state_is_that_of_the_issue_and_existence_that_of_the_file() {
+    fn state_follows_the_issue_and_exists_follows_the_certificate() {
         use IssueState::{Failed, Issued, Running};
-        let interrupted = Some("It was interrupted. Issue the certificate again.");
+        let interrupted = Some("Issuing was interrupted. Issue the certificate again.");
         let table = [
             (None, false, false, "none", None),
             (None, true, false, "queued", None),

@@ -1,4 +1,4 @@
-//! Sites: what is published of each, what the Panel sees of its certificate, and those that others have written.
+//! Sites: published records, certificate status, and sites that the Agent does not manage.
 
 pub mod certificate;
 pub mod site_record;

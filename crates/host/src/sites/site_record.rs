@@ -1,6 +1,6 @@
-//! What anybody in the Agent may know of a site without asking the helper: one file for each, written by root and readable
-//! for the Agent, which answers `/ssl/status` and the list of accounts from them. They can always be made anew from the
-//! site's file, its certificate and its account.
+//! Published records of sites: one file per site, written by root and readable by the Agent, which answers
+//! `/ssl/status` and the list of accounts from them without calling the helper. They can always be regenerated from the
+//! site's nginx file, its certificate and its account.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -16,85 +16,85 @@ use crate::users::register::Register;
 use opterius_base::clock::Timestamp;
 use opterius_base::files::{self, FileMode};
 
-/// The largest file that is read, in bytes.
+/// Largest record, in bytes.
 const MAX_FILE: u64 = 64 * 1024;
 
-/// What is known of a site.
+/// The published record of a site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SiteRecord {
-    /// Its domain.
+    /// The site's domain.
     pub domain: Domain,
-    /// Whose it is.
+    /// The account that owns the site.
     pub username: Username,
-    /// The names that it answers to.
+    /// The names that the site answers to.
     pub names: Vec<String>,
-    /// Where its files are, as the Panel knows it.
+    /// The document root, as the Panel sent it.
     pub document_root: String,
-    /// The PHP that was asked for.
+    /// The requested PHP version.
     pub php_version: Option<String>,
-    /// The site that it belongs to.
+    /// The parent site, if any.
     pub parent_domain: Option<Domain>,
-    /// Whether its file is ours.
+    /// Whether the Agent manages its nginx file.
     pub managed: bool,
-    /// Whether it answers 503 because its account is suspended.
+    /// Whether the site answers 503 because its account is suspended.
     pub suspended: bool,
-    /// When it was made, if that is known.
+    /// Creation time, if known.
     pub created_at: Option<Timestamp>,
-    /// The certificate that it is served with.
+    /// The certificate in use.
     pub certificate: Option<Certificate>,
-    /// How the last issue went.
+    /// The last attempt to get a certificate.
     pub issue: Option<Issue>,
 }
 
-/// What is known of a certificate.
+/// Facts about a certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
-    /// Where it comes from.
+    /// How the certificate was obtained.
     pub source: Source,
-    /// Who has issued it.
+    /// The issuer's distinguished name.
     pub issuer: String,
-    /// Until when it is good.
+    /// Expiry.
     pub not_after: Timestamp,
-    /// The names that it is good for.
+    /// The names that it is valid for.
     pub names: Vec<String>,
 }
 
-/// Where a certificate comes from.
+/// How a certificate was obtained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
-    /// certbot has it, and renews it.
+    /// Issued through certbot, which renews it.
     Acme,
-    /// Somebody has uploaded it.
+    /// Uploaded.
     Upload,
 }
 
-/// How an issue went, or goes.
+/// An attempt to get a certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Issue {
-    /// How far it is.
+    /// Its state.
     pub state: IssueState,
     /// Why it failed.
     pub reason: Option<String>,
-    /// When that was.
+    /// When it reached this state.
     pub at: Timestamp,
 }
 
-/// How far an issue is.
+/// The state of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IssueState {
-    /// certbot is at it.
+    /// certbot is running.
     Running,
-    /// It has the certificate.
+    /// The certificate was issued.
     Issued,
-    /// It has none; the reason says why.
+    /// No certificate was issued; see the reason.
     Failed,
 }
 
 impl SiteRecord {
-    /// A site of which nothing else is known.
-    pub fn of(domain: Domain, username: Username) -> Self {
+    /// A record with nothing but the domain and the account.
+    pub fn new(domain: Domain, username: Username) -> Self {
         Self {
             domain,
             username,
@@ -115,7 +115,7 @@ fn path(host: &Host, domain: &Domain) -> PathBuf {
     host.path(layout::PUBLISHED).join(format!("{domain}.json"))
 }
 
-/// What is known of one site; none when nothing is, or when the file is damaged.
+/// The record of one site; none if it does not exist or is damaged.
 pub fn read(host: &Host, domain: &Domain) -> Option<SiteRecord> {
     let path = path(host, domain);
     let metadata = fs::metadata(&path).ok().filter(|metadata| metadata.len() <= MAX_FILE)?;
@@ -123,7 +123,7 @@ pub fn read(host: &Host, domain: &Domain) -> Option<SiteRecord> {
     serde_json::from_slice(&text).ok()
 }
 
-/// What is known of all sites, ordered by domain.
+/// The records of all sites, sorted by domain.
 pub fn read_all(host: &Host) -> Vec<SiteRecord> {
     let entries = fs::read_dir(host.path(layout::PUBLISHED)).into_iter().flatten().flatten();
     let domains = entries.filter_map(|entry| {
@@ -135,25 +135,25 @@ pub fn read_all(host: &Host) -> Vec<SiteRecord> {
     domains.iter().filter_map(|domain| read(host, domain)).collect()
 }
 
-/// Publishes what is known of a site.
+/// Writes the record of a site.
 ///
 /// # Errors
-/// It cannot be written.
+/// The file cannot be written.
 pub fn publish(host: &Host, record: &SiteRecord, register: &Register) -> Result<(), Problem> {
-    let failed = |error: std::io::Error| Problem::failed(&format!("the published facts of {}", record.domain), error);
+    let failed = |error: std::io::Error| Problem::failed(&format!("the published record of {}", record.domain), error);
     let bytes = serde_json::to_vec(record).map_err(|error| failed(error.into()))?;
     let group = register.group(layout::AGENT_GROUP).map(|group| group.gid);
     files::replace(&path(host, &record.domain), &bytes, FileMode { mode: 0o640, group }).map_err(failed)
 }
 
-/// Forgets a site.
+/// Deletes the record of a site.
 ///
 /// # Errors
 /// The file cannot be deleted.
 pub fn forget(host: &Host, domain: &Domain) -> Result<(), Problem> {
     match fs::remove_file(path(host, domain)) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(Problem::failed(&format!("the published facts of {domain}"), error))
+            Err(Problem::failed(&format!("the published record of {domain}"), error))
         }
         _ => Ok(()),
     }

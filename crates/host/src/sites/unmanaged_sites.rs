@@ -1,4 +1,4 @@
-//! Sites that others have written, read from the enabled files of nginx, and the accounts that follow from them.
+//! Sites that the Agent does not manage, found in nginx's enabled files, and the accounts that could be adopted with them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,25 +9,25 @@ use crate::problem::Problem;
 use crate::request::values::{Domain, Username};
 use crate::users::register::{FIRST_UID, Register};
 
-/// The highest number of an ordinary user.
+/// Highest uid of a regular user.
 const LAST_UID: u32 = 59_999;
 
-/// The largest site file that is read, in bytes.
+/// Largest site file, in bytes.
 const MAX_FILE: u64 = 1024 * 1024;
 
-/// A site file of somebody else's, as far as it concerns us.
+/// The relevant parts of an unmanaged site file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnmanagedSite {
-    /// The domains that it answers to, as they are written there.
+    /// Its server names, as written in the file.
     pub names: Vec<String>,
-    /// The directories that it serves.
+    /// Its document roots.
     pub roots: Vec<String>,
 }
 
-/// The accounts that would be taken in: users with a site that are in no register of ours.
+/// Accounts that could be adopted: users with a site who are not accounts yet.
 ///
 /// # Errors
-/// The register cannot be read.
+/// The users and groups cannot be read.
 pub fn missing(host: &Host) -> Result<Vec<Username>, Problem> {
     let register = Register::read(host)?;
     let candidates = candidates(&register, &enabled_sites(host));
@@ -35,23 +35,23 @@ pub fn missing(host: &Host) -> Result<Vec<Username>, Problem> {
     Ok(candidates.into_iter().filter(is_missing).collect())
 }
 
-/// The ordinary users with a site below their home.
+/// Regular users with a site below their home.
 pub fn candidates(register: &Register, sites: &BTreeMap<Domain, UnmanagedSite>) -> Vec<Username> {
-    let is_ordinary = |uid: u32| (FIRST_UID..=LAST_UID).contains(&uid);
+    let is_regular = |uid: u32| (FIRST_UID..=LAST_UID).contains(&uid);
     let users =
-        register.users.iter().filter(|user| is_ordinary(user.uid) && user.home == format!("/home/{}", user.name));
+        register.users.iter().filter(|user| is_regular(user.uid) && user.home == format!("/home/{}", user.name));
     let with_site = users.filter(|user| sites.values().any(|site| site.is_below(&user.home)));
     with_site.filter_map(|user| Username::parse("username", &user.name).ok()).collect()
 }
 
 impl UnmanagedSite {
-    /// Whether it serves something below this home.
+    /// Whether it serves files from below this home.
     pub fn is_below(&self, home: &str) -> bool {
         let below = |root: &String| Path::new(root).starts_with(home) && Path::new(root) != Path::new(home);
         self.roots.iter().any(below)
     }
 
-    /// Reads the words of an nginx file that matter.
+    /// Reads the relevant directives of an nginx file.
     pub fn parse(text: &str) -> Self {
         let mut site = Self::default();
         for statement in statements(text) {
@@ -66,7 +66,8 @@ impl UnmanagedSite {
     }
 }
 
-/// The statements of an nginx file as words, without comments and quotes; a block's head is a statement of its own.
+/// Splits an nginx file into directives, each a list of words without comments and quotes. The head of a block is a
+/// directive of its own.
 fn statements(text: &str) -> Vec<Vec<&str>> {
     let lines = text.lines().map(|line| line.split_once('#').map_or(line, |(code, _)| code));
     let mut statements = vec![Vec::new()];
@@ -88,7 +89,7 @@ fn push_words<'a>(statements: &mut [Vec<&'a str>], text: &'a str) {
     }
 }
 
-/// The enabled sites whose file is named after a domain.
+/// The enabled sites whose file names are domains.
 pub fn enabled_sites(host: &Host) -> BTreeMap<Domain, UnmanagedSite> {
     let enabled = ["/etc/nginx/sites-enabled", "/etc/nginx/conf.d"];
     let entries = enabled.iter().flat_map(|path| fs::read_dir(host.path(path)).into_iter().flatten().flatten());
@@ -112,7 +113,7 @@ mod tests {
                         root \"/home/alice/example.com/public_html\"; location / { root /srv/x; }\n}\n";
 
     #[test]
-    fn names_and_roots_are_read_from_a_file_of_anybody() {
+    fn names_and_roots_are_read_from_any_file() {
         let site = UnmanagedSite::parse(SITE);
         assert_eq!(site.names, ["Example.com", "www.example.com"]);
         assert_eq!(site.roots, ["/home/alice/example.com/public_html", "/srv/x"]);
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ordinary_user_with_a_site_in_its_home_is_an_account() {
+    fn a_regular_user_with_a_site_in_its_home_can_be_adopted() {
         let register = Register::parse(
             "root:x:0:0::/root:/bin/sh\nalice:x:1001:1001::/home/alice:/bin/sh\nbob:x:1002:1002::/home/bob:/bin/sh\n\
              www:x:999:999::/home/alice:/bin/sh\ncarol:x:1003:1003::/home/alice:/bin/sh\nal:x:1004:1004::/home/al:/bin/sh\n",

@@ -1,5 +1,5 @@
-//! What is known of an account besides what the system's register says: since when it is there, and what a suspended one
-//! gets back.
+//! Account records: what /etc/passwd does not contain, that is, the creation time and the state to restore after a
+//! suspension.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,40 +17,40 @@ use crate::sites::site_record;
 use crate::users::register::Register;
 use opterius_base::clock::Timestamp;
 
-/// What is known of an account.
+/// The record of an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
-    /// Whose it is.
+    /// The account's username.
     pub username: Username,
-    /// When it was made or taken in.
+    /// When the account was created or adopted.
     pub created_at: Option<Timestamp>,
-    /// What it gets back, while it is suspended.
+    /// The state to restore; none if the account is not suspended.
     pub suspended: Option<Suspended>,
 }
 
-/// What a suspended account had before.
+/// The state before a suspension.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Suspended {
-    /// Since when.
+    /// When the account was suspended.
     pub at: Timestamp,
-    /// Its shell.
+    /// The login shell.
     pub shell: String,
-    /// Whether its password was locked.
+    /// Whether the password was locked.
     pub password_locked: bool,
-    /// The day on which it expires, in days since 1970-01-01.
+    /// The user's expiry date, in days since 1970-01-01.
     pub expires: Option<i64>,
 }
 
-/// The file of an account.
+/// The path of an account's record.
 pub fn path(host: &Host, username: &Username) -> PathBuf {
     host.path(layout::ACCOUNTS).join(format!("{username}.json"))
 }
 
 impl Account {
-    /// What is known of an account; a file that is not there tells nothing.
+    /// Reads the record of an account; an empty one if there is no file.
     ///
     /// # Errors
-    /// The file is damaged: what a suspended account gets back cannot be guessed.
+    /// The file is damaged. The state of a suspended account cannot be guessed.
     pub fn read(host: &Host, username: &Username) -> Result<Self, Problem> {
         let path = path(host, username);
         match fs::read(&path) {
@@ -63,14 +63,14 @@ impl Account {
         }
     }
 
-    /// The bytes of the file.
+    /// The content of the record's file.
     pub fn to_bytes(&self) -> Vec<u8> {
         // Our own types always serialize.
         serde_json::to_vec(self).unwrap_or_default()
     }
 }
 
-/// Forgets an account.
+/// Deletes the record of an account.
 ///
 /// # Errors
 /// The file cannot be deleted.
@@ -82,10 +82,10 @@ pub fn forget(host: &Host, username: &Username) -> Result<(), Problem> {
     }
 }
 
-/// All accounts, as `GET /accounts` answers them, without any rights.
+/// All accounts, as the body of `GET /accounts`. Needs no privileges.
 ///
 /// # Errors
-/// The register cannot be read.
+/// The users and groups cannot be read.
 pub fn list(host: &Host) -> Result<Value, Problem> {
     let register = Register::read(host)?;
     let mut domains: BTreeMap<Username, Vec<Domain>> = BTreeMap::new();

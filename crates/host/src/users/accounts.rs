@@ -1,4 +1,4 @@
-//! Accounts are the members of the group `opterius-accounts`: the operating system is the register.
+//! The number of accounts, which are the members of the group `opterius-accounts`.
 
 use std::fs;
 use std::path::Path;
@@ -6,29 +6,29 @@ use std::time::{Duration, SystemTime};
 
 use crate::layout::ACCOUNTS_GROUP;
 
-/// How long a count stands before the group file is looked at again.
+/// How long a count is used before the group file is checked again.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// The largest group file that is read, in bytes.
+/// Largest group file, in bytes.
 const MAX_FILE: u64 = 1024 * 1024;
 
 /// The number of accounts, read again only when the group file has changed.
 ///
-/// The front thread asks for it, so it costs no more than one `stat` a second of a file that the system keeps in memory.
+/// The front thread needs it, so it costs at most one `stat` per second of a file that the system caches.
 #[derive(Debug, Default)]
 pub struct AccountCount {
-    looked_at: Option<Duration>,
+    checked_at: Option<Duration>,
     modified: Option<(SystemTime, u64)>,
     count: Option<u64>,
 }
 
 impl AccountCount {
-    /// How many accounts the host below `root` has, `now` after boot; none when that cannot be told.
+    /// The number of accounts on the host below `root`; none if it cannot be determined. `now` is the time since boot.
     pub fn count(&mut self, root: &Path, now: Duration) -> Option<u64> {
-        if self.looked_at.is_some_and(|at| now.saturating_sub(at) < FRESH) {
+        if self.checked_at.is_some_and(|at| now.saturating_sub(at) < FRESH) {
             return self.count;
         }
-        self.looked_at = Some(now);
+        self.checked_at = Some(now);
         let path = root.join("etc/group");
         let metadata = fs::metadata(&path).ok().filter(|metadata| metadata.is_file() && metadata.len() <= MAX_FILE);
         let modified = metadata.and_then(|metadata| Some((metadata.modified().ok()?, metadata.len())));
@@ -40,7 +40,7 @@ impl AccountCount {
     }
 }
 
-/// The members of [`ACCOUNTS_GROUP`] in the text of group(5); without the group there are none.
+/// The number of members of [`ACCOUNTS_GROUP`] in the text of group(5); zero if there is no such group.
 fn members(text: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(ACCOUNTS_GROUP)?.strip_prefix(':'));
     let names = line.and_then(|line| line.rsplit(':').next()).unwrap_or_default();
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_are_counted_in_the_one_group() {
+    fn only_members_of_the_accounts_group_are_counted() {
         let table = [
             ("root:x:0:\nopterius-accounts:x:991:alice,bob,carol\n", 3),
             ("opterius-accounts:x:991:alice\n", 1),

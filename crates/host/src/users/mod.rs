@@ -1,4 +1,4 @@
-//! Users, groups and accounts as the operating system has them.
+//! The operating system's users and groups, and the accounts among them.
 
 pub mod account;
 pub mod accounts;

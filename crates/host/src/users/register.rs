@@ -1,5 +1,5 @@
-//! The operating system's own register of users and groups, which is also ours: an account is a member of the group
-//! `opterius-accounts`. Read from the files themselves, so that a host below another root can be read, too.
+//! The users and groups of a host. An account is a member of the group `opterius-accounts`. They are read directly from
+//! /etc/passwd and /etc/group, so that a host below another root can be read too.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -9,36 +9,36 @@ use crate::layout::ACCOUNTS_GROUP;
 use crate::problem::Problem;
 use crate::request::values::Username;
 
-/// The lowest number of an ordinary user.
+/// Lowest uid of a regular user.
 pub const FIRST_UID: u32 = 1000;
 
 /// One line of passwd(5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// The name.
+    /// The username.
     pub name: String,
-    /// The number of the user.
+    /// The uid.
     pub uid: u32,
-    /// The number of the primary group.
+    /// The primary group's gid.
     pub gid: u32,
-    /// The home.
+    /// The home directory.
     pub home: String,
-    /// The shell.
+    /// The login shell.
     pub shell: String,
 }
 
 /// One line of group(5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// The name.
+    /// The group's name.
     pub name: String,
-    /// The number.
+    /// The gid.
     pub gid: u32,
-    /// The members.
+    /// The usernames of its members.
     pub members: Vec<String>,
 }
 
-/// Users and groups as they were at one moment.
+/// The users and groups of a host.
 #[derive(Clone, Debug, Default)]
 pub struct Register {
     /// The users.
@@ -48,10 +48,10 @@ pub struct Register {
 }
 
 impl Register {
-    /// Reads the register of a host.
+    /// Reads the users and groups of a host.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// A file cannot be read.
     pub fn read(host: &Host) -> Result<Self, Problem> {
         let read = |name: &str| match fs::read_to_string(host.path(name)) {
             Err(error) if error.kind() == ErrorKind::NotFound && !host.is_machine() => Ok(String::new()),
@@ -60,7 +60,7 @@ impl Register {
         Ok(Self::parse(&read("/etc/passwd")?, &read("/etc/group")?))
     }
 
-    /// Reads the texts of passwd(5) and group(5). What is not a line of theirs is no user and no group.
+    /// Parses the text of passwd(5) and group(5). Malformed lines are ignored.
     pub fn parse(passwd: &str, group: &str) -> Self {
         Self {
             users: passwd.lines().filter_map(user).collect(),
@@ -68,40 +68,38 @@ impl Register {
         }
     }
 
-    /// A user by name.
+    /// The user with this name.
     pub fn user(&self, name: &str) -> Option<&User> {
         self.users.iter().find(|user| user.name == name)
     }
 
-    /// A group by name.
+    /// The group with this name.
     pub fn group(&self, name: &str) -> Option<&Group> {
         self.groups.iter().find(|group| group.name == name)
     }
 
-    /// The names of all accounts.
+    /// The usernames of all accounts.
     pub fn accounts(&self) -> &[String] {
         self.group(ACCOUNTS_GROUP).map_or(&[], |group| &group.members)
     }
 
-    /// An account's user.
+    /// The user of an account.
     ///
     /// # Errors
-    /// There is no such account.
+    /// The account does not exist.
     pub fn account(&self, username: &Username) -> Result<&User, Problem> {
         let user = self.user(username.as_str()).filter(|user| self.accounts().contains(&user.name));
-        user.ok_or_else(|| Problem::NotFound(format!("There is no account “{username}” on this server.")))
+        user.ok_or_else(|| Problem::NotFound(format!("The account “{username}” does not exist on this server.")))
     }
 
-    /// The group of the web server, which may pass through homes.
+    /// The web server's group, which can traverse home directories.
     ///
     /// # Errors
-    /// There is none.
+    /// The host has no such group.
     pub fn web_group(&self) -> Result<&Group, Problem> {
         let found = ["www-data", "nginx", "apache"].iter().find_map(|name| self.group(name));
         found.ok_or_else(|| {
-            Problem::Unavailable(
-                "This server has no group of a web server (www-data or nginx). Install nginx.".to_owned(),
-            )
+            Problem::Unavailable("This server has no web server group (www-data or nginx). Install nginx.".to_owned())
         })
     }
 }

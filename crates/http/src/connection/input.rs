@@ -1,40 +1,40 @@
-//! What the socket may have for us.
+//! Whether a socket has input, tracked across edge-triggered reports.
 
-/// How far the client's half of the connection is known to have come.
+/// The known state of the client's sending side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Input {
-    /// There may be something to read.
+    /// There may be input.
     Readable,
-    /// There is nothing until epoll reports the next edge.
+    /// There is no input until epoll reports the next edge.
     Drained,
-    /// epoll has reported the end, which it does once: what comes before it is read without another report.
+    /// epoll has reported the end, which it does only once. Read up to it without waiting for another report.
     HalfClosed,
     /// The end has been read.
     Ended,
 }
 
 impl Input {
-    /// Whether a read may find something.
+    /// Whether a read may return something.
     pub(super) fn is_readable(self) -> bool {
         matches!(self, Self::Readable | Self::HalfClosed)
     }
 
-    /// epoll has reported bytes.
+    /// epoll has reported input.
     pub(super) fn bytes_reported(&mut self) {
         if *self == Self::Drained {
             *self = Self::Readable;
         }
     }
 
-    /// epoll has reported the end, and perhaps bytes before it.
+    /// epoll has reported the end; there may still be bytes before it.
     pub(super) fn end_reported(&mut self) {
         if *self != Self::Ended {
             *self = Self::HalfClosed;
         }
     }
 
-    /// A read got less than it asked for: that was all, and the next byte is a new edge.
-    pub(super) fn fell_short(&mut self) {
+    /// A read returned less than it asked for: the socket is empty, and the next byte causes a new edge.
+    pub(super) fn short_read(&mut self) {
         if *self == Self::Readable {
             *self = Self::Drained;
         }
@@ -46,14 +46,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_end_that_was_reported_is_read_without_another_report() {
+    fn a_reported_end_is_read_without_another_report() {
         let mut input = Input::Readable;
-        input.fell_short();
+        input.short_read();
         assert!(input == Input::Drained && !input.is_readable());
         input.bytes_reported();
         assert!(input == Input::Readable && input.is_readable());
         input.end_reported();
-        input.fell_short();
+        input.short_read();
         input.bytes_reported();
         assert!(input == Input::HalfClosed && input.is_readable());
     }
@@ -63,7 +63,7 @@ mod tests {
         let mut input = Input::Ended;
         input.bytes_reported();
         input.end_reported();
-        input.fell_short();
+        input.short_read();
         assert!(input == Input::Ended && !input.is_readable());
     }
 }

@@ -1,21 +1,21 @@
-//! What epoll reports of a connection.
+//! The epoll events that a connection is registered for.
 
 use rustix::event::epoll::EventFlags;
 
-/// What epoll has been told to report; it is only ever told of more. All of it is edge-triggered: bytes that we do not
-/// want yet do not wake us again and again.
+/// The registered events, which only ever grow. All are edge-triggered, so that unread input does not cause repeated
+/// wake-ups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Interest {
-    /// Nothing: epoll does not know of the connection. Most clients have been answered before it has to.
+    /// Not registered. Most clients are answered before that is necessary.
     Nothing,
-    /// What the client sends, and that it sends no more.
+    /// Input and its end.
     Input,
-    /// Also that it can be written to.
+    /// Also room for output.
     InputAndOutput,
 }
 
 impl Interest {
-    /// epoll's words for it.
+    /// The epoll flags.
     pub(crate) fn flags(self) -> EventFlags {
         let input = EventFlags::IN | EventFlags::RDHUP | EventFlags::ET;
         match self {

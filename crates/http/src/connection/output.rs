@@ -1,13 +1,13 @@
-//! Bytes in line for the client.
+//! Response bytes queued for a client.
 
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
 
 use rustix::net::SendFlags;
 
-use crate::limits::KEPT_BUFFER;
+use crate::limits::RETAINED_BUFFER;
 
-/// Answers that are still to be written, and how much of them is.
+/// Queued bytes, and how many of them are already written.
 #[derive(Debug, Default)]
 pub(super) struct Output {
     outgoing: Vec<u8>,
@@ -15,17 +15,17 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// The end of the line, to append to.
+    /// The queue, for appending.
     pub(super) fn end(&mut self) -> &mut Vec<u8> {
         &mut self.outgoing
     }
 
-    /// How many bytes are still to be written.
+    /// How many bytes remain to be written.
     pub(super) fn left(&self) -> usize {
         self.outgoing.len().saturating_sub(self.written)
     }
 
-    /// Writes what the socket takes; true when nothing is left.
+    /// Writes as much as the socket accepts; true once the queue is empty.
     pub(super) fn write_to(&mut self, stream: &TcpStream) -> io::Result<bool> {
         while let Some(rest) = self.outgoing.get(self.written..).filter(|rest| !rest.is_empty()) {
             match send(stream, rest) {
@@ -36,7 +36,7 @@ impl Output {
                 Err(error) => return Err(error),
             }
         }
-        if self.outgoing.capacity() > KEPT_BUFFER {
+        if self.outgoing.capacity() > RETAINED_BUFFER {
             self.outgoing = Vec::new();
         }
         self.outgoing.clear();
@@ -45,7 +45,7 @@ impl Output {
     }
 }
 
-/// One `send`, straight to the kernel; a client that has gone is an error and not a signal.
+/// One `send` system call. If the client is gone, it returns an error instead of raising SIGPIPE.
 fn send(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     Ok(rustix::net::send(stream, bytes, SendFlags::NOSIGNAL)?)
 }

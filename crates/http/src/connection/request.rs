@@ -1,86 +1,86 @@
-//! The request that arrives on a connection: its bytes, and how much of it is there.
+//! The receive buffer of a connection, and the request that arrives in it.
 
 use std::net::IpAddr;
 
 use tiny_http::Method;
 
 use crate::head::{self, Framing, Refusal};
-use crate::limits::KEPT_BUFFER;
+use crate::limits::RETAINED_BUFFER;
 use crate::service::{Reaction, Request, Service};
 use crate::traffic::Traffic;
 
-/// A growing buffer takes at least this much more at a time.
+/// Minimum growth of a large buffer, in bytes.
 const GROWTH: usize = 16 * 1024;
 
-/// What has become of the request that is being read.
+/// How far the current request has come.
 pub enum Progress {
-    /// Not all of it is there.
+    /// Part of it is missing.
     Incomplete,
-    /// It is whole, and this is to be done about it.
+    /// It is complete, and this is the service's reaction.
     Complete(InFlight, Reaction),
-    /// The head is there and the client waits to be told to go on.
+    /// The head is complete, and the client waits for `100 Continue`.
     Continue,
 }
 
-/// What is still to be known of a whole request when it is answered.
+/// What is needed of a request to answer it.
 #[derive(Clone, Copy, Debug)]
 pub struct InFlight {
-    /// Its bounds in the buffer.
+    /// Its extent in the buffer.
     pub framing: Framing,
-    /// Whether it was a HEAD.
+    /// Whether the response has no body, because the method is HEAD.
     pub without_body: bool,
-    /// What its answer is counted under.
+    /// The name under which its response is counted.
     pub route: &'static str,
 }
 
-/// What has arrived of a request, and of those that follow it.
+/// Received bytes of the current request and of pipelined requests behind it.
 #[derive(Debug)]
 pub(super) struct RequestBuffer {
     received: Vec<u8>,
     missing: Missing,
 }
 
-/// What a request that is not whole lacks.
+/// The missing part of an incomplete request.
 #[derive(Clone, Copy, Debug)]
 enum Missing {
-    /// The end of its head, which is not in the first bytes that were `scanned`.
+    /// The end of its head, which is not in the first `scanned` bytes.
     HeadEnd { scanned: usize },
     /// The rest of its body.
     Body(Framing),
 }
 
 impl RequestBuffer {
-    /// Nothing has arrived.
+    /// An empty buffer.
     pub(super) fn new() -> Self {
         Self { received: Vec::new(), missing: Missing::HeadEnd { scanned: 0 } }
     }
 
-    /// Bytes that are held.
+    /// Its capacity in bytes.
     pub(super) fn held(&self) -> usize {
         self.received.capacity()
     }
 
-    /// Whether nothing of a request has arrived.
+    /// Whether it is empty.
     pub(super) fn is_empty(&self) -> bool {
         self.received.is_empty()
     }
 
-    /// Whether the head was good and the body is still to come.
+    /// Whether the head is complete and valid, and the body is incomplete.
     pub(super) fn waits_for_body(&self) -> bool {
         matches!(self.missing, Missing::Body(_))
     }
 
-    /// How much to read next, at most `most`. Of a body never more than this request needs: what follows it is left to the
-    /// kernel, which pushes back.
-    pub(super) fn wanted(&self, most: usize) -> usize {
+    /// How many bytes to read next, at most `limit`. While a body arrives, never more than this request needs: what follows
+    /// stays in the kernel's buffer, which slows the client down.
+    pub(super) fn wanted(&self, limit: usize) -> usize {
         match self.missing {
-            Missing::HeadEnd { .. } => most,
-            Missing::Body(framing) => framing.length().saturating_sub(self.received.len()).clamp(1, most),
+            Missing::HeadEnd { .. } => limit,
+            Missing::Body(framing) => framing.length().saturating_sub(self.received.len()).clamp(1, limit),
         }
     }
 
-    /// Grows by steps that follow what has arrived, never what was announced.
-    pub(super) fn keep(&mut self, bytes: &[u8]) {
+    /// Appends bytes. The buffer grows with what has arrived, never with what the client announced.
+    pub(super) fn append(&mut self, bytes: &[u8]) {
         let free = self.received.capacity().saturating_sub(self.received.len());
         if free < bytes.len() && self.received.capacity() >= GROWTH {
             self.received.reserve_exact(bytes.len().max(GROWTH.max(self.received.len() / 4)));
@@ -90,7 +90,7 @@ impl RequestBuffer {
         self.received.extend_from_slice(bytes);
     }
 
-    /// Looks at what has arrived, and has `service` look at the request of `peer` when it is whole.
+    /// Parses what has arrived, and passes the request of `peer` to `service` once it is complete.
     pub(super) fn progress(
         &mut self,
         peer: IpAddr,
@@ -118,7 +118,7 @@ impl RequestBuffer {
         Ok(if framing.expects_continue { Progress::Continue } else { Progress::Incomplete })
     }
 
-    /// The length of the head; none while what is missing has not arrived.
+    /// The length of the head; none while the request is incomplete.
     fn head_length(&mut self) -> Result<Option<usize>, Refusal> {
         match self.missing {
             Missing::HeadEnd { scanned } => {
@@ -132,10 +132,10 @@ impl RequestBuffer {
         }
     }
 
-    /// Forgets the complete request; pipelined bytes behind it stay.
+    /// Drops the completed request; pipelined bytes behind it stay.
     pub(super) fn finish(&mut self, framing: Framing) {
         self.received.drain(..framing.length().min(self.received.len()));
-        if self.received.is_empty() && self.received.capacity() > KEPT_BUFFER {
+        if self.received.is_empty() && self.received.capacity() > RETAINED_BUFFER {
             self.received = Vec::new();
         }
         self.missing = Missing::HeadEnd { scanned: 0 };

@@ -1,40 +1,40 @@
-//! How long a connection may take for what it does.
+//! The timeouts of a connection.
 
 use std::time::Instant;
 
 use crate::limits::{IDLE_TIME, LANE_TIME, LINGER_TIME, REQUEST_TIME, WRITE_TIME};
 
-/// The times of one connection.
+/// The deadlines and the last activity of one connection.
 #[derive(Debug)]
 pub(super) struct Timing {
-    /// When what it waits for takes too long.
+    /// When the current phase times out.
     deadline: Instant,
-    /// When the request that is arriving must be whole.
+    /// When the arriving request must be complete.
     request_ends: Instant,
-    /// When bytes last moved.
-    moved_at: Instant,
+    /// When bytes were last read or written.
+    last_activity: Instant,
 }
 
 impl Timing {
-    /// Of a connection that was just accepted: its first request has its time from now on.
+    /// For a connection accepted at `now`, when the time of its first request starts.
     pub(super) fn new(now: Instant) -> Self {
         let request_ends = now + REQUEST_TIME;
-        Self { deadline: request_ends, request_ends, moved_at: now }
+        Self { deadline: request_ends, request_ends, last_activity: now }
     }
 
-    /// When what it waits for takes too long.
+    /// When the current phase times out.
     pub(super) fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// When bytes last moved.
-    pub(super) fn moved_at(&self) -> Instant {
-        self.moved_at
+    /// When bytes were last read or written.
+    pub(super) fn last_activity(&self) -> Instant {
+        self.last_activity
     }
 
-    /// Bytes have moved.
+    /// Bytes were read or written.
     pub(super) fn moved(&mut self, now: Instant) {
-        self.moved_at = now;
+        self.last_activity = now;
     }
 
     /// The first bytes of a request have arrived.
@@ -43,28 +43,28 @@ impl Timing {
         self.deadline = self.request_ends;
     }
 
-    /// The client was told to go on with its request: the request's own time runs on.
-    pub(super) fn go_on_with_request(&mut self) {
+    /// The client was sent `100 Continue`. The request keeps its original deadline.
+    pub(super) fn resume_request(&mut self) {
         self.deadline = self.request_ends;
     }
 
-    /// The connection waits for the next request.
+    /// Starts the wait for the next request.
     pub(super) fn idle(&mut self, now: Instant) {
         self.request_ends = now + IDLE_TIME;
         self.deadline = self.request_ends;
     }
 
-    /// The request waits for a handler, or for the handler's own limit.
+    /// Starts the wait for a handler.
     pub(super) fn run(&mut self, now: Instant) {
         self.deadline = now + LANE_TIME;
     }
 
-    /// The client has this long to take its answer.
+    /// Starts the time that the client has to read its response.
     pub(super) fn write(&mut self, now: Instant) {
         self.deadline = now + WRITE_TIME;
     }
 
-    /// The client has this long to close.
+    /// Starts the time that the client has to close the connection.
     pub(super) fn linger(&mut self, now: Instant) {
         self.deadline = now + LINGER_TIME;
     }
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     #[allow(clippy::disallowed_methods, reason = "the instants are the test's own")]
-    fn a_request_has_its_time_from_its_first_byte_whatever_is_said_meanwhile() {
+    fn a_request_is_timed_from_its_first_byte_even_if_100_continue_is_sent_meanwhile() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut timing = Timing::new(at(0));
@@ -85,15 +85,15 @@ mod tests {
         timing.begin_request(at(3));
         timing.write(at(8));
         assert_eq!(timing.deadline(), at(8) + WRITE_TIME);
-        timing.go_on_with_request();
+        timing.resume_request();
         assert_eq!(timing.deadline(), at(3) + REQUEST_TIME);
         timing.run(at(4));
         assert_eq!(timing.deadline(), at(4) + LANE_TIME);
         timing.idle(at(5));
         assert_eq!(timing.deadline(), at(5) + IDLE_TIME);
         timing.linger(at(6));
-        assert_eq!((timing.deadline(), timing.moved_at()), (at(6) + LINGER_TIME, at(0)));
+        assert_eq!((timing.deadline(), timing.last_activity()), (at(6) + LINGER_TIME, at(0)));
         timing.moved(at(7));
-        assert_eq!(timing.moved_at(), at(7));
+        assert_eq!(timing.last_activity(), at(7));
     }
 }

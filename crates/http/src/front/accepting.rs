@@ -1,4 +1,4 @@
-//! How clients come in, and what is done when one more is too many.
+//! Accepting clients, and making room when there are too many.
 
 use std::io;
 use std::net::{IpAddr, TcpStream};
@@ -17,7 +17,7 @@ impl Front {
             match self.acceptor.accept() {
                 Accepted::Client(stream, peer) => self.admit(stream, peer, now),
                 Accepted::TryAgain => {}
-                Accepted::Nobody => return,
+                Accepted::WouldBlock => return,
                 Accepted::Exhausted(cause) => return self.pause_accepting(&cause, now),
             }
         }
@@ -25,7 +25,7 @@ impl Front {
 
     fn admit(&mut self, stream: TcpStream, peer: IpAddr, now: Instant) {
         if self.budget.is_full(&self.connections) && !self.evict_one() {
-            // Every connection has a request running. Nothing can be closed, so the newcomer is told.
+            // Every connection has a running request, so none can be closed: answer the new client with 503.
             let mut bytes = Vec::new();
             self.encoder.encode(&busy(), true, false, &mut bytes);
             let _ = io::Write::write(&mut &stream, &bytes);
@@ -34,20 +34,20 @@ impl Front {
         let connection = Connection::new(stream, peer, now);
         self.deadlines.note(connection.deadline());
         let key = self.connections.insert(connection);
-        // Most clients have sent their request by now; what has not is what epoll is for.
+        // Most clients have sent their request by now; epoll is only needed for the others.
         self.drive(key, now);
     }
 
-    /// No descriptor or no memory for a new connection: make room, say so once, and rest.
+    /// Out of file descriptors or memory: logs it once, makes room, and pauses accepting.
     fn pause_accepting(&mut self, cause: &io::Error, now: Instant) {
         self.acceptor.warn(cause);
         self.evict_one();
-        self.acceptor.rest(&self.poller, now);
+        self.acceptor.pause(&self.poller, now);
     }
 
-    /// Closes the connection that can best be spared, if there is one.
+    /// Closes the first connection in eviction order, if any can be closed.
     fn evict_one(&mut self) -> bool {
-        let spared = budget::least_worth(&self.connections);
-        spared.map(|key| self.evict(key)).is_some()
+        let candidate = budget::eviction_candidate(&self.connections);
+        candidate.map(|key| self.evict(key)).is_some()
     }
 }

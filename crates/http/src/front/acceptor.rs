@@ -1,4 +1,4 @@
-//! The listener: it gives out clients, rests when there is no descriptor for another, and is closed once.
+//! The listener: accepts clients, pauses when the process runs out of file descriptors, and closes on shutdown.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -10,37 +10,37 @@ use rustix::net::{SocketAddrAny, SocketFlags, acceptfrom_with};
 use super::poller::Poller;
 use crate::limits::ACCEPT_PAUSE;
 
-/// Where clients come in.
+/// The listener and its state.
 pub(super) struct Acceptor {
-    /// None once it is closed.
+    /// None once closed.
     listener: Option<TcpListener>,
-    /// It rests until then.
-    rests_until: Option<Instant>,
-    /// Whether it has been said that no client can be accepted, since the last one was.
+    /// When a pause ends; none while accepting.
+    paused_until: Option<Instant>,
+    /// Whether a failure has been logged since the last accepted client.
     has_warned: bool,
 }
 
-/// What one attempt to accept a client came to.
+/// The result of one attempt to accept a client.
 pub(super) enum Accepted {
-    /// A client, from this address.
+    /// A client and its address.
     Client(TcpStream, IpAddr),
-    /// None this time.
+    /// A transient failure; the next attempt may succeed.
     TryAgain,
-    /// Nobody waits.
-    Nobody,
-    /// There is no descriptor or no memory for another client.
+    /// No client is waiting.
+    WouldBlock,
+    /// The process has no file descriptor or memory for another client.
     Exhausted(io::Error),
 }
 
 impl Acceptor {
-    /// It accepts the clients of this listener, which does not block.
+    /// Wraps a non-blocking listener.
     pub(super) fn new(listener: TcpListener) -> Self {
-        Self { listener: Some(listener), rests_until: None, has_warned: false }
+        Self { listener: Some(listener), paused_until: None, has_warned: false }
     }
 
     /// Accepts one client.
     pub(super) fn accept(&mut self) -> Accepted {
-        let Some(listener) = &self.listener else { return Accepted::Nobody };
+        let Some(listener) = &self.listener else { return Accepted::WouldBlock };
         match acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
             Ok((socket, peer)) => {
                 self.has_warned = false;
@@ -49,7 +49,7 @@ impl Acceptor {
             Err(error) => {
                 let error = io::Error::from(error);
                 match error.kind() {
-                    ErrorKind::WouldBlock => Accepted::Nobody,
+                    ErrorKind::WouldBlock => Accepted::WouldBlock,
                     ErrorKind::Interrupted | ErrorKind::ConnectionAborted => Accepted::TryAgain,
                     _ => Accepted::Exhausted(error),
                 }
@@ -57,44 +57,44 @@ impl Acceptor {
         }
     }
 
-    /// Says once that no client can be accepted.
+    /// Logs that no client can be accepted, once until a client is accepted again.
     pub(super) fn warn(&mut self, cause: &io::Error) {
         if !self.has_warned {
-            warn!("No new connection can be accepted at the moment: {cause}");
+            warn!("New connections cannot be accepted at the moment: {cause}");
             self.has_warned = true;
         }
     }
 
-    /// Rests for a while. The clients wait in the backlog.
-    pub(super) fn rest(&mut self, poller: &Poller, now: Instant) {
+    /// Pauses accepting. Clients wait in the backlog.
+    pub(super) fn pause(&mut self, poller: &Poller, now: Instant) {
         if let Some(listener) = &self.listener
             && poller.report_clients(listener, false).is_ok()
         {
-            self.rests_until = Some(now + ACCEPT_PAUSE);
+            self.paused_until = Some(now + ACCEPT_PAUSE);
         }
     }
 
-    /// When it has rested enough; none while it does not rest.
-    pub(super) fn rests_until(&self) -> Option<Instant> {
-        self.rests_until
+    /// When the pause ends; none while accepting.
+    pub(super) fn paused_until(&self) -> Option<Instant> {
+        self.paused_until
     }
 
-    /// Goes on if it has rested enough.
+    /// Resumes accepting if the pause is over.
     pub(super) fn on_time(&mut self, poller: &Poller, now: Instant) {
-        if self.rests_until.take_if(|until| *until <= now).is_some()
+        if self.paused_until.take_if(|until| *until <= now).is_some()
             && let Some(listener) = &self.listener
         {
             let _ = poller.report_clients(listener, true);
         }
     }
 
-    /// Closes the listener at once: the next client is refused by the kernel and not left waiting.
+    /// Closes the listener, so that the kernel refuses the next client at once instead of letting it wait.
     pub(super) fn close(&mut self) {
         self.listener = None;
     }
 }
 
-/// The address of a client, which `accept` tells by the way. A socket that is not IP's has none.
+/// The client's address from `accept`; unspecified if it is not a TCP socket.
 fn address(peer: Option<SocketAddrAny>) -> IpAddr {
     let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
     peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip().to_canonical())
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_ipv4_client_is_one_on_an_ipv6_socket_too() {
+    fn an_ipv4_client_on_an_ipv6_socket_has_its_ipv4_address() {
         let table = [
             ("[::ffff:203.0.113.5]:1", "203.0.113.5"),
             ("203.0.113.5:1", "203.0.113.5"),

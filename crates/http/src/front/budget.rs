@@ -1,59 +1,59 @@
-//! What all clients together may take, and which of them has to go when that is too much.
+//! The limits on all clients together, and the choice of the client to evict when they are exceeded.
 
 use std::cmp::Reverse;
 
-use crate::connection::{Connection, Worth};
-use crate::limits::{KIND_OF_REQUESTS, Limits, SMALL_REQUEST};
+use crate::connection::{Connection, EvictionOrder};
+use crate::limits::{Limits, SIZE_CLASS_BYTES, SMALL_REQUEST};
 use crate::slab::{Key, Slab};
 
-/// What is allowed, and how much of it is taken.
+/// The limits and the current use.
 #[derive(Debug)]
 pub(super) struct Budget {
     limits: Limits,
-    /// Bytes that all connections hold of requests.
+    /// Memory that all connections hold for requests, in bytes.
     held: usize,
 }
 
-/// The two kinds of requests, which are bounded each by itself so that neither can push out the other.
+/// The two size classes of requests. Each has its own limit, so that neither can push out the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum SizeClass {
     Small,
     Large,
 }
 
-/// What one client takes.
+/// What one client uses.
 #[derive(Clone, Copy, Debug)]
-struct Share {
+struct Usage {
     key: Key,
     held: usize,
-    /// None when it cannot be given up.
-    worth: Option<Worth>,
+    /// None if it cannot be evicted.
+    eviction_order: Option<EvictionOrder>,
 }
 
 impl Budget {
-    /// Nothing is taken yet.
+    /// An unused budget.
     pub(super) fn new(limits: Limits) -> Self {
         Self { limits, held: 0 }
     }
 
-    /// Whether there is no room for another connection.
+    /// Whether the connection limit is reached.
     pub(super) fn is_full(&self, connections: &Slab<Connection>) -> bool {
         connections.len() >= self.limits.connections
     }
 
-    /// A connection that held `before` bytes holds `after` now.
+    /// Records that a connection's memory changed from `before` to `after` bytes.
     pub(super) fn account(&mut self, before: usize, after: usize) {
         self.held = self.held.saturating_sub(before).saturating_add(after);
     }
 
-    /// Whether a kind of requests may take too much. While both together are within the bound of one, neither does.
-    pub(super) fn may_be_exceeded(&self) -> bool {
-        self.held > KIND_OF_REQUESTS
+    /// Whether a size class may exceed its limit. While both together are within the limit of one, neither does.
+    pub(super) fn is_near_limit(&self) -> bool {
+        self.held > SIZE_CLASS_BYTES
     }
 }
 
-impl Kind {
-    /// Both, in the order in which they are looked at.
+impl SizeClass {
+    /// Both classes, in the order in which they are checked.
     pub(super) const ALL: [Self; 2] = [Self::Small, Self::Large];
 
     fn of(held: usize) -> Self {
@@ -61,30 +61,35 @@ impl Kind {
     }
 }
 
-/// The connection that can best be spared.
-pub(super) fn least_worth(connections: &Slab<Connection>) -> Option<Key> {
-    shares(connections).filter_map(|share| Some((share.worth?, share.key))).min().map(|(_, key)| key)
+/// The first connection in eviction order.
+pub(super) fn eviction_candidate(connections: &Slab<Connection>) -> Option<Key> {
+    usages(connections).filter_map(|usage| Some((usage.eviction_order?, usage.key))).min().map(|(_, key)| key)
 }
 
-/// Who has to go so that requests of this kind take less; none when they are within bounds.
-pub(super) fn too_much(kind: Kind, connections: &Slab<Connection>, newcomer: Key) -> Option<Key> {
-    who_goes(kind, shares(connections), newcomer)
+/// The connection to evict if this size class exceeds its limit; none if it does not.
+pub(super) fn over_budget(class: SizeClass, connections: &Slab<Connection>, newcomer: Key) -> Option<Key> {
+    candidate(class, usages(connections), newcomer)
 }
 
-fn shares(connections: &Slab<Connection>) -> impl Iterator<Item = Share> + Clone {
-    connections.iter().map(|(key, connection)| Share { key, held: connection.held(), worth: connection.worth() })
+fn usages(connections: &Slab<Connection>) -> impl Iterator<Item = Usage> + Clone {
+    connections.iter().map(|(key, connection)| Usage {
+        key,
+        held: connection.held(),
+        eviction_order: connection.eviction_order(),
+    })
 }
 
-/// Of the small ones the one goes that has waited longest for bytes, of the large ones the one that holds most; never one
-/// that is being run, and not the one that just got bytes unless it is the only one.
-fn who_goes(kind: Kind, shares: impl Iterator<Item = Share> + Clone, newcomer: Key) -> Option<Key> {
-    let of_kind = shares.filter(|share| Kind::of(share.held) == kind);
-    if of_kind.clone().map(|share| share.held).sum::<usize>() <= KIND_OF_REQUESTS {
+/// Among small requests, picks the one without activity for the longest time; among large ones, the largest. Never picks
+/// a running request, and picks `newcomer`, which has just received bytes, only if there is no other.
+fn candidate(class: SizeClass, usages: impl Iterator<Item = Usage> + Clone, newcomer: Key) -> Option<Key> {
+    let of_class = usages.filter(|usage| SizeClass::of(usage.held) == class);
+    if of_class.clone().map(|usage| usage.held).sum::<usize>() <= SIZE_CLASS_BYTES {
         return None;
     }
-    let size = |share: &Share| if kind == Kind::Large { share.held } else { 0 };
-    let others = of_kind.filter(|share| share.key != newcomer && share.held > 0);
-    let spare = others.filter_map(|share| Some((Reverse(size(&share)), share.worth?.moved_at(), share.key)));
+    let size = |usage: &Usage| if class == SizeClass::Large { usage.held } else { 0 };
+    let others = of_class.filter(|usage| usage.key != newcomer && usage.held > 0);
+    let spare =
+        others.filter_map(|usage| Some((Reverse(size(&usage)), usage.eviction_order?.last_activity(), usage.key)));
     Some(spare.min().map_or(newcomer, |(.., key)| key))
 }
 
@@ -100,61 +105,73 @@ mod tests {
         Key::from_bits(number)
     }
 
-    /// A client in use whose bytes last moved at `moved_at`.
-    fn share(number: u64, held: usize, moved_at: Instant) -> Share {
-        Share { key: key(number), held, worth: Some(Worth::InUse(moved_at)) }
+    /// A client in use that was last active at `last_activity`.
+    fn usage(number: u64, held: usize, last_activity: Instant) -> Usage {
+        Usage { key: key(number), held, eviction_order: Some(EvictionOrder::InUse(last_activity)) }
     }
 
-    /// As many small requests as are just within bounds, the first of them the one that has waited longest.
-    fn small_ones(start: Instant) -> Vec<Share> {
-        let count = KIND_OF_REQUESTS / SMALL_REQUEST;
-        (0..count as u64).map(|n| share(n, SMALL_REQUEST, start + Duration::from_secs(n))).collect()
+    /// The most small requests that are within the limit; the first has been inactive for the longest time.
+    fn small_ones(start: Instant) -> Vec<Usage> {
+        let count = SIZE_CLASS_BYTES / SMALL_REQUEST;
+        (0..count as u64).map(|n| usage(n, SMALL_REQUEST, start + Duration::from_secs(n))).collect()
     }
 
-    fn goes(kind: Kind, shares: &[Share]) -> Option<Key> {
-        who_goes(kind, shares.iter().copied(), key(NEWCOMER))
-    }
-
-    #[test]
-    fn of_small_requests_the_one_goes_that_has_waited_longest() {
-        let start = Instant::now();
-        let mut shares = small_ones(start);
-        assert_eq!(goes(Kind::Small, &shares), None);
-        shares.push(share(NEWCOMER, SMALL_REQUEST, start));
-        assert_eq!(goes(Kind::Small, &shares), Some(key(0)));
-        shares[0].worth = None;
-        assert_eq!(goes(Kind::Small, &shares), Some(key(1)), "the first is being run");
-        shares[1].worth = Some(Worth::Refused(start + Duration::from_secs(1000)));
-        assert_eq!(goes(Kind::Small, &shares), Some(key(2)), "what is refused holds no more than others");
+    fn evicted(class: SizeClass, usages: &[Usage]) -> Option<Key> {
+        candidate(class, usages.iter().copied(), key(NEWCOMER))
     }
 
     #[test]
-    fn of_large_requests_the_largest_goes() {
+    fn the_small_request_without_activity_for_the_longest_time_is_evicted() {
         let start = Instant::now();
-        let third = KIND_OF_REQUESTS / 3;
-        let mut shares = vec![share(1, third, start), share(2, third + 1, start), share(3, third, start)];
-        assert_eq!(goes(Kind::Large, &shares), None);
-        shares.push(share(NEWCOMER, third + 2, start));
-        assert_eq!(goes(Kind::Large, &shares), Some(key(2)), "it has just got bytes itself");
-        assert_eq!(goes(Kind::Small, &shares), None);
+        let mut usages = small_ones(start);
+        assert_eq!(evicted(SizeClass::Small, &usages), None);
+        usages.push(usage(NEWCOMER, SMALL_REQUEST, start));
+        assert_eq!(evicted(SizeClass::Small, &usages), Some(key(0)));
+        usages[0].eviction_order = None;
+        assert_eq!(evicted(SizeClass::Small, &usages), Some(key(1)), "the first is running");
+        usages[1].eviction_order = Some(EvictionOrder::Refused(start + Duration::from_secs(1000)));
+        assert_eq!(
+            evicted(SizeClass::Small, &usages),
+            Some(key(2)),
+            "a refused request holds no more memory than others"
+        );
     }
 
     #[test]
-    fn who_just_got_bytes_goes_only_when_no_other_can() {
+    fn the_largest_of_the_large_requests_is_evicted() {
         let start = Instant::now();
-        let mut shares = small_ones(start);
-        shares.iter_mut().for_each(|share| share.worth = None);
-        shares.push(share(NEWCOMER, SMALL_REQUEST, start));
-        assert_eq!(goes(Kind::Small, &shares), Some(key(NEWCOMER)));
-        shares.push(share(50_000, 0, start));
-        assert_eq!(goes(Kind::Small, &shares), Some(key(NEWCOMER)), "to close what holds nothing does not help");
+        let third = SIZE_CLASS_BYTES / 3;
+        let mut usages = vec![usage(1, third, start), usage(2, third + 1, start), usage(3, third, start)];
+        assert_eq!(evicted(SizeClass::Large, &usages), None);
+        usages.push(usage(NEWCOMER, third + 2, start));
+        assert_eq!(
+            evicted(SizeClass::Large, &usages),
+            Some(key(2)),
+            "the newcomer is larger, but has just received bytes"
+        );
+        assert_eq!(evicted(SizeClass::Small, &usages), None);
+    }
+
+    #[test]
+    fn the_newcomer_is_evicted_only_when_no_other_can_be() {
+        let start = Instant::now();
+        let mut usages = small_ones(start);
+        usages.iter_mut().for_each(|usage| usage.eviction_order = None);
+        usages.push(usage(NEWCOMER, SMALL_REQUEST, start));
+        assert_eq!(evicted(SizeClass::Small, &usages), Some(key(NEWCOMER)));
+        usages.push(usage(50_000, 0, start));
+        assert_eq!(
+            evicted(SizeClass::Small, &usages),
+            Some(key(NEWCOMER)),
+            "closing an empty connection frees no memory"
+        );
     }
 
     #[test]
     fn large_requests_do_not_push_out_small_ones() {
         let start = Instant::now();
-        let mut shares = small_ones(start);
-        shares.push(share(NEWCOMER, KIND_OF_REQUESTS, start));
-        assert_eq!((goes(Kind::Small, &shares), goes(Kind::Large, &shares)), (None, None));
+        let mut usages = small_ones(start);
+        usages.push(usage(NEWCOMER, SIZE_CLASS_BYTES, start));
+        assert_eq!((evicted(SizeClass::Small, &usages), evicted(SizeClass::Large, &usages)), (None, None));
     }
 }

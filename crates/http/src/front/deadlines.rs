@@ -1,4 +1,4 @@
-//! When something is due by time alone: for one of the connections, or for all of them.
+//! The next deadline of any connection, and the deadline of a shutdown.
 
 use std::time::{Duration, Instant};
 
@@ -6,22 +6,22 @@ use rustix::event::Timespec;
 
 use crate::limits::STOP_TIME;
 
-/// What is due, and when.
+/// The deadlines of the front.
 #[derive(Debug, Default)]
 pub(super) struct Deadlines {
-    /// No connection's deadline is before this.
+    /// No connection has a deadline before this.
     next: Option<Instant>,
-    /// When the front ends, once it was told to.
+    /// When a shutdown must end; none while serving.
     ends_at: Option<Instant>,
 }
 
 impl Deadlines {
-    /// A connection has this deadline.
+    /// Records the deadline of a connection.
     pub(super) fn note(&mut self, deadline: Instant) {
         self.next = Some(self.next.map_or(deadline, |next| next.min(deadline)));
     }
 
-    /// The earliest deadline of all connections is this.
+    /// Sets the earliest deadline of all connections.
     pub(super) fn set(&mut self, earliest: Option<Instant>) {
         self.next = earliest;
     }
@@ -31,30 +31,30 @@ impl Deadlines {
         self.next.is_some_and(|at| at <= now)
     }
 
-    /// The front ends when its last client has gone, but soon.
+    /// Starts the shutdown, which ends with the last client or after [`STOP_TIME`].
     pub(super) fn stop(&mut self, now: Instant) {
         self.ends_at = Some(now + STOP_TIME);
     }
 
-    /// Whether the front was told to end.
+    /// Whether a shutdown has started.
     pub(super) fn is_stopping(&self) -> bool {
         self.ends_at.is_some()
     }
 
-    /// Whether it has ended.
+    /// Whether the shutdown is complete.
     pub(super) fn has_ended(&self, has_clients: bool, now: Instant) -> bool {
         self.ends_at.is_some_and(|at| now >= at || !has_clients)
     }
 
-    /// When something is due next, here or at `other`; none when nothing is.
+    /// The earliest deadline, including `other`.
     pub(super) fn next(&self, other: Option<Instant>) -> Option<Instant> {
         [self.next, other, self.ends_at].into_iter().flatten().min()
     }
 }
 
-/// How long to wait for `next`, in epoll's terms.
+/// The epoll timeout until `next`.
 pub(super) fn wait(next: Instant, now: Instant) -> Option<Timespec> {
-    // One millisecond late rather than early: an early wake-up would find nothing to do and come again.
+    // One millisecond late rather than early: an early wake-up would find nothing to do and have to repeat.
     let wait = next.saturating_duration_since(now) + Duration::from_millis(u64::from(next > now));
     Timespec::try_from(wait).ok()
 }
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_earliest_of_all_is_next() {
+    fn the_earliest_deadline_is_next() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut deadlines = Deadlines::default();
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_comes_with_the_last_client_or_soon() {
+    fn a_shutdown_ends_with_the_last_client_or_after_the_stop_time() {
         let start = Instant::now();
         let mut deadlines = Deadlines::default();
         assert!(!deadlines.is_stopping() && !deadlines.has_ended(false, start + STOP_TIME));
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_wakes_before_there_is_something_to_do() {
+    fn the_timeout_never_ends_before_the_deadline() {
         let now = Instant::now();
         let waits = |wait_for| wait(now + Duration::from_nanos(wait_for), now).unwrap();
         assert_eq!((waits(0).tv_sec, waits(0).tv_nsec), (0, 0));

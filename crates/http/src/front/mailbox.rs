@@ -1,4 +1,4 @@
-//! What other threads have for the front: answers on their way back, and the word to stop.
+//! Messages from other threads to the front: responses, and the request to stop.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use crate::response::Response;
 use crate::slab::Key;
 use opterius_base::waker::Waker;
 
-/// What other threads tell the front.
+/// Stops the front from another thread.
 #[derive(Clone)]
 pub struct Control {
     stop: Sender<()>,
@@ -17,51 +17,51 @@ pub struct Control {
 }
 
 impl Control {
-    /// Ends the front: no more connections, running requests get their answer within
-    /// [`crate::limits::STOP_TIME`].
+    /// Stops the front: it accepts no more connections, and gives running requests [`crate::limits::STOP_TIME`] to finish.
     pub fn stop(&self) {
         let _ = self.stop.try_send(());
         self.waker.wake();
     }
 }
 
-/// The front's end.
+/// The front's receiving end.
 pub(super) struct Mailbox {
     waker: Waker,
     stopped: Receiver<()>,
-    /// What answers come back on, each with the connection that it belongs to.
+    /// Responses from handlers, each with the key of its connection.
     answers: Receiver<(Key, Response)>,
     answering: Sender<(Key, Response)>,
 }
 
 impl Mailbox {
-    /// An empty one, and the handle to stop the front.
+    /// An empty mailbox, and the handle that stops the front.
     pub(super) fn new() -> io::Result<(Self, Control)> {
         let waker = Waker::new()?;
         let (stop, stopped) = bounded(1);
         let control = Control { stop, waker: waker.clone() };
-        // The lanes bound what can come back; the front itself answers into it, so it must never be full.
+        // The lanes limit how many responses can be pending. The front itself sends to this channel too, so that a full one
+        // would deadlock.
         let (answering, answers) = unbounded();
         Ok((Self { waker, stopped, answers, answering }, control))
     }
 
-    /// What wakes the front when there is something.
+    /// Wakes the front when there is a message.
     pub(super) fn waker(&self) -> &Waker {
         &self.waker
     }
 
-    /// What answers the request of this connection from another thread.
+    /// A responder for the request of connection `key`.
     pub(super) fn responder(&self, key: Key) -> Responder {
         Responder::new(key, self.answering.clone(), self.waker.clone())
     }
 
-    /// The next answer, and the connection that it belongs to.
+    /// The next response and the key of its connection.
     pub(super) fn next_answer(&self) -> Option<(Key, Response)> {
         self.answers.try_recv().ok()
     }
 
-    /// Whether the word to stop has come.
-    pub(super) fn is_told_to_stop(&self) -> bool {
+    /// Whether [`Control::stop`] was called.
+    pub(super) fn stop_requested(&self) -> bool {
         self.stopped.try_recv().is_ok()
     }
 }

@@ -1,4 +1,4 @@
-//! epoll: what it is told to report, and what its reports mean.
+//! epoll: registration of sockets, and interpretation of events.
 
 use std::io;
 use std::net::TcpListener;
@@ -11,21 +11,21 @@ use crate::connection::{Connection, Interest};
 use crate::slab::Key;
 use opterius_base::waker::Waker;
 
-/// epoll's word for the listener and for the waker: keys of connections never have all upper bits set.
+/// Event data of the listener and of the waker. Connection keys never have all upper bits set.
 const LISTENER: u64 = u64::MAX;
 const WAKER: u64 = u64::MAX - 1;
-/// How many ready sockets are taken from the kernel at a time.
+/// Maximum number of events per wait.
 const EVENTS: usize = 128;
 
-/// The front's epoll.
+/// The front's epoll instance.
 pub(super) struct Poller(OwnedFd);
 
-/// What epoll has reported.
+/// A decoded event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Report {
-    /// Clients wait to be accepted.
+    /// Clients are waiting to be accepted.
     Listener,
-    /// Another thread has something for us.
+    /// Another thread has sent a message.
     Mailbox,
     /// A client is ready for something.
     Client(Key, Readiness),
@@ -34,18 +34,18 @@ pub(super) enum Report {
 /// What a client is ready for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Readiness {
-    /// Nothing any more: the connection is broken, or closed from both ends.
+    /// Nothing: the connection failed, or both sides closed it.
     Closed,
-    /// To be read to its end: the client sends nothing more.
+    /// Reading up to the end: the client shut down its sending side.
     HalfClosed,
-    /// To be read: the client has sent something.
+    /// Reading.
     Readable,
-    /// To be written to.
+    /// Writing.
     Writable,
 }
 
 impl Poller {
-    /// An epoll that reports what the listener and the waker have.
+    /// Creates an epoll instance and registers the listener and the waker.
     pub(super) fn new(listener: &TcpListener, waker: &Waker) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
@@ -53,27 +53,27 @@ impl Poller {
         Ok(Self(epoll))
     }
 
-    /// Room for what one wait can report.
+    /// A buffer for the events of one wait.
     pub(super) fn room() -> Vec<Event> {
         Vec::with_capacity(EVENTS)
     }
 
-    /// Waits for something to report, or for the time to be over; without one for ever.
-    pub(super) fn wait(&self, events: &mut Vec<Event>, time: Option<&Timespec>) -> io::Result<()> {
+    /// Waits for events until the timeout; without one, forever.
+    pub(super) fn wait(&self, events: &mut Vec<Event>, timeout: Option<&Timespec>) -> io::Result<()> {
         events.clear();
-        match epoll::wait(&self.0, rustix::buffer::spare_capacity(events), time) {
+        match epoll::wait(&self.0, rustix::buffer::spare_capacity(events), timeout) {
             Err(rustix::io::Errno::INTR) => Ok(()),
             result => Ok(result.map(|_| ())?),
         }
     }
 
-    /// Has the listener reported, or no longer.
+    /// Turns the listener's events on or off.
     pub(super) fn report_clients(&self, listener: &TcpListener, is_wanted: bool) -> io::Result<()> {
         let flags = if is_wanted { EventFlags::IN } else { EventFlags::empty() };
         Ok(epoll::modify(&self.0, listener, EventData::new_u64(LISTENER), flags)?)
     }
 
-    /// Has at least this reported of a connection from now on. Closing its socket is what ends it.
+    /// Registers a connection for at least these events. Closing its socket unregisters it.
     pub(super) fn watch(&self, key: Key, connection: &mut Connection, wanted: Interest) -> io::Result<()> {
         let known = connection.interest;
         if known >= wanted {
@@ -81,28 +81,28 @@ impl Poller {
         }
         connection.interest = wanted;
         let data = EventData::new_u64(key.bits());
-        let told = match known {
+        let registered = match known {
             Interest::Nothing => epoll::add(&self.0, connection.stream(), data, wanted.flags()),
             _ => epoll::modify(&self.0, connection.stream(), data, wanted.flags()),
         };
-        Ok(told?)
+        Ok(registered?)
     }
 }
 
 impl Report {
-    /// What the event says.
-    pub(super) fn of(event: Event) -> Self {
+    /// Decodes an event.
+    pub(super) fn decode(event: Event) -> Self {
         let flags = event.flags;
         match event.data.u64() {
             LISTENER => Self::Listener,
             WAKER => Self::Mailbox,
-            bits => Self::Client(Key::from_bits(bits), Readiness::of(flags)),
+            bits => Self::Client(Key::from_bits(bits), Readiness::from_flags(flags)),
         }
     }
 }
 
 impl Readiness {
-    fn of(flags: EventFlags) -> Self {
+    fn from_flags(flags: EventFlags) -> Self {
         if flags.intersects(EventFlags::ERR | EventFlags::HUP) {
             Self::Closed
         } else if flags.contains(EventFlags::RDHUP) {
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_gravest_of_what_epoll_reports_counts() {
+    fn the_most_severe_flag_decides() {
         let table = [
             (EventFlags::OUT, Readiness::Writable),
             (EventFlags::IN | EventFlags::OUT, Readiness::Readable),
@@ -130,13 +130,13 @@ mod tests {
             (EventFlags::IN | EventFlags::ERR, Readiness::Closed),
         ];
         for (flags, expected) in table {
-            assert_eq!(Readiness::of(flags), expected, "{flags:?}");
+            assert_eq!(Readiness::from_flags(flags), expected, "{flags:?}");
         }
     }
 
     #[test]
-    fn no_connection_is_taken_for_the_listener_or_the_waker() {
-        let report = |bits| Report::of(Event { data: EventData::new_u64(bits), flags: EventFlags::IN });
+    fn connections_are_not_confused_with_the_listener_or_the_waker() {
+        let report = |bits| Report::decode(Event { data: EventData::new_u64(bits), flags: EventFlags::IN });
         assert_eq!(report(LISTENER), Report::Listener);
         assert_eq!(report(WAKER), Report::Mailbox);
         assert_eq!(report(7), Report::Client(Key::from_bits(7), Readiness::Readable));

@@ -1,4 +1,4 @@
-//! What happens when time runs out, for one connection or for all of them.
+//! Timeouts of connections, and the start of a shutdown.
 
 use std::time::Instant;
 
@@ -31,8 +31,8 @@ impl Front {
             }
             Phase::Reading | Phase::Writing | Phase::Lingering(_) => self.close(key),
             Phase::Running { ticket: Some(ticket), .. } if ticket.give_up() => self.answer(key, busy(), now),
-            // It is being run, and its handler has a time limit of its own.
-            Phase::Running { .. } => connection.run_on(now),
+            // The handler is running and has its own time limit.
+            Phase::Running { .. } => connection.extend_run(now),
         }
     }
 

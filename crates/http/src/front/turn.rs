@@ -1,9 +1,9 @@
-//! One connection's turn: everything that can be done for it now, from the bytes that it has sent to the answer.
+//! One connection's turn: all that can be done for it without waiting, from received bytes to the response.
 
 use std::time::Instant;
 
 use super::Front;
-use super::budget::{self, Kind};
+use super::budget::{self, SizeClass};
 use crate::connection::{Discarded, InFlight, Interest, Phase, Progress};
 use crate::head::Refusal;
 use crate::lane::busy;
@@ -14,28 +14,28 @@ use crate::slab::Key;
 use crate::traffic::UNKNOWN_ROUTE;
 
 impl Front {
-    /// Does everything that can be done for one connection now.
+    /// Does all that can be done for one connection without waiting.
     pub(super) fn drive(&mut self, key: Key, now: Instant) {
         for _ in 0..STEPS {
             let Some(connection) = self.connections.get_mut(key) else { return };
-            let goes_on = match connection.phase {
+            let can_continue = match connection.phase {
                 Phase::Running { .. } => return self.watch(key, Interest::Input),
                 Phase::Writing => self.write(key, now),
                 Phase::Lingering(_) => match connection.discard(&mut self.scratch) {
-                    Discarded::Everything => return self.close(key),
-                    Discarded::Nothing => return self.watch(key, Interest::Input),
+                    Discarded::Done => return self.close(key),
+                    Discarded::WouldBlock => return self.watch(key, Interest::Input),
                     Discarded::More => true,
                 },
                 Phase::Reading => self.read(key, now),
             };
-            if !goes_on {
+            if !can_continue {
                 return;
             }
         }
         self.queue(key);
     }
 
-    /// Gives the connection another turn once the others have had theirs.
+    /// Schedules another turn for the connection, after the others have had theirs.
     fn queue(&mut self, key: Key) {
         if let Some(connection) = self.connections.get_mut(key)
             && !std::mem::replace(&mut connection.queued, true)
@@ -44,7 +44,7 @@ impl Front {
         }
     }
 
-    /// Takes the next request, if it is there; false when there is nothing more to do now.
+    /// Handles the next request, if it is complete; false if there is nothing more to do now.
     fn read(&mut self, key: Key, now: Instant) -> bool {
         self.traffic.connections = self.connections.len();
         let Some(connection) = self.connections.get_mut(key) else { return false };
@@ -65,7 +65,7 @@ impl Front {
         true
     }
 
-    /// Takes in what the client has sent; false when that was a turn.
+    /// Receives what the client has sent; false if that used up the turn.
     fn receive(&mut self, key: Key, now: Instant) -> bool {
         let Some(connection) = self.connections.get_mut(key) else { return false };
         let (held_before, deadline_before) = (connection.held(), connection.deadline());
@@ -81,19 +81,19 @@ impl Front {
         }
         self.bound_memory(key);
         if more {
-            // One full read is a turn, so that a round over all connections is short whatever they send.
+            // A full read ends the turn, so that a round over all connections stays short whatever they send.
             self.queue(key);
         }
         !more
     }
 
-    /// Keeps all requests together within bounds.
+    /// Evicts connections until the requests of each size class are within their limit.
     fn bound_memory(&mut self, newcomer: Key) {
-        if !self.budget.may_be_exceeded() {
+        if !self.budget.is_near_limit() {
             return;
         }
-        for kind in Kind::ALL {
-            while let Some(key) = budget::too_much(kind, &self.connections, newcomer) {
+        for class in SizeClass::ALL {
+            while let Some(key) = budget::over_budget(class, &self.connections, newcomer) {
                 self.evict(key);
                 if key == newcomer {
                     return;
@@ -108,8 +108,8 @@ impl Front {
             Reaction::Read(work) => self.lanes.reads.queue(work, self.mailbox.responder(key)).map(Some),
             Reaction::Write(work) => self.lanes.writes.queue(work, self.mailbox.responder(key)).map(Some),
             Reaction::LongRunning(work) => self.lanes.slow.queue(work, self.mailbox.responder(key)).map(Some),
-            Reaction::Deferred(hand_over) => {
-                hand_over(self.mailbox.responder(key));
+            Reaction::Deferred(take_responder) => {
+                take_responder(self.mailbox.responder(key));
                 Some(None)
             }
         };
@@ -120,7 +120,7 @@ impl Front {
         }
     }
 
-    /// Answers a request that was handed on. Its client may be gone.
+    /// Answers a request that was handed to another thread. Its client may be gone.
     pub(super) fn answer(&mut self, key: Key, response: Response, now: Instant) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let Phase::Running { in_flight, .. } = connection.phase else { return };
@@ -128,7 +128,7 @@ impl Front {
         self.drive(key, now);
     }
 
-    /// Puts the answer to the request in line for the client, and lets the request go.
+    /// Queues the response for the client, and drops the request.
     fn respond(&mut self, key: Key, in_flight: InFlight, response: Response, now: Instant) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         self.traffic.answered(in_flight.route, response.status);
@@ -142,7 +142,7 @@ impl Front {
         connection.send_with(now, |outgoing| encoder.encode(&response, closes, in_flight.without_body, outgoing));
     }
 
-    /// Puts a refusal in line for the client, and lets go of what it has sent.
+    /// Queues a refusal for the client, and drops what it has sent.
     pub(super) fn refuse(&mut self, key: Key, refusal: Refusal, now: Instant) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let held_before = connection.held();
@@ -154,7 +154,7 @@ impl Front {
         connection.send_with(now, |outgoing| encoder.encode(&response, true, false, outgoing));
     }
 
-    /// Writes; false when the connection is closed or has to wait.
+    /// Writes; false if the connection was closed or must wait for the socket.
     fn write(&mut self, key: Key, now: Instant) -> bool {
         let Some(connection) = self.connections.get_mut(key) else { return false };
         let Ok(is_done) = connection.write(now) else {
@@ -172,7 +172,7 @@ impl Front {
         is_done
     }
 
-    /// Has at least this reported of the connection from now on.
+    /// Registers the connection for at least these events.
     fn watch(&mut self, key: Key, wanted: Interest) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         if self.poller.watch(key, connection, wanted).is_err() {

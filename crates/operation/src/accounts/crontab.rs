@@ -9,17 +9,17 @@ use opterius_host::host::Host;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::Username;
 
-/// The crontab of an account, where cron looks for it.
+/// The path of an account's crontab.
 pub fn path(host: &Host, username: &Username) -> PathBuf {
     host.path("/var/spool/cron/crontabs").join(username.as_str())
 }
 
-/// Where the crontab of a suspended account is.
+/// The path to which the crontab of a suspended account is moved.
 pub fn path_aside(host: &Host, username: &Username) -> PathBuf {
     host.path("/var/spool/cron/opterius-suspended").join(username.as_str())
 }
 
-/// Sets it aside, so that cron runs nothing of it.
+/// Moves the crontab aside, so that cron does not run it.
 ///
 /// # Errors
 /// It cannot be moved.
@@ -34,7 +34,7 @@ pub fn set_aside(host: &Host, username: &Username) -> Result<(), Problem> {
     rename_if_there(path(host, username), aside)
 }
 
-/// Puts it back.
+/// Moves the crontab back.
 ///
 /// # Errors
 /// It cannot be moved.

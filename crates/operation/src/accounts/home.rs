@@ -1,5 +1,5 @@
-//! Homes. Root makes the home itself, in a directory that only root writes to; everything below it is made with
-//! the account's own rights, because whatever stands there is the tenant's.
+//! Home directories. Root creates the home itself, in a directory that only root can write to; everything below it is
+//! created with the account's own privileges, because the tenant controls what is there.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -20,42 +20,43 @@ use opterius_host::host::Host;
 use opterius_host::problem::Problem;
 use opterius_host::users::register::User;
 
-/// What a visitor sees of a new site.
+/// The first page of a new site.
 const PAGE: &str = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>A new site</title>\n\
-                    <p>This site is new. Its pages go where this one is.</p>\n</html>\n";
+                    <p>This is a new site. To publish your own pages, replace this file.</p>\n</html>\n";
 
-/// How long that may take: what a tenant has mounted in its home may answer late or never, and others wait meanwhile.
+/// Time limit for work in a home: a file system that a tenant has mounted there can be slow or hang, and other operations
+/// wait meanwhile.
 const IN_HOME_TIME: Duration = Duration::from_secs(10);
 
-/// Makes the home of a new account: its own, and only the web server passes through.
+/// Creates the home of a new account. Besides the account, only the web server can traverse it.
 ///
 /// # Errors
-/// There is something in its place already, or it cannot be made.
+/// The path already exists, or the home cannot be created.
 pub fn create(transaction: &mut Transaction<'_>, user: &User, web_group: u32) -> Result<(), Problem> {
     let host = transaction.host();
     let home = host.home(&user.name);
     if fs::symlink_metadata(&home).is_ok() {
         return Err(Problem::Conflict(format!(
-            "There is something at {} already, which no account has. Move it away, or choose another username.",
+            "{} already exists but belongs to no account. Move it away, or choose another username.",
             home.display()
         )));
     }
     let fresh = host.path("/home").join(format!(".opterius-new-{}", user.name));
     transaction.directory(&host.path("/home"), 0o755, None)?;
-    transaction.will_make_directory(&fresh)?;
-    transaction.will_make_directory(&home)?;
-    let made = fs::DirBuilder::new().mode(0o700).create(&fresh).and_then(|()| {
+    transaction.will_create_directory(&fresh)?;
+    transaction.will_create_directory(&home)?;
+    let created = fs::DirBuilder::new().mode(0o700).create(&fresh).and_then(|()| {
         chown(&fresh, Some(user.uid), Some(web_group))?;
         fs::set_permissions(&fresh, fs::Permissions::from_mode(0o710))?;
         fs::rename(&fresh, &home)
     });
-    made.map_err(|error| Problem::at(&home, error))
+    created.map_err(|error| Problem::at(&home, error))
 }
 
-/// Makes what a site needs in the home: its document root, a directory for temporary files, and a link to its logs.
+/// Creates a site's directories in the home: its document root, a directory for temporary files, and a link to its logs.
 ///
 /// # Errors
-/// What the tenant has there is in the way.
+/// An existing file of the tenant is in the way.
 pub fn create_site_directories(
     host: &Host,
     user: &User,
@@ -66,12 +67,12 @@ pub fn create_site_directories(
     let home = open(host, user)?;
     let (root, logs) = (PathBuf::from(document_root), logs.to_owned());
     let what = format!("/home/{}/{document_root}", user.name);
-    let made =
+    let created =
         run_as_user::run_as_user(user, &what, deadline.sooner(IN_HOME_TIME), move || in_home(&home, &root, &logs))?;
-    made.map_err(|sentence| Problem::Conflict(format!("{what} cannot be made: {sentence}")))
+    created.map_err(|sentence| Problem::Conflict(format!("{what} cannot be created: {sentence}")))
 }
 
-/// The home of an account, opened by root in a directory that only root writes to.
+/// Opens the home of an account, as root, in a directory that only root can write to.
 fn open(host: &Host, user: &User) -> Result<OwnedFd, Problem> {
     let path = host.home(&user.name);
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -81,7 +82,7 @@ fn open(host: &Host, user: &User) -> Result<OwnedFd, Problem> {
         return Ok(home);
     }
     let sentence = format!(
-        "{0} belongs to user {owner} and not to “{1}”. Mend it: chown {2} {0}",
+        "{0} is owned by user {owner} instead of “{1}”. To fix it, run: chown {2} {0}",
         path.display(),
         user.name,
         user.uid
@@ -89,51 +90,51 @@ fn open(host: &Host, user: &User) -> Result<OwnedFd, Problem> {
     Err(Problem::Conflict(sentence))
 }
 
-/// What is done with the account's rights, from the home and by nothing else. Returns the sentence about what is in the way.
+/// Runs with the account's privileges, and accesses nothing but the home. Returns a sentence about what is in the way.
 fn in_home(home: &OwnedFd, root: &Path, logs: &Path) -> Result<(), String> {
     let directory = make_directories(home, root)?;
     let site = root.parent().filter(|parent| !parent.as_os_str().is_empty());
     let site = site.map_or_else(
-        || openat(home, ".", DIRECTORY, Mode::empty()).map_err(said(root)),
+        || openat(home, ".", DIRECTORY, Mode::empty()).map_err(describe_error(root)),
         |site| make_directories(home, site),
     )?;
     match mkdirat(&site, "tmp", Mode::RWXU) {
         Ok(()) | Err(Errno::EXIST) => {}
-        Err(error) => return Err(said(Path::new("tmp"))(error)),
+        Err(error) => return Err(describe_error(Path::new("tmp"))(error)),
     }
-    // What stands there already is the tenant's.
+    // Leave an existing file or link alone: it is the tenant's.
     match symlinkat(logs, &site, "logs") {
         Ok(()) | Err(Errno::EXIST) => {}
-        Err(error) => return Err(said(Path::new("logs"))(error)),
+        Err(error) => return Err(describe_error(Path::new("logs"))(error)),
     }
     welcome(&directory).map_err(|error| format!("index.html: {error}"))
 }
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-fn said(path: &Path) -> impl Fn(Errno) -> String {
+fn describe_error(path: &Path) -> impl Fn(Errno) -> String {
     move |error| match error {
         Errno::LOOP | Errno::NOTDIR => {
-            format!("{} is, or leads through, a link or a file, where a directory has to be", path.display())
+            format!("{} is or contains a link or a file where a directory is required", path.display())
         }
         error => format!("{}: {error}", path.display()),
     }
 }
 
-/// Makes a directory and those above it, as far as they are missing, through no link; returns the last.
+/// Creates a directory and its missing parents without following links, and returns it.
 fn make_directories(home: impl AsFd, path: &Path) -> Result<OwnedFd, String> {
-    let mut directory = openat(home, ".", DIRECTORY, Mode::empty()).map_err(said(path))?;
+    let mut directory = openat(home, ".", DIRECTORY, Mode::empty()).map_err(describe_error(path))?;
     for part in path {
         match mkdirat(&directory, part, Mode::from_raw_mode(0o755)) {
             Ok(()) | Err(Errno::EXIST) => {}
-            Err(error) => return Err(said(path)(error)),
+            Err(error) => return Err(describe_error(path)(error)),
         }
-        directory = openat(&directory, part, DIRECTORY, Mode::empty()).map_err(said(path))?;
+        directory = openat(&directory, part, DIRECTORY, Mode::empty()).map_err(describe_error(path))?;
     }
     Ok(directory)
 }
 
-/// Puts a first page into a document root that has none.
+/// Writes a first page unless the document root has one.
 fn welcome(directory: &OwnedFd) -> io::Result<()> {
     let has = |name: &str| statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
     if has("index.html") || has("index.php") {

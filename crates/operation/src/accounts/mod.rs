@@ -1,4 +1,4 @@
-//! What an account has: its home, its crontab, what is written down of it.
+//! What belongs to an account: its home, crontab and record.
 
 pub mod crontab;
 pub mod home;

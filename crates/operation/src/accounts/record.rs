@@ -1,4 +1,4 @@
-//! What is known of an account beside the system's register, as a step of a transaction.
+//! Writing an account's record, as a step of a transaction.
 
 use crate::transaction::Transaction;
 use opterius_base::files::FileMode;
@@ -7,11 +7,11 @@ use opterius_host::problem::Problem;
 use opterius_host::users::account::{self, Account};
 use opterius_host::users::register::Register;
 
-/// Writes it down, readable for the Agent.
+/// Writes the record, readable by the Agent.
 ///
 /// # Errors
-/// It cannot be written.
+/// The file cannot be written.
 pub fn write(transaction: &mut Transaction<'_>, account: &Account, register: &Register) -> Result<(), Problem> {
-    let rights = FileMode { mode: 0o640, group: register.group(AGENT_GROUP).map(|group| group.gid) };
-    transaction.write(&account::path(transaction.host(), &account.username), &account.to_bytes(), rights)
+    let mode = FileMode { mode: 0o640, group: register.group(AGENT_GROUP).map(|group| group.gid) };
+    transaction.write(&account::path(transaction.host(), &account.username), &account.to_bytes(), mode)
 }

@@ -1,4 +1,4 @@
-//! What a site has sent this month, from nginx's access logs.
+//! A site's traffic in the current month, from nginx's access logs.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -14,27 +14,27 @@ use opterius_host::layout::LOGS;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::Domain;
 
-/// The log that is written, and the one before it.
+/// The current log and the previous one.
 const FILES: [&str; 2] = ["access.log", "access.log.1"];
 
-/// What is looked at of a line, in bytes. nginx takes requests of 8 KiB; what is of interest comes right after them.
-const LINE: u64 = 16 * 1024;
+/// Longest part of a line that is parsed, in bytes. nginx accepts request lines of 8 KiB; the relevant fields follow it.
+const MAX_LINE: u64 = 16 * 1024;
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// What was sent.
+/// The traffic of a site.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// Requests that were answered.
+    /// Answered requests.
     pub requests: u64,
-    /// Bytes of the answers' bodies.
+    /// Bytes of response bodies.
     pub bytes: u64,
 }
 
-/// What a site has sent in the month of `now` (UTC).
+/// The traffic of a site in the month of `now` (UTC).
 ///
 /// # Errors
-/// It took too long.
+/// Reading the logs timed out.
 pub fn measure(host: &Host, domain: &Domain, now: Timestamp, deadline: Deadline) -> Result<Traffic, Problem> {
     let month = month_of(now);
     let mut traffic = Traffic::default();
@@ -46,7 +46,7 @@ pub fn measure(host: &Host, domain: &Domain, now: Timestamp, deadline: Deadline)
     Ok(traffic)
 }
 
-/// Opens a log of a site; none when there is no such regular file.
+/// Opens a log of a site; none if it is not a regular file.
 pub fn open_log(host: &Host, domain: &Domain, name: &str) -> Option<File> {
     let common = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let directory = host.path(LOGS).join(domain.as_str());
@@ -58,35 +58,35 @@ pub fn open_log(host: &Host, domain: &Domain, name: &str) -> Option<File> {
 
 fn add(traffic: &mut Traffic, mut log: impl BufRead, month: &Range<i64>, deadline: Deadline) -> Result<(), Problem> {
     let mut line = Vec::new();
-    let mut is_begin = true;
+    let mut is_line_start = true;
     loop {
         line.clear();
-        // A log that cannot be read on has ended for us.
-        if log.by_ref().take(LINE).read_until(b'\n', &mut line).unwrap_or(0) == 0 {
+        // Treat a read error as the end of the log.
+        if log.by_ref().take(MAX_LINE).read_until(b'\n', &mut line).unwrap_or(0) == 0 {
             return Ok(());
         }
         if deadline.is_over() {
-            let sentence = "The access logs are too large to be read within the time that there is for it.";
+            let sentence = "The access logs are too large to be read within the time limit.";
             return Err(Problem::TimedOut(sentence.to_owned()));
         }
-        let entry = if is_begin { entry(&line) } else { None };
+        let entry = if is_line_start { entry(&line) } else { None };
         if let Some(entry) = entry.filter(|entry| month.contains(&entry.at)) {
             traffic.requests = traffic.requests.saturating_add(1);
             traffic.bytes = traffic.bytes.saturating_add(entry.bytes);
         }
-        is_begin = line.ends_with(b"\n");
+        is_line_start = line.ends_with(b"\n");
     }
 }
 
-/// What is of interest in a line: when it was, in seconds since 1970, and how much was sent.
+/// The relevant fields of a line: the time in seconds since 1970, and the bytes sent.
 #[derive(Debug, PartialEq, Eq)]
 struct Entry {
     at: i64,
     bytes: u64,
 }
 
-/// Reads a line of the combined format. What clients send stands between quotes, where nginx writes theirs as `\x22`; only
-/// the name of a user who has signed in stands before, and the time is what comes after it.
+/// Parses a line in the combined format. Text from clients is quoted, and nginx writes their quotes as `\x22`. The only
+/// exception is the name of an authenticated user, which comes before the time.
 fn entry(line: &[u8]) -> Option<Entry> {
     let mut parts = line.split(|byte| *byte == b'"');
     let (before, _request, after) = (parts.next()?, parts.next()?, parts.next()?);
@@ -96,7 +96,7 @@ fn entry(line: &[u8]) -> Option<Entry> {
     Some(Entry { at: instant(str::from_utf8(time).ok()?)?, bytes: str::from_utf8(bytes).ok()?.parse().ok()? })
 }
 
-/// Reads `25/Nov/2026:13:32:16 +0100`, in seconds since 1970.
+/// Parses `25/Nov/2026:13:32:16 +0100` to seconds since 1970.
 fn instant(text: &str) -> Option<i64> {
     let (local, offset) = text.split_once(' ')?;
     let mut parts = local.split(['/', ':']);
@@ -113,7 +113,7 @@ fn instant(text: &str) -> Option<i64> {
     Some(OffsetDateTime::new_in_offset(date, time, offset).unix_timestamp())
 }
 
-/// The seconds of the month (UTC) that an instant is in.
+/// The month (UTC) of an instant, as a range of seconds since 1970.
 fn month_of(now: Timestamp) -> Range<i64> {
     let begin = |date: Date| OffsetDateTime::new_utc(date, Time::MIDNIGHT).unix_timestamp();
     let today = OffsetDateTime::from_unix_timestamp(now.unix()).map_or(Date::MIN, OffsetDateTime::date);

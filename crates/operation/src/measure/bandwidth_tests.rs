@@ -18,12 +18,12 @@ fn traffic(requests: u64, bytes: u64) -> Traffic {
 }
 
 #[test]
-fn a_line_of_the_combined_format_tells_when_and_how_much() {
+fn time_and_bytes_are_read_from_the_combined_format() {
     let at = Timestamp::parse_rfc3339("2026-11-25T12:32:16Z").unwrap().unix();
     let table = [
         (line("25/Nov/2026:13:32:16 +0100", "512"), Some(Entry { at, bytes: 512 })),
         (line("25/Nov/2026:07:02:16 -0530", "0"), Some(Entry { at, bytes: 0 })),
-        // A user's name may have any sign but a quote.
+        // A username can contain any character but a quote.
         (
             "::1 - a [01/Jan/2020:00:00:00 +0000] b [25/Nov/2026:12:32:16 +0000] \"\" 400 7 \"-\" \"-\"".to_owned(),
             Some(Entry { at, bytes: 7 }),
@@ -33,7 +33,7 @@ fn a_line_of_the_combined_format_tells_when_and_how_much() {
         (line("25/Nov/2026:13:32:16", "512"), None),
         (line("25/Nov/2026:13:32:16 +99999999999", "512"), None),
         (line("25/Nov/2026:13:32:16 +0100", "-"), None),
-        ("nothing of the kind".to_owned(), None),
+        ("not a log line".to_owned(), None),
         (String::new(), None),
     ];
     for (text, expected) in table {
@@ -43,7 +43,7 @@ fn a_line_of_the_combined_format_tells_when_and_how_much() {
 }
 
 #[test]
-fn a_month_begins_and_ends_at_midnight_utc() {
+fn a_month_starts_and_ends_at_midnight_utc() {
     let table = [
         ("2026-11-25T13:00:00Z", "2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z"),
         ("2026-12-31T23:59:59Z", "2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z"),
@@ -56,19 +56,19 @@ fn a_month_begins_and_ends_at_midnight_utc() {
 }
 
 #[test]
-fn this_month_is_summed_over_the_log_and_the_one_before_it() {
+fn the_month_is_summed_over_the_current_and_the_previous_log() {
     let tree = Tree::new();
     let long = "a".repeat(100_000);
     let log = [
         line("31/Oct/2026:23:59:59 +0000", "1"),
-        // Already November in UTC, and still November.
+        // November in UTC: one just after its start, one just before its end.
         line("31/Oct/2026:23:30:00 -0100", "10"),
         line("01/Dec/2026:00:30:00 +0100", "100"),
         format!("{long}\n"),
-        // What comes after the first part of a long line is not a line.
+        // The rest of a long line is not parsed as a line.
         format!("{long}{}", line("25/Nov/2026:12:00:00 +0000", "1000000")),
         line("25/Nov/2026:12:00:00 +0000", "1000"),
-        // Not yet ended.
+        // Not yet terminated.
         line("25/Nov/2026:12:00:01 +0000", "10000").trim_end().to_owned(),
     ];
     tree.write("/var/log/opterius/sites/example.com/access.log", log.concat());
@@ -80,7 +80,7 @@ fn this_month_is_summed_over_the_log_and_the_one_before_it() {
 }
 
 #[test]
-fn only_a_regular_file_in_a_directory_of_ours_is_a_log() {
+fn only_a_regular_file_in_the_log_directory_is_a_log() {
     let tree = Tree::new();
     let real = tree.write("/elsewhere/access.log", line("25/Nov/2026:12:00:00 +0000", "1"));
     let logs = tree.directory("/var/log/opterius/sites/a.com");
@@ -93,7 +93,7 @@ fn only_a_regular_file_in_a_directory_of_ours_is_a_log() {
 }
 
 #[test]
-fn reading_ends_with_the_time() {
+fn reading_stops_at_the_deadline() {
     let tree = Tree::new();
     tree.write("/var/log/opterius/sites/a.com/access.log", line("25/Nov/2026:12:00:00 +0000", "1"));
     let over = Deadline::within(std::time::Duration::ZERO);

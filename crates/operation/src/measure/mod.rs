@@ -1,4 +1,4 @@
-//! What accounts use.
+//! Measuring what accounts use.
 
 pub mod bandwidth;
 pub mod usage;

@@ -1,8 +1,8 @@
-//! How much room a directory takes, with all that is below it.
+//! Disk usage of a directory tree.
 //!
-//! The tree belongs to a tenant who may change it meanwhile. It is walked by descriptors, so that no link and no mount leads
-//! elsewhere, with two of them however deep it is: up again goes the way of `..`, and only where that is the
-//! directory that we came from.
+//! The tree belongs to a tenant who can change it during the walk. The walk uses descriptors, so that no link and no mount
+//! leads elsewhere, and only two of them, however deep the tree is: it returns through `..`, and checks that this is the
+//! directory that it came from.
 
 use std::ffi::CString;
 use std::mem::MaybeUninit;
@@ -15,28 +15,28 @@ use rustix::io::Errno;
 use opterius_base::deadline::Deadline;
 use opterius_host::problem::Problem;
 
-/// What is held at most of names that are still to be looked at, in bytes.
-const HELD: usize = 64 * 1024 * 1024;
+/// Memory limit for the names of directories that remain to be visited, in bytes.
+const MAX_PENDING: usize = 64 * 1024 * 1024;
 
-/// What a name or a level takes in memory besides its letters, in bytes.
+/// Estimated memory overhead of a name or a level, in bytes.
 const OVERHEAD: usize = 40;
 
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 
-/// The size of a tree.
+/// The disk usage of a tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Bytes on the disk.
+    /// Allocated bytes on disk.
     pub bytes: u64,
-    /// Files, directories and all else that has an inode.
+    /// Files, directories and everything else with an inode.
     pub inodes: u64,
 }
 
-/// Measures the directory `name` in `parent`, which is ours; one that is not there takes no room.
+/// Measures the directory `name` in `parent`, which must be trusted. A missing directory uses nothing.
 ///
 /// # Errors
-/// It cannot be read, took too long, or was moved meanwhile.
+/// It cannot be read, measuring timed out, or a directory was moved meanwhile.
 pub fn measure(parent: &Path, name: &str, deadline: Deadline) -> Result<Usage, Problem> {
     let flags = DIRECTORY.difference(OFlags::NOFOLLOW);
     let top =
@@ -49,7 +49,7 @@ pub fn measure(parent: &Path, name: &str, deadline: Deadline) -> Result<Usage, P
     .map_err(|obstacle| obstacle.problem(&parent.join(name)))
 }
 
-/// Why a tree was not measured.
+/// Why a tree could not be measured.
 enum Obstacle {
     TooLarge,
     Moved,
@@ -66,11 +66,11 @@ impl Obstacle {
     fn problem(self, path: &Path) -> Problem {
         let shown = path.display();
         match self {
-            Self::TooLarge => Problem::TimedOut(format!(
-                "{shown} has too many files to be measured within the time that there is for it."
-            )),
+            Self::TooLarge => {
+                Problem::TimedOut(format!("{shown} has too many files to be measured within the time limit."))
+            }
             Self::Moved => Problem::Failed(format!(
-                "{shown} could not be measured, because a directory in it was moved meanwhile. Try again."
+                "{shown} could not be measured because a directory in it was moved meanwhile. Try again."
             )),
             Self::System(error) => Problem::failed(&shown.to_string(), error),
         }
@@ -80,12 +80,12 @@ impl Obstacle {
 fn walk(top: OwnedFd, deadline: Deadline) -> Result<Usage, Obstacle> {
     let device = fstat(&top)?.st_dev;
     let mut walk = Walk { usage: Usage::default(), device, held: 0, deadline };
-    let mut levels: Vec<Level> = walk.look(&top)?.into_iter().collect();
+    let mut levels: Vec<Level> = walk.visit(&top)?.into_iter().collect();
     let mut here = top;
     while let Some(level) = levels.last_mut() {
         if let Some(name) = level.directories.pop() {
             let Some(below) = enter(&here, &name) else { continue };
-            if let Some(level) = walk.look(&below)? {
+            if let Some(level) = walk.visit(&below)? {
                 levels.push(level);
                 here = below;
             }
@@ -100,25 +100,25 @@ fn walk(top: OwnedFd, deadline: Deadline) -> Result<Usage, Obstacle> {
     Ok(walk.usage)
 }
 
-/// Opens a directory below another one, unless it is something else by now or something is mounted on it.
+/// Opens a subdirectory, unless it has been replaced by something else or is a mount point.
 fn enter(here: &OwnedFd, name: &CString) -> Option<OwnedFd> {
     match openat2(here, name.as_c_str(), DIRECTORY, Mode::empty(), ResolveFlags::NO_XDEV) {
-        // A kernel or a sandbox without the call; the number of the device then tells most mounts.
+        // The kernel or a sandbox does not provide the call. Most mounts are still detected by their device number.
         Err(Errno::NOSYS) => openat(here, name.as_c_str(), DIRECTORY, Mode::empty()).ok(),
         result => result.ok(),
     }
 }
 
-/// A directory on the way down.
+/// A directory on the path from the top to the current one.
 struct Level {
     inode: u64,
-    /// What is still to be looked at in it.
+    /// Subdirectories that remain to be visited.
     directories: Vec<CString>,
     held: usize,
 }
 
 impl Level {
-    /// This directory again, from one that was found in it.
+    /// Reopens this directory from one of its subdirectories.
     fn return_from(&self, below: &OwnedFd) -> Result<OwnedFd, Obstacle> {
         let above = openat(below, c"..", DIRECTORY, Mode::empty())?;
         if fstat(&above)?.st_ino == self.inode { Ok(above) } else { Err(Obstacle::Moved) }
@@ -133,8 +133,8 @@ struct Walk {
 }
 
 impl Walk {
-    /// Counts a directory and what is in it, and takes down what there is below; none on another device.
-    fn look(&mut self, directory: &OwnedFd) -> Result<Option<Level>, Obstacle> {
+    /// Counts a directory and its entries, and returns its subdirectories; none if it is on another device.
+    fn visit(&mut self, directory: &OwnedFd) -> Result<Option<Level>, Obstacle> {
         let status = fstat(directory)?;
         if status.st_dev != self.device {
             return Ok(None);
@@ -153,18 +153,18 @@ impl Walk {
                 continue;
             }
             let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
-            // What is gone by now takes no room.
+            // Deleted meanwhile.
             let Ok(status) = statat(directory, name, flags) else { continue };
             if FileType::from_raw_mode(status.st_mode) == FileType::Directory {
                 level.held = level.held.saturating_add(name.count_bytes()).saturating_add(OVERHEAD);
                 level.directories.push(name.to_owned());
             } else {
-                // Whatever device it names: on an overlay that is the one of the layer.
+                // Do not compare the device: on an overlay file system, it is the one of the layer.
                 self.count(status.st_blocks);
             }
         }
         self.held = self.held.saturating_add(level.held);
-        if self.held > HELD { Err(Obstacle::TooLarge) } else { Ok(Some(level)) }
+        if self.held > MAX_PENDING { Err(Obstacle::TooLarge) } else { Ok(Some(level)) }
     }
 
     fn count(&mut self, blocks: i64) {

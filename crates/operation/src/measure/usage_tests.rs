@@ -8,13 +8,13 @@ use rustix::fs::mkdirat;
 use super::*;
 use crate::testing::{Tree, soon};
 
-/// What the disk says of paths, with their directories.
+/// The allocated bytes of paths.
 fn blocks(paths: &[PathBuf]) -> u64 {
     paths.iter().map(|path| fs::symlink_metadata(path).unwrap().blocks() * 512).sum()
 }
 
 #[test]
-fn everything_below_is_counted_and_nothing_that_a_link_leads_to() {
+fn everything_below_is_counted_and_links_are_not_followed() {
     let tree = Tree::new();
     let home = tree.directory("/home/alice");
     let large = tree.write("/home/alice/a/b/large", vec![b'x'; 100_000]);
@@ -35,7 +35,7 @@ fn everything_below_is_counted_and_nothing_that_a_link_leads_to() {
 }
 
 #[test]
-fn what_is_not_there_takes_no_room_and_a_link_is_no_home() {
+fn a_missing_home_uses_nothing_and_a_link_is_refused() {
     let tree = Tree::new();
     tree.write("/elsewhere/file", "x");
     let homes = tree.directory("/home");
@@ -44,9 +44,9 @@ fn what_is_not_there_takes_no_room_and_a_link_is_no_home() {
     assert!(matches!(measure(&homes, "bob", soon()), Err(Problem::Failed(_))));
 }
 
-/// Far deeper than any path can name.
+/// Much deeper than the longest possible path.
 #[test]
-fn a_tree_may_be_as_deep_as_it_likes() {
+fn the_depth_of_a_tree_is_not_limited() {
     const DEPTH: u64 = 500;
     let long = "d".repeat(250);
     let tree = Tree::new();
@@ -62,7 +62,7 @@ fn a_tree_may_be_as_deep_as_it_likes() {
 }
 
 #[test]
-fn measuring_ends_with_the_time() {
+fn measuring_stops_at_the_deadline() {
     let tree = Tree::new();
     tree.write("/home/alice/file", "x");
     let over = Deadline::within(Duration::ZERO);

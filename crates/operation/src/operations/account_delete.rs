@@ -1,5 +1,5 @@
-//! `/account/delete`: an account goes with its sites, certificates, logs, mail, crontab, user and home. What was not done
-//! for lack of time a repeat goes on with.
+//! `/account/delete`: deletes an account with its sites, certificates, logs, mail, crontab, user and home. If it times out,
+//! repeating the request continues it.
 
 use std::fs::{self, DirEntry};
 use std::io::ErrorKind;
@@ -27,16 +27,16 @@ use opterius_host::sites::site_record;
 use opterius_host::users::account;
 use opterius_host::users::register::{Register, User};
 
-/// What a deleted account's home is called until it is gone.
+/// Name prefix of a deleted account's home until all files are gone.
 const DELETED: &str = ".opterius-deleted-";
 
 impl Perform for DeleteAccount {
     fn perform(&self, Context { host, deadline, .. }: Context<'_>) -> Result<Value, Problem> {
         let Self { username } = self;
-        // What an earlier one had no time for.
+        // Finish earlier deletions that timed out.
         sweep(host, deadline)?;
-        let warnings = take_sites_away(host, username, deadline)?;
-        // From here on nothing is taken back, and a repeat goes on.
+        let warnings = remove_sites(host, username, deadline)?;
+        // From here on, nothing is rolled back, and repeating the request continues.
         Transaction::run(host, deadline, |_| {
             let user = Register::read(host)?.account(username)?.clone();
             user::disable_login(host, username, deadline)?;
@@ -45,14 +45,14 @@ impl Perform for DeleteAccount {
             for domain in &domains {
                 current::forget(host, domain, deadline)?;
             }
-            forget_logs(host, &user, deadline)?;
-            forget_files(host, username)?;
-            set_home_aside(host, username)?;
+            delete_logs(host, &user, deadline)?;
+            delete_files(host, username)?;
+            move_home_aside(host, username)?;
             for domain in &domains {
                 site_record::forget(host, domain)?;
             }
             account::forget(host, username)?;
-            // At last: as long as there is a user, a repeat goes on.
+            // The user comes last: as long as it exists, the request can be repeated.
             user::remove(host, username, deadline)
         })?;
         sweep(host, deadline)?;
@@ -60,19 +60,19 @@ impl Perform for DeleteAccount {
     }
 }
 
-/// Takes all sites of an account out of nginx and PHP, before anything that they need goes.
-fn take_sites_away(host: &Host, username: &Username, deadline: Deadline) -> Result<Vec<String>, Problem> {
+/// Removes all sites of an account from nginx and PHP, before anything that they need is deleted.
+fn remove_sites(host: &Host, username: &Username, deadline: Deadline) -> Result<Vec<String>, Problem> {
     Transaction::run(host, deadline, |transaction| {
         let register = Register::read(host)?;
         let user = register.account(username)?;
-        user::refuse_user_of_system(user)?;
+        user::refuse_system_user(user)?;
         unmanaged_sites::remove(transaction, user)?;
         for site in Site::all_of(host, username) {
             apply::remove(transaction, &site)?;
         }
         let mut warnings = Vec::new();
         apply::take_effect(transaction, deadline, &mut warnings)?;
-        // Workers are of the user, and FPM would start them again.
+        // FPM runs workers as the user and would restart them.
         php::reload_all(host, deadline);
         Ok(warnings)
     })
@@ -83,19 +83,19 @@ fn domains(host: &Host, username: &Username) -> Vec<Domain> {
     record.map(|record| record.domain).collect()
 }
 
-/// Deletes the logs of all sites that the account has or has had: they are its group's to read.
-fn forget_logs(host: &Host, user: &User, deadline: Deadline) -> Result<(), Problem> {
+/// Deletes the logs of all current and former sites of the account, which are the ones that its group can read.
+fn delete_logs(host: &Host, user: &User, deadline: Deadline) -> Result<(), Problem> {
     let entries = fs::read_dir(host.path(layout::LOGS)).into_iter().flatten().flatten();
-    let are_its = |entry: &DirEntry| entry.metadata().is_ok_and(|found| found.gid() == user.gid);
-    for logs in entries.filter(are_its) {
+    let belongs_to_account = |entry: &DirEntry| entry.metadata().is_ok_and(|found| found.gid() == user.gid);
+    for logs in entries.filter(belongs_to_account) {
         tree::remove(&logs.path(), deadline)?;
     }
     Ok(())
 }
 
-fn forget_files(host: &Host, username: &Username) -> Result<(), Problem> {
+fn delete_files(host: &Host, username: &Username) -> Result<(), Problem> {
     let mail = host.path("/var/mail").join(username.as_str());
-    // What systemd keeps of a user who may run things without a session.
+    // systemd's mark of a user whose services run without a session.
     let linger = host.path("/var/lib/systemd/linger").join(username.as_str());
     for path in [crontab::path(host, username), crontab::path_aside(host, username), mail, linger] {
         match fs::remove_file(&path) {
@@ -106,22 +106,22 @@ fn forget_files(host: &Host, username: &Username) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Renames the home, so that the account is gone at once, however many files there are.
-fn set_home_aside(host: &Host, username: &Username) -> Result<(), Problem> {
+/// Renames the home, so that the account is gone immediately, however many files it has.
+fn move_home_aside(host: &Host, username: &Username) -> Result<(), Problem> {
     let home = host.home(username.as_str());
     let aside = |number: u32| host.path("/home").join(format!("{DELETED}{number}"));
     let free = (0..u32::MAX).map(aside).find(|path| fs::symlink_metadata(path).is_err());
     match fs::rename(&home, free.unwrap_or_else(|| aside(u32::MAX))) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) if error.kind() == ErrorKind::ResourceBusy => Err(Problem::Conflict(format!(
-            "{0} is a file system of its own. Unmount it (umount {0}) and repeat the operation.",
+            "{0} is a mount point. Unmount it (umount {0}) and repeat the operation.",
             home.display()
         ))),
         renamed => renamed.map_err(|error| Problem::at(&home, error)),
     }
 }
 
-/// Deletes homes that were set aside.
+/// Deletes homes that were moved aside.
 fn sweep(host: &Host, deadline: Deadline) -> Result<(), Problem> {
     let entries = fs::read_dir(host.path("/home")).into_iter().flatten().flatten();
     let deleted = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(DELETED));

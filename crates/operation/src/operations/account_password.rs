@@ -1,4 +1,5 @@
-//! `/account/password`: a new password. A suspended account gets it when it is given back.
+//! `/account/password`: sets an account's password. For a suspended account, it takes effect when the account is
+//! unsuspended.
 
 use serde_json::{Value, json};
 
@@ -16,7 +17,7 @@ impl Perform for SetPassword {
         let Self { username, password } = self;
         Transaction::run(host, deadline, |transaction| {
             let register = Register::read(host)?;
-            user::refuse_user_of_system(register.account(username)?)?;
+            user::refuse_system_user(register.account(username)?)?;
             let account = Account::read(host, username)?;
             if let Some(suspended) = account.suspended.clone() {
                 let suspended = Some(Suspended { password_locked: false, ..suspended });

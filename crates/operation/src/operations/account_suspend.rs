@@ -1,4 +1,5 @@
-//! `/account/suspend`: its sites answer 503, nobody logs in, and nothing of it runs; or it is given back what it had.
+//! `/account/suspend`: suspends an account, so that its sites answer 503, its user cannot log in, and its processes are
+//! stopped; or unsuspends it.
 
 use serde_json::{Value, json};
 
@@ -27,15 +28,16 @@ impl Perform for SuspendAccount {
     }
 }
 
-/// Suspends an account: its sites answer 503, nobody logs in, and nothing of it runs.
+/// Suspends an account.
 ///
 /// # Errors
-/// There is no such account, nginx refused, or a process cannot be killed. A repeat completes it.
+/// The account does not exist, nginx rejected the configuration, or a process cannot be killed. Repeating the request
+/// completes it.
 fn suspend(host: &Host, username: &Username, deadline: Deadline) -> Result<Value, Problem> {
     Transaction::run(host, deadline, |transaction| {
         let register = Register::read(host)?;
         let user = register.account(username)?.clone();
-        user::refuse_user_of_system(&user)?;
+        user::refuse_system_user(&user)?;
         let account = Account::read(host, username)?;
         if account.suspended.is_none() {
             let shadow = user::shadow(host, username)?;
@@ -49,9 +51,9 @@ fn suspend(host: &Host, username: &Username, deadline: Deadline) -> Result<Value
         }
         let mut warnings = unmanaged_sites::suspend(transaction, &user, deadline)?;
         warnings.extend(apply::apply(transaction, &Site::all_of(host, username), deadline)?);
-        // From here on nothing is taken back: an account that is half shut out is shut out further by a repeat. It is
-        // still one change: whoever gives it back at the same time comes after, and no two tools want one register.
-        transaction.keep()?;
+        // From here on, nothing is rolled back: repeating the request completes a partial suspension. It still runs under
+        // the transaction's lock, so that a concurrent unsuspension comes later, and only one tool changes /etc/passwd.
+        transaction.commit()?;
         user::disable_login(host, username, deadline)?;
         crontab::set_aside(host, username)?;
         kill_processes::kill_all(host, &user, deadline)?;
@@ -59,10 +61,10 @@ fn suspend(host: &Host, username: &Username, deadline: Deadline) -> Result<Value
     })
 }
 
-/// Gives an account back what it had.
+/// Unsuspends an account: restores its state from before the suspension.
 ///
 /// # Errors
-/// There is no such account, or nginx refused. A repeat completes it.
+/// The account does not exist, or nginx rejected the configuration. Repeating the request completes it.
 fn unsuspend(host: &Host, username: &Username, deadline: Deadline) -> Result<Value, Problem> {
     Transaction::run(host, deadline, |transaction| {
         let register = Register::read(host)?;
@@ -74,8 +76,8 @@ fn unsuspend(host: &Host, username: &Username, deadline: Deadline) -> Result<Val
         record::write(transaction, &Account { suspended: None, ..account }, &register)?;
         let mut warnings = unmanaged_sites::unsuspend(transaction, &user, deadline)?;
         warnings.extend(apply::apply(transaction, &Site::all_of(host, username), deadline)?);
-        let was = Shadow { locked: suspended.password_locked, expires: suspended.expires };
-        user::restore_login(host, username, &suspended.shell, &was, deadline)?;
+        let before = Shadow { locked: suspended.password_locked, expires: suspended.expires };
+        user::restore_login(host, username, &suspended.shell, &before, deadline)?;
         crontab::put_back(host, username)?;
         Ok(json!({"username": username, "suspended": false, "warnings": warnings}))
     })

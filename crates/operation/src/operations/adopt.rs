@@ -1,7 +1,7 @@
-//! `operation adopt`: takes in the accounts of today's hosts, where nobody has put users into our group yet.
+//! `operation adopt`: adopts existing accounts on hosts that were set up without this Agent.
 //!
-//! An account is an ordinary user whose home is `/home/<name>` and who has an enabled site below it. Nothing of theirs is
-//! changed but the membership; what is known of their sites is published.
+//! A user is adopted if it is a regular user whose home is `/home/<name>` with an enabled site below it. Adopting only adds
+//! the user to the group of accounts, and publishes records of its sites.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::transaction::Transaction;
 use crate::users::user;
 use crate::web::apply;
 use crate::web::certificate::current;
-use crate::web::site::{Found, Site};
+use crate::web::site::{Site, SiteFile};
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_base::deadline::Deadline;
 use opterius_base::files::{self, FileMode};
@@ -23,10 +23,10 @@ use opterius_host::sites::unmanaged_sites::{UnmanagedSite, candidates, enabled_s
 use opterius_host::users::account::{self, Account};
 use opterius_host::users::register::Register;
 
-/// Takes in what is there and publishes what is known of every site; returns the accounts that were taken in now.
+/// Adopts existing accounts and publishes records of all sites; returns the newly adopted accounts.
 ///
 /// # Errors
-/// The register, a group or a file cannot be read or changed.
+/// The users, a group or a file cannot be read or changed.
 pub fn adopt(host: &Host, deadline: Deadline) -> Result<Vec<Username>, Problem> {
     Transaction::run(host, deadline, |_| {
         let register = Register::read(host)?;
@@ -35,7 +35,7 @@ pub fn adopt(host: &Host, deadline: Deadline) -> Result<Vec<Username>, Problem> 
         for username in candidates(&register, &sites) {
             if !register.accounts().iter().any(|name| name == username.as_str()) {
                 user::join(host, &username, &Register::read(host)?, deadline)?;
-                note(host, &username, &register)?;
+                write_record(host, &username, &register)?;
                 adopted.push(username);
             }
         }
@@ -44,29 +44,29 @@ pub fn adopt(host: &Host, deadline: Deadline) -> Result<Vec<Username>, Problem> 
     })
 }
 
-/// Writes down since when an account is ours, unless that is known.
-fn note(host: &Host, username: &Username, register: &Register) -> Result<(), Problem> {
+/// Writes the record of an account, with the current time as creation time if there is none.
+fn write_record(host: &Host, username: &Username, register: &Register) -> Result<(), Problem> {
     let account = Account::read(host, username)?;
     let account = Account { created_at: account.created_at.or_else(|| Some(SystemClock.wall())), ..account };
     let path = account::path(host, username);
-    let rights = FileMode { mode: 0o640, group: register.group(AGENT_GROUP).map(|group| group.gid) };
-    files::replace(&path, &account.to_bytes(), rights).map_err(|error| Problem::at(&path, error))
+    let mode = FileMode { mode: 0o640, group: register.group(AGENT_GROUP).map(|group| group.gid) };
+    files::replace(&path, &account.to_bytes(), mode).map_err(|error| Problem::at(&path, error))
 }
 
-/// Publishes what is known of every site of an account, ours and others'.
+/// Publishes records of all sites of accounts, managed or not.
 fn publish(host: &Host, sites: &BTreeMap<Domain, UnmanagedSite>, deadline: Deadline) -> Result<(), Problem> {
     let register = Register::read(host)?;
     let group = register.group(ACCOUNTS_GROUP).map(|group| group.members.clone()).unwrap_or_default();
     for (domain, unmanaged_sites) in sites {
         let known = site_record::read(host, domain);
-        let record = match Site::look(host, domain)? {
-            Found::Ours(site) => Some(apply::record(host, &site, deadline)?),
-            // Its own file is set aside while the account is suspended.
+        let record = match Site::read(host, domain)? {
+            SiteFile::Managed(site) => Some(apply::record(host, &site, deadline)?),
+            // While the account is suspended, the enabled file is not the site's own.
             _ if known.as_ref().is_some_and(|record| record.suspended) => known,
             _ => {
                 let owner = group.iter().find(|name| unmanaged_sites.is_below(&format!("/home/{name}")));
                 let username = owner.and_then(|name| Username::parse("username", name).ok());
-                username.map(|username| foreign_facts(host, domain, username, unmanaged_sites, deadline))
+                username.map(|username| unmanaged_record(host, domain, username, unmanaged_sites, deadline))
             }
         };
         if let Some(record) = record {
@@ -76,7 +76,7 @@ fn publish(host: &Host, sites: &BTreeMap<Domain, UnmanagedSite>, deadline: Deadl
     Ok(())
 }
 
-fn foreign_facts(
+fn unmanaged_record(
     host: &Host,
     domain: &Domain,
     username: Username,
@@ -88,8 +88,8 @@ fn foreign_facts(
     SiteRecord {
         names: site.names.clone(),
         document_root: site.roots.iter().find(|root| root.starts_with(&home)).cloned().unwrap_or(home),
-        // One that cannot be read is none that could be told of.
+        // Treat an unreadable certificate like a missing one.
         certificate: found.and_then(|found| current::describe(&found, deadline).ok()),
-        ..SiteRecord::of(domain.clone(), username)
+        ..SiteRecord::new(domain.clone(), username)
     }
 }

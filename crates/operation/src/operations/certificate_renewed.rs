@@ -1,4 +1,4 @@
-//! What certbot's deploy hook has done: a site is served with the certificate that certbot has just renewed.
+//! certbot's deploy hook: serves a site with the certificate that certbot has just renewed.
 
 use std::path::Path;
 use std::slice;
@@ -17,15 +17,16 @@ use opterius_host::problem::Problem;
 use opterius_host::sites::certificate::as_of;
 use opterius_host::sites::site_record::{self, IssueState};
 
-/// Serves the site with what is new in `lineage`. Whoever waits for certbot publishes
-/// how the issue ended; here it is certbot's timer that has renewed.
+/// Serves the site with the new certificate of `lineage`. If a helper is waiting for certbot, that helper publishes the
+/// result; otherwise certbot's timer renewed the certificate, and the result is published here.
 ///
 /// # Errors
-/// nginx refused, or something else failed.
+/// nginx rejected the configuration, or another step failed.
 pub fn serve(host: &Host, lineage: &Path, deadline: Deadline) -> Result<Value, Problem> {
-    let domain = certbot::site_of(host, lineage)
-        .ok_or_else(|| Problem::NotFound(format!("{} is not the certificate of a site.", lineage.display())))?;
-    // Not the lock for certbot: whoever has started it holds that one.
+    let domain = certbot::site_of(host, lineage).ok_or_else(|| {
+        Problem::NotFound(format!("{} is not the certificate of a site on this server.", lineage.display()))
+    })?;
+    // Do not take certbot's lock: the process that started certbot holds it.
     let warnings = Transaction::run(host, deadline, |transaction| {
         let site = Site::find(host, &domain)?;
         let warnings = apply::apply(transaction, slice::from_ref(&site), deadline)?;

@@ -1,5 +1,5 @@
-//! `/dns/create-zone`: a zone of the DNS, made by PowerDNS's own tool, so that it does not matter which database PowerDNS
-//! keeps it in. One that is there already stays as it is: somebody may have changed it.
+//! `/dns/create-zone`: creates a DNS zone with PowerDNS's own tool, so that any of its database backends works. An existing
+//! zone is left unchanged, because it may have been edited.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -21,7 +21,7 @@ use opterius_host::request::dns_create_zone::CreateZone;
 use opterius_host::request::values::Domain;
 use opterius_host::tool::{Output, Tool};
 
-/// Where PowerDNS has its configuration, by distribution.
+/// PowerDNS's configuration directory, by distribution.
 const CONFIGURATION: [&str; 2] = ["/etc/powerdns", "/etc/pdns"];
 
 impl Perform for CreateZone {
@@ -31,7 +31,7 @@ impl Perform for CreateZone {
 }
 
 fn create(host: &Host, request: &CreateZone, deadline: Deadline) -> Result<Value, Problem> {
-    let server = PowerDns::of(host)?;
+    let server = PowerDns::new(host)?;
     let domain = &request.domain;
     if server.has_zone(domain, deadline)? {
         return Ok(json!({"domain": domain, "created": false}));
@@ -47,17 +47,17 @@ fn create(host: &Host, request: &CreateZone, deadline: Deadline) -> Result<Value
     }
 }
 
-/// PowerDNS, where it is installed and configured.
+/// An installed and configured PowerDNS.
 struct PowerDns {
     configuration: String,
 }
 
 impl PowerDns {
-    fn of(host: &Host) -> Result<Self, Problem> {
+    fn new(host: &Host) -> Result<Self, Problem> {
         let directories = CONFIGURATION.iter().map(|path| host.path(path));
         let found = directories.into_iter().find(|directory| directory.join("pdns.conf").is_file());
         let configuration = found.ok_or_else(|| {
-            Problem::Unavailable("PowerDNS is not installed on this server, so it has no zones of its own.".to_owned())
+            Problem::Unavailable("PowerDNS is not installed on this server, so it cannot host DNS zones.".to_owned())
         })?;
         Ok(Self { configuration: configuration.display().to_string() })
     }
@@ -67,7 +67,7 @@ impl PowerDns {
         Ok(tool.args([command, domain.as_str()]))
     }
 
-    /// Whether there is a zone with something in it. An empty one was left behind by somebody who was stopped.
+    /// Whether the zone exists and is not empty. An empty zone was left by an interrupted operation.
     fn has_zone(&self, domain: &Domain, deadline: Deadline) -> Result<bool, Problem> {
         let output = self.tool("list-zone", domain)?.run(deadline)?;
         if output.is_success() {
@@ -76,21 +76,20 @@ impl PowerDns {
         if output.stderr.contains("not found") { Ok(false) } else { Err(unavailable(&output)) }
     }
 
-    /// Makes the zone. PowerDNS takes the records in one transaction.
+    /// Creates the zone. PowerDNS adds all records in one transaction.
     fn load(&self, domain: &Domain, zone: &str, deadline: Deadline) -> Result<(), Problem> {
-        // It wants a regular file; one in memory leaves nothing behind.
+        // It requires a regular file; a memfd leaves nothing to clean up.
         let file = in_memory(zone).map_err(|error| Problem::failed("the zone file", error))?;
         self.tool("load-zone", domain)?.arg("/dev/stdin").descriptor(file).succeed(deadline).map(drop)
     }
 
-    /// Has the zone checked; what comes back is worth a warning.
+    /// Checks the zone and returns warnings.
     fn check(&self, domain: &Domain, deadline: Deadline) -> Result<Vec<String>, Problem> {
         let output = self.tool("check-zone", domain)?.run(deadline)?;
         if output.is_success() {
             return Ok(Vec::new());
         }
-        // The zone is good, and this server answers for it; but who asks the zone above, which is here, too, does not
-        // find it there.
+        // The zone is valid and served, but the parent zone, which is also on this server, does not delegate to it.
         let (delegation, errors): (Vec<&str>, Vec<&str>) = output
             .stdout
             .lines()
@@ -102,14 +101,14 @@ impl PowerDns {
         Ok(delegation.iter().map(|line| one_line(line.trim_start_matches("[Error]"), 200)).collect())
     }
 
-    /// Takes away what there is of a zone. Where even that fails an empty one stays, which the next try fills.
+    /// Deletes the zone. If that fails too, an empty zone stays, which the next attempt fills.
     fn undo(&self, domain: &Domain, deadline: Deadline) {
         let _ = self.tool("delete-zone", domain).and_then(|tool| tool.run(deadline));
     }
 }
 
 fn unavailable(output: &Output) -> Problem {
-    Problem::Unavailable(format!("PowerDNS is not in order on this server. {}", output.complaint()))
+    Problem::Unavailable(format!("PowerDNS does not work on this server. {}", output.complaint()))
 }
 
 fn in_memory(text: &str) -> io::Result<OwnedFd> {
@@ -130,7 +129,7 @@ fn zone(request: &CreateZone, now: Timestamp) -> String {
     let servers = [ns1, ns2].into_iter().collect::<BTreeSet<_>>();
     let mail = format!("mail.{domain}");
     let mut addresses: BTreeSet<String> = [domain.to_string(), format!("www.{domain}"), mail.clone()].into();
-    // A name server within the zone can be found by no other address than the one that the zone gives.
+    // The zone must give the address of name servers within it, because no other zone does.
     let is_within = |server: &&Domain| server.as_str().ends_with(&format!(".{domain}"));
     addresses.extend(servers.iter().copied().filter(is_within).map(Domain::to_string));
 

@@ -13,7 +13,7 @@ fn request(domain: &str, server_ip: &str, ns1: &str) -> CreateZone {
 }
 
 #[test]
-fn a_zone_has_what_a_new_site_needs() {
+fn a_zone_has_the_records_that_a_new_site_needs() {
     let now = Timestamp::parse_rfc3339("2026-03-01T23:59:59Z").unwrap();
     let expected = "$TTL 3600\n\
                     example.com. SOA ns1.host.net. hostmaster.example.com. 2026030101 10800 3600 604800 3600\n\
@@ -31,7 +31,7 @@ fn a_zone_has_what_a_new_site_needs() {
     assert_eq!((twice.matches(" NS ").count(), twice.matches("\nns2.host.net. A ").count()), (1, 1), "{twice}");
 }
 
-/// A tree with a PowerDNS of its own, on SQLite (packages pdns-server, pdns-backend-sqlite3, sqlite3).
+/// A tree with its own PowerDNS on SQLite (packages pdns-server, pdns-backend-sqlite3, sqlite3).
 fn with_powerdns() -> Tree {
     let schema = fs::read_to_string("/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql").unwrap();
     let tree = Tree::new();
@@ -42,11 +42,11 @@ fn with_powerdns() -> Tree {
 }
 
 fn listed(tree: &Tree, domain: &str) -> Output {
-    PowerDns::of(&tree.host).unwrap().tool("list-zone", &named(domain)).unwrap().run(soon()).unwrap()
+    PowerDns::new(&tree.host).unwrap().tool("list-zone", &named(domain)).unwrap().run(soon()).unwrap()
 }
 
 #[test]
-fn powerdns_takes_the_zone_and_one_that_is_there_stays() {
+fn a_zone_is_created_and_an_existing_one_is_left_unchanged() {
     let tree = with_powerdns();
     let create = |ip: &str| tree.perform(&request("example.com", ip, "ns1.example.com"));
     assert_eq!(create("203.0.113.5").unwrap(), json!({"domain": "example.com", "created": true}));
@@ -59,7 +59,7 @@ fn powerdns_takes_the_zone_and_one_that_is_there_stays() {
 }
 
 #[test]
-fn a_zone_below_another_one_is_made_with_a_word_about_its_delegation() {
+fn a_zone_below_another_one_is_created_with_a_warning_about_its_delegation() {
     let tree = with_powerdns();
     let create = |domain: &str| tree.perform(&request(domain, "203.0.113.5", "ns1.host.net")).unwrap();
     create("example.com");
@@ -72,19 +72,19 @@ fn a_zone_below_another_one_is_made_with_a_word_about_its_delegation() {
 #[test]
 fn an_empty_zone_is_filled() {
     let tree = with_powerdns();
-    let server = PowerDns::of(&tree.host).unwrap();
-    assert!(server.load(&named("example.com"), "this is no zone\n", soon()).is_err());
-    assert!(listed(&tree, "example.com").is_success(), "PowerDNS has left an empty zone");
+    let server = PowerDns::new(&tree.host).unwrap();
+    assert!(server.load(&named("example.com"), "this is not a zone\n", soon()).is_err());
+    assert!(listed(&tree, "example.com").is_success(), "PowerDNS left an empty zone");
     let answer = tree.perform(&request("example.com", "203.0.113.5", "ns1.host.net"));
     assert_eq!(answer.unwrap()["created"], true);
 }
 
 #[test]
-fn a_zone_that_powerdns_does_not_take_leaves_nothing() {
+fn a_rejected_zone_leaves_nothing_behind() {
     let tree = with_powerdns();
-    let server = PowerDns::of(&tree.host).unwrap();
+    let server = PowerDns::new(&tree.host).unwrap();
     let domain = named("example.com");
-    // A CNAME beside other records: it can be stored, but it is no zone.
+    // A CNAME next to other records can be stored but is invalid.
     let good = zone(&request("example.com", "203.0.113.5", "ns1.host.net"), SystemClock.wall());
     server.load(&domain, &format!("{good}www.example.com. CNAME example.com.\n"), soon()).unwrap();
     assert!(server.check(&domain, soon()).is_err());
@@ -93,7 +93,7 @@ fn a_zone_that_powerdns_does_not_take_leaves_nothing() {
 }
 
 #[test]
-fn without_a_powerdns_that_works_there_are_no_zones() {
+fn without_a_working_powerdns_zones_are_unavailable() {
     let tree = Tree::new();
     let create = || tree.perform(&request("example.com", "203.0.113.5", "ns1.host.net"));
     let Err(Problem::Unavailable(sentence)) = create() else { panic!() };

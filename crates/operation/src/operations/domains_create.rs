@@ -1,4 +1,4 @@
-//! `/domains/create`: a site, and with it the account unless there is one.
+//! `/domains/create`: creates a site, and its account if it does not exist.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -14,7 +14,7 @@ use crate::transaction::Transaction;
 use crate::tree;
 use crate::users::user;
 use crate::web::apply;
-use crate::web::site::{Found, Site};
+use crate::web::site::{Site, SiteFile};
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_base::deadline::Deadline;
 use opterius_host::helper::protocol::Allowance;
@@ -40,14 +40,14 @@ impl Perform for CreateSite {
             };
             if user.home != format!("/home/{}", user.name) {
                 let sentence = format!(
-                    "The home of “{}” is {} and not below /home, so it can have no sites.",
+                    "The home of “{}” is {} instead of a directory in /home, so the account cannot have sites.",
                     user.name, user.home
                 );
                 return Err(Problem::Conflict(sentence));
             }
             let site = existing.unwrap_or_else(|| new_site(request, SystemClock.wall()));
-            forget_logs_of_others(host, &site, &user, deadline)?;
-            make_logs(transaction, &site, &user).map_err(|error| Problem::at(&site.logs(host), error))?;
+            delete_logs_of_previous_owner(host, &site, &user, deadline)?;
+            create_logs(transaction, &site, &user).map_err(|error| Problem::at(&site.logs(host), error))?;
             home::create_site_directories(host, &user, &site.document_root, &site.logs(host), deadline)?;
             let php = php::is_installed(host, &site.php_version);
             let warnings = apply::apply(transaction, std::slice::from_ref(&site), deadline)?;
@@ -74,7 +74,7 @@ fn new_site(request: &CreateSite, created_at: Timestamp) -> Site {
     }
 }
 
-/// The user of a new account, and its home.
+/// Creates the user and the home of a new account.
 fn new_account(
     transaction: &mut Transaction<'_>,
     request: &CreateSite,
@@ -89,7 +89,7 @@ fn new_account(
         return Err(Problem::AccountLimit { used, limit, plan: allowance.plan.clone() });
     }
     let web_group = register.web_group()?.gid;
-    transaction.will_make_user(username)?;
+    transaction.will_create_user(username)?;
     let user = user::create(host, username, register, deadline)?;
     home::create(transaction, &user, web_group)?;
     let account = Account { username: username.clone(), created_at: Some(SystemClock.wall()), suspended: None };
@@ -97,61 +97,60 @@ fn new_account(
     Ok(user)
 }
 
-/// The same site, when it is there already: a repeat completes what is missing.
+/// The existing site, if this request is a repeat, which completes what is missing.
 fn existing_site(host: &Host, request: &CreateSite) -> Result<Option<Site>, Problem> {
-    match Site::look(host, &request.domain)? {
-        Found::Nothing => Ok(None),
-        Found::Foreign => Site::find(host, &request.domain).map(Some),
-        Found::Ours(site) if site.username != request.username => {
+    match Site::read(host, &request.domain)? {
+        SiteFile::Missing => Ok(None),
+        SiteFile::Unmanaged => Site::find(host, &request.domain).map(Some),
+        SiteFile::Managed(site) if site.username != request.username => {
             Err(Problem::Conflict(format!("The domain “{}” belongs to another account.", site.domain)))
         }
-        Found::Ours(site) if site.document_root != request.document_root.from_home() => {
+        SiteFile::Managed(site) if site.document_root != request.document_root.from_home() => {
             let root = site.absolute_document_root();
-            Err(Problem::Conflict(format!("The site “{}” is there already, with its files in {root}.", site.domain)))
+            Err(Problem::Conflict(format!("The site “{}” already exists, with its files in {root}.", site.domain)))
         }
-        // The PHP that was asked for last counts.
-        Found::Ours(site) => Ok(Some(Site { php_version: request.php_version.clone(), ..site })),
+        // The latest requested PHP version applies.
+        SiteFile::Managed(site) => Ok(Some(Site { php_version: request.php_version.clone(), ..site })),
     }
 }
 
-/// Refuses a domain that another account has, or that lies below one of theirs: its cookies would be theirs, too.
+/// Refuses a domain of another account, or a subdomain of one, because they would share cookies.
 fn check_domain(host: &Host, request: &CreateSite) -> Result<(), Problem> {
-    let is_others = |domain: &Domain| match Site::look(host, domain) {
-        Ok(Found::Ours(site)) => site.username != request.username,
+    let is_of_other_account = |domain: &Domain| match Site::read(host, domain) {
+        Ok(SiteFile::Managed(site)) => site.username != request.username,
         _ => site_record::read(host, domain).is_some_and(|record| record.username != request.username),
     };
     let name = request.domain.as_str();
     let mut rest = name;
     while let Some((_, above)) = rest.split_once('.') {
-        if Domain::parse("domain", rest).is_ok_and(|domain| is_others(&domain)) {
+        if Domain::parse("domain", rest).is_ok_and(|domain| is_of_other_account(&domain)) {
             return Err(Problem::Conflict(if rest == name {
                 format!("The domain “{name}” belongs to another account.")
             } else {
-                format!("The domain “{name}” lies below “{rest}”, which belongs to another account.")
+                format!("The domain “{name}” is a subdomain of “{rest}”, which belongs to another account.")
             }));
         }
         rest = above;
     }
-    // The site of the name without www answers to it already.
+    // The site of the name without www already answers to it.
     if let Some(site) = name.strip_prefix("www.").and_then(|bare| Domain::parse("domain", bare).ok())
-        && let Ok(Found::Ours(site)) = Site::look(host, &site)
+        && let Ok(SiteFile::Managed(site)) = Site::read(host, &site)
         && site.parent_domain.is_none()
     {
-        return Err(Problem::Conflict(format!("The site “{}” answers to “{name}” already.", site.domain)));
+        return Err(Problem::Conflict(format!("The site “{}” already answers to “{name}”.", site.domain)));
     }
     match &request.parent_domain {
         None => Ok(()),
         Some(parent) => Site::find_of(host, parent, &request.username).map(drop).or_else(|problem| match problem {
-            // A site of today's hosts will do.
-            Problem::Conflict(_) if !is_others(parent) => Ok(()),
+            // The parent can be an unmanaged site.
+            Problem::Conflict(_) if !is_of_other_account(parent) => Ok(()),
             problem => Err(problem),
         }),
     }
 }
 
-/// An account that has given the domain up has left its logs. They are not this one's to read, and those to come not that
-/// one's.
-fn forget_logs_of_others(host: &Host, site: &Site, user: &User, deadline: Deadline) -> Result<(), Problem> {
+/// Deletes the logs of the domain's previous owner, so that neither account can read the other's.
+fn delete_logs_of_previous_owner(host: &Host, site: &Site, user: &User, deadline: Deadline) -> Result<(), Problem> {
     let logs = site.logs(host);
     match fs::symlink_metadata(&logs) {
         Ok(found) if found.gid() != user.gid => tree::remove(&logs, deadline),
@@ -159,17 +158,18 @@ fn forget_logs_of_others(host: &Host, site: &Site, user: &User, deadline: Deadli
     }
 }
 
-/// The site's logs, in a directory that only root writes to; the account reads them. What PHP writes is the account's own.
-fn make_logs(transaction: &mut Transaction<'_>, site: &Site, user: &User) -> io::Result<()> {
+/// Creates the site's logs, in a directory that only root can write to and the account can read. The account owns PHP's
+/// log.
+fn create_logs(transaction: &mut Transaction<'_>, site: &Site, user: &User) -> io::Result<()> {
     let logs = site.logs(transaction.host());
     transaction.directory(&logs, 0o750, Some(user.gid)).map_err(|problem| io::Error::other(problem.message()))?;
     for (name, owner) in [("access.log", None), ("error.log", None), ("php-error.log", Some(user.uid))] {
-        make_log(&logs.join(name), owner, user.gid)?;
+        create_log(&logs.join(name), owner, user.gid)?;
     }
     Ok(())
 }
 
-fn make_log(path: &Path, owner: Option<u32>, group: u32) -> io::Result<()> {
+fn create_log(path: &Path, owner: Option<u32>, group: u32) -> io::Result<()> {
     if fs::symlink_metadata(path).is_ok() {
         return Ok(());
     }

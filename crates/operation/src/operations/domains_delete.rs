@@ -1,4 +1,4 @@
-//! `/domains/delete`: a site is taken away, with its certificate. Its files and logs stay.
+//! `/domains/delete`: deletes a site and its certificate. Its files and logs stay.
 
 use serde_json::{Value, json};
 

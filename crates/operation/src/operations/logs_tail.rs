@@ -1,4 +1,4 @@
-//! `/logs/tail`: the end of a site's log, for whoever watches it.
+//! `/logs/tail`: reads the end of a site's log, or what was added since the last call.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -15,7 +15,7 @@ impl Perform for TailLog {
     fn perform(&self, Context { host, .. }: Context<'_>) -> Result<Value, Problem> {
         let TailLog { domain, username, log, offset, max_bytes } = self;
         if site_record::read(host, domain).is_none_or(|record| record.username != *username) {
-            return Err(Problem::NotFound(format!("There is no site “{domain}” of the account “{username}”.")));
+            return Err(Problem::NotFound(format!("The account “{username}” has no site “{domain}”.")));
         }
         let Some(file) = open_log(host, domain, log.file_name()) else {
             return Ok(json!({"data": "", "next_offset": 0, "missing": true}));
@@ -26,32 +26,32 @@ impl Perform for TailLog {
     }
 }
 
-/// A part of a file.
+/// Part of a file.
 #[derive(Debug, PartialEq, Eq)]
 struct Part {
     text: String,
-    /// Where the next part begins, in bytes.
+    /// Where the next part starts, in bytes.
     next: u64,
 }
 
 impl Part {
-    /// Reads at most `most` bytes from `offset` on, or the last ones.
-    fn read(mut file: File, offset: Option<u64>, most: u64) -> io::Result<Self> {
+    /// Reads at most `limit` bytes starting at `offset`, or the last ones.
+    fn read(mut file: File, offset: Option<u64>, limit: u64) -> io::Result<Self> {
         let length = file.metadata()?.len();
         let begin = match offset {
-            // The log is shorter than it was: it was begun anew.
+            // The log is shorter than before: it was rotated.
             Some(offset) if offset > length => 0,
             Some(offset) => offset,
-            None => length.saturating_sub(most),
+            None => length.saturating_sub(limit),
         };
         file.seek(SeekFrom::Start(begin))?;
         let mut bytes = Vec::new();
-        file.take(most).read_to_end(&mut bytes)?;
-        let is_full = u64::try_from(bytes.len()).is_ok_and(|length| length == most);
+        file.take(limit).read_to_end(&mut bytes)?;
+        let is_full = u64::try_from(bytes.len()).is_ok_and(|length| length == limit);
         let shown = bytes.get(if offset.is_none() && begin > 0 { tail_of_character(&bytes) } else { 0 }..);
         let shown = shown.unwrap_or_default();
         let held_back = head_of_character(shown);
-        // Where nothing else fits, half a character is better than none for ever.
+        // If the limit is smaller than a character, return part of it instead of never making progress.
         let held_back = if is_full && held_back == shown.len() { 0 } else { held_back };
         let shown = shown.get(..shown.len().saturating_sub(held_back)).unwrap_or_default();
         let read = u64::try_from(bytes.len().saturating_sub(held_back)).unwrap_or(u64::MAX);
@@ -59,15 +59,15 @@ impl Part {
     }
 }
 
-/// How many bytes at the beginning belong to a character that began before.
+/// The number of bytes at the start that belong to a character that started before.
 fn tail_of_character(bytes: &[u8]) -> usize {
     bytes.iter().take(3).take_while(|byte| (0x80..0xc0).contains(*byte)).count()
 }
 
-/// How many bytes at the end belong to a character that has not ended yet.
+/// The number of bytes at the end that belong to an incomplete character.
 fn head_of_character(bytes: &[u8]) -> usize {
     let last = bytes.utf8_chunks().last().map(|chunk| chunk.invalid()).unwrap_or_default();
-    // What is wrong in itself is not waited for.
+    // Do not wait for more bytes if these are invalid anyway.
     let is_begun = str::from_utf8(last).is_err_and(|error| error.error_len().is_none());
     if is_begun { last.len() } else { 0 }
 }
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_begins_where_the_last_one_ended() {
+    fn a_part_starts_where_the_last_one_ended() {
         type Row<'a> = (&'a [u8], Option<u64>, u64, &'a str, u64);
         let table: [Row<'_>; 15] = [
             (b"one\ntwo\n", None, 100, "one\ntwo\n", 8),
@@ -94,7 +94,7 @@ mod tests {
             (b"one\ntwo\n", Some(0), 4, "one\n", 4),
             (b"one\ntwo\n", Some(4), 100, "two\n", 8),
             (b"one\ntwo\n", Some(8), 100, "", 8),
-            // It was begun anew.
+            // The log was rotated.
             (b"one\ntwo\n", Some(9), 100, "one\ntwo\n", 8),
             (b"", None, 100, "", 0),
             (b"", Some(5), 100, "", 0),
@@ -102,9 +102,9 @@ mod tests {
             ("aä".as_bytes(), Some(0), 2, "a", 1),
             ("aä".as_bytes(), Some(1), 2, "ä", 3),
             ("ää".as_bytes(), None, 3, "ä", 4),
-            // One that is still being written.
+            // An incomplete character.
             (b"a\xc3", Some(0), 100, "a", 1),
-            // What fits nowhere, and what is none.
+            // A character larger than the limit, and invalid bytes.
             ("ä".as_bytes(), Some(0), 1, "\u{fffd}", 1),
             (b"a\xffb\xff", Some(0), 100, "a\u{fffd}b\u{fffd}", 4),
             (b"\x80\x80\x80\x80b", None, 4, "b", 5),
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_is_read_for_the_account_that_the_site_belongs_to() {
+    fn a_log_is_read_only_for_the_owner_of_the_site() {
         let tree = Tree::new();
         tree.account(&["example.com", "empty.com", "linked.com"]);
         let log = tree.write("/var/log/opterius/sites/example.com/error.log", "oh\n");

@@ -1,4 +1,4 @@
-//! What can be done: one file for each operation, named after its path, and two that nobody asks for over the network.
+//! The operations: one file for each, named after its path, and two that are only available on the command line.
 
 mod account_delete;
 mod account_password;
@@ -29,10 +29,10 @@ use opterius_host::request::Request;
 
 macro_rules! define_dispatch {
     ($($module:ident::$operation:ident,)*) => {
-        /// Performs what is asked.
+        /// Performs a request.
         ///
         /// # Errors
-        /// As with [`Perform::perform`].
+        /// Those of [`Perform::perform`].
         pub fn perform(request: &Request, context: Context<'_>) -> Result<Value, Problem> {
             match request {
                 $(Request::$operation(request) => request.perform(context),)*

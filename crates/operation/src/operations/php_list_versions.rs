@@ -1,4 +1,4 @@
-//! `/php/list-versions`: the versions of PHP, those that are installed, and those that could be.
+//! `/php/list-versions`: lists the installed PHP versions, and those that can be installed.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ use opterius_host::request::php_list_versions::ListPhpVersions;
 use opterius_host::request::values::PhpVersion;
 use opterius_host::tool::Tool;
 
-/// Versions that a package archive has, installed or not.
+/// Versions that package repositories provide, installed or not.
 const KNOWN: [&str; 6] = ["7.4", "8.0", "8.1", "8.2", "8.3", "8.4"];
 
 #[derive(Serialize)]
@@ -30,13 +30,13 @@ impl Perform for ListPhpVersions {
         let running = if host.has_systemd() { running_units(&installed, deadline)? } else { running(host, &installed) };
         let is_in = |versions: &[PhpVersion], version: &str| versions.iter().any(|known| known.as_str() == version);
         let mut all: Vec<&str> = KNOWN.into_iter().chain(installed.iter().map(PhpVersion::as_str)).collect();
-        all.sort_by_key(|version| order(version));
+        all.sort_by_key(|version| sort_key(version));
         all.dedup();
-        let shown: Vec<Version<'_>> = all
+        let rows: Vec<Version<'_>> = all
             .into_iter()
             .map(|version| Version { version, installed: is_in(&installed, version), active: is_in(&running, version) })
             .collect();
-        Ok(json!({"versions": shown}))
+        Ok(json!({"versions": rows}))
     }
 }
 
@@ -44,7 +44,7 @@ fn running_units(versions: &[PhpVersion], deadline: Deadline) -> Result<Vec<PhpV
     if versions.is_empty() {
         return Ok(Vec::new());
     }
-    // It fails as soon as one of them does not run; its lines tell which.
+    // It fails if any of them does not run; its output has the state of each.
     let output = Tool::named("systemctl")?.arg("is-active").args(versions.iter().map(php::service)).run(deadline)?;
     let states = output.stdout.lines();
     Ok(versions
@@ -55,20 +55,20 @@ fn running_units(versions: &[PhpVersion], deadline: Deadline) -> Result<Vec<PhpV
         .collect())
 }
 
-/// The versions whose main process lives, by the file that it writes its number to.
+/// The versions whose main process is running, according to its pid file.
 fn running(host: &Host, versions: &[PhpVersion]) -> Vec<PhpVersion> {
-    let lives = |version: &&PhpVersion| {
+    let is_running = |version: &&PhpVersion| {
         let path = host.path(&format!("/run/php/{}.pid", php::service(version)));
         let pid = fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u32>().ok());
         let name = pid.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).ok());
-        // The number may be that of another process by now.
+        // Another process may have reused the pid.
         name.is_some_and(|name| name.trim() == format!("php-fpm{version}"))
     };
-    versions.iter().filter(lives).cloned().collect()
+    versions.iter().filter(is_running).cloned().collect()
 }
 
-/// 8.10 comes after 8.9.
-fn order(version: &str) -> (u32, u32) {
+/// Sort key of a version: 8.10 comes after 8.9.
+fn sort_key(version: &str) -> (u32, u32) {
     let number = |part: &str| part.parse().unwrap_or(0);
     version.split_once('.').map_or((0, 0), |(major, minor)| (number(major), number(minor)))
 }
@@ -88,11 +88,11 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_installed_when_its_fpm_is_configured_and_can_be_run() {
+    fn a_version_is_installed_if_its_fpm_is_configured_and_executable() {
         let tree = Tree::new();
         let known: Vec<_> = KNOWN.iter().map(|version| ((*version).to_owned(), false, false)).collect();
         assert_eq!(listed(&tree), known);
-        // No program of this machine, no directory, no version.
+        // Not a program on this machine, not a directory, not a version.
         tree.directory("/etc/php/99.9/fpm/pool.d");
         tree.write("/etc/php/8.3/fpm", "");
         tree.directory("/etc/php/current/fpm/pool.d");
@@ -100,7 +100,7 @@ mod tests {
         // Package php-fpm.
         let version = KNOWN.iter().find(|version| Host::tool(&format!("php-fpm{version}")).is_some()).unwrap();
         tree.directory(&format!("/etc/php/{version}/fpm/pool.d"));
-        // The number of a process that is something else.
+        // The pid of another program.
         tree.write(&format!("/run/php/php{version}-fpm.pid"), std::process::id().to_string());
         let expected: Vec<_> = KNOWN.iter().map(|known| ((*known).to_owned(), known == version, false)).collect();
         assert_eq!(listed(&tree), expected);
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn versions_are_ordered_by_number() {
         let mut versions = ["8.10", "7.4", "8.9", "10.0"];
-        versions.sort_by_key(|version| order(version));
+        versions.sort_by_key(|version| sort_key(version));
         assert_eq!(versions, ["7.4", "8.9", "8.10", "10.0"]);
     }
 }

@@ -1,4 +1,4 @@
-//! `/services/action`: something is done with a service of the white list, and never so that nobody is left to answer.
+//! `/services/action`: controls an allowed service. The Agent refuses to stop itself.
 
 use serde_json::{Value, json};
 
@@ -20,12 +20,12 @@ impl Perform for ServiceAction {
             return Err(Problem::invalid("service", format!("must be one of: {}", names.join(", "))));
         }
         if (service, action) == (AGENT, Action::Stop) {
-            let sentence = "The Agent does not stop itself, because nobody could start it again from the Panel. On the server: \
-                            systemctl stop opterius-agent";
+            let sentence = "The Agent does not stop itself, because the Panel could not start it again. To stop it, run on the \
+             server: systemctl stop opterius-agent";
             return Err(Problem::Conflict(sentence.to_owned()));
         }
         if !host.has_systemd() {
-            let sentence = "systemd does not run the services of this server, so the Agent cannot act on them.";
+            let sentence = "systemd does not run the services of this server, so the Agent cannot control them.";
             return Err(Problem::Unavailable(sentence.to_owned()));
         }
         if units(&show(&[service], deadline)?).next().is_none_or(|unit| !unit.is_installed()) {
@@ -36,7 +36,7 @@ impl Perform for ServiceAction {
         }
         let mut tool = Tool::named("systemctl")?.arg(action.word());
         if service == AGENT {
-            // The answer has to leave before we go.
+            // The response must be sent before the Agent stops.
             tool = tool.arg("--no-block");
         }
         tool.arg(format!("{service}.service")).succeed(deadline)?;
@@ -44,11 +44,10 @@ impl Perform for ServiceAction {
     }
 }
 
-/// A running nginx with a configuration that it does not take goes on with the old one, and would not come back from a
-/// restart.
+/// Tests nginx's configuration first: with an invalid one, a reload has no effect, and a restart would leave nginx stopped.
 fn check_nginx(host: &Host, deadline: Deadline) -> Result<(), Problem> {
     nginx::test(host, deadline).map_err(|problem| match problem {
-        Problem::Failed(said) => Problem::Conflict(format!("nginx goes on as it is. {said}")),
+        Problem::Failed(message) => Problem::Conflict(format!("nginx keeps its current configuration. {message}")),
         other => other,
     })
 }
@@ -63,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn without_systemd_there_is_nothing_to_act_on() {
+    fn without_systemd_services_cannot_be_controlled() {
         let tree = Tree::new();
         let table = [
             ("sshd-evil", Action::Restart, 422),

@@ -1,4 +1,4 @@
-//! `/services/list`: the services of the white list that are installed.
+//! `/services/list`: lists the allowed services that are installed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,9 +26,9 @@ impl Perform for ListServices {
 struct Service {
     name: String,
     display_name: String,
-    /// systemd's word: active, inactive, failed, activating …
+    /// systemd's state: active, inactive, failed, activating …
     status: String,
-    /// How long it has been active, in words; else empty.
+    /// How long it has been active, in words; empty if it is not active.
     uptime: String,
 }
 
@@ -38,7 +38,7 @@ fn listed(host: &Host, deadline: Deadline) -> Result<Vec<Service>, Problem> {
     Ok(services(&allowed, &show(&names, deadline)?, SystemClock.boot()))
 }
 
-/// The services among units. An alias (`mysql` is often one of `mariadb`) is shown as what it stands for, once.
+/// The services in systemctl's output. An alias (`mysql` is often one of `mariadb`) is listed once, by its real name.
 fn services(allowed: &BTreeMap<String, String>, output: &str, now: Duration) -> Vec<Service> {
     let service = |unit: Unit<'_>| {
         let name = unit.property("Id").strip_suffix(".service")?;
@@ -60,7 +60,7 @@ mod tests {
     use crate::testing::Tree;
 
     #[test]
-    fn installed_services_are_shown_once_with_their_state() {
+    fn installed_services_are_listed_once_with_their_state() {
         let output = "Id=cron.service\nLoadState=loaded\nActiveState=active\nActiveEnterTimestampMonotonic=60000000\n\n\
                       Id=mariadb.service\nLoadState=loaded\nActiveState=failed\nActiveEnterTimestampMonotonic=5\n\n\
                       Id=mariadb.service\nLoadState=loaded\nActiveState=failed\nActiveEnterTimestampMonotonic=5\n\n\
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn without_systemd_there_is_nothing_to_list() {
+    fn without_systemd_the_list_is_empty() {
         assert_eq!(Tree::new().perform(&ListServices {}).unwrap(), json!({"services": []}));
     }
 }

@@ -1,4 +1,4 @@
-//! `/ssl/delete`: a site's certificate is taken away, uploaded or issued; the site is served over HTTP alone.
+//! `/ssl/delete`: deletes a site's certificate, uploaded or issued. The site is then served over HTTP only.
 
 use serde_json::Value;
 
@@ -17,9 +17,9 @@ impl Perform for DeleteCertificate {
         Site::find(host, domain)?;
         let _certbot = lock::certificates(host, deadline)?;
         let warnings = Transaction::run(host, deadline, |transaction| {
-            // First nginx, then the files: one that points to what is gone would refuse every later change of any site.
+            // nginx first, then the files: a configuration that refers to missing files would make every later change fail.
             let warnings = apply::apply_with(transaction, &Site::find(host, domain)?, None, deadline)?;
-            transaction.keep()?;
+            transaction.commit()?;
             current::forget(host, domain, deadline)?;
             record(host, domain, None)?;
             Ok(warnings)

@@ -1,10 +1,11 @@
-//! `/ssl/issue`: a certificate for a site, unless it has one that is good for a while yet; an uploaded one is replaced.
+//! `/ssl/issue`: gets a certificate for a site, unless it has an issued one that does not expire soon. An uploaded
+//! certificate is replaced.
 
 use serde_json::Value;
 
 use crate::perform::{Context, Perform};
 use crate::transaction::lock;
-use crate::web::certificate::certbot::CertificateOrder;
+use crate::web::certificate::certbot::CertificateRequest;
 use crate::web::certificate::names;
 use crate::web::certificate::obtain::obtain;
 use crate::web::site::Site;
@@ -20,6 +21,6 @@ impl Perform for IssueCertificate {
         };
         let _certbot = lock::certificates(host, deadline)?;
         let names = names::of_site(&site, host);
-        obtain(host, &CertificateOrder { site: domain, names: &names, email: Some(email), anew: false }, deadline)
+        obtain(host, &CertificateRequest { site: domain, names: &names, email: Some(email), force: false }, deadline)
     }
 }

@@ -1,10 +1,10 @@
-//! `/ssl/renew`: a new certificate at once in the place of the one that a site has, for the same names.
+//! `/ssl/renew`: immediately replaces a site's certificate with a new one for the same names.
 
 use serde_json::Value;
 
 use crate::perform::{Context, Perform};
 use crate::transaction::lock;
-use crate::web::certificate::certbot::CertificateOrder;
+use crate::web::certificate::certbot::CertificateRequest;
 use crate::web::certificate::current;
 use crate::web::certificate::inspect::inspect;
 use crate::web::certificate::obtain::obtain;
@@ -23,22 +23,22 @@ impl Perform for RenewCertificate {
             .ok_or_else(|| Problem::NotFound(format!("The site “{domain}” has no certificate. Issue one first.")))?;
         if found.source == Source::Upload {
             return Err(Problem::Conflict(format!(
-                "The certificate of “{domain}” was uploaded, and only whoever has issued it can renew it. Upload the new one, \
-                 or issue one here in its place."
+                "The certificate of “{domain}” was uploaded, so only its issuer can renew it. Upload the new certificate, or \
+                 issue one here to replace it."
             )));
         }
         let names: Result<Vec<Domain>, Problem> =
             inspect(&found.fullchain, deadline)?.names.iter().map(|name| provable(domain, name)).collect();
-        obtain(host, &CertificateOrder { site: domain, names: &names?, email: None, anew: true }, deadline)
+        obtain(host, &CertificateRequest { site: domain, names: &names?, email: None, force: true }, deadline)
     }
 }
 
-/// A name that can be proved over HTTP, as every domain and no wildcard can.
+/// Refuses names that cannot be validated over HTTP, which are wildcards.
 fn provable(domain: &Domain, name: &str) -> Result<Domain, Problem> {
     Domain::parse("domain", name).map_err(|_| {
         Problem::Conflict(format!(
-            "The certificate of “{domain}” is good for “{name}”, too, which cannot be proved over HTTP. Delete it and issue \
-             a new one."
+            "The certificate of “{domain}” also covers “{name}”, which cannot be validated over HTTP. Delete it and issue a \
+             new one."
         ))
     })
 }

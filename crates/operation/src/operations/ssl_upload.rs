@@ -1,4 +1,4 @@
-//! `/ssl/upload`: a site is served with a certificate that somebody else has issued; one that certbot has for it is deleted.
+//! `/ssl/upload`: serves a site with an uploaded certificate, and deletes the one that certbot has for it.
 
 use std::slice;
 
@@ -22,15 +22,15 @@ impl Perform for UploadCertificate {
         let _certbot = lock::certificates(host, deadline)?;
         let warnings = Transaction::run(host, deadline, |transaction| {
             let site = Site::find_of(host, domain, username)?;
-            let placed = uploaded::put(host, domain, (certificate, private_key), deadline)?;
+            let installed = uploaded::install(host, domain, (certificate, private_key), deadline)?;
             let warnings = match apply::apply(transaction, slice::from_ref(&site), deadline) {
                 Ok(warnings) => warnings,
-                // Before nginx is brought back to what it had, its files are.
-                Err(problem) => return placed.take_back(deadline).and(Err(refusal(problem))),
+                // Restore the files before the transaction restores nginx's configuration.
+                Err(problem) => return installed.roll_back(deadline).and(Err(refusal(problem))),
             };
-            transaction.keep()?;
-            placed.keep(deadline)?;
-            // Nothing points to it any more.
+            transaction.commit()?;
+            installed.keep(deadline)?;
+            // nginx no longer refers to it.
             certbot::forget(host, domain, deadline)?;
             record(host, domain, None)?;
             Ok(warnings)
@@ -39,10 +39,10 @@ impl Perform for UploadCertificate {
     }
 }
 
-/// What a person has to know when the checks of [`pair`] let something pass that nginx does not.
+/// The error for a certificate that passed the checks in [`pair`] but that nginx rejected.
 fn refusal(problem: Problem) -> Problem {
     match problem {
-        Problem::Failed(words) => Problem::Conflict(format!("The certificate was not taken. {words}")),
+        Problem::Failed(message) => Problem::Conflict(format!("The certificate was rejected. {message}")),
         problem => problem,
     }
 }

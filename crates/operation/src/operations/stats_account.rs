@@ -1,4 +1,4 @@
-//! `/stats/account`: what an account uses: room on the disk, inodes, and what its sites have sent this month.
+//! `/stats/account`: reports an account's disk usage, inodes, and this month's traffic of its sites.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,13 +18,13 @@ use opterius_host::request::values::Domain;
 use opterius_host::sites::site_record;
 use opterius_host::users::register::Register;
 
-/// How long measuring may take.
+/// Time limit for measuring.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Where mail is, a directory for each domain.
+/// Mailboxes, one directory per domain.
 const MAIL: &str = "/var/mail/vdomains";
 
-/// Where MariaDB has its databases, a directory for each.
+/// MariaDB's databases, one directory per database.
 const DATABASES: &str = "/var/lib/mysql";
 
 impl Perform for AccountStats {
@@ -57,7 +57,7 @@ impl Perform for AccountStats {
     }
 }
 
-/// The size of directories in one of ours; those that are not there take no room.
+/// The total size of directories in a trusted parent. Missing directories use nothing.
 fn sizes<'a>(
     host: &Host,
     parent: &str,
@@ -90,8 +90,8 @@ fn traffic<'a>(
 
 fn by_domain(sites: &[(&Domain, Traffic)]) -> Map<String, Value> {
     let member = |(domain, traffic): &(&Domain, Traffic)| {
-        let shown = json!({"request_count": traffic.requests, "bytes_mb": megabytes(traffic.bytes)});
-        (domain.to_string(), shown)
+        let value = json!({"request_count": traffic.requests, "bytes_mb": megabytes(traffic.bytes)});
+        (domain.to_string(), value)
     };
     sites.iter().map(member).collect()
 }

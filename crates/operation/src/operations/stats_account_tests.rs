@@ -10,7 +10,7 @@ fn measured(tree: &Tree, username: &str, domains: &[&str], databases: &[&str]) -
     tree.perform(&request).map(|answer| answer["stats"].clone())
 }
 
-/// A line of an access log, now.
+/// An access log line with the current time.
 fn line(bytes: u64) -> String {
     let now = SystemClock.wall().to_string();
     let (date, time) = now.trim_end_matches('Z').split_once('T').unwrap();
@@ -21,7 +21,7 @@ fn line(bytes: u64) -> String {
 }
 
 #[test]
-fn an_account_is_measured_with_its_own_domains() {
+fn only_the_accounts_own_domains_are_measured() {
     let tree = Tree::new();
     tree.account(&["example.com"]);
     tree.publish("other.com", "bob");
@@ -33,7 +33,7 @@ fn an_account_is_measured_with_its_own_domains() {
     }
     let domains = ["example.com", "example.com", "other.com", "unknown.com"];
     let stats = measured(&tree, "alice", &domains, &["alice_shop", "alice_shop", "gone"]).unwrap();
-    // Directories take some room, too.
+    // Directories use some space too.
     let near = |number: &Value, expected: f64| (expected..expected + 0.2).contains(&number.as_f64().unwrap());
     let disk = &stats["disk_usage"];
     assert!(near(&disk["home_mb"], 3.0) && near(&disk["email_mb"], 2.0) && near(&disk["total_mb"], 5.0), "{stats}");
@@ -49,7 +49,7 @@ fn an_account_is_measured_with_its_own_domains() {
 }
 
 #[test]
-fn an_account_without_anything_has_numbers_and_an_object() {
+fn an_empty_account_has_zeros_and_an_empty_object() {
     let tree = Tree::new();
     tree.account(&[]);
     let expected = json!({
@@ -62,7 +62,7 @@ fn an_account_without_anything_has_numbers_and_an_object() {
 }
 
 #[test]
-fn who_is_no_account_is_not_measured() {
+fn users_that_are_not_accounts_are_not_measured() {
     let tree = Tree::new();
     tree.account(&[]);
     tree.write("/home/bob/file", "x");

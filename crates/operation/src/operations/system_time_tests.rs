@@ -5,7 +5,7 @@ use serde_json::json;
 use std::os::unix::fs::symlink;
 
 #[test]
-fn what_timedatectl_tells_is_told() {
+fn the_output_of_timedatectl_is_parsed() {
     let clock = "Timezone=Europe/Berlin\nLocalRTC=no\nCanNTP=yes\nNTP=yes\nNTPSynchronized=yes\n";
     let source = "LinkNTPServers=\nSystemNTPServers=\nFallbackNTPServers=0.debian.pool.ntp.org 1.debian.pool.ntp.org\n\
                            ServerName=0.debian.pool.ntp.org\nNTPMessage={ Leap=0, Version=4, \
@@ -22,7 +22,7 @@ fn what_timedatectl_tells_is_told() {
 }
 
 #[test]
-fn without_systemd_the_zone_is_what_the_files_say() {
+fn without_systemd_the_zone_comes_from_the_files() {
     let tree = Tree::new();
     let shown = || tree.perform(&SystemTime {}).unwrap();
     assert_eq!(shown()["timezone"], "UTC");

@@ -1,4 +1,4 @@
-//! `/system/timezone`: the time zone of the host is set.
+//! `/system/timezone`: sets the host's time zone.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -18,7 +18,7 @@ use opterius_host::request::system_timezone::SetTimezone;
 /// The time zone database.
 const DATABASE: &str = "/usr/share/zoneinfo";
 
-/// What a file of the database begins with (RFC 8536 §3.1).
+/// The first bytes of a file in the database (RFC 8536 §3.1).
 const MAGIC: &[u8; 4] = b"TZif";
 
 impl Perform for SetTimezone {
@@ -36,8 +36,8 @@ fn set(host: &Host, timezone: &str) -> Result<Value, Problem> {
     Ok(json!({"timezone": timezone}))
 }
 
-/// A zone is a file of the database. Its name begins with a capital: what does not is a copy of the database with other
-/// rules (`posix`, `right`) or the host's own zone (`localtime`).
+/// Checks that the zone is a file in the database. Its name must start with a capital letter: other entries are copies of
+/// the database with different rules (`posix`, `right`) or the host's own zone (`localtime`).
 fn check(host: &Host, timezone: &str) -> Result<(), Problem> {
     let is_word = |word: &str| {
         !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'-'))
@@ -46,25 +46,25 @@ fn check(host: &Host, timezone: &str) -> Result<(), Problem> {
     if is_name && is_zone(&database(host).join(timezone)) {
         return Ok(());
     }
-    Err(Problem::invalid("timezone", "must be a name of the time zone database such as Europe/Berlin"))
+    Err(Problem::invalid("timezone", "must be a name from the time zone database, such as Europe/Berlin"))
 }
 
-/// The host's database; the machine's where a tree that stands for a host has none.
+/// The host's database; the machine's if the host is a directory tree without one.
 fn database(host: &Host) -> PathBuf {
     Some(host.path(DATABASE)).filter(|path| path.is_dir()).unwrap_or_else(|| PathBuf::from(DATABASE))
 }
 
 fn is_zone(path: &Path) -> bool {
     let mut begin = [0; MAGIC.len()];
-    // Nothing but a regular file is opened: it is root's own directory, but what is in it is not ours.
+    // Only open regular files: opening other files can block.
     let is_file = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
     is_file && File::open(path).and_then(|mut file| file.read_exact(&mut begin)).is_ok() && begin == *MAGIC
 }
 
-/// Puts a link in the place of another one: there is one at every moment.
+/// Atomically replaces a link.
 fn replace_link(link: &Path, target: &Path) -> std::io::Result<()> {
     let new = link.with_extension("new");
-    // Left behind by a process that was killed.
+    // A killed process may have left one.
     let _ = fs::remove_file(&new);
     symlink(target, &new)?;
     fs::rename(&new, link)

@@ -2,7 +2,7 @@ use super::*;
 use crate::system::timezone::timezone;
 use crate::testing::Tree;
 
-/// A tree with a database of its own.
+/// A tree with its own database.
 fn with_database() -> Tree {
     let tree = Tree::new();
     tree.directory("/etc");
@@ -17,7 +17,7 @@ fn with_database() -> Tree {
 }
 
 #[test]
-fn a_zone_is_set_for_all_who_read_it() {
+fn a_zone_is_set_in_both_files() {
     let tree = with_database();
     tree.write(LOCALTIME, "a copy, as some images have it");
     symlink("/nowhere", tree.host.path("/etc/localtime.new")).unwrap();
@@ -31,7 +31,7 @@ fn a_zone_is_set_for_all_who_read_it() {
 }
 
 #[test]
-fn what_is_not_a_zone_is_refused_and_changes_nothing() {
+fn invalid_zones_are_refused_and_change_nothing() {
     let tree = with_database();
     let table = [
         "",

@@ -1,4 +1,4 @@
-//! The servers that have to take what we have written: tested first, then told.
+//! Servers that load our configuration files. Each configuration is tested before the server reloads.
 
 pub mod nginx;
 pub mod php;

@@ -1,4 +1,4 @@
-//! nginx: tested before it is told of anything new.
+//! nginx: testing and reloading its configuration.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,33 +11,33 @@ use opterius_host::host::Host;
 use opterius_host::problem::Problem;
 use opterius_host::tool::Tool;
 
-/// Debian's place for site files, and the one of others, where files are not linked but are there or not.
+/// Directories for site files: on Debian, available files are enabled by links; elsewhere, all files in conf.d are enabled.
 const AVAILABLE: &str = "/etc/nginx/sites-available";
 const ENABLED: &str = "/etc/nginx/sites-enabled";
 const PLAIN: &str = "/etc/nginx/conf.d";
 
-/// Where a site's file is, and the link that enables it where there are such.
+/// The path of a site's file, and of the link that enables it, if this host uses links.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct SitePaths {
     /// The file.
     pub file: PathBuf,
     /// The link to it.
     pub link: Option<PathBuf>,
 }
 
-/// The place of a site's file by its name, such as `example.com.conf`.
-pub fn place(host: &Host, name: &str) -> Place {
+/// The paths for a site file with this name, such as `example.com.conf`.
+pub fn place(host: &Host, name: &str) -> SitePaths {
     if host.path(AVAILABLE).is_dir() {
-        Place { file: host.path(AVAILABLE).join(name), link: Some(host.path(ENABLED).join(name)) }
+        SitePaths { file: host.path(AVAILABLE).join(name), link: Some(host.path(ENABLED).join(name)) }
     } else {
-        Place { file: host.path(PLAIN).join(name), link: None }
+        SitePaths { file: host.path(PLAIN).join(name), link: None }
     }
 }
 
-/// Whether the configuration as it is now can be used.
+/// Tests the current configuration.
 ///
 /// # Errors
-/// nginx is not installed, or refuses it; its own words are in the sentence.
+/// nginx is not installed, or rejects the configuration; the message includes nginx's.
 pub fn test(host: &Host, deadline: Deadline) -> Result<(), Problem> {
     let tool = Tool::named("nginx")?.args(["-t", "-q"]);
     let tool = if host.is_machine() {
@@ -54,10 +54,11 @@ pub fn test(host: &Host, deadline: Deadline) -> Result<(), Problem> {
     if output.is_success() {
         return Ok(());
     }
-    Err(Problem::Failed(format!("nginx does not take the configuration. {}", output.complaint())))
+    Err(Problem::Failed(format!("nginx rejected the configuration. {}", output.complaint())))
 }
 
-/// A main file for a tree that is not the machine: everything that nginx makes while it tests is below the tree, too.
+/// A main configuration file for a host that is a directory tree, which keeps all files that a test creates inside the
+/// tree.
 fn main_file(host: &Host) -> String {
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|name| format!("    {name}_temp_path {name};\n"))
@@ -67,21 +68,25 @@ fn main_file(host: &Host) -> String {
     format!("pid nginx.pid;\nerror_log stderr;\nevents {{}}\nhttp {{\n    access_log off;\n{temporary}{sites}}}\n")
 }
 
-/// Has the running nginx take the configuration, which was tested. Below a root that is not the machine nothing is told.
+/// Makes the running nginx reload its configuration, which must have been tested. Does nothing if the host is a directory
+/// tree. Returns a warning on failure.
 pub fn reload(host: &Host, deadline: Deadline) -> Option<String> {
     if !host.is_machine() {
         return None;
     }
-    let told = if host.has_systemd() {
-        // A reload by systemctl would wait for its own test; this one tells the main process at once.
+    let reloaded = if host.has_systemd() {
+        // `systemctl reload` would run and wait for another test; this signals the main process directly.
         Tool::named("systemctl")
             .map(|tool| tool.args(["kill", "--signal=HUP", "--kill-who=main", "nginx.service"]))
             .and_then(|tool| tool.succeed(deadline))
     } else {
         Tool::named("nginx").map(|tool| tool.args(["-s", "reload"])).and_then(|tool| tool.succeed(deadline))
     };
-    let problem = told.err()?;
+    let problem = reloaded.err()?;
     let cause = problem.message();
-    warn!("nginx could not be told of its new configuration: {cause}");
-    Some(format!("nginx serves what it had before, or nothing: {cause} If it is not running: systemctl start nginx"))
+    warn!("nginx could not reload its configuration: {cause}");
+    Some(format!(
+        "nginx did not reload and still uses its previous configuration, or is stopped: {cause} To start it, run: systemctl \
+         start nginx"
+    ))
 }

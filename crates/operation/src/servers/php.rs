@@ -1,4 +1,4 @@
-//! PHP: one FPM pool for each site, which runs as the account's user.
+//! PHP-FPM: one pool per site, which runs as the account's user.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,16 +18,16 @@ use opterius_host::request::values::{Domain, PhpVersion};
 use opterius_host::tool::Tool;
 use opterius_host::users::register::User;
 
-/// Begins a pool's file that is ours.
+/// The start of a pool file that the Agent manages.
 pub const MARK: &str = "; opterius-agent:";
 
-/// Where Debian keeps the versions of PHP.
+/// Debian's directory of PHP versions.
 const VERSIONS: &str = "/etc/php";
 
-/// The longest domain that is part of a socket's name: such a name has at most 107 bytes.
+/// Longest domain used in a socket's path, which is limited to 107 bytes.
 const MAX_SOCKET_NAME: usize = 64;
 
-/// How long a new pool's socket is waited for after the reload.
+/// How long to wait for a new pool's socket after a reload.
 const SOCKET_TIME: Duration = Duration::from_secs(3);
 
 /// Whether this version can run sites on the host.
@@ -35,17 +35,17 @@ pub fn is_installed(host: &Host, version: &PhpVersion) -> bool {
     pools(host, version).is_dir() && Host::tool(&format!("php-fpm{version}")).is_some()
 }
 
-/// Where the pools of a version are.
+/// The directory of a version's pool files.
 pub fn pools(host: &Host, version: &PhpVersion) -> PathBuf {
     host.path(VERSIONS).join(version.as_str()).join("fpm/pool.d")
 }
 
-/// The file of a site's pool.
+/// The path of a site's pool file.
 pub fn pool_file(host: &Host, version: &PhpVersion, domain: &Domain) -> PathBuf {
     pools(host, version).join(format!("{domain}.conf"))
 }
 
-/// The socket of a site's pool.
+/// The path of a site's pool socket.
 pub fn socket(host: &Host, domain: &Domain) -> PathBuf {
     let name = if domain.as_str().len() <= MAX_SOCKET_NAME {
         domain.to_string()
@@ -55,16 +55,16 @@ pub fn socket(host: &Host, domain: &Domain) -> PathBuf {
     host.path("/run/php").join(format!("opterius-{name}.sock"))
 }
 
-/// The text of a site's pool.
+/// The content of a site's pool file.
 pub fn pool(host: &Host, domain: &Domain, user: &User, web_group: &str, error_log: &Path) -> String {
-    // The names of another tree's users mean nothing to this machine.
+    // This machine does not know the usernames of a directory tree.
     let (name, group) = if host.is_machine() {
         (user.name.clone(), user.name.clone())
     } else {
         (user.uid.to_string(), user.gid.to_string())
     };
     format!(
-        "{MARK} the pool of {domain}; written anew with the site\n\
+        "{MARK} pool of {domain}; the Agent overwrites this file whenever the site changes\n\
          [{domain}]\n\
          user = {name}\n\
          group = {group}\n\
@@ -72,7 +72,7 @@ pub fn pool(host: &Host, domain: &Domain, user: &User, web_group: &str, error_lo
          listen.owner = {web_group}\n\
          listen.group = {web_group}\n\
          listen.mode = 0660\n\
-         ; Nothing runs for a site that nobody visits.\n\
+         ; Start processes only when requests arrive.\n\
          pm = ondemand\n\
          pm.max_children = 5\n\
          pm.process_idle_timeout = 10s\n\
@@ -86,16 +86,16 @@ pub fn pool(host: &Host, domain: &Domain, user: &User, web_group: &str, error_lo
     )
 }
 
-/// Whether a version has any pool: without one FPM does not run at all.
+/// Whether a version has any pools; FPM does not start without one.
 fn has_pools(host: &Host, version: &PhpVersion) -> bool {
     let entries = fs::read_dir(pools(host, version)).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).any(|path| path.extension().is_some_and(|extension| extension == "conf"))
 }
 
-/// Whether the pools of a version as they are now can be used.
+/// Tests the current pools of a version.
 ///
 /// # Errors
-/// FPM refuses them; its own words are in the sentence.
+/// FPM rejects them; the message includes FPM's.
 pub fn test(host: &Host, version: &PhpVersion, deadline: Deadline) -> Result<(), Problem> {
     if !has_pools(host, version) {
         return Ok(());
@@ -113,30 +113,31 @@ pub fn test(host: &Host, version: &PhpVersion, deadline: Deadline) -> Result<(),
     if output.is_success() {
         return Ok(());
     }
-    Err(Problem::Failed(format!("PHP {version} does not take the pool. {}", output.complaint())))
+    Err(Problem::Failed(format!("PHP {version} rejected the pool. {}", output.complaint())))
 }
 
-/// Has the running FPM of a version take its pools; a sentence where it does not run.
+/// Makes the running FPM of a version reload its pools. Returns a warning on failure.
 pub fn reload(host: &Host, version: &PhpVersion, deadline: Deadline) -> Option<String> {
     if !host.is_machine() {
         return None;
     }
     let service = format!("php{version}-fpm");
-    let told = if host.has_systemd() {
+    let reloaded = if host.has_systemd() {
         let action = if has_pools(host, version) { "reload-or-restart" } else { "stop" };
         Tool::named("systemctl").and_then(|tool| tool.args([action, &service]).succeed(deadline)).map(drop)
     } else {
         signal_main_process(host, version)
     };
-    let problem = told.err()?;
+    let problem = reloaded.err()?;
     let cause = problem.message();
-    warn!("{service} could not be told of its new pools: {cause}");
+    warn!("{service} could not reload its pools: {cause}");
     Some(format!(
-        "PHP {version} runs what it had before, or nothing: {cause} If it is not running: systemctl start {service}"
+        "PHP {version} did not reload and still uses its previous pools, or is stopped: {cause} To start it, run: systemctl \
+         start {service}"
     ))
 }
 
-/// Has every version take its pools.
+/// Makes every version reload its pools.
 pub fn reload_all(host: &Host, deadline: Deadline) {
     for version in versions(host) {
         if test(host, &version, deadline).is_ok() {
@@ -145,20 +146,20 @@ pub fn reload_all(host: &Host, deadline: Deadline) {
     }
 }
 
-/// The name of a version's service.
+/// The name of a version's systemd service.
 pub fn service(version: &PhpVersion) -> String {
     format!("php{version}-fpm")
 }
 
-/// The versions that can run sites.
+/// The installed versions.
 pub fn versions(host: &Host) -> Vec<PhpVersion> {
     let entries = fs::read_dir(host.path(VERSIONS)).into_iter().flatten().flatten();
     let versions = entries.filter_map(|entry| PhpVersion::parse("php_version", entry.file_name().to_str()?).ok());
     versions.filter(|version| is_installed(host, version)).collect()
 }
 
-/// Without systemd: SIGUSR2 to the main process. Its number is in a directory that the web server can write to, so it
-/// counts only when the process is root's and is FPM.
+/// Without systemd: sends SIGUSR2 to the main process. The web server can write to the pid file's directory, so the pid is
+/// used only if that process runs the FPM program.
 fn signal_main_process(host: &Host, version: &PhpVersion) -> Result<(), Problem> {
     let path = host.path(&format!("/run/php/php{version}-fpm.pid"));
     let text = fs::read_to_string(&path).map_err(|error| Problem::at(&path, error))?;
@@ -172,7 +173,7 @@ fn signal_main_process(host: &Host, version: &PhpVersion) -> Result<(), Problem>
     }
 }
 
-/// Waits for a new pool's socket: nginx would answer 502 until it is there.
+/// Waits for a new pool's socket; until it exists, nginx would answer 502.
 pub fn await_socket(host: &Host, domain: &Domain, deadline: Deadline) {
     let (socket, deadline) = (socket(host, domain), deadline.sooner(SOCKET_TIME));
     while host.is_machine() && !socket.exists() && !deadline.is_over() {
@@ -186,7 +187,7 @@ mod tests {
     use opterius_host::host::Acme;
 
     #[test]
-    fn a_socket_has_a_name_that_a_socket_can_have() {
+    fn a_socket_path_is_never_too_long() {
         let acme = Acme { server: String::new(), authority: None };
         let host = Host::new("/".into(), acme, PathBuf::new());
         let domain = |text: &str| Domain::parse("domain", text).unwrap();

@@ -1,4 +1,4 @@
-//! The system itself.
+//! systemd services and the time zone.
 
 pub mod services;
 pub mod timezone;

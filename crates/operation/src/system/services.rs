@@ -1,4 +1,4 @@
-//! Services of a hosting server: those of a white list, as systemd knows them.
+//! The allowed services of a hosting server, and their state in systemd.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use opterius_host::host::Host;
 use opterius_host::problem::Problem;
 use opterius_host::tool::Tool;
 
-/// Ourselves.
+/// The Agent's own service.
 pub const AGENT: &str = "opterius-agent";
 
-/// What may be listed and acted on, besides PHP: the unit, and what people call it.
+/// Services that can be listed and controlled, besides PHP: unit and display name.
 const SERVICES: [(&str, &str); 15] = [
     ("nginx", "Nginx"),
     ("apache2", "Apache"),
@@ -31,43 +31,43 @@ const SERVICES: [(&str, &str); 15] = [
     (AGENT, "Opterius Agent"),
 ];
 
-/// The white list of a host: units, and what people call them.
+/// The allowed services of a host, including PHP: units and display names.
 pub fn allowed(host: &Host) -> BTreeMap<String, String> {
     let php = php::versions(host);
     let php = php.iter().map(|version| (php::service(version), format!("PHP {version} FPM")));
     SERVICES.iter().map(|(unit, name)| ((*unit).to_owned(), (*name).to_owned())).chain(php).collect()
 }
 
-/// What systemd says of units, in one call.
+/// The properties of units, in one call of systemctl.
 ///
 /// # Errors
-/// systemd does not answer.
+/// systemctl failed.
 pub fn show(names: &[&str], deadline: Deadline) -> Result<String, Problem> {
     let properties = "--property=Id,LoadState,ActiveState,ActiveEnterTimestampMonotonic";
     let units = names.iter().map(|name| format!("{name}.service"));
     Ok(Tool::named("systemctl")?.arg("show").arg(properties).args(units).succeed(deadline)?.stdout)
 }
 
-/// What systemd says of one unit.
+/// The properties of one unit.
 pub struct Unit<'a>(&'a str);
 
-/// The units of an output of `systemctl show`, which leaves a line empty between them.
+/// Splits the output of `systemctl show`, which separates units with an empty line.
 pub fn units(output: &str) -> impl Iterator<Item = Unit<'_>> {
     output.split("\n\n").filter(|block| !block.trim().is_empty()).map(Unit)
 }
 
 impl<'a> Unit<'a> {
-    /// A property, empty where there is none.
+    /// A property; empty if it is missing.
     pub fn property(&self, name: &str) -> &'a str {
         self.0.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default()
     }
 
-    /// Whether it is there.
+    /// Whether the unit is installed.
     pub fn is_installed(&self) -> bool {
         self.property("LoadState") == "loaded"
     }
 
-    /// How long it has been active, `now` after boot.
+    /// How long the unit has been active; `now` is the time since boot.
     pub fn uptime(&self, now: Duration) -> Option<Duration> {
         let since = self.property("ActiveEnterTimestampMonotonic").parse().ok().map(Duration::from_micros)?;
         (self.property("ActiveState") == "active").then(|| now.saturating_sub(since))

@@ -1,17 +1,17 @@
-//! The time zone, as the host's files name it.
+//! The host's time zone, read from files.
 
 use std::fs;
 use std::path::Path;
 
 use opterius_host::host::Host;
 
-/// The link that says which zone it is.
+/// The link to the zone's file.
 pub const LOCALTIME: &str = "/etc/localtime";
 
-/// The same in words, for those that read these.
+/// The zone's name as text, for programs that read this file.
 pub const TIMEZONE: &str = "/etc/timezone";
 
-/// The zone as the host's files name it.
+/// The name of the host's time zone; UTC if none is set.
 pub fn timezone(host: &Host) -> String {
     let linked = fs::read_link(host.path(LOCALTIME)).ok();
     let linked = linked.as_deref().and_then(Path::to_str).and_then(|path| path.split_once("zoneinfo/"));

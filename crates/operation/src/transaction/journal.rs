@@ -1,6 +1,6 @@
-//! The journal of a change: how each step is taken back, written and flushed before the step is made.
+//! The undo journal of a transaction: how to undo each step, written and flushed before the step is made.
 //!
-//! One line for each step. A last line that is cut off is of a step that was never begun.
+//! One line for each step. A truncated last line belongs to a step that was never started.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -14,69 +14,69 @@ use opterius_host::request::values::Username;
 
 const PATH: &str = "/var/lib/opterius/unfinished.json";
 
-/// How one step is taken back.
+/// How to undo one step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
 pub(super) enum UndoStep {
-    /// A user is made who was not there.
+    /// A user is created.
     User {
-        /// Who.
+        /// The new user.
         username: Username,
     },
-    /// A directory is made that was not there, in a directory that only root can write to.
+    /// A directory is created, in a directory that only root can write to.
     Directory {
-        /// Which.
+        /// The new directory.
         path: PathBuf,
     },
     /// A file or link is written or deleted.
     File {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// What was there.
+        /// What to restore.
         before: Before,
     },
 }
 
-/// What was there before.
+/// The previous content of a path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Before {
-    /// Nothing.
+    /// Nothing existed.
     Missing,
     /// A file.
     File {
-        /// Its bytes.
+        /// Its content.
         base64: String,
         /// Its mode.
         mode: u32,
-        /// Its group.
+        /// Its gid.
         group: u32,
     },
     /// A link.
     Link {
-        /// Where it led.
+        /// Its target.
         target: PathBuf,
     },
 }
 
-/// The journal of one change.
+/// The journal of one transaction.
 pub(super) struct Journal {
     path: PathBuf,
     file: Option<File>,
 }
 
 impl Journal {
-    /// The journal of a host; it is a file from the first step on.
-    pub(super) fn of(host: &Host) -> Self {
+    /// An empty journal. The file is created with the first step.
+    pub(super) fn new(host: &Host) -> Self {
         Self { path: host.path(PATH), file: None }
     }
 
-    /// Where it is.
+    /// The journal's path.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Adds a step; when this returns, a power cut does not lose it.
+    /// Adds a step. Once this returns, a power failure does not lose it.
     pub(super) fn add(&mut self, step: &UndoStep) -> io::Result<()> {
         let mut line = serde_json::to_vec(step)?;
         line.push(b'\n');
@@ -93,7 +93,7 @@ impl Journal {
         file.sync_data()
     }
 
-    /// The steps of a change that did not come to its end.
+    /// The steps of an interrupted transaction.
     pub(super) fn read(&self) -> io::Result<Vec<UndoStep>> {
         match fs::read_to_string(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
@@ -101,8 +101,8 @@ impl Journal {
         }
     }
 
-    /// What is done stays done.
-    pub(super) fn forget(&mut self) -> io::Result<()> {
+    /// Deletes the journal, which makes all steps permanent.
+    pub(super) fn delete(&mut self) -> io::Result<()> {
         self.file = None;
         match fs::remove_file(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whole_lines_count_and_the_last_may_be_cut_off() {
+    fn a_truncated_last_line_is_ignored() {
         let username = Username::parse("username", "alice").unwrap();
         let steps = [
             UndoStep::User { username },

@@ -1,4 +1,4 @@
-//! Locks between helpers: one changes the host at a time, and one certbot runs at a time.
+//! Locks between helper processes: only one changes the host at a time, and only one runs certbot at a time.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -12,27 +12,27 @@ use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
 use opterius_host::problem::Problem;
 
-/// Held for as long as this lives, and never longer than the process.
-pub struct Lock(#[allow(dead_code, reason = "the lock ends with the file")] File);
+/// A lock, held until this is dropped or the process ends.
+pub struct Lock(#[allow(dead_code, reason = "closing the file releases the lock")] File);
 
-/// The lock for changes of the host.
+/// Takes the lock for changing the host.
 ///
 /// # Errors
-/// Others hold it beyond the deadline.
+/// Another process holds it until the deadline.
 pub fn transaction(host: &Host, deadline: Deadline) -> Result<Lock, Problem> {
     take(host, "changes.lock", deadline)
 }
 
-/// The lock for certbot. Whoever needs both takes this one first.
+/// Takes the lock for certbot. To hold both locks, take this one first.
 ///
 /// # Errors
-/// Others hold it beyond the deadline.
+/// Another process holds it until the deadline.
 pub fn certificates(host: &Host, deadline: Deadline) -> Result<Lock, Problem> {
     take(host, "certificates.lock", deadline)
 }
 
-/// The kernel lets those who wait have it in the order in which they came; the waiting is done by a thread, because it
-/// has no time limit. When ours is over, the process is about to end, and the thread with it.
+/// The kernel grants the lock to waiting processes in order of arrival. A thread waits for it, because flock has no
+/// timeout; after the deadline, the process exits soon, and the thread with it.
 fn take(host: &Host, name: &str, deadline: Deadline) -> Result<Lock, Problem> {
     let failed = |error: io::Error| Problem::failed(name, error);
     let path = host.path("/var/lib/opterius").join(name);
@@ -49,7 +49,7 @@ fn take(host: &Host, name: &str, deadline: Deadline) -> Result<Lock, Problem> {
     match receiver.recv_timeout(deadline.left()) {
         Ok(taken) => taken.map(Lock).map_err(|error| failed(error.into())),
         Err(_) => Err(Problem::TimedOut(
-            "Other operations on this server took too long, and this one was not begun. Try again.".to_owned(),
+            "Other operations on this server took too long, so this one was not started. Try again.".to_owned(),
         )),
     }
 }

@@ -1,8 +1,8 @@
-//! Changes that are made whole or not at all.
+//! Atomic changes to the host.
 //!
-//! Before each step, what is needed to take it back is written to a journal and flushed. A change that fails is taken back
-//! at once. One that was cut off (SIGKILL, a power cut) has left its journal, and the next change takes it back before it
-//! begins. One change is made at a time: whoever makes one holds the lock.
+//! Before each step, what is needed to undo it is written to a journal and flushed. A failed transaction is rolled back
+//! immediately. An interrupted one (SIGKILL, power failure) leaves its journal, and the next transaction rolls it back
+//! before it starts. A lock ensures that only one transaction runs at a time.
 
 mod journal;
 pub mod lock;
@@ -30,10 +30,10 @@ use opterius_host::problem::Problem;
 use opterius_host::request::values::Username;
 use opterius_host::users::register::Register;
 
-/// What taking back may take, however little time was left for the change itself.
-const UNDO_TIME: Duration = Duration::from_secs(30);
+/// Time limit for a rollback, regardless of the operation's deadline.
+const ROLLBACK_TIME: Duration = Duration::from_secs(30);
 
-/// A change that is being made.
+/// A change in progress.
 pub struct Transaction<'a> {
     host: &'a Host,
     steps: Vec<UndoStep>,
@@ -42,27 +42,27 @@ pub struct Transaction<'a> {
 }
 
 impl<'a> Transaction<'a> {
-    /// Makes a change: what `make` does is kept when it succeeds, and taken back when it does not.
+    /// Runs `change` as a transaction: commits if it succeeds, and rolls back if it fails.
     ///
     /// # Errors
-    /// What `make` says, or others were changing the host beyond the deadline.
+    /// The error of `change`, or the lock was not free before the deadline.
     pub fn run<T>(
         host: &'a Host,
         deadline: Deadline,
-        make: impl FnOnce(&mut Self) -> Result<T, Problem>,
+        change: impl FnOnce(&mut Self) -> Result<T, Problem>,
     ) -> Result<T, Problem> {
         prepare(host)?;
         let lock = lock::transaction(host, deadline)?;
-        let mut journal = Journal::of(host);
+        let mut journal = Journal::new(host);
         recover(host, &mut journal)?;
         let mut transaction = Self { host, steps: Vec::new(), journal, _lock: lock };
-        match make(&mut transaction).and_then(|made| transaction.keep().map(|()| made)) {
-            Ok(made) => Ok(made),
+        match change(&mut transaction).and_then(|result| transaction.commit().map(|()| result)) {
+            Ok(result) => Ok(result),
             Err(problem) => {
-                if let Err(undoing) = undo(host, &transaction.steps, &mut transaction.journal) {
+                if let Err(cause) = undo(host, &transaction.steps, &mut transaction.journal) {
                     error!(
-                        "A failed operation could not be taken back ({}); the next one tries again",
-                        undoing.message()
+                        "A failed operation could not be rolled back ({}); the next operation will retry",
+                        cause.message()
                     );
                 }
                 Err(problem)
@@ -70,36 +70,36 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// The host that is changed.
+    /// The host that this transaction changes.
     pub fn host(&self) -> &'a Host {
         self.host
     }
 
-    /// A user is about to be made.
+    /// Records that a user is about to be created.
     ///
     /// # Errors
-    /// It cannot be noted.
-    pub fn will_make_user(&mut self, username: &Username) -> Result<(), Problem> {
-        self.note(UndoStep::User { username: username.clone() })
+    /// The journal cannot be written.
+    pub fn will_create_user(&mut self, username: &Username) -> Result<(), Problem> {
+        self.record(UndoStep::User { username: username.clone() })
     }
 
-    /// A directory that is not there is about to be made, and with it all that it will have.
+    /// Records that a directory is about to be created. A rollback deletes it with its content.
     ///
     /// # Errors
-    /// It cannot be noted.
-    pub fn will_make_directory(&mut self, path: &Path) -> Result<(), Problem> {
-        self.note(UndoStep::Directory { path: path.to_owned() })
+    /// The journal cannot be written.
+    pub fn will_create_directory(&mut self, path: &Path) -> Result<(), Problem> {
+        self.record(UndoStep::Directory { path: path.to_owned() })
     }
 
-    /// Makes a directory unless it is there.
+    /// Creates a directory unless it exists.
     ///
     /// # Errors
-    /// It cannot be made.
+    /// It cannot be created.
     pub fn directory(&mut self, path: &Path, mode: u32, group: Option<u32>) -> Result<(), Problem> {
         if fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
             return Ok(());
         }
-        self.will_make_directory(path)?;
+        self.will_create_directory(path)?;
         make_directory(path, mode, group).map_err(|error| Problem::at(path, error))
     }
 
@@ -107,64 +107,64 @@ impl<'a> Transaction<'a> {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn write(&mut self, path: &Path, bytes: &[u8], rights: FileMode) -> Result<(), Problem> {
-        self.note_file(path)?;
-        files::replace(path, bytes, rights).map_err(|error| Problem::at(path, error))
+    pub fn write(&mut self, path: &Path, bytes: &[u8], mode: FileMode) -> Result<(), Problem> {
+        self.record_file(path)?;
+        files::replace(path, bytes, mode).map_err(|error| Problem::at(path, error))
     }
 
-    /// Puts a link to `target` in the place of whatever is there.
+    /// Creates a link to `target`, replacing an existing file or link.
     ///
     /// # Errors
-    /// It cannot be made.
+    /// It cannot be created.
     pub fn link(&mut self, path: &Path, target: &Path) -> Result<(), Problem> {
-        self.note_file(path)?;
+        self.record_file(path)?;
         replace_link(path, target).map_err(|error| Problem::at(path, error))
     }
 
-    /// Deletes a file or link, if it is there.
+    /// Deletes a file or link if it exists.
     ///
     /// # Errors
     /// It cannot be deleted.
     pub fn remove(&mut self, path: &Path) -> Result<(), Problem> {
-        self.note_file(path)?;
+        self.record_file(path)?;
         remove_file(path).map_err(|error| Problem::at(path, error))
     }
 
-    /// What was done so far stays, whatever comes next: that may be the end of what it would take to go back.
+    /// Commits all steps so far, before following steps that cannot be rolled back.
     ///
     /// # Errors
-    /// It cannot be noted.
-    pub fn keep(&mut self) -> Result<(), Problem> {
+    /// The journal cannot be deleted.
+    pub fn commit(&mut self) -> Result<(), Problem> {
         self.steps.clear();
-        forget(&mut self.journal)
+        delete_journal(&mut self.journal)
     }
 
-    fn note_file(&mut self, path: &Path) -> Result<(), Problem> {
+    fn record_file(&mut self, path: &Path) -> Result<(), Problem> {
         let before = before(path).map_err(|error| Problem::at(path, error))?;
-        self.note(UndoStep::File { path: path.to_owned(), before })
+        self.record(UndoStep::File { path: path.to_owned(), before })
     }
 
-    fn note(&mut self, step: UndoStep) -> Result<(), Problem> {
+    fn record(&mut self, step: UndoStep) -> Result<(), Problem> {
         self.journal.add(&step).map_err(|error| Problem::at(self.journal.path(), error))?;
         self.steps.push(step);
         Ok(())
     }
 }
 
-/// Our directories, who may do what with them, and whether the Agent looks into them.
+/// Our directories, their modes, and whether the Agent's group can read them.
 const DIRECTORIES: [(&str, u32, bool); 7] = [
     (layout::STATE, 0o755, false),
     (layout::PUBLISHED, 0o750, true),
     (layout::ACCOUNTS, 0o750, true),
-    // The web server reads the challenges in it.
+    // The web server reads challenge responses here.
     (layout::WEBROOT, 0o755, false),
     (layout::UPLOADED, 0o700, false),
     ("/var/log/opterius", 0o755, false),
-    // Each account passes through to its own logs, and none sees the others' names.
+    // Accounts can traverse this directory to their own logs, but not list it.
     (layout::LOGS, 0o711, false),
 ];
 
-/// Makes the directories of ours that are not there.
+/// Creates our missing directories.
 fn prepare(host: &Host) -> Result<(), Problem> {
     let missing = DIRECTORIES.iter().filter(|(path, ..)| !host.path(path).is_dir());
     for (path, mode, for_agent) in missing {
@@ -173,7 +173,7 @@ fn prepare(host: &Host) -> Result<(), Problem> {
         let group = register.group(layout::AGENT_GROUP).map(|group| group.gid);
         fs::create_dir_all(path.parent().unwrap_or(&path)).map_err(|error| Problem::at(&path, error))?;
         match make_directory(&path, *mode, group) {
-            // Another helper was faster.
+            // Another helper may have created it meanwhile.
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(Problem::at(&path, error)),
             _ => {}
         }
@@ -215,23 +215,23 @@ fn remove_file(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Takes back what a helper has left that did not come to its end.
+/// Rolls back an interrupted transaction.
 fn recover(host: &Host, journal: &mut Journal) -> Result<(), Problem> {
     let steps = journal.read().map_err(|error| {
         let shown = journal.path().display();
-        Problem::failed(&format!("{shown} is damaged; move it away once you have looked at what it names"), error)
+        Problem::failed(&format!("{shown} is damaged; check the paths that it lists, then move it away"), error)
     })?;
     if steps.is_empty() {
-        return forget(journal);
+        return delete_journal(journal);
     }
-    warn!("An operation was cut off; taking back its {} steps", steps.len());
+    warn!("An operation was interrupted; rolling back its {} steps", steps.len());
     undo(host, &steps, journal)
 }
 
-/// Takes steps back, the last first: files, then what serves them, and users at last, because a server with files of a
-/// user who is gone would not start.
+/// Undoes steps in reverse order: first files, then reload the servers, and users last, because a server whose
+/// configuration names a deleted user would not start.
 fn undo(host: &Host, steps: &[UndoStep], journal: &mut Journal) -> Result<(), Problem> {
-    let deadline = Deadline::within(UNDO_TIME);
+    let deadline = Deadline::within(ROLLBACK_TIME);
     for step in steps.iter().rev() {
         if let UndoStep::File { path, before } = step {
             restore(path, before).map_err(|error| Problem::at(path, error))?;
@@ -245,7 +245,7 @@ fn undo(host: &Host, steps: &[UndoStep], journal: &mut Journal) -> Result<(), Pr
         php::reload_all(host, deadline);
     }
     if touched("/etc/nginx") {
-        // Not tested before: what nginx does not take it leaves, and a test that has hung once would hang again.
+        // Without a test: nginx ignores an invalid configuration on reload, and a test that hung before would hang again.
         nginx::reload(host, deadline);
     }
     for step in steps.iter().rev() {
@@ -255,7 +255,7 @@ fn undo(host: &Host, steps: &[UndoStep], journal: &mut Journal) -> Result<(), Pr
             UndoStep::File { .. } => {}
         }
     }
-    forget(journal)
+    delete_journal(journal)
 }
 
 fn restore(path: &Path, before: &Before) -> io::Result<()> {
@@ -269,6 +269,6 @@ fn restore(path: &Path, before: &Before) -> io::Result<()> {
     }
 }
 
-fn forget(journal: &mut Journal) -> Result<(), Problem> {
-    journal.forget().map_err(|error| Problem::at(journal.path(), error))
+fn delete_journal(journal: &mut Journal) -> Result<(), Problem> {
+    journal.delete().map_err(|error| Problem::at(journal.path(), error))
 }

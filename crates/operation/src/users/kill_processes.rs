@@ -1,4 +1,4 @@
-//! Ending all processes of a user, who may not want that.
+//! Killing all processes of a user who may try to prevent it.
 
 use std::fs;
 use std::time::Duration;
@@ -12,21 +12,21 @@ use opterius_host::host::Host;
 use opterius_host::problem::Problem;
 use opterius_host::users::register::User;
 
-/// How long processes have to be gone; the kernel ends them at once unless they wait for a device.
+/// Time limit for the processes to end. The kernel ends them immediately unless they wait for a device.
 const TIME: Duration = Duration::from_secs(15);
 
-/// Kills every process of the user, until none is left. Below a root that is not the machine there are none: its users
-/// cannot log in anywhere.
+/// Kills every process of the user, until none is left. Does nothing if the host is a directory tree, whose users have no
+/// processes.
 ///
 /// # Errors
-/// One cannot be killed.
+/// A process cannot be killed.
 pub fn kill_all(host: &Host, user: &User, deadline: Deadline) -> Result<(), Problem> {
     if !host.is_machine() {
         return Ok(());
     }
-    // The users of the system itself are never evicted, whatever went wrong before.
+    // Never kill processes of system users, whatever went wrong before.
     if user.uid < opterius_host::users::register::FIRST_UID {
-        return Err(Problem::Conflict(format!("“{}” is a user of the system itself.", user.name)));
+        return Err(Problem::Conflict(format!("“{}” is a system user.", user.name)));
     }
     let deadline = deadline.sooner(TIME);
     loop {
@@ -34,17 +34,17 @@ pub fn kill_all(host: &Host, user: &User, deadline: Deadline) -> Result<(), Prob
         let Some(first) = left.first().copied() else { return Ok(()) };
         if deadline.is_over() {
             return Err(Problem::TimedOut(format!(
-                "Process {} of “{}” cannot be killed: it probably waits for a device (ps -o stat,wchan {}). Repeat the \
-                 operation once it is gone.",
+                "Process {} of “{}” cannot be killed: it is probably waiting for a device (ps -o stat,wchan {}). Repeat \
+                 the operation once it has ended.",
                 first.as_raw_nonzero(),
                 user.name,
                 first.as_raw_nonzero()
             )));
         }
-        // One signal of the user to all its processes: the kernel lets none of them fork meanwhile. Where the rights cannot be
-        // taken, one by one has to do.
+        // One signal from the user to all its processes: while it is delivered, the kernel lets none of them fork. If the
+        // user's privileges cannot be assumed, the individual signals below must do.
         let _ = run_as_user::run_as_user(user, "kill", deadline, || kill_process_group(Pid::INIT, Signal::KILL));
-        // And one of root for those which the user itself may not signal.
+        // Signals from root, for processes that the user itself is not permitted to signal.
         for process in left {
             kill(process, user.uid);
         }
@@ -52,7 +52,7 @@ pub fn kill_all(host: &Host, user: &User, deadline: Deadline) -> Result<(), Prob
     }
 }
 
-/// The living processes that have the number in any of their four places.
+/// The live processes that have `uid` as any of their four user ids.
 fn processes(uid: u32) -> Vec<Pid> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok().and_then(Pid::from_raw));
@@ -70,7 +70,7 @@ fn is_alive_and_of(status: &str, uid: u32) -> bool {
     !is_dead && field("Uid:").split_ascii_whitespace().any(|number| number.parse() == Ok(uid))
 }
 
-/// Kills a process, unless its number has been given to another one meanwhile.
+/// Kills a process, unless another one has reused its pid.
 fn kill(process: Pid, uid: u32) {
     if let Ok(descriptor) = pidfd_open(process, PidfdFlags::empty())
         && belongs(process, uid)
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_of_four_numbers_counts_and_the_dead_do_not() {
+    fn any_of_the_four_user_ids_counts_and_zombies_do_not() {
         let status = |state: &str, uids: &str| format!("Name:\tUid: 1000\nState:\t{state}\nUid:\t{uids}\n");
         let table = [
             ("S (sleeping)", "1000\t1000\t1000\t1000", true),

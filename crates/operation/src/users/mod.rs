@@ -1,4 +1,4 @@
-//! System users: made and changed, their rights for a moment, the end of their processes.
+//! System users: creating and changing them, running code with their privileges, killing their processes.
 
 pub mod kill_processes;
 pub mod run_as_user;

@@ -1,9 +1,9 @@
-//! The rights of an account for a moment, without being the account's.
+//! Running code with an account's privileges, out of reach of the account's processes.
 //!
-//! A process with a tenant's number alone is the tenant's: any process of the tenant's may stop, trace or kill it, even
-//! before it has run its program, and everybody else would wait. On Linux a thread has rights of its own. Here one takes
-//! the tenant's number as its effective one, which counts for what it does, and a number of nobody's as its real and its
-//! saved one, which count for what may be done to it.
+//! The tenant's processes could stop, trace or kill a process that runs entirely under the tenant's uid, even before it
+//! executes its program, and block all other operations. On Linux, each thread has its own credentials. Here, a thread uses
+//! the tenant's uid as its effective uid, which determines what it can do, and an unused uid as its real and saved uids,
+//! which determine what others can do to it.
 
 use std::thread;
 
@@ -16,13 +16,13 @@ use opterius_base::deadline::Deadline;
 use opterius_host::problem::Problem;
 use opterius_host::users::register::User;
 
-/// A number that no user has: Debian keeps it free (Debian Policy, 9.2.2).
-const NOBODYS: u32 = 65_533;
+/// A uid that no user has: Debian reserves it (Debian Policy, 9.2.2).
+const UNUSED_UID: u32 = 65_533;
 
-/// Does `work` with the rights of this user and no others. `what` is what is being done, for messages.
+/// Runs `work` with the privileges of this user only. `what` describes the work in error messages.
 ///
 /// # Errors
-/// The rights cannot be taken, or it took too long; then the process is to end soon, and the thread with it.
+/// The privileges cannot be assumed, or the work timed out; the process should then end soon, and the thread with it.
 pub fn run_as_user<T: Send + 'static>(
     user: &User,
     what: &str,
@@ -32,24 +32,24 @@ pub fn run_as_user<T: Send + 'static>(
     let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
     let (sender, receiver) = bounded(1);
     let run = move || {
-        let _ = sender.send(take(uid, gid).map(|()| work()));
+        let _ = sender.send(assume(uid, gid).map(|()| work()));
     };
     let failed = |cause: &dyn std::fmt::Display| Problem::failed(what, cause);
-    thread::Builder::new().name("rights".to_owned()).spawn(run).map_err(|error| failed(&error))?;
+    thread::Builder::new().name("as-user".to_owned()).spawn(run).map_err(|error| failed(&error))?;
     match receiver.recv_timeout(deadline.left()) {
-        Ok(done) => done.map_err(|error| failed(&error)),
-        Err(RecvTimeoutError::Timeout) => Err(Problem::TimedOut(format!("{what}: it did not end in time."))),
-        Err(RecvTimeoutError::Disconnected) => Err(failed(&"it was broken off")),
+        Ok(result) => result.map_err(|error| failed(&error)),
+        Err(RecvTimeoutError::Timeout) => Err(Problem::TimedOut(format!("{what}: the operation timed out."))),
+        Err(RecvTimeoutError::Disconnected) => Err(failed(&"the thread panicked")),
     }
 }
 
-/// Takes the rights for this thread alone; they end with it.
-fn take(uid: Uid, gid: Gid) -> Result<(), Errno> {
+/// Gives the user's privileges to this thread only, until it ends.
+fn assume(uid: Uid, gid: Gid) -> Result<(), Errno> {
     set_thread_groups(&[])?;
     set_thread_res_gid(gid, gid, gid)?;
-    let nobodys = Uid::from_raw(NOBODYS);
-    set_thread_res_uid(nobodys, uid, nobodys)?;
-    // Whoever has told the kernel to keep capabilities would still be root.
+    let unused = Uid::from_raw(UNUSED_UID);
+    set_thread_res_uid(unused, uid, unused)?;
+    // If a parent process set the securebits that keep capabilities, this thread would still have root's.
     if capabilities(None)?.effective.is_empty() { Ok(()) } else { Err(Errno::PERM) }
 }
 
@@ -66,15 +66,15 @@ mod tests {
     }
 
     #[test]
-    fn the_rights_of_a_user_are_all_there_are_and_on_that_thread_alone() {
+    fn only_that_thread_has_the_users_privileges_and_no_others() {
         let opens_shadow = || File::open("/etc/shadow").is_ok();
         let look = move || (fs::read_to_string("/proc/thread-self/status").unwrap(), opens_shadow());
-        let done = run_as_user(&alice(), "a test", Deadline::within(Duration::from_secs(20)), look);
+        let result = run_as_user(&alice(), "a test", Deadline::within(Duration::from_secs(20)), look);
         if !rustix::process::geteuid().is_root() {
-            assert!(matches!(done, Err(Problem::Failed(_))), "{done:?}");
+            assert!(matches!(result, Err(Problem::Failed(_))), "{result:?}");
             return;
         }
-        let (inside, opened) = done.unwrap();
+        let (inside, opened) = result.unwrap();
         for line in [
             "Uid:\t65533\t712345\t65533\t712345",
             "Gid:\t712345\t712345\t712345\t712345",
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_ends_is_not_waited_for() {
+    fn the_wait_ends_at_the_deadline() {
         let (_sender, never) = bounded::<()>(0);
         let late = run_as_user(&alice(), "a test", Deadline::within(Duration::ZERO), move || never.recv());
         assert!(matches!(late, Err(Problem::TimedOut(_) | Problem::Failed(_))), "{late:?}");

@@ -1,4 +1,4 @@
-//! System users, made and changed by shadow-utils.
+//! System users, created and changed with shadow-utils.
 
 use std::fs;
 
@@ -16,16 +16,16 @@ use opterius_host::users::register::{FIRST_UID, Register, User};
 /// The shell of a new account.
 const SHELL: &str = "/bin/bash";
 
-/// What a suspended account has in its place.
+/// The shell of a suspended account.
 const NO_SHELL: &str = "/usr/sbin/nologin";
 
-/// Users of a tree that is not the machine have numbers that no user of the machine has.
+/// First uid in a directory tree, above the uids of the machine's users.
 const FIRST_UID_OF_TREE: u32 = 700_000;
 
-/// Where the next number is kept.
+/// The file with the next free uid.
 const NEXT_UID: &str = "/var/lib/opterius/next-uid";
 
-/// Names that belong to services which may be installed one day.
+/// Names of users of services that may be installed later.
 const RESERVED: [&str; 28] = [
     "admin",
     "apache",
@@ -57,27 +57,27 @@ const RESERVED: [&str; 28] = [
     "wheel",
 ];
 
-/// What shadow(5) knows of a user.
+/// The relevant fields of shadow(5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shadow {
     /// Whether the password is locked.
     pub locked: bool,
-    /// The day on which the account expires, in days since 1970-01-01.
+    /// The user's expiry date, in days since 1970-01-01.
     pub expires: Option<i64>,
 }
 
-/// Refuses a name that a new account cannot have.
+/// Checks that a new account can have this name.
 ///
 /// # Errors
-/// It is reserved, or the system has such a user or group already.
+/// The name is reserved, or a user or group with this name exists.
 pub fn check_new(username: &Username, register: &Register) -> Result<(), Problem> {
     let name = username.as_str();
     if RESERVED.contains(&name) || name.starts_with("systemd-") || name.starts_with("opterius-") {
-        return Err(Problem::invalid("username", "is reserved for a service of the system; choose another"));
+        return Err(Problem::invalid("username", "is reserved for a system service; choose another"));
     }
     let taken = |what: &str| {
         Err(Problem::Conflict(format!(
-            "The system has a {what} “{name}” that is not an account. Choose another username."
+            "This server has a {what} “{name}” that is not an account. Choose another username."
         )))
     };
     if register.user(name).is_some() {
@@ -89,42 +89,42 @@ pub fn check_new(username: &Username, register: &Register) -> Result<(), Problem
     Ok(())
 }
 
-/// Refuses what somebody has put into the group of accounts that is none.
+/// Refuses system users, in case one was added to the group of accounts.
 ///
 /// # Errors
-/// The user is one of the system itself.
-pub fn refuse_user_of_system(user: &User) -> Result<(), Problem> {
+/// The user is a system user.
+pub fn refuse_system_user(user: &User) -> Result<(), Problem> {
     if user.uid >= FIRST_UID {
         return Ok(());
     }
     let group = ACCOUNTS_GROUP;
     let name = &user.name;
     Err(Problem::Conflict(format!(
-        "“{name}” is a user of the system itself. Take it out of the group: gpasswd -d {name} {group}"
+        "“{name}” is a system user. Remove it from the group of accounts: gpasswd -d {name} {group}"
     )))
 }
 
-/// Makes the user of a new account: without a password, in a group of its own and in the group of all accounts.
+/// Creates the user of a new account, without a password, in its own group and in the group of accounts.
 ///
 /// # Errors
-/// shadow-utils refused.
+/// useradd failed.
 pub fn create(host: &Host, username: &Username, register: &Register, deadline: Deadline) -> Result<User, Problem> {
     ensure_group(host, register, deadline)?;
     let uid = next_uid(host, register)?;
     shadow_utility(host, "useradd")?
         .args(["--no-create-home", "--user-group", "--no-log-init", "--shell", SHELL, "--groups", ACCOUNTS_GROUP])
         .args(["--uid", &uid.to_string(), "--home-dir", &format!("/home/{username}")])
-        // The group has the same number.
+        // Make the gid equal to the uid.
         .args(["--key", &format!("GID_MIN={}", first_uid(host)), "--key", &format!("GID_MAX={uid}")])
         .args(["--", username.as_str()])
         .succeed(deadline)?;
     Register::read(host)?.account(username).cloned()
 }
 
-/// Puts a user who is there already into the group of all accounts.
+/// Adds an existing user to the group of accounts.
 ///
 /// # Errors
-/// shadow-utils refused.
+/// usermod failed.
 pub fn join(host: &Host, username: &Username, register: &Register, deadline: Deadline) -> Result<(), Problem> {
     ensure_group(host, register, deadline)?;
     let arguments = ["--append", "--groups", ACCOUNTS_GROUP, "--", username.as_str()];
@@ -138,10 +138,10 @@ fn ensure_group(host: &Host, register: &Register, deadline: Deadline) -> Result<
     shadow_utility(host, "groupadd")?.args(["--system", ACCOUNTS_GROUP]).succeed(deadline).map(drop)
 }
 
-/// Removes a user and its group; nothing happens when they are not there. The home stays: see [`crate::tree`].
+/// Deletes a user and its group, if they exist. The home stays: see [`crate::tree`].
 ///
 /// # Errors
-/// shadow-utils refused.
+/// userdel or groupdel failed.
 pub fn remove(host: &Host, username: &Username, deadline: Deadline) -> Result<(), Problem> {
     let register = Register::read(host)?;
     if let Some(user) = register.user(username.as_str()) {
@@ -154,69 +154,69 @@ pub fn remove(host: &Host, username: &Username, deadline: Deadline) -> Result<()
     Ok(())
 }
 
-/// Shuts a user out: no password, no shell, expired.
+/// Disables a user's login: locks the password, removes the shell, and expires the user.
 ///
 /// # Errors
-/// shadow-utils refused.
+/// usermod failed.
 pub fn disable_login(host: &Host, username: &Username, deadline: Deadline) -> Result<(), Problem> {
     let arguments = ["--lock", "--shell", NO_SHELL, "--expiredate", "1", "--", username.as_str()];
     shadow_utility(host, "usermod")?.args(arguments).succeed(deadline).map(drop)
 }
 
-/// Gives a user back what it had.
+/// Restores a user's login.
 ///
 /// # Errors
-/// shadow-utils refused.
+/// usermod failed.
 pub fn restore_login(
     host: &Host,
     username: &Username,
     shell: &str,
-    was: &Shadow,
+    before: &Shadow,
     deadline: Deadline,
 ) -> Result<(), Problem> {
-    let expires = was.expires.map(|day| day.to_string()).unwrap_or_default();
+    let expires = before.expires.map(|day| day.to_string()).unwrap_or_default();
     let tool = shadow_utility(host, "usermod")?.args(["--shell", shell, "--expiredate", &expires]);
-    let tool = if was.locked { tool } else { tool.arg("--unlock") };
+    let tool = if before.locked { tool } else { tool.arg("--unlock") };
     tool.args(["--", username.as_str()]).succeed(deadline).map(drop)
 }
 
-/// Sets a password. It goes by standard input: arguments can be seen by every user.
+/// Sets a password, passed through stdin because every user can see arguments.
 ///
 /// # Errors
-/// chpasswd refused.
+/// chpasswd failed.
 pub fn set_password(host: &Host, username: &Username, password: &Secret, deadline: Deadline) -> Result<(), Problem> {
     let tool = Tool::named("chpasswd")?;
     let tool = if host.is_machine() {
         tool
     } else {
-        // It changes its root, where neither PAM nor the default method is.
+        // It runs in a chroot, where neither PAM nor the default method is configured.
         tool.args(["-c", "SHA512", "-R"]).arg(host.root())
     };
     let output = tool.input(format!("{username}:{}\n", password.expose())).run(deadline)?;
     if output.is_success() {
         return Ok(());
     }
-    // What it says may repeat its input.
+    // Its output may repeat its input.
     Err(Problem::Failed(password.redact(&output.complaint())))
 }
 
-/// Locks a password that was just set.
+/// Locks a user's password.
 ///
 /// # Errors
-/// shadow-utils refused.
+/// usermod failed.
 pub fn lock_password(host: &Host, username: &Username, deadline: Deadline) -> Result<(), Problem> {
     shadow_utility(host, "usermod")?.args(["--lock", "--", username.as_str()]).succeed(deadline).map(drop)
 }
 
-/// What shadow(5) knows of a user.
+/// Reads a user's fields of shadow(5).
 ///
 /// # Errors
-/// It cannot be read, or has no such user.
+/// The file cannot be read, or does not list the user.
 pub fn shadow(host: &Host, username: &Username) -> Result<Shadow, Problem> {
     let path = host.path("/etc/shadow");
     let text = fs::read_to_string(&path).map_err(|error| Problem::at(&path, error))?;
     let found = text.lines().find_map(|line| parse_shadow(line, username.as_str()));
-    found.ok_or_else(|| Problem::Failed(format!("{}: there is no line for {username}", path.display())))
+    found.ok_or_else(|| Problem::Failed(format!("{}: no line for {username}", path.display())))
 }
 
 fn parse_shadow(line: &str, name: &str) -> Option<Shadow> {
@@ -229,24 +229,24 @@ fn first_uid(host: &Host) -> u32 {
     if host.is_machine() { FIRST_UID } else { FIRST_UID_OF_TREE }
 }
 
-/// A number that no user or group has, and that none of ours ever had: files of a deleted account may be left somewhere,
-/// and must not become somebody else's.
+/// A number that is free as uid and gid and was never used for an account, so that leftover files of a deleted account
+/// never belong to a new one.
 fn next_uid(host: &Host, register: &Register) -> Result<u32, Problem> {
     let path = host.path(NEXT_UID);
-    let kept = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok());
-    let uid = free_number(register, first_uid(host), kept.unwrap_or_default());
+    let stored = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok());
+    let uid = free_number(register, first_uid(host), stored.unwrap_or_default());
     let next = format!("{}\n", uid.saturating_add(1));
     files::replace(&path, next.as_bytes(), FileMode::mode(0o644)).map_err(|error| Problem::at(&path, error))?;
     Ok(uid)
 }
 
-fn free_number(register: &Register, first: u32, kept: u32) -> u32 {
-    let ours = |number: &u32| (first..first.saturating_add(59_000)).contains(number);
+fn free_number(register: &Register, first: u32, stored: u32) -> u32 {
+    let in_range = |number: &u32| (first..first.saturating_add(59_000)).contains(number);
     let numbers = || {
         register.users.iter().flat_map(|user| [user.uid, user.gid]).chain(register.groups.iter().map(|group| group.gid))
     };
-    let beyond_all = numbers().filter(ours).max().map_or(first, |highest| highest.saturating_add(1));
-    beyond_all.max(kept)
+    let above_all = numbers().filter(in_range).max().map_or(first, |highest| highest.saturating_add(1));
+    above_all.max(stored)
 }
 
 fn shadow_utility(host: &Host, name: &str) -> Result<Tool, Problem> {
@@ -259,19 +259,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_is_never_given_twice() {
+    fn a_number_is_never_reused() {
         let register = Register::parse(
             "root:x:0:0::/:/bin/sh\na:x:1000:1000::/:/bin/sh\nb:x:1004:1004::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n",
             "b:x:1004:\nstaff:x:1009:\n",
         );
-        for (first, kept, expected) in [(1000, 0, 1010), (1000, 1010, 1010), (1000, 1500, 1500), (700_000, 0, 700_000)]
+        for (first, stored, expected) in
+            [(1000, 0, 1010), (1000, 1010, 1010), (1000, 1500, 1500), (700_000, 0, 700_000)]
         {
-            assert_eq!(free_number(&register, first, kept), expected, "{first} {kept}");
+            assert_eq!(free_number(&register, first, stored), expected, "{first} {stored}");
         }
     }
 
     #[test]
-    fn shadow_tells_locks_and_expiry() {
+    fn lock_and_expiry_are_read_from_shadow() {
         let table = [
             ("alice:!:19000:0:99999:7:::", Some((true, None))),
             ("alice:$y$x:19000:0:99999:7::20000:", Some((false, Some(20_000)))),
@@ -286,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_the_system_are_not_for_accounts() {
+    fn system_names_are_refused_for_accounts() {
         let register = Register::parse("backup:x:34:34::/:/bin/sh\n", "shadow:x:42:\n");
         let check = |name: &str| check_new(&Username::parse("username", name).unwrap(), &register);
         assert!(check("alice").is_ok());

@@ -1,4 +1,4 @@
-//! How nginx and PHP are brought in line with what exists: sites, certificates, suspension.
+//! Generating and loading the configuration of nginx and PHP for sites, certificates and suspensions.
 
 use std::fs;
 
@@ -17,21 +17,22 @@ use opterius_host::sites::site_record::{self, SiteRecord};
 use opterius_host::users::account::Account;
 use opterius_host::users::register::Register;
 
-/// Brings nginx and PHP in line with what exists: sites, certificates, suspension. Then publishes what is known of the
-/// sites. Returns sentences about what is not as it could be.
+/// Updates the configuration of nginx and PHP for these sites, with their current certificates and suspensions, then
+/// publishes the sites' records. Returns warnings.
 ///
 /// # Errors
-/// nginx or PHP refused, or something else failed; the caller's change is then taken back.
+/// nginx or PHP rejected the configuration, or another step failed; the caller's transaction is then rolled back.
 pub fn apply(transaction: &mut Transaction<'_>, sites: &[Site], deadline: Deadline) -> Result<Vec<String>, Problem> {
     let host = transaction.host();
     let served = sites.iter().map(|site| (site, current::find(host, &site.domain)));
     apply_served(transaction, served.collect(), deadline)
 }
 
-/// The same for one site with this certificate, whatever there is: nginx must not point to files that are about to go.
+/// Like [`apply`], for one site with the given certificate, so that nginx does not refer to files that are about to be
+/// deleted.
 ///
 /// # Errors
-/// As with [`apply`].
+/// Those of [`apply`].
 pub fn apply_with(
     transaction: &mut Transaction<'_>,
     site: &Site,
@@ -65,10 +66,10 @@ fn apply_served(
     Ok(warnings)
 }
 
-/// Has nginx test everything and take it.
+/// Tests nginx's configuration and reloads it.
 ///
 /// # Errors
-/// nginx refused.
+/// nginx rejected the configuration.
 pub fn take_effect(
     transaction: &mut Transaction<'_>,
     deadline: Deadline,
@@ -76,9 +77,9 @@ pub fn take_effect(
 ) -> Result<(), Problem> {
     let host = transaction.host();
     match nginx::test(host, deadline) {
-        // Long names need more room than nginx has by default, and nobody has given it any.
+        // Long names need a larger hash table than nginx's default, and the administrator has not set one.
         Err(problem) if problem.message().contains("could not build server_names_hash") => {
-            let room = "# opterius-agent: room for long and many names\n\
+            let room = "# opterius-agent: larger hash table for server names\n\
                         server_names_hash_bucket_size 512;\nserver_names_hash_max_size 16384;\n";
             transaction.write(
                 &host.path("/etc/nginx/conf.d/opterius-names.conf"),
@@ -93,7 +94,7 @@ pub fn take_effect(
     Ok(())
 }
 
-/// Takes a site out of nginx and PHP. Files and logs stay.
+/// Removes a site from nginx and PHP. Its files and logs stay.
 ///
 /// # Errors
 /// A file cannot be deleted.
@@ -106,7 +107,7 @@ pub fn remove(transaction: &mut Transaction<'_>, site: &Site) -> Result<(), Prob
     transaction.remove(&php::pool_file(host, &site.php_version, &site.domain))
 }
 
-/// Writes or deletes the pools of sites, and has PHP take what has changed.
+/// Writes or deletes the pools of sites, and reloads the PHP versions that changed.
 fn apply_pools(
     transaction: &mut Transaction<'_>,
     views: &[View<'_>],
@@ -130,7 +131,7 @@ fn apply_pools(
             transaction.remove(&file)?;
         } else {
             if !suspended {
-                warnings.push(format!("PHP {version} is not installed, so PHP pages of {} answer 503.", site.domain));
+                warnings.push(format!("PHP {version} is not installed, so PHP pages on {} answer 503.", site.domain));
             }
             continue;
         }
@@ -151,7 +152,7 @@ fn apply_pools(
     Ok(warnings)
 }
 
-/// What is known of a site.
+/// The record of a site.
 ///
 /// # Errors
 /// Its certificate cannot be read.

@@ -1,4 +1,4 @@
-//! Sites as the web server has them, ours and others', and their certificates.
+//! The web server's sites, managed and unmanaged, and their certificates.
 
 pub mod apply;
 pub mod certificate;

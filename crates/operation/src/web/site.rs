@@ -1,4 +1,4 @@
-//! What a site is, and how one is found: by the first line of its nginx file.
+//! Sites. Each is stored in the first line of its nginx file.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::servers::nginx::{self, Place};
+use crate::servers::nginx::{self, SitePaths};
 use opterius_base::clock::Timestamp;
 use opterius_host::host::Host;
 use opterius_host::layout;
@@ -14,72 +14,72 @@ use opterius_host::problem::Problem;
 use opterius_host::request::values::{Domain, PhpVersion, Username};
 use opterius_host::sites::site_record;
 
-/// Begins the first line of a file that is ours; what follows is the site in JSON.
+/// The start of the first line of a managed file, followed by the site in JSON.
 pub const MARK: &str = "# opterius-agent: ";
 
-/// What a site is. Its nginx file carries this in its first line, so the file alone tells everything.
+/// A site. The first line of its nginx file contains it as JSON, so that no other database is needed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Site {
-    /// Its domain.
+    /// The site's domain.
     pub domain: Domain,
-    /// Whose it is.
+    /// The account that owns the site.
     pub username: Username,
-    /// Where its files are, from the home.
+    /// The document root, relative to the home.
     pub document_root: String,
-    /// The PHP that was asked for.
+    /// The requested PHP version.
     pub php_version: PhpVersion,
-    /// The site that it belongs to.
+    /// The parent site, if any.
     pub parent_domain: Option<Domain>,
-    /// When it was made.
+    /// Creation time.
     pub created_at: Timestamp,
 }
 
-/// What stands at the place of a site's file.
+/// The state of a site's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// Nothing.
-    Nothing,
-    /// A site of ours.
-    Ours(Site),
-    /// A file that somebody else has written. It is never written to.
-    Foreign,
+pub enum SiteFile {
+    /// The file does not exist.
+    Missing,
+    /// The file is managed by the Agent.
+    Managed(Site),
+    /// The file was written by someone else. The Agent never changes it.
+    Unmanaged,
 }
 
 impl Site {
-    /// What stands at the place of the domain's file.
+    /// Reads the domain's file.
     ///
     /// # Errors
-    /// It cannot be read.
-    pub fn look(host: &Host, domain: &Domain) -> Result<Found, Problem> {
+    /// The file cannot be read.
+    pub fn read(host: &Host, domain: &Domain) -> Result<SiteFile, Problem> {
         let file = Self::place(host, domain).file;
         let text = match fs::read_to_string(&file) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(SiteFile::Missing),
             text => text.map_err(|error| Problem::at(&file, error))?,
         };
         let marked = text.lines().next().and_then(|line| line.strip_prefix(MARK));
         let site = marked.and_then(|json| serde_json::from_str::<Self>(json).ok());
-        Ok(site.filter(|site| site.domain == *domain).map_or(Found::Foreign, Found::Ours))
+        Ok(site.filter(|site| site.domain == *domain).map_or(SiteFile::Unmanaged, SiteFile::Managed))
     }
 
     /// The site of a domain.
     ///
     /// # Errors
-    /// There is none, or its file is not ours.
+    /// The site does not exist, or its file is not managed.
     pub fn find(host: &Host, domain: &Domain) -> Result<Self, Problem> {
-        match Self::look(host, domain)? {
-            Found::Ours(site) => Ok(site),
-            Found::Nothing => Err(Problem::NotFound(format!("There is no site “{domain}” on this server."))),
-            Found::Foreign => Err(Problem::Conflict(format!(
-                "The file {} was not written by this Agent, and it leaves such files as they are. Change it by hand.",
+        match Self::read(host, domain)? {
+            SiteFile::Managed(site) => Ok(site),
+            SiteFile::Missing => Err(Problem::NotFound(format!("The site “{domain}” does not exist on this server."))),
+            SiteFile::Unmanaged => Err(Problem::Conflict(format!(
+                "The file {} was not created by the Agent, which therefore does not change it. Edit it manually.",
                 Self::place(host, domain).file.display()
             ))),
         }
     }
 
-    /// The same, when it belongs to `username`.
+    /// The site of a domain, which must belong to `username`.
     ///
     /// # Errors
-    /// There is none, or it is another account's.
+    /// The site does not exist, or belongs to another account.
     pub fn find_of(host: &Host, domain: &Domain, username: &Username) -> Result<Self, Problem> {
         let site = Self::find(host, domain)?;
         if site.username == *username {
@@ -89,33 +89,34 @@ impl Site {
         }
     }
 
-    /// All sites of an account that are ours, ordered by domain.
+    /// All managed sites of an account, sorted by domain.
     pub fn all_of(host: &Host, username: &Username) -> Vec<Self> {
         let record = site_record::read_all(host).into_iter().filter(|record| record.username == *username);
         record.filter_map(|record| Self::find_of(host, &record.domain, username).ok()).collect()
     }
 
-    /// Where a domain's file is.
-    pub fn place(host: &Host, domain: &Domain) -> Place {
+    /// The paths of a domain's file and link.
+    pub fn place(host: &Host, domain: &Domain) -> SitePaths {
         nginx::place(host, &format!("{domain}.conf"))
     }
 
-    /// Where its files are, as the Panel and the system know it.
+    /// The absolute path of the document root.
     pub fn absolute_document_root(&self) -> String {
         format!("/home/{}/{}", self.username, self.document_root)
     }
 
-    /// Where its logs are.
+    /// The directory of the site's logs.
     pub fn logs(&self, host: &Host) -> PathBuf {
         host.path(layout::LOGS).join(self.domain.as_str())
     }
 
-    /// The names that it answers to. `www` belongs to a site of its own level, unless it is another site.
+    /// The names that the site answers to: its domain, and `www` for a site without a parent, unless `www` is a
+    /// separate site.
     pub fn names(&self, host: &Host) -> Vec<String> {
         let mut names = vec![self.domain.to_string()];
         if self.parent_domain.is_none()
             && let Ok(www) = Domain::parse("domain", &format!("www.{}", self.domain))
-            && matches!(Self::look(host, &www), Ok(Found::Nothing))
+            && matches!(Self::read(host, &www), Ok(SiteFile::Missing))
         {
             names.push(www.to_string());
         }

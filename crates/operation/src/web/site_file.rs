@@ -1,6 +1,6 @@
-//! The text of a site's nginx file. Everything that decides it is in [`View`].
+//! The content of a site's nginx file, generated from a [`View`].
 //!
-//! Everything in it is a name of ours or was read by a type that allows no sign of nginx's own.
+//! All values in it are our own paths, or of types that allow no special characters of nginx.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use opterius_host::problem::Problem;
 use opterius_host::users::account::Account;
 use opterius_host::users::register::{Register, User};
 
-/// What a PHP program is told of its request (RFC 3875), and what nginx's own list adds.
+/// The FastCGI parameters of RFC 3875, and those that nginx's own list adds.
 const PARAMETERS: [(&str, &str); 18] = [
     ("QUERY_STRING", "$query_string"),
     ("REQUEST_METHOD", "$request_method"),
@@ -33,31 +33,31 @@ const PARAMETERS: [(&str, &str); 18] = [
     ("REMOTE_ADDR", "$remote_addr"),
     ("REMOTE_PORT", "$remote_port"),
     ("SERVER_NAME", "$server_name"),
-    // PHP refuses to run where its server sets no such value.
+    // PHP refuses to run without this value.
     ("REDIRECT_STATUS", "200"),
 ];
 
-/// A site and everything that decides what its file says.
+/// A site and everything else that its file depends on.
 pub struct View<'a> {
     /// The site.
     pub site: &'a Site,
-    /// Its user.
+    /// The user of its account.
     pub user: &'a User,
     /// The names that it answers to.
     pub names: Vec<String>,
-    /// Its certificate.
+    /// The certificate to use, if any.
     pub certificate: Option<CertificateFiles>,
     /// Whether its account is suspended.
     pub suspended: bool,
-    /// The socket of its pool, if it has one.
+    /// The socket of its PHP pool, if it has one.
     pub pool: Option<PathBuf>,
 }
 
 impl<'a> View<'a> {
-    /// The site as it is to be served, with this certificate.
+    /// The view of a site with this certificate.
     ///
     /// # Errors
-    /// Its account cannot be read.
+    /// The account cannot be read.
     pub fn of(
         host: &Host,
         site: &'a Site,
@@ -76,11 +76,11 @@ impl<'a> View<'a> {
     }
 }
 
-/// The whole file.
+/// The complete file.
 pub fn render(host: &Host, view: &View<'_>) -> String {
     let mark = serde_json::to_string(view.site).unwrap_or_default();
     let mut text = format!(
-        "{MARK}{mark}\n# The Agent writes this file anew with every change of the site. A file without the line above is left alone.\n"
+        "{MARK}{mark}\n# The Agent overwrites this file whenever the site changes. To manage it manually, delete the line above.\n"
     );
     match &view.certificate {
         None => server(&mut text, host, view, &listen("80"), &body(host, view)),
@@ -98,8 +98,7 @@ pub fn render(host: &Host, view: &View<'_>) -> String {
     text
 }
 
-/// One server block: the certificate authority's questions are answered from a directory that only root writes to,
-/// whatever else is the case.
+/// One server block. Regardless of the rest, it answers ACME challenges from a directory that only root can write to.
 fn server(text: &mut String, host: &Host, view: &View<'_>, listen: &str, body: &str) {
     let logs = view.site.logs(host);
     // Writing to a String cannot fail.
@@ -134,19 +133,19 @@ fn body(host: &Host, view: &View<'_>) -> String {
         None => ("index.html index.php", String::new(), "        return 503;\n".to_owned()),
     };
     format!(
-        "    root \"{root}\";\n    index {index};\n    # A link of the tenant leads to nobody else's files.\n    \
+        "    root \"{root}\";\n    index {index};\n    # Symbolic links must not lead to files of other users.\n    \
          disable_symlinks if_not_owner \"from={home}\";\n\n{front}    \
-         # Versions, keys and settings that lie in a site by accident.\n    \
+         # Hide dot files: repositories, keys and settings that were uploaded by accident.\n    \
          location ~ /\\.(?!well-known/) {{\n        return 404;\n    }}\n\n    \
-         # A program is run, or it is not there; it is never shown.\n    \
+         # Scripts are executed or answered with 404; their source is never served.\n    \
          location ~* \\.(?:php[0-9]*|phtml|phar|phps)\\.?(?:/|$) {{\n{php}    }}\n",
         root = home.join(&view.site.document_root).display(),
         home = home.display(),
     )
 }
 
-/// What every program is told, and the program that answers for what is not there, as WordPress and others have one. Not
-/// by try_files, which takes a link that leads to others for a file that is not there.
+/// FastCGI parameters, and the front controller that handles missing files, as in WordPress. It is not implemented with
+/// try_files, which treats a link to another user's file as missing.
 fn front(socket: &Path) -> String {
     let parameters: String =
         PARAMETERS.iter().map(|(name, value)| format!("    fastcgi_param {name} {value};\n")).collect();
@@ -160,7 +159,7 @@ fn front(socket: &Path) -> String {
 fn pool(socket: &Path) -> String {
     format!(
         "        fastcgi_split_path_info ^(.+?\\.php)(/.*)?$;\n        try_files $fastcgi_script_name =404;\n        \
-         # try_files empties it.\n        set $path_info $fastcgi_path_info;\n        fastcgi_pass \"unix:{}\";\n",
+         # try_files clears $fastcgi_path_info, so keep a copy.\n        set $path_info $fastcgi_path_info;\n        fastcgi_pass \"unix:{}\";\n",
         socket.display()
     )
 }

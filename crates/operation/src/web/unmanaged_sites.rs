@@ -1,5 +1,5 @@
-//! Sites of today's hosts, whose files somebody else has written. Such a file is never written to: suspending puts another
-//! in its place and giving back puts it where it was; only deleting the account deletes it.
+//! Sites whose files the Agent did not create. It never changes such a file: suspending an account enables another file in
+//! its place, and unsuspending enables it again; only deleting the account deletes it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,23 +14,23 @@ use opterius_host::request::values::{Domain, Username};
 use opterius_host::sites::site_record::{self, SiteRecord};
 use opterius_host::users::register::{Register, User};
 
-/// Where what answers in place of a suspended site is.
+/// Directory of the files that answer for suspended sites.
 const SUSPENDED: &str = "/var/lib/opterius/suspended";
 
-/// What a pool's file is called while nothing may run in it.
+/// The file extension of a pool that is disabled by a suspension.
 const SET_ASIDE: &str = "opterius-suspended";
 
-/// Puts a file that answers 503 in the place of each such site, and sets the account's pools aside.
+/// Makes each of the account's unmanaged sites answer 503, and disables its pools.
 ///
 /// # Errors
 /// A file cannot be changed.
 pub fn suspend(transaction: &mut Transaction<'_>, user: &User, deadline: Deadline) -> Result<Vec<String>, Problem> {
     let host = transaction.host();
     let mut warnings = Vec::new();
-    for record in of(host, user) {
+    for record in unmanaged_records(host, user) {
         let Some(link) = nginx::place(host, &format!("{}.conf", record.domain)).link else {
             warnings.push(format!(
-                "{} goes on being served: its file is not ours and has no link to take away.",
+                "{} is still served: the Agent does not manage its file, and there is no link to remove.",
                 record.domain
             ));
             continue;
@@ -51,13 +51,13 @@ pub fn suspend(transaction: &mut Transaction<'_>, user: &User, deadline: Deadlin
     Ok(warnings)
 }
 
-/// Puts everything back.
+/// Restores the sites and pools.
 ///
 /// # Errors
 /// A file cannot be changed.
 pub fn unsuspend(transaction: &mut Transaction<'_>, user: &User, deadline: Deadline) -> Result<Vec<String>, Problem> {
     let host = transaction.host();
-    for record in of(host, user) {
+    for record in unmanaged_records(host, user) {
         let place = nginx::place(host, &format!("{}.conf", record.domain));
         if let Some(link) = place.link.filter(|_| answering(host, &record.domain).exists()) {
             transaction.link(&link, &place.file)?;
@@ -75,13 +75,13 @@ pub fn unsuspend(transaction: &mut Transaction<'_>, user: &User, deadline: Deadl
     Ok(Vec::new())
 }
 
-/// Deletes the files of each such site, and the account's pools.
+/// Deletes the files of the account's unmanaged sites, and its pools.
 ///
 /// # Errors
 /// A file cannot be deleted.
 pub fn remove(transaction: &mut Transaction<'_>, user: &User) -> Result<(), Problem> {
     let host = transaction.host();
-    for record in of(host, user) {
+    for record in unmanaged_records(host, user) {
         let place = nginx::place(host, &format!("{}.conf", record.domain));
         for path in place.link.iter().chain([&place.file, &answering(host, &record.domain)]) {
             transaction.remove(path)?;
@@ -93,7 +93,7 @@ pub fn remove(transaction: &mut Transaction<'_>, user: &User) -> Result<(), Prob
     Ok(())
 }
 
-fn of(host: &Host, user: &User) -> Vec<SiteRecord> {
+fn unmanaged_records(host: &Host, user: &User) -> Vec<SiteRecord> {
     let Ok(username) = Username::parse("username", &user.name) else { return Vec::new() };
     site_record::read_all(host).into_iter().filter(|record| record.username == username && !record.managed).collect()
 }
@@ -114,7 +114,7 @@ fn text(record: &SiteRecord) -> String {
     )
 }
 
-/// The pool files with this extension that run as the user, but for those that come and go with our own sites.
+/// The pool files with this extension that run as the user, except those of managed sites.
 fn pools(host: &Host, username: &str, extension: &str) -> Vec<PathBuf> {
     let directories = php::versions(host).into_iter().map(|version| php::pools(host, &version));
     let files = directories.flat_map(|directory| fs::read_dir(directory).into_iter().flatten().flatten());

@@ -1,4 +1,4 @@
-//! Changes of certificates that are killed at any moment.
+//! Certificate operations that are killed at any moment.
 
 use super::uploads::{Bought, upload};
 use super::{certified, comes_to_serve, request, status};
@@ -8,15 +8,15 @@ use crate::support::panel::Answer;
 use serde_json::json;
 
 #[test]
-fn a_change_killed_at_any_tool_leaves_what_nginx_takes_and_a_repeat_completes_it() {
-    on_a_machine(a_change_killed_at_any_tool_leaves_what_nginx_takes_and_a_repeat_completes_it, || {
+fn a_change_killed_at_any_tool_leaves_a_valid_configuration_and_a_repeat_completes_it() {
+    on_a_machine(a_change_killed_at_any_tool_leaves_a_valid_configuration_and_a_repeat_completes_it, || {
         let (_pebble, panel) = certified();
         let bought = Bought::good_for("alice.example");
         let upload = || panel.post("/ssl/upload", &upload(&bought.chain(), &bought.key));
         let issue = || panel.post("/ssl/issue", &request("alice.example"));
         let delete = || panel.post("/ssl/delete", &json!({"domain": "alice.example"}));
         let tampered = Tampered::new();
-        // Each begins with what the one before it has left.
+        // Each operation starts with the state that the previous one left.
         let round: [(&str, &dyn Fn() -> Answer, &str); 4] = [
             ("upload", &upload, "upload"),
             ("issue", &issue, "acme"),
@@ -32,8 +32,8 @@ fn a_change_killed_at_any_tool_leaves_what_nginx_takes_and_a_repeat_completes_it
                     reached |= tampered.count() >= number;
                     let what = format!("{name}: {:?} {}", fault(number), tampered.log());
                     tampered.set(None);
-                    let (taken, said) = attempt("nginx -t");
-                    assert!(taken, "{what}: {answer:?} {said}");
+                    let (is_valid, output) = attempt("nginx -t");
+                    assert!(is_valid, "{what}: {answer:?} {output}");
                     let repeated = operation();
                     assert_eq!(repeated.status, 200, "{what}: {answer:?}, {repeated:?}");
                     let found = status(&panel, "alice.example");

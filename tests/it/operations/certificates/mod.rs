@@ -1,4 +1,4 @@
-//! Certificates with a real certificate authority: certbot proves each name through the running nginx.
+//! Certificates from a real certificate authority: certbot validates each name through the running nginx.
 
 mod interruptions;
 mod uploads;
@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use std::fs;
 use std::time::Duration;
 
-/// How long certbot may take here, several times over.
+/// Time limit for several runs of certbot.
 const ISSUED: Duration = Duration::from_secs(60);
 
-/// nginx, PHP and a certificate authority at work, and the site `alice.example`.
+/// Starts nginx, PHP and a certificate authority, and creates the site `alice.example`.
 fn certified() -> (Pebble, Panel) {
     run("systemctl start nginx php8.2-fpm");
     let pebble = Pebble::start();
@@ -32,20 +32,20 @@ fn status(panel: &Panel, domain: &str) -> Value {
     panel.post("/ssl/status", &json!({"domain": domain})).ok()
 }
 
-/// Waits until the issue has ended.
+/// Waits until the certificate is issued or has failed.
 fn ended(panel: &Panel, domain: &str) -> Value {
     let state = || status(panel, domain)["state"].as_str().unwrap().to_owned();
     assert!(eventually(ISSUED, || !["queued", "running"].contains(&state().as_str())), "{}", status(panel, domain));
     status(panel, domain)
 }
 
-/// What a visitor's TLS sees: the serial number and the names of the certificate; empty when there is no TLS.
+/// The serial number and names of the certificate that a visitor gets; empty without TLS.
 fn served(domain: &str) -> String {
     let connect = format!("openssl s_client -connect 127.0.0.1:443 -servername {domain} </dev/null 2>/dev/null");
     attempt(&format!("{connect} | openssl x509 -noout -serial -ext subjectAltName 2>/dev/null")).1
 }
 
-/// nginx's new workers take over a moment after the reload.
+/// Waits for a certificate: nginx's new workers start shortly after the reload.
 fn comes_to_serve(domain: &str, wanted: impl Fn(&str) -> bool) -> String {
     let found = eventually(Duration::from_secs(10), || wanted(&served(domain)));
     assert!(found, "{domain} is served with {:?}", served(domain));
@@ -76,14 +76,14 @@ fn a_certificate_is_issued_served_renewed_and_deleted() {
         let first = comes_to_serve("alice.example", |seen| seen.contains("DNS:www.alice.example"));
         shows("alice.example", "/", 301, "");
 
-        // One that is good for long is not issued again, and a renewal is one that was asked for.
+        // Issuing keeps a certificate that does not expire soon; renewing replaces it.
         panel.post("/ssl/issue", &request("alice.example")).ok();
         assert_eq!(served("alice.example"), first);
         panel.post("/ssl/renew", &json!({"domain": "alice.example"})).ok();
         let second = comes_to_serve("alice.example", |seen| !seen.is_empty() && seen != first);
         assert!(second.contains("DNS:www.alice.example"), "{second}");
 
-        // certbot's own timer.
+        // As certbot's timer does.
         let trusting = format!("REQUESTS_CA_BUNDLE={}", pebble.authority().display());
         run(&format!("{trusting} certbot -q renew --force-renewal --no-random-sleep-on-renew"));
         comes_to_serve("alice.example", |seen| !seen.is_empty() && seen != second);
@@ -99,8 +99,8 @@ fn a_certificate_is_issued_served_renewed_and_deleted() {
 }
 
 #[test]
-fn many_are_issued_one_after_another_and_only_for_sites_that_are_there() {
-    on_a_machine(many_are_issued_one_after_another_and_only_for_sites_that_are_there, || {
+fn many_certificates_are_issued_in_turn_and_only_for_existing_sites() {
+    on_a_machine(many_certificates_are_issued_in_turn_and_only_for_existing_sites, || {
         let (_pebble, panel) = certified();
         let domains = ["alice.example", "b.alice.example", "c.alice.example"];
         for domain in &domains[1..] {
@@ -121,7 +121,7 @@ fn many_are_issued_one_after_another_and_only_for_sites_that_are_there() {
         others["username"] = json!("bob");
         panel.post("/ssl/issue", &others).refuses(409, "conflict");
 
-        // The certificate authority's questions are answered for a suspended account, too.
+        // Challenges are answered for a suspended account too.
         panel.suspend("alice").ok();
         panel.post("/ssl/renew", &json!({"domain": "alice.example"})).ok();
         panel.delete("alice").ok();
@@ -131,20 +131,20 @@ fn many_are_issued_one_after_another_and_only_for_sites_that_are_there() {
 }
 
 #[test]
-fn a_failure_is_told_in_words_and_the_next_try_is_free() {
-    on_a_machine(a_failure_is_told_in_words_and_the_next_try_is_free, || {
+fn a_failure_is_explained_and_does_not_block_the_next_attempt() {
+    on_a_machine(a_failure_is_explained_and_does_not_block_the_next_attempt, || {
         let (pebble, panel) = certified();
         panel.created("bob", "bob.example");
         pebble.lose("bob.example");
         let failed = panel.post("/ssl/issue", &json!({"domain": "bob.example", "email": "bob@bob.example"}));
         failed.refuses(500, "operation_failed");
-        let told = status(&panel, "bob.example");
-        assert_eq!((&told["exists"], &told["state"]), (&json!(false), &json!("failed")));
-        let reason = told["reason"].as_str().unwrap();
+        let found = status(&panel, "bob.example");
+        assert_eq!((&found["exists"], &found["state"]), (&json!(false), &json!("failed")));
+        let reason = found["reason"].as_str().unwrap();
         assert!(reason.starts_with("bob.example: ") && reason.contains("could not resolve"), "{reason}");
-        assert!(reason.contains("DNS records lead to this server"), "{reason}");
+        assert!(reason.contains("DNS records to this server"), "{reason}");
 
-        // What a certbot leaves that was killed while it made a lineage.
+        // The files that a killed certbot leaves behind.
         for directory in ["live", "archive"] {
             fs::create_dir_all(format!("/etc/letsencrypt/{directory}/alice.example")).unwrap();
             fs::write(format!("/etc/letsencrypt/{directory}/alice.example/privkey1.pem"), "").unwrap();
@@ -158,8 +158,8 @@ fn a_failure_is_told_in_words_and_the_next_try_is_free() {
 }
 
 #[test]
-fn a_certbot_that_hangs_is_killed_with_its_children() {
-    on_a_machine(a_certbot_that_hangs_is_killed_with_its_children, || {
+fn a_hung_certbot_is_killed_with_its_children() {
+    on_a_machine(a_hung_certbot_is_killed_with_its_children, || {
         let (_pebble, panel) = certified();
         run("mv /usr/bin/certbot /usr/bin/certbot.real");
         let script = "#!/bin/sh\nsetsid sh -c 'trap \"\" TERM; sleep 86401' &\nsleep 86402\n";
@@ -167,9 +167,9 @@ fn a_certbot_that_hangs_is_killed_with_its_children() {
         run("chmod 755 /usr/bin/certbot");
         let answer = panel.helper().within(18).ask("/ssl/issue", &request("alice.example"));
         answer.refuses(504, "operation_timeout");
-        let told = status(&panel, "alice.example");
-        assert_eq!(told["state"], "failed");
-        assert!(told["reason"].as_str().unwrap().contains("did not end in time"), "{told}");
+        let found = status(&panel, "alice.example");
+        assert_eq!(found["state"], "failed");
+        assert!(found["reason"].as_str().unwrap().contains("timed out"), "{found}");
         assert_eq!(attempt("pgrep -af 'sleep 8640[12]'"), (false, String::new()));
 
         run("mv /usr/bin/certbot.real /usr/bin/certbot");
@@ -178,8 +178,8 @@ fn a_certbot_that_hangs_is_killed_with_its_children() {
 }
 
 #[test]
-fn a_lineage_of_a_tenants_directory_is_issued_anew_through_ours() {
-    on_a_machine(a_lineage_of_a_tenants_directory_is_issued_anew_through_ours, || {
+fn a_lineage_that_uses_a_tenants_directory_is_reissued() {
+    on_a_machine(a_lineage_that_uses_a_tenants_directory_is_reissued, || {
         let (_pebble, panel) = certified();
         run_as("alice", "ln -s /etc /home/alice/alice.example/public_html/.well-known");
         panel.post("/ssl/issue", &request("alice.example")).ok();

@@ -1,4 +1,4 @@
-//! Certificates that somebody else has issued: what is refused, and for which reason, and what is taken.
+//! Uploaded certificates: which are refused, with which reason, and which are accepted.
 
 use super::{certified, comes_to_serve, request, served};
 use crate::support::machine::{on_a_machine, run};
@@ -9,7 +9,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-/// A chain of two with its key, as somebody buys it.
+/// A chain of two certificates and its key, as sold by a certificate authority.
 pub(super) struct Bought {
     leaf: String,
     intermediate: String,
@@ -43,8 +43,8 @@ pub(super) fn upload(certificate: &str, private_key: &str) -> Value {
 }
 
 #[test]
-fn an_upload_is_refused_for_a_reason_and_taken_without_one() {
-    on_a_machine(an_upload_is_refused_for_a_reason_and_taken_without_one, || {
+fn invalid_uploads_are_refused_with_a_reason_and_valid_ones_accepted() {
+    on_a_machine(invalid_uploads_are_refused_with_a_reason_and_valid_ones_accepted, || {
         let (_pebble, panel) = certified();
         panel.post("/ssl/issue", &request("alice.example")).ok();
         let issued = comes_to_serve("alice.example", |seen| !seen.is_empty());
@@ -59,11 +59,11 @@ fn an_upload_is_refused_for_a_reason_and_taken_without_one() {
             ("nothing", good.key.as_str(), "certificate", "PEM"),
             (&good.leaf[..200], &good.key, "certificate", "PEM"),
             (&good.chain(), "nothing", "private_key", "PEM"),
-            (&good.key, &good.key, "certificate", "has a private key in it"),
-            (&good.chain(), &good.leaf, "private_key", "has no private key"),
+            (&good.key, &good.key, "certificate", "contains a private key"),
+            (&good.chain(), &good.leaf, "private_key", "contains no private key"),
             (&good.leaf.repeat(11), &good.key, "certificate", "more than 10"),
             (&good.chain(), &encrypted, "private_key", "is encrypted"),
-            (&good.chain(), &other.key, "private_key", "does not belong"),
+            (&good.chain(), &other.key, "private_key", "does not match"),
             (&other.chain(), &other.key, "certificate", "does not cover alice.example"),
             (&expired.chain(), &expired.key, "certificate", "has expired"),
             (&future.chain(), &future.key, "certificate", "not yet valid"),
@@ -92,14 +92,14 @@ fn an_upload_is_refused_for_a_reason_and_taken_without_one() {
         let lines = panel.agent.lines().join("\n");
         assert!(!lines.contains(good.key.lines().nth(1).unwrap()), "{lines}");
 
-        // One that is issued takes its place.
+        // An issued certificate replaces it.
         assert_eq!(panel.post("/ssl/issue", &request("alice.example")).ok()["source"], "acme");
         comes_to_serve("alice.example", |seen| !seen.is_empty() && seen != uploaded);
         assert!(!Path::new("/var/lib/opterius/certificates/alice.example").exists());
     });
 }
 
-/// OpenSSL takes no certificate that was signed with SHA-1, whoever has checked it before.
+/// OpenSSL rejects certificates signed with SHA-1, which the Agent's own checks accept.
 fn refused_by_nginx(panel: &Panel) {
     run("mkdir /run/old; cd /run/old && openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=Old -days 9
          openssl req -newkey rsa:2048 -nodes -keyout key.pem -out request.pem -subj /CN=alice.example

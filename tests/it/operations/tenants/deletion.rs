@@ -1,4 +1,4 @@
-//! Homes that are made to hurt whoever deletes them.
+//! Homes whose content attacks the process that deletes them.
 
 use crate::operations::{hosting, is_there};
 use crate::support::machine::{attempt, on_a_machine, run, run_as, shell_as};
@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 const OTHERS: [&str; 5] = ["/etc", "/home", "/srv", "/var/mail", "/var/lib/opterius"];
 
-/// Alice, and things of Bob's and root's that must stay. What is there without Alice is in the snapshot.
-fn alice_among_others() -> (Panel, Snapshot) {
+/// Alice's account, and files of Bob and root that must stay. The snapshot is from before Alice's account was created.
+fn alice_and_other_files() -> (Panel, Snapshot) {
     let panel = hosting(5);
     panel.created("bob", "bob.example");
     run("mkdir -p /srv/victim/deep/deeper; echo kept | tee /srv/victim/kept /srv/victim/deep/kept >/srv/victim/deep/deeper/kept
@@ -32,9 +32,9 @@ fn all_gone(before: &Snapshot) {
 }
 
 #[test]
-fn a_home_full_of_everything_is_deleted_and_nothing_else() {
-    on_a_machine(a_home_full_of_everything_is_deleted_and_nothing_else, || {
-        let (panel, before) = alice_among_others();
+fn a_home_with_all_kinds_of_files_is_deleted_and_nothing_else() {
+    on_a_machine(a_home_with_all_kinds_of_files_is_deleted_and_nothing_else, || {
+        let (panel, before) = alice_and_other_files();
         run_as(
             "alice",
             "cd /home/alice; ln -s /srv/victim a; ln -s / b; ln -s .. c; ln -s . d; ln -s nowhere e; ln -s /home/bob f
@@ -43,17 +43,17 @@ fn a_home_full_of_everything_is_deleted_and_nothing_else() {
              perl -e 'mkdir qq(new\\nline); open F, q(>), qq(new\\nline/\\xff\\xfe.\\r\\t *?); mkdir q(-rf); mkdir qq(\\xc3\\x28); mkdir q( )'
              touch -- '-rf/x' '$(id)' ';id' '*' '...' \"$(perl -e 'print q(n) x 255')\"; mkdir immutable; chmod 0555 immutable",
         );
-        // What only a mistake of root's could put there.
+        // Only root could create these, by mistake.
         run("ln /srv/victim/kept /home/alice/hard; mknod /home/alice/null c 1 3; ln -s /etc/shadow /var/mail/alice");
         let links = fs::metadata("/srv/victim/kept").unwrap();
         deep_directories(Path::new("/home/alice/deep"), 5000);
         panel.delete("alice").ok();
         all_gone(&before);
-        assert_eq!(std::os::unix::fs::MetadataExt::nlink(&links), 2, "the test did make a hard link");
+        assert_eq!(std::os::unix::fs::MetadataExt::nlink(&links), 2, "the test must create a hard link");
     });
 }
 
-/// Directories within directories, far deeper than any path can say.
+/// Nested directories, much deeper than the longest possible path.
 fn deep_directories(path: &Path, levels: usize) {
     fs::create_dir(path).unwrap();
     let open = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
@@ -66,18 +66,18 @@ fn deep_directories(path: &Path, levels: usize) {
 }
 
 #[test]
-fn directories_that_become_links_while_they_are_deleted_lead_nowhere() {
-    on_a_machine(directories_that_become_links_while_they_are_deleted_lead_nowhere, || {
-        let (panel, before) = alice_among_others();
+fn directories_replaced_by_links_during_deletion_are_not_followed() {
+    on_a_machine(directories_replaced_by_links_during_deletion_are_not_followed, || {
+        let (panel, before) = alice_and_other_files();
         for round in 0..4 {
             run_as(
                 "alice",
                 "cd /home/alice; for n in 1 2 3 4 5 6 7 8; do mkdir -p s$n/deep/deeper; (cd s$n/deep/deeper; seq 300 | xargs touch); done",
             );
-            // The tenant's own process, which is ended first.
+            // The tenant's own process, which the deletion kills first.
             let script = "cd /home/alice; trap '' TERM HUP; while :; do for n in 1 2 3 4; do mv s$n x; ln -s /srv/victim s$n; rm s$n; mv x s$n; done; done 2>/dev/null";
             let mut swapper = shell_as("alice", script).spawn().unwrap();
-            // And one that nothing ends, be it whatever it is.
+            // And an attacker that is never killed.
             let (over, swaps) = (AtomicBool::new(false), AtomicUsize::new(0));
             let answer = std::thread::scope(|scope| {
                 scope.spawn(|| {
@@ -99,7 +99,7 @@ fn directories_that_become_links_while_they_are_deleted_lead_nowhere() {
     });
 }
 
-/// Puts a link to what is not the tenant's in the place of one of its directories for a moment.
+/// Briefly replaces one of the tenant's directories with a link to files that are not the tenant's.
 fn swap(number: usize, swaps: &AtomicUsize) {
     let (place, aside) = (format!("/home/alice/s{number}"), format!("/home/alice/x{number}"));
     if fs::rename(&place, &aside).is_ok() {
@@ -113,9 +113,9 @@ fn swap(number: usize, swaps: &AtomicUsize) {
 }
 
 #[test]
-fn what_is_mounted_below_a_home_is_not_entered() {
-    on_a_machine(what_is_mounted_below_a_home_is_not_entered, || {
-        let (panel, before) = alice_among_others();
+fn mounts_below_a_home_are_not_entered() {
+    on_a_machine(mounts_below_a_home_are_not_entered, || {
+        let (panel, before) = alice_and_other_files();
         run_as("alice", "mkdir -p /home/alice/a/mount /home/alice/z; touch /home/alice/z/x");
         for mount in [
             "mount --bind /srv/victim /home/alice/a/mount",
@@ -125,16 +125,16 @@ fn what_is_mounted_below_a_home_is_not_entered() {
             run(mount);
             run("test -e /home/alice/a/mount/kept || touch /home/alice/a/mount/kept-too");
             let answer = panel.delete("alice");
-            let said = answer.body.to_string();
-            assert!(answer.status == 200 || (answer.status >= 400 && said.contains("mount")), "{mount}: {answer:?}");
+            let body = answer.body.to_string();
+            assert!(answer.status == 200 || (answer.status >= 400 && body.contains("mount")), "{mount}: {answer:?}");
             run("test -e /srv/victim/kept && test -e /srv/victim/deep/deeper/kept && test -e /home/bob/bob.example");
-            // It may be elsewhere by now: what cannot be deleted is out of the way.
+            // The mount point may have been moved aside with the home.
             run("at=$(awk '$2 ~ \"^/home/.*/a/mount$\" { print $2 }' /proc/mounts); test -e $at/kept || test -e $at/kept-too
                  umount $at; rm -f /home/bob/kept-too /srv/victim/kept-too");
             let again = panel.delete("alice");
             assert!(matches!(again.status, 200 | 404), "{again:?}");
             if attempt("id alice").0 || is_there("/home/alice") {
-                panic!("{mount}: after unmounting, a repeat deletes the rest: {answer:?}, {again:?}");
+                panic!("{mount}: after unmounting, a repeat must delete the rest: {answer:?}, {again:?}");
             }
             all_gone(&before);
             panel.created("alice", "alice.example");
@@ -149,15 +149,15 @@ fn very_many_files_are_deleted_in_time() {
         const DIRECTORIES: usize = 100;
         const FILES: usize = 1000;
         run("mount -t tmpfs -o mode=755,nr_inodes=0 none /home");
-        let (panel, before) = alice_among_others();
+        let (panel, before) = alice_and_other_files();
         for directory in (0..DIRECTORIES).map(|number| format!("/home/alice/many{number}")) {
             fs::create_dir(&directory).unwrap();
             (0..FILES).for_each(|number| drop(fs::File::create(format!("{directory}/{number}")).unwrap()));
         }
-        let began = Instant::now();
+        let start_time = Instant::now();
         panel.delete("alice").ok();
-        println!("{} files deleted in {:?}", DIRECTORIES * FILES, began.elapsed());
-        assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+        println!("{} files deleted in {:?}", DIRECTORIES * FILES, start_time.elapsed());
+        assert!(start_time.elapsed() < Duration::from_secs(60), "{:?}", start_time.elapsed());
         all_gone(&before);
     });
 }

@@ -1,6 +1,6 @@
-//! The tenant plays against root: with links where root would follow, with files that root would open, with processes
-//! that change all that while root is at work. Nothing is gained, and nothing outside of the account changes.
+//! A tenant attacks root's operations: with links that root might follow, files that root might open, and processes that
+//! change them concurrently. The tenant gains nothing, and nothing outside of the account changes.
 
 mod deletion;
 mod pages;
-mod places;
+mod traps;

@@ -1,14 +1,14 @@
-//! What nginx and PHP give to a visitor of a hostile tenant's site.
+//! Responses of nginx and PHP to visitors of a hostile tenant's site.
 
 use crate::operations::{hosting, page, publish, shows};
 use crate::support::machine::{attempt_as, on_a_machine, run, run_as};
 use crate::support::panel::{Panel, further_site, site};
 use serde_json::json;
 
-/// What nobody may see.
+/// The content that must not be served.
 const SECRET: &str = "the secret of another";
 
-/// Alice attacks; Bob has something to lose.
+/// Alice is the attacker, and Bob the victim.
 fn alice_and_bob() -> Panel {
     let panel = hosting(5);
     panel.created("alice", "alice.example");
@@ -21,7 +21,7 @@ fn alice_and_bob() -> Panel {
     panel
 }
 
-/// A visitor gets a refusal, and not the secret.
+/// Checks that a visitor gets an error and not the secret.
 fn is_refused(domain: &str, target: &str) {
     let response = page(domain, target);
     assert!(matches!(response.status, 403 | 404), "{domain}{target}: {} {}", response.status, response.text());
@@ -29,8 +29,8 @@ fn is_refused(domain: &str, target: &str) {
 }
 
 #[test]
-fn a_document_root_that_is_a_link_serves_nothing_of_others() {
-    on_a_machine(a_document_root_that_is_a_link_serves_nothing_of_others, || {
+fn a_document_root_that_is_a_link_serves_no_files_of_others() {
+    on_a_machine(a_document_root_that_is_a_link_serves_no_files_of_others, || {
         let _panel = alice_and_bob();
         for elsewhere in ["/home/bob/bob.example/public_html", "/etc", "/var/lib/opterius", "/"] {
             run_as("alice", &format!("cd ~alice/alice.example; rm -rf public_html; ln -s {elsewhere} public_html"));
@@ -38,15 +38,15 @@ fn a_document_root_that_is_a_link_serves_nothing_of_others() {
                 is_refused("alice.example", target);
             }
         }
-        // The directory above it, too.
+        // The parent directory too.
         run_as("alice", "cd; mv alice.example aside; ln -s /home/bob/bob.example alice.example; cd /; true");
         is_refused("alice.example", "/secret.txt");
     });
 }
 
 #[test]
-fn a_link_to_another_tenants_file_leads_nowhere() {
-    on_a_machine(a_link_to_another_tenants_file_leads_nowhere, || {
+fn links_to_another_tenants_files_are_not_followed() {
+    on_a_machine(links_to_another_tenants_files_are_not_followed, || {
         let _panel = alice_and_bob();
         run_as(
             "alice",
@@ -58,14 +58,14 @@ fn a_link_to_another_tenants_file_leads_nowhere() {
             is_refused("alice.example", target);
             assert_eq!(page("alice.example", target).status, 403, "{target}");
         }
-        // One's own files may be linked.
+        // Links to the tenant's own files work.
         shows("alice.example", "/g.txt", 200, "Mine");
     });
 }
 
 #[test]
-fn challenges_come_from_roots_directory_wherever_well_known_leads() {
-    on_a_machine(challenges_come_from_roots_directory_wherever_well_known_leads, || {
+fn challenges_are_served_from_roots_directory_even_if_well_known_is_a_link() {
+    on_a_machine(challenges_are_served_from_roots_directory_even_if_well_known_is_a_link, || {
         let panel = alice_and_bob();
         run("mkdir -p /var/lib/opterius/acme/.well-known/acme-challenge
              echo 'the token' >/var/lib/opterius/acme/.well-known/acme-challenge/token");
@@ -97,8 +97,8 @@ fn challenges_come_from_roots_directory_wherever_well_known_leads() {
 }
 
 #[test]
-fn no_source_of_php_is_served_as_text() {
-    on_a_machine(no_source_of_php_is_served_as_text, || {
+fn php_source_is_never_served() {
+    on_a_machine(php_source_is_never_served, || {
         const SOURCE: &str = "<?php $password = 'in the source'; echo 'ra' . 'n';";
         let panel = hosting(5);
         panel.created("alice", "alice.example");
@@ -149,12 +149,12 @@ fn no_source_of_php_is_served_as_text() {
 }
 
 #[test]
-fn a_pool_runs_nothing_that_is_not_its_tenants() {
-    on_a_machine(a_pool_runs_nothing_that_is_not_its_tenants, || {
+fn a_pool_runs_only_its_own_tenants_scripts() {
+    on_a_machine(a_pool_runs_only_its_own_tenants_scripts, || {
         let panel = alice_and_bob();
         publish("bob", "bob.example", "who.php", "<?php echo file_get_contents(__DIR__ . '/secret.txt');");
         shows("bob.example", "/who.php", 200, SECRET);
-        // A link to Bob's script is not run, and Alice's own one reads nothing of his.
+        // A link to Bob's script is not executed, and Alice's own script cannot read his files.
         run_as(
             "alice",
             "cd ~alice/alice.example/public_html; ln -s /home/bob/bob.example/public_html/who.php link.php",
@@ -169,7 +169,7 @@ fn a_pool_runs_nothing_that_is_not_its_tenants() {
         let response = page("alice.example", "/link.php");
         assert!(!response.text().contains(SECRET), "{}", response.text());
         shows("alice.example", "/read.php", 200, "no,no,no,no,");
-        // Nobody but the web server talks to a pool.
+        // Only the web server can connect to a pool.
         let connect = |user: &str| {
             attempt_as(
                 user,
@@ -178,7 +178,7 @@ fn a_pool_runs_nothing_that_is_not_its_tenants() {
             .0
         };
         assert!(connect("bob") || !connect("alice"));
-        assert!(!connect("alice"), "Alice has Bob's pool run something");
+        assert!(!connect("alice"), "Alice can connect to Bob's pool");
         assert!(
             !attempt_as("alice", "ls /home/bob/bob.example").0
                 && !attempt_as("alice", "ls /var/log/opterius/sites/bob.example").0

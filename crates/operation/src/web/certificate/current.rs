@@ -1,4 +1,4 @@
-//! The certificate that counts for a site: an uploaded one before certbot's.
+//! The current certificate of a site: an uploaded one has priority over certbot's.
 
 use crate::web::certificate::files::CertificateFiles;
 use crate::web::certificate::{certbot, inspect, uploaded};
@@ -8,24 +8,29 @@ use opterius_host::problem::Problem;
 use opterius_host::request::values::Domain;
 use opterius_host::sites::site_record::Certificate;
 
-/// The certificate that a site is to be served with.
+/// The certificate to serve a site with.
 pub fn find(host: &Host, domain: &Domain) -> Option<CertificateFiles> {
     uploaded::find(host, domain).or_else(|| certbot::find(host, domain))
 }
 
-/// What is known of a certificate that is there.
+/// Facts about a certificate, for the site's record.
 ///
 /// # Errors
-/// It cannot be read.
+/// The certificate cannot be read.
 pub fn describe(found: &CertificateFiles, deadline: Deadline) -> Result<Certificate, Problem> {
-    let said = inspect::inspect(&found.fullchain, deadline)?;
-    Ok(Certificate { source: found.source, issuer: said.issuer, not_after: said.not_after, names: said.names })
+    let description = inspect::inspect(&found.fullchain, deadline)?;
+    Ok(Certificate {
+        source: found.source,
+        issuer: description.issuer,
+        not_after: description.not_after,
+        names: description.names,
+    })
 }
 
-/// Deletes all files of a domain's certificates, which nginx does not use any more.
+/// Deletes all certificate files of a domain. nginx must no longer refer to them.
 ///
 /// # Errors
-/// One cannot be deleted.
+/// A file cannot be deleted.
 pub fn forget(host: &Host, domain: &Domain, deadline: Deadline) -> Result<(), Problem> {
     uploaded::forget(host, domain, deadline)?;
     certbot::forget(host, domain, deadline)

@@ -4,19 +4,19 @@ use std::path::PathBuf;
 
 use opterius_host::sites::site_record::Source;
 
-/// A certificate that a site can be served with.
+/// The files to serve a site with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFiles {
-    /// Where it comes from.
+    /// How the certificate was obtained.
     pub source: Source,
-    /// The chain, the site's own certificate first.
+    /// The chain, starting with the site's own certificate.
     pub fullchain: PathBuf,
-    /// The key.
+    /// The private key.
     pub key: PathBuf,
 }
 
 impl CertificateFiles {
-    /// The certificate in `directory`, if chain and key are there.
+    /// The certificate in `directory`, if both files exist.
     pub(crate) fn below(directory: PathBuf, source: Source) -> Option<Self> {
         let (fullchain, key) = (directory.join("fullchain.pem"), directory.join("privkey.pem"));
         (fullchain.is_file() && key.is_file()).then_some(Self { source, fullchain, key })

@@ -1,4 +1,4 @@
-//! What a certificate says, read by `openssl`.
+//! Reading certificates, with `openssl`.
 
 use std::path::Path;
 
@@ -10,25 +10,25 @@ use opterius_base::deadline::Deadline;
 use opterius_host::problem::Problem;
 use opterius_host::tool::Tool;
 
-/// What a certificate says.
+/// The relevant fields of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
-    /// Whose it is, as a distinguished name (RFC 2253).
+    /// The subject, as a distinguished name (RFC 2253).
     pub subject: String,
-    /// Who has issued it, as a distinguished name.
+    /// The issuer, as a distinguished name.
     pub issuer: String,
-    /// From when on it is good.
+    /// Start of its validity.
     pub not_before: Timestamp,
-    /// Until when it is good.
+    /// End of its validity.
     pub not_after: Timestamp,
-    /// The names of the DNS that it is good for.
+    /// The DNS names that it covers.
     pub names: Vec<String>,
 }
 
-/// Reads the first certificate of a file in PEM form.
+/// Reads the first certificate of a file in PEM format.
 ///
 /// # Errors
-/// There is none, or it cannot be read.
+/// The file has no certificate, or it cannot be read.
 pub fn inspect(path: &Path, deadline: Deadline) -> Result<Description, Problem> {
     let certificate = CertificateDer::from_pem_file(path);
     let certificate = certificate.map_err(|error| Problem::failed(&path.display().to_string(), error))?;
@@ -38,17 +38,17 @@ pub fn inspect(path: &Path, deadline: Deadline) -> Result<Description, Problem> 
 /// Reads a certificate.
 ///
 /// # Errors
-/// It is none, or openssl is not installed.
+/// The certificate is invalid, or openssl is not installed.
 pub fn describe(certificate: &CertificateDer<'_>, deadline: Deadline) -> Result<Description, Problem> {
     let options = ["x509", "-inform", "DER", "-noout", "-subject", "-issuer", "-startdate", "-enddate"];
-    // Names in one line of UTF-8, with all that could end the line escaped; the extension comes last.
+    // Names in one line of UTF-8, with line breaks escaped; the extension comes last.
     let form = ["-dateopt", "iso_8601", "-nameopt", "RFC2253,utf8,-esc_msb", "-ext", "subjectAltName"];
     let tool = Tool::named("openssl")?.args(options).args(form).input(certificate.as_ref());
     let output = tool.succeed(deadline)?;
-    parse(&output.stdout).ok_or_else(|| Problem::failed("openssl", "what it says of the certificate is not understood"))
+    parse(&output.stdout).ok_or_else(|| Problem::failed("openssl", "its output for the certificate is not understood"))
 }
 
-/// Reads what `openssl x509` prints.
+/// Parses the output of `openssl x509`.
 fn parse(text: &str) -> Option<Description> {
     let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
     let date = |name| Timestamp::parse_rfc3339(&value(name)?.trim().replacen(' ', "T", 1));
@@ -78,7 +78,7 @@ mod tests {
     const DATES: &str = "notBefore=2026-11-25 13:30:10Z\nnotAfter=2031-11-25 13:30:09Z\n";
 
     #[test]
-    fn what_openssl_prints_is_read() {
+    fn the_output_of_openssl_is_parsed() {
         let named = |end: &str| {
             let text = format!("subject=CN=a.example.com\nissuer=CN=R11,O=Let's Encrypt,C=US\n{DATES}{end}");
             parse(&text).unwrap().names.join(" ")
@@ -110,12 +110,12 @@ mod tests {
         parameters.distinguished_name.push(rcgen::DnType::OrganizationName, "Ü, line\nnotAfter=1970-01-01 00:00:00Z");
         parameters.not_after = rcgen::date_time_ymd(2031, 2, 3);
         let certificate = parameters.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
-        let said = describe(certificate.der(), Deadline::within(Duration::from_secs(20))).unwrap();
+        let description = describe(certificate.der(), Deadline::within(Duration::from_secs(20))).unwrap();
         assert_eq!(
-            (said.names.as_slice(), said.not_after.to_string().as_str()),
+            (description.names.as_slice(), description.not_after.to_string().as_str()),
             (&["a.example.com".to_owned()][..], "2031-02-03T00:00:00Z")
         );
-        assert!(said.subject.contains('Ü') && said.subject == said.issuer, "{said:?}");
+        assert!(description.subject.contains('Ü') && description.subject == description.issuer, "{description:?}");
         let broken = CertificateDer::from(vec![0x30, 0x03, 1, 2, 3]);
         assert!(describe(&broken, Deadline::within(Duration::from_secs(20))).is_err());
     }

@@ -1,4 +1,4 @@
-//! Which public key belongs to a private one, for the kinds of keys that nginx and browsers agree on.
+//! Derives the public key of a private key, for the key types that nginx and browsers support.
 
 use ring::rand::SystemRandom;
 use ring::signature::{
@@ -7,20 +7,20 @@ use ring::signature::{
 };
 use rustls_pki_types::{AlgorithmIdentifier, PrivateKeyDer, alg_id};
 
-/// ASN.1: the tags of what is written here.
+/// ASN.1 tags.
 const BIT_STRING: u8 = 0x03;
 const OCTET_STRING: u8 = 0x04;
 const SEQUENCE: u8 = 0x30;
 
-/// INTEGER 0: the version of a PKCS #8 document.
+/// INTEGER 0, the version of a PKCS #8 document.
 const VERSION: &[u8] = &[0x02, 0x01, 0x00];
 
-/// The curves, and what each is called in a document.
+/// The supported curves and their identifiers.
 const CURVES: [(&EcdsaSigningAlgorithm, AlgorithmIdentifier); 2] =
     [(&ECDSA_P256_SHA256_ASN1_SIGNING, alg_id::ECDSA_P256), (&ECDSA_P384_SHA384_ASN1_SIGNING, alg_id::ECDSA_P384)];
 
-/// The SubjectPublicKeyInfo (RFC 5280 §4.1) of a private key; none when it is of no kind that can be used: RSA of 2048 to
-/// 8192 bits, ECDSA P-256 or P-384, Ed25519.
+/// The SubjectPublicKeyInfo (RFC 5280 §4.1) of a private key; none if its type is not supported. Supported are RSA with
+/// 2048 to 8192 bits, ECDSA P-256 and P-384, and Ed25519.
 pub(crate) fn subject_public_key_info(key: &PrivateKeyDer<'_>) -> Option<Vec<u8>> {
     let (identifier, public) = match key {
         PrivateKeyDer::Pkcs1(key) => rsa(RsaKeyPair::from_der(key.secret_pkcs1_der()).ok()?),
@@ -32,7 +32,7 @@ pub(crate) fn subject_public_key_info(key: &PrivateKeyDer<'_>) -> Option<Vec<u8>
     Some(der(SEQUENCE, &[&der(SEQUENCE, &[&identifier]), &der(BIT_STRING, &[&public])]))
 }
 
-/// A public key, and what it is called.
+/// A public key and its algorithm.
 type Public = (AlgorithmIdentifier, Vec<u8>);
 
 fn rsa(pair: RsaKeyPair) -> Public {
@@ -57,13 +57,13 @@ fn ecdsa(
     Some((*identifier, pair.public_key().as_ref().to_vec()))
 }
 
-/// RFC 5915 does not always name the curve, so the document is tried as one of each.
+/// RFC 5915 documents do not always name the curve, so each curve is tried.
 fn sec1(document: &[u8], curve: &(&'static EcdsaSigningAlgorithm, AlgorithmIdentifier)) -> Option<Public> {
     let parts = [VERSION, &der(SEQUENCE, &[&curve.1]), &der(OCTET_STRING, &[document])];
     ecdsa(&der(SEQUENCE, &parts), curve)
 }
 
-/// One value in DER: tag, length, content. A key's length needs no more than two bytes.
+/// One DER value: tag, length, content. The length of a key fits in two bytes.
 fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let content = parts.concat();
     let length = u16::try_from(content.len()).unwrap_or(u16::MAX).to_be_bytes();
@@ -95,9 +95,9 @@ mod tests {
         child.wait_with_output().unwrap().stdout
     }
 
-    /// The two ways to write a key: PKCS #8, and the older one of its kind.
+    /// For both formats of a key: PKCS #8, and the older format of its type.
     #[test]
-    fn the_public_key_is_the_one_that_openssl_tells() {
+    fn the_public_key_is_the_same_as_openssls() {
         let table: [(&[&str], bool); 8] = [
             (&["RSA", "-pkeyopt", "rsa_keygen_bits:2048"], true),
             (&["RSA", "-pkeyopt", "rsa_keygen_bits:3072"], true),
@@ -111,7 +111,7 @@ mod tests {
         for (kind, usable) in table {
             let key = openssl(&[&["genpkey", "-algorithm"], kind].concat(), Vec::new());
             let public = openssl(&["pkey", "-pubout", "-outform", "DER"], key.clone());
-            // Edwards curves have no older form.
+            // Edwards curves have no older format.
             let older = openssl(&["pkey", "-traditional"], key.clone());
             for written in [key, older].iter().filter(|written| !written.is_empty()) {
                 let key = PrivateKeyDer::from_pem_slice(written).unwrap();

@@ -1,9 +1,9 @@
-//! Certificates of sites. One comes from a certificate authority through certbot, which renews it, or somebody has
-//! uploaded it. An upload wins while both are there; nginx never points to a file that is not.
+//! Certificates of sites: issued through certbot, which renews them, or uploaded. If a site has both, the uploaded one is
+//! used. nginx never refers to missing files.
 //!
-//! * [`files`], [`certbot`], [`uploaded`], [`current`] — where they are, and which of them counts
-//! * [`inspect`], [`pair`], [`key`] — what one says, and whether it can be served; [`names`] — which names are asked for
-//! * [`obtain`] — having one issued; [`published`] — what is told of it
+//! * [`files`], [`certbot`], [`uploaded`], [`current`] — the files, and which of them are used
+//! * [`inspect`], [`pair`], [`key`] — reading and checking certificates; [`names`] — the names to request
+//! * [`obtain`] — issuing; [`published`] — the published status
 
 pub mod certbot;
 pub mod current;

@@ -1,4 +1,4 @@
-//! The names that a certificate is asked for.
+//! The names to request a certificate for.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, ToSocketAddrs};
@@ -12,13 +12,13 @@ use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
 use opterius_host::request::values::Domain;
 
-/// How long the system's resolver may take.
+/// Time limit for DNS lookups.
 const LOOKUP_TIME: Duration = Duration::from_secs(4);
 
 type Addresses = BTreeSet<IpAddr>;
 
-/// The domain of a site, and those of its other names that lead to the same addresses: one that leads elsewhere would
-/// make the whole issue fail.
+/// The domain of a site, and those of its other names that resolve to the same addresses. A name that resolves elsewhere
+/// would make the whole request fail.
 pub(crate) fn of_site(site: &Site, host: &Host) -> Vec<Domain> {
     let others = site.names(host).into_iter().filter_map(|name| Domain::parse("domain", &name).ok());
     let others: Vec<Domain> = others.filter(|name| *name != site.domain).collect();
@@ -30,7 +30,7 @@ pub(crate) fn of_site(site: &Site, host: &Host) -> Vec<Domain> {
     std::iter::once(site.domain.clone()).chain(same.map(|(name, _)| name)).collect()
 }
 
-/// Asks on a thread of its own, because a lookup has no time limit.
+/// Resolves on a separate thread, because a lookup has no timeout.
 fn lookup(name: &Domain) -> Receiver<Addresses> {
     let (sender, receiver) = bounded(1);
     let name = name.to_string();
@@ -38,7 +38,7 @@ fn lookup(name: &Domain) -> Receiver<Addresses> {
         let found = (name.as_str(), 80).to_socket_addrs();
         let _ = sender.send(found.into_iter().flatten().map(|address| address.ip()).collect());
     };
-    // Without a thread there is no answer.
+    // Without a thread, the receiver gets nothing.
     let _ = thread::Builder::new().name("lookup".to_owned()).spawn(ask);
     receiver
 }
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn www_is_asked_for_only_where_it_leads_to_the_same_addresses() {
+    fn www_is_requested_only_if_it_resolves_to_the_same_addresses() {
         let set = |text: &str| text.split_whitespace().map(|address| address.parse().unwrap()).collect();
         let table = [
             ("192.0.2.1", "192.0.2.1", true),

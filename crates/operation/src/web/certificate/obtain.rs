@@ -1,5 +1,5 @@
-//! Having certbot issue a certificate, and serving it. One certbot runs at a time, under a lock of its own, so that all else
-//! goes on meanwhile; only what comes before and after it is a change of the host.
+//! Obtaining a certificate with certbot, and serving it. certbot runs under its own lock and outside of a transaction,
+//! so that other operations continue meanwhile; only the steps before and after it are transactions.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::transaction::Transaction;
 use crate::web::apply;
-use crate::web::certificate::certbot::{self, CertificateOrder};
+use crate::web::certificate::certbot::{self, CertificateRequest};
 use crate::web::certificate::published::{answer, now, record};
 use crate::web::certificate::uploaded;
 use crate::web::site::Site;
@@ -17,16 +17,16 @@ use opterius_host::problem::Problem;
 use opterius_host::request::values::Domain;
 use opterius_host::sites::site_record::IssueState;
 
-/// What is kept of the time for what comes after certbot.
-const AFTERWARDS: Duration = Duration::from_secs(15);
+/// Time reserved for the steps after certbot.
+const FINISH_TIME: Duration = Duration::from_secs(15);
 
-/// Runs certbot and serves what it has brought, and publishes how that goes. The caller holds the lock for certbot.
+/// Runs certbot, serves the certificate, and publishes the state. The caller must hold the lock for certbot.
 ///
 /// # Errors
-/// No certificate could be had, or it cannot be served.
-pub(crate) fn obtain(host: &Host, order: &CertificateOrder<'_>, deadline: Deadline) -> Result<Value, Problem> {
+/// The certificate cannot be obtained or served.
+pub(crate) fn obtain(host: &Host, order: &CertificateRequest<'_>, deadline: Deadline) -> Result<Value, Problem> {
     Transaction::run(host, deadline, |transaction| begin(transaction, order.site, deadline))?;
-    let obtained = certbot::obtain(host, order, deadline.sooner(deadline.left().saturating_sub(AFTERWARDS)));
+    let obtained = certbot::obtain(host, order, deadline.sooner(deadline.left().saturating_sub(FINISH_TIME)));
     let ended = obtained
         .and_then(|()| Transaction::run(host, deadline, |transaction| serve(transaction, order.site, deadline)));
     let issue = match &ended {
@@ -37,13 +37,13 @@ pub(crate) fn obtain(host: &Host, order: &CertificateOrder<'_>, deadline: Deadli
     ended.map(|warnings| answer(host, order.site, &warnings))
 }
 
-/// Publishes that certbot is at it, and clears away what would be in its way.
+/// Publishes that certbot is running, and deletes an incomplete lineage that it could not use.
 fn begin(transaction: &mut Transaction<'_>, domain: &Domain, deadline: Deadline) -> Result<(), Problem> {
     let host = transaction.host();
     if !certbot::is_whole(host, domain) {
         if certbot::find(host, domain).is_some() {
             apply::apply_with(transaction, &Site::find(host, domain)?, uploaded::find(host, domain), deadline)?;
-            transaction.keep()?;
+            transaction.commit()?;
         }
         certbot::forget(host, domain, deadline)?;
     }
@@ -55,12 +55,12 @@ fn serve(transaction: &mut Transaction<'_>, domain: &Domain, deadline: Deadline)
     let host = transaction.host();
     let site = match Site::find(host, domain) {
         Ok(site) => site,
-        // It was deleted while certbot ran: nobody else takes away what came too late.
+        // The site was deleted while certbot ran, so its certificate must be deleted here.
         Err(problem) => return certbot::forget(host, domain, deadline).and(Err(problem)),
     };
     let warnings = apply::apply_with(transaction, &site, certbot::find(host, domain), deadline)?;
-    transaction.keep()?;
-    // Nothing points to it any more.
+    transaction.commit()?;
+    // nginx no longer refers to it.
     uploaded::forget(host, domain, deadline)?;
     Ok(warnings)
 }

@@ -15,7 +15,7 @@ fn authority(name: &str) -> CertificateParams {
     parameters
 }
 
-/// A chain of three with its key.
+/// A chain of three certificates, and the key.
 struct Chain {
     leaf: String,
     intermediate: String,
@@ -24,7 +24,7 @@ struct Chain {
 }
 
 impl Chain {
-    fn of(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
+    fn new(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
         let key = || KeyPair::generate().unwrap();
         let root = CertifiedIssuer::self_signed(authority("Root"), key()).unwrap();
         let intermediate = CertifiedIssuer::signed_by(authority("Intermediate"), key(), &root).unwrap();
@@ -55,8 +55,8 @@ fn refusal(domain: &str, certificate: &str, key: &str) -> String {
 }
 
 #[test]
-fn a_pair_that_can_serve_the_site_is_taken() {
-    let chain = Chain::of("a.example", |_| {});
+fn a_valid_pair_is_accepted() {
+    let chain = Chain::new("a.example", |_| {});
     for certificate in [
         chain.leaf.clone(),
         chain.whole(),
@@ -65,91 +65,91 @@ fn a_pair_that_can_serve_the_site_is_taken() {
     ] {
         assert_eq!(refusal("a.example", &certificate, &chain.key), "none");
     }
-    let wildcard = Chain::of("*.a.example", |_| {});
+    let wildcard = Chain::new("*.a.example", |_| {});
     assert_eq!(refusal("b.a.example", &wildcard.whole(), &wildcard.key), "none");
 }
 
 #[test]
-fn each_refusal_says_which_it_is() {
-    let (chain, other) = (Chain::of("a.example", |_| {}), Chain::of("a.example", |_| {}));
-    let expired = Chain::of("a.example", |parameters| parameters.not_after = rcgen::date_time_ymd(2027, 1, 15));
-    let future = Chain::of("a.example", |parameters| parameters.not_before = rcgen::date_time_ymd(2027, 1, 16));
-    let wildcard = Chain::of("*.a.example", |_| {});
+fn each_refusal_gives_its_reason() {
+    let (chain, other) = (Chain::new("a.example", |_| {}), Chain::new("a.example", |_| {}));
+    let expired = Chain::new("a.example", |parameters| parameters.not_after = rcgen::date_time_ymd(2027, 1, 15));
+    let future = Chain::new("a.example", |parameters| parameters.not_before = rcgen::date_time_ymd(2027, 1, 16));
+    let wildcard = Chain::new("*.a.example", |_| {});
     let (whole, key) = (chain.whole(), chain.key.as_str());
     let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n";
     let old = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIB\n-----END RSA PRIVATE KEY-----\n";
     let cut = whole.split("-----END").next().unwrap();
     let table: [(&str, &str, &str); 20] = [
-        (&whole[..100], key, "certificate is not in PEM form: its last part has no end"),
-        (cut, key, "certificate is not in PEM form: its last part has no end"),
+        (&whole[..100], key, "certificate is not in PEM format: its last section has no end"),
+        (cut, key, "certificate is not in PEM format: its last section has no end"),
         (
             "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n",
             key,
-            "certificate is not in PEM form: what is between",
+            "certificate is not in PEM format: the text between",
         ),
         (
             "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
             key,
-            "certificate cannot be used: certificate 1 in it cannot be read",
+            "certificate cannot be used: its certificate 1 cannot be read",
         ),
-        ("-----BEGIN NOTHING-----\nAAAA\n-----END NOTHING-----\n", key, "certificate has no certificate in it"),
+        ("-----BEGIN NOTHING-----\nAAAA\n-----END NOTHING-----\n", key, "certificate contains no certificate"),
         (&chain.leaf.repeat(11), key, "certificate has more than 10 certificates"),
-        (&format!("{whole}{key}"), key, "certificate has a private key in it"),
+        (&format!("{whole}{key}"), key, "certificate contains a private key"),
         (&whole, encrypted, "private_key is encrypted"),
         (&whole, old, "private_key is encrypted"),
-        (&whole, &chain.leaf, "private_key has no private key in it"),
-        (&whole, &key[..60], "private_key is not in PEM form: its last part has no end"),
+        (&whole, &chain.leaf, "private_key contains no private key"),
+        (&whole, &key[..60], "private_key is not in PEM format: its last section has no end"),
         (
             &whole,
             "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
-            "private_key is of no kind that can be used",
+            "private_key has an unsupported type",
         ),
-        (&whole, &other.key, "private_key does not belong to the certificate"),
+        (&whole, &other.key, "private_key does not match the certificate"),
         (
             &format!("{}{}{}", chain.leaf, chain.root, chain.intermediate),
             key,
-            "certificate is not in order: certificate 2 in it",
+            "certificate is not in order: its certificate 2",
         ),
-        (&format!("{}{}", chain.leaf, chain.leaf), key, "certificate is not in order: certificate 2 in it"),
-        (&format!("{whole}{whole}"), key, "certificate is not in order: certificate 3 in it"),
+        (&format!("{}{}", chain.leaf, chain.leaf), key, "certificate is not in order: its certificate 2"),
+        (&format!("{whole}{whole}"), key, "certificate is not in order: its certificate 3"),
         (
             &format!("{}{}", chain.intermediate, chain.leaf),
             key,
-            "certificate does not cover a.example: certificate 1 in it is good for no domain",
+            "certificate does not cover a.example: its certificate 1 covers no domain",
         ),
         (
             &wildcard.whole(),
             &wildcard.key,
-            "certificate does not cover a.example: certificate 1 in it is good for *.a.example",
+            "certificate does not cover a.example: its certificate 1 covers *.a.example",
         ),
         (
             &expired.whole(),
             &expired.key,
-            "certificate has expired: certificate 1 in it was good until 2027-01-15T00:00:00Z",
+            "certificate has expired: its certificate 1 was valid until 2027-01-15T00:00:00Z",
         ),
         (
             &future.whole(),
             &future.key,
-            "certificate is not yet valid: certificate 1 in it is good from 2027-01-16T00:00:00Z on",
+            "certificate is not yet valid: its certificate 1 is valid from 2027-01-16T00:00:00Z",
         ),
     ];
     for (certificate, key, expected) in table {
-        let said = refusal("a.example", certificate, key);
-        assert!(said.starts_with(expected), "{said}\nis not\n{expected}");
+        let reason = refusal("a.example", certificate, key);
+        assert!(reason.starts_with(expected), "{reason}\nis not\n{expected}");
     }
     assert!(refusal("c.b.a.example", &wildcard.whole(), &wildcard.key).contains("does not cover"));
 }
 
 #[test]
 fn a_key_is_never_shown() {
-    let chain = Chain::of("a.example", |_| {});
+    let chain = Chain::new("a.example", |_| {});
     let body = chain.key.lines().nth(1).unwrap();
     for key in [
         chain.key.replace("-----END", "!----END"),
         chain.key.replace(&body[..4], "!!!!"),
         chain.key.replace("END", "END X"),
     ] {
-        let said = refusal("a.example", &chain.leaf, &key);
-        assert!(said.starts_with("private_key ") && !said.contains(&body[8..24]), "{said}");
+        let reason = refusal("a.example", &chain.leaf, &key);
+        assert!(reason.starts_with("private_key ") && !reason.contains(&body[8..24]), "{reason}");
     }
 }

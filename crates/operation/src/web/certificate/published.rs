@@ -1,4 +1,4 @@
-//! What is published of a site's certificate, and answered from that.
+//! The published status of a site's certificate, and responses derived from it.
 
 use serde_json::{Value, json};
 
@@ -10,22 +10,22 @@ use opterius_host::sites::certificate::status;
 use opterius_host::sites::site_record::{self, Issue, IssueState};
 use opterius_host::users::register::Register;
 
-/// Publishes how an issue goes. The caller holds the lock for changes. Of a site of which nothing is published, nothing is.
+/// Publishes the state of an issue. The caller must hold the lock for changes. Does nothing if the site has no record.
 ///
 /// # Errors
-/// It cannot be written.
+/// The record cannot be written.
 pub fn record(host: &Host, domain: &Domain, issue: Option<Issue>) -> Result<(), Problem> {
     let Some(mut record) = site_record::read(host, domain) else { return Ok(()) };
     record.issue = issue;
     site_record::publish(host, &record, &Register::read(host)?)
 }
 
-/// An issue's state as it is now.
+/// An issue that reached this state now.
 pub fn now(state: IssueState, reason: Option<String>) -> Option<Issue> {
     Some(Issue { state, reason, at: SystemClock.wall() })
 }
 
-/// The answer of every operation that changes a certificate: what the Panel sees of it now, and what is not as it could be.
+/// The response of every operation that changes a certificate: its status, and warnings.
 pub fn answer(host: &Host, domain: &Domain, warnings: &[String]) -> Value {
     let mut answer = status(site_record::read(host, domain).as_ref(), false, SystemClock.wall());
     if let Some(members) = answer.as_object_mut() {

@@ -1,9 +1,9 @@
-//! Why certbot failed, for a person who has never seen its output.
+//! Extracts from certbot's output why it failed, as a message for the Panel's user.
 
 use opterius_base::text::one_line;
 
-/// Characters of a reason at most.
-const LONGEST: usize = 500;
+/// Longest reason, in characters.
+const MAX_LENGTH: usize = 500;
 
 /// Lines that say nothing about the cause.
 const NOISE: [&str; 6] = [
@@ -15,7 +15,7 @@ const NOISE: [&str; 6] = [
     "Account registered",
 ];
 
-/// What a connection that cannot be made is called in the words of certbot's HTTP library.
+/// Messages of certbot's HTTP library for a failed connection.
 const UNREACHABLE: [&str; 6] = [
     "Connection refused",
     "Max retries exceeded",
@@ -25,14 +25,14 @@ const UNREACHABLE: [&str; 6] = [
     "Name or service not known",
 ];
 
-/// The reason in what a failed certbot has printed.
+/// The reason for a failure, from certbot's output.
 pub(crate) fn reason(stdout: &str, stderr: &str) -> String {
     let found = challenges(stdout).or_else(|| unexpected(stderr)).or_else(|| last_line(stdout, stderr));
-    let found = found.unwrap_or_else(|| "certbot failed and did not say why.".to_owned());
-    one_line(&found, LONGEST)
+    let found = found.unwrap_or_else(|| "certbot failed without giving a reason.".to_owned());
+    one_line(&found, MAX_LENGTH)
 }
 
-/// What the certificate authority says of each name, and what can be done about the first.
+/// The certificate authority's message for each name, and a remedy for the first.
 fn challenges(stdout: &str) -> Option<String> {
     let (mut domain, mut kind) = ("", "");
     let mut failures = Vec::new();
@@ -43,32 +43,32 @@ fn challenges(stdout: &str) -> Option<String> {
         } else if let Some(name) = line.strip_prefix("Type:") {
             kind = name.trim();
         } else if let Some(detail) = line.strip_prefix("Detail:").map(str::trim) {
-            failures.push(format!("{domain}: {}", one_line(detail, LONGEST / 2).trim_end_matches('.')));
+            failures.push(format!("{domain}: {}", one_line(detail, MAX_LENGTH / 2).trim_end_matches('.')));
             advice = advice.or_else(|| remedy(kind, detail));
         }
     }
-    let said = Some(failures.join("; ")).filter(|said| !said.is_empty())?;
-    Some(format!("{said}. {}", advice.unwrap_or_default()))
+    let summary = Some(failures.join("; ")).filter(|summary| !summary.is_empty())?;
+    Some(format!("{summary}. {}", advice.unwrap_or_default()))
 }
 
-/// What a person does about a failed challenge of this type (RFC 8555 §6.7).
+/// How to fix a failed challenge of this type (RFC 8555 §6.7).
 fn remedy(kind: &str, detail: &str) -> Option<&'static str> {
     let is_of_the_dns = kind == "dns" || detail.contains("DNS problem") || detail.contains("could not resolve");
     match kind {
-        _ if is_of_the_dns => Some("Let the domain's DNS records lead to this server, and issue again once they do."),
-        "connection" => Some("Port 80 of this server must be reachable from the Internet under this name."),
-        "unauthorized" => Some("Something other than this server answers for this name."),
+        _ if is_of_the_dns => Some("Point the domain's DNS records to this server, then issue the certificate again."),
+        "connection" => Some("Port 80 of this server must be reachable from the internet under this name."),
+        "unauthorized" => Some("A server other than this one answers for this name."),
         _ => None,
     }
 }
 
-/// The line after certbot's own announcement, without the name of a Python class before it.
+/// The line after certbot's announcement of an error, without a leading Python class name.
 fn unexpected(stderr: &str) -> Option<String> {
     let mut lines = stderr.lines().map(str::trim).skip_while(|line| !line.starts_with("An unexpected error occurred"));
     let line = lines.nth(1).filter(|line| !line.is_empty())?;
     if UNREACHABLE.iter().any(|words| line.contains(words)) {
         let cause = line.rsplit(": ").next().unwrap_or(line);
-        // Python's own place of the error is nobody's business.
+        // Omit the location in Python's source code.
         let cause = cause.split(" (_ssl").next().unwrap_or(cause).trim_end_matches([')', '\'']);
         return Some(format!("The certificate authority could not be reached: {cause}."));
     }
@@ -78,9 +78,9 @@ fn unexpected(stderr: &str) -> Option<String> {
 }
 
 fn last_line(stdout: &str, stderr: &str) -> Option<String> {
-    let tells =
+    let is_informative =
         |line: &&str| line.chars().any(char::is_alphanumeric) && !NOISE.iter().any(|noise| line.starts_with(noise));
-    let last = |text: &str| text.lines().map(str::trim).rfind(tells).map(str::to_owned);
+    let last = |text: &str| text.lines().map(str::trim).rfind(is_informative).map(str::to_owned);
     last(stderr).or_else(|| last(stdout))
 }
 
@@ -100,28 +100,24 @@ mod tests {
     }
 
     #[test]
-    fn what_the_certificate_authority_says_is_told_with_what_to_do() {
+    fn failed_challenges_are_explained_with_a_remedy() {
         let table = [
             (
                 "dns",
                 "DNS problem: NXDOMAIN looking up A for a.example",
-                "a.example: DNS problem: NXDOMAIN looking up A for a.example. Let the domain's DNS",
+                "a.example: DNS problem: NXDOMAIN looking up A for a.example. Point the domain's DNS",
             ),
             (
                 "connection",
                 "Get \"http://a.example:80/\": could not resolve URL \"http://a.example:80/\"",
-                "DNS records lead to this server",
+                "DNS records to this server",
             ),
             (
                 "connection",
                 "192.0.2.1: Fetching http://a.example/: Connection refused",
                 "Connection refused. Port 80 of this server",
             ),
-            (
-                "unauthorized",
-                "192.0.2.1: Invalid response: 404",
-                "Invalid response: 404. Something other than this server",
-            ),
+            ("unauthorized", "192.0.2.1: Invalid response: 404", "Invalid response: 404. A server other than this one"),
             (
                 "caa",
                 "CAA record for a.example prevents issuance",
@@ -129,15 +125,15 @@ mod tests {
             ),
         ];
         for (kind, detail, expected) in table {
-            let said = reason(&challenge(kind, detail), &format!("{LOG}Some challenges have failed.\n{HELP}"));
-            assert!(said.contains(expected) && !said.contains("Hint") && !said.ends_with(' '), "{said}");
+            let text = reason(&challenge(kind, detail), &format!("{LOG}Some challenges have failed.\n{HELP}"));
+            assert!(text.contains(expected) && !text.contains("Hint") && !text.ends_with(' '), "{text}");
         }
         let two = format!("{}  Domain: www.a.example\n  Type: dns\n  Detail: No.\n", challenge("dns", "None"));
-        assert!(reason(&two, "").starts_with("a.example: None; www.a.example: No. Let"), "{}", reason(&two, ""));
+        assert!(reason(&two, "").starts_with("a.example: None; www.a.example: No. Point"), "{}", reason(&two, ""));
     }
 
     #[test]
-    fn what_goes_wrong_before_a_challenge_is_told_in_words() {
+    fn errors_before_a_challenge_are_explained() {
         let table = [
             (
                 "ValueError: Requesting 127.0.0.1/dir: Connection refused",
@@ -166,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_else_it_says_last_is_the_reason() {
+    fn otherwise_the_last_line_is_the_reason() {
         let table = [
             (
                 "",
@@ -174,12 +170,12 @@ mod tests {
                 "Another instance of Certbot is already running.",
             ),
             ("Something.\n- - - -\n", "Saving debug log to /x\n", "Something."),
-            ("", "ended by signal 9", "ended by signal 9"),
-            ("", "", "certbot failed and did not say why."),
+            ("", "killed by signal 9", "killed by signal 9"),
+            ("", "", "certbot failed without giving a reason."),
         ];
         for (stdout, stderr, expected) in table {
             assert_eq!(reason(stdout, stderr), expected, "{stderr}");
         }
-        assert!(reason("", &"x".repeat(5000)).chars().count() <= LONGEST);
+        assert!(reason("", &"x".repeat(5000)).chars().count() <= MAX_LENGTH);
     }
 }

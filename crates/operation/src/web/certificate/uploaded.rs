@@ -1,4 +1,4 @@
-//! Where uploaded certificates are: one directory for each site, which comes and goes as a whole.
+//! Uploaded certificates: one directory per site, which is installed and deleted atomically.
 
 use std::fs;
 use std::io;
@@ -20,40 +20,40 @@ use opterius_host::sites::site_record::Source;
 
 /// The uploaded certificate of a site.
 pub(crate) fn find(host: &Host, domain: &Domain) -> Option<CertificateFiles> {
-    CertificateFiles::below(Place::of(host, domain).directory, Source::Upload)
+    CertificateFiles::below(Directories::new(host, domain).directory, Source::Upload)
 }
 
 /// Deletes the uploaded certificate of a site.
 ///
 /// # Errors
-/// It cannot be deleted.
+/// A file cannot be deleted.
 pub(crate) fn forget(host: &Host, domain: &Domain, deadline: Deadline) -> Result<(), Problem> {
-    let Place { directory, aside } = Place::of(host, domain);
+    let Directories { directory, aside } = Directories::new(host, domain);
     tree::remove(&directory, deadline)?;
     tree::remove(&aside, deadline)
 }
 
-/// A certificate that has just taken its place, and may have to give it up again.
-pub(crate) struct Placed {
-    place: Place,
+/// A newly installed certificate, which can still be rolled back.
+pub(crate) struct Installed {
+    place: Directories,
     replaced: bool,
 }
 
-/// Puts a certificate in its place: at every moment, and after any crash, the old pair is there or the new one.
+/// Installs a certificate atomically: at any moment, and after any crash, either the old pair or the new one is in place.
 ///
 /// # Errors
-/// It cannot be written; what was there still is.
-pub(crate) fn put(
+/// The files cannot be written; the old pair is then unchanged.
+pub(crate) fn install(
     host: &Host,
     domain: &Domain,
     (fullchain, key): (&str, &Secret),
     deadline: Deadline,
-) -> Result<Placed, Problem> {
-    let place = Place::of(host, domain);
-    // What a helper that was killed has left.
+) -> Result<Installed, Problem> {
+    let place = Directories::new(host, domain);
+    // A killed helper may have left files.
     tree::remove(&place.aside, deadline)?;
     match place.write_aside(fullchain, key).and_then(|()| place.swap()) {
-        Ok(replaced) => Ok(Placed { place, replaced }),
+        Ok(replaced) => Ok(Installed { place, replaced }),
         Err(error) => {
             let _ = tree::remove(&place.aside, deadline);
             Err(Problem::at(&place.directory, error))
@@ -61,15 +61,15 @@ pub(crate) fn put(
     }
 }
 
-impl Placed {
-    /// It stays; what it has replaced is deleted.
+impl Installed {
+    /// Keeps the new certificate and deletes the old one.
     pub(crate) fn keep(self, deadline: Deadline) -> Result<(), Problem> {
         tree::remove(&self.place.aside, deadline)
     }
 
-    /// It goes; what it has replaced is there again.
-    pub(crate) fn take_back(self, deadline: Deadline) -> Result<(), Problem> {
-        let Place { directory, aside } = &self.place;
+    /// Deletes the new certificate and restores the old one.
+    pub(crate) fn roll_back(self, deadline: Deadline) -> Result<(), Problem> {
+        let Directories { directory, aside } = &self.place;
         if !self.replaced {
             return tree::remove(directory, deadline);
         }
@@ -78,15 +78,15 @@ impl Placed {
     }
 }
 
-struct Place {
-    /// Where the site's certificate is.
+struct Directories {
+    /// The site's certificate.
     directory: PathBuf,
-    /// Where one waits that is to take its place, or has lost it. No domain begins with a dot.
+    /// A new certificate before the exchange, or the old one after it. No domain starts with a dot.
     aside: PathBuf,
 }
 
-impl Place {
-    fn of(host: &Host, domain: &Domain) -> Self {
+impl Directories {
+    fn new(host: &Host, domain: &Domain) -> Self {
         let all = host.path(UPLOADED);
         Self { directory: all.join(domain.as_str()), aside: all.join(format!(".{domain}")) }
     }
@@ -97,7 +97,7 @@ impl Place {
         files::replace(&self.aside.join("privkey.pem"), key.expose().as_bytes(), FileMode::mode(0o600))
     }
 
-    /// Whether one was there before.
+    /// Puts the new certificate in place; true if it replaced an old one.
     fn swap(&self) -> io::Result<bool> {
         let replaced = self.directory.is_dir();
         if replaced {
@@ -131,24 +131,25 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_comes_and_goes_as_a_whole() {
+    fn a_pair_is_installed_and_deleted_atomically() {
         let root = std::env::temp_dir().join(format!("opterius-uploaded-{}", std::process::id()));
         let host = Host::new(root.clone(), Acme { server: String::new(), authority: None }, PathBuf::new());
         let domain = Domain::parse("domain", "a.example").unwrap();
-        let put = |chain: &str| put(&host, &domain, (chain, &Secret::new(format!("key of {chain}"))), soon()).unwrap();
+        let install =
+            |chain: &str| install(&host, &domain, (chain, &Secret::new(format!("key of {chain}"))), soon()).unwrap();
         let pair = |chain: &str| Some((chain.to_owned(), format!("key of {chain}")));
 
-        put("one").take_back(soon()).unwrap();
+        install("one").roll_back(soon()).unwrap();
         assert_eq!(read(&host, &domain), None);
-        put("one").keep(soon()).unwrap();
+        install("one").keep(soon()).unwrap();
         assert_eq!(read(&host, &domain), pair("one"));
-        let two = put("two");
+        let two = install("two");
         assert_eq!(read(&host, &domain), pair("two"));
-        two.take_back(soon()).unwrap();
+        two.roll_back(soon()).unwrap();
         assert_eq!(read(&host, &domain), pair("one"));
-        // What a process that was killed has left is in nobody's way.
-        drop(put("three"));
-        put("four").keep(soon()).unwrap();
+        // Files left by a killed process do not matter.
+        drop(install("three"));
+        install("four").keep(soon()).unwrap();
         assert_eq!(read(&host, &domain), pair("four"));
 
         let mode = |name: &str| fs::metadata(host.path(UPLOADED).join(name)).unwrap().permissions().mode() & 0o777;

@@ -1,4 +1,4 @@
-//! Links and other things where root works: at the place of a new site, of the logs, of the home.
+//! Links and other traps in paths that root uses: at a new site, at the logs, at the home.
 
 use crate::operations::{HOST, hosting, page, publish, shows};
 use crate::support::eventually;
@@ -9,7 +9,7 @@ use crate::support::snapshot::Snapshot;
 use serde_json::json;
 use std::path::Path;
 
-/// Where a new site of Alice's may change something.
+/// The directories that a new site of Alice can change.
 const OF_THE_SITE: [&str; 7] = [
     "/etc/nginx/sites-available",
     "/etc/nginx/sites-enabled",
@@ -29,8 +29,8 @@ fn alice() -> Panel {
 }
 
 #[test]
-fn a_new_site_where_the_tenant_has_put_something_changes_nothing_else() {
-    on_a_machine(a_new_site_where_the_tenant_has_put_something_changes_nothing_else, || {
+fn traps_at_the_path_of_a_new_site_change_nothing_else() {
+    on_a_machine(traps_at_the_path_of_a_new_site_change_nothing_else, || {
         let panel = alice();
         run(
             "mkdir -p /srv/victim/public_html /srv/victim/tmp; echo kept >/srv/victim/public_html/kept; chmod -R go= /srv/victim",
@@ -75,7 +75,7 @@ fn a_new_site_where_the_tenant_has_put_something_changes_nothing_else() {
             for target in ["/passwd", "/kept", "/nginx/nginx.conf"] {
                 assert_ne!(page(&domain, target).status, 200, "{trap}");
             }
-            // Whatever it was, root's logs of that site cannot be elsewhere.
+            // The logs that root writes for the site cannot be redirected.
             panel.suspend("alice").ok();
             panel.unsuspend("alice").ok();
             assert_eq!(before.differences(&state(), &OF_THE_SITE), [""; 0], "{trap}: {answer:?}");
@@ -91,20 +91,23 @@ fn state() -> Snapshot {
 }
 
 #[test]
-fn logs_that_the_tenant_links_elsewhere_stay_roots() {
-    on_a_machine(logs_that_the_tenant_links_elsewhere_stay_roots, || {
+fn a_logs_link_of_the_tenant_does_not_redirect_logs() {
+    on_a_machine(a_logs_link_of_the_tenant_does_not_redirect_logs, || {
         let panel = alice();
         publish("alice", "alice.example", "wrong.php", "<?php error_log('from the script'); echo 'ran';");
         run("echo old >/etc/access.log; touch /etc/error.log");
         let before = Snapshot::of(Path::new("/"), &["/etc"]);
         run_as("alice", "cd ~alice/alice.example; rm logs; ln -s /etc logs");
-        // What is in root's directory is root's; the tenant reads it and puts nothing there.
+        // The tenant can read root's directory of logs but not change it.
         let directory = "/var/log/opterius/sites/alice.example";
         for script in ["rm access.log", "ln -sf /etc/shadow php-error.log", "mv error.log x", "touch new", "mkdir new"]
         {
             assert!(!attempt_as("alice", &format!("cd {directory} && {script}")).0, "{script}");
         }
-        assert!(attempt_as("alice", &format!("cat {directory}/access.log")).0, "the tenant reads the log");
+        assert!(
+            attempt_as("alice", &format!("cat {directory}/access.log")).0,
+            "the tenant must be able to read the log"
+        );
         shows("alice.example", "/wrong.php", 200, "ran");
         shows("alice.example", "/?from-the-visitor", 200, "A page of Alice's");
         run("systemctl kill -s USR1 --kill-who=main nginx");
@@ -122,8 +125,8 @@ fn logs_that_the_tenant_links_elsewhere_stay_roots() {
 }
 
 #[test]
-fn a_domain_that_another_account_had_before_has_nothing_of_it() {
-    on_a_machine(a_domain_that_another_account_had_before_has_nothing_of_it, || {
+fn a_reused_domain_does_not_expose_the_previous_accounts_logs() {
+    on_a_machine(a_reused_domain_does_not_expose_the_previous_accounts_logs, || {
         let panel = alice();
         panel.created("bob", "bob.example");
         panel.post("/domains/create", &further_site("alice", "shop.example", "alice.example")).ok();
@@ -137,9 +140,9 @@ fn a_domain_that_another_account_had_before_has_nothing_of_it() {
         shows("shop.example", "/wrong.php?of-bob", 200, "ran");
         let logs = "/var/log/opterius/sites/shop.example";
         for name in ["access.log", "error.log", "php-error.log"] {
-            assert!(!attempt_as("alice", &format!("cat {logs}/{name}")).0, "{name} is Bob's to read");
+            assert!(!attempt_as("alice", &format!("cat {logs}/{name}")).0, "Alice can read Bob's {name}");
             let text = run_as("bob", &format!("cat {logs}/{name}"));
-            assert!(!text.contains("of-alice"), "{name} has what was Alice's: {text}");
+            assert!(!text.contains("of-alice"), "{name} contains Alice's log: {text}");
         }
         assert!(run_as("bob", &format!("cat {logs}/php-error.log")).contains("of Bob"));
         panel.delete("bob").ok();
@@ -148,10 +151,10 @@ fn a_domain_that_another_account_had_before_has_nothing_of_it() {
 }
 
 #[test]
-fn what_the_tenant_makes_of_its_home_is_kept_to_it() {
-    on_a_machine(what_the_tenant_makes_of_its_home_is_kept_to_it, || {
+fn changes_of_a_tenant_to_its_home_affect_nothing_else() {
+    on_a_machine(changes_of_a_tenant_to_its_home_affect_nothing_else, || {
         let panel = alice();
-        // Not the tenant's to change, and not to be replaced by it.
+        // The tenant can neither change nor replace these.
         assert!(
             !attempt_as("alice", "mv /home/alice /home/aside").0
                 && !attempt_as("alice", "rm /run/php/opterius-alice.example.sock").0
@@ -159,12 +162,12 @@ fn what_the_tenant_makes_of_its_home_is_kept_to_it() {
         for file in ["/etc/nginx/sites-available/alice.example.conf", "/var/lib/opterius/sites/alice.example.json"] {
             assert!(!attempt_as("alice", &format!("echo x >>{file}")).0, "{file}");
         }
-        // An account's state has what it takes to come back: not for anybody's eyes.
+        // Other users cannot read an account's record, which has the state before the suspension.
         panel.suspend("alice").ok();
         assert!(!attempt_as("nobody", "cat /var/lib/opterius/accounts/alice.json").0);
         run("test -e /var/lib/opterius/accounts/alice.json");
         panel.unsuspend("alice").ok();
-        // With no site directory at all, everything can still be done.
+        // Everything still works without the site's directory.
         run_as("alice", "cd; cd /home/alice; rm -rf alice.example; ln -s /etc alice.example");
         let before = Snapshot::of(Path::new("/"), &["/etc"]);
         panel.suspend("alice").ok();

@@ -1,4 +1,4 @@
-//! Who may do what: a tenant nothing, the Agent little, the helper what it is asked.
+//! Permissions of tenants, the Agent, and the helper.
 
 use crate::operations::{publish, shows};
 use crate::support::eventually;
@@ -16,7 +16,7 @@ fn a_tenant_gets_neither_the_helper_nor_the_secret_nor_the_cache() {
     on_a_server(a_tenant_gets_neither_the_helper_nor_the_secret_nor_the_cache, || {
         let service = Service::install("");
         run("useradd --create-home tenant; echo theirs >/home/tenant/file; chmod 0777 /home/tenant/file");
-        // curl's 7: it could not connect.
+        // curl's exit code 7: it could not connect.
         let ask = "curl --silent --max-time 5 --unix-socket /run/opterius/operation.sock http://localhost/ >/dev/null; echo $?";
         assert_eq!(run_as("tenant", ask).trim(), "7");
         assert_ne!(run_as("opterius", ask).trim(), "7");
@@ -26,7 +26,7 @@ fn a_tenant_gets_neither_the_helper_nor_the_secret_nor_the_cache() {
         for file in [conf, cache] {
             for script in ["echo x >>FILE", "rm -f FILE", "mv FILE /home/tenant/", "mv -f /home/tenant/file FILE"] {
                 let script = script.replace("FILE", file);
-                assert!(!attempt_as("tenant", &script).0, "a tenant may: {script}");
+                assert!(!attempt_as("tenant", &script).0, "a tenant can run: {script}");
             }
         }
         assert!(!attempt_as("tenant", &format!("cat {conf}")).0);
@@ -35,7 +35,7 @@ fn a_tenant_gets_neither_the_helper_nor_the_secret_nor_the_cache() {
         run_as("opterius", &format!("cat {conf}; touch /etc/opterius/mine; mv /etc/opterius/mine {cache}"));
         for script in ["rm -f FILE", "echo x >>FILE", "mv FILE FILE.old", "touch FILE.my; mv -f FILE.my FILE"] {
             let script = script.replace("FILE", conf);
-            assert!(!attempt_as("opterius", &script).0, "the Agent's user may: {script}");
+            assert!(!attempt_as("opterius", &script).0, "the Agent's user can run: {script}");
         }
         run_as("www-data", &format!("cat {cache}"));
         run("systemctl restart opterius-agent");
@@ -48,8 +48,8 @@ fn a_tenant_gets_neither_the_helper_nor_the_secret_nor_the_cache() {
 }
 
 #[test]
-fn the_agent_without_rights_has_accounts_made_by_the_helper() {
-    on_a_server(the_agent_without_rights_has_accounts_made_by_the_helper, || {
+fn the_unprivileged_agent_creates_accounts_through_the_helper() {
+    on_a_server(the_unprivileged_agent_creates_accounts_through_the_helper, || {
         run("systemctl start nginx php8.2-fpm");
         let pebble = Pebble::start();
         let service =
@@ -71,7 +71,7 @@ fn the_agent_without_rights_has_accounts_made_by_the_helper() {
         service.post("/account/password", &json!({"username": "alice", "password": "correct horse battery"})).ok();
         let issue = json!({"domain": "alice.example", "email": "alice@alice.example", "username": "alice"});
         service.post("/ssl/issue", &issue).ok();
-        // What the helper has published, the Agent reads.
+        // The Agent reads the records that the helper published.
         assert_eq!(service.post("/ssl/status", &json!({"domain": "alice.example"})).ok()["exists"], true);
         let accounts = http::fetch(PORT, Request::get("/accounts").signed()).unwrap().json();
         let domains = json!(["alice.example", "shop.alice.example"]);
@@ -88,18 +88,18 @@ fn the_agent_without_rights_has_accounts_made_by_the_helper() {
         service.post("/account/suspend", &suspend("suspend")).ok();
         assert_eq!(run("ps -u alice -o args= || true"), "");
         service.post("/account/suspend", &suspend("unsuspend")).ok();
-        every_tool_works(&service);
+        check_other_operations(&service);
         service.post("/account/delete", &json!({"username": "alice", "domains": []})).ok();
         assert_eq!(run("getent passwd alice || ls -d /home/alice* /home/.opterius* 2>/dev/null || true"), "");
         assert!(eventually(SOON, || service.status()["accounts_used"] == 0));
-        // Nothing of the helpers stays.
+        // No helper units are left.
         assert_eq!(run("systemctl list-units --all --plain --no-legend 'opterius-operation@*'").trim(), "");
         assert_eq!(show("MainPID"), process);
     });
 }
 
-/// What else the helper asks of the system and of other programs.
-fn every_tool_works(service: &Service) {
+/// The other operations, which use further tools.
+fn check_other_operations(service: &Service) {
     let zones = "/var/lib/powerdns/zones.sqlite3";
     run(&format!("sqlite3 {zones} </usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql"));
     let settings = format!("launch=gsqlite3\ngsqlite3-database={zones}\n");
@@ -142,24 +142,24 @@ fn the_logs_of_sites_are_rotated() {
         for name in names {
             assert!(eventually(SOON, || is_written(name)), "{name}");
         }
-        let rights = || run(&format!("cd {logs} && stat -c '%n %a %U:%G' . *.log"));
-        let before = rights();
+        let permissions = || run(&format!("cd {logs} && stat -c '%n %a %U:%G' . *.log"));
+        let before = permissions();
         run("logrotate --force /etc/logrotate.d/opterius-agent 2>&1");
-        assert_eq!(rights(), before);
+        assert_eq!(permissions(), before);
         for name in names {
             assert!(fs::metadata(format!("{logs}/{name}.1")).unwrap().len() > 0, "{name}");
-            assert!(eventually(SOON, || is_written(name)), "nothing is written to the new {name}");
+            assert!(eventually(SOON, || is_written(name)), "nginx or PHP does not write to the new {name}");
         }
     });
 }
 
 #[test]
-fn a_hundred_operations_at_once_do_not_close_the_socket() {
-    on_a_server(a_hundred_operations_at_once_do_not_close_the_socket, || {
+fn a_hundred_concurrent_operations_do_not_close_the_socket() {
+    on_a_server(a_hundred_concurrent_operations_do_not_close_the_socket, || {
         let service = Service::install("");
         service.server.reply(Reply::granted());
         std::thread::scope(|scope| {
-            let asking = || service.post("/account/delete", &json!({"username": "nobody-there", "domains": []}));
+            let asking = || service.post("/account/delete", &json!({"username": "missing-user", "domains": []}));
             let clients: Vec<_> = (0..100).map(|_| scope.spawn(asking)).collect();
             for client in clients {
                 client.join().unwrap().refuses(404, "not_found");
