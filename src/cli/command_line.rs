@@ -39,7 +39,7 @@ const CLOSING: &str = "
 Exit codes:
   0   success; for status and reverify: the license is valid; for doctor: no check FAILs
   1   runtime failure; for status and reverify: the license is restricted; for doctor: a check FAILs
-  2   status and reverify: the daemon does not respond, or not with a status
+  2   status and reverify: the daemon does not respond, or its response is not a status
   64  usage error
   70  internal error: a bug in the program
   77  permission denied

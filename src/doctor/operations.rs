@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
-use opterius_host::helper::client::HelperMode;
+use opterius_host::helper::client::{HelperMode, program};
 use opterius_host::layout::SOCKET;
 use opterius_host::layout::WEBROOT;
 use opterius_host::sites::unmanaged_sites;
@@ -21,6 +21,11 @@ const LISTED: usize = 5;
 /// Whether the Agent can run host operations.
 pub fn reachable(context: &Context<'_>) -> Option<Finding> {
     let mode = context.configuration()?.operations;
+    let program = program();
+    if mode != HelperMode::Off && !program.is_file() {
+        let problem = format!("the helper program {} does not exist", program.display());
+        return Some(Finding::fail(problem, "apt-get install --reinstall opterius-agent"));
+    }
     let socket = context.system.path(SOCKET).exists();
     let active = context.system.probe.tool("systemctl", &["is-active", UNIT]);
     let active = active.is_ok_and(|output| output.is_success());

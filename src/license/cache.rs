@@ -239,7 +239,7 @@ pub fn confirm(record: Record, answer: Option<&Answer>, question: &Question<'_>)
 
 /// Reads the file; `None` if it does not exist.
 ///
-/// Never follows a link, never blocks on a FIFO, and never reads more than [`MAX_FILE`] bytes.
+/// Never follows a link, never blocks on a FIFO, and never reads more than 256 KiB.
 ///
 /// # Errors
 /// A clause that says what is wrong with the file.

@@ -61,7 +61,7 @@ pub fn describe(terms: &Terms) -> String {
     )
 }
 
-/// Warns if this server's clock differs from the license server's by more than [`CLOCK_WARNING`].
+/// Warns if this server's clock differs from the license server's by more than five minutes.
 pub fn clock(trusted: Timestamp, wall: Timestamp) {
     let (ahead, behind) = (wall.since(trusted), trusted.since(wall));
     if ahead > CLOCK_WARNING {

@@ -42,8 +42,8 @@ opterius-operation: performs one operation on this server, as root, for the Opte
 
 Usage:
   opterius-operation [--config PATH]          perform the operation requested on stdin (for the Agent)
-    opterius-operation [--config PATH] adopt    adopt existing accounts
-    opterius-operation [--config PATH] renewed  serve the certificate that certbot has just renewed (for its hook)
+  opterius-operation [--config PATH] adopt    adopt existing accounts
+  opterius-operation [--config PATH] renewed  serve the certificate that certbot has just renewed (for its hook)
 
 Options:
   --config PATH    the Agent's configuration file (default: /etc/opterius/agent.conf)
@@ -52,9 +52,9 @@ Options:
 
 Exit codes:
   0   success; for an operation on stdin, a reply was written, even if it reports a failure
-    1   failure
-    64  usage error
-    77  not running as root, or users other than root can write to the configuration file
+  1   failure
+  64  usage error
+  77  not running as root, or users other than root can write to the configuration file
 ";
 
 /// The task to run.

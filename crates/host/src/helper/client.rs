@@ -80,9 +80,9 @@ impl HelperClient {
     fn transport(&self) -> Result<HelperTransport, Problem> {
         match self.mode {
             HelperMode::Helper => Ok(HelperTransport::Helper),
-            HelperMode::Child => Ok(HelperTransport::Child),
+            HelperMode::Child => child(&program()),
             HelperMode::Auto if Path::new(SOCKET).exists() => Ok(HelperTransport::Helper),
-            HelperMode::Auto if geteuid().is_root() => Ok(HelperTransport::Child),
+            HelperMode::Auto if geteuid().is_root() => child(&program()),
             HelperMode::Auto => {
                 Err(unavailable(&format!("{SOCKET} does not exist, and the Agent does not run as root")))
             }
@@ -118,6 +118,18 @@ impl HelperClient {
             warn!("operation: {line}");
         }
         Ok(output.stdout.into_bytes())
+    }
+}
+
+/// The transport by a child process, if its program exists.
+fn child(program: &Path) -> Result<HelperTransport, Problem> {
+    match program.is_file() {
+        true => Ok(HelperTransport::Child),
+        false => Err(Problem::Unavailable(format!(
+            "The Agent cannot change this server: its helper program {} does not exist. Reinstall the package: apt-get \
+             install --reinstall opterius-agent",
+            program.display()
+        ))),
     }
 }
 
@@ -164,4 +176,19 @@ fn call_helper(request: &[u8], deadline: Deadline) -> Result<Vec<u8>, Problem> {
         }
         _ => Problem::failed("the helper", error),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_helper_program_is_a_problem_of_the_host() {
+        let own = env::current_exe().unwrap();
+        assert!(child(&own).is_ok());
+        for missing in [own.with_file_name("no-such-program"), own.parent().unwrap().to_owned()] {
+            let Err(problem @ Problem::Unavailable(_)) = child(&missing) else { panic!("{missing:?}") };
+            assert!(problem.message().contains(missing.to_str().unwrap()), "{}", problem.message());
+        }
+    }
 }
