@@ -80,8 +80,8 @@ pub fn start(path: &Path) -> u8 {
             return error.exit_code();
         }
     };
-    let Loaded { configuration, warnings } = loaded;
-    let target = configuration.log;
+    let Loaded { config, warnings } = loaded;
+    let target = config.log;
     Logger::new(PROGRAM.name, target, Path::new(SYSLOG_SOCKET)).install();
     report_panics(PROGRAM);
     if target == LogTarget::Syslog && !Path::new(SYSLOG_SOCKET).exists() {
@@ -92,11 +92,11 @@ pub fn start(path: &Path) -> u8 {
     for warning in warnings.into_iter().chain(file::tighten(path)) {
         warn!("{warning}");
     }
-    let address = SocketAddr::new(configuration.listen_addr, configuration.port);
+    let address = SocketAddr::new(config.listen_addr, config.port);
     let ended = signals.and_then(|signals| {
         let notifier = Notifier::of_process();
         let listener = listener::keep_listening_on(address, SOURCE, &notifier).map_err(Failure::Start)?;
-        run(listener, configuration, path.to_owned(), Dependencies::of_process(signals, notifier))
+        run(listener, config, path.to_owned(), Dependencies::of_process(signals, notifier))
     });
     conclude(&ended, PROGRAM, target)
 }
@@ -121,18 +121,13 @@ pub fn host() -> HostIdentity {
 ///
 /// # Errors
 /// Any other end; [`conclude`] logs it.
-pub fn run(
-    listener: TcpListener,
-    configuration: Config,
-    path: PathBuf,
-    dependencies: Dependencies,
-) -> Result<(), Failure> {
+pub fn run(listener: TcpListener, config: Config, path: PathBuf, dependencies: Dependencies) -> Result<(), Failure> {
     let address = listener.local_addr().map_err(Failure::start)?;
     let Dependencies { clock, server, signals, host, spawn, notifier } = dependencies;
     let supervisor = Supervisor::new(spawn).map_err(Failure::start)?;
     let verifier_parts = VerifierParts { clock: Arc::clone(&clock), server, host };
     let (mut daemon, front) =
-        Daemon::start(&supervisor, listener, configuration, path, verifier_parts).map_err(Failure::start)?;
+        Daemon::start(&supervisor, listener, config, path, verifier_parts).map_err(Failure::start)?;
     info!("opterius-agent {} listening on {address}", env!("CARGO_PKG_VERSION"));
     supervisor.start_watchdog(Watchdog::of_process(listener::from_here(address), WATCHED)).map_err(Failure::start)?;
     let ended = supervisor.watch(
@@ -155,8 +150,8 @@ pub fn run(
 /// The state of the main thread.
 struct Daemon {
     path: PathBuf,
-    configuration: Config,
-    settings: SharedConfig,
+    config: Config,
+    api_config: SharedConfig,
     license: Arc<License>,
     clock: Arc<dyn Clock>,
     /// How many checks had finished at the latest reload.
@@ -175,26 +170,26 @@ impl Daemon {
     fn start(
         supervisor: &Supervisor,
         listener: TcpListener,
-        configuration: Config,
+        config: Config,
         path: PathBuf,
         verifier_parts: VerifierParts,
     ) -> io::Result<(Self, Control)> {
         let VerifierParts { clock, server, host } = verifier_parts;
         let waker = supervisor.waker();
         let (license, woken) = License::new(&host, Box::new(move || waker.wake()));
-        let license_settings = Arc::new(configuration.license.clone());
-        let verifier = Verifier::new(Arc::clone(&license), woken, Arc::clone(&clock), server, host, license_settings);
+        let license_config = Arc::new(config.license.clone());
+        let verifier = Verifier::new(Arc::clone(&license), woken, Arc::clone(&clock), server, host, license_config);
 
-        let settings: SharedConfig = Arc::new(RwLock::new(Arc::new(configuration.api(&path))));
+        let api_config: SharedConfig = Arc::new(RwLock::new(Arc::new(config.api(&path))));
         let health = OsInfo::read();
-        let root = configuration.host_root.clone();
+        let root = config.host_root.clone();
         let (metrics, sampler) = Metrics::new(Arc::clone(&clock), root, Pace::default());
         let (queue, waiting) = Queue::new();
         let api_metrics = Arc::<ApiMetrics>::default();
-        let issuer = api_metrics.watched_queue(&clock, issuer(Arc::clone(&settings), path.clone()));
+        let issuer = api_metrics.watched_queue(&clock, issuer(Arc::clone(&api_config), path.clone()));
         let operations = Operations::new(path.clone(), queue);
         let api = Api::new(
-            Arc::clone(&settings),
+            Arc::clone(&api_config),
             Arc::clone(&license),
             Arc::clone(&clock),
             health,
@@ -202,7 +197,7 @@ impl Daemon {
             metrics,
             api_metrics,
         );
-        let connections = limits::connections(configuration.max_connections).map_err(io::Error::other)?;
+        let connections = limits::connections(config.max_connections).map_err(io::Error::other)?;
         let limits = Limits { connections };
         let (reads, read_jobs) = Lane::new(limits.connections);
         let (writes, write_jobs) = Lane::new(limits.connections);
@@ -210,7 +205,7 @@ impl Daemon {
         let (front, control) =
             Front::new(listener, Arc::clone(&clock), Box::new(api), Lanes { reads, writes, slow }, limits)?;
 
-        for number in 0..configuration.request_threads {
+        for number in 0..config.request_threads {
             let (kind, jobs) = if number % 2 == 0 { ("read", &read_jobs) } else { ("write", &write_jobs) };
             let jobs = jobs.clone();
             supervisor.start(&format!("{kind}-{}", number / 2 + 1), move || lane::run(&jobs))?;
@@ -220,7 +215,7 @@ impl Daemon {
         supervisor.start("certificates", move || waiting.run(&issuer))?;
         supervisor.start("verifier", move || verifier.run())?;
         supervisor.start_front(move || front.run())?;
-        Ok((Self { path, configuration, settings, license, clock, checks_before: 0 }, control))
+        Ok((Self { path, config, api_config, license, clock, checks_before: 0 }, control))
     }
 }
 
@@ -233,17 +228,16 @@ impl Lifecycle for Daemon {
                 error!("{error}. The Agent keeps its current configuration");
                 self.license.reload(None);
             }
-            Ok(Loaded { configuration, warnings }) => {
+            Ok(Loaded { config, warnings }) => {
                 for warning in warnings.into_iter().chain(file::tighten(&self.path)) {
                     warn!("{warning}");
                 }
-                for key in configuration.needs_restart(&self.configuration) {
+                for key in config.needs_restart(&self.config) {
                     warn!("{key} changed; to apply it, run: systemctl restart opterius-agent");
                 }
-                *self.settings.write().unwrap_or_else(PoisonError::into_inner) =
-                    Arc::new(configuration.api(&self.path));
-                self.license.reload(Some(Arc::new(configuration.license.clone())));
-                self.configuration = configuration;
+                *self.api_config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config.api(&self.path));
+                self.license.reload(Some(Arc::new(config.license.clone())));
+                self.config = config;
                 info!("{} reloaded", self.path.display());
             }
         }

@@ -28,11 +28,11 @@ pub fn check(data: &[u8]) {
     let is_accepted = parsed.is_ok();
     assert!(!(is_accepted && text.lines().any(is_misspelled)), "a misspelled vital key is accepted");
     let Ok(loaded) = parsed else { return };
-    let configuration = loaded.configuration;
-    check_ranges(&configuration, text);
+    let config = loaded.config;
+    check_ranges(&config, text);
     let again = parsing::parse(&written(text), "again", None);
     let again = again.unwrap_or_else(|error| panic!("an accepted file is refused after rewriting: {error}"));
-    assert!(meaning(&again.configuration) == meaning(&configuration), "the meaning changed after rewriting");
+    assert!(meaning(&again.config) == meaning(&config), "the meaning changed after rewriting");
 }
 
 /// Whether a line's key differs from a vital key by one added or missing letter.
@@ -59,7 +59,7 @@ fn value<'a>(text: &'a str, keys: &[&str]) -> Option<&'a str> {
     Some(unquoted.unwrap_or(value)).filter(|value| !value.is_empty())
 }
 
-fn check_ranges(configuration: &Config, text: &str) {
+fn check_ranges(config: &Config, text: &str) {
     let number = |key: &str, range: RangeInclusive<u64>, used: u64| {
         assert!(range.contains(&used), "{key} is {used}");
         if let Some(value) = value(text, &[key]) {
@@ -67,20 +67,20 @@ fn check_ranges(configuration: &Config, text: &str) {
         }
     };
     let wide = |number: usize| u64::try_from(number).unwrap();
-    number("port", 0..=65535, configuration.port.into());
-    number("signature_window_seconds", 1..=3600, configuration.signature_window.as_secs());
-    number("request_threads", 2..=64, wide(configuration.request_threads));
-    number("max_connections", 16..=65536, wide(configuration.max_connections));
-    number("max_body_bytes", 65536..=2_097_152, wide(configuration.max_body));
+    number("port", 0..=65535, config.port.into());
+    number("signature_window_seconds", 1..=3600, config.signature_window.as_secs());
+    number("request_threads", 2..=64, wide(config.request_threads));
+    number("max_connections", 16..=65536, wide(config.max_connections));
+    number("max_body_bytes", 65536..=2_097_152, wide(config.max_body));
     let secret = value(text, &["secret", "secret_key"]).expect("a configuration requires a secret");
-    assert_eq!(configuration.secret.expose(), secret);
-    assert!((1..=255).contains(&configuration.secret.length()));
-    let license = &configuration.license;
+    assert_eq!(config.secret.expose(), secret);
+    assert!((1..=255).contains(&config.secret.length()));
+    let license = &config.license;
     assert_eq!(license.key.as_ref().map(|key| key.expose()), value(text, &["license_key"]));
     assert!(license.key.as_ref().is_none_or(|key| key.expose().len() <= 64));
-    assert!(license.cache.is_absolute() && configuration.host_root.is_absolute());
+    assert!(license.cache.is_absolute() && config.host_root.is_absolute());
     assert!(license.server_ip.is_none_or(|address| !address.is_loopback()));
-    for url in [license.server.base(), &configuration.acme.server] {
+    for url in [license.server.base(), &config.acme.server] {
         let host = url.split("://").nth(1).unwrap_or_default();
         let is_here = ["localhost", "127.", "[::1]"].iter().any(|name| host.to_ascii_lowercase().starts_with(name));
         let scheme = url.to_ascii_lowercase();
@@ -95,9 +95,9 @@ fn written(text: &str) -> String {
     known.map(|entry| format!("{}=\"{}\"\n", entry.key, entry.value)).collect()
 }
 
-fn meaning(configuration: &Config) -> String {
-    let Config { secret, license, listen_addr, port, allowed_hosts, signature_window, .. } = configuration;
-    let Config { request_threads, max_connections, max_body, log, host_root, operations, acme, .. } = configuration;
+fn meaning(config: &Config) -> String {
+    let Config { secret, license, listen_addr, port, allowed_hosts, signature_window, .. } = config;
+    let Config { request_threads, max_connections, max_body, log, host_root, operations, acme, .. } = config;
     format!(
         "{:?}",
         (

@@ -239,7 +239,7 @@ impl Service for Witness<'_> {
 
 /// An Agent with a valid license, on an empty host where operations are disabled.
 fn api() -> Api {
-    let settings = api::config::ApiConfig {
+    let config = api::config::ApiConfig {
         secret: hmac::Key::new(hmac::HMAC_SHA256, SECRET),
         signature_window: Duration::from_secs(300),
         allowed_hosts: Vec::new(),
@@ -250,12 +250,12 @@ fn api() -> Api {
     };
     let words = |word: &str| word.to_owned();
     let health = health::OsInfo { os: words("os"), version: words("1"), arch: words("arch"), hostname: words("host") };
-    let settings = Arc::new(RwLock::new(Arc::new(settings)));
+    let config = Arc::new(RwLock::new(Arc::new(config)));
     let clock: Arc<dyn Clock> = Arc::new(*CLOCK);
     // There is no sampling thread, and no thread that works on the queue.
     let (metrics, _) = Metrics::new(Arc::clone(&clock), NOWHERE.into(), Pace::default());
     let operations = Operations::new(PathBuf::new(), Queue::new().0);
-    Api::new(settings, Arc::clone(&LICENSE), clock, health, operations, metrics, Arc::<ApiMetrics>::default())
+    Api::new(config, Arc::clone(&LICENSE), clock, health, operations, metrics, Arc::<ApiMetrics>::default())
 }
 
 const NOWHERE: &str = "/nonexistent";
@@ -286,11 +286,10 @@ static LICENSE: LazyLock<Arc<License>> = LazyLock::new(|| {
     let host = HostIdentity { server_id: word("host"), boot_id: word("boot"), hostname: word("host"), os: word("os") };
     let text = format!("secret=0123456789abcdef\nlicense_key=AAAABBBB-CCCCDDDD\nlicense_cache={NOWHERE}/cache.json\n");
     let Ok(loaded) = parsing::parse(&text, "agent.conf", None) else { panic!("the configuration is valid") };
-    let settings =
-        LicenseConfig { server_ip: Some(Ipv4Addr::new(203, 0, 113, 5).into()), ..loaded.configuration.license };
+    let config = LicenseConfig { server_ip: Some(Ipv4Addr::new(203, 0, 113, 5).into()), ..loaded.config.license };
     let (license, woken) = License::new(&host, Box::new(|| {}));
     let verifier =
-        Verifier::new(Arc::clone(&license), woken, Arc::new(*CLOCK), Box::new(TestServer), host, Arc::new(settings));
+        Verifier::new(Arc::clone(&license), woken, Arc::new(*CLOCK), Box::new(TestServer), host, Arc::new(config));
     let thread = std::thread::spawn(move || verifier.run());
     let (sender, verdict) = mpsc::channel();
     license.reverify(Box::new(move |state| {

@@ -34,9 +34,9 @@ pub const STATUS_PATH: &str = "/license/status";
 const REVERIFY_PATH: &str = "/license/reverify";
 
 /// Prints the license status of the running daemon; returns the exit code.
-pub fn status(config: &Path, json: bool) -> u8 {
-    let (address, guide) = match file::load(config) {
-        Ok(loaded) => (address(&loaded.configuration), loaded.configuration.guide(config)),
+pub fn status(config_path: &Path, json: bool) -> u8 {
+    let (address, guide) = match file::load(config_path) {
+        Ok(loaded) => (address(&loaded.config), loaded.config.guide(config_path)),
         Err(error) => {
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 7443));
             complain(&format!("{error}\nTrying {address}, the default address of the Agent."));
@@ -47,24 +47,24 @@ pub fn status(config: &Path, json: bool) -> u8 {
 }
 
 /// Has the running daemon verify the license now and prints the result; returns the exit code.
-pub fn reverify(config: &Path) -> u8 {
-    let configuration = match file::load(config) {
-        Ok(loaded) => loaded.configuration,
+pub fn reverify(config_path: &Path) -> u8 {
+    let config = match file::load(config_path) {
+        Ok(loaded) => loaded.config,
         Err(error) => {
             complain(&error.to_string());
             return error.exit_code();
         }
     };
-    let address = address(&configuration);
+    let address = address(&config);
     let timestamp = SystemClock.wall().to_string();
     let message = [timestamp.as_bytes(), b"POST", REVERIFY_PATH.as_bytes()].concat();
-    let signature = hex(hmac::sign(&configuration.api(config).secret, &message).as_ref());
+    let signature = hex(hmac::sign(&config.api(config_path).secret, &message).as_ref());
     let response = client(REVERIFY_TIMEOUT)
         .post(format!("http://{address}{REVERIFY_PATH}"))
         .header("X-Timestamp", &timestamp)
         .header("X-Signature", &signature)
         .send_empty();
-    show(response.and_then(read), address, &configuration.guide(config), false)
+    show(response.and_then(read), address, &config.guide(config_path), false)
 }
 
 /// Sends a `GET` request to the daemon; returns the response's status and body.
@@ -81,20 +81,20 @@ fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<(u16, String),
 }
 
 /// The address at which programs on this machine reach the daemon.
-pub fn address(configuration: &Config) -> SocketAddr {
-    listener::from_here(SocketAddr::new(configuration.listen_addr, configuration.port))
+pub fn address(config: &Config) -> SocketAddr {
+    listener::from_here(SocketAddr::new(config.listen_addr, config.port))
 }
 
 /// An HTTP client without a proxy, because the daemon is on this machine.
 fn client(timeout: Duration) -> Agent {
-    let config = Agent::config_builder()
+    let client = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
         .proxy(None)
         .timeout_global(Some(timeout))
         .build();
-    config.into()
+    client.into()
 }
 
 fn show(response: Result<(u16, String), ureq::Error>, address: SocketAddr, guide: &Guide, json: bool) -> u8 {

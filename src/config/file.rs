@@ -26,7 +26,7 @@ const BUILT_IN_KEYS: Option<&str> = option_env!("OPTERIUS_LICENSE_PUBLIC_KEYS");
 /// One sentence with file, line, key and fix.
 pub fn load(path: &Path) -> Result<Loaded, Error> {
     let loaded = check(path)?;
-    if loaded.configuration.secret.expose() == EXAMPLE_SECRET {
+    if loaded.config.secret.expose() == EXAMPLE_SECRET {
         return Err(Error::Invalid(format!("{}: {EXAMPLE_WARNING}", path.display())));
     }
     Ok(loaded)
@@ -41,7 +41,7 @@ pub fn check(path: &Path) -> Result<Loaded, Error> {
     let loaded = parsing::parse(&text, &path.display().to_string(), BUILT_IN_KEYS)?;
     // Compare directory and name, not link targets: writing the cache replaces a link instead of following it.
     let place = |file: &Path| Some((fs::canonicalize(file.parent()?).ok()?, file.file_name()?.to_owned()));
-    let cache = &loaded.configuration.license.cache;
+    let cache = &loaded.config.license.cache;
     if cache == path || (place(cache).is_some() && place(cache) == place(path)) {
         return Err(Error::Invalid(format!(
             "{0}: license_cache must not be {0} itself: the Agent would overwrite it",

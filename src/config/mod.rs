@@ -190,7 +190,7 @@ impl Config {
 /// A valid configuration and its warnings.
 pub struct Loaded {
     /// The configuration.
-    pub configuration: Config,
+    pub config: Config,
     /// Warnings, one sentence each.
     pub warnings: Vec<String>,
 }

@@ -11,9 +11,9 @@ use opterius_daemon::config_file::{Entries, Error};
 pub fn parse(text: &str, name: &str, built_in_keys: Option<&str>) -> Result<Loaded, Error> {
     let mut warnings = Vec::new();
     let entries = Entries::parse(text, name, &mut warnings)?;
-    let configuration = Config::read(&entries, built_in_keys)?;
-    warnings.extend(doubts(&configuration.secret).into_iter().map(|doubt| format!("{name}: {doubt}")));
-    Ok(Loaded { configuration, warnings })
+    let config = Config::read(&entries, built_in_keys)?;
+    warnings.extend(doubts(&config.secret).into_iter().map(|doubt| format!("{name}: {doubt}")));
+    Ok(Loaded { config, warnings })
 }
 
 /// Warnings about a usable but questionable secret.

@@ -15,7 +15,7 @@ fn parsed(text: &str) -> Result<Loaded, String> {
 }
 
 fn good(text: &str) -> Config {
-    parsed(&format!("{SECRET}{text}")).unwrap_or_else(|error| panic!("{text}: {error}")).configuration
+    parsed(&format!("{SECRET}{text}")).unwrap_or_else(|error| panic!("{text}: {error}")).config
 }
 
 fn error(text: &str) -> String {
@@ -24,13 +24,13 @@ fn error(text: &str) -> String {
 
 #[test]
 fn the_defaults_are_the_documented_ones() {
-    let configuration = good("");
-    assert_eq!(configuration.listen_addr.to_string(), "127.0.0.1");
-    assert_eq!((configuration.port, configuration.request_threads, configuration.max_connections), (7443, 4, 512));
-    assert_eq!((configuration.signature_window.as_secs(), configuration.max_body), (300, 1_048_576));
-    assert_eq!(configuration.log, LogTarget::Auto);
-    assert_eq!(configuration.host_root, Path::new("/"));
-    let license = configuration.license;
+    let config = good("");
+    assert_eq!(config.listen_addr.to_string(), "127.0.0.1");
+    assert_eq!((config.port, config.request_threads, config.max_connections), (7443, 4, 512));
+    assert_eq!((config.signature_window.as_secs(), config.max_body), (300, 1_048_576));
+    assert_eq!(config.log, LogTarget::Auto);
+    assert_eq!(config.host_root, Path::new("/"));
+    let license = config.license;
     assert!(
         license.key.is_none() && license.proxy.is_none() && license.server_ip.is_none() && license.trusted.is_empty()
     );
@@ -42,10 +42,10 @@ fn the_defaults_are_the_documented_ones() {
 #[test]
 fn the_formats_of_all_installers_are_accepted() {
     let text = "\u{feff}# a comment\r\n\r\n  SECRET_KEY = \"top secret text!\" \r\nLICENSE_KEY='AAAA-BBBB'\r\nport=8000\r\nlisten_addr=::1\r\n";
-    let configuration = parsed(text).unwrap().configuration;
-    assert_eq!(configuration.secret.expose(), "top secret text!");
-    assert_eq!(configuration.license.key.unwrap().expose(), "AAAA-BBBB");
-    assert_eq!((configuration.port, configuration.listen_addr.to_string()), (8000, "::1".to_owned()));
+    let config = parsed(text).unwrap().config;
+    assert_eq!(config.secret.expose(), "top secret text!");
+    assert_eq!(config.license.key.unwrap().expose(), "AAAA-BBBB");
+    assert_eq!((config.port, config.listen_addr.to_string()), (8000, "::1".to_owned()));
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn misspelled_vital_keys_are_recognized_and_other_keys_are_not() {
 #[test]
 fn the_last_value_of_a_repeated_key_applies() {
     let loaded = parsed(&format!("{SECRET}port=1\nport=2\nsecret_key=another secret text\n")).unwrap();
-    assert_eq!((loaded.configuration.port, loaded.configuration.secret.expose()), (2, "another secret text"));
+    assert_eq!((loaded.config.port, loaded.config.secret.expose()), (2, "another secret text"));
     assert_eq!(loaded.warnings.len(), 2);
 }
 
@@ -173,12 +173,12 @@ fn no_message_reveals_a_secret() {
 fn built_in_public_keys_exclude_configured_ones() {
     let key = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
     let configured = format!("{SECRET}license_public_key={key}\n");
-    assert!(!parse(&configured, "agent.conf", None).unwrap().configuration.license.trusted.is_empty());
-    assert!(!parse(SECRET, "agent.conf", Some(key)).unwrap().configuration.license.trusted.is_empty());
+    assert!(!parse(&configured, "agent.conf", None).unwrap().config.license.trusted.is_empty());
+    assert!(!parse(SECRET, "agent.conf", Some(key)).unwrap().config.license.trusted.is_empty());
     let refused = parse(&configured, "agent.conf", Some(key)).err().unwrap().to_string();
     assert!(refused.contains("license_public_key cannot be set"), "{refused}");
     assert!(parse(SECRET, "agent.conf", Some("nonsense")).is_err());
-    assert!(parse(SECRET, "agent.conf", Some(" ")).unwrap().configuration.license.trusted.is_empty());
+    assert!(parse(SECRET, "agent.conf", Some(" ")).unwrap().config.license.trusted.is_empty());
 }
 
 #[test]

@@ -19,7 +19,7 @@ const SYNCHRONIZE: &str = "timedatectl set-ntp true; timedatectl";
 /// The license server's verdict.
 pub fn verdict(context: &Context<'_>) -> Option<Finding> {
     let network_path = context.network_path.as_ref()?;
-    let server = network_path.settings().server.base();
+    let server = network_path.config().server.base();
     Some(match network_path.parsed_answer()? {
         Ok(parsed) => judge(&parsed.outcome, server, |reason| context.guide().help(reason)),
         Err(failure) => unanswered(failure, server),
@@ -29,14 +29,14 @@ pub fn verdict(context: &Context<'_>) -> Option<Finding> {
 /// The clock, compared with the license server's.
 pub fn clock(context: &Context<'_>) -> Option<Finding> {
     let at = context.network_path.as_ref()?.parsed_answer()?.as_ref().ok()?.issued_at?;
-    Some(judge_clock(at, context.system.clock.wall(), context.configuration()?.signature_window))
+    Some(judge_clock(at, context.system.clock.wall(), context.config()?.signature_window))
 }
 
 /// The public address, configured and as seen from the Internet.
 pub fn address(context: &Context<'_>) -> Option<Finding> {
     let network_path = context.network_path.as_ref()?;
-    let settings = network_path.settings();
-    Some(judge_address(settings.server_ip, network_path.addresses(), settings.server.is_loopback()))
+    let config = network_path.config();
+    Some(judge_address(config.server_ip, network_path.addresses(), config.server.is_loopback()))
 }
 
 fn judge(outcome: &Outcome, server: &str, help: impl Fn(&str) -> String) -> Finding {

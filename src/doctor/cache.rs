@@ -21,11 +21,11 @@ const FRESH: Duration = Duration::from_secs(25 * 3600);
 
 /// Whether the file's MAC is valid, and how old its verdict is.
 pub fn contents(context: &Context<'_>) -> Option<Finding> {
-    let settings = &context.configuration()?.license;
-    let key = settings.key.as_ref()?;
-    let file = settings.cache.display();
+    let config = &context.config()?.license;
+    let key = config.key.as_ref()?;
+    let file = config.cache.display();
     let reverify = context.command("reverify");
-    let bytes = match cache::load(&settings.cache) {
+    let bytes = match cache::load(&config.cache) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Some(Finding::warn(format!("{file} does not exist yet"), reverify)),
         Err(cause) => {
@@ -39,7 +39,7 @@ pub fn contents(context: &Context<'_>) -> Option<Finding> {
         key_sha256: &fingerprint,
         server_id: &context.identity.server_id,
         nonce: None,
-        trusted: &settings.trusted,
+        trusted: &config.trusted,
     };
     Some(match cache::decode(&bytes, &question) {
         Err(cause) => Finding::fail(format!("the Agent ignores {file}: {cause}"), reverify),
@@ -58,7 +58,7 @@ fn judge_age(at: Timestamp, now: Timestamp, reverify: String) -> Finding {
 
 /// Whether the Panel can read it.
 pub fn readers(context: &Context<'_>) -> Option<Finding> {
-    let path = &context.configuration()?.license.cache;
+    let path = &context.config()?.license.cache;
     fs::metadata(path).ok()?;
     let panel = UnixUser::lookup(&context.register, PANEL);
     Some(match obstacle(path, &panel, Access::Read) {
@@ -73,7 +73,7 @@ pub fn readers(context: &Context<'_>) -> Option<Finding> {
 
 /// Whether the Agent's user can replace it.
 pub fn writer(context: &Context<'_>) -> Option<Finding> {
-    let (path, agent) = (&context.configuration()?.license.cache, &context.agent);
+    let (path, agent) = (&context.config()?.license.cache, &context.agent);
     let directory = path.parent()?;
     let (shown, name) = (directory.display(), &agent.name);
     let Ok(metadata) = fs::metadata(directory) else {

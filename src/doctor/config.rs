@@ -23,7 +23,7 @@ const NEW_SECRET: &str = "generate one: openssl rand -hex 32; set it as secret=â
 
 /// The syntax and values of the file.
 pub fn lines(context: &Context<'_>) -> Option<Finding> {
-    let file = context.system.config.display();
+    let file = context.system.config_path.display();
     Some(match context.loaded {
         Ok(_) => Finding::pass(format!("{file}: all settings are valid")),
         Err(Error::Permission(_)) if !context.system.is_root => context.needs_root(&file.to_string()),
@@ -36,7 +36,7 @@ pub fn lines(context: &Context<'_>) -> Option<Finding> {
 
 /// Who can read and change the file.
 pub fn permissions(context: &Context<'_>) -> Option<Finding> {
-    let (agent, path) = (&context.agent, &context.system.config);
+    let (agent, path) = (&context.agent, &context.system.config_path);
     // Not following links: in a directory that the Agent's user can change, that user controls where a link leads.
     let metadata = fs::symlink_metadata(path).ok()?;
     let shown = path.display();
@@ -74,7 +74,7 @@ fn exposure(mode: u32) -> Option<String> {
 
 /// Whether the secret is set and strong enough.
 pub fn secret(context: &Context<'_>) -> Option<Finding> {
-    let secret = &context.configuration()?.secret;
+    let secret = &context.config()?.secret;
     let seen = doubts(secret).join("; ");
     Some(match seen.is_empty() {
         true => Finding::pass(format!("{} characters", secret.length())),
@@ -86,24 +86,28 @@ pub fn secret(context: &Context<'_>) -> Option<Finding> {
 /// Unknown and repeated keys.
 pub fn keys(context: &Context<'_>) -> Option<Finding> {
     let loaded = context.loaded.as_ref().ok()?;
-    let doubts = doubts(&loaded.configuration.secret);
+    let doubts = doubts(&loaded.config.secret);
     let of_keys = |warning: &&String| !doubts.iter().any(|doubt| warning.ends_with(doubt));
     let odd: Vec<&str> = loaded.warnings.iter().filter(of_keys).map(String::as_str).collect();
     if odd.is_empty() {
         return Some(Finding::pass("none; no key is set twice"));
     }
-    let fix =
-        format!("remove these lines unless another program reads them: editor {}", context.system.config.display());
+    let fix = format!(
+        "remove these lines unless another program reads them: editor {}",
+        context.system.config_path.display()
+    );
     Some(Finding::warn(odd.join("; "), fix))
 }
 
 /// The format of the license key; only the license server knows whether the key exists.
 pub fn license_key(context: &Context<'_>) -> Option<Finding> {
-    Some(match &context.configuration()?.license.key {
+    Some(match &context.config()?.license.key {
         None => Finding::fail("agent.conf sets none", context.guide().help(NO_KEY)),
         Some(key) if key.length() < SHORTEST_KEY => {
-            let fix =
-                format!("copy the complete key from the license dashboard: editor {}", context.system.config.display());
+            let fix = format!(
+                "copy the complete key from the license dashboard: editor {}",
+                context.system.config_path.display()
+            );
             Finding::warn(format!("it has only {} characters", key.length()), fix)
         }
         Some(key) => Finding::pass(describe(key)),

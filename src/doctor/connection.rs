@@ -61,7 +61,7 @@ fn judge_tcp(target: &str, endpoint: &Endpoint, error: &io::Error, firewall: &Fi
 /// Whether the TLS handshake succeeds and the certificate is trusted.
 pub fn tls(context: &Context<'_>) -> Option<Finding> {
     let network_path = context.network_path.as_ref()?;
-    let (server, connection) = (&network_path.settings().server, network_path.connection()?.as_ref().ok()?);
+    let (server, connection) = (&network_path.config().server, network_path.connection()?.as_ref().ok()?);
     Some(match connection.tls.as_ref()? {
         Ok(()) => Finding::pass(format!("this server trusts the certificate of {}", server.host())),
         Err(error) => judge_tls(server.host(), server.port(), error),

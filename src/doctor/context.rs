@@ -45,36 +45,35 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// Collects the facts that the checks share.
     pub fn new(system: &'a System<'a>, loaded: &'a Result<Loaded, Error>, identity: &'a HostIdentity) -> Self {
-        let configuration = loaded.as_ref().ok().map(|loaded| &loaded.configuration);
+        let config = loaded.as_ref().ok().map(|loaded| &loaded.config);
         let service = Service::query(system);
         let register = Register::parse(&system.read("/etc/passwd"), &system.read("/etc/group"));
-        let address = configuration.map_or_else(|| DEFAULT_ADDRESS.into(), inquiry::address);
+        let address = config.map_or_else(|| DEFAULT_ADDRESS.into(), inquiry::address);
         let holder = system.probe.holder(address);
         let agent = agent(system, service.as_ref(), &register, holder.as_ref());
-        let network_path =
-            configuration.map(|configuration| NetworkPath::new(system, &configuration.license, identity));
+        let network_path = config.map(|config| NetworkPath::new(system, &config.license, identity));
         Self { system, loaded, identity, service, register, address, agent, network_path }
     }
 
     /// The configuration, if it is valid.
-    pub fn configuration(&self) -> Option<&'a Config> {
-        self.loaded.as_ref().ok().map(|loaded| &loaded.configuration)
+    pub fn config(&self) -> Option<&'a Config> {
+        self.loaded.as_ref().ok().map(|loaded| &loaded.config)
     }
 
     /// The host that operations work on.
     pub fn host(&self) -> Option<Host> {
-        self.configuration().map(|configuration| configuration.host(&self.system.config))
+        self.config().map(|config| config.host(&self.system.config_path))
     }
 
     /// The help texts for operators.
     pub fn guide(&self) -> Guide {
-        self.configuration().map_or_else(Guide::default, |configuration| configuration.guide(&self.system.config))
+        self.config().map_or_else(Guide::default, |config| config.guide(&self.system.config_path))
     }
 
     /// The command line that runs `command` with this configuration file.
     pub fn command(&self, command: &str) -> String {
-        let config = self.system.config.display();
-        if self.system.config.as_os_str() == DEFAULT_PATH {
+        let config = self.system.config_path.display();
+        if self.system.config_path.as_os_str() == DEFAULT_PATH {
             format!("opterius-agent {command}")
         } else {
             format!("opterius-agent --config {config} {command}")

@@ -24,7 +24,7 @@ const START: &str = "systemctl restart opterius-agent; journalctl -u opterius-ag
 pub fn port(context: &Context<'_>) -> Option<Finding> {
     let (address, system) = (context.address, context.system);
     Some(if address.port() == 0 {
-        let fix = format!("set a fixed port, such as port=7443: editor {}", system.config.display());
+        let fix = format!("set a fixed port, such as port=7443: editor {}", system.config_path.display());
         Finding::warn("port=0: the daemon's port is unknown", fix)
     } else if !is_taken(system, address) {
         Finding::pass(format!("no other process uses {address}"))
@@ -59,7 +59,7 @@ fn judge_holder(address: SocketAddr, holder: &Holder, owner: Option<u32>, agent:
 pub fn answers(context: &Context<'_>) -> Option<Finding> {
     let address = reachable(context)?;
     Some(match context.system.probe.daemon(address, HEALTH_PATH) {
-        Err(_) if context.configuration().is_none() => {
+        Err(_) if context.config().is_none() => {
             Finding::warn(format!("does not answer on the default address {address}"), START)
         }
         Err(error) => Finding::fail(format!("does not answer on {address}: {error}"), START),

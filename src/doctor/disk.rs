@@ -51,7 +51,7 @@ fn file_systems(context: &Context<'_>) -> BTreeMap<u64, (String, Space)> {
 fn directories(context: &Context<'_>) -> [PathBuf; 3] {
     let host = context.host();
     let below = |path: &str| host.as_ref().map_or_else(|| context.system.path(path), |host| host.path(path));
-    let cache = context.configuration().and_then(|configuration| configuration.license.cache.parent());
+    let cache = context.config().and_then(|config| config.license.cache.parent());
     let cache = cache.map_or_else(|| context.system.path("/etc/opterius"), Path::to_owned);
     [cache, below("/var/lib/opterius"), below("/home")]
 }

@@ -53,12 +53,12 @@ impl FakeMachine {
         for directory in ["etc/opterius", "run/systemd/system", "run/opterius", "proc/net", "dev", "home"] {
             fs::create_dir_all(root.join(directory)).unwrap();
         }
-        let settings = format!(
+        let config = format!(
             "secret=0123456789abcdef\nlicense_key=AAAA-BBBB-CCCC-DDDD\nlicense_server=https://license.example.com\n\
              server_ip=203.0.113.5\nhost_root={0}\nlicense_cache={0}/etc/opterius/license-cache.json\n",
             root.display()
         );
-        fs::write(root.join("agent.conf"), settings).unwrap();
+        fs::write(root.join("agent.conf"), config).unwrap();
         fs::set_permissions(root.join("agent.conf"), fs::Permissions::from_mode(0o640)).unwrap();
         fs::write(root.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\n").unwrap();
         fs::write(root.join("run/opterius/operation.sock"), "").unwrap();
@@ -78,8 +78,8 @@ impl FakeMachine {
     /// The verdicts, except for checks of file owners, which depend on the user who runs the tests.
     fn verdicts(&self, is_root: bool) -> BTreeMap<&'static str, Verdict> {
         let clock = FixedClock(Timestamp::from_unix(NOW).plus(self.ahead));
-        let config = self.root.join("agent.conf");
-        let system = System { root: self.root.clone(), config, is_root, clock: &clock, probe: self };
+        let config_path = self.root.join("agent.conf");
+        let system = System { root: self.root.clone(), config_path, is_root, clock: &clock, probe: self };
         let identity = HostIdentity {
             server_id: "server".to_owned(),
             boot_id: String::new(),

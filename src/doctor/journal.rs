@@ -11,7 +11,7 @@ const START: &str = "systemctl restart systemd-journald-dev-log.socket systemd-j
 
 /// Whether the syslog socket exists.
 pub fn socket(context: &Context<'_>) -> Option<Finding> {
-    let target = context.configuration()?.log;
+    let target = context.config()?.log;
     let metadata = fs::metadata(context.system.path(SYSLOG_SOCKET));
     Some(judge_socket(target, metadata.is_ok_and(|metadata| metadata.file_type().is_socket())))
 }

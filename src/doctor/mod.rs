@@ -88,7 +88,7 @@ pub fn run(config: &Path, json: bool) -> u8 {
 
 /// Runs every check that applies.
 pub fn examine(system: &System<'_>, identity: &HostIdentity) -> Vec<Line> {
-    let loaded = file::check(&system.config);
+    let loaded = file::check(&system.config_path);
     let context = Context::new(system, &loaded, identity);
     let lines = CHECKS.iter().map(|(check, run)| Some(Line { check, finding: run(&context)? }));
     lines.flatten().collect()

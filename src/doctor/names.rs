@@ -8,7 +8,7 @@ use crate::doctor::finding::Finding;
 
 /// Whether `/etc/hosts` overrides the license server's name.
 pub fn hosts_file(context: &Context<'_>) -> Option<Finding> {
-    let server = &context.network_path.as_ref()?.settings().server;
+    let server = &context.network_path.as_ref()?.config().server;
     if server.host().parse::<IpAddr>().is_ok() || server.is_loopback() {
         return None;
     }

@@ -22,7 +22,7 @@ const TRIED: usize = 2;
 /// The steps, evaluated lazily.
 pub struct NetworkPath<'a> {
     system: &'a System<'a>,
-    settings: &'a LicenseConfig,
+    config: &'a LicenseConfig,
     identity: &'a HostIdentity,
     endpoint: Result<Endpoint, String>,
     addresses: OnceCell<Addresses>,
@@ -60,13 +60,13 @@ pub struct ConnectError {
 }
 
 impl<'a> NetworkPath<'a> {
-    /// The path to the license server in `settings`.
-    pub fn new(system: &'a System<'a>, settings: &'a LicenseConfig, identity: &'a HostIdentity) -> Self {
+    /// The path to the license server in `config`.
+    pub fn new(system: &'a System<'a>, config: &'a LicenseConfig, identity: &'a HostIdentity) -> Self {
         Self {
             system,
-            settings,
+            config,
             identity,
-            endpoint: client::first_endpoint(settings),
+            endpoint: client::first_endpoint(config),
             addresses: OnceCell::new(),
             resolved: OnceCell::new(),
             firewall_verdict: OnceCell::new(),
@@ -76,14 +76,14 @@ impl<'a> NetworkPath<'a> {
     }
 
     /// The license settings.
-    pub fn settings(&self) -> &'a LicenseConfig {
-        self.settings
+    pub fn config(&self) -> &'a LicenseConfig {
+        self.config
     }
 
     /// The addresses of this server.
     pub fn addresses(&self) -> Addresses {
         *self.addresses.get_or_init(|| {
-            let (source, seen) = self.system.probe.addresses(self.settings);
+            let (source, seen) = self.system.probe.addresses(self.config);
             Addresses { source, seen }
         })
     }
@@ -124,14 +124,14 @@ impl<'a> NetworkPath<'a> {
 
     fn handshake(&self, stream: TcpStream) -> Option<io::Result<()>> {
         let is_proxy = self.endpoint.as_ref().is_ok_and(|endpoint| endpoint.is_proxy);
-        let begins_here = !self.settings.server.is_plain() && !is_proxy;
-        begins_here.then(|| self.system.probe.handshake(self.settings, stream))
+        let begins_here = !self.config.server.is_plain() && !is_proxy;
+        begins_here.then(|| self.system.probe.handshake(self.config, stream))
     }
 
     /// The license server's answer, or why there is none; `None` without a license key or a connection.
     pub fn parsed_answer(&self) -> Option<&Result<ParsedAnswer, Failure>> {
         let read = || {
-            let key = self.settings.key.as_ref()?;
+            let key = self.config.key.as_ref()?;
             self.is_open().then(|| self.ask(key))
         };
         self.parsed_answer.get_or_init(read).as_ref()
@@ -148,20 +148,20 @@ impl<'a> NetworkPath<'a> {
         let nonce = nonce(&SystemRandom::new()).unwrap_or_default();
         let inquiry = Inquiry {
             key: key.expose(),
-            server_ip: self.settings.server_ip.or(self.addresses().seen),
+            server_ip: self.config.server_ip.or(self.addresses().seen),
             agent_version: env!("CARGO_PKG_VERSION"),
             os: &identity.os,
             hostname: &identity.hostname,
             server_id: &identity.server_id,
             nonce: &nonce,
         };
-        let answer = self.system.probe.verify(self.settings, &inquiry)?;
+        let answer = self.system.probe.verify(self.config, &inquiry)?;
         let question = Question {
             key,
             key_sha256: &key_fingerprint(key),
             server_id: &identity.server_id,
             nonce: Some(&nonce),
-            trusted: &self.settings.trusted,
+            trusted: &self.config.trusted,
         };
         Ok(outcome::read(&answer, &question))
     }

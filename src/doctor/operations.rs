@@ -20,7 +20,7 @@ const LISTED: usize = 5;
 
 /// Whether the Agent can run host operations.
 pub fn reachable(context: &Context<'_>) -> Option<Finding> {
-    let mode = context.configuration()?.operations;
+    let mode = context.config()?.operations;
     let program = program();
     if mode != HelperMode::Off && !program.is_file() {
         let problem = format!("the helper program {} does not exist", program.display());

@@ -36,7 +36,7 @@ pub struct System<'a> {
     /// The root directory of the host's files.
     pub root: PathBuf,
     /// The configuration file.
-    pub config: PathBuf,
+    pub config_path: PathBuf,
     /// Whether the checks run as root.
     pub is_root: bool,
     /// The clock.
@@ -118,16 +118,16 @@ pub trait Probe {
     ///
     /// # Errors
     /// Why the handshake failed; it wraps a [`rustls::Error`] if the server is at fault.
-    fn handshake(&self, settings: &LicenseConfig, stream: TcpStream) -> io::Result<()>;
+    fn handshake(&self, config: &LicenseConfig, stream: TcpStream) -> io::Result<()>;
 
     /// Sends a verification request to the license server.
     ///
     /// # Errors
     /// Why no answer arrived.
-    fn verify(&self, settings: &LicenseConfig, inquiry: &Inquiry<'_>) -> Result<Answer, Failure>;
+    fn verify(&self, config: &LicenseConfig, inquiry: &Inquiry<'_>) -> Result<Answer, Failure>;
 
     /// The source address toward the Internet, and the public address as seen from there.
-    fn addresses(&self, settings: &LicenseConfig) -> (Option<IpAddr>, Option<IpAddr>);
+    fn addresses(&self, config: &LicenseConfig) -> (Option<IpAddr>, Option<IpAddr>);
 
     /// Free space on the file system that holds `path`.
     ///
@@ -148,10 +148,10 @@ impl Machine {
     }
 
     /// The host that this process runs on.
-    pub fn system<'a>(&'a self, config: &Path) -> System<'a> {
+    pub fn system<'a>(&'a self, config_path: &Path) -> System<'a> {
         System {
             root: PathBuf::from("/"),
-            config: config.to_owned(),
+            config_path: config_path.to_owned(),
             is_root: geteuid().is_root(),
             clock: &SystemClock,
             probe: self,
@@ -193,18 +193,18 @@ impl Probe for Machine {
         Ok(stream)
     }
 
-    fn handshake(&self, settings: &LicenseConfig, stream: TcpStream) -> io::Result<()> {
-        client::handshake(settings, stream)
+    fn handshake(&self, config: &LicenseConfig, stream: TcpStream) -> io::Result<()> {
+        client::handshake(config, stream)
     }
 
-    fn verify(&self, settings: &LicenseConfig, inquiry: &Inquiry<'_>) -> Result<Answer, Failure> {
-        Network.ask(settings, inquiry)
+    fn verify(&self, config: &LicenseConfig, inquiry: &Inquiry<'_>) -> Result<Answer, Failure> {
+        Network.ask(config, inquiry)
     }
 
-    fn addresses(&self, settings: &LicenseConfig) -> (Option<IpAddr>, Option<IpAddr>) {
+    fn addresses(&self, config: &LicenseConfig) -> (Option<IpAddr>, Option<IpAddr>) {
         let source = address::source_address(client::default_route());
         let public = source.filter(|source| address::is_public(*source));
-        (source, public.or_else(|| Network.discover(settings)))
+        (source, public.or_else(|| Network.discover(config)))
     }
 
     fn space(&self, path: &Path) -> io::Result<Space> {

@@ -134,10 +134,10 @@ pub trait LicenseServer: Send {
     ///
     /// # Errors
     /// Why no answer arrived.
-    fn ask(&mut self, settings: &LicenseConfig, inquiry: &Inquiry<'_>) -> Result<Answer, Failure>;
+    fn ask(&mut self, config: &LicenseConfig, inquiry: &Inquiry<'_>) -> Result<Answer, Failure>;
 
     /// Discovers the public address of this host.
-    fn discover(&mut self, settings: &LicenseConfig) -> Option<IpAddr>;
+    fn discover(&mut self, config: &LicenseConfig) -> Option<IpAddr>;
 }
 
 /// The license server over the network.
@@ -145,12 +145,12 @@ pub trait LicenseServer: Send {
 pub struct Network;
 
 impl LicenseServer for Network {
-    fn ask(&mut self, settings: &LicenseConfig, inquiry: &Inquiry<'_>) -> Result<Answer, Failure> {
+    fn ask(&mut self, config: &LicenseConfig, inquiry: &Inquiry<'_>) -> Result<Answer, Failure> {
         let body = serde_json::to_vec(inquiry).map_err(|error| network(error.to_string()))?;
-        let agent = agent(settings, &settings.server, TIMEOUT).map_err(network)?;
-        let explain = |error| explain(error, &settings.server.host);
+        let agent = agent(config, &config.server, TIMEOUT).map_err(network)?;
+        let explain = |error| explain(error, &config.server.host);
         let mut response = agent
-            .post(settings.server.verification())
+            .post(config.server.verification())
             .header("Content-Type", "application/json")
             .send(&body[..])
             .map_err(explain)?;
@@ -164,10 +164,10 @@ impl LicenseServer for Network {
         Ok(answer(response.status().as_u16(), response.headers(), body))
     }
 
-    fn discover(&mut self, settings: &LicenseConfig) -> Option<IpAddr> {
-        let url = settings.ip_discovery_url.as_deref().filter(|_| !settings.server.loopback)?;
+    fn discover(&mut self, config: &LicenseConfig) -> Option<IpAddr> {
+        let url = config.ip_discovery_url.as_deref().filter(|_| !config.server.loopback)?;
         let target = ServerUrl::parse(url).ok()?;
-        let agent = agent(settings, &target, DISCOVERY_TIMEOUT).ok()?;
+        let agent = agent(config, &target, DISCOVERY_TIMEOUT).ok()?;
         let mut response = agent.get(url).call().ok()?;
         if response.status().as_u16() != 200 {
             return None;
@@ -178,8 +178,8 @@ impl LicenseServer for Network {
 }
 
 /// An HTTP client for one request to `target`. Checks are hours apart, so a pooled client would only hold memory.
-fn agent(settings: &LicenseConfig, target: &ServerUrl, timeout: Duration) -> Result<Agent, String> {
-    let roots: Vec<Certificate<'static>> = roots(settings).map(|root| Certificate::from_der(root).to_owned()).collect();
+fn agent(config: &LicenseConfig, target: &ServerUrl, timeout: Duration) -> Result<Agent, String> {
+    let roots: Vec<Certificate<'static>> = roots(config).map(|root| Certificate::from_der(root).to_owned()).collect();
     let tls = TlsConfig::builder()
         .root_certs(RootCerts::Specific(Arc::new(roots)))
         .unversioned_rustls_crypto_provider(Arc::new(default_provider()))
@@ -191,7 +191,7 @@ fn agent(settings: &LicenseConfig, target: &ServerUrl, timeout: Duration) -> Res
         .max_idle_connections(0)
         .timeout_global(Some(timeout))
         .ip_family(ip_family(&target.host))
-        .proxy(proxy(settings, target)?)
+        .proxy(proxy(config, target)?)
         .user_agent(concat!("opterius-agent/", env!("CARGO_PKG_VERSION")))
         .accept("application/json")
         .tls_config(tls)
@@ -200,24 +200,24 @@ fn agent(settings: &LicenseConfig, target: &ServerUrl, timeout: Duration) -> Res
 }
 
 /// The trusted root certificates.
-fn roots(settings: &LicenseConfig) -> impl Iterator<Item = &CertificateDer<'static>> {
-    TLS_SERVER_ROOT_CERTS.iter().chain(&settings.authorities)
+fn roots(config: &LicenseConfig) -> impl Iterator<Item = &CertificateDer<'static>> {
+    TLS_SERVER_ROOT_CERTS.iter().chain(&config.authorities)
 }
 
 /// Performs a TLS handshake with the license server on this connection and sends nothing else.
 ///
 /// # Errors
 /// Why the handshake failed; it wraps a [`rustls::Error`] if the server is at fault.
-pub fn handshake(settings: &LicenseConfig, mut stream: TcpStream) -> io::Result<()> {
+pub fn handshake(config: &LicenseConfig, mut stream: TcpStream) -> io::Result<()> {
     let mut trusted = RootCertStore::empty();
-    trusted.add_parsable_certificates(roots(settings).cloned());
-    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+    trusted.add_parsable_certificates(roots(config).cloned());
+    let tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?
         .with_root_certificates(trusted)
         .with_no_client_auth();
-    let name = ServerName::try_from(settings.server.host.clone()).map_err(io::Error::other)?;
-    let mut connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
+    let name = ServerName::try_from(config.server.host.clone()).map_err(io::Error::other)?;
+    let mut connection = ClientConnection::new(Arc::new(tls), name).map_err(io::Error::other)?;
     while connection.is_handshaking() {
         connection.complete_io(&mut stream)?;
     }
@@ -228,11 +228,11 @@ pub fn handshake(settings: &LicenseConfig, mut stream: TcpStream) -> io::Result<
 ///
 /// # Errors
 /// Why the configured proxy cannot be used.
-pub fn first_endpoint(settings: &LicenseConfig) -> Result<Endpoint, String> {
-    let proxy = proxy(settings, &settings.server)?;
-    Ok(match proxy.filter(|proxy| settings.server.verification().parse().is_ok_and(|uri| !proxy.is_no_proxy(&uri))) {
+pub fn first_endpoint(config: &LicenseConfig) -> Result<Endpoint, String> {
+    let proxy = proxy(config, &config.server)?;
+    Ok(match proxy.filter(|proxy| config.server.verification().parse().is_ok_and(|uri| !proxy.is_no_proxy(&uri))) {
         Some(proxy) => Endpoint { host: proxy.host().to_owned(), port: proxy.port(), is_proxy: true },
-        None => Endpoint { host: settings.server.host.clone(), port: settings.server.port(), is_proxy: false },
+        None => Endpoint { host: config.server.host.clone(), port: config.server.port(), is_proxy: false },
     })
 }
 
@@ -312,8 +312,8 @@ pub fn default_route() -> Family {
 }
 
 /// The configured proxy, or the environment's, except for a license server on this machine. Plain HTTP never uses a proxy.
-fn proxy(settings: &LicenseConfig, target: &ServerUrl) -> Result<Option<ureq::Proxy>, String> {
-    match &settings.proxy {
+fn proxy(config: &LicenseConfig, target: &ServerUrl) -> Result<Option<ureq::Proxy>, String> {
+    match &config.proxy {
         _ if target.plain => Ok(None),
         Some(url) => ureq::Proxy::new(url).map(Some).map_err(|error| format!("the proxy cannot be used: {error}")),
         None if target.loopback => Ok(None),

@@ -168,7 +168,7 @@ pub type Watcher = Box<dyn Fn() + Send + Sync>;
 /// and nothing is lost.
 #[derive(Default)]
 pub(super) struct PendingRequests {
-    pub(super) settings: Option<Arc<LicenseConfig>>,
+    pub(super) config: Option<Arc<LicenseConfig>>,
     pub(super) check: bool,
     pub(super) replies: Vec<ReverifyReply>,
     pub(super) stop: bool,
@@ -196,9 +196,9 @@ impl License {
     }
 
     /// Requests a check, with new settings if given.
-    pub fn reload(&self, settings: Option<Arc<LicenseConfig>>) {
+    pub fn reload(&self, config: Option<Arc<LicenseConfig>>) {
         self.request(|pending_requests| {
-            pending_requests.settings = settings.or_else(|| pending_requests.settings.take());
+            pending_requests.config = config.or_else(|| pending_requests.config.take());
             pending_requests.check = true;
         });
     }

@@ -49,7 +49,7 @@ pub struct Verifier {
     random: SystemRandom,
     server: Box<dyn LicenseServer>,
     host: HostIdentity,
-    settings: Arc<LicenseConfig>,
+    config: Arc<LicenseConfig>,
     timer: CheckTimer,
     verdicts: VerdictStore,
     address: PublicAddress,
@@ -68,7 +68,7 @@ impl Verifier {
         clock: Arc<dyn Clock>,
         server: Box<dyn LicenseServer>,
         host: HostIdentity,
-        settings: Arc<LicenseConfig>,
+        config: Arc<LicenseConfig>,
     ) -> Self {
         let now = clock.now();
         let state = State::new(host.boot_id.clone());
@@ -79,7 +79,7 @@ impl Verifier {
             server,
             timer: CheckTimer::new(&host.server_id, now),
             host,
-            settings,
+            config,
             verdicts: VerdictStore::new(now),
             address: PublicAddress::default(),
             key_warning: KeyWarning::default(),
@@ -117,30 +117,30 @@ impl Verifier {
     }
 
     fn due_in(&self, now: Now) -> Option<Duration> {
-        self.timer.due_in(self.settings.key.is_some(), now)
+        self.timer.due_in(self.config.key.is_some(), now)
     }
 
     /// Handles requests from other threads; returns true to stop.
     fn take_pending(&mut self) -> bool {
-        let PendingRequests { settings, check, stop, .. } = self.clients.take_pending();
+        let PendingRequests { config, check, stop, .. } = self.clients.take_pending();
         if check {
             self.timer.request_check();
         }
-        if let Some(settings) = settings {
-            self.change_settings(settings);
+        if let Some(config) = config {
+            self.change_config(config);
         }
         stop
     }
 
-    fn change_settings(&mut self, settings: Arc<LicenseConfig>) {
-        let before = std::mem::replace(&mut self.settings, settings);
-        if before.key != self.settings.key {
+    fn change_config(&mut self, config: Arc<LicenseConfig>) {
+        let before = std::mem::replace(&mut self.config, config);
+        if before.key != self.config.key {
             self.change_key(&before);
         }
-        if before.trusted != self.settings.trusted {
+        if before.trusted != self.config.trusted {
             self.recheck_signature();
         }
-        if before.cache != self.settings.cache {
+        if before.cache != self.config.cache {
             self.verdicts.file_changed();
         }
         self.publish(self.clock.now());
@@ -152,7 +152,7 @@ impl Verifier {
         self.state.failure = None;
         self.timer.reset_failures();
         if let Some(gone) = before.key.as_ref() {
-            let gone = LicenseIdentity::new(gone, &self.host, &self.settings.trusted);
+            let gone = LicenseIdentity::new(gone, &self.host, &self.config.trusted);
             self.verdicts.set_aside(&gone, self.address.found());
         }
         if self.current_record().is_none() {
@@ -162,7 +162,7 @@ impl Verifier {
 
     /// The trusted keys changed: the recorded verdict must pass verification with the new ones.
     fn recheck_signature(&mut self) {
-        let Some(identity) = LicenseIdentity::configured(&self.settings, &self.host) else { return };
+        let Some(identity) = LicenseIdentity::configured(&self.config, &self.host) else { return };
         if let Err(cause) = self.verdicts.confirm(&identity) {
             warn!("The recorded license is no longer trusted: {cause}");
         }
@@ -207,10 +207,10 @@ impl Verifier {
 
     /// Verifies the configured key, if there is one, with the license server and records the verdict.
     fn verify(&mut self) -> Option<Outcome> {
-        let identity = LicenseIdentity::configured(&self.settings, &self.host)?;
+        let identity = LicenseIdentity::configured(&self.config, &self.host)?;
         let server = &mut *self.server;
-        let server_ip = self.address.find(&self.settings, server, self.clock.now());
-        let answered = identity.ask(server, &self.settings, server_ip, &self.random);
+        let server_ip = self.address.find(&self.config, server, self.clock.now());
+        let answered = identity.ask(server, &self.config, server_ip, &self.random);
         let now = self.clock.now();
         let outcome = match answered {
             Err(failure) => Outcome::Inconclusive(failure),
@@ -238,8 +238,8 @@ impl Verifier {
 
     /// Loads the recorded verdict on the configured key.
     fn load_cache(&mut self, now: Now) {
-        let Some(identity) = LicenseIdentity::configured(&self.settings, &self.host) else { return };
-        let path = &self.settings.cache;
+        let Some(identity) = LicenseIdentity::configured(&self.config, &self.host) else { return };
+        let path = &self.config.cache;
         self.state.cache = match self.verdicts.load(path, &identity) {
             Ok(None) => "none".to_owned(),
             Ok(Some(cached)) => {
@@ -256,13 +256,13 @@ impl Verifier {
 
     /// Writes the cache file, if there is a verdict on the configured key.
     fn write_cache(&mut self, now: Now) {
-        let Some(identity) = LicenseIdentity::configured(&self.settings, &self.host) else { return };
+        let Some(identity) = LicenseIdentity::configured(&self.config, &self.host) else { return };
         let Some(record) = self.verdicts.advance_uptime(&identity, now) else { return };
         self.state.record = Some(record.clone());
         let standing = self.state.standing(now);
         let reason = standing.reason().map(str::to_owned);
         let view = View::new(standing.is_valid(), reason, self.state.message(&standing), self.state.terms());
-        let path = &self.settings.cache;
+        let path = &self.config.cache;
         self.state.cache = match self.verdicts.write(path, &view, self.address.found(), &identity, now) {
             Ok(()) => "ok".to_owned(),
             Err(cause) => {
@@ -273,16 +273,16 @@ impl Verifier {
     }
 
     fn publish(&mut self, now: Now) {
-        self.state.has_key = self.settings.key.is_some();
+        self.state.has_key = self.config.key.is_some();
         self.state.record = self.current_record();
-        self.state.next_check_at = self.settings.key.as_ref().map(|_| self.timer.scheduled_at(now));
+        self.state.next_check_at = self.config.key.as_ref().map(|_| self.timer.scheduled_at(now));
         self.state.generation = self.state.generation.wrapping_add(1);
         self.clients.publish(&self.state);
     }
 
     /// The recorded verdict on the configured key.
     fn current_record(&self) -> Option<Record> {
-        self.verdicts.record(&LicenseIdentity::configured(&self.settings, &self.host)?).cloned()
+        self.verdicts.record(&LicenseIdentity::configured(&self.config, &self.host)?).cloned()
     }
 
     /// A random number from 0 to 1.

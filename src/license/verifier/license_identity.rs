@@ -28,8 +28,8 @@ impl<'a> LicenseIdentity<'a> {
     }
 
     /// The identity of the configured key; `None` without one.
-    pub(super) fn configured(settings: &'a LicenseConfig, host: &'a HostIdentity) -> Option<Self> {
-        Some(Self::new(settings.key.as_ref()?, host, &settings.trusted))
+    pub(super) fn configured(config: &'a LicenseConfig, host: &'a HostIdentity) -> Option<Self> {
+        Some(Self::new(config.key.as_ref()?, host, &config.trusted))
     }
 
     /// The license key itself.
@@ -72,7 +72,7 @@ impl<'a> LicenseIdentity<'a> {
     pub(super) fn ask(
         &self,
         server: &mut dyn LicenseServer,
-        settings: &LicenseConfig,
+        config: &LicenseConfig,
         server_ip: Option<IpAddr>,
         random: &SystemRandom,
     ) -> Result<(Answer, ParsedAnswer), Failure> {
@@ -87,7 +87,7 @@ impl<'a> LicenseIdentity<'a> {
             server_id: &self.host.server_id,
             nonce: &nonce,
         };
-        let answer = server.ask(settings, &inquiry)?;
+        let answer = server.ask(config, &inquiry)?;
         let parsed = outcome::read(&answer, &Question { nonce: Some(&nonce), ..self.question() });
         Ok((answer, parsed))
     }

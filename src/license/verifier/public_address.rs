@@ -32,14 +32,9 @@ impl PublicAddress {
 
     /// The address to report, in order of preference: the configured one; the default route's source address, if it is
     /// public; the discovered one, refreshed once a day. `None` if no public address is known.
-    pub(super) fn find(
-        &mut self,
-        settings: &LicenseConfig,
-        server: &mut dyn LicenseServer,
-        now: Now,
-    ) -> Option<IpAddr> {
-        if settings.server_ip.is_some() {
-            return settings.server_ip;
+    pub(super) fn find(&mut self, config: &LicenseConfig, server: &mut dyn LicenseServer, now: Now) -> Option<IpAddr> {
+        if config.server_ip.is_some() {
+            return config.server_ip;
         }
         let source = address::source_address(client::default_route());
         if let Some(address) = source.filter(|address| address::is_public(*address)) {
@@ -47,7 +42,7 @@ impl PublicAddress {
         }
         if self.is_due(now) {
             self.tried_at = Some(now.boot);
-            let discovered = server.discover(settings);
+            let discovered = server.discover(config);
             self.found = discovered.map(|address| Discovered { address, at: now.wall }).or(self.found);
         }
         self.found.map(|found| found.address)

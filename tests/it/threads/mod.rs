@@ -152,17 +152,17 @@ impl Daemon {
         let directory = TempDirectory::new();
         let path = directory.path().join("agent.conf");
         let cache = directory.path().join("license-cache.json");
-        let settings = format!(
+        let config_text = format!(
             "secret={SECRET}\nlicense_key={LICENSE_KEY}\nserver_ip=203.0.113.5\nmax_connections=64\nlog=stderr\n\
              license_cache={}\n",
             cache.display()
         );
-        std::fs::write(&path, &settings).unwrap();
+        std::fs::write(&path, &config_text).unwrap();
         let (sender, ended) = mpsc::channel();
         let server = Box::new(TestServer { reply: Arc::clone(&reply), clock: Arc::clone(&clock) });
         let injected = Arc::clone(&clock);
         std::thread::spawn(move || {
-            let configuration = parsing::parse(&settings, "agent.conf", None).unwrap().configuration;
+            let config = parsing::parse(&config_text, "agent.conf", None).unwrap().config;
             let dependencies = Dependencies {
                 clock: injected,
                 server,
@@ -171,7 +171,7 @@ impl Daemon {
                 spawn: Box::new(spawn),
                 notifier: Notifier::default(),
             };
-            sender.send(daemon::run(listener, configuration, path, dependencies))
+            sender.send(daemon::run(listener, config, path, dependencies))
         });
         Daemon { clock, reply, port, signals, ended, _directory: directory }
     }

@@ -49,21 +49,21 @@ fn create(host: &Host, request: &CreateZone, deadline: Deadline) -> Result<Value
 
 /// An installed and configured PowerDNS.
 struct PowerDns {
-    configuration: String,
+    config: String,
 }
 
 impl PowerDns {
     fn new(host: &Host) -> Result<Self, Problem> {
         let directories = CONFIGURATION.iter().map(|path| host.path(path));
         let found = directories.into_iter().find(|directory| directory.join("pdns.conf").is_file());
-        let configuration = found.ok_or_else(|| {
+        let config = found.ok_or_else(|| {
             Problem::Unavailable("PowerDNS is not installed on this server, so it cannot host DNS zones.".to_owned())
         })?;
-        Ok(Self { configuration: configuration.display().to_string() })
+        Ok(Self { config: config.display().to_string() })
     }
 
     fn tool(&self, command: &str, domain: &Domain) -> Result<Tool, Problem> {
-        let tool = Tool::named("pdnsutil")?.arg(format!("--config-dir={}", self.configuration));
+        let tool = Tool::named("pdnsutil")?.arg(format!("--config-dir={}", self.config));
         Ok(tool.args([command, domain.as_str()]))
     }
 

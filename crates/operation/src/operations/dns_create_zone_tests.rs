@@ -98,8 +98,8 @@ fn without_a_working_powerdns_zones_are_unavailable() {
     let create = || tree.perform(&request("example.com", "203.0.113.5", "ns1.host.net"));
     let Err(Problem::Unavailable(sentence)) = create() else { panic!() };
     assert!(sentence.contains("PowerDNS"), "{sentence}");
-    for configuration in ["", "launch=gsqlite3\ngsqlite3-database=/nowhere\n"] {
-        tree.write("/etc/powerdns/pdns.conf", configuration);
-        assert!(matches!(create(), Err(Problem::Unavailable(_))), "{configuration}");
+    for config in ["", "launch=gsqlite3\ngsqlite3-database=/nowhere\n"] {
+        tree.write("/etc/powerdns/pdns.conf", config);
+        assert!(matches!(create(), Err(Problem::Unavailable(_))), "{config}");
     }
 }

@@ -58,15 +58,15 @@ pub(crate) fn site_of(host: &Host, lineage: &Path) -> Option<Domain> {
 /// Whether certbot can use the lineage. If its creation was interrupted, it cannot, and would start a second one under
 /// another name.
 pub(crate) fn is_whole(host: &Host, domain: &Domain) -> bool {
-    find(host, domain).is_some() && settings(host, domain).contains("[renewalparams]")
+    find(host, domain).is_some() && renewal_config(host, domain).contains("[renewalparams]")
 }
 
 /// Deletes a lineage, or the remains of one. certbot's own command refuses incomplete ones.
 pub(crate) fn forget(host: &Host, domain: &Domain, deadline: Deadline) -> Result<(), Problem> {
     // The settings first: without them, certbot's timer ignores the rest.
-    let settings = settings_path(host, domain);
-    match fs::remove_file(&settings) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(Problem::at(&settings, error)),
+    let renewal_config = renewal_config_path(host, domain);
+    match fs::remove_file(&renewal_config) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(Problem::at(&renewal_config, error)),
         _ => {}
     }
     for part in ["live", "archive"] {
@@ -82,7 +82,7 @@ pub(crate) fn forget(host: &Host, domain: &Domain, deadline: Deadline) -> Result
 pub(crate) fn obtain(host: &Host, request: &CertificateRequest<'_>, deadline: Deadline) -> Result<(), Problem> {
     let helper = env::current_exe().map_err(|error| Problem::failed("the path of this program", error))?;
     let hook = hook(&helper, &host.config)?;
-    let is_ours = is_ours(&settings(host, request.site), &host.path(WEBROOT));
+    let is_ours = is_ours(&renewal_config(host, request.site), &host.path(WEBROOT));
     loop {
         let mut tool = Tool::named("certbot")?.args(arguments(host, request, &hook, is_ours));
         if let Some(authority) = &host.acme.authority {
@@ -137,8 +137,8 @@ fn hook(helper: &Path, config: &Path) -> Result<String, Problem> {
 
 /// Whether certbot's settings of a lineage come from [`arguments`]. Their last section has the webroot of each name
 /// that was validated in the last run; it is empty if the certificate authority reused earlier validations.
-fn is_ours(settings: &str, webroot: &Path) -> bool {
-    let (options, directories) = settings.split_once("[[webroot_map]]").unwrap_or((settings, ""));
+fn is_ours(renewal_config: &str, webroot: &Path) -> bool {
+    let (options, directories) = renewal_config.split_once("[[webroot_map]]").unwrap_or((renewal_config, ""));
     let value = |line: &str| line.split_once('=').map(|(_, value)| value.trim().trim_end_matches(',').to_owned());
     let mut roots = options.lines().filter(|line| line.starts_with("webroot_path")).peekable();
     let has_root = roots.peek().is_some();
@@ -149,11 +149,11 @@ fn is_ours(settings: &str, webroot: &Path) -> bool {
     has_root && roots.chain(directories.lines()).all(is_ours) && options.lines().any(is_hook)
 }
 
-fn settings(host: &Host, domain: &Domain) -> String {
-    fs::read_to_string(settings_path(host, domain)).unwrap_or_default()
+fn renewal_config(host: &Host, domain: &Domain) -> String {
+    fs::read_to_string(renewal_config_path(host, domain)).unwrap_or_default()
 }
 
-fn settings_path(host: &Host, domain: &Domain) -> PathBuf {
+fn renewal_config_path(host: &Host, domain: &Domain) -> PathBuf {
     host.path(DIRECTORY).join("renewal").join(format!("{domain}.conf"))
 }
 
@@ -214,26 +214,26 @@ mod tests {
 
     #[test]
     fn foreign_lineages_are_recognized() {
-        let settings = |roots: &str, hook: &str| {
+        let renewal_config = |roots: &str, hook: &str| {
             format!(
                 "version = 2.1.0\n[renewalparams]\nwebroot_path = {WEBROOT},\nrenew_hook = {hook}\n[[webroot_map]]\n{roots}"
             )
         };
         let (ours, hook) = ("a.example = /var/lib/opterius/acme\n", "'helper' --config 'x' renewed");
         let table = [
-            (settings(ours, hook), true),
-            (settings(&ours.repeat(2), hook), true),
-            (settings(ours, "'agent' --config 'x' operation renewed"), true),
-            (settings(ours, "systemctl reload nginx"), false),
-            (settings("a.example = /home/alice/a.example/public_html\n", hook), false),
-            (settings(&format!("{ours}www.a.example = /home/alice/public_html\n"), hook), false),
-            (settings("", hook), true),
-            (settings("", hook).replace(WEBROOT, "/home/alice/public_html"), false),
-            (settings("", hook).replace("webroot_path", "other"), false),
+            (renewal_config(ours, hook), true),
+            (renewal_config(&ours.repeat(2), hook), true),
+            (renewal_config(ours, "'agent' --config 'x' operation renewed"), true),
+            (renewal_config(ours, "systemctl reload nginx"), false),
+            (renewal_config("a.example = /home/alice/a.example/public_html\n", hook), false),
+            (renewal_config(&format!("{ours}www.a.example = /home/alice/public_html\n"), hook), false),
+            (renewal_config("", hook), true),
+            (renewal_config("", hook).replace(WEBROOT, "/home/alice/public_html"), false),
+            (renewal_config("", hook).replace("webroot_path", "other"), false),
             (String::new(), false),
         ];
-        for (settings, expected) in table {
-            assert_eq!(is_ours(&settings, Path::new(WEBROOT)), expected, "{settings}");
+        for (renewal_config, expected) in table {
+            assert_eq!(is_ours(&renewal_config, Path::new(WEBROOT)), expected, "{renewal_config}");
         }
     }
 
