@@ -62,6 +62,7 @@ impl FakeMachine {
         fs::set_permissions(root.join("agent.conf"), fs::Permissions::from_mode(0o640)).unwrap();
         fs::write(root.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\n").unwrap();
         fs::write(root.join("run/opterius/operation.sock"), "").unwrap();
+        fs::write(root.join("opterius-operation"), "").unwrap();
         UnixListener::bind(root.join("dev/log")).unwrap();
         let unit = "LoadState=loaded\nActiveState=active\nUser=opterius\nFragmentPath=/lib/systemd/system/opterius-agent.service\n";
         let tools = [
@@ -107,6 +108,10 @@ impl Probe for FakeMachine {
         self.tools.contains_key(name)
     }
 
+    fn helper(&self) -> PathBuf {
+        self.root.join("opterius-operation")
+    }
+
     fn daemon(&self, _: SocketAddr, path: &str) -> Result<(u16, String), String> {
         let health = format!("{{\"agent_version\":\"{}\"}}", env!("CARGO_PKG_VERSION"));
         Ok((200, if path == "/health" { health } else { "{\"valid\":true,\"state\":\"active\"}".to_owned() }))
@@ -150,7 +155,7 @@ fn one_problem_changes_one_verdict() {
     let well = |(check, verdict): &(&&str, &Verdict)| **verdict == Verdict::Pass || **check == "cache";
     assert!(healthy.iter().all(|finding| well(&finding)), "{healthy:?}");
     type Change = fn(&mut FakeMachine);
-    let table: [(&str, Change, &[&str]); 7] = [
+    let table: [(&str, Change, &[&str]); 8] = [
         ("masked", |machine| _ = machine.tools.insert("systemctl", "LoadState=masked\n".to_owned()), &["unit"]),
         (
             "unsynchronized",
@@ -170,6 +175,7 @@ fn one_problem_changes_one_verdict() {
             &["hosts file"],
         ),
         ("deaf", |machine| fs::remove_file(machine.root.join("dev/log")).unwrap(), &["syslog"]),
+        ("helpless", |machine| fs::remove_file(machine.helper()).unwrap(), &["operations"]),
     ];
     for (name, change, expected) in table {
         let mut machine = FakeMachine::new(name);

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
-use opterius_host::helper::client::{HelperMode, program};
+use opterius_host::helper::client::HelperMode;
 use opterius_host::layout::SOCKET;
 use opterius_host::layout::WEBROOT;
 use opterius_host::sites::unmanaged_sites;
@@ -21,7 +21,7 @@ const LISTED: usize = 5;
 /// Whether the Agent can run host operations.
 pub fn reachable(context: &Context<'_>) -> Option<Finding> {
     let mode = context.config()?.operations;
-    let program = program();
+    let program = context.system.probe.helper();
     if mode != HelperMode::Off && !program.is_file() {
         let problem = format!("the helper program {} does not exist", program.display());
         return Some(Finding::fail(problem, "apt-get install --reinstall opterius-agent"));

@@ -15,6 +15,7 @@ use crate::license::client::{self, LicenseConfig, LicenseServer, Network};
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_base::deadline::Deadline;
 use opterius_daemon::port_holder::{self, Holder};
+use opterius_host::helper;
 use opterius_host::host::Host;
 use opterius_host::problem::Problem;
 use opterius_host::tool::{Output, Tool};
@@ -92,6 +93,9 @@ pub trait Probe {
 
     /// Whether a program is installed.
     fn has(&self, name: &str) -> bool;
+
+    /// Where the daemon looks for its helper program.
+    fn helper(&self) -> PathBuf;
 
     /// Status and body of the daemon's response to a `GET`.
     ///
@@ -172,6 +176,10 @@ impl Probe for Machine {
 
     fn has(&self, name: &str) -> bool {
         Host::tool(name).is_some()
+    }
+
+    fn helper(&self) -> PathBuf {
+        helper::client::program()
     }
 
     fn daemon(&self, address: SocketAddr, path: &str) -> Result<(u16, String), String> {
