@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use opterius_agent::license::cache::{Cached, View, decode, encode, file_to_set_aside};
+use opterius_agent::license::cache::{Cached, View, decode, encode, previous_key_cache};
 use opterius_base::clock::Timestamp;
 use opterius_base::hex::hex;
 use opterius_base::secret::Secret;
@@ -25,10 +25,10 @@ const SERVER_ID: &str = "host";
 pub fn check(data: &[u8]) {
     in_flight(KEY, SERVER_ID, |question| {
         if decode(data, question).is_ok() {
-            let ours = has_our_mac(data) || set_aside(data).is_some_and(|file| has_our_mac(&file));
+            let ours = has_our_mac(data) || embedded_cache(data).is_some_and(|file| has_our_mac(&file));
             assert!(ours, "a file without our MAC is accepted");
         }
-        if let Some(kept) = file_to_set_aside(data, question) {
+        if let Some(kept) = previous_key_cache(data, question) {
             assert!(kept.len() <= 100 * 1024);
         }
     });
@@ -45,7 +45,7 @@ fn has_our_mac(data: &[u8]) -> bool {
 }
 
 /// The file of the previous key, which has its own MAC.
-fn set_aside(data: &[u8]) -> Option<Vec<u8>> {
+fn embedded_cache(data: &[u8]) -> Option<Vec<u8>> {
     let file: Value = serde_json::from_slice(data).ok()?;
     STANDARD.decode(file["agent"]["set_aside"].as_str()?).ok()
 }
@@ -73,8 +73,8 @@ fn written_and_changed(data: &[u8]) {
     in_flight(KEY, SERVER_ID, |question| {
         let record =
             Record { verdict, uptime, key_sha256: question.key_sha256.to_owned(), server_id: SERVER_ID.to_owned() };
-        let set_aside = (kind & 4 == 0 && !has_our_mac(body)).then(|| body.to_vec());
-        let cached = Cached { record, answer: (kind & 8 == 0).then_some(answer), address: None, set_aside };
+        let previous_key_cache = (kind & 4 == 0 && !has_our_mac(body)).then(|| body.to_vec());
+        let cached = Cached { record, answer: (kind & 8 == 0).then_some(answer), address: None, previous_key_cache };
         let bytes = encode(&view, &cached, question).expect("every value can be encoded");
         assert!(has_our_mac(&bytes));
         assert_eq!(decode(&bytes, question).as_ref(), Ok(&cached), "a written file reads back unchanged");

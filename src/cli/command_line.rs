@@ -7,7 +7,7 @@ use lexopt::{Arg, Parser};
 
 use crate::cli::help;
 use crate::config::file::DEFAULT_PATH;
-use opterius_daemon::completions::{CommandLine, ExplainedOption, Form};
+use opterius_daemon::completions::{CommandForm, CommandLine, ExplainedOption};
 
 /// Every form and option of the command. The help and the shell completions are generated from this table, and a test
 /// holds [`parse`] against it.
@@ -59,8 +59,12 @@ pub const HELP: &str = match str::from_utf8(&HELP_BYTES) {
     Err(_) => panic!("text made of texts is text"),
 };
 
-const fn form(words: &'static [&'static str], options: &'static [&'static str], about: &'static str) -> Form<'static> {
-    Form { words, operands: &[], options, about }
+const fn form(
+    words: &'static [&'static str],
+    options: &'static [&'static str],
+    about: &'static str,
+) -> CommandForm<'static> {
+    CommandForm { words, operands: &[], options, about }
 }
 
 const fn option(usage: &'static str, about: &'static str) -> ExplainedOption<'static> {

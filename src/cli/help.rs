@@ -1,7 +1,7 @@
 //! Renders `--help` from the table of the command line. It happens when the program is compiled, so the binary holds the
 //! text and not the code that aligns it.
 
-use opterius_daemon::completions::{CommandLine, Form};
+use opterius_daemon::completions::{CommandForm, CommandLine};
 
 /// A text of `N` bytes under construction. What does not fit is counted and dropped, so a text of 0 bytes measures.
 pub(super) struct Text<const N: usize> {
@@ -85,7 +85,7 @@ impl<const N: usize> Text<N> {
         }
     }
 
-    const fn push_form(&mut self, program: &str, form: &Form<'_>) {
+    const fn push_form(&mut self, program: &str, form: &CommandForm<'_>) {
         self.push("  ");
         self.push(program);
         self.push(" [--config PATH]");

@@ -27,8 +27,8 @@ use opterius_license::outcome::{self, Answer, Outcome, Question};
 /// The largest file that is read, in bytes: a 64 KiB answer in Base64, plus the record.
 const MAX_FILE: u64 = 256 * 1024;
 
-/// The largest file that is embedded in another as `set_aside`, in bytes: both together must stay below [`MAX_FILE`].
-const MAX_SET_ASIDE: usize = 100 * 1024;
+/// The largest file that is embedded in another, in bytes: both together must stay below [`MAX_FILE`].
+const MAX_PREVIOUS_KEY_CACHE: usize = 100 * 1024;
 
 /// The version of the `agent` member. The Agent rejects a file of another version.
 const SCHEMA: u32 = 1;
@@ -94,7 +94,7 @@ pub struct Cached {
     pub address: Option<Discovered>,
     /// The cache file of the previous license key, kept until the current key has a grant: after a mistyped key is
     /// corrected, the earlier grant is still there, even if the server denied the mistyped one.
-    pub set_aside: Option<Vec<u8>>,
+    pub previous_key_cache: Option<Vec<u8>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -111,7 +111,9 @@ struct Agent {
     answer: Option<StoredAnswer>,
     address: Option<Discovered>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    set_aside: Option<String>,
+    // The name in the files of installed Agents.
+    #[serde(rename = "set_aside")]
+    previous_key_cache: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -131,8 +133,9 @@ pub fn encode(view: &View, cached: &Cached, question: &Question<'_>) -> Result<V
         body: STANDARD.encode(&answer.body),
         signature: answer.signature.clone(),
     });
-    let set_aside = cached.set_aside.as_ref().map(|bytes| STANDARD.encode(bytes));
-    let agent = Agent { schema: SCHEMA, record: cached.record.clone(), answer, address: cached.address, set_aside };
+    let previous_key_cache = cached.previous_key_cache.as_ref().map(|bytes| STANDARD.encode(bytes));
+    let agent =
+        Agent { schema: SCHEMA, record: cached.record.clone(), answer, address: cached.address, previous_key_cache };
     let mut text = serde_json::to_string_pretty(&Document { view: view.clone(), agent }).map_err(|e| e.to_string())?;
     // Reopen the object for its last member.
     text.truncate(text.strip_suffix("\n}").map_or(text.len(), str::len));
@@ -155,9 +158,9 @@ pub fn decode(bytes: &[u8], question: &Question<'_>) -> Result<Cached, String> {
         return Err("it is empty".to_owned());
     }
     let document = authenticate(bytes, question)
-        .or_else(|| authenticate(&set_aside(bytes)?, question))
+        .or_else(|| authenticate(&embedded_cache(bytes)?, question))
         .ok_or_else(|| rejection_reason(bytes, question))?;
-    let Agent { schema, record, answer, address, set_aside } = document.agent;
+    let Agent { schema, record, answer, address, previous_key_cache } = document.agent;
     if schema != SCHEMA {
         return Err(format!("it has schema {schema}, this Agent reads schema {SCHEMA}"));
     }
@@ -166,8 +169,8 @@ pub fn decode(bytes: &[u8], question: &Question<'_>) -> Result<Cached, String> {
     }
     let answer = answer.map(restore).transpose()?;
     let record = if question.trusted.is_empty() { record } else { confirm(record, answer.as_ref(), question)? };
-    let set_aside = set_aside.and_then(|text| STANDARD.decode(text).ok());
-    Ok(Cached { record, answer, address, set_aside })
+    let previous_key_cache = previous_key_cache.and_then(|text| STANDARD.decode(text).ok());
+    Ok(Cached { record, answer, address, previous_key_cache })
 }
 
 /// The document, if its MAC is valid.
@@ -179,18 +182,18 @@ fn authenticate(bytes: &[u8], question: &Question<'_>) -> Option<Document> {
     serde_json::from_slice(bytes).ok()
 }
 
-/// The file to keep as `set_aside` if this one belongs to another key: the one embedded in it, or the file itself.
-pub fn file_to_set_aside(bytes: &[u8], question: &Question<'_>) -> Option<Vec<u8>> {
+/// The file to keep if this one belongs to another key: the one embedded in it, or the file itself.
+pub fn previous_key_cache(bytes: &[u8], question: &Question<'_>) -> Option<Vec<u8>> {
     let document: Document = serde_json::from_slice(bytes).ok()?;
     let another = document.agent.record.key_sha256 != question.key_sha256;
-    let kept = set_aside(bytes).unwrap_or_else(|| bytes.to_vec());
-    (another && kept.len() <= MAX_SET_ASIDE).then_some(kept)
+    let kept = embedded_cache(bytes).unwrap_or_else(|| bytes.to_vec());
+    (another && kept.len() <= MAX_PREVIOUS_KEY_CACHE).then_some(kept)
 }
 
 /// The embedded file of the previous key. The outer file is not trusted here: the embedded one has its own MAC.
-fn set_aside(bytes: &[u8]) -> Option<Vec<u8>> {
+fn embedded_cache(bytes: &[u8]) -> Option<Vec<u8>> {
     let document: Document = serde_json::from_slice(bytes).ok()?;
-    STANDARD.decode(document.agent.set_aside?).ok()
+    STANDARD.decode(document.agent.previous_key_cache?).ok()
 }
 
 fn mac_key(question: &Question<'_>) -> hmac::Key {

@@ -42,7 +42,7 @@ fn cached(verdict: Verdict) -> Cached {
     let uptime = Uptime::start("boot", now);
     let record = Record { verdict, uptime, key_sha256: "key".into(), server_id: "server".into() };
     let answer = Answer { status: 200, body: b"{}".to_vec(), ..Answer::default() };
-    Cached { record, answer: Some(answer), address: None, set_aside: None }
+    Cached { record, answer: Some(answer), address: None, previous_key_cache: None }
 }
 
 fn granted() -> Verdict {
@@ -160,20 +160,20 @@ fn the_file_of_the_previous_key_is_found_inside_the_file_of_a_mistyped_one() {
     let (good, mistyped) =
         (Fixture::new(KEY, TrustedKeys::default()), Fixture::new("mistyped", TrustedKeys::default()));
     let before = encoded(&cached(granted()), &good);
-    let mut after = Cached { set_aside: Some(before), ..cached(denied()) };
+    let mut after = Cached { previous_key_cache: Some(before), ..cached(denied()) };
     after.record.key_sha256 = "mistyped".into();
     let file = encode(&view(), &after, &Question { key_sha256: "mistyped", ..mistyped.question() }).unwrap();
     assert_eq!(decode(&file, &good.question()), Ok(cached(granted())));
     assert_eq!(decode(&file, &Question { key_sha256: "mistyped", ..mistyped.question() }).as_ref(), Ok(&after));
     assert_eq!(
-        file_to_set_aside(&file, &good.question()),
-        after.set_aside,
+        previous_key_cache(&file, &good.question()),
+        after.previous_key_cache,
         "the embedded file, not the mistyped key's own"
     );
-    let before = after.set_aside.clone().unwrap();
-    assert_eq!(file_to_set_aside(&before, &good.question()), None);
+    let before = after.previous_key_cache.clone().unwrap();
+    assert_eq!(previous_key_cache(&before, &good.question()), None);
     let third = Fixture::new("third", TrustedKeys::default());
-    assert_eq!(file_to_set_aside(&before, &Question { key_sha256: "third", ..third.question() }), Some(before));
+    assert_eq!(previous_key_cache(&before, &Question { key_sha256: "third", ..third.question() }), Some(before));
     assert!(decode(&file, &Question { key_sha256: "third", ..third.question() }).is_err());
 }
 

@@ -153,7 +153,7 @@ impl Verifier {
         self.timer.reset_failures();
         if let Some(gone) = before.key.as_ref() {
             let gone = LicenseIdentity::new(gone, &self.host, &self.config.trusted);
-            self.verdicts.set_aside(&gone, self.address.found());
+            self.verdicts.keep_previous_key(&gone, self.address.found());
         }
         if self.current_record().is_none() {
             self.load_cache(self.clock.now());

@@ -4,7 +4,7 @@
 
 use crate::support::TempDirectory;
 use opterius_agent::cli::command_line::{COMMAND_LINE, HELP};
-use opterius_daemon::completions::{CommandLine, ExplainedOption, Form, bash, fish, zsh};
+use opterius_daemon::completions::{CommandForm, CommandLine, ExplainedOption, bash, fish, zsh};
 use opterius_license_server::commands::spec::{CommandSpec, GLOBAL_OPTIONS};
 use opterius_license_server::commands::specs;
 use std::fs;
@@ -17,7 +17,7 @@ const LICENSE_SERVER: &str = "opterius-license-server";
 #[test]
 fn the_shipped_completions_are_those_of_the_tables() {
     let help = specs::help();
-    let forms: Vec<Form<'_>> = license_server_forms();
+    let forms: Vec<CommandForm<'_>> = license_server_forms();
     let options = license_server_options(&help);
     let license_server = CommandLine { program: LICENSE_SERVER, forms: &forms, options: &options };
     for command_line in [COMMAND_LINE, license_server] {
@@ -34,8 +34,8 @@ fn the_shipped_completions_are_those_of_the_tables() {
     }
 }
 
-fn license_server_forms() -> Vec<Form<'static>> {
-    let form = |spec: &'static CommandSpec| Form {
+fn license_server_forms() -> Vec<CommandForm<'static>> {
+    let form = |spec: &'static CommandSpec| CommandForm {
         words: spec.words,
         operands: spec.operands,
         options: spec.options,

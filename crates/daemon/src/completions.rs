@@ -12,14 +12,14 @@ pub struct CommandLine<'a> {
     /// The program's name.
     pub program: &'a str,
     /// The forms of the command, in the order of the help.
-    pub forms: &'a [Form<'a>],
+    pub forms: &'a [CommandForm<'a>],
     /// The options that the help explains. Those that no form lists go with every form.
     pub options: &'a [ExplainedOption<'a>],
 }
 
 /// One form of the command.
 #[derive(Clone, Copy, Debug)]
-pub struct Form<'a> {
+pub struct CommandForm<'a> {
     /// The words that select it, such as `license create`; none for the command without a subcommand.
     pub words: &'a [&'a str],
     /// The operands after the words, as the help shows them: `FILE`, `[ID]`.
@@ -175,8 +175,8 @@ mod tests {
         words: &'static [&'static str],
         operands: &'static [&'static str],
         options: &'static [&'static str],
-    ) -> Form<'static> {
-        Form { words, operands, options, about: "do it" }
+    ) -> CommandForm<'static> {
+        CommandForm { words, operands, options, about: "do it" }
     }
 
     const EXAMPLE: CommandLine<'_> = CommandLine {

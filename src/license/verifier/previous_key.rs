@@ -31,7 +31,7 @@ impl PreviousKey {
 
     /// Keeps a cache file that belongs to another key, or the one embedded in it.
     pub(super) fn keep_file(&mut self, bytes: &[u8], identity: &LicenseIdentity<'_>) {
-        self.replace(cache::file_to_set_aside(bytes, &identity.question()));
+        self.replace(cache::previous_key_cache(bytes, &identity.question()));
     }
 
     /// Keeps `file` instead, if there is one.
@@ -40,10 +40,10 @@ impl PreviousKey {
     }
 
     /// Drops the kept file once its own key has a verdict or another key has a grant.
-    pub(super) fn settle(&mut self, verdict: &Verdict, identity: &LicenseIdentity<'_>) {
+    pub(super) fn drop_if_obsolete(&mut self, verdict: &Verdict, identity: &LicenseIdentity<'_>) {
         let Some(bytes) = self.0.take() else { return };
         if matches!(verdict, Verdict::Denied(_)) {
-            self.0 = cache::file_to_set_aside(&bytes, &identity.question());
+            self.0 = cache::previous_key_cache(&bytes, &identity.question());
         }
     }
 }
@@ -86,7 +86,7 @@ mod tests {
             record: Record { verdict, uptime, key_sha256, server_id },
             answer: None,
             address: None,
-            set_aside: None,
+            previous_key_cache: None,
         }
     }
 
@@ -105,9 +105,9 @@ mod tests {
         previous.keep(&grant, &good);
         assert_eq!(previous.read(&good), Some(grant));
         assert_eq!(previous.read(&mistyped), None);
-        previous.settle(&denied(), &mistyped);
+        previous.drop_if_obsolete(&denied(), &mistyped);
         assert!(previous.read(&good).is_some(), "the server denied a different key");
-        previous.settle(&granted(), &mistyped);
+        previous.drop_if_obsolete(&granted(), &mistyped);
         assert!(previous.file().is_none());
     }
 
@@ -119,7 +119,7 @@ mod tests {
         for verdict in [granted(), denied()] {
             let mut previous = PreviousKey::default();
             previous.keep(&known(granted(), &identity), &identity);
-            previous.settle(&verdict, &identity);
+            previous.drop_if_obsolete(&verdict, &identity);
             assert!(previous.file().is_none());
         }
     }

@@ -65,14 +65,14 @@ impl VerdictStore {
 
     /// Restores a loaded cache.
     pub(super) fn restore(&mut self, cached: Cached, boot_id: &str, now: Now) {
-        let Cached { record, answer, set_aside, address: _ } = cached;
+        let Cached { record, answer, previous_key_cache, address: _ } = cached;
         // Write the new boot's reading with the first check, so that later restarts in this boot continue from it.
         if record.uptime.boot_id != boot_id {
             self.write_back.mark_dirty();
         }
         let uptime = record.uptime.advance(boot_id, now);
         self.latest = Some(StoredVerdict { record: Record { uptime, ..record }, answer });
-        self.previous_key.replace(set_aside);
+        self.previous_key.replace(previous_key_cache);
     }
 
     /// Replaces the record with a new verdict; a denial keeps the latest grant for its plan and limits. Returns whether
@@ -93,7 +93,7 @@ impl VerdictStore {
                 Verdict::Denied(Denial { reason, message, terms, at, previous })
             }
         };
-        self.previous_key.settle(&verdict, identity);
+        self.previous_key.drop_if_obsolete(&verdict, identity);
         let record = Record {
             verdict,
             uptime: Uptime::start(&identity.host().boot_id, now),
@@ -120,10 +120,10 @@ impl VerdictStore {
     }
 
     /// Keeps the verdict on the key being replaced until the new key has a grant.
-    pub(super) fn set_aside(&mut self, replaced: &LicenseIdentity<'_>, address: Option<Discovered>) {
+    pub(super) fn keep_previous_key(&mut self, replaced: &LicenseIdentity<'_>, address: Option<Discovered>) {
         if let Some(known) = &self.latest {
             let (record, answer) = (known.record.clone(), known.storable_answer(replaced.key()));
-            self.previous_key.keep(&Cached { record, answer, address, set_aside: None }, replaced);
+            self.previous_key.keep(&Cached { record, answer, address, previous_key_cache: None }, replaced);
         }
     }
 
@@ -151,7 +151,7 @@ impl VerdictStore {
             record: known.record.clone(),
             answer: known.storable_answer(identity.key()),
             address,
-            set_aside: self.previous_key.file().cloned(),
+            previous_key_cache: self.previous_key.file().cloned(),
         };
         let written = cache::encode(view, &cached, &identity.question())
             .and_then(|bytes| cache::store(path, &bytes).map_err(|error| error.to_string()));
@@ -238,7 +238,7 @@ mod tests {
         let identity = LicenseIdentity::new(&key, &first, &trusted);
         store.record_verdict(&granted("free"), Answer::default(), Timestamp::from_unix(1), &identity, at(100));
         let record = store.advance_uptime(&identity, at(160)).unwrap().clone();
-        let cached = Cached { record, answer: None, address: None, set_aside: None };
+        let cached = Cached { record, answer: None, address: None, previous_key_cache: None };
 
         let identity = LicenseIdentity::new(&key, &second, &trusted);
         for (boot_id, is_dirty) in [("boot-1", false), ("boot-2", true)] {

@@ -34,7 +34,7 @@ impl Perform for DeleteAccount {
     fn perform(&self, Context { host, deadline, .. }: Context<'_>) -> Result<Value, Problem> {
         let Self { username } = self;
         // Finish earlier deletions that timed out.
-        sweep(host, deadline)?;
+        remove_deleted_homes(host, deadline)?;
         let warnings = remove_sites(host, username, deadline)?;
         // From here on, nothing is rolled back, and repeating the request continues.
         Transaction::run(host, deadline, |_| {
@@ -55,7 +55,7 @@ impl Perform for DeleteAccount {
             // The user comes last: as long as it exists, the request can be repeated.
             user::remove(host, username, deadline)
         })?;
-        sweep(host, deadline)?;
+        remove_deleted_homes(host, deadline)?;
         Ok(json!({"username": username, "warnings": warnings}))
     }
 }
@@ -97,7 +97,7 @@ fn delete_files(host: &Host, username: &Username) -> Result<(), Problem> {
     let mail = host.path("/var/mail").join(username.as_str());
     // systemd's mark of a user whose services run without a session.
     let linger = host.path("/var/lib/systemd/linger").join(username.as_str());
-    for path in [crontab::path(host, username), crontab::path_aside(host, username), mail, linger] {
+    for path in [crontab::path(host, username), crontab::disabled_path(host, username), mail, linger] {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(Problem::at(&path, error)),
             _ => {}
@@ -121,8 +121,8 @@ fn move_home_aside(host: &Host, username: &Username) -> Result<(), Problem> {
     }
 }
 
-/// Deletes homes that were moved aside.
-fn sweep(host: &Host, deadline: Deadline) -> Result<(), Problem> {
+/// Deletes the homes that this operation, or one that was interrupted, has renamed.
+fn remove_deleted_homes(host: &Host, deadline: Deadline) -> Result<(), Problem> {
     let entries = fs::read_dir(host.path("/home")).into_iter().flatten().flatten();
     let deleted = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(DELETED));
     for home in entries.map(|entry| entry.path()).filter(deleted) {

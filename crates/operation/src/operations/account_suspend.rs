@@ -55,7 +55,7 @@ fn suspend(host: &Host, username: &Username, deadline: Deadline) -> Result<Value
         // the transaction's lock, so that a concurrent unsuspension comes later, and only one tool changes /etc/passwd.
         transaction.commit()?;
         user::disable_login(host, username, deadline)?;
-        crontab::set_aside(host, username)?;
+        crontab::disable(host, username)?;
         kill_processes::kill_all(host, &user, deadline)?;
         Ok(json!({"username": username, "suspended": true, "warnings": warnings}))
     })
@@ -78,7 +78,7 @@ fn unsuspend(host: &Host, username: &Username, deadline: Deadline) -> Result<Val
         warnings.extend(apply::apply(transaction, &Site::all_of(host, username), deadline)?);
         let before = Shadow { locked: suspended.password_locked, expires: suspended.expires };
         user::restore_login(host, username, &suspended.shell, &before, deadline)?;
-        crontab::put_back(host, username)?;
+        crontab::restore(host, username)?;
         Ok(json!({"username": username, "suspended": false, "warnings": warnings}))
     })
 }

@@ -18,7 +18,7 @@ use opterius_host::users::register::{Register, User};
 const SUSPENDED: &str = "/var/lib/opterius/suspended";
 
 /// The file extension of a pool that is disabled by a suspension.
-const SET_ASIDE: &str = "opterius-suspended";
+const DISABLED: &str = "opterius-suspended";
 
 /// Makes each of the account's unmanaged sites answer 503, and disables its pools.
 ///
@@ -43,7 +43,7 @@ pub fn suspend(transaction: &mut Transaction<'_>, user: &User, deadline: Deadlin
     }
     let pools = pools(host, &user.name, "conf");
     for pool in &pools {
-        rename(transaction, pool, &pool.with_extension(format!("conf.{SET_ASIDE}")))?;
+        rename(transaction, pool, &pool.with_extension(format!("conf.{DISABLED}")))?;
     }
     if !pools.is_empty() {
         php::reload_all(host, deadline);
@@ -65,7 +65,7 @@ pub fn unsuspend(transaction: &mut Transaction<'_>, user: &User, deadline: Deadl
         }
         publish(host, record, false)?;
     }
-    let pools = pools(host, &user.name, SET_ASIDE);
+    let pools = pools(host, &user.name, DISABLED);
     for pool in &pools {
         rename(transaction, pool, &pool.with_extension(""))?;
     }
@@ -87,7 +87,7 @@ pub fn remove(transaction: &mut Transaction<'_>, user: &User) -> Result<(), Prob
             transaction.remove(path)?;
         }
     }
-    for pool in pools(host, &user.name, "conf").iter().chain(&pools(host, &user.name, SET_ASIDE)) {
+    for pool in pools(host, &user.name, "conf").iter().chain(&pools(host, &user.name, DISABLED)) {
         transaction.remove(pool)?;
     }
     Ok(())
