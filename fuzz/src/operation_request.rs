@@ -67,7 +67,7 @@ fn check_refusal(path: &str, problem: &Problem) {
 }
 
 /// The request as a body, after each field was checked against its rule.
-fn written(request: &Request) -> Value {
+pub fn written(request: &Request) -> Value {
     match request {
         Request::CreateSite(site) => json!({
             "domain": domain(&site.domain), "username": username(&site.username),
