@@ -290,6 +290,27 @@ fn every_file_that_a_document_names_exists() {
     }
 }
 
+/// As in `standing` (`crates/license/src/standing.rs`).
+#[test]
+fn every_item_that_a_document_places_in_a_file_is_there() {
+    let mut checked = 0;
+    for (document, text) in documents() {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for (before, after) in text.match_indices("` (`").map(|(place, sign)| text.split_at(place + sign.len())) {
+            let name = before.trim_end_matches("` (`").rsplit('`').next().unwrap();
+            let path = after.split('`').next().unwrap();
+            if path.ends_with(".rs") {
+                let name = name.rsplit("::").next().unwrap();
+                let code = read(path);
+                let is_there = code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name);
+                assert!(is_there, "{document} says that {path} has {name}");
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 0, "no item is named with its file");
+}
+
 /// `[text](path#heading)`, and pictures.
 #[test]
 fn every_link_to_a_local_file_leads_to_a_file_and_a_heading() {
