@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use opterius_agent::license::cache::{Cached, View, decode, encode, previous_key_cache};
+use opterius_agent::license::cache::{Cached, CachedStatus, decode, encode, previous_key_cache};
 use opterius_base::clock::Timestamp;
 use opterius_base::hex::hex;
 use opterius_base::secret::Secret;
@@ -69,7 +69,7 @@ fn written_and_changed(data: &[u8]) {
     let used = Duration::from_secs(u64::try_from(used).unwrap());
     let uptime = Uptime { boot_id: reason.clone(), reading: used, used };
     let answer = Answer { status: 200, signature: message.clone(), body: body.to_vec(), ..Answer::default() };
-    let view = View::new(granted, (!granted).then_some(reason), message, terms);
+    let view = CachedStatus::new(granted, (!granted).then_some(reason), message, terms);
     in_flight(KEY, SERVER_ID, |question| {
         let record =
             Record { verdict, uptime, key_sha256: question.key_sha256.to_owned(), server_id: SERVER_ID.to_owned() };
@@ -78,7 +78,7 @@ fn written_and_changed(data: &[u8]) {
         let bytes = encode(&view, &cached, question).expect("every value can be encoded");
         assert!(has_our_mac(&bytes));
         assert_eq!(decode(&bytes, question).as_ref(), Ok(&cached), "a written file reads back unchanged");
-        assert!(serde_json::from_slice::<View>(&bytes).is_ok_and(|read| read == view), "the Panel can read it");
+        assert!(serde_json::from_slice::<CachedStatus>(&bytes).is_ok_and(|read| read == view), "the Panel can read it");
         let changed = with_a_changed_byte(&bytes, place, bit).unwrap();
         assert!(decode(&changed, question).is_err(), "a changed byte is accepted");
         assert!(decode(&bytes[..place % bytes.len()], question).is_err(), "a truncated file is accepted");

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde::Serialize;
 
 use crate::api::cached_response::CachedResponse;
-use crate::license::state::{Check, State};
+use crate::license::state::{RecentCheck, State};
 use opterius_base::clock::{Now, Timestamp};
 use opterius_http::response::Response;
 use opterius_license::standing::Standing;
@@ -30,7 +30,7 @@ struct Status<'a> {
     next_check_at: Option<Timestamp>,
     grace_until: Option<Timestamp>,
     cache: &'a str,
-    recent_checks: &'a VecDeque<Check>,
+    recent_checks: &'a VecDeque<RecentCheck>,
 }
 
 /// The cached response. It depends on the published state, the current standing, and the number of accounts.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
-use crate::doctor::reach::{Access, UnixUser, may_replace, obstacle};
+use crate::doctor::reach::{FileAccess, UnixUser, may_replace, obstacle};
 use crate::license::cache;
 use opterius_base::clock::Timestamp;
 use opterius_base::text::duration;
@@ -61,7 +61,7 @@ pub fn readers(context: &Context<'_>) -> Option<Finding> {
     let path = &context.config()?.license.cache;
     fs::metadata(path).ok()?;
     let panel = UnixUser::lookup(&context.register, PANEL);
-    Some(match obstacle(path, &panel, Access::Read) {
+    Some(match obstacle(path, &panel, FileAccess::Read) {
         None => Finding::pass(format!("{PANEL} can read it")),
         Some(obstacle) => {
             let mode = if obstacle.place == *path { "0644" } else { "o+x" };
@@ -84,7 +84,7 @@ pub fn writer(context: &Context<'_>) -> Option<Finding> {
         let fix = format!("useradd --system --no-create-home --shell /usr/sbin/nologin {name}");
         return Some(Finding::fail(format!("the unit sets User={name}, but this server has no such user"), fix));
     }
-    if let Some(obstacle) = obstacle(directory, agent, Access::Change) {
+    if let Some(obstacle) = obstacle(directory, agent, FileAccess::Change) {
         let seen = format!("{name} cannot replace it: {}", obstacle.describe(&context.register));
         return Some(Finding::fail(seen, format!("chown root:{AGENT_GROUP} {shown}; chmod 1775 {shown}")));
     }

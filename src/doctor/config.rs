@@ -8,7 +8,7 @@ use crate::config::file::MODE;
 use crate::config::parsing::doubts;
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
-use crate::doctor::reach::{Access, obstacle};
+use crate::doctor::reach::{FileAccess, obstacle};
 use opterius_base::secret::Secret;
 use opterius_daemon::config_file::Error;
 use opterius_host::layout::AGENT_GROUP;
@@ -55,7 +55,7 @@ pub fn permissions(context: &Context<'_>) -> Option<Finding> {
         return Some(Finding::fail(format!("{shown} {seen}"), fix));
     }
     if agent.uid.is_some()
-        && let Some(obstacle) = obstacle(path, agent, Access::Read)
+        && let Some(obstacle) = obstacle(path, agent, FileAccess::Read)
     {
         let seen = format!("the Agent's user {} cannot read it: {}", agent.name, obstacle.describe(&context.register));
         let fix = if obstacle.place == *path { fix } else { format!("chmod o+x {}", obstacle.place.display()) };

@@ -34,7 +34,7 @@ use crate::config::file;
 use crate::daemon as running;
 use crate::doctor::context::Context;
 use crate::doctor::finding::{Finding, Verdict};
-use crate::doctor::report::Line;
+use crate::doctor::report::ReportLine;
 use crate::doctor::system::{Machine, System};
 use crate::license::state::HostIdentity;
 use opterius_daemon::EXIT_FAILURE;
@@ -87,10 +87,10 @@ pub fn run(config: &Path, json: bool) -> u8 {
 }
 
 /// Runs every check that applies.
-pub fn examine(system: &System<'_>, identity: &HostIdentity) -> Vec<Line> {
+pub fn examine(system: &System<'_>, identity: &HostIdentity) -> Vec<ReportLine> {
     let loaded = file::check(&system.config_path);
     let context = Context::new(system, &loaded, identity);
-    let lines = CHECKS.iter().map(|(check, run)| Some(Line { check, finding: run(&context)? }));
+    let lines = CHECKS.iter().map(|(check, run)| Some(ReportLine { check, finding: run(&context)? }));
     lines.flatten().collect()
 }
 

@@ -33,20 +33,20 @@ fn judge_hosts(text: &str, server: &str) -> Finding {
 
 /// A line of `/etc/hosts` that maps a name.
 #[derive(Debug, PartialEq, Eq)]
-struct Line {
+struct HostsLine {
     number: usize,
     address: IpAddr,
     alone: bool,
 }
 
-fn overriding(text: &str, name: &str) -> Option<Line> {
+fn overriding(text: &str, name: &str) -> Option<HostsLine> {
     text.lines().zip(1..).find_map(|(line, number)| {
         let code = line.split_once('#').map_or(line, |(code, _)| code);
         let mut words = code.split_ascii_whitespace();
         let address = words.next()?.parse().ok()?;
         let names: Vec<&str> = words.collect();
         let found = names.iter().any(|word| word.eq_ignore_ascii_case(name));
-        found.then_some(Line { number, address, alone: names.len() == 1 })
+        found.then_some(HostsLine { number, address, alone: names.len() == 1 })
     })
 }
 
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn an_overriding_line_of_the_hosts_file_is_found() {
-        let line = |number, address: &str, alone| Some(Line { number, address: address.parse().unwrap(), alone });
+        let line = |number, address: &str, alone| Some(HostsLine { number, address: address.parse().unwrap(), alone });
         let table = [
             ("127.0.0.1 localhost\n127.0.0.1\tOpterius.com\n", line(2, "127.0.0.1", true)),
             ("203.0.113.5 a opterius.com # x\n", line(1, "203.0.113.5", false)),

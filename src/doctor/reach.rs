@@ -8,7 +8,7 @@ use opterius_host::users::register::Register;
 
 /// A kind of access; the value is its mode bits for “others”.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
+pub enum FileAccess {
     /// Read a file.
     Read = 0o4,
     /// Traverse a directory.
@@ -41,7 +41,7 @@ impl UnixUser {
     }
 
     /// Whether a file with this owner, group and mode gives the user this access.
-    pub fn may(&self, access: Access, uid: u32, gid: u32, mode: u32) -> bool {
+    pub fn may(&self, access: FileAccess, uid: u32, gid: u32, mode: u32) -> bool {
         let bits = access as u32;
         let shift = match () {
             () if self.uid == Some(0) => return true,
@@ -52,15 +52,15 @@ impl UnixUser {
         mode >> shift & bits == bits
     }
 
-    fn may_on(&self, access: Access, metadata: &Metadata) -> bool {
+    fn may_on(&self, access: FileAccess, metadata: &Metadata) -> bool {
         self.may(access, metadata.uid(), metadata.gid(), metadata.mode())
     }
 }
 
 /// The first file or directory that denies a user access to `path`; ignores missing ones.
-pub fn obstacle(path: &Path, user: &UnixUser, access: Access) -> Option<Obstacle> {
+pub fn obstacle(path: &Path, user: &UnixUser, access: FileAccess) -> Option<Obstacle> {
     let directories: Vec<&Path> = path.ancestors().skip(1).collect();
-    let in_order = directories.into_iter().rev().map(|directory| (directory, Access::Pass));
+    let in_order = directories.into_iter().rev().map(|directory| (directory, FileAccess::Pass));
     in_order.chain([(path, access)]).find_map(|(place, access)| {
         let metadata = fs::metadata(place).ok()?;
         (!user.may_on(access, &metadata)).then(|| Obstacle {
@@ -111,16 +111,16 @@ mod tests {
             "opterius:x:990:\nweb:x:500:www-data\n",
         );
         let table = [
-            ("root", Access::Change, 990, 990, 0o000, true),
-            ("opterius", Access::Read, 0, 990, 0o640, true),
-            ("www-data", Access::Read, 0, 990, 0o640, false),
-            ("www-data", Access::Read, 0, 990, 0o644, true),
-            ("www-data", Access::Read, 0, 500, 0o640, true),
-            ("www-data", Access::Read, 33, 500, 0o044, false),
-            ("opterius", Access::Change, 0, 990, 0o1775, true),
-            ("opterius", Access::Change, 0, 0, 0o1775, false),
-            ("gone", Access::Pass, 0, 0, 0o711, true),
-            ("gone", Access::Pass, 0, 0, 0o700, false),
+            ("root", FileAccess::Change, 990, 990, 0o000, true),
+            ("opterius", FileAccess::Read, 0, 990, 0o640, true),
+            ("www-data", FileAccess::Read, 0, 990, 0o640, false),
+            ("www-data", FileAccess::Read, 0, 990, 0o644, true),
+            ("www-data", FileAccess::Read, 0, 500, 0o640, true),
+            ("www-data", FileAccess::Read, 33, 500, 0o044, false),
+            ("opterius", FileAccess::Change, 0, 990, 0o1775, true),
+            ("opterius", FileAccess::Change, 0, 0, 0o1775, false),
+            ("gone", FileAccess::Pass, 0, 0, 0o711, true),
+            ("gone", FileAccess::Pass, 0, 0, 0o700, false),
         ];
         for (name, access, uid, gid, mode, expected) in table {
             let user = UnixUser::lookup(&register, name);

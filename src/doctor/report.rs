@@ -15,7 +15,7 @@ const LONGEST: usize = 700;
 
 /// A check and its finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Line {
+pub struct ReportLine {
     /// The check's name.
     pub check: &'static str,
     /// Its finding.
@@ -24,22 +24,22 @@ pub struct Line {
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct JsonReport<'a> {
     agent_version: &'static str,
     pass: usize,
     warn: usize,
     fail: usize,
-    checks: &'a [Line],
+    checks: &'a [ReportLine],
 }
 
-fn count(lines: &[Line], verdict: Verdict) -> usize {
+fn count(lines: &[ReportLine], verdict: Verdict) -> usize {
     lines.iter().filter(|line| line.finding.verdict == verdict).count()
 }
 
 /// One line per check, followed by its fix, and a summary line at the end.
-pub fn text(lines: &[Line]) -> String {
+pub fn text(lines: &[ReportLine]) -> String {
     let mut text = String::new();
-    for Line { check, finding: Finding { verdict, seen, fix } } in lines {
+    for ReportLine { check, finding: Finding { verdict, seen, fix } } in lines {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{}  {check:<NAME$}  {}", verdict.word(), one_line(seen, LONGEST));
         if let Some(fix) = fix {
@@ -52,8 +52,8 @@ pub fn text(lines: &[Line]) -> String {
 }
 
 /// The same as one JSON object.
-pub fn json(lines: &[Line]) -> String {
-    let document = Document {
+pub fn json(lines: &[ReportLine]) -> String {
+    let document = JsonReport {
         agent_version: env!("CARGO_PKG_VERSION"),
         pass: count(lines, Verdict::Pass),
         warn: count(lines, Verdict::Warn),
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn lines_are_aligned_and_contain_no_terminal_escapes() {
-        let line = |check, finding| Line { check, finding };
+        let line = |check, finding| ReportLine { check, finding };
         let lines = [
             line("port", Finding::pass("held\u{1b}[2J by\nus")),
             line("license answer", Finding::fail("No.", "Ask.")),

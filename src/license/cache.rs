@@ -40,7 +40,7 @@ const MAC_DIGITS: usize = 64;
 
 /// The part that the Panel reads, with the member names of a license answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct View {
+pub struct CachedStatus {
     /// Whether the license is valid now.
     pub valid: bool,
     /// The reason code; null while the license is valid.
@@ -66,7 +66,7 @@ pub struct View {
     pub billing: Billing,
 }
 
-impl View {
+impl CachedStatus {
     /// A view with the plan and limits of `terms`.
     pub fn new(valid: bool, reason: Option<String>, message: String, terms: Terms) -> Self {
         Self {
@@ -98,9 +98,9 @@ pub struct Cached {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Document {
+struct CacheFile {
     #[serde(flatten)]
-    view: View,
+    view: CachedStatus,
     agent: Agent,
 }
 
@@ -127,7 +127,7 @@ struct StoredAnswer {
 ///
 /// # Errors
 /// The serializer's error; these types never cause one.
-pub fn encode(view: &View, cached: &Cached, question: &Question<'_>) -> Result<Vec<u8>, String> {
+pub fn encode(view: &CachedStatus, cached: &Cached, question: &Question<'_>) -> Result<Vec<u8>, String> {
     let answer = cached.answer.as_ref().map(|answer| StoredAnswer {
         status: answer.status,
         body: STANDARD.encode(&answer.body),
@@ -136,7 +136,7 @@ pub fn encode(view: &View, cached: &Cached, question: &Question<'_>) -> Result<V
     let previous_key_cache = cached.previous_key_cache.as_ref().map(|bytes| STANDARD.encode(bytes));
     let agent =
         Agent { schema: SCHEMA, record: cached.record.clone(), answer, address: cached.address, previous_key_cache };
-    let mut text = serde_json::to_string_pretty(&Document { view: view.clone(), agent }).map_err(|e| e.to_string())?;
+    let mut text = serde_json::to_string_pretty(&CacheFile { view: view.clone(), agent }).map_err(|e| e.to_string())?;
     // Reopen the object for its last member.
     text.truncate(text.strip_suffix("\n}").map_or(text.len(), str::len));
     let mac = hex(hmac::sign(&mac_key(question), text.as_bytes()).as_ref());
@@ -174,7 +174,7 @@ pub fn decode(bytes: &[u8], question: &Question<'_>) -> Result<Cached, String> {
 }
 
 /// The document, if its MAC is valid.
-fn authenticate(bytes: &[u8], question: &Question<'_>) -> Option<Document> {
+fn authenticate(bytes: &[u8], question: &Question<'_>) -> Option<CacheFile> {
     let rest = bytes.strip_suffix(MAC_TAIL.as_bytes())?;
     let (rest, digits) = rest.split_at_checked(rest.len().checked_sub(MAC_DIGITS)?)?;
     let covered = rest.strip_suffix(MAC_HEAD.as_bytes())?;
@@ -184,7 +184,7 @@ fn authenticate(bytes: &[u8], question: &Question<'_>) -> Option<Document> {
 
 /// The file to keep if this one belongs to another key: the one embedded in it, or the file itself.
 pub fn previous_key_cache(bytes: &[u8], question: &Question<'_>) -> Option<Vec<u8>> {
-    let document: Document = serde_json::from_slice(bytes).ok()?;
+    let document: CacheFile = serde_json::from_slice(bytes).ok()?;
     let another = document.agent.record.key_sha256 != question.key_sha256;
     let kept = embedded_cache(bytes).unwrap_or_else(|| bytes.to_vec());
     (another && kept.len() <= MAX_PREVIOUS_KEY_CACHE).then_some(kept)
@@ -192,7 +192,7 @@ pub fn previous_key_cache(bytes: &[u8], question: &Question<'_>) -> Option<Vec<u
 
 /// The embedded file of the previous key. The outer file is not trusted here: the embedded one has its own MAC.
 fn embedded_cache(bytes: &[u8]) -> Option<Vec<u8>> {
-    let document: Document = serde_json::from_slice(bytes).ok()?;
+    let document: CacheFile = serde_json::from_slice(bytes).ok()?;
     STANDARD.decode(document.agent.previous_key_cache?).ok()
 }
 
@@ -204,7 +204,7 @@ fn mac_key(question: &Question<'_>) -> hmac::Key {
 
 /// The most helpful explanation for a file whose MAC is wrong.
 fn rejection_reason(bytes: &[u8], question: &Question<'_>) -> String {
-    let Ok(document) = serde_json::from_slice::<Document>(bytes) else {
+    let Ok(document) = serde_json::from_slice::<CacheFile>(bytes) else {
         return "it is truncated, was edited, or was not written by this Agent".to_owned();
     };
     if document.agent.record.key_sha256 != question.key_sha256 {

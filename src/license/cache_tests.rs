@@ -64,8 +64,8 @@ fn denied() -> Verdict {
     })
 }
 
-fn view() -> View {
-    View::new(true, None, "License is valid.".into(), terms())
+fn view() -> CachedStatus {
+    CachedStatus::new(true, None, "License is valid.".into(), terms())
 }
 
 fn encoded(cached: &Cached, fixture: &Fixture) -> Vec<u8> {
@@ -109,7 +109,7 @@ fn billing_is_passed_through() {
         cancel_at_period_end: Some(false),
         current_period_end: None,
     };
-    let view = View::new(true, None, String::new(), Terms { billing, ..terms() });
+    let view = CachedStatus::new(true, None, String::new(), Terms { billing, ..terms() });
     let bytes = encode(&view, &cached(granted()), &fixture.question()).unwrap();
     let document: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(

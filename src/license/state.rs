@@ -31,7 +31,7 @@ pub struct HostIdentity {
 
 /// A finished check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Check {
+pub struct RecentCheck {
     /// When the check finished.
     pub at: Timestamp,
     /// The result: `granted`, `denied: <reason>`, or `unreachable: <cause>`.
@@ -53,7 +53,7 @@ pub struct State {
     /// `ok`, `none`, or what is wrong with the cache file.
     pub cache: String,
     /// Recent checks, the latest first.
-    pub recent_checks: VecDeque<Check>,
+    pub recent_checks: VecDeque<RecentCheck>,
     /// Checks since the start by outcome, with the labels of [`outcome::WORDS`].
     pub checks: BTreeMap<&'static str, u64>,
     /// Checks finished since the start, including those without a license key to verify.
@@ -136,7 +136,7 @@ impl State {
         self.failure = failure;
         *self.checks.entry(outcome.word()).or_default() += 1;
         self.recent_checks.truncate(RECENT_CHECKS.saturating_sub(1));
-        self.recent_checks.push_front(Check { at, verdict });
+        self.recent_checks.push_front(RecentCheck { at, verdict });
         self.last_checked_at = Some(at);
     }
 

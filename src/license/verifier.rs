@@ -30,7 +30,7 @@ use self::key_warning::KeyWarning;
 use self::license_identity::LicenseIdentity;
 use self::public_address::PublicAddress;
 use self::verdict_store::VerdictStore;
-use crate::license::cache::View;
+use crate::license::cache::CachedStatus;
 use crate::license::client::{LicenseConfig, LicenseServer};
 use crate::license::log_lines;
 use crate::license::state::{HostIdentity, License, PendingRequests, State};
@@ -261,7 +261,7 @@ impl Verifier {
         self.state.record = Some(record.clone());
         let standing = self.state.standing(now);
         let reason = standing.reason().map(str::to_owned);
-        let view = View::new(standing.is_valid(), reason, self.state.message(&standing), self.state.terms());
+        let view = CachedStatus::new(standing.is_valid(), reason, self.state.message(&standing), self.state.terms());
         let path = &self.config.cache;
         self.state.cache = match self.verdicts.write(path, &view, self.address.found(), &identity, now) {
             Ok(()) => "ok".to_owned(),

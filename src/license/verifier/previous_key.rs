@@ -2,7 +2,7 @@
 //! the server denied the mistyped one.
 
 use super::license_identity::LicenseIdentity;
-use crate::license::cache::{self, Cached, View};
+use crate::license::cache::{self, Cached, CachedStatus};
 use opterius_license::model::Verdict;
 
 /// The cache file of the previous key, kept until the current key has a grant.
@@ -25,7 +25,7 @@ impl PreviousKey {
         if !identity.matches(&known.record) || !matches!(known.record.verdict, Verdict::Granted(_)) {
             return;
         }
-        let view = View::new(false, None, String::new(), known.record.verdict.terms());
+        let view = CachedStatus::new(false, None, String::new(), known.record.verdict.terms());
         self.0 = cache::encode(&view, known, &identity.question()).ok();
     }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::license_identity::LicenseIdentity;
 use super::previous_key::PreviousKey;
 use super::write_back::WriteBack;
-use crate::license::cache::{self, Cached, View};
+use crate::license::cache::{self, Cached, CachedStatus};
 use opterius_base::clock::{Now, Timestamp};
 use opterius_base::secret::Secret;
 use opterius_license::address::Discovered;
@@ -141,7 +141,7 @@ impl VerdictStore {
     pub(super) fn write(
         &mut self,
         path: &Path,
-        view: &View,
+        view: &CachedStatus,
         address: Option<Discovered>,
         identity: &LicenseIdentity<'_>,
         now: Now,

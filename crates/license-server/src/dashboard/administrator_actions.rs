@@ -1,7 +1,7 @@
 //! The actions of administrators on a license. Each is a row with the texts of its confirmation page.
 
 use super::field::{Field, FieldKind, plan_option, typed_date, typed_ip};
-use super::license_action::{LicenseAction, Operation, Target};
+use super::license_action::{ActionTarget, LicenseAction, Operation};
 use super::license_context::LicenseContext;
 use crate::model::describe::limit;
 use crate::model::{Action, Change, Status};
@@ -12,7 +12,7 @@ pub(super) static LICENSE_ACTIONS: &[LicenseAction] = &[
     LicenseAction {
         name: "renew",
         history_action: Action::Renewed,
-        target: Target::License { label: "Renew", is_available: |_| true },
+        target: ActionTarget::License { label: "Renew", is_available: |_| true },
         heading: |context| format!("Renew license {}", context.license.id),
         confirm_text: renew,
         field: Some(last_day_field),
@@ -23,7 +23,7 @@ pub(super) static LICENSE_ACTIONS: &[LicenseAction] = &[
     LicenseAction {
         name: "plan",
         history_action: Action::PlanChanged,
-        target: Target::License { label: "Change plan", is_available: |_| true },
+        target: ActionTarget::License { label: "Change plan", is_available: |_| true },
         heading: |context| format!("Change the plan of license {}", context.license.id),
         confirm_text: plan,
         field: Some(plan_field),
@@ -34,7 +34,10 @@ pub(super) static LICENSE_ACTIONS: &[LicenseAction] = &[
     LicenseAction {
         name: "lock",
         history_action: Action::Locked,
-        target: Target::License { label: "Lock to an address", is_available: |license| license.locked_ip.is_none() },
+        target: ActionTarget::License {
+            label: "Lock to an address",
+            is_available: |license| license.locked_ip.is_none(),
+        },
         heading: |context| format!("Lock license {} to an address", context.license.id),
         confirm_text: lock,
         field: Some(|_| Field::address("ip", "Address")),
@@ -45,7 +48,7 @@ pub(super) static LICENSE_ACTIONS: &[LicenseAction] = &[
     LicenseAction {
         name: "unlock",
         history_action: Action::Unlocked,
-        target: Target::License { label: "Unlock", is_available: |license| license.locked_ip.is_some() },
+        target: ActionTarget::License { label: "Unlock", is_available: |license| license.locked_ip.is_some() },
         heading: |context| format!("Unlock license {}", context.license.id),
         confirm_text: unlock,
         field: None,
@@ -56,7 +59,7 @@ pub(super) static LICENSE_ACTIONS: &[LicenseAction] = &[
     LicenseAction {
         name: "suspend",
         history_action: Action::Suspended,
-        target: Target::License { label: "Suspend", is_available: |license| license.status == Status::Active },
+        target: ActionTarget::License { label: "Suspend", is_available: |license| license.status == Status::Active },
         heading: |context| format!("Suspend license {}", context.license.id),
         confirm_text: suspend,
         field: None,
@@ -67,7 +70,7 @@ pub(super) static LICENSE_ACTIONS: &[LicenseAction] = &[
     LicenseAction {
         name: "resume",
         history_action: Action::Resumed,
-        target: Target::License { label: "Resume", is_available: |license| license.status != Status::Active },
+        target: ActionTarget::License { label: "Resume", is_available: |license| license.status != Status::Active },
         heading: |context| format!("Resume license {}", context.license.id),
         confirm_text: resume,
         field: None,
@@ -78,7 +81,7 @@ pub(super) static LICENSE_ACTIONS: &[LicenseAction] = &[
     LicenseAction {
         name: "cancel",
         history_action: Action::Cancelled,
-        target: Target::License { label: "Cancel", is_available: |license| license.status != Status::Cancelled },
+        target: ActionTarget::License { label: "Cancel", is_available: |license| license.status != Status::Cancelled },
         heading: |context| format!("Cancel license {}", context.license.id),
         confirm_text: cancel,
         field: None,
@@ -89,7 +92,7 @@ pub(super) static LICENSE_ACTIONS: &[LicenseAction] = &[
     LicenseAction {
         name: "delete",
         history_action: Action::Deleted,
-        target: Target::License { label: "Delete", is_available: |_| true },
+        target: ActionTarget::License { label: "Delete", is_available: |_| true },
         heading: |context| format!("Delete license {}", context.license.id),
         confirm_text: delete,
         field: None,

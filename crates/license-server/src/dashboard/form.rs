@@ -11,18 +11,18 @@ pub(super) struct Form(Vec<(String, String)>);
 
 /// The input is not a form that a page of the dashboard sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(super) struct MalformedForm;
 
 impl Form {
     /// Parses the fields. Rejects anything that browsers never send, such as duplicates, so that the result is unambiguous.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, MalformedForm> {
         let mut fields: Vec<(String, String)> = Vec::new();
         for piece in bytes.split(|byte| *byte == b'&').filter(|piece| !piece.is_empty()) {
             let mut halves = piece.splitn(2, |byte| *byte == b'=');
             let name = decode(halves.next().unwrap_or_default())?;
             let value = decode(halves.next().unwrap_or_default())?;
             if fields.len() == MAX_FIELDS || fields.iter().any(|(known, _)| *known == name) {
-                return Err(Malformed);
+                return Err(MalformedForm);
             }
             fields.push((name, value));
         }
@@ -45,7 +45,7 @@ impl Form {
     }
 }
 
-fn decode(text: &[u8]) -> Result<String, Malformed> {
+fn decode(text: &[u8]) -> Result<String, MalformedForm> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.iter();
     while let Some(byte) = bytes.next() {
@@ -53,13 +53,13 @@ fn decode(text: &[u8]) -> Result<String, Malformed> {
             b'+' => b' ',
             b'%' => {
                 let mut digit = || bytes.next().and_then(|digit| char::from(*digit).to_digit(16));
-                let (Some(high), Some(low)) = (digit(), digit()) else { return Err(Malformed) };
-                u8::try_from(high << 4 | low).map_err(|_| Malformed)?
+                let (Some(high), Some(low)) = (digit(), digit()) else { return Err(MalformedForm) };
+                u8::try_from(high << 4 | low).map_err(|_| MalformedForm)?
             }
             byte => *byte,
         });
     }
-    String::from_utf8(decoded).map_err(|_| Malformed)
+    String::from_utf8(decoded).map_err(|_| MalformedForm)
 }
 
 /// Percent-encodes text for a query.

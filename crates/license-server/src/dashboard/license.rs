@@ -8,7 +8,7 @@ use super::administrator_actions::LICENSE_ACTIONS;
 use super::form::Form;
 use super::format::used;
 use super::history_line::HistoryLine;
-use super::license_action::{LicenseAction, Target};
+use super::license_action::{ActionTarget, LicenseAction};
 use super::lists;
 use super::page::{self, Layout};
 use super::page_error::PageError;
@@ -154,10 +154,10 @@ fn subscription(license: &License, now: Timestamp) -> Option<String> {
 /// The actions that are available to an administrator: name, page and label of each link.
 fn license_actions(license: &License) -> Vec<(&'static str, Route, &'static str)> {
     let link = |license_action: &'static LicenseAction| match license_action.target {
-        Target::License { label, is_available } if is_available(license) => {
+        ActionTarget::License { label, is_available } if is_available(license) => {
             Some((license_action.name, Route::LicenseAction(license.id, license_action), label))
         }
-        Target::License { .. } | Target::Server { .. } => None,
+        ActionTarget::License { .. } | ActionTarget::Server { .. } => None,
     };
     LICENSE_ACTIONS.iter().filter_map(link).collect()
 }

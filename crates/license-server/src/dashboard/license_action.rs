@@ -18,7 +18,7 @@ pub(super) struct LicenseAction {
     pub(super) name: &'static str,
     /// The action that it records in the history.
     pub(super) history_action: Action,
-    pub(super) target: Target,
+    pub(super) target: ActionTarget,
     pub(super) heading: fn(&LicenseContext) -> String,
     /// What will happen, in sentences.
     pub(super) confirm_text: fn(&LicenseContext) -> Vec<String>,
@@ -34,7 +34,7 @@ pub(super) struct LicenseAction {
 
 /// What an action applies to.
 #[derive(Debug)]
-pub(super) enum Target {
+pub(super) enum ActionTarget {
     /// The license. Only for administrators; the page of the license has a link while the action is available.
     License { label: &'static str, is_available: fn(&License) -> bool },
     /// A server of the license. Also for the owner of the license.

@@ -3,7 +3,7 @@
 use super::confirm_page::ConfirmPage;
 use super::field::{Field, server_ip};
 use super::form::Form;
-use super::license_action::{LicenseAction, Target};
+use super::license_action::{ActionTarget, LicenseAction};
 use super::license_context::LicenseContext;
 use super::page_error::PageError;
 use super::page_request::PageRequest;
@@ -69,15 +69,15 @@ fn read_context(
     form: &Form,
 ) -> Result<LicenseContext, PageError> {
     let ip = match license_action.target {
-        Target::License { .. } => None,
-        Target::Server { .. } => Some(server_ip(form)?),
+        ActionTarget::License { .. } => None,
+        ActionTarget::Server { .. } => Some(server_ip(form)?),
     };
     let now = page_request.shared.clock.wall();
     let context = page_request
         .shared
         .readers
         .read(|transaction| LicenseContext::read(transaction, signed_in_user, id, ip, now))?;
-    let is_lock = matches!(license_action.target, Target::Server { accepts_locked_address: true })
+    let is_lock = matches!(license_action.target, ActionTarget::Server { accepts_locked_address: true })
         && context.license.locked_ip == ip;
     match ip {
         Some(ip) if context.server.is_none() && !is_lock => {
@@ -123,8 +123,8 @@ fn run(
 ) -> Result<String, PageError> {
     // The revision that the user saw. Server actions do not depend on it: the address identifies the server.
     let seen = match license_action.target {
-        Target::License { .. } => Some(form.number("revision").ok_or(PageError::Malformed)?),
-        Target::Server { .. } => None,
+        ActionTarget::License { .. } => Some(form.number("revision").ok_or(PageError::Malformed)?),
+        ActionTarget::Server { .. } => None,
     };
     let operation = (license_action.parse)(form)?;
     let (actor, user) = (signed_in_user.actor(), signed_in_user.user.clone());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::form::Malformed;
+use super::form::MalformedForm;
 use crate::actions::Refusal;
 use crate::store::Error;
 use crate::throttle::retry_after;
@@ -42,8 +42,8 @@ impl From<Error> for PageError {
     }
 }
 
-impl From<Malformed> for PageError {
-    fn from(_: Malformed) -> Self {
+impl From<MalformedForm> for PageError {
+    fn from(_: MalformedForm) -> Self {
         Self::Malformed
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::administrator_actions::LICENSE_ACTIONS;
-use super::license_action::{LicenseAction, Target};
+use super::license_action::{ActionTarget, LicenseAction};
 use super::server_actions::SERVER_ACTIONS;
 
 /// A page or the target of a form.
@@ -81,7 +81,7 @@ impl Route {
     pub(super) fn is_for_administrators(self) -> bool {
         match self {
             Self::NewLicense | Self::Plans | Self::History => true,
-            Self::LicenseAction(_, license_action) => matches!(license_action.target, Target::License { .. }),
+            Self::LicenseAction(_, license_action) => matches!(license_action.target, ActionTarget::License { .. }),
             _ => false,
         }
     }

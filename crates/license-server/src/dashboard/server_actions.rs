@@ -1,7 +1,7 @@
 //! Actions on a server of a license, for its owner and for administrators.
 
 use super::field::{Field, server_ip, typed_ip};
-use super::license_action::{LicenseAction, Operation, Target};
+use super::license_action::{ActionTarget, LicenseAction, Operation};
 use super::license_context::LicenseContext;
 use crate::model::{Action, ActivationState};
 
@@ -11,7 +11,7 @@ pub(super) static SERVER_ACTIONS: [&LicenseAction; 2] = [&REVOKE, &MOVE];
 pub(super) static REVOKE: LicenseAction = LicenseAction {
     name: "revoke",
     history_action: Action::Revoked,
-    target: Target::Server { accepts_locked_address: false },
+    target: ActionTarget::Server { accepts_locked_address: false },
     heading: |context| format!("Revoke {}", context.address()),
     confirm_text: revoke,
     field: None,
@@ -23,7 +23,7 @@ pub(super) static REVOKE: LicenseAction = LicenseAction {
 pub(super) static MOVE: LicenseAction = LicenseAction {
     name: "move",
     history_action: Action::Moved,
-    target: Target::Server { accepts_locked_address: true },
+    target: ActionTarget::Server { accepts_locked_address: true },
     heading: |context| format!("Move {}", context.address()),
     confirm_text: relocate,
     field: Some(|_| Field::address("to", "New address")),

@@ -66,13 +66,13 @@ trait Job: Send {
     fn finish(self: Box<Self>, failure: Option<Error>);
 }
 
-struct Task<T, E, C, F> {
+struct ChangeJob<T, E, C, F> {
     change: Option<C>,
     result: Option<Result<T, E>>,
     finish: F,
 }
 
-impl<T, E, C, F> Job for Task<T, E, C, F>
+impl<T, E, C, F> Job for ChangeJob<T, E, C, F>
 where
     T: Send,
     E: Send + From<Error>,
@@ -123,7 +123,7 @@ impl Writer {
         T: Send + 'static,
         E: Send + From<Error> + 'static,
     {
-        let task = Task { change: Some(change), result: None, finish };
+        let task = ChangeJob { change: Some(change), result: None, finish };
         if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) = self.queue.try_send(Box::new(task)) {
             job.finish(Some(Error::Busy));
         }
