@@ -1,6 +1,5 @@
 //! An installation: a database and its signing keys in one directory, created by `init` and opened by `serve`.
 
-use std::fmt;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -10,7 +9,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::cause::cause;
-use crate::keys::{self, SigningKeys};
+use crate::installation_error::InstallationError;
+use crate::keys::SigningKeys;
 use crate::ownership::open_private;
 use crate::store::{self, Database};
 use opterius_base::clock::Timestamp;
@@ -34,47 +34,6 @@ pub struct Installation {
     pub keys: SigningKeys,
     /// The key that signs form tokens, 32 bytes.
     pub form_secret: Vec<u8>,
-}
-
-/// Why an installation cannot be created, opened or changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Error {
-    /// This user has no permission to read or write a file.
-    Permission(String),
-    /// The installation is missing, damaged or misconfigured.
-    Unusable(String),
-    /// The installation is intact, but the operation is not possible now.
-    Refused(String),
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Permission(sentence) | Self::Unusable(sentence) | Self::Refused(sentence) => {
-                formatter.write_str(sentence)
-            }
-        }
-    }
-}
-
-impl From<store::Error> for Error {
-    fn from(error: store::Error) -> Self {
-        match error {
-            store::Error::Permission(_) => Self::Permission(error.to_string()),
-            store::Error::Busy | store::Error::Full | store::Error::Taken => Self::Refused(error.to_string()),
-            error => Self::Unusable(error.to_string()),
-        }
-    }
-}
-
-impl From<keys::Error> for Error {
-    fn from(error: keys::Error) -> Self {
-        match error {
-            keys::Error::Permission(sentence) => Self::Permission(sentence),
-            keys::Error::Unusable(sentence) => Self::Unusable(sentence),
-            keys::Error::Refused(sentence) => Self::Refused(sentence),
-        }
-    }
 }
 
 impl DataDir {
@@ -102,7 +61,7 @@ impl DataDir {
     ///
     /// # Errors
     /// One of them exists already or cannot be created.
-    pub fn create(&self, now: Timestamp) -> Result<Installation, Error> {
+    pub fn create(&self, now: Timestamp) -> Result<Installation, InstallationError> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -113,7 +72,7 @@ impl DataDir {
         self.remove_unfinished()?;
         for path in [self.database_path(), self.keys_path()] {
             if path.symlink_metadata().is_ok() {
-                return Err(Error::Refused(format!(
+                return Err(InstallationError::Refused(format!(
                     "{}: already exists. Nothing was changed: init never overwrites an installation",
                     path.display()
                 )));
@@ -130,7 +89,7 @@ impl DataDir {
 
     /// Creates the database under a temporary name, then the keys, then renames the database. Interrupted at any point, it
     /// leaves a state that the next `init` recognizes.
-    fn build(&self, now: Timestamp) -> Result<(), Error> {
+    fn build(&self, now: Timestamp) -> Result<(), InstallationError> {
         let (installation, form_secret) = (random()?, random()?);
         let unfinished = self.unfinished();
         let mut database = Database::create(&unfinished)?;
@@ -147,7 +106,7 @@ impl DataDir {
     }
 
     /// Removes the leftovers of an interrupted `init`: the database under its temporary name, and the keys created for it.
-    fn remove_unfinished(&self) -> Result<(), Error> {
+    fn remove_unfinished(&self) -> Result<(), InstallationError> {
         let unfinished = self.unfinished();
         if unfinished.symlink_metadata().is_err() {
             return Ok(());
@@ -171,13 +130,13 @@ impl DataDir {
     }
 
     /// Other users must not be able to write into the directory: they could replace its files.
-    fn check_directory(&self) -> Result<(), Error> {
+    fn check_directory(&self) -> Result<(), InstallationError> {
         let metadata = fs::metadata(&self.directory).map_err(|error| failed(&self.directory, &error))?;
         if metadata.permissions().mode() & 0o022 == 0 {
             return Ok(());
         }
         let display = self.directory.display();
-        Err(Error::Unusable(format!(
+        Err(InstallationError::Unusable(format!(
             "{display}: other users can write into this directory and replace the files of the license server. Run: chmod 0700 \
              {display}; or set data_dir to a directory that only the license server uses"
         )))
@@ -188,7 +147,7 @@ impl DataDir {
     ///
     /// # Errors
     /// The lock file cannot be opened.
-    pub fn lock_changes(&self) -> Result<File, Error> {
+    pub fn lock_changes(&self) -> Result<File, InstallationError> {
         // A file and not the directory: another user who can open the directory could hold its lock.
         let path = self.directory.join("changes.lock");
         let file = open_private(&path).map_err(|error| failed(&path, &error))?;
@@ -200,16 +159,16 @@ impl DataDir {
     ///
     /// # Errors
     /// They do not, or one of them cannot be read.
-    pub fn check_keys_belong(&self) -> Result<(), Error> {
+    pub fn check_keys_belong(&self) -> Result<(), InstallationError> {
         let keys = SigningKeys::load(&self.keys_path())?;
         self.check_installation(store::setting(&self.database_path(), INSTALLATION)?.as_deref(), &keys)
     }
 
-    fn check_installation(&self, installation: Option<&str>, keys: &SigningKeys) -> Result<(), Error> {
+    fn check_installation(&self, installation: Option<&str>, keys: &SigningKeys) -> Result<(), InstallationError> {
         if installation == Some(keys.installation()) {
             return Ok(());
         }
-        Err(Error::Unusable(format!(
+        Err(InstallationError::Unusable(format!(
             "{} and {} belong to different installations. Restore both from backups of the same installation",
             self.database_path().display(),
             self.keys_path().display()
@@ -220,7 +179,7 @@ impl DataDir {
     ///
     /// # Errors
     /// One of them is missing or unusable, or they belong to different installations.
-    pub fn open(&self) -> Result<Installation, Error> {
+    pub fn open(&self) -> Result<Installation, InstallationError> {
         if self.directory.is_dir() {
             self.check_directory()?;
         }
@@ -232,7 +191,7 @@ impl DataDir {
         self.check_installation(installation.as_deref(), &keys)?;
         let form_secret = form_secret.and_then(|secret| unhex(secret.as_bytes())).filter(|secret| secret.len() == 32);
         let form_secret = form_secret.ok_or_else(|| {
-            Error::Unusable(format!(
+            InstallationError::Unusable(format!(
                 "{}: the setting form_secret is missing or invalid. Restore a backup",
                 self.database_path().display()
             ))
@@ -241,22 +200,24 @@ impl DataDir {
     }
 }
 
-fn failed(path: &Path, error: &io::Error) -> Error {
+fn failed(path: &Path, error: &io::Error) -> InstallationError {
     let display = path.display();
     match error.kind() {
-        ErrorKind::PermissionDenied => Error::Permission(format!("{display}: permission denied")),
-        ErrorKind::NotFound => {
-            Error::Unusable(format!("{display}: no such directory. Create it with: install -d -m 0700 {display}"))
+        ErrorKind::PermissionDenied => InstallationError::Permission(format!("{display}: permission denied")),
+        ErrorKind::NotFound => InstallationError::Unusable(format!(
+            "{display}: no such directory. Create it with: install -d -m 0700 {display}"
+        )),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            InstallationError::Refused(format!("{display}: {}", cause(error)))
         }
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::Refused(format!("{display}: {}", cause(error))),
-        _ => Error::Unusable(format!("{display}: {}", cause(error))),
+        _ => InstallationError::Unusable(format!("{display}: {}", cause(error))),
     }
 }
 
 /// 32 random bytes in hexadecimal.
-fn random() -> Result<String, Error> {
+fn random() -> Result<String, InstallationError> {
     let mut bytes = [0; 32];
     let filled = SystemRandom::new().fill(&mut bytes);
-    filled.map_err(|_| Error::Unusable("the system provides no random numbers".to_owned()))?;
+    filled.map_err(|_| InstallationError::Unusable("the system provides no random numbers".to_owned()))?;
     Ok(hex(&bytes))
 }

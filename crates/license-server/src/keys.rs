@@ -1,6 +1,5 @@
 //! The keys that sign responses: one file, readable only by its owner, that belongs to one database.
 
-use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -16,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::cause::cause;
+use crate::installation_error::InstallationError;
 use crate::ownership::give_to_owner_of;
 use opterius_base::clock::Timestamp;
 use opterius_base::hex::hex;
@@ -23,27 +23,6 @@ use opterius_license::signature::CONTEXT;
 
 /// How long operators have to distribute a new public key to Agents before the old key can be retired.
 pub const CHANGE_TIME: Duration = Duration::from_secs(30 * 86_400);
-
-/// Why keys cannot be loaded, stored or changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Error {
-    /// This user has no permission to read or write the file.
-    Permission(String),
-    /// The file is missing, damaged or exposed.
-    Unusable(String),
-    /// The change is not possible now.
-    Refused(String),
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Permission(sentence) | Self::Unusable(sentence) | Self::Refused(sentence) => {
-                formatter.write_str(sentence)
-            }
-        }
-    }
-}
 
 /// The signing keys of one installation, newest first: the current key, and during a rotation the old one.
 pub struct SigningKeys {
@@ -74,11 +53,11 @@ struct StoredKey {
 }
 
 impl SigningKey {
-    fn generate(now: Timestamp) -> Result<Self, Error> {
+    fn generate(now: Timestamp) -> Result<Self, InstallationError> {
         let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
-            .map_err(|_| Error::Unusable("the system provides no random numbers".to_owned()))?;
+            .map_err(|_| InstallationError::Unusable("the system provides no random numbers".to_owned()))?;
         Self::read(&STANDARD.encode(document.as_ref()), now)
-            .ok_or_else(|| Error::Unusable("the key that was just generated cannot be parsed".to_owned()))
+            .ok_or_else(|| InstallationError::Unusable("the key that was just generated cannot be parsed".to_owned()))
     }
 
     fn read(document: &str, created_at: Timestamp) -> Option<Self> {
@@ -109,7 +88,7 @@ impl SigningKeys {
     ///
     /// # Errors
     /// The system provides no random numbers.
-    pub fn generate(installation: &str, now: Timestamp) -> Result<Self, Error> {
+    pub fn generate(installation: &str, now: Timestamp) -> Result<Self, InstallationError> {
         Ok(Self { installation: installation.to_owned(), keys: vec![SigningKey::generate(now)?] })
     }
 
@@ -117,18 +96,18 @@ impl SigningKeys {
     ///
     /// # Errors
     /// A sentence that says what is wrong and what to do.
-    pub fn load(path: &Path) -> Result<Self, Error> {
+    pub fn load(path: &Path) -> Result<Self, InstallationError> {
         let display = path.display();
         let metadata = fs::metadata(path).map_err(|error| read_error(path, &error))?;
         if metadata.permissions().mode() & 0o077 != 0 {
-            return Err(Error::Unusable(format!(
+            return Err(InstallationError::Unusable(format!(
                 "{display}: other users can read the signing keys. Run: chmod 0600 {display}; if they may have been read, \
                  replace them: opterius-license-server keys rotate"
             )));
         }
         let text = Zeroizing::new(fs::read(path).map_err(|error| read_error(path, &error))?);
         let damaged = || {
-            Error::Unusable(format!(
+            InstallationError::Unusable(format!(
                 "{display}: the file is damaged. Restore it from a backup; Agents trust no other keys"
             ))
         };
@@ -145,7 +124,7 @@ impl SigningKeys {
     ///
     /// # Errors
     /// A sentence that says what is wrong.
-    pub fn store(&self, path: &Path) -> Result<(), Error> {
+    pub fn store(&self, path: &Path) -> Result<(), InstallationError> {
         let keys = self.keys.iter().map(|key| StoredKey {
             created_at: key.created_at,
             public_key: key.public(),
@@ -153,10 +132,14 @@ impl SigningKeys {
         });
         let stored = Stored { installation: self.installation.clone(), keys: keys.collect() };
         let failed = |error: std::io::Error| match error.kind() {
-            ErrorKind::PermissionDenied => Error::Permission(format!("{}: permission denied", path.display())),
-            _ => {
-                Error::Refused(format!("{}: cannot be written: {}. Nothing was changed", path.display(), cause(&error)))
+            ErrorKind::PermissionDenied => {
+                InstallationError::Permission(format!("{}: permission denied", path.display()))
             }
+            _ => InstallationError::Refused(format!(
+                "{}: cannot be written: {}. Nothing was changed",
+                path.display(),
+                cause(&error)
+            )),
         };
         let text = serde_json::to_vec_pretty(&stored).map_err(|error| failed(error.into()))?;
         let text = Zeroizing::new(text);
@@ -208,9 +191,9 @@ impl SigningKeys {
     ///
     /// # Errors
     /// There are two keys already.
-    pub fn rotate(&mut self, now: Timestamp) -> Result<(), Error> {
+    pub fn rotate(&mut self, now: Timestamp) -> Result<(), InstallationError> {
         if self.keys.len() > 1 {
-            return Err(Error::Refused(
+            return Err(InstallationError::Refused(
                 "there are two keys already. Retire the old key first: opterius-license-server keys retire".to_owned(),
             ));
         }
@@ -222,13 +205,15 @@ impl SigningKeys {
     ///
     /// # Errors
     /// There is only one key, or the new key is younger than [`CHANGE_TIME`] and `forced` is false.
-    pub fn retire(&mut self, now: Timestamp, forced: bool) -> Result<(), Error> {
+    pub fn retire(&mut self, now: Timestamp, forced: bool) -> Result<(), InstallationError> {
         let [current, _, ..] = self.keys.as_slice() else {
-            return Err(Error::Refused("there is only one key, and responses are signed with it".to_owned()));
+            return Err(InstallationError::Refused(
+                "there is only one key, and responses are signed with it".to_owned(),
+            ));
         };
         let ready = current.created_at.plus(CHANGE_TIME);
         if now < ready && !forced {
-            return Err(Error::Refused(format!(
+            return Err(InstallationError::Refused(format!(
                 "Agents without the new key would reject all responses. The old key can be retired from {ready} on, or \
                  now with --force"
             )));
@@ -238,17 +223,17 @@ impl SigningKeys {
     }
 }
 
-fn read_error(path: &Path, error: &std::io::Error) -> Error {
+fn read_error(path: &Path, error: &std::io::Error) -> InstallationError {
     let display = path.display();
     match error.kind() {
-        ErrorKind::NotFound => Error::Unusable(format!(
+        ErrorKind::NotFound => InstallationError::Unusable(format!(
             "{display}: the signing keys are missing. Restore the file from a backup; only for a new installation, run: \
              opterius-license-server init"
         )),
         ErrorKind::PermissionDenied => {
-            Error::Permission(format!("{display}: permission denied. Run as the user who owns the file"))
+            InstallationError::Permission(format!("{display}: permission denied. Run as the user who owns the file"))
         }
-        _ => Error::Unusable(format!("{display}: cannot be read: {}", cause(error))),
+        _ => InstallationError::Unusable(format!("{display}: cannot be read: {}", cause(error))),
     }
 }
 

@@ -25,7 +25,7 @@ fn a_key_rotation_keeps_every_agent_working() {
     let mut keys = SigningKeys::generate("one", START).unwrap();
     let old = TrustedKeys::parse(&keys.public_keys()).unwrap();
     keys.rotate(START).unwrap();
-    assert!(matches!(keys.rotate(START), Err(Error::Refused(_))), "at most two keys");
+    assert!(matches!(keys.rotate(START), Err(InstallationError::Refused(_))), "at most two keys");
     let both = TrustedKeys::parse(&keys.public_keys()).unwrap();
     let body = b"{}";
     assert_eq!(old.verify(&keys.sign(body), body), Some(SignedBy::CurrentKey));
@@ -37,7 +37,7 @@ fn a_key_rotation_keeps_every_agent_working() {
     assert_eq!(old.verify(&keys.sign(body), body), None);
     assert_eq!(both.verify(&keys.sign(body), body), Some(SignedBy::CurrentKey));
     assert!(
-        matches!(keys.retire(START.plus(CHANGE_TIME), true), Err(Error::Refused(_))),
+        matches!(keys.retire(START.plus(CHANGE_TIME), true), Err(InstallationError::Refused(_))),
         "the last key cannot be retired"
     );
 
@@ -60,7 +60,7 @@ fn keys_are_stored_in_a_private_file() {
 
     // A write failure, such as a full disk, leaves the existing keys usable.
     let refused = keys.store(&directory.join("gone/signing-keys.json")).unwrap_err();
-    assert!(matches!(&refused, Error::Refused(sentence) if !sentence.contains("os error")), "{refused}");
+    assert!(matches!(&refused, InstallationError::Refused(sentence) if !sentence.contains("os error")), "{refused}");
 
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     assert!(SigningKeys::load(&path).err().unwrap().to_string().contains("chmod 0600"));

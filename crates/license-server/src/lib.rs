@@ -13,6 +13,7 @@ pub mod commands;
 pub mod config;
 pub mod dashboard;
 pub mod installation;
+pub mod installation_error;
 pub mod keys;
 pub mod metrics;
 pub mod model;

@@ -15,7 +15,8 @@ use rustix::fs::{FlockOperation, flock};
 use crate::api::Api;
 use crate::commands::remedies;
 use crate::config::{self, Config, Loaded};
-use crate::installation::{self, DataDir, Installation};
+use crate::installation::{DataDir, Installation};
+use crate::installation_error::InstallationError;
 use crate::keys::SigningKeys;
 use crate::ownership::open_private;
 use crate::shared::Shared;
@@ -31,7 +32,7 @@ use opterius_daemon::output::complain;
 use opterius_daemon::signals::Signals;
 use opterius_daemon::supervisor::{self, Failure, Lifecycle, Spawn, Stop, Supervisor, conclude, report_panics};
 use opterius_daemon::watchdog::Watchdog;
-use opterius_daemon::{EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_PERMISSION, limits};
+use opterius_daemon::{EXIT_FAILURE, limits};
 use opterius_http::front::{Front, Lanes};
 use opterius_http::lane::{self, Lane};
 use opterius_http::limits::{Limits, STOP_TIME};
@@ -91,11 +92,7 @@ pub fn start(path: &Path) -> u8 {
         Ok(installation) => installation,
         Err(error) => {
             complain(PROGRAM.name, &remedies::for_installation(path, &error.to_string()));
-            return match error {
-                installation::Error::Permission(_) => EXIT_PERMISSION,
-                installation::Error::Unusable(_) => EXIT_CONFIGURATION,
-                installation::Error::Refused(_) => EXIT_FAILURE,
-            };
+            return error.exit_code();
         }
     };
     let _lock = match lock(&data_dir) {
@@ -115,7 +112,7 @@ pub fn start(path: &Path) -> u8 {
 }
 
 /// Opens the installation and checks the integrity of its database.
-fn open(data_dir: &DataDir) -> Result<Installation, installation::Error> {
+fn open(data_dir: &DataDir) -> Result<Installation, InstallationError> {
     let installation = data_dir.open()?;
     installation.database.check_integrity()?;
     Ok(installation)

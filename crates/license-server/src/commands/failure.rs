@@ -3,8 +3,7 @@
 use std::fmt;
 
 use crate::actions::Refusal;
-use crate::installation;
-use crate::keys::Error as KeyError;
+use crate::installation_error::InstallationError;
 use crate::store::Error as StoreError;
 use opterius_daemon::config_file::Error as ConfigError;
 use opterius_daemon::{EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_PERMISSION};
@@ -62,23 +61,9 @@ impl From<Refusal> for Failure {
     }
 }
 
-impl From<installation::Error> for Failure {
-    fn from(error: installation::Error) -> Self {
-        match error {
-            installation::Error::Permission(sentence) => Self::permission(sentence),
-            installation::Error::Unusable(sentence) => Self::unusable(sentence),
-            installation::Error::Refused(sentence) => Self::refused(sentence),
-        }
-    }
-}
-
-impl From<KeyError> for Failure {
-    fn from(error: KeyError) -> Self {
-        match error {
-            KeyError::Permission(sentence) => Self::permission(sentence),
-            KeyError::Unusable(sentence) => Self::unusable(sentence),
-            KeyError::Refused(sentence) => Self::refused(sentence),
-        }
+impl From<InstallationError> for Failure {
+    fn from(error: InstallationError) -> Self {
+        Self { code: error.exit_code(), sentence: error.to_string() }
     }
 }
 
