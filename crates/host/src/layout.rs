@@ -1,5 +1,8 @@
 //! The paths, groups and program names that Opterius uses on a host.
 
+/// The configuration file.
+pub const CONFIG: &str = "/etc/opterius/agent.conf";
+
 /// The state directory.
 pub const STATE: &str = "/var/lib/opterius";
 
@@ -14,6 +17,27 @@ pub const WEBROOT: &str = "/var/lib/opterius/acme";
 
 /// Uploaded certificates.
 pub const UPLOADED: &str = "/var/lib/opterius/certificates";
+
+/// The journal of the change in progress.
+pub const JOURNAL: &str = "/var/lib/opterius/unfinished.json";
+
+/// The next free uid, where the host is a directory tree.
+pub const NEXT_UID: &str = "/var/lib/opterius/next-uid";
+
+/// nginx files that answer for suspended sites which the Agent does not manage.
+pub const SUSPENDED: &str = "/var/lib/opterius/suspended";
+
+/// The main file for nginx's test, where the host is a directory tree.
+pub const NGINX_TEST: &str = "/var/lib/opterius/nginx-test";
+
+/// The size of nginx's table of server names.
+pub const NGINX_NAMES: &str = "/etc/nginx/conf.d/opterius-names.conf";
+
+/// The crontabs of suspended accounts.
+pub const DISABLED_CRONTABS: &str = "/var/spool/cron/opterius-suspended";
+
+/// The directory of all logs.
+pub const LOG_ROOT: &str = "/var/log/opterius";
 
 /// Logs of sites, one directory per site.
 pub const LOGS: &str = "/var/log/opterius/sites";

@@ -22,6 +22,7 @@ use opterius_daemon::{EXIT_FAILURE, EXIT_PERMISSION, EXIT_USAGE};
 use opterius_host::config::{self, HostKey};
 use opterius_host::helper::protocol::LONGEST;
 use opterius_host::host::Host;
+use opterius_host::layout;
 use opterius_host::problem::Problem;
 
 /// The program's name, which starts every line that it prints.
@@ -29,9 +30,6 @@ const NAME: &str = "opterius-operation";
 
 /// The name in the log: the Agent's, so that operators find all of its lines in one place.
 const LOG_NAME: &str = "opterius-agent";
-
-/// The configuration file's default path.
-const DEFAULT_CONFIG: &str = "/etc/opterius/agent.conf";
 
 /// Time limit for adopting accounts.
 const ADOPTION_TIME: Duration = Duration::from_secs(600);
@@ -54,7 +52,7 @@ Exit codes:
   0   success; for an operation on stdin, a reply was written, even if it reports a failure
   1   failure
   64  usage error
-  77  not running as root, or users other than root can write to the configuration file
+  77  not running as root, or the configuration file is missing, invalid, or writable for users other than root
 ";
 
 /// The task to run.
@@ -95,7 +93,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(PathBuf, Task), String> {
-    let mut config = PathBuf::from(DEFAULT_CONFIG);
+    let mut config = PathBuf::from(layout::CONFIG);
     let mut task = None;
     let mut information = None;
     let mut parser = Parser::from_iter(arguments);
@@ -227,13 +225,13 @@ mod tests {
     #[test]
     fn only_documented_arguments_are_accepted() {
         let table: [(&[&str], &str, Task); 7] = [
-            (&[], DEFAULT_CONFIG, Task::Serve),
+            (&[], layout::CONFIG, Task::Serve),
             (&["--config", "/x"], "/x", Task::Serve),
-            (&["adopt"], DEFAULT_CONFIG, Task::Adopt),
+            (&["adopt"], layout::CONFIG, Task::Adopt),
             (&["--config=/x", "renewed"], "/x", Task::Renewed),
             (&["renewed", "--config", "/x"], "/x", Task::Renewed),
-            (&["--version"], DEFAULT_CONFIG, Task::Version),
-            (&["adopt", "--help"], DEFAULT_CONFIG, Task::Help),
+            (&["--version"], layout::CONFIG, Task::Version),
+            (&["adopt", "--help"], layout::CONFIG, Task::Help),
         ];
         for (arguments, config, task) in table {
             assert_eq!(parsed(arguments), Ok((PathBuf::from(config), task)), "{arguments:?}");

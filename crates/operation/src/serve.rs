@@ -39,7 +39,7 @@ pub fn serve(host: Result<Host, String>) -> io::Result<()> {
     umask(Mode::from_raw_mode(0o022));
     let result = host.map_err(Problem::Unavailable).and_then(|host| {
         check_peer(&host)?;
-        perform_order(&host, &receive()?)
+        perform_request(&host, &receive()?)
     });
     let reply = HelperReply::from(result);
     let mut stdout = io::stdout().lock();
@@ -89,7 +89,7 @@ fn receive() -> Result<Vec<u8>, Problem> {
 ///
 /// # Errors
 /// The request is invalid, or the operation failed.
-pub fn perform_order(host: &Host, bytes: &[u8]) -> Result<Value, Problem> {
+pub fn perform_request(host: &Host, bytes: &[u8]) -> Result<Value, Problem> {
     let helper_request: HelperRequest = serde_json::from_slice(bytes)
         .map_err(|error| Problem::invalid("body", format!("is not a request from the Agent ({error})")))?;
     let request = Request::from_json(&helper_request.path, helper_request.body)?;

@@ -6,6 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 use opterius_host::host::Host;
+use opterius_host::layout;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::Username;
 
@@ -16,7 +17,7 @@ pub fn path(host: &Host, username: &Username) -> PathBuf {
 
 /// The path to which the crontab of a suspended account is moved.
 pub fn disabled_path(host: &Host, username: &Username) -> PathBuf {
-    host.path("/var/spool/cron/opterius-suspended").join(username.as_str())
+    host.path(layout::DISABLED_CRONTABS).join(username.as_str())
 }
 
 /// Moves the crontab to another directory, so that cron does not run it.

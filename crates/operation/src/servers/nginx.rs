@@ -8,6 +8,7 @@ use log::warn;
 use opterius_base::deadline::Deadline;
 use opterius_base::files::{self, FileMode};
 use opterius_host::host::Host;
+use opterius_host::layout;
 use opterius_host::problem::Problem;
 use opterius_host::tool::Tool;
 
@@ -43,7 +44,7 @@ pub fn test(host: &Host, deadline: Deadline) -> Result<(), Problem> {
     let tool = if host.is_machine() {
         tool
     } else {
-        let prefix = host.path("/var/lib/opterius/nginx-test");
+        let prefix = host.path(layout::NGINX_TEST);
         let main = prefix.join("nginx.conf");
         fs::create_dir_all(&prefix).map_err(|error| Problem::at(&prefix, error))?;
         files::replace(&main, main_file(host).as_bytes(), FileMode::mode(0o644))

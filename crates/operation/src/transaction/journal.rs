@@ -10,9 +10,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use opterius_host::host::Host;
+use opterius_host::layout::JOURNAL;
 use opterius_host::request::values::Username;
-
-const PATH: &str = "/var/lib/opterius/unfinished.json";
 
 /// How to undo one step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +67,7 @@ pub(super) struct Journal {
 impl Journal {
     /// An empty journal. The file is created with the first step.
     pub(super) fn new(host: &Host) -> Self {
-        Self { path: host.path(PATH), file: None }
+        Self { path: host.path(JOURNAL), file: None }
     }
 
     /// The journal's path.

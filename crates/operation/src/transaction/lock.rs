@@ -10,6 +10,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
+use opterius_host::layout;
 use opterius_host::problem::Problem;
 
 /// A lock, held until this is dropped or the process ends.
@@ -35,7 +36,7 @@ pub fn certificates(host: &Host, deadline: Deadline) -> Result<Lock, Problem> {
 /// timeout; after the deadline, the process exits soon, and the thread with it.
 fn take(host: &Host, name: &str, deadline: Deadline) -> Result<Lock, Problem> {
     let failed = |error: io::Error| Problem::failed(name, error);
-    let path = host.path("/var/lib/opterius").join(name);
+    let path = host.path(layout::STATE).join(name);
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map_err(failed)?;
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
         return Ok(Lock(file));

@@ -159,7 +159,7 @@ const DIRECTORIES: [(&str, u32, bool); 7] = [
     // The web server reads challenge responses here.
     (layout::WEBROOT, 0o755, false),
     (layout::UPLOADED, 0o700, false),
-    ("/var/log/opterius", 0o755, false),
+    (layout::LOG_ROOT, 0o755, false),
     // Accounts can traverse this directory to their own logs, but not list it.
     (layout::LOGS, 0o711, false),
 ];

@@ -7,7 +7,7 @@ use opterius_base::deadline::Deadline;
 use opterius_base::files::{self, FileMode};
 use opterius_base::secret::Secret;
 use opterius_host::host::Host;
-use opterius_host::layout::ACCOUNTS_GROUP;
+use opterius_host::layout::{ACCOUNTS_GROUP, NEXT_UID};
 use opterius_host::problem::Problem;
 use opterius_host::request::values::Username;
 use opterius_host::tool::Tool;
@@ -21,9 +21,6 @@ const NO_SHELL: &str = "/usr/sbin/nologin";
 
 /// First uid in a directory tree, above the uids of the machine's users.
 const FIRST_UID_OF_TREE: u32 = 700_000;
-
-/// The file with the next free uid.
-const NEXT_UID: &str = "/var/lib/opterius/next-uid";
 
 /// Names of users of services that may be installed later.
 const RESERVED: [&str; 28] = [

@@ -11,6 +11,7 @@ use crate::web::site_file::{self, View};
 use opterius_base::deadline::Deadline;
 use opterius_base::files::FileMode;
 use opterius_host::host::Host;
+use opterius_host::layout;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::PhpVersion;
 use opterius_host::sites::site_record::{self, SiteRecord};
@@ -81,11 +82,7 @@ pub fn take_effect(
         Err(problem) if problem.message().contains("could not build server_names_hash") => {
             let room = "# opterius-agent: larger hash table for server names\n\
                         server_names_hash_bucket_size 512;\nserver_names_hash_max_size 16384;\n";
-            transaction.write(
-                &host.path("/etc/nginx/conf.d/opterius-names.conf"),
-                room.as_bytes(),
-                FileMode::mode(0o644),
-            )?;
+            transaction.write(&host.path(layout::NGINX_NAMES), room.as_bytes(), FileMode::mode(0o644))?;
             nginx::test(host, deadline)?;
         }
         tested => tested?,

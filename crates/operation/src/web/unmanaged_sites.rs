@@ -9,13 +9,11 @@ use crate::transaction::Transaction;
 use opterius_base::deadline::Deadline;
 use opterius_base::files::FileMode;
 use opterius_host::host::Host;
+use opterius_host::layout::SUSPENDED;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::{Domain, Username};
 use opterius_host::sites::site_record::{self, SiteRecord};
 use opterius_host::users::register::{Register, User};
-
-/// Directory of the files that answer for suspended sites.
-const SUSPENDED: &str = "/var/lib/opterius/suspended";
 
 /// The file extension of a pool that is disabled by a suspension.
 const DISABLED: &str = "opterius-suspended";

@@ -24,17 +24,17 @@ const FINISH_TIME: Duration = Duration::from_secs(15);
 ///
 /// # Errors
 /// The certificate cannot be obtained or served.
-pub(crate) fn obtain(host: &Host, order: &CertificateRequest<'_>, deadline: Deadline) -> Result<Value, Problem> {
-    Transaction::run(host, deadline, |transaction| begin(transaction, order.site, deadline))?;
-    let obtained = certbot::obtain(host, order, deadline.sooner(deadline.left().saturating_sub(FINISH_TIME)));
+pub(crate) fn obtain(host: &Host, request: &CertificateRequest<'_>, deadline: Deadline) -> Result<Value, Problem> {
+    Transaction::run(host, deadline, |transaction| begin(transaction, request.site, deadline))?;
+    let obtained = certbot::obtain(host, request, deadline.sooner(deadline.left().saturating_sub(FINISH_TIME)));
     let ended = obtained
-        .and_then(|()| Transaction::run(host, deadline, |transaction| serve(transaction, order.site, deadline)));
+        .and_then(|()| Transaction::run(host, deadline, |transaction| serve(transaction, request.site, deadline)));
     let issue = match &ended {
         Ok(_) => now(IssueState::Issued, None),
         Err(problem) => now(IssueState::Failed, Some(problem.message())),
     };
-    Transaction::run(host, deadline, |_| record(host, order.site, issue))?;
-    ended.map(|warnings| answer(host, order.site, &warnings))
+    Transaction::run(host, deadline, |_| record(host, request.site, issue))?;
+    ended.map(|warnings| answer(host, request.site, &warnings))
 }
 
 /// Publishes that certbot is running, and deletes an incomplete lineage that it could not use.
