@@ -7,11 +7,10 @@ use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
 use crate::doctor::reach::{FileAccess, UnixUser, may_replace, obstacle};
 use crate::license::cache;
+use crate::license::license_identity::LicenseIdentity;
 use opterius_base::clock::Timestamp;
 use opterius_base::text::duration;
 use opterius_host::layout::AGENT_GROUP;
-use opterius_license::identity::key_fingerprint;
-use opterius_license::outcome::Question;
 
 /// The Panel's user, which reads the file.
 const PANEL: &str = "www-data";
@@ -22,7 +21,7 @@ const FRESH: Duration = Duration::from_secs(25 * 3600);
 /// Whether the file's MAC is valid, and how old its verdict is.
 pub fn contents(context: &Context<'_>) -> Option<Finding> {
     let config = &context.config()?.license;
-    let key = config.key.as_ref()?;
+    let identity = LicenseIdentity::configured(config, context.identity)?;
     let file = config.cache.display();
     let reverify = context.command("reverify");
     let bytes = match cache::load(&config.cache) {
@@ -33,15 +32,7 @@ pub fn contents(context: &Context<'_>) -> Option<Finding> {
             return Some(Finding::fail(format!("{file}: {cause}"), fix));
         }
     };
-    let fingerprint = key_fingerprint(key);
-    let question = Question {
-        key,
-        key_sha256: &fingerprint,
-        server_id: &context.identity.server_id,
-        nonce: None,
-        trusted: &config.trusted,
-    };
-    Some(match cache::decode(&bytes, &question) {
+    Some(match cache::decode(&bytes, &identity.question()) {
         Err(cause) => Finding::fail(format!("the Agent ignores {file}: {cause}"), reverify),
         Ok(cached) => judge_age(cached.record.verdict.at(), context.system.clock.wall(), reverify),
     })

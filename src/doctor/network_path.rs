@@ -10,11 +10,10 @@ use ring::rand::SystemRandom;
 use crate::doctor::firewall::verdict::{self, FirewallVerdict};
 use crate::doctor::system::System;
 use crate::license::client::{self, Endpoint, LicenseConfig};
+use crate::license::license_identity::LicenseIdentity;
 use crate::license::state::HostIdentity;
-use opterius_base::secret::Secret;
-use opterius_license::identity::{key_fingerprint, nonce};
 use opterius_license::inquiry::Inquiry;
-use opterius_license::outcome::{self, Failure, ParsedAnswer, Question};
+use opterius_license::outcome::{Failure, ParsedAnswer};
 
 /// The most addresses tried: each takes seconds if a firewall drops the packets.
 const TRIED: usize = 2;
@@ -131,8 +130,8 @@ impl<'a> NetworkPath<'a> {
     /// The license server's answer, or why there is none; `None` without a license key or a connection.
     pub fn parsed_answer(&self) -> Option<&Result<ParsedAnswer, Failure>> {
         let read = || {
-            let key = self.config.key.as_ref()?;
-            self.is_open().then(|| self.ask(key))
+            let identity = LicenseIdentity::configured(self.config, self.identity)?;
+            self.is_open().then(|| self.ask(&identity))
         };
         self.parsed_answer.get_or_init(read).as_ref()
     }
@@ -143,26 +142,9 @@ impl<'a> NetworkPath<'a> {
     }
 
     /// Sends the same request as the daemon, and stores nothing.
-    fn ask(&self, key: &Secret) -> Result<ParsedAnswer, Failure> {
-        let identity = self.identity;
-        let nonce = nonce(&SystemRandom::new()).unwrap_or_default();
-        let inquiry = Inquiry {
-            key: key.expose(),
-            server_ip: self.config.server_ip.or(self.addresses().seen),
-            agent_version: env!("CARGO_PKG_VERSION"),
-            os: &identity.os,
-            hostname: &identity.hostname,
-            server_id: &identity.server_id,
-            nonce: &nonce,
-        };
-        let answer = self.system.probe.verify(self.config, &inquiry)?;
-        let question = Question {
-            key,
-            key_sha256: &key_fingerprint(key),
-            server_id: &identity.server_id,
-            nonce: Some(&nonce),
-            trusted: &self.config.trusted,
-        };
-        Ok(outcome::read(&answer, &question))
+    fn ask(&self, identity: &LicenseIdentity<'_>) -> Result<ParsedAnswer, Failure> {
+        let server_ip = self.config.server_ip.or(self.addresses().seen);
+        let send = |inquiry: &Inquiry<'_>| self.system.probe.verify(self.config, inquiry);
+        identity.ask(server_ip, &SystemRandom::new(), send).map(|(_, parsed)| parsed)
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ring::rand::SystemRandom;
 
-use crate::license::client::{LicenseConfig, LicenseServer};
+use crate::license::client::LicenseConfig;
 use crate::license::state::HostIdentity;
 use opterius_base::secret::Secret;
 use opterius_license::identity;
@@ -14,7 +14,7 @@ use opterius_license::outcome::{self, Answer, Failure, FailureClass, ParsedAnswe
 use opterius_license::signature::TrustedKeys;
 
 /// A license key on this host, with the keys trusted to sign answers about it.
-pub(super) struct LicenseIdentity<'a> {
+pub struct LicenseIdentity<'a> {
     key: &'a Secret,
     fingerprint: String,
     host: &'a HostIdentity,
@@ -23,42 +23,42 @@ pub(super) struct LicenseIdentity<'a> {
 
 impl<'a> LicenseIdentity<'a> {
     /// The identity of `key` on `host`.
-    pub(super) fn new(key: &'a Secret, host: &'a HostIdentity, trusted: &'a TrustedKeys) -> Self {
+    pub fn new(key: &'a Secret, host: &'a HostIdentity, trusted: &'a TrustedKeys) -> Self {
         Self { key, fingerprint: identity::key_fingerprint(key), host, trusted }
     }
 
     /// The identity of the configured key; `None` without one.
-    pub(super) fn configured(config: &'a LicenseConfig, host: &'a HostIdentity) -> Option<Self> {
+    pub fn configured(config: &'a LicenseConfig, host: &'a HostIdentity) -> Option<Self> {
         Some(Self::new(config.key.as_ref()?, host, &config.trusted))
     }
 
     /// The license key itself.
-    pub(super) fn key(&self) -> &Secret {
+    pub fn key(&self) -> &Secret {
         self.key
     }
 
     /// The identity of the host.
-    pub(super) fn host(&self) -> &HostIdentity {
+    pub fn host(&self) -> &HostIdentity {
         self.host
     }
 
     /// SHA-256 of the key, in hex.
-    pub(super) fn fingerprint(&self) -> &str {
+    pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
     /// Whether answers must be signed.
-    pub(super) fn requires_signature(&self) -> bool {
+    pub fn requires_signature(&self) -> bool {
         !self.trusted.is_empty()
     }
 
     /// Whether the record belongs to this key.
-    pub(super) fn matches(&self, record: &Record) -> bool {
+    pub fn matches(&self, record: &Record) -> bool {
         record.key_sha256 == self.fingerprint
     }
 
     /// The request that a cached answer must belong to; without a nonce.
-    pub(super) fn question(&self) -> Question<'_> {
+    pub fn question(&self) -> Question<'_> {
         Question {
             key: self.key,
             key_sha256: &self.fingerprint,
@@ -68,13 +68,15 @@ impl<'a> LicenseIdentity<'a> {
         }
     }
 
-    /// Sends one request to the license server and parses the answer.
-    pub(super) fn ask(
+    /// Sends one request to the license server, by `send`, and parses the answer.
+    ///
+    /// # Errors
+    /// No answer arrived.
+    pub fn ask(
         &self,
-        server: &mut dyn LicenseServer,
-        config: &LicenseConfig,
         server_ip: Option<IpAddr>,
         random: &SystemRandom,
+        send: impl FnOnce(&Inquiry<'_>) -> Result<Answer, Failure>,
     ) -> Result<(Answer, ParsedAnswer), Failure> {
         let nonce = identity::nonce(random)
             .ok_or_else(|| Failure::new(FailureClass::Network, "the kernel returned no random bytes"))?;
@@ -87,7 +89,7 @@ impl<'a> LicenseIdentity<'a> {
             server_id: &self.host.server_id,
             nonce: &nonce,
         };
-        let answer = server.ask(config, &inquiry)?;
+        let answer = send(&inquiry)?;
         let parsed = outcome::read(&answer, &Question { nonce: Some(&nonce), ..self.question() });
         Ok((answer, parsed))
     }

@@ -5,6 +5,7 @@
 
 pub mod cache;
 pub mod client;
+pub mod license_identity;
 pub mod log_lines;
 pub mod state;
 pub mod verifier;

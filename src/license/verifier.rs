@@ -3,7 +3,7 @@
 //! It sleeps until a check is due, the standing changes with time, or another thread requests a check. It publishes the
 //! result as one immutable [`State`], behind a lock that is never held during I/O.
 //!
-//! This file is the main loop. `check_timer` decides when a check is due, `license_identity` sends it, `verdict_store`
+//! This file is the main loop. `check_timer` decides when a check is due, [`LicenseIdentity`] sends it, `verdict_store`
 //! keeps the verdict (`write_back`: when to write it to disk; `previous_key`: the verdict on the previous key),
 //! `public_address` finds the address to report, `key_warning` warns about an old signing key, and `clients` connects the
 //! other threads.
@@ -11,7 +11,6 @@
 mod check_timer;
 mod clients;
 mod key_warning;
-mod license_identity;
 mod previous_key;
 mod public_address;
 mod verdict_store;
@@ -27,11 +26,11 @@ use ring::rand::{SecureRandom, SystemRandom};
 use self::check_timer::CheckTimer;
 use self::clients::Clients;
 use self::key_warning::KeyWarning;
-use self::license_identity::LicenseIdentity;
 use self::public_address::PublicAddress;
 use self::verdict_store::VerdictStore;
 use crate::license::cache::CachedStatus;
 use crate::license::client::{LicenseConfig, LicenseServer};
+use crate::license::license_identity::LicenseIdentity;
 use crate::license::log_lines;
 use crate::license::state::{HostIdentity, License, PendingRequests, State};
 use opterius_base::clock::{Clock, Now};
@@ -210,7 +209,7 @@ impl Verifier {
         let identity = LicenseIdentity::configured(&self.config, &self.host)?;
         let server = &mut *self.server;
         let server_ip = self.address.find(&self.config, server, self.clock.now());
-        let answered = identity.ask(server, &self.config, server_ip, &self.random);
+        let answered = identity.ask(server_ip, &self.random, |inquiry| server.ask(&self.config, inquiry));
         let now = self.clock.now();
         let outcome = match answered {
             Err(failure) => Outcome::Inconclusive(failure),

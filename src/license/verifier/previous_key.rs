@@ -1,8 +1,8 @@
 //! The verdict on the previous license key: after a mistyped key is corrected, the earlier grant is still there, even if
 //! the server denied the mistyped one.
 
-use super::license_identity::LicenseIdentity;
 use crate::license::cache::{self, Cached, CachedStatus};
+use crate::license::license_identity::LicenseIdentity;
 use opterius_license::model::Verdict;
 
 /// The cache file of the previous key, kept until the current key has a grant.

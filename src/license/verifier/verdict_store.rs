@@ -4,10 +4,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::license_identity::LicenseIdentity;
 use super::previous_key::PreviousKey;
 use super::write_back::WriteBack;
 use crate::license::cache::{self, Cached, CachedStatus};
+use crate::license::license_identity::LicenseIdentity;
 use opterius_base::clock::{Now, Timestamp};
 use opterius_base::secret::Secret;
 use opterius_license::address::Discovered;
@@ -49,7 +49,7 @@ impl VerdictStore {
         self.latest.as_ref().map(|known| &known.record).filter(|record| identity.matches(record))
     }
 
-    /// Loads the cached verdict on this key: from the file, or from the set-aside file of the previous key.
+    /// Loads the cached verdict on this key: the kept one if this is the previous key, otherwise the file's.
     pub(super) fn load(&mut self, path: &Path, identity: &LicenseIdentity<'_>) -> Result<Option<Cached>, String> {
         let file = cache::load(path);
         if let Some(cached) = self.previous_key.read(identity) {
