@@ -18,7 +18,7 @@ _opterius-agent() {
                 'status:show the license status of the running daemon'
                 'doctor:diagnose problems and suggest fixes'
                 'reverify:verify the license now and show the result'
-                'operation:run the host operation read from stdin (used by the daemon)'
+                'operation:run the host operation read from stdin, as the helper does'
             )
             _arguments \
                 '--check-config[check the configuration file and report the first error]' \

@@ -90,7 +90,7 @@ impl ApiMetrics {
         }
     }
 
-    /// Wraps the certificate queue's worker so that each certificate is counted as issued or failed.
+    /// Wraps the certificate queue's worker so that the result and duration of each request are counted.
     pub fn watched_queue(self: &Arc<Self>, clock: &Arc<dyn Clock>, run: queue::Run) -> queue::Run {
         let (api_metrics, clock) = (Arc::clone(self), Arc::clone(clock));
         Box::new(move |path, body| {

@@ -19,7 +19,7 @@ pub const COMMAND_LINE: CommandLine<'static> = CommandLine {
         form(&["status"], &["[--json]"], "show the license status of the running daemon"),
         form(&["doctor"], &["[--json]"], "diagnose problems and suggest fixes"),
         form(&["reverify"], &[], "verify the license now and show the result"),
-        form(&["operation"], &[], "run the host operation read from stdin (used by the daemon)"),
+        form(&["operation"], &[], "run the host operation read from stdin, as the helper does"),
         form(&["operation", "adopt"], &[], "adopt existing accounts"),
     ],
     options: &[

@@ -1,7 +1,7 @@
 //! `status` and `reverify`: requests to the running daemon over its HTTP API.
 
 use std::fmt::Write;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use ring::hmac;
 use serde_json::Value;
 use ureq::Agent;
 
-use crate::config::Config;
 use crate::config::file;
+use crate::config::{Config, DEFAULT_ADDRESS};
 use crate::program::complain;
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_base::hex::hex;
@@ -38,9 +38,8 @@ pub fn status(config_path: &Path, json: bool) -> u8 {
     let (address, guide) = match file::load(config_path) {
         Ok(loaded) => (address(&loaded.config), loaded.config.guide(config_path)),
         Err(error) => {
-            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 7443));
-            complain(&format!("{error}\nTrying {address}, the default address of the Agent."));
-            (address, Guide::default())
+            complain(&format!("{error}\nTrying {DEFAULT_ADDRESS}, the default address of the Agent."));
+            (DEFAULT_ADDRESS, Guide::default())
         }
     };
     show(get(address, STATUS_PATH, STATUS_TIMEOUT), address, &guide, json)

@@ -9,7 +9,7 @@ use crate::config::{EXAMPLE_SECRET, EXAMPLE_WARNING, Loaded};
 use opterius_daemon::config_file::{self, Error};
 
 /// Where the installers create the file.
-pub const DEFAULT_PATH: &str = "/etc/opterius/agent.conf";
+pub const DEFAULT_PATH: &str = opterius_host::layout::CONFIG;
 
 /// The fix for a missing file.
 const CREATION: &str = "Create it with at least the line secret=… (dist/agent.conf is an example)";

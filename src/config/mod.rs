@@ -12,7 +12,7 @@ pub mod file;
 pub mod parsing;
 pub mod values;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -33,6 +33,9 @@ pub const EXAMPLE_SECRET: &str = "replace-this-with-the-output-of-openssl-rand-h
 /// The error for [`EXAMPLE_SECRET`].
 pub const EXAMPLE_WARNING: &str = "the secret is the publicly known one from the shipped example; the Agent does not start \
                                    with it. Generate one with: openssl rand -hex 32";
+
+/// Where the Agent listens unless agent.conf says otherwise.
+pub const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7443);
 
 /// A key that the Agent reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,8 +147,8 @@ impl Config {
                 ip_discovery_url: values::ip_discovery_url(entries, Own("ip_discovery_url"))?,
                 cache: entries.absolute_path(Own("license_cache"), "/etc/opterius/license-cache.json")?,
             },
-            listen_addr: entries.ip_address(Own("listen_addr"), Ipv4Addr::LOCALHOST.into())?,
-            port: entries.integer(Own("port"), 7443, 0, 65535)?,
+            listen_addr: entries.ip_address(Own("listen_addr"), DEFAULT_ADDRESS.ip())?,
+            port: entries.integer(Own("port"), DEFAULT_ADDRESS.port(), 0, 65535)?,
             allowed_hosts: entries.host_names(Own("allowed_hosts"))?,
             signature_window: Duration::from_secs(entries.integer(Own("signature_window_seconds"), 300, 1, 3600)?),
             request_threads: entries.integer(Own("request_threads"), 4, 2, 64)?,

@@ -1,11 +1,11 @@
 //! Facts that several checks share.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 
 use crate::cli::inquiry;
 use crate::config::file::DEFAULT_PATH;
-use crate::config::{Config, Loaded};
+use crate::config::{Config, DEFAULT_ADDRESS, Loaded};
 use crate::doctor::finding::Finding;
 use crate::doctor::network_path::NetworkPath;
 use crate::doctor::reach::UnixUser;
@@ -18,9 +18,6 @@ use opterius_host::host::Host;
 use opterius_host::layout::AGENT_GROUP;
 use opterius_host::users::register::{FIRST_UID, Register};
 use opterius_license::reason::Guide;
-
-/// Where the daemon listens unless agent.conf says otherwise.
-const DEFAULT_ADDRESS: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 7443);
 
 /// The server under diagnosis.
 pub struct Context<'a> {
@@ -48,7 +45,7 @@ impl<'a> Context<'a> {
         let config = loaded.as_ref().ok().map(|loaded| &loaded.config);
         let service = Service::query(system);
         let register = Register::parse(&system.read("/etc/passwd"), &system.read("/etc/group"));
-        let address = config.map_or_else(|| DEFAULT_ADDRESS.into(), inquiry::address);
+        let address = config.map_or(DEFAULT_ADDRESS, inquiry::address);
         let holder = system.probe.holder(address);
         let agent = agent(system, service.as_ref(), &register, holder.as_ref());
         let network_path = config.map(|config| NetworkPath::new(system, &config.license, identity));

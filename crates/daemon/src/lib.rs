@@ -1,5 +1,5 @@
-//! Process services of a daemon: supervised threads, signals, the service manager, the listening socket, limits, the log,
-//! output to the terminal, the format of the configuration file, and exit codes.
+//! Process services of a daemon: supervised threads, signals, the service manager and its watchdog, the listening
+//! socket, limits, the log, output to the terminal, the format of the configuration file, shell completions, and exit codes.
 //!
 //! This package does not know what the daemon does. The daemon supplies the names that messages contain, such as its own
 //! and the configuration file's.

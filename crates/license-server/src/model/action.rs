@@ -26,7 +26,7 @@ string_enum! {
         Created = "created",
         /// A server was activated.
         Activated = "activated",
-        /// An inactive activation was deleted after [`RETENTION_TIME`](super::RETENTION_TIME).
+        /// An expired activation was deleted, after [`RETENTION_TIME`](super::RETENTION_TIME) without a check-in.
         Forgotten = "forgotten",
         /// An activation was revoked.
         Revoked = "revoked",

@@ -135,14 +135,6 @@ impl ReadTransaction<'_> {
         listed.collect()
     }
 
-    /// The number of licenses.
-    ///
-    /// # Errors
-    /// A store error.
-    pub fn count_licenses(&self) -> Result<u32, Error> {
-        Ok(self.0.query_row("SELECT count(*) FROM licenses", [], |row| row.get(0))?)
-    }
-
     /// All plans, smallest first.
     ///
     /// # Errors
