@@ -51,7 +51,7 @@ fn judge(outcome: &Outcome, server: &str, help: impl Fn(&str) -> String) -> Find
 
 /// No verdict, though the connection works.
 fn unanswered(failure: &Failure, server: &str) -> Finding {
-    let fix = match failure.class {
+    let fix = failure.remedy.clone().unwrap_or_else(|| match failure.class {
         FailureClass::Network | FailureClass::Http => {
             "the connection works: retry with opterius-agent reverify, and contact the license server's operator"
                 .to_owned()
@@ -61,7 +61,7 @@ fn unanswered(failure: &Failure, server: &str) -> Finding {
             "compare license_public_key in agent.conf with the vendor's key, then run: systemctl reload opterius-agent"
                 .to_owned()
         }
-    };
+    });
     Finding::fail(failure.to_string(), fix)
 }
 

@@ -67,8 +67,10 @@ impl Outcome {
 pub struct Failure {
     /// The kind.
     pub class: FailureClass,
-    /// The cause as text, for the log and the status.
+    /// The failed step and its cause as text, for the log and the status.
     pub cause: String,
+    /// What an operator does about this cause, for doctor; `None` where only the class is known.
+    pub remedy: Option<String>,
     /// How long the server asked us to wait.
     pub retry_after: Option<Duration>,
 }
@@ -87,9 +89,14 @@ pub enum FailureClass {
 }
 
 impl Failure {
-    /// A failure without `Retry-After`.
+    /// A failure without a remedy of its own and without `Retry-After`.
     pub fn new(class: FailureClass, cause: impl Into<String>) -> Self {
-        Self { class, cause: cause.into(), retry_after: None }
+        Self { class, cause: cause.into(), remedy: None, retry_after: None }
+    }
+
+    /// The same failure with its remedy.
+    pub fn with_remedy(self, remedy: impl Into<String>) -> Self {
+        Self { remedy: Some(remedy.into()), ..self }
     }
 }
 
