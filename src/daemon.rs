@@ -23,9 +23,10 @@ use crate::config::{Config, Loaded};
 use crate::license::client::{LicenseServer, Network};
 use crate::license::log_lines;
 use crate::license::state::{HostIdentity, License};
-use crate::license::verifier::Verifier;
+use crate::license::verifier::{Reread, Verifier};
 use crate::program::{PROGRAM, complain};
 use opterius_base::clock::{Clock, SystemClock};
+use opterius_daemon::config_file;
 use opterius_daemon::limits;
 use opterius_daemon::listener::{self, Source};
 use opterius_daemon::log::{LogTarget, Logger, SYSLOG_SOCKET};
@@ -178,7 +179,9 @@ impl Daemon {
         let waker = supervisor.waker();
         let (license, woken) = License::new(&host, Box::new(move || waker.wake()));
         let license_config = Arc::new(config.license.clone());
-        let verifier = Verifier::new(Arc::clone(&license), woken, Arc::clone(&clock), server, host, license_config);
+        let (shared_license, shared_clock) = (Arc::clone(&license), Arc::clone(&clock));
+        let verifier =
+            Verifier::new(shared_license, woken, shared_clock, server, host, license_config, reread(path.clone()));
 
         let api_config: SharedConfig = Arc::new(RwLock::new(Arc::new(config.api(&path))));
         let health = OsInfo::read();
@@ -219,13 +222,28 @@ impl Daemon {
     }
 }
 
+/// Reads the license settings in `path` again, on the verifier's thread.
+fn reread(path: PathBuf) -> Box<Reread> {
+    Box::new(move || match file::load(&path) {
+        Ok(loaded) => Some(Arc::new(loaded.config.license)),
+        Err(error) => {
+            log_invalid(&error);
+            None
+        }
+    })
+}
+
+fn log_invalid(error: &config_file::Error) {
+    error!("{error}. The Agent keeps its current configuration");
+}
+
 impl Lifecycle for Daemon {
     /// SIGHUP: uses the new configuration if it is valid, otherwise keeps the old one; requests a check either way.
     fn reload(&mut self) {
         self.checks_before = self.license.state().checks_ended;
         match file::load(&self.path) {
             Err(error) => {
-                error!("{error}. The Agent keeps its current configuration");
+                log_invalid(&error);
                 self.license.reload(None);
             }
             Ok(Loaded { config, warnings }) => {

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use opterius_agent::license::cache::{Cached, CachedStatus, decode, encode, previous_key_cache};
+use opterius_agent::license::cache::{Cached, CachedStatus, decode, encode, kept};
 use opterius_base::clock::Timestamp;
 use opterius_base::hex::hex;
 use opterius_base::secret::Secret;
 use opterius_license::identity::key_fingerprint;
-use opterius_license::model::{Denial, Grant, Record, Terms, Uptime, Verdict};
+use opterius_license::model::{Arrival, Denial, Grant, Record, Terms, Uptime, Verdict};
 use opterius_license::outcome::{Answer, Question};
 use opterius_license::signature::TrustedKeys;
 use ring::hmac;
@@ -28,7 +28,7 @@ pub fn check(data: &[u8]) {
             let ours = has_our_mac(data) || embedded_cache(data).is_some_and(|file| has_our_mac(&file));
             assert!(ours, "a file without our MAC is accepted");
         }
-        if let Some(kept) = previous_key_cache(data, question) {
+        if let Some(kept) = kept(data) {
             assert!(kept.len() <= 100 * 1024);
         }
     });
@@ -71,8 +71,9 @@ fn written_and_changed(data: &[u8]) {
     let answer = Answer { status: 200, signature: message.clone(), body: body.to_vec(), ..Answer::default() };
     let view = CachedStatus::new(granted, (!granted).then_some(reason), message, terms);
     in_flight(KEY, SERVER_ID, |question| {
-        let record =
-            Record { verdict, uptime, key_sha256: question.key_sha256.to_owned(), server_id: SERVER_ID.to_owned() };
+        let arrival = (kind & 16 == 0).then(|| Arrival { wall: at, boot_id: uptime.boot_id.clone() });
+        let (key_sha256, server_id) = (question.key_sha256.to_owned(), SERVER_ID.to_owned());
+        let record = (kind & 32 == 0).then_some(Record { verdict, arrival, uptime, key_sha256, server_id });
         let previous_key_cache = (kind & 4 == 0 && !has_our_mac(body)).then(|| body.to_vec());
         let cached = Cached { record, answer: (kind & 8 == 0).then_some(answer), address: None, previous_key_cache };
         let bytes = encode(&view, &cached, question).expect("every value can be encoded");

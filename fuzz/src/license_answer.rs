@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use opterius_base::clock::{Now, Timestamp};
 use opterius_base::secret::Secret;
-use opterius_license::model::{Denial, Grant, Record, Terms, Uptime, Verdict};
+use opterius_license::model::{Denial, Grant, Record, Terms, Verdict};
 use opterius_license::outcome::{self, Answer, MAX_BODY, Outcome, Question};
 use opterius_license::signature::TrustedKeys;
 use opterius_license::standing::{Evidence, GRACE, standing};
@@ -112,8 +112,8 @@ fn denied(denial: Denial, moment: Duration) {
 }
 
 fn record(verdict: Verdict) -> Record {
-    let uptime = Uptime { boot_id: BOOT.to_owned(), reading: Duration::ZERO, used: Duration::ZERO };
-    Record { verdict, uptime, key_sha256: String::new(), server_id: String::new() }
+    let now = Now { wall: verdict.at(), boot: Duration::ZERO };
+    Record::new(verdict, BOOT, now, String::new(), String::new())
 }
 
 fn evidence(record: &Record, confirmed: bool) -> Evidence<'_> {

@@ -15,22 +15,18 @@ pub const LICENSE_REQUIRED: &str = "license_required";
 struct Refused<'a> {
     error: &'static str,
     reason: &'a str,
-    message: &'a str,
+    message: String,
     help: String,
 }
 
-/// Allows a write while the license is valid.
+/// Allows a write while the license is valid; `message` explains the standing.
 ///
 /// # Errors
 /// The response otherwise: 403 `license_required` with reason, message and help.
-pub fn check(standing: &Standing, guide: &Guide) -> Result<(), Response> {
-    match standing {
-        Standing::Active | Standing::Grace { .. } => Ok(()),
-        Standing::Restricted { reason, message } => {
-            let help = guide.help(reason);
-            Err(Response::json(403, &Refused { error: LICENSE_REQUIRED, reason, message, help }))
-        }
-    }
+pub fn check(standing: &Standing, message: impl FnOnce() -> String, guide: &Guide) -> Result<(), Response> {
+    let Some(reason) = standing.reason() else { return Ok(()) };
+    let refused = Refused { error: LICENSE_REQUIRED, reason, message: message(), help: guide.help(reason) };
+    Err(Response::json(403, &refused))
 }
 
 /// The account, domain or name that a request concerns, for the log: escaped and short.
@@ -51,11 +47,10 @@ mod tests {
 
     #[test]
     fn a_restricted_license_blocks_writes_with_reason_and_help() {
-        assert!(check(&Standing::Active, &Guide::default()).is_ok());
-        assert!(check(&Standing::Grace { until: Timestamp::from_unix(0) }, &Guide::default()).is_ok());
-        let answer =
-            check(&Standing::Restricted { reason: "suspended".into(), message: "Unpaid.".into() }, &Guide::default())
-                .unwrap_err();
+        let check = |standing: &Standing| check(standing, || "Unpaid.".to_owned(), &Guide::default());
+        assert!(check(&Standing::Active).is_ok());
+        assert!(check(&Standing::Grace { until: Timestamp::from_unix(0) }).is_ok());
+        let answer = check(&Standing::Restricted { reason: "suspended".into(), message: String::new() }).unwrap_err();
         let body: Value = serde_json::from_slice(&answer.body).unwrap();
         assert_eq!(answer.status, 403);
         assert_eq!(

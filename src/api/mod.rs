@@ -131,8 +131,9 @@ impl Api {
 
     fn check_license(&mut self, request: &Request<'_>, route: &Route, config: &ApiConfig) -> Result<(), Response> {
         let state = self.license.state();
-        let standing = state.standing(self.clock.now());
-        gate::check(&standing, &config.guide).inspect_err(|_| {
+        let now = self.clock.now();
+        let standing = state.standing(now);
+        gate::check(&standing, || state.message(&standing, now), &config.guide).inspect_err(|_| {
             self.api_metrics.refused(LICENSE_REQUIRED);
             // The Panel ignores this response and deletes its own record: only this line shows what stays on the server.
             if route.answer_ignored

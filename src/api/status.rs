@@ -8,6 +8,7 @@ use crate::api::cached_response::CachedResponse;
 use crate::license::state::{RecentCheck, State};
 use opterius_base::clock::{Now, Timestamp};
 use opterius_http::response::Response;
+use opterius_license::clocks::Difference;
 use opterius_license::standing::Standing;
 
 /// The response body. The first six members are the documented ones, in their order; `tier` and `reason` are from the older
@@ -33,21 +34,22 @@ struct Status<'a> {
     recent_checks: &'a VecDeque<RecentCheck>,
 }
 
-/// The cached response. It depends on the published state, the current standing, and the number of accounts.
+/// The cached response. It depends on the published state, the current standing, the number of accounts, and the clocks
+/// while one of them is wrong.
 #[derive(Debug, Default)]
-pub struct StatusPage(CachedResponse<(u64, Standing, Option<u64>)>);
+pub struct StatusPage(CachedResponse<(u64, Standing, Option<u64>, Option<Difference>)>);
 
 impl StatusPage {
     /// The response at `now`.
     pub fn answer(&mut self, state: &State, now: Now, accounts: Option<u64>) -> Response {
-        let key = (state.generation, state.standing(now), accounts);
-        self.0.answer(key, |(_, standing, accounts)| render(state, standing, *accounts))
+        let key = (state.generation, state.standing(now), accounts, state.clock_difference(now));
+        self.0.answer(key, |(_, standing, accounts, _)| render(state, standing, *accounts, now))
     }
 }
 
-fn render(state: &State, standing: &Standing, accounts: Option<u64>) -> Response {
+fn render(state: &State, standing: &Standing, accounts: Option<u64>, now: Now) -> Response {
     let terms = state.terms();
-    let message = state.message(standing);
+    let message = state.message(standing, now);
     Response::json(
         200,
         &Status {

@@ -46,17 +46,17 @@ impl View {
     pub fn answer(&mut self, state: &State, now: Now, accounts: Option<u64>, host: &OsInfo, guide: &Guide) -> Response {
         let key = (state.generation, state.standing(now), accounts, now.wall);
         let frame = &self.frame;
-        self.cached.answer(key, |(_, standing, accounts, now)| {
+        self.cached.answer(key, |(_, standing, accounts, wall)| {
             let mut page = frame.begin(&format!("{} · {} · Opterius Agent", heading(standing), host.hostname));
             page.markup(
                 "<header class=\"top\"><span class=\"brand\">Opterius Agent</span><span class=\"where\" id=\"host\">",
             );
             page.foreign(&host.hostname).markup("</span></header>\n<main>\n");
-            banner(&mut page, state, standing, *now, guide);
-            record(&mut page, state, *accounts, *now);
-            checks(&mut page, state, *now);
+            banner(&mut page, state, standing, now, guide);
+            record(&mut page, state, *accounts, *wall);
+            checks(&mut page, state, *wall);
             commands(&mut page);
-            footer(&mut page, host, *now);
+            footer(&mut page, host, *wall);
             page.markup("</main>\n");
             let headers = frame.headers().map(|(name, value)| (name, value.to_owned())).to_vec();
             Response { status: 200, content_type: HTML, headers, body: Arc::new(frame.end(page)) }
@@ -73,7 +73,7 @@ fn heading(standing: &Standing) -> &'static str {
 }
 
 /// The standing, its cause, its consequences, and the fix.
-fn banner(page: &mut Page, state: &State, standing: &Standing, now: Timestamp, guide: &Guide) {
+fn banner(page: &mut Page, state: &State, standing: &Standing, now: Now, guide: &Guide) {
     page.markup(match standing {
         Standing::Active => "<section class=\"banner good\" id=\"banner\">\n",
         Standing::Grace { .. } => "<section class=\"banner warn\" id=\"banner\">\n",
@@ -83,17 +83,19 @@ fn banner(page: &mut Page, state: &State, standing: &Standing, now: Timestamp, g
     if let Some(reason) = standing.reason() {
         page.markup(" <code class=\"reason\" id=\"reason\">").foreign(reason).markup("</code>");
     }
-    page.markup("</h1>\n<p class=\"message\" id=\"message\">").foreign(&state.message(standing)).markup("</p>\n");
+    page.markup("</h1>\n<p class=\"message\" id=\"message\">").foreign(&state.message(standing, now)).markup("</p>\n");
     match standing {
         Standing::Active => {
             page.markup("<p>The Panel can change accounts, sites and certificates on this server.</p>\n");
         }
         Standing::Grace { until } => {
-            page.markup("<p><strong id=\"countdown\">").text(&duration(until.since(now))).markup(" left.</strong> At ");
+            page.markup("<p><strong id=\"countdown\">")
+                .text(&duration(until.since(now.wall)))
+                .markup(" left.</strong> At ");
             page.markup("<time datetime=\"")
                 .text(&until.to_string())
                 .markup("\">")
-                .text(&Moment::new(*until, now).text);
+                .text(&Moment::new(*until, now.wall).text);
             page.markup(
                 "</time> the Agent starts to reject changes, unless the license server confirms the license first.</p>\n",
             );

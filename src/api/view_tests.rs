@@ -16,7 +16,7 @@ fn now() -> Now {
 
 fn state_with(verdict: Verdict) -> State {
     let uptime = Uptime::start(BOOT, now());
-    let record = Record { verdict, uptime, key_sha256: String::new(), server_id: String::new() };
+    let record = Record { verdict, arrival: None, uptime, key_sha256: String::new(), server_id: String::new() };
     let mut state = State::new(BOOT.to_owned());
     (state.has_key, state.record, state.confirmed) = (true, Some(record), true);
     state
@@ -90,7 +90,7 @@ fn every_reason_is_shown_with_its_explanation_and_help() {
         };
         let page = text(&state, now());
         assert_has(&page, &["<h1>License Required <code", "banner bad", &format!("<bdi>{}</bdi>", explanation.reason)]);
-        let message = state.message(&state.standing(now()));
+        let message = state.message(&state.standing(now()), now());
         for text in explanation.help.split(", then run: ").chain([message.as_str(), explanation.sentence]) {
             assert_has(&page, &[&text.replace('\'', "&#39;")]);
         }

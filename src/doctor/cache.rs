@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
 use crate::doctor::reach::{FileAccess, UnixUser, may_replace, obstacle};
-use crate::license::cache;
+use crate::license::cache::{self, Cached};
 use crate::license::license_identity::LicenseIdentity;
 use opterius_base::clock::Timestamp;
 use opterius_base::text::duration;
@@ -34,7 +34,10 @@ pub fn contents(context: &Context<'_>) -> Option<Finding> {
     };
     Some(match cache::decode(&bytes, &identity.question()) {
         Err(cause) => Finding::fail(format!("the Agent ignores {file}: {cause}"), reverify),
-        Ok(cached) => judge_age(cached.record.verdict.at(), context.system.clock.wall(), reverify),
+        Ok(Cached { record: None, .. }) => Finding::pass("it holds no verdict on this license key yet"),
+        Ok(Cached { record: Some(record), .. }) => {
+            judge_age(record.verdict.at(), context.system.clock.wall(), reverify)
+        }
     })
 }
 

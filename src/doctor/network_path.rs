@@ -145,6 +145,6 @@ impl<'a> NetworkPath<'a> {
     fn ask(&self, identity: &LicenseIdentity<'_>) -> Result<ParsedAnswer, Failure> {
         let server_ip = self.config.server_ip.or(self.addresses().seen);
         let send = |inquiry: &Inquiry<'_>| self.system.probe.verify(self.config, inquiry);
-        identity.ask(server_ip, &SystemRandom::new(), send).map(|(_, parsed)| parsed)
+        identity.ask(server_ip, &SystemRandom::new(), self.system.clock.wall(), send).map(|(_, parsed)| parsed)
     }
 }

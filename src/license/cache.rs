@@ -6,22 +6,25 @@
 //! and the identity of the host, so the Agent rejects a file that was edited, truncated, or copied from another server or
 //! another key. The file never contains the license key. The format is pure; only [`load`] and [`store`] touch the disk.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use opterius_base::clock::Timestamp;
 use opterius_base::files::{self, FileMode};
 use opterius_base::hex::{hex, unhex};
 use opterius_license::address::Discovered;
-use opterius_license::model::{Billing, Denial, Grant, Record, Terms, Verdict};
+use opterius_license::identity;
+use opterius_license::model::{Arrival, Billing, Denial, Grant, Record, Terms, Verdict};
 use opterius_license::outcome::{self, Answer, Outcome, Question};
 
 /// The largest file that is read, in bytes: a 64 KiB answer in Base64, plus the record.
@@ -29,6 +32,9 @@ const MAX_FILE: u64 = 256 * 1024;
 
 /// The largest file that is embedded in another, in bytes: both together must stay below [`MAX_FILE`].
 const MAX_PREVIOUS_KEY_CACHE: usize = 100 * 1024;
+
+/// The longest time from a request to the record of its answer.
+const LONGEST_CHECK: Duration = Duration::from_secs(60);
 
 /// The version of the `agent` member. The Agent rejects a file of another version.
 const SCHEMA: u32 = 1;
@@ -83,11 +89,29 @@ impl CachedStatus {
     }
 }
 
+/// What a file tells the Panel: its `valid` and `reason`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told(Value, Value);
+
+impl Told {
+    /// Reads them from any file that the Panel would take for a license answer, whoever wrote it.
+    pub fn by(bytes: &[u8]) -> Option<Self> {
+        let mut document: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
+        Some(Self(document.remove("valid")?, document.remove("reason").unwrap_or_default()))
+    }
+}
+
+impl From<&CachedStatus> for Told {
+    fn from(view: &CachedStatus) -> Self {
+        Self(view.valid.into(), view.reason.clone().into())
+    }
+}
+
 /// The Agent's part of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cached {
-    /// The recorded verdict.
-    pub record: Record,
+    /// The recorded verdict; `None` in a file that only says that its license key has none.
+    pub record: Option<Record>,
     /// The unparsed answer behind the verdict; `None` if it must not be stored.
     pub answer: Option<Answer>,
     /// The public address, as last discovered.
@@ -107,7 +131,7 @@ struct CacheFile {
 #[derive(Serialize, Deserialize)]
 struct Agent {
     schema: u32,
-    record: Record,
+    record: Option<Record>,
     answer: Option<StoredAnswer>,
     address: Option<Discovered>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -157,18 +181,26 @@ pub fn decode(bytes: &[u8], question: &Question<'_>) -> Result<Cached, String> {
     if bytes.is_empty() {
         return Err("it is empty".to_owned());
     }
-    let document = authenticate(bytes, question)
-        .or_else(|| authenticate(&embedded_cache(bytes)?, question))
-        .ok_or_else(|| rejection_reason(bytes, question))?;
+    let outer = authenticate(bytes, question);
+    let document = match outer {
+        Some(document) if document.agent.record.is_some() => document,
+        outer => embedded_cache(bytes)
+            .and_then(|embedded| authenticate(&embedded, question))
+            .or(outer)
+            .ok_or_else(|| rejection_reason(bytes, question))?,
+    };
     let Agent { schema, record, answer, address, previous_key_cache } = document.agent;
     if schema != SCHEMA {
         return Err(format!("it has schema {schema}, this Agent reads schema {SCHEMA}"));
     }
-    if record.key_sha256 != question.key_sha256 || record.server_id != question.server_id {
+    if record.as_ref().is_some_and(|record| is_foreign(record, question)) {
         return Err(rejection_reason(bytes, question));
     }
     let answer = answer.map(restore).transpose()?;
-    let record = if question.trusted.is_empty() { record } else { confirm(record, answer.as_ref(), question)? };
+    let record = match record {
+        Some(record) if !question.trusted.is_empty() => Some(confirm(record, answer.as_ref(), question)?),
+        record => record,
+    };
     let previous_key_cache = previous_key_cache.and_then(|text| STANDARD.decode(text).ok());
     Ok(Cached { record, answer, address, previous_key_cache })
 }
@@ -182,12 +214,22 @@ fn authenticate(bytes: &[u8], question: &Question<'_>) -> Option<CacheFile> {
     serde_json::from_slice(bytes).ok()
 }
 
-/// The file to keep if this one belongs to another key: the one embedded in it, or the file itself.
-pub fn previous_key_cache(bytes: &[u8], question: &Question<'_>) -> Option<Vec<u8>> {
+/// The file to keep of one that is ignored, so that it counts again when its key, host or public key does: the one
+/// embedded in it, or the file itself.
+pub fn kept(bytes: &[u8]) -> Option<Vec<u8>> {
     let document: CacheFile = serde_json::from_slice(bytes).ok()?;
-    let another = document.agent.record.key_sha256 != question.key_sha256;
-    let kept = embedded_cache(bytes).unwrap_or_else(|| bytes.to_vec());
-    (another && kept.len() <= MAX_PREVIOUS_KEY_CACHE).then_some(kept)
+    let own = document.agent.record.map(|_| bytes.to_vec());
+    embedded_cache(bytes).or(own).filter(|kept| kept.len() <= MAX_PREVIOUS_KEY_CACHE)
+}
+
+/// Whether the file has a record of another key or server.
+pub fn belongs_elsewhere(bytes: &[u8], question: &Question<'_>) -> bool {
+    let document = serde_json::from_slice::<CacheFile>(bytes).ok();
+    document.and_then(|document| document.agent.record).is_some_and(|record| is_foreign(&record, question))
+}
+
+fn is_foreign(record: &Record, question: &Question<'_>) -> bool {
+    record.key_sha256 != question.key_sha256 || record.server_id != question.server_id
 }
 
 /// The embedded file of the previous key. The outer file is not trusted here: the embedded one has its own MAC.
@@ -207,13 +249,12 @@ fn rejection_reason(bytes: &[u8], question: &Question<'_>) -> String {
     let Ok(document) = serde_json::from_slice::<CacheFile>(bytes) else {
         return "it is truncated, was edited, or was not written by this Agent".to_owned();
     };
-    if document.agent.record.key_sha256 != question.key_sha256 {
-        "it belongs to another license key".to_owned()
-    } else if document.agent.record.server_id != question.server_id {
-        "it comes from another server".to_owned()
-    } else {
-        "it was edited (its MAC is wrong)".to_owned()
+    match document.agent.record {
+        Some(record) if record.key_sha256 != question.key_sha256 => "it belongs to another license key",
+        Some(record) if record.server_id != question.server_id => "it comes from another server",
+        _ => "it was edited (its MAC is wrong)",
     }
+    .to_owned()
 }
 
 fn restore(stored: StoredAnswer) -> Result<Answer, String> {
@@ -227,6 +268,7 @@ fn restore(stored: StoredAnswer) -> Result<Answer, String> {
 /// A clause that says why the answer does not confirm the record.
 pub fn confirm(record: Record, answer: Option<&Answer>, question: &Question<'_>) -> Result<Record, String> {
     let answer = answer.ok_or("it has no signed answer from the license server")?;
+    let arrival = signed_arrival(record.arrival, &answer.body);
     let parsed = outcome::read(answer, question);
     let at = parsed.issued_at.unwrap_or_else(|| record.verdict.at());
     let verdict = match (parsed.outcome, record.verdict) {
@@ -237,7 +279,17 @@ pub fn confirm(record: Record, answer: Option<&Answer>, question: &Question<'_>)
         (Outcome::Inconclusive(failure), _) => return Err(format!("{failure}")),
         _ => return Err("its record contradicts the signed answer".to_owned()),
     };
-    Ok(Record { verdict, ..record })
+    Ok(Record { verdict, arrival, ..record })
+}
+
+/// The recorded arrival, within the time that a check takes after the request. Who knows the license key can edit the
+/// record, but not the time of the request, which the license server signed.
+fn signed_arrival(arrival: Option<Arrival>, body: &[u8]) -> Option<Arrival> {
+    let answer: Value = serde_json::from_slice(body).ok()?;
+    let asked_at = identity::asked_at(answer.get("nonce")?.as_str()?)?;
+    let Arrival { wall, boot_id } = arrival?;
+    let wall = if wall >= asked_at && wall.since(asked_at) <= LONGEST_CHECK { wall } else { asked_at };
+    Some(Arrival { wall, boot_id })
 }
 
 /// Reads the file; `None` if it does not exist.
@@ -275,6 +327,20 @@ pub fn load(path: &Path) -> Result<Option<Vec<u8>>, String> {
 /// The operating system's error; the old file is then unchanged.
 pub fn store(path: &Path, bytes: &[u8]) -> io::Result<()> {
     files::replace(path, bytes, FileMode::mode(0o644))
+}
+
+/// Makes a file that cannot be replaced count as none: removes it, or empties it where the directory cannot be changed.
+/// Neither needs space.
+///
+/// # Errors
+/// The operating system's error on emptying it; the file is then unchanged.
+pub fn withdraw(path: &Path) -> io::Result<()> {
+    if fs::remove_file(path).is_ok() {
+        return Ok(());
+    }
+    let file = OpenOptions::new().write(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(path)?;
+    file.set_len(0)?;
+    file.sync_all()
 }
 
 #[cfg(test)]

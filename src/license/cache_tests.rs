@@ -40,7 +40,7 @@ fn terms() -> Terms {
 fn cached(verdict: Verdict) -> Cached {
     let now = Now { wall: Timestamp::from_unix(0), boot: Duration::from_millis(1500) };
     let uptime = Uptime::start("boot", now);
-    let record = Record { verdict, uptime, key_sha256: "key".into(), server_id: "server".into() };
+    let record = Some(Record { verdict, arrival: None, uptime, key_sha256: "key".into(), server_id: "server".into() });
     let answer = Answer { status: 200, body: b"{}".to_vec(), ..Answer::default() };
     Cached { record, answer: Some(answer), address: None, previous_key_cache: None }
 }
@@ -86,7 +86,7 @@ fn the_top_level_is_a_license_answer_without_the_key() {
     let fixture = Fixture::new(KEY, TrustedKeys::default());
     let text = String::from_utf8(encoded(&cached(granted()), &fixture)).unwrap();
     assert!(!text.contains(KEY));
-    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let document: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(document["valid"], true);
     assert_eq!(document["plan"], "free");
     for (name, value) in [("max_accounts", 5), ("max_domains", 5), ("max_servers", 1)] {
@@ -111,7 +111,7 @@ fn billing_is_passed_through() {
     };
     let view = CachedStatus::new(true, None, String::new(), Terms { billing, ..terms() });
     let bytes = encode(&view, &cached(granted()), &fixture.question()).unwrap();
-    let document: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    let document: Value = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(
         (&document["subscription_status"], &document["cancel_at_period_end"]),
         (&"past_due".into(), &false.into())
@@ -161,20 +161,56 @@ fn the_file_of_the_previous_key_is_found_inside_the_file_of_a_mistyped_one() {
         (Fixture::new(KEY, TrustedKeys::default()), Fixture::new("mistyped", TrustedKeys::default()));
     let before = encoded(&cached(granted()), &good);
     let mut after = Cached { previous_key_cache: Some(before), ..cached(denied()) };
-    after.record.key_sha256 = "mistyped".into();
+    after.record.as_mut().unwrap().key_sha256 = "mistyped".into();
     let file = encode(&view(), &after, &Question { key_sha256: "mistyped", ..mistyped.question() }).unwrap();
     assert_eq!(decode(&file, &good.question()), Ok(cached(granted())));
     assert_eq!(decode(&file, &Question { key_sha256: "mistyped", ..mistyped.question() }).as_ref(), Ok(&after));
-    assert_eq!(
-        previous_key_cache(&file, &good.question()),
-        after.previous_key_cache,
-        "the embedded file, not the mistyped key's own"
-    );
+    assert_eq!(kept(&file), after.previous_key_cache, "the embedded file, not the mistyped key's own");
     let before = after.previous_key_cache.clone().unwrap();
-    assert_eq!(previous_key_cache(&before, &good.question()), None);
+    assert_eq!(kept(&before).as_ref(), Some(&before));
     let third = Fixture::new("third", TrustedKeys::default());
-    assert_eq!(previous_key_cache(&before, &Question { key_sha256: "third", ..third.question() }), Some(before));
-    assert!(decode(&file, &Question { key_sha256: "third", ..third.question() }).is_err());
+    let third = Question { key_sha256: "third", ..third.question() };
+    assert!(!belongs_elsewhere(&before, &good.question()) && belongs_elsewhere(&before, &third));
+    assert!(belongs_elsewhere(&before, &Question { server_id: "other", ..good.question() }));
+    assert!(decode(&file, &third).is_err());
+
+    // A file that only tells the Panel that there is no verdict yet keeps the other key's, and its own if it is ignored.
+    let told = Cached { record: None, answer: None, address: None, previous_key_cache: Some(before) };
+    let file = encode(&view(), &told, &good.question()).unwrap();
+    assert_eq!(decode(&file, &good.question()), Ok(cached(granted())), "the embedded record of the same key");
+    assert_eq!(decode(&file, &mistyped.question()).unwrap_err(), "it was edited (its MAC is wrong)");
+    assert_eq!(kept(&file), told.previous_key_cache);
+    let told = Cached { previous_key_cache: None, ..told };
+    let file = encode(&view(), &told, &good.question()).unwrap();
+    assert_eq!((decode(&file, &good.question()).as_ref(), kept(&file)), (Ok(&told), None));
+}
+
+#[test]
+fn what_a_file_tells_the_panel_is_read_from_every_json_object() {
+    let told = |text: &str| Told::by(text.as_bytes());
+    let valid = Told::from(&CachedStatus { valid: true, reason: None, ..view() });
+    for text in [r#"{"valid":true}"#, r#"{"reason":null,"max_accounts":9,"valid":true}"#] {
+        assert_eq!(told(text), Some(valid.clone()), "{text}");
+    }
+    for text in [r#"{"valid":"true"}"#, r#"{"valid":1}"#, r#"{"valid":false,"reason":"expired"}"#] {
+        assert!(told(text).is_some_and(|told| told != valid), "{text}");
+    }
+    for text in ["", "{", "[true]", r#"{"other":true}"#] {
+        assert_eq!(told(text), None, "{text}");
+    }
+}
+
+#[test]
+fn the_time_of_a_signed_request_bounds_the_recorded_arrival() {
+    let wall = |seconds: i64| Timestamp::from_unix(1_772_323_200 + seconds);
+    let arrival = |seconds| Some(Arrival { wall: wall(seconds), boot_id: "boot".to_owned() });
+    let body = format!(r#"{{"nonce":"0123-{}"}}"#, wall(0).unix());
+    for (recorded, expected) in [(0, 0), (60, 60), (61, 0), (-1, 0), (1_000_000, 0)] {
+        assert_eq!(signed_arrival(arrival(recorded), body.as_bytes()), arrival(expected), "{recorded}");
+    }
+    for body in [r#"{"nonce":"0123"}"#, "{}", ""] {
+        assert_eq!(signed_arrival(arrival(0), body.as_bytes()), None, "{body}");
+    }
 }
 
 #[test]
@@ -199,7 +235,7 @@ fn with_a_trusted_key_the_verdict_comes_from_the_signed_answer() {
     );
     let read_back = |verdict: Verdict, answer: Option<Answer>| {
         let bytes = encoded(&Cached { answer, ..cached(verdict) }, &fixture);
-        decode(&bytes, &fixture.question()).map(|cached| cached.record.verdict)
+        decode(&bytes, &fixture.question()).map(|cached| cached.record.unwrap().verdict)
     };
 
     let Verdict::Granted(grant) = read_back(granted(), Some(yes.clone())).unwrap() else { panic!() };

@@ -6,6 +6,7 @@ use ring::rand::SystemRandom;
 
 use crate::license::client::LicenseConfig;
 use crate::license::state::HostIdentity;
+use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 use opterius_license::identity;
 use opterius_license::inquiry::Inquiry;
@@ -68,7 +69,7 @@ impl<'a> LicenseIdentity<'a> {
         }
     }
 
-    /// Sends one request to the license server, by `send`, and parses the answer.
+    /// Sends one request to the license server at `now`, by `send`, and parses the answer.
     ///
     /// # Errors
     /// No answer arrived.
@@ -76,9 +77,10 @@ impl<'a> LicenseIdentity<'a> {
         &self,
         server_ip: Option<IpAddr>,
         random: &SystemRandom,
+        now: Timestamp,
         send: impl FnOnce(&Inquiry<'_>) -> Result<Answer, Failure>,
     ) -> Result<(Answer, ParsedAnswer), Failure> {
-        let nonce = identity::nonce(random)
+        let nonce = identity::nonce(random, now)
             .ok_or_else(|| Failure::new(FailureClass::Network, "the kernel returned no random bytes"))?;
         let inquiry = Inquiry {
             key: self.key.expose(),

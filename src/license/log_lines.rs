@@ -1,16 +1,10 @@
 //! Log lines about the license. The documentation quotes `License: valid (…)` and `License: INVALID — …` verbatim.
 
-use std::time::Duration;
-
 use log::{info, warn};
 
 use crate::license::state::State;
-use opterius_base::clock::Timestamp;
 use opterius_license::model::Terms;
 use opterius_license::standing::Standing;
-
-/// The clock difference to the license server that causes a warning.
-const CLOCK_WARNING: Duration = Duration::from_secs(300);
 
 /// Logs the standing; during grace in two lines.
 pub fn standing(standing: &Standing, state: &State) {
@@ -59,20 +53,4 @@ pub fn describe(terms: &Terms) -> String {
         limit(terms.max_servers),
         terms.expires_at.map_or("never".to_owned(), |expiry| expiry.to_string())
     )
-}
-
-/// Warns if this server's clock differs from the license server's by more than five minutes.
-pub fn clock(trusted: Timestamp, wall: Timestamp) {
-    let (ahead, behind) = (wall.since(trusted), trusted.since(wall));
-    if ahead > CLOCK_WARNING {
-        warn!(
-            "This server's clock is {} s ahead of the license server's: check time synchronization (timedatectl)",
-            ahead.as_secs()
-        );
-    } else if behind > CLOCK_WARNING {
-        warn!(
-            "This server's clock is {} s behind the license server's: check time synchronization (timedatectl)",
-            behind.as_secs()
-        );
-    }
 }

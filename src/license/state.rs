@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::license::client::LicenseConfig;
 use opterius_base::clock::{Now, Timestamp};
+use opterius_license::clocks::{self, Difference};
 use opterius_license::model::{Record, Terms, Verdict};
 use opterius_license::outcome::{self, Failure, Outcome};
 use opterius_license::standing::{self, Evidence, Standing};
@@ -87,19 +88,38 @@ impl State {
 
     /// The standing at `now`. Computed on each call, so that an expiry takes effect without a check.
     pub fn standing(&self, now: Now) -> Standing {
-        let evidence = Evidence {
+        standing::standing(&self.evidence(), now)
+    }
+
+    /// How long until `standing` changes without a check.
+    pub fn time_until_change(&self, standing: &Standing, now: Now) -> Option<Duration> {
+        standing::time_until_change(standing, &self.evidence(), now)
+    }
+
+    fn evidence(&self) -> Evidence<'_> {
+        Evidence {
             has_key: self.has_key,
             record: self.record.as_ref(),
             confirmed: self.confirmed,
             failure: self.failure.as_ref(),
             boot_id: &self.boot_id,
-        };
-        standing::standing(&evidence, now)
+        }
     }
 
-    /// How long until `standing` changes without a check.
-    pub fn time_until_change(&self, standing: &Standing, now: Now) -> Option<Duration> {
-        standing::time_until_change(standing, self.record.as_ref(), now)
+    /// The clocks of this server and the license server, if there is a verdict to compare them by.
+    pub fn clocks(&self, now: Now) -> Option<Difference> {
+        Some(clocks::compare(self.record.as_ref()?, &self.boot_id, now))
+    }
+
+    /// The difference between these clocks, if it is so large that one of them is wrong.
+    pub fn clock_difference(&self, now: Now) -> Option<Difference> {
+        clocks::difference(self.record.as_ref()?, &self.boot_id, now)
+    }
+
+    /// `now`, with the wall clock that decides about the expiry.
+    pub fn deciding_time(&self, now: Now) -> Now {
+        let wall = self.record.as_ref().map_or(now.wall, |record| clocks::deciding(record, &self.boot_id, now));
+        Now { wall, ..now }
     }
 
     /// The plan and limits to show.
@@ -107,8 +127,16 @@ impl State {
         self.record.as_ref().map(|record| record.verdict.terms()).unwrap_or_default()
     }
 
-    /// The message that explains `standing`.
-    pub fn message(&self, standing: &Standing) -> String {
+    /// The message that explains `standing` at `now`, and a clock that is wrong.
+    pub fn message(&self, standing: &Standing, now: Now) -> String {
+        let message = self.explain(standing);
+        match self.clock_difference(now) {
+            None => message,
+            Some(difference) => format!("{message} Check the time: {difference}."),
+        }
+    }
+
+    fn explain(&self, standing: &Standing) -> String {
         let granted = match self.record.as_ref().map(|record| &record.verdict) {
             Some(Verdict::Granted(grant)) => grant.message.as_str(),
             _ => "",
@@ -140,9 +168,12 @@ impl State {
         self.last_checked_at = Some(at);
     }
 
-    /// When the license server last confirmed the license.
+    /// When the license server last confirmed the license: by this server's clock, like every time in the status, but by
+    /// the license server's for a grant that a denial has ended.
     pub fn last_verified_at(&self) -> Option<Timestamp> {
-        Some(self.record.as_ref()?.verdict.last_grant()?.at)
+        let record = self.record.as_ref()?;
+        let arrival = record.arrival.as_ref().filter(|_| matches!(record.verdict, Verdict::Granted(_)));
+        Some(arrival.map_or(record.verdict.last_grant()?.at, |arrival| arrival.wall))
     }
 
     /// `server` if the latest check produced the current verdict, `cache` if an earlier one did, otherwise `none`.
@@ -169,6 +200,7 @@ pub type Watcher = Box<dyn Fn() + Send + Sync>;
 #[derive(Default)]
 pub(super) struct PendingRequests {
     pub(super) config: Option<Arc<LicenseConfig>>,
+    pub(super) reread: bool,
     pub(super) check: bool,
     pub(super) replies: Vec<ReverifyReply>,
     pub(super) stop: bool,
@@ -203,11 +235,11 @@ impl License {
         });
     }
 
-    /// Requests a check; `reply` receives the state after it.
+    /// Requests a check with what agent.conf and the files in it say now; `reply` receives the state after it.
     pub fn reverify(&self, reply: ReverifyReply) {
         let mut refused = None;
         self.request(|pending_requests| {
-            pending_requests.check = true;
+            (pending_requests.check, pending_requests.reread) = (true, true);
             if pending_requests.replies.len() < MAX_REPLIES {
                 pending_requests.replies.push(reply)
             } else {

@@ -10,6 +10,7 @@
 
 mod check_timer;
 mod clients;
+mod clock_warning;
 mod key_warning;
 mod previous_key;
 mod public_address;
@@ -25,6 +26,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use self::check_timer::CheckTimer;
 use self::clients::Clients;
+use self::clock_warning::ClockWarning;
 use self::key_warning::KeyWarning;
 use self::public_address::PublicAddress;
 use self::verdict_store::VerdictStore;
@@ -34,12 +36,17 @@ use crate::license::license_identity::LicenseIdentity;
 use crate::license::log_lines;
 use crate::license::state::{HostIdentity, License, PendingRequests, State};
 use opterius_base::clock::{Clock, Now};
+use opterius_base::secret::Secret;
+use opterius_license::inquiry::Inquiry;
 use opterius_license::model::Record;
 use opterius_license::outcome::Outcome;
 use opterius_license::standing::Standing;
 
 /// The longest sleep: the verifier notices a changed clock or a resumed machine within this time.
 const LONGEST_SLEEP: Duration = write_back::INTERVAL;
+
+/// Reads the license settings again; `None` if they are invalid.
+pub type Reread = dyn Fn() -> Option<Arc<LicenseConfig>> + Send;
 
 /// The state of the verifier thread.
 pub struct Verifier {
@@ -53,6 +60,10 @@ pub struct Verifier {
     verdicts: VerdictStore,
     address: PublicAddress,
     key_warning: KeyWarning,
+    clock_warning: ClockWarning,
+    reread: Box<Reread>,
+    /// Stands for the key in the cache file's MAC while none is configured.
+    no_key: Secret,
     /// The state to publish next.
     state: State,
     /// The standing at the last look.
@@ -60,7 +71,8 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// A verifier that has loaded the cache and published the state from it, but not run a check yet.
+    /// A verifier that has loaded the cache, corrected what it tells the Panel, and published the state from it, but has
+    /// not run a check yet.
     pub fn new(
         license: Arc<License>,
         woken: Receiver<()>,
@@ -68,6 +80,7 @@ impl Verifier {
         server: Box<dyn LicenseServer>,
         host: HostIdentity,
         config: Arc<LicenseConfig>,
+        reread: Box<Reread>,
     ) -> Self {
         let now = clock.now();
         let state = State::new(host.boot_id.clone());
@@ -82,12 +95,16 @@ impl Verifier {
             verdicts: VerdictStore::new(now),
             address: PublicAddress::default(),
             key_warning: KeyWarning::default(),
+            clock_warning: ClockWarning::default(),
+            reread,
+            no_key: Secret::new(String::new()),
             standing: state.standing(now),
             state,
         };
         verifier.load_cache(now);
         verifier.publish(now);
         verifier.update_standing(now);
+        verifier.correct_cache(now);
         verifier
     }
 
@@ -116,16 +133,16 @@ impl Verifier {
     }
 
     fn due_in(&self, now: Now) -> Option<Duration> {
-        self.timer.due_in(self.config.key.is_some(), now)
+        self.timer.due_in(self.config.key.is_some(), self.state.deciding_time(now))
     }
 
     /// Handles requests from other threads; returns true to stop.
     fn take_pending(&mut self) -> bool {
-        let PendingRequests { config, check, stop, .. } = self.clients.take_pending();
+        let PendingRequests { config, reread, check, stop, .. } = self.clients.take_pending();
         if check {
             self.timer.request_check();
         }
-        if let Some(config) = config {
+        if let Some(config) = config.or_else(|| (self.reread)().filter(|_| reread)) {
             self.change_config(config);
         }
         stop
@@ -140,9 +157,11 @@ impl Verifier {
             self.recheck_signature();
         }
         if before.cache != self.config.cache {
-            self.verdicts.file_changed();
+            self.verdicts.file_changed(&self.config.cache);
         }
-        self.publish(self.clock.now());
+        let now = self.clock.now();
+        self.publish(now);
+        self.correct_cache(now);
     }
 
     /// The license key changed: no check has verified it yet, but the cache can hold an earlier verdict on it.
@@ -162,10 +181,13 @@ impl Verifier {
     /// The trusted keys changed: the recorded verdict must pass verification with the new ones.
     fn recheck_signature(&mut self) {
         let Some(identity) = LicenseIdentity::configured(&self.config, &self.host) else { return };
-        if let Err(cause) = self.verdicts.confirm(&identity) {
+        if let Err(cause) = self.verdicts.confirm(&identity, self.address.found()) {
             warn!("The recorded license is no longer trusted: {cause}");
         }
         self.state.confirmed = false;
+        if self.current_record().is_none() {
+            self.load_cache(self.clock.now());
+        }
     }
 
     /// Reacts to the passage of time: the standing can change, and during grace the machine time used must be stored.
@@ -175,6 +197,7 @@ impl Verifier {
             log_lines::standing(&self.standing, &self.state);
         }
         let in_grace = matches!(self.standing, Standing::Grace { .. });
+        self.clock_warning.note(self.state.clocks(now), now);
         if has_changed || self.verdicts.write_back().is_due(in_grace, now) {
             self.write_cache(now);
             self.publish(now);
@@ -197,7 +220,8 @@ impl Verifier {
         let now = self.clock.now();
         let has_changed = self.update_standing(now);
         log_lines::standing(&self.standing, &self.state);
-        if has_changed || self.verdicts.write_back().is_dirty() {
+        self.clock_warning.note(self.state.clocks(now), now);
+        if has_changed || self.verdicts.is_behind(&self.view(now)) {
             self.write_cache(now);
         }
         self.publish(now);
@@ -209,16 +233,15 @@ impl Verifier {
         let identity = LicenseIdentity::configured(&self.config, &self.host)?;
         let server = &mut *self.server;
         let server_ip = self.address.find(&self.config, server, self.clock.now());
-        let answered = identity.ask(server_ip, &self.random, |inquiry| server.ask(&self.config, inquiry));
+        let send = |inquiry: &Inquiry<'_>| server.ask(&self.config, inquiry);
+        let answered = identity.ask(server_ip, &self.random, self.clock.wall(), send);
         let now = self.clock.now();
         let outcome = match answered {
             Err(failure) => Outcome::Inconclusive(failure),
             Ok((answer, parsed)) => {
                 self.key_warning.note(parsed.signed_by, now);
                 let at = parsed.issued_at.unwrap_or(now.wall);
-                if self.verdicts.record_verdict(&parsed.outcome, answer, at, &identity, now) {
-                    log_lines::clock(at, now.wall);
-                }
+                self.verdicts.record_verdict(&parsed.outcome, answer, at, &identity, now);
                 parsed.outcome
             }
         };
@@ -232,12 +255,14 @@ impl Verifier {
         self.state.record = self.current_record();
         let expires_at = self.state.record.as_ref().and_then(|record| record.verdict.last_grant()?.terms.expires_at);
         let standing = self.state.standing(now);
-        self.timer.schedule_next(outcome, &standing, expires_at, self.random_fraction(), now);
+        let deciding = self.state.deciding_time(now);
+        self.timer.schedule_next(outcome, &standing, expires_at, self.random_fraction(), deciding);
     }
 
     /// Loads the recorded verdict on the configured key.
     fn load_cache(&mut self, now: Now) {
-        let Some(identity) = LicenseIdentity::configured(&self.config, &self.host) else { return };
+        let key = self.config.key.as_ref().unwrap_or(&self.no_key);
+        let identity = LicenseIdentity::new(key, &self.host, &self.config.trusted);
         let path = &self.config.cache;
         self.state.cache = match self.verdicts.load(path, &identity) {
             Ok(None) => "none".to_owned(),
@@ -253,16 +278,30 @@ impl Verifier {
         };
     }
 
-    /// Writes the cache file, if there is a verdict on the configured key.
-    fn write_cache(&mut self, now: Now) {
-        let Some(identity) = LicenseIdentity::configured(&self.config, &self.host) else { return };
-        let Some(record) = self.verdicts.advance_uptime(&identity, now) else { return };
-        self.state.record = Some(record.clone());
+    /// Corrects the cache file if it tells the Panel something else than the standing.
+    fn correct_cache(&mut self, now: Now) {
+        if self.verdicts.contradicts(&self.view(now)) {
+            self.write_cache(now);
+            self.publish(now);
+        }
+    }
+
+    /// What the cache file has to tell the Panel.
+    fn view(&self, now: Now) -> CachedStatus {
         let standing = self.state.standing(now);
-        let reason = standing.reason().map(str::to_owned);
-        let view = CachedStatus::new(standing.is_valid(), reason, self.state.message(&standing), self.state.terms());
+        let (reason, message) = (standing.reason().map(str::to_owned), self.state.message(&standing, now));
+        CachedStatus::new(standing.is_valid(), reason, message, self.state.terms())
+    }
+
+    /// Writes the cache file.
+    fn write_cache(&mut self, now: Now) {
+        let key = self.config.key.as_ref().unwrap_or(&self.no_key);
+        let identity = LicenseIdentity::new(key, &self.host, &self.config.trusted);
+        self.state.record = self.verdicts.advance_uptime(&identity, now).cloned();
+        let view = self.view(now);
         let path = &self.config.cache;
         self.state.cache = match self.verdicts.write(path, &view, self.address.found(), &identity, now) {
+            Ok(()) if self.state.record.is_none() => return,
             Ok(()) => "ok".to_owned(),
             Err(cause) => {
                 error!("License cache {} not written: {cause}", path.display());
@@ -274,7 +313,8 @@ impl Verifier {
     fn publish(&mut self, now: Now) {
         self.state.has_key = self.config.key.is_some();
         self.state.record = self.current_record();
-        self.state.next_check_at = self.config.key.as_ref().map(|_| self.timer.scheduled_at(now));
+        let scheduled_in = self.timer.scheduled_in(self.state.deciding_time(now));
+        self.state.next_check_at = self.config.key.as_ref().map(|_| now.wall.plus(scheduled_in));
         self.state.generation = self.state.generation.wrapping_add(1);
         self.clients.publish(&self.state);
     }

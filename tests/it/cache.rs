@@ -341,6 +341,50 @@ fn a_full_disk_at_start_does_not_restrict_the_license() {
     assert_eq!(lines_with(&agent, " not written: "), 1, "{:#?}", agent.lines());
 }
 
+#[test]
+fn a_denial_that_cannot_be_written_leaves_no_earlier_grant_behind() {
+    // Each obstacle, what undoes it, and whether the file can still be emptied or removed.
+    let table = [
+        (FILL, "rm $DIRECTORY/disk/filler", true),
+        ("mount -o remount,ro $DIRECTORY/disk", "mount -o remount,rw $DIRECTORY/disk", false),
+        // The file itself is a mount: it cannot be replaced or removed, but emptied.
+        (
+            "cp $DIRECTORY/disk/license-cache.json $DIRECTORY/alone; \
+             mount --bind $DIRECTORY/alone $DIRECTORY/disk/license-cache.json",
+            "umount $DIRECTORY/disk/license-cache.json; rm $DIRECTORY/disk/license-cache.json",
+            true,
+        ),
+    ];
+    at_once(&table, |(obstacle, undo, withdrawn)| {
+        let agent = with_disk("size=1m").start_licensed();
+        assert_eq!(agent.status_after_checks(1)["cache"], "ok");
+        inside(&agent, obstacle);
+        agent.license_server().reply(denial("suspended", "Unpaid."));
+        let status = agent.reverify().json();
+        assert_restricted(&status, "server", "suspended");
+        let word = status["cache"].as_str().unwrap();
+        assert!(word.starts_with("not written: "), "{word}");
+        let end = if *withdrawn {
+            "so that it does not count again"
+        } else {
+            "after a restart without the license server it counts again"
+        };
+        assert!(word.ends_with(end), "{obstacle}: {word}");
+        assert!(
+            agent.lines().iter().any(|line| line.contains(" not written: ") && line.ends_with(end)),
+            "{:#?}",
+            agent.lines()
+        );
+
+        let left = fs::read(disk(&agent).join("license-cache.json")).unwrap_or_default();
+        assert_eq!(left.is_empty(), *withdrawn, "{obstacle}");
+        inside(&agent, undo);
+        assert_eq!(agent.reverify().json()["cache"], "ok", "{obstacle}");
+        let told: Value = serde_json::from_slice(&fs::read(disk(&agent).join("license-cache.json")).unwrap()).unwrap();
+        assert_eq!(told["valid"], false, "{obstacle}");
+    });
+}
+
 const FILL: &str = "dd if=/dev/zero of=$DIRECTORY/disk/filler bs=4k status=none 2>/dev/null || true";
 
 /// The name of a file of some 90 KiB.
@@ -401,7 +445,12 @@ fn an_edited_or_truncated_file_is_ignored() {
         assert_ne!(bad, good, "{name}");
         fs::write(agent.cache_path(), &bad).unwrap();
         assert_ignored(&mut agent, cause);
-        assert_eq!(fs::read_to_string(agent.cache_path()).unwrap(), bad, "{name}: written without a verdict");
+        // What the Panel can read no longer tells it that the license is valid; what it cannot read stays.
+        let left = fs::read_to_string(agent.cache_path()).unwrap();
+        match serde_json::from_str::<Value>(&bad) {
+            Ok(_) => assert_eq!(cache(&agent)["valid"], false, "{name}"),
+            Err(_) => assert_eq!(left, bad, "{name}: written without a verdict"),
+        }
     }
     fs::write(agent.cache_path(), good).unwrap();
     agent.restart();

@@ -1,6 +1,7 @@
 //! Makes untrusted text safe to display.
 
 use std::fmt::Write;
+use std::io;
 use std::time::Duration;
 
 /// `text` as one line of at most `limit` characters. Control characters, which could forge a log line or send terminal
@@ -35,6 +36,12 @@ pub fn terminal_json(json: &str) -> String {
         }
     }
     text
+}
+
+/// The operating system's error in words, without its number.
+pub fn cause(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" (os error ").map_or(text.as_str(), |(words, _)| words).to_owned()
 }
 
 /// A duration for people: `3 days 4 h 5 min`.

@@ -2,6 +2,8 @@
 
 use std::io::{Error, ErrorKind};
 
+use opterius_base::text;
+
 /// The error in words, without its number.
 pub(super) fn cause(error: &Error) -> String {
     let known = match error.kind() {
@@ -10,10 +12,7 @@ pub(super) fn cause(error: &Error) -> String {
         ErrorKind::NotADirectory => "part of the path is not a directory",
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "the disk is full",
         ErrorKind::ReadOnlyFilesystem => "the disk is mounted read-only",
-        _ => {
-            let text = error.to_string();
-            return text.split(" (os error").next().unwrap_or_default().to_owned();
-        }
+        _ => return text::cause(error),
     };
     known.to_owned()
 }

@@ -3,6 +3,7 @@
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 
+use opterius_base::clock::Timestamp;
 use opterius_base::hex::hex;
 use opterius_base::secret::Secret;
 
@@ -23,11 +24,17 @@ pub fn server_id(machine_id: &str) -> String {
     hex(digest(&SHA256, &[SERVER_ID_PREFIX, machine_id.as_bytes()].concat()).as_ref())
 }
 
-/// A random value that ties an answer to its request; `None` when the kernel returns no random bytes.
-pub fn nonce(random: &SystemRandom) -> Option<String> {
+/// A value that ties an answer to its request: random, with the time of the request, `now` by this server's clock. A signed
+/// answer repeats it, so that nobody can date a stored answer later. `None` when the kernel returns no random bytes.
+pub fn nonce(random: &SystemRandom, now: Timestamp) -> Option<String> {
     let mut bytes = [0; 16];
     random.fill(&mut bytes).ok()?;
-    Some(hex(&bytes))
+    Some(format!("{}-{}", hex(&bytes), now.unix()))
+}
+
+/// The time of the request that has this nonce; `None` in a nonce of version 0.1.0.
+pub fn asked_at(nonce: &str) -> Option<Timestamp> {
+    nonce.split_once('-')?.1.parse().ok().map(Timestamp::from_unix)
 }
 
 #[cfg(test)]
@@ -39,6 +46,20 @@ mod tests {
         // printf abc | sha256sum
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(key_fingerprint(&Secret::new("abc".into())), expected);
+    }
+
+    #[test]
+    fn a_nonce_is_random_and_has_the_time_of_its_request() {
+        let random = SystemRandom::new();
+        for seconds in [1_772_323_200, 0, -5] {
+            let now = Timestamp::from_unix(seconds);
+            let (one, other) = (nonce(&random, now).unwrap(), nonce(&random, now).unwrap());
+            assert_ne!(one, other);
+            assert_eq!(asked_at(&one), Some(now), "{one}");
+        }
+        for nonce in ["0123456789abcdef0123456789abcdef", "", "-", "a-", "a-soon"] {
+            assert_eq!(asked_at(nonce), None, "{nonce}");
+        }
     }
 
     #[test]

@@ -2,12 +2,14 @@
 //!
 //! * [`inquiry`] — the request; [`identity`], [`address`] — the key fingerprint, host identity and address in it
 //! * [`outcome`] — parses an answer; [`signature`] — verifies that the license server signed it
-//! * [`model`] — the recorded verdict; [`standing`] — what it means now; [`reason`] — explanations for operators
+//! * [`model`] — the recorded verdict; [`clocks`] — its age; [`standing`] — what it means now
+//! * [`reason`] — explanations for operators
 //! * [`schedule`] — when to check next
 
 #![cfg_attr(test, allow(clippy::string_slice, reason = "a test that cuts a text wrongly fails, as it should"))]
 
 pub mod address;
+pub mod clocks;
 pub mod identity;
 pub mod inquiry;
 pub mod model;

@@ -131,6 +131,14 @@ pub struct Uptime {
     pub used: Duration,
 }
 
+impl Record {
+    /// The record of a verdict that arrives at `now`.
+    pub fn new(verdict: Verdict, boot_id: &str, now: Now, key_sha256: String, server_id: String) -> Self {
+        let arrival = Some(Arrival { wall: now.wall, boot_id: boot_id.to_owned() });
+        Self { verdict, arrival, uptime: Uptime::start(boot_id, now), key_sha256, server_id }
+    }
+}
+
 impl Uptime {
     /// Starts counting at `now`.
     pub fn start(boot_id: &str, now: Now) -> Self {
@@ -152,11 +160,23 @@ impl Uptime {
     }
 }
 
+/// The arrival of a verdict, by this server's clock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrival {
+    /// What the wall clock showed.
+    pub wall: Timestamp,
+    /// The kernel's boot ID.
+    pub boot_id: String,
+}
+
 /// The recorded verdict, which the cache file keeps across restarts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// The latest verdict.
     pub verdict: Verdict,
+    /// When it arrived; `None` in a file of version 0.1.0, which did not keep it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub arrival: Option<Arrival>,
     /// Machine time since that verdict.
     pub uptime: Uptime,
     /// SHA-256 of the license key that was verified, in hex.

@@ -93,8 +93,8 @@ pub struct Pending {
 
 /// The time from `now` until the next check; zero when it is due.
 ///
-/// The wait runs on the boot clock, which wall-clock changes do not affect. The checks after an expiry follow the wall
-/// clock, like the expiry itself.
+/// The wait runs on the boot clock, which wall-clock changes do not affect. The checks after an expiry follow the clock
+/// that decides about the expiry itself, [`crate::clocks::deciding`], and so must every `wall` here.
 pub fn due_in(pending: &Pending, now: Now) -> Duration {
     let by_wait = pending.wait.saturating_sub(now.boot.saturating_sub(pending.since.boot));
     let instants = AFTER_EXPIRY.iter().filter_map(|after| Some(pending.expires_at?.plus(*after)));

@@ -5,23 +5,21 @@
 //! 1. Without a license key: restricted (`no_key`).
 //! 2. Without a verdict for this key: restricted (`unreachable`).
 //! 3. A denial stands until the next grant, across restarts and without grace.
-//! 4. A grant ends exactly at its `expires_at`.
+//! 4. A grant ends exactly at its `expires_at`; [`clocks::deciding`] is the time that counts.
 //! 5. A grant that the latest check confirmed: active.
-//! 6. Any other grant stays valid for 48 hours of wall-clock time or machine time, whichever runs out first (grace).
-//!    Nothing extends it: no restart, no SIGHUP, no clock set back.
+//! 6. Any other grant stays valid for 48 hours after its arrival, by [`clocks::age`] (grace). Nothing extends it: no
+//!    restart, no SIGHUP, no clock set back. A clock that is wrong does not shorten it.
 
 use std::time::Duration;
 
-use crate::model::{Grant, Record, Verdict};
+use crate::clocks;
+use crate::model::{Record, Verdict};
 use crate::outcome::Failure;
 use crate::reason::{self, EXPIRED, NO_KEY, UNREACHABLE};
 use opterius_base::clock::{Now, Timestamp};
 
 /// How long a grant stays valid while the license server is unreachable.
 pub const GRACE: Duration = Duration::from_secs(48 * 3600);
-
-/// How far the wall clock can be behind the last answer before the cached license is no longer valid.
-pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(3600);
 
 /// Whether the license is valid, and on what basis.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,45 +102,46 @@ pub fn standing(evidence: &Evidence<'_>, now: Now) -> Standing {
         Verdict::Denied(denial) => return restricted(&denial.reason, &denial.message),
         Verdict::Granted(grant) => grant,
     };
-    if let Some(expiry) = grant.terms.expires_at.filter(|expiry| now.wall >= *expiry) {
+    let deciding = clocks::deciding(record, evidence.boot_id, now);
+    if let Some(expiry) = grant.terms.expires_at.filter(|expiry| deciding >= *expiry) {
         return restricted(EXPIRED, format!("The license expired on {expiry}."));
     }
-    if evidence.confirmed { Standing::Active } else { unconfirmed(record, grant, evidence, now) }
+    if evidence.confirmed { Standing::Active } else { unconfirmed(record, evidence, now) }
 }
 
 /// How long until the standing changes without a check; `None` if time alone never changes it.
-pub fn time_until_change(standing: &Standing, record: Option<&Record>, now: Now) -> Option<Duration> {
-    let expiry = record.and_then(|record| match &record.verdict {
-        Verdict::Granted(grant) => grant.terms.expires_at,
-        Verdict::Denied(_) => None,
-    });
+pub fn time_until_change(standing: &Standing, evidence: &Evidence<'_>, now: Now) -> Option<Duration> {
     match standing {
-        Standing::Active => expiry.map(|expiry| expiry.since(now.wall)),
+        Standing::Active => time_until_expiry(evidence.record?, evidence.boot_id, now),
         Standing::Grace { until } => Some(until.since(now.wall)),
         Standing::Restricted { .. } => None,
     }
 }
 
+fn time_until_expiry(record: &Record, boot_id: &str, now: Now) -> Option<Duration> {
+    let Verdict::Granted(grant) = &record.verdict else { return None };
+    Some(grant.terms.expires_at?.since(clocks::deciding(record, boot_id, now)))
+}
+
 /// The standing of a grant that the latest check did not confirm.
-fn unconfirmed(record: &Record, grant: &Grant, evidence: &Evidence<'_>, now: Now) -> Standing {
-    if now.wall.plus(CLOCK_TOLERANCE) < grant.at {
+fn unconfirmed(record: &Record, evidence: &Evidence<'_>, now: Now) -> Standing {
+    if clocks::is_rolled_back(record, now) {
         let message = format!(
             "This server's clock shows {}, but the license server's last answer is from {}: the cached license is not \
              valid (clock_rolled_back). Set the clock, then run: opterius-agent reverify",
-            now.wall, grant.at
+            now.wall,
+            clocks::earliest(record)
         );
         return restricted(UNREACHABLE, message);
     }
-    let by_machine_time = Duration::from_secs(record.uptime.used(evidence.boot_id, now).as_secs());
-    let elapsed = now.wall.since(grant.at).max(by_machine_time);
-    match GRACE.checked_sub(elapsed) {
+    match GRACE.checked_sub(clocks::age(record, evidence.boot_id, now)) {
         None | Some(Duration::ZERO) => {
             let cause = evidence.failure.map_or("no check has finished yet", |failure| failure.cause.as_str());
             restricted(UNREACHABLE, format!("The license server has not confirmed the license for 48 hours: {cause}."))
         }
         Some(left) => {
-            let end = now.wall.plus(left);
-            Standing::Grace { until: grant.terms.expires_at.map_or(end, |expiry| expiry.min(end)) }
+            let expiry = time_until_expiry(record, evidence.boot_id, now);
+            Standing::Grace { until: now.wall.plus(expiry.map_or(left, |expiry| expiry.min(left))) }
         }
     }
 }

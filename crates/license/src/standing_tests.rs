@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Denial, Terms, Uptime};
+use crate::model::{Denial, Grant, Terms};
 use crate::outcome::FailureClass;
 
 const HOUR: u64 = 3600;
@@ -17,8 +17,7 @@ fn grant(expires_after: Option<i64>) -> Grant {
 }
 
 fn record(verdict: Verdict) -> Record {
-    let uptime = Uptime { boot_id: BOOT.into(), reading: Duration::from_secs(1000), used: Duration::ZERO };
-    Record { verdict, uptime, key_sha256: "k".into(), server_id: "s".into() }
+    Record::new(verdict, BOOT, later(0, 0), "k".into(), "s".into())
 }
 
 fn granted(expires_after: Option<i64>) -> Record {
@@ -119,8 +118,8 @@ fn no_clock_change_and_no_restart_extends_the_grace_period() {
     assert_eq!(at(&record, false, later(37 * 3600, 47 * HOUR)), format!("grace {}", 38 * 3600));
     assert_eq!(at(&record, false, later(38 * 3600, 48 * HOUR)), "restricted unreachable");
     assert_eq!(at(&record, false, later(1, 48 * HOUR)), "restricted unreachable");
-    // The wall clock is set ahead: grace ends sooner, never later.
-    assert_eq!(at(&record, false, later(end, 60)), "restricted unreachable");
+    // The wall clock is set ahead: machine time still counts, and the end moves with the clock.
+    assert_eq!(at(&record, false, later(end, 60)), format!("grace {}", 2 * end - 60));
     // A reboot resets machine time; the wall clock and the stored machine time still count.
     let rebooted = Evidence { boot_id: "boot-2", ..known(&record, false) };
     let after_reboot = Now { wall: Timestamp::from_unix(GRANTED_AT + end), boot: Duration::from_secs(5) };
@@ -171,7 +170,7 @@ fn the_time_until_the_standing_changes_is_known() {
     let expiring = granted(Some(100));
     let seconds = Duration::from_secs;
     let remaining = |record: &Record, confirmed, now| {
-        time_until_change(&standing(&known(record, confirmed), now), Some(record), now)
+        time_until_change(&standing(&known(record, confirmed), now), &known(record, confirmed), now)
     };
     assert_eq!(remaining(&expiring, true, later(40, 40)), Some(seconds(60)));
     assert_eq!(remaining(&granted(None), true, later(40, 40)), None);
@@ -238,7 +237,7 @@ fn every_sequence_of_events_gives_the_right_standing() {
             match event {
                 Event::Grant => {
                     let fresh = Grant { at: now.wall, ..grant(None) };
-                    current = Some(Record { uptime: Uptime::start(BOOT, now), ..record(Verdict::Granted(fresh)) });
+                    current = Some(Record::new(Verdict::Granted(fresh), BOOT, now, "k".into(), "s".into()));
                     (confirmed, denied, granted_at) = (true, false, Some(machine));
                 }
                 Event::Deny => {
@@ -249,7 +248,7 @@ fn every_sequence_of_events_gives_the_right_standing() {
                         at: now.wall,
                         previous: None,
                     };
-                    current = Some(Record { uptime: Uptime::start(BOOT, now), ..record(Verdict::Denied(denial)) });
+                    current = Some(Record::new(Verdict::Denied(denial), BOOT, now, "k".into(), "s".into()));
                     (confirmed, denied) = (true, true);
                 }
                 Event::Fail | Event::Restart => confirmed = false,

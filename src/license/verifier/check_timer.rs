@@ -41,9 +41,9 @@ impl CheckTimer {
         has_key.then(|| schedule::due_in(&self.pending, now))
     }
 
-    /// When the schedule runs the next check.
-    pub(super) fn scheduled_at(&self, now: Now) -> Timestamp {
-        now.wall.plus(schedule::due_in(&self.pending, now))
+    /// The time until the schedule runs the next check.
+    pub(super) fn scheduled_in(&self, now: Now) -> Duration {
+        schedule::due_in(&self.pending, now)
     }
 
     /// Requests a check as soon as the minimum spacing allows.
@@ -141,7 +141,7 @@ mod tests {
         timer.count_outcome(&granted);
         timer.schedule_next(&granted, &Standing::Active, None, 1.0, at(0));
         assert_eq!(timer.due_in(true, at(0)), Some(schedule::INTERVAL));
-        assert_eq!(timer.scheduled_at(at(0)), Timestamp::from_unix(86_400));
+        assert_eq!(timer.scheduled_in(at(0)), schedule::INTERVAL);
         assert_eq!(waits(&mut timer), 5);
     }
 }

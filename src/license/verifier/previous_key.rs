@@ -22,16 +22,17 @@ impl PreviousKey {
 
     /// Keeps the verdict on the key being replaced, if it is a grant.
     pub(super) fn keep(&mut self, known: &Cached, identity: &LicenseIdentity<'_>) {
-        if !identity.matches(&known.record) || !matches!(known.record.verdict, Verdict::Granted(_)) {
+        let Some(record) = known.record.as_ref().filter(|record| identity.matches(record)) else { return };
+        if !matches!(record.verdict, Verdict::Granted(_)) {
             return;
         }
-        let view = CachedStatus::new(false, None, String::new(), known.record.verdict.terms());
+        let view = CachedStatus::new(false, None, String::new(), record.verdict.terms());
         self.0 = cache::encode(&view, known, &identity.question()).ok();
     }
 
-    /// Keeps a cache file that belongs to another key, or the one embedded in it.
-    pub(super) fn keep_file(&mut self, bytes: &[u8], identity: &LicenseIdentity<'_>) {
-        self.replace(cache::previous_key_cache(bytes, &identity.question()));
+    /// Keeps a cache file that is ignored, or the one embedded in it.
+    pub(super) fn keep_file(&mut self, bytes: &[u8]) {
+        self.replace(cache::kept(bytes));
     }
 
     /// Keeps `file` instead, if there is one.
@@ -41,10 +42,8 @@ impl PreviousKey {
 
     /// Drops the kept file once its own key has a verdict or another key has a grant.
     pub(super) fn drop_if_obsolete(&mut self, verdict: &Verdict, identity: &LicenseIdentity<'_>) {
-        let Some(bytes) = self.0.take() else { return };
-        if matches!(verdict, Verdict::Denied(_)) {
-            self.0 = cache::previous_key_cache(&bytes, &identity.question());
-        }
+        let is_other_keys = |bytes: &Vec<u8>| cache::belongs_elsewhere(bytes, &identity.question());
+        self.0 = self.0.take().filter(|bytes| matches!(verdict, Verdict::Denied(_)) && is_other_keys(bytes));
     }
 }
 
@@ -83,7 +82,7 @@ mod tests {
         let uptime = Uptime::start("boot", Now { wall: Timestamp::from_unix(1), boot: Duration::ZERO });
         let (key_sha256, server_id) = (identity.fingerprint().to_owned(), "server".to_owned());
         Cached {
-            record: Record { verdict, uptime, key_sha256, server_id },
+            record: Some(Record { verdict, arrival: None, uptime, key_sha256, server_id }),
             answer: None,
             address: None,
             previous_key_cache: None,

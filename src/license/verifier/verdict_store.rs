@@ -6,12 +6,13 @@ use serde_json::Value;
 
 use super::previous_key::PreviousKey;
 use super::write_back::WriteBack;
-use crate::license::cache::{self, Cached, CachedStatus};
+use crate::license::cache::{self, Cached, CachedStatus, Told};
 use crate::license::license_identity::LicenseIdentity;
 use opterius_base::clock::{Now, Timestamp};
 use opterius_base::secret::Secret;
+use opterius_base::text::cause;
 use opterius_license::address::Discovered;
-use opterius_license::model::{Denial, Grant, Record, Uptime, Verdict};
+use opterius_license::model::{Denial, Grant, Record, Verdict};
 use opterius_license::outcome::{Answer, Outcome};
 
 /// The latest verdict and its cache file.
@@ -20,6 +21,8 @@ pub(super) struct VerdictStore {
     latest: Option<StoredVerdict>,
     previous_key: PreviousKey,
     write_back: WriteBack,
+    /// What the file tells the Panel; `None` if there is none that the Panel can read.
+    told: Option<Told>,
 }
 
 /// A verdict, and the answer behind it if it was stored.
@@ -31,7 +34,7 @@ struct StoredVerdict {
 impl VerdictStore {
     /// An empty store.
     pub(super) fn new(now: Now) -> Self {
-        Self { latest: None, previous_key: PreviousKey::default(), write_back: WriteBack::new(now) }
+        Self { latest: None, previous_key: PreviousKey::default(), write_back: WriteBack::new(now), told: None }
     }
 
     /// When to write the cache file.
@@ -40,8 +43,19 @@ impl VerdictStore {
     }
 
     /// The path of the cache file changed: the new file must be written.
-    pub(super) fn file_changed(&mut self) {
+    pub(super) fn file_changed(&mut self, path: &Path) {
+        self.told = cache::load(path).ok().flatten().and_then(|bytes| Told::by(&bytes));
         self.write_back.mark_dirty();
+    }
+
+    /// Whether the file must be written: it lacks a change, or it tells the Panel something else than `view`.
+    pub(super) fn is_behind(&self, view: &CachedStatus) -> bool {
+        self.write_back.is_dirty() || self.contradicts(view)
+    }
+
+    /// Whether the file tells the Panel something else than `view`.
+    pub(super) fn contradicts(&self, view: &CachedStatus) -> bool {
+        self.told.as_ref().is_some_and(|told| *told != Told::from(view))
     }
 
     /// The record, if it belongs to this key.
@@ -52,13 +66,14 @@ impl VerdictStore {
     /// Loads the cached verdict on this key: the kept one if this is the previous key, otherwise the file's.
     pub(super) fn load(&mut self, path: &Path, identity: &LicenseIdentity<'_>) -> Result<Option<Cached>, String> {
         let file = cache::load(path);
+        self.told = file.as_ref().ok().and_then(|bytes| Told::by(bytes.as_deref()?));
         if let Some(cached) = self.previous_key.read(identity) {
             return Ok(Some(cached));
         }
         let Some(bytes) = file? else { return Ok(None) };
         let decoded = cache::decode(&bytes, &identity.question());
         if decoded.is_err() {
-            self.previous_key.keep_file(&bytes, identity);
+            self.previous_key.keep_file(&bytes);
         }
         decoded.map(Some)
     }
@@ -66,13 +81,14 @@ impl VerdictStore {
     /// Restores a loaded cache.
     pub(super) fn restore(&mut self, cached: Cached, boot_id: &str, now: Now) {
         let Cached { record, answer, previous_key_cache, address: _ } = cached;
+        self.previous_key.replace(previous_key_cache);
+        let Some(record) = record else { return };
         // Write the new boot's reading with the first check, so that later restarts in this boot continue from it.
         if record.uptime.boot_id != boot_id {
             self.write_back.mark_dirty();
         }
         let uptime = record.uptime.advance(boot_id, now);
         self.latest = Some(StoredVerdict { record: Record { uptime, ..record }, answer });
-        self.previous_key.replace(previous_key_cache);
     }
 
     /// Replaces the record with a new verdict; a denial keeps the latest grant for its plan and limits. Returns whether
@@ -94,28 +110,32 @@ impl VerdictStore {
             }
         };
         self.previous_key.drop_if_obsolete(&verdict, identity);
-        let record = Record {
-            verdict,
-            uptime: Uptime::start(&identity.host().boot_id, now),
-            key_sha256: identity.fingerprint().to_owned(),
-            server_id: identity.host().server_id.clone(),
-        };
+        let (host, key_sha256) = (identity.host(), identity.fingerprint().to_owned());
+        let record = Record::new(verdict, &host.boot_id, now, key_sha256, host.server_id.clone());
         self.latest = Some(StoredVerdict { record, answer: Some(answer) });
         self.write_back.mark_dirty();
         true
     }
 
-    /// Rechecks the verdict against changed trusted keys, and drops it if they do not confirm it.
+    /// Rechecks the verdict against changed trusted keys, and sets it aside if they do not confirm it: it counts again if
+    /// they were mistyped.
     ///
     /// # Errors
     /// Why they do not.
-    pub(super) fn confirm(&mut self, identity: &LicenseIdentity<'_>) -> Result<(), String> {
-        let Some(StoredVerdict { record, answer }) = self.latest.take() else { return Ok(()) };
-        let record = match identity.requires_signature() {
-            true => cache::confirm(record, answer.as_ref(), &identity.question())?,
-            false => record,
-        };
-        self.latest = Some(StoredVerdict { record, answer });
+    pub(super) fn confirm(
+        &mut self,
+        identity: &LicenseIdentity<'_>,
+        address: Option<Discovered>,
+    ) -> Result<(), String> {
+        let Some(known) = self.latest.as_mut().filter(|_| identity.requires_signature()) else { return Ok(()) };
+        match cache::confirm(known.record.clone(), known.answer.as_ref(), &identity.question()) {
+            Ok(record) => known.record = record,
+            Err(cause) => {
+                self.keep_previous_key(identity, address);
+                self.latest = None;
+                return Err(cause);
+            }
+        }
         Ok(())
     }
 
@@ -123,7 +143,8 @@ impl VerdictStore {
     pub(super) fn keep_previous_key(&mut self, replaced: &LicenseIdentity<'_>, address: Option<Discovered>) {
         if let Some(known) = &self.latest {
             let (record, answer) = (known.record.clone(), known.storable_answer(replaced.key()));
-            self.previous_key.keep(&Cached { record, answer, address, previous_key_cache: None }, replaced);
+            let cached = Cached { record: Some(record), answer, address, previous_key_cache: None };
+            self.previous_key.keep(&cached, replaced);
         }
     }
 
@@ -134,10 +155,11 @@ impl VerdictStore {
         Some(&known.record)
     }
 
-    /// Writes the cache file, if there is a verdict on this key: a mistyped key never overwrites the correct one's verdict.
+    /// Writes the cache file. Without a verdict on this key, only if the file tells the Panel something else than `view`,
+    /// and the verdict on the previous key stays in it: a mistyped key never overwrites the correct one's verdict.
     ///
     /// # Errors
-    /// Why the file was not written.
+    /// Why the file was not written, and whether the old one still counts.
     pub(super) fn write(
         &mut self,
         path: &Path,
@@ -146,17 +168,42 @@ impl VerdictStore {
         identity: &LicenseIdentity<'_>,
         now: Now,
     ) -> Result<(), String> {
-        let Some(known) = self.latest.as_ref().filter(|known| identity.matches(&known.record)) else { return Ok(()) };
+        let known = self.latest.as_ref().filter(|known| identity.matches(&known.record));
+        if known.is_none() && !self.contradicts(view) {
+            return Ok(());
+        }
         let cached = Cached {
-            record: known.record.clone(),
-            answer: known.storable_answer(identity.key()),
+            record: known.map(|known| known.record.clone()),
+            answer: known.and_then(|known| known.storable_answer(identity.key())),
             address,
             previous_key_cache: self.previous_key.file().cloned(),
         };
         let written = cache::encode(view, &cached, &identity.question())
-            .and_then(|bytes| cache::store(path, &bytes).map_err(|error| error.to_string()));
+            .and_then(|bytes| cache::store(path, &bytes).map_err(|error| cause(&error)));
         self.write_back.note_attempt(written.is_ok(), now);
-        written
+        match written {
+            Ok(()) => self.told = Some(Told::from(view)),
+            Err(cause) if !view.valid && self.contradicts(view) => {
+                return Err(format!("{cause}{}", self.withdraw(path)));
+            }
+            Err(cause) => return Err(cause),
+        }
+        Ok(())
+    }
+
+    /// Prevents an old file from reviving an earlier grant; says whether that worked.
+    fn withdraw(&mut self, path: &Path) -> String {
+        match cache::withdraw(path) {
+            Ok(()) => {
+                self.told = None;
+                "; the earlier file was removed, so that it does not count again".to_owned()
+            }
+            Err(error) => format!(
+                "; the earlier file cannot be removed either ({}): the Panel still reads it, and after a restart without \
+                 the license server it counts again",
+                cause(&error)
+            ),
+        }
     }
 }
 
@@ -238,7 +285,7 @@ mod tests {
         let identity = LicenseIdentity::new(&key, &first, &trusted);
         store.record_verdict(&granted("free"), Answer::default(), Timestamp::from_unix(1), &identity, at(100));
         let record = store.advance_uptime(&identity, at(160)).unwrap().clone();
-        let cached = Cached { record, answer: None, address: None, previous_key_cache: None };
+        let cached = Cached { record: Some(record), answer: None, address: None, previous_key_cache: None };
 
         let identity = LicenseIdentity::new(&key, &second, &trusted);
         for (boot_id, is_dirty) in [("boot-1", false), ("boot-2", true)] {

@@ -7,14 +7,41 @@ const MISTYPED_KEY: &str = "AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDE";
 #[test]
 fn a_mistyped_key_that_was_never_verified_does_not_affect_the_valid_license() {
     let agent = Agent::licensed();
-    let cache = fs::read(agent.cache_path()).unwrap();
     agent.license_server().pause();
     agent.rewrite_config(&[("license_key", MISTYPED_KEY)]);
     agent.signal(Signal::HUP);
     let status = agent.status_after_checks(2);
     assert_restricted(&status, "none", "unreachable");
-    assert!(fs::read(agent.cache_path()).unwrap() == cache, "the cache of the good key was overwritten");
+    assert!(panel_is_told(&agent, false, "unreachable"), "{status}");
     assert_valid_again_without_a_check(&agent);
+    assert!(panel_is_told(&agent, true, Value::Null), "{}", agent.status());
+}
+
+#[test]
+fn a_removed_key_leaves_the_valid_license_in_the_file() {
+    let mut agent = Agent::licensed();
+    agent.license_server().pause();
+    for restarts in [false, true] {
+        agent.rewrite_config(&[("license_key", "")]);
+        if restarts {
+            agent.restart();
+        } else {
+            agent.signal(Signal::HUP);
+        }
+        assert!(panel_is_told(&agent, false, "no_key"), "{}", agent.status());
+        assert_restricted(&agent.status(), "none", "no_key");
+        assert_valid_again_without_a_check(&agent);
+        assert!(panel_is_told(&agent, true, Value::Null), "{}", agent.status());
+    }
+}
+
+/// Whether the cache file soon has this `valid` and `reason`.
+fn panel_is_told(agent: &Agent, valid: bool, reason: impl Into<Value>) -> bool {
+    let wanted = (json!(valid), reason.into());
+    eventually(PROMPTLY, || {
+        let cache: Value = serde_json::from_slice(&fs::read(agent.cache_path()).unwrap()).unwrap();
+        (cache["valid"].clone(), cache["reason"].clone()) == wanted
+    })
 }
 
 #[test]
@@ -80,14 +107,16 @@ fn reply_to_key(agent: &Agent, reply: Reply) {
 #[test]
 fn a_start_with_a_mistyped_key_does_not_affect_the_valid_license() {
     let mut agent = Agent::licensed();
-    let cache = fs::read(agent.cache_path()).unwrap();
     agent.license_server().pause();
     agent.rewrite_config(&[("license_key", MISTYPED_KEY)]);
     agent.restart();
     let status = agent.status_after_checks(1);
     assert_restricted(&status, "none", "unreachable");
     assert_eq!(status["cache"], "ignored: it belongs to another license key");
-    assert!(fs::read(agent.cache_path()).unwrap() == cache, "the cache of the good key was overwritten");
+    assert!(panel_is_told(&agent, false, "unreachable"), "{status}");
+    // Another start with it loses nothing either.
+    agent.restart();
+    assert_restricted(&agent.status_after_checks(1), "none", "unreachable");
     assert_valid_again_without_a_check(&agent);
     agent.restart();
     assert_eq!(agent.status()["cache"], "ok");
@@ -130,6 +159,26 @@ fn a_missing_configuration_changes_nothing_and_triggers_a_check() {
     let expected_line = |line: &str| {
         line.contains("there is no such file") && line.ends_with(". The Agent keeps its current configuration")
     };
+    assert!(agent.wait_for_line(expected_line, PROMPTLY).is_some(), "{:#?}", agent.lines());
+}
+
+#[test]
+fn reverify_asks_with_what_the_configuration_says_now() {
+    let (first, second) = (FakeLicenseServer::start(), FakeLicenseServer::start());
+    let agent = Agent::builder().license_server(&first).start();
+    assert_active(&agent.status_after_checks(1));
+    // Another license server, and its authority in the same file as before.
+    agent.rewrite_config(&[("license_server", &second.url())]);
+    fs::write(agent.directory().join("license-ca.pem"), second.ca_pem()).unwrap();
+    assert_active(&agent.reverify().json());
+    assert_eq!((first.count(), second.count()), (1, 1));
+
+    // An invalid file changes nothing and is named; the check takes place.
+    let good = fs::read_to_string(agent.config_path()).unwrap();
+    fs::write(agent.config_path(), format!("{good}\nport=none\n")).unwrap();
+    assert_active(&agent.reverify().json());
+    assert_eq!((first.count(), second.count()), (1, 2));
+    let expected_line = |line: &str| line.contains("port “none”") && line.ends_with("keeps its current configuration");
     assert!(agent.wait_for_line(expected_line, PROMPTLY).is_some(), "{:#?}", agent.lines());
 }
 

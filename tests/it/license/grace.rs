@@ -148,42 +148,78 @@ fn grace_ends_48_hours_after_the_last_grant_whatever_happens_in_between() {
 
 #[test]
 fn the_license_is_restricted_at_the_exact_end_of_grace() {
-    let mut agent = Agent::licensed();
-    // By the license server's clock, the grant is almost 48 hours old.
-    let until = now() + time::Duration::seconds(9);
-    agent.license_server().reply(Reply::granted().header("Date", &http_date(until - GRACE)));
-    agent.restart();
-    assert_active(&agent.status_after_checks(1));
+    let (mut agent, boottime) = in_time_namespace();
     agent.license_server().pause();
+    // The machine has been running for almost 48 hours since the grant.
+    fs::write(&boottime, (48 * 3600 - 9).to_string()).unwrap();
     agent.restart();
     let status = agent.status_after_checks(1);
-    assert_eq!(instant(&status["grace_until"]), until, "{status}");
-    let status = restricted_at(&agent, until);
+    let until = instant(&status["grace_until"]);
+    assert!((now()..now() + time::Duration::seconds(10)).contains(&until), "{status}");
+    let ended = eventually(PATIENCE, || agent.status()["valid"] == false);
+    let late = OffsetDateTime::now_utc() - until;
+    // The status rounds both clocks to seconds.
+    assert!(ended && late.abs() <= time::Duration::milliseconds(1500), "{late} after {until}");
+    let status = agent.status();
     assert_restricted(&status, "cache", "unreachable");
     let message = status["message"].as_str().unwrap();
     let expected = "The license server has not confirmed the license for 48 hours: localhost: Connection refused";
     assert!(message.starts_with(expected), "{message}");
-    assert_refused(&agent, "unreachable", message);
-    assert_line(&agent, &format!("License: INVALID — {message}"));
+    assert_eq!(write(&agent).status, 403);
+    // The wall clock did not follow the machine's, which is said in a line of its own.
+    assert_line(&agent, &format!("License: INVALID — {}", message.split(" Check the time: ").next().unwrap()));
     assert!(cache_turns(&agent, &json!([false, "unreachable", message])), "{}", agent.status());
 
     // And it stays restricted.
     agent.restart();
-    assert_refused(&agent, "unreachable", agent.status_after_checks(1)["message"].as_str().unwrap());
+    assert_restricted(&agent.status_after_checks(1), "cache", "unreachable");
     agent.license_server().reply(Reply::granted());
     agent.license_server().resume();
     agent.restart();
     assert_active(&agent.status_after_checks(1));
 }
 
-#[test]
-fn grace_ends_after_48_hours_of_machine_time_whatever_the_clock_shows() {
-    // A time namespace in which the machine has been running that much longer.
+/// A licensed Agent in a time namespace, and the file with the seconds by which the machine has been running longer.
+fn in_time_namespace() -> (Agent, PathBuf) {
     let script = "exec unshare --time --boottime $(cat $DIRECTORY/boottime) --fork --kill-child \"$@\"";
     let builder = Agent::builder().after_mounting(script);
     let boottime = builder.directory().join("boottime");
     fs::write(&boottime, "0").unwrap();
-    let mut agent = builder.start_licensed();
+    (builder.start_licensed(), boottime)
+}
+
+#[test]
+fn the_file_tells_the_panel_from_the_first_moment_that_the_license_ended_while_the_agent_was_stopped() {
+    let in_three_seconds = || (now() + time::Duration::seconds(3)).format(&Rfc3339).unwrap();
+    let ends: [(Option<String>, &str, &str); 2] =
+        [(None, "259200", "unreachable"), (Some(in_three_seconds()), "3", "expired")];
+    at_once(&ends, |(expires_at, later, reason)| {
+        let (mut agent, boottime) = in_time_namespace();
+        agent.license_server().reply(Reply::json(200, with(grant(), json!({"expires_at": expires_at}))));
+        agent.restart();
+        assert_eq!(agent.status_after_checks(1)["valid"], true);
+        assert!(cache_turns(&agent, &json!([true, null, "License is valid."])));
+        agent.kill();
+        // The first check takes its full time: what is known before it counts.
+        agent.license_server().reply(Reply::granted().behavior(Behavior::Hang));
+        fs::write(boottime, later).unwrap();
+        let ended = || expires_at.as_ref().is_none_or(|end| instant(&json!(end)) <= now());
+        assert!(eventually(PATIENCE, ended));
+        agent.restart();
+        let status = agent.status();
+        assert_restricted(&status, "cache", reason);
+        assert_eq!(status["recent_checks"], json!([]), "{status}");
+        let cache: Value = serde_json::from_slice(&fs::read(agent.cache_path()).unwrap()).unwrap();
+        assert_eq!(
+            json!([cache["valid"], cache["reason"], cache["message"]]),
+            json!([false, reason, status["message"]])
+        );
+    });
+}
+
+#[test]
+fn grace_ends_after_48_hours_of_machine_time_whatever_the_clock_shows() {
+    let (mut agent, boottime) = in_time_namespace();
     agent.license_server().pause();
     let restart_at = |agent: &mut Agent, seconds: i64| {
         fs::write(&boottime, seconds.to_string()).unwrap();
@@ -217,23 +253,64 @@ fn machine_time_counts_from_the_first_start_in_each_boot() {
 }
 
 #[test]
-fn a_clock_set_back_prevents_grace_until_the_next_verdict() {
-    let mut agent = Agent::licensed();
-    agent.license_server().reply(Reply::granted().header("Date", &http_date(now() + time::Duration::hours(2))));
-    agent.restart();
-    assert_active(&agent.status_after_checks(1));
-    let expected_line =
-        |line: &str| line.starts_with("This server's clock is 7") && line.contains(" s behind the license");
-    assert!(agent.wait_for_line(expected_line, PROMPTLY).is_some(), "{:#?}", agent.lines());
-    agent.license_server().pause();
-    agent.restart();
+fn a_license_server_with_a_wrong_clock_does_not_shorten_the_grace_period() {
+    let clock_is = |text: &str| format!("this server's clock is {text} the license server's");
+    let table = [
+        (hours(3), "2 h 59 min behind"),
+        (hours(49), "2 d 0 h behind"),
+        (hours(-40), "1 d 16 h ahead of"),
+        (hours(-49), "2 d 1 h ahead of"),
+        (hours(-24 * 365), "365 d 0 h ahead of"),
+    ];
+    at_once(&table, |(off, words)| {
+        let mut agent = Agent::builder().own_license_server().spawn();
+        let date = http_date(now() + *off + time::Duration::seconds(-30));
+        agent.license_server().reply(Reply::granted().header("Date", &date));
+        let status = agent.status_after_checks(1);
+        assert_active(&status);
+        assert!(status["message"].as_str().unwrap().contains(&clock_is(words)), "{status}");
+        agent.license_server().pause();
+        agent.restart();
+        let status = agent.status_after_checks(1);
+        assert_eq!((&status["state"], &status["reason"]), (&json!("grace"), &json!(null)), "{status}");
+        assert_eq!(instant(&status["grace_until"]), instant(&status["last_verified_at"]) + GRACE, "{status}");
+        assert!(status["message"].as_str().unwrap().contains(&clock_is(words)), "{status}");
+        let expected_line =
+            |line: &str| line.starts_with("Check the time (timedatectl): ") && line.contains(&clock_is(words));
+        assert!(agent.wait_for_line(expected_line, PROMPTLY).is_some(), "{:#?}", agent.lines());
+        // Both times are named, and once a day is enough.
+        agent.reverify();
+        let lines = agent.lines();
+        let named: Vec<&String> = lines.iter().filter(|line| line.starts_with("Check the time")).collect();
+        assert!(named.len() == 1 && named[0].contains("Z here, ") && named[0].ends_with("Z there)"), "{lines:#?}");
+    });
+}
+
+#[test]
+fn a_license_that_ended_by_a_wrong_clock_only_is_valid() {
+    let agent = Agent::builder().own_license_server().spawn();
+    // By this server's clock it ended yesterday; by the license server's, it ends tomorrow.
+    let reply = Reply::json(200, with(grant(), json!({"expires_at": (now() - hours(24)).format(&Rfc3339).unwrap()})));
+    agent.license_server().reply(reply.header("Date", &http_date(now() - hours(48))));
     let status = agent.status_after_checks(1);
-    assert_restricted(&status, "cache", "unreachable");
-    assert!(status["message"].as_str().unwrap().contains("(clock_rolled_back)"), "{status}");
-    agent.license_server().reply(Reply::granted());
-    agent.license_server().resume();
-    agent.restart();
-    assert_active(&agent.status_after_checks(1));
+    assert_active(&status);
+    let message = status["message"].as_str().unwrap();
+    assert!(message.contains("this server's clock is 2 d 0 h ahead of the license server's"), "{message}");
+    assert_allowed(&agent);
+    assert!(!agent.lines().join("\n").contains("expired"), "{:#?}", agent.lines());
+
+    // And the other way round.
+    let agent = Agent::builder().own_license_server().spawn();
+    let reply = Reply::json(200, with(grant(), json!({"expires_at": (now() + hours(24)).format(&Rfc3339).unwrap()})));
+    agent.license_server().reply(reply.header("Date", &http_date(now() + hours(48))));
+    let status = agent.status_after_checks(1);
+    assert_restricted(&status, "server", "expired");
+    let message = status["message"].as_str().unwrap();
+    assert!(message.contains("behind the license server's"), "{message}");
+}
+
+fn hours(hours: i64) -> time::Duration {
+    time::Duration::hours(hours)
 }
 
 #[test]

@@ -21,6 +21,7 @@ use opterius_license::inquiry::Inquiry;
 use opterius_license::outcome::{self, Answer, FailureClass};
 use std::io::{self, Write as _};
 use std::net::{IpAddr, TcpListener};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -102,13 +103,15 @@ type Reply = Arc<Mutex<Option<String>>>;
 struct TestServer {
     reply: Reply,
     clock: Arc<TestClock>,
+    /// How far its clock is ahead of the Agent's, in seconds.
+    ahead: Arc<AtomicI64>,
 }
 
 impl LicenseServer for TestServer {
     fn ask(&mut self, _: &LicenseConfig, _: &Inquiry<'_>) -> Result<Answer, outcome::Failure> {
         let reply = self.reply.lock().unwrap().clone();
         let body = reply.ok_or_else(|| outcome::Failure::new(FailureClass::Network, "the test cut the connection"))?;
-        let date = Some(self.clock.wall());
+        let date = Some(Timestamp::from_unix(self.clock.wall().unix() + self.ahead.load(Ordering::SeqCst)));
         Ok(Answer { status: 200, date, retry_after: None, signature: String::new(), body: body.into_bytes() })
     }
 
@@ -132,6 +135,7 @@ fn start_thread(name: &str, body: Body) -> io::Result<()> {
 struct Daemon {
     clock: Arc<TestClock>,
     reply: Reply,
+    server_ahead: Arc<AtomicI64>,
     port: u16,
     signals: SignalSources,
     ended: Receiver<Result<(), Failure>>,
@@ -159,7 +163,12 @@ impl Daemon {
         );
         std::fs::write(&path, &config_text).unwrap();
         let (sender, ended) = mpsc::channel();
-        let server = Box::new(TestServer { reply: Arc::clone(&reply), clock: Arc::clone(&clock) });
+        let server_ahead = Arc::<AtomicI64>::default();
+        let server = Box::new(TestServer {
+            reply: Arc::clone(&reply),
+            clock: Arc::clone(&clock),
+            ahead: Arc::clone(&server_ahead),
+        });
         let injected = Arc::clone(&clock);
         std::thread::spawn(move || {
             let config = parsing::parse(&config_text, "agent.conf", None).unwrap().config;
@@ -173,7 +182,7 @@ impl Daemon {
             };
             sender.send(daemon::run(listener, config, path, dependencies))
         });
-        Daemon { clock, reply, port, signals, ended, _directory: directory }
+        Daemon { clock, reply, server_ahead, port, signals, ended, _directory: directory }
     }
 
     fn ended_within(&self, time: Duration) -> Option<Result<(), Failure>> {
@@ -203,6 +212,11 @@ impl Daemon {
         let response = response.unwrap_or_else(|error| panic!("no verdict: {error}"));
         assert_eq!(response.status, 200, "{}", response.text());
         response.json()
+    }
+
+    /// Sets how far the license server's clock is ahead, in seconds.
+    fn set_server_clock(&self, ahead: i64) {
+        self.server_ahead.store(ahead, Ordering::SeqCst);
     }
 
     /// Sets the license server's answer from now on.

@@ -51,12 +51,57 @@ fn grace_counts_machine_time_if_the_wall_clock_is_stopped() {
 }
 
 #[test]
-fn grace_counts_wall_clock_time_if_the_machine_was_off() {
+fn a_clock_that_is_set_ahead_does_not_shorten_grace() {
     let daemon = in_grace();
-    daemon.clock.set_wall(48 * 3600 - 1);
+    for wall in [3600, 48 * 3600, 365 * 86_400, 0] {
+        daemon.clock.set_wall(wall);
+        check_grace(&daemon);
+    }
+    let message = |daemon: &Daemon| daemon.status()["message"].as_str().unwrap().to_owned();
+    assert!(!message(&daemon).contains("Check the time"), "{}", message(&daemon));
+    daemon.clock.set_wall(2 * 86_400 + 60);
+    assert!(message(&daemon).contains("this server's clock is 2 d 0 h ahead of"), "{}", message(&daemon));
+    daemon.clock.pass(UPTIME + GRACE - SECOND - daemon.clock.boot());
     check_grace(&daemon);
-    daemon.clock.set_wall(48 * 3600);
+    daemon.clock.pass(SECOND);
     check_restricted(&daemon, "unreachable");
+}
+
+#[test]
+fn a_license_servers_clock_that_is_wrong_changes_nothing() {
+    for ahead in [3 * 3600, 49 * 3600, -40 * 3600, -49 * 3600] {
+        let daemon = Daemon::start(None);
+        daemon.set_server_clock(ahead);
+        daemon.reply(Some(&granted(None)));
+        assert_eq!(daemon.reverify()["state"], "active", "{ahead}");
+        let granted = daemon.clock.boot();
+        daemon.reply(None);
+        daemon.reverify();
+        check_grace(&daemon);
+        daemon.clock.pass(granted + GRACE - SECOND - daemon.clock.boot());
+        check_grace(&daemon);
+        daemon.clock.pass(SECOND);
+        check_restricted(&daemon, "unreachable");
+    }
+}
+
+#[test]
+fn an_expiry_follows_the_license_servers_clock_if_this_servers_is_wrong() {
+    for ahead in [2 * 86_400, -2 * 86_400] {
+        let daemon = Daemon::start(None);
+        daemon.set_server_clock(ahead);
+        let servers_time = i64::try_from(daemon.clock.boot().as_secs()).unwrap();
+        let end = Timestamp::from_unix(BEGINNING + ahead).plus(HOUR);
+        daemon.reply(Some(&granted(Some(end))));
+        assert_eq!(daemon.reverify()["state"], "active", "{ahead}");
+        let passed = i64::try_from(daemon.clock.boot().as_secs()).unwrap() - servers_time;
+        daemon.reply(None);
+        daemon.clock.pass(HOUR - SECOND - Duration::from_secs(u64::try_from(passed).unwrap()));
+        assert_eq!(daemon.status()["valid"], true, "{ahead}: {}", daemon.status());
+        daemon.clock.pass(SECOND);
+        check_restricted(&daemon, "expired");
+        assert!(daemon.status()["message"].as_str().unwrap().contains("Check the time"), "{}", daemon.status());
+    }
 }
 
 #[test]
