@@ -9,8 +9,12 @@ use std::time::{Duration, Instant};
 
 const HOUR: i64 = 3600;
 
-/// Offsets of the Agent's wall clock, in seconds.
-const WALL_CLOCKS: [i64; 9] = [0, 0, 240, -240, 2 * HOUR, -2 * HOUR, 47 * HOUR + 3590, 49 * HOUR, -49 * HOUR];
+/// Offsets of the Agent's wall clock, in seconds. No two clocks may differ by about an hour, where the rule changes.
+const WALL_CLOCKS: [i64; 10] =
+    [0, 0, 240, -240, 2 * HOUR, -2 * HOUR, 24 * HOUR, 49 * HOUR, -49 * HOUR, -3650 * 24 * HOUR];
+
+/// Offsets of the license server's clock.
+const SERVER_CLOCKS: [i64; 6] = [0, 0, 4 * HOUR, -40 * HOUR, 52 * HOUR, -52 * HOUR];
 
 /// Boot clock time that passes between two processes of the Agent, in seconds.
 const BOOT_CLOCKS: [i64; 5] = [0, 0, HOUR, 20 * HOUR, 49 * HOUR];
@@ -29,7 +33,8 @@ pub fn run(
         match random.below(20) {
             0..9 => license_server.change_mode(random),
             9..13 => (0..random.within(1..40)).for_each(|_| daemon.hang_up()),
-            13..16 => daemon.set_wall_clock(random.one_of(&WALL_CLOCKS)),
+            13 | 14 => daemon.set_wall_clock(random.one_of(&WALL_CLOCKS)),
+            15 => license_server.set_clock(random.one_of(&SERVER_CLOCKS)),
             16 | 17 => daemon.fill_disk(random.below(2) == 0),
             _ => daemon.set_log(random.below(2) == 0),
         }
@@ -44,6 +49,7 @@ pub fn run(
     daemon.fill_disk(false);
     daemon.set_log(true);
     daemon.set_wall_clock(0);
+    license_server.set_clock(0);
     license_server.grants();
     daemon.hang_up();
     world.calm_down();

@@ -1,8 +1,8 @@
 //! The Agent under test: its successive processes, its clocks, the small disk of its cache, and its log.
 
+use crate::license_server::TestLicenseServer;
 use crate::support::TempDirectory;
 use crate::support::agent::LICENSE_KEY;
-use crate::support::fake_license_server::FakeLicenseServer;
 use crate::support::http::{self, Request, SECRET};
 use crate::support::process::{self, Process, START, Settings};
 use crate::support::{eventually, pause};
@@ -38,7 +38,8 @@ pub struct Daemon<'a> {
 
 impl<'a> Daemon<'a> {
     /// An Agent that is not yet started, for the host at `root`, with its cache on the small disk `disk`.
-    pub fn new(world: &'a World, server: &FakeLicenseServer, root: &Path, disk: &Path) -> Daemon<'a> {
+    pub fn new(world: &'a World, license_server: &TestLicenseServer<'_>, root: &Path, disk: &Path) -> Daemon<'a> {
+        let server = &license_server.server;
         let directory = TempDirectory::new();
         let path = |name: &str| directory.path().join(name);
         fs::write(path("license-ca.pem"), server.ca_pem()).unwrap();
@@ -50,6 +51,7 @@ impl<'a> Daemon<'a> {
             ("secret", SECRET),
             ("license_key", LICENSE_KEY),
             ("license_server", &server.url()),
+            ("license_public_key", &license_server.public_key),
             ("license_ca_file", &path("license-ca.pem").display().to_string()),
             ("license_cache", &cache.display().to_string()),
             ("port", &world.port.to_string()),
@@ -162,7 +164,7 @@ impl<'a> Daemon<'a> {
         self.write("wall", &format!("{ahead:+}"));
         (inner.wall, inner.steps) = (ahead, inner.steps + 1);
         let now = inner.now();
-        inner.belief.note(now);
+        inner.belief.clock_was_set(now);
         self.world.count("clock steps");
     }
 
@@ -171,6 +173,7 @@ impl<'a> Daemon<'a> {
         let filler = self.cache.with_file_name("full");
         let _ = fs::remove_file(&filler);
         if full {
+            self.world.lock().belief.disk_fills();
             let mut file = fs::File::create(&filler).unwrap();
             while file.write_all(&[0; 1024]).is_ok() {}
             self.world.count("disk full");

@@ -2,7 +2,7 @@
 
 use crate::model::{Outcome, Verdict};
 use crate::random::Random;
-use crate::support::fake_license_server::{Behavior, FakeLicenseServer, ReceivedRequest, Reply};
+use crate::support::fake_license_server::{Behavior, FakeLicenseServer, ReceivedRequest, Reply, SigningKey};
 use crate::support::pause;
 use crate::world::World;
 use rustix::time::{ClockId, clock_gettime};
@@ -15,9 +15,6 @@ use time::format_description::well_known::Rfc3339;
 /// How many accounts the license allows.
 pub const MAX_ACCOUNTS: u64 = 2;
 
-/// 48 hours.
-const GRACE: i64 = 48 * 3600;
-
 const REASONS: [&str; 6] =
     ["invalid_key", "cancelled", "suspended", "server_ip_mismatch", "server_limit_reached", "a new one"];
 
@@ -25,10 +22,8 @@ const REASONS: [&str; 6] =
 #[derive(Clone, Debug)]
 enum Mode {
     Granted,
-    /// Grants a license that expires this many seconds later on the Agent's wall clock.
+    /// Grants a license that expires this many seconds later on its clock.
     Expiring(i64),
-    /// Grants with a Date this many seconds in the past.
-    Late(i64),
     Denied(u16, &'static str),
     Nonsense(Reply),
 }
@@ -36,24 +31,40 @@ enum Mode {
 pub struct TestLicenseServer<'a> {
     world: &'a World,
     pub server: FakeLicenseServer,
-    mode: Arc<Mutex<(Mode, i64)>>,
+    /// The key that its answers are signed with; empty if they are not.
+    pub public_key: String,
+    state: Arc<Mutex<ServerState>>,
+}
+
+struct ServerState {
+    mode: Mode,
+    /// When the mode started, in real time.
+    since: i64,
+    /// How far its clock is ahead, in seconds.
+    ahead: i64,
 }
 
 impl<'a> TestLicenseServer<'a> {
-    /// A license server that grants. It reports each request and response to `world` before it sends the response.
-    pub fn new(world: &'a Arc<World>) -> TestLicenseServer<'a> {
+    /// A license server that grants, with signed answers or without. It reports each request and response to `world` before it sends the response.
+    pub fn new(world: &'a Arc<World>, signed: bool) -> TestLicenseServer<'a> {
         let server = FakeLicenseServer::start();
-        let mode = Arc::new(Mutex::new((Mode::Granted, 0)));
-        let (observer, current_mode) = (Arc::clone(world), Arc::clone(&mode));
+        let state = Arc::new(Mutex::new(ServerState { mode: Mode::Granted, since: real_time(), ahead: 0 }));
+        let (observer, current) = (Arc::clone(world), Arc::clone(&state));
+        let key = signed.then(SigningKey::generate);
+        let public_key = key.as_ref().map(SigningKey::public_base64).unwrap_or_default();
         server.reply_with(move |received| {
             // Simulate network latency, so that the Agent's state during a check is observed.
             pause(Duration::from_millis(u64::from(clock_gettime(ClockId::Realtime).tv_nsec as u32 / 1_000_000 % 500)));
-            let (mode, since) = current_mode.lock().unwrap().clone();
-            let (reply, outcome) = mode.respond(since);
+            let (reply, outcome) = current.lock().unwrap().respond(received, key.as_ref());
             observer.received(life(received), outcome);
             reply
         });
-        TestLicenseServer { world, server, mode }
+        TestLicenseServer { world, server, public_key, state }
+    }
+
+    /// Sets its clock.
+    pub fn set_clock(&self, ahead: i64) {
+        self.state.lock().unwrap().ahead = ahead;
     }
 
     /// Switches to a random mode or starts an outage.
@@ -62,8 +73,7 @@ impl<'a> TestLicenseServer<'a> {
         let mode = match random.below(16) {
             0..5 => Mode::Granted,
             5 | 6 => Mode::Expiring(random.within(1..6).cast_signed()),
-            7 => Mode::Late(GRACE - random.within(2..20).cast_signed()),
-            8..11 => Mode::Denied(random.one_of(&[200, 401, 403, 404, 410]), random.one_of(&REASONS)),
+            7..11 => Mode::Denied(random.one_of(&[200, 401, 403, 404, 410]), random.one_of(&REASONS)),
             11..14 => Mode::Nonsense(nonsense(random)),
             _ => return self.set_reachable(false),
         };
@@ -76,8 +86,9 @@ impl<'a> TestLicenseServer<'a> {
     }
 
     fn set_mode(&self, mode: Mode) {
-        let now = self.world.lock().now().wall.0;
-        *self.mode.lock().unwrap() = (mode, now);
+        let mut state = self.state.lock().unwrap();
+        (state.mode, state.since) = (mode, real_time());
+        drop(state);
         self.set_reachable(true);
     }
 
@@ -100,25 +111,44 @@ impl<'a> TestLicenseServer<'a> {
     }
 }
 
-impl Mode {
-    /// The response and its meaning; `since` is when the mode started, on the Agent's wall clock.
-    fn respond(&self, since: i64) -> (Reply, Outcome) {
-        let now = clock_gettime(ClockId::Realtime).tv_sec;
-        let grant = |until: Option<i64>, at: i64| {
-            let reply = Reply::json(200, granted(until)).header("Date", &date(at));
-            (reply, Some(Verdict::Granted { at, until }))
-        };
-        match self {
-            Mode::Granted => grant(None, now),
-            Mode::Expiring(seconds) => grant(Some(since + seconds), now),
-            Mode::Late(seconds) => grant(None, now - seconds),
+impl ServerState {
+    /// The response to a request, and its meaning.
+    fn respond(&self, received: &ReceivedRequest, key: Option<&SigningKey>) -> (Reply, Outcome) {
+        let at = real_time() + self.ahead;
+        let (status, body, verdict) = match &self.mode {
+            Mode::Granted => (200, granted(None), Verdict::Granted { at, until: None }),
+            Mode::Expiring(seconds) => {
+                let until = Some(self.since + self.ahead + seconds);
+                (200, granted(until), Verdict::Granted { at, until })
+            }
             Mode::Denied(status, reason) => {
                 let body = json!({"valid": false, "reason": reason, "message": "No."});
-                (Reply::json(*status, body), Some(Verdict::Denied { reason: (*reason).to_owned() }))
+                (*status, body, Verdict::Denied { reason: (*reason).to_owned() })
             }
-            Mode::Nonsense(reply) => (reply.clone(), None),
-        }
+            Mode::Nonsense(reply) => return (reply.clone(), None),
+        };
+        let reply = match key {
+            None => Reply::json(status, body).header("Date", &date(at)),
+            Some(key) => Reply::json(status, bound_to(received, body, at)).signed(key),
+        };
+        (reply, Some(verdict))
     }
+}
+
+/// The body with what a signed answer repeats of its request.
+fn bound_to(received: &ReceivedRequest, mut body: Value, at: i64) -> Value {
+    let question = received.json.as_ref().unwrap();
+    let digest = ring::digest::digest(&ring::digest::SHA256, question["key"].as_str().unwrap().as_bytes());
+    body["key_sha256"] = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>().into();
+    body["issued_at"] = OffsetDateTime::from_unix_timestamp(at).unwrap().format(&Rfc3339).unwrap().into();
+    for member in ["nonce", "server_id"] {
+        body[member] = question[member].clone();
+    }
+    body
+}
+
+fn real_time() -> i64 {
+    clock_gettime(ClockId::Realtime).tv_sec
 }
 
 fn granted(until: Option<i64>) -> Value {

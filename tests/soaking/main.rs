@@ -93,8 +93,8 @@ fn phase(seed: u64, max_length: Duration, disk: &Path, totals: &mut Counts) -> R
     let processes = running_processes();
     let port = fake_license_server::reserve();
     let world = Arc::new(World::new(port.local_addr().unwrap().port()));
-    let (license_server, host) = (TestLicenseServer::new(&world), tree());
-    let daemon = Daemon::new(&world, &license_server.server, host.path(), disk);
+    let (license_server, host) = (TestLicenseServer::new(&world, seed % 2 == 1), tree());
+    let daemon = Daemon::new(&world, &license_server, host.path(), disk);
     daemon.start(true, 0);
     run_all(&world, &daemon, &license_server, host.path(), seed, length, never_killed);
     if world.violation().is_none() {

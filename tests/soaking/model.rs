@@ -13,6 +13,9 @@ const TOLERANCE: i64 = 3600;
 /// Longest time of a check from the request until its result is known, in seconds.
 const MAX_CHECK_TIME: f64 = 12.0;
 
+/// Seconds by which readings of two clocks in whole seconds can disagree.
+const ROUNDING: i64 = 1;
+
 /// A verdict of the license server.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
@@ -25,10 +28,13 @@ pub enum Verdict {
 /// The result of a check; none if the response was not a verdict.
 pub type Outcome = Option<Verdict>;
 
-/// A verdict, and the minimum and maximum uptime that has passed since, up to `since` on the boot clock.
+/// A verdict, when it was requested by the Agent's wall clock and in which boot, and the minimum and maximum uptime that has
+/// passed since, up to `since` on the boot clock.
 #[derive(Clone, Debug, PartialEq)]
 struct Record {
     verdict: Verdict,
+    wall: i64,
+    boot_of_arrival: u64,
     used: (f64, f64),
     since: f64,
     boot: u64,
@@ -101,8 +107,18 @@ impl Observation {
     }
 }
 
+/// A time since the arrival of a verdict, by each clock of the Agent.
+#[derive(Clone, Copy)]
+struct Passed {
+    wall: i64,
+    by_wall: i64,
+    by_uptime: f64,
+    in_boot_of_arrival: bool,
+}
+
 /// The license rule.
-fn standing(known: &Knowledge, wall: i64, used: f64) -> Standing {
+fn standing(known: &Knowledge, passed: Passed) -> Standing {
+    let wall = passed.wall;
     let source = match (&known.record, known.confirmed) {
         (None, _) => "none",
         (Some(_), true) => "server",
@@ -114,34 +130,53 @@ fn standing(known: &Knowledge, wall: i64, used: f64) -> Standing {
         Some(Verdict::Denied { reason }) => return restricted(reason),
         Some(Verdict::Granted { at, until }) => (*at, *until),
     };
-    if until.is_some_and(|until| wall >= until) {
+    // A wall clock that was set during this boot proves nothing. After a boot, it does as far as both anchors agree.
+    let since_answer = wall - at;
+    let off = if passed.in_boot_of_arrival { 0.0 } else { passed.by_wall.min(since_answer) as f64 };
+    let age = passed.by_uptime.max(off);
+    let servers_clock = at + age as i64;
+    let deciding = if (wall - servers_clock).abs() > TOLERANCE { servers_clock } else { wall };
+    if until.is_some_and(|until| deciding >= until) {
         return restricted("expired");
     }
     if known.confirmed {
         return Standing { state: "active", source, reason: None };
     }
-    let in_grace = wall + TOLERANCE >= at && used.max((wall - at) as f64) < GRACE;
-    if in_grace { Standing { state: "grace", source, reason: None } } else { restricted("unreachable") }
+    let rolled_back = passed.by_wall < -TOLERANCE && since_answer < -TOLERANCE;
+    if !rolled_back && age < GRACE {
+        Standing { state: "grace", source, reason: None }
+    } else {
+        restricted("unreachable")
+    }
 }
 
 impl Knowledge {
-    fn learns(&self, outcome: &Outcome, since: f64, boot: u64) -> Knowledge {
-        match outcome {
-            None => Knowledge { confirmed: false, ..self.clone() },
-            Some(verdict) => {
-                let record = Record { verdict: verdict.clone(), used: (-MAX_CHECK_TIME, 0.0), since, boot };
-                Knowledge { record: Some(record), confirmed: true }
-            }
-        }
+    fn fails(&self) -> Knowledge {
+        Knowledge { confirmed: false, ..self.clone() }
     }
 
-    /// The states at the start and at the end of a moment, after the minimum and the maximum uptime.
+    fn learns(verdict: &Verdict, wall: i64, since: f64, boot: u64) -> Knowledge {
+        let (verdict, used) = (verdict.clone(), (-MAX_CHECK_TIME, 0.0));
+        let record = Record { verdict, wall, boot_of_arrival: boot, used, since, boot };
+        Knowledge { record: Some(record), confirmed: true }
+    }
+
+    /// The states at the start and at the end of a moment, after the minimum and the maximum time since the arrival.
     fn standings(&self, moment: Moment) -> [Standing; 2] {
-        let (min, max) = self.record.as_ref().map_or((0.0, 0.0), |record| {
-            let since = moment.boot - record.since;
-            (record.used.0 + since, record.used.1 + since)
-        });
-        [standing(self, moment.wall.0, min), standing(self, moment.wall.1, max)]
+        let Some(record) = &self.record else {
+            let passed = Passed { wall: moment.wall.0, by_wall: 0, by_uptime: 0.0, in_boot_of_arrival: true };
+            return [standing(self, passed), standing(self, passed)];
+        };
+        let since = moment.boot - record.since;
+        let in_boot_of_arrival = record.boot_of_arrival == record.boot;
+        let at = |wall: i64, early: i64, used: f64| Passed {
+            wall,
+            by_wall: wall - record.wall - early,
+            by_uptime: used + since,
+            in_boot_of_arrival,
+        };
+        let latest = MAX_CHECK_TIME as i64 + ROUNDING;
+        [standing(self, at(moment.wall.0, latest, record.used.0)), standing(self, at(moment.wall.1, 0, record.used.1))]
     }
 }
 
@@ -152,6 +187,10 @@ pub struct Belief {
     disk: Vec<Option<Record>>,
     /// The latest response, which the Agent may not know yet, and its time.
     pending: Option<(Outcome, f64)>,
+    /// What the wall clock may have shown when it arrived: the clock can be set in between.
+    walls: Vec<i64>,
+    /// Whether the disk may be full, so that a denial removes the file instead.
+    disk_full: bool,
     /// Whether a check can fail before it reaches the license server.
     unreachable: bool,
     /// Whether this process has completed a check, and so has written its knowledge.
@@ -168,14 +207,26 @@ impl Belief {
     /// An Agent that has never run.
     pub fn new() -> Belief {
         let (memory, disk) = (Vec::new(), vec![None]);
-        let (pending, unreachable, checked) = (None, false, false);
-        Belief { memory, disk, pending, unreachable, checked, boot: 0, generation: 1, valid_in: 0 }
+        let (pending, walls, unreachable, disk_full, checked) = (None, Vec::new(), false, false, false);
+        Belief { memory, disk, pending, walls, disk_full, unreachable, checked, boot: 0, generation: 1, valid_in: 0 }
     }
 
     /// Records a change that affects all observations.
     pub fn transaction(&mut self, now: Moment) {
         self.note(now);
         self.generation += 1;
+    }
+
+    /// Records that the wall clock was set.
+    pub fn clock_was_set(&mut self, now: Moment) {
+        self.walls.push(now.wall.0);
+        self.note(now);
+    }
+
+    /// Records that the disk becomes full, or has space again; it may have been full until the next successful write.
+    pub fn disk_fills(&mut self) {
+        self.disk_full = true;
+        self.may_be_on_disk(self.possible());
     }
 
     /// Records whether the license may be valid now.
@@ -197,7 +248,7 @@ impl Belief {
         self.memory = self.learned();
         self.checked |= self.pending.is_some();
         self.unreachable = !reachable;
-        self.pending = Some((outcome, now.boot));
+        (self.pending, self.walls) = (Some((outcome, now.boot)), vec![now.wall.0]);
         self.may_be_on_disk(self.learned());
         self.transaction(now);
         self.note(now);
@@ -256,7 +307,13 @@ impl Belief {
             self.memory = memory;
             self.generation += 1;
         }
-        if matches!(seen, Observation::Status { cache, .. } if cache == "ok") {
+        let cache = if let Observation::Status { cache, .. } = seen { cache.as_str() } else { "" };
+        if cache.ends_with("so that it does not count again") {
+            // What is on the disk is not an earlier grant, and nothing was written since.
+            self.disk.retain(|record| !matches!(record, Some(Record { verdict: Verdict::Granted { .. }, .. })));
+        }
+        if cache == "ok" {
+            self.disk_full = false;
             let possible = self.possible();
             let checked = self.checked;
             let boot = self.boot;
@@ -279,12 +336,15 @@ impl Belief {
     fn learned(&self) -> Vec<Knowledge> {
         let before = self.before();
         let Some((outcome, at)) = &self.pending else { return before };
-        self.or_unreachable(before.iter().map(|known| known.learns(outcome, *at, self.boot)).collect())
+        let learned = match outcome {
+            None => before.iter().map(Knowledge::fails).collect(),
+            Some(verdict) => self.walls.iter().map(|wall| Knowledge::learns(verdict, *wall, *at, self.boot)).collect(),
+        };
+        self.or_unreachable(learned)
     }
 
     fn or_unreachable(&self, known: Vec<Knowledge>) -> Vec<Knowledge> {
-        let failed =
-            known.iter().filter(|_| self.unreachable).map(|known| known.learns(&None, 0.0, self.boot)).collect();
+        let failed = known.iter().filter(|_| self.unreachable).map(Knowledge::fails).collect();
         deduplicated([known, failed].concat())
     }
 
@@ -294,6 +354,9 @@ impl Belief {
 
     fn may_be_on_disk(&mut self, known: Vec<Knowledge>) {
         self.disk.extend(known.into_iter().map(|known| known.record));
+        if self.disk_full {
+            self.disk.push(None);
+        }
         self.disk = deduplicated(std::mem::take(&mut self.disk));
     }
 }
