@@ -1,20 +1,12 @@
-//! A trial verification that changes nothing: the license server's answer, the clock compared with its `Date`, and this
-//! server's public address.
+//! A trial verification that changes nothing: the license server's answer, and this server's public address.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
 use crate::doctor::network_path::Addresses;
 use crate::license::log_lines;
-use opterius_base::clock::Timestamp;
 use opterius_license::outcome::{Failure, FailureClass, Outcome};
-
-/// The clock difference that causes a warning, while the Panel's signatures are still valid.
-const OFF: Duration = Duration::from_secs(30);
-
-const SYNCHRONIZE: &str = "timedatectl set-ntp true; timedatectl";
 
 /// The license server's verdict.
 pub fn verdict(context: &Context<'_>) -> Option<Finding> {
@@ -24,12 +16,6 @@ pub fn verdict(context: &Context<'_>) -> Option<Finding> {
         Ok(parsed) => judge(&parsed.outcome, server, |reason| context.guide().help(reason)),
         Err(failure) => unanswered(failure, server),
     })
-}
-
-/// The clock, compared with the license server's.
-pub fn clock(context: &Context<'_>) -> Option<Finding> {
-    let at = context.network_path.as_ref()?.parsed_answer()?.as_ref().ok()?.issued_at?;
-    Some(judge_clock(at, context.system.clock.wall(), context.config()?.signature_window))
 }
 
 /// The public address, configured and as seen from the Internet.
@@ -65,21 +51,6 @@ fn unanswered(failure: &Failure, server: &str) -> Finding {
     Finding::fail(failure.to_string(), fix)
 }
 
-/// Beyond `window`, the Agent rejects the signatures of a Panel with the correct time.
-fn judge_clock(server: Timestamp, own: Timestamp, window: Duration) -> Finding {
-    let (ahead, behind) = (own.since(server), server.since(own));
-    let off = ahead.max(behind);
-    let side = if ahead > behind { "ahead of" } else { "behind" };
-    let seen = format!("{} s {side} the license server's", off.as_secs());
-    if off > window {
-        Finding::fail(seen, SYNCHRONIZE)
-    } else if off > OFF {
-        Finding::warn(seen, SYNCHRONIZE)
-    } else {
-        Finding::pass(format!("within {} s of the license server's", OFF.as_secs()))
-    }
-}
-
 fn judge_address(configured: Option<IpAddr>, own: Addresses, server_is_local: bool) -> Finding {
     let Addresses { source, seen } = own;
     let set = "server_ip=ADDRESS (this server's public IPv4 address) in agent.conf, then run: systemctl reload opterius-agent";
@@ -106,21 +77,6 @@ mod tests {
     use super::*;
     use crate::doctor::finding::Verdict;
     use opterius_license::model::Terms;
-
-    #[test]
-    fn the_clock_is_checked_against_the_signature_window() {
-        let server = Timestamp::from_unix(1_800_000_000);
-        let seconds = Duration::from_secs;
-        for (own, verdict, word) in [
-            (server.plus(seconds(30)), Verdict::Pass, "within"),
-            (server.plus(seconds(31)), Verdict::Warn, "31 s ahead of"),
-            (server.minus(seconds(300)), Verdict::Warn, "300 s behind"),
-            (server.minus(seconds(301)), Verdict::Fail, "301 s behind"),
-        ] {
-            let finding = judge_clock(server, own, seconds(300));
-            assert!(finding.verdict == verdict && finding.seen.contains(word), "{own}: {finding:?}");
-        }
-    }
 
     #[test]
     fn the_servers_message_is_shown() {

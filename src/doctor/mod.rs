@@ -70,7 +70,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("connection", connection::tcp),
     ("TLS", connection::tls),
     ("license server", answer::verdict),
-    ("clock", answer::clock),
+    ("clock", time::compared),
     ("time sync", time::synchronized),
     ("syslog", journal::socket),
     ("journal", journal::line),
