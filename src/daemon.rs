@@ -26,6 +26,7 @@ use crate::license::state::{HostIdentity, License};
 use crate::license::verifier::Verifier;
 use crate::program::{PROGRAM, complain};
 use opterius_base::clock::{Clock, SystemClock};
+use opterius_daemon::config_file::Error;
 use opterius_daemon::limits;
 use opterius_daemon::listener::{self, Source};
 use opterius_daemon::log::{LogTarget, Logger, SYSLOG_SOCKET};
@@ -43,6 +44,13 @@ const WATCHED: &str = "/license/status";
 
 /// Where the listen address is configured, for error messages.
 const SOURCE: Source = Source { file: "agent.conf", elsewhere: " and in the Panel" };
+
+/// The warning about a server without an identity.
+pub const NO_MACHINE_ID: &str = "/etc/machine-id is missing, empty or not initialized: this server has no identity of its \
+                                 own, by which the license server could tell it from others";
+
+/// How to give the server an identity.
+pub const MACHINE_ID_SETUP: &str = "systemd-machine-id-setup; systemctl restart opterius-agent";
 
 /// The daemon's dependencies besides its configuration.
 pub struct Dependencies {
@@ -107,7 +115,7 @@ pub fn host() -> HostIdentity {
     let uname = rustix::system::uname();
     let server_id = identity::server_id(&read("/etc/machine-id"));
     if server_id.is_empty() {
-        warn!("/etc/machine-id is missing or empty: this server has no unique identity. Run: systemd-machine-id-setup");
+        warn!("{NO_MACHINE_ID}. Run: {MACHINE_ID_SETUP}");
     }
     HostIdentity {
         server_id,
@@ -178,7 +186,12 @@ impl Daemon {
         let waker = supervisor.waker();
         let (license, woken) = License::new(&host, Box::new(move || waker.wake()));
         let license_config = Arc::new(config.license.clone());
-        let verifier = Verifier::new(Arc::clone(&license), woken, Arc::clone(&clock), server, host, license_config);
+        let reread = {
+            let path = path.clone();
+            Box::new(move || Some(Arc::new(read_again(&path)?.config.license)))
+        };
+        let verifier =
+            Verifier::new(Arc::clone(&license), woken, Arc::clone(&clock), server, host, license_config, reread);
 
         let api_config: SharedConfig = Arc::new(RwLock::new(Arc::new(config.api(&path))));
         let health = OsInfo::read();
@@ -219,16 +232,19 @@ impl Daemon {
     }
 }
 
+/// Reads the configuration of a running daemon; `None`, after a line in the log, if it is invalid.
+fn read_again(path: &Path) -> Option<Loaded> {
+    let keep = |error: &Error| error!("{error}. The Agent keeps its current configuration");
+    file::load(path).inspect_err(keep).ok()
+}
+
 impl Lifecycle for Daemon {
     /// SIGHUP: uses the new configuration if it is valid, otherwise keeps the old one; requests a check either way.
     fn reload(&mut self) {
         self.checks_before = self.license.state().checks_ended;
-        match file::load(&self.path) {
-            Err(error) => {
-                error!("{error}. The Agent keeps its current configuration");
-                self.license.reload(None);
-            }
-            Ok(Loaded { config, warnings }) => {
+        match read_again(&self.path) {
+            None => self.license.reload(None),
+            Some(Loaded { config, warnings }) => {
                 for warning in warnings.into_iter().chain(file::tighten(&self.path)) {
                     warn!("{warning}");
                 }

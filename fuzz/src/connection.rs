@@ -288,8 +288,9 @@ static LICENSE: LazyLock<Arc<License>> = LazyLock::new(|| {
     let Ok(loaded) = parsing::parse(&text, "agent.conf", None) else { panic!("the configuration is valid") };
     let config = LicenseConfig { server_ip: Some(Ipv4Addr::new(203, 0, 113, 5).into()), ..loaded.config.license };
     let (license, woken) = License::new(&host, Box::new(|| {}));
+    let (clock, reread) = (Arc::new(*CLOCK), Box::new(|| None));
     let verifier =
-        Verifier::new(Arc::clone(&license), woken, Arc::new(*CLOCK), Box::new(TestServer), host, Arc::new(config));
+        Verifier::new(Arc::clone(&license), woken, clock, Box::new(TestServer), host, Arc::new(config), reread);
     let thread = std::thread::spawn(move || verifier.run());
     let (sender, verdict) = mpsc::channel();
     license.reverify(Box::new(move |state| {

@@ -9,6 +9,7 @@ use crate::license::state::{RecentCheck, State};
 use opterius_base::clock::{Now, Timestamp};
 use opterius_http::response::Response;
 use opterius_license::standing::Standing;
+use opterius_license::warning::Warning;
 
 /// The response body. The first six members are the documented ones, in their order; `tier` and `reason` are from the older
 /// documentation.
@@ -30,22 +31,30 @@ struct Status<'a> {
     next_check_at: Option<Timestamp>,
     grace_until: Option<Timestamp>,
     cache: &'a str,
+    config_read_at: Option<Timestamp>,
+    warnings: &'a [Warning],
     recent_checks: &'a VecDeque<RecentCheck>,
 }
 
-/// The cached response. It depends on the published state, the current standing, and the number of accounts.
+/// The inputs of a response: the published state, the current standing, the number of accounts, and the warnings, which
+/// appear with time.
+type CacheKey = (u64, Standing, Option<u64>, Vec<Warning>);
+
+/// The cached response.
 #[derive(Debug, Default)]
-pub struct StatusPage(CachedResponse<(u64, Standing, Option<u64>)>);
+pub struct StatusPage(CachedResponse<CacheKey>);
 
 impl StatusPage {
     /// The response at `now`.
     pub fn answer(&mut self, state: &State, now: Now, accounts: Option<u64>) -> Response {
-        let key = (state.generation, state.standing(now), accounts);
-        self.0.answer(key, |(_, standing, accounts)| render(state, standing, *accounts))
+        let standing = state.standing(now);
+        let warnings = state.warnings(&standing, accounts, now.wall);
+        let key = (state.generation, standing, accounts, warnings);
+        self.0.answer(key, |(_, standing, accounts, warnings)| render(state, standing, *accounts, warnings))
     }
 }
 
-fn render(state: &State, standing: &Standing, accounts: Option<u64>) -> Response {
+fn render(state: &State, standing: &Standing, accounts: Option<u64>, warnings: &[Warning]) -> Response {
     let terms = state.terms();
     let message = state.message(standing);
     Response::json(
@@ -67,6 +76,8 @@ fn render(state: &State, standing: &Standing, accounts: Option<u64>) -> Response
             next_check_at: state.next_check_at,
             grace_until: standing.grace_until(),
             cache: &state.cache,
+            config_read_at: state.config_read_at,
+            warnings,
             recent_checks: &state.recent_checks,
         },
     )

@@ -47,6 +47,16 @@ impl Finding {
         Self { verdict: Verdict::Warn, seen: seen.into(), fix: Some(fix.into()) }
     }
 
+    /// Adds something that needs attention.
+    pub fn add_warning(&mut self, seen: &str, fix: &str) {
+        let fixes: Vec<&str> = self.fix.as_deref().into_iter().chain([fix]).collect();
+        *self = Self {
+            verdict: if self.verdict == Verdict::Fail { Verdict::Fail } else { Verdict::Warn },
+            seen: format!("{}; {seen}", self.seen),
+            fix: Some(fixes.join("; ")),
+        };
+    }
+
     /// A problem.
     pub fn fail(seen: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { verdict: Verdict::Fail, seen: seen.into(), fix: Some(fix.into()) }

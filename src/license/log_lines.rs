@@ -61,6 +61,11 @@ pub fn describe(terms: &Terms) -> String {
     )
 }
 
+/// Warns that no answer is signed with the license server's current key.
+pub fn older_key() {
+    warn!("The license server signs with an older key only: update the Agent or license_public_key in agent.conf");
+}
+
 /// Warns if this server's clock differs from the license server's by more than five minutes.
 pub fn clock(trusted: Timestamp, wall: Timestamp) {
     let (ahead, behind) = (wall.since(trusted), trusted.since(wall));

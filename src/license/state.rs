@@ -12,6 +12,7 @@ use opterius_base::clock::{Now, Timestamp};
 use opterius_license::model::{Record, Terms, Verdict};
 use opterius_license::outcome::{self, Failure, Outcome};
 use opterius_license::standing::{self, Evidence, Standing};
+use opterius_license::warning::{self, Warning};
 
 /// How many checks the status lists.
 const RECENT_CHECKS: usize = 10;
@@ -52,6 +53,8 @@ pub struct State {
     boot_id: String,
     /// `ok`, `none`, or what is wrong with the cache file.
     pub cache: String,
+    /// When the license settings in use were read from agent.conf and the files that it names.
+    pub config_read_at: Option<Timestamp>,
     /// Recent checks, the latest first.
     pub recent_checks: VecDeque<RecentCheck>,
     /// Checks since the start by outcome, with the labels of [`outcome::WORDS`].
@@ -76,6 +79,7 @@ impl State {
             failure: None,
             boot_id,
             cache: "none".to_owned(),
+            config_read_at: None,
             recent_checks: VecDeque::new(),
             checks: outcome::WORDS.map(|word| (word, 0)).into(),
             checks_ended: 0,
@@ -105,6 +109,14 @@ impl State {
     /// The plan and limits to show.
     pub fn terms(&self) -> Terms {
         self.record.as_ref().map(|record| record.verdict.terms()).unwrap_or_default()
+    }
+
+    /// The warnings about a valid license that `accounts` accounts use.
+    pub fn warnings(&self, standing: &Standing, accounts: Option<u64>, now: Timestamp) -> Vec<Warning> {
+        match self.record.as_ref().map(|record| &record.verdict) {
+            Some(Verdict::Granted(grant)) => warning::warnings(standing, &grant.terms, accounts, now),
+            _ => Vec::new(),
+        }
     }
 
     /// The message that explains `standing`.
@@ -170,6 +182,8 @@ pub type Watcher = Box<dyn Fn() + Send + Sync>;
 pub(super) struct PendingRequests {
     pub(super) config: Option<Arc<LicenseConfig>>,
     pub(super) check: bool,
+    /// Whether to read the license settings again before that check.
+    pub(super) reread: bool,
     pub(super) replies: Vec<ReverifyReply>,
     pub(super) stop: bool,
 }
@@ -203,11 +217,12 @@ impl License {
         });
     }
 
-    /// Requests a check; `reply` receives the state after it.
+    /// Requests a check with what the configuration file says now; `reply` receives the state after it.
     pub fn reverify(&self, reply: ReverifyReply) {
         let mut refused = None;
         self.request(|pending_requests| {
             pending_requests.check = true;
+            pending_requests.reread = true;
             if pending_requests.replies.len() < MAX_REPLIES {
                 pending_requests.replies.push(reply)
             } else {
