@@ -186,10 +186,8 @@ impl Daemon {
         let waker = supervisor.waker();
         let (license, woken) = License::new(&host, Box::new(move || waker.wake()));
         let license_config = Arc::new(config.license.clone());
-        let reread = {
-            let path = path.clone();
-            Box::new(move || Some(Arc::new(read_again(&path)?.config.license)))
-        };
+        let reread_path = path.clone();
+        let reread = Box::new(move || read_again(&reread_path).map(|loaded| loaded.config.license));
         let verifier =
             Verifier::new(Arc::clone(&license), woken, Arc::clone(&clock), server, host, license_config, reread);
 

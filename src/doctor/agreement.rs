@@ -9,16 +9,16 @@ use std::path::Path;
 
 use crate::doctor::context::Context;
 use crate::doctor::daemon_status::DaemonStatus;
-use crate::doctor::finding::Finding;
+use crate::doctor::finding::{Finding, Verdict};
 use crate::doctor::process::Process;
 use crate::doctor::reach::{FileAccess, obstacle};
 use crate::license::client::LicenseConfig;
 use opterius_base::clock::Timestamp;
 use opterius_license::outcome::{Failure, Outcome, ParsedAnswer};
 
-/// The variables that name a proxy, and those that exclude hosts from it.
-const PROXIES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"];
-const EXCEPTIONS: [&str; 2] = ["NO_PROXY", "no_proxy"];
+/// The variables that name a proxy, and then those that exclude hosts from it.
+const VARIABLES: [&str; 8] =
+    ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"];
 
 const ENVIRONMENT: &str = "set proxy=… in agent.conf, which overrides the environment, then run: systemctl reload \
                            opterius-agent; or compare: systemctl show -p Environment opterius-agent";
@@ -64,117 +64,86 @@ impl Reached {
     }
 }
 
-/// Why the daemon's result can differ, and the fix.
-type Cause = (String, String);
-
 /// Compares the daemon's latest check with doctor's.
 pub fn results(context: &Context<'_>) -> Option<Finding> {
-    let (network_path, status) = (context.network_path.as_ref()?, context.status()?);
+    let (network_path, status) = (context.network_path.as_ref()?, context.status.as_ref()?);
     let config = network_path.config();
     config.key.as_ref()?;
-    let verdict = status.text("/recent_checks/0/verdict");
+    let verdict = status.latest_verdict();
     if verdict.is_empty() {
         // The first check is in progress.
         return None;
     }
     let own = Reached::by_doctor(network_path.parsed_answer());
     let daemons = Reached::by_daemon(&verdict, status.is_valid());
-    let mut causes = surroundings(context, config);
     if own == daemons {
-        let seen = format!("doctor and the daemon both get {}", own.word());
-        return Some(match join(&causes) {
-            None => Finding::pass(seen),
-            Some((cause, fix)) => Finding::warn(format!("{seen}, but {cause}"), fix),
-        });
+        let mut finding = Finding::pass(format!("doctor and the daemon both get {}", own.word()));
+        add_surroundings(&mut finding, context, config);
+        return Some(finding);
     }
-    causes.extend(changes(context, config, status));
-    Some(judge(context, own, daemons, &describe(status, &verdict), &causes))
-}
-
-/// The daemon's result, with its own words.
-fn describe(status: &DaemonStatus, verdict: &str) -> String {
-    let restriction = match verdict {
-        "granted" => format!(", but now it is {}: {}", status.text("/state"), status.text("/message")),
-        _ => String::new(),
-    };
-    format!("{verdict} at {}{restriction}", status.text("/last_checked_at"))
-}
-
-fn judge(context: &Context<'_>, own: Reached, daemons: Reached, theirs: &str, causes: &[Cause]) -> Finding {
-    let seen = format!("doctor gets {}, the daemon {} ({theirs})", own.word(), daemons.word());
-    let reverify = context.command("reverify");
-    match join(causes) {
-        Some((cause, fix)) => Finding::fail(format!("{seen}; {cause}"), fix),
-        // The daemon's result is the older one.
-        None if own < daemons => {
-            Finding::warn(format!("{seen}; the next check of the daemon will show more"), reverify)
+    let (at, state) = (status.text("last_checked_at"), status.text("state"));
+    let (own_word, word) = (own.word(), daemons.word());
+    let mut finding =
+        Finding::pass(format!("doctor gets {own_word}, the daemon {word} ({verdict} at {at}; {state} now)"));
+    add_surroundings(&mut finding, context, config);
+    add_changes(&mut finding, context, config, status);
+    if finding.verdict == Verdict::Pass {
+        let reverify = context.command("reverify");
+        if own < daemons {
+            finding.add_warning("the daemon asked earlier", &reverify);
+            return Some(finding);
         }
-        None if !context.system.is_root => {
-            Finding::fail(format!("{seen}; only root sees why"), format!("sudo {}", context.command("doctor")))
+        if context.system.is_root {
+            finding.add_warning("no lasting cause is visible", &reverify);
+        } else {
+            finding.add_warning("only root sees why", &format!("sudo {}", context.command("doctor")));
         }
-        None => Finding::fail(format!("{seen}; no lasting cause is visible"), reverify),
     }
+    finding.verdict = Verdict::Fail;
+    Some(finding)
 }
 
-fn join(causes: &[Cause]) -> Option<Cause> {
-    let mut fixes: Vec<&str> = causes.iter().map(|(_, fix)| fix.as_str()).collect();
-    fixes.dedup();
-    let seen: Vec<&str> = causes.iter().map(|(seen, _)| seen.as_str()).collect();
-    (!causes.is_empty()).then(|| (seen.join("; "), fixes.join("; ")))
-}
-
-/// What makes every check of the daemon differ from doctor's.
-fn surroundings(context: &Context<'_>, config: &LicenseConfig) -> Vec<Cause> {
-    let mut causes = Vec::new();
+/// Adds what makes every check of the daemon differ from doctor's.
+fn add_surroundings(finding: &mut Finding, context: &Context<'_>, config: &LicenseConfig) {
     let process = context.process();
     let is_environment_used = config.proxy.is_none() && !config.server.is_plain() && !config.server.is_loopback();
     if is_environment_used && let Some(environment) = process.as_ref().and_then(Process::environment) {
-        let differences = differences(&environment, &|name| std::env::var_os(name));
-        if !differences.is_empty() {
-            let seen = format!("their environments differ: {}", differences.join(", "));
-            causes.push((seen, ENVIRONMENT.to_owned()));
+        for difference in differences(&environment, &|name| std::env::var_os(name)) {
+            finding.add_warning(&difference, ENVIRONMENT);
         }
     }
     if let Some(process) = process.filter(Process::has_other_network) {
-        let seen = "the daemon is in another network namespace".to_owned();
-        causes.push((seen, context.command_beside(process)));
+        finding.add_warning("the daemon is in another network namespace", &context.command_beside(process));
     }
     if let Some(path) = &config.authorities_file
         && context.agent.uid.is_some()
         && let Some(obstacle) = obstacle(path, &context.agent, FileAccess::Read)
     {
-        let (shown, mode) = (path.display(), if obstacle.place == *path { "o+r" } else { "o+x" });
-        let seen = format!(
-            "{} cannot read license_ca_file {shown}: {}",
-            context.agent.name,
-            obstacle.describe(&context.register)
-        );
-        causes.push((seen, format!("chmod {mode} {}; {RELOAD}", obstacle.place.display())));
+        let mode = if obstacle.place == *path { "o+r" } else { "o+x" };
+        let seen =
+            format!("{} cannot read license_ca_file: {}", context.agent.name, obstacle.describe(&context.register));
+        finding.add_warning(&seen, &format!("chmod {mode} {}; {RELOAD}", obstacle.place.display()));
     }
-    causes
 }
 
-/// What changed since the daemon read it.
-fn changes(context: &Context<'_>, config: &LicenseConfig, status: &DaemonStatus) -> Vec<Cause> {
-    let mut causes = Vec::new();
+/// Adds what changed since the daemon read it.
+fn add_changes(finding: &mut Finding, context: &Context<'_>, config: &LicenseConfig, status: &DaemonStatus) {
     let machine_id = context.system.path("/etc/machine-id");
     let files = [
-        (Some(context.system.config_path.as_path()), RELOAD),
-        (config.authorities_file.as_deref(), RELOAD),
-        (Some(machine_id.as_path()), RESTART),
+        (Some(&context.system.config_path), RELOAD),
+        (config.authorities_file.as_ref(), RELOAD),
+        (Some(&machine_id), RESTART),
     ];
-    let read_at = status.instant("/config_read_at");
     for (file, fix) in files {
-        if let (Some(file), Some(read_at)) = (file, read_at)
+        if let (Some(file), Some(read_at)) = (file, status.instant("config_read_at"))
             && changed_at(file).is_some_and(|changed_at| changed_at > read_at)
         {
-            causes.push((format!("{} changed after the daemon read it", file.display()), fix.to_owned()));
+            finding.add_warning(&format!("{} changed after the daemon read it", file.display()), fix);
         }
     }
     if context.process().as_ref().is_some_and(Process::is_replaced) {
-        causes.push(("the daemon's program was replaced after it started".to_owned(), RESTART.to_owned()));
+        finding.add_warning("the daemon's program was replaced after it started", RESTART);
     }
-    causes
 }
 
 /// When the file was last written or put in its place.
@@ -186,22 +155,30 @@ fn changed_at(file: &Path) -> Option<Timestamp> {
 /// The proxy variables that differ between the daemon's environment and this process's, without their values, which can
 /// contain passwords. An empty variable is like none.
 fn differences(daemons: &[u8], own: &dyn Fn(&str) -> Option<OsString>) -> Vec<String> {
-    let daemons = |name: &str| -> Option<&[u8]> {
-        let variables = daemons.split(|byte| *byte == 0);
-        let value = variables.filter_map(|text| text.strip_prefix(name.as_bytes())?.strip_prefix(b"=")).next();
-        value.filter(|value| !value.is_empty())
-    };
-    let own = |name: &str| own(name).filter(|value| !value.is_empty());
-    if PROXIES.iter().all(|name| daemons(name).is_none() && own(name).is_none()) {
-        return Vec::new();
+    let mut differences = Vec::new();
+    let mut is_proxied = false;
+    for name in VARIABLES {
+        let daemons = value(daemons, name);
+        let own = own(name).unwrap_or_default();
+        // Without a proxy, there is nothing to make an exception from: the exceptions are last.
+        let is_unset = daemons.is_empty() && own.is_empty();
+        is_proxied |= !(is_unset || name.eq_ignore_ascii_case("NO_PROXY"));
+        if is_proxied && daemons != own.as_bytes() {
+            let how = match (daemons.is_empty(), own.is_empty()) {
+                (false, true) => "is set for the daemon only",
+                (true, false) => "is set for doctor only",
+                _ => "differs between the daemon and doctor",
+            };
+            differences.push(format!("{name} {how}"));
+        }
     }
-    let compare = |name: &&str| match (daemons(name), own(name)) {
-        (Some(_), None) => Some(format!("{name} is set for the daemon only")),
-        (None, Some(_)) => Some(format!("{name} is set for doctor only")),
-        (Some(daemons), Some(own)) if daemons != own.as_bytes() => Some(format!("{name} has different values")),
-        _ => None,
-    };
-    PROXIES.iter().chain(&EXCEPTIONS).filter_map(compare).collect()
+    differences
+}
+
+/// The value of a variable in an environment; empty if it is not set.
+fn value<'a>(environment: &'a [u8], name: &str) -> &'a [u8] {
+    let mut variables = environment.split(|byte| *byte == 0);
+    variables.find_map(|text| text.strip_prefix(name.as_bytes())?.strip_prefix(b"=")).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -215,7 +192,7 @@ mod tests {
             ("PATH=/bin\0HOME=/\0", &[("PATH", "/sbin")], &[]),
             ("HTTPS_PROXY=http://a:b@c\0", &[], &["HTTPS_PROXY is set for the daemon only"]),
             ("", &[("https_proxy", "http://a:b@c")], &["https_proxy is set for doctor only"]),
-            ("ALL_PROXY=x\0", &[("ALL_PROXY", "y")], &["ALL_PROXY has different values"]),
+            ("ALL_PROXY=x\0", &[("ALL_PROXY", "y")], &["ALL_PROXY differs between the daemon and doctor"]),
             ("ALL_PROXY=x\0", &[("ALL_PROXY", "x")], &[]),
             ("HTTPS_PROXY=\0", &[], &[]),
             ("MY_HTTPS_PROXY=x\0HTTPS_PROXY_TOO=x\0", &[], &[]),

@@ -25,7 +25,7 @@ pub fn contents(context: &Context<'_>) -> Option<Finding> {
     let identity = LicenseIdentity::configured(config, context.identity)?;
     let file = config.cache.display();
     let reverify = context.command("reverify");
-    let reported = context.status().map(|status| status.text("/cache")).unwrap_or_default();
+    let reported = context.status.as_ref().map(|status| status.text("cache")).unwrap_or_default();
     if let Some(cause) = reported.strip_prefix("not written: ") {
         return unwritten::judge(context, &config.cache, cause);
     }

@@ -1,6 +1,5 @@
 //! Facts that several checks share.
 
-use std::cell::OnceCell;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 
@@ -43,7 +42,8 @@ pub struct Context<'a> {
     pub agent: UnixUser,
     /// The network path to the license server; `None` without a valid configuration.
     pub network_path: Option<NetworkPath<'a>>,
-    status: OnceCell<Option<DaemonStatus>>,
+    /// The daemon's license status; `None` if the daemon does not answer.
+    pub status: Option<DaemonStatus>,
 }
 
 impl<'a> Context<'a> {
@@ -56,18 +56,13 @@ impl<'a> Context<'a> {
         let holder = system.probe.holder(address);
         let agent = agent(system, service.as_ref(), &register, holder.as_ref());
         let network_path = config.map(|config| NetworkPath::new(system, &config.license, identity));
-        let status = OnceCell::new();
+        let status = DaemonStatus::query(system, address);
         Self { system, loaded, identity, service, register, address, holder, agent, network_path, status }
     }
 
     /// The configuration, if it is valid.
     pub fn config(&self) -> Option<&'a Config> {
         self.loaded.as_ref().ok().map(|loaded| &loaded.config)
-    }
-
-    /// The daemon's license status; `None` if the daemon does not answer.
-    pub fn status(&self) -> Option<&DaemonStatus> {
-        self.status.get_or_init(|| DaemonStatus::query(self.system, self.address)).as_ref()
     }
 
     /// The daemon's process, if visible: the one that listens, or the one that systemd started.

@@ -90,21 +90,21 @@ fn judge_version(status: u16, version: Option<&str>) -> Finding {
 
 /// The daemon's license status, and the limits that it warns about.
 pub fn standing(context: &Context<'_>) -> Option<Finding> {
-    let status = context.status()?;
-    let (message, state) = (status.text("/message"), status.text("/state"));
+    let status = context.status.as_ref()?;
+    let (message, state) = (status.text("message"), status.text("state"));
     let help = |reason: &str| context.guide().help(reason);
     let mut finding = match state.as_str() {
         "active" if status.is_valid() => {
-            let next = status.text("/next_check_at");
+            let next = status.text("next_check_at");
             let next = if next.is_empty() { next } else { format!("; next check {next}") };
-            Finding::pass(format!("valid, plan {}{next}", status.text("/plan")))
+            Finding::pass(format!("valid, plan {}{next}", status.text("plan")))
         }
         "grace" if status.is_valid() => {
-            let until = status.text("/grace_until");
+            let until = status.text("grace_until");
             Finding::warn(format!("valid until {until} at the latest: {message}"), help(UNREACHABLE))
         }
         _ => {
-            let reason = Some(status.text("/reason")).filter(|reason| !reason.is_empty());
+            let reason = Some(status.text("reason")).filter(|reason| !reason.is_empty());
             let reason = reason.unwrap_or_else(|| INVALID.to_owned());
             Finding::fail(format!("restricted, {reason}: {message}"), help(&reason))
         }

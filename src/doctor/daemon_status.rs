@@ -27,14 +27,19 @@ impl DaemonStatus {
         serde_json::from_str(&body).ok().filter(|_| status == 200).map(Self)
     }
 
-    /// The text at this JSON pointer, such as `/message`; empty if there is none.
-    pub fn text(&self, pointer: &str) -> String {
-        self.0.pointer(pointer).and_then(Value::as_str).map(|text| one_line(text, MAX_TEXT)).unwrap_or_default()
+    /// The text of this member; empty if it has none.
+    pub fn text(&self, name: &str) -> String {
+        text(self.0.get(name))
     }
 
-    /// The instant at this JSON pointer.
-    pub fn instant(&self, pointer: &str) -> Option<Timestamp> {
-        Timestamp::parse_rfc3339(&self.text(pointer))
+    /// The instant of this member.
+    pub fn instant(&self, name: &str) -> Option<Timestamp> {
+        Timestamp::parse_rfc3339(&self.text(name))
+    }
+
+    /// The verdict of the latest check; empty before the first one.
+    pub fn latest_verdict(&self) -> String {
+        text(self.0.get("recent_checks").and_then(|checks| checks.get(0)?.get("verdict")))
     }
 
     /// Whether the daemon allows changes.
@@ -45,6 +50,10 @@ impl DaemonStatus {
     /// Warnings about limits that are near.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         let all = self.0.get("warnings").and_then(Value::as_array);
-        all.into_iter().flatten().filter_map(Value::as_str).map(|text| one_line(text, MAX_TEXT))
+        all.into_iter().flatten().map(|warning| text(Some(warning)))
     }
+}
+
+fn text(value: Option<&Value>) -> String {
+    one_line(value.and_then(Value::as_str).unwrap_or_default(), MAX_TEXT)
 }

@@ -14,19 +14,24 @@ pub struct Mount {
 impl Mount {
     /// The mount that holds `path`: of those above it, the deepest, and of several in one place, the last.
     pub fn holding(mountinfo: &str, path: &Path) -> Option<Self> {
-        let mounts = mountinfo.lines().filter_map(Self::parse).filter(|mount| path.starts_with(&mount.point));
-        mounts.max_by_key(|mount| mount.point.components().count())
+        let mut holding: Option<Self> = None;
+        for mount in mountinfo.lines().filter_map(Self::parse) {
+            let is_deepest = holding.as_ref().is_none_or(|known| mount.point.starts_with(&known.point));
+            if is_deepest && path.starts_with(&mount.point) {
+                holding = Some(mount);
+            }
+        }
+        holding
     }
 
     fn parse(line: &str) -> Option<Self> {
-        let (mount, file_system) = line.split_once(" - ")?;
-        // Skip the ids of the mount and its parent, the device, and the root within the file system.
-        let mut fields = mount.split(' ').skip(4);
+        let fields: Vec<&str> = line.split(' ').collect();
+        // After the ids of the mount and its parent, the device, and the root within the file system; the options of the
+        // file system are last.
+        let [_, _, _, _, point, options, .., last] = fields.as_slice() else { return None };
+        let is_read_only = [options, last].iter().any(|options| options.split(',').any(|option| option == "ro"));
         // The kernel escapes a space as \040.
-        let point = PathBuf::from(fields.next()?.replace("\\040", " "));
-        let options = [fields.next()?, file_system.rsplit(' ').next()?];
-        let is_read_only = options.iter().any(|options| options.split(',').any(|option| option == "ro"));
-        Some(Self { point, is_read_only })
+        Some(Self { point: PathBuf::from(point.split("\\040").collect::<Vec<_>>().join(" ")), is_read_only })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The daemon's process, as /proc shows it. Only root sees all of it.
 
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
 
 use crate::doctor::system::System;
 
@@ -23,10 +23,6 @@ impl<'a> Process<'a> {
         format!("/proc/{}/{name}", self.id)
     }
 
-    fn link(&self, path: &str) -> Option<PathBuf> {
-        fs::read_link(self.system.path(path)).ok()
-    }
-
     /// The variables that it was started with, as `NAME=VALUE`, each with a NUL byte at its end; `None` if hidden.
     pub fn environment(&self) -> Option<Vec<u8>> {
         fs::read(self.system.path(&self.path("environ"))).ok()
@@ -39,12 +35,16 @@ impl<'a> Process<'a> {
 
     /// Whether it is in another network namespace than this process.
     pub fn has_other_network(&self) -> bool {
-        let (own, other) = (self.link("/proc/self/ns/net"), self.link(&self.path("ns/net")));
-        own.zip(other).is_some_and(|(own, other)| own != other)
+        let [own, other] = ["/proc/self/ns/net", &self.path("ns/net")].map(|path| self.metadata(path));
+        own.zip(other).is_some_and(|(own, other)| (own.dev(), own.ino()) != (other.dev(), other.ino()))
     }
 
-    /// Whether its program was replaced since it started.
+    /// Whether its program was replaced since it started: then no name leads to its file any more.
     pub fn is_replaced(&self) -> bool {
-        self.link(&self.path("exe")).is_some_and(|exe| exe.to_string_lossy().ends_with(" (deleted)"))
+        self.metadata(&self.path("exe")).is_some_and(|program| program.nlink() == 0)
+    }
+
+    fn metadata(&self, path: &str) -> Option<Metadata> {
+        fs::metadata(self.system.path(path)).ok()
     }
 }

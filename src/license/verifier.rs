@@ -43,7 +43,7 @@ use opterius_license::standing::Standing;
 const LONGEST_SLEEP: Duration = write_back::INTERVAL;
 
 /// Reads the license settings again; `None` if they cannot be used, which it logs.
-pub type Reread = Box<dyn Fn() -> Option<Arc<LicenseConfig>> + Send>;
+pub type Reread = Box<dyn Fn() -> Option<LicenseConfig> + Send>;
 
 /// The state of the verifier thread.
 pub struct Verifier {
@@ -135,7 +135,7 @@ impl Verifier {
         if check {
             self.timer.request_check();
         }
-        let reread = if reread { (self.reread)() } else { None };
+        let reread = if reread { (self.reread)().map(Arc::new) } else { None };
         if let Some(config) = reread.or(config) {
             self.change_config(config);
         }

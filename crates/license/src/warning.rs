@@ -96,12 +96,17 @@ pub fn warnings(standing: &Standing, terms: &Terms, accounts_used: Option<u64>, 
     let accounts = accounts_used.zip(terms.max_accounts).filter(|(used, allowed)| *allowed != 0 && used > allowed);
     let grace = standing.grace_until().filter(|until| until.since(now) < SHORT_GRACE);
     let expiry = terms.expires_at.filter(|at| *at > now && at.since(now) <= NEAR_EXPIRY);
-    let all = [
-        accounts.map(|(used, allowed)| Warning::Accounts { used, allowed }),
-        grace.map(|until| Warning::Grace { until, left: left(until) }),
-        expiry.map(|at| Warning::Expiry { at, left: left(at) }),
-    ];
-    all.into_iter().flatten().collect()
+    let mut warnings = Vec::new();
+    if let Some((used, allowed)) = accounts {
+        warnings.push(Warning::Accounts { used, allowed });
+    }
+    if let Some(until) = grace {
+        warnings.push(Warning::Grace { until, left: left(until) });
+    }
+    if let Some(at) = expiry {
+        warnings.push(Warning::Expiry { at, left: left(at) });
+    }
+    warnings
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ fn a_proxy_of_the_daemon_alone_or_of_doctor_alone_is_named_without_its_value() {
     found.says("agreement", "FAIL", "https_proxy is set for doctor only", "set proxy=");
     // They agree today, but not for a license server that the exception does not cover.
     let found = found_inside(&agent, &[&format!("https_proxy={DEAD_PROXY}"), &format!("no_proxy={NAME}")]);
-    found.says("agreement", "WARN", "both get a valid license, but their environments differ", "set proxy=");
+    found.says("agreement", "WARN", "both get a valid license; https_proxy is set for doctor only", "set proxy=");
     assert!(!format!("{found:?}").contains("open-sesame"), "{found:#?}");
 }
 
