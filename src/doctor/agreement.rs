@@ -22,6 +22,7 @@ const VARIABLES: [&str; 8] =
 
 const ENVIRONMENT: &str = "set proxy=… in agent.conf, which overrides the environment, then run: systemctl reload \
                            opterius-agent; or compare: systemctl show -p Environment opterius-agent";
+const SANDBOX: &str = "put such files into /etc/opterius, and review the unit: systemctl cat opterius-agent";
 const RELOAD: &str = "systemctl reload opterius-agent";
 const RESTART: &str = "systemctl restart opterius-agent";
 
@@ -85,6 +86,10 @@ pub fn results(context: &Context<'_>) -> Option<Finding> {
     let (own_word, word) = (own.word(), daemons.word());
     let mut finding =
         Finding::pass(format!("doctor gets {own_word}, the daemon {word} ({verdict} at {at}; {state} now)"));
+    if verdict == "granted" && !status.is_valid() {
+        // The license server agrees with doctor; time restricts the license.
+        finding.add_warning(&status.text("message"), "compare the clocks: timedatectl");
+    }
     add_surroundings(&mut finding, context, config);
     add_changes(&mut finding, context, config, status);
     if finding.verdict == Verdict::Pass {
@@ -106,20 +111,28 @@ pub fn results(context: &Context<'_>) -> Option<Finding> {
 /// Adds what makes every check of the daemon differ from doctor's.
 fn add_surroundings(finding: &mut Finding, context: &Context<'_>, config: &LicenseConfig) {
     let process = context.process();
+    let authorities = config.authorities_file.as_deref();
     let is_environment_used = config.proxy.is_none() && !config.server.is_plain() && !config.server.is_loopback();
     if is_environment_used && let Some(environment) = process.as_ref().and_then(Process::environment) {
         for difference in differences(&environment, &|name| std::env::var_os(name)) {
             finding.add_warning(&difference, ENVIRONMENT);
         }
     }
+    if let Some(process) = process {
+        let asked_with = [Some(Path::new("/etc/hosts")), Some(Path::new("/etc/resolv.conf")), authorities];
+        for file in asked_with.into_iter().flatten().filter(|file| process.sees_another(file)) {
+            let seen = format!("the daemon sees another {0}, or none: its unit hides or replaces it", file.display());
+            finding.add_warning(&seen, SANDBOX);
+        }
+    }
     if let Some(process) = process.filter(Process::has_other_network) {
         finding.add_warning("the daemon is in another network namespace", &context.command_beside(process));
     }
-    if let Some(path) = &config.authorities_file
+    if let Some(path) = authorities
         && context.agent.uid.is_some()
         && let Some(obstacle) = obstacle(path, &context.agent, FileAccess::Read)
     {
-        let mode = if obstacle.place == *path { "o+r" } else { "o+x" };
+        let mode = if obstacle.place == path { "o+r" } else { "o+x" };
         let seen =
             format!("{} cannot read license_ca_file: {}", context.agent.name, obstacle.describe(&context.register));
         finding.add_warning(&seen, &format!("chmod {mode} {}; {RELOAD}", obstacle.place.display()));

@@ -2,6 +2,7 @@
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use crate::doctor::system::System;
 
@@ -31,6 +32,14 @@ impl<'a> Process<'a> {
     /// Its mounts, as mountinfo.
     pub fn mounts(&self) -> String {
         self.system.read(&self.path("mountinfo"))
+    }
+
+    /// Whether this file, which this process can read, is another or none in the process's file system.
+    pub fn sees_another(&self, file: &Path) -> bool {
+        let theirs = Path::new(&self.path("root")).join(file.strip_prefix("/").unwrap_or(file));
+        let own = fs::read(file).ok();
+        // Only root can look.
+        self.system.is_root && own.is_some() && own != fs::read(self.system.path(&theirs.to_string_lossy())).ok()
     }
 
     /// Whether it is in another network namespace than this process.

@@ -7,7 +7,8 @@ use crate::support::eventually;
 use crate::support::fake_license_server::{FakeLicenseServer, Reply};
 use crate::support::http::PROMPTLY;
 use crate::support::machine::run;
-use crate::support::package::{SOON, on_a_server};
+use crate::support::package::{SOON, on_a_server, override_unit};
+use crate::support::process;
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -59,6 +60,35 @@ fn a_proxy_of_the_daemon_alone_or_of_doctor_alone_is_named_without_its_value() {
     let found = found_inside(&agent, &[&format!("https_proxy={DEAD_PROXY}"), &format!("no_proxy={NAME}")]);
     found.says("agreement", "WARN", "both get a valid license; https_proxy is set for doctor only", "set proxy=");
     assert!(!format!("{found:?}").contains("open-sesame"), "{found:#?}");
+}
+
+#[test]
+fn a_file_that_the_daemons_sandbox_replaces_or_hides_is_named() {
+    let server = FakeLicenseServer::start_as(NAME);
+    let agent = reachable(agent_of(&server).start());
+    agent.status_after_checks(1);
+    let found = Found::by(&agent.config_path());
+    found.says("agreement", "FAIL", "the daemon sees another /etc/hosts", "systemctl cat opterius-agent");
+
+    // As with PrivateTmp= and ProtectHome=.
+    let copy = "mkdir $DIRECTORY/hidden; cp $DIRECTORY/license-ca.pem $DIRECTORY/hidden";
+    let builder = Agent::builder().own_license_server().after_mounting(copy);
+    let file = builder.directory().join("hidden/license-ca.pem").display().to_string();
+    let agent = reachable(builder.set("license_ca_file", &file).start_licensed());
+    Found::by(&agent.config_path()).says("agreement", "PASS", "both get a valid license", "");
+    process::inside(agent.pid(), agent.directory(), "mount -t tmpfs none $DIRECTORY/hidden");
+    let seen = format!("the daemon sees another {file}, or none");
+    Found::by(&agent.config_path()).says("agreement", "WARN", &seen, "/etc/opterius");
+}
+
+#[test]
+fn a_grant_that_the_daemons_clock_overrules_is_explained_in_its_words() {
+    let past = json!({"valid": true, "plan": "free", "max_accounts": 5, "expires_at": "2020-03-01T00:00:00Z"});
+    let agent = reachable(Agent::builder().license(Reply::json(200, past)).start());
+    agent.status_after_checks(1);
+    let found = Found::by(&agent.config_path());
+    found.says("license", "FAIL", "restricted, expired", "");
+    found.says("agreement", "FAIL", "The license expired on 2020-03-01T00:00:00Z", "timedatectl");
 }
 
 #[test]
@@ -145,7 +175,7 @@ fn another_network_and_an_unreadable_authority_are_found_on_a_machine() {
         let mut machine = Installed::new();
         machine.healthy.says("agreement", "PASS", "both get a valid license", "");
         // The port stays open in this network: systemd keeps its socket.
-        crate::support::package::override_unit("opterius-agent.service", "PrivateNetwork=yes");
+        override_unit("opterius-agent.service", "PrivateNetwork=yes");
         run("systemctl restart opterius-agent");
         let found = eventually(SOON, || Installed::look().check("agreement").verdict == "FAIL");
         let seen = Installed::look();
@@ -156,9 +186,11 @@ fn another_network_and_an_unreadable_authority_are_found_on_a_machine() {
         );
         let seen = Installed::look();
         seen.says("agreement", "FAIL", "program was replaced after it started", "systemctl restart opterius-agent");
-        run(
-            "rm -r /run/systemd/system/opterius-agent.service.d; systemctl daemon-reload; systemctl restart opterius-agent",
-        );
+        // Stopped and started, the daemon has a new socket, which nobody else can reach.
+        let again = "systemctl stop opterius-agent; systemctl start opterius-agent";
+        run(again);
+        Installed::look().says("daemon", "FAIL", "does not answer", "nsenter -t ");
+        run(&format!("rm -r /run/systemd/system/opterius-agent.service.d; systemctl daemon-reload; {again}"));
         machine.is_well();
 
         let authority = FakeLicenseServer::start();
