@@ -119,6 +119,15 @@ fn add_surroundings(finding: &mut Finding, context: &Context<'_>, config: &Licen
         }
     }
     if let Some(process) = process {
+        let own = &context.system.config_path;
+        if let Some(path) = process.config_path()
+            && let Ok(real) = fs::canonicalize(&path)
+            && fs::canonicalize(own).is_ok_and(|own| own != real)
+        {
+            let path = path.display();
+            let seen = format!("the daemon uses another configuration file, {path}");
+            finding.add_warning(&seen, &format!("opterius-agent --config {path} doctor"));
+        }
         let asked_with = [Some(Path::new("/etc/hosts")), Some(Path::new("/etc/resolv.conf")), authorities];
         for file in asked_with.into_iter().flatten().filter(|file| process.sees_another(file)) {
             let seen = format!("the daemon sees another {0}, or none: its unit hides or replaces it", file.display());

@@ -1,8 +1,10 @@
 //! The daemon's process, as /proc shows it. Only root sees all of it.
 
+use std::ffi::OsStr;
 use std::fs::{self, Metadata};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::doctor::system::System;
 
@@ -27,6 +29,14 @@ impl<'a> Process<'a> {
     /// The variables that it was started with, as `NAME=VALUE`, each with a NUL byte at its end; `None` if hidden.
     pub fn environment(&self) -> Option<Vec<u8>> {
         fs::read(self.system.path(&self.path("environ"))).ok()
+    }
+
+    /// The configuration file that its command line names.
+    pub fn config_path(&self) -> Option<PathBuf> {
+        let line = fs::read(self.system.path(&self.path("cmdline"))).ok()?;
+        let mut words = line.split(|byte| *byte == 0);
+        words.find(|word| *word == b"--config")?;
+        Some(PathBuf::from(OsStr::from_bytes(words.next()?)))
     }
 
     /// Its mounts, as mountinfo.

@@ -82,6 +82,18 @@ fn a_file_that_the_daemons_sandbox_replaces_or_hides_is_named() {
 }
 
 #[test]
+fn another_configuration_file_than_the_daemons_is_named() {
+    let agent = reachable(Agent::licensed());
+    let copy = agent.directory().join("copy.conf");
+    fs::copy(agent.config_path(), &copy).unwrap();
+    let (seen, fix) = (agent.config_path(), format!("--config {} doctor", agent.config_path().display()));
+    Found::by(&copy).says("agreement", "WARN", &seen.display().to_string(), &fix);
+    fs::remove_file(&copy).unwrap();
+    std::os::unix::fs::symlink(agent.config_path(), &copy).unwrap();
+    Found::by(&copy).says("agreement", "PASS", "", "");
+}
+
+#[test]
 fn a_grant_that_the_daemons_clock_overrules_is_explained_in_its_words() {
     let past = json!({"valid": true, "plan": "free", "max_accounts": 5, "expires_at": "2020-03-01T00:00:00Z"});
     let agent = reachable(Agent::builder().license(Reply::json(200, past)).start());
