@@ -49,8 +49,8 @@ const SOURCE: Source = Source { file: "agent.conf", elsewhere: " and in the Pane
 pub const NO_MACHINE_ID: &str = "/etc/machine-id is missing, empty or not initialized: this server has no identity of its \
                                  own, by which the license server could tell it from others";
 
-/// How to give the server an identity.
-pub const MACHINE_ID_SETUP: &str = "systemd-machine-id-setup; systemctl restart opterius-agent";
+/// How to give the server an identity. systemd-machine-id-setup alone keeps an ID of zeros.
+pub const MACHINE_ID_SETUP: &str = "rm -f /etc/machine-id; systemd-machine-id-setup; systemctl restart opterius-agent";
 
 /// The daemon's dependencies besides its configuration.
 pub struct Dependencies {

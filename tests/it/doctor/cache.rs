@@ -138,10 +138,12 @@ fn on_a_machine_a_sandbox_that_is_too_tight_and_an_uninitialized_image_are_found
         run("rm -r /run/systemd/system/opterius-agent.service.d; systemctl daemon-reload");
         machine.is_well();
 
-        run("echo uninitialized >/etc/machine-id");
-        let found = Installed::look();
-        found.says("machine ID", "WARN", "not initialized", "systemd-machine-id-setup");
-        found.apply_fix("machine ID");
-        Installed::look().says("machine ID", "PASS", "", "");
+        for machine_id in ["uninitialized", "00000000000000000000000000000000", ""] {
+            run(&format!("echo {machine_id} >/etc/machine-id"));
+            let found = Installed::look();
+            found.says("machine ID", "WARN", "not initialized", "systemd-machine-id-setup");
+            found.apply_fix("machine ID");
+            Installed::look().says("machine ID", "PASS", "", "");
+        }
     });
 }
