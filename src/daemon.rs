@@ -23,10 +23,10 @@ use crate::config::{Config, Loaded};
 use crate::license::client::{LicenseServer, Network};
 use crate::license::log_lines;
 use crate::license::state::{HostIdentity, License};
-use crate::license::verifier::{Reread, Verifier};
+use crate::license::verifier::Verifier;
 use crate::program::{PROGRAM, complain};
 use opterius_base::clock::{Clock, SystemClock};
-use opterius_daemon::config_file;
+use opterius_daemon::config_file::Error;
 use opterius_daemon::limits;
 use opterius_daemon::listener::{self, Source};
 use opterius_daemon::log::{LogTarget, Logger, SYSLOG_SOCKET};
@@ -44,6 +44,13 @@ const WATCHED: &str = "/license/status";
 
 /// Where the listen address is configured, for error messages.
 const SOURCE: Source = Source { file: "agent.conf", elsewhere: " and in the Panel" };
+
+/// The warning about a server without an identity.
+pub const NO_MACHINE_ID: &str = "/etc/machine-id is missing, empty or not initialized: this server has no identity of its \
+                                 own, by which the license server could tell it from others";
+
+/// How to give the server an identity. systemd-machine-id-setup alone keeps an ID of zeros.
+pub const MACHINE_ID_SETUP: &str = "rm -f /etc/machine-id; systemd-machine-id-setup; systemctl restart opterius-agent";
 
 /// The daemon's dependencies besides its configuration.
 pub struct Dependencies {
@@ -108,7 +115,7 @@ pub fn host() -> HostIdentity {
     let uname = rustix::system::uname();
     let server_id = identity::server_id(&read("/etc/machine-id"));
     if server_id.is_empty() {
-        warn!("/etc/machine-id is missing or empty: this server has no unique identity. Run: systemd-machine-id-setup");
+        warn!("{NO_MACHINE_ID}. Run: {MACHINE_ID_SETUP}");
     }
     HostIdentity {
         server_id,
@@ -179,9 +186,10 @@ impl Daemon {
         let waker = supervisor.waker();
         let (license, woken) = License::new(&host, Box::new(move || waker.wake()));
         let license_config = Arc::new(config.license.clone());
-        let (shared_license, shared_clock) = (Arc::clone(&license), Arc::clone(&clock));
+        let reread_path = path.clone();
+        let reread = Box::new(move || read_again(&reread_path).map(|loaded| loaded.config.license));
         let verifier =
-            Verifier::new(shared_license, woken, shared_clock, server, host, license_config, reread(path.clone()));
+            Verifier::new(Arc::clone(&license), woken, Arc::clone(&clock), server, host, license_config, reread);
 
         let api_config: SharedConfig = Arc::new(RwLock::new(Arc::new(config.api(&path))));
         let health = OsInfo::read();
@@ -222,31 +230,19 @@ impl Daemon {
     }
 }
 
-/// Reads the license settings in `path` again, on the verifier's thread.
-fn reread(path: PathBuf) -> Box<Reread> {
-    Box::new(move || match file::load(&path) {
-        Ok(loaded) => Some(Arc::new(loaded.config.license)),
-        Err(error) => {
-            log_invalid(&error);
-            None
-        }
-    })
-}
-
-fn log_invalid(error: &config_file::Error) {
-    error!("{error}. The Agent keeps its current configuration");
+/// Reads the configuration of a running daemon; `None`, after a line in the log, if it is invalid.
+fn read_again(path: &Path) -> Option<Loaded> {
+    let keep = |error: &Error| error!("{error}. The Agent keeps its current configuration");
+    file::load(path).inspect_err(keep).ok()
 }
 
 impl Lifecycle for Daemon {
     /// SIGHUP: uses the new configuration if it is valid, otherwise keeps the old one; requests a check either way.
     fn reload(&mut self) {
         self.checks_before = self.license.state().checks_ended;
-        match file::load(&self.path) {
-            Err(error) => {
-                log_invalid(&error);
-                self.license.reload(None);
-            }
-            Ok(Loaded { config, warnings }) => {
+        match read_again(&self.path) {
+            None => self.license.reload(None),
+            Some(Loaded { config, warnings }) => {
                 for warning in warnings.into_iter().chain(file::tighten(&self.path)) {
                     warn!("{warning}");
                 }

@@ -10,6 +10,7 @@ use opterius_base::clock::{Now, Timestamp};
 use opterius_http::response::Response;
 use opterius_license::clocks::Difference;
 use opterius_license::standing::Standing;
+use opterius_license::warning::Warning;
 
 /// The response body. The first six members are the documented ones, in their order; `tier` and `reason` are from the older
 /// documentation.
@@ -31,23 +32,30 @@ struct Status<'a> {
     next_check_at: Option<Timestamp>,
     grace_until: Option<Timestamp>,
     cache: &'a str,
+    config_read_at: Option<Timestamp>,
+    warnings: &'a [Warning],
     recent_checks: &'a VecDeque<RecentCheck>,
 }
 
-/// The cached response. It depends on the published state, the current standing, the number of accounts, and the clocks
-/// while one of them is wrong.
+/// The inputs of a response: the published state, the current standing, the number of accounts, the warnings, which appear
+/// with time, and the clocks while one of them is wrong.
+type CacheKey = (u64, Standing, Option<u64>, Vec<Warning>, Option<Difference>);
+
+/// The cached response.
 #[derive(Debug, Default)]
-pub struct StatusPage(CachedResponse<(u64, Standing, Option<u64>, Option<Difference>)>);
+pub struct StatusPage(CachedResponse<CacheKey>);
 
 impl StatusPage {
     /// The response at `now`.
     pub fn answer(&mut self, state: &State, now: Now, accounts: Option<u64>) -> Response {
-        let key = (state.generation, state.standing(now), accounts, state.clock_difference(now));
-        self.0.answer(key, |(_, standing, accounts, _)| render(state, standing, *accounts, now))
+        let standing = state.standing(now);
+        let warnings = state.warnings(&standing, accounts, now);
+        let key = (state.generation, standing, accounts, warnings, state.clock_difference(now));
+        self.0.answer(key, |(_, standing, accounts, warnings, _)| render(state, standing, *accounts, warnings, now))
     }
 }
 
-fn render(state: &State, standing: &Standing, accounts: Option<u64>, now: Now) -> Response {
+fn render(state: &State, standing: &Standing, accounts: Option<u64>, warnings: &[Warning], now: Now) -> Response {
     let terms = state.terms();
     let message = state.message(standing, now);
     Response::json(
@@ -69,6 +77,8 @@ fn render(state: &State, standing: &Standing, accounts: Option<u64>, now: Now) -
             next_check_at: state.next_check_at,
             grace_until: standing.grace_until(),
             cache: &state.cache,
+            config_read_at: state.config_read_at,
+            warnings,
             recent_checks: &state.recent_checks,
         },
     )

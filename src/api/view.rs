@@ -12,6 +12,7 @@ use opterius_base::text::duration;
 use opterius_http::response::{HTML, Response};
 use opterius_license::reason::{self, Guide};
 use opterius_license::standing::Standing;
+use opterius_license::warning::Warning;
 use opterius_web::frame::Frame;
 use opterius_web::page::Page;
 
@@ -53,6 +54,7 @@ impl View {
             );
             page.foreign(&host.hostname).markup("</span></header>\n<main>\n");
             banner(&mut page, state, standing, now, guide);
+            warnings(&mut page, &state.warnings(standing, *accounts, now));
             record(&mut page, state, *accounts, *wall);
             checks(&mut page, state, *wall);
             commands(&mut page);
@@ -114,6 +116,14 @@ fn banner(page: &mut Page, state: &State, standing: &Standing, now: Now, guide: 
         }
     }
     page.markup("</section>\n");
+}
+
+/// Limits that are near or exceeded.
+fn warnings(page: &mut Page, warnings: &[Warning]) {
+    for warning in warnings {
+        page.markup("<section class=\"banner warn\">\n<p class=\"message\">").text(&warning.to_string());
+        page.markup("</p>\n</section>\n");
+    }
 }
 
 /// The fix: instructions, and the command at the end of `help`.

@@ -157,6 +157,9 @@ fn describe(status: &Value, guide: &Guide) -> String {
     // The license server sends all terms together, so a known plan without an expiry never expires.
     let never = || if valid || text("plan").is_some() { "never".to_owned() } else { unknown() };
     line("Expires:", text("expires_at").unwrap_or_else(never));
+    for warning in status.get("warnings").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        line("Warning:", one_line(warning, 500));
+    }
     line("Last verified:", text("last_verified_at").unwrap_or_else(|| "never".to_owned()));
     let source = match status.get("source").and_then(Value::as_str) {
         Some("server") => "the license server, at the last check",

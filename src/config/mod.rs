@@ -135,17 +135,20 @@ impl Config {
     /// One sentence with file, line, key and fix.
     pub fn read(entries: &Entries<'_, ConfigKey>, built_in_keys: Option<&str>) -> Result<Self, Error> {
         use ConfigKey::Own;
+        let host_root = host::root(entries)?;
         Ok(Self {
             secret: values::secret(entries, Own("secret"))?,
             license: LicenseConfig {
                 key: values::license_key(entries, Own("license_key"))?,
                 server: values::server_url(entries, Own("license_server"))?,
                 authorities: values::authorities(entries, Own("license_ca_file"))?,
+                authorities_file: entries.value(Own("license_ca_file")).map(|(_, value)| PathBuf::from(value)),
                 trusted: values::trusted_keys(entries, Own("license_public_key"), built_in_keys)?,
                 proxy: values::proxy(entries, Own("proxy"))?,
                 server_ip: values::server_ip(entries, Own("server_ip"))?,
                 ip_discovery_url: values::ip_discovery_url(entries, Own("ip_discovery_url"))?,
                 cache: entries.absolute_path(Own("license_cache"), "/etc/opterius/license-cache.json")?,
+                host_root: host_root.clone(),
             },
             listen_addr: entries.ip_address(Own("listen_addr"), DEFAULT_ADDRESS.ip())?,
             port: entries.integer(Own("port"), DEFAULT_ADDRESS.port(), 0, 65535)?,
@@ -155,7 +158,7 @@ impl Config {
             max_connections: entries.integer(Own("max_connections"), 512, 16, 65536)?,
             max_body: entries.integer(Own("max_body_bytes"), 1024 * 1024, 65536, 2 * 1024 * 1024)?,
             log: entries.log_target(Own("log"))?,
-            host_root: host::root(entries)?,
+            host_root,
             operations: values::operations(entries, Own("operations"))?,
             acme: host::acme(entries, |url| ServerUrl::parse(url).map(drop))?,
         })

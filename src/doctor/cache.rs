@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
 use crate::doctor::reach::{FileAccess, UnixUser, may_replace, obstacle};
+use crate::doctor::unwritten;
 use crate::license::cache::{self, Cached};
 use crate::license::license_identity::LicenseIdentity;
 use opterius_base::clock::Timestamp;
@@ -24,6 +25,10 @@ pub fn contents(context: &Context<'_>) -> Option<Finding> {
     let identity = LicenseIdentity::configured(config, context.identity)?;
     let file = config.cache.display();
     let reverify = context.command("reverify");
+    let reported = context.status.as_ref().map(|status| status.text("cache")).unwrap_or_default();
+    if let Some(cause) = reported.strip_prefix("not written: ") {
+        return unwritten::judge(context, &config.cache, cause);
+    }
     let bytes = match cache::load(&config.cache) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Some(Finding::warn(format!("{file} does not exist yet"), reverify)),
@@ -34,6 +39,9 @@ pub fn contents(context: &Context<'_>) -> Option<Finding> {
     };
     Some(match cache::decode(&bytes, &identity.question()) {
         Err(cause) => Finding::fail(format!("the Agent ignores {file}: {cause}"), reverify),
+        Ok(_) if reported.starts_with("ignored: ") => {
+            Finding::fail(format!("the Agent did not use {file} when it started; {reported}"), reverify)
+        }
         Ok(Cached { record: None, .. }) => Finding::pass("it holds no verdict on this license key yet"),
         Ok(Cached { record: Some(record), .. }) => {
             judge_age(record.verdict.at(), context.system.clock.wall(), reverify)

@@ -6,12 +6,15 @@ use std::os::unix::fs::MetadataExt;
 use crate::cli::inquiry;
 use crate::config::file::DEFAULT_PATH;
 use crate::config::{Config, DEFAULT_ADDRESS, Loaded};
+use crate::doctor::daemon_status::DaemonStatus;
 use crate::doctor::finding::Finding;
 use crate::doctor::network_path::NetworkPath;
+use crate::doctor::process::Process;
 use crate::doctor::reach::UnixUser;
 use crate::doctor::system::System;
 use crate::doctor::systemd::Service;
 use crate::license::state::HostIdentity;
+use crate::program::PROGRAM;
 use opterius_daemon::config_file::Error;
 use opterius_daemon::port_holder::Holder;
 use opterius_host::host::Host;
@@ -33,10 +36,14 @@ pub struct Context<'a> {
     pub register: Register,
     /// The address that the daemon should listen on.
     pub address: SocketAddr,
+    /// The process that listens on it, if visible.
+    pub holder: Option<Holder>,
     /// The user that the Agent runs as.
     pub agent: UnixUser,
     /// The network path to the license server; `None` without a valid configuration.
     pub network_path: Option<NetworkPath<'a>>,
+    /// The daemon's license status; `None` if the daemon does not answer.
+    pub status: Option<DaemonStatus>,
 }
 
 impl<'a> Context<'a> {
@@ -49,12 +56,20 @@ impl<'a> Context<'a> {
         let holder = system.probe.holder(address);
         let agent = agent(system, service.as_ref(), &register, holder.as_ref());
         let network_path = config.map(|config| NetworkPath::new(system, &config.license, identity));
-        Self { system, loaded, identity, service, register, address, agent, network_path }
+        let status = DaemonStatus::query(system, address);
+        Self { system, loaded, identity, service, register, address, holder, agent, network_path, status }
     }
 
     /// The configuration, if it is valid.
     pub fn config(&self) -> Option<&'a Config> {
         self.loaded.as_ref().ok().map(|loaded| &loaded.config)
+    }
+
+    /// The daemon's process, if visible: the one that listens, or the one that systemd started.
+    pub fn process(&self) -> Option<Process<'a>> {
+        let listening = self.holder.as_ref().filter(|holder| holder.name == PROGRAM.name).map(|holder| holder.process);
+        let started = || self.service.as_ref().and_then(|service| service.main_process);
+        listening.or_else(started).map(|id| Process::new(self.system, id))
     }
 
     /// The host that operations work on.
@@ -75,6 +90,11 @@ impl<'a> Context<'a> {
         } else {
             format!("opterius-agent --config {config} {command}")
         }
+    }
+
+    /// The command line that runs doctor where the daemon's network is.
+    pub fn command_beside(&self, process: Process<'_>) -> String {
+        format!("nsenter -t {} -n {}", process.id, self.command("doctor"))
     }
 
     /// The finding of a check that only root can run.

@@ -5,9 +5,9 @@ use std::os::unix::fs::MetadataExt;
 
 use serde_json::Value;
 
-use crate::cli::inquiry::STATUS_PATH;
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
+use crate::doctor::process::Process;
 use crate::doctor::reach::UnixUser;
 use crate::doctor::system::System;
 use crate::program::PROGRAM;
@@ -28,9 +28,9 @@ pub fn port(context: &Context<'_>) -> Option<Finding> {
         Finding::warn("port=0: the daemon's port is unknown", fix)
     } else if !is_taken(system, address) {
         Finding::pass(format!("no other process uses {address}"))
-    } else if let Some(holder) = system.probe.holder(address) {
+    } else if let Some(holder) = &context.holder {
         let owner = std::fs::metadata(system.path(&format!("/proc/{}", holder.process))).ok();
-        judge_holder(address, &holder, owner.map(|owner| owner.uid()), &context.agent)
+        judge_holder(address, holder, owner.map(|owner| owner.uid()), &context.agent)
     } else if system.is_root {
         Finding::pass(format!("systemd holds {address} for its service"))
     } else {
@@ -57,22 +57,23 @@ fn judge_holder(address: SocketAddr, holder: &Holder, owner: Option<u32>, agent:
 
 /// Whether the daemon answers, and which version.
 pub fn answers(context: &Context<'_>) -> Option<Finding> {
-    let address = reachable(context)?;
+    // The kernel chose the port 0.
+    let address = Some(context.address).filter(|address| address.port() != 0)?;
     Some(match context.system.probe.daemon(address, HEALTH_PATH) {
         Err(_) if context.config().is_none() => {
             Finding::warn(format!("does not answer on the default address {address}"), START)
         }
-        Err(error) => Finding::fail(format!("does not answer on {address}: {error}"), START),
+        Err(error) => Finding::fail(
+            format!("does not answer on {address}: {error}"),
+            context.process().filter(Process::has_other_network).map_or(START.to_owned(), |process| {
+                format!("it is in another network namespace: {}", context.command_beside(process))
+            }),
+        ),
         Ok((status, body)) => {
             let health: Value = serde_json::from_str(&body).unwrap_or_default();
             judge_version(status, health.get("agent_version").and_then(Value::as_str))
         }
     })
-}
-
-/// The daemon's address; `None` if the kernel chose the port.
-fn reachable(context: &Context<'_>) -> Option<SocketAddr> {
-    Some(context.address).filter(|address| address.port() != 0)
 }
 
 fn judge_version(status: u16, version: Option<&str>) -> Finding {
@@ -87,27 +88,32 @@ fn judge_version(status: u16, version: Option<&str>) -> Finding {
     }
 }
 
-/// The daemon's license status.
+/// The daemon's license status, and the limits that it warns about.
 pub fn standing(context: &Context<'_>) -> Option<Finding> {
-    let (status, body) = context.system.probe.daemon(reachable(context)?, STATUS_PATH).ok()?;
-    let document: Value = serde_json::from_str(&body).ok().filter(|_| status == 200)?;
-    let text = |name: &str| document.get(name).and_then(Value::as_str).map(|text| one_line(text, 300));
-    let (message, state) = (text("message").unwrap_or_default(), text("state").unwrap_or_default());
+    let status = context.status.as_ref()?;
+    let (message, state) = (status.text("message"), status.text("state"));
     let help = |reason: &str| context.guide().help(reason);
-    Some(match document.get("valid").and_then(Value::as_bool) {
-        Some(true) if state == "grace" => {
-            let until = text("grace_until").unwrap_or_default();
+    let mut finding = match state.as_str() {
+        "active" if status.is_valid() => {
+            let next = status.text("next_check_at");
+            let next = if next.is_empty() { next } else { format!("; next check {next}") };
+            Finding::pass(format!("valid, plan {}{next}", status.text("plan")))
+        }
+        "grace" if status.is_valid() => {
+            let until = status.text("grace_until");
             Finding::warn(format!("valid until {until} at the latest: {message}"), help(UNREACHABLE))
         }
-        Some(true) => {
-            let next = text("next_check_at").map(|next| format!("; next check {next}")).unwrap_or_default();
-            Finding::pass(format!("valid, plan {}{next}", text("plan").unwrap_or_default()))
-        }
         _ => {
-            let reason = text("reason").unwrap_or_else(|| INVALID.to_owned());
+            let reason = Some(status.text("reason")).filter(|reason| !reason.is_empty());
+            let reason = reason.unwrap_or_else(|| INVALID.to_owned());
             Finding::fail(format!("restricted, {reason}: {message}"), help(&reason))
         }
-    })
+    };
+    for warning in status.warnings() {
+        let (sentence, remedy) = warning.split_once(". ").unwrap_or((&warning, "opterius-agent status"));
+        finding.add_warning(sentence, remedy);
+    }
+    Some(finding)
 }
 
 #[cfg(test)]

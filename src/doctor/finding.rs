@@ -47,8 +47,28 @@ impl Finding {
         Self { verdict: Verdict::Warn, seen: seen.into(), fix: Some(fix.into()) }
     }
 
+    /// Adds something that needs attention, with its fix unless it is the last one's.
+    pub fn add_warning(&mut self, seen: &str, fix: &str) {
+        if self.verdict == Verdict::Pass {
+            self.verdict = Verdict::Warn;
+        }
+        append(&mut self.seen, seen);
+        let fixes = self.fix.get_or_insert_default();
+        if !fixes.ends_with(fix) {
+            append(fixes, fix);
+        }
+    }
+
     /// A problem.
     pub fn fail(seen: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { verdict: Verdict::Fail, seen: seen.into(), fix: Some(fix.into()) }
     }
+}
+
+/// Appends a clause.
+fn append(text: &mut String, clause: &str) {
+    if !text.is_empty() {
+        text.push_str("; ");
+    }
+    text.push_str(clause);
 }

@@ -7,26 +7,32 @@
 //! 2. add it to [`CHECKS`], in the order in which the checks run;
 //! 3. document it in docs/troubleshooting.md, “Doctor”: a test compares that table with this one.
 
+pub mod agreement;
 pub mod answer;
 pub mod cache;
 pub mod config;
 pub mod connection;
 pub mod context;
 pub mod daemon;
+pub mod daemon_status;
 pub mod disk;
 pub mod finding;
 pub mod firewall;
+pub mod identity;
 pub mod journal;
+pub mod mounts;
 pub mod names;
 pub mod network_path;
 pub mod nginx;
 pub mod operations;
+pub mod process;
 pub mod reach;
 pub mod report;
 pub mod service;
 pub mod system;
 pub mod systemd;
 pub mod time;
+pub mod unwritten;
 
 use std::path::Path;
 
@@ -51,6 +57,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("secret", config::secret),
     ("unknown keys", config::keys),
     ("license key", config::license_key),
+    ("machine ID", identity::machine_id),
     ("unit", service::unit),
     ("service", service::running),
     ("port", daemon::port),
@@ -70,6 +77,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("connection", connection::tcp),
     ("TLS", connection::tls),
     ("license server", answer::verdict),
+    ("agreement", agreement::results),
     ("clock", time::compared),
     ("time sync", time::synchronized),
     ("syslog", journal::socket),

@@ -8,7 +8,7 @@ use crate::doctor::system::System;
 pub const UNIT: &str = "opterius-agent.service";
 
 /// The queried properties.
-const PROPERTIES: &str = "LoadState,ActiveState,UnitFileState,FragmentPath,DropInPaths,User,ExecMainStatus";
+const PROPERTIES: &str = "LoadState,ActiveState,UnitFileState,FragmentPath,DropInPaths,User,ExecMainStatus,MainPID";
 
 /// The state of the service in systemd.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct Service {
     pub user: String,
     /// The exit code of the last run.
     pub status: String,
+    /// The process id of the daemon, if it runs.
+    pub main_process: Option<u32>,
 }
 
 impl Service {
@@ -48,6 +50,7 @@ impl Service {
             drop_ins: value("DropInPaths").split_ascii_whitespace().map(str::to_owned).collect(),
             user: if user.is_empty() { "root".to_owned() } else { user },
             status: value("ExecMainStatus"),
+            main_process: value("MainPID").parse().ok().filter(|id| *id != 0),
         }
     }
 

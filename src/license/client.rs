@@ -46,6 +46,8 @@ pub struct LicenseConfig {
     pub server: ServerUrl,
     /// Root certificates trusted in addition to Mozilla's.
     pub authorities: Vec<CertificateDer<'static>>,
+    /// The file with these certificates.
+    pub authorities_file: Option<PathBuf>,
     /// The keys that can sign an answer; none means that no signature is required.
     pub trusted: signature::TrustedKeys,
     /// The URL of the proxy.
@@ -56,6 +58,8 @@ pub struct LicenseConfig {
     pub ip_discovery_url: Option<String>,
     /// The path of the cache file.
     pub cache: PathBuf,
+    /// The root of the host whose accounts the license limits.
+    pub host_root: PathBuf,
 }
 
 /// The base URL of a license server: HTTPS, or plain HTTP to this machine.

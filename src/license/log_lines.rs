@@ -3,6 +3,7 @@
 use log::{info, warn};
 
 use crate::license::state::State;
+use opterius_license::clocks::Difference;
 use opterius_license::model::Terms;
 use opterius_license::standing::Standing;
 
@@ -53,4 +54,14 @@ pub fn describe(terms: &Terms) -> String {
         limit(terms.max_servers),
         terms.expires_at.map_or("never".to_owned(), |expiry| expiry.to_string())
     )
+}
+
+/// Warns that no answer is signed with the license server's current key.
+pub fn older_key() {
+    warn!("The license server signs with an older key only: update the Agent or license_public_key in agent.conf");
+}
+
+/// Warns that this server's clock and the license server's differ.
+pub fn clocks(difference: Difference) {
+    warn!("Check the time (timedatectl): {difference}");
 }

@@ -13,6 +13,7 @@ use opterius_license::clocks::{self, Difference};
 use opterius_license::model::{Record, Terms, Verdict};
 use opterius_license::outcome::{self, Failure, Outcome};
 use opterius_license::standing::{self, Evidence, Standing};
+use opterius_license::warning::{self, Warning};
 
 /// How many checks the status lists.
 const RECENT_CHECKS: usize = 10;
@@ -53,6 +54,8 @@ pub struct State {
     boot_id: String,
     /// `ok`, `none`, or what is wrong with the cache file.
     pub cache: String,
+    /// When the license settings in use were read from agent.conf and the files that it names.
+    pub config_read_at: Option<Timestamp>,
     /// Recent checks, the latest first.
     pub recent_checks: VecDeque<RecentCheck>,
     /// Checks since the start by outcome, with the labels of [`outcome::WORDS`].
@@ -77,6 +80,7 @@ impl State {
             failure: None,
             boot_id,
             cache: "none".to_owned(),
+            config_read_at: None,
             recent_checks: VecDeque::new(),
             checks: outcome::WORDS.map(|word| (word, 0)).into(),
             checks_ended: 0,
@@ -125,6 +129,16 @@ impl State {
     /// The plan and limits to show.
     pub fn terms(&self) -> Terms {
         self.record.as_ref().map(|record| record.verdict.terms()).unwrap_or_default()
+    }
+
+    /// The warnings about a valid license that `accounts` accounts use.
+    pub fn warnings(&self, standing: &Standing, accounts: Option<u64>, now: Now) -> Vec<Warning> {
+        match self.record.as_ref().map(|record| &record.verdict) {
+            Some(Verdict::Granted(grant)) => {
+                warning::warnings(standing, &grant.terms, accounts, now.wall, self.deciding_time(now).wall)
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// The message that explains `standing` at `now`, and a clock that is wrong.
@@ -200,8 +214,9 @@ pub type Watcher = Box<dyn Fn() + Send + Sync>;
 #[derive(Default)]
 pub(super) struct PendingRequests {
     pub(super) config: Option<Arc<LicenseConfig>>,
-    pub(super) reread: bool,
     pub(super) check: bool,
+    /// Whether to read the license settings again before that check.
+    pub(super) reread: bool,
     pub(super) replies: Vec<ReverifyReply>,
     pub(super) stop: bool,
 }

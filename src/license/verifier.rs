@@ -5,13 +5,11 @@
 //!
 //! This file is the main loop. `check_timer` decides when a check is due, [`LicenseIdentity`] sends it, `verdict_store`
 //! keeps the verdict (`write_back`: when to write it to disk; `previous_key`: the verdict on the previous key),
-//! `public_address` finds the address to report, `key_warning` warns about an old signing key, and `clients` connects the
-//! other threads.
+//! `public_address` finds the address to report, `once_per_day` limits warnings, and `clients` connects the other threads.
 
 mod check_timer;
 mod clients;
-mod clock_warning;
-mod key_warning;
+mod once_per_day;
 mod previous_key;
 mod public_address;
 mod verdict_store;
@@ -26,8 +24,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use self::check_timer::CheckTimer;
 use self::clients::Clients;
-use self::clock_warning::ClockWarning;
-use self::key_warning::KeyWarning;
+use self::once_per_day::OncePerDay;
 use self::public_address::PublicAddress;
 use self::verdict_store::VerdictStore;
 use crate::license::cache::CachedStatus;
@@ -37,16 +34,21 @@ use crate::license::log_lines;
 use crate::license::state::{HostIdentity, License, PendingRequests, State};
 use opterius_base::clock::{Clock, Now};
 use opterius_base::secret::Secret;
+use opterius_host::users::accounts::AccountCount;
 use opterius_license::inquiry::Inquiry;
 use opterius_license::model::Record;
 use opterius_license::outcome::Outcome;
+use opterius_license::signature::SignedBy;
 use opterius_license::standing::Standing;
 
 /// The longest sleep: the verifier notices a changed clock or a resumed machine within this time.
 const LONGEST_SLEEP: Duration = write_back::INTERVAL;
 
-/// Reads the license settings again; `None` if they are invalid.
-pub type Reread = dyn Fn() -> Option<Arc<LicenseConfig>> + Send;
+/// The clock difference that is worth a line in the log: beyond it, this server or the Panel rejects signed requests.
+const NOTABLE: Duration = Duration::from_secs(300);
+
+/// Reads the license settings again; `None` if they cannot be used, which it logs.
+pub type Reread = Box<dyn Fn() -> Option<LicenseConfig> + Send>;
 
 /// The state of the verifier thread.
 pub struct Verifier {
@@ -59,9 +61,9 @@ pub struct Verifier {
     timer: CheckTimer,
     verdicts: VerdictStore,
     address: PublicAddress,
-    key_warning: KeyWarning,
-    clock_warning: ClockWarning,
-    reread: Box<Reread>,
+    accounts: AccountCount,
+    warned: OncePerDay,
+    reread: Reread,
     /// Stands for the key in the cache file's MAC while none is configured.
     no_key: Secret,
     /// The state to publish next.
@@ -80,10 +82,11 @@ impl Verifier {
         server: Box<dyn LicenseServer>,
         host: HostIdentity,
         config: Arc<LicenseConfig>,
-        reread: Box<Reread>,
+        reread: Reread,
     ) -> Self {
         let now = clock.now();
-        let state = State::new(host.boot_id.clone());
+        let mut state = State::new(host.boot_id.clone());
+        state.config_read_at = Some(now.wall);
         let mut verifier = Self {
             clients: Clients::new(license, woken),
             clock,
@@ -94,8 +97,8 @@ impl Verifier {
             config,
             verdicts: VerdictStore::new(now),
             address: PublicAddress::default(),
-            key_warning: KeyWarning::default(),
-            clock_warning: ClockWarning::default(),
+            accounts: AccountCount::default(),
+            warned: OncePerDay::default(),
             reread,
             no_key: Secret::new(String::new()),
             standing: state.standing(now),
@@ -138,17 +141,19 @@ impl Verifier {
 
     /// Handles requests from other threads; returns true to stop.
     fn take_pending(&mut self) -> bool {
-        let PendingRequests { config, reread, check, stop, .. } = self.clients.take_pending();
+        let PendingRequests { config, check, reread, stop, .. } = self.clients.take_pending();
         if check {
             self.timer.request_check();
         }
-        if let Some(config) = config.or_else(|| (self.reread)().filter(|_| reread)) {
+        let reread = if reread { (self.reread)().map(Arc::new) } else { None };
+        if let Some(config) = reread.or(config) {
             self.change_config(config);
         }
         stop
     }
 
     fn change_config(&mut self, config: Arc<LicenseConfig>) {
+        self.state.config_read_at = Some(self.clock.wall());
         let before = std::mem::replace(&mut self.config, config);
         if before.key != self.config.key {
             self.change_key(&before);
@@ -197,11 +202,11 @@ impl Verifier {
             log_lines::standing(&self.standing, &self.state);
         }
         let in_grace = matches!(self.standing, Standing::Grace { .. });
-        self.clock_warning.note(self.state.clocks(now), now);
         if has_changed || self.verdicts.write_back().is_due(in_grace, now) {
             self.write_cache(now);
             self.publish(now);
         }
+        self.log_warnings(now);
     }
 
     /// Updates the standing; returns whether its state or reason changed.
@@ -220,12 +225,30 @@ impl Verifier {
         let now = self.clock.now();
         let has_changed = self.update_standing(now);
         log_lines::standing(&self.standing, &self.state);
-        self.clock_warning.note(self.state.clocks(now), now);
         if has_changed || self.verdicts.is_behind(&self.view(now)) {
             self.write_cache(now);
         }
         self.publish(now);
         self.clients.reply();
+        self.log_warnings(now);
+    }
+
+    /// Logs a clock that is off and the limits that are near, except before the first check, which can change them.
+    fn log_warnings(&mut self, now: Now) {
+        if self.state.last_checked_at.is_none() {
+            return;
+        }
+        if let Some(clocks) = self.state.clocks(now).filter(|clocks| clocks.size() > NOTABLE)
+            && self.warned.is_due("clock", now)
+        {
+            log_lines::clocks(clocks);
+        }
+        let accounts = self.accounts.count(&self.config.host_root, now.boot);
+        for warning in self.state.warnings(&self.standing, accounts, now) {
+            if self.warned.is_due(warning.kind(), now) {
+                warn!("{warning}");
+            }
+        }
     }
 
     /// Verifies the configured key, if there is one, with the license server and records the verdict.
@@ -239,7 +262,9 @@ impl Verifier {
         let outcome = match answered {
             Err(failure) => Outcome::Inconclusive(failure),
             Ok((answer, parsed)) => {
-                self.key_warning.note(parsed.signed_by, now);
+                if parsed.signed_by == Some(SignedBy::OlderKey) && self.warned.is_due("key", now) {
+                    log_lines::older_key();
+                }
                 let at = parsed.issued_at.unwrap_or(now.wall);
                 self.verdicts.record_verdict(&parsed.outcome, answer, at, &identity, now);
                 parsed.outcome

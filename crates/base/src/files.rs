@@ -63,8 +63,9 @@ pub fn replace(path: &Path, bytes: &[u8], mode: FileMode) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// The name is fixed, so that the next write replaces a file left by a killed process instead of adding another.
-fn temporary_path(path: &Path) -> PathBuf {
+/// Where [`replace`] writes the new file. The name is fixed, so that the next write replaces a file left by a killed process
+/// instead of adding another.
+pub fn temporary_path(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     path.with_file_name(name)

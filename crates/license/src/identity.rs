@@ -15,10 +15,13 @@ pub fn key_fingerprint(key: &Secret) -> String {
     hex(digest(&SHA256, key.expose().as_bytes()).as_ref())
 }
 
-/// The host's identity, derived from the content of `/etc/machine-id`; empty when that is empty.
+/// What systemd writes into the machine ID of an image that many machines are made from, see machine-id(5).
+const UNINITIALIZED: &str = "uninitialized";
+
+/// The host's identity, derived from the content of `/etc/machine-id`; empty when that names no machine.
 pub fn server_id(machine_id: &str) -> String {
     let machine_id = machine_id.trim();
-    if machine_id.is_empty() {
+    if machine_id == UNINITIALIZED || machine_id.bytes().all(|digit| digit == b'0') {
         return String::new();
     }
     hex(digest(&SHA256, &[SERVER_ID_PREFIX, machine_id.as_bytes()].concat()).as_ref())
@@ -69,6 +72,17 @@ mod tests {
         assert_eq!(identity.len(), 64);
         assert_eq!(identity, server_id("0123456789abcdef0123456789abcdef\n"));
         assert_ne!(identity, hex(digest(&SHA256, machine_id.as_bytes()).as_ref()));
-        assert_eq!(server_id("\n"), "");
+    }
+
+    #[test]
+    fn a_machine_id_that_many_machines_can_share_is_none() {
+        let zeros = "0".repeat(32);
+        for none in ["", "\n", " \t\r\n", "uninitialized", "uninitialized\n", "0", &zeros, &format!("{zeros}\n")] {
+            assert_eq!(server_id(none), "", "{none:?}");
+        }
+        // Any other text has always identified its server.
+        for some in ["0123456789abcdef0123456789abcdef", "00000000000000000000000000000001", "web1", "Uninitialized"] {
+            assert_eq!(server_id(some).len(), 64, "{some:?}");
+        }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! * [`inquiry`] — the request; [`identity`], [`address`] — the key fingerprint, host identity and address in it
 //! * [`outcome`] — parses an answer; [`signature`] — verifies that the license server signed it
-//! * [`model`] — the recorded verdict; [`clocks`] — its age; [`standing`] — what it means now
-//! * [`reason`] — explanations for operators
+//! * [`model`] — the recorded verdict; [`clocks`] — its age; [`standing`] — what it means now; [`warning`] — which limits
+//!   are near; [`reason`] — explanations for operators
 //! * [`schedule`] — when to check next
 
 #![cfg_attr(test, allow(clippy::string_slice, reason = "a test that cuts a text wrongly fails, as it should"))]
@@ -18,3 +18,4 @@ pub mod reason;
 pub mod schedule;
 pub mod signature;
 pub mod standing;
+pub mod warning;

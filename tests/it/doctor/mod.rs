@@ -1,5 +1,7 @@
 //! `doctor`: each problem is found by its own check and by no other.
 
+mod agreement;
+mod cache;
 mod configuration;
 mod host;
 mod installed;

@@ -17,7 +17,7 @@ fn unresolvable_and_overridden_names_are_found() {
         set("license_server", "https://license.example.com");
         let found = Installed::look();
         found.says("name", "FAIL", "license.example.com cannot be resolved", "/etc/resolv.conf");
-        found.differs_in(&machine.healthy, &["address", "name"]);
+        found.differs_in(&machine.healthy, &["address", "agreement", "name"]);
         found.says("hosts file", "PASS", "license.example.com", "");
 
         machine.healthy = found;

@@ -11,6 +11,7 @@ mod proxies;
 mod signed;
 mod tls;
 mod verdicts;
+mod warnings;
 
 use crate::support::agent::{Agent, AgentBuilder, LICENSE_KEY};
 use crate::support::fake_license_server::{Behavior, FakeLicenseServer, Gate, ReceivedRequest, Reply, SigningKey};

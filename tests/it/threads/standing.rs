@@ -182,6 +182,34 @@ fn a_denial_has_no_grace_and_outlives_the_outage() {
     }
 }
 
+#[test]
+fn warnings_appear_at_their_instant_without_a_check() {
+    let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+    let starts_with = |daemon: &Daemon, start: &str| {
+        let warnings = daemon.status()["warnings"].clone();
+        let first = warnings[0].as_str().unwrap_or_default();
+        assert!(first.starts_with(start) && warnings.as_array().unwrap().len() == 1, "{start}: {warnings}");
+    };
+    let daemon = in_grace();
+    pass_until(&daemon, GRACE - 12 * HOUR);
+    assert_eq!(daemon.status()["warnings"], json!([]));
+    pass_until(&daemon, GRACE - 12 * HOUR + SECOND);
+    starts_with(&daemon, "The grace period ends in 11 h 59 min, at 2026-05-03T12:00:00Z");
+    pass_until(&daemon, GRACE - 12 * HOUR + minutes(2));
+    starts_with(&daemon, "The grace period ends in 11 h 58 min, at 2026-05-03T12:00:00Z");
+    pass_until(&daemon, GRACE);
+    assert_eq!(daemon.status()["warnings"], json!([]), "the message says more");
+
+    let expiry = Timestamp::from_unix(BEGINNING).plus(30 * 24 * HOUR);
+    let daemon = verified(Some(&granted(Some(expiry))));
+    pass_until(&daemon, 16 * 24 * HOUR - SECOND);
+    assert_eq!(daemon.status()["warnings"], json!([]));
+    pass_until(&daemon, 16 * 24 * HOUR);
+    starts_with(&daemon, "The license expires in 14 days, at 2026-05-31T12:00:00Z");
+    pass_until(&daemon, 30 * 24 * HOUR - SECOND);
+    starts_with(&daemon, "The license expires in a moment");
+}
+
 /// A daemon after its first check.
 fn verified(reply: Option<&str>) -> Daemon {
     let daemon = Daemon::start(reply);

@@ -1,0 +1,59 @@
+//! What the daemon says about the license, in its own words.
+
+use std::net::SocketAddr;
+
+use serde_json::Value;
+
+use crate::cli::inquiry::STATUS_PATH;
+use crate::doctor::system::System;
+use opterius_base::clock::Timestamp;
+use opterius_base::text::one_line;
+
+/// The longest text that a finding quotes, in characters.
+const MAX_TEXT: usize = 300;
+
+/// The daemon's license status. Another program could be listening on the port, so every text becomes one short line.
+#[derive(Clone, Debug)]
+pub struct DaemonStatus(Value);
+
+impl DaemonStatus {
+    /// Requests it from the daemon at `address`; `None` if the daemon does not answer with a status.
+    pub fn query(system: &System<'_>, address: SocketAddr) -> Option<Self> {
+        // The kernel chose the port.
+        if address.port() == 0 {
+            return None;
+        }
+        let (status, body) = system.probe.daemon(address, STATUS_PATH).ok()?;
+        serde_json::from_str(&body).ok().filter(|_| status == 200).map(Self)
+    }
+
+    /// The text of this member; empty if it has none.
+    pub fn text(&self, name: &str) -> String {
+        text(self.0.get(name))
+    }
+
+    /// The instant of this member.
+    pub fn instant(&self, name: &str) -> Option<Timestamp> {
+        Timestamp::parse_rfc3339(&self.text(name))
+    }
+
+    /// The verdict of the latest check; empty before the first one.
+    pub fn latest_verdict(&self) -> String {
+        text(self.0.get("recent_checks").and_then(|checks| checks.get(0)?.get("verdict")))
+    }
+
+    /// Whether the daemon allows changes.
+    pub fn is_valid(&self) -> bool {
+        self.0.get("valid").and_then(Value::as_bool) == Some(true)
+    }
+
+    /// Warnings about limits that are near.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        let all = self.0.get("warnings").and_then(Value::as_array);
+        all.into_iter().flatten().map(|warning| text(Some(warning)))
+    }
+}
+
+fn text(value: Option<&Value>) -> String {
+    one_line(value.and_then(Value::as_str).unwrap_or_default(), MAX_TEXT)
+}
