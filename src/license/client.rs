@@ -326,7 +326,9 @@ fn answer(status: u16, headers: &HeaderMap, body: Vec<u8>) -> Answer {
     let date = text("date").and_then(parse_date);
     let retry_after = text("retry-after").and_then(|value| retry_after(value, date));
     let signatures = headers.get_all(signature::HEADER).iter().filter_map(|value| value.to_str().ok());
-    Answer { status, date, retry_after, signature: signatures.collect::<Vec<_>>().join(", "), body }
+    let signature = signatures.collect::<Vec<_>>().join(", ");
+    let (location, content_type) = (text("location").map(str::to_owned), text("content-type").map(str::to_owned));
+    Answer { status, date, retry_after, signature, location, content_type, body }
 }
 
 /// RFC 9110 §10.2.3: seconds, or a date, which is compared with the answer's own `Date`.
