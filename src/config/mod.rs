@@ -19,13 +19,14 @@ use std::time::Duration;
 use ring::hmac;
 
 use crate::api;
-use crate::license::client::{LicenseConfig, ServerUrl};
+use crate::license::client::{self, LicenseConfig, ServerUrl};
 use opterius_base::secret::Secret;
 use opterius_daemon::config_file::{Entries, Error, Key};
 use opterius_daemon::log::LogTarget;
 use opterius_host::config::{self as host, HostKey};
 use opterius_host::helper::client::HelperMode;
 use opterius_host::host::{Acme, Host};
+use opterius_license::license_key;
 use opterius_license::reason::Guide;
 
 /// The secret in the shipped example. It is well-formed, but publicly known.
@@ -135,10 +136,13 @@ impl Config {
     /// One sentence with file, line, key and fix.
     pub fn read(entries: &Entries<'_, ConfigKey>, built_in_keys: Option<&str>) -> Result<Self, Error> {
         use ConfigKey::Own;
+        let key = values::license_key(entries, Own("license_key"));
+        let (key, key_fault) = key.map_or_else(|fault| (None, Some(fault)), |key| (key, None));
         Ok(Self {
             secret: values::secret(entries, Own("secret"))?,
             license: LicenseConfig {
-                key: values::license_key(entries, Own("license_key"))?,
+                key,
+                key_fault,
                 server: values::server_url(entries, Own("license_server"))?,
                 authorities: values::authorities(entries, Own("license_ca_file"))?,
                 trusted: values::trusted_keys(entries, Own("license_public_key"), built_in_keys)?,
@@ -181,7 +185,15 @@ impl Config {
 
     /// The help texts for operators, if this configuration was read from `file`.
     pub fn guide(&self, file: &Path) -> Guide {
-        Guide::new(self.license.server.base(), &file.display().to_string())
+        let Config { license: config, .. } = self;
+        let endpoint = client::first_endpoint(config).ok();
+        Guide {
+            server: config.server.base().to_owned(),
+            file: file.display().to_string(),
+            port: endpoint.as_ref().map_or(config.server.port(), |endpoint| endpoint.port),
+            proxy: endpoint.filter(|endpoint| endpoint.is_proxy).map(|endpoint| endpoint.host),
+            key_doubt: config.key.as_ref().and_then(|key| license_key::doubt(key.expose())),
+        }
     }
 
     /// The keys that differ from `running` and take effect only after a restart.

@@ -13,6 +13,7 @@ use opterius_base::files;
 use opterius_base::secret::Secret;
 use opterius_daemon::config_file::{Entries, Error, Key};
 use opterius_host::helper::client::HelperMode;
+use opterius_license::license_key;
 use opterius_license::signature::TrustedKeys;
 
 /// The largest CA file, in bytes; Mozilla's complete bundle is a quarter of that.
@@ -40,18 +41,13 @@ pub fn secret<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Secret, Error>
     }
 }
 
-/// The license key.
+/// The license key, in its canonical form.
 ///
 /// # Errors
-/// One sentence with file, line, key and fix.
-pub fn license_key<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Option<Secret>, Error> {
+/// One sentence with file, line, key and fault. It is no configuration error: the Agent runs without a license then.
+pub fn license_key<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Option<Secret>, String> {
     let Some((entry, value)) = entries.value(key) else { return Ok(None) };
-    if value.len() > 64 || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let sentence = "is not a license key: at most 64 letters, digits and symbols without spaces; copy it from the \
-                        license dashboard";
-        return Err(entries.wrong(entry, sentence));
-    }
-    Ok(Some(Secret::new(value.to_owned())))
+    license_key::canonical(value).map(|key| Some(Secret::new(key))).map_err(|fault| entries.about(entry, fault))
 }
 
 /// The license server's URL.

@@ -40,8 +40,10 @@ const MAX_ADDRESS: u64 = 64;
 /// The configuration of the license client and verifier.
 #[derive(Clone)]
 pub struct LicenseConfig {
-    /// The license key.
+    /// The license key, in its canonical form.
     pub key: Option<Secret>,
+    /// Why the text in place of the license key cannot be one, with its place in agent.conf; then there is no key.
+    pub key_fault: Option<String>,
     /// The license server.
     pub server: ServerUrl,
     /// Root certificates trusted in addition to Mozilla's.

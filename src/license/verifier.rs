@@ -273,6 +273,7 @@ impl Verifier {
 
     fn publish(&mut self, now: Now) {
         self.state.has_key = self.config.key.is_some();
+        self.state.key_fault = self.config.key_fault.clone();
         self.state.record = self.current_record();
         self.state.next_check_at = self.config.key.as_ref().map(|_| self.timer.scheduled_at(now));
         self.state.generation = self.state.generation.wrapping_add(1);

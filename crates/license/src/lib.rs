@@ -1,5 +1,6 @@
 //! License rules as pure functions: bytes, recorded state and the current time are arguments; the rules do no I/O.
 //!
+//! * [`license_key`] — the key in its one form
 //! * [`inquiry`] — the request; [`identity`], [`address`] — the key fingerprint, host identity and address in it
 //! * [`outcome`] — parses an answer; `no_verdict` — names one without a verdict; [`signature`] — verifies that the license server signed it
 //! * [`model`] — the recorded verdict; [`standing`] — what it means now; [`reason`] — explanations for operators
@@ -10,6 +11,7 @@
 pub mod address;
 pub mod identity;
 pub mod inquiry;
+pub mod license_key;
 pub mod model;
 mod no_verdict;
 pub mod outcome;

@@ -80,6 +80,24 @@ fn an_invalid_configuration_is_reported_in_one_line_with_file_line_and_key() {
 }
 
 #[test]
+fn what_cannot_be_a_license_key_fails_the_check() {
+    for (value, fault) in [
+        (
+            "AAAA\u{421}AAA-BBBBBBBB-CCCCCCCC-DDDDDDDD",
+            "has “\u{421}” (U+0421, a Cyrillic letter that looks like C) as character 5",
+        ),
+        ("<your key here>", "has < or > as character 1: a placeholder"),
+        ("AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDD # mine", "has a blank as character 36"),
+    ] {
+        let config = ConfigFile::new(format!("secret={SECRET}\nlicense_key={value}\n"));
+        let place = format!("{}:2: license_key {fault}", config.text());
+        let checked = run(["--config", config.text(), "--check-config"]);
+        checked.expect(78).and_one_line_on_stderr(&[&place, "license dashboard"]);
+        assert_eq!(checked.stdout, "");
+    }
+}
+
+#[test]
 fn a_configuration_of_64_kib_is_accepted() {
     let good = format!("secret={SECRET}\n#");
     let config = ConfigFile::new(format!("{good}{}", "x".repeat(64 * 1024 - good.len())));
