@@ -8,6 +8,7 @@
 //! 2. dist/agent.conf, the example that explains every key;
 //! 3. dist/man/agent.conf.5, the manual page, with the same text.
 
+mod certificate_file;
 pub mod file;
 pub mod parsing;
 pub mod values;
@@ -137,6 +138,7 @@ impl Config {
     pub fn read(entries: &Entries<'_, ConfigKey>, built_in_keys: Option<&str>) -> Result<Self, Error> {
         use ConfigKey::Own;
         let key = values::license_key(entries, Own("license_key"));
+        let (authorities, ca_file) = values::authorities(entries, Own("license_ca_file"))?;
         let (key, key_fault) = key.map_or_else(|fault| (None, Some(fault)), |key| (key, None));
         Ok(Self {
             secret: values::secret(entries, Own("secret"))?,
@@ -144,7 +146,8 @@ impl Config {
                 key,
                 key_fault,
                 server: values::server_url(entries, Own("license_server"))?,
-                authorities: values::authorities(entries, Own("license_ca_file"))?,
+                authorities,
+                ca_file,
                 trusted: values::trusted_keys(entries, Own("license_public_key"), built_in_keys)?,
                 proxy: values::proxy(entries, Own("proxy"))?,
                 server_ip: values::server_ip(entries, Own("server_ip"))?,

@@ -25,6 +25,9 @@ const NEW_SECRET: &str = "generate one: openssl rand -hex 32; set it as secret=â
 /// The syntax and values of the file.
 pub fn lines(context: &Context<'_>) -> Option<Finding> {
     let file = context.system.config_path.display();
+    if let Some(finding) = authority_file(context) {
+        return Some(finding);
+    }
     Some(match context.loaded {
         Ok(_) => Finding::pass(format!("{file}: all settings are valid")),
         Err(Error::Permission(_)) if !context.system.is_root => context.needs_root(&file.to_string()),
@@ -33,6 +36,22 @@ pub fn lines(context: &Context<'_>) -> Option<Finding> {
             format!("editor {file}; then rerun, because most checks need it: {}", context.command("doctor")),
         ),
     })
+}
+
+/// That the Agent's user cannot read license_ca_file, which root can: the Agent would not start or reload.
+fn authority_file(context: &Context<'_>) -> Option<Finding> {
+    let (path, agent) = (context.config()?.license.ca_file.as_ref()?, &context.agent);
+    agent.uid?;
+    let obstacle = obstacle(path, agent, FileAccess::Read)?;
+    let place = obstacle.place.display();
+    let seen = format!(
+        "the Agent's user {} cannot read license_ca_file {}: {}",
+        agent.name,
+        path.display(),
+        obstacle.describe(&context.register)
+    );
+    let mode = if obstacle.place == *path { "o+r" } else { "o+x" };
+    Some(Finding::fail(seen, format!("chmod {mode} {place}; systemctl reload opterius-agent")))
 }
 
 /// Who can read and change the file.
