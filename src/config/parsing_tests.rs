@@ -148,7 +148,7 @@ fn help_names_the_port_of_the_license_server_or_of_its_proxy() {
         assert!(help(&text).contains(expected), "{}", help(&text));
         assert!(!help(&text).contains("word"), "the proxy's password is in a help text");
     }
-    let doubted = good("license_key=AAAAAA0A-BBBBBBBB-CCCCCCCC-DDDDDDDD\n").guide(Path::new("/srv/agent.conf"));
+    let doubted = good("license_key=AAAAAA0A-GGGGGGGG-CCCCCCCC-DDDDDDDD\n").guide(Path::new("/srv/agent.conf"));
     assert!(doubted.help("invalid_key").starts_with("In license_key, character 7 is 0, "));
 }
 

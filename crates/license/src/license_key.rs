@@ -92,10 +92,19 @@ pub fn canonical(text: &str) -> Result<String, KeyFault> {
 
 /// One of our keys in its canonical form.
 fn own_form(text: &str) -> Option<String> {
-    let signs = text.chars().filter(|sign| !is_blank(*sign) && !is_invisible(*sign) && !is_dash(*sign));
-    let signs: Vec<char> = signs.map(|sign| sign.to_ascii_uppercase()).take(SIGNS.saturating_add(1)).collect();
-    let ours = signs.len() == SIGNS && signs.iter().all(|sign| is_ours(*sign)) && !is_grouped_otherwise(text);
-    ours.then(|| signs.chunks(GROUP).map(|group| group.iter().collect()).collect::<Vec<String>>().join("-"))
+    let (mut key, mut signs) = (String::new(), 0_usize);
+    for sign in text.chars().filter(|sign| !is_blank(*sign) && !is_invisible(*sign) && !is_dash(*sign)) {
+        let sign = sign.to_ascii_uppercase();
+        if !is_ours(sign) || signs == SIGNS {
+            return None;
+        }
+        if signs > 0 && signs.is_multiple_of(GROUP) {
+            key.push('-');
+        }
+        key.push(sign);
+        signs = signs.saturating_add(1);
+    }
+    (signs == SIGNS && !is_grouped_otherwise(text)).then_some(key)
 }
 
 /// Whether the text, as it is, can be another vendor's key: with dashes, but not between groups of eight.
@@ -136,37 +145,45 @@ fn foreign(text: &str) -> Result<String, KeyFault> {
 
 /// What makes a canonical key look like one of ours with a mistake in it, as a sentence; it may be another vendor's.
 pub fn doubt(key: &str) -> Option<String> {
-    let groups: Vec<&str> = key.split('-').collect();
-    let signs: usize = groups.iter().map(|group| group.len()).sum();
-    let is_plain = |sign: char| sign.is_ascii_alphanumeric();
-    if !matches!(groups.len(), 1 | 4) || !groups.iter().all(|group| group.chars().all(is_plain)) {
+    let (mut signs, mut dashes, mut wrong) = (0_usize, 0_usize, None);
+    let (mut is_hex, mut is_grouped) = (true, true);
+    for (index, byte) in key.bytes().enumerate() {
+        match byte {
+            b'-' => {
+                dashes = dashes.saturating_add(1);
+                is_grouped &= signs.is_multiple_of(GROUP);
+            }
+            _ if !byte.is_ascii_alphanumeric() => return None,
+            _ => {
+                signs = signs.saturating_add(1);
+                is_hex &= byte.is_ascii_hexdigit();
+                wrong = wrong.or(matches!(byte, b'0' | b'1' | b'8' | b'9').then_some((index, byte)));
+            }
+        }
+    }
+    // A hexadecimal text is another vendor's key rather than one of ours with several mistakes.
+    if is_hex || !matches!(dashes, 0 | 3) {
         return None;
     }
-    if signs == SIGNS && groups.iter().all(|group| matches!(group.len(), GROUP | SIGNS)) {
-        let (index, sign) = key.chars().enumerate().find(|(_, sign)| matches!(sign, '0' | '1' | '8' | '9'))?;
-        let meant = match sign {
-            '0' => "is it O",
-            '1' => "is it I or L",
-            '8' => "is it B",
-            _ => "is it another sign",
-        };
-        return Some(format!(
-            "character {} is {sign}, which no key of an Opterius license server contains: {meant}?",
-            index.saturating_add(1)
-        ));
+    match wrong {
+        Some((index, byte)) if signs == SIGNS && is_grouped => {
+            let meant = match byte {
+                b'0' => "O",
+                b'1' => "I or L",
+                b'8' => "B",
+                _ => "another sign",
+            };
+            Some(format!(
+                "character {} is {}, which no key of an Opterius license server contains: is it {meant}?",
+                index.saturating_add(1),
+                char::from(byte)
+            ))
+        }
+        None if signs.abs_diff(SIGNS) == 1 => {
+            Some(format!("there are {signs} letters and digits, but a key of an Opterius license server has {SIGNS}."))
+        }
+        _ => None,
     }
-    let is_near =
-        signs.abs_diff(SIGNS) == 1 && key.chars().all(|sign| sign == '-' || is_ours(sign.to_ascii_uppercase()));
-    is_near.then(|| {
-        let odd = groups.iter().enumerate().find(|(_, group)| groups.len() > 1 && group.len() != GROUP);
-        let place = odd.map(|(index, group)| {
-            format!(": group {} has {} instead of {GROUP}", index.saturating_add(1), group.len())
-        });
-        format!(
-            "there are {signs} letters and digits, but a key of an Opterius license server has {SIGNS}{}.",
-            place.unwrap_or_default()
-        )
-    })
 }
 
 /// The base32 alphabet of RFC 4648.
@@ -354,11 +371,13 @@ mod tests {
             ("ABCDEFGH-1JKLMNOP-QRSTUVWX-YZ234567", Some(format!("character 10 is 1, {never} I or L?"))),
             ("ABCDEFGH-IJKLMNOP-QRSTUVWX-YZ234568", Some(format!("character 35 is 8, {never} B?"))),
             ("ABCDEFGHIJKLMNOPQRSTUVWXYZ234569", Some(format!("character 32 is 9, {never} another sign?"))),
-            ("ABCDEFGH-IJKLMNO-QRSTUVWX-YZ234567", Some(format!("there are 31 {has}: group 2 has 7 instead of 8."))),
-            ("ABCDEFGH-IJKLMNOP-QRSTUVWX-YZ2345677", Some(format!("there are 33 {has}: group 4 has 9 instead of 8."))),
+            ("ABCDEFGH-IJKLMNO-QRSTUVWX-YZ234567", Some(format!("there are 31 {has}."))),
+            ("ABCDEFGH-IJKLMNOP-QRSTUVWX-YZ2345677", Some(format!("there are 33 {has}."))),
             ("ABCDEFGHIJKLMNOPQRSTUVWXYZ23456", Some(format!("there are 31 {has}."))),
             ("AAAA-BBBB", None),
             ("550e8400-e29b-41d4-a716-446655440000", None),
+            ("d41d8cd98f00b204e9800998ecf8427e", None),
+            ("ABCDEFG-HIJKLMNOP-QRSTUVWX-YZ234560", None),
             ("lic_live:4eC39.HqLyjWD8x0y1zabcdef", None),
             ("", None),
         ];

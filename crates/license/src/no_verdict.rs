@@ -51,35 +51,24 @@ const ORIGIN: &str = "the network in front of the license server works, but not 
                       the Agent asks again by itself";
 
 /// What a status means that carries no verdict, and the remedy.
-const STATUSES: [(u16, &str, &str); 27] = [
-    (400, "answered that it does not understand the Agent's request", REPORT),
-    (401, "answered that a user name and a password are missing", PASS),
-    (403, "answered that access is forbidden, without a verdict on the license", PASS),
-    (404, "answered that it has no license service at this address", CHECK_URL),
-    (405, "answered that it has no license service at this address", CHECK_URL),
-    (406, "answered that it has no license answer as JSON", CHECK_URL),
-    (407, "answered that a proxy on the way wants a user name and a password", PROXY),
-    (408, "answered that the request arrived too slowly", WAIT),
-    (410, "answered that it has no license service at this address", CHECK_URL),
-    (421, "answered that it is not responsible for this host name", CHECK_URL),
-    (429, "answered that it limits the rate of requests", WAIT),
-    (451, "answered that it may not be used from here", REPORT),
-    (500, "answered that it has an internal error", WAIT),
-    (501, "answered that it has no license service at this address", CHECK_URL),
-    (502, "answered through a gateway that gets no proper answer from it", ORIGIN),
-    (503, "answered that it is not available now", WAIT),
-    (504, "answered through a gateway that gets no answer from it in time", ORIGIN),
-    (511, "did not answer, but a network that wants a sign-in (a captive portal)", PORTAL),
-    (520, "answered through Cloudflare, which gets no proper answer from it", ORIGIN),
-    (521, "answered through Cloudflare, which it refuses to connect to", ORIGIN),
-    (522, "answered through Cloudflare, which cannot connect to it", ORIGIN),
-    (523, "answered through Cloudflare, which cannot reach it", ORIGIN),
-    (524, "answered through Cloudflare, which gets no answer from it in time", ORIGIN),
-    (525, "answered through Cloudflare, where the TLS handshake with it fails", ORIGIN),
-    (526, "answered through Cloudflare, which does not trust its certificate", ORIGIN),
-    (530, "answered through Cloudflare, which does not find its address", ORIGIN),
-    (0, "answered without a verdict on the license", REPORT),
-];
+fn meaning(status: u16) -> (&'static str, &'static str) {
+    match status {
+        400 | 422 => ("answered that it does not understand the Agent's request", REPORT),
+        401 => ("answered that a user name and a password are missing", PASS),
+        403 => ("answered that access is forbidden, without a verdict on the license", PASS),
+        404..=406 | 410 | 501 => ("answered that it has no license service at this address", CHECK_URL),
+        407 => ("answered that a proxy on the way wants a user name and a password", PROXY),
+        421 => ("answered that it is not responsible for this host name", CHECK_URL),
+        429 => ("answered that it limits the rate of requests", WAIT),
+        500 => ("answered that it has an internal error", WAIT),
+        502 | 504 => ("answered through a gateway that gets no proper answer from it", ORIGIN),
+        503 => ("answered that it is not available now", WAIT),
+        511 => ("did not answer, but a network that wants a sign-in (a captive portal)", PORTAL),
+        526 => ("answered through Cloudflare, which does not trust its certificate", ORIGIN),
+        520..=530 => ("answered through Cloudflare, which gets no answer from it", ORIGIN),
+        _ => ("answered without a verdict on the license", REPORT),
+    }
+}
 
 impl Unusable<'_> {
     /// Explains an answer whose status is not a success.
@@ -90,8 +79,7 @@ impl Unusable<'_> {
         {
             return self.redirect(target);
         }
-        let row = |status: u16| STATUSES.iter().find(|(known, ..)| *known == status);
-        let (_, meaning, remedy) = row(status).or_else(|| row(0)).copied().unwrap_or_default();
+        let (meaning, remedy) = meaning(status);
         let wait = self.retry_after.map(|time| format!("; it asks to wait {} s", time.as_secs())).unwrap_or_default();
         let cause = format!("the license server {meaning} (HTTP {status}){}{wait}", self.content(object));
         Explained { cause, remedy: remedy.to_owned() }
@@ -165,8 +153,8 @@ impl Unusable<'_> {
         if text.starts_with("<br") {
             return (format!("is a PHP error message{}", self.quote(text)), REPORT);
         }
-        if self.is_html(text) {
-            return (format!("is {} (a captive portal or proxy page?)", self.page(text)), PORTAL);
+        if let Some(page) = self.page(text) {
+            return (format!("is {page} (a captive portal or proxy page?)"), PORTAL);
         }
         if let Err(error) = std::str::from_utf8(self.body) {
             return (format!("is not UTF-8 text (byte {})", error.valid_up_to().saturating_add(1)), REPORT);
@@ -197,28 +185,23 @@ impl Unusable<'_> {
             return String::new();
         }
         let text = String::from_utf8_lossy(self.body);
-        if self.is_html(&text) { format!(" with {}", self.page(&text)) } else { self.quote(&text) }
+        self.page(&text).map_or_else(|| self.quote(&text), |page| format!(" with {page}"))
     }
 
-    fn is_html(&self, text: &str) -> bool {
-        let start: String = text.trim_start().chars().take(15).collect();
-        let start = start.to_ascii_lowercase();
-        let tags = ["<!doctype html", "<html", "<head", "<body", "<title", "<meta", "<script", "<!--"];
+    /// Names an HTML page by its title; `None` for other text.
+    fn page(&self, text: &str) -> Option<String> {
+        let lower = text.to_ascii_lowercase();
         let is_declared = || self.content_type.is_some_and(|name| name.to_ascii_lowercase().contains("html"));
-        tags.iter().any(|tag| start.starts_with(tag)) || (start.starts_with('<') && is_declared())
-    }
-
-    fn page(&self, text: &str) -> String {
-        let title = || {
-            let lower = text.to_ascii_lowercase();
-            // ASCII lowercasing keeps lengths, so offsets are the same in both.
-            let (_, title) = text.split_at_checked(lower.find("<title")?)?;
-            let (_, title) = title.split_once('>')?;
-            let (title, _) = title.split_at_checked(title.to_ascii_lowercase().find("</title")?)?;
-            let title = self.clean(title);
-            (!title.is_empty()).then_some(title)
-        };
-        title().map_or_else(|| "an HTML page".to_owned(), |title| format!("an HTML page, “{title}”"))
+        if !lower.trim_start().starts_with('<')
+            || !(lower.contains("html") || lower.contains("<title") || is_declared())
+        {
+            return None;
+        }
+        // ASCII lowercasing keeps lengths, so offsets are the same in both.
+        let title = lower.find("<title").zip(lower.find("</title")).and_then(|(start, end)| text.get(start..end));
+        let title =
+            title.and_then(|title| title.split_once('>')).map(|(_, title)| self.clean(title)).unwrap_or_default();
+        Some(if title.is_empty() { "an HTML page".to_owned() } else { format!("an HTML page, “{title}”") })
     }
 
     /// `: “text”`; nothing if there is none.
@@ -229,21 +212,17 @@ impl Unusable<'_> {
 
     /// Text of the answer in one short line, without tags and without the license key.
     fn clean(&self, text: &str) -> String {
-        let mut in_tag = false;
-        let mut plain = String::new();
+        let (mut in_tag, mut plain) = (false, String::new());
         for character in text.chars() {
+            let blank = character.is_whitespace() || character.is_control();
             match character {
                 '<' => in_tag = true,
                 '>' if in_tag => in_tag = false,
-                _ if !in_tag => plain.push(character),
-                _ => {}
+                _ if in_tag || (blank && (plain.is_empty() || plain.ends_with(' '))) => {}
+                _ => plain.push(if blank { ' ' } else { character }),
             }
         }
-        let words: Vec<&str> = plain
-            .split(|character: char| character.is_whitespace() || character.is_control())
-            .filter(|word| !word.is_empty())
-            .collect();
-        one_line(&self.key.redact(&words.join(" ")), MAX_QUOTATION)
+        one_line(&self.key.redact(&plain), MAX_QUOTATION)
     }
 }
 
@@ -251,7 +230,9 @@ impl Unusable<'_> {
 pub(crate) fn describe(value: &Value, key: &Secret) -> String {
     match value {
         Value::Null => "null".to_owned(),
-        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::Bool(true) => "true".to_owned(),
+        Value::Bool(false) => "false".to_owned(),
+        Value::Number(number) => number.to_string(),
         Value::String(text) => format!("the text “{}”", one_line(&key.redact(text), MAX_QUOTATION)),
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "an object".to_owned(),

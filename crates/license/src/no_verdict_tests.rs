@@ -128,11 +128,11 @@ fn a_status_without_a_verdict_says_what_it_means() {
         ),
         (
             of(504, b"\x1f\x8b\x08".to_vec()),
-            "answered through a gateway that gets no answer from it in time (HTTP 504)".to_owned(),
+            "answered through a gateway that gets no proper answer from it (HTTP 504)".to_owned(),
             "contact",
         ),
         (of(526, ""), "answered through Cloudflare, which does not trust its certificate (HTTP 526)".to_owned(), "contact"),
-        (of(530, ""), "answered through Cloudflare, which does not find its address (HTTP 530)".to_owned(), "contact"),
+        (of(530, ""), "answered through Cloudflare, which gets no answer from it (HTTP 530)".to_owned(), "contact"),
         (of(418, ""), "answered without a verdict on the license (HTTP 418)".to_owned(), "operator"),
         (of(304, ""), "answered without a verdict on the license (HTTP 304)".to_owned(), "operator"),
         (of(302, ""), "answered without a verdict on the license (HTTP 302)".to_owned(), "operator"),

@@ -4,8 +4,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use crate::model::{Billing, Terms};
@@ -147,17 +145,6 @@ pub struct Question<'a> {
     pub trusted: &'a TrustedKeys,
 }
 
-/// The members that decide, of which a grant has each at most once: repeated ones could contradict each other.
-#[derive(Deserialize)]
-#[expect(dead_code, reason = "parsed only to find repetitions")]
-struct Once {
-    valid: IgnoredAny,
-    max_accounts: Option<IgnoredAny>,
-    max_domains: Option<IgnoredAny>,
-    max_servers: Option<IgnoredAny>,
-    expires_at: Option<IgnoredAny>,
-}
-
 /// The content of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParsedAnswer {
@@ -283,7 +270,7 @@ fn malformed(cause: String) -> Failure {
 }
 
 fn grant(object: &Map<String, Value>, body: &[u8], key: &Secret) -> Result<Outcome, String> {
-    if serde_json::from_slice::<Once>(body).is_err() {
+    if DECISIVE.iter().any(|name| is_repeated(body, name)) {
         return Err("the license server's answer has “valid”, “expires_at” or a limit twice".to_owned());
     }
     let max_domains = limit(object, "max_domains", key)?;
@@ -301,6 +288,31 @@ fn grant(object: &Map<String, Value>, body: &[u8], key: &Secret) -> Result<Outco
     };
     let message = text(object, "message", MAX_TEXT, key).unwrap_or_else(|| "License is valid.".to_owned());
     Ok(Outcome::Granted { terms, message })
+}
+
+/// The members that decide, of which a grant has each at most once: repeated ones could contradict each other.
+const DECISIVE: [&str; 5] = ["valid", "max_accounts", "max_domains", "max_servers", "expires_at"];
+
+/// Whether the JSON object, which is correct, has a member with this name twice.
+fn is_repeated(body: &[u8], name: &str) -> bool {
+    let (mut depth, mut found, mut string, mut escaped) = (0_usize, 0_usize, None, false);
+    for (index, byte) in body.iter().enumerate() {
+        match (byte, string) {
+            _ if escaped => escaped = false,
+            (b'\\', Some(_)) => escaped = true,
+            (b'"', None) => string = Some(index.saturating_add(1)),
+            (b'"', Some(start)) => {
+                string = None;
+                let is_name = depth == 1 && body.get(start..index) == Some(name.as_bytes());
+                let after = body.iter().skip(index.saturating_add(1)).find(|byte| !byte.is_ascii_whitespace());
+                found = found.saturating_add(usize::from(is_name && after == Some(&b':')));
+            }
+            (b'{' | b'[', None) => depth = depth.saturating_add(1),
+            (b'}' | b']', None) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    found > 1
 }
 
 fn denial(object: &Map<String, Value>, key: &Secret) -> Outcome {
