@@ -4,8 +4,9 @@
 use std::ops::RangeInclusive;
 
 use opterius_agent::config::parsing;
-use opterius_agent::config::{Config, ConfigKey};
+use opterius_agent::config::{Config, ConfigKey, Loaded};
 use opterius_daemon::config_file::{Entries, Key, find};
+use opterius_license::license_key::canonical;
 
 const NAME: &str = "agent.conf";
 
@@ -18,7 +19,7 @@ pub fn check(data: &[u8]) {
     }
     let parsed = parsing::parse(text, NAME, None).map_err(|error| error.to_string());
     let sentences = match &parsed {
-        Ok(loaded) => loaded.warnings.clone(),
+        Ok(Loaded { config, warnings }) => warnings.iter().chain(&config.license.key_fault).cloned().collect(),
         Err(sentence) => vec![sentence.clone()],
     };
     for sentence in &sentences {
@@ -76,8 +77,16 @@ fn check_ranges(config: &Config, text: &str) {
     assert_eq!(config.secret.expose(), secret);
     assert!((1..=255).contains(&config.secret.length()));
     let license = &config.license;
-    assert_eq!(license.key.as_ref().map(|key| key.expose()), value(text, &["license_key"]));
-    assert!(license.key.as_ref().is_none_or(|key| key.expose().len() <= 64));
+    let typed = value(text, &["license_key"]);
+    let key = license.key.as_ref().map(|key| key.expose());
+    assert_eq!(license.key_fault.is_some(), key.is_none() && typed.is_some());
+    if let Some(key) = key {
+        assert!(key.len() <= 64 && key.bytes().all(|byte| byte.is_ascii_graphic()), "{key}");
+        assert_eq!(canonical(key).as_deref(), Ok(key), "one key has one form");
+        let signs =
+            |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase();
+        assert_eq!(signs(key), signs(typed.unwrap_or_default()));
+    }
     assert!(license.cache.is_absolute() && config.host_root.is_absolute());
     assert!(license.server_ip.is_none_or(|address| !address.is_loopback()));
     for url in [license.server.base(), &config.acme.server] {

@@ -99,7 +99,7 @@ fn check_refusal(malformed: &Malformed) {
     assert!(body["error"] == **code && body.get("valid").is_none());
     let key = Secret::new("AAAABBBB-CCCCDDDD".to_owned());
     let outcome = read(&response, &key, repeated);
-    assert!(matches!(outcome, Outcome::Inconclusive(Failure { class: FailureClass::Untrusted, .. })), "{outcome:?}");
+    assert!(matches!(outcome, Outcome::Inconclusive(Failure { class: FailureClass::Http, .. })), "{outcome:?}");
 }
 
 fn understood(response: &Response, question: &Question) -> Outcome {

@@ -13,8 +13,8 @@ use crate::cli::command_line::Command;
 use crate::config::file;
 use crate::program::complain;
 use crate::{daemon, doctor};
-use opterius_daemon::EXIT_USAGE;
 use opterius_daemon::output::say;
+use opterius_daemon::{EXIT_CONFIGURATION, EXIT_USAGE};
 
 /// Runs the program with these arguments, the program's name first.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -40,6 +40,12 @@ fn check_config(path: &Path) -> u8 {
         Ok(loaded) => {
             for warning in &loaded.warnings {
                 complain(&format!("warning: {warning}"));
+            }
+            if let Some(fault) = &loaded.config.license.key_fault {
+                complain(&format!(
+                    "{fault}. The Agent runs without a license; copy the key from the license dashboard"
+                ));
+                return EXIT_CONFIGURATION;
             }
             let exception = if loaded.warnings.is_empty() { "" } else { ", but for the warnings above" };
             say(&format!("{}: ok{exception}\n", path.display()))

@@ -8,6 +8,7 @@
 //! 2. dist/agent.conf, the example that explains every key;
 //! 3. dist/man/agent.conf.5, the manual page, with the same text.
 
+mod certificate_file;
 pub mod file;
 pub mod parsing;
 pub mod values;
@@ -19,13 +20,14 @@ use std::time::Duration;
 use ring::hmac;
 
 use crate::api;
-use crate::license::client::{LicenseConfig, ServerUrl};
+use crate::license::client::{self, LicenseConfig, ServerUrl};
 use opterius_base::secret::Secret;
 use opterius_daemon::config_file::{Entries, Error, Key};
 use opterius_daemon::log::LogTarget;
 use opterius_host::config::{self as host, HostKey};
 use opterius_host::helper::client::HelperMode;
 use opterius_host::host::{Acme, Host};
+use opterius_license::license_key;
 use opterius_license::reason::Guide;
 
 /// The secret in the shipped example. It is well-formed, but publicly known.
@@ -136,13 +138,17 @@ impl Config {
     pub fn read(entries: &Entries<'_, ConfigKey>, built_in_keys: Option<&str>) -> Result<Self, Error> {
         use ConfigKey::Own;
         let host_root = host::root(entries)?;
+        let key = values::license_key(entries, Own("license_key"));
+        let (authorities, ca_file) = values::authorities(entries, Own("license_ca_file"))?;
+        let (key, key_fault) = key.map_or_else(|fault| (None, Some(fault)), |key| (key, None));
         Ok(Self {
             secret: values::secret(entries, Own("secret"))?,
             license: LicenseConfig {
-                key: values::license_key(entries, Own("license_key"))?,
+                key,
+                key_fault,
                 server: values::server_url(entries, Own("license_server"))?,
-                authorities: values::authorities(entries, Own("license_ca_file"))?,
-                authorities_file: entries.value(Own("license_ca_file")).map(|(_, value)| PathBuf::from(value)),
+                authorities,
+                ca_file,
                 trusted: values::trusted_keys(entries, Own("license_public_key"), built_in_keys)?,
                 proxy: values::proxy(entries, Own("proxy"))?,
                 server_ip: values::server_ip(entries, Own("server_ip"))?,
@@ -184,7 +190,15 @@ impl Config {
 
     /// The help texts for operators, if this configuration was read from `file`.
     pub fn guide(&self, file: &Path) -> Guide {
-        Guide::new(self.license.server.base(), &file.display().to_string())
+        let Config { license: config, .. } = self;
+        let endpoint = client::first_endpoint(config).ok();
+        Guide {
+            server: config.server.base().to_owned(),
+            file: file.display().to_string(),
+            port: endpoint.as_ref().map_or(config.server.port(), |endpoint| endpoint.port),
+            proxy: endpoint.filter(|endpoint| endpoint.is_proxy).map(|endpoint| endpoint.host),
+            key_doubt: config.key.as_ref().and_then(|key| license_key::doubt(key.expose())),
+        }
     }
 
     /// The keys that differ from `running` and take effect only after a restart.

@@ -66,15 +66,25 @@ fn every_value_out_of_range_names_line_key_and_range() {
         ("server_ip=example.com", "server_ip must be auto or this server's public IP address"),
         ("license_server=http://opterius.com", "license_server must begin with https://"),
         ("license_server=opterius", "license_server"),
-        ("license_key=AAAA BBBB", "license_key is not a license key"),
-        (
-            "license_key=AAAABBBBAAAABBBBAAAABBBBAAAABBBBAAAABBBBAAAABBBBAAAABBBBAAAABBBBA",
-            "license_key is not a license key",
-        ),
-        ("license_key=ÄÖÜ", "license_key is not a license key"),
-        ("license_ca_file=/no/such/file.pem", "license_ca_file /no/such/file.pem: No such file"),
+        ("license_ca_file=/no/such/file.pem", "license_ca_file /no/such/file.pem: there is no such file"),
         ("license_ca_file=/proc/self/status", "contains no PEM certificate"),
         ("license_ca_file=/dev/zero", "it is not a regular file"),
+        ("license_ca_file=/etc", "license_ca_file /etc: is a directory"),
+        ("license_server=https://license.example.com:0", "license_server has the port “0”; a port is a number from 1"),
+        ("license_server=https://license..example.com", "license_server has a dot too many in its host name"),
+        (
+            "license_server=https://license.example.com/api/license/verify",
+            "license_server must not end in /api/license/verify, which the Agent adds; write https://license.example.com",
+        ),
+        (
+            "license_server=license.example.com",
+            "license_server must begin with https://; write https://license.example.com",
+        ),
+        ("ip_discovery_url=https://api.example.com:65536", "ip_discovery_url has the port “65536”"),
+        ("acme_server=https://acme.example.com:0/directory", "acme_server has the port “0”"),
+        ("acme_server=https://acme..example.com/directory", "acme_server has a dot too many"),
+        ("server_ip=::ffff:127.0.0.1", "server_ip must be auto or this server's public IP address"),
+        ("server_ip=224.0.0.1", "server_ip must be auto or this server's public IP address"),
         ("license_public_key=AAAA", "license_public_key “AAAA” is not an Ed25519 public key"),
         ("license_cache=license-cache.json", "license_cache “license-cache.json” must be an absolute path"),
         ("proxy=socks5://127.0.0.1:1080", "proxy is not a proxy URL"),
@@ -92,6 +102,54 @@ fn every_value_out_of_range_names_line_key_and_range() {
         let sentence = error(&format!("{SECRET}{line}\n"));
         assert!(sentence.starts_with("agent.conf:2: ") && sentence.contains(expected), "{line}: {sentence}");
     }
+}
+
+#[test]
+fn every_spelling_of_a_license_key_is_one_key_and_what_cannot_be_one_is_no_key() {
+    let key = |value: &str| good(&format!("license_key={value}\n")).license;
+    let own = "AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDD";
+    for spelling in [
+        own,
+        "\"AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDD\"",
+        "“aaaaaaaa–bbbbbbbb–cccccccc–dddddddd”",
+        "'AAAAAAAA BBBBBBBB CCCCCCCC DDDDDDDD'",
+        "\u{feff}AAAAAAAABBBBBBBB\u{a0}CCCCCCCC\u{200b}DDDDDDDD\r",
+    ] {
+        let license = key(spelling);
+        assert_eq!((license.key.unwrap().expose(), license.key_fault), (own, None), "{spelling:?}");
+    }
+    let none = "which no license key contains";
+    for (value, fault) in [
+        ("AAAA BBBB", format!("has a blank as character 5, {none}")),
+        ("ÄÖÜ", format!("has “Ä” (U+00C4, not an ASCII sign) as character 1, {none}")),
+        ("“”", "has only quotes or blanks".to_owned()),
+        (&"x".repeat(65), "has 65 characters; a license key has at most 64".to_owned()),
+    ] {
+        let license = key(value);
+        assert!(license.key.is_none(), "{value}");
+        assert_eq!(license.key_fault, Some(format!("agent.conf:2: license_key {fault}")));
+    }
+    let none = key("");
+    assert!(none.key.is_none() && none.key_fault.is_none());
+}
+
+#[test]
+fn help_names_the_port_of_the_license_server_or_of_its_proxy() {
+    let help = |text: &str| good(text).guide(Path::new("/srv/agent.conf")).help("unreachable");
+    let server = "license_server=https://license.example.com:8443\n";
+    for (text, expected) in [
+        (server.to_owned(), "outbound TCP port 8443 is open (ufw allow out 8443/tcp)"),
+        ("license_server=https://license.example.com\n".to_owned(), "outbound TCP port 443 is open"),
+        (
+            format!("{server}proxy=http://user:word@proxy.example.com:3128\n"),
+            "outbound TCP port 3128 of the proxy proxy.example.com is open (ufw allow out 3128/tcp)",
+        ),
+    ] {
+        assert!(help(&text).contains(expected), "{}", help(&text));
+        assert!(!help(&text).contains("word"), "the proxy's password is in a help text");
+    }
+    let doubted = good("license_key=AAAAAA0A-GGGGGGGG-CCCCCCCC-DDDDDDDD\n").guide(Path::new("/srv/agent.conf"));
+    assert!(doubted.help("invalid_key").starts_with("In license_key, character 7 is 0, "));
 }
 
 #[test]
@@ -162,7 +220,7 @@ fn no_message_reveals_a_secret() {
     ];
     for text in texts {
         let messages = match parse(text, "agent.conf", None) {
-            Ok(loaded) => loaded.warnings.join("\n"),
+            Ok(Loaded { config, warnings }) => warnings.join("\n") + &config.license.key_fault.unwrap_or_default(),
             Err(error) => error.to_string(),
         };
         assert!(!messages.contains("VERY SECRET") && !messages.contains("short"), "{messages}");
@@ -194,7 +252,11 @@ fn keys_that_need_a_restart_are_named() {
 #[test]
 fn every_known_key_is_read() {
     for (key, _) in ConfigKey::KEYS.iter().filter(|(_, known)| *known != ConfigKey::Own("secret")) {
-        let sentence = error(&format!("{SECRET}{key}=\u{7f}\n"));
+        let parsed = parsed(&format!("{SECRET}{key}=\u{7f}\n"));
+        let sentence = match parsed {
+            Ok(loaded) => loaded.config.license.key_fault.unwrap_or_else(|| panic!("{key} was accepted")),
+            Err(sentence) => sentence,
+        };
         assert!(sentence.starts_with(&format!("agent.conf:2: {key} ")), "{sentence}");
     }
 }

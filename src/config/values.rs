@@ -3,16 +3,17 @@
 
 use std::io::ErrorKind;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 
+use crate::config::certificate_file;
 use crate::license::client::ServerUrl;
 use opterius_base::files;
 use opterius_base::secret::Secret;
 use opterius_daemon::config_file::{Entries, Error, Key};
 use opterius_host::helper::client::HelperMode;
+use opterius_license::license_key;
 use opterius_license::signature::TrustedKeys;
 
 /// The largest CA file, in bytes; Mozilla's complete bundle is a quarter of that.
@@ -40,18 +41,13 @@ pub fn secret<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Secret, Error>
     }
 }
 
-/// The license key.
+/// The license key, in its canonical form.
 ///
 /// # Errors
-/// One sentence with file, line, key and fix.
-pub fn license_key<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Option<Secret>, Error> {
+/// One sentence with file, line, key and fault. It is no configuration error: the Agent runs without a license then.
+pub fn license_key<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Option<Secret>, String> {
     let Some((entry, value)) = entries.value(key) else { return Ok(None) };
-    if value.len() > 64 || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let sentence = "is not a license key: at most 64 letters, digits and symbols without spaces; copy it from the \
-                        license dashboard";
-        return Err(entries.wrong(entry, sentence));
-    }
-    Ok(Some(Secret::new(value.to_owned())))
+    license_key::canonical(value).map(|key| Some(Secret::new(key))).map_err(|fault| entries.about(entry, fault))
 }
 
 /// The license server's URL.
@@ -60,25 +56,30 @@ pub fn license_key<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Option<Se
 /// One sentence with file, line, key and fix.
 pub fn server_url<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<ServerUrl, Error> {
     match entries.value(key) {
-        None => ServerUrl::parse("https://opterius.com").map_err(|sentence| Error::Invalid(sentence.to_owned())),
+        None => ServerUrl::parse("https://opterius.com").map_err(Error::Invalid),
         Some((entry, value)) => ServerUrl::parse(value).map_err(|sentence| entries.wrong(entry, sentence)),
     }
 }
 
-/// The root certificates in a PEM file.
+/// The root certificates in a PEM file, and its path.
 ///
 /// # Errors
 /// One sentence with file, line, key and fix.
-pub fn authorities<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let Some((entry, value)) = entries.value(key) else { return Ok(Vec::new()) };
-    let bytes = files::read(Path::new(value), MAX_AUTHORITIES).map_err(|error| match error.kind() {
+pub fn authorities<K: Key>(
+    entries: &Entries<'_, K>,
+    key: K,
+) -> Result<(Vec<CertificateDer<'static>>, Option<PathBuf>), Error> {
+    let Some((entry, value)) = entries.value(key) else { return Ok((Vec::new(), None)) };
+    let path = Path::new(value);
+    let bytes = files::read(path, MAX_AUTHORITIES).map_err(|error| match error.kind() {
         ErrorKind::PermissionDenied => Error::Permission(entries.about(entry, format!("{value}: permission denied"))),
+        ErrorKind::NotFound => entries.wrong(entry, format!("{value}: there is no such file")),
+        _ if path.is_dir() => entries.wrong(entry, format!("{value}: is a directory; name a file in it")),
         _ => entries.wrong(entry, format!("{value}: {error}")),
     })?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
-    match certificates {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(entries.wrong(entry, format!("{value}: contains no PEM certificate (-----BEGIN CERTIFICATE-----)"))),
+    match certificate_file::read(&bytes, value) {
+        Ok(certificates) => Ok((certificates, Some(path.to_owned()))),
+        Err(fault) => Err(entries.wrong(entry, format!("{value}: {fault}"))),
     }
 }
 
@@ -124,10 +125,14 @@ pub fn server_ip<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Option<IpAd
         None => Ok(None),
         Some((_, value)) if value.eq_ignore_ascii_case("auto") => Ok(None),
         Some((entry, value)) => match value.parse::<IpAddr>() {
-            Ok(address) if !address.is_loopback() && !address.is_unspecified() => Ok(Some(address)),
+            Ok(address) if is_of_a_server(address.to_canonical()) => Ok(Some(address)),
             _ => Err(entries.wrong(entry, "must be auto or this server's public IP address, such as 203.0.113.5")),
         },
     }
+}
+
+fn is_of_a_server(address: IpAddr) -> bool {
+    !address.is_loopback() && !address.is_unspecified() && !address.is_multicast()
 }
 
 /// The URL of the discovery service; `None` disables discovery.

@@ -111,7 +111,7 @@ pub fn results(context: &Context<'_>) -> Option<Finding> {
 /// Adds what makes every check of the daemon differ from doctor's.
 fn add_surroundings(finding: &mut Finding, context: &Context<'_>, config: &LicenseConfig) {
     let process = context.process();
-    let authorities = config.authorities_file.as_deref();
+    let authorities = config.ca_file.as_deref();
     let is_environment_used = config.proxy.is_none() && !config.server.is_plain() && !config.server.is_loopback();
     if is_environment_used && let Some(environment) = process.as_ref().and_then(Process::environment) {
         for difference in differences(&environment, &|name| std::env::var_os(name)) {
@@ -151,11 +151,8 @@ fn add_surroundings(finding: &mut Finding, context: &Context<'_>, config: &Licen
 /// Adds what changed since the daemon read it.
 fn add_changes(finding: &mut Finding, context: &Context<'_>, config: &LicenseConfig, status: &DaemonStatus) {
     let machine_id = context.system.path("/etc/machine-id");
-    let files = [
-        (Some(&context.system.config_path), RELOAD),
-        (config.authorities_file.as_ref(), RELOAD),
-        (Some(&machine_id), RESTART),
-    ];
+    let files =
+        [(Some(&context.system.config_path), RELOAD), (config.ca_file.as_ref(), RELOAD), (Some(&machine_id), RESTART)];
     for (file, fix) in files {
         if let (Some(file), Some(read_at)) = (file, status.instant("config_read_at"))
             && changed_at(file).is_some_and(|changed_at| changed_at > read_at)

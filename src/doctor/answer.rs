@@ -85,7 +85,8 @@ mod tests {
             message: "License is suspended.".to_owned(),
             terms: Terms::default(),
         };
-        let unreached = Outcome::Inconclusive(Failure::new(FailureClass::Http, "the server answered HTTP 500"));
+        let unreached =
+            Outcome::Inconclusive(Failure::new(FailureClass::Http, "the license server answered (HTTP 500)"));
         let granted = Outcome::Granted { terms: Terms::default(), message: String::new() };
         for (outcome, verdict, word) in [
             (granted, Verdict::Pass, "valid"),

@@ -12,7 +12,8 @@ use crate::doctor::reach::{FileAccess, obstacle};
 use opterius_base::secret::Secret;
 use opterius_daemon::config_file::Error;
 use opterius_host::layout::AGENT_GROUP;
-use opterius_license::reason::NO_KEY;
+use opterius_license::license_key;
+use opterius_license::reason::{MALFORMED_KEY, NO_KEY};
 
 /// No vendor issues keys shorter than this: a shorter one was truncated.
 const SHORTEST_KEY: usize = 16;
@@ -24,6 +25,9 @@ const NEW_SECRET: &str = "generate one: openssl rand -hex 32; set it as secret=â
 /// The syntax and values of the file.
 pub fn lines(context: &Context<'_>) -> Option<Finding> {
     let file = context.system.config_path.display();
+    if let Some(finding) = authority_file(context) {
+        return Some(finding);
+    }
     Some(match context.loaded {
         Ok(_) => Finding::pass(format!("{file}: all settings are valid")),
         Err(Error::Permission(_)) if !context.system.is_root => context.needs_root(&file.to_string()),
@@ -32,6 +36,22 @@ pub fn lines(context: &Context<'_>) -> Option<Finding> {
             format!("editor {file}; then rerun, because most checks need it: {}", context.command("doctor")),
         ),
     })
+}
+
+/// That the Agent's user cannot read license_ca_file, which root can: the Agent would not start or reload.
+fn authority_file(context: &Context<'_>) -> Option<Finding> {
+    let (path, agent) = (context.config()?.license.ca_file.as_ref()?, &context.agent);
+    agent.uid?;
+    let obstacle = obstacle(path, agent, FileAccess::Read)?;
+    let place = obstacle.place.display();
+    let seen = format!(
+        "the Agent's user {} cannot read license_ca_file {}: {}",
+        agent.name,
+        path.display(),
+        obstacle.describe(&context.register)
+    );
+    let mode = if obstacle.place == *path { "o+r" } else { "o+x" };
+    Some(Finding::fail(seen, format!("chmod {mode} {place}; systemctl reload opterius-agent")))
 }
 
 /// Who can read and change the file.
@@ -101,16 +121,21 @@ pub fn keys(context: &Context<'_>) -> Option<Finding> {
 
 /// The format of the license key; only the license server knows whether the key exists.
 pub fn license_key(context: &Context<'_>) -> Option<Finding> {
-    Some(match &context.config()?.license.key {
+    let license = &context.config()?.license;
+    if let Some(fault) = &license.key_fault {
+        return Some(Finding::fail(fault, context.guide().help(MALFORMED_KEY)));
+    }
+    let editor = format!("editor {}", context.system.config_path.display());
+    Some(match &license.key {
         None => Finding::fail("agent.conf sets none", context.guide().help(NO_KEY)),
         Some(key) if key.length() < SHORTEST_KEY => {
-            let fix = format!(
-                "copy the complete key from the license dashboard: editor {}",
-                context.system.config_path.display()
-            );
+            let fix = format!("copy the complete key from the license dashboard: {editor}");
             Finding::warn(format!("it has only {} characters", key.length()), fix)
         }
-        Some(key) => Finding::pass(describe(key)),
+        Some(key) => match license_key::doubt(key.expose()) {
+            Some(doubt) => Finding::warn(doubt, format!("compare it with the key in the license dashboard: {editor}")),
+            None => Finding::pass(describe(key)),
+        },
     })
 }
 

@@ -76,6 +76,19 @@ impl FakeMachine {
         Self { root, tools, ahead: Duration::ZERO, listener }
     }
 
+    /// Configures a CA file that root can read, but not the Agent's user.
+    fn close_authority_file(&self) {
+        let [certificate, ..] = webpki_root_certs::TLS_SERVER_ROOT_CERTS else { panic!() };
+        let (file, config) = (self.root.join("ca.pem"), self.root.join("agent.conf"));
+        let base64 = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, certificate);
+        fs::write(&file, format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n")).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        let text = fs::read_to_string(&config).unwrap();
+        fs::write(&config, format!("{text}license_ca_file={}\n", file.display())).unwrap();
+        let passwd = "root:x:0:0::/root:/bin/sh\nopterius:x:990:990::/:/bin/false\n";
+        fs::write(self.root.join("etc/passwd"), passwd).unwrap();
+    }
+
     /// The verdicts, except for checks of file owners, which depend on the user who runs the tests.
     fn verdicts(&self, is_root: bool) -> BTreeMap<&'static str, Verdict> {
         let clock = FixedClock(Timestamp::from_unix(NOW).plus(self.ahead));
@@ -155,7 +168,7 @@ fn one_problem_changes_one_verdict() {
     let well = |(check, verdict): &(&&str, &Verdict)| **verdict == Verdict::Pass || **check == "cache";
     assert!(healthy.iter().all(|finding| well(&finding)), "{healthy:?}");
     type Change = fn(&mut FakeMachine);
-    let table: [(&str, Change, &[&str]); 8] = [
+    let table: [(&str, Change, &[&str]); 9] = [
         ("masked", |machine| _ = machine.tools.insert("systemctl", "LoadState=masked\n".to_owned()), &["unit"]),
         (
             "unsynchronized",
@@ -175,6 +188,7 @@ fn one_problem_changes_one_verdict() {
             &["hosts file"],
         ),
         ("deaf", |machine| fs::remove_file(machine.root.join("dev/log")).unwrap(), &["syslog"]),
+        ("closed", |machine| machine.close_authority_file(), &["configuration"]),
         ("helpless", |machine| fs::remove_file(machine.helper()).unwrap(), &["operations"]),
     ];
     for (name, change, expected) in table {

@@ -45,6 +45,8 @@ pub struct RecentCheck {
 pub struct State {
     /// Whether a license key is configured.
     pub has_key: bool,
+    /// Why the text in place of the license key cannot be one, with its place in agent.conf.
+    pub key_fault: Option<String>,
     /// The recorded verdict on that key.
     pub record: Option<Record>,
     /// Whether the latest check in this process produced that verdict.
@@ -75,6 +77,7 @@ impl State {
     pub fn new(boot_id: String) -> Self {
         Self {
             has_key: false,
+            key_fault: None,
             record: None,
             confirmed: false,
             failure: None,
@@ -92,6 +95,9 @@ impl State {
 
     /// The standing at `now`. Computed on each call, so that an expiry takes effect without a check.
     pub fn standing(&self, now: Now) -> Standing {
+        if let Some(fault) = &self.key_fault {
+            return standing::malformed_key(fault);
+        }
         standing::standing(&self.evidence(), now)
     }
 

@@ -337,6 +337,7 @@ impl Verifier {
 
     fn publish(&mut self, now: Now) {
         self.state.has_key = self.config.key.is_some();
+        self.state.key_fault = self.config.key_fault.clone();
         self.state.record = self.current_record();
         let scheduled_in = self.timer.scheduled_in(self.state.deciding_time(now));
         self.state.next_check_at = self.config.key.as_ref().map(|_| now.wall.plus(scheduled_in));

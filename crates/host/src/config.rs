@@ -40,7 +40,7 @@ pub fn root<K: Key + From<HostKey>>(entries: &Entries<'_, K>) -> Result<PathBuf,
 /// The server is not a valid URL, or the path of the CA file is not absolute.
 pub fn acme<K: Key + From<HostKey>>(
     entries: &Entries<'_, K>,
-    check_url: impl Fn(&str) -> Result<(), &'static str>,
+    check_url: impl Fn(&str) -> Result<(), String>,
 ) -> Result<Acme, Error> {
     let server = match entries.value(HostKey::AcmeServer.into()) {
         None => ACME_SERVER,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::model::{Billing, Terms};
+use crate::no_verdict::{Explained, REPORT, Unusable, describe};
 use crate::reason;
 use crate::signature::{SignedBy, TrustedKeys};
 use opterius_base::clock::Timestamp;
@@ -19,6 +20,10 @@ pub const MAX_BODY: usize = 64 * 1024;
 /// The longest reason and message kept, in characters: both go into the status, the log and the cache.
 const MAX_REASON: usize = 64;
 const MAX_TEXT: usize = 500;
+
+/// What to do about a signed answer to another question.
+const REPLAYED: &str = "something in front of the license server, such as a cache, answers with an older or another server's answer: \
+                        ask the license server's operator; POST /api/license/verify must not be cached";
 
 /// The result of one verification.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +122,10 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
     /// All `Opterius-Signature` headers, joined by commas.
     pub signature: String,
+    /// The `Location` header.
+    pub location: Option<String>,
+    /// The `Content-Type` header.
+    pub content_type: Option<String>,
     /// The body, at most [`MAX_BODY`] + 1 bytes of it.
     pub body: Vec<u8>,
 }
@@ -155,23 +164,29 @@ pub fn read(answer: &Answer, question: &Question<'_>) -> ParsedAnswer {
         signed_by: None,
     };
     if answer.body.len() > MAX_BODY {
-        return inconclusive(malformed(format!("the answer is longer than {} KiB", MAX_BODY / 1024)));
+        let page = unusable(answer, question.key);
+        return inconclusive(match answer.status {
+            200..=299 => malformed(format!("the license server's answer is longer than {} KiB", MAX_BODY / 1024)),
+            _ => explained(FailureClass::Http, page.explain_status(None)),
+        });
     }
-    let object = match serde_json::from_slice::<Value>(&answer.body) {
-        Ok(Value::Object(object)) => Some(object),
-        _ => None,
-    };
+    let parsed = serde_json::from_slice::<Value>(&answer.body);
+    let object = parsed.as_ref().ok().and_then(Value::as_object);
     let mut issued_at = answer.date;
     let mut signed_by = None;
     if !question.trusted.is_empty() {
-        match trust(answer, object.as_ref(), question) {
+        match trust(answer, object, question) {
             Ok((key, at)) => (signed_by, issued_at) = (Some(key), Some(at)),
-            Err(cause) => {
-                return inconclusive(Failure::new(FailureClass::Untrusted, with_status(cause, answer.status)));
+            // Only an answer in the protocol's form lacks a signature; a captive portal's page is named below.
+            Err(cause) if object.is_some_and(|object| object.contains_key("valid")) => {
+                let failure = Failure::new(FailureClass::Untrusted, with_status(cause, answer.status));
+                let replayed = cause.starts_with("the signed answer");
+                return inconclusive(if replayed { failure.with_remedy(REPLAYED) } else { failure });
             }
+            Err(_) => {}
         }
     }
-    match verdict(answer.status, object.as_ref(), question.key) {
+    match verdict(answer, &parsed, object, question.key) {
         Ok(outcome) => ParsedAnswer { outcome, issued_at, signed_by },
         Err(failure) => inconclusive(failure),
     }
@@ -209,62 +224,109 @@ fn with_status(cause: &str, status: u16) -> String {
     if matches!(status, 200..=299 | 401..=404) { cause.to_owned() } else { format!("{cause} (HTTP {status})") }
 }
 
-fn verdict(status: u16, object: Option<&Map<String, Value>>, key: &Secret) -> Result<Outcome, Failure> {
+fn verdict(
+    answer: &Answer,
+    parsed: &Result<Value, serde_json::Error>,
+    object: Option<&Map<String, Value>>,
+    key: &Secret,
+) -> Result<Outcome, Failure> {
     let validity = object.and_then(|object| object.get("valid"));
-    match (status, object, validity) {
-        (200..=299, Some(object), Some(Value::Bool(true))) => grant(object, key),
+    match (answer.status, object, validity) {
+        (200..=299, Some(object), Some(Value::Bool(true))) => grant(object, &answer.body, key).map_err(malformed),
         (200..=299 | 401..=404 | 409 | 410 | 422, Some(object), Some(Value::Bool(false))) => Ok(denial(object, key)),
-        (200..=299, Some(_), Some(_)) => Err(malformed("the answer's “valid” is neither true nor false")),
-        (200..=299, Some(_), None) => Err(malformed("the answer does not say whether the license is valid")),
-        (200..=299, None, _) => Err(malformed("the answer is not a JSON object (a captive portal or proxy page?)")),
-        (300..=399, ..) => {
-            Err(http(format!("the server answered with a redirect (HTTP {status}), which is not followed")))
+        (200..=299, Some(_), Some(value)) => Err(malformed(format!(
+            "the license server's answer says “valid” is {}, which is neither true nor false",
+            describe(value, key)
+        ))),
+        (200..=299, Some(object), None) => {
+            let message = ["message", "error"].iter().find_map(|name| text(object, name, MAX_TEXT, key));
+            let message = message.map(|message| format!(": “{message}”")).unwrap_or_default();
+            Err(malformed(format!("the license server's answer does not say whether the license is valid{message}")))
         }
-        (429, ..) => Err(http("the server limits the rate of requests (HTTP 429)".to_owned())),
-        _ => Err(http(format!("the server answered HTTP {status}"))),
+        (200..=299, None, _) => Err(explained(FailureClass::Malformed, unusable(answer, key).explain_body(parsed))),
+        _ => Err(explained(FailureClass::Http, unusable(answer, key).explain_status(object))),
     }
 }
 
-fn malformed(cause: impl Into<String>) -> Failure {
-    Failure::new(FailureClass::Malformed, cause)
+fn unusable<'a>(answer: &'a Answer, key: &'a Secret) -> Unusable<'a> {
+    let Answer { status, date: _, retry_after, signature: _, location, content_type, body } = answer;
+    Unusable {
+        status: *status,
+        location: location.as_deref(),
+        content_type: content_type.as_deref(),
+        retry_after: *retry_after,
+        body,
+        key,
+    }
 }
 
-fn http(cause: String) -> Failure {
-    Failure::new(FailureClass::Http, cause)
+fn explained(class: FailureClass, explained: Explained) -> Failure {
+    Failure::new(class, explained.cause).with_remedy(explained.remedy)
 }
 
-fn grant(object: &Map<String, Value>, key: &Secret) -> Result<Outcome, Failure> {
-    let max_domains = limit(object, "max_domains").map_err(malformed)?;
-    let max_accounts = limit(object, "max_accounts").map_err(malformed)?.or(max_domains);
+/// An answer in the protocol's form that breaks the protocol.
+fn malformed(cause: String) -> Failure {
+    Failure::new(FailureClass::Malformed, cause).with_remedy(REPORT)
+}
+
+fn grant(object: &Map<String, Value>, body: &[u8], key: &Secret) -> Result<Outcome, String> {
+    if DECISIVE.iter().any(|name| is_repeated(body, name)) {
+        return Err("the license server's answer has “valid”, “expires_at” or a limit twice".to_owned());
+    }
+    let max_domains = limit(object, "max_domains", key)?;
+    let max_accounts = limit(object, "max_accounts", key)?.or(max_domains);
     if max_accounts.is_none() {
-        return Err(malformed("the answer says valid but has no account limit"));
+        return Err("the license server's answer says valid but has no account limit (max_accounts)".to_owned());
     }
-    let expires_at = expiry(object).map_err(malformed)?;
-    let max_servers = limit(object, "max_servers").map_err(malformed)?;
     let terms = Terms {
         plan: plan(object, key),
         max_accounts,
         max_domains: max_domains.or(max_accounts),
-        max_servers,
-        expires_at,
+        max_servers: limit(object, "max_servers", key)?,
+        expires_at: expiry(object, key)?,
         billing: billing(object, key),
     };
     let message = text(object, "message", MAX_TEXT, key).unwrap_or_else(|| "License is valid.".to_owned());
     Ok(Outcome::Granted { terms, message })
 }
 
+/// The members that decide, of which a grant has each at most once: repeated ones could contradict each other.
+const DECISIVE: [&str; 5] = ["valid", "max_accounts", "max_domains", "max_servers", "expires_at"];
+
+/// Whether the JSON object, which is correct, has a member with this name twice.
+fn is_repeated(body: &[u8], name: &str) -> bool {
+    let (mut depth, mut found, mut string, mut escaped) = (0_usize, 0_usize, None, false);
+    for (index, byte) in body.iter().enumerate() {
+        match (byte, string) {
+            _ if escaped => escaped = false,
+            (b'\\', Some(_)) => escaped = true,
+            (b'"', None) => string = Some(index.saturating_add(1)),
+            (b'"', Some(start)) => {
+                string = None;
+                let is_name = depth == 1 && body.get(start..index) == Some(name.as_bytes());
+                let after = body.iter().skip(index.saturating_add(1)).find(|byte| !byte.is_ascii_whitespace());
+                found = found.saturating_add(usize::from(is_name && after == Some(&b':')));
+            }
+            (b'{' | b'[', None) => depth = depth.saturating_add(1),
+            (b'}' | b']', None) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    found > 1
+}
+
 fn denial(object: &Map<String, Value>, key: &Secret) -> Outcome {
     let message = text(object, "message", MAX_TEXT, key);
     let reason = text(object, "reason", MAX_REASON, key)
         .unwrap_or_else(|| reason::derive(message.as_deref().unwrap_or_default()).to_owned());
-    let max_domains = limit(object, "max_domains").unwrap_or_default();
-    let max_accounts = limit(object, "max_accounts").unwrap_or_default().or(max_domains);
+    let max_domains = limit(object, "max_domains", key).unwrap_or_default();
+    let max_accounts = limit(object, "max_accounts", key).unwrap_or_default().or(max_domains);
     let terms = Terms {
         plan: plan(object, key),
         max_accounts,
         max_domains: max_domains.or(max_accounts),
-        max_servers: limit(object, "max_servers").unwrap_or_default(),
-        expires_at: expiry(object).unwrap_or_default(),
+        max_servers: limit(object, "max_servers", key).unwrap_or_default(),
+        expires_at: expiry(object, key).unwrap_or_default(),
         billing: billing(object, key),
     };
     let message = message.unwrap_or_else(|| reason::explain(&reason).sentence.to_owned());
@@ -272,24 +334,27 @@ fn denial(object: &Map<String, Value>, key: &Secret) -> Outcome {
 }
 
 /// A limit is a non-negative JSON integer; any other value is a server error, never a limit.
-fn limit(object: &Map<String, Value>, name: &str) -> Result<Option<u64>, String> {
+fn limit(object: &Map<String, Value>, name: &str, key: &Secret) -> Result<Option<u64>, String> {
     match object.get(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => {
-            value.as_u64().map(Some).ok_or_else(|| format!("the answer's “{name}” is not a non-negative integer"))
-        }
+        Some(value) => value.as_u64().map(Some).ok_or_else(|| wrong(name, "a non-negative integer", value, key)),
     }
 }
 
-fn expiry(object: &Map<String, Value>) -> Result<Option<Timestamp>, &'static str> {
+fn expiry(object: &Map<String, Value>, key: &Secret) -> Result<Option<Timestamp>, String> {
     match object.get("expires_at") {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(date)) if date.trim().is_empty() => Ok(None),
-        Some(Value::String(date)) => {
-            Timestamp::parse_expiry(date).map(Some).ok_or("the answer's “expires_at” is not a date")
-        }
-        Some(_) => Err("the answer's “expires_at” is not a date"),
+        Some(value) => value
+            .as_str()
+            .and_then(Timestamp::parse_expiry)
+            .map(Some)
+            .ok_or_else(|| wrong("expires_at", "a date such as 2027-03-01T00:00:00Z", value, key)),
     }
+}
+
+fn wrong(name: &str, wanted: &str, value: &Value, key: &Secret) -> String {
+    format!("the license server's answer is wrong: “{name}” is not {wanted}, but {}", describe(value, key))
 }
 
 /// `plan` is a string, or an object with slug, name or title; older answers call it `tier`.

@@ -80,6 +80,21 @@ fn every_kind_of_answer_has_the_right_outcome() {
         (200, r#"{"valid":1,"max_accounts":5}"#, "Malformed"),
         (200, r#"{"valid":"true","max_accounts":5}"#, "Malformed"),
         (200, r#"{"valid":null,"max_accounts":5}"#, "Malformed"),
+        (200, r#"{"valid":false,"valid":true,"max_accounts":5}"#, "Malformed"),
+        (200, r#"{"valid":true,"max_accounts":5,"max_accounts":0}"#, "Malformed"),
+        (
+            200,
+            "{ \"valid\" :true, \"max_accounts\":5,\"a\":[{}],\"expires_at\" :null,\"expires_at\"\n: null}",
+            "Malformed",
+        ),
+        // The same words elsewhere, a repeated member that decides nothing, and a denial that repeats one.
+        (200, r#"{"valid":true,"max_accounts":5,"plan":"a","plan":"b"}"#, "granted"),
+        (
+            200,
+            r#"{"valid":true,"max_accounts":5,"message":"valid","plan":{"valid":true,"slug":"\"valid\":"}}"#,
+            "granted",
+        ),
+        (200, r#"{"valid":true,"valid":false,"reason":"suspended"}"#, "denied suspended"),
         // Not a license answer.
         (200, r#"{"max_accounts":5}"#, "Malformed"),
         (200, "[true]", "Malformed"),
@@ -217,9 +232,27 @@ fn a_signed_answer_must_match_nonce_key_host_and_time() {
             assert_eq!(word(&read_signed(&body, sign(&body)).outcome), "Untrusted", "{body}");
         }
     }
+    let denial = r#"{"valid":false,"reason":"suspended"}"#;
     assert_eq!(word(&read_signed(&good, String::new()).outcome), "Untrusted");
     assert_eq!(word(&read_signed(&good, sign("{}")).outcome), "Untrusted");
-    let denial = r#"{"valid":false,"reason":"suspended"}"#;
+    // What is not in the protocol's form is named for what it is, signed by a stranger or not at all.
+    for (status, body, expected) in [
+        (200, "<html><title>Sign in</title></html>", "Malformed"),
+        (200, "", "Malformed"),
+        (200, "[true]", "Malformed"),
+        (200, r#"{"message":"Hello."}"#, "Malformed"),
+        (404, "<h1>Not Found</h1>", "Http"),
+        (502, r#"{"error":"bad_gateway"}"#, "Http"),
+        (308, "", "Http"),
+        (500, denial, "Untrusted"),
+        (302, &good, "Untrusted"),
+    ] {
+        for signature in [String::new(), sign("{}")] {
+            let answer = Answer { status, body: body.into(), signature, ..Answer::default() };
+            let parsed = read(&answer, &question);
+            assert_eq!((word(&parsed.outcome).as_str(), parsed.signed_by), (expected, None), "{status} {body}");
+        }
+    }
     assert_eq!(
         word(&read_signed(denial, String::new()).outcome),
         "Untrusted",

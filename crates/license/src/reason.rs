@@ -18,11 +18,16 @@ pub const EXPIRED: &str = "expired";
 pub const UNREACHABLE: &str = "unreachable";
 /// agent.conf has no license key.
 pub const NO_KEY: &str = "no_key";
+/// The text in agent.conf cannot be a license key.
+pub const MALFORMED_KEY: &str = "malformed_key";
+/// The server does not know the key.
+const INVALID_KEY: &str = "invalid_key";
+const NOT_FOUND: &str = "not_found";
 /// The server rejected the license without a recognizable reason.
 pub const INVALID: &str = "invalid";
 
 /// Every known reason. Unknown ones are passed through and explained like [`INVALID`].
-pub const EXPLANATIONS: [Explanation; 11] = [
+pub const EXPLANATIONS: [Explanation; 12] = [
     Explanation {
         reason: EXPIRED,
         sentence: "The license has expired.",
@@ -39,7 +44,7 @@ pub const EXPLANATIONS: [Explanation; 11] = [
         help: "Buy or reactivate a license, set license_key=… in /etc/opterius/agent.conf, then run: systemctl reload opterius-agent",
     },
     Explanation {
-        reason: "invalid_key",
+        reason: INVALID_KEY,
         sentence: "The license server does not recognize this license key.",
         help: "Compare license_key in /etc/opterius/agent.conf with the key in the license dashboard, fix it, then run: systemctl reload opterius-agent",
     },
@@ -54,7 +59,7 @@ pub const EXPLANATIONS: [Explanation; 11] = [
         help: "In the license dashboard, move the license to this server's IP address, then run: opterius-agent reverify",
     },
     Explanation {
-        reason: "not_found",
+        reason: NOT_FOUND,
         sentence: "The license server cannot find this license.",
         help: "Compare license_key in /etc/opterius/agent.conf with the key in the license dashboard, fix it, then run: systemctl reload opterius-agent",
     },
@@ -74,6 +79,11 @@ pub const EXPLANATIONS: [Explanation; 11] = [
         help: "Set license_key=… in /etc/opterius/agent.conf, then run: systemctl reload opterius-agent",
     },
     Explanation {
+        reason: MALFORMED_KEY,
+        sentence: "The text in place of the license key cannot be one.",
+        help: "The message states the place and the cause. Copy the key from the license dashboard into license_key=… in /etc/opterius/agent.conf, then run: systemctl reload opterius-agent",
+    },
+    Explanation {
         reason: INVALID,
         sentence: "The license server rejected this license.",
         help: "Look up the license in the license dashboard, then run: opterius-agent reverify",
@@ -86,32 +96,47 @@ pub fn explain(reason: &str) -> Explanation {
     known(reason).or_else(|| known(INVALID)).unwrap_or(Explanation { reason: INVALID, sentence: "", help: "" })
 }
 
-/// Help texts for one Agent, with its own license server and configuration file in place of the defaults.
+/// What the help texts of one Agent name in place of the defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guide {
-    server: String,
-    file: String,
+    /// The base URL of the license server.
+    pub server: String,
+    /// The configuration file.
+    pub file: String,
+    /// The TCP port of the license server, or of the proxy in front of it.
+    pub port: u16,
+    /// The host of that proxy.
+    pub proxy: Option<String>,
+    /// What looks like a mistake in the license key, see [`crate::license_key::doubt`].
+    pub key_doubt: Option<String>,
 }
 
 /// The defaults that the table's help texts mention.
 const SERVER: &str = "https://opterius.com";
 const FILE: &str = "/etc/opterius/agent.conf";
+const PORT: &str = "TCP port 443";
+const FIREWALL_PORT: &str = "443/tcp";
 
 impl Default for Guide {
     fn default() -> Self {
-        Self::new(SERVER, FILE)
+        Self { server: SERVER.to_owned(), file: FILE.to_owned(), port: 443, proxy: None, key_doubt: None }
     }
 }
 
 impl Guide {
-    /// The help for an Agent that uses the license server `server` and the configuration file `file`.
-    pub fn new(server: &str, file: &str) -> Self {
-        Self { server: server.to_owned(), file: file.to_owned() }
-    }
-
     /// What the operator should do about `reason`.
     pub fn help(&self, reason: &str) -> String {
-        explain(reason).help.replace(SERVER, &self.server).replace(FILE, &self.file)
+        let Explanation { reason, help, .. } = explain(reason);
+        let proxy = self.proxy.as_deref().map(|host| format!(" of the proxy {host}")).unwrap_or_default();
+        let help = help
+            .replace(PORT, &format!("TCP port {}{proxy}", self.port))
+            .replace(FIREWALL_PORT, &format!("{}/tcp", self.port))
+            .replace(SERVER, &self.server)
+            .replace(FILE, &self.file);
+        match &self.key_doubt {
+            Some(doubt) if matches!(reason, INVALID_KEY | NOT_FOUND) => format!("In license_key, {doubt} {help}"),
+            _ => help,
+        }
     }
 }
 
@@ -125,9 +150,9 @@ pub fn derive(message: &str) -> &'static str {
         ("suspended", "suspended"),
         ("cancelled", "cancelled"),
         ("canceled", "cancelled"),
-        ("invalid key", "invalid_key"),
-        ("invalid license key", "invalid_key"),
-        ("not found", "not_found"),
+        ("invalid key", INVALID_KEY),
+        ("invalid license key", INVALID_KEY),
+        ("not found", NOT_FOUND),
     ];
     let message = message.to_lowercase();
     WORDS.iter().find(|(word, _)| message.contains(word)).map_or(INVALID, |(_, reason)| reason)
@@ -138,16 +163,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn help_names_the_agents_own_license_server_and_file() {
-        let guide = Guide::new("https://licenses.example.com", "/srv/agent.conf");
+    fn help_names_the_agents_own_license_server_port_and_file() {
+        let (server, file) = ("https://licenses.example.com:9444".to_owned(), "/srv/agent.conf".to_owned());
+        let guide = Guide { server, file, port: 9444, ..Guide::default() };
         for explanation in EXPLANATIONS {
             let help = guide.help(explanation.reason);
-            assert!(!help.contains(SERVER) && !help.contains(FILE), "{help}");
+            let default = |text: &&str| help.contains(*text);
+            assert!(![SERVER, FILE, PORT, FIREWALL_PORT].iter().any(default), "{help}");
             assert_eq!(Guide::default().help(explanation.reason), explanation.help);
         }
         let unreachable = guide.help(UNREACHABLE);
-        assert!(unreachable.contains("curl -sS https://licenses.example.com/api/license/verify"), "{unreachable}");
+        for text in [
+            "curl -sS https://licenses.example.com:9444/api/license/verify",
+            "outbound TCP port 9444 is open (ufw allow out 9444/tcp)",
+        ] {
+            assert!(unreachable.contains(text), "{unreachable}");
+        }
         assert!(guide.help(NO_KEY).contains("in /srv/agent.conf"));
+        let proxied = Guide { port: 3128, proxy: Some("proxy.example.com".to_owned()), ..guide };
+        let unreachable = proxied.help(UNREACHABLE);
+        let port = "outbound TCP port 3128 of the proxy proxy.example.com is open (ufw allow out 3128/tcp)";
+        assert!(unreachable.contains(port), "{unreachable}");
+    }
+
+    #[test]
+    fn help_names_a_likely_mistake_in_a_key_that_the_server_does_not_know() {
+        let guide = Guide { key_doubt: Some("character 7 is 0: is it O?".to_owned()), ..Guide::default() };
+        for explanation in EXPLANATIONS {
+            let doubted = format!("In license_key, character 7 is 0: is it O? {}", explanation.help);
+            let expected = match explanation.reason {
+                "invalid_key" | "not_found" => doubted.as_str(),
+                _ => explanation.help,
+            };
+            assert_eq!(guide.help(explanation.reason), expected);
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! The rules, in order:
 //!
-//! 1. Without a license key: restricted (`no_key`).
+//! 1. Without a license key: restricted (`no_key`, or `malformed_key` with a text that cannot be one).
 //! 2. Without a verdict for this key: restricted (`unreachable`).
 //! 3. A denial stands until the next grant, across restarts and without grace.
 //! 4. A grant ends exactly at its `expires_at`; [`clocks::deciding`] is the time that counts.
@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::clocks;
 use crate::model::{Record, Verdict};
 use crate::outcome::Failure;
-use crate::reason::{self, EXPIRED, NO_KEY, UNREACHABLE};
+use crate::reason::{self, EXPIRED, MALFORMED_KEY, NO_KEY, UNREACHABLE};
 use opterius_base::clock::{Now, Timestamp};
 
 /// How long a grant stays valid while the license server is unreachable.
@@ -107,6 +107,11 @@ pub fn standing(evidence: &Evidence<'_>, now: Now) -> Standing {
         return restricted(EXPIRED, format!("The license expired on {expiry}."));
     }
     if evidence.confirmed { Standing::Active } else { unconfirmed(record, evidence, now) }
+}
+
+/// The standing with a text in place of the license key that cannot be one: like no key, but with the cause.
+pub fn malformed_key(fault: &str) -> Standing {
+    restricted(MALFORMED_KEY, format!("{fault}."))
 }
 
 /// How long until the standing changes without a check; `None` if time alone never changes it.

@@ -192,9 +192,9 @@ fn configured(config: &Path) -> Result<(Host, LogTarget), Error> {
 }
 
 /// Accepts what certbot accepts as a URL; the Agent is stricter.
-fn check_url(url: &str) -> Result<(), &'static str> {
+fn check_url(url: &str) -> Result<(), String> {
     let is_url = url.starts_with("https://") || url.starts_with("http://");
-    if is_url && url.bytes().all(|byte| byte.is_ascii_graphic()) { Ok(()) } else { Err("is not a URL") }
+    if is_url && url.bytes().all(|byte| byte.is_ascii_graphic()) { Ok(()) } else { Err("is not a URL".to_owned()) }
 }
 
 fn adopt(host: &Host) -> Result<String, Problem> {

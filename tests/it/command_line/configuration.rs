@@ -44,7 +44,7 @@ fn a_valid_configuration_passes_the_check_silently() {
 fn an_invalid_configuration_is_reported_in_one_line_with_file_line_and_key() {
     let good = format!("secret={SECRET}\n");
     let of = |line: &str| format!("{good}{line}\n").into_bytes();
-    let table: [(Vec<u8>, &str, &[&str]); 21] = [
+    let table: [(Vec<u8>, &str, &[&str]); 27] = [
         (Vec::new(), "", &["secret"]),
         (b"# no secret\nport=0\n".to_vec(), "", &["secret"]),
         (b"secret=\n".to_vec(), ":1", &["secret", "empty"]),
@@ -60,6 +60,16 @@ fn an_invalid_configuration_is_reported_in_one_line_with_file_line_and_key() {
         (of("listen_addr=localhost"), ":2", &["listen_addr", "127.0.0.1"]),
         (of("license_server=http://example.com"), ":2", &["license_server", "https://"]),
         (of("license_ca_file=/nowhere/ca.pem"), ":2", &["license_ca_file", "/nowhere/ca.pem"]),
+        (of("license_server=https://example.com:0"), ":2", &["license_server", "“0”", "1 to 65535"]),
+        (of("license_server=https://license..example.com"), ":2", &["license_server", "a dot too many"]),
+        (
+            of("license_server=https://example.com/api/license/verify"),
+            ":2",
+            &["license_server", "must not end in /api/license/verify", "write https://example.com"],
+        ),
+        (of("ip_discovery_url=https://example.com:65536"), ":2", &["ip_discovery_url", "“65536”"]),
+        (of("acme_server=example.com"), ":2", &["acme_server", "write https://example.com"]),
+        (of("license_ca_file=/etc"), ":2", &["license_ca_file", "/etc", "is a directory"]),
         (of("license_public_key=short"), ":2", &["license_public_key"]),
         (of("license_cache=cache.json"), ":2", &["license_cache", "absolute"]),
         (of("log=loud"), ":2", &["log", "auto, syslog or stderr"]),
@@ -76,6 +86,24 @@ fn an_invalid_configuration_is_reported_in_one_line_with_file_line_and_key() {
             finished.expect(78).and_one_line_on_stderr(&words);
             assert_eq!(finished.stdout, "", "{words:?}");
         }
+    }
+}
+
+#[test]
+fn what_cannot_be_a_license_key_fails_the_check() {
+    for (value, fault) in [
+        (
+            "AAAA\u{421}AAA-BBBBBBBB-CCCCCCCC-DDDDDDDD",
+            "has “\u{421}” (U+0421, a Cyrillic letter that looks like C) as character 5",
+        ),
+        ("<your key here>", "has < or > as character 1: a placeholder"),
+        ("AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDD # mine", "has a blank as character 36"),
+    ] {
+        let config = ConfigFile::new(format!("secret={SECRET}\nlicense_key={value}\n"));
+        let place = format!("{}:2: license_key {fault}", config.text());
+        let checked = run(["--config", config.text(), "--check-config"]);
+        checked.expect(78).and_one_line_on_stderr(&[&place, "license dashboard"]);
+        assert_eq!(checked.stdout, "");
     }
 }
 

@@ -32,6 +32,13 @@ fn each_mistake_in_the_configuration_is_found_by_its_own_check() {
         (format!("{right}panel_url=x\n"), "unknown keys", "WARN", "“panel_url” is not a key", "editor"),
         (format!("{right}port=http\n"), "configuration", "FAIL", "port “http”", "editor"),
         (right.replace("license_key=", "#"), "license key", "FAIL", "sets none", "license_key="),
+        (
+            right.replace(LICENSE_KEY, "AAAA\u{421}AAA"),
+            "license key",
+            "FAIL",
+            "has “\u{421}” (U+0421, a Cyrillic letter that looks like C) as character 5",
+            "Copy the key from the license dashboard",
+        ),
         (format!("{right}operations=off\n"), "operations", "WARN", "operations=off", "systemctl reload"),
     ];
     for (text, check, verdict, seen, fix) in table {
@@ -47,6 +54,8 @@ fn each_mistake_in_the_configuration_is_found_by_its_own_check() {
     let found = Found::by(&config);
     found.says("license key", "WARN", "8 characters", "license dashboard");
     found.says("cache", "FAIL", "another license key", "reverify");
+    fs::write(&config, right.replace(LICENSE_KEY, "ABCDEFG0-HIJKLMNO-PQRSTUVW-XYZ23456")).unwrap();
+    Found::by(&config).says("license key", "WARN", "character 8 is 0", "license dashboard");
     fs::write(&config, right).unwrap();
 
     set_mode(&config, 0o644);

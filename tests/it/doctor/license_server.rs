@@ -40,10 +40,10 @@ fn the_answer_is_shown_and_not_stored() {
 
     server.reply(Reply::raw(502, "<html>"));
     let found = Found::by(&agent.config_path());
-    found.says("license server", "FAIL", "HTTP 502", "reverify");
+    found.says("license server", "FAIL", "HTTP 502", "contact its operator");
     found.differs_in(&healthy, &["agreement", "license server"]);
     server.reply(Reply::raw(200, "<html>"));
-    Found::by(&agent.config_path()).says("license server", "FAIL", "not a JSON object", "curl -sS");
+    Found::by(&agent.config_path()).says("license server", "FAIL", "a captive portal or proxy page?", "curl -sS");
     server.reply(Reply::granted().header("Date", "Sun, 01 Mar 2020 00:00:00 GMT"));
     let found = Found::by(&agent.config_path());
     found.says("clock", "FAIL", "ahead of the license server's", "timedatectl");

@@ -134,6 +134,57 @@ fn assert_valid_again_without_a_check(agent: &Agent) {
 }
 
 #[test]
+fn every_spelling_of_a_key_is_sent_hashed_and_cached_in_one_form() {
+    let mut agent = Agent::licensed();
+    let bare = LICENSE_KEY.replace('-', "");
+    let spellings = [
+        format!("“{}”", LICENSE_KEY.to_lowercase()),
+        LICENSE_KEY.replace('-', "–"),
+        format!("\u{feff}{}\u{a0}", LICENSE_KEY.replace('-', " ")),
+        format!("`{}\u{200b}{}`", &bare[..11], &bare[11..]),
+    ];
+    for spelling in spellings {
+        agent.rewrite_config(&[("license_key", &spelling)]);
+        agent.restart();
+        assert_eq!(agent.status()["cache"], "ok", "{spelling:?}: the verdict belongs to the same key");
+        assert_active(&agent.status_after_checks(1));
+        let received = agent.license_server().received();
+        assert_eq!(text(received.last().unwrap(), "key"), LICENSE_KEY, "{spelling:?}");
+    }
+}
+
+#[test]
+fn without_a_possible_key_the_agent_runs_restricted_and_says_why_everywhere() {
+    let mut agent = Agent::licensed();
+    let key = LICENSE_KEY.replacen('A', "\u{410}", 1);
+    let line = fs::read_to_string(agent.config_path()).unwrap();
+    let line = line.lines().position(|line| line.starts_with("license_key")).unwrap() + 1;
+    let message = format!(
+        "{}:{line}: license_key has “\u{410}” (U+0410, a Cyrillic letter that looks like A) as character 1, which no license \
+         key contains.",
+        agent.config_path().display()
+    );
+    agent.rewrite_config(&[("license_key", &key)]);
+    for is_reload in [true, false] {
+        if is_reload {
+            agent.signal(Signal::HUP)
+        } else {
+            agent.restart()
+        }
+        assert_line(&agent, &format!("License: INVALID — {message}"));
+        assert_restricted(&agent.status(), "none", "malformed_key");
+        assert_eq!(agent.status()["message"], message.as_str());
+        assert_refused(&agent, "malformed_key", &message);
+        let page = agent.fetch(Request::get("/")).text();
+        assert!(page.contains("malformed_key") && page.contains("a Cyrillic letter that looks like A"), "{page}");
+        assert_eq!(agent.reverify().json()["reason"], "malformed_key");
+        assert_eq!(agent.license_server().count(), 1, "there is no key to send");
+    }
+    agent.license_server().pause();
+    assert_valid_again_without_a_check(&agent);
+}
+
+#[test]
 fn an_invalid_configuration_changes_nothing_and_triggers_a_check() {
     let agent = Agent::licensed();
     let good = fs::read_to_string(agent.config_path()).unwrap();

@@ -9,13 +9,12 @@ fn an_answer_without_a_verdict_puts_the_license_into_grace() {
     let redirect = |status| Reply::raw(status, "").header("Location", &elsewhere);
     let granted = |more: Value| Reply::json(200, with(grant(), more));
     let error = |status| Reply::raw(status, "<h1>Oops</h1>");
-    let captive = "not a JSON object (a captive portal or proxy page?)";
     let table = [
-        (error(500), "the server answered HTTP 500"),
-        (error(503).header("Retry-After", "120"), "the server answered HTTP 503"),
+        (error(500), "answered that it has an internal error (HTTP 500)"),
+        (error(503).header("Retry-After", "120"), "answered that it is not available now (HTTP 503)"),
         (error(429).header("Retry-After", "120"), "limits the rate of requests (HTTP 429)"),
-        (error(404), "the server answered HTTP 404"),
-        (error(200), captive),
+        (error(404), "answered that it has no license service at this address (HTTP 404)"),
+        (Reply::raw(200, "<!doctype html><h1>Oops</h1>"), "(a captive portal or proxy page?)"),
         (Reply::json(500, json!({"valid": false, "reason": "suspended"})), "HTTP 500"),
         (Reply::json(400, json!({"valid": false, "reason": "suspended"})), "HTTP 400"),
         (Reply::json(429, json!({"valid": false, "reason": "suspended"})), "HTTP 429"),
@@ -23,17 +22,17 @@ fn an_answer_without_a_verdict_puts_the_license_into_grace() {
         (Reply::json(200, json!({"valid": "false"})), "neither true nor false"),
         (Reply::json(200, json!({"max_accounts": 9})), "does not say whether the license is valid"),
         (Reply::json(200, json!({"valid": true, "plan": "free"})), "has no account limit"),
-        (Reply::json(200, json!([true])), captive),
+        (Reply::json(200, json!([true])), "is a list, not a JSON object"),
         (granted(json!({"max_accounts": "9"})), "“max_accounts” is not a non-negative integer"),
         (granted(json!({"max_accounts": 9.0})), "“max_accounts” is not a non-negative integer"),
         (granted(json!({"max_accounts": -1})), "“max_accounts” is not a non-negative integer"),
         (granted(json!({"max_accounts": true})), "“max_accounts” is not a non-negative integer"),
         (granted(json!({"max_servers": [9]})), "“max_servers” is not a non-negative integer"),
         (granted(json!({"expires_at": "soon"})), "“expires_at” is not a date"),
-        (Reply::raw(200, r#"{"valid": true, "max_accounts": 9"#), captive),
-        (Reply::raw(200, ""), captive),
-        (Reply::raw(200, &b"{\"valid\": true, \"max_accounts\": 9, \"plan\": \"\xff\"}"[..]), captive),
-        (Reply::raw(200, "[".repeat(60_000)), captive),
+        (Reply::raw(200, r#"{"valid": true, "max_accounts": 9"#), "ends in the middle"),
+        (Reply::raw(200, ""), "is empty (HTTP 200)"),
+        (Reply::raw(200, &b"{\"valid\": true, \"max_accounts\": 9, \"plan\": \"\xff\"}"[..]), "is not UTF-8 text"),
+        (Reply::raw(200, "[".repeat(60_000)), "is JSON that is nested too deeply"),
         (Reply::raw(200, r#"{"valid": true, "max_accounts": 18446744073709551616}"#), "“max_accounts” is not"),
         (Reply::granted().header("X-Long", &"x".repeat(1024 * 1024)), "response header is too big"),
         (Reply::raw(200, grant_of_length(64 * 1024 + 1)), "longer than 64 KiB"),
@@ -43,10 +42,10 @@ fn an_answer_without_a_verdict_puts_the_license_into_grace() {
         (Reply::granted().behavior(Behavior::Reset), "localhost: "),
         (Reply::granted().behavior(Behavior::Hang), "did not answer within 10 s"),
         (Reply::granted().behavior(SLOW), "did not answer within 10 s"),
-        (redirect(301), "redirect (HTTP 301), which is not followed"),
-        (redirect(302), "redirect (HTTP 302), which is not followed"),
-        (redirect(307), "redirect (HTTP 307), which is not followed"),
-        (redirect(308), "redirect (HTTP 308), which is not followed"),
+        (redirect(301), "(HTTP 301), which the Agent does not follow"),
+        (redirect(302), "(HTTP 302), which the Agent does not follow"),
+        (redirect(307), "(HTTP 307), which the Agent does not follow"),
+        (redirect(308), "(HTTP 308), which the Agent does not follow"),
     ];
     at_once(&table, |(reply, cause)| {
         let builder = also_trusting(Agent::builder(), &redirected);
@@ -89,8 +88,11 @@ fn an_answer_of_exactly_64_kib_is_accepted() {
 #[test]
 fn a_host_without_a_verdict_stays_restricted_with_the_cause() {
     let table = [
-        (Reply::raw(503, ""), "the server answered HTTP 503"),
-        (Reply::json(200, json!({"valid": true})), "the answer says valid but has no account limit"),
+        (Reply::raw(503, ""), "the license server answered that it is not available now (HTTP 503)"),
+        (
+            Reply::json(200, json!({"valid": true})),
+            "the license server's answer says valid but has no account limit (max_accounts)",
+        ),
         (Reply::granted().behavior(Behavior::CloseAtOnce), "localhost closed the connection without answering"),
     ];
     let mut agent = Agent::builder().own_license_server().start();

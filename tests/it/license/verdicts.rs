@@ -155,6 +155,55 @@ fn every_reason_for_a_denial_is_shown_with_its_message() {
 }
 
 #[test]
+fn an_answer_of_something_else_is_named_with_and_without_a_public_key() {
+    let moved = "https://new.example.com/api/license/verify";
+    let grant = Reply::granted().body_text();
+    let table = [
+        (
+            Reply::raw(308, "").header("Location", moved),
+            "redirects to https://new.example.com/api/license/verify (HTTP 308)",
+        ),
+        (
+            Reply::raw(302, "").header("Location", "/login"),
+            "redirects to /login (HTTP 302), which the Agent does not follow (a login",
+        ),
+        (
+            Reply::raw(404, "<html><title>Not Found</title>"),
+            "has no license service at this address (HTTP 404) with an HTML page, “Not Found”",
+        ),
+        (Reply::raw(405, ""), "has no license service at this address (HTTP 405)"),
+        (Reply::raw(403, "Blocked"), "access is forbidden, without a verdict on the license (HTTP 403): “Blocked”"),
+        (Reply::raw(407, ""), "a proxy on the way wants a user name and a password (HTTP 407)"),
+        (
+            Reply::raw(429, "").header("Retry-After", "90"),
+            "limits the rate of requests (HTTP 429); it asks to wait 90 s",
+        ),
+        (
+            Reply::raw(200, "<p>Sign in</p><title>Hotel</title>").header("Content-Type", "text/html"),
+            "is an HTML page, “Hotel” (a captive portal or proxy page?)",
+        ),
+        (Reply::raw(200, format!("\u{feff}{grant}")), "begins with a byte-order mark"),
+        (
+            Reply::raw(200, format!("<br />\n<b>Warning</b>: a\n{grant}")).header("Content-Type", "text/html"),
+            "has text before the JSON (a PHP warning?): “Warning: a”",
+        ),
+        (
+            Reply::raw(200, &b"\x1f\x8b\x08\0"[..]).header("Content-Encoding", "gzip"),
+            "is compressed (gzip), which the Agent did not ask for",
+        ),
+        (Reply::raw(200, &grant[..grant.len() - 1]), "ends in the middle"),
+    ];
+    let public = SigningKey::generate().public_base64();
+    for public in ["", &public] {
+        at_once(&table, |(reply, cause)| {
+            let agent = Agent::builder().set("license_public_key", public).license(reply.clone()).start();
+            assert_unverified(&agent, &[cause]);
+            assert!(!agent.cache_path().exists(), "{cause}: a cache without a verdict");
+        });
+    }
+}
+
+#[test]
 fn after_a_denial_the_plan_is_from_the_denial_or_the_latest_grant() {
     let mut agent = Agent::licensed();
     let denial = json!({"valid": false, "reason": "suspended", "message": "Unpaid.", "max_servers": 3});
@@ -261,6 +310,9 @@ fn an_echoed_license_key_appears_nowhere() {
         ("a header", Reply::granted().header("Opterius-Signature", &format!("keyid=\"{LICENSE_KEY}\""))),
         ("an error", Reply::json(500, json!({"error": echo}))),
         ("a redirect", Reply::raw(302, "").header("Location", &format!("https://localhost/{LICENSE_KEY}"))),
+        ("a title", Reply::raw(200, format!("<html><title>{LICENSE_KEY}</title>"))),
+        ("an error page's title", Reply::raw(502, format!("<html><title>{echo}</title>"))),
+        ("a PHP warning", Reply::raw(200, format!("Warning: {echo} {}", Reply::granted().body_text()))),
     ];
     let mut agent = Agent::builder().own_license_server().start();
     let mut seen = Vec::new();
