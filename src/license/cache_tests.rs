@@ -204,7 +204,7 @@ fn what_a_file_tells_the_panel_is_read_from_every_json_object() {
 fn the_time_of_a_signed_request_bounds_the_recorded_arrival() {
     let wall = |seconds: i64| Timestamp::from_unix(1_772_323_200 + seconds);
     let arrival = |seconds| Some(Arrival { wall: wall(seconds), boot_id: "boot".to_owned() });
-    let body = format!(r#"{{"nonce":"0123-{}"}}"#, wall(0).unix());
+    let body = format!(r#"{{"nonce":"0123456789abcdef012345{:010x}"}}"#, wall(0).unix());
     for (recorded, expected) in [(0, 0), (60, 60), (61, 0), (-1, 0), (1_000_000, 0)] {
         assert_eq!(signed_arrival(arrival(recorded), body.as_bytes()), arrival(expected), "{recorded}");
     }

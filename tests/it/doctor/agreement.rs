@@ -213,7 +213,7 @@ fn another_network_and_an_unreadable_authority_are_found_on_a_machine() {
         machine.is_well();
         machine.healthy = Installed::look();
         let hide = "chmod 0600 /etc/opterius/ca.pem";
-        machine.broken_by(hide, &["agreement"], "WARN", "opterius cannot read license_ca_file", "chmod o+r");
+        machine.broken_by(hide, &["agreement", "configuration"], "WARN", "opterius cannot read license_ca_file", "chmod o+r");
         machine.healthy.says("agreement", "PASS", "", "");
         Installed::look().apply_fix("agreement");
         machine.is_well();
