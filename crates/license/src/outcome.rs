@@ -117,6 +117,10 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
     /// All `Opterius-Signature` headers, joined by commas.
     pub signature: String,
+    /// The `Location` header.
+    pub location: Option<String>,
+    /// The `Content-Type` header.
+    pub content_type: Option<String>,
     /// The body, at most [`MAX_BODY`] + 1 bytes of it.
     pub body: Vec<u8>,
 }

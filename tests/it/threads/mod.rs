@@ -109,7 +109,7 @@ impl LicenseServer for TestServer {
         let reply = self.reply.lock().unwrap().clone();
         let body = reply.ok_or_else(|| outcome::Failure::new(FailureClass::Network, "the test cut the connection"))?;
         let date = Some(self.clock.wall());
-        Ok(Answer { status: 200, date, retry_after: None, signature: String::new(), body: body.into_bytes() })
+        Ok(Answer { status: 200, date, body: body.into_bytes(), ..Answer::default() })
     }
 
     fn discover(&mut self, _: &LicenseConfig) -> Option<IpAddr> {

@@ -1,5 +1,7 @@
 //! The client of the license server: one HTTPS request, bounded in time and size, without redirects.
 
+mod url;
+
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -20,6 +22,7 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 
+pub use self::url::ServerUrl;
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 use opterius_http::response::parse_date;
@@ -58,76 +61,6 @@ pub struct LicenseConfig {
     pub cache: PathBuf,
 }
 
-/// The base URL of a license server: HTTPS, or plain HTTP to this machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerUrl {
-    base: String,
-    host: String,
-    loopback: bool,
-    plain: bool,
-}
-
-impl ServerUrl {
-    /// Parses `https://host[:port][/path]`; `http://` only for a loopback address or `localhost`.
-    ///
-    /// # Errors
-    /// What is wrong with the URL, as a predicate (“has no host name”).
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let base = text.trim_end_matches('/');
-        let uri: Uri = base.parse().map_err(|_| "is not a URL such as https://license.example.com")?;
-        let authority = uri.authority().ok_or("is not a URL such as https://license.example.com")?;
-        if authority.as_str().contains('@') {
-            return Err("must not contain a user name or password");
-        }
-        if uri.query().is_some() || text.contains('#') {
-            return Err("must not contain a query or a fragment");
-        }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        if host.is_empty() {
-            return Err("has no host name");
-        }
-        let loopback =
-            host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-        match uri.scheme_str() {
-            Some("https") => Ok(Self { base: base.to_owned(), host, loopback, plain: false }),
-            Some("http") if loopback => Ok(Self { base: base.to_owned(), host, loopback, plain: true }),
-            Some("http") => Err("must begin with https:// (http:// is for a license server on this machine only)"),
-            _ => Err("must begin with https://"),
-        }
-    }
-
-    /// The URL of the verification endpoint.
-    pub fn verification(&self) -> String {
-        format!("{}/api/license/verify", self.base)
-    }
-
-    /// The base URL, as configured.
-    pub fn base(&self) -> &str {
-        &self.base
-    }
-
-    /// The host name or address; an IPv6 address without brackets.
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// The port.
-    pub fn port(&self) -> u16 {
-        let given = self.base.parse::<Uri>().ok().and_then(|uri| uri.port_u16());
-        given.unwrap_or(if self.plain { 80 } else { 443 })
-    }
-
-    /// Whether the license server is this machine.
-    pub fn is_loopback(&self) -> bool {
-        self.loopback
-    }
-
-    /// Whether requests use plain HTTP.
-    pub fn is_plain(&self) -> bool {
-        self.plain
-    }
-}
-
 /// The license server, or a test double.
 pub trait LicenseServer: Send {
     /// Sends the inquiry and returns the unparsed answer.
@@ -148,7 +81,7 @@ impl LicenseServer for Network {
     fn ask(&mut self, config: &LicenseConfig, inquiry: &Inquiry<'_>) -> Result<Answer, Failure> {
         let body = serde_json::to_vec(inquiry).map_err(|error| network(error.to_string()))?;
         let agent = agent(config, &config.server, TIMEOUT).map_err(network)?;
-        let explain = |error| explain(error, &config.server.host);
+        let explain = |error| explain(error, config.server.host());
         let mut response = agent
             .post(config.server.verification())
             .header("Content-Type", "application/json")
@@ -165,7 +98,7 @@ impl LicenseServer for Network {
     }
 
     fn discover(&mut self, config: &LicenseConfig) -> Option<IpAddr> {
-        let url = config.ip_discovery_url.as_deref().filter(|_| !config.server.loopback)?;
+        let url = config.ip_discovery_url.as_deref().filter(|_| !config.server.is_loopback())?;
         let target = ServerUrl::parse(url).ok()?;
         let agent = agent(config, &target, DISCOVERY_TIMEOUT).ok()?;
         let mut response = agent.get(url).call().ok()?;
@@ -190,7 +123,7 @@ fn agent(config: &LicenseConfig, target: &ServerUrl, timeout: Duration) -> Resul
         .max_redirects_will_error(false)
         .max_idle_connections(0)
         .timeout_global(Some(timeout))
-        .ip_family(ip_family(&target.host))
+        .ip_family(ip_family(target.host()))
         .proxy(proxy(config, target)?)
         .user_agent(concat!("opterius-agent/", env!("CARGO_PKG_VERSION")))
         .accept("application/json")
@@ -216,7 +149,7 @@ pub fn handshake(config: &LicenseConfig, mut stream: TcpStream) -> io::Result<()
         .map_err(io::Error::other)?
         .with_root_certificates(trusted)
         .with_no_client_auth();
-    let name = ServerName::try_from(config.server.host.clone()).map_err(io::Error::other)?;
+    let name = ServerName::try_from(config.server.host().to_owned()).map_err(io::Error::other)?;
     let mut connection = ClientConnection::new(Arc::new(tls), name).map_err(io::Error::other)?;
     while connection.is_handshaking() {
         connection.complete_io(&mut stream)?;
@@ -232,7 +165,7 @@ pub fn first_endpoint(config: &LicenseConfig) -> Result<Endpoint, String> {
     let proxy = proxy(config, &config.server)?;
     Ok(match proxy.filter(|proxy| config.server.verification().parse().is_ok_and(|uri| !proxy.is_no_proxy(&uri))) {
         Some(proxy) => Endpoint { host: proxy.host().to_owned(), port: proxy.port(), is_proxy: true },
-        None => Endpoint { host: config.server.host.clone(), port: config.server.port(), is_proxy: false },
+        None => Endpoint { host: config.server.host().to_owned(), port: config.server.port(), is_proxy: false },
     })
 }
 
@@ -314,9 +247,9 @@ pub fn default_route() -> Family {
 /// The configured proxy, or the environment's, except for a license server on this machine. Plain HTTP never uses a proxy.
 fn proxy(config: &LicenseConfig, target: &ServerUrl) -> Result<Option<ureq::Proxy>, String> {
     match &config.proxy {
-        _ if target.plain => Ok(None),
+        _ if target.is_plain() => Ok(None),
         Some(url) => ureq::Proxy::new(url).map(Some).map_err(|error| format!("the proxy cannot be used: {error}")),
-        None if target.loopback => Ok(None),
+        None if target.is_loopback() => Ok(None),
         None => Ok(ureq::Proxy::try_from_env()),
     }
 }
@@ -326,7 +259,16 @@ fn answer(status: u16, headers: &HeaderMap, body: Vec<u8>) -> Answer {
     let date = text("date").and_then(parse_date);
     let retry_after = text("retry-after").and_then(|value| retry_after(value, date));
     let signatures = headers.get_all(signature::HEADER).iter().filter_map(|value| value.to_str().ok());
-    Answer { status, date, retry_after, signature: signatures.collect::<Vec<_>>().join(", "), body }
+    let kept = |name: &str| text(name).map(str::to_owned);
+    Answer {
+        status,
+        date,
+        retry_after,
+        signature: signatures.collect::<Vec<_>>().join(", "),
+        location: kept("location"),
+        content_type: kept("content-type"),
+        body,
+    }
 }
 
 /// RFC 9110 §10.2.3: seconds, or a date, which is compared with the answer's own `Date`.
@@ -377,36 +319,6 @@ fn explain(error: ureq::Error, host: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_license_server_uses_https_unless_it_is_on_this_machine() {
-        let good = [
-            ("https://opterius.com", "https://opterius.com/api/license/verify"),
-            ("https://opterius.com/", "https://opterius.com/api/license/verify"),
-            ("https://example.com:8443/base", "https://example.com:8443/base/api/license/verify"),
-            ("http://127.0.0.1:8080", "http://127.0.0.1:8080/api/license/verify"),
-            ("http://[::1]:8080", "http://[::1]:8080/api/license/verify"),
-            ("http://localhost:8080", "http://localhost:8080/api/license/verify"),
-        ];
-        for (text, expected) in good {
-            assert_eq!(ServerUrl::parse(text).unwrap().verification(), expected);
-        }
-        let bad = [
-            "http://opterius.com",
-            "http://localhost.example.com",
-            "ftp://opterius.com",
-            "opterius.com",
-            "",
-            "https://",
-            "https://user:word@opterius.com",
-            "https://opterius.com/?a=b",
-            "https://opterius.com/#a",
-            "http://10.0.0.1",
-        ];
-        for text in bad {
-            assert!(ServerUrl::parse(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
