@@ -35,6 +35,9 @@ pub fn ask(server: &ServerUrl, opened: Opened, body: &[u8], limit: Duration) -> 
         Err(ureq::Error::BodyExceedsLimit(_)) => vec![b' '; MAX_BODY.saturating_add(1)],
         body => body.map_err(|error| match &error {
             ureq::Error::Io(cause) if is_end(cause) => cut(server),
+            ureq::Error::Protocol(_) => {
+                fault(server, Step::Answer, "the answer is damaged", log_of(server)).malformed()
+            }
             _ => explain(error),
         })?,
     };

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind};
 
 use rustls::pki_types::{CertificateDer, UnixTime};
-use rustls::{AlertDescription, CertificateError, Error, RootCertStore};
+use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible, RootCertStore};
 
 use crate::license::client::fault::{Fault, Step, words};
 use crate::license::client::url::ServerUrl;
@@ -219,20 +219,18 @@ fn unsupported_key(peer: &Peer<'_>) -> Fault {
 
 fn protocol(peer: &Peer<'_>, cause: &Error) -> Fault {
     let Peer { host, port, setting } = peer;
-    let old = || {
-        fault(
+    match cause {
+        Error::AlertReceived(AlertDescription::ProtocolVersion)
+        | Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13) => fault(
             peer,
             "the server offers only old versions of TLS; the Agent needs TLS 1.2 or 1.3",
             format!("the operator of {host} must enable TLS 1.2 or 1.3"),
-        )
-    };
-    match cause {
-        Error::AlertReceived(AlertDescription::ProtocolVersion) => old(),
+        ),
         Error::PeerIncompatible(_) => fault(
             peer,
-            "the server chose a version or cipher that the Agent does not support; it needs TLS 1.2 or 1.3 with ECDHE and \
-             AES-GCM or ChaCha20",
-            format!("the operator of {host} must enable TLS 1.2 or 1.3"),
+            "the server chose a cipher or key exchange that the Agent does not support; it needs ECDHE with AES-GCM or \
+             ChaCha20",
+            format!("the operator of {host} must enable TLS 1.3, or such ciphers for TLS 1.2"),
         ),
         Error::AlertReceived(AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity) => fault(
             peer,
