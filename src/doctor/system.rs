@@ -1,5 +1,6 @@
 //! The checks' access to the host and the network, replaceable in tests.
 
+use std::cell::Cell;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -28,8 +29,8 @@ use opterius_license::outcome::{Answer, Failure};
 
 /// The time limit of one program.
 const TOOL: Duration = Duration::from_secs(4);
-/// The time limit of all programs together; the two connections to the license server and the
-/// discovery of the address add up to 23 seconds more.
+/// The time limit of all programs together; the two connections to the license server and the discovery of the address add up
+/// to 23 seconds more.
 const TOOLS: Duration = Duration::from_secs(8);
 /// The time limit of a request to the daemon, which answers from memory.
 const DAEMON: Duration = Duration::from_secs(3);
@@ -134,14 +135,16 @@ pub trait Probe {
 }
 
 /// The real host.
+#[derive(Default)]
 pub struct Machine {
-    deadline: Deadline,
+    /// The time that programs have taken.
+    spent: Cell<Duration>,
 }
 
 impl Machine {
-    /// Starts the time limit of all programs.
+    /// No program has run yet.
     pub fn new() -> Self {
-        Self { deadline: Deadline::within(TOOLS) }
+        Self::default()
     }
 
     /// The host that this process runs on.
@@ -156,15 +159,12 @@ impl Machine {
     }
 }
 
-impl Default for Machine {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Probe for Machine {
     fn tool(&self, name: &str, arguments: &[&str]) -> Result<Output, Problem> {
-        Tool::named(name)?.args(arguments).run(self.deadline.sooner(TOOL))
+        let (spent, started) = (self.spent.get(), SystemClock.monotonic());
+        let output = Tool::named(name)?.args(arguments).run(Deadline::within(TOOL.min(TOOLS.saturating_sub(spent))));
+        self.spent.set(spent + SystemClock.monotonic().saturating_duration_since(started));
+        output
     }
 
     fn has(&self, name: &str) -> bool {

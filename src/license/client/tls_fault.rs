@@ -173,8 +173,11 @@ fn certificate(peer: &Peer<'_>, cause: &CertificateError, chain: Option<&Chain>)
         }
         CertificateError::BadSignature => fault(
             peer,
-            "the signature of its certificate is wrong",
-            format!("the operator of {host} must replace it, or the connection is intercepted: {look}"),
+            "its certificate names an authority that this server trusts, but that authority's key did not sign it",
+            format!(
+                "if the authority was made anew under its old name, put its new certificate into license_ca_file of \
+                 agent.conf; otherwise the connection is intercepted: {look}"
+            ),
         ),
         CertificateError::Revoked => {
             fault(peer, "its certificate is revoked", format!("the operator of {host} must replace it: {look}"))

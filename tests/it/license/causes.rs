@@ -99,12 +99,12 @@ fn each_broken_connection_has_its_words() {
     let fake = FakeLicenseServer::start_plain;
     hold(&[
         Row {
-            peer: Peer::Socket(Socket::serving(|client| wait(client))),
+            peer: Peer::Socket(Socket::serving(wait)),
             cause: "TLS with localhost: the server accepts the connection but does not answer the handshake",
             remedy: "speaks TLS",
         },
         Row {
-            peer: Peer::Socket(Socket::serving(|client| read_some(client))),
+            peer: Peer::Socket(Socket::serving(read_some)),
             cause: "TLS with localhost: the server closed the connection during the handshake",
             remedy: "firewall or proxy on the way",
         },
@@ -221,6 +221,12 @@ fn each_fault_of_a_certificate_has_its_words() {
         Row {
             peer: Peer::presenting(elsewhere.issue(root(), &[&elsewhere], plain)),
             cause: "TLS with localhost: its certificate is issued by an authority that is not trusted",
+            remedy: "license_ca_file",
+        },
+        Row {
+            peer: Peer::presenting(Authority::new("Root", None, None).issue(root(), &[], plain)),
+            cause: "TLS with localhost: its certificate names an authority that this server trusts, but that authority's \
+                    key did not sign it",
             remedy: "license_ca_file",
         },
         Row {

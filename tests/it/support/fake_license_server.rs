@@ -87,6 +87,11 @@ impl FakeLicenseServer {
         self.tls.as_ref().map_or("", |tls| &tls.ca_pem)
     }
 
+    /// The configuration of its TLS, for another server with the same certificate.
+    pub(crate) fn tls_config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.tls.as_ref().expect("a server with TLS").config)
+    }
+
     /// Sends this reply to all further requests.
     pub(crate) fn reply(&self, reply: Reply) {
         self.reply_with(move |_| reply.clone());
