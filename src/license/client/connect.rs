@@ -61,33 +61,34 @@ pub fn connect(
     deadline: Deadline,
     trace: &mut Trace,
 ) -> Result<TcpStream, Fault> {
+    let attempt = Attempt { endpoint, deadline };
     if let Some(addresses) = without_lookup(&endpoint.host) {
-        return try_each(endpoint, Ok(addresses), deadline, trace).map_err(|hindrance| explain(endpoint, hindrance));
+        return attempt.each(Ok(addresses), deadline, trace).map_err(|hindrance| explain(endpoint, hindrance));
     }
     let mut lookups = Lookups::new(&endpoint.host, preferred, deadline);
     let found = lookups.preferred();
     let share = deadline.sooner(SHARE.min(deadline.left() / 2));
-    let first = match try_each(endpoint, found, share, trace) {
+    let first = match attempt.each(found, share, trace) {
         Ok(stream) => return Ok(stream),
         Err(hindrance) => hindrance,
     };
-    let second = match try_each(endpoint, lookups.other(), deadline, trace) {
+    // Addresses that did not answer get the time that is left, unless the other family helps.
+    let reserved = if matches!(first, Hindrance::Failed { .. }) { deadline.left() / 2 } else { Duration::ZERO };
+    let found = lookups.other(deadline.sooner(deadline.left().saturating_sub(reserved)));
+    let second = match attempt.each(found, deadline, trace) {
         Ok(stream) => return Ok(stream),
         Err(hindrance) => hindrance,
     };
     Err(match (first, second) {
         (Hindrance::Failed { fault, .. }, Hindrance::Failed { .. }) => fault,
-        // The other family is no help: what time is left is for the first.
-        (Hindrance::Failed { silent, .. }, _) if !silent.is_empty() => {
-            return try_each(endpoint, Ok(silent), deadline, trace).map_err(|hindrance| explain(endpoint, hindrance));
-        }
+        (Hindrance::Failed { fault, silent }, _) => match attempt.each(Ok(silent), deadline, trace) {
+            Ok(stream) => return Ok(stream),
+            Err(_) => fault,
+        },
         (Hindrance::Unresolved(first), Hindrance::Unresolved(second)) => {
-            explain(endpoint, Hindrance::Unresolved(first.max(second)))
+            resolve::unresolved(&endpoint.host, first.max(second))
         }
-        (first @ Hindrance::Failed { .. }, _) | (first @ Hindrance::Skipped(_), Hindrance::Unresolved(_)) => {
-            explain(endpoint, first)
-        }
-        (Hindrance::Skipped(fault), Hindrance::Skipped(_)) => fault,
+        (Hindrance::Skipped(fault), Hindrance::Unresolved(_) | Hindrance::Skipped(_)) => fault,
         (_, second) => explain(endpoint, second),
     })
 }
@@ -107,45 +108,57 @@ fn without_lookup(host: &str) -> Option<Vec<IpAddr>> {
     host.parse().ok().map(|address| vec![address])
 }
 
-/// Tries the addresses of one family in turn.
-fn try_each(
-    endpoint: &Endpoint,
-    found: Result<Vec<IpAddr>, Unresolved>,
+/// What bounds every attempt.
+struct Attempt<'a> {
+    endpoint: &'a Endpoint,
     deadline: Deadline,
-    trace: &mut Trace,
-) -> Result<TcpStream, Hindrance> {
-    let mut addresses = found.map_err(Hindrance::Unresolved)?;
-    trace.addresses.extend(addresses.iter().map(|address| SocketAddr::new(*address, endpoint.port)));
-    let mut skipped = None;
-    addresses.retain(|address| match hindrance(endpoint, *address) {
-        None => true,
-        Some(fault) => {
-            skipped.get_or_insert(fault);
-            false
-        }
-    });
-    let (mut failed, mut silent) = (None, Vec::new());
-    for (rest, address) in (1..=u32::try_from(addresses.len()).unwrap_or(1)).rev().zip(addresses) {
-        let share = (deadline.left() / rest).max(LEAST);
-        let place = SocketAddr::new(address, endpoint.port);
-        trace.tried = Some(place);
-        match TcpStream::connect_timeout(&place, share) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => {
-                let is_silent = error.kind() == ErrorKind::TimedOut;
-                if is_silent {
-                    silent.push(address);
+}
+
+impl Attempt<'_> {
+    /// Tries the addresses of one family in turn, until about `share`.
+    fn each(
+        &self,
+        found: Result<Vec<IpAddr>, Unresolved>,
+        share: Deadline,
+        trace: &mut Trace,
+    ) -> Result<TcpStream, Hindrance> {
+        let endpoint = self.endpoint;
+        let mut addresses = found.map_err(Hindrance::Unresolved)?;
+        let places = addresses.iter().map(|address| SocketAddr::new(*address, endpoint.port));
+        trace.addresses.extend(places.filter(|place| !trace.addresses.contains(place)).collect::<Vec<_>>());
+        let (mut skipped, mut failed, mut silent) = (None, None, Vec::new());
+        addresses.retain(|address| match hindrance(endpoint, *address) {
+            None => true,
+            Some(fault) => {
+                skipped.get_or_insert(fault);
+                false
+            }
+        });
+        for (rest, address) in (1..=u32::try_from(addresses.len()).unwrap_or(1)).rev().zip(addresses) {
+            let time = (share.left() / rest).max(LEAST).min(self.deadline.left());
+            if time.is_zero() {
+                break;
+            }
+            let place = SocketAddr::new(address, endpoint.port);
+            trace.tried = Some(place);
+            match TcpStream::connect_timeout(&place, time) {
+                Ok(stream) => return Ok(stream),
+                Err(error) => {
+                    let is_silent = error.kind() == ErrorKind::TimedOut;
+                    if is_silent {
+                        silent.push(address);
+                    }
+                    let cause = if is_silent { format!("no answer within {} s", seconds(time)) } else { words(&error) };
+                    failed.get_or_insert_with(|| unconnected(endpoint, address, error.kind(), &cause));
                 }
-                let cause = if is_silent { format!("no answer within {} s", seconds(share)) } else { words(&error) };
-                failed.get_or_insert(unconnected(endpoint, address, error.kind(), &cause));
             }
         }
+        Err(match (failed, skipped) {
+            (Some(fault), _) => Hindrance::Failed { fault, silent },
+            (None, Some(fault)) => Hindrance::Skipped(fault),
+            (None, None) => Hindrance::Unresolved(Unresolved::NoAddress),
+        })
     }
-    Err(match (failed, skipped) {
-        (Some(fault), _) => Hindrance::Failed { fault, silent },
-        (None, Some(fault)) => Hindrance::Skipped(fault),
-        (None, None) => Hindrance::Unresolved(Unresolved::NoAddress),
-    })
 }
 
 /// Why it is no use to connect to an address; the routing table knows without a packet.
@@ -163,7 +176,8 @@ fn hindrance(endpoint: &Endpoint, address: IpAddr) -> Option<Fault> {
 fn unconnected(endpoint: &Endpoint, address: IpAddr, kind: ErrorKind, cause: &str) -> Fault {
     let Endpoint { host, port, is_proxy } = endpoint;
     let what = if *is_proxy { "the proxy " } else { "" };
-    if address.is_loopback() && without_lookup(host).is_none() {
+    // A name leads to a proxy on this machine on purpose.
+    if address.is_loopback() && !is_proxy && without_lookup(host).is_none() {
         return resolve::sinkhole(host, address);
     }
     let remedy = match kind {

@@ -63,11 +63,11 @@ impl<'a> Lookups<'a> {
         })
     }
 
-    /// The addresses of the other family.
-    pub fn other(&mut self) -> Found {
+    /// The addresses of the other family, until this deadline.
+    pub fn other(&mut self, deadline: Deadline) -> Found {
         match self.other.take() {
-            Some(lookup) => lookup.result(),
-            None => Lookup::start(self.name, self.preferred.other(), self.deadline)?.result(),
+            Some(lookup) => lookup.wait(deadline).unwrap_or(Err(Unresolved::Silent)),
+            None => Lookup::start(self.name, self.preferred.other(), deadline)?.result(),
         }
     }
 }
@@ -142,11 +142,12 @@ pub fn unresolved(name: &str, why: Unresolved) -> Fault {
 
 /// The sentence and the remedy for a name that resolves to nowhere or to this machine.
 pub fn sinkhole(name: &str, address: IpAddr) -> Fault {
+    let place = if address.is_loopback() { "this machine, where it does not answer" } else { "which leads nowhere" };
     Fault::new(
         Step::Resolve,
         format!(
-            "resolving {name}: the answer is {address}, which leads nowhere: an ad blocker's or filter's sinkhole, or a \
-             line in /etc/hosts"
+            "resolving {name}: the answer is {address}, {place}: an ad blocker's or filter's sinkhole, or a line in \
+             /etc/hosts"
         ),
         format!(
             "allow {name} in the ad blocker or DNS filter, and remove it from /etc/hosts: getent ahosts {name}; grep -n \
@@ -162,7 +163,8 @@ fn name_servers() -> String {
         let mut words = line.split_ascii_whitespace();
         words.next().filter(|word| *word == "nameserver").and(words.next()).map(str::to_owned)
     };
-    let servers: Vec<String> = text.lines().filter_map(words).collect();
+    // The C library asks three at most.
+    let servers: Vec<String> = text.lines().filter_map(words).take(3).collect();
     if servers.is_empty() {
         String::new()
     } else {

@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use opterius_base::deadline::Deadline;
 
@@ -19,11 +20,13 @@ pub struct Timed {
 impl Timed {
     /// Bounds what happens on the connection.
     pub fn new(tcp: TcpStream, deadline: Deadline) -> Self {
+        // Head and body of a request are two writes, and the second would wait for the peer's delayed acknowledgement.
+        let _ = tcp.set_nodelay(true);
         Self { tcp, deadline }
     }
 
     /// The time left for one call.
-    fn left(&self) -> io::Result<Option<std::time::Duration>> {
+    fn left(&self) -> io::Result<Option<Duration>> {
         let left = self.deadline.left();
         // The kernel would take zero for no limit.
         if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(Some(left)) }

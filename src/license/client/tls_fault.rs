@@ -109,7 +109,8 @@ fn broken(peer: &Peer<'_>, error: &io::Error, wants_certificate: bool) -> Fault 
         peer,
         sentence,
         format!(
-            "check that {} port {} speaks TLS, and that no firewall or proxy on the way filters it: {}",
+            "check that {} port {} speaks TLS, and that no firewall or proxy on the way filters it or loses large packets \
+             (MTU): {}",
             peer.host,
             peer.port,
             look(peer)

@@ -24,7 +24,7 @@ fn unresolvable_and_overridden_names_are_found() {
         machine.healthy = found;
         let add = "cp /etc/hosts /run/hosts; echo '127.0.0.1 License.example.com' >>/etc/hosts";
         let found = machine.broken_by(add, &["hosts file"], "FAIL", "maps license.example.com", "sed -i");
-        found.says("name", "FAIL", "the answer is 127.0.0.1, which leads nowhere", "/etc/hosts");
+        found.says("name", "FAIL", "the answer is 127.0.0.1, this machine, where it does not answer", "/etc/hosts");
         found.apply_fix("hosts file");
         machine.is_well();
         assert_eq!(run("cat /etc/hosts"), run("cat /run/hosts"), "only that line was removed");
@@ -59,8 +59,9 @@ fn a_blocking_rule_of_any_firewall_is_found_and_its_fix_works() {
     on_a_server(a_blocking_rule_of_any_firewall_is_found_and_its_fix_works, || {
         let mut machine = Installed::new();
         run(&format!("ip address add {ELSEWHERE}/32 dev lo"));
-        // It accepts connections and stays silent: this test does not look at TLS.
-        let _listener = TcpListener::bind((ELSEWHERE, 443)).unwrap();
+        // It closes every connection: this test does not look at TLS.
+        let listener = TcpListener::bind((ELSEWHERE, 443)).unwrap();
+        std::thread::spawn(move || listener.incoming().for_each(drop));
         set("license_server", &format!("https://{ELSEWHERE}"));
         machine.healthy = Installed::look();
         machine.healthy.says("firewall", "PASS", "no local rule", "");
