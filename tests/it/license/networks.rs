@@ -115,7 +115,8 @@ fn an_ipv4_license_server_is_reached_beside_an_ipv6_default_route() {
 
 #[test]
 fn split_routes_lead_as_well_as_a_default_route() {
-    let routes = "ip route add 0.0.0.0/1 via 192.0.2.2; ip route add 128.0.0.0/1 via 192.0.2.2";
+    let routes = "ip route add 0.0.0.0/1 via 192.0.2.2; ip route add 128.0.0.0/1 via 192.0.2.2; \
+                  ip route add default via fd00:1::2";
     Scene::new(routes, &[BEYOND.0], only('4', Dns::address(BEYOND.0), Dns::Nothing)).is_valid_within(QUICK);
 }
 
