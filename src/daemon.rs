@@ -20,6 +20,7 @@ use crate::api::queue::Queue;
 use crate::api::sampler::{Metrics, Pace};
 use crate::config::file;
 use crate::config::{Config, Loaded};
+use crate::license::client::proxy::ProxyVariables;
 use crate::license::client::{LicenseServer, Network};
 use crate::license::log_lines;
 use crate::license::state::{HostIdentity, License};
@@ -71,7 +72,7 @@ pub struct Dependencies {
 impl Dependencies {
     /// The dependencies of a real process.
     pub fn of_process(signals: Signals, notifier: Notifier) -> Self {
-        let (clock, server) = (Arc::new(SystemClock), Box::new(Network));
+        let (clock, server) = (Arc::new(SystemClock), Box::new(Network::new(ProxyVariables::own())));
         Self { clock, server, signals, host: host(), spawn: supervisor::spawn(), notifier }
     }
 }

@@ -1,18 +1,23 @@
 //! `status` and `reverify`: requests to the running daemon over its HTTP API.
 
 use std::fmt::Write;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
 use ring::hmac;
 use serde_json::Value;
-use ureq::Agent;
+use ureq::http::Response;
+use ureq::{Agent, Body};
 
 use crate::config::file;
 use crate::config::{Config, DEFAULT_ADDRESS};
+use crate::license::client::fault::words;
+use crate::license::client::http;
+use crate::license::client::stream::Timed;
 use crate::program::complain;
 use opterius_base::clock::{Clock, SystemClock};
+use opterius_base::deadline::Deadline;
 use opterius_base::hex::hex;
 use opterius_base::text::{one_line, terminal_json};
 use opterius_daemon::output::say;
@@ -58,25 +63,33 @@ pub fn reverify(config_path: &Path) -> u8 {
     let timestamp = SystemClock.wall().to_string();
     let message = [timestamp.as_bytes(), b"POST", REVERIFY_PATH.as_bytes()].concat();
     let signature = hex(hmac::sign(&config.api(config_path).secret, &message).as_ref());
-    let response = client(REVERIFY_TIMEOUT)
-        .post(format!("http://{address}{REVERIFY_PATH}"))
-        .header("X-Timestamp", &timestamp)
-        .header("X-Signature", &signature)
-        .send_empty();
-    show(response.and_then(read), address, &config.guide(config_path), false)
+    let response = client(address, REVERIFY_TIMEOUT).and_then(|client| {
+        let request = client
+            .post(format!("http://{address}{REVERIFY_PATH}"))
+            .header("X-Timestamp", &timestamp)
+            .header("X-Signature", &signature);
+        read(request.send_empty())
+    });
+    show(response, address, &config.guide(config_path), false)
 }
 
 /// Sends a `GET` request to the daemon; returns the response's status and body.
 ///
 /// # Errors
-/// The daemon does not respond within `timeout`, or its response is not HTTP.
-pub fn get(address: SocketAddr, path: &str, timeout: Duration) -> Result<(u16, String), ureq::Error> {
-    client(timeout).get(format!("http://{address}{path}")).call().and_then(read)
+/// In words: the daemon does not respond within `timeout`, or its response is not HTTP.
+pub fn get(address: SocketAddr, path: &str, timeout: Duration) -> Result<(u16, String), String> {
+    client(address, timeout).and_then(|client| read(client.get(format!("http://{address}{path}")).call()))
 }
 
-fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<(u16, String), ureq::Error> {
-    let text = response.body_mut().with_config().limit(MAX_RESPONSE).read_to_string()?;
-    Ok((response.status().as_u16(), text))
+fn read(response: Result<Response<Body>, ureq::Error>) -> Result<(u16, String), String> {
+    let text = |mut response: Response<Body>| {
+        let text = response.body_mut().with_config().limit(MAX_RESPONSE).read_to_string()?;
+        Ok((response.status().as_u16(), text))
+    };
+    response.and_then(text).map_err(|error| match error {
+        ureq::Error::Io(error) => words(&error),
+        _ => "the response is not HTTP/1.1".to_owned(),
+    })
 }
 
 /// The address at which programs on this machine reach the daemon.
@@ -84,19 +97,14 @@ pub fn address(config: &Config) -> SocketAddr {
     listener::from_here(SocketAddr::new(config.listen_addr, config.port))
 }
 
-/// An HTTP client without a proxy, because the daemon is on this machine.
-fn client(timeout: Duration) -> Agent {
-    let client = Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .proxy(None)
-        .timeout_global(Some(timeout))
-        .build();
-    client.into()
+/// An HTTP client for one request to the daemon, without a proxy, because it is on this machine.
+fn client(address: SocketAddr, timeout: Duration) -> Result<Agent, String> {
+    let deadline = Deadline::within(timeout);
+    let stream = TcpStream::connect_timeout(&address, timeout).map_err(|error| words(&error))?;
+    Ok(http::over(Box::new(Timed::new(stream, deadline))).0)
 }
 
-fn show(response: Result<(u16, String), ureq::Error>, address: SocketAddr, guide: &Guide, json: bool) -> u8 {
+fn show(response: Result<(u16, String), String>, address: SocketAddr, guide: &Guide, json: bool) -> u8 {
     let (status, text) = match response {
         Ok(response) => response,
         Err(error) => {

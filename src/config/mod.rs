@@ -20,7 +20,8 @@ use std::time::Duration;
 use ring::hmac;
 
 use crate::api;
-use crate::license::client::{self, LicenseConfig, ServerUrl};
+use crate::license::client::proxy::ProxyVariables;
+use crate::license::client::{LicenseConfig, ServerUrl};
 use opterius_base::secret::Secret;
 use opterius_daemon::config_file::{Entries, Error, Key};
 use opterius_daemon::log::LogTarget;
@@ -191,12 +192,12 @@ impl Config {
     /// The help texts for operators, if this configuration was read from `file`.
     pub fn guide(&self, file: &Path) -> Guide {
         let Config { license: config, .. } = self;
-        let endpoint = client::first_endpoint(config).ok();
+        let proxy = ProxyVariables::own().choose(config.proxy.as_ref(), &config.server).ok().flatten();
         Guide {
             server: config.server.base().to_owned(),
             file: file.display().to_string(),
-            port: endpoint.as_ref().map_or(config.server.port(), |endpoint| endpoint.port),
-            proxy: endpoint.filter(|endpoint| endpoint.is_proxy).map(|endpoint| endpoint.host),
+            port: proxy.as_ref().map_or(config.server.port(), |proxy| proxy.port),
+            proxy: proxy.map(|proxy| proxy.host),
             key_doubt: config.key.as_ref().and_then(|key| license_key::doubt(key.expose())),
         }
     }

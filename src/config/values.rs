@@ -9,6 +9,7 @@ use rustls::pki_types::CertificateDer;
 
 use crate::config::certificate_file;
 use crate::license::client::ServerUrl;
+use crate::license::client::proxy::Proxy;
 use opterius_base::files;
 use opterius_base::secret::Secret;
 use opterius_daemon::config_file::{Entries, Error, Key};
@@ -105,15 +106,9 @@ pub fn trusted_keys<K: Key>(entries: &Entries<'_, K>, key: K, built_in: Option<&
 ///
 /// # Errors
 /// One sentence with file, line, key and fix.
-pub fn proxy<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Option<String>, Error> {
+pub fn proxy<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Option<Proxy>, Error> {
     let Some((entry, value)) = entries.value(key) else { return Ok(None) };
-    let usable = (value.starts_with("http://") || value.starts_with("https://")) && ureq::Proxy::new(value).is_ok();
-    // The value can contain a password, so the message does not quote it.
-    if usable {
-        Ok(Some(value.to_owned()))
-    } else {
-        Err(entries.wrong(entry, "is not a proxy URL such as http://proxy.example.com:3128 (http:// or https://)"))
-    }
+    Proxy::parse(value).map(Some).map_err(|sentence| entries.wrong(entry, sentence))
 }
 
 /// The public address; `None` for `auto`.

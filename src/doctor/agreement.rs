@@ -1,9 +1,7 @@
-//! Whether the daemon gets what doctor gets from the license server. Doctor sends the same request, but from its own
-//! environment, with the files of this moment, and as root; where the two results differ, the daemon's counts.
+//! Whether the daemon gets what doctor gets from the license server. Doctor sends the same request, but with the files of
+//! this moment, and as root; where the two results differ, the daemon's counts.
 
-use std::ffi::OsString;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -13,12 +11,9 @@ use crate::doctor::finding::{Finding, Verdict};
 use crate::doctor::process::Process;
 use crate::doctor::reach::{FileAccess, obstacle};
 use crate::license::client::LicenseConfig;
+use crate::license::client::proxy::ProxyVariables;
 use opterius_base::clock::Timestamp;
 use opterius_license::outcome::{Failure, Outcome, ParsedAnswer};
-
-/// The variables that name a proxy, and then those that exclude hosts from it.
-const VARIABLES: [&str; 8] =
-    ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"];
 
 const ENVIRONMENT: &str = "set proxy=… in agent.conf, which overrides the environment, then run: systemctl reload \
                            opterius-agent; or compare: systemctl show -p Environment opterius-agent";
@@ -113,9 +108,15 @@ fn add_surroundings(finding: &mut Finding, context: &Context<'_>, config: &Licen
     let process = context.process();
     let authorities = config.ca_file.as_deref();
     let is_environment_used = config.proxy.is_none() && !config.server.is_plain() && !config.server.is_loopback();
-    if is_environment_used && let Some(environment) = process.as_ref().and_then(Process::environment) {
-        for difference in differences(&environment, &|name| std::env::var_os(name)) {
-            finding.add_warning(&difference, ENVIRONMENT);
+    // Doctor itself goes the daemon's way; commands such as curl in the same shell do not. Values can contain passwords.
+    if is_environment_used && let Some(daemons) = process.as_ref().and_then(Process::proxy_variables) {
+        for (name, is_set_there, is_set_here) in daemons.differences(&ProxyVariables::own()) {
+            let how = match (is_set_there, is_set_here) {
+                (true, false) => "is set for the daemon only",
+                (false, true) => "is set in this shell only",
+                _ => "differs between the daemon and this shell",
+            };
+            finding.add_warning(&format!("{name} {how}"), ENVIRONMENT);
         }
     }
     if let Some(process) = process {
@@ -171,62 +172,9 @@ fn changed_at(file: &Path) -> Option<Timestamp> {
     Some(Timestamp::from_unix(metadata.mtime().max(metadata.ctime())))
 }
 
-/// The proxy variables that differ between the daemon's environment and this process's, without their values, which can
-/// contain passwords. An empty variable is like none.
-fn differences(daemons: &[u8], own: &dyn Fn(&str) -> Option<OsString>) -> Vec<String> {
-    let mut differences = Vec::new();
-    let mut is_proxied = false;
-    for name in VARIABLES {
-        let daemons = value(daemons, name);
-        let own = own(name).unwrap_or_default();
-        // Without a proxy, there is nothing to make an exception from: the exceptions are last.
-        let is_unset = daemons.is_empty() && own.is_empty();
-        is_proxied |= !(is_unset || name.eq_ignore_ascii_case("NO_PROXY"));
-        if is_proxied && daemons != own.as_bytes() {
-            let how = match (daemons.is_empty(), own.is_empty()) {
-                (false, true) => "is set for the daemon only",
-                (true, false) => "is set for doctor only",
-                _ => "differs between the daemon and doctor",
-            };
-            differences.push(format!("{name} {how}"));
-        }
-    }
-    differences
-}
-
-/// The value of a variable in an environment; empty if it is not set.
-fn value<'a>(environment: &'a [u8], name: &str) -> &'a [u8] {
-    let mut variables = environment.split(|byte| *byte == 0);
-    variables.find_map(|text| text.strip_prefix(name.as_bytes())?.strip_prefix(b"=")).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn differing_proxy_variables_are_named_without_their_values() {
-        type Row = (&'static str, &'static [(&'static str, &'static str)], &'static [&'static str]);
-        let table: [Row; 9] = [
-            ("PATH=/bin\0HOME=/\0", &[("PATH", "/sbin")], &[]),
-            ("HTTPS_PROXY=http://a:b@c\0", &[], &["HTTPS_PROXY is set for the daemon only"]),
-            ("", &[("https_proxy", "http://a:b@c")], &["https_proxy is set for doctor only"]),
-            ("ALL_PROXY=x\0", &[("ALL_PROXY", "y")], &["ALL_PROXY differs between the daemon and doctor"]),
-            ("ALL_PROXY=x\0", &[("ALL_PROXY", "x")], &[]),
-            ("HTTPS_PROXY=\0", &[], &[]),
-            ("MY_HTTPS_PROXY=x\0HTTPS_PROXY_TOO=x\0", &[], &[]),
-            ("NO_PROXY=a\0", &[], &[]),
-            (
-                "NO_PROXY=a\0HTTPS_PROXY=x\0",
-                &[("HTTPS_PROXY", "x"), ("no_proxy", "a")],
-                &["NO_PROXY is set for the daemon only", "no_proxy is set for doctor only"],
-            ),
-        ];
-        for (daemons, own, expected) in table {
-            let own = |name: &str| own.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
-            assert_eq!(differences(daemons.as_bytes(), &own), expected, "{daemons:?}");
-        }
-    }
 
     #[test]
     fn a_grant_that_no_longer_counts_is_no_grant() {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 use crate::cli::inquiry;
 use crate::config::file::DEFAULT_PATH;
@@ -13,6 +14,7 @@ use crate::doctor::process::Process;
 use crate::doctor::reach::UnixUser;
 use crate::doctor::system::System;
 use crate::doctor::systemd::Service;
+use crate::license::client::proxy::ProxyVariables;
 use crate::license::state::HostIdentity;
 use crate::program::PROGRAM;
 use opterius_daemon::config_file::Error;
@@ -55,7 +57,8 @@ impl<'a> Context<'a> {
         let address = config.map_or(DEFAULT_ADDRESS, inquiry::address);
         let holder = system.probe.holder(address);
         let agent = agent(system, service.as_ref(), &register, holder.as_ref());
-        let network_path = config.map(|config| NetworkPath::new(system, &config.license, identity));
+        let variables = variables(system, holder.as_ref());
+        let network_path = config.map(|config| NetworkPath::new(system, &config.license, identity, variables));
         let status = DaemonStatus::query(system, address);
         Self { system, loaded, identity, service, register, address, holder, agent, network_path, status }
     }
@@ -108,15 +111,23 @@ impl<'a> Context<'a> {
 fn agent(system: &System<'_>, service: Option<&Service>, register: &Register, holder: Option<&Holder>) -> UnixUser {
     let unit_user = service.filter(|service| service.is_loaded()).map(|service| service.user.clone());
     let process_user = || {
-        let process = system.path(&format!("/proc/{}", holder?.process));
-        // An account's process that took the port is not the Agent.
-        let uid = std::fs::metadata(process).ok()?.uid();
-        if uid >= FIRST_UID {
-            return None;
-        }
+        let uid = std::fs::metadata(daemon(system, holder?)?).ok()?.uid();
         register.users.iter().find(|user| user.uid == uid).map(|user| user.name.clone())
     };
     let package_user = || register.user(AGENT_GROUP).map_or_else(|| "root".to_owned(), |user| user.name.clone());
     let name = unit_user.or_else(process_user).unwrap_or_else(package_user);
     UnixUser::lookup(register, &name)
+}
+
+/// The directory of the daemon's process in `/proc`. An account's process that took the port is not the Agent.
+fn daemon(system: &System<'_>, holder: &Holder) -> Option<PathBuf> {
+    let process = system.path(&format!("/proc/{}", holder.process));
+    let uid = std::fs::metadata(&process).ok()?.uid();
+    (uid < FIRST_UID).then_some(process)
+}
+
+/// The proxies that the daemon's environment names; those of this process where the daemon does not run or hides its own.
+fn variables(system: &System<'_>, holder: Option<&Holder>) -> ProxyVariables {
+    let environ = || ProxyVariables::of(&daemon(system, holder?)?.join("environ"));
+    environ().unwrap_or_else(ProxyVariables::own)
 }

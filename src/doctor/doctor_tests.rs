@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 use super::system::{Probe, Space};
 use super::*;
 use crate::license::client::LicenseConfig;
+use crate::license::client::connect::{Endpoint, Trace};
+use crate::license::client::fault::{Fault, Step};
+use crate::license::client::proxy::ProxyVariables;
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_daemon::port_holder::Holder;
 use opterius_host::problem::Problem;
@@ -27,7 +30,6 @@ struct FakeMachine {
     root: PathBuf,
     tools: BTreeMap<&'static str, String>,
     ahead: Duration,
-    listener: TcpListener,
 }
 
 struct FixedClock(Timestamp);
@@ -72,8 +74,7 @@ impl FakeMachine {
             ("iptables", "-P OUTPUT ACCEPT\n"),
         ];
         let tools = tools.map(|(name, text)| (name, text.to_owned())).into_iter().collect();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        Self { root, tools, ahead: Duration::ZERO, listener }
+        Self { root, tools, ahead: Duration::ZERO }
     }
 
     /// Configures a CA file that root can read, but not the Agent's user.
@@ -134,26 +135,22 @@ impl Probe for FakeMachine {
         None
     }
 
-    fn resolve(&self, _: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        Ok(vec![SocketAddr::from(([203, 0, 113, 10], port))])
-    }
-
-    fn connect(&self, _: SocketAddr) -> io::Result<TcpStream> {
+    fn open(&self, _: &LicenseConfig, _: &ProxyVariables) -> (Trace, Result<(), Fault>) {
+        let endpoint = Endpoint { host: "license.example.com".to_owned(), port: 443, is_proxy: false };
+        let address = SocketAddr::from(([203, 0, 113, 10], 443));
+        let trace = Trace { endpoint: Some(endpoint), addresses: vec![address], tried: Some(address) };
         let dropped = self.tools.get("iptables").is_some_and(|rules| rules.contains("DROP"));
-        if dropped { Err(ErrorKind::TimedOut.into()) } else { TcpStream::connect(self.listener.local_addr()?) }
+        let fault = || Fault::new(Step::Connect, "connecting to 203.0.113.10 port 443: no answer", "look");
+        (trace, if dropped { Err(fault()) } else { Ok(()) })
     }
 
-    fn handshake(&self, _: &LicenseConfig, _: TcpStream) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn verify(&self, _: &LicenseConfig, inquiry: &Inquiry<'_>) -> Result<Answer, Failure> {
+    fn verify(&self, _: &LicenseConfig, _: &ProxyVariables, inquiry: &Inquiry<'_>) -> Result<Answer, Failure> {
         assert_eq!((inquiry.key, inquiry.server_id), ("AAAA-BBBB-CCCC-DDDD", "server"));
         let body = b"{\"valid\": true, \"max_accounts\": 5}".to_vec();
         Ok(Answer { status: 200, date: Some(Timestamp::from_unix(NOW)), body, ..Answer::default() })
     }
 
-    fn addresses(&self, _: &LicenseConfig) -> (Option<IpAddr>, Option<IpAddr>) {
+    fn addresses(&self, _: &LicenseConfig, _: &ProxyVariables) -> (Option<IpAddr>, Option<IpAddr>) {
         (None, Some([203, 0, 113, 5].into()))
     }
 

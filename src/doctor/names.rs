@@ -1,10 +1,11 @@
 //! Name resolution of the license server: DNS and `/etc/hosts`.
 
-use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
+use crate::license::client::connect::Trace;
+use crate::license::client::fault::Step;
 
 /// Whether `/etc/hosts` overrides the license server's name.
 pub fn hosts_file(context: &Context<'_>) -> Option<Finding> {
@@ -53,33 +54,17 @@ fn overriding(text: &str, name: &str) -> Option<HostsLine> {
 /// Resolves the name of the license server or the proxy in front of it.
 pub fn resolution(context: &Context<'_>) -> Option<Finding> {
     let network_path = context.network_path.as_ref()?;
-    match network_path.endpoint() {
-        Err(sentence) => Some(Finding::fail(sentence, "fix proxy=… in agent.conf")),
-        Ok(endpoint) => Some(judge_addresses(&endpoint.host, network_path.resolved()?)),
+    let failed = [Step::Proxy, Step::Resolve].into_iter().find_map(|step| network_path.passed(step)?.err());
+    if let Some(fault) = failed {
+        return Some(Finding::fail(&fault.cause, &fault.remedy));
     }
-}
-
-fn judge_addresses(host: &str, resolved: &io::Result<Vec<SocketAddr>>) -> Finding {
-    let fix = || {
-        format!(
-            "getent ahosts {host}; cat /etc/resolv.conf; to use a public resolver: echo nameserver 9.9.9.9 >/etc/resolv.conf"
-        )
-    };
-    match resolved {
-        Ok(addresses) if addresses.is_empty() => {
-            let seen = format!("{host} has no address in the address family of this server's default route");
-            Finding::fail(seen, format!("ip route; ip -6 route; getent ahosts {host}"))
-        }
-        Ok(_) if host.parse::<IpAddr>().is_ok() => Finding::pass(format!("{host} is an address; no DNS lookup needed")),
-        Ok(addresses) => {
-            let shown: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
-            Finding::pass(format!("{host} resolves to {}", shown.join(", ")))
-        }
-        Err(error) if error.kind() == ErrorKind::TimedOut => {
-            Finding::fail(format!("the DNS lookup of {host} timed out"), fix())
-        }
-        Err(error) => Finding::fail(format!("{host} cannot be resolved: {error}"), fix()),
+    let Trace { endpoint, addresses, .. } = network_path.trace();
+    let host = &endpoint.as_ref()?.host;
+    if host.parse::<IpAddr>().is_ok() {
+        return Some(Finding::pass(format!("{host} is an address; no DNS lookup needed")));
     }
+    let shown: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
+    Some(Finding::pass(format!("{host} resolves to {}", shown.join(", "))))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::doctor::system::System;
+use crate::license::client::proxy::ProxyVariables;
 
 /// The daemon's process.
 #[derive(Clone, Copy)]
@@ -26,9 +27,9 @@ impl<'a> Process<'a> {
         format!("/proc/{}/{name}", self.id)
     }
 
-    /// The variables that it was started with, as `NAME=VALUE`, each with a NUL byte at its end; `None` if hidden.
-    pub fn environment(&self) -> Option<Vec<u8>> {
-        fs::read(self.system.path(&self.path("environ"))).ok()
+    /// The proxies in the environment that it was started with; `None` if hidden.
+    pub fn proxy_variables(&self) -> Option<ProxyVariables> {
+        ProxyVariables::of(&self.system.path(&self.path("environ")))
     }
 
     /// The configuration file that its command line names.

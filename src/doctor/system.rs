@@ -1,8 +1,9 @@
 //! The checks' access to the host and the network, replaceable in tests.
 
+use std::cell::Cell;
 use std::fs;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +12,10 @@ use rustix::fs::statvfs;
 use rustix::process::geteuid;
 
 use crate::cli::inquiry;
-use crate::license::client::{self, LicenseConfig, LicenseServer, Network};
+use crate::license::client::connect::Trace;
+use crate::license::client::fault::Fault;
+use crate::license::client::proxy::ProxyVariables;
+use crate::license::client::{LicenseConfig, LicenseServer, Network};
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_base::deadline::Deadline;
 use opterius_daemon::port_holder::{self, Holder};
@@ -25,12 +29,11 @@ use opterius_license::outcome::{Answer, Failure};
 
 /// The time limit of one program.
 const TOOL: Duration = Duration::from_secs(4);
-/// The time limit of all programs together; network checks add up to some 20 seconds more.
+/// The time limit of all programs together; the two connections to the license server and the discovery of the address add up
+/// to 23 seconds more.
 const TOOLS: Duration = Duration::from_secs(8);
 /// The time limit of a request to the daemon, which answers from memory.
 const DAEMON: Duration = Duration::from_secs(3);
-/// The time limit of each name lookup, connection and TLS handshake.
-const NETWORK: Duration = Duration::from_secs(3);
 
 /// The host that the checks examine.
 pub struct System<'a> {
@@ -106,32 +109,23 @@ pub trait Probe {
     /// The process that listens on this address, if visible.
     fn holder(&self, address: SocketAddr) -> Option<Holder>;
 
-    /// Resolves a name.
-    ///
-    /// # Errors
-    /// The resolver's error.
-    fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
-
-    /// Connects to this address.
-    ///
-    /// # Errors
-    /// The operating system's error.
-    fn connect(&self, address: SocketAddr) -> io::Result<TcpStream>;
-
-    /// Performs a TLS handshake on a connection.
-    ///
-    /// # Errors
-    /// Why the handshake failed; it wraps a [`rustls::Error`] if the server is at fault.
-    fn handshake(&self, config: &LicenseConfig, stream: TcpStream) -> io::Result<()>;
+    /// Opens a connection to the license server like the daemon, with its proxy variables, and sends no request. Returns how
+    /// far it came, and the step that failed.
+    fn open(&self, config: &LicenseConfig, variables: &ProxyVariables) -> (Trace, Result<(), Fault>);
 
     /// Sends a verification request to the license server.
     ///
     /// # Errors
     /// Why no answer arrived.
-    fn verify(&self, config: &LicenseConfig, inquiry: &Inquiry<'_>) -> Result<Answer, Failure>;
+    fn verify(
+        &self,
+        config: &LicenseConfig,
+        variables: &ProxyVariables,
+        inquiry: &Inquiry<'_>,
+    ) -> Result<Answer, Failure>;
 
     /// The source address toward the Internet, and the public address as seen from there.
-    fn addresses(&self, config: &LicenseConfig) -> (Option<IpAddr>, Option<IpAddr>);
+    fn addresses(&self, config: &LicenseConfig, variables: &ProxyVariables) -> (Option<IpAddr>, Option<IpAddr>);
 
     /// Free space on the file system that holds `path`.
     ///
@@ -141,14 +135,16 @@ pub trait Probe {
 }
 
 /// The real host.
+#[derive(Default)]
 pub struct Machine {
-    deadline: Deadline,
+    /// The time that programs have taken.
+    spent: Cell<Duration>,
 }
 
 impl Machine {
-    /// Starts the time limit of all programs.
+    /// No program has run yet.
     pub fn new() -> Self {
-        Self { deadline: Deadline::within(TOOLS) }
+        Self::default()
     }
 
     /// The host that this process runs on.
@@ -163,15 +159,12 @@ impl Machine {
     }
 }
 
-impl Default for Machine {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Probe for Machine {
     fn tool(&self, name: &str, arguments: &[&str]) -> Result<Output, Problem> {
-        Tool::named(name)?.args(arguments).run(self.deadline.sooner(TOOL))
+        let (spent, started) = (self.spent.get(), SystemClock.monotonic());
+        let output = Tool::named(name)?.args(arguments).run(Deadline::within(TOOL.min(TOOLS.saturating_sub(spent))));
+        self.spent.set(spent + SystemClock.monotonic().saturating_duration_since(started));
+        output
     }
 
     fn has(&self, name: &str) -> bool {
@@ -183,36 +176,32 @@ impl Probe for Machine {
     }
 
     fn daemon(&self, address: SocketAddr, path: &str) -> Result<(u16, String), String> {
-        inquiry::get(address, path, DAEMON).map_err(|error| error.to_string())
+        inquiry::get(address, path, DAEMON)
     }
 
     fn holder(&self, address: SocketAddr) -> Option<Holder> {
         port_holder::find(address)
     }
 
-    fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        client::resolve(&format!("{}:{port}", client::bracketed(host)), client::ip_family(host), NETWORK)
+    fn open(&self, config: &LicenseConfig, variables: &ProxyVariables) -> (Trace, Result<(), Fault>) {
+        let mut trace = Trace::default();
+        let opened = Network::new(variables.clone()).open(config, &mut trace).map(drop);
+        (trace, opened)
     }
 
-    fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect_timeout(&address, NETWORK)?;
-        stream.set_read_timeout(Some(NETWORK))?;
-        stream.set_write_timeout(Some(NETWORK))?;
-        Ok(stream)
+    fn verify(
+        &self,
+        config: &LicenseConfig,
+        variables: &ProxyVariables,
+        inquiry: &Inquiry<'_>,
+    ) -> Result<Answer, Failure> {
+        Network::new(variables.clone()).ask(config, inquiry)
     }
 
-    fn handshake(&self, config: &LicenseConfig, stream: TcpStream) -> io::Result<()> {
-        client::handshake(config, stream)
-    }
-
-    fn verify(&self, config: &LicenseConfig, inquiry: &Inquiry<'_>) -> Result<Answer, Failure> {
-        Network.ask(config, inquiry)
-    }
-
-    fn addresses(&self, config: &LicenseConfig) -> (Option<IpAddr>, Option<IpAddr>) {
-        let source = address::source_address(client::default_route());
+    fn addresses(&self, config: &LicenseConfig, variables: &ProxyVariables) -> (Option<IpAddr>, Option<IpAddr>) {
+        let source = address::source_address();
         let public = source.filter(|source| address::is_public(*source));
-        (source, public.or_else(|| Network.discover(config)))
+        (source, public.or_else(|| Network::new(variables.clone()).discover(config)))
     }
 
     fn space(&self, path: &Path) -> io::Result<Space> {

@@ -14,6 +14,7 @@ const PACKAGES: [(&str, &[&str], &[&str]); 10] = [
         &[
             "base64",
             "crossbeam-channel",
+            "dns-lookup",
             "lexopt",
             "log",
             "ring",

@@ -1,23 +1,32 @@
 //! The address family to use and the public address to report to the license server.
 //!
 //! A Panel and an Agent on one dual-stack host once reported an IPv6 and an IPv4 address and used up two activations.
-//! Both therefore use IPv4 wherever the host has an IPv4 default route.
+//! Both therefore use IPv4 wherever the host has an IPv4 route.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use serde::{Deserialize, Serialize};
 
 use opterius_base::clock::Timestamp;
 
-/// The address family of the default route.
+/// An address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
-    /// The host has an IPv4 default route.
+    /// IPv4.
     V4,
-    /// The host has an IPv6 default route only.
+    /// IPv6.
     V6,
-    /// The host has no default route: it reaches only itself and directly attached networks.
-    Unrouted,
+}
+
+impl Family {
+    /// The other family.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::V4 => Self::V6,
+            Self::V6 => Self::V4,
+        }
+    }
 }
 
 /// A public address reported by the discovery service.
@@ -29,41 +38,38 @@ pub struct Discovered {
     pub at: Timestamp,
 }
 
-/// The family of the default route, from the text of `/proc/net/route` and of `/proc/net/ipv6_route`.
-pub fn family(ipv4_routes: &str, ipv6_routes: &str) -> Family {
-    /// RTF_UP without RTF_REJECT, in the flags of both files.
-    fn usable(flags: Option<&&str>) -> bool {
-        flags.and_then(|flags| u32::from_str_radix(flags, 16).ok()).is_some_and(|flags| flags & 0x0201 == 0x0001)
+/// The family to ask for first: IPv4, unless the host has no IPv4 route besides loopback's. `routes` is the text of
+/// `/proc/net/route`.
+pub fn preferred(routes: &str) -> Family {
+    /// RTF_UP without RTF_REJECT.
+    fn usable(flags: &str) -> bool {
+        u32::from_str_radix(flags, 16).is_ok_and(|flags| flags & 0x0201 == 0x0001)
     }
-    let default_v4 = |line: &str| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        fields.get(1) == Some(&"00000000") && fields.get(7) == Some(&"00000000") && usable(fields.get(3))
+    let leads_out = |line: &str| {
+        let mut fields = line.split_whitespace();
+        fields.next().is_some_and(|interface| interface != "lo") && fields.nth(2).is_some_and(usable)
     };
-    let default_v6 = |line: &str| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let everything = fields.first().is_some_and(|net| net.bytes().all(|digit| digit == b'0'));
-        everything && fields.get(1) == Some(&"00") && fields.get(9) != Some(&"lo") && usable(fields.get(8))
-    };
-    if ipv4_routes.lines().any(default_v4) {
-        Family::V4
-    } else if ipv6_routes.lines().any(default_v6) {
-        Family::V6
-    } else {
-        Family::Unrouted
-    }
+    if routes.lines().any(leads_out) { Family::V4 } else { Family::V6 }
 }
 
-/// The source address that the kernel would use toward the Internet. Sends nothing: connecting a datagram socket only
-/// consults the routing table. The destinations are in the documentation ranges (RFC 5737, RFC 3849).
-pub fn source_address(family: Family) -> Option<IpAddr> {
-    let (local, remote): (SocketAddr, SocketAddr) = match family {
-        Family::V4 => ((Ipv4Addr::UNSPECIFIED, 0).into(), (Ipv4Addr::new(192, 0, 2, 1), 9).into()),
-        Family::V6 => ((Ipv6Addr::UNSPECIFIED, 0).into(), (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9).into()),
-        Family::Unrouted => return None,
+/// The source address that the kernel would use toward `remote`; `None` without a route to it. Sends nothing: connecting a
+/// datagram socket only consults the routing table.
+pub fn source_toward(remote: IpAddr) -> Option<IpAddr> {
+    let local: IpAddr = match remote {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
-    let socket = UdpSocket::bind(local).ok()?;
-    socket.connect(remote).ok()?;
+    let socket = UdpSocket::bind((local, 0)).ok()?;
+    // The port is of no account: discard (RFC 863).
+    socket.connect((remote, 9)).ok()?;
     Some(socket.local_addr().ok()?.ip())
+}
+
+/// The source address toward the Internet, in IPv4 where it has a route there. The destinations are in the documentation
+/// ranges (RFC 5737, RFC 3849).
+pub fn source_address() -> Option<IpAddr> {
+    let documentation = [Ipv4Addr::new(192, 0, 2, 1).into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into()];
+    documentation.into_iter().find_map(source_toward)
 }
 
 /// Whether the address is publicly routable.
@@ -106,22 +112,30 @@ mod tests {
     const V4_HEAD: &str = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n";
     const V4_DEFAULT: &str = "eth0\t00000000\t0101A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n";
     const V4_LAN: &str = "eth0\t0001A8C0\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0\n";
-    const V6_DEFAULT: &str = "00000000000000000000000000000000 00 00000000000000000000000000000000 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003     eth0\n";
-    const V6_REJECT: &str = "00000000000000000000000000000000 00 00000000000000000000000000000000 00 00000000000000000000000000000000 ffffffff 00000001 00000000 00200200       lo\n";
+    const V4_LOOPBACK: &str = "lo\t0000007F\t00000000\t0001\t0\t0\t0\t000000FF\t0\t0\t0\n";
+    const V4_REJECT: &str = "*\t00000000\t00000000\t0201\t0\t0\t0\t00000000\t0\t0\t0\n";
+    const V4_HALF: &str = "eth0\t00000080\t0101A8C0\t0003\t0\t0\t0\t00000080\t0\t0\t0\n";
 
     #[test]
-    fn ipv4_wins_whenever_it_has_a_default_route() {
+    fn ipv4_is_asked_first_wherever_it_has_a_route() {
         let table = [
-            (format!("{V4_HEAD}{V4_LAN}{V4_DEFAULT}"), V6_DEFAULT.to_owned(), Family::V4),
-            (format!("{V4_HEAD}{V4_DEFAULT}"), String::new(), Family::V4),
-            (format!("{V4_HEAD}{V4_LAN}"), format!("{V6_REJECT}{V6_DEFAULT}"), Family::V6),
-            (V4_HEAD.to_owned(), V6_REJECT.to_owned(), Family::Unrouted),
-            (String::new(), String::new(), Family::Unrouted),
-            ("garbage\n\0\n".to_owned(), "garbage".to_owned(), Family::Unrouted),
+            (format!("{V4_HEAD}{V4_LAN}{V4_DEFAULT}"), Family::V4),
+            (format!("{V4_HEAD}{V4_DEFAULT}"), Family::V4),
+            (format!("{V4_HEAD}{V4_LAN}"), Family::V4),
+            (format!("{V4_HEAD}{V4_HALF}"), Family::V4),
+            (format!("{V4_HEAD}{V4_LOOPBACK}{V4_REJECT}"), Family::V6),
+            (V4_HEAD.to_owned(), Family::V6),
+            (String::new(), Family::V6),
+            ("garbage\n\0\n".to_owned(), Family::V6),
         ];
-        for (v4, v6, expected) in table {
-            assert_eq!(family(&v4, &v6), expected, "{v4}{v6}");
+        for (routes, expected) in table {
+            assert_eq!(preferred(&routes), expected, "{routes}");
         }
+    }
+
+    #[test]
+    fn loopback_always_has_a_route() {
+        assert_eq!(source_toward(Ipv4Addr::LOCALHOST.into()), Some(Ipv4Addr::LOCALHOST.into()));
     }
 
     #[test]

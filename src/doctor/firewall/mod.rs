@@ -13,7 +13,7 @@ use crate::doctor::firewall::verdict::FirewallVerdict;
 /// Whether it allows the connection to the license server or the proxy in front of it.
 pub fn check(context: &Context<'_>) -> Option<Finding> {
     let network_path = context.network_path.as_ref()?;
-    let port = network_path.endpoint().as_ref().ok()?.port;
+    let port = network_path.trace().endpoint.as_ref()?.port;
     Some(match network_path.firewall_verdict()? {
         FirewallVerdict::Unknown if context.system.is_root => {
             Finding::warn("neither iptables nor nft lists its rules", "iptables -S; nft list ruleset")

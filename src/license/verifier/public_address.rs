@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::license::client::{self, LicenseConfig, LicenseServer};
+use crate::license::client::{LicenseConfig, LicenseServer};
 use opterius_base::clock::Now;
 use opterius_license::address::{self, Discovered};
 
@@ -30,13 +30,13 @@ impl PublicAddress {
         self.found = found;
     }
 
-    /// The address to report, in order of preference: the configured one; the default route's source address, if it is
-    /// public; the discovered one, refreshed once a day. `None` if no public address is known.
+    /// The address to report, in order of preference: the configured one; the source address toward the Internet, if it
+    /// is public; the discovered one, refreshed once a day. `None` if no public address is known.
     pub(super) fn find(&mut self, config: &LicenseConfig, server: &mut dyn LicenseServer, now: Now) -> Option<IpAddr> {
         if config.server_ip.is_some() {
             return config.server_ip;
         }
-        let source = address::source_address(client::default_route());
+        let source = address::source_address();
         if let Some(address) = source.filter(|address| address::is_public(*address)) {
             return Some(address);
         }

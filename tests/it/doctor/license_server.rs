@@ -61,7 +61,7 @@ fn with_a_proxy_the_connection_check_tests_the_proxy() {
     let healthy = Found::by(&agent.config_path());
     agent.rewrite_config(&[("proxy", "http://alice:word@127.0.0.1:1")]);
     let found = Found::by(&agent.config_path());
-    found.says("connection", "FAIL", "127.0.0.1:1: ", "proxy=");
+    found.says("connection", "FAIL", "connecting to the proxy 127.0.0.1 port 1: connection refused", "proxy=");
     found.differs_in(&healthy, &["agreement", "connection"]);
     assert!(!format!("{found:?}").contains("word@"), "{found:#?}");
 }
@@ -88,8 +88,8 @@ fn each_certificate_fault_is_distinguished() {
     let other = FakeLicenseServer::start_as("license.example.com");
     for (server, trusted, seen, fix) in [
         (&untrusted, false, "authority that is not trusted", "license_ca_file"),
-        (&expired, true, "has expired", "timedatectl"),
-        (&other, true, "not valid for the name localhost", "license_server"),
+        (&expired, true, "its certificate expired on 2020-01-01T00:00:00Z", "timedatectl"),
+        (&other, true, "not valid for that name, but for license.example.com", "license_server"),
     ] {
         let agent = Agent::builder().license_server(server);
         let agent = reachable(if trusted { agent } else { agent.unset("license_ca_file") }.start());

@@ -71,7 +71,7 @@ fn several_mistyped_keys_over_several_starts_do_not_affect_the_valid_license() {
     agent.license_server().pause();
     agent.rewrite_config(&[("license_key", LICENSE_KEY)]);
     agent.restart();
-    assert_grace(&agent, &agent.status_after_checks(1), "Connection refused");
+    assert_grace(&agent, &agent.status_after_checks(1), "connection refused");
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn a_start_with_a_mistyped_key_does_not_affect_the_valid_license() {
     assert_valid_again_without_a_check(&agent);
     agent.restart();
     assert_eq!(agent.status()["cache"], "ok");
-    assert_grace(&agent, &agent.status_after_checks(1), "Connection refused");
+    assert_grace(&agent, &agent.status_after_checks(1), "connection refused");
 }
 
 /// Restores the right key while the license server is unreachable.

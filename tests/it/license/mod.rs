@@ -1,12 +1,14 @@
 //! License verification by the real daemon, over real TLS with a scripted license server: the standing after each answer,
 //! as seen in the status, the log and the gate.
 //!
-//! Verdicts; failures and grace; TLS, signed answers and proxies; the schedule of checks; configuration changes; expiry.
+//! Verdicts; failures and grace; networks and names; causes in words; TLS, signed answers and proxies; the schedule of checks; configuration changes; expiry.
 
+mod causes;
 mod checks;
 mod configuration;
 mod expiry;
 mod grace;
+mod networks;
 mod proxies;
 mod signed;
 mod tls;

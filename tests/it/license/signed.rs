@@ -81,7 +81,7 @@ fn a_signed_grant_survives_a_restart_and_an_edited_one_does_not() {
     agent.license_server().pause();
     agent.restart();
     assert_eq!(agent.status()["cache"], "ok");
-    assert_grace(&agent, &agent.status_after_checks(1), "Connection refused");
+    assert_grace(&agent, &agent.status_after_checks(1), "connection refused");
 
     let cache = fs::read_to_string(agent.cache_path()).unwrap();
     fs::write(agent.cache_path(), cache.replace("\"max_accounts\": 5", "\"max_accounts\": 9")).unwrap();
@@ -107,7 +107,7 @@ fn knowing_the_license_key_is_not_enough_to_forge_a_signed_grant_in_the_cache() 
     assert_eq!(status["max_accounts"], 5, "{status}");
     let earlier = instant(&verified) - instant(&status["last_verified_at"]);
     assert!((0..=2).contains(&earlier.whole_seconds()), "{verified}, {status}");
-    assert_grace(&agent, &status, "Connection refused");
+    assert_grace(&agent, &status, "connection refused");
 
     // Without the answer, with an edited one, or with one signed by another key, the file is ignored.
     let cache: Value = serde_json::from_str(&granted).unwrap();
@@ -164,7 +164,7 @@ fn changing_the_public_keys_invalidates_grants_signed_with_the_old_ones() {
     // The file keeps the grant, so it is valid again with the right key.
     agent.rewrite_config(&[("license_public_key", &server.public_base64())]);
     agent.restart();
-    assert_grace(&agent, &agent.status_after_checks(1), "Connection refused");
+    assert_grace(&agent, &agent.status_after_checks(1), "connection refused");
 }
 
 const SIGNATURE: &str = "Opterius-Signature";

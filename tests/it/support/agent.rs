@@ -113,6 +113,12 @@ impl AgentBuilder {
         self
     }
 
+    /// Starts the process through this command line, which executes the rest of its words.
+    pub fn launcher(mut self, words: Vec<String>) -> AgentBuilder {
+        self.launcher = words;
+        self
+    }
+
     /// The Agent's directory.
     pub fn directory(&self) -> &Path {
         self.directory.path()

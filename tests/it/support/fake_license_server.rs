@@ -23,7 +23,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::signature::KeyPair as _;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
 use rustls::{ServerConfig, ServerConnection};
 use serde_json::json;
 
@@ -54,6 +55,11 @@ impl FakeLicenseServer {
         Self::start_with(Some(Tls::of(&Issued::until("localhost", Some(end)))))
     }
 
+    /// The same with these certificates, the server's own first, and its key.
+    pub(crate) fn start_presenting(chain: Presented) -> Self {
+        Self::start_with(Some(Tls::presenting(chain)))
+    }
+
     /// The same over plain HTTP.
     pub(crate) fn start_plain() -> Self {
         Self::start_with(None)
@@ -79,6 +85,11 @@ impl FakeLicenseServer {
     /// The authority that issued the server's certificate, as PEM text; empty for a plain server.
     pub(crate) fn ca_pem(&self) -> &str {
         self.tls.as_ref().map_or("", |tls| &tls.ca_pem)
+    }
+
+    /// The configuration of its TLS, for another server with the same certificate.
+    pub(crate) fn tls_config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.tls.as_ref().expect("a server with TLS").config)
     }
 
     /// Sends this reply to all further requests.
@@ -232,6 +243,8 @@ pub(crate) enum Behavior {
     CloseAtOnce,
     /// Closes without an answer, with a TCP reset.
     Reset,
+    /// Sends these bytes instead of an answer, and closes.
+    Raw(Vec<u8>),
     /// Sends the head immediately and the body in pieces of `bytes`, one per `tick`.
     SlowBody { bytes: usize, tick: Duration },
     /// Answers when the test opens the gate.
@@ -306,16 +319,35 @@ struct Tls {
 impl Tls {
     fn of(issued: &Issued) -> Self {
         let Issued { ca_pem, certificate, key } = issued;
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key)
-            .unwrap();
-        Tls { ca_pem: ca_pem.clone(), config: Arc::new(config) }
+        let (ca_pem, chain) = (ca_pem.clone(), vec![certificate.der().clone()]);
+        Tls::presenting(Presented { ca_pem, chain, key: key.serialize_der(), wants_client_certificate: false })
     }
+
+    fn presenting(presented: Presented) -> Self {
+        let Presented { ca_pem, chain, key, wants_client_certificate } = presented;
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(Arc::clone(&provider));
+        let config = config.with_safe_default_protocol_versions().unwrap();
+        let config = if wants_client_certificate {
+            let mut roots = rustls::RootCertStore::empty();
+            roots.add(certificate_authority().1).unwrap();
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+            config.with_client_cert_verifier(verifier)
+        } else {
+            config.with_no_client_auth()
+        };
+        Tls { ca_pem, config: Arc::new(config.with_single_cert(chain, key).unwrap()) }
+    }
+}
+
+/// What a server presents in a TLS handshake, and the authority that clients must trust for it.
+pub(crate) struct Presented {
+    pub(crate) ca_pem: String,
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    /// In PKCS #8.
+    pub(crate) key: Vec<u8>,
+    pub(crate) wants_client_certificate: bool,
 }
 
 /// A certificate for a name and 127.0.0.1, from its own authority.
@@ -331,7 +363,7 @@ impl Issued {
     }
 
     fn until(name: &str, end: Option<time::OffsetDateTime>) -> Self {
-        let (ca_pem, issuer) = certificate_authority();
+        let (ca_pem, _, issuer) = certificate_authority();
         let key = rcgen::KeyPair::generate().unwrap();
         let names = vec![name.to_owned(), "127.0.0.1".to_owned()];
         let mut params = rcgen::CertificateParams::new(names).unwrap();
@@ -341,13 +373,13 @@ impl Issued {
     }
 }
 
-fn certificate_authority() -> (String, rcgen::Issuer<'static, rcgen::KeyPair>) {
+fn certificate_authority() -> (String, CertificateDer<'static>, rcgen::Issuer<'static, rcgen::KeyPair>) {
     let mut params = rcgen::CertificateParams::default();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     params.distinguished_name.push(rcgen::DnType::CommonName, "License server of a test");
     let key = rcgen::KeyPair::generate().unwrap();
     let certificate = params.self_signed(&key).unwrap();
-    (certificate.pem(), rcgen::Issuer::new(params, key))
+    (certificate.pem(), certificate.der().clone(), rcgen::Issuer::new(params, key))
 }
 
 /// The accepting thread. Dropping this ends the thread and closes the listening socket.
@@ -455,6 +487,7 @@ impl Shared {
             Behavior::CloseAtOnce => Ok(()),
             Behavior::Reset => Ok(sockopt::set_socket_linger(socket, Some(Duration::ZERO))?),
             Behavior::Answer => answer(socket, stream, &reply),
+            Behavior::Raw(bytes) => send(socket, stream, bytes),
             Behavior::SlowBody { bytes, tick } => self.answer_slowly(stream, &reply, *bytes, *tick),
             Behavior::Hold(gate) => {
                 self.wait_at(gate);
@@ -507,7 +540,11 @@ impl Shared {
 }
 
 fn answer(socket: &TcpStream, stream: &mut impl Write, reply: &Reply) -> io::Result<()> {
-    stream.write_all(&[reply.head(), reply.body.clone()].concat())?;
+    send(socket, stream, &[reply.head(), reply.body.clone()].concat())
+}
+
+fn send(socket: &TcpStream, stream: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+    stream.write_all(bytes)?;
     stream.flush()?;
     socket.shutdown(Shutdown::Write)?;
     // Closing a socket with unread bytes sends a reset, which can overtake the response.

@@ -10,6 +10,7 @@ pub mod http;
 pub mod license_database;
 pub mod license_server_process;
 pub mod machine;
+pub mod network;
 pub mod nginx;
 pub mod package;
 pub mod panel;

@@ -1,0 +1,74 @@
+//! The whole way to the license server: the proxy, its name and address, CONNECT, TLS. The daemon and doctor take the same.
+
+use std::fs;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+
+use crate::license::client::connect::{self, Endpoint, Trace};
+use crate::license::client::fault::Fault;
+use crate::license::client::proxy::{Proxy, ProxyVariables};
+use crate::license::client::stream::{Stream, Timed};
+use crate::license::client::tls::{self, ClientCertificate};
+use crate::license::client::tls_fault::Peer;
+use crate::license::client::tunnel;
+use crate::license::client::url::ServerUrl;
+use opterius_base::deadline::Deadline;
+use opterius_license::address;
+
+/// An open connection to the license server.
+pub struct Opened {
+    /// The connection.
+    pub stream: Box<dyn Stream>,
+    /// Whether the server has asked for a client certificate; `None` over plain HTTP.
+    pub client_certificate: Option<Arc<ClientCertificate>>,
+}
+
+/// What the way depends on besides its target.
+pub struct Means<'a> {
+    /// The proxy of agent.conf.
+    pub proxy: Option<&'a Proxy>,
+    /// The proxies of the environment.
+    pub variables: &'a ProxyVariables,
+    /// Authorities trusted in addition to Mozilla's.
+    pub authorities: &'a [CertificateDer<'static>],
+}
+
+/// Opens a connection to `target` by the deadline, which bounds everything on the connection as well.
+///
+/// # Errors
+/// The step that failed.
+pub fn open(means: &Means<'_>, target: &ServerUrl, deadline: Deadline, trace: &mut Trace) -> Result<Opened, Fault> {
+    let proxy = means.variables.choose(means.proxy, target)?;
+    let endpoint = match &proxy {
+        Some(proxy) => Endpoint { host: proxy.host.clone(), port: proxy.port, is_proxy: true },
+        None => Endpoint { host: target.host().to_owned(), port: target.port(), is_proxy: false },
+    };
+    trace.endpoint = Some(endpoint.clone());
+    let routes = fs::read_to_string("/proc/net/route").unwrap_or_default();
+    let tcp = connect::connect(&endpoint, address::preferred(&routes), deadline, trace)?;
+    let mut stream: Box<dyn Stream> = Box::new(Timed::new(tcp, deadline));
+    if let Some(proxy) = &proxy {
+        if proxy.is_tls {
+            let peer = Peer { host: &proxy.host, port: proxy.port, setting: "proxy" };
+            stream = tls::secure(stream, &peer, means.authorities, &Arc::default())?;
+        }
+        tunnel::open(&mut *stream, proxy, &with_port(target.host(), target.port()))?;
+    }
+    if target.is_plain() {
+        return Ok(Opened { stream, client_certificate: None });
+    }
+    let wanted = Arc::default();
+    let stream = tls::secure(stream, &Peer::of(target), means.authorities, &wanted)?;
+    Ok(Opened { stream, client_certificate: Some(wanted) })
+}
+
+/// A host and port as in a URL: an IPv6 address gets brackets.
+fn with_port(host: &str, port: u16) -> String {
+    if host.parse::<IpAddr>().is_ok_and(|address| address.is_ipv6()) {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
