@@ -1,7 +1,6 @@
 use super::*;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 
 fn block(label: &str, der: &[u8]) -> String {
     let text = STANDARD.encode(der);
@@ -9,9 +8,13 @@ fn block(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
+fn certificate() -> Vec<u8> {
+    rcgen::generate_simple_self_signed([]).unwrap().cert.der().to_vec()
+}
+
 #[test]
 fn a_file_with_a_usable_certificate_is_read() {
-    let [first, second, ..] = TLS_SERVER_ROOT_CERTS else { panic!() };
+    let [first, second] = &[certificate(), certificate()];
     let pem = block("CERTIFICATE", first);
     let damaged = block("CERTIFICATE", b"nonsense");
     let table = [
@@ -30,7 +33,7 @@ fn a_file_with_a_usable_certificate_is_read() {
 
 #[test]
 fn a_file_without_a_usable_certificate_is_named_for_what_it_is() {
-    let [certificate, ..] = TLS_SERVER_ROOT_CERTS else { panic!() };
+    let certificate = &certificate();
     let pem = block("CERTIFICATE", certificate);
     let request = "has a certificate request and no certificate";
     let key = "has a private key and no certificate";

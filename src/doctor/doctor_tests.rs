@@ -79,10 +79,8 @@ impl FakeMachine {
 
     /// Configures a CA file that root can read, but not the Agent's user.
     fn close_authority_file(&self) {
-        let [certificate, ..] = webpki_root_certs::TLS_SERVER_ROOT_CERTS else { panic!() };
         let (file, config) = (self.root.join("ca.pem"), self.root.join("agent.conf"));
-        let base64 = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, certificate);
-        fs::write(&file, format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n")).unwrap();
+        fs::write(&file, rcgen::generate_simple_self_signed([]).unwrap().cert.pem()).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         let text = fs::read_to_string(&config).unwrap();
         fs::write(&config, format!("{text}license_ca_file={}\n", file.display())).unwrap();

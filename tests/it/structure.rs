@@ -24,7 +24,7 @@ const PACKAGES: [(&str, &[&str], &[&str]); 10] = [
             "serde_json",
             "tiny_http",
             "ureq",
-            "webpki-root-certs",
+            "webpki-roots",
         ],
     ),
     ("crates/base", &[], &["rustix", "serde", "time", "zeroize"]),

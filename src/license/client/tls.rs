@@ -12,7 +12,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, StreamOwned,
 };
-use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
+use webpki_roots::TLS_SERVER_ROOTS;
 
 use crate::license::client::fault::Fault;
 use crate::license::client::stream::Stream;
@@ -54,8 +54,8 @@ pub fn secure(
     let chain = Arc::new(OnceLock::new());
     let connect = || {
         let provider = Arc::new(default_provider());
-        let mut trusted = RootCertStore::empty();
-        trusted.add_parsable_certificates(TLS_SERVER_ROOT_CERTS.iter().chain(authorities).cloned());
+        let mut trusted = RootCertStore::from_iter(TLS_SERVER_ROOTS.iter().cloned());
+        trusted.add_parsable_certificates(authorities.iter().cloned());
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(trusted), Arc::clone(&provider)).build();
         let verifier = Recorder { verifier: verifier.map_err(io::Error::other)?, chain: Arc::clone(&chain) };
         let mut config = ClientConfig::builder_with_provider(provider)
