@@ -249,7 +249,8 @@ fn rejection_reason(bytes: &[u8], question: &Question<'_>) -> String {
     let Ok(document) = serde_json::from_slice::<CacheFile>(bytes) else {
         return "it is truncated, was edited, or was not written by this Agent".to_owned();
     };
-    match document.agent.record {
+    let embedded = || serde_json::from_slice::<CacheFile>(&embedded_cache(bytes)?).ok()?.agent.record;
+    match document.agent.record.or_else(embedded) {
         Some(record) if record.key_sha256 != question.key_sha256 => "it belongs to another license key",
         Some(record) if record.server_id != question.server_id => "it comes from another server",
         _ => "it was edited (its MAC is wrong)",
@@ -321,6 +322,11 @@ pub fn load(path: &Path) -> Result<Option<Vec<u8>>, String> {
     Ok(Some(bytes))
 }
 
+/// What the file tells the Panel, which follows a link; `None` if there is none that the Panel can read.
+pub fn told(path: &Path) -> Option<Told> {
+    Told::by(&files::read(path, MAX_FILE).ok()?)
+}
+
 /// Replaces the file atomically, readable by all users: the Panel runs as another user and fails on an unreadable file.
 ///
 /// # Errors
@@ -335,7 +341,7 @@ pub fn store(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// The operating system's error on emptying it; the file is then unchanged.
 pub fn withdraw(path: &Path) -> io::Result<()> {
-    if fs::remove_file(path).is_ok() {
+    if fs::remove_file(path).is_ok() || !path.is_file() {
         return Ok(());
     }
     let file = OpenOptions::new().write(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(path)?;

@@ -116,14 +116,17 @@ impl State {
         }
     }
 
-    /// The clocks of this server and the license server, if there is a verdict to compare them by.
+    /// The clocks of this server and the license server, if a verdict of this boot tells: after a reboot, the license
+    /// server's is only estimated.
     pub fn clocks(&self, now: Now) -> Option<Difference> {
-        Some(clocks::compare(self.record.as_ref()?, &self.boot_id, now))
+        let arrived_here = |record: &&Record| record.arrival.as_ref().is_some_and(|it| it.boot_id == self.boot_id);
+        let record = self.record.as_ref().filter(arrived_here)?;
+        Some(clocks::compare(record, &self.boot_id, now))
     }
 
     /// The difference between these clocks, if it is so large that one of them is wrong.
     pub fn clock_difference(&self, now: Now) -> Option<Difference> {
-        clocks::difference(self.record.as_ref()?, &self.boot_id, now)
+        self.clocks(now).filter(|clocks| clocks.size() > clocks::TOLERANCE)
     }
 
     /// `now`, with the wall clock that decides about the expiry.
@@ -152,7 +155,10 @@ impl State {
         let message = self.explain(standing);
         match self.clock_difference(now) {
             None => message,
-            Some(difference) => format!("{message} Check the time: {difference}."),
+            Some(difference) => {
+                let end = if message.ends_with('.') { "" } else { "." };
+                format!("{message}{end} Check the time: {difference}.")
+            }
         }
     }
 

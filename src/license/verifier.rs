@@ -105,9 +105,10 @@ impl Verifier {
             state,
         };
         verifier.load_cache(now);
-        verifier.publish(now);
+        verifier.refresh(now);
         verifier.update_standing(now);
         verifier.correct_cache(now);
+        verifier.publish(now);
         verifier
     }
 
@@ -165,8 +166,9 @@ impl Verifier {
             self.verdicts.file_changed(&self.config.cache);
         }
         let now = self.clock.now();
-        self.publish(now);
+        self.refresh(now);
         self.correct_cache(now);
+        self.publish(now);
     }
 
     /// The license key changed: no check has verified it yet, but the cache can hold an earlier verdict on it.
@@ -307,7 +309,6 @@ impl Verifier {
     fn correct_cache(&mut self, now: Now) {
         if self.verdicts.contradicts(&self.view(now)) {
             self.write_cache(now);
-            self.publish(now);
         }
     }
 
@@ -335,14 +336,20 @@ impl Verifier {
         };
     }
 
+    /// Publishes the state. What restricts the license is in the file before.
     fn publish(&mut self, now: Now) {
+        self.refresh(now);
+        self.state.generation = self.state.generation.wrapping_add(1);
+        self.clients.publish(&self.state);
+    }
+
+    /// Brings the state to be published up to date with the configuration and the verdict.
+    fn refresh(&mut self, now: Now) {
         self.state.has_key = self.config.key.is_some();
         self.state.key_fault = self.config.key_fault.clone();
         self.state.record = self.current_record();
         let scheduled_in = self.timer.scheduled_in(self.state.deciding_time(now));
         self.state.next_check_at = self.config.key.as_ref().map(|_| now.wall.plus(scheduled_in));
-        self.state.generation = self.state.generation.wrapping_add(1);
-        self.clients.publish(&self.state);
     }
 
     /// The recorded verdict on the configured key.

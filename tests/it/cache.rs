@@ -365,9 +365,9 @@ fn a_denial_that_cannot_be_written_leaves_no_earlier_grant_behind() {
         let word = status["cache"].as_str().unwrap();
         assert!(word.starts_with("not written: "), "{word}");
         let end = if *withdrawn {
-            "so that it does not count again"
+            "so that an earlier grant does not count again"
         } else {
-            "after a restart without the license server it counts again"
+            "after a restart without the license server an earlier grant counts again"
         };
         assert!(word.ends_with(end), "{obstacle}: {word}");
         assert!(

@@ -308,7 +308,7 @@ impl Belief {
             self.generation += 1;
         }
         let cache = if let Observation::Status { cache, .. } = seen { cache.as_str() } else { "" };
-        if cache.ends_with("so that it does not count again") {
+        if cache.ends_with("so that an earlier grant does not count again") {
             // What is on the disk is not an earlier grant, and nothing was written since.
             self.disk.retain(|record| !matches!(record, Some(Record { verdict: Verdict::Granted { .. }, .. })));
         }

@@ -12,7 +12,7 @@ use opterius_base::clock::{Now, Timestamp};
 use opterius_base::secret::Secret;
 use opterius_base::text::cause;
 use opterius_license::address::Discovered;
-use opterius_license::model::{Denial, Grant, Record, Verdict};
+use opterius_license::model::{Arrival, Denial, Grant, Record, Verdict};
 use opterius_license::outcome::{Answer, Outcome};
 
 /// The latest verdict and its cache file.
@@ -23,6 +23,8 @@ pub(super) struct VerdictStore {
     write_back: WriteBack,
     /// What the file tells the Panel; `None` if there is none that the Panel can read.
     told: Option<Told>,
+    /// Whether the file may hold a grant on the current key.
+    may_hold_grant: bool,
 }
 
 /// A verdict, and the answer behind it if it was stored.
@@ -34,7 +36,13 @@ struct StoredVerdict {
 impl VerdictStore {
     /// An empty store.
     pub(super) fn new(now: Now) -> Self {
-        Self { latest: None, previous_key: PreviousKey::default(), write_back: WriteBack::new(now), told: None }
+        Self {
+            latest: None,
+            previous_key: PreviousKey::default(),
+            write_back: WriteBack::new(now),
+            told: None,
+            may_hold_grant: false,
+        }
     }
 
     /// When to write the cache file.
@@ -44,8 +52,12 @@ impl VerdictStore {
 
     /// The path of the cache file changed: the new file must be written.
     pub(super) fn file_changed(&mut self, path: &Path) {
-        self.told = cache::load(path).ok().flatten().and_then(|bytes| Told::by(&bytes));
+        self.look_at(path);
         self.write_back.mark_dirty();
+    }
+
+    fn look_at(&mut self, path: &Path) {
+        (self.told, self.may_hold_grant) = (cache::told(path), true);
     }
 
     /// Whether the file must be written: it lacks a change, or it tells the Panel something else than `view`.
@@ -66,7 +78,7 @@ impl VerdictStore {
     /// Loads the cached verdict on this key: the kept one if this is the previous key, otherwise the file's.
     pub(super) fn load(&mut self, path: &Path, identity: &LicenseIdentity<'_>) -> Result<Option<Cached>, String> {
         let file = cache::load(path);
-        self.told = file.as_ref().ok().and_then(|bytes| Told::by(bytes.as_deref()?));
+        self.look_at(path);
         if let Some(cached) = self.previous_key.read(identity) {
             return Ok(Some(cached));
         }
@@ -79,6 +91,8 @@ impl VerdictStore {
     }
 
     /// Restores a loaded cache.
+    ///
+    /// A file of version 0.1.0 has no arrival. If it was written in this boot, machine time is complete all the same.
     pub(super) fn restore(&mut self, cached: Cached, boot_id: &str, now: Now) {
         let Cached { record, answer, previous_key_cache, address: _ } = cached;
         self.previous_key.replace(previous_key_cache);
@@ -87,8 +101,10 @@ impl VerdictStore {
         if record.uptime.boot_id != boot_id {
             self.write_back.mark_dirty();
         }
+        let old = || Arrival { wall: record.verdict.at(), boot_id: boot_id.to_owned() };
+        let arrival = record.arrival.clone().or_else(|| (record.uptime.boot_id == boot_id).then(old));
         let uptime = record.uptime.advance(boot_id, now);
-        self.latest = Some(StoredVerdict { record: Record { uptime, ..record }, answer });
+        self.latest = Some(StoredVerdict { record: Record { uptime, arrival, ..record }, answer });
     }
 
     /// Replaces the record with a new verdict; a denial keeps the latest grant for its plan and limits. Returns whether
@@ -178,14 +194,14 @@ impl VerdictStore {
             address,
             previous_key_cache: self.previous_key.file().cloned(),
         };
+        let is_denied = cached.record.as_ref().is_some_and(|record| matches!(record.verdict, Verdict::Denied(_)));
         let written = cache::encode(view, &cached, &identity.question())
             .and_then(|bytes| cache::store(path, &bytes).map_err(|error| cause(&error)));
         self.write_back.note_attempt(written.is_ok(), now);
         match written {
-            Ok(()) => self.told = Some(Told::from(view)),
-            Err(cause) if !view.valid && self.contradicts(view) => {
-                return Err(format!("{cause}{}", self.withdraw(path)));
-            }
+            Ok(()) => (self.told, self.may_hold_grant) = (Some(Told::from(view)), !is_denied),
+            Err(cause) if is_denied && self.may_hold_grant => return Err(format!("{cause}{}", self.withdraw(path))),
+            Err(cause) if self.contradicts(view) => return Err(format!("{cause}; the Panel still reads the old file")),
             Err(cause) => return Err(cause),
         }
         Ok(())
@@ -195,12 +211,12 @@ impl VerdictStore {
     fn withdraw(&mut self, path: &Path) -> String {
         match cache::withdraw(path) {
             Ok(()) => {
-                self.told = None;
-                "; the earlier file was removed, so that it does not count again".to_owned()
+                (self.told, self.may_hold_grant) = (None, false);
+                "; the old file was removed or emptied, so that an earlier grant does not count again".to_owned()
             }
             Err(error) => format!(
-                "; the earlier file cannot be removed either ({}): the Panel still reads it, and after a restart without \
-                 the license server it counts again",
+                "; the old file cannot be removed either ({}): the Panel still reads it, and after a restart without the \
+                 license server an earlier grant counts again",
                 cause(&error)
             ),
         }
