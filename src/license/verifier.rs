@@ -120,6 +120,7 @@ impl Verifier {
                 return;
             }
             self.handle_time(self.clock.now());
+            self.timer.note_clocks(self.clock.now());
             if self.is_due(self.clock.now()) {
                 self.check();
             }
@@ -348,8 +349,8 @@ impl Verifier {
         self.state.has_key = self.config.key.is_some();
         self.state.key_fault = self.config.key_fault.clone();
         self.state.record = self.current_record();
-        let scheduled_in = self.timer.scheduled_in(self.state.deciding_time(now));
-        self.state.next_check_at = self.config.key.as_ref().map(|_| now.wall.plus(scheduled_in));
+        let next = self.due_in(now).filter(|_| self.state.has_key);
+        self.state.next_check_at = next.map(|wait| now.wall.plus(wait));
     }
 
     /// The recorded verdict on the configured key.

@@ -463,6 +463,20 @@ fn an_edited_or_truncated_file_is_ignored() {
 }
 
 #[test]
+fn a_symbolic_link_is_ignored_and_tells_the_panel_nothing() {
+    let mut agent = Agent::licensed();
+    agent.license_server().pause();
+    agent.kill();
+    let elsewhere = agent.directory().join("elsewhere.json");
+    fs::rename(agent.cache_path(), &elsewhere).unwrap();
+    symlink(&elsewhere, agent.cache_path()).unwrap();
+    let target = fs::read(&elsewhere).unwrap();
+    assert_ignored(&mut agent, "it is a symbolic link");
+    assert_eq!(cache(&agent)["valid"], false, "the Panel follows the link");
+    assert!(fs::read(&elsewhere).unwrap() == target, "the link was followed");
+}
+
+#[test]
 fn a_denial_cannot_be_edited_away() {
     let mut agent = Agent::licensed();
     let granted = fs::read_to_string(agent.cache_path()).unwrap();

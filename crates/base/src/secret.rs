@@ -33,21 +33,19 @@ impl Secret {
         }
     }
 
-    /// Whether `text` contains this secret, ignoring ASCII case.
+    /// Whether `text` contains this secret, in any case and with or without its dashes.
     pub fn is_in(&self, text: &str) -> bool {
-        !self.0.is_empty() && text.to_ascii_lowercase().contains(&self.0.to_ascii_lowercase())
+        self.find(text).is_some()
     }
 
     /// Masks every occurrence of this secret in `text`, so that a response that echoes the key does not leak it into a log.
     pub fn redact(&self, text: &str) -> String {
-        let (mask, secret) = (self.masked(), self.0.to_ascii_lowercase());
+        let mask = self.masked();
         let mut redacted = String::new();
         let mut rest = text;
-        // ASCII lowercasing keeps lengths, so an offset in the lowercase text is the same offset in `text`.
-        while !secret.is_empty()
-            && let Some(start) = rest.to_ascii_lowercase().find(&secret)
-            && let Some((before, found)) = rest.split_at_checked(start)
-            && let Some((_, after)) = found.split_at_checked(secret.len())
+        while let Some((start, end)) = self.find(rest)
+            && let Some((found, after)) = rest.split_at_checked(end)
+            && let Some((before, _)) = found.split_at_checked(start)
         {
             redacted.push_str(before);
             redacted.push_str(&mask);
@@ -55,6 +53,39 @@ impl Secret {
         }
         redacted.push_str(rest);
         redacted
+    }
+
+    /// Where the first occurrence in `text` begins and ends.
+    fn find(&self, text: &str) -> Option<(usize, usize)> {
+        let signs: Vec<u8> = self.0.bytes().filter(|byte| *byte != b'-').collect();
+        // A short secret without its dashes could be an ordinary word.
+        let exact = signs.len() < SHORTEST_WITHOUT_DASHES;
+        let signs = if exact { self.0.bytes().collect() } else { signs };
+        let (first, others) = signs.split_first()?;
+        let text = text.as_bytes();
+        let begins = text.iter().enumerate().filter(|(_, byte)| byte.eq_ignore_ascii_case(first));
+        begins.map(|(start, _)| start).find_map(|start| {
+            let mut rest = text.get(start.saturating_add(1)..)?;
+            for sign in others {
+                rest = if exact { rest } else { without_separators(rest) };
+                let (byte, after) = rest.split_first()?;
+                rest = byte.eq_ignore_ascii_case(sign).then_some(after)?;
+            }
+            Some((start, text.len().saturating_sub(rest.len())))
+        })
+    }
+}
+
+/// The fewest characters besides dashes of a secret that is recognized without them.
+const SHORTEST_WITHOUT_DASHES: usize = 16;
+
+/// The text after what may stand in place of a dash: nothing, blanks, dashes, or one of both percent-encoded.
+fn without_separators(mut text: &[u8]) -> &[u8] {
+    loop {
+        text = match text {
+            [b'-' | b'_' | b' ', rest @ ..] | [b'%', b'2', b'D' | b'd' | b'0', rest @ ..] => rest,
+            _ => return text,
+        };
     }
 }
 
@@ -90,5 +121,17 @@ mod tests {
         assert_eq!(key.redact("nothing"), "nothing");
         assert_eq!(Secret::new(String::new()).redact("nothing"), "nothing");
         assert!(key.is_in("x aaaabbbb-ccccdddd y") && !key.is_in("aaaabbbb"));
+        for text in [
+            "aaaabbbbccccdddd",
+            "AAAABBBB%2DCCCCDDDD",
+            "AAAA BBBB CCCC DDDD",
+            "aaaabbbb__ccccdddd",
+            "A-AAABBBBCCCCDDDD",
+        ] {
+            assert_eq!(key.redact(&format!("ä{text}ö AAAA")), "äAAAA…DDDDö AAAA", "{text}");
+        }
+        let short = Secret::new("A-KEY".to_owned());
+        assert_eq!(short.redact("a key, a-key, akey"), "a key, …, akey");
+        assert_eq!(Secret::new("Ä".to_owned()).redact("äÄ"), "ä…");
     }
 }

@@ -1,8 +1,10 @@
-//! When the next check runs: the first at once, a requested one after the minimum spacing, the others by the schedule.
+//! When the next check runs: the first at once, a requested one after the minimum spacing, the others by the schedule. A
+//! wall clock that was set, or a machine that was paused, requests one.
 
 use std::time::Duration;
 
 use opterius_base::clock::{Now, Timestamp};
+use opterius_license::clocks::TOLERANCE;
 use opterius_license::outcome::Outcome;
 use opterius_license::schedule::{self, Finished, Pending};
 use opterius_license::standing::Standing;
@@ -13,8 +15,8 @@ pub(super) struct CheckTimer {
     pending: Pending,
     /// How many checks in a row have produced no verdict.
     failures: u32,
-    /// When the latest check started, on the boot clock.
-    started_at: Option<Duration>,
+    /// When the latest check started.
+    started: Option<Now>,
     is_requested: bool,
     /// This host's delay, see [`schedule::offset`].
     offset: Duration,
@@ -26,7 +28,7 @@ impl CheckTimer {
         Self {
             pending: Pending { since: now, wait: Duration::ZERO, expires_at: None },
             failures: 0,
-            started_at: None,
+            started: None,
             is_requested: false,
             offset: schedule::offset(server_id),
         }
@@ -34,21 +36,23 @@ impl CheckTimer {
 
     /// The time until the next check: zero when it is due, `None` when none is scheduled for lack of a license key.
     pub(super) fn due_in(&self, has_key: bool, now: Now) -> Option<Duration> {
-        let Some(started_at) = self.started_at else { return Some(Duration::ZERO) };
+        let Some(started) = self.started else { return Some(Duration::ZERO) };
         if self.is_requested {
-            return Some(schedule::SPACING.saturating_sub(now.boot.saturating_sub(started_at)));
+            return Some(schedule::SPACING.saturating_sub(now.boot.saturating_sub(started.boot)));
         }
         has_key.then(|| schedule::due_in(&self.pending, now))
-    }
-
-    /// The time until the schedule runs the next check.
-    pub(super) fn scheduled_in(&self, now: Now) -> Duration {
-        schedule::due_in(&self.pending, now)
     }
 
     /// Requests a check as soon as the minimum spacing allows.
     pub(super) fn request_check(&mut self) {
         self.is_requested = true;
+    }
+
+    /// Requests a check if the wall clock and the boot clock have moved apart since the latest one.
+    pub(super) fn note_clocks(&mut self, now: Now) {
+        let Some(started) = self.started else { return };
+        let expected = started.wall.plus(now.boot.saturating_sub(started.boot));
+        self.is_requested |= now.wall.since(expected).max(expected.since(now.wall)) > TOLERANCE;
     }
 
     /// Resets the backoff: the failures belong to the previous license key.
@@ -59,7 +63,7 @@ impl CheckTimer {
     /// Notes the start of a check.
     pub(super) fn begin(&mut self, now: Now) {
         self.is_requested = false;
-        self.started_at = Some(now.boot);
+        self.started = Some(now);
     }
 
     /// Counts consecutive failures.
@@ -125,6 +129,30 @@ mod tests {
     }
 
     #[test]
+    fn clocks_that_move_apart_request_a_check() {
+        let wall = |seconds| Timestamp::from_unix(1_772_323_200 + seconds);
+        let begun = Now { wall: wall(0), boot: Duration::from_secs(100) };
+        for (passed, moved, is_due) in [
+            (86_400_i64, 0, false),
+            (60, 3600, false),
+            (60, 3601, true),
+            (60, -3600, false),
+            (60, -3601, true),
+            (0, 9999, true),
+        ] {
+            let mut timer = CheckTimer::new("server", begun);
+            timer.begin(begun);
+            let now =
+                Now { wall: wall(passed + moved), boot: begun.boot + Duration::from_secs(passed.cast_unsigned()) };
+            timer.note_clocks(now);
+            assert_eq!(timer.due_in(false, now).is_some(), is_due, "{passed} {moved}");
+            timer.begin(now);
+            timer.note_clocks(now);
+            assert_eq!(timer.due_in(false, now), None, "once");
+        }
+    }
+
+    #[test]
     fn waits_grow_with_each_failure_until_a_verdict_or_another_key() {
         let waits = |timer: &mut CheckTimer| {
             timer.begin(at(0));
@@ -141,7 +169,6 @@ mod tests {
         timer.count_outcome(&granted);
         timer.schedule_next(&granted, &Standing::Active, None, 1.0, at(0));
         assert_eq!(timer.due_in(true, at(0)), Some(schedule::INTERVAL));
-        assert_eq!(timer.scheduled_in(at(0)), schedule::INTERVAL);
         assert_eq!(waits(&mut timer), 5);
     }
 }

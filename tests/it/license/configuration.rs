@@ -35,6 +35,44 @@ fn a_removed_key_leaves_the_valid_license_in_the_file() {
     }
 }
 
+#[test]
+fn a_denial_that_cannot_be_written_revokes_a_grant_that_another_keys_file_keeps() {
+    let mut agent = Agent::licensed();
+    agent.license_server().reply(denial("invalid_key", "Unknown key."));
+    agent.rewrite_config(&[("license_key", MISTYPED_KEY)]);
+    agent.restart();
+    assert_restricted(&agent.status_after_checks(1), "server", "invalid_key");
+    // The right key is now denied for the same reason, and nothing can be written.
+    let obstacle = agent.cache_path().with_extension("json.new");
+    fs::create_dir(&obstacle).unwrap();
+    agent.rewrite_config(&[("license_key", LICENSE_KEY)]);
+    agent.restart();
+    let status = agent.status_after_checks(1);
+    assert_restricted(&status, "server", "invalid_key");
+    let cache = status["cache"].as_str().unwrap();
+    assert!(cache.ends_with("so that an earlier grant does not count again"), "{cache}");
+    agent.license_server().pause();
+    agent.restart();
+    assert_restricted(&agent.status_after_checks(1), "none", "unreachable");
+}
+
+#[test]
+fn a_mistake_while_nothing_can_be_written_does_not_lose_the_license() {
+    let mut agent = Agent::licensed();
+    agent.license_server().pause();
+    let obstacle = agent.cache_path().with_extension("json.new");
+    fs::create_dir(&obstacle).unwrap();
+    agent.rewrite_config(&[("license_key", MISTYPED_KEY)]);
+    agent.restart();
+    let status = agent.status_after_checks(1);
+    assert_restricted(&status, "none", "unreachable");
+    assert_eq!(status["cache"], "not written: Is a directory; the Panel still reads the old file");
+    fs::remove_dir(&obstacle).unwrap();
+    agent.rewrite_config(&[("license_key", LICENSE_KEY)]);
+    agent.restart();
+    assert_grace(&agent, &agent.status_after_checks(1), "connection refused");
+}
+
 /// Whether the cache file soon has this `valid` and `reason`.
 fn panel_is_told(agent: &Agent, valid: bool, reason: impl Into<Value>) -> bool {
     let wanted = (json!(valid), reason.into());
@@ -114,9 +152,15 @@ fn a_start_with_a_mistyped_key_does_not_affect_the_valid_license() {
     assert_restricted(&status, "none", "unreachable");
     assert_eq!(status["cache"], "ignored: it belongs to another license key");
     assert!(panel_is_told(&agent, false, "unreachable"), "{status}");
-    // Another start with it loses nothing either.
-    agent.restart();
-    assert_restricted(&agent.status_after_checks(1), "none", "unreachable");
+    // Another start with it, or with a third one, loses nothing either.
+    for key in [MISTYPED_KEY, "AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDF"] {
+        agent.rewrite_config(&[("license_key", key)]);
+        agent.restart();
+        let status = agent.status_after_checks(1);
+        assert_restricted(&status, "none", "unreachable");
+        let cache = status["cache"].as_str().unwrap();
+        assert!(["none", "ok", "ignored: it belongs to another license key"].contains(&cache), "{cache}");
+    }
     assert_valid_again_without_a_check(&agent);
     agent.restart();
     assert_eq!(agent.status()["cache"], "ok");
