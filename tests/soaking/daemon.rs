@@ -159,12 +159,12 @@ impl<'a> Daemon<'a> {
     /// Sets the offset of the wall clock, in seconds.
     pub fn set_wall_clock(&self, ahead: i64) {
         let mut inner = self.world.lock();
-        let now = inner.now();
-        inner.belief.transaction(now);
+        let before = inner.now();
+        inner.belief.transaction(before);
         self.write("wall", &format!("{ahead:+}"));
         (inner.wall, inner.steps) = (ahead, inner.steps + 1);
         let now = inner.now();
-        inner.belief.clock_was_set(now);
+        inner.belief.clock_was_set(before, now);
         self.world.count("clock steps");
     }
 

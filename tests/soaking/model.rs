@@ -187,8 +187,10 @@ pub struct Belief {
     disk: Vec<Option<Record>>,
     /// The latest response, which the Agent may not know yet, and its time.
     pending: Option<(Outcome, f64)>,
-    /// What the wall clock may have shown when it arrived: the clock can be set in between.
+    /// What the wall clock may have shown when it was requested and when it arrived: the clock can be set around it.
     walls: Vec<i64>,
+    /// The latest change of the wall clock, on the boot clock, and what it had shown before.
+    set: Option<(f64, i64)>,
     /// Whether the disk may be full, so that a denial removes the file instead.
     disk_full: bool,
     /// Whether a check can fail before it reaches the license server.
@@ -207,8 +209,21 @@ impl Belief {
     /// An Agent that has never run.
     pub fn new() -> Belief {
         let (memory, disk) = (Vec::new(), vec![None]);
-        let (pending, walls, unreachable, disk_full, checked) = (None, Vec::new(), false, false, false);
-        Belief { memory, disk, pending, walls, disk_full, unreachable, checked, boot: 0, generation: 1, valid_in: 0 }
+        let (pending, walls, set) = (None, Vec::new(), None);
+        let (unreachable, disk_full, checked) = (false, false, false);
+        Belief {
+            memory,
+            disk,
+            pending,
+            walls,
+            set,
+            disk_full,
+            unreachable,
+            checked,
+            boot: 0,
+            generation: 1,
+            valid_in: 0,
+        }
     }
 
     /// Records a change that affects all observations.
@@ -218,8 +233,9 @@ impl Belief {
     }
 
     /// Records that the wall clock was set.
-    pub fn clock_was_set(&mut self, now: Moment) {
+    pub fn clock_was_set(&mut self, before: Moment, now: Moment) {
         self.walls.push(now.wall.0);
+        self.set = Some((now.boot, before.wall.0));
         self.note(now);
     }
 
@@ -249,6 +265,8 @@ impl Belief {
         self.checked |= self.pending.is_some();
         self.unreachable = !reachable;
         (self.pending, self.walls) = (Some((outcome, now.boot)), vec![now.wall.0]);
+        // The Agent dates a request before the license server reports it.
+        self.walls.extend(self.set.filter(|(at, _)| now.boot - at < MAX_CHECK_TIME).map(|(_, before)| before));
         self.may_be_on_disk(self.learned());
         self.transaction(now);
         self.note(now);
