@@ -119,8 +119,7 @@ impl State {
     /// The clocks of this server and the license server, if a verdict of this boot tells: after a reboot, the license
     /// server's is only estimated.
     pub fn clocks(&self, now: Now) -> Option<Difference> {
-        let arrived_here = |record: &&Record| record.arrival.as_ref().is_some_and(|it| it.boot_id == self.boot_id);
-        let record = self.record.as_ref().filter(arrived_here)?;
+        let record = self.record.as_ref().filter(|record| clocks::is_in_boot_of_arrival(record, &self.boot_id))?;
         Some(clocks::compare(record, &self.boot_id, now))
     }
 

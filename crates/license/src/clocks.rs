@@ -28,7 +28,7 @@ pub fn age(record: &Record, boot_id: &str, now: Now) -> Duration {
     match () {
         // Two whole-second readings of the same age can differ by one: an end computed from either must not flicker.
         () if by_own.abs_diff(by_machine) <= Duration::from_secs(1) => by_own,
-        () if arrival.boot_id == boot_id => by_machine,
+        () if is_in_boot_of_arrival(record, boot_id) => by_machine,
         () => by_machine.max(by_own.min(by_server)),
     }
 }
@@ -57,8 +57,19 @@ pub fn difference(record: &Record, boot_id: &str, now: Now) -> Option<Difference
 
 /// The two servers' clocks at `now`.
 pub fn compare(record: &Record, boot_id: &str, now: Now) -> Difference {
-    // The license server's clock has gone on since the verdict arrived.
-    Difference { own: now.wall, server: record.verdict.at().plus(age(record, boot_id, now)) }
+    // The license server's clock has gone on since the verdict arrived. Machine time is not rounded up, so that nothing
+    // expires early.
+    let passed = if is_in_boot_of_arrival(record, boot_id) {
+        record.uptime.used(boot_id, now)
+    } else {
+        age(record, boot_id, now)
+    };
+    Difference { own: now.wall, server: record.verdict.at().plus(passed) }
+}
+
+/// Whether the verdict arrived in this boot, so that machine time is complete.
+pub fn is_in_boot_of_arrival(record: &Record, boot_id: &str) -> bool {
+    record.arrival.as_ref().is_some_and(|arrival| arrival.boot_id == boot_id)
 }
 
 /// Two clocks at the same instant.
