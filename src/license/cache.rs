@@ -94,6 +94,11 @@ impl CachedStatus {
 pub struct Told(Value, Value);
 
 impl Told {
+    /// What a daemon with this standing tells.
+    pub fn new(valid: bool, reason: Option<String>) -> Self {
+        Self(valid.into(), reason.into())
+    }
+
     /// Reads them from any file that the Panel would take for a license answer, whoever wrote it.
     pub fn by(bytes: &[u8]) -> Option<Self> {
         let mut document: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
@@ -103,7 +108,7 @@ impl Told {
 
 impl From<&CachedStatus> for Told {
     fn from(view: &CachedStatus) -> Self {
-        Self(view.valid.into(), view.reason.clone().into())
+        Self::new(view.valid, view.reason.clone())
     }
 }
 
