@@ -3,7 +3,6 @@
 use crate::config::{Config, EXAMPLE_SECRET, EXAMPLE_WARNING, Loaded};
 use opterius_base::secret::Secret;
 use opterius_daemon::config_file::{Entries, Error};
-use opterius_license::license_key;
 
 /// Parses the text of the file; messages call the file `name`.
 ///
@@ -13,8 +12,6 @@ pub fn parse(text: &str, name: &str, built_in_keys: Option<&str>) -> Result<Load
     let mut warnings = Vec::new();
     let entries = Entries::parse(text, name, &mut warnings)?;
     let config = Config::read(&entries, built_in_keys)?;
-    let key_doubt = config.license.key.as_ref().and_then(|key| license_key::doubt(key.expose()));
-    warnings.extend(key_doubt.map(|doubt| format!("{name}: in license_key, {}", doubt.trim_end_matches('.'))));
     warnings.extend(doubts(&config.secret).into_iter().map(|doubt| format!("{name}: {doubt}")));
     Ok(Loaded { config, warnings })
 }

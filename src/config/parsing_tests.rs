@@ -192,18 +192,6 @@ fn a_misspelled_vital_key_is_an_error_and_any_other_unknown_key_a_warning() {
 }
 
 #[test]
-fn a_likely_mistake_in_the_license_key_is_a_warning() {
-    for (key, expected) in [
-        ("AAAAAA0A-GGGGGGGG-CCCCCCCC-DDDDDDDD", "in license_key, character 7 is 0"),
-        ("AAAAAAA-GGGGGGGG-CCCCCCCC-DDDDDDDD", "in license_key, there are 31 letters and digits"),
-        ("YOUR-LICENSE-KEY", "in license_key, the text looks like a placeholder in place of the key"),
-    ] {
-        let warnings = parsed(&format!("{SECRET}license_key={key}\n")).unwrap().warnings;
-        assert!(warnings.len() == 1 && warnings[0].contains(expected), "{warnings:?}");
-    }
-}
-
-#[test]
 fn keys_are_case_insensitive() {
     assert_eq!(config_file::find::<ConfigKey>("LICENSE_KEY"), Some(ConfigKey::Own("license_key")));
     assert_eq!(config_file::find::<ConfigKey>("Secret_Key"), Some(ConfigKey::Own("secret")));

@@ -91,8 +91,8 @@ fn describe(character: char) -> (String, String) {
 /// # Errors
 /// Why `text` cannot be a license key.
 pub fn canonical(text: &str) -> Result<String, KeyFault> {
-    let text =
-        text.trim_matches(|character: char| is_blank(character) || is_invisible(character) || is_quote(character));
+    let seen: String = text.chars().filter(|character| !is_invisible(*character)).collect();
+    let text = seen.trim_matches(|character: char| is_blank(character) || is_quote(character));
     if let Some(key) = own_form(text).or_else(|| own_form(without_remains(text).trim_matches(is_edge))) {
         return Ok(key);
     }
@@ -124,9 +124,7 @@ fn is_edge(character: char) -> bool {
 /// One of our keys in its canonical form.
 fn own_form(text: &str) -> Option<String> {
     let (mut key, mut count) = (String::new(), 0_usize);
-    for character in
-        text.chars().filter(|character| !is_blank(*character) && !is_invisible(*character) && !is_dash(*character))
-    {
+    for character in text.chars().filter(|character| !is_blank(*character) && !is_dash(*character)) {
         let character = character.to_ascii_uppercase();
         if !is_ours(character) || count == CHARACTERS {
             return None;
@@ -163,12 +161,12 @@ fn foreign(text: &str) -> Result<String, KeyFault> {
             return Err(KeyFault::Blank(position));
         }
         let is_usual = character.is_ascii_graphic() && !matches!(character, '<' | '>');
-        if !is_usual && !is_invisible(character) && !is_dash(character) {
+        if !is_usual && !is_dash(character) {
             return Err(KeyFault::Character { character, position });
         }
     }
     let plain = |character: char| if !character.is_ascii() && is_dash(character) { '-' } else { character };
-    let key: String = text.chars().filter(|character| !is_invisible(*character)).map(plain).collect();
+    let key: String = text.chars().map(plain).collect();
     match key.len() {
         0 => Err(KeyFault::Empty),
         1..=MAX_LENGTH => Ok(key),

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde_json::{Deserializer, Error, Map, Value};
 
-use crate::outcome::Destination;
 use opterius_base::secret::Secret;
 use opterius_base::text::{duration, one_line};
 
@@ -20,6 +19,18 @@ pub(crate) struct Unusable<'a> {
     pub(crate) body: &'a [u8],
     /// The license key, which no sentence may contain.
     pub(crate) key: &'a Secret,
+}
+
+/// Where a redirect leads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Destination {
+    /// To a license service at this base URL, which `license_server` can have.
+    Base(String),
+    /// To the URL that the request was sent to.
+    Here,
+    /// Anywhere else.
+    #[default]
+    Elsewhere,
 }
 
 /// What is wrong with an answer, and what an operator does about it.

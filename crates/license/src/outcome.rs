@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::model::{Billing, Terms};
+pub use crate::no_verdict::Destination;
 use crate::no_verdict::{Explained, REPORT, Unusable, describe};
 use crate::reason;
 use crate::signature::{SignedBy, TrustedKeys};
@@ -130,18 +131,6 @@ pub struct Answer {
     pub content_type: Option<String>,
     /// The body, at most [`MAX_BODY`] + 1 bytes of it.
     pub body: Vec<u8>,
-}
-
-/// Where a redirect leads.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Destination {
-    /// To a license service at this base URL, which `license_server` can have.
-    Base(String),
-    /// To the URL that the request was sent to.
-    Here,
-    /// Anywhere else.
-    #[default]
-    Elsewhere,
 }
 
 /// The request that an answer must belong to.

@@ -123,6 +123,20 @@ fn what_cannot_be_a_license_key_fails_the_check() {
 }
 
 #[test]
+fn a_likely_mistake_in_the_license_key_is_a_warning() {
+    for (key, doubt) in [
+        ("AAAAAA0A-GGGGGGGG-CCCCCCCC-DDDDDDDD", "in license_key, character 7 is 0"),
+        ("AAAAAAA-GGGGGGGG-CCCCCCCC-DDDDDDDD", "in license_key, there are 31 letters and digits"),
+        ("${LICENSE_KEY}", "in license_key, the text looks like a placeholder in place of the key"),
+    ] {
+        let config = ConfigFile::new(format!("secret={SECRET}\nlicense_key={key}\n"));
+        let checked = run(["--config", config.text(), "--check-config"]);
+        checked.expect(0).and_one_line_on_stderr(&["warning: ", config.text(), doubt]);
+        assert_eq!(checked.stdout, format!("{}: ok, but for the warnings above\n", config.text()));
+    }
+}
+
+#[test]
 fn a_configuration_of_64_kib_is_accepted() {
     let good = format!("secret={SECRET}\n#");
     let config = ConfigFile::new(format!("{good}{}", "x".repeat(64 * 1024 - good.len())));
