@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use opterius_agent::config::parsing;
 use opterius_agent::config::{Config, ConfigKey, Loaded};
+use opterius_base::text::is_invisible;
 use opterius_daemon::config_file::{Entries, Key, find};
 use opterius_license::license_key::canonical;
 
@@ -38,8 +39,8 @@ pub fn check(data: &[u8]) {
 
 /// Whether a line's key differs from a vital key by one added or missing letter.
 fn is_misspelled(line: &str) -> bool {
-    let Some((key, _)) = line.trim_start_matches('\u{feff}').trim().split_once('=') else { return false };
-    let key = key.trim().to_ascii_lowercase();
+    let Some((key, _)) = line.split_once('=') else { return false };
+    let key = key.trim_matches(is_unseen).to_ascii_lowercase();
     let without_one = |text: &str, other: &str| {
         text.char_indices().any(|(index, letter)| {
             text[..index].chars().chain(text[index + letter.len_utf8()..].chars()).eq(other.chars())
@@ -50,11 +51,16 @@ fn is_misspelled(line: &str) -> bool {
         && ConfigKey::VITAL.iter().any(|vital| without_one(vital, &key) || without_one(&key, vital))
 }
 
+fn is_unseen(character: char) -> bool {
+    character.is_whitespace() || is_invisible(character)
+}
+
 /// The effective value, parsed independently: the last line with one of these keys.
 fn value<'a>(text: &'a str, keys: &[&str]) -> Option<&'a str> {
-    let lines = text.lines().map(|line| line.trim_start_matches('\u{feff}').trim());
+    let lines = text.lines().map(|line| line.trim_start_matches(is_unseen).trim_end());
     let entries = lines.filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
-    let mut ours = entries.filter(|(key, _)| keys.iter().any(|other| other.eq_ignore_ascii_case(key.trim())));
+    let mut ours =
+        entries.filter(|(key, _)| keys.iter().any(|other| other.eq_ignore_ascii_case(key.trim_matches(is_unseen))));
     let value = ours.next_back()?.1.trim();
     let unquoted = ['"', '\''].into_iter().find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote));
     Some(unquoted.unwrap_or(value)).filter(|value| !value.is_empty())
@@ -85,7 +91,10 @@ fn check_ranges(config: &Config, text: &str) {
         assert_eq!(canonical(key).as_deref(), Ok(key), "one key has one form");
         let signs =
             |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase();
-        assert_eq!(signs(key), signs(typed.unwrap_or_default()));
+        // Remains of markup are dropped.
+        let typed = signs(typed.unwrap_or_default());
+        let mut typed = typed.chars();
+        assert!(signs(key).chars().all(|character| typed.any(|other| other == character)));
     }
     assert!(license.cache.is_absolute() && config.host_root.is_absolute());
     assert!(license.server_ip.is_none_or(|address| !address.is_loopback()));

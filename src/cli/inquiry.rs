@@ -88,6 +88,7 @@ fn read(response: Result<Response<Body>, ureq::Error>) -> Result<(u16, String), 
     };
     response.and_then(text).map_err(|error| match error {
         ureq::Error::Io(error) => words(&error),
+        ureq::Error::BodyExceedsLimit(_) => format!("the response is longer than {} KiB", MAX_RESPONSE / 1024),
         _ => "the response is not HTTP/1.1".to_owned(),
     })
 }

@@ -10,11 +10,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::cli::command_line::Command;
-use crate::config::file;
+use crate::config::{Loaded, file};
 use crate::program::complain;
 use crate::{daemon, doctor};
 use opterius_daemon::output::say;
 use opterius_daemon::{EXIT_CONFIGURATION, EXIT_USAGE};
+use opterius_license::license_key;
 
 /// Runs the program with these arguments, the program's name first.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -36,18 +37,21 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn check_config(path: &Path) -> u8 {
-    match file::check(path) {
+    match file::load(path) {
         Ok(loaded) => {
-            for warning in &loaded.warnings {
+            let Loaded { config, mut warnings } = loaded;
+            let doubt = config.license.key.as_ref().and_then(|key| license_key::doubt(key.expose()));
+            warnings.extend(doubt.map(|doubt| format!("{}: in license_key, {doubt}", path.display())));
+            for warning in &warnings {
                 complain(&format!("warning: {warning}"));
             }
-            if let Some(fault) = &loaded.config.license.key_fault {
+            if let Some(fault) = &config.license.key_fault {
                 complain(&format!(
                     "{fault}. The Agent runs without a license; copy the key from the license dashboard"
                 ));
                 return EXIT_CONFIGURATION;
             }
-            let exception = if loaded.warnings.is_empty() { "" } else { ", but for the warnings above" };
+            let exception = if warnings.is_empty() { "" } else { ", but for the warnings above" };
             say(&format!("{}: ok{exception}\n", path.display()))
         }
         Err(error) => {

@@ -19,7 +19,14 @@ pub(super) fn read(bytes: &[u8], path: &str) -> Result<Vec<CertificateDer<'stati
     let certificates: Result<Vec<_>, Error> = CertificateDer::pem_slice_iter(bytes).collect();
     match certificates {
         Ok(certificates) if certificates.is_empty() => Err(without_certificate(bytes, path)),
-        Ok(certificates) if certificates.iter().any(is_usable) => Ok(certificates),
+        Ok(certificates) if certificates.iter().any(|certificate| is_usable(certificate) && can_issue(certificate)) => {
+            Ok(certificates)
+        }
+        Ok(certificates) if certificates.iter().any(is_usable) => {
+            Err("has only certificates of servers (CA:FALSE), which vouch for no other. Name the file with the certificate \
+                 of the authority that issued them"
+                .to_owned())
+        }
         Ok(_) => Err("the text of its PEM block is damaged: it is not a certificate. Copy the file again".to_owned()),
         Err(Error::MissingSectionEnd { .. }) => {
             Err("ends in the middle of a certificate: -----END CERTIFICATE----- is missing. Copy the file again"
@@ -31,6 +38,20 @@ pub(super) fn read(bytes: &[u8], path: &str) -> Result<Vec<CertificateDer<'stati
 
 fn is_usable(certificate: &CertificateDer<'_>) -> bool {
     RootCertStore::empty().add(certificate.clone().into_owned()).is_ok()
+}
+
+/// Whether the certificate is an authority's or is trusted for itself. The basic constraints (RFC 5280 §4.2.1.9) are found
+/// by their number: `55 1d 13`, whether they are critical, then a sequence that begins with `01 01 ff` in an authority's.
+fn can_issue(certificate: &CertificateDer<'_>) -> bool {
+    let mut anchors = RootCertStore::empty();
+    let _ = anchors.add(certificate.clone().into_owned());
+    let is_own_issuer = anchors.roots.first().is_some_and(|anchor| {
+        let subject = anchor.subject.as_ref();
+        certificate.windows(subject.len().max(1)).filter(|window| *window == subject).count() > 1
+    });
+    let place = certificate.windows(3).position(|number| number == [0x55, 0x1d, 0x13]);
+    let constraints = place.and_then(|place| certificate.get(place..)?.split(|byte| *byte == 0x30).nth(1));
+    is_own_issuer || constraints.is_none_or(|sequence| matches!(sequence, [_, 1, 1, 0xff, ..]))
 }
 
 /// What a file without a PEM certificate contains.

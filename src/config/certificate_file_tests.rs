@@ -31,6 +31,45 @@ fn a_file_with_a_usable_certificate_is_read() {
     }
 }
 
+/// A certificate that an authority issued, and the authority's.
+fn issued(is_authority: rcgen::IsCa) -> [Vec<u8>; 2] {
+    let (key, leaf_key) = (rcgen::KeyPair::generate().unwrap(), rcgen::KeyPair::generate().unwrap());
+    let named = |name: &str| {
+        let mut parameters = rcgen::CertificateParams::new([]).unwrap();
+        parameters.distinguished_name.push(rcgen::DnType::CommonName, name);
+        parameters
+    };
+    let mut parameters = named("authority");
+    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority = parameters.self_signed(&key).unwrap();
+    let mut parameters = named("leaf");
+    parameters.is_ca = is_authority;
+    let leaf = parameters.signed_by(&leaf_key, &rcgen::Issuer::from_params(&named("authority"), &key)).unwrap();
+    [leaf.der().to_vec(), authority.der().to_vec()]
+}
+
+#[test]
+fn an_authoritys_certificate_is_needed() {
+    let constrained = || rcgen::IsCa::Ca(rcgen::BasicConstraints::Constrained(0));
+    for (is_ca, leaf_alone) in [
+        (rcgen::IsCa::ExplicitNoCa, false),
+        (rcgen::IsCa::NoCa, true),
+        (constrained(), true),
+        (rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained), true),
+    ] {
+        let [leaf, authority] = issued(is_ca).map(|der| block("CERTIFICATE", &der));
+        let result = read(leaf.as_bytes(), "ca");
+        assert_eq!(result.is_ok(), leaf_alone);
+        assert!(result.err().is_none_or(|fault| fault.contains("only certificates of servers (CA:FALSE)")));
+        assert_eq!(read(format!("{leaf}{authority}").as_bytes(), "ca").unwrap().len(), 2);
+    }
+    // One that signed itself is trusted for itself.
+    let mut parameters = rcgen::CertificateParams::new([]).unwrap();
+    parameters.is_ca = rcgen::IsCa::ExplicitNoCa;
+    let own = parameters.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
+    assert!(read(block("CERTIFICATE", own.der()).as_bytes(), "ca").is_ok());
+}
+
 #[test]
 fn a_file_without_a_usable_certificate_is_named_for_what_it_is() {
     let certificate = &certificate();

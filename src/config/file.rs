@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::config::parsing;
 use crate::config::{EXAMPLE_SECRET, EXAMPLE_WARNING, Loaded};
+use opterius_base::text::cause;
 use opterius_daemon::config_file::{self, Error};
 
 /// Where the installers create the file.
@@ -67,7 +68,8 @@ pub fn tighten(path: &Path) -> Option<String> {
              Consider a new secret, here and in the Panel (Servers → Edit)"
         ),
         Err(error) => format!(
-            "{shown} has mode {mode:04o}: other users can read the secret or change the file. Run: chown root:opterius {shown}; chmod 0640 {shown} ({error})"
+            "{shown} has mode {mode:04o}: other users can read the secret or change the file. Run: chown root:opterius {shown}; chmod 0640 {shown} ({})",
+            cause(&error)
         ),
     })
 }

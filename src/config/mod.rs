@@ -20,8 +20,8 @@ use std::time::Duration;
 use ring::hmac;
 
 use crate::api;
+use crate::license::client::LicenseConfig;
 use crate::license::client::proxy::ProxyVariables;
-use crate::license::client::{LicenseConfig, ServerUrl};
 use opterius_base::secret::Secret;
 use opterius_daemon::config_file::{Entries, Error, Key};
 use opterius_daemon::log::LogTarget;
@@ -154,10 +154,10 @@ impl Config {
                 proxy: values::proxy(entries, Own("proxy"))?,
                 server_ip: values::server_ip(entries, Own("server_ip"))?,
                 ip_discovery_url: values::ip_discovery_url(entries, Own("ip_discovery_url"))?,
-                cache: entries.absolute_path(Own("license_cache"), "/etc/opterius/license-cache.json")?,
+                cache: values::license_cache(entries, Own("license_cache"))?,
                 host_root: host_root.clone(),
             },
-            listen_addr: entries.ip_address(Own("listen_addr"), DEFAULT_ADDRESS.ip())?,
+            listen_addr: values::listen_addr(entries, Own("listen_addr"), DEFAULT_ADDRESS.ip())?,
             port: entries.integer(Own("port"), DEFAULT_ADDRESS.port(), 0, 65535)?,
             allowed_hosts: entries.host_names(Own("allowed_hosts"))?,
             signature_window: Duration::from_secs(entries.integer(Own("signature_window_seconds"), 300, 1, 3600)?),
@@ -167,7 +167,7 @@ impl Config {
             log: entries.log_target(Own("log"))?,
             host_root,
             operations: values::operations(entries, Own("operations"))?,
-            acme: host::acme(entries, |url| ServerUrl::parse(url).map(drop))?,
+            acme: values::acme(entries)?,
         })
     }
 

@@ -71,7 +71,7 @@ fn every_value_out_of_range_names_line_key_and_range() {
         ("license_ca_file=/dev/zero", "it is not a regular file"),
         ("license_ca_file=/etc", "license_ca_file /etc: is a directory"),
         ("license_server=https://license.example.com:0", "license_server has the port “0”; a port is a number from 1"),
-        ("license_server=https://license..example.com", "license_server has a dot too many in its host name"),
+        ("license_server=https://license..example.com", "license_server has one dot too many in its host name"),
         (
             "license_server=https://license.example.com/api/license/verify",
             "license_server must not end in /api/license/verify, which the Agent adds; write https://license.example.com",
@@ -82,10 +82,27 @@ fn every_value_out_of_range_names_line_key_and_range() {
         ),
         ("ip_discovery_url=https://api.example.com:65536", "ip_discovery_url has the port “65536”"),
         ("acme_server=https://acme.example.com:0/directory", "acme_server has the port “0”"),
-        ("acme_server=https://acme..example.com/directory", "acme_server has a dot too many"),
+        ("acme_server=https://acme..example.com/directory", "acme_server has one dot too many"),
         ("server_ip=::ffff:127.0.0.1", "server_ip must be auto or this server's public IP address"),
         ("server_ip=224.0.0.1", "server_ip must be auto or this server's public IP address"),
         ("license_public_key=AAAA", "license_public_key “AAAA” is not an Ed25519 public key"),
+        ("license_public_key=,", "license_public_key has no public key"),
+        ("license_public_key=\" , \"", "license_public_key has no public key"),
+        ("license_cache=/dev/null", "license_cache /dev/null: is not a regular file"),
+        (
+            "license_cache=/nowhere/license-cache.json/",
+            "license_cache /nowhere/license-cache.json/: is not a regular file",
+        ),
+        ("license_ca_file=ca.pem", "license_ca_file “ca.pem” must be an absolute path"),
+        ("license_server=https://0.0.0.0", "license_server has the address 0.0.0.0"),
+        ("license_server=https://license.example.com/%zz", "license_server is not a URL"),
+        ("server_ip=255.255.255.255", "server_ip must be auto or this server's public IP address"),
+        ("listen_addr=224.0.0.1", "listen_addr “224.0.0.1” is no address of one server"),
+        ("listen_addr=255.255.255.255", "listen_addr “255.255.255.255” is no address of one server"),
+        ("proxy=none", "proxy “none” is not a proxy; to use none, remove the line"),
+        ("proxy=Off", "proxy “Off” is not a proxy; to use none, remove the line"),
+        ("acme_ca_file=/nope", "acme_ca_file /nope: there is no such file"),
+        ("proxy=http://al@ice:word@proxy.example.com:3128", "has “@” where it cannot be: write @ in a proxy's user"),
         ("license_cache=license-cache.json", "license_cache “license-cache.json” must be an absolute path"),
         ("proxy=socks5://127.0.0.1:1080", "is a SOCKS proxy"),
         ("proxy=ftp://proxy.example.com:3128", "proxy is not a proxy URL"),
@@ -122,7 +139,7 @@ fn every_spelling_of_a_license_key_is_one_key_and_what_cannot_be_one_is_no_key()
     let none = "which no license key contains";
     for (value, fault) in [
         ("AAAA BBBB", format!("has a blank as character 5, {none}")),
-        ("ÄÖÜ", format!("has “Ä” (U+00C4, not an ASCII sign) as character 1, {none}")),
+        ("ÄÖÜ", format!("has “Ä” (U+00C4, not an ASCII character) as character 1, {none}")),
         ("“”", "has only quotes or blanks".to_owned()),
         (&"x".repeat(65), "has 65 characters; a license key has at most 64".to_owned()),
     ] {
@@ -237,6 +254,7 @@ fn built_in_public_keys_exclude_configured_ones() {
     let refused = parse(&configured, "agent.conf", Some(key)).err().unwrap().to_string();
     assert!(refused.contains("license_public_key cannot be set"), "{refused}");
     assert!(parse(SECRET, "agent.conf", Some("nonsense")).is_err());
+    assert!(parse(SECRET, "agent.conf", Some(" ,")).is_err(), "a build without a key would accept unsigned answers");
     assert!(parse(SECRET, "agent.conf", Some(" ")).unwrap().config.license.trusted.is_empty());
 }
 
@@ -292,7 +310,7 @@ fn the_shipped_example_documents_every_key_and_is_valid() {
         .lines()
         .filter_map(|line| line.strip_prefix('#'))
         .filter(|line| line.split_once('=').is_some_and(|(key, _)| config_file::find::<ConfigKey>(key).is_some()))
-        .filter(|line| !line.starts_with("license_ca_file"))
+        .filter(|line| !line.starts_with("license_ca_file") && !line.starts_with("acme_ca_file"))
         .map(|line| format!("{line}\n"))
         .collect();
     let everything = parsed(&format!("{SECRET}{uncommented}")).unwrap_or_else(|error| panic!("{error}"));

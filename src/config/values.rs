@@ -1,19 +1,23 @@
 //! Parsers for the values that are specific to agent.conf, with a sentence for each possible error. Pure, except that
-//! [`authorities`] reads a certificate file.
+//! [`authorities`] reads a certificate file, and [`license_cache`] looks at the cache.
 
+use std::fs::{self, Metadata};
 use std::io::ErrorKind;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustls::pki_types::CertificateDer;
 
 use crate::config::certificate_file;
-use crate::license::client::ServerUrl;
 use crate::license::client::proxy::Proxy;
+use crate::license::client::{ServerUrl, is_of_one_host};
 use opterius_base::files;
 use opterius_base::secret::Secret;
+use opterius_base::text::cause;
 use opterius_daemon::config_file::{Entries, Error, Key};
+use opterius_host::config::{self as host, HostKey};
 use opterius_host::helper::client::HelperMode;
+use opterius_host::host::Acme;
 use opterius_license::license_key;
 use opterius_license::signature::TrustedKeys;
 
@@ -51,6 +55,37 @@ pub fn license_key<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Option<Se
     license_key::canonical(value).map(|key| Some(Secret::new(key))).map_err(|fault| entries.about(entry, fault))
 }
 
+/// The address to listen on.
+///
+/// # Errors
+/// One sentence with file, line, key and fix.
+pub fn listen_addr<K: Key>(entries: &Entries<'_, K>, key: K, default: IpAddr) -> Result<IpAddr, Error> {
+    let address = entries.ip_address(key, default)?;
+    match entries.entry(key) {
+        Some(entry) if !address.is_unspecified() && !is_of_one_host(address) => {
+            Err(entries.wrong(entry, format!("“{address}” is no address of one server, such as 127.0.0.1")))
+        }
+        _ => Ok(address),
+    }
+}
+
+/// The path of the license cache. What is there is replaced, so it must not be a device. A directory is not replaced, and
+/// the status reports it until it is gone.
+///
+/// # Errors
+/// One sentence with file, line, key and fix.
+pub fn license_cache<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<PathBuf, Error> {
+    let path = entries.absolute_path(key, "/etc/opterius/license-cache.json")?;
+    let Some((entry, value)) = entries.value(key) else { return Ok(path) };
+    let is_replaced = |old: Metadata| old.is_file() || old.is_symlink() || old.is_dir();
+    if value.ends_with('/') || fs::symlink_metadata(&path).is_ok_and(|old| !is_replaced(old)) {
+        return Err(
+            entries.wrong(entry, format!("{value}: is not a regular file; name a file of its own for the cache"))
+        );
+    }
+    Ok(path)
+}
+
 /// The license server's URL.
 ///
 /// # Errors
@@ -71,12 +106,12 @@ pub fn authorities<K: Key>(
     key: K,
 ) -> Result<(Vec<CertificateDer<'static>>, Option<PathBuf>), Error> {
     let Some((entry, value)) = entries.value(key) else { return Ok((Vec::new(), None)) };
-    let path = Path::new(value);
+    let path = &entries.absolute_path(key, "")?;
     let bytes = files::read(path, MAX_AUTHORITIES).map_err(|error| match error.kind() {
         ErrorKind::PermissionDenied => Error::Permission(entries.about(entry, format!("{value}: permission denied"))),
         ErrorKind::NotFound => entries.wrong(entry, format!("{value}: there is no such file")),
         _ if path.is_dir() => entries.wrong(entry, format!("{value}: is a directory; name a file in it")),
-        _ => entries.wrong(entry, format!("{value}: {error}")),
+        _ => entries.wrong(entry, format!("{value}: {}", cause(&error))),
     })?;
     match certificate_file::read(&bytes, value) {
         Ok(certificates) => Ok((certificates, Some(path.to_owned()))),
@@ -95,11 +130,17 @@ pub fn trusted_keys<K: Key>(entries: &Entries<'_, K>, key: K, built_in: Option<&
             entry,
             "cannot be set: this build of the Agent trusts only the vendor's built-in public keys. Remove the line",
         )),
-        (Some(keys), None) => TrustedKeys::parse(keys)
+        (Some(keys), None) => trusted(keys)
             .map_err(|sentence| Error::Invalid(format!("the public keys built into this Agent: {sentence}"))),
-        (None, Some((entry, value))) => TrustedKeys::parse(value).map_err(|sentence| entries.wrong(entry, sentence)),
+        (None, Some((entry, value))) => trusted(value).map_err(|sentence| entries.wrong(entry, sentence)),
         (None, None) => Ok(TrustedKeys::default()),
     }
+}
+
+/// At least one key: none would mean that no signature is required.
+fn trusted(text: &str) -> Result<TrustedKeys, String> {
+    let keys = TrustedKeys::parse(text)?;
+    if keys.is_empty() { Err("has no public key; write the vendor's, or remove the line".to_owned()) } else { Ok(keys) }
 }
 
 /// The proxy for requests to the license server.
@@ -108,6 +149,9 @@ pub fn trusted_keys<K: Key>(entries: &Entries<'_, K>, key: K, built_in: Option<&
 /// One sentence with file, line, key and fix.
 pub fn proxy<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Option<Proxy>, Error> {
     let Some((entry, value)) = entries.value(key) else { return Ok(None) };
+    if ["none", "off", "no", "false", "direct"].iter().any(|word| value.eq_ignore_ascii_case(word)) {
+        return Err(entries.wrong(entry, format!("“{value}” is not a proxy; to use none, remove the line")));
+    }
     Proxy::parse(value).map(Some).map_err(|sentence| entries.wrong(entry, sentence))
 }
 
@@ -127,7 +171,7 @@ pub fn server_ip<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Option<IpAd
 }
 
 fn is_of_a_server(address: IpAddr) -> bool {
-    !address.is_loopback() && !address.is_unspecified() && !address.is_multicast()
+    !address.is_loopback() && is_of_one_host(address)
 }
 
 /// The URL of the discovery service; `None` disables discovery.
@@ -141,6 +185,20 @@ pub fn ip_discovery_url<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<Opti
         Some(entry) => ServerUrl::parse(entry.value)
             .map(|_| Some(entry.value.to_owned()))
             .map_err(|sentence| entries.wrong(entry, sentence)),
+    }
+}
+
+/// The certificate authority, whose own CA file must be there.
+///
+/// # Errors
+/// One sentence with file, line, key and fix.
+pub fn acme<K: Key + From<HostKey>>(entries: &Entries<'_, K>) -> Result<Acme, Error> {
+    let acme = host::acme(entries, |url| ServerUrl::parse(url).map(drop))?;
+    match (entries.entry(HostKey::AcmeAuthority.into()), &acme.authority) {
+        (Some(entry), Some(path)) if fs::metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound) => {
+            Err(entries.wrong(entry, format!("{}: there is no such file", path.display())))
+        }
+        _ => Ok(acme),
     }
 }
 

@@ -21,6 +21,15 @@ pub fn drives_terminal(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Characters without a shape of their own: soft hyphen, zero-width characters, direction marks, byte-order mark.
+pub fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+    )
+}
+
 /// JSON with all characters that control a terminal escaped. They can only occur inside strings, where an escape means
 /// the same; only whitespace between members is lost.
 pub fn terminal_json(json: &str) -> String {

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use opterius_base::text::{cause, is_invisible};
 use rustix::fs::OFlags;
 
 use crate::log::LogTarget;
@@ -64,16 +65,16 @@ pub fn read(path: &Path, creation: &str) -> Result<String, Error> {
         ErrorKind::PermissionDenied => {
             Error::Permission(format!("{shown}: permission denied. Run as root, or let this user read the file"))
         }
-        _ => Error::Invalid(format!("{shown}: cannot be opened: {error}")),
+        _ => Error::Invalid(format!("{shown}: cannot be opened: {}", cause(&error))),
     })?;
-    let metadata = file.metadata().map_err(|error| Error::Invalid(format!("{shown}: {error}")))?;
+    let metadata = file.metadata().map_err(|error| Error::Invalid(format!("{shown}: {}", cause(&error))))?;
     if !metadata.is_file() {
         return Err(Error::Invalid(format!("{shown}: is not a regular file")));
     }
     let mut bytes = Vec::new();
     file.take(MAX_FILE.saturating_add(1))
         .read_to_end(&mut bytes)
-        .map_err(|error| Error::Invalid(format!("{shown}: cannot be read: {error}")))?;
+        .map_err(|error| Error::Invalid(format!("{shown}: cannot be read: {}", cause(&error))))?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_FILE) {
         return Err(Error::Invalid(format!(
             "{shown}: is larger than {} KiB, the limit for a configuration file",
@@ -83,7 +84,7 @@ pub fn read(path: &Path, creation: &str) -> Result<String, Error> {
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
         let line = valid.split(|byte| *byte == b'\n').count();
-        Error::Invalid(format!("{shown}:{line}: is not UTF-8 text"))
+        Error::Invalid(format!("{shown}:{line}: is not UTF-8 text; save the file as UTF-8"))
     })
 }
 
@@ -247,24 +248,45 @@ fn entry<'a, K: Key>(
     name: &str,
     warnings: &mut Vec<String>,
 ) -> Result<Option<Entry<'a, K>>, Error> {
-    let line = line.trim_start_matches('\u{feff}').trim();
+    let is_unseen = |character: char| character.is_whitespace() || is_invisible(character);
+    let line = line.trim_start_matches(is_unseen).trim_end();
     if line.is_empty() || line.starts_with('#') {
         return Ok(None);
     }
     let Some((key, value)) = line.split_once('=') else {
-        return Err(Error::Invalid(format!("{name}:{number}: this line is not key=value; start comments with #")));
+        return Err(Error::Invalid(format!("{name}:{number}: this line is not key=value; {}", instead::<K>(line))));
     };
-    let (key, value) = (key.trim(), unquote(value.trim()));
+    let (key, value) = (key.trim_matches(is_unseen), unquote(value.trim()));
     if let Some(known) = find(key) {
         return Ok(Some(Entry { known, key, value, line: number }));
     }
     // Show only the key: if the key is a misspelling, the value may be a secret.
     let shown: String = key.chars().filter(|character| !character.is_control()).take(MAX_SHOWN_KEY).collect();
+    let bare = bare_name(key);
+    if let Some(meant) = K::VITAL.iter().find(|vital| vital.eq_ignore_ascii_case(bare)) {
+        return Err(Error::Invalid(format!(
+            "{name}:{number}: “{shown}” is not a key: write {meant}=… without quotes or other characters around the line"
+        )));
+    }
     if let Some(meant) = near_miss(key, K::VITAL) {
         return Err(Error::Invalid(format!("{name}:{number}: “{shown}” is not a key. Did you mean “{meant}”?")));
     }
     warnings.push(format!("{name}:{number}: “{shown}” is not a key of {}; the line is ignored", K::SUBJECT));
     Ok(None)
+}
+
+/// What is likely meant by a line without `=`.
+fn instead<K: Key>(line: &str) -> String {
+    match line.split_once([':', '＝', ' ', '\t']).and_then(|(key, _)| find::<K>(bare_name(key)).map(|_| bare_name(key)))
+    {
+        Some(key) => format!("write {key}=… with an equals sign"),
+        None => "start comments with #, and write a value in the line of its key".to_owned(),
+    }
+}
+
+/// A key without what is not part of any name.
+fn bare_name(key: &str) -> &str {
+    key.trim_matches(|character: char| !character.is_ascii_alphanumeric())
 }
 
 fn unquote(value: &str) -> &str {

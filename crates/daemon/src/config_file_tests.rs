@@ -22,7 +22,7 @@ fn parsed(text: &str) -> Result<(Entries<'_, Tool>, Vec<String>), Error> {
 
 #[test]
 fn common_ways_to_write_a_line_are_understood() {
-    let text = "\u{feff}# a comment\r\n\r\n TOKEN = \"a # b\" \r\nsize='7'\r\nplace=\r\nnames=a.example, b.example";
+    let text = "\u{feff}# a comment\r\n\u{200b}\r\n \u{feff}\u{200b}TOKEN\u{200b} = \"a # b\" \r\nsize='7'\r\nplace=\r\nnames=a.example, b.example";
     let (entries, warnings) = parsed(text).unwrap();
     let token = entries.entry(Tool::Token).unwrap();
     assert_eq!((token.key, token.value, token.line), ("TOKEN", "a # b", 3));
@@ -48,7 +48,21 @@ fn tolerated_mistakes_are_warnings() {
 #[test]
 fn an_error_names_file_line_and_key() {
     let table = [
-        ("words\n", "tool.conf:1: this line is not key=value; start comments with #"),
+        (
+            "words\n",
+            "tool.conf:1: this line is not key=value; start comments with #, and write a value in the line of its key",
+        ),
+        ("token: a\n", "tool.conf:1: this line is not key=value; write token=… with an equals sign"),
+        ("“size a”\n", "tool.conf:1: this line is not key=value; write size=… with an equals sign"),
+        ("token＝a\n", "tool.conf:1: this line is not key=value; write token=… with an equals sign"),
+        (
+            "“token=a”\n",
+            "tool.conf:1: ““token” is not a key: write token=… without quotes or other characters around the line",
+        ),
+        (
+            "\"token=a\"\n",
+            "tool.conf:1: “\"token” is not a key: write token=… without quotes or other characters around the line",
+        ),
         ("\ntokn=x\n", "tool.conf:2: “tokn” is not a key. Did you mean “token”?"),
         ("size=10\n", "tool.conf:1: size “10” must be a whole number from 0 to 9"),
         ("Place=here\n", "tool.conf:1: Place “here” must be an absolute path"),

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use log::info;
 use opterius_base::deadline::Deadline;
+use opterius_base::text::cause;
 use rustix::event::{Timespec, poll};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::net::{
@@ -94,7 +95,7 @@ pub fn listen_on(address: SocketAddr, source: Source) -> Result<TcpListener, Str
         }
         has_time
     })
-    .map_err(|error| format!("cannot listen on {address}: {error}. {}", remedy(address, &error, source)))
+    .map_err(|error| format!("cannot listen on {address}: {}. {}", cause(&error), remedy(address, &error, source)))
 }
 
 /// Opens the listener. While the port is in use, it retries after each `pause`, until that returns false.
@@ -118,7 +119,7 @@ fn remedy(address: SocketAddr, error: &io::Error, source: Source) -> String {
     match error.kind() {
         ErrorKind::AddrInUse => {
             let port = address.port();
-            let cause = match port_holder::find(address) {
+            let holder = match port_holder::find(address) {
                 Some(holder) => format!("It is in use by {holder}"),
                 None if port_holder::has_listener(address) => {
                     format!("Another process is using the port; to find it, run: ss -ltnp sport = :{port}")
@@ -127,7 +128,7 @@ fn remedy(address: SocketAddr, error: &io::Error, source: Source) -> String {
                     "No process listens on it, but a connection is using the port; to find it, run: ss -tanp sport = :{port}"
                 ),
             };
-            format!("{cause}. Stop it, or set another port in {file}{elsewhere}")
+            format!("{holder}. Stop it, or set another port in {file}{elsewhere}")
         }
         ErrorKind::AddrNotAvailable => format!("This server has no such address; correct listen_addr in {file}"),
         ErrorKind::PermissionDenied => {
@@ -242,6 +243,7 @@ mod tests {
         // TEST-NET-1 of RFC 5737 belongs to no machine.
         let address = SocketAddr::from(([192, 0, 2, 1], 0));
         let sentence = listen_on(address, Source { file: "a.conf", elsewhere: "" }).unwrap_err();
+        assert!(!sentence.contains("os error"), "{sentence}");
         assert!(sentence.ends_with("This server has no such address; correct listen_addr in a.conf"), "{sentence}");
     }
 }

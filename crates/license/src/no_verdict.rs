@@ -3,21 +3,34 @@
 
 use std::time::Duration;
 
-use serde_json::{Error, Map, Value};
+use serde_json::{Deserializer, Error, Map, Value};
 
 use opterius_base::secret::Secret;
-use opterius_base::text::one_line;
+use opterius_base::text::{duration, one_line};
 
 /// An answer without a verdict.
 #[derive(Clone, Copy)]
 pub(crate) struct Unusable<'a> {
     pub(crate) status: u16,
     pub(crate) location: Option<&'a str>,
+    pub(crate) destination: &'a Destination,
     pub(crate) content_type: Option<&'a str>,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) body: &'a [u8],
     /// The license key, which no sentence may contain.
     pub(crate) key: &'a Secret,
+}
+
+/// Where a redirect leads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Destination {
+    /// To a license service at this base URL, which `license_server` can have.
+    Base(String),
+    /// To the URL that the request was sent to.
+    Here,
+    /// Anywhere else.
+    #[default]
+    Elsewhere,
 }
 
 /// What is wrong with an answer, and what an operator does about it.
@@ -45,10 +58,27 @@ pub(crate) const REPORT: &str =
     "this is a fault of the license server: send its operator this message; the Agent asks again by itself";
 const PORTAL: &str = "something on the way answers in place of the license server, such as a captive portal or a proxy: sign in \
                       there or exempt this server; see the page with curl -sS on license_server, and check that URL in agent.conf";
+const LOOP: &str =
+    "the license server redirects in a circle: ask its operator, who must answer POST /api/license/verify there";
+const ADDRESS: &str =
+    "ask the license server's operator for its https:// address, and set license_server in agent.conf";
 const PROXY: &str = "a proxy on the way wants to know who asks: set proxy=http://USER:PASSWORD@HOST:PORT in agent.conf, then run: \
                      systemctl reload opterius-agent";
 const ORIGIN: &str = "the network in front of the license server works, but not the license server behind it: contact its operator; \
                       the Agent asks again by itself";
+
+/// Pages that say more than their status, by words in what is quoted of them.
+const PAGES: [(&str, &str); 5] = [
+    ("Just a moment", PASS),
+    ("Attention Required", PASS),
+    ("Checking your browser", PASS),
+    ("URL could not be retrieved", ORIGIN),
+    ("Fatal error", REPORT),
+];
+
+/// How the messages of a license server's own program begin, which are no captive portal's.
+const PHP_MESSAGES: [&str; 9] =
+    ["<br", "<b>Fatal error", "<b>Warning", "<?php", "PHP ", "Fatal error", "Parse error", "Warning: ", "Notice: "];
 
 /// What a status means that carries no verdict, and the remedy.
 fn meaning(status: u16) -> (&'static str, &'static str) {
@@ -80,34 +110,30 @@ impl Unusable<'_> {
             return self.redirect(target);
         }
         let (meaning, remedy) = meaning(status);
-        let wait = self.retry_after.map(|time| format!("; it asks to wait {} s", time.as_secs())).unwrap_or_default();
-        let cause = format!("the license server {meaning} (HTTP {status}){}{wait}", self.content(object));
-        Explained { cause, remedy: remedy.to_owned() }
+        let wait = self.retry_after.map(|time| match time.as_secs() {
+            0 | 86_401.. => String::new(),
+            seconds @ 1..=119 => format!("; it asks to wait {seconds} s"),
+            _ => format!("; it asks to wait {}", duration(time)),
+        });
+        let content = self.content(object);
+        let page = PAGES.iter().find(|(words, _)| content.contains(words));
+        let cause = format!("the license server {meaning} (HTTP {status}){content}{}", wait.unwrap_or_default());
+        Explained { cause, remedy: page.map_or(remedy, |(_, remedy)| remedy).to_owned() }
     }
 
     fn redirect(&self, target: &str) -> Explained {
         let shown = one_line(&self.key.redact(target), MAX_TARGET);
-        let base = shown.split(['?', '#']).next().and_then(|url| url.trim_end_matches('/').strip_suffix(PATH));
-        // A host name, and no user, line break or echoed key: it goes into agent.conf.
-        let is_base = |base: &&str| {
-            let rest = base.strip_prefix("https://").unwrap_or_default();
-            shown == target
-                && !rest.is_empty()
-                && !rest.starts_with('/')
-                && rest.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'@')
-        };
-        let (doubt, remedy) = match base {
-            Some(base) if is_base(&base) => {
+        let path = target.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+        let (doubt, remedy) = match self.destination {
+            // It goes into agent.conf, so it is whole and without an echoed key.
+            Destination::Base(base) if base.len() <= MAX_TARGET && self.key.redact(base) == *base => {
                 let remedy =
                     format!("set license_server={base} in agent.conf, then run: systemctl reload opterius-agent");
                 ("", remedy)
             }
-            Some(_) => (
-                "",
-                "ask the license server's operator for its https:// address, and set license_server in agent.conf"
-                    .to_owned(),
-            ),
-            None => (" (a login page or a captive portal?)", PORTAL.to_owned()),
+            Destination::Here => (", which is the same URL again", LOOP.to_owned()),
+            _ if path.ends_with(PATH) => ("", ADDRESS.to_owned()),
+            _ => (" (a login page or a captive portal?)", PORTAL.to_owned()),
         };
         let status = self.status;
         let cause = format!(
@@ -131,33 +157,33 @@ impl Unusable<'_> {
             return (what.to_owned(), REPORT);
         }
         let text = String::from_utf8_lossy(self.body);
-        let text = text.trim();
-        let (text, marked) = match text.strip_prefix('\u{feff}') {
-            Some(rest) => (rest.trim(), true),
-            None => (text, false),
-        };
+        let (text, marked) = without_marks(&text);
         if text.is_empty() {
             return (format!("is empty (HTTP {})", self.status), REPORT);
         }
-        if marked && is_object(text) {
-            return ("begins with a byte-order mark, which JSON must not".to_owned(), REPORT);
-        }
-        if let Some((before, after)) = around_object(text).filter(|around| *around != ("", "")) {
-            let what = if before.is_empty() {
-                format!("has text after the JSON{}", self.quote(after))
-            } else {
-                format!("has text before the JSON (a PHP warning?){}", self.quote(before))
+        if let Some((before, after)) = around_object(text).filter(|around| marked || *around != ("", "")) {
+            let what = match (before, after) {
+                ("", "") if marked => "begins with a byte-order mark, which JSON must not".to_owned(),
+                ("", after) => format!("has text after the JSON{}", self.quote(after)),
+                (before, "") => format!("has text before the JSON (a PHP warning?){}", self.quote(before)),
+                (before, _) => format!("has text around the JSON{}", self.quote(before)),
             };
             return (what, REPORT);
-        }
-        if text.starts_with("<br") {
-            return (format!("is a PHP error message{}", self.quote(text)), REPORT);
         }
         if let Some(page) = self.page(text) {
             return (format!("is {page} (a captive portal or proxy page?)"), PORTAL);
         }
+        if PHP_MESSAGES.iter().any(|begin| text.starts_with(begin)) {
+            return (format!("is a PHP error message{}", self.quote(text)), REPORT);
+        }
+        if text.starts_with("<?xml") {
+            return (format!("is XML, not JSON{}", self.quote(text)), REPORT);
+        }
         if let Err(error) = std::str::from_utf8(self.body) {
             return (format!("is not UTF-8 text (byte {})", error.valid_up_to().saturating_add(1)), REPORT);
+        }
+        if text.contains(is_binary) {
+            return ("is not text: it has control characters".to_owned(), REPORT);
         }
         if !text.starts_with(['{', '[', '"']) {
             return (format!("is text, not JSON{}", self.quote(text)), PORTAL);
@@ -175,24 +201,31 @@ impl Unusable<'_> {
     /// The content of an error answer: its page, its message or its text.
     fn content(&self, object: Option<&Map<String, Value>>) -> String {
         if let Some(object) = object {
-            return ["message", "error", "detail", "title"]
-                .iter()
-                .find_map(|name| object.get(*name)?.as_str())
-                .map(|message| self.quote(message))
-                .unwrap_or_default();
+            return self.said(object);
         }
-        if encoding(self.body).is_some() {
+        let Ok(text) = std::str::from_utf8(self.body) else { return String::new() };
+        let (text, _) = without_marks(text);
+        if text.contains(is_binary) || encoding(self.body).is_some() {
             return String::new();
         }
-        let text = String::from_utf8_lossy(self.body);
-        self.page(&text).map_or_else(|| self.quote(&text), |page| format!(" with {page}"))
+        self.page(text).map_or_else(|| self.quote(text), |page| format!(" with {page}"))
+    }
+
+    /// The message in a JSON object, quoted.
+    pub(crate) fn said(&self, object: &Map<String, Value>) -> String {
+        let names = ["message", "error", "detail", "title"];
+        let text =
+            |object: &Map<String, Value>| names.iter().find_map(|name| Some(self.quote(object.get(*name)?.as_str()?)));
+        text(object).or_else(|| text(object.get("error")?.as_object()?)).unwrap_or_default()
     }
 
     /// Names an HTML page by its title; `None` for other text.
     fn page(&self, text: &str) -> Option<String> {
         let lower = text.to_ascii_lowercase();
         let is_declared = || self.content_type.is_some_and(|name| name.to_ascii_lowercase().contains("html"));
+        let is_message = || PHP_MESSAGES.iter().any(|begin| text.starts_with(begin));
         if !lower.trim_start().starts_with('<')
+            || is_message()
             || !(lower.contains("html") || lower.contains("<title") || is_declared())
         {
             return None;
@@ -245,38 +278,38 @@ fn encoding(body: &[u8]) -> Option<&'static str> {
         [0x1f, 0x8b, ..] => Some("is compressed (gzip), which the Agent did not ask for"),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("is compressed (zstd), which the Agent did not ask for"),
         [0x78, 0x01 | 0x9c | 0xda, ..] => Some("is compressed (deflate), which the Agent did not ask for"),
+        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] | [b'{', 0, 0, 0, ..] | [0, 0, 0, b'{', ..] => {
+            Some("is UTF-32 text, not UTF-8")
+        }
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [b'{', 0, ..] | [0, b'{', ..] => Some("is UTF-16 text, not UTF-8"),
         [0x15 | 0x16, 3, ..] => Some("is a TLS message, not HTTP content"),
         _ => None,
     }
 }
 
-/// The text before and after a JSON object, where one of both is empty.
-fn around_object(text: &str) -> Option<(&str, &str)> {
-    let before = || {
-        let starts = text.match_indices('{').take(MAX_BRACES);
-        starts
-            .filter_map(|(start, _)| text.split_at_checked(start))
-            .find(|(_, object)| is_object(object))
-            .map(|(before, _)| (before, ""))
-    };
-    let after = || {
-        let ends = text.rmatch_indices('}').take(MAX_BRACES);
-        let parts = ends.filter_map(|(end, _)| text.split_at_checked(end.saturating_add(1)));
-        parts.into_iter().find(|(object, _)| is_object(object)).map(|(_, after)| ("", after))
-    };
-    if text.ends_with('}') && !text.starts_with('{') {
-        before()
-    } else if text.starts_with('{') {
-        after()
-    } else {
-        None
-    }
+/// The text without blanks and byte-order marks around it, and whether it begins with a mark.
+fn without_marks(text: &str) -> (&str, bool) {
+    let is_mark = |character: char| character == '\u{feff}';
+    (text.trim_matches(|character: char| character.is_whitespace() || is_mark(character)), text.starts_with(is_mark))
 }
 
-/// Whether the text is a JSON object that says something.
-fn is_object(text: &str) -> bool {
-    matches!(serde_json::from_slice(text.as_bytes()), Ok(Value::Object(object)) if !object.is_empty())
+/// Whether a character is not in text.
+fn is_binary(character: char) -> bool {
+    character.is_control() && !character.is_whitespace()
+}
+
+/// The text before and after a JSON object that says something; an object in the middle must be an answer.
+fn around_object(text: &str) -> Option<(&str, &str)> {
+    let most = if text.starts_with('{') { 1 } else { MAX_BRACES };
+    text.match_indices('{').take(most).filter_map(|(start, _)| text.split_at_checked(start)).find_map(
+        |(before, rest)| {
+            let mut values = Deserializer::from_slice(rest.as_bytes()).into_iter::<Value>();
+            let Some(Ok(Value::Object(object))) = values.next() else { return None };
+            let after = rest.get(values.byte_offset()..)?;
+            let is_whole = before.is_empty() || after.is_empty();
+            (!object.is_empty() && (is_whole || object.contains_key("valid"))).then_some((before, after))
+        },
+    )
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::outcome::{Answer, Failure, Outcome, Question, read};
+use crate::outcome::{Answer, Destination, Failure, Outcome, Question, read};
 use crate::signature::TrustedKeys;
 use opterius_base::secret::Secret;
 
@@ -49,27 +49,28 @@ fn a_redirect_names_its_target_and_the_setting() {
     let based = "set license_server=https://new.example.com:8443/base in agent.conf";
     let (portal, operator) = ("captive portal", "ask the license server's operator for its https:// address");
     let doubt = " (a login page or a captive portal?)";
+    let base = |base: &str| Destination::Base(base.to_owned());
+    let verify = "https://new.example.com/api/license/verify";
+    let again = ", which is the same URL again";
+    let keyed = format!("https://new.example.com/{KEY}");
     let table = [
-        (301, "https://new.example.com/api/license/verify", "", moved),
-        (302, "https://new.example.com/api/license/verify/", "", moved),
-        (303, " https://new.example.com/api/license/verify?from=old", "", moved),
-        (307, "https://new.example.com:8443/base/api/license/verify", "", based),
-        (308, "https://new.example.com/api/license/verify", "", moved),
-        (302, "https://wifi.example.com/login", doubt, portal),
-        (302, "/login", doubt, portal),
-        (302, "https://new.example.com/", doubt, portal),
-        (308, "/api/license/verify/", "", operator),
-        (301, "http://new.example.com/api/license/verify", "", operator),
-        (301, "https:///api/license/verify", "", operator),
-        (301, "https://user:word@new.example.com/api/license/verify", "", operator),
-        (301, "https://new.example.com/ a/api/license/verify", "", operator),
+        (301, verify, base("https://new.example.com"), "", moved),
+        (303, " https://new.example.com/api/license/verify?from=old", base("https://new.example.com"), "", moved),
+        (307, "/base/api/license/verify", base("https://new.example.com:8443/base"), "", based),
+        (308, verify, Destination::Here, again, "redirects in a circle"),
+        (302, "https://wifi.example.com/login", Destination::Elsewhere, doubt, portal),
+        (302, "/login", Destination::Elsewhere, doubt, portal),
+        (302, "https://new.example.com/", Destination::Elsewhere, doubt, portal),
+        (301, "http://new.example.com/api/license/verify", Destination::Elsewhere, "", operator),
+        (301, "https:///api/license/verify/?from=old", Destination::Elsewhere, "", operator),
+        (301, verify, base(&keyed), "", operator),
     ];
-    for (status, target, doubt, remedy) in table {
+    for (status, target, destination, doubt, remedy) in table {
         let shown = target.trim();
         let cause = format!(
             "the license server's answer redirects to {shown} (HTTP {status}), which the Agent does not follow{doubt}"
         );
-        assert_failure(&to(status, target), &cause, remedy);
+        assert_failure(&Answer { destination, ..to(status, target) }, &cause, remedy);
     }
     let long = failure(&to(301, &format!("https://new.example.com/{}/api/license/verify", "x".repeat(9000))));
     assert!(long.cause.chars().count() < 500, "{long}");
@@ -77,6 +78,8 @@ fn a_redirect_names_its_target_and_the_setting() {
 
 #[test]
 fn a_status_without_a_verdict_says_what_it_means() {
+    let unavailable = "answered that it is not available now (HTTP 503)";
+    let wait = |seconds| Answer { retry_after: Some(Duration::from_secs(seconds)), ..of(503, "") };
     let address = "answered that it has no license service at this address";
     let (base, firewall, later) = ("it is the base URL", "web application firewall", "the Agent asks again by itself");
     let table = [
@@ -116,6 +119,31 @@ fn a_status_without_a_verdict_says_what_it_means() {
         ),
         (of(500, ""), "answered that it has an internal error (HTTP 500)".to_owned(), later),
         (
+            typed(500, "text/html", "<br />\n<b>Fatal error</b>:  Uncaught Error in /a.php"),
+            "answered that it has an internal error (HTTP 500): “Fatal error: Uncaught Error in /a.php”".to_owned(),
+            "fault of the license server",
+        ),
+        (
+            of(503, "<html><title>Just a moment...</title>"),
+            format!("{unavailable} with an HTML page, “Just a moment...”"),
+            firewall,
+        ),
+        (
+            of(503, "<html><title>ERROR: The requested URL could not be retrieved</title>"),
+            format!("{unavailable} with an HTML page, “ERROR: The requested URL could not be retrieved”"),
+            "contact its operator",
+        ),
+        (of(503, "\u{feff}<html></html>"), format!("{unavailable} with an HTML page"), later),
+        (of(503, b"\x1b\x9f\xff\0\x80".to_vec()), unavailable.to_owned(), later),
+        (of(503, "a\u{7}b"), unavailable.to_owned(), later),
+        (of(503, r#"{"error":{"message":"Busy."}}"#), format!("{unavailable}: “Busy.”"), later),
+        (wait(0), unavailable.to_owned(), later),
+        (wait(119), format!("{unavailable}; it asks to wait 119 s"), later),
+        (wait(120), format!("{unavailable}; it asks to wait 0 h 2 min"), later),
+        (wait(86_400), format!("{unavailable}; it asks to wait 1 day 0 h 0 min"), later),
+        (wait(86_401), unavailable.to_owned(), later),
+        (wait(u64::MAX), unavailable.to_owned(), later),
+        (
             of(502, "<html><head><title>502 Bad Gateway</title></head>"),
             "answered through a gateway that gets no proper answer from it (HTTP 502) with an HTML page, “502 Bad Gateway”"
                 .to_owned(),
@@ -147,11 +175,12 @@ fn a_status_without_a_verdict_says_what_it_means() {
 fn a_body_that_is_no_license_answer_is_named_for_what_it_is() {
     let json = r#"{"valid":true,"max_accounts":5}"#;
     let utf16: Vec<u8> = json.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let utf32: Vec<u8> = json.chars().flat_map(|character| u32::from(character).to_le_bytes()).collect();
     let with_mark: Vec<u8> = [vec![0xff, 0xfe], utf16.clone()].concat();
     let portal = "(a captive portal or proxy page?)";
     let (sign_in, report, page) =
         ("sign in there or exempt this server", "fault of the license server", "an HTML page");
-    let table: [(Answer, String, &str); 33] = [
+    let table: [(Answer, String, &str); 42] = [
         (
             of(200, "<!doctype html><html><head><title>\n Sign in to\tHotel &amp; Wi-Fi </title></head>"),
             format!("is {page}, “Sign in to Hotel &amp; Wi-Fi” {portal}"),
@@ -164,7 +193,24 @@ fn a_body_that_is_no_license_answer_is_named_for_what_it_is() {
         (typed(200, "text/HTML; charset=utf-8", "<div>Sign in</div>"), format!("is {page} {portal}"), sign_in),
         (of(200, b"<html><title>Caf\xe9</title>".to_vec()), format!("is {page}, “Caf\u{fffd}” {portal}"), sign_in),
         (of(200, "Sign in first."), "is text, not JSON: “Sign in first.”".to_owned(), sign_in),
-        (of(200, "<?xml version='1.0'?><a>b</a>"), "is text, not JSON: “b”".to_owned(), sign_in),
+        (of(200, "<?xml version='1.0'?><a>b</a>"), "is XML, not JSON: “b”".to_owned(), report),
+        (
+            of(200, "PHP Fatal error:  Uncaught Error in /a.php"),
+            "is a PHP error message: “PHP Fatal error: Uncaught Error in /a.php”".to_owned(),
+            report,
+        ),
+        (of(200, format!("Notice: a\n{json}\nNotice: b")), "has text around the JSON: “Notice: a”".to_owned(), report),
+        (of(200, format!("callback({json});")), "has text around the JSON: “callback(”".to_owned(), report),
+        (of(200, "<html><script>var a={\"b\":1};</script>"), format!("is {page} {portal}"), sign_in),
+        (of(200, "\0\0\0"), "is not text: it has control characters".to_owned(), report),
+        (of(200, "\u{feff}\u{feff}<html></html>"), format!("is {page} {portal}"), sign_in),
+        (
+            of(200, format!("\u{feff}\u{feff}{json}")),
+            "begins with a byte-order mark, which JSON must not".to_owned(),
+            report,
+        ),
+        (of(200, utf32.clone()), "is UTF-32 text, not UTF-8".to_owned(), report),
+        (of(200, [vec![0xff, 0xfe, 0, 0], utf32].concat()), "is UTF-32 text, not UTF-8".to_owned(), report),
         (of(200, ""), "is empty (HTTP 200)".to_owned(), report),
         (of(204, ""), "is empty (HTTP 204)".to_owned(), report),
         (typed(200, "text/html", "\r\n "), "is empty (HTTP 200)".to_owned(), report),
@@ -236,6 +282,7 @@ fn an_answer_in_the_protocols_form_that_breaks_it_is_quoted() {
         ),
         (r#"{"valid":1,"max_accounts":5}"#, "says “valid” is 1, which is neither true nor false".to_owned()),
         (r#"{"valid":null}"#, "says “valid” is null, which is neither true nor false".to_owned()),
+        (r#"{"error":{"code":7,"message":"Busy."}}"#, "does not say whether the license is valid: “Busy.”".to_owned()),
         (r#"{"license":{"valid":true}}"#, "does not say whether the license is valid".to_owned()),
         (
             r#"{"success":false,"message":"Try\nagain."}"#,

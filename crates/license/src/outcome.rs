@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::model::{Billing, Terms};
+pub use crate::no_verdict::Destination;
 use crate::no_verdict::{Explained, REPORT, Unusable, describe};
 use crate::reason;
 use crate::signature::{SignedBy, TrustedKeys};
@@ -124,6 +125,8 @@ pub struct Answer {
     pub signature: String,
     /// The `Location` header.
     pub location: Option<String>,
+    /// Where that leads.
+    pub destination: Destination,
     /// The `Content-Type` header.
     pub content_type: Option<String>,
     /// The body, at most [`MAX_BODY`] + 1 bytes of it.
@@ -239,8 +242,7 @@ fn verdict(
             describe(value, key)
         ))),
         (200..=299, Some(object), None) => {
-            let message = ["message", "error"].iter().find_map(|name| text(object, name, MAX_TEXT, key));
-            let message = message.map(|message| format!(": “{message}”")).unwrap_or_default();
+            let message = unusable(answer, key).said(object);
             Err(malformed(format!("the license server's answer does not say whether the license is valid{message}")))
         }
         (200..=299, None, _) => Err(explained(FailureClass::Malformed, unusable(answer, key).explain_body(parsed))),
@@ -249,10 +251,11 @@ fn verdict(
 }
 
 fn unusable<'a>(answer: &'a Answer, key: &'a Secret) -> Unusable<'a> {
-    let Answer { status, date: _, retry_after, signature: _, location, content_type, body } = answer;
+    let Answer { status, date: _, retry_after, signature: _, location, destination, content_type, body } = answer;
     Unusable {
         status: *status,
         location: location.as_deref(),
+        destination,
         content_type: content_type.as_deref(),
         retry_after: *retry_after,
         body,

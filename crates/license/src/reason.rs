@@ -80,8 +80,8 @@ pub const EXPLANATIONS: [Explanation; 12] = [
     },
     Explanation {
         reason: MALFORMED_KEY,
-        sentence: "The text in place of the license key cannot be one.",
-        help: "The message states the place and the cause. Copy the key from the license dashboard into license_key=… in /etc/opterius/agent.conf, then run: systemctl reload opterius-agent",
+        sentence: "The configured text is not a valid license key.",
+        help: "See the message above. Copy the key from the license dashboard into license_key=… in /etc/opterius/agent.conf, then run: systemctl reload opterius-agent",
     },
     Explanation {
         reason: INVALID,

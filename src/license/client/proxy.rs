@@ -71,11 +71,13 @@ impl Proxy {
     }
 }
 
-/// What is before the path. A sign that ends it inside of user or password would cut the URL silently.
+/// What is before the path. A character that ends it inside of user or password would cut the URL silently.
 fn authority(rest: &str) -> Result<&str, String> {
-    let encode = |sign: char| {
-        let code = u32::from(sign);
-        Err(format!("has a {sign} where it cannot be: write {sign} in a proxy's user or password as %{code:02X}"))
+    let encode = |character: char| {
+        let code = u32::from(character);
+        Err(format!(
+            "has “{character}” where it cannot be: write {character} in a proxy's user or password as %{code:02X}"
+        ))
     };
     let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at_checked(end).unwrap_or_default();
@@ -84,7 +86,7 @@ fn authority(rest: &str) -> Result<&str, String> {
             return Err("must end after the port: a proxy has no path".to_owned());
         }
         Some('/') if tail.len() == 1 => {}
-        Some(sign) => return encode(sign),
+        Some(character) => return encode(character),
         None => {}
     }
     if authority.matches('@').count() > 1 {

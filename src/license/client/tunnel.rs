@@ -106,7 +106,7 @@ fn refused(proxy: &Proxy, target: &str, status: Option<u16>, head: &[u8]) -> Fau
                 "it wants a user and password"
             },
             format!(
-                "set proxy=http{}://USER:PASSWORD@{host}:{port} in agent.conf (write signs such as # and @ in them as %23 \
+                "set proxy=http{}://USER:PASSWORD@{host}:{port} in agent.conf (write characters such as # and @ in them as %23 \
                  and %40), then run: systemctl reload opterius-agent",
                 if proxy.is_tls { "s" } else { "" }
             ),

@@ -1,12 +1,12 @@
 //! The base URL of a license server.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use rustls::pki_types::ServerName;
 use ureq::http::Uri;
 
 /// What is added to the base URL.
-const VERIFICATION_PATH: &str = "/api/license/verify";
+pub(super) const VERIFICATION_PATH: &str = "/api/license/verify";
 
 /// The base URL of a license server: HTTPS, or plain HTTP to this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,10 +36,16 @@ impl ServerUrl {
         if let Some(port) = port.filter(|port| !is_port(port)) {
             return Err(format!("has the port “{port}”; a port is a number from 1 to 65535"));
         }
-        if let Some(base) = base.strip_suffix(VERIFICATION_PATH) {
-            return Err(format!("must not end in {VERIFICATION_PATH}, which the Agent adds; write {base}"));
+        let lower = base.to_ascii_lowercase();
+        for path in [VERIFICATION_PATH, "/api/license"] {
+            if let Some(base) = lower.strip_suffix(path).and_then(|rest| base.get(..rest.len())) {
+                return Err(format!("must not end in {path}, which the Agent adds; write {base}"));
+            }
         }
-        let is_url = base.parse::<Uri>().is_ok() && ServerName::try_from(host).is_ok();
+        if let Some(address) = host.parse().ok().filter(|address| !is_of_one_host(*address)) {
+            return Err(format!("has the address {address}, which no license server can have"));
+        }
+        let is_url = base.parse::<Uri>().is_ok() && ServerName::try_from(host).is_ok() && !has_wrong_percent(base);
         let parsed = Self { base: base.to_owned(), host: host.to_owned(), loopback, plain };
         is_url.then_some(parsed).ok_or_else(|| "is not a URL such as https://license.example.com".to_owned())
     }
@@ -58,7 +64,7 @@ impl ServerUrl {
         }
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
-        if base.contains(|sign: char| sign.is_whitespace() || sign.is_control()) {
+        if base.contains(|character: char| character.is_whitespace() || character.is_control()) {
             return Err("must not contain blanks".to_owned());
         }
         if base.contains('\\') {
@@ -72,7 +78,7 @@ impl ServerUrl {
         }
         if !base.is_ascii() {
             return Err(
-                "must have ASCII signs only; write a host name with other letters in its form that begins with xn--"
+                "must have ASCII characters only; write a host name with other letters in its form that begins with xn--"
                     .to_owned(),
             );
         }
@@ -99,7 +105,7 @@ impl ServerUrl {
         for label in host.strip_suffix('.').unwrap_or(host).split('.') {
             let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
             match label.len() {
-                0 => return Err(format!("has a dot too many in its host name “{host}”")),
+                0 => return Err(format!("has one dot too many in its host name “{host}”")),
                 1..=63 if !label.bytes().all(is_plain) || label.starts_with('-') || label.ends_with('-') => {
                     return Err(format!("has “{label}” in its host name, which no name contains"));
                 }
@@ -117,6 +123,14 @@ impl ServerUrl {
     /// The URL of the verification endpoint.
     pub fn verification(&self) -> String {
         format!("{}{VERIFICATION_PATH}", self.base)
+    }
+
+    /// Scheme, host and port, as configured.
+    pub(super) fn origin(&self) -> &str {
+        let end = self.base.split_once("://").and_then(|(scheme, rest)| {
+            rest.find('/').map(|place| scheme.len().saturating_add("://".len()).saturating_add(place))
+        });
+        end.and_then(|end| self.base.get(..end)).unwrap_or(&self.base)
     }
 
     /// The base URL, as configured.
@@ -144,6 +158,17 @@ impl ServerUrl {
     pub fn is_plain(&self) -> bool {
         self.plain
     }
+}
+
+/// Whether a percent sign is not followed by two hexadecimal digits.
+fn has_wrong_percent(text: &str) -> bool {
+    text.split('%').skip(1).any(|rest| !rest.get(..2).is_some_and(|code| code.bytes().all(|b| b.is_ascii_hexdigit())))
+}
+
+/// Whether one host can have this address: it is neither unspecified nor a group's.
+pub fn is_of_one_host(address: IpAddr) -> bool {
+    let is_broadcast = address == IpAddr::V4(Ipv4Addr::BROADCAST);
+    !address.is_unspecified() && !address.is_multicast() && !is_broadcast
 }
 
 #[cfg(test)]
@@ -212,10 +237,10 @@ mod tests {
             ("https://[::1]:0", "has the port “0”"),
             ("https://[::1]8443x", "has the port “8443x”"),
             ("http://127.0.0.1:0", "has the port “0”"),
-            ("https://license..example.com", "has a dot too many in its host name “license..example.com”"),
-            ("https://.example.com", "has a dot too many"),
-            ("https://example.com..", "has a dot too many"),
-            ("https://.", "has a dot too many"),
+            ("https://license..example.com", "has one dot too many in its host name “license..example.com”"),
+            ("https://.example.com", "has one dot too many"),
+            ("https://example.com..", "has one dot too many"),
+            ("https://.", "has one dot too many"),
             (&long, "has 64 characters between two dots"),
             ("https://-a.example.com", "has “-a” in its host name"),
             ("https://a-.example.com", "has “a-” in its host name"),
@@ -226,6 +251,18 @@ mod tests {
                 "must not end in /api/license/verify, which the Agent adds; write https://opterius.com",
             ),
             ("https://opterius.com:8443/base/api/license/verify/", "write https://opterius.com:8443/base"),
+            ("https://Opterius.com/API/License/Verify", "write https://Opterius.com"),
+            (
+                "https://opterius.com/api/license",
+                "must not end in /api/license, which the Agent adds; write https://opterius.com",
+            ),
+            ("https://opterius.com/%zz", generic),
+            ("https://opterius.com/%4", generic),
+            ("https://0.0.0.0", "has the address 0.0.0.0, which no license server can have"),
+            ("https://224.0.0.1", "has the address 224.0.0.1"),
+            ("https://255.255.255.255", "has the address 255.255.255.255"),
+            ("https://[::]", "has the address ::, which"),
+            ("https://[ff02::1]:8443", "has the address ff02::1"),
             ("https://license example.com", blanks),
             ("https://a.example.com https://b.example.com", blanks),
             ("https://opterius.com\u{a0}", blanks),

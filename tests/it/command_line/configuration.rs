@@ -13,15 +13,27 @@ use std::process::Command;
 const UNPRIVILEGED: u32 = 65534;
 
 #[test]
-fn the_shipped_example_passes_the_check_but_does_not_start() {
+fn the_shipped_example_neither_passes_the_check_nor_starts() {
     let example = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("dist/agent.conf")).unwrap();
     let config = ConfigFile::new(example);
-    let checked = run(["--config", config.text(), "--check-config"]);
-    checked.expect(0);
-    assert_eq!(checked.stdout, format!("{}: ok, but for the warnings above\n", config.text()));
-    assert!(checked.stderr.contains("warning") && checked.stderr.contains("secret"), "{}", checked.stderr);
-    let started = run(["--config", config.text()]);
-    started.expect(78).and_one_line_on_stderr(&[config.text(), "secret", "openssl rand -hex 32"]);
+    for mode in [&["--check-config"][..], &[]] {
+        let finished = run([&["--config", config.text()], mode].concat());
+        finished.expect(78).and_one_line_on_stderr(&[config.text(), "secret", "openssl rand -hex 32"]);
+    }
+}
+
+#[test]
+fn the_cache_must_not_replace_a_device() {
+    let directory = TempDirectory::new();
+    let pipe = directory.path().join("pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    for path in [text(&pipe), "/dev/null", "/nowhere/cache.json/"] {
+        let config = ConfigFile::new(format!("secret={SECRET}\nlicense_cache={path}\n"));
+        for mode in [&["--check-config"][..], &[]] {
+            let finished = run([&["--config", config.text()], mode].concat());
+            finished.expect(78).and_one_line_on_stderr(&["license_cache", path, "is not a regular file"]);
+        }
+    }
 }
 
 #[test]
@@ -61,7 +73,7 @@ fn an_invalid_configuration_is_reported_in_one_line_with_file_line_and_key() {
         (of("license_server=http://example.com"), ":2", &["license_server", "https://"]),
         (of("license_ca_file=/nowhere/ca.pem"), ":2", &["license_ca_file", "/nowhere/ca.pem"]),
         (of("license_server=https://example.com:0"), ":2", &["license_server", "“0”", "1 to 65535"]),
-        (of("license_server=https://license..example.com"), ":2", &["license_server", "a dot too many"]),
+        (of("license_server=https://license..example.com"), ":2", &["license_server", "one dot too many"]),
         (
             of("license_server=https://example.com/api/license/verify"),
             ":2",
@@ -96,14 +108,31 @@ fn what_cannot_be_a_license_key_fails_the_check() {
             "AAAA\u{421}AAA-BBBBBBBB-CCCCCCCC-DDDDDDDD",
             "has “\u{421}” (U+0421, a Cyrillic letter that looks like C) as character 5",
         ),
-        ("<your key here>", "has < or > as character 1: a placeholder"),
-        ("AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDD # mine", "has a blank as character 36"),
+        ("<your key here>", "has < or > as character 1: this looks like a placeholder"),
+        (
+            "AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDD # mine",
+            "has text after the license key; a comment needs a line of its own",
+        ),
     ] {
         let config = ConfigFile::new(format!("secret={SECRET}\nlicense_key={value}\n"));
         let place = format!("{}:2: license_key {fault}", config.text());
         let checked = run(["--config", config.text(), "--check-config"]);
         checked.expect(78).and_one_line_on_stderr(&[&place, "license dashboard"]);
         assert_eq!(checked.stdout, "");
+    }
+}
+
+#[test]
+fn a_likely_mistake_in_the_license_key_is_a_warning() {
+    for (key, doubt) in [
+        ("AAAAAA0A-GGGGGGGG-CCCCCCCC-DDDDDDDD", "in license_key, character 7 is 0"),
+        ("AAAAAAA-GGGGGGGG-CCCCCCCC-DDDDDDDD", "in license_key, there are 31 letters and digits"),
+        ("${LICENSE_KEY}", "in license_key, the text looks like a placeholder in place of the key"),
+    ] {
+        let config = ConfigFile::new(format!("secret={SECRET}\nlicense_key={key}\n"));
+        let checked = run(["--config", config.text(), "--check-config"]);
+        checked.expect(0).and_one_line_on_stderr(&["warning: ", config.text(), doubt]);
+        assert_eq!(checked.stdout, format!("{}: ok, but for the warnings above\n", config.text()));
     }
 }
 

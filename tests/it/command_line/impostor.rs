@@ -34,6 +34,8 @@ fn another_server_on_the_port_is_not_mistaken_for_the_agent() {
             assert_eq!(finished.stdout, "", "{what}, {arguments:?}");
             assert!(finished.stderr.contains("127.0.0.1:"), "{what}: {}", finished.stderr);
             assert!(finished.stderr.len() < 2000, "{what}: {} bytes", finished.stderr.len());
+            let is_named = finished.stderr.contains("the response is longer than 64 KiB");
+            assert_eq!(is_named, what == "too long", "{what}: {}", finished.stderr);
         }
     }
 }

@@ -340,11 +340,20 @@ fn each_answer_that_is_none_has_its_words() {
             "log of the web server",
         ),
         waiting(
-            Reply::granted().header("Content-Encoding", "gzip"),
+            Reply::raw(200, "\u{1f}\u{8b}").header("Content-Encoding", "gzip"),
             "waiting for the answer of localhost: the answer is compressed (gzip), which the Agent did not ask for",
             "switch compression off",
         ),
     ]);
+}
+
+#[test]
+fn a_character_set_in_the_content_encoding_does_not_hide_a_verdict() {
+    let server = FakeLicenseServer::start();
+    for coding in ["utf-8", "gzip", "none"] {
+        server.reply(Reply::granted().header("Content-Encoding", coding));
+        assert_active(&Agent::builder().license_server(&server).start().status_after_checks(1));
+    }
 }
 
 #[test]

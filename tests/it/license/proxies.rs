@@ -158,7 +158,7 @@ fn an_unusable_proxy_of_the_environment_is_named_without_its_password() {
     let agent = Agent::builder().set("license_server", REMOTE).environment("HTTPS_PROXY", &url).start();
     assert_unverified(
         &agent,
-        &["choosing the proxy: HTTPS_PROXY in the Agent's environment has a # where it cannot be", "as %23"],
+        &["choosing the proxy: HTTPS_PROXY in the Agent's environment has “#” where it cannot be", "as %23"],
     );
     let report = diagnosis(&agent);
     assert_eq!(check(&report, "name")["verdict"], "FAIL");
