@@ -134,7 +134,8 @@ impl Probe for FakeMachine {
     }
 
     fn open(&self, _: &LicenseConfig, _: &ProxyVariables) -> (Trace, Result<(), Fault>) {
-        let endpoint = Endpoint { host: "license.example.com".to_owned(), port: 443, is_proxy: false };
+        let endpoint =
+            Endpoint { host: "license.example.com".to_owned(), port: 443, is_proxy: false, setting: String::new() };
         let address = SocketAddr::from(([203, 0, 113, 10], 443));
         let trace = Trace { endpoint: Some(endpoint), addresses: vec![address], tried: Some(address) };
         let dropped = self.tools.get("iptables").is_some_and(|rules| rules.contains("DROP"));

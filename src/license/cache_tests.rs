@@ -279,7 +279,7 @@ impl Drop for Directory {
 }
 
 #[test]
-fn an_unexpected_file_type_is_reported_and_a_link_replaced() {
+fn an_unexpected_file_type_is_reported_and_replaced_if_that_is_safe() {
     let directory = Directory::new("places");
     let file = directory.file();
     assert_eq!(load(&file), Ok(None));
@@ -300,7 +300,7 @@ fn an_unexpected_file_type_is_reported_and_a_link_replaced() {
     fs::remove_file(&file).unwrap();
     rustix::fs::mknodat(rustix::fs::CWD, &file, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
     assert_eq!(load(&file), Err("it is not a regular file".to_owned()));
-    assert_eq!(store(&file, b"third").unwrap_err().to_string(), "it is not a regular file");
+    store(&file, b"third").unwrap();
 
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();

@@ -148,41 +148,23 @@ fn large_grant(plan: &str) -> Reply {
 /// What can be in place of the cache file: name, setup, and the status at start.
 type Obstacle = (&'static str, fn(&Path), &'static str);
 
-/// What is put in place of a file: name and setup.
-type Setup = (&'static str, fn(&Path));
-
-const FILES: [Obstacle; 4] = [
+const OBSTACLES: [Obstacle; 7] = [
     ("a symbolic link", |path| symlink(path.with_file_name("agent.conf"), path).unwrap(), "it is a symbolic link"),
     ("a link to nowhere", |path| symlink("/nowhere/at/all", path).unwrap(), "it is a symbolic link"),
+    ("a FIFO", |path| mknodat(CWD, path, FileType::Fifo, Mode::RWXU, 0).unwrap(), "it is not a regular file"),
+    ("a socket", |path| drop(UnixListener::bind(path).unwrap()), "No such device or address"),
+    (
+        "a device",
+        |path| mknodat(CWD, path, FileType::CharacterDevice, Mode::RWXU, 0x105).unwrap(),
+        "it is not a regular file",
+    ),
     ("a file of 1 GB", |path| fs::File::create(path).unwrap().set_len(1 << 30).unwrap(), "it is larger than 256 KiB"),
     ("an empty file", |path| drop(fs::File::create(path).unwrap()), "it is empty"),
 ];
 
-/// What is not replaced, because it can be the server's.
-const DEVICES: [Setup; 3] = [
-    ("a FIFO", |path| mknodat(CWD, path, FileType::Fifo, Mode::RWXU, 0).unwrap()),
-    ("a socket", |path| drop(UnixListener::bind(path).unwrap())),
-    ("a device", |path| mknodat(CWD, path, FileType::CharacterDevice, Mode::RWXU, 0x105).unwrap()),
-];
-
-#[test]
-fn a_device_at_run_time_is_reported_until_it_is_removed() {
-    at_once(&DEVICES, |(name, obstruct)| {
-        let agent = Agent::licensed();
-        fs::remove_file(agent.cache_path()).unwrap();
-        obstruct(&agent.cache_path());
-        let status = agent.reverify().json();
-        assert_not_written(&agent, &status, "it is not a regular file");
-        assert!(!fs::symlink_metadata(agent.cache_path()).unwrap().is_file(), "{name} was replaced");
-        fs::remove_file(agent.cache_path()).unwrap();
-        assert_eq!(agent.reverify().json()["cache"], "ok");
-        assert_whole(&agent);
-    });
-}
-
 #[test]
 fn an_unexpected_file_type_at_start_is_replaced_unread() {
-    at_once(&FILES, |(name, obstruct, cause)| {
+    at_once(&OBSTACLES, |(name, obstruct, cause)| {
         let mut agent = Agent::licensed();
         let config = fs::read(agent.config_path()).unwrap();
         agent.kill();
@@ -210,7 +192,7 @@ fn an_unexpected_file_type_at_start_is_replaced_unread() {
 
 #[test]
 fn an_unexpected_file_type_at_run_time_is_replaced() {
-    at_once(&FILES, |(name, obstruct, _)| {
+    at_once(&OBSTACLES, |(name, obstruct, _)| {
         let agent = Agent::licensed();
         let config = fs::read(agent.config_path()).unwrap();
         fs::remove_file(agent.cache_path()).unwrap();
@@ -226,9 +208,7 @@ fn an_unexpected_file_type_at_run_time_is_replaced() {
 
 #[test]
 fn an_unexpected_temporary_file_is_replaced() {
-    let files = FILES.map(|(name, obstruct, _)| (name, obstruct));
-    let temporary = [&files[..], &DEVICES[..]].concat();
-    at_once(&temporary, |(name, obstruct)| {
+    at_once(&OBSTACLES, |(name, obstruct, _)| {
         let mut agent = Agent::licensed();
         let config = fs::read(agent.config_path()).unwrap();
         agent.kill();

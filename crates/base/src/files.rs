@@ -31,7 +31,7 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let flags = (OFlags::NONBLOCK | OFlags::CLOEXEC).bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     if !file.metadata()?.is_file() {
-        return Err(not_regular());
+        return Err(io::Error::other("it is not a regular file"));
     }
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
@@ -41,24 +41,16 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn not_regular() -> io::Error {
-    io::Error::other("it is not a regular file")
-}
-
 /// Replaces a file atomically: at any moment, and after any crash, a reader sees either the complete old file or the
 /// complete new one.
 ///
-/// No other user must be able to create links in the directory. A symbolic link is replaced, not followed.
+/// No other user must be able to create links in the directory.
 ///
 /// # Errors
-/// The file cannot be written, or what is there is neither a regular file nor a link; it is then unchanged.
+/// The file cannot be written; the old file is then unchanged.
 pub fn replace(path: &Path, bytes: &[u8], mode: FileMode) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let temporary = temporary_path(path);
-    // Root's rename would replace a device. A directory is left to the rename, which fails.
-    if fs::symlink_metadata(path).is_ok_and(|old| !old.is_file() && !old.is_symlink() && !old.is_dir()) {
-        return Err(not_regular());
-    }
     match fs::remove_file(&temporary) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -87,31 +79,4 @@ fn write_new(path: &Path, bytes: &[u8], mode: FileMode) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(mode.mode))?;
     file.write_all(bytes)?;
     file.sync_all()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rustix::fs::{CWD, FileType, mknodat};
-
-    #[test]
-    fn only_a_regular_file_or_a_link_is_replaced() {
-        let directory = std::env::temp_dir().join(format!("opterius-files-{}", std::process::id()));
-        fs::create_dir_all(&directory).unwrap();
-        let [new, old, link, pipe, folder] = ["new", "old", "link", "pipe", "folder"].map(|name| directory.join(name));
-        fs::write(&old, "before").unwrap();
-        std::os::unix::fs::symlink("/dev/null", &link).unwrap();
-        mknodat(CWD, &pipe, FileType::Fifo, 0o600.into(), 0).unwrap();
-        fs::create_dir(&folder).unwrap();
-        for path in [&new, &old, &link] {
-            replace(path, b"after", FileMode::mode(0o600)).unwrap();
-            assert!(fs::symlink_metadata(path).unwrap().is_file() && fs::read(path).unwrap() == b"after", "{path:?}");
-        }
-        for (path, cause) in [(&pipe, "it is not a regular file"), (&folder, "Is a directory")] {
-            let error = replace(path, b"after", FileMode::mode(0o600)).unwrap_err();
-            assert!(error.to_string().starts_with(cause), "{error}");
-            assert!(!fs::symlink_metadata(path).unwrap().is_file() && !temporary_path(path).exists());
-        }
-        fs::remove_dir_all(&directory).unwrap();
-    }
 }

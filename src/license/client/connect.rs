@@ -1,7 +1,7 @@
 //! TCP to a name: its addresses in turn, each with its share of the time, and the other family where the first does not lead
 //! there.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ use opterius_license::address::{self, Family};
 
 /// The time for all addresses of the first family, while the other one can still help.
 const SHARE: Duration = Duration::from_secs(4);
+/// How many addresses may stay silent beyond that time.
+const MAX_SILENT: usize = 4;
 /// The least time for one address.
 const LEAST: Duration = Duration::from_secs(1);
 
@@ -24,6 +26,8 @@ pub struct Endpoint {
     pub port: u16,
     /// Whether it is a proxy in front of the license server.
     pub is_proxy: bool,
+    /// Where it is named, for a remedy: `license_server in agent.conf`.
+    pub setting: String,
 }
 
 /// What became of a connection.
@@ -86,7 +90,7 @@ pub fn connect(
             Err(_) => fault,
         },
         (Hindrance::Unresolved(first), Hindrance::Unresolved(second)) => {
-            resolve::unresolved(&endpoint.host, first.max(second))
+            resolve::unresolved(&endpoint.host, &endpoint.setting, first.max(second))
         }
         (Hindrance::Skipped(fault), Hindrance::Unresolved(_) | Hindrance::Skipped(_)) => fault,
         (_, second) => explain(endpoint, second),
@@ -95,7 +99,7 @@ pub fn connect(
 
 fn explain(endpoint: &Endpoint, hindrance: Hindrance) -> Fault {
     match hindrance {
-        Hindrance::Unresolved(why) => resolve::unresolved(&endpoint.host, why),
+        Hindrance::Unresolved(why) => resolve::unresolved(&endpoint.host, &endpoint.setting, why),
         Hindrance::Skipped(fault) | Hindrance::Failed { fault, .. } => fault,
     }
 }
@@ -127,29 +131,33 @@ impl Attempt<'_> {
         let places = addresses.iter().map(|address| SocketAddr::new(*address, endpoint.port));
         trace.addresses.extend(places.filter(|place| !trace.addresses.contains(place)).collect::<Vec<_>>());
         let (mut skipped, mut failed, mut silent) = (None, None, Vec::new());
-        addresses.retain(|address| match hindrance(endpoint, *address) {
-            None => true,
-            Some(fault) => {
-                skipped.get_or_insert(fault);
-                false
+        addresses.retain(|address| {
+            if address.is_unspecified() {
+                skipped.get_or_insert_with(|| resolve::sinkhole(&endpoint.host, *address));
             }
+            !address.is_unspecified()
         });
         for (rest, address) in (1..=u32::try_from(addresses.len()).unwrap_or(1)).rev().zip(addresses) {
             let time = (share.left() / rest).max(LEAST).min(self.deadline.left());
-            if time.is_zero() {
+            // A refusal costs no time; silence does, and some of it is for the other family.
+            if time.is_zero() || (share.left().is_zero() && silent.len() >= MAX_SILENT) {
                 break;
             }
             let place = SocketAddr::new(address, endpoint.port);
             trace.tried = Some(place);
             match TcpStream::connect_timeout(&place, time) {
                 Ok(stream) => return Ok(stream),
+                Err(error) if error.kind() == ErrorKind::TimedOut => {
+                    silent.push(address);
+                    let cause = format!("no answer within {} s", seconds(time));
+                    failed.get_or_insert_with(|| unconnected(endpoint, address, ErrorKind::TimedOut, &cause));
+                }
+                Err(error) if is_unrouted(&error, address) => {
+                    let cause = "this server has no route to that address";
+                    skipped.get_or_insert_with(|| unconnected(endpoint, address, ErrorKind::NetworkUnreachable, cause));
+                }
                 Err(error) => {
-                    let is_silent = error.kind() == ErrorKind::TimedOut;
-                    if is_silent {
-                        silent.push(address);
-                    }
-                    let cause = if is_silent { format!("no answer within {} s", seconds(time)) } else { words(&error) };
-                    failed.get_or_insert_with(|| unconnected(endpoint, address, error.kind(), &cause));
+                    failed.get_or_insert_with(|| unconnected(endpoint, address, error.kind(), &words(&error)));
                 }
             }
         }
@@ -161,20 +169,15 @@ impl Attempt<'_> {
     }
 }
 
-/// Why it is no use to connect to an address; the routing table knows without a packet.
-fn hindrance(endpoint: &Endpoint, address: IpAddr) -> Option<Fault> {
-    if address.is_unspecified() {
-        Some(resolve::sinkhole(&endpoint.host, address))
-    } else if address::source_toward(address).is_none() {
-        Some(unconnected(endpoint, address, ErrorKind::NetworkUnreachable, "this server has no route to that address"))
-    } else {
-        None
-    }
+/// Whether the routing table of this server, not an answer from the network, refused the connection. A rule can concern
+/// TCP alone, so only a connection that failed is asked about.
+fn is_unrouted(error: &io::Error, address: IpAddr) -> bool {
+    error.kind() != ErrorKind::ConnectionRefused && address::source_toward(address).is_none()
 }
 
 /// The sentence and the remedy for an address that does not accept the connection.
 fn unconnected(endpoint: &Endpoint, address: IpAddr, kind: ErrorKind, cause: &str) -> Fault {
-    let Endpoint { host, port, is_proxy } = endpoint;
+    let Endpoint { host, port, is_proxy, setting: _ } = endpoint;
     let what = if *is_proxy { "the proxy " } else { "" };
     // A name leads to a proxy on this machine on purpose.
     if address.is_loopback() && !is_proxy && without_lookup(host).is_none() {
@@ -182,7 +185,7 @@ fn unconnected(endpoint: &Endpoint, address: IpAddr, kind: ErrorKind, cause: &st
     }
     let remedy = match kind {
         ErrorKind::ConnectionRefused if *is_proxy => {
-            "start the proxy there, or fix proxy=… in agent.conf, then run: systemctl reload opterius-agent".to_owned()
+            format!("start the proxy there, or fix {}", endpoint.setting)
         }
         ErrorKind::ConnectionRefused => {
             "no program listens there, or a firewall on the path rejects the connection: check host and port in \
@@ -190,7 +193,10 @@ fn unconnected(endpoint: &Endpoint, address: IpAddr, kind: ErrorKind, cause: &st
                 .to_owned()
         }
         ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::AddrNotAvailable => {
-            format!("check the routes to that address: ip route get {address}; ip route; ip -6 route")
+            format!("check the routes to that address: ip route get {address}; ip route; ip -6 route; ip rule")
+        }
+        ErrorKind::PermissionDenied => {
+            format!("allow outbound TCP port {port} in the firewall of this server, and in the external one")
         }
         _ => format!(
             "a firewall drops the packets, or that machine is down. Allow outbound TCP port {port} in the external \

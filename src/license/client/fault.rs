@@ -70,9 +70,13 @@ pub fn words(error: &io::Error) -> String {
         ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => "the connection was reset",
         ErrorKind::UnexpectedEof => "the connection was closed",
         ErrorKind::TimedOut | ErrorKind::WouldBlock => "no answer in time",
-        ErrorKind::NetworkUnreachable | ErrorKind::AddrNotAvailable => "this server has no route to that address",
-        ErrorKind::HostUnreachable => "the next hop on the route does not answer",
-        ErrorKind::PermissionDenied => "this server's firewall or service manager forbids the connection",
+        ErrorKind::NetworkUnreachable | ErrorKind::AddrNotAvailable => {
+            "a router on the way has no route to that address"
+        }
+        ErrorKind::HostUnreachable => {
+            "that machine or the next hop does not answer, or a firewall on the way rejects the connection"
+        }
+        ErrorKind::PermissionDenied => "a firewall or the service manager forbids the connection",
         _ => {
             let text = error.to_string();
             return text.split(" (os error").next().unwrap_or_default().to_lowercase();

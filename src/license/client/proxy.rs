@@ -13,8 +13,8 @@ use crate::license::client::no_proxy;
 use crate::license::client::url::ServerUrl;
 use opterius_base::secret::Secret;
 
-/// The variables that name a proxy, in the order of curl; `HTTP_PROXY`, which curl does not use for https://, comes last.
-const VARIABLES: [&str; 6] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "http_proxy", "HTTP_PROXY"];
+/// The variables that name a proxy for https://, in the order of curl.
+const VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 /// The variables that name exceptions.
 const EXCEPTIONS: [&str; 2] = ["no_proxy", "NO_PROXY"];
 
@@ -41,6 +41,14 @@ impl fmt::Debug for Proxy {
 }
 
 impl Proxy {
+    /// Where the proxy is named.
+    pub fn setting(&self) -> String {
+        match self.variable {
+            Some(variable) => format!("{variable} in the Agent's environment, or set proxy=http://… in agent.conf"),
+            None => "proxy=… in agent.conf, then run: systemctl reload opterius-agent".to_owned(),
+        }
+    }
+
     /// Parses `[http[s]://][user:password@]host[:port][/]`. Without a port it is 80, or 443 for https://.
     ///
     /// # Errors
@@ -319,7 +327,7 @@ mod tests {
             (remote, None, &[("HTTPS_PROXY", "http://a:1"), ("all_proxy", "http://b:2")], Ok(Some("a port 1"))),
             (remote, None, &[("all_proxy", "http://a:1"), ("ALL_PROXY", "http://b:2")], Ok(Some("a port 1"))),
             (remote, None, &[("ALL_PROXY", "http://a:1"), ("HTTP_PROXY", "http://b:2")], Ok(Some("a port 1"))),
-            (remote, None, &[("HTTP_PROXY", "http://a:1")], Ok(Some("a port 1"))),
+            (remote, None, &[("HTTP_PROXY", "http://a:1"), ("http_proxy", "http://a:1")], Ok(None)),
             (remote, None, &[("https_proxy", ""), ("HTTPS_PROXY", "http://a:1")], Ok(Some("a port 1"))),
             (remote, None, &[("HTTPS_PROXY", " a:1 ")], Ok(Some("a port 1"))),
             (remote, None, &[("HTTPS_PROXY", "http://a:1"), ("ALL_PROXY", "socks5h://b:2")], Ok(Some("a port 1"))),

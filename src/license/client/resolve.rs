@@ -21,7 +21,7 @@ const SHARE: Duration = Duration::from_secs(6);
 /// Without an answer by then, the other family is asked, too.
 const OVERLAP: Duration = Duration::from_secs(2);
 /// The most addresses kept per family.
-const MAX_ADDRESSES: usize = 4;
+const MAX_ADDRESSES: usize = 32;
 
 /// Why a name has no address of a family, the more telling the later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,10 +117,12 @@ fn look_up(name: &str, family: Family) -> Found {
 }
 
 /// The sentence and the remedy for a name without a usable address.
-pub fn unresolved(name: &str, why: Unresolved) -> Fault {
+///
+/// `setting` is where the name stands.
+pub fn unresolved(name: &str, setting: &str, why: Unresolved) -> Fault {
     let look = format!("getent ahosts {name}; cat /etc/resolv.conf");
     let public = "to use a public resolver: echo nameserver 9.9.9.9 >/etc/resolv.conf";
-    let spelling = format!("check the spelling of {name} in agent.conf (license_server, proxy): {look}");
+    let spelling = format!("check the spelling of {name} in {setting}: {look}");
     let (sentence, remedy) = match why {
         Unresolved::NoName => ("the name does not exist".to_owned(), spelling),
         Unresolved::NoAddress => ("the name has no address".to_owned(), spelling),

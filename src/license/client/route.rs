@@ -9,6 +9,7 @@ use rustls::pki_types::CertificateDer;
 use crate::license::client::connect::{self, Endpoint, Trace};
 use crate::license::client::fault::Fault;
 use crate::license::client::proxy::{Proxy, ProxyVariables};
+use crate::license::client::resolve;
 use crate::license::client::stream::{Stream, Timed};
 use crate::license::client::tls::{self, ClientCertificate};
 use crate::license::client::tls_fault::Peer;
@@ -42,8 +43,13 @@ pub struct Means<'a> {
 pub fn open(means: &Means<'_>, target: &ServerUrl, deadline: Deadline, trace: &mut Trace) -> Result<Opened, Fault> {
     let proxy = means.variables.choose(means.proxy, target)?;
     let endpoint = match &proxy {
-        Some(proxy) => Endpoint { host: proxy.host.clone(), port: proxy.port, is_proxy: true },
-        None => Endpoint { host: target.host().to_owned(), port: target.port(), is_proxy: false },
+        Some(proxy) => {
+            Endpoint { host: proxy.host.clone(), port: proxy.port, is_proxy: true, setting: proxy.setting() }
+        }
+        None => {
+            let setting = "license_server in agent.conf".to_owned();
+            Endpoint { host: target.host().to_owned(), port: target.port(), is_proxy: false, setting }
+        }
     };
     trace.endpoint = Some(endpoint.clone());
     let routes = fs::read_to_string("/proc/net/route").unwrap_or_default();
@@ -60,7 +66,18 @@ pub fn open(means: &Means<'_>, target: &ServerUrl, deadline: Deadline, trace: &m
         return Ok(Opened { stream, client_certificate: None });
     }
     let wanted = Arc::default();
-    let stream = tls::secure(stream, &Peer::of(target), means.authorities, &wanted)?;
+    let itself = trace.tried.filter(|tried| proxy.is_none() && tried.ip().to_canonical().is_loopback());
+    let stream = tls::secure(stream, &Peer::of(target), means.authorities, &wanted).map_err(|fault| {
+        match itself.filter(|_| !target.is_loopback()) {
+            None => fault,
+            // A filter's answer, on a host that has a web server of its own.
+            Some(itself) => Fault {
+                cause: format!("{}; the name leads to {}, this server itself", fault.cause, itself.ip()),
+                remedy: resolve::sinkhole(target.host(), itself.ip()).remedy,
+                ..fault
+            },
+        }
+    })?;
     Ok(Opened { stream, client_certificate: Some(wanted) })
 }
 

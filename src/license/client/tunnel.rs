@@ -60,21 +60,13 @@ fn fault(proxy: &Proxy, sentence: &str, remedy: String) -> Fault {
     )
 }
 
-/// How to change the proxy, by where it was named.
-fn setting(proxy: &Proxy) -> String {
-    match proxy.variable {
-        Some(variable) => format!("{variable} in the Agent's environment, or proxy=http://… in agent.conf"),
-        None => "proxy=… in agent.conf".to_owned(),
-    }
-}
-
 fn unanswered(proxy: &Proxy, error: &io::Error) -> Fault {
     let sentence = match error.kind() {
         ErrorKind::TimedOut => "it accepts the connection but does not answer".to_owned(),
         ErrorKind::UnexpectedEof => "it closed the connection without an answer".to_owned(),
         _ => words(error),
     };
-    let remedy = format!("check that it is an HTTP proxy that allows CONNECT, and its log; fix {}", setting(proxy));
+    let remedy = format!("check that it is an HTTP proxy that allows CONNECT, and its log; fix {}", proxy.setting());
     fault(proxy, &sentence, remedy)
 }
 
@@ -84,14 +76,14 @@ fn refused(proxy: &Proxy, target: &str, status: Option<u16>, head: &[u8]) -> Fau
     let ask = format!("ask the administrator of the proxy {host} to allow CONNECT to {target}");
     let Some(status) = status else {
         return if head.first() == Some(&0x15) {
-            fault(proxy, "it speaks TLS", format!("write https:// instead of http:// in {}", setting(proxy)))
+            fault(proxy, "it speaks TLS", format!("write https:// instead of http:// in {}", proxy.setting()))
         } else {
             fault(
                 proxy,
                 "its answer breaks off, or is not HTTP/1.1",
                 format!(
                     "check what listens on {host} port {port}; the Agent needs an HTTP proxy: fix {}",
-                    setting(proxy)
+                    proxy.setting()
                 ),
             )
         };
@@ -118,7 +110,7 @@ fn refused(proxy: &Proxy, target: &str, status: Option<u16>, head: &[u8]) -> Fau
         ),
         400 | 405 | 501 => (
             "it does not open connections (CONNECT)",
-            format!("check that {host} port {port} is a proxy, not a web server: fix {}; or {ask}", setting(proxy)),
+            format!("check that {host} port {port} is a proxy, not a web server: fix {}; or {ask}", proxy.setting()),
         ),
         _ => ("it refused the connection to the license server", ask),
     };
