@@ -121,6 +121,19 @@ fn split_routes_lead_as_well_as_a_default_route() {
 }
 
 #[test]
+fn a_rule_for_tcp_alone_leads_as_well_as_a_default_route() {
+    let routes = "ip route add default via 192.0.2.2 table 100; ip rule add ipproto tcp lookup 100";
+    Scene::new(routes, &[BEYOND.0], only('4', Dns::address(BEYOND.0), Dns::Nothing)).is_valid_within(QUICK);
+}
+
+#[test]
+fn every_address_is_tried_while_there_is_time() {
+    // The name server's machine refuses the connection at once.
+    let many = Dns::LastOfMany(RESOLVER.parse().unwrap(), LAN.0.parse().unwrap());
+    Scene::new("true", &[LAN.0], only('4', many, Dns::Nothing)).is_valid_within(QUICK);
+}
+
+#[test]
 fn a_dead_ipv4_route_leaves_time_for_ipv6() {
     // A next hop that does not exist, and one that drops the packets.
     let routes = ["ip route add default via 192.0.2.99", "ip route add default via 192.0.2.2"];

@@ -240,6 +240,8 @@ pub enum Reply {
     Failure,
     /// The address, to a query of its family; to the other one, that there is none.
     Address(IpAddr),
+    /// The same after 20 times another address.
+    LastOfMany(IpAddr, IpAddr),
     /// There is no address.
     Nothing,
 }
@@ -250,20 +252,23 @@ impl Reply {
     }
 
     fn encode(self, packet: &[u8], query: &Query) -> Option<Vec<u8>> {
-        let address = match self {
-            Reply::Address(address) => Some(address).filter(|address| address.is_ipv4() == (query.family == '4')),
-            _ => None,
+        let mut addresses = match self {
+            Reply::Address(address) => vec![address],
+            Reply::LastOfMany(others, address) => [vec![others; 20], vec![address]].concat(),
+            _ => Vec::new(),
         };
+        addresses.retain(|address| address.is_ipv4() == (query.family == '4'));
         let code = match self {
             Reply::Drop => return None,
             Reply::NoName => 3,
             Reply::Failure => 2,
-            Reply::Address(_) | Reply::Nothing => 0,
+            Reply::Address(_) | Reply::LastOfMany(..) | Reply::Nothing => 0,
         };
         let mut reply = packet[..query.length].to_vec();
-        // A response, recursion available, with one question and perhaps one answer.
-        reply[2..12].copy_from_slice(&[0x81, 0x80 | code, 0, 1, 0, u8::from(address.is_some()), 0, 0, 0, 0]);
-        if let Some(address) = address {
+        // A response, recursion available, with one question and its answers.
+        let count = u8::try_from(addresses.len()).unwrap();
+        reply[2..12].copy_from_slice(&[0x81, 0x80 | code, 0, 1, 0, count, 0, 0, 0, 0]);
+        for address in addresses {
             let bytes = match address {
                 IpAddr::V4(address) => address.octets().to_vec(),
                 IpAddr::V6(address) => address.octets().to_vec(),
