@@ -13,15 +13,12 @@ use crate::doctor::reach::{FileAccess, obstacle};
 use crate::license::client::LicenseConfig;
 use crate::license::client::proxy::ProxyVariables;
 use opterius_base::clock::Timestamp;
-use opterius_base::text::shell_word;
 use opterius_license::outcome::{Failure, Outcome, ParsedAnswer};
 
 const ENVIRONMENT: &str = "set proxy=… in agent.conf, which overrides the environment, then run: systemctl reload \
                            opterius-agent; or compare: systemctl show -p Environment opterius-agent";
 const SANDBOX: &str = "put such files into /etc/opterius, and review the unit: systemctl cat opterius-agent";
 const RELOAD: &str = "systemctl reload opterius-agent";
-const CORRECT: &str =
-    "correct it before the next reload or restart: with the file as it is now, the license does not work";
 const RESTART: &str = "systemctl restart opterius-agent";
 
 /// What asking the license server led to; the later, the better.
@@ -36,11 +33,9 @@ enum Reached {
 }
 
 impl Reached {
-    /// `at` is the time of the answer.
-    fn by_doctor(answer: Option<&Result<ParsedAnswer, Failure>>, at: Timestamp) -> Self {
+    fn by_doctor(answer: Option<&Result<ParsedAnswer, Failure>>) -> Self {
         match answer.and_then(|answer| answer.as_ref().ok()).map(|parsed| &parsed.outcome) {
-            Some(Outcome::Granted { terms, .. }) if !terms.has_expired(at) => Self::Grant,
-            Some(Outcome::Granted { .. }) => Self::Denial,
+            Some(Outcome::Granted { .. }) => Self::Grant,
             Some(Outcome::Denied { .. }) => Self::Denial,
             Some(Outcome::Inconclusive(_)) | None => Self::Nothing,
         }
@@ -75,7 +70,7 @@ pub fn results(context: &Context<'_>) -> Option<Finding> {
         // The first check is in progress.
         return None;
     }
-    let own = Reached::by_doctor(network_path.parsed_answer(), network_path.answered_at());
+    let own = Reached::by_doctor(network_path.parsed_answer());
     let daemons = Reached::by_daemon(&verdict, status.is_valid());
     if own == daemons {
         let mut finding = Finding::pass(format!("doctor and the daemon both get {}", own.word()));
@@ -91,8 +86,7 @@ pub fn results(context: &Context<'_>) -> Option<Finding> {
         finding.add_warning(&status.text("message"), "compare the clocks: timedatectl");
     }
     add_surroundings(&mut finding, context, config);
-    // The daemon would lose what it has.
-    add_changes(&mut finding, context, config, status, if own < daemons { CORRECT } else { RELOAD });
+    add_changes(&mut finding, context, config, status);
     if finding.verdict == Verdict::Pass {
         let reverify = context.command("reverify");
         if own < daemons {
@@ -131,8 +125,8 @@ fn add_surroundings(finding: &mut Finding, context: &Context<'_>, config: &Licen
             && let Ok(real) = fs::canonicalize(&path)
             && fs::canonicalize(own).is_ok_and(|own| own != real)
         {
-            let seen = format!("the daemon uses another configuration file, {}", path.display());
-            let path = shell_word(&path.to_string_lossy());
+            let path = path.display();
+            let seen = format!("the daemon uses another configuration file, {path}");
             finding.add_warning(&seen, &format!("opterius-agent --config {path} doctor"));
         }
         let asked_with = [Some(Path::new("/etc/hosts")), Some(Path::new("/etc/resolv.conf")), authorities];
@@ -151,22 +145,15 @@ fn add_surroundings(finding: &mut Finding, context: &Context<'_>, config: &Licen
         let mode = if obstacle.place == path { "o+r" } else { "o+x" };
         let seen =
             format!("{} cannot read license_ca_file: {}", context.agent.name, obstacle.describe(&context.register));
-        let place = shell_word(&obstacle.place.to_string_lossy());
-        finding.add_warning(&seen, &format!("chmod {mode} {place}; {RELOAD}"));
+        finding.add_warning(&seen, &format!("chmod {mode} {}; {RELOAD}", obstacle.place.display()));
     }
 }
 
-/// Adds what changed since the daemon read it; `fix` is what to do about a file that a reload reads.
-fn add_changes(
-    finding: &mut Finding,
-    context: &Context<'_>,
-    config: &LicenseConfig,
-    status: &DaemonStatus,
-    fix: &'static str,
-) {
+/// Adds what changed since the daemon read it.
+fn add_changes(finding: &mut Finding, context: &Context<'_>, config: &LicenseConfig, status: &DaemonStatus) {
     let machine_id = context.system.path("/etc/machine-id");
     let files =
-        [(Some(&context.system.config_path), fix), (config.ca_file.as_ref(), fix), (Some(&machine_id), RESTART)];
+        [(Some(&context.system.config_path), RELOAD), (config.ca_file.as_ref(), RELOAD), (Some(&machine_id), RESTART)];
     for (file, fix) in files {
         if let (Some(file), Some(read_at)) = (file, status.instant("config_read_at"))
             && changed_at(file).is_some_and(|changed_at| changed_at > read_at)

@@ -6,16 +6,14 @@ use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
 use crate::doctor::network_path::Addresses;
 use crate::license::log_lines;
-use opterius_base::clock::Timestamp;
 use opterius_license::outcome::{Failure, FailureClass, Outcome};
-use opterius_license::reason::EXPIRED;
 
 /// The license server's verdict.
 pub fn verdict(context: &Context<'_>) -> Option<Finding> {
     let network_path = context.network_path.as_ref()?;
     let server = network_path.config().server.base();
     Some(match network_path.parsed_answer()? {
-        Ok(parsed) => judge(&parsed.outcome, network_path.answered_at(), server, |reason| context.guide().help(reason)),
+        Ok(parsed) => judge(&parsed.outcome, server, |reason| context.guide().help(reason)),
         Err(failure) => unanswered(failure, server),
     })
 }
@@ -27,12 +25,8 @@ pub fn address(context: &Context<'_>) -> Option<Finding> {
     Some(judge_address(config.server_ip, network_path.addresses(), config.server.is_loopback()))
 }
 
-fn judge(outcome: &Outcome, at: Timestamp, server: &str, help: impl Fn(&str) -> String) -> Finding {
+fn judge(outcome: &Outcome, server: &str, help: impl Fn(&str) -> String) -> Finding {
     match outcome {
-        Outcome::Granted { terms, .. } if terms.has_expired(at) => Finding::fail(
-            format!("the license server grants a license that has expired ({})", log_lines::describe(terms)),
-            help(EXPIRED),
-        ),
         Outcome::Granted { terms, .. } => Finding::pass(format!("license valid ({})", log_lines::describe(terms))),
         Outcome::Denied { reason, message, .. } => {
             Finding::fail(format!("license rejected, {reason}: {message}"), help(reason))
@@ -99,7 +93,7 @@ mod tests {
             (denied("suspended"), Verdict::Fail, "suspended: License is suspended."),
             (unreached, Verdict::Fail, "HTTP 500"),
         ] {
-            let finding = judge(&outcome, Timestamp::from_unix(0), "https://license.example.com", str::to_owned);
+            let finding = judge(&outcome, "https://license.example.com", str::to_owned);
             assert!(finding.verdict == verdict && finding.seen.contains(word), "{finding:?}");
         }
     }

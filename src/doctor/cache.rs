@@ -4,11 +4,10 @@ use std::fs;
 use std::time::Duration;
 
 use crate::doctor::context::Context;
-use crate::doctor::daemon_status::DaemonStatus;
 use crate::doctor::finding::Finding;
 use crate::doctor::reach::{FileAccess, UnixUser, may_replace, obstacle};
 use crate::doctor::unwritten;
-use crate::license::cache::{self, Cached, Told};
+use crate::license::cache::{self, Cached};
 use crate::license::license_identity::LicenseIdentity;
 use opterius_base::clock::Timestamp;
 use opterius_base::text::duration;
@@ -39,30 +38,15 @@ pub fn contents(context: &Context<'_>) -> Option<Finding> {
         }
     };
     Some(match cache::decode(&bytes, &identity.question()) {
-        Err(cause) if reported == "ok" && cache::belongs_elsewhere(&bytes, &identity.question()) => Finding::fail(
-            format!("the daemon uses {file}, but after a reload it would not: {cause}"),
-            format!("check license_key in agent.conf first, then run: {reverify}"),
-        ),
         Err(cause) => Finding::fail(format!("the Agent ignores {file}: {cause}"), reverify),
         Ok(_) if reported.starts_with("ignored: ") => {
             Finding::fail(format!("the Agent did not use {file} when it started; {reported}"), reverify)
         }
-        Ok(_) if context.status.as_ref().is_some_and(|status| contradicts(&bytes, status)) => Finding::fail(
-            format!("{file} tells the Panel something else than the daemon says: another program replaced it"),
-            reverify,
-        ),
         Ok(Cached { record: None, .. }) => Finding::pass("it holds no verdict on this license key yet"),
         Ok(Cached { record: Some(record), .. }) => {
-            let at = record.arrival.map_or(record.verdict.at(), |arrival| arrival.wall);
-            judge_age(at, context.system.clock.wall(), reverify)
+            judge_age(record.verdict.at(), context.system.clock.wall(), reverify)
         }
     })
-}
-
-/// Whether `valid` or `reason` in the file differ from the daemon's.
-fn contradicts(bytes: &[u8], status: &DaemonStatus) -> bool {
-    let reason = Some(status.text("reason")).filter(|reason| !reason.is_empty());
-    Told::by(bytes).is_some_and(|told| told != Told::new(status.is_valid(), reason))
 }
 
 fn judge_age(at: Timestamp, now: Timestamp, reverify: String) -> Finding {

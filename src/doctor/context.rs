@@ -1,8 +1,8 @@
 //! Facts that several checks share.
 
 use std::net::SocketAddr;
-
-use rustix::process::geteuid;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 use crate::cli::inquiry;
 use crate::config::file::DEFAULT_PATH;
@@ -17,7 +17,6 @@ use crate::doctor::systemd::Service;
 use crate::license::client::proxy::ProxyVariables;
 use crate::license::state::HostIdentity;
 use crate::program::PROGRAM;
-use opterius_base::text::shell_word;
 use opterius_daemon::config_file::Error;
 use opterius_daemon::port_holder::Holder;
 use opterius_host::host::Host;
@@ -41,8 +40,6 @@ pub struct Context<'a> {
     pub address: SocketAddr,
     /// The process that listens on it, if visible.
     pub holder: Option<Holder>,
-    /// Whether that process is not the Agent: nothing that it says counts.
-    pub is_foreign: bool,
     /// The user that the Agent runs as.
     pub agent: UnixUser,
     /// The network path to the license server; `None` without a valid configuration.
@@ -60,15 +57,10 @@ impl<'a> Context<'a> {
         let address = config.map_or(DEFAULT_ADDRESS, inquiry::address);
         let holder = system.probe.holder(address);
         let agent = agent(system, service.as_ref(), &register, holder.as_ref());
-        let is_foreign = holder.as_ref().is_some_and(|holder| !is_agent(system, holder, &agent));
-        let variables = holder.as_ref().filter(|_| !is_foreign).and_then(|holder| {
-            // Those of this process where the daemon hides its own.
-            Process::new(system, holder.process).proxy_variables()
-        });
-        let variables = variables.unwrap_or_else(ProxyVariables::own);
+        let variables = variables(system, holder.as_ref());
         let network_path = config.map(|config| NetworkPath::new(system, &config.license, identity, variables));
-        let status = if is_foreign { None } else { DaemonStatus::query(system, address) };
-        Self { system, loaded, identity, service, register, address, holder, is_foreign, agent, network_path, status }
+        let status = DaemonStatus::query(system, address);
+        Self { system, loaded, identity, service, register, address, holder, agent, network_path, status }
     }
 
     /// The configuration, if it is valid.
@@ -78,7 +70,7 @@ impl<'a> Context<'a> {
 
     /// The daemon's process, if visible: the one that listens, or the one that systemd started.
     pub fn process(&self) -> Option<Process<'a>> {
-        let listening = self.holder.as_ref().filter(|_| !self.is_foreign).map(|holder| holder.process);
+        let listening = self.holder.as_ref().filter(|holder| holder.name == PROGRAM.name).map(|holder| holder.process);
         let started = || self.service.as_ref().and_then(|service| service.main_process);
         listening.or_else(started).map(|id| Process::new(self.system, id))
     }
@@ -95,10 +87,10 @@ impl<'a> Context<'a> {
 
     /// The command line that runs `command` with this configuration file.
     pub fn command(&self, command: &str) -> String {
+        let config = self.system.config_path.display();
         if self.system.config_path.as_os_str() == DEFAULT_PATH {
             format!("opterius-agent {command}")
         } else {
-            let config = shell_word(&self.system.config_path.to_string_lossy());
             format!("opterius-agent --config {config} {command}")
         }
     }
@@ -118,9 +110,8 @@ impl<'a> Context<'a> {
 /// The user that the Agent runs as: from its unit, its process, the package's user, or root, in that order.
 fn agent(system: &System<'_>, service: Option<&Service>, register: &Register, holder: Option<&Holder>) -> UnixUser {
     let unit_user = service.filter(|service| service.is_loaded()).map(|service| service.user.clone());
-    // An account's process that took the port is not the Agent.
     let process_user = || {
-        let uid = Process::new(system, holder?.process).uid().filter(|uid| *uid < FIRST_UID)?;
+        let uid = std::fs::metadata(daemon(system, holder?)?).ok()?.uid();
         register.users.iter().find(|user| user.uid == uid).map(|user| user.name.clone())
     };
     let package_user = || register.user(AGENT_GROUP).map_or_else(|| "root".to_owned(), |user| user.name.clone());
@@ -128,8 +119,15 @@ fn agent(system: &System<'_>, service: Option<&Service>, register: &Register, ho
     UnixUser::lookup(register, &name)
 }
 
-/// Whether this process is the Agent: by its name, and because root, the Agent's user or this user runs it.
-fn is_agent(system: &System<'_>, holder: &Holder, agent: &UnixUser) -> bool {
-    let is_trusted = |uid: u32| uid == 0 || agent.uid == Some(uid) || uid == geteuid().as_raw();
-    holder.name == PROGRAM.name && Process::new(system, holder.process).uid().is_none_or(is_trusted)
+/// The directory of the daemon's process in `/proc`. An account's process that took the port is not the Agent.
+fn daemon(system: &System<'_>, holder: &Holder) -> Option<PathBuf> {
+    let process = system.path(&format!("/proc/{}", holder.process));
+    let uid = std::fs::metadata(&process).ok()?.uid();
+    (uid < FIRST_UID).then_some(process)
+}
+
+/// The proxies that the daemon's environment names; those of this process where the daemon does not run or hides its own.
+fn variables(system: &System<'_>, holder: Option<&Holder>) -> ProxyVariables {
+    let environ = || ProxyVariables::of(&daemon(system, holder?)?.join("environ"));
+    environ().unwrap_or_else(ProxyVariables::own)
 }

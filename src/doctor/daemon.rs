@@ -1,6 +1,7 @@
 //! The running daemon: its port, its version, and its license status.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
 
 use serde_json::Value;
 
@@ -13,7 +14,6 @@ use crate::program::PROGRAM;
 use opterius_base::text::one_line;
 use opterius_daemon::port_holder::{self, Holder};
 use opterius_license::reason::{INVALID, UNREACHABLE};
-use opterius_license::warning::Warning;
 
 /// The endpoint that reports the daemon's version.
 const HEALTH_PATH: &str = "/health";
@@ -29,8 +29,8 @@ pub fn port(context: &Context<'_>) -> Option<Finding> {
     } else if !is_taken(system, address) {
         Finding::pass(format!("no other process uses {address}"))
     } else if let Some(holder) = &context.holder {
-        let uid = Process::new(system, holder.process).uid();
-        judge_holder(address, holder, uid.filter(|_| context.is_foreign), &context.agent)
+        let owner = std::fs::metadata(system.path(&format!("/proc/{}", holder.process))).ok();
+        judge_holder(address, holder, owner.map(|owner| owner.uid()), &context.agent)
     } else if system.is_root {
         Finding::pass(format!("systemd holds {address} for its service"))
     } else {
@@ -43,14 +43,15 @@ fn is_taken(system: &System<'_>, address: SocketAddr) -> bool {
     tables.iter().any(|table| !port_holder::listening(table, address).is_empty())
 }
 
-/// `stranger` is the user that runs the process, if it is neither root, the Agent's, nor this one.
-fn judge_holder(address: SocketAddr, holder: &Holder, stranger: Option<u32>, agent: &UnixUser) -> Finding {
+fn judge_holder(address: SocketAddr, holder: &Holder, owner: Option<u32>, agent: &UnixUser) -> Finding {
     let end = format!("kill {}; or set another port in agent.conf and in the Panel; then run: {START}", holder.process);
     let seen = format!("{holder} uses {address}");
-    match stranger {
+    match owner {
         _ if holder.name != PROGRAM.name => Finding::fail(seen, end),
-        Some(uid) => Finding::fail(format!("{seen}; it runs as user {uid}, not as {}", agent.name), end),
-        None => Finding::pass(seen),
+        Some(uid) if uid != 0 && agent.uid.is_some_and(|own| own != uid) => {
+            Finding::fail(format!("{seen}; it runs as user {uid}, not as {}", agent.name), end)
+        }
+        _ => Finding::pass(seen),
     }
 }
 
@@ -58,14 +59,10 @@ fn judge_holder(address: SocketAddr, holder: &Holder, stranger: Option<u32>, age
 pub fn answers(context: &Context<'_>) -> Option<Finding> {
     // The kernel chose the port 0.
     let address = Some(context.address).filter(|address| address.port() != 0)?;
-    if context.is_foreign {
-        return Some(Finding::fail(format!("does not answer: another process uses {address}"), START));
-    }
     Some(match context.system.probe.daemon(address, HEALTH_PATH) {
-        Err(_) if context.config().is_none() => Finding::warn(
-            format!("does not answer on the default address {address}"),
-            "correct agent.conf first: with this one, the daemon does not start",
-        ),
+        Err(_) if context.config().is_none() => {
+            Finding::warn(format!("does not answer on the default address {address}"), START)
+        }
         Err(error) => Finding::fail(
             format!("does not answer on {address}: {error}"),
             context.process().filter(Process::has_other_network).map_or(START.to_owned(), |process| {
@@ -112,10 +109,9 @@ pub fn standing(context: &Context<'_>) -> Option<Finding> {
             Finding::fail(format!("restricted, {reason}: {message}"), help(&reason))
         }
     };
-    for warning in status.warnings(context.system.clock.wall()) {
-        // What helps against the grace period is there already.
-        let known = finding.fix.clone().filter(|_| matches!(warning, Warning::Grace { .. }));
-        finding.add_warning(&warning.sentence(), known.as_deref().unwrap_or(warning.remedy()));
+    for warning in status.warnings() {
+        let (sentence, remedy) = warning.split_once(". ").unwrap_or((&warning, "opterius-agent status"));
+        finding.add_warning(sentence, remedy);
     }
     Some(finding)
 }
@@ -132,10 +128,11 @@ mod tests {
         let agent = UnixUser::lookup(&register, "opterius");
         let address = SocketAddr::from(([127, 0, 0, 1], 7443));
         let table = [
-            ("opterius-agent", None, Verdict::Pass),
+            ("opterius-agent", Some(990), Verdict::Pass),
+            ("opterius-agent", Some(0), Verdict::Pass),
             ("opterius-agent", Some(1001), Verdict::Fail),
-            ("nginx", Some(1001), Verdict::Fail),
-            ("nginx", None, Verdict::Fail),
+            ("nginx", Some(0), Verdict::Fail),
+            ("opterius-agent", None, Verdict::Pass),
         ];
         for (name, owner, verdict) in table {
             let holder = Holder { name: name.to_owned(), process: 5 };

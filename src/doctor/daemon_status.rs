@@ -8,9 +8,6 @@ use crate::cli::inquiry::STATUS_PATH;
 use crate::doctor::system::System;
 use opterius_base::clock::Timestamp;
 use opterius_base::text::one_line;
-use opterius_license::model::Terms;
-use opterius_license::standing::Standing;
-use opterius_license::warning::{self, Warning};
 
 /// The longest text that a finding quotes, in characters.
 const MAX_TEXT: usize = 300;
@@ -50,17 +47,10 @@ impl DaemonStatus {
         self.0.get("valid").and_then(Value::as_bool) == Some(true)
     }
 
-    /// The limits that are near at `now`, judged from its figures: a fix that doctor suggests is never another's text.
-    pub fn warnings(&self, now: Timestamp) -> Vec<Warning> {
-        let number = |name: &str| self.0.get(name).and_then(Value::as_u64);
-        let standing = match self.instant("grace_until") {
-            _ if !self.is_valid() => return Vec::new(),
-            Some(until) => Standing::Grace { until },
-            None => Standing::Active,
-        };
-        let terms =
-            Terms { max_accounts: number("max_accounts"), expires_at: self.instant("expires_at"), ..Terms::default() };
-        warning::warnings(&standing, &terms, number("accounts_used"), now, now)
+    /// Warnings about limits that are near.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        let all = self.0.get("warnings").and_then(Value::as_array);
+        all.into_iter().flatten().map(|warning| text(Some(warning)))
     }
 }
 

@@ -14,7 +14,6 @@ use crate::license::client::fault::{Fault, Step};
 use crate::license::client::proxy::ProxyVariables;
 use crate::license::license_identity::LicenseIdentity;
 use crate::license::state::HostIdentity;
-use opterius_base::clock::Timestamp;
 use opterius_license::inquiry::Inquiry;
 use opterius_license::outcome::{Failure, ParsedAnswer};
 
@@ -103,12 +102,6 @@ impl<'a> NetworkPath<'a> {
             self.opened().1.is_ok().then(|| self.ask(&identity))
         };
         self.parsed_answer.get_or_init(read).as_ref()
-    }
-
-    /// The time of the license server's answer, by its clock where it told; else now.
-    pub fn answered_at(&self) -> Timestamp {
-        let told = self.parsed_answer().and_then(|answer| answer.as_ref().ok()?.issued_at);
-        told.unwrap_or_else(|| self.system.clock.wall())
     }
 
     /// Sends the same request as the daemon, and stores nothing.

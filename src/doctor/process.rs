@@ -8,10 +8,6 @@ use std::path::{Path, PathBuf};
 
 use crate::doctor::system::System;
 use crate::license::client::proxy::ProxyVariables;
-use opterius_base::files;
-
-/// The largest file that is compared, in bytes.
-const MAX_FILE: u64 = 2 * 1024 * 1024;
 
 /// The daemon's process.
 #[derive(Clone, Copy)]
@@ -36,16 +32,6 @@ impl<'a> Process<'a> {
         ProxyVariables::of(&self.system.path(&self.path("environ")))
     }
 
-    /// The user that it runs as, in every respect. The owner of its directory in /proc is no proof: that is root for each
-    /// process that forbids to dump its memory.
-    pub fn uid(&self) -> Option<u32> {
-        let status = self.system.read(&self.path("status"));
-        let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
-        let mut ids = line.split_ascii_whitespace().map(|id| id.parse().ok());
-        let first: Option<u32> = ids.next()?;
-        first.filter(|_| ids.all(|id| id == first))
-    }
-
     /// The configuration file that its command line names.
     pub fn config_path(&self) -> Option<PathBuf> {
         let line = fs::read(self.system.path(&self.path("cmdline"))).ok()?;
@@ -62,10 +48,9 @@ impl<'a> Process<'a> {
     /// Whether this file, which this process can read, is another or none in the process's file system.
     pub fn sees_another(&self, file: &Path) -> bool {
         let theirs = Path::new(&self.path("root")).join(file.strip_prefix("/").unwrap_or(file));
-        let read = |path: &Path| files::read(path, MAX_FILE).ok();
-        let own = read(file);
+        let own = fs::read(file).ok();
         // Only root can look.
-        self.system.is_root && own.is_some() && own != read(&self.system.path(&theirs.to_string_lossy()))
+        self.system.is_root && own.is_some() && own != fs::read(self.system.path(&theirs.to_string_lossy())).ok()
     }
 
     /// Whether it is in another network namespace than this process.

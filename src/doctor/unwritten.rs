@@ -8,7 +8,6 @@ use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
 use crate::doctor::mounts::Mount;
 use opterius_base::files;
-use opterius_base::text::shell_word;
 
 /// A cause, by the operating system's words in the daemon's report, and its fix. `%d%`, `%f%`, `%b%` and `%u%` stand for
 /// the directory, the file, what is in its way, and the Agent's user.
@@ -17,7 +16,7 @@ const FIXES: [(&str, &str); 9] = [
     ("No space", "free space or inodes: df -h %d%; df -i %d%"),
     ("quota", "raise the quota or free space: quota -u %u%"),
     ("Permission", "chown root:opterius %d%; chmod 1775 %d%; if an access control list forbids it: getfacl %d%"),
-    ("permitted", "chattr -i %d% %f%; chown %u% %f%; rm -f %f%.new"),
+    ("permitted", "chattr -i %d% %f%; chown %u% %f%"),
     ("Is a dir", "mv -T %b% %b%.old"),
     ("Not a dir", "move away the file that is in place of a directory: namei -l %f%"),
     ("No such", "install -d -m 1775 -o root -g opterius %d%"),
@@ -36,8 +35,8 @@ pub fn judge(context: &Context<'_>, file: &Path, cause: &str) -> Option<Finding>
     let own = context.system.read("/proc/self/mountinfo");
     let daemons = context.process().map(|process| process.mounts()).unwrap_or_default();
     let is_mounted = |mountinfo| Mount::holding(mountinfo, &real).is_some_and(|mount| mount.point == real);
-    let [shown, directory_shown] = [file, named].map(|path| shell_word(&path.to_string_lossy()));
-    let seen = format!("the Agent cannot write {}: {cause}", file.display());
+    let (shown, directory_shown) = (file.display().to_string(), named.display().to_string());
+    let seen = format!("the Agent cannot write {shown}: {cause}");
     if is_mounted(&own) || is_mounted(&daemons) {
         let seen = format!("{seen}; it is a mount point of its own, which cannot be replaced");
         let fix = format!("mount the directory {directory_shown} instead of the file, then restart the Agent");
@@ -64,9 +63,7 @@ pub fn judge(context: &Context<'_>, file: &Path, cause: &str) -> Option<Finding>
     Some(Finding::fail(seen, format!("{text}; then run: {}", context.command("reverify"))))
 }
 
-/// The first clause says why; what follows says what became of the old file.
 fn fix(cause: &str) -> &'static str {
-    let cause = cause.split(';').next().unwrap_or_default();
     FIXES.iter().find(|(words, _)| cause.contains(words)).map_or("", |(_, fix)| fix)
 }
 

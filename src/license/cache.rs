@@ -94,11 +94,6 @@ impl CachedStatus {
 pub struct Told(Value, Value);
 
 impl Told {
-    /// What a daemon with this standing tells.
-    pub fn new(valid: bool, reason: Option<String>) -> Self {
-        Self(valid.into(), reason.into())
-    }
-
     /// Reads them from any file that the Panel would take for a license answer, whoever wrote it.
     pub fn by(bytes: &[u8]) -> Option<Self> {
         let mut document: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
@@ -108,7 +103,7 @@ impl Told {
 
 impl From<&CachedStatus> for Told {
     fn from(view: &CachedStatus) -> Self {
-        Self::new(view.valid, view.reason.clone())
+        Self(view.valid.into(), view.reason.clone().into())
     }
 }
 

@@ -53,16 +53,6 @@ pub fn cause(error: &io::Error) -> String {
     text.split_once(" (os error ").map_or(text.as_str(), |(words, _)| words).to_owned()
 }
 
-/// `word` as one word of a shell command, quoted if it has other than harmless characters.
-pub fn shell_word(word: &str) -> String {
-    let is_harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-=:@%+,".contains(&byte);
-    if !word.is_empty() && word.bytes().all(is_harmless) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
 /// A duration for people: `3 days 4 h 5 min`.
 pub fn duration(time: Duration) -> String {
     let minutes = time.as_secs() / 60;
@@ -90,19 +80,6 @@ mod tests {
         ];
         for (text, limit, expected) in table {
             assert_eq!(one_line(text, limit), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn a_shell_word_is_one_word_whatever_is_in_it() {
-        let table = [
-            ("/etc/opterius/agent.conf", "/etc/opterius/agent.conf"),
-            ("/tmp/x; touch PWNED #", "'/tmp/x; touch PWNED #'"),
-            ("it's $(here)", "'it'\\''s $(here)'"),
-            ("", "''"),
-        ];
-        for (word, expected) in table {
-            assert_eq!(shell_word(word), expected);
         }
     }
 

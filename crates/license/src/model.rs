@@ -40,11 +40,6 @@ pub struct Billing {
 }
 
 impl Terms {
-    /// Whether the license is no longer valid at `now`.
-    pub fn has_expired(&self, now: Timestamp) -> bool {
-        self.expires_at.is_some_and(|expiry| now >= expiry)
-    }
-
     /// These terms, with every gap filled from `earlier`.
     pub fn or(&self, earlier: Option<&Self>) -> Self {
         let Some(earlier) = earlier else { return self.clone() };

@@ -53,47 +53,29 @@ impl Warning {
             Self::Expiry { .. } => "expiry",
         }
     }
-
-    /// What is near, as a sentence without its period.
-    pub fn sentence(&self) -> String {
-        match self {
-            Self::Accounts { used, allowed } => format!(
-                "{used} accounts are in use, the plan allows {allowed}: new accounts are refused, existing ones work"
-            ),
-            Self::Grace { until, left } => {
-                format!("The grace period ends in {}, at {until}: then the Agent rejects changes", time_left(*left))
-            }
-            Self::Expiry { at, left } => {
-                format!("The license expires {}, at {}", Moment::new(*at, at.minus(*left)).relative, the_end(*at))
-            }
-        }
-    }
-
-    /// What an operator does about it, as a sentence without its period.
-    pub fn remedy(&self) -> &'static str {
-        match self {
-            Self::Accounts { .. } => {
-                "Delete accounts in the Panel, or upgrade the plan in the license dashboard, then run: opterius-agent \
-                 reverify"
-            }
-            Self::Grace { .. } => "Find out why the license server cannot be reached: opterius-agent doctor",
-            Self::Expiry { .. } => "Renew it in the license dashboard, then run: opterius-agent reverify",
-        }
-    }
-}
-
-fn time_left(left: Duration) -> String {
-    match left.as_secs() / 60 {
-        0 => "less than a minute".to_owned(),
-        1 => "1 minute".to_owned(),
-        minutes @ 2..60 => format!("{minutes} minutes"),
-        _ => duration(left),
-    }
 }
 
 impl fmt::Display for Warning {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}. {}", self.sentence(), self.remedy())
+        match self {
+            Self::Accounts { used, allowed } => write!(
+                formatter,
+                "{used} accounts are in use, the plan allows {allowed}: new accounts are refused, existing ones work. \
+                 Delete accounts or upgrade the plan in the license dashboard, then run: opterius-agent reverify"
+            ),
+            Self::Grace { until, left } => write!(
+                formatter,
+                "The grace period ends in {}, at {until}: then the Agent rejects changes. Find out why the license \
+                 server cannot be reached: opterius-agent doctor",
+                duration(*left)
+            ),
+            Self::Expiry { at, left } => write!(
+                formatter,
+                "The license expires {}, at {}. Renew it in the license dashboard, then run: opterius-agent reverify",
+                Moment::new(*at, at.minus(*left)).relative,
+                the_end(*at)
+            ),
+        }
     }
 }
 
@@ -184,8 +166,7 @@ mod tests {
             (hours(12), None),
             (hours(12) - 1, Some("The grace period ends in 11 h 59 min, at 2026-03-01T23:59:59Z: ")),
             (hours(11) + 1800, Some("The grace period ends in 11 h 30 min, at 2026-03-01T23:30:00Z: ")),
-            (119, Some("The grace period ends in 1 minute, at 2026-03-01T12:01:59Z: ")),
-            (1, Some("The grace period ends in less than a minute, at 2026-03-01T12:00:01Z: ")),
+            (1, Some("The grace period ends in 0 h 0 min, at 2026-03-01T12:00:01Z: ")),
         ];
         for (left, expected) in table {
             let standing = Standing::Grace { until: in_seconds(left) };

