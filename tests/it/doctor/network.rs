@@ -86,7 +86,7 @@ fn a_blocking_rule_of_any_firewall_is_found_and_its_fix_works() {
 
         // Simulates an external firewall.
         let block = "iptables -A INPUT -p tcp --dport 443 -j DROP";
-        machine.broken_by(block, &["connection"], "FAIL", "no answer within", "No local rule blocks it");
+        machine.broken_by(block, &["connection"], "FAIL", "no answer within", "no local rule blocks it");
         run("iptables -F INPUT");
         machine.is_well();
     });
