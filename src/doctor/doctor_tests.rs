@@ -9,6 +9,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::process::Process;
 use super::system::{Probe, Space};
 use super::*;
 use crate::license::client::LicenseConfig;
@@ -246,6 +247,29 @@ fn a_file_of_another_user_in_the_way_of_the_cache_is_removed_by_the_fix() {
     let leftover = machine.root.join("etc/opterius/license-cache.json.new");
     fs::write(&leftover, "").unwrap();
     assert!(fix(&machine).starts_with(&format!("rm -f {}; chattr", leftover.display())), "{}", fix(&machine));
+}
+
+#[test]
+fn a_file_of_the_process_that_blocks_or_has_no_end_is_another_one() {
+    let machine = FakeMachine::new("blocking");
+    let system = System {
+        root: machine.root.clone(),
+        config_path: machine.root.join("agent.conf"),
+        is_root: true,
+        clock: &SystemClock,
+        probe: &machine,
+    };
+    let (file, process) = (machine.root.join("agent.conf"), Process::new(&system, 77));
+    let theirs = machine.root.join("proc/77/root").join(file.strip_prefix("/").unwrap());
+    fs::create_dir_all(theirs.parent().unwrap()).unwrap();
+    fs::copy(&file, &theirs).unwrap();
+    assert!(!process.sees_another(&file));
+    fs::remove_file(&theirs).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&theirs).status().unwrap().success());
+    assert!(process.sees_another(&file), "a FIFO");
+    fs::remove_file(&theirs).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &theirs).unwrap();
+    assert!(process.sees_another(&file), "a device");
 }
 
 #[test]
