@@ -20,6 +20,7 @@ const ENVIRONMENT: &str = "set proxy=… in agent.conf, which overrides the envi
                            opterius-agent; or compare: systemctl show -p Environment opterius-agent";
 const SANDBOX: &str = "put such files into /etc/opterius, and review the unit: systemctl cat opterius-agent";
 const RELOAD: &str = "systemctl reload opterius-agent";
+const CAUTION: &str = "neither reload nor restart the Agent before, because its license is valid with what it read";
 const RESTART: &str = "systemctl restart opterius-agent";
 
 /// What asking the license server led to; the later, the better.
@@ -169,15 +170,14 @@ fn add_changes(
         [(Some(&context.system.config_path), RELOAD), (config.ca_file.as_ref(), RELOAD), (Some(&machine_id), RESTART)];
     // With these files, a daemon whose license is valid would lose it.
     let is_worse = status.is_valid() && own != Reached::Grant;
-    let correct = format!(
-        "check this change first, and neither reload nor restart the Agent before: the daemon's license is valid with what it \
-         read: {}",
-        context.editor()
-    );
     for (file, fix) in files {
         if let Some(file) = file.filter(|file| status.predates(file, or_moved)) {
-            let fix = if is_worse { &correct } else { fix };
-            finding.add_warning(&format!("{} changed after the daemon read it", file.display()), fix);
+            let fix = if is_worse {
+                format!("check this change first: editor {}; {CAUTION}", shell::path(file))
+            } else {
+                fix.to_owned()
+            };
+            finding.add_warning(&format!("{} changed after the daemon read it", file.display()), &fix);
         }
     }
     if !is_worse && context.process.as_ref().is_some_and(Process::is_replaced) {

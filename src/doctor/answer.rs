@@ -21,7 +21,6 @@ pub fn verdict(context: &Context<'_>) -> Option<Finding> {
         Ok(parsed) => judge(parsed, context.system.clock.wall(), server, |reason| context.help(reason)),
         Err(failure) => unanswered(failure, server),
     })
-    .map(|finding| Finding { fix: finding.fix.map(|fix| context.with_config(&fix)), ..finding })
 }
 
 /// The public address, configured and as seen from the Internet.

@@ -56,13 +56,14 @@ impl<'a> Context<'a> {
         let register = Register::parse(&system.read("/etc/passwd"), &system.read("/etc/group"));
         let address = config.map_or(DEFAULT_ADDRESS, inquiry::address);
         let port = Port::examine(system, address);
-        let agent = agent(service.as_ref(), &register, &port);
+        let agent = agent(system, service.as_ref(), &register, &port);
         let is_foreign = port.is_foreign(&agent);
         let process = process(system, service.as_ref(), &port, is_foreign);
         // Where the daemon does not run or hides its own variables, those of this process.
         let variables = process.and_then(|process| process.proxy_variables()).unwrap_or_else(ProxyVariables::own);
         let network_path = config.map(|config| NetworkPath::new(system, &config.license, identity, variables));
-        let status = if is_foreign { None } else { DaemonStatus::query(system, address) };
+        // Who takes a free port in between is not believed either.
+        let status = if is_foreign || !port.is_open() { None } else { DaemonStatus::query(system, address) };
         Self { system, loaded, identity, service, register, port, agent, process, network_path, status }
     }
 
@@ -79,12 +80,12 @@ impl<'a> Context<'a> {
     /// What an operator should do about `reason`.
     pub fn help(&self, reason: &str) -> String {
         let guide = self.config().map_or_else(Guide::default, |config| config.guide(&self.system.config_path));
-        self.with_config(&guide.help(reason))
+        guide.help(reason)
     }
 
-    /// `text` with this configuration file in its commands.
-    pub fn with_config(&self, text: &str) -> String {
-        text.replace("opterius-agent reverify", &self.command("reverify"))
+    /// `fix` with this configuration file in its commands.
+    pub fn with_config(&self, fix: &str) -> String {
+        fix.replace("opterius-agent reverify", &self.command("reverify"))
     }
 
     /// The command line that runs `command` with this configuration file.
@@ -130,12 +131,18 @@ pub fn command_with(file: &Path, command: &str) -> String {
 
 /// The user that the Agent runs as: from its unit; root, if its process is root's; the package's user; that of its process;
 /// or root, in that order.
-fn agent(service: Option<&Service>, register: &Register, port: &Port) -> UnixUser {
-    let unit_user = service.filter(|service| service.is_loaded()).map(|service| service.user.clone());
+fn agent(system: &System<'_>, service: Option<&Service>, register: &Register, port: &Port) -> UnixUser {
+    if let Some(service) = service.filter(|service| service.is_loaded()) {
+        let mut user = UnixUser::lookup(register, &service.user);
+        // A number, or a user that /etc/passwd does not have: systemd knows it.
+        let running = || Process::new(system, service.main_process?).users().first().copied();
+        user.uid = user.uid.or_else(running);
+        return user;
+    }
     let process_user = port.system_user();
     let of_root = || process_user.filter(|uid| *uid == 0).map(|_| "root".to_owned());
     let package_user = || register.user(AGENT_GROUP).map(|user| user.name.clone());
-    if let Some(name) = unit_user.or_else(of_root).or_else(package_user) {
+    if let Some(name) = of_root().or_else(package_user) {
         return UnixUser::lookup(register, &name);
     }
     process_user.map_or_else(|| UnixUser::lookup(register, "root"), |uid| UnixUser::of(register, uid))

@@ -130,10 +130,10 @@ pub fn standing(context: &Context<'_>) -> Option<Finding> {
     for warning in warnings(status, context.system.clock.wall()) {
         let remedy = match warning {
             // Beside the help of the finding.
-            Warning::Grace { .. } => String::new(),
-            _ => context.with_config(warning.remedy()),
+            Warning::Grace { .. } => "",
+            _ => warning.remedy(),
         };
-        finding.add_warning(&warning.sentence(), &remedy);
+        finding.add_warning(&warning.sentence(), remedy);
     }
     Some(finding)
 }

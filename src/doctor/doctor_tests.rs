@@ -66,6 +66,8 @@ impl FakeMachine {
         fs::write(root.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\n").unwrap();
         fs::write(root.join("run/opterius/operation.sock"), "").unwrap();
         fs::write(root.join("opterius-operation"), "").unwrap();
+        let socket = "0: 0100007F:1D13 00000000:0000 0A 0:0 00:0 0 0 0 111\n";
+        fs::write(root.join("proc/net/tcp"), socket).unwrap();
         UnixListener::bind(root.join("dev/log")).unwrap();
         let unit = "LoadState=loaded\nActiveState=active\nUser=opterius\nFragmentPath=/lib/systemd/system/opterius-agent.service\n";
         let tools = [
@@ -229,6 +231,7 @@ fn no_text_of_a_response_becomes_a_fix() {
 fn a_daemon_that_runs_with_another_port_is_not_called_stopped() {
     let mut machine = FakeMachine::new("moved");
     machine.tools.insert("daemon", String::new());
+    fs::write(machine.root.join("proc/net/tcp"), "").unwrap();
     let stopped = machine.findings(true).remove("daemon").unwrap();
     assert!(stopped.verdict == Verdict::Fail && stopped.seen.ends_with("connection refused"), "{stopped:?}");
     machine.tools.insert("systemctl", "LoadState=loaded\nActiveState=active\nUser=opterius\nMainPID=77\n".to_owned());

@@ -100,7 +100,11 @@ pub fn run(config: &Path, json: bool) -> u8 {
 pub fn examine(system: &System<'_>, identity: &HostIdentity) -> Vec<ReportLine> {
     let loaded = file::check(&system.config_path);
     let context = Context::new(system, &loaded, identity);
-    let lines = CHECKS.iter().map(|(check, run)| Some(ReportLine { check, finding: run(&context)? }));
+    let found = |run: &Check| {
+        let finding = run(&context)?;
+        Some(Finding { fix: finding.fix.map(|fix| context.with_config(&fix)), ..finding })
+    };
+    let lines = CHECKS.iter().map(|(check, run)| Some(ReportLine { check, finding: found(run)? }));
     lines.flatten().collect()
 }
 
