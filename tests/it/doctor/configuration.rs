@@ -12,7 +12,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 
 fn set_mode(path: &Path, mode: u32) {
@@ -172,7 +172,7 @@ fn nothing_of_an_accounts_process_is_read_whatever_its_name() {
                   exec ./opterius-agent --config agent.conf";
     let mut account = Command::new("unshare");
     account.args(["-Urm", "sh", "-c", script]).current_dir(&theirs).uid(65_534).gid(65_534);
-    let mut account = account.spawn().unwrap();
+    let mut account = account.stderr(Stdio::null()).spawn().unwrap();
     let listens = eventually(START, || TcpStream::connect(("127.0.0.1", agent.port())).is_ok());
     let mut doctor = Command::new("timeout");
     doctor.args(["60", BINARY, "--config"]).arg(&config).args(["doctor", "--json"]);
