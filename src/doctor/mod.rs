@@ -25,10 +25,12 @@ pub mod names;
 pub mod network_path;
 pub mod nginx;
 pub mod operations;
+pub mod port;
 pub mod process;
 pub mod reach;
 pub mod report;
 pub mod service;
+pub mod shell;
 pub mod system;
 pub mod systemd;
 pub mod time;
@@ -98,7 +100,11 @@ pub fn run(config: &Path, json: bool) -> u8 {
 pub fn examine(system: &System<'_>, identity: &HostIdentity) -> Vec<ReportLine> {
     let loaded = file::check(&system.config_path);
     let context = Context::new(system, &loaded, identity);
-    let lines = CHECKS.iter().map(|(check, run)| Some(ReportLine { check, finding: run(&context)? }));
+    let found = |run: &Check| {
+        let finding = run(&context)?;
+        Some(Finding { fix: finding.fix.map(|fix| context.with_config(&fix)), ..finding })
+    };
+    let lines = CHECKS.iter().map(|(check, run)| Some(ReportLine { check, finding: found(run)? }));
     lines.flatten().collect()
 }
 

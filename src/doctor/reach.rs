@@ -40,6 +40,14 @@ impl UnixUser {
         }
     }
 
+    /// The user with this ID; one without a name is named by the ID.
+    pub fn of(register: &Register, uid: u32) -> Self {
+        match register.users.iter().find(|user| user.uid == uid) {
+            Some(user) => Self::lookup(register, &user.name),
+            None => Self { name: uid.to_string(), uid: Some(uid), groups: Vec::new() },
+        }
+    }
+
     /// Whether a file with this owner, group and mode gives the user this access.
     pub fn may(&self, access: FileAccess, uid: u32, gid: u32, mode: u32) -> bool {
         let bits = access as u32;

@@ -2,6 +2,7 @@
 
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
+use crate::doctor::shell;
 use crate::doctor::systemd::{Service, UNIT};
 use opterius_daemon::{EXIT_CONFIGURATION, EXIT_PERMISSION};
 
@@ -35,7 +36,7 @@ fn judge_unit(service: &Service, packaged: Option<&str>) -> Finding {
         ),
         Some(packaged) if service.fragment != packaged && service.is_override() => Finding::fail(
             format!("{} overrides the package's {packaged}", service.fragment),
-            format!("mv {0} {0}.old; {again}", service.fragment),
+            format!("mv {0} {0}.old; {again}", shell::quoted(&service.fragment)),
         ),
         _ if service.own_drop_ins().next().is_some() => Finding::warn(
             format!("{} is modified by {}", service.fragment, service.own_drop_ins().collect::<Vec<_>>().join(", ")),

@@ -2,11 +2,13 @@
 //! never helps.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
 use crate::doctor::mounts::Mount;
+use crate::doctor::shell;
 use opterius_base::files;
 
 /// A cause, by the operating system's words in the daemon's report, and its fix. `%d%`, `%f%`, `%b%` and `%u%` stand for
@@ -33,29 +35,37 @@ pub fn judge(context: &Context<'_>, file: &Path, cause: &str) -> Option<Finding>
     let directory = fs::canonicalize(named).unwrap_or_else(|_| named.to_owned());
     let real = directory.join(file.file_name()?);
     let own = context.system.read("/proc/self/mountinfo");
-    let daemons = context.process().map(|process| process.mounts()).unwrap_or_default();
+    let daemons = context.process.map(|process| process.mounts()).unwrap_or_default();
     let is_mounted = |mountinfo| Mount::holding(mountinfo, &real).is_some_and(|mount| mount.point == real);
-    let (shown, directory_shown) = (file.display().to_string(), named.display().to_string());
-    let seen = format!("the Agent cannot write {shown}: {cause}");
+    let seen = format!("the Agent cannot write {}: {cause}", file.display());
     if is_mounted(&own) || is_mounted(&daemons) {
         let seen = format!("{seen}; it is a mount point of its own, which cannot be replaced");
-        let fix = format!("mount the directory {directory_shown} instead of the file, then restart the Agent");
+        let fix = format!("mount the directory {} instead of the file, then restart the Agent", named.display());
         return Some(Finding::fail(seen, fix));
     }
     let temporary = files::temporary_path(&real);
+    let fix = fix(cause);
+    let mut text = String::new();
+    // Of another user, as after a run as root that was killed. The name is fixed, so that it is in the way for ever.
+    let is_leftover = fs::symlink_metadata(&temporary)
+        .is_ok_and(|left| !left.is_dir() && context.agent.uid.is_some_and(|own| own != 0 && own != left.uid()));
+    if is_leftover {
+        text = format!("rm -f {}; ", shell::path(&temporary));
+    }
     let block = if temporary.is_dir() { temporary } else { real };
     // Read-only for everyone, not only for the daemon.
-    let mount = Mount::holding(&own, &directory).filter(|mount| mount.is_read_only && fix(cause) == SANDBOX);
-    let mut text = String::new();
+    let mount = Mount::holding(&own, &directory).filter(|mount| mount.is_read_only && fix == SANDBOX);
     if let Some(Mount { point, .. }) = mount {
-        text = format!("mount -o remount,rw {}; if a disk error made it read-only: dmesg | tail", point.display());
+        text = format!("mount -o remount,rw {}; if a disk error made it read-only: dmesg | tail", shell::path(&point));
     } else {
-        for piece in fix(cause).split('%') {
+        let (directory, file, block) = (shell::path(named), shell::path(file), shell::path(&block));
+        let user = shell::quoted(&context.agent.name);
+        for piece in fix.split('%') {
             text.push_str(match piece {
-                "d" => &directory_shown,
-                "f" => &shown,
-                "b" => block.to_str()?,
-                "u" => &context.agent.name,
+                "d" => &directory,
+                "f" => &file,
+                "b" => &block,
+                "u" => &user,
                 _ => piece,
             });
         }
@@ -63,8 +73,10 @@ pub fn judge(context: &Context<'_>, file: &Path, cause: &str) -> Option<Finding>
     Some(Finding::fail(seen, format!("{text}; then run: {}", context.command("reverify"))))
 }
 
+/// The first clause decides: what follows is about the withdrawal of the old file, which failed as well.
 fn fix(cause: &str) -> &'static str {
-    FIXES.iter().find(|(words, _)| cause.contains(words)).map_or("", |(_, fix)| fix)
+    let first = cause.split("; ").next().unwrap_or_default();
+    FIXES.iter().find(|(words, _)| first.contains(words)).map_or("", |(_, fix)| fix)
 }
 
 #[cfg(test)]
@@ -79,6 +91,7 @@ mod tests {
             ("Disk quota exceeded", "quota -u %u%"),
             ("Permission denied (os error 13)", "chmod 1775 %d%"),
             ("Operation not permitted", "chattr -i"),
+            ("Operation not permitted; the old file cannot be removed either (Permission denied)", "chown %u% %f%"),
             ("Is a directory", "mv -T %b%"),
             ("Not a directory", "namei"),
             ("No such file or directory", "install -d"),

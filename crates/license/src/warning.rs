@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use crate::model::Terms;
 use crate::standing::Standing;
 use opterius_base::clock::Timestamp;
-use opterius_base::dates::{Moment, the_end};
+use opterius_base::dates::{Moment, counted, the_end};
 use opterius_base::text::duration;
 
 /// Grace shorter than this causes a warning.
@@ -53,29 +53,42 @@ impl Warning {
             Self::Expiry { .. } => "expiry",
         }
     }
+
+    /// What is about to end, as a sentence without its period.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Accounts { used, allowed } => format!(
+                "{used} accounts are in use, the plan allows {allowed}: new accounts are refused, existing ones work"
+            ),
+            Self::Grace { until, left } => {
+                let left = match left.as_secs() / 60 {
+                    0 => "less than a minute".to_owned(),
+                    minutes @ 1..60 => counted(minutes, "minute"),
+                    _ => duration(*left),
+                };
+                format!("The grace period ends in {left}, at {until}: then the Agent rejects changes")
+            }
+            Self::Expiry { at, left } => {
+                format!("The license expires {}, at {}", Moment::new(*at, at.minus(*left)).relative, the_end(*at))
+            }
+        }
+    }
+
+    /// What to do about it, as a sentence that ends with a command.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Accounts { .. } => {
+                "Delete accounts in the Panel or upgrade the plan in the license dashboard, then run: opterius-agent reverify"
+            }
+            Self::Grace { .. } => "Find out why the license server cannot be reached: opterius-agent doctor",
+            Self::Expiry { .. } => "Renew the license in the license dashboard, then run: opterius-agent reverify",
+        }
+    }
 }
 
 impl fmt::Display for Warning {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Accounts { used, allowed } => write!(
-                formatter,
-                "{used} accounts are in use, the plan allows {allowed}: new accounts are refused, existing ones work. \
-                 Delete accounts or upgrade the plan in the license dashboard, then run: opterius-agent reverify"
-            ),
-            Self::Grace { until, left } => write!(
-                formatter,
-                "The grace period ends in {}, at {until}: then the Agent rejects changes. Find out why the license \
-                 server cannot be reached: opterius-agent doctor",
-                duration(*left)
-            ),
-            Self::Expiry { at, left } => write!(
-                formatter,
-                "The license expires {}, at {}. Renew it in the license dashboard, then run: opterius-agent reverify",
-                Moment::new(*at, at.minus(*left)).relative,
-                the_end(*at)
-            ),
-        }
+        write!(formatter, "{}. {}", self.sentence(), self.remedy())
     }
 }
 
@@ -141,7 +154,7 @@ mod tests {
 
     #[test]
     fn only_more_accounts_than_allowed_cause_a_warning() {
-        let refused = "7 accounts are in use, the plan allows 5: new accounts are refused, existing ones work. Delete";
+        let refused = "7 accounts are in use, the plan allows 5: new accounts are refused, existing ones work. Delete accounts in the Panel or upgrade";
         let table = [
             (Some(4), Some(5), None),
             (Some(5), Some(5), None),
@@ -166,7 +179,10 @@ mod tests {
             (hours(12), None),
             (hours(12) - 1, Some("The grace period ends in 11 h 59 min, at 2026-03-01T23:59:59Z: ")),
             (hours(11) + 1800, Some("The grace period ends in 11 h 30 min, at 2026-03-01T23:30:00Z: ")),
-            (1, Some("The grace period ends in 0 h 0 min, at 2026-03-01T12:00:01Z: ")),
+            (90 * 60, Some("The grace period ends in 1 h 30 min, at 2026-03-01T13:30:00Z: ")),
+            (59 * 60, Some("The grace period ends in 59 minutes, at 2026-03-01T12:59:00Z: ")),
+            (119, Some("The grace period ends in 1 minute, at 2026-03-01T12:01:59Z: ")),
+            (1, Some("The grace period ends in less than a minute, at 2026-03-01T12:00:01Z: ")),
         ];
         for (left, expected) in table {
             let standing = Standing::Grace { until: in_seconds(left) };
@@ -179,7 +195,7 @@ mod tests {
         let days = |days: u64| days * 86_400;
         let table = [
             (days(14) + 1, None),
-            (days(14), Some("The license expires in 14 days, at 2026-03-15T12:00:00Z. Renew it")),
+            (days(14), Some("The license expires in 14 days, at 2026-03-15T12:00:00Z. Renew the license in the")),
             (days(14) - 1, Some("The license expires in 13 days, at 2026-03-15T11:59:59Z. ")),
             (days(13) + 43_200, Some("The license expires in 13 days, at the end of 2026-03-14. ")),
             (days(1), Some("The license expires in 24 hours, at 2026-03-02T12:00:00Z. ")),

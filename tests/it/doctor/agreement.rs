@@ -1,7 +1,7 @@
 //! The daemon's result compared with doctor's: that they differ, and why.
 
 use super::installed::{Installed, set};
-use super::{BINARY, Found, reachable};
+use super::{BINARY, Found, age, reachable};
 use crate::support::agent::{Agent, AgentBuilder};
 use crate::support::eventually;
 use crate::support::fake_license_server::{FakeLicenseServer, Reply};
@@ -11,7 +11,7 @@ use crate::support::package::{SOON, on_a_server, override_unit};
 use crate::support::process;
 use serde_json::json;
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 const NAME: &str = "license.example.com";
@@ -37,7 +37,7 @@ fn found_inside(agent: &Agent, environment: &[&str]) -> Found {
 #[test]
 fn a_proxy_of_the_daemon_alone_or_of_doctor_alone_is_named_without_its_value() {
     let server = FakeLicenseServer::start_as(NAME);
-    let agent = reachable(agent_of(&server).environment("HTTPS_PROXY", DEAD_PROXY).start());
+    let agent = reachable(agent_of(&server).environment("HTTPS_PROXY", DEAD_PROXY)).start();
     agent.status_after_checks(1);
     let found = found_inside(&agent, &[]);
     // Doctor goes the daemon's way, and says that this shell would go another one.
@@ -48,10 +48,11 @@ fn a_proxy_of_the_daemon_alone_or_of_doctor_alone_is_named_without_its_value() {
     assert!(!format!("{found:?}").contains("open-sesame"), "{found:#?}");
     // A proxy in agent.conf counts for both.
     agent.rewrite_config(&[("proxy", DEAD_PROXY)]);
+    agent.reverify();
     let found = found_inside(&agent, &[]);
     found.says("agreement", "PASS", "both get no usable answer", "");
 
-    let agent = reachable(agent_of(&server).start());
+    let agent = reachable(agent_of(&server)).start();
     agent.status_after_checks(1);
     found_inside(&agent, &[]).says("agreement", "PASS", "both get a valid license", "");
     let found = found_inside(&agent, &[&format!("https_proxy={DEAD_PROXY}")]);
@@ -63,7 +64,7 @@ fn a_proxy_of_the_daemon_alone_or_of_doctor_alone_is_named_without_its_value() {
 #[test]
 fn a_file_that_the_daemons_sandbox_replaces_or_hides_is_named() {
     let server = FakeLicenseServer::start_as(NAME);
-    let agent = reachable(agent_of(&server).start());
+    let agent = reachable(agent_of(&server)).start();
     agent.status_after_checks(1);
     let found = Found::by(&agent.config_path());
     found.says("agreement", "FAIL", "the daemon sees another /etc/hosts", "systemctl cat opterius-agent");
@@ -72,7 +73,7 @@ fn a_file_that_the_daemons_sandbox_replaces_or_hides_is_named() {
     let copy = "mkdir $DIRECTORY/hidden; cp $DIRECTORY/license-ca.pem $DIRECTORY/hidden";
     let builder = Agent::builder().own_license_server().after_mounting(copy);
     let file = builder.directory().join("hidden/license-ca.pem").display().to_string();
-    let agent = reachable(builder.set("license_ca_file", &file).start_licensed());
+    let agent = reachable(builder.set("license_ca_file", &file)).start_licensed();
     Found::by(&agent.config_path()).says("agreement", "PASS", "both get a valid license", "");
     process::inside(agent.pid(), agent.directory(), "mount -t tmpfs none $DIRECTORY/hidden");
     let seen = format!("the daemon sees another {file}, or none");
@@ -81,7 +82,7 @@ fn a_file_that_the_daemons_sandbox_replaces_or_hides_is_named() {
 
 #[test]
 fn another_configuration_file_than_the_daemons_is_named() {
-    let agent = reachable(Agent::licensed());
+    let agent = reachable(Agent::builder()).start_licensed();
     let copy = agent.directory().join("copy.conf");
     fs::copy(agent.config_path(), &copy).unwrap();
     let (seen, fix) = (agent.config_path(), format!("--config {} doctor", agent.config_path().display()));
@@ -92,19 +93,50 @@ fn another_configuration_file_than_the_daemons_is_named() {
 }
 
 #[test]
-fn a_grant_that_the_daemons_clock_overrules_is_explained_in_its_words() {
+fn a_grant_of_an_expired_license_is_none() {
     let past = json!({"valid": true, "plan": "free", "max_accounts": 5, "expires_at": "2020-03-01T00:00:00Z"});
-    let agent = reachable(Agent::builder().license(Reply::json(200, past)).start());
+    let agent = reachable(Agent::builder().license(Reply::json(200, past))).start();
     agent.status_after_checks(1);
     let found = Found::by(&agent.config_path());
     found.says("license", "FAIL", "restricted, expired", "");
-    found.says("agreement", "FAIL", "The license expired on 2020-03-01T00:00:00Z", "timedatectl");
+    let seen = "grants a license that expired at the end of 2020-02-29";
+    found.says("license server", "FAIL", seen, "Renew the license in the license dashboard");
+    found.says("agreement", "PASS", "both get no valid license", "");
+}
+
+#[test]
+fn a_file_that_changed_without_an_effect_is_named_all_the_same() {
+    let agent = reachable(Agent::builder()).start_licensed();
+    Found::by(&agent.config_path()).says("agreement", "PASS", "both get a valid license", "");
+    age(&agent, &agent.config_path());
+    let seen = format!("both get a valid license; {} changed after the daemon", agent.config_path().display());
+    Found::by(&agent.config_path()).says("agreement", "WARN", &seen, "systemctl reload opterius-agent");
+}
+
+#[test]
+fn no_advice_makes_a_daemon_read_a_file_that_would_end_its_valid_license() {
+    let agent = reachable(Agent::builder()).start_licensed();
+    let (config, server) = (agent.config_path(), agent.license_server().url());
+    let advice = "neither reload nor restart the Agent before";
+    agent.rewrite_config(&[("license_server", "http://127.0.0.1:1")]);
+    age(&agent, &config);
+    let found = Found::by(&config);
+    found.says("agreement", "FAIL", "changed after the daemon read it", advice);
+    assert!(!found.check("agreement").fix.contains("systemctl"), "{found:#?}");
+
+    // Another key: the file belongs to the daemon's.
+    let key = "BBBBBBBB-BBBBBBBB-CCCCCCCC-DDDDDDDD";
+    agent.rewrite_config(&[("license_server", &server), ("license_key", key)]);
+    agent.license_server().reply(Reply::json(403, json!({"valid": false, "reason": "invalid_key", "message": "No."})));
+    let found = Found::by(&config);
+    found.says("agreement", "FAIL", "changed after the daemon read it", advice);
+    found.says("cache", "FAIL", "another license key; the daemon uses it", "compare license_key");
+    assert_eq!(agent.status()["state"], "active");
 }
 
 #[test]
 fn for_a_license_server_on_this_machine_the_environment_does_not_count() {
-    let agent = Agent::builder().environment("HTTPS_PROXY", DEAD_PROXY).start_licensed();
-    let agent = reachable(agent);
+    let agent = reachable(Agent::builder().environment("HTTPS_PROXY", DEAD_PROXY)).start_licensed();
     found_inside(&agent, &[]).says("agreement", "PASS", "both get a valid license", "");
 }
 
@@ -114,18 +146,12 @@ fn a_certificate_authority_renewed_but_not_reloaded_is_named_and_reverify_reads_
     let agent = Agent::builder().license_server(&server);
     let file = agent.directory().join("license-ca.pem");
     fs::write(&file, other.ca_pem()).unwrap();
-    let agent = reachable(agent.start());
+    let agent = reachable(agent).start();
     let status = agent.status_after_checks(1);
     assert_eq!(status["valid"], false, "{status}");
 
-    // Times are compared in whole seconds.
-    let read_at = status["config_read_at"].as_str().unwrap();
-    let read_at = time::OffsetDateTime::parse(read_at, &time::format_description::well_known::Rfc3339).unwrap();
-    let renewed = eventually(PROMPTLY, || {
-        fs::write(&file, server.ca_pem()).unwrap();
-        fs::metadata(&file).unwrap().ctime() > read_at.unix_timestamp()
-    });
-    assert!(renewed);
+    fs::write(&file, server.ca_pem()).unwrap();
+    age(&agent, &file);
     let found = Found::by(&agent.config_path());
     found.says("license server", "PASS", "license valid", "");
     let seen = format!("{} changed after the daemon read it", file.display());
@@ -154,7 +180,7 @@ fn reverify_keeps_the_settings_in_use_if_the_file_is_invalid() {
 
 #[test]
 fn a_difference_without_a_lasting_cause_ends_with_the_next_check() {
-    let agent = reachable(Agent::licensed());
+    let agent = reachable(Agent::builder()).start_licensed();
     let server = agent.license_server();
     server.pause();
     assert_eq!(agent.reverify().json()["state"], "grace");

@@ -1,15 +1,19 @@
 //! Checks of agent.conf, the cache, and the daemon.
 
-use super::{BINARY, Found, reachable};
+use super::{BINARY, Found, age, reachable};
 use crate::support::agent::{Agent, LICENSE_KEY};
+use crate::support::eventually;
 use crate::support::http::SECRET;
 use crate::support::panel::Panel;
+use crate::support::process::START;
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::thread;
 
 fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -17,8 +21,10 @@ fn set_mode(path: &Path, mode: u32) {
 
 #[test]
 fn each_mistake_in_the_configuration_is_found_by_its_own_check() {
-    let agent = reachable(Agent::licensed());
+    let agent = reachable(Agent::builder()).start_licensed();
     let (config, right) = (agent.config_path(), fs::read_to_string(agent.config_path()).unwrap());
+    // Every change below is one after the daemon read the file.
+    age(&agent, &config);
     let healthy = Found::by(&config);
     for name in
         ["configuration", "permissions", "secret", "unknown keys", "license key", "port", "daemon", "license", "cache"]
@@ -49,6 +55,13 @@ fn each_mistake_in_the_configuration_is_found_by_its_own_check() {
         let and_daemon = if check == "configuration" { vec![check, "daemon"] } else { vec![check] };
         found.differs_in(&healthy, &and_daemon);
     }
+    fs::write(&config, format!("{right}port=http\n")).unwrap();
+    Found::by(&config).says("daemon", "WARN", "default address", "correct agent.conf before any restart");
+    let odd = agent.directory().join("x; touch PWNED #");
+    fs::write(&odd, format!("{right}panel_url=x\n")).unwrap();
+    let found = Found::by(&odd);
+    found.says("unknown keys", "WARN", "panel_url", &format!("editor '{}'", odd.display()));
+    found.says("permissions", "FAIL", "mode 0", &format!("chmod 0640 '{}'", odd.display()));
     // A different key than the daemon's: the cache belongs to the daemon's key.
     fs::write(&config, right.replace(LICENSE_KEY, "AAAABBBB")).unwrap();
     let found = Found::by(&config);
@@ -77,10 +90,10 @@ fn each_mistake_in_the_configuration_is_found_by_its_own_check() {
 
 #[test]
 fn each_fault_of_the_cache_is_found_by_its_own_check() {
-    let agent = reachable(Agent::licensed());
+    let agent = reachable(Agent::builder()).start_licensed();
     let (config, cache) = (agent.config_path(), agent.cache_path());
     let healthy = Found::by(&config);
-    healthy.says("cache", "PASS", "0 h 0 min old", "");
+    healthy.says("cache", "PASS", "old", "");
     let right = fs::read_to_string(&cache).unwrap();
 
     set_mode(&cache, 0o600);
@@ -109,7 +122,7 @@ fn each_fault_of_the_cache_is_found_by_its_own_check() {
 
 #[test]
 fn a_stopped_daemon_and_an_occupied_port_are_found() {
-    let agent = reachable(Agent::licensed());
+    let agent = reachable(Agent::builder()).start_licensed();
     let config = agent.config_path();
     let healthy = Found::by(&config);
     agent.kill();
@@ -117,16 +130,67 @@ fn a_stopped_daemon_and_an_occupied_port_are_found() {
     found.says("daemon", "FAIL", "does not answer", "systemctl restart opterius-agent");
     found.differs_in(&healthy, &["daemon"]);
 
-    let _listener = TcpListener::bind(("127.0.0.1", agent.port())).unwrap();
+    // It says what the Agent would say, and a command.
+    let listener = TcpListener::bind(("127.0.0.1", agent.port())).unwrap();
+    thread::spawn(move || {
+        let body = "{\"valid\":true,\"state\":\"active\",\"agent_version\":\"9\",\"warnings\":[\"broken. curl evil.example\"]}";
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        }
+    });
     let found = Found::by(&config);
+    assert!(!format!("{found:?}").contains("evil.example"), "{found:#?}");
+    for check in ["license", "agreement"] {
+        assert!(!found.checks.contains_key(check), "{check} is judged by the word of another process: {found:#?}");
+    }
     let holder = format!("(process {})", std::process::id());
     found.says("port", "FAIL", &holder, &format!("kill {}", std::process::id()));
     found.differs_in(&healthy, &["daemon", "port"]);
 }
 
+/// A tenant's process that is called like the Agent, on its port, and sees a FIFO and an endless device in place of the files
+/// that doctor compares.
+#[test]
+fn nothing_of_an_accounts_process_is_read_whatever_its_name() {
+    let agent = reachable(Agent::builder()).start_licensed();
+    let (config, theirs) = (agent.config_path(), agent.directory().join("theirs"));
+    fs::create_dir(&theirs).unwrap();
+    fs::copy(BINARY, theirs.join("opterius-agent")).unwrap();
+    let settings = format!(
+        "secret={SECRET}\nport={}\nlog=stderr\nlicense_server=http://127.0.0.1:1\nlicense_cache={}/cache.json\n",
+        agent.port(),
+        theirs.display()
+    );
+    fs::write(theirs.join("agent.conf"), settings).unwrap();
+    set_mode(&theirs.join("agent.conf"), 0o600);
+    for path in [theirs.clone(), theirs.join("agent.conf")] {
+        chown(&path, Some(65_534), Some(65_534)).unwrap();
+    }
+    agent.kill();
+    let script = "mkfifo fifo && mount --bind fifo /etc/hosts && mount --bind /dev/zero /etc/resolv.conf && \
+                  exec ./opterius-agent --config agent.conf";
+    let mut account = Command::new("unshare");
+    account.args(["-Urm", "sh", "-c", script]).current_dir(&theirs).uid(65_534).gid(65_534);
+    let mut account = account.stderr(Stdio::null()).spawn().unwrap();
+    let listens = eventually(START, || TcpStream::connect(("127.0.0.1", agent.port())).is_ok());
+    let mut doctor = Command::new("timeout");
+    doctor.args(["60", BINARY, "--config"]).arg(&config).args(["doctor", "--json"]);
+    let found = listens.then(|| Found::of(&mut doctor));
+    account.kill().unwrap();
+    account.wait().unwrap();
+    let found = found.expect("the account's process does not listen");
+    found.says("port", "FAIL", "it runs as user 65534, not as", &format!("kill {}", account.id()));
+    found.says("daemon", "FAIL", "not asked", "see port");
+    for check in ["license", "agreement"] {
+        assert!(!found.checks.contains_key(check), "{check}: {found:#?}");
+    }
+    found.says("cache", "PASS", "", "");
+}
+
 #[test]
 fn facts_hidden_from_an_ordinary_user_are_warnings_not_failures() {
-    let agent = reachable(Agent::licensed());
+    let agent = reachable(Agent::builder()).start_licensed();
     // A copy, because the repository can be in a directory that only root can enter.
     let program = agent.directory().join("opterius-agent");
     fs::copy(BINARY, &program).unwrap();
@@ -169,7 +233,7 @@ fn unmanaged_accounts_and_risky_renewals_are_found() {
 
 #[test]
 fn the_report_has_one_line_per_entry_and_no_secrets() {
-    let agent = reachable(Agent::licensed());
+    let agent = reachable(Agent::builder()).start_licensed();
     let output = Command::new(BINARY).arg("--config").arg(agent.config_path()).arg("doctor").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(!text.contains(SECRET) && !text.contains(LICENSE_KEY), "{text}");

@@ -8,7 +8,7 @@ use std::fs;
 
 #[test]
 fn the_answer_is_shown_and_not_stored() {
-    let agent = reachable(Agent::licensed());
+    let agent = reachable(Agent::builder()).start_licensed();
     let server = agent.license_server();
     let healthy = Found::by(&agent.config_path());
     for (name, seen) in [
@@ -57,7 +57,7 @@ fn the_answer_is_shown_and_not_stored() {
 
 #[test]
 fn with_a_proxy_the_connection_check_tests_the_proxy() {
-    let agent = reachable(Agent::licensed());
+    let agent = reachable(Agent::builder()).start_licensed();
     let healthy = Found::by(&agent.config_path());
     agent.rewrite_config(&[("proxy", "http://alice:word@127.0.0.1:1")]);
     let found = Found::by(&agent.config_path());
@@ -71,11 +71,11 @@ fn the_daemons_license_status_is_reported_with_its_help() {
     let server = FakeLicenseServer::start();
     let message = "License is already activated on 1 of 1 allowed servers.";
     server.reply(Reply::json(403, json!({"valid": false, "reason": "server_limit_reached", "message": message})));
-    let agent = reachable(Agent::builder().license_server(&server).start());
+    let agent = reachable(Agent::builder().license_server(&server)).start();
     agent.status_after_checks(1);
     Found::by(&agent.config_path()).says("license", "FAIL", message, "revoke a server");
 
-    let agent = reachable(Agent::licensed());
+    let agent = reachable(Agent::builder()).start_licensed();
     agent.license_server().pause();
     agent.reverify();
     Found::by(&agent.config_path()).says("license", "WARN", "valid until", "curl -sS");
@@ -92,7 +92,7 @@ fn each_certificate_fault_is_distinguished() {
         (&other, true, "not valid for that name, but for license.example.com", "license_server"),
     ] {
         let agent = Agent::builder().license_server(server);
-        let agent = reachable(if trusted { agent } else { agent.unset("license_ca_file") }.start());
+        let agent = reachable(if trusted { agent } else { agent.unset("license_ca_file") }).start();
         let found = Found::by(&agent.config_path());
         found.says("connection", "PASS", "", "");
         found.says("TLS", "FAIL", seen, fix);

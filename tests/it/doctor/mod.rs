@@ -9,13 +9,16 @@ mod license_server;
 mod network;
 mod service;
 
-use crate::support::agent::Agent;
+use crate::support::agent::{Agent, AgentBuilder};
+use crate::support::eventually;
+use crate::support::http::PROMPTLY;
 use crate::support::machine::attempt;
 use opterius_agent::doctor::CHECKS;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -105,10 +108,25 @@ impl Found {
     }
 }
 
-/// Gives the daemon a fixed port and its files the modes of an installation.
-fn reachable(agent: Agent) -> Agent {
-    agent.rewrite_config(&[("port", &agent.port().to_string())]);
-    fs::set_permissions(agent.directory(), fs::Permissions::from_mode(0o755)).unwrap();
-    fs::set_permissions(agent.config_path(), fs::Permissions::from_mode(0o640)).unwrap();
-    agent
+/// Gives the daemon a fixed port and its files the modes of an installation, before it reads them.
+fn reachable(builder: AgentBuilder) -> AgentBuilder {
+    let config = builder.directory().join("agent.conf");
+    fs::write(&config, "").unwrap();
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o640)).unwrap();
+    fs::set_permissions(builder.directory(), fs::Permissions::from_mode(0o755)).unwrap();
+    // The kernel does not soon choose the same port again.
+    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    builder.set("port", &port.to_string())
+}
+
+/// Lets the file be newer than what the daemon read; times are compared in whole seconds.
+fn age(agent: &Agent, file: &Path) {
+    let read_at = agent.status()["config_read_at"].as_str().unwrap().to_owned();
+    let read_at = time::OffsetDateTime::parse(&read_at, &time::format_description::well_known::Rfc3339).unwrap();
+    let bytes = fs::read(file).unwrap();
+    let newer = eventually(PROMPTLY, || {
+        fs::write(file, &bytes).unwrap();
+        fs::metadata(file).unwrap().mtime() > read_at.unix_timestamp()
+    });
+    assert!(newer);
 }

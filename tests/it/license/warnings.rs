@@ -61,8 +61,13 @@ fn more_accounts_than_allowed_and_a_near_expiry_are_said_everywhere() {
     let check = report["checks"].as_array().unwrap().iter().find(|check| check["check"] == "license").unwrap();
     assert_eq!(check["verdict"], "WARN", "{check}");
     let (seen, fix) = (check["seen"].as_str().unwrap(), check["fix"].as_str().unwrap());
-    assert!(seen.starts_with("valid, plan free") && seen.contains(expiry), "{check}");
-    assert!(fix.contains("Delete accounts or upgrade the plan") && fix.contains("Renew it"), "{check}");
+    assert!(seen.starts_with("valid, plan free") && seen.contains(expiry.trim_start_matches("The")), "{check}");
+    let reverify = format!("opterius-agent --config {} reverify", agent.config_path().display());
+    assert!(fix.matches(&reverify).count() == 2 && !fix.contains("opterius-agent reverify"), "{check}");
+    assert!(
+        fix.contains("Delete accounts in the Panel or upgrade the plan") && fix.contains("; renew the license"),
+        "{check}"
+    );
 
     // An account goes, and the license is renewed.
     write_accounts(&agent.directory().join("host/etc/group"), 5);
