@@ -81,7 +81,6 @@ pub fn results(context: &Context<'_>) -> Option<Finding> {
     if own == daemons {
         let mut finding = Finding::pass(format!("doctor and the daemon both get {}", own.word()));
         add_surroundings(&mut finding, context, config);
-        add_changes(&mut finding, context, config, status, own, false);
         return Some(finding);
     }
     let (at, state) = (status.text("last_checked_at"), status.text("state"));
@@ -93,7 +92,7 @@ pub fn results(context: &Context<'_>) -> Option<Finding> {
         finding.add_warning(&status.text("message"), "compare the clocks: timedatectl");
     }
     add_surroundings(&mut finding, context, config);
-    add_changes(&mut finding, context, config, status, own, true);
+    add_changes(&mut finding, context, config, status, own);
     if finding.verdict == Verdict::Pass {
         let reverify = context.command("reverify");
         if own < daemons {
@@ -163,7 +162,6 @@ fn add_changes(
     config: &LicenseConfig,
     status: &DaemonStatus,
     own: Reached,
-    or_moved: bool,
 ) {
     let machine_id = context.system.path("/etc/machine-id");
     let files =
@@ -171,7 +169,7 @@ fn add_changes(
     // With these files, a daemon whose license is valid would lose it.
     let is_worse = status.is_valid() && own != Reached::Grant;
     for (file, fix) in files {
-        if let Some(file) = file.filter(|file| status.predates(file, or_moved)) {
+        if let Some(file) = file.filter(|file| status.predates(file)) {
             let fix = if is_worse {
                 format!("check this change first: editor {}; {CAUTION}", shell::path(file))
             } else {

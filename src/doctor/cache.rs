@@ -80,7 +80,7 @@ fn differs(context: &Context<'_>, file: &Path) -> bool {
 
 /// Whether the daemon wrote the file with other settings than those of agent.conf now.
 fn is_of_earlier_settings(context: &Context<'_>, bytes: &[u8], identity: &LicenseIdentity<'_>) -> bool {
-    let is_changed = |status: &DaemonStatus| status.predates(&context.system.config_path, true);
+    let is_changed = |status: &DaemonStatus| status.predates(&context.system.config_path);
     cache::belongs_elsewhere(bytes, &identity.question()) || context.status.as_ref().is_some_and(is_changed)
 }
 

@@ -40,11 +40,9 @@ impl DaemonStatus {
         Timestamp::parse_rfc3339(&self.text(name))
     }
 
-    /// Whether the file was written after the daemon read its configuration; with `or_moved`, also whether it was put in its
-    /// place since, or got another owner or mode.
-    pub fn predates(&self, file: &Path, or_moved: bool) -> bool {
-        let changed = |file: fs::Metadata| if or_moved { file.mtime().max(file.ctime()) } else { file.mtime() };
-        let changed_at = fs::metadata(file).map(|file| Timestamp::from_unix(changed(file)));
+    /// Whether the file was written, put in its place, or got another owner or mode after the daemon read its configuration.
+    pub fn predates(&self, file: &Path) -> bool {
+        let changed_at = fs::metadata(file).map(|file| Timestamp::from_unix(file.mtime().max(file.ctime())));
         let read_at = self.instant("config_read_at");
         changed_at.ok().zip(read_at).is_some_and(|(changed_at, read_at)| changed_at > read_at)
     }

@@ -105,15 +105,6 @@ fn a_grant_of_an_expired_license_is_none() {
 }
 
 #[test]
-fn a_file_that_changed_without_an_effect_is_named_all_the_same() {
-    let agent = reachable(Agent::builder()).start_licensed();
-    Found::by(&agent.config_path()).says("agreement", "PASS", "both get a valid license", "");
-    age(&agent, &agent.config_path());
-    let seen = format!("both get a valid license; {} changed after the daemon", agent.config_path().display());
-    Found::by(&agent.config_path()).says("agreement", "WARN", &seen, "systemctl reload opterius-agent");
-}
-
-#[test]
 fn no_advice_makes_a_daemon_read_a_file_that_would_end_its_valid_license() {
     let agent = reachable(Agent::builder()).start_licensed();
     let (config, server) = (agent.config_path(), agent.license_server().url());
