@@ -171,9 +171,11 @@ impl<'a> Daemon<'a> {
     /// Fills the disk of the cache, or frees the space.
     pub fn fill_disk(&self, full: bool) {
         let filler = self.cache.with_file_name("full");
-        let _ = fs::remove_file(&filler);
+        if !full {
+            let _ = fs::remove_file(&filler);
+        }
+        self.world.lock().belief.disk_fills(full);
         if full {
-            self.world.lock().belief.disk_fills();
             let mut file = fs::File::create(&filler).unwrap();
             while file.write_all(&[0; 1024]).is_ok() {}
             self.world.count("disk full");

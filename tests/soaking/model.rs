@@ -191,7 +191,9 @@ pub struct Belief {
     walls: Vec<i64>,
     /// The latest change of the wall clock, on the boot clock, and what it had shown before.
     set: Option<(f64, i64)>,
-    /// Whether the disk may be full, so that a denial removes the file instead.
+    /// Whether the disk is full now.
+    is_disk_full: bool,
+    /// Whether a write may have failed since the last successful one, so that a denial removed the file instead.
     disk_full: bool,
     /// Whether a check can fail before it reaches the license server.
     unreachable: bool,
@@ -210,13 +212,14 @@ impl Belief {
     pub fn new() -> Belief {
         let (memory, disk) = (Vec::new(), vec![None]);
         let (pending, walls, set) = (None, Vec::new(), None);
-        let (unreachable, disk_full, checked) = (false, false, false);
+        let (unreachable, is_disk_full, disk_full, checked) = (false, false, false, false);
         Belief {
             memory,
             disk,
             pending,
             walls,
             set,
+            is_disk_full,
             disk_full,
             unreachable,
             checked,
@@ -239,9 +242,10 @@ impl Belief {
         self.note(now);
     }
 
-    /// Records that the disk becomes full, or has space again; it may have been full until the next successful write.
-    pub fn disk_fills(&mut self) {
-        self.disk_full = true;
+    /// Records that the disk becomes full, or has space again.
+    pub fn disk_fills(&mut self, is_full: bool) {
+        self.is_disk_full = is_full;
+        self.disk_full |= is_full;
         self.may_be_on_disk(self.possible());
     }
 
@@ -331,7 +335,8 @@ impl Belief {
             self.disk.retain(|record| !matches!(record, Some(Record { verdict: Verdict::Granted { .. }, .. })));
         }
         if cache == "ok" {
-            self.disk_full = false;
+            // Without a write, a full disk goes unnoticed.
+            self.disk_full = self.is_disk_full;
             let possible = self.possible();
             let checked = self.checked;
             let boot = self.boot;
