@@ -370,11 +370,8 @@ fn a_denial_that_cannot_be_written_leaves_no_earlier_grant_behind() {
             "after a restart without the license server an earlier grant counts again"
         };
         assert!(word.ends_with(end), "{obstacle}: {word}");
-        assert!(
-            agent.lines().iter().any(|line| line.contains(" not written: ") && line.ends_with(end)),
-            "{:#?}",
-            agent.lines()
-        );
+        let expected_line = |line: &str| line.contains(" not written: ") && line.ends_with(end);
+        assert!(agent.wait_for_line(expected_line, PROMPTLY).is_some(), "{:#?}", agent.lines());
 
         let left = fs::read(disk(&agent).join("license-cache.json")).unwrap_or_default();
         assert_eq!(left.is_empty(), *withdrawn, "{obstacle}");
