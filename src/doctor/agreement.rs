@@ -154,8 +154,7 @@ fn add_surroundings(finding: &mut Finding, context: &Context<'_>, config: &Licen
     }
 }
 
-/// Adds what changed since the daemon read it. `own` is what the files lead to as they are now. Where that is what
-/// the daemon gets, only what was written counts: a new owner or mode changes nothing.
+/// Adds what changed since the daemon read it. `own` is what the files lead to as they are now.
 fn add_changes(
     finding: &mut Finding,
     context: &Context<'_>,

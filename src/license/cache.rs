@@ -94,7 +94,7 @@ impl CachedStatus {
 pub struct Told(Value, Value);
 
 impl Told {
-    /// Reads them from any file that the Panel would take for a license answer, whoever wrote it.
+    /// Reads them from any file that the Panel would accept as a license answer, even one that the Agent did not write.
     pub fn by(bytes: &[u8]) -> Option<Self> {
         let mut document: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
         Some(Self(document.remove("valid")?, document.remove("reason").unwrap_or_default()))

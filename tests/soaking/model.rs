@@ -189,8 +189,8 @@ pub struct Belief {
     pending: Option<(Outcome, f64)>,
     /// What the wall clock may have shown when it was requested and when it arrived: the clock can be set around it.
     walls: Vec<i64>,
-    /// The latest change of the wall clock, on the boot clock, and what it had shown before.
-    set: Option<(f64, i64)>,
+    /// The latest changes of the wall clock: when, on the boot clock, and what it had shown before.
+    sets: Vec<(f64, i64)>,
     /// Whether the disk is full now.
     is_disk_full: bool,
     /// Whether a write may have failed since the last successful one, so that a denial removed the file instead.
@@ -211,14 +211,14 @@ impl Belief {
     /// An Agent that has never run.
     pub fn new() -> Belief {
         let (memory, disk) = (Vec::new(), vec![None]);
-        let (pending, walls, set) = (None, Vec::new(), None);
+        let (pending, walls, sets) = (None, Vec::new(), Vec::new());
         let (unreachable, is_disk_full, disk_full, checked) = (false, false, false, false);
         Belief {
             memory,
             disk,
             pending,
             walls,
-            set,
+            sets,
             is_disk_full,
             disk_full,
             unreachable,
@@ -238,7 +238,7 @@ impl Belief {
     /// Records that the wall clock was set.
     pub fn clock_was_set(&mut self, before: Moment, now: Moment) {
         self.walls.push(now.wall.0);
-        self.set = Some((now.boot, before.wall.0));
+        self.sets.push((now.boot, before.wall.0));
         self.note(now);
     }
 
@@ -270,7 +270,8 @@ impl Belief {
         self.unreachable = !reachable;
         (self.pending, self.walls) = (Some((outcome, now.boot)), vec![now.wall.0]);
         // The Agent dates a request before the license server reports it.
-        self.walls.extend(self.set.filter(|(at, _)| now.boot - at < MAX_CHECK_TIME).map(|(_, before)| before));
+        self.sets.retain(|(at, _)| now.boot - at < MAX_CHECK_TIME);
+        self.walls.extend(self.sets.iter().map(|(_, before)| before));
         self.may_be_on_disk(self.learned());
         self.transaction(now);
         self.note(now);
@@ -290,6 +291,8 @@ impl Belief {
             record.used.1 += ended - record.since;
         }
         self.boot += 1;
+        // No check outlives a reboot.
+        self.sets.clear();
     }
 
     /// Records that the Agent starts.

@@ -31,7 +31,8 @@ pub fn server_id(machine_id: &str) -> String {
 const RANDOM: usize = 11;
 
 /// A value that ties an answer to its request: random, with the time of the request, `now` by this server's clock. A signed
-/// answer repeats it, so that nobody can date a stored answer later. `None` when the kernel returns no random bytes.
+/// answer repeats it, so editing the cache file cannot make the answer look newer. `None` when the kernel returns no random
+/// bytes.
 pub fn nonce(random: &SystemRandom, now: Timestamp) -> Option<String> {
     let mut bytes = [0; RANDOM];
     random.fill(&mut bytes).ok()?;

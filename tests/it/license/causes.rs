@@ -4,6 +4,7 @@ use super::*;
 use crate::support::TempDirectory;
 use crate::support::fake_license_server::Presented;
 use crate::support::programs;
+use crate::support::tcp_server::TcpServer;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -20,7 +21,7 @@ enum Peer {
     Fake(FakeLicenseServer),
     /// Spoken to by this URL.
     At(FakeLicenseServer, String),
-    Socket(Socket),
+    Scripted(TcpServer),
     OpenSsl(OpenSsl),
 }
 
@@ -45,7 +46,7 @@ impl Peer {
         let builder = match self {
             Peer::Fake(server) => builder.license_server(server),
             Peer::At(server, url) => builder.license_server(server).set("license_server", url),
-            Peer::Socket(socket) => builder.set("license_server", &format!("https://localhost:{}", socket.port)),
+            Peer::Scripted(server) => builder.set("license_server", &format!("https://localhost:{}", server.port)),
             Peer::OpenSsl(server) => builder
                 .set("license_server", &format!("https://localhost:{}", server.port))
                 .set("license_ca_file", &server.ca_file),
@@ -99,30 +100,30 @@ fn each_broken_connection_has_its_words() {
     let fake = FakeLicenseServer::start_plain;
     hold(&[
         Row {
-            peer: Peer::Socket(Socket::serving(wait)),
+            peer: Peer::Scripted(TcpServer::serving(|mut client| wait(&mut client))),
             cause: "TLS with localhost: the server accepts the connection but does not answer the handshake",
             remedy: "speaks TLS",
         },
         Row {
-            peer: Peer::Socket(Socket::serving(read_some)),
+            peer: Peer::Scripted(TcpServer::serving(|mut client| read_some(&mut client))),
             cause: "TLS with localhost: the server closed the connection during the handshake",
             remedy: "firewall or proxy on the way",
         },
         Row {
-            peer: Peer::Socket(Socket::serving(|client| {
-                read_some(client);
-                let _ = rustix::net::sockopt::set_socket_linger(client, Some(Duration::ZERO));
+            peer: Peer::Scripted(TcpServer::serving(|mut client| {
+                read_some(&mut client);
+                let _ = rustix::net::sockopt::set_socket_linger(&client, Some(Duration::ZERO));
             })),
             cause: "TLS with localhost: the connection was reset during the handshake",
             remedy: "firewall or proxy on the way",
         },
         Row {
-            peer: Peer::Socket(Socket::answering(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")),
+            peer: answering(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"),
             cause: "TLS with localhost: what answers on port",
             remedy: "fix the port in license_server",
         },
         Row {
-            peer: Peer::Socket(Socket::answering(b"SSH-2.0-OpenSSH_9.2\r\n")),
+            peer: answering(b"SSH-2.0-OpenSSH_9.2\r\n"),
             cause: "TLS with localhost: what answers on port",
             remedy: "fix the port in license_server",
         },
@@ -146,27 +147,27 @@ fn each_broken_connection_has_its_words() {
         },
         // Alerts: protocol_version, handshake_failure, unrecognized_name, internal_error.
         Row {
-            peer: Peer::Socket(Socket::answering(&[0x15, 3, 1, 0, 2, 2, 70])),
+            peer: answering(&[0x15, 3, 1, 0, 2, 2, 70]),
             cause: "TLS with localhost: the server offers only old versions of TLS; the Agent needs TLS 1.2 or 1.3",
             remedy: "enable TLS 1.2 or 1.3",
         },
         Row {
-            peer: Peer::Socket(Socket::answering(&server_hello_of_tls_1_1())),
+            peer: answering(&server_hello_of_tls_1_1()),
             cause: "TLS with localhost: the server offers only old versions of TLS; the Agent needs TLS 1.2 or 1.3",
             remedy: "enable TLS 1.2 or 1.3",
         },
         Row {
-            peer: Peer::Socket(Socket::answering(&[0x15, 3, 3, 0, 2, 2, 40])),
+            peer: answering(&[0x15, 3, 3, 0, 2, 2, 40]),
             cause: "TLS with localhost: the server found no version, cipher or key in common with the Agent",
             remedy: "P-256",
         },
         Row {
-            peer: Peer::Socket(Socket::answering(&[0x15, 3, 3, 0, 2, 2, 112])),
+            peer: answering(&[0x15, 3, 3, 0, 2, 2, 112]),
             cause: "TLS with localhost: the server does not know that name",
             remedy: "license_server",
         },
         Row {
-            peer: Peer::Socket(Socket::answering(&[0x15, 3, 3, 0, 2, 2, 80])),
+            peer: answering(&[0x15, 3, 3, 0, 2, 2, 80]),
             cause: "TLS with localhost: the server rejected the handshake (TLS alert 80)",
             remedy: "log of the web server",
         },
@@ -377,54 +378,15 @@ fn compression_is_not_asked_for_and_chunks_are_read() {
 // --------------------------------------------------------------------------------------------------------------------
 // Servers that something is wrong with.
 
-/// A TCP server with a script for every connection.
-struct Socket {
-    port: u16,
-    over: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Socket {
-    fn serving(script: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> Socket {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let over = Arc::<AtomicBool>::default();
-        let thread = std::thread::spawn({
-            let over = Arc::clone(&over);
-            move || {
-                for client in listener.incoming().flatten() {
-                    if over.load(Ordering::SeqCst) {
-                        return;
-                    }
-                    let mut client = client;
-                    client.set_read_timeout(Some(PATIENCE)).unwrap();
-                    script(&mut client);
-                }
-            }
-        });
-        Socket { port, over, thread: Some(thread) }
-    }
-
-    /// Sends these bytes after the client's first ones.
-    fn answering(bytes: &[u8]) -> Socket {
-        let bytes = bytes.to_vec();
-        Socket::serving(move |client| {
-            read_some(client);
-            let _ = client.write_all(&bytes);
-            let _ = client.shutdown(Shutdown::Write);
-            wait(client);
-        })
-    }
-}
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        self.over.store(true, Ordering::SeqCst);
-        drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
+/// A server that sends these bytes after the client's first ones.
+fn answering(bytes: &[u8]) -> Peer {
+    let bytes = bytes.to_vec();
+    Peer::Scripted(TcpServer::serving(move |mut client| {
+        read_some(&mut client);
+        let _ = client.write_all(&bytes);
+        let _ = client.shutdown(Shutdown::Write);
+        wait(&mut client);
+    }))
 }
 
 /// Reads the first message of TLS, which comes in one piece.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::support::programs;
+use crate::support::tcp_server::TcpServer;
 use std::process::Command;
 
 #[test]
@@ -78,7 +79,7 @@ fn each_failure_of_a_proxy_names_the_proxy() {
         let proxy = Proxy::refusing(answer);
         let url = proxy.url().replace("http://", "http://alice:open-sesame@");
         let agent = Agent::builder().set("license_server", REMOTE).set("proxy", &url).start();
-        let hop = format!("connecting through the proxy 127.0.0.1 port {}: ", proxy.port);
+        let hop = format!("connecting through the proxy 127.0.0.1 port {}: ", proxy.server.port);
         assert_unverified(&agent, &[&hop, sentence]);
         let report = diagnosis(&agent);
         let check = check(&report, "connection");
@@ -190,7 +191,7 @@ fn doctor_uses_the_proxy_of_the_daemons_environment() {
 fn a_proxy_can_speak_tls() {
     let server = FakeLicenseServer::start_as("license.example.com");
     let front = FakeLicenseServer::start_as("proxy.example.com");
-    let proxy = TlsProxy::start(&front, server.port());
+    let proxy = tls_proxy(&front, server.port());
     let builder = Agent::builder().license_server(&server).set("license_server", REMOTE);
     let ca_file = builder.directory().join("license-ca.pem");
     fs::write(&ca_file, format!("{}{}", server.ca_pem(), front.ca_pem())).unwrap();
@@ -216,42 +217,11 @@ fn check<'a>(report: &'a Value, name: &str) -> &'a Value {
     checks.iter().find(|check| check["check"] == name).unwrap_or_else(|| panic!("no {name}: {report:#}"))
 }
 
-/// A CONNECT proxy over TLS that forwards to one local port.
-struct TlsProxy {
-    port: u16,
-    over: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl TlsProxy {
-    /// With the certificate of `front`.
-    fn start(front: &FakeLicenseServer, target: u16) -> TlsProxy {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (config, over) = (front.tls_config(), Arc::<AtomicBool>::default());
-        let thread = std::thread::spawn({
-            let over = Arc::clone(&over);
-            move || {
-                for client in listener.incoming().flatten() {
-                    if over.load(Ordering::SeqCst) {
-                        return;
-                    }
-                    let _ = relay_tls(client, Arc::clone(&config), target);
-                }
-            }
-        });
-        TlsProxy { port, over, thread: Some(thread) }
-    }
-}
-
-impl Drop for TlsProxy {
-    fn drop(&mut self) {
-        self.over.store(true, Ordering::SeqCst);
-        drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
+/// A CONNECT proxy over TLS, with the certificate of `front`, that forwards to one local port.
+fn tls_proxy(front: &FakeLicenseServer, target: u16) -> TcpServer {
+    let config = front.tls_config();
+    // A client that disconnects is not an error of the proxy.
+    TcpServer::serving(move |client| drop(relay_tls(client, Arc::clone(&config), target)))
 }
 
 /// Looks at both sides in turn, because one thread has the TLS session.
@@ -294,11 +264,9 @@ fn read_head(client: &mut impl io::Read) -> io::Result<String> {
 
 /// A CONNECT proxy that forwards every connection to one local port, or rejects it.
 struct Proxy {
-    port: u16,
+    server: TcpServer,
     /// The heads of the requests so far.
     heads: Arc<Mutex<Vec<String>>>,
-    over: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl Proxy {
@@ -312,42 +280,21 @@ impl Proxy {
     }
 
     fn start(target: Result<u16, &'static str>) -> Proxy {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (heads, over) = (Arc::<Mutex<Vec<String>>>::default(), Arc::new(AtomicBool::new(false)));
-        let thread = std::thread::spawn({
-            let (heads, over) = (Arc::clone(&heads), Arc::clone(&over));
-            move || {
-                for client in listener.incoming() {
-                    if over.load(Ordering::SeqCst) {
-                        return;
-                    }
-                    // A client that disconnects is not an error of the proxy.
-                    let _ = client.and_then(|client| relay(client, target, &heads));
-                }
-            }
-        });
-        Proxy { port, heads, over, thread: Some(thread) }
+        let heads = Arc::<Mutex<Vec<String>>>::default();
+        let seen = Arc::clone(&heads);
+        // A client that disconnects is not an error of the proxy.
+        let server = TcpServer::serving(move |client| drop(relay(client, target, &seen)));
+        Proxy { server, heads }
     }
 
     fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://127.0.0.1:{}", self.server.port)
     }
 
     /// The request lines so far.
     fn received(&self) -> Vec<String> {
         let heads = self.heads.lock().unwrap();
         heads.iter().map(|head| head.lines().next().unwrap_or_default().to_owned()).collect()
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.over.store(true, Ordering::SeqCst);
-        drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

@@ -18,6 +18,7 @@ pub mod pebble;
 pub mod process;
 pub mod programs;
 pub mod snapshot;
+pub mod tcp_server;
 pub mod timed_license_server;
 
 use std::fs;
