@@ -13,7 +13,9 @@ pub const LICENSE_REQUIRED: &str = "license_required";
 
 #[derive(Serialize)]
 struct Refused<'a> {
+    // The word that the product's documentation promises, not a sentence.
     error: &'static str,
+    code: &'static str,
     reason: &'a str,
     message: String,
     help: String,
@@ -25,7 +27,13 @@ struct Refused<'a> {
 /// The response otherwise: 403 `license_required` with reason, message and help.
 pub fn check(standing: &Standing, message: impl FnOnce() -> String, guide: &Guide) -> Result<(), Response> {
     let Some(reason) = standing.reason() else { return Ok(()) };
-    let refused = Refused { error: LICENSE_REQUIRED, reason, message: message(), help: guide.help(reason) };
+    let refused = Refused {
+        error: LICENSE_REQUIRED,
+        code: LICENSE_REQUIRED,
+        reason,
+        message: message(),
+        help: guide.help(reason),
+    };
     Err(Response::json(403, &refused))
 }
 
@@ -54,8 +62,8 @@ mod tests {
         let body: Value = serde_json::from_slice(&answer.body).unwrap();
         assert_eq!(answer.status, 403);
         assert_eq!(
-            (&body["error"], &body["reason"], &body["message"]),
-            (&"license_required".into(), &"suspended".into(), &"Unpaid.".into())
+            ["error", "code", "reason", "message"].map(|key| body[key].clone()),
+            ["license_required", "license_required", "suspended", "Unpaid."].map(Value::from)
         );
         assert!(body["help"].as_str().unwrap().contains("opterius-agent reverify"));
     }

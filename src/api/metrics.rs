@@ -105,7 +105,7 @@ impl ApiMetrics {
         self.count_result(path, response.status, duration);
         if response.status == 403 {
             let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
-            self.refused(body.get("error").and_then(Value::as_str).unwrap_or_default());
+            self.refused(body.get("code").and_then(Value::as_str).unwrap_or_default());
         }
     }
 

@@ -69,7 +69,7 @@ impl Problem {
         }
     }
 
-    /// The error code, which the Panel shows.
+    /// The error code.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Invalid { .. } => "validation_failed",
@@ -97,9 +97,12 @@ impl Problem {
         }
     }
 
-    /// The body of the response. `error` and `message` are strings, as the Panel requires.
+    /// The body of the response. The Panel shows `error` and nothing else, so it is the message, except for the account
+    /// limit, for which the product's documentation promises the code.
     pub fn body(&self) -> Value {
-        let mut body = json!({"error": self.code(), "message": self.message()});
+        let (code, message) = (self.code(), self.message());
+        let error = if matches!(self, Self::AccountLimit { .. }) { code } else { &message };
+        let mut body = json!({"error": error, "code": code, "message": message});
         let details = match self {
             Self::Invalid { field, .. } => vec![("field", json!(field))],
             Self::AccountLimit { used, limit, plan } => {
@@ -131,7 +134,9 @@ mod tests {
         ];
         for (problem, status, code) in table {
             let body = problem.body();
-            assert_eq!((problem.status(), body["error"].as_str()), (status, Some(code)));
+            assert_eq!((problem.status(), body["code"].as_str()), (status, Some(code)));
+            let shown = if code == "account_limit_reached" { &body["code"] } else { &body["message"] };
+            assert_eq!(&body["error"], shown);
             assert!(body["message"].as_str().unwrap().ends_with('.') || status == 500, "{body}");
         }
     }

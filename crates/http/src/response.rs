@@ -30,6 +30,7 @@ pub struct Response {
 #[derive(Serialize)]
 struct ErrorBody<'a> {
     error: &'a str,
+    code: &'a str,
     message: &'a str,
 }
 
@@ -46,9 +47,10 @@ impl Response {
         Self { status, content_type, headers: Vec::new(), body: Arc::new(text.into_bytes()) }
     }
 
-    /// `{"error": code, "message": message}`, the form of every error.
+    /// `{"error": message, "code": code, "message": message}`, the form of every error. A client such as the Panel shows
+    /// `error` and nothing else, so it is the sentence.
     pub fn error(status: u16, code: &str, message: &str) -> Self {
-        Self::json(status, &ErrorBody { error: code, message })
+        Self::json(status, &ErrorBody { error: message, code, message })
     }
 
     /// The response to a request that was refused before it reached the service.
@@ -177,13 +179,13 @@ mod tests {
         let text = encoded(Response::error(404, "not_found", "No."), false, false);
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 404 Not Found\r\n"), "{head}");
-        assert!(head.contains("Content-Length: 37") && head.contains("Content-Type: application/json"), "{head}");
+        assert!(head.contains("Content-Length: 50") && head.contains("Content-Type: application/json"), "{head}");
         assert!(
             head.contains("Cache-Control: no-store") && head.contains("Date: Sun, 01 Mar 2026 00:00:00 GMT"),
             "{head}"
         );
         assert!(!head.contains("Connection") && head.contains("Server: a-server\r\n"), "{head}");
-        assert_eq!(body, r#"{"error":"not_found","message":"No."}"#);
+        assert_eq!(body, r#"{"error":"No.","code":"not_found","message":"No."}"#);
     }
 
     #[test]
@@ -198,6 +200,6 @@ mod tests {
     #[test]
     fn a_response_to_head_has_the_length_but_no_body() {
         let text = encoded(Response::error(404, "not_found", "No."), false, true);
-        assert!(text.ends_with("\r\n\r\n") && text.contains("Content-Length: 37"), "{text}");
+        assert!(text.ends_with("\r\n\r\n") && text.contains("Content-Length: 50"), "{text}");
     }
 }

@@ -60,15 +60,15 @@ fn check_and_closed(agent: &Agent, request: impl Into<Vec<u8>>, refusal: Refusal
 
 fn assert_refused(response: &Response, (status, error): Refusal) {
     let answer = assert_error_body(response);
-    assert_eq!((response.status, answer["error"].as_str()), (status, Some(error)), "{answer}");
+    assert_eq!((response.status, answer["code"].as_str()), (status, Some(error)), "{answer}");
 }
 
-/// Every error is a JSON object with strings `error` and `message`; the Panel shows the first.
+/// Every error is a JSON object with strings `error`, `code` and `message`; the Panel shows the first.
 fn assert_error_body(response: &Response) -> serde_json::Value {
     let kind = response.header("Content-Type").unwrap_or_default();
     assert!(kind.starts_with("application/json"), "{}", response.head_text());
     let answer = response.json();
-    for field in ["error", "message"] {
+    for field in ["error", "code", "message"] {
         let text = answer[field].as_str().unwrap_or_default();
         assert!(!text.is_empty(), "{} without {field}: {answer}", response.status);
     }

@@ -65,7 +65,7 @@ fn standing(status: &Value) -> Value {
 /// A signed write passes the gate; 501, because its operation is not implemented.
 pub(crate) fn assert_allowed(agent: &Agent) {
     let response = write(agent);
-    assert_eq!((response.status, &response.json()["error"]), (501, &json!("not_implemented")), "{}", response.text());
+    assert_eq!((response.status, &response.json()["code"]), (501, &json!("not_implemented")), "{}", response.text());
 }
 
 /// A signed write is rejected with this reason, this message and help; a signed read passes.
@@ -73,8 +73,8 @@ pub(crate) fn assert_refused(agent: &Agent, reason: &str, message: &str) {
     let response = write(agent);
     let answer = response.json();
     assert_eq!(response.status, 403, "{answer}");
-    let actual = ["error", "reason", "message"].map(|key| answer[key].clone());
-    assert_eq!(json!(actual), json!(["license_required", reason, message]));
+    let actual = ["error", "code", "reason", "message"].map(|key| answer[key].clone());
+    assert_eq!(json!(actual), json!(["license_required", "license_required", reason, message]));
     assert!(answer["help"].as_str().is_some_and(|help| !help.is_empty()), "{answer}");
     let read = agent.fetch(Request::post("/backup/list").body("{}").signed());
     assert_eq!(read.status, 501, "{}", read.text());

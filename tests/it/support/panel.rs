@@ -46,7 +46,10 @@ impl Answer {
 
     /// Whether it has this status and error code.
     pub fn is(&self, status: u16, error: &str) -> bool {
-        self.status == status && self.body["error"] == error && self.body["message"].is_string()
+        self.status == status
+            && self.body["code"] == error
+            && self.body["message"].is_string()
+            && self.body["error"].is_string()
     }
 
     /// Checks that it has this status and error code.

@@ -177,7 +177,7 @@ fn check_busy(response: &Received) {
 
 fn check_error(response: &Received, status: u16, error: &str) {
     let body = response.json();
-    assert_eq!((response.status, body["error"].as_str()), (status, Some(error)), "{body}");
+    assert_eq!((response.status, body["code"].as_str()), (status, Some(error)), "{body}");
     assert!(body["message"].is_string(), "{body}");
 }
 
