@@ -1,11 +1,10 @@
 //! Generating and loading the configuration of nginx and PHP for sites, certificates and suspensions.
 
-use std::fs;
-
 use crate::servers::{nginx, php};
 use crate::transaction::Transaction;
 use crate::web::certificate::current;
 use crate::web::certificate::files::CertificateFiles;
+use crate::web::pools;
 use crate::web::site::Site;
 use crate::web::site_file::{self, View};
 use opterius_base::deadline::Deadline;
@@ -13,7 +12,6 @@ use opterius_base::files::FileMode;
 use opterius_host::host::Host;
 use opterius_host::layout;
 use opterius_host::problem::Problem;
-use opterius_host::request::values::PhpVersion;
 use opterius_host::sites::site_record::{self, SiteRecord};
 use opterius_host::users::account::Account;
 use opterius_host::users::register::Register;
@@ -52,7 +50,7 @@ fn apply_served(
     let register = Register::read(host)?;
     let views = sites.into_iter().map(|(site, certificate)| View::of(host, site, certificate, &register));
     let views = views.collect::<Result<Vec<_>, _>>()?;
-    let mut warnings = apply_pools(transaction, &views, &register, deadline)?;
+    let mut warnings = pools::apply(transaction, &views, &register, deadline)?;
     for view in &views {
         let place = Site::place(host, &view.site.domain);
         transaction.write(&place.file, site_file::render(host, view).as_bytes(), FileMode::mode(0o644))?;
@@ -102,51 +100,6 @@ pub fn remove(transaction: &mut Transaction<'_>, site: &Site) -> Result<(), Prob
         transaction.remove(path)?;
     }
     transaction.remove(&php::pool_file(host, &site.php_version, &site.domain))
-}
-
-/// Writes or deletes the pools of sites, and reloads the PHP versions that changed.
-fn apply_pools(
-    transaction: &mut Transaction<'_>,
-    views: &[View<'_>],
-    register: &Register,
-    deadline: Deadline,
-) -> Result<Vec<String>, Problem> {
-    let host = transaction.host();
-    let mut warnings = Vec::new();
-    let mut changed: Vec<&PhpVersion> = Vec::new();
-    for View { site, user, pool, suspended, .. } in views {
-        let version = &site.php_version;
-        let file = php::pool_file(host, version, &site.domain);
-        if pool.is_some() {
-            let error_log = site.logs(host).join("php-error.log");
-            let text = php::pool(host, &site.domain, user, &register.web_group()?.name, &error_log);
-            if fs::read(&file).ok().as_deref() == Some(text.as_bytes()) {
-                continue;
-            }
-            transaction.write(&file, text.as_bytes(), FileMode::mode(0o644))?;
-        } else if file.exists() {
-            transaction.remove(&file)?;
-        } else {
-            if !suspended {
-                warnings.push(format!("PHP {version} is not installed, so PHP pages on {} answer 503.", site.domain));
-            }
-            continue;
-        }
-        if !changed.contains(&version) {
-            changed.push(version);
-        }
-    }
-    for version in changed.into_iter().filter(|version| php::is_installed(host, version)) {
-        php::test(host, version, deadline)?;
-        let warning = php::reload(host, version, deadline);
-        if warning.is_none() {
-            for view in views.iter().filter(|view| view.pool.is_some() && view.site.php_version == *version) {
-                php::await_socket(host, &view.site.domain, deadline);
-            }
-        }
-        warnings.extend(warning);
-    }
-    Ok(warnings)
 }
 
 /// The record of a site.
