@@ -13,9 +13,12 @@ pub mod license_answer;
 mod nginx;
 pub mod operation_order;
 pub mod operation_request;
+pub mod process_files;
+pub mod renewal_config;
 pub mod request_head;
 pub mod signed_answer;
 pub mod site_file;
+pub mod user_files;
 pub mod verify_body;
 
 /// Checks a property for an input, and panics if it does not hold.
@@ -31,8 +34,11 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("license_answer", license_answer::check),
     ("operation_order", operation_order::check),
     ("operation_request", operation_request::check),
+    ("process_files", process_files::check),
+    ("renewal_config", renewal_config::check),
     ("request_head", request_head::check),
     ("signed_answer", signed_answer::check),
     ("site_file", site_file::check),
+    ("user_files", user_files::check),
     ("verify_body", verify_body::check),
 ];

@@ -53,7 +53,7 @@ impl<'a> Context<'a> {
     pub fn new(system: &'a System<'a>, loaded: &'a Result<Loaded, Error>, identity: &'a HostIdentity) -> Self {
         let config = loaded.as_ref().ok().map(|loaded| &loaded.config);
         let service = Service::query(system);
-        let register = Register::parse(&system.read("/etc/passwd"), &system.read("/etc/group"));
+        let register = Register::parse(system.read("/etc/passwd"), system.read("/etc/group"));
         let address = config.map_or(DEFAULT_ADDRESS, inquiry::address);
         let port = Port::examine(system, address);
         let agent = agent(system, service.as_ref(), &register, &port);

@@ -5,6 +5,7 @@ use std::fs;
 
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
+use opterius_host::lines;
 
 /// Descriptors that nginx needs besides the sites' logs: listeners, its own logs, connections.
 const BESIDES: u64 = 128;
@@ -16,7 +17,7 @@ pub fn descriptors(context: &Context<'_>) -> Option<Finding> {
     let host = context.host()?;
     let enabled = ["/etc/nginx/sites-enabled", "/etc/nginx/conf.d"];
     let sites = enabled.iter().flat_map(|path| fs::read_dir(host.path(path)).into_iter().flatten().flatten()).count();
-    let main = fs::read_to_string(host.path("/etc/nginx/nginx.conf")).ok()?;
+    let main = lines::lossy(&lines::read(&host.path("/etc/nginx/nginx.conf")).ok()?);
     let Some(master) = master_limit(context) else {
         return Some(match context.system.is_root {
             true => Finding::pass(format!("not running, so its limit is unknown (sites: {sites})")),

@@ -1,12 +1,14 @@
 //! Host operations: whether they work, whether every account is managed, and whether certbot writes below a home directory.
 
 use std::fs;
+use std::io::ErrorKind;
 
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
 use opterius_host::helper::client::HelperMode;
 use opterius_host::layout::SOCKET;
 use opterius_host::layout::WEBROOT;
+use opterius_host::lines;
 use opterius_host::sites::unmanaged_sites;
 
 /// The socket unit of the helper.
@@ -80,7 +82,7 @@ pub fn renewals(context: &Context<'_>) -> Option<Finding> {
     let directory = context.host()?.path(RENEWALS);
     let entries = match fs::read_dir(&directory) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
             return Some(Finding::pass("certbot renews no certificates here"));
         }
         Err(_) => return Some(context.needs_root(RENEWALS)),
@@ -88,11 +90,15 @@ pub fn renewals(context: &Context<'_>) -> Option<Finding> {
     let (mut count, mut risky) = (0_usize, Vec::new());
     for path in entries.flatten().map(|entry| entry.path()) {
         let Some(name) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".conf")) else { continue };
-        let Ok(text) = fs::read_to_string(&path) else {
-            return Some(context.needs_root(&path.display().to_string()));
+        let bytes = match lines::read(&path) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                return Some(context.needs_root(&path.display().to_string()));
+            }
+            Err(_) => continue,
+            Ok(bytes) => bytes,
         };
         count = count.saturating_add(1);
-        if renews_through_home(&text) {
+        if renews_through_home(&lines::lossy(&bytes)) {
             risky.push(name.to_owned());
         }
     }
@@ -108,7 +114,7 @@ pub fn renewals(context: &Context<'_>) -> Option<Finding> {
 }
 
 /// Looks for `webroot_path = /home/…`, and for such paths in `[[webroot_map]]`, whose keys are domains.
-fn renews_through_home(text: &str) -> bool {
+pub fn renews_through_home(text: &str) -> bool {
     let mut in_map = false;
     text.lines().map(str::trim).any(|line| {
         if line.starts_with('[') {

@@ -21,6 +21,7 @@ use opterius_base::deadline::Deadline;
 use opterius_daemon::port_holder::{self, Holder};
 use opterius_host::helper;
 use opterius_host::host::Host;
+use opterius_host::lines;
 use opterius_host::problem::Problem;
 use opterius_host::tool::{Output, Tool};
 use opterius_license::address;
@@ -55,9 +56,9 @@ impl System<'_> {
         self.root.join(absolute.trim_start_matches('/'))
     }
 
-    /// The text of a file of the host; empty if it cannot be read.
+    /// The text of a file of the host, with U+FFFD for what is not UTF-8; empty if it cannot be read.
     pub fn read(&self, absolute: &str) -> String {
-        fs::read_to_string(self.path(absolute)).unwrap_or_default()
+        lines::text(&self.path(absolute), lines::MAX_FILE)
     }
 
     /// Whether systemd manages the host's services.

@@ -41,8 +41,9 @@ pub fn find(address: SocketAddr) -> Option<Holder> {
     // not be named as the one to stop.
     processes.sort_unstable();
     let process = processes.into_iter().filter(|process| *process != 1).find(|process| has_one(*process, &sockets))?;
-    let name = fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
-    Some(Holder { name: one_line(&name, MAX_NAME), process })
+    // A process chooses its name, which need not be text.
+    let name = fs::read(format!("/proc/{process}/comm")).ok()?;
+    Some(Holder { name: one_line(&String::from_utf8_lossy(&name), MAX_NAME), process })
 }
 
 /// Whether any listener conflicts with `address`, including those of processes that are not visible.

@@ -1,7 +1,6 @@
 //! Runs external programs: without a shell, with an explicit environment, and with a deadline.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -18,6 +17,7 @@ use rustix::process::{
 
 use crate::host::Host;
 use crate::problem::Problem;
+use crate::processes::{self, Stat};
 use opterius_base::deadline::Deadline;
 use opterius_base::text::one_line;
 
@@ -307,16 +307,10 @@ fn kill_orphans() {
 
 /// The children of this process.
 fn children() -> Vec<Pid> {
-    let own = getpid().as_raw_nonzero().get();
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    let is_child = |number: &i32| {
-        let stat = fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
-        // The process name can contain anything, so parse after the last parenthesis.
-        let parent = stat.rsplit(')').next().and_then(|rest| rest.split_ascii_whitespace().nth(1)?.parse::<i32>().ok());
-        parent == Some(own)
-    };
-    numbers.filter(is_child).filter_map(Pid::from_raw).collect()
+    let own = std::process::id();
+    let is_child = |process: &u32| Stat::read(*process).is_some_and(|stat| stat.parent == own);
+    let numbers = processes::all().into_iter().filter(is_child);
+    numbers.filter_map(|process| Pid::from_raw(process.cast_signed())).collect()
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! Usage of processors, memory, disk, load and network, from /proc. A value that cannot be read is zero: the Panel draws
 //! charts from these numbers and cannot use an error.
 
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use rustix::fs::statvfs;
 use serde::Serialize;
 
+use crate::lines;
 use crate::measure::units::{gigabytes, percent, rounded};
 
 /// CPU time in the kernel's unit (USER_HZ), summed over all processors.
@@ -185,7 +185,7 @@ impl Disk {
 }
 
 fn read(path: &str) -> String {
-    fs::read_to_string(path).unwrap_or_default()
+    lines::text(Path::new(path), lines::MAX_FILE)
 }
 
 #[cfg(test)]

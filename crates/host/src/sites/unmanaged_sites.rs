@@ -5,9 +5,11 @@ use std::fs;
 use std::path::Path;
 
 use crate::host::Host;
+use crate::lines;
 use crate::problem::Problem;
 use crate::request::values::{Domain, Username};
 use crate::users::register::{FIRST_UID, Register};
+use opterius_base::files;
 
 /// Highest uid of a regular user.
 const LAST_UID: u32 = 59_999;
@@ -51,10 +53,10 @@ impl UnmanagedSite {
         self.roots.iter().any(below)
     }
 
-    /// Reads the relevant directives of an nginx file.
-    pub fn parse(text: &str) -> Self {
+    /// Reads the relevant directives of an nginx file. Bytes that are not UTF-8 spoil their own word only.
+    pub fn parse(bytes: impl AsRef<[u8]>) -> Self {
         let mut site = Self::default();
-        for statement in statements(text) {
+        for statement in statements(&lines::lossy(bytes.as_ref())) {
             match statement.split_first() {
                 Some((&"server_name", names)) => site.names.extend(names.iter().map(|name| (*name).to_owned())),
                 Some((&"root", [root, ..])) => site.roots.push((*root).to_owned()),
@@ -97,10 +99,8 @@ pub fn enabled_sites(host: &Host) -> BTreeMap<Domain, UnmanagedSite> {
         let name = entry.file_name();
         let name = name.to_str()?;
         let domain = Domain::parse("domain", name.strip_suffix(".conf").unwrap_or(name)).ok()?;
-        let metadata = fs::metadata(entry.path()).ok()?;
-        let text =
-            (metadata.is_file() && metadata.len() <= MAX_FILE).then(|| fs::read_to_string(entry.path()).ok())??;
-        Some((domain, UnmanagedSite::parse(&text)))
+        let bytes = files::read(&entry.path(), MAX_FILE).ok()?;
+        Some((domain, UnmanagedSite::parse(bytes)))
     });
     sites.collect()
 }

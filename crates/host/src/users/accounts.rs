@@ -5,12 +5,10 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::layout::ACCOUNTS_GROUP;
+use crate::lines;
 
 /// How long a count is used before the group file is checked again.
 const FRESH: Duration = Duration::from_secs(1);
-
-/// Largest group file, in bytes.
-const MAX_FILE: u64 = 1024 * 1024;
 
 /// The number of accounts, read again only when the group file has changed.
 ///
@@ -30,21 +28,22 @@ impl AccountCount {
         }
         self.checked_at = Some(now);
         let path = root.join("etc/group");
-        let metadata = fs::metadata(&path).ok().filter(|metadata| metadata.is_file() && metadata.len() <= MAX_FILE);
+        let metadata =
+            fs::metadata(&path).ok().filter(|metadata| metadata.is_file() && metadata.len() <= lines::MAX_FILE);
         let modified = metadata.and_then(|metadata| Some((metadata.modified().ok()?, metadata.len())));
         if modified.is_none() || modified != self.modified {
             self.modified = modified;
-            self.count = modified.and_then(|_| fs::read_to_string(&path).ok()).map(|text| members(&text));
+            self.count = modified.and_then(|_| lines::read(&path).ok()).map(|bytes| members(&bytes));
         }
         self.count
     }
 }
 
-/// The number of members of [`ACCOUNTS_GROUP`] in the text of group(5); zero if there is no such group.
-fn members(text: &str) -> u64 {
-    let line = text.lines().find_map(|line| line.strip_prefix(ACCOUNTS_GROUP)?.strip_prefix(':'));
-    let names = line.and_then(|line| line.rsplit(':').next()).unwrap_or_default();
-    let count = names.split(',').filter(|name| !name.trim().is_empty()).count();
+/// The number of members of [`ACCOUNTS_GROUP`] in group(5); zero if there is no such group.
+pub fn members(group: &[u8]) -> u64 {
+    let line = lines::of(group).find_map(|line| line.strip_prefix(ACCOUNTS_GROUP.as_bytes())?.strip_prefix(b":"));
+    let names = line.and_then(|line| line.rsplit(|byte| *byte == b':').next()).unwrap_or_default();
+    let count = names.split(|byte| *byte == b',').filter(|name| !name.trim_ascii().is_empty()).count();
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
@@ -57,13 +56,14 @@ mod tests {
         let table = [
             ("root:x:0:\nopterius-accounts:x:991:alice,bob,carol\n", 3),
             ("opterius-accounts:x:991:alice\n", 1),
+            ("\u{fffd}\nopterius-accounts:x:991:alice\nx", 1),
             ("opterius-accounts:x:991:\n", 0),
             ("opterius-accounts-old:x:991:alice\n", 0),
             ("sudo:x:27:opterius-accounts\n", 0),
             ("", 0),
         ];
         for (text, expected) in table {
-            assert_eq!(members(text), expected, "{text}");
+            assert_eq!(members(text.as_bytes()), expected, "{text}");
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The users and groups of a host. An account is a member of the group `opterius-accounts`. They are read directly from
 //! /etc/passwd and /etc/group, so that a host below another root can be read too.
+//!
+//! Users choose some of the bytes in these files (chfn(1)), so only the fields that are used must be text.
 
-use std::fs;
 use std::io::ErrorKind;
 
 use crate::host::Host;
 use crate::layout::ACCOUNTS_GROUP;
+use crate::lines;
 use crate::problem::Problem;
 use crate::request::values::Username;
 
@@ -53,18 +55,18 @@ impl Register {
     /// # Errors
     /// A file cannot be read.
     pub fn read(host: &Host) -> Result<Self, Problem> {
-        let read = |name: &str| match fs::read_to_string(host.path(name)) {
-            Err(error) if error.kind() == ErrorKind::NotFound && !host.is_machine() => Ok(String::new()),
+        let read = |name: &str| match lines::read(&host.path(name)) {
+            Err(error) if error.kind() == ErrorKind::NotFound && !host.is_machine() => Ok(Vec::new()),
             result => result.map_err(|error| Problem::failed(name, error)),
         };
-        Ok(Self::parse(&read("/etc/passwd")?, &read("/etc/group")?))
+        Ok(Self::parse(read("/etc/passwd")?, read("/etc/group")?))
     }
 
-    /// Parses the text of passwd(5) and group(5). Malformed lines are ignored.
-    pub fn parse(passwd: &str, group: &str) -> Self {
+    /// Parses passwd(5) and group(5). A malformed line is ignored, and logged once.
+    pub fn parse(passwd: impl AsRef<[u8]>, group: impl AsRef<[u8]>) -> Self {
         Self {
-            users: passwd.lines().filter_map(user).collect(),
-            groups: group.lines().filter_map(self::group).collect(),
+            users: lines::parse("/etc/passwd", passwd.as_ref(), user),
+            groups: lines::parse("/etc/group", group.as_ref(), self::group),
         }
     }
 
@@ -104,29 +106,45 @@ impl Register {
     }
 }
 
-fn user(line: &str) -> Option<User> {
-    let fields: Vec<&str> = line.split(':').collect();
+fn user(line: &[u8]) -> Option<User> {
+    let fields: Vec<&[u8]> = line.split(|byte| *byte == b':').collect();
     let [name, _, uid, gid, _, home, shell] = fields.as_slice() else { return None };
-    let text = |field: &&str| (*field).to_owned();
     Some(User {
-        name: text(name),
-        uid: uid.parse().ok()?,
-        gid: gid.parse().ok()?,
-        home: text(home),
-        shell: text(shell),
+        name: name_of(name)?,
+        uid: lines::number(uid)?,
+        gid: lines::number(gid)?,
+        home: lines::lossy(home),
+        shell: lines::lossy(shell),
     })
 }
 
-fn group(line: &str) -> Option<Group> {
-    let fields: Vec<&str> = line.split(':').collect();
+fn group(line: &[u8]) -> Option<Group> {
+    let fields: Vec<&[u8]> = line.split(|byte| *byte == b':').collect();
     let [name, _, gid, members] = fields.as_slice() else { return None };
-    let members = members.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    Some(Group { name: (*name).to_owned(), gid: gid.parse().ok()?, members })
+    // A member that is not text costs itself alone.
+    let members = members.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter_map(name_of).collect();
+    Some(Group { name: name_of(name)?, gid: lines::number(gid)?, members })
+}
+
+fn name_of(bytes: &[u8]) -> Option<String> {
+    lines::field(bytes).filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_that_is_not_text_costs_itself_alone() {
+        let register = Register::parse(
+            b"root:x:0:0:root:/root:/bin/sh\nalice:x:1001:1001:,\xff,,:/home/alice:/bin/sh\nb\xffb:x:1002:1002::/:/bin/sh\n\xff\ncarol:x:1003:1003::/home/carol:/bin/sh",
+            b"\xff\nopterius-accounts:x:990:alice,\xff,carol\n\xff:x:1:\nalice:x:1001:\n",
+        );
+        let names: Vec<&str> = register.users.iter().map(|user| user.name.as_str()).collect();
+        assert_eq!(names, ["root", "alice", "carol"]);
+        assert_eq!(register.accounts(), ["alice", "carol"]);
+        assert!(register.group("alice").is_some());
+    }
 
     #[test]
     fn an_account_is_a_user_in_the_group() {

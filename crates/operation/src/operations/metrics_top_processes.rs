@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::fs;
+use std::path::Path;
 
 use rustix::event::{Timespec, poll};
 use rustix::param::page_size;
@@ -11,10 +11,13 @@ use serde_json::{Value, json};
 
 use crate::perform::{Context, Perform};
 use opterius_base::deadline::Deadline;
+use opterius_base::files;
 use opterius_base::text::one_line;
+use opterius_host::lines;
 use opterius_host::measure::system_stats::{CpuTime, Memory};
 use opterius_host::measure::units::percent;
 use opterius_host::problem::Problem;
+use opterius_host::processes::{self, Stat, Status};
 use opterius_host::request::metrics_top_processes::TopProcesses;
 use opterius_host::users::register::Register;
 
@@ -26,6 +29,9 @@ const INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 300_000_000 };
 
 /// Longest command, in characters.
 const MAX_COMMAND: usize = 200;
+
+/// Longest command line that is read, in bytes: the kernel's limit for all arguments.
+const MAX_COMMAND_LINE: u64 = 4 * 1024 * 1024;
 
 #[derive(Serialize)]
 struct Process {
@@ -65,55 +71,23 @@ fn page_kilobytes() -> u64 {
     u64::try_from(page_size() / 1024).unwrap_or(4)
 }
 
-/// The usage of a process, in total or since the first sample.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct ProcessUsage {
-    pid: u32,
-    name: String,
-    /// CPU time, in the kernel's unit.
-    time: u64,
-    /// Its start time, which distinguishes processes that reuse a pid.
-    started: u64,
-    /// Memory, in pages.
-    pages: u64,
-}
-
 /// The total usage of every process.
-fn sample(deadline: Deadline) -> Result<Vec<ProcessUsage>, Problem> {
+fn sample(deadline: Deadline) -> Result<Vec<Stat>, Problem> {
     if deadline.is_over() {
         return Err(Problem::TimedOut("The operation timed out before the processes were read.".to_owned()));
     }
-    let entries = fs::read_dir("/proc").map_err(|error| Problem::failed("/proc", error))?.flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     // Skip processes that have ended meanwhile.
-    Ok(pids.filter_map(|pid| parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)).collect())
-}
-
-/// Parses /proc/PID/stat. The process name in it can contain anything, including parentheses.
-fn parse(text: &str) -> Option<ProcessUsage> {
-    let (before, after) = text.rsplit_once(')')?;
-    let (pid, name) = before.split_once('(')?;
-    let fields: Vec<&str> = after.split_ascii_whitespace().collect();
-    // Numbered as in proc_pid_stat(5), whose third field is the first one here.
-    let number = |field: usize| fields.get(field.checked_sub(3)?)?.parse::<u64>().ok();
-    Some(ProcessUsage {
-        pid: pid.trim().parse().ok()?,
-        name: name.to_owned(),
-        time: number(14)?.saturating_add(number(15)?),
-        started: number(22)?,
-        // Signed in the kernel.
-        pages: number(24).unwrap_or(0),
-    })
+    Ok(processes::all().into_iter().filter_map(Stat::read).collect())
 }
 
 /// The processes that used the most CPU time between two samples. Equal ones are sorted by memory.
-fn busiest(before: &[ProcessUsage], now: Vec<ProcessUsage>) -> Vec<ProcessUsage> {
+fn busiest(before: &[Stat], now: Vec<Stat>) -> Vec<Stat> {
     let before: HashMap<(u32, u64), u64> = before.iter().map(|used| ((used.pid, used.started), used.time)).collect();
-    let since = |used: ProcessUsage| {
+    let since = |used: Stat| {
         let earlier = before.get(&(used.pid, used.started)).copied().unwrap_or(0);
-        ProcessUsage { time: used.time.saturating_sub(earlier), ..used }
+        Stat { time: used.time.saturating_sub(earlier), ..used }
     };
-    let mut uses: Vec<ProcessUsage> = now.into_iter().map(since).collect();
+    let mut uses: Vec<Stat> = now.into_iter().map(since).collect();
     uses.sort_by_key(|used| (Reverse(used.time), Reverse(used.pages), used.pid));
     uses.truncate(MAX_PROCESSES);
     uses
@@ -121,19 +95,16 @@ fn busiest(before: &[ProcessUsage], now: Vec<ProcessUsage>) -> Vec<ProcessUsage>
 
 /// The name of a process's user, or the uid if it has no name; none if the process is gone.
 fn user(pid: u32, register: &Register) -> Option<String> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
-    // The second is the effective uid.
-    let uid: u32 = uids.split_ascii_whitespace().nth(1)?.parse().ok()?;
-    let known = register.users.iter().find(|user| user.uid == uid);
-    Some(known.map_or_else(|| uid.to_string(), |user| user.name.clone()))
+    let [_, effective, ..] = Status::read(&pid.to_string())?.uids;
+    let known = register.users.iter().find(|user| user.uid == effective);
+    Some(known.map_or_else(|| effective.to_string(), |user| user.name.clone()))
 }
 
 /// The command line of a process, or its name in brackets if it is a kernel thread.
-fn command(pid: u32, name: &str) -> String {
-    let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let command = one_line(&String::from_utf8_lossy(&command), MAX_COMMAND);
-    if command.is_empty() { one_line(&format!("[{name}]"), MAX_COMMAND) } else { command }
+fn command(pid: u32, name: &[u8]) -> String {
+    let command = files::read(Path::new(&format!("/proc/{pid}/cmdline")), MAX_COMMAND_LINE).unwrap_or_default();
+    let command = one_line(&lines::lossy(&command), MAX_COMMAND);
+    if command.is_empty() { one_line(&format!("[{}]", lines::lossy(name)), MAX_COMMAND) } else { command }
 }
 
 #[cfg(test)]
@@ -141,20 +112,8 @@ mod tests {
     use super::*;
     use crate::testing::Tree;
 
-    fn used(pid: u32, time: u64, started: u64, pages: u64) -> ProcessUsage {
-        ProcessUsage { pid, name: String::new(), time, started, pages }
-    }
-
-    #[test]
-    fn a_process_with_any_name_is_parsed() {
-        let rest = "S 1 42 42 0 -1 4194304 1 2 3 4 70 30 5 6 20 0 1 0 12345 1000000 250 18446744073709551615";
-        let expected = |name: &str| ProcessUsage { name: name.to_owned(), ..used(42, 100, 12345, 250) };
-        for name in ["cron", "a b", ") R 1 (", ""] {
-            assert_eq!(parse(&format!("42 ({name}) {rest}\n")), Some(expected(name)), "{name}");
-        }
-        for text in ["", "42", "42 (cron", "x (cron) S 1", "42 (cron) S 1 2 3"] {
-            assert_eq!(parse(text), None, "{text}");
-        }
+    fn used(pid: u32, time: u64, started: u64, pages: u64) -> Stat {
+        Stat { pid, time, started, pages, ..Stat::default() }
     }
 
     #[test]
@@ -163,7 +122,7 @@ mod tests {
         let now = vec![used(1, 1001, 5, 1), used(2, 540, 6, 1), used(3, 30, 99, 1), used(4, 0, 100, 9)];
         let ranking: Vec<(u32, u64)> = busiest(&before, now).iter().map(|used| (used.pid, used.time)).collect();
         assert_eq!(ranking, [(2, 40), (3, 30), (1, 1), (4, 0)]);
-        let many: Vec<ProcessUsage> = (0..1000).map(|pid| used(pid, 0, 0, u64::from(pid))).collect();
+        let many: Vec<Stat> = (0..1000).map(|pid| used(pid, 0, 0, u64::from(pid))).collect();
         let processes = busiest(&[], many);
         assert_eq!((processes.len(), processes[0].pid), (MAX_PROCESSES, 999));
     }

@@ -1,7 +1,5 @@
 //! `/php/list-versions`: lists the installed PHP versions, and those that can be installed.
 
-use std::fs;
-
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -9,7 +7,9 @@ use crate::perform::{Context, Perform};
 use crate::servers::php;
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
+use opterius_host::lines;
 use opterius_host::problem::Problem;
+use opterius_host::processes;
 use opterius_host::request::php_list_versions::ListPhpVersions;
 use opterius_host::request::values::PhpVersion;
 use opterius_host::tool::Tool;
@@ -59,10 +59,9 @@ fn running_units(versions: &[PhpVersion], deadline: Deadline) -> Result<Vec<PhpV
 fn running(host: &Host, versions: &[PhpVersion]) -> Vec<PhpVersion> {
     let is_running = |version: &&PhpVersion| {
         let path = host.path(&format!("/run/php/{}.pid", php::service(version)));
-        let pid = fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u32>().ok());
-        let name = pid.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).ok());
+        let pid = lines::read(&path).ok().and_then(|bytes| lines::number(&bytes));
         // Another process may have reused the pid.
-        name.is_some_and(|name| name.trim() == format!("php-fpm{version}"))
+        pid.is_some_and(|pid| processes::name(pid) == format!("php-fpm{version}"))
     };
     versions.iter().filter(is_running).cloned().collect()
 }

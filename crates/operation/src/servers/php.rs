@@ -13,6 +13,7 @@ use opterius_base::deadline::Deadline;
 use opterius_base::files::{self, FileMode};
 use opterius_base::hex::hex;
 use opterius_host::host::Host;
+use opterius_host::lines;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::{Domain, PhpVersion};
 use opterius_host::tool::Tool;
@@ -162,8 +163,8 @@ pub fn versions(host: &Host) -> Vec<PhpVersion> {
 /// used only if that process runs the FPM program.
 fn signal_main_process(host: &Host, version: &PhpVersion) -> Result<(), Problem> {
     let path = host.path(&format!("/run/php/php{version}-fpm.pid"));
-    let text = fs::read_to_string(&path).map_err(|error| Problem::at(&path, error))?;
-    let process = text.trim().parse().ok().and_then(Pid::from_raw);
+    let bytes = lines::read(&path).map_err(|error| Problem::at(&path, error))?;
+    let process = lines::number(&bytes).and_then(Pid::from_raw);
     let program = process.and_then(|process| fs::read_link(format!("/proc/{process}/exe")).ok());
     match (process, program) {
         (Some(process), Some(program)) if Host::tool(&format!("php-fpm{version}")).as_ref() == Some(&program) => {

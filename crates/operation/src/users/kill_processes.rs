@@ -1,6 +1,5 @@
 //! Killing all processes of a user who may try to prevent it.
 
-use std::fs;
 use std::time::Duration;
 
 use rustix::event::{Timespec, poll};
@@ -10,6 +9,7 @@ use crate::users::run_as_user;
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
 use opterius_host::problem::Problem;
+use opterius_host::processes::{self, Status};
 use opterius_host::users::register::User;
 
 /// Time limit for the processes to end. The kernel ends them immediately unless they wait for a device.
@@ -54,20 +54,13 @@ pub fn kill_all(host: &Host, user: &User, deadline: Deadline) -> Result<(), Prob
 
 /// The live processes that have `uid` as any of their four user ids.
 fn processes(uid: u32) -> Vec<Pid> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok().and_then(Pid::from_raw));
+    let numbers = processes::all().into_iter().filter_map(|process| Pid::from_raw(process.cast_signed()));
     numbers.filter(|process| belongs(*process, uid)).collect()
 }
 
 fn belongs(process: Pid, uid: u32) -> bool {
-    let status = fs::read_to_string(format!("/proc/{}/status", process.as_raw_nonzero())).unwrap_or_default();
-    is_alive_and_of(&status, uid)
-}
-
-fn is_alive_and_of(status: &str, uid: u32) -> bool {
-    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-    let is_dead = field("State:").trim_start().starts_with(['Z', 'X']);
-    !is_dead && field("Uid:").split_ascii_whitespace().any(|number| number.parse() == Ok(uid))
+    let status = Status::read(&process.as_raw_nonzero().to_string());
+    status.is_some_and(|status| !status.is_dead() && status.uids.contains(&uid))
 }
 
 /// Kills a process, unless another one has reused its pid.
@@ -76,25 +69,5 @@ fn kill(process: Pid, uid: u32) {
         && belongs(process, uid)
     {
         let _ = pidfd_send_signal(&descriptor, Signal::KILL);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn any_of_the_four_user_ids_counts_and_zombies_do_not() {
-        let status = |state: &str, uids: &str| format!("Name:\tUid: 1000\nState:\t{state}\nUid:\t{uids}\n");
-        let table = [
-            ("S (sleeping)", "1000\t1000\t1000\t1000", true),
-            ("S (sleeping)", "0\t0\t1000\t0", true),
-            ("R (running)", "1000\t0\t0\t0", true),
-            ("S (sleeping)", "1001\t1001\t1001\t1001", false),
-            ("Z (zombie)", "1000\t1000\t1000\t1000", false),
-        ];
-        for (state, uids, expected) in table {
-            assert_eq!(is_alive_and_of(&status(state, uids), 1000), expected, "{state} {uids}");
-        }
     }
 }

@@ -1,13 +1,12 @@
 //! System users, created and changed with shadow-utils.
 
-use std::fs;
-
 use crate::users::kill_processes;
 use opterius_base::deadline::Deadline;
 use opterius_base::files::{self, FileMode};
 use opterius_base::secret::Secret;
 use opterius_host::host::Host;
 use opterius_host::layout::{ACCOUNTS_GROUP, NEXT_UID};
+use opterius_host::lines;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::Username;
 use opterius_host::tool::Tool;
@@ -211,15 +210,17 @@ pub fn lock_password(host: &Host, username: &Username, deadline: Deadline) -> Re
 /// The file cannot be read, or does not list the user.
 pub fn shadow(host: &Host, username: &Username) -> Result<Shadow, Problem> {
     let path = host.path("/etc/shadow");
-    let text = fs::read_to_string(&path).map_err(|error| Problem::at(&path, error))?;
-    let found = text.lines().find_map(|line| parse_shadow(line, username.as_str()));
+    let bytes = lines::read(&path).map_err(|error| Problem::at(&path, error))?;
+    let found = lines::of(&bytes).find_map(|line| parse_shadow(line, username.as_str()));
     found.ok_or_else(|| Problem::Failed(format!("{}: no line for {username}", path.display())))
 }
 
-fn parse_shadow(line: &str, name: &str) -> Option<Shadow> {
-    let fields: Vec<&str> = line.split(':').collect();
+/// Parses a line of shadow(5), if it is this user's.
+pub fn parse_shadow(line: &[u8], name: &str) -> Option<Shadow> {
+    let fields: Vec<&[u8]> = line.split(|byte| *byte == b':').collect();
     let [owner, password, _, _, _, _, _, expires, ..] = fields.as_slice() else { return None };
-    (*owner == name).then(|| Shadow { locked: password.starts_with('!'), expires: expires.parse().ok() })
+    let shadow = || Shadow { locked: password.starts_with(b"!"), expires: lines::number(expires) };
+    (*owner == name.as_bytes()).then(shadow)
 }
 
 fn first_uid(host: &Host) -> u32 {
@@ -230,7 +231,7 @@ fn first_uid(host: &Host) -> u32 {
 /// never belong to a new one.
 fn next_uid(host: &Host, register: &Register) -> Result<u32, Problem> {
     let path = host.path(NEXT_UID);
-    let stored = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok());
+    let stored = lines::read(&path).ok().and_then(|bytes| lines::number(&bytes));
     let uid = free_number(register, first_uid(host), stored.unwrap_or_default());
     let next = format!("{}\n", uid.saturating_add(1));
     files::replace(&path, next.as_bytes(), FileMode::mode(0o644)).map_err(|error| Problem::at(&path, error))?;
@@ -278,7 +279,7 @@ mod tests {
             ("alice", None),
         ];
         for (line, expected) in table {
-            let shadow = parse_shadow(line, "alice").map(|shadow| (shadow.locked, shadow.expires));
+            let shadow = parse_shadow(line.as_bytes(), "alice").map(|shadow| (shadow.locked, shadow.expires));
             assert_eq!(shadow, expected, "{line}");
         }
     }

@@ -1,6 +1,5 @@
 //! Sites. Each is stored in the first line of its nginx file.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
@@ -10,6 +9,7 @@ use crate::servers::nginx::{self, SitePaths};
 use opterius_base::clock::Timestamp;
 use opterius_host::host::Host;
 use opterius_host::layout;
+use opterius_host::lines;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::{Domain, PhpVersion, Username};
 use opterius_host::sites::site_record;
@@ -52,13 +52,17 @@ impl Site {
     /// The file cannot be read.
     pub fn read(host: &Host, domain: &Domain) -> Result<SiteFile, Problem> {
         let file = Self::place(host, domain).file;
-        let text = match fs::read_to_string(&file) {
+        let bytes = match lines::read(&file) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(SiteFile::Missing),
-            text => text.map_err(|error| Problem::at(&file, error))?,
+            bytes => bytes.map_err(|error| Problem::at(&file, error))?,
         };
-        let marked = text.lines().next().and_then(|line| line.strip_prefix(MARK));
-        let site = marked.and_then(|json| serde_json::from_str::<Self>(json).ok());
-        Ok(site.filter(|site| site.domain == *domain).map_or(SiteFile::Unmanaged, SiteFile::Managed))
+        Ok(Self::parse(&bytes).filter(|site| site.domain == *domain).map_or(SiteFile::Unmanaged, SiteFile::Managed))
+    }
+
+    /// The site in the first line of a managed file; the rest can be any bytes.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let marked = lines::of(bytes).next()?.strip_prefix(MARK.as_bytes())?;
+        serde_json::from_slice(marked).ok()
     }
 
     /// The site of a domain.

@@ -10,6 +10,7 @@ use opterius_base::deadline::Deadline;
 use opterius_base::files::FileMode;
 use opterius_host::host::Host;
 use opterius_host::layout::SUSPENDED;
+use opterius_host::lines;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::{Domain, Username};
 use opterius_host::sites::site_record::{self, SiteRecord};
@@ -121,7 +122,7 @@ fn pools(host: &Host, username: &str, extension: &str) -> Vec<PathBuf> {
 }
 
 fn runs_as(path: &Path, username: &str) -> bool {
-    let text = fs::read_to_string(path).unwrap_or_default();
+    let text = lines::text(path, lines::MAX_FILE);
     let users = text.lines().filter_map(|line| line.split_once('=')).filter(|(key, _)| key.trim() == "user");
     let found = users.map(|(_, value)| value.trim()).any(|value| value == username);
     found && !text.starts_with(php::MARK)

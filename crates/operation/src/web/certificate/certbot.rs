@@ -18,6 +18,7 @@ use crate::web::certificate::reason::reason;
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
 use opterius_host::layout::WEBROOT;
+use opterius_host::lines;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::{Domain, Email};
 use opterius_host::sites::site_record::Source;
@@ -150,7 +151,7 @@ fn is_ours(renewal_config: &str, webroot: &Path) -> bool {
 }
 
 fn renewal_config(host: &Host, domain: &Domain) -> String {
-    fs::read_to_string(renewal_config_path(host, domain)).unwrap_or_default()
+    lines::text(&renewal_config_path(host, domain), lines::MAX_FILE)
 }
 
 fn renewal_config_path(host: &Host, domain: &Domain) -> PathBuf {

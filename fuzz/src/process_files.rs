@@ -1,0 +1,22 @@
+//! /proc/…/status and /proc/…/stat, in which a process chooses its name: whatever it is, the rest is read.
+
+use opterius_host::processes::{Stat, Status};
+
+const REST: &[u8] =
+    b") S 7 42 42 0 -1 4194304 1 2 3 4 70 30 5 6 20 0 1 0 12345 1000000 250 18446744073709551615 1 2 3 4\n";
+
+/// The input is the name. Line ends in it are escaped in one of the files, as the kernel does.
+pub fn check(data: &[u8]) {
+    let stat = Stat::parse(&[b"42 (", data, REST].concat());
+    let expected = Stat { pid: 42, name: data.to_vec(), parent: 7, time: 100, started: 12345, pages: 250 };
+    assert_eq!(stat, Some(expected));
+
+    let escaped: Vec<u8> = data.iter().copied().filter(|byte| *byte != b'\n').collect();
+    let status =
+        [b"Name:\t", &escaped[..], b"\nUmask:\t0022\nState:\tT (stopped)\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n"];
+    let status = Status::parse(&status.concat());
+    assert_eq!(status, Some(Status { state: b'T', uids: [1, 2, 3, 4] }));
+
+    // Files of any content.
+    let _ = (Stat::parse(data), Status::parse(data));
+}
