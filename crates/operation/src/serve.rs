@@ -37,9 +37,11 @@ pub fn serve(host: Result<Host, String>) -> io::Result<()> {
     raise_limits();
     // Do not inherit the Agent's umask: the web server must be able to read a site's files.
     umask(Mode::from_raw_mode(0o022));
+    // The request is read in any case: closing a socket with unread data would reset the connection and lose the reply.
+    let request = receive();
     let result = host.map_err(Problem::Unavailable).and_then(|host| {
         check_peer(&host)?;
-        perform_request(&host, &receive()?)
+        perform_request(&host, &request?)
     });
     let reply = HelperReply::from(result);
     let mut stdout = io::stdout().lock();

@@ -1,7 +1,10 @@
 //! The helper as a process: usage errors, and replies to any input.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is a failure like any other")]
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Output, Stdio};
 
 fn helper(arguments: &[&str], input: &str) -> Output {
@@ -38,4 +41,20 @@ fn the_reply_explains_a_missing_configuration() {
     assert!(answer.starts_with(r#"{"status":503,"#) && answer.contains("operations_unavailable"), "{answer}");
     let adoption = helper(&["--config", "/nonexistent/agent.conf", "adopt"], "");
     assert_eq!(adoption.status.code(), Some(77), "{adoption:?}");
+}
+
+#[test]
+fn a_refusal_reaches_a_client_that_sent_a_large_request() {
+    let (mut client, server) = UnixStream::pair().unwrap();
+    let (stdin, stdout): (OwnedFd, OwnedFd) = (server.try_clone().unwrap().into(), server.into());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_opterius-operation"));
+    let mut child = command.args(["--config", "/nonexistent/agent.conf"]).stdin(stdin).stdout(stdout).spawn().unwrap();
+    drop(command);
+    client.write_all(&vec![b' '; 1024 * 1024]).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    // A reset connection would lose the reply.
+    let mut reply = String::new();
+    client.read_to_string(&mut reply).unwrap();
+    assert!(reply.starts_with(r#"{"status":503,"#), "{reply}");
+    assert!(child.wait().unwrap().success());
 }
