@@ -106,8 +106,7 @@ pub fn written(request: &Request) -> Value {
         }),
         Request::AccountStats(stats) => {
             assert!(stats.databases.iter().all(|name| is_made_of(name, 64, "_")), "{:?}", stats.databases);
-            let domains: Vec<&str> = stats.domains.iter().map(domain).collect();
-            json!({"username": username(&stats.username), "domains": domains, "databases": stats.databases})
+            json!({"username": username(&stats.username), "domains": stats.domains, "databases": stats.databases})
         }
         Request::ServiceAction(ServiceAction { service, action }) => {
             assert!(is_made_of(service, 64, ".-_") && !service.starts_with('-'), "{service:?}");

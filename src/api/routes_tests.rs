@@ -214,3 +214,39 @@ fn every_helper_operation_has_a_route() {
         assert!(!answered_by_others && route.access == Access::Signed, "{path}");
     }
 }
+
+/// The signed text is timestamp, method, path and body without separators, so a signature is valid for every split of the same
+/// text into path and body: the signature of path P with body B is also that of a path Q that P begins with, with the rest of
+/// P and B as the body, and the other way round. Timestamp and method cannot shift: a timestamp has one possible end, and no
+/// method begins with another. What remains must be safe for each pair of signed paths of one method: the Panel signs only
+/// empty bodies and JSON objects, neither of which begins with the rest of a path, and the Agent accepts nothing else, except
+/// on the two paths with raw bodies, which therefore must not be in any pair. The pair of a read and a write is one that the
+/// Panel's own paths have, and no other may come.
+#[test]
+fn no_signature_is_valid_for_another_path() {
+    // Bodies that are not JSON, or that the signature may not cover.
+    let raw = ["/files/upload", "/terminal/connect"];
+    let signed = || ROUTES.iter().filter(|route| route.access == Access::Signed);
+    let mut pairs = Vec::new();
+    for short in signed() {
+        let longer = |long: &&Route| long.path.len() > short.path.len() && long.path.starts_with(short.path);
+        for long in signed().filter(|long| long.verb == short.verb).filter(longer) {
+            let rest = long.path.strip_prefix(short.path).unwrap();
+            assert!(!rest.starts_with(['{', '[', ' ', '\t', '\r', '\n']), "{rest} can begin a JSON object");
+            assert!(!raw.contains(&short.path) && !raw.contains(&long.path), "{} and {}", short.path, long.path);
+            let class = if short.class == long.class { "same" } else { "read and write" };
+            pairs.push((short.path, long.path, class));
+        }
+    }
+    // Rename a path that is missing here.
+    let expected = [
+        ("/backup/restore", "/backup/restore-files", "same"),
+        ("/ssl/issue", "/ssl/issue-async", "same"),
+        ("/system/time", "/system/timezone", "read and write"),
+    ];
+    assert_eq!(pairs, expected);
+    let methods = [Method::Get, Method::Head, Method::Post].map(|method| method.as_str().to_owned());
+    for (first, second) in methods.iter().flat_map(|first| methods.iter().map(move |second| (first, second))) {
+        assert!(first == second || !second.starts_with(first.as_str()), "{first} {second}");
+    }
+}

@@ -8,6 +8,7 @@ use lexopt::{Arg, Parser};
 use crate::cli::help;
 use crate::config::file::DEFAULT_PATH;
 use opterius_daemon::completions::{CommandForm, CommandLine, ExplainedOption};
+use opterius_daemon::config_file;
 
 /// Every form and option of the command. The help and the shell completions are generated from this table, and a test
 /// holds [`parse`] against it.
@@ -151,7 +152,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
         match argument {
             Arg::Long("help") | Arg::Short('h') => information = Some(Command::Help),
             Arg::Long("version") | Arg::Short('V') => information = Some(Command::Version),
-            Arg::Long("config") => config = parser.value().map_err(|error| error.to_string())?.into(),
+            Arg::Long("config") => config = config_file::absolute(parser.value().map_err(|error| error.to_string())?)?,
             Arg::Long("check-config") => check = true,
             Arg::Long("json") => json = true,
             Arg::Value(value) if words.first().is_none_or(|first| first == "operation") => words.push(value),

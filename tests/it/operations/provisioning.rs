@@ -1,6 +1,7 @@
 //! The complete life cycle of an account on a machine, as driven by the Panel.
 
 use super::{has_password, hosting, is_there, page, publish, shows, soon_as_before, state};
+use crate::support::agent::Agent;
 use crate::support::eventually;
 use crate::support::machine::{attempt, attempt_as, on_a_machine, run, run_as};
 use crate::support::panel::{PHP, Panel, further_site, site};
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::process::Command;
 
 /// A PHP script that prints the user that runs it.
 const WHO: &str = "<?php echo 'run by ' . posix_getpwuid(posix_geteuid())['name'];";
@@ -220,4 +222,24 @@ fn a_hook_that_calls_the_agent_runs_the_helper() {
     let output = hook.env("RENEWED_LINEAGE", "/etc/letsencrypt/live/a.example").output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.code() == Some(1) && stderr.contains("is not the certificate of a site"), "{output:?}");
+}
+
+/// The helper of a child process runs in another directory than the Agent.
+#[test]
+fn a_relative_configuration_path_works_for_the_helper_too() {
+    let script = r#"cd "$(dirname "$3")" && exec "$1" "$2" "$(basename "$3")""#;
+    let agent = Agent::builder().launcher(["sh", "-c", script, "sh"].map(str::to_owned).into());
+    let directory = agent.directory().to_owned();
+    let panel = Panel::of_on_a_tree(agent, 5);
+    panel.created("alice", "alice.example");
+    assert_eq!(panel.usernames(), ["alice"]);
+    let mut adopt = panel.helper().command(&["operation", "adopt"]);
+    let program = adopt.get_program().to_owned();
+    let output = Command::new(program)
+        .args(["--config", "agent.conf", "operation", "adopt"])
+        .current_dir(&directory)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(adopt.output().unwrap().status.success());
 }

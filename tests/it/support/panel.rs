@@ -90,9 +90,14 @@ impl Panel {
 
     /// An Agent for a host that is a directory tree, without running services.
     pub fn on_a_tree(max_accounts: u64) -> Panel {
+        Panel::of_on_a_tree(Agent::builder(), max_accounts)
+    }
+
+    /// The same, with an Agent of these settings.
+    pub fn of_on_a_tree(agent: AgentBuilder, max_accounts: u64) -> Panel {
         let tree = tree();
         let root = tree.path().to_path_buf();
-        let builder = Agent::builder().set("operations", "child").set("host_root", &root.display().to_string());
+        let builder = agent.set("operations", "child").set("host_root", &root.display().to_string());
         let agent = builder.license(granted(max_accounts)).start_licensed();
         Panel { agent, root, _tree: Some(tree) }
     }

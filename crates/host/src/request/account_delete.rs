@@ -7,7 +7,7 @@ use crate::request::fields::Fields;
 use crate::request::operation::Operation;
 use crate::request::values::Username;
 
-/// Deletes an account.
+/// Deletes an account. The Panel also sends `domains`; the Agent knows the account's sites itself.
 #[derive(Serialize)]
 pub struct DeleteAccount {
     /// The account.
@@ -18,7 +18,6 @@ impl Operation for DeleteAccount {
     const PATHS: &'static [&'static str] = &["/account/delete"];
 
     fn parse(fields: &Fields) -> Result<Self, Problem> {
-        fields.domains("domains")?;
         Ok(Self { username: fields.username()? })
     }
 }

@@ -7,7 +7,7 @@ use crate::request::fields::Fields;
 use crate::request::operation::Operation;
 use crate::request::values::Username;
 
-/// Suspends or unsuspends an account.
+/// Suspends or unsuspends an account. The Panel also sends `domains`; the Agent knows the account's sites itself.
 #[derive(Serialize)]
 pub struct SuspendAccount {
     /// The account.
@@ -22,7 +22,6 @@ impl Operation for SuspendAccount {
     fn parse(fields: &Fields) -> Result<Self, Problem> {
         let actions = [("suspend", SuspendAction::Suspend), ("unsuspend", SuspendAction::Unsuspend)];
         let action = fields.one_of("action", &actions)?;
-        fields.domains("domains")?;
         Ok(Self { username: fields.username()?, action })
     }
 }

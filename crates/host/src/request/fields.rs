@@ -80,21 +80,6 @@ impl Fields {
         number.filter(|number| (min..=max).contains(number)).map(Some).ok_or_else(invalid)
     }
 
-    /// An optional list of strings; empty if it is missing.
-    ///
-    /// # Errors
-    /// It is not a list of at most `max` strings.
-    pub fn texts(&self, field: &str, max: usize) -> Result<Vec<&str>, Problem> {
-        let invalid = || Problem::invalid(field, format!("must be a list of at most {max} strings"));
-        match self.non_null(field) {
-            None => Ok(Vec::new()),
-            Some(Value::Array(items)) if items.len() <= max => {
-                items.iter().map(|item| item.as_str().ok_or_else(invalid)).collect()
-            }
-            Some(_) => Err(invalid()),
-        }
-    }
-
     /// A required domain.
     ///
     /// # Errors
@@ -103,12 +88,14 @@ impl Fields {
         Domain::parse(field, self.text(field)?)
     }
 
-    /// An optional list of domains.
-    ///
-    /// # Errors
-    /// One of them is not a domain.
-    pub fn domains(&self, field: &str) -> Result<Vec<Domain>, Problem> {
-        self.texts(field, 1000)?.into_iter().map(|text| Domain::parse(field, text)).collect()
+    /// The strings in an optional list that is only a hint: whatever else is there is ignored, because the Panel fills such
+    /// lists from its own records, which may contain anything. PHP encodes a list with gaps as an object.
+    pub fn hints(&self, field: &str) -> Vec<&str> {
+        match self.0.get(field) {
+            Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
+            Some(Value::Object(members)) => members.values().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// A required username.

@@ -5,16 +5,16 @@ use serde::Serialize;
 use crate::problem::Problem;
 use crate::request::fields::Fields;
 use crate::request::operation::Operation;
-use crate::request::values::{Domain, Username};
+use crate::request::values::Username;
 
 /// Measures an account's usage.
 #[derive(Serialize)]
 pub struct AccountStats {
     /// The account.
     pub username: Username,
-    /// Its domains.
-    pub domains: Vec<Domain>,
-    /// Its databases.
+    /// Its domains, as the Panel writes them: each is a key of the answer, also one that is no domain.
+    pub domains: Vec<String>,
+    /// Its databases, without what cannot be the name of one.
     pub databases: Vec<String>,
 }
 
@@ -25,15 +25,8 @@ impl Operation for AccountStats {
         let is_database = |name: &&str| {
             (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         };
-        let databases = fields.texts("databases", 1000)?;
-        if !databases.iter().all(is_database) {
-            let rule = "must be names of at most 64 letters, digits and underscores each";
-            return Err(Problem::invalid("databases", rule));
-        }
-        Ok(Self {
-            username: fields.username()?,
-            domains: fields.domains("domains")?,
-            databases: databases.into_iter().map(str::to_owned).collect(),
-        })
+        let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect();
+        let databases = fields.hints("databases").into_iter().filter(is_database).collect();
+        Ok(Self { username: fields.username()?, domains: owned(fields.hints("domains")), databases: owned(databases) })
     }
 }

@@ -1,6 +1,6 @@
 //! `/stats/account`: reports an account's disk usage, inodes, and this month's traffic of its sites.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -32,25 +32,29 @@ impl Perform for AccountStats {
         let request = self;
         let deadline = deadline.sooner(LIMIT);
         Register::read(host)?.account(&request.username)?;
-        let own = |domain: &&Domain| {
-            site_record::read(host, domain).is_some_and(|record| record.username == request.username)
+        let asked: BTreeSet<&str> = request.domains.iter().map(String::as_str).collect();
+        let own = |name: &str| {
+            let domain = Domain::parse("domains", name).ok()?;
+            let is_own = site_record::read(host, &domain).is_some_and(|record| record.username == request.username);
+            is_own.then_some(domain)
         };
-        let domains: BTreeSet<&Domain> = request.domains.iter().collect();
-        let own: BTreeSet<&Domain> = domains.iter().copied().filter(own).collect();
+        let asked: BTreeMap<&str, Option<Domain>> = asked.into_iter().map(|name| (name, own(name))).collect();
+        // The Panel may name one domain in two ways; it counts once.
+        let own: BTreeSet<&Domain> = asked.values().flatten().collect();
 
         let home = usage::measure(&host.path("/home"), request.username.as_str(), deadline)?;
         let mail = sizes(host, MAIL, own.iter().map(|domain| domain.as_str()), deadline)?;
         let databases: BTreeSet<&str> = request.databases.iter().map(String::as_str).collect();
         let databases = sizes(host, DATABASES, databases.into_iter(), deadline)?;
-        let sites = traffic(host, &domains, &own, SystemClock.wall(), deadline)?;
-        let total = sites.iter().fold(0_u64, |sum, (_, site)| sum.saturating_add(site.bytes));
+        let traffic = traffic(host, &own, SystemClock.wall(), deadline)?;
+        let total = traffic.values().fold(0_u64, |sum, site| sum.saturating_add(site.bytes));
         Ok(json!({"stats": {
             "disk_usage": {
                 "total_mb": megabytes(home.bytes.saturating_add(mail)),
                 "home_mb": megabytes(home.bytes),
                 "email_mb": megabytes(mail),
             },
-            "bandwidth": {"total_mb": megabytes(total), "domains": by_domain(&sites)},
+            "bandwidth": {"total_mb": megabytes(total), "domains": by_name(&asked, &traffic)},
             "database_size_mb": megabytes(databases),
             "inode_count": home.inodes,
         }}))
@@ -75,25 +79,21 @@ fn sizes<'a>(
 
 fn traffic<'a>(
     host: &Host,
-    domains: &BTreeSet<&'a Domain>,
-    own: &BTreeSet<&Domain>,
+    own: &BTreeSet<&'a Domain>,
     now: Timestamp,
     deadline: Deadline,
-) -> Result<Vec<(&'a Domain, Traffic)>, Problem> {
-    let site = |domain: &'a Domain| {
-        let traffic =
-            if own.contains(domain) { bandwidth::measure(host, domain, now, deadline)? } else { Traffic::default() };
-        Ok((domain, traffic))
-    };
-    domains.iter().copied().map(site).collect()
+) -> Result<BTreeMap<&'a Domain, Traffic>, Problem> {
+    own.iter().map(|domain| Ok((*domain, bandwidth::measure(host, domain, now, deadline)?))).collect()
 }
 
-fn by_domain(sites: &[(&Domain, Traffic)]) -> Map<String, Value> {
-    let member = |(domain, traffic): &(&Domain, Traffic)| {
-        let value = json!({"request_count": traffic.requests, "bytes_mb": megabytes(traffic.bytes)});
-        (domain.to_string(), value)
+/// One member for each name of the request, because the Panel looks for the names that it has sent.
+fn by_name(asked: &BTreeMap<&str, Option<Domain>>, traffic: &BTreeMap<&Domain, Traffic>) -> Map<String, Value> {
+    let member = |(name, domain): (&&str, &Option<Domain>)| {
+        let found = domain.as_ref().and_then(|domain| traffic.get(domain));
+        let (requests, bytes) = found.map_or((0, 0), |traffic| (traffic.requests, traffic.bytes));
+        ((*name).to_owned(), json!({"request_count": requests, "bytes_mb": megabytes(bytes)}))
     };
-    sites.iter().map(member).collect()
+    asked.iter().map(member).collect()
 }
 
 #[cfg(test)]

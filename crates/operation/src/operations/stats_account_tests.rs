@@ -1,10 +1,10 @@
 use super::*;
-use crate::testing::{Tree, named, user};
+use crate::testing::{Tree, user};
 
 fn measured(tree: &Tree, username: &str, domains: &[&str], databases: &[&str]) -> Result<Value, Problem> {
     let request = AccountStats {
         username: user(username),
-        domains: domains.iter().map(|domain| named(domain)).collect(),
+        domains: domains.iter().map(|domain| (*domain).to_owned()).collect(),
         databases: databases.iter().map(|name| (*name).to_owned()).collect(),
     };
     tree.perform(&request).map(|answer| answer["stats"].clone())
@@ -31,7 +31,7 @@ fn only_the_accounts_own_domains_are_measured() {
         tree.write(&format!("/var/log/opterius/sites/{domain}/access.log"), line(5 << 20).repeat(2));
         tree.write(&format!("/var/mail/vdomains/{domain}/info/new/1"), vec![b'x'; 2 << 20]);
     }
-    let domains = ["example.com", "example.com", "other.com", "unknown.com"];
+    let domains = ["example.com", "example.com", "EXAMPLE.com", "other.com", "unknown.com", "h_i.example.com", ""];
     let stats = measured(&tree, "alice", &domains, &["alice_shop", "alice_shop", "gone"]).unwrap();
     // Directories use some space too.
     let near = |number: &Value, expected: f64| (expected..expected + 0.2).contains(&number.as_f64().unwrap());
@@ -42,7 +42,8 @@ fn only_the_accounts_own_domains_are_measured() {
     let expected = json!({
         "total_mb": 10.0,
         "domains": {
-            "example.com": {"request_count": 2, "bytes_mb": 10.0}, "other.com": nothing, "unknown.com": nothing,
+            "example.com": {"request_count": 2, "bytes_mb": 10.0}, "EXAMPLE.com": {"request_count": 2, "bytes_mb": 10.0},
+            "other.com": nothing, "unknown.com": nothing, "h_i.example.com": nothing, "": nothing,
         },
     });
     assert_eq!(stats["bandwidth"], expected);

@@ -2,5 +2,6 @@
 //! change them concurrently. The tenant gains nothing, and nothing outside of the account changes.
 
 mod deletion;
+mod log_rotation;
 mod pages;
 mod traps;
