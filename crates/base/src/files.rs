@@ -49,15 +49,22 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// # Errors
 /// The file cannot be written; the old file is then unchanged.
 pub fn replace(path: &Path, bytes: &[u8], mode: FileMode) -> io::Result<()> {
+    replace_through(path, &temporary_path(path), bytes, mode)
+}
+
+/// Like [`replace`], through a temporary file with this path in the same directory, which is replaced if it exists.
+///
+/// # Errors
+/// Those of [`replace`].
+pub fn replace_through(path: &Path, temporary: &Path, bytes: &[u8], mode: FileMode) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let temporary = temporary_path(path);
-    match fs::remove_file(&temporary) {
+    match fs::remove_file(temporary) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let replaced = write_new(&temporary, bytes, mode).and_then(|()| fs::rename(&temporary, path));
+    let replaced = write_new(temporary, bytes, mode).and_then(|()| fs::rename(temporary, path));
     if replaced.is_err() {
-        let _ = fs::remove_file(&temporary);
+        let _ = fs::remove_file(temporary);
     }
     replaced?;
     File::open(directory)?.sync_all()

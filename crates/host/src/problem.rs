@@ -32,9 +32,26 @@ pub enum Problem {
     Unavailable(String),
     /// The operation timed out and was stopped.
     TimedOut(String),
+    /// A disk is full, or a disk quota is used up.
+    InsufficientStorage(String),
+    /// A server rejected the configuration that the operation wrote, or one that was there before.
+    Rejected {
+        /// The server's program, such as `nginx` or `php-fpm8.2`.
+        program: String,
+        /// What it said.
+        sentence: String,
+    },
+    /// A server's configuration was invalid before the operation changed anything.
+    BrokenBefore(String),
     /// The operation failed and was rolled back.
     Failed(String),
 }
+
+/// What the operating system calls a full disk and a used-up quota, in its own errors and in those of tools.
+const OUT_OF_SPACE: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
+
+/// What it calls a file system that cannot be written to.
+const READ_ONLY: &str = "Read-only file system";
 
 /// How to fix an exceeded account limit.
 const LIMIT_HELP: &str =
@@ -48,12 +65,36 @@ impl Problem {
 
     /// A failure: what failed, and the cause.
     pub fn failed(what: &str, cause: impl std::fmt::Display) -> Self {
-        Self::Failed(format!("{what}: {cause}"))
+        Self::failure(format!("{what}: {cause}"))
+    }
+
+    /// A failure described by this text, which can be a tool's output. Recognizes full and read-only disks, and adds how to
+    /// fix them.
+    pub fn failure(text: String) -> Self {
+        let text = text.trim_end_matches('.');
+        if OUT_OF_SPACE.iter().any(|words| text.contains(words)) {
+            let remedy = "Free some space there (df -h and df -i show how much there is), then repeat the operation.";
+            return Self::InsufficientStorage(format!("{text}. {remedy}"));
+        }
+        if text.contains(READ_ONLY) {
+            let remedy =
+                "Find the cause with dmesg, then make it writable (mount -o remount,rw) and repeat the operation.";
+            return Self::Failed(format!("{text}. {remedy}"));
+        }
+        Self::Failed(text.to_owned())
     }
 
     /// A failure with a file: its path, and the cause.
     pub fn at(path: &Path, error: io::Error) -> Self {
         Self::failed(&path.display().to_string(), error)
+    }
+
+    /// A server's program that rejected its configuration, and what it said.
+    pub fn rejected(program: &str, sentence: String) -> Self {
+        match Self::failure(sentence) {
+            Self::Failed(sentence) => Self::Rejected { program: program.to_owned(), sentence },
+            full => full,
+        }
     }
 
     /// The status of the response.
@@ -63,9 +104,10 @@ impl Problem {
             Self::AccountLimit { .. } => 403,
             Self::NotFound(_) => 404,
             Self::Conflict(_) => 409,
-            Self::Unavailable(_) => 503,
+            Self::Unavailable(_) | Self::BrokenBefore(_) => 503,
             Self::TimedOut(_) => 504,
-            Self::Failed(_) => 500,
+            Self::InsufficientStorage(_) => 507,
+            Self::Rejected { .. } | Self::Failed(_) => 500,
         }
     }
 
@@ -76,9 +118,10 @@ impl Problem {
             Self::AccountLimit { .. } => "account_limit_reached",
             Self::NotFound(_) => "not_found",
             Self::Conflict(_) => "conflict",
-            Self::Unavailable(_) => "operations_unavailable",
+            Self::Unavailable(_) | Self::BrokenBefore(_) => "operations_unavailable",
             Self::TimedOut(_) => "operation_timeout",
-            Self::Failed(_) => "operation_failed",
+            Self::InsufficientStorage(_) => "insufficient_storage",
+            Self::Rejected { .. } | Self::Failed(_) => "operation_failed",
         }
     }
 
@@ -93,6 +136,9 @@ impl Problem {
             | Self::Conflict(sentence)
             | Self::Unavailable(sentence)
             | Self::TimedOut(sentence)
+            | Self::InsufficientStorage(sentence)
+            | Self::Rejected { sentence, .. }
+            | Self::BrokenBefore(sentence)
             | Self::Failed(sentence) => sentence.clone(),
         }
     }
@@ -130,7 +176,13 @@ mod tests {
             (Problem::Conflict("No.".into()), 409, "conflict"),
             (Problem::Unavailable("No.".into()), 503, "operations_unavailable"),
             (Problem::TimedOut("No.".into()), 504, "operation_timeout"),
+            (Problem::BrokenBefore("No.".into()), 503, "operations_unavailable"),
+            (Problem::Rejected { program: "nginx".into(), sentence: "No.".into() }, 500, "operation_failed"),
             (Problem::failed("useradd", "no"), 500, "operation_failed"),
+            (Problem::failed("/etc/x", io::Error::from_raw_os_error(30)), 500, "operation_failed"),
+            (Problem::at(Path::new("/etc/x"), io::Error::from_raw_os_error(28)), 507, "insufficient_storage"),
+            (Problem::at(Path::new("/etc/x"), io::Error::from_raw_os_error(122)), 507, "insufficient_storage"),
+            (Problem::failure("cp: No space left on device".into()), 507, "insufficient_storage"),
         ];
         for (problem, status, code) in table {
             let body = problem.body();

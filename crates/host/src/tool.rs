@@ -152,7 +152,7 @@ impl Tool {
     /// It cannot be started, timed out, or failed; the message includes its output.
     pub fn succeed(self, deadline: Deadline) -> Result<Output, Problem> {
         let output = self.run(deadline)?;
-        if output.code == Some(0) { Ok(output) } else { Err(Problem::Failed(output.complaint())) }
+        if output.code == Some(0) { Ok(output) } else { Err(Problem::failure(output.complaint())) }
     }
 }
 

@@ -196,7 +196,8 @@ fn without_disk_space_operations_are_rolled_back() {
             ));
             let full = state(&panel);
             let answer = panel.create("alice", "alice.example");
-            assert!(answer.status >= 500 && answer.body["message"].is_string(), "{place}: {answer:?}");
+            answer.refuses(507, "insufficient_storage");
+            assert!(answer.body["message"].as_str().unwrap().contains("df -h"), "{place}: {answer:?}");
             soon_as_before(&panel, &full, &[], &format!("without space in {place}: {answer:?}"));
             run(&format!("rm {place}/filling*"));
             panel.created("alice", "alice.example");

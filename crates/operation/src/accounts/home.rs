@@ -1,19 +1,15 @@
 //! Home directories. Root creates the home itself, in a directory that only root can write to; everything below it is
 //! created with the account's own privileges, because the tenant controls what is there.
 
-use std::ffi::OsStr;
 use std::fs;
-use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, mkdirat, openat, statat, symlinkat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, mkdirat, openat, statat, symlinkat, unlinkat};
 use rustix::io::Errno;
 
-use crate::transaction::Transaction;
+use crate::transaction::{Ownership, Transaction};
 use crate::users::run_as_user;
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
@@ -41,22 +37,14 @@ pub fn create(transaction: &mut Transaction<'_>, user: &User, web_group: u32) ->
             home.display()
         )));
     }
-    let fresh = host.path("/home").join(format!(".opterius-new-{}", user.name));
-    transaction.directory(&host.path("/home"), 0o755, None)?;
-    transaction.will_create_directory(&fresh)?;
-    transaction.will_create_directory(&home)?;
-    let created = fs::DirBuilder::new().mode(0o700).create(&fresh).and_then(|()| {
-        chown(&fresh, Some(user.uid), Some(web_group))?;
-        fs::set_permissions(&fresh, fs::Permissions::from_mode(0o710))?;
-        fs::rename(&fresh, &home)
-    });
-    created.map_err(|error| Problem::at(&home, error))
+    transaction.directory(&host.path("/home"), Ownership::root(0o755))?;
+    transaction.make_directory(&home, Ownership { mode: 0o710, owner: Some(user.uid), group: Some(web_group) })
 }
 
 /// Creates a site's directories in the home: its document root, a directory for temporary files, and a link to its logs.
 ///
 /// # Errors
-/// An existing file of the tenant is in the way.
+/// An existing file of the tenant is in the way, or the file system is full or damaged.
 pub fn create_site_directories(
     host: &Host,
     user: &User,
@@ -69,14 +57,54 @@ pub fn create_site_directories(
     let what = format!("/home/{}/{document_root}", user.name);
     let created =
         run_as_user::run_as_user(user, &what, deadline.sooner(IN_HOME_TIME), move || in_home(&home, &root, &logs))?;
-    created.map_err(|sentence| Problem::Conflict(format!("{what} cannot be created: {sentence}")))
+    created.map_err(|obstacle| obstacle.problem(&what))
+}
+
+/// What prevents the creation of a directory or file in a home.
+struct Obstacle {
+    /// Its path below the home.
+    path: PathBuf,
+    error: Errno,
+}
+
+impl Obstacle {
+    /// What the tenant can put in the way is a conflict, which the tenant can also remove; anything else is a failure of the
+    /// host.
+    fn problem(self, what: &str) -> Problem {
+        let shown = self.path.display();
+        match self.error {
+            Errno::LOOP | Errno::NOTDIR | Errno::EXIST | Errno::ISDIR => Problem::Conflict(format!(
+                "{what} cannot be created: {shown} is or contains a link or a file where a directory is required. Move it \
+                 away, then repeat the operation."
+            )),
+            Errno::ACCESS | Errno::PERM => Problem::Conflict(format!(
+                "{what} cannot be created: the account itself may not write to {shown}. Correct its mode or attributes, then \
+                 repeat the operation."
+            )),
+            // A file system that the tenant has mounted there.
+            error @ (Errno::NOTCONN | Errno::STALE) => Problem::Conflict(format!(
+                "{what} cannot be created: {shown}: {error}. Unmount the file system there, then repeat the operation."
+            )),
+            error => Problem::failed(&format!("{what} cannot be created: {shown}"), error),
+        }
+    }
+}
+
+fn in_the_way(path: &Path) -> impl Fn(Errno) -> Obstacle {
+    move |error| Obstacle { path: path.to_owned(), error }
 }
 
 /// Opens the home of an account, as root, in a directory that only root can write to.
 fn open(host: &Host, user: &User) -> Result<OwnedFd, Problem> {
     let path = host.home(&user.name);
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let home = openat(CWD, &path, flags, Mode::empty()).map_err(|error| Problem::at(&path, error.into()))?;
+    let home = openat(CWD, &path, flags, Mode::empty()).map_err(|error| match error {
+        Errno::NOENT | Errno::NOTDIR | Errno::LOOP => Problem::Conflict(format!(
+            "{} is not a directory, or is gone, so the account has no home. Restore it, then repeat the operation.",
+            path.display()
+        )),
+        error => Problem::at(&path, error.into()),
+    })?;
     let owner = fstat(&home).map_err(|error| Problem::at(&path, error.into()))?.st_uid;
     if owner == user.uid {
         return Ok(home);
@@ -90,57 +118,56 @@ fn open(host: &Host, user: &User) -> Result<OwnedFd, Problem> {
     Err(Problem::Conflict(sentence))
 }
 
-/// Runs with the account's privileges, and accesses nothing but the home. Returns a sentence about what is in the way.
-fn in_home(home: &OwnedFd, root: &Path, logs: &Path) -> Result<(), String> {
+/// Runs with the account's privileges, and accesses nothing but the home.
+fn in_home(home: &OwnedFd, root: &Path, logs: &Path) -> Result<(), Obstacle> {
     let directory = make_directories(home, root)?;
     let site = root.parent().filter(|parent| !parent.as_os_str().is_empty());
     let site = site.map_or_else(
-        || openat(home, ".", DIRECTORY, Mode::empty()).map_err(describe_error(root)),
+        || openat(home, ".", DIRECTORY, Mode::empty()).map_err(in_the_way(root)),
         |site| make_directories(home, site),
     )?;
     match mkdirat(&site, "tmp", Mode::RWXU) {
         Ok(()) | Err(Errno::EXIST) => {}
-        Err(error) => return Err(describe_error(Path::new("tmp"))(error)),
+        Err(error) => return Err(in_the_way(Path::new("tmp"))(error)),
     }
     // Leave an existing file or link alone: it is the tenant's.
     match symlinkat(logs, &site, "logs") {
         Ok(()) | Err(Errno::EXIST) => {}
-        Err(error) => return Err(describe_error(Path::new("logs"))(error)),
+        Err(error) => return Err(in_the_way(Path::new("logs"))(error)),
     }
-    welcome(&directory).map_err(|error| format!("index.html: {error}"))
+    match welcome(&directory) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(error) => Err(in_the_way(&root.join(FIRST_PAGE))(error)),
+    }
 }
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-fn describe_error(path: &Path) -> impl Fn(Errno) -> String {
-    move |error| match error {
-        Errno::LOOP | Errno::NOTDIR => {
-            format!("{} is or contains a link or a file where a directory is required", path.display())
-        }
-        error => format!("{}: {error}", path.display()),
-    }
-}
+/// The file name of the first page.
+const FIRST_PAGE: &str = "index.html";
 
 /// Creates a directory and its missing parents without following links, and returns it.
-fn make_directories(home: impl AsFd, path: &Path) -> Result<OwnedFd, String> {
-    let mut directory = openat(home, ".", DIRECTORY, Mode::empty()).map_err(describe_error(path))?;
+fn make_directories(home: impl AsFd, path: &Path) -> Result<OwnedFd, Obstacle> {
+    let mut directory = openat(home, ".", DIRECTORY, Mode::empty()).map_err(in_the_way(path))?;
     for part in path {
         match mkdirat(&directory, part, Mode::from_raw_mode(0o755)) {
             Ok(()) | Err(Errno::EXIST) => {}
-            Err(error) => return Err(describe_error(path)(error)),
+            Err(error) => return Err(in_the_way(path)(error)),
         }
-        directory = openat(&directory, part, DIRECTORY, Mode::empty()).map_err(describe_error(path))?;
+        directory = openat(&directory, part, DIRECTORY, Mode::empty()).map_err(in_the_way(path))?;
     }
     Ok(directory)
 }
 
 /// Writes a first page unless the document root has one.
-fn welcome(directory: &OwnedFd) -> io::Result<()> {
+fn welcome(directory: &OwnedFd) -> Result<(), Errno> {
     let has = |name: &str| statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
-    if has("index.html") || has("index.php") {
+    if has(FIRST_PAGE) || has("index.php") {
         return Ok(());
     }
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = openat(directory, OsStr::from_bytes(b"index.html"), flags, Mode::from_raw_mode(0o644))?;
-    rustix::io::write(&file, PAGE.as_bytes()).map(drop).map_err(Into::into)
+    let file = openat(directory, FIRST_PAGE, flags, Mode::from_raw_mode(0o644))?;
+    let written = rustix::io::write(&file, PAGE.as_bytes());
+    // On a full disk, the file was created but is empty, and a repeat would keep it.
+    written.map(drop).inspect_err(|_| _ = unlinkat(directory, FIRST_PAGE, AtFlags::empty()))
 }

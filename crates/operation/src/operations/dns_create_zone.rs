@@ -96,7 +96,7 @@ impl PowerDns {
             .filter(|line| line.contains("[Error]"))
             .partition(|line| line.contains("No delegation"));
         if delegation.is_empty() || !errors.is_empty() {
-            return Err(Problem::Failed(output.complaint()));
+            return Err(Problem::failure(output.complaint()));
         }
         Ok(delegation.iter().map(|line| one_line(line.trim_start_matches("[Error]"), 200)).collect())
     }

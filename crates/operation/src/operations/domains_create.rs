@@ -1,9 +1,7 @@
 //! `/domains/create`: creates a site, and its account if it does not exist.
 
-use std::fs::{self, OpenOptions};
-use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
-use std::path::Path;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use serde_json::{Value, json};
 
@@ -14,6 +12,7 @@ use crate::transaction::Transaction;
 use crate::tree;
 use crate::users::user;
 use crate::web::apply;
+use crate::web::logs;
 use crate::web::site::{Site, SiteFile};
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_base::deadline::Deadline;
@@ -47,7 +46,7 @@ impl Perform for CreateSite {
             }
             let site = existing.unwrap_or_else(|| new_site(request, SystemClock.wall()));
             delete_logs_of_previous_owner(host, &site, &user, deadline)?;
-            create_logs(transaction, &site, &user).map_err(|error| Problem::at(&site.logs(host), error))?;
+            logs::create(transaction, &site, &user)?;
             home::create_site_directories(host, &user, &site.document_root, &site.logs(host), deadline)?;
             let php = php::is_installed(host, &site.php_version);
             let warnings = apply::apply(transaction, std::slice::from_ref(&site), deadline)?;
@@ -89,8 +88,10 @@ fn new_account(
         return Err(Problem::AccountLimit { used, limit, plan: allowance.plan.clone() });
     }
     let web_group = register.web_group()?.gid;
-    transaction.will_create_user(username)?;
-    let user = user::create(host, username, register, deadline)?;
+    let uid = user::choose_uid(host, register, deadline)?;
+    transaction.will_create_user(username, uid)?;
+    let user = user::create(host, username, uid, deadline)?;
+    transaction.created_user(username, uid)?;
     home::create(transaction, &user, web_group)?;
     let account = Account { username: username.clone(), created_at: Some(SystemClock.wall()), suspended: None };
     record::write(transaction, &account, register)?;
@@ -156,24 +157,4 @@ fn delete_logs_of_previous_owner(host: &Host, site: &Site, user: &User, deadline
         Ok(found) if found.gid() != user.gid => tree::remove(&logs, deadline),
         _ => Ok(()),
     }
-}
-
-/// Creates the site's logs, in a directory that only root can write to and the account can read. The account owns PHP's
-/// log.
-fn create_logs(transaction: &mut Transaction<'_>, site: &Site, user: &User) -> io::Result<()> {
-    let logs = site.logs(transaction.host());
-    transaction.directory(&logs, 0o750, Some(user.gid)).map_err(|problem| io::Error::other(problem.message()))?;
-    for (name, owner) in [("access.log", None), ("error.log", None), ("php-error.log", Some(user.uid))] {
-        create_log(&logs.join(name), owner, user.gid)?;
-    }
-    Ok(())
-}
-
-fn create_log(path: &Path, owner: Option<u32>, group: u32) -> io::Result<()> {
-    if fs::symlink_metadata(path).is_ok() {
-        return Ok(());
-    }
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    fchown(&file, owner, Some(group))?;
-    file.set_permissions(fs::Permissions::from_mode(0o640))
 }

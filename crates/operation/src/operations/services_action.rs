@@ -47,7 +47,9 @@ impl Perform for ServiceAction {
 /// Tests nginx's configuration first: with an invalid one, a reload has no effect, and a restart would leave nginx stopped.
 fn check_nginx(host: &Host, deadline: Deadline) -> Result<(), Problem> {
     nginx::test(host, deadline).map_err(|problem| match problem {
-        Problem::Failed(message) => Problem::Conflict(format!("nginx keeps its current configuration. {message}")),
+        Problem::Rejected { sentence, .. } => {
+            Problem::Conflict(format!("nginx keeps its current configuration. {sentence}"))
+        }
         other => other,
     })
 }

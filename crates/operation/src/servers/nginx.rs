@@ -55,7 +55,7 @@ pub fn test(host: &Host, deadline: Deadline) -> Result<(), Problem> {
     if output.is_success() {
         return Ok(());
     }
-    Err(Problem::Failed(format!("nginx rejected the configuration. {}", output.complaint())))
+    Err(Problem::rejected("nginx", format!("nginx rejected the configuration. {}", output.complaint())))
 }
 
 /// A main configuration file for a host that is a directory tree, which keeps all files that a test creates inside the

@@ -101,7 +101,8 @@ pub fn test(host: &Host, version: &PhpVersion, deadline: Deadline) -> Result<(),
     if !has_pools(host, version) {
         return Ok(());
     }
-    let tool = Tool::named(&format!("php-fpm{version}"))?.arg("-t");
+    let program = format!("php-fpm{version}");
+    let tool = Tool::named(&program)?.arg("-t");
     let tool = if host.is_machine() {
         tool
     } else {
@@ -114,7 +115,7 @@ pub fn test(host: &Host, version: &PhpVersion, deadline: Deadline) -> Result<(),
     if output.is_success() {
         return Ok(());
     }
-    Err(Problem::Failed(format!("PHP {version} rejected the pool. {}", output.complaint())))
+    Err(Problem::rejected(&program, format!("PHP {version} rejected its pools. {}", output.complaint())))
 }
 
 /// Makes the running FPM of a version reload its pools. Returns a warning on failure.

@@ -1,27 +1,31 @@
 //! Atomic changes to the host.
 //!
-//! Before each step, what is needed to undo it is written to a journal and flushed. A failed transaction is rolled back
-//! immediately. An interrupted one (SIGKILL, power failure) leaves its journal, and the next transaction rolls it back
+//! Before a step takes effect, what is needed to undo it is written to a journal and flushed. A failed transaction is rolled
+//! back immediately. An interrupted one (SIGKILL, power failure) leaves its journal, and the next transaction rolls it back
 //! before it starts. A lock ensures that only one transaction runs at a time.
+//!
+//! A rollback removes only what the transaction made, by identity and not by name: a directory is made under a name that
+//! nothing else has, journalled with its device and inode, and only then gets its own name.
 
+mod content;
+mod identity;
 mod journal;
+mod links;
 pub mod lock;
+mod making;
+mod undo;
 
 use std::fs;
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown, symlink};
-use std::path::Path;
-use std::time::Duration;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use log::{error, warn};
 
-use crate::servers::{nginx, php};
-use crate::transaction::journal::{Before, Journal, UndoStep};
+use crate::transaction::content::{Content, MISSING, file_digest, link_digest};
+use crate::transaction::identity::Identity;
+use crate::transaction::journal::{Journal, UndoStep};
 use crate::transaction::lock::Lock;
-use crate::tree;
-use crate::users::user;
+use crate::transaction::undo::undo;
 use opterius_base::deadline::Deadline;
 use opterius_base::files::{self, FileMode};
 use opterius_host::host::Host;
@@ -30,8 +34,7 @@ use opterius_host::problem::Problem;
 use opterius_host::request::values::Username;
 use opterius_host::users::register::Register;
 
-/// Time limit for a rollback, regardless of the operation's deadline.
-const ROLLBACK_TIME: Duration = Duration::from_secs(30);
+pub use crate::transaction::making::Ownership;
 
 /// A change in progress.
 pub struct Transaction<'a> {
@@ -75,32 +78,42 @@ impl<'a> Transaction<'a> {
         self.host
     }
 
-    /// Records that a user is about to be created.
+    /// Records that a user with this uid is about to be created.
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn will_create_user(&mut self, username: &Username) -> Result<(), Problem> {
-        self.record(UndoStep::User { username: username.clone() })
+    pub fn will_create_user(&mut self, username: &Username, uid: u32) -> Result<(), Problem> {
+        self.record(UndoStep::User { username: username.clone(), uid: Some(uid) })
     }
 
-    /// Records that a directory is about to be created. A rollback deletes it with its content.
+    /// Records that this transaction has created the user.
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn will_create_directory(&mut self, path: &Path) -> Result<(), Problem> {
-        self.record(UndoStep::Directory { path: path.to_owned() })
+    pub fn created_user(&mut self, username: &Username, uid: u32) -> Result<(), Problem> {
+        self.record(UndoStep::UserMade { username: username.clone(), uid })
     }
 
-    /// Creates a directory unless it exists.
+    /// Creates a directory unless it exists. A link to a directory will do if root alone can have made it.
     ///
     /// # Errors
-    /// It cannot be created.
-    pub fn directory(&mut self, path: &Path, mode: u32, group: Option<u32>) -> Result<(), Problem> {
-        if fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
-            return Ok(());
-        }
-        self.will_create_directory(path)?;
-        make_directory(path, mode, group).map_err(|error| Problem::at(path, error))
+    /// It cannot be created, or something else is in its place.
+    pub fn directory(&mut self, path: &Path, ownership: Ownership) -> Result<(), Problem> {
+        if links::is_directory(self.host, path)? { Ok(()) } else { self.make_directory(path, ownership) }
+    }
+
+    /// Creates a directory, which must not exist. A rollback deletes it with its content.
+    ///
+    /// # Errors
+    /// It cannot be created, or exists.
+    pub fn make_directory(&mut self, path: &Path, ownership: Ownership) -> Result<(), Problem> {
+        let failed = |error| Problem::at(path, error);
+        let temporary = making::temporary_beside(path).map_err(failed)?;
+        self.record(UndoStep::Temporary { path: temporary.clone() })?;
+        making::directory(&temporary, ownership).map_err(failed)?;
+        let identity = Identity::of(&temporary).map_err(failed)?;
+        self.record(UndoStep::Made { path: path.to_owned(), identity })?;
+        making::name_directory(&temporary, path).map_err(failed)
     }
 
     /// Writes a file.
@@ -108,8 +121,8 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// It cannot be written.
     pub fn write(&mut self, path: &Path, bytes: &[u8], mode: FileMode) -> Result<(), Problem> {
-        self.record_file(path)?;
-        files::replace(path, bytes, mode).map_err(|error| Problem::at(path, error))
+        let temporary = self.record_file(path, file_digest(bytes))?;
+        files::replace_through(path, &temporary, bytes, mode).map_err(|error| Problem::at(path, error))
     }
 
     /// Creates a link to `target`, replacing an existing file or link.
@@ -117,8 +130,8 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// It cannot be created.
     pub fn link(&mut self, path: &Path, target: &Path) -> Result<(), Problem> {
-        self.record_file(path)?;
-        replace_link(path, target).map_err(|error| Problem::at(path, error))
+        let temporary = self.record_file(path, link_digest(target))?;
+        making::link(path, target, &temporary).map_err(|error| Problem::at(path, error))
     }
 
     /// Deletes a file or link if it exists.
@@ -126,8 +139,8 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// It cannot be deleted.
     pub fn remove(&mut self, path: &Path) -> Result<(), Problem> {
-        self.record_file(path)?;
-        remove_file(path).map_err(|error| Problem::at(path, error))
+        self.record_file(path, MISSING.to_owned())?;
+        making::remove_file(path).map_err(|error| Problem::at(path, error))
     }
 
     /// Commits all steps so far, before following steps that cannot be rolled back.
@@ -139,9 +152,14 @@ impl<'a> Transaction<'a> {
         delete_journal(&mut self.journal)
     }
 
-    fn record_file(&mut self, path: &Path) -> Result<(), Problem> {
-        let before = before(path).map_err(|error| Problem::at(path, error))?;
-        self.record(UndoStep::File { path: path.to_owned(), before })
+    /// Records that a file or link is about to become what has this digest; returns the name to write it under first.
+    fn record_file(&mut self, path: &Path, after: String) -> Result<PathBuf, Problem> {
+        let failed = |error| Problem::at(path, error);
+        let before = Content::of(path).map_err(failed)?;
+        let temporary = making::temporary_beside(path).map_err(failed)?;
+        let (path, after) = (path.to_owned(), Some(after));
+        self.record(UndoStep::File { path, before, after, temporary: Some(temporary.clone()) })?;
+        Ok(temporary)
     }
 
     fn record(&mut self, step: UndoStep) -> Result<(), Problem> {
@@ -166,53 +184,21 @@ const DIRECTORIES: [(&str, u32, bool); 7] = [
 
 /// Creates our missing directories.
 fn prepare(host: &Host) -> Result<(), Problem> {
-    let missing = DIRECTORIES.iter().filter(|(path, ..)| !host.path(path).is_dir());
-    for (path, mode, for_agent) in missing {
+    for (path, mode, for_agent) in DIRECTORIES {
         let path = host.path(path);
-        let register = if *for_agent { Register::read(host)? } else { Register::default() };
+        if links::is_directory(host, &path)? {
+            continue;
+        }
+        let register = if for_agent { Register::read(host)? } else { Register::default() };
         let group = register.group(layout::AGENT_GROUP).map(|group| group.gid);
         fs::create_dir_all(path.parent().unwrap_or(&path)).map_err(|error| Problem::at(&path, error))?;
-        match make_directory(&path, *mode, group) {
+        match making::directory(&path, Ownership { mode, owner: None, group }) {
             // Another helper may have created it meanwhile.
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(Problem::at(&path, error)),
             _ => {}
         }
     }
     Ok(())
-}
-
-fn make_directory(path: &Path, mode: u32, group: Option<u32>) -> io::Result<()> {
-    fs::DirBuilder::new().mode(0o700).create(path)?;
-    chown(path, None, group)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode))
-}
-
-fn before(path: &Path) -> io::Result<Before> {
-    let found = match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Before::Missing),
-        found => found?,
-    };
-    if found.is_symlink() {
-        return Ok(Before::Link { target: fs::read_link(path)? });
-    }
-    let base64 = STANDARD.encode(fs::read(path)?);
-    Ok(Before::File { base64, mode: found.mode() & 0o7777, group: found.gid() })
-}
-
-fn replace_link(path: &Path, target: &Path) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let temporary = path.with_file_name(name);
-    remove_file(&temporary)?;
-    symlink(target, &temporary)?;
-    fs::rename(&temporary, path)
-}
-
-fn remove_file(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 /// Rolls back an interrupted transaction.
@@ -228,47 +214,10 @@ fn recover(host: &Host, journal: &mut Journal) -> Result<(), Problem> {
     undo(host, &steps, journal)
 }
 
-/// Undoes steps in reverse order: first files, then reload the servers, and users last, because a server whose
-/// configuration names a deleted user would not start.
-fn undo(host: &Host, steps: &[UndoStep], journal: &mut Journal) -> Result<(), Problem> {
-    let deadline = Deadline::within(ROLLBACK_TIME);
-    for step in steps.iter().rev() {
-        if let UndoStep::File { path, before } = step {
-            restore(path, before).map_err(|error| Problem::at(path, error))?;
-        }
-    }
-    let touched = |directory: &str| {
-        let directory = host.path(directory);
-        steps.iter().any(|step| matches!(step, UndoStep::File { path, .. } if path.starts_with(&directory)))
-    };
-    if touched("/etc/php") {
-        php::reload_all(host, deadline);
-    }
-    if touched("/etc/nginx") {
-        // Without a test: nginx ignores an invalid configuration on reload, and a test that hung before would hang again.
-        nginx::reload(host, deadline);
-    }
-    for step in steps.iter().rev() {
-        match step {
-            UndoStep::User { username } => user::remove(host, username, deadline)?,
-            UndoStep::Directory { path } => tree::remove(path, deadline)?,
-            UndoStep::File { .. } => {}
-        }
-    }
-    delete_journal(journal)
-}
-
-fn restore(path: &Path, before: &Before) -> io::Result<()> {
-    match before {
-        Before::Missing => remove_file(path),
-        Before::Link { target } => replace_link(path, target),
-        Before::File { base64, mode, group } => {
-            let bytes = STANDARD.decode(base64).map_err(io::Error::other)?;
-            files::replace(path, &bytes, FileMode { mode: *mode, group: Some(*group) })
-        }
-    }
-}
-
 fn delete_journal(journal: &mut Journal) -> Result<(), Problem> {
     journal.delete().map_err(|error| Problem::at(journal.path(), error))
 }
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

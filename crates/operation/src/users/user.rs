@@ -1,5 +1,7 @@
 //! System users, created and changed with shadow-utils.
 
+use std::fs;
+
 use crate::users::kill_processes;
 use opterius_base::deadline::Deadline;
 use opterius_base::files::{self, FileMode};
@@ -17,6 +19,10 @@ const SHELL: &str = "/bin/bash";
 
 /// The shell of a suspended account.
 const NO_SHELL: &str = "/usr/sbin/nologin";
+
+/// The mark of a user whom the Agent created, in the last part of the comment field of passwd(5), which only root can change
+/// (chfn(1)). The name in the first part, which mail programs show, stays empty.
+const CREATED: &str = ",,,,opterius-agent";
 
 /// First uid in a directory tree, above the uids of the machine's users.
 const FIRST_UID_OF_TREE: u32 = 700_000;
@@ -100,15 +106,23 @@ pub fn refuse_system_user(user: &User) -> Result<(), Problem> {
     )))
 }
 
+/// Chooses the uid of a new account, and creates the group of accounts if it is missing.
+///
+/// # Errors
+/// groupadd failed, or the choice cannot be stored.
+pub fn choose_uid(host: &Host, register: &Register, deadline: Deadline) -> Result<u32, Problem> {
+    ensure_group(host, register, deadline)?;
+    next_uid(host, register)
+}
+
 /// Creates the user of a new account, without a password, in its own group and in the group of accounts.
 ///
 /// # Errors
 /// useradd failed.
-pub fn create(host: &Host, username: &Username, register: &Register, deadline: Deadline) -> Result<User, Problem> {
-    ensure_group(host, register, deadline)?;
-    let uid = next_uid(host, register)?;
+pub fn create(host: &Host, username: &Username, uid: u32, deadline: Deadline) -> Result<User, Problem> {
     shadow_utility(host, "useradd")?
         .args(["--no-create-home", "--user-group", "--no-log-init", "--shell", SHELL, "--groups", ACCOUNTS_GROUP])
+        .args(["--comment", CREATED])
         .args(["--uid", &uid.to_string(), "--home-dir", &format!("/home/{username}")])
         // Make the gid equal to the uid.
         .args(["--key", &format!("GID_MIN={}", first_uid(host)), "--key", &format!("GID_MAX={uid}")])
@@ -132,6 +146,35 @@ fn ensure_group(host: &Host, register: &Register, deadline: Deadline) -> Result<
         return Ok(());
     }
     shadow_utility(host, "groupadd")?.args(["--system", ACCOUNTS_GROUP]).succeed(deadline).map(drop)
+}
+
+/// Whether the user with this name is one that the Agent created with this uid; none if there is no such user.
+///
+/// # Errors
+/// The users cannot be read.
+pub fn is_created_here(host: &Host, username: &Username, uid: u32) -> Result<Option<bool>, Problem> {
+    Ok(passwd_fields(host, username)?.map(|fields| {
+        let field = |number: usize| fields.get(number).map_or(&[][..], Vec::as_slice);
+        field(2) == uid.to_string().as_bytes() && field(4) == CREATED.as_bytes()
+    }))
+}
+
+/// The uid of the user with this name, if there is one.
+///
+/// # Errors
+/// The users cannot be read.
+pub fn uid_of(host: &Host, username: &Username) -> Result<Option<u32>, Problem> {
+    let fields = passwd_fields(host, username)?;
+    Ok(fields.and_then(|fields| str::from_utf8(fields.get(2)?).ok()?.parse().ok()))
+}
+
+/// A user's fields of passwd(5), as bytes: tenants can write anything into some of them.
+fn passwd_fields(host: &Host, username: &Username) -> Result<Option<Vec<Vec<u8>>>, Problem> {
+    let path = host.path("/etc/passwd");
+    let bytes = fs::read(&path).map_err(|error| Problem::at(&path, error))?;
+    let lines = bytes.split(|byte| *byte == b'\n');
+    let fields = |line: &[u8]| line.split(|byte| *byte == b':').map(<[u8]>::to_vec).collect::<Vec<_>>();
+    Ok(lines.map(fields).find(|fields| fields.first().is_some_and(|name| name == username.as_str().as_bytes())))
 }
 
 /// Deletes a user and its group, if they exist. The home stays: see [`crate::tree`].
@@ -193,7 +236,7 @@ pub fn set_password(host: &Host, username: &Username, password: &Secret, deadlin
         return Ok(());
     }
     // Its output may repeat its input.
-    Err(Problem::Failed(password.redact(&output.complaint())))
+    Err(Problem::failure(password.redact(&output.complaint())))
 }
 
 /// Locks a user's password.

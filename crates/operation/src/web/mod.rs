@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod certificate;
+pub mod logs;
 pub mod pools;
 pub mod site;
 pub mod site_file;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::servers::{nginx, php};
-use crate::transaction::Transaction;
+use crate::transaction::{Ownership, Transaction};
 use opterius_base::deadline::Deadline;
 use opterius_base::files::FileMode;
 use opterius_host::host::Host;
@@ -34,7 +34,7 @@ pub fn suspend(transaction: &mut Transaction<'_>, user: &User, deadline: Deadlin
             ));
             continue;
         };
-        transaction.directory(&host.path(SUSPENDED), 0o755, None)?;
+        transaction.directory(&host.path(SUSPENDED), Ownership::root(0o755))?;
         let file = answering(host, &record.domain);
         transaction.write(&file, text(&record).as_bytes(), FileMode::mode(0o644))?;
         transaction.link(&link, &file)?;
