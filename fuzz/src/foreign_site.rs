@@ -3,8 +3,9 @@
 
 use opterius_host::lines;
 use opterius_host::request::values::Domain;
+use opterius_host::sites::mark::MARK;
 use opterius_host::sites::unmanaged_sites::UnmanagedSite;
-use opterius_operation::web::site::{MARK, Site};
+use opterius_operation::web::site::Site;
 
 /// The input is the file.
 pub fn check(data: &[u8]) {

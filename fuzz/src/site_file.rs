@@ -6,12 +6,13 @@ use std::path::Path;
 use opterius_base::clock::Timestamp;
 use opterius_host::host::{Acme, Host};
 use opterius_host::request::values::{DocumentRoot, Domain, PhpVersion, Username};
+use opterius_host::sites::mark::MARK;
 use opterius_host::sites::site_record::Source;
 use opterius_host::sites::unmanaged_sites::UnmanagedSite;
 use opterius_host::users::register::User;
 use opterius_operation::servers::php;
 use opterius_operation::web::certificate::files::CertificateFiles;
-use opterius_operation::web::site::{MARK, Site};
+use opterius_operation::web::site::Site;
 use opterius_operation::web::site_file::{self, View};
 
 use super::input::Input;

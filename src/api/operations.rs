@@ -63,9 +63,9 @@ impl Operations {
     pub fn certificate(&self, body: &[u8], config: &ApiConfig, now: Timestamp) -> Result<Reaction, Problem> {
         let domain = Fields::parse(body)?.domain("domain")?;
         let (host, queue) = (config.host.clone(), self.queue.clone());
-        Ok(Reaction::Read(Box::new(move || {
-            let record = site_record::read(&host, &domain);
-            Response::json(200, &certificate::status(record.as_ref(), queue.contains(&domain), now))
+        Ok(Reaction::Read(Box::new(move || match site_record::read(&host, &domain) {
+            Ok(record) => Response::json(200, &certificate::status(record.as_ref(), queue.contains(&domain), now)),
+            Err(problem) => error_response(problem),
         })))
     }
 

@@ -12,9 +12,10 @@ use opterius_host::host::{Acme, Host};
 use opterius_host::layout;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::{Domain, Username};
+use opterius_host::sites::mark::MARK;
 use opterius_host::sites::site_record::{self, SiteRecord};
 use opterius_host::users::register::Register;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A directory tree as a host. It is deleted when dropped.
 pub(crate) struct Tree {
@@ -63,8 +64,13 @@ impl Tree {
         }
     }
 
-    /// Publishes a site that belongs to an account.
+    /// Creates the file and the record of a site that belongs to an account.
     pub(crate) fn publish(&self, domain: &str, username: &str) {
+        let site = json!({
+            "domain": domain, "username": username, "document_root": "x", "php_version": "8.2", "parent_domain": null,
+            "created_at": "2026-05-01T12:00:00Z",
+        });
+        self.write(&format!("/etc/nginx/sites-available/{domain}.conf"), format!("{MARK}{site}\n"));
         site_record::publish(&self.host, &record_of(domain, username), &Register::default()).unwrap();
     }
 }

@@ -8,6 +8,7 @@ mod limits;
 mod passwords;
 mod provisioning;
 mod reads;
+mod registers;
 mod suspension;
 mod tampering;
 mod tenants;

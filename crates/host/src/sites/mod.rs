@@ -1,5 +1,6 @@
 //! Sites: published records, certificate status, and sites that the Agent does not manage.
 
 pub mod certificate;
+pub mod mark;
 pub mod site_record;
 pub mod unmanaged_sites;

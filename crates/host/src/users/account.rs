@@ -85,11 +85,12 @@ pub fn forget(host: &Host, username: &Username) -> Result<(), Problem> {
 /// All accounts, as the body of `GET /accounts`. Needs no privileges.
 ///
 /// # Errors
-/// The users and groups cannot be read.
+/// The users and groups, or the directory of published records, cannot be read.
 pub fn list(host: &Host) -> Result<Value, Problem> {
     let register = Register::read(host)?;
     let mut domains: BTreeMap<Username, Vec<Domain>> = BTreeMap::new();
-    for record in site_record::read_all(host) {
+    let published = site_record::read_all(host)?;
+    for record in published.records {
         domains.entry(record.username).or_default().push(record.domain);
     }
     let mut names: Vec<Username> =
@@ -108,5 +109,7 @@ pub fn list(host: &Host) -> Result<Value, Problem> {
             })
         })
         .collect();
-    Ok(json!({ "accounts": accounts }))
+    // Whose these sites are is not known, so the list says that it is incomplete.
+    let warnings: Vec<String> = published.damaged.iter().map(|(_, problem)| problem.message()).collect();
+    Ok(json!({ "accounts": accounts, "warnings": warnings }))
 }

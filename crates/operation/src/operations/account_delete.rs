@@ -1,6 +1,7 @@
 //! `/account/delete`: deletes an account with its sites, certificates, logs, mail, crontab, user and home. If it times out,
 //! repeating the request continues it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirEntry};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -16,7 +17,7 @@ use crate::tree;
 use crate::users::{kill_processes, user};
 use crate::web::certificate::current;
 use crate::web::site::Site;
-use crate::web::{apply, unmanaged_sites};
+use crate::web::{apply, published_sites, unmanaged_sites};
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
 use opterius_host::layout;
@@ -35,13 +36,13 @@ impl Perform for DeleteAccount {
         let Self { username } = self;
         // Finish earlier deletions that timed out.
         remove_deleted_homes(host, deadline)?;
-        let warnings = remove_sites(host, username, deadline)?;
+        let (mut domains, warnings) = remove_sites(host, username, deadline)?;
         // From here on, nothing is rolled back, and repeating the request continues.
         Transaction::run(host, deadline, |_| {
             let user = Register::read(host)?.account(username)?.clone();
             user::disable_login(host, username, deadline)?;
             kill_processes::kill_all(host, &user, deadline)?;
-            let domains = domains(host, username);
+            domains.extend(recorded(host, username)?);
             for domain in &domains {
                 current::forget(host, domain, deadline)?;
             }
@@ -61,26 +62,33 @@ impl Perform for DeleteAccount {
 }
 
 /// Removes all sites of an account from nginx and PHP, before anything that they need is deleted.
-fn remove_sites(host: &Host, username: &Username, deadline: Deadline) -> Result<Vec<String>, Problem> {
+fn remove_sites(
+    host: &Host,
+    username: &Username,
+    deadline: Deadline,
+) -> Result<(BTreeSet<Domain>, Vec<String>), Problem> {
     Transaction::run(host, deadline, |transaction| {
         let register = Register::read(host)?;
         let user = register.account(username)?;
         user::refuse_system_user(user)?;
+        // If this is interrupted, the records are what the next attempt knows of these sites.
+        let mut warnings = published_sites::repair(host, deadline)?;
         unmanaged_sites::remove(transaction, user)?;
-        for site in Site::all_of(host, username) {
-            apply::remove(transaction, &site)?;
+        let sites = Site::all_of(host, username)?;
+        for site in &sites {
+            apply::remove(transaction, site)?;
         }
-        let mut warnings = Vec::new();
         apply::take_effect(transaction, deadline, &mut warnings)?;
         // FPM runs workers as the user and would restart them.
         php::reload_all(host, deadline);
-        Ok(warnings)
+        Ok((sites.into_iter().map(|site| site.domain).collect(), warnings))
     })
 }
 
-fn domains(host: &Host, username: &Username) -> Vec<Domain> {
-    let record = site_record::read_all(host).into_iter().filter(|record| record.username == *username);
-    record.map(|record| record.domain).collect()
+/// The domains of the account's records, which outlive the sites' files.
+fn recorded(host: &Host, username: &Username) -> Result<Vec<Domain>, Problem> {
+    let records = site_record::read_all(host)?.records.into_iter();
+    Ok(records.filter(|record| record.username == *username).map(|record| record.domain).collect())
 }
 
 /// Deletes the logs of all current and former sites of the account, which are the ones that its group can read.

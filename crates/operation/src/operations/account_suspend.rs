@@ -9,7 +9,7 @@ use crate::transaction::Transaction;
 use crate::users::user::Shadow;
 use crate::users::{kill_processes, user};
 use crate::web::site::Site;
-use crate::web::{apply, unmanaged_sites};
+use crate::web::{apply, published_sites, unmanaged_sites};
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
@@ -50,7 +50,8 @@ fn suspend(host: &Host, username: &Username, deadline: Deadline) -> Result<Value
             record::write(transaction, &Account { suspended: Some(suspended), ..account }, &register)?;
         }
         let mut warnings = unmanaged_sites::suspend(transaction, &user, deadline)?;
-        warnings.extend(apply::apply(transaction, &Site::all_of(host, username), deadline)?);
+        warnings.extend(apply::apply(transaction, &Site::all_of(host, username)?, deadline)?);
+        warnings.extend(published_sites::repair(host, deadline)?);
         // From here on, nothing is rolled back: repeating the request completes a partial suspension. It still runs under
         // the transaction's lock, so that a concurrent unsuspension comes later, and only one tool changes /etc/passwd.
         transaction.commit()?;
@@ -75,7 +76,8 @@ fn unsuspend(host: &Host, username: &Username, deadline: Deadline) -> Result<Val
         };
         record::write(transaction, &Account { suspended: None, ..account }, &register)?;
         let mut warnings = unmanaged_sites::unsuspend(transaction, &user, deadline)?;
-        warnings.extend(apply::apply(transaction, &Site::all_of(host, username), deadline)?);
+        warnings.extend(apply::apply(transaction, &Site::all_of(host, username)?, deadline)?);
+        warnings.extend(published_sites::repair(host, deadline)?);
         let before = Shadow { locked: suspended.password_locked, expires: suspended.expires };
         user::restore_login(host, username, &suspended.shell, &before, deadline)?;
         crontab::restore(host, username)?;

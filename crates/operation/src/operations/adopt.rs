@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use crate::transaction::Transaction;
 use crate::users::user;
-use crate::web::apply;
 use crate::web::certificate::current;
+use crate::web::published_sites;
 use crate::web::site::{Site, SiteFile};
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_base::deadline::Deadline;
@@ -55,12 +55,13 @@ fn write_record(host: &Host, username: &Username, register: &Register) -> Result
 
 /// Publishes records of all sites of accounts, managed or not.
 fn publish(host: &Host, sites: &BTreeMap<Domain, UnmanagedSite>, deadline: Deadline) -> Result<(), Problem> {
+    published_sites::repair(host, deadline)?;
     let register = Register::read(host)?;
     let group = register.group(ACCOUNTS_GROUP).map(|group| group.members.clone()).unwrap_or_default();
     for (domain, unmanaged_sites) in sites {
-        let known = site_record::read(host, domain);
+        let known = site_record::read(host, domain).ok().flatten();
         let record = match Site::read(host, domain)? {
-            SiteFile::Managed(site) => Some(apply::record(host, &site, deadline)?),
+            SiteFile::Managed(_) => None,
             // While the account is suspended, the enabled file is not the site's own.
             _ if known.as_ref().is_some_and(|record| record.suspended) => known,
             _ => {

@@ -30,7 +30,7 @@ pub fn serve(host: &Host, lineage: &Path, deadline: Deadline) -> Result<Value, P
     let warnings = Transaction::run(host, deadline, |transaction| {
         let site = Site::find(host, &domain)?;
         let warnings = apply::apply(transaction, slice::from_ref(&site), deadline)?;
-        let issue = site_record::read(host, &domain).and_then(|record| record.issue);
+        let issue = site_record::read(host, &domain)?.and_then(|record| record.issue);
         let issue = issue.map(|issue| as_of(&issue, SystemClock.wall()));
         if issue.is_none_or(|issue| issue.state != IssueState::Running) {
             record(host, &domain, now(IssueState::Issued, None))?;

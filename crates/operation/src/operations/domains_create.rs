@@ -11,9 +11,8 @@ use crate::servers::php;
 use crate::transaction::Transaction;
 use crate::tree;
 use crate::users::user;
-use crate::web::apply;
-use crate::web::logs;
 use crate::web::site::{Site, SiteFile};
+use crate::web::{apply, logs, published_sites};
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_base::deadline::Deadline;
 use opterius_host::helper::protocol::Allowance;
@@ -21,7 +20,6 @@ use opterius_host::host::Host;
 use opterius_host::problem::Problem;
 use opterius_host::request::domains_create::CreateSite;
 use opterius_host::request::values::Domain;
-use opterius_host::sites::site_record;
 use opterius_host::users::account::Account;
 use opterius_host::users::register::{Register, User};
 
@@ -49,7 +47,8 @@ impl Perform for CreateSite {
             logs::create(transaction, &site, &user)?;
             home::create_site_directories(host, &user, &site.document_root, &site.logs(host), deadline)?;
             let php = php::is_installed(host, &site.php_version);
-            let warnings = apply::apply(transaction, std::slice::from_ref(&site), deadline)?;
+            let mut warnings = apply::apply(transaction, std::slice::from_ref(&site), deadline)?;
+            warnings.extend(published_sites::repair(host, deadline)?);
             Ok(json!({
                 "username": site.username,
                 "domain": site.domain,
@@ -102,7 +101,7 @@ fn new_account(
 fn existing_site(host: &Host, request: &CreateSite) -> Result<Option<Site>, Problem> {
     match Site::read(host, &request.domain)? {
         SiteFile::Missing => Ok(None),
-        SiteFile::Unmanaged => Site::find(host, &request.domain).map(Some),
+        SiteFile::Unmanaged(_) => Site::find(host, &request.domain).map(Some),
         SiteFile::Managed(site) if site.username != request.username => {
             Err(Problem::Conflict(format!("The domain “{}” belongs to another account.", site.domain)))
         }
@@ -117,14 +116,15 @@ fn existing_site(host: &Host, request: &CreateSite) -> Result<Option<Site>, Prob
 
 /// Refuses a domain of another account, or a subdomain of one, because they would share cookies.
 fn check_domain(host: &Host, request: &CreateSite) -> Result<(), Problem> {
-    let is_of_other_account = |domain: &Domain| match Site::read(host, domain) {
-        Ok(SiteFile::Managed(site)) => site.username != request.username,
-        _ => site_record::read(host, domain).is_some_and(|record| record.username != request.username),
+    let is_of_other_account = |domain: &Domain| {
+        Ok::<_, Problem>(published_sites::owner(host, domain)?.is_some_and(|owner| owner != request.username))
     };
     let name = request.domain.as_str();
     let mut rest = name;
     while let Some((_, above)) = rest.split_once('.') {
-        if Domain::parse("domain", rest).is_ok_and(|domain| is_of_other_account(&domain)) {
+        if let Ok(domain) = Domain::parse("domain", rest)
+            && is_of_other_account(&domain)?
+        {
             return Err(Problem::Conflict(if rest == name {
                 format!("The domain “{name}” belongs to another account.")
             } else {
@@ -144,7 +144,7 @@ fn check_domain(host: &Host, request: &CreateSite) -> Result<(), Problem> {
         None => Ok(()),
         Some(parent) => Site::find_of(host, parent, &request.username).map(drop).or_else(|problem| match problem {
             // The parent can be an unmanaged site.
-            Problem::Conflict(_) if !is_of_other_account(parent) => Ok(()),
+            Problem::Conflict(_) if !is_of_other_account(parent)? => Ok(()),
             problem => Err(problem),
         }),
     }

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use crate::perform::{Context, Perform};
 use crate::servers::php;
 use crate::transaction::Transaction;
-use crate::web::apply;
 use crate::web::certificate::current;
 use crate::web::site::Site;
+use crate::web::{apply, published_sites};
 use opterius_host::problem::Problem;
 use opterius_host::request::domains_delete::DeleteSite;
 use opterius_host::sites::site_record;
@@ -24,6 +24,7 @@ impl Perform for DeleteSite {
             }
             apply::take_effect(transaction, deadline, &mut warnings)?;
             site_record::forget(host, domain)?;
+            warnings.extend(published_sites::repair(host, deadline)?);
             Ok(warnings)
         })
         .and_then(|warnings| {

@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 use crate::measure::bandwidth::open_log;
 use crate::perform::{Context, Perform};
+use crate::web::published_sites;
 use opterius_host::problem::Problem;
 use opterius_host::request::logs_tail::TailLog;
-use opterius_host::sites::site_record;
 
 impl Perform for TailLog {
     fn perform(&self, Context { host, .. }: Context<'_>) -> Result<Value, Problem> {
         let TailLog { domain, username, log, offset, max_bytes } = self;
-        if site_record::read(host, domain).is_none_or(|record| record.username != *username) {
+        if published_sites::owner(host, domain)?.as_ref() != Some(username) {
             return Err(Problem::NotFound(format!("The account “{username}” has no site “{domain}”.")));
         }
         let Some(file) = open_log(host, domain, log.file_name()) else {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::measure::bandwidth::{self, Traffic};
 use crate::measure::usage;
 use crate::perform::{Context, Perform};
+use crate::web::published_sites;
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
@@ -15,7 +16,6 @@ use opterius_host::measure::units::megabytes;
 use opterius_host::problem::Problem;
 use opterius_host::request::stats_account::AccountStats;
 use opterius_host::request::values::Domain;
-use opterius_host::sites::site_record;
 use opterius_host::users::register::Register;
 
 /// Time limit for measuring.
@@ -35,8 +35,8 @@ impl Perform for AccountStats {
         let asked: BTreeSet<&str> = request.domains.iter().map(String::as_str).collect();
         let own = |name: &str| {
             let domain = Domain::parse("domains", name).ok()?;
-            let is_own = site_record::read(host, &domain).is_some_and(|record| record.username == request.username);
-            is_own.then_some(domain)
+            let owner = published_sites::owner(host, &domain).ok().flatten()?;
+            (owner == request.username).then_some(domain)
         };
         let asked: BTreeMap<&str, Option<Domain>> = asked.into_iter().map(|name| (name, own(name))).collect();
         // The Panel may name one domain in two ways; it counts once.

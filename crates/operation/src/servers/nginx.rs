@@ -35,6 +35,11 @@ pub fn place(host: &Host, name: &str) -> SitePaths {
     }
 }
 
+/// Every directory in which a site file or a link to one can be, whichever [`place`] chooses today.
+pub fn directories(host: &Host) -> [PathBuf; 3] {
+    [AVAILABLE, PLAIN, ENABLED].map(|directory| host.path(directory))
+}
+
 /// Tests the current configuration.
 ///
 /// # Errors

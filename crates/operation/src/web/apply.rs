@@ -1,19 +1,18 @@
 //! Generating and loading the configuration of nginx and PHP for sites, certificates and suspensions.
 
+use std::path::PathBuf;
+
 use crate::servers::{nginx, php};
 use crate::transaction::Transaction;
 use crate::web::certificate::current;
 use crate::web::certificate::files::CertificateFiles;
-use crate::web::pools;
 use crate::web::site::Site;
 use crate::web::site_file::{self, View};
+use crate::web::{pools, published_sites};
 use opterius_base::deadline::Deadline;
 use opterius_base::files::FileMode;
-use opterius_host::host::Host;
 use opterius_host::layout;
 use opterius_host::problem::Problem;
-use opterius_host::sites::site_record::{self, SiteRecord};
-use opterius_host::users::account::Account;
 use opterius_host::users::register::Register;
 
 /// Updates the configuration of nginx and PHP for these sites, with their current certificates and suspensions, then
@@ -57,10 +56,15 @@ fn apply_served(
         if let Some(link) = &place.link {
             transaction.link(link, &place.file)?;
         }
+        // nginx's directories can have changed since the site was created.
+        let is_elsewhere = |path: &PathBuf| *path != place.file && Some(path) != place.link.as_ref();
+        for path in view.site.paths(host)?.iter().filter(|path| is_elsewhere(path)) {
+            transaction.remove(path)?;
+        }
     }
     take_effect(transaction, deadline, &mut warnings)?;
     for view in &views {
-        site_record::publish(host, &record_with(host, view.site, view.certificate.as_ref(), deadline)?, &register)?;
+        published_sites::publish(host, view.site, view.certificate.as_ref(), &register, deadline)?;
     }
     Ok(warnings)
 }
@@ -89,44 +93,14 @@ pub fn take_effect(
     Ok(())
 }
 
-/// Removes a site from nginx and PHP. Its files and logs stay.
+/// Removes a site from nginx and PHP, in all places. Its files and logs stay.
 ///
 /// # Errors
 /// A file cannot be deleted.
 pub fn remove(transaction: &mut Transaction<'_>, site: &Site) -> Result<(), Problem> {
     let host = transaction.host();
-    let place = Site::place(host, &site.domain);
-    for path in place.link.iter().chain([&place.file]) {
-        transaction.remove(path)?;
+    for path in site.paths(host)? {
+        transaction.remove(&path)?;
     }
     transaction.remove(&php::pool_file(host, &site.php_version, &site.domain))
-}
-
-/// The record of a site.
-///
-/// # Errors
-/// Its certificate cannot be read.
-pub fn record(host: &Host, site: &Site, deadline: Deadline) -> Result<SiteRecord, Problem> {
-    record_with(host, site, current::find(host, &site.domain).as_ref(), deadline)
-}
-
-fn record_with(
-    host: &Host,
-    site: &Site,
-    certificate: Option<&CertificateFiles>,
-    deadline: Deadline,
-) -> Result<SiteRecord, Problem> {
-    Ok(SiteRecord {
-        domain: site.domain.clone(),
-        username: site.username.clone(),
-        names: site.names(host),
-        document_root: site.absolute_document_root(),
-        php_version: Some(site.php_version.to_string()),
-        parent_domain: site.parent_domain.clone(),
-        managed: true,
-        suspended: Account::read(host, &site.username)?.suspended.is_some(),
-        created_at: Some(site.created_at),
-        certificate: certificate.map(|found| current::describe(found, deadline)).transpose()?,
-        issue: site_record::read(host, &site.domain).and_then(|record| record.issue),
-    })
 }

@@ -4,6 +4,7 @@ pub mod apply;
 pub mod certificate;
 pub mod logs;
 pub mod pools;
+pub mod published_sites;
 pub mod site;
 pub mod site_file;
 pub mod unmanaged_sites;

@@ -1,21 +1,20 @@
-//! Sites. Each is stored in the first line of its nginx file.
+//! Sites. Each is stored in the first line of its nginx file, and those files are the register of sites: an operation finds
+//! the sites of an account by reading all of them, in every directory where a site file of this host can be.
 
-use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
 
+use log::warn;
 use serde::{Deserialize, Serialize};
 
 use crate::servers::nginx::{self, SitePaths};
 use opterius_base::clock::Timestamp;
 use opterius_host::host::Host;
 use opterius_host::layout;
-use opterius_host::lines;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::{Domain, PhpVersion, Username};
-use opterius_host::sites::site_record;
-
-/// The start of the first line of a managed file, followed by the site in JSON.
-pub const MARK: &str = "# opterius-agent: ";
+use opterius_host::sites::mark;
 
 /// A site. The first line of its nginx file contains it as JSON, so that no other database is needed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,27 +41,40 @@ pub enum SiteFile {
     /// The file is managed by the Agent.
     Managed(Site),
     /// The file was written by someone else. The Agent never changes it.
-    Unmanaged,
+    Unmanaged(PathBuf),
+}
+
+/// What one file says about itself.
+enum Found {
+    Missing,
+    Foreign,
+    Site(Site),
+    /// The file has our mark, but what follows it is not a site.
+    Damaged,
 }
 
 impl Site {
-    /// Reads the domain's file.
+    /// Reads the domain's file, wherever it is.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// The file cannot be read, or its first line is damaged.
     pub fn read(host: &Host, domain: &Domain) -> Result<SiteFile, Problem> {
-        let file = Self::place(host, domain).file;
-        let bytes = match lines::read(&file) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(SiteFile::Missing),
-            bytes => bytes.map_err(|error| Problem::at(&file, error))?,
-        };
-        Ok(Self::parse(&bytes).filter(|site| site.domain == *domain).map_or(SiteFile::Unmanaged, SiteFile::Managed))
+        let mut state = SiteFile::Missing;
+        for directory in nginx::directories(host) {
+            let path = directory.join(file_name(domain));
+            match found(&path, domain).map_err(|error| Problem::at(&path, error))? {
+                Found::Missing => {}
+                Found::Site(site) => return Ok(SiteFile::Managed(site)),
+                Found::Damaged => return Err(damaged(&path)),
+                Found::Foreign => state = SiteFile::Unmanaged(path),
+            }
+        }
+        Ok(state)
     }
 
     /// The site in the first line of a managed file; the rest can be any bytes.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let marked = lines::of(bytes).next()?.strip_prefix(MARK.as_bytes())?;
-        serde_json::from_slice(marked).ok()
+        serde_json::from_slice(mark::after(bytes)?).ok()
     }
 
     /// The site of a domain.
@@ -73,9 +85,9 @@ impl Site {
         match Self::read(host, domain)? {
             SiteFile::Managed(site) => Ok(site),
             SiteFile::Missing => Err(Problem::NotFound(format!("The site “{domain}” does not exist on this server."))),
-            SiteFile::Unmanaged => Err(Problem::Conflict(format!(
+            SiteFile::Unmanaged(path) => Err(Problem::Conflict(format!(
                 "The file {} was not created by the Agent, which therefore does not change it. Edit it manually.",
-                Self::place(host, domain).file.display()
+                path.display()
             ))),
         }
     }
@@ -94,14 +106,44 @@ impl Site {
     }
 
     /// All managed sites of an account, sorted by domain.
-    pub fn all_of(host: &Host, username: &Username) -> Vec<Self> {
-        let record = site_record::read_all(host).into_iter().filter(|record| record.username == *username);
-        record.filter_map(|record| Self::find_of(host, &record.domain, username).ok()).collect()
+    ///
+    /// # Errors
+    /// A directory of site files cannot be read, or the first line of one of the account's files is damaged. A damaged file
+    /// of another account is not an error.
+    pub fn all_of(host: &Host, username: &Username) -> Result<Vec<Self>, Problem> {
+        let Sites { mut sites, damaged: damaged_files } = Sites::read(host)?;
+        let home = format!("/home/{username}/");
+        if let Some(path) = damaged_files.iter().find(|path| mentions(path, &home)) {
+            return Err(damaged(path));
+        }
+        sites.retain(|site| site.username == *username);
+        Ok(sites)
     }
 
-    /// The paths of a domain's file and link.
+    /// Where a domain's file and link are written.
     pub fn place(host: &Host, domain: &Domain) -> SitePaths {
-        nginx::place(host, &format!("{domain}.conf"))
+        nginx::place(host, &file_name(domain))
+    }
+
+    /// All files and links of this site, in every directory, so that none stays when the site moves or is deleted.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn paths(&self, host: &Host) -> Result<Vec<PathBuf>, Problem> {
+        let mut paths = Vec::new();
+        for directory in nginx::directories(host) {
+            let path = directory.join(file_name(&self.domain));
+            let is_link = fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink());
+            match found(&path, &self.domain).map_err(|error| Problem::at(&path, error))? {
+                Found::Site(_) | Found::Damaged => paths.push((is_link, path)),
+                // A link to a file that is gone.
+                Found::Missing if is_link => paths.push((is_link, path)),
+                Found::Missing | Found::Foreign => {}
+            }
+        }
+        // Links first: nginx must never see a link without its file.
+        paths.sort_by_key(|(is_link, _)| !is_link);
+        Ok(paths.into_iter().map(|(_, path)| path).collect())
     }
 
     /// The absolute path of the document root.
@@ -126,4 +168,80 @@ impl Site {
         }
         names
     }
+}
+
+/// The managed sites of a host.
+#[derive(Debug, Default)]
+pub struct Sites {
+    /// The sites, sorted by domain.
+    pub sites: Vec<Site>,
+    /// Files with our mark whose first line is damaged.
+    pub damaged: Vec<PathBuf>,
+}
+
+impl Sites {
+    /// Reads the first line of every site file.
+    ///
+    /// # Errors
+    /// A directory of site files exists but cannot be read. A file that cannot be read counts as damaged.
+    pub fn read(host: &Host) -> Result<Self, Problem> {
+        let mut all = Self::default();
+        for directory in nginx::directories(host) {
+            let entries = match fs::read_dir(&directory) {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                entries => entries.map_err(|error| Problem::at(&directory, error))?,
+            };
+            for path in entries.flatten().map(|entry| entry.path()) {
+                let Some(domain) = domain_of(&path) else { continue };
+                match found(&path, &domain) {
+                    Ok(Found::Site(site)) => all.sites.push(site),
+                    Ok(Found::Missing | Found::Foreign) => {}
+                    Ok(Found::Damaged) | Err(_) => all.damaged.push(path),
+                }
+            }
+        }
+        all.sites.sort_by(|one, other| one.domain.cmp(&other.domain));
+        all.sites.dedup_by(|one, other| one.domain == other.domain);
+        for path in &all.damaged {
+            warn!("{}", damaged(path).message());
+        }
+        Ok(all)
+    }
+}
+
+fn file_name(domain: &Domain) -> String {
+    format!("{domain}.conf")
+}
+
+/// The domain whose site file this would be, by its name.
+fn domain_of(path: &Path) -> Option<Domain> {
+    Domain::parse("domain", path.file_name()?.to_str()?.strip_suffix(".conf")?).ok()
+}
+
+fn found(path: &Path, domain: &Domain) -> io::Result<Found> {
+    let mut head = Vec::new();
+    match File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Missing),
+        file => file?.take(mark::MAX_LINE).read_to_end(&mut head)?,
+    };
+    Ok(match Site::parse(&head) {
+        // A copy of another site's file is not a site.
+        Some(site) if site.domain != *domain => Found::Foreign,
+        Some(site) => Found::Site(site),
+        None if mark::after(&head).is_some() => Found::Damaged,
+        None => Found::Foreign,
+    })
+}
+
+fn damaged(path: &Path) -> Problem {
+    Problem::Failed(format!(
+        "{0} is a site file of the Agent, but its first line is damaged, so the Agent does not know the site. Restore the \
+         line from a backup, or remove the line to manage the file manually.",
+        path.display()
+    ))
+}
+
+/// Whether the text occurs in the file. A file that cannot be read may contain anything.
+fn mentions(path: &Path, text: &str) -> bool {
+    fs::read(path).map_or(true, |bytes| bytes.windows(text.len()).any(|part| part == text.as_bytes()))
 }

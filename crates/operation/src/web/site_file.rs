@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use crate::servers::php;
 use crate::web::certificate::files::CertificateFiles;
-use crate::web::site::{MARK, Site};
+use crate::web::site::Site;
 use opterius_host::host::Host;
 use opterius_host::layout::WEBROOT;
 use opterius_host::problem::Problem;
+use opterius_host::sites::mark::MARK;
 use opterius_host::users::account::Account;
 use opterius_host::users::register::{Register, User};
 

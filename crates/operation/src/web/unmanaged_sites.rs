@@ -94,7 +94,12 @@ pub fn remove(transaction: &mut Transaction<'_>, user: &User) -> Result<(), Prob
 
 fn unmanaged_records(host: &Host, user: &User) -> Vec<SiteRecord> {
     let Ok(username) = Username::parse("username", &user.name) else { return Vec::new() };
-    site_record::read_all(host).into_iter().filter(|record| record.username == username && !record.managed).collect()
+    site_record::read_all(host)
+        .unwrap_or_default()
+        .records
+        .into_iter()
+        .filter(|record| record.username == username && !record.managed)
+        .collect()
 }
 
 fn publish(host: &Host, record: SiteRecord, suspended: bool) -> Result<(), Problem> {

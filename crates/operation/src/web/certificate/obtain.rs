@@ -10,6 +10,7 @@ use crate::web::apply;
 use crate::web::certificate::certbot::{self, CertificateRequest};
 use crate::web::certificate::published::{answer, now, record};
 use crate::web::certificate::uploaded;
+use crate::web::published_sites::ensure;
 use crate::web::site::Site;
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
@@ -47,6 +48,7 @@ fn begin(transaction: &mut Transaction<'_>, domain: &Domain, deadline: Deadline)
         }
         certbot::forget(host, domain, deadline)?;
     }
+    ensure(host, &Site::find(host, domain)?, deadline)?;
     record(host, domain, now(IssueState::Running, None))
 }
 

@@ -10,12 +10,13 @@ use opterius_host::sites::certificate::status;
 use opterius_host::sites::site_record::{self, Issue, IssueState};
 use opterius_host::users::register::Register;
 
-/// Publishes the state of an issue. The caller must hold the lock for changes. Does nothing if the site has no record.
+/// Publishes the state of an issue. The caller must hold the lock for changes. Does nothing if the site has no record: it
+/// was deleted while its certificate was issued.
 ///
 /// # Errors
-/// The record cannot be written.
+/// The record is damaged or cannot be written.
 pub fn record(host: &Host, domain: &Domain, issue: Option<Issue>) -> Result<(), Problem> {
-    let Some(mut record) = site_record::read(host, domain) else { return Ok(()) };
+    let Some(mut record) = site_record::read(host, domain)? else { return Ok(()) };
     record.issue = issue;
     site_record::publish(host, &record, &Register::read(host)?)
 }
@@ -27,7 +28,9 @@ pub fn now(state: IssueState, reason: Option<String>) -> Option<Issue> {
 
 /// The response of every operation that changes a certificate: its status, and warnings.
 pub fn answer(host: &Host, domain: &Domain, warnings: &[String]) -> Value {
-    let mut answer = status(site_record::read(host, domain).as_ref(), false, SystemClock.wall());
+    // The operation has just published the record.
+    let record = site_record::read(host, domain).ok().flatten();
+    let mut answer = status(record.as_ref(), false, SystemClock.wall());
     if let Some(members) = answer.as_object_mut() {
         members.insert("warnings".to_owned(), json!(warnings));
     }
