@@ -37,12 +37,34 @@ pub fn check(standing: &Standing, message: impl FnOnce() -> String, guide: &Guid
     Err(Response::json(403, &refused))
 }
 
-/// The account, domain or name that a request concerns, for the log: escaped and short.
+/// The members of a request that say what it concerns.
+const SUBJECTS: [&str; 16] = [
+    "username",
+    "domain",
+    "alias_domain",
+    "email",
+    "name",
+    "type",
+    "id",
+    "filename",
+    "source",
+    "pg_username",
+    "working_dir",
+    "backup_dir",
+    "path",
+    "ip",
+    "jail",
+    "number",
+];
+
+/// What a request concerns, such as its account and domain, for the log: escaped and short.
 pub fn subject(request: &Value) -> String {
-    let field =
-        |name: &str| request.get(name).and_then(Value::as_str).map(|text| format!("{name} “{}”", one_line(text, 64)));
-    let fields: Vec<String> =
-        ["username", "domain", "email", "name", "filename"].into_iter().filter_map(field).collect();
+    let field = |name: &&str| match request.get(*name)? {
+        Value::String(text) => Some(format!("{name} “{}”", one_line(text, 64))),
+        Value::Number(number) => Some(format!("{name} {number}")),
+        _ => None,
+    };
+    let fields: Vec<String> = SUBJECTS.iter().filter_map(field).collect();
     if fields.is_empty() { "an unnamed object".to_owned() } else { fields.join(", ") }
 }
 
@@ -75,6 +97,7 @@ mod tests {
             "username “alice”, domain “a.example”"
         );
         assert_eq!(subject(&json!({"username": "a\nLicense: valid"})), "username “a License: valid”");
+        assert_eq!(subject(&json!({"number": 3, "domain": null, "ip": "192.0.2.1"})), "ip “192.0.2.1”, number 3");
         assert_eq!(subject(&Value::Null), "an unnamed object");
         assert!(subject(&json!({"name": "x".repeat(1000)})).chars().count() < 100);
     }

@@ -8,6 +8,7 @@ pub mod cached_response;
 pub mod config;
 pub mod gate;
 pub mod health;
+pub mod ignored_refusals;
 pub mod log_limiter;
 pub mod metrics;
 pub mod operations;
@@ -20,13 +21,16 @@ pub mod status;
 pub mod version;
 pub mod view;
 
+use std::str::FromStr;
 use std::sync::{Arc, PoisonError};
 
 use log::warn;
+use tiny_http::Method;
 
 use crate::api::authentication::Coverage;
 use crate::api::config::{ApiConfig, SharedConfig};
 use crate::api::gate::LICENSE_REQUIRED;
+use crate::api::ignored_refusals::IgnoredRefusals;
 use crate::api::log_limiter::LogLimiter;
 use crate::api::metrics::{ApiMetrics, MetricsPage};
 use crate::api::operations::Operations;
@@ -44,7 +48,7 @@ use opterius_http::lane::{Responder, busy};
 use opterius_http::limits::SMALL_BODY;
 use opterius_http::origin::{self, Refusals};
 use opterius_http::response::Response;
-use opterius_http::service::{Reaction, Request, Service};
+use opterius_http::service::{Reaction, Refused, Request, Service};
 use opterius_http::traffic::{Traffic, UNKNOWN_ROUTE};
 
 /// The errors for a request with an unknown `Host` or a foreign `Origin`.
@@ -68,7 +72,7 @@ pub struct Api {
     api_metrics: Arc<ApiMetrics>,
     accounts: AccountCount,
     refused_signatures: LogLimiter,
-    refused_writes: LogLimiter,
+    ignored_refusals: IgnoredRefusals,
 }
 
 impl Api {
@@ -95,7 +99,7 @@ impl Api {
             api_metrics,
             accounts: AccountCount::default(),
             refused_signatures: LogLimiter::new(1),
-            refused_writes: LogLimiter::new(20),
+            ignored_refusals: IgnoredRefusals::default(),
         }
     }
 
@@ -103,15 +107,17 @@ impl Api {
         Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn answer(&mut self, request: &Request<'_>) -> Result<Reaction, Response> {
+    /// The reaction, or the response to a request that is refused before its handler.
+    fn answer(&mut self, request: &Request<'_>, signed: &mut bool) -> Result<Reaction, Response> {
         let config = self.config();
         origin::check(&request.head, &config.allowed_hosts, &ORIGIN_REFUSALS)?;
         let route = route(&request.head)?;
         if route.access == Access::Signed {
             self.authenticate(request, route, &config)?;
+            *signed = true;
         }
         if route.class == Class::Write {
-            self.check_license(request, route, &config)?;
+            self.check_license(&config)?;
         }
         Ok(self.run(route, request, &config))
     }
@@ -122,30 +128,21 @@ impl Api {
             authentication::verify(request, coverage, &config.secret, self.clock.wall(), config.signature_window);
         verified.map_err(|rejection| {
             self.api_metrics.refused(rejection.code());
-            if let Some(more) = self.refused_signatures.note(self.clock.monotonic()) {
+            if !route.answer_ignored
+                && let Some(more) = self.refused_signatures.note(self.clock.monotonic())
+            {
                 warn!("Request to {} rejected: {}{more}", route.path, rejection.message());
             }
             rejection.answer()
         })
     }
 
-    fn check_license(&mut self, request: &Request<'_>, route: &Route, config: &ApiConfig) -> Result<(), Response> {
+    fn check_license(&mut self, config: &ApiConfig) -> Result<(), Response> {
         let state = self.license.state();
         let now = self.clock.now();
         let standing = state.standing(now);
-        gate::check(&standing, || state.message(&standing, now), &config.guide).inspect_err(|_| {
-            self.api_metrics.refused(LICENSE_REQUIRED);
-            // The Panel ignores this response and deletes its own record: only this line shows what stays on the server.
-            if route.answer_ignored
-                && let Some(more) = self.refused_writes.note(self.clock.monotonic())
-            {
-                let subject = gate::subject(&serde_json::from_slice(request.body).unwrap_or_default());
-                warn!(
-                    "License required: POST {} for {subject} was rejected, but the Panel treats it as done{more}",
-                    route.path
-                );
-            }
-        })
+        gate::check(&standing, || state.message(&standing, now), &config.guide)
+            .inspect_err(|_| self.api_metrics.refused(LICENSE_REQUIRED))
     }
 
     fn run(&mut self, route: &'static Route, request: &Request<'_>, config: &ApiConfig) -> Reaction {
@@ -232,9 +229,33 @@ impl Service for Api {
         }
     }
 
-    fn react(&mut self, request: &Request<'_>) -> Reaction {
-        self.answer(request).unwrap_or_else(Reaction::Answer)
+    fn refused(&mut self, refused: Refused<'_>) {
+        let Refused { method, path, body, accepted, response } = refused;
+        if let Some(route) = call(method, path) {
+            self.ignored_refusals.note(route, body, accepted, response, self.clock.monotonic());
+        }
     }
+
+    fn react(&mut self, request: &Request<'_>) -> Reaction {
+        let mut signed = false;
+        let reaction = self.answer(request, &mut signed).unwrap_or_else(Reaction::Answer);
+        if let Reaction::Answer(response) = &reaction
+            && response.status >= 400
+            && let Some(route) = call(request.head.method.as_str(), request.head.path)
+        {
+            self.ignored_refusals.note(route, request.body, signed, response, self.clock.monotonic());
+        }
+        reaction
+    }
+}
+
+/// The route that a client wants to call, whatever its method: the Panel only uses POST to change something.
+fn call(method: &str, path: &str) -> Option<&'static Route> {
+    let method = Method::from_str(method).ok()?;
+    [method, Method::Post].iter().find_map(|method| match routes::find(method, path) {
+        Lookup::Found(route) => Some(route),
+        Lookup::WrongMethod(_) | Lookup::Unknown => None,
+    })
 }
 
 /// The reaction, or the error response for an invalid request.

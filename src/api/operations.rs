@@ -14,6 +14,7 @@ use crate::api::routes::{Class, Route};
 use crate::api::stats_cache::{self, StatsCache};
 use opterius_base::clock::Timestamp;
 use opterius_base::deadline::Deadline;
+use opterius_base::text::one_line;
 use opterius_host::helper::client::{HelperCall, HelperClient};
 use opterius_host::helper::protocol::Allowance;
 use opterius_host::helper::protocol::{HelperReply, LONGEST};
@@ -29,6 +30,9 @@ use opterius_license::model::Terms;
 
 /// The time limit of a read: a page in the Panel waits for it.
 const READ_TIME: Duration = Duration::from_secs(30);
+
+/// Longest text of an operation's warnings in the log, in characters.
+const MAX_WARNINGS: usize = 1000;
 
 /// The state that operations need besides the configuration.
 pub struct Operations {
@@ -162,8 +166,12 @@ fn allowance(terms: Terms) -> Allowance {
 /// Logs one line for each change of the host.
 fn log(route: &Route, subject: &str, reply: &HelperReply) {
     let path = route.path;
+    let warnings = reply.body.get("warnings").and_then(Value::as_array).into_iter().flatten();
+    let warnings: Vec<&str> = warnings.filter_map(Value::as_str).collect();
     match reply.body.get("message").and_then(Value::as_str) {
-        None => info!("Operation {path} for {subject}: done"),
         Some(message) => warn!("Operation {path} for {subject}: {} — {message}", reply.status),
+        None if warnings.is_empty() => info!("Operation {path} for {subject}: done"),
+        // The Panel does not show them.
+        None => warn!("Operation {path} for {subject}: done, but {}", one_line(&warnings.join(" "), MAX_WARNINGS)),
     }
 }

@@ -86,7 +86,8 @@ pub struct Route {
     pub access: Access,
     /// Whether the body limit is `max_body_bytes` instead of 64 KiB.
     pub large_body: bool,
-    /// Whether the Panel ignores the response: after a rejection the Panel and the host disagree, and only the log shows it.
+    /// Whether the Panel ignores the response, always or in some of its calls: after a rejection the Panel and the host
+    /// disagree, and only the log shows it.
     pub answer_ignored: bool,
     /// The handler.
     pub operation: Operation,
@@ -190,7 +191,7 @@ pub static ROUTES: [Route; 148] = [
     write(Post, "/databases/user-password"),
     write(Post, "/dns/add-record"),
     write(Post, "/dns/create-zone").answer_ignored(),
-    write(Post, "/dns/delete-record"),
+    write(Post, "/dns/delete-record").answer_ignored(),
     read(Post, "/dns/list-records"),
     write(Post, "/domains/alias-add"),
     write(Post, "/domains/alias-remove").answer_ignored(),
@@ -258,7 +259,7 @@ pub static ROUTES: [Route; 148] = [
     read(Post, "/php/list-versions"),
     write(Post, "/php/switch-version"),
     write(Post, "/postgres/create"),
-    write(Post, "/postgres/delete"),
+    write(Post, "/postgres/delete").answer_ignored(),
     read(Post, "/postgres/info"),
     write(Post, "/postgres/user-create"),
     write(Post, "/postgres/user-delete").answer_ignored(),
@@ -282,7 +283,7 @@ pub static ROUTES: [Route; 148] = [
     write(Post, "/ssh/toggle-shell"),
     write(Post, "/ssl/delete").answer_ignored(),
     write(Post, "/ssl/issue"),
-    write(Post, "/ssl/issue-async").runs(Operation::QueueCertificate),
+    write(Post, "/ssl/issue-async").answer_ignored().runs(Operation::QueueCertificate),
     write(Post, "/ssl/renew"),
     read(Post, "/ssl/status").runs(Operation::CertificateStatus),
     write(Post, "/ssl/upload"),

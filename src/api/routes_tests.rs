@@ -250,3 +250,39 @@ fn no_signature_is_valid_for_another_path() {
         assert!(first == second || !second.starts_with(first.as_str()), "{first} {second}");
     }
 }
+
+/// The Panel never looks at these answers, or not in all of its calls (a record by its name, a rollback, the certificate
+/// after a creation).
+#[test]
+fn the_panel_ignores_the_answers_of_these_calls() {
+    let ignored: Vec<&str> = ROUTES.iter().filter(|route| route.answer_ignored).map(|route| route.path).collect();
+    let expected = [
+        "/account/delete",
+        "/backup/delete",
+        "/cdn/configure",
+        "/cron/delete",
+        "/databases/delete",
+        "/databases/user-delete",
+        "/dns/create-zone",
+        "/dns/delete-record",
+        "/domains/alias-remove",
+        "/domains/custom-nginx",
+        "/domains/delete",
+        "/domains/protected-dir/add",
+        "/domains/protected-dir/remove",
+        "/domains/redirect-sync",
+        "/email/delete",
+        "/forwarder/delete",
+        "/ftp/delete",
+        "/migration/cleanup",
+        "/migration/set-password",
+        "/postgres/delete",
+        "/postgres/user-delete",
+        "/security/fail2ban-unban",
+        "/security/firewall-remove",
+        "/security/ip-block",
+        "/ssl/delete",
+        "/ssl/issue-async",
+    ];
+    assert_eq!(ignored, expected);
+}

@@ -192,6 +192,11 @@ impl Connection {
         self.timing.run(now);
     }
 
+    /// Method, path and body of the current request, as far as they have arrived.
+    pub(crate) fn outline(&self) -> Option<(&str, &str, &[u8])> {
+        self.request.outline()
+    }
+
     /// Drops the completed request; pipelined bytes behind it stay.
     pub fn finish_request(&mut self, framing: Framing) {
         self.request.finish(framing);

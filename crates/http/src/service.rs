@@ -34,6 +34,21 @@ pub enum Reaction {
     Deferred(Box<dyn FnOnce(Responder)>),
 }
 
+/// A request that the front answered with an error itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused<'a> {
+    /// The method, as sent.
+    pub method: &'a str,
+    /// The path, as sent, without the query.
+    pub path: &'a str,
+    /// The part of the body that has arrived.
+    pub body: &'a [u8],
+    /// Whether the service had accepted the request before no thread was free for it.
+    pub accepted: bool,
+    /// The response.
+    pub response: &'a Response,
+}
+
 /// Handles requests. It is called on the front thread, so it must not block.
 pub trait Service: Send {
     /// The value of the `Server` header.
@@ -46,6 +61,9 @@ pub trait Service: Send {
     fn route(&self, _head: &Head<'_>) -> &'static str {
         UNKNOWN_ROUTE
     }
+
+    /// Learns of a request that the front refused, if its path has arrived.
+    fn refused(&mut self, _refused: Refused<'_>) {}
 
     /// Decides how to answer the request.
     fn react(&mut self, request: &Request<'_>) -> Reaction;

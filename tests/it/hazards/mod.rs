@@ -3,6 +3,7 @@
 mod attacks;
 mod connections;
 mod framing;
+mod ignored_answers;
 mod refusals;
 mod signatures;
 

@@ -10,11 +10,11 @@ use opterius_http::head::Head;
 use opterius_http::lane::{self, Lane};
 use opterius_http::limits::Limits;
 use opterius_http::response::Response;
-use opterius_http::service::{Reaction, Request as Incoming, Service};
+use opterius_http::service::{Reaction, Refused, Request as Incoming, Service};
 use std::io;
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -97,12 +97,40 @@ fn a_full_lane_answers_at_once() {
     let mut waiting = server.send("/write");
     assert_eq!(server.fetch("/memory").status, 200);
     for _ in 0..10 {
-        check_busy(&server.fetch("/write"));
+        check_busy(&server.fetch("/write?a=b"));
     }
+    // The service learns what was refused after it had accepted it.
+    assert_eq!(*server.refused.lock().unwrap(), vec![r#"GET /write "" true 503"#; 10]);
     assert_eq!(server.fetch("/read").status, 200);
     server.release();
     assert_eq!(waiting.receive(PROMPTLY).unwrap().status, 200);
     drop(running);
+}
+
+#[test]
+fn the_service_learns_what_the_front_refuses() {
+    let server = Server::start();
+    let refused = |request: &str, status: u16, line: Option<&str>| {
+        let mut connection = server.connect();
+        connection.send(request).unwrap();
+        assert_eq!(connection.receive(PROMPTLY).unwrap().status, status, "{request}");
+        let lines = std::mem::take(&mut *server.refused.lock().unwrap());
+        assert_eq!(lines, line.into_iter().collect::<Vec<&str>>(), "{request}");
+    };
+    let head = "POST /write?x HTTP/1.1\r\nHost: a\r\n";
+    refused(&format!("{head}Content-Length: 9\r\n\r\nabc"), 413, Some(r#"POST /write "abc" false 413"#));
+    refused(&format!("{head}Transfer-Encoding: chunked\r\n\r\n"), 501, Some(r#"POST /write "" false 501"#));
+    refused("POST /write HTTP/1.1\nHost: a\n\n", 400, Some(r#"POST /write "" false 400"#));
+    refused("POST /write HTTP/3.0\r\n\r\n", 505, Some(r#"POST /write "" false 505"#));
+    refused("\r\n\r\n\r\n", 400, None);
+    refused("POST\r\n\r\n", 400, None);
+    // A request that never ends.
+    let mut slow = server.connect();
+    slow.send(format!("{head}Content-Length: 8\r\n\r\nabc")).unwrap();
+    assert_eq!(server.fetch("/memory").status, 200);
+    server.clock.hurry(Duration::from_secs(11));
+    assert_eq!(slow.receive(PROMPTLY).unwrap().status, 408);
+    assert_eq!(*server.refused.lock().unwrap(), [r#"POST /write "abc" false 408"#]);
 }
 
 #[test]
@@ -187,6 +215,7 @@ struct PathService {
     gate: Receiver<()>,
     second_gate: Receiver<()>,
     begun: Arc<AtomicUsize>,
+    refused: Arc<Mutex<Vec<String>>>,
 }
 
 impl Service for PathService {
@@ -195,7 +224,14 @@ impl Service for PathService {
     }
 
     fn body_limit(&self, _: &Head<'_>) -> usize {
-        0
+        8
+    }
+
+    fn refused(&mut self, refused: Refused<'_>) {
+        let Refused { method, path, body, accepted, response } = refused;
+        let body = String::from_utf8_lossy(body);
+        let line = format!("{method} {path} {body:?} {accepted} {}", response.status);
+        self.refused.lock().unwrap().push(line);
     }
 
     fn react(&mut self, request: &Incoming<'_>) -> Reaction {
@@ -247,6 +283,7 @@ struct Server {
     gate: Option<Sender<()>>,
     second_gate: Option<Sender<()>>,
     begun: Arc<AtomicUsize>,
+    refused: Arc<Mutex<Vec<String>>>,
     front: Option<JoinHandle<io::Result<()>>>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -261,7 +298,13 @@ impl Server {
         let port = listener.local_addr().unwrap().port();
         let (clock, begun) = (TestClock::new(), Arc::new(AtomicUsize::new(0)));
         let ((gate, held), (second_gate, held_longer)) = (bounded(0), bounded(0));
-        let service = PathService { gate: held, second_gate: held_longer, begun: Arc::clone(&begun) };
+        let refused = Arc::default();
+        let service = PathService {
+            gate: held,
+            second_gate: held_longer,
+            begun: Arc::clone(&begun),
+            refused: Arc::clone(&refused),
+        };
         let (reads, read_jobs) = Lane::new(shape.room);
         let (writes, write_jobs) = Lane::new(shape.room);
         let limits = Limits { connections: shape.connections };
@@ -281,6 +324,7 @@ impl Server {
             gate: Some(gate),
             second_gate: Some(second_gate),
             begun,
+            refused,
             front,
             threads: threads.into(),
         }

@@ -1,6 +1,7 @@
 //! The receive buffer of a connection, and the request that arrives in it.
 
 use std::net::IpAddr;
+use std::str;
 
 use tiny_http::Method;
 
@@ -130,6 +131,17 @@ impl RequestBuffer {
             }
             Missing::Body(framing) => Ok((self.received.len() >= framing.length()).then_some(framing.head_length)),
         }
+    }
+
+    /// Method, path and body of the current request, as far as they have arrived; none before its first line is complete.
+    pub(super) fn outline(&self) -> Option<(&str, &str, &[u8])> {
+        let end = self.received.iter().position(|byte| *byte == b'\n')?;
+        let line = str::from_utf8(self.received.get(..end)?).ok()?;
+        let mut words = line.trim_end().split(' ');
+        let (method, target) = (words.next()?, words.next()?);
+        let path = target.split_once('?').map_or(target, |(path, _)| path);
+        let head_end = self.received.windows(4).position(|bytes| bytes == b"\r\n\r\n").map(|end| end.saturating_add(4));
+        Some((method, path, head_end.and_then(|end| self.received.get(end..)).unwrap_or_default()))
     }
 
     /// Drops the completed request; pipelined bytes behind it stay.

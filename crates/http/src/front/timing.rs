@@ -5,7 +5,6 @@ use std::time::Instant;
 use super::Front;
 use crate::connection::{Connection, Phase};
 use crate::head::Refusal;
-use crate::lane::busy;
 use crate::slab::Key;
 
 impl Front {
@@ -30,7 +29,11 @@ impl Front {
                 self.drive(key, now);
             }
             Phase::Reading | Phase::Writing | Phase::Lingering(_) => self.close(key),
-            Phase::Running { ticket: Some(ticket), .. } if ticket.give_up() => self.answer(key, busy(), now),
+            Phase::Running { ticket: Some(ticket), in_flight } if ticket.give_up() => {
+                let in_flight = *in_flight;
+                self.respond_busy(key, in_flight, now);
+                self.drive(key, now);
+            }
             // The handler is running and has its own time limit.
             Phase::Running { .. } => connection.extend_run(now),
         }

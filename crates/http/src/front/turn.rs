@@ -9,7 +9,7 @@ use crate::head::Refusal;
 use crate::lane::busy;
 use crate::limits::STEPS;
 use crate::response::Response;
-use crate::service::Reaction;
+use crate::service::{Reaction, Refused};
 use crate::slab::Key;
 use crate::traffic::UNKNOWN_ROUTE;
 
@@ -113,7 +113,7 @@ impl Front {
                 Some(None)
             }
         };
-        let Some(ticket) = queued else { return self.respond(key, in_flight, busy(), now) };
+        let Some(ticket) = queued else { return self.respond_busy(key, in_flight, now) };
         if let Some(connection) = self.connections.get_mut(key) {
             connection.run(in_flight, ticket, now);
             self.deadlines.note(connection.deadline());
@@ -126,6 +126,21 @@ impl Front {
         let Phase::Running { in_flight, .. } = connection.phase else { return };
         self.respond(key, in_flight, response, now);
         self.drive(key, now);
+    }
+
+    /// Answers a request for which no thread was free in time.
+    pub(super) fn respond_busy(&mut self, key: Key, in_flight: InFlight, now: Instant) {
+        let response = busy();
+        self.report_refused(key, true, &response);
+        self.respond(key, in_flight, response, now);
+    }
+
+    /// Tells the service that the current request is refused.
+    fn report_refused(&mut self, key: Key, accepted: bool, response: &Response) {
+        let outline = self.connections.get_mut(key).and_then(|connection| connection.outline());
+        if let Some((method, path, body)) = outline {
+            self.service.refused(Refused { method, path, body, accepted, response });
+        }
     }
 
     /// Queues the response for the client, and drops the request.
@@ -144,11 +159,12 @@ impl Front {
 
     /// Queues a refusal for the client, and drops what it has sent.
     pub(super) fn refuse(&mut self, key: Key, refusal: Refusal, now: Instant) {
+        let response = Response::refusal(refusal);
+        self.report_refused(key, false, &response);
         let Some(connection) = self.connections.get_mut(key) else { return };
         let held_before = connection.held();
         connection.linger_after_answer();
         self.budget.account(held_before, connection.held());
-        let response = Response::refusal(refusal);
         self.traffic.answered(UNKNOWN_ROUTE, response.status);
         let encoder = &mut self.encoder;
         connection.send_with(now, |outgoing| encoder.encode(&response, true, false, outgoing));
