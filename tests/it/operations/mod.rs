@@ -12,6 +12,7 @@ mod registers;
 mod suspension;
 mod tampering;
 mod tenants;
+mod usernames;
 
 use crate::support::eventually;
 use crate::support::http::{Connection, PROMPTLY, Request, Response};

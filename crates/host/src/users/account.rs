@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -17,6 +18,10 @@ use crate::sites::site_record;
 use crate::users::register::Register;
 use opterius_base::clock::Timestamp;
 
+/// How long the creating request can be repeated: a Panel or a billing system that got no answer tries again within
+/// minutes, or the next day.
+const REPEAT_TIME: Duration = Duration::from_secs(24 * 3600);
+
 /// The record of an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
@@ -24,8 +29,20 @@ pub struct Account {
     pub username: Username,
     /// When the account was created or adopted.
     pub created_at: Option<Timestamp>,
+    /// The request that created the account; none if it was adopted.
+    pub creation: Option<Creation>,
     /// The state to restore; none if the account is not suspended.
     pub suspended: Option<Suspended>,
+}
+
+/// The request that created an account. A request with the same values shortly afterwards is its repeat; any other request
+/// to create an account of this name is another customer's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Creation {
+    /// The first domain.
+    pub domain: Domain,
+    /// Its document root, as the Panel sent it.
+    pub document_root: String,
 }
 
 /// The state before a suspension.
@@ -55,12 +72,19 @@ impl Account {
         let path = path(host, username);
         match fs::read(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                Ok(Self { username: username.clone(), created_at: None, suspended: None })
+                Ok(Self { username: username.clone(), created_at: None, creation: None, suspended: None })
             }
             bytes => bytes
                 .and_then(|bytes| serde_json::from_slice(&bytes).map_err(Into::into))
                 .map_err(|error| Problem::failed(&path.display().to_string(), error)),
         }
+    }
+
+    /// Whether a request with these values, at `now`, repeats the one that created the account. Nothing else tells the
+    /// customer who was created from the next one of the same name, so the time for it is limited.
+    pub fn is_created_by(&self, creation: &Creation, now: Timestamp) -> bool {
+        let is_recent = self.created_at.is_some_and(|at| now.since(at) <= REPEAT_TIME);
+        is_recent && self.creation.as_ref() == Some(creation)
     }
 
     /// The content of the record's file.

@@ -20,7 +20,7 @@ use opterius_host::host::Host;
 use opterius_host::problem::Problem;
 use opterius_host::request::domains_create::CreateSite;
 use opterius_host::request::values::Domain;
-use opterius_host::users::account::Account;
+use opterius_host::users::account::{Account, Creation};
 use opterius_host::users::register::{Register, User};
 
 impl Perform for CreateSite {
@@ -31,7 +31,10 @@ impl Perform for CreateSite {
             check_domain(host, request)?;
             let existing = existing_site(host, request)?;
             let (user, is_new) = match register.account(&request.username) {
-                Ok(user) => (user.clone(), false),
+                Ok(user) => {
+                    refuse_other_creation(host, request)?;
+                    (user.clone(), false)
+                }
                 Err(problem) if request.parent_domain.is_some() => return Err(problem),
                 Err(_) => (new_account(transaction, request, &register, allowance, deadline)?, true),
             };
@@ -72,6 +75,26 @@ fn new_site(request: &CreateSite, created_at: Timestamp) -> Site {
     }
 }
 
+fn creation(request: &CreateSite) -> Creation {
+    let document_root = format!("/home/{}/{}", request.username, request.document_root.from_home());
+    Creation { domain: request.domain.clone(), document_root }
+}
+
+/// Refuses to create an account that exists, unless the request repeats the one that created it. The Panel sends no parent
+/// only for a new account, so this may be an account that the Panel has deleted while the Agent could not be reached: the
+/// next customer of that name must not get it.
+fn refuse_other_creation(host: &Host, request: &CreateSite) -> Result<(), Problem> {
+    let username = &request.username;
+    let is_further_site = request.parent_domain.is_some();
+    if is_further_site || Account::read(host, username)?.is_created_by(&creation(request), SystemClock.wall()) {
+        return Ok(());
+    }
+    Err(Problem::Conflict(format!(
+        "The account “{username}” already exists on this server, also if the Panel does not list it. Choose another username, or \
+         delete the account first. For a further site of the account, “parent_domain” must be one of its domains."
+    )))
+}
+
 /// Creates the user and the home of a new account.
 fn new_account(
     transaction: &mut Transaction<'_>,
@@ -81,7 +104,7 @@ fn new_account(
     deadline: Deadline,
 ) -> Result<User, Problem> {
     let (host, username) = (transaction.host(), &request.username);
-    user::check_new(username, register)?;
+    user::check_new(host, username, register, deadline)?;
     let used = u64::try_from(register.accounts().len()).unwrap_or(u64::MAX);
     if let Some(limit) = allowance.max_accounts.filter(|limit| used >= *limit) {
         return Err(Problem::AccountLimit { used, limit, plan: allowance.plan.clone() });
@@ -92,7 +115,12 @@ fn new_account(
     let user = user::create(host, username, uid, deadline)?;
     transaction.created_user(username, uid)?;
     home::create(transaction, &user, web_group)?;
-    let account = Account { username: username.clone(), created_at: Some(SystemClock.wall()), suspended: None };
+    let account = Account {
+        username: username.clone(),
+        created_at: Some(SystemClock.wall()),
+        creation: Some(creation(request)),
+        suspended: None,
+    };
     record::write(transaction, &account, register)?;
     Ok(user)
 }

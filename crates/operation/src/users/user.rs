@@ -2,16 +2,16 @@
 
 use std::fs;
 
-use crate::users::kill_processes;
+use crate::users::{kill_processes, name_service, numbers, reserved};
 use opterius_base::deadline::Deadline;
-use opterius_base::files::{self, FileMode};
 use opterius_base::secret::Secret;
 use opterius_host::host::Host;
-use opterius_host::layout::{ACCOUNTS_GROUP, NEXT_UID};
+use opterius_host::layout::ACCOUNTS_GROUP;
 use opterius_host::lines;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::Username;
 use opterius_host::tool::Tool;
+use opterius_host::users::administrators;
 use opterius_host::users::register::{FIRST_UID, Register, User};
 
 /// The shell of a new account.
@@ -23,41 +23,6 @@ const NO_SHELL: &str = "/usr/sbin/nologin";
 /// The mark of a user whom the Agent created, in the last part of the comment field of passwd(5), which only root can change
 /// (chfn(1)). The name in the first part, which mail programs show, stays empty.
 const CREATED: &str = ",,,,opterius-agent";
-
-/// First uid in a directory tree, above the uids of the machine's users.
-const FIRST_UID_OF_TREE: u32 = 700_000;
-
-/// Names of users of services that may be installed later.
-const RESERVED: [&str; 28] = [
-    "admin",
-    "apache",
-    "clamav",
-    "cloudflare",
-    "debian",
-    "dovecot",
-    "ftp",
-    "git",
-    "mail",
-    "mariadb",
-    "memcached",
-    "mysql",
-    "named",
-    "nginx",
-    "node",
-    "opterius",
-    "pdns",
-    "postfix",
-    "postgres",
-    "proftpd",
-    "redis",
-    "root",
-    "rspamd",
-    "sshd",
-    "sudo",
-    "ubuntu",
-    "vmail",
-    "wheel",
-];
 
 /// The relevant fields of shadow(5).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,10 +36,10 @@ pub struct Shadow {
 /// Checks that a new account can have this name.
 ///
 /// # Errors
-/// The name is reserved, or a user or group with this name exists.
-pub fn check_new(username: &Username, register: &Register) -> Result<(), Problem> {
+/// The name is reserved, a user or group with this name exists, or it would have administrators' privileges.
+pub fn check_new(host: &Host, username: &Username, register: &Register, deadline: Deadline) -> Result<(), Problem> {
     let name = username.as_str();
-    if RESERVED.contains(&name) || name.starts_with("systemd-") || name.starts_with("opterius-") {
+    if reserved::is_reserved(name) {
         return Err(Problem::invalid("username", "is reserved for a system service; choose another"));
     }
     let taken = |what: &str| {
@@ -82,13 +47,16 @@ pub fn check_new(username: &Username, register: &Register) -> Result<(), Problem
             "This server has a {what} “{name}” that is not an account. Choose another username."
         )))
     };
-    if register.user(name).is_some() {
+    if register.user(name).is_some() || name_service::has_user(host, name, deadline)? {
         return taken("user");
     }
-    if register.group(name).is_some() {
+    if register.group(name).is_some() || name_service::has_group(host, name, deadline)? {
         return taken("group");
     }
-    Ok(())
+    match administrators::reason_for_new(host, register, name)? {
+        None => Ok(()),
+        Some(reason) => Err(Problem::Conflict(format!("“{name}” {reason}. Choose another username."))),
+    }
 }
 
 /// Refuses system users, in case one was added to the group of accounts.
@@ -112,7 +80,7 @@ pub fn refuse_system_user(user: &User) -> Result<(), Problem> {
 /// groupadd failed, or the choice cannot be stored.
 pub fn choose_uid(host: &Host, register: &Register, deadline: Deadline) -> Result<u32, Problem> {
     ensure_group(host, register, deadline)?;
-    next_uid(host, register)
+    numbers::next(host, register, deadline)
 }
 
 /// Creates the user of a new account, without a password, in its own group and in the group of accounts.
@@ -125,7 +93,7 @@ pub fn create(host: &Host, username: &Username, uid: u32, deadline: Deadline) ->
         .args(["--comment", CREATED])
         .args(["--uid", &uid.to_string(), "--home-dir", &format!("/home/{username}")])
         // Make the gid equal to the uid.
-        .args(["--key", &format!("GID_MIN={}", first_uid(host)), "--key", &format!("GID_MAX={uid}")])
+        .args(["--key", &format!("GID_MIN={}", numbers::first(host)), "--key", &format!("GID_MAX={uid}")])
         .args(["--", username.as_str()])
         .succeed(deadline)?;
     Register::read(host)?.account(username).cloned()
@@ -266,30 +234,6 @@ pub fn parse_shadow(line: &[u8], name: &str) -> Option<Shadow> {
     (*owner == name.as_bytes()).then(shadow)
 }
 
-fn first_uid(host: &Host) -> u32 {
-    if host.is_machine() { FIRST_UID } else { FIRST_UID_OF_TREE }
-}
-
-/// A number that is free as uid and gid and was never used for an account, so that leftover files of a deleted account
-/// never belong to a new one.
-fn next_uid(host: &Host, register: &Register) -> Result<u32, Problem> {
-    let path = host.path(NEXT_UID);
-    let stored = lines::read(&path).ok().and_then(|bytes| lines::number(&bytes));
-    let uid = free_number(register, first_uid(host), stored.unwrap_or_default());
-    let next = format!("{}\n", uid.saturating_add(1));
-    files::replace(&path, next.as_bytes(), FileMode::mode(0o644)).map_err(|error| Problem::at(&path, error))?;
-    Ok(uid)
-}
-
-fn free_number(register: &Register, first: u32, stored: u32) -> u32 {
-    let in_range = |number: &u32| (first..first.saturating_add(59_000)).contains(number);
-    let numbers = || {
-        register.users.iter().flat_map(|user| [user.uid, user.gid]).chain(register.groups.iter().map(|group| group.gid))
-    };
-    let above_all = numbers().filter(in_range).max().map_or(first, |highest| highest.saturating_add(1));
-    above_all.max(stored)
-}
-
 fn shadow_utility(host: &Host, name: &str) -> Result<Tool, Problem> {
     let tool = Tool::named(name)?;
     Ok(if host.is_machine() { tool } else { tool.arg("--prefix").arg(host.root()) })
@@ -298,19 +242,6 @@ fn shadow_utility(host: &Host, name: &str) -> Result<Tool, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_number_is_never_reused() {
-        let register = Register::parse(
-            "root:x:0:0::/:/bin/sh\na:x:1000:1000::/:/bin/sh\nb:x:1004:1004::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n",
-            "b:x:1004:\nstaff:x:1009:\n",
-        );
-        for (first, stored, expected) in
-            [(1000, 0, 1010), (1000, 1010, 1010), (1000, 1500, 1500), (700_000, 0, 700_000)]
-        {
-            assert_eq!(free_number(&register, first, stored), expected, "{first} {stored}");
-        }
-    }
 
     #[test]
     fn lock_and_expiry_are_read_from_shadow() {
@@ -324,19 +255,6 @@ mod tests {
         for (line, expected) in table {
             let shadow = parse_shadow(line.as_bytes(), "alice").map(|shadow| (shadow.locked, shadow.expires));
             assert_eq!(shadow, expected, "{line}");
-        }
-    }
-
-    #[test]
-    fn system_names_are_refused_for_accounts() {
-        let register = Register::parse("backup:x:34:34::/:/bin/sh\n", "shadow:x:42:\n");
-        let check = |name: &str| check_new(&Username::parse("username", name).unwrap(), &register);
-        assert!(check("alice").is_ok());
-        for name in ["backup", "shadow"] {
-            assert!(matches!(check(name), Err(Problem::Conflict(_))), "{name}");
-        }
-        for name in ["root", "opterius-accounts", "systemd-network", "mysql"] {
-            assert!(matches!(check(name), Err(Problem::Invalid { .. })), "{name}");
         }
     }
 }
