@@ -91,7 +91,7 @@ pub fn written(request: &Request) -> Value {
         }),
         Request::UploadCertificate(upload) => {
             let (certificate, private_key) = (&upload.certificate, upload.private_key.expose());
-            assert!([certificate, private_key].iter().all(|pem| pem.is_ascii() && pem.contains("-----BEGIN ")));
+            assert!([certificate, private_key].iter().all(|pem| pem.contains("-----BEGIN ")));
             json!({
                 "domain": domain(&upload.domain), "username": username(&upload.username),
                 "certificate": certificate, "private_key": private_key,

@@ -65,7 +65,16 @@ impl Pebble {
 
     /// Makes DNS lookups of this name fail.
     pub fn lose(&self, name: &str) {
-        let request = Request::post("/set-servfail").body(json!({"host": name}).to_string());
+        Pebble::manage("/set-servfail", name);
+    }
+
+    /// Makes them succeed again.
+    pub fn find(&self, name: &str) {
+        Pebble::manage("/clear-servfail", name);
+    }
+
+    fn manage(path: &str, name: &str) {
+        let request = Request::post(path).body(json!({"host": name}).to_string());
         let mut connection = Connection::open(DNS_MANAGEMENT).unwrap();
         connection.send(request.bytes()).unwrap();
         assert_eq!(connection.receive(PROMPTLY).unwrap().status, 200);

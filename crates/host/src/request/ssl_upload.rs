@@ -38,7 +38,7 @@ impl Operation for UploadCertificate {
 
 fn pem(fields: &Fields, field: &str) -> Result<String, Problem> {
     let text = fields.text(field)?;
-    if text.contains("-----BEGIN ") && text.is_ascii() {
+    if text.contains("-----BEGIN ") {
         Ok(text.to_owned())
     } else {
         Err(Problem::invalid(field, "must be in PEM format (-----BEGIN …)"))

@@ -29,6 +29,9 @@ const MAX_NAME: usize = 253;
 /// Longest other text in a record, in characters.
 const MAX_TEXT: usize = 1024;
 
+/// Largest number of warnings in a list.
+const MAX_WARNINGS: usize = 5;
+
 /// Largest record, in bytes: two lists of names and the texts, each byte of them escaped as JSON does it (`\u0000`), with
 /// room for the rest. A test holds the limits together.
 const MAX_FILE: u64 = 512 * 1024;
@@ -71,6 +74,9 @@ pub struct Certificate {
     pub not_after: Timestamp,
     /// The names that it is valid for.
     pub names: Vec<String>,
+    /// What is wrong with its chain.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// How a certificate was obtained.
@@ -92,6 +98,9 @@ pub struct Issue {
     pub reason: Option<String>,
     /// When it reached this state.
     pub at: Timestamp,
+    /// What works but for a part, such as a name that the certificate does not cover.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// The state of an attempt.
@@ -133,6 +142,7 @@ impl SiteRecord {
             names.iter().filter(|name| name.len() <= MAX_NAME).take(MAX_NAMES).cloned().collect::<Vec<_>>()
         };
         let text = |text: &String| text.chars().take(MAX_TEXT).collect::<String>();
+        let warnings = |warnings: &[String]| warnings.iter().take(MAX_WARNINGS).map(text).collect::<Vec<_>>();
         Self {
             names: names(&self.names),
             document_root: text(&self.document_root),
@@ -140,9 +150,14 @@ impl SiteRecord {
             certificate: self.certificate.as_ref().map(|certificate| Certificate {
                 issuer: text(&certificate.issuer),
                 names: names(&certificate.names),
+                warnings: warnings(&certificate.warnings),
                 ..certificate.clone()
             }),
-            issue: self.issue.as_ref().map(|issue| Issue { reason: issue.reason.as_ref().map(text), ..issue.clone() }),
+            issue: self.issue.as_ref().map(|issue| Issue {
+                reason: issue.reason.as_ref().map(text),
+                warnings: warnings(&issue.warnings),
+                ..issue.clone()
+            }),
             ..self.clone()
         }
     }
@@ -259,8 +274,14 @@ mod tests {
             issuer: text.to_owned(),
             not_after: Timestamp::from_unix(4_102_444_800),
             names: names.clone(),
+            warnings: names.clone(),
         };
-        let issue = Issue { state: IssueState::Failed, reason: Some(text.to_owned()), at: certificate.not_after };
+        let issue = Issue {
+            state: IssueState::Failed,
+            reason: Some(text.to_owned()),
+            at: certificate.not_after,
+            warnings: names.clone(),
+        };
         SiteRecord {
             names,
             document_root: text.to_owned(),

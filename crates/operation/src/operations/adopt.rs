@@ -90,7 +90,7 @@ fn unmanaged_record(
         names: site.names.clone(),
         document_root: site.roots.iter().find(|root| root.starts_with(&home)).cloned().unwrap_or(home),
         // Treat an unreadable certificate like a missing one.
-        certificate: found.and_then(|found| current::describe(&found, deadline).ok()),
+        certificate: found.and_then(|found| current::describe(host, &found, deadline).ok()),
         ..SiteRecord::new(domain.clone(), username)
     }
 }

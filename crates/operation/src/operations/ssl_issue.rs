@@ -21,6 +21,8 @@ impl Perform for IssueCertificate {
         };
         let _certbot = lock::certificates(host, deadline)?;
         let names = names::of_site(&site, host);
-        obtain(host, &CertificateRequest { site: domain, names: &names, email: Some(email), force: false }, deadline)
+        let names::Names { requested, warnings } = names;
+        let request = CertificateRequest { site: domain, names: &requested, email: Some(email), force: false };
+        obtain(host, &request, warnings, deadline)
     }
 }

@@ -29,7 +29,8 @@ impl Perform for RenewCertificate {
         }
         let names: Result<Vec<Domain>, Problem> =
             inspect(&found.fullchain, deadline)?.names.iter().map(|name| provable(domain, name)).collect();
-        obtain(host, &CertificateRequest { site: domain, names: &names?, email: None, force: true }, deadline)
+        let request = CertificateRequest { site: domain, names: &names?, email: None, force: true };
+        obtain(host, &request, Vec::new(), deadline)
     }
 }
 

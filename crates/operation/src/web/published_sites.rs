@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use log::warn;
+
 use crate::web::certificate::current;
 use crate::web::certificate::files::CertificateFiles;
 use crate::web::site::{Site, SiteFile, Sites};
@@ -9,14 +11,14 @@ use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::{Domain, Username};
-use opterius_host::sites::site_record::{self, SiteRecord};
+use opterius_host::sites::site_record::{self, Certificate, SiteRecord};
 use opterius_host::users::account::Account;
 use opterius_host::users::register::Register;
 
 /// Publishes the record of a site with this certificate.
 ///
 /// # Errors
-/// The certificate or the account cannot be read, or the record cannot be written.
+/// The account cannot be read, or the record cannot be written.
 pub fn publish(
     host: &Host,
     site: &Site,
@@ -34,11 +36,17 @@ pub fn publish(
         managed: true,
         suspended: Account::read(host, &site.username)?.suspended.is_some(),
         created_at: Some(site.created_at),
-        certificate: certificate.map(|found| current::describe(found, deadline)).transpose()?,
+        certificate: certificate.and_then(|found| described(host, found, deadline)),
         // Only the record knows how the last attempt went. If it is damaged, that is lost.
         issue: site_record::read(host, &site.domain).ok().flatten().and_then(|record| record.issue),
     };
     site_record::publish(host, &record, register)
+}
+
+/// Facts about a certificate; none if it cannot be read, which must not prevent a change such as a suspension.
+fn described(host: &Host, found: &CertificateFiles, deadline: Deadline) -> Option<Certificate> {
+    let described = current::describe(host, found, deadline);
+    described.inspect_err(|problem| warn!("A certificate cannot be read: {}", problem.message())).ok()
 }
 
 /// The account that owns a site: as its file says, or, for a site that the Agent does not manage, as it was adopted.

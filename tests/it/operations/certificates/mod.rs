@@ -99,6 +99,46 @@ fn a_certificate_is_issued_served_renewed_and_deleted() {
 }
 
 #[test]
+fn a_name_that_cannot_be_validated_does_not_prevent_the_others() {
+    on_a_machine(a_name_that_cannot_be_validated_does_not_prevent_the_others, || {
+        let (pebble, panel) = certified();
+        panel.created("bob", "bob.example");
+        // www exists here, but not for the certificate authority.
+        run("echo 127.0.0.1 alice.example www.alice.example bob.example >>/etc/hosts");
+        pebble.lose("www.alice.example");
+        let issued = panel.post("/ssl/issue", &request("alice.example")).ok();
+        assert_eq!((&issued["state"], &issued["names"]), (&json!("issued"), &json!(["alice.example"])));
+        let warnings = issued["warnings"].to_string();
+        assert!(warnings.contains("www.alice.example is not in the certificate"), "{warnings}");
+        assert!(warnings.contains("SERVFAIL") || warnings.contains("could not resolve"), "{warnings}");
+        assert_eq!(status(&panel, "alice.example")["warnings"], issued["warnings"]);
+        let first = comes_to_serve("alice.example", |seen| seen.contains("DNS:alice.example"));
+
+        // A name without an address is not even requested.
+        let issued = panel.post("/ssl/issue", &json!({"domain": "bob.example", "email": "bob@bob.example"})).ok();
+        assert!(issued["warnings"].to_string().contains("www.bob.example is not in the certificate"), "{issued}");
+        assert!(issued["warnings"].to_string().contains("has no address"), "{issued}");
+
+        // www comes back and is lost again: certbot's timer renews the rest.
+        pebble.find("www.alice.example");
+        let issued = panel.post("/ssl/issue", &request("alice.example")).ok();
+        assert_eq!(issued["names"], json!(["alice.example", "www.alice.example"]));
+        assert_eq!(issued["warnings"], json!([]));
+        let second = comes_to_serve("alice.example", |seen| seen.contains("www.alice.example") && seen != first);
+        pebble.lose("www.alice.example");
+        let trusting = format!("REQUESTS_CA_BUNDLE={}", pebble.authority().display());
+        run(&format!("{trusting} certbot -q renew --force-renewal --no-random-sleep-on-renew"));
+        let third = comes_to_serve("alice.example", |seen| !seen.is_empty() && seen != second);
+        assert!(!third.contains("www.alice.example"), "{third}");
+        assert!(status(&panel, "alice.example")["warnings"].to_string().contains("www.alice.example is not"));
+        // Without the site's own domain, there is no success.
+        pebble.lose("alice.example");
+        panel.post("/ssl/renew", &json!({"domain": "alice.example"})).refuses(500, "operation_failed");
+        assert_eq!(status(&panel, "bob.example")["state"], "issued");
+    });
+}
+
+#[test]
 fn many_certificates_are_issued_in_turn_and_only_for_existing_sites() {
     on_a_machine(many_certificates_are_issued_in_turn_and_only_for_existing_sites, || {
         let (_pebble, panel) = certified();

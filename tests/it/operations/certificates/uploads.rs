@@ -54,20 +54,24 @@ fn invalid_uploads_are_refused_with_a_reason_and_valid_ones_accepted() {
         let future =
             Bought::with("alice.example", |parameters| parameters.not_before = rcgen::date_time_ymd(4000, 1, 1));
         let encrypted = run("openssl genpkey -algorithm ed25519 -aes256 -pass pass:x");
-        let swapped = format!("{}{}{}", good.leaf, other.intermediate, good.intermediate);
+        let many: String = (0..11).map(|_| Bought::good_for("alice.example").leaf).collect();
+        let crowded = Bought::with("alice.example", |parameters| {
+            let names: Vec<String> = (0..100).map(|number| format!("n{number}.alice.example")).collect();
+            parameters.subject_alt_names.extend(CertificateParams::new(names).unwrap().subject_alt_names);
+        });
         for (certificate, key, field, words) in [
             ("nothing", good.key.as_str(), "certificate", "PEM"),
             (&good.leaf[..200], &good.key, "certificate", "PEM"),
             (&good.chain(), "nothing", "private_key", "PEM"),
             (&good.key, &good.key, "certificate", "contains a private key"),
             (&good.chain(), &good.leaf, "private_key", "contains no private key"),
-            (&good.leaf.repeat(11), &good.key, "certificate", "more than 10"),
+            (&many, &good.key, "certificate", "more than 10"),
+            (&crowded.leaf, &crowded.key, "certificate", "more than 100 names"),
             (&good.chain(), &encrypted, "private_key", "is encrypted"),
             (&good.chain(), &other.key, "private_key", "does not match"),
             (&other.chain(), &other.key, "certificate", "does not cover alice.example"),
             (&expired.chain(), &expired.key, "certificate", "has expired"),
             (&future.chain(), &future.key, "certificate", "not yet valid"),
-            (&swapped, &good.key, "certificate", "not in order"),
         ] {
             let answer = panel.post("/ssl/upload", &upload(certificate, key));
             answer.refuses(422, "validation_failed");
@@ -79,6 +83,24 @@ fn invalid_uploads_are_refused_with_a_reason_and_valid_ones_accepted() {
         assert_eq!(served("alice.example"), issued);
         assert!(!Path::new("/var/lib/opterius/certificates/alice.example").exists());
 
+        // As it is pasted: a byte-order mark, carriage returns, missing line breaks, text around it, the wrong order, twice,
+        // and another authority's certificate between.
+        let parts =
+            [&good.intermediate, &other.intermediate, &good.leaf, &good.intermediate].map(String::as_str).concat();
+        let pasted = format!("\u{feff}Bag Attributes: ü\r\n{}", parts.replace("-----\r\n-----", "----------"));
+        let key = good.key.replace("\r\n", "\r");
+        let taken = panel.post("/ssl/upload", &upload(&pasted, &key)).ok();
+        let warnings = taken["warnings"].to_string();
+        assert!(warnings.contains("1 of the uploaded certificates did not issue"), "{warnings}");
+        let installed = panel.read("/var/lib/opterius/certificates/alice.example/fullchain.pem");
+        assert_eq!(installed, good.chain().replace('\r', ""));
+        run("cd /var/lib/opterius/certificates/alice.example && openssl x509 -noout -pubkey -in fullchain.pem >/run/one &&
+             openssl pkey -pubout -in privkey.pem | cmp - /run/one");
+        // The chain ends at an authority that this machine does not know; then at nothing.
+        assert!(warnings.contains("does not lead to an authority"), "{warnings}");
+        let alone = panel.post("/ssl/upload", &upload(&good.leaf, &good.key)).ok()["warnings"].to_string();
+        assert!(alone.contains("issuer") && alone.contains("is missing"), "{alone}");
+        assert_eq!(super::status(&panel, "alice.example")["warnings"].to_string(), alone);
         let taken = panel.post("/ssl/upload", &upload(&good.chain(), &good.key)).ok();
         assert_eq!(
             (&taken["exists"], &taken["source"], &taken["state"]),

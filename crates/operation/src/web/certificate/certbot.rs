@@ -14,7 +14,8 @@ use crossbeam_channel::never;
 
 use crate::tree;
 use crate::web::certificate::files::CertificateFiles;
-use crate::web::certificate::reason::reason;
+use crate::web::certificate::inspect::inspect;
+use crate::web::certificate::reason::{reason, reason_for};
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
 use opterius_host::layout::WEBROOT;
@@ -29,6 +30,9 @@ const DIRECTORY: &str = "/etc/letsencrypt";
 
 /// certbot's message while its timer or an administrator is running it.
 const BUSY: &str = "Another instance of Certbot is already running";
+
+/// The reason for a name that certbot left out without giving one.
+const UNKNOWN: &str = "it could not be validated";
 
 /// The delay before certbot is tried again in that case.
 const RETRY_DELAY: Duration = Duration::from_secs(2);
@@ -76,11 +80,23 @@ pub(crate) fn forget(host: &Host, domain: &Domain, deadline: Deadline) -> Result
     Ok(())
 }
 
-/// Runs certbot to obtain a certificate.
+/// A name that was requested but that the certificate does not cover.
+pub(crate) struct LeftOut {
+    /// The name.
+    pub(crate) name: Domain,
+    /// Why.
+    pub(crate) reason: String,
+}
+
+/// Runs certbot to obtain a certificate for as many of the names as can be validated. Returns the others.
 ///
 /// # Errors
 /// certbot is not installed, timed out, or failed; the message gives the reason.
-pub(crate) fn obtain(host: &Host, request: &CertificateRequest<'_>, deadline: Deadline) -> Result<(), Problem> {
+pub(crate) fn obtain(
+    host: &Host,
+    request: &CertificateRequest<'_>,
+    deadline: Deadline,
+) -> Result<Vec<LeftOut>, Problem> {
     let helper = env::current_exe().map_err(|error| Problem::failed("the path of this program", error))?;
     let hook = hook(&helper, &host.config)?;
     let is_ours = is_ours(&renewal_config(host, request.site), &host.path(WEBROOT));
@@ -90,11 +106,17 @@ pub(crate) fn obtain(host: &Host, request: &CertificateRequest<'_>, deadline: De
             tool = tool.env("REQUESTS_CA_BUNDLE", authority);
         }
         let output = tool.run(deadline)?;
-        if output.is_success() && find(host, request.site).is_some() {
-            return Ok(());
+        if output.is_success()
+            && let Some(found) = find(host, request.site)
+        {
+            let names = inspect(&found.fullchain, deadline)?.names;
+            let left_out = request.names.iter().filter(|name| !names.iter().any(|covered| covered == name.as_str()));
+            let because =
+                |name: &Domain| reason_for(&output.stdout, name.as_str()).unwrap_or_else(|| UNKNOWN.to_owned());
+            return Ok(left_out.map(|name| LeftOut { name: name.clone(), reason: because(name) }).collect());
         }
         if !output.stderr.contains(BUSY) || deadline.left() < RETRY_DELAY {
-            return Err(Problem::Failed(reason(&output.stdout, &output.stderr)));
+            return Err(Problem::failure(reason(&output.stdout, &output.stderr)));
         }
         let _ = never::<()>().recv_timeout(RETRY_DELAY);
     }
@@ -104,6 +126,8 @@ fn arguments(host: &Host, request: &CertificateRequest<'_>, hook: &str, is_ours:
     let mut arguments: Vec<OsString> = Vec::new();
     let mut add = |some: &[&dyn AsRef<std::ffi::OsStr>]| arguments.extend(some.iter().map(|one| one.as_ref().into()));
     add(&[&"certonly", &"--non-interactive", &"--agree-tos", &"--webroot", &"-w", &host.path(WEBROOT)]);
+    // A name that leads elsewhere by now must not prevent the others from being renewed, also when the timer does it.
+    add(&[&"--allow-subset-of-names"]);
     add(&[&"--preferred-challenges", &"http", &"--cert-name", &request.site.as_str(), &"--renew-with-new-domains"]);
     for name in request.names {
         add(&[&"-d", &name.as_str()]);
@@ -187,8 +211,9 @@ mod tests {
         };
         let complete = command_line(Some(&email), false, true);
         for part in [
-            "certonly --non-interactive --agree-tos --webroot -w /srv/var/lib/opterius/acme --preferred-challenges http ",
-            " --cert-name a.example --renew-with-new-domains -d a.example -d www.a.example --email a@b.example ",
+            "certonly --non-interactive --agree-tos --webroot -w /srv/var/lib/opterius/acme ",
+            " --allow-subset-of-names --preferred-challenges http --cert-name a.example ",
+            " --renew-with-new-domains -d a.example -d www.a.example --email a@b.example ",
             " --keep-until-expiring --disable-hook-validation --deploy-hook 'x' renewed ",
             " --server https://acme.example/dir --config-dir /srv/etc/letsencrypt ",
             " --work-dir /srv/var/lib/letsencrypt --logs-dir /srv/var/log/letsencrypt",

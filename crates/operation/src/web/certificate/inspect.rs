@@ -23,6 +23,8 @@ pub struct Description {
     pub not_after: Timestamp,
     /// The DNS names that it covers.
     pub names: Vec<String>,
+    /// How many DNS names it has, including those that cannot be names of sites.
+    pub name_count: usize,
 }
 
 /// Reads the first certificate of a file in PEM format.
@@ -53,7 +55,7 @@ fn parse(text: &str) -> Option<Description> {
     let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
     let date = |name| Timestamp::parse_rfc3339(&value(name)?.trim().replacen(' ', "T", 1));
     let alternatives = text.lines().skip_while(|line| !line.contains("Subject Alternative Name")).nth(1);
-    let entries = alternatives.unwrap_or_default().split(", ");
+    let entries = alternatives.unwrap_or_default().split(", ").filter_map(|entry| entry.trim().strip_prefix("DNS:"));
     let is_name = |name: &&str| {
         name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'*'))
     };
@@ -62,11 +64,8 @@ fn parse(text: &str) -> Option<Description> {
         issuer: value("issuer")?.trim().to_owned(),
         not_before: date("notBefore")?,
         not_after: date("notAfter")?,
-        names: entries
-            .filter_map(|entry| entry.trim().strip_prefix("DNS:"))
-            .filter(is_name)
-            .map(str::to_ascii_lowercase)
-            .collect(),
+        name_count: entries.clone().count(),
+        names: entries.filter(is_name).map(str::to_ascii_lowercase).filter(|name| !name.is_empty()).collect(),
     })
 }
 

@@ -2,7 +2,7 @@
 //! used. nginx never refers to missing files.
 //!
 //! * [`files`], [`certbot`], [`uploaded`], [`current`] — the files, and which of them are used
-//! * [`inspect`], [`pair`], [`key`] — reading and checking certificates; [`names`] — the names to request
+//! * [`inspect`], [`pair`], `pem`, `trust`, [`key`] — reading and checking certificates; [`names`] — the names to request
 //! * [`obtain`] — issuing; [`published`] — the published status
 
 pub mod certbot;
@@ -13,6 +13,8 @@ pub mod key;
 pub mod names;
 pub mod obtain;
 pub mod pair;
+mod pem;
 pub mod published;
 mod reason;
+mod trust;
 pub mod uploaded;

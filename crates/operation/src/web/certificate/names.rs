@@ -17,17 +17,40 @@ const LOOKUP_TIME: Duration = Duration::from_secs(4);
 
 type Addresses = BTreeSet<IpAddr>;
 
-/// The domain of a site, and those of its other names that resolve to the same addresses. A name that resolves elsewhere
-/// would make the whole request fail.
-pub(crate) fn of_site(site: &Site, host: &Host) -> Vec<Domain> {
+/// The names to request a certificate for, and what is said of the others.
+pub(crate) struct Names {
+    /// The domain of the site, and other names of it.
+    pub(crate) requested: Vec<Domain>,
+    /// One sentence for each name that is left out.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// The domain of a site, and those of its other names that lead to the same server. Certificate authorities limit the number
+/// of failed validations, so names that cannot be validated are not requested.
+pub(crate) fn of_site(site: &Site, host: &Host) -> Names {
     let others = site.names(host).into_iter().filter_map(|name| Domain::parse("domain", &name).ok());
     let others: Vec<Domain> = others.filter(|name| *name != site.domain).collect();
     let (own, lookups) = (lookup(&site.domain), others.iter().map(lookup).collect::<Vec<_>>());
     let until = Deadline::within(LOOKUP_TIME);
     let found = |addresses: &Receiver<Addresses>| addresses.recv_timeout(until.left()).unwrap_or_default();
     let own = found(&own);
-    let same = others.into_iter().zip(&lookups).filter(|(_, addresses)| lead_to_the_same(&own, &found(addresses)));
-    std::iter::once(site.domain.clone()).chain(same.map(|(name, _)| name)).collect()
+    let mut names = Names { requested: vec![site.domain.clone()], warnings: Vec::new() };
+    for (name, addresses) in others.into_iter().zip(&lookups) {
+        let addresses = found(addresses);
+        if lead_to_the_same(&own, &addresses) {
+            names.requested.push(name);
+        } else {
+            let cause =
+                if addresses.is_empty() { "it has no address in the DNS" } else { "it leads to another server" };
+            names.warnings.push(left_out(&name, cause));
+        }
+    }
+    names
+}
+
+/// What is said of a name that the certificate does not cover.
+pub(crate) fn left_out(name: &Domain, cause: &str) -> String {
+    format!("{name} is not in the certificate and stays on HTTP: {}.", cause.trim_end_matches('.'))
 }
 
 /// Resolves on a separate thread, because a lookup has no timeout.
@@ -44,7 +67,7 @@ fn lookup(name: &Domain) -> Receiver<Addresses> {
 }
 
 fn lead_to_the_same(one: &Addresses, other: &Addresses) -> bool {
-    !one.is_empty() && one == other
+    !one.is_disjoint(other)
 }
 
 #[cfg(test)]
@@ -52,12 +75,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn www_is_requested_only_if_it_resolves_to_the_same_addresses() {
+    fn www_is_requested_only_if_it_leads_to_the_same_server() {
         let set = |text: &str| text.split_whitespace().map(|address| address.parse().unwrap()).collect();
         let table = [
             ("192.0.2.1", "192.0.2.1", true),
             ("192.0.2.1 2001:db8::1", "2001:db8::1 192.0.2.1", true),
-            ("192.0.2.1 2001:db8::1", "192.0.2.1", false),
+            ("192.0.2.1 2001:db8::1", "192.0.2.1", true),
             ("192.0.2.1", "192.0.2.2", false),
             ("192.0.2.1", "", false),
             ("", "", false),

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use crate::transaction::Transaction;
 use crate::web::apply;
-use crate::web::certificate::certbot::{self, CertificateRequest};
-use crate::web::certificate::published::{answer, now, record};
-use crate::web::certificate::uploaded;
+use crate::web::certificate::certbot::{self, CertificateRequest, LeftOut};
+use crate::web::certificate::published::{answer, issued, now, record};
+use crate::web::certificate::{names, uploaded};
 use crate::web::published_sites::ensure;
 use crate::web::site::Site;
 use opterius_base::deadline::Deadline;
@@ -21,21 +21,38 @@ use opterius_host::sites::site_record::IssueState;
 /// Time reserved for the steps after certbot.
 const FINISH_TIME: Duration = Duration::from_secs(15);
 
-/// Runs certbot, serves the certificate, and publishes the state. The caller must hold the lock for certbot.
+/// Runs certbot, serves the certificate, and publishes the state, with `warnings` about names that were not requested and
+/// about those that the certificate does not cover. The caller must hold the lock for certbot.
 ///
 /// # Errors
-/// The certificate cannot be obtained or served.
-pub(crate) fn obtain(host: &Host, request: &CertificateRequest<'_>, deadline: Deadline) -> Result<Value, Problem> {
+/// The certificate cannot be obtained or served, or it does not cover the site's domain.
+pub(crate) fn obtain(
+    host: &Host,
+    request: &CertificateRequest<'_>,
+    mut warnings: Vec<String>,
+    deadline: Deadline,
+) -> Result<Value, Problem> {
     Transaction::run(host, deadline, |transaction| begin(transaction, request.site, deadline))?;
     let obtained = certbot::obtain(host, request, deadline.sooner(deadline.left().saturating_sub(FINISH_TIME)));
-    let ended = obtained
-        .and_then(|()| Transaction::run(host, deadline, |transaction| serve(transaction, request.site, deadline)));
+    let ended = obtained.and_then(|left_out| {
+        let served = Transaction::run(host, deadline, |transaction| serve(transaction, request.site, deadline))?;
+        warnings.extend(covered(request.site, left_out)?);
+        Ok(served)
+    });
     let issue = match &ended {
-        Ok(_) => now(IssueState::Issued, None),
+        Ok(_) => issued(&warnings),
         Err(problem) => now(IssueState::Failed, Some(problem.message())),
     };
     Transaction::run(host, deadline, |_| record(host, request.site, issue))?;
-    ended.map(|warnings| answer(host, request.site, &warnings))
+    ended.map(|served| answer(host, request.site, &[served, warnings].concat()))
+}
+
+/// What is said of the names that the certificate does not cover, if the site's domain is not one of them.
+fn covered(domain: &Domain, left_out: Vec<LeftOut>) -> Result<Vec<String>, Problem> {
+    match left_out.iter().find(|left_out| left_out.name == *domain) {
+        Some(LeftOut { reason, .. }) => Err(Problem::failure(reason.clone())),
+        None => Ok(left_out.iter().map(|LeftOut { name, reason }| names::left_out(name, reason)).collect()),
+    }
 }
 
 /// Publishes that certbot is running, and deletes an incomplete lineage that it could not use.

@@ -40,15 +40,19 @@ impl Chain {
     }
 }
 
-fn refusal(domain: &str, certificate: &str, key: &str) -> String {
+fn checked(domain: &str, certificate: &str, key: &str) -> Result<Pair, Problem> {
     let upload = UploadCertificate {
         domain: Domain::parse("domain", domain).unwrap(),
         username: Username::parse("username", "alice").unwrap(),
         certificate: certificate.to_owned(),
         private_key: Secret::new(key.to_owned()),
     };
-    match check(&upload, NOW, Deadline::within(Duration::from_secs(60))) {
-        Ok(()) => "none".to_owned(),
+    check(&upload, NOW, Deadline::within(Duration::from_secs(60)))
+}
+
+fn refusal(domain: &str, certificate: &str, key: &str) -> String {
+    match checked(domain, certificate, key) {
+        Ok(_) => "none".to_owned(),
         Err(Problem::Invalid { field, rule }) => format!("{field} {rule}"),
         Err(problem) => panic!("{problem:?}"),
     }
@@ -70,6 +74,38 @@ fn a_valid_pair_is_accepted() {
 }
 
 #[test]
+fn a_chain_is_written_in_order_without_what_does_not_belong_to_it() {
+    let (chain, other) = (Chain::new("a.example", |_| {}), Chain::new("a.example", |_| {}));
+    let Chain { leaf, intermediate, root, key } = &chain;
+    let (two, three) = (chain.whole(), format!("{leaf}{intermediate}{root}"));
+    let table = [
+        (two.clone(), &two, false),
+        (format!("{intermediate}{leaf}"), &two, false),
+        (format!("{root}{leaf}{intermediate}"), &three, false),
+        (two.repeat(2), &two, false),
+        (leaf.repeat(11), leaf, false),
+        (format!("\u{feff}{}", two.replace('\n', "\r\n")), &two, false),
+        (two.replace("-----\n-----", "----------"), &two, false),
+        (format!("subject=CN = ü\n{two}"), &two, false),
+        (format!("{}{two}", other.leaf), &two, true),
+        // The other authority has the same name and another key.
+        (format!("{leaf}{}{intermediate}", other.intermediate), &two, true),
+        (format!("{leaf}{intermediate}{}{root}", other.root), &three, true),
+        (format!("{leaf}{root}"), leaf, true),
+    ];
+    for (certificate, expected, warns) in table {
+        let pair = checked("a.example", &certificate, key).unwrap_or_else(|problem| panic!("{}", problem.message()));
+        assert_eq!(pair.fullchain.replace("\r\n", "\n"), expected.replace("\r\n", "\n"), "{certificate}");
+        assert_eq!(!pair.warnings.is_empty(), warns, "{:?}", pair.warnings);
+        assert_eq!(pair.key.expose(), key.replace("\r\n", "\n"));
+    }
+    let parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+    for pasted in [format!("{parameters}{key}"), format!("{leaf}{key}"), key.replace('\n', "\r\n"), key.repeat(2)] {
+        assert_eq!(checked("a.example", &two, &pasted).unwrap().key.expose(), key.replace("\r\n", "\n"), "{pasted}");
+    }
+}
+
+#[test]
 fn each_refusal_gives_its_reason() {
     let (chain, other) = (Chain::new("a.example", |_| {}), Chain::new("a.example", |_| {}));
     let expired = Chain::new("a.example", |parameters| parameters.not_after = rcgen::date_time_ymd(2027, 1, 15));
@@ -79,6 +115,15 @@ fn each_refusal_gives_its_reason() {
     let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n";
     let old = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIB\n-----END RSA PRIVATE KEY-----\n";
     let cut = whole.split("-----END").next().unwrap();
+    let many: String = (0..11).map(|_| Chain::new("a.example", |_| {}).leaf).collect();
+    let names = |count: usize| (0..count).map(|number| format!("n{number}.example")).collect::<Vec<_>>();
+    let crowded = |count| {
+        Chain::new("a.example", |parameters| {
+            parameters.subject_alt_names.extend(CertificateParams::new(names(count)).unwrap().subject_alt_names);
+        })
+    };
+    let (fits, crowd) = (crowded(99), crowded(100));
+    assert_eq!(refusal("a.example", &fits.leaf, &fits.key), "none");
     let table: [(&str, &str, &str); 20] = [
         (&whole[..100], key, "certificate is not in PEM format: its last section has no end"),
         (cut, key, "certificate is not in PEM format: its last section has no end"),
@@ -93,7 +138,7 @@ fn each_refusal_gives_its_reason() {
             "certificate cannot be used: its certificate 1 cannot be read",
         ),
         ("-----BEGIN NOTHING-----\nAAAA\n-----END NOTHING-----\n", key, "certificate contains no certificate"),
-        (&chain.leaf.repeat(11), key, "certificate has more than 10 certificates"),
+        (&many, key, "certificate has more than 10 certificates"),
         (&format!("{whole}{key}"), key, "certificate contains a private key"),
         (&whole, encrypted, "private_key is encrypted"),
         (&whole, old, "private_key is encrypted"),
@@ -105,18 +150,19 @@ fn each_refusal_gives_its_reason() {
             "private_key has an unsupported type",
         ),
         (&whole, &other.key, "private_key does not match the certificate"),
+        (&crowd.leaf, &crowd.key, "certificate has more than 100 names"),
+        (&chain.intermediate, key, "private_key does not match the certificate"),
         (
-            &format!("{}{}{}", chain.leaf, chain.root, chain.intermediate),
+            &format!(
+                "{whole}{}",
+                whole
+                    .replace("-----BEGIN CERTIFICATE-----", "-----BEGIN PKCS7-----")
+                    .replace("-----END CERTIFICATE-----", "-----END PKCS7-----")
+            ),
             key,
-            "certificate is not in order: its certificate 2",
+            "certificate is in PKCS #7",
         ),
-        (&format!("{}{}", chain.leaf, chain.leaf), key, "certificate is not in order: its certificate 2"),
-        (&format!("{whole}{whole}"), key, "certificate is not in order: its certificate 3"),
-        (
-            &format!("{}{}", chain.intermediate, chain.leaf),
-            key,
-            "certificate does not cover a.example: its certificate 1 covers no domain",
-        ),
+        (&whole.replace("CERTIFICATE-----", "CERTIFICATE REQUEST-----"), key, "certificate is a request"),
         (
             &wildcard.whole(),
             &wildcard.key,

@@ -23,7 +23,12 @@ pub fn record(host: &Host, domain: &Domain, issue: Option<Issue>) -> Result<(), 
 
 /// An issue that reached this state now.
 pub fn now(state: IssueState, reason: Option<String>) -> Option<Issue> {
-    Some(Issue { state, reason, at: SystemClock.wall() })
+    Some(Issue { state, reason, at: SystemClock.wall(), warnings: Vec::new() })
+}
+
+/// An attempt that was successful but for a part.
+pub fn issued(warnings: &[String]) -> Option<Issue> {
+    now(IssueState::Issued, None).map(|issue| Issue { warnings: warnings.to_vec(), ..issue })
 }
 
 /// The response of every operation that changes a certificate: its status, and warnings.
@@ -32,7 +37,10 @@ pub fn answer(host: &Host, domain: &Domain, warnings: &[String]) -> Value {
     let record = site_record::read(host, domain).ok().flatten();
     let mut answer = status(record.as_ref(), false, SystemClock.wall());
     if let Some(members) = answer.as_object_mut() {
-        members.insert("warnings".to_owned(), json!(warnings));
+        let noticed = members.get("warnings").and_then(Value::as_array).cloned().unwrap_or_default();
+        let further = noticed.into_iter().filter(|one| !warnings.iter().any(|warning| one == warning));
+        let all: Vec<Value> = warnings.iter().map(|warning| json!(warning)).chain(further).collect();
+        members.insert("warnings".to_owned(), json!(all));
     }
     answer
 }

@@ -32,23 +32,44 @@ pub(crate) fn reason(stdout: &str, stderr: &str) -> String {
     one_line(&found, MAX_LENGTH)
 }
 
+/// Why the name could not be validated, from certbot's output.
+pub(crate) fn reason_for(stdout: &str, name: &str) -> Option<String> {
+    let failure = failures(stdout).into_iter().find(|failure| failure.name == name)?;
+    Some(one_line(&failure.detail, MAX_LENGTH))
+}
+
 /// The certificate authority's message for each name, and a remedy for the first.
 fn challenges(stdout: &str) -> Option<String> {
+    let failures = failures(stdout);
+    let advice = failures.iter().find_map(|failure| remedy(&failure.kind, &failure.detail));
+    let described = failures.iter().map(|Failure { name, detail, .. }| {
+        format!("{name}: {}", one_line(detail, MAX_LENGTH / 2).trim_end_matches('.'))
+    });
+    let summary = Some(described.collect::<Vec<_>>().join("; ")).filter(|summary| !summary.is_empty())?;
+    Some(format!("{summary}. {}", advice.unwrap_or_default()))
+}
+
+/// A failed validation, as the certificate authority describes it.
+struct Failure {
+    name: String,
+    kind: String,
+    detail: String,
+}
+
+fn failures(stdout: &str) -> Vec<Failure> {
     let (mut domain, mut kind) = ("", "");
     let mut failures = Vec::new();
-    let mut advice = None;
     for line in stdout.lines().map(str::trim) {
         if let Some(name) = line.strip_prefix("Domain:") {
             domain = name.trim();
         } else if let Some(name) = line.strip_prefix("Type:") {
             kind = name.trim();
         } else if let Some(detail) = line.strip_prefix("Detail:").map(str::trim) {
-            failures.push(format!("{domain}: {}", one_line(detail, MAX_LENGTH / 2).trim_end_matches('.')));
-            advice = advice.or_else(|| remedy(kind, detail));
+            let (name, kind, detail) = (domain.to_owned(), kind.to_owned(), detail.to_owned());
+            failures.push(Failure { name, kind, detail });
         }
     }
-    let summary = Some(failures.join("; ")).filter(|summary| !summary.is_empty())?;
-    Some(format!("{summary}. {}", advice.unwrap_or_default()))
+    failures
 }
 
 /// How to fix a failed challenge of this type (RFC 8555 §6.7).
