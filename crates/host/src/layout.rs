@@ -39,6 +39,13 @@ pub const DISABLED_CRONTABS: &str = "/var/spool/cron/opterius-suspended";
 /// The directory of all logs.
 pub const LOG_ROOT: &str = "/var/log/opterius";
 
+/// The jobs of suspended accounts, one directory per account.
+pub const DISABLED_AT_JOBS: &str = "/var/spool/cron/opterius-suspended-at";
+
+/// The machine's directories of temporary files, and where the helper's unit shows them, because its own are private.
+pub const SHARED_TEMPORARY: [(&str, &str); 2] =
+    [("/tmp", "/run/opterius/shared/tmp"), ("/var/tmp", "/run/opterius/shared/var-tmp")];
+
 /// Logs of sites, one directory per site.
 pub const LOGS: &str = "/var/log/opterius/sites";
 

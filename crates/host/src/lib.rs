@@ -7,7 +7,7 @@
 //! * [`host`], [`layout`] — the host, and our paths on it
 //! * [`users`], [`sites`] — users and groups, and published records of sites
 //! * [`measure`] — system statistics; [`tool`] — running programs
-//! * [`processes`], [`lines`] — /proc, and files of lines, whose content others choose
+//! * [`processes`], [`mounts`], [`lines`] — /proc, and files of lines, whose content others choose
 
 #![cfg_attr(test, allow(clippy::string_slice, reason = "in a test, a wrong slice is a failure like any other"))]
 
@@ -17,6 +17,7 @@ pub mod host;
 pub mod layout;
 pub mod lines;
 pub mod measure;
+pub mod mounts;
 pub mod problem;
 pub mod processes;
 pub mod request;

@@ -1,8 +1,9 @@
 //! Safe deletion of a directory tree with hostile content: through descriptors, without following links or entering mounts,
-//! and with descriptors for only two levels, however deep the tree is.
+//! and with descriptors for only two levels, however deep the tree is. What cannot be deleted costs itself alone.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags, openat, openat2, renameat, unlinkat};
@@ -15,35 +16,57 @@ use opterius_host::problem::Problem;
 /// write to its parent directory. Several processes can delete the same directory concurrently.
 ///
 /// # Errors
-/// A file system is mounted in it, the deadline has passed (repeating the call continues the deletion), or a system call
-/// failed.
+/// Part of it cannot be deleted: a file system is mounted in it, a file is immutable, the deadline has passed (repeating the
+/// call continues the deletion), or a system call failed. Everything else in it is deleted.
 pub fn remove(path: &Path, deadline: Deadline) -> Result<(), Problem> {
-    let failed = |error: Errno| {
-        let shown = path.display();
-        match error {
-            Errno::BUSY | Errno::XDEV => Problem::Conflict(format!(
-                "A file system is mounted below {shown}, and its files were not deleted. Unmount it (findmnt -R shows it) \
-                 and repeat the operation."
-            )),
-            Errno::TIMEDOUT => Problem::TimedOut(format!(
-                "{shown} has too many files to delete within the time limit. Repeat the operation to continue."
-            )),
-            error => Problem::failed(&shown.to_string(), error),
-        }
-    };
-    let top = match openat(CWD, path, DIRECTORY, Mode::empty()) {
+    let name = CString::new(path.as_os_str().as_bytes());
+    let name = name.map_err(|_| Problem::failed(&path.display().to_string(), Errno::INVAL))?;
+    remove_at(CWD, &name, deadline).map_err(|error| problem(path, error))
+}
+
+/// Deletes `name` in an open directory, with everything in it.
+///
+/// # Errors
+/// Those of [`remove`], as the first error of the system.
+pub fn remove_at(parent: impl AsFd, name: &CStr, deadline: Deadline) -> Result<(), Errno> {
+    let top = match openat(&parent, name, DIRECTORY, Mode::empty()) {
         Err(Errno::NOENT) => return Ok(()),
         // A link or a file: delete it.
-        Err(Errno::NOTDIR | Errno::LOOP) => return unlinkat(CWD, path, AtFlags::empty()).map_err(failed),
-        opened => opened.map_err(failed)?,
+        Err(Errno::NOTDIR | Errno::LOOP | Errno::NXIO) => return gone(unlinkat(&parent, name, AtFlags::empty())),
+        opened => opened?,
     };
     loop {
-        match empty(&top, deadline).and_then(|()| unlinkat(CWD, path, AtFlags::REMOVEDIR)) {
-            // A concurrent deletion has finished, or has just moved something up into it.
-            Err(Errno::NOENT) => return Ok(()),
+        match empty(&top, deadline).and_then(|()| unlinkat(&parent, name, AtFlags::REMOVEDIR)) {
+            // Something was added meanwhile, or a concurrent deletion has just moved something up into it.
             Err(Errno::NOTEMPTY) if !deadline.is_over() => {}
-            removed => return removed.map_err(failed),
+            Err(Errno::NOTEMPTY) => return Err(Errno::TIMEDOUT),
+            removed => return gone(removed),
         }
+    }
+}
+
+/// A concurrent deletion may have been faster.
+fn gone(result: Result<(), Errno>) -> Result<(), Errno> {
+    if result == Err(Errno::NOENT) { Ok(()) } else { result }
+}
+
+/// Why part of a tree was not deleted, and the command that fixes it.
+fn problem(path: &Path, error: Errno) -> Problem {
+    let shown = path.display();
+    match error {
+        Errno::BUSY | Errno::XDEV => Problem::Conflict(format!(
+            "A file system is mounted at or below {shown}, and its files were not deleted. Unmount it (findmnt -R shows it: \
+             umount -R {shown}), then run: rm -rf --one-file-system {shown}"
+        )),
+        Errno::PERM => Problem::Conflict(format!(
+            "{shown} contains a file with the attribute i or a, which cannot be deleted. Run: chattr -R -f -ia {shown}; rm -rf \
+             --one-file-system {shown}"
+        )),
+        Errno::TIMEDOUT => Problem::TimedOut(format!(
+            "{shown} has more files than can be deleted within the time limit. The next deletion of an account continues; to \
+             delete it now, run: rm -rf --one-file-system {shown}"
+        )),
+        error => Problem::failed(&shown.to_string(), error),
     }
 }
 
@@ -51,40 +74,101 @@ const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
 
 /// Empties the top directory. Subdirectories of its directories are first moved up into it, so that there are never more
-/// than two levels.
+/// than two levels. Returns the first error, once everything else is deleted.
 fn empty(top: &OwnedFd, deadline: Deadline) -> Result<(), Errno> {
-    let mut moved: u64 = 0;
-    loop {
-        let mut found_any = false;
-        for name in names(top)? {
-            found_any = true;
-            if unlink_file(top, &name, deadline)? {
-                continue;
-            }
-            let Some(directory) = open_below(top, &name)? else { continue };
-            let inner_names = match names(&directory) {
-                Err(Errno::NOENT) => continue,
-                read => read?,
-            };
-            for inner in inner_names {
-                if !unlink_file(&directory, &inner, deadline)? {
-                    moved = move_up(&directory, &inner, top, moved)?;
-                }
-            }
-            match unlinkat(top, &name, AtFlags::REMOVEDIR) {
-                // Something was added meanwhile, or there were more names than one listing returns: repeat.
-                Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::NOTDIR) => {}
-                Err(error) => return Err(error),
+    let mut round = Round { deadline, moved: 0, made_progress: true, obstacle: None };
+    while round.made_progress {
+        round.made_progress = false;
+        round.obstacle = None;
+        let names = names(top)?;
+        for name in names {
+            match round.delete(top, &name) {
+                Err(Errno::TIMEDOUT) => return Err(Errno::TIMEDOUT),
+                Err(error) => round.obstacle = round.obstacle.or(Some(error)),
+                Ok(()) => {}
             }
         }
-        if !found_any {
+    }
+    round.obstacle.map_or(Ok(()), Err)
+}
+
+/// One pass over the top directory.
+struct Round {
+    deadline: Deadline,
+    moved: u64,
+    made_progress: bool,
+    obstacle: Option<Errno>,
+}
+
+impl Round {
+    /// Deletes a file, or a directory and the files in it.
+    fn delete(&mut self, top: &OwnedFd, name: &CStr) -> Result<(), Errno> {
+        if self.unlink_file(top, name)? {
             return Ok(());
+        }
+        let Some(directory) = open_below(top, name)? else { return Ok(()) };
+        let mut obstacle = None;
+        for inner in match names(&directory) {
+            Err(Errno::NOENT) => return Ok(()),
+            read => read?,
+        } {
+            let deleted = self
+                .unlink_file(&directory, &inner)
+                .and_then(|is_file| if is_file { Ok(()) } else { self.move_up(&directory, &inner, top) });
+            match deleted {
+                Err(Errno::TIMEDOUT) => return Err(Errno::TIMEDOUT),
+                Err(error) => obstacle = obstacle.or(Some(error)),
+                Ok(()) => {}
+            }
+        }
+        match unlinkat(top, name, AtFlags::REMOVEDIR) {
+            Ok(()) => self.made_progress = true,
+            // Something was added meanwhile, or there were more names than one listing returns: the next round handles it.
+            Err(Errno::NOENT | Errno::NOTEMPTY | Errno::NOTDIR) => {}
+            Err(error) => obstacle = obstacle.or(Some(error)),
+        }
+        obstacle.map_or(Ok(()), Err)
+    }
+
+    /// Deletes a file; false if it is a directory.
+    fn unlink_file(&mut self, directory: &OwnedFd, name: &CStr) -> Result<bool, Errno> {
+        if self.deadline.is_over() {
+            return Err(Errno::TIMEDOUT);
+        }
+        match unlinkat(directory, name, AtFlags::empty()) {
+            Ok(()) => {
+                self.made_progress = true;
+                Ok(true)
+            }
+            Err(Errno::NOENT) => Ok(true),
+            Err(Errno::ISDIR) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn move_up(&mut self, from: &OwnedFd, name: &CStr, top: &OwnedFd) -> Result<(), Errno> {
+        loop {
+            self.moved = self.moved.wrapping_add(1);
+            let Ok(fresh) = CString::new(format!(".opterius-deleted-{}", self.moved)) else { return Err(Errno::INVAL) };
+            match renameat(from.as_fd(), name, top, &fresh) {
+                Ok(()) => {
+                    self.made_progress = true;
+                    return Ok(());
+                }
+                Err(Errno::NOENT) => return Ok(()),
+                // The name exists.
+                Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR | Errno::ISDIR) => {}
+                Err(error) => return Err(error),
+            }
         }
     }
 }
 
 /// Names in a directory, up to a limit that bounds the memory; none if it is empty.
-fn names(directory: &OwnedFd) -> Result<Vec<CString>, Errno> {
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn names(directory: &OwnedFd) -> Result<Vec<CString>, Errno> {
     const MAX_NAMES: usize = 10_000;
     let mut names = Vec::new();
     for entry in Dir::read_from(directory)? {
@@ -99,39 +183,17 @@ fn names(directory: &OwnedFd) -> Result<Vec<CString>, Errno> {
     Ok(names)
 }
 
-/// Deletes a file; false if it is a directory.
-fn unlink_file(directory: &OwnedFd, name: &CStr, deadline: Deadline) -> Result<bool, Errno> {
-    if deadline.is_over() {
-        return Err(Errno::TIMEDOUT);
-    }
-    match unlinkat(directory, name, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => Ok(true),
-        Err(Errno::ISDIR) => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// Opens a directory, unless it is a mount point, even of the same file system.
-fn open_below(top: &OwnedFd, name: &CStr) -> Result<Option<OwnedFd>, Errno> {
+/// Opens a directory, unless it is a mount point, even of the same file system. None if it is no directory any more.
+///
+/// # Errors
+/// It is a mount point, or cannot be opened.
+pub fn open_below(top: &OwnedFd, name: &CStr) -> Result<Option<OwnedFd>, Errno> {
     let within = ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
     match openat2(top, name, DIRECTORY, Mode::empty(), within) {
         Ok(directory) => Ok(Some(directory)),
         // It was replaced by something else: the next round handles it.
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::AGAIN) => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-fn move_up(from: &OwnedFd, name: &CStr, top: &OwnedFd, mut moved: u64) -> Result<u64, Errno> {
-    loop {
-        moved = moved.wrapping_add(1);
-        let Ok(fresh) = CString::new(format!(".opterius-deleted-{moved}")) else { return Err(Errno::INVAL) };
-        match renameat(from.as_fd(), name, top, &fresh) {
-            Ok(()) | Err(Errno::NOENT) => return Ok(moved),
-            // The name exists.
-            Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR | Errno::ISDIR) => {}
-            Err(error) => return Err(error),
-        }
     }
 }
 

@@ -56,6 +56,9 @@ pub struct Suspended {
     pub password_locked: bool,
     /// The user's expiry date, in days since 1970-01-01.
     pub expires: Option<i64>,
+    /// Whether its services ran without a session. Records of earlier versions do not say.
+    #[serde(default)]
+    pub linger: bool,
 }
 
 /// The path of an account's record.

@@ -4,3 +4,4 @@ pub mod account;
 pub mod accounts;
 pub mod administrators;
 pub mod register;
+pub mod subordinate_ids;

@@ -10,9 +10,14 @@ use opterius_host::layout;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::Username;
 
-/// The path of an account's crontab.
-pub fn path(host: &Host, username: &Username) -> PathBuf {
-    host.path("/var/spool/cron/crontabs").join(username.as_str())
+/// The directories of crontabs: of Debian, SUSE and Red Hat.
+const DIRECTORIES: [&str; 3] = ["/var/spool/cron/crontabs", "/var/spool/cron/tabs", "/var/spool/cron"];
+
+/// The paths at which cron reads an account's crontab.
+pub fn paths(host: &Host, username: &Username) -> Vec<PathBuf> {
+    let paths = DIRECTORIES.iter().map(|directory| host.path(directory).join(username.as_str()));
+    // Below the last one there are also directories.
+    paths.filter(|path| fs::symlink_metadata(path).is_ok_and(|found| !found.is_dir())).collect()
 }
 
 /// The path to which the crontab of a suspended account is moved.
@@ -26,13 +31,14 @@ pub fn disabled_path(host: &Host, username: &Username) -> PathBuf {
 /// It cannot be moved.
 pub fn disable(host: &Host, username: &Username) -> Result<(), Problem> {
     let disabled = disabled_path(host, username);
-    let directory = disabled.parent().unwrap_or(&disabled);
-    match fs::DirBuilder::new().mode(0o700).create(directory) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(Problem::at(directory, error)),
-        _ => {}
+    for path in paths(host, username) {
+        let directory = disabled.parent().unwrap_or(&disabled);
+        match fs::DirBuilder::new().mode(0o700).create(directory) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(Problem::at(directory, error)),
+            _ => fs::rename(&path, &disabled).map_err(|error| Problem::at(&path, error))?,
+        }
     }
-    rename_if_exists(path(host, username), disabled)
+    Ok(())
 }
 
 /// Moves the crontab back.
@@ -40,12 +46,11 @@ pub fn disable(host: &Host, username: &Username) -> Result<(), Problem> {
 /// # Errors
 /// It cannot be moved.
 pub fn restore(host: &Host, username: &Username) -> Result<(), Problem> {
-    rename_if_exists(disabled_path(host, username), path(host, username))
-}
-
-fn rename_if_exists(from: PathBuf, to: PathBuf) -> Result<(), Problem> {
-    match fs::rename(&from, &to) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(Problem::at(&from, error)),
+    let disabled = disabled_path(host, username);
+    let directory = DIRECTORIES.iter().map(|directory| host.path(directory)).find(|directory| directory.is_dir());
+    let Some(directory) = directory else { return Ok(()) };
+    match fs::rename(&disabled, directory.join(username.as_str())) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Problem::at(&disabled, error)),
         _ => Ok(()),
     }
 }

@@ -1,5 +1,11 @@
-//! What belongs to an account: its home, crontab and record.
+//! What belongs to an account: its home, record, crontab, jobs, and what it leaves behind.
 
+pub mod at_jobs;
 pub mod crontab;
+pub mod deleted_home;
+pub mod eviction;
 pub mod home;
+pub mod leftovers;
+pub mod linger;
 pub mod record;
+pub mod sources;

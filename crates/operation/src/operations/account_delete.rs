@@ -6,15 +6,17 @@ use std::fs::{self, DirEntry};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::accounts::crontab;
+use crate::accounts::leftovers::{self, Owner};
+use crate::accounts::{at_jobs, crontab, deleted_home, eviction};
 use crate::perform::{Context, Perform};
 use crate::servers::php;
 use crate::transaction::Transaction;
 use crate::tree;
-use crate::users::{kill_processes, user};
+use crate::users::user;
 use crate::web::certificate::current;
 use crate::web::site::Site;
 use crate::web::{apply, published_sites, unmanaged_sites};
@@ -28,37 +30,46 @@ use opterius_host::sites::site_record;
 use opterius_host::users::account;
 use opterius_host::users::register::{Register, User};
 
-/// Name prefix of a deleted account's home until all files are gone.
-const DELETED: &str = ".opterius-deleted-";
+/// Time limit for deleting the files of the home. The rest is deleted by later operations.
+const HOME_TIME: Duration = Duration::from_secs(60);
 
 impl Perform for DeleteAccount {
     fn perform(&self, Context { host, deadline, .. }: Context<'_>) -> Result<Value, Problem> {
-        let Self { username } = self;
-        // Finish earlier deletions that timed out.
-        remove_deleted_homes(host, deadline)?;
-        let (mut domains, warnings) = remove_sites(host, username, deadline)?;
-        // From here on, nothing is rolled back, and repeating the request continues.
-        Transaction::run(host, deadline, |_| {
-            let user = Register::read(host)?.account(username)?.clone();
-            user::disable_login(host, username, deadline)?;
-            kill_processes::kill_all(host, &user, deadline)?;
-            domains.extend(recorded(host, username)?);
-            for domain in &domains {
-                current::forget(host, domain, deadline)?;
-            }
-            delete_logs(host, &user, deadline)?;
-            delete_files(host, username)?;
-            move_home_aside(host, username)?;
-            for domain in &domains {
-                site_record::forget(host, domain)?;
-            }
-            account::forget(host, username)?;
-            // The user comes last: as long as it exists, the request can be repeated.
-            user::remove(host, username, deadline)
-        })?;
-        remove_deleted_homes(host, deadline)?;
-        Ok(json!({"username": username, "warnings": warnings}))
+        let deleted = delete(host, &self.username, deadline);
+        // Even if there is no such account: repeating the request deletes what is left.
+        deleted_home::sweep(host, deleted.as_ref().map_or(None, |(home, _)| Some(home)));
+        deleted.map(|(_, warnings)| json!({"username": self.username, "warnings": warnings}))
     }
+}
+
+/// Deletes the account. Returns where its home is or was, and warnings.
+fn delete(host: &Host, username: &Username, deadline: Deadline) -> Result<(PathBuf, Vec<String>), Problem> {
+    let (mut domains, mut warnings) = remove_sites(host, username, deadline)?;
+    // From here on, nothing is rolled back, and repeating the request continues.
+    let home = Transaction::run(host, deadline, |_| {
+        let user = Register::read(host)?.account(username)?.clone();
+        eviction::lock_out(host, username, &user, deadline)?;
+        eviction::end(host, username, &user, deadline)?;
+        let owner = Owner::of(host, &user);
+        warnings.extend(leftovers::unmount(host, &owner, deadline));
+        domains.extend(recorded(host, username)?);
+        for domain in &domains {
+            current::forget(host, domain, deadline)?;
+        }
+        warnings.extend(delete_logs(host, &user, deadline));
+        forget_jobs(host, username, &user)?;
+        warnings.extend(leftovers::remove(host, username, &owner));
+        let home = deleted_home::move_aside(host, username)?;
+        for domain in &domains {
+            site_record::forget(host, domain)?;
+        }
+        account::forget(host, username)?;
+        // The user comes last: as long as it exists, the request can be repeated.
+        user::remove(host, username, deadline)?;
+        Ok(home)
+    })?;
+    warnings.extend(deleted_home::remove(&home, deadline.sooner(HOME_TIME)));
+    Ok((home, warnings))
 }
 
 /// Removes all sites of an account from nginx and PHP, before anything that they need is deleted.
@@ -91,50 +102,22 @@ fn recorded(host: &Host, username: &Username) -> Result<Vec<Domain>, Problem> {
     Ok(records.filter(|record| record.username == *username).map(|record| record.domain).collect())
 }
 
-/// Deletes the logs of all current and former sites of the account, which are the ones that its group can read.
-fn delete_logs(host: &Host, user: &User, deadline: Deadline) -> Result<(), Problem> {
+/// Deletes the logs of all current and former sites of the account, which are the ones that its group can read. Returns a
+/// warning for each that stays.
+fn delete_logs(host: &Host, user: &User, deadline: Deadline) -> Vec<String> {
     let entries = fs::read_dir(host.path(layout::LOGS)).into_iter().flatten().flatten();
     let belongs_to_account = |entry: &DirEntry| entry.metadata().is_ok_and(|found| found.gid() == user.gid);
-    for logs in entries.filter(belongs_to_account) {
-        tree::remove(&logs.path(), deadline)?;
-    }
-    Ok(())
+    let removed = entries.filter(belongs_to_account).map(|logs| tree::remove(&logs.path(), deadline));
+    removed.filter_map(|removed| removed.err().map(|problem| problem.message())).collect()
 }
 
-fn delete_files(host: &Host, username: &Username) -> Result<(), Problem> {
-    let mail = host.path("/var/mail").join(username.as_str());
-    // systemd's mark of a user whose services run without a session.
-    let linger = host.path("/var/lib/systemd/linger").join(username.as_str());
-    for path in [crontab::path(host, username), crontab::disabled_path(host, username), mail, linger] {
+/// Deletes the crontab and the jobs of at, which the eviction has disabled.
+fn forget_jobs(host: &Host, username: &Username, user: &User) -> Result<(), Problem> {
+    for path in crontab::paths(host, username).into_iter().chain([crontab::disabled_path(host, username)]) {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(Problem::at(&path, error)),
             _ => {}
         }
     }
-    Ok(())
-}
-
-/// Renames the home, so that the account is gone immediately, however many files it has.
-fn move_home_aside(host: &Host, username: &Username) -> Result<(), Problem> {
-    let home = host.home(username.as_str());
-    let aside = |number: u32| host.path("/home").join(format!("{DELETED}{number}"));
-    let free = (0..u32::MAX).map(aside).find(|path| fs::symlink_metadata(path).is_err());
-    match fs::rename(&home, free.unwrap_or_else(|| aside(u32::MAX))) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == ErrorKind::ResourceBusy => Err(Problem::Conflict(format!(
-            "{0} is a mount point. Unmount it (umount {0}) and repeat the operation.",
-            home.display()
-        ))),
-        renamed => renamed.map_err(|error| Problem::at(&home, error)),
-    }
-}
-
-/// Deletes the homes that this operation, or one that was interrupted, has renamed.
-fn remove_deleted_homes(host: &Host, deadline: Deadline) -> Result<(), Problem> {
-    let entries = fs::read_dir(host.path("/home")).into_iter().flatten().flatten();
-    let deleted = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(DELETED));
-    for home in entries.map(|entry| entry.path()).filter(deleted) {
-        tree::remove(&home, deadline)?;
-    }
-    Ok(())
+    at_jobs::forget(host, username, user.uid)
 }

@@ -3,11 +3,11 @@
 
 use serde_json::{Value, json};
 
-use crate::accounts::{crontab, record};
+use crate::accounts::{eviction, linger, record, sources};
 use crate::perform::{Context, Perform};
 use crate::transaction::Transaction;
+use crate::users::user;
 use crate::users::user::Shadow;
-use crate::users::{kill_processes, user};
 use crate::web::site::Site;
 use crate::web::{apply, published_sites, unmanaged_sites};
 use opterius_base::clock::{Clock, SystemClock};
@@ -17,7 +17,7 @@ use opterius_host::problem::Problem;
 use opterius_host::request::account_suspend::{SuspendAccount, SuspendAction};
 use opterius_host::request::values::Username;
 use opterius_host::users::account::{Account, Suspended};
-use opterius_host::users::register::Register;
+use opterius_host::users::register::{Register, User};
 
 impl Perform for SuspendAccount {
     fn perform(&self, Context { host, deadline, .. }: Context<'_>) -> Result<Value, Problem> {
@@ -46,20 +46,33 @@ fn suspend(host: &Host, username: &Username, deadline: Deadline) -> Result<Value
                 shell: user.shell.clone(),
                 password_locked: shadow.locked,
                 expires: shadow.expires,
+                linger: linger::is_enabled(host, username),
             };
             record::write(transaction, &Account { suspended: Some(suspended), ..account }, &register)?;
         }
-        let mut warnings = unmanaged_sites::suspend(transaction, &user, deadline)?;
-        warnings.extend(apply::apply(transaction, &Site::all_of(host, username)?, deadline)?);
-        warnings.extend(published_sites::repair(host, deadline)?);
-        // From here on, nothing is rolled back: repeating the request completes a partial suspension. It still runs under
-        // the transaction's lock, so that a concurrent unsuspension comes later, and only one tool changes /etc/passwd.
+        // From here on, only the sites are rolled back: whatever is wrong with the web server, the tenant stays locked out, and
+        // repeating the request completes the suspension. It all runs under the transaction's lock, so that a concurrent
+        // unsuspension comes later, and only one tool changes /etc/passwd.
         transaction.commit()?;
-        user::disable_login(host, username, deadline)?;
-        crontab::disable(host, username)?;
-        kill_processes::kill_all(host, &user, deadline)?;
+        eviction::lock_out(host, username, &user, deadline)?;
+        let served = answer_503(transaction, username, &user, deadline);
+        eviction::end(host, username, &user, deadline)?;
+        let warnings = served?;
         Ok(json!({"username": username, "suspended": true, "warnings": warnings}))
     })
+}
+
+/// Makes all sites of the account answer 503, and stops their PHP. Returns warnings.
+fn answer_503(
+    transaction: &mut Transaction<'_>,
+    username: &Username,
+    user: &User,
+    deadline: Deadline,
+) -> Result<Vec<String>, Problem> {
+    let mut warnings = unmanaged_sites::suspend(transaction, user, deadline)?;
+    warnings.extend(apply::apply(transaction, &Site::all_of(transaction.host(), username)?, deadline)?);
+    warnings.extend(published_sites::repair(transaction.host(), deadline)?);
+    Ok(warnings)
 }
 
 /// Unsuspends an account: restores its state from before the suspension.
@@ -80,7 +93,7 @@ fn unsuspend(host: &Host, username: &Username, deadline: Deadline) -> Result<Val
         warnings.extend(published_sites::repair(host, deadline)?);
         let before = Shadow { locked: suspended.password_locked, expires: suspended.expires };
         user::restore_login(host, username, &suspended.shell, &before, deadline)?;
-        crontab::restore(host, username)?;
+        sources::restore(host, username, &user, &suspended, deadline)?;
         Ok(json!({"username": username, "suspended": false, "warnings": warnings}))
     })
 }

@@ -1,8 +1,9 @@
-//! System users: creating and changing them, running code with their privileges, killing their processes.
+//! System users: creating and changing them, running code with their privileges, ending their processes.
 
-pub mod kill_processes;
+pub mod end_processes;
 pub mod name_service;
 pub mod numbers;
 pub mod reserved;
 pub mod run_as_user;
+pub mod shadow_lock;
 pub mod user;

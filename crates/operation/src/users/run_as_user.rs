@@ -5,7 +5,9 @@
 //! the tenant's uid as its effective uid, which determines what it can do, and an unused uid as its real and saved uids,
 //! which determine what others can do to it.
 
+use std::sync::OnceLock;
 use std::thread;
+use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use rustix::io::Errno;
@@ -14,10 +16,16 @@ use rustix::thread::{capabilities, set_thread_groups, set_thread_res_gid, set_th
 
 use opterius_base::deadline::Deadline;
 use opterius_host::problem::Problem;
+use opterius_host::processes::{self, Status};
+use opterius_host::tool::Tool;
 use opterius_host::users::register::User;
 
-/// A uid that no user has: Debian reserves it (Debian Policy, 9.2.2).
-const UNUSED_UID: u32 = 65_533;
+/// Uids that no user should have, the preferred one last: Debian reserves them (Debian Policy, 9.2.2). Containers use some
+/// of them nevertheless, and their processes must neither reach the thread nor be reached by its signals.
+const UNUSED_UIDS: std::ops::RangeInclusive<u32> = 65_520..=65_533;
+
+/// Time limit for asking the name service about a uid.
+const NAME_SERVICE_TIME: Duration = Duration::from_secs(2);
 
 /// Runs `work` with the privileges of this user only. `what` describes the work in error messages.
 ///
@@ -29,12 +37,27 @@ pub fn run_as_user<T: Send + 'static>(
     deadline: Deadline,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Problem> {
-    let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+    run_as(user.uid, user.gid, what, deadline, work)
+}
+
+/// Like [`run_as_user`], for any uid of an account, such as a subordinate one.
+///
+/// # Errors
+/// Those of [`run_as_user`].
+pub fn run_as<T: Send + 'static>(
+    uid: u32,
+    gid: u32,
+    what: &str,
+    deadline: Deadline,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    let failed = |cause: &dyn std::fmt::Display| Problem::failed(what, cause);
+    let unused = unused_uid().ok_or_else(|| failed(&"every uid from 65520 to 65533 is in use"))?;
+    let (uid, gid, unused) = (Uid::from_raw(uid), Gid::from_raw(gid), Uid::from_raw(unused));
     let (sender, receiver) = bounded(1);
     let run = move || {
-        let _ = sender.send(assume(uid, gid).map(|()| work()));
+        let _ = sender.send(assume(uid, gid, unused).map(|()| work()));
     };
-    let failed = |cause: &dyn std::fmt::Display| Problem::failed(what, cause);
     thread::Builder::new().name("as-user".to_owned()).spawn(run).map_err(|error| failed(&error))?;
     match receiver.recv_timeout(deadline.left()) {
         Ok(result) => result.map_err(|error| failed(&error)),
@@ -44,13 +67,32 @@ pub fn run_as_user<T: Send + 'static>(
 }
 
 /// Gives the user's privileges to this thread only, until it ends.
-fn assume(uid: Uid, gid: Gid) -> Result<(), Errno> {
+fn assume(uid: Uid, gid: Gid, unused: Uid) -> Result<(), Errno> {
     set_thread_groups(&[])?;
     set_thread_res_gid(gid, gid, gid)?;
-    let unused = Uid::from_raw(UNUSED_UID);
     set_thread_res_uid(unused, uid, unused)?;
     // If a parent process set the securebits that keep capabilities, this thread would still have root's.
     if capabilities(None)?.effective.is_empty() { Ok(()) } else { Err(Errno::PERM) }
+}
+
+/// A uid that neither a user nor a process has.
+fn unused_uid() -> Option<u32> {
+    static UNUSED: OnceLock<Option<u32>> = OnceLock::new();
+    *UNUSED.get_or_init(|| {
+        let mut used: Vec<u32> = processes::all()
+            .into_iter()
+            .filter_map(|process| Status::read(&process.to_string()))
+            .flat_map(|status| status.uids)
+            .collect();
+        used.sort_unstable();
+        UNUSED_UIDS.rev().find(|uid| used.binary_search(uid).is_err() && !has_name(*uid))
+    })
+}
+
+/// Whether the name service knows a user with this uid.
+fn has_name(uid: u32) -> bool {
+    let asked = Tool::named("getent").map(|tool| tool.args(["passwd", &uid.to_string()]));
+    asked.and_then(|tool| tool.run(Deadline::within(NAME_SERVICE_TIME))).is_ok_and(|output| output.is_success())
 }
 
 #[cfg(test)]

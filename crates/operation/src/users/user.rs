@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::users::{kill_processes, name_service, numbers, reserved};
+use crate::users::{end_processes, name_service, numbers, reserved, shadow_lock};
 use opterius_base::deadline::Deadline;
 use opterius_base::secret::Secret;
 use opterius_host::host::Host;
@@ -88,14 +88,16 @@ pub fn choose_uid(host: &Host, register: &Register, deadline: Deadline) -> Resul
 /// # Errors
 /// useradd failed.
 pub fn create(host: &Host, username: &Username, uid: u32, deadline: Deadline) -> Result<User, Problem> {
-    shadow_utility(host, "useradd")?
+    let tool = shadow_utility(host, "useradd")?
         .args(["--no-create-home", "--user-group", "--no-log-init", "--shell", SHELL, "--groups", ACCOUNTS_GROUP])
         .args(["--comment", CREATED])
         .args(["--uid", &uid.to_string(), "--home-dir", &format!("/home/{username}")])
         // Make the gid equal to the uid.
         .args(["--key", &format!("GID_MIN={}", numbers::first(host)), "--key", &format!("GID_MAX={uid}")])
-        .args(["--", username.as_str()])
-        .succeed(deadline)?;
+        // No subordinate ids: their processes and files would outlive the account, or come to the next one.
+        .args(["--key", "SUB_UID_COUNT=0", "--key", "SUB_GID_COUNT=0"])
+        .args(["--", username.as_str()]);
+    shadow_lock::succeed(host, tool, deadline)?;
     Register::read(host)?.account(username).cloned()
 }
 
@@ -106,14 +108,16 @@ pub fn create(host: &Host, username: &Username, uid: u32, deadline: Deadline) ->
 pub fn join(host: &Host, username: &Username, register: &Register, deadline: Deadline) -> Result<(), Problem> {
     ensure_group(host, register, deadline)?;
     let arguments = ["--append", "--groups", ACCOUNTS_GROUP, "--", username.as_str()];
-    shadow_utility(host, "usermod")?.args(arguments).succeed(deadline).map(drop)
+    let tool = shadow_utility(host, "usermod")?.args(arguments);
+    shadow_lock::succeed(host, tool, deadline).map(drop)
 }
 
 fn ensure_group(host: &Host, register: &Register, deadline: Deadline) -> Result<(), Problem> {
     if register.group(ACCOUNTS_GROUP).is_some() {
         return Ok(());
     }
-    shadow_utility(host, "groupadd")?.args(["--system", ACCOUNTS_GROUP]).succeed(deadline).map(drop)
+    let tool = shadow_utility(host, "groupadd")?.args(["--system", ACCOUNTS_GROUP]);
+    shadow_lock::succeed(host, tool, deadline).map(drop)
 }
 
 /// Whether the user with this name is one that the Agent created with this uid; none if there is no such user.
@@ -152,11 +156,11 @@ fn passwd_fields(host: &Host, username: &Username) -> Result<Option<Vec<Vec<u8>>
 pub fn remove(host: &Host, username: &Username, deadline: Deadline) -> Result<(), Problem> {
     let register = Register::read(host)?;
     if let Some(user) = register.user(username.as_str()) {
-        kill_processes::kill_all(host, user, deadline)?;
-        shadow_utility(host, "userdel")?.args(["--", username.as_str()]).succeed(deadline)?;
+        end_processes::end_all(host, user, deadline)?;
+        shadow_lock::succeed(host, shadow_utility(host, "userdel")?.args(["--", username.as_str()]), deadline)?;
     }
     if Register::read(host)?.group(username.as_str()).is_some() {
-        shadow_utility(host, "groupdel")?.args(["--", username.as_str()]).succeed(deadline)?;
+        shadow_lock::succeed(host, shadow_utility(host, "groupdel")?.args(["--", username.as_str()]), deadline)?;
     }
     Ok(())
 }
@@ -167,7 +171,8 @@ pub fn remove(host: &Host, username: &Username, deadline: Deadline) -> Result<()
 /// usermod failed.
 pub fn disable_login(host: &Host, username: &Username, deadline: Deadline) -> Result<(), Problem> {
     let arguments = ["--lock", "--shell", NO_SHELL, "--expiredate", "1", "--", username.as_str()];
-    shadow_utility(host, "usermod")?.args(arguments).succeed(deadline).map(drop)
+    let tool = shadow_utility(host, "usermod")?.args(arguments);
+    shadow_lock::succeed(host, tool, deadline).map(drop)
 }
 
 /// Restores a user's login.
@@ -184,7 +189,7 @@ pub fn restore_login(
     let expires = before.expires.map(|day| day.to_string()).unwrap_or_default();
     let tool = shadow_utility(host, "usermod")?.args(["--shell", shell, "--expiredate", &expires]);
     let tool = if before.locked { tool } else { tool.arg("--unlock") };
-    tool.args(["--", username.as_str()]).succeed(deadline).map(drop)
+    shadow_lock::succeed(host, tool.args(["--", username.as_str()]), deadline).map(drop)
 }
 
 /// Sets a password, passed through stdin because every user can see arguments.
@@ -199,7 +204,8 @@ pub fn set_password(host: &Host, username: &Username, password: &Secret, deadlin
         // It runs in a chroot, where neither PAM nor the default method is configured.
         tool.args(["-c", "SHA512", "-R"]).arg(host.root())
     };
-    let output = tool.input(format!("{username}:{}\n", password.expose())).run(deadline)?;
+    let tool = tool.input(format!("{username}:{}\n", password.expose()));
+    let output = shadow_lock::run(host, tool, deadline)?;
     if output.is_success() {
         return Ok(());
     }
@@ -212,7 +218,8 @@ pub fn set_password(host: &Host, username: &Username, password: &Secret, deadlin
 /// # Errors
 /// usermod failed.
 pub fn lock_password(host: &Host, username: &Username, deadline: Deadline) -> Result<(), Problem> {
-    shadow_utility(host, "usermod")?.args(["--lock", "--", username.as_str()]).succeed(deadline).map(drop)
+    let tool = shadow_utility(host, "usermod")?.args(["--lock", "--", username.as_str()]);
+    shadow_lock::succeed(host, tool, deadline).map(drop)
 }
 
 /// Reads a user's fields of shadow(5).
