@@ -10,8 +10,10 @@ use opterius_host::sites::mark::MARK;
 use opterius_host::sites::site_record::Source;
 use opterius_host::sites::unmanaged_sites::UnmanagedSite;
 use opterius_host::users::register::User;
+use opterius_operation::servers::nginx::token;
 use opterius_operation::servers::php;
 use opterius_operation::web::certificate::files::CertificateFiles;
+use opterius_operation::web::hook::Hook;
 use opterius_operation::web::site::Site;
 use opterius_operation::web::site_file::{self, View};
 
@@ -99,11 +101,15 @@ fn rendered(site: &Site, kind: u8) -> (String, String) {
         suspended: kind & 2 == 0,
         // A long domain has a shortened socket name, so use the same for all sites.
         pool: (kind & 4 == 0).then(|| "/run/php/opterius.sock".into()),
+        hook: Hook::default(),
     };
     let error_log = site.logs(&host).join("php-error.log");
     let pool = php::pool(&host, &site.domain, &user, "www-data", &error_log);
     let socket = php::socket(&host, &site.domain).display().to_string();
-    (site_file::render(&host, &view), pool.replace(&socket, "/run/php/opterius.sock"))
+    let text = site_file::render(&host, &view);
+    // The token is a digest of the file, so use the same for all sites.
+    let token = token::find(&text).expect("the file has a token").to_owned();
+    (text.replace(&token, token::PLACEHOLDER), pool.replace(&socket, "/run/php/opterius.sock"))
 }
 
 impl Names<'_> {

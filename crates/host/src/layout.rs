@@ -30,8 +30,14 @@ pub const SUSPENDED: &str = "/var/lib/opterius/suspended";
 /// The main file for nginx's test, where the host is a directory tree.
 pub const NGINX_TEST: &str = "/var/lib/opterius/nginx-test";
 
-/// The size of nginx's table of server names.
-pub const NGINX_NAMES: &str = "/etc/nginx/conf.d/opterius-names.conf";
+/// The name of the nginx file with the size of its table of server names.
+pub const NGINX_NAMES: &str = "opterius-names.conf";
+
+/// The name of the nginx file that answers for names that no site has.
+pub const NGINX_DEFAULT: &str = "opterius-default.conf";
+
+/// The administrator's own nginx directives for sites, one file per site.
+pub const NGINX_HOOKS: &str = "/etc/opterius/nginx.d";
 
 /// The crontabs of suspended accounts.
 pub const DISABLED_CRONTABS: &str = "/var/spool/cron/opterius-suspended";

@@ -5,7 +5,7 @@
 //! * [`helper`] — the protocol between the Agent and the helper, and its client
 //! * [`config`] — the keys of agent.conf for the host
 //! * [`host`], [`layout`] — the host, and our paths on it
-//! * [`users`], [`sites`] — users and groups, and published records of sites
+//! * [`users`], [`sites`] — users and groups, and published records of sites; [`nginx`] — its configuration on disk
 //! * [`measure`] — system statistics; [`tool`] — running programs
 //! * [`processes`], [`mounts`], [`lines`] — /proc, and files of lines, whose content others choose
 
@@ -18,6 +18,7 @@ pub mod layout;
 pub mod lines;
 pub mod measure;
 pub mod mounts;
+pub mod nginx;
 pub mod problem;
 pub mod processes;
 pub mod request;

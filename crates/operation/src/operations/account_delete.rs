@@ -86,10 +86,11 @@ fn remove_sites(
         let mut warnings = published_sites::repair(host, deadline)?;
         unmanaged_sites::remove(transaction, user)?;
         let sites = Site::all_of(host, username)?;
+        let mut expected = Vec::new();
         for site in &sites {
-            apply::remove(transaction, site)?;
+            expected.extend(apply::remove(transaction, site)?);
         }
-        apply::take_effect(transaction, deadline, &mut warnings)?;
+        apply::take_effect(transaction, &expected, deadline, &mut warnings)?;
         // FPM runs workers as the user and would restart them.
         php::reload_all(host, deadline);
         Ok((sites.into_iter().map(|site| site.domain).collect(), warnings))

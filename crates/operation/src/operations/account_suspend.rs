@@ -5,9 +5,11 @@ use serde_json::{Value, json};
 
 use crate::accounts::{eviction, linger, record, sources};
 use crate::perform::{Context, Perform};
+use crate::servers::nginx::cause;
 use crate::transaction::Transaction;
 use crate::users::user;
 use crate::users::user::Shadow;
+use crate::web::apply::Applied;
 use crate::web::site::Site;
 use crate::web::{apply, published_sites, unmanaged_sites};
 use opterius_base::clock::{Clock, SystemClock};
@@ -50,29 +52,54 @@ fn suspend(host: &Host, username: &Username, deadline: Deadline) -> Result<Value
             };
             record::write(transaction, &Account { suspended: Some(suspended), ..account }, &register)?;
         }
-        // From here on, only the sites are rolled back: whatever is wrong with the web server, the tenant stays locked out, and
+        // From here on, nothing is rolled back: whatever is wrong with the web server, the tenant stays locked out, and
         // repeating the request completes the suspension. It all runs under the transaction's lock, so that a concurrent
         // unsuspension comes later, and only one tool changes /etc/passwd.
         transaction.commit()?;
         eviction::lock_out(host, username, &user, deadline)?;
         let served = answer_503(transaction, username, &user, deadline);
+        if served.is_ok() {
+            transaction.commit()?;
+        }
         eviction::end(host, username, &user, deadline)?;
-        let warnings = served?;
+        let Applied { warnings, obstacle } = served?;
+        if let Some(obstacle) = obstacle {
+            return Err(still_served(username, obstacle));
+        }
         Ok(json!({"username": username, "suspended": true, "warnings": warnings}))
     })
 }
 
-/// Makes all sites of the account answer 503, and stops their PHP. Returns warnings.
+/// Makes all sites of the account answer 503, and stops their PHP. If nginx cannot load that now, the files stay.
 fn answer_503(
     transaction: &mut Transaction<'_>,
     username: &Username,
     user: &User,
     deadline: Deadline,
-) -> Result<Vec<String>, Problem> {
+) -> Result<Applied, Problem> {
+    let host = transaction.host();
     let mut warnings = unmanaged_sites::suspend(transaction, user, deadline)?;
-    warnings.extend(apply::apply(transaction, &Site::all_of(transaction.host(), username)?, deadline)?);
-    warnings.extend(published_sites::repair(transaction.host(), deadline)?);
-    Ok(warnings)
+    let further = unmanaged_sites::expected(host, user);
+    let applied = apply::apply_suspension(transaction, &Site::all_of(host, username)?, &further, deadline)?;
+    warnings.extend(applied.warnings);
+    warnings.extend(published_sites::repair(host, deadline)?);
+    Ok(Applied { warnings, ..applied })
+}
+
+/// The error for an account whose sites nginx still serves. Everything else is suspended, and the sites will be once nginx
+/// loads its configuration.
+fn still_served(username: &Username, obstacle: Problem) -> Problem {
+    let sentence = |cause: String| {
+        let whose = if cause::names_foreign_file(&cause) { " This was not caused by the suspension." } else { "" };
+        format!(
+            "“{username}” cannot log in and its processes have ended, but its sites may still be served. {cause}{whose} Correct \
+             it, and suspend the account again."
+        )
+    };
+    match obstacle {
+        Problem::Conflict(cause) => Problem::Conflict(sentence(cause)),
+        problem => Problem::Failed(sentence(problem.message())),
+    }
 }
 
 /// Unsuspends an account: restores its state from before the suspension.

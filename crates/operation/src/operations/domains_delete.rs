@@ -17,12 +17,12 @@ impl Perform for DeleteSite {
         let Self { domain, username } = self;
         Transaction::run(host, deadline, |transaction| {
             let site = Site::find_of(host, domain, username)?;
-            apply::remove(transaction, &site)?;
+            let expected = apply::remove(transaction, &site)?;
             let mut warnings = Vec::new();
             if php::is_installed(host, &site.php_version) {
                 warnings.extend(php::reload(host, &site.php_version, deadline));
             }
-            apply::take_effect(transaction, deadline, &mut warnings)?;
+            apply::take_effect(transaction, expected.as_slice(), deadline, &mut warnings)?;
             site_record::forget(host, domain)?;
             warnings.extend(published_sites::repair(host, deadline)?);
             Ok(warnings)

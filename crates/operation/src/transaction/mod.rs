@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 use log::{error, warn};
 
+use crate::servers::nginx;
 use crate::transaction::content::{Content, MISSING, file_digest, link_digest};
 use crate::transaction::identity::Identity;
 use crate::transaction::journal::{Journal, UndoStep};
@@ -41,6 +42,7 @@ pub struct Transaction<'a> {
     host: &'a Host,
     steps: Vec<UndoStep>,
     journal: Journal,
+    suspects_nginx: bool,
     _lock: Lock,
 }
 
@@ -58,7 +60,7 @@ impl<'a> Transaction<'a> {
         let lock = lock::transaction(host, deadline)?;
         let mut journal = Journal::new(host);
         recover(host, &mut journal)?;
-        let mut transaction = Self { host, steps: Vec::new(), journal, _lock: lock };
+        let mut transaction = Self { host, steps: Vec::new(), journal, suspects_nginx: false, _lock: lock };
         match change(&mut transaction).and_then(|result| transaction.commit().map(|()| result)) {
             Ok(result) => Ok(result),
             Err(problem) => {
@@ -68,9 +70,14 @@ impl<'a> Transaction<'a> {
                         cause.message()
                     );
                 }
-                Err(problem)
+                if transaction.suspects_nginx { Err(blame(host, problem)) } else { Err(problem) }
             }
         }
+    }
+
+    /// Sets whether nginx is about to load the change: if it does not, the files of others can be the cause.
+    pub fn suspect_nginx(&mut self, suspected: bool) {
+        self.suspects_nginx = suspected;
     }
 
     /// The host that this transaction changes.
@@ -212,6 +219,20 @@ fn recover(host: &Host, journal: &mut Journal) -> Result<(), Problem> {
     }
     warn!("An operation was interrupted; rolling back its {} steps", steps.len());
     undo(host, &steps, journal)
+}
+
+/// The problem, unless nginx rejects its configuration without the change, too: then it is not the change's fault.
+fn blame(host: &Host, problem: Problem) -> Problem {
+    if matches!(problem, Problem::TimedOut(_)) {
+        return problem;
+    }
+    match nginx::test(host, Deadline::within(undo::ROLLBACK_TIME)) {
+        Err(Problem::Rejected { sentence, .. }) => Problem::BrokenBefore(format!(
+            "This was not caused by this change, which was taken back: nginx's configuration was invalid before. {sentence} \
+             Correct that file, run nginx -t, and repeat the operation."
+        )),
+        _ => problem,
+    }
 }
 
 fn delete_journal(journal: &mut Journal) -> Result<(), Problem> {

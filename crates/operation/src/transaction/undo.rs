@@ -44,7 +44,7 @@ pub(super) fn undo(host: &Host, steps: &[UndoStep], journal: &mut Journal) -> Re
     }
     if touched("/etc/nginx") {
         // Without a test: nginx ignores an invalid configuration on reload, and a test that hung before would hang again.
-        nginx::reload(host, deadline);
+        nginx::reload(host);
     }
     for (number, step) in steps.iter().enumerate().rev() {
         match step {

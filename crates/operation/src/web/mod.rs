@@ -2,6 +2,8 @@
 
 pub mod apply;
 pub mod certificate;
+pub mod default_server;
+pub mod hook;
 pub mod logs;
 pub mod pools;
 pub mod published_sites;

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::servers::nginx::effect::{Expected, ExpectedAnswer};
 use crate::servers::{nginx, php};
 use crate::transaction::{Ownership, Transaction};
 use opterius_base::deadline::Deadline;
@@ -48,6 +49,18 @@ pub fn suspend(transaction: &mut Transaction<'_>, user: &User, deadline: Deadlin
         php::reload_all(host, deadline);
     }
     Ok(warnings)
+}
+
+/// What visitors of the suspended sites must get.
+pub fn expected(host: &Host, user: &User) -> Vec<Expected> {
+    let is_answered = |record: &SiteRecord| {
+        let link = nginx::place(host, &format!("{}.conf", record.domain)).link;
+        link.is_some_and(|link| fs::read_link(link).is_ok_and(|target| target == answering(host, &record.domain)))
+    };
+    let records = unmanaged_records(host, user).into_iter().filter(is_answered);
+    let names =
+        |record: SiteRecord| if record.names.is_empty() { vec![record.domain.to_string()] } else { record.names };
+    records.map(|record| Expected { names: names(record), answer: ExpectedAnswer::Suspended }).collect()
 }
 
 /// Restores the sites and pools.
