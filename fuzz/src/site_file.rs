@@ -109,7 +109,10 @@ fn rendered(site: &Site, kind: u8) -> (String, String) {
     let text = site_file::render(&host, &view);
     // The token is a digest of the file, so use the same for all sites.
     let token = token::find(&text).expect("the file has a token").to_owned();
-    (text.replace(&token, token::PLACEHOLDER), pool.replace(&socket, "/run/php/opterius.sock"))
+    (
+        text.replace(&token::answer(&token), "answer").replace(&token, token::PLACEHOLDER),
+        pool.replace(&socket, "/run/php/opterius.sock"),
+    )
 }
 
 impl Names<'_> {

@@ -136,8 +136,7 @@ pub fn render(host: &Host, view: &View<'_>) -> String {
     let text = render_with_placeholder(host, view);
     let chain = view.certificate.as_ref().and_then(|found| fs::read(&found.fullchain).ok()).unwrap_or_default();
     let token = token::of(&[text.as_bytes(), &chain]);
-    let location = |token: &str| format!("location = {}{token} {{", token::PATH);
-    text.replace(&location(token::PLACEHOLDER), &location(&token))
+    token::insert(&text, &token)
 }
 
 fn render_with_placeholder(host: &Host, view: &View<'_>) -> String {

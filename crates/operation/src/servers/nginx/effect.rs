@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::event::{Timespec, poll};
 
 use crate::servers::nginx::token;
-use crate::servers::nginx::visit::{self, Scheme};
+use crate::servers::nginx::visit::{self, Recognized, Scheme};
 use opterius_base::deadline::Deadline;
 
 /// How long a site may take to be served as expected, once nginx has loaded its configuration: another reload can have been
@@ -89,11 +89,14 @@ fn questions(expected: &Expected) -> Vec<(&Expected, Miss)> {
 }
 
 fn is_as_expected(expected: &Expected, Miss { name, scheme, .. }: &Miss, deadline: Deadline) -> bool {
-    let serves = |token: &String| visit::answers(*scheme, name, &format!("{}{token}", token::PATH), 204, deadline);
+    let serves = |token: &String| {
+        let (page, answer) = (format!("{}{token}", token::PATH), token::answer(token));
+        visit::answers(*scheme, name, &page, Recognized::Text(&answer), deadline)
+    };
     match &expected.answer {
         ExpectedAnswer::Served { token, .. } => serves(token),
         ExpectedAnswer::Gone { token } => !serves(token),
-        ExpectedAnswer::Suspended => visit::answers(*scheme, name, "/", 503, deadline),
+        ExpectedAnswer::Suspended => visit::answers(*scheme, name, "/", Recognized::Status(503), deadline),
     }
 }
 

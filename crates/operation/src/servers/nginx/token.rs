@@ -1,7 +1,8 @@
 //! The token of a site's file: a page that only this machine can ask for, and by which the helper recognizes that nginx
 //! serves exactly this file.
 //!
-//! It is a digest of the file and its certificate, so it changes with both, and the same state has the same token.
+//! It is a digest of the file and its certificate, so it changes with both, and the same state has the same token. The page
+//! contains another value, which no other server knows, however it answers unknown pages.
 
 use std::fmt::Write;
 
@@ -30,16 +31,32 @@ pub fn of(parts: &[&[u8]]) -> String {
     token
 }
 
+/// The content of a token's page.
+pub fn answer(token: &str) -> String {
+    of(&[token.as_bytes(), b"answer"])
+}
+
 /// Writes the locations of a server block that answer for a token. A real client's address is used: behind a proxy, others
 /// could claim to be this machine. `allow` and `deny` would not protect a `return`.
 pub fn write(text: &mut String, token: &str) {
     // Writing to a String cannot fail.
     let _ = write!(
         text,
-        "    location = {PATH}{token} {{\n        access_log off;\n        \
-         if ($realip_remote_addr !~ \"^(127\\.|::1$)\") {{\n            return 404;\n        }}\n        return 204;\n    }}\n    \
-         location ^~ {PATH} {{\n        return 404;\n    }}\n\n"
+        "    location = {PATH}{token} {{\n        access_log off;\n        default_type text/plain;\n        \
+         if ($realip_remote_addr !~ \"^(127\\.|::1$)\") {{\n            return 404;\n        }}\n        return 200 {answer};\n    }}\n    \
+         location ^~ {PATH} {{\n        return 404;\n    }}\n\n",
+        answer = answer(token),
     );
+}
+
+/// Replaces the placeholder in a file by its token.
+pub fn insert(text: &str, token: &str) -> String {
+    let locations = |token: &str| {
+        let mut written = String::new();
+        write(&mut written, token);
+        written
+    };
+    text.replace(&locations(PLACEHOLDER), &locations(token))
 }
 
 /// The token in a site's file, if it has one.
@@ -61,6 +78,10 @@ mod tests {
         let mut text = String::from("server {\n");
         write(&mut text, &token);
         assert_eq!(find(&text), Some(token.as_str()));
+        let mut placeholder = String::from("server {\n");
+        write(&mut placeholder, PLACEHOLDER);
+        assert_eq!(insert(&placeholder, &token), text);
+        assert!(text.contains(&answer(&token)) && answer(&token) != token);
         assert_eq!(find("location = /.well-known/opterius-agent/xyz"), None);
     }
 }

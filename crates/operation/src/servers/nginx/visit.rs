@@ -13,8 +13,17 @@ const TIME: Duration = Duration::from_secs(2);
 /// The addresses to ask. Files of others can listen on 127.0.0.1 alone, and then answer everything that is sent there.
 const ADDRESSES: [Ipv4Addr; 2] = [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2)];
 
-/// Largest part of an answer that is read, in bytes: its first line is enough.
-const MAX_ANSWER: u64 = 256;
+/// Largest part of an answer that is read, in bytes.
+const MAX_ANSWER: u64 = 4096;
+
+/// The answer to recognize.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recognized<'a> {
+    /// This status.
+    Status(u16),
+    /// Status 200, with exactly this text.
+    Text(&'a str),
+}
 
 /// Whether to ask over HTTP or HTTPS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +44,15 @@ impl Scheme {
     }
 }
 
-/// Whether one of the addresses answers this page of a site with this status.
-pub fn answers(scheme: Scheme, name: &str, path: &str, status: u16, deadline: Deadline) -> bool {
-    ADDRESSES.iter().any(|address| self::status(scheme, *address, name, path, deadline) == Some(status))
+/// Whether one of the addresses answers this page of a site so.
+pub fn answers(scheme: Scheme, name: &str, path: &str, expected: Recognized<'_>, deadline: Deadline) -> bool {
+    ADDRESSES.iter().any(|address| {
+        let answer = ask(scheme, *address, name, path, deadline).unwrap_or_default();
+        match expected {
+            Recognized::Status(status) => status_of(&answer) == Some(status),
+            Recognized::Text(text) => status_of(&answer) == Some(200) && body(&answer) == Some(text),
+        }
+    })
 }
 
 /// Whether a program listens on the port.
@@ -46,16 +61,16 @@ pub fn is_open(scheme: Scheme) -> bool {
     TcpStream::connect_timeout(&address, TIME).is_ok()
 }
 
-/// The status of the answer; none if there is no answer that is HTTP.
-fn status(scheme: Scheme, address: Ipv4Addr, name: &str, path: &str, deadline: Deadline) -> Option<u16> {
+/// The complete answer.
+fn ask(scheme: Scheme, address: Ipv4Addr, name: &str, path: &str, deadline: Deadline) -> Option<String> {
     // HTTP/1.0: the server closes the connection after its answer.
     let request = format!("GET {path} HTTP/1.0\r\nHost: {name}\r\n\r\n");
     let deadline = deadline.sooner(TIME);
-    let answer = match scheme {
-        Scheme::Http => plain(SocketAddr::from((address, scheme.port())), &request, deadline).ok()?,
-        Scheme::Https => encrypted(SocketAddr::from((address, scheme.port())), name, request, deadline)?,
-    };
-    parse(&answer)
+    let address = SocketAddr::from((address, scheme.port()));
+    match scheme {
+        Scheme::Http => plain(address, &request, deadline).ok(),
+        Scheme::Https => encrypted(address, name, request, deadline),
+    }
 }
 
 fn plain(address: SocketAddr, request: &str, deadline: Deadline) -> std::io::Result<String> {
@@ -75,8 +90,13 @@ fn encrypted(address: SocketAddr, name: &str, request: String, deadline: Deadlin
     Some(tool.args(["-servername", name]).input(request).run(deadline).ok()?.stdout)
 }
 
-fn parse(answer: &str) -> Option<u16> {
+/// The status of an answer; none if it is not HTTP.
+fn status_of(answer: &str) -> Option<u16> {
     answer.strip_prefix("HTTP/1.")?.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+fn body(answer: &str) -> Option<&str> {
+    answer.split_once("\r\n\r\n").map(|(_, body)| body.trim_end())
 }
 
 #[cfg(test)]
@@ -93,7 +113,7 @@ mod tests {
             ("HTTP/1.1", None),
             ("", None),
         ] {
-            assert_eq!(parse(answer), status, "{answer}");
+            assert_eq!(status_of(answer), status, "{answer}");
         }
     }
 }
