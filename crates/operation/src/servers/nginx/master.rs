@@ -1,6 +1,7 @@
 //! The main process of the running nginx, found in /proc: a pid file can be stale or belong to another nginx, and a process
 //! that an administrator started counts as well.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -28,10 +29,20 @@ impl Master {
         if !host.is_machine() {
             return Vec::new();
         }
-        let program = Host::tool("nginx").and_then(|path| fs::canonicalize(path).ok());
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let processes = entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?));
-        processes.filter(|process| is_master(*process, program.as_deref())).map(Self).collect()
+        let mut masters: Vec<Self> = processes.filter(|process| is_master(*process)).map(Self).collect();
+        // A worker that was started this moment still has its parent's title; it never has children.
+        let ids: Vec<u32> = masters.iter().map(|master| master.id()).collect();
+        let is_of_other = |master: &Self| parent(master.id()).is_some_and(|parent| ids.contains(&parent));
+        masters.retain(|master| !is_of_other(master) || !master.children().is_empty());
+        let program = Host::tool("nginx").and_then(|path| fs::canonicalize(path).ok());
+        // Another edition of nginx can run beside the installed one, which can also be a wrapper around the real program.
+        let runs_installed = |master: &Self| program.is_some() && master.program() == program;
+        if masters.iter().any(runs_installed) {
+            masters.retain(runs_installed);
+        }
+        masters
     }
 
     /// Its process ID.
@@ -44,6 +55,13 @@ impl Master {
         let path = PathBuf::from(format!("/proc/{}/fd/2", self.id()));
         let is_file = fs::metadata(&path).is_ok_and(|found| found.is_file());
         is_file.then_some(path)
+    }
+
+    /// The program that it runs, or ran before an update replaced it, if it can be seen.
+    fn program(self) -> Option<PathBuf> {
+        let running = fs::read_link(format!("/proc/{}/exe", self.id())).ok()?;
+        let running = running.as_os_str().as_bytes();
+        Some(Path::new(OsStr::from_bytes(running.strip_suffix(b" (deleted)").unwrap_or(running))).to_owned())
     }
 
     /// Its children.
@@ -85,11 +103,11 @@ fn title(process: u32) -> Vec<u8> {
     title
 }
 
-fn is_master(process: Pid, program: Option<&Path>) -> bool {
+fn is_master(process: Pid) -> bool {
     let id = process.as_raw_nonzero().get().cast_unsigned();
     let title = title(id);
     let Some(command) = title.strip_prefix(TITLE) else { return false };
-    is_of_system(id) && has_our_root(id) && is_ours(command) && runs(id, program)
+    is_of_system(id) && has_our_root(id) && is_ours(command)
 }
 
 /// Whether the process belongs to a system user in every respect: every user can choose the title of a process, and start a
@@ -107,13 +125,6 @@ fn is_of_system(process: u32) -> bool {
 fn has_our_root(process: u32) -> bool {
     let identity = |path: &str| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
     identity(&format!("/proc/{process}/root/")).is_none_or(|root| identity("/") == Some(root))
-}
-
-/// Whether the process runs the installed program, or one that an update has since replaced.
-fn runs(process: u32, program: Option<&Path>) -> bool {
-    let (Ok(running), Some(program)) = (fs::read_link(format!("/proc/{process}/exe")), program) else { return true };
-    let running = running.as_os_str().as_bytes();
-    running.strip_suffix(b" (deleted)").unwrap_or(running) == program.as_os_str().as_bytes()
 }
 
 /// Whether an nginx with this command line uses the usual main file.
@@ -163,7 +174,7 @@ mod tests {
     #[test]
     fn this_process_is_not_nginx_and_has_a_parent() {
         let own = rustix::process::getpid();
-        assert!(!is_master(own, None));
+        assert!(!is_master(own));
         let id = own.as_raw_nonzero().get().cast_unsigned();
         assert!(has_our_root(id) && !has_left(id) && has_left(u32::MAX));
         let expected = rustix::process::getppid().map(|parent| parent.as_raw_nonzero().get().cast_unsigned());
