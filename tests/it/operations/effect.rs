@@ -87,7 +87,7 @@ fn a_fault_in_another_file_is_not_blamed_on_the_change() {
         let panel = alice_and_bob();
         run("printf 'server {\\n  listen 80;\\n  server_nmae x.example;\\n}\\n' >/etc/nginx/conf.d/foreign.conf");
         for answer in [panel.create("carol", "carol.example"), panel.delete("bob")] {
-            answer.refuses(500, "operation_failed");
+            answer.refuses(503, "operations_unavailable");
             let sentence = answer.body["error"].as_str().unwrap();
             for part in ["not caused by this change", "/etc/nginx/conf.d/foreign.conf:3", "server_nmae"] {
                 assert!(sentence.contains(part), "{part}: {sentence}");
@@ -95,7 +95,7 @@ fn a_fault_in_another_file_is_not_blamed_on_the_change() {
         }
         assert!(panel.account("carol").is_none() && panel.account("bob").is_some());
         let answer = panel.suspend("alice");
-        answer.refuses(500, "operation_failed");
+        answer.refuses(503, "operations_unavailable");
         let sentence = answer.body["error"].as_str().unwrap();
         assert!(sentence.contains("foreign.conf:3") && sentence.contains("not caused by the suspension"), "{sentence}");
         assert!(!can_log_in(&panel, "alice"));

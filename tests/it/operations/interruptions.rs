@@ -154,7 +154,7 @@ fn a_configuration_that_nginx_rejects_is_rolled_back() {
         // A running nginx tests the configuration itself.
         run("systemctl stop nginx");
         let before = state(&panel);
-        let refuses = "#!/bin/sh\nfor word; do [ \"$word\" != -t ] || { echo 'nginx: [emerg] no such luck' >&2; exit 1; }; done\nexec /usr/sbin/nginx.real \"$@\"\n";
+        let refuses = "#!/bin/sh\ncd /etc/nginx/sites-available; for word; do [ \"$word\" != -t ] || ! ls alice.example.conf blog.bob.example.conf 2>/dev/null || { echo 'nginx: [emerg] no such luck' >&2; exit 1; }; done\nexec /usr/sbin/nginx.real \"$@\"\n";
         replace("/usr/sbin/nginx", refuses);
         for answer in [
             panel.create("alice", "alice.example"),
@@ -173,7 +173,7 @@ fn a_configuration_that_nginx_rejects_is_rolled_back() {
         shows("bob.example", "/", 200, "A page");
         // A broken file that the Agent does not manage stays.
         fs::write("/etc/nginx/sites-enabled/broken", "server { no_such_directive; }\n").unwrap();
-        panel.create("alice", "alice.example").refuses(500, "operation_failed");
+        panel.create("alice", "alice.example").refuses(503, "operations_unavailable");
         assert!(panel.account("alice").is_none());
         assert_eq!(panel.read("/etc/nginx/sites-enabled/broken"), "server { no_such_directive; }\n");
         run("rm /etc/nginx/sites-enabled/broken");

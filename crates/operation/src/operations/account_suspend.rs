@@ -98,6 +98,7 @@ fn still_served(username: &Username, obstacle: Problem) -> Problem {
     };
     match obstacle {
         Problem::Conflict(cause) => Problem::Conflict(sentence(cause)),
+        problem if cause::names_foreign_file(&problem.message()) => Problem::BrokenBefore(sentence(problem.message())),
         problem => Problem::Failed(sentence(problem.message())),
     }
 }
