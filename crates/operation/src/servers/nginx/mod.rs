@@ -4,8 +4,8 @@
 //! reports it: another program can hold a port, or an earlier file can have a name. So after each change the helper sees for
 //! itself what is served.
 //!
-//! * [`place`] — the paths of files; [`test`] — `nginx -t`
-//! * [`master`] — the running main process; [`load`] — making it load the configuration, and seeing that it did
+//! * [`mod@place`] — the paths of files; [`mod@test`] — `nginx -t`
+//! * [`master`] — the running main process; [`mod@load`] — making it load the configuration, and seeing that it did
 //! * [`visit`] — asking for a page like a visitor; [`effect`] — whether sites are served as written; [`token`] — by which
 //!   they are recognized
 //! * [`cause`] — why something is not in effect
