@@ -15,7 +15,7 @@ use crate::api::Api;
 use crate::api::config::SharedConfig;
 use crate::api::health::OsInfo;
 use crate::api::metrics::ApiMetrics;
-use crate::api::operations::{Operations, issuer};
+use crate::api::operations::{Operations, counter, issuer};
 use crate::api::queue::Queue;
 use crate::api::sampler::{Metrics, Pace};
 use crate::config::file;
@@ -199,6 +199,7 @@ impl Daemon {
         let (queue, waiting) = Queue::new();
         let api_metrics = Arc::<ApiMetrics>::default();
         let issuer = api_metrics.watched_queue(&clock, issuer(Arc::clone(&api_config), path.clone()));
+        let count = counter(Arc::clone(&api_config), Arc::clone(&api_metrics), Arc::clone(&clock));
         let operations = Operations::new(path.clone(), queue);
         let api = Api::new(
             Arc::clone(&api_config),
@@ -224,7 +225,7 @@ impl Daemon {
         }
         supervisor.start("slow-1", move || lane::run(&slow_jobs))?;
         supervisor.start("metrics", move || sampler.run())?;
-        supervisor.start("certificates", move || waiting.run(&issuer))?;
+        supervisor.start("certificates", move || waiting.run(&issuer, &*count))?;
         supervisor.start("verifier", move || verifier.run())?;
         supervisor.start_front(move || front.run())?;
         Ok((Self { path, config, api_config, license, clock, checks_before: 0 }, control))

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::api::cached_response::CachedResponse;
+use crate::api::certificates::CertificateCounts;
 use crate::api::gate::LICENSE_REQUIRED;
 use crate::api::queue;
 use crate::license::state::State;
@@ -40,6 +41,8 @@ const BOUNDS: [u64; 8] = [50, 100, 250, 1_000, 2_500, 10_000, 30_000, 120_000];
 #[derive(Debug)]
 pub struct ApiMetrics {
     refusals: Counters<5>,
+    /// How many certificates there are in each state.
+    pub certificates: CertificateCounts,
     operations: Vec<OperationMetrics>,
 }
 
@@ -57,7 +60,11 @@ impl Default for ApiMetrics {
     fn default() -> Self {
         let mut paths: Vec<&str> = PATHS.iter().flat_map(|paths| paths.iter().copied()).collect();
         paths.sort_unstable();
-        Self { refusals: Counters::new(&REFUSALS), operations: paths.into_iter().map(OperationMetrics::new).collect() }
+        Self {
+            refusals: Counters::new(&REFUSALS),
+            certificates: CertificateCounts::default(),
+            operations: paths.into_iter().map(OperationMetrics::new).collect(),
+        }
     }
 }
 
@@ -177,6 +184,7 @@ impl MetricsPage {
             license(&mut all, state, &state.standing(now));
             requests(&mut all, api_metrics, traffic);
             operations(&mut all, api_metrics);
+            certificates(&mut all, api_metrics);
             Response::text(200, exposition::MEDIA_TYPE, all.into_text())
         })
     }
@@ -238,6 +246,15 @@ fn operations(all: &mut Exposition, api_metrics: &ApiMetrics) {
     let mut durations = all.family("operation_duration_seconds", Kind::Histogram, help);
     for operation in &api_metrics.operations {
         operation.write_histogram(&mut durations);
+    }
+}
+
+fn certificates(all: &mut Exposition, api_metrics: &ApiMetrics) {
+    let help =
+        "Sites by the state of their certificate: valid, ending (within 14 days, or ended), failed (to be issued).";
+    let mut certificates = all.family("certificates", Kind::Gauge, help);
+    for (state, count) in api_metrics.certificates.iter() {
+        certificates.sample(&[("state", state)], count);
     }
 }
 

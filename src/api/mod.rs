@@ -5,6 +5,7 @@
 
 pub mod authentication;
 pub mod cached_response;
+pub mod certificates;
 pub mod config;
 pub mod gate;
 pub mod health;

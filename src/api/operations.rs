@@ -9,12 +9,14 @@ use serde_json::{Value, json};
 
 use crate::api::config::{ApiConfig, SharedConfig};
 use crate::api::gate;
+use crate::api::metrics::ApiMetrics;
 use crate::api::queue::{self, Queue};
 use crate::api::routes::{Class, Route};
 use crate::api::stats_cache::{self, StatsCache};
-use opterius_base::clock::Timestamp;
+use opterius_base::clock::{Clock, Timestamp};
 use opterius_base::deadline::Deadline;
 use opterius_base::text::one_line;
+use opterius_host::certbot;
 use opterius_host::helper::client::{HelperCall, HelperClient};
 use opterius_host::helper::protocol::Allowance;
 use opterius_host::helper::protocol::{HelperReply, LONGEST};
@@ -55,6 +57,7 @@ impl Operations {
         let request = Request::parse(route.path, body)?;
         if let Request::IssueCertificate(certificate) = &request {
             self.client(config).check()?;
+            certbot::check(&config.host)?;
             self.queue.add(certificate.domain.clone(), to_json(&request)?)?;
         }
         Ok(Reaction::Answer(Response::json(202, &json!({"status": "queued"}))))
@@ -130,6 +133,14 @@ pub fn issuer(config: SharedConfig, config_file: PathBuf) -> queue::Run {
         let (allowance, deadline) = (Allowance::default(), Deadline::within(LONGEST));
         let call = HelperCall { path, request, allowance, deadline };
         HelperClient::new(mode, config_file.clone()).run(&call)
+    })
+}
+
+/// Counts the host's certificates, with the configuration in effect at that time.
+pub fn counter(config: SharedConfig, api_metrics: Arc<ApiMetrics>, clock: Arc<dyn Clock>) -> Box<dyn Fn() + Send> {
+    Box::new(move || {
+        let host = config.read().unwrap_or_else(PoisonError::into_inner).host.clone();
+        api_metrics.certificates.update(&host, clock.wall());
     })
 }
 

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use log::warn;
 use serde_json::Value;
 
@@ -14,6 +15,9 @@ use opterius_host::request::values::Domain;
 
 /// The capacity of the queue.
 const MAX_QUEUED: usize = 1000;
+
+/// The interval between two counts of all certificates.
+const COUNT_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// The request path of every entry.
 const PATH: &str = "/ssl/issue-async";
@@ -74,9 +78,16 @@ impl Queue {
 }
 
 impl Jobs {
-    /// Issues the queued certificates one after another, until all sending ends are gone.
-    pub fn run(&self, run: &Run) {
-        for QueuedCertificate { domain, request } in &self.receiver {
+    /// Issues the queued certificates one after another, until all sending ends are gone. Calls `count` at the start, after
+    /// each, and once an hour.
+    pub fn run(&self, run: &Run, count: &dyn Fn()) {
+        loop {
+            count();
+            let QueuedCertificate { domain, request } = match self.receiver.recv_timeout(COUNT_INTERVAL) {
+                Ok(queued) => queued,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
             let reply = run(PATH, request);
             if let Some(message) = reply.body.get("message").and_then(Value::as_str) {
                 warn!("Certificate of {domain} not issued: {message}");
@@ -116,7 +127,7 @@ mod tests {
         queue.add(domain("a.example"), json!(1)).unwrap();
         queue.add(domain("b.example"), json!(2)).unwrap();
         queue.add(domain("b.example"), json!(3)).unwrap();
-        let thread = thread::spawn(move || jobs.run(&run));
+        let thread = thread::spawn(move || jobs.run(&run, &|| {}));
         assert_eq!(seen.recv().unwrap(), ("/ssl/issue-async".to_owned(), json!(1)));
         queue.add(domain("a.example"), json!(4)).unwrap();
         assert!(queue.contains(&domain("a.example")) && queue.contains(&domain("b.example")) && seen.is_empty());

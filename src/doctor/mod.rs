@@ -10,6 +10,7 @@
 pub mod agreement;
 pub mod answer;
 pub mod cache;
+pub mod certificates;
 pub mod config;
 pub mod connection;
 pub mod context;
@@ -72,6 +73,8 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("accounts", operations::accounts),
     ("nginx", nginx::descriptors),
     ("renewals", operations::renewals),
+    ("certificates", certificates::expiry),
+    ("certbot timer", certificates::timer),
     ("address", answer::address),
     ("hosts file", names::hosts_file),
     ("name", names::resolution),

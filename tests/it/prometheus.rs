@@ -15,8 +15,9 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 /// Every metric with its type and labels.
-pub const FAMILIES: [(&str, &str, &[&str]); 14] = [
+pub const FAMILIES: [(&str, &str, &[&str]); 15] = [
     ("opterius_agent_build_info", "gauge", &["version"]),
+    ("opterius_agent_certificates", "gauge", &["state"]),
     ("opterius_agent_gate_refusals_total", "counter", &["error"]),
     ("opterius_agent_http_connections", "gauge", &[]),
     ("opterius_agent_http_evictions_total", "counter", &[]),

@@ -4,6 +4,7 @@
 //! * [`request`] — the requests, one file per operation; [`problem`] — their errors
 //! * [`helper`] — the protocol between the Agent and the helper, and its client
 //! * [`config`] — the keys of agent.conf for the host
+//! * [`certbot`] — whether certificates can be issued
 //! * [`host`], [`layout`] — the host, and our paths on it
 //! * [`users`], [`sites`] — users and groups, and published records of sites; [`nginx`] — its configuration on disk
 //! * [`measure`] — system statistics; [`tool`] — running programs
@@ -11,6 +12,7 @@
 
 #![cfg_attr(test, allow(clippy::string_slice, reason = "in a test, a wrong slice is a failure like any other"))]
 
+pub mod certbot;
 pub mod config;
 pub mod helper;
 pub mod host;

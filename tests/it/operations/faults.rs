@@ -123,12 +123,12 @@ fn each_obstacle_has_the_status_of_its_class() {
         panel.created("alice", "alice.example");
         panel.created("bob", "bob.example");
         let further = further_site("alice", "blog.alice.example", "alice.example");
-        let site = "/home/alice/blog.alice.example";
+        let place = "/home/alice/blog.alice.example";
         // What the tenant can put in the way.
         for (obstacle, end) in [
-            (format!("ln -s /etc {site}"), format!("rm {site}")),
-            (format!("echo x >{site}"), format!("rm {site}")),
-            (format!("mkdir {site}; chmod 0 {site}"), format!("chmod 700 {site}; rmdir {site}")),
+            (format!("ln -s /etc {place}"), format!("rm {place}")),
+            (format!("echo x >{place}"), format!("rm {place}")),
+            (format!("mkdir {place}; chmod 0 {place}"), format!("chmod 700 {place}; rmdir {place}")),
         ] {
             run_as("alice", &obstacle);
             let answer = panel.post("/domains/create", &further);
@@ -150,6 +150,6 @@ fn each_obstacle_has_the_status_of_its_class() {
         run("mv /home/.aside /home/alice");
         panel.post("/domains/create", &further_site("bob", "blog.bob.example", "bob.example")).ok();
         panel.post("/domains/create", &further).ok();
-        assert!(Path::new(site).is_dir());
+        assert!(Path::new(place).is_dir());
     });
 }

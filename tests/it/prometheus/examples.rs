@@ -24,7 +24,7 @@ fn promtool_accepts_the_rules_and_their_tests_pass() {
 #[test]
 fn every_alert_has_a_severity_instructions_and_a_test() {
     let alerts: Vec<&str> = RULES.split("- alert: ").skip(1).collect();
-    assert_eq!(alerts.len(), 10);
+    assert_eq!(alerts.len(), 11);
     for alert in alerts {
         let (name, rule) = alert.split_once('\n').unwrap();
         assert!(["severity: warning", "severity: critical"].iter().any(|line| rule.contains(line)), "{rule}");

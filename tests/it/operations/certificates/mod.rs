@@ -139,6 +139,53 @@ fn a_name_that_cannot_be_validated_does_not_prevent_the_others() {
 }
 
 #[test]
+fn what_prevents_certificates_is_said_at_once() {
+    on_a_machine(what_prevents_certificates_is_said_at_once, || {
+        let (pebble, panel) = certified();
+        let checks = || {
+            let output = panel.helper().command(&["doctor", "--json"]).output().unwrap();
+            let findings: Value = serde_json::from_slice(&output.stdout).unwrap();
+            findings.to_string()
+        };
+        let finding = |name: &str| {
+            let report: Value = serde_json::from_str(&checks()).unwrap();
+            let lines = report.as_array().or_else(|| report["checks"].as_array()).unwrap_or_else(|| panic!("{report}"));
+            lines.iter().find(|line| line["check"] == name).cloned().unwrap_or_default()
+        };
+        // certbot is not installed, cannot be executed, lacks its interpreter.
+        for (obstacle, end) in [
+            ("mv /usr/bin/certbot /usr/bin/certbot.aside", "mv /usr/bin/certbot.aside /usr/bin/certbot"),
+            ("chmod 644 /usr/bin/certbot", "chmod 755 /usr/bin/certbot"),
+            (
+                "cp -p /usr/bin/certbot /run/certbot; sed -i '1s#.*#\\#!/no/such/python3#' /usr/bin/certbot",
+                "cp -p /run/certbot /usr/bin/certbot",
+            ),
+        ] {
+            run(obstacle);
+            for path in ["/ssl/issue-async", "/ssl/issue"] {
+                panel.post(path, &request("alice.example")).refuses(503, "operations_unavailable");
+            }
+            assert_ne!(status(&panel, "alice.example")["state"], "queued");
+            run(end);
+        }
+        assert_eq!(finding("certbot timer"), Value::Null, "there is no certificate yet");
+        panel.post("/ssl/issue", &request("alice.example")).ok();
+        run("systemctl disable --now certbot.timer 2>/dev/null; true");
+        assert_eq!(finding("certbot timer")["verdict"], "FAIL", "{}", checks());
+        assert_eq!(finding("certificates")["verdict"], "PASS", "{}", checks());
+        // One that ends within 14 days.
+        let soon = uploads::Bought::ending_in("alice.example", 10);
+        panel.post("/ssl/upload", &uploads::upload(&soon.chain(), &soon.key)).ok();
+        let found = status(&panel, "alice.example");
+        assert_eq!(found["expires_soon"], true, "{found}");
+        assert!(found["warnings"].to_string().contains("Upload its successor"), "{found}");
+        assert_eq!(finding("certificates")["verdict"], "WARN", "{}", checks());
+        assert!(finding("certificates")["seen"].as_str().unwrap().contains("alice.example"), "{}", checks());
+        drop(pebble);
+    });
+}
+
+#[test]
 fn many_certificates_are_issued_in_turn_and_only_for_existing_sites() {
     on_a_machine(many_certificates_are_issued_in_turn_and_only_for_existing_sites, || {
         let (_pebble, panel) = certified();

@@ -21,6 +21,15 @@ impl Bought {
         Bought::with(name, |_| {})
     }
 
+    /// One that ends in so many days.
+    pub(super) fn ending_in(name: &str, days: u32) -> Bought {
+        let date = run(&format!("date -d '{days} days' '+%Y %m %d'"));
+        let mut parts = date.split_whitespace().map(|part| part.parse::<i32>().unwrap());
+        let [year, month, day] = std::array::from_fn(|_| parts.next().unwrap());
+        let (month, day) = (u8::try_from(month).unwrap(), u8::try_from(day).unwrap());
+        Bought::with(name, |parameters| parameters.not_after = rcgen::date_time_ymd(year, month, day))
+    }
+
     fn with(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Bought {
         let mut authority = CertificateParams::new([]).unwrap();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -17,6 +17,7 @@ use crate::web::certificate::files::CertificateFiles;
 use crate::web::certificate::inspect::inspect;
 use crate::web::certificate::reason::{reason, reason_for};
 use opterius_base::deadline::Deadline;
+use opterius_host::certbot;
 use opterius_host::host::Host;
 use opterius_host::layout::WEBROOT;
 use opterius_host::lines;
@@ -97,6 +98,7 @@ pub(crate) fn obtain(
     request: &CertificateRequest<'_>,
     deadline: Deadline,
 ) -> Result<Vec<LeftOut>, Problem> {
+    certbot::check(host)?;
     let helper = env::current_exe().map_err(|error| Problem::failed("the path of this program", error))?;
     let hook = hook(&helper, &host.config)?;
     let is_ours = is_ours(&renewal_config(host, request.site), &host.path(WEBROOT));
