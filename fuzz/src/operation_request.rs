@@ -3,7 +3,9 @@
 
 use opterius_host::problem::Problem;
 use opterius_host::request::account_suspend::SuspendAction;
+use opterius_host::request::dns_delete_record::{DeleteRecord, WhichRecords};
 use opterius_host::request::logs_tail::SiteLog;
+use opterius_host::request::record::RecordName;
 use opterius_host::request::services_action::ServiceAction;
 use opterius_host::request::system_timezone::SetTimezone;
 use opterius_host::request::values::{DocumentRoot, Domain, Email, Username};
@@ -104,6 +106,25 @@ pub fn written(request: &Request) -> Value {
         Request::CreateZone(zone) => json!({
             "domain": domain(&zone.domain), "server_ip": zone.server_ip, "ns1": domain(&zone.ns1), "ns2": domain(&zone.ns2),
         }),
+        Request::AddRecord(record) => {
+            let zone = domain(&record.domain);
+            assert!(record_data(&record.content) && record.content.len() < 20_000, "{:?}", record.content);
+            json!({
+                "domain": zone, "name": format!("{}.", record_name(&record.name, zone)), "type": record.kind.word(),
+                "content": record.content, "ttl": record.ttl, "priority": record.priority,
+            })
+        }
+        Request::DeleteRecord(DeleteRecord { domain: zone, which }) => match which {
+            WhichRecords::Id { id } => {
+                assert!((1..1 << 53).contains(id));
+                json!({"domain": domain(zone), "id": id})
+            }
+            WhichRecords::Set { name, kind } => {
+                let zone = domain(zone);
+                json!({"domain": zone, "name": format!("{}.", record_name(name, zone)), "type": kind.word()})
+            }
+        },
+        Request::ListRecords(zone) => json!({"domain": domain(&zone.domain)}),
         Request::AccountStats(stats) => {
             assert!(stats.databases.iter().all(|name| is_made_of(name, 64, "_")), "{:?}", stats.databases);
             json!({"username": username(&stats.username), "domains": stats.domains, "databases": stats.databases})
@@ -142,6 +163,29 @@ fn domain(domain: &Domain) -> &str {
     assert!(name.contains('.') && !name.split('.').any(is_invalid), "{name:?}");
     assert!(name.parse::<std::net::IpAddr>().is_err(), "{name:?}");
     name
+}
+
+/// The name of a record, which is in its zone.
+fn record_name<'a>(name: &'a RecordName, zone: &str) -> &'a str {
+    let name = name.as_str();
+    assert!(is_made_of(name.strip_prefix("*.").unwrap_or(name), 253, ".-_"), "{name:?}");
+    assert!(name == zone || name.ends_with(&format!(".{zone}")), "{name:?} is not in {zone}");
+    assert!(!name.split('.').any(|label| label.is_empty() || label.len() > 63 || label.starts_with('-')), "{name:?}");
+    name
+}
+
+/// Whether this is one line of a zone file without comments and parentheses outside of quotes.
+fn record_data(data: &str) -> bool {
+    let mut is_quoted = false;
+    let mut is_escaped = false;
+    for sign in data.chars() {
+        if !sign.is_ascii() || sign.is_ascii_control() || (!is_quoted && matches!(sign, ';' | '(' | ')' | '$' | '\\')) {
+            return false;
+        }
+        is_quoted ^= sign == '"' && !is_escaped;
+        is_escaped = sign == '\\' && !is_escaped;
+    }
+    !is_quoted && !data.is_empty()
 }
 
 fn username(username: &Username) -> &str {

@@ -22,7 +22,7 @@ use opterius_base::deadline::Deadline;
 use opterius_base::text::one_line;
 
 /// Largest captured output per stream, in bytes; the rest is read and discarded.
-const MAX_OUTPUT: usize = 1024 * 1024;
+pub const MAX_OUTPUT: usize = 1024 * 1024;
 
 /// Longest part of a tool's output that an error message shows, in characters.
 const MAX_MESSAGE: usize = 600;

@@ -3,6 +3,7 @@
 //!
 //! * [`command_line`], [`serve`] — the tasks, and the request on stdin
 //! * [`operations`] — one file for each operation, named after its path; [`perform`] — their common trait
+//! * [`dns`] — zones and records of accounts, over [`web`]
 //! * [`web`], [`accounts`], [`measure`], [`system`] — the building blocks of operations
 //! * [`transaction`] — atomic changes, over [`servers`], [`users`] and [`tree`]
 //!
@@ -12,6 +13,7 @@
 
 pub mod accounts;
 pub mod command_line;
+pub mod dns;
 pub mod measure;
 pub mod operations;
 pub mod perform;

@@ -14,6 +14,7 @@ use opterius_host::problem::Problem;
 use opterius_host::request::values::{Domain, Username};
 use opterius_host::sites::mark::MARK;
 use opterius_host::sites::site_record::{self, SiteRecord};
+use opterius_host::tool::Tool;
 use opterius_host::users::register::Register;
 use serde_json::{Value, json};
 
@@ -79,6 +80,25 @@ impl Drop for Tree {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(self.host.root());
     }
+}
+
+/// A tree with its own PowerDNS on SQLite (packages pdns-server, pdns-backend-sqlite3, sqlite3), where alice has example.com
+/// and bob has example.org.
+pub(crate) fn with_powerdns() -> Tree {
+    let schema = fs::read_to_string("/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql").unwrap();
+    let tree = Tree::new();
+    tree.account(&["example.com"]);
+    tree.write("/etc/group", "opterius-accounts:x:990:alice,bob\n");
+    tree.publish("example.org", "bob");
+    sql(&tree, &schema);
+    let database = tree.host.path("/pdns.sqlite3");
+    tree.write("/etc/powerdns/pdns.conf", format!("launch=gsqlite3\ngsqlite3-database={}\n", database.display()));
+    tree
+}
+
+/// Runs SQL on the database of [`with_powerdns`].
+pub(crate) fn sql(tree: &Tree, text: &str) -> String {
+    Tool::named("sqlite3").unwrap().arg(tree.host.path("/pdns.sqlite3")).input(text).succeed(soon()).unwrap().stdout
 }
 
 /// The record of a new site.

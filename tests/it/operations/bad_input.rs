@@ -100,6 +100,13 @@ fn operations() -> Vec<(&'static str, Value, Vec<&'static str>)> {
             json!({"domain": "alice.example", "server_ip": "203.0.113.5", "ns1": "ns1.example.net", "ns2": "ns2.example.net"}),
             vec!["domain", "server_ip", "ns1", "ns2"],
         ),
+        (
+            "/dns/add-record",
+            json!({"domain": "alice.example", "name": "www", "type": "A", "content": "203.0.113.5", "ttl": 300}),
+            vec!["domain", "type", "content"],
+        ),
+        ("/dns/list-records", json!({"domain": "alice.example"}), vec!["domain"]),
+        ("/dns/delete-record", json!({"domain": "alice.example", "name": "www", "type": "A"}), vec!["domain", "type"]),
         ("/stats/account", json!({"username": "alice", "domains": [], "databases": []}), vec!["username"]),
         ("/services/action", json!({"service": "nginx", "action": "reload"}), vec!["service", "action"]),
         (
@@ -148,6 +155,15 @@ fn invalid_requests() -> Vec<(&'static str, &'static str, Value)> {
                 ("password", json!("with a\0zero")),
                 ("password", json!(["correct horse"])),
             ],
+            "/dns/add-record" => &[
+                ("name", json!("-x")),
+                ("name", json!("www.example.org.")),
+                ("type", json!("SOA")),
+                ("ttl", json!(-1)),
+                ("ttl", json!("a day")),
+                ("priority", json!(70_000)),
+            ],
+            "/dns/delete-record" => &[("id", json!(0)), ("id", json!("x")), ("name", Value::Null)],
             "/logs/tail" => &[
                 ("log_type", json!("mail")),
                 ("log_type", json!("../../../etc/passwd")),

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod certificates;
+mod dns;
 mod effect;
 mod faults;
 mod interruptions;

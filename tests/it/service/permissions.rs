@@ -107,10 +107,14 @@ fn check_other_operations(service: &Service) {
     let alice = json!({"username": "alice", "domains": ["alice.example"], "databases": []});
     let log = json!({"username": "alice", "domain": "alice.example", "log_type": "access", "offset": 0});
     let name_servers = ["ns1.example.com", "ns2.example.com"];
+    let record = json!({"domain": "alice.example", "name": "new", "type": "A", "content": "192.0.2.1", "ttl": 300, "priority": 0});
     let zone =
         json!({"domain": "alice.example", "server_ip": "192.0.2.1", "ns1": name_servers[0], "ns2": name_servers[1]});
     for (path, body) in [
         ("/dns/create-zone", zone),
+        ("/dns/add-record", record),
+        ("/dns/list-records", json!({"domain": "alice.example"})),
+        ("/dns/delete-record", json!({"domain": "alice.example", "name": "new", "type": "A"})),
         ("/logs/tail", log),
         ("/metrics/top-processes", json!({})),
         ("/php/list-versions", json!({})),

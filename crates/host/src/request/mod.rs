@@ -8,7 +8,10 @@
 pub mod account_delete;
 pub mod account_password;
 pub mod account_suspend;
+pub mod dns_add_record;
 pub mod dns_create_zone;
+pub mod dns_delete_record;
+pub mod dns_list_records;
 pub mod domains_create;
 pub mod domains_delete;
 pub mod fields;
@@ -16,6 +19,7 @@ pub mod logs_tail;
 pub mod metrics_top_processes;
 pub mod operation;
 pub mod php_list_versions;
+pub mod record;
 pub mod services_action;
 pub mod services_list;
 pub mod ssl_delete;
@@ -41,7 +45,10 @@ macro_rules! operations {
             account_delete::DeleteAccount,
             account_password::SetPassword,
             account_suspend::SuspendAccount,
+            dns_add_record::AddRecord,
             dns_create_zone::CreateZone,
+            dns_delete_record::DeleteRecord,
+            dns_list_records::ListRecords,
             domains_create::CreateSite,
             domains_delete::DeleteSite,
             logs_tail::TailLog,

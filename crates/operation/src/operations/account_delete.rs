@@ -1,4 +1,4 @@
-//! `/account/delete`: deletes an account with its sites, certificates, logs, mail, crontab, user and home. If it times out,
+//! `/account/delete`: deletes an account with its sites, certificates, DNS zones, logs, mail, crontab, user and home. If it times out,
 //! repeating the request continues it.
 
 use std::collections::BTreeSet;
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::accounts::leftovers::{self, Owner};
 use crate::accounts::{at_jobs, crontab, deleted_home, eviction};
+use crate::dns::owner;
 use crate::perform::{Context, Perform};
 use crate::servers::php;
 use crate::transaction::Transaction;
@@ -63,6 +64,7 @@ fn delete(host: &Host, username: &Username, deadline: Deadline) -> Result<(PathB
         for domain in &domains {
             site_record::forget(host, domain)?;
         }
+        warnings.extend(owner::delete_zones(host, username, deadline));
         account::forget(host, username)?;
         // The user comes last: as long as it exists, the request can be repeated.
         user::remove(host, username, deadline)?;

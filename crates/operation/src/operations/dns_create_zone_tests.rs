@@ -1,7 +1,6 @@
-use std::fs;
-
 use super::*;
-use crate::testing::{Tree, named, soon};
+use crate::testing::{Tree, named, soon, sql, user, with_powerdns};
+use opterius_host::tool::Output;
 
 fn request(domain: &str, server_ip: &str, ns1: &str) -> CreateZone {
     CreateZone {
@@ -31,22 +30,18 @@ fn a_zone_has_the_records_that_a_new_site_needs() {
     assert_eq!((twice.matches(" NS ").count(), twice.matches("\nns2.host.net. A ").count()), (1, 1), "{twice}");
 }
 
-/// A tree with its own PowerDNS on SQLite (packages pdns-server, pdns-backend-sqlite3, sqlite3).
-fn with_powerdns() -> Tree {
-    let schema = fs::read_to_string("/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql").unwrap();
-    let tree = Tree::new();
-    let database = tree.host.path("/pdns.sqlite3");
-    Tool::named("sqlite3").unwrap().arg(&database).input(schema).succeed(soon()).unwrap();
-    tree.write("/etc/powerdns/pdns.conf", format!("launch=gsqlite3\ngsqlite3-database={}\n", database.display()));
-    tree
-}
-
 fn listed(tree: &Tree, domain: &str) -> Output {
     PowerDns::new(&tree.host).unwrap().tool("list-zone", &named(domain)).unwrap().run(soon()).unwrap()
 }
 
+/// The accounts of all zones, from the database itself.
+fn owners(tree: &Tree) -> String {
+    let query = "SELECT name || ' ' || COALESCE(account, '') FROM domains ORDER BY name";
+    sql(tree, query)
+}
+
 #[test]
-fn a_zone_is_created_and_an_existing_one_is_left_unchanged() {
+fn a_zone_is_created_for_its_account_and_left_unchanged_afterwards() {
     let tree = with_powerdns();
     let create = |ip: &str| tree.perform(&request("example.com", ip, "ns1.example.com"));
     assert_eq!(create("203.0.113.5").unwrap(), json!({"domain": "example.com", "created": true}));
@@ -56,6 +51,49 @@ fn a_zone_is_created_and_an_existing_one_is_left_unchanged() {
     assert_eq!(listed(&tree, "example.com").stdout, before);
     let six = tree.perform(&request("example.org", "2001:db8::5", "ns1.host.net")).unwrap();
     assert_eq!(six, json!({"domain": "example.org", "created": true}));
+    assert_eq!(owners(&tree), "example.com alice\nexample.org bob\n");
+}
+
+#[test]
+fn a_zone_of_another_owner_is_a_conflict() {
+    let tree = with_powerdns();
+    tree.perform(&request("example.com", "203.0.113.5", "ns1.host.net")).unwrap();
+    // The domain's site belongs to bob now; the zone is still alice's.
+    tree.publish("example.com", "bob");
+    let refused = tree.perform(&request("example.com", "203.0.113.6", "ns1.host.net"));
+    let Err(Problem::Conflict(sentence)) = refused else { panic!("{refused:?}") };
+    assert!(sentence.contains("“alice”") && sentence.contains("pdnsutil delete-zone"), "{sentence}");
+    assert!(!listed(&tree, "example.com").stdout.contains("203.0.113.6"));
+    assert_eq!(owners(&tree), "example.com alice\n");
+    let nobodys = tree.perform(&request("nowhere.org", "203.0.113.6", "ns1.host.net"));
+    assert!(matches!(nobodys, Err(Problem::NotFound(_))), "{nobodys:?}");
+}
+
+#[test]
+fn a_zone_without_an_owner_is_never_changed() {
+    let tree = with_powerdns();
+    sql(&tree, "INSERT INTO domains (name, type) VALUES ('example.com', 'NATIVE')");
+    let answer = tree.perform(&request("example.com", "203.0.113.5", "ns1.host.net")).unwrap();
+    assert!(answer["created"] == false && answer["warnings"][0].as_str().unwrap().contains("set-account"), "{answer}");
+    assert_eq!(owners(&tree), "example.com \n");
+    assert_eq!(sql(&tree, "SELECT COUNT(*) FROM records"), "0\n");
+    assert_eq!(owner::delete_zones(&tree.host, &user("alice"), soon()), [""; 0]);
+    assert_eq!(owners(&tree), "example.com \n");
+}
+
+#[test]
+fn the_zones_of_a_deleted_account_go_and_no_others() {
+    let tree = with_powerdns();
+    for domain in ["example.com", "shop.example.com", "example.org"] {
+        tree.perform(&request(domain, "203.0.113.5", "ns1.host.net")).unwrap();
+    }
+    assert_eq!(owner::delete_zones(&tree.host, &user("alice"), soon()), [""; 0]);
+    assert_eq!(owners(&tree), "example.org bob\n");
+    assert_eq!(sql(&tree, "SELECT COUNT(*) FROM records WHERE domain_id NOT IN (SELECT id FROM domains)"), "0\n");
+    assert_eq!(owner::delete_zones(&tree.host, &user("alice"), soon()), [""; 0]);
+    tree.write("/etc/powerdns/pdns.conf", "launch=gsqlite3\ngsqlite3-database=/nowhere\n");
+    let warnings = owner::delete_zones(&tree.host, &user("alice"), soon());
+    assert!(warnings[0].contains("DNS zones of “alice” may be left"), "{warnings:?}");
 }
 
 #[test]
@@ -70,35 +108,38 @@ fn a_zone_below_another_one_is_created_with_a_warning_about_its_delegation() {
 }
 
 #[test]
-fn an_empty_zone_is_filled() {
+fn an_empty_zone_of_ours_is_filled() {
     let tree = with_powerdns();
     let server = PowerDns::new(&tree.host).unwrap();
+    server.create(&named("example.com"), &user("alice"), soon()).unwrap();
     assert!(server.load(&named("example.com"), "this is not a zone\n", soon()).is_err());
-    assert!(listed(&tree, "example.com").is_success(), "PowerDNS left an empty zone");
     let answer = tree.perform(&request("example.com", "203.0.113.5", "ns1.host.net"));
     assert_eq!(answer.unwrap()["created"], true);
+    assert_eq!(owners(&tree), "example.com alice\n");
 }
 
 #[test]
 fn a_rejected_zone_leaves_nothing_behind() {
     let tree = with_powerdns();
+    // A CNAME next to other records can be stored but is invalid.
     let server = PowerDns::new(&tree.host).unwrap();
     let domain = named("example.com");
-    // A CNAME next to other records can be stored but is invalid.
     let good = zone(&request("example.com", "203.0.113.5", "ns1.host.net"), SystemClock.wall());
+    server.create(&domain, &user("alice"), soon()).unwrap();
     server.load(&domain, &format!("{good}www.example.com. CNAME example.com.\n"), soon()).unwrap();
     assert!(server.check(&domain, soon()).is_err());
-    server.undo(&domain, soon());
-    assert!(!listed(&tree, "example.com").is_success());
+    server.delete(&domain, soon()).unwrap();
+    assert_eq!(owners(&tree), "");
 }
 
 #[test]
 fn without_a_working_powerdns_zones_are_unavailable() {
     let tree = Tree::new();
+    tree.account(&["example.com"]);
     let create = || tree.perform(&request("example.com", "203.0.113.5", "ns1.host.net"));
     let Err(Problem::Unavailable(sentence)) = create() else { panic!() };
     assert!(sentence.contains("PowerDNS"), "{sentence}");
-    for config in ["", "launch=gsqlite3\ngsqlite3-database=/nowhere\n"] {
+    for config in ["", "launch=gsqlite3\ngsqlite3-database=/nowhere\n", "launch=bind\n"] {
         tree.write("/etc/powerdns/pdns.conf", config);
         assert!(matches!(create(), Err(Problem::Unavailable(_))), "{config}");
     }

@@ -2,6 +2,7 @@
 
 pub mod nginx;
 pub mod php;
+pub mod powerdns;
 
 /// Largest body of a request to a site, in MiB: nginx's limit, and PHP's for uploads and posts.
 pub const MAX_BODY_MIB: u32 = 128;

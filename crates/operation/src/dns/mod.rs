@@ -1,0 +1,5 @@
+//! DNS zones of accounts.
+
+pub mod change;
+pub mod owner;
+pub mod records;
