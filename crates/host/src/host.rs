@@ -22,12 +22,14 @@ pub struct Host {
     pub acme: Acme,
     /// The path of agent.conf, for commands that other programs run, such as certbot's deploy hook.
     pub config: PathBuf,
+    /// The names by which clients reach the Agent: `allowed_hosts` of agent.conf.
+    pub agent_names: Vec<String>,
 }
 
 impl Host {
     /// The host below `root`.
     pub fn new(root: PathBuf, acme: Acme, config: PathBuf) -> Self {
-        Self { root, acme, config }
+        Self { root, acme, config, agent_names: Vec::new() }
     }
 
     /// Its root directory.

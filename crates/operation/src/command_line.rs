@@ -162,6 +162,7 @@ fn host(config: &Path) -> Result<Host, String> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Known {
     Host(HostKey),
+    AllowedHosts,
     Log,
 }
 
@@ -175,6 +176,7 @@ impl Key for Known {
     const SUBJECT: &'static str = "the helper";
     const VITAL: &'static [&'static str] = &[];
     const KEYS: &'static [(&'static str, Self)] = &[
+        ("allowed_hosts", Self::AllowedHosts),
         ("log", Self::Log),
         ("host_root", Self::Host(HostKey::Root)),
         ("acme_server", Self::Host(HostKey::AcmeServer)),
@@ -188,7 +190,9 @@ fn configured(config: &Path) -> Result<(Host, LogTarget), Error> {
     let name = config.display().to_string();
     let entries = Entries::<Known>::parse(&text, &name, &mut Vec::new())?;
     let acme = config::acme(&entries, check_url)?;
-    Ok((Host::new(config::root(&entries)?, acme, config.to_owned()), entries.log_target(Known::Log)?))
+    let mut host = Host::new(config::root(&entries)?, acme, config.to_owned());
+    host.agent_names = entries.host_names(Known::AllowedHosts)?;
+    Ok((host, entries.log_target(Known::Log)?))
 }
 
 /// Accepts what certbot accepts as a URL; the Agent is stricter.

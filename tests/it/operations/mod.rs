@@ -11,6 +11,7 @@ mod passwords;
 mod provisioning;
 mod reads;
 mod registers;
+mod site_names;
 mod suspension;
 mod tampering;
 mod tenants;

@@ -112,7 +112,7 @@ fn is_pattern(path: &Path) -> bool {
 }
 
 /// Whether a name matches a pattern of glob(7). As in the shell, `*` and `?` do not match a leading dot.
-fn matches(pattern: &[u8], name: &[u8]) -> bool {
+pub(crate) fn matches(pattern: &[u8], name: &[u8]) -> bool {
     let hidden = name.first() == Some(&b'.') && pattern.first() != Some(&b'.');
     !hidden && matches_rest(pattern, name)
 }

@@ -1,7 +1,10 @@
-//! nginx's configuration as it is on disk: its directives, the files that it includes, and what they listen on.
+//! nginx's configuration as it is on disk: its directives, the files that it includes, what they listen on, and the servers
+//! of others with their names.
 //!
 //! Files of others are read as bytes: one that cannot be read or parsed costs itself and no other.
 
+pub mod configuration;
 pub mod directives;
 pub mod included;
 pub mod listen;
+pub mod server_name;

@@ -2,5 +2,6 @@
 
 pub mod certificate;
 pub mod mark;
+pub mod public_suffix;
 pub mod site_record;
 pub mod unmanaged_sites;

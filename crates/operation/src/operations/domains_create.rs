@@ -11,6 +11,7 @@ use crate::servers::php;
 use crate::transaction::Transaction;
 use crate::tree;
 use crate::users::user;
+use crate::web::names::{self, NewSite};
 use crate::web::site::{Site, SiteFile};
 use crate::web::{apply, logs, published_sites};
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
@@ -28,8 +29,10 @@ impl Perform for CreateSite {
         let request = self;
         Transaction::run(host, deadline, |transaction| {
             let register = Register::read(host)?;
-            check_domain(host, request)?;
             let existing = existing_site(host, request)?;
+            if existing.is_none() {
+                check_domain(host, request, deadline)?;
+            }
             let (user, is_new) = match register.account(&request.username) {
                 Ok(user) => {
                     refuse_other_creation(host, request)?;
@@ -142,25 +145,11 @@ fn existing_site(host: &Host, request: &CreateSite) -> Result<Option<Site>, Prob
     }
 }
 
-/// Refuses a domain of another account, or a subdomain of one, because they would share cookies.
-fn check_domain(host: &Host, request: &CreateSite) -> Result<(), Problem> {
-    let is_of_other_account = |domain: &Domain| {
-        Ok::<_, Problem>(published_sites::owner(host, domain)?.is_some_and(|owner| owner != request.username))
-    };
+/// Refuses names that someone else has, and a parent that is not a site of the account.
+fn check_domain(host: &Host, request: &CreateSite, deadline: Deadline) -> Result<(), Problem> {
     let name = request.domain.as_str();
-    let mut rest = name;
-    while let Some((_, above)) = rest.split_once('.') {
-        if let Ok(domain) = Domain::parse("domain", rest)
-            && is_of_other_account(&domain)?
-        {
-            return Err(Problem::Conflict(if rest == name {
-                format!("The domain “{name}” belongs to another account.")
-            } else {
-                format!("The domain “{name}” is a subdomain of “{rest}”, which belongs to another account.")
-            }));
-        }
-        rest = above;
-    }
+    let has_www = request.parent_domain.is_none();
+    names::check(host, &NewSite { domain: &request.domain, username: &request.username, has_www }, deadline)?;
     // The site of the name without www already answers to it.
     if let Some(site) = name.strip_prefix("www.").and_then(|bare| Domain::parse("domain", bare).ok())
         && let Ok(SiteFile::Managed(site)) = Site::read(host, &site)
@@ -172,7 +161,7 @@ fn check_domain(host: &Host, request: &CreateSite) -> Result<(), Problem> {
         None => Ok(()),
         Some(parent) => Site::find_of(host, parent, &request.username).map(drop).or_else(|problem| match problem {
             // The parent can be an unmanaged site.
-            Problem::Conflict(_) if !is_of_other_account(parent)? => Ok(()),
+            Problem::Conflict(_) if published_sites::owner(host, parent)?.as_ref() == Some(&request.username) => Ok(()),
             problem => Err(problem),
         }),
     }

@@ -5,6 +5,8 @@ pub mod certificate;
 pub mod default_server;
 pub mod hook;
 pub mod logs;
+pub mod names;
+pub mod own_names;
 pub mod pools;
 pub mod published_sites;
 pub mod site;

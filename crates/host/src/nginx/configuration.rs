@@ -1,0 +1,218 @@
+//! The servers that nginx's configuration defines, in all files that it includes, except those in the site files of the Agent.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::host::Host;
+use crate::nginx::directives::{self, Directive};
+use crate::nginx::included::{MAIN, matches};
+use crate::request::values::Domain;
+use crate::sites::mark;
+use opterius_base::files;
+
+/// Where relative paths in nginx's files start.
+const DIRECTORY: &str = "/etc/nginx";
+
+/// What the main file includes on Debian. A host that is a directory tree can have none.
+const INCLUDED: [&str; 2] = ["/etc/nginx/sites-enabled/*", "/etc/nginx/conf.d/*.conf"];
+
+/// Largest file that is read, in bytes.
+const MAX_FILE: u64 = 4 * 1024 * 1024;
+
+/// The most files that are read, and the deepest nesting of includes.
+const MAX_FILES: usize = 50_000;
+const MAX_DEPTH: usize = 16;
+
+/// A server of someone else.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Server {
+    /// The file where it is defined, by the path that includes it.
+    pub file: PathBuf,
+    /// The line where it starts.
+    pub line: usize,
+    /// Its names, as written.
+    pub names: Vec<String>,
+    /// Its document root and the aliases next to it.
+    pub roots: Vec<String>,
+    /// The document roots and aliases of its locations.
+    pub location_roots: Vec<String>,
+    /// The directives that say where it listens, and with which certificate.
+    pub listening: Vec<Vec<String>>,
+}
+
+/// The servers of all files.
+#[derive(Clone, Debug, Default)]
+pub struct Configuration {
+    /// The servers, in nginx's order.
+    pub servers: Vec<Server>,
+    /// Included files that cannot be read.
+    pub unreadable: Vec<PathBuf>,
+    files: usize,
+}
+
+/// The part of our mark that says whose file it is.
+#[derive(Deserialize)]
+struct Marked {
+    domain: Domain,
+}
+
+impl Configuration {
+    /// Reads the configuration of a host.
+    pub fn read(host: &Host) -> Self {
+        let mut configuration = Self::default();
+        if host.path(MAIN).is_file() {
+            configuration.file(host, &host.path(MAIN), 0);
+        } else {
+            for pattern in INCLUDED {
+                configuration.include(host, pattern, 0);
+            }
+        }
+        configuration
+    }
+
+    fn include(&mut self, host: &Host, pattern: &str, depth: usize) {
+        for path in included(host, pattern) {
+            self.file(host, &path, depth);
+        }
+    }
+
+    fn file(&mut self, host: &Host, path: &Path, depth: usize) {
+        self.files = self.files.saturating_add(1);
+        if self.files > MAX_FILES || depth > MAX_DEPTH {
+            return;
+        }
+        match files::read(path, MAX_FILE) {
+            Err(_) => self.unreadable.push(path.to_owned()),
+            Ok(bytes) if is_ours(path, &bytes) => {}
+            Ok(bytes) => self.http(host, path, &directives::parse(&bytes), depth),
+        }
+    }
+
+    /// The directives of a file, which is included in `http` or contains it.
+    fn http(&mut self, host: &Host, path: &Path, directives: &[Directive], depth: usize) {
+        let mut server: Option<Server> = None;
+        for directive in directives {
+            let blocks: Vec<&str> = directive.blocks.iter().map(String::as_str).collect();
+            let blocks = blocks.strip_prefix(&["http"]).unwrap_or(&blocks);
+            match (blocks, directive.words.as_slice()) {
+                ([], [name, patterns @ ..]) if name == "include" => {
+                    for pattern in patterns {
+                        self.include(host, pattern, depth.saturating_add(1));
+                    }
+                }
+                ([], [name]) if name == "server" => {
+                    self.servers.extend(server.take());
+                    server = Some(Server { file: path.to_owned(), line: directive.line, ..Server::default() });
+                }
+                (["server", within @ ..], _) => {
+                    if let Some(server) = &mut server {
+                        server.add(host, directive, !within.is_empty(), depth);
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.servers.extend(server);
+    }
+}
+
+impl Server {
+    fn add(&mut self, host: &Host, directive: &Directive, in_location: bool, depth: usize) {
+        let parameters = directive.parameters();
+        match directive.name() {
+            "include" if depth < MAX_DEPTH => {
+                for path in parameters.iter().flat_map(|pattern| included(host, pattern)) {
+                    let bytes = files::read(&path, MAX_FILE).unwrap_or_default();
+                    for directive in directives::parse(&bytes) {
+                        let in_location = in_location || !directive.blocks.is_empty();
+                        self.add(host, &directive, in_location, depth.saturating_add(1));
+                    }
+                }
+            }
+            "server_name" if !in_location => self.names.extend(parameters.iter().cloned()),
+            "root" | "alias" if in_location => self.location_roots.extend(parameters.first().cloned()),
+            "root" | "alias" => self.roots.extend(parameters.first().cloned()),
+            "listen" | "http2" | "http3" if !in_location => self.listening.push(directive.words.clone()),
+            name if !in_location && name.starts_with("ssl_") => self.listening.push(directive.words.clone()),
+            _ => {}
+        }
+    }
+}
+
+/// Whether the Agent wrote the file, and for the site of this name. A copy of such a file is someone else's.
+fn is_ours(path: &Path, bytes: &[u8]) -> bool {
+    let marked = mark::after(bytes).and_then(|json| serde_json::from_slice::<Marked>(json).ok());
+    let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".conf"));
+    marked.is_some_and(|marked| name == Some(marked.domain.as_str()))
+}
+
+/// The files that `include` reads, as glob(7) finds them, in alphabetical order.
+fn included(host: &Host, pattern: &str) -> Vec<PathBuf> {
+    let absolute = if pattern.starts_with('/') { pattern.to_owned() } else { format!("{DIRECTORY}/{pattern}") };
+    let mut found = vec![host.root().to_owned()];
+    for part in absolute.split('/').filter(|part| !part.is_empty()) {
+        found = if part.contains(['*', '?', '[']) {
+            found.iter().flat_map(|directory| matching(directory, part)).collect()
+        } else {
+            found.into_iter().map(|directory| directory.join(part)).collect()
+        };
+    }
+    found.retain(|path| path.symlink_metadata().is_ok());
+    found.sort();
+    found
+}
+
+fn matching(directory: &Path, pattern: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let is_match = |name: &OsStr| matches(pattern.as_bytes(), name.as_encoded_bytes());
+    entries.filter(|entry| is_match(&entry.file_name())).map(|entry| entry.path()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Acme;
+
+    #[test]
+    fn servers_are_found_in_all_included_files() {
+        let root = std::env::temp_dir().join(format!("opterius-configuration-{}", std::process::id()));
+        let host = Host::new(root.clone(), Acme { server: String::new(), authority: None }, PathBuf::new());
+        let write = |path: &str, text: &str| {
+            let path = host.path(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write(
+            "/etc/nginx/nginx.conf",
+            "events {}\nstream { server { listen 53; } }\nhttp {\n include vhosts/*/nginx.conf; include /etc/nginx/sites-enabled/*;\n server { server_name main.example; }\n}",
+        );
+        write(
+            "/etc/nginx/vhosts/b/nginx.conf",
+            "server {\n  server_name\n    B.example\n    *.b.example; include snippets/x;\n}",
+        );
+        write(
+            "/etc/nginx/snippets/x",
+            "listen 443 ssl; ssl_certificate /x.pem;\nroot /srv/x;\nlocation /y { alias /srv/y; }",
+        );
+        write("/etc/nginx/sites-enabled/panel", "server { server_name panel.example; }");
+        write(
+            "/etc/nginx/sites-enabled/own.example.conf",
+            "# opterius-agent: {\"domain\":\"own.example\"}\nserver { server_name own.example; }",
+        );
+        write(
+            "/etc/nginx/sites-enabled/copy.conf",
+            "# opterius-agent: {\"domain\":\"own.example\"}\nserver { server_name copy.example; }",
+        );
+        write("/etc/nginx/conf.d/unused.conf", "server { server_name unused.example; }");
+        let configuration = Configuration::read(&host);
+        let names: Vec<String> = configuration.servers.iter().map(|server| server.names.join(" ")).collect();
+        assert_eq!(names, ["B.example *.b.example", "copy.example", "panel.example", "main.example"]);
+        let first = &configuration.servers[0];
+        assert_eq!((first.roots.join(" "), first.location_roots.join(" ")), ("/srv/x".to_owned(), "/srv/y".to_owned()));
+        assert_eq!((first.listening.len(), first.line), (2, 1));
+        fs::remove_dir_all(root).unwrap();
+    }
+}
