@@ -14,7 +14,7 @@ mod registers;
 mod site_names;
 mod suspension;
 mod tampering;
-mod tenants;
+pub(crate) mod tenants;
 mod usernames;
 
 use crate::support::eventually;

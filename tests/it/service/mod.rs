@@ -1,6 +1,7 @@
 //! The packages on a disposable machine: installation and the running services.
 
 mod endurance;
+mod eviction;
 mod installation;
 mod license_server;
 mod life;

@@ -58,7 +58,7 @@ const MAX_NAME: usize = 40;
 /// The tool failed, or another program holds a lock; the message names it.
 pub fn succeed(host: &Host, tool: Tool, deadline: Deadline) -> Result<Output, Problem> {
     let output = run(host, tool, deadline)?;
-    if output.is_success() { Ok(output) } else { Err(Problem::Failed(output.complaint())) }
+    if output.is_success() { Ok(output) } else { Err(Problem::failure(output.complaint())) }
 }
 
 /// Like [`succeed`], with any exit code.

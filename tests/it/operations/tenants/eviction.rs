@@ -25,7 +25,7 @@ fn alice_and_bob() -> Panel {
 }
 
 /// Bob's page is served, and a third account is created, suspended, unsuspended and deleted, each within seconds.
-pub(super) fn others_go_on(panel: &Panel, during: &str) {
+fn others_go_on(panel: &Panel, during: &str) {
     shows("bob.example", "/", 200, "A page");
     let timed = |what: &str, operation: &dyn Fn() -> u16| {
         let start_time = Instant::now();
@@ -46,7 +46,7 @@ pub(super) fn others_go_on(panel: &Panel, during: &str) {
 
 /// Every task of the machine with one of these uids in any of its four places, as /proc shows them to this process, except
 /// those that have ended.
-pub(super) fn tasks_of(uids: &str) -> String {
+pub(crate) fn tasks_of(uids: &str) -> String {
     run(&format!(
         r"cd /proc; for task in [0-9]*/task/[0-9]*; do
             LC_ALL=C awk -v uids='{uids}' -v task=$task '
@@ -58,7 +58,7 @@ pub(super) fn tasks_of(uids: &str) -> String {
     ))
 }
 
-fn uid(username: &str) -> String {
+pub(crate) fn uid(username: &str) -> String {
     run(&format!("id -u {username}")).trim().to_owned()
 }
 
@@ -82,12 +82,12 @@ const SURVIVORS: [(&str, &str); 7] = [
     ),
 ];
 
-fn survivors() -> Vec<Child> {
+pub(crate) fn survivors() -> Vec<Child> {
     SURVIVORS.map(|(_, script)| shell_as("alice", script).spawn().unwrap()).into()
 }
 
 /// Processes of Alice's with other uids: a setuid tool that is stopped, and subordinate uids.
-fn mixed(subordinate: u32) -> Vec<Child> {
+pub(crate) fn mixed(subordinate: u32) -> Vec<Child> {
     let start = |words: &[&str], script: &str| {
         Command::new("setpriv").args(words).args(["perl", "-e", script]).spawn().unwrap()
     };
@@ -160,13 +160,13 @@ fn a_frozen_cgroup_is_ended() {
 }
 
 /// A setuid tool of Alice's (her real uid, root's effective uid) that is stopped while it holds both kinds of locks.
-fn hold_locks() -> Child {
+pub(crate) fn hold_locks() -> Child {
     let script = r#"use Fcntl; open my $l, ">>", "/etc/.pwd.lock"; my $f = pack "s s l! l! i", 1, 0, 0, 0, 0;
         fcntl $l, 6, $f or die; open my $p, ">", "/etc/passwd.lock"; print $p "$$\0"; close $p; kill STOP => $$; sleep 1000"#;
     Command::new("setpriv").args(["--ruid", "alice", "--keep-groups", "perl", "-e", script]).spawn().unwrap()
 }
 
-fn holds_locks(child: &Child) -> bool {
+pub(crate) fn holds_locks(child: &Child) -> bool {
     run("cat /etc/passwd.lock 2>/dev/null | tr -d '\\0' || true") == child.id().to_string()
         && tasks_of(&uid("alice")).contains(&format!("{}/task", child.id()))
 }
@@ -217,28 +217,44 @@ fn a_lock_of_roots_is_named() {
     });
 }
 
-#[test]
-fn jobs_and_leftovers_outside_of_the_home_go() {
-    on_a_machine(jobs_and_leftovers_outside_of_the_home_go, || {
-        let panel = alice_and_bob();
-        let alice = uid("alice");
-        run(
-            "mkdir -p /tmp/systemd-private-0-x.service-y/tmp /var/lib/systemd/linger /var/spool/cron/atjobs; chmod 1777 /tmp/systemd-private-0-x.service-y/tmp",
-        );
-        run(
-            "printf 'alice:300000:65536\n' >>/etc/subuid; touch /tmp/of-subordinate; chown 300009:300009 /tmp/of-subordinate",
-        );
-        run_as(
-            "bob",
-            "mkdir -m 0777 /tmp/of-bob; touch /tmp/of-bob/bobs /var/tmp/bobs; perl -e 'shmget(4712, 100, 0600 | 01000) // die $!'",
-        );
-        run_as(
+/// Files, IPC objects and jobs of Alice's outside of her home, and others of Bob's.
+pub(crate) fn leave_files() {
+    run(
+        "mkdir -p /tmp/systemd-private-0-x.service-y/tmp /var/lib/systemd/linger /var/spool/cron/atjobs; chmod 1777 /tmp/systemd-private-0-x.service-y/tmp",
+    );
+    run(
+        "printf 'alice:300000:65536\n' >>/etc/subuid; touch /tmp/of-subordinate; chown 300009:300009 /tmp/of-subordinate",
+    );
+    run_as(
+        "bob",
+        "mkdir -m 0777 /tmp/of-bob; touch /tmp/of-bob/bobs /var/tmp/bobs; perl -e 'shmget(4712, 100, 0600 | 01000) // die $!'",
+    );
+    run_as(
             "alice",
             "echo '@daily true' | crontab -; echo true | at now + 1 hour 2>/dev/null
              for dir in /tmp /var/tmp /dev/shm /tmp/of-bob /tmp/systemd-private-0-x.service-y/tmp; do
                mkdir -p $dir/alices/deep; touch $dir/alices/deep/file $dir/alices-file; ln -s /etc $dir/alices-link; mkfifo $dir/alices-pipe; done
              perl -e 'shmget(4711, 100, 0600 | 01000) // die $!; semget(4711, 1, 0600 | 01000) // die $!; msgget(4711, 0600 | 01000) // die $!'",
         );
+}
+
+/// Checks that nothing of Alice's is left, and everything of Bob's.
+pub(crate) fn check_left(alice: &str) {
+    let left = run(&format!(
+            "for id in {alice} 300009; do find / -xdev -uid $id -not -path '/proc/*' 2>/dev/null; find /dev/shm /tmp /run -uid $id 2>/dev/null; done
+             ls -d /var/mail/alice /run/sudo/ts/alice /var/lib/systemd/linger/alice /var/spool/cron/*/alice 2>/dev/null
+             ipcs -c | grep -w -e alice -e {alice}; atq | grep -w alice; true"
+        ));
+    assert_eq!(left, "");
+    run("test -e /tmp/of-bob/bobs && test -e /var/tmp/bobs && ipcs -m | grep -w bob");
+}
+
+#[test]
+fn jobs_and_leftovers_outside_of_the_home_go() {
+    on_a_machine(jobs_and_leftovers_outside_of_the_home_go, || {
+        let panel = alice_and_bob();
+        let alice = uid("alice");
+        leave_files();
         run("touch /var/lib/systemd/linger/alice /var/mail/alice; mkdir -p /run/sudo/ts; touch /run/sudo/ts/alice");
         let jobs =
             || run("find /var/spool/cron/atjobs -user alice; ls /var/spool/cron/crontabs /var/lib/systemd/linger; atq");
@@ -251,13 +267,7 @@ fn jobs_and_leftovers_outside_of_the_home_go() {
         assert_eq!(jobs(), before, "unsuspending restores all jobs");
 
         panel.delete("alice").ok();
-        let left = run(&format!(
-            "for id in {alice} 300009; do find / -xdev -uid $id -not -path '/proc/*' 2>/dev/null; find /dev/shm /tmp /run -uid $id 2>/dev/null; done
-             ls -d /var/mail/alice /run/sudo/ts/alice /var/lib/systemd/linger/alice /var/spool/cron/*/alice 2>/dev/null
-             ipcs -c | grep -w -e alice -e {alice}; atq | grep -w alice; true"
-        ));
-        assert_eq!(left, "");
-        run("test -e /tmp/of-bob/bobs && test -e /var/tmp/bobs && ipcs -m | grep -w bob");
+        check_left(&alice);
         others_go_on(&panel, "after the deletion");
     });
 }
@@ -329,7 +339,7 @@ fn what_makes_files_in_a_deleted_home_costs_that_home_alone() {
 }
 
 /// Mounts a FUSE file system for a user, as fusermount does; its process then ends.
-fn mount_fuse(uid: &str, path: &str) {
+pub(crate) fn mount_fuse(uid: &str, path: &str) {
     let script = r#"my ($uid, $path) = @ARGV; open my $f, "+<", "/dev/fuse" or die "fuse: $!";
         my $options = "fd=" . fileno($f) . ",rootmode=40000,user_id=$uid,group_id=$uid";
         my $number = (`uname -m` =~ /aarch64/) ? 40 : 165;

@@ -2,7 +2,7 @@
 //! change them concurrently. The tenant gains nothing, and nothing outside of the account changes.
 
 mod deletion;
-mod eviction;
+pub(crate) mod eviction;
 mod log_rotation;
 mod pages;
 mod traps;
