@@ -92,6 +92,7 @@ pub fn require_tools() {
         "/usr/sbin/nginx",
         "/usr/sbin/php-fpm8.2",
         "/usr/bin/crontab",
+        "/usr/bin/at",
         "/usr/bin/pdnsutil",
         "/usr/bin/pgrep",
         "/usr/bin/certbot",
@@ -102,7 +103,7 @@ pub fn require_tools() {
         "/usr/sbin/ufw",
     ];
     let missing: Vec<&str> = tools.into_iter().filter(missing).collect();
-    let packages = "systemd dbus util-linux passwd nginx-light php-fpm cron pdns-server pdns-backend-sqlite3 pdns-tools \
+    let packages = "systemd dbus util-linux passwd nginx-light php-fpm cron at pdns-server pdns-backend-sqlite3 pdns-tools \
                     procps certbot openssl pebble nftables iptables ufw";
     assert!(missing.is_empty(), "these tests need {missing:?}. Run: apt-get install -y {packages}");
     assert!(rustix::process::geteuid().is_root(), "these tests boot a separate systemd and need root");
