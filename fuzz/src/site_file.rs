@@ -11,7 +11,7 @@ use opterius_host::sites::site_record::Source;
 use opterius_host::sites::unmanaged_sites::UnmanagedSite;
 use opterius_host::users::register::User;
 use opterius_operation::servers::nginx::token;
-use opterius_operation::servers::php;
+use opterius_operation::servers::php::{settings, shared};
 use opterius_operation::web::certificate::files::CertificateFiles;
 use opterius_operation::web::hook::Hook;
 use opterius_operation::web::site::Site;
@@ -104,15 +104,15 @@ fn rendered(site: &Site, kind: u8) -> (String, String) {
         hook: Hook::default(),
     };
     let error_log = site.logs(&host).join("php-error.log");
-    let pool = php::pool(&host, &site.domain, &user, "www-data", &error_log);
-    let socket = php::socket(&host, &site.domain).display().to_string();
+    let version = PhpVersion::parse("php_version", "8.2").unwrap();
+    let pool = shared::pool(&host, &version, &site.domain, &user, "www-data", &error_log);
+    let socket = shared::socket(&host, &version, &site.domain).display().to_string();
+    let (settings, ping) = settings::render(&host, &user.name, &version, Path::new("/run/php/opterius.sock"));
+    let php = pool.replace(&socket, "/run/php/opterius.sock") + &settings.replace(&ping, "");
     let text = site_file::render(&host, &view);
     // The token is a digest of the file, so use the same for all sites.
     let token = token::find(&text).expect("the file has a token").to_owned();
-    (
-        text.replace(&token::answer(&token), "answer").replace(&token, token::PLACEHOLDER),
-        pool.replace(&socket, "/run/php/opterius.sock"),
-    )
+    (text.replace(&token::answer(&token), "answer").replace(&token, token::PLACEHOLDER), php)
 }
 
 impl Names<'_> {

@@ -27,6 +27,15 @@ pub const NEXT_UID: &str = "/var/lib/opterius/next-uid";
 /// nginx files that answer for suspended sites which the Agent does not manage.
 pub const SUSPENDED: &str = "/var/lib/opterius/suspended";
 
+/// Settings of the accounts' PHP masters: a directory for each PHP version, a file for each account.
+pub const PHP: &str = "/var/lib/opterius/php";
+
+/// Sockets of the accounts' PHP masters, which systemd creates: a directory for each PHP version.
+pub const PHP_SOCKETS: &str = "/run/opterius-php";
+
+/// Logs of the accounts' PHP masters, one directory per account.
+pub const PHP_LOGS: &str = "/var/log/opterius/php";
+
 /// The main file for nginx's test, where the host is a directory tree.
 pub const NGINX_TEST: &str = "/var/lib/opterius/nginx-test";
 

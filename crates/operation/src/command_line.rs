@@ -14,6 +14,8 @@ use rustix::process::geteuid;
 
 use crate::operations::{adopt, certificate_renewed};
 use crate::serve;
+use crate::servers::php::idle;
+use opterius_base::clock::monotonic_microseconds;
 use opterius_base::deadline::Deadline;
 use opterius_daemon::config_file::{self, Entries, Error, Key};
 use opterius_daemon::log::{LogTarget, Logger, SYSLOG_SOCKET};
@@ -34,6 +36,9 @@ const LOG_NAME: &str = "opterius-agent";
 /// Time limit for adopting accounts.
 const ADOPTION_TIME: Duration = Duration::from_secs(600);
 
+/// Time limit for ending idle PHP masters.
+const IDLE_TIME: Duration = Duration::from_secs(20);
+
 /// What `--help` prints.
 pub const HELP: &str = "\
 opterius-operation: performs one operation on this server, as root, for the Opterius Agent
@@ -42,6 +47,8 @@ Usage:
   opterius-operation [--config PATH]          perform the operation requested on stdin (for the Agent)
   opterius-operation [--config PATH] adopt    adopt existing accounts
   opterius-operation [--config PATH] renewed  serve the certificate that certbot has just renewed (for its hook)
+  opterius-operation [--config PATH] end-idle-php
+                                              end the PHP processes of accounts without visitors (for a timer)
 
 Options:
   --config PATH    the Agent's configuration file (default: /etc/opterius/agent.conf)
@@ -64,6 +71,8 @@ enum Task {
     Adopt,
     /// As certbot's hook, serve a site with the certificate that certbot has just renewed.
     Renewed,
+    /// As a systemd timer, end the PHP masters of accounts without visitors.
+    EndIdlePhp,
     /// Print the version.
     Version,
     /// Print the help.
@@ -84,6 +93,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         },
         Ok((config, Task::Adopt)) => on_host(&config, adopt),
         Ok((config, Task::Renewed)) => on_host(&config, renewed),
+        Ok((config, Task::EndIdlePhp)) => on_host(&config, end_idle_php),
         Err(sentence) => {
             complain(&format!("{sentence}\nTry: opterius-operation --help"));
             EXIT_USAGE
@@ -106,6 +116,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(PathBuf, Task
                 task = Some(match value.to_str() {
                     Some("adopt") => Task::Adopt,
                     Some("renewed") => Task::Renewed,
+                    Some("end-idle-php") => Task::EndIdlePhp,
                     _ => return Err(format!("unknown task “{}”", value.to_string_lossy())),
                 });
             }
@@ -218,6 +229,11 @@ fn renewed(host: &Host) -> Result<String, Problem> {
     Ok(String::new())
 }
 
+fn end_idle_php(_: &Host) -> Result<String, Problem> {
+    let machine_time = Duration::from_micros(monotonic_microseconds());
+    idle::end(machine_time, Deadline::within(IDLE_TIME)).map(|_| String::new())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,7 +244,8 @@ mod tests {
 
     #[test]
     fn only_documented_arguments_are_accepted() {
-        let table: [(&[&str], &str, Task); 7] = [
+        let table: [(&[&str], &str, Task); 8] = [
+            (&["end-idle-php"], layout::CONFIG, Task::EndIdlePhp),
             (&[], layout::CONFIG, Task::Serve),
             (&["--config", "/x"], "/x", Task::Serve),
             (&["adopt"], layout::CONFIG, Task::Adopt),

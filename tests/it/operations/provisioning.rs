@@ -64,7 +64,7 @@ fn check_files() {
     }
     for file in [
         "/etc/nginx/sites-available/alice.example.conf",
-        "/etc/php/8.2/fpm/pool.d/alice.example.conf",
+        "/var/lib/opterius/php/8.2/alice.conf",
         "/var/lib/opterius/sites/alice.example.json",
     ] {
         assert_eq!(fs::metadata(file).map(|metadata| metadata.uid()).unwrap_or(u32::MAX), 0, "{file}");
@@ -143,7 +143,6 @@ fn create_and_delete_further_site(panel: &Panel) {
     for path in [
         "/etc/nginx/sites-available/blog.alice.example.conf",
         "/etc/nginx/sites-enabled/blog.alice.example.conf",
-        "/etc/php/8.2/fpm/pool.d/blog.alice.example.conf",
         "/var/lib/opterius/sites/blog.alice.example.json",
     ] {
         assert!(!is_there(path), "{path}");

@@ -8,6 +8,7 @@ use std::time::Duration;
 use log::warn;
 
 use crate::accounts::sources;
+use crate::servers::php::masters;
 use crate::users::{end_processes, user};
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
@@ -24,6 +25,9 @@ const FIRST_TIME: Duration = Duration::from_secs(4);
 /// The login cannot be disabled. Repeating the call completes it.
 pub fn lock_out(host: &Host, username: &Username, user: &User, deadline: Deadline) -> Result<(), Problem> {
     sources::close(host, username, user)?;
+    if let Err(problem) = masters::stop_all_of(host, username.as_str(), deadline) {
+        warn!("Before the login of “{username}” is disabled: {}", problem.message());
+    }
     if let Err(problem) = end_processes::end_all(host, user, deadline.sooner(FIRST_TIME)) {
         // The login is disabled in any case.
         warn!("Before the login of “{username}” is disabled: {}", problem.message());
@@ -36,6 +40,7 @@ pub fn lock_out(host: &Host, username: &Username, user: &User, deadline: Deadlin
 /// # Errors
 /// A process cannot be ended. Repeating the call completes it.
 pub fn end(host: &Host, username: &Username, user: &User, deadline: Deadline) -> Result<(), Problem> {
+    masters::stop_all_of(host, username.as_str(), deadline)?;
     end_processes::end_all(host, user, deadline)?;
     sources::close(host, username, user)?;
     // A job may have started between the two.

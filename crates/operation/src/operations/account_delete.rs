@@ -6,6 +6,7 @@ use std::fs::{self, DirEntry};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::slice;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -14,13 +15,12 @@ use crate::accounts::leftovers::{self, Owner};
 use crate::accounts::{at_jobs, crontab, deleted_home, eviction};
 use crate::dns::owner;
 use crate::perform::{Context, Perform};
-use crate::servers::php;
 use crate::transaction::Transaction;
 use crate::tree;
 use crate::users::user;
 use crate::web::certificate::current;
 use crate::web::site::Site;
-use crate::web::{apply, published_sites, unmanaged_sites};
+use crate::web::{apply, foreign_pools, pools, published_sites, unmanaged_sites};
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
 use opterius_host::layout;
@@ -94,7 +94,8 @@ fn remove_sites(
         }
         apply::take_effect(transaction, &expected, deadline, &mut warnings)?;
         // FPM runs workers as the user and would restart them.
-        php::reload_all(host, deadline);
+        warnings.extend(pools::sweep(transaction, slice::from_ref(username), deadline)?);
+        warnings.extend(foreign_pools::remove(transaction, user, deadline)?);
         Ok((sites.into_iter().map(|site| site.domain).collect(), warnings))
     })
 }
@@ -105,10 +106,11 @@ fn recorded(host: &Host, username: &Username) -> Result<Vec<Domain>, Problem> {
     Ok(records.filter(|record| record.username == *username).map(|record| record.domain).collect())
 }
 
-/// Deletes the logs of all current and former sites of the account, which are the ones that its group can read. Returns a
-/// warning for each that stays.
+/// Deletes the logs of all current and former sites of the account and of its PHP, which are the ones that its group can read.
+/// Returns a warning for each that stays.
 fn delete_logs(host: &Host, user: &User, deadline: Deadline) -> Vec<String> {
-    let entries = fs::read_dir(host.path(layout::LOGS)).into_iter().flatten().flatten();
+    let directories = [layout::LOGS, layout::PHP_LOGS].map(|path| host.path(path));
+    let entries = directories.iter().flat_map(|path| fs::read_dir(path).into_iter().flatten().flatten());
     let belongs_to_account = |entry: &DirEntry| entry.metadata().is_ok_and(|found| found.gid() == user.gid);
     let removed = entries.filter(belongs_to_account).map(|logs| tree::remove(&logs.path(), deadline));
     removed.filter_map(|removed| removed.err().map(|problem| problem.message())).collect()

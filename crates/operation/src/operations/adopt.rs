@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use crate::transaction::Transaction;
 use crate::users::user;
 use crate::web::certificate::current;
-use crate::web::published_sites;
 use crate::web::site::{Site, SiteFile};
+use crate::web::{apply, pools, published_sites};
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_base::deadline::Deadline;
 use opterius_base::files::{self, FileMode};
@@ -28,7 +28,7 @@ use opterius_host::users::register::Register;
 /// # Errors
 /// The users, a group or a file cannot be read or changed.
 pub fn adopt(host: &Host, deadline: Deadline) -> Result<Vec<Username>, Problem> {
-    Transaction::run(host, deadline, |_| {
+    Transaction::run(host, deadline, |transaction| {
         let register = Register::read(host)?;
         let sites = enabled_sites(host);
         let mut adopted = Vec::new();
@@ -40,6 +40,12 @@ pub fn adopt(host: &Host, deadline: Deadline) -> Result<Vec<Username>, Problem> 
             }
         }
         publish(host, &sites, deadline)?;
+        let to_move = pools::to_move(host)?;
+        if to_move.is_empty() {
+            pools::sweep(transaction, &[], deadline)?;
+        } else {
+            apply::apply(transaction, &to_move, deadline)?;
+        }
         Ok(adopted)
     })
 }

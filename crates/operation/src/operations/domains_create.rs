@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::accounts::{home, record};
 use crate::perform::{Context, Perform};
-use crate::servers::php;
+use crate::servers::php::versions;
 use crate::transaction::Transaction;
 use crate::tree;
 use crate::users::user;
@@ -52,7 +52,7 @@ impl Perform for CreateSite {
             delete_logs_of_previous_owner(host, &site, &user, deadline)?;
             logs::create(transaction, &site, &user)?;
             home::create_site_directories(host, &user, &site.document_root, &site.logs(host), deadline)?;
-            let php = php::is_installed(host, &site.php_version);
+            let php = versions::is_installed(host, &site.php_version);
             let mut warnings = apply::apply(transaction, std::slice::from_ref(&site), deadline)?;
             warnings.extend(published_sites::repair(host, deadline)?);
             Ok(json!({

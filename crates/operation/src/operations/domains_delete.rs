@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::perform::{Context, Perform};
-use crate::servers::php;
 use crate::transaction::Transaction;
 use crate::web::certificate::current;
+use crate::web::pools;
 use crate::web::site::Site;
 use crate::web::{apply, published_sites};
 use opterius_host::problem::Problem;
@@ -19,10 +19,8 @@ impl Perform for DeleteSite {
             let site = Site::find_of(host, domain, username)?;
             let expected = apply::remove(transaction, &site)?;
             let mut warnings = Vec::new();
-            if php::is_installed(host, &site.php_version) {
-                warnings.extend(php::reload(host, &site.php_version, deadline));
-            }
             apply::take_effect(transaction, expected.as_slice(), deadline, &mut warnings)?;
+            warnings.extend(pools::sweep(transaction, std::slice::from_ref(username), deadline)?);
             site_record::forget(host, domain)?;
             warnings.extend(published_sites::repair(host, deadline)?);
             Ok(warnings)

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::perform::{Context, Perform};
-use crate::servers::php;
+use crate::servers::php::versions;
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
 use opterius_host::lines;
@@ -26,7 +26,7 @@ struct Version<'a> {
 
 impl Perform for ListPhpVersions {
     fn perform(&self, Context { host, deadline, .. }: Context<'_>) -> Result<Value, Problem> {
-        let installed = php::versions(host);
+        let installed = versions::installed(host);
         let running = if host.has_systemd() { running_units(&installed, deadline)? } else { running(host, &installed) };
         let is_in = |versions: &[PhpVersion], version: &str| versions.iter().any(|known| known.as_str() == version);
         let mut all: Vec<&str> = KNOWN.into_iter().chain(installed.iter().map(PhpVersion::as_str)).collect();
@@ -45,7 +45,8 @@ fn running_units(versions: &[PhpVersion], deadline: Deadline) -> Result<Vec<PhpV
         return Ok(Vec::new());
     }
     // It fails if any of them does not run; its output has the state of each.
-    let output = Tool::named("systemctl")?.arg("is-active").args(versions.iter().map(php::service)).run(deadline)?;
+    let output =
+        Tool::named("systemctl")?.arg("is-active").args(versions.iter().map(versions::service)).run(deadline)?;
     let states = output.stdout.lines();
     Ok(versions
         .iter()
@@ -58,7 +59,7 @@ fn running_units(versions: &[PhpVersion], deadline: Deadline) -> Result<Vec<PhpV
 /// The versions whose main process is running, according to its pid file.
 fn running(host: &Host, versions: &[PhpVersion]) -> Vec<PhpVersion> {
     let is_running = |version: &&PhpVersion| {
-        let path = host.path(&format!("/run/php/{}.pid", php::service(version)));
+        let path = host.path(&format!("/run/php/{}.pid", versions::service(version)));
         let pid = lines::read(&path).ok().and_then(|bytes| lines::number(&bytes));
         // Another process may have reused the pid.
         pid.is_some_and(|pid| processes::name(pid) == format!("php-fpm{version}"))

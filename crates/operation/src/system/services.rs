@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::servers::php;
+use crate::servers::php::versions;
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
 use opterius_host::problem::Problem;
@@ -33,8 +33,8 @@ const SERVICES: [(&str, &str); 15] = [
 
 /// The allowed services of a host, including PHP: units and display names.
 pub fn allowed(host: &Host) -> BTreeMap<String, String> {
-    let php = php::versions(host);
-    let php = php.iter().map(|version| (php::service(version), format!("PHP {version} FPM")));
+    let php = versions::installed(host);
+    let php = php.iter().map(|version| (versions::service(version), format!("PHP {version} FPM")));
     SERVICES.iter().map(|(unit, name)| ((*unit).to_owned(), (*name).to_owned())).chain(php).collect()
 }
 

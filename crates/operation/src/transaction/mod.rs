@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use log::{error, warn};
 
 use crate::servers::nginx;
+use crate::servers::php::units;
 use crate::transaction::content::{Content, MISSING, file_digest, link_digest};
 use crate::transaction::identity::Identity;
 use crate::transaction::journal::{Journal, UndoStep};
@@ -62,7 +63,10 @@ impl<'a> Transaction<'a> {
         recover(host, &mut journal)?;
         let mut transaction = Self { host, steps: Vec::new(), journal, suspects_nginx: false, _lock: lock };
         match change(&mut transaction).and_then(|result| transaction.commit().map(|()| result)) {
-            Ok(result) => Ok(result),
+            Ok(result) => {
+                units::prune(host);
+                Ok(result)
+            }
             Err(problem) => {
                 if let Err(cause) = undo(host, &transaction.steps, &mut transaction.journal) {
                     error!(
@@ -177,16 +181,18 @@ impl<'a> Transaction<'a> {
 }
 
 /// Our directories, their modes, and whether the Agent's group can read them.
-const DIRECTORIES: [(&str, u32, bool); 7] = [
+const DIRECTORIES: [(&str, u32, bool); 9] = [
     (layout::STATE, 0o755, false),
     (layout::PUBLISHED, 0o750, true),
     (layout::ACCOUNTS, 0o750, true),
     // The web server reads challenge responses here.
     (layout::WEBROOT, 0o755, false),
     (layout::UPLOADED, 0o700, false),
+    (layout::PHP, 0o755, false),
     (layout::LOG_ROOT, 0o755, false),
     // Accounts can traverse this directory to their own logs, but not list it.
     (layout::LOGS, 0o711, false),
+    (layout::PHP_LOGS, 0o711, false),
 ];
 
 /// Creates our missing directories.

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use log::{error, warn};
 
-use crate::servers::{nginx, php};
+use crate::servers::nginx;
+use crate::servers::php::{masters, shared, units};
 use crate::transaction::content::Content;
 use crate::transaction::journal::{Journal, UndoStep};
 use crate::transaction::making;
@@ -40,7 +41,14 @@ pub(super) fn undo(host: &Host, steps: &[UndoStep], journal: &mut Journal) -> Re
         steps.iter().any(|step| matches!(step, UndoStep::File { path, .. } if path.starts_with(&directory)))
     };
     if touched("/etc/php") {
-        php::reload_all(host, deadline);
+        shared::load_all(host, deadline);
+    }
+    let files = steps.iter().filter_map(|step| match step {
+        UndoStep::File { path, .. } => Some(&**path),
+        _ => None,
+    });
+    for (username, version) in masters::touched(host, files) {
+        masters::follow_files(host, &username, &version, deadline);
     }
     if touched("/etc/nginx") {
         // Without a test: nginx ignores an invalid configuration on reload, and a test that hung before would hang again.
@@ -58,7 +66,9 @@ pub(super) fn undo(host: &Host, steps: &[UndoStep], journal: &mut Journal) -> Re
             UndoStep::Directory { .. } | UndoStep::Made { .. } | UndoStep::UserMade { .. } | UndoStep::File { .. } => {}
         }
     }
-    journal.delete().map_err(|error| Problem::at(journal.path(), error))
+    journal.delete().map_err(|error| Problem::at(journal.path(), error))?;
+    units::prune(host);
+    Ok(())
 }
 
 /// Restores a file, if it still has what the transaction wrote.

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
+use crate::servers::nginx;
 use crate::servers::nginx::cause;
 use crate::servers::nginx::effect::{self, Expected, ExpectedAnswer, Miss};
 use crate::servers::nginx::load::Load;
 use crate::servers::nginx::token;
 use crate::servers::nginx::visit::{self, Scheme};
-use crate::servers::{nginx, php};
 use crate::transaction::Transaction;
 use crate::web::certificate::current;
 use crate::web::certificate::files::CertificateFiles;
@@ -96,7 +96,7 @@ fn apply_served(
     let register = Register::read(host)?;
     let views = sites.into_iter().map(|(site, certificate)| View::of(host, site, certificate, &register));
     let views = views.collect::<Result<Vec<_>, _>>()?;
-    let mut warnings = pools::apply(transaction, &views, &register, deadline)?;
+    let mut warnings = pools::prepare(transaction, &views, &register, deadline)?;
     let mut expected = further.to_vec();
     for view in &views {
         expected.extend(write(transaction, view)?);
@@ -109,6 +109,9 @@ fn apply_served(
         }
         taken => taken.map(|()| None)?,
     };
+    let mut usernames: Vec<_> = views.iter().map(|view| view.site.username.clone()).collect();
+    usernames.dedup();
+    warnings.extend(pools::sweep(transaction, &usernames, deadline)?);
     for view in &views {
         published_sites::publish(host, view.site, view.certificate.as_ref(), &register, deadline)?;
     }
@@ -140,7 +143,7 @@ fn write(transaction: &mut Transaction<'_>, view: &View<'_>) -> Result<Vec<Expec
     Ok(expected)
 }
 
-/// Removes a site from nginx and PHP, in all places. Its files and logs stay. Returns what its visitors must get.
+/// Removes a site from nginx, in all places; [`pools::sweep`] then ends its PHP. Its files and logs stay. Returns what its visitors must get.
 ///
 /// # Errors
 /// A file cannot be deleted.
@@ -158,7 +161,6 @@ pub fn remove(transaction: &mut Transaction<'_>, site: &Site) -> Result<Vec<Expe
         transaction.remove(&path)?;
     }
     expected.dedup();
-    transaction.remove(&php::pool_file(host, &site.php_version, &site.domain))?;
     Ok(expected)
 }
 

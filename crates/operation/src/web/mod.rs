@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod certificate;
 pub mod default_server;
+pub mod foreign_pools;
 pub mod hook;
 pub mod logs;
 pub mod names;

@@ -6,8 +6,9 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::servers::MAX_BODY_MIB;
 use crate::servers::nginx::token;
-use crate::servers::{MAX_BODY_MIB, php};
+use crate::servers::php::{self, versions};
 use crate::web::certificate::files::CertificateFiles;
 use crate::web::hook::Hook;
 use crate::web::site::Site;
@@ -125,7 +126,8 @@ impl<'a> View<'a> {
             names: site.names(host),
             certificate,
             suspended,
-            pool: (!suspended && php::is_installed(host, &site.php_version)).then(|| php::socket(host, &site.domain)),
+            pool: (!suspended && versions::is_installed(host, &site.php_version))
+                .then(|| php::socket(host, &site.username, &site.php_version, &site.domain)),
             hook: Hook::of(host, &site.domain),
         })
     }
@@ -205,7 +207,7 @@ fn body(host: &Host, view: &View<'_>) -> String {
     }
     let home = host.home(view.site.username.as_str());
     let (index, front, php) = match &view.pool {
-        Some(socket) => ("index.php index.html", front(socket), pool(socket)),
+        Some(socket) => ("index.php index.html", front(socket, &view.site.logs(host)), pool(socket)),
         None => ("index.html index.php", String::new(), "        return 503;\n".to_owned()),
     };
     let size = format!("{MAX_BODY_MIB}m");
@@ -231,13 +233,16 @@ fn body(host: &Host, view: &View<'_>) -> String {
 
 /// FastCGI parameters, and the front controller that handles missing files, as in WordPress. It is not implemented with
 /// try_files, which treats a link to another user's file as missing.
-fn front(socket: &Path) -> String {
+fn front(socket: &Path, logs: &Path) -> String {
     let parameters: String =
         PARAMETERS.iter().map(|(name, value)| format!("    fastcgi_param {name} {value};\n")).collect();
+    // An account's sites share its PHP; each has a log of its own.
+    let log = logs.join("php-error.log");
     format!(
-        "{parameters}    set $path_info \"\";\n\n    location / {{\n        error_page 404 405 = @front;\n    }}\n\n    \
+        "{parameters}    fastcgi_param PHP_ADMIN_VALUE \"error_log={log}\";\n    set $path_info \"\";\n\n    location / {{\n        error_page 404 405 = @front;\n    }}\n\n    \
          location @front {{\n        try_files /index.php =404;\n        fastcgi_pass \"unix:{}\";\n    }}\n\n",
-        socket.display()
+        socket.display(),
+        log = log.display(),
     )
 }
 

@@ -2,23 +2,20 @@
 //! its place, and unsuspending enables it again; only deleting the account deletes it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use crate::servers::nginx;
 use crate::servers::nginx::effect::{Expected, ExpectedAnswer};
-use crate::servers::{nginx, php};
 use crate::transaction::{Ownership, Transaction};
+use crate::web::foreign_pools;
 use opterius_base::deadline::Deadline;
 use opterius_base::files::FileMode;
 use opterius_host::host::Host;
 use opterius_host::layout::SUSPENDED;
-use opterius_host::lines;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::{Domain, Username};
 use opterius_host::sites::site_record::{self, SiteRecord};
 use opterius_host::users::register::{Register, User};
-
-/// The file extension of a pool that is disabled by a suspension.
-const DISABLED: &str = "opterius-suspended";
 
 /// Makes each of the account's unmanaged sites answer 503, and disables its pools.
 ///
@@ -41,13 +38,7 @@ pub fn suspend(transaction: &mut Transaction<'_>, user: &User, deadline: Deadlin
         transaction.link(&link, &file)?;
         publish(host, record, true)?;
     }
-    let pools = pools(host, &user.name, "conf");
-    for pool in &pools {
-        rename(transaction, pool, &pool.with_extension(format!("conf.{DISABLED}")))?;
-    }
-    if !pools.is_empty() {
-        php::reload_all(host, deadline);
-    }
+    warnings.extend(foreign_pools::suspend(transaction, user, deadline)?);
     Ok(warnings)
 }
 
@@ -77,14 +68,7 @@ pub fn unsuspend(transaction: &mut Transaction<'_>, user: &User, deadline: Deadl
         }
         publish(host, record, false)?;
     }
-    let pools = pools(host, &user.name, DISABLED);
-    for pool in &pools {
-        rename(transaction, pool, &pool.with_extension(""))?;
-    }
-    if !pools.is_empty() {
-        php::reload_all(host, deadline);
-    }
-    Ok(Vec::new())
+    foreign_pools::unsuspend(transaction, user, deadline)
 }
 
 /// Deletes the files of the account's unmanaged sites, and its pools.
@@ -98,9 +82,6 @@ pub fn remove(transaction: &mut Transaction<'_>, user: &User) -> Result<(), Prob
         for path in place.link.iter().chain([&place.file, &answering(host, &record.domain)]) {
             transaction.remove(path)?;
         }
-    }
-    for pool in pools(host, &user.name, "conf").iter().chain(&pools(host, &user.name, DISABLED)) {
-        transaction.remove(pool)?;
     }
     Ok(())
 }
@@ -129,25 +110,4 @@ fn text(record: &SiteRecord) -> String {
         "# The account “{}” is suspended.\nserver {{\n    listen 80;\n    server_name {names};\n    return 503;\n}}\n",
         record.username
     )
-}
-
-/// The pool files with this extension that run as the user, except those of managed sites.
-fn pools(host: &Host, username: &str, extension: &str) -> Vec<PathBuf> {
-    let directories = php::versions(host).into_iter().map(|version| php::pools(host, &version));
-    let files = directories.flat_map(|directory| fs::read_dir(directory).into_iter().flatten().flatten());
-    let files = files.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|found| found == extension));
-    files.filter(|path| runs_as(path, username)).collect()
-}
-
-fn runs_as(path: &Path, username: &str) -> bool {
-    let text = lines::text(path, lines::MAX_FILE);
-    let users = text.lines().filter_map(|line| line.split_once('=')).filter(|(key, _)| key.trim() == "user");
-    let found = users.map(|(_, value)| value.trim()).any(|value| value == username);
-    found && !text.starts_with(php::MARK)
-}
-
-fn rename(transaction: &mut Transaction<'_>, from: &Path, to: &Path) -> Result<(), Problem> {
-    let bytes = fs::read(from).map_err(|error| Problem::at(from, error))?;
-    transaction.write(to, &bytes, FileMode::mode(0o644))?;
-    transaction.remove(from)
 }

@@ -1,0 +1,77 @@
+//! The settings of an account's own FPM master. Root writes them, and the master reads them as the account's user.
+
+use std::path::{Path, PathBuf};
+
+use ring::digest::{SHA256, digest};
+
+use crate::servers::MAX_BODY_MIB;
+use crate::servers::php::fastcgi::PING;
+use opterius_base::hex::hex;
+use opterius_host::host::Host;
+use opterius_host::layout;
+use opterius_host::request::values::PhpVersion;
+
+/// The environment variable with the number of requests that a master serves at the same time. An administrator can change
+/// it with `systemctl edit`, without touching a file of ours.
+pub const CHILDREN: (&str, &str) = ("OPTERIUS_PHP_CHILDREN", "10");
+
+/// The path of the settings.
+pub fn path(host: &Host, username: &str, version: &PhpVersion) -> PathBuf {
+    host.path(layout::PHP).join(version.as_str()).join(format!("{username}.conf"))
+}
+
+/// The log of the account's masters, which belongs to the account.
+pub fn log(host: &Host, username: &str) -> PathBuf {
+    host.path(layout::PHP_LOGS).join(username).join("fpm.log")
+}
+
+/// The settings, and the answer to a ping of a master that runs with exactly these.
+pub fn render(host: &Host, username: &str, version: &PhpVersion, socket: &Path) -> (String, String) {
+    let home = host.home(username);
+    let before = format!(
+        "; opterius-agent: PHP {version} of the account {username}; the Agent overwrites this file\n\
+         [global]\n\
+         error_log = {log}\n\
+         log_level = warning\n\
+         ; The default wakes up every 10 s.\n\
+         systemd_interval = 0\n\
+         process_control_timeout = 30s\n\
+         \n\
+         [account-{username}]\n\
+         listen = {socket}\n\
+         ; Start processes only when requests arrive. A master without a process has been idle for this time.\n\
+         pm = ondemand\n\
+         pm.max_children = ${{{children}}}\n\
+         pm.process_idle_timeout = 60s\n\
+         pm.max_requests = 500\n\
+         ; A request that hangs does not occupy a process forever; the log names its script.\n\
+         request_terminate_timeout = 300s\n\
+         security.limit_extensions = .php\n\
+         catch_workers_output = no\n\
+         php_admin_flag[log_errors] = on\n\
+         ; nginx names the log of each site.\n\
+         php_admin_value[error_log] = {log}\n\
+         php_value[max_execution_time] = 300\n\
+         php_value[post_max_size] = {MAX_BODY_MIB}M\n\
+         php_value[upload_max_filesize] = {MAX_BODY_MIB}M\n\
+         ; Sessions survive the end of an idle master. Debian's own cleaner does not look here.\n\
+         php_value[session.save_path] = {home}/.php/sessions\n\
+         php_value[session.gc_probability] = 1\n\
+         php_value[session.gc_divisor] = 1000\n\
+         ; The shared masters restrict these for all of their pools.\n\
+         php_admin_value[opcache.restrict_api] = {home}\n\
+         php_admin_flag[opcache.validate_permission] = off\n\
+         ping.path = {PING}\n",
+        log = log(host, username).display(),
+        socket = socket.display(),
+        home = home.display(),
+        children = CHILDREN.0,
+    );
+    let token = hex(digest(&SHA256, before.as_bytes()).as_ref().get(..16).unwrap_or_default());
+    (format!("{before}ping.response = {token}\n"), token)
+}
+
+/// The token in the text of settings.
+pub fn token(text: &str) -> Option<&str> {
+    text.lines().find_map(|line| line.strip_prefix("ping.response = "))
+}
