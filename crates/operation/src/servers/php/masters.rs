@@ -187,9 +187,9 @@ pub fn follow_files(host: &Host, username: &str, version: &PhpVersion, deadline:
 pub fn stop(username: &str, version: &PhpVersion, deadline: Deadline) -> Result<(), Problem> {
     let units = units::instance(username, version);
     // The socket first: it would start the service again.
-    systemctl(["stop", &units.socket], deadline)?;
+    stop_units(["stop", &units.socket], deadline)?;
     let _ = systemctl(["reset-failed", &units.socket], deadline);
-    systemctl(["stop", "--no-block", &units.service], deadline)
+    stop_units(["stop", "--no-block", &units.service], deadline)
 }
 
 /// Stops listening for an account, and kills its master with all processes that its scripts have started.
@@ -198,10 +198,10 @@ pub fn stop(username: &str, version: &PhpVersion, deadline: Deadline) -> Result<
 /// systemd does not stop the units.
 pub fn kill(username: &str, version: &PhpVersion, deadline: Deadline) -> Result<(), Problem> {
     let units = units::instance(username, version);
-    systemctl(["stop", &units.socket], deadline)?;
+    stop_units(["stop", &units.socket], deadline)?;
     // These fail if there is nothing to kill, or nothing has failed.
     let _ = systemctl(["kill", "--signal=KILL", &units.service], deadline);
-    systemctl(["stop", &units.service], deadline.sooner(KILL_TIME))?;
+    stop_units(["stop", &units.service], deadline.sooner(KILL_TIME))?;
     let _ = systemctl(["reset-failed", &units.socket, &units.service], deadline);
     Ok(())
 }
@@ -225,6 +225,17 @@ pub fn stop_all_of(host: &Host, username: &str, deadline: Deadline) -> Result<()
         kill(username, &version, deadline)?;
     }
     Ok(())
+}
+
+/// Stops units. Those that systemd does not know, because an interrupted operation has deleted their files, do not run.
+fn stop_units<const N: usize>(arguments: [&str; N], deadline: Deadline) -> Result<(), Problem> {
+    const NOT_LOADED: i32 = 5;
+    let output = Tool::named("systemctl")?.args(arguments).run(deadline)?;
+    if output.is_success() || output.code == Some(NOT_LOADED) {
+        Ok(())
+    } else {
+        Err(Problem::Failed(output.complaint()))
+    }
 }
 
 fn systemctl<const N: usize>(arguments: [&str; N], deadline: Deadline) -> Result<(), Problem> {
