@@ -1,5 +1,9 @@
-//! /proc/…/status and /proc/…/stat, in which a process chooses its name: whatever it is, the rest is read.
+//! /proc/…/status, /proc/…/stat and mountinfo, in which a process chooses its name and its user where a file system is mounted:
+//! whatever it is, the rest is read.
 
+use std::os::unix::ffi::OsStrExt;
+
+use opterius_host::mounts;
 use opterius_host::processes::{Stat, Status};
 
 const REST: &[u8] =
@@ -17,6 +21,21 @@ pub fn check(data: &[u8]) {
     let status = Status::parse(&status.concat());
     assert_eq!(status, Some(Status { state: b'T', uids: [1, 2, 3, 4] }));
 
+    // The kernel escapes what would end a field.
+    let point: Vec<u8> = data
+        .iter()
+        .flat_map(|byte| match byte {
+            b' ' | b'\t' | b'\n' | b'\\' => format!("\\{byte:03o}").into_bytes(),
+            byte => vec![*byte],
+        })
+        .collect();
+    let point = [b"/", &point[..]].concat();
+    let options = b" rw shared:1 - fuse.x x rw,user_id=1001,group_id=1001\n25 22 0:45 / /srv rw - tmpfs none rw\n";
+    let found = mounts::parse(&[b"24 22 0:44 / ", &point[..], options].concat());
+    let expected = [&[b"/", data].concat()[..], b"/srv"];
+    assert!(found.iter().map(|mount| mount.point.as_os_str().as_bytes()).eq(expected), "{found:?}");
+    assert!(found.iter().map(|mount| mount.user).eq([Some(1001), None]));
+
     // Files of any content.
-    let _ = (Stat::parse(data), Status::parse(data));
+    let _ = (Stat::parse(data), Status::parse(data), mounts::parse(data));
 }

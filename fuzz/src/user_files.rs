@@ -1,8 +1,9 @@
-//! passwd(5), group(5) and shadow(5), in which tenants choose bytes: whatever a line contains, all other lines are read.
+//! passwd(5), group(5), shadow(5) and subuid(5), in which tenants or other programs choose bytes: whatever a line contains, all other lines are read.
 
 use opterius_host::lines;
 use opterius_host::users::accounts::members;
 use opterius_host::users::register::Register;
+use opterius_host::users::subordinate_ids;
 use opterius_operation::users::user::parse_shadow;
 
 use super::input::Input;
@@ -15,6 +16,7 @@ const PASSWD: [&[u8]; 3] = [
 const GROUP: [&[u8]; 3] = [b"root:x:0:", b"opterius-accounts:x:990:alice,bob", b"alice:x:1001:"];
 const SHADOW: [&[u8]; 3] =
     [b"root:*:19000::::::", b"alice:!$6$x:19000:0:99999:7::1:", b"bob:$y$x:19000:0:99999:7:::\xff"];
+const SUBUID: [&[u8]; 3] = [b"alice:100000:65536", b"bob:165536:65536", b"1001:300000:10"];
 
 /// The input is a byte with the place of a line among the valid ones, then the line.
 pub fn check(data: &[u8]) {
@@ -43,6 +45,12 @@ pub fn check(data: &[u8]) {
     let found = |name: &str| lines::of(&shadow).find_map(|line| parse_shadow(line, name));
     if is_other(b"alice") {
         assert!(found("alice").is_some_and(|shadow| shadow.locked && shadow.expires == Some(1)));
+    }
+    let alice = register.users.iter().find(|user| user.name == "alice").unwrap();
+    let ranges = subordinate_ids::parse(&file(&SUBUID), alice);
+    assert!(ranges.iter().all(|range| range.start >= 65_536), "an id of the host's own users is subordinate");
+    for range in [100_000..165_536, 300_000..300_010] {
+        assert!(ranges.contains(&range), "{range:?} is not read");
     }
     if is_other(b"bob") {
         assert!(found("bob").is_some_and(|shadow| !shadow.locked && shadow.expires.is_none()));
