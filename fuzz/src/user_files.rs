@@ -46,7 +46,7 @@ pub fn check(data: &[u8]) {
     if is_other(b"alice") {
         assert!(found("alice").is_some_and(|shadow| shadow.locked && shadow.expires == Some(1)));
     }
-    let alice = register.users.iter().find(|user| user.name == "alice").unwrap();
+    let alice = register.users.iter().find(|user| user.name == "alice" && user.uid == 1001).unwrap();
     let ranges = subordinate_ids::parse(&file(&SUBUID), alice);
     assert!(ranges.iter().all(|range| range.start >= 65_536), "an id of the host's own users is subordinate");
     for range in [100_000..165_536, 300_000..300_010] {
