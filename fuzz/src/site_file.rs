@@ -98,6 +98,8 @@ fn rendered(site: &Site, kind: u8) -> (String, String) {
         user: &user,
         names: vec![site.domain.to_string(), format!("www.{}", site.domain)],
         certificate: (kind & 1 == 0).then_some(certificate),
+        // With and without www.
+        covered: vec![site.domain.to_string(), format!("www.{}", site.domain)][usize::from((kind >> 3) & 1)..].to_vec(),
         suspended: kind & 2 == 0,
         // A long domain has a shortened socket name, so use the same for all sites.
         pool: (kind & 4 == 0).then(|| "/run/php/opterius.sock".into()),

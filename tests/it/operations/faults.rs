@@ -2,10 +2,12 @@
 //! configurations that others broke. Each has the status of its class, costs nothing that it should not, and leaves other
 //! accounts alone.
 
+use super::certificates::{Bought, upload};
 use super::tampering::{Fault, Tampered};
 use super::{hosting, is_there, publish, shows, soon_as_before, state};
 use crate::support::machine::{attempt, on_a_machine, run, run_as};
 use crate::support::panel::further_site;
+use serde_json::json;
 use std::fs;
 use std::path::Path;
 
@@ -151,5 +153,62 @@ fn each_obstacle_has_the_status_of_its_class() {
         panel.post("/domains/create", &further_site("bob", "blog.bob.example", "bob.example")).ok();
         panel.post("/domains/create", &further).ok();
         assert!(Path::new(place).is_dir());
+    });
+}
+
+#[test]
+fn what_is_missing_is_made_or_named_with_its_place() {
+    on_a_machine(what_is_missing_is_made_or_named_with_its_place, || {
+        let panel = hosting(9);
+        panel.created("alice", "alice.example");
+        panel.created("bob", "bob.example");
+        publish("bob", "bob.example", "index.html", "A page of Bob's");
+        // Our own: a certificate, logs, state.
+        let bought = Bought::good_for("bob.example");
+        let mut uploaded = upload(&bought.chain(), &bought.key);
+        (uploaded["domain"], uploaded["username"]) = (json!("bob.example"), json!("bob"));
+        panel.post("/ssl/upload", &uploaded).ok();
+        shows("bob.example", "/", 301, "");
+        let owners = "stat -c '%a %U:%G %n' /var/log/opterius/sites/bob.example /var/log/opterius/sites/bob.example/*";
+        let before = run(owners);
+        run("rm -r /var/log/opterius/sites/bob.example /var/lib/opterius/acme");
+        panel.created("carol", "carol.example");
+        assert_eq!(run(owners), before);
+        assert!(Path::new("/var/lib/opterius/acme").is_dir());
+        shows("bob.example", "/", 301, "");
+        run("rm -r /var/log/opterius /var/lib/opterius/certificates/bob.example");
+        panel.suspend("alice").ok();
+        shows("alice.example", "/", 503, "");
+        shows("bob.example", "/", 200, "A page of Bob's");
+        panel.unsuspend("alice").ok();
+
+        // Others': nginx says what it cannot open, but not which file needs it.
+        for (line, name) in [
+            ("listen 8181; access_log /var/log/gone/access.log;", "/var/log/gone/access.log"),
+            (
+                "listen 8181 ssl; ssl_certificate /etc/gone/c.pem; ssl_certificate_key /etc/gone/k.pem;",
+                "/etc/gone/c.pem",
+            ),
+        ] {
+            let text = format!("server {{\n  server_name foreign.example;\n  # {name}\n  {line}\n}}\n");
+            fs::write("/etc/nginx/conf.d/foreign.conf", text).unwrap();
+            let answers = [panel.create("dave", "dave.example"), panel.suspend("alice"), panel.delete("carol")];
+            for answer in answers {
+                answer.refuses(503, "operations_unavailable");
+                let sentence = answer.body["error"].as_str().unwrap();
+                for part in ["not caused by", "/etc/nginx/conf.d/foreign.conf:4", name] {
+                    assert!(sentence.contains(part), "{part}: {sentence}");
+                }
+            }
+            assert!(panel.account("dave").is_none() && is_there("/home/carol/carol.example/public_html"));
+            assert_eq!(panel.account("alice").unwrap()["suspended"], true);
+            run("rm /etc/nginx/conf.d/foreign.conf");
+            panel.suspend("alice").ok();
+            shows("alice.example", "/", 503, "");
+            panel.unsuspend("alice").ok();
+        }
+        panel.created("dave", "dave.example");
+        panel.delete("carol").ok();
+        shows("bob.example", "/", 200, "A page of Bob's");
     });
 }

@@ -195,6 +195,17 @@ const DIRECTORIES: [(&str, u32, bool); 9] = [
     (layout::PHP_LOGS, 0o711, false),
 ];
 
+/// Creates a directory that stays whatever becomes of the transaction, unless it exists; returns whether it was missing.
+///
+/// # Errors
+/// It cannot be created, or something else is in its place.
+pub fn permanent_directory(host: &Host, path: &Path, ownership: Ownership) -> Result<bool, Problem> {
+    if links::is_directory(host, path)? {
+        return Ok(false);
+    }
+    making::directory(path, ownership).map(|()| true).map_err(|error| Problem::at(path, error))
+}
+
 /// Creates our missing directories.
 fn prepare(host: &Host) -> Result<(), Problem> {
     for (path, mode, for_agent) in DIRECTORIES {

@@ -12,6 +12,7 @@ use crate::transaction::Transaction;
 use crate::web::certificate::current;
 use crate::web::certificate::files::CertificateFiles;
 use crate::web::default_server;
+use crate::web::missing;
 use crate::web::site::Site;
 use crate::web::site_file::{self, View};
 use crate::web::{pools, published_sites};
@@ -135,8 +136,14 @@ fn write(transaction: &mut Transaction<'_>, view: &View<'_>) -> Result<Vec<Expec
         transaction.remove(path)?;
     }
     let token = token::find(&text).unwrap_or_default().to_owned();
-    let answer = ExpectedAnswer::Served { token, has_certificate: view.certificate.is_some() };
-    let mut expected = vec![Expected { names: view.names.clone(), answer }];
+    let (secure, plain) = view.by_scheme();
+    let mut expected = Vec::new();
+    for (names, has_certificate) in [(secure, true), (plain, false)] {
+        if !names.is_empty() {
+            let answer = ExpectedAnswer::Served { token: token.clone(), has_certificate };
+            expected.push(Expected { names, answer });
+        }
+    }
     if view.suspended {
         expected.push(Expected { names: view.names.clone(), answer: ExpectedAnswer::Suspended });
     }
@@ -178,7 +185,7 @@ pub fn take_effect(
     default_server::update(transaction, deadline)?;
     transaction.suspect_nginx(true);
     match load(transaction, deadline)? {
-        Load::Refused(lines) => return Err(refusal(&lines)),
+        Load::Refused(lines) => return Err(refusal(host, &lines)),
         Load::NotRunning if !host.is_machine() => {}
         Load::NotRunning => warnings.push(not_running(expected, deadline)?),
         Load::Done => {
@@ -225,6 +232,9 @@ fn remedy(transaction: &mut Transaction<'_>, complaint: &str) -> Result<bool, Pr
         transaction.write(&path, room.as_bytes(), FileMode::mode(0o644))?;
         return Ok(true);
     }
+    if complaint.contains("No such file or directory") {
+        return missing::make(transaction);
+    }
     let is_duplicate = complaint.contains("duplicate default server");
     if is_duplicate {
         default_server::remove(transaction)?;
@@ -232,8 +242,8 @@ fn remedy(transaction: &mut Transaction<'_>, complaint: &str) -> Result<bool, Pr
     Ok(is_duplicate)
 }
 
-fn refusal(lines: &[String]) -> Problem {
-    let cause = cause::of_refusal(lines);
+fn refusal(host: &Host, lines: &[String]) -> Problem {
+    let cause = cause::located(host, &cause::of_refusal(lines));
     let sentence = format!("nginx refused the change and still uses its previous configuration. {cause}");
     // A port that another program holds is not a fault in a file.
     if lines.iter().any(|line| line.starts_with("bind() to ")) {

@@ -6,6 +6,7 @@ pub mod default_server;
 pub mod foreign_pools;
 pub mod hook;
 pub mod logs;
+pub mod missing;
 pub mod names;
 pub mod own_names;
 pub mod pools;

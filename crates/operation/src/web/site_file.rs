@@ -10,6 +10,7 @@ use crate::servers::MAX_BODY_MIB;
 use crate::servers::nginx::token;
 use crate::servers::php::{self, versions};
 use crate::web::certificate::files::CertificateFiles;
+use crate::web::certificate::names as certificate_names;
 use crate::web::hook::Hook;
 use crate::web::site::Site;
 use opterius_host::host::Host;
@@ -100,6 +101,8 @@ pub struct View<'a> {
     pub names: Vec<String>,
     /// The certificate to use, if any.
     pub certificate: Option<CertificateFiles>,
+    /// The names that the certificate covers. Only these are redirected to HTTPS.
+    pub covered: Vec<String>,
     /// Whether its account is suspended.
     pub suspended: bool,
     /// The socket of its PHP pool, if it has one.
@@ -120,16 +123,27 @@ impl<'a> View<'a> {
         register: &'a Register,
     ) -> Result<Self, Problem> {
         let suspended = Account::read(host, &site.username)?.suspended.is_some();
+        let names = site.names(host);
+        let covered = certificate.as_ref().map(|found| certificate_names::covered(found, &names)).unwrap_or_default();
         Ok(Self {
             site,
             user: register.account(&site.username)?,
-            names: site.names(host),
+            names,
             certificate,
+            covered,
             suspended,
             pool: (!suspended && versions::is_installed(host, &site.php_version))
                 .then(|| php::socket(host, &site.username, &site.php_version, &site.domain)),
             hook: Hook::of(host, &site.domain),
         })
+    }
+}
+
+impl View<'_> {
+    /// The names that are served over HTTPS, and those that stay on HTTP.
+    pub fn by_scheme(&self) -> (Vec<String>, Vec<String>) {
+        let is_secure = |name: &String| self.certificate.is_some() && self.covered.contains(name);
+        self.names.iter().cloned().partition(is_secure)
     }
 }
 
@@ -146,18 +160,22 @@ fn render_with_placeholder(host: &Host, view: &View<'_>) -> String {
     let mut text = format!(
         "{MARK}{mark}\n# The Agent overwrites this file whenever the site changes. To manage it manually, delete the line above.\n"
     );
-    match &view.certificate {
-        None => server(&mut text, host, view, &listen("80"), &body(host, view)),
+    let (secure, plain) = view.by_scheme();
+    if !plain.is_empty() {
+        server(&mut text, host, view, &plain, &listen("80"), &body(host, view));
+    }
+    match view.certificate.as_ref().filter(|_| !secure.is_empty()) {
+        None => {}
         Some(certificate) => {
-            let plain = if view.suspended { body(host, view) } else { redirect() };
-            server(&mut text, host, view, &listen("80"), &plain);
+            let redirected = if view.suspended { body(host, view) } else { redirect() };
+            server(&mut text, host, view, &secure, &listen("80"), &redirected);
             let keys = format!(
                 "    ssl_certificate \"{}\";\n    ssl_certificate_key \"{}\";\n{}\n",
                 certificate.fullchain.display(),
                 certificate.key.display(),
                 settings(view, &TLS),
             );
-            server(&mut text, host, view, &listen("443 ssl http2"), &(keys + &body(host, view)));
+            server(&mut text, host, view, &secure, &listen("443 ssl http2"), &(keys + &body(host, view)));
         }
     }
     text
@@ -171,14 +189,14 @@ fn settings(view: &View<'_>, settings: &[(&str, &str)]) -> String {
 
 /// One server block. Regardless of the rest, it answers for its token, and ACME challenges from a directory that only root
 /// can write to.
-fn server(text: &mut String, host: &Host, view: &View<'_>, listen: &str, body: &str) {
+fn server(text: &mut String, host: &Host, view: &View<'_>, names: &[String], listen: &str, body: &str) {
     let logs = view.site.logs(host);
     // Writing to a String cannot fail.
     let _ = write!(
         text,
         "server {{\n{listen}    server_name {names};\n    access_log \"{logs}/access.log\";\n    error_log \"{logs}/error.log\";\n\n    \
          location ^~ /.well-known/acme-challenge/ {{\n        root \"{webroot}\";\n        default_type text/plain;\n    }}\n",
-        names = view.names.join(" "),
+        names = names.join(" "),
         logs = logs.display(),
         webroot = host.path(WEBROOT).display(),
     );

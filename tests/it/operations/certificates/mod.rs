@@ -3,6 +3,8 @@
 mod interruptions;
 mod uploads;
 
+pub(super) use uploads::{Bought, upload};
+
 use super::{publish, shows};
 use crate::support::eventually;
 use crate::support::machine::{attempt, on_a_machine, run, run_as};
@@ -113,6 +115,13 @@ fn a_name_that_cannot_be_validated_does_not_prevent_the_others() {
         assert!(warnings.contains("SERVFAIL") || warnings.contains("could not resolve"), "{warnings}");
         assert_eq!(status(&panel, "alice.example")["warnings"], issued["warnings"]);
         let first = comes_to_serve("alice.example", |seen| seen.contains("DNS:alice.example"));
+        // Only covered names are redirected.
+        publish("alice", "alice.example", "index.html", "A page of Alice's");
+        shows("alice.example", "/", 301, "");
+        shows("www.alice.example", "/", 200, "A page of Alice's");
+        panel.suspend("alice").ok();
+        shows("www.alice.example", "/", 503, "");
+        panel.unsuspend("alice").ok();
 
         // A name without an address is not even requested.
         let issued = panel.post("/ssl/issue", &json!({"domain": "bob.example", "email": "bob@bob.example"})).ok();
@@ -124,12 +133,14 @@ fn a_name_that_cannot_be_validated_does_not_prevent_the_others() {
         let issued = panel.post("/ssl/issue", &request("alice.example")).ok();
         assert_eq!(issued["names"], json!(["alice.example", "www.alice.example"]));
         assert_eq!(issued["warnings"], json!([]));
+        shows("www.alice.example", "/", 301, "");
         let second = comes_to_serve("alice.example", |seen| seen.contains("www.alice.example") && seen != first);
         pebble.lose("www.alice.example");
         let trusting = format!("REQUESTS_CA_BUNDLE={}", pebble.authority().display());
         run(&format!("{trusting} certbot -q renew --force-renewal --no-random-sleep-on-renew"));
         let third = comes_to_serve("alice.example", |seen| !seen.is_empty() && seen != second);
         assert!(!third.contains("www.alice.example"), "{third}");
+        shows("www.alice.example", "/", 200, "A page of Alice's");
         assert!(status(&panel, "alice.example")["warnings"].to_string().contains("www.alice.example is not"));
         // Without the site's own domain, there is no success.
         pebble.lose("alice.example");
@@ -174,8 +185,8 @@ fn what_prevents_certificates_is_said_at_once() {
         assert_eq!(finding("certbot timer")["verdict"], "FAIL", "{}", checks());
         assert_eq!(finding("certificates")["verdict"], "PASS", "{}", checks());
         // One that ends within 14 days.
-        let soon = uploads::Bought::ending_in("alice.example", 10);
-        panel.post("/ssl/upload", &uploads::upload(&soon.chain(), &soon.key)).ok();
+        let soon = Bought::ending_in("alice.example", 10);
+        panel.post("/ssl/upload", &upload(&soon.chain(), &soon.key)).ok();
         let found = status(&panel, "alice.example");
         assert_eq!(found["expires_soon"], true, "{found}");
         assert!(found["warnings"].to_string().contains("Upload its successor"), "{found}");

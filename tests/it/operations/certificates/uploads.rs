@@ -10,19 +10,19 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 /// A chain of two certificates and its key, as sold by a certificate authority.
-pub(super) struct Bought {
+pub(in crate::operations) struct Bought {
     leaf: String,
     intermediate: String,
-    pub(super) key: String,
+    pub(in crate::operations) key: String,
 }
 
 impl Bought {
-    pub(super) fn good_for(name: &str) -> Bought {
+    pub(in crate::operations) fn good_for(name: &str) -> Bought {
         Bought::with(name, |_| {})
     }
 
     /// One that ends in so many days.
-    pub(super) fn ending_in(name: &str, days: u32) -> Bought {
+    pub(in crate::operations) fn ending_in(name: &str, days: u32) -> Bought {
         let date = run(&format!("date -d '{days} days' '+%Y %m %d'"));
         let mut parts = date.split_whitespace().map(|part| part.parse::<i32>().unwrap());
         let [year, month, day] = std::array::from_fn(|_| parts.next().unwrap());
@@ -42,12 +42,12 @@ impl Bought {
         Bought { leaf: leaf.pem(), intermediate: authority.pem(), key: key.serialize_pem() }
     }
 
-    pub(super) fn chain(&self) -> String {
+    pub(in crate::operations) fn chain(&self) -> String {
         format!("{}{}", self.leaf, self.intermediate)
     }
 }
 
-pub(super) fn upload(certificate: &str, private_key: &str) -> Value {
+pub(in crate::operations) fn upload(certificate: &str, private_key: &str) -> Value {
     json!({"domain": "alice.example", "username": "alice", "certificate": certificate, "private_key": private_key})
 }
 

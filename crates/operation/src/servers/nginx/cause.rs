@@ -71,6 +71,27 @@ fn hook_in(line: &str) -> Option<&str> {
     line.get(start..)?.split([':', ' ', '"', ';']).next()
 }
 
+/// nginx's message, with the place of the fault if nginx does not name it: it says only which log or certificate it cannot
+/// open.
+pub fn located(host: &Host, message: &str) -> String {
+    let opened = message.split('"').find(|part| part.starts_with('/'));
+    let lacks_place = message.contains(" failed (") && !message.contains(" in /");
+    let Some(opened) = opened.filter(|_| lacks_place) else { return message.to_owned() };
+    let place = Included::read(host).files().into_iter().find_map(|path| {
+        let text = files::read(&path, MAX_FILE).ok()?;
+        let line =
+            (1_u32..).zip(text.split(|byte| *byte == b'\n')).find(|(_, line)| names_path(line, opened.as_bytes()))?;
+        Some(format!("{}:{}", path.display(), line.0))
+    });
+    place.map_or_else(|| message.to_owned(), |place| format!("{message} It is needed in {place}."))
+}
+
+/// Whether a line, without its comment, has this path.
+fn names_path(line: &[u8], path: &[u8]) -> bool {
+    let code = line.split(|byte| *byte == b'#').next().unwrap_or_default();
+    code.windows(path.len().max(1)).any(|part| part == path)
+}
+
 /// Whether nginx's message blames a file that the Agent did not write, such as `… in /etc/nginx/conf.d/x.conf:3`.
 pub fn names_foreign_file(message: &str) -> bool {
     let places =

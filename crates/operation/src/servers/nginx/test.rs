@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::servers::nginx::cause;
 use opterius_base::deadline::Deadline;
 use opterius_base::files::{self, FileMode};
 use opterius_host::host::Host;
@@ -19,7 +20,10 @@ pub fn test(host: &Host, deadline: Deadline) -> Result<(), Problem> {
     if output.is_success() {
         return Ok(());
     }
-    Err(Problem::rejected("nginx", format!("nginx rejected the configuration. {}", output.complaint())))
+    Err(Problem::rejected(
+        "nginx",
+        cause::located(host, &format!("nginx rejected the configuration. {}", output.complaint())),
+    ))
 }
 
 /// What nginx says about a configuration that it accepts: its warnings, one line each.

@@ -6,9 +6,14 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
+use rustls_pki_types::{CertificateDer, ServerName};
+use webpki::EndEntityCert;
 
+use crate::web::certificate::files::CertificateFiles;
+use crate::web::certificate::pem;
 use crate::web::site::Site;
 use opterius_base::deadline::Deadline;
+use opterius_base::files;
 use opterius_host::host::Host;
 use opterius_host::request::values::Domain;
 
@@ -46,6 +51,22 @@ pub(crate) fn of_site(site: &Site, host: &Host) -> Names {
         }
     }
     names
+}
+
+/// Largest file of a chain, in bytes.
+const MAX_FILE: u64 = 1024 * 1024;
+
+/// Those of `names` that the certificate in these files covers. If it cannot be read, nginx says so.
+pub fn covered(found: &CertificateFiles, names: &[String]) -> Vec<String> {
+    let text = files::read(&found.fullchain, MAX_FILE).unwrap_or_default();
+    let sections = pem::sections(&String::from_utf8_lossy(&text)).unwrap_or_default();
+    let leaf = sections.into_iter().next().map(|section| CertificateDer::from(section.der));
+    let Some(leaf) = leaf.as_ref().and_then(|leaf| EndEntityCert::try_from(leaf).ok()) else { return names.to_vec() };
+    let is_covered = |name: &&String| {
+        let name = ServerName::try_from(name.as_str());
+        name.is_ok_and(|name| leaf.verify_is_valid_for_subject_name(&name).is_ok())
+    };
+    names.iter().filter(is_covered).cloned().collect()
 }
 
 /// What is said of a name that the certificate does not cover.
