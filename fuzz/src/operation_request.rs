@@ -106,6 +106,7 @@ pub fn written(request: &Request) -> Value {
         Request::CreateZone(zone) => json!({
             "domain": domain(&zone.domain), "server_ip": zone.server_ip, "ns1": domain(&zone.ns1), "ns2": domain(&zone.ns2),
         }),
+        Request::ToggleShell(shell) => json!({"username": username(&shell.username), "enabled": shell.enabled}),
         Request::AddRecord(record) => {
             let zone = domain(&record.domain);
             assert!(record_data(&record.content) && record.content.len() < 20_000, "{:?}", record.content);

@@ -31,6 +31,7 @@ pub mod process;
 pub mod reach;
 pub mod report;
 pub mod service;
+pub mod sftp;
 pub mod shell;
 pub mod system;
 pub mod systemd;
@@ -73,6 +74,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("accounts", operations::accounts),
     ("nginx", nginx::descriptors),
     ("renewals", operations::renewals),
+    ("SFTP", sftp::confinement),
     ("certificates", certificates::expiry),
     ("certbot timer", certificates::timer),
     ("address", answer::address),

@@ -78,3 +78,9 @@ pub const AGENT_GROUP: &str = "opterius";
 
 /// The group whose members are the accounts.
 pub const ACCOUNTS_GROUP: &str = "opterius-accounts";
+
+/// The group of accounts without a login shell, which sshd confines to SFTP.
+pub const SFTP_GROUP: &str = "opterius-sftp";
+
+/// Our part of sshd's configuration.
+pub const SSHD_DROP_IN: &str = "/etc/ssh/sshd_config.d/50-opterius.conf";

@@ -6,6 +6,7 @@
 //! * [`config`] — the keys of agent.conf for the host
 //! * [`certbot`] — whether certificates can be issued
 //! * [`host`], [`layout`] — the host, and our paths on it
+//! * [`sftp`] — how sshd confines accounts without a shell
 //! * [`users`], [`sites`] — users and groups, and published records of sites; [`nginx`] — its configuration on disk
 //! * [`measure`] — system statistics; [`tool`] — running programs
 //! * [`processes`], [`mounts`], [`lines`] — /proc, and files of lines, whose content others choose
@@ -24,6 +25,7 @@ pub mod nginx;
 pub mod problem;
 pub mod processes;
 pub mod request;
+pub mod sftp;
 pub mod sites;
 pub mod tool;
 pub mod users;

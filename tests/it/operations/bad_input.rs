@@ -107,6 +107,7 @@ fn operations() -> Vec<(&'static str, Value, Vec<&'static str>)> {
         ),
         ("/dns/list-records", json!({"domain": "alice.example"}), vec!["domain"]),
         ("/dns/delete-record", json!({"domain": "alice.example", "name": "www", "type": "A"}), vec!["domain", "type"]),
+        ("/ssh/toggle-shell", json!({"username": "alice", "enabled": true}), vec!["username"]),
         ("/stats/account", json!({"username": "alice", "domains": [], "databases": []}), vec!["username"]),
         ("/services/action", json!({"service": "nginx", "action": "reload"}), vec!["service", "action"]),
         (
@@ -163,6 +164,9 @@ fn invalid_requests() -> Vec<(&'static str, &'static str, Value)> {
                 ("ttl", json!("a day")),
                 ("priority", json!(70_000)),
             ],
+            "/ssh/toggle-shell" => {
+                &[("enabled", Value::Null), ("enabled", json!("yes")), ("enabled", json!(2)), ("enabled", json!([]))]
+            }
             "/dns/delete-record" => &[("id", json!(0)), ("id", json!("x")), ("name", Value::Null)],
             "/logs/tail" => &[
                 ("log_type", json!("mail")),

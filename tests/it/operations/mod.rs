@@ -12,6 +12,7 @@ mod provisioning;
 mod reads;
 mod registers;
 mod site_names;
+mod ssh;
 mod suspension;
 mod tampering;
 pub(crate) mod tenants;

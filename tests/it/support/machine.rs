@@ -101,10 +101,16 @@ pub fn require_tools() {
         "/usr/sbin/nft",
         "/usr/sbin/iptables",
         "/usr/sbin/ufw",
+        "/usr/sbin/logrotate",
+        "/usr/sbin/pdns_server",
+        "/usr/sbin/sshd",
+        "/usr/bin/sftp",
+        "/usr/bin/sqlite3",
     ];
     let missing: Vec<&str> = tools.into_iter().filter(missing).collect();
     let packages = "systemd dbus util-linux passwd nginx-light php-fpm cron at pdns-server pdns-backend-sqlite3 pdns-tools \
-                    procps certbot openssl pebble nftables iptables ufw";
+                    procps certbot openssl pebble nftables iptables ufw logrotate openssh-server openssh-client \
+                    sqlite3";
     assert!(missing.is_empty(), "these tests need {missing:?}. Run: apt-get install -y {packages}");
     assert!(rustix::process::geteuid().is_root(), "these tests boot a separate systemd and need root");
 }

@@ -80,6 +80,20 @@ impl Fields {
         number.filter(|number| (min..=max).contains(number)).map(Some).ok_or_else(invalid)
     }
 
+    /// A required boolean, as JSON's or as `0` and `1` (values from HTML forms).
+    ///
+    /// # Errors
+    /// It is missing or something else.
+    pub fn boolean(&self, field: &str) -> Result<bool, Problem> {
+        match self.0.get(field) {
+            None => Err(Problem::invalid(field, "is missing")),
+            Some(Value::Bool(value)) => Ok(*value),
+            Some(value) if *value == 1 || *value == "1" => Ok(true),
+            Some(value) if *value == 0 || *value == "0" => Ok(false),
+            Some(_) => Err(Problem::invalid(field, "must be true or false")),
+        }
+    }
+
     /// A required domain.
     ///
     /// # Errors

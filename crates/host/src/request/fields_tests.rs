@@ -27,6 +27,14 @@ fn an_error_names_the_field_and_its_rule() {
         refused(fields(json).optional_integer("n", 0, 9), json);
     }
     assert_eq!(fields(r#"{"w":"b"}"#).one_of("w", &[("a", 1), ("b", 2)]), Ok(2));
+    for (json, expected) in
+        [(r#"{"b":true}"#, true), (r#"{"b":0}"#, false), (r#"{"b":"1"}"#, true), (r#"{"b":"0"}"#, false)]
+    {
+        assert_eq!(fields(json).boolean("b"), Ok(expected), "{json}");
+    }
+    for json in ["{}", r#"{"b":null}"#, r#"{"b":2}"#, r#"{"b":"yes"}"#, r#"{"b":[]}"#, r#"{"b":1.5}"#] {
+        refused(fields(json).boolean("b"), json);
+    }
     refused(fields(r#"{"w":"c"}"#).one_of("w", &[("a", 1), ("b", 2)]), "another word");
 }
 

@@ -22,6 +22,7 @@ pub mod php_list_versions;
 pub mod record;
 pub mod services_action;
 pub mod services_list;
+pub mod ssh_toggle_shell;
 pub mod ssl_delete;
 pub mod ssl_issue;
 pub mod ssl_renew;
@@ -56,6 +57,7 @@ macro_rules! operations {
             php_list_versions::ListPhpVersions,
             services_action::ServiceAction,
             services_list::ListServices,
+            ssh_toggle_shell::ToggleShell,
             ssl_delete::DeleteCertificate,
             ssl_issue::IssueCertificate,
             ssl_renew::RenewCertificate,

@@ -31,6 +31,9 @@ pub struct Account {
     pub created_at: Option<Timestamp>,
     /// The request that created the account; none if it was adopted.
     pub creation: Option<Creation>,
+    /// The login shell that was taken away last, if any.
+    #[serde(default)]
+    pub previous_shell: Option<String>,
     /// The state to restore; none if the account is not suspended.
     pub suspended: Option<Suspended>,
 }
@@ -74,9 +77,13 @@ impl Account {
     pub fn read(host: &Host, username: &Username) -> Result<Self, Problem> {
         let path = path(host, username);
         match fs::read(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                Ok(Self { username: username.clone(), created_at: None, creation: None, suspended: None })
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self {
+                username: username.clone(),
+                created_at: None,
+                creation: None,
+                suspended: None,
+                previous_shell: None,
+            }),
             bytes => bytes
                 .and_then(|bytes| serde_json::from_slice(&bytes).map_err(Into::into))
                 .map_err(|error| Problem::failed(&path.display().to_string(), error)),

@@ -5,6 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use log::warn;
+
+use crate::servers::sshd;
 use crate::transaction::Transaction;
 use crate::users::user;
 use crate::web::certificate::current;
@@ -15,7 +18,7 @@ use opterius_base::deadline::Deadline;
 use opterius_base::files::{self, FileMode};
 use opterius_host::host::Host;
 use opterius_host::layout::ACCOUNTS_GROUP;
-use opterius_host::layout::AGENT_GROUP;
+use opterius_host::layout::{AGENT_GROUP, SFTP_GROUP};
 use opterius_host::problem::Problem;
 use opterius_host::request::values::{Domain, Username};
 use opterius_host::sites::site_record::{self, SiteRecord};
@@ -46,6 +49,9 @@ pub fn adopt(host: &Host, deadline: Deadline) -> Result<Vec<Username>, Problem> 
         } else {
             apply::apply(transaction, &to_move, deadline)?;
         }
+        let confined = register.group(SFTP_GROUP).and_then(|group| group.members.first());
+        let warnings = confined.map(|username| sshd::ensure(transaction, username, deadline)).transpose()?;
+        warnings.into_iter().flatten().for_each(|warning| warn!("{warning}"));
         Ok(adopted)
     })
 }

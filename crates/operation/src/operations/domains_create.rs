@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::accounts::{home, record};
 use crate::perform::{Context, Perform};
 use crate::servers::php::versions;
+use crate::servers::sshd;
 use crate::transaction::Transaction;
 use crate::tree;
 use crate::users::user;
@@ -55,6 +56,9 @@ impl Perform for CreateSite {
             let php = versions::is_installed(host, &site.php_version);
             let mut warnings = apply::apply(transaction, std::slice::from_ref(&site), deadline)?;
             warnings.extend(published_sites::repair(host, deadline)?);
+            if is_new {
+                warnings.extend(sshd::ensure(transaction, &user.name, deadline)?);
+            }
             Ok(json!({
                 "username": site.username,
                 "domain": site.domain,
@@ -122,6 +126,7 @@ fn new_account(
         username: username.clone(),
         created_at: Some(SystemClock.wall()),
         creation: Some(creation(request)),
+        previous_shell: None,
         suspended: None,
     };
     record::write(transaction, &account, register)?;

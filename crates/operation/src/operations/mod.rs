@@ -16,6 +16,7 @@ mod metrics_top_processes;
 mod php_list_versions;
 mod services_action;
 mod services_list;
+mod ssh_toggle_shell;
 mod ssl_delete;
 mod ssl_issue;
 mod ssl_renew;

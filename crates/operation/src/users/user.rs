@@ -6,7 +6,7 @@ use crate::users::{end_processes, name_service, numbers, reserved, shadow_lock};
 use opterius_base::deadline::Deadline;
 use opterius_base::secret::Secret;
 use opterius_host::host::Host;
-use opterius_host::layout::ACCOUNTS_GROUP;
+use opterius_host::layout::{ACCOUNTS_GROUP, SFTP_GROUP};
 use opterius_host::lines;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::Username;
@@ -14,11 +14,8 @@ use opterius_host::tool::Tool;
 use opterius_host::users::administrators;
 use opterius_host::users::register::{FIRST_UID, Register, User};
 
-/// The shell of a new account.
-const SHELL: &str = "/bin/bash";
-
-/// The shell of a suspended account.
-const NO_SHELL: &str = "/usr/sbin/nologin";
+/// The shell of a new or suspended account.
+pub const NO_SHELL: &str = "/usr/sbin/nologin";
 
 /// The mark of a user whom the Agent created, in the last part of the comment field of passwd(5), which only root can change
 /// (chfn(1)). The name in the first part, which mail programs show, stays empty.
@@ -79,7 +76,8 @@ pub fn refuse_system_user(user: &User) -> Result<(), Problem> {
 /// # Errors
 /// groupadd failed, or the choice cannot be stored.
 pub fn choose_uid(host: &Host, register: &Register, deadline: Deadline) -> Result<u32, Problem> {
-    ensure_group(host, register, deadline)?;
+    ensure_group(host, ACCOUNTS_GROUP, register, deadline)?;
+    ensure_group(host, SFTP_GROUP, register, deadline)?;
     numbers::next(host, register, deadline)
 }
 
@@ -89,7 +87,8 @@ pub fn choose_uid(host: &Host, register: &Register, deadline: Deadline) -> Resul
 /// useradd failed.
 pub fn create(host: &Host, username: &Username, uid: u32, deadline: Deadline) -> Result<User, Problem> {
     let tool = shadow_utility(host, "useradd")?
-        .args(["--no-create-home", "--user-group", "--no-log-init", "--shell", SHELL, "--groups", ACCOUNTS_GROUP])
+        .args(["--no-create-home", "--user-group", "--no-log-init", "--shell", NO_SHELL])
+        .args(["--groups", &format!("{ACCOUNTS_GROUP},{SFTP_GROUP}")])
         .args(["--comment", CREATED])
         .args(["--uid", &uid.to_string(), "--home-dir", &format!("/home/{username}")])
         // Make the gid equal to the uid.
@@ -106,17 +105,21 @@ pub fn create(host: &Host, username: &Username, uid: u32, deadline: Deadline) ->
 /// # Errors
 /// usermod failed.
 pub fn join(host: &Host, username: &Username, register: &Register, deadline: Deadline) -> Result<(), Problem> {
-    ensure_group(host, register, deadline)?;
+    ensure_group(host, ACCOUNTS_GROUP, register, deadline)?;
     let arguments = ["--append", "--groups", ACCOUNTS_GROUP, "--", username.as_str()];
     let tool = shadow_utility(host, "usermod")?.args(arguments);
     shadow_lock::succeed(host, tool, deadline).map(drop)
 }
 
-fn ensure_group(host: &Host, register: &Register, deadline: Deadline) -> Result<(), Problem> {
-    if register.group(ACCOUNTS_GROUP).is_some() {
+/// Creates a group of ours unless it exists.
+///
+/// # Errors
+/// groupadd failed.
+pub fn ensure_group(host: &Host, name: &str, register: &Register, deadline: Deadline) -> Result<(), Problem> {
+    if register.group(name).is_some() {
         return Ok(());
     }
-    let tool = shadow_utility(host, "groupadd")?.args(["--system", ACCOUNTS_GROUP]);
+    let tool = shadow_utility(host, "groupadd")?.args(["--system", name]);
     shadow_lock::succeed(host, tool, deadline).map(drop)
 }
 
@@ -241,7 +244,11 @@ pub fn parse_shadow(line: &[u8], name: &str) -> Option<Shadow> {
     (*owner == name.as_bytes()).then(shadow)
 }
 
-fn shadow_utility(host: &Host, name: &str) -> Result<Tool, Problem> {
+/// A tool of shadow-utils, for this host.
+///
+/// # Errors
+/// It is not installed.
+pub fn shadow_utility(host: &Host, name: &str) -> Result<Tool, Problem> {
     let tool = Tool::named(name)?;
     Ok(if host.is_machine() { tool } else { tool.arg("--prefix").arg(host.root()) })
 }

@@ -1,0 +1,111 @@
+//! OpenSSH's server: accounts without a login shell can use SFTP and nothing else, by a drop-in of ours.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::transaction::Transaction;
+use opterius_base::deadline::Deadline;
+use opterius_base::files::FileMode;
+use opterius_base::text::one_line;
+use opterius_host::host::Host;
+use opterius_host::layout::SSHD_DROP_IN;
+use opterius_host::problem::Problem;
+use opterius_host::sftp::DROP_IN;
+use opterius_host::tool::Tool;
+
+/// The directory that sshd needs to test its configuration; its service creates it.
+const PRIVILEGE_SEPARATION: &str = "/run/sshd";
+
+/// The service, by distribution.
+const SERVICES: [&str; 2] = ["ssh.service", "sshd.service"];
+
+/// Time limit for each call of sshd and systemd. What they do not do is a warning.
+const TIME: Duration = Duration::from_secs(10);
+
+/// Makes sure that sshd has the drop-in and that it applies to this user, who is in the group of accounts without a shell.
+/// Does nothing without OpenSSH's server. Returns warnings: SFTP must not keep an account from being created.
+///
+/// # Errors
+/// The drop-in cannot be written.
+pub fn ensure(transaction: &mut Transaction<'_>, username: &str, deadline: Deadline) -> Result<Vec<String>, Problem> {
+    let (host, deadline) = (transaction.host(), deadline.sooner(TIME));
+    let path = host.path(SSHD_DROP_IN);
+    if !path.parent().is_some_and(Path::is_dir) {
+        return Ok(Vec::new());
+    }
+    if fs::read(&path).is_ok_and(|found| found == DROP_IN.as_bytes()) {
+        return Ok(applied(host, username, deadline));
+    }
+    let before = test(host, deadline);
+    transaction.write(&path, DROP_IN.as_bytes(), FileMode::mode(0o644))?;
+    match (before, test(host, deadline)) {
+        (Ok(()), Ok(())) => {
+            let mut warnings = reload(host, deadline);
+            warnings.extend(applied(host, username, deadline));
+            Ok(warnings)
+        }
+        (Ok(()), Err(cause)) => {
+            transaction.remove(&path)?;
+            Ok(vec![format!(
+                "SFTP of accounts without a shell does not work: sshd rejects {}: {cause}",
+                path.display()
+            )])
+        }
+        (Err(cause), _) => Ok(vec![format!(
+            "SFTP of accounts without a shell does not work yet: sshd's configuration is invalid, not caused by this change: \
+             {cause} Correct it, then run: systemctl reload ssh"
+        )]),
+    }
+}
+
+/// Runs sshd with these arguments; none if it is not installed, or the host is a directory tree.
+fn sshd(host: &Host, arguments: &[&str], deadline: Deadline) -> Option<Result<String, String>> {
+    let tool = Tool::named("sshd").ok().filter(|_| host.is_machine())?;
+    match fs::create_dir(host.path(PRIVILEGE_SEPARATION)) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Some(Err(error.to_string())),
+        _ => {}
+    }
+    Some(match tool.args(arguments).run(deadline) {
+        Ok(output) if output.is_success() => Ok(output.stdout),
+        Ok(output) => Err(output.complaint()),
+        Err(problem) => Err(problem.message()),
+    })
+}
+
+fn test(host: &Host, deadline: Deadline) -> Result<(), String> {
+    sshd(host, &["-t"], deadline).unwrap_or_else(|| Ok(String::new())).map(drop)
+}
+
+/// Asks sshd itself whether it confines this user, and warns if not: another file may say something else first.
+fn applied(host: &Host, username: &str, deadline: Deadline) -> Vec<String> {
+    let connection = format!("user={username},host=localhost,addr=127.0.0.1");
+    match sshd(host, &["-T", "-C", &connection], deadline) {
+        None => Vec::new(),
+        Some(Ok(settings)) if opterius_host::sftp::is_confined(&settings) => Vec::new(),
+        Some(Ok(_)) => vec![format!(
+            "sshd does not confine “{username}” to SFTP: it does not read {SSHD_DROP_IN}, or another Match block comes first. \
+             Compare: sshd -T -C {connection}"
+        )],
+        Some(Err(cause)) => {
+            vec![format!("sshd cannot say whether it confines “{username}” to SFTP: {}", one_line(&cause, 300))]
+        }
+    }
+}
+
+/// Reloads the running service. Sessions go on.
+fn reload(host: &Host, deadline: Deadline) -> Vec<String> {
+    if !host.has_systemd() {
+        return Vec::new();
+    }
+    let systemctl = |arguments: &[&str]| Tool::named("systemctl").and_then(|tool| tool.args(arguments).run(deadline));
+    let is_active =
+        |service: &&&str| systemctl(&["is-active", "--quiet", service]).is_ok_and(|output| output.is_success());
+    let Some(service) = SERVICES.iter().find(is_active) else { return Vec::new() };
+    match systemctl(&["reload", service]) {
+        Ok(output) if output.is_success() => Vec::new(),
+        Ok(output) => vec![format!("sshd was not reloaded: {} Run: systemctl reload {service}", output.complaint())],
+        Err(problem) => vec![format!("sshd was not reloaded: {} Run: systemctl reload {service}", problem.message())],
+    }
+}
