@@ -56,12 +56,14 @@ fn suspend(host: &Host, username: &Username, deadline: Deadline) -> Result<Value
         // repeating the request completes the suspension. It all runs under the transaction's lock, so that a concurrent
         // unsuspension comes later, and only one tool changes /etc/passwd.
         transaction.commit()?;
-        eviction::lock_out(host, username, &user, deadline)?;
+        // If the login cannot be disabled, because a program of root's holds the lock, the sites stop all the same.
+        let locked_out = eviction::lock_out(host, username, &user, deadline);
         let served = answer_503(transaction, username, &user, deadline);
         if served.is_ok() {
             transaction.commit()?;
         }
         eviction::end(host, username, &user, deadline)?;
+        locked_out?;
         let Applied { warnings, obstacle } = served?;
         if let Some(obstacle) = obstacle {
             return Err(still_served(username, obstacle));
