@@ -131,6 +131,10 @@ impl Probe for FakeMachine {
         self.root.join("opterius-operation")
     }
 
+    fn sites(&self, _: &Path) -> Result<Output, Problem> {
+        self.tool("sites", &[])
+    }
+
     fn daemon(&self, _: SocketAddr, path: &str) -> Result<(u16, String), String> {
         if let Some(status) = self.tools.get("daemon") {
             return if status.is_empty() { Err("connection refused".to_owned()) } else { Ok((200, status.clone())) };

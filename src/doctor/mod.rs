@@ -73,6 +73,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("operations", operations::reachable),
     ("accounts", operations::accounts),
     ("nginx", nginx::descriptors),
+    ("sites", nginx::sites),
     ("renewals", operations::renewals),
     ("SFTP", sftp::confinement),
     ("certificates", certificates::expiry),

@@ -1,7 +1,9 @@
-//! nginx opens two log files per site at startup, before its workers run: if it runs out of file descriptors, it does not
-//! restart.
+//! nginx: whether it has enough file descriptors, and whether it serves what its files say. It opens two log files per site
+//! at startup, before its workers run: if it runs out of file descriptors, it does not restart.
 
 use std::fs;
+
+use serde_json::Value;
 
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
@@ -25,6 +27,33 @@ pub fn descriptors(context: &Context<'_>) -> Option<Finding> {
         });
     };
     Some(judge(u64::try_from(sites).unwrap_or(u64::MAX), master, worker_limit(&main)))
+}
+
+/// Whether nginx accepts its configuration, has loaded it, and serves every site as written: the helper asks for each site.
+pub fn sites(context: &Context<'_>) -> Option<Finding> {
+    let host = context.host()?;
+    if !host.is_machine() || !context.system.path("/etc/nginx").is_dir() {
+        return None;
+    }
+    if !context.system.is_root {
+        return Some(context.needs_root("what nginx serves"));
+    }
+    let looked = context.system.probe.sites(&context.system.config_path);
+    let finding =
+        looked.map_err(|problem| problem.message()).and_then(|output| reported(&output.stdout, &output.stderr));
+    Some(finding.unwrap_or_else(|cause| {
+        Finding::warn(
+            format!("the helper could not look at nginx: {}", cause.trim_end()),
+            "nginx -t; systemctl status nginx",
+        )
+    }))
+}
+
+/// The helper's finding.
+fn reported(stdout: &str, stderr: &str) -> Result<Finding, String> {
+    let report: Value = serde_json::from_str(stdout).map_err(|_| stderr.to_owned())?;
+    let text = |key: &str| report.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    Ok(if text("verdict") == "PASS" { Finding::pass(text("seen")) } else { Finding::fail(text("seen"), text("fix")) })
 }
 
 /// The limit of the running master process, or of its unit.
@@ -93,6 +122,15 @@ mod tests {
         for (sites, master, workers, verdict) in table {
             assert_eq!(judge(sites, master, workers).verdict, verdict, "{sites} {master} {workers:?}");
         }
+    }
+
+    #[test]
+    fn the_finding_of_the_helper_is_passed_on() {
+        let report = r#"{"verdict":"FAIL","seen":"nginx does not run","fix":"systemctl start nginx"}"#;
+        assert_eq!(reported(report, ""), Ok(Finding::fail("nginx does not run", "systemctl start nginx")));
+        let report = r#"{"verdict":"PASS","seen":"all well","fix":null}"#;
+        assert_eq!(reported(report, ""), Ok(Finding::pass("all well")));
+        assert_eq!(reported("", "no root"), Err("no root".to_owned()));
     }
 
     #[test]

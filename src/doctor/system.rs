@@ -36,6 +36,9 @@ const TOOLS: Duration = Duration::from_secs(8);
 /// The time limit of a request to the daemon, which answers from memory.
 const DAEMON: Duration = Duration::from_secs(3);
 
+/// The time limit of the helper's look at nginx and its sites.
+const SITES: Duration = Duration::from_secs(25);
+
 /// The host that the checks examine.
 pub struct System<'a> {
     /// The root directory of the host's files.
@@ -100,6 +103,12 @@ pub trait Probe {
 
     /// Where the daemon looks for its helper program.
     fn helper(&self) -> PathBuf;
+
+    /// The helper's own finding about nginx and its sites, for this configuration file.
+    ///
+    /// # Errors
+    /// The helper did not start, or timed out.
+    fn sites(&self, config: &Path) -> Result<Output, Problem>;
 
     /// Status and body of the daemon's response to a `GET`.
     ///
@@ -174,6 +183,10 @@ impl Probe for Machine {
 
     fn helper(&self) -> PathBuf {
         helper::client::program()
+    }
+
+    fn sites(&self, config: &Path) -> Result<Output, Problem> {
+        Tool::at(self.helper()).arg("--config").arg(config).arg("check").run(Deadline::within(SITES))
     }
 
     fn daemon(&self, address: SocketAddr, path: &str) -> Result<(u16, String), String> {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use lexopt::{Arg, Parser};
 use rustix::process::geteuid;
 
-use crate::operations::{adopt, certificate_renewed};
+use crate::operations::{adopt, certificate_renewed, check};
 use crate::serve;
 use crate::servers::php::idle;
 use opterius_base::clock::monotonic_microseconds;
@@ -46,6 +46,7 @@ opterius-operation: performs one operation on this server, as root, for the Opte
 Usage:
   opterius-operation [--config PATH]          perform the operation requested on stdin (for the Agent)
   opterius-operation [--config PATH] adopt    adopt existing accounts
+  opterius-operation [--config PATH] check    see whether nginx serves every site as written (for doctor)
   opterius-operation [--config PATH] renewed  serve the certificate that certbot has just renewed (for its hook)
   opterius-operation [--config PATH] end-idle-php
                                               end the PHP processes of accounts without visitors (for a timer)
@@ -69,6 +70,8 @@ enum Task {
     Serve,
     /// Adopt existing accounts.
     Adopt,
+    /// See whether nginx serves every site as written.
+    Check,
     /// As certbot's hook, serve a site with the certificate that certbot has just renewed.
     Renewed,
     /// As a systemd timer, end the PHP masters of accounts without visitors.
@@ -92,6 +95,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             }
         },
         Ok((config, Task::Adopt)) => on_host(&config, adopt),
+        Ok((config, Task::Check)) => on_host(&config, |host| Ok(check::check(host, Deadline::within(LONGEST)))),
         Ok((config, Task::Renewed)) => on_host(&config, renewed),
         Ok((config, Task::EndIdlePhp)) => on_host(&config, end_idle_php),
         Err(sentence) => {
@@ -115,6 +119,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(PathBuf, Task
             Arg::Value(value) if task.is_none() => {
                 task = Some(match value.to_str() {
                     Some("adopt") => Task::Adopt,
+                    Some("check") => Task::Check,
                     Some("renewed") => Task::Renewed,
                     Some("end-idle-php") => Task::EndIdlePhp,
                     _ => return Err(format!("unknown task “{}”", value.to_string_lossy())),
@@ -244,11 +249,12 @@ mod tests {
 
     #[test]
     fn only_documented_arguments_are_accepted() {
-        let table: [(&[&str], &str, Task); 8] = [
+        let table: [(&[&str], &str, Task); 9] = [
             (&["end-idle-php"], layout::CONFIG, Task::EndIdlePhp),
             (&[], layout::CONFIG, Task::Serve),
             (&["--config", "/x"], "/x", Task::Serve),
             (&["adopt"], layout::CONFIG, Task::Adopt),
+            (&["check"], layout::CONFIG, Task::Check),
             (&["--config=/x", "renewed"], "/x", Task::Renewed),
             (&["renewed", "--config", "/x"], "/x", Task::Renewed),
             (&["--version"], layout::CONFIG, Task::Version),

@@ -11,6 +11,7 @@ mod passwords;
 mod provisioning;
 mod reads;
 mod registers;
+mod site_defaults;
 mod site_names;
 mod ssh;
 mod suspension;

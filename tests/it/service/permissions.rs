@@ -172,3 +172,29 @@ fn a_hundred_concurrent_operations_do_not_close_the_socket() {
         assert_eq!(run("systemctl is-active opterius-operation.socket").trim(), "active");
     });
 }
+
+#[test]
+fn the_helper_sees_in_its_sandbox_what_nginx_serves() {
+    on_a_server(the_helper_sees_in_its_sandbox_what_nginx_serves, || {
+        run("systemctl start nginx php8.2-fpm");
+        let service = Service::install("");
+        let created = service.post("/domains/create", &site("alice", "alice.example")).ok();
+        assert_eq!(created["warnings"], json!([]));
+        // 443 belongs to another program, which nginx finds out only when it reloads.
+        run("systemd-run --quiet --unit=other-program perl -MIO::Socket::INET -e \
+             'my $s = IO::Socket::INET->new(LocalPort => 8443, Listen => 5, ReuseAddr => 1) or die $!; sleep 1 while 1'
+             until ss -ltn 'sport = :8443' | grep -q LISTEN; do sleep 0.1; done
+             echo 'server { listen 8443; return 204; }' >/etc/nginx/conf.d/foreign.conf");
+        let answer = service.post("/domains/create", &site("bob", "bob.example"));
+        answer.refuses(409, "conflict");
+        let sentence = answer.body["error"].as_str().unwrap();
+        assert!(sentence.contains("bind() to") && sentence.contains("held by perl (process "), "{sentence}");
+        run("systemctl stop other-program");
+        service.post("/domains/create", &site("bob", "bob.example")).ok();
+        shows("bob.example", "/", 200, "new site");
+        let suspend = json!({"username": "alice", "domains": [], "action": "suspend"});
+        service.post("/account/suspend", &suspend).ok();
+        shows("alice.example", "/", 503, "");
+        shows("bob.example", "/", 200, "new site");
+    });
+}

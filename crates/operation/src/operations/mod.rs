@@ -1,10 +1,11 @@
-//! The operations: one file for each, named after its path, and two that are only available on the command line.
+//! The operations: one file for each, named after its path, and three that are only available on the command line.
 
 mod account_delete;
 mod account_password;
 mod account_suspend;
 pub mod adopt;
 pub mod certificate_renewed;
+pub mod check;
 mod dns_add_record;
 mod dns_create_zone;
 mod dns_delete_record;

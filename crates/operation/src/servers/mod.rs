@@ -6,4 +6,4 @@ pub mod powerdns;
 pub mod sshd;
 
 /// Largest body of a request to a site, in MiB: nginx's limit, and PHP's for uploads and posts.
-pub const MAX_BODY_MIB: u32 = 128;
+pub const MAX_BODY_MIB: u32 = 64;

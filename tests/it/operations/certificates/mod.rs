@@ -1,7 +1,7 @@
 //! Certificates from a real certificate authority: certbot validates each name through the running nginx.
 
 mod interruptions;
-mod uploads;
+pub(super) mod uploads;
 
 pub(super) use uploads::{Bought, upload};
 
