@@ -82,9 +82,9 @@ fn sites_have_what_their_owners_expect() {
         assert_eq!(page("alice.example", "/server.php?large").status, 200);
 
         run_as("alice", "yes 'a { color: red }' | head -c 20000 >/home/alice/alice.example/public_html/a.css");
-        let compressed =
-            Response::read(&raw("GET /a.css HTTP/1.0\r\nHost: alice.example\r\nAccept-Encoding: gzip\r\n\r\n"));
-        assert_eq!((compressed.status, compressed.header("Content-Encoding")), (200, Some("gzip")));
+        let asked = "GET /a.css HTTP/1.1\r\nHost: alice.example\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n";
+        let compressed = String::from_utf8_lossy(&raw(asked)).into_owned();
+        assert!(compressed.starts_with("HTTP/1.1 200") && compressed.contains("Content-Encoding: gzip"));
 
         let hidden = [
             "wp-config.php.bak",
