@@ -1,6 +1,6 @@
 //! What sites get by default, and what answers for names that no site has.
 
-use super::certificates::uploads::{Bought, upload};
+use super::certificates::{Bought, upload};
 use super::{hosting, page, publish, shows};
 use crate::support::eventually;
 use crate::support::http::{Connection, PROMPTLY, Request, Response};

@@ -1,7 +1,9 @@
 //! Certificates from a real certificate authority: certbot validates each name through the running nginx.
 
 mod interruptions;
-pub(super) mod uploads;
+mod uploads;
+
+pub(super) use uploads::{Bought, upload};
 
 pub(super) use uploads::{Bought, upload};
 
