@@ -5,8 +5,6 @@ mod uploads;
 
 pub(super) use uploads::{Bought, upload};
 
-pub(super) use uploads::{Bought, upload};
-
 use super::{publish, shows};
 use crate::support::eventually;
 use crate::support::machine::{attempt, on_a_machine, run, run_as};
