@@ -6,6 +6,7 @@ use log::warn;
 use crate::transaction::Transaction;
 use crate::web::certificate::current;
 use crate::web::logs;
+use crate::web::pools;
 use crate::web::site::{Site, Sites};
 use crate::web::site_file::{self, View};
 use opterius_base::files::{self, FileMode};
@@ -28,6 +29,7 @@ pub fn make(transaction: &mut Transaction<'_>) -> Result<bool, Problem> {
         let Ok(user) = register.account(&site.username) else { continue };
         if logs::restore(host, &site, user)? {
             warn!("The logs of {} were missing and are created again", site.domain);
+            pools::link_log(transaction, &site, user)?;
             found_any = true;
         }
         found_any |= without_certificate(transaction, &site, &register)?;

@@ -49,16 +49,24 @@ pub fn prepare(
             warnings.extend(prepare_master(transaction, user, version, register, deadline)?);
             ready.push((&user.name, version));
         }
-        let (link, log) =
-            (site.logs(transaction.host()).join("php-fpm"), settings::log(transaction.host(), &user.name));
-        if fs::read_link(&link).ok().as_ref() != Some(&log) {
-            transaction.link(&link, &log)?;
-        }
+        link_log(transaction, site, user)?;
     }
     if !php::has_own_masters(transaction.host()) {
         warnings.extend(load_pools(transaction.host(), views, deadline)?);
     }
     Ok(warnings)
+}
+
+/// Links the log of the account's masters from the site's logs.
+///
+/// # Errors
+/// The link cannot be created.
+pub fn link_log(transaction: &mut Transaction<'_>, site: &Site, user: &User) -> Result<(), Problem> {
+    let (link, log) = (site.logs(transaction.host()).join("php-fpm"), settings::log(transaction.host(), &user.name));
+    if !php::has_own_masters(transaction.host()) || fs::read_link(&link).ok().as_ref() == Some(&log) {
+        return Ok(());
+    }
+    transaction.link(&link, &log)
 }
 
 /// Makes the master of an account answer with its current settings.
