@@ -26,6 +26,7 @@ pub mod names;
 pub mod network_path;
 pub mod nginx;
 pub mod operations;
+pub mod php;
 pub mod port;
 pub mod process;
 pub mod reach;
@@ -74,6 +75,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("accounts", operations::accounts),
     ("nginx", nginx::descriptors),
     ("sites", nginx::sites),
+    ("PHP", php::masters),
     ("renewals", operations::renewals),
     ("SFTP", sftp::confinement),
     ("certificates", certificates::expiry),

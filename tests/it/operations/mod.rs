@@ -8,6 +8,7 @@ mod faults;
 mod interruptions;
 mod limits;
 mod passwords;
+mod php;
 mod provisioning;
 mod reads;
 mod registers;
