@@ -1,31 +1,30 @@
-//! Unmanaged nginx files, as `operation adopt` reads them: every extracted word occurs in the file, and has no
-//! characters that are special to nginx. Comments of any bytes, in any encoding, hide nothing.
+//! nginx files of others, as `operation adopt` and the check of new names read them: every domain that is read occurs in the
+//! file. Comments of any bytes, in any encoding, hide nothing.
 
 use opterius_host::lines;
+use opterius_host::nginx::configuration::Configuration;
 use opterius_host::request::values::Domain;
 use opterius_host::sites::mark::MARK;
-use opterius_host::sites::unmanaged_sites::UnmanagedSite;
 use opterius_operation::web::site::Site;
+
+/// A file of someone else.
+const FILE: &str = "server {\n  listen 80;\n  server_name a.example *.b.example;\n  root /home/alice/a;\n}\n";
 
 /// The input is the file.
 pub fn check(data: &[u8]) {
     let text = lines::lossy(data);
-    let site = UnmanagedSite::parse(data);
-    for word in site.names.iter().chain(&site.roots) {
-        assert!(text.contains(word.as_str()), "{word:?} is not in the file");
-        assert!(!word.contains(|sign: char| sign.is_ascii_whitespace() || ";{}#".contains(sign)), "{word:?}");
+    for server in Configuration::parse(data).servers {
+        for word in server.names.iter().filter(|word| Domain::parse("domain", word).is_ok()) {
+            assert!(text.contains(word.as_str()), "{word:?} is not in the file");
+        }
     }
-    for name in &site.names {
-        assert!(Domain::parse("domain", name).is_ok(), "{name:?}");
-    }
-    let roots: String = site.roots.iter().map(|root| format!("  root \"{root}\";\n")).collect();
-    let written = format!("server {{\n  server_name {} _;\n{roots}}}\n", site.names.join(" "));
-    assert_eq!(UnmanagedSite::parse(&written), site, "the meaning changed after rewriting");
-    assert_eq!(UnmanagedSite::parse(text.replace('\n', "\r\n")), site, "the kind of line ending does not matter");
-
-    let comment: Vec<u8> = data.iter().copied().filter(|byte| !b"\r\n".contains(byte)).collect();
-    let commented = [b"# ", &comment[..], b"\n", written.as_bytes(), b"# ", &comment[..]].concat();
-    assert_eq!(UnmanagedSite::parse(commented), site, "a comment hides something");
+    let comment: Vec<u8> = data.iter().copied().filter(|byte| *byte != b'\n').collect();
+    let commented = [b"# ", &comment[..], b"\n", FILE.as_bytes(), b"# ", &comment[..]].concat();
+    let servers = |bytes: &[u8]| {
+        let servers = Configuration::parse(bytes).servers.into_iter();
+        servers.map(|server| (server.names, server.roots, server.listening)).collect::<Vec<_>>()
+    };
+    assert_eq!(servers(&commented), servers(FILE.as_bytes()), "a comment hides something");
     check_mark(data);
 }
 

@@ -18,6 +18,7 @@ pub mod renewal_config;
 pub mod request_head;
 pub mod signed_answer;
 pub mod site_file;
+pub mod site_record;
 pub mod user_files;
 pub mod verify_body;
 
@@ -39,6 +40,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("request_head", request_head::check),
     ("signed_answer", signed_answer::check),
     ("site_file", site_file::check),
+    ("site_record", site_record::check),
     ("user_files", user_files::check),
     ("verify_body", verify_body::check),
 ];

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use opterius_base::clock::Timestamp;
 use opterius_host::host::{Acme, Host};
+use opterius_host::nginx::configuration::Configuration;
 use opterius_host::request::values::{DocumentRoot, Domain, PhpVersion, Username};
 use opterius_host::sites::mark::MARK;
 use opterius_host::sites::site_record::Source;
-use opterius_host::sites::unmanaged_sites::UnmanagedSite;
 use opterius_host::users::register::User;
 use opterius_operation::servers::nginx::token;
 use opterius_operation::servers::php::{settings, shared};
@@ -65,8 +65,9 @@ fn check_site(site: &Site, kind: u8) {
     let expected = expected.map(|(depth, words)| (depth, words.iter().map(|word| own.substitute(word)).collect()));
     assert_eq!(directives(&text), expected.collect::<Vec<_>>());
     assert_eq!(pool, own.substitute(&reference_pool));
-    let read = UnmanagedSite::parse(&text);
-    assert!(read.names.iter().all(|name| name.ends_with(own.domain)) && !read.names.is_empty());
+    let names: Vec<String> =
+        Configuration::parse(text.as_bytes()).servers.into_iter().flat_map(|server| server.names).collect();
+    assert!(names.iter().all(|name| name.ends_with(own.domain)) && !names.is_empty());
 }
 
 fn site(names: Names<'_>, version: &str, parent: &str) -> Option<Site> {

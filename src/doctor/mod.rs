@@ -73,6 +73,8 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("cache writer", cache::writer),
     ("operations", operations::reachable),
     ("accounts", operations::accounts),
+    ("site records", operations::records),
+    ("suffix list", operations::public_suffixes),
     ("nginx", nginx::descriptors),
     ("sites", nginx::sites),
     ("PHP", php::masters),

@@ -6,10 +6,13 @@ use std::io::ErrorKind;
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
 use opterius_host::helper::client::HelperMode;
+use opterius_host::host::Host;
+use opterius_host::layout::PUBLISHED;
 use opterius_host::layout::SOCKET;
 use opterius_host::layout::WEBROOT;
 use opterius_host::lines;
-use opterius_host::sites::unmanaged_sites;
+use opterius_host::sites::public_suffix::PublicSuffixes;
+use opterius_host::sites::{site_record, unmanaged_sites};
 
 /// The socket unit of the helper.
 const UNIT: &str = "opterius-operation.socket";
@@ -60,13 +63,51 @@ fn judge_mode(mode: HelperMode, socket: bool, active: bool, agent_is_root: bool)
 
 /// Whether the Agent manages every account on this host.
 pub fn accounts(context: &Context<'_>) -> Option<Finding> {
-    Some(match unmanaged_sites::missing(&context.host()?) {
-        Err(problem) => Finding::warn(problem.message(), "ls -l /etc/passwd /etc/group"),
-        Ok(missing) if missing.is_empty() => Finding::pass("the Agent manages every user with a site"),
-        Ok(missing) => {
-            let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
+    let missing = match unmanaged_sites::missing(&context.host()?) {
+        Err(problem) => return Some(Finding::warn(problem.message(), "ls -l /etc/passwd /etc/group /etc/sudoers")),
+        Ok(missing) => missing,
+    };
+    let free = missing.iter().filter(|candidate| candidate.obstacle.is_none());
+    let names: Vec<String> = free.map(|candidate| candidate.username.to_string()).collect();
+    let unfit = unmanaged_sites::unfit_accounts(&context.host()?).unwrap_or_default();
+    let obstacle = missing.iter().find_map(|candidate| candidate.obstacle.as_ref()).or(unfit.first());
+    Some(match obstacle {
+        _ if !names.is_empty() => {
             Finding::warn(format!("not managed yet: {}", listed(&names)), context.command("operation adopt"))
         }
+        Some(obstacle) => Finding::warn(
+            format!("a user with a site cannot be managed: {obstacle}"),
+            format!("correct it, then run: {}", context.command("operation adopt")),
+        ),
+        None => Finding::pass("the Agent manages every user with a site"),
+    })
+}
+
+/// Whether every published record can be read. They are copies, which the next change of any site rebuilds.
+pub fn records(context: &Context<'_>) -> Option<Finding> {
+    let adopt = context.command("operation adopt");
+    Some(match site_record::read_all(&context.host()?) {
+        Err(_) if !context.system.is_root => context.needs_root(PUBLISHED),
+        Err(problem) => Finding::warn(problem.message(), adopt),
+        Ok(published) if published.damaged.is_empty() => {
+            Finding::pass(format!("published records of sites: {}, all readable", published.records.len()))
+        }
+        Ok(published) => {
+            let domains: Vec<String> = published.damaged.iter().map(|(domain, _)| domain.to_string()).collect();
+            Finding::warn(format!("the published records of these sites cannot be read: {}", listed(&domains)), adopt)
+        }
+    })
+}
+
+/// Whether the complete list of public suffixes is installed.
+pub fn public_suffixes(context: &Context<'_>) -> Option<Finding> {
+    let host = context.host().filter(Host::is_machine)?;
+    Some(match PublicSuffixes::read(&host).is_installed() {
+        true => Finding::pass("the list of public suffixes is installed"),
+        false => Finding::warn(
+            "the list of public suffixes is not installed: the Agent refuses sites at common ones such as co.uk, but not at all",
+            "apt-get install publicsuffix",
+        ),
     })
 }
 

@@ -12,7 +12,8 @@ use std::time::Duration;
 use lexopt::{Arg, Parser};
 use rustix::process::geteuid;
 
-use crate::operations::{adopt, certificate_renewed, check};
+use crate::operations::adopt::{self, Adoption};
+use crate::operations::{certificate_renewed, check};
 use crate::serve;
 use crate::servers::php::idle;
 use opterius_base::clock::monotonic_microseconds;
@@ -218,11 +219,13 @@ fn check_url(url: &str) -> Result<(), String> {
 }
 
 fn adopt(host: &Host) -> Result<String, Problem> {
-    let adopted = adopt::adopt(host, Deadline::within(ADOPTION_TIME))?;
-    if adopted.is_empty() {
-        return Ok("All accounts on this server have already been adopted.\n".to_owned());
+    let Adoption { adopted, obstacles } = adopt::adopt(host, Deadline::within(ADOPTION_TIME))?;
+    let mut lines: Vec<String> = adopted.iter().map(|name| format!("Adopted: {name}\n")).collect();
+    lines.extend(obstacles.iter().map(|obstacle| format!("Not managed: {obstacle}\n")));
+    if lines.is_empty() {
+        lines.push("All accounts on this server have already been adopted.\n".to_owned());
     }
-    Ok(adopted.iter().map(|name| format!("Adopted: {name}\n")).collect())
+    Ok(lines.concat())
 }
 
 /// certbot passes the certificate to its hook in the environment.

@@ -1,5 +1,6 @@
 //! Host operations with the real tools, on a disposable machine where necessary, and otherwise on a directory tree.
 
+mod adoption;
 mod bad_input;
 mod certificates;
 mod dns;

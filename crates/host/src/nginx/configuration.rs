@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::host::Host;
+use crate::host::{Acme, Host};
 use crate::nginx::directives::{self, Directive};
 use crate::nginx::included::{MAIN, matches};
 use crate::request::values::Domain;
@@ -70,6 +70,15 @@ impl Configuration {
                 configuration.include(host, pattern, 0);
             }
         }
+        configuration
+    }
+
+    /// The servers in one file, without those that it includes.
+    pub fn parse(bytes: &[u8]) -> Self {
+        let mut configuration = Self { files: MAX_FILES, ..Self::default() };
+        let nowhere =
+            Host::new(PathBuf::from("/nonexistent"), Acme { server: String::new(), authority: None }, PathBuf::new());
+        configuration.http(&nowhere, Path::new(""), &directives::parse(bytes), MAX_DEPTH);
         configuration
     }
 
@@ -174,7 +183,6 @@ fn matching(directory: &Path, pattern: &str) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::Acme;
 
     #[test]
     fn servers_are_found_in_all_included_files() {

@@ -46,6 +46,7 @@ const GROUPS: [&str; 27] = [
 
 /// The rules of sudo(8), with the files that they include, and of doas(1).
 const SUDOERS: &str = "/etc/sudoers";
+const USUALLY_INCLUDED: &str = "@includedir /etc/sudoers.d";
 const DOAS: &str = "/etc/doas.conf";
 
 /// The most files of rules that are read.
@@ -116,7 +117,10 @@ fn rule(host: &Host, subject: &Subject<'_>) -> Result<Option<String>, Problem> {
     let found = |path: &Path, line: usize| {
         Some(format!("is named in line {line} of {}, which gives administrators' privileges", path.display()))
     };
-    let (mut files, mut read) = (vec![host.path(SUDOERS)], BTreeSet::new());
+    let mut files = vec![host.path(SUDOERS)];
+    // Also where sudo is not installed yet.
+    files.extend(included(host, &host.path(SUDOERS), USUALLY_INCLUDED).into_iter().flatten());
+    let mut read = BTreeSet::new();
     while let Some(path) = files.pop().filter(|_| read.len() < MAX_FILES) {
         if !read.insert(path.clone()) {
             continue;

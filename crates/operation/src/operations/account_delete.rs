@@ -83,7 +83,7 @@ fn remove_sites(
     Transaction::run(host, deadline, |transaction| {
         let register = Register::read(host)?;
         let user = register.account(username)?;
-        user::refuse_system_user(user)?;
+        user::refuse_foreign_user(host, &register, user)?;
         // If this is interrupted, the records are what the next attempt knows of these sites.
         let mut warnings = published_sites::repair(host, deadline)?;
         unmanaged_sites::remove(transaction, user)?;

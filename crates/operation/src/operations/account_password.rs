@@ -17,7 +17,7 @@ impl Perform for SetPassword {
         let Self { username, password } = self;
         Transaction::run(host, deadline, |transaction| {
             let register = Register::read(host)?;
-            user::refuse_system_user(register.account(username)?)?;
+            user::refuse_foreign_user(host, &register, register.account(username)?)?;
             let account = Account::read(host, username)?;
             if let Some(suspended) = account.suspended.clone() {
                 let suspended = Some(Suspended { password_locked: false, ..suspended });

@@ -39,7 +39,7 @@ fn suspend(host: &Host, username: &Username, deadline: Deadline) -> Result<Value
     Transaction::run(host, deadline, |transaction| {
         let register = Register::read(host)?;
         let user = register.account(username)?.clone();
-        user::refuse_system_user(&user)?;
+        user::refuse_foreign_user(host, &register, &user)?;
         let account = Account::read(host, username)?;
         if account.suspended.is_none() {
             let shadow = user::shadow(host, username)?;

@@ -3,8 +3,6 @@
 //! A user is adopted if it is a regular user whose home is `/home/<name>` with an enabled site below it. Adopting only adds
 //! the user to the group of accounts, and publishes records of its sites.
 
-use std::collections::BTreeMap;
-
 use log::warn;
 
 use crate::servers::sshd;
@@ -17,32 +15,43 @@ use opterius_base::clock::{Clock, SystemClock};
 use opterius_base::deadline::Deadline;
 use opterius_base::files::{self, FileMode};
 use opterius_host::host::Host;
-use opterius_host::layout::ACCOUNTS_GROUP;
 use opterius_host::layout::{AGENT_GROUP, SFTP_GROUP};
 use opterius_host::problem::Problem;
-use opterius_host::request::values::{Domain, Username};
+use opterius_host::request::values::Username;
 use opterius_host::sites::site_record::{self, SiteRecord};
-use opterius_host::sites::unmanaged_sites::{UnmanagedSite, candidates, enabled_sites};
+use opterius_host::sites::unmanaged_sites::{self, Candidate, UnmanagedFile};
 use opterius_host::users::account::{self, Account};
 use opterius_host::users::register::Register;
 
-/// Adopts existing accounts and publishes records of all sites; returns the newly adopted accounts.
+/// What an adoption did.
+pub struct Adoption {
+    /// The newly adopted accounts.
+    pub adopted: Vec<Username>,
+    /// Why other users with a site were not adopted, and what is wrong with accounts that were, as sentences.
+    pub obstacles: Vec<String>,
+}
+
+/// Adopts existing accounts, and publishes records of all sites.
 ///
 /// # Errors
 /// The users, a group or a file cannot be read or changed.
-pub fn adopt(host: &Host, deadline: Deadline) -> Result<Vec<Username>, Problem> {
+pub fn adopt(host: &Host, deadline: Deadline) -> Result<Adoption, Problem> {
     Transaction::run(host, deadline, |transaction| {
         let register = Register::read(host)?;
-        let sites = enabled_sites(host);
-        let mut adopted = Vec::new();
-        for username in candidates(&register, &sites) {
-            if !register.accounts().iter().any(|name| name == username.as_str()) {
-                user::join(host, &username, &Register::read(host)?, deadline)?;
-                write_record(host, &username, &register)?;
-                adopted.push(username);
+        let files = unmanaged_sites::files(host);
+        let mut adoption = Adoption { adopted: Vec::new(), obstacles: Vec::new() };
+        for Candidate { username, obstacle } in unmanaged_sites::candidates(host, &register, &files)? {
+            match obstacle {
+                Some(obstacle) => adoption.obstacles.push(obstacle),
+                None => {
+                    user::join(host, &username, &Register::read(host)?, deadline)?;
+                    write_record(host, &username, &register)?;
+                    adoption.adopted.push(username);
+                }
             }
         }
-        publish(host, &sites, deadline)?;
+        adoption.obstacles.extend(unmanaged_sites::unfit_accounts(host)?);
+        publish(host, &files, deadline)?;
         let to_move = pools::to_move(host)?;
         if to_move.is_empty() {
             pools::sweep(transaction, &[], deadline)?;
@@ -52,7 +61,7 @@ pub fn adopt(host: &Host, deadline: Deadline) -> Result<Vec<Username>, Problem> 
         let confined = register.group(SFTP_GROUP).and_then(|group| group.members.first());
         let warnings = confined.map(|username| sshd::ensure(transaction, username, deadline)).transpose()?;
         warnings.into_iter().flatten().for_each(|warning| warn!("{warning}"));
-        Ok(adopted)
+        Ok(adoption)
     })
 }
 
@@ -66,43 +75,27 @@ fn write_record(host: &Host, username: &Username, register: &Register) -> Result
 }
 
 /// Publishes records of all sites of accounts, managed or not.
-fn publish(host: &Host, sites: &BTreeMap<Domain, UnmanagedSite>, deadline: Deadline) -> Result<(), Problem> {
+fn publish(host: &Host, files: &[UnmanagedFile], deadline: Deadline) -> Result<(), Problem> {
     published_sites::repair(host, deadline)?;
     let register = Register::read(host)?;
-    let group = register.group(ACCOUNTS_GROUP).map(|group| group.members.clone()).unwrap_or_default();
-    for (domain, unmanaged_sites) in sites {
-        let known = site_record::read(host, domain).ok().flatten();
-        let record = match Site::read(host, domain)? {
-            SiteFile::Managed(_) => None,
-            // While the account is suspended, the enabled file is not the site's own.
-            _ if known.as_ref().is_some_and(|record| record.suspended) => known,
-            _ => {
-                let owner = group.iter().find(|name| unmanaged_sites.is_below(&format!("/home/{name}")));
-                let username = owner.and_then(|name| Username::parse("username", name).ok());
-                username.map(|username| unmanaged_record(host, domain, username, unmanaged_sites, deadline))
-            }
-        };
-        if let Some(record) = record {
-            site_record::publish(host, &record, &register)?;
+    for file in files {
+        let owner = register.accounts().iter().find_map(|name| Some((name, file.root(name)?)));
+        let (Some((name, root)), Some(domain)) = (owner, file.domain()) else { continue };
+        if file.foreign_part(name).is_some() || matches!(Site::read(host, &domain), Ok(SiteFile::Managed(_))) {
+            continue;
         }
+        let record = SiteRecord {
+            names: file.names(),
+            document_root: root.to_owned(),
+            // Treat an unreadable certificate like a missing one.
+            certificate: current::find(host, &domain).and_then(|found| current::describe(host, &found, deadline).ok()),
+            ..SiteRecord::new(domain, Username::parse("username", name)?)
+        };
+        site_record::publish(host, &record, &register)?;
+    }
+    // What is still damaged belongs to no site.
+    for (domain, _) in site_record::read_all(host)?.damaged {
+        site_record::forget(host, &domain)?;
     }
     Ok(())
-}
-
-fn unmanaged_record(
-    host: &Host,
-    domain: &Domain,
-    username: Username,
-    site: &UnmanagedSite,
-    deadline: Deadline,
-) -> SiteRecord {
-    let found = current::find(host, domain);
-    let home = format!("/home/{username}");
-    SiteRecord {
-        names: site.names.clone(),
-        document_root: site.roots.iter().find(|root| root.starts_with(&home)).cloned().unwrap_or(home),
-        // Treat an unreadable certificate like a missing one.
-        certificate: found.and_then(|found| current::describe(host, &found, deadline).ok()),
-        ..SiteRecord::new(domain.clone(), username)
-    }
 }

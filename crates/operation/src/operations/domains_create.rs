@@ -36,6 +36,7 @@ impl Perform for CreateSite {
             }
             let (user, is_new) = match register.account(&request.username) {
                 Ok(user) => {
+                    user::refuse_foreign_user(host, &register, user)?;
                     refuse_other_creation(host, request)?;
                     (user.clone(), false)
                 }

@@ -22,7 +22,7 @@ impl Perform for ToggleShell {
         Transaction::run(host, deadline, |transaction| {
             let register = Register::read(host)?;
             let user = register.account(username)?.clone();
-            user::refuse_system_user(&user)?;
+            user::refuse_foreign_user(host, &register, &user)?;
             let account = Account::read(host, username)?;
             // A suspension has put another shell into the place of this one.
             let current = account.suspended.as_ref().map_or(&user.shell, |suspended| &suspended.shell).clone();

@@ -10,6 +10,7 @@ use opterius_host::layout::{ACCOUNTS_GROUP, SFTP_GROUP};
 use opterius_host::lines;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::Username;
+use opterius_host::sites::unmanaged_sites;
 use opterius_host::tool::Tool;
 use opterius_host::users::administrators;
 use opterius_host::users::register::{FIRST_UID, Register, User};
@@ -56,13 +57,15 @@ pub fn check_new(host: &Host, username: &Username, register: &Register, deadline
     }
 }
 
-/// Refuses system users, in case one was added to the group of accounts.
+/// Refuses users who are not customers: system users, in case one was added to the group of accounts, and users who became
+/// administrators, or share a group, after they were adopted.
 ///
 /// # Errors
-/// The user is a system user.
-pub fn refuse_system_user(user: &User) -> Result<(), Problem> {
+/// The user is such a user, or the rules of sudo cannot be read.
+pub fn refuse_foreign_user(host: &Host, register: &Register, user: &User) -> Result<(), Problem> {
     if user.uid >= FIRST_UID {
-        return Ok(());
+        let obstacle = unmanaged_sites::obstacle(host, register, user)?;
+        return obstacle.map_or(Ok(()), |obstacle| Err(Problem::Conflict(obstacle)));
     }
     let group = ACCOUNTS_GROUP;
     let name = &user.name;
