@@ -297,7 +297,7 @@ mod tests {
     fn whatever_is_written_is_read_back() {
         for text in ["", "a", "\0", "\u{10ffff}", "\u{fffd}", "\\\"\n", "ä"] {
             for repeated in [1, 60, 126, 253, 254, 1024, 5000] {
-                for count in [0, 1, 100, 101, 22_500] {
+                for count in [0, 1, 100, 101, 22_500].into_iter().filter(|count| repeated * count <= 600_000) {
                     let record = record(&text.repeat(repeated), count);
                     let bytes = record.to_bytes().unwrap();
                     assert!(u64::try_from(bytes.len()).unwrap() <= MAX_FILE, "{text:?} {repeated} {count}");

@@ -88,7 +88,8 @@ fn prepare_master(
     let is_new = fs::read(&path).ok().as_deref() != Some(text.as_bytes());
     if is_new {
         masters::test(host, user, version, &text, deadline)?;
-        transaction.write(&path, text.as_bytes(), FileMode::mode(0o644))?;
+        // Other accounts must not read its sites and paths.
+        transaction.write(&path, text.as_bytes(), FileMode { mode: 0o640, group: Some(user.gid) })?;
     }
     let (link, target) = units::enabling_link(host, &user.name, version);
     if fs::read_link(&link).ok().as_ref() != Some(&target) {

@@ -70,7 +70,7 @@ pub fn test(host: &Host, user: &User, version: &PhpVersion, text: &str, deadline
     let path = settings::path(host, &user.name, version).with_extension("test");
     // As root, FPM requires a user for each pool.
     let text = format!("{text}user = {0}\ngroup = {1}\n", user.uid, user.gid);
-    files::replace(&path, text.as_bytes(), FileMode::mode(0o644)).map_err(|error| Problem::at(&path, error))?;
+    files::replace(&path, text.as_bytes(), FileMode::mode(0o600)).map_err(|error| Problem::at(&path, error))?;
     let (name, number) = settings::CHILDREN;
     let output = Tool::at(program).args(["-t", "--fpm-config"]).arg(&path).env(name, number).run(deadline);
     let _ = fs::remove_file(&path);
