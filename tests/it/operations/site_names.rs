@@ -17,7 +17,6 @@ fn write(panel: &Panel, path: &str, text: &str) {
 #[test]
 fn names_in_files_of_others_are_taken() {
     let panel = Panel::on_a_tree(0);
-    panel.created("bob", "bob.example");
     // As administrators write them: several on a line and on several lines, in any case, in files of any name.
     write(
         &panel,
@@ -30,6 +29,7 @@ fn names_in_files_of_others_are_taken() {
         "server { server_name *.apps.example .dot.example www.tail.*; }\nserver { server_name ~^(?<x>[a-z]+)\\.regex\\.example$ _; }\n\
          server { server_name ~^(.+)$; }\nserver { server_name www.only.example; }\n",
     );
+    panel.created("bob", "bob.example");
     let before = state(&panel);
     for domain in [
         "panel.provider.example",
