@@ -90,10 +90,10 @@ fn an_adopted_site_is_suspended_wherever_its_file_is() {
 fn what_others_have_a_part_in_is_not_adopted() {
     on_a_machine(what_others_have_a_part_in_is_not_adopted, || {
         run("groupadd -g 1500 clients");
-        for name in ["carol", "dave", "erin", "frank", "gina", "hugo"] {
+        for name in ["carol", "dave", "erin", "frank", "gina", "hugo", "ivan"] {
             user_with_site(name, &format!("/etc/nginx/conf.d/{name}.example.conf"));
         }
-        run("usermod -aG sudo carol; usermod -g clients dave; usermod -g clients erin
+        run("usermod -aG sudo carol; usermod -aG www-data ivan; usermod -g clients dave; usermod -g clients erin
              mkdir -p /etc/sudoers.d; echo 'frank ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/frank
              echo 'server { listen 80; server_name two.example; root /home/hugo/www; }' >>/etc/nginx/conf.d/gina.example.conf");
         let panel = hosting(0);
@@ -108,6 +108,7 @@ fn what_others_have_a_part_in_is_not_adopted() {
             ("frank", "/etc/sudoers.d/frank"),
             ("gina", "/home/hugo/www"),
             ("hugo", "gina.example.conf"),
+            ("ivan", "“www-data”"),
         ] {
             let told = printed.lines().any(|line| line.contains(&format!("“{name}”")) && line.contains(word));
             assert!(told, "{name}: {printed}");
@@ -127,6 +128,13 @@ fn what_others_have_a_part_in_is_not_adopted() {
             "echo 'server { listen 80; server_name h.example; root /home/hugo/www; }' >>/etc/nginx/conf.d/frank.example.conf; nginx -s reload",
         );
         panel.delete("frank").refuses(409, "conflict");
+        shows("h.example", "/", 200, "A page of hugo");
+        // A suspension does what it can, and does not claim the rest.
+        let answer = panel.suspend("frank");
+        answer.refuses(409, "conflict");
+        let error = answer.body["error"].as_str().unwrap();
+        assert!(error.contains("cannot log in") && error.contains("still served") && error.contains("hugo"), "{error}");
+        assert!(run("getent passwd frank").trim().ends_with("/usr/sbin/nologin"));
         shows("h.example", "/", 200, "A page of hugo");
         panel.suspend("bob").ok();
         panel.unsuspend("bob").ok();

@@ -1,4 +1,5 @@
-//! Who has administrators' privileges: members of certain groups, and users and groups in the rules of sudo and doas.
+//! Who has administrators' privileges: members of certain groups, and users and groups in the rules of sudo and doas. Members
+//! of the web server's group are no administrators, but reach into all accounts.
 //!
 //! Such a user is not a customer. The Agent neither adopts it nor changes it, and creates no account with a name to which an
 //! old rule still gives privileges.
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::host::Host;
 use crate::lines;
 use crate::problem::Problem;
-use crate::users::register::{Register, User};
+use crate::users::register::{Group, Register, User};
 
 /// Groups whose members can become root, or read or control what belongs to others.
 const GROUPS: [&str; 27] = [
@@ -66,7 +67,14 @@ pub fn reason(host: &Host, register: &Register, user: &User) -> Result<Option<St
             "is in the group “{group}”, which has administrators' privileges (gpasswd -d {name} {group})"
         )));
     }
-    let is_own = |group: &&crate::users::register::Group| group.gid == user.gid || group.members.contains(&user.name);
+    let is_own = |group: &&Group| group.gid == user.gid || group.members.contains(&user.name);
+    if let Some(group) = register.web_group().ok().filter(is_own) {
+        let (name, group) = (&user.name, &group.name);
+        return Ok(Some(format!(
+            "is in the web server's group “{group}”, through which it can reach the sites and the PHP of other accounts \
+             (gpasswd -d {name} {group})"
+        )));
+    }
     let groups: Vec<(&str, u32)> =
         register.groups.iter().filter(is_own).map(|group| (group.name.as_str(), group.gid)).collect();
     rule(host, &Subject { name: &user.name, uid: Some(user.uid), groups: &groups })

@@ -80,12 +80,12 @@ fn answer_503(
     deadline: Deadline,
 ) -> Result<Applied, Problem> {
     let host = transaction.host();
-    let mut warnings = unmanaged_sites::suspend(transaction, user, deadline)?;
+    let Applied { mut warnings, obstacle } = unmanaged_sites::suspend(transaction, user, deadline)?;
     let further = unmanaged_sites::expected(host, user);
     let applied = apply::apply_suspension(transaction, &Site::all_of(host, username)?, &further, deadline)?;
     warnings.extend(applied.warnings);
     warnings.extend(published_sites::repair(host, deadline)?);
-    Ok(Applied { warnings, ..applied })
+    Ok(Applied { warnings, obstacle: applied.obstacle.or(obstacle) })
 }
 
 /// The error for an account whose sites nginx still serves. Everything else is suspended, and the sites will be once nginx

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::servers::nginx::effect::{Expected, ExpectedAnswer};
 use crate::transaction::{Ownership, Transaction};
+use crate::web::apply::Applied;
 use crate::web::foreign_pools;
 use opterius_base::deadline::Deadline;
 use opterius_base::files::FileMode;
@@ -44,24 +45,25 @@ struct Replaced {
     link: Option<PathBuf>,
 }
 
-/// Makes each of the account's unmanaged sites answer 503, and disables its pools.
+/// Makes each of the account's unmanaged sites answer 503, and disables its pools. The obstacle is a file with sites of
+/// others, which are still served.
 ///
 /// # Errors
 /// A file cannot be changed.
-pub fn suspend(transaction: &mut Transaction<'_>, user: &User, deadline: Deadline) -> Result<Vec<String>, Problem> {
+pub fn suspend(transaction: &mut Transaction<'_>, user: &User, deadline: Deadline) -> Result<Applied, Problem> {
     let host = transaction.host();
-    let mut warnings = Vec::new();
+    let mut obstacle = None;
     for file in files_of(host, user) {
         let Some(domain) = file.domain().filter(|_| file.foreign_part(&user.name).is_none()) else {
             let reason = unmanaged_sites::obstacle_in_files(user, std::slice::from_ref(&file)).unwrap_or_default();
-            warnings.push(format!("The sites in {} are still served: {reason}", file.path.display()));
+            let sentence = format!("The sites in {} are still served: {reason}", file.path.display());
+            obstacle = Some(Problem::Conflict(sentence));
             continue;
         };
         replace(transaction, user, &file, &domain)?;
         publish(host, &domain, true)?;
     }
-    warnings.extend(foreign_pools::suspend(transaction, user, deadline)?);
-    Ok(warnings)
+    Ok(Applied { warnings: foreign_pools::suspend(transaction, user, deadline)?, obstacle })
 }
 
 /// Puts a link to a file that answers 503 in the place of this one.
