@@ -152,7 +152,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
         match argument {
             Arg::Long("help") | Arg::Short('h') => information = Some(Command::Help),
             Arg::Long("version") | Arg::Short('V') => information = Some(Command::Version),
-            Arg::Long("config") => config = config_file::absolute(parser.value().map_err(|error| error.to_string())?)?,
+            Arg::Long("config") => config = config_file::absolute(parser.value().map_err(|error| error.to_string())?),
             Arg::Long("check-config") => check = true,
             Arg::Long("json") => json = true,
             Arg::Value(value) if words.first().is_none_or(|first| first == "operation") => words.push(value),

@@ -48,13 +48,11 @@ impl fmt::Display for Error {
     }
 }
 
-/// The absolute form of a path from the command line: the programs that use the file later run in other directories.
-///
-/// # Errors
-/// The path is empty, or the current directory is gone.
-pub fn absolute(path: impl AsRef<Path>) -> Result<PathBuf, String> {
-    let path = path.as_ref();
-    std::path::absolute(path).map_err(|error| format!("--config {}: {}", path.display(), cause(&error)))
+/// The absolute form of a path from the command line: the programs that use the file later run in other directories. A path
+/// that has none stays as it is, and cannot be read.
+pub fn absolute(path: impl Into<PathBuf>) -> PathBuf {
+    let path = path.into();
+    std::path::absolute(&path).unwrap_or(path)
 }
 
 /// Reads the file, which must be a regular file of limited size in UTF-8. `creation` completes the message for a missing

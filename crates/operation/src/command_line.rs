@@ -116,7 +116,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(PathBuf, Task
         match argument {
             Arg::Long("help") | Arg::Short('h') => information = Some(Task::Help),
             Arg::Long("version") | Arg::Short('V') => information = Some(Task::Version),
-            Arg::Long("config") => config = config_file::absolute(parser.value().map_err(|error| error.to_string())?)?,
+            Arg::Long("config") => config = config_file::absolute(parser.value().map_err(|error| error.to_string())?),
             Arg::Value(value) if task.is_none() => {
                 task = Some(match value.to_str() {
                     Some("adopt") => Task::Adopt,

@@ -40,9 +40,11 @@ pub fn lock_out(host: &Host, username: &Username, user: &User, deadline: Deadlin
 /// # Errors
 /// A process cannot be ended. Repeating the call completes it.
 pub fn end(host: &Host, username: &Username, user: &User, deadline: Deadline) -> Result<(), Problem> {
-    masters::stop_all_of(host, username.as_str(), deadline)?;
+    // A unit that systemd does not stop keeps no process alive.
+    let stopped = masters::stop_all_of(host, username.as_str(), deadline);
     end_processes::end_all(host, user, deadline)?;
     sources::close(host, username, user)?;
     // A job may have started between the two.
-    end_processes::end_all(host, user, deadline)
+    end_processes::end_all(host, user, deadline)?;
+    stopped
 }
