@@ -1,13 +1,18 @@
 //! nginx: whether it has enough file descriptors, and whether it serves what its files say. It opens two log files per site
-//! at startup, before its workers run: if it runs out of file descriptors, it does not restart.
+//! before its workers run, and on a reload those of both configurations: if it runs out of file descriptors, it keeps its
+//! previous configuration, and does not restart.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use serde_json::Value;
 
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
 use opterius_host::lines;
+
+/// Descriptors that nginx needs for each site on a reload.
+const PER_SITE: u64 = 4;
 
 /// Descriptors that nginx needs besides the sites' logs: listeners, its own logs, connections.
 const BESIDES: u64 = 128;
@@ -37,6 +42,11 @@ pub fn sites(context: &Context<'_>) -> Option<Finding> {
     }
     if !context.system.is_root {
         return Some(context.needs_root("what nginx serves"));
+    }
+    // The helper then refuses, which the check of the permissions reports.
+    let metadata = fs::metadata(&context.system.config_path).ok()?;
+    if metadata.uid() != 0 || metadata.mode() & 0o022 != 0 {
+        return None;
     }
     let looked = context.system.probe.sites(&context.system.config_path);
     let finding =
@@ -80,7 +90,7 @@ fn worker_limit(main: &str) -> Option<u64> {
 }
 
 fn judge(sites: u64, master: u64, workers: Option<u64>) -> Finding {
-    let needed = sites.saturating_mul(2).saturating_add(BESIDES);
+    let needed = sites.saturating_mul(PER_SITE).saturating_add(BESIDES);
     let (limit, whose) = match workers {
         Some(workers) if workers < master => (workers, "a worker process (worker_rlimit_nofile)"),
         _ => (master, "nginx"),
@@ -110,14 +120,15 @@ mod tests {
     use crate::doctor::finding::Verdict;
 
     #[test]
-    fn nginx_needs_two_log_files_per_site() {
+    fn a_reload_needs_the_log_files_of_both_configurations() {
         let table = [
             (10, 1024, None, Verdict::Pass),
-            (350, 1024, None, Verdict::Warn),
-            (510, 1024, None, Verdict::Fail),
-            (510, 65536, None, Verdict::Pass),
-            (510, 65536, Some(1024), Verdict::Fail),
-            (510, 1024, Some(65536), Verdict::Fail),
+            (180, 1024, None, Verdict::Warn),
+            (225, 1024, None, Verdict::Fail),
+            (225, 65536, None, Verdict::Pass),
+            (225, 65536, Some(1024), Verdict::Fail),
+            (225, 1024, Some(65536), Verdict::Fail),
+            (12_000, 65536, None, Verdict::Pass),
         ];
         for (sites, master, workers, verdict) in table {
             assert_eq!(judge(sites, master, workers).verdict, verdict, "{sites} {master} {workers:?}");
