@@ -165,7 +165,8 @@ fn every_documented_log_line_is_in_the_code() {
 
 /// The Rust source of the Agent and its packages, without the line breaks of long texts.
 fn code_of_the_agent() -> String {
-    let folders = ["src", "crates/base", "crates/daemon", "crates/http", "crates/host", "crates/license"];
+    let folders =
+        ["src", "crates/base", "crates/daemon", "crates/http", "crates/host", "crates/license", "crates/operation"];
     let files =
         folders.into_iter().flat_map(files_under).filter(|path| path.extension().is_some_and(|name| name == "rs"));
     let code: String = files.map(|path| fs::read_to_string(path).unwrap()).collect();
@@ -412,6 +413,27 @@ fn flags(page: &str) -> BTreeSet<String> {
 
 // --------------------------------------------------------------------------------------------------------------------
 // SECURITY.md.
+
+/// The names of tests are sentences, so everything in backticks that looks like one is one.
+#[test]
+fn every_test_that_the_threat_model_names_exists() {
+    let security = read("SECURITY.md");
+    let files = ["src", "crates", "tests"].into_iter().flat_map(files_under);
+    let code: String = files
+        .filter(|path| path.extension().is_some_and(|name| name == "rs"))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    let is_sentence = |text: &&str| {
+        text.matches('_').count() > 2
+            && text.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    let names: BTreeSet<&str> = quoted(&security).filter(is_sentence).collect();
+    assert!(names.len() > 50, "only {} tests", names.len());
+    for name in names {
+        let is_test = ["", "    "].iter().any(|indent| code.contains(&format!("#[test]\n{indent}fn {name}() {{")));
+        assert!(is_test, "there is no test {name}");
+    }
+}
 
 #[test]
 fn every_row_of_the_hazard_table_names_its_test() {
