@@ -1,4 +1,4 @@
-//! Published records of sites: whatever is published is read back, within the limits, and other bytes are no record of it.
+//! Published records of sites: every published record is read back, within the limits, and other bytes are not a record.
 
 use opterius_base::clock::Timestamp;
 use opterius_host::request::values::{Domain, Username};

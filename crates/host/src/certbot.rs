@@ -11,7 +11,7 @@ use crate::problem::Problem;
 /// How to install it.
 const INSTALL: &str = "To install it, run: apt-get install certbot";
 
-/// Checks that certbot is installed, that its interpreter exists, and that it is told of a certificate authority.
+/// Checks that certbot is installed, that its interpreter exists, and that agent.conf names a certificate authority.
 ///
 /// # Errors
 /// The reason why no certificate can be issued.

@@ -175,7 +175,7 @@ fn records_that_make_a_zone_invalid_are_taken_back_unless_it_was_invalid_before(
     let changed = crate::dns::change::replace(&server, &zone, ("www.example.com", "CNAME"), &www, (60, &data), soon());
     assert!(changed.is_err());
     assert_eq!(all(), before);
-    // Somebody else's fault in the zone does not stop others' changes.
+    // A fault elsewhere in the zone does not stop a change.
     sql(
         &tree,
         "INSERT INTO records (domain_id,name,type,content,ttl) SELECT domain_id,'www.example.com','CNAME','a.example.net',60 FROM records WHERE name='www.example.com'",

@@ -1,5 +1,5 @@
 //! PowerDNS, through its own tool, so that each of its SQL backends works. Its field `account` says which account's a zone is;
-//! zones without an owner are somebody else's.
+//! zones without an owner were made by others.
 
 use std::fs::File;
 use std::io::{self, Seek, Write};

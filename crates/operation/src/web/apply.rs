@@ -125,7 +125,7 @@ fn write(transaction: &mut Transaction<'_>, view: &View<'_>) -> Result<Vec<Expec
     let place = Site::place(host, &view.site.domain);
     nginx::place::check(host, place.enabled())?;
     let text = site_file::render(host, view);
-    // Customers' names are nobody else's business. nginx reads its files as root.
+    // Only root may see customers' names; nginx reads its files as root.
     transaction.write(&place.file, text.as_bytes(), FileMode::mode(0o640))?;
     if let Some(link) = &place.link {
         transaction.link(link, &place.file)?;

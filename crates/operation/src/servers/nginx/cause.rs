@@ -114,7 +114,8 @@ pub fn of_misses(host: &Host, misses: &[Miss]) -> String {
 
 fn of_name(host: &Host, misses: &[Miss], name: &str, files: &[(PathBuf, Vec<u8>)]) -> String {
     let of_name: Vec<&Miss> = misses.iter().filter(|miss| miss.name == name).collect();
-    let ports: Vec<String> = of_name.iter().map(|miss| miss.scheme.port().to_string()).collect();
+    let mut ports: Vec<String> = of_name.iter().map(|miss| miss.scheme.port().to_string()).collect();
+    ports.dedup();
     let ports = ports.join(" and ");
     let domain = of_name.first().map_or(name, |miss| miss.domain.as_str());
     let hook = host.path(layout::NGINX_HOOKS).join(format!("{domain}.conf"));
