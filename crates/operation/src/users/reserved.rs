@@ -1,9 +1,9 @@
 //! Names that no new account may have, although no user or group has them yet.
 //!
-//! A package that is installed later uses an existing user or group of the name that it wants, even if it belongs to a customer: a customer
-//! named “docker” would be in the group that opens Docker's socket, and one named “postgres” would own its databases. The
-//! list has the users and groups of Debian's base-passwd, of packages in Debian, Ubuntu and the repositories that hosting
-//! servers use, of other panels, and of cloud images, and the mailboxes that certificate authorities and RFC 2142 trust.
+//! A package that is installed later takes an existing user or group of the name that it wants: a customer named “docker”
+//! would be in the group that opens Docker's socket, and one named “postgres” would own its databases. The list has the users
+//! and groups of Debian's base-passwd, of packages in Debian, Ubuntu and the repositories that hosting servers use, of other
+//! panels, and of cloud images, and the mailboxes that certificate authorities and RFC 2142 trust.
 
 /// Users and groups of every Debian or Ubuntu system, and groups that grant privileges.
 const SYSTEM: &str = "
