@@ -1,9 +1,34 @@
 //! PHP of accounts: each has masters of its own, and shares nothing with another account.
 
-use super::{hosting, is_there, publish, shows};
-use crate::support::machine::{attempt, on_a_machine, run, run_as};
-use crate::support::panel::Panel;
+use super::{hosting, is_there, page, publish, shows};
+use crate::support::eventually;
+use crate::support::machine::{attempt, attempt_as, on_a_machine, run, run_as, shell_as};
+use crate::support::panel::{self, Panel};
 use serde_json::json;
+use std::time::{Duration, Instant};
+
+/// The processes of the accounts' masters.
+fn masters() -> String {
+    run("ps -eo user:32,args | grep '[p]hp-fpm: master process (/var/lib/opterius/php' || true")
+}
+
+/// Whether Bob's page is there within a second.
+fn bob_is_served() {
+    let start = Instant::now();
+    assert_eq!(page("bob.example", "/who.php").text(), "bob");
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
+/// Alice and Bob, each with a page of PHP.
+fn alice_and_bob() -> Panel {
+    let panel = hosting(5);
+    for name in ["alice", "bob"] {
+        panel.created(name, &format!("{name}.example"));
+        publish(name, &format!("{name}.example"), "who.php", "<?php echo posix_getpwuid(posix_geteuid())['name'];");
+        shows(&format!("{name}.example"), "/who.php", 200, name);
+    }
+    panel
+}
 
 /// What a script sees of another account. Each line is a hole if it ends with anything but “closed”.
 const SPY: &str = r#"<?php
@@ -51,7 +76,7 @@ fn one_account_sees_nothing_of_another_through_php() {
         assert!(is_there("/home/bob/.php/sessions/sess_bobs"));
         publish("alice", "alice.example", "spy.php", SPY);
         shows("alice.example", "/spy.php", 200, "end: closed");
-        let seen = super::page("alice.example", "/spy.php").text();
+        let seen = page("alice.example", "/spy.php").text();
         assert!(seen.contains("file: closed") && !seen.contains("OPEN"), "{seen}");
         // Bob's own secrets are still there for him.
         publish(
@@ -176,5 +201,188 @@ fn a_site_in_a_shared_master_moves_with_adopt() {
         );
         let versions = panel.post("/php/list-versions", &json!({})).ok()["versions"].clone();
         assert!(versions.as_array().unwrap().iter().any(|row| row["version"] == "8.2" && row["installed"] == true));
+    });
+}
+
+#[test]
+fn adopt_leaves_no_master_awake() {
+    on_a_machine(adopt_leaves_no_master_awake, || {
+        let panel = hosting(5);
+        let names = ["alice", "bob", "carol"];
+        for name in names {
+            panel.created(name, &format!("{name}.example"));
+            publish(name, &format!("{name}.example"), "who.php", "<?php echo posix_getpwuid(posix_geteuid())['name'];");
+            // As an earlier version left it.
+            run(&format!(
+                "systemctl stop opterius-php-8.2@{name}.socket opterius-php-8.2@{name}.service
+                 rm /etc/systemd/system/sockets.target.wants/opterius-php-8.2@{name}.socket /var/lib/opterius/php/8.2/{name}.conf"
+            ));
+        }
+        assert_eq!(masters(), "");
+        let output = panel.helper().command(&["operation", "adopt"]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(masters(), "");
+        for name in names {
+            shows(&format!("{name}.example"), "/who.php", 200, name);
+        }
+        // One that serves visitors is not ended.
+        run("rm /var/lib/opterius/php/8.2/*.conf /etc/systemd/system/sockets.target.wants/opterius-php-8.2@*.socket");
+        run("systemctl stop opterius-php-8.2@bob.service opterius-php-8.2@carol.service");
+        let output = panel.helper().command(&["operation", "adopt"]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert!(masters().starts_with("alice ") && masters().lines().count() == 1, "{}", masters());
+        for name in names {
+            shows(&format!("{name}.example"), "/who.php", 200, name);
+        }
+    });
+}
+
+#[test]
+fn slow_requests_end_with_a_line_in_their_owners_log() {
+    on_a_machine(slow_requests_end_with_a_line_in_their_owners_log, || {
+        let _panel = alice_and_bob();
+        run("mkdir /etc/systemd/system/opterius-php-8.2@alice.service.d
+             printf '[Service]\nEnvironment=OPTERIUS_PHP_CHILDREN=2 OPTERIUS_PHP_SECONDS=3\n' >/etc/systemd/system/opterius-php-8.2@alice.service.d/few.conf
+             systemctl daemon-reload; systemctl stop opterius-php-8.2@alice.service");
+        publish("alice", "alice.example", "slow.php", "<?php sleep(60); echo 'too late';");
+        // FPM forks for each connection that arrives while it runs.
+        shows("alice.example", "/who.php", 200, "alice");
+        let mut requests: Vec<_> = (0..5)
+            .map(|_| {
+                bob_is_served();
+                let curl = "curl -s -o /dev/null -w '%{http_code}' -H 'Host: alice.example' http://127.0.0.1/slow.php";
+                let mut command = shell_as("bob", curl);
+                command.stdout(std::process::Stdio::piped()).spawn().unwrap()
+            })
+            .collect();
+        let log = || attempt_as("alice", "cat /home/alice/alice.example/logs/php-fpm").1;
+        let says = |words: &str| {
+            let mut served = 0;
+            let said = eventually(Duration::from_secs(20), || {
+                bob_is_served();
+                served += 1;
+                log().contains(words)
+            });
+            assert!(said && served > 0, "no “{words}” in {}", log());
+        };
+        says("reached max_children");
+        says("execution timed out");
+        assert!(log().contains("/home/alice/alice.example/public_html/slow.php"), "{}", log());
+        // PHP ends them, and not nginx, whose answer would be 504.
+        for request in requests.drain(..) {
+            let output = request.wait_with_output().unwrap();
+            assert_eq!(String::from_utf8_lossy(&output.stdout), "502");
+        }
+        shows("alice.example", "/who.php", 200, "alice");
+        assert!(!attempt_as("bob", "cat /var/log/opterius/php/alice/fpm.log /home/alice/alice.example/logs/php-fpm").0);
+        // PHP's limit comes first with nginx's settings for it.
+        let read = run("grep -h fastcgi_read_timeout /etc/nginx/sites-available/alice.example.conf");
+        assert!(read.lines().all(|line| line.trim() == "fastcgi_read_timeout 310s;"), "{read}");
+        assert!(run("cat /etc/systemd/system/opterius-php-8.2@.service").contains("OPTERIUS_PHP_SECONDS=300"));
+    });
+}
+
+#[test]
+fn idle_masters_end_and_lose_no_request() {
+    on_a_machine(idle_masters_end_and_lose_no_request, || {
+        let _panel = alice_and_bob();
+        // However a request meets the end of the master, it is answered.
+        for _ in 0..40 {
+            run("systemctl stop --no-block opterius-php-8.2@alice.service");
+            assert_eq!(page("alice.example", "/who.php").text(), "alice");
+        }
+        run("systemctl is-active opterius-php-idle.timer");
+        let is_running = || masters().lines().any(|line| line.starts_with("alice "));
+        let start = Instant::now();
+        // FPM ends a process after a minute without requests; the tenant can do so at once.
+        run_as("alice", "pkill -u alice -f '^php-fpm: pool' || true");
+        let ended = eventually(Duration::from_secs(150), || {
+            bob_is_served();
+            run("systemctl reset-failed opterius-php-idle.service; systemctl start opterius-php-idle.service");
+            !is_running()
+        });
+        assert!(ended, "{}", masters());
+        assert!(start.elapsed() > Duration::from_secs(30), "ended a new master after {:?}", start.elapsed());
+        // Bob's has visitors.
+        assert!(masters().starts_with("bob "));
+        shows("alice.example", "/who.php", 200, "alice");
+        assert!(is_running());
+    });
+}
+
+#[test]
+fn a_tenant_that_kills_its_master_harms_only_itself() {
+    on_a_machine(a_tenant_that_kills_its_master_harms_only_itself, || {
+        let _panel = alice_and_bob();
+        publish("alice", "alice.example", "kill.php", "<?php posix_kill(posix_getppid(), 9); sleep(1);");
+        for _ in 0..60 {
+            page("alice.example", "/kill.php");
+            bob_is_served();
+        }
+        let soon = |condition: &dyn Fn() -> bool| {
+            eventually(Duration::from_secs(40), || {
+                bob_is_served();
+                condition()
+            })
+        };
+        let is_served = || page("alice.example", "/who.php").text() == "alice";
+        assert!(soon(&is_served), "{}", run("systemctl status --no-pager 'opterius-php-8.2@alice.*' || true"));
+        // Faster than systemd starts them, until it stops the socket.
+        let killer = "while :; do pkill -9 -u alice php-fpm8.2; done";
+        let mut killer = shell_as("alice", killer).spawn().unwrap();
+        let has_failed = || {
+            page("alice.example", "/who.php");
+            attempt("systemctl is-failed opterius-php-8.2@alice.socket").0
+        };
+        let failed = soon(&has_failed);
+        killer.kill().unwrap();
+        killer.wait().unwrap();
+        assert!(failed, "{}", run("systemctl status --no-pager 'opterius-php-8.2@alice.*' || true"));
+        assert!(soon(&is_served), "{}", run("systemctl status --no-pager 'opterius-php-8.2@alice.*' || true"));
+    });
+}
+
+/// A second PHP, as a copy of the first.
+const SECOND_PHP: &str = r"cp /usr/sbin/php-fpm8.2 /usr/sbin/php-fpm8.3; cp -a /etc/php/8.2 /etc/php/8.3
+    sed -i 's/8\.2/8.3/g' /etc/php/8.3/fpm/php-fpm.conf /etc/php/8.3/fpm/pool.d/www.conf
+    sed 's/8\.2/8.3/g' /lib/systemd/system/php8.2-fpm.service >/etc/systemd/system/php8.3-fpm.service
+    systemctl daemon-reload; systemctl start php8.3-fpm";
+
+#[test]
+fn a_site_changes_its_php_version() {
+    on_a_machine(a_site_changes_its_php_version, || {
+        run(SECOND_PHP);
+        let panel = alice_and_bob();
+        let bobs = || run("stat -c %i /run/opterius-php/8.2/bob.sock; pgrep -f '^php-fpm: master process .*/bob.conf'");
+        let before = bobs();
+        for (version, other) in [("8.3", "8.2"), ("8.2", "8.3"), ("8.3", "8.2")] {
+            let mut body = panel::site("alice", "alice.example");
+            body["php_version"] = json!(version);
+            panel.post("/domains/create", &body).ok();
+            shows("alice.example", "/who.php", 200, "alice");
+            assert!(masters().contains(&format!("/php/{version}/alice.conf")), "{}", masters());
+            // The previous one finishes its requests first.
+            assert!(
+                eventually(Duration::from_secs(10), || !masters().contains(&format!("/php/{other}/alice.conf"))),
+                "{}",
+                masters()
+            );
+            assert!(is_there(format!("/run/opterius-php/{version}/alice.sock")));
+            for path in ["/run/opterius-php", "/var/lib/opterius/php", "/etc/systemd/system/sockets.target.wants"] {
+                let left = run(&format!("find {path} | grep alice | grep -F '{other}' || true"));
+                assert_eq!(left, "", "{path}");
+            }
+            bob_is_served();
+            assert_eq!(bobs(), before);
+        }
+        panel.delete("alice").ok();
+        assert_eq!(
+            run("find /run/opterius-php /var/lib/opterius/php /etc/systemd/system /etc/php | grep alice || true"),
+            ""
+        );
+        assert!(!is_there("/etc/systemd/system/opterius-php-8.3@.service"));
+        assert!(!masters().contains("alice"));
+        run("systemctl restart php8.2-fpm php8.3-fpm && systemctl is-active php8.2-fpm php8.3-fpm");
+        shows("bob.example", "/who.php", 200, "bob");
     });
 }

@@ -7,3 +7,6 @@ pub mod sshd;
 
 /// Largest body of a request to a site, in MiB: nginx's limit, and PHP's for uploads and posts.
 pub const MAX_BODY_MIB: u32 = 64;
+
+/// Time limit of a request to a script, in seconds. PHP ends it, and names the script in its log.
+pub const MAX_SCRIPT_TIME: u32 = 300;

@@ -6,9 +6,9 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::servers::MAX_BODY_MIB;
 use crate::servers::nginx::token;
 use crate::servers::php::{self, versions};
+use crate::servers::{MAX_BODY_MIB, MAX_SCRIPT_TIME};
 use crate::web::certificate::files::CertificateFiles;
 use crate::web::certificate::names as certificate_names;
 use crate::web::hook::Hook;
@@ -229,8 +229,14 @@ fn body(host: &Host, view: &View<'_>) -> String {
         None => ("index.html index.php", String::new(), "        return 503;\n".to_owned()),
     };
     let size = format!("{MAX_BODY_MIB}m");
-    let limit = [("client_max_body_size", size.as_str())];
-    let own: String = [&limit[..], &BUFFERS, &COMPRESSION].map(|part| settings(view, part)).concat();
+    // Longer than PHP's limit, so that PHP ends a slow request and says in its log which it was.
+    let time = format!("{}s", MAX_SCRIPT_TIME + 10);
+    let limits = [
+        ("client_max_body_size", size.as_str()),
+        ("fastcgi_read_timeout", time.as_str()),
+        ("fastcgi_send_timeout", time.as_str()),
+    ];
+    let own: String = [&limits[..], &BUFFERS, &COMPRESSION].map(|part| settings(view, part)).concat();
     let hook = view.hook.pattern.as_ref().map_or_else(String::new, |pattern| {
         format!(
             "    # The administrator's own directives, which survive any change of this file.\n    include \"{}\";\n\n",

@@ -71,8 +71,9 @@ pub fn test(host: &Host, user: &User, version: &PhpVersion, text: &str, deadline
     // As root, FPM requires a user for each pool.
     let text = format!("{text}user = {0}\ngroup = {1}\n", user.uid, user.gid);
     files::replace(&path, text.as_bytes(), FileMode::mode(0o600)).map_err(|error| Problem::at(&path, error))?;
-    let (name, number) = settings::CHILDREN;
-    let output = Tool::at(program).args(["-t", "--fpm-config"]).arg(&path).env(name, number).run(deadline);
+    let tool = Tool::at(program).args(["-t", "--fpm-config"]).arg(&path);
+    let output =
+        settings::environment().into_iter().fold(tool, |tool, (name, value)| tool.env(name, value)).run(deadline);
     let _ = fs::remove_file(&path);
     let output = output?;
     if output.is_success() {
@@ -128,6 +129,23 @@ pub fn start(
         }
         let _ = poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: 20_000_000 }));
     }
+}
+
+/// Whether an account's master runs.
+///
+/// # Errors
+/// systemctl cannot be run.
+pub fn is_running(username: &str, version: &PhpVersion, deadline: Deadline) -> Result<bool, Problem> {
+    let service = units::instance(username, version).service;
+    Ok(Tool::named("systemctl")?.args(["--quiet", "is-active", &service]).run(deadline)?.is_success())
+}
+
+/// Ends an account's master, which finishes its requests first. Its socket stays, so the next request starts it again.
+///
+/// # Errors
+/// systemd does not stop it.
+pub fn rest(username: &str, version: &PhpVersion, deadline: Deadline) -> Result<(), Problem> {
+    stop_units(["stop", &units::instance(username, version).service], deadline)
 }
 
 /// What FPM has said last.

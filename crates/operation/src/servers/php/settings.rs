@@ -4,16 +4,23 @@ use std::path::{Path, PathBuf};
 
 use ring::digest::{SHA256, digest};
 
-use crate::servers::MAX_BODY_MIB;
 use crate::servers::php::fastcgi::PING;
+use crate::servers::{MAX_BODY_MIB, MAX_SCRIPT_TIME};
 use opterius_base::hex::hex;
 use opterius_host::host::Host;
 use opterius_host::layout;
 use opterius_host::request::values::PhpVersion;
 
-/// The environment variable with the number of requests that a master serves at the same time. An administrator can change
-/// it with `systemctl edit`, without touching a file of ours.
-pub const CHILDREN: (&str, &str) = ("OPTERIUS_PHP_CHILDREN", "10");
+/// The variable with the number of requests that a master serves at the same time.
+const CHILDREN: &str = "OPTERIUS_PHP_CHILDREN";
+
+/// The variable with the time limit of a request, in seconds.
+const SECONDS: &str = "OPTERIUS_PHP_SECONDS";
+
+/// The environment of a master. An administrator can change it with `systemctl edit`, without touching a file of ours.
+pub fn environment() -> [(&'static str, String); 2] {
+    [(CHILDREN, "10".to_owned()), (SECONDS, MAX_SCRIPT_TIME.to_string())]
+}
 
 /// The path of the settings.
 pub fn path(host: &Host, username: &str, version: &PhpVersion) -> PathBuf {
@@ -45,13 +52,13 @@ pub fn render(host: &Host, username: &str, version: &PhpVersion, socket: &Path) 
          pm.process_idle_timeout = 60s\n\
          pm.max_requests = 500\n\
          ; A request that hangs does not occupy a process forever; the log names its script.\n\
-         request_terminate_timeout = 300s\n\
+         request_terminate_timeout = ${{{seconds}}}\n\
          security.limit_extensions = .php\n\
          catch_workers_output = no\n\
          php_admin_flag[log_errors] = on\n\
          ; nginx names the log of each site.\n\
          php_admin_value[error_log] = {log}\n\
-         php_value[max_execution_time] = 300\n\
+         php_value[max_execution_time] = ${{{seconds}}}\n\
          php_value[post_max_size] = {MAX_BODY_MIB}M\n\
          php_value[upload_max_filesize] = {MAX_BODY_MIB}M\n\
          ; Sessions survive the end of an idle master. Debian's own cleaner does not look here.\n\
@@ -65,7 +72,8 @@ pub fn render(host: &Host, username: &str, version: &PhpVersion, socket: &Path) 
         log = log(host, username).display(),
         socket = socket.display(),
         home = home.display(),
-        children = CHILDREN.0,
+        children = CHILDREN,
+        seconds = SECONDS,
     );
     let token = hex(digest(&SHA256, before.as_bytes()).as_ref().get(..16).unwrap_or_default());
     (format!("{before}ping.response = {token}\n"), token)

@@ -10,10 +10,10 @@ use ring::digest::{SHA256, digest};
 use rustix::event::{Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::servers::MAX_BODY_MIB;
 use crate::servers::php::pool_file::{self, Pool};
 use crate::servers::php::versions;
 use crate::servers::php::versions::{pools, service};
+use crate::servers::{MAX_BODY_MIB, MAX_SCRIPT_TIME};
 use opterius_base::deadline::Deadline;
 use opterius_base::files::{self, FileMode};
 use opterius_base::hex::hex;
@@ -80,12 +80,12 @@ pub fn pool(
          pm.max_children = 5\n\
          pm.process_idle_timeout = 10s\n\
          pm.max_requests = 500\n\
-         request_terminate_timeout = 300s\n\
+         request_terminate_timeout = {MAX_SCRIPT_TIME}s\n\
          security.limit_extensions = .php\n\
          catch_workers_output = no\n\
          php_admin_flag[log_errors] = on\n\
          php_admin_value[error_log] = {error_log}\n\
-         php_value[max_execution_time] = 300\n\
+         php_value[max_execution_time] = {MAX_SCRIPT_TIME}\n\
          php_value[post_max_size] = {MAX_BODY_MIB}M\n\
          php_value[upload_max_filesize] = {MAX_BODY_MIB}M\n",
         socket = socket(host, version, domain).display(),

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::servers::php::settings::CHILDREN;
+use crate::servers::php::settings;
 use crate::servers::php::versions;
 use opterius_base::deadline::Deadline;
 use opterius_base::files::{self, FileMode};
@@ -191,8 +191,8 @@ fn service(version: &PhpVersion, program: &Path) -> String {
          User=%i\n\
          Slice=opterius-php.slice\n\
          Environment=FPM_SOCKETS={listen}=3\n\
-         # How many requests of the account are served at the same time; others wait.\n\
-         Environment={children}={number}\n\
+         # How many requests of the account are served at the same time, while others wait, and how long each may take.\n\
+         Environment={environment}\n\
          ExecStartPre=-/bin/mkdir -p -m 0700 /home/%i/.php/sessions\n\
          ExecStart={program} --nodaemonize --fpm-config {settings}/{version}/%i.conf\n\
          ExecReload=/bin/kill -USR2 $MAINPID\n\
@@ -226,8 +226,7 @@ fn service(version: &PhpVersion, program: &Path) -> String {
          # /usr/share/doc/opterius-agent/examples/php-strict.conf.\n",
         shared = versions::service(version),
         listen = listen(version, "%i"),
-        children = CHILDREN.0,
-        number = CHILDREN.1,
+        environment = settings::environment().map(|(name, value)| format!("{name}={value}")).join(" "),
         program = program.display(),
         settings = layout::PHP,
         logs = layout::LOGS,
