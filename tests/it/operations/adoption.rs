@@ -120,7 +120,12 @@ fn what_others_have_a_part_in_is_not_adopted() {
         // It is checked again at each operation.
         run("usermod -aG docker carol 2>/dev/null || { groupadd docker; usermod -aG docker carol; }");
         let password = serde_json::json!({"username": "carol", "password": "correct horse"});
-        for answer in [panel.suspend("carol"), panel.delete("carol"), panel.post("/account/password", &password)] {
+        for answer in [
+            panel.suspend("carol"),
+            panel.unsuspend("carol"),
+            panel.delete("carol"),
+            panel.post("/account/password", &password),
+        ] {
             answer.refuses(409, "conflict");
             assert!(answer.body["error"].as_str().unwrap().contains("“docker”"), "{answer:?}");
         }

@@ -113,6 +113,7 @@ fn unsuspend(host: &Host, username: &Username, deadline: Deadline) -> Result<Val
     Transaction::run(host, deadline, |transaction| {
         let register = Register::read(host)?;
         let user = register.account(username)?.clone();
+        user::refuse_foreign_user(host, &register, &user)?;
         let account = Account::read(host, username)?;
         let Some(suspended) = account.suspended.clone() else {
             return Ok(json!({"username": username, "suspended": false, "warnings": []}));
