@@ -3,16 +3,14 @@
 //! A tenant can start one of the setuid tools (passwd, chfn, chsh) and stop or freeze it while it holds a lock. So a tool of
 //! a user that holds a lock for longer than a moment is ended; any other holder is named.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::time::Duration;
 
 use log::warn;
 use rustix::event::{Timespec, poll};
-use rustix::fs::{major, minor, stat};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Flock, FlockType, Pid, PidfdFlags, Signal, fcntl_getlk, pidfd_open, pidfd_send_signal};
 
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_base::deadline::Deadline;
@@ -168,7 +166,7 @@ fn open(process: Pid) -> rustix::io::Result<OwnedFd> {
 
 /// The process that holds one of the locks.
 fn holder() -> Option<Holder> {
-    lock_holders().into_iter().find_map(|pid| Holder::new(pid, LOCK)).or_else(|| FILES.iter().find_map(of_file))
+    lock_holder().and_then(|pid| Holder::new(pid, LOCK)).or_else(|| FILES.iter().find_map(of_file))
 }
 
 /// The process whose pid is in the file of a lock. If that process has ended, or its pid belongs to another one now, the file
@@ -195,26 +193,12 @@ fn is_younger(holder: &Holder, lock: &str) -> bool {
     i64::try_from(age).is_ok_and(|age| age.saturating_add(TOLERANCE) < file_age)
 }
 
-/// The processes that hold [`LOCK`], from /proc/locks.
-fn lock_holders() -> Vec<u32> {
-    let Ok(file) = stat(LOCK) else { return Vec::new() };
-    let id = format!("{:02x}:{:02x}:{}", major(file.st_dev), minor(file.st_dev), file.st_ino);
-    let locks = lines::read(Path::new("/proc/locks")).unwrap_or_default();
-    let holders = lines::of(&locks).filter_map(lock_holder);
-    // On an overlay file system, the two numbers differ; then the open files of a process tell, where root may see them.
-    holders.filter(|(pid, file)| *file == id || has_open(*pid)).map(|(pid, _)| pid).collect()
-}
-
-/// The pid and the file in a line of /proc/locks, unless the line is one of a process that waits (`->`).
-fn lock_holder(line: &[u8]) -> Option<(u32, &str)> {
-    let fields: Vec<&str> = lines::field(line)?.split_ascii_whitespace().collect();
-    let [_, "POSIX", _, "WRITE", pid, file, ..] = fields.as_slice() else { return None };
-    Some((pid.parse().ok()?, file))
-}
-
-fn has_open(pid: u32) -> bool {
-    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    descriptors.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|target| target == Path::new(LOCK))
+/// The process that holds [`LOCK`], by the kernel's word. What a process has open says nothing: a tenant can open the file
+/// without any permission on it, and lock thousands of its own files.
+fn lock_holder() -> Option<u32> {
+    let file = File::open(LOCK).ok()?;
+    let held = fcntl_getlk(&file, &Flock::from(FlockType::WriteLock)).ok()??;
+    u32::try_from(held.pid?.as_raw_nonzero().get()).ok()
 }
 
 #[cfg(test)]
@@ -222,16 +206,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_holder_of_a_lock_is_not_one_that_waits() {
-        type Row<'a> = (&'a [u8], Option<(u32, &'a str)>);
-        let table: [Row<'_>; 4] = [
-            (b"1: POSIX  ADVISORY  WRITE 42 fe:00:12345 0 EOF", Some((42, "fe:00:12345"))),
-            (b"1: -> POSIX  ADVISORY  WRITE 43 fe:00:12345 0 EOF", None),
-            (b"2: FLOCK  ADVISORY  WRITE 42 fe:00:12345 0 EOF", None),
-            (b"\xff", None),
-        ];
-        for (line, expected) in table {
-            assert_eq!(lock_holder(line), expected);
-        }
+    fn a_process_that_started_after_the_file_was_written_is_another_one() {
+        let path = std::env::temp_dir().join(format!("opterius-shadow-lock-{}", std::process::id()));
+        fs::write(&path, "").unwrap();
+        let started = Stat::read(std::process::id()).unwrap().started;
+        let holder = Holder { pid: std::process::id(), started, lock: LOCK };
+        assert!(!is_younger(&holder, path.to_str().unwrap()));
+        let file = File::options().write(true).open(&path).unwrap();
+        let old = std::time::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        file.set_modified(old).unwrap();
+        assert!(is_younger(&holder, path.to_str().unwrap()));
+        fs::remove_file(path).unwrap();
     }
 }

@@ -195,6 +195,28 @@ fn a_stopped_tool_that_holds_the_lock_of_passwd_stops_no_account() {
     });
 }
 
+/// Alice opens the file of the lock, for which she needs no permission on it (O_PATH), and locks 10,000 parts of her own file.
+#[test]
+fn a_tenant_that_seems_to_hold_the_lock_stops_no_account() {
+    on_a_machine(a_tenant_that_seems_to_hold_the_lock_stops_no_account, || {
+        let panel = alice_and_bob();
+        let script = "import fcntl, os, time\nos.open('/etc/.pwd.lock', os.O_PATH)\nown = open('/tmp/alices', 'w+')\n\
+                      for part in range(10000): fcntl.lockf(own, fcntl.LOCK_EX, 1, 2 * part)\n\
+                      others = [open('/etc/passwd') for _ in range(200)]\ntime.sleep(1000)";
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", "alice", "--regid", "alice", "--clear-groups", "/usr/bin/python3", "-c", script]);
+        run("touch /etc/.pwd.lock");
+        let mut child = command.spawn().unwrap();
+        let locks = || run("grep -c POSIX /proc/locks || true").trim().parse::<u32>().unwrap_or(0);
+        assert!(eventually(START, || locks() >= 10_000), "{}", locks());
+        let start_time = Instant::now();
+        others_go_on(&panel, "many locks");
+        panel.suspend("alice").ok();
+        assert!(start_time.elapsed() < SECONDS, "{:?}", start_time.elapsed());
+        child.wait().unwrap();
+    });
+}
+
 #[test]
 fn a_lock_of_roots_is_named() {
     on_a_machine(a_lock_of_roots_is_named, || {
