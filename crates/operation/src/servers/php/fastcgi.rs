@@ -7,6 +7,9 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
+
 use opterius_base::deadline::Deadline;
 
 /// The path that FPM answers itself, without a script. nginx passes only paths of scripts, so no visitor can ask for it.
@@ -27,7 +30,7 @@ const RESPONDER: u8 = 1;
 /// # Errors
 /// Nothing listens on the socket, or nothing answers before the deadline.
 pub fn ping(socket: &Path, deadline: Deadline) -> io::Result<String> {
-    let mut stream = UnixStream::connect(socket)?;
+    let mut stream = connect(socket)?;
     let left = deadline.left().max(Duration::from_millis(1));
     stream.set_read_timeout(Some(left))?;
     stream.set_write_timeout(Some(left))?;
@@ -48,6 +51,20 @@ pub fn ping(socket: &Path, deadline: Deadline) -> io::Result<String> {
     let output = String::from_utf8_lossy(&output(&bytes)).into_owned();
     let body = output.split_once("\r\n\r\n").map(|(_, body)| body.trim().to_owned());
     body.filter(|body| !body.is_empty()).ok_or_else(|| io::Error::other("the connection was closed without an answer"))
+}
+
+/// Connects without waiting: while the queue of a stopped master is full, which its tenant can cause, a connection would wait
+/// without a limit.
+fn connect(path: &Path) -> io::Result<UnixStream> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    match net::connect(&socket, &SocketAddrUnix::new(path)?) {
+        Err(Errno::AGAIN) => return Err(io::Error::other("its queue of requests is full")),
+        connected => connected?,
+    }
+    let stream = UnixStream::from(socket);
+    stream.set_nonblocking(false)?;
+    Ok(stream)
 }
 
 fn request() -> Vec<u8> {
@@ -116,5 +133,18 @@ mod tests {
         drop(serving.join().unwrap());
         std::fs::remove_file(&path).unwrap();
         assert!(ping(&path, Deadline::within(Duration::from_secs(20))).is_err());
+    }
+
+    #[test]
+    fn a_full_queue_is_an_answer_at_once() {
+        let path = std::env::temp_dir().join(format!("opterius-fastcgi-queue-{}.sock", std::process::id()));
+        let listener = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+        net::bind(&listener, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+        net::listen(&listener, 1).unwrap();
+        let waiting: Vec<UnixStream> = (0..10).map_while(|_| connect(&path).ok()).collect();
+        assert!((1..10).contains(&waiting.len()), "{}", waiting.len());
+        let error = ping(&path, Deadline::within(Duration::from_secs(60))).unwrap_err();
+        assert!(error.to_string().contains("queue"), "{error}");
+        std::fs::remove_file(path).unwrap();
     }
 }

@@ -28,7 +28,7 @@ use opterius_host::users::register::User;
 const NEW_TIME: Duration = Duration::from_secs(8);
 const KNOWN_TIME: Duration = Duration::from_secs(2);
 
-/// How long systemd may take to end a service whose processes it has killed.
+/// How long systemd may take to end a socket and a service whose processes it has killed.
 const KILL_TIME: Duration = Duration::from_secs(10);
 
 /// The path of an account's socket.
@@ -216,10 +216,12 @@ pub fn stop(username: &str, version: &PhpVersion, deadline: Deadline) -> Result<
 /// systemd does not stop the units.
 pub fn kill(username: &str, version: &PhpVersion, deadline: Deadline) -> Result<(), Problem> {
     let units = units::instance(username, version);
+    // A tenant can keep systemd busy with messages.
+    let deadline = deadline.sooner(KILL_TIME);
     stop_units(["stop", &units.socket], deadline)?;
     // These fail if there is nothing to kill, or nothing has failed.
     let _ = systemctl(["kill", "--signal=KILL", &units.service], deadline);
-    stop_units(["stop", &units.service], deadline.sooner(KILL_TIME))?;
+    stop_units(["stop", &units.service], deadline)?;
     let _ = systemctl(["reset-failed", &units.socket, &units.service], deadline);
     Ok(())
 }
