@@ -13,7 +13,7 @@ use crate::support::process::START;
 use serde_json::{Value, json};
 use std::time::Instant;
 
-fn served() -> Service {
+pub(super) fn served() -> Service {
     run("systemctl start nginx php8.2-fpm");
     let service = Service::install("");
     for (username, domain) in [("bob", "bob.example"), ("alice", "alice.example")] {
@@ -24,16 +24,16 @@ fn served() -> Service {
     service
 }
 
-fn suspension(username: &str, action: &str) -> Value {
+pub(super) fn suspension(username: &str, action: &str) -> Value {
     json!({"username": username, "domains": [], "action": action})
 }
 
-fn delete(service: &Service, username: &str) -> Value {
+pub(super) fn delete(service: &Service, username: &str) -> Value {
     service.post("/account/delete", &json!({"username": username, "domains": []})).ok()
 }
 
 /// Bob's page is served, and another account comes and goes, each within seconds.
-fn others_go_on(service: &Service) {
+pub(super) fn others_go_on(service: &Service) {
     let start_time = Instant::now();
     service.post("/domains/create", &site("carol", "carol.example")).ok();
     service.post("/account/suspend", &suspension("bob", "suspend")).ok();
@@ -42,6 +42,20 @@ fn others_go_on(service: &Service) {
     delete(service, "carol");
     assert!(start_time.elapsed() < SOON * 3, "{:?}", start_time.elapsed());
     shows("bob.example", "/", 200, "A page");
+}
+
+/// The machine's directory of temporary files can hold no more files, because Alice has made them all.
+#[test]
+fn a_full_directory_of_temporary_files_stops_no_operation() {
+    on_a_server(a_full_directory_of_temporary_files_stops_no_operation, || {
+        let service = served();
+        run("mount -t tmpfs -o nr_inodes=60,mode=1777 full /tmp");
+        run_as("alice", "cd /tmp; i=0; while touch f$i 2>/dev/null; do i=$((i+1)); done; test $i -gt 10");
+        assert!(!attempt("touch /tmp/one-more").0);
+        others_go_on(&service);
+        delete(&service, "alice");
+        run("touch /tmp/one-more; umount --lazy /tmp");
+    });
 }
 
 #[test]

@@ -171,6 +171,11 @@ fn call_helper(request: &[u8], deadline: Deadline) -> Result<Vec<u8>, Problem> {
         Ok(reply)
     })();
     reply.map_err(|error: io::Error| match error.kind() {
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Problem::Failed(
+            "The helper did not start, or ended without a reply. For the cause, run: journalctl -u 'opterius-operation@*'. \
+             Then repeat the operation."
+                .to_owned(),
+        ),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
             Problem::TimedOut("The operation timed out. Repeat it to complete it or roll it back.".to_owned())
         }

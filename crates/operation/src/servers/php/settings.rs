@@ -64,6 +64,9 @@ pub fn render(host: &Host, username: &str, version: &PhpVersion, socket: &Path) 
          ; Sessions survive the end of an idle master. Debian's own cleaner does not look here.\n\
          php_value[session.save_path] = {home}/.php/sessions\n\
          php_value[session.gc_probability] = 1\n\
+         ; /tmp is small and in memory.\n\
+         php_admin_value[sys_temp_dir] = {home}/.php/tmp\n\
+         php_admin_value[upload_tmp_dir] = {home}/.php/tmp\n\
          php_value[session.gc_divisor] = 1000\n\
          ; The shared masters restrict these for all of their pools.\n\
          php_admin_value[opcache.restrict_api] = {home}\n\

@@ -193,7 +193,7 @@ fn service(version: &PhpVersion, program: &Path) -> String {
          Environment=FPM_SOCKETS={listen}=3\n\
          # How many requests of the account are served at the same time, while others wait, and how long each may take.\n\
          Environment={environment}\n\
-         ExecStartPre=-/bin/mkdir -p -m 0700 /home/%i/.php/sessions\n\
+         ExecStartPre=-/bin/mkdir -p -m 0700 /home/%i/.php/sessions /home/%i/.php/tmp\n\
          ExecStart={program} --nodaemonize --fpm-config {settings}/{version}/%i.conf\n\
          ExecReload=/bin/kill -USR2 $MAINPID\n\
          # Finish running requests.\n\
@@ -214,7 +214,9 @@ fn service(version: &PhpVersion, program: &Path) -> String {
          TemporaryFileSystem=/home:ro,mode=755\n\
          BindPaths=/home/%i\n\
          TemporaryFileSystem=/dev/shm:rw,nosuid,nodev,mode=1777\n\
-         PrivateTmp=yes\n\
+         # PrivateTmp would need free files in /tmp, which any tenant can use up.\n\
+         TemporaryFileSystem=/tmp:rw,nosuid,nodev,mode=1777,size=64M,nr_inodes=4096\n\
+         TemporaryFileSystem=/var/tmp:rw,nosuid,nodev,mode=1777,size=64M,nr_inodes=4096\n\
          PrivateIPC=yes\n\
          PrivateMounts=yes\n\
          KeyringMode=private\n\
