@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, statat};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, statat};
 
 use crate::tree;
 use crate::users::run_as_user;
@@ -130,8 +130,12 @@ impl Sweep<'_> {
     }
 
     fn search(&mut self, directory: &OwnedFd, path: &Path, depth: usize) {
-        // More names than one listing returns are searched while files are deleted.
-        for name in tree::names(directory).unwrap_or_default() {
+        let Ok(entries) = Dir::read_from(directory) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
             if self.deadline.is_over() {
                 let sentence =
                     format!("{} was not searched completely for files of uid {}.", path.display(), self.owner.uid);
@@ -142,7 +146,7 @@ impl Sweep<'_> {
                 ));
                 return;
             }
-            self.entry(directory, path, &name, depth);
+            self.entry(directory, path, name, depth);
         }
     }
 
