@@ -80,7 +80,7 @@ fn ask(expected: &[Expected], deadline: Deadline) -> (usize, Vec<Miss>) {
             break;
         }
         asked = asked.saturating_add(some.len());
-        misses.extend(effect::misses(some, Deadline::within(TIME)));
+        misses.extend(effect::misses(some, Duration::ZERO, Deadline::within(TIME)));
     }
     (asked, misses)
 }

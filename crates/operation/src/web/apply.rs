@@ -1,6 +1,7 @@
 //! Generating and loading the configuration of nginx and PHP for sites, certificates and suspensions.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::servers::nginx;
 use crate::servers::nginx::cause;
@@ -189,7 +190,9 @@ pub fn take_effect(
         Load::NotRunning if !host.is_machine() => {}
         Load::NotRunning => warnings.push(not_running(expected, deadline)?),
         Load::Done => {
-            let (sites, names) = effect::misses(expected, deadline).into_iter().partition::<Vec<_>, _>(Miss::is_domain);
+            let (sites, names) = effect::misses(expected, nginx::load::time(host), deadline)
+                .into_iter()
+                .partition::<Vec<_>, _>(Miss::is_domain);
             if !sites.is_empty() {
                 let cause = cause::of_misses(host, &sites);
                 return Err(Problem::Conflict(format!("nginx loaded the change, but does not serve it. {cause}")));
@@ -262,7 +265,7 @@ fn not_running(expected: &[Expected], deadline: Deadline) -> Result<String, Prob
         return Ok("nginx does not run, so no site is served. To start it, run: systemctl start nginx".to_owned());
     }
     let holder = cause::holder_of(Scheme::Http.port());
-    if effect::misses(expected, deadline).is_empty() {
+    if effect::misses(expected, Duration::ZERO, deadline).is_empty() {
         return Ok(format!("nginx does not run on this server; port 80 is answered by {holder}."));
     }
     Err(Problem::Conflict(format!(

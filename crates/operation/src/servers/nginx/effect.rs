@@ -8,8 +8,8 @@ use crate::servers::nginx::token;
 use crate::servers::nginx::visit::{self, Recognized, Scheme};
 use opterius_base::deadline::Deadline;
 
-/// How long a site may take to be served as expected, once nginx has loaded its configuration: another reload can have been
-/// in progress.
+/// How long a site may take to be served as expected, once nginx has loaded its configuration, in addition to the time of a
+/// reload: another one can have been in progress.
 const TIME: Duration = Duration::from_secs(3);
 
 const INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
@@ -60,9 +60,10 @@ impl Miss {
     }
 }
 
-/// Asks for all sites until they are served as expected, for a few seconds at most. Returns what is not.
-pub fn misses(expected: &[Expected], deadline: Deadline) -> Vec<Miss> {
-    let until = deadline.sooner(TIME);
+/// Asks for all sites until they are served as expected, for a few seconds and the time of a `reload` at most. Returns what
+/// is not.
+pub fn misses(expected: &[Expected], reload: Duration, deadline: Deadline) -> Vec<Miss> {
+    let until = deadline.sooner(TIME.saturating_add(reload));
     let mut waiting: Vec<(&Expected, Miss)> = expected.iter().flat_map(questions).collect();
     loop {
         waiting.retain(|(expected, miss)| !is_as_expected(expected, miss, deadline));

@@ -51,8 +51,7 @@ pub fn load(host: &Host, deadline: Deadline) -> Result<Load, Problem> {
     if masters.is_empty() || !masters.iter().all(has_log) {
         test(host, deadline)?;
     }
-    let files = u32::try_from(Included::read(host).files().len()).unwrap_or(u32::MAX);
-    let deadline = deadline.sooner(TIME.saturating_add(TIME_PER_FILE.saturating_mul(files)));
+    let deadline = deadline.sooner(TIME.saturating_add(time(host)));
     let reloads: Vec<Reload> = masters.into_iter().map(Reload::begin).filter(|reload| reload.master.reload()).collect();
     if reloads.is_empty() {
         return Ok(Load::NotRunning);
@@ -63,6 +62,12 @@ pub fn load(host: &Host, deadline: Deadline) -> Result<Load, Problem> {
         }
     }
     Ok(Load::Done)
+}
+
+/// How long nginx may take to read its files.
+pub fn time(host: &Host) -> Duration {
+    let files = u32::try_from(Included::read(host).files().len()).unwrap_or(u32::MAX);
+    TIME_PER_FILE.saturating_mul(files)
 }
 
 /// Makes the running nginx load the configuration on disk again after a rollback, without waiting. Returns a warning if
