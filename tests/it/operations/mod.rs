@@ -2,7 +2,7 @@
 
 mod adoption;
 mod bad_input;
-mod certificates;
+pub(crate) mod certificates;
 mod dns;
 mod effect;
 mod faults;

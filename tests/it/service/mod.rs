@@ -2,6 +2,7 @@
 
 mod endurance;
 mod eviction;
+mod hosting;
 mod installation;
 mod license_server;
 mod life;

@@ -3,7 +3,7 @@
 mod interruptions;
 mod uploads;
 
-pub(super) use uploads::{Bought, upload};
+pub(crate) use uploads::{Bought, upload};
 
 use super::{publish, shows};
 use crate::support::eventually;

@@ -10,19 +10,19 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 /// A chain of two certificates and its key, as sold by a certificate authority.
-pub(in crate::operations) struct Bought {
+pub(crate) struct Bought {
     leaf: String,
     intermediate: String,
-    pub(in crate::operations) key: String,
+    pub(crate) key: String,
 }
 
 impl Bought {
-    pub(in crate::operations) fn good_for(name: &str) -> Bought {
+    pub(crate) fn good_for(name: &str) -> Bought {
         Bought::with(name, |_| {})
     }
 
     /// One that ends in so many days.
-    pub(in crate::operations) fn ending_in(name: &str, days: u32) -> Bought {
+    pub(crate) fn ending_in(name: &str, days: u32) -> Bought {
         let date = run(&format!("date -d '{days} days' '+%Y %m %d'"));
         let mut parts = date.split_whitespace().map(|part| part.parse::<i32>().unwrap());
         let [year, month, day] = std::array::from_fn(|_| parts.next().unwrap());
@@ -42,12 +42,12 @@ impl Bought {
         Bought { leaf: leaf.pem(), intermediate: authority.pem(), key: key.serialize_pem() }
     }
 
-    pub(in crate::operations) fn chain(&self) -> String {
+    pub(crate) fn chain(&self) -> String {
         format!("{}{}", self.leaf, self.intermediate)
     }
 }
 
-pub(in crate::operations) fn upload(certificate: &str, private_key: &str) -> Value {
+pub(crate) fn upload(certificate: &str, private_key: &str) -> Value {
     json!({"domain": "alice.example", "username": "alice", "certificate": certificate, "private_key": private_key})
 }
 
