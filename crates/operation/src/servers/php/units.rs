@@ -187,8 +187,7 @@ fn service(version: &PhpVersion, program: &Path) -> String {
          CollectMode=inactive-or-failed\n\
          \n\
          [Service]\n\
-         # Not notify: scripts could flood systemd's socket for notifications, and it would do nothing else.\n\
-         Type=exec\n\
+         Type=notify\n\
          User=%i\n\
          Slice=opterius-php.slice\n\
          Environment=FPM_SOCKETS={listen}=3\n\
@@ -223,7 +222,7 @@ fn service(version: &PhpVersion, program: &Path) -> String {
          KeyringMode=private\n\
          ProtectProc=invisible\n\
          ProtectControlGroups=yes\n\
-         InaccessiblePaths=-/run/dbus -/run/systemd/private -/run/systemd/notify -/run/user\n\
+         InaccessiblePaths=-/run/dbus -/run/systemd/private -/run/user\n\
          # Not set, because they imply NoNewPrivileges, under which a setgid mail program cannot deliver: PrivateDevices,\n\
          # SystemCallFilter, the Restrict* and the other Protect* directives. A stricter set is in\n\
          # /usr/share/doc/opterius-agent/examples/php-strict.conf.\n",
