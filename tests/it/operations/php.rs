@@ -12,7 +12,7 @@ fn masters() -> String {
     run("ps -eo user:32,args | grep '[p]hp-fpm: master process (/var/lib/opterius/php' || true")
 }
 
-/// Whether Bob's page is there within a second.
+/// Bob's page is served, and long before a visitor would give up.
 fn bob_is_served() {
     const SOON: Duration = Duration::from_secs(5);
     let start = Instant::now();

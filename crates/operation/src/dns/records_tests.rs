@@ -148,7 +148,7 @@ fn only_zones_of_accounts_are_read_and_changed() {
     assert_eq!(refused("nowhere.org"), [404; 3]);
     let all = || sql(&tree, "SELECT name, type, content FROM records ORDER BY id");
     let before = all();
-    // Of nobody; of a user who is no account; of another account than the site's.
+    // A zone without an owner, of a user that is not an account, and of another account than the site's.
     for account in ["", "carol", "bob"] {
         sql(&tree, &format!("UPDATE domains SET account='{account}' WHERE name='example.com'"));
         assert_eq!(refused("example.com"), [409; 3], "{account}");

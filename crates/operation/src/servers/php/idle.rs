@@ -1,4 +1,4 @@
-//! Ends the masters of accounts that nobody visits. Their sockets stay, so that the next request starts them again.
+//! Ends masters that have served no request for a while. Their sockets stay, so the next request starts them again.
 
 use std::fs;
 use std::time::Duration;
