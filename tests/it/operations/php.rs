@@ -298,7 +298,10 @@ fn idle_masters_end_and_lose_no_request() {
         }
         run("systemctl is-active opterius-php-idle.timer");
         let is_running = || masters().lines().any(|line| line.starts_with("alice "));
+        // The last stop is complete, so what ends from here on ends because it is idle.
+        run("systemctl stop opterius-php-8.2@alice.service");
         let start = Instant::now();
+        shows("alice.example", "/who.php", 200, "alice");
         // FPM ends a process after a minute without requests; the tenant can do so at once.
         run_as("alice", "pkill -u alice -f '^php-fpm: pool' || true");
         let ended = eventually(Duration::from_secs(150), || {
