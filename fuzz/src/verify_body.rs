@@ -37,6 +37,11 @@ pub fn check(data: &[u8]) {
         expires_at: None,
         locked_ip: None,
         billing: Billing { subscription_status: None, cancel_at_period_end: None, current_period_end: None },
+        reference: None,
+        note: String::new(),
+        labels: Vec::new(),
+        suspension_reason: None,
+        is_trial: false,
         created_at: NOW,
         revision: 1,
     };

@@ -150,7 +150,16 @@ fn a_list_is_filtered_and_paged() {
         let bob = transaction.insert_user("bob", "hash", false)?;
         let insert = |key: &str, owner| {
             let key = Secret::new(key.to_owned());
-            let new = NewLicense { key: &key, owner, plan: "free", expires_at: None, locked_ip: None };
+            let new = NewLicense {
+                key: &key,
+                owner,
+                plan: "free",
+                expires_at: None,
+                locked_ip: None,
+                reference: None,
+                note: "",
+                is_trial: false,
+            };
             transaction.insert_license(&new)
         };
         Ok::<_, Error>(vec![insert("AAAA1", alice)?, insert("AAAA2", bob)?, insert("BBBB1", alice)?])

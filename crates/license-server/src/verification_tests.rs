@@ -18,6 +18,11 @@ fn license() -> License {
         expires_at: Some(Timestamp::from_unix(1_803_859_200)),
         locked_ip: None,
         billing: Billing::default(),
+        reference: None,
+        note: String::new(),
+        labels: Vec::new(),
+        suspension_reason: None,
+        is_trial: false,
         created_at: NOW,
         revision: 1,
     }

@@ -37,7 +37,16 @@ pub fn create(
     let plan = find_plan(&plans, plan)?;
     check_expiry(expires_at, transaction.now())?;
     locked_ip.map_or(Ok(()), check_server_ip)?;
-    let new = NewLicense { key, owner: owner.id, plan: &plan.slug, expires_at, locked_ip };
+    let new = NewLicense {
+        key,
+        owner: owner.id,
+        plan: &plan.slug,
+        expires_at,
+        locked_ip,
+        reference: None,
+        note: "",
+        is_trial: false,
+    };
     let id = transaction.insert_license(&new)?;
     let lock = locked_ip.map_or(String::new(), |ip| format!(", locked to {ip}"));
     let detail = format!("for {}, plan {}, expires {}{lock}", owner.name, plan.slug, expiry(expires_at));

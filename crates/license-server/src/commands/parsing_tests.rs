@@ -113,6 +113,11 @@ fn license(status: Status, locked_ip: Option<&str>) -> License {
         expires_at: Some(Timestamp::from_unix(1)),
         locked_ip: locked_ip.map(|ip| ip.parse().unwrap()),
         billing: Billing::default(),
+        reference: None,
+        note: String::new(),
+        labels: Vec::new(),
+        suspension_reason: None,
+        is_trial: false,
         created_at: Timestamp::from_unix(0),
         revision: 1,
     }

@@ -68,6 +68,16 @@ pub struct License {
     pub locked_ip: Option<IpAddr>,
     /// The billing status.
     pub billing: Billing,
+    /// The vendor's own number of it, unique among all licenses.
+    pub reference: Option<String>,
+    /// The vendor's note; its owner does not see it.
+    pub note: String,
+    /// The vendor's labels.
+    pub labels: Vec<String>,
+    /// Why it is suspended, in the vendor's words.
+    pub suspension_reason: Option<String>,
+    /// Whether it is a trial.
+    pub is_trial: bool,
     /// Creation time.
     pub created_at: Timestamp,
     /// Incremented with each change by a user. A form carries the revision that it was based on, so that it cannot overwrite

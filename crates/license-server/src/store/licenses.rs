@@ -24,6 +24,12 @@ pub struct NewLicense<'a> {
     pub expires_at: Option<Timestamp>,
     /// The only address that can use it.
     pub locked_ip: Option<IpAddr>,
+    /// The vendor's own number of it.
+    pub reference: Option<&'a str>,
+    /// The vendor's note.
+    pub note: &'a str,
+    /// Whether it is a trial.
+    pub is_trial: bool,
 }
 
 /// Which licenses to list.
@@ -52,7 +58,8 @@ pub struct ListedLicense {
 const LICENSE: &str = "
     SELECT licenses.id, licenses.key, licenses.owner, users.name, plans.slug, plans.name, plans.max_accounts,
         plans.max_servers, licenses.status, licenses.expires_at, licenses.locked_ip, licenses.subscription_status,
-        licenses.cancel_at_period_end, licenses.current_period_end, licenses.created_at, licenses.revision
+        licenses.cancel_at_period_end, licenses.current_period_end, licenses.created_at, licenses.revision,
+        licenses.reference, licenses.note, licenses.labels, licenses.suspension_reason, licenses.trial
     FROM licenses
     JOIN plans ON plans.slug = licenses.plan
     JOIN users ON users.id = licenses.owner";
@@ -74,6 +81,11 @@ fn license(row: &Row<'_>) -> rusqlite::Result<License> {
         },
         created_at: at(row, 14)?,
         revision: row.get(15)?,
+        reference: row.get(16)?,
+        note: row.get(17)?,
+        labels: row.get::<_, String>(18)?.split_whitespace().map(str::to_owned).collect(),
+        suspension_reason: row.get(19)?,
+        is_trial: row.get(20)?,
     })
 }
 
@@ -161,10 +173,12 @@ impl WriteTransaction<'_> {
     /// Inserts a license and returns its number.
     ///
     /// # Errors
-    /// [`Error::Taken`] if the key exists, or another store error.
+    /// [`Error::Taken`] if the key or the reference exists, or another store error.
     pub fn insert_license(&self, new: &NewLicense<'_>) -> Result<i64, Error> {
-        let sql = "INSERT INTO licenses (key, owner, plan, status, expires_at, locked_ip, created_at, revision)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1)";
+        let sql =
+            "INSERT INTO licenses (key, owner, plan, status, expires_at, locked_ip, created_at, reference, note, trial,
+                revision)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 1)";
         self.connection().prepare_cached(sql)?.execute(params![
             new.key.expose(),
             new.owner,
@@ -172,19 +186,23 @@ impl WriteTransaction<'_> {
             Status::Active.as_str(),
             new.expires_at.map(Timestamp::unix),
             new.locked_ip.map(Ip),
-            self.now().unix()
+            self.now().unix(),
+            new.reference,
+            new.note,
+            new.is_trial,
         ])?;
         Ok(self.connection().last_insert_rowid())
     }
 
-    /// Stores plan, status, expiry, lock and billing of the license, and increments its revision.
+    /// Stores what can change of a license, and increments its revision.
     ///
     /// # Errors
-    /// A store error.
+    /// [`Error::Taken`] if another license has its reference, or another store error.
     pub fn update_license(&self, license: &License) -> Result<(), Error> {
         let sql =
             "UPDATE licenses SET plan = ?2, status = ?3, expires_at = ?4, locked_ip = ?5, subscription_status = ?6,
-            cancel_at_period_end = ?7, current_period_end = ?8, revision = revision + 1 WHERE id = ?1";
+            cancel_at_period_end = ?7, current_period_end = ?8, reference = ?9, note = ?10, labels = ?11,
+            suspension_reason = ?12, trial = ?13, owner = ?14, revision = revision + 1 WHERE id = ?1";
         self.connection().prepare_cached(sql)?.execute(params![
             license.id,
             license.plan.slug,
@@ -194,6 +212,12 @@ impl WriteTransaction<'_> {
             license.billing.subscription_status,
             license.billing.cancel_at_period_end,
             license.billing.current_period_end.map(Timestamp::unix),
+            license.reference,
+            license.note,
+            license.labels.join(" "),
+            license.suspension_reason,
+            license.is_trial,
+            license.owner,
         ])?;
         Ok(())
     }

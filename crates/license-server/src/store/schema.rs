@@ -4,7 +4,7 @@
 pub(super) const APPLICATION_ID: i64 = 0x4f70_4c53;
 
 /// The migrations, applied once each and in order. A released migration never changes; a schema change is a new migration.
-pub(super) const MIGRATIONS: [&str; 1] = [VERSION_1];
+pub(super) const MIGRATIONS: [&str; 2] = [VERSION_1, VERSION_2];
 
 /// Times are seconds since 1970-01-01T00:00:00Z; addresses are text in canonical form.
 ///
@@ -103,3 +103,13 @@ CREATE INDEX events_of_owners ON events (license, at) WHERE role = 'owner' AND a
 
 CREATE INDEX events_of_keys ON events (license, actor, role, at) WHERE action = 'key shown';
 ";
+
+/// The vendor's view of a license, refused servers, tokens of the API, webhooks, users and statistics: one file for each.
+const VERSION_2: &str = concat!(
+    include_str!("schema/licenses.sql"),
+    include_str!("schema/servers.sql"),
+    include_str!("schema/tokens.sql"),
+    include_str!("schema/webhooks.sql"),
+    include_str!("schema/users.sql"),
+    include_str!("schema/statistics.sql"),
+);

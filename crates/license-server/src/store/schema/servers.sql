@@ -1,0 +1,1 @@
+-- Refused servers and servers that are kept out.

@@ -1,0 +1,1 @@
+-- Tokens of the vendor API and the answers kept for repeated requests.
