@@ -17,6 +17,7 @@ pub mod installation_error;
 pub mod keys;
 pub mod metrics;
 pub mod model;
+pub mod network;
 mod ownership;
 pub mod passwords;
 pub mod rules;
