@@ -45,6 +45,7 @@ show('tmp', file_exists('/tmp/bobs'));
 show('var tmp', file_exists('/var/tmp/bobs'));
 show('shm', file_exists('/dev/shm/bobs'));
 show('bus', @stream_socket_client('unix:///run/dbus/system_bus_socket') !== false);
+show('notifications', @stream_socket_client('udg:///run/systemd/notify') !== false);
 show('pool', @stream_socket_client('unix:///run/opterius-php/8.2/bob.sock') !== false);
 show('settings', @file_get_contents('/var/lib/opterius/php/8.2/bob.conf') !== false);
 show('site', @file_get_contents('/etc/nginx/sites-available/bob.example.conf') !== false);

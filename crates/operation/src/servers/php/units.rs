@@ -187,7 +187,8 @@ fn service(version: &PhpVersion, program: &Path) -> String {
          CollectMode=inactive-or-failed\n\
          \n\
          [Service]\n\
-         Type=notify\n\
+         # Not notify: scripts could flood systemd's socket for notifications, and it would do nothing else.\n\
+         Type=exec\n\
          User=%i\n\
          Slice=opterius-php.slice\n\
          Environment=FPM_SOCKETS={listen}=3\n\
@@ -202,6 +203,8 @@ fn service(version: &PhpVersion, program: &Path) -> String {
          TimeoutStopSec=35\n\
          # A script that needs too much memory ends alone.\n\
          OOMPolicy=continue\n\
+         # Processes and threads of one account; more would slow down every look at the processes of all.\n\
+         TasksMax=1024\n\
          \n\
          # The account sees its own home and processes, and nothing that others can write to.\n\
          CapabilityBoundingSet={mail}\n\
@@ -222,7 +225,7 @@ fn service(version: &PhpVersion, program: &Path) -> String {
          KeyringMode=private\n\
          ProtectProc=invisible\n\
          ProtectControlGroups=yes\n\
-         InaccessiblePaths=-/run/dbus -/run/systemd/private -/run/user\n\
+         InaccessiblePaths=-/run/dbus -/run/systemd/private -/run/systemd/notify -/run/user\n\
          # Not set, because they imply NoNewPrivileges, under which a setgid mail program cannot deliver: PrivateDevices,\n\
          # SystemCallFilter, the Restrict* and the other Protect* directives. A stricter set is in\n\
          # /usr/share/doc/opterius-agent/examples/php-strict.conf.\n",
