@@ -42,6 +42,7 @@ pub fn check(data: &[u8]) {
         labels: Vec::new(),
         suspension_reason: None,
         is_trial: false,
+        last_check_at: None,
         created_at: NOW,
         revision: 1,
     };

@@ -180,7 +180,7 @@ fn counting_stops_at_the_number_that_is_displayed() {
     assert_eq!(fixture.verify(address(1), days(1)), Decision::Granted);
     let mut count = |all_servers| {
         let filter = Filter { all_servers, ..Filter::default() };
-        fixture.scratch.read(|transaction| transaction.licenses(&filter, 1, days(1))).remove(0).servers
+        fixture.scratch.read(|transaction| transaction.licenses(&filter, 1, days(1))).licenses.remove(0).servers
     };
     assert_eq!([count(false), count(true)], [1001, 1100], "JSON output has the exact number");
 }

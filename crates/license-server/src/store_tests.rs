@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
 use opterius_base::clock::Timestamp;
-use opterius_base::secret::Secret;
 
 /// A temporary database for a test.
 pub(crate) struct Scratch {
@@ -140,46 +139,6 @@ fn a_failed_change_is_rolled_back() {
     });
     assert_eq!(failed, Err(Error::Busy));
     assert_eq!(scratch.read(|transaction| transaction.users()), []);
-}
-
-#[test]
-fn a_list_is_filtered_and_paged() {
-    let mut scratch = Scratch::new();
-    let ids: Vec<i64> = scratch.change(NOW, |transaction| {
-        let alice = transaction.insert_user("alice", "hash", false)?;
-        let bob = transaction.insert_user("bob", "hash", false)?;
-        let insert = |key: &str, owner| {
-            let key = Secret::new(key.to_owned());
-            let new = NewLicense {
-                key: &key,
-                owner,
-                plan: "free",
-                expires_at: None,
-                locked_ip: None,
-                reference: None,
-                note: "",
-                is_trial: false,
-            };
-            transaction.insert_license(&new)
-        };
-        Ok::<_, Error>(vec![insert("AAAA1", alice)?, insert("AAAA2", bob)?, insert("BBBB1", alice)?])
-    });
-    let alice = scratch.read(|transaction| transaction.user("ALICE")).unwrap().0.id;
-    let mut list = |filter: Filter, count| -> Vec<i64> {
-        let listed = scratch.read(|transaction| transaction.licenses(&filter, count, NOW));
-        listed.iter().map(|listed| listed.license.id).collect()
-    };
-    let search = |text: &str| Filter { search: Some(text.to_owned()), ..Filter::default() };
-    assert_eq!(list(Filter::default(), 10), [ids[2], ids[1], ids[0]]);
-    assert_eq!(list(Filter::default(), 2), [ids[2], ids[1]]);
-    assert_eq!(list(Filter { before: Some(ids[1]), ..Filter::default() }, 2), [ids[0]]);
-    assert_eq!(list(Filter { owner: Some(alice), ..Filter::default() }, 10), [ids[2], ids[0]]);
-    assert_eq!(list(Filter { owner: Some(alice), ..search("AAAA") }, 10), [ids[0]]);
-    assert_eq!(list(search("AAAA"), 10), [ids[1], ids[0]]);
-    assert_eq!(list(search("bob"), 10), [ids[1]]);
-    assert_eq!(list(search(&format!("#{}", ids[0])), 10), [ids[0]]);
-    assert_eq!(list(search("%"), 10), [] as [i64; 0]);
-    assert_eq!(list(search("' OR 1=1 --"), 10), [] as [i64; 0]);
 }
 
 #[test]

@@ -23,6 +23,7 @@ fn license() -> License {
         labels: Vec::new(),
         suspension_reason: None,
         is_trial: false,
+        last_check_at: None,
         created_at: NOW,
         revision: 1,
     }

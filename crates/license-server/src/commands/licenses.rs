@@ -111,14 +111,12 @@ pub(super) fn list(
     let now = Session::now();
     let header = &["ID", "KEY", "OWNER", "PLAN", "STATUS", "EXPIRES", "SERVERS"];
     let mut listing = Listing::new(json, header);
-    let mut filter = Filter { owner, search: search.map(str::to_owned), before: None, all_servers: true };
+    let mut filter = Filter { owner, search: search.map(str::to_owned), all_servers: true, ..Filter::default() };
     let is_more = loop {
-        // One more than a page, to know whether there are more.
-        let mut page = session.read(|transaction| Ok(transaction.licenses(&filter, PAGE.saturating_add(1), now)?))?;
-        let is_more = page.len() > usize::try_from(PAGE).unwrap_or(usize::MAX);
-        page.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
-        filter.before = page.last().map(|listed| listed.license.id);
-        let is_read = listing.add(&page, |listed| row(listed, now), |listed| listed_view(listed, now))?;
+        let page = session.read(|transaction| Ok(transaction.licenses(&filter, PAGE, now)?))?;
+        let is_read = listing.add(&page.licenses, |listed| row(listed, now), |listed| listed_view(listed, now))?;
+        let is_more = page.next.is_some();
+        filter.after = page.next;
         if !(all && is_more && is_read) {
             break is_more && !all;
         }

@@ -118,6 +118,7 @@ fn license(status: Status, locked_ip: Option<&str>) -> License {
         labels: Vec::new(),
         suspension_reason: None,
         is_trial: false,
+        last_check_at: None,
         created_at: Timestamp::from_unix(0),
         revision: 1,
     }

@@ -3,19 +3,19 @@
 use askama::Template;
 
 use super::form::{Form, encode};
-use super::format::{split, used};
+use super::format::used;
 use super::page::{self, Layout};
 use super::page_error::PageError;
 use super::page_request::PageRequest;
 use super::routes::Route;
 use super::signed_in_user::SignedInUser;
-use crate::store::{Filter, ListedLicense};
+use crate::store::{Cursor, Filter, ListedLicense, Sort};
 use opterius_base::clock::Timestamp;
 use opterius_base::dates::Moment;
 use opterius_http::response::Response;
 
 /// Licenses per page.
-const PAGE_SIZE: usize = 50;
+const PAGE_SIZE: u32 = 50;
 
 /// The maximum length of a search text, in characters.
 const MAX_SEARCH: usize = 128;
@@ -67,17 +67,15 @@ pub(super) fn show(
 ) -> Result<Response, PageError> {
     let administrator = signed_in_user.user.administrator;
     let search: String = query.text("q").chars().take(MAX_SEARCH).filter(|_| administrator).collect();
-    let before = query.number("before");
+    let after = Cursor::parse(query.text("after"), Sort::Newest);
     let filter = Filter {
         owner: (!administrator).then_some(signed_in_user.user.id),
         search: Some(search.clone()).filter(|search| !search.is_empty()),
-        before,
-        all_servers: false,
+        after: after.clone(),
+        ..Filter::default()
     };
     let now = page_request.shared.clock.wall();
-    let count = u32::try_from(PAGE_SIZE).unwrap_or(u32::MAX).saturating_add(1);
-    let found = page_request.shared.readers.read(|transaction| transaction.licenses(&filter, count, now))?;
-    let (found, last) = split(found, PAGE_SIZE, |listed| listed.license.id);
+    let page = page_request.shared.readers.read(|transaction| transaction.licenses(&filter, PAGE_SIZE, now))?;
     let heading = if administrator { "Licenses" } else { "Your licenses" };
     Ok(page::html(
         200,
@@ -86,17 +84,17 @@ pub(super) fn show(
             layout: page_request.layout(signed_in_user, "licenses"),
             heading,
             administrator,
-            rows: found.iter().map(|listed| Row::new(listed, now)).collect(),
-            newest: before.map(|_| address(&search, None)),
-            older: last.map(|last| address(&search, Some(last))),
+            rows: page.licenses.iter().map(|listed| Row::new(listed, now)).collect(),
+            newest: after.map(|_| address(&search, None)),
+            older: page.next.map(|next| address(&search, Some(&next))),
             search,
         },
     ))
 }
 
-fn address(search: &str, before: Option<i64>) -> String {
+fn address(search: &str, after: Option<&Cursor>) -> String {
     let search = Some(search).filter(|search| !search.is_empty()).map(|search| format!("q={}", encode(search)));
-    let before = before.map(|before| format!("before={before}"));
+    let before = after.map(|after| format!("after={}", encode(&after.to_string())));
     let query: Vec<String> = search.into_iter().chain(before).collect();
     if query.is_empty() { Route::Licenses.to_string() } else { format!("{}?{}", Route::Licenses, query.join("&")) }
 }

@@ -33,6 +33,20 @@ string_enum! {
     }
 }
 
+string_enum! {
+    /// The status including expiry, as lists and the JSON show it.
+    pub enum Standing {
+        /// Servers can use the license.
+        Active = "active",
+        /// Temporarily disabled by the vendor.
+        Suspended = "suspended",
+        /// Permanently disabled by the vendor.
+        Cancelled = "cancelled",
+        /// Its expiry has passed.
+        Expired = "expired",
+    }
+}
+
 /// The billing status for the Panel; all members are optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Billing {
@@ -78,6 +92,8 @@ pub struct License {
     pub suspension_reason: Option<String>,
     /// Whether it is a trial.
     pub is_trial: bool,
+    /// The latest check-in of any server, at most about an hour behind; `None` if no server has ever used it.
+    pub last_check_at: Option<Timestamp>,
     /// Creation time.
     pub created_at: Timestamp,
     /// Incremented with each change by a user. A form carries the revision that it was based on, so that it cannot overwrite
@@ -91,8 +107,18 @@ impl License {
         self.expires_at.is_some_and(|end| end <= now)
     }
 
+    /// The status including expiry.
+    pub fn standing(&self, now: Timestamp) -> Standing {
+        match self.status {
+            Status::Active if self.is_expired(now) => Standing::Expired,
+            Status::Active => Standing::Active,
+            Status::Suspended => Standing::Suspended,
+            Status::Cancelled => Standing::Cancelled,
+        }
+    }
+
     /// The status including expiry, as lists show it.
     pub fn effective_status(&self, now: Timestamp) -> &'static str {
-        if self.status == Status::Active && self.is_expired(now) { "expired" } else { self.status.as_str() }
+        self.standing(now).as_str()
     }
 }

@@ -12,5 +12,5 @@ mod users;
 pub use action::{Action, AppliedChange, Change};
 pub use activation::{ACTIVE_TIME, Activation, ActivationState, Details, RETENTION_TIME};
 pub use event::Event;
-pub use license::{Billing, License, Plan, Status};
+pub use license::{Billing, License, Plan, Standing, Status};
 pub use users::{Actor, Role, User};

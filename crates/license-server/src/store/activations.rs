@@ -70,18 +70,19 @@ const TWINS: &str =
     ORDER BY sequence LIMIT ?5";
 
 const REFRESH: &str = "UPDATE activations SET last_seen_at = max(last_seen_at, :now), observed_ip = :observed,
-        reported_ip = coalesce(:reported, reported_ip), hostname = coalesce(:hostname, hostname),
-        agent_version = coalesce(:agent, agent_version), panel_version = coalesce(:panel, panel_version),
+        reported_ip = coalesce(:reported, reported_ip), agent_version = coalesce(:agent, agent_version), panel_version = coalesce(:panel, panel_version),
         os = coalesce(:os, os)
     WHERE license = :license AND ip = :ip";
 
-/// SQLite rewrites an index for every column that an UPDATE names, changed or not. So the identity has its own statement,
-/// which does nothing while the identity is unchanged.
+/// SQLite rewrites an index for every column that an UPDATE names, changed or not. So identity and host name have their
+/// own statement, which does nothing while they are unchanged.
 const REFRESH_IDENTITY: &str = "UPDATE activations SET
         other_seen_at = iif(server_id <> ?3, ?4, other_seen_at),
         other_server_id = iif(server_id <> ?3, server_id, other_server_id),
-        server_id = ?3
-    WHERE license = ?1 AND ip = ?2 AND server_id IS NOT ?3";
+        server_id = coalesce(?3, server_id),
+        hostname = coalesce(?5, hostname)
+    WHERE license = ?1 AND ip = ?2
+        AND ((?3 IS NOT NULL AND server_id IS NOT ?3) OR (?5 IS NOT NULL AND hostname IS NOT ?5))";
 
 fn activation(row: &Row<'_>) -> rusqlite::Result<Activation> {
     Ok(Activation {
@@ -265,6 +266,8 @@ impl WriteTransaction<'_> {
             ":os": heartbeat.details.os,
             ":server": heartbeat.details.server_id,
         })?;
+        let first = "UPDATE licenses SET last_check_at = ?2 WHERE id = ?1 AND last_check_at = 0";
+        self.connection().prepare_cached(first)?.execute(params![license, self.now().unix()])?;
         Ok(())
     }
 
@@ -281,13 +284,13 @@ impl WriteTransaction<'_> {
             ":now": self.now().unix(),
             ":observed": Ip(heartbeat.observed_ip),
             ":reported": heartbeat.reported_ip.map(Ip),
-            ":hostname": heartbeat.details.hostname,
             ":agent": heartbeat.details.agent_version,
             ":panel": heartbeat.details.panel_version,
             ":os": heartbeat.details.os,
         })?;
-        if let Some(identity) = &heartbeat.details.server_id {
-            let parameters = params![license, Ip(heartbeat.ip), identity, self.now().unix()];
+        let Details { server_id, hostname, .. } = heartbeat.details;
+        if server_id.is_some() || hostname.is_some() {
+            let parameters = params![license, Ip(heartbeat.ip), server_id, self.now().unix(), hostname];
             self.connection().prepare_cached(REFRESH_IDENTITY)?.execute(parameters)?;
         }
         Ok(())

@@ -2,9 +2,8 @@
 
 use std::net::IpAddr;
 
-use rusqlite::{OptionalExtension, Row, named_params, params};
+use rusqlite::{OptionalExtension, Row, params};
 
-use super::counting::count_cap;
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values::{Ip, at, at_if_any};
@@ -32,34 +31,13 @@ pub struct NewLicense<'a> {
     pub is_trial: bool,
 }
 
-/// Which licenses to list.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Only licenses of this user.
-    pub owner: Option<i64>,
-    /// Only licenses with this number, this beginning of the key, or this owner name.
-    pub search: Option<String>,
-    /// Only licenses with a lower number: the next page of the list.
-    pub before: Option<i64>,
-    /// Whether to count all servers, however many, for JSON output.
-    pub all_servers: bool,
-}
-
-/// A license in a list.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ListedLicense {
-    /// The license.
-    pub license: License,
-    /// The active servers, counted up to [`count_cap`] unless the filter asks for all.
-    pub servers: u32,
-}
-
 /// The columns of a license, as [`license`] reads them.
 const LICENSE: &str = "
     SELECT licenses.id, licenses.key, licenses.owner, users.name, plans.slug, plans.name, plans.max_accounts,
         plans.max_servers, licenses.status, licenses.expires_at, licenses.locked_ip, licenses.subscription_status,
         licenses.cancel_at_period_end, licenses.current_period_end, licenses.created_at, licenses.revision,
-        licenses.reference, licenses.note, licenses.labels, licenses.suspension_reason, licenses.trial
+        licenses.reference, licenses.note, licenses.labels, licenses.suspension_reason, licenses.trial,
+        licenses.last_check_at
     FROM licenses
     JOIN plans ON plans.slug = licenses.plan
     JOIN users ON users.id = licenses.owner";
@@ -86,6 +64,7 @@ fn license(row: &Row<'_>) -> rusqlite::Result<License> {
         labels: row.get::<_, String>(18)?.split_whitespace().map(str::to_owned).collect(),
         suspension_reason: row.get(19)?,
         is_trial: row.get(20)?,
+        last_check_at: Some(at(row, 21)?).filter(|at| at.unix() > 0),
     })
 }
 
@@ -110,41 +89,6 @@ impl ReadTransaction<'_> {
     pub fn license_by_key(&self, key: &str) -> Result<Option<License>, Error> {
         let mut statement = self.0.prepare_cached(&format!("{LICENSE} WHERE licenses.key = ?1"))?;
         Ok(statement.query_row(params![key], license).optional()?)
-    }
-
-    /// The newest `count` licenses that pass the filter.
-    ///
-    /// # Errors
-    /// A store error.
-    pub fn licenses(&self, filter: &Filter, count: u32, now: Timestamp) -> Result<Vec<ListedLicense>, Error> {
-        let active_since = now.minus(ACTIVE_TIME);
-        let search = filter.search.as_deref().map(str::trim).filter(|search| !search.is_empty());
-        // Unused conditions are left out of the statement, so that SQLite picks the index for the others.
-        let by_owner = if filter.owner.is_some() { "licenses.owner = :owner" } else { ":owner IS NULL" };
-        let by_search = if search.is_some() {
-            "(licenses.id = :number OR (licenses.key >= :search AND licenses.key < :search || '\u{10ffff}')
-                OR licenses.owner IN (SELECT id FROM users WHERE name = :search))"
-        } else {
-            ":number IS NULL AND :search IS NULL"
-        };
-        let sql = format!(
-            "{LICENSE} WHERE licenses.id < :before AND {by_owner} AND {by_search} ORDER BY licenses.id DESC LIMIT :count"
-        );
-        let mut statement = self.0.prepare_cached(&sql)?;
-        let parameters = named_params! {
-            ":before": filter.before.unwrap_or(i64::MAX),
-            ":owner": filter.owner,
-            ":number": search.and_then(|search| search.trim_start_matches('#').parse::<i64>().ok()),
-            ":search": search,
-            ":count": count,
-        };
-        let found: rusqlite::Result<Vec<License>> = statement.query_map(parameters, license)?.collect();
-        let until = |license: &License| if filter.all_servers { u32::MAX } else { count_cap(license.plan.max_servers) };
-        let listed = found?.into_iter().map(|license| {
-            let servers = self.count_activations(license.id, active_since, until(&license))?;
-            Ok(ListedLicense { license, servers })
-        });
-        listed.collect()
     }
 
     /// All plans, smallest first.
@@ -219,6 +163,19 @@ impl WriteTransaction<'_> {
             license.is_trial,
             license.owner,
         ])?;
+        self.connection().prepare_cached("DELETE FROM license_labels WHERE license = ?1")?.execute([license.id])?;
+        for label in &license.labels {
+            let sql = "INSERT INTO license_labels (label, license) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+            self.connection().prepare_cached(sql)?.execute(params![label, license.id])?;
+        }
+        let over = self.is_over_limit(license.id, self.now())?;
+        self.set_over_limit(license.id, over)
+    }
+
+    /// Records whether the license has more active servers than its plan allows.
+    fn set_over_limit(&self, id: i64, over: bool) -> Result<(), Error> {
+        let sql = "UPDATE licenses SET over_limit = ?2 WHERE id = ?1 AND over_limit <> ?2";
+        self.connection().prepare_cached(sql)?.execute(params![id, over])?;
         Ok(())
     }
 
@@ -239,6 +196,13 @@ impl WriteTransaction<'_> {
         let sql = "INSERT INTO plans (slug, name, max_accounts, max_servers) VALUES (?1, ?2, ?3, ?4)
             ON CONFLICT (slug) DO UPDATE SET name = ?2, max_accounts = ?3, max_servers = ?4";
         self.connection().execute(sql, params![plan.slug, plan.name, plan.max_accounts, plan.max_servers])?;
+        if plan.max_servers > 0 {
+            let sql =
+                "UPDATE licenses SET over_limit = 1 WHERE plan = ?1 AND over_limit = 0 AND ?2 < (SELECT count(*) FROM (
+                SELECT 1 FROM activations WHERE license = licenses.id AND last_seen_at > ?3 ORDER BY ip LIMIT ?2 + 1))";
+            let since = self.now().minus(ACTIVE_TIME);
+            self.connection().execute(sql, params![plan.slug, plan.max_servers, since.unix()])?;
+        }
         Ok(())
     }
 

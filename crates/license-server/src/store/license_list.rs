@@ -1,0 +1,386 @@
+//! Lists of licenses: filtered, sorted and read page by page, in a time that does not grow with the number of licenses.
+//!
+//! Every condition has an index (`source`). If one of them finds few licenses, these are read and sorted. Otherwise the
+//! index of the order is read from where the last page ended, and stops after [`MAX_EXAMINED`] licenses: a page can have
+//! fewer licenses than asked for, or none, and still have a next one.
+
+use rusqlite::types::{ToSqlOutput, Value};
+use rusqlite::{CachedStatement, Row, Rows};
+
+use super::counting::count_cap;
+use super::error::Error;
+use super::license_filter::{Cursor, CursorValue, Filter, Sort};
+use super::transactions::ReadTransaction;
+use crate::model::{ACTIVE_TIME, License, Standing};
+use opterius_base::clock::Timestamp;
+
+/// A condition that finds at most as many licenses is read completely and sorted.
+const MAX_SORTED: usize = if cfg!(test) { 50 } else { 3000 };
+
+/// Licenses that are examined for one page.
+const MAX_EXAMINED: u32 = if cfg!(test) { 40 } else { 10_000 };
+
+/// Counting the servers of a license takes as long as examining this many licenses.
+const COUNTING: u32 = 20;
+
+/// The expiry for sorting, as in the indices: licenses that never expire come last.
+const EXPIRY: &str = "coalesce(licenses.expires_at, 9223372036854775807)";
+
+/// A license in a list.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ListedLicense {
+    /// The license.
+    pub license: License,
+    /// The active servers, counted up to [`count_cap`] unless the filter asks for all.
+    pub servers: u32,
+}
+
+/// A page of a list.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LicensePage {
+    /// The licenses.
+    pub licenses: Vec<ListedLicense>,
+    /// Where the next page continues; `None` at the end. A page with fewer licenses than asked for can have a next one.
+    pub next: Option<Cursor>,
+    /// Whether the search finds more licenses than can be listed.
+    pub is_search_cut: bool,
+}
+
+/// Where the licenses of a list are read from: an index, in the order of the list.
+struct Source {
+    from: &'static str,
+    condition: String,
+}
+
+/// The values of all conditions, by the name of their parameter.
+type Values = Vec<(&'static str, Value)>;
+
+impl ReadTransaction<'_> {
+    /// A page of at most `count` licenses that pass the filter.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn licenses(&self, filter: &Filter, count: u32, now: Timestamp) -> Result<LicensePage, Error> {
+        let found = self.search_of(filter)?;
+        let is_search_cut = found.as_ref().is_some_and(|found| found.is_cut);
+        let first = found.as_ref().and_then(|found| found.first);
+        let mut page = LicensePage { licenses: Vec::new(), next: None, is_search_cut };
+        let mut values = values(filter, now);
+        let mut conditions = conditions(filter);
+        let mut few = found.map(|found| found.ids);
+        // The license with exactly this number comes first, in whatever order.
+        if let Some(id) = first {
+            conditions.push("licenses.id <> :first".to_owned());
+            values.push((":first", Value::Integer(id)));
+            if filter.after.is_none() && self.passes(id, filter, now)? {
+                page.licenses.extend(self.listed(id, filter, now)?);
+            }
+        }
+        for source in sources(filter) {
+            let ids = self.ids(&source, &values)?;
+            if ids.len() <= MAX_SORTED && few.as_ref().is_none_or(|few| ids.len() < few.len()) {
+                few = Some(ids);
+            }
+        }
+        let source = match few {
+            Some(ids) => {
+                values.push((":ids", Value::Text(json_of(&ids))));
+                let condition = "licenses.id IN (SELECT value FROM json_each(:ids))".to_owned();
+                Source { from: table_of(filter.sort), condition }
+            }
+            None => in_order(filter),
+        };
+        self.walk(filter, &source, &conditions, &values, count, now, &mut page)?;
+        Ok(page)
+    }
+
+    /// Reads licenses from the source into the page.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one statement")]
+    fn walk(
+        &self,
+        filter: &Filter,
+        source: &Source,
+        conditions: &[String],
+        values: &Values,
+        count: u32,
+        now: Timestamp,
+        page: &mut LicensePage,
+    ) -> Result<(), Error> {
+        let (key, sort) = (key_of(filter.sort), filter.sort);
+        let (direction, sign) = if sort.is_descending() { ("DESC", '<') } else { ("ASC", '>') };
+        let mut values = values.clone();
+        values.push((":most", Value::Integer(i64::from(MAX_EXAMINED).saturating_add(1))));
+        let mut position = "1".to_owned();
+        if let Some(cursor) = filter.after.as_ref().filter(|cursor| cursor.fits(sort)) {
+            position = position_after(sort, sign);
+            values.push((":id", Value::Integer(cursor.id)));
+            values.push((":key", value_of(cursor)));
+        }
+        let passes = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
+        let order = if sort.is_by_number() { String::new() } else { format!("{key} {direction}, ") };
+        let sql = format!(
+            "SELECT licenses.id, {key}, {passes} FROM {} WHERE {} AND {position}
+            ORDER BY {order}licenses.id {direction} LIMIT :most",
+            source.from, source.condition
+        );
+        let mut statement = self.0.prepare_cached(&sql)?;
+        let mut rows = bind(&mut statement, &values)?;
+        let (mut examined, mut last) = (0_u32, None);
+        let wanted = usize::try_from(count).unwrap_or(usize::MAX);
+        while let Some(row) = rows.next()? {
+            if examined >= MAX_EXAMINED {
+                page.next = last;
+                return Ok(());
+            }
+            let (id, passes): (i64, bool) = (row.get(0)?, row.get(2)?);
+            if passes && self.is_over_limit_if_asked(id, filter, now)? {
+                if page.licenses.len() >= wanted {
+                    page.next = last;
+                    return Ok(());
+                }
+                page.licenses.extend(self.listed(id, filter, now)?);
+            }
+            examined = examined.saturating_add(if filter.over_limit { COUNTING } else { 1 });
+            last = Some(Cursor { value: cursor_value(row, sort)?, id });
+        }
+        Ok(())
+    }
+
+    fn listed(&self, id: i64, filter: &Filter, now: Timestamp) -> Result<Option<ListedLicense>, Error> {
+        let Some(license) = self.license(id)? else { return Ok(None) };
+        let until = if filter.all_servers { u32::MAX } else { count_cap(license.plan.max_servers) };
+        let servers = self.count_activations(id, now.minus(ACTIVE_TIME), until)?;
+        Ok(Some(ListedLicense { license, servers }))
+    }
+
+    /// The numbers of the licenses of a source, at most one more than [`MAX_SORTED`].
+    fn ids(&self, source: &Source, values: &Values) -> Result<Vec<i64>, Error> {
+        let sql = format!("SELECT DISTINCT id FROM ({} LIMIT {})", source.condition, MAX_SORTED.saturating_add(1));
+        let mut statement = self.0.prepare_cached(&sql)?;
+        let rows = bind(&mut statement, values)?;
+        let ids: rusqlite::Result<Vec<i64>> = rows.mapped(|row| row.get(0)).collect();
+        Ok(ids?)
+    }
+
+    /// Whether the license passes all conditions but the search.
+    fn passes(&self, id: i64, filter: &Filter, now: Timestamp) -> Result<bool, Error> {
+        let conditions = conditions(filter);
+        let passes = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
+        let sql = format!("SELECT {passes} FROM licenses WHERE licenses.id = :id");
+        let mut values = values(filter, now);
+        values.push((":id", Value::Integer(id)));
+        let mut statement = self.0.prepare_cached(&sql)?;
+        let mut rows = bind(&mut statement, &values)?;
+        let passes = match rows.next()? {
+            Some(row) => row.get(0)?,
+            None => false,
+        };
+        Ok(passes && self.is_over_limit_if_asked(id, filter, now)?)
+    }
+
+    /// Whether the license has more active servers than its plan allows, or the filter does not ask for that. The column
+    /// says only that it had.
+    fn is_over_limit_if_asked(&self, id: i64, filter: &Filter, now: Timestamp) -> Result<bool, Error> {
+        if filter.over_limit { self.is_over_limit(id, now) } else { Ok(true) }
+    }
+
+    /// Whether the license has more active servers than its plan allows.
+    ///
+    /// # Errors
+    /// A store error.
+    pub(super) fn is_over_limit(&self, id: i64, now: Timestamp) -> Result<bool, Error> {
+        let sql =
+            "SELECT plans.max_servers FROM licenses JOIN plans ON plans.slug = licenses.plan WHERE licenses.id = ?1";
+        let allowed: u32 = self.0.prepare_cached(sql)?.query_row([id], |row| row.get(0))?;
+        if allowed == 0 {
+            return Ok(false);
+        }
+        Ok(self.count_activations(id, now.minus(ACTIVE_TIME), allowed.saturating_add(1))? > allowed)
+    }
+}
+
+/// Binds those values that the statement uses.
+pub(super) fn bind<'s>(statement: &'s mut CachedStatement<'_>, values: &Values) -> Result<Rows<'s>, Error> {
+    for (name, value) in values {
+        if let Some(index) = statement.parameter_index(name)? {
+            statement.raw_bind_parameter(index, ToSqlOutput::Owned(value.clone()))?;
+        }
+    }
+    Ok(statement.raw_query())
+}
+
+/// What each license must satisfy.
+fn conditions(filter: &Filter) -> Vec<String> {
+    let mut conditions = Vec::new();
+    let mut add = |is_asked: bool, condition: &str| {
+        if is_asked {
+            conditions.push(condition.to_owned());
+        }
+    };
+    add(filter.owner.is_some(), "licenses.owner = :owner");
+    add(filter.reference.is_some(), "licenses.reference = :reference");
+    add(filter.plan.is_some(), "licenses.plan = :plan");
+    add(filter.standing.is_some(), &filter.standing.map_or_else(String::new, standing));
+    add(filter.expires_after.is_some(), &format!("{EXPIRY} > :expires_after"));
+    add(filter.expires_before.is_some(), &format!("{EXPIRY} <= :expires_before"));
+    add(
+        filter.server_ip.is_some(),
+        "(licenses.locked_ip = :ip OR EXISTS (SELECT 1 FROM activations WHERE license = licenses.id AND ip = :ip))",
+    );
+    add(
+        filter.hostname.is_some(),
+        "EXISTS (SELECT 1 FROM activations WHERE license = licenses.id AND hostname IS NOT NULL
+            AND lower(hostname) = :hostname)",
+    );
+    add(filter.over_limit, "licenses.over_limit = 1");
+    add(filter.never_used, "licenses.last_check_at = 0");
+    add(filter.trial, "licenses.trial = 1");
+    add(filter.label.is_some(), "EXISTS (SELECT 1 FROM license_labels WHERE label = :label AND license = licenses.id)");
+    conditions
+}
+
+fn standing(standing: Standing) -> String {
+    match standing {
+        Standing::Active => format!("(licenses.status = 'active' AND {EXPIRY} > :now)"),
+        Standing::Expired => format!("(licenses.status = 'active' AND {EXPIRY} <= :now)"),
+        Standing::Suspended => "(licenses.status = 'suspended' AND licenses.status <> 'active')".to_owned(),
+        Standing::Cancelled => "(licenses.status = 'cancelled' AND licenses.status <> 'active')".to_owned(),
+    }
+}
+
+fn values(filter: &Filter, now: Timestamp) -> Values {
+    let mut values: Values = vec![(":now", Value::Integer(now.unix()))];
+    let mut add = |name: &'static str, value: Option<Value>| values.extend(value.map(|value| (name, value)));
+    let text = |text: &Option<String>| text.clone().map(Value::Text);
+    let time = |at: Option<Timestamp>| at.map(|at| Value::Integer(at.unix()));
+    add(":owner", filter.owner.map(Value::Integer));
+    add(":reference", text(&filter.reference));
+    add(":plan", text(&filter.plan));
+    add(":expires_after", time(filter.expires_after));
+    add(":expires_before", time(filter.expires_before));
+    add(":ip", filter.server_ip.map(|ip| Value::Text(ip.to_string())));
+    add(":hostname", filter.hostname.as_ref().map(|name| Value::Text(name.to_ascii_lowercase())));
+    add(":label", text(&filter.label));
+    values
+}
+
+/// The statements that find the licenses of each condition with an index.
+fn sources(filter: &Filter) -> Vec<Source> {
+    let mut sources = Vec::new();
+    let mut add = |is_asked: bool, condition: String| {
+        if is_asked {
+            sources.push(Source { from: "", condition });
+        }
+    };
+    let of = |condition: &str| format!("SELECT licenses.id FROM licenses WHERE {condition}");
+    add(filter.owner.is_some(), of("licenses.owner = :owner"));
+    add(filter.reference.is_some(), of("licenses.reference = :reference"));
+    add(filter.plan.is_some(), of("licenses.plan = :plan"));
+    if let Some(asked) = filter.standing {
+        add(true, of(&standing(asked)));
+    }
+    let (after, before) = (filter.expires_after.is_some(), filter.expires_before.is_some());
+    add(after && !before, of(&format!("{EXPIRY} > :expires_after")));
+    add(before && !after, of(&format!("{EXPIRY} <= :expires_before")));
+    add(after && before, of(&format!("{EXPIRY} > :expires_after AND {EXPIRY} <= :expires_before")));
+    add(
+        filter.server_ip.is_some(),
+        "SELECT license AS id FROM activations WHERE ip = :ip
+            UNION ALL SELECT id FROM licenses WHERE locked_ip = :ip"
+            .to_owned(),
+    );
+    add(
+        filter.hostname.is_some(),
+        "SELECT license AS id FROM activations WHERE hostname IS NOT NULL AND lower(hostname) = :hostname".to_owned(),
+    );
+    add(filter.over_limit, of("licenses.over_limit = 1"));
+    add(filter.never_used, of("licenses.last_check_at = 0"));
+    add(filter.trial, of("licenses.trial = 1"));
+    add(filter.label.is_some(), "SELECT license AS id FROM license_labels WHERE label = :label".to_owned());
+    sources
+}
+
+/// The index to read if every condition finds many licenses.
+fn in_order(filter: &Filter) -> Source {
+    let source = |condition: &str| Source { from: table_of(filter.sort), condition: condition.to_owned() };
+    let asked = filter.standing;
+    match filter.sort {
+        Sort::Newest | Sort::Oldest => match asked {
+            _ if filter.over_limit => source("licenses.over_limit = 1"),
+            _ if filter.trial => source("licenses.trial = 1"),
+            _ if filter.owner.is_some() => source("licenses.owner = :owner"),
+            Some(Standing::Suspended | Standing::Cancelled) => source(&asked.map_or_else(String::new, standing)),
+            _ if filter.never_used => source("licenses.last_check_at = 0"),
+            _ if filter.plan.is_some() => source("licenses.plan = :plan"),
+            _ => source("1"),
+        },
+        Sort::Expiry | Sort::LatestExpiry => {
+            let mut condition = match asked {
+                Some(Standing::Suspended) => "licenses.status = 'suspended'".to_owned(),
+                Some(Standing::Cancelled) => "licenses.status = 'cancelled'".to_owned(),
+                Some(asked) => standing(asked),
+                None => "1".to_owned(),
+            };
+            if filter.expires_after.is_some() {
+                condition.push_str(&format!(" AND {EXPIRY} > :expires_after"));
+            }
+            if filter.expires_before.is_some() {
+                condition.push_str(&format!(" AND {EXPIRY} <= :expires_before"));
+            }
+            source(&condition)
+        }
+        Sort::LastCheck | Sort::OldestCheck if filter.never_used => source("licenses.last_check_at = 0"),
+        Sort::LastCheck | Sort::OldestCheck | Sort::Owner => source("1"),
+    }
+}
+
+fn table_of(sort: Sort) -> &'static str {
+    match sort {
+        Sort::Owner => "users CROSS JOIN licenses ON licenses.owner = users.id",
+        _ => "licenses",
+    }
+}
+
+fn key_of(sort: Sort) -> &'static str {
+    match sort {
+        Sort::Newest | Sort::Oldest => "licenses.id",
+        Sort::Expiry | Sort::LatestExpiry => EXPIRY,
+        Sort::Owner => "users.name",
+        Sort::LastCheck | Sort::OldestCheck => "licenses.last_check_at",
+    }
+}
+
+/// The condition that a license comes after the cursor.
+fn position_after(sort: Sort, sign: char) -> String {
+    match sort {
+        Sort::Newest | Sort::Oldest => format!("licenses.id {sign} :id"),
+        // A row value would not use the index of the names.
+        Sort::Owner => "users.name >= :key AND (users.name > :key OR licenses.id > :id)".to_owned(),
+        _ => format!("({}, licenses.id) {sign} (:key, :id)", key_of(sort)),
+    }
+}
+
+fn value_of(cursor: &Cursor) -> Value {
+    match &cursor.value {
+        CursorValue::None => Value::Null,
+        CursorValue::Time(value) => Value::Integer(*value),
+        CursorValue::Name(name) => Value::Text(name.clone()),
+    }
+}
+
+fn cursor_value(row: &Row<'_>, sort: Sort) -> rusqlite::Result<CursorValue> {
+    Ok(match sort {
+        Sort::Newest | Sort::Oldest => CursorValue::None,
+        Sort::Owner => CursorValue::Name(row.get(1)?),
+        _ => CursorValue::Time(row.get(1)?),
+    })
+}
+
+fn json_of(ids: &[i64]) -> String {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    format!("[{}]", ids.join(","))
+}
+
+#[cfg(test)]
+#[path = "../license_list_tests.rs"]
+mod tests;
