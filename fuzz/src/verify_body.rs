@@ -7,6 +7,7 @@ use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 use opterius_http::response::Response;
 use opterius_license::identity::key_fingerprint;
+use opterius_license::license_key::{beginning, stored_form};
 use opterius_license::outcome::{self, Answer, Failure, FailureClass, Outcome};
 use opterius_license::signature::{HEADER, TrustedKeys};
 use opterius_license_server::keys::SigningKeys;
@@ -82,7 +83,16 @@ fn check_outcome(outcome: Outcome, reason: Option<&str>, question: &Question) {
 
 fn check_question(question: &Question, data: &[u8]) {
     let object: Value = serde_json::from_slice(data).expect("a request is JSON");
-    assert!(!question.key.expose().is_empty() && object["key"] == *question.key.expose());
+    // The key stays as it was sent, because the response has its fingerprint; the stored form is one for all spellings.
+    let key = question.key.expose();
+    assert!(!key.is_empty() && object["key"] == *key);
+    let stored = stored_form(key);
+    assert_eq!(stored_form(&stored), stored, "the stored form of {key:?} changes again");
+    if let Some(own) = beginning(key) {
+        let is_canonical = |character: char| matches!(character, 'A'..='Z' | '2'..='7' | '-');
+        assert!(own.len() <= 35 && own.chars().all(is_canonical), "{key:?} begins {own:?}");
+        assert!(own.len() < 35 || own == stored, "{key:?} is stored as {stored:?}, but begins {own:?}");
+    }
     let details = &question.details;
     let texts = [&details.hostname, &details.agent_version, &details.panel_version, &details.os, &details.server_id];
     for text in texts.into_iter().flatten() {

@@ -1,7 +1,8 @@
 //! The IP address that identifies a server.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
+use crate::network::Network;
 use opterius_license::address::is_public;
 
 /// The address that identifies the server: the observed source address if it is public, otherwise the address that the
@@ -20,22 +21,81 @@ pub fn is_host_address(address: IpAddr) -> bool {
     !is_reserved && !address.is_multicast()
 }
 
-/// The client behind `peer`: `peer` itself, unless it is one of `proxies`. Then it is the last address in
-/// `X-Forwarded-For` that is not a proxy: each proxy appends the address that it sees, and the client can forge everything
-/// before that.
-pub fn client(peer: IpAddr, forwarded: impl Iterator<Item = String>, proxies: &[IpAddr]) -> IpAddr {
-    if !proxies.contains(&peer) {
-        return peer;
+/// The source of a request, as far as it can be known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The client's address, or the address of the proxy where the client's is not known.
+    pub ip: IpAddr,
+    /// What a trusted proxy sent in place of the client's address, if it is not readable.
+    pub unreadable: Option<String>,
+}
+
+impl Source {
+    /// The address that identifies a server with this source, by [`identity`]. If the source is not known, it is the
+    /// address of the proxy: what the server reports never stands in for what the proxy withholds.
+    pub fn identity(&self, reported: Option<IpAddr>) -> IpAddr {
+        if self.unreadable.is_some() { self.ip } else { identity(self.ip, reported) }
     }
-    let forwarded = forwarded.collect::<Vec<String>>().join(",");
-    for hop in forwarded.rsplit(',').map(str::trim) {
-        match hop.parse::<IpAddr>().map(|address| address.to_canonical()) {
-            Ok(address) if proxies.contains(&address) => {}
-            Ok(address) => return address,
-            Err(_) => break,
+}
+
+/// The client behind `peer`: `peer` itself, unless it is one of `proxies`. Then it is the last address in `forwarded`, the
+/// values of `X-Forwarded-For` in order, that is not a proxy: each proxy appends the address that it sees, and the client
+/// can forge everything before that. If all of them are proxies, the client is the farthest of them.
+///
+/// `is_relayed`: another header says that the request came through a proxy, so that one without `X-Forwarded-For` is not
+/// the proxy's own.
+pub fn client(peer: IpAddr, forwarded: &[String], is_relayed: bool, proxies: &[Network]) -> Source {
+    let is_proxy = |address: IpAddr| proxies.iter().any(|network| network.contains(address));
+    if !is_proxy(peer) {
+        return Source { ip: peer, unreadable: None };
+    }
+    if forwarded.is_empty() {
+        return Source { ip: peer, unreadable: is_relayed.then(String::new) };
+    }
+    let mut nearest = peer;
+    for text in forwarded.iter().rev().flat_map(|value| value.rsplit(',')) {
+        match hop(text) {
+            Some(address) if is_proxy(address) => nearest = address,
+            Some(address) => return Source { ip: address, unreadable: None },
+            None => return Source { ip: nearest, unreadable: Some(text.trim().to_owned()) },
         }
     }
-    peer
+    Source { ip: nearest, unreadable: None }
+}
+
+/// The address in an item of `X-Forwarded-For`, as proxies write it: alone; with a port; an IPv6 address in brackets, with
+/// or without one, or with a zone; in quotes; or as a parameter of RFC 7239, such as `for="[2001:db8::1]:4711";proto=https`.
+fn hop(text: &str) -> Option<IpAddr> {
+    let text = parameter(text.trim()).trim();
+    let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text).trim();
+    let is_port = |text: &str| !text.is_empty() && text.len() <= 5 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some(bracketed) = text.strip_prefix('[') {
+        let (address, port) = bracketed.split_once(']')?;
+        let is_complete = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
+        return ipv6(address).filter(|_| is_complete);
+    }
+    match text.split_once(':') {
+        Some((address, port)) if !port.contains(':') => address.parse().ok().map(IpAddr::V4).filter(|_| is_port(port)),
+        Some(_) => ipv6(text),
+        None => text.parse().ok().map(IpAddr::V4),
+    }
+}
+
+/// The value of `for=` among the parameters of RFC 7239; the text itself if it has none.
+fn parameter(text: &str) -> &str {
+    let is_for = |name: &str| name.trim().eq_ignore_ascii_case("for");
+    let parameters = || text.split(';').filter_map(|parameter| parameter.split_once('='));
+    parameters().find(|(name, _)| is_for(name)).map_or(text, |(_, value)| value)
+}
+
+/// An IPv6 address, with or without a zone (RFC 4007 §11); an IPv4-mapped one is IPv4.
+fn ipv6(text: &str) -> Option<IpAddr> {
+    let address = match text.split_once('%') {
+        Some((address, zone)) if !zone.is_empty() => address,
+        Some(_) => return None,
+        None => text,
+    };
+    address.parse::<Ipv6Addr>().ok().map(|address| IpAddr::V6(address).to_canonical())
 }
 
 #[cfg(test)]
@@ -71,21 +131,86 @@ mod tests {
 
     #[test]
     fn x_forwarded_for_is_trusted_only_from_a_configured_proxy() {
-        let proxies = [ip("127.0.0.1"), ip("10.0.0.2")];
-        let table: [(&str, &[&str], &str); 9] = [
-            ("8.8.8.8", &["9.9.9.9"], "8.8.8.8"),
-            ("127.0.0.1", &["9.9.9.9"], "9.9.9.9"),
-            ("127.0.0.1", &["1.1.1.1, 9.9.9.9"], "9.9.9.9"),
-            ("127.0.0.1", &["1.1.1.1", "9.9.9.9"], "9.9.9.9"),
-            ("127.0.0.1", &["9.9.9.9, 10.0.0.2"], "9.9.9.9"),
-            ("127.0.0.1", &["::ffff:9.9.9.9"], "9.9.9.9"),
-            ("127.0.0.1", &[], "127.0.0.1"),
-            ("127.0.0.1", &["unknown"], "127.0.0.1"),
-            ("127.0.0.1", &["9.9.9.9, garbage"], "127.0.0.1"),
+        let proxies = ["127.0.0.1", "10.0.0.0/8", "2001:db8:cafe::/48"].map(|network| network.parse().unwrap());
+        // The peer, the values of the header, the client, and what of them is not readable.
+        let table: [(&str, &[&str], &str, Option<&str>); 44] = [
+            ("8.8.8.8", &["9.9.9.9"], "8.8.8.8", None),
+            ("8.8.8.8", &["unknown"], "8.8.8.8", None),
+            ("127.0.0.1", &["9.9.9.9"], "9.9.9.9", None),
+            ("127.0.0.1", &["1.1.1.1, 9.9.9.9"], "9.9.9.9", None),
+            ("127.0.0.1", &["1.1.1.1", "9.9.9.9"], "9.9.9.9", None),
+            ("127.0.0.1", &["1.1.1.1,9.9.9.9", "10.1.2.3"], "9.9.9.9", None),
+            ("127.0.0.1", &["9.9.9.9, 10.0.0.2"], "9.9.9.9", None),
+            ("127.0.0.1", &["9.9.9.9, 10.0.0.2:80, [2001:db8:cafe::1]:443"], "9.9.9.9", None),
+            ("2001:db8:cafe::1", &["9.9.9.9"], "9.9.9.9", None),
+            ("127.0.0.1", &["::ffff:9.9.9.9"], "9.9.9.9", None),
+            ("127.0.0.1", &[], "127.0.0.1", None),
+            ("127.0.0.1", &["10.0.0.9, 10.0.0.2"], "10.0.0.9", None),
+            ("127.0.0.1", &["127.0.0.1"], "127.0.0.1", None),
+            // With a port, brackets, quotes, a zone.
+            ("127.0.0.1", &["9.9.9.9:51234"], "9.9.9.9", None),
+            ("127.0.0.1", &["\t9.9.9.9:80 "], "9.9.9.9", None),
+            ("127.0.0.1", &["[2a01:4f8::1]"], "2a01:4f8::1", None),
+            ("127.0.0.1", &["[2a01:4f8::1]:443"], "2a01:4f8::1", None),
+            ("127.0.0.1", &["[::ffff:9.9.9.9]:443"], "9.9.9.9", None),
+            ("127.0.0.1", &["2A01:4F8::1"], "2a01:4f8::1", None),
+            ("127.0.0.1", &["\"9.9.9.9\""], "9.9.9.9", None),
+            ("127.0.0.1", &["\"[2a01:4f8::1]:443\""], "2a01:4f8::1", None),
+            ("127.0.0.1", &["2a01:4f8::1%eth0"], "2a01:4f8::1", None),
+            ("127.0.0.1", &["[2a01:4f8::1%25eth0]:443"], "2a01:4f8::1", None),
+            // As in RFC 7239.
+            ("127.0.0.1", &["for=9.9.9.9"], "9.9.9.9", None),
+            ("127.0.0.1", &["For=\"[2a01:4f8::1]:4711\";proto=https;by=10.0.0.1"], "2a01:4f8::1", None),
+            ("127.0.0.1", &["proto=https; for = 9.9.9.9:80"], "9.9.9.9", None),
+            ("127.0.0.1", &["for=1.1.1.1, for=9.9.9.9, for=10.0.0.2"], "9.9.9.9", None),
+            // Not readable: nothing before it counts, and what is before the nearest client does not matter.
+            ("127.0.0.1", &["unknown"], "127.0.0.1", Some("unknown")),
+            ("127.0.0.1", &["9.9.9.9, unknown"], "127.0.0.1", Some("unknown")),
+            ("127.0.0.1", &["9.9.9.9, unknown, 10.0.0.2"], "10.0.0.2", Some("unknown")),
+            ("127.0.0.1", &["unknown, 9.9.9.9"], "9.9.9.9", None),
+            ("127.0.0.1", &["for=_hidden"], "127.0.0.1", Some("for=_hidden")),
+            ("127.0.0.1", &["_SEVKISEK"], "127.0.0.1", Some("_SEVKISEK")),
+            ("127.0.0.1", &[""], "127.0.0.1", Some("")),
+            ("127.0.0.1", &["9.9.9.9", ""], "127.0.0.1", Some("")),
+            ("127.0.0.1", &["9.9.9.9,"], "127.0.0.1", Some("")),
+            ("127.0.0.1", &["9.9.9.9:"], "127.0.0.1", Some("9.9.9.9:")),
+            ("127.0.0.1", &["9.9.9.9:http"], "127.0.0.1", Some("9.9.9.9:http")),
+            ("127.0.0.1", &["[2a01:4f8::1"], "127.0.0.1", Some("[2a01:4f8::1")),
+            ("127.0.0.1", &["[2a01:4f8::1]443"], "127.0.0.1", Some("[2a01:4f8::1]443")),
+            ("127.0.0.1", &["[9.9.9.9]"], "127.0.0.1", Some("[9.9.9.9]")),
+            ("127.0.0.1", &["2a01:4f8::1%"], "127.0.0.1", Some("2a01:4f8::1%")),
+            ("127.0.0.1", &["9.9.9.9 8.8.8.8"], "127.0.0.1", Some("9.9.9.9 8.8.8.8")),
+            ("127.0.0.1", &["client.example.com"], "127.0.0.1", Some("client.example.com")),
         ];
-        for (peer, forwarded, expected) in table {
-            let forwarded_for = forwarded.iter().map(|value| (*value).to_owned());
-            assert_eq!(client(ip(peer), forwarded_for, &proxies), ip(expected), "{peer} {forwarded:?}");
+        for (peer, forwarded, expected, unreadable) in table {
+            let forwarded: Vec<String> = forwarded.iter().map(|value| (*value).to_owned()).collect();
+            let source = client(ip(peer), &forwarded, false, &proxies);
+            let expected = Source { ip: ip(expected), unreadable: unreadable.map(str::to_owned) };
+            assert_eq!(source, expected, "{peer} {forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_that_a_proxy_relays_without_the_client_is_not_its_own() {
+        let proxies = ["127.0.0.1".parse().unwrap()];
+        let table = [("127.0.0.1", false, None), ("127.0.0.1", true, Some(String::new())), ("8.8.8.8", true, None)];
+        for (peer, is_relayed, unreadable) in table {
+            assert_eq!(client(ip(peer), &[], is_relayed, &proxies), Source { ip: ip(peer), unreadable }, "{peer}");
+        }
+    }
+
+    #[test]
+    fn a_reported_address_never_stands_in_for_one_that_the_proxy_withholds() {
+        let reported = Some(ip("203.0.113.5"));
+        let table = [
+            ("127.0.0.1", None, "203.0.113.5"),
+            ("127.0.0.1", Some("unknown"), "127.0.0.1"),
+            ("10.0.0.2", Some(""), "10.0.0.2"),
+            ("9.9.9.9", None, "9.9.9.9"),
+        ];
+        for (address, unreadable, expected) in table {
+            let source = Source { ip: ip(address), unreadable: unreadable.map(str::to_owned) };
+            assert_eq!(source.identity(reported), ip(expected), "{source:?}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Request routing: verification, health and metrics are handled here, all other paths by the dashboard.
 
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,25 +9,31 @@ use log::warn;
 use serde::Serialize;
 use tiny_http::Method;
 
-use crate::address;
+use crate::address::Source;
 use crate::config::Config;
 use crate::dashboard::Dashboard;
 use crate::metrics::Outcome;
 use crate::model::License;
 use crate::rules::{self, Decision, Inquiry};
-use crate::shared::{Shared, client};
+use crate::shared::{Shared, source};
 use crate::store::{Error, WriteTransaction};
 use crate::throttle::{network, retry_after};
 use crate::verification::{self, Question};
 use opterius_base::clock::Timestamp;
+use opterius_base::secret::Secret;
+use opterius_base::text::one_line;
 use opterius_http::head::Head;
 use opterius_http::lane::Responder;
 use opterius_http::limits::SMALL_BODY;
 use opterius_http::response::Response;
 use opterius_http::service::{Reaction, Request, Service};
+use opterius_license::license_key::stored_form;
 
 /// The path of license verification.
 const VERIFY: &str = "/api/license/verify";
+
+/// The longest part of an unreadable header in a warning, in characters.
+const MAX_SHOWN_HEADER: usize = 80;
 
 /// The `Retry-After` of a 503 response while the store fails.
 const UNAVAILABLE: Duration = Duration::from_secs(30);
@@ -36,6 +43,7 @@ pub struct Api {
     shared: Arc<Shared>,
     dashboard: Dashboard,
     has_warned_about_proxy: bool,
+    has_warned_about_header: bool,
 }
 
 /// The result of a verification, from the writer thread.
@@ -48,13 +56,14 @@ enum Verdict {
 impl Api {
     /// Creates the service and its dashboard.
     pub fn new(shared: Arc<Shared>) -> Self {
-        Self { dashboard: Dashboard::new(Arc::clone(&shared)), shared, has_warned_about_proxy: false }
+        let dashboard = Dashboard::new(Arc::clone(&shared));
+        Self { dashboard, shared, has_warned_about_proxy: false, has_warned_about_header: false }
     }
 
     fn verify(&mut self, request: &Request<'_>) -> Reaction {
         let config = self.shared.config();
-        let observed_ip = client(request, &config);
-        self.warn_about_proxy(request, &config);
+        let source = source(request, &config);
+        self.warn_about_proxy(request, &config, &source);
         let question = match verification::read(request.body) {
             Ok(question) => question,
             Err(malformed) => {
@@ -66,15 +75,15 @@ impl Api {
             }
         };
         let inquiry = Inquiry {
-            observed_ip,
+            observed_ip: source.ip,
             reported_ip: question.reported_ip,
-            ip: address::identity(observed_ip, question.reported_ip),
+            ip: source.identity(question.reported_ip),
             details: question.details.clone(),
         };
         let shared = Arc::clone(&self.shared);
         Reaction::Deferred(Box::new(move |responder: Responder| {
             let writer = shared.writer.clone();
-            let (state, key) = (Arc::clone(&shared), question.key.clone());
+            let (state, key) = (Arc::clone(&shared), Secret::new(stored_form(question.key.expose())));
             let change = move |transaction: &WriteTransaction<'_>| {
                 let verdict = decide(transaction, &state, key.expose(), &inquiry)?;
                 Ok::<_, Error>((verdict, transaction.now()))
@@ -83,11 +92,16 @@ impl Api {
         }))
     }
 
-    /// Behind a proxy that is not in `trusted_proxies`, all servers would share the address of the proxy.
-    fn warn_about_proxy(&mut self, request: &Request<'_>, config: &Config) {
+    /// Behind a proxy that is not in `trusted_proxies`, or whose X-Forwarded-For is not readable, all servers share the
+    /// address of the proxy.
+    fn warn_about_proxy(&mut self, request: &Request<'_>, config: &Config, source: &Source) {
+        if let Some(unreadable) = source.unreadable.as_deref().filter(|_| !self.has_warned_about_header) {
+            self.has_warned_about_header = true;
+            warn!("{}", unreadable_header(source.ip, unreadable));
+        }
         let peer = request.peer;
         let forwards = request.head.all("x-forwarded-for").next().is_some();
-        if forwards && !config.trusted_proxies.contains(&peer) && !self.has_warned_about_proxy {
+        if forwards && !config.is_trusted_proxy(peer) && !self.has_warned_about_proxy {
             self.has_warned_about_proxy = true;
             warn!(
                 "{peer} forwards requests, but its X-Forwarded-For is ignored because it is not a trusted proxy. If it is your \
@@ -110,6 +124,18 @@ impl Api {
     }
 }
 
+/// The warning about a trusted proxy that names no client.
+fn unreadable_header(proxy: IpAddr, unreadable: &str) -> String {
+    let sent = match one_line(unreadable, MAX_SHOWN_HEADER).as_str() {
+        "" => "no client address".to_owned(),
+        text => format!("“{text}”, which is no IP address,"),
+    };
+    format!(
+        "The trusted proxy {proxy} sends {sent} in X-Forwarded-For. Its clients all count as {proxy}, whatever address they \
+         report: set the proxy up to send the client's address (dist/nginx-license-server.conf is an example)"
+    )
+}
+
 impl Service for Api {
     fn name(&self) -> &'static str {
         "opterius-license-server"
@@ -129,9 +155,11 @@ impl Service for Api {
                 "POST",
                 "The license server is reachable. A license is verified with POST and a JSON body: {\"key\": \"…\"}.",
             ),
-            ("/health", Method::Get) => Reaction::Answer(self.health()),
-            ("/metrics", Method::Get) => Reaction::Answer(self.shared.metrics.answer(self.shared.writer.work())),
-            ("/health" | "/metrics", _) => wrong_method("GET", "Only GET is allowed on this path."),
+            ("/health", Method::Get | Method::Head) => Reaction::Answer(self.health()),
+            ("/metrics", Method::Get | Method::Head) => {
+                Reaction::Answer(self.shared.metrics.answer(self.shared.writer.work()))
+            }
+            ("/health" | "/metrics", _) => wrong_method("GET, HEAD", "Only GET and HEAD are allowed on this path."),
             _ => self.dashboard.react(request),
         }
     }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use crate::network::Network;
 use opterius_daemon::config_file::{self, Entries, Error, Key};
 use opterius_daemon::log::LogTarget;
 
@@ -23,11 +24,18 @@ pub struct Config {
     /// The target of the Renew and Upgrade links.
     pub renew_url: Option<String>,
     /// Reverse proxies whose X-Forwarded headers are trusted.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<Network>,
     /// The maximum number of concurrent client connections.
     pub max_connections: usize,
     /// Where log lines go.
     pub log: LogTarget,
+}
+
+impl Config {
+    /// Whether the address is that of a trusted reverse proxy.
+    pub fn is_trusted_proxy(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(address))
+    }
 }
 
 /// The public URL of the dashboard: `https://`, or `http://` for local use.
@@ -160,16 +168,20 @@ fn renew_url(entries: &Entries<'_, ConfigKey>) -> Result<Option<String>, Error> 
     }
 }
 
-fn trusted_proxies(entries: &Entries<'_, ConfigKey>) -> Result<Vec<IpAddr>, Error> {
+fn trusted_proxies(entries: &Entries<'_, ConfigKey>) -> Result<Vec<Network>, Error> {
     let Some((entry, value)) = entries.value(ConfigKey::TrustedProxies) else { return Ok(Vec::new()) };
-    let addresses = value.split([',', ' ']).filter(|address| !address.is_empty());
-    addresses
-        .map(|address| {
-            address.parse::<IpAddr>().map(|address| address.to_canonical()).map_err(|_| {
-                entries.wrong(entry, format!("“{address}” is not an IP address; separate addresses with commas"))
-            })
-        })
-        .collect()
+    let items = value.split(|character: char| character == ',' || character.is_whitespace());
+    let network = |item: &str| -> Result<Network, Error> {
+        let network = item
+            .parse::<Network>()
+            .map_err(|fault| entries.wrong(entry, format!("“{item}” {fault}; separate several with commas")))?;
+        if network.is_everything() {
+            let sentence = format!("“{item}” is every address: each client could then forge its own");
+            return Err(entries.wrong(entry, sentence));
+        }
+        Ok(network)
+    };
+    items.filter(|item| !item.is_empty()).map(network).collect()
 }
 
 #[cfg(test)]
@@ -212,7 +224,7 @@ mod tests {
     #[test]
     fn every_key_is_parsed() {
         let text = "listen_addr=::1\nport=8000\ndata_dir=/srv/licenses\npublic_url=https://licenses.example.com:8443/\n\
-                    renew_url=https://shop.example.com/renew?from=dashboard\ntrusted_proxies=127.0.0.1, ::ffff:10.0.0.1\n\
+                    renew_url=https://shop.example.com/renew?from=dashboard\ntrusted_proxies=127.0.0.1, ::ffff:10.0.0.1 10.1.0.0/16,2001:db8::/32\n\
                     max_connections=64\nlog=stderr\n";
         let expected = Config {
             listen_addr: "::1".parse().unwrap(),
@@ -223,7 +235,9 @@ mod tests {
                 host: "licenses.example.com".to_owned(),
             }),
             renew_url: Some("https://shop.example.com/renew?from=dashboard".to_owned()),
-            trusted_proxies: vec!["127.0.0.1".parse().unwrap(), "10.0.0.1".parse().unwrap()],
+            trusted_proxies: ["127.0.0.1", "10.0.0.1", "10.1.0.0/16", "2001:db8::/32"]
+                .map(|text| text.parse().unwrap())
+                .into(),
             max_connections: 64,
             log: LogTarget::Stderr,
         };
@@ -243,6 +257,15 @@ mod tests {
             ("renew_url=javascript:alert(1)", "is not a URL"),
             ("renew_url=https://shop.example.com/a b", "is not a URL"),
             ("trusted_proxies=127.0.0.1, nginx", "“nginx” is not an IP address"),
+            (
+                "\ntrusted_proxies=127.0.0.1, 10.0.0.1/8",
+                "license-server.conf:2: trusted_proxies “10.0.0.1/8” has bits set after its prefix: if you mean the whole \
+                 network, write 10.0.0.0/8",
+            ),
+            ("trusted_proxies=10.0.0.0/33", "“10.0.0.0/33” needs a number from 0 to 32 after the slash"),
+            ("trusted_proxies=2001:db8::/129", "“2001:db8::/129” needs a number from 0 to 128 after the slash"),
+            ("trusted_proxies=0.0.0.0/0", "“0.0.0.0/0” is every address"),
+            ("trusted_proxies=::/0", "“::/0” is every address"),
             ("trusted_proxie=127.0.0.1", "Did you mean “trusted_proxies”?"),
             ("log=file", "must be auto, syslog or stderr"),
         ];

@@ -59,6 +59,11 @@ impl Network {
         self.address
     }
 
+    /// Whether every address of its family is in the network.
+    pub fn is_everything(&self) -> bool {
+        self.prefix == 0
+    }
+
     /// Whether the address is in the network.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::address;
+use crate::address::{self, Source};
 use crate::config::Config;
 use crate::keys::SigningKeys;
 use crate::metrics::Metrics;
@@ -81,15 +81,27 @@ impl Shared {
     }
 }
 
+/// Headers of proxies. A request with one of them came through a proxy.
+const PROXY_HEADERS: [&str; 6] =
+    ["forwarded", "via", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto", "x-real-ip"];
+
+/// The source of a request.
+pub fn source(request: &Request<'_>, config: &Config) -> Source {
+    let head = &request.head;
+    let forwarded: Vec<String> = texts(head, "x-forwarded-for").collect();
+    let is_relayed = forwarded.is_empty() && PROXY_HEADERS.iter().any(|name| head.all(name).next().is_some());
+    address::client(request.peer, &forwarded, is_relayed, &config.trusted_proxies)
+}
+
 /// The client address of a request.
 pub fn client(request: &Request<'_>, config: &Config) -> IpAddr {
-    address::client(request.peer, texts(&request.head, "x-forwarded-for"), &config.trusted_proxies)
+    source(request, config).ip
 }
 
 /// Whether a trusted proxy says that the client's connection is encrypted.
 pub fn is_encrypted(request: &Request<'_>, config: &Config) -> bool {
     let says_https = || texts(&request.head, "x-forwarded-proto").any(|proto| proto.eq_ignore_ascii_case("https"));
-    config.trusted_proxies.contains(&request.peer) && says_https()
+    config.is_trusted_proxy(request.peer) && says_https()
 }
 
 fn texts<'a>(head: &Head<'a>, name: &str) -> impl Iterator<Item = String> {

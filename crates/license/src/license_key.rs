@@ -103,6 +103,45 @@ pub fn canonical(text: &str) -> Result<String, KeyFault> {
     foreign(text)
 }
 
+/// The form under which a license server stores the key that a client, a user or a file spells like this. A text that cannot
+/// be a key stays as it is: no license has it.
+pub fn stored_form(text: &str) -> String {
+    /// More than the longest key with everything that can surround it; the rest is not worth the work.
+    const LONGEST: usize = 1024;
+    if text.len() > LONGEST {
+        return text.to_owned();
+    }
+    canonical(text).unwrap_or_else(|_| text.to_owned())
+}
+
+/// The canonical form of one of our keys; `None` for any other text.
+pub fn own(text: &str) -> Option<String> {
+    canonical(text).ok().filter(|key| own_form(key).is_some())
+}
+
+/// The beginning of one of our keys in its canonical form, such as `ABCDEFGH-IJ` for ` abcd–efghij`; the whole key too.
+/// `None` for a text that begins no key of ours.
+pub fn beginning(text: &str) -> Option<String> {
+    if let Some(key) = own(text) {
+        return Some(key);
+    }
+    let seen = text.chars().filter(|character| !is_invisible(*character));
+    let mut key = String::new();
+    let mut count = 0_usize;
+    for character in seen.filter(|character| !is_blank(*character) && !is_dash(*character) && !is_quote(*character)) {
+        let character = plain(character).to_ascii_uppercase();
+        if !is_ours(character) || count == CHARACTERS {
+            return None;
+        }
+        if count > 0 && count.is_multiple_of(GROUP) {
+            key.push('-');
+        }
+        key.push(character);
+        count = count.saturating_add(1);
+    }
+    (count > 0).then_some(key)
+}
+
 /// How comments begin in other files.
 const COMMENTS: [&str; 4] = ["#", "//", ";", " "];
 
@@ -125,7 +164,7 @@ fn is_edge(character: char) -> bool {
 fn own_form(text: &str) -> Option<String> {
     let (mut key, mut count) = (String::new(), 0_usize);
     for character in text.chars().filter(|character| !is_blank(*character) && !is_dash(*character)) {
-        let character = character.to_ascii_uppercase();
+        let character = plain(character).to_ascii_uppercase();
         if !is_ours(character) || count == CHARACTERS {
             return None;
         }
@@ -228,6 +267,16 @@ pub fn doubt(key: &str) -> Option<String> {
 /// The base32 alphabet of RFC 4648.
 fn is_ours(character: char) -> bool {
     matches!(character, 'A'..='Z' | '2'..='7')
+}
+
+/// A full-width letter or digit, which East Asian keyboards type, as the ASCII character that it stands for.
+fn plain(character: char) -> char {
+    match character {
+        '\u{ff01}'..='\u{ff5e}' => {
+            u32::from(character).checked_sub(0xfee0).and_then(char::from_u32).unwrap_or(character)
+        }
+        _ => character,
+    }
 }
 
 fn is_blank(character: char) -> bool {

@@ -48,6 +48,11 @@ fn every_spelling_of_one_of_our_keys_is_the_same_key() {
         spellings.push(OWN.replace('-', dash).to_lowercase());
         spellings.push(format!("“{}”", OWN.replace('-', dash)));
     }
+    let full_width = |text: &str| -> String {
+        text.chars().map(|character| char::from_u32(u32::from(character) + 0xfee0).unwrap()).collect()
+    };
+    spellings.push(full_width(OWN));
+    spellings.push(full_width(&bare.to_lowercase()));
     for (index, _) in bare.char_indices().skip(1) {
         for blank in [" ", "\u{a0}", "\u{200b}", "\n", "\u{ad}"] {
             spellings.push(format!("{}{blank}{}", &bare[..index], &bare[index..]));
@@ -80,7 +85,45 @@ fn every_spelling_of_one_of_our_keys_is_the_same_key() {
     spellings.push("abcd-efghijklmnopqrstuvwxy-z2-34567".to_owned());
     for spelling in &spellings {
         assert_eq!(canonical(spelling).as_deref(), Ok(OWN), "{spelling:?}");
+        assert_eq!(
+            (stored_form(spelling), beginning(spelling)),
+            (OWN.to_owned(), Some(OWN.to_owned())),
+            "{spelling:?}"
+        );
     }
+}
+
+#[test]
+fn the_beginning_of_one_of_our_keys_has_its_canonical_form() {
+    let table = [
+        ("a", Some("A")),
+        ("ABCDEFGH", Some("ABCDEFGH")),
+        ("ABCDEFGH-", Some("ABCDEFGH")),
+        (" abcdefghi", Some("ABCDEFGH-I")),
+        ("“abcdefgh–ij kl", Some("ABCDEFGH-IJKL")),
+        ("ABCDEFGH\u{200b}-\u{a0}IJKLMNOP-QRSTUVWX-YZ23456", Some("ABCDEFGH-IJKLMNOP-QRSTUVWX-YZ23456")),
+        ("ＡＢ", Some("AB")),
+        ("license_key=ABCDEFGH-IJKLMNOP-QRSTUVWX-YZ234567", Some(OWN)),
+        ("ABCDEFGH-IJKLMNOP-QRSTUVWX-YZ2345672", None),
+        ("", None),
+        (" - ", None),
+        ("shop-1", None),
+        ("alice@example.com", None),
+        ("%", None),
+        ("203.0.113.5", None),
+    ];
+    for (text, expected) in table {
+        assert_eq!(beginning(text).as_deref(), expected, "{text:?}");
+    }
+}
+
+#[test]
+fn a_text_that_cannot_be_a_key_is_looked_up_as_it_is() {
+    let long = "ABCDEFGH ".repeat(2000);
+    for text in ["", " ", "two words", "<your key here>", "AAAA\u{421}AAA", &long] {
+        assert_eq!(stored_form(text), text);
+    }
+    assert_eq!(stored_form(" lic_live:4eC39 "), "lic_live:4eC39");
 }
 
 #[test]

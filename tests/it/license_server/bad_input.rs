@@ -29,10 +29,8 @@ fn hostile_keys_match_no_license() {
         "%".to_owned(),
         "%00%s%n{}".to_owned(),
         "_".repeat(license.key.len()),
-        license.key.to_lowercase(),
-        license.key.replace('-', ""),
-        format!("{}\0", license.key),
-        format!(" {}", license.key),
+        format!("{0}{0}", license.key),
+        license.key.replace('-', "А"),
         format!("{}%", &license.key[..8]),
         license.key[..license.key.len() - 1].to_owned(),
         "../../etc/passwd".to_owned(),
@@ -172,6 +170,8 @@ fn every_form_of_an_address_is_normalized() {
 fn x_forwarded_for_is_trusted_only_from_a_configured_proxy() {
     // The trusted proxies, the X-Forwarded-For header, and the resulting address.
     let table = [
+        ("127.0.0.0/8", "9.9.9.9", "9.9.9.9"),
+        ("127.0.0.0/8,10.0.0.0/8", "8.8.8.8, 9.9.9.9:4711, 10.9.9.9", "9.9.9.9"),
         ("127.0.0.1", "9.9.9.9", "9.9.9.9"),
         ("127.0.0.1", "8.8.8.8, 9.9.9.9", "9.9.9.9"),
         ("127.0.0.1", "9.9.9.9, 127.0.0.1", "9.9.9.9"),
@@ -180,8 +180,16 @@ fn x_forwarded_for_is_trusted_only_from_a_configured_proxy() {
         ("127.0.0.1", "127.0.0.1", "203.0.113.5"),
         // For a private source address, the reported address counts.
         ("127.0.0.1", "10.0.0.7", "203.0.113.5"),
-        ("127.0.0.1", "nonsense", "203.0.113.5"),
-        ("127.0.0.1", "9.9.9.9, nonsense", "203.0.113.5"),
+        ("127.0.0.1", "9.9.9.9:51234", "9.9.9.9"),
+        ("127.0.0.1", "[2a01:4f8::1]:443", "2a01:4f8::1"),
+        ("127.0.0.1", "\"[2a01:4f8::1]\"", "2a01:4f8::1"),
+        ("127.0.0.1", "for=9.9.9.9;proto=https", "9.9.9.9"),
+        ("127.0.0.1", "unknown, 9.9.9.9", "9.9.9.9"),
+        // If the address is not readable, the reported one does not take its place.
+        ("127.0.0.1", "nonsense", "127.0.0.1"),
+        ("127.0.0.1", "9.9.9.9, nonsense", "127.0.0.1"),
+        ("127.0.0.1", "9.9.9.9, unknown, 127.0.0.1", "127.0.0.1"),
+        ("127.0.0.1", "", "127.0.0.1"),
         ("10.0.0.1", "9.9.9.9", "203.0.113.5"),
         ("", "9.9.9.9", "203.0.113.5"),
     ];
@@ -195,6 +203,83 @@ fn x_forwarded_for_is_trusted_only_from_a_configured_proxy() {
             .lines()
             .iter()
             .any(|line| line.contains("127.0.0.1 forwards requests, but its X-Forwarded-For is ignored"));
-        assert_eq!(warned, trusted != "127.0.0.1", "{forwarded} of {trusted}: {:#?}", server.lines());
+        assert_eq!(warned, !trusted.starts_with("127."), "{forwarded} of {trusted}: {:#?}", server.lines());
     }
+}
+
+#[test]
+fn an_unreadable_address_of_a_trusted_proxy_is_warned_of_once_and_frees_no_slot() {
+    let server = behind_a_proxy();
+    let license = server.database.license("free");
+    let long = format!("unknown\u{202e}{}", "x".repeat(500));
+    for (number, forwarded) in [&long, "_hidden", "", "unknown"].into_iter().enumerate() {
+        // Each claims another address, and none of them takes or gets a slot of its own.
+        let claim = question(&license, &format!("203.0.113.{number}")).to_string();
+        assert_granted(&server.fetch(from(forwarded, claim)));
+    }
+    // A relayed request without the header is not the proxy's own.
+    let claim = question(&license, "203.0.113.9").to_string();
+    assert_granted(&server.fetch(Request::post(VERIFY).header("X-Real-IP", "9.9.9.9").body(claim)));
+    assert_eq!(server.database.addresses(license.id), ["127.0.0.1"]);
+    assert_no_slot(&server.fetch(from("9.9.9.9", question(&license, "203.0.113.5").to_string())), 1, 1);
+
+    let warnings: Vec<String> = server.lines().into_iter().filter(|line| line.contains("trusted proxy")).collect();
+    let [warning] = warnings.as_slice() else { panic!("{warnings:#?}") };
+    assert!(warning.contains("The trusted proxy 127.0.0.1 sends “unknown xxx"), "{warning}");
+    assert!(warning.contains("x…”, which is no IP address, in X-Forwarded-For."), "{warning}");
+    assert!(warning.len() < 400 && !warning.contains('\u{202e}'), "{warning}");
+}
+
+#[test]
+fn a_bad_trusted_proxy_is_a_configuration_error_with_its_line() {
+    for (value, fault) in [
+        ("10.0.0.1/8", "“10.0.0.1/8” has bits set after its prefix"),
+        ("127.0.0.1, ::1/129", "“::1/129” needs a number from 0 to 128 after the slash"),
+        ("0.0.0.0/0", "“0.0.0.0/0” is every address"),
+        ("proxy.example.com", "“proxy.example.com” is not an IP address"),
+    ] {
+        let mut server = LicenseServerProcess::start();
+        server.rewrite_config(&[("trusted_proxies", value)]);
+        let check = server.run(&["check"]);
+        let text = String::from_utf8_lossy(&check.stderr).into_owned() + &String::from_utf8_lossy(&check.stdout);
+        assert_eq!(check.status.code(), Some(78), "{text}");
+        assert!(text.contains("license-server.conf:") && text.contains(fault), "{text}");
+    }
+}
+
+#[test]
+fn a_key_is_the_same_key_however_it_was_pasted() {
+    let server = behind_a_proxy();
+    let license = server.database.license("free");
+    let key = &license.key;
+    let spellings = [
+        key.clone(),
+        key.to_lowercase(),
+        key.replace('-', ""),
+        key.replace('-', " "),
+        key.replace('-', "\u{a0}"),
+        key.replace('-', "–"),
+        key.replace('-', "—"),
+        key.replace('-', "\u{200b}-\u{2060}"),
+        format!("\u{feff} {key}\r\n"),
+        format!("\"{key}\""),
+        format!("“{}”", key.to_lowercase()),
+        format!("license_key={key}"),
+        key.chars().map(|character| char::from_u32(u32::from(character) + 0xfee0).unwrap()).collect(),
+    ];
+    for spelling in spellings {
+        let body = json!({"key": spelling, "server_id": "s", "nonce": "n"}).to_string();
+        let response = server.fetch(from("9.9.9.9", body));
+        assert_granted(&response);
+        assert!(is_signed_by(&response, &server.public_keys()));
+        let sent = crate::license::sha256(spelling.as_bytes());
+        assert_eq!(
+            response.json()["key_sha256"],
+            sent,
+            "the fingerprint is that of the key as it was sent: {spelling:?}"
+        );
+        let show = server.run(&["license", "show", &spelling]);
+        assert!(show.status.success(), "{spelling:?}: {}", String::from_utf8_lossy(&show.stderr));
+    }
+    assert_eq!(server.database.addresses(license.id), ["9.9.9.9"]);
 }

@@ -1,6 +1,7 @@
 //! The license server's monitoring endpoints: `/metrics` in the Prometheus text exposition format 0.0.4, and `/health`.
 
 use super::*;
+use crate::support::http::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// All samples by name and labels; panics if the text violates the format.
@@ -85,6 +86,22 @@ fn health_needs_no_authentication() {
     for path in ["/health", "/metrics"] {
         let response = server.fetch(Request::post(path).body("{}"));
         assert_error(&response, 405, "method_not_allowed");
-        assert_eq!(response.header("Allow"), Some("GET"), "{path}");
+        assert_eq!(response.header("Allow"), Some("GET, HEAD"), "{path}");
+    }
+}
+
+#[test]
+fn head_is_answered_like_get_without_the_body() {
+    let server = LicenseServerProcess::start();
+    for (path, status) in [("/health", 200), ("/metrics", 200), (VERIFY, 405)] {
+        let mut connection = Connection::open(server.port()).unwrap();
+        connection.send(Request::new("HEAD", path).bytes()).unwrap();
+        let head = connection.receive_head(PROMPTLY).unwrap();
+        // A body would be read as the next response on this connection.
+        let get = connection.exchange(Request::get(path)).unwrap();
+        assert_eq!((get.status, head.status), (status, status), "{path}");
+        for header in ["Content-Type", "Content-Length", "Allow", "Cache-Control"] {
+            assert_eq!(head.header(header), get.header(header), "{header} of {path}");
+        }
     }
 }

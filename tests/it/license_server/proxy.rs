@@ -102,3 +102,35 @@ fn metrics_are_not_proxied_and_http_redirects_to_https() {
     let header = nginx.fetch(CLIENT, Request::get("/health")).header("Strict-Transport-Security").map(str::to_owned);
     assert_eq!(header.as_deref(), Some("max-age=31536000"));
 }
+
+#[test]
+fn behind_a_cdn_or_a_load_balancer_slots_count_for_the_client() {
+    // The block of the shipped file, by its last line, and the header that the CDN sets.
+    let table = [
+        ("real_ip_header CF-Connecting-IP;", "CF-Connecting-IP", "9.9.9.9", "9.9.9.9"),
+        ("real_ip_header CF-Connecting-IP;", "CF-Connecting-IP", "2a01:4f8::1", "2a01:4f8::1"),
+        ("real_ip_recursive on;", "X-Forwarded-For", "8.8.8.8, 9.9.9.9", "9.9.9.9"),
+        ("real_ip_recursive on;", "X-Forwarded-For", "9.9.9.9, 10.0.3.4", "9.9.9.9"),
+    ];
+    for (last, header, value, expected) in table {
+        let server = LicenseServerProcess::builder().set("trusted_proxies", "127.0.0.1").start();
+        let nginx = Nginx::start_edited(server.port(), |site| {
+            let lines: Vec<&str> = site.lines().collect();
+            let end = lines.iter().position(|line| line.trim() == format!("#{last}")).expect(last);
+            let directives = lines[..=end].iter().rposition(|line| line.trim().starts_with("# ") || line.trim() == "#");
+            let begin = directives.expect("a comment before the block") + 1;
+            let is_in_block = |number: usize| (begin..=end).contains(&number);
+            let uncommented = lines.iter().enumerate().map(|(number, line)| {
+                // The test is the CDN.
+                let here = if number == end { "set_real_ip_from 127.0.0.0/8;" } else { "" };
+                let line = if is_in_block(number) { line.replacen('#', here, 1) } else { (*line).to_owned() };
+                line + "\n"
+            });
+            uncommented.collect()
+        });
+        let license = server.database.license("free");
+        let request = Request::post(VERIFY).header(header, value).body(json!({"key": license.key}).to_string());
+        assert_granted(&nginx.fetch(CLIENT, request));
+        assert_eq!(server.database.addresses(license.id), [expected], "{header}: {value}");
+    }
+}

@@ -26,6 +26,11 @@ pub struct Nginx {
 impl Nginx {
     /// Starts nginx in front of the license server on this port, with the name `localhost`.
     pub fn start(upstream: u16) -> Nginx {
+        Nginx::start_edited(upstream, |site| site)
+    }
+
+    /// The same with further changes to the shipped configuration.
+    pub fn start_edited(upstream: u16, edit: impl FnOnce(String) -> String) -> Nginx {
         let directory = TempDirectory::new();
         let issued = Issued::for_name("localhost");
         let reserved = [reserve(), reserve()];
@@ -48,7 +53,7 @@ impl Nginx {
             assert!(site.contains(shipped), "the shipped configuration has no “{shipped}”");
             site = site.replace(shipped, &replacement);
         }
-        fs::write(in_directory("site.conf"), site).unwrap();
+        fs::write(in_directory("site.conf"), edit(site)).unwrap();
         let temp_paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|name| format!("{name}_temp_path {};\n", in_directory(name)))
             .concat();

@@ -10,14 +10,7 @@ use crate::store::ReadTransaction;
 pub(super) fn license(transaction: &ReadTransaction<'_>, license_ref: &LicenseRef) -> Result<License, Failure> {
     let (found, what) = match license_ref {
         LicenseRef::Number(number) => (transaction.license(*number)?, number.to_string()),
-        LicenseRef::Key(key) => {
-            // Keys are upper case; one typed by hand may not be.
-            let found = match transaction.license_by_key(key.expose())? {
-                None => transaction.license_by_key(&key.expose().to_ascii_uppercase())?,
-                found => found,
-            };
-            (found, format!("with the key {}", key.masked()))
-        }
+        LicenseRef::Key(key) => (transaction.license_by_key(key.expose())?, format!("with the key {}", key.masked())),
     };
     found.ok_or_else(|| {
         Refusal::NotFound(format!("There is no license {what}. See: opterius-license-server license list")).into()

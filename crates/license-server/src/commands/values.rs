@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 use opterius_base::text::one_line;
+use opterius_license::license_key;
 
 /// The maximum length of an invalid value in a message, in characters.
 const MAX_SHOWN: usize = 80;
@@ -48,10 +49,11 @@ pub fn license_ref(text: &str) -> Result<LicenseRef, String> {
     if !text.is_empty() && text.len() < SHORTEST_KEY {
         return Err(format!("“{}” is neither a license number nor a full key", printable(text)));
     }
-    if text.is_empty() || text.len() > 255 || !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-        return Err("ID must be a license number, such as 12, or a full key".to_owned());
+    let is_foreign = text.len() <= 255 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    match license_key::own(text).or_else(|| is_foreign.then(|| text.to_owned())) {
+        Some(key) if !key.is_empty() => Ok(LicenseRef::Key(Secret::new(key))),
+        _ => Err("ID must be a license number, such as 12, or a full key".to_owned()),
     }
-    Ok(LicenseRef::Key(Secret::new(text.to_owned())))
 }
 
 /// An IP address; an IPv4-mapped IPv6 address becomes IPv4.
@@ -110,6 +112,8 @@ mod tests {
             ("12", Ok(LicenseRef::Number(12))),
             ("#12", Ok(LicenseRef::Number(12))),
             (key, Ok(LicenseRef::Key(Secret::new(key.to_owned())))),
+            ("aaaaaaaabbbbbbbbcccccccc22222222", Ok(LicenseRef::Key(Secret::new(key.to_owned())))),
+            ("“aaaaaaaa–BBBBBBBB cccccccc\u{a0}22222222”\u{200b}", Ok(LicenseRef::Key(Secret::new(key.to_owned())))),
         ];
         for (text, expected) in table {
             assert_eq!(license_ref(text), expected, "{text}");
