@@ -12,7 +12,7 @@ _opterius_license_server() {
     for ((index = 1; index < COMP_CWORD; index++)); do
         word=${COMP_WORDS[index]}
         case $word in
-            --config | --owner | --plan | --expires | --lock-ip | --search | --until | --status | --period-end | --title | --max-accounts | --max-servers)
+            --config | --every | --keep | --undecided | --owner | --plan | --expires | --lock-ip | --search | --until | --status | --period-end | --title | --max-accounts | --max-servers)
                 [[ ${COMP_WORDS[index + 1]} == = ]] && ((index++))
                 ((index++))
                 ;;
@@ -21,12 +21,14 @@ _opterius_license_server() {
         esac
     done
     case $command in
-        "") words="init serve check backup license history plan user keys" options="--config --help --version" ;;
+        "") words="init serve check backup restore license history plan user keys" options="--config --help --version" ;;
         "init ") options="--config --help --version" words=$options ;;
         "serve ") options="--config --help --version" words=$options ;;
         "check ") options="--json --config --help --version" words=$options ;;
-        "backup ") options="--config --help --version" files=yes ;;
-        "backup "*) options="--config --help --version" words=$options ;;
+        "backup ") options="--every --keep --config --help --version" files=yes ;;
+        "backup "*) options="--every --keep --config --help --version" words=$options ;;
+        "restore ") options="--undecided --yes --config --help --version" files=yes ;;
+        "restore "*) options="--undecided --yes --config --help --version" words=$options ;;
         "license ") words="create list show suspend resume cancel delete renew set-plan lock-ip unlock-ip revoke move set-billing" options="--config --help --version" ;;
         "license create ") options="--owner --plan --expires --lock-ip --json --config --help --version" words=$options ;;
         "license list ") options="--owner --search --all --json --config --help --version" words=$options ;;
@@ -73,7 +75,7 @@ _opterius_license_server() {
     esac
     case $previous in
         --config) options= files=yes ;;
-        --owner | --plan | --expires | --lock-ip | --search | --until | --status | --period-end | --title | --max-accounts | --max-servers) options= words= files= ;;
+        --every | --keep | --undecided | --owner | --plan | --expires | --lock-ip | --search | --until | --status | --period-end | --title | --max-accounts | --max-servers) options= words= files= ;;
     esac
     [[ $current == -* ]] && words=$options files=
     COMPREPLY=()

@@ -12,7 +12,7 @@ function __opterius_license_server_command
             continue
         end
         switch $token
-            case --config --owner --plan --expires --lock-ip --search --until --status --period-end --title --max-accounts --max-servers
+            case --config --every --keep --undecided --owner --plan --expires --lock-ip --search --until --status --period-end --title --max-accounts --max-servers
                 set is_value yes
             case '-*'
             case '*'
@@ -39,7 +39,8 @@ complete -c opterius-license-server -l version -d 'print the version'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a init -d 'create the database and the signing key; never overwrites anything'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a serve -d 'run the license server in the foreground'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a check -d 'check configuration, files, database and keys, and report problems'
-complete -c opterius-license-server -n '__opterius_license_server_at' -a backup -d 'write a consistent copy of the database to a new file'
+complete -c opterius-license-server -n '__opterius_license_server_at' -a backup -d 'write a copy of the database to a new file; with --every (6h, 1d), to a directory if a copy is due there'
+complete -c opterius-license-server -n '__opterius_license_server_at' -a restore -d 'replace the database with a backup; unknown keys get 503 instead of a refusal for TIME (48h)'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a license -d 'create, list, show, suspend, resume, cancel, delete, renew, set-plan, lock-ip, unlock-ip, revoke, move, set-billing'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a history -d 'show the latest 50 changes, or all; of one license or of everything'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a plan -d 'list, set'
@@ -47,6 +48,11 @@ complete -c opterius-license-server -n '__opterius_license_server_at' -a user -d
 complete -c opterius-license-server -n '__opterius_license_server_at' -a keys -d 'show, rotate, retire'
 complete -c opterius-license-server -n '__opterius_license_server_in check' -l json
 complete -c opterius-license-server -n '__opterius_license_server_at backup' -F
+complete -c opterius-license-server -n '__opterius_license_server_in backup' -l every -x -d 'TIME'
+complete -c opterius-license-server -n '__opterius_license_server_in backup' -l keep -x -d 'N'
+complete -c opterius-license-server -n '__opterius_license_server_at restore' -F
+complete -c opterius-license-server -n '__opterius_license_server_in restore' -l undecided -x -d 'TIME'
+complete -c opterius-license-server -n '__opterius_license_server_in restore' -l yes
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a create -d 'create a license and print its number and key'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a list -d 'list the newest 50 licenses, or all; TEXT is a number, the beginning of a key, or an owner'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a show -d 'show a license with its servers and its latest history'

@@ -7,7 +7,7 @@ _opterius-license-server() {
     # The words before the cursor that are neither options nor values of options.
     for ((index = 2; index < CURRENT; index++)); do
         case $words[index] in
-            (--config|--owner|--plan|--expires|--lock-ip|--search|--until|--status|--period-end|--title|--max-accounts|--max-servers) ((index++)) ;;
+            (--config|--every|--keep|--undecided|--owner|--plan|--expires|--lock-ip|--search|--until|--status|--period-end|--title|--max-accounts|--max-servers) ((index++)) ;;
             (-*) ;;
             (*) commands+=($words[index]) ;;
         esac
@@ -18,7 +18,8 @@ _opterius-license-server() {
                 'init:create the database and the signing key; never overwrites anything'
                 'serve:run the license server in the foreground'
                 'check:check configuration, files, database and keys, and report problems'
-                'backup:write a consistent copy of the database to a new file'
+                'backup:write a copy of the database to a new file; with --every (6h, 1d), to a directory if a copy is due there'
+                'restore:replace the database with a backup; unknown keys get 503 instead of a refusal for TIME (48h)'
                 'license:create, list, show, suspend, resume, cancel, delete, renew, set-plan, lock-ip, unlock-ip, revoke, move, set-billing'
                 'history:show the latest 50 changes, or all; of one license or of everything'
                 'plan:list, set'
@@ -55,6 +56,18 @@ _opterius-license-server() {
             ;;
         ('backup'|'backup'\ *)
             _arguments \
+                '--every=[TIME]:TIME: ' \
+                '--keep=[N]:N: ' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2:FILE:_files'
+            ;;
+        ('restore'|'restore'\ *)
+            _arguments \
+                '--undecided=[TIME]:TIME: ' \
+                '--yes[]' \
                 '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
                 '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \

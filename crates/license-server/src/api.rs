@@ -38,6 +38,9 @@ const MAX_SHOWN_HEADER: usize = 80;
 /// The `Retry-After` of a 503 response while the store fails.
 const UNAVAILABLE: Duration = Duration::from_secs(30);
 
+/// The `Retry-After` of a 503 response to an unknown key after a restore.
+const UNDECIDED: Duration = Duration::from_secs(3600);
+
 /// The HTTP service of the license server.
 pub struct Api {
     shared: Arc<Shared>,
@@ -49,6 +52,8 @@ pub struct Api {
 /// The result of a verification, from the writer thread.
 enum Verdict {
     Unknown,
+    /// A backup was restored, and the key may have been issued after it: nothing is decided until this time.
+    Undecided(Timestamp),
     Known(Box<(License, Decision)>),
     TooOften(Duration),
 }
@@ -169,7 +174,12 @@ fn decide(transaction: &WriteTransaction<'_>, shared: &Shared, key: &str, inquir
     let now = shared.clock.monotonic();
     let Some(license) = transaction.license_by_key(key)? else {
         let tried = lock(&shared.unknown_keys).take(network(inquiry.observed_ip), now);
-        return Ok(tried.map_or_else(Verdict::TooOften, |()| Verdict::Unknown));
+        let until = transaction.unknown_keys_undecided_until()?.filter(|until| *until > transaction.now());
+        return Ok(match (tried, until) {
+            (Err(wait), _) => Verdict::TooOften(wait),
+            (Ok(()), Some(until)) => Verdict::Undecided(until),
+            (Ok(()), None) => Verdict::Unknown,
+        });
     };
     if let Err(wait) = lock(&shared.known_keys).take(license.id, now) {
         return Ok(Verdict::TooOften(wait));
@@ -193,6 +203,14 @@ fn answer(shared: &Shared, question: &Question, result: Result<(Verdict, Timesta
             let message = "Too many verifications. Try again after the time in the Retry-After header.";
             let response = error(429, ("rate_limited", message), now);
             (response.with_header("Retry-After", retry_after(wait).to_string()), Outcome::RateLimited)
+        }
+        Ok((Verdict::Undecided(until), now)) => {
+            let message = format!(
+                "The license server does not know this license key, but was restored from a backup, and the key may have \
+                 been issued after it. It decides nothing about unknown keys until {until}."
+            );
+            let response = error(503, ("unavailable", &message), now);
+            (response.with_header("Retry-After", retry_after(UNDECIDED).to_string()), Outcome::Unavailable)
         }
         Err(_) => {
             let message =

@@ -10,6 +10,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::cause::cause;
 use crate::installation_error::InstallationError;
+use crate::installation_locks::InstallationLocks;
 use crate::keys::SigningKeys;
 use crate::ownership::open_private;
 use crate::store::{self, Database};
@@ -24,6 +25,17 @@ const FORM_SECRET: &str = "form_secret";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataDir {
     directory: PathBuf,
+}
+
+/// The stages of a restore, each with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The copy of the backup is being written.
+    Unfinished,
+    /// The copy is complete and will replace the database.
+    Ready,
+    /// The database that was replaced.
+    Replaced,
 }
 
 /// An open installation.
@@ -52,9 +64,19 @@ impl DataDir {
         self.directory.join("signing-keys.json")
     }
 
-    /// The path of the file that `serve` keeps locked.
-    pub fn lock_path(&self) -> PathBuf {
-        self.directory.join("serve.lock")
+    /// The lock files.
+    pub fn locks(&self) -> InstallationLocks {
+        InstallationLocks { server: self.directory.join("serve.lock"), database: self.directory.join("use.lock") }
+    }
+
+    /// The path of a file of a restore.
+    pub fn restore_path(&self, stage: Stage) -> PathBuf {
+        let name = match stage {
+            Stage::Unfinished => "licenses.restoring",
+            Stage::Ready => "licenses.restored",
+            Stage::Replaced => "licenses.replaced",
+        };
+        self.directory.join(name)
     }
 
     /// Creates the database and the keys.
@@ -69,6 +91,7 @@ impl DataDir {
             .map_err(|error| failed(&self.directory, &error))?;
         self.check_directory()?;
         let _changes_lock = self.lock_changes()?;
+        self.check_not_restoring()?;
         self.remove_unfinished()?;
         for path in [self.database_path(), self.keys_path()] {
             if path.symlink_metadata().is_ok() {
@@ -155,6 +178,39 @@ impl DataDir {
         Ok(file)
     }
 
+    /// Checks that a backup belongs to the keys; `copy` is a copy of it.
+    ///
+    /// # Errors
+    /// It does not, or the keys cannot be read.
+    pub fn check_backup_belongs(&self, copy: &Path, backup: &Path) -> Result<(), InstallationError> {
+        self.check_directory()?;
+        let keys = SigningKeys::load(&self.keys_path())?;
+        if store::setting(copy, INSTALLATION)?.as_deref() == Some(keys.installation()) {
+            return Ok(());
+        }
+        Err(InstallationError::Refused(format!(
+            "{}: the backup is of another installation than {}. Nothing was changed. Restore the keys of the same \
+             installation first",
+            backup.display(),
+            self.keys_path().display()
+        )))
+    }
+
+    /// Checks that no restore was interrupted.
+    ///
+    /// # Errors
+    /// It was: the database has been removed in part.
+    pub fn check_not_restoring(&self) -> Result<(), InstallationError> {
+        if self.restore_path(Stage::Ready).symlink_metadata().is_err() {
+            return Ok(());
+        }
+        Err(InstallationError::Unusable(format!(
+            "{}: a restore was interrupted while it replaced the database. Nothing is lost; repeat it: \
+             opterius-license-server restore FILE",
+            self.database_path().display()
+        )))
+    }
+
     /// Checks that the keys belong to the database, without changing anything.
     ///
     /// # Errors
@@ -183,7 +239,10 @@ impl DataDir {
         if self.directory.is_dir() {
             self.check_directory()?;
         }
+        let lock = self.locks().lock_use()?;
+        self.check_not_restoring()?;
         let mut database = Database::open(&self.database_path())?;
+        database.keep(lock);
         let keys = SigningKeys::load(&self.keys_path())?;
         let (installation, form_secret) = database.read(|transaction| {
             Ok::<_, store::Error>((transaction.setting(INSTALLATION)?, transaction.setting(FORM_SECRET)?))

@@ -21,6 +21,16 @@ pub(super) fn give_to_owner_of(model: &Path, file: &File) -> io::Result<()> {
     fchown(file, Some(model.uid()), Some(model.gid()))
 }
 
+/// Creates a file for its owner alone.
+///
+/// # Errors
+/// It exists, or a system call failed.
+pub(super) fn create_private(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    path.parent().map_or(Ok(()), |directory| give_to_owner_of(directory, &file))?;
+    Ok(file)
+}
+
 /// Opens a lock file of the installation for writing; creates it if it does not exist.
 ///
 /// This process can be root while the directory belongs to another user, so symbolic links, hard links and FIFOs that this
@@ -29,12 +39,8 @@ pub(super) fn give_to_owner_of(model: &Path, file: &File) -> io::Result<()> {
 /// # Errors
 /// A system call failed, or the path is not a regular file with one link.
 pub(super) fn open_private(path: &Path) -> io::Result<File> {
-    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    match created {
-        Ok(file) => {
-            path.parent().map_or(Ok(()), |directory| give_to_owner_of(directory, &file))?;
-            Ok(file)
-        }
+    match create_private(path) {
+        Ok(file) => Ok(file),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits().cast_signed();
             let file = OpenOptions::new().write(true).custom_flags(flags).open(path)?;

@@ -2,29 +2,27 @@
 //!
 //! [`run`] takes all its dependencies as arguments, so tests run the real daemon with their own clock, signals and threads.
 
-use std::fs::File;
-use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 
 use crossbeam_channel::bounded;
 use log::{error, info, warn};
-use rustix::fs::{FlockOperation, flock};
 
 use crate::api::Api;
+use crate::commands::progress::Progress;
 use crate::commands::remedies;
 use crate::config::{self, Config, Loaded};
 use crate::installation::{DataDir, Installation};
 use crate::installation_error::InstallationError;
 use crate::keys::SigningKeys;
-use crate::ownership::open_private;
 use crate::shared::Shared;
 use crate::store::readers::Readers;
 use crate::store::writer::Writer;
 use crate::store::{self, Database};
 use crate::{PROGRAM, activation_gc};
 use opterius_base::clock::{Clock, SystemClock};
+use opterius_daemon::limits;
 use opterius_daemon::listener::{self, Source};
 use opterius_daemon::log::{Logger, SYSLOG_SOCKET};
 use opterius_daemon::notify::{Notifier, Report};
@@ -32,7 +30,6 @@ use opterius_daemon::output::complain;
 use opterius_daemon::signals::Signals;
 use opterius_daemon::supervisor::{self, Failure, Lifecycle, Spawn, Stop, Supervisor, conclude, report_panics};
 use opterius_daemon::watchdog::Watchdog;
-use opterius_daemon::{EXIT_FAILURE, limits};
 use opterius_http::front::{Front, Lanes};
 use opterius_http::lane::{self, Lane};
 use opterius_http::limits::{Limits, STOP_TIME};
@@ -95,11 +92,11 @@ pub fn start(path: &Path) -> u8 {
             return error.exit_code();
         }
     };
-    let _lock = match lock(&data_dir) {
+    let _lock = match data_dir.locks().lock_server() {
         Ok(lock) => lock,
-        Err(sentence) => {
-            complain(PROGRAM.name, &sentence);
-            return EXIT_FAILURE;
+        Err(error) => {
+            complain(PROGRAM.name, &error.to_string());
+            return error.exit_code();
         }
     };
     let address = SocketAddr::new(config.listen_addr, config.port);
@@ -113,34 +110,10 @@ pub fn start(path: &Path) -> u8 {
 
 /// Opens the installation and checks the integrity of its database.
 fn open(data_dir: &DataDir) -> Result<Installation, InstallationError> {
-    let installation = data_dir.open()?;
-    installation.database.check_integrity()?;
-    Ok(installation)
-}
-
-/// Locks the installation against a second server, which would have its own rate limits and counters.
-///
-/// # Errors
-/// A sentence: another server holds the lock, or the file cannot be locked.
-pub fn lock(data_dir: &DataDir) -> Result<File, String> {
-    let path = data_dir.lock_path();
-    let failed = |error: io::Error| format!("{}: {error}", path.display());
-    let mut file = open_private(&path).map_err(failed)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            let holder = std::fs::read_to_string(&path).unwrap_or_default();
-            return Err(format!(
-                "{}: another license server is already running on this installation (process {}). Nothing was changed",
-                path.display(),
-                holder.trim()
-            ));
-        }
-        Err(error) => return Err(failed(error.into())),
-    }
-    let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-    written.map_err(failed)?;
-    Ok(file)
+    data_dir.check_not_restoring()?;
+    let _progress = Progress::start("Checking the database", None);
+    store::check_intact(&data_dir.database_path())?;
+    data_dir.open()
 }
 
 /// Runs the daemon on `listener` until a signal stops it. `path` is the configuration file that SIGHUP reloads, if any.

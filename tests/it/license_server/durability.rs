@@ -160,7 +160,7 @@ fn a_backup_restored_beside_the_log_of_a_killed_server_is_not_corrupted() {
         Ok(()) => assert_eq!(server.database.defects(), [] as [String; 0]),
         Err((code, output)) => {
             assert_eq!(code, Some(78), "{output}");
-            assert!(output.contains("with its -wal and -shm files, and restore a backup"), "{output}");
+            assert!(output.contains("licenses.db-wal, belongs to another database"), "{output}");
         }
     }
     // Follow the instructions of the message.

@@ -183,7 +183,7 @@ fn another_user_is_advised_to_run_as_the_owner() {
     let (code, output) = serve(&server, &as_stranger);
     assert_eq!(code, Some(77), "{output}");
     assert!(output.contains("licenses.db: permission denied. Run as the user who owns the database"), "{output}");
-    for name in ["licenses.db", ""] {
+    for name in ["licenses.db", "use.lock", ""] {
         chown(server.directory().join("data").join(name), Some(STRANGER), Some(STRANGER)).unwrap();
     }
     for name in ["licenses.db-wal", "licenses.db-shm"] {

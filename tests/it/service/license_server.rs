@@ -36,10 +36,27 @@ fn the_license_server_is_installed_run_and_removed_without_its_licenses() {
         install(&file("opterius-license-server"));
         assert_eq!((health(), show("NRestarts")), (Some(200), "0".to_owned()));
         assert!(run("man 8 opterius-license-server").contains("keys rotate"));
+        back_up_and_restore();
 
         let output = run("DEBIAN_FRONTEND=noninteractive dpkg --purge opterius-license-server 2>&1");
         assert!(output.contains("kept: /var/lib/opterius-license-server"), "{output}");
         assert!(Path::new("/var/lib/opterius-license-server/signing-keys.json").exists());
         assert!(!Path::new("/etc/opterius").exists() && attempt("getent passwd opterius-license").0);
     });
+}
+
+/// The backup of the sandboxed unit is the user's own, and can be restored.
+fn back_up_and_restore() {
+    for _ in 0..2 {
+        run("systemctl start opterius-license-server-backup.service");
+    }
+    let backups = run("find /var/backups/opterius-license-server -type f -printf '%m %u %p\\n'");
+    assert_eq!(backups.lines().count(), 1, "no second one is due: {backups}");
+    let backup = backups.strip_prefix("600 opterius-license ").unwrap_or_else(|| panic!("{backups}")).trim().to_owned();
+    run("systemctl enable --now opterius-license-server-backup.timer");
+    let restore = format!("opterius-license-server restore {backup} --yes");
+    assert!(!attempt(&restore).0, "the server runs");
+    run(&format!("systemctl stop opterius-license-server && {restore} && opterius-license-server check"));
+    run("systemctl start opterius-license-server && opterius-license-server license list | grep owner");
+    assert_eq!(run("find /var/lib/opterius-license-server ! -user opterius-license"), "");
 }

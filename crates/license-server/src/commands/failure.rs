@@ -43,9 +43,11 @@ impl From<StoreError> for Failure {
         let sentence = error.to_string();
         match error {
             StoreError::Permission(_) | StoreError::ReadOnly(_) => Self::permission(sentence),
-            StoreError::Missing(_) | StoreError::Exposed(_) | StoreError::Unusable(..) | StoreError::Newer(..) => {
-                Self::unusable(sentence)
-            }
+            StoreError::Missing(_)
+            | StoreError::Exposed(_)
+            | StoreError::Unusable(..)
+            | StoreError::ForeignLog(_)
+            | StoreError::Newer(..) => Self::unusable(sentence),
             StoreError::Busy | StoreError::Full | StoreError::Taken | StoreError::Failed(_) => Self::refused(sentence),
         }
     }

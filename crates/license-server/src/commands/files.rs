@@ -85,11 +85,12 @@ fn wrong_owner(path: &Path, file: &Metadata, directory: &Path, found: &Metadata)
 }
 
 /// The files of an installation; some of them may not exist.
-fn paths(data_dir: &DataDir) -> [PathBuf; 5] {
+fn paths(data_dir: &DataDir) -> [PathBuf; 6] {
     let beside = |suffix: &str| {
         let mut path: OsString = data_dir.database_path().into_os_string();
         path.push(suffix);
         PathBuf::from(path)
     };
-    [data_dir.database_path(), beside("-wal"), beside("-shm"), data_dir.keys_path(), data_dir.lock_path()]
+    let locks = data_dir.locks();
+    [data_dir.database_path(), beside("-wal"), beside("-shm"), data_dir.keys_path(), locks.server, locks.database]
 }

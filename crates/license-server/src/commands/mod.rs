@@ -1,6 +1,7 @@
 //! The administration commands. They work with or without a running server.
 
 mod arguments;
+mod backup;
 pub mod failure;
 mod files;
 mod finding;
@@ -13,7 +14,9 @@ mod lookup;
 mod operator;
 pub mod parsing;
 mod plans;
+pub(crate) mod progress;
 pub(crate) mod remedies;
+mod restore;
 mod session;
 mod setup;
 pub mod spec;
@@ -50,12 +53,20 @@ fn perform(config_file: &Path, task: &Task) -> Result<(), Failure> {
     match task {
         Task::Init => return setup::init(config_file),
         Task::Check { json } => return setup::check(config_file, *json),
-        Task::Backup { file } => return setup::backup(&Target::new(config_file)?, file),
+        Task::Backup { file } => return backup::once(&Target::new(config_file)?, file),
+        Task::RepeatedBackup { directory, every, keep } => {
+            return backup::repeatedly(&Target::new(config_file)?, directory, *every, *keep);
+        }
+        Task::Restore { file, undecided, confirmed } => {
+            return restore::restore(&Target::new(config_file)?, file, *undecided, *confirmed);
+        }
         _ => {}
     }
     let mut session = Target::new(config_file)?.open()?;
     match task {
-        Task::Init | Task::Check { .. } | Task::Backup { .. } => Ok(()),
+        Task::Init | Task::Check { .. } | Task::Backup { .. } | Task::RepeatedBackup { .. } | Task::Restore { .. } => {
+            Ok(())
+        }
         Task::CreateLicense { owner, new, json } => licenses::create(&mut session, owner, new, *json),
         Task::ListLicenses { owner, search, all, json } => {
             licenses::list(&mut session, owner.as_deref(), search.as_deref(), *all, *json)

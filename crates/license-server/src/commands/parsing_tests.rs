@@ -21,6 +21,10 @@ fn task(line: &str) -> Task {
     }
 }
 
+fn hours(count: u64) -> std::time::Duration {
+    std::time::Duration::from_secs(count * 3600)
+}
+
 #[test]
 fn every_documented_command_is_parsed() {
     let license = || LicenseRef::Number(7);
@@ -39,6 +43,13 @@ fn every_documented_command_is_parsed() {
         ("check", Task::Check { json: false }),
         ("check --json", Task::Check { json: true }),
         ("backup /tmp/x.db", Task::Backup { file: "/tmp/x.db".into() }),
+        ("backup /x --every 6h", Task::RepeatedBackup { directory: "/x".into(), every: hours(6), keep: 14 }),
+        ("backup /x --every 1d --keep 3", Task::RepeatedBackup { directory: "/x".into(), every: hours(24), keep: 3 }),
+        ("restore /x.db", Task::Restore { file: "/x.db".into(), undecided: hours(48), confirmed: false }),
+        (
+            "restore /x.db --undecided 0h --yes",
+            Task::Restore { file: "/x.db".into(), undecided: hours(0), confirmed: true },
+        ),
         (
             "license create --owner alice --plan free",
             Task::CreateLicense { owner: owner(), new: terms(None, None), json: false },
@@ -190,6 +201,10 @@ fn a_usage_error_names_the_wrong_argument() {
         ("license move 7 203.0.113.5", "missing operand TO"),
         ("license show 7 8", "unexpected argument “8”"),
         ("license show 7 --yes", "license show has no option --yes"),
+        ("backup /x --keep 3", "--keep needs --every"),
+        ("backup /x --every 6h --keep 0", "--keep must be at least 1"),
+        ("backup /x --every 6", "--every “6” must be a time"),
+        ("restore", "missing operand FILE"),
         ("license show 7 --confg x", "unknown option “--confg”. Did you mean “--config”?"),
         ("license show 7 --json --json", "--json is given more than once"),
         ("license show 7 --json=yes", "json"),

@@ -1,4 +1,4 @@
-//! `init`, `check` and `backup`.
+//! `init` and `check`.
 
 use std::path::Path;
 
@@ -7,6 +7,7 @@ use crate::commands::failure::Failure;
 use crate::commands::files::files;
 use crate::commands::finding::{Finding, failed, passed};
 use crate::commands::listing::{Listing, emit};
+use crate::commands::progress::Progress;
 use crate::commands::remedies;
 use crate::commands::session::{Session, Target};
 use crate::config::{self, Loaded};
@@ -31,20 +32,6 @@ pub(super) fn init(config_file: &Path) -> Result<(), Failure> {
         target.data_dir.database_path().display(),
         target.data_dir.keys_path().display(),
         installation.keys.public_keys()
-    ))?;
-    Ok(())
-}
-
-pub(super) fn backup(target: &Target, file: &Path) -> Result<(), Failure> {
-    store::backup(&target.data_dir.database_path(), file).map_err(|error| match error {
-        // The target file failed, not the database.
-        store::Error::Failed(cause) => Failure::refused(format!("no backup was written: {cause}")),
-        error => error.into(),
-    })?;
-    emit(&format!(
-        "Wrote {}. It does not contain the signing keys. Back them up too, in a private place: {}\n",
-        file.display(),
-        target.data_dir.keys_path().display()
     ))?;
     Ok(())
 }
@@ -83,7 +70,8 @@ fn findings(config_file: &Path) -> Vec<Finding> {
     let data_dir = DataDir::new(&config.data_dir);
     let mut findings = vec![passed("settings", format!("{}{suffix}", config_file.display()))];
     findings.extend(files(&config.data_dir, &data_dir));
-    let database = database(&data_dir);
+    let database =
+        data_dir.check_not_restoring().map_or_else(|error| failed("database", error), |()| database(&data_dir));
     let keys = match SigningKeys::load(&data_dir.keys_path()) {
         Ok(keys) => {
             let count = keys.keys().len();
@@ -105,6 +93,7 @@ fn findings(config_file: &Path) -> Vec<Finding> {
 
 fn database(data_dir: &DataDir) -> Finding {
     let path = data_dir.database_path();
+    let _progress = Progress::start("Checking the database", None);
     let checked = store::check(&path).and_then(|defects| Ok((defects, store::schema(&path)?)));
     match checked {
         Err(error) => failed("database", error),

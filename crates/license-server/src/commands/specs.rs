@@ -39,7 +39,7 @@ Global options:
 
 ID is a license's number or its full key. DATE is YYYY-MM-DD (valid through that day, UTC) or an RFC 3339 time.
 --json prints JSON with RFC 3339 times. Only license create and --reveal-key print a full key; all other output masks
-keys. All commands work while serve runs.
+keys. All commands but restore work while serve runs.
 
 Exit codes:
   0   success

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::commands::values::LicenseRef;
 use crate::model::{Change, Plan};
@@ -14,6 +15,8 @@ pub enum Task {
     Init,
     Check { json: bool },
     Backup { file: PathBuf },
+    RepeatedBackup { directory: PathBuf, every: Duration, keep: u32 },
+    Restore { file: PathBuf, undecided: Duration, confirmed: bool },
     CreateLicense { owner: String, new: NewTerms, json: bool },
     ListLicenses { owner: Option<String>, search: Option<String>, all: bool, json: bool },
     ShowLicense { license: LicenseRef, reveal_key: bool, json: bool },

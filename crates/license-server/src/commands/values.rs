@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
@@ -96,6 +97,21 @@ pub fn integer<T: TryFrom<u64> + fmt::Display>(name: &str, text: &str, most: T) 
     number.ok_or_else(|| format!("--{name} “{}” must be a whole number from 0 to {most}", printable(text)))
 }
 
+/// A time such as `90m`, `6h` or `2d`, of at most a year.
+///
+/// # Errors
+/// It is not.
+pub fn time(name: &str, text: &str) -> Result<Duration, String> {
+    const UNITS: [(char, u64); 3] = [('m', 60), ('h', 3600), ('d', 86_400)];
+    let seconds = UNITS.iter().find_map(|(unit, length)| {
+        let number = text.trim().strip_suffix(*unit)?;
+        let number = number.parse::<u64>().ok().filter(|_| number.bytes().all(|byte| byte.is_ascii_digit()))?;
+        number.checked_mul(*length).filter(|seconds| *seconds <= 366 * 86_400)
+    });
+    let wrong = || format!("--{name} “{}” must be a time such as 90m, 6h or 2d, of at most a year", printable(text));
+    seconds.map(Duration::from_secs).ok_or_else(wrong)
+}
+
 /// An invalid value, made safe for a message.
 pub fn printable(text: &str) -> String {
     one_line(text, MAX_SHOWN)
@@ -139,6 +155,16 @@ mod tests {
         assert_eq!(date_or_never("Never"), Ok(None));
         for text in ["", "tomorrow", "2027-02-29", "1772323200", "01.03.2027"] {
             assert!(date(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_has_a_unit() {
+        for (text, seconds) in [("90m", 5400), ("6h", 21_600), ("2d", 172_800), ("0h", 0), ("366d", 31_622_400)] {
+            assert_eq!(time("every", text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "h", "6", "+6h", "-6h", "1.5h", "367d", "99999999999999999999d", "6 h", "6w"] {
+            assert!(time("every", text).unwrap_err().contains("--every"), "{text}");
         }
     }
 

@@ -2,11 +2,19 @@
 
 use std::path::PathBuf;
 
+use std::time::Duration;
+
 use crate::commands::arguments::Arguments;
 use crate::commands::spec::CommandSpec;
 use crate::commands::task::Task;
 use crate::commands::values;
 use crate::model::{Action, Plan};
+
+/// How many backups of `backup --every` are kept by default.
+const KEPT_BACKUPS: u32 = 14;
+
+/// How long unknown keys are undecided after a restore by default: as long as an Agent works without a verdict.
+const UNDECIDED: Duration = Duration::from_secs(48 * 3600);
 
 pub(super) const SERVER: &[CommandSpec] = &[
     CommandSpec {
@@ -36,11 +44,21 @@ pub(super) const SERVER: &[CommandSpec] = &[
     CommandSpec {
         words: &["backup"],
         operands: &["FILE"],
-        options: &[],
-        about: "write a consistent copy of the database to a new file",
+        options: &["[--every TIME]", "[--keep N]"],
+        about: "write a copy of the database to a new file; with --every (6h, 1d), to a directory if a copy is due there",
         history_action: None,
+        read: Some(backup),
+    },
+    CommandSpec {
+        words: &["restore"],
+        operands: &["FILE"],
+        options: &["[--undecided TIME]", "[--yes]"],
+        about: "replace the database with a backup; unknown keys get 503 instead of a refusal for TIME (48h)",
+        history_action: Some(Action::Restored),
         read: Some(|arguments| {
-            Ok(Task::Backup { file: arguments.operands.first().map(PathBuf::from).unwrap_or_default() })
+            let undecided = arguments.text("undecided")?;
+            let undecided = undecided.map_or(Ok(UNDECIDED), |text| values::time("undecided", &text))?;
+            Ok(Task::Restore { file: file(arguments), undecided, confirmed: arguments.flag("yes") })
         }),
     },
 ];
@@ -116,6 +134,26 @@ pub(super) const SIGNING_KEYS: &[CommandSpec] = &[
         read: Some(|arguments| Ok(Task::RetireKeys { forced: arguments.flag("force"), json: arguments.flag("json") })),
     },
 ];
+
+fn file(arguments: &Arguments) -> PathBuf {
+    arguments.operands.first().map(PathBuf::from).unwrap_or_default()
+}
+
+fn backup(arguments: &Arguments) -> Result<Task, String> {
+    let (every, keep) = (arguments.text("every")?, arguments.text("keep")?);
+    let Some(every) = every else {
+        return if keep.is_some() {
+            Err("--keep needs --every".to_owned())
+        } else {
+            Ok(Task::Backup { file: file(arguments) })
+        };
+    };
+    let keep = keep.map_or(Ok(KEPT_BACKUPS), |text| values::integer("keep", &text, 10_000))?;
+    if keep == 0 {
+        return Err("--keep must be at least 1".to_owned());
+    }
+    Ok(Task::RepeatedBackup { directory: file(arguments), every: values::time("every", &every)?, keep })
+}
 
 fn plan(arguments: &Arguments) -> Result<Plan, String> {
     let limit = |name| values::integer(name, &arguments.required(name)?, u32::MAX);

@@ -160,7 +160,11 @@ mod tests {
                 // These have their own pages.
                 Action::Created | Action::KeyShown | Action::PasswordChanged => true,
                 // These are available only on the command line.
-                Action::BillingChanged | Action::PlanSet | Action::UserAdded | Action::KeysChanged => true,
+                Action::BillingChanged
+                | Action::PlanSet
+                | Action::UserAdded
+                | Action::KeysChanged
+                | Action::Restored => true,
                 _ => false,
             }
         };

@@ -60,6 +60,8 @@ string_enum! {
         PasswordChanged = "password changed",
         /// A signing key was added or retired.
         KeysChanged = "keys changed",
+        /// The database was replaced with a backup.
+        Restored = "restored",
         /// The license server's clock was stepped.
         ClockStepped = "clock stepped",
     }

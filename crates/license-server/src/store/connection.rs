@@ -14,7 +14,7 @@ use super::schema;
 use crate::cause::cause;
 
 /// How long a change waits for the change of another process, such as a command beside a running server.
-pub(super) const BUSY_TIME: Duration = Duration::from_secs(5);
+const BUSY_TIME: Duration = Duration::from_secs(5);
 
 /// The page cache of a connection, in KiB. The operating system caches the rest.
 const CACHE_KIB: i64 = 8 * 1024;
@@ -64,5 +64,13 @@ pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Erro
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     // A tampered schema must not run functions with side effects.
     connection.pragma_update(None, "trusted_schema", false)?;
+    Ok(connection)
+}
+
+/// Opens an existing file to read it. Closing it changes nothing, not even the log.
+pub(super) fn open_read_only(path: &Path) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIME)?;
     Ok(connection)
 }

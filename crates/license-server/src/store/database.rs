@@ -1,6 +1,6 @@
 //! An open database: creating, opening, migrating, reading and changing it.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::connection::{connect, inspect};
 use super::error::Error;
+use super::foreign_log;
 use super::schema;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use crate::cause::cause;
@@ -19,6 +20,8 @@ use opterius_base::clock::Timestamp;
 pub struct Database {
     pub(super) connection: Connection,
     path: PathBuf,
+    /// Closed after the connection.
+    lock: Option<File>,
 }
 
 impl Database {
@@ -40,7 +43,7 @@ impl Database {
         drop(file);
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
-        let mut database = Self { connection, path: path.to_owned() };
+        let mut database = Self { connection, path: path.to_owned(), lock: None };
         database.migrate(0)?;
         Ok(database)
     }
@@ -51,25 +54,18 @@ impl Database {
     /// It is missing, damaged, another application's, or has a newer schema; nothing was changed.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let version = inspect(path)?;
+        foreign_log::check(path)?;
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| error.of_file(path))?;
-        let mut database = Self { connection, path: path.to_owned() };
+        let mut database = Self { connection, path: path.to_owned(), lock: None };
         if usize::try_from(version).is_ok_and(|version| version < schema::MIGRATIONS.len()) {
             database.migrate(version)?;
         }
         Ok(database)
     }
 
-    /// Checks every page and every index, which takes seconds for a million licenses. Undetected damage leads to wrong
-    /// verdicts: a key that is missing from an index is an unknown key.
-    ///
-    /// # Errors
-    /// It is damaged.
-    pub fn check_integrity(&self) -> Result<(), Error> {
-        let checked = self.connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
-        match checked.map_err(|error| Error::from(error).of_file(&self.path))?.as_str() {
-            "ok" => Ok(()),
-            defect => Err(Error::Unusable(self.path.clone(), defect.replace('\n', " "))),
-        }
+    /// Keeps a lock as long as the database is open.
+    pub fn keep(&mut self, lock: File) {
+        self.lock = Some(lock);
     }
 
     /// The path of the file.

@@ -21,6 +21,8 @@ pub enum Error {
     Exposed(PathBuf),
     /// The file is damaged or not a database of the license server.
     Unusable(PathBuf, String),
+    /// The write-ahead log beside the database belongs to another one.
+    ForeignLog(PathBuf),
     /// The database or its directory is not writable.
     ReadOnly(PathBuf),
     /// A newer version of the program has written the database.
@@ -61,6 +63,15 @@ impl fmt::Display for Error {
                  restore a backup to this path",
                 path.display()
             ),
+            Self::ForeignLog(path) => {
+                let path = path.display();
+                write!(
+                    formatter,
+                    "{path}: the log beside it, {path}-wal, belongs to another database, such as one that a backup has \
+                     replaced, or is damaged. Nothing was changed. To use the database without this log, move the log to \
+                     another directory. To restore a backup, run: opterius-license-server restore FILE"
+                )
+            }
             Self::ReadOnly(path) => write!(
                 formatter,
                 "{}: the database or its directory is not writable (SQLite keeps its log beside it). Nothing was changed; \

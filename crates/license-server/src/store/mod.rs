@@ -10,6 +10,7 @@ mod connection;
 pub mod counting;
 mod database;
 mod error;
+mod foreign_log;
 mod history;
 mod license_filter;
 mod license_list;
@@ -17,6 +18,7 @@ mod license_search;
 mod licenses;
 mod maintenance;
 pub mod readers;
+mod restore;
 mod schema;
 mod transactions;
 mod users;
@@ -29,7 +31,8 @@ pub use error::{Error, FILE};
 pub use license_filter::{Cursor, Filter, Sort};
 pub use license_list::{LicensePage, ListedLicense};
 pub use licenses::NewLicense;
-pub use maintenance::{backup, check, checkpoint_on_exit, schema, setting};
+pub use maintenance::{backup, check, check_intact, checkpoint_on_exit, schema, setting, unfinished_backup};
+pub use restore::{copy_backup, highest_numbers};
 pub use transactions::{ReadTransaction, WriteTransaction};
 
 #[cfg(test)]

@@ -1,0 +1,86 @@
+//! The progress of long work, as one line on the terminal that is overwritten and in the end erased.
+
+use std::io::{IsTerminal, Write, stderr};
+use std::path::PathBuf;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+use opterius_base::clock::{Clock, SystemClock};
+
+/// The time before the line appears, and between two updates.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// A file that grows, and the size that it is expected to reach, in bytes.
+pub(crate) type Growing = (PathBuf, u64);
+
+/// Shows progress until it is dropped. Shows nothing if stderr is not a terminal.
+pub(crate) struct Progress {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Progress {
+    /// Starts to show how long the work takes, and how much of the file is written.
+    pub(crate) fn start(work: &'static str, file: Option<Growing>) -> Self {
+        if !stderr().is_terminal() {
+            return Self { stop: None, thread: None };
+        }
+        let (stop, stopped) = bounded(0);
+        let thread =
+            thread::Builder::new().name("progress".to_owned()).spawn(move || show(work, file.as_ref(), &stopped));
+        // Without a thread there is no progress line, and the work goes on.
+        Self { stop: Some(stop), thread: thread.ok() }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn show(work: &str, file: Option<&Growing>, stopped: &Receiver<()>) {
+    let begin = SystemClock.monotonic();
+    let mut is_shown = false;
+    while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(INTERVAL) {
+        is_shown = true;
+        write(&line(work, file, SystemClock.monotonic().saturating_duration_since(begin)));
+    }
+    if is_shown {
+        write("");
+    }
+}
+
+fn write(line: &str) {
+    let mut terminal = stderr().lock();
+    // The carriage return and the escape sequence erase the previous line.
+    let _ = write!(terminal, "\r\x1b[K{line}").and_then(|()| terminal.flush());
+}
+
+fn line(work: &str, file: Option<&Growing>, elapsed: Duration) -> String {
+    let seconds = elapsed.as_secs();
+    let Some((path, size)) = file else { return format!("{work}: {seconds} s") };
+    let written = path.metadata().map_or(0, |metadata| metadata.len()).min(*size);
+    let percent = written.saturating_mul(100).checked_div(*size).unwrap_or(100);
+    format!("{work}: {percent} % of {} MB, {seconds} s", size / 1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_tells_the_work_and_how_far_it_is() {
+        let elapsed = Duration::from_millis(2500);
+        assert_eq!(line("Checking", None, elapsed), "Checking: 2 s");
+        let missing = (PathBuf::from("/nonexistent"), 5_000_000);
+        assert_eq!(line("Copying", Some(&missing), elapsed), "Copying: 0 % of 5 MB, 2 s");
+        let full = (PathBuf::from("/proc/self/exe"), 1);
+        assert_eq!(line("Copying", Some(&full), elapsed), "Copying: 100 % of 0 MB, 2 s");
+    }
+}
