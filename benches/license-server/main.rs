@@ -3,6 +3,7 @@
 //!     cargo bench --bench license-server                five rounds, about seven minutes
 //!     cargo bench --bench license-server -- --quick     one short round, as a smoke test
 //!     cargo bench --bench license-server -- --fresh     recreates the databases
+//!     cargo bench --bench license-server -- --lists     the lists of the dashboard instead
 //!
 //! The load generator uses keep-alive connections to the real binary. Every response must be a 200 with `"valid":true`;
 //! signatures and stored rows are verified for a sample. Both sizes take turns every second, so that disturbances affect
@@ -18,6 +19,7 @@ mod disk;
 #[path = "../compare/failure.rs"]
 mod failure;
 mod figures;
+mod lists;
 mod load;
 mod options;
 mod random;
@@ -43,7 +45,7 @@ const SIZES: [u32; 2] = [10_000, 1_000_000];
 const CONNECTIONS: [usize; 3] = [1, 8, 64];
 
 fn main() -> ExitCode {
-    let outcome = Options::from_arguments().and_then(|options| measure(&options));
+    let outcome = Options::from_arguments().and_then(|options| report(&options));
     match outcome {
         Ok(report) => {
             print!("{report}");
@@ -54,6 +56,16 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn report(options: &Options) -> Result<String, Failure> {
+    if options.lists {
+        let template = Template::ready(&options.root(), SIZES[1], options.fresh)?;
+        let report = lists::measure(template.copy()?)?;
+        template.clean()?;
+        return Ok(report.to_string());
+    }
+    measure(options).map(|report| report.to_string())
 }
 
 fn measure(options: &Options) -> Result<Report, Failure> {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
-const USAGE: &str = "usage: cargo bench --bench license-server -- [--quick] [--fresh] [--rounds N] [--seconds N]";
+const USAGE: &str =
+    "usage: cargo bench --bench license-server -- [--quick] [--fresh] [--lists] [--rounds N] [--seconds N]";
 
 pub(crate) struct Options {
     /// The number of rounds; each result is the median over the rounds.
@@ -14,11 +15,13 @@ pub(crate) struct Options {
     pub(crate) seconds: u32,
     /// Whether to recreate the databases.
     pub(crate) fresh: bool,
+    /// Whether to measure the lists of the dashboard instead of verifications.
+    pub(crate) lists: bool,
 }
 
 impl Options {
     pub(crate) fn from_arguments() -> Result<Self, Failure> {
-        let mut options = Options { rounds: 5, seconds: 5, fresh: false };
+        let mut options = Options { rounds: 5, seconds: 5, fresh: false, lists: false };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
@@ -26,6 +29,7 @@ impl Options {
                 "--bench" => {}
                 "--quick" => (options.rounds, options.seconds) = (1, 1),
                 "--fresh" => options.fresh = true,
+                "--lists" => options.lists = true,
                 "--rounds" => options.rounds = number(arguments.next())?,
                 "--seconds" => options.seconds = number(arguments.next())?,
                 other => return Err(Failure::new(format!("unknown argument {other}\n{USAGE}"))),

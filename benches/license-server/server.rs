@@ -20,7 +20,8 @@ use crate::load::{self, Kind, Requests};
 use crate::template::Copy;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_opterius-license-server");
-const START_LIMIT: Duration = Duration::from_secs(10);
+/// The server reads every page of the database first.
+const START_LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) struct Server {
     child: Child,
@@ -72,6 +73,10 @@ impl Server {
             return Err(Failure::new(format!("the server did not start: {}", read(&log)?)));
         }
         Ok(server)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     /// Runs one turn of a case.

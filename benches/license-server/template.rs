@@ -108,6 +108,7 @@ impl Copy {
 fn fingerprint() -> String {
     let sources = [
         include_str!("../../crates/license-server/src/store/schema.rs"),
+        include_str!("../../crates/license-server/src/store/schema/licenses.sql"),
         include_str!("contents.rs"),
         include_str!("random.rs"),
         include_str!("template.rs"),

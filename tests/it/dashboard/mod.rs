@@ -7,6 +7,7 @@ mod foreign;
 mod forged;
 mod hostile_text;
 pub(crate) mod layout;
+mod lists;
 mod owners;
 mod sessions;
 pub mod visitor;

@@ -7,7 +7,7 @@ use super::page_request::PageRequest;
 use super::routes::Route;
 use super::signed_in_user::SignedInUser;
 use super::tokens::{self, Purpose};
-use super::{license, license_actions, licenses, lists, new_license, page, password, sign_in};
+use super::{bulk, license, license_actions, licenses, licenses_csv, lists, new_license, page, password, sign_in};
 use opterius_http::response::Response;
 
 /// Renders the page.
@@ -36,6 +36,8 @@ fn page_for(page_request: &PageRequest, signed_in_user: &SignedInUser, query: &F
     match page_request.route {
         Route::Home => Ok(page::see_other(Route::Licenses.to_string())),
         Route::Licenses => licenses::show(page_request, signed_in_user, query),
+        Route::LicensesCsv => licenses_csv::show(page_request, signed_in_user, query),
+        Route::BulkChange => bulk::show(page_request, signed_in_user, query),
         Route::NewLicense => new_license::show(page_request, signed_in_user),
         Route::License(id) => license::show(page_request, signed_in_user, id, query, None),
         Route::LicenseAction(id, license_action) => {
@@ -71,6 +73,7 @@ fn process(page_request: &PageRequest, signed_in_user: &SignedInUser, form: &For
     check_role(page_request, signed_in_user)?;
     match page_request.route {
         Route::SignOut => sign_in::out(page_request, signed_in_user),
+        Route::BulkChange => bulk::act(page_request, signed_in_user, form),
         Route::NewLicense => new_license::act(page_request, signed_in_user, form),
         Route::Key(id) => license::show_key(page_request, signed_in_user, id),
         Route::LicenseAction(id, license_action) => {

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-/// The maximum number of fields in a form; no form of the dashboard has more than seven.
-const MAX_FIELDS: usize = 32;
+/// The maximum number of fields in a form. A list with 50 selected licenses has the most.
+const MAX_FIELDS: usize = 96;
 
 /// The fields of a form, with unique names.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -32,6 +32,11 @@ impl Form {
     /// The value of a field, exactly as entered; `None` if it is absent.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The names of all fields.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
     }
 
     /// The trimmed value of a field; empty if it is absent.

@@ -6,6 +6,8 @@
 
 mod administrator_actions;
 mod attempts;
+mod bulk;
+mod bulk_change;
 mod confirm_page;
 mod cookies;
 mod dashboard_state;
@@ -19,6 +21,8 @@ mod license_action;
 mod license_actions;
 mod license_context;
 mod licenses;
+mod licenses_csv;
+mod list_query;
 mod lists;
 mod new_license;
 mod page;
@@ -31,6 +35,7 @@ mod server_actions;
 mod servers;
 mod sign_in;
 mod signed_in_user;
+mod standing_badge;
 mod submitted_forms;
 mod tokens;
 

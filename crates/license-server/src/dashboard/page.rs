@@ -59,6 +59,12 @@ pub(super) fn file(content_type: &'static str, text: String) -> Response {
     with_headers(200, content_type, text.into_bytes())
 }
 
+/// A file that the browser saves.
+pub(super) fn download(name: &str, content_type: &'static str, text: String) -> Response {
+    let disposition = format!("attachment; filename=\"{name}\"");
+    with_headers(200, content_type, text.into_bytes()).with_header("Content-Disposition", disposition)
+}
+
 /// A redirect (303).
 pub(super) fn see_other(location: String) -> Response {
     with_headers(303, HTML, Vec::new()).with_header("Location", location)

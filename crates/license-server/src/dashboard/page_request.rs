@@ -1,5 +1,6 @@
 //! A request to the dashboard, copied by the front thread, with the operations that all pages share.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -84,7 +85,7 @@ impl PageRequest {
     }
 
     /// Redirects to a page that shows the message once.
-    pub(super) fn redirect_with_flash(&self, token: &str, page: Route, sentence: &str) -> Response {
+    pub(super) fn redirect_with_flash(&self, token: &str, page: impl fmt::Display, sentence: &str) -> Response {
         let sealed = tokens::seal(&self.shared.form_secret, token, sentence);
         let cookie = self.cookies.set(Cookie::Flash, &sealed, Some(FLASH_SECONDS));
         page::see_other(page.to_string()).with_header("Set-Cookie", cookie)

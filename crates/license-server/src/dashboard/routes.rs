@@ -14,6 +14,10 @@ pub(super) enum Route {
     SignOut,
     Password,
     Licenses,
+    /// The list as CSV.
+    LicensesCsv,
+    /// A change of several licenses.
+    BulkChange,
     NewLicense,
     License(i64),
     Key(i64),
@@ -40,6 +44,8 @@ impl Route {
             ["sign-out"] => Some(Self::SignOut),
             ["password"] => Some(Self::Password),
             ["licenses"] => Some(Self::Licenses),
+            ["licenses", "csv"] => Some(Self::LicensesCsv),
+            ["licenses", "bulk"] => Some(Self::BulkChange),
             ["licenses", "new"] => Some(Self::NewLicense),
             ["licenses", id] => Some(Self::License(number(id)?)),
             ["licenses", id, "key"] => Some(Self::Key(number(id)?)),
@@ -64,7 +70,13 @@ impl Route {
     pub(super) fn acts(self) -> bool {
         matches!(
             self,
-            Self::SignIn | Self::SignOut | Self::Password | Self::NewLicense | Self::Key(_) | Self::LicenseAction(..)
+            Self::SignIn
+                | Self::SignOut
+                | Self::Password
+                | Self::NewLicense
+                | Self::BulkChange
+                | Self::Key(_)
+                | Self::LicenseAction(..)
         )
     }
 
@@ -80,7 +92,7 @@ impl Route {
     /// Whether it is only for administrators.
     pub(super) fn is_for_administrators(self) -> bool {
         match self {
-            Self::NewLicense | Self::Plans | Self::History => true,
+            Self::NewLicense | Self::BulkChange | Self::Plans | Self::History => true,
             Self::LicenseAction(_, license_action) => matches!(license_action.target, ActionTarget::License { .. }),
             _ => false,
         }
@@ -110,6 +122,8 @@ impl fmt::Display for Route {
             Self::SignOut => formatter.write_str("/sign-out"),
             Self::Password => formatter.write_str("/password"),
             Self::Licenses => formatter.write_str("/licenses"),
+            Self::LicensesCsv => formatter.write_str("/licenses/csv"),
+            Self::BulkChange => formatter.write_str("/licenses/bulk"),
             Self::NewLicense => formatter.write_str("/licenses/new"),
             Self::License(id) => write!(formatter, "/licenses/{id}"),
             Self::Key(id) => write!(formatter, "/licenses/{id}/key"),
@@ -135,6 +149,8 @@ mod tests {
             Route::SignOut,
             Route::Password,
             Route::Licenses,
+            Route::LicensesCsv,
+            Route::BulkChange,
             Route::NewLicense,
             Route::License(7),
             Route::License(i64::MAX),

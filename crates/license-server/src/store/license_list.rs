@@ -53,7 +53,7 @@ struct Source {
 }
 
 /// The values of all conditions, by the name of their parameter.
-type Values = Vec<(&'static str, Value)>;
+pub(super) type Values = Vec<(&'static str, Value)>;
 
 impl ReadTransaction<'_> {
     /// A page of at most `count` licenses that pass the filter.
@@ -197,6 +197,13 @@ impl ReadTransaction<'_> {
         }
         Ok(self.count_activations(id, now.minus(ACTIVE_TIME), allowed.saturating_add(1))? > allowed)
     }
+}
+
+/// The conditions of a filter as SQL, and their values. Does not recount servers over the limit.
+pub(super) fn of_filter(filter: &Filter, now: Timestamp) -> (String, Values) {
+    let conditions = conditions(filter);
+    let all = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
+    (all, values(filter, now))
 }
 
 /// Binds those values that the statement uses.
