@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::licenses::find;
 use super::refusal::{OWNER_CHANGES, OWNER_CHANGES_TIME, Refusal};
 use crate::model::change_error::check_server_ip;
-use crate::model::{Action, Actor, Role};
+use crate::model::{Action, Actor, Role, ServerFacts};
 use crate::store::{Error, WriteTransaction};
 
 /// Deletes the activation of an address and returns the message for the user.
@@ -18,7 +18,8 @@ pub fn revoke(transaction: &WriteTransaction<'_>, actor: &Actor, id: i64, ip: Ip
     if !transaction.delete_activation(id, ip)? {
         return Err(Refusal::NotFound(format!("License {id} is not activated on {ip}.")));
     }
-    transaction.add_event(Some(id), actor, Action::Revoked, &ip.to_string())?;
+    let server = ServerFacts::at(ip);
+    transaction.add_server_event(Some(id), actor, Action::Revoked, &ip.to_string(), Some(&server))?;
     Ok(format!("{ip} revoked. Its slot on license {id} is free."))
 }
 
@@ -54,7 +55,9 @@ pub fn move_to(
         return Err(Refusal::NotFound(format!("License {id} is neither activated on {from} nor locked to it.")));
     }
     let lock = if locked { ", with the lock" } else { "" };
-    transaction.add_event(Some(id), actor, Action::Moved, &format!("from {from} to {to}{lock}"))?;
+    let server = ServerFacts { previous_ip: Some(from), ..ServerFacts::at(to) };
+    let detail = format!("from {from} to {to}{lock}");
+    transaction.add_server_event(Some(id), actor, Action::Moved, &detail, Some(&server))?;
     Ok(format!("License {id} moved from {from} to {to}."))
 }
 

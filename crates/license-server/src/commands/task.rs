@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::commands::values::LicenseRef;
-use crate::model::{Change, Plan};
+use crate::model::{Change, EventType, Plan};
 use opterius_base::clock::Timestamp;
 
 /// A parsed command.
@@ -30,6 +30,13 @@ pub enum Task {
     ListUsers { json: bool },
     AddUser { name: String, administrator: bool },
     SetPassword { name: String },
+    AddWebhook { url: String, events: Option<Vec<EventType>>, json: bool },
+    ListWebhooks { json: bool },
+    ShowWebhook { webhook: i64, json: bool },
+    RemoveWebhook { webhook: i64 },
+    RotateWebhook { webhook: i64, json: bool },
+    TestWebhook { webhook: i64 },
+    ReplayEvents { webhook: i64, event: Option<String> },
     ShowKeys { json: bool },
     RotateKeys { json: bool },
     RetireKeys { forced: bool, json: bool },

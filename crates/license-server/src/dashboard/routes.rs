@@ -181,6 +181,7 @@ mod tests {
                 | Action::UserAdded
                 | Action::KeysChanged
                 | Action::Restored => true,
+                Action::WebhookAdded | Action::WebhookRemoved | Action::WebhookRotated => true,
                 _ => false,
             }
         };
