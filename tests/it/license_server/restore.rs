@@ -144,7 +144,8 @@ fn a_restore_that_is_refused_changes_nothing() {
     let lock = server.database.data_dir.locks().lock_use().unwrap();
     refused(&["restore", &word, "--yes"], 1, "another command is using the database");
     drop(lock);
-    assert_eq!(run(&server, &["restore", &word, "--yes"]).0, Some(0));
+    // A process that another test starts at the same time can have the lock for a moment.
+    assert!(eventually(START, || run(&server, &["restore", &word, "--yes"]).0 == Some(0)));
 }
 
 #[test]

@@ -53,8 +53,8 @@ impl Database {
     /// # Errors
     /// It is missing, damaged, another application's, or has a newer schema; nothing was changed.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let version = inspect(path)?;
-        foreign_log::check(path)?;
+        let version = inspect(path).and_then(|version| foreign_log::check(path).map(|()| version));
+        let version = version.map_err(|error| foreign_log::explain(path, error))?;
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| error.of_file(path))?;
         let mut database = Self { connection, path: path.to_owned(), lock: None };
         if usize::try_from(version).is_ok_and(|version| version < schema::MIGRATIONS.len()) {

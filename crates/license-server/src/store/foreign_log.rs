@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::connection::open_read_only;
 use super::error::Error;
+use super::integrity::defects;
 
 /// An entry of the history. Entries never change and are never deleted.
 const ENTRY: &str = "SELECT id, at, actor, action, detail FROM events";
@@ -33,15 +34,29 @@ pub(super) fn check(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// Whether the database without its log is intact, although it is not with it.
+pub(super) fn is_to_blame(path: &Path) -> bool {
+    let alone = || open_without_log(path).and_then(|connection| defects(&connection));
+    has_log(path) && alone().is_ok_and(|defects| defects.is_empty())
+}
+
+/// The error, or that the log causes it.
+pub(super) fn explain(path: &Path, error: Error) -> Error {
+    match error {
+        Error::Unusable(..) if is_to_blame(path) => Error::ForeignLog(path.to_owned()),
+        error => error,
+    }
+}
+
 /// Whether there is a log with content.
-pub(super) fn has_log(path: &Path) -> bool {
+fn has_log(path: &Path) -> bool {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
     Path::new(&log).metadata().is_ok_and(|metadata| metadata.len() > 0)
 }
 
 /// Opens the file as it is, without its log and without locks.
-pub(super) fn open_without_log(path: &Path) -> Result<Connection, Error> {
+fn open_without_log(path: &Path) -> Result<Connection, Error> {
     let mut uri = String::from("file:");
     for byte in path.as_os_str().as_bytes() {
         match byte {

@@ -4,17 +4,15 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::OpenFlags;
 
 use super::connection::{connect, inspect, open_read_only};
 use super::error::Error;
 use super::foreign_log;
+use super::integrity::defects;
 use super::schema::MIGRATIONS;
 use super::transactions::ReadTransaction;
 use crate::cause::cause;
-
-/// The maximum number of reported defects.
-const MAX_DEFECTS: usize = 10;
 
 /// Writes a consistent copy of the database to a new file.
 ///
@@ -83,17 +81,13 @@ pub(super) fn copy(path: &Path, target: &Path) -> Result<(), Error> {
 /// # Errors
 /// It cannot be opened, or its log belongs to another database.
 pub fn check(path: &Path) -> Result<Vec<String>, Error> {
-    inspect(path)?;
-    foreign_log::check(path)?;
-    let found = open_read_only(path).and_then(|connection| defects(&connection)).map_err(|error| error.of_file(path));
-    let is_intact = found.as_ref().is_ok_and(Vec::is_empty);
-    if !is_intact && foreign_log::has_log(path) {
-        let alone = foreign_log::open_without_log(path).and_then(|connection| defects(&connection));
-        if alone.is_ok_and(|defects| defects.is_empty()) {
-            return Err(Error::ForeignLog(path.to_owned()));
-        }
+    let found = inspect(path).and_then(|_| foreign_log::check(path)).and_then(|()| {
+        open_read_only(path).and_then(|connection| defects(&connection)).map_err(|error| error.of_file(path))
+    });
+    match found {
+        Ok(defects) if !defects.is_empty() && foreign_log::is_to_blame(path) => Err(Error::ForeignLog(path.to_owned())),
+        found => found.map_err(|error| foreign_log::explain(path, error)),
     }
-    found
 }
 
 /// Checks every page and every index, which takes seconds for a million licenses. Undetected damage leads to wrong verdicts:
@@ -125,15 +119,4 @@ pub fn schema(path: &Path) -> Result<(i64, i64), Error> {
 pub fn setting(path: &Path, name: &str) -> Result<Option<String>, Error> {
     inspect(path)?;
     ReadTransaction(&open_read_only(path)?).setting(name)
-}
-
-fn defects(connection: &Connection) -> Result<Vec<String>, Error> {
-    let mut statement = connection.prepare("PRAGMA integrity_check")?;
-    let found: rusqlite::Result<Vec<String>> = statement.query_map([], |row| row.get(0))?.take(MAX_DEFECTS).collect();
-    let mut defects: Vec<String> = found?.into_iter().filter(|line| line != "ok").collect();
-    let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
-    let orphan = |row: &rusqlite::Row<'_>| Ok(format!("a row of {} has no parent row", row.get::<_, String>(0)?));
-    let orphans: rusqlite::Result<Vec<String>> = statement.query_map([], orphan)?.take(MAX_DEFECTS).collect();
-    defects.extend(orphans?);
-    Ok(defects)
 }

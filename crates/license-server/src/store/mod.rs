@@ -13,6 +13,7 @@ mod deliveries;
 mod error;
 mod foreign_log;
 mod history;
+mod integrity;
 mod license_counts;
 mod license_filter;
 mod license_list;
