@@ -12,7 +12,7 @@ _opterius_license_server() {
     for ((index = 1; index < COMP_CWORD; index++)); do
         word=${COMP_WORDS[index]}
         case $word in
-            --config | --every | --keep | --undecided | --owner | --plan | --expires | --lock-ip | --search | --until | --status | --period-end | --title | --max-accounts | --max-servers)
+            --config | --every | --keep | --undecided | --owner | --plan | --expires | --lock-ip | --search | --until | --block | --status | --period-end | --title | --max-accounts | --max-servers)
                 [[ ${COMP_WORDS[index + 1]} == = ]] && ((index++))
                 ((index++))
                 ;;
@@ -29,7 +29,7 @@ _opterius_license_server() {
         "backup "*) options="--every --keep --config --help --version" words=$options ;;
         "restore ") options="--undecided --yes --config --help --version" files=yes ;;
         "restore "*) options="--undecided --yes --config --help --version" words=$options ;;
-        "license ") words="create list show suspend resume cancel delete renew set-plan lock-ip unlock-ip revoke move set-billing" options="--config --help --version" ;;
+        "license ") words="create list show suspend resume cancel delete renew set-plan lock-ip unlock-ip revoke unblock move set-billing" options="--config --help --version" ;;
         "license create ") options="--owner --plan --expires --lock-ip --json --config --help --version" words=$options ;;
         "license list ") options="--owner --search --all --json --config --help --version" words=$options ;;
         "license show ") options="--reveal-key --json --config --help --version" ;;
@@ -50,8 +50,10 @@ _opterius_license_server() {
         "license lock-ip "*) options="--config --help --version" words=$options ;;
         "license unlock-ip ") options="--config --help --version" ;;
         "license unlock-ip "*) options="--config --help --version" words=$options ;;
-        "license revoke ") options="--config --help --version" ;;
-        "license revoke "*) options="--config --help --version" words=$options ;;
+        "license revoke ") options="--block --config --help --version" ;;
+        "license revoke "*) options="--block --config --help --version" words=$options ;;
+        "license unblock ") options="--config --help --version" ;;
+        "license unblock "*) options="--config --help --version" words=$options ;;
         "license move ") options="--config --help --version" ;;
         "license move "*) options="--config --help --version" words=$options ;;
         "license set-billing ") options="--status --period-end --cancel-at-period-end --config --help --version" ;;
@@ -75,7 +77,7 @@ _opterius_license_server() {
     esac
     case $previous in
         --config) options= files=yes ;;
-        --every | --keep | --undecided | --owner | --plan | --expires | --lock-ip | --search | --until | --status | --period-end | --title | --max-accounts | --max-servers) options= words= files= ;;
+        --every | --keep | --undecided | --owner | --plan | --expires | --lock-ip | --search | --until | --block | --status | --period-end | --title | --max-accounts | --max-servers) options= words= files= ;;
     esac
     [[ $current == -* ]] && words=$options files=
     COMPREPLY=()

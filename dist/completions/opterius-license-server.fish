@@ -12,7 +12,7 @@ function __opterius_license_server_command
             continue
         end
         switch $token
-            case --config --every --keep --undecided --owner --plan --expires --lock-ip --search --until --status --period-end --title --max-accounts --max-servers
+            case --config --every --keep --undecided --owner --plan --expires --lock-ip --search --until --block --status --period-end --title --max-accounts --max-servers
                 set is_value yes
             case '-*'
             case '*'
@@ -41,7 +41,7 @@ complete -c opterius-license-server -n '__opterius_license_server_at' -a serve -
 complete -c opterius-license-server -n '__opterius_license_server_at' -a check -d 'check configuration, files, database and keys, and report problems'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a backup -d 'write a copy of the database to a new file; with --every (6h, 1d), to a directory if a copy is due there'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a restore -d 'replace the database with a backup; unknown keys get 503 instead of a refusal for TIME (48h)'
-complete -c opterius-license-server -n '__opterius_license_server_at' -a license -d 'create, list, show, suspend, resume, cancel, delete, renew, set-plan, lock-ip, unlock-ip, revoke, move, set-billing'
+complete -c opterius-license-server -n '__opterius_license_server_at' -a license -d 'create, list, show, suspend, resume, cancel, delete, renew, set-plan, lock-ip, unlock-ip, revoke, unblock, move, set-billing'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a history -d 'show the latest 50 changes, or all; of one license or of everything'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a plan -d 'list, set'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a user -d 'list, add, passwd'
@@ -55,7 +55,7 @@ complete -c opterius-license-server -n '__opterius_license_server_in restore' -l
 complete -c opterius-license-server -n '__opterius_license_server_in restore' -l yes
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a create -d 'create a license and print its number and key'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a list -d 'list the newest 50 licenses, or all; TEXT is a number, the beginning of a key, or an owner'
-complete -c opterius-license-server -n '__opterius_license_server_at license' -a show -d 'show a license with its servers and its latest history'
+complete -c opterius-license-server -n '__opterius_license_server_at license' -a show -d 'show a license with its servers, the refused ones and its latest history'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a suspend -d 'suspend the license'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a resume -d 'resume the license after a suspension or cancellation'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a cancel -d 'cancel the license'
@@ -64,7 +64,8 @@ complete -c opterius-license-server -n '__opterius_license_server_at license' -a
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a set-plan -d 'change the plan'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a lock-ip -d 'lock the license to an IP address'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a unlock-ip -d 'allow any IP address again'
-complete -c opterius-license-server -n '__opterius_license_server_at license' -a revoke -d 'revoke the activation of a server, which frees its slot'
+complete -c opterius-license-server -n '__opterius_license_server_at license' -a revoke -d 'revoke the activation of a server, which frees its slot; keep the server out for TIME, such as 7d or 12h'
+complete -c opterius-license-server -n '__opterius_license_server_at license' -a unblock -d 'let a server that is kept out claim a slot again'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a move -d 'move an activation or a lock to another IP address'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a set-billing -d 'set the billing status for the Panel: active, past_due, trialing, canceled or none'
 complete -c opterius-license-server -n '__opterius_license_server_in license create' -l owner -x -d 'NAME'
@@ -80,6 +81,7 @@ complete -c opterius-license-server -n '__opterius_license_server_in license sho
 complete -c opterius-license-server -n '__opterius_license_server_in license show' -l json
 complete -c opterius-license-server -n '__opterius_license_server_in license delete' -l yes
 complete -c opterius-license-server -n '__opterius_license_server_in license renew' -l until -x -d 'DATE'
+complete -c opterius-license-server -n '__opterius_license_server_in license revoke' -l block -x -d 'TIME'
 complete -c opterius-license-server -n '__opterius_license_server_in license set-billing' -l status -x -d 'STATUS'
 complete -c opterius-license-server -n '__opterius_license_server_in license set-billing' -l period-end -x -d 'DATE'
 complete -c opterius-license-server -n '__opterius_license_server_in license set-billing' -l cancel-at-period-end

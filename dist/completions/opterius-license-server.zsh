@@ -7,7 +7,7 @@ _opterius-license-server() {
     # The words before the cursor that are neither options nor values of options.
     for ((index = 2; index < CURRENT; index++)); do
         case $words[index] in
-            (--config|--every|--keep|--undecided|--owner|--plan|--expires|--lock-ip|--search|--until|--status|--period-end|--title|--max-accounts|--max-servers) ((index++)) ;;
+            (--config|--every|--keep|--undecided|--owner|--plan|--expires|--lock-ip|--search|--until|--block|--status|--period-end|--title|--max-accounts|--max-servers) ((index++)) ;;
             (-*) ;;
             (*) commands+=($words[index]) ;;
         esac
@@ -20,7 +20,7 @@ _opterius-license-server() {
                 'check:check configuration, files, database and keys, and report problems'
                 'backup:write a copy of the database to a new file; with --every (6h, 1d), to a directory if a copy is due there'
                 'restore:replace the database with a backup; unknown keys get 503 instead of a refusal for TIME (48h)'
-                'license:create, list, show, suspend, resume, cancel, delete, renew, set-plan, lock-ip, unlock-ip, revoke, move, set-billing'
+                'license:create, list, show, suspend, resume, cancel, delete, renew, set-plan, lock-ip, unlock-ip, revoke, unblock, move, set-billing'
                 'history:show the latest 50 changes, or all; of one license or of everything'
                 'plan:list, set'
                 'user:list, add, passwd'
@@ -78,7 +78,7 @@ _opterius-license-server() {
             subcommands=(
                 'create:create a license and print its number and key'
                 'list:list the newest 50 licenses, or all; TEXT is a number, the beginning of a key, or an owner'
-                'show:show a license with its servers and its latest history'
+                'show:show a license with its servers, the refused ones and its latest history'
                 'suspend:suspend the license'
                 'resume:resume the license after a suspension or cancellation'
                 'cancel:cancel the license'
@@ -87,7 +87,8 @@ _opterius-license-server() {
                 'set-plan:change the plan'
                 'lock-ip:lock the license to an IP address'
                 'unlock-ip:allow any IP address again'
-                'revoke:revoke the activation of a server, which frees its slot'
+                'revoke:revoke the activation of a server, which frees its slot; keep the server out for TIME, such as 7d or 12h'
+                'unblock:let a server that is kept out claim a slot again'
                 'move:move an activation or a lock to another IP address'
                 'set-billing:set the billing status for the Panel: active, past_due, trialing, canceled or none'
             )
@@ -211,6 +212,17 @@ _opterius-license-server() {
                 '3:ID: '
             ;;
         ('license revoke'|'license revoke'\ *)
+            _arguments \
+                '--block=[TIME]:TIME: ' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: : ' \
+                '3:ID: ' \
+                '4:IP: '
+            ;;
+        ('license unblock'|'license unblock'\ *)
             _arguments \
                 '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
                 '--help[print this help; COMMAND --help prints the help of one command]' \

@@ -245,6 +245,7 @@ fn every_denial_of_the_license_server_is_documented() {
         Denial::Suspended,
         Denial::Expired(Timestamp::parse_rfc3339("2027-03-01T00:00:00Z").unwrap()),
         Denial::IpMismatch { locked: ip("203.0.113.5"), asking: ip("198.51.100.7") },
+        Denial::KeptOut { ip: ip("198.51.100.7"), until: Timestamp::parse_rfc3339("2027-03-08T00:00:00Z").unwrap() },
         Denial::ServerLimit { active: 1, allowed: 1 },
     ];
     let mut denied: Vec<(&str, String)> = denials.iter().map(|denial| (denial.reason(), denial.message())).collect();

@@ -57,7 +57,7 @@ impl Fixture {
 
     fn revoke(&mut self, role: Role, address: IpAddr, now: Timestamp) -> Result<String, Refusal> {
         let id = self.id;
-        self.scratch.try_change(now, |transaction| revoke(transaction, &actor(role), id, address))
+        self.scratch.try_change(now, |transaction| revoke(transaction, &actor(role), id, address, None))
     }
 
     fn move_to(&mut self, role: Role, from: IpAddr, to: IpAddr, now: Timestamp) -> Result<String, Refusal> {
@@ -222,6 +222,10 @@ fn a_move_needs_a_free_valid_address() {
         (ip(1), "0.0.0.0".parse().unwrap(), "cannot be the address of a server"),
         (ip(1), "ff02::1".parse().unwrap(), "cannot be the address of a server"),
         (ip(1), "255.255.255.255".parse().unwrap(), "cannot be the address of a server"),
+        (ip(1), "127.0.0.1".parse().unwrap(), "it is a loopback address"),
+        (ip(1), "::1".parse().unwrap(), "it is a loopback address"),
+        (ip(1), "169.254.1.1".parse().unwrap(), "it is a link-local address"),
+        (ip(1), "fe80::1".parse().unwrap(), "it is a link-local address"),
     ];
     for (from, to, words) in table {
         let refusal = fixture.move_to(Role::Owner, from, to, START).unwrap_err().to_string();
@@ -229,6 +233,75 @@ fn a_move_needs_a_free_valid_address() {
     }
     fixture.move_to(Role::Owner, ip(1), "2a01:4f8::1".parse().unwrap(), START).unwrap();
     assert_eq!(fixture.history()[0].detail, "from 203.0.113.1 to 2a01:4f8::1");
+}
+
+#[test]
+fn a_lock_needs_an_address_that_a_server_can_have() {
+    let mut fixture = Fixture::new("free");
+    for address in ["127.0.0.1", "::1", "169.254.1.1", "fe80::1", "0.0.0.0", "::", "224.0.0.1", "ff02::1"] {
+        let locked = fixture.change(&Change::LockIp(address.parse().unwrap()));
+        assert!(matches!(locked, Err(Refusal::Invalid(_))), "{address}: {locked:?}");
+        let (locked, key) = (Some(address.parse().unwrap()), new_key().unwrap());
+        let created = fixture.scratch.try_change(START, |transaction| {
+            create(transaction, &actor(Role::Operator), "alice", "free", None, locked, &key)
+        });
+        assert!(matches!(created, Err(Refusal::Invalid(_))), "{address}: {created:?}");
+    }
+}
+
+#[test]
+fn a_private_address_is_warned_of() {
+    let mut fixture = Fixture::new("free");
+    let warning = |address: &str| format!("Warning: {address} is a private address.");
+    let locked = fixture.change(&Change::LockIp("192.168.1.5".parse().unwrap())).unwrap();
+    assert!(locked.contains(&warning("192.168.1.5")), "{locked}");
+    let private = "fd00::5".parse().unwrap();
+    let moved = fixture.move_to(Role::Operator, "192.168.1.5".parse().unwrap(), private, START).unwrap();
+    assert!(moved.contains(&warning("fd00::5")), "{moved}");
+    let moved = fixture.move_to(Role::Operator, private, ip(1), START).unwrap();
+    assert!(!moved.contains("Warning"), "{moved}");
+}
+
+#[test]
+fn a_server_that_is_kept_out_gets_no_slot_by_a_move() {
+    let mut fixture = Fixture::new("business");
+    let id = fixture.id;
+    let block = |fixture: &mut Fixture, address, time| {
+        let time = Some(Duration::from_secs(time));
+        fixture.scratch.try_change(START, |transaction| revoke(transaction, &actor(Role::Owner), id, address, time))
+    };
+    let unblock = |fixture: &mut Fixture, address| {
+        fixture.scratch.try_change(START, |transaction| unblock(transaction, &actor(Role::Owner), id, address))
+    };
+    fixture.activate(ip(1), START);
+    fixture.activate(ip(2), START);
+    let sentence = block(&mut fixture, ip(1), 7 * 86_400).unwrap();
+    assert_eq!(sentence, "203.0.113.1 revoked and kept out until 2027-01-22T08:00:00Z. Its slot on license 1 is free.");
+    assert_eq!(fixture.history()[0].detail, "203.0.113.1, kept out until 2027-01-22T08:00:00Z");
+    let refusal = fixture.move_to(Role::Owner, ip(2), ip(1), START).unwrap_err();
+    assert_eq!(refusal.to_string(), "License 1 keeps 203.0.113.1 out until 2027-01-22T08:00:00Z. Unblock it first.");
+    block(&mut fixture, ip(1), 3600).unwrap();
+    let kept_out = fixture.scratch.read(|transaction| transaction.blocks(id, START));
+    assert_eq!(kept_out.len(), 1, "a new time replaces the other");
+    unblock(&mut fixture, ip(1)).unwrap();
+    assert_eq!(fixture.history()[0].action, Action::Unblocked);
+    assert!(matches!(unblock(&mut fixture, ip(1)), Err(Refusal::NotFound(_))));
+    fixture.move_to(Role::Owner, ip(2), ip(1), START).unwrap();
+}
+
+#[test]
+fn a_license_keeps_a_hundred_servers_out() {
+    let mut fixture = Fixture::new("business");
+    let id = fixture.id;
+    let mut block = |last| {
+        let time = Some(Duration::from_secs(3600));
+        fixture.scratch.try_change(START, |transaction| revoke(transaction, &actor(Role::Operator), id, ip(last), time))
+    };
+    for last in 0..100 {
+        block(last).unwrap();
+    }
+    assert!(matches!(block(100), Err(Refusal::Conflict(_))));
+    block(99).unwrap();
 }
 
 #[test]

@@ -11,7 +11,7 @@ use log::{info, warn};
 
 use crate::model::{Action, ActivationState, Actor, RETENTION_TIME, Role};
 use crate::shared::Shared;
-use crate::store::{Error, Slot, WriteTransaction};
+use crate::store::{Error, ServerTable, Slot, WriteTransaction};
 use opterius_base::clock::{Now, Timestamp};
 
 /// Time between two runs.
@@ -19,6 +19,9 @@ const INTERVAL: Duration = Duration::from_secs(3600);
 
 /// Licenses whose activations one read transaction scans, so that none takes long.
 const BATCH: i64 = 5000;
+
+/// Rows of refused servers that one read transaction scans.
+const ROWS: u32 = 1000;
 
 /// A clock step larger than this suspends deletion.
 const MAX_CLOCK_STEP: Duration = Duration::from_secs(3600);
@@ -52,6 +55,9 @@ pub fn run(shared: &Arc<Shared>, stop: &Receiver<()>) {
             Ok(count) => info!("Deleted {count} activations that had not checked in for 30 days"),
             Err(error) => warn!("Expired activations could not be deleted: {error}"),
         }
+        if let Err(error) = collect_servers(shared, now.wall) {
+            warn!("Old refusals could not be deleted: {error}");
+        }
     }
 }
 
@@ -66,8 +72,7 @@ fn was_silent(shared: &Shared, now: Timestamp) -> bool {
     is_silent
 }
 
-/// Whether the wall clock has only advanced between two readings, give or take an hour.
-pub(crate) fn is_steady(last: Now, now: Now) -> bool {
+fn is_steady(last: Now, now: Now) -> bool {
     let ran = now.boot.saturating_sub(last.boot);
     let expected = last.wall.plus(ran);
     now.wall.since(expected).max(expected.since(now.wall)) <= MAX_CLOCK_STEP
@@ -91,6 +96,33 @@ pub fn collect(shared: &Shared, now: Timestamp) -> Result<usize, Error> {
         }
     }
     shared.metrics.forgotten(deleted);
+    Ok(deleted)
+}
+
+/// Deletes servers that were last refused 30 days ago, and those that are no longer kept out; returns their number.
+///
+/// # Errors
+/// A store error; deletions up to then persist.
+pub fn collect_servers(shared: &Shared, now: Timestamp) -> Result<usize, Error> {
+    let latest = now.plus(MAX_FUTURE);
+    let mut deleted: usize = 0;
+    for (table, earliest) in [(ServerTable::Refusals, now.minus(RETENTION_TIME)), (ServerTable::Blocks, now)] {
+        let mut from = Some((0, String::new()));
+        while let Some(after) = from {
+            let due =
+                shared.readers.read(|transaction| transaction.due_servers(table, &after, ROWS, earliest, latest))?;
+            from = due.next;
+            let count = shared.writer.change(move |transaction: &WriteTransaction<'_>| {
+                let mut count: usize = 0;
+                for server in due.found {
+                    count = count
+                        .saturating_add(usize::from(transaction.delete_due_server(table, server, earliest, latest)?));
+                }
+                Ok::<_, Error>(count)
+            })?;
+            deleted = deleted.saturating_add(count);
+        }
+    }
     Ok(deleted)
 }
 

@@ -21,6 +21,39 @@ pub fn is_host_address(address: IpAddr) -> bool {
     !is_reserved && !address.is_multicast()
 }
 
+/// Why no server can be addressed with `address` by the license server; `None` if one can.
+pub fn unusable(address: IpAddr) -> Option<&'static str> {
+    let address = address.to_canonical();
+    let is_link_local = match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    };
+    if address.is_loopback() {
+        Some("a loopback address")
+    } else if is_link_local {
+        Some("a link-local address")
+    } else if address.is_unspecified() {
+        Some("the unspecified address")
+    } else if address.is_multicast() {
+        Some("a multicast address")
+    } else if !is_host_address(address) || matches!(address, IpAddr::V4(v4) if v4.octets().first() >= Some(&240)) {
+        Some("reserved")
+    } else {
+        None
+    }
+}
+
+/// Whether the address is for private networks: RFC 1918, RFC 4193, and the range behind a carrier's NAT (RFC 6598).
+pub fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [first, second, ..] = address.octets();
+            address.is_private() || first == 100 && second & 0xc0 == 64
+        }
+        IpAddr::V6(address) => address.is_unique_local(),
+    }
+}
+
 /// The source of a request, as far as it can be known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
@@ -104,6 +137,41 @@ mod tests {
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_slot_is_moved_only_to_an_address_that_a_server_can_have() {
+        let table = [
+            ("203.0.113.5", None, false),
+            ("8.8.8.8", None, false),
+            ("2001:db8::5", None, false),
+            ("10.0.0.5", None, true),
+            ("172.31.0.5", None, true),
+            ("172.32.0.5", None, false),
+            ("192.168.1.5", None, true),
+            ("100.64.0.5", None, true),
+            ("100.128.0.5", None, false),
+            ("fd00::5", None, true),
+            ("::ffff:10.0.0.5", None, true),
+            ("127.0.0.1", Some("a loopback address"), false),
+            ("127.255.0.1", Some("a loopback address"), false),
+            ("::1", Some("a loopback address"), false),
+            ("::ffff:127.0.0.1", Some("a loopback address"), false),
+            ("169.254.169.254", Some("a link-local address"), false),
+            ("fe80::5", Some("a link-local address"), false),
+            ("febf::5", Some("a link-local address"), false),
+            ("::ffff:169.254.0.1", Some("a link-local address"), false),
+            ("0.0.0.0", Some("the unspecified address"), false),
+            ("::", Some("the unspecified address"), false),
+            ("224.0.0.1", Some("a multicast address"), false),
+            ("ff02::1", Some("a multicast address"), false),
+            ("255.255.255.255", Some("reserved"), false),
+            ("0.1.2.3", Some("reserved"), false),
+            ("240.0.0.1", Some("reserved"), false),
+        ];
+        for (address, why, private) in table {
+            assert_eq!((unusable(ip(address)), is_private(ip(address))), (why, private), "{address}");
+        }
     }
 
     #[test]

@@ -185,6 +185,12 @@ fn decide(transaction: &WriteTransaction<'_>, shared: &Shared, key: &str, inquir
         return Ok(Verdict::TooOften(wait));
     }
     let decision = rules::verify(transaction, &license, inquiry)?;
+    match &decision {
+        Decision::Granted => shared.refusal_log.forget(license.id, inquiry.ip),
+        Decision::Denied(denial) => {
+            shared.refusal_log.record(license.id, inquiry, denial, transaction.now(), now);
+        }
+    }
     Ok(Verdict::Known(Box::new((license, decision))))
 }
 

@@ -1,12 +1,12 @@
 //! The rules of a verification, checked in one transaction and in this order: known key, not cancelled, not suspended, not
-//! expired, at the locked address, a slot is available.
+//! expired, at the locked address, the server is not kept out, a slot is available.
 //!
 //! Servers hold slots in the order of activation. After a downgrade the first servers keep theirs and the others are
 //! denied. A denied server is not refreshed, so it becomes inactive after seven days.
 
 use std::net::IpAddr;
 
-use crate::model::{ACTIVE_TIME, Action, ActivationState, Actor, Details, License, Role, ServerFacts, Status};
+use crate::model::{ACTIVE_TIME, Action, ActivationState, Actor, Details, License, Role, Status};
 use crate::store::counting::{count_cap, format_count};
 use crate::store::{Error, Heartbeat, Slot, WriteTransaction};
 use opterius_base::clock::Timestamp;
@@ -56,6 +56,13 @@ pub enum Denial {
         /// Servers that the plan allows.
         allowed: u32,
     },
+    /// The server was revoked and is kept out.
+    KeptOut {
+        /// The address of the requesting server.
+        ip: IpAddr,
+        /// When it can claim a slot again.
+        until: Timestamp,
+    },
 }
 
 impl Denial {
@@ -65,7 +72,9 @@ impl Denial {
             Self::Cancelled => "cancelled",
             Self::Suspended => "suspended",
             Self::Expired(_) => "expired",
-            Self::IpMismatch { .. } => "server_ip_mismatch",
+            // Agents and Panels know this reason. It is about the server and not about the license, and their help leads to
+            // the license's servers in the dashboard, where the vendor or the owner can let the server in again.
+            Self::IpMismatch { .. } | Self::KeptOut { .. } => "server_ip_mismatch",
             Self::ServerLimit { .. } => "server_limit_reached",
         }
     }
@@ -82,6 +91,9 @@ impl Denial {
             Self::ServerLimit { active, allowed } => {
                 let active = format_count(*active, *allowed);
                 format!("License is already activated on {active} of {allowed} allowed servers.")
+            }
+            Self::KeptOut { ip, until } => {
+                format!("The server {ip} was revoked and cannot use this license until {until}.")
             }
         }
     }
@@ -108,6 +120,12 @@ pub fn verify(transaction: &WriteTransaction<'_>, license: &License, inquiry: &I
     if let Some(locked) = license.locked_ip.filter(|locked| *locked != inquiry.ip) {
         return denied(Denial::IpMismatch { locked, asking: inquiry.ip });
     }
+    let record = transaction.record(license.id, inquiry.ip, now)?;
+    if record.has_blocks
+        && let Some(until) = kept_out_until(transaction, license.id, inquiry)?
+    {
+        return denied(Denial::KeptOut { ip: inquiry.ip, until });
+    }
     let allowed = license.plan.max_servers;
     let since = now.minus(ACTIVE_TIME);
     let count = |before: Option<i64>, most: u32| match before {
@@ -125,20 +143,27 @@ pub fn verify(transaction: &WriteTransaction<'_>, license: &License, inquiry: &I
         Claim::Take { again } => {
             let actor = Actor { role: Role::Server, name: inquiry.ip.to_string() };
             let detail = activation_detail(inquiry, again);
-            let server = facts(inquiry);
-            let sequence =
-                transaction.add_server_event(Some(license.id), &actor, Action::Activated, &detail, Some(&server))?;
+            let sequence = transaction.add_event(Some(license.id), &actor, Action::Activated, &detail)?;
             transaction.put_activation(license.id, sequence, &heartbeat)?;
         }
         Claim::Refuse { active } => return denied(Denial::ServerLimit { active, allowed }),
     }
+    if record.was_refused {
+        transaction.delete_refusal(license.id, inquiry.ip)?;
+    }
     Ok(Decision::Granted)
 }
 
-/// The server for webhooks.
-fn facts(inquiry: &Inquiry) -> ServerFacts<'_> {
-    let Details { hostname, server_id, .. } = &inquiry.details;
-    ServerFacts { hostname: hostname.as_deref(), server_id: server_id.as_deref(), ..ServerFacts::at(inquiry.ip) }
+/// Until when the requesting server is kept out, if it is.
+fn kept_out_until(
+    transaction: &WriteTransaction<'_>,
+    license: i64,
+    inquiry: &Inquiry,
+) -> Result<Option<Timestamp>, Error> {
+    let server_id = inquiry.details.server_id.as_deref();
+    let blocks = transaction.blocks(license, transaction.now())?;
+    let applying = blocks.iter().filter(|block| block.applies_to(inquiry.ip, server_id));
+    Ok(applying.map(|block| block.ends_at).max())
 }
 
 fn activation_detail(inquiry: &Inquiry, again: Option<Timestamp>) -> String {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::actions::{self, Change, ChangeContext};
-use crate::model::{Activation, Event};
+use crate::model::{Activation, Event, RefusedServer};
 use crate::store::Filter;
 use crate::store::tests::Scratch;
 use opterius_base::secret::Secret;
@@ -239,11 +239,79 @@ fn a_revoked_server_can_take_a_free_slot_again() {
     let mut fixture = Fixture::new("free");
     fixture.verify(ip(1), days(0));
     let id = fixture.id;
-    fixture.scratch.change(days(0), |transaction| actions::revoke(transaction, &operator(), id, ip(1)).map(drop));
+    fixture.scratch.change(days(0), |transaction| actions::revoke(transaction, &operator(), id, ip(1), None).map(drop));
     assert_eq!(fixture.verify(ip(2), days(0)), Decision::Granted, "the slot is free immediately");
     assert_eq!(fixture.verify(ip(1), days(0)), limit(1, 1));
-    fixture.scratch.change(days(0), |transaction| actions::revoke(transaction, &operator(), id, ip(2)).map(drop));
+    fixture.scratch.change(days(0), |transaction| actions::revoke(transaction, &operator(), id, ip(2), None).map(drop));
     assert_eq!(fixture.verify(ip(1), days(0)), Decision::Granted);
+}
+
+#[test]
+fn a_server_that_is_kept_out_is_refused_until_the_end() {
+    let mut fixture = Fixture::new("business");
+    let (id, day) = (fixture.id, Duration::from_secs(86_400));
+    let machine = Details { server_id: Some("id-1".to_owned()), ..Details::default() };
+    let (v4, v6) = (ip(1), "2001:db8::1".parse::<IpAddr>().unwrap());
+    fixture.verify_as(v4, &machine, days(0));
+    let revoke = |transaction: &WriteTransaction<'_>| actions::revoke(transaction, &operator(), id, v4, Some(7 * day));
+    fixture.scratch.change(days(0), |transaction| revoke(transaction).map(drop));
+    let kept_out = |ip| Decision::Denied(Denial::KeptOut { ip, until: days(7) });
+    assert_eq!(fixture.verify_as(v4, &machine, days(6)), kept_out(v4), "although slots are free");
+    assert_eq!(fixture.verify(v4, days(6)), kept_out(v4), "its Panel, too");
+    assert_eq!(fixture.verify_as(v6, &machine, days(6)), kept_out(v6), "at its other address, too");
+    assert_eq!(fixture.verify(ip(2), days(6)), Decision::Granted, "other servers are not concerned");
+    assert_eq!(fixture.verify_as(v4, &machine, days(7).minus(Duration::from_secs(1))), kept_out(v4));
+    assert_eq!(fixture.verify_as(v4, &machine, days(7)), Decision::Granted);
+
+    fixture.scratch.change(days(7), |transaction| revoke(transaction).map(drop));
+    assert_eq!(fixture.verify(v4, days(8)), Decision::Denied(Denial::KeptOut { ip: v4, until: days(14) }));
+    fixture.scratch.change(days(8), |transaction| actions::unblock(transaction, &operator(), id, v4).map(drop));
+    assert_eq!(fixture.verify(v4, days(8)), Decision::Granted);
+}
+
+#[test]
+fn what_stands_before_the_block_is_answered_first() {
+    let mut fixture = Fixture::new("business");
+    let id = fixture.id;
+    fixture.scratch.change(days(0), |transaction| {
+        actions::revoke(transaction, &operator(), id, ip(1), Some(Duration::from_secs(86_400))).map(drop)
+    });
+    fixture.change(days(0), &Change::LockIp(ip(2)));
+    let mismatch = Decision::Denied(Denial::IpMismatch { locked: ip(2), asking: ip(1) });
+    assert_eq!(fixture.verify(ip(1), days(0)), mismatch);
+    fixture.change(days(0), &Change::Suspend);
+    assert_eq!(fixture.verify(ip(1), days(0)), Decision::Denied(Denial::Suspended));
+}
+
+#[test]
+fn a_granted_server_is_no_longer_a_refused_one() {
+    let mut fixture = Fixture::new("business");
+    let id = fixture.id;
+    let put = |transaction: &WriteTransaction<'_>, ip| {
+        transaction.put_refusal(
+            id,
+            &RefusedServer {
+                ip,
+                reason: "suspended".to_owned(),
+                message: String::new(),
+                first_at: days(0),
+                last_at: days(0),
+                denials: 1,
+                details: Details::default(),
+            },
+        )
+    };
+    let refused = |fixture: &mut Fixture| {
+        let servers = fixture.scratch.read(|transaction| transaction.refused_servers(id));
+        servers.into_iter().map(|server| server.ip).collect::<Vec<_>>()
+    };
+    fixture.scratch.change(days(0), |transaction| put(transaction, ip(1)));
+    fixture.scratch.change(days(0), |transaction| put(transaction, ip(2)));
+    fixture.verify(ip(1), days(0));
+    assert_eq!(refused(&mut fixture), [ip(2)], "by a new activation");
+    fixture.scratch.change(days(0), |transaction| put(transaction, ip(1)));
+    fixture.verify(ip(1), days(0));
+    assert_eq!(refused(&mut fixture), [ip(2)], "by a check that keeps the slot");
 }
 
 #[test]
@@ -295,6 +363,10 @@ fn each_denial_has_its_message() {
         (
             Denial::IpMismatch { locked: ip(1), asking: ip(2) },
             "License is locked to the IP address 203.0.113.1; this server is seen as 203.0.113.2.",
+        ),
+        (
+            Denial::KeptOut { ip: ip(1), until: days(7) },
+            "The server 203.0.113.1 was revoked and cannot use this license until 2027-01-22T08:00:00Z.",
         ),
     ];
     for (denial, expected) in table {

@@ -8,6 +8,7 @@ use crate::address::{self, Source};
 use crate::config::Config;
 use crate::keys::SigningKeys;
 use crate::metrics::Metrics;
+use crate::refusal_log::RefusalLog;
 use crate::store::readers::Readers;
 use crate::store::writer::Writer;
 use crate::throttle::Throttle;
@@ -31,6 +32,8 @@ pub struct Shared {
     pub unknown_keys: Mutex<Throttle<IpAddr>>,
     /// Limits verifications, per license.
     pub known_keys: Mutex<Throttle<i64>>,
+    /// Refused servers that are not stored yet.
+    pub refusal_log: RefusalLog,
     config: RwLock<Arc<Config>>,
     keys: RwLock<Arc<SigningKeys>>,
 }
@@ -55,6 +58,7 @@ impl Shared {
             unknown_keys: Mutex::new(Throttle::new(20, Duration::from_secs(10))),
             // A large fleet that restarts at once is answered within about a minute.
             known_keys: Mutex::new(Throttle::new(600, Duration::from_millis(100))),
+            refusal_log: RefusalLog::default(),
             config: RwLock::new(Arc::new(config)),
             keys: RwLock::new(Arc::new(keys)),
         }

@@ -9,6 +9,7 @@ mod hostile_text;
 pub(crate) mod layout;
 mod lists;
 mod owners;
+mod refused;
 mod sessions;
 pub mod visitor;
 mod without_scripts;

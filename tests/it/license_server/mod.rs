@@ -21,6 +21,7 @@ mod pages;
 mod parallel;
 mod proxy;
 mod rate_limits;
+mod refused;
 mod restore;
 mod wrong_clock;
 

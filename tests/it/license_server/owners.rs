@@ -18,13 +18,13 @@ fn an_owner_can_revoke_and_move_ten_times_in_thirty_days_and_an_administrator_wi
     let [first, second, ..] = SERVERS;
     let revoke = |actor: &Actor, license: &TestLicense| {
         assert_granted(&server.verify(&question(license, first)));
-        server.database.try_change(|transaction| actions::revoke(transaction, actor, license.id, ip(first)))
+        server.database.try_change(|transaction| actions::revoke(transaction, actor, license.id, ip(first), None))
     };
     let relocate = |actor: &Actor, license: &TestLicense| {
         assert_granted(&server.verify(&question(license, first)));
         let moved = server.database.try_change(|transaction| {
             actions::move_to(transaction, actor, license.id, ip(first), ip(second))?;
-            actions::revoke(transaction, &operator(), license.id, ip(second))
+            actions::revoke(transaction, &operator(), license.id, ip(second), None)
         });
         moved.map(drop)
     };
@@ -54,8 +54,9 @@ fn a_failed_revocation_does_not_count() {
     let license = server.database.license("free");
     for _ in 0..20 {
         let actor = owner();
-        let refused =
-            server.database.try_change(|transaction| actions::revoke(transaction, &actor, license.id, ip(SERVERS[0])));
+        let refused = server
+            .database
+            .try_change(|transaction| actions::revoke(transaction, &actor, license.id, ip(SERVERS[0]), None));
         assert!(matches!(refused, Err(Refusal::NotFound(_))), "{refused:?}");
     }
     assert_eq!(server.database.history_lines(license.id).len(), 1);

@@ -5,10 +5,11 @@ use opterius_base::clock::{Clock, Timestamp};
 use opterius_base::secret::Secret;
 use opterius_license_server::actions::{self, Change, ChangeContext, Refusal};
 use opterius_license_server::installation::DataDir;
-use opterius_license_server::model::{Activation, Actor, Event, Plan, Role};
+use opterius_license_server::model::{Activation, Actor, Event, Plan, RefusedServer, Role};
 use opterius_license_server::store::{self, Database, ReadTransaction, WriteTransaction};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The owner of all licenses.
 pub const OWNER: &str = "alice";
@@ -103,7 +104,23 @@ impl LicenseDatabase {
     }
 
     pub fn revoke(&self, id: i64, address: &str) -> String {
-        self.change(|transaction| actions::revoke(transaction, &operator(), id, ip(address)))
+        self.change(|transaction| actions::revoke(transaction, &operator(), id, ip(address), None))
+    }
+
+    /// Revokes a server and keeps it out.
+    pub fn keep_out(&self, id: i64, address: &str, time: Duration) -> String {
+        self.change(|transaction| actions::revoke(transaction, &operator(), id, ip(address), Some(time)))
+    }
+
+    pub fn unblock(&self, id: i64, address: &str) -> String {
+        self.change(|transaction| actions::unblock(transaction, &operator(), id, ip(address)))
+    }
+
+    /// The refused servers of a license, in order of their addresses.
+    pub fn refused(&self, id: i64) -> Vec<RefusedServer> {
+        let mut refused = self.read(|transaction| transaction.refused_servers(id));
+        refused.sort_by_key(|server| server.ip);
+        refused
     }
 
     pub fn move_to(&self, id: i64, from: &str, to: &str) -> String {

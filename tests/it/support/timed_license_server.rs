@@ -119,6 +119,7 @@ impl TimedLicenseServer {
         let shared = Shared::new(clock, writer, readers, &form_secret, config(), keys);
         let writer_thread = std::thread::spawn(move || writer_thread.run());
         let deleted = activation_gc::collect(&shared, self.clock.wall()).unwrap_or_else(|error| panic!("{error}"));
+        activation_gc::collect_servers(&shared, self.clock.wall()).unwrap_or_else(|error| panic!("{error}"));
         drop(shared);
         writer_thread.join().unwrap();
         deleted

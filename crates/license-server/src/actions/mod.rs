@@ -9,19 +9,14 @@ mod plans;
 mod refusal;
 mod servers;
 mod users;
-mod webhooks;
 
 pub use crate::model::Change;
 pub use license_key::new_key;
 pub use licenses::{ChangeContext, change, create, delete};
 pub use plans::set_plan;
 pub use refusal::{OWNER_CHANGES, OWNER_CHANGES_TIME, Refusal};
-pub use servers::{move_to, revoke};
+pub use servers::{move_to, revoke, unblock};
 pub use users::{add_user, check_user_name, set_password};
-pub use webhooks::{
-    add_webhook, find_webhook, names as event_names, remove_webhook, replay, replay_given_up, rotate_webhook,
-    test_webhook,
-};
 
 #[cfg(test)]
 #[path = "../actions_tests.rs"]

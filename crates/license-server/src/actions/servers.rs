@@ -1,26 +1,90 @@
 //! Revoking and moving activations. Owners can do this too, up to a limit.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::licenses::find;
 use super::refusal::{OWNER_CHANGES, OWNER_CHANGES_TIME, Refusal};
-use crate::model::change_error::check_server_ip;
-use crate::model::{Action, Actor, Role, ServerFacts};
+use crate::model::change_error::{address_warning, check_server_ip};
+use crate::model::{Action, Actor, Block, MAX_BLOCKS, Role};
 use crate::store::{Error, WriteTransaction};
 
-/// Deletes the activation of an address and returns the message for the user.
+/// Deletes the activation of an address, keeps the server out for `block` if it is given, and returns the message for the
+/// user. A server without an activation can be kept out, too.
 ///
 /// # Errors
 /// Why it was refused; nothing was changed.
-pub fn revoke(transaction: &WriteTransaction<'_>, actor: &Actor, id: i64, ip: IpAddr) -> Result<String, Refusal> {
+pub fn revoke(
+    transaction: &WriteTransaction<'_>,
+    actor: &Actor,
+    id: i64,
+    ip: IpAddr,
+    block: Option<Duration>,
+) -> Result<String, Refusal> {
     find(transaction, id)?;
     within_owner_limit(transaction, actor, id)?;
-    if !transaction.delete_activation(id, ip)? {
-        return Err(Refusal::NotFound(format!("License {id} is not activated on {ip}.")));
+    let server_id = server_id(transaction, id, ip)?;
+    let was_active = transaction.delete_activation(id, ip)?;
+    let freed = if was_active { format!("Its slot on license {id} is free.") } else { "It held no slot.".to_owned() };
+    let Some(block) = block else {
+        if !was_active {
+            return Err(Refusal::NotFound(format!("License {id} is not activated on {ip}.")));
+        }
+        transaction.add_event(Some(id), actor, Action::Revoked, &ip.to_string())?;
+        return Ok(format!("{ip} revoked. {freed}"));
+    };
+    let ends_at = transaction.now().plus(block);
+    keep_out(transaction, id, &Block { ip, ends_at, server_id })?;
+    transaction.add_event(Some(id), actor, Action::Revoked, &format!("{ip}, kept out until {ends_at}"))?;
+    Ok(format!("{ip} revoked and kept out until {ends_at}. {freed}"))
+}
+
+/// Lets a server that is kept out claim a slot again, and returns the message for the user.
+///
+/// # Errors
+/// Why it was refused; nothing was changed.
+pub fn unblock(transaction: &WriteTransaction<'_>, actor: &Actor, id: i64, ip: IpAddr) -> Result<String, Refusal> {
+    find(transaction, id)?;
+    if !transaction.delete_block(id, ip)? {
+        return Err(Refusal::NotFound(format!("License {id} does not keep {ip} out.")));
     }
-    let server = ServerFacts::at(ip);
-    transaction.add_server_event(Some(id), actor, Action::Revoked, &ip.to_string(), Some(&server))?;
-    Ok(format!("{ip} revoked. Its slot on license {id} is free."))
+    transaction.add_event(Some(id), actor, Action::Unblocked, &ip.to_string())?;
+    Ok(format!("{ip} can claim a slot of license {id} again at its next check, if one is free."))
+}
+
+/// The identity of the server at this address, active or refused.
+fn server_id(transaction: &WriteTransaction<'_>, id: i64, ip: IpAddr) -> Result<Option<String>, Refusal> {
+    let active = transaction.activation(id, ip)?.map(|activation| activation.details);
+    let details = match active {
+        Some(details) => Some(details),
+        None => transaction.refused_server(id, ip)?.map(|refused| refused.details),
+    };
+    Ok(details.and_then(|details| details.server_id))
+}
+
+fn keep_out(transaction: &WriteTransaction<'_>, id: i64, block: &Block) -> Result<(), Refusal> {
+    let blocks = transaction.blocks(id, transaction.now())?;
+    let is_new = blocks.iter().all(|other| other.ip != block.ip);
+    if is_new && u32::try_from(blocks.len()).is_ok_and(|count| count >= MAX_BLOCKS) {
+        return Err(Refusal::Conflict(format!(
+            "License {id} keeps {MAX_BLOCKS} servers out, which is the limit. Unblock one of them first."
+        )));
+    }
+    transaction.put_block(id, block)?;
+    Ok(())
+}
+
+/// Checks that no block refuses the server at an address that it moves to.
+fn check_not_kept_out(transaction: &WriteTransaction<'_>, id: i64, to: IpAddr) -> Result<(), Refusal> {
+    let server_id = server_id(transaction, id, to)?;
+    let blocks = transaction.blocks(id, transaction.now())?;
+    match blocks.iter().find(|block| block.applies_to(to, server_id.as_deref())) {
+        None => Ok(()),
+        Some(block) => Err(Refusal::Conflict(format!(
+            "License {id} keeps {} out until {}. Unblock it first.",
+            block.ip, block.ends_at
+        ))),
+    }
 }
 
 /// Moves the activation or the lock from one address to another and returns the message for the user.
@@ -39,6 +103,7 @@ pub fn move_to(
         return Err(Refusal::Conflict(format!("{from} and {to} are the same address.")));
     }
     check_server_ip(to)?;
+    check_not_kept_out(transaction, id, to)?;
     within_owner_limit(transaction, actor, id)?;
     let taken =
         || Refusal::Conflict(format!("License {id} is already activated on {to}. Revoke one of the two instead."));
@@ -55,10 +120,8 @@ pub fn move_to(
         return Err(Refusal::NotFound(format!("License {id} is neither activated on {from} nor locked to it.")));
     }
     let lock = if locked { ", with the lock" } else { "" };
-    let server = ServerFacts { previous_ip: Some(from), ..ServerFacts::at(to) };
-    let detail = format!("from {from} to {to}{lock}");
-    transaction.add_server_event(Some(id), actor, Action::Moved, &detail, Some(&server))?;
-    Ok(format!("License {id} moved from {from} to {to}."))
+    transaction.add_event(Some(id), actor, Action::Moved, &format!("from {from} to {to}{lock}"))?;
+    Ok(format!("License {id} moved from {from} to {to}.{}", address_warning(to)))
 }
 
 fn within_owner_limit(transaction: &WriteTransaction<'_>, actor: &Actor, id: i64) -> Result<(), Refusal> {

@@ -4,7 +4,7 @@ use crate::commands::arguments::Arguments;
 use crate::commands::spec::CommandSpec;
 use crate::commands::task::{NewTerms, Task};
 use crate::commands::values::{self, printable};
-use crate::model::{Action, Billing, Change};
+use crate::model::{Action, Billing, Change, block_time};
 
 /// In the order of the help.
 pub(super) const LICENSES: &[CommandSpec] = &[
@@ -28,7 +28,7 @@ pub(super) const LICENSES: &[CommandSpec] = &[
         words: &["license", "show"],
         operands: &["ID"],
         options: &["[--reveal-key]", "[--json]"],
-        about: "show a license with its servers and its latest history",
+        about: "show a license with its servers, the refused ones and its latest history",
         history_action: Some(Action::KeyShown),
         read: Some(show),
     },
@@ -101,10 +101,21 @@ pub(super) const LICENSES: &[CommandSpec] = &[
     CommandSpec {
         words: &["license", "revoke"],
         operands: &["ID", "IP"],
-        options: &[],
-        about: "revoke the activation of a server, which frees its slot",
+        options: &["[--block TIME]"],
+        about: "revoke the activation of a server, which frees its slot; keep the server out for TIME, such as 7d or 12h",
         history_action: Some(Action::Revoked),
-        read: Some(|arguments| Ok(Task::Revoke { license: arguments.license()?, ip: arguments.ip(1)? })),
+        read: Some(|arguments| {
+            let block = arguments.text("block")?.map(|text| block_time(&text)).transpose()?;
+            Ok(Task::Revoke { license: arguments.license()?, ip: arguments.ip(1)?, block })
+        }),
+    },
+    CommandSpec {
+        words: &["license", "unblock"],
+        operands: &["ID", "IP"],
+        options: &[],
+        about: "let a server that is kept out claim a slot again",
+        history_action: Some(Action::Unblocked),
+        read: Some(|arguments| Ok(Task::Unblock { license: arguments.license()?, ip: arguments.ip(1)? })),
     },
     CommandSpec {
         words: &["license", "move"],

@@ -9,13 +9,14 @@ use crate::PROGRAM;
 use crate::actions::{self, Change, ChangeContext};
 use crate::commands::failure::Failure;
 use crate::commands::history::{self, EventView};
-use crate::commands::listing::{Listing, emit, print_json, table};
+use crate::commands::listing::{Listing, emit, print_json};
+use crate::commands::servers::{ActivationView, RefusedView, Servers};
 use crate::commands::session::Session;
 use crate::commands::task::NewTerms;
 use crate::commands::values::{LicenseRef, printable};
 use crate::commands::{lookup, terminal};
 use crate::model::describe::{billing_summary, expiry, limit};
-use crate::model::{Action, Activation, ActivationState, Billing, License, Plan};
+use crate::model::{Action, Billing, Block, License, Plan};
 use crate::store::{Filter, ListedLicense};
 use opterius_base::clock::Timestamp;
 use opterius_daemon::output::complain;
@@ -43,14 +44,11 @@ struct LicenseView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     activations: Option<Vec<ActivationView<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    refused_servers: Option<Vec<RefusedView<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept_out: Option<&'a [Block]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     history: Option<Vec<EventView>>,
-}
-
-#[derive(Serialize)]
-struct ActivationView<'a> {
-    state: ActivationState,
-    #[serde(flatten)]
-    activation: &'a Activation,
 }
 
 fn view<'a>(license: &'a License, key: String, active_servers: u32, now: Timestamp) -> LicenseView<'a> {
@@ -67,6 +65,8 @@ fn view<'a>(license: &'a License, key: String, active_servers: u32, now: Timesta
         billing: &license.billing,
         created_at: license.created_at,
         activations: None,
+        refused_servers: None,
+        kept_out: None,
         history: None,
     }
 }
@@ -159,32 +159,29 @@ pub(super) fn show(
             Ok(())
         })?;
     }
-    let (license, activations, events) = session.read(|transaction| {
+    let (license, servers, events) = session.read(|transaction| {
         let license = lookup::license(transaction, license_ref)?;
-        let mut activations = transaction.activations(license.id)?;
-        // The next garbage collection deletes these.
-        activations.retain(|activation| activation.state(now) != ActivationState::Expired);
+        let servers = Servers::read(transaction, &license, now)?;
         let events = transaction.history(Some(license.id), None, HISTORY_ENTRIES)?;
-        Ok((license, activations, events))
+        Ok((license, servers, events))
     })?;
     let key = if reveal_key { license.key.expose().to_owned() } else { license.key.masked() };
-    let active = activations.iter().filter(|activation| activation.state(now) == ActivationState::Active).count();
-    let active = u32::try_from(active).unwrap_or(u32::MAX);
+    let active = servers.active(now);
     if json {
-        let views =
-            activations.iter().map(|activation| ActivationView { state: activation.state(now), activation }).collect();
         let history = events.iter().map(EventView::new).collect();
+        let (activations, refused, blocked) =
+            (servers.activation_views(now), servers.refused_views(), servers.blocks());
         let view = view(&license, key, active, now);
-        return print_json(&LicenseView { activations: Some(views), history: Some(history), ..view });
+        return print_json(&LicenseView {
+            activations: Some(activations),
+            refused_servers: Some(refused),
+            kept_out: Some(blocked),
+            history: Some(history),
+            ..view
+        });
     }
     let mut text = details(&license, &key, active, now);
-    if activations.is_empty() {
-        text.push_str("\nNo server uses this license.\n");
-    } else {
-        let header = &["IP", "STATE", "HOSTNAME", "AGENT", "PANEL", "FIRST SEEN", "LAST SEEN", "NOTE"];
-        text.push('\n');
-        text.push_str(&table(header, activations.iter().map(|activation| server(activation, now)).collect()));
-    }
+    text.push_str(&servers.tables(&license, &session.target.program(), now));
     text.push('\n');
     text.push_str(&history::table_of(&events));
     emit(&text)?;
@@ -210,32 +207,6 @@ fn details(license: &License, key: &str, active: u32, now: Timestamp) -> String 
         lines.push(("Subscription:", billing_summary(billing)));
     }
     lines.into_iter().map(|(name, value)| format!("{name:<14}{}\n", printable(&value))).collect()
-}
-
-fn server(activation: &Activation, now: Timestamp) -> Vec<String> {
-    let details = &activation.details;
-    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-    let state = match activation.state(now) {
-        ActivationState::Active => "Active",
-        ActivationState::Inactive | ActivationState::Expired => "Inactive",
-    };
-    let mut notes = Vec::new();
-    if activation.other_server_id.is_some() {
-        notes.push("two machines, or a clone".to_owned());
-    }
-    if activation.observed_ip != activation.ip {
-        notes.push(format!("seen as {}", activation.observed_ip));
-    }
-    vec![
-        activation.ip.to_string(),
-        state.to_owned(),
-        or_dash(&details.hostname),
-        or_dash(&details.agent_version),
-        or_dash(&details.panel_version),
-        activation.started_at.to_string(),
-        activation.last_seen_at.to_string(),
-        notes.join(", "),
-    ]
 }
 
 pub(super) fn change(session: &mut Session, license_ref: &LicenseRef, change: &Change) -> Result<(), Failure> {
@@ -268,22 +239,5 @@ pub(super) fn delete(session: &mut Session, license_ref: &LicenseRef, confirmed:
     let seen = if confirmed { None } else { Some(license.revision) };
     session.change_and_print(|transaction, actor| {
         Ok(actions::delete(transaction, &ChangeContext { actor, seen }, license.id)?)
-    })
-}
-
-pub(super) fn revoke(session: &mut Session, license_ref: &LicenseRef, ip: IpAddr) -> Result<(), Failure> {
-    session.change_and_print(|transaction, actor| {
-        Ok(actions::revoke(transaction, actor, lookup::license(transaction, license_ref)?.id, ip)?)
-    })
-}
-
-pub(super) fn move_to(
-    session: &mut Session,
-    license_ref: &LicenseRef,
-    from: IpAddr,
-    to: IpAddr,
-) -> Result<(), Failure> {
-    session.change_and_print(|transaction, actor| {
-        Ok(actions::move_to(transaction, actor, lookup::license(transaction, license_ref)?.id, from, to)?)
     })
 }

@@ -17,6 +17,7 @@ mod plans;
 pub(crate) mod progress;
 pub(crate) mod remedies;
 mod restore;
+mod servers;
 mod session;
 mod setup;
 pub mod spec;
@@ -27,8 +28,6 @@ mod terminal;
 mod users;
 pub mod values;
 mod vendor_specs;
-mod webhook_specs;
-mod webhooks;
 
 use std::path::Path;
 
@@ -76,21 +75,15 @@ fn perform(config_file: &Path, task: &Task) -> Result<(), Failure> {
         Task::ShowLicense { license, reveal_key, json } => licenses::show(&mut session, license, *reveal_key, *json),
         Task::ChangeLicense { license, change } => licenses::change(&mut session, license, change),
         Task::DeleteLicense { license, confirmed } => licenses::delete(&mut session, license, *confirmed),
-        Task::Revoke { license, ip } => licenses::revoke(&mut session, license, *ip),
-        Task::Move { license, from, to } => licenses::move_to(&mut session, license, *from, *to),
+        Task::Revoke { license, ip, block } => servers::revoke(&mut session, license, *ip, *block),
+        Task::Unblock { license, ip } => servers::unblock(&mut session, license, *ip),
+        Task::Move { license, from, to } => servers::move_to(&mut session, license, *from, *to),
         Task::History { license, all, json } => history::list(&mut session, license.as_ref(), *all, *json),
         Task::ListPlans { json } => plans::list(&mut session, *json),
         Task::SetPlan(plan) => plans::set(&mut session, plan),
         Task::ListUsers { json } => users::list(&mut session, *json),
         Task::AddUser { name, administrator } => users::add(&mut session, name, *administrator),
         Task::SetPassword { name } => users::set_password(&mut session, name),
-        Task::AddWebhook { url, events, json } => webhooks::add(&mut session, url, events.as_deref(), *json),
-        Task::ListWebhooks { json } => webhooks::list(&mut session, *json),
-        Task::ShowWebhook { webhook, json } => webhooks::show(&mut session, *webhook, *json),
-        Task::RemoveWebhook { webhook } => webhooks::remove(&mut session, *webhook),
-        Task::RotateWebhook { webhook, json } => webhooks::rotate(&mut session, *webhook, *json),
-        Task::TestWebhook { webhook } => webhooks::test(&mut session, *webhook),
-        Task::ReplayEvents { webhook, event } => webhooks::replay(&mut session, *webhook, event.as_deref()),
         Task::ShowKeys { json } => keys::show(&session, *json),
         Task::RotateKeys { json } => keys::rotate(&mut session, *json),
         Task::RetireKeys { forced, json } => keys::retire(&mut session, *forced, *json),

@@ -1,9 +1,10 @@
 use std::path::Path;
+use std::time::Duration;
 
 use super::*;
 use crate::commands::task::NewTerms;
 use crate::commands::values::LicenseRef;
-use crate::model::{Billing, Change, EventType, License, Plan, Status};
+use crate::model::{Billing, Change, License, Plan, Status};
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 
@@ -21,8 +22,8 @@ fn task(line: &str) -> Task {
     }
 }
 
-fn hours(count: u64) -> std::time::Duration {
-    std::time::Duration::from_secs(count * 3600)
+fn hours(count: u64) -> Duration {
+    Duration::from_secs(count * 3600)
 }
 
 #[test]
@@ -75,7 +76,12 @@ fn every_documented_command_is_parsed() {
         ("license set-plan 7 business", change(Change::SetPlan("business".to_owned()))),
         ("license lock-ip 7 ::1", change(Change::LockIp(ip("::1")))),
         ("license unlock-ip 7", change(Change::UnlockIp)),
-        ("license revoke 7 203.0.113.5", Task::Revoke { license: license(), ip: ip("203.0.113.5") }),
+        ("license revoke 7 203.0.113.5", Task::Revoke { license: license(), ip: ip("203.0.113.5"), block: None }),
+        (
+            "license revoke 7 203.0.113.5 --block 7d",
+            Task::Revoke { license: license(), ip: ip("203.0.113.5"), block: Some(Duration::from_secs(604_800)) },
+        ),
+        ("license unblock 7 203.0.113.5", Task::Unblock { license: license(), ip: ip("203.0.113.5") }),
         (
             "license move 7 203.0.113.5 203.0.113.6",
             Task::Move { license: license(), from: ip("203.0.113.5"), to: ip("203.0.113.6") },
@@ -97,25 +103,6 @@ fn every_documented_command_is_parsed() {
         ("user add alice", Task::AddUser { name: owner(), administrator: false }),
         ("user add alice --administrator", Task::AddUser { name: owner(), administrator: true }),
         ("user passwd alice", Task::SetPassword { name: owner() }),
-        (
-            "webhook add https://shop.example.com/hook",
-            Task::AddWebhook { url: "https://shop.example.com/hook".to_owned(), events: None, json: false },
-        ),
-        (
-            "webhook add https://shop.example.com --events license.created,server.refused --json",
-            Task::AddWebhook {
-                url: "https://shop.example.com".to_owned(),
-                events: Some(vec![EventType::LicenseCreated, EventType::ServerRefused]),
-                json: true,
-            },
-        ),
-        ("webhook list", Task::ListWebhooks { json: false }),
-        ("webhook show 3", Task::ShowWebhook { webhook: 3, json: false }),
-        ("webhook remove 3", Task::RemoveWebhook { webhook: 3 }),
-        ("webhook rotate 3", Task::RotateWebhook { webhook: 3, json: false }),
-        ("webhook test 3", Task::TestWebhook { webhook: 3 }),
-        ("webhook replay 3", Task::ReplayEvents { webhook: 3, event: None }),
-        ("webhook replay 3 evt_1", Task::ReplayEvents { webhook: 3, event: Some("evt_1".to_owned()) }),
         ("keys show", Task::ShowKeys { json: false }),
         ("keys rotate", Task::RotateKeys { json: false }),
         ("keys retire --force", Task::RetireKeys { forced: true, json: false }),
@@ -123,8 +110,8 @@ fn every_documented_command_is_parsed() {
     for (line, expected) in &table {
         assert_eq!(&task(line), expected, "{line}");
     }
-    // The table covers every command but serve and deliver.
-    for spec in specs::all().filter(|spec| !matches!(spec.words, ["serve"] | ["deliver"])) {
+    // The table covers every command but serve.
+    for spec in specs::all().filter(|spec| !matches!(spec.words, ["serve"])) {
         let is_covered = |(line, _): &(&str, Task)| line.replace("--json ", "").starts_with(&spec.words.join(" "));
         assert!(table.iter().any(is_covered), "{}", spec.usage());
     }
@@ -187,7 +174,6 @@ fn serve_help_and_version_are_parsed() {
     assert_eq!(parsed(&["serve"]), Ok(Command::Serve { config_file: DEFAULT_PATH.into() }));
     assert_eq!(parsed(&["serve", "--config", "/x/license-server.conf"]), Ok(Command::Serve { config_file: other() }));
     assert_eq!(parsed(&["--config=/x/license-server.conf", "serve"]), Ok(Command::Serve { config_file: other() }));
-    assert_eq!(parsed(&["deliver"]), Ok(Command::Deliver { config_file: DEFAULT_PATH.into() }));
     assert_eq!(parsed(&["--version"]), Ok(Command::Version));
     assert_eq!(parsed(&["-V"]), Ok(Command::Version));
     assert_eq!(parsed(&["--help"]), Ok(Command::Help(None)));
@@ -195,7 +181,7 @@ fn serve_help_and_version_are_parsed() {
     assert_eq!(task("backup help"), Task::Backup { file: "help".into() });
     assert_eq!(parsed(&["nonsense", "-h"]), Ok(Command::Help(None)));
     for (line, count) in [
-        ("license --help", 14),
+        ("license --help", 15),
         ("license show --help", 1),
         ("--help keys", 3),
         ("backup x --help", 1),
@@ -238,7 +224,7 @@ fn a_usage_error_names_the_wrong_argument() {
         ("create license", "Did you mean “license create”?"),
         ("suspend 1", "Did you mean “license suspend”?"),
         ("suspnd 1", "Did you mean “license suspend”?"),
-        ("list", "Did you mean “license list”, “plan list”, “user list” or “webhook list”?"),
+        ("list", "Did you mean “license list”, “plan list” or “user list”?"),
         ("list users", "Did you mean “user list”?"),
         (
             "license create --owner a --expire never",
@@ -258,11 +244,6 @@ fn a_usage_error_names_the_wrong_argument() {
         ("license set-billing 7 --status none --cancel-at-period-end", "--status none"),
         ("plan set x --title X --max-accounts -1 --max-servers 1", "from 0 to 4294967295"),
         ("plan set x --title X --max-accounts 4294967296 --max-servers 1", "from 0 to 4294967295"),
-        ("webhook add", "missing operand URL"),
-        ("webhook add https://x.example --events license.creatd", "“license.creatd” is no type of event"),
-        ("webhook add https://x.example --events webhook.test", "“webhook.test” is no type of event"),
-        ("webhook show 0", "“0” is not the number of a webhook"),
-        ("webhook show x", "“x” is not the number of a webhook"),
         ("init --json", "init has no option --json"),
         ("serve now", "unexpected argument “now”"),
     ];

@@ -5,7 +5,6 @@ use std::fmt::Write;
 use crate::commands::license_specs::LICENSES;
 use crate::commands::spec::{CommandSpec, GLOBAL_OPTIONS, OptionSpec};
 use crate::commands::vendor_specs::{PLANS_AND_USERS, SERVER, SIGNING_KEYS};
-use crate::commands::webhook_specs::WEBHOOKS;
 
 /// Finds an option by name among the global options and those of all commands.
 pub fn find_option(name: &str) -> Option<OptionSpec> {
@@ -22,7 +21,6 @@ const SECTIONS: &[(&str, &[CommandSpec])] = &[
     ("The server", SERVER),
     ("Licenses", LICENSES),
     ("Plans and users", PLANS_AND_USERS),
-    ("Webhooks", WEBHOOKS),
     ("Signing keys", SIGNING_KEYS),
 ];
 
@@ -51,9 +49,9 @@ Exit codes:
   77  permission denied
   78  invalid configuration or unusable installation
 
-Signals of serve and deliver:
+Signals of serve:
   HUP         reload the configuration and the signing keys
-  TERM, INT   finish running requests within 5 seconds, deliveries within 10, and exit; a second signal exits at once
+  TERM, INT   finish running requests within 5 seconds and exit; a second signal exits immediately
 ";
 
 /// The output of `--help`.

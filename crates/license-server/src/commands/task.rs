@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::commands::values::LicenseRef;
-use crate::model::{Change, EventType, Plan};
+use crate::model::{Change, Plan};
 use opterius_base::clock::Timestamp;
 
 /// A parsed command.
@@ -22,7 +22,8 @@ pub enum Task {
     ShowLicense { license: LicenseRef, reveal_key: bool, json: bool },
     ChangeLicense { license: LicenseRef, change: Change },
     DeleteLicense { license: LicenseRef, confirmed: bool },
-    Revoke { license: LicenseRef, ip: IpAddr },
+    Revoke { license: LicenseRef, ip: IpAddr, block: Option<Duration> },
+    Unblock { license: LicenseRef, ip: IpAddr },
     Move { license: LicenseRef, from: IpAddr, to: IpAddr },
     History { license: Option<LicenseRef>, all: bool, json: bool },
     ListPlans { json: bool },
@@ -30,13 +31,6 @@ pub enum Task {
     ListUsers { json: bool },
     AddUser { name: String, administrator: bool },
     SetPassword { name: String },
-    AddWebhook { url: String, events: Option<Vec<EventType>>, json: bool },
-    ListWebhooks { json: bool },
-    ShowWebhook { webhook: i64, json: bool },
-    RemoveWebhook { webhook: i64 },
-    RotateWebhook { webhook: i64, json: bool },
-    TestWebhook { webhook: i64 },
-    ReplayEvents { webhook: i64, event: Option<String> },
     ShowKeys { json: bool },
     RotateKeys { json: bool },
     RetireKeys { forced: bool, json: bool },

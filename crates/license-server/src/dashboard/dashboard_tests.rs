@@ -1,9 +1,11 @@
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::testing::{Browser, PASSWORD, Site, header, text};
 use super::{page_slots, routes};
 use crate::actions::{self, ChangeContext};
-use crate::model::{Action, Actor, Change, Role};
+use crate::model::{Action, Actor, Change, Details, RefusedServer, Role};
+use opterius_base::clock::Timestamp;
 use opterius_http::service::Reaction;
 
 #[test]
@@ -167,10 +169,24 @@ fn a_message_is_shown_once_and_a_stale_change_is_refused() {
     assert_eq!(admin.post("/licenses/1/delete", &[]).status, 400, "the revision is missing");
 }
 
+/// A server that was refused.
+fn refused(ip: &str) -> RefusedServer {
+    RefusedServer {
+        ip: ip.parse().unwrap(),
+        reason: "server_limit_reached".to_owned(),
+        message: "License is already activated on 5 of 5 allowed servers.".to_owned(),
+        first_at: Timestamp::from_unix(1_800_000_000),
+        last_at: Timestamp::from_unix(1_800_000_000),
+        denials: 1,
+        details: Details::default(),
+    }
+}
+
 #[test]
 fn every_action_is_recorded_as_defined() {
-    let fields = [("ip", "203.0.113.5"), ("to", "203.0.113.6"), ("until", "2099-12-31"), ("plan", "free")];
+    let fields = [("from", "203.0.113.5"), ("to", "203.0.113.6"), ("until", "2099-12-31"), ("plan", "free")];
     for license_action in routes::license_actions() {
+        let ip = if license_action.name == "move-here" { "203.0.113.9" } else { "203.0.113.5" };
         let site = Site::new("");
         site.activate("203.0.113.5", "web-1");
         // The required previous change.
@@ -181,6 +197,14 @@ fn every_action_is_recorded_as_defined() {
         };
         let revision = site.change(move |transaction| {
             let actor = Actor { role: Role::Operator, name: "root".to_owned() };
+            match license_action.name {
+                "move-here" => drop(transaction.put_refusal(1, &refused(ip))?),
+                "unblock" => drop(
+                    actions::revoke(transaction, &actor, 1, ip.parse().unwrap(), Some(Duration::from_secs(86_400)))
+                        .unwrap(),
+                ),
+                _ => {}
+            }
             if let Some(change) = before {
                 actions::change(transaction, &ChangeContext { actor: &actor, seen: None }, 1, &change).unwrap();
             }
@@ -188,12 +212,12 @@ fn every_action_is_recorded_as_defined() {
         });
         let mut admin = Browser::signed_in(&site, "admin");
         assert_eq!(
-            admin.get(&format!("/licenses/1/{}?ip=203.0.113.5", license_action.name)).status,
+            admin.get(&format!("/licenses/1/{}?ip={ip}", license_action.name)).status,
             200,
             "{}",
             license_action.name
         );
-        let fields = [&fields[..], &[("revision", &revision)]].concat();
+        let fields = [&fields[..], &[("ip", ip), ("revision", &revision)]].concat();
         assert_eq!(
             admin.post(&format!("/licenses/1/{}", license_action.name), &fields).status,
             303,

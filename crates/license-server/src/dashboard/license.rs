@@ -13,6 +13,7 @@ use super::lists;
 use super::page::{self, Layout};
 use super::page_error::PageError;
 use super::page_request::PageRequest;
+use super::refused_servers::{self, Blocked, Refused, Viewer};
 use super::routes::Route;
 use super::server_actions::MOVE;
 use super::servers::{self, Server, ServerList};
@@ -20,6 +21,7 @@ use super::signed_in_user::{SignedInUser, visible};
 use crate::actions::Refusal;
 use crate::model::describe::limit;
 use crate::model::{ACTIVE_TIME, Action, License};
+use crate::refused;
 use crate::store::WriteTransaction;
 use crate::store::counting::count_cap;
 use opterius_base::clock::Timestamp;
@@ -42,6 +44,8 @@ struct LicensePage {
     renew_url: Option<String>,
     license_actions: Vec<(&'static str, Route, &'static str)>,
     servers: Vec<Server>,
+    refused: Vec<Refused>,
+    blocked: Vec<Blocked>,
     first_servers: Option<String>,
     more_servers: Option<String>,
     lines: Vec<HistoryLine>,
@@ -74,15 +78,21 @@ pub(super) fn show(
 ) -> Result<Response, PageError> {
     let now = page_request.shared.clock.wall();
     let (after, before) = (query.number("after"), query.number("before"));
-    let (license, active, server_list, (lines, last)) = page_request.shared.readers.read(|transaction| {
-        let license = visible(transaction, &signed_in_user.user, id)?;
-        let lines = lists::lines(transaction, Some(id), before, now)?;
-        let active = transaction.count_activations(id, now.minus(ACTIVE_TIME), count_cap(license.plan.max_servers))?;
-        let server_list = ServerList::read(transaction, &license, after, active, now)?;
-        Ok::<_, Refusal>((license, active, server_list, lines))
-    })?;
+    let (license, active, server_list, refused, blocks, (lines, last)) =
+        page_request.shared.readers.read(|transaction| {
+            let license = visible(transaction, &signed_in_user.user, id)?;
+            let lines = lists::lines(transaction, Some(id), before, now)?;
+            let active =
+                transaction.count_activations(id, now.minus(ACTIVE_TIME), count_cap(license.plan.max_servers))?;
+            let server_list = ServerList::read(transaction, &license, after, active, now)?;
+            let refused = refused::refused(transaction, &license, now)?;
+            let blocks = transaction.blocks(id, now)?;
+            Ok::<_, Refusal>((license, active, server_list, refused, blocks, lines))
+        })?;
     let page = Route::License(id);
     let administrator = signed_in_user.user.administrator;
+    let renew_url = page_request.config.renew_url.as_deref();
+    let viewer = if administrator { Viewer::Administrator } else { Viewer::Owner { renew_url } };
     let answer = LicensePage {
         layout: page_request.layout(signed_in_user, "licenses"),
         summary: summary(&license, active, now),
@@ -93,6 +103,8 @@ pub(super) fn show(
         renew_url: page_request.config.renew_url.clone(),
         license_actions: if administrator { license_actions(&license) } else { Vec::new() },
         servers: server_list.rows(&license, now),
+        refused: refused_servers::rows(&license, &refused, viewer, now),
+        blocked: refused_servers::blocked(id, &blocks, now),
         first_servers: after.map(|_| format!("{page}#servers")),
         more_servers: server_list.next.map(|next| format!("{page}?after={next}#servers")),
         lines,
@@ -157,7 +169,7 @@ fn license_actions(license: &License) -> Vec<(&'static str, Route, &'static str)
         ActionTarget::License { label, is_available } if is_available(license) => {
             Some((license_action.name, Route::LicenseAction(license.id, license_action), label))
         }
-        ActionTarget::License { .. } | ActionTarget::Server { .. } => None,
+        ActionTarget::License { .. } | ActionTarget::Server(_) => None,
     };
     LICENSE_ACTIONS.iter().filter_map(link).collect()
 }

@@ -1,6 +1,7 @@
 //! The definition of an action on a license, with its confirmation page.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::field::Field;
 use super::form::Form;
@@ -38,10 +39,20 @@ pub(super) enum ActionTarget {
     /// The license. Only for administrators; the page of the license has a link while the action is available.
     License { label: &'static str, is_available: fn(&License) -> bool },
     /// A server of the license. Also for the owner of the license.
-    Server {
-        /// Whether it also applies to an address that the license is locked to, without an activation.
-        accepts_locked_address: bool,
-    },
+    Server(Presence),
+}
+
+/// What the license has to do with the address of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// It is activated there.
+    Activated,
+    /// It is activated there, or locked to it.
+    ActivatedOrLocked,
+    /// It was refused there.
+    Refused,
+    /// It keeps the server there out.
+    KeptOut,
 }
 
 /// The operation that a form requests.
@@ -49,7 +60,8 @@ pub(super) enum ActionTarget {
 pub(super) enum Operation {
     Change(Change),
     Delete,
-    Revoke(IpAddr),
+    Revoke { ip: IpAddr, block: Option<Duration> },
+    Unblock(IpAddr),
     Move { from: IpAddr, to: IpAddr },
 }
 
@@ -75,7 +87,8 @@ impl Operation {
         match self {
             Self::Change(change) => actions::change(transaction, context, id, change),
             Self::Delete => actions::delete(transaction, context, id),
-            Self::Revoke(ip) => actions::revoke(transaction, context.actor, id, *ip),
+            Self::Revoke { ip, block } => actions::revoke(transaction, context.actor, id, *ip, *block),
+            Self::Unblock(ip) => actions::unblock(transaction, context.actor, id, *ip),
             Self::Move { from, to } => actions::move_to(transaction, context.actor, id, *from, *to),
         }
     }

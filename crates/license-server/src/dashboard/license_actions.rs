@@ -3,7 +3,7 @@
 use super::confirm_page::ConfirmPage;
 use super::field::{Field, server_ip};
 use super::form::Form;
-use super::license_action::{ActionTarget, LicenseAction};
+use super::license_action::{ActionTarget, LicenseAction, Presence};
 use super::license_context::LicenseContext;
 use super::page_error::PageError;
 use super::page_request::PageRequest;
@@ -40,10 +40,15 @@ fn confirm_page(
         Some(ip) => ("ip", ip.to_string()),
         None => ("revision", context.license.revision.to_string()),
     };
-    let input = error.is_some().then_some(form);
-    let field = license_action.field.map(|field| field(&context)).map(|field| match input {
-        Some(form) => Field { value: form.text(field.name).to_owned(), ..field },
-        None => field,
+    // The links of a refused server fill in its address.
+    let is_about_server = matches!(license_action.target, ActionTarget::Server(_));
+    let has_value = |field: &Field| form.get(field.name).is_some();
+    let field = license_action.field.map(|field| field(&context)).map(|field| {
+        if error.is_some() || is_about_server && has_value(&field) {
+            Field { value: form.text(field.name).to_owned(), ..field }
+        } else {
+            field
+        }
     });
     Ok(ConfirmPage {
         layout: page_request.layout(signed_in_user, "licenses"),
@@ -70,20 +75,34 @@ fn read_context(
 ) -> Result<LicenseContext, PageError> {
     let ip = match license_action.target {
         ActionTarget::License { .. } => None,
-        ActionTarget::Server { .. } => Some(server_ip(form)?),
+        ActionTarget::Server(_) => Some(server_ip(form)?),
     };
     let now = page_request.shared.clock.wall();
     let context = page_request
         .shared
         .readers
         .read(|transaction| LicenseContext::read(transaction, signed_in_user, id, ip, now))?;
-    let is_lock = matches!(license_action.target, ActionTarget::Server { accepts_locked_address: true })
-        && context.license.locked_ip == ip;
-    match ip {
-        Some(ip) if context.server.is_none() && !is_lock => {
-            Err(Refusal::NotFound(format!("License {id} is not activated on {ip}.")).into())
+    match absence(&context, license_action) {
+        Some(sentence) => Err(Refusal::NotFound(sentence).into()),
+        None => Ok(context),
+    }
+}
+
+/// Why an action does not apply to the server that it is about; `None` if it does.
+fn absence(context: &LicenseContext, license_action: &LicenseAction) -> Option<String> {
+    let ActionTarget::Server(presence) = license_action.target else { return None };
+    let (id, ip) = (context.license.id, context.ip?);
+    let is_locked = context.license.locked_ip == Some(ip);
+    match presence {
+        Presence::Activated if context.server.is_none() => Some(format!("License {id} is not activated on {ip}.")),
+        Presence::ActivatedOrLocked if context.server.is_none() && !is_locked => {
+            Some(format!("License {id} is not activated on {ip}."))
         }
-        _ => Ok(context),
+        Presence::Refused if context.refused.is_none() => {
+            Some(format!("{ip} is not refused any more: it uses license {id}, or it has not asked for 30 days."))
+        }
+        Presence::KeptOut if context.block.is_none() => Some(format!("License {id} does not keep {ip} out.")),
+        _ => None,
     }
 }
 
@@ -124,7 +143,7 @@ fn run(
     // The revision that the user saw. Server actions do not depend on it: the address identifies the server.
     let seen = match license_action.target {
         ActionTarget::License { .. } => Some(form.number("revision").ok_or(PageError::Malformed)?),
-        ActionTarget::Server { .. } => None,
+        ActionTarget::Server(_) => None,
     };
     let operation = (license_action.parse)(form)?;
     let (actor, user) = (signed_in_user.actor(), signed_in_user.user.clone());

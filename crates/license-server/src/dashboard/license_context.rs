@@ -5,10 +5,13 @@ use std::net::IpAddr;
 use super::format::text;
 use super::signed_in_user::{SignedInUser, visible};
 use crate::actions::{OWNER_CHANGES, OWNER_CHANGES_TIME, Refusal};
-use crate::model::{ACTIVE_TIME, Activation, License, Plan};
+use crate::model::{ACTIVE_TIME, Activation, Block, License, Plan, RefusedServer};
 use crate::store::ReadTransaction;
 use crate::store::counting::{count_cap, format_count};
 use opterius_base::clock::Timestamp;
+
+/// The maximum number of servers to choose from.
+const MAX_OTHERS: u32 = 200;
 
 /// A license, and the server that an action is about.
 pub(super) struct LicenseContext {
@@ -19,6 +22,12 @@ pub(super) struct LicenseContext {
     pub(super) ip: Option<IpAddr>,
     /// The activation with this address, if any.
     pub(super) server: Option<Activation>,
+    /// The last refusal of this address, if any.
+    pub(super) refused: Option<RefusedServer>,
+    /// The block of this address, if any.
+    pub(super) block: Option<Block>,
+    /// Servers that use the license, if this address was refused.
+    pub(super) others: Vec<Activation>,
     /// How many servers the owner can still revoke or move; `None` for administrators.
     pub(super) left: Option<u32>,
     pub(super) plans: Vec<Plan>,
@@ -36,10 +45,16 @@ impl LicenseContext {
     ) -> Result<Self, Refusal> {
         let license = visible(transaction, &signed_in_user.user, id)?;
         let active = transaction.count_activations(id, now.minus(ACTIVE_TIME), count_cap(license.plan.max_servers))?;
-        let server = match ip {
-            Some(ip) => transaction.activation(id, ip)?,
-            None => None,
-        };
+        let (mut server, mut refused, mut block, mut others) = (None, None, None, Vec::new());
+        if let Some(ip) = ip {
+            server = transaction.activation(id, ip)?;
+            refused = transaction.refused_server(id, ip)?;
+            block = transaction.blocks(id, now)?.into_iter().find(|block| block.ip == ip);
+            if refused.is_some() {
+                others = transaction.activations_after(id, i64::MIN, now.minus(ACTIVE_TIME), MAX_OTHERS)?;
+                others.retain(|other| other.ip != ip);
+            }
+        }
         let left = if signed_in_user.user.administrator {
             None
         } else {
@@ -47,7 +62,7 @@ impl LicenseContext {
             let count = transaction.count_by_owners(id, since)?;
             Some(OWNER_CHANGES.saturating_sub(count))
         };
-        Ok(Self { license, active, ip, server, left, plans: transaction.plans()?, now })
+        Ok(Self { license, active, ip, server, refused, block, others, left, plans: transaction.plans()?, now })
     }
 
     /// The address of the server, or an empty string.
@@ -57,7 +72,9 @@ impl LicenseContext {
 
     /// The address of the server, with its host name if known.
     pub(super) fn server_name(&self) -> String {
-        let hostname = self.server.as_ref().and_then(|server| server.details.hostname.as_deref());
+        let details = self.server.as_ref().map(|server| &server.details);
+        let details = details.or(self.refused.as_ref().map(|refused| &refused.details));
+        let hostname = details.and_then(|details| details.hostname.as_deref());
         hostname.map_or_else(|| self.address(), |name| format!("{} ({})", self.address(), text(name)))
     }
 

@@ -30,6 +30,7 @@ mod page_error;
 mod page_request;
 mod page_slots;
 mod password;
+mod refused_servers;
 mod routes;
 mod server_actions;
 mod servers;

@@ -181,7 +181,6 @@ mod tests {
                 | Action::UserAdded
                 | Action::KeysChanged
                 | Action::Restored => true,
-                Action::WebhookAdded | Action::WebhookRemoved | Action::WebhookRotated => true,
                 _ => false,
             }
         };

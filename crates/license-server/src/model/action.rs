@@ -13,7 +13,7 @@
 
 use std::net::IpAddr;
 
-use super::change_error::{ChangeError, check_expiry, check_server_ip, find_plan};
+use super::change_error::{ChangeError, address_warning, check_expiry, check_server_ip, find_plan};
 use super::describe::{self, billing_summary, expiry};
 use super::license::{Billing, License, Plan, Status};
 use super::string_enum::string_enum;
@@ -28,8 +28,10 @@ string_enum! {
         Activated = "activated",
         /// An expired activation was deleted, after [`RETENTION_TIME`](super::RETENTION_TIME) without a check-in.
         Forgotten = "forgotten",
-        /// An activation was revoked.
+        /// An activation was revoked, or its server is kept out.
         Revoked = "revoked",
+        /// A server that was kept out can claim a slot again.
+        Unblocked = "unblocked",
         /// An activation or a lock was moved to another address.
         Moved = "moved",
         /// The license was suspended.
@@ -62,12 +64,6 @@ string_enum! {
         KeysChanged = "keys changed",
         /// The database was replaced with a backup.
         Restored = "restored",
-        /// A webhook was added.
-        WebhookAdded = "webhook added",
-        /// A webhook was removed.
-        WebhookRemoved = "webhook removed",
-        /// A webhook got a new secret.
-        WebhookRotated = "webhook secret changed",
         /// The license server's clock was stepped.
         ClockStepped = "clock stepped",
     }
@@ -180,7 +176,8 @@ fn lock(license: &mut License, ip: IpAddr) -> Result<AppliedChange, ChangeError>
     }
     check_server_ip(ip)?;
     license.locked_ip = Some(ip);
-    applied(license, Action::Locked, ip.to_string(), &format!("locked to {ip}."))
+    let warning = address_warning(ip);
+    applied(license, Action::Locked, ip.to_string(), &format!("locked to {ip}.{warning}"))
 }
 
 fn unlock(license: &mut License) -> Result<AppliedChange, ChangeError> {

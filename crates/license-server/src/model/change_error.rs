@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::license::Plan;
-use crate::address::is_host_address;
+use crate::address::{is_private, unusable};
 use opterius_base::clock::Timestamp;
 use opterius_base::dates;
 
@@ -48,8 +48,19 @@ pub fn check_expiry(at: Option<Timestamp>, now: Timestamp) -> Result<(), ChangeE
 /// # Errors
 /// It cannot.
 pub fn check_server_ip(ip: IpAddr) -> Result<(), ChangeError> {
-    if !is_host_address(ip) {
-        return Err(ChangeError::Invalid(format!("{ip} cannot be the address of a server.")));
+    match unusable(ip) {
+        Some(why) => Err(ChangeError::Invalid(format!("{ip} cannot be the address of a server: it is {why}."))),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// A warning about the address of a server, to follow the message of a change; empty if there is nothing to say.
+pub fn address_warning(ip: IpAddr) -> String {
+    if !is_private(ip) {
+        return String::new();
+    }
+    format!(
+        " Warning: {ip} is a private address. Only a server that reaches this license server from a private network is seen \
+         with it; any other is seen with its public address."
+    )
 }

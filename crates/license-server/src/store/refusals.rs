@@ -1,0 +1,250 @@
+//! Refused servers, and servers that are kept out.
+
+use std::net::IpAddr;
+
+use rusqlite::{OptionalExtension, Row, named_params, params};
+
+use super::error::Error;
+use super::transactions::{ReadTransaction, WriteTransaction};
+use super::values::{Ip, at};
+use crate::model::{Block, Details, MAX_REFUSED, RefusedServer};
+use opterius_base::clock::Timestamp;
+
+/// What a verification has to know beyond the slots, in one statement because every verification asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Whether a refusal of this address is stored.
+    pub was_refused: bool,
+    /// Whether the license keeps servers out, this one or others.
+    pub has_blocks: bool,
+}
+
+/// A page of refusals and blocks that are due for deletion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueServers {
+    /// License and address of each.
+    pub found: Vec<(i64, IpAddr)>,
+    /// The last row that was read, to continue after it; `None` at the end.
+    pub next: Option<(i64, String)>,
+}
+
+/// The tables of this module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerTable {
+    /// Refused servers, due after their last refusal.
+    Refusals,
+    /// Servers that are kept out, due at their end.
+    Blocks,
+}
+
+const RECORD: &str = "SELECT EXISTS (SELECT 1 FROM refusals WHERE license = ?1 AND ip = ?2),
+    EXISTS (SELECT 1 FROM blocks WHERE license = ?1 AND ends_at > ?3)";
+
+const REFUSAL: &str = "
+    SELECT ip, reason, message, first_at, last_at, denials, hostname, agent_version, panel_version, os, server_id
+    FROM refusals";
+
+/// The license may have been deleted since the refusal.
+const PUT_REFUSAL: &str = "INSERT INTO refusals (license, ip, reason, message, first_at, last_at, denials, hostname,
+        agent_version, panel_version, os, server_id)
+    SELECT :license, :ip, :reason, :message, :first, :last, :denials, :hostname, :agent, :panel, :os, :server
+    FROM licenses WHERE id = :license
+    ON CONFLICT (license, ip) DO UPDATE SET reason = excluded.reason, message = excluded.message,
+        last_at = excluded.last_at, denials = refusals.denials + excluded.denials,
+        hostname = coalesce(excluded.hostname, hostname), agent_version = coalesce(excluded.agent_version, agent_version),
+        panel_version = coalesce(excluded.panel_version, panel_version), os = coalesce(excluded.os, os),
+        server_id = coalesce(excluded.server_id, server_id)
+    RETURNING denials";
+
+const DROP_OLDEST: &str = "DELETE FROM refusals WHERE license = ?1 AND ip IN (
+    SELECT ip FROM refusals WHERE license = ?1 ORDER BY last_at DESC, ip LIMIT ?3 OFFSET ?2)";
+
+fn refused_server(row: &Row<'_>) -> rusqlite::Result<RefusedServer> {
+    Ok(RefusedServer {
+        ip: row.get::<_, Ip>(0)?.0,
+        reason: row.get(1)?,
+        message: row.get(2)?,
+        first_at: at(row, 3)?,
+        last_at: at(row, 4)?,
+        denials: row.get(5)?,
+        details: Details {
+            hostname: row.get(6)?,
+            agent_version: row.get(7)?,
+            panel_version: row.get(8)?,
+            os: row.get(9)?,
+            server_id: row.get(10)?,
+        },
+    })
+}
+
+impl ReadTransaction<'_> {
+    /// Whether this address was refused, and whether the license keeps servers out.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn record(&self, license: i64, ip: IpAddr, now: Timestamp) -> Result<Record, Error> {
+        let record = |row: &Row<'_>| Ok(Record { was_refused: row.get(0)?, has_blocks: row.get(1)? });
+        Ok(self.0.prepare_cached(RECORD)?.query_row(params![license, Ip(ip), now.unix()], record)?)
+    }
+
+    /// The refused servers of a license, latest refusal first.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn refused_servers(&self, license: i64) -> Result<Vec<RefusedServer>, Error> {
+        let sql = format!("{REFUSAL} WHERE license = ?1 ORDER BY last_at DESC, ip");
+        let mut statement = self.0.prepare_cached(&sql)?;
+        let found: rusqlite::Result<Vec<RefusedServer>> =
+            statement.query_map(params![license], refused_server)?.collect();
+        Ok(found?)
+    }
+
+    /// The refused server with this address.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn refused_server(&self, license: i64, ip: IpAddr) -> Result<Option<RefusedServer>, Error> {
+        let mut statement = self.0.prepare_cached(&format!("{REFUSAL} WHERE license = ?1 AND ip = ?2"))?;
+        Ok(statement.query_row(params![license, Ip(ip)], refused_server).optional()?)
+    }
+
+    /// The servers that a license keeps out at `now`, the first to end first.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn blocks(&self, license: i64, now: Timestamp) -> Result<Vec<Block>, Error> {
+        let sql = "SELECT ip, ends_at, server_id FROM blocks WHERE license = ?1 AND ends_at > ?2 ORDER BY ends_at, ip";
+        let mut statement = self.0.prepare_cached(sql)?;
+        let block =
+            |row: &Row<'_>| Ok(Block { ip: row.get::<_, Ip>(0)?.0, ends_at: at(row, 1)?, server_id: row.get(2)? });
+        let found: rusqlite::Result<Vec<Block>> = statement.query_map(params![license, now.unix()], block)?.collect();
+        Ok(found?)
+    }
+
+    /// Up to `count` rows after `after`: those last refused at or before `earliest`, or dated after `latest`; or, of
+    /// [`ServerTable::Blocks`], those that ended at or before `earliest`.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn due_servers(
+        &self,
+        table: ServerTable,
+        after: &(i64, String),
+        count: u32,
+        earliest: Timestamp,
+        latest: Timestamp,
+    ) -> Result<DueServers, Error> {
+        let sql = match table {
+            ServerTable::Refusals => {
+                "SELECT license, ip, last_at <= ?4 OR last_at > ?5 FROM refusals
+                WHERE (license, ip) > (?1, ?2) ORDER BY license, ip LIMIT ?3"
+            }
+            ServerTable::Blocks => {
+                "SELECT license, ip, ends_at <= ?4 AND ?5 = ?5 FROM blocks
+                WHERE (license, ip) > (?1, ?2) ORDER BY license, ip LIMIT ?3"
+            }
+        };
+        let mut statement = self.0.prepare_cached(sql)?;
+        let mut rows = statement.query(params![after.0, after.1, count, earliest.unix(), latest.unix()])?;
+        let (mut found, mut last, mut read) = (Vec::new(), None, 0_u32);
+        while let Some(row) = rows.next()? {
+            read = read.saturating_add(1);
+            last = Some((row.get(0)?, row.get(1)?));
+            if row.get(2)? {
+                found.push((row.get(0)?, row.get::<_, Ip>(1)?.0));
+            }
+        }
+        Ok(DueServers { found, next: last.filter(|_| read == count) })
+    }
+}
+
+impl WriteTransaction<'_> {
+    /// Stores a refusal, whose `denials` are added to those that are stored. Returns whether it is the first of this server;
+    /// a license that was deleted stores none.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn put_refusal(&self, license: i64, refused: &RefusedServer) -> Result<bool, Error> {
+        let details = &refused.details;
+        let parameters = named_params! {
+            ":license": license,
+            ":ip": Ip(refused.ip),
+            ":reason": refused.reason,
+            ":message": refused.message,
+            ":first": refused.first_at.unix(),
+            ":last": refused.last_at.unix(),
+            ":denials": refused.denials,
+            ":hostname": details.hostname,
+            ":agent": details.agent_version,
+            ":panel": details.panel_version,
+            ":os": details.os,
+            ":server": details.server_id,
+        };
+        let mut statement = self.connection().prepare_cached(PUT_REFUSAL)?;
+        let denials: Option<u32> = statement.query_row(parameters, |row| row.get(0)).optional()?;
+        let is_first = denials == Some(refused.denials);
+        if is_first {
+            let parameters = params![license, MAX_REFUSED, i64::MAX];
+            self.connection().prepare_cached(DROP_OLDEST)?.execute(parameters)?;
+        }
+        Ok(is_first)
+    }
+
+    /// Deletes the refusal of a server; returns whether there was one.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn delete_refusal(&self, license: i64, ip: IpAddr) -> Result<bool, Error> {
+        let sql = "DELETE FROM refusals WHERE license = ?1 AND ip = ?2";
+        Ok(self.connection().prepare_cached(sql)?.execute(params![license, Ip(ip)])? > 0)
+    }
+
+    /// Keeps a server out, until a new time if it is kept out already.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn put_block(&self, license: i64, block: &Block) -> Result<(), Error> {
+        let sql = "INSERT INTO blocks (license, ip, ends_at, server_id) VALUES (?1, ?2, ?3, ?4)
+            ON CONFLICT (license, ip) DO UPDATE SET ends_at = excluded.ends_at,
+                server_id = coalesce(excluded.server_id, blocks.server_id)";
+        let parameters = params![license, Ip(block.ip), block.ends_at.unix(), block.server_id];
+        self.connection().prepare_cached(sql)?.execute(parameters)?;
+        Ok(())
+    }
+
+    /// Keeps a server out no longer; returns whether it was kept out.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn delete_block(&self, license: i64, ip: IpAddr) -> Result<bool, Error> {
+        let sql = "DELETE FROM blocks WHERE license = ?1 AND ip = ?2 RETURNING ends_at > ?3";
+        let parameters = params![license, Ip(ip), self.now().unix()];
+        let was_kept_out = self.connection().prepare_cached(sql)?.query_row(parameters, |row| row.get(0)).optional()?;
+        Ok(was_kept_out == Some(true))
+    }
+
+    /// Deletes a row that [`ReadTransaction::due_servers`] found, unless it has changed meanwhile.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn delete_due_server(
+        &self,
+        table: ServerTable,
+        (license, ip): (i64, IpAddr),
+        earliest: Timestamp,
+        latest: Timestamp,
+    ) -> Result<bool, Error> {
+        let sql = match table {
+            ServerTable::Refusals => {
+                "DELETE FROM refusals WHERE license = ?1 AND ip = ?2 AND (last_at <= ?3 OR last_at > ?4)"
+            }
+            ServerTable::Blocks => "DELETE FROM blocks WHERE license = ?1 AND ip = ?2 AND ends_at <= ?3 AND ?4 = ?4",
+        };
+        let parameters = params![license, Ip(ip), earliest.unix(), latest.unix()];
+        Ok(self.connection().prepare_cached(sql)?.execute(parameters)? > 0)
+    }
+}
+
+#[cfg(test)]
+#[path = "../refusals_tests.rs"]
+mod tests;
