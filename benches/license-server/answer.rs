@@ -7,7 +7,7 @@ use opterius_license_server::store::{Database, Error, ReadTransaction};
 
 use crate::contents;
 use crate::failure::{During, Failure};
-use crate::load::SentRequest;
+use crate::load::{Kind, SentRequest};
 
 /// A response that is verified after the run.
 pub(crate) struct Sample {
@@ -25,13 +25,17 @@ pub(crate) fn is_whole(received: &[u8]) -> Result<bool, Failure> {
     Ok(received.len() >= begin + length)
 }
 
-/// Checks that a complete response grants the license.
-pub(crate) fn check(received: &[u8]) -> Result<(), Failure> {
+/// Checks that a complete response grants the license, or refuses it where it has to.
+pub(crate) fn check(kind: Kind, received: &[u8]) -> Result<(), Failure> {
     let body = received.windows(4).position(|bytes| bytes == b"\r\n\r\n").map_or(0, |end| end + 4);
-    if received.starts_with(b"HTTP/1.1 200 ") && received[body..].starts_with(br#"{"valid":true,"#) {
+    let (status, valid): (&[u8], &[u8]) = match kind {
+        Kind::Refresh | Kind::Activation => (b"HTTP/1.1 200 ", br#"{"valid":true,"#),
+        Kind::Refusal => (b"HTTP/1.1 403 ", br#"{"valid":false,"reason":"server_limit_reached""#),
+    };
+    if received.starts_with(status) && received[body..].starts_with(valid) {
         Ok(())
     } else {
-        Err(Failure::new(format!("a verification was not granted:\n{}", String::from_utf8_lossy(received))))
+        Err(Failure::new(format!("a verification was answered wrongly:\n{}", String::from_utf8_lossy(received))))
     }
 }
 

@@ -32,6 +32,18 @@ pub(crate) fn any_unlimited(licenses: u32, random: &mut Random) -> u32 {
     ten * 10 + UNLIMITED[random.below(2) as usize] + 1
 }
 
+/// A random license among the first `licenses` licenses whose plan allows one server.
+pub(crate) fn any_single(licenses: u32, random: &mut Random) -> u32 {
+    let single = PLANS.iter().enumerate().filter(|(_, (_, servers))| *servers == 1).map(|(index, _)| index as u32);
+    let single: Vec<u32> = single.collect();
+    random.below(licenses / 10) * 10 + single[random.below(single.len() as u32) as usize] + 1
+}
+
+/// The address of a server that is refused.
+pub(crate) fn refused_address(license: u32) -> IpAddr {
+    new_address(license | 0x2000_0000)
+}
+
 /// A pseudorandom key in the format of real keys.
 pub(crate) fn key(license: u32) -> String {
     const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";

@@ -35,6 +35,8 @@ pub(crate) enum Kind {
     Refresh,
     /// A new server of an unlimited license: inserts two rows.
     Activation,
+    /// A server that no slot is left for: the answer is no, and it is remembered.
+    Refusal,
 }
 
 /// A server of a license.
@@ -68,6 +70,17 @@ impl Target {
         }
     }
 
+    /// A second server of a random license that allows one. It is always the same one of a license.
+    fn refused(licenses: u32, random: &mut Random) -> Self {
+        let license = contents::any_single(licenses, random);
+        Self {
+            license,
+            address: contents::refused_address(license),
+            hostname: format!("refused-{license}.example.com"),
+            server_id: contents::key(license.wrapping_add(1)),
+        }
+    }
+
     pub(crate) fn details(&self) -> Details {
         Details {
             hostname: Some(self.hostname.clone()),
@@ -92,11 +105,13 @@ impl Requests {
     }
 
     fn next(&mut self, kind: Kind, port: u16, request: &mut Vec<u8>) -> Result<SentRequest, Failure> {
-        let target = if kind == Kind::Refresh {
-            Target::known(self.licenses, &mut self.random)
-        } else {
-            self.activated += 1;
-            Target::new(self.licenses, self.activated, &mut self.random)
+        let target = match kind {
+            Kind::Refresh => Target::known(self.licenses, &mut self.random),
+            Kind::Activation => {
+                self.activated += 1;
+                Target::new(self.licenses, self.activated, &mut self.random)
+            }
+            Kind::Refusal => Target::refused(self.licenses, &mut self.random),
         };
         let nonce = format!("{:016x}{:016x}", self.random.next(), self.random.next());
         let inquiry = Inquiry {
@@ -169,7 +184,7 @@ pub(crate) fn run(port: u16, kind: Kind, connections: usize, requests: &mut Requ
                 continue;
             }
             let now = Instant::now();
-            measured.record(client, now, begin, end)?;
+            measured.record(kind, client, now, begin, end)?;
             if now < end { client.send_next(port, kind, requests)? } else { active -= 1 }
         }
     }
@@ -182,10 +197,17 @@ fn wait(epoll: &OwnedFd, events: &mut Vec<Event>) -> Result<(), Failure> {
 }
 
 impl Measured {
-    fn record(&mut self, client: &Client, now: Instant, begin: Instant, end: Instant) -> Result<(), Failure> {
-        answer::check(&client.received)?;
+    fn record(
+        &mut self,
+        kind: Kind,
+        client: &Client,
+        now: Instant,
+        begin: Instant,
+        end: Instant,
+    ) -> Result<(), Failure> {
+        answer::check(kind, &client.received)?;
         self.answered += 1;
-        if self.answered.is_multiple_of(SAMPLE_INTERVAL) {
+        if kind != Kind::Refusal && self.answered.is_multiple_of(SAMPLE_INTERVAL) {
             self.samples.push(Sample { request: client.sent.clone(), received: client.received.clone() });
         }
         if now >= begin && now < end {

@@ -95,7 +95,7 @@ fn measure(options: &Options) -> Result<Report, Failure> {
 /// Measures all cases with both sizes, which take turns every second.
 fn take_round(options: &Options, number: u32, servers: &mut [Server; 2]) -> Result<Round, Failure> {
     let mut round = Round::default();
-    for kind in [Kind::Refresh, Kind::Activation] {
+    for kind in [Kind::Refresh, Kind::Activation, Kind::Refusal] {
         for connections in CONNECTIONS {
             let mut pair = [Case::default(), Case::default()];
             for turn in number..number + 2 * options.seconds {

@@ -25,7 +25,7 @@ impl Report {
     }
 
     fn cases(&self) -> impl Iterator<Item = (usize, String)> {
-        let kinds = ["refresh", "new activation"].into_iter();
+        let kinds = ["refresh", "new activation", "refusal"].into_iter();
         kinds.flat_map(|kind| CONNECTIONS.map(|count| format!("{kind}, {count} conn."))).enumerate()
     }
 
