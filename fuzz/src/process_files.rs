@@ -17,9 +17,9 @@ pub fn check(data: &[u8]) {
 
     let escaped: Vec<u8> = data.iter().copied().filter(|byte| *byte != b'\n').collect();
     let status =
-        [b"Name:\t", &escaped[..], b"\nUmask:\t0022\nState:\tT (stopped)\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n"];
+        [b"Name:\t", &escaped[..], b"\nUmask:\t0022\nState:\tT (stopped)\nUid:\t1\t2\t3\t4\nThreads:\t5\nCapPrm:\t0\n"];
     let status = Status::parse(&status.concat());
-    assert_eq!(status, Some(Status { state: b'T', uids: [1, 2, 3, 4] }));
+    assert_eq!(status, Some(Status { state: b'T', uids: [1, 2, 3, 4], tasks: 5, is_capable: false }));
 
     // The kernel escapes what would end a field.
     let point: Vec<u8> = data

@@ -84,3 +84,6 @@ pub const SFTP_GROUP: &str = "opterius-sftp";
 
 /// Our part of sshd's configuration.
 pub const SSHD_DROP_IN: &str = "/etc/ssh/sshd_config.d/50-opterius.conf";
+
+/// The administrator's directory of systemd units.
+pub const UNITS: &str = "/etc/systemd/system";

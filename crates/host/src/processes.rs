@@ -12,6 +12,10 @@ pub struct Status {
     pub state: u8,
     /// Its user ids: real, effective, saved, and for files.
     pub uids: [u32; 4],
+    /// How many tasks its process has; 0 if the kernel does not say.
+    pub tasks: u32,
+    /// Whether it may have a capability, in its own user namespace.
+    pub is_capable: bool,
 }
 
 impl Status {
@@ -27,7 +31,10 @@ impl Status {
         let uids = str::from_utf8(field(b"Uid:")?).ok()?;
         let mut uids = uids.split_ascii_whitespace().map(|number| number.parse().ok());
         let mut next = || uids.next().flatten();
-        Some(Self { state, uids: [next()?, next()?, next()?, next()?] })
+        let uids = [next()?, next()?, next()?, next()?];
+        let tasks = field(b"Threads:").and_then(|tasks| str::from_utf8(tasks).ok()?.trim().parse().ok()).unwrap_or(0);
+        let is_capable = field(b"CapPrm:").is_none_or(|set| set.trim_ascii().iter().any(|digit| *digit != b'0'));
+        Some(Self { state, uids, tasks, is_capable })
     }
 
     /// Whether it has ended, and only waits for its parent to notice.
@@ -89,6 +96,17 @@ pub fn tasks(process: u32) -> Vec<u32> {
     numbers(&format!("/proc/{process}/task"))
 }
 
+/// The statuses of all tasks of a process; none if it has ended.
+pub fn statuses(process: u32) -> Vec<Status> {
+    match Status::read(&process.to_string()) {
+        None => Vec::new(),
+        Some(main) if main.tasks == 1 => vec![main],
+        Some(_) => {
+            tasks(process).into_iter().filter_map(|task| Status::read(&format!("{process}/task/{task}"))).collect()
+        }
+    }
+}
+
 /// The name of a process, as text for a message.
 pub fn name(process: u32) -> String {
     let name = read(&format!("/proc/{process}/comm")).unwrap_or_default();
@@ -112,7 +130,12 @@ mod tests {
     fn a_status_with_any_name_is_parsed() {
         for name in [&b"cron"[..], b"\xff\xfe", b"Uid:\\n1", b"State: Z", b""] {
             let text = [b"Name:\t", name, b"\nUmask:\t0022\nState:\tS (sleeping)\nUid:\t1000\t0\t1000\t0\n"].concat();
-            assert_eq!(Status::parse(&text), Some(Status { state: b'S', uids: [1000, 0, 1000, 0] }), "{name:?}");
+            let status = |tasks, is_capable| Status { state: b'S', uids: [1000, 0, 1000, 0], tasks, is_capable };
+            assert_eq!(Status::parse(&text), Some(status(0, true)), "{name:?}");
+            for (set, is_capable) in [("0000000000000000", false), ("0000000000000080", true)] {
+                let text = [&text[..], format!("Threads:\t3\nCapPrm:\t{set}\n").as_bytes()].concat();
+                assert_eq!(Status::parse(&text), Some(status(3, is_capable)), "{name:?}");
+            }
         }
         for text in ["", "State:\tS\n", "State:\nUid:\t1\t1\t1\t1\n", "State:\tS\nUid:\t1\t1\t1\n"] {
             assert_eq!(Status::parse(text.as_bytes()), None, "{text:?}");
@@ -139,5 +162,12 @@ mod tests {
         let stat = Stat::read(own).unwrap();
         assert_eq!((stat.pid, Status::read(&own.to_string()).unwrap().is_dead()), (own, false));
         assert_eq!(stat.name.trim_ascii(), name(own).as_bytes());
+        // This is not the main task.
+        assert!(statuses(own).len() > 1);
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        assert_eq!(statuses(child.id()).len(), 1);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(statuses(child.id()), []);
     }
 }

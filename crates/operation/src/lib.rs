@@ -5,7 +5,7 @@
 //! * [`operations`] — one file for each operation, named after its path; [`perform`] — their common trait
 //! * [`dns`] — zones and records of accounts, over [`web`]
 //! * [`web`], [`accounts`], [`measure`], [`system`] — the building blocks of operations
-//! * [`transaction`] — atomic changes, over [`servers`], [`users`] and [`tree`]
+//! * [`transaction`] — atomic changes, over [`servers`], [`users`], [`systemctl`], [`notifications`] and [`tree`]
 //!
 //! Modules only call modules that are listed below them.
 
@@ -15,11 +15,13 @@ pub mod accounts;
 pub mod command_line;
 pub mod dns;
 pub mod measure;
+pub mod notifications;
 pub mod operations;
 pub mod perform;
 pub mod serve;
 pub mod servers;
 pub mod system;
+pub mod systemctl;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod transaction;

@@ -4,6 +4,7 @@
 use crate::operations::tenants::eviction::{
     check_left, hold_locks, holds_locks, leave_files, mixed, mount_fuse, survivors, tasks_of, uid,
 };
+use crate::operations::tenants::flood::{FLOOD, python};
 use crate::operations::{publish, shows};
 use crate::support::eventually;
 use crate::support::machine::{attempt, run, run_as};
@@ -55,6 +56,53 @@ fn a_full_directory_of_temporary_files_stops_no_operation() {
         others_go_on(&service);
         delete(&service, "alice");
         run("touch /tmp/one-more; umount --lazy /tmp");
+    });
+}
+
+/// Alice's files are among many of Bob's, also in a directory of his in which all can write.
+#[test]
+fn files_of_an_account_among_many_of_another_go() {
+    on_a_server(files_of_an_account_among_many_of_another_go, || {
+        let service = served();
+        let alice = uid("alice");
+        run("mount -t tmpfs -o mode=1777 fresh /tmp");
+        run_as(
+            "bob",
+            "cd /tmp; seq -f bobs-%.0f 1 25000 | xargs touch; mkdir -m 777 shared; cd shared; seq 1 12000 | xargs touch",
+        );
+        run_as(
+            "alice",
+            "set -e; for n in 1 2 3; do touch /tmp/alices-$n /tmp/shared/alices-$n /var/tmp/alices-$n; done",
+        );
+        run_as("bob", "cd /tmp; seq -f later-%.0f 1 5000 | xargs touch");
+        let warnings = delete(&service, "alice")["warnings"].to_string();
+        assert!(!warnings.contains("tmp"), "{warnings}");
+        assert_eq!(run(&format!("find /tmp /var/tmp -xdev -uid {alice}")), "");
+        assert_eq!(run("find /tmp -user bob -type f | wc -l").trim(), "42000");
+        others_go_on(&service);
+        delete(&service, "bob");
+        assert_eq!(run("find /tmp -type f | wc -l").trim(), "0");
+        run("umount --lazy /tmp");
+    });
+}
+
+/// The package closes systemd's socket to accounts, and their service managers start without it.
+#[test]
+fn a_flood_of_messages_to_systemd_stops_no_operation() {
+    on_a_server(a_flood_of_messages_to_systemd_stops_no_operation, || {
+        let service = served();
+        let mut flood: Vec<_> = (0..6).map(|_| python("alice", FLOOD)).collect();
+        let send = "import socket; socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'STATUS=x', '/run/systemd/notify')";
+        assert_eq!(python("alice", send).wait().unwrap().code(), Some(1));
+        others_go_on(&service);
+        service.post("/ssh/toggle-shell", &json!({"username": "bob", "enabled": true})).ok();
+        run(&format!("systemctl start user@{}.service", uid("bob")));
+        assert!(eventually(SOON, || attempt("pgrep -u bob -f '[s]ystemd --user'").0));
+        delete(&service, "alice");
+        for child in &mut flood {
+            child.wait().unwrap();
+        }
+        others_go_on(&service);
     });
 }
 
@@ -134,7 +182,9 @@ fn user_services_end_and_start_again() {
              printf '[Service]\nExecStart=/bin/sleep 1000\nRestart=always\nRestartSec=100ms\n' >stays.service
              ln -s ../stays.service default.target.wants/",
         );
-        run("usermod -s /bin/bash alice; loginctl enable-linger alice");
+        assert!(!attempt(&format!("systemctl start user@{}.service", uid("alice"))).0, "without a shell");
+        service.post("/ssh/toggle-shell", &json!({"username": "alice", "enabled": true})).ok();
+        run("loginctl enable-linger alice");
         let alice = uid("alice");
         let is_running = || attempt("pgrep -u alice -x sleep").0;
         assert!(eventually(SOON, is_running), "{}", run("systemctl status --no-pager 'user@*' || true"));

@@ -35,11 +35,11 @@ pub fn lock_out(host: &Host, username: &Username, user: &User, deadline: Deadlin
     user::disable_login(host, username, deadline)
 }
 
-/// Ends all processes of an account that is locked out, and closes again what they may have opened.
+/// Ends all processes of an account that is locked out, and closes again what they may have opened. Returns warnings.
 ///
 /// # Errors
 /// A process cannot be ended. Repeating the call completes it.
-pub fn end(host: &Host, username: &Username, user: &User, deadline: Deadline) -> Result<(), Problem> {
+pub fn end(host: &Host, username: &Username, user: &User, deadline: Deadline) -> Result<Vec<String>, Problem> {
     // A unit that systemd does not stop keeps no process alive.
     let stopped = masters::stop_all_of(host, username.as_str(), deadline);
     end_processes::end_all(host, user, deadline)?;

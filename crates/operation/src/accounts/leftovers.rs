@@ -1,7 +1,7 @@
 //! What an account leaves outside of its home: temporary files, mounts, System V IPC objects and message queues, and files
 //! of login programs. What cannot be removed is a warning; it fails nothing.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
 use std::fs;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, statat};
 
+use crate::systemctl;
 use crate::tree;
 use crate::users::run_as_user;
 use opterius_base::deadline::Deadline;
@@ -100,7 +101,7 @@ pub fn unmount(host: &Host, owner: &Owner, deadline: Deadline) -> Vec<String> {
     }
     // In its sandbox, the helper cannot unmount, but systemd can.
     for Mount { point, .. } in own().collect::<Vec<_>>().iter().rev().filter(|_| host.has_systemd()) {
-        let _ = run(Tool::named("systemctl").map(|tool| tool.args(["stop", "--"]).arg(point)));
+        let _ = systemctl::run([OsStr::new("stop"), OsStr::new("--"), point.as_os_str()], deadline);
     }
     let left = own().map(|Mount { point, .. }| {
         format!("{0} is still mounted. Unmount it: umount --lazy --no-canonicalize {0}", point.display())

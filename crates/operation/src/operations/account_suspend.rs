@@ -62,9 +62,10 @@ fn suspend(host: &Host, username: &Username, deadline: Deadline) -> Result<Value
         if served.is_ok() {
             transaction.commit()?;
         }
-        eviction::end(host, username, &user, deadline)?;
+        let ended = eviction::end(host, username, &user, deadline)?;
         locked_out?;
-        let Applied { warnings, obstacle } = served?;
+        let Applied { mut warnings, obstacle } = served?;
+        warnings.extend(ended.into_iter().filter(|warning| !warnings.contains(warning)).collect::<Vec<_>>());
         if let Some(obstacle) = obstacle {
             return Err(still_served(username, obstacle));
         }

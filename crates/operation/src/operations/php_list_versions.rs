@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::perform::{Context, Perform};
 use crate::servers::php::versions;
+use crate::systemctl;
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
 use opterius_host::lines;
@@ -12,7 +13,6 @@ use opterius_host::problem::Problem;
 use opterius_host::processes;
 use opterius_host::request::php_list_versions::ListPhpVersions;
 use opterius_host::request::values::PhpVersion;
-use opterius_host::tool::Tool;
 
 /// Versions that package repositories provide, installed or not.
 const KNOWN: [&str; 6] = ["7.4", "8.0", "8.1", "8.2", "8.3", "8.4"];
@@ -45,8 +45,8 @@ fn running_units(versions: &[PhpVersion], deadline: Deadline) -> Result<Vec<PhpV
         return Ok(Vec::new());
     }
     // It fails if any of them does not run; its output has the state of each.
-    let output =
-        Tool::named("systemctl")?.arg("is-active").args(versions.iter().map(versions::service)).run(deadline)?;
+    let arguments = ["is-active".to_owned()].into_iter().chain(versions.iter().map(versions::service));
+    let output = systemctl::run(arguments, deadline)?;
     let states = output.stdout.lines();
     Ok(versions
         .iter()

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::systemctl;
 use crate::transaction::Transaction;
 use opterius_base::deadline::Deadline;
 use opterius_base::files::FileMode;
@@ -99,11 +100,11 @@ fn reload(host: &Host, deadline: Deadline) -> Vec<String> {
     if !host.has_systemd() {
         return Vec::new();
     }
-    let systemctl = |arguments: &[&str]| Tool::named("systemctl").and_then(|tool| tool.args(arguments).run(deadline));
-    let is_active =
-        |service: &&&str| systemctl(&["is-active", "--quiet", service]).is_ok_and(|output| output.is_success());
+    let is_active = |service: &&&str| {
+        systemctl::run(["is-active", "--quiet", service], deadline).is_ok_and(|output| output.is_success())
+    };
     let Some(service) = SERVICES.iter().find(is_active) else { return Vec::new() };
-    match systemctl(&["reload", service]) {
+    match systemctl::run(["reload", service], deadline) {
         Ok(output) if output.is_success() => Vec::new(),
         Ok(output) => vec![format!("sshd was not reloaded: {} Run: systemctl reload {service}", output.complaint())],
         Err(problem) => vec![format!("sshd was not reloaded: {} Run: systemctl reload {service}", problem.message())],

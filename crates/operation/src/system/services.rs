@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::servers::php::versions;
+use crate::systemctl;
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
 use opterius_host::problem::Problem;
-use opterius_host::tool::Tool;
 
 /// The Agent's own service.
 pub const AGENT: &str = "opterius-agent";
@@ -45,7 +45,8 @@ pub fn allowed(host: &Host) -> BTreeMap<String, String> {
 pub fn show(names: &[&str], deadline: Deadline) -> Result<String, Problem> {
     let properties = "--property=Id,LoadState,ActiveState,ActiveEnterTimestampMonotonic";
     let units = names.iter().map(|name| format!("{name}.service"));
-    Ok(Tool::named("systemctl")?.arg("show").arg(properties).args(units).succeed(deadline)?.stdout)
+    let arguments = ["show".to_owned(), properties.to_owned()].into_iter().chain(units);
+    Ok(systemctl::succeed(arguments, deadline)?.stdout)
 }
 
 /// The properties of one unit.

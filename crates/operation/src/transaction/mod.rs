@@ -23,6 +23,7 @@ use log::{error, warn};
 
 use crate::servers::nginx;
 use crate::servers::php::units;
+use crate::systemctl;
 use crate::transaction::content::{Content, MISSING, file_digest, link_digest};
 use crate::transaction::identity::Identity;
 use crate::transaction::journal::{Journal, UndoStep};
@@ -59,6 +60,7 @@ impl<'a> Transaction<'a> {
     ) -> Result<T, Problem> {
         prepare(host)?;
         let lock = lock::transaction(host, deadline)?;
+        systemctl::probe(host, deadline);
         let mut journal = Journal::new(host);
         recover(host, &mut journal)?;
         let mut transaction = Self { host, steps: Vec::new(), journal, suspects_nginx: false, _lock: lock };

@@ -4,32 +4,33 @@
 //! one signal from a thread with the user's uid reaches all its processes before any of them can fork; and signals from root
 //! reach the rest. A look at every task decides whether any is left: a process whose main task has ended lives on in others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::event::{Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 
+use crate::systemctl;
 use crate::users::run_as_user;
 use opterius_base::deadline::Deadline;
 use opterius_base::text::one_line;
 use opterius_host::host::Host;
 use opterius_host::lines;
 use opterius_host::problem::Problem;
-use opterius_host::processes::{self, Status};
-use opterius_host::tool::Tool;
+use opterius_host::processes::{self, Stat, Status};
 use opterius_host::users::register::{FIRST_UID, Register, User};
 use opterius_host::users::subordinate_ids;
 
 /// Time limit for the processes to end. The kernel ends them immediately unless they wait for a device.
 const TIME: Duration = Duration::from_secs(15);
 
-/// Time limit for systemd, for each of its tools. What it does not end, signals do.
-const SYSTEMD_TIME: Duration = Duration::from_secs(5);
-
 /// The most user ids that are signaled as a whole in one round.
 const MAX_UIDS: usize = 64;
+
+/// How many looks at every task of a process show that none is the account's: a task can start and end during one of them.
+const FOREIGN_LOOKS: u32 = 2;
 
 /// Longest process name in an error message, in characters.
 const MAX_NAME: usize = 40;
@@ -102,14 +103,10 @@ fn unending(user: &User, left: &[Process]) -> Problem {
 /// Ends the user's sessions and its user manager, and keeps systemd from starting them again. systemd may not know the
 /// units, or not answer: what is left is ended by signals.
 fn end_slice(uid: u32, deadline: Deadline) {
-    let systemctl = |arguments: &[&str]| {
-        let tool = Tool::named("systemctl").map(|tool| tool.args(arguments));
-        let _ = tool.and_then(|tool| tool.run(deadline.sooner(SYSTEMD_TIME)));
-    };
     let (slice, manager, directory) =
         (format!("user-{uid}.slice"), format!("user@{uid}.service"), format!("user-runtime-dir@{uid}.service"));
-    systemctl(&["kill", "--signal=KILL", &slice]);
-    systemctl(&["stop", &slice, &manager, &directory]);
+    let _ = systemctl::run(["kill", "--signal=KILL", &slice], deadline);
+    let _ = systemctl::run(["stop", &slice, &manager, &directory], deadline);
 }
 
 /// A process of an account, and which of its ids it has.
@@ -143,15 +140,53 @@ impl Owner {
 
     /// The account's id that a process or one of its tasks has, if it is alive.
     fn uid_of(&self, pid: u32) -> Option<u32> {
-        let tasks = processes::tasks(pid);
-        let statuses = tasks.into_iter().filter_map(|task| Status::read(&format!("{pid}/task/{task}")));
-        let alive = statuses.filter(|status| !status.is_dead());
-        let uid = alive.flat_map(|status| status.uids).find(|uid| self.includes(*uid))?;
-        (uid == self.uid || !self.is_of_another(pid)).then_some(uid)
+        let main = Status::read(&pid.to_string())?;
+        let mut own: BTreeSet<u32> = self.own_of(&main).collect();
+        if main.tasks != 1 && !own.contains(&self.uid) {
+            own.extend(self.ids_of_tasks(pid, own.is_empty()));
+        }
+        if own.contains(&self.uid) {
+            return Some(self.uid);
+        }
+        own.first().copied().filter(|_| !self.is_of_another(pid))
+    }
+
+    /// The account's ids that the tasks of a process have. Each can have others: two tenants can arrange for a process of one
+    /// to have a task of the other.
+    fn ids_of_tasks(&self, pid: u32, is_main_another_users: bool) -> BTreeSet<u32> {
+        let key = Stat::read(pid).map(|stat| (self.uid, pid, stat.started));
+        if is_main_another_users && key.is_some_and(|key| foreign().get(&key) >= Some(&FOREIGN_LOOKS)) {
+            return BTreeSet::new();
+        }
+        let statuses = processes::statuses(pid);
+        let own: BTreeSet<u32> = statuses.iter().flat_map(|status| self.own_of(status)).collect();
+        // Without a capability in a namespace with these ids, a task only gets one by running a setuid program, as main task.
+        let is_final = || !statuses.iter().any(|status| status.is_capable) || !self.is_in_namespace_of(pid);
+        if let Some(key) = key.filter(|_| is_main_another_users && own.is_empty() && is_final()) {
+            let mut foreign = foreign();
+            let looks = foreign.entry(key).or_insert(0);
+            *looks = looks.saturating_add(1);
+        }
+        own
+    }
+
+    fn own_of<'a>(&'a self, status: &Status) -> impl Iterator<Item = u32> + use<'a> {
+        let uids = if status.is_dead() { [u32::MAX; 4] } else { status.uids };
+        uids.into_iter().filter(|uid| self.includes(*uid))
     }
 
     fn includes(&self, uid: u32) -> bool {
         uid == self.uid || self.subordinate.iter().any(|range| range.contains(&uid))
+    }
+
+    /// Whether an id of the account exists in the user namespace of a process.
+    fn is_in_namespace_of(&self, pid: u32) -> bool {
+        let map = lines::read(format!("/proc/{pid}/uid_map").as_ref()).unwrap_or_default();
+        let overlaps = |outer: Range<u32>| {
+            let is_common = |own: &Range<u32>| outer.start < own.end && own.start < outer.end;
+            outer.contains(&self.uid) || self.subordinate.iter().any(is_common)
+        };
+        map.is_empty() || lines::of(&map).filter_map(outer_range).any(overlaps)
     }
 
     /// Whether a process with a subordinate id is in a user namespace of another user, who was given the same range:
@@ -173,6 +208,16 @@ impl Owner {
             let _ = pidfd_send_signal(&descriptor, Signal::KILL);
         }
     }
+}
+
+/// An account's uid, and a process: its pid and when it started.
+type Key = (u32, u32, u64);
+
+/// In how many looks processes with several tasks had no id of an account, and no way to get one. After [`FOREIGN_LOOKS`], later
+/// looks of this operation read their main task only: one process can have as many tasks as the machine.
+fn foreign() -> MutexGuard<'static, BTreeMap<Key, u32>> {
+    static FOREIGN: Mutex<BTreeMap<Key, u32>> = Mutex::new(BTreeMap::new());
+    FOREIGN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The ids outside of the namespace, from a line of uid_map: inside, outside, count.

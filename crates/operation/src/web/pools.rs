@@ -176,18 +176,19 @@ pub fn sweep(
 ) -> Result<Vec<String>, Problem> {
     let host = transaction.host();
     let register = Register::read(host)?;
-    let mut changed: Vec<PhpVersion> = Vec::new();
+    let (mut changed, mut warnings): (Vec<PhpVersion>, Vec<String>) = Default::default();
     for username in usernames {
-        sweep_account(transaction, username, &register, &mut changed, deadline)?;
+        warnings.extend(sweep_account(transaction, username, &register, &mut changed, deadline)?);
     }
-    sweep_gone(transaction, &register, &mut changed, deadline)?;
+    warnings.extend(sweep_gone(transaction, &register, &mut changed, deadline)?);
     for version in versions::configured(host) {
         if harden(transaction, &version, &register)? && !changed.contains(&version) {
             changed.push(version);
         }
     }
     let changed = changed.iter().filter(|version| versions::is_installed(host, version));
-    Ok(changed.filter_map(|version| shared::load(host, version, deadline)).collect())
+    warnings.extend(changed.filter_map(|version| shared::load(host, version, deadline)));
+    Ok(warnings)
 }
 
 /// Restricts the shared memory of a version's shared master as long as pools of accounts are in it. Returns whether anything
@@ -227,16 +228,17 @@ fn sweep_account(
     register: &Register,
     changed: &mut Vec<PhpVersion>,
     deadline: Deadline,
-) -> Result<(), Problem> {
-    let host = transaction.host();
+) -> Result<Vec<String>, Problem> {
+    let (host, mut warnings) = (transaction.host(), Vec::new());
     let served = served(host, username)?;
     for version in masters::of(host, username.as_str()) {
         if !served.iter().any(|site| site.php_version == version) {
             // Without any site, nothing is left to finish.
-            remove_master(transaction, username.as_str(), &version, served.is_empty(), deadline)?;
+            let now = served.is_empty();
+            warnings.extend(remove_master(transaction, username.as_str(), &version, now, deadline)?);
         }
     }
-    let Some(user) = register.user(username.as_str()) else { return Ok(()) };
+    let Some(user) = register.user(username.as_str()) else { return Ok(warnings) };
     let is_needed = |version: &PhpVersion, domain: &str| {
         !php::has_own_masters(host)
             && served.iter().any(|site| site.domain.as_str() == domain && site.php_version == *version)
@@ -244,7 +246,8 @@ fn sweep_account(
     remove_pools(transaction, changed, |version, domain, pool| {
         let name = if host.is_machine() { user.name.clone() } else { user.uid.to_string() };
         pool.user.as_deref() == Some(&*name) && !is_needed(version, domain)
-    })
+    })?;
+    Ok(warnings)
 }
 
 /// PHP of users that are gone: with such a pool, FPM does not start.
@@ -253,18 +256,19 @@ fn sweep_gone(
     register: &Register,
     changed: &mut Vec<PhpVersion>,
     deadline: Deadline,
-) -> Result<(), Problem> {
-    let host = transaction.host();
+) -> Result<Vec<String>, Problem> {
+    let (host, mut warnings) = (transaction.host(), Vec::new());
     let is_account = |name: &str| register.accounts().iter().any(|account| account == name);
     for (username, version) in masters::all(host) {
         if !is_account(&username) {
-            remove_master(transaction, &username, &version, true, deadline)?;
+            warnings.extend(remove_master(transaction, &username, &version, true, deadline)?);
         }
     }
     remove_pools(transaction, changed, |_, _, pool| {
         let user = pool.user.as_deref().unwrap_or_default();
         register.user(user).is_none() && !register.users.iter().any(|known| known.uid.to_string() == user)
-    })
+    })?;
+    Ok(warnings)
 }
 
 fn remove_master(
@@ -273,14 +277,14 @@ fn remove_master(
     version: &PhpVersion,
     now: bool,
     deadline: Deadline,
-) -> Result<(), Problem> {
+) -> Result<Option<String>, Problem> {
     let host = transaction.host();
     transaction.remove(&units::enabling_link(host, username, version).0)?;
     transaction.remove(&settings::path(host, username, version))?;
     match (host.has_systemd(), now) {
-        (false, _) => Ok(()),
-        (true, true) => masters::kill(username, version, deadline),
-        (true, false) => masters::stop(username, version, deadline),
+        (false, _) => Ok(None),
+        (true, true) => masters::kill(host, username, version, deadline),
+        (true, false) => masters::stop(host, username, version, deadline),
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod deletion;
 pub(crate) mod eviction;
+pub(crate) mod flood;
 mod log_rotation;
 mod pages;
 mod traps;

@@ -14,6 +14,7 @@ use crate::servers::php::fastcgi;
 use crate::servers::php::settings;
 use crate::servers::php::units::{self, Instance};
 use crate::servers::php::versions;
+use crate::systemctl;
 use opterius_base::deadline::Deadline;
 use opterius_base::files::{self, FileMode};
 use opterius_host::host::Host;
@@ -28,8 +29,8 @@ use opterius_host::users::register::User;
 const NEW_TIME: Duration = Duration::from_secs(8);
 const KNOWN_TIME: Duration = Duration::from_secs(2);
 
-/// How long systemd may take to end a socket and a service whose processes it has killed.
-const KILL_TIME: Duration = Duration::from_secs(10);
+/// Time limit for systemd to end a master that finishes its requests, see its unit.
+const REST_TIME: Duration = Duration::from_secs(40);
 
 /// The path of an account's socket.
 pub fn socket(host: &Host, username: &str, version: &PhpVersion) -> PathBuf {
@@ -97,12 +98,13 @@ pub fn start(
     deadline: Deadline,
 ) -> Result<Option<String>, Problem> {
     let units = units::instance(username, version);
-    // A socket that has failed listens again; otherwise, this has no effect.
-    systemctl(["start", &units.socket], deadline)?;
+    let socket = socket(host, username, version);
+    // A socket that has failed listens again; otherwise, starting it has no effect.
+    let action = if socket.exists() { "start" } else { "restart" };
+    systemctl::succeed([action, &units.socket], deadline)?;
     let text = fs::read_to_string(settings::path(host, username, version)).unwrap_or_default();
     let expected = settings::token(&text).unwrap_or_default();
     let until = deadline.sooner(if is_new { NEW_TIME } else { KNOWN_TIME });
-    let socket = socket(host, username, version);
     let mut is_reloaded = false;
     loop {
         match fastcgi::ping(&socket, until) {
@@ -110,7 +112,7 @@ pub fn start(
             // It still runs with its previous settings, and finishes its requests first.
             Ok(_) if !is_reloaded => {
                 is_reloaded = true;
-                systemctl(["reload", "--no-block", &units.service], until)?;
+                systemctl::succeed(["reload", "--no-block", &units.service], until)?;
             }
             Ok(_) if until.is_over() => {
                 return Ok(Some(format!(
@@ -137,7 +139,7 @@ pub fn start(
 /// systemctl cannot be run.
 pub fn is_running(username: &str, version: &PhpVersion, deadline: Deadline) -> Result<bool, Problem> {
     let service = units::instance(username, version).service;
-    Ok(Tool::named("systemctl")?.args(["--quiet", "is-active", &service]).run(deadline)?.is_success())
+    Ok(systemctl::run(["--quiet", "is-active", &service], deadline)?.is_success())
 }
 
 /// Ends an account's master, which finishes its requests first. Its socket stays, so the next request starts it again.
@@ -145,7 +147,7 @@ pub fn is_running(username: &str, version: &PhpVersion, deadline: Deadline) -> R
 /// # Errors
 /// systemd does not stop it.
 pub fn rest(username: &str, version: &PhpVersion, deadline: Deadline) -> Result<(), Problem> {
-    stop_units(["stop", &units::instance(username, version).service], deadline)
+    stop_units(REST_TIME, ["stop", &units::instance(username, version).service], deadline)
 }
 
 /// What FPM has said last.
@@ -189,52 +191,74 @@ pub fn follow_files(host: &Host, username: &str, version: &PhpVersion, deadline:
         .and_then(|username| Account::read(host, &username))
         .is_ok_and(|account| account.suspended.is_some());
     let followed = if is_enabled && !is_suspended && settings::path(host, username, version).is_file() {
-        start(host, username, version, false, deadline).map(drop)
+        start(host, username, version, false, deadline)
     } else {
-        kill(username, version, deadline)
+        kill(host, username, version, deadline)
     };
-    if let Err(problem) = followed {
-        warn!("PHP {version} of {username}: {}", problem.message());
+    match followed {
+        Ok(None) => {}
+        Ok(Some(warning)) => warn!("{warning}"),
+        Err(problem) => warn!("PHP {version} of {username}: {}", problem.message()),
     }
 }
 
-/// Stops listening for an account, and lets its master finish its requests in the background.
+/// Stops listening for an account, and lets its master finish its requests in the background. Returns a warning if systemd
+/// does not answer.
 ///
 /// # Errors
 /// systemd does not stop the socket.
-pub fn stop(username: &str, version: &PhpVersion, deadline: Deadline) -> Result<(), Problem> {
+pub fn stop(host: &Host, username: &str, version: &PhpVersion, deadline: Deadline) -> Result<Option<String>, Problem> {
     let units = units::instance(username, version);
-    // The socket first: it would start the service again.
-    stop_units(["stop", &units.socket], deadline)?;
-    let _ = systemctl(["reset-failed", &units.socket], deadline);
-    stop_units(["stop", "--no-block", &units.service], deadline)
+    let stopped = || {
+        // The socket first: it would start the service again.
+        stop_units(systemctl::TIME, ["stop", &units.socket], deadline)?;
+        let _ = systemctl::run(["reset-failed", &units.socket], deadline);
+        stop_units(systemctl::TIME, ["stop", "--no-block", &units.service], deadline)
+    };
+    or_unreachable(host, username, version, stopped())
 }
 
-/// Stops listening for an account, and kills its master with all processes that its scripts have started.
+/// Stops listening for an account, and kills its master with all processes that its scripts have started. Returns a warning if
+/// systemd does not answer; what runs is then left to [`crate::users::end_processes`].
 ///
 /// # Errors
 /// systemd does not stop the units.
-pub fn kill(username: &str, version: &PhpVersion, deadline: Deadline) -> Result<(), Problem> {
+pub fn kill(host: &Host, username: &str, version: &PhpVersion, deadline: Deadline) -> Result<Option<String>, Problem> {
     let units = units::instance(username, version);
-    // A tenant can keep systemd busy with messages.
-    let deadline = deadline.sooner(KILL_TIME);
-    stop_units(["stop", &units.socket], deadline)?;
-    // These fail if there is nothing to kill, or nothing has failed.
-    let _ = systemctl(["kill", "--signal=KILL", &units.service], deadline);
-    stop_units(["stop", &units.service], deadline)?;
-    let _ = systemctl(["reset-failed", &units.socket, &units.service], deadline);
-    Ok(())
+    let killed = || {
+        stop_units(systemctl::TIME, ["stop", &units.socket], deadline)?;
+        // These fail if there is nothing to kill, or nothing has failed.
+        let _ = systemctl::run(["kill", "--signal=KILL", &units.service], deadline);
+        stop_units(systemctl::TIME, ["stop", &units.service], deadline)?;
+        let _ = systemctl::run(["reset-failed", &units.socket, &units.service], deadline);
+        Ok(())
+    };
+    or_unreachable(host, username, version, killed())
+}
+
+/// A socket that systemd has not closed in time: without its path, no request reaches it, and without the enabling link, which
+/// the caller has removed, what has reached it starts no master.
+fn or_unreachable(
+    host: &Host,
+    username: &str,
+    version: &PhpVersion,
+    stopped: Result<(), Problem>,
+) -> Result<Option<String>, Problem> {
+    let Err(Problem::TimedOut(cause)) = stopped else { return stopped.map(|()| None) };
+    let _ = fs::remove_file(socket(host, username, version));
+    Ok(Some(format!("PHP {version} of “{username}” can no longer start, but its units are still loaded. {cause}")))
 }
 
 /// Ends PHP of an account at once, in all versions: stops and disables its sockets, and kills its masters with all
 /// processes that its scripts have started. Call this before killing the user's other processes. Settings are kept: the
-/// next change of an unsuspended site starts them again.
+/// next change of an unsuspended site starts them again. Returns warnings.
 ///
 /// # Errors
 /// systemd does not stop a unit, or a link cannot be removed.
-pub fn stop_all_of(host: &Host, username: &str, deadline: Deadline) -> Result<(), Problem> {
+pub fn stop_all_of(host: &Host, username: &str, deadline: Deadline) -> Result<Vec<String>, Problem> {
+    let mut warnings = Vec::new();
     if !host.has_systemd() {
-        return Ok(());
+        return Ok(warnings);
     }
     for version in of(host, username) {
         let (link, _) = units::enabling_link(host, username, &version);
@@ -242,22 +266,18 @@ pub fn stop_all_of(host: &Host, username: &str, deadline: Deadline) -> Result<()
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Problem::at(&link, error)),
             _ => {}
         }
-        kill(username, &version, deadline)?;
+        warnings.extend(kill(host, username, &version, deadline)?);
     }
-    Ok(())
+    Ok(warnings)
 }
 
 /// Stops units. Those that systemd does not know, because an interrupted operation has deleted their files, do not run.
-fn stop_units<const N: usize>(arguments: [&str; N], deadline: Deadline) -> Result<(), Problem> {
+fn stop_units<const N: usize>(time: Duration, arguments: [&str; N], deadline: Deadline) -> Result<(), Problem> {
     const NOT_LOADED: i32 = 5;
-    let output = Tool::named("systemctl")?.args(arguments).run(deadline)?;
+    let output = systemctl::run_within(time, arguments, deadline)?;
     if output.is_success() || output.code == Some(NOT_LOADED) {
         Ok(())
     } else {
         Err(Problem::Failed(output.complaint()))
     }
-}
-
-fn systemctl<const N: usize>(arguments: [&str; N], deadline: Deadline) -> Result<(), Problem> {
-    Tool::named("systemctl")?.args(arguments).succeed(deadline).map(drop)
 }

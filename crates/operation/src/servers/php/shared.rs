@@ -14,6 +14,7 @@ use crate::servers::php::pool_file::{self, Pool};
 use crate::servers::php::versions;
 use crate::servers::php::versions::{pools, service};
 use crate::servers::{MAX_BODY_MIB, MAX_SCRIPT_TIME};
+use crate::systemctl;
 use opterius_base::deadline::Deadline;
 use opterius_base::files::{self, FileMode};
 use opterius_base::hex::hex;
@@ -30,6 +31,9 @@ pub const MARK: &str = "; opterius-agent:";
 
 /// Longest domain used in a socket's path, which is limited to 107 bytes.
 const MAX_SOCKET_NAME: usize = 64;
+
+/// Time limit for systemd to reload or restart a shared master.
+const RELOAD_TIME: Duration = Duration::from_secs(20);
 
 /// How long to wait for a new pool's socket after a reload.
 const SOCKET_TIME: Duration = Duration::from_secs(3);
@@ -183,7 +187,7 @@ fn reload(host: &Host, version: &PhpVersion, is_empty: bool, deadline: Deadline)
     let service = service(version);
     let reloaded = if host.has_systemd() {
         let action = if is_empty { "stop" } else { "reload-or-restart" };
-        Tool::named("systemctl").and_then(|tool| tool.args([action, &service]).succeed(deadline)).map(drop)
+        systemctl::succeed_within(RELOAD_TIME, [action, &service], deadline).map(drop)
     } else {
         signal_main_process(host, version)
     };

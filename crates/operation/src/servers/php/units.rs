@@ -10,16 +10,13 @@ use std::time::Duration;
 
 use crate::servers::php::settings;
 use crate::servers::php::versions;
+use crate::systemctl;
 use opterius_base::deadline::Deadline;
 use opterius_base::files::{self, FileMode};
 use opterius_host::host::Host;
 use opterius_host::layout;
 use opterius_host::problem::Problem;
 use opterius_host::request::values::PhpVersion;
-use opterius_host::tool::Tool;
-
-/// The administrator's directory of units.
-const UNITS: &str = "/etc/systemd/system";
 
 /// The links that make systemd start sockets at boot.
 const WANTS: &str = "/etc/systemd/system/sockets.target.wants";
@@ -51,7 +48,7 @@ pub fn instance(username: &str, version: &PhpVersion) -> Instance {
 
 /// The link that enables the socket of an account, and its target.
 pub fn enabling_link(host: &Host, username: &str, version: &PhpVersion) -> (PathBuf, PathBuf) {
-    let target = host.path(UNITS).join(format!("{PREFIX}{version}@.socket"));
+    let target = host.path(layout::UNITS).join(format!("{PREFIX}{version}@.socket"));
     (host.path(WANTS).join(instance(username, version).socket), target)
 }
 
@@ -93,13 +90,13 @@ pub fn install(host: &Host, version: &PhpVersion, web_group: &str, deadline: Dea
     fs::create_dir_all(&wants).map_err(|error| Problem::at(&wants, error))?;
     let mut changed = false;
     for (name, text) in texts {
-        let path = host.path(UNITS).join(name);
+        let path = host.path(layout::UNITS).join(name);
         if fs::read(&path).ok().as_deref() != Some(text.as_bytes()) {
             files::replace(&path, text.as_bytes(), FileMode::mode(0o644)).map_err(|error| Problem::at(&path, error))?;
             changed = true;
         }
     }
-    if changed { reload_systemd(deadline) } else { Ok(()) }
+    if changed { systemctl::reload_files(deadline) } else { Ok(()) }
 }
 
 /// Deletes the units of versions that no account uses. A failure leaves only unused files.
@@ -111,7 +108,7 @@ pub fn prune(host: &Host) {
     }
     let deadline = Deadline::within(PRUNE_TIME);
     let used: Vec<PhpVersion> = enabled(host).into_iter().map(|(_, version)| version).collect();
-    let entries = fs::read_dir(host.path(UNITS)).into_iter().flatten().flatten();
+    let entries = fs::read_dir(host.path(layout::UNITS)).into_iter().flatten().flatten();
     let is_unused = |name: &str| {
         let Some(rest) = name.strip_prefix(PREFIX) else { return false };
         let version = rest.strip_suffix("@.socket").or_else(|| rest.strip_suffix("@.service"));
@@ -126,22 +123,17 @@ pub fn prune(host: &Host) {
         return;
     }
     if used.is_empty() {
-        let stop = Tool::named("systemctl").map(|tool| tool.args(["stop", "opterius-php-idle.timer"]));
-        let _ = stop.and_then(|tool| tool.run(deadline));
+        let _ = systemctl::run(["stop", "opterius-php-idle.timer"], deadline);
     }
     for name in unused {
-        let _ = fs::remove_file(host.path(UNITS).join(name));
+        let _ = fs::remove_file(host.path(layout::UNITS).join(name));
     }
     let directories = fs::read_dir(host.path(layout::PHP)).into_iter().flatten().flatten();
     for directory in directories {
         // Only an empty one.
         let _ = fs::remove_dir(directory.path());
     }
-    let _ = reload_systemd(deadline);
-}
-
-fn reload_systemd(deadline: Deadline) -> Result<(), Problem> {
-    Tool::named("systemctl")?.arg("daemon-reload").succeed(deadline).map(drop)
+    let _ = systemctl::reload_files(deadline);
 }
 
 /// The path of an account's socket, with systemd's specifier for the account.
@@ -157,6 +149,7 @@ fn socket(version: &PhpVersion, web_group: &str) -> String {
          # Too many starts in a row, for example with a broken extension, stop the socket. Listen again soon.\n\
          OnFailure={PREFIX}heal.service\n\
          StartLimitIntervalSec=0\n\
+         ConditionPathIsSymbolicLink={link}\n\
          \n\
          [Socket]\n\
          ListenStream={listen}\n\
@@ -168,7 +161,14 @@ fn socket(version: &PhpVersion, web_group: &str) -> String {
          [Install]\n\
          WantedBy=sockets.target\n",
         listen = listen(version, "%i"),
+        link = link(version),
     )
+}
+
+/// The enabling link, with systemd's specifier for the account: without it, for example while the account is suspended,
+/// nothing starts, even if systemd could not be told.
+fn link(version: &PhpVersion) -> String {
+    format!("{WANTS}/{}", instance("%i", version).socket)
 }
 
 fn service(version: &PhpVersion, program: &Path) -> String {
@@ -184,6 +184,7 @@ fn service(version: &PhpVersion, program: &Path) -> String {
          ReloadPropagatedFrom={shared}.service\n\
          Wants={PREFIX}idle.timer\n\
          StartLimitIntervalSec=0\n\
+         ConditionPathIsSymbolicLink={link}\n\
          CollectMode=inactive-or-failed\n\
          \n\
          [Service]\n\
@@ -230,6 +231,7 @@ fn service(version: &PhpVersion, program: &Path) -> String {
          # SystemCallFilter, the Restrict* and the other Protect* directives. A stricter set is in\n\
          # /usr/share/doc/opterius-agent/examples/php-strict.conf.\n",
         shared = versions::service(version),
+        link = link(version),
         listen = listen(version, "%i"),
         environment = settings::environment().map(|(name, value)| format!("{name}={value}")).join(" "),
         program = program.display(),
