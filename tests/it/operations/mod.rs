@@ -19,6 +19,7 @@ mod ssh;
 mod suspension;
 mod tampering;
 pub(crate) mod tenants;
+mod user_manager;
 mod usernames;
 
 use crate::support::eventually;

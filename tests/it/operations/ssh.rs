@@ -8,18 +8,18 @@ use crate::support::process::START;
 use serde_json::json;
 use std::process::{Child, Command, Stdio};
 
-const OPTIONS: &str = "-i /run/key -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
+pub(super) const OPTIONS: &str = "-i /run/key -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
                        -o LogLevel=ERROR -o ConnectTimeout=10";
 
 /// Starts sshd as Debian does, on a machine whose boot has reached the point where users may log in.
-fn start_sshd() {
+pub(super) fn start_sshd() {
     run(
         "rm -f /run/nologin; ssh-keygen -A >/dev/null; systemctl start ssh; rm -f /run/key; ssh-keygen -q -t ed25519 -N '' -f /run/key",
     );
 }
 
 /// Lets the test log in as this user.
-fn authorize(username: &str) {
+pub(super) fn authorize(username: &str) {
     run("chmod 644 /run/key.pub");
     run_as(username, "umask 077; mkdir -p ~/.ssh && cat /run/key.pub >~/.ssh/authorized_keys");
 }
@@ -31,7 +31,7 @@ fn ssh(username: &str, command: &str) -> Result<String, String> {
 }
 
 /// Whether SFTP works in both directions.
-fn sftp(username: &str) -> bool {
+pub(super) fn sftp(username: &str) -> bool {
     let script = format!(
         "cd /run && echo hello >/run/sent && rm -f /run/received && printf '%s\\n' 'put /run/sent sent' 'get sent /run/received' \
          'rm sent' | timeout 30 sftp -b - {OPTIONS} {username}@127.0.0.1 && grep -q hello /run/received"
@@ -64,7 +64,7 @@ fn running(seconds: u32) -> bool {
     attempt(&format!("pgrep -f '^sleep {seconds}$'")).0
 }
 
-fn toggle(panel: &Panel, username: &str, enabled: bool) -> serde_json::Value {
+pub(super) fn toggle(panel: &Panel, username: &str, enabled: bool) -> serde_json::Value {
     let answer = panel.post("/ssh/toggle-shell", &json!({"username": username, "enabled": enabled})).ok();
     assert_eq!(answer["warnings"], json!([]), "{answer}");
     answer

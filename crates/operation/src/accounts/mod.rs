@@ -9,3 +9,4 @@ pub mod leftovers;
 pub mod linger;
 pub mod record;
 pub mod sources;
+pub mod user_manager;

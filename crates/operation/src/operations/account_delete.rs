@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::accounts::leftovers::{self, Owner};
-use crate::accounts::{at_jobs, crontab, deleted_home, eviction};
+use crate::accounts::{at_jobs, crontab, deleted_home, eviction, user_manager};
 use crate::dns::owner;
 use crate::perform::{Context, Perform};
 use crate::transaction::Transaction;
@@ -50,7 +50,7 @@ fn delete(host: &Host, username: &Username, deadline: Deadline) -> Result<(PathB
     let home = Transaction::run(host, deadline, |_| {
         let user = Register::read(host)?.account(username)?.clone();
         eviction::lock_out(host, username, &user, deadline)?;
-        eviction::end(host, username, &user, deadline)?;
+        warnings.extend(eviction::end(host, username, &user, deadline)?);
         let owner = Owner::of(host, &user);
         warnings.extend(leftovers::unmount(host, &owner, deadline));
         domains.extend(recorded(host, username)?);
@@ -66,6 +66,7 @@ fn delete(host: &Host, username: &Username, deadline: Deadline) -> Result<(PathB
         }
         warnings.extend(owner::delete_zones(host, username, deadline));
         account::forget(host, username)?;
+        user_manager::forget(host, &user)?;
         // The user comes last: as long as it exists, the request can be repeated.
         user::remove(host, username, deadline)?;
         Ok(home)

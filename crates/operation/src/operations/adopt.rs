@@ -5,6 +5,7 @@
 
 use log::warn;
 
+use crate::accounts::user_manager;
 use crate::servers::sshd;
 use crate::transaction::Transaction;
 use crate::users::user;
@@ -51,6 +52,7 @@ pub fn adopt(host: &Host, deadline: Deadline) -> Result<Adoption, Problem> {
             }
         }
         adoption.obstacles.extend(unmanaged_sites::unfit_accounts(host)?);
+        adoption.obstacles.extend(user_manager::mask_all(host, &Register::read(host)?, deadline)?);
         publish(host, &files, deadline)?;
         let to_move = pools::to_move(host)?;
         if to_move.is_empty() {

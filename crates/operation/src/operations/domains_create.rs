@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 
 use serde_json::{Value, json};
 
-use crate::accounts::{home, record};
+use crate::accounts::{home, record, user_manager};
 use crate::perform::{Context, Perform};
 use crate::servers::php::versions;
 use crate::servers::sshd;
@@ -122,6 +122,7 @@ fn new_account(
     transaction.will_create_user(username, uid)?;
     let user = user::create(host, username, uid, deadline)?;
     transaction.created_user(username, uid)?;
+    user_manager::mask(transaction, &user)?;
     home::create(transaction, &user, web_group)?;
     let account = Account {
         username: username.clone(),

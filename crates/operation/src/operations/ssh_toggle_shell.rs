@@ -1,11 +1,11 @@
-//! `/ssh/toggle-shell`: gives an account a login shell, or takes it away and ends its SSH sessions. SFTP works either way. For
-//! a suspended account, it takes effect when the account is unsuspended.
+//! `/ssh/toggle-shell`: gives an account a login shell, or takes it away and ends its SSH sessions and user services. SFTP works
+//! either way. For a suspended account, it takes effect when the account is unsuspended.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::accounts::record;
+use crate::accounts::{linger, record, user_manager};
 use crate::perform::{Context, Perform};
 use crate::servers::sshd;
 use crate::transaction::Transaction;
@@ -35,14 +35,23 @@ impl Perform for ToggleShell {
             let suspended = account.suspended.clone().map(|before| Suspended { shell: new.clone(), ..before });
             record::write(transaction, &Account { suspended, previous_shell: previous, ..account }, &register)?;
             let effective = if is_suspended { user::NO_SHELL } else { &new };
+            if *enabled {
+                user_manager::unmask(transaction, &user)?;
+            } else {
+                user_manager::mask(transaction, &user)?;
+            }
             shell::set(host, &user, effective, !enabled, deadline)?;
             // From here on, nothing is rolled back, except for sshd's file: repeating the request completes it.
             transaction.commit()?;
-            let mut warnings = Vec::new();
-            if !enabled {
-                warnings = sshd::ensure(transaction, username.as_str(), deadline)?;
+            let mut warnings: Vec<String> = user_manager::follow(host, &user, deadline).into_iter().collect();
+            if *enabled {
+                if linger::is_enabled(host, username) {
+                    user_manager::start(host, &user, deadline);
+                }
+            } else {
+                warnings.extend(sshd::ensure(transaction, username.as_str(), deadline)?);
                 transaction.commit()?;
-                end_sessions::end_sessions(host, &user, deadline)?;
+                end_sessions::end_sessions(host, &user, user_manager::is_masked(host, &user), deadline)?;
             }
             Ok(json!({"username": username, "enabled": enabled, "shell": new, "warnings": warnings}))
         })

@@ -1,4 +1,4 @@
-//! Ending the SSH sessions of a user, and what was started in them, but not PHP, cron jobs and the user's services.
+//! Ending the SSH sessions of a user and its user manager, and what was started in them, but not PHP and cron jobs.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,18 +19,18 @@ const TIME: Duration = Duration::from_secs(10);
 /// The most ancestors of a process that are looked at.
 const MAX_ANCESTORS: usize = 64;
 
-/// Ends all SSH sessions of a user, until two looks in a row find none.
+/// Ends all SSH sessions of a user, and its user manager if that cannot start again, until two looks in a row find none.
 ///
 /// # Errors
 /// A process cannot be ended.
-pub fn end_sessions(host: &Host, user: &User, deadline: Deadline) -> Result<(), Problem> {
+pub fn end_sessions(host: &Host, user: &User, with_manager: bool, deadline: Deadline) -> Result<(), Problem> {
     if !host.is_machine() {
         return Ok(());
     }
     let deadline = deadline.sooner(TIME);
     let mut empty = 0;
     while empty < 2 {
-        let left = session_processes(user.uid);
+        let left = session_processes(user.uid, with_manager);
         empty = if left.is_empty() { empty + 1 } else { 0 };
         if let Some(first) = left.first().filter(|_| deadline.is_over()) {
             return Err(Problem::TimedOut(format!(
@@ -53,8 +53,8 @@ pub fn end_sessions(host: &Host, user: &User, deadline: Deadline) -> Result<(), 
 }
 
 /// The live processes of this user that belong to SSH sessions: descendants of sshd, and what is left in the control group of
-/// sshd's service or of a session.
-fn session_processes(uid: u32) -> Vec<u32> {
+/// sshd's service or of a session; on request, those of its user manager, too.
+fn session_processes(uid: u32, with_manager: bool) -> Vec<u32> {
     let all = processes::all();
     let own: Vec<u32> = all.iter().copied().filter(|process| is_of(*process, uid)).collect();
     if own.is_empty() {
@@ -68,15 +68,17 @@ fn session_processes(uid: u32) -> Vec<u32> {
     let of_cron: BTreeSet<Vec<u8>> = all.iter().copied().filter(is_cron).map(control_groups).collect();
     let is_session = |process: &u32| {
         let groups = control_groups(*process);
-        (in_session(&groups) && !of_cron.contains(&groups)) || in_service(&groups) || has_sshd_above(*process)
+        (in_session(&groups) && !of_cron.contains(&groups))
+            || in_service(&groups)
+            || (with_manager && in_manager(&groups))
+            || has_sshd_above(*process)
     };
     own.into_iter().filter(is_session).collect()
 }
 
 fn is_of(process: u32, uid: u32) -> bool {
-    let tasks = processes::tasks(process).into_iter();
-    let statuses = tasks.filter_map(|task| Status::read(&format!("{process}/task/{task}")));
-    statuses.filter(|status| !status.is_dead()).any(|status| status.uids.contains(&uid))
+    let mut alive = processes::statuses(process).into_iter().filter(|status| !status.is_dead());
+    alive.any(|status| status.uids.contains(&uid))
 }
 
 fn is_roots(process: u32) -> bool {
@@ -93,6 +95,10 @@ fn has(text: &[u8], part: &str) -> bool {
 
 fn in_session(groups: &[u8]) -> bool {
     has(groups, "/user.slice/user-") && has(groups, ".slice/session-")
+}
+
+fn in_manager(groups: &[u8]) -> bool {
+    has(groups, "/user.slice/user-") && has(groups, ".slice/user@")
 }
 
 fn in_service(groups: &[u8]) -> bool {
@@ -126,6 +132,7 @@ mod tests {
             ("0::/system.slice/cron.service\n", false, false),
         ] {
             assert_eq!((in_session(groups.as_bytes()), in_service(groups.as_bytes())), (session, service), "{groups}");
+            assert_eq!(in_manager(groups.as_bytes()), groups.contains("user@1001.service"), "{groups}");
         }
     }
 }
