@@ -1,8 +1,8 @@
 //! Request routing: verification, health and metrics are handled here, all other paths by the dashboard.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use log::warn;
@@ -17,8 +17,9 @@ use crate::model::License;
 use crate::rules::{self, Decision, Inquiry};
 use crate::shared::{Shared, source};
 use crate::store::{Error, WriteTransaction};
-use crate::throttle::{network, retry_after};
+use crate::throttle::retry_after;
 use crate::verification::{self, Question};
+use crate::verification_limits::Asker;
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 use opterius_base::text::one_line;
@@ -173,7 +174,7 @@ impl Service for Api {
 fn decide(transaction: &WriteTransaction<'_>, shared: &Shared, key: &str, inquiry: &Inquiry) -> Result<Verdict, Error> {
     let now = shared.clock.monotonic();
     let Some(license) = transaction.license_by_key(key)? else {
-        let tried = lock(&shared.unknown_keys).take(network(inquiry.observed_ip), now);
+        let tried = shared.limits.unknown_key(inquiry.observed_ip, now);
         let until = transaction.unknown_keys_undecided_until()?.filter(|until| *until > transaction.now());
         return Ok(match (tried, until) {
             (Err(wait), _) => Verdict::TooOften(wait),
@@ -181,10 +182,13 @@ fn decide(transaction: &WriteTransaction<'_>, shared: &Shared, key: &str, inquir
             (Ok(()), None) => Verdict::Unknown,
         });
     };
-    if let Err(wait) = lock(&shared.known_keys).take(license.id, now) {
+    let own = rules::own_slot(transaction, &license, inquiry)?;
+    let is_active = own.is_some_and(|own| own.is_active(transaction.now()));
+    let asker = Asker { license: license.id, observed: inquiry.observed_ip, ip: inquiry.ip, is_active };
+    if let Err(wait) = shared.limits.known_key(asker, now) {
         return Ok(Verdict::TooOften(wait));
     }
-    let decision = rules::verify(transaction, &license, inquiry)?;
+    let decision = rules::decide(transaction, &license, inquiry, own)?;
     match &decision {
         Decision::Granted => shared.refusal_log.forget(license.id, inquiry.ip),
         Decision::Denied(denial) => {
@@ -228,8 +232,4 @@ fn answer(shared: &Shared, question: &Question, result: Result<(Verdict, Timesta
     };
     shared.metrics.verification(outcome);
     response
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

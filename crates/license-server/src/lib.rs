@@ -31,6 +31,7 @@ pub mod shared;
 pub mod store;
 pub mod throttle;
 pub mod verification;
+pub mod verification_limits;
 
 use opterius_daemon::Program;
 

@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use crate::model::{ACTIVE_TIME, Action, ActivationState, Actor, Details, License, Role, Status};
+use crate::model::{ACTIVE_TIME, Action, Actor, Details, License, Role, Status};
 use crate::store::counting::{count_cap, format_count};
 use crate::store::{Error, Heartbeat, Slot, WriteTransaction};
 use opterius_base::clock::Timestamp;
@@ -107,6 +107,31 @@ pub const UNKNOWN_KEY: (&str, &str) = ("invalid_key", "License key is not known.
 /// # Errors
 /// A store error; there is no decision then.
 pub fn verify(transaction: &WriteTransaction<'_>, license: &License, inquiry: &Inquiry) -> Result<Decision, Error> {
+    decide(transaction, license, inquiry, own_slot(transaction, license, inquiry)?)
+}
+
+/// The slot that the address has or had; it can be inactive.
+///
+/// # Errors
+/// A store error.
+pub fn own_slot(
+    transaction: &WriteTransaction<'_>,
+    license: &License,
+    inquiry: &Inquiry,
+) -> Result<Option<Slot>, Error> {
+    transaction.slot(license.id, inquiry.ip)
+}
+
+/// [`verify`] for a server whose slot is known: `own`, from [`own_slot`] in the same transaction.
+///
+/// # Errors
+/// A store error; there is no decision then.
+pub fn decide(
+    transaction: &WriteTransaction<'_>,
+    license: &License,
+    inquiry: &Inquiry,
+    own: Option<Slot>,
+) -> Result<Decision, Error> {
     let now = transaction.now();
     let denied = |denial| Ok(Decision::Denied(denial));
     match license.status {
@@ -138,7 +163,7 @@ pub fn verify(transaction: &WriteTransaction<'_>, license: &License, inquiry: &I
         reported_ip: inquiry.reported_ip,
         details: &inquiry.details,
     };
-    match claim(transaction.slot(license.id, inquiry.ip)?, allowed, now, count)? {
+    match claim(own, allowed, now, count)? {
         Claim::Refresh => transaction.refresh_activation(license.id, &heartbeat)?,
         Claim::Take { again } => {
             let actor = Actor { role: Role::Server, name: inquiry.ip.to_string() };
@@ -194,7 +219,7 @@ fn claim<Failure>(
     now: Timestamp,
     count: impl Fn(Option<i64>, u32) -> Result<u32, Failure>,
 ) -> Result<Claim, Failure> {
-    let active = own.filter(|own| ActivationState::at(own.last_seen_at, now) == ActivationState::Active);
+    let active = own.filter(|own| own.is_active(now));
     if allowed == 0 || count(active.map(|own| own.sequence), allowed)? < allowed {
         return Ok(match active {
             Some(_) => Claim::Refresh,

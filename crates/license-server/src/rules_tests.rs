@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::actions::{self, Change, ChangeContext};
-use crate::model::{Activation, Event, RefusedServer};
+use crate::model::{Activation, ActivationState, Event, RefusedServer};
 use crate::store::Filter;
 use crate::store::tests::Scratch;
 use opterius_base::secret::Secret;

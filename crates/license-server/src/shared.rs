@@ -1,8 +1,7 @@
 //! State that the threads of the license server share.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::address::{self, Source};
 use crate::config::Config;
@@ -11,7 +10,7 @@ use crate::metrics::Metrics;
 use crate::refusal_log::RefusalLog;
 use crate::store::readers::Readers;
 use crate::store::writer::Writer;
-use crate::throttle::Throttle;
+use crate::verification_limits::VerificationLimits;
 use opterius_base::clock::Clock;
 use opterius_http::head::Head;
 use opterius_http::service::Request;
@@ -28,10 +27,8 @@ pub struct Shared {
     pub form_secret: ring::hmac::Key,
     /// The counters of `GET /metrics`.
     pub metrics: Metrics,
-    /// Limits attempts with unknown keys, per client network.
-    pub unknown_keys: Mutex<Throttle<IpAddr>>,
-    /// Limits verifications, per license.
-    pub known_keys: Mutex<Throttle<i64>>,
+    /// The rate limits of verifications.
+    pub limits: VerificationLimits,
     /// Refused servers that are not stored yet.
     pub refusal_log: RefusalLog,
     config: RwLock<Arc<Config>>,
@@ -54,10 +51,7 @@ impl Shared {
             readers,
             form_secret: ring::hmac::Key::new(ring::hmac::HMAC_SHA256, form_secret),
             metrics: Metrics::default(),
-            // Enough for typing errors, far too few for guessing a key.
-            unknown_keys: Mutex::new(Throttle::new(20, Duration::from_secs(10))),
-            // A large fleet that restarts at once is answered within about a minute.
-            known_keys: Mutex::new(Throttle::new(600, Duration::from_millis(100))),
+            limits: VerificationLimits::default(),
             refusal_log: RefusalLog::default(),
             config: RwLock::new(Arc::new(config)),
             keys: RwLock::new(Arc::new(keys)),

@@ -76,9 +76,10 @@ impl<Key: Hash> Throttle<Key> {
         }
     }
 
-    /// Whether every token of the bucket is there: no recent attempt is counted.
-    pub fn is_full(&self, key: &Key, now: Instant) -> bool {
-        self.when_full(self.hasher.hash_one(key), now) <= now
+    /// Whether at most this many tokens are missing: so many recent attempts are counted.
+    pub fn is_quiet(&self, key: &Key, most: u32, now: Instant) -> bool {
+        let missing = self.when_full(self.hasher.hash_one(key), now).saturating_duration_since(now);
+        missing <= self.refill.saturating_mul(most)
     }
 
     /// Gives a token back, for an attempt that turned out not to count.
@@ -165,9 +166,9 @@ impl NetworkThrottle {
         waits.max().map_or(Ok(()), Err)
     }
 
-    /// Whether no recent attempt from any of the networks is counted.
-    pub fn is_clean(&self, address: IpAddr, now: Instant) -> bool {
-        self.tiers.iter().zip(networks(address)).all(|(throttle, network)| throttle.is_full(&network, now))
+    /// Whether at most this many recent attempts from each of the networks are counted.
+    pub fn is_quiet(&self, address: IpAddr, most: u32, now: Instant) -> bool {
+        self.tiers.iter().zip(networks(address)).all(|(throttle, network)| throttle.is_quiet(&network, most, now))
     }
 }
 
@@ -186,6 +187,12 @@ pub fn retry_after(wait: Duration) -> u64 {
 pub fn network(address: IpAddr) -> IpAddr {
     let [narrowest, ..] = networks(address);
     narrowest.address()
+}
+
+/// The widest network around the address that one client can control.
+pub fn widest_network(address: IpAddr) -> IpAddr {
+    let [.., widest] = networks(address);
+    widest.address()
 }
 
 #[cfg(test)]

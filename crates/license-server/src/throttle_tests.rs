@@ -46,7 +46,7 @@ fn a_burst_passes_and_then_one_attempt_per_interval() {
         assert_eq!(found, refused.map_or(Ok(()), |wait| Err(seconds(wait))), "row {row}");
     }
     assert!(throttle.take("a", start + seconds(10)).is_err());
-    assert!(!throttle.is_full(&"a", start + seconds(39)) && throttle.is_full(&"a", start + seconds(40)));
+    assert!(!throttle.is_quiet(&"a", 0, start + seconds(39)) && throttle.is_quiet(&"a", 0, start + seconds(40)));
 }
 
 #[test]
@@ -86,9 +86,9 @@ fn a_full_table_forgives_no_key() {
         throttle.take(key, now).unwrap();
         assert_eq!(throttle.check(&0, now), Err(seconds(60)), "forgiven after {key} others");
     }
-    assert!((1..400).all(|key| !throttle.is_full(&key, now)), "a dropped bucket is not full again");
+    assert!((1..400).all(|key| !throttle.is_quiet(&key, 0, now)), "a dropped bucket is not full again");
     assert_eq!(throttle.check(&400, now), Ok(()), "a new key has a token left");
-    assert!(throttle.is_full(&400, now + seconds(300)), "the memory of what was dropped ends too");
+    assert!(throttle.is_quiet(&400, 0, now + seconds(300)), "the memory of what was dropped ends too");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn the_networks_around_an_address_have_buckets_too() {
         let passed = (0..10).filter(|_| throttle.take(ip(address), now).is_ok()).count();
         assert_eq!(passed, passes, "{address}");
     }
-    assert!(!throttle.is_clean(ip("2001:db8:0:ffff::1"), now) && throttle.is_clean(ip("2001:db8:2::1"), now));
+    assert!(!throttle.is_quiet(ip("2001:db8:0:ffff::1"), 4, now) && throttle.is_quiet(ip("2001:db8:2::1"), 0, now));
     let mut throttle = NetworkThrottle::new(limits);
     for (address, passes) in
         [("203.0.113.1", 2), ("203.0.113.2", 1), ("203.0.113.17", 2), ("203.0.113.200", 0), ("203.0.112.1", 2)]

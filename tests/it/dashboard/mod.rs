@@ -5,6 +5,7 @@
 mod administrators;
 mod foreign;
 mod forged;
+mod guessing;
 mod hostile_text;
 pub(crate) mod layout;
 mod lists;

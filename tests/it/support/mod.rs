@@ -24,7 +24,7 @@ pub mod timed_license_server;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// A temporary directory with mode 0700, deleted when dropped.
@@ -77,5 +77,14 @@ pub fn pause(length: Duration) {
     let deadline = Instant::now() + length;
     while let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
         std::thread::park_timeout(left);
+    }
+}
+
+/// Sets a flag when it is dropped, so that the threads of a scope end when a test fails too.
+pub struct SetOnDrop<'f>(pub &'f AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }

@@ -1,64 +1,180 @@
-//! Rate limits for passwords: a few failures per name and network, and more for all names from one network. Limits are per
-//! network, so that a client cannot lock out the users of another.
+//! Rate limits for passwords. Checking one costs the work of many pages, so an attempt is limited twice: [`Attempts::enter`]
+//! before it is queued, by its network, and [`Attempts::take`] before the password is checked, by network and name.
+//!
+//! Failures count for the name in the network, for all names in the network, for the networks around it, and for the name
+//! everywhere. None of these locks the owner of the name out:
+//! - A network with hardly any recent failures keeps capacity of its own, whatever other networks do.
+//! - If a name has too many failures, networks without failures share a reserve for it, and a network from which the name has
+//!   signed in is limited only by its own failures.
 //!
 //! Successful attempts have a separate, higher limit: each costs as much work as a failed one, and a program with a valid
 //! password could otherwise keep all other users from signing in.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::throttle::{Throttle, network};
+use crate::throttle::{NetworkThrottle, Throttle, network, widest_network};
 
 /// The maximum length of a name in characters; longer names are cut.
 const LONGEST_NAME: usize = 128;
 
+/// Recent failures that a network is forgiven: a user who mistypes a password.
+const FORGIVEN: u32 = 2;
+
+/// Attempts that can be pending: from networks with more failures than that, from one network, and in all. The queue of
+/// forms has room for all of them, and for other forms.
+const PENDING_SUSPECTS: usize = 4;
+const PENDING_PER_NETWORK: usize = 8;
+const PENDING: usize = 40;
+
+/// The wait for a client whose attempt is not queued.
+const QUEUE_WAIT: Duration = Duration::from_secs(2);
+
+/// The maximum number of names with their networks that are remembered as having signed in.
+const MAX_FAMILIAR: usize = 16 * 1024;
+
+/// How long they are remembered.
+const FAMILIAR_TIME: Duration = Duration::from_secs(30 * 86_400);
+
+/// A name in a network.
+type Place = (String, IpAddr);
+
 /// Recent attempts.
 pub(super) struct Attempts {
     /// Successful attempts.
-    successes: Mutex<Throttle<(String, IpAddr)>>,
+    successes: Mutex<Throttle<Place>>,
     /// Failed and pending attempts.
-    by_name: Mutex<Throttle<(String, IpAddr)>>,
-    by_network: Mutex<Throttle<IpAddr>>,
+    by_place: Mutex<Throttle<Place>>,
+    /// Failed attempts.
+    by_network: Mutex<NetworkThrottle>,
+    by_name: Mutex<Throttle<String>>,
+    /// Attempts for a name that has too many failures, from networks without.
+    reserve: Mutex<Throttle<String>>,
+    /// Where a name has signed in, and when it was last.
+    familiar: Mutex<HashMap<Place, Instant>>,
+    pending: Arc<Mutex<Pending>>,
+}
+
+/// Attempts that are queued or being checked.
+#[derive(Debug, Default)]
+struct Pending {
+    suspects: usize,
+    all: usize,
+    by_network: HashMap<IpAddr, usize>,
+}
+
+/// The place of a pending attempt; released when dropped.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pending: Arc<Mutex<Pending>>,
+    network: IpAddr,
+    is_suspect: bool,
 }
 
 impl Default for Attempts {
     fn default() -> Self {
+        let seconds = Duration::from_secs;
         Self {
-            successes: Mutex::new(Throttle::new(30, Duration::from_secs(10))),
-            by_name: Mutex::new(Throttle::new(5, Duration::from_secs(60))),
-            by_network: Mutex::new(Throttle::new(30, Duration::from_secs(10))),
+            successes: Mutex::new(Throttle::new(30, seconds(10))),
+            by_place: Mutex::new(Throttle::new(5, seconds(60))),
+            by_network: Mutex::new(NetworkThrottle::new([(30, seconds(10)), (60, seconds(10)), (120, seconds(10))])),
+            by_name: Mutex::new(Throttle::new(20, seconds(30))),
+            reserve: Mutex::new(Throttle::new(20, seconds(5))),
+            familiar: Mutex::default(),
+            pending: Arc::default(),
         }
     }
 }
 
 impl Attempts {
+    /// A place in the queue for an attempt from this client.
+    ///
+    /// # Errors
+    /// Too many attempts of its kind are pending; the time until the next try.
+    pub(super) fn enter(&self, client: IpAddr, now: Instant) -> Result<Entry, Duration> {
+        lock(&self.by_network).check(client, now)?;
+        let is_suspect = !lock(&self.by_network).is_quiet(client, FORGIVEN, now);
+        let network = widest_network(client);
+        let mut pending = lock(&self.pending);
+        let here = pending.by_network.get(&network).copied().unwrap_or(0);
+        let is_full = (is_suspect && pending.suspects >= PENDING_SUSPECTS) || pending.all >= PENDING;
+        if is_full || here >= PENDING_PER_NETWORK {
+            return Err(QUEUE_WAIT);
+        }
+        pending.suspects = pending.suspects.saturating_add(usize::from(is_suspect));
+        pending.all = pending.all.saturating_add(1);
+        pending.by_network.insert(network, here.saturating_add(1));
+        Ok(Entry { pending: Arc::clone(&self.pending), network, is_suspect })
+    }
+
     /// Takes an attempt before the password is checked, so that concurrent attempts cannot exceed the limit.
     ///
     /// # Errors
     /// The limit is reached; the time until the next attempt.
     pub(super) fn take(&self, name: &str, client: IpAddr, now: Instant) -> Result<(), Duration> {
-        lock(&self.by_network).check(&network(client), now)?;
-        lock(&self.successes).check(&key(name, client), now)?;
-        lock(&self.by_name).take(key(name, client), now)
+        let place = place(name, client);
+        lock(&self.by_network).check(client, now)?;
+        lock(&self.successes).check(&place, now)?;
+        lock(&self.by_place).check(&place, now)?;
+        if let Err(wait) = lock(&self.by_name).check(&place.0, now)
+            && !self.is_familiar(&place, now)
+        {
+            if !lock(&self.by_network).is_quiet(client, FORGIVEN, now) {
+                return Err(wait);
+            }
+            lock(&self.reserve).take(place.0.clone(), now)?;
+        }
+        lock(&self.by_place).take(place, now)
     }
 
     /// Records a wrong password.
-    pub(super) fn failed(&self, client: IpAddr, now: Instant) {
-        // If the limit is reached, the next attempt is refused anyway.
-        let _ = lock(&self.by_network).take(network(client), now);
+    pub(super) fn failed(&self, name: &str, client: IpAddr, now: Instant) {
+        // If a limit is reached, the next attempt is refused anyway.
+        let _ = lock(&self.by_network).take(client, now);
+        let _ = lock(&self.by_name).take(place(name, client).0, now);
     }
 
-    /// Records a correct password, which resets the failures.
+    /// Records a correct password, which resets the failures of this name in this network.
     pub(super) fn succeeded(&self, name: &str, client: IpAddr, now: Instant) {
-        lock(&self.by_name).reset(&key(name, client));
+        let place = place(name, client);
+        lock(&self.by_place).reset(&place);
+        lock(&self.reserve).refund(&place.0, now);
+        self.remember(place.clone(), now);
         // If the limit is reached, the next attempt is refused anyway.
-        let _ = lock(&self.successes).take(key(name, client), now);
+        let _ = lock(&self.successes).take(place, now);
+    }
+
+    fn is_familiar(&self, place: &Place, now: Instant) -> bool {
+        let familiar = lock(&self.familiar);
+        familiar.get(place).is_some_and(|last| now.saturating_duration_since(*last) < FAMILIAR_TIME)
+    }
+
+    fn remember(&self, place: Place, now: Instant) {
+        let mut familiar = lock(&self.familiar);
+        if familiar.len() >= MAX_FAMILIAR && !familiar.contains_key(&place) {
+            let oldest = familiar.iter().min_by_key(|(_, last)| **last).map(|(place, _)| place.clone());
+            oldest.and_then(|oldest| familiar.remove(&oldest));
+        }
+        familiar.insert(place, now);
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let mut pending = lock(&self.pending);
+        pending.suspects = pending.suspects.saturating_sub(usize::from(self.is_suspect));
+        pending.all = pending.all.saturating_sub(1);
+        match pending.by_network.get_mut(&self.network) {
+            Some(count) if *count > 1 => *count = count.saturating_sub(1),
+            _ => drop(pending.by_network.remove(&self.network)),
+        }
     }
 }
 
 /// Lower case, because the store compares names without case.
-fn key(name: &str, client: IpAddr) -> (String, IpAddr) {
+fn place(name: &str, client: IpAddr) -> Place {
     (name.chars().take(LONGEST_NAME).collect::<String>().to_ascii_lowercase(), network(client))
 }
 
@@ -67,45 +183,5 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "an instant to count from")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn failures_are_limited_to_five_per_name_and_thirty_per_network() {
-        let attempts = Attempts::default();
-        let now = Instant::now();
-        let (here, there) = (IpAddr::from([203, 0, 113, 5]), IpAddr::from([203, 0, 113, 6]));
-        let fail = |name: &str, client| {
-            let taken = attempts.take(name, client, now);
-            if taken.is_ok() {
-                attempts.failed(client, now);
-            }
-            taken.is_ok()
-        };
-        assert!((0..5).all(|_| fail("Anna", here)));
-        assert!(!fail("anna", here), "names are not case-sensitive");
-        assert!(fail("anna", there), "other networks are not locked out");
-        assert!((0..25).all(|number| fail(&format!("user-{number}"), here)));
-        assert!(!fail("one-more", here));
-        assert!(attempts.take("one-more", here, now + Duration::from_secs(10)).is_ok());
-    }
-
-    #[test]
-    fn successful_attempts_have_a_higher_limit() {
-        let attempts = Attempts::default();
-        let (now, client) = (Instant::now(), IpAddr::from([203, 0, 113, 5]));
-        let sign_in = |name: &str, client, now| {
-            let taken = attempts.take(name, client, now);
-            if taken.is_ok() {
-                attempts.succeeded(name, client, now);
-            }
-            taken
-        };
-        assert!((0..30).all(|_| sign_in("anna", client, now).is_ok()), "only failures have the low limit");
-        assert_eq!(sign_in("Anna", client, now), Err(Duration::from_secs(10)));
-        assert!(sign_in("bert", client, now).is_ok() && sign_in("anna", [203, 0, 113, 6].into(), now).is_ok());
-        let later = now + Duration::from_secs(10);
-        assert!(sign_in("anna", client, later).is_ok() && sign_in("anna", client, later).is_err());
-    }
-}
+#[path = "attempts_tests.rs"]
+mod tests;

@@ -109,7 +109,24 @@ impl Dashboard {
                     return Reaction::Answer(response);
                 }
                 let (page_request, body) = (self.page_request(request, route, &config), request.body.to_vec());
-                Reaction::Write(Box::new(move || dispatch::act(&page_request, &body)))
+                // A queue full of guesses would refuse the right password too.
+                let entry = match route {
+                    Route::SignIn => {
+                        self.state.attempts.enter(page_request.client, self.shared.clock.monotonic()).map(Some)
+                    }
+                    _ => Ok(None),
+                };
+                match entry {
+                    Ok(entry) => Reaction::Write(Box::new(move || {
+                        let _held_while_checking = entry;
+                        dispatch::act(&page_request, &body)
+                    })),
+                    Err(wait) => {
+                        self.shared.metrics.sign_in("rate_limited");
+                        let page_error = PageError::TooManyAttempts(wait);
+                        Reaction::Answer(page::page_error(Layout::default(), &page_error, Route::SignIn))
+                    }
+                }
             }
             _ => Reaction::Answer(wrong_method(route)),
         }

@@ -100,7 +100,7 @@ pub(super) fn check(page_request: &PageRequest, name: &str, password: &Secret) -
             Ok(found)
         }
         None => {
-            attempts.failed(client, now);
+            attempts.failed(name, client, now);
             warn!("Sign-in of “{}” from {client} refused: wrong name or password", one_line(name, 64));
             Err(PageError::Refused(Refusal::Invalid("Wrong password.".to_owned())))
         }

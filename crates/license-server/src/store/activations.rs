@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, Row, named_params, params};
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values::{Ip, at, at_if_any};
-use crate::model::{Activation, Details};
+use crate::model::{Activation, ActivationState, Details};
 use opterius_base::clock::Timestamp;
 
 /// The part of an activation that the slot rule needs.
@@ -19,6 +19,13 @@ pub struct Slot {
     pub sequence: i64,
     /// The last check-in.
     pub last_seen_at: Timestamp,
+}
+
+impl Slot {
+    /// Whether the slot is in use at `now`.
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        ActivationState::at(self.last_seen_at, now) == ActivationState::Active
+    }
 }
 
 /// A page of activations that garbage collection has to examine.
