@@ -133,6 +133,7 @@ fn insert_licenses(transaction: &WriteTransaction<'_>, licenses: impl Iterator<I
             reference: None,
             note: "",
             is_trial: false,
+            labels: &[],
         })?;
         for server in 0..servers {
             activate(transaction, id, license, server)?;

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::util::days_in_month;
+use time::{Date, Month, OffsetDateTime};
 
 /// An instant of civil time in whole seconds since 1970-01-01T00:00:00Z, rounded down.
 ///
@@ -44,6 +45,27 @@ impl Timestamp {
     /// Subtracts `duration`, in whole seconds.
     pub fn minus(self, duration: Duration) -> Self {
         Self::from_unix(self.0.saturating_sub(seconds(duration)))
+    }
+
+    /// The same time of day this many months later; in a month without that day, on its last.
+    pub fn plus_months(self, months: u32) -> Self {
+        let Ok(start) = OffsetDateTime::from_unix_timestamp(self.0) else { return self };
+        let (year, month, day) = start.date().to_calendar_date();
+        let count =
+            i64::from(year).saturating_mul(12).saturating_add(i64::from(u8::from(month)) - 1) + i64::from(months);
+        let year = i32::try_from(count.div_euclid(12)).unwrap_or(i32::MAX);
+        let month =
+            u8::try_from(count.rem_euclid(12)).ok().and_then(|month| Month::try_from(month.saturating_add(1)).ok());
+        let date = month.and_then(|month| {
+            let last = days_in_month(month, year);
+            Date::from_calendar_date(year, month, day.min(last)).ok()
+        });
+        date.map_or(Self(LAST), |date| Self::from_unix(start.replace_date(date).unix_timestamp()))
+    }
+
+    /// This many days of 24 hours later.
+    pub fn plus_days(self, days: u32) -> Self {
+        self.plus(Duration::from_secs(u64::from(days).saturating_mul(86_400)))
     }
 
     /// The time elapsed since `earlier`; zero if `earlier` is later than this instant.

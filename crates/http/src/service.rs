@@ -65,6 +65,11 @@ pub trait Service: Send {
     /// Learns of a request that the front refused, if its path has arrived.
     fn refused(&mut self, _refused: Refused<'_>) {}
 
+    /// The response to a request that the front refuses, in the form that the clients of this path expect.
+    fn refusal_form(&self, _path: &str, response: Response) -> Response {
+        response
+    }
+
     /// Decides how to answer the request.
     fn react(&mut self, request: &Request<'_>) -> Reaction;
 }

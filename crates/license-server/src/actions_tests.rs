@@ -2,7 +2,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::*;
-use crate::model::{Action, Actor, Billing, Details, Event, License, Plan, Role, Status};
+use crate::model::{Action, Actor, Basis, Billing, Details, Event, License, Period, Plan, Role, Status};
 use crate::rules::{self, Decision, Denial, Inquiry};
 use crate::store::tests::Scratch;
 use opterius_base::clock::Timestamp;
@@ -91,10 +91,13 @@ fn a_key_has_four_groups_of_eight_and_is_unique() {
 fn every_change_is_checked_stored_and_recorded() {
     // Each row continues from the state of the previous row.
     let midnight = Timestamp::parse_expiry("2028-03-31");
-    let table: [(Change, Result<&str, &str>); 26] = [
+    let table: [(Change, Result<&str, &str>); 37] = [
         (Change::Resume, Err("is neither suspended nor cancelled")),
         (Change::Suspend, Ok("suspended")),
         (Change::Suspend, Err("is already suspended")),
+        (Change::SuspendFor("unpaid".into()), Ok("suspended: unpaid")),
+        (Change::SuspendFor("unpaid".into()), Err("is already suspended")),
+        (Change::SuspendFor("a\nb".into()), Err("on one line")),
         (Change::Resume, Ok("resumed: was suspended")),
         (Change::Cancel, Ok("cancelled")),
         (Change::Cancel, Err("is already cancelled")),
@@ -108,6 +111,14 @@ fn every_change_is_checked_stored_and_recorded() {
         (Change::Renew(Timestamp::parse_expiry("2020-01-01")), Err("The end of 2020-01-01 is in the past.")),
         (Change::Renew(midnight), Ok("renewed: from never to end of 2028-03-31")),
         (Change::Renew(None), Ok("renewed: from end of 2028-03-31 to never")),
+        (Change::Extend(Period::months(1), Basis::Expiry), Err("never expires")),
+        (Change::SetNote("a\nb".into()), Ok("note changed")),
+        (Change::SetNote("a\u{1b}b".into()), Err("control characters")),
+        (Change::SetLabels(vec!["eu".into(), "gold".into()]), Ok("labels changed: eu, gold")),
+        (Change::SetLabels(vec!["a b".into()]), Err("not a valid label")),
+        (Change::SetReference(Some("A-1".into())), Ok("reference changed: from none to A-1")),
+        (Change::SetTrial(true), Ok("trial changed: to a trial")),
+        (Change::SetTrial(true), Err("is already a trial")),
         (Change::SetPlan("gold".into()), Err("Available plans: free, starter, business, datacenter.")),
         (Change::SetPlan("free".into()), Err("already has the plan Free")),
         (Change::SetPlan("business".into()), Ok("plan changed: from free to business")),
@@ -364,4 +375,27 @@ fn names_and_plans_are_checked() {
             .to_string();
         assert!(refusal.contains(words), "{refusal}");
     }
+}
+
+#[test]
+fn a_message_says_what_must_still_be_done() {
+    let mut fixture = Fixture::new("free");
+    let renewed = |days_later| Change::Renew(Some(days(days_later)));
+    fixture.change(&Change::Suspend).unwrap();
+    let said = fixture.change(&renewed(400)).unwrap();
+    assert!(said.ends_with("It is suspended: resume it before it can be used."), "{said}");
+    assert!(!fixture.change(&Change::Resume).unwrap().contains("before it can be used"));
+    let id = fixture.id;
+    let actor = actor(Role::Administrator);
+    let context = ChangeContext { actor: &actor, seen: None };
+    let later = days(500);
+    let mut at_later = |change: &Change| {
+        fixture.scratch.try_change(later, |transaction| super::change(transaction, &context, id, change)).unwrap()
+    };
+    at_later(&Change::Cancel);
+    let said = at_later(&Change::Resume);
+    assert!(said.ends_with("It has expired: renew it before it can be used."), "{said}");
+    let said = at_later(&Change::Extend(Period::months(1), Basis::NowIfExpired));
+    assert!(!said.contains("before it can be used"), "{said}");
+    assert_eq!(fixture.license().expires_at, Some(Period::months(1).after(later)));
 }

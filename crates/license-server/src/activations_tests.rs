@@ -23,6 +23,7 @@ fn used_by(servers: &[(u32, i64, u64, &str)]) -> Scratch {
             reference: None,
             note: "",
             is_trial: false,
+            labels: &[],
         };
         transaction.insert_license(&new)
     });

@@ -1,4 +1,5 @@
-//! Request routing: verification, health and metrics are handled here, all other paths by the dashboard.
+//! Request routing: verification, health and metrics are handled here, `/api/v1` by the vendor API, all other paths by the
+//! dashboard.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::rules::{self, Decision, Inquiry};
 use crate::shared::{Shared, source};
 use crate::store::{Error, WriteTransaction};
 use crate::throttle::retry_after;
+use crate::vendor_api::VendorApi;
 use crate::verification::{self, Question};
 use crate::verification_limits::Asker;
 use opterius_base::clock::Timestamp;
@@ -46,6 +48,7 @@ const UNDECIDED: Duration = Duration::from_secs(3600);
 pub struct Api {
     shared: Arc<Shared>,
     dashboard: Dashboard,
+    vendor_api: VendorApi,
     has_warned_about_proxy: bool,
     has_warned_about_header: bool,
 }
@@ -62,8 +65,13 @@ enum Verdict {
 impl Api {
     /// Creates the service and its dashboard.
     pub fn new(shared: Arc<Shared>) -> Self {
-        let dashboard = Dashboard::new(Arc::clone(&shared));
-        Self { dashboard, shared, has_warned_about_proxy: false, has_warned_about_header: false }
+        Self {
+            dashboard: Dashboard::new(Arc::clone(&shared)),
+            vendor_api: VendorApi::new(Arc::clone(&shared)),
+            shared,
+            has_warned_about_proxy: false,
+            has_warned_about_header: false,
+        }
     }
 
     fn verify(&mut self, request: &Request<'_>) -> Reaction {
@@ -151,6 +159,10 @@ impl Service for Api {
         SMALL_BODY
     }
 
+    fn refusal_form(&self, path: &str, response: Response) -> Response {
+        if VendorApi::path(path).is_some() { self.vendor_api.refusal(response) } else { response }
+    }
+
     fn react(&mut self, request: &Request<'_>) -> Reaction {
         let wrong_method = |allowed: &'static str, message: &str| {
             Reaction::Answer(Response::error(405, "method_not_allowed", message).with_header("Allow", allowed))
@@ -166,6 +178,7 @@ impl Service for Api {
                 Reaction::Answer(self.shared.metrics.answer(self.shared.writer.work()))
             }
             ("/health" | "/metrics", _) => wrong_method("GET, HEAD", "Only GET and HEAD are allowed on this path."),
+            (path, _) if VendorApi::path(path).is_some() => self.vendor_api.react(request),
             _ => self.dashboard.react(request),
         }
     }

@@ -30,6 +30,7 @@ pub mod serve;
 pub mod shared;
 pub mod store;
 pub mod throttle;
+pub mod vendor_api;
 pub mod verification;
 pub mod verification_limits;
 

@@ -69,6 +69,7 @@ fn fill(scratch: &mut Scratch, count: i64) {
                 reference: Some(&reference),
                 note: "",
                 is_trial: sample.is_trial,
+                labels: &[],
             })?;
             assert_eq!(id, sample.id);
             for server in 0..sample.servers {
@@ -271,6 +272,7 @@ fn a_license_is_over_its_limit_as_long_as_it_is() {
             reference: None,
             note: "",
             is_trial: false,
+            labels: &[],
         })?;
         (0..3).try_for_each(|server| activate(transaction, 1, server))
     });

@@ -18,6 +18,7 @@ fn with_licenses(count: u32) -> Scratch {
                 locked_ip: None,
                 reference: None,
                 note: "",
+                labels: &[],
                 is_trial: false,
             })?;
         }

@@ -23,6 +23,7 @@ mod proxy;
 mod rate_limits;
 mod refused;
 mod restore;
+mod vendor_api;
 mod wrong_clock;
 
 use crate::support::eventually;

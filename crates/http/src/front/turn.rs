@@ -130,17 +130,16 @@ impl Front {
 
     /// Answers a request for which no thread was free in time.
     pub(super) fn respond_busy(&mut self, key: Key, in_flight: InFlight, now: Instant) {
-        let response = busy();
-        self.report_refused(key, true, &response);
+        let response = self.report_refused(key, true, busy());
         self.respond(key, in_flight, response, now);
     }
 
-    /// Tells the service that the current request is refused.
-    fn report_refused(&mut self, key: Key, accepted: bool, response: &Response) {
+    /// Tells the service that the current request is refused; returns the response in the form of its path.
+    fn report_refused(&mut self, key: Key, accepted: bool, response: Response) -> Response {
         let outline = self.connections.get_mut(key).and_then(|connection| connection.outline());
-        if let Some((method, path, body)) = outline {
-            self.service.refused(Refused { method, path, body, accepted, response });
-        }
+        let Some((method, path, body)) = outline else { return response };
+        self.service.refused(Refused { method, path, body, accepted, response: &response });
+        self.service.refusal_form(path, response)
     }
 
     /// Queues the response for the client, and drops the request.
@@ -159,8 +158,7 @@ impl Front {
 
     /// Queues a refusal for the client, and drops what it has sent.
     pub(super) fn refuse(&mut self, key: Key, refusal: Refusal, now: Instant) {
-        let response = Response::refusal(refusal);
-        self.report_refused(key, false, &response);
+        let response = self.report_refused(key, false, Response::refusal(refusal));
         let Some(connection) = self.connections.get_mut(key) else { return };
         let held_before = connection.held();
         connection.linger_after_answer();

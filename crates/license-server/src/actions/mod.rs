@@ -8,14 +8,16 @@ mod licenses;
 mod plans;
 mod refusal;
 mod servers;
+mod tokens;
 mod users;
 
 pub use crate::model::Change;
 pub use license_key::new_key;
-pub use licenses::{ChangeContext, change, create, delete};
+pub use licenses::{ChangeContext, ChangedLicense, LicenseTerms, change, change_all, create, create_license, delete};
 pub use plans::set_plan;
 pub use refusal::{OWNER_CHANGES, OWNER_CHANGES_TIME, Refusal};
 pub use servers::{move_to, revoke, unblock};
+pub use tokens::{TokenTerms, add_token, revoke_token, split_token, token_secret_sha256};
 pub use users::{add_user, check_user_name, set_password};
 
 #[cfg(test)]

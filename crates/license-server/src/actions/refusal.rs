@@ -18,6 +18,8 @@ pub enum Refusal {
     NotFound(String),
     /// The license has changed since the user viewed it.
     Stale,
+    /// It is so already; a sentence says what.
+    Unchanged(String),
     /// It is not possible in the current state; a sentence says why.
     Conflict(String),
     /// The input is invalid; a sentence says why.
@@ -31,9 +33,10 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotFound(sentence) | Self::Conflict(sentence) | Self::Invalid(sentence) => {
-                formatter.write_str(sentence)
-            }
+            Self::NotFound(sentence)
+            | Self::Unchanged(sentence)
+            | Self::Conflict(sentence)
+            | Self::Invalid(sentence) => formatter.write_str(sentence),
             Self::Stale => formatter.write_str(
                 "This license has changed since you opened the page. Nothing was changed; reload the license and try again.",
             ),
@@ -54,6 +57,7 @@ impl From<ChangeError> for Refusal {
     fn from(change_error: ChangeError) -> Self {
         match change_error {
             ChangeError::NotFound(sentence) => Self::NotFound(sentence),
+            ChangeError::Unchanged(sentence) => Self::Unchanged(sentence),
             ChangeError::Conflict(sentence) => Self::Conflict(sentence),
             ChangeError::Invalid(sentence) => Self::Invalid(sentence),
         }

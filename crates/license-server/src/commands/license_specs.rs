@@ -4,7 +4,7 @@ use crate::commands::arguments::Arguments;
 use crate::commands::spec::CommandSpec;
 use crate::commands::task::{NewTerms, Task};
 use crate::commands::values::{self, printable};
-use crate::model::{Action, Billing, Change, block_time};
+use crate::model::{Action, Basis, Billing, Change, block_time};
 
 /// In the order of the help.
 pub(super) const LICENSES: &[CommandSpec] = &[
@@ -35,10 +35,13 @@ pub(super) const LICENSES: &[CommandSpec] = &[
     CommandSpec {
         words: &["license", "suspend"],
         operands: &["ID"],
-        options: &[],
-        about: "suspend the license",
+        options: &["[--reason TEXT]"],
+        about: "suspend the license; if it is suspended, change the reason",
         history_action: Some(Action::Suspended),
-        read: Some(|arguments| change(arguments, Change::Suspend)),
+        read: Some(|arguments| {
+            let reason = arguments.text("reason")?;
+            change(arguments, reason.map_or(Change::Suspend, Change::SuspendFor))
+        }),
     },
     CommandSpec {
         words: &["license", "resume"],
@@ -69,10 +72,10 @@ pub(super) const LICENSES: &[CommandSpec] = &[
     CommandSpec {
         words: &["license", "renew"],
         operands: &["ID"],
-        options: &["--until DATE"],
-        about: "set the expiry; DATE can be never",
+        options: &["[--until DATE]", "[--add PERIOD]", "[--basis BASIS]"],
+        about: "set the expiry, which can be never; or add time, which begins at the expiry, or now if that has passed",
         history_action: Some(Action::Renewed),
-        read: Some(|arguments| change(arguments, Change::Renew(values::date_or_never(&arguments.required("until")?)?))),
+        read: Some(|arguments| change(arguments, renewal(arguments)?)),
     },
     CommandSpec {
         words: &["license", "set-plan"],
@@ -97,6 +100,51 @@ pub(super) const LICENSES: &[CommandSpec] = &[
         about: "allow any IP address again",
         history_action: Some(Action::Unlocked),
         read: Some(|arguments| change(arguments, Change::UnlockIp)),
+    },
+    CommandSpec {
+        words: &["license", "transfer"],
+        operands: &["ID", "NAME"],
+        options: &[],
+        about: "give the license to another user",
+        history_action: Some(Action::Transferred),
+        read: Some(|arguments| {
+            Ok(Task::TransferLicense { license: arguments.license()?, owner: arguments.operand(1)? })
+        }),
+    },
+    CommandSpec {
+        words: &["license", "set-reference"],
+        operands: &["ID", "REFERENCE"],
+        options: &[],
+        about: "set the vendor's own number of the license; an empty one removes it",
+        history_action: Some(Action::ReferenceChanged),
+        read: Some(|arguments| {
+            let reference = arguments.operand(1)?;
+            change(arguments, Change::SetReference(Some(reference).filter(|reference| !reference.is_empty())))
+        }),
+    },
+    CommandSpec {
+        words: &["license", "set-note"],
+        operands: &["ID", "TEXT"],
+        options: &[],
+        about: "set the vendor's note, which the owner does not see; an empty one removes it",
+        history_action: Some(Action::NoteChanged),
+        read: Some(|arguments| change(arguments, Change::SetNote(arguments.operand(1)?))),
+    },
+    CommandSpec {
+        words: &["license", "set-labels"],
+        operands: &["ID", "LABELS"],
+        options: &[],
+        about: "set the labels, separated by commas; an empty list removes them",
+        history_action: Some(Action::LabelsChanged),
+        read: Some(|arguments| change(arguments, Change::SetLabels(values::labels(&arguments.operand(1)?)))),
+    },
+    CommandSpec {
+        words: &["license", "set-trial"],
+        operands: &["ID", "YES-OR-NO"],
+        options: &[],
+        about: "make the license a trial, or a full license",
+        history_action: Some(Action::TrialChanged),
+        read: Some(|arguments| change(arguments, Change::SetTrial(values::yes_or_no(&arguments.operand(1)?)?))),
     },
     CommandSpec {
         words: &["license", "revoke"],
@@ -147,6 +195,16 @@ pub(super) const LICENSES: &[CommandSpec] = &[
 
 fn change(arguments: &Arguments, change: Change) -> Result<Task, String> {
     Ok(Task::ChangeLicense { license: arguments.license()?, change })
+}
+
+fn renewal(arguments: &Arguments) -> Result<Change, String> {
+    let basis = arguments.text("basis")?.map(|name| values::basis(&name)).transpose()?;
+    match (arguments.text("until")?, arguments.text("add")?) {
+        (Some(_), None) if basis.is_some() => Err("--basis needs --add".to_owned()),
+        (Some(until), None) => Ok(Change::Renew(values::date_or_never(&until)?)),
+        (None, Some(period)) => Ok(Change::Extend(values::period(&period)?, basis.unwrap_or(Basis::NowIfExpired))),
+        _ => Err("either --until or --add is needed".to_owned()),
+    }
 }
 
 fn create(arguments: &Arguments) -> Result<Task, String> {

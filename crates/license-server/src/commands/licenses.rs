@@ -216,6 +216,14 @@ pub(super) fn change(session: &mut Session, license_ref: &LicenseRef, change: &C
     })
 }
 
+pub(super) fn transfer(session: &mut Session, license_ref: &LicenseRef, owner: &str) -> Result<(), Failure> {
+    session.change_and_print(|transaction, actor| {
+        let id = lookup::license(transaction, license_ref)?.id;
+        let change = Change::Transfer(lookup::user(transaction, owner)?);
+        Ok(actions::change(transaction, &ChangeContext { actor, seen: None }, id, &change)?)
+    })
+}
+
 pub(super) fn delete(session: &mut Session, license_ref: &LicenseRef, confirmed: bool) -> Result<(), Failure> {
     let license = session.read(|transaction| lookup::license(transaction, license_ref))?;
     if !confirmed {

@@ -25,6 +25,7 @@ pub mod specs;
 mod suggestions;
 pub mod task;
 mod terminal;
+mod tokens;
 mod users;
 pub mod values;
 mod vendor_specs;
@@ -74,6 +75,7 @@ fn perform(config_file: &Path, task: &Task) -> Result<(), Failure> {
         }
         Task::ShowLicense { license, reveal_key, json } => licenses::show(&mut session, license, *reveal_key, *json),
         Task::ChangeLicense { license, change } => licenses::change(&mut session, license, change),
+        Task::TransferLicense { license, owner } => licenses::transfer(&mut session, license, owner),
         Task::DeleteLicense { license, confirmed } => licenses::delete(&mut session, license, *confirmed),
         Task::Revoke { license, ip, block } => servers::revoke(&mut session, license, *ip, *block),
         Task::Unblock { license, ip } => servers::unblock(&mut session, license, *ip),
@@ -84,6 +86,9 @@ fn perform(config_file: &Path, task: &Task) -> Result<(), Failure> {
         Task::ListUsers { json } => users::list(&mut session, *json),
         Task::AddUser { name, administrator } => users::add(&mut session, name, *administrator),
         Task::SetPassword { name } => users::set_password(&mut session, name),
+        Task::AddToken { terms, json } => tokens::add(&mut session, terms, *json),
+        Task::ListTokens { json } => tokens::list(&mut session, *json),
+        Task::RevokeToken { name } => tokens::revoke(&mut session, name),
         Task::ShowKeys { json } => keys::show(&session, *json),
         Task::RotateKeys { json } => keys::rotate(&mut session, *json),
         Task::RetireKeys { forced, json } => keys::retire(&mut session, *forced, *json),

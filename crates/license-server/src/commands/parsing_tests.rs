@@ -2,9 +2,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
+use crate::actions::TokenTerms;
 use crate::commands::task::NewTerms;
 use crate::commands::values::LicenseRef;
-use crate::model::{Billing, Change, License, Plan, Status};
+use crate::model::{Basis, Billing, Change, License, Period, Plan, Scope, Status};
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 
@@ -67,6 +68,14 @@ fn every_documented_command_is_parsed() {
         ("license show 7", Task::ShowLicense { license: license(), reveal_key: false, json: false }),
         ("--json license --reveal-key show #7", Task::ShowLicense { license: license(), reveal_key: true, json: true }),
         ("license suspend 7", change(Change::Suspend)),
+        ("license suspend 7 --reason unpaid", change(Change::SuspendFor("unpaid".to_owned()))),
+        ("license renew 7 --add P1M", change(Change::Extend(Period::months(1), Basis::NowIfExpired))),
+        ("license renew 7 --add P1Y --basis now", change(Change::Extend(Period::months(12), Basis::Now))),
+        ("license transfer 7 alice", Task::TransferLicense { license: license(), owner: owner() }),
+        ("license set-reference 7 A-1", change(Change::SetReference(Some("A-1".to_owned())))),
+        ("license set-note 7 unpaid", change(Change::SetNote("unpaid".to_owned()))),
+        ("license set-labels 7 eu,gold", change(Change::SetLabels(vec!["eu".to_owned(), "gold".to_owned()]))),
+        ("license set-trial 7 no", change(Change::SetTrial(false))),
         ("license resume 7", change(Change::Resume)),
         ("license cancel 7", change(Change::Cancel)),
         ("license delete 7", Task::DeleteLicense { license: license(), confirmed: false }),
@@ -103,6 +112,20 @@ fn every_documented_command_is_parsed() {
         ("user add alice", Task::AddUser { name: owner(), administrator: false }),
         ("user add alice --administrator", Task::AddUser { name: owner(), administrator: true }),
         ("user passwd alice", Task::SetPassword { name: owner() }),
+        (
+            "token add shop --scopes licenses:read,licenses:write --networks 203.0.113.5 --expires 2027-02-28 --json",
+            Task::AddToken {
+                terms: TokenTerms {
+                    name: "shop".to_owned(),
+                    scopes: vec![Scope::LicensesRead, Scope::LicensesWrite],
+                    networks: vec!["203.0.113.5".parse().unwrap()],
+                    expires_at: Some(end),
+                },
+                json: true,
+            },
+        ),
+        ("token list", Task::ListTokens { json: false }),
+        ("token revoke shop", Task::RevokeToken { name: "shop".to_owned() }),
         ("keys show", Task::ShowKeys { json: false }),
         ("keys rotate", Task::RotateKeys { json: false }),
         ("keys retire --force", Task::RetireKeys { forced: true, json: false }),
@@ -151,11 +174,17 @@ fn a_change_is_recorded_as_the_action_of_its_command() {
         "TO" => "203.0.113.6",
         "DATE" => "never",
         "STATUS" => "none",
+        "NAME" => "alice",
+        "REFERENCE" | "TEXT" | "LABELS" => "A-1",
+        "YES-OR-NO" => "yes",
         other => panic!("no example for {other}"),
     };
     for spec in specs::all().filter(|spec| spec.operands.first() == Some(&"ID")) {
         let options = spec.option_specs().filter(|option| option.required);
         let options = options.map(|option| format!("--{}={}", option.name, example(option.value.unwrap())));
+        // One of two options is required.
+        let renewal = (spec.words == ["license", "renew"]).then(|| "--until=never".to_owned());
+        let options = options.chain(renewal);
         let operands = spec.operands.iter().map(|operand| example(operand).to_owned());
         let line: Vec<String> =
             spec.words.iter().map(|word| (*word).to_owned()).chain(operands).chain(options).collect();
@@ -181,7 +210,7 @@ fn serve_help_and_version_are_parsed() {
     assert_eq!(task("backup help"), Task::Backup { file: "help".into() });
     assert_eq!(parsed(&["nonsense", "-h"]), Ok(Command::Help(None)));
     for (line, count) in [
-        ("license --help", 15),
+        ("license --help", 20),
         ("license show --help", 1),
         ("--help keys", 3),
         ("backup x --help", 1),
@@ -224,7 +253,7 @@ fn a_usage_error_names_the_wrong_argument() {
         ("create license", "Did you mean “license create”?"),
         ("suspend 1", "Did you mean “license suspend”?"),
         ("suspnd 1", "Did you mean “license suspend”?"),
-        ("list", "Did you mean “license list”, “plan list” or “user list”?"),
+        ("list", "Did you mean “license list”, “plan list”, “user list” or “token list”?"),
         ("list users", "Did you mean “user list”?"),
         (
             "license create --owner a --expire never",
@@ -239,7 +268,11 @@ fn a_usage_error_names_the_wrong_argument() {
         ("license create --owner alice --plan", "--plan requires SLUG"),
         ("license create --owner alice --plan free --expires soon", "“soon” is not a date"),
         ("license create --owner alice --plan free --lock-ip 1.2.3", "“1.2.3” is not an IP address"),
-        ("license renew 7", "missing option --until DATE"),
+        ("license renew 7", "either --until or --add is needed"),
+        ("license renew 7 --until never --add P1M", "either --until or --add is needed"),
+        ("license renew 7 --until never --basis now", "--basis needs --add"),
+        ("license renew 7 --add 1M", "must be a period such as P1M"),
+        ("license renew 7 --add P1M --basis then", "must be expiry, now or now_if_expired"),
         ("license set-billing 7 --status paid", "--status “paid” must be active"),
         ("license set-billing 7 --status none --cancel-at-period-end", "--status none"),
         ("plan set x --title X --max-accounts -1 --max-servers 1", "from 0 to 4294967295"),

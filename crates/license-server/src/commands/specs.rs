@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::commands::license_specs::LICENSES;
 use crate::commands::spec::{CommandSpec, GLOBAL_OPTIONS, OptionSpec};
-use crate::commands::vendor_specs::{PLANS_AND_USERS, SERVER, SIGNING_KEYS};
+use crate::commands::vendor_specs::{PLANS_AND_USERS, SERVER, SIGNING_KEYS, TOKENS};
 
 /// Finds an option by name among the global options and those of all commands.
 pub fn find_option(name: &str) -> Option<OptionSpec> {
@@ -21,6 +21,7 @@ const SECTIONS: &[(&str, &[CommandSpec])] = &[
     ("The server", SERVER),
     ("Licenses", LICENSES),
     ("Plans and users", PLANS_AND_USERS),
+    ("Tokens of the API", TOKENS),
     ("Signing keys", SIGNING_KEYS),
 ];
 
@@ -38,6 +39,9 @@ Global options:
   --help          print this help; COMMAND --help prints the help of one command
 
 ID is a license's number or its full key. DATE is YYYY-MM-DD (valid through that day, UTC) or an RFC 3339 time.
+PERIOD is an ISO 8601 duration such as P1M, P1Y or P2W. BASIS is expiry, now or now_if_expired.
+SCOPES are licenses:read, licenses:write, keys:reveal, users:write and events:read, separated by commas. NETWORKS are
+addresses or networks such as 203.0.113.0/24, separated by commas.
 --json prints JSON with RFC 3339 times. Only license create and --reveal-key print a full key; all other output masks
 keys. All commands but restore work while serve runs.
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::actions::TokenTerms;
 use crate::commands::values::LicenseRef;
 use crate::model::{Change, Plan};
 use opterius_base::clock::Timestamp;
@@ -21,6 +22,7 @@ pub enum Task {
     ListLicenses { owner: Option<String>, search: Option<String>, all: bool, json: bool },
     ShowLicense { license: LicenseRef, reveal_key: bool, json: bool },
     ChangeLicense { license: LicenseRef, change: Change },
+    TransferLicense { license: LicenseRef, owner: String },
     DeleteLicense { license: LicenseRef, confirmed: bool },
     Revoke { license: LicenseRef, ip: IpAddr, block: Option<Duration> },
     Unblock { license: LicenseRef, ip: IpAddr },
@@ -31,6 +33,9 @@ pub enum Task {
     ListUsers { json: bool },
     AddUser { name: String, administrator: bool },
     SetPassword { name: String },
+    AddToken { terms: TokenTerms, json: bool },
+    ListTokens { json: bool },
+    RevokeToken { name: String },
     ShowKeys { json: bool },
     RotateKeys { json: bool },
     RetireKeys { forced: bool, json: bool },

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::model::{Basis, Period, Scope};
+use crate::network::Network;
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 use opterius_base::text::one_line;
@@ -86,6 +88,72 @@ pub fn date(text: &str) -> Result<Timestamp, String> {
 /// It is neither.
 pub fn date_or_never(text: &str) -> Result<Option<Timestamp>, String> {
     if text.trim().eq_ignore_ascii_case("never") { Ok(None) } else { date(text).map(Some) }
+}
+
+/// Scopes of a token, separated by commas.
+///
+/// # Errors
+/// One of them does not exist.
+pub fn scopes(text: &str) -> Result<Vec<Scope>, String> {
+    let mut scopes = Vec::new();
+    for word in words(text) {
+        let known = Scope::ALL.iter().copied().find(|scope| scope.as_str() == word);
+        let all: Vec<&str> = Scope::ALL.iter().map(|scope| scope.as_str()).collect();
+        let scope =
+            known.ok_or_else(|| format!("“{}” is not a scope. Scopes are: {}", printable(word), all.join(", ")))?;
+        if !scopes.contains(&scope) {
+            scopes.push(scope);
+        }
+    }
+    Ok(scopes)
+}
+
+/// Networks, separated by commas.
+///
+/// # Errors
+/// One of them is not a network.
+pub fn networks(text: &str) -> Result<Vec<Network>, String> {
+    let network = |word: &str| word.parse().map_err(|error| format!("--networks “{}” {error}", printable(word)));
+    words(text).map(network).collect()
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split([',', ' ']).map(str::trim).filter(|word| !word.is_empty())
+}
+
+/// A period, as ISO 8601 writes it.
+///
+/// # Errors
+/// It is not one of years, months, weeks and days.
+pub fn period(text: &str) -> Result<Period, String> {
+    text.parse().map_err(|()| format!("--add “{}” must be a period such as P1M, P1Y, P2W or P10D", printable(text)))
+}
+
+/// Where added time begins.
+///
+/// # Errors
+/// There is no such basis.
+pub fn basis(text: &str) -> Result<Basis, String> {
+    let found = Basis::ALL.into_iter().find(|(name, _)| *name == text);
+    let wrong = || format!("--basis “{}” must be expiry, now or now_if_expired", printable(text));
+    found.map(|(_, basis)| basis).ok_or_else(wrong)
+}
+
+/// Labels, separated by commas.
+pub fn labels(text: &str) -> Vec<String> {
+    words(text).map(str::to_owned).collect()
+}
+
+/// `yes` or `no`.
+///
+/// # Errors
+/// It is neither.
+pub fn yes_or_no(text: &str) -> Result<bool, String> {
+    match text {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err(format!("“{}” must be yes or no", printable(text))),
+    }
 }
 
 /// A whole number from 0 to `most`.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use std::time::Duration;
 
+use crate::actions::TokenTerms;
 use crate::commands::arguments::Arguments;
 use crate::commands::spec::CommandSpec;
 use crate::commands::task::Task;
@@ -108,6 +109,33 @@ pub(super) const PLANS_AND_USERS: &[CommandSpec] = &[
     },
 ];
 
+pub(super) const TOKENS: &[CommandSpec] = &[
+    CommandSpec {
+        words: &["token", "add"],
+        operands: &["NAME"],
+        options: &["--scopes SCOPES", "[--expires DATE]", "[--networks NETWORKS]", "[--json]"],
+        about: "add a token of the API and print it; it is shown only once",
+        history_action: Some(Action::TokenAdded),
+        read: Some(|arguments| Ok(Task::AddToken { terms: token(arguments)?, json: arguments.flag("json") })),
+    },
+    CommandSpec {
+        words: &["token", "list"],
+        operands: &[],
+        options: &["[--json]"],
+        about: "list the tokens, with their last use",
+        history_action: None,
+        read: Some(|arguments| Ok(Task::ListTokens { json: arguments.flag("json") })),
+    },
+    CommandSpec {
+        words: &["token", "revoke"],
+        operands: &["NAME"],
+        options: &[],
+        about: "revoke a token; calls with it are refused at once",
+        history_action: Some(Action::TokenRevoked),
+        read: Some(|arguments| Ok(Task::RevokeToken { name: arguments.operand(0)? })),
+    },
+];
+
 pub(super) const SIGNING_KEYS: &[CommandSpec] = &[
     CommandSpec {
         words: &["keys", "show"],
@@ -159,4 +187,11 @@ fn plan(arguments: &Arguments) -> Result<Plan, String> {
     let limit = |name| values::integer(name, &arguments.required(name)?, u32::MAX);
     let (max_accounts, max_servers) = (limit("max-accounts")?, limit("max-servers")?);
     Ok(Plan { slug: arguments.operand(0)?, name: arguments.required("title")?, max_accounts, max_servers })
+}
+
+fn token(arguments: &Arguments) -> Result<TokenTerms, String> {
+    let networks = arguments.text("networks")?.map(|text| values::networks(&text)).transpose()?.unwrap_or_default();
+    let expires_at = arguments.text("expires")?.map(|text| values::date_or_never(&text)).transpose()?.flatten();
+    let scopes = values::scopes(&arguments.required("scopes")?)?;
+    Ok(TokenTerms { name: arguments.operand(0)?, scopes, networks, expires_at })
 }

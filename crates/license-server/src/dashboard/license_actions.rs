@@ -124,9 +124,9 @@ pub(super) fn act(
             Ok(confirm_page(page_request, signed_in_user, id, license_action, form, Some(sentence))?.answer())
         }
         // If the form has a field, these errors are about its value: show them on the form.
-        Err(PageError::Refused(Refusal::Conflict(sentence) | Refusal::NotFound(sentence)))
-            if license_action.field.is_some() =>
-        {
+        Err(PageError::Refused(
+            Refusal::Unchanged(sentence) | Refusal::Conflict(sentence) | Refusal::NotFound(sentence),
+        )) if license_action.field.is_some() => {
             Ok(confirm_page(page_request, signed_in_user, id, license_action, form, Some(sentence))?.answer())
         }
         Err(page_error) => Err(page_error),

@@ -56,7 +56,9 @@ impl PageError {
             Self::Malformed => 400,
             Self::InvalidToken => 403,
             Self::TooManyAttempts(_) | Self::TooManyPages | Self::Refused(Refusal::TooOften) => 429,
-            Self::Refused(Refusal::Stale | Refusal::Conflict(_) | Refusal::Store(Error::Taken)) => 409,
+            Self::Refused(
+                Refusal::Stale | Refusal::Unchanged(_) | Refusal::Conflict(_) | Refusal::Store(Error::Taken),
+            ) => 409,
             Self::Refused(Refusal::Invalid(_)) => 422,
             Self::Refused(Refusal::Store(_)) => 503,
         }

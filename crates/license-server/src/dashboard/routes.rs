@@ -181,6 +181,8 @@ mod tests {
                 | Action::UserAdded
                 | Action::KeysChanged
                 | Action::Restored => true,
+                Action::TokenAdded | Action::TokenRevoked | Action::Transferred => true,
+                Action::ReferenceChanged | Action::NoteChanged | Action::LabelsChanged | Action::TrialChanged => true,
                 _ => false,
             }
         };

@@ -13,10 +13,15 @@
 
 use std::net::IpAddr;
 
-use super::change_error::{ChangeError, address_warning, check_expiry, check_server_ip, find_plan};
+use super::change_error::{
+    ChangeError, address_warning, check_expiry, check_labels, check_note, check_reason, check_reference,
+    check_server_ip, find_plan,
+};
 use super::describe::{self, billing_summary, expiry};
 use super::license::{Billing, License, Plan, Status};
+use super::period::{Basis, Period};
 use super::string_enum::string_enum;
+use super::users::User;
 use opterius_base::clock::Timestamp;
 
 string_enum! {
@@ -48,6 +53,16 @@ string_enum! {
         PlanChanged = "plan changed",
         /// The license was locked to an address.
         Locked = "locked",
+        /// The license went to another owner.
+        Transferred = "transferred",
+        /// The reference of the license was changed.
+        ReferenceChanged = "reference changed",
+        /// The note of the license was changed.
+        NoteChanged = "note changed",
+        /// The labels of the license were changed.
+        LabelsChanged = "labels changed",
+        /// The license was made a trial, or a full license.
+        TrialChanged = "trial changed",
         /// The license was unlocked.
         Unlocked = "unlocked",
         /// The billing status of the license was set.
@@ -60,6 +75,10 @@ string_enum! {
         UserAdded = "user added",
         /// The password of a user was changed.
         PasswordChanged = "password changed",
+        /// A token of the vendor API was added.
+        TokenAdded = "token added",
+        /// A token of the vendor API was revoked.
+        TokenRevoked = "token revoked",
         /// A signing key was added or retired.
         KeysChanged = "keys changed",
         /// The database was replaced with a backup.
@@ -74,12 +93,16 @@ string_enum! {
 pub enum Change {
     /// Suspend the license.
     Suspend,
+    /// Suspend the license for this reason; change the reason if it is suspended.
+    SuspendFor(String),
     /// Resume the license after a suspension or cancellation.
     Resume,
     /// Cancel the license.
     Cancel,
     /// Set the expiry; `None` means never.
     Renew(Option<Timestamp>),
+    /// Add time, beginning at the expiry or now.
+    Extend(Period, Basis),
     /// Change to the plan with this slug.
     SetPlan(String),
     /// Lock the license to this address.
@@ -88,6 +111,16 @@ pub enum Change {
     UnlockIp,
     /// Set the billing status.
     SetBilling(Billing),
+    /// Give the license to this user.
+    Transfer(User),
+    /// Set or remove the vendor's own number of it.
+    SetReference(Option<String>),
+    /// Set the vendor's note.
+    SetNote(String),
+    /// Set the vendor's labels.
+    SetLabels(Vec<String>),
+    /// Make it a trial or a full license.
+    SetTrial(bool),
 }
 
 /// A change that was applied: its history entry and its message.
@@ -108,44 +141,66 @@ impl Change {
     /// The change is not possible at `now` or with these plans.
     pub fn apply(&self, license: &mut License, plans: &[Plan], now: Timestamp) -> Result<AppliedChange, ChangeError> {
         match self {
-            Self::Suspend => suspend(license),
-            Self::Resume => resume(license),
+            Self::Suspend => suspend(license, None),
+            Self::SuspendFor(reason) => suspend(license, Some(reason)),
+            Self::Resume => resume(license, now),
             Self::Cancel => cancel(license),
             Self::Renew(until) => renew(license, *until, now),
-            Self::SetPlan(slug) => set_plan(license, slug, plans),
+            Self::Extend(period, basis) => extend(license, *period, *basis, now),
+            Self::SetPlan(slug) => set_plan(license, slug, plans, now),
             Self::LockIp(ip) => lock(license, *ip),
             Self::UnlockIp => unlock(license),
             Self::SetBilling(billing) => Ok(set_billing(license, billing)),
+            Self::Transfer(user) => transfer(license, user),
+            Self::SetReference(reference) => set_reference(license, reference.as_deref()),
+            Self::SetNote(note) => set_note(license, note),
+            Self::SetLabels(labels) => set_labels(license, labels),
+            Self::SetTrial(is_trial) => set_trial(license, *is_trial),
         }
     }
 }
 
-fn suspend(license: &mut License) -> Result<AppliedChange, ChangeError> {
+fn suspend(license: &mut License, reason: Option<&String>) -> Result<AppliedChange, ChangeError> {
+    reason.map_or(Ok(()), |reason| check_reason(reason))?;
+    let detail = reason.map_or(String::new(), String::clone);
     match license.status {
-        Status::Suspended => conflict(license, "is already suspended."),
         Status::Cancelled => conflict(license, "is cancelled and cannot be suspended."),
+        Status::Suspended if reason.is_none() || reason == license.suspension_reason.as_ref() => {
+            unchanged(license, "is already suspended.")
+        }
+        Status::Suspended => {
+            license.suspension_reason = reason.cloned();
+            applied(license, Action::Suspended, detail, "is already suspended; the reason was changed.")
+        }
         Status::Active => {
             license.status = Status::Suspended;
+            license.suspension_reason = reason.cloned();
             let what = "suspended. The change takes effect at each server's next check.";
-            applied(license, Action::Suspended, String::new(), what)
+            applied(license, Action::Suspended, detail, what)
         }
     }
 }
 
-fn resume(license: &mut License) -> Result<AppliedChange, ChangeError> {
+fn resume(license: &mut License, now: Timestamp) -> Result<AppliedChange, ChangeError> {
     if license.status == Status::Active {
-        return conflict(license, "is neither suspended nor cancelled.");
+        return unchanged(license, "is neither suspended nor cancelled.");
     }
     let detail = format!("was {}", license.status.as_str());
     license.status = Status::Active;
-    applied(license, Action::Resumed, detail, "resumed. The change takes effect at each server's next check.")
+    license.suspension_reason = None;
+    let what = match license.next_step(now) {
+        Some(next_step) => format!("resumed. {next_step}"),
+        None => "resumed. The change takes effect at each server's next check.".to_owned(),
+    };
+    applied(license, Action::Resumed, detail, &what)
 }
 
 fn cancel(license: &mut License) -> Result<AppliedChange, ChangeError> {
     if license.status == Status::Cancelled {
-        return conflict(license, "is already cancelled.");
+        return unchanged(license, "is already cancelled.");
     }
     license.status = Status::Cancelled;
+    license.suspension_reason = None;
     let what = "cancelled. The change takes effect at each server's next check.";
     applied(license, Action::Cancelled, String::new(), what)
 }
@@ -153,26 +208,35 @@ fn cancel(license: &mut License) -> Result<AppliedChange, ChangeError> {
 fn renew(license: &mut License, until: Option<Timestamp>, now: Timestamp) -> Result<AppliedChange, ChangeError> {
     check_expiry(until, now)?;
     if until == license.expires_at {
-        return conflict(license, if until.is_some() { "already has this expiry." } else { "already has no expiry." });
+        return unchanged(license, if until.is_some() { "already has this expiry." } else { "already has no expiry." });
     }
     let detail = format!("from {} to {}", expiry(license.expires_at), expiry(until));
     license.expires_at = until;
-    applied(license, Action::Renewed, detail, &describe::renewed(until))
+    let what = with_next_step(license, describe::renewed(until), now);
+    applied(license, Action::Renewed, detail, &what)
 }
 
-fn set_plan(license: &mut License, slug: &str, plans: &[Plan]) -> Result<AppliedChange, ChangeError> {
+fn extend(license: &mut License, period: Period, basis: Basis, now: Timestamp) -> Result<AppliedChange, ChangeError> {
+    match basis.start(license.expires_at, now) {
+        Some(start) => renew(license, Some(period.after(start)), now),
+        None => conflict(license, "never expires, so that no time can be added. To give it an end, set its expiry."),
+    }
+}
+
+fn set_plan(license: &mut License, slug: &str, plans: &[Plan], now: Timestamp) -> Result<AppliedChange, ChangeError> {
     let plan = find_plan(plans, slug)?;
     if plan.slug == license.plan.slug {
-        return conflict(license, &format!("already has the plan {}.", plan.name));
+        return unchanged(license, &format!("already has the plan {}.", plan.name));
     }
     let detail = format!("from {} to {}", license.plan.slug, plan.slug);
     license.plan = plan.clone();
-    applied(license, Action::PlanChanged, detail, &format!("changed to the plan {}.", plan.name))
+    let what = with_next_step(license, format!("changed to the plan {}.", plan.name), now);
+    applied(license, Action::PlanChanged, detail, &what)
 }
 
 fn lock(license: &mut License, ip: IpAddr) -> Result<AppliedChange, ChangeError> {
     if license.locked_ip == Some(ip) {
-        return conflict(license, &format!("is already locked to {ip}."));
+        return unchanged(license, &format!("is already locked to {ip}."));
     }
     check_server_ip(ip)?;
     license.locked_ip = Some(ip);
@@ -182,7 +246,7 @@ fn lock(license: &mut License, ip: IpAddr) -> Result<AppliedChange, ChangeError>
 
 fn unlock(license: &mut License) -> Result<AppliedChange, ChangeError> {
     match license.locked_ip.take() {
-        None => conflict(license, "is not locked to an address."),
+        None => unchanged(license, "is not locked to an address."),
         Some(ip) => applied(license, Action::Unlocked, ip.to_string(), "unlocked. Servers at any address can use it."),
     }
 }
@@ -193,10 +257,71 @@ fn set_billing(license: &mut License, billing: &Billing) -> AppliedChange {
     AppliedChange { action: Action::BillingChanged, detail: billing_summary(billing), sentence }
 }
 
+fn transfer(license: &mut License, user: &User) -> Result<AppliedChange, ChangeError> {
+    if license.owner == user.id {
+        return unchanged(license, &format!("already belongs to {}.", user.name));
+    }
+    let detail = format!("from {} to {}", license.owner_name, user.name);
+    license.owner = user.id;
+    license.owner_name.clone_from(&user.name);
+    applied(license, Action::Transferred, detail, &format!("transferred to {}.", user.name))
+}
+
+fn set_reference(license: &mut License, reference: Option<&str>) -> Result<AppliedChange, ChangeError> {
+    reference.map_or(Ok(()), check_reference)?;
+    if license.reference.as_deref() == reference {
+        return unchanged(license, "already has this reference.");
+    }
+    let shown = |reference: Option<&str>| reference.unwrap_or("none").to_owned();
+    let detail = format!("from {} to {}", shown(license.reference.as_deref()), shown(reference));
+    license.reference = reference.map(str::to_owned);
+    let what = reference.map_or("has no reference any more.".to_owned(), |new| format!("has the reference {new}."));
+    applied(license, Action::ReferenceChanged, detail, &what)
+}
+
+fn set_note(license: &mut License, note: &str) -> Result<AppliedChange, ChangeError> {
+    check_note(note)?;
+    if license.note == note {
+        return unchanged(license, "already has this note.");
+    }
+    note.clone_into(&mut license.note);
+    // The history has one line for each entry, and a note can have many.
+    let (detail, what) = if note.is_empty() { ("removed", "has no note any more.") } else { ("", "has the new note.") };
+    applied(license, Action::NoteChanged, detail.to_owned(), what)
+}
+
+fn set_labels(license: &mut License, labels: &[String]) -> Result<AppliedChange, ChangeError> {
+    check_labels(labels)?;
+    if license.labels == labels {
+        return unchanged(license, "already has these labels.");
+    }
+    license.labels = labels.to_vec();
+    let shown = if labels.is_empty() { "none".to_owned() } else { labels.join(", ") };
+    applied(license, Action::LabelsChanged, shown.clone(), &format!("has the labels: {shown}."))
+}
+
+fn set_trial(license: &mut License, is_trial: bool) -> Result<AppliedChange, ChangeError> {
+    let what = if is_trial { "a trial" } else { "a full license" };
+    if license.is_trial == is_trial {
+        return unchanged(license, &format!("is already {what}."));
+    }
+    license.is_trial = is_trial;
+    applied(license, Action::TrialChanged, format!("to {what}"), &format!("is now {what}."))
+}
+
+/// The message with what must still be done before servers can use the license.
+fn with_next_step(license: &License, what: String, now: Timestamp) -> String {
+    license.next_step(now).map_or(what.clone(), |next_step| format!("{what} {next_step}"))
+}
+
 fn applied(license: &License, action: Action, detail: String, what: &str) -> Result<AppliedChange, ChangeError> {
     Ok(AppliedChange { action, detail, sentence: format!("License {} {what}", license.id) })
 }
 
 fn conflict(license: &License, what: &str) -> Result<AppliedChange, ChangeError> {
     Err(ChangeError::Conflict(format!("License {} {what}", license.id)))
+}
+
+fn unchanged(license: &License, what: &str) -> Result<AppliedChange, ChangeError> {
+    Err(ChangeError::Unchanged(format!("License {} {what}", license.id)))
 }

@@ -8,6 +8,21 @@ use super::string_enum::string_enum;
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 
+/// The maximum length of a reference, in characters.
+pub const MAX_REFERENCE: usize = 128;
+
+/// The maximum length of a note, in characters.
+pub const MAX_NOTE: usize = 4000;
+
+/// The maximum length of the reason of a suspension, in characters.
+pub const MAX_REASON: usize = 500;
+
+/// The maximum number of labels of a license.
+pub const MAX_LABELS: usize = 20;
+
+/// The maximum length of a label, in characters.
+pub const MAX_LABEL: usize = 40;
+
 /// The limits of a license. Operators define plans with `plan set`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Plan {
@@ -105,6 +120,22 @@ impl License {
     /// Whether it has expired.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
+    }
+
+    /// What must be done before servers can use it; `None` if they can.
+    pub fn next_step(&self, now: Timestamp) -> Option<&'static str> {
+        match (self.status, self.is_expired(now)) {
+            (Status::Active, false) => None,
+            (Status::Active, true) => Some("It has expired: renew it before it can be used."),
+            (Status::Suspended, false) => Some("It is suspended: resume it before it can be used."),
+            (Status::Suspended, true) => {
+                Some("It is suspended and has expired: resume and renew it before it can be used.")
+            }
+            (Status::Cancelled, false) => Some("It is cancelled: resume it before it can be used."),
+            (Status::Cancelled, true) => {
+                Some("It is cancelled and has expired: resume and renew it before it can be used.")
+            }
+        }
     }
 
     /// The status including expiry.

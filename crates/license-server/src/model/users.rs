@@ -8,7 +8,7 @@ use opterius_base::clock::Timestamp;
 pub struct Actor {
     /// The role.
     pub role: Role,
-    /// The user's name, the operator's login name or the server's address.
+    /// The user's name, the token's name, the operator's login name or the server's address.
     pub name: String,
 }
 
@@ -19,6 +19,8 @@ string_enum! {
         Owner = "owner",
         /// An administrator, in the dashboard.
         Administrator = "administrator",
+        /// A program with a token of the vendor API.
+        Token = "token",
         /// A user of the command line on the license server.
         Operator = "operator",
         /// A server that verifies its license.

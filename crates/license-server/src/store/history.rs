@@ -46,6 +46,21 @@ impl ReadTransaction<'_> {
         Ok(found?)
     }
 
+    /// The first `count` entries of a license, or of everything, after the entry `after`; oldest first.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn history_after(&self, license: Option<i64>, after: i64, count: u32) -> Result<Vec<Event>, Error> {
+        let condition = if license.is_some() { "license = ?1" } else { "?1 IS NULL" };
+        let sql = format!(
+            "SELECT id, at, license, role, actor, action, detail FROM events
+            WHERE {condition} AND id > ?2 ORDER BY id LIMIT ?3"
+        );
+        let mut statement = self.0.prepare_cached(&sql)?;
+        let found: rusqlite::Result<Vec<Event>> = statement.query_map(params![license, after, count], event)?.collect();
+        Ok(found?)
+    }
+
     /// How many servers of the license its owner has revoked or moved after `since`.
     ///
     /// # Errors

@@ -27,6 +27,8 @@ pub struct NewLicense<'a> {
     pub reference: Option<&'a str>,
     /// The vendor's note.
     pub note: &'a str,
+    /// The vendor's labels.
+    pub labels: &'a [String],
     /// Whether it is a trial.
     pub is_trial: bool,
 }
@@ -91,6 +93,15 @@ impl ReadTransaction<'_> {
         Ok(statement.query_row(params![key], license).optional()?)
     }
 
+    /// The license with this reference.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn license_by_reference(&self, reference: &str) -> Result<Option<License>, Error> {
+        let mut statement = self.0.prepare_cached(&format!("{LICENSE} WHERE licenses.reference = ?1"))?;
+        Ok(statement.query_row(params![reference], license).optional()?)
+    }
+
     /// All plans, smallest first.
     ///
     /// # Errors
@@ -121,8 +132,8 @@ impl WriteTransaction<'_> {
     pub fn insert_license(&self, new: &NewLicense<'_>) -> Result<i64, Error> {
         let sql =
             "INSERT INTO licenses (key, owner, plan, status, expires_at, locked_ip, created_at, reference, note, trial,
-                revision)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 1)";
+                labels, revision)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 1)";
         self.connection().prepare_cached(sql)?.execute(params![
             new.key.expose(),
             new.owner,
@@ -134,8 +145,11 @@ impl WriteTransaction<'_> {
             new.reference,
             new.note,
             new.is_trial,
+            new.labels.join(" "),
         ])?;
-        Ok(self.connection().last_insert_rowid())
+        let id = self.connection().last_insert_rowid();
+        self.put_labels(id, new.labels)?;
+        Ok(id)
     }
 
     /// Stores what can change of a license, and increments its revision.
@@ -164,12 +178,17 @@ impl WriteTransaction<'_> {
             license.owner,
         ])?;
         self.connection().prepare_cached("DELETE FROM license_labels WHERE license = ?1")?.execute([license.id])?;
-        for label in &license.labels {
-            let sql = "INSERT INTO license_labels (label, license) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-            self.connection().prepare_cached(sql)?.execute(params![label, license.id])?;
-        }
+        self.put_labels(license.id, &license.labels)?;
         let over = self.is_over_limit(license.id, self.now())?;
         self.set_over_limit(license.id, over)
+    }
+
+    fn put_labels(&self, license: i64, labels: &[String]) -> Result<(), Error> {
+        for label in labels {
+            let sql = "INSERT INTO license_labels (label, license) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+            self.connection().prepare_cached(sql)?.execute(params![label, license])?;
+        }
+        Ok(())
     }
 
     /// Records whether the license has more active servers than its plan allows.

@@ -5,6 +5,7 @@
 //! the last commit. Committed changes survive a power failure (`synchronous=FULL`).
 
 mod activations;
+mod api_tokens;
 pub mod checkpoint;
 mod connection;
 pub mod counting;
@@ -29,6 +30,7 @@ mod values;
 pub mod writer;
 
 pub use activations::{ExpiredActivations, Heartbeat, Slot};
+pub use api_tokens::{Creation, KeptAnswer, NewApiToken};
 pub use database::Database;
 pub use error::{Error, FILE};
 pub use license_counts::LicenseCounts;

@@ -1,0 +1,201 @@
+//! Tokens of the vendor API, and the answers that are kept for repeated calls.
+
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::error::Error;
+use super::transactions::{ReadTransaction, WriteTransaction};
+use super::values::{at, at_if_any};
+use crate::model::{ApiToken, Scope};
+use crate::network::Network;
+use opterius_base::clock::Timestamp;
+
+/// How long the answer to a call with an Idempotency-Key is kept.
+const ANSWER_TIME: Duration = Duration::from_secs(86_400);
+
+/// The most answers that are deleted for each new one.
+const DELETED_ANSWERS: u32 = 100;
+
+/// A token to insert.
+pub struct NewApiToken<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// The hash of its secret, in hexadecimal.
+    pub secret_sha256: &'a str,
+    /// What its holder may do.
+    pub scopes: &'a [Scope],
+    /// Where it is valid; everywhere if empty.
+    pub networks: &'a [Network],
+    /// The instant at which it ends; `None` means never.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// The answer to a call, kept for its repetition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptAnswer {
+    /// The hash of the request, in hexadecimal.
+    pub request_sha256: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// The JSON body.
+    pub body: String,
+}
+
+/// The request that created a license.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Creation {
+    /// The number of the token.
+    pub token: i64,
+    /// The hash of the request, in hexadecimal.
+    pub request_sha256: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+const TOKEN: &str = "SELECT id, name, scopes, networks, created_at, expires_at, last_used_at, revoked_at, secret_sha256
+    FROM api_tokens";
+
+fn token(row: &Row<'_>) -> rusqlite::Result<ApiToken> {
+    let (scopes, networks): (String, String) = (row.get(2)?, row.get(3)?);
+    Ok(ApiToken {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        scopes: Scope::ALL
+            .iter()
+            .copied()
+            .filter(|scope| scopes.split(' ').any(|word| word == scope.as_str()))
+            .collect(),
+        networks: networks.split_whitespace().flat_map(str::parse).collect(),
+        created_at: at(row, 4)?,
+        expires_at: at_if_any(row, 5)?,
+        last_used_at: at_if_any(row, 6)?,
+        revoked_at: at_if_any(row, 7)?,
+    })
+}
+
+impl ReadTransaction<'_> {
+    /// The token with this number, and the hash of its secret.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn api_token(&self, id: i64) -> Result<Option<(ApiToken, String)>, Error> {
+        let mut statement = self.0.prepare_cached(&format!("{TOKEN} WHERE id = ?1"))?;
+        Ok(statement.query_row(params![id], |row| Ok((token(row)?, row.get(8)?))).optional()?)
+    }
+
+    /// The token with this name that is not revoked.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn api_token_by_name(&self, name: &str) -> Result<Option<ApiToken>, Error> {
+        let mut statement = self.0.prepare_cached(&format!("{TOKEN} WHERE name = ?1 AND revoked_at IS NULL"))?;
+        Ok(statement.query_row(params![name], token).optional()?)
+    }
+
+    /// All tokens, oldest first, with or without revoked ones.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn api_tokens(&self, with_revoked: bool) -> Result<Vec<ApiToken>, Error> {
+        let condition = if with_revoked { "" } else { "WHERE revoked_at IS NULL" };
+        let mut statement = self.0.prepare_cached(&format!("{TOKEN} {condition} ORDER BY id"))?;
+        let found: rusqlite::Result<Vec<ApiToken>> = statement.query_map([], token)?.collect();
+        Ok(found?)
+    }
+
+    /// The answer that is kept for a repetition of the call with this key.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn kept_answer(&self, token: i64, key: &str, now: Timestamp) -> Result<Option<KeptAnswer>, Error> {
+        let sql = "SELECT request_sha256, status, body FROM api_answers WHERE token = ?1 AND key = ?2 AND at > ?3";
+        let kept =
+            |row: &Row<'_>| Ok(KeptAnswer { request_sha256: row.get(0)?, status: row.get(1)?, body: row.get(2)? });
+        let parameters = params![token, key, now.minus(ANSWER_TIME).unix()];
+        Ok(self.0.prepare_cached(sql)?.query_row(parameters, kept).optional()?)
+    }
+
+    /// The request that created the license, if it came through the vendor API.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn creation(&self, license: i64) -> Result<Option<Creation>, Error> {
+        let sql = "SELECT token, request_sha256, at FROM api_creations WHERE license = ?1";
+        let creation =
+            |row: &Row<'_>| Ok(Creation { token: row.get(0)?, request_sha256: row.get(1)?, at: at(row, 2)? });
+        Ok(self.0.prepare_cached(sql)?.query_row(params![license], creation).optional()?)
+    }
+}
+
+impl WriteTransaction<'_> {
+    /// Inserts a token and returns its number.
+    ///
+    /// # Errors
+    /// [`Error::Taken`] if another token that is not revoked has the name, or another store error.
+    pub fn insert_api_token(&self, new: &NewApiToken<'_>) -> Result<i64, Error> {
+        let words = |words: Vec<String>| words.join(" ");
+        let sql = "INSERT INTO api_tokens (name, secret_sha256, scopes, networks, created_at, expires_at)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        self.connection().execute(
+            sql,
+            params![
+                new.name,
+                new.secret_sha256,
+                words(new.scopes.iter().map(|scope| scope.as_str().to_owned()).collect()),
+                words(new.networks.iter().map(ToString::to_string).collect()),
+                self.now().unix(),
+                new.expires_at.map(Timestamp::unix),
+            ],
+        )?;
+        Ok(self.connection().last_insert_rowid())
+    }
+
+    /// Revokes a token.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn revoke_api_token(&self, id: i64) -> Result<(), Error> {
+        let sql = "UPDATE api_tokens SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL";
+        self.connection().execute(sql, params![id, self.now().unix()])?;
+        Ok(())
+    }
+
+    /// Records a use of the token.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn touch_api_token(&self, id: i64) -> Result<(), Error> {
+        let sql = "UPDATE api_tokens SET last_used_at = ?2 WHERE id = ?1";
+        self.connection().prepare_cached(sql)?.execute(params![id, self.now().unix()])?;
+        Ok(())
+    }
+
+    /// Keeps the answer to a call for its repetition, and deletes some of those that are too old.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn keep_answer(&self, token: i64, key: &str, kept: &KeptAnswer) -> Result<(), Error> {
+        let sql = "DELETE FROM api_answers WHERE (token, key) IN (
+            SELECT token, key FROM api_answers WHERE at <= ?1 ORDER BY at LIMIT ?2)";
+        let parameters = params![self.now().minus(ANSWER_TIME).unix(), DELETED_ANSWERS];
+        self.connection().prepare_cached(sql)?.execute(parameters)?;
+        let sql =
+            "INSERT INTO api_answers (token, key, request_sha256, status, body, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            ON CONFLICT (token, key) DO UPDATE SET request_sha256 = ?3, status = ?4, body = ?5, at = ?6";
+        let parameters = params![token, key, kept.request_sha256, kept.status, kept.body, self.now().unix()];
+        self.connection().prepare_cached(sql)?.execute(parameters)?;
+        Ok(())
+    }
+
+    /// Records the request that created a license.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn put_creation(&self, license: i64, token: i64, request_sha256: &str) -> Result<(), Error> {
+        let sql = "INSERT INTO api_creations (license, token, request_sha256, at) VALUES (?1, ?2, ?3, ?4)";
+        let parameters = params![license, token, request_sha256, self.now().unix()];
+        self.connection().prepare_cached(sql)?.execute(parameters)?;
+        Ok(())
+    }
+}

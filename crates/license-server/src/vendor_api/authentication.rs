@@ -1,0 +1,104 @@
+//! Authentication by token, and its limits.
+
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use log::warn;
+use ring::hmac;
+
+use super::error::ApiError;
+use super::request::ApiRequest;
+use crate::actions::{split_token, token_secret_sha256};
+use crate::model::{ApiToken, ApiTokenState};
+use crate::shared::Shared;
+use crate::store::{Error, WriteTransaction};
+use crate::throttle::{Throttle, network};
+use opterius_base::text::one_line;
+
+/// Calls with one token that are allowed at once, and the time for one more.
+const CALLS: u32 = 300;
+const CALL_TIME: Duration = Duration::from_millis(33);
+
+/// Wrong tokens of one network that are allowed at once, and the time for one more. A right token from the same network
+/// is never limited by them.
+const WRONG_TOKENS: u32 = 30;
+const WRONG_TOKEN_TIME: Duration = Duration::from_secs(2);
+
+/// The time within which further uses of a token are not recorded.
+const USE_TIME: Duration = Duration::from_secs(60);
+
+/// The limits of tokens.
+pub(super) struct TokenLimits {
+    calls: Mutex<Throttle<i64>>,
+    wrong: Mutex<Throttle<IpAddr>>,
+}
+
+impl Default for TokenLimits {
+    fn default() -> Self {
+        Self {
+            calls: Mutex::new(Throttle::new(CALLS, CALL_TIME)),
+            wrong: Mutex::new(Throttle::new(WRONG_TOKENS, WRONG_TOKEN_TIME)),
+        }
+    }
+}
+
+/// The token of the request, if it allows the call.
+///
+/// # Errors
+/// 401 if it is not valid, 403 if it does not allow the call or not from here, 429 if there are too many calls.
+pub(super) fn authenticate(shared: &Shared, limits: &TokenLimits, request: &ApiRequest) -> Result<ApiToken, ApiError> {
+    let (now, at) = (shared.clock.wall(), shared.clock.monotonic());
+    let Some(token) = find(shared, request)? else { return Err(wrong(limits, request, at)) };
+    match token.state(now) {
+        ApiTokenState::Active => {}
+        ApiTokenState::Expired => return Err(ApiError::unauthorized("token_expired", "The token has expired.")),
+        ApiTokenState::Revoked => return Err(ApiError::unauthorized("token_revoked", "The token has been revoked.")),
+    }
+    if !token.is_valid_from(request.client) {
+        warn!("Token {} refused: it is not valid from {}", one_line(&token.name, 64), request.client);
+        let message = format!("The token is not valid from {}.", request.client);
+        return Err(ApiError::new(403, "network_not_allowed", message));
+    }
+    let taken = limits.calls.lock().unwrap_or_else(PoisonError::into_inner).take(token.id, at);
+    taken.map_err(|wait| {
+        ApiError::too_many(wait, "Too many calls with this token. Try again after the time in the Retry-After header.")
+    })?;
+    if token.last_used_at.is_none_or(|used| now.since(used) >= USE_TIME) {
+        let id = token.id;
+        let touch = move |transaction: &WriteTransaction<'_>| transaction.touch_api_token(id);
+        // If it cannot be stored, the call itself says so where it matters.
+        shared.writer.submit(touch, |_: Result<(), Error>| {});
+    }
+    match request.route.scope {
+        Some(scope) if !token.allows(scope) => {
+            let message = format!("The token {} does not have the scope {}.", token.name, scope.as_str());
+            Err(ApiError::new(403, "scope_missing", message))
+        }
+        _ => Ok(token),
+    }
+}
+
+/// The token with this number and secret.
+fn find(shared: &Shared, request: &ApiRequest) -> Result<Option<ApiToken>, Error> {
+    let Some((id, secret)) = split_token(request.token.expose()) else { return Ok(None) };
+    let found = shared.readers.read(|transaction| transaction.api_token(id))?;
+    let presented = token_secret_sha256(secret);
+    // With a key that no client knows, so that the comparison takes no time that tells how much is right.
+    let is_right = |stored: &str| {
+        let tag = hmac::sign(&shared.form_secret, stored.as_bytes());
+        hmac::verify(&shared.form_secret, presented.as_bytes(), tag.as_ref()).is_ok()
+    };
+    Ok(found.filter(|(_, stored)| is_right(stored)).map(|(token, _)| token))
+}
+
+fn wrong(limits: &TokenLimits, request: &ApiRequest, at: std::time::Instant) -> ApiError {
+    let taken = limits.wrong.lock().unwrap_or_else(PoisonError::into_inner).take(network(request.client), at);
+    match taken {
+        Ok(()) => {
+            warn!("API call {} from {} refused: wrong token", request.request_id, request.client);
+            ApiError::unauthorized("token_invalid", "The token is not valid.")
+        }
+        Err(wait) => ApiError::too_many(wait, "Too many wrong tokens from this network."),
+    }
+}
