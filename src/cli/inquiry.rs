@@ -14,7 +14,7 @@ use crate::config::file;
 use crate::config::{Config, DEFAULT_ADDRESS};
 use crate::license::client::fault::words;
 use crate::license::client::http;
-use crate::license::client::stream::Timed;
+use opterius_base::stream::Timed;
 use crate::program::complain;
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_base::deadline::Deadline;

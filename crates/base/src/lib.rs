@@ -3,6 +3,7 @@
 //! * [`clock`], [`dates`], [`deadline`] — reading clocks, formatting dates, deadlines of operations
 //! * [`text`], [`hex`], [`secret`] — making untrusted text safe to display, hexadecimal, values that must not be shown
 //! * [`files`] — bounded reads and atomic replacement of files
+//! * [`stream`] — connections with a deadline
 //! * [`waker`] — waking a thread that waits on file descriptors
 //! * [`exposition`] — the Prometheus text format
 
@@ -15,5 +16,6 @@ pub mod exposition;
 pub mod files;
 pub mod hex;
 pub mod secret;
+pub mod stream;
 pub mod text;
 pub mod waker;

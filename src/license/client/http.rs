@@ -11,7 +11,7 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport};
 
-use crate::license::client::stream::Stream;
+use opterius_base::stream::Stream;
 
 /// The longest head of a response, in bytes.
 pub const MAX_HEAD: usize = 16 * 1024;

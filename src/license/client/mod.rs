@@ -11,7 +11,6 @@ mod no_proxy;
 pub mod proxy;
 pub mod resolve;
 pub mod route;
-pub mod stream;
 pub mod tls;
 pub mod tls_fault;
 pub mod tunnel;

@@ -10,7 +10,7 @@ use crate::license::client::connect::{self, Endpoint, Trace};
 use crate::license::client::fault::Fault;
 use crate::license::client::proxy::{Proxy, ProxyVariables};
 use crate::license::client::resolve;
-use crate::license::client::stream::{Stream, Timed};
+use opterius_base::stream::{Stream, Timed};
 use crate::license::client::tls::{self, ClientCertificate};
 use crate::license::client::tls_fault::Peer;
 use crate::license::client::tunnel;

@@ -15,7 +15,7 @@ use rustls::{
 use webpki_roots::TLS_SERVER_ROOTS;
 
 use crate::license::client::fault::Fault;
-use crate::license::client::stream::Stream;
+use opterius_base::stream::Stream;
 use crate::license::client::tls_fault::{self, Chain, Peer};
 
 /// Whether the server has asked for a client certificate: a failure after that has this cause, however it looks.

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 
 use crate::license::client::fault::{Fault, Step, words};
 use crate::license::client::proxy::Proxy;
-use crate::license::client::stream::Stream;
+use opterius_base::stream::Stream;
 
 /// The longest head of the proxy's answer, in bytes.
 const MAX_HEAD: usize = 8 * 1024;

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use opterius_base::deadline::Deadline;
+use crate::deadline::Deadline;
 
 /// An open connection: TCP, or TLS over another one.
 pub trait Stream: Read + Write + Send + Sync {}
