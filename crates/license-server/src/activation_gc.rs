@@ -72,7 +72,8 @@ fn was_silent(shared: &Shared, now: Timestamp) -> bool {
     is_silent
 }
 
-fn is_steady(last: Now, now: Now) -> bool {
+/// Whether the wall clock has only advanced between two readings, give or take an hour.
+pub(crate) fn is_steady(last: Now, now: Now) -> bool {
     let ran = now.boot.saturating_sub(last.boot);
     let expected = last.wall.plus(ran);
     now.wall.since(expected).max(expected.since(now.wall)) <= MAX_CLOCK_STEP

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::commands::parsing::{Command, parse};
 use crate::commands::{run, specs};
-use crate::{PROGRAM, serve};
+use crate::{PROGRAM, deliver, serve};
 use opterius_daemon::EXIT_USAGE;
 use opterius_daemon::output::{complain, say};
 
@@ -16,6 +16,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Command::Help(Some(specs))) => say(&specs::help_of(&specs)),
         Ok(Command::Version) => say(concat!("opterius-license-server ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Command::Serve { config_file }) => serve::start(&config_file),
+        Ok(Command::Deliver { config_file }) => deliver::start(&config_file),
         Ok(Command::Task { config_file, task }) => run(&config_file, &task),
         Err(sentence) => {
             complain(PROGRAM.name, &sentence);

@@ -7,6 +7,8 @@ use crate::network::Network;
 use opterius_daemon::config_file::{self, Entries, Error, Key};
 use opterius_daemon::log::LogTarget;
 
+use crate::webhooks::receiver_address::Receivers;
+
 /// Where the package puts the file.
 pub const DEFAULT_PATH: &str = "/etc/opterius/license-server.conf";
 
@@ -27,6 +29,10 @@ pub struct Config {
     pub trusted_proxies: Vec<Network>,
     /// The maximum number of concurrent client connections.
     pub max_connections: usize,
+    /// Which receivers webhooks can have.
+    pub receivers: Receivers,
+    /// The file of the authorities that receivers of webhooks can have besides Mozilla's.
+    pub webhook_ca_file: Option<PathBuf>,
     /// Where log lines go.
     pub log: LogTarget,
 }
@@ -64,6 +70,10 @@ pub enum ConfigKey {
     TrustedProxies,
     /// The maximum number of concurrent client connections.
     MaxConnections,
+    /// Whether webhooks can have receivers with private addresses.
+    WebhookPrivateTargets,
+    /// Further authorities of receivers.
+    WebhookCaFile,
     /// Where log lines go.
     Log,
 }
@@ -79,6 +89,8 @@ impl Key for ConfigKey {
         ("renew_url", Self::RenewUrl),
         ("trusted_proxies", Self::TrustedProxies),
         ("max_connections", Self::MaxConnections),
+        ("webhook_private_targets", Self::WebhookPrivateTargets),
+        ("webhook_ca_file", Self::WebhookCaFile),
         ("log", Self::Log),
     ];
 }
@@ -116,6 +128,11 @@ pub fn parse(text: &str, name: &str) -> Result<Loaded, Error> {
         renew_url: renew_url(&entries)?,
         trusted_proxies: trusted_proxies(&entries)?,
         max_connections: entries.integer(ConfigKey::MaxConnections, 1024, 16, 65536)?,
+        receivers: receivers(&entries)?,
+        webhook_ca_file: match entries.value(ConfigKey::WebhookCaFile) {
+            Some(_) => Some(entries.absolute_path(ConfigKey::WebhookCaFile, "/")?),
+            None => None,
+        },
         log: entries.log_target(ConfigKey::Log)?,
     };
     Ok(Loaded { config, warnings })
@@ -133,6 +150,15 @@ fn listen_addr(entries: &Entries<'_, ConfigKey>) -> Result<IpAddr, Error> {
             ),
         )),
         _ => Ok(address),
+    }
+}
+
+fn receivers(entries: &Entries<'_, ConfigKey>) -> Result<Receivers, Error> {
+    match entries.value(ConfigKey::WebhookPrivateTargets) {
+        None => Ok(Receivers::Public),
+        Some((_, value)) if value.eq_ignore_ascii_case("no") => Ok(Receivers::Public),
+        Some((_, value)) if value.eq_ignore_ascii_case("yes") => Ok(Receivers::Private),
+        Some((entry, value)) => Err(entries.wrong(entry, format!("“{value}” must be yes or no"))),
     }
 }
 
@@ -204,7 +230,7 @@ mod tests {
     fn the_shipped_example_lists_every_key_with_its_default() {
         let text = include_str!("../../../dist/license-server.conf");
         assert_eq!(parsed(text), parsed(""), "the example file sets nothing");
-        let examples = ["public_url", "renew_url", "trusted_proxies"];
+        let examples = ["public_url", "renew_url", "trusted_proxies", "webhook_ca_file"];
         let mut uncommented = String::new();
         for (key, _) in ConfigKey::KEYS {
             let line = text
@@ -225,7 +251,7 @@ mod tests {
     fn every_key_is_parsed() {
         let text = "listen_addr=::1\nport=8000\ndata_dir=/srv/licenses\npublic_url=https://licenses.example.com:8443/\n\
                     renew_url=https://shop.example.com/renew?from=dashboard\ntrusted_proxies=127.0.0.1, ::ffff:10.0.0.1 10.1.0.0/16,2001:db8::/32\n\
-                    max_connections=64\nlog=stderr\n";
+                    max_connections=64\nwebhook_private_targets=Yes\nwebhook_ca_file=/etc/ssl/shop.pem\nlog=stderr\n";
         let expected = Config {
             listen_addr: "::1".parse().unwrap(),
             port: 8000,
@@ -239,6 +265,8 @@ mod tests {
                 .map(|text| text.parse().unwrap())
                 .into(),
             max_connections: 64,
+            receivers: Receivers::Private,
+            webhook_ca_file: Some(PathBuf::from("/etc/ssl/shop.pem")),
             log: LogTarget::Stderr,
         };
         assert_eq!(parsed(text), Ok(expected));
@@ -267,6 +295,8 @@ mod tests {
             ("trusted_proxies=0.0.0.0/0", "“0.0.0.0/0” is every address"),
             ("trusted_proxies=::/0", "“::/0” is every address"),
             ("trusted_proxie=127.0.0.1", "Did you mean “trusted_proxies”?"),
+            ("webhook_private_targets=maybe", "must be yes or no"),
+            ("webhook_ca_file=shop.pem", "must be an absolute path"),
             ("log=file", "must be auto, syslog or stderr"),
         ];
         for (text, expected) in table {

@@ -66,7 +66,11 @@ impl DataDir {
 
     /// The lock files.
     pub fn locks(&self) -> InstallationLocks {
-        InstallationLocks { server: self.directory.join("serve.lock"), database: self.directory.join("use.lock") }
+        InstallationLocks {
+            server: self.directory.join("serve.lock"),
+            deliverer: self.directory.join("deliver.lock"),
+            database: self.directory.join("use.lock"),
+        }
     }
 
     /// The path of a file of a restore.
@@ -231,11 +235,11 @@ impl DataDir {
         )))
     }
 
-    /// Opens the database and the keys.
+    /// Opens the database without the signing keys, which not every process needs.
     ///
     /// # Errors
-    /// One of them is missing or unusable, or they belong to different installations.
-    pub fn open(&self) -> Result<Installation, InstallationError> {
+    /// It is missing or unusable.
+    pub fn open_database(&self) -> Result<Database, InstallationError> {
         if self.directory.is_dir() {
             self.check_directory()?;
         }
@@ -243,6 +247,15 @@ impl DataDir {
         self.check_not_restoring()?;
         let mut database = Database::open(&self.database_path())?;
         database.keep(lock);
+        Ok(database)
+    }
+
+    /// Opens the database and the keys.
+    ///
+    /// # Errors
+    /// One of them is missing or unusable, or they belong to different installations.
+    pub fn open(&self) -> Result<Installation, InstallationError> {
+        let mut database = self.open_database()?;
         let keys = SigningKeys::load(&self.keys_path())?;
         let (installation, form_secret) = database.read(|transaction| {
             Ok::<_, store::Error>((transaction.setting(INSTALLATION)?, transaction.setting(FORM_SECRET)?))

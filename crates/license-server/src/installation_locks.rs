@@ -14,6 +14,8 @@ use crate::store;
 pub struct InstallationLocks {
     /// Locked by the server.
     pub server: PathBuf,
+    /// Locked by the deliverer of webhooks.
+    pub deliverer: PathBuf,
     /// Locked by all that use the database, and exclusively to replace it.
     pub database: PathBuf,
 }
@@ -24,18 +26,15 @@ impl InstallationLocks {
     /// # Errors
     /// Another server holds the lock, or the file cannot be locked.
     pub fn lock_server(&self) -> Result<File, InstallationError> {
-        let path = &self.server;
-        let mut file = open(path)?;
-        if !is_locked(&file, path, FlockOperation::NonBlockingLockExclusive)? {
-            return Err(InstallationError::Refused(format!(
-                "{}: another license server is already running on this installation (process {}). Nothing was changed",
-                path.display(),
-                holder(path)
-            )));
-        }
-        let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-        written.map_err(|error| failed(path, &error))?;
-        Ok(file)
+        lock_alone(&self.server, "license server")
+    }
+
+    /// Locks the installation against a second deliverer, which would send every event once more.
+    ///
+    /// # Errors
+    /// Another deliverer holds the lock, or the file cannot be locked.
+    pub fn lock_deliverer(&self) -> Result<File, InstallationError> {
+        lock_alone(&self.deliverer, "deliverer")
     }
 
     /// Keeps the database from being replaced.
@@ -73,6 +72,21 @@ impl InstallationLocks {
         }
         Ok([server, database])
     }
+}
+
+/// Locks the file for this process, which is the only one of its kind, and writes its number into it.
+fn lock_alone(path: &Path, what: &str) -> Result<File, InstallationError> {
+    let mut file = open(path)?;
+    if !is_locked(&file, path, FlockOperation::NonBlockingLockExclusive)? {
+        return Err(InstallationError::Refused(format!(
+            "{}: another {what} is already running on this installation (process {}). Nothing was changed",
+            path.display(),
+            holder(path)
+        )));
+    }
+    let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+    written.map_err(|error| failed(path, &error))?;
+    Ok(file)
 }
 
 fn open(path: &Path) -> Result<File, InstallationError> {

@@ -8,10 +8,13 @@ pub mod activation_gc;
 pub mod address;
 pub mod api;
 mod cause;
+mod certificate_file;
 pub mod command_line;
 pub mod commands;
 pub mod config;
 pub mod dashboard;
+pub mod deliver;
+pub mod expiry_notices;
 pub mod installation;
 pub mod installation_error;
 pub mod installation_locks;
@@ -33,6 +36,7 @@ pub mod throttle;
 pub mod vendor_api;
 pub mod verification;
 pub mod verification_limits;
+pub mod webhooks;
 
 use opterius_daemon::Program;
 

@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use crate::model::{ACTIVE_TIME, Action, Actor, Details, License, Role, Status};
+use crate::model::{ACTIVE_TIME, Action, Actor, Details, License, Role, ServerFacts, Status};
 use crate::store::counting::{count_cap, format_count};
 use crate::store::{Error, Heartbeat, Slot, WriteTransaction};
 use opterius_base::clock::Timestamp;
@@ -168,7 +168,9 @@ pub fn decide(
         Claim::Take { again } => {
             let actor = Actor { role: Role::Server, name: inquiry.ip.to_string() };
             let detail = activation_detail(inquiry, again);
-            let sequence = transaction.add_event(Some(license.id), &actor, Action::Activated, &detail)?;
+            let server = facts(inquiry);
+            let sequence =
+                transaction.add_server_event(Some(license.id), &actor, Action::Activated, &detail, Some(&server))?;
             transaction.put_activation(license.id, sequence, &heartbeat)?;
         }
         Claim::Refuse { active } => return denied(Denial::ServerLimit { active, allowed }),
@@ -189,6 +191,12 @@ fn kept_out_until(
     let blocks = transaction.blocks(license, transaction.now())?;
     let applying = blocks.iter().filter(|block| block.applies_to(inquiry.ip, server_id));
     Ok(applying.map(|block| block.ends_at).max())
+}
+
+/// The server for webhooks.
+fn facts(inquiry: &Inquiry) -> ServerFacts<'_> {
+    let Details { hostname, server_id, .. } = &inquiry.details;
+    ServerFacts { hostname: hostname.as_deref(), server_id: server_id.as_deref(), ..ServerFacts::at(inquiry.ip) }
 }
 
 fn activation_detail(inquiry: &Inquiry, again: Option<Timestamp>) -> String {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::bounded;
 use log::{error, info, warn};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use crate::api::Api;
 use crate::commands::progress::Progress;
@@ -20,7 +21,7 @@ use crate::shared::Shared;
 use crate::store::readers::Readers;
 use crate::store::writer::Writer;
 use crate::store::{self, Database};
-use crate::{PROGRAM, activation_gc, refusal_writer};
+use crate::{PROGRAM, activation_gc, expiry_notices, refusal_writer};
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_daemon::limits;
 use opterius_daemon::listener::{self, Source};
@@ -78,6 +79,7 @@ pub fn start(path: &Path) -> u8 {
             return error.exit_code();
         }
     };
+    keep_memory_private();
     let target = config.log;
     Logger::new(PROGRAM.name, target, Path::new(SYSLOG_SOCKET)).install();
     report_panics(PROGRAM);
@@ -108,6 +110,11 @@ pub fn start(path: &Path) -> u8 {
     conclude(&ended, PROGRAM, target)
 }
 
+/// Keeps other processes of this user, such as the deliverer, from reading the memory of this one.
+pub(crate) fn keep_memory_private() {
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
 /// Opens the installation and checks the integrity of its database.
 fn open(data_dir: &DataDir) -> Result<Installation, InstallationError> {
     data_dir.check_not_restoring()?;
@@ -134,7 +141,7 @@ pub fn run(
     let database_path = database.path().to_owned();
     let supervisor = Supervisor::new(spawn).map_err(Failure::start)?;
     let connections = limits::connections(config.max_connections).map_err(Failure::Start)?;
-    let readers = Readers::open(database.path(), 2 * THREADS_PER_LANE + 1);
+    let readers = Readers::open(database.path(), 2 * THREADS_PER_LANE + 2);
     let readers = readers.map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
     let (writer, mut writer_thread) = Writer::new(database, Arc::clone(&clock));
     let checkpointer =
@@ -163,8 +170,10 @@ pub fn run(
         }
         let (gc_shared, gc_stopped) = (Arc::clone(&shared), stopped.clone());
         supervisor.start("activation-gc", move || activation_gc::run(&gc_shared, &gc_stopped))?;
-        let log_shared = Arc::clone(&shared);
-        supervisor.start("refusal-log", move || refusal_writer::run(&log_shared, &stopped))?;
+        let (log_shared, log_stopped) = (Arc::clone(&shared), stopped.clone());
+        supervisor.start("refusal-log", move || refusal_writer::run(&log_shared, &log_stopped))?;
+        let notices_shared = Arc::clone(&shared);
+        supervisor.start("expiry-notices", move || expiry_notices::run(&notices_shared, &stopped))?;
         supervisor.start_front(move || front.run())
     };
     start_threads().map_err(Failure::start)?;

@@ -10,12 +10,12 @@ use crate::license::client::connect::{self, Endpoint, Trace};
 use crate::license::client::fault::Fault;
 use crate::license::client::proxy::{Proxy, ProxyVariables};
 use crate::license::client::resolve;
-use opterius_base::stream::{Stream, Timed};
 use crate::license::client::tls::{self, ClientCertificate};
 use crate::license::client::tls_fault::Peer;
 use crate::license::client::tunnel;
 use crate::license::client::url::ServerUrl;
 use opterius_base::deadline::Deadline;
+use opterius_base::stream::{Stream, Timed};
 use opterius_license::address;
 
 /// An open connection to the license server.

@@ -15,8 +15,8 @@ use rustls::{
 use webpki_roots::TLS_SERVER_ROOTS;
 
 use crate::license::client::fault::Fault;
-use opterius_base::stream::Stream;
 use crate::license::client::tls_fault::{self, Chain, Peer};
+use opterius_base::stream::Stream;
 
 /// Whether the server has asked for a client certificate: a failure after that has this cause, however it looks.
 #[derive(Debug, Default)]

@@ -13,7 +13,11 @@ fn systemd_finds_no_problems_in_the_units() {
         let mut exposed = vec!["opterius-agent.service"];
         let mut units = vec!["opterius-operation.socket", "opterius-operation@1.service"];
         install(&file("opterius-license-server"));
-        exposed.extend(["opterius-license-server.service", "opterius-license-server-backup.service"]);
+        exposed.extend([
+            "opterius-license-server.service",
+            "opterius-license-server-backup.service",
+            "opterius-license-server-deliver.service",
+        ]);
         units.push("opterius-license-server-backup.timer");
         units.extend(&exposed);
         assert_eq!(run(&format!("systemd-analyze verify --man=yes {} 2>&1", units.join(" "))), "");

@@ -10,6 +10,7 @@ mod refusal;
 mod servers;
 mod tokens;
 mod users;
+mod webhooks;
 
 pub use crate::model::Change;
 pub use license_key::new_key;
@@ -19,6 +20,10 @@ pub use refusal::{OWNER_CHANGES, OWNER_CHANGES_TIME, Refusal};
 pub use servers::{move_to, revoke, unblock};
 pub use tokens::{TokenTerms, add_token, revoke_token, split_token, token_secret_sha256};
 pub use users::{add_user, check_user_name, set_password};
+pub use webhooks::{
+    add_webhook, find_webhook, names as event_names, remove_webhook, replay, replay_given_up, rotate_webhook,
+    test_webhook,
+};
 
 #[cfg(test)]
 #[path = "../actions_tests.rs"]

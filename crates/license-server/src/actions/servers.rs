@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::licenses::find;
 use super::refusal::{OWNER_CHANGES, OWNER_CHANGES_TIME, Refusal};
 use crate::model::change_error::{address_warning, check_server_ip};
-use crate::model::{Action, Actor, Block, MAX_BLOCKS, Role};
+use crate::model::{Action, Actor, Block, MAX_BLOCKS, Role, ServerFacts};
 use crate::store::{Error, WriteTransaction};
 
 /// Deletes the activation of an address, keeps the server out for `block` if it is given, and returns the message for the
@@ -24,18 +24,21 @@ pub fn revoke(
     find(transaction, id)?;
     within_owner_limit(transaction, actor, id)?;
     let server_id = server_id(transaction, id, ip)?;
+    let identity = server_id.clone();
+    let server = ServerFacts { server_id: identity.as_deref(), ..ServerFacts::at(ip) };
     let was_active = transaction.delete_activation(id, ip)?;
     let freed = if was_active { format!("Its slot on license {id} is free.") } else { "It held no slot.".to_owned() };
     let Some(block) = block else {
         if !was_active {
             return Err(Refusal::NotFound(format!("License {id} is not activated on {ip}.")));
         }
-        transaction.add_event(Some(id), actor, Action::Revoked, &ip.to_string())?;
+        transaction.add_server_event(Some(id), actor, Action::Revoked, &ip.to_string(), Some(&server))?;
         return Ok(format!("{ip} revoked. {freed}"));
     };
     let ends_at = transaction.now().plus(block);
     keep_out(transaction, id, &Block { ip, ends_at, server_id })?;
-    transaction.add_event(Some(id), actor, Action::Revoked, &format!("{ip}, kept out until {ends_at}"))?;
+    let detail = format!("{ip}, kept out until {ends_at}");
+    transaction.add_server_event(Some(id), actor, Action::Revoked, &detail, Some(&server))?;
     Ok(format!("{ip} revoked and kept out until {ends_at}. {freed}"))
 }
 
@@ -120,7 +123,9 @@ pub fn move_to(
         return Err(Refusal::NotFound(format!("License {id} is neither activated on {from} nor locked to it.")));
     }
     let lock = if locked { ", with the lock" } else { "" };
-    transaction.add_event(Some(id), actor, Action::Moved, &format!("from {from} to {to}{lock}"))?;
+    let server = ServerFacts { previous_ip: Some(from), ..ServerFacts::at(to) };
+    let detail = format!("from {from} to {to}{lock}");
+    transaction.add_server_event(Some(id), actor, Action::Moved, &detail, Some(&server))?;
     Ok(format!("License {id} moved from {from} to {to}.{}", address_warning(to)))
 }
 

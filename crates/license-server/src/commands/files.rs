@@ -13,6 +13,7 @@ use crate::commands::failure::Failure;
 use crate::commands::finding::{Finding, failed, passed};
 use crate::commands::operator;
 use crate::installation::DataDir;
+use crate::installation_locks::InstallationLocks;
 
 pub(super) fn files(directory: &Path, data_dir: &DataDir) -> Vec<Finding> {
     let display = directory.display();
@@ -85,12 +86,12 @@ fn wrong_owner(path: &Path, file: &Metadata, directory: &Path, found: &Metadata)
 }
 
 /// The files of an installation; some of them may not exist.
-fn paths(data_dir: &DataDir) -> [PathBuf; 6] {
+fn paths(data_dir: &DataDir) -> [PathBuf; 7] {
     let beside = |suffix: &str| {
         let mut path: OsString = data_dir.database_path().into_os_string();
         path.push(suffix);
         PathBuf::from(path)
     };
-    let locks = data_dir.locks();
-    [data_dir.database_path(), beside("-wal"), beside("-shm"), data_dir.keys_path(), locks.server, locks.database]
+    let InstallationLocks { server, deliverer, database } = data_dir.locks();
+    [data_dir.database_path(), beside("-wal"), beside("-shm"), data_dir.keys_path(), server, deliverer, database]
 }

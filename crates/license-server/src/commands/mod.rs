@@ -29,6 +29,8 @@ mod tokens;
 mod users;
 pub mod values;
 mod vendor_specs;
+mod webhook_specs;
+mod webhooks;
 
 use std::path::Path;
 
@@ -89,6 +91,13 @@ fn perform(config_file: &Path, task: &Task) -> Result<(), Failure> {
         Task::AddToken { terms, json } => tokens::add(&mut session, terms, *json),
         Task::ListTokens { json } => tokens::list(&mut session, *json),
         Task::RevokeToken { name } => tokens::revoke(&mut session, name),
+        Task::AddWebhook { url, events, json } => webhooks::add(&mut session, url, events.as_deref(), *json),
+        Task::ListWebhooks { json } => webhooks::list(&mut session, *json),
+        Task::ShowWebhook { webhook, json } => webhooks::show(&mut session, *webhook, *json),
+        Task::RemoveWebhook { webhook } => webhooks::remove(&mut session, *webhook),
+        Task::RotateWebhook { webhook, json } => webhooks::rotate(&mut session, *webhook, *json),
+        Task::TestWebhook { webhook } => webhooks::test(&mut session, *webhook),
+        Task::ReplayEvents { webhook, event } => webhooks::replay(&mut session, *webhook, event.as_deref()),
         Task::ShowKeys { json } => keys::show(&session, *json),
         Task::RotateKeys { json } => keys::rotate(&mut session, *json),
         Task::RetireKeys { forced, json } => keys::retire(&mut session, *forced, *json),

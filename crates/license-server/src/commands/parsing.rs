@@ -23,6 +23,11 @@ pub enum Command {
         /// The configuration file.
         config_file: PathBuf,
     },
+    /// Run the deliverer.
+    Deliver {
+        /// The configuration file.
+        config_file: PathBuf,
+    },
     /// Run a command.
     Task {
         /// The configuration file.
@@ -165,6 +170,7 @@ impl RawArguments {
         spec.check(&self.arguments)?;
         let config_file = self.arguments.raw("config").map_or_else(|| PathBuf::from(DEFAULT_PATH), PathBuf::from);
         match spec.read {
+            None if spec.words == ["deliver"] => Ok(Command::Deliver { config_file }),
             None => Ok(Command::Serve { config_file }),
             Some(read) => Ok(Command::Task { config_file, task: read(&self.arguments)? }),
         }

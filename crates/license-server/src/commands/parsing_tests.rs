@@ -5,7 +5,7 @@ use super::*;
 use crate::actions::TokenTerms;
 use crate::commands::task::NewTerms;
 use crate::commands::values::LicenseRef;
-use crate::model::{Basis, Billing, Change, License, Period, Plan, Scope, Status};
+use crate::model::{Basis, Billing, Change, EventType, License, Period, Plan, Scope, Status};
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 
@@ -126,6 +126,25 @@ fn every_documented_command_is_parsed() {
         ),
         ("token list", Task::ListTokens { json: false }),
         ("token revoke shop", Task::RevokeToken { name: "shop".to_owned() }),
+        (
+            "webhook add https://shop.example.com/hook",
+            Task::AddWebhook { url: "https://shop.example.com/hook".to_owned(), events: None, json: false },
+        ),
+        (
+            "webhook add https://shop.example.com --events license.created,server.refused --json",
+            Task::AddWebhook {
+                url: "https://shop.example.com".to_owned(),
+                events: Some(vec![EventType::LicenseCreated, EventType::ServerRefused]),
+                json: true,
+            },
+        ),
+        ("webhook list", Task::ListWebhooks { json: false }),
+        ("webhook show 3", Task::ShowWebhook { webhook: 3, json: false }),
+        ("webhook remove 3", Task::RemoveWebhook { webhook: 3 }),
+        ("webhook rotate 3", Task::RotateWebhook { webhook: 3, json: false }),
+        ("webhook test 3", Task::TestWebhook { webhook: 3 }),
+        ("webhook replay 3", Task::ReplayEvents { webhook: 3, event: None }),
+        ("webhook replay 3 evt_1", Task::ReplayEvents { webhook: 3, event: Some("evt_1".to_owned()) }),
         ("keys show", Task::ShowKeys { json: false }),
         ("keys rotate", Task::RotateKeys { json: false }),
         ("keys retire --force", Task::RetireKeys { forced: true, json: false }),
@@ -133,8 +152,8 @@ fn every_documented_command_is_parsed() {
     for (line, expected) in &table {
         assert_eq!(&task(line), expected, "{line}");
     }
-    // The table covers every command but serve.
-    for spec in specs::all().filter(|spec| !matches!(spec.words, ["serve"])) {
+    // The table covers every command but serve and deliver.
+    for spec in specs::all().filter(|spec| !matches!(spec.words, ["serve"] | ["deliver"])) {
         let is_covered = |(line, _): &(&str, Task)| line.replace("--json ", "").starts_with(&spec.words.join(" "));
         assert!(table.iter().any(is_covered), "{}", spec.usage());
     }
@@ -203,6 +222,7 @@ fn serve_help_and_version_are_parsed() {
     assert_eq!(parsed(&["serve"]), Ok(Command::Serve { config_file: DEFAULT_PATH.into() }));
     assert_eq!(parsed(&["serve", "--config", "/x/license-server.conf"]), Ok(Command::Serve { config_file: other() }));
     assert_eq!(parsed(&["--config=/x/license-server.conf", "serve"]), Ok(Command::Serve { config_file: other() }));
+    assert_eq!(parsed(&["deliver"]), Ok(Command::Deliver { config_file: DEFAULT_PATH.into() }));
     assert_eq!(parsed(&["--version"]), Ok(Command::Version));
     assert_eq!(parsed(&["-V"]), Ok(Command::Version));
     assert_eq!(parsed(&["--help"]), Ok(Command::Help(None)));
@@ -253,7 +273,7 @@ fn a_usage_error_names_the_wrong_argument() {
         ("create license", "Did you mean “license create”?"),
         ("suspend 1", "Did you mean “license suspend”?"),
         ("suspnd 1", "Did you mean “license suspend”?"),
-        ("list", "Did you mean “license list”, “plan list”, “user list” or “token list”?"),
+        ("list", "Did you mean “license list”, “plan list”, “user list”, “token list” or “webhook list”?"),
         ("list users", "Did you mean “user list”?"),
         (
             "license create --owner a --expire never",
@@ -277,6 +297,11 @@ fn a_usage_error_names_the_wrong_argument() {
         ("license set-billing 7 --status none --cancel-at-period-end", "--status none"),
         ("plan set x --title X --max-accounts -1 --max-servers 1", "from 0 to 4294967295"),
         ("plan set x --title X --max-accounts 4294967296 --max-servers 1", "from 0 to 4294967295"),
+        ("webhook add", "missing operand URL"),
+        ("webhook add https://x.example --events license.creatd", "“license.creatd” is no type of event"),
+        ("webhook add https://x.example --events webhook.test", "“webhook.test” is no type of event"),
+        ("webhook show 0", "“0” is not the number of a webhook"),
+        ("webhook show x", "“x” is not the number of a webhook"),
         ("init --json", "init has no option --json"),
         ("serve now", "unexpected argument “now”"),
     ];

@@ -11,6 +11,7 @@ use crate::installation::{DataDir, Installation};
 use crate::keys::SigningKeys;
 use crate::model::Actor;
 use crate::store::{Database, ReadTransaction, WriteTransaction};
+use crate::webhooks::receiver_address::Receivers;
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_daemon::output::complain;
 
@@ -18,6 +19,7 @@ use opterius_daemon::output::complain;
 pub(super) struct Target {
     config_file: PathBuf,
     pub(super) data_dir: DataDir,
+    pub(super) receivers: Receivers,
 }
 
 impl Target {
@@ -27,7 +29,7 @@ impl Target {
             complain(PROGRAM.name, &format!("warning: {warning}"));
         }
         let data_dir = DataDir::new(&config.data_dir);
-        Ok(Self { config_file: config_file.to_owned(), data_dir })
+        Ok(Self { config_file: config_file.to_owned(), data_dir, receivers: config.receivers })
     }
 
     /// The beginning of a command line for this installation.

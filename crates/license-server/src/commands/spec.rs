@@ -21,7 +21,7 @@ pub struct CommandSpec {
     pub about: &'static str,
     /// The action that it records in the history, if any.
     pub history_action: Option<Action>,
-    /// Parses the arguments; `None` for `serve`, which is not a task.
+    /// Parses the arguments; `None` for `serve` and `deliver`, which are not tasks.
     pub(super) read: Option<Read>,
 }
 

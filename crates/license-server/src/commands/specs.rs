@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::commands::license_specs::LICENSES;
 use crate::commands::spec::{CommandSpec, GLOBAL_OPTIONS, OptionSpec};
 use crate::commands::vendor_specs::{PLANS_AND_USERS, SERVER, SIGNING_KEYS, TOKENS};
+use crate::commands::webhook_specs::WEBHOOKS;
 
 /// Finds an option by name among the global options and those of all commands.
 pub fn find_option(name: &str) -> Option<OptionSpec> {
@@ -22,6 +23,7 @@ const SECTIONS: &[(&str, &[CommandSpec])] = &[
     ("Licenses", LICENSES),
     ("Plans and users", PLANS_AND_USERS),
     ("Tokens of the API", TOKENS),
+    ("Webhooks", WEBHOOKS),
     ("Signing keys", SIGNING_KEYS),
 ];
 
@@ -53,9 +55,9 @@ Exit codes:
   77  permission denied
   78  invalid configuration or unusable installation
 
-Signals of serve:
+Signals of serve and deliver:
   HUP         reload the configuration and the signing keys
-  TERM, INT   finish running requests within 5 seconds and exit; a second signal exits immediately
+  TERM, INT   finish running requests within 5 seconds, deliveries within 10, and exit; a second signal exits at once
 ";
 
 /// The output of `--help`.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::actions::TokenTerms;
 use crate::commands::values::LicenseRef;
-use crate::model::{Change, Plan};
+use crate::model::{Change, EventType, Plan};
 use opterius_base::clock::Timestamp;
 
 /// A parsed command.
@@ -36,6 +36,13 @@ pub enum Task {
     AddToken { terms: TokenTerms, json: bool },
     ListTokens { json: bool },
     RevokeToken { name: String },
+    AddWebhook { url: String, events: Option<Vec<EventType>>, json: bool },
+    ListWebhooks { json: bool },
+    ShowWebhook { webhook: i64, json: bool },
+    RemoveWebhook { webhook: i64 },
+    RotateWebhook { webhook: i64, json: bool },
+    TestWebhook { webhook: i64 },
+    ReplayEvents { webhook: i64, event: Option<String> },
     ShowKeys { json: bool },
     RotateKeys { json: bool },
     RetireKeys { forced: bool, json: bool },

@@ -35,6 +35,14 @@ pub(super) const SERVER: &[CommandSpec] = &[
         read: None,
     },
     CommandSpec {
+        words: &["deliver"],
+        operands: &[],
+        options: &[],
+        about: "send events to webhooks, in the foreground, beside serve",
+        history_action: None,
+        read: None,
+    },
+    CommandSpec {
         words: &["check"],
         operands: &[],
         options: &["[--json]"],

@@ -183,6 +183,7 @@ mod tests {
                 | Action::Restored => true,
                 Action::TokenAdded | Action::TokenRevoked | Action::Transferred => true,
                 Action::ReferenceChanged | Action::NoteChanged | Action::LabelsChanged | Action::TrialChanged => true,
+                Action::WebhookAdded | Action::WebhookRemoved | Action::WebhookRotated => true,
                 _ => false,
             }
         };

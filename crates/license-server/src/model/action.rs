@@ -83,6 +83,12 @@ string_enum! {
         KeysChanged = "keys changed",
         /// The database was replaced with a backup.
         Restored = "restored",
+        /// A webhook was added.
+        WebhookAdded = "webhook added",
+        /// A webhook was removed.
+        WebhookRemoved = "webhook removed",
+        /// A webhook got a new secret.
+        WebhookRotated = "webhook secret changed",
         /// The license server's clock was stepped.
         ClockStepped = "clock stepped",
     }

@@ -6,17 +6,20 @@ mod api_token;
 pub mod change_error;
 pub mod describe;
 mod event;
+pub mod event_data;
 mod help;
 mod license;
 mod period;
 mod refused_server;
 mod string_enum;
 mod users;
+mod webhook;
 
 pub use action::{Action, AppliedChange, Change};
 pub use activation::{ACTIVE_TIME, Activation, ActivationState, Details, RETENTION_TIME};
 pub use api_token::{ApiToken, ApiTokenState, Scope};
 pub use event::Event;
+pub use event_data::{EventFacts, ExpiryFacts, ServerFacts};
 pub use help::{Help, Room, help};
 pub use license::{
     Billing, License, MAX_LABEL, MAX_LABELS, MAX_NOTE, MAX_REASON, MAX_REFERENCE, Plan, Standing, Status,
@@ -24,3 +27,4 @@ pub use license::{
 pub use period::{Basis, Period};
 pub use refused_server::{Block, MAX_BLOCKS, MAX_REFUSED, RefusedServer, block_time};
 pub use users::{Actor, Role, User};
+pub use webhook::{Attempt, Delivery, DeliveryState, EventType, MAX_WEBHOOKS, Webhook};

@@ -5,7 +5,7 @@ use rusqlite::{Row, params};
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values;
-use crate::model::{Action, Actor, Event};
+use crate::model::{Action, Actor, Event, EventFacts, EventType, ServerFacts};
 use opterius_base::clock::Timestamp;
 
 // SQLite uses a partial index only if the query repeats its condition literally, not with parameters.
@@ -80,15 +80,36 @@ impl ReadTransaction<'_> {
 }
 
 impl WriteTransaction<'_> {
-    /// Adds an entry and returns its number.
+    /// Adds an entry, announces it to the webhooks that want it, and returns its number. What the entry is about must be in
+    /// the store already.
     ///
     /// # Errors
     /// A store error.
     pub fn add_event(&self, license: Option<i64>, actor: &Actor, action: Action, detail: &str) -> Result<i64, Error> {
+        self.add_server_event(license, actor, action, detail, None)
+    }
+
+    /// The same for an entry about a server of the license.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn add_server_event(
+        &self,
+        license: Option<i64>,
+        actor: &Actor,
+        action: Action,
+        detail: &str,
+        server: Option<&ServerFacts<'_>>,
+    ) -> Result<i64, Error> {
         let sql = "INSERT INTO events (at, license, role, actor, action, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let parameters = params![self.now().unix(), license, actor.role.as_str(), actor.name, action.as_str(), detail];
         self.connection().prepare_cached(sql)?.execute(parameters)?;
-        Ok(self.connection().last_insert_rowid())
+        let id = self.connection().last_insert_rowid();
+        if let Some(event_type) = EventType::of(action) {
+            let facts = EventFacts { server, expiry: None, history_entry: Some(id), actor: Some(actor), detail };
+            self.announce(event_type, license, &facts)?;
+        }
+        Ok(id)
     }
 }
 

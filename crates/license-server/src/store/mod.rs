@@ -10,6 +10,7 @@ pub mod checkpoint;
 mod connection;
 pub mod counting;
 mod database;
+mod deliveries;
 mod error;
 mod foreign_log;
 mod history;
@@ -20,6 +21,7 @@ mod license_list;
 mod license_search;
 mod licenses;
 mod maintenance;
+mod outbox;
 pub mod readers;
 mod refusals;
 mod restore;
@@ -27,20 +29,24 @@ mod schema;
 mod transactions;
 mod users;
 mod values;
+mod webhooks;
 pub mod writer;
 
 pub use activations::{ExpiredActivations, Heartbeat, Slot};
 pub use api_tokens::{Creation, KeptAnswer, NewApiToken};
 pub use database::Database;
+pub use deliveries::KEPT_TIME;
 pub use error::{Error, FILE};
 pub use license_counts::LicenseCounts;
 pub use license_filter::{Cursor, Filter, Sort};
 pub use license_list::{LicensePage, ListedLicense};
 pub use licenses::NewLicense;
 pub use maintenance::{backup, check, check_intact, checkpoint_on_exit, schema, setting, unfinished_backup};
+pub use outbox::{MAX_PENDING, NOTICES};
 pub use refusals::{DueServers, Record, ServerTable};
 pub use restore::{copy_backup, highest_numbers};
 pub use transactions::{ReadTransaction, WriteTransaction};
+pub use webhooks::ROTATION_TIME;
 
 #[cfg(test)]
 #[path = "../store_tests.rs"]

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, Row, named_params, params};
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values::{Ip, at};
-use crate::model::{Block, Details, MAX_REFUSED, RefusedServer};
+use crate::model::{Block, Details, EventFacts, EventType, MAX_REFUSED, RefusedServer, ServerFacts};
 use opterius_base::clock::Timestamp;
 
 /// What a verification has to know beyond the slots, in one statement because every verification asks.
@@ -186,6 +186,15 @@ impl WriteTransaction<'_> {
         if is_first {
             let parameters = params![license, MAX_REFUSED, i64::MAX];
             self.connection().prepare_cached(DROP_OLDEST)?.execute(parameters)?;
+            let server = ServerFacts {
+                hostname: details.hostname.as_deref(),
+                server_id: details.server_id.as_deref(),
+                reason: Some(&refused.reason),
+                message: Some(&refused.message),
+                ..ServerFacts::at(refused.ip)
+            };
+            let facts = EventFacts { server: Some(&server), ..EventFacts::default() };
+            self.announce(EventType::ServerRefused, Some(license), &facts)?;
         }
         Ok(is_first)
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use rusqlite::Row;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
-use crate::model::{Action, Role, Status};
+use crate::model::{Action, DeliveryState, EventType, Role, Status};
 use opterius_base::clock::Timestamp;
 
 /// A timestamp column: seconds since 1970, as in [`Timestamp::unix`].
@@ -52,6 +52,18 @@ impl FromSql for Role {
 }
 
 impl FromSql for Action {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        variant(value, Self::ALL, Self::as_str)
+    }
+}
+
+impl FromSql for EventType {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        variant(value, Self::ALL, Self::as_str)
+    }
+}
+
+impl FromSql for DeliveryState {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         variant(value, Self::ALL, Self::as_str)
     }

@@ -56,6 +56,8 @@ pub struct WriterThread {
     last: Now,
     /// `None` leaves checkpoints to SQLite.
     checkpoints: Option<CheckpointTrigger>,
+    /// Whether steps of the clock are recorded in the history.
+    records_steps: bool,
 }
 
 trait Job: Send {
@@ -104,8 +106,15 @@ impl Writer {
         let (sender, receiver) = bounded(QUEUE);
         let work = Arc::new(Work::default());
         let last = clock.now();
-        let writer_thread =
-            WriterThread { queue: receiver, work: Arc::clone(&work), database, clock, last, checkpoints: None };
+        let writer_thread = WriterThread {
+            queue: receiver,
+            work: Arc::clone(&work),
+            database,
+            clock,
+            last,
+            checkpoints: None,
+            records_steps: true,
+        };
         (Self { queue: sender, work }, writer_thread)
     }
 
@@ -162,6 +171,13 @@ impl WriterThread {
         Ok(checkpointer)
     }
 
+    /// Leaves the history of the clock to another process that writes into the same database.
+    #[must_use]
+    pub fn without_clock_steps(mut self) -> Self {
+        self.records_steps = false;
+        self
+    }
+
     /// Runs until all handles are dropped.
     pub fn run(mut self) {
         while let Ok(first) = self.queue.recv() {
@@ -185,7 +201,7 @@ impl WriterThread {
         let step = step(self.last, now);
         let sqlite = self.database.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let transaction = WriteTransaction::new(&sqlite, now.wall);
-        if let Some(step) = step {
+        if let Some(step) = step.filter(|_| self.records_steps) {
             record_step(&transaction, step)?;
         }
         for job in batch.iter_mut() {

@@ -1,0 +1,227 @@
+//! `webhook …`: the receivers of events.
+
+use std::time::Duration;
+
+use crossbeam_channel::bounded;
+use serde::Serialize;
+
+use crate::actions;
+use crate::commands::failure::Failure;
+use crate::commands::listing::{Listing, emit, print_json, table};
+use crate::commands::session::Session;
+use crate::commands::values::printable;
+use crate::model::{Delivery, DeliveryState, EventType, Webhook};
+use opterius_base::clock::Timestamp;
+use opterius_base::deadline::Deadline;
+
+/// Deliveries that are shown with a webhook.
+const DELIVERIES: u32 = 20;
+
+/// How long a test waits for its answer: the time for an attempt, and some for the deliverer to begin.
+const TEST_TIME: Duration = Duration::from_secs(15);
+
+/// How often the outbox is looked into meanwhile.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A webhook in JSON.
+#[derive(Serialize)]
+struct WebhookView<'a> {
+    id: i64,
+    url: &'a str,
+    events: Vec<&'static str>,
+    state: &'static str,
+    pending: i64,
+    dropped: i64,
+    created_at: Timestamp,
+    delivered_at: Option<Timestamp>,
+    failing_since: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deliveries: Option<Vec<DeliveryView<'a>>>,
+}
+
+#[derive(Serialize)]
+struct DeliveryView<'a> {
+    event: &'a str,
+    r#type: &'static str,
+    created_at: Timestamp,
+    license: Option<i64>,
+    state: &'static str,
+    attempts: u32,
+    tried_at: Option<Timestamp>,
+    next_at: Option<Timestamp>,
+    status: Option<u16>,
+    answer: &'a str,
+}
+
+fn view(webhook: &Webhook, now: Timestamp) -> WebhookView<'_> {
+    let all = || EventType::subscribable().collect();
+    let events: Vec<EventType> = webhook.events.clone().unwrap_or_else(all);
+    WebhookView {
+        id: webhook.id,
+        url: &webhook.url,
+        events: events.into_iter().map(EventType::as_str).collect(),
+        state: webhook.state(now),
+        pending: webhook.pending,
+        dropped: webhook.dropped,
+        created_at: webhook.created_at,
+        delivered_at: webhook.delivered_at,
+        failing_since: webhook.failing_since,
+        secret: None,
+        deliveries: None,
+    }
+}
+
+fn delivery_view(delivery: &Delivery) -> DeliveryView<'_> {
+    DeliveryView {
+        event: &delivery.name,
+        r#type: delivery.event_type.as_str(),
+        created_at: delivery.created_at,
+        license: delivery.license,
+        state: delivery.state.as_str(),
+        attempts: delivery.attempts,
+        tried_at: delivery.tried_at,
+        next_at: (delivery.state == DeliveryState::Pending).then_some(delivery.next_at),
+        status: delivery.status,
+        answer: &delivery.answer,
+    }
+}
+
+pub(super) fn add(session: &mut Session, url: &str, events: Option<&[EventType]>, json: bool) -> Result<(), Failure> {
+    let receivers = session.target.receivers;
+    let (id, secret) =
+        session.change(|transaction, actor| Ok(actions::add_webhook(transaction, actor, url, events, receivers)?))?;
+    if json {
+        let webhook = find(session, id)?;
+        return print_json(&WebhookView { secret: Some(secret.expose()), ..view(&webhook, Session::now()) });
+    }
+    emit(&format!(
+        "Webhook {id} added for {}.\nsecret={}\nThe secret is not shown again. Verify the header Opterius-Signature of each \
+         delivery with it, then run: {} webhook test {id}\n",
+        actions::event_names(events),
+        secret.expose(),
+        session.target.program()
+    ))?;
+    Ok(())
+}
+
+pub(super) fn list(session: &mut Session, json: bool) -> Result<(), Failure> {
+    let now = Session::now();
+    let webhooks = session.read(|transaction| Ok(transaction.webhooks(now)?))?;
+    let mut listing = Listing::new(json, &["WEBHOOK", "URL", "STATE", "PENDING", "LAST DELIVERED", "EVENTS"]);
+    let row = |webhook: &Webhook| {
+        vec![
+            webhook.id.to_string(),
+            webhook.url.clone(),
+            webhook.state(now).to_owned(),
+            webhook.pending.to_string(),
+            webhook.delivered_at.map_or("never".to_owned(), |at| at.to_string()),
+            actions::event_names(webhook.events.as_deref()),
+        ]
+    };
+    listing.add(&webhooks, row, |webhook| view(webhook, now))?;
+    listing.end(&format!("No webhooks. Add one with: {} webhook add URL", session.target.program()))?;
+    Ok(())
+}
+
+pub(super) fn show(session: &mut Session, id: i64, json: bool) -> Result<(), Failure> {
+    let now = Session::now();
+    let webhook = find(session, id)?;
+    let deliveries = session.read(|transaction| Ok(transaction.deliveries(id, None, DELIVERIES)?))?;
+    if json {
+        let deliveries = Some(deliveries.iter().map(delivery_view).collect());
+        return print_json(&WebhookView { deliveries, ..view(&webhook, now) });
+    }
+    let failing = webhook.failing_since.map_or(String::new(), |since| format!(" since {since}"));
+    let dropped = match webhook.dropped {
+        0 => String::new(),
+        dropped => format!("Dropped: {dropped} events, because too many were pending\n"),
+    };
+    let rows = deliveries.iter().map(|delivery| {
+        vec![
+            delivery.created_at.to_string(),
+            delivery.name.clone(),
+            delivery.event_type.as_str().to_owned(),
+            delivery.state.as_str().to_owned(),
+            delivery.attempts.to_string(),
+            delivery.status.map_or("-".to_owned(), |status| status.to_string()),
+            delivery.answer.clone(),
+        ]
+    });
+    let header = &["TIME", "EVENT", "TYPE", "STATE", "ATTEMPTS", "STATUS", "ANSWER"];
+    let lines = if deliveries.is_empty() { "No deliveries.\n".to_owned() } else { table(header, rows.collect()) };
+    emit(&format!(
+        "Webhook {id}: {}\nEvents:  {}\nState:   {}{failing}, {} pending\n{dropped}\n{lines}",
+        printable(&webhook.url),
+        actions::event_names(webhook.events.as_deref()),
+        webhook.state(now),
+        webhook.pending,
+    ))?;
+    Ok(())
+}
+
+pub(super) fn remove(session: &mut Session, id: i64) -> Result<(), Failure> {
+    session.change_and_print(|transaction, actor| Ok(actions::remove_webhook(transaction, actor, id)?))
+}
+
+pub(super) fn rotate(session: &mut Session, id: i64, json: bool) -> Result<(), Failure> {
+    let secret = session.change(|transaction, actor| Ok(actions::rotate_webhook(transaction, actor, id)?))?;
+    if json {
+        let webhook = find(session, id)?;
+        return print_json(&WebhookView { secret: Some(secret.expose()), ..view(&webhook, Session::now()) });
+    }
+    emit(&format!(
+        "Webhook {id} has a new secret.\nsecret={}\nThe secret is not shown again. For 24 hours, deliveries are signed with both \
+         secrets.\n",
+        secret.expose()
+    ))?;
+    Ok(())
+}
+
+/// Sends a test event and waits for its answer.
+pub(super) fn test(session: &mut Session, id: i64) -> Result<(), Failure> {
+    let event = session.change(|transaction, actor| Ok(actions::test_webhook(transaction, actor, id)?))?;
+    let deadline = Deadline::within(TEST_TIME);
+    let (_sender, never) = bounded::<()>(0);
+    loop {
+        let delivery = session.read(|transaction| Ok(transaction.delivery(id, &event)?))?;
+        match delivery {
+            Some(delivery) if delivery.state == DeliveryState::Delivered => {
+                let status = delivery.status.unwrap_or_default();
+                emit(&format!("{event} was delivered to webhook {id}: {status} {}\n", delivery.answer))?;
+                return Ok(());
+            }
+            Some(delivery) if delivery.attempts > 0 => {
+                let status = delivery.status.map_or(String::new(), |status| format!("status {status} "));
+                let sentence = format!("webhook {id} did not accept {event}: {status}{}", delivery.answer);
+                return Err(Failure::refused(format!(
+                    "{}. It is sent again at {}",
+                    sentence.trim_end(),
+                    delivery.next_at
+                )));
+            }
+            Some(_) if deadline.is_over() => {
+                return Err(Failure::refused(format!(
+                    "{event} is queued, but not sent yet. Events are sent by the service opterius-license-server-deliver. See: \
+                     systemctl status opterius-license-server-deliver"
+                )));
+            }
+            Some(_) => _ = never.recv_timeout(TICK),
+            None => return Err(Failure::refused(format!("webhook {id} was removed meanwhile"))),
+        }
+    }
+}
+
+pub(super) fn replay(session: &mut Session, id: i64, event: Option<&str>) -> Result<(), Failure> {
+    session.change_and_print(|transaction, _| {
+        Ok(match event {
+            Some(event) => actions::replay(transaction, id, event)?,
+            None => actions::replay_given_up(transaction, id)?,
+        })
+    })
+}
+
+fn find(session: &mut Session, id: i64) -> Result<Webhook, Failure> {
+    session.read(|transaction| Ok(actions::find_webhook(transaction, id, Session::now())?))
+}
