@@ -45,7 +45,10 @@ mod tests {
         let secret = Secret::new("whsec_test".to_owned());
         let at = Timestamp::from_unix(1_800_000_000);
         let expected = "45705be2a45ab5acdd1395cc695e9e7073125385ec24194921c401dff44176f8";
-        assert_eq!(header(&[secret.clone()], at, br#"{"id":"evt_1"}"#), format!("t=1800000000,v1={expected}"));
+        assert_eq!(
+            header(std::slice::from_ref(&secret), at, br#"{"id":"evt_1"}"#),
+            format!("t=1800000000,v1={expected}")
+        );
         let two = header(&[secret, Secret::new("whsec_other".to_owned())], at, b"x");
         assert_eq!(two.matches(",v1=").count(), 2, "{two}");
     }
