@@ -240,9 +240,10 @@ impl DataDir {
     /// # Errors
     /// It is missing or unusable.
     pub fn open_database(&self) -> Result<Database, InstallationError> {
-        if self.directory.is_dir() {
-            self.check_directory()?;
+        if !self.directory.is_dir() {
+            return Ok(Database::open(&self.database_path())?);
         }
+        self.check_directory()?;
         let lock = self.locks().lock_use()?;
         self.check_not_restoring()?;
         let mut database = Database::open(&self.database_path())?;

@@ -24,6 +24,7 @@ mod rate_limits;
 mod refused;
 mod restore;
 mod vendor_api;
+mod webhooks;
 mod wrong_clock;
 
 use crate::support::eventually;

@@ -247,6 +247,8 @@ pub(crate) enum Behavior {
     Raw(Vec<u8>),
     /// Sends the head immediately and the body in pieces of `bytes`, one per `tick`.
     SlowBody { bytes: usize, tick: Duration },
+    /// Sends head and body in pieces of `bytes`, one per `tick`.
+    Slow { bytes: usize, tick: Duration },
     /// Answers when the test opens the gate.
     Hold(Arc<Gate>),
 }
@@ -488,7 +490,13 @@ impl Shared {
             Behavior::Reset => Ok(sockopt::set_socket_linger(socket, Some(Duration::ZERO))?),
             Behavior::Answer => answer(socket, stream, &reply),
             Behavior::Raw(bytes) => send(socket, stream, bytes),
-            Behavior::SlowBody { bytes, tick } => self.answer_slowly(stream, &reply, *bytes, *tick),
+            Behavior::SlowBody { bytes, tick } => {
+                stream.write_all(&reply.head())?;
+                self.send_slowly(stream, &reply.body, *bytes, *tick)
+            }
+            Behavior::Slow { bytes, tick } => {
+                self.send_slowly(stream, &[reply.head(), reply.body.clone()].concat(), *bytes, *tick)
+            }
             Behavior::Hold(gate) => {
                 self.wait_at(gate);
                 answer(socket, stream, &reply)
@@ -501,9 +509,8 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    fn answer_slowly(&self, stream: &mut impl Write, reply: &Reply, bytes: usize, tick: Duration) -> io::Result<()> {
-        stream.write_all(&reply.head())?;
-        for piece in reply.body.chunks(bytes.max(1)) {
+    fn send_slowly(&self, stream: &mut impl Write, all: &[u8], bytes: usize, tick: Duration) -> io::Result<()> {
+        for piece in all.chunks(bytes.max(1)) {
             stream.write_all(piece)?;
             stream.flush()?;
             let is_running = |state: &mut State| !state.ending;

@@ -205,7 +205,10 @@ impl Parts {
 
     /// One line when a receiver begins to fail, when it works again, and for each event that is given up.
     fn log(&self, webhook: &Webhook, delivery: &Delivery, attempt: &Attempt, attempts: u32) {
-        let (id, name, answer) = (webhook.id, &delivery.name, &attempt.answer);
+        let (id, name) = (webhook.id, &delivery.name);
+        let status = attempt.status.map_or(String::new(), |status| format!("status {status} "));
+        let answer = format!("{status}{}", attempt.answer);
+        let answer = answer.trim_end();
         match (attempt.is_accepted, attempt.next_at, webhook.failing_since) {
             (true, _, Some(since)) => info!("Webhook {id} works again; it has failed since {since}"),
             (false, None, _) => warn!("Webhook {id}: {name} is given up after {attempts} attempts: {answer}"),
