@@ -12,7 +12,7 @@ _opterius_license_server() {
     for ((index = 1; index < COMP_CWORD; index++)); do
         word=${COMP_WORDS[index]}
         case $word in
-            --config | --every | --keep | --undecided | --owner | --plan | --expires | --lock-ip | --search | --until | --block | --status | --period-end | --title | --max-accounts | --max-servers)
+            --config | --every | --keep | --undecided | --owner | --plan | --expires | --lock-ip | --search | --until | --block | --status | --period-end | --title | --max-accounts | --max-servers | --events)
                 [[ ${COMP_WORDS[index + 1]} == = ]] && ((index++))
                 ((index++))
                 ;;
@@ -21,9 +21,10 @@ _opterius_license_server() {
         esac
     done
     case $command in
-        "") words="init serve check backup restore license history plan user keys" options="--config --help --version" ;;
+        "") words="init serve deliver check backup restore license history plan user webhook keys" options="--config --help --version" ;;
         "init ") options="--config --help --version" words=$options ;;
         "serve ") options="--config --help --version" words=$options ;;
+        "deliver ") options="--config --help --version" words=$options ;;
         "check ") options="--json --config --help --version" words=$options ;;
         "backup ") options="--every --keep --config --help --version" files=yes ;;
         "backup "*) options="--every --keep --config --help --version" words=$options ;;
@@ -70,6 +71,20 @@ _opterius_license_server() {
         "user add "*) options="--administrator --config --help --version" words=$options ;;
         "user passwd ") options="--config --help --version" ;;
         "user passwd "*) options="--config --help --version" words=$options ;;
+        "webhook ") words="add list show remove rotate test replay" options="--config --help --version" ;;
+        "webhook add ") options="--events --json --config --help --version" ;;
+        "webhook add "*) options="--events --json --config --help --version" words=$options ;;
+        "webhook list ") options="--json --config --help --version" words=$options ;;
+        "webhook show ") options="--json --config --help --version" ;;
+        "webhook show "*) options="--json --config --help --version" words=$options ;;
+        "webhook remove ") options="--config --help --version" ;;
+        "webhook remove "*) options="--config --help --version" words=$options ;;
+        "webhook rotate ") options="--json --config --help --version" ;;
+        "webhook rotate "*) options="--json --config --help --version" words=$options ;;
+        "webhook test ") options="--config --help --version" ;;
+        "webhook test "*) options="--config --help --version" words=$options ;;
+        "webhook replay ") options="--config --help --version" ;;
+        "webhook replay "*) options="--config --help --version" words=$options ;;
         "keys ") words="show rotate retire" options="--config --help --version" ;;
         "keys show ") options="--json --config --help --version" words=$options ;;
         "keys rotate ") options="--json --config --help --version" words=$options ;;
@@ -77,7 +92,7 @@ _opterius_license_server() {
     esac
     case $previous in
         --config) options= files=yes ;;
-        --every | --keep | --undecided | --owner | --plan | --expires | --lock-ip | --search | --until | --block | --status | --period-end | --title | --max-accounts | --max-servers) options= words= files= ;;
+        --every | --keep | --undecided | --owner | --plan | --expires | --lock-ip | --search | --until | --block | --status | --period-end | --title | --max-accounts | --max-servers | --events) options= words= files= ;;
     esac
     [[ $current == -* ]] && words=$options files=
     COMPREPLY=()

@@ -12,7 +12,7 @@ function __opterius_license_server_command
             continue
         end
         switch $token
-            case --config --every --keep --undecided --owner --plan --expires --lock-ip --search --until --block --status --period-end --title --max-accounts --max-servers
+            case --config --every --keep --undecided --owner --plan --expires --lock-ip --search --until --block --status --period-end --title --max-accounts --max-servers --events
                 set is_value yes
             case '-*'
             case '*'
@@ -38,6 +38,7 @@ complete -c opterius-license-server -l help -d 'print this help; COMMAND --help 
 complete -c opterius-license-server -l version -d 'print the version'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a init -d 'create the database and the signing key; never overwrites anything'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a serve -d 'run the license server in the foreground'
+complete -c opterius-license-server -n '__opterius_license_server_at' -a deliver -d 'send events to webhooks, in the foreground, beside serve'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a check -d 'check configuration, files, database and keys, and report problems'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a backup -d 'write a copy of the database to a new file; with --every (6h, 1d), to a directory if a copy is due there'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a restore -d 'replace the database with a backup; unknown keys get 503 instead of a refusal for TIME (48h)'
@@ -45,6 +46,7 @@ complete -c opterius-license-server -n '__opterius_license_server_at' -a license
 complete -c opterius-license-server -n '__opterius_license_server_at' -a history -d 'show the latest 50 changes, or all; of one license or of everything'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a plan -d 'list, set'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a user -d 'list, add, passwd'
+complete -c opterius-license-server -n '__opterius_license_server_at' -a webhook -d 'add, list, show, remove, rotate, test, replay'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a keys -d 'show, rotate, retire'
 complete -c opterius-license-server -n '__opterius_license_server_in check' -l json
 complete -c opterius-license-server -n '__opterius_license_server_at backup' -F
@@ -98,6 +100,18 @@ complete -c opterius-license-server -n '__opterius_license_server_at user' -a ad
 complete -c opterius-license-server -n '__opterius_license_server_at user' -a passwd -d 'set a user\'s password and end the user\'s sessions'
 complete -c opterius-license-server -n '__opterius_license_server_in user list' -l json
 complete -c opterius-license-server -n '__opterius_license_server_in user add' -l administrator
+complete -c opterius-license-server -n '__opterius_license_server_at webhook' -a add -d 'send events to this URL and print the secret that signs them; TYPES are separated by commas'
+complete -c opterius-license-server -n '__opterius_license_server_at webhook' -a list -d 'list the webhooks and their state'
+complete -c opterius-license-server -n '__opterius_license_server_at webhook' -a show -d 'show a webhook with its latest deliveries and answers'
+complete -c opterius-license-server -n '__opterius_license_server_at webhook' -a remove -d 'remove a webhook with its deliveries'
+complete -c opterius-license-server -n '__opterius_license_server_at webhook' -a rotate -d 'give a webhook a new secret and print it; for 24 hours both secrets sign'
+complete -c opterius-license-server -n '__opterius_license_server_at webhook' -a test -d 'send a test event and show the answer'
+complete -c opterius-license-server -n '__opterius_license_server_at webhook' -a replay -d 'send an event of the last 7 days again, or all that were given up'
+complete -c opterius-license-server -n '__opterius_license_server_in webhook add' -l events -x -d 'TYPES'
+complete -c opterius-license-server -n '__opterius_license_server_in webhook add' -l json
+complete -c opterius-license-server -n '__opterius_license_server_in webhook list' -l json
+complete -c opterius-license-server -n '__opterius_license_server_in webhook show' -l json
+complete -c opterius-license-server -n '__opterius_license_server_in webhook rotate' -l json
 complete -c opterius-license-server -n '__opterius_license_server_at keys' -a show -d 'show the public keys and their line for agent.conf'
 complete -c opterius-license-server -n '__opterius_license_server_at keys' -a rotate -d 'add a new key; responses are signed with both keys from then on'
 complete -c opterius-license-server -n '__opterius_license_server_at keys' -a retire -d 'retire the old key, at the earliest 30 days after rotate'

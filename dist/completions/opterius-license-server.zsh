@@ -7,7 +7,7 @@ _opterius-license-server() {
     # The words before the cursor that are neither options nor values of options.
     for ((index = 2; index < CURRENT; index++)); do
         case $words[index] in
-            (--config|--every|--keep|--undecided|--owner|--plan|--expires|--lock-ip|--search|--until|--block|--status|--period-end|--title|--max-accounts|--max-servers) ((index++)) ;;
+            (--config|--every|--keep|--undecided|--owner|--plan|--expires|--lock-ip|--search|--until|--block|--status|--period-end|--title|--max-accounts|--max-servers|--events) ((index++)) ;;
             (-*) ;;
             (*) commands+=($words[index]) ;;
         esac
@@ -17,6 +17,7 @@ _opterius-license-server() {
             subcommands=(
                 'init:create the database and the signing key; never overwrites anything'
                 'serve:run the license server in the foreground'
+                'deliver:send events to webhooks, in the foreground, beside serve'
                 'check:check configuration, files, database and keys, and report problems'
                 'backup:write a copy of the database to a new file; with --every (6h, 1d), to a directory if a copy is due there'
                 'restore:replace the database with a backup; unknown keys get 503 instead of a refusal for TIME (48h)'
@@ -24,6 +25,7 @@ _opterius-license-server() {
                 'history:show the latest 50 changes, or all; of one license or of everything'
                 'plan:list, set'
                 'user:list, add, passwd'
+                'webhook:add, list, show, remove, rotate, test, replay'
                 'keys:show, rotate, retire'
             )
             _arguments \
@@ -40,6 +42,13 @@ _opterius-license-server() {
                 '1: : '
             ;;
         ('serve')
+            _arguments \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : '
+            ;;
+        ('deliver')
             _arguments \
                 '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
                 '--help[print this help; COMMAND --help prints the help of one command]' \
@@ -338,6 +347,91 @@ _opterius-license-server() {
                 '1: : ' \
                 '2: : ' \
                 '3:NAME: '
+            ;;
+        ('webhook')
+            subcommands=(
+                'add:send events to this URL and print the secret that signs them; TYPES are separated by commas'
+                'list:list the webhooks and their state'
+                'show:show a webhook with its latest deliveries and answers'
+                'remove:remove a webhook with its deliveries'
+                'rotate:give a webhook a new secret and print it; for 24 hours both secrets sign'
+                'test:send a test event and show the answer'
+                'replay:send an event of the last 7 days again, or all that were given up'
+            )
+            _arguments \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: :{_describe command subcommands}'
+            ;;
+        ('webhook add'|'webhook add'\ *)
+            _arguments \
+                '--events=[TYPES]:TYPES: ' \
+                '--json[]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: : ' \
+                '3:URL: '
+            ;;
+        ('webhook list')
+            _arguments \
+                '--json[]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: : '
+            ;;
+        ('webhook show'|'webhook show'\ *)
+            _arguments \
+                '--json[]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: : ' \
+                '3:WEBHOOK: '
+            ;;
+        ('webhook remove'|'webhook remove'\ *)
+            _arguments \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: : ' \
+                '3:WEBHOOK: '
+            ;;
+        ('webhook rotate'|'webhook rotate'\ *)
+            _arguments \
+                '--json[]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: : ' \
+                '3:WEBHOOK: '
+            ;;
+        ('webhook test'|'webhook test'\ *)
+            _arguments \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: : ' \
+                '3:WEBHOOK: '
+            ;;
+        ('webhook replay'|'webhook replay'\ *)
+            _arguments \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: : ' \
+                '3:WEBHOOK: ' \
+                '4::EVENT: '
             ;;
         ('keys')
             subcommands=(
