@@ -275,7 +275,7 @@ fn no_event_is_lost_when_the_processes_are_killed() {
                 while began.elapsed() < Duration::from_micros(700 * round) {
                     std::hint::spin_loop();
                 }
-                current.signal(Signal::KILL);
+                current.kill();
                 kills += 1;
                 current = deliverer(server.directory());
             }
