@@ -5,6 +5,7 @@
 mod agent;
 mod command_line;
 mod demo_dir;
+mod sale;
 mod setup;
 mod tools;
 mod tour;
@@ -85,14 +86,15 @@ fn run(ports: Ports) -> Result<(), Failure> {
     let setup = setup::prepare(&directory, server_port, agent_port)?;
     Logger::new(opterius_license_server::PROGRAM.name, LogTarget::Stderr, Path::new(SYSLOG_SOCKET)).install();
     report_panics(PROGRAM);
-    let Setup { config, installation, tour } = setup;
+    let Setup { config, installation, draft } = setup;
     let server = Server::start(move |signals| {
         serve::run(server_socket, config, installation, None, Dependencies::of_process(signals, Notifier::default()))
     })?;
     // Release the reserved port for the Agent.
     drop(agent_socket);
-    let mut agent = match Agent::start(&programs.agent, &directory) {
-        Ok(agent) => agent,
+    let started = draft.sell(&directory).and_then(|tour| Ok((Agent::start(&programs.agent, &directory)?, tour)));
+    let (mut agent, tour) = match started {
+        Ok(started) => started,
         Err(failure) => {
             server.request_stop();
             server.stop(SystemClock.monotonic() + STOP_TIME);

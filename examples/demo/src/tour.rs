@@ -18,6 +18,9 @@ pub(super) const ADMINISTRATOR: &str = "administrator";
 /// The request of the Panel that creates an account with its first site; the shell replaces `$user`.
 const CREATION: &str = r#"{"domain":"$user.example","username":"$user","document_root":"/home/$user/$user.example/public_html","php_version":"8.4"}"#;
 
+/// The call of a shop that sells another license.
+const SALE: &str = r#"{"owner": {"name": "erin"}, "plan": "business", "reference": "demo-2"}"#;
+
 /// The account that the demo creates.
 const FIRST_ACCOUNT: &str = "alice";
 
@@ -55,7 +58,7 @@ impl Tour {
         let server =
             format!("{} --config {} license", programs.license_server.display(), in_demo("license-server.conf"));
         let reverify = format!("{} --config {} reverify", programs.agent.display(), in_demo("agent.conf"));
-        let panel = in_demo("panel");
+        let (panel, shop) = (in_demo("panel"), in_demo("shop"));
         let creation = format!("{panel} POST /domains/create \"{}\"", CREATION.replace('"', "\\\""));
         let write = format!("user={FIRST_ACCOUNT}; {creation}");
         let dashboard = format!("http://127.0.0.1:{}", self.server_port);
@@ -78,22 +81,26 @@ A short tour, for another terminal:
   2. List the accounts, as the Panel does. The demo has created one with a site, in {root}:
        {panel} GET /accounts
 
-  3. Create more accounts. The license allows 5, so the sixth is refused with 403 account_limit_reached:
+  3. See the license as a shop does, which sold it through the vendor API, and sell another:
+       {shop} GET /licenses/ref:demo-1
+       {shop} POST /licenses '{SALE}'
+
+  4. Create more accounts. The license allows 5, so the sixth is refused with 403 account_limit_reached:
        for user in bob carol dave erin frank; do {creation}; done
 
-  4. Suspend the license, as {ADMINISTRATOR} at {dashboard}/licenses/{license}, or with:
+  5. Suspend the license, as {ADMINISTRATOR} at {dashboard}/licenses/{license}, or with:
        {server} suspend {license}
 
-  5. Make the Agent verify its license now, instead of once a day:
+  6. Make the Agent verify its license now, instead of once a day:
        {reverify}
 
-  6. Try a change. It is refused with 403 license_required; reads still work:
+  7. Try a change. It is refused with 403 license_required; reads still work:
        {write}
 
-  7. Read the log: License: INVALID — License is suspended.
+  8. Read the log: License: INVALID — License is suspended.
        tail -n 3 {log}
 
-  8. Resume the license:
+  9. Resume the license:
        {server} resume {license}
        {reverify}
 

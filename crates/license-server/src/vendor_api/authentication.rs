@@ -55,7 +55,9 @@ pub(super) fn authenticate(shared: &Shared, limits: &TokenLimits, request: &ApiR
         ApiTokenState::Expired => return Err(ApiError::unauthorized("token_expired", "The token has expired.")),
         ApiTokenState::Revoked => return Err(ApiError::unauthorized("token_revoked", "The token has been revoked.")),
     }
-    if !token.is_valid_from(request.client) {
+    // The address of a proxy that withholds the client's is no client.
+    let is_valid = request.is_client_known && token.is_valid_from(request.client);
+    if !token.networks.is_empty() && !is_valid {
         warn!("Token {} refused: it is not valid from {}", one_line(&token.name, 64), request.client);
         let message = format!("The token is not valid from {}.", request.client);
         return Err(ApiError::new(403, "network_not_allowed", message));

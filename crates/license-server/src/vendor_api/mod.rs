@@ -34,7 +34,7 @@ use self::authentication::TokenLimits;
 use self::error::ApiError;
 use self::request::ApiRequest;
 use self::route::{ApiMethod, Handler};
-use crate::shared::{Shared, client};
+use crate::shared::{Shared, source};
 use opterius_base::hex::hex;
 use opterius_http::response::Response;
 use opterius_http::service::{Reaction, Request};
@@ -106,8 +106,8 @@ impl VendorApi {
             Handler::Read(_) => Reaction::Read,
             Handler::Write(_) => Reaction::Write,
         };
-        let client = client(request, &self.shared.config());
-        let request = ApiRequest::new(route, values, head, request.body, client, request_id.to_owned())?;
+        let source = source(request, &self.shared.config());
+        let request = ApiRequest::new(route, values, head, request.body, source, request_id.to_owned())?;
         let (shared, limits) = (Arc::clone(&self.shared), Arc::clone(&self.limits));
         Ok(answer(Box::new(move || dispatch::perform(&shared, &limits, request))))
     }

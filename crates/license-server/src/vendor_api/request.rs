@@ -9,6 +9,7 @@ use super::error::ApiError;
 use super::json;
 use super::members::Members;
 use super::route::{ApiMethod, PathValues, Route};
+use crate::address::Source;
 use crate::model::ApiToken;
 use opterius_base::clock::Timestamp;
 use opterius_base::hex::hex;
@@ -31,6 +32,8 @@ pub(super) struct ApiRequest {
     pub(super) token: Secret,
     /// The client's address.
     pub(super) client: IpAddr,
+    /// Whether that is known, and not only the address of a proxy.
+    pub(super) is_client_known: bool,
     /// The number of the request.
     pub(super) request_id: String,
     raw_path: String,
@@ -51,7 +54,7 @@ impl ApiRequest {
         path: PathValues,
         head: &Head<'_>,
         body: &[u8],
-        client: IpAddr,
+        source: Source,
         request_id: String,
     ) -> Result<Self, ApiError> {
         let token = bearer(head)?;
@@ -59,7 +62,8 @@ impl ApiRequest {
             route,
             path,
             token,
-            client,
+            client: source.ip,
+            is_client_known: source.unreadable.is_none(),
             request_id,
             raw_path: head.path.to_owned(),
             query: head.query.unwrap_or_default().to_owned(),

@@ -79,6 +79,12 @@ fn a_token_is_limited_to_its_scopes_its_networks_and_its_time() {
     assert_eq!(call("GET", "/licenses", "2001:db8:1::1").status, 200);
     let error = assert_api_error(&call("GET", "/licenses", "198.51.100.7"), 403, "network_not_allowed", None);
     assert!(error["message"].as_str().unwrap().contains("198.51.100.7"));
+    // A proxy that withholds the client's address is no client of the network, not even of its own.
+    let local = add_token(&server, "local", "licenses:read", &["--networks", "127.0.0.1"]);
+    for forwarded in ["unknown", "_hidden", ""] {
+        let request = request(&local, "GET", "/licenses", None).header("X-Forwarded-For", forwarded);
+        assert_api_error(&server.fetch(request), 403, "network_not_allowed", None);
+    }
     let error = assert_api_error(&call("POST", "/licenses", "203.0.113.7"), 403, "scope_missing", None);
     assert!(error["message"].as_str().unwrap().contains("licenses:write"), "{error}");
 
