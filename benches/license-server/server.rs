@@ -21,7 +21,7 @@ use crate::template::Copy;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_opterius-license-server");
 /// The server reads every page of the database first.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_secs(300);
 
 pub(crate) struct Server {
     child: Child,

@@ -1,4 +1,5 @@
-//! Garbage collection: deletes activations that have not checked in for 30 days.
+//! Garbage collection: deletes activations that have not checked in for 30 days, and keeps the use of licenses up to date
+//! for lists.
 //!
 //! Verifications do not depend on it: whether an activation holds a slot follows from its last check-in, and the dashboard
 //! hides activations that are due for deletion.
@@ -9,6 +10,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use log::{info, warn};
 
+use crate::license_usage;
 use crate::model::{Action, ActivationState, Actor, RETENTION_TIME, Role};
 use crate::shared::Shared;
 use crate::store::{Error, ServerTable, Slot, WriteTransaction};
@@ -47,6 +49,9 @@ pub fn run(shared: &Arc<Shared>, stop: &Receiver<()>) {
             suspended_until = now.boot.saturating_add(HOLD_TIME);
         }
         last = now;
+        if let Err(error) = license_usage::update(shared, now.wall) {
+            warn!("The latest check-ins could not be stored for lists: {error}");
+        }
         if now.boot < suspended_until {
             continue;
         }

@@ -19,6 +19,7 @@ pub mod installation;
 pub mod installation_error;
 pub mod installation_locks;
 pub mod keys;
+mod license_usage;
 pub mod metrics;
 pub mod model;
 pub mod network;

@@ -1,7 +1,7 @@
 use super::*;
 use crate::model::{Details, Status};
 use crate::store::tests::Scratch;
-use crate::store::{Heartbeat, NewLicense};
+use crate::store::{Heartbeat, LicenseUsage, NewLicense};
 use opterius_base::secret::Secret;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -285,4 +285,27 @@ fn a_license_is_over_its_limit_as_long_as_it_is() {
     assert_eq!(list(&mut scratch, &over, 5), [1]);
     scratch.change(NOW, |transaction| transaction.delete_activation(1, "10.1.0.1".parse().unwrap()));
     assert_eq!(list(&mut scratch, &over, 5), [] as [i64; 0], "without another change of the license");
+    let outdated = scratch.read(|transaction| transaction.outdated_usage(0, 100, NOW)).found;
+    assert_eq!(outdated, [LicenseUsage { license: 1, last_check_at: NOW, over_limit: false }]);
+}
+
+#[test]
+fn a_later_check_in_is_shown_after_garbage_collection() {
+    let mut scratch = Scratch::new();
+    fill(&mut scratch, 30);
+    let used = expected(30, |sample| sample.servers > 0, |sample| sample.id)[0];
+    let later = in_days(2);
+    scratch.change(later, |transaction| {
+        let ip = IpAddr::from([10, 0, 0, used as u8]);
+        let details = Details::default();
+        transaction.refresh_activation(used, &Heartbeat { ip, observed_ip: ip, reported_ip: None, details: &details })
+    });
+    let outdated = scratch.read(|transaction| transaction.outdated_usage(0, 100, later)).found;
+    let expected_usage = |over_limit| LicenseUsage { license: used, last_check_at: later, over_limit };
+    let over = sample(used).servers > allowed(&sample(used));
+    assert_eq!(outdated, [expected_usage(over)], "only what is not up to date");
+    scratch.change(later, |transaction| transaction.put_usage(&outdated[0]));
+    assert_eq!(scratch.read(|transaction| transaction.outdated_usage(0, 100, later)).found, []);
+    let filter = Filter { sort: Sort::LastCheck, ..Filter::default() };
+    assert_eq!(list(&mut scratch, &filter, 30)[0], used);
 }

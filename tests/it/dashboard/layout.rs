@@ -15,6 +15,9 @@ use std::time::Duration;
 /// The script that returns layout problems of the current page, as sentences.
 const INSPECT: &str = include_str!("../support/inspect.js");
 
+/// The script that returns what does not fit the width of the current page, as sentences.
+const SWEEP: &str = include_str!("../support/sweep.js");
+
 /// A license with all kinds of servers, and licenses in all states.
 fn populate(server: &LicenseServerProcess) {
     let database = &server.database;
@@ -57,6 +60,39 @@ fn populate(server: &LicenseServerProcess) {
     database.apply_change(locked.id, Change::Suspend);
     let cancelled = database.license("starter");
     database.apply_change(cancelled.id, Change::Cancel);
+    crowd(server);
+}
+
+/// A license of an owner with a long name, which ends soon and has 330 servers, half of them with long IPv6 addresses.
+fn crowd(server: &LicenseServerProcess) {
+    let end = server.database.now().plus(Duration::from_secs(3 * 86_400));
+    let owner = format!("{}@a-long-domain-name.of-a-customer.example.com", "first.middle.last-name".repeat(3));
+    server.database.change(|transaction| {
+        actions::add_user(transaction, &operator(), &owner, "no password", false)?;
+        let key = actions::new_key()?;
+        let id = actions::create(transaction, &operator(), &owner, "datacenter", Some(end), None, &key)?;
+        let mut license = transaction.license(id)?.unwrap();
+        license.reference = Some("WHMCS-2026-11-000123-of-a-reseller-with-a-long-number".to_owned());
+        license.labels = vec!["reseller".to_owned(), "a-label-of-thirty-two-characters".to_owned()];
+        license.note = "Called on 2026-11-02 about 2001:db8:1234:5678:9abc:def0:1234:5678.".to_owned();
+        license.is_trial = true;
+        transaction.update_license(&license)?;
+        for number in 0..330_u16 {
+            let ip: std::net::IpAddr = if number % 2 == 0 {
+                format!("2001:db8:1234:5678:9abc:def0:1234:{:x}", 0x1000 + number).parse().unwrap()
+            } else {
+                std::net::IpAddr::from([203, 0, 113, (number % 250) as u8])
+            };
+            let details = Details {
+                hostname: Some(format!("server-{number}.a-rather-long-name.of-a-customer.example.com")),
+                agent_version: Some("0.1.0".to_owned()),
+                ..Details::default()
+            };
+            let inquiry = Inquiry { observed_ip: ip, reported_ip: None, ip, details };
+            rules::verify(transaction, &transaction.license(id)?.unwrap(), &inquiry)?;
+        }
+        Ok(())
+    });
 }
 
 /// Name of the screenshot, and path of the page.
@@ -70,9 +106,14 @@ const OWNERS: [(&str, &str); 7] = [
     ("not-found", "/licenses/99"),
 ];
 
-const ADMINISTRATORS: [(&str, &str); 17] = [
+const ADMINISTRATORS: [(&str, &str); 22] = [
     ("admin-licenses", "/licenses"),
     ("admin-search", "/licenses?q=nothing"),
+    ("admin-filters", "/licenses?plan=datacenter&q=203.0.113.1&sort=expiry"),
+    ("admin-bulk", "/licenses/bulk?action=suspend&l1=1&l2=1&l4=1"),
+    ("admin-bulk-plan", "/licenses/bulk?action=plan&all=1&preview=1&to_plan=free"),
+    ("admin-bulk-renew", "/licenses/bulk?action=renew&l1=1"),
+    ("admin-license-crowded", "/licenses/4"),
     ("admin-license", "/licenses/1"),
     ("admin-license-locked", "/licenses/2"),
     ("new-license", "/licenses/new"),
@@ -109,8 +150,23 @@ pub(crate) fn look(browser: &Browser, name: &str) {
             assert_eq!(browser.execute(INSPECT, &[]), json!([]), "{name} at {width}, {scheme}");
         }
     }
+    sweep(browser, name);
     let complaints = browser.complaints();
     assert!(complaints.iter().all(|line| line.contains("status of 4")), "{name}: {complaints:#?}");
+}
+
+/// Resizes the current page from the width of a small phone to that of a desktop, in both color schemes: it is never wider
+/// than the screen, and no address or date is broken in two.
+fn sweep(browser: &Browser, name: &str) {
+    for scheme in ["light", "dark"] {
+        let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        browser.command("Emulation.setEmulatedMedia", &media);
+        for width in (320..=1300).step_by(30) {
+            let size = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
+            browser.command("Emulation.setDeviceMetricsOverride", &size);
+            assert_eq!(browser.execute(SWEEP, &[]), json!([]), "{name} at {width}, {scheme}");
+        }
+    }
 }
 
 /// Saves a screenshot of the whole page.

@@ -39,6 +39,7 @@ mod signed_in_user;
 mod standing_badge;
 mod submitted_forms;
 mod tokens;
+mod whole;
 
 use std::sync::Arc;
 

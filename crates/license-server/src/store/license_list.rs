@@ -325,7 +325,9 @@ fn in_order(filter: &Filter) -> Source {
             let mut condition = match asked {
                 Some(Standing::Suspended) => "licenses.status = 'suspended'".to_owned(),
                 Some(Standing::Cancelled) => "licenses.status = 'cancelled'".to_owned(),
-                Some(asked) => standing(asked),
+                Some(Standing::Expired) => standing(Standing::Expired),
+                _ if filter.plan.is_some() => "licenses.plan = :plan".to_owned(),
+                Some(Standing::Active) => standing(Standing::Active),
                 None => "1".to_owned(),
             };
             if filter.expires_after.is_some() {

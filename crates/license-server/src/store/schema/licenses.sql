@@ -35,6 +35,8 @@ CREATE INDEX labels_of_license ON license_labels (license);
 -- Licenses without an expiry come after all others.
 CREATE INDEX licenses_by_plan ON licenses (plan);
 
+CREATE INDEX licenses_by_plan_and_expiry ON licenses (plan, coalesce(expires_at, 9223372036854775807));
+
 CREATE INDEX licenses_by_standing ON licenses (status, coalesce(expires_at, 9223372036854775807));
 
 CREATE INDEX licenses_not_active ON licenses (status) WHERE status <> 'active';
