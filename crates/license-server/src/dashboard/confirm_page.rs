@@ -25,8 +25,9 @@ pub(super) struct ConfirmPage {
     pub(super) confirm: &'static str,
     /// Whether the action is destructive.
     pub(super) dangerous: bool,
-    /// The target of the Back link.
+    /// The target of the link that leads back, and its label.
     pub(super) back: Route,
+    pub(super) back_label: &'static str,
     /// The error in the previous input.
     pub(super) error: Option<String>,
 }

@@ -2,7 +2,7 @@
 
 use super::format::text;
 use super::routes::Route;
-use crate::model::Event;
+use crate::model::{Action, Event, Role};
 use opterius_base::clock::Timestamp;
 use opterius_base::dates::Moment;
 
@@ -19,16 +19,22 @@ pub(super) struct HistoryLine {
 }
 
 impl HistoryLine {
-    /// Formats an event, with times relative to `now`.
-    pub(super) fn new(event: &Event, now: Timestamp) -> Self {
+    /// Formats an event, with times relative to `now`. An owner is not told who at the vendor acted, nor from where.
+    pub(super) fn new(event: &Event, is_for_owner: bool, now: Timestamp) -> Self {
+        let is_vendor = is_for_owner && !matches!(event.actor.role, Role::Owner | Role::Server);
+        let (role, actor) = match event.actor.role {
+            Role::System if is_vendor => ("", "license server".to_owned()),
+            _ if is_vendor => ("", "your vendor".to_owned()),
+            role => (role.as_str(), text(&event.actor.name)),
+        };
         Self {
             id: event.id,
             at: Moment::new(event.at, now),
-            role: event.actor.role.as_str(),
-            actor: text(&event.actor.name),
+            role,
+            actor,
             license: event.license.map(|id| (id, Route::License(id))),
             action: event.action.as_str(),
-            detail: text(&event.detail),
+            detail: if is_vendor && event.action == Action::KeyShown { String::new() } else { text(&event.detail) },
         }
     }
 }

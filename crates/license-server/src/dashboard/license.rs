@@ -18,9 +18,10 @@ use super::routes::Route;
 use super::server_actions::MOVE;
 use super::servers::{self, Server, ServerList};
 use super::signed_in_user::{SignedInUser, visible};
+use super::standing_badge::StandingBadge;
 use crate::actions::Refusal;
 use crate::model::describe::limit;
-use crate::model::{ACTIVE_TIME, Action, License};
+use crate::model::{ACTIVE_TIME, Action, License, Status};
 use crate::refused;
 use crate::store::WriteTransaction;
 use crate::store::counting::count_cap;
@@ -42,7 +43,7 @@ struct LicensePage {
     key_shown: bool,
     show_key: Route,
     renew_url: Option<String>,
-    license_actions: Vec<(&'static str, Route, &'static str)>,
+    license_actions: Vec<ActionLink>,
     servers: Vec<Server>,
     refused: Vec<Refused>,
     blocked: Vec<Blocked>,
@@ -53,10 +54,26 @@ struct LicensePage {
     older: Option<String>,
 }
 
+/// A link to an action.
+struct ActionLink {
+    name: &'static str,
+    page: Route,
+    label: &'static str,
+    dangerous: bool,
+}
+
 struct LicenseSummary {
     id: i64,
     owner: String,
-    status: &'static str,
+    badge: StandingBadge,
+    is_trial: bool,
+    reference: Option<String>,
+    /// Why it is suspended; the owner is told too.
+    suspension_reason: Option<String>,
+    /// What only the vendor sees.
+    note: String,
+    labels: Vec<String>,
+    last_check: Option<Moment>,
     plan: String,
     accounts: String,
     used: String,
@@ -78,10 +95,11 @@ pub(super) fn show(
 ) -> Result<Response, PageError> {
     let now = page_request.shared.clock.wall();
     let (after, before) = (query.number("after"), query.number("before"));
+    let administrator = signed_in_user.user.administrator;
     let (license, active, server_list, refused, blocks, (lines, last)) =
         page_request.shared.readers.read(|transaction| {
             let license = visible(transaction, &signed_in_user.user, id)?;
-            let lines = lists::lines(transaction, Some(id), before, now)?;
+            let lines = lists::lines(transaction, Some(id), before, !administrator, now)?;
             let active =
                 transaction.count_activations(id, now.minus(ACTIVE_TIME), count_cap(license.plan.max_servers))?;
             let server_list = ServerList::read(transaction, &license, after, active, now)?;
@@ -90,7 +108,6 @@ pub(super) fn show(
             Ok::<_, Refusal>((license, active, server_list, refused, blocks, lines))
         })?;
     let page = Route::License(id);
-    let administrator = signed_in_user.user.administrator;
     let renew_url = page_request.config.renew_url.as_deref();
     let viewer = if administrator { Viewer::Administrator } else { Viewer::Owner { renew_url } };
     let answer = LicensePage {
@@ -139,7 +156,13 @@ fn summary(license: &License, active: u32, now: Timestamp) -> LicenseSummary {
     LicenseSummary {
         id: license.id,
         owner: license.owner_name.clone(),
-        status: license.effective_status(now),
+        badge: StandingBadge::new(license, now),
+        is_trial: license.is_trial,
+        reference: license.reference.clone(),
+        suspension_reason: license.suspension_reason.clone().filter(|_| license.status == Status::Suspended),
+        note: license.note.clone(),
+        labels: license.labels.clone(),
+        last_check: license.last_check_at.map(|at| Moment::new(at, now)),
         plan: plan.name.clone(),
         accounts: limit(plan.max_accounts),
         used: used(active, plan.max_servers),
@@ -163,11 +186,16 @@ fn subscription(license: &License, now: Timestamp) -> Option<String> {
     })
 }
 
-/// The actions that are available to an administrator: name, page and label of each link.
-fn license_actions(license: &License) -> Vec<(&'static str, Route, &'static str)> {
+/// The actions that are available to an administrator.
+fn license_actions(license: &License) -> Vec<ActionLink> {
     let link = |license_action: &'static LicenseAction| match license_action.target {
         ActionTarget::License { label, is_available } if is_available(license) => {
-            Some((license_action.name, Route::LicenseAction(license.id, license_action), label))
+            Some(ActionLink {
+                name: license_action.name,
+                page: Route::LicenseAction(license.id, license_action),
+                label,
+                dangerous: license_action.dangerous,
+            })
         }
         ActionTarget::License { .. } | ActionTarget::Server(_) => None,
     };

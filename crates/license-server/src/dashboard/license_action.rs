@@ -23,8 +23,8 @@ pub(super) struct LicenseAction {
     pub(super) heading: fn(&LicenseContext) -> String,
     /// What will happen, in sentences.
     pub(super) confirm_text: fn(&LicenseContext) -> Vec<String>,
-    /// The input field, with the current value.
-    pub(super) field: Option<fn(&LicenseContext) -> Field>,
+    /// The input fields, with the current values.
+    pub(super) fields: fn(&LicenseContext) -> Vec<Field>,
     /// The label of the button.
     pub(super) confirm: &'static str,
     /// Whether it is destructive.
@@ -73,6 +73,16 @@ impl PartialEq for LicenseAction {
 }
 
 impl Eq for LicenseAction {}
+
+impl LicenseAction {
+    /// The label of the link that leads back. Beside “Cancel license”, nothing may read like dismissing the page.
+    pub(super) fn back_label(&self) -> &'static str {
+        match self.history_action {
+            Action::Cancelled | Action::Deleted => "Keep the license",
+            _ => "Go back",
+        }
+    }
+}
 
 impl Operation {
     /// Performs the operation, if the user can see the license, and returns the message for the user.

@@ -43,13 +43,14 @@ fn confirm_page(
     // The links of a refused server fill in its address.
     let is_about_server = matches!(license_action.target, ActionTarget::Server(_));
     let has_value = |field: &Field| form.get(field.name).is_some();
-    let field = license_action.field.map(|field| field(&context)).map(|field| {
+    let with_value = |field: Field| {
         if error.is_some() || is_about_server && has_value(&field) {
             Field { value: form.text(field.name).to_owned(), ..field }
         } else {
             field
         }
-    });
+    };
+    let fields = (license_action.fields)(&context).into_iter().map(with_value).collect();
     Ok(ConfirmPage {
         layout: page_request.layout(signed_in_user, "licenses"),
         title: heading.clone(),
@@ -57,10 +58,11 @@ fn confirm_page(
         heading,
         confirm_text: (license_action.confirm_text)(&context),
         hidden: vec![hidden],
-        fields: field.into_iter().collect(),
+        fields,
         confirm: license_action.confirm,
         dangerous: license_action.dangerous,
         back: Route::License(id),
+        back_label: license_action.back_label(),
         error,
     })
 }
@@ -123,11 +125,11 @@ pub(super) fn act(
         Err(PageError::Refused(Refusal::Invalid(sentence))) => {
             Ok(confirm_page(page_request, signed_in_user, id, license_action, form, Some(sentence))?.answer())
         }
-        // If the form has a field, these errors are about its value: show them on the form.
-        Err(PageError::Refused(
-            Refusal::Unchanged(sentence) | Refusal::Conflict(sentence) | Refusal::NotFound(sentence),
-        )) if license_action.field.is_some() => {
-            Ok(confirm_page(page_request, signed_in_user, id, license_action, form, Some(sentence))?.answer())
+        // If the form has fields, these errors are about their values: show them on the form.
+        Err(PageError::Refused(refusal @ (Refusal::Unchanged(_) | Refusal::Conflict(_) | Refusal::NotFound(_)))) => {
+            let sentence = Some(refusal.to_string());
+            let page = confirm_page(page_request, signed_in_user, id, license_action, form, sentence)?;
+            if page.fields.is_empty() { Err(refusal.into()) } else { Ok(page.answer()) }
         }
         Err(page_error) => Err(page_error),
     }

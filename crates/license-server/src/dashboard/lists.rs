@@ -62,7 +62,7 @@ pub(super) fn history(
     query: &Form,
 ) -> Result<Response, PageError> {
     let (before, now) = (query.number("before"), page_request.shared.clock.wall());
-    let (lines, last) = page_request.shared.readers.read(|transaction| lines(transaction, None, before, now))?;
+    let (lines, last) = page_request.shared.readers.read(|transaction| lines(transaction, None, before, false, now))?;
     let older = last.map(|last| format!("{}?before={last}", Route::History));
     let newest = before.map(|_| Route::History.to_string());
     Ok(page::html(
@@ -77,9 +77,10 @@ pub(super) fn lines(
     transaction: &ReadTransaction<'_>,
     license: Option<i64>,
     before: Option<i64>,
+    is_for_owner: bool,
     now: Timestamp,
 ) -> Result<(Vec<HistoryLine>, Option<i64>), Error> {
     let count = u32::try_from(PAGE_SIZE).unwrap_or(u32::MAX).saturating_add(1);
     let (events, last) = split(transaction.history(license, before, count)?, PAGE_SIZE, |event| event.id);
-    Ok((events.iter().map(|event| HistoryLine::new(event, now)).collect(), last))
+    Ok((events.iter().map(|event| HistoryLine::new(event, is_for_owner, now)).collect(), last))
 }

@@ -78,6 +78,7 @@ fn ask(
         confirm: "Create license",
         dangerous: false,
         back: Route::Licenses,
+        back_label: "Go back",
         error,
     };
     Ok(confirm_page.answer())

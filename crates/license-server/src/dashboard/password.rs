@@ -52,6 +52,7 @@ fn ask(page_request: &PageRequest, signed_in_user: &SignedInUser, error: Option<
         confirm: "Change password",
         dangerous: false,
         back: Route::Licenses,
+        back_label: "Go back",
         error,
     }
 }
