@@ -81,7 +81,10 @@ pub(super) static LICENSE_ACTIONS: &[LicenseAction] = &[
     LicenseAction {
         name: "cancel",
         history_action: Action::Cancelled,
-        target: ActionTarget::License { label: "Cancel license…", is_available: |license| license.status != Status::Cancelled },
+        target: ActionTarget::License {
+            label: "Cancel license…",
+            is_available: |license| license.status != Status::Cancelled,
+        },
         heading: |context| format!("Cancel license {}", context.license.id),
         confirm_text: cancel,
         fields: |_| Vec::new(),

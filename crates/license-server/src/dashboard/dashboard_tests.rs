@@ -235,7 +235,7 @@ fn an_owner_revokes_and_moves_servers_up_to_the_limit() {
     site.activate("203.0.113.5", "web-1");
     let mut anna = Browser::signed_in(&site, "anna");
     let page = text(&anna.get("/licenses/1/revoke?ip=203.0.113.5"));
-    assert!(page.contains("203.0.113.5 (web-1) loses its slot") && page.contains("10 of 10"), "{page}");
+    assert!(page.contains("203.0.113.5</span> (web-1) loses its slot") && page.contains("10 of 10"), "{page}");
     assert_eq!(anna.get("/licenses/1/revoke?ip=203.0.113.6").status, 404);
     assert_eq!(anna.get("/licenses/1/revoke?ip=nonsense").status, 400);
     let response = anna.post("/licenses/1/move", &[("ip", "203.0.113.5"), ("to", "<b>\"")]);

@@ -189,14 +189,12 @@ fn subscription(license: &License, now: Timestamp) -> Option<String> {
 /// The actions that are available to an administrator.
 fn license_actions(license: &License) -> Vec<ActionLink> {
     let link = |license_action: &'static LicenseAction| match license_action.target {
-        ActionTarget::License { label, is_available } if is_available(license) => {
-            Some(ActionLink {
-                name: license_action.name,
-                page: Route::LicenseAction(license.id, license_action),
-                label,
-                dangerous: license_action.dangerous,
-            })
-        }
+        ActionTarget::License { label, is_available } if is_available(license) => Some(ActionLink {
+            name: license_action.name,
+            page: Route::LicenseAction(license.id, license_action),
+            label,
+            dangerous: license_action.dangerous,
+        }),
         ActionTarget::License { .. } | ActionTarget::Server(_) => None,
     };
     LICENSE_ACTIONS.iter().filter_map(link).collect()

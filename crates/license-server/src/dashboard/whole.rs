@@ -52,10 +52,10 @@ fn is_around(character: char) -> bool {
 fn escape(markup: &mut String, text: &str) {
     for character in text.chars() {
         match character {
-            '&' => markup.push_str("&amp;"),
-            '<' => markup.push_str("&lt;"),
-            '>' => markup.push_str("&gt;"),
-            '"' => markup.push_str("&quot;"),
+            '&' => markup.push_str("&#38;"),
+            '<' => markup.push_str("&#60;"),
+            '>' => markup.push_str("&#62;"),
+            '"' => markup.push_str("&#34;"),
             '\'' => markup.push_str("&#39;"),
             _ => markup.push(character),
         }
@@ -75,8 +75,8 @@ mod tests {
             ("locked to ::, then", "locked to <span class=\"ip long\">::</span>, then"),
             ("end of 2027-03-31.", "end of <span class=\"ip\">2027-03-31</span>."),
             ("at 2027-03-31T00:00:00Z", "at <span class=\"ip\">2027-03-31T00:00:00Z</span>"),
-            ("2027-03-31x 1.2.3 <b> & \"'", "2027-03-31x 1.2.3 &lt;b&gt; &amp; &quot;&#39;"),
-            ("1.2.3.4<script>", "1.2.3.4&lt;script&gt;"),
+            ("2027-03-31x 1.2.3 <b> & \"'", "2027-03-31x 1.2.3 &#60;b&#62; &#38; &#34;&#39;"),
+            ("1.2.3.4<script>", "1.2.3.4&#60;script&#62;"),
             ("zoë–ü 日本", "zoë–ü 日本"),
             ("\u{a0}1.2.3.4\u{a0}", "\u{a0}<span class=\"ip\">1.2.3.4</span>\u{a0}"),
         ] {
