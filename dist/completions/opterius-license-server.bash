@@ -12,7 +12,7 @@ _opterius_license_server() {
     for ((index = 1; index < COMP_CWORD; index++)); do
         word=${COMP_WORDS[index]}
         case $word in
-            --config | --every | --keep | --undecided | --owner | --plan | --expires | --lock-ip | --search | --until | --block | --status | --period-end | --title | --max-accounts | --max-servers | --events)
+            --config | --every | --keep | --undecided | --owner | --plan | --expires | --lock-ip | --search | --reason | --until | --add | --basis | --block | --status | --period-end | --title | --max-accounts | --max-servers | --scopes | --networks | --events)
                 [[ ${COMP_WORDS[index + 1]} == = ]] && ((index++))
                 ((index++))
                 ;;
@@ -21,7 +21,7 @@ _opterius_license_server() {
         esac
     done
     case $command in
-        "") words="init serve deliver check backup restore license history plan user webhook keys" options="--config --help --version" ;;
+        "") words="init serve deliver check backup restore license history plan user token webhook keys" options="--config --help --version" ;;
         "init ") options="--config --help --version" words=$options ;;
         "serve ") options="--config --help --version" words=$options ;;
         "deliver ") options="--config --help --version" words=$options ;;
@@ -30,27 +30,37 @@ _opterius_license_server() {
         "backup "*) options="--every --keep --config --help --version" words=$options ;;
         "restore ") options="--undecided --yes --config --help --version" files=yes ;;
         "restore "*) options="--undecided --yes --config --help --version" words=$options ;;
-        "license ") words="create list show suspend resume cancel delete renew set-plan lock-ip unlock-ip revoke unblock move set-billing" options="--config --help --version" ;;
+        "license ") words="create list show suspend resume cancel delete renew set-plan lock-ip unlock-ip transfer set-reference set-note set-labels set-trial revoke unblock move set-billing" options="--config --help --version" ;;
         "license create ") options="--owner --plan --expires --lock-ip --json --config --help --version" words=$options ;;
         "license list ") options="--owner --search --all --json --config --help --version" words=$options ;;
         "license show ") options="--reveal-key --json --config --help --version" ;;
         "license show "*) options="--reveal-key --json --config --help --version" words=$options ;;
-        "license suspend ") options="--config --help --version" ;;
-        "license suspend "*) options="--config --help --version" words=$options ;;
+        "license suspend ") options="--reason --config --help --version" ;;
+        "license suspend "*) options="--reason --config --help --version" words=$options ;;
         "license resume ") options="--config --help --version" ;;
         "license resume "*) options="--config --help --version" words=$options ;;
         "license cancel ") options="--config --help --version" ;;
         "license cancel "*) options="--config --help --version" words=$options ;;
         "license delete ") options="--yes --config --help --version" ;;
         "license delete "*) options="--yes --config --help --version" words=$options ;;
-        "license renew ") options="--until --config --help --version" ;;
-        "license renew "*) options="--until --config --help --version" words=$options ;;
+        "license renew ") options="--until --add --basis --config --help --version" ;;
+        "license renew "*) options="--until --add --basis --config --help --version" words=$options ;;
         "license set-plan ") options="--config --help --version" ;;
         "license set-plan "*) options="--config --help --version" words=$options ;;
         "license lock-ip ") options="--config --help --version" ;;
         "license lock-ip "*) options="--config --help --version" words=$options ;;
         "license unlock-ip ") options="--config --help --version" ;;
         "license unlock-ip "*) options="--config --help --version" words=$options ;;
+        "license transfer ") options="--config --help --version" ;;
+        "license transfer "*) options="--config --help --version" words=$options ;;
+        "license set-reference ") options="--config --help --version" ;;
+        "license set-reference "*) options="--config --help --version" words=$options ;;
+        "license set-note ") options="--config --help --version" ;;
+        "license set-note "*) options="--config --help --version" words=$options ;;
+        "license set-labels ") options="--config --help --version" ;;
+        "license set-labels "*) options="--config --help --version" words=$options ;;
+        "license set-trial ") options="--config --help --version" ;;
+        "license set-trial "*) options="--config --help --version" words=$options ;;
         "license revoke ") options="--block --config --help --version" ;;
         "license revoke "*) options="--block --config --help --version" words=$options ;;
         "license unblock ") options="--config --help --version" ;;
@@ -71,6 +81,12 @@ _opterius_license_server() {
         "user add "*) options="--administrator --config --help --version" words=$options ;;
         "user passwd ") options="--config --help --version" ;;
         "user passwd "*) options="--config --help --version" words=$options ;;
+        "token ") words="add list revoke" options="--config --help --version" ;;
+        "token add ") options="--scopes --expires --networks --json --config --help --version" ;;
+        "token add "*) options="--scopes --expires --networks --json --config --help --version" words=$options ;;
+        "token list ") options="--json --config --help --version" words=$options ;;
+        "token revoke ") options="--config --help --version" ;;
+        "token revoke "*) options="--config --help --version" words=$options ;;
         "webhook ") words="add list show remove rotate test replay" options="--config --help --version" ;;
         "webhook add ") options="--events --json --config --help --version" ;;
         "webhook add "*) options="--events --json --config --help --version" words=$options ;;
@@ -92,7 +108,7 @@ _opterius_license_server() {
     esac
     case $previous in
         --config) options= files=yes ;;
-        --every | --keep | --undecided | --owner | --plan | --expires | --lock-ip | --search | --until | --block | --status | --period-end | --title | --max-accounts | --max-servers | --events) options= words= files= ;;
+        --every | --keep | --undecided | --owner | --plan | --expires | --lock-ip | --search | --reason | --until | --add | --basis | --block | --status | --period-end | --title | --max-accounts | --max-servers | --scopes | --networks | --events) options= words= files= ;;
     esac
     [[ $current == -* ]] && words=$options files=
     COMPREPLY=()

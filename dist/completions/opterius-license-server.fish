@@ -12,7 +12,7 @@ function __opterius_license_server_command
             continue
         end
         switch $token
-            case --config --every --keep --undecided --owner --plan --expires --lock-ip --search --until --block --status --period-end --title --max-accounts --max-servers --events
+            case --config --every --keep --undecided --owner --plan --expires --lock-ip --search --reason --until --add --basis --block --status --period-end --title --max-accounts --max-servers --scopes --networks --events
                 set is_value yes
             case '-*'
             case '*'
@@ -42,10 +42,11 @@ complete -c opterius-license-server -n '__opterius_license_server_at' -a deliver
 complete -c opterius-license-server -n '__opterius_license_server_at' -a check -d 'check configuration, files, database and keys, and report problems'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a backup -d 'write a copy of the database to a new file; with --every (6h, 1d), to a directory if a copy is due there'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a restore -d 'replace the database with a backup; unknown keys get 503 instead of a refusal for TIME (48h)'
-complete -c opterius-license-server -n '__opterius_license_server_at' -a license -d 'create, list, show, suspend, resume, cancel, delete, renew, set-plan, lock-ip, unlock-ip, revoke, unblock, move, set-billing'
+complete -c opterius-license-server -n '__opterius_license_server_at' -a license -d 'create, list, show, suspend, resume, cancel, delete, renew, set-plan, lock-ip, unlock-ip, transfer, set-reference, set-note, set-labels, set-trial, revoke, unblock, move, set-billing'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a history -d 'show the latest 50 changes, or all; of one license or of everything'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a plan -d 'list, set'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a user -d 'list, add, passwd'
+complete -c opterius-license-server -n '__opterius_license_server_at' -a token -d 'add, list, revoke'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a webhook -d 'add, list, show, remove, rotate, test, replay'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a keys -d 'show, rotate, retire'
 complete -c opterius-license-server -n '__opterius_license_server_in check' -l json
@@ -58,14 +59,19 @@ complete -c opterius-license-server -n '__opterius_license_server_in restore' -l
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a create -d 'create a license and print its number and key'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a list -d 'list the newest 50 licenses, or all; TEXT is a number, the beginning of a key, or an owner'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a show -d 'show a license with its servers, the refused ones and its latest history'
-complete -c opterius-license-server -n '__opterius_license_server_at license' -a suspend -d 'suspend the license'
+complete -c opterius-license-server -n '__opterius_license_server_at license' -a suspend -d 'suspend the license; if it is suspended, change the reason'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a resume -d 'resume the license after a suspension or cancellation'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a cancel -d 'cancel the license'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a delete -d 'delete the license and its activations; its history is kept'
-complete -c opterius-license-server -n '__opterius_license_server_at license' -a renew -d 'set the expiry; DATE can be never'
+complete -c opterius-license-server -n '__opterius_license_server_at license' -a renew -d 'set the expiry, which can be never; or add time, which begins at the expiry, or now if that has passed'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a set-plan -d 'change the plan'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a lock-ip -d 'lock the license to an IP address'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a unlock-ip -d 'allow any IP address again'
+complete -c opterius-license-server -n '__opterius_license_server_at license' -a transfer -d 'give the license to another user'
+complete -c opterius-license-server -n '__opterius_license_server_at license' -a set-reference -d 'set the vendor\'s own number of the license; an empty one removes it'
+complete -c opterius-license-server -n '__opterius_license_server_at license' -a set-note -d 'set the vendor\'s note, which the owner does not see; an empty one removes it'
+complete -c opterius-license-server -n '__opterius_license_server_at license' -a set-labels -d 'set the labels, separated by commas; an empty list removes them'
+complete -c opterius-license-server -n '__opterius_license_server_at license' -a set-trial -d 'make the license a trial, or a full license'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a revoke -d 'revoke the activation of a server, which frees its slot; keep the server out for TIME, such as 7d or 12h'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a unblock -d 'let a server that is kept out claim a slot again'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a move -d 'move an activation or a lock to another IP address'
@@ -81,8 +87,11 @@ complete -c opterius-license-server -n '__opterius_license_server_in license lis
 complete -c opterius-license-server -n '__opterius_license_server_in license list' -l json
 complete -c opterius-license-server -n '__opterius_license_server_in license show' -l reveal-key
 complete -c opterius-license-server -n '__opterius_license_server_in license show' -l json
+complete -c opterius-license-server -n '__opterius_license_server_in license suspend' -l reason -x -d 'TEXT'
 complete -c opterius-license-server -n '__opterius_license_server_in license delete' -l yes
 complete -c opterius-license-server -n '__opterius_license_server_in license renew' -l until -x -d 'DATE'
+complete -c opterius-license-server -n '__opterius_license_server_in license renew' -l add -x -d 'PERIOD'
+complete -c opterius-license-server -n '__opterius_license_server_in license renew' -l basis -x -d 'BASIS'
 complete -c opterius-license-server -n '__opterius_license_server_in license revoke' -l block -x -d 'TIME'
 complete -c opterius-license-server -n '__opterius_license_server_in license set-billing' -l status -x -d 'STATUS'
 complete -c opterius-license-server -n '__opterius_license_server_in license set-billing' -l period-end -x -d 'DATE'
@@ -100,6 +109,14 @@ complete -c opterius-license-server -n '__opterius_license_server_at user' -a ad
 complete -c opterius-license-server -n '__opterius_license_server_at user' -a passwd -d 'set a user\'s password and end the user\'s sessions'
 complete -c opterius-license-server -n '__opterius_license_server_in user list' -l json
 complete -c opterius-license-server -n '__opterius_license_server_in user add' -l administrator
+complete -c opterius-license-server -n '__opterius_license_server_at token' -a add -d 'add a token of the API and print it; it is shown only once'
+complete -c opterius-license-server -n '__opterius_license_server_at token' -a list -d 'list the tokens, with their last use'
+complete -c opterius-license-server -n '__opterius_license_server_at token' -a revoke -d 'revoke a token; calls with it are refused at once'
+complete -c opterius-license-server -n '__opterius_license_server_in token add' -l scopes -x -d 'SCOPES'
+complete -c opterius-license-server -n '__opterius_license_server_in token add' -l expires -x -d 'DATE'
+complete -c opterius-license-server -n '__opterius_license_server_in token add' -l networks -x -d 'NETWORKS'
+complete -c opterius-license-server -n '__opterius_license_server_in token add' -l json
+complete -c opterius-license-server -n '__opterius_license_server_in token list' -l json
 complete -c opterius-license-server -n '__opterius_license_server_at webhook' -a add -d 'send events to this URL and print the secret that signs them; TYPES are separated by commas'
 complete -c opterius-license-server -n '__opterius_license_server_at webhook' -a list -d 'list the webhooks and their state'
 complete -c opterius-license-server -n '__opterius_license_server_at webhook' -a show -d 'show a webhook with its latest deliveries and answers'

@@ -7,7 +7,7 @@ _opterius-license-server() {
     # The words before the cursor that are neither options nor values of options.
     for ((index = 2; index < CURRENT; index++)); do
         case $words[index] in
-            (--config|--every|--keep|--undecided|--owner|--plan|--expires|--lock-ip|--search|--until|--block|--status|--period-end|--title|--max-accounts|--max-servers|--events) ((index++)) ;;
+            (--config|--every|--keep|--undecided|--owner|--plan|--expires|--lock-ip|--search|--reason|--until|--add|--basis|--block|--status|--period-end|--title|--max-accounts|--max-servers|--scopes|--networks|--events) ((index++)) ;;
             (-*) ;;
             (*) commands+=($words[index]) ;;
         esac
@@ -21,10 +21,11 @@ _opterius-license-server() {
                 'check:check configuration, files, database and keys, and report problems'
                 'backup:write a copy of the database to a new file; with --every (6h, 1d), to a directory if a copy is due there'
                 'restore:replace the database with a backup; unknown keys get 503 instead of a refusal for TIME (48h)'
-                'license:create, list, show, suspend, resume, cancel, delete, renew, set-plan, lock-ip, unlock-ip, revoke, unblock, move, set-billing'
+                'license:create, list, show, suspend, resume, cancel, delete, renew, set-plan, lock-ip, unlock-ip, transfer, set-reference, set-note, set-labels, set-trial, revoke, unblock, move, set-billing'
                 'history:show the latest 50 changes, or all; of one license or of everything'
                 'plan:list, set'
                 'user:list, add, passwd'
+                'token:add, list, revoke'
                 'webhook:add, list, show, remove, rotate, test, replay'
                 'keys:show, rotate, retire'
             )
@@ -88,14 +89,19 @@ _opterius-license-server() {
                 'create:create a license and print its number and key'
                 'list:list the newest 50 licenses, or all; TEXT is a number, the beginning of a key, or an owner'
                 'show:show a license with its servers, the refused ones and its latest history'
-                'suspend:suspend the license'
+                'suspend:suspend the license; if it is suspended, change the reason'
                 'resume:resume the license after a suspension or cancellation'
                 'cancel:cancel the license'
                 'delete:delete the license and its activations; its history is kept'
-                'renew:set the expiry; DATE can be never'
+                'renew:set the expiry, which can be never; or add time, which begins at the expiry, or now if that has passed'
                 'set-plan:change the plan'
                 'lock-ip:lock the license to an IP address'
                 'unlock-ip:allow any IP address again'
+                'transfer:give the license to another user'
+                'set-reference:set the vendor'\''s own number of the license; an empty one removes it'
+                'set-note:set the vendor'\''s note, which the owner does not see; an empty one removes it'
+                'set-labels:set the labels, separated by commas; an empty list removes them'
+                'set-trial:make the license a trial, or a full license'
                 'revoke:revoke the activation of a server, which frees its slot; keep the server out for TIME, such as 7d or 12h'
                 'unblock:let a server that is kept out claim a slot again'
                 'move:move an activation or a lock to another IP address'
@@ -146,6 +152,7 @@ _opterius-license-server() {
             ;;
         ('license suspend'|'license suspend'\ *)
             _arguments \
+                '--reason=[TEXT]:TEXT: ' \
                 '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
                 '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
@@ -184,6 +191,8 @@ _opterius-license-server() {
         ('license renew'|'license renew'\ *)
             _arguments \
                 '--until=[DATE]:DATE: ' \
+                '--add=[PERIOD]:PERIOD: ' \
+                '--basis=[BASIS]:BASIS: ' \
                 '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
                 '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
@@ -219,6 +228,56 @@ _opterius-license-server() {
                 '1: : ' \
                 '2: : ' \
                 '3:ID: '
+            ;;
+        ('license transfer'|'license transfer'\ *)
+            _arguments \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: : ' \
+                '3:ID: ' \
+                '4:NAME: '
+            ;;
+        ('license set-reference'|'license set-reference'\ *)
+            _arguments \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: : ' \
+                '3:ID: ' \
+                '4:REFERENCE: '
+            ;;
+        ('license set-note'|'license set-note'\ *)
+            _arguments \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: : ' \
+                '3:ID: ' \
+                '4:TEXT: '
+            ;;
+        ('license set-labels'|'license set-labels'\ *)
+            _arguments \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: : ' \
+                '3:ID: ' \
+                '4:LABELS: '
+            ;;
+        ('license set-trial'|'license set-trial'\ *)
+            _arguments \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: : ' \
+                '3:ID: ' \
+                '4:YES-OR-NO: '
             ;;
         ('license revoke'|'license revoke'\ *)
             _arguments \
@@ -340,6 +399,50 @@ _opterius-license-server() {
                 '3:NAME: '
             ;;
         ('user passwd'|'user passwd'\ *)
+            _arguments \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: : ' \
+                '3:NAME: '
+            ;;
+        ('token')
+            subcommands=(
+                'add:add a token of the API and print it; it is shown only once'
+                'list:list the tokens, with their last use'
+                'revoke:revoke a token; calls with it are refused at once'
+            )
+            _arguments \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: :{_describe command subcommands}'
+            ;;
+        ('token add'|'token add'\ *)
+            _arguments \
+                '--scopes=[SCOPES]:SCOPES: ' \
+                '--expires=[DATE]:DATE: ' \
+                '--networks=[NETWORKS]:NETWORKS: ' \
+                '--json[]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: : ' \
+                '3:NAME: '
+            ;;
+        ('token list')
+            _arguments \
+                '--json[]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: : '
+            ;;
+        ('token revoke'|'token revoke'\ *)
             _arguments \
                 '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
                 '--help[print this help; COMMAND --help prints the help of one command]' \

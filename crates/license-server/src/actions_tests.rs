@@ -114,7 +114,7 @@ fn every_change_is_checked_stored_and_recorded() {
         (Change::Extend(Period::months(1), Basis::Expiry), Err("never expires")),
         (Change::SetNote("a\nb".into()), Ok("note changed")),
         (Change::SetNote("a\u{1b}b".into()), Err("control characters")),
-        (Change::SetLabels(vec!["eu".into(), "gold".into()]), Ok("labels changed: eu, gold")),
+        (Change::SetLabels(vec!["eu".into(), "gold".into()]), Ok("labels changed")),
         (Change::SetLabels(vec!["a b".into()]), Err("not a valid label")),
         (Change::SetReference(Some("A-1".into())), Ok("reference changed: from none to A-1")),
         (Change::SetTrial(true), Ok("trial changed: to a trial")),

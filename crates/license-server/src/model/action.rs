@@ -291,7 +291,7 @@ fn set_note(license: &mut License, note: &str) -> Result<AppliedChange, ChangeEr
         return unchanged(license, "already has this note.");
     }
     note.clone_into(&mut license.note);
-    // The history has one line for each entry, and a note can have many.
+    // The owner sees the history, and not the note.
     let (detail, what) = if note.is_empty() { ("removed", "has no note any more.") } else { ("", "has the new note.") };
     applied(license, Action::NoteChanged, detail.to_owned(), what)
 }
@@ -303,7 +303,8 @@ fn set_labels(license: &mut License, labels: &[String]) -> Result<AppliedChange,
     }
     license.labels = labels.to_vec();
     let shown = if labels.is_empty() { "none".to_owned() } else { labels.join(", ") };
-    applied(license, Action::LabelsChanged, shown.clone(), &format!("has the labels: {shown}."))
+    // The owner sees the history, and not the labels.
+    applied(license, Action::LabelsChanged, String::new(), &format!("has the labels: {shown}."))
 }
 
 fn set_trial(license: &mut License, is_trial: bool) -> Result<AppliedChange, ChangeError> {

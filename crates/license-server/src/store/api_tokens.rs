@@ -53,6 +53,9 @@ pub struct Creation {
     pub at: Timestamp,
 }
 
+const DELETE_OLD_ANSWERS: &str = "DELETE FROM api_answers WHERE (token, key) IN (
+    SELECT token, key FROM api_answers WHERE at <= ?1 ORDER BY at LIMIT ?2)";
+
 const TOKEN: &str = "SELECT id, name, scopes, networks, created_at, expires_at, last_used_at, revoked_at, secret_sha256
     FROM api_tokens";
 
@@ -176,10 +179,8 @@ impl WriteTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn keep_answer(&self, token: i64, key: &str, kept: &KeptAnswer) -> Result<(), Error> {
-        let sql = "DELETE FROM api_answers WHERE (token, key) IN (
-            SELECT token, key FROM api_answers WHERE at <= ?1 ORDER BY at LIMIT ?2)";
         let parameters = params![self.now().minus(ANSWER_TIME).unix(), DELETED_ANSWERS];
-        self.connection().prepare_cached(sql)?.execute(parameters)?;
+        self.connection().prepare_cached(DELETE_OLD_ANSWERS)?.execute(parameters)?;
         let sql =
             "INSERT INTO api_answers (token, key, request_sha256, status, body, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
             ON CONFLICT (token, key) DO UPDATE SET request_sha256 = ?3, status = ?4, body = ?5, at = ?6";
@@ -197,5 +198,45 @@ impl WriteTransaction<'_> {
         let parameters = params![license, token, request_sha256, self.now().unix()];
         self.connection().prepare_cached(sql)?.execute(parameters)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::{Scratch, plan};
+
+    #[test]
+    fn queries_of_tokens_and_answers_use_an_index() {
+        let mut scratch = Scratch::new();
+        let by_name = format!("{TOKEN} WHERE name = ?1 AND revoked_at IS NULL");
+        let statements = [DELETE_OLD_ANSWERS, &by_name, "SELECT id FROM licenses WHERE reference = ?1"];
+        for sql in statements {
+            let plan = scratch.read(|transaction| plan(transaction, sql));
+            assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{sql}: {plan}");
+        }
+    }
+
+    #[test]
+    fn answers_are_kept_for_a_day_and_old_ones_are_deleted() {
+        let mut scratch = Scratch::new();
+        let at = Timestamp::from_unix;
+        let scopes = [Scope::LicensesRead];
+        let new = NewApiToken { name: "shop", secret_sha256: "", scopes: &scopes, networks: &[], expires_at: None };
+        let kept = KeptAnswer { request_sha256: "a".to_owned(), status: 201, body: "{}".to_owned() };
+        let token = scratch.change(at(0), |transaction| {
+            let token = transaction.insert_api_token(&new)?;
+            transaction.keep_answer(token, "k", &kept)?;
+            Ok::<_, Error>(token)
+        });
+        let mut found = |now| scratch.read(|transaction| transaction.kept_answer(token, "k", at(now)));
+        assert_eq!((found(86_399), found(86_400)), (Some(kept.clone()), None));
+        let rows: i64 = scratch.change(at(200_000), |transaction| {
+            transaction.keep_answer(token, "other", &kept)?;
+            Ok::<_, Error>(
+                transaction.connection().query_row("SELECT count(*) FROM api_answers", [], |row| row.get(0))?,
+            )
+        });
+        assert_eq!(rows, 1);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use log::warn;
 use ring::hmac;
@@ -49,7 +49,11 @@ impl Default for TokenLimits {
 /// 401 if it is not valid, 403 if it does not allow the call or not from here, 429 if there are too many calls.
 pub(super) fn authenticate(shared: &Shared, limits: &TokenLimits, request: &ApiRequest) -> Result<ApiToken, ApiError> {
     let (now, at) = (shared.clock.wall(), shared.clock.monotonic());
-    let Some(token) = find(shared, request)? else { return Err(wrong(limits, request, at)) };
+    let Some(token) = find(shared, request)? else {
+        take_wrong(limits, request, at)?;
+        warn!("API call {} from {} refused: wrong token", request.request_id, request.client);
+        return Err(ApiError::unauthorized("token_invalid", "The token is not valid."));
+    };
     match token.state(now) {
         ApiTokenState::Active => {}
         ApiTokenState::Expired => return Err(ApiError::unauthorized("token_expired", "The token has expired.")),
@@ -58,6 +62,7 @@ pub(super) fn authenticate(shared: &Shared, limits: &TokenLimits, request: &ApiR
     // The address of a proxy that withholds the client's is no client.
     let is_valid = request.is_client_known && token.is_valid_from(request.client);
     if !token.networks.is_empty() && !is_valid {
+        take_wrong(limits, request, at)?;
         warn!("Token {} refused: it is not valid from {}", one_line(&token.name, 64), request.client);
         let message = format!("The token is not valid from {}.", request.client);
         return Err(ApiError::new(403, "network_not_allowed", message));
@@ -94,13 +99,8 @@ fn find(shared: &Shared, request: &ApiRequest) -> Result<Option<ApiToken>, Error
     Ok(found.filter(|(_, stored)| is_right(stored)).map(|(token, _)| token))
 }
 
-fn wrong(limits: &TokenLimits, request: &ApiRequest, at: std::time::Instant) -> ApiError {
+/// Limits what a network can try, and what it writes into the log.
+fn take_wrong(limits: &TokenLimits, request: &ApiRequest, at: Instant) -> Result<(), ApiError> {
     let taken = limits.wrong.lock().unwrap_or_else(PoisonError::into_inner).take(network(request.client), at);
-    match taken {
-        Ok(()) => {
-            warn!("API call {} from {} refused: wrong token", request.request_id, request.client);
-            ApiError::unauthorized("token_invalid", "The token is not valid.")
-        }
-        Err(wait) => ApiError::too_many(wait, "Too many wrong tokens from this network."),
-    }
+    taken.map_err(|wait| ApiError::too_many(wait, "Too many wrong tokens from this network."))
 }

@@ -1,6 +1,7 @@
 //! Creating, reading and listing licenses.
 
 use super::*;
+use crate::support::http::Connection;
 
 #[test]
 fn a_license_is_created_with_its_owner_and_can_be_used() {
@@ -173,6 +174,22 @@ fn a_list_is_filtered_and_read_page_by_page() {
         ("server_ip=host", "server_ip"),
     ] {
         assert_api_error(&shop.get(&format!("/licenses?{query}")), 422, "validation_failed", Some(field));
+    }
+}
+
+#[test]
+fn head_is_answered_like_get_without_the_body() {
+    let shop = Shop::start();
+    let id = shop.sell("A-1")["id"].as_i64().unwrap();
+    let mut connection = Connection::open(shop.server.port()).unwrap();
+    let path = format!("/licenses/{id}");
+    connection.send(shop.request("HEAD", &path, None).bytes()).unwrap();
+    let head = connection.receive_head(PROMPTLY).unwrap();
+    // A body would be read as the next response on this connection.
+    let get = connection.exchange(shop.request("GET", &path, None)).unwrap();
+    assert_eq!((get.status, head.status), (200, 200));
+    for header in ["Content-Type", "Content-Length", "ETag", "Cache-Control"] {
+        assert_eq!(head.header(header), get.header(header), "{header}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod changes;
 mod creation;
+mod outage;
 mod safety;
 mod tokens;
 

@@ -99,6 +99,17 @@ fn a_token_is_limited_to_its_scopes_its_networks_and_its_time() {
 }
 
 #[test]
+fn wrong_tokens_are_limited_and_right_ones_from_the_same_network_are_not() {
+    let shop = Shop::start();
+    let wrong = || shop.server.fetch(request("opl_1_00", "GET", "/licenses", None));
+    let refused = (0..100).map(|_| wrong()).find(|response| response.status != 401).expect("no limit");
+    assert_api_error(&refused, 429, "rate_limited", None);
+    assert!(retry_after(&refused) >= 1);
+    assert_eq!(shop.get("/licenses").status, 200);
+    assert!(shop.server.lines().iter().filter(|line| line.contains("wrong token")).count() < 60);
+}
+
+#[test]
 fn the_last_use_is_recorded_once_a_minute() {
     let shop = Shop::start();
     let last_use = || shop.server.database.read(|transaction| transaction.api_tokens(true))[0].last_used_at;

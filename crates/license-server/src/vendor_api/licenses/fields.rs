@@ -51,8 +51,11 @@ pub(in crate::vendor_api) const FILTERS: &[Member] = &[
 ];
 
 /// The body of a suspension.
-pub(in crate::vendor_api) const SUSPENSION: &[Member] =
-    &[nullable("reason", Kind::Line(MAX_REASON), "Why, in your words. A suspended license gets the new reason.")];
+pub(in crate::vendor_api) const SUSPENSION: &[Member] = &[nullable(
+    "reason",
+    Kind::Line(MAX_REASON),
+    "Why, in your words; the history of the license shows it to the owner. A suspended license gets the new reason.",
+)];
 
 /// The body of a renewal: `until`, or `add`.
 pub(in crate::vendor_api) const RENEWAL: &[Member] = &[
