@@ -1,14 +1,12 @@
 //! The servers that nginx's configuration defines, in all files that it includes, except those in the site files of the Agent.
 
-use std::ffi::OsStr;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use crate::host::{Acme, Host};
 use crate::nginx::directives::{self, Directive};
-use crate::nginx::included::{MAIN, matches};
+use crate::nginx::included::{MAIN, expanded};
 use crate::request::values::Domain;
 use crate::sites::mark;
 use opterius_base::files;
@@ -22,9 +20,19 @@ const INCLUDED: [&str; 2] = ["/etc/nginx/sites-enabled/*", "/etc/nginx/conf.d/*.
 /// Largest file that is read, in bytes.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
 
-/// The most files that are read, and the deepest nesting of includes.
+/// The most files that are read by their own names, and the deepest nesting of includes.
 const MAX_FILES: usize = 50_000;
 const MAX_DEPTH: usize = 16;
+
+/// How often files may include themselves. nginx rejects a configuration in which one does.
+const MAX_LOOPS: usize = 100;
+
+/// The files that include each other, from the main one to the current one.
+#[derive(Default)]
+struct Chain {
+    files: Vec<PathBuf>,
+    loops: usize,
+}
 
 /// A server of someone else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,10 +72,10 @@ impl Configuration {
     pub fn read(host: &Host) -> Self {
         let mut configuration = Self::default();
         if host.path(MAIN).is_file() {
-            configuration.file(host, &host.path(MAIN), 0);
+            configuration.file(host, &host.path(MAIN), &mut Chain::default());
         } else {
             for pattern in INCLUDED {
-                configuration.include(host, pattern, 0);
+                configuration.include(host, pattern, &mut Chain::default());
             }
         }
         configuration
@@ -78,30 +86,32 @@ impl Configuration {
         let mut configuration = Self { files: MAX_FILES, ..Self::default() };
         let nowhere =
             Host::new(PathBuf::from("/nonexistent"), Acme { server: String::new(), authority: None }, PathBuf::new());
-        configuration.http(&nowhere, Path::new(""), &directives::parse(bytes), MAX_DEPTH);
+        let mut chain = Chain { loops: MAX_LOOPS, ..Chain::default() };
+        configuration.http(&nowhere, Path::new(""), &directives::parse(bytes), &mut chain);
         configuration
     }
 
-    fn include(&mut self, host: &Host, pattern: &str, depth: usize) {
+    fn include(&mut self, host: &Host, pattern: &str, chain: &mut Chain) {
         for path in included(host, pattern) {
-            self.file(host, &path, depth);
+            self.file(host, &path, chain);
         }
     }
 
-    fn file(&mut self, host: &Host, path: &Path, depth: usize) {
+    fn file(&mut self, host: &Host, path: &Path, chain: &mut Chain) {
         self.files = self.files.saturating_add(1);
-        if self.files > MAX_FILES || depth > MAX_DEPTH {
+        if self.files > MAX_FILES || !chain.enter(path) {
             return;
         }
         match files::read(path, MAX_FILE) {
             Err(_) => self.unreadable.push(path.to_owned()),
             Ok(bytes) if is_ours(path, &bytes) => {}
-            Ok(bytes) => self.http(host, path, &directives::parse(&bytes), depth),
+            Ok(bytes) => self.http(host, path, &directives::parse(&bytes), chain),
         }
+        chain.files.pop();
     }
 
     /// The directives of a file, which is included in `http` or contains it.
-    fn http(&mut self, host: &Host, path: &Path, directives: &[Directive], depth: usize) {
+    fn http(&mut self, host: &Host, path: &Path, directives: &[Directive], chain: &mut Chain) {
         let mut server: Option<Server> = None;
         for directive in directives {
             let blocks: Vec<&str> = directive.blocks.iter().map(String::as_str).collect();
@@ -109,7 +119,7 @@ impl Configuration {
             match (blocks, directive.words.as_slice()) {
                 ([], [name, patterns @ ..]) if name == "include" => {
                     for pattern in patterns {
-                        self.include(host, pattern, depth.saturating_add(1));
+                        self.include(host, pattern, chain);
                     }
                 }
                 ([], [name]) if name == "server" => {
@@ -118,7 +128,7 @@ impl Configuration {
                 }
                 (["server", within @ ..], _) => {
                     if let Some(server) = &mut server {
-                        server.add(host, directive, !within.is_empty(), depth);
+                        server.add(host, directive, !within.is_empty(), chain);
                     }
                 }
                 _ => {}
@@ -129,16 +139,20 @@ impl Configuration {
 }
 
 impl Server {
-    fn add(&mut self, host: &Host, directive: &Directive, in_location: bool, depth: usize) {
+    fn add(&mut self, host: &Host, directive: &Directive, in_location: bool, chain: &mut Chain) {
         let parameters = directive.parameters();
         match directive.name() {
-            "include" if depth < MAX_DEPTH => {
+            "include" => {
                 for path in parameters.iter().flat_map(|pattern| included(host, pattern)) {
+                    if !chain.enter(&path) {
+                        continue;
+                    }
                     let bytes = files::read(&path, MAX_FILE).unwrap_or_default();
                     for directive in directives::parse(&bytes) {
                         let in_location = in_location || !directive.blocks.is_empty();
-                        self.add(host, &directive, in_location, depth.saturating_add(1));
+                        self.add(host, &directive, in_location, chain);
                     }
+                    chain.files.pop();
                 }
             }
             "server_name" if !in_location => self.names.extend(parameters.iter().cloned()),
@@ -151,6 +165,21 @@ impl Server {
     }
 }
 
+impl Chain {
+    /// Adds a file, unless it includes itself, or too many do.
+    fn enter(&mut self, path: &Path) -> bool {
+        if self.loops >= MAX_LOOPS || self.files.len() > MAX_DEPTH {
+            return false;
+        }
+        if self.files.iter().any(|known| known == path) {
+            self.loops = self.loops.saturating_add(1);
+            return false;
+        }
+        self.files.push(path.to_owned());
+        true
+    }
+}
+
 /// Whether the Agent wrote the file, and for the site of this name. A copy of such a file is someone else's.
 fn is_ours(path: &Path, bytes: &[u8]) -> bool {
     let marked = mark::after(bytes).and_then(|json| serde_json::from_slice::<Marked>(json).ok());
@@ -160,29 +189,13 @@ fn is_ours(path: &Path, bytes: &[u8]) -> bool {
 
 /// The files that `include` reads, as glob(7) finds them, in alphabetical order.
 fn included(host: &Host, pattern: &str) -> Vec<PathBuf> {
-    let absolute = if pattern.starts_with('/') { pattern.to_owned() } else { format!("{DIRECTORY}/{pattern}") };
-    let mut found = vec![host.root().to_owned()];
-    for part in absolute.split('/').filter(|part| !part.is_empty()) {
-        found = if part.contains(['*', '?', '[']) {
-            found.iter().flat_map(|directory| matching(directory, part)).collect()
-        } else {
-            found.into_iter().map(|directory| directory.join(part)).collect()
-        };
-    }
-    found.retain(|path| path.symlink_metadata().is_ok());
-    found.sort();
-    found
-}
-
-fn matching(directory: &Path, pattern: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    let is_match = |name: &OsStr| matches(pattern.as_bytes(), name.as_encoded_bytes());
-    entries.filter(|entry| is_match(&entry.file_name())).map(|entry| entry.path()).collect()
+    expanded(&host.path(DIRECTORY).join(if pattern.starts_with('/') { host.path(pattern) } else { pattern.into() }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn servers_are_found_in_all_included_files() {
@@ -221,6 +234,21 @@ mod tests {
         let first = &configuration.servers[0];
         assert_eq!((first.roots.join(" "), first.location_roots.join(" ")), ("/srv/x".to_owned(), "/srv/y".to_owned()));
         assert_eq!((first.listening.len(), first.line), (2, 1));
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn files_that_include_themselves_do_not_take_forever() {
+        let root = std::env::temp_dir().join(format!("opterius-loop-{}", std::process::id()));
+        let host = Host::new(root.clone(), Acme { server: String::new(), authority: None }, PathBuf::new());
+        let directory = host.path("/etc/nginx/snippets");
+        fs::create_dir_all(&directory).unwrap();
+        for name in ["a", "b", "c", "d", "e", "f"] {
+            fs::write(directory.join(name), "include snippets/*;\n".repeat(8)).unwrap();
+        }
+        let text = "http { include snippets/a; server { include snippets/a; server_name a.example; } }";
+        fs::write(host.path("/etc/nginx/nginx.conf"), text).unwrap();
+        assert_eq!(Configuration::read(&host).servers[0].names, ["a.example"]);
         fs::remove_dir_all(root).unwrap();
     }
 }

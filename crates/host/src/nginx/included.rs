@@ -72,17 +72,17 @@ impl Included {
 
     /// Whether nginx includes a file at this path.
     pub fn takes(&self, path: &Path) -> bool {
-        let matches_name = |pattern: &Path| {
-            let (Some(pattern), Some(name)) = (pattern.file_name(), path.file_name()) else { return false };
-            matches(pattern.as_bytes(), name.as_bytes())
+        let is_taken = |pattern: &PathBuf| {
+            pattern.iter().count() == path.iter().count()
+                && pattern.iter().zip(path).all(|(pattern, name)| matches(pattern.as_bytes(), name.as_bytes()))
         };
-        self.patterns.iter().any(|pattern| pattern.parent() == path.parent() && matches_name(pattern))
+        self.patterns.iter().any(is_taken)
     }
 
     /// The directories whose files are included by a pattern, except the usual ones.
-    pub fn further_directories(&self) -> impl Iterator<Item = &Path> {
+    pub fn further_directories(&self) -> impl Iterator<Item = PathBuf> {
         let patterns = self.patterns.iter().filter(|pattern| is_pattern(pattern));
-        patterns.filter_map(|pattern| pattern.parent())
+        patterns.filter_map(|pattern| pattern.parent()).flat_map(expanded)
     }
 
     /// The existing files, each once, in the order in which nginx reads them.
@@ -90,11 +90,7 @@ impl Included {
         let mut files: Vec<PathBuf> = Vec::new();
         for pattern in &self.patterns {
             if is_pattern(pattern) {
-                let entries = pattern.parent().and_then(|directory| fs::read_dir(directory).ok()).into_iter().flatten();
-                let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-                paths.retain(|path| path.file_name().is_some_and(|name| is_match(pattern, name)));
-                paths.sort();
-                files.extend(paths);
+                files.extend(expanded(pattern));
             } else if pattern.is_file() {
                 files.push(pattern.clone());
             }
@@ -103,8 +99,25 @@ impl Included {
     }
 }
 
-fn is_match(pattern: &Path, name: &OsStr) -> bool {
-    pattern.file_name().is_some_and(|pattern| matches(pattern.as_bytes(), name.as_bytes()))
+/// The existing paths that match, as glob(7) finds them, in alphabetical order. Every part can be a pattern.
+pub(crate) fn expanded(pattern: &Path) -> Vec<PathBuf> {
+    let mut found = vec![PathBuf::new()];
+    for part in pattern {
+        found = if is_pattern(Path::new(part)) {
+            found.iter().flat_map(|directory| matching(directory, part)).collect()
+        } else {
+            found.into_iter().map(|directory| directory.join(part)).collect()
+        };
+    }
+    found.retain(|path| path.symlink_metadata().is_ok());
+    found.sort();
+    found
+}
+
+fn matching(directory: &Path, pattern: &OsStr) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let is_match = |name: &OsStr| matches(pattern.as_bytes(), name.as_bytes());
+    entries.filter(|entry| is_match(&entry.file_name())).map(|entry| entry.path()).collect()
 }
 
 fn is_pattern(path: &Path) -> bool {
@@ -112,7 +125,7 @@ fn is_pattern(path: &Path) -> bool {
 }
 
 /// Whether a name matches a pattern of glob(7). As in the shell, `*` and `?` do not match a leading dot.
-pub(crate) fn matches(pattern: &[u8], name: &[u8]) -> bool {
+fn matches(pattern: &[u8], name: &[u8]) -> bool {
     let hidden = name.first() == Some(&b'.') && pattern.first() != Some(&b'.');
     !hidden && matches_rest(pattern, name)
 }
@@ -196,6 +209,10 @@ mod tests {
         let files = included.files();
         assert!(files.ends_with(&[directory.join("sites/a"), directory.join("sites/b.conf")]), "{files:?}");
         assert_eq!(included.further_directories().collect::<Vec<_>>(), [directory.join("sites")]);
+        let patterns = Included { patterns: vec![directory.join("si?es/*.conf")] };
+        assert!(patterns.takes(&directory.join("sites/x.conf")) && !patterns.takes(&directory.join("si/es/x.conf")));
+        assert_eq!(patterns.files(), [directory.join("sites/b.conf")]);
+        assert_eq!(patterns.further_directories().collect::<Vec<_>>(), [directory.join("sites")]);
         fs::remove_dir_all(&directory).unwrap();
     }
 }

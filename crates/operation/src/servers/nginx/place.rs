@@ -42,8 +42,8 @@ pub fn place(host: &Host, name: &str) -> SitePaths {
 pub fn directories(host: &Host) -> Vec<PathBuf> {
     let mut directories: Vec<PathBuf> = [AVAILABLE, PLAIN, ENABLED].map(|directory| host.path(directory)).into();
     for further in Included::read(host).further_directories() {
-        if !directories.iter().any(|known| known == further) {
-            directories.push(further.to_owned());
+        if !directories.contains(&further) {
+            directories.push(further);
         }
     }
     directories
@@ -60,10 +60,10 @@ pub fn shared(host: &Host, name: &str) -> PathBuf {
 /// none.
 fn directory(host: &Host, included: &Included, preferred: [&str; 2], name: &str) -> PathBuf {
     let usual = preferred.map(|directory| host.path(directory));
-    let candidates = usual.iter().map(PathBuf::as_path).chain(included.further_directories());
+    let candidates = usual.iter().cloned().chain(included.further_directories());
     let found = candidates.into_iter().find(|directory| included.takes(&directory.join(name)));
     let [first, _] = &usual;
-    found.unwrap_or(first).to_owned()
+    found.unwrap_or_else(|| first.to_owned())
 }
 
 /// Checks that nginx includes this path.
