@@ -1,6 +1,7 @@
 //! The helper: one root process, one request on stdin, one reply on stdout. It does not trust its client: the kernel
 //! identifies the peer, and the request is parsed again by the same rules as in the Agent.
 
+use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::Mode;
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Resource, getrlimit, setrlimit, umask};
+use rustix::stdio::{dup2_stdin, dup2_stdout};
 use serde_json::Value;
 
 use crate::operations;
@@ -46,7 +48,16 @@ pub fn serve(host: Result<Host, String>) -> io::Result<()> {
     let reply = HelperReply::from(result);
     let mut stdout = io::stdout().lock();
     serde_json::to_writer(&mut stdout, &reply)?;
-    stdout.flush()
+    stdout.flush()?;
+    close()
+}
+
+/// Closes the connection. A thread that waits for a tenant's file system can keep this process from ending, and the client
+/// would wait as long.
+fn close() -> io::Result<()> {
+    let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    dup2_stdin(&null)?;
+    Ok(dup2_stdout(&null)?)
 }
 
 /// Checks that a client on a socket is root or the Agent's user. The socket's mode enforces the same; this is a second

@@ -6,7 +6,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags, openat, openat2, renameat, unlinkat};
+use rustix::fs::{
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Statx, StatxAttributes, StatxFlags, openat, openat2,
+    renameat, statx, unlinkat,
+};
 use rustix::io::Errno;
 
 use opterius_base::deadline::Deadline;
@@ -183,6 +186,32 @@ pub fn names(directory: &OwnedFd) -> Result<Vec<CString>, Errno> {
     Ok(names)
 }
 
+/// The metadata of `name` in an open directory, as far as the kernel knows it: the program behind a file system that a tenant
+/// has mounted there is not asked, because it need not answer. Of a mount point, they tell nothing but
+/// [`is_mount_point`].
+///
+/// # Errors
+/// There is no such file.
+pub fn metadata_at(directory: impl AsFd, name: &CStr) -> Result<Statx, Errno> {
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT | AtFlags::STATX_DONT_SYNC;
+    statx(directory, name, flags, StatxFlags::BASIC_STATS)
+}
+
+/// Whether a file system is mounted there.
+pub fn is_mount_point(metadata: &Statx) -> bool {
+    metadata.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)
+}
+
+/// Whether it is a regular file.
+pub fn is_file(metadata: &Statx) -> bool {
+    FileType::from_raw_mode(metadata.stx_mode.into()) == FileType::RegularFile
+}
+
+/// Whether it is a directory.
+pub fn is_directory(metadata: &Statx) -> bool {
+    FileType::from_raw_mode(metadata.stx_mode.into()) == FileType::Directory
+}
+
 /// Opens a directory, unless it is a mount point, even of the same file system. None if it is no directory any more.
 ///
 /// # Errors
@@ -272,6 +301,13 @@ mod tests {
         symlink(scratch.0.join("outside"), scratch.0.join("tree")).unwrap();
         remove(&scratch.0.join("tree"), soon()).unwrap();
         assert!(scratch.0.join("outside").is_dir() && fs::symlink_metadata(scratch.0.join("tree")).is_err());
+    }
+
+    #[test]
+    fn mount_points_are_seen_without_entering_them() {
+        let look = |name: &CStr| metadata_at(CWD, name).unwrap();
+        assert!(is_mount_point(&look(c"/proc")) && !is_mount_point(&look(c"/proc/self")));
+        assert!(is_directory(&look(c"/etc")) && is_file(&look(c"/etc/passwd")) && !is_file(&look(c"/etc")));
     }
 
     #[test]

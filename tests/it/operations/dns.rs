@@ -14,13 +14,12 @@ const SOON: Duration = Duration::from_secs(15);
 const DATABASE: &str = "/var/lib/powerdns/test.sqlite3";
 const SERVER: &str = "127.0.0.1:5353";
 
-/// Starts PowerDNS without its cache of the list of zones, which it reads again after minutes only.
+/// Starts PowerDNS, which reads the list of zones again after minutes only, unless it is told to.
 fn start_powerdns() {
     run(&format!(
         "rm -rf /etc/powerdns && mkdir -p /etc/powerdns /run/pdns
          sqlite3 {DATABASE} </usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql && chown -R pdns: {DATABASE} /run/pdns
-         printf '%s\\n' launch=gsqlite3 gsqlite3-database={DATABASE} local-address=127.0.0.1 local-port=5353 \
-           zone-cache-refresh-interval=0 >/etc/powerdns/pdns.conf
+         printf '%s\\n' launch=gsqlite3 gsqlite3-database={DATABASE} local-address=127.0.0.1 local-port=5353 >/etc/powerdns/pdns.conf
          systemd-run --quiet --unit=powerdns --property=RuntimeDirectory=pdns pdns_server --guardian=no --daemon=no \
            --socket-dir=/run/pdns --setuid=0 --setgid=0"
     ));

@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, statat};
+use rustix::fs::{CWD, Dir, Mode, OFlags, openat};
 
 use crate::systemctl;
 use crate::tree;
@@ -152,18 +152,21 @@ impl Sweep<'_> {
     }
 
     fn entry(&mut self, directory: &OwnedFd, path: &Path, name: &CStr, depth: usize) {
-        let Ok(found) = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT) else { return };
+        // A file system of another tenant's may not answer, and its owners are what it says.
+        let Ok(found) = tree::metadata_at(directory, name) else { return };
+        if tree::is_mount_point(&found) {
+            return;
+        }
         let path = path.join(name.to_string_lossy().as_ref());
-        if self.owner.includes(found.st_uid) {
+        if self.owner.includes(found.stx_uid) {
             if let Err(error) = tree::remove_at(directory, name, self.deadline) {
                 self.failed.get_or_insert(format!("{} was not deleted: {error}. Run: rm -rf {0}", path.display()));
             }
             return;
         }
-        let is_directory = FileType::from_raw_mode(found.st_mode) == FileType::Directory;
         let is_searched =
-            if found.st_uid < FIRST_UID { !self.of_others } else { self.of_others && found.st_mode & 0o002 != 0 };
-        if is_directory
+            if found.stx_uid < FIRST_UID { !self.of_others } else { self.of_others && found.stx_mode & 0o002 != 0 };
+        if tree::is_directory(&found)
             && is_searched
             && let Some(depth) = depth.checked_sub(1)
             && let Ok(Some(below)) = tree::open_below(directory, name)

@@ -79,6 +79,32 @@ pub fn of_other(domain: &Domain, account: &str) -> Problem {
     ))
 }
 
+/// Gives the zones that earlier versions of the Agent made to the accounts of their domains: those versions wrote no owner.
+/// Zones of others stay as they are. Returns a sentence for each that it gave, and one for a PowerDNS that does not work.
+pub fn adopt_zones(host: &Host, deadline: Deadline) -> Vec<String> {
+    let Some(server) = PowerDns::find(host) else { return Vec::new() };
+    let zones = match server.unowned(deadline) {
+        Ok(zones) => zones,
+        Err(problem) => return vec![format!("Zones without an owner were not looked for: {}", problem.message())],
+    };
+    let ours = zones.into_iter().filter(|(zone, soa)| is_ours(zone, soa));
+    let owned = ours.filter_map(|(zone, _)| Some((of_domain(host, &zone).ok()?, zone)));
+    owned
+        .map(|(owner, zone)| match server.set_account(&zone, &owner, deadline) {
+            Ok(()) => format!("The DNS zone “{zone}” now belongs to “{owner}”."),
+            Err(problem) => format!("The DNS zone “{zone}” was not given to “{owner}”: {}", problem.message()),
+        })
+        .collect()
+}
+
+/// Whether a zone's SOA record is one that the Agent writes, with a serial that starts with a date.
+fn is_ours(zone: &Domain, soa: &str) -> bool {
+    let mail = format!("hostmaster.{zone}");
+    let fields: Vec<&str> = soa.split_ascii_whitespace().collect();
+    let [_, contact, serial, "10800", "3600", "604800", "3600"] = fields.as_slice() else { return false };
+    contact.trim_end_matches('.') == mail && serial.len() == 10 && serial.starts_with("20")
+}
+
 /// Deletes the zones of an account. Returns a warning instead of failing: a name server that does not work must not keep an
 /// account alive.
 pub fn delete_zones(host: &Host, account: &Username, deadline: Deadline) -> Vec<String> {

@@ -9,9 +9,10 @@ use std::mem::MaybeUninit;
 use std::path::Path;
 
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, ResolveFlags, fstat, openat, openat2, statat};
+use rustix::fs::{CWD, Mode, OFlags, RawDir, ResolveFlags, fstat, openat, openat2};
 use rustix::io::Errno;
 
+use crate::tree;
 use opterius_base::deadline::Deadline;
 use opterius_host::problem::Problem;
 
@@ -152,15 +153,17 @@ impl Walk {
             if name == c"." || name == c".." {
                 continue;
             }
-            let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
             // Deleted meanwhile.
-            let Ok(status) = statat(directory, name, flags) else { continue };
-            if FileType::from_raw_mode(status.st_mode) == FileType::Directory {
+            let Ok(status) = tree::metadata_at(directory, name) else { continue };
+            if tree::is_mount_point(&status) {
+                continue;
+            }
+            if tree::is_directory(&status) {
                 level.held = level.held.saturating_add(name.count_bytes()).saturating_add(OVERHEAD);
                 level.directories.push(name.to_owned());
             } else {
                 // Do not compare the device: on an overlay file system, it is the one of the layer.
-                self.count(status.st_blocks);
+                self.count(i64::try_from(status.stx_blocks).unwrap_or(0));
             }
         }
         self.held = self.held.saturating_add(level.held);

@@ -26,7 +26,7 @@ fn everything_below_is_counted_and_links_are_not_followed() {
     symlink("/etc/passwd", &link).unwrap();
     symlink(tree.host.path("/elsewhere"), &directory_link).unwrap();
     let fifo = home.join("fifo");
-    rustix::fs::mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR, 0).unwrap();
+    rustix::fs::mknodat(CWD, &fifo, rustix::fs::FileType::Fifo, Mode::RUSR, 0).unwrap();
 
     let all = [home.join("a/b"), home.join("a"), home, large, small, sparse, link, directory_link, fifo];
     let usage = measure(&tree.host.path("/home"), "alice", soon()).unwrap();

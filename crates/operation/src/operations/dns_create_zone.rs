@@ -39,7 +39,9 @@ fn create(host: &Host, request: &CreateZone, deadline: Deadline) -> Result<Value
         Some(_) => {}
     }
     let zone = zone(request, SystemClock.wall());
-    match server.load(domain, &zone, deadline).and_then(|()| server.check(domain, deadline)) {
+    let loaded = server.load(domain, &zone, deadline).and_then(|()| server.check(domain, deadline));
+    server.rediscover(domain);
+    match loaded {
         Ok(warnings) if warnings.is_empty() => Ok(json!({"domain": domain, "created": true})),
         Ok(warnings) => Ok(json!({"domain": domain, "created": true, "warnings": warnings})),
         Err(problem) => {

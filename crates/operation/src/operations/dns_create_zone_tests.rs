@@ -97,6 +97,33 @@ fn the_zones_of_a_deleted_account_go_and_no_others() {
 }
 
 #[test]
+fn adoption_gives_zones_of_earlier_versions_to_the_accounts_of_their_domains() {
+    let tree = with_powerdns();
+    let soa = |domain: &str, serial: &str| {
+        format!(
+            "INSERT INTO domains (name, type) VALUES ('{domain}', 'NATIVE'); INSERT INTO records (domain_id, name, type, content) \
+             SELECT id, name, 'SOA', 'ns1.host.net hostmaster.{domain} {serial} 10800 3600 604800 3600' FROM domains WHERE \
+             name='{domain}';"
+        )
+    };
+    // The last two were made by others: with pdnsutil's own serial, and for a domain that no account has.
+    let zones = [("example.com", "2026030105"), ("example.org", "1"), ("nowhere.net", "2026030101")];
+    sql(&tree, &zones.map(|(domain, serial)| soa(domain, serial)).concat());
+    let sentences = owner::adopt_zones(&tree.host, soon());
+    assert!(sentences.len() == 1 && sentences[0].contains("“example.com” now belongs to “alice”"), "{sentences:?}");
+    assert_eq!(owners(&tree), "example.com alice\nexample.org \nnowhere.net \n");
+    assert_eq!(owner::adopt_zones(&tree.host, soon()), [""; 0]);
+}
+
+#[test]
+fn a_powerdns_without_a_database_has_no_zones() {
+    let tree = with_powerdns();
+    tree.write("/etc/powerdns/pdns.conf", "");
+    assert_eq!(owner::delete_zones(&tree.host, &user("alice"), soon()), [""; 0]);
+    assert_eq!(owner::adopt_zones(&tree.host, soon()), [""; 0]);
+}
+
+#[test]
 fn a_zone_below_another_one_is_created_with_a_warning_about_its_delegation() {
     let tree = with_powerdns();
     let create = |domain: &str| tree.perform(&request(domain, "203.0.113.5", "ns1.host.net")).unwrap();

@@ -22,7 +22,7 @@ const CONFIGURATION: [&str; 2] = ["/etc/powerdns", "/etc/pdns"];
 /// The backends that keep the owners of zones and answer queries.
 const BACKENDS: [&str; 3] = ["gmysql", "gpgsql", "gsqlite3"];
 
-/// Time limit for telling the running server, which would otherwise notice by itself within seconds.
+/// Time limit for telling the running server, which would otherwise notice by itself within minutes.
 const NOTICE_TIME: Duration = Duration::from_secs(3);
 
 /// An installed and configured PowerDNS.
@@ -73,21 +73,29 @@ impl PowerDns {
     /// Sends a query to the database and returns the rows of its answer. Domains and usernames contain no characters that a
     /// quoted SQL string could not have.
     fn query(&self, query: &str, deadline: Deadline) -> Result<Vec<Vec<String>>, Problem> {
+        let rows = self.query_if_configured(query, deadline)?;
+        rows.ok_or_else(|| {
+            Problem::Unavailable(format!(
+                "PowerDNS on this server has none of the databases that keep the owners of zones ({}). Set one of them as \
+                 launch in {}/pdns.conf.",
+                BACKENDS.join(", "),
+                self.config
+            ))
+        })
+    }
+
+    /// Like [`Self::query`]; none if PowerDNS has no database, as directly after its installation.
+    fn query_if_configured(&self, query: &str, deadline: Deadline) -> Result<Option<Vec<Vec<String>>>, Problem> {
         for backend in BACKENDS {
             let output = self.utility()?.args(["backend-cmd", backend, query]).run(deadline)?;
             if output.is_success() {
-                return Ok(rows(&output.stdout));
+                return Ok(Some(rows(&output.stdout)));
             }
-            if !output.stderr.contains("Unknown backend") {
+            if !["Unknown backend", "No database backends configured"].iter().any(|text| output.stderr.contains(text)) {
                 return Err(unavailable(&output));
             }
         }
-        Err(Problem::Unavailable(format!(
-            "PowerDNS on this server has none of the databases that keep the owners of zones ({}). Set one of them as \
-             launch in {}/pdns.conf.",
-            BACKENDS.join(", "),
-            self.config
-        )))
+        Ok(None)
     }
 
     /// The zone of this name, if it exists.
@@ -106,13 +114,38 @@ impl PowerDns {
         }))
     }
 
-    /// The zones of an account.
+    /// The zones of an account; none without a database.
     ///
     /// # Errors
     /// PowerDNS does not work.
     pub fn zones_of(&self, account: &Username, deadline: Deadline) -> Result<Vec<Domain>, Problem> {
-        let rows = self.query(&format!("SELECT name FROM domains WHERE account='{account}'"), deadline)?;
+        let query = format!("SELECT name FROM domains WHERE account='{account}'");
+        let rows = self.query_if_configured(&query, deadline)?.unwrap_or_default();
         Ok(rows.iter().flatten().filter_map(|name| Domain::parse("domain", name).ok()).collect())
+    }
+
+    /// The zones without an owner, each with the content of its SOA record; none without a database.
+    ///
+    /// # Errors
+    /// PowerDNS does not work.
+    pub fn unowned(&self, deadline: Deadline) -> Result<Vec<(Domain, String)>, Problem> {
+        let query = "SELECT d.name, r.content FROM domains d JOIN records r ON r.domain_id=d.id WHERE r.type='SOA' AND \
+                     r.name=d.name AND COALESCE(d.account,'')=''";
+        let rows = self.query_if_configured(query, deadline)?.unwrap_or_default().into_iter();
+        Ok(rows
+            .filter_map(|row| match row.as_slice() {
+                [name, soa] => Some((Domain::parse("domain", name).ok()?, soa.clone())),
+                _ => None,
+            })
+            .collect())
+    }
+
+    /// Gives a zone to an account.
+    ///
+    /// # Errors
+    /// PowerDNS does not work.
+    pub fn set_account(&self, zone: &Domain, account: &Username, deadline: Deadline) -> Result<(), Problem> {
+        self.tool("set-account", zone)?.arg(account.as_str()).succeed(deadline).map(drop)
     }
 
     /// Creates an empty zone of an account, in one step, so that no zone of ours is ever without its owner.
@@ -209,12 +242,24 @@ impl PowerDns {
     /// PowerDNS does not work.
     pub fn delete(&self, zone: &Domain, deadline: Deadline) -> Result<(), Problem> {
         self.tool("delete-zone", zone)?.succeed(deadline)?;
-        self.notice(zone);
+        self.rediscover(zone);
         Ok(())
     }
 
-    /// Tells the running server to forget cached answers from the zone; without one, there is nothing to tell.
+    /// Tells the running server to read the list of zones again, which it otherwise does every five minutes
+    /// (`zone-cache-refresh-interval`), and to forget cached answers.
+    pub fn rediscover(&self, zone: &Domain) {
+        self.control(&["rediscover"]);
+        self.notice(zone);
+    }
+
+    /// Tells the running server to forget cached answers from the zone.
     fn notice(&self, zone: &Domain) {
+        self.control(&["purge", &format!("{zone}$")]);
+    }
+
+    /// Sends a command to the running server; without one, there is nothing to tell.
+    fn control(&self, command: &[&str]) {
         let is_running = ["/run/pdns/pdns.controlsocket", "/run/powerdns/pdns.controlsocket"]
             .iter()
             .any(|path| Path::new(path).exists());
@@ -222,7 +267,7 @@ impl PowerDns {
             && is_running
             && let Ok(tool) = Tool::named("pdns_control")
         {
-            let tool = tool.arg(format!("--config-dir={}", self.config)).args(["purge", &format!("{zone}$")]);
+            let tool = tool.arg(format!("--config-dir={}", self.config)).args(command);
             let _ = tool.run(Deadline::within(NOTICE_TIME));
         }
     }

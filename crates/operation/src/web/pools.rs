@@ -4,9 +4,13 @@
 //! then ends what is no longer used, wherever it is: it looks for our marks in all PHP versions, because a site's version
 //! can have changed since.
 
+use std::ffi::CString;
 use std::fs::{self, OpenOptions};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
+
+use rustix::fs::CWD;
 
 use crate::servers::php::{self, masters, settings, shared, units, versions};
 use crate::transaction::{Ownership, Transaction};
@@ -33,8 +37,6 @@ pub fn prepare(
 ) -> Result<Vec<String>, Problem> {
     let mut warnings: Vec<String> = Vec::new();
     let mut ready: Vec<(&str, &PhpVersion)> = Vec::new();
-    // Masters of many accounts would need more memory than a small server has.
-    let are_many = views.iter().any(|view| view.user.name != views.first().map_or("", |first| &first.user.name));
     for View { site, user, pool, suspended, .. } in views {
         let version = &site.php_version;
         if pool.is_none() {
@@ -48,8 +50,9 @@ pub fn prepare(
             continue;
         }
         if !ready.contains(&(&user.name, version)) {
-            let was_idle = are_many && !masters::is_running(&user.name, version, deadline)?;
+            let was_idle = !masters::is_running(&user.name, version, deadline)?;
             warnings.extend(prepare_master(transaction, user, version, register, deadline)?);
+            // Masters of many accounts would need more memory than a small server has.
             if was_idle {
                 let rested = masters::rest(&user.name, version, deadline);
                 warnings.extend(rested.err().map(|problem| problem.message()));
@@ -114,8 +117,16 @@ fn create_log(transaction: &mut Transaction<'_>, user: &User, deadline: Deadline
         tree::remove(directory, deadline)?;
     }
     transaction.directory(directory, Ownership { mode: 0o750, owner: None, group: Some(user.gid) })?;
-    if fs::symlink_metadata(&log).is_ok_and(|found| found.is_file() && found.uid() == user.uid) {
-        return Ok(());
+    // The account owns it, and can mount a file system there.
+    match CString::new(log.as_os_str().as_bytes()).map(|name| tree::metadata_at(CWD, &name)) {
+        Ok(Ok(found)) if tree::is_mount_point(&found) => {
+            return Err(Problem::Conflict(format!(
+                "A file system is mounted at {0}, where PHP has its log. Unmount it (umount {0}), then repeat the operation.",
+                log.display()
+            )));
+        }
+        Ok(Ok(found)) if tree::is_file(&found) && found.stx_uid == user.uid => return Ok(()),
+        _ => {}
     }
     transaction.remove(&log)?;
     let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&log).and_then(|file| {

@@ -12,7 +12,7 @@ use log::warn;
 use rustix::event::{Timespec, poll};
 
 use crate::servers::nginx::master::{Master, has_left};
-use crate::servers::nginx::test::test;
+use crate::servers::nginx::test::{check_kinds, test};
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
 use opterius_host::nginx::included::Included;
@@ -44,8 +44,9 @@ pub enum Load {
 /// Loads the configuration on disk.
 ///
 /// # Errors
-/// nginx rejected the configuration when it was tested.
+/// nginx rejected the configuration when it was tested, or would wait for one of its files.
 pub fn load(host: &Host, deadline: Deadline) -> Result<Load, Problem> {
+    check_kinds(host)?;
     let masters = Master::all(host);
     let has_log = |master: &Master| master.error_log().is_some();
     if masters.is_empty() || !masters.iter().all(has_log) {
