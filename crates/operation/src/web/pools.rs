@@ -37,6 +37,8 @@ pub fn prepare(
 ) -> Result<Vec<String>, Problem> {
     let mut warnings: Vec<String> = Vec::new();
     let mut ready: Vec<(&str, &PhpVersion)> = Vec::new();
+    // Masters of many accounts would need more memory than a small server has.
+    let are_many = views.iter().any(|view| view.user.name != views.first().map_or("", |first| &first.user.name));
     for View { site, user, pool, suspended, .. } in views {
         let version = &site.php_version;
         if pool.is_none() {
@@ -50,9 +52,8 @@ pub fn prepare(
             continue;
         }
         if !ready.contains(&(&user.name, version)) {
-            let was_idle = !masters::is_running(&user.name, version, deadline)?;
+            let was_idle = are_many && !masters::is_running(&user.name, version, deadline)?;
             warnings.extend(prepare_master(transaction, user, version, register, deadline)?);
-            // Masters of many accounts would need more memory than a small server has.
             if was_idle {
                 let rested = masters::rest(&user.name, version, deadline);
                 warnings.extend(rested.err().map(|problem| problem.message()));
