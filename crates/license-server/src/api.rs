@@ -196,7 +196,7 @@ fn decide(transaction: &WriteTransaction<'_>, shared: &Shared, key: &str, inquir
         });
     };
     let own = rules::own_slot(transaction, &license, inquiry)?;
-    let is_active = own.is_some_and(|own| own.is_active(transaction.now()));
+    let is_active = own.is_some_and(|own| own.slot.is_active(transaction.now()));
     let asker = Asker { license: license.id, observed: inquiry.observed_ip, ip: inquiry.ip, is_active };
     if let Err(wait) = shared.limits.known_key(asker, now) {
         return Ok(Verdict::TooOften(wait));

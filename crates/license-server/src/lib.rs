@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod model;
 pub mod network;
 mod ownership;
+pub mod pairing;
 pub mod passwords;
 pub mod refusal_log;
 mod refusal_writer;

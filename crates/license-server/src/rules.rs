@@ -7,8 +7,9 @@
 use std::net::IpAddr;
 
 use crate::model::{ACTIVE_TIME, Action, Actor, Details, License, Role, ServerFacts, Status};
+use crate::pairing;
 use crate::store::counting::{count_cap, format_count};
-use crate::store::{Error, Heartbeat, Slot, WriteTransaction};
+use crate::store::{Error, Heartbeat, OwnSlot, Slot, WriteTransaction};
 use opterius_base::clock::Timestamp;
 
 /// A verification request, reduced to what the rules need.
@@ -118,8 +119,8 @@ pub fn own_slot(
     transaction: &WriteTransaction<'_>,
     license: &License,
     inquiry: &Inquiry,
-) -> Result<Option<Slot>, Error> {
-    transaction.slot(license.id, inquiry.ip)
+) -> Result<Option<OwnSlot>, Error> {
+    transaction.own_slot(license.id, inquiry.ip)
 }
 
 /// [`verify`] for a server whose slot is known: `own`, from [`own_slot`] in the same transaction.
@@ -130,7 +131,7 @@ pub fn decide(
     transaction: &WriteTransaction<'_>,
     license: &License,
     inquiry: &Inquiry,
-    own: Option<Slot>,
+    own: Option<OwnSlot>,
 ) -> Result<Decision, Error> {
     let now = transaction.now();
     let denied = |denial| Ok(Decision::Denied(denial));
@@ -163,22 +164,68 @@ pub fn decide(
         reported_ip: inquiry.reported_ip,
         details: &inquiry.details,
     };
-    match claim(own, allowed, now, count)? {
-        Claim::Refresh => transaction.refresh_activation(license.id, &heartbeat)?,
+    let mut slot = own.map(|own| own.slot);
+    if let Some(own) = own.filter(|own| own.slot.is_active(now)) {
+        if claim(slot, allowed, now, count)? == Claim::Refresh {
+            if keep(transaction, license.id, own, &heartbeat)? {
+                return granted(transaction, license.id, inquiry, record.was_refused);
+            }
+            slot = None;
+        } else if let Some(merged) = pairing::merge(transaction, license.id, own, &heartbeat)? {
+            slot = Some(merged);
+        }
+    }
+    // An address without a slot can belong to a server that has one.
+    let relative = match slot.filter(|slot| slot.is_active(now)) {
+        Some(_) => None,
+        None => pairing::find(transaction, license.id, &heartbeat)?,
+    };
+    match claim(relative.as_ref().map(|relative| relative.slot).or(slot), allowed, now, count)? {
+        Claim::Refresh => {
+            if let Some(relative) = relative {
+                pairing::join(transaction, license.id, &relative, &heartbeat)?;
+            }
+        }
         Claim::Take { again } => {
             let actor = Actor { role: Role::Server, name: inquiry.ip.to_string() };
             let detail = activation_detail(inquiry, again);
             let server = facts(inquiry);
             let sequence =
                 transaction.add_server_event(Some(license.id), &actor, Action::Activated, &detail, Some(&server))?;
+            transaction.release_second(license.id, inquiry.ip)?;
             transaction.put_activation(license.id, sequence, &heartbeat)?;
         }
         Claim::Refuse { active } => return denied(Denial::ServerLimit { active, allowed }),
     }
-    if record.was_refused {
-        transaction.delete_refusal(license.id, inquiry.ip)?;
+    granted(transaction, license.id, inquiry, record.was_refused)
+}
+
+fn granted(
+    transaction: &WriteTransaction<'_>,
+    license: i64,
+    inquiry: &Inquiry,
+    was_refused: bool,
+) -> Result<Decision, Error> {
+    if was_refused {
+        transaction.delete_refusal(license, inquiry.ip)?;
     }
     Ok(Decision::Granted)
+}
+
+/// Records a check-in of a server that keeps its slot; `false` if the address turned out to be that of another host.
+fn keep(
+    transaction: &WriteTransaction<'_>,
+    license: i64,
+    own: OwnSlot,
+    heartbeat: &Heartbeat<'_>,
+) -> Result<bool, Error> {
+    if own.is_pair {
+        return pairing::refresh(transaction, license, own.slot, heartbeat);
+    }
+    if transaction.refresh_activation(license, heartbeat)? {
+        pairing::merge(transaction, license, own, heartbeat)?;
+    }
+    Ok(true)
 }
 
 /// Until when the requesting server is kept out, if it is.

@@ -158,3 +158,60 @@ fn a_backup_is_complete_and_never_overwrites() {
         .collect();
     assert!(!left.iter().any(|name| name.contains("unfinished")), "{left:?}");
 }
+
+#[test]
+fn servers_that_took_two_slots_become_pairs_when_the_schema_changes() {
+    let scratch = Scratch::new();
+    let path = scratch.path();
+    fs::remove_file(&path).unwrap();
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(schema::MIGRATIONS[0]).unwrap();
+    old.pragma_update(None, "application_id", schema::APPLICATION_ID).unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    old.pragma_update(None, "journal_mode", "WAL").unwrap();
+    old.execute_batch(
+        "INSERT INTO users VALUES (1, 'anna', '', 0, 1);
+        INSERT INTO licenses (id, key, owner, plan, status, created_at, revision) VALUES (1, 'K', 1, 'free', 'active', 1, 1);",
+    )
+    .unwrap();
+    // Address, sequence, last check-in, host name, identity.
+    let servers = [
+        ("203.0.113.1", 1, 1_000_000, Some("w"), Some("pair")),
+        ("2001:db8::1", 2, 1_000_100, Some("W"), Some("pair")),
+        ("2001:db8::2", 3, 1_000_100, None, Some("unnamed")),
+        ("203.0.113.2", 4, 1_000_000, Some("w"), Some("unnamed")),
+        ("203.0.113.3", 5, 1_000_000, Some("w1"), Some("two names")),
+        ("2001:db8::3", 6, 1_000_000, Some("w2"), Some("two names")),
+        ("203.0.113.4", 7, 1_000_000, Some("w"), Some("three")),
+        ("2001:db8::4", 8, 1_000_000, Some("w"), Some("three")),
+        ("203.0.113.5", 9, 1_000_000, Some("w"), Some("three")),
+        ("203.0.113.6", 10, 1_000_000, Some("w"), Some("moved")),
+        ("2001:db8::6", 11, 2_000_000, Some("w"), Some("moved")),
+        ("203.0.113.7", 12, 1_000_000, Some("w"), None),
+        ("2001:db8::7", 13, 1_000_000, Some("w"), None),
+        ("203.0.113.8", 14, 1_000_000, Some("w"), Some("")),
+        ("2001:db8::8", 15, 1_000_000, Some("w"), Some("")),
+    ];
+    for (ip, sequence, seen, hostname, identity) in servers {
+        let sql = "INSERT INTO activations (license, ip, sequence, started_at, last_seen_at, observed_ip, hostname, server_id)
+            VALUES (1, ?1, ?2, 1, ?3, ?1, ?4, ?5)";
+        old.execute(sql, rusqlite::params![ip, sequence, seen, hostname, identity]).unwrap();
+    }
+    drop(old);
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    let mut database = Database::open(&path).unwrap();
+    let found = database.read(|transaction| transaction.activations(1)).unwrap();
+    let addresses = |server: &crate::model::Activation| -> Vec<(String, i64)> {
+        server.addresses.iter().map(|side| (side.ip.to_string(), side.last_seen_at.unix())).collect()
+    };
+    let pairs: Vec<Vec<(String, i64)>> = found.iter().map(addresses).filter(|sides| sides.len() == 2).collect();
+    let side = |ip: &str, at| (ip.to_owned(), at);
+    assert_eq!(
+        pairs,
+        [
+            [side("203.0.113.1", 1_000_000), side("2001:db8::1", 1_000_100)],
+            [side("2001:db8::2", 1_000_100), side("203.0.113.2", 1_000_000)]
+        ]
+    );
+    assert_eq!((found.len(), found[0].last_seen_at.unix()), (servers.len() - 2, 1_000_100));
+}

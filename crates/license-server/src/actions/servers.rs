@@ -26,20 +26,23 @@ pub fn revoke(
     let server_id = server_id(transaction, id, ip)?;
     let identity = server_id.clone();
     let server = ServerFacts { server_id: identity.as_deref(), ..ServerFacts::at(ip) };
+    let other = other_address(transaction, id, ip)?;
+    let what = other.map_or_else(|| ip.to_string(), |other| format!("{ip} and {other}, one server,"));
     let was_active = transaction.delete_activation(id, ip)?;
     let freed = if was_active { format!("Its slot on license {id} is free.") } else { "It held no slot.".to_owned() };
     let Some(block) = block else {
         if !was_active {
             return Err(Refusal::NotFound(format!("License {id} is not activated on {ip}.")));
         }
-        transaction.add_server_event(Some(id), actor, Action::Revoked, &ip.to_string(), Some(&server))?;
-        return Ok(format!("{ip} revoked. {freed}"));
+        let detail = both(ip, other);
+        transaction.add_server_event(Some(id), actor, Action::Revoked, &detail, Some(&server))?;
+        return Ok(format!("{what} revoked. {freed}"));
     };
     let ends_at = transaction.now().plus(block);
     keep_out(transaction, id, &Block { ip, ends_at, server_id })?;
-    let detail = format!("{ip}, kept out until {ends_at}");
+    let detail = format!("{}, kept out until {ends_at}", both(ip, other));
     transaction.add_server_event(Some(id), actor, Action::Revoked, &detail, Some(&server))?;
-    Ok(format!("{ip} revoked and kept out until {ends_at}. {freed}"))
+    Ok(format!("{what} revoked and kept out until {ends_at}. {freed}"))
 }
 
 /// Lets a server that is kept out claim a slot again, and returns the message for the user.
@@ -53,6 +56,17 @@ pub fn unblock(transaction: &WriteTransaction<'_>, actor: &Actor, id: i64, ip: I
     }
     transaction.add_event(Some(id), actor, Action::Unblocked, &ip.to_string())?;
     Ok(format!("{ip} can claim a slot of license {id} again at its next check, if one is free."))
+}
+
+/// The other address of the server at this address, if it has a pair.
+fn other_address(transaction: &WriteTransaction<'_>, id: i64, ip: IpAddr) -> Result<Option<IpAddr>, Refusal> {
+    let server = transaction.activation(id, ip)?;
+    Ok(server.and_then(|server| server.addresses.iter().map(|side| side.ip).find(|other| *other != ip)))
+}
+
+/// The addresses of a server for the history.
+fn both(ip: IpAddr, other: Option<IpAddr>) -> String {
+    other.map_or_else(|| ip.to_string(), |other| format!("{ip} and {other}"))
 }
 
 /// The identity of the server at this address, active or refused.
@@ -110,6 +124,7 @@ pub fn move_to(
     within_owner_limit(transaction, actor, id)?;
     let taken =
         || Refusal::Conflict(format!("License {id} is already activated on {to}. Revoke one of the two instead."));
+    let other = other_address(transaction, id, from)?.filter(|other| *other != to);
     let moved = transaction.move_activation(id, from, to).map_err(|error| match error {
         Error::Taken => taken(),
         error => error.into(),
@@ -124,8 +139,9 @@ pub fn move_to(
     }
     let lock = if locked { ", with the lock" } else { "" };
     let server = ServerFacts { previous_ip: Some(from), ..ServerFacts::at(to) };
-    let detail = format!("from {from} to {to}{lock}");
+    let detail = format!("from {} to {to}{lock}", both(from, other));
     transaction.add_server_event(Some(id), actor, Action::Moved, &detail, Some(&server))?;
+    let from = other.map_or_else(|| from.to_string(), |other| format!("{from} and {other}, one server,"));
     Ok(format!("License {id} moved from {from} to {to}.{}", address_warning(to)))
 }
 

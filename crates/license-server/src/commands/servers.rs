@@ -105,7 +105,10 @@ fn server(activation: &Activation, now: Timestamp) -> Vec<String> {
     if activation.other_server_id.is_some() {
         notes.push("two machines, or a clone".to_owned());
     }
-    if activation.observed_ip != activation.ip {
+    if let Some(other) = activation.other_address() {
+        notes.push(format!("one server with {}, last seen there {}", other.ip, other.last_seen_at));
+    }
+    if activation.addresses.iter().all(|side| side.ip != activation.observed_ip) {
         notes.push(format!("seen as {}", activation.observed_ip));
     }
     vec![

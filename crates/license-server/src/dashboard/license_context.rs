@@ -75,7 +75,12 @@ impl LicenseContext {
         let details = self.server.as_ref().map(|server| &server.details);
         let details = details.or(self.refused.as_ref().map(|refused| &refused.details));
         let hostname = details.and_then(|details| details.hostname.as_deref());
-        hostname.map_or_else(|| self.address(), |name| format!("{} ({})", self.address(), text(name)))
+        let other = self.server.iter().flat_map(|server| &server.addresses).find(|side| Some(side.ip) != self.ip);
+        let address = match other {
+            Some(other) => format!("{} and {}, one server", self.address(), other.ip),
+            None => self.address(),
+        };
+        hostname.map_or_else(|| address.clone(), |name| format!("{address} ({})", text(name)))
     }
 
     /// The owner, the plan and the number of servers, as a sentence.

@@ -172,7 +172,9 @@ mod tests {
         let has_no_action_page = |action: &Action| {
             match action {
                 // The server records these itself.
-                Action::Activated | Action::Forgotten | Action::ClockStepped => true,
+                Action::Activated | Action::Paired | Action::Separated | Action::Forgotten | Action::ClockStepped => {
+                    true
+                }
                 // These have their own pages.
                 Action::Created | Action::KeyShown | Action::PasswordChanged => true,
                 // These are available only on the command line.

@@ -93,7 +93,7 @@ impl ServerList {
         let details = &activation.details;
         Server {
             ip: activation.ip.to_string(),
-            addresses: addresses(activation),
+            addresses: addresses(activation, now),
             hostname: format(&details.hostname),
             agent: format(&details.agent_version),
             panel: format(&details.panel_version),
@@ -142,15 +142,19 @@ impl ServerList {
     }
 }
 
-fn addresses(activation: &Activation) -> Option<String> {
-    let seen = Some(activation.observed_ip).filter(|seen| *seen != activation.ip);
-    let reported = activation.reported_ip.filter(|reported| *reported != activation.ip);
-    match (seen, reported) {
-        (None, None) => None,
-        (Some(seen), None) => Some(format!("seen as {seen}")),
-        (None, Some(reported)) => Some(format!("reports {reported}")),
-        (Some(seen), Some(reported)) => Some(format!("seen as {seen}, reports {reported}")),
-    }
+/// The second address of a pair, and how the server was seen if that is neither.
+fn addresses(activation: &Activation, now: Timestamp) -> Option<String> {
+    let is_new = |ip: &IpAddr| *ip != activation.ip && activation.other_address().is_none_or(|other| other.ip != *ip);
+    let pair = activation.other_address().map(|other| {
+        let own = activation.addresses.iter().find(|side| side.ip == activation.ip);
+        let own = own.map_or(activation.last_seen_at, |own| own.last_seen_at);
+        let when = |at| Moment::new(at, now).relative;
+        format!("and {}, one server: last seen {} and {}", other.ip, when(own), when(other.last_seen_at))
+    });
+    let seen = Some(activation.observed_ip).filter(is_new).map(|seen| format!("seen as {seen}"));
+    let reported = activation.reported_ip.filter(is_new).map(|reported| format!("reports {reported}"));
+    let texts: Vec<String> = [pair, seen, reported].into_iter().flatten().collect();
+    (!texts.is_empty()).then(|| texts.join(", "))
 }
 
 #[cfg(test)]
@@ -251,6 +255,7 @@ mod tests {
         for (observed_ip, reported_ip, expected) in table {
             let activation = Activation {
                 ip: counted,
+                addresses: Vec::new(),
                 sequence: 1,
                 started_at: NOW,
                 last_seen_at: NOW,
@@ -260,7 +265,7 @@ mod tests {
                 other_server_id: None,
                 other_seen_at: None,
             };
-            assert_eq!(addresses(&activation).as_deref(), expected);
+            assert_eq!(addresses(&activation, NOW).as_deref(), expected);
         }
     }
 }

@@ -31,6 +31,10 @@ string_enum! {
         Created = "created",
         /// A server was activated.
         Activated = "activated",
+        /// A second address of a server was recognized: an IPv4 and an IPv6 address of one server.
+        Paired = "paired",
+        /// Two addresses turned out to be those of two hosts, or one was silent for too long.
+        Separated = "separated",
         /// An expired activation was deleted, after [`RETENTION_TIME`](super::RETENTION_TIME) without a check-in.
         Forgotten = "forgotten",
         /// An activation was revoked, or its server is kept out.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::pair::Side;
 use opterius_base::clock::Timestamp;
 
 /// An activation without a check-in for this long is inactive and holds no slot.
@@ -18,11 +19,13 @@ pub const RETENTION_TIME: Duration = Duration::from_secs(30 * 86_400);
 pub struct Activation {
     /// The address that identifies the server.
     pub ip: IpAddr,
+    /// All addresses of the server, with the last check-in from each: one, or an IPv4 and an IPv6 address.
+    pub addresses: Vec<Side>,
     /// The order of activation over all licenses: the number of the history entry that records it.
     pub sequence: i64,
     /// Activation time.
     pub started_at: Timestamp,
-    /// The time of the last granted verification.
+    /// The time of the last granted verification, from any of the addresses.
     pub last_seen_at: Timestamp,
     /// The source address of the last request.
     pub observed_ip: IpAddr,
@@ -52,6 +55,11 @@ pub struct Details {
 }
 
 impl Activation {
+    /// The other address of a pair.
+    pub fn other_address(&self) -> Option<&Side> {
+        self.addresses.iter().find(|side| side.ip != self.ip)
+    }
+
     /// The state at `now`.
     pub fn state(&self, now: Timestamp) -> ActivationState {
         ActivationState::at(self.last_seen_at, now)

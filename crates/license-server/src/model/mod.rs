@@ -9,6 +9,7 @@ mod event;
 pub mod event_data;
 mod help;
 mod license;
+mod pair;
 mod period;
 mod refused_server;
 mod string_enum;
@@ -24,6 +25,7 @@ pub use help::{Help, Room, help};
 pub use license::{
     Billing, License, MAX_LABEL, MAX_LABELS, MAX_NOTE, MAX_REASON, MAX_REFERENCE, Plan, Standing, Status,
 };
+pub use pair::{Side, Sides, Sign};
 pub use period::{Basis, Period};
 pub use refused_server::{Block, MAX_BLOCKS, MAX_REFUSED, RefusedServer, block_time};
 pub use users::{Actor, Role, User};

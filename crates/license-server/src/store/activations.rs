@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, Row, named_params, params};
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values::{Ip, at, at_if_any};
-use crate::model::{Activation, ActivationState, Details};
+use crate::model::{Activation, ActivationState, Details, Side};
 use opterius_base::clock::Timestamp;
 
 /// The part of an activation that the slot rule needs.
@@ -19,6 +19,15 @@ pub struct Slot {
     pub sequence: i64,
     /// The last check-in.
     pub last_seen_at: Timestamp,
+}
+
+/// The slot of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnSlot {
+    /// The slot. Its address is that of the activation, which can be the other one of a pair.
+    pub slot: Slot,
+    /// Whether the server has a pair of addresses.
+    pub is_pair: bool,
 }
 
 impl Slot {
@@ -51,7 +60,7 @@ pub struct Heartbeat<'a> {
 
 const ACTIVATION: &str = "
     SELECT ip, sequence, started_at, last_seen_at, observed_ip, reported_ip, hostname, agent_version, panel_version, os,
-        server_id, other_server_id, other_seen_at
+        server_id, other_server_id, other_seen_at, own_seen_at, pair_ip, pair_seen_at
     FROM activations";
 
 /// In primary key order: a single scan.
@@ -83,7 +92,7 @@ const REFRESH: &str = "UPDATE activations SET last_seen_at = max(last_seen_at, :
 
 /// SQLite rewrites an index for every column that an UPDATE names, changed or not. So identity and host name have their
 /// own statement, which does nothing while they are unchanged.
-const REFRESH_IDENTITY: &str = "UPDATE activations SET
+pub(super) const REFRESH_IDENTITY: &str = "UPDATE activations SET
         other_seen_at = iif(server_id <> ?3, ?4, other_seen_at),
         other_server_id = iif(server_id <> ?3, server_id, other_server_id),
         server_id = coalesce(?3, server_id),
@@ -91,9 +100,27 @@ const REFRESH_IDENTITY: &str = "UPDATE activations SET
     WHERE license = ?1 AND ip = ?2
         AND ((?3 IS NOT NULL AND server_id IS NOT ?3) OR (?5 IS NOT NULL AND hostname IS NOT ?5))";
 
+const SLOT: &str =
+    "SELECT ip, sequence, last_seen_at, pair_ip IS NOT NULL FROM activations WHERE license = ?1 AND ip = ?2";
+
+const PAIR_SLOT: &str =
+    "SELECT ip, sequence, last_seen_at, pair_ip IS NOT NULL FROM activations WHERE license = ?1 AND pair_ip = ?2";
+
+fn own_slot(row: &Row<'_>) -> rusqlite::Result<OwnSlot> {
+    let slot = Slot { ip: row.get::<_, Ip>(0)?.0, sequence: row.get(1)?, last_seen_at: at(row, 2)? };
+    Ok(OwnSlot { slot, is_pair: row.get(3)? })
+}
+
 fn activation(row: &Row<'_>) -> rusqlite::Result<Activation> {
+    let ip = row.get::<_, Ip>(0)?.0;
+    let own_seen_at = at_if_any(row, 13)?.map_or_else(|| at(row, 3), Ok)?;
+    let mut addresses = vec![Side { ip, last_seen_at: own_seen_at, hostname: None }];
+    if let (Some(ip), Some(last_seen_at)) = (row.get::<_, Option<Ip>>(14)?, at_if_any(row, 15)?) {
+        addresses.push(Side { ip: ip.0, last_seen_at, hostname: None });
+    }
     Ok(Activation {
-        ip: row.get::<_, Ip>(0)?.0,
+        ip,
+        addresses,
         sequence: row.get(1)?,
         started_at: at(row, 2)?,
         last_seen_at: at(row, 3)?,
@@ -198,13 +225,14 @@ impl ReadTransaction<'_> {
         Ok(found?)
     }
 
-    /// The activation with this address.
+    /// The activation with this address, which can be either of a pair.
     ///
     /// # Errors
     /// A store error.
     pub fn activation(&self, license: i64, ip: IpAddr) -> Result<Option<Activation>, Error> {
+        let Some(slot) = self.slot(license, ip)? else { return Ok(None) };
         let mut statement = self.0.prepare_cached(&format!("{ACTIVATION} WHERE license = ?1 AND ip = ?2"))?;
-        Ok(statement.query_row(params![license, Ip(ip)], activation).optional()?)
+        Ok(statement.query_row(params![license, Ip(slot.ip)], activation).optional()?)
     }
 
     /// The latest check-in of any server.
@@ -215,14 +243,26 @@ impl ReadTransaction<'_> {
         Ok(self.0.query_row("SELECT max(last_seen_at) FROM activations", [], |row| at_if_any(row, 0))?)
     }
 
-    /// The slot with this address.
+    /// The slot with this address, which can be either of a pair. The slot's address is that of the activation.
     ///
     /// # Errors
     /// A store error.
     pub fn slot(&self, license: i64, ip: IpAddr) -> Result<Option<Slot>, Error> {
-        let sql = "SELECT sequence, last_seen_at FROM activations WHERE license = ?1 AND ip = ?2";
-        let slot = |row: &Row<'_>| Ok(Slot { ip, sequence: row.get(0)?, last_seen_at: at(row, 1)? });
-        Ok(self.0.prepare_cached(sql)?.query_row(params![license, Ip(ip)], slot).optional()?)
+        Ok(self.own_slot(license, ip)?.map(|own| own.slot))
+    }
+
+    /// The same, and whether the server has a pair of addresses.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn own_slot(&self, license: i64, ip: IpAddr) -> Result<Option<OwnSlot>, Error> {
+        for sql in [SLOT, PAIR_SLOT] {
+            let found = self.0.prepare_cached(sql)?.query_row(params![license, Ip(ip)], own_slot).optional()?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     /// Activations whose last check-in was at or before `earliest`, or after `latest`, of the `licenses` licenses from number
@@ -280,11 +320,11 @@ impl WriteTransaction<'_> {
 
     /// Records a check-in. Details that the request does not contain stay unchanged, because the Panel and the Agent of a
     /// server report different ones. `last_seen_at` never decreases: if the clock is set back, the slot would otherwise
-    /// look free once the clock is corrected.
+    /// look free once the clock is corrected. Returns whether the identity or the host name is another than before.
     ///
     /// # Errors
     /// A store error.
-    pub fn refresh_activation(&self, license: i64, heartbeat: &Heartbeat<'_>) -> Result<(), Error> {
+    pub fn refresh_activation(&self, license: i64, heartbeat: &Heartbeat<'_>) -> Result<bool, Error> {
         self.connection().prepare_cached(REFRESH)?.execute(named_params! {
             ":license": license,
             ":ip": Ip(heartbeat.ip),
@@ -296,11 +336,11 @@ impl WriteTransaction<'_> {
             ":os": heartbeat.details.os,
         })?;
         let Details { server_id, hostname, .. } = heartbeat.details;
-        if server_id.is_some() || hostname.is_some() {
-            let parameters = params![license, Ip(heartbeat.ip), server_id, self.now().unix(), hostname];
-            self.connection().prepare_cached(REFRESH_IDENTITY)?.execute(parameters)?;
+        if server_id.is_none() && hostname.is_none() {
+            return Ok(false);
         }
-        Ok(())
+        let parameters = params![license, Ip(heartbeat.ip), server_id, self.now().unix(), hostname];
+        Ok(self.connection().prepare_cached(REFRESH_IDENTITY)?.execute(parameters)? > 0)
     }
 
     /// Sets the last check-in, to correct one that is dated in the future.
@@ -313,22 +353,29 @@ impl WriteTransaction<'_> {
         Ok(())
     }
 
-    /// Deletes an activation; returns whether it existed.
+    /// Deletes the activation with this address, which can be either of a pair; returns whether it existed.
     ///
     /// # Errors
     /// A store error.
     pub fn delete_activation(&self, license: i64, ip: IpAddr) -> Result<bool, Error> {
+        let Some(slot) = self.slot(license, ip)? else { return Ok(false) };
         let sql = "DELETE FROM activations WHERE license = ?1 AND ip = ?2";
-        Ok(self.connection().prepare_cached(sql)?.execute(params![license, Ip(ip)])? > 0)
+        Ok(self.connection().prepare_cached(sql)?.execute(params![license, Ip(slot.ip)])? > 0)
     }
 
-    /// Changes the address of an activation; returns whether it existed.
+    /// Changes the address of an activation; a pair has one address then. Returns whether it existed.
     ///
     /// # Errors
-    /// [`Error::Taken`] if the new address has an activation already, or another store error.
+    /// [`Error::Taken`] if the new address has another activation already, or another store error.
     pub fn move_activation(&self, license: i64, from: IpAddr, to: IpAddr) -> Result<bool, Error> {
-        let sql = "UPDATE activations SET ip = ?3 WHERE license = ?1 AND ip = ?2";
-        Ok(self.connection().prepare_cached(sql)?.execute(params![license, Ip(from), Ip(to)])? > 0)
+        let Some(slot) = self.slot(license, from)? else { return Ok(false) };
+        if self.slot(license, to)?.is_some_and(|other| other.sequence != slot.sequence) {
+            return Err(Error::Taken);
+        }
+        let sql = "UPDATE activations SET ip = ?3, own_seen_at = NULL, pair_ip = NULL, pair_seen_at = NULL,
+                pair_hostname = NULL, former_ips = NULL
+            WHERE license = ?1 AND ip = ?2";
+        Ok(self.connection().prepare_cached(sql)?.execute(params![license, Ip(slot.ip), Ip(to)])? > 0)
     }
 }
 

@@ -50,6 +50,7 @@ impl ReadTransaction<'_> {
         if let Some(ip) = address(text) {
             add(
                 "SELECT license AS id FROM activations WHERE ip = :ip
+                    UNION ALL SELECT license FROM activations WHERE pair_ip = :ip
                     UNION ALL SELECT id FROM licenses WHERE locked_ip = :ip",
                 &[(":ip", Value::Text(ip.to_string()))],
             )?;

@@ -27,13 +27,14 @@ pub mod readers;
 mod refusals;
 mod restore;
 mod schema;
+mod sides;
 mod transactions;
 mod users;
 mod values;
 mod webhooks;
 pub mod writer;
 
-pub use activations::{ExpiredActivations, Heartbeat, Slot};
+pub use activations::{ExpiredActivations, Heartbeat, OwnSlot, Slot};
 pub use api_tokens::{Creation, KeptAnswer, NewApiToken};
 pub use database::Database;
 pub use deliveries::KEPT_TIME;
@@ -47,6 +48,7 @@ pub use maintenance::{backup, check, check_intact, checkpoint_on_exit, schema, s
 pub use outbox::{MAX_PENDING, NOTICES};
 pub use refusals::{DueServers, Record, ServerTable};
 pub use restore::{copy_backup, highest_numbers};
+pub use sides::ServerSides;
 pub use transactions::{ReadTransaction, WriteTransaction};
 pub use webhooks::ROTATION_TIME;
 
