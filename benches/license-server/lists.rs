@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_base::hex::hex;
 use opterius_license_server::model::{Details, Status};
-use opterius_license_server::store::{Database, Error, Heartbeat, WriteTransaction};
+use opterius_license_server::store::{Database, Error, Heartbeat, NewSession, WriteTransaction};
 use ring::digest::{SHA256, digest};
 
 use crate::contents;
@@ -110,7 +110,9 @@ fn prepare(copy: &Copy) -> Result<(), Failure> {
 fn administrator(transaction: &WriteTransaction<'_>) -> Result<(), Error> {
     let user = transaction.insert_user("administrator", "no password", true)?;
     let end = transaction.now().plus(Duration::from_secs(3600));
-    transaction.insert_session(&hex(digest(&SHA256, TOKEN.as_bytes()).as_ref()), user, end)
+    let token_sha256 = hex(digest(&SHA256, TOKEN.as_bytes()).as_ref());
+    let session = NewSession { token_sha256: &token_sha256, user, ends_at: end, address: "", browser: "" };
+    transaction.insert_session(&session)
 }
 
 fn change(transaction: &WriteTransaction<'_>, number: u32, now: Timestamp) -> Result<(), Error> {

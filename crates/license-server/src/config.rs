@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use crate::model::mail_address;
 use crate::network::Network;
 use opterius_daemon::config_file::{self, Entries, Error, Key};
 use opterius_daemon::log::LogTarget;
@@ -25,6 +26,12 @@ pub struct Config {
     pub public_url: Option<PublicUrl>,
     /// The target of the Renew and Upgrade links.
     pub renew_url: Option<String>,
+    /// The program that sends mail.
+    pub sendmail: Sendmail,
+    /// The sender of mail; without it, the mail system chooses one.
+    pub mail_from: Option<String>,
+    /// Who must have a second factor.
+    pub require_second_factor: RequireSecondFactor,
     /// Reverse proxies whose X-Forwarded headers are trusted.
     pub trusted_proxies: Vec<Network>,
     /// The maximum number of concurrent client connections.
@@ -42,6 +49,26 @@ impl Config {
     pub fn is_trusted_proxy(&self, address: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|network| network.contains(address))
     }
+}
+
+/// The program that sends mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sendmail {
+    /// The system's, if there is one.
+    Auto,
+    /// No mail is sent.
+    None,
+    /// This program.
+    Program(PathBuf),
+}
+
+/// Who must have a second factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequireSecondFactor {
+    /// Every user decides.
+    None,
+    /// Administrators.
+    Administrators,
 }
 
 /// The public URL of the dashboard: `https://`, or `http://` for local use.
@@ -66,6 +93,12 @@ pub enum ConfigKey {
     PublicUrl,
     /// The target of the Renew and Upgrade links.
     RenewUrl,
+    /// The program that sends mail.
+    Sendmail,
+    /// The sender of mail.
+    MailFrom,
+    /// Who must have a second factor.
+    RequireSecondFactor,
     /// Trusted reverse proxies.
     TrustedProxies,
     /// The maximum number of concurrent client connections.
@@ -80,13 +113,16 @@ pub enum ConfigKey {
 
 impl Key for ConfigKey {
     const SUBJECT: &'static str = "the license server";
-    const VITAL: &'static [&'static str] = &["data_dir", "trusted_proxies"];
+    const VITAL: &'static [&'static str] = &["data_dir", "trusted_proxies", "require_second_factor"];
     const KEYS: &'static [(&'static str, Self)] = &[
         ("listen_addr", Self::ListenAddr),
         ("port", Self::Port),
         ("data_dir", Self::DataDir),
         ("public_url", Self::PublicUrl),
         ("renew_url", Self::RenewUrl),
+        ("sendmail", Self::Sendmail),
+        ("mail_from", Self::MailFrom),
+        ("require_second_factor", Self::RequireSecondFactor),
         ("trusted_proxies", Self::TrustedProxies),
         ("max_connections", Self::MaxConnections),
         ("webhook_private_targets", Self::WebhookPrivateTargets),
@@ -126,6 +162,9 @@ pub fn parse(text: &str, name: &str) -> Result<Loaded, Error> {
         data_dir: entries.absolute_path(ConfigKey::DataDir, "/var/lib/opterius-license-server")?,
         public_url: public_url(&entries)?,
         renew_url: renew_url(&entries)?,
+        sendmail: sendmail(&entries)?,
+        mail_from: mail_from(&entries)?,
+        require_second_factor: require_second_factor(&entries)?,
         trusted_proxies: trusted_proxies(&entries)?,
         max_connections: entries.integer(ConfigKey::MaxConnections, 1024, 16, 65536)?,
         receivers: receivers(&entries)?,
@@ -194,6 +233,36 @@ fn renew_url(entries: &Entries<'_, ConfigKey>) -> Result<Option<String>, Error> 
     }
 }
 
+fn sendmail(entries: &Entries<'_, ConfigKey>) -> Result<Sendmail, Error> {
+    let Some((entry, value)) = entries.value(ConfigKey::Sendmail) else { return Ok(Sendmail::Auto) };
+    match value {
+        "auto" => Ok(Sendmail::Auto),
+        "none" => Ok(Sendmail::None),
+        path if path.starts_with('/') => Ok(Sendmail::Program(PathBuf::from(path))),
+        _ => Err(entries.wrong(entry, format!("“{value}” must be auto, none, or the absolute path of a program"))),
+    }
+}
+
+fn mail_from(entries: &Entries<'_, ConfigKey>) -> Result<Option<String>, Error> {
+    let Some((entry, value)) = entries.value(ConfigKey::MailFrom) else { return Ok(None) };
+    if mail_address::is_valid(value) {
+        Ok(Some(value.to_owned()))
+    } else {
+        Err(entries.wrong(entry, format!("“{value}” is not an e-mail address such as licenses@example.com")))
+    }
+}
+
+fn require_second_factor(entries: &Entries<'_, ConfigKey>) -> Result<RequireSecondFactor, Error> {
+    let Some((entry, value)) = entries.value(ConfigKey::RequireSecondFactor) else {
+        return Ok(RequireSecondFactor::None);
+    };
+    match value {
+        "none" => Ok(RequireSecondFactor::None),
+        "administrators" => Ok(RequireSecondFactor::Administrators),
+        _ => Err(entries.wrong(entry, format!("“{value}” must be none or administrators"))),
+    }
+}
+
 fn trusted_proxies(entries: &Entries<'_, ConfigKey>) -> Result<Vec<Network>, Error> {
     let Some((entry, value)) = entries.value(ConfigKey::TrustedProxies) else { return Ok(Vec::new()) };
     let items = value.split(|character: char| character == ',' || character.is_whitespace());
@@ -230,7 +299,7 @@ mod tests {
     fn the_shipped_example_lists_every_key_with_its_default() {
         let text = include_str!("../../../dist/license-server.conf");
         assert_eq!(parsed(text), parsed(""), "the example file sets nothing");
-        let examples = ["public_url", "renew_url", "trusted_proxies", "webhook_ca_file"];
+        let examples = ["public_url", "renew_url", "mail_from", "trusted_proxies", "webhook_ca_file"];
         let mut uncommented = String::new();
         for (key, _) in ConfigKey::KEYS {
             let line = text
@@ -251,7 +320,8 @@ mod tests {
     fn every_key_is_parsed() {
         let text = "listen_addr=::1\nport=8000\ndata_dir=/srv/licenses\npublic_url=https://licenses.example.com:8443/\n\
                     renew_url=https://shop.example.com/renew?from=dashboard\ntrusted_proxies=127.0.0.1, ::ffff:10.0.0.1 10.1.0.0/16,2001:db8::/32\n\
-                    max_connections=64\nwebhook_private_targets=Yes\nwebhook_ca_file=/etc/ssl/shop.pem\nlog=stderr\n";
+                    max_connections=64\nwebhook_private_targets=Yes\nwebhook_ca_file=/etc/ssl/shop.pem\nlog=stderr\nsendmail=/opt/sendmail\n\
+                    mail_from=a@example.com\nrequire_second_factor=administrators\n";
         let expected = Config {
             listen_addr: "::1".parse().unwrap(),
             port: 8000,
@@ -264,6 +334,9 @@ mod tests {
             trusted_proxies: ["127.0.0.1", "10.0.0.1", "10.1.0.0/16", "2001:db8::/32"]
                 .map(|text| text.parse().unwrap())
                 .into(),
+            sendmail: Sendmail::Program(PathBuf::from("/opt/sendmail")),
+            mail_from: Some("a@example.com".to_owned()),
+            require_second_factor: RequireSecondFactor::Administrators,
             max_connections: 64,
             receivers: Receivers::Private,
             webhook_ca_file: Some(PathBuf::from("/etc/ssl/shop.pem")),
@@ -297,6 +370,9 @@ mod tests {
             ("trusted_proxie=127.0.0.1", "Did you mean “trusted_proxies”?"),
             ("webhook_private_targets=maybe", "must be yes or no"),
             ("webhook_ca_file=shop.pem", "must be an absolute path"),
+            ("sendmail=msmtp", "must be auto, none, or the absolute path of a program"),
+            ("mail_from=Licenses <licenses@example.com>", "is not an e-mail address"),
+            ("require_second_factor=yes", "must be none or administrators"),
             ("log=file", "must be auto, syslog or stderr"),
         ];
         for (text, expected) in table {

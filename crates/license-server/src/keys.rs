@@ -9,6 +9,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA256, digest};
+use ring::hmac;
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde::{Deserialize, Serialize};
@@ -75,6 +76,13 @@ impl SigningKey {
     pub fn id(&self) -> String {
         let digest = digest(&SHA256, self.pair.public_key().as_ref());
         hex(digest.as_ref().get(..8).unwrap_or_default())
+    }
+
+    /// A key for another purpose, derived from the private key: the same signing key and context always give the same.
+    pub fn derive(&self, context: &[u8]) -> Zeroizing<[u8; 32]> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.document.as_bytes());
+        let tag = hmac::sign(&key, context);
+        Zeroizing::new(tag.as_ref().first_chunk().copied().unwrap_or_default())
     }
 
     /// Creation time.

@@ -53,8 +53,8 @@ pub fn hash(password: &Secret) -> Result<String, String> {
     hashed.map_err(|error| format!("the password cannot be hashed: {error}"))
 }
 
-/// Whether the password matches the hash. Without a hash, for an unknown user, it takes equally long and returns false, so
-/// that timing does not reveal which users exist.
+/// Whether the password matches the hash. Without a hash, for an unknown user or one who has no password yet, it takes
+/// equally long and returns false, so that timing does not reveal which users exist.
 pub fn verify(password: &Secret, hash: Option<&str>) -> bool {
     /// A well-formed hash that no password matches.
     const DUMMY_HASH: &str =
@@ -62,6 +62,7 @@ pub fn verify(password: &Secret, hash: Option<&str>) -> bool {
     if password.expose().len() > MAX_BYTES {
         return false;
     }
+    let hash = hash.filter(|hash| PasswordHash::new(hash).is_ok());
     let is_right = matches(password, hash.unwrap_or(DUMMY_HASH)).unwrap_or(false);
     is_right && hash.is_some()
 }

@@ -165,7 +165,7 @@ fn servers_that_took_two_slots_become_pairs_when_the_schema_changes() {
     let path = scratch.path();
     fs::remove_file(&path).unwrap();
     let old = rusqlite::Connection::open(&path).unwrap();
-    old.execute_batch(schema::MIGRATIONS[0]).unwrap();
+    old.execute_batch(schema::VERSION_1).unwrap();
     old.pragma_update(None, "application_id", schema::APPLICATION_ID).unwrap();
     old.pragma_update(None, "user_version", 1).unwrap();
     old.pragma_update(None, "journal_mode", "WAL").unwrap();
@@ -214,4 +214,52 @@ fn servers_that_took_two_slots_become_pairs_when_the_schema_changes() {
         ]
     );
     assert_eq!((found.len(), found[0].last_seen_at.unix()), (servers.len() - 2, 1_000_100));
+}
+
+#[test]
+fn an_older_database_whose_names_are_now_the_same_keeps_every_user() {
+    let scratch = Scratch::new();
+    let path = scratch.directory.join("old.db");
+    fs::write(&path, b"").unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(schema::VERSION_1).unwrap();
+    old.pragma_update(None, "application_id", schema::APPLICATION_ID).unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    for (id, name) in [(1, "Ärger"), (2, "anna"), (3, "ärger"), (4, "A\u{308}rger"), (5, "ＡＮＮＡ"), (6, "bert")]
+    {
+        let sql = "INSERT INTO users VALUES (?1, ?2, 'hash', 0, 7)";
+        old.execute(sql, rusqlite::params![id, name]).unwrap();
+    }
+    old.execute("INSERT INTO licenses VALUES (1, 'KEY', 3, 'free', 'active', NULL, NULL, NULL, NULL, NULL, 7, 1)", [])
+        .unwrap();
+    old.execute("INSERT INTO sessions VALUES ('hash', 3, 50000)", []).unwrap();
+    drop(old);
+    assert_eq!(renamed_users(&path).unwrap(), [] as [String; 0], "checking an older schema changes nothing");
+    let mut database = Database::open(&path).unwrap();
+    let found = |name: &str, database: &mut Database| {
+        database.read(|transaction| transaction.user(name)).unwrap().map(|(user, _)| (user.id, user.name))
+    };
+    for (name, id, stored) in [
+        ("ÄRGER", 1, "Ärger"),
+        ("ärger~2", 3, "ärger~2"),
+        ("Ärger~3", 4, "A\u{308}rger~3"),
+        ("Anna", 2, "anna"),
+        ("anna~2", 5, "ＡＮＮＡ~2"),
+        ("BERT", 6, "bert"),
+    ] {
+        assert_eq!(found(name, &mut database), Some((id, stored.to_owned())), "{name}");
+    }
+    let (license, session, events) = database
+        .read(|transaction| {
+            let at = Timestamp::from_unix(10_000);
+            let session = transaction.session("hash", at)?.map(|(user, _)| user.id);
+            Ok::<_, Error>((transaction.license(1)?, session, transaction.history(None, None, 10)?))
+        })
+        .unwrap();
+    assert_eq!(license.unwrap().owner_name, "ärger~2");
+    assert_eq!(session, Some(3), "sessions go on");
+    assert_eq!(events.len(), 3, "each is in the history");
+    assert_eq!(renamed_users(&path).unwrap(), ["ärger~2", "A\u{308}rger~3", "ＡＮＮＡ~2"]);
+    assert_eq!(check(&path).unwrap(), [] as [String; 0]);
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::commands::failure::Failure;
 use crate::commands::listing::{Listing, emit, table};
 use crate::commands::session::Session;
+use crate::factor_seal;
 use crate::keys::{CHANGE_TIME, SigningKeys};
 use crate::model::Action;
 use opterius_base::clock::Timestamp;
@@ -89,9 +90,19 @@ fn change(
 ) -> Result<(), Failure> {
     let data_dir = session.target.data_dir.clone();
     let _changes_lock = data_dir.lock_changes()?;
+    let before = SigningKeys::load(&data_dir.keys_path())?;
     let mut keys = SigningKeys::load(&data_dir.keys_path())?;
     work(&mut keys)?;
     session.change(|transaction, actor| {
+        // What only a retired key can open gets the key that stays.
+        for factor in transaction.second_factors()? {
+            if factor_seal::open(&keys, factor.user, &factor.sealed).is_none()
+                && let Some(secret) = factor_seal::open(&before, factor.user, &factor.sealed)
+            {
+                let sealed = factor_seal::seal(&keys, factor.user, &secret)?;
+                transaction.reseal_second_factor(factor.user, &sealed)?;
+            }
+        }
         transaction.add_event(None, actor, Action::KeysChanged, &format!("{what}: {}", keys.public_keys()))?;
         // Last, so that a failed write rolls the history entry back.
         Ok(keys.store(&data_dir.keys_path())?)

@@ -26,6 +26,7 @@ mod suggestions;
 pub mod task;
 mod terminal;
 mod tokens;
+mod user_specs;
 mod users;
 pub mod values;
 mod vendor_specs;
@@ -86,7 +87,18 @@ fn perform(config_file: &Path, task: &Task) -> Result<(), Failure> {
         Task::ListPlans { json } => plans::list(&mut session, *json),
         Task::SetPlan(plan) => plans::set(&mut session, plan),
         Task::ListUsers { json } => users::list(&mut session, *json),
-        Task::AddUser { name, administrator } => users::add(&mut session, name, *administrator),
+        Task::ShowUser { name, json } => users::show(&mut session, name, *json),
+        Task::AddUser { new, invite, mail, json } => users::add(&mut session, new, *invite, *mail, *json),
+        Task::ChangeUser { name, change } => users::change(&mut session, name, change),
+        Task::MakePasswordLink { name, purpose, mail, json } => {
+            users::make_password_link(&mut session, name, *purpose, *mail, *json)
+        }
+        Task::ResetSecondFactor { name } => users::reset_second_factor(&mut session, name),
+        Task::ListSessions { name, json } => users::list_sessions(&mut session, name, *json),
+        Task::EndSessions { name } => users::end_sessions(&mut session, name),
+        Task::DisableUser { name } => users::disable(&mut session, name),
+        Task::EnableUser { name } => users::enable(&mut session, name),
+        Task::DeleteUser { name, heir, confirmed } => users::delete(&mut session, name, heir.as_deref(), *confirmed),
         Task::SetPassword { name } => users::set_password(&mut session, name),
         Task::AddToken { terms, json } => tokens::add(&mut session, terms, *json),
         Task::ListTokens { json } => tokens::list(&mut session, *json),

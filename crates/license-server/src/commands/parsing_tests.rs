@@ -2,10 +2,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::actions::TokenTerms;
+use crate::actions::{NewUser, TokenTerms, UserChange};
 use crate::commands::task::NewTerms;
 use crate::commands::values::LicenseRef;
-use crate::model::{Basis, Billing, Change, EventType, License, Period, Plan, Scope, Status};
+use crate::model::{Basis, Billing, Change, EventType, License, LinkPurpose, Period, Plan, Scope, Status};
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 
@@ -40,6 +40,8 @@ fn every_documented_command_is_parsed() {
         cancel_at_period_end: Some(ends),
         current_period_end: until,
     };
+    let add_user = |new, invite, mail| Task::AddUser { new, invite, mail, json: false };
+    let password_link = |purpose, mail, json| Task::MakePasswordLink { name: owner(), purpose, mail, json };
     let table = [
         ("init", Task::Init),
         ("check", Task::Check { json: false }),
@@ -109,8 +111,45 @@ fn every_documented_command_is_parsed() {
             Task::SetPlan(Plan { slug: "tiny".to_owned(), name: "Tiny".to_owned(), max_accounts: 1, max_servers: 0 }),
         ),
         ("user list", Task::ListUsers { json: false }),
-        ("user add alice", Task::AddUser { name: owner(), administrator: false }),
-        ("user add alice --administrator", Task::AddUser { name: owner(), administrator: true }),
+        ("user show alice --json", Task::ShowUser { name: owner(), json: true }),
+        ("user add alice", add_user(NewUser { name: owner(), ..NewUser::default() }, false, true)),
+        (
+            "user add alice --administrator --display-name Alice --mail a@example.com --invite --no-mail",
+            add_user(
+                NewUser {
+                    name: owner(),
+                    display_name: "Alice".to_owned(),
+                    mail: Some("a@example.com".to_owned()),
+                    administrator: true,
+                    ..NewUser::default()
+                },
+                true,
+                false,
+            ),
+        ),
+        (
+            "user set alice --name bob --role owner --mail=",
+            Task::ChangeUser {
+                name: owner(),
+                change: UserChange {
+                    name: Some("bob".to_owned()),
+                    mail: Some(String::new()),
+                    administrator: Some(false),
+                    ..UserChange::default()
+                },
+            },
+        ),
+        ("user invite alice --json", password_link(LinkPurpose::Invitation, true, true)),
+        ("user reset alice --no-mail", password_link(LinkPurpose::Reset, false, false)),
+        ("user reset-second-factor alice", Task::ResetSecondFactor { name: owner() }),
+        ("user sessions alice", Task::ListSessions { name: owner(), json: false }),
+        ("user sign-out alice", Task::EndSessions { name: owner() }),
+        ("user disable alice", Task::DisableUser { name: owner() }),
+        ("user enable alice", Task::EnableUser { name: owner() }),
+        (
+            "user delete alice --transfer-to bob --yes",
+            Task::DeleteUser { name: owner(), heir: Some("bob".to_owned()), confirmed: true },
+        ),
         ("user passwd alice", Task::SetPassword { name: owner() }),
         (
             "token add shop --scopes licenses:read,licenses:write --networks 203.0.113.5 --expires 2027-02-28 --json",
@@ -269,7 +308,10 @@ fn a_usage_error_names_the_wrong_argument() {
         ("license set-plan gold 1", "“gold” is neither a license number nor a full key"),
         ("history abc", "“abc” is neither a license number nor a full key"),
         ("license creat", "unknown command “license creat”. Did you mean “license create”?"),
-        ("user del alice", "unknown command “user del”. Available: list, add, passwd"),
+        ("user del alice", "unknown command “user del”. Did you mean “user delete”?"),
+        ("user fly alice", "unknown command “user fly”. Available: list, show, add, set, passwd, invite, reset,"),
+        ("user set alice", "nothing to change. Use --name,"),
+        ("user set alice --role root", "--role “root” must be administrator or owner"),
         ("create license", "Did you mean “license create”?"),
         ("suspend 1", "Did you mean “license suspend”?"),
         ("suspnd 1", "Did you mean “license suspend”?"),

@@ -6,7 +6,7 @@ use crate::PROGRAM;
 use crate::commands::failure::Failure;
 use crate::commands::listing::emit;
 use crate::commands::{operator, remedies};
-use crate::config::{self, Loaded};
+use crate::config::{self, Config, Loaded};
 use crate::installation::{DataDir, Installation};
 use crate::keys::SigningKeys;
 use crate::model::Actor;
@@ -18,6 +18,7 @@ use opterius_daemon::output::complain;
 /// The installation that a command works on.
 pub(super) struct Target {
     config_file: PathBuf,
+    pub(super) config: Config,
     pub(super) data_dir: DataDir,
     pub(super) receivers: Receivers,
 }
@@ -29,7 +30,8 @@ impl Target {
             complain(PROGRAM.name, &format!("warning: {warning}"));
         }
         let data_dir = DataDir::new(&config.data_dir);
-        Ok(Self { config_file: config_file.to_owned(), data_dir, receivers: config.receivers })
+        let receivers = config.receivers;
+        Ok(Self { config_file: config_file.to_owned(), config, data_dir, receivers })
     }
 
     /// The beginning of a command line for this installation.

@@ -81,6 +81,8 @@ fn findings(config_file: &Path) -> Vec<Finding> {
         Err(error) => failed("keys", error),
     };
     let both_passed = database.ok && keys.ok;
+    let renamed =
+        if database.ok { store::renamed_users(&data_dir.database_path()).unwrap_or_default() } else { Vec::new() };
     findings.extend([database, keys]);
     if both_passed {
         findings.push(match data_dir.check_keys_belong() {
@@ -88,6 +90,16 @@ fn findings(config_file: &Path) -> Vec<Finding> {
             Err(error) => failed("together", error),
         });
     }
+    // These users can sign in by these names, so that nothing has failed.
+    findings.extend(renamed.iter().map(|name| {
+        passed(
+            "users",
+            format!(
+                "“{name}” had the same name as another user, but for its case or form, and was renamed. Give the user \
+                 another name: opterius-license-server user set {name} --name NEW"
+            ),
+        )
+    }));
     findings
 }
 

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use crate::commands::license_specs::LICENSES;
 use crate::commands::spec::{CommandSpec, GLOBAL_OPTIONS, OptionSpec};
-use crate::commands::vendor_specs::{PLANS_AND_USERS, SERVER, SIGNING_KEYS, TOKENS};
+use crate::commands::user_specs::USERS;
+use crate::commands::vendor_specs::{PLANS, SERVER, SIGNING_KEYS, TOKENS};
 use crate::commands::webhook_specs::WEBHOOKS;
 
 /// Finds an option by name among the global options and those of all commands.
@@ -21,7 +22,8 @@ pub fn all() -> impl Iterator<Item = &'static CommandSpec> {
 const SECTIONS: &[(&str, &[CommandSpec])] = &[
     ("The server", SERVER),
     ("Licenses", LICENSES),
-    ("Plans and users", PLANS_AND_USERS),
+    ("Plans", PLANS),
+    ("Users", USERS),
     ("Tokens of the API", TOKENS),
     ("Webhooks", WEBHOOKS),
     ("Signing keys", SIGNING_KEYS),
@@ -101,10 +103,16 @@ mod tests {
     fn every_action_has_its_command() {
         let is_user_action = |action: &&Action| {
             // The server records these itself.
-            !matches!(
+            let by_server = matches!(
                 action,
                 Action::Activated | Action::Paired | Action::Separated | Action::Forgotten | Action::ClockStepped
-            )
+            );
+            // A second factor is added by the one who has it; deleting a user transfers its licenses.
+            let by_others = matches!(
+                action,
+                Action::SecondFactorAdded | Action::RecoveryCodesMade | Action::RecoveryCodeUsed | Action::Transferred
+            );
+            !by_server && !by_others
         };
         for action in Action::ALL.iter().filter(is_user_action) {
             assert!(

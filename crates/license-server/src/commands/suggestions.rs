@@ -85,5 +85,5 @@ fn question(meant: &[String]) -> String {
 /// The known word that `typed` is close to or a prefix of.
 fn meant(typed: &str, known: &[&'static str]) -> Option<&'static str> {
     let begins = |name: &&&'static str| typed.chars().count() >= MIN_PREFIX && name.starts_with(typed);
-    near_miss(typed, known).or_else(|| known.iter().find(begins).copied())
+    known.iter().find(begins).copied().or_else(|| near_miss(typed, known))
 }

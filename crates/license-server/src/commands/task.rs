@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::actions::TokenTerms;
+use crate::actions::{NewUser, TokenTerms, UserChange};
 use crate::commands::values::LicenseRef;
-use crate::model::{Change, EventType, Plan};
+use crate::model::{Change, EventType, LinkPurpose, Plan};
 use opterius_base::clock::Timestamp;
 
 /// A parsed command.
@@ -31,8 +31,17 @@ pub enum Task {
     ListPlans { json: bool },
     SetPlan(Plan),
     ListUsers { json: bool },
-    AddUser { name: String, administrator: bool },
+    ShowUser { name: String, json: bool },
+    AddUser { new: NewUser, invite: bool, mail: bool, json: bool },
+    ChangeUser { name: String, change: UserChange },
     SetPassword { name: String },
+    MakePasswordLink { name: String, purpose: LinkPurpose, mail: bool, json: bool },
+    ResetSecondFactor { name: String },
+    ListSessions { name: String, json: bool },
+    EndSessions { name: String },
+    DisableUser { name: String },
+    EnableUser { name: String },
+    DeleteUser { name: String, heir: Option<String>, confirmed: bool },
     AddToken { terms: TokenTerms, json: bool },
     ListTokens { json: bool },
     RevokeToken { name: String },

@@ -1,4 +1,4 @@
-//! The other commands: the server itself, plans, users and signing keys.
+//! The other commands: the server itself, plans and signing keys.
 
 use std::path::PathBuf;
 
@@ -72,7 +72,7 @@ pub(super) const SERVER: &[CommandSpec] = &[
     },
 ];
 
-pub(super) const PLANS_AND_USERS: &[CommandSpec] = &[
+pub(super) const PLANS: &[CommandSpec] = &[
     CommandSpec {
         words: &["plan", "list"],
         operands: &[],
@@ -88,32 +88,6 @@ pub(super) const PLANS_AND_USERS: &[CommandSpec] = &[
         about: "create a plan, or change it for all its licenses; 0 is unlimited",
         history_action: Some(Action::PlanSet),
         read: Some(|arguments| Ok(Task::SetPlan(plan(arguments)?))),
-    },
-    CommandSpec {
-        words: &["user", "list"],
-        operands: &[],
-        options: &["[--json]"],
-        about: "list the dashboard users",
-        history_action: None,
-        read: Some(|arguments| Ok(Task::ListUsers { json: arguments.flag("json") })),
-    },
-    CommandSpec {
-        words: &["user", "add"],
-        operands: &["NAME"],
-        options: &["[--administrator]"],
-        about: "add a dashboard user; prompts for the password, or reads it from stdin",
-        history_action: Some(Action::UserAdded),
-        read: Some(|arguments| {
-            Ok(Task::AddUser { name: arguments.operand(0)?, administrator: arguments.flag("administrator") })
-        }),
-    },
-    CommandSpec {
-        words: &["user", "passwd"],
-        operands: &["NAME"],
-        options: &[],
-        about: "set a user's password and end the user's sessions",
-        history_action: Some(Action::PasswordChanged),
-        read: Some(|arguments| Ok(Task::SetPassword { name: arguments.operand(0)? })),
     },
 ];
 

@@ -153,7 +153,17 @@ mod tests {
     use crate::model::User;
 
     fn read(text: &str, administrator: bool) -> ListQuery {
-        let user = User { id: 1, name: "anna".to_owned(), administrator, created_at: Timestamp::from_unix(0) };
+        let user = User {
+            id: 1,
+            name: "anna".to_owned(),
+            display_name: String::new(),
+            mail: None,
+            administrator,
+            disabled_at: None,
+            has_password: true,
+            second_factor_at: None,
+            created_at: Timestamp::from_unix(0),
+        };
         let signed_in_user = SignedInUser { user, token: String::new() };
         ListQuery::read(&Form::parse(text.as_bytes()).unwrap(), &signed_in_user)
     }

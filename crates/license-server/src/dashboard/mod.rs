@@ -6,6 +6,7 @@
 
 mod administrator_actions;
 mod attempts;
+mod browser;
 mod bulk;
 mod bulk_change;
 mod confirm_page;

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::browser;
 use super::cookies::{Cookie, Cookies};
 use super::dashboard_state::DashboardState;
 use super::form::encode;
@@ -15,12 +17,18 @@ use super::signed_in_user::SignedInUser;
 use super::tokens::{self, Purpose};
 use crate::config::Config;
 use crate::shared::{self, Shared};
-use crate::store::Error;
+use crate::store::{Error, NewSession, WriteTransaction};
 use opterius_http::response::Response;
 use opterius_http::service::Request;
 
 /// The lifetime of the flash cookie.
 const FLASH_SECONDS: u64 = 60;
+
+/// The lifetime of a session, regardless of activity.
+pub(super) const SESSION_TIME: Duration = Duration::from_secs(12 * 3600);
+
+/// How often the last use of a session is recorded. Each record is a write.
+const TOUCH_INTERVAL: Duration = Duration::from_secs(300);
 
 /// A request to the dashboard.
 pub(super) struct PageRequest {
@@ -30,7 +38,29 @@ pub(super) struct PageRequest {
     pub(super) route: Route,
     pub(super) cookies: Cookies,
     pub(super) client: IpAddr,
+    /// The browser in a few words.
+    pub(super) browser: String,
     pub(super) query: String,
+}
+
+/// A session that is about to start.
+pub(super) struct SessionStart {
+    token_sha256: String,
+    address: String,
+    browser: String,
+}
+
+impl SessionStart {
+    /// Starts the session of this user.
+    pub(super) fn start(&self, transaction: &WriteTransaction<'_>, user: i64) -> Result<(), Error> {
+        transaction.insert_session(&NewSession {
+            token_sha256: &self.token_sha256,
+            user,
+            ends_at: transaction.now().plus(SESSION_TIME),
+            address: &self.address,
+            browser: &self.browser,
+        })
+    }
 }
 
 impl PageRequest {
@@ -44,8 +74,9 @@ impl PageRequest {
     ) -> Self {
         let cookies = Cookies::read(&request.head, shared::is_encrypted(request, &config));
         let client = shared::client(request, &config);
+        let browser = browser::describe(request.head.only("user-agent").unwrap_or_default());
         let query = request.head.query.unwrap_or_default().to_owned();
-        Self { shared, state, config, route, cookies, client, query }
+        Self { shared, state, config, route, cookies, client, browser, query }
     }
 
     /// A slot in the page queue, held until the page is rendered. Requests without a session need none: their pages are
@@ -59,8 +90,26 @@ impl PageRequest {
     pub(super) fn signed_in_user(&self) -> Result<Option<SignedInUser>, Error> {
         let Some(token) = &self.cookies.session else { return Ok(None) };
         let (token_sha256, now) = (tokens::token_sha256(token), self.shared.clock.wall());
-        let user = self.shared.readers.read(|transaction| transaction.session(&token_sha256, now))?;
-        Ok(user.map(|user| SignedInUser { user, token: token.clone() }))
+        let Some((user, used_at)) = self.shared.readers.read(|transaction| transaction.session(&token_sha256, now))?
+        else {
+            return Ok(None);
+        };
+        if used_at.plus(TOUCH_INTERVAL) <= now {
+            // Without waiting: a page must not depend on whether this is stored.
+            self.shared
+                .writer
+                .submit(move |transaction| transaction.touch_session(&token_sha256), |_: Result<(), Error>| {});
+        }
+        Ok(Some(SignedInUser { user, token: token.clone() }))
+    }
+
+    /// What starts a session of this client, on the writer thread.
+    pub(super) fn session_start(&self, token: &str) -> SessionStart {
+        SessionStart {
+            token_sha256: tokens::token_sha256(token),
+            address: self.client.to_string(),
+            browser: self.browser.clone(),
+        }
     }
 
     /// Redirects to the sign-in form, which leads back to the requested page.

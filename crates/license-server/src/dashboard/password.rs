@@ -7,9 +7,9 @@ use super::cookies::Cookie;
 use super::field::{Field, FieldKind};
 use super::form::Form;
 use super::page_error::PageError;
-use super::page_request::PageRequest;
+use super::page_request::{PageRequest, SESSION_TIME};
 use super::routes::Route;
-use super::sign_in::{self, SESSION_TIME};
+use super::sign_in;
 use super::signed_in_user::SignedInUser;
 use super::tokens;
 use crate::actions::{self, Refusal};
@@ -89,7 +89,7 @@ fn change(page_request: &PageRequest, signed_in_user: &SignedInUser, form: &Form
     let (user, before) = sign_in::check(page_request, &signed_in_user.user.name, &old)?;
     let hash = passwords::hash(&new).map_err(|cause| Refusal::Store(Error::Failed(cause)))?;
     let token = tokens::random()?;
-    let (token_sha256, actor, name) = (tokens::token_sha256(&token), signed_in_user.actor(), user.name);
+    let (session, actor, name) = (page_request.session_start(&token), signed_in_user.actor(), user.name);
     page_request.shared.writer.change(move |transaction: &WriteTransaction<'_>| {
         // A password that was set meanwhile, for example by the operator, must not be overwritten.
         if transaction.user(&name)?.is_none_or(|(_, current)| current != before) {
@@ -98,7 +98,7 @@ fn change(page_request: &PageRequest, signed_in_user: &SignedInUser, form: &Form
             ));
         }
         actions::set_password(transaction, &actor, &name, &hash)?;
-        Ok(transaction.insert_session(&token_sha256, user.id, transaction.now().plus(SESSION_TIME))?)
+        Ok(session.start(transaction, user.id)?)
     })?;
     Ok(token)
 }

@@ -178,11 +178,12 @@ mod tests {
                 // These have their own pages.
                 Action::Created | Action::KeyShown | Action::PasswordChanged => true,
                 // These are available only on the command line.
-                Action::BillingChanged
-                | Action::PlanSet
-                | Action::UserAdded
-                | Action::KeysChanged
-                | Action::Restored => true,
+                Action::BillingChanged | Action::PlanSet | Action::KeysChanged | Action::Restored => true,
+                // These are about users, not licenses.
+                Action::UserAdded | Action::UserChanged | Action::UserDisabled | Action::UserEnabled => true,
+                Action::UserDeleted | Action::UserInvited | Action::PasswordLinkMade | Action::SessionsEnded => true,
+                Action::SecondFactorAdded | Action::SecondFactorRemoved | Action::RecoveryCodeUsed => true,
+                Action::RecoveryCodesMade => true,
                 Action::TokenAdded | Action::TokenRevoked | Action::Transferred => true,
                 Action::ReferenceChanged | Action::NoteChanged | Action::LabelsChanged | Action::TrialChanged => true,
                 Action::WebhookAdded | Action::WebhookRemoved | Action::WebhookRotated => true,

@@ -1,7 +1,5 @@
 //! Signing in and out.
 
-use std::time::Duration;
-
 use askama::Template;
 use log::{info, warn};
 
@@ -9,7 +7,7 @@ use super::cookies::Cookie;
 use super::form::Form;
 use super::page::{self, Layout};
 use super::page_error::PageError;
-use super::page_request::PageRequest;
+use super::page_request::{PageRequest, SESSION_TIME};
 use super::routes::Route;
 use super::signed_in_user::SignedInUser;
 use super::tokens::{self, Purpose};
@@ -20,9 +18,6 @@ use crate::store::{Error, WriteTransaction};
 use opterius_base::secret::Secret;
 use opterius_base::text::one_line;
 use opterius_http::response::Response;
-
-/// The lifetime of a session, regardless of activity.
-pub(super) const SESSION_TIME: Duration = Duration::from_secs(12 * 3600);
 
 #[derive(Template)]
 #[template(path = "sign_in.html", config = "src/dashboard/askama.toml")]
@@ -94,7 +89,7 @@ pub(super) fn check(page_request: &PageRequest, name: &str, password: &Secret) -
     attempts.take(name, client, now).map_err(PageError::TooManyAttempts)?;
     let found = shared.readers.read(|transaction| transaction.user(name))?;
     let is_right = passwords::verify(password, found.as_ref().map(|(_, hash)| hash.as_str()));
-    match found.filter(|_| is_right) {
+    match found.filter(|(user, _)| is_right && user.can_sign_in()) {
         Some(found) => {
             attempts.succeeded(name, client, now);
             Ok(found)
@@ -109,18 +104,19 @@ pub(super) fn check(page_request: &PageRequest, name: &str, password: &Secret) -
 
 fn start(page_request: &PageRequest, user: &User, hash: String, next: Option<Route>) -> Result<Response, PageError> {
     let token = tokens::random()?;
-    let (token_sha256, previous) =
-        (tokens::token_sha256(&token), page_request.cookies.session.as_deref().map(tokens::token_sha256));
+    let (session, previous) =
+        (page_request.session_start(&token), page_request.cookies.session.as_deref().map(tokens::token_sha256));
     let name = user.name.clone();
     let has_started = page_request.shared.writer.change(move |transaction: &WriteTransaction<'_>| {
-        // The password may have been changed during the check, which ended all sessions of the user.
-        let Some((user, _)) = transaction.user(&name)?.filter(|(_, current)| *current == hash) else {
+        // The password may have been changed, or the user disabled, during the check, which ended all sessions of the user.
+        let is_same = |(user, current): &(User, String)| *current == hash && user.can_sign_in();
+        let Some((user, _)) = transaction.user(&name)?.filter(is_same) else {
             return Ok(false);
         };
         if let Some(previous) = previous {
             transaction.delete_session(&previous)?;
         }
-        transaction.insert_session(&token_sha256, user.id, transaction.now().plus(SESSION_TIME))?;
+        session.start(transaction, user.id)?;
         Ok::<_, Error>(true)
     })?;
     if !has_started {

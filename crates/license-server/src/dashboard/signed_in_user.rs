@@ -1,7 +1,7 @@
 //! The signed-in user, and the licenses that the user can see.
 
 use crate::actions::Refusal;
-use crate::model::{Actor, License, Role, User};
+use crate::model::{Actor, License, User};
 use crate::store::ReadTransaction;
 
 /// The signed-in user and the session token.
@@ -14,8 +14,7 @@ pub(super) struct SignedInUser {
 impl SignedInUser {
     /// The user as an actor in the history.
     pub(super) fn actor(&self) -> Actor {
-        let role = if self.user.administrator { Role::Administrator } else { Role::Owner };
-        Actor { role, name: self.user.name.clone() }
+        Actor { role: self.user.acting_role(), name: self.user.name.clone() }
     }
 }
 

@@ -1,12 +1,9 @@
 //! Random tokens, and values signed with the server's secret: CSRF tokens and flash messages.
 
-use ring::digest::{SHA256, digest};
 use ring::hmac::{self, Key};
-use ring::rand::{SecureRandom, SystemRandom};
 
 use super::page_error::PageError;
-use crate::actions::Refusal;
-use crate::store::Error;
+use crate::random_token;
 use opterius_base::hex::{hex, unhex};
 
 /// The purpose of a signature, so that a signature for one purpose is invalid for another.
@@ -32,15 +29,12 @@ impl Purpose {
 
 /// 32 random bytes in hexadecimal.
 pub(super) fn random() -> Result<String, PageError> {
-    let mut bytes = [0; 32];
-    let failed = || Refusal::Store(Error::Failed("the system provides no random numbers".to_owned()));
-    SystemRandom::new().fill(&mut bytes).map_err(|_| failed())?;
-    Ok(hex(&bytes))
+    Ok(random_token::random()?)
 }
 
 /// The hash of a session token for the database, which cannot be used to sign in.
 pub(super) fn token_sha256(token: &str) -> String {
-    hex(digest(&SHA256, token.as_bytes()).as_ref())
+    random_token::sha256(token)
 }
 
 /// The CSRF token for the holder of this cookie.

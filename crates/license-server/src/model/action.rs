@@ -77,6 +77,28 @@ string_enum! {
         PlanSet = "plan set",
         /// A user was added.
         UserAdded = "user added",
+        /// The name, display name, e-mail address or role of a user was changed.
+        UserChanged = "user changed",
+        /// A user was disabled.
+        UserDisabled = "user disabled",
+        /// A user was enabled again.
+        UserEnabled = "user enabled",
+        /// A user was deleted.
+        UserDeleted = "user deleted",
+        /// A user got a link to set a first password.
+        UserInvited = "user invited",
+        /// A user got a link to set a new password.
+        PasswordLinkMade = "password link made",
+        /// A user enrolled a second factor.
+        SecondFactorAdded = "second factor added",
+        /// The second factor of a user was removed.
+        SecondFactorRemoved = "second factor removed",
+        /// A user signed in with a recovery code.
+        RecoveryCodeUsed = "recovery code used",
+        /// A user got new recovery codes.
+        RecoveryCodesMade = "recovery codes made",
+        /// All sessions of a user were ended.
+        SessionsEnded = "sessions ended",
         /// The password of a user was changed.
         PasswordChanged = "password changed",
         /// A token of the vendor API was added.

@@ -9,10 +9,12 @@ mod event;
 pub mod event_data;
 mod help;
 mod license;
+pub mod mail_address;
 mod pair;
 mod period;
 mod refused_server;
 mod string_enum;
+pub mod user_name;
 mod users;
 mod webhook;
 
@@ -28,5 +30,5 @@ pub use license::{
 pub use pair::{Side, Sides, Sign};
 pub use period::{Basis, Period};
 pub use refused_server::{Block, MAX_BLOCKS, MAX_REFUSED, RefusedServer, block_time};
-pub use users::{Actor, Role, User};
+pub use users::{Actor, LinkPurpose, Role, Session, User};
 pub use webhook::{Attempt, Delivery, DeliveryState, EventType, MAX_WEBHOOKS, Webhook};

@@ -105,7 +105,8 @@ impl Database {
         let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
         let done = usize::try_from(version.max(from)).unwrap_or(usize::MAX);
         for migration in schema::MIGRATIONS.iter().skip(done) {
-            transaction.execute_batch(migration).map_err(|error| Error::Unusable(path.clone(), error.to_string()))?;
+            let applied = transaction.execute_batch(migration.sql).and_then(|()| (migration.then)(&transaction));
+            applied.map_err(|error| Error::Unusable(path.clone(), error.to_string()))?;
         }
         transaction.pragma_update(None, "user_version", i64::try_from(schema::MIGRATIONS.len()).unwrap_or(i64::MAX))?;
         transaction.commit()?;

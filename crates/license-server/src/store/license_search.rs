@@ -9,6 +9,7 @@ use super::error::Error;
 use super::license_filter::Filter;
 use super::license_list::bind;
 use super::transactions::ReadTransaction;
+use crate::model::user_name::folded;
 use opterius_license::license_key;
 
 /// The maximum number of licenses that a search finds. Who sees this many needs a filter instead.
@@ -58,14 +59,19 @@ impl ReadTransaction<'_> {
         let beginning = |text: &str| [(":from", text_value(text)), (":to", Value::Text(format!("{text}\u{10ffff}")))];
         add(
             "SELECT licenses.id FROM users CROSS JOIN licenses ON licenses.owner = users.id
-                WHERE users.name >= :from AND users.name < :to",
-            &beginning(text),
+                WHERE users.folded_name >= :from AND users.folded_name < :to",
+            &beginning(&folded(text)),
         )?;
         if let Some(key) = key_beginning(text) {
             add("SELECT id FROM licenses WHERE key >= :from AND key < :to", &beginning(&key))?;
         }
         if text.chars().count() >= MIN_BEGINNING {
             add("SELECT id FROM licenses WHERE reference >= :from AND reference < :to", &beginning(text))?;
+            add(
+                "SELECT licenses.id FROM users CROSS JOIN licenses ON licenses.owner = users.id
+                    WHERE users.mail IS NOT NULL AND lower(users.mail) >= :from AND lower(users.mail) < :to",
+                &beginning(&text.to_ascii_lowercase()),
+            )?;
             add(
                 "SELECT license AS id FROM activations
                     WHERE hostname IS NOT NULL AND lower(hostname) >= :from AND lower(hostname) < :to",

@@ -13,6 +13,7 @@ use super::integrity::defects;
 use super::schema::MIGRATIONS;
 use super::transactions::ReadTransaction;
 use crate::cause::cause;
+use crate::model::user_name::is_renamed;
 
 /// Writes a consistent copy of the database to a new file.
 ///
@@ -119,4 +120,18 @@ pub fn schema(path: &Path) -> Result<(i64, i64), Error> {
 pub fn setting(path: &Path, name: &str) -> Result<Option<String>, Error> {
     inspect(path)?;
     ReadTransaction(&open_read_only(path)?).setting(name)
+}
+
+/// The names of the users who were renamed when the database was upgraded. Changes nothing.
+///
+/// # Errors
+/// It cannot be opened, or a store error.
+pub fn renamed_users(path: &Path) -> Result<Vec<String>, Error> {
+    if usize::try_from(inspect(path)?).is_ok_and(|version| version < MIGRATIONS.len()) {
+        return Ok(Vec::new());
+    }
+    let connection = open_read_only(path)?;
+    let mut statement = connection.prepare("SELECT name FROM users WHERE name LIKE '%~%' ORDER BY id LIMIT 20")?;
+    let names = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+    Ok(names.into_iter().filter(|name| is_renamed(name)).collect())
 }

@@ -84,12 +84,13 @@ impl WriteTransaction<'_> {
         self.put_setting(UNDECIDED_UNTIL, &until.unix().to_string())
     }
 
-    /// Ends the sessions of all users.
+    /// Ends the sessions of all users, and the links with which they set a password: one may have been used since.
     ///
     /// # Errors
     /// A store error.
     pub fn end_all_sessions(&self) -> Result<(), Error> {
         self.connection().execute("DELETE FROM sessions", [])?;
+        self.connection().execute("DELETE FROM password_links", [])?;
         Ok(())
     }
 }

@@ -1,17 +1,28 @@
 //! The tables and the migrations. `PRAGMA user_version` is the number of applied migrations.
 
+use rusqlite::Connection;
+
+use super::user_names;
+
 /// Identifies the file as a database of the license server: `PRAGMA application_id`, “OpLS”.
 pub(super) const APPLICATION_ID: i64 = 0x4f70_4c53;
 
 /// The migrations, applied once each and in order. A released migration never changes; a schema change is a new migration.
-pub(super) const MIGRATIONS: [&str; 2] = [VERSION_1, VERSION_2];
+pub(super) const MIGRATIONS: [Migration; 2] =
+    [Migration { sql: VERSION_1, then: |_| Ok(()) }, Migration { sql: VERSION_2, then: user_names::fold }];
+
+/// A migration: its statements, and then what SQL cannot do.
+pub(super) struct Migration {
+    pub(super) sql: &'static str,
+    pub(super) then: fn(&Connection) -> rusqlite::Result<()>,
+}
 
 /// Times are seconds since 1970-01-01T00:00:00Z; addresses are text in canonical form.
 ///
 /// Activations are looked up by license and address, which are the primary key. `sequence` is the number of the history
 /// entry of the activation. No index contains a column that a check-in updates, so a check-in writes one page. All other
 /// queries of a license use an index and stop early, however many activations it has.
-const VERSION_1: &str = "
+pub(super) const VERSION_1: &str = "
 CREATE TABLE settings (
     name TEXT PRIMARY KEY,
     value TEXT NOT NULL

@@ -1,4 +1,4 @@
-//! Users and their sessions.
+//! Users.
 
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -6,29 +6,56 @@ use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values;
 use crate::model::User;
-use opterius_base::clock::Timestamp;
+use crate::model::user_name::folded;
 
-/// The maximum number of sessions of a user. No person needs more; a program that signs in for each request would.
-const SESSIONS: u32 = 20;
+/// The columns of a user, as [`user`] reads them.
+pub(super) const USER: &str = "users.id, users.name, users.display_name, users.mail, users.administrator,
+    users.disabled_at, users.password <> '', users.second_factor_at, users.created_at";
 
-const DELETE_ENDED: &str = "DELETE FROM sessions WHERE ends_at <= ?1";
+/// The query of [`ReadTransaction::list_users`].
+const LIST: &str = "FROM users WHERE folded_name > ?1 AND folded_name >= ?2 AND folded_name < ?3
+    ORDER BY folded_name LIMIT ?4";
 
-/// Deletes all sessions of a user but the newest.
-const DELETE_OLDEST: &str = "DELETE FROM sessions WHERE token_sha256 IN (
-    SELECT token_sha256 FROM sessions WHERE user = ?1 ORDER BY ends_at DESC LIMIT -1 OFFSET ?2)";
+/// The query of [`ReadTransaction::users_by_mail`].
+const BY_MAIL: &str = "FROM users WHERE mail IS NOT NULL AND lower(mail) >= ?1 AND lower(mail) < ?2
+    ORDER BY lower(mail) LIMIT ?3";
 
-fn user(row: &Row<'_>) -> rusqlite::Result<User> {
-    Ok(User { id: row.get(0)?, name: row.get(1)?, administrator: row.get(2)?, created_at: values::at(row, 3)? })
+/// The query of [`ReadTransaction::other_administrator_can_sign_in`].
+const OTHER_ADMINISTRATOR: &str = "SELECT EXISTS (SELECT 1 FROM users
+    WHERE administrator = 1 AND id <> ?1 AND disabled_at IS NULL AND password <> '')";
+
+pub(super) fn user(row: &Row<'_>) -> rusqlite::Result<User> {
+    Ok(User {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        display_name: row.get(2)?,
+        mail: row.get(3)?,
+        administrator: row.get(4)?,
+        disabled_at: values::at_if_any(row, 5)?,
+        has_password: row.get(6)?,
+        second_factor_at: values::at_if_any(row, 7)?,
+        created_at: values::at(row, 8)?,
+    })
 }
 
 impl ReadTransaction<'_> {
-    /// The user with this name, and the password hash.
+    /// The user with this name, and the password hash, which is empty for a user without a password.
     ///
     /// # Errors
     /// A store error.
     pub fn user(&self, name: &str) -> Result<Option<(User, String)>, Error> {
-        let sql = "SELECT id, name, administrator, created_at, password FROM users WHERE name = ?1";
-        let found = self.0.prepare_cached(sql)?.query_row(params![name], |row| Ok((user(row)?, row.get(4)?)));
+        let sql = format!("SELECT {USER}, password FROM users WHERE folded_name = ?1");
+        let found = self.0.prepare_cached(&sql)?.query_row(params![folded(name)], |row| Ok((user(row)?, row.get(9)?)));
+        Ok(found.optional()?)
+    }
+
+    /// The user with this number, and the password hash.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn user_with_id(&self, id: i64) -> Result<Option<(User, String)>, Error> {
+        let sql = format!("SELECT {USER}, password FROM users WHERE id = ?1");
+        let found = self.0.prepare_cached(&sql)?.query_row(params![id], |row| Ok((user(row)?, row.get(9)?)));
         Ok(found.optional()?)
     }
 
@@ -37,62 +64,119 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn users(&self) -> Result<Vec<User>, Error> {
-        let sql = "SELECT id, name, administrator, created_at FROM users ORDER BY name";
-        let mut statement = self.0.prepare_cached(sql)?;
-        let found: rusqlite::Result<Vec<User>> = statement.query_map([], user)?.collect();
-        Ok(found?)
+        self.list_users("", "", u32::MAX)
     }
 
-    /// The user of the session with this token, if it has not ended.
+    /// The first `count` users whose folded name comes after `after` and begins with `beginning`, by name.
     ///
     /// # Errors
     /// A store error.
-    pub fn session(&self, token_sha256: &str, now: Timestamp) -> Result<Option<User>, Error> {
-        let sql = "SELECT users.id, name, administrator, created_at FROM sessions JOIN users ON users.id = user
-            WHERE token_sha256 = ?1 AND ends_at > ?2";
-        Ok(self.0.prepare_cached(sql)?.query_row(params![token_sha256, now.unix()], user).optional()?)
+    pub fn list_users(&self, after: &str, beginning: &str, count: u32) -> Result<Vec<User>, Error> {
+        let mut statement = self.0.prepare_cached(&format!("SELECT {USER} {LIST}"))?;
+        let parameters = params![after, beginning, format!("{beginning}\u{10ffff}"), count];
+        let found: rusqlite::Result<Vec<User>> = statement.query_map(parameters, user)?.collect();
+        Ok(found?)
+    }
+
+    /// The first `count` users whose e-mail address begins with this text, in any case.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn users_by_mail(&self, beginning: &str, count: u32) -> Result<Vec<User>, Error> {
+        let beginning = beginning.to_ascii_lowercase();
+        let mut statement = self.0.prepare_cached(&format!("SELECT {USER} {BY_MAIL}"))?;
+        let parameters = params![beginning, format!("{beginning}\u{10ffff}"), count];
+        let found: rusqlite::Result<Vec<User>> = statement.query_map(parameters, user)?.collect();
+        Ok(found?)
+    }
+
+    /// How many licenses the user owns, counted up to `most`.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn count_licenses_of(&self, user: i64, most: u32) -> Result<u32, Error> {
+        let sql = "SELECT count(*) FROM (SELECT 1 FROM licenses WHERE owner = ?1 LIMIT ?2)";
+        Ok(self.0.prepare_cached(sql)?.query_row(params![user, most], |row| row.get(0))?)
+    }
+
+    /// The numbers of all licenses that the user owns.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn licenses_of(&self, user: i64) -> Result<Vec<i64>, Error> {
+        let mut statement = self.0.prepare_cached("SELECT id FROM licenses WHERE owner = ?1 ORDER BY id")?;
+        let found: rusqlite::Result<Vec<i64>> = statement.query_map(params![user], |row| row.get(0))?.collect();
+        Ok(found?)
+    }
+
+    /// Whether an administrator other than this user can sign in.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn other_administrator_can_sign_in(&self, user: i64) -> Result<bool, Error> {
+        Ok(self.0.prepare_cached(OTHER_ADMINISTRATOR)?.query_row(params![user], |row| row.get(0))?)
     }
 }
 
 impl WriteTransaction<'_> {
-    /// Inserts a user and returns its number.
+    /// Inserts a user and returns its number. An empty hash is no password.
     ///
     /// # Errors
     /// [`Error::Taken`] if the name exists, or another store error.
     pub fn insert_user(&self, name: &str, password_hash: &str, administrator: bool) -> Result<i64, Error> {
-        let sql = "INSERT INTO users (name, password, administrator, created_at) VALUES (?1, ?2, ?3, ?4)";
-        self.connection().execute(sql, params![name, password_hash, administrator, self.now().unix()])?;
+        let sql =
+            "INSERT INTO users (name, folded_name, password, administrator, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let parameters = params![name, folded(name), password_hash, administrator, self.now().unix()];
+        self.connection().prepare_cached(sql)?.execute(parameters)?;
         Ok(self.connection().last_insert_rowid())
     }
 
-    /// Sets the password of a user and ends all sessions of the user.
+    /// Stores what can change of a user, but for the password and the second factor.
+    ///
+    /// # Errors
+    /// [`Error::Taken`] if another user has its name, or another store error.
+    pub fn update_user(&self, user: &User) -> Result<(), Error> {
+        let sql = "UPDATE users SET name = ?2, folded_name = ?3, display_name = ?4, mail = ?5, administrator = ?6,
+            disabled_at = ?7 WHERE id = ?1";
+        self.connection().prepare_cached(sql)?.execute(params![
+            user.id,
+            user.name,
+            folded(&user.name),
+            user.display_name,
+            user.mail,
+            user.administrator,
+            user.disabled_at.map(opterius_base::clock::Timestamp::unix),
+        ])?;
+        Ok(())
+    }
+
+    /// Deletes a user with its sessions. The history is kept.
+    ///
+    /// # Errors
+    /// The user still owns licenses, or another store error.
+    pub fn delete_user(&self, user: i64) -> Result<(), Error> {
+        self.connection().execute("DELETE FROM users WHERE id = ?1", params![user])?;
+        Ok(())
+    }
+
+    /// Sets the password of a user, ends all sessions of the user, and voids the user's link to set one.
     ///
     /// # Errors
     /// A store error.
     pub fn set_password(&self, user: i64, password_hash: &str) -> Result<(), Error> {
         self.connection().execute("UPDATE users SET password = ?2 WHERE id = ?1", params![user, password_hash])?;
-        self.connection().execute("DELETE FROM sessions WHERE user = ?1", params![user])?;
+        self.delete_password_link(user)?;
+        self.delete_sessions(user, None)?;
         Ok(())
     }
 
-    /// Starts a session. Deletes ended sessions, and the user's oldest session if there are too many.
+    /// Gives a license to another user.
     ///
     /// # Errors
     /// A store error.
-    pub fn insert_session(&self, token_sha256: &str, user: i64, ends_at: Timestamp) -> Result<(), Error> {
-        self.connection().execute(DELETE_ENDED, params![self.now().unix()])?;
-        self.connection().execute(DELETE_OLDEST, params![user, SESSIONS - 1])?;
-        let sql = "INSERT INTO sessions (token_sha256, user, ends_at) VALUES (?1, ?2, ?3)";
-        self.connection().execute(sql, params![token_sha256, user, ends_at.unix()])?;
-        Ok(())
-    }
-
-    /// Ends a session.
-    ///
-    /// # Errors
-    /// A store error.
-    pub fn delete_session(&self, token_sha256: &str) -> Result<(), Error> {
-        self.connection().execute("DELETE FROM sessions WHERE token_sha256 = ?1", params![token_sha256])?;
+    pub fn set_owner(&self, license: i64, owner: i64) -> Result<(), Error> {
+        let sql = "UPDATE licenses SET owner = ?2, revision = revision + 1 WHERE id = ?1";
+        self.connection().prepare_cached(sql)?.execute(params![license, owner])?;
         Ok(())
     }
 }
@@ -101,31 +185,36 @@ impl WriteTransaction<'_> {
 mod tests {
     use super::*;
     use crate::store::tests::{Scratch, plan};
+    use opterius_base::clock::Timestamp;
 
     #[test]
-    fn a_new_session_ends_only_the_oldest_of_the_same_user() {
+    fn every_query_of_users_uses_an_index() {
         let mut scratch = Scratch::new();
-        let at = Timestamp::from_unix;
-        scratch.change(at(0), |transaction| {
-            let (anna, bert) =
-                (transaction.insert_user("anna", "", false)?, transaction.insert_user("bert", "", false)?);
-            transaction.insert_session("bert", bert, at(100))?;
-            (1..=25)
-                .try_for_each(|number| transaction.insert_session(&format!("anna-{number}"), anna, at(100 + number)))
-        });
-        let mut lasts = |token: &str| scratch.read(|transaction| transaction.session(token, at(1))).is_some();
-        assert!(lasts("bert"));
-        for number in 1..=25 {
-            assert_eq!(lasts(&format!("anna-{number}")), number > 5, "{number}");
+        let by_name = format!("SELECT {USER} FROM users WHERE folded_name = ?1");
+        for sql in [
+            by_name,
+            format!("SELECT {USER} {LIST}"),
+            format!("SELECT {USER} {BY_MAIL}"),
+            OTHER_ADMINISTRATOR.to_owned(),
+        ] {
+            let plan = scratch.read(|transaction| plan(transaction, &sql));
+            let scans = plan.lines().any(|line| line.starts_with("SCAN users") && !line.contains("USING INDEX"));
+            assert!(!scans && !plan.contains("TEMP B-TREE"), "{sql}: {plan}");
         }
     }
 
     #[test]
-    fn every_session_query_uses_an_index() {
+    fn a_name_is_found_and_taken_in_every_form() {
         let mut scratch = Scratch::new();
-        for sql in [DELETE_ENDED, DELETE_OLDEST] {
-            let plan = scratch.read(|transaction| plan(transaction, sql));
-            assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{plan}");
+        let at = Timestamp::from_unix(0);
+        let id = scratch.change(at, |transaction| transaction.insert_user("Jürgen", "hash", false));
+        for name in ["jürgen", "JÜRGEN", " Ju\u{308}rgen ", "ｊürgen"] {
+            let (user, _) = scratch.read(|transaction| transaction.user(name)).unwrap();
+            assert_eq!((user.id, user.name.as_str()), (id, "Jürgen"));
+            let again: Result<i64, Error> =
+                scratch.try_change(at, |transaction| transaction.insert_user(name, "", false));
+            assert_eq!(again, Err(Error::Taken), "{name}");
         }
+        assert!(scratch.read(|transaction| transaction.user("jurgen")).is_none());
     }
 }

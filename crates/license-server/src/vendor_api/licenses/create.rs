@@ -6,7 +6,7 @@ use ring::digest::{SHA256, digest};
 use serde::Serialize;
 
 use super::view::{LicenseView, active_servers};
-use crate::actions::{self, LicenseTerms};
+use crate::actions::{self, LicenseTerms, NewUser};
 use crate::model::change_error::{check_expiry, check_labels, check_server_ip, find_plan};
 use crate::model::{License, Scope};
 use crate::store::WriteTransaction;
@@ -19,9 +19,6 @@ use opterius_base::hex::hex;
 /// How long the key is in the answer to a repetition, for a token that made the license and does not reveal keys: a client
 /// repeats a call at once if it has lost the answer.
 const REPETITION_TIME: Duration = Duration::from_secs(86_400);
-
-/// In place of a password hash: no password matches it.
-const NO_PASSWORD: &str = "";
 
 /// The owner of a new license.
 #[derive(Serialize)]
@@ -129,6 +126,12 @@ fn ensure_owner(transaction: &WriteTransaction<'_>, call: &Call, owner: &Owner) 
         );
         return Err(ApiError::invalid("owner", message));
     }
-    let made = actions::add_user(transaction, &call.actor(), &owner.name, NO_PASSWORD, false);
+    let new = NewUser {
+        name: owner.name.clone(),
+        display_name: owner.display_name.clone().unwrap_or_default(),
+        mail: owner.email.clone(),
+        ..NewUser::default()
+    };
+    let made = actions::create_user(transaction, &call.actor(), &new);
     made.map(drop).map_err(|refusal| ApiError::from(refusal).of("owner.name"))
 }
