@@ -78,7 +78,8 @@ pub fn block_time(text: &str) -> Result<Duration, String> {
         _ => return wrong(),
     };
     let number = text.get(..text.len().saturating_sub(1)).unwrap_or_default();
-    let is_plain = (1..=4).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
+    let is_plain =
+        (1..=4).contains(&number.len()) && !number.starts_with('0') && number.bytes().all(|byte| byte.is_ascii_digit());
     let seconds = number.parse::<u64>().ok().filter(|_| is_plain).map(|number| number.saturating_mul(unit));
     seconds
         .filter(|seconds| BLOCK_TIMES.contains(seconds))
@@ -91,7 +92,8 @@ mod tests {
 
     #[test]
     fn a_time_to_keep_out_is_hours_or_days_in_range() {
-        for (text, seconds) in [("7d", 604_800), ("1h", 3600), ("36h", 129_600), ("90d", 7_776_000), ("0007d", 604_800)]
+        for (text, seconds) in
+            [("7d", 604_800), ("1h", 3600), ("36h", 129_600), ("90d", 7_776_000), ("2160h", 7_776_000)]
         {
             assert_eq!(block_time(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
@@ -107,7 +109,9 @@ mod tests {
             "7 d",
             "1.5d",
             "7dd",
+            "07d",
             "00007d",
+            "2161h",
             "7é",
             "é",
             "99999999999999999999d",

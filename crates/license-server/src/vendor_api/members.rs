@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::error::ApiError;
 use super::percent::decode_query;
+use crate::model::block_time;
 use opterius_base::clock::Timestamp;
 use opterius_base::text::drives_terminal;
 
@@ -45,6 +46,8 @@ pub enum Kind {
     Instant,
     /// An IP address.
     Address,
+    /// A time to keep a server out, as in [`block_time`].
+    BlockTime,
     /// A boolean; in a query `1`, `0`, `true` or `false`.
     Flag,
     /// A whole number in this range.
@@ -183,6 +186,7 @@ fn check_value(value: &Value, kind: &Kind, path: &str) -> Result<(), ApiError> {
         (Kind::Text(most), Value::String(text)) => check_text(text, *most).or_else(invalid),
         (Kind::Instant, Value::String(text)) if Timestamp::parse_rfc3339(text).is_some() => Ok(()),
         (Kind::Address, Value::String(text)) if address(text).is_some() => Ok(()),
+        (Kind::BlockTime, Value::String(text)) if block_time(text).is_ok() => Ok(()),
         (Kind::Flag, Value::Bool(_)) => Ok(()),
         (Kind::Integer(least, most), Value::Number(number))
             if number.as_u64().is_some_and(|number| (*least..=*most).contains(&number)) =>
@@ -213,6 +217,7 @@ impl Kind {
             Self::Text(most) => format!("It must be a string of at most {most} characters."),
             Self::Instant => "It must be an RFC 3339 date and time, such as 2027-03-01T00:00:00Z.".to_owned(),
             Self::Address => "It must be an IP address, such as 203.0.113.5.".to_owned(),
+            Self::BlockTime => "It must be 1h to 2160h or 1d to 90d, such as 7d.".to_owned(),
             Self::Flag => "It must be true or false.".to_owned(),
             Self::Integer(least, most) => format!("It must be a whole number from {least} to {most}."),
             Self::Choice(choices) => format!("It must be one of: {}.", choices.join(", ")),

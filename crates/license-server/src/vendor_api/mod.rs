@@ -17,12 +17,14 @@ mod fields;
 mod json;
 mod licenses;
 pub mod members;
+mod openapi;
 mod page;
 mod percent;
 mod plans;
 mod request;
 pub mod route;
 pub mod routes;
+mod servers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -121,6 +121,6 @@ impl Route {
 }
 
 /// The name of the parameter, if the segment of a route is one.
-fn parameter(segment: &str) -> Option<&str> {
+pub fn parameter(segment: &str) -> Option<&str> {
     segment.strip_prefix('{')?.strip_suffix('}')
 }

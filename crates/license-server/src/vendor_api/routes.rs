@@ -2,7 +2,7 @@
 
 use super::error::ApiError;
 use super::route::{ApiMethod, Handler, PathValues, Route};
-use super::{events, licenses, plans};
+use super::{events, licenses, openapi, plans, servers};
 use crate::model::Scope;
 
 /// All calls, in the order of the documentation.
@@ -89,6 +89,66 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         method: ApiMethod::Get,
+        path: "/licenses/{license}/servers",
+        scope: Some(Scope::LicensesRead),
+        handler: Handler::Read(servers::list),
+        query: servers::PAGE,
+        body: None,
+        status: 200,
+        about: "List the servers that use the license, in the order of activation.",
+    },
+    Route {
+        method: ApiMethod::Delete,
+        path: "/licenses/{license}/servers/{ip}",
+        scope: Some(Scope::LicensesWrite),
+        handler: Handler::Write(servers::revoke),
+        query: servers::REVOCATION,
+        body: None,
+        status: 200,
+        about: "Revoke the activation of a server, which frees its slot, and keep the server out if the call asks for that.",
+    },
+    Route {
+        method: ApiMethod::Post,
+        path: "/licenses/{license}/servers/{ip}/move",
+        scope: Some(Scope::LicensesWrite),
+        handler: Handler::Write(servers::transfer),
+        query: &[],
+        body: Some(servers::MOVE),
+        status: 200,
+        about: "Move the slot of a server, or the lock of the license, to another address.",
+    },
+    Route {
+        method: ApiMethod::Get,
+        path: "/licenses/{license}/refusals",
+        scope: Some(Scope::LicensesRead),
+        handler: Handler::Read(servers::refusals),
+        query: &[],
+        body: None,
+        status: 200,
+        about: "List the servers that the license was refused to, latest refusal first, with what would help each now.",
+    },
+    Route {
+        method: ApiMethod::Get,
+        path: "/licenses/{license}/blocks",
+        scope: Some(Scope::LicensesRead),
+        handler: Handler::Read(servers::blocks),
+        query: &[],
+        body: None,
+        status: 200,
+        about: "List the servers that the license keeps out.",
+    },
+    Route {
+        method: ApiMethod::Delete,
+        path: "/licenses/{license}/blocks/{ip}",
+        scope: Some(Scope::LicensesWrite),
+        handler: Handler::Write(servers::unblock),
+        query: &[],
+        body: None,
+        status: 200,
+        about: "Let a server that is kept out claim a slot again.",
+    },
+    Route {
+        method: ApiMethod::Get,
         path: "/plans",
         scope: Some(Scope::LicensesRead),
         handler: Handler::Read(plans::list),
@@ -116,6 +176,26 @@ pub static ROUTES: &[Route] = &[
         body: None,
         status: 200,
         about: "Read the history, oldest first.",
+    },
+    Route {
+        method: ApiMethod::Get,
+        path: "/openapi.json",
+        scope: None,
+        handler: Handler::Open(|| openapi::document(ROUTES)),
+        query: &[],
+        body: None,
+        status: 200,
+        about: "The OpenAPI document of all calls.",
+    },
+    Route {
+        method: ApiMethod::Get,
+        path: "/docs",
+        scope: None,
+        handler: Handler::Open(|| openapi::reference(ROUTES)),
+        query: &[],
+        body: None,
+        status: 200,
+        about: "The OpenAPI document as a page.",
     },
 ];
 

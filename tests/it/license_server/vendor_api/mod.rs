@@ -2,6 +2,8 @@
 
 mod changes;
 mod creation;
+mod document;
+mod guide;
 mod outage;
 mod safety;
 mod tokens;

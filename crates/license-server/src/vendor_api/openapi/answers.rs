@@ -1,0 +1,108 @@
+//! The answers of the calls: which schema each has, and the schemas.
+
+use serde_json::{Value, json};
+
+use crate::vendor_api::route::{ApiMethod, Route};
+
+/// The answer of a call that succeeds.
+pub(super) struct Answered {
+    /// What the answer is.
+    pub(super) about: &'static str,
+    /// The status of a repetition, if it differs.
+    pub(super) repeated: Option<u16>,
+    schema: Shape,
+}
+
+/// The form of a body.
+enum Shape {
+    /// One of the schemas.
+    One(&'static str),
+    /// A page of these.
+    Page(&'static str),
+    /// A page of HTML.
+    Html,
+    /// Any JSON object.
+    Json,
+}
+
+/// All schemas.
+const SCHEMAS: &str = include_str!("schemas.json");
+
+/// The schemas by their names.
+pub(super) fn schemas() -> Value {
+    // The test of references fails if the file is not JSON.
+    serde_json::from_str(SCHEMAS).unwrap_or_default()
+}
+
+/// The answer of a route; `None` if it is missing here, which a test forbids.
+pub(super) fn of(route: &Route) -> Option<Answered> {
+    use ApiMethod::{Delete, Get, Patch, Post, Put};
+    let answered = |about, schema| Some(Answered { about, repeated: None, schema });
+    match (route.method, route.path) {
+        (Post, "/licenses") => Some(Answered {
+            about: "The license, with its key. 200: it exists with this reference and was created from the same body.",
+            repeated: Some(200),
+            schema: Shape::One("License"),
+        }),
+        (Get, "/licenses") => answered("A page of licenses.", Shape::Page("License")),
+        (Get, "/licenses/{license}") => answered("The license.", Shape::One("License")),
+        (Patch, "/licenses/{license}")
+        | (
+            Post,
+            "/licenses/{license}/suspend"
+            | "/licenses/{license}/resume"
+            | "/licenses/{license}/cancel"
+            | "/licenses/{license}/renew",
+        ) => answered(
+            "The license as it is afterwards. `changed` is false if it was so already.",
+            Shape::One("ChangedLicense"),
+        ),
+        (Get, "/plans") => answered("All plans.", Shape::Page("Plan")),
+        (Put, "/plans/{plan}") => answered("The plan as it is afterwards.", Shape::One("SavedPlan")),
+        (Get, "/events") => answered("A page of the history.", Shape::One("Feed")),
+        (Get, "/licenses/{license}/servers") => answered("A page of servers.", Shape::Page("Server")),
+        (Get, "/licenses/{license}/refusals") => answered("The refused servers.", Shape::Page("RefusedServer")),
+        (Get, "/licenses/{license}/blocks") => answered("The servers that are kept out.", Shape::Page("Block")),
+        (Delete, "/licenses/{license}/servers/{ip}" | "/licenses/{license}/blocks/{ip}")
+        | (Post, "/licenses/{license}/servers/{ip}/move") => answered(
+            "What has become of the server. `changed` is false if it was so already.",
+            Shape::One("ServerChange"),
+        ),
+        (Get, "/openapi.json") => answered("This document.", Shape::Json),
+        (Get, "/docs") => answered("This document as a page.", Shape::Html),
+        _ => None,
+    }
+}
+
+impl Answered {
+    /// The name of the schema of the body, or of the items of the page.
+    pub(super) fn schema_name(&self) -> Option<&'static str> {
+        match self.schema {
+            Shape::One(name) | Shape::Page(name) => Some(name),
+            Shape::Html | Shape::Json => None,
+        }
+    }
+
+    /// The content by media type.
+    pub(super) fn content(&self) -> Value {
+        let reference = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
+        let schema = match self.schema {
+            Shape::One(name) => reference(name),
+            Shape::Page(name) => json!({
+                "type": "object",
+                "properties": {
+                    "data": {"type": "array", "items": reference(name)},
+                    "next": {
+                        "type": ["string", "null"],
+                        "description": "The `cursor` of the next page; null at the end.",
+                    },
+                },
+                "required": ["data", "next"],
+                "additionalProperties": false,
+            }),
+            Shape::Html => return json!({"text/html": {"schema": {"type": "string"}}}),
+            Shape::Json => json!({"type": "object"}),
+        };
+        json!({"application/json": {"schema": schema}})
+    }
+}
