@@ -142,6 +142,58 @@ fn an_administrator_renews_cancels_locks_and_changes_the_plan() {
 }
 
 #[test]
+fn an_administrator_sells_a_trial_and_says_why_a_license_is_suspended() {
+    let server = server();
+    let mut carol = Visitor::signed_in(&server, ADMINISTRATOR);
+    carol.get("/licenses/new");
+    let terms = [
+        ("owner", OWNER),
+        ("plan", "free"),
+        ("until", "2099-01-31"),
+        ("ip", ""),
+        ("trial", "yes"),
+        ("reference", "order-7"),
+        ("labels", "eu, gold"),
+        ("note", "Met at a fair.\r\nCall <again>."),
+    ];
+    assert_eq!(carol.post("/licenses/new", &terms).header("Location"), Some("/licenses/1"));
+    let page = carol.get("/licenses/1").text();
+    for wanted in ["id=\"trial\"", "<bdi>order-7</bdi>", ">gold</span>", "Met at a fair.\nCall &#60;again&#62;."] {
+        assert!(page.contains(wanted), "{wanted}: {page}");
+    }
+    let again = [&terms[..], &[("once", "another form")]].concat();
+    assert_eq!(carol.post("/licenses/new", &again).status, 422, "the reference belongs to license 1");
+
+    let mut revision = 1;
+    let mut change = |action: &str, fields: &[(&str, &str)]| {
+        carol.get(&format!("/licenses/1/{action}"));
+        let number = revision.to_string();
+        let fields = [fields, &[("revision", number.as_str())]].concat();
+        let response = carol.post(&format!("/licenses/1/{action}"), &fields);
+        assert_eq!(response.status, 303, "{action}: {}", response.text());
+        revision += 1;
+        carol.get("/licenses/1").text()
+    };
+    let page = change("renew", &[("add", "P1M"), ("until", "")]);
+    assert!(page.contains("end of 2099-02-28"), "one month after the end of January: {page}");
+    let page = change("renew", &[("add", "P1Y"), ("until", "")]);
+    assert!(page.contains("end of 2100-02-28"), "{page}");
+    let page = change("convert", &[]);
+    assert!(!page.contains("id=\"trial\"") && !page.contains("convert-license"), "{page}");
+    change("suspend", &[("reason", "The invoice of 2099-02-01 is open.")]);
+    change("note", &[("note", "Secret of the vendor.")]);
+    change("labels", &[("labels", "eu gold2")]);
+
+    let mut owner = Visitor::signed_in(&server, OWNER);
+    let page = owner.get("/licenses/1").text();
+    assert!(page.contains("Suspended: <bdi>The invoice of"), "the owner is told why: {page}");
+    assert!(page.contains("your vendor"), "{page}");
+    for hidden in ["Secret of the vendor", "Met at a fair", "gold", ADMINISTRATOR, "operator"] {
+        assert!(!page.contains(hidden), "{hidden}: {page}");
+    }
+}
+
+#[test]
 fn an_administrator_cannot_overwrite_the_change_of_another() {
     let server = server();
     let license = server.database.license("free");

@@ -106,7 +106,7 @@ const OWNERS: [(&str, &str); 7] = [
     ("not-found", "/licenses/99"),
 ];
 
-const ADMINISTRATORS: [(&str, &str); 22] = [
+const ADMINISTRATORS: [(&str, &str); 26] = [
     ("admin-licenses", "/licenses"),
     ("admin-search", "/licenses?q=nothing"),
     ("admin-filters", "/licenses?plan=datacenter&q=203.0.113.1&sort=expiry"),
@@ -114,6 +114,10 @@ const ADMINISTRATORS: [(&str, &str); 22] = [
     ("admin-bulk-plan", "/licenses/bulk?action=plan&all=1&preview=1&to_plan=free"),
     ("admin-bulk-renew", "/licenses/bulk?action=renew&l1=1"),
     ("admin-license-crowded", "/licenses/4"),
+    ("convert", "/licenses/4/convert"),
+    ("reference", "/licenses/4/reference"),
+    ("labels", "/licenses/4/labels"),
+    ("note", "/licenses/4/note"),
     ("admin-license", "/licenses/1"),
     ("admin-license-locked", "/licenses/2"),
     ("new-license", "/licenses/new"),

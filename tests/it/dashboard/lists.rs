@@ -186,12 +186,17 @@ fn a_change_of_all_licenses_of_a_list_says_what_it_does_to_each() {
     assert!(preview.contains("Plan Business → Free."), "{preview}");
     let unknown = visitor.get("/licenses/bulk?action=plan&all=1&preview=1&to_plan=gold").text();
     assert!(unknown.contains("There is no plan “gold”."), "{unknown}");
-    let renew = visitor.get("/licenses/bulk?action=renew&all=1&standing=suspended&preview=1&until=2099-12-31").text();
+    let renew =
+        visitor.get("/licenses/bulk?action=renew&all=1&standing=suspended&preview=1&add=until&until=2099-12-31").text();
     assert!(
         renew.contains("Expires: never → end of <span class=\"ip\">2099-12-31</span>. Stays suspended."),
         "{renew}"
     );
-    let past = visitor.get("/licenses/bulk?action=renew&all=1&preview=1&until=2020-01-01").text();
+    let month = visitor.get("/licenses/bulk?action=renew&all=1&expiring=30").text();
+    assert!(month.contains("1 license will change.") && month.contains("Stays active."), "{month}");
+    let never = visitor.get("/licenses/bulk?action=renew&l2=1&preview=1&add=P1Y").text();
+    assert!(never.contains("No change: License 2 never expires"), "{never}");
+    let past = visitor.get("/licenses/bulk?action=renew&all=1&preview=1&add=until&until=2020-01-01").text();
     assert!(past.contains("The end of <span class=\"ip\">2020-01-01</span> is in the past."), "{past}");
     assert_eq!(visitor.get("/licenses/bulk?action=delete&all=1").status, 400);
 }

@@ -1,11 +1,15 @@
 //! The actions of administrators on a license. Each is a row with the texts of its confirmation page.
 
-use super::field::{Field, FieldKind, plan_option, typed_date, typed_ip};
+use super::field::{Field, FieldKind, plan_option, typed_ip};
 use super::license_action::{ActionTarget, LicenseAction, Operation};
 use super::license_context::LicenseContext;
+use super::license_fields::{
+    labels_field, note_field, reason_field, reference_field, renewal, renewal_field, suspension, typed_labels,
+    typed_note, typed_reference,
+};
 use crate::model::describe::limit;
-use crate::model::{Action, Change, Status};
-use opterius_base::dates::{Moment, last_day};
+use crate::model::{Action, Basis, Change, Period, Status};
+use opterius_base::dates::{Moment, last_day, the_end};
 
 /// In the order of the links on the page of a license.
 pub(super) static LICENSE_ACTIONS: &[LicenseAction] = &[
@@ -15,10 +19,10 @@ pub(super) static LICENSE_ACTIONS: &[LicenseAction] = &[
         target: ActionTarget::License { label: "Renew…", is_available: |_| true },
         heading: |context| format!("Renew license {}", context.license.id),
         confirm_text: renew,
-        fields: |context| vec![last_day_field(context)],
+        fields: |context| vec![renewal_field(context), last_day_field(context)],
         confirm: "Renew",
         dangerous: false,
-        parse: |form| Ok(Operation::Change(Change::Renew(typed_date(form, "until")?))),
+        parse: |form| Ok(Operation::Change(renewal(form)?)),
     },
     LicenseAction {
         name: "plan",
@@ -30,6 +34,54 @@ pub(super) static LICENSE_ACTIONS: &[LicenseAction] = &[
         confirm: "Change plan",
         dangerous: false,
         parse: |form| Ok(Operation::Change(Change::SetPlan(form.text("plan").to_owned()))),
+    },
+    LicenseAction {
+        name: "convert",
+        history_action: Action::TrialChanged,
+        target: ActionTarget::License {
+            label: "Convert to a full license…", is_available: |license| license.is_trial
+        },
+        heading: |context| format!("Convert trial {} to a full license", context.license.id),
+        confirm_text: convert,
+        fields: |_| Vec::new(),
+        confirm: "Convert",
+        dangerous: false,
+        parse: |_| Ok(Operation::Change(Change::SetTrial(false))),
+    },
+    LicenseAction {
+        name: "reference",
+        history_action: Action::ReferenceChanged,
+        target: ActionTarget::License { label: "Reference…", is_available: |_| true },
+        heading: |context| format!("Reference of license {}", context.license.id),
+        confirm_text: |_| {
+            vec!["Your own number of the license, such as that of the order. The owner sees it.".to_owned()]
+        },
+        fields: |context| vec![reference_field(context.license.reference.as_deref().unwrap_or_default())],
+        confirm: "Save",
+        dangerous: false,
+        parse: |form| Ok(Operation::Change(Change::SetReference(typed_reference(form)))),
+    },
+    LicenseAction {
+        name: "labels",
+        history_action: Action::LabelsChanged,
+        target: ActionTarget::License { label: "Labels…", is_available: |_| true },
+        heading: |context| format!("Labels of license {}", context.license.id),
+        confirm_text: |_| vec!["Lists can be filtered by label. The owner does not see labels.".to_owned()],
+        fields: |context| vec![labels_field(&context.license.labels.join(" "))],
+        confirm: "Save",
+        dangerous: false,
+        parse: |form| Ok(Operation::Change(Change::SetLabels(typed_labels(form)))),
+    },
+    LicenseAction {
+        name: "note",
+        history_action: Action::NoteChanged,
+        target: ActionTarget::License { label: "Note…", is_available: |_| true },
+        heading: |context| format!("Note on license {}", context.license.id),
+        confirm_text: |_| vec!["The owner does not see the note.".to_owned()],
+        fields: |context| vec![note_field(&context.license.note)],
+        confirm: "Save",
+        dangerous: false,
+        parse: |form| Ok(Operation::Change(Change::SetNote(typed_note(form)))),
     },
     LicenseAction {
         name: "lock",
@@ -62,10 +114,10 @@ pub(super) static LICENSE_ACTIONS: &[LicenseAction] = &[
         target: ActionTarget::License { label: "Suspend…", is_available: |license| license.status == Status::Active },
         heading: |context| format!("Suspend license {}", context.license.id),
         confirm_text: suspend,
-        fields: |_| Vec::new(),
+        fields: |_| vec![reason_field("")],
         confirm: "Suspend license",
         dangerous: true,
-        parse: |_| Ok(Operation::Change(Change::Suspend)),
+        parse: |form| Ok(Operation::Change(suspension(form))),
     },
     LicenseAction {
         name: "resume",
@@ -111,7 +163,8 @@ fn last_day_field(context: &LicenseContext) -> Field {
         label: "Last day",
         kind: FieldKind::Date,
         value: context.license.expires_at.map_or(String::new(), last_day),
-        hint: "The license is valid through this day (UTC). Leave empty for a license that never expires.",
+        hint: "For “until the last day”: the license is valid through this day (UTC). Leave empty for a license that \
+               never expires.",
         ..Field::default()
     }
 }
@@ -136,7 +189,22 @@ fn renew(context: &LicenseContext) -> Vec<String> {
         }
         Some(end) => format!("The license expires {} ({}).", end.relative, end.text),
     };
-    vec![now, "Servers get the new expiry at their next check, within 24 hours.".to_owned()]
+    let added = |months| {
+        let start = Basis::NowIfExpired.start(context.license.expires_at, context.now)?;
+        Some(the_end(Period::months(months).after(start)))
+    };
+    let ends = added(1).zip(added(12));
+    let ends = ends.map(|(month, year)| format!("With another month it ends at {month}, with another year at {year}."));
+    let servers = "Servers get the new expiry at their next check, within 24 hours.".to_owned();
+    [Some(now), ends, Some(servers)].into_iter().flatten().collect()
+}
+
+fn convert(context: &LicenseContext) -> Vec<String> {
+    let end = match context.license.expires_at.map(|at| Moment::expiry(at, context.now)) {
+        Some(end) => format!("It keeps its expiry, {}. Renew it to let it run longer.", end.text),
+        None => "It never expires.".to_owned(),
+    };
+    vec![context.usage(), end]
 }
 
 fn plan(context: &LicenseContext) -> Vec<String> {

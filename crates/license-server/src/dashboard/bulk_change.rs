@@ -1,9 +1,10 @@
 //! The changes that can be made to several licenses at once. Each is a row with its texts and its input.
 
-use super::field::{Field, FieldKind, plan_option, typed_date};
+use super::field::{Field, FieldKind, plan_option};
 use super::form::Form;
+use super::license_fields::{choice_of_renewal, reason_field, renewal, suspension};
 use crate::actions::{Change, Refusal};
-use crate::model::Plan;
+use crate::model::{Basis, Period, Plan};
 
 /// A change of several licenses.
 pub(super) struct BulkChange {
@@ -29,16 +30,24 @@ static BULK_CHANGES: [BulkChange; 4] = [
         done: "renewed",
         dangerous: false,
         fields: |form, _| {
-            vec![Field {
-                name: "until",
-                label: "Last day",
-                kind: FieldKind::Date,
-                value: form.text("until").to_owned(),
-                hint: "The licenses are valid through this day (UTC). Leave empty for licenses that never expire.",
-                ..Field::default()
-            }]
+            let choice = Some(form.text("add")).filter(|choice| !choice.is_empty()).unwrap_or("P1M");
+            vec![
+                choice_of_renewal(choice),
+                Field {
+                    name: "until",
+                    label: "Last day",
+                    kind: FieldKind::Date,
+                    value: form.text("until").to_owned(),
+                    hint: "For “until the last day”: the licenses are valid through this day (UTC). Leave empty for \
+                       licenses that never expire.",
+                    ..Field::default()
+                },
+            ]
         },
-        change: |form| Ok(Change::Renew(typed_date(form, "until")?)),
+        change: |form| match form.get("add") {
+            Some(_) => renewal(form),
+            None => Ok(Change::Extend(Period::months(1), Basis::NowIfExpired)),
+        },
     },
     BulkChange {
         name: "plan",
@@ -68,8 +77,8 @@ static BULK_CHANGES: [BulkChange; 4] = [
         verb: "Suspend",
         done: "suspended",
         dangerous: true,
-        fields: |_, _| Vec::new(),
-        change: |_| Ok(Change::Suspend),
+        fields: |form, _| vec![reason_field(form.text("reason"))],
+        change: |form| Ok(suspension(form)),
     },
     BulkChange {
         name: "resume",

@@ -157,7 +157,7 @@ fn a_message_is_shown_once_and_a_stale_change_is_refused() {
     assert!(!text(&admin.get("/licenses/1")).contains("License 1 suspended."));
     let response = admin.post("/licenses/1/resume", &[("revision", "1")]);
     assert!(response.status == 409 && text(&response).contains("This license has changed since you opened the page."));
-    assert_eq!(admin.post("/licenses/1/suspend", &[("revision", "2")]).status, 409, "it is already suspended");
+    assert_eq!(admin.post("/licenses/1/suspend", &[("revision", "2")]).status, 422, "it is already suspended");
     for (form, fields) in [
         ("renew", [("revision", "2"), ("until", "2020-01-01")]),
         ("renew", [("revision", "2"), ("until", "soon")]),
@@ -184,7 +184,15 @@ fn refused(ip: &str) -> RefusedServer {
 
 #[test]
 fn every_action_is_recorded_as_defined() {
-    let fields = [("from", "203.0.113.5"), ("to", "203.0.113.6"), ("until", "2099-12-31"), ("plan", "free")];
+    let fields = [
+        ("from", "203.0.113.5"),
+        ("to", "203.0.113.6"),
+        ("until", "2099-12-31"),
+        ("plan", "free"),
+        ("reference", "order-7"),
+        ("labels", "eu gold"),
+        ("note", "Called."),
+    ];
     for license_action in routes::license_actions() {
         let ip = if license_action.name == "move-here" { "203.0.113.9" } else { "203.0.113.5" };
         let site = Site::new("");
@@ -192,6 +200,7 @@ fn every_action_is_recorded_as_defined() {
         // The required previous change.
         let before = match license_action.name {
             "resume" => Some(Change::Suspend),
+            "convert" => Some(Change::SetTrial(true)),
             "unlock" => Some(Change::LockIp([203, 0, 113, 5].into())),
             _ => None,
         };

@@ -41,6 +41,8 @@ pub(super) enum FieldKind {
     Date,
     Password,
     Select,
+    /// Text of several lines.
+    Lines,
 }
 
 impl FieldKind {
@@ -49,7 +51,7 @@ impl FieldKind {
         match self {
             Self::Date => "date",
             Self::Password => "password",
-            Self::Text | Self::Select => "text",
+            Self::Text | Self::Select | Self::Lines => "text",
         }
     }
 }

@@ -10,8 +10,8 @@ use super::page_error::PageError;
 use super::page_request::PageRequest;
 use super::routes::Route;
 use super::signed_in_user::SignedInUser;
-use crate::model::Plan;
 use crate::model::describe::limit;
+use crate::model::{Action, Event, Plan};
 use crate::store::{Error, ReadTransaction};
 use opterius_base::clock::Timestamp;
 use opterius_http::response::Response;
@@ -82,5 +82,8 @@ pub(super) fn lines(
 ) -> Result<(Vec<HistoryLine>, Option<i64>), Error> {
     let count = u32::try_from(PAGE_SIZE).unwrap_or(u32::MAX).saturating_add(1);
     let (events, last) = split(transaction.history(license, before, count)?, PAGE_SIZE, |event| event.id);
-    Ok((events.iter().map(|event| HistoryLine::new(event, is_for_owner, now)).collect(), last))
+    // Notes and labels are the vendor's.
+    let is_hidden = |event: &Event| is_for_owner && matches!(event.action, Action::NoteChanged | Action::LabelsChanged);
+    let events = events.iter().filter(|event| !is_hidden(event));
+    Ok((events.map(|event| HistoryLine::new(event, is_for_owner, now)).collect(), last))
 }

@@ -21,6 +21,7 @@ mod license;
 mod license_action;
 mod license_actions;
 mod license_context;
+mod license_fields;
 mod licenses;
 mod licenses_csv;
 mod list_query;

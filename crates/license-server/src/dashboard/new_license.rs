@@ -5,12 +5,13 @@ use std::sync::Arc;
 use super::confirm_page::ConfirmPage;
 use super::field::{Field, FieldKind, plan_option, typed_date, typed_ip};
 use super::form::Form;
+use super::license_fields::{labels_field, note_field, reference_field, typed_labels, typed_note, typed_reference};
 use super::page_error::PageError;
 use super::page_request::PageRequest;
 use super::routes::Route;
 use super::signed_in_user::SignedInUser;
 use super::tokens;
-use crate::actions::{self, Refusal};
+use crate::actions::{self, LicenseTerms, Refusal};
 use crate::store::{Error, WriteTransaction};
 use opterius_http::response::Response;
 
@@ -66,6 +67,17 @@ fn ask(
             hint: "Leave empty for a license that can be used at any address.",
             ..Field::default()
         },
+        Field {
+            name: "trial",
+            label: "Kind",
+            kind: FieldKind::Select,
+            value: value("trial"),
+            options: vec![("no".to_owned(), "Full license".to_owned()), ("yes".to_owned(), "Trial".to_owned())],
+            ..Field::default()
+        },
+        reference_field(&value("reference")),
+        labels_field(&value("labels")),
+        note_field(&value("note")),
     ];
     let confirm_page = ConfirmPage {
         layout: page_request.layout(signed_in_user, "licenses"),
@@ -95,8 +107,8 @@ pub(super) fn act(
             let sentence = format!("License {id} created. The owner can view its key here.");
             Ok(page_request.redirect_with_flash(&signed_in_user.token, Route::License(id), &sentence))
         }
-        // An unknown owner or plan is an input error: show it on the form.
-        Err(Refusal::Invalid(sentence) | Refusal::NotFound(sentence)) => {
+        // An unknown owner or plan, or a reference of another license, is an input error: show it on the form.
+        Err(Refusal::Invalid(sentence) | Refusal::NotFound(sentence) | Refusal::Conflict(sentence)) => {
             ask(page_request, signed_in_user, form, Some(sentence))
         }
         Err(refusal) => Err(refusal.into()),
@@ -106,7 +118,16 @@ pub(super) fn act(
 fn create(page_request: &PageRequest, signed_in_user: &SignedInUser, form: &Form) -> Result<i64, Refusal> {
     let until = typed_date(form, "until")?;
     let ip = if form.text("ip").is_empty() { None } else { Some(typed_ip(form, "ip")?) };
-    let (owner, plan) = (form.text("owner").to_owned(), form.text("plan").to_owned());
+    let terms = LicenseTerms {
+        owner: form.text("owner").to_owned(),
+        plan: form.text("plan").to_owned(),
+        expires_at: until,
+        locked_ip: ip,
+        reference: typed_reference(form),
+        note: typed_note(form),
+        labels: typed_labels(form),
+        is_trial: form.text("trial") == "yes",
+    };
     let (form_token, actor, state) =
         (form.text("once").to_owned(), signed_in_user.actor(), Arc::clone(&page_request.state));
     let key = actions::new_key()?;
@@ -115,7 +136,7 @@ fn create(page_request: &PageRequest, signed_in_user: &SignedInUser, form: &Form
         if let Some(id) = state.submitted_forms.find(&form_token) {
             return Ok(id);
         }
-        let id = actions::create(transaction, &actor, &owner, &plan, until, ip, &key)?;
+        let id = actions::create_license(transaction, &actor, &terms, &key)?;
         state.submitted_forms.record(&form_token, id);
         Ok(id)
     });

@@ -185,7 +185,6 @@ mod tests {
                 Action::SecondFactorAdded | Action::SecondFactorRemoved | Action::RecoveryCodeUsed => true,
                 Action::RecoveryCodesMade => true,
                 Action::TokenAdded | Action::TokenRevoked | Action::Transferred => true,
-                Action::ReferenceChanged | Action::NoteChanged | Action::LabelsChanged | Action::TrialChanged => true,
                 Action::WebhookAdded | Action::WebhookRemoved | Action::WebhookRotated => true,
                 _ => false,
             }
