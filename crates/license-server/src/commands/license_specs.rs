@@ -1,8 +1,9 @@
 //! The license commands. A command that changes a license is one row: all share the same code.
 
+use crate::actions::LicenseTerms;
 use crate::commands::arguments::Arguments;
 use crate::commands::spec::CommandSpec;
-use crate::commands::task::{NewTerms, Task};
+use crate::commands::task::Task;
 use crate::commands::values::{self, printable};
 use crate::model::{Action, Basis, Billing, Change, block_time};
 
@@ -11,7 +12,15 @@ pub(super) const LICENSES: &[CommandSpec] = &[
     CommandSpec {
         words: &["license", "create"],
         operands: &[],
-        options: &["--owner NAME", "--plan SLUG", "[--expires DATE]", "[--lock-ip IP]", "[--json]"],
+        options: &[
+            "--owner NAME",
+            "--plan SLUG",
+            "[--expires DATE]",
+            "[--lock-ip IP]",
+            "[--reference TEXT]",
+            "[--trial]",
+            "[--json]",
+        ],
         about: "create a license and print its number and key",
         history_action: Some(Action::Created),
         read: Some(create),
@@ -208,10 +217,16 @@ fn renewal(arguments: &Arguments) -> Result<Change, String> {
 }
 
 fn create(arguments: &Arguments) -> Result<Task, String> {
-    let expires_at = arguments.text("expires")?.map(|text| values::date_or_never(&text)).transpose()?.flatten();
-    let locked_ip = arguments.text("lock-ip")?.map(|text| values::ip(&text)).transpose()?;
-    let (owner, plan) = (arguments.required("owner")?, arguments.required("plan")?);
-    Ok(Task::CreateLicense { owner, new: NewTerms { plan, expires_at, locked_ip }, json: arguments.flag("json") })
+    let terms = LicenseTerms {
+        owner: arguments.required("owner")?,
+        plan: arguments.required("plan")?,
+        expires_at: arguments.text("expires")?.map(|text| values::date_or_never(&text)).transpose()?.flatten(),
+        locked_ip: arguments.text("lock-ip")?.map(|text| values::ip(&text)).transpose()?,
+        reference: arguments.text("reference")?,
+        is_trial: arguments.flag("trial"),
+        ..LicenseTerms::default()
+    };
+    Ok(Task::CreateLicense { terms, json: arguments.flag("json") })
 }
 
 fn list(arguments: &Arguments) -> Result<Task, String> {

@@ -6,13 +6,12 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::PROGRAM;
-use crate::actions::{self, Change, ChangeContext};
+use crate::actions::{self, Change, ChangeContext, LicenseTerms};
 use crate::commands::failure::Failure;
 use crate::commands::history::{self, EventView};
 use crate::commands::listing::{Listing, emit, print_json};
 use crate::commands::servers::{ActivationView, RefusedView, Servers};
 use crate::commands::session::Session;
-use crate::commands::task::NewTerms;
 use crate::commands::values::{LicenseRef, printable};
 use crate::commands::{lookup, terminal};
 use crate::model::describe::{billing_summary, expiry, limit};
@@ -38,6 +37,11 @@ struct LicenseView<'a> {
     standing: &'static str,
     expires_at: Option<Timestamp>,
     locked_ip: Option<IpAddr>,
+    reference: Option<&'a str>,
+    note: &'a str,
+    labels: &'a [String],
+    suspension_reason: Option<&'a str>,
+    trial: bool,
     active_servers: u32,
     billing: &'a Billing,
     created_at: Timestamp,
@@ -61,6 +65,11 @@ fn view<'a>(license: &'a License, key: String, active_servers: u32, now: Timesta
         standing: license.effective_status(now),
         expires_at: license.expires_at,
         locked_ip: license.locked_ip,
+        reference: license.reference.as_deref(),
+        note: &license.note,
+        labels: &license.labels,
+        suspension_reason: license.suspension_reason.as_deref(),
+        trial: license.is_trial,
         active_servers,
         billing: &license.billing,
         created_at: license.created_at,
@@ -71,12 +80,11 @@ fn view<'a>(license: &'a License, key: String, active_servers: u32, now: Timesta
     }
 }
 
-pub(super) fn create(session: &mut Session, owner: &str, new: &NewTerms, json: bool) -> Result<(), Failure> {
+pub(super) fn create(session: &mut Session, terms: &LicenseTerms, json: bool) -> Result<(), Failure> {
     let key = actions::new_key()?;
-    let NewTerms { plan, expires_at, locked_ip } = new;
     let license = session.change(|transaction, actor| {
-        lookup::user(transaction, owner)?;
-        let id = actions::create(transaction, actor, owner, plan, *expires_at, *locked_ip, &key)?;
+        lookup::user(transaction, &terms.owner)?;
+        let id = actions::create_license(transaction, actor, terms, &key)?;
         transaction.license(id)?.ok_or_else(|| Failure::refused("the license that was just created cannot be read"))
     })?;
     if json {
@@ -89,7 +97,7 @@ pub(super) fn create(session: &mut Session, owner: &str, new: &NewTerms, json: b
         license.owner_name,
         license.plan.name,
         expiry(license.expires_at),
-        locked_ip.map_or(String::new(), |ip| format!(", locked to {ip}")),
+        terms.locked_ip.map_or(String::new(), |ip| format!(", locked to {ip}")),
         key.expose(),
         session.target.program(),
         license.id
@@ -203,6 +211,12 @@ fn details(license: &License, key: &str, active: u32, now: Timestamp) -> String 
         ("Locked to:", license.locked_ip.map_or("any address".to_owned(), |ip| ip.to_string())),
         ("Created:", license.created_at.to_string()),
     ];
+    let mut add = |name, value: Option<String>| lines.extend(value.map(|value| (name, value)));
+    add("Reason:", license.suspension_reason.clone());
+    add("Trial:", license.is_trial.then(|| "yes".to_owned()));
+    add("Reference:", license.reference.clone());
+    add("Labels:", Some(license.labels.join(", ")).filter(|labels| !labels.is_empty()));
+    add("Note:", Some(license.note.clone()).filter(|note| !note.is_empty()));
     if billing.subscription_status.is_some() {
         lines.push(("Subscription:", billing_summary(billing)));
     }

@@ -72,7 +72,7 @@ fn perform(config_file: &Path, task: &Task) -> Result<(), Failure> {
         Task::Init | Task::Check { .. } | Task::Backup { .. } | Task::RepeatedBackup { .. } | Task::Restore { .. } => {
             Ok(())
         }
-        Task::CreateLicense { owner, new, json } => licenses::create(&mut session, owner, new, *json),
+        Task::CreateLicense { terms, json } => licenses::create(&mut session, terms, *json),
         Task::ListLicenses { owner, search, all, json } => {
             licenses::list(&mut session, owner.as_deref(), search.as_deref(), *all, *json)
         }

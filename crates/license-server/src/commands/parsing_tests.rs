@@ -2,8 +2,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::actions::{NewUser, TokenTerms, UserChange};
-use crate::commands::task::NewTerms;
+use crate::actions::{LicenseTerms, NewUser, TokenTerms, UserChange};
 use crate::commands::values::LicenseRef;
 use crate::model::{Basis, Billing, Change, EventType, License, LinkPurpose, Period, Plan, Scope, Status};
 use opterius_base::clock::Timestamp;
@@ -33,8 +32,14 @@ fn every_documented_command_is_parsed() {
     let change = |change| Task::ChangeLicense { license: license(), change };
     let ip = |text: &str| text.parse().unwrap();
     let end = Timestamp::parse_rfc3339("2027-03-01T00:00:00Z").unwrap();
-    let terms = |expires_at, locked_ip| NewTerms { plan: "free".to_owned(), expires_at, locked_ip };
     let owner = || "alice".to_owned();
+    let terms = |expires_at, locked_ip| LicenseTerms {
+        owner: owner(),
+        plan: "free".to_owned(),
+        expires_at,
+        locked_ip,
+        ..LicenseTerms::default()
+    };
     let billing = |status: &str, ends, until| Billing {
         subscription_status: Some(status.to_owned()),
         cancel_at_period_end: Some(ends),
@@ -54,13 +59,17 @@ fn every_documented_command_is_parsed() {
             "restore /x.db --undecided 0h --yes",
             Task::Restore { file: "/x.db".into(), undecided: hours(0), confirmed: true },
         ),
-        (
-            "license create --owner alice --plan free",
-            Task::CreateLicense { owner: owner(), new: terms(None, None), json: false },
-        ),
+        ("license create --owner alice --plan free", Task::CreateLicense { terms: terms(None, None), json: false }),
         (
             "license create --json --owner=alice --plan=free --expires 2027-02-28 --lock-ip ::ffff:203.0.113.5",
-            Task::CreateLicense { owner: owner(), new: terms(Some(end), Some(ip("203.0.113.5"))), json: true },
+            Task::CreateLicense { terms: terms(Some(end), Some(ip("203.0.113.5"))), json: true },
+        ),
+        (
+            "license create --owner alice --plan free --reference A-1 --trial",
+            Task::CreateLicense {
+                terms: LicenseTerms { reference: Some("A-1".to_owned()), is_trial: true, ..terms(None, None) },
+                json: false,
+            },
         ),
         ("license list", Task::ListLicenses { owner: None, search: None, all: false, json: false }),
         (

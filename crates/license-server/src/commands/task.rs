@@ -4,10 +4,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::actions::{NewUser, TokenTerms, UserChange};
+use crate::actions::{LicenseTerms, NewUser, TokenTerms, UserChange};
 use crate::commands::values::LicenseRef;
 use crate::model::{Change, EventType, LinkPurpose, Plan};
-use opterius_base::clock::Timestamp;
 
 /// A parsed command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +17,7 @@ pub enum Task {
     Backup { file: PathBuf },
     RepeatedBackup { directory: PathBuf, every: Duration, keep: u32 },
     Restore { file: PathBuf, undecided: Duration, confirmed: bool },
-    CreateLicense { owner: String, new: NewTerms, json: bool },
+    CreateLicense { terms: LicenseTerms, json: bool },
     ListLicenses { owner: Option<String>, search: Option<String>, all: bool, json: bool },
     ShowLicense { license: LicenseRef, reveal_key: bool, json: bool },
     ChangeLicense { license: LicenseRef, change: Change },
@@ -55,15 +54,4 @@ pub enum Task {
     ShowKeys { json: bool },
     RotateKeys { json: bool },
     RetireKeys { forced: bool, json: bool },
-}
-
-/// The terms of a new license.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewTerms {
-    /// The plan's slug.
-    pub plan: String,
-    /// The expiry; `None` means never.
-    pub expires_at: Option<Timestamp>,
-    /// The only address that can use it.
-    pub locked_ip: Option<IpAddr>,
 }
