@@ -12,7 +12,7 @@ function __opterius_license_server_command
             continue
         end
         switch $token
-            case --config --every --keep --undecided --owner --plan --expires --lock-ip --search --reason --until --add --basis --block --status --period-end --title --max-accounts --max-servers --scopes --networks --events
+            case --config --every --keep --undecided --owner --plan --expires --lock-ip --reference --search --reason --until --add --basis --block --status --period-end --title --max-accounts --max-servers --scopes --networks --events
                 set is_value yes
             case '-*'
             case '*'
@@ -80,6 +80,8 @@ complete -c opterius-license-server -n '__opterius_license_server_in license cre
 complete -c opterius-license-server -n '__opterius_license_server_in license create' -l plan -x -d 'SLUG'
 complete -c opterius-license-server -n '__opterius_license_server_in license create' -l expires -x -d 'DATE'
 complete -c opterius-license-server -n '__opterius_license_server_in license create' -l lock-ip -x -d 'IP'
+complete -c opterius-license-server -n '__opterius_license_server_in license create' -l reference -x -d 'TEXT'
+complete -c opterius-license-server -n '__opterius_license_server_in license create' -l trial
 complete -c opterius-license-server -n '__opterius_license_server_in license create' -l json
 complete -c opterius-license-server -n '__opterius_license_server_in license list' -l owner -x -d 'NAME'
 complete -c opterius-license-server -n '__opterius_license_server_in license list' -l search -x -d 'TEXT'

@@ -7,7 +7,7 @@ _opterius-license-server() {
     # The words before the cursor that are neither options nor values of options.
     for ((index = 2; index < CURRENT; index++)); do
         case $words[index] in
-            (--config|--every|--keep|--undecided|--owner|--plan|--expires|--lock-ip|--search|--reason|--until|--add|--basis|--block|--status|--period-end|--title|--max-accounts|--max-servers|--scopes|--networks|--events) ((index++)) ;;
+            (--config|--every|--keep|--undecided|--owner|--plan|--expires|--lock-ip|--reference|--search|--reason|--until|--add|--basis|--block|--status|--period-end|--title|--max-accounts|--max-servers|--scopes|--networks|--events) ((index++)) ;;
             (-*) ;;
             (*) commands+=($words[index]) ;;
         esac
@@ -120,6 +120,8 @@ _opterius-license-server() {
                 '--plan=[SLUG]:SLUG: ' \
                 '--expires=[DATE]:DATE: ' \
                 '--lock-ip=[IP]:IP: ' \
+                '--reference=[TEXT]:TEXT: ' \
+                '--trial[]' \
                 '--json[]' \
                 '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
                 '--help[print this help; COMMAND --help prints the help of one command]' \
