@@ -115,7 +115,7 @@ fn an_owner_moves_the_slot_to_a_new_address_after_mistyping_it() {
         ("web-2.example.com", not_an_address),
         ("203.0.113.256", not_an_address),
         ("<b id=bold>\"'&amp;", not_an_address),
-        ("0.0.0.0", "0.0.0.0 cannot be the address of a server."),
+        ("0.0.0.0", "0.0.0.0 cannot be the address of a server: it is the unspecified address."),
         (SERVERS[0], "203.0.113.1 and 203.0.113.1 are the same address."),
         (SERVERS[2], "License 1 is already activated on 203.0.113.3. Revoke one of the two instead."),
     ];
