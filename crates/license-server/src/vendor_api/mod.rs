@@ -25,6 +25,7 @@ mod request;
 pub mod route;
 pub mod routes;
 mod servers;
+mod users;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

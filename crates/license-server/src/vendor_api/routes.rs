@@ -2,7 +2,7 @@
 
 use super::error::ApiError;
 use super::route::{ApiMethod, Handler, PathValues, Route};
-use super::{events, licenses, openapi, plans, servers};
+use super::{events, licenses, openapi, plans, servers, users};
 use crate::model::Scope;
 
 /// All calls, in the order of the documentation.
@@ -166,6 +166,76 @@ pub static ROUTES: &[Route] = &[
         body: Some(plans::LIMITS),
         status: 200,
         about: "Create a plan, or change it for all its licenses.",
+    },
+    Route {
+        method: ApiMethod::Get,
+        path: "/users",
+        scope: Some(Scope::UsersWrite),
+        handler: Handler::Read(users::list),
+        query: users::FILTERS,
+        body: None,
+        status: 200,
+        about: "List the users, by name.",
+    },
+    Route {
+        method: ApiMethod::Post,
+        path: "/users",
+        scope: Some(Scope::UsersWrite),
+        handler: Handler::Write(users::create),
+        query: &[],
+        body: Some(users::NEW_USER),
+        status: 201,
+        about: "Add a user, who cannot sign in before an administrator sends an invitation.",
+    },
+    Route {
+        method: ApiMethod::Get,
+        path: "/users/{user}",
+        scope: Some(Scope::UsersWrite),
+        handler: Handler::Read(users::show),
+        query: &[],
+        body: None,
+        status: 200,
+        about: "Read a user, by number or as name: and the name.",
+    },
+    Route {
+        method: ApiMethod::Patch,
+        path: "/users/{user}",
+        scope: Some(Scope::UsersWrite),
+        handler: Handler::Write(users::patch),
+        query: &[],
+        body: Some(users::CHANGES),
+        status: 200,
+        about: "Change members of a user who is no administrator.",
+    },
+    Route {
+        method: ApiMethod::Post,
+        path: "/users/{user}/disable",
+        scope: Some(Scope::UsersWrite),
+        handler: Handler::Write(users::disable),
+        query: &[],
+        body: None,
+        status: 200,
+        about: "Disable a user: signed out everywhere, and the licenses keep working.",
+    },
+    Route {
+        method: ApiMethod::Post,
+        path: "/users/{user}/enable",
+        scope: Some(Scope::UsersWrite),
+        handler: Handler::Write(users::enable),
+        query: &[],
+        body: None,
+        status: 200,
+        about: "Enable a disabled user again.",
+    },
+    Route {
+        method: ApiMethod::Delete,
+        path: "/users/{user}",
+        scope: Some(Scope::UsersWrite),
+        handler: Handler::Write(users::delete),
+        query: users::HEIR,
+        body: None,
+        status: 200,
+        about: "Delete a user, whose licenses go to another. The history is kept.",
     },
     Route {
         method: ApiMethod::Get,

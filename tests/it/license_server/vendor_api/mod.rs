@@ -7,6 +7,7 @@ mod guide;
 mod outage;
 mod safety;
 mod tokens;
+mod users;
 
 use super::*;
 use opterius_license_server::model::Scope;

@@ -14,6 +14,7 @@ use crate::vendor_api::answer::Answer;
 use crate::vendor_api::call::Call;
 use crate::vendor_api::error::{ApiError, in_field};
 use crate::vendor_api::members::Members;
+use crate::vendor_api::users;
 use opterius_base::hex::hex;
 
 /// How long the key is in the answer to a repetition, for a token that made the license and does not reveal keys: a client
@@ -132,6 +133,5 @@ fn ensure_owner(transaction: &WriteTransaction<'_>, call: &Call, owner: &Owner) 
         mail: owner.email.clone(),
         ..NewUser::default()
     };
-    let made = actions::create_user(transaction, &call.actor(), &new);
-    made.map(drop).map_err(|refusal| ApiError::from(refusal).of("owner.name"))
+    users::make(transaction, call, &new, "owner.").map(drop)
 }

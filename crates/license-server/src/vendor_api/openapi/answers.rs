@@ -68,6 +68,13 @@ pub(super) fn of(route: &Route) -> Option<Answered> {
             "What has become of the server. `changed` is false if it was so already.",
             Shape::One("ServerChange"),
         ),
+        (Get, "/users") => answered("A page of users.", Shape::Page("User")),
+        (Post, "/users") => answered("The user.", Shape::One("User")),
+        (Get, "/users/{user}") => answered("The user.", Shape::One("User")),
+        (Patch | Delete, "/users/{user}") | (Post, "/users/{user}/disable" | "/users/{user}/enable") => answered(
+            "The user as it is afterwards, or was before its deletion. `changed` is false if it was so already.",
+            Shape::One("ChangedUser"),
+        ),
         (Get, "/openapi.json") => answered("This document.", Shape::Json),
         (Get, "/docs") => answered("This document as a page.", Shape::Html),
         _ => None,

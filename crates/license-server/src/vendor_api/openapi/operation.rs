@@ -116,6 +116,8 @@ pub(super) fn about_path(name: &str) -> &'static str {
     match name {
         "license" => "The license's number, or `ref:` and its reference.",
         "ip" => "The address of the server.",
+        "plan" => "The plan's slug.",
+        "user" => "The user's number, or `name:` and the name.",
         _ => "Its number or name.",
     }
 }
