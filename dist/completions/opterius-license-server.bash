@@ -12,7 +12,7 @@ _opterius_license_server() {
     for ((index = 1; index < COMP_CWORD; index++)); do
         word=${COMP_WORDS[index]}
         case $word in
-            --config | --every | --keep | --undecided | --owner | --plan | --expires | --lock-ip | --reference | --search | --reason | --until | --add | --basis | --block | --status | --period-end | --title | --max-accounts | --max-servers | --scopes | --networks | --events)
+            --config | --every | --keep | --undecided | --owner | --plan | --expires | --lock-ip | --reference | --search | --reason | --until | --add | --basis | --block | --status | --period-end | --title | --max-accounts | --max-servers | --display-name | --mail | --name | --role | --transfer-to | --scopes | --networks | --events)
                 [[ ${COMP_WORDS[index + 1]} == = ]] && ((index++))
                 ((index++))
                 ;;
@@ -75,12 +75,32 @@ _opterius_license_server() {
         "plan list ") options="--json --config --help --version" words=$options ;;
         "plan set ") options="--title --max-accounts --max-servers --config --help --version" ;;
         "plan set "*) options="--title --max-accounts --max-servers --config --help --version" words=$options ;;
-        "user ") words="list add passwd" options="--config --help --version" ;;
+        "user ") words="list show add set passwd invite reset reset-second-factor sessions sign-out disable enable delete" options="--config --help --version" ;;
         "user list ") options="--json --config --help --version" words=$options ;;
-        "user add ") options="--administrator --config --help --version" ;;
-        "user add "*) options="--administrator --config --help --version" words=$options ;;
+        "user show ") options="--json --config --help --version" ;;
+        "user show "*) options="--json --config --help --version" words=$options ;;
+        "user add ") options="--administrator --display-name --mail --invite --no-mail --json --config --help --version" ;;
+        "user add "*) options="--administrator --display-name --mail --invite --no-mail --json --config --help --version" words=$options ;;
+        "user set ") options="--name --display-name --mail --role --config --help --version" ;;
+        "user set "*) options="--name --display-name --mail --role --config --help --version" words=$options ;;
         "user passwd ") options="--config --help --version" ;;
         "user passwd "*) options="--config --help --version" words=$options ;;
+        "user invite ") options="--no-mail --json --config --help --version" ;;
+        "user invite "*) options="--no-mail --json --config --help --version" words=$options ;;
+        "user reset ") options="--no-mail --json --config --help --version" ;;
+        "user reset "*) options="--no-mail --json --config --help --version" words=$options ;;
+        "user reset-second-factor ") options="--config --help --version" ;;
+        "user reset-second-factor "*) options="--config --help --version" words=$options ;;
+        "user sessions ") options="--json --config --help --version" ;;
+        "user sessions "*) options="--json --config --help --version" words=$options ;;
+        "user sign-out ") options="--config --help --version" ;;
+        "user sign-out "*) options="--config --help --version" words=$options ;;
+        "user disable ") options="--config --help --version" ;;
+        "user disable "*) options="--config --help --version" words=$options ;;
+        "user enable ") options="--config --help --version" ;;
+        "user enable "*) options="--config --help --version" words=$options ;;
+        "user delete ") options="--transfer-to --yes --config --help --version" ;;
+        "user delete "*) options="--transfer-to --yes --config --help --version" words=$options ;;
         "token ") words="add list revoke" options="--config --help --version" ;;
         "token add ") options="--scopes --expires --networks --json --config --help --version" ;;
         "token add "*) options="--scopes --expires --networks --json --config --help --version" words=$options ;;
@@ -108,7 +128,7 @@ _opterius_license_server() {
     esac
     case $previous in
         --config) options= files=yes ;;
-        --every | --keep | --undecided | --owner | --plan | --expires | --lock-ip | --reference | --search | --reason | --until | --add | --basis | --block | --status | --period-end | --title | --max-accounts | --max-servers | --scopes | --networks | --events) options= words= files= ;;
+        --every | --keep | --undecided | --owner | --plan | --expires | --lock-ip | --reference | --search | --reason | --until | --add | --basis | --block | --status | --period-end | --title | --max-accounts | --max-servers | --display-name | --mail | --name | --role | --transfer-to | --scopes | --networks | --events) options= words= files= ;;
     esac
     [[ $current == -* ]] && words=$options files=
     COMPREPLY=()

@@ -12,7 +12,7 @@ function __opterius_license_server_command
             continue
         end
         switch $token
-            case --config --every --keep --undecided --owner --plan --expires --lock-ip --reference --search --reason --until --add --basis --block --status --period-end --title --max-accounts --max-servers --scopes --networks --events
+            case --config --every --keep --undecided --owner --plan --expires --lock-ip --reference --search --reason --until --add --basis --block --status --period-end --title --max-accounts --max-servers --display-name --mail --name --role --transfer-to --scopes --networks --events
                 set is_value yes
             case '-*'
             case '*'
@@ -45,7 +45,7 @@ complete -c opterius-license-server -n '__opterius_license_server_at' -a restore
 complete -c opterius-license-server -n '__opterius_license_server_at' -a license -d 'create, list, show, suspend, resume, cancel, delete, renew, set-plan, lock-ip, unlock-ip, transfer, set-reference, set-note, set-labels, set-trial, revoke, unblock, move, set-billing'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a history -d 'show the latest 50 changes, or all; of one license or of everything'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a plan -d 'list, set'
-complete -c opterius-license-server -n '__opterius_license_server_at' -a user -d 'list, add, passwd'
+complete -c opterius-license-server -n '__opterius_license_server_at' -a user -d 'list, show, add, set, passwd, invite, reset, reset-second-factor, sessions, sign-out, disable, enable, delete'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a token -d 'add, list, revoke'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a webhook -d 'add, list, show, remove, rotate, test, replay'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a keys -d 'show, rotate, retire'
@@ -107,10 +107,37 @@ complete -c opterius-license-server -n '__opterius_license_server_in plan set' -
 complete -c opterius-license-server -n '__opterius_license_server_in plan set' -l max-accounts -x -d 'N'
 complete -c opterius-license-server -n '__opterius_license_server_in plan set' -l max-servers -x -d 'N'
 complete -c opterius-license-server -n '__opterius_license_server_at user' -a list -d 'list the dashboard users'
-complete -c opterius-license-server -n '__opterius_license_server_at user' -a add -d 'add a dashboard user; prompts for the password, or reads it from stdin'
+complete -c opterius-license-server -n '__opterius_license_server_at user' -a show -d 'show a user with its number of licenses and sessions'
+complete -c opterius-license-server -n '__opterius_license_server_at user' -a add -d 'add a user; prompts for the password, or reads it from stdin, or invites the user to set one'
+complete -c opterius-license-server -n '__opterius_license_server_at user' -a set -d 'change a user; ROLE is administrator or owner, and an empty ADDRESS removes the address'
 complete -c opterius-license-server -n '__opterius_license_server_at user' -a passwd -d 'set a user\'s password and end the user\'s sessions'
+complete -c opterius-license-server -n '__opterius_license_server_at user' -a invite -d 'make a link, good for 7 days, with which a user without a password sets one'
+complete -c opterius-license-server -n '__opterius_license_server_at user' -a reset -d 'make a link, good for an hour, with which a user sets a new password'
+complete -c opterius-license-server -n '__opterius_license_server_at user' -a reset-second-factor -d 'remove a user\'s second factor and end the user\'s sessions'
+complete -c opterius-license-server -n '__opterius_license_server_at user' -a sessions -d 'list where a user is signed in'
+complete -c opterius-license-server -n '__opterius_license_server_at user' -a sign-out -d 'end all sessions of a user'
+complete -c opterius-license-server -n '__opterius_license_server_at user' -a disable -d 'end a user\'s sessions and refuse further sign-ins; the user\'s licenses keep working'
+complete -c opterius-license-server -n '__opterius_license_server_at user' -a enable -d 'let a disabled user sign in again'
+complete -c opterius-license-server -n '__opterius_license_server_at user' -a delete -d 'delete a user, whose licenses go to another user; the history is kept'
 complete -c opterius-license-server -n '__opterius_license_server_in user list' -l json
+complete -c opterius-license-server -n '__opterius_license_server_in user show' -l json
 complete -c opterius-license-server -n '__opterius_license_server_in user add' -l administrator
+complete -c opterius-license-server -n '__opterius_license_server_in user add' -l display-name -x -d 'TEXT'
+complete -c opterius-license-server -n '__opterius_license_server_in user add' -l mail -x -d 'ADDRESS'
+complete -c opterius-license-server -n '__opterius_license_server_in user add' -l invite
+complete -c opterius-license-server -n '__opterius_license_server_in user add' -l no-mail
+complete -c opterius-license-server -n '__opterius_license_server_in user add' -l json
+complete -c opterius-license-server -n '__opterius_license_server_in user set' -l name -x -d 'NEW'
+complete -c opterius-license-server -n '__opterius_license_server_in user set' -l display-name -x -d 'TEXT'
+complete -c opterius-license-server -n '__opterius_license_server_in user set' -l mail -x -d 'ADDRESS'
+complete -c opterius-license-server -n '__opterius_license_server_in user set' -l role -x -d 'ROLE'
+complete -c opterius-license-server -n '__opterius_license_server_in user invite' -l no-mail
+complete -c opterius-license-server -n '__opterius_license_server_in user invite' -l json
+complete -c opterius-license-server -n '__opterius_license_server_in user reset' -l no-mail
+complete -c opterius-license-server -n '__opterius_license_server_in user reset' -l json
+complete -c opterius-license-server -n '__opterius_license_server_in user sessions' -l json
+complete -c opterius-license-server -n '__opterius_license_server_in user delete' -l transfer-to -x -d 'NAME'
+complete -c opterius-license-server -n '__opterius_license_server_in user delete' -l yes
 complete -c opterius-license-server -n '__opterius_license_server_at token' -a add -d 'add a token of the API and print it; it is shown only once'
 complete -c opterius-license-server -n '__opterius_license_server_at token' -a list -d 'list the tokens, with their last use'
 complete -c opterius-license-server -n '__opterius_license_server_at token' -a revoke -d 'revoke a token; calls with it are refused at once'

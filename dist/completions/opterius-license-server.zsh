@@ -7,7 +7,7 @@ _opterius-license-server() {
     # The words before the cursor that are neither options nor values of options.
     for ((index = 2; index < CURRENT; index++)); do
         case $words[index] in
-            (--config|--every|--keep|--undecided|--owner|--plan|--expires|--lock-ip|--reference|--search|--reason|--until|--add|--basis|--block|--status|--period-end|--title|--max-accounts|--max-servers|--scopes|--networks|--events) ((index++)) ;;
+            (--config|--every|--keep|--undecided|--owner|--plan|--expires|--lock-ip|--reference|--search|--reason|--until|--add|--basis|--block|--status|--period-end|--title|--max-accounts|--max-servers|--display-name|--mail|--name|--role|--transfer-to|--scopes|--networks|--events) ((index++)) ;;
             (-*) ;;
             (*) commands+=($words[index]) ;;
         esac
@@ -24,7 +24,7 @@ _opterius-license-server() {
                 'license:create, list, show, suspend, resume, cancel, delete, renew, set-plan, lock-ip, unlock-ip, transfer, set-reference, set-note, set-labels, set-trial, revoke, unblock, move, set-billing'
                 'history:show the latest 50 changes, or all; of one license or of everything'
                 'plan:list, set'
-                'user:list, add, passwd'
+                'user:list, show, add, set, passwd, invite, reset, reset-second-factor, sessions, sign-out, disable, enable, delete'
                 'token:add, list, revoke'
                 'webhook:add, list, show, remove, rotate, test, replay'
                 'keys:show, rotate, retire'
@@ -371,8 +371,18 @@ _opterius-license-server() {
         ('user')
             subcommands=(
                 'list:list the dashboard users'
-                'add:add a dashboard user; prompts for the password, or reads it from stdin'
+                'show:show a user with its number of licenses and sessions'
+                'add:add a user; prompts for the password, or reads it from stdin, or invites the user to set one'
+                'set:change a user; ROLE is administrator or owner, and an empty ADDRESS removes the address'
                 'passwd:set a user'\''s password and end the user'\''s sessions'
+                'invite:make a link, good for 7 days, with which a user without a password sets one'
+                'reset:make a link, good for an hour, with which a user sets a new password'
+                'reset-second-factor:remove a user'\''s second factor and end the user'\''s sessions'
+                'sessions:list where a user is signed in'
+                'sign-out:end all sessions of a user'
+                'disable:end a user'\''s sessions and refuse further sign-ins; the user'\''s licenses keep working'
+                'enable:let a disabled user sign in again'
+                'delete:delete a user, whose licenses go to another user; the history is kept'
             )
             _arguments \
                 '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
@@ -390,9 +400,37 @@ _opterius-license-server() {
                 '1: : ' \
                 '2: : '
             ;;
+        ('user show'|'user show'\ *)
+            _arguments \
+                '--json[]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: : ' \
+                '3:NAME: '
+            ;;
         ('user add'|'user add'\ *)
             _arguments \
                 '--administrator[]' \
+                '--display-name=[TEXT]:TEXT: ' \
+                '--mail=[ADDRESS]:ADDRESS: ' \
+                '--invite[]' \
+                '--no-mail[]' \
+                '--json[]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: : ' \
+                '3:NAME: '
+            ;;
+        ('user set'|'user set'\ *)
+            _arguments \
+                '--name=[NEW]:NEW: ' \
+                '--display-name=[TEXT]:TEXT: ' \
+                '--mail=[ADDRESS]:ADDRESS: ' \
+                '--role=[ROLE]:ROLE: ' \
                 '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
                 '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
@@ -402,6 +440,85 @@ _opterius-license-server() {
             ;;
         ('user passwd'|'user passwd'\ *)
             _arguments \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: : ' \
+                '3:NAME: '
+            ;;
+        ('user invite'|'user invite'\ *)
+            _arguments \
+                '--no-mail[]' \
+                '--json[]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: : ' \
+                '3:NAME: '
+            ;;
+        ('user reset'|'user reset'\ *)
+            _arguments \
+                '--no-mail[]' \
+                '--json[]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: : ' \
+                '3:NAME: '
+            ;;
+        ('user reset-second-factor'|'user reset-second-factor'\ *)
+            _arguments \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: : ' \
+                '3:NAME: '
+            ;;
+        ('user sessions'|'user sessions'\ *)
+            _arguments \
+                '--json[]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: : ' \
+                '3:NAME: '
+            ;;
+        ('user sign-out'|'user sign-out'\ *)
+            _arguments \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: : ' \
+                '3:NAME: '
+            ;;
+        ('user disable'|'user disable'\ *)
+            _arguments \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: : ' \
+                '3:NAME: '
+            ;;
+        ('user enable'|'user enable'\ *)
+            _arguments \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : ' \
+                '2: : ' \
+                '3:NAME: '
+            ;;
+        ('user delete'|'user delete'\ *)
+            _arguments \
+                '--transfer-to=[NAME]:NAME: ' \
+                '--yes[]' \
                 '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
                 '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \
