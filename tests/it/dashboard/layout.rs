@@ -2,12 +2,14 @@
 //! screenshots of all pages are saved there.
 
 use super::*;
+use crate::support::license_database::{LicenseDatabase, operator};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use opterius_license_server::actions::Change;
-use opterius_license_server::model::{Billing, Details};
+use opterius_license_server::actions::{self, Change};
+use opterius_license_server::model::{Attempt, Billing, Details};
 use opterius_license_server::rules::{self, Inquiry};
 use opterius_license_server::store::{Database, Error};
+use opterius_license_server::webhooks::receiver_address::Receivers;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,6 +23,7 @@ const SWEEP: &str = include_str!("../support/sweep.js");
 /// A license with all kinds of servers, and licenses in all states.
 fn populate(server: &LicenseServerProcess) {
     let database = &server.database;
+    add_webhook(database);
     let end = |days: u64| Some(database.now().plus(Duration::from_secs(days * 86_400)));
     let business = database.license_until("business", end(400), None);
     let long = "a-rather-long-hostname-that-is-hard-to-type.of-a-customer.with-a-long-domain-name.example.com";
@@ -95,6 +98,23 @@ fn crowd(server: &LicenseServerProcess) {
     });
 }
 
+/// A webhook with a long URL, a delivery of each state, and long answers.
+fn add_webhook(database: &LicenseDatabase) {
+    let url = format!("https://shop.example.com/opterius/webhooks/{}", "a-long-path/".repeat(8));
+    let answer = |text: &str| text.repeat(12);
+    database.change(|transaction| {
+        actions::add_webhook(transaction, &operator(), &url, None, Receivers::Public)?;
+        for number in 1..=3 {
+            actions::test_webhook(transaction, &operator(), 1)?;
+            let (is_accepted, status) = (number == 1, if number == 1 { 200 } else { 503 });
+            let next_at = (number == 2).then(|| transaction.now().plus(Duration::from_secs(3600)));
+            let attempt = Attempt { is_accepted, status: Some(status), answer: answer("out_of_order "), next_at };
+            transaction.record_attempt(1, number, &attempt)?;
+        }
+        Ok(())
+    });
+}
+
 /// Name of the screenshot, and path of the page.
 const OWNERS: [(&str, &str); 7] = [
     ("licenses", "/licenses"),
@@ -123,6 +143,10 @@ const ADMINISTRATORS: [(&str, &str); 26] = [
     ("new-license", "/licenses/new"),
     ("plans", "/plans"),
     ("history", "/history"),
+    ("webhooks", "/webhooks"),
+    ("webhook", "/webhooks/1"),
+    ("new-webhook", "/webhooks/new"),
+    ("remove-webhook", "/webhooks/1/remove"),
     ("suspend", "/licenses/1/suspend"),
     ("resume", "/licenses/2/resume"),
     ("cancel", "/licenses/1/cancel"),

@@ -5,6 +5,8 @@ use crate::support::TempDirectory;
 use crate::support::fake_license_server::{Behavior, FakeLicenseServer, ReceivedRequest, Reply};
 use crate::support::license_server_process::{command_words, config_path};
 use crate::support::process::{self, Process};
+use opterius_license_server::model::EventType;
+use opterius_license_server::webhooks::receiver_address::Receivers;
 use ring::hmac::{HMAC_SHA256, Key, verify};
 use rustix::process::Signal;
 use std::collections::{BTreeMap, BTreeSet};
@@ -371,4 +373,71 @@ fn there_is_one_deliverer_and_it_needs_an_installation_but_no_keys() {
     fs::write(config_path(empty.path()), format!("data_dir={data}\nlog=stderr\n")).unwrap();
     let process = Process::start(process::command(&command_words(empty.path(), &["deliver"])));
     assert_eq!(process.wait_exit(START).code(), Some(78), "{:#?}", process.lines());
+}
+
+/// The days of the notices about a license, in order.
+fn notices(server: &TimedLicenseServer, license: i64) -> Vec<u64> {
+    let mut deliveries = server.database.read(|transaction| transaction.deliveries(1, None, 1000));
+    deliveries.reverse();
+    let about = deliveries.into_iter().filter(|delivery| delivery.license == Some(license));
+    about.map(|delivery| if delivery.event_type == EventType::LicenseExpired { 0 } else { 1 }).collect()
+}
+
+#[test]
+fn expiries_are_announced_once_each_also_after_downtime() {
+    let server = TimedLicenseServer::start();
+    let end = BEGINNING.plus(DAY * 40);
+    server.database.change(|transaction| {
+        let wanted = [EventType::LicenseExpiring, EventType::LicenseExpired];
+        actions::add_webhook(transaction, &operator(), "https://shop.example.com", Some(&wanted), Receivers::Public)
+    });
+    let license = server.database.license_until("free", Some(end), None);
+    let other = server.database.license("free");
+    let mut announced = Vec::new();
+    for _ in 0..39 {
+        announced.push(server.announce_expiries());
+        assert_eq!(server.announce_expiries(), 0, "announced twice");
+        server.clock.pass(DAY);
+    }
+    // 30, 7 and 1 days before, on the 10th, the 33rd and the 39th day.
+    let days: Vec<usize> = announced.iter().enumerate().filter(|(_, count)| **count > 0).map(|(day, _)| day).collect();
+    assert_eq!(days, [10, 33]);
+    // Nothing ran for two days: the license has expired meanwhile, and that is what is said.
+    server.clock.pass(DAY * 2);
+    assert_eq!(server.announce_expiries(), 1);
+    assert_eq!(server.announce_expiries(), 0);
+    assert_eq!(notices(&server, license.id), [1, 1, 0]);
+    // A renewal makes them due again.
+    server.database.apply_change(license.id, Change::Renew(Some(server.clock.wall().plus(DAY * 31))));
+    assert_eq!(server.announce_expiries(), 0);
+    server.clock.pass(DAY);
+    assert_eq!(server.announce_expiries(), 1);
+    assert_eq!(notices(&server, license.id), [1, 1, 0, 1]);
+    assert_eq!(notices(&server, other.id), [] as [u64; 0]);
+}
+
+#[test]
+fn a_refused_server_is_announced_once() {
+    let receiver = receiver();
+    let server = server(&[&receiver], true);
+    let words = ["webhook", "add", &receiver.url(), "--events", "server.refused", "--json"];
+    json_of(&server, &words);
+    let _deliverer = deliverer(server.directory());
+    let license = server.database.license("free");
+    assert_granted(&server.verify(&question(&license, SERVERS[0])));
+    for _ in 0..5 {
+        assert_no_slot(&server.verify(&question(&license, SERVERS[1])), 1, 1);
+    }
+    assert!(receiver.wait_for(1, SOON));
+    assert_no_slot(&server.verify(&question(&license, SERVERS[2])), 1, 1);
+    assert!(receiver.wait_for(2, SOON));
+    let facts: Vec<(Value, Value)> = receiver
+        .received()
+        .iter()
+        .map(|request| {
+            (event(request)["data"]["server"]["ip"].clone(), event(request)["data"]["server"]["reason"].clone())
+        })
+        .collect();
+    let expected = |ip: &str| (json!(ip), json!("server_limit_reached"));
+    assert_eq!(facts, [expected(SERVERS[1]), expected(SERVERS[2])]);
 }

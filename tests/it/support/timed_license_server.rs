@@ -8,13 +8,14 @@ use opterius_base::clock::{Clock, Timestamp};
 use opterius_daemon::notify::Notifier;
 use opterius_daemon::signals::{SignalSources, Signals};
 use opterius_daemon::supervisor::{self, Failure};
-use opterius_license_server::activation_gc;
 use opterius_license_server::config::{self, Config};
 use opterius_license_server::installation::{DataDir, Installation};
 use opterius_license_server::serve::{self, Dependencies};
 use opterius_license_server::shared::Shared;
+use opterius_license_server::store;
 use opterius_license_server::store::readers::Readers;
 use opterius_license_server::store::writer::Writer;
+use opterius_license_server::{activation_gc, expiry_notices};
 use serde_json::Value;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
@@ -112,17 +113,28 @@ impl TimedLicenseServer {
 
     /// Runs garbage collection, as the server does once an hour; returns the number of deleted activations.
     pub fn activation_gc(&self) -> usize {
+        let now = self.clock.wall();
+        self.beside(|shared| activation_gc::collect(shared, now))
+    }
+
+    /// Announces expiries to webhooks, as the server does all the time; returns the number of licenses.
+    pub fn announce_expiries(&self) -> usize {
+        let now = self.clock.wall();
+        self.beside(|shared| expiry_notices::announce(shared, now))
+    }
+
+    /// Runs what a thread of the server does.
+    fn beside<T>(&self, work: impl FnOnce(&Shared) -> Result<T, store::Error>) -> T {
         let Installation { database, keys, form_secret } = self.database.data_dir.open().unwrap();
         let readers = Readers::open(database.path(), 1).unwrap();
         let (writer, writer_thread) = Writer::new(database, Arc::clone(&self.clock) as Arc<dyn Clock>);
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let shared = Shared::new(clock, writer, readers, &form_secret, config(), keys);
         let writer_thread = std::thread::spawn(move || writer_thread.run());
-        let deleted = activation_gc::collect(&shared, self.clock.wall()).unwrap_or_else(|error| panic!("{error}"));
-        activation_gc::collect_servers(&shared, self.clock.wall()).unwrap_or_else(|error| panic!("{error}"));
+        let done = work(&shared).unwrap_or_else(|error| panic!("{error}"));
         drop(shared);
         writer_thread.join().unwrap();
-        deleted
+        done
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::model::{Basis, EventType, Period, Scope};
+use crate::model::{Basis, Period, Scope};
 use crate::network::Network;
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
@@ -178,21 +178,6 @@ pub fn time(name: &str, text: &str) -> Result<Duration, String> {
     });
     let wrong = || format!("--{name} “{}” must be a time such as 90m, 6h or 2d, of at most a year", printable(text));
     seconds.map(Duration::from_secs).ok_or_else(wrong)
-}
-
-/// Types of events, separated by commas.
-///
-/// # Errors
-/// There is no such type.
-pub fn event_types(text: &str) -> Result<Vec<EventType>, String> {
-    let names = text.split([',', ' ']).filter(|name| !name.is_empty());
-    let found = names.map(|name| {
-        EventType::find(name).ok_or_else(|| {
-            let known: Vec<&str> = EventType::subscribable().map(EventType::as_str).collect();
-            format!("--events “{}” is no type of event. Available: {}", printable(name), known.join(", "))
-        })
-    });
-    found.collect()
 }
 
 /// An invalid value, made safe for a message.

@@ -3,8 +3,8 @@
 use crate::commands::arguments::Arguments;
 use crate::commands::spec::CommandSpec;
 use crate::commands::task::Task;
-use crate::commands::values::{self, printable};
-use crate::model::Action;
+use crate::commands::values::printable;
+use crate::model::{Action, EventType};
 
 pub(super) const WEBHOOKS: &[CommandSpec] = &[
     CommandSpec {
@@ -75,6 +75,6 @@ fn webhook(arguments: &Arguments) -> Result<i64, String> {
 }
 
 fn add(arguments: &Arguments) -> Result<Task, String> {
-    let events = arguments.text("events")?.map(|text| values::event_types(&text)).transpose()?;
+    let events = arguments.text("events")?.map(|text| EventType::list(&text)).transpose()?;
     Ok(Task::AddWebhook { url: arguments.operand(0)?, events, json: arguments.flag("json") })
 }

@@ -7,7 +7,10 @@ use super::page_request::PageRequest;
 use super::routes::Route;
 use super::signed_in_user::SignedInUser;
 use super::tokens::{self, Purpose};
-use super::{bulk, license, license_actions, licenses, licenses_csv, lists, new_license, page, password, sign_in};
+use super::{
+    bulk, license, license_actions, licenses, licenses_csv, lists, new_license, page, password, sign_in,
+    webhook_actions, webhooks,
+};
 use opterius_http::response::Response;
 
 /// Renders the page.
@@ -44,6 +47,10 @@ fn page_for(page_request: &PageRequest, signed_in_user: &SignedInUser, query: &F
             license_actions::show(page_request, signed_in_user, id, license_action, query)
         }
         Route::Plans => lists::plans(page_request, signed_in_user),
+        Route::Webhooks => webhooks::list(page_request, signed_in_user),
+        Route::NewWebhook => webhook_actions::show_new(page_request, signed_in_user),
+        Route::Webhook(id) => webhooks::show(page_request, signed_in_user, id, query),
+        Route::WebhookAction(id, action) => webhook_actions::ask(page_request, signed_in_user, id, action),
         Route::History => lists::history(page_request, signed_in_user, query),
         Route::Password => password::show(page_request, signed_in_user),
         _ => Err(PageError::NotFound),
@@ -79,6 +86,8 @@ fn process(page_request: &PageRequest, signed_in_user: &SignedInUser, form: &For
         Route::LicenseAction(id, license_action) => {
             license_actions::act(page_request, signed_in_user, id, license_action, form)
         }
+        Route::NewWebhook => webhook_actions::add(page_request, signed_in_user, form),
+        Route::WebhookAction(id, action) => webhook_actions::act(page_request, signed_in_user, id, action, form),
         Route::Password => password::act(page_request, signed_in_user, form),
         _ => Err(PageError::NotFound),
     }

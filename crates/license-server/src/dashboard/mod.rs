@@ -41,6 +41,8 @@ mod signed_in_user;
 mod standing_badge;
 mod submitted_forms;
 mod tokens;
+mod webhook_actions;
+mod webhooks;
 mod whole;
 
 use std::sync::Arc;
@@ -198,3 +200,6 @@ mod testing;
 #[cfg(test)]
 #[path = "dashboard_tests.rs"]
 mod tests;
+#[cfg(test)]
+#[path = "webhooks_tests.rs"]
+mod webhooks_tests;

@@ -83,6 +83,8 @@ pub(super) fn page_error(layout: Layout, page_error: &PageError, back: Route) ->
 pub(super) fn message(layout: Layout, status: u16, heading: &str, sentence: &str, back: Route) -> Response {
     let back_label = match back {
         Route::License(_) => "Back to the license",
+        Route::Webhook(_) => "Back to the webhook",
+        Route::Webhooks | Route::NewWebhook => "Back to the webhooks",
         Route::Password => "Back to the password",
         Route::SignIn => "Sign in",
         _ => "Go to the licenses",

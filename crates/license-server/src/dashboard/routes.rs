@@ -5,6 +5,7 @@ use std::fmt;
 use super::administrator_actions::LICENSE_ACTIONS;
 use super::license_action::{ActionTarget, LicenseAction};
 use super::server_actions::SERVER_ACTIONS;
+use super::webhook_actions::WebhookAction;
 
 /// A page or the target of a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,11 @@ pub(super) enum Route {
     /// An action on a license.
     LicenseAction(i64, &'static LicenseAction),
     Plans,
+    Webhooks,
+    NewWebhook,
+    Webhook(i64),
+    /// An action on a webhook.
+    WebhookAction(i64, WebhookAction),
     History,
     Style,
     Icon,
@@ -54,6 +60,13 @@ impl Route {
                 Some(Self::LicenseAction(number(id)?, license_action))
             }
             ["plans"] => Some(Self::Plans),
+            ["webhooks"] => Some(Self::Webhooks),
+            ["webhooks", "new"] => Some(Self::NewWebhook),
+            ["webhooks", id] => Some(Self::Webhook(number(id)?)),
+            ["webhooks", id, name] => {
+                let action = WebhookAction::ALL.into_iter().find(|action| action.name() == name)?;
+                Some(Self::WebhookAction(number(id)?, action))
+            }
             ["history"] => Some(Self::History),
             ["style.css"] => Some(Self::Style),
             ["icon.svg"] => Some(Self::Icon),
@@ -63,7 +76,11 @@ impl Route {
 
     /// Whether it has a page (GET).
     pub(super) fn shows(self) -> bool {
-        !matches!(self, Self::SignOut | Self::Key(_))
+        match self {
+            Self::SignOut | Self::Key(_) => false,
+            Self::WebhookAction(_, action) => action.asks(),
+            _ => true,
+        }
     }
 
     /// Whether it is the target of a form (POST).
@@ -77,6 +94,8 @@ impl Route {
                 | Self::BulkChange
                 | Self::Key(_)
                 | Self::LicenseAction(..)
+                | Self::NewWebhook
+                | Self::WebhookAction(..)
         )
     }
 
@@ -93,6 +112,7 @@ impl Route {
     pub(super) fn is_for_administrators(self) -> bool {
         match self {
             Self::NewLicense | Self::BulkChange | Self::Plans | Self::History => true,
+            Self::Webhooks | Self::NewWebhook | Self::Webhook(_) | Self::WebhookAction(..) => true,
             Self::LicenseAction(_, license_action) => matches!(license_action.target, ActionTarget::License { .. }),
             _ => false,
         }
@@ -102,7 +122,8 @@ impl Route {
     pub(super) fn return_page(self) -> Self {
         match self {
             Self::License(id) | Self::Key(id) | Self::LicenseAction(id, _) => Self::License(id),
-            Self::NewLicense | Self::Plans | Self::History | Self::Password => self,
+            Self::Webhook(id) | Self::WebhookAction(id, _) => Self::Webhook(id),
+            Self::NewLicense | Self::Plans | Self::Webhooks | Self::NewWebhook | Self::History | Self::Password => self,
             _ => Self::Licenses,
         }
     }
@@ -129,6 +150,10 @@ impl fmt::Display for Route {
             Self::Key(id) => write!(formatter, "/licenses/{id}/key"),
             Self::LicenseAction(id, license_action) => write!(formatter, "/licenses/{id}/{}", license_action.name),
             Self::Plans => formatter.write_str("/plans"),
+            Self::Webhooks => formatter.write_str("/webhooks"),
+            Self::NewWebhook => formatter.write_str("/webhooks/new"),
+            Self::Webhook(id) => write!(formatter, "/webhooks/{id}"),
+            Self::WebhookAction(id, action) => write!(formatter, "/webhooks/{id}/{}", action.name()),
             Self::History => formatter.write_str("/history"),
             Self::Style => formatter.write_str("/style.css"),
             Self::Icon => formatter.write_str("/icon.svg"),
@@ -156,6 +181,9 @@ mod tests {
             Route::License(i64::MAX),
             Route::Key(7),
             Route::Plans,
+            Route::Webhooks,
+            Route::NewWebhook,
+            Route::Webhook(7),
             Route::History,
             Route::Style,
             Route::Icon,

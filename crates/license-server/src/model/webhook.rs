@@ -6,6 +6,7 @@ use super::action::Action;
 use super::string_enum::string_enum;
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
+use opterius_base::text::one_line;
 
 string_enum! {
     /// The types of events.
@@ -52,6 +53,24 @@ impl EventType {
         Self::subscribable().find(|event_type| event_type.as_str() == name)
     }
 
+    /// Types separated by commas or blanks, each once.
+    ///
+    /// # Errors
+    /// There is no such type, or none at all.
+    pub fn list(text: &str) -> Result<Vec<Self>, String> {
+        let known = || Self::subscribable().map(Self::as_str).collect::<Vec<_>>().join(", ");
+        let mut types = Vec::new();
+        for name in text.split([',', ' ']).filter(|name| !name.is_empty()) {
+            let name = one_line(name, MAX_NAME);
+            let found =
+                Self::find(&name).ok_or_else(|| format!("“{name}” is no type of event. Available: {}", known()))?;
+            if !types.contains(&found) {
+                types.push(found);
+            }
+        }
+        if types.is_empty() { Err(format!("There is no type of event. Available: {}", known())) } else { Ok(types) }
+    }
+
     /// The type of the event that goes with an entry of the history; `None` if none does.
     pub(crate) fn of(action: Action) -> Option<Self> {
         Some(match action {
@@ -68,6 +87,9 @@ impl EventType {
         })
     }
 }
+
+/// The longest name of a type in a message, in characters.
+const MAX_NAME: usize = 80;
 
 /// The most webhooks of an installation: each has its own thread while it is delivered to.
 pub const MAX_WEBHOOKS: usize = 20;

@@ -1,0 +1,207 @@
+//! What administrators do with webhooks: add, test, replay, rotate, remove.
+
+use std::sync::Arc;
+
+use super::confirm_page::ConfirmPage;
+use super::field::Field;
+use super::form::Form;
+use super::page_error::PageError;
+use super::page_request::PageRequest;
+use super::routes::Route;
+use super::signed_in_user::SignedInUser;
+use super::{tokens, webhooks};
+use crate::actions::{self, Refusal};
+use crate::model::EventType;
+use crate::store::WriteTransaction;
+use opterius_base::secret::Secret;
+use opterius_http::response::Response;
+
+/// An action on a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WebhookAction {
+    /// Send a test event.
+    Test,
+    /// Send one event again.
+    Replay,
+    /// Send all events again that were given up.
+    ReplayGivenUp,
+    /// Give it a new secret.
+    Rotate,
+    /// Remove it.
+    Remove,
+}
+
+impl WebhookAction {
+    /// All of them.
+    pub(super) const ALL: [Self; 5] = [Self::Test, Self::Replay, Self::ReplayGivenUp, Self::Rotate, Self::Remove];
+
+    /// Its name in URLs.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Replay => "replay",
+            Self::ReplayGivenUp => "replay-given-up",
+            Self::Rotate => "rotate",
+            Self::Remove => "remove",
+        }
+    }
+
+    /// Whether it asks on a page of its own first.
+    pub(super) fn asks(self) -> bool {
+        matches!(self, Self::Rotate | Self::Remove)
+    }
+}
+
+/// Renders the form of a new webhook.
+pub(super) fn show_new(page_request: &PageRequest, signed_in_user: &SignedInUser) -> Result<Response, PageError> {
+    ask_new(page_request, signed_in_user, &Form::default(), None)
+}
+
+fn ask_new(
+    page_request: &PageRequest,
+    signed_in_user: &SignedInUser,
+    form: &Form,
+    error: Option<String>,
+) -> Result<Response, PageError> {
+    let fields = vec![
+        Field {
+            name: "url",
+            label: "URL",
+            value: form.text("url").to_owned(),
+            hint: "Where events are sent to, such as https://shop.example.com/opterius.",
+            required: true,
+            ..Field::default()
+        },
+        Field {
+            name: "events",
+            label: "Events",
+            value: form.text("events").to_owned(),
+            hint: "Types separated by commas, such as license.expiring, server.refused. Leave empty for all events.",
+            ..Field::default()
+        },
+    ];
+    let confirm_page = ConfirmPage {
+        layout: page_request.layout(signed_in_user, "webhooks"),
+        title: "New webhook".to_owned(),
+        action: Route::NewWebhook,
+        heading: "New webhook".to_owned(),
+        confirm_text: vec![
+            "The next page shows the secret that signs the deliveries. It is shown only once.".to_owned(),
+        ],
+        hidden: vec![("once", tokens::random()?)],
+        fields,
+        confirm: "Add webhook",
+        dangerous: false,
+        back: Route::Webhooks,
+        error,
+    };
+    Ok(confirm_page.answer())
+}
+
+/// Adds a webhook and shows its secret.
+pub(super) fn add(
+    page_request: &PageRequest,
+    signed_in_user: &SignedInUser,
+    form: &Form,
+) -> Result<Response, PageError> {
+    match create(page_request, signed_in_user, form) {
+        Ok((id, Some(secret))) => Ok(webhooks::secret(page_request, signed_in_user, id, secret.expose(), false)),
+        Ok((id, None)) => {
+            let sentence = format!("Webhook {id} was added already. Its secret is not shown again.");
+            Ok(page_request.redirect_with_flash(&signed_in_user.token, Route::Webhook(id), &sentence))
+        }
+        Err(Refusal::Invalid(sentence)) => ask_new(page_request, signed_in_user, form, Some(sentence)),
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+/// The number of the webhook, and its secret unless the form was sent twice.
+fn create(
+    page_request: &PageRequest,
+    signed_in_user: &SignedInUser,
+    form: &Form,
+) -> Result<(i64, Option<Secret>), Refusal> {
+    let typed = form.text("events");
+    let events = if typed.is_empty() { None } else { Some(EventType::list(typed).map_err(Refusal::Invalid)?) };
+    let (url, receivers) = (form.text("url").to_owned(), page_request.config.receivers);
+    let (form_token, actor, state) =
+        (form.text("once").to_owned(), signed_in_user.actor(), Arc::clone(&page_request.state));
+    let created = page_request.shared.writer.change(move |transaction: &WriteTransaction<'_>| {
+        // On the writer thread, so that two copies of a form cannot be processed concurrently.
+        if let Some(id) = state.submitted_forms.find(&form_token) {
+            return Ok((id, None));
+        }
+        let (id, secret) = actions::add_webhook(transaction, &actor, &url, events.as_deref(), receivers)?;
+        state.submitted_forms.record(&form_token, id);
+        Ok((id, Some(secret)))
+    });
+    if created.is_err() {
+        page_request.state.submitted_forms.forget(form.text("once"));
+    }
+    created
+}
+
+/// Renders the question before an action.
+pub(super) fn ask(
+    page_request: &PageRequest,
+    signed_in_user: &SignedInUser,
+    id: i64,
+    action: WebhookAction,
+) -> Result<Response, PageError> {
+    let now = page_request.shared.clock.wall();
+    let webhook = page_request.shared.readers.read(|transaction| actions::find_webhook(transaction, id, now))?;
+    let (heading, text, confirm) = match action {
+        WebhookAction::Rotate => (
+            format!("New secret for webhook {id}"),
+            "The next page shows the new secret, only once. For 24 hours, deliveries are signed with both secrets."
+                .to_owned(),
+            "Make a new secret",
+        ),
+        _ => (
+            format!("Remove webhook {id}"),
+            format!("No more events are sent to this URL. {} that are pending are lost.", webhook.pending),
+            "Remove webhook",
+        ),
+    };
+    let confirm_page = ConfirmPage {
+        layout: page_request.layout(signed_in_user, "webhooks"),
+        title: heading.clone(),
+        action: Route::WebhookAction(id, action),
+        heading,
+        confirm_text: vec![webhook.url.clone(), text],
+        hidden: Vec::new(),
+        fields: Vec::new(),
+        confirm,
+        dangerous: action == WebhookAction::Remove,
+        back: Route::Webhook(id),
+        error: None,
+    };
+    Ok(confirm_page.answer())
+}
+
+/// Performs an action.
+pub(super) fn act(
+    page_request: &PageRequest,
+    signed_in_user: &SignedInUser,
+    id: i64,
+    action: WebhookAction,
+    form: &Form,
+) -> Result<Response, PageError> {
+    let (actor, event) = (signed_in_user.actor(), form.text("event").to_owned());
+    let writer = &page_request.shared.writer;
+    let sentence = match action {
+        WebhookAction::Rotate => {
+            let secret = writer.change(move |transaction| actions::rotate_webhook(transaction, &actor, id))?;
+            return Ok(webhooks::secret(page_request, signed_in_user, id, secret.expose(), true));
+        }
+        WebhookAction::Test => {
+            let name = writer.change(move |transaction| actions::test_webhook(transaction, &actor, id))?;
+            format!("The test event {name} is queued. Reload the page to see the answer.")
+        }
+        WebhookAction::Replay => writer.change(move |transaction| actions::replay(transaction, id, &event))?,
+        WebhookAction::ReplayGivenUp => writer.change(move |transaction| actions::replay_given_up(transaction, id))?,
+        WebhookAction::Remove => writer.change(move |transaction| actions::remove_webhook(transaction, &actor, id))?,
+    };
+    let page = if action == WebhookAction::Remove { Route::Webhooks } else { Route::Webhook(id) };
+    Ok(page_request.redirect_with_flash(&signed_in_user.token, page, &sentence))
+}
