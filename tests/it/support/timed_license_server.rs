@@ -114,7 +114,11 @@ impl TimedLicenseServer {
     /// Runs garbage collection, as the server does once an hour; returns the number of deleted activations.
     pub fn activation_gc(&self) -> usize {
         let now = self.clock.wall();
-        self.beside(|shared| activation_gc::collect(shared, now))
+        self.beside(|shared| {
+            let deleted = activation_gc::collect(shared, now)?;
+            activation_gc::collect_servers(shared, now)?;
+            Ok(deleted)
+        })
     }
 
     /// Announces expiries to webhooks, as the server does all the time; returns the number of licenses.

@@ -41,6 +41,7 @@ mod signed_in_user;
 mod standing_badge;
 mod submitted_forms;
 mod tokens;
+mod webhook_action;
 mod webhook_actions;
 mod webhooks;
 mod whole;

@@ -5,7 +5,7 @@ use std::fmt;
 use super::administrator_actions::LICENSE_ACTIONS;
 use super::license_action::{ActionTarget, LicenseAction};
 use super::server_actions::SERVER_ACTIONS;
-use super::webhook_actions::WebhookAction;
+use super::webhook_action::WebhookAction;
 
 /// A page or the target of a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,48 +9,13 @@ use super::page_error::PageError;
 use super::page_request::PageRequest;
 use super::routes::Route;
 use super::signed_in_user::SignedInUser;
+use super::webhook_action::WebhookAction;
 use super::{tokens, webhooks};
 use crate::actions::{self, Refusal};
 use crate::model::EventType;
 use crate::store::WriteTransaction;
 use opterius_base::secret::Secret;
 use opterius_http::response::Response;
-
-/// An action on a webhook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum WebhookAction {
-    /// Send a test event.
-    Test,
-    /// Send one event again.
-    Replay,
-    /// Send all events again that were given up.
-    ReplayGivenUp,
-    /// Give it a new secret.
-    Rotate,
-    /// Remove it.
-    Remove,
-}
-
-impl WebhookAction {
-    /// All of them.
-    pub(super) const ALL: [Self; 5] = [Self::Test, Self::Replay, Self::ReplayGivenUp, Self::Rotate, Self::Remove];
-
-    /// Its name in URLs.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Test => "test",
-            Self::Replay => "replay",
-            Self::ReplayGivenUp => "replay-given-up",
-            Self::Rotate => "rotate",
-            Self::Remove => "remove",
-        }
-    }
-
-    /// Whether it asks on a page of its own first.
-    pub(super) fn asks(self) -> bool {
-        matches!(self, Self::Rotate | Self::Remove)
-    }
-}
 
 /// Renders the form of a new webhook.
 pub(super) fn show_new(page_request: &PageRequest, signed_in_user: &SignedInUser) -> Result<Response, PageError> {

@@ -9,7 +9,7 @@ use super::page_error::PageError;
 use super::page_request::PageRequest;
 use super::routes::Route;
 use super::signed_in_user::SignedInUser;
-use super::webhook_actions::WebhookAction;
+use super::webhook_action::WebhookAction;
 use crate::actions;
 use crate::model::{Delivery, DeliveryState, Webhook};
 use crate::store::{Error, ROTATION_TIME};
