@@ -58,6 +58,7 @@ fn ask_new(
         confirm: "Add webhook",
         dangerous: false,
         back: Route::Webhooks,
+        back_label: "Go back",
         error,
     };
     Ok(confirm_page.answer())
@@ -139,6 +140,7 @@ pub(super) fn ask(
         confirm,
         dangerous: action == WebhookAction::Remove,
         back: Route::Webhook(id),
+        back_label: "Go back",
         error: None,
     };
     Ok(confirm_page.answer())
