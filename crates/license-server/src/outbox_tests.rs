@@ -361,3 +361,26 @@ fn queries_of_the_outbox_use_an_index() {
     assert!(notices.contains("SEARCH licenses USING INDEX licenses_by_standing"), "{notices}");
     assert!(!notices.contains("TEMP"), "{notices}");
 }
+
+#[test]
+fn a_clone_is_announced_when_it_first_gets_a_slot() {
+    let mut fixture = Fixture::new(None);
+    let license = fixture.license;
+    let mut verify = |address: &str, identity: &str, hostname: &str| {
+        let details =
+            Details { server_id: Some(identity.to_owned()), hostname: Some(hostname.to_owned()), ..Details::default() };
+        let inquiry = Inquiry { observed_ip: ip(address), reported_ip: None, ip: ip(address), details };
+        fixture.scratch.change(START, |transaction| {
+            rules::verify(transaction, &transaction.license(license)?.unwrap(), &inquiry).map(drop)
+        });
+    };
+    verify("203.0.113.5", "one", "web1");
+    verify("203.0.113.6", "two", "web2");
+    verify("203.0.113.7", "one", "web3");
+    verify("203.0.113.7", "one", "web3");
+    let events = fixture.events();
+    let clones: Vec<&Value> =
+        events.iter().filter(|(name, _)| *name == "server.cloned").map(|(_, data)| &data["server"]).collect();
+    assert_eq!(clones.len(), 1, "{clones:?}");
+    assert_eq!((&clones[0]["ip"], &clones[0]["clone_of"]), (&"203.0.113.7".into(), &"203.0.113.5".into()));
+}

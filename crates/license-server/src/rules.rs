@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use crate::model::{ACTIVE_TIME, Action, Actor, Details, License, Role, ServerFacts, Status};
+use crate::model::{ACTIVE_TIME, Action, Actor, Details, EventFacts, EventType, License, Role, ServerFacts, Status};
 use crate::pairing;
 use crate::store::counting::{count_cap, format_count};
 use crate::store::{Error, Heartbeat, OwnSlot, Slot, WriteTransaction};
@@ -194,6 +194,9 @@ pub fn decide(
                 transaction.add_server_event(Some(license.id), &actor, Action::Activated, &detail, Some(&server))?;
             transaction.release_second(license.id, inquiry.ip)?;
             transaction.put_activation(license.id, sequence, &heartbeat)?;
+            if again.is_none() {
+                announce_clone(transaction, license.id, inquiry, since)?;
+            }
         }
         Claim::Refuse { active } => return denied(Denial::ServerLimit { active, allowed }),
     }
@@ -238,6 +241,24 @@ fn kept_out_until(
     let blocks = transaction.blocks(license, transaction.now())?;
     let applying = blocks.iter().filter(|block| block.applies_to(inquiry.ip, server_id));
     Ok(applying.map(|block| block.ends_at).max())
+}
+
+/// Announces a new server whose identity another active server of the license has.
+fn announce_clone(
+    transaction: &WriteTransaction<'_>,
+    license: i64,
+    inquiry: &Inquiry,
+    since: Timestamp,
+) -> Result<(), Error> {
+    let identity = inquiry.details.server_id.as_deref().filter(|identity| !identity.is_empty());
+    let Some(identity) = identity else { return Ok(()) };
+    if transaction.wanted_since(EventType::ServerCloned)?.is_none() {
+        return Ok(());
+    }
+    let Some(twin) = transaction.twins(license, identity, inquiry.ip, since, 1)?.pop() else { return Ok(()) };
+    let server = ServerFacts { clone_of: Some(twin), ..facts(inquiry) };
+    let facts = EventFacts { server: Some(&server), ..EventFacts::default() };
+    transaction.announce(EventType::ServerCloned, Some(license), &facts)
 }
 
 /// The server for webhooks.

@@ -126,7 +126,7 @@ const OWNERS: [(&str, &str); 7] = [
     ("not-found", "/licenses/99"),
 ];
 
-const ADMINISTRATORS: [(&str, &str); 26] = [
+const ADMINISTRATORS: [(&str, &str); 30] = [
     ("admin-licenses", "/licenses"),
     ("admin-search", "/licenses?q=nothing"),
     ("admin-filters", "/licenses?plan=datacenter&q=203.0.113.1&sort=expiry"),

@@ -27,6 +27,9 @@ pub struct ServerFacts<'a> {
     pub hostname: Option<&'a str>,
     /// The identity that it reports.
     pub server_id: Option<&'a str>,
+    /// Another active server with the same identity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clone_of: Option<IpAddr>,
     /// Why it was refused: a `reason` of the verification.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
@@ -38,7 +41,7 @@ pub struct ServerFacts<'a> {
 impl<'a> ServerFacts<'a> {
     /// A server of which only the address is known.
     pub fn at(ip: IpAddr) -> Self {
-        Self { ip, previous_ip: None, hostname: None, server_id: None, reason: None, message: None }
+        Self { ip, previous_ip: None, hostname: None, server_id: None, clone_of: None, reason: None, message: None }
     }
 }
 
