@@ -73,8 +73,8 @@ _opterius_license_server() {
         "history "*) options="--all --json --config --help --version" words=$options ;;
         "plan ") words="list set" options="--config --help --version" ;;
         "plan list ") options="--json --config --help --version" words=$options ;;
-        "plan set ") options="--title --max-accounts --max-servers --config --help --version" ;;
-        "plan set "*) options="--title --max-accounts --max-servers --config --help --version" words=$options ;;
+        "plan set ") options="--title --max-accounts --max-servers --yes --config --help --version" ;;
+        "plan set "*) options="--title --max-accounts --max-servers --yes --config --help --version" words=$options ;;
         "user ") words="list show add set passwd invite reset reset-second-factor sessions sign-out disable enable delete" options="--config --help --version" ;;
         "user list ") options="--json --config --help --version" words=$options ;;
         "user show ") options="--json --config --help --version" ;;

@@ -101,11 +101,12 @@ complete -c opterius-license-server -n '__opterius_license_server_in license set
 complete -c opterius-license-server -n '__opterius_license_server_in history' -l all
 complete -c opterius-license-server -n '__opterius_license_server_in history' -l json
 complete -c opterius-license-server -n '__opterius_license_server_at plan' -a list -d 'list the plans and their limits'
-complete -c opterius-license-server -n '__opterius_license_server_at plan' -a set -d 'create a plan, or change it for all its licenses; 0 is unlimited'
+complete -c opterius-license-server -n '__opterius_license_server_at plan' -a set -d 'create a plan, or change it for all its licenses; 0 is unlimited; asks if licenses then have too many servers'
 complete -c opterius-license-server -n '__opterius_license_server_in plan list' -l json
 complete -c opterius-license-server -n '__opterius_license_server_in plan set' -l title -x -d 'NAME'
 complete -c opterius-license-server -n '__opterius_license_server_in plan set' -l max-accounts -x -d 'N'
 complete -c opterius-license-server -n '__opterius_license_server_in plan set' -l max-servers -x -d 'N'
+complete -c opterius-license-server -n '__opterius_license_server_in plan set' -l yes
 complete -c opterius-license-server -n '__opterius_license_server_at user' -a list -d 'list the dashboard users'
 complete -c opterius-license-server -n '__opterius_license_server_at user' -a show -d 'show a user with its number of licenses and sessions'
 complete -c opterius-license-server -n '__opterius_license_server_at user' -a add -d 'add a user; prompts for the password, or reads it from stdin, or invites the user to set one'

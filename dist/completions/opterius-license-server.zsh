@@ -338,7 +338,7 @@ _opterius-license-server() {
         ('plan')
             subcommands=(
                 'list:list the plans and their limits'
-                'set:create a plan, or change it for all its licenses; 0 is unlimited'
+                'set:create a plan, or change it for all its licenses; 0 is unlimited; asks if licenses then have too many servers'
             )
             _arguments \
                 '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
@@ -361,6 +361,7 @@ _opterius-license-server() {
                 '--title=[NAME]:NAME: ' \
                 '--max-accounts=[N]:N: ' \
                 '--max-servers=[N]:N: ' \
+                '--yes[]' \
                 '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
                 '--help[print this help; COMMAND --help prints the help of one command]' \
                 '--version[print the version]' \

@@ -208,3 +208,40 @@ fn a_change_by_the_vendor_takes_effect_at_the_next_check() {
     assert!(history.last().unwrap().starts_with("operator deleted of alice, plan free, key "), "{history:#?}");
     assert!(!history.join("\n").contains(&license.key), "the history contains the key: {history:#?}");
 }
+
+#[test]
+fn a_smaller_plan_says_how_many_licenses_it_puts_over_their_limit_and_asks() {
+    let server = LicenseServerProcess::start();
+    let licenses: Vec<TestLicense> = (0..4).map(|_| server.database.license("business")).collect();
+    for (number, license) in licenses.iter().enumerate() {
+        // The first license has one server, the others have 2, 3 and 4.
+        for address in &SERVERS[..=number] {
+            assert_granted(&server.verify(&question(license, address)));
+        }
+    }
+    let set = |servers: &str, more: &[&str]| {
+        let words = ["plan", "set", "business", "--title", "Business", "--max-accounts", "5", "--max-servers", servers];
+        let output = server.run(&[&words, more].concat());
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        (output.status.code(), text)
+    };
+    let allowed = || {
+        let plans: Value = serde_json::from_slice(&server.run(&["plan", "list", "--json"]).stdout).unwrap();
+        let business = plans.as_array().unwrap().iter().find(|plan| plan["slug"] == "business").unwrap();
+        business["max_servers"].as_u64().unwrap()
+    };
+    let (code, text) = set("2", &[]);
+    assert_eq!((code, allowed()), (Some(1), 5), "{text}");
+    assert!(text.contains("2 licenses of this plan have more than 2 active servers"), "{text}");
+    assert!(text.contains("not a terminal") && text.contains("--yes"), "{text}");
+    let (code, text) = set("3", &["--yes"]);
+    assert_eq!((code, allowed()), (Some(0), 3), "{text}");
+    assert!(text.contains("1 license of this plan has more than 3 active servers"), "{text}");
+    assert_no_slot(&server.verify(&question(&licenses[3], SERVERS[3])), 4, 3);
+    // Nothing to ask: the plan grows, or no license is over its limit.
+    for servers in ["4", "0", "5"] {
+        let (code, text) = set(servers, &[]);
+        assert_eq!(code, Some(0), "{servers}: {text}");
+        assert!(!text.contains("more than"), "{servers}: {text}");
+    }
+}

@@ -18,6 +18,7 @@ mod life_cycle;
 mod metrics;
 mod owners;
 mod pages;
+mod pairs;
 mod parallel;
 mod proxy;
 mod rate_limits;

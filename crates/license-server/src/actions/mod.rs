@@ -20,7 +20,7 @@ pub use licenses::{ChangeContext, ChangedLicense, LicenseTerms, change, change_a
 pub use password_links::{
     INVITATION_TIME, LINK_ENDED, NewLink, RESET_TIME, make_password_link, usable_password_link, use_password_link,
 };
-pub use plans::set_plan;
+pub use plans::{plan_effect, set_plan};
 pub use refusal::{OWNER_CHANGES, OWNER_CHANGES_TIME, Refusal};
 pub use second_factors::{Proof, add_second_factor, put_recovery_codes, remove_second_factor, use_proof};
 pub use servers::{move_to, revoke, unblock};

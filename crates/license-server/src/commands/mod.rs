@@ -85,7 +85,7 @@ fn perform(config_file: &Path, task: &Task) -> Result<(), Failure> {
         Task::Move { license, from, to } => servers::move_to(&mut session, license, *from, *to),
         Task::History { license, all, json } => history::list(&mut session, license.as_ref(), *all, *json),
         Task::ListPlans { json } => plans::list(&mut session, *json),
-        Task::SetPlan(plan) => plans::set(&mut session, plan),
+        Task::SetPlan { plan, confirmed } => plans::set(&mut session, plan, *confirmed),
         Task::ListUsers { json } => users::list(&mut session, *json),
         Task::ShowUser { name, json } => users::show(&mut session, name, *json),
         Task::AddUser { new, invite, mail, json } => users::add(&mut session, new, *invite, *mail, *json),

@@ -117,7 +117,17 @@ fn every_documented_command_is_parsed() {
         ("plan list --json", Task::ListPlans { json: true }),
         (
             "plan set tiny --title Tiny --max-accounts 1 --max-servers 0",
-            Task::SetPlan(Plan { slug: "tiny".to_owned(), name: "Tiny".to_owned(), max_accounts: 1, max_servers: 0 }),
+            Task::SetPlan {
+                plan: Plan { slug: "tiny".to_owned(), name: "Tiny".to_owned(), max_accounts: 1, max_servers: 0 },
+                confirmed: false,
+            },
+        ),
+        (
+            "plan set tiny --yes --title Tiny --max-accounts 1 --max-servers 2",
+            Task::SetPlan {
+                plan: Plan { slug: "tiny".to_owned(), name: "Tiny".to_owned(), max_accounts: 1, max_servers: 2 },
+                confirmed: true,
+            },
         ),
         ("user list", Task::ListUsers { json: false }),
         ("user show alice --json", Task::ShowUser { name: owner(), json: true }),

@@ -1,9 +1,13 @@
 //! `plan …`: the limits of licenses.
 
+use std::io::IsTerminal;
+
 use crate::actions;
 use crate::commands::failure::Failure;
 use crate::commands::listing::Listing;
 use crate::commands::session::Session;
+use crate::commands::terminal;
+use crate::commands::values::printable;
 use crate::model::Plan;
 use crate::model::describe::limit;
 
@@ -19,6 +23,18 @@ pub(super) fn list(session: &mut Session, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(super) fn set(session: &mut Session, plan: &Plan) -> Result<(), Failure> {
+pub(super) fn set(session: &mut Session, plan: &Plan, confirmed: bool) -> Result<(), Failure> {
+    let effect = session.read(|transaction| Ok(actions::plan_effect(transaction, plan, Session::now())?))?;
+    if let Some(effect) = effect.filter(|_| !confirmed) {
+        if !std::io::stdin().is_terminal() {
+            return Err(Failure::refused(format!(
+                "the plan was not changed. {effect} stdin is not a terminal: to change the plan all the same, add --yes"
+            )));
+        }
+        let question = format!("{effect} Type yes to change the plan {}: ", printable(&plan.slug));
+        if terminal::ask(&question)? != "yes" {
+            return Err(Failure::refused("the plan was not changed"));
+        }
+    }
     session.change_and_print(|transaction, actor| Ok(actions::set_plan(transaction, actor, plan)?))
 }

@@ -28,7 +28,7 @@ pub enum Task {
     Move { license: LicenseRef, from: IpAddr, to: IpAddr },
     History { license: Option<LicenseRef>, all: bool, json: bool },
     ListPlans { json: bool },
-    SetPlan(Plan),
+    SetPlan { plan: Plan, confirmed: bool },
     ListUsers { json: bool },
     ShowUser { name: String, json: bool },
     AddUser { new: NewUser, invite: bool, mail: bool, json: bool },

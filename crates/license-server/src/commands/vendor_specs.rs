@@ -84,10 +84,10 @@ pub(super) const PLANS: &[CommandSpec] = &[
     CommandSpec {
         words: &["plan", "set"],
         operands: &["SLUG"],
-        options: &["--title NAME", "--max-accounts N", "--max-servers N"],
-        about: "create a plan, or change it for all its licenses; 0 is unlimited",
+        options: &["--title NAME", "--max-accounts N", "--max-servers N", "[--yes]"],
+        about: "create a plan, or change it for all its licenses; 0 is unlimited; asks if licenses then have too many servers",
         history_action: Some(Action::PlanSet),
-        read: Some(|arguments| Ok(Task::SetPlan(plan(arguments)?))),
+        read: Some(|arguments| Ok(Task::SetPlan { plan: plan(arguments)?, confirmed: arguments.flag("yes") })),
     },
 ];
 

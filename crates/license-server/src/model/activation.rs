@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::pair::Side;
+use super::side::Side;
 use opterius_base::clock::Timestamp;
 
 /// An activation without a check-in for this long is inactive and holds no slot.

@@ -13,6 +13,7 @@ pub mod mail_address;
 mod pair;
 mod period;
 mod refused_server;
+mod side;
 mod string_enum;
 pub mod user_name;
 mod users;
@@ -27,8 +28,9 @@ pub use help::{Help, Room, help};
 pub use license::{
     Billing, License, MAX_LABEL, MAX_LABELS, MAX_NOTE, MAX_REASON, MAX_REFERENCE, Plan, Standing, Status,
 };
-pub use pair::{Side, Sides, Sign};
+pub use pair::{Sides, Sign};
 pub use period::{Basis, Period};
 pub use refused_server::{Block, MAX_BLOCKS, MAX_REFUSED, RefusedServer, block_time};
+pub use side::Side;
 pub use users::{Actor, LinkPurpose, Role, Session, User};
 pub use webhook::{Attempt, Delivery, DeliveryState, EventType, MAX_WEBHOOKS, Webhook};

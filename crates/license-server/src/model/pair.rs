@@ -10,9 +10,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use serde::Serialize;
-
 use super::activation::{ACTIVE_TIME, RETENTION_TIME};
+use super::side::Side;
 use crate::network::Network;
 use opterius_base::clock::Timestamp;
 
@@ -21,18 +20,6 @@ const MAX_CHANGES: usize = 4;
 
 /// The period of [`MAX_CHANGES`].
 const CHANGE_TIME: Duration = Duration::from_secs(86_400);
-
-/// An address of a server, with its last check-in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Side {
-    /// The address.
-    pub ip: IpAddr,
-    /// The last granted verification from it.
-    pub last_seen_at: Timestamp,
-    /// The host name that was reported from it.
-    #[serde(skip)]
-    pub hostname: Option<String>,
-}
 
 /// The addresses of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]

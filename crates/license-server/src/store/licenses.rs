@@ -114,6 +114,21 @@ impl ReadTransaction<'_> {
         Ok(plans?)
     }
 
+    /// The number of licenses of this plan with more than its servers active after `since`, up to `most`. It looks at the
+    /// newest 200,000 of them.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn licenses_with_more(&self, plan: &Plan, since: Timestamp, most: u32) -> Result<u32, Error> {
+        let sql = "SELECT count(*) FROM (
+            SELECT 1 FROM (SELECT id FROM licenses WHERE plan = ?1 ORDER BY id DESC LIMIT 200000) AS license
+            WHERE (SELECT count(*) FROM (
+                SELECT 1 FROM activations WHERE license = license.id AND last_seen_at > ?2 ORDER BY ip LIMIT ?3 + 1)) > ?3
+            LIMIT ?4)";
+        let parameters = params![plan.slug, since.unix(), plan.max_servers, most];
+        Ok(self.0.prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?)
+    }
+
     /// An internal setting of the server.
     ///
     /// # Errors
