@@ -232,7 +232,8 @@ fn conditions(filter: &Filter) -> Vec<String> {
     add(filter.expires_before.is_some(), &format!("{EXPIRY} <= :expires_before"));
     add(
         filter.server_ip.is_some(),
-        "(licenses.locked_ip = :ip OR EXISTS (SELECT 1 FROM activations WHERE license = licenses.id AND ip = :ip))",
+        "(licenses.locked_ip = :ip OR EXISTS (SELECT 1 FROM activations WHERE license = licenses.id AND ip = :ip)
+            OR EXISTS (SELECT 1 FROM activations WHERE license = licenses.id AND pair_ip = :ip))",
     );
     add(
         filter.hostname.is_some(),
@@ -293,6 +294,7 @@ fn sources(filter: &Filter) -> Vec<Source> {
     add(
         filter.server_ip.is_some(),
         "SELECT license AS id FROM activations WHERE ip = :ip
+            UNION ALL SELECT license FROM activations WHERE pair_ip = :ip
             UNION ALL SELECT id FROM licenses WHERE locked_ip = :ip"
             .to_owned(),
     );
