@@ -1,5 +1,5 @@
 //! Garbage collection: deletes activations that have not checked in for 30 days, and keeps the use of licenses up to date
-//! for lists.
+//! for lists, and deletes old answers of the vendor API.
 //!
 //! Verifications do not depend on it: whether an activation holds a slot follows from its last check-in, and the dashboard
 //! hides activations that are due for deletion.
@@ -52,6 +52,9 @@ pub fn run(shared: &Arc<Shared>, stop: &Receiver<()>) {
         if let Err(error) = license_usage::update(shared, now.wall) {
             warn!("The latest check-ins could not be stored for lists: {error}");
         }
+        if let Err(error) = delete_old_answers(shared) {
+            warn!("Old answers of the vendor API could not be deleted: {error}");
+        }
         if now.boot < suspended_until {
             continue;
         }
@@ -82,6 +85,15 @@ pub(crate) fn is_steady(last: Now, now: Now) -> bool {
     let ran = now.boot.saturating_sub(last.boot);
     let expected = last.wall.plus(ran);
     now.wall.since(expected).max(expected.since(now.wall)) <= MAX_CLOCK_STEP
+}
+
+/// Deletes the answers that are kept for repeated calls, once they are too old: they contain license keys.
+///
+/// # Errors
+/// A store error; deletions up to then persist.
+pub fn delete_old_answers(shared: &Shared) -> Result<(), Error> {
+    while shared.writer.change(|transaction: &WriteTransaction<'_>| transaction.delete_old_answers())? {}
+    Ok(())
 }
 
 /// Deletes the activations that are expired at `now` and returns their number.

@@ -179,14 +179,23 @@ impl WriteTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn keep_answer(&self, token: i64, key: &str, kept: &KeptAnswer) -> Result<(), Error> {
-        let parameters = params![self.now().minus(ANSWER_TIME).unix(), DELETED_ANSWERS];
-        self.connection().prepare_cached(DELETE_OLD_ANSWERS)?.execute(parameters)?;
+        self.delete_old_answers()?;
         let sql =
             "INSERT INTO api_answers (token, key, request_sha256, status, body, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
             ON CONFLICT (token, key) DO UPDATE SET request_sha256 = ?3, status = ?4, body = ?5, at = ?6";
         let parameters = params![token, key, kept.request_sha256, kept.status, kept.body, self.now().unix()];
         self.connection().prepare_cached(sql)?.execute(parameters)?;
         Ok(())
+    }
+
+    /// Deletes some of the answers that are too old; returns whether there may be more.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn delete_old_answers(&self) -> Result<bool, Error> {
+        let parameters = params![self.now().minus(ANSWER_TIME).unix(), DELETED_ANSWERS];
+        let deleted = self.connection().prepare_cached(DELETE_OLD_ANSWERS)?.execute(parameters)?;
+        Ok(u32::try_from(deleted).is_ok_and(|deleted| deleted >= DELETED_ANSWERS))
     }
 
     /// Records the request that created a license.
@@ -238,5 +247,12 @@ mod tests {
             )
         });
         assert_eq!(rows, 1);
+        scratch.change(at(500_000), |transaction| {
+            assert!(!transaction.delete_old_answers()?);
+            let rows: i64 =
+                transaction.connection().query_row("SELECT count(*) FROM api_answers", [], |row| row.get(0))?;
+            assert_eq!(rows, 0, "without another call");
+            Ok::<_, Error>(())
+        });
     }
 }
