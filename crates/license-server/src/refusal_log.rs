@@ -2,7 +2,7 @@
 //!
 //! A refusal itself writes nothing: it is counted in memory, and the thread in `refusal_writer` stores what was counted. A server that
 //! asks in a loop costs one row in [`REPEAT`], a license at most [`MAX_REFUSED`] rows in that time, and all of them at most
-//! [`MAX_ROWS`] rows a second. What is not stored when the process ends is lost; the next check of the
+//! [`MAX_ROWS`] rows a second, and fewer if the disk is slow. What is not stored when the process ends is lost; the next check of the
 //! server is stored again.
 
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ use opterius_base::clock::Timestamp;
 pub(crate) const REPEAT: Duration = Duration::from_secs(300);
 
 /// The maximum number of rows in one commit.
-const MAX_ROWS: usize = 256;
+const MAX_ROWS: usize = 128;
 
 /// The maximum number of servers in memory; further ones are not remembered until there is room.
 const MAX_SERVERS: usize = 16 * 1024;

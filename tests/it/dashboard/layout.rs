@@ -53,6 +53,12 @@ fn populate(server: &LicenseServerProcess) {
     let ip6 = "2001:db8:1234:5678:9abc:def0:1234:5678";
     check_in(server, &business, ip6);
     database.apply_change(business.id, Change::SetPlan("free".to_owned()));
+    for refused in ["2001:db8:1234:5678:9abc:def0:1234:9999", "203.0.113.200"] {
+        server.verify(&json!({"key": business.key, "server_ip": refused, "hostname": long, "agent_version": "0.1.0"}));
+    }
+    assert!(eventually(PROMPTLY, || database.refused(business.id).len() == 2));
+    let kept_out = "2001:db8:1234:5678:9abc:def0:1234:8888";
+    database.keep_out(business.id, kept_out, Duration::from_secs(7 * 86_400));
     let billing = Billing {
         subscription_status: Some("past_due".to_owned()),
         cancel_at_period_end: Some(true),
@@ -116,7 +122,7 @@ fn add_webhook(database: &LicenseDatabase) {
 }
 
 /// Name of the screenshot, and path of the page.
-const OWNERS: [(&str, &str); 7] = [
+const OWNERS: [(&str, &str); 10] = [
     ("licenses", "/licenses"),
     ("license", "/licenses/1"),
     ("license-suspended", "/licenses/2"),
@@ -124,6 +130,9 @@ const OWNERS: [(&str, &str); 7] = [
     ("move", "/licenses/1/move?ip=203.0.113.3"),
     ("password", "/password"),
     ("not-found", "/licenses/99"),
+    ("move-here", "/licenses/1/move-here?ip=2001:db8:1234:5678:9abc:def0:1234:9999"),
+    ("unblock", "/licenses/1/unblock?ip=2001:db8:1234:5678:9abc:def0:1234:8888"),
+    ("api-reference", "/api/v1/docs"),
 ];
 
 const ADMINISTRATORS: [(&str, &str); 30] = [

@@ -6,6 +6,7 @@ mod document;
 mod guide;
 mod outage;
 mod safety;
+mod servers;
 mod tokens;
 mod users;
 

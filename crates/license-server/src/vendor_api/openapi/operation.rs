@@ -21,8 +21,11 @@ pub(super) const ERRORS: [(&str, u16, &str); 10] = [
     ("Unavailable", 503, "Nothing can be stored or read at the moment; try again after the time in Retry-After."),
 ];
 
-/// The first segment of the path.
+/// The first segment of the path; calls without a token are about the document.
 pub(super) fn tag(route: &Route) -> &'static str {
+    if is_open(route) {
+        return "document";
+    }
     segments(route.path).first().copied().unwrap_or_default()
 }
 

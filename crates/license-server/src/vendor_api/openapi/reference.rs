@@ -8,7 +8,7 @@ use super::schema;
 use super::{answers, operation};
 use crate::vendor_api::PREFIX;
 use crate::vendor_api::members::{Kind, Member, Presence};
-use crate::vendor_api::route::Route;
+use crate::vendor_api::route::{Route, segments};
 use opterius_http::response::{HTML, Response};
 use opterius_web::frame::Frame;
 
@@ -28,7 +28,8 @@ struct ReferencePage {
 struct Call {
     id: String,
     method: &'static str,
-    path: &'static str,
+    /// The segments of the path, so that a narrow page breaks it between them.
+    path: Vec<&'static str>,
     about: &'static str,
     scope: Option<&'static str>,
     inputs: Vec<Input>,
@@ -90,7 +91,7 @@ fn call(route: &Route) -> Call {
     Call {
         id: operation::operation_id(route),
         method: route.method.as_str(),
-        path: route.path,
+        path: segments(route.path),
         about: route.about,
         scope: route.scope.map(|scope| scope.as_str()),
         inputs,

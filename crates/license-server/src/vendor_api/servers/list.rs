@@ -17,6 +17,8 @@ use opterius_base::clock::Timestamp;
 #[derive(Serialize)]
 struct ServerView<'a> {
     ip: IpAddr,
+    /// All addresses of the server: one, or an IPv4 and an IPv6 address.
+    addresses: Vec<IpAddr>,
     state: ActivationState,
     activated_at: Timestamp,
     last_seen_at: Timestamp,
@@ -54,6 +56,7 @@ pub(in crate::vendor_api) fn list(transaction: &ReadTransaction<'_>, call: &Call
 fn view(activation: &Activation, now: Timestamp) -> ServerView<'_> {
     ServerView {
         ip: activation.ip,
+        addresses: activation.addresses.iter().map(|side| side.ip).collect(),
         state: activation.state(now),
         activated_at: activation.started_at,
         last_seen_at: activation.last_seen_at,
