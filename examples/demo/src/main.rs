@@ -5,6 +5,7 @@
 mod agent;
 mod command_line;
 mod demo_dir;
+mod events;
 mod sale;
 mod setup;
 mod tools;
@@ -25,6 +26,7 @@ use rustix::process::geteuid;
 use crate::agent::Agent;
 use crate::command_line::{Command, Ports};
 use crate::demo_dir::DemoDir;
+use crate::events::Deliverer;
 use crate::setup::Setup;
 use crate::waiting::{has_arrived, stop_signals, wait};
 use opterius_base::clock::{Clock, SystemClock};
@@ -92,8 +94,11 @@ fn run(ports: Ports) -> Result<(), Failure> {
     })?;
     // Release the reserved port for the Agent.
     drop(agent_socket);
-    let started = draft.sell(&directory).and_then(|tour| Ok((Agent::start(&programs.agent, &directory)?, tour)));
-    let (mut agent, tour) = match started {
+    let started = draft.sell(&directory).and_then(|tour| {
+        let deliverer = Deliverer::start(&directory.path("data"))?;
+        Ok((Agent::start(&programs.agent, &directory)?, deliverer, tour))
+    });
+    let (mut agent, deliverer, tour) = match started {
         Ok(started) => started,
         Err(failure) => {
             server.request_stop();
@@ -115,6 +120,7 @@ fn run(ports: Ports) -> Result<(), Failure> {
     });
     let deadline = SystemClock.monotonic() + STOP_TIME;
     agent.request_stop();
+    deliverer.stop();
     server.request_stop();
     agent.stop(deadline, &stop);
     let code = server.stop(deadline);

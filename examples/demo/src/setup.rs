@@ -7,6 +7,7 @@ use std::os::unix::fs::DirBuilderExt;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::demo_dir::DemoDir;
+use crate::events;
 use crate::sale;
 use crate::tour::{ADMINISTRATOR, OWNER, Tour};
 use opterius_base::clock::{Clock, SystemClock};
@@ -17,6 +18,7 @@ use opterius_license_server::commands::failure::Failure;
 use opterius_license_server::config::{self, Config};
 use opterius_license_server::installation::{DataDir, Installation};
 use opterius_license_server::model::{Actor, Role, Scope};
+use opterius_license_server::webhooks::receiver_address::Receivers;
 use opterius_license_server::{actions, passwords};
 
 /// The installation and what the tour needs.
@@ -88,12 +90,17 @@ pub(super) fn prepare(directory: &DemoDir, server_port: u16, agent_port: u16) ->
     let conf = directory.write(
         "license-server.conf",
         0o600,
-        &format!("# Created by the demo.\nport={server_port}\ndata_dir={}\nlog=stderr\n", data.display()),
+        &format!(
+            "# Created by the demo.\nport={server_port}\ndata_dir={}\nwebhook_private_targets=yes\nlog=stderr\n",
+            data.display()
+        ),
     )?;
     let config = config::load(&conf)?.config;
     let mut installation = DataDir::new(&data).create(SystemClock.wall())?;
     let (owner, administrator) = (password()?, password()?);
     let token = add_users_and_token(&mut installation, &owner, &administrator)?;
+    let shop = events::receive(&directory.path("events.log"))?;
+    add_webhook(&mut installation, &shop)?;
     seed_host(directory)?;
     directory.write("panel", 0o700, PANEL)?;
     directory.write("shop", 0o700, SHOP)?;
@@ -170,6 +177,15 @@ fn add_users_and_token(
         let terms =
             TokenTerms { name: "shop".to_owned(), scopes: Scope::ALL.to_vec(), networks: Vec::new(), expires_at: None };
         Ok(actions::add_token(transaction, &actor, &terms)?.1)
+    })
+}
+
+/// Adds the webhook of the shop.
+fn add_webhook(installation: &mut Installation, url: &str) -> Result<(), Failure> {
+    let actor = Actor { role: Role::System, name: "demo".to_owned() };
+    installation.database.change(SystemClock.wall(), |transaction| {
+        actions::add_webhook(transaction, &actor, url, None, Receivers::Private)?;
+        Ok(())
     })
 }
 

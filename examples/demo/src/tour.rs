@@ -91,16 +91,19 @@ A short tour, for another terminal:
   5. Suspend the license, as {ADMINISTRATOR} at {dashboard}/licenses/{license}, or with:
        {server} suspend {license}
 
-  6. Make the Agent verify its license now, instead of once a day:
+  6. See that the shop was told: its webhook got license.created, server.activated and now license.suspended:
+       cut -c 1-200 {events}
+
+  7. Make the Agent verify its license now, instead of once a day:
        {reverify}
 
-  7. Try a change. It is refused with 403 license_required; reads still work:
+  8. Try a change. It is refused with 403 license_required; reads still work:
        {write}
 
-  8. Read the log: License: INVALID — License is suspended.
+  9. Read the log: License: INVALID — License is suspended.
        tail -n 3 {log}
 
-  9. Resume the license:
+ 10. Resume the license:
        {server} resume {license}
        {reverify}
 
@@ -111,6 +114,7 @@ All files are in {directory}; the next demo replaces them. Press Ctrl-C to stop 
             administrator = self.administrator_password.expose(),
             key = self.key.expose(),
             log = in_demo("agent.log"),
+            events = in_demo("events.log"),
             root = in_demo("root"),
             directory = self.directory.display(),
         )
