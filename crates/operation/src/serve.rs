@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::Mode;
+use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
+use rustix::net::{Shutdown, shutdown};
 use rustix::process::{Resource, getrlimit, setrlimit, umask};
 use rustix::stdio::{dup2_stdin, dup2_stdout};
 use serde_json::Value;
@@ -52,9 +54,14 @@ pub fn serve(host: Result<Host, String>) -> io::Result<()> {
     close()
 }
 
-/// Closes the connection. A thread that waits for a tenant's file system can keep this process from ending, and the client
-/// would wait as long.
+/// Ends the connection. A thread that waits for a tenant's file system can keep this process from ending, and the client
+/// would wait as long. systemd has the socket open, too, until this process ends.
 fn close() -> io::Result<()> {
+    match shutdown(rustix::stdio::stdout(), Shutdown::Write) {
+        // A pipe, or a client that has gone.
+        Err(Errno::NOTSOCK | Errno::NOTCONN) => {}
+        ended => ended?,
+    }
     let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
     dup2_stdin(&null)?;
     Ok(dup2_stdout(&null)?)

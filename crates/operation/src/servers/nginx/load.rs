@@ -74,6 +74,9 @@ pub fn time(host: &Host) -> Duration {
 /// Makes the running nginx load the configuration on disk again after a rollback, without waiting. Returns a warning if
 /// there is none.
 pub fn reload(host: &Host) -> Option<String> {
+    if let Err(problem) = check_kinds(host) {
+        return Some(format!("nginx was not told to load its configuration. {}", problem.message()));
+    }
     if !host.is_machine() || Master::all(host).into_iter().filter(|master| master.reload()).count() > 0 {
         return None;
     }
