@@ -142,7 +142,8 @@ pub fn move_to(
     let detail = format!("from {} to {to}{lock}", both(from, other));
     transaction.add_server_event(Some(id), actor, Action::Moved, &detail, Some(&server))?;
     let from = other.map_or_else(|| from.to_string(), |other| format!("{from} and {other}, one server,"));
-    Ok(format!("License {id} moved from {from} to {to}.{}", address_warning(to)))
+    let next_step = license.next_step(transaction.now()).map_or(String::new(), |next_step| format!(" {next_step}"));
+    Ok(format!("License {id} moved from {from} to {to}.{}{next_step}", address_warning(to)))
 }
 
 fn within_owner_limit(transaction: &WriteTransaction<'_>, actor: &Actor, id: i64) -> Result<(), Refusal> {

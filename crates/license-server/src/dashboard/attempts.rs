@@ -15,6 +15,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::model::user_name;
 use crate::throttle::{NetworkThrottle, Throttle, network, widest_network};
 
 /// The maximum length of a name in characters; longer names are cut.
@@ -173,9 +174,9 @@ impl Drop for Entry {
     }
 }
 
-/// Lower case, because the store compares names without case.
+/// The name as the store compares names, so that another spelling is no other name.
 fn place(name: &str, client: IpAddr) -> Place {
-    (name.chars().take(LONGEST_NAME).collect::<String>().to_ascii_lowercase(), network(client))
+    (user_name::folded(&name.chars().take(LONGEST_NAME).collect::<String>()), network(client))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

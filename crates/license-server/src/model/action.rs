@@ -180,8 +180,8 @@ impl Change {
             Self::Renew(until) => renew(license, *until, now),
             Self::Extend(period, basis) => extend(license, *period, *basis, now),
             Self::SetPlan(slug) => set_plan(license, slug, plans, now),
-            Self::LockIp(ip) => lock(license, *ip),
-            Self::UnlockIp => unlock(license),
+            Self::LockIp(ip) => lock(license, *ip, now),
+            Self::UnlockIp => unlock(license, now),
             Self::SetBilling(billing) => Ok(set_billing(license, billing)),
             Self::Transfer(user) => transfer(license, user),
             Self::SetReference(reference) => set_reference(license, reference.as_deref()),
@@ -266,21 +266,24 @@ fn set_plan(license: &mut License, slug: &str, plans: &[Plan], now: Timestamp) -
     applied(license, Action::PlanChanged, detail, &what)
 }
 
-fn lock(license: &mut License, ip: IpAddr) -> Result<AppliedChange, ChangeError> {
+fn lock(license: &mut License, ip: IpAddr, now: Timestamp) -> Result<AppliedChange, ChangeError> {
     if license.locked_ip == Some(ip) {
         return unchanged(license, &format!("is already locked to {ip}."));
     }
     check_server_ip(ip)?;
     license.locked_ip = Some(ip);
     let warning = address_warning(ip);
-    applied(license, Action::Locked, ip.to_string(), &format!("locked to {ip}.{warning}"))
+    let what = with_next_step(license, format!("locked to {ip}.{warning}"), now);
+    applied(license, Action::Locked, ip.to_string(), &what)
 }
 
-fn unlock(license: &mut License) -> Result<AppliedChange, ChangeError> {
-    match license.locked_ip.take() {
-        None => unchanged(license, "is not locked to an address."),
-        Some(ip) => applied(license, Action::Unlocked, ip.to_string(), "unlocked. Servers at any address can use it."),
-    }
+fn unlock(license: &mut License, now: Timestamp) -> Result<AppliedChange, ChangeError> {
+    let Some(ip) = license.locked_ip.take() else { return unchanged(license, "is not locked to an address.") };
+    let what = match license.next_step(now) {
+        Some(next_step) => format!("unlocked. {next_step}"),
+        None => "unlocked. Servers at any address can use it.".to_owned(),
+    };
+    applied(license, Action::Unlocked, ip.to_string(), &what)
 }
 
 fn set_billing(license: &mut License, billing: &Billing) -> AppliedChange {
