@@ -122,20 +122,22 @@ fn add_webhook(database: &LicenseDatabase) {
 }
 
 /// Name of the screenshot, and path of the page.
-const OWNERS: [(&str, &str); 10] = [
+const OWNERS: [(&str, &str); 12] = [
     ("licenses", "/licenses"),
     ("license", "/licenses/1"),
     ("license-suspended", "/licenses/2"),
     ("revoke", "/licenses/1/revoke?ip=203.0.113.2"),
     ("move", "/licenses/1/move?ip=203.0.113.3"),
     ("password", "/password"),
+    ("account", "/account"),
+    ("second-factor", "/second-factor"),
     ("not-found", "/licenses/99"),
     ("move-here", "/licenses/1/move-here?ip=2001:db8:1234:5678:9abc:def0:1234:9999"),
     ("unblock", "/licenses/1/unblock?ip=2001:db8:1234:5678:9abc:def0:1234:8888"),
     ("api-reference", "/api/v1/docs"),
 ];
 
-const ADMINISTRATORS: [(&str, &str); 30] = [
+const ADMINISTRATORS: [(&str, &str); 35] = [
     ("admin-licenses", "/licenses"),
     ("admin-search", "/licenses?q=nothing"),
     ("admin-filters", "/licenses?plan=datacenter&q=203.0.113.1&sort=expiry"),
@@ -151,6 +153,11 @@ const ADMINISTRATORS: [(&str, &str); 30] = [
     ("admin-license-locked", "/licenses/2"),
     ("new-license", "/licenses/new"),
     ("plans", "/plans"),
+    ("users", "/users"),
+    ("user", "/users/1"),
+    ("new-user", "/users/new"),
+    ("edit-user", "/users/1/edit"),
+    ("delete-user", "/users/1/delete"),
     ("history", "/history"),
     ("webhooks", "/webhooks"),
     ("webhook", "/webhooks/1"),

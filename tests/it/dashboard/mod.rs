@@ -11,7 +11,9 @@ pub(crate) mod layout;
 mod lists;
 mod owners;
 mod refused;
+mod second_factors;
 mod sessions;
+mod users;
 pub mod visitor;
 mod without_scripts;
 

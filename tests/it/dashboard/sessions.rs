@@ -43,7 +43,8 @@ fn a_new_password_ends_all_other_sessions_and_the_old_password() {
     let mut bystander = Visitor::signed_in(&server, OTHER_OWNER);
     let browser = Browser::start();
     sign_in(&browser, &server, OWNER);
-    click(&browser, "#nav-password");
+    click(&browser, "#nav-account");
+    click(&browser, "#password-link");
     assert!(consequences(&browser).contains("All your other sessions will be signed out."));
     let change = |old: &str, new: &str, again: &str| {
         for (css, text) in [("#old", old), ("#new", new), ("#again", again)] {

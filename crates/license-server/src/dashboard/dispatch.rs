@@ -8,8 +8,8 @@ use super::routes::Route;
 use super::signed_in_user::SignedInUser;
 use super::tokens::{self, Purpose};
 use super::{
-    bulk, license, license_actions, licenses, licenses_csv, lists, new_license, page, password, sign_in,
-    webhook_actions, webhooks,
+    account, bulk, license, license_actions, licenses, licenses_csv, lists, new_license, page, password, second_factor,
+    set_password, sign_in, users, webhook_actions, webhooks,
 };
 use opterius_http::response::Response;
 
@@ -24,6 +24,7 @@ pub(super) fn show(page_request: &PageRequest) -> Response {
         (_, Ok(query)) if page_request.route == Route::SignIn => {
             sign_in::show(page_request, signed_in_user.is_some(), &query)
         }
+        (_, Ok(query)) if page_request.route == Route::SetPassword => set_password::show(page_request, &query),
         (None, Ok(_)) => Ok(page_request.redirect_to_sign_in()),
         (Some(signed_in_user), Ok(query)) => page_for(page_request, signed_in_user, &query),
     };
@@ -35,8 +36,19 @@ pub(super) fn show(page_request: &PageRequest) -> Response {
 }
 
 fn page_for(page_request: &PageRequest, signed_in_user: &SignedInUser, query: &Form) -> Result<Response, PageError> {
+    if second_factor::is_missing(page_request, &signed_in_user.user) && page_request.route != Route::SecondFactor {
+        return Ok(page::see_other(Route::SecondFactor.to_string()));
+    }
     check_role(page_request, signed_in_user)?;
     match page_request.route {
+        Route::Account => account::show(page_request, signed_in_user),
+        Route::SecondFactor => second_factor::show(page_request, signed_in_user),
+        Route::RemoveSecondFactor => second_factor::show_removal(page_request, signed_in_user),
+        Route::RecoveryCodes => second_factor::show_renewal(page_request, signed_in_user),
+        Route::Users => users::list(page_request, signed_in_user, query),
+        Route::NewUser => users::show_new(page_request, signed_in_user),
+        Route::User(id) => users::show(page_request, signed_in_user, id),
+        Route::UserAction(id, action) => users::ask(page_request, signed_in_user, id, action),
         Route::Home => Ok(page::see_other(Route::Licenses.to_string())),
         Route::Licenses => licenses::show(page_request, signed_in_user, query),
         Route::LicensesCsv => licenses_csv::show(page_request, signed_in_user, query),
@@ -66,6 +78,8 @@ pub(super) fn act(page_request: &PageRequest, body: &[u8]) -> Response {
     let response = match (&signed_in_user, Form::parse(body)) {
         (_, Err(malformed)) => Err(malformed.into()),
         (_, Ok(form)) if page_request.route == Route::SignIn => sign_in::act(page_request, &form),
+        (_, Ok(form)) if page_request.route == Route::SignInCode => sign_in::act_code(page_request, &form),
+        (_, Ok(form)) if page_request.route == Route::SetPassword => set_password::act(page_request, &form),
         (None, Ok(_)) => Ok(page_request.redirect_to_sign_in()),
         (Some(signed_in_user), Ok(form)) => process(page_request, signed_in_user, &form),
     };
@@ -77,8 +91,19 @@ fn process(page_request: &PageRequest, signed_in_user: &SignedInUser, form: &For
     if !tokens::is_signed(&page_request.shared.form_secret, Purpose::Form, &signed_in_user.token, token) {
         return Err(PageError::InvalidToken);
     }
+    let may_act = matches!(page_request.route, Route::SecondFactor | Route::SignOut);
+    if second_factor::is_missing(page_request, &signed_in_user.user) && !may_act {
+        return Ok(page::see_other(Route::SecondFactor.to_string()));
+    }
     check_role(page_request, signed_in_user)?;
     match page_request.route {
+        Route::EndSession => account::end_session(page_request, signed_in_user, form),
+        Route::EndSessions => account::end_sessions(page_request, signed_in_user),
+        Route::SecondFactor => second_factor::act(page_request, signed_in_user, form),
+        Route::RemoveSecondFactor => second_factor::remove(page_request, signed_in_user, form),
+        Route::RecoveryCodes => second_factor::renew(page_request, signed_in_user, form),
+        Route::NewUser => users::act_new(page_request, signed_in_user, form),
+        Route::UserAction(id, action) => users::act(page_request, signed_in_user, id, action, form),
         Route::SignOut => sign_in::out(page_request, signed_in_user),
         Route::BulkChange => bulk::act(page_request, signed_in_user, form),
         Route::NewLicense => new_license::act(page_request, signed_in_user, form),

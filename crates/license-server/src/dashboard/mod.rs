@@ -4,6 +4,7 @@
 //! The front thread only copies what a request needs (`page_request`). Pages are rendered in the read lane and forms are
 //! processed in the write lane (`dispatch`).
 
+mod account;
 mod administrator_actions;
 mod attempts;
 mod browser;
@@ -34,13 +35,17 @@ mod page_slots;
 mod password;
 mod refused_servers;
 mod routes;
+mod second_factor;
 mod server_actions;
 mod servers;
+mod set_password;
 mod sign_in;
 mod signed_in_user;
 mod standing_badge;
 mod submitted_forms;
 mod tokens;
+mod user_action;
+mod users;
 mod webhook_action;
 mod webhook_actions;
 mod webhooks;
@@ -117,7 +122,7 @@ impl Dashboard {
                 let (page_request, body) = (self.page_request(request, route, &config), request.body.to_vec());
                 // A queue full of guesses would refuse the right password too.
                 let entry = match route {
-                    Route::SignIn => {
+                    Route::SignIn | Route::SignInCode | Route::SetPassword => {
                         self.state.attempts.enter(page_request.client, self.shared.clock.monotonic()).map(Some)
                     }
                     _ => Ok(None),

@@ -38,7 +38,7 @@ fn ask(
             name: "owner",
             label: "Owner",
             value: value("owner"),
-            hint: "The name of a user. To add a user, run: opterius-license-server user add",
+            hint: "The name of a user. To add one, see Users.",
             required: true,
             options: suggestions,
             ..Field::default()

@@ -35,7 +35,7 @@ fn ask(page_request: &PageRequest, signed_in_user: &SignedInUser, error: Option<
         ..Field::default()
     };
     ConfirmPage {
-        layout: page_request.layout(signed_in_user, "password"),
+        layout: page_request.layout(signed_in_user, "account"),
         title: "Password".to_owned(),
         action: Route::Password,
         heading: "Change your password".to_owned(),
@@ -51,7 +51,7 @@ fn ask(page_request: &PageRequest, signed_in_user: &SignedInUser, error: Option<
         ],
         confirm: "Change password",
         dangerous: false,
-        back: Route::Licenses,
+        back: Route::Account,
         back_label: "Go back",
         error,
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use super::administrator_actions::LICENSE_ACTIONS;
 use super::license_action::{ActionTarget, LicenseAction};
 use super::server_actions::SERVER_ACTIONS;
+use super::user_action::UserAction;
 use super::webhook_action::WebhookAction;
 
 /// A page or the target of a form.
@@ -12,8 +13,23 @@ use super::webhook_action::WebhookAction;
 pub(super) enum Route {
     Home,
     SignIn,
+    /// The second step of signing in.
+    SignInCode,
     SignOut,
+    /// Where a link leads with which a user sets a password.
+    SetPassword,
+    Account,
+    EndSession,
+    EndSessions,
     Password,
+    SecondFactor,
+    RemoveSecondFactor,
+    RecoveryCodes,
+    Users,
+    NewUser,
+    User(i64),
+    /// An action on a user.
+    UserAction(i64, UserAction),
     Licenses,
     /// The list as CSV.
     LicensesCsv,
@@ -47,7 +63,19 @@ impl Route {
         match *parts {
             [""] => Some(Self::Home),
             ["sign-in"] => Some(Self::SignIn),
+            ["sign-in", "code"] => Some(Self::SignInCode),
             ["sign-out"] => Some(Self::SignOut),
+            ["set-password"] => Some(Self::SetPassword),
+            ["account"] => Some(Self::Account),
+            ["account", "end-session"] => Some(Self::EndSession),
+            ["account", "end-sessions"] => Some(Self::EndSessions),
+            ["second-factor"] => Some(Self::SecondFactor),
+            ["second-factor", "remove"] => Some(Self::RemoveSecondFactor),
+            ["second-factor", "recovery-codes"] => Some(Self::RecoveryCodes),
+            ["users"] => Some(Self::Users),
+            ["users", "new"] => Some(Self::NewUser),
+            ["users", id] => Some(Self::User(number(id)?)),
+            ["users", id, name] => Some(Self::UserAction(number(id)?, UserAction::find(name)?)),
             ["password"] => Some(Self::Password),
             ["licenses"] => Some(Self::Licenses),
             ["licenses", "csv"] => Some(Self::LicensesCsv),
@@ -77,7 +105,7 @@ impl Route {
     /// Whether it has a page (GET).
     pub(super) fn shows(self) -> bool {
         match self {
-            Self::SignOut | Self::Key(_) => false,
+            Self::SignOut | Self::Key(_) | Self::EndSession | Self::EndSessions | Self::SignInCode => false,
             Self::WebhookAction(_, action) => action.asks(),
             _ => true,
         }
@@ -88,7 +116,16 @@ impl Route {
         matches!(
             self,
             Self::SignIn
+                | Self::SignInCode
                 | Self::SignOut
+                | Self::SetPassword
+                | Self::EndSession
+                | Self::EndSessions
+                | Self::SecondFactor
+                | Self::RemoveSecondFactor
+                | Self::RecoveryCodes
+                | Self::NewUser
+                | Self::UserAction(..)
                 | Self::Password
                 | Self::NewLicense
                 | Self::BulkChange
@@ -112,6 +149,7 @@ impl Route {
     pub(super) fn is_for_administrators(self) -> bool {
         match self {
             Self::NewLicense | Self::BulkChange | Self::Plans | Self::History => true,
+            Self::Users | Self::NewUser | Self::User(_) | Self::UserAction(..) => true,
             Self::Webhooks | Self::NewWebhook | Self::Webhook(_) | Self::WebhookAction(..) => true,
             Self::LicenseAction(_, license_action) => matches!(license_action.target, ActionTarget::License { .. }),
             _ => false,
@@ -124,6 +162,10 @@ impl Route {
             Self::License(id) | Self::Key(id) | Self::LicenseAction(id, _) => Self::License(id),
             Self::Webhook(id) | Self::WebhookAction(id, _) => Self::Webhook(id),
             Self::NewLicense | Self::Plans | Self::Webhooks | Self::NewWebhook | Self::History | Self::Password => self,
+            Self::Account | Self::SecondFactor | Self::Users | Self::NewUser | Self::User(_) => self,
+            Self::RemoveSecondFactor | Self::RecoveryCodes => Self::SecondFactor,
+            Self::EndSession | Self::EndSessions => Self::Account,
+            Self::UserAction(id, _) => Self::User(id),
             _ => Self::Licenses,
         }
     }
@@ -140,7 +182,19 @@ impl fmt::Display for Route {
         match self {
             Self::Home => formatter.write_str("/"),
             Self::SignIn => formatter.write_str("/sign-in"),
+            Self::SignInCode => formatter.write_str("/sign-in/code"),
             Self::SignOut => formatter.write_str("/sign-out"),
+            Self::SetPassword => formatter.write_str("/set-password"),
+            Self::Account => formatter.write_str("/account"),
+            Self::EndSession => formatter.write_str("/account/end-session"),
+            Self::EndSessions => formatter.write_str("/account/end-sessions"),
+            Self::SecondFactor => formatter.write_str("/second-factor"),
+            Self::RemoveSecondFactor => formatter.write_str("/second-factor/remove"),
+            Self::RecoveryCodes => formatter.write_str("/second-factor/recovery-codes"),
+            Self::Users => formatter.write_str("/users"),
+            Self::NewUser => formatter.write_str("/users/new"),
+            Self::User(id) => write!(formatter, "/users/{id}"),
+            Self::UserAction(id, action) => write!(formatter, "/users/{id}/{}", action.as_str()),
             Self::Password => formatter.write_str("/password"),
             Self::Licenses => formatter.write_str("/licenses"),
             Self::LicensesCsv => formatter.write_str("/licenses/csv"),
@@ -173,6 +227,18 @@ mod tests {
             Route::SignIn,
             Route::SignOut,
             Route::Password,
+            Route::SignInCode,
+            Route::SetPassword,
+            Route::Account,
+            Route::EndSession,
+            Route::EndSessions,
+            Route::SecondFactor,
+            Route::RemoveSecondFactor,
+            Route::RecoveryCodes,
+            Route::Users,
+            Route::NewUser,
+            Route::User(7),
+            Route::UserAction(7, UserAction::Delete),
             Route::Licenses,
             Route::LicensesCsv,
             Route::BulkChange,

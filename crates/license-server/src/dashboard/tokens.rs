@@ -15,6 +15,12 @@ pub(super) enum Purpose {
     Form,
     /// A flash message of a session.
     Flash,
+    /// What connects the two steps of signing in.
+    SecondStep,
+    /// The secret of a second factor that is being enrolled.
+    Enrolment,
+    /// The form of a link with which a user sets a password.
+    SetPassword,
 }
 
 impl Purpose {
@@ -23,6 +29,9 @@ impl Purpose {
             Self::SignIn => "sign-in",
             Self::Form => "form",
             Self::Flash => "flash",
+            Self::SecondStep => "second-step",
+            Self::Enrolment => "enrolment",
+            Self::SetPassword => "set-password",
         }
     }
 }
@@ -49,15 +58,25 @@ pub(super) fn is_signed(key: &Key, purpose: Purpose, cookie: &str, token: &str) 
 
 /// A signed message as a cookie value, for this session.
 pub(super) fn seal(key: &Key, session: &str, sentence: &str) -> String {
-    let tag = hmac::sign(key, &message(Purpose::Flash, session, sentence));
+    seal_for(Purpose::Flash, key, session, sentence)
+}
+
+/// Text that the holder of this cookie can give back, but not change.
+pub(super) fn seal_for(purpose: Purpose, key: &Key, cookie: &str, sentence: &str) -> String {
+    let tag = hmac::sign(key, &message(purpose, cookie, sentence));
     format!("{}.{}", hex(sentence.as_bytes()), hex(tag.as_ref()))
 }
 
 /// The message in such a cookie, if the signature is valid.
 pub(super) fn unseal(key: &Key, session: &str, sealed: &str) -> Option<String> {
+    unseal_for(Purpose::Flash, key, session, sealed)
+}
+
+/// What [`seal_for`] sealed, if the signature is valid.
+pub(super) fn unseal_for(purpose: Purpose, key: &Key, session: &str, sealed: &str) -> Option<String> {
     let (sentence, tag) = sealed.split_once('.')?;
     let sentence = String::from_utf8(unhex(sentence.as_bytes())?).ok()?;
-    hmac::verify(key, &message(Purpose::Flash, session, &sentence), &unhex(tag.as_bytes())?).ok()?;
+    hmac::verify(key, &message(purpose, session, &sentence), &unhex(tag.as_bytes())?).ok()?;
     Some(sentence)
 }
 

@@ -42,6 +42,15 @@ impl ReadTransaction<'_> {
         Ok(found?)
     }
 
+    /// Whether the user has this unused recovery code.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn has_recovery_code(&self, user: i64, code_sha256: &str) -> Result<bool, Error> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM recovery_codes WHERE user = ?1 AND code_sha256 = ?2)";
+        Ok(self.0.prepare_cached(sql)?.query_row(params![user, code_sha256], |row| row.get(0))?)
+    }
+
     /// How many unused recovery codes the user has.
     ///
     /// # Errors
