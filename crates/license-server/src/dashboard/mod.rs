@@ -33,6 +33,7 @@ mod page_error;
 mod page_request;
 mod page_slots;
 mod password;
+mod password_check;
 mod refused_servers;
 mod routes;
 mod second_factor;

@@ -8,8 +8,8 @@ use super::field::{Field, FieldKind};
 use super::form::Form;
 use super::page_error::PageError;
 use super::page_request::{PageRequest, SESSION_TIME};
+use super::password_check;
 use super::routes::Route;
-use super::sign_in;
 use super::signed_in_user::SignedInUser;
 use super::tokens;
 use crate::actions::{self, Refusal};
@@ -86,7 +86,7 @@ fn change(page_request: &PageRequest, signed_in_user: &SignedInUser, form: &Form
         return Err(invalid("The new passwords do not match."));
     }
     passwords::check(&new).map_err(Refusal::Invalid)?;
-    let (user, before) = sign_in::check(page_request, &signed_in_user.user.name, &old)?;
+    let (user, before) = password_check::check(page_request, &signed_in_user.user.name, &old)?;
     let hash = passwords::hash(&new).map_err(|cause| Refusal::Store(Error::Failed(cause)))?;
     let token = tokens::random()?;
     let (session, actor, name) = (page_request.session_start(&token), signed_in_user.actor(), user.name);

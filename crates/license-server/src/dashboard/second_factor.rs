@@ -12,8 +12,8 @@ use super::form::Form;
 use super::page::{self, Layout};
 use super::page_error::PageError;
 use super::page_request::PageRequest;
+use super::password_check;
 use super::routes::Route;
-use super::sign_in;
 use super::signed_in_user::SignedInUser;
 use super::tokens::{self, Purpose};
 use crate::actions::{self, Proof, Refusal};
@@ -200,7 +200,7 @@ fn show_codes(page_request: &PageRequest, signed_in_user: &SignedInUser, codes: 
 
 fn check_password(page_request: &PageRequest, signed_in_user: &SignedInUser, form: &Form) -> Result<(), PageError> {
     let password = Secret::new(form.get("password").unwrap_or_default().to_owned());
-    sign_in::check(page_request, &signed_in_user.user.name, &password).map(drop)
+    password_check::check(page_request, &signed_in_user.user.name, &password).map(drop)
 }
 
 /// The form that asks for password and code.

@@ -1,21 +1,22 @@
 //! Signing in and out.
 
 use askama::Template;
-use log::{info, warn};
+use log::info;
 
 use super::cookies::Cookie;
 use super::form::Form;
 use super::page::{self, Layout};
 use super::page_error::PageError;
 use super::page_request::{PageRequest, SESSION_TIME};
+use super::password_check;
 use super::routes::Route;
 use super::second_factor;
 use super::signed_in_user::SignedInUser;
 use super::tokens::{self, Purpose};
 use crate::actions::{self, Proof, Refusal};
 use crate::model::{Actor, User};
+use crate::random_token;
 use crate::store::WriteTransaction;
-use crate::{passwords, random_token};
 use opterius_base::secret::Secret;
 use opterius_base::text::one_line;
 use opterius_http::response::Response;
@@ -67,7 +68,7 @@ pub(super) fn act(page_request: &PageRequest, form: &Form) -> Result<Response, P
         return ask(page_request, 403, name, next, Some(sentence));
     }
     let password = Secret::new(form.get("password").unwrap_or_default().to_owned());
-    match check(page_request, name, &password) {
+    match password_check::check(page_request, name, &password) {
         Ok((user, hash)) if user.second_factor_at.is_some() => {
             let visitor = page_request.cookies.visitor.clone().unwrap_or_default();
             ask_code(
@@ -89,27 +90,6 @@ pub(super) fn act(page_request: &PageRequest, form: &Form) -> Result<Response, P
             ask(page_request, 422, name, next, Some("Wrong name or password."))
         }
         Err(page_error) => Err(page_error),
-    }
-}
-
-/// The user with this name and password, and the hash that matched. A wrong name takes as long as a wrong password and gets
-/// the same message.
-pub(super) fn check(page_request: &PageRequest, name: &str, password: &Secret) -> Result<(User, String), PageError> {
-    let (shared, attempts, client) = (&page_request.shared, &page_request.state.attempts, page_request.client);
-    let now = shared.clock.monotonic();
-    attempts.take(name, client, now).map_err(PageError::TooManyAttempts)?;
-    let found = shared.readers.read(|transaction| transaction.user(name))?;
-    let is_right = passwords::verify(password, found.as_ref().map(|(_, hash)| hash.as_str()));
-    match found.filter(|(user, _)| is_right && user.can_sign_in()) {
-        Some(found) => {
-            attempts.succeeded(name, client, now);
-            Ok(found)
-        }
-        None => {
-            attempts.failed(name, client, now);
-            warn!("Sign-in of “{}” from {client} refused: wrong name or password", one_line(name, 64));
-            Err(PageError::Refused(Refusal::Invalid("Wrong password.".to_owned())))
-        }
     }
 }
 
