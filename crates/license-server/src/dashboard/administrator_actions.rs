@@ -9,7 +9,7 @@ use super::license_fields::{
 };
 use crate::model::describe::limit;
 use crate::model::{Action, Basis, Change, Period, Status};
-use opterius_base::dates::{Moment, last_day, the_end};
+use opterius_base::dates::{Moment, the_end};
 
 /// In the order of the links on the page of a license.
 pub(super) static LICENSE_ACTIONS: &[LicenseAction] = &[
@@ -19,7 +19,7 @@ pub(super) static LICENSE_ACTIONS: &[LicenseAction] = &[
         target: ActionTarget::License { label: "Renew…", is_available: |_| true },
         heading: |context| format!("Renew license {}", context.license.id),
         confirm_text: renew,
-        fields: |context| vec![renewal_field(context), last_day_field(context)],
+        fields: |context| vec![renewal_field(context), last_day_field()],
         confirm: "Renew",
         dangerous: false,
         parse: |form| Ok(Operation::Change(renewal(form)?)),
@@ -157,14 +157,12 @@ pub(super) static LICENSE_ACTIONS: &[LicenseAction] = &[
     },
 ];
 
-fn last_day_field(context: &LicenseContext) -> Field {
+fn last_day_field() -> Field {
     Field {
         name: "until",
         label: "Last day",
         kind: FieldKind::Date,
-        value: context.license.expires_at.map_or(String::new(), last_day),
-        hint: "For “until the last day”: the license is valid through this day (UTC). Leave empty for a license that \
-               never expires.",
+        hint: "For “Until the last day below”: the license is valid through this day (UTC).",
         ..Field::default()
     }
 }

@@ -38,8 +38,7 @@ static BULK_CHANGES: [BulkChange; 4] = [
                     label: "Last day",
                     kind: FieldKind::Date,
                     value: form.text("until").to_owned(),
-                    hint: "For “until the last day”: the licenses are valid through this day (UTC). Leave empty for \
-                       licenses that never expire.",
+                    hint: "For “Until the last day below”: the licenses are valid through this day (UTC).",
                     ..Field::default()
                 },
             ]

@@ -15,7 +15,12 @@ pub(super) fn renewal_field(context: &LicenseContext) -> Field {
 
 /// How long a renewal is, with this choice.
 pub(super) fn choice_of_renewal(value: &str) -> Field {
-    let options = [("P1M", "1 month more"), ("P1Y", "1 year more"), ("until", "Until the last day below")];
+    let options = [
+        ("P1M", "1 month more"),
+        ("P1Y", "1 year more"),
+        ("until", "Until the last day below"),
+        ("never", "Without an end"),
+    ];
     Field {
         name: "add",
         label: "Renew for",
@@ -30,8 +35,16 @@ pub(super) fn choice_of_renewal(value: &str) -> Field {
 
 /// The renewal that the form asks for. A form without the choice has a last day.
 pub(super) fn renewal(form: &Form) -> Result<Change, Refusal> {
+    let is_dated = !form.text("until").is_empty();
     match form.text("add") {
-        "" | "until" => Ok(Change::Renew(typed_date(form, "until")?)),
+        "" => Ok(Change::Renew(typed_date(form, "until")?)),
+        "until" if is_dated => Ok(Change::Renew(typed_date(form, "until")?)),
+        "until" => Err(Refusal::Invalid("Enter the last day.".to_owned())),
+        // A date that would be ignored is a mistake in one of the two fields.
+        _ if is_dated => {
+            Err(Refusal::Invalid("Choose “Until the last day below”, or leave the last day empty.".to_owned()))
+        }
+        "never" => Ok(Change::Renew(None)),
         period => {
             let period: Period =
                 period.parse().map_err(|()| Refusal::Invalid("Choose how long to renew.".to_owned()))?;
