@@ -1,8 +1,8 @@
 //! Remembers refused servers beside their license, because a refused server is what support is asked about.
 //!
 //! A refusal itself writes nothing: it is counted in memory, and the thread in `refusal_writer` stores what was counted. A server that
-//! asks in a loop costs one row in [`REPEAT`], a license at most [`MAX_REFUSED`] rows in that time, and all of them at most
-//! [`MAX_ROWS`] rows a second, and fewer if the disk is slow. What is not stored when the process ends is lost; the next check of the
+//! asks in a loop costs one row in `REPEAT`, a license at most `MAX_REFUSED` rows in that time, and all of them at most
+//! `MAX_ROWS` rows a second, and fewer if the disk is slow. What is not stored when the process ends is lost; the next check of the
 //! server is stored again.
 
 use std::collections::HashMap;
@@ -155,7 +155,7 @@ impl Counted {
         true
     }
 
-    /// Copies up to [`MAX_ROWS`] servers that are due, and drops those that were not refused again since they were stored.
+    /// Copies up to `MAX_ROWS` servers that are due, and drops those that were not refused again since they were stored.
     fn take_due(&mut self, now: Instant) -> Vec<(i64, RefusedServer)> {
         let mut due = Vec::new();
         self.licenses.retain(|license, servers| {

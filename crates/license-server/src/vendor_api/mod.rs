@@ -1,7 +1,7 @@
 //! The vendor API below `/api/v1`: a shop or a billing system sells licenses with it.
 //!
-//! [`routes`] is the table of all calls; routing, authorization, checks of queries and bodies, and the OpenAPI document are
-//! derived from it. The front thread only finds the route and copies the request ([`request`]); [`dispatch`] does the rest
+//! `routes` is the table of all calls; routing, authorization, checks of queries and bodies, and the OpenAPI document are
+//! derived from it. The front thread only finds the route and copies the request (`request`); `dispatch` does the rest
 //! in a lane. A change, its history and the answer that is kept for its repetition are one transaction.
 //!
 //! A call is authenticated by its token alone. Cookies are not looked at, and no answer allows a page of another site to
