@@ -36,9 +36,22 @@ impl Page {
         self
     }
 
-    /// Adds text that may be in another script, isolated so that its direction does not affect the text around it.
+    /// Adds text that may be in another script, isolated so that its direction does not affect the text around it. The style
+    /// keeps instants in it in one piece.
     pub fn foreign(&mut self, text: &str) -> &mut Self {
-        self.markup("<bdi>").text(text).markup("</bdi>")
+        self.markup("<bdi>");
+        for piece in text.split_inclusive(' ') {
+            let word = piece.trim_matches([' ', '.', ',', ';', ':', '(', ')']);
+            match piece.split_once(word).filter(|_| is_instant(word)) {
+                Some((before, after)) => {
+                    self.text(before).markup("<time>").text(word).markup("</time>").text(after);
+                }
+                None => {
+                    self.text(piece);
+                }
+            }
+        }
+        self.markup("</bdi>")
     }
 
     /// Adds an instant and its relative time.
@@ -56,6 +69,11 @@ impl Page {
     }
 }
 
+/// Whether the word is an instant in UTC, such as `2026-03-31T12:00:00Z`.
+fn is_instant(word: &str) -> bool {
+    word.len() == 20 && word.ends_with('Z') && Timestamp::parse_expiry(word).is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +83,14 @@ mod tests {
         let mut page = Page::default();
         page.markup("<p title=\"").text("\"'><b>&amp;").markup("\">").foreign("</bdi><script>").markup("</p>");
         let expected = "<p title=\"&quot;&#39;&gt;&lt;b&gt;&amp;amp;\"><bdi>&lt;/bdi&gt;&lt;script&gt;</bdi></p>";
+        assert_eq!(page.0, expected);
+    }
+
+    #[test]
+    fn an_instant_in_a_sentence_is_an_element() {
+        let mut page = Page::default();
+        page.foreign("until 2026-03-31T12:00:00Z, not 2026-03-32T12:00:00Z (2026-03-31)");
+        let expected = "<bdi>until <time>2026-03-31T12:00:00Z</time>, not 2026-03-32T12:00:00Z (2026-03-31)</bdi>";
         assert_eq!(page.0, expected);
     }
 }

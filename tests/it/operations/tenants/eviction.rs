@@ -143,6 +143,8 @@ fn a_frozen_cgroup_is_ended() {
         let alice = uid("alice");
         for name in ["suspend", "delete"] {
             let mut child = shell_as("alice", "while :; do :; done").spawn().unwrap();
+            // Frozen before it is Alice's, it would be another's.
+            assert!(eventually(START, || tasks_of(&alice).contains(&format!("{}/task", child.id()))));
             run(&format!("echo {} >{group}/cgroup.procs; echo 1 >{group}/cgroup.freeze", child.id()));
             let answer = if name == "suspend" { panel.suspend("alice") } else { panel.delete("alice") };
             answer.ok();
