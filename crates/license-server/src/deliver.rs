@@ -6,25 +6,22 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use log::{error, info, warn};
+use log::{error, info};
 
 use crate::PROGRAM;
 use crate::certificate_file;
-use crate::commands::remedies;
-use crate::config::{self, Config, Loaded};
+use crate::config::{self, Config};
 use crate::installation::DataDir;
-use crate::serve;
+use crate::startup;
 use crate::store::Database;
 use crate::store::readers::Readers;
 use crate::store::writer::Writer;
 use crate::webhooks::connection::Connector;
 use crate::webhooks::dispatcher::{Control, Dispatcher};
 use opterius_base::clock::{Clock, SystemClock};
-use opterius_daemon::log::{Logger, SYSLOG_SOCKET};
 use opterius_daemon::notify::{Notifier, Report};
-use opterius_daemon::output::complain;
 use opterius_daemon::signals::Signals;
-use opterius_daemon::supervisor::{self, Failure, Lifecycle, Stop, Supervisor, conclude, report_panics};
+use opterius_daemon::supervisor::{self, Failure, Lifecycle, Stop, Supervisor, conclude};
 
 /// How long deliveries that are under way have to end: as long as one can take.
 const STOP_TIME: std::time::Duration = std::time::Duration::from_secs(10);
@@ -33,34 +30,16 @@ const STOP_TIME: std::time::Duration = std::time::Duration::from_secs(10);
 pub fn start(path: &Path) -> u8 {
     // First, because an early SIGHUP must not terminate the process.
     let signals = Signals::of_process().map_err(Failure::start);
-    let Loaded { config, warnings } = match config::load(path) {
-        Ok(loaded) => loaded,
-        Err(error) => {
-            complain(PROGRAM.name, &error.to_string());
-            return error.exit_code();
-        }
+    let config = match startup::prepare(path) {
+        Ok(config) => config,
+        Err(code) => return code,
     };
-    serve::keep_memory_private();
     let target = config.log;
-    Logger::new(PROGRAM.name, target, Path::new(SYSLOG_SOCKET)).install();
-    report_panics(PROGRAM);
-    for warning in warnings {
-        warn!("{warning}");
-    }
     let data_dir = DataDir::new(&config.data_dir);
-    let database = match data_dir.open_database() {
-        Ok(database) => database,
-        Err(error) => {
-            complain(PROGRAM.name, &remedies::for_installation(path, &error.to_string()));
-            return error.exit_code();
-        }
-    };
-    let _lock = match data_dir.locks().lock_deliverer() {
-        Ok(lock) => lock,
-        Err(error) => {
-            complain(PROGRAM.name, &error.to_string());
-            return error.exit_code();
-        }
+    let opened = data_dir.open_database().and_then(|database| Ok((data_dir.locks().lock_deliverer()?, database)));
+    let (_lock, database) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return startup::refused(path, &error),
     };
     let ended = signals.and_then(|signals| run(database, &config, path, &signals));
     conclude(&ended, PROGRAM, target)

@@ -8,11 +8,9 @@ use std::sync::Arc;
 
 use crossbeam_channel::bounded;
 use log::{error, info, warn};
-use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use crate::api::Api;
 use crate::commands::progress::Progress;
-use crate::commands::remedies;
 use crate::config::{self, Config, Loaded};
 use crate::installation::{DataDir, Installation};
 use crate::installation_error::InstallationError;
@@ -21,15 +19,13 @@ use crate::shared::Shared;
 use crate::store::readers::Readers;
 use crate::store::writer::Writer;
 use crate::store::{self, Database};
-use crate::{PROGRAM, activation_gc, expiry_notices, refusal_writer};
+use crate::{PROGRAM, activation_gc, expiry_notices, refusal_writer, startup};
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_daemon::limits;
 use opterius_daemon::listener::{self, Source};
-use opterius_daemon::log::{Logger, SYSLOG_SOCKET};
 use opterius_daemon::notify::{Notifier, Report};
-use opterius_daemon::output::complain;
 use opterius_daemon::signals::Signals;
-use opterius_daemon::supervisor::{self, Failure, Lifecycle, Spawn, Stop, Supervisor, conclude, report_panics};
+use opterius_daemon::supervisor::{self, Failure, Lifecycle, Spawn, Stop, Supervisor, conclude};
 use opterius_daemon::watchdog::Watchdog;
 use opterius_http::front::{Front, Lanes};
 use opterius_http::lane::{self, Lane};
@@ -72,34 +68,16 @@ impl Dependencies {
 pub fn start(path: &Path) -> u8 {
     // First, because an early SIGHUP must not terminate the process.
     let signals = Signals::of_process().map_err(Failure::start);
-    let Loaded { config, warnings } = match config::load(path) {
-        Ok(loaded) => loaded,
-        Err(error) => {
-            complain(PROGRAM.name, &error.to_string());
-            return error.exit_code();
-        }
+    let config = match startup::prepare(path) {
+        Ok(config) => config,
+        Err(code) => return code,
     };
-    keep_memory_private();
     let target = config.log;
-    Logger::new(PROGRAM.name, target, Path::new(SYSLOG_SOCKET)).install();
-    report_panics(PROGRAM);
-    for warning in warnings {
-        warn!("{warning}");
-    }
     let data_dir = DataDir::new(&config.data_dir);
-    let installation = match open(&data_dir) {
-        Ok(installation) => installation,
-        Err(error) => {
-            complain(PROGRAM.name, &remedies::for_installation(path, &error.to_string()));
-            return error.exit_code();
-        }
-    };
-    let _lock = match data_dir.locks().lock_server() {
-        Ok(lock) => lock,
-        Err(error) => {
-            complain(PROGRAM.name, &error.to_string());
-            return error.exit_code();
-        }
+    let opened = open(&data_dir).and_then(|installation| Ok((data_dir.locks().lock_server()?, installation)));
+    let (_lock, installation) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return startup::refused(path, &error),
     };
     let address = SocketAddr::new(config.listen_addr, config.port);
     let ended = signals.and_then(|signals| {
@@ -108,11 +86,6 @@ pub fn start(path: &Path) -> u8 {
         run(listener, config, installation, Some(path), Dependencies::of_process(signals, notifier))
     });
     conclude(&ended, PROGRAM, target)
-}
-
-/// Keeps other processes of this user, such as the deliverer, from reading the memory of this one.
-pub(crate) fn keep_memory_private() {
-    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
 /// Opens the installation and checks the integrity of its database.

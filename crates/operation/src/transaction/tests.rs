@@ -135,7 +135,7 @@ fn a_journal_of_an_earlier_version_never_removes_what_was_there_before() {
     tree.directory(layout::LOGS);
     tree.write("/var/log/opterius/sites/a.example/access.log", "");
     tree.directory("/home/.opterius-new-bob");
-    let bob = UndoStep::User { username: user("nobody-of-this-name"), uid: None };
+    let bob = UndoStep::User { username: user("no-such-user"), uid: None };
     interrupted(&tree, &[bob, step("/home"), step("/home/alice"), step("/var/log/opterius/sites/a.example")]);
     assert!(fs::symlink_metadata(tree.host.path("/home")).unwrap().is_symlink());
     assert!(disk.is_dir() && !tree.host.path("/var/log/opterius/sites/a.example").exists());
