@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::Details;
 use crate::store::NewLicense;
 use crate::store::tests::{Scratch, plan};
 use opterius_base::secret::Secret;

@@ -125,10 +125,16 @@ pub fn beginning(text: &str) -> Option<String> {
     if let Some(key) = own(text) {
         return Some(key);
     }
-    let seen = text.chars().filter(|character| !is_invisible(*character));
-    let mut key = String::new();
-    let mut count = 0_usize;
-    for character in seen.filter(|character| !is_blank(*character) && !is_dash(*character) && !is_quote(*character)) {
+    let seen = text.chars().filter(|character| !is_invisible(*character) && !is_quote(*character));
+    let (key, count) = grouped(seen)?;
+    (count > 0).then_some(key)
+}
+
+/// The letters and digits in groups, and how many they are; blanks and dashes do not count. `None` if one of them is not in
+/// our keys, or if there are more than in a key.
+fn grouped(characters: impl Iterator<Item = char>) -> Option<(String, usize)> {
+    let (mut key, mut count) = (String::new(), 0_usize);
+    for character in characters.filter(|character| !is_blank(*character) && !is_dash(*character)) {
         let character = plain(character).to_ascii_uppercase();
         if !is_ours(character) || count == CHARACTERS {
             return None;
@@ -139,7 +145,7 @@ pub fn beginning(text: &str) -> Option<String> {
         key.push(character);
         count = count.saturating_add(1);
     }
-    (count > 0).then_some(key)
+    Some((key, count))
 }
 
 /// How comments begin in other files.
@@ -162,18 +168,7 @@ fn is_edge(character: char) -> bool {
 
 /// One of our keys in its canonical form.
 fn own_form(text: &str) -> Option<String> {
-    let (mut key, mut count) = (String::new(), 0_usize);
-    for character in text.chars().filter(|character| !is_blank(*character) && !is_dash(*character)) {
-        let character = plain(character).to_ascii_uppercase();
-        if !is_ours(character) || count == CHARACTERS {
-            return None;
-        }
-        if count > 0 && count.is_multiple_of(GROUP) {
-            key.push('-');
-        }
-        key.push(character);
-        count = count.saturating_add(1);
-    }
+    let (key, count) = grouped(text.chars())?;
     (count == CHARACTERS && !is_grouped_otherwise(text)).then_some(key)
 }
 

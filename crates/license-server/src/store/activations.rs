@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Row, named_params, params};
 
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
-use super::values::{Ip, at, at_if_any};
+use super::values::{Ip, at, at_if_any, details};
 use crate::model::{Activation, ActivationState, Details, Side};
 use opterius_base::clock::Timestamp;
 
@@ -126,13 +126,7 @@ fn activation(row: &Row<'_>) -> rusqlite::Result<Activation> {
         last_seen_at: at(row, 3)?,
         observed_ip: row.get::<_, Ip>(4)?.0,
         reported_ip: row.get::<_, Option<Ip>>(5)?.map(|ip| ip.0),
-        details: Details {
-            hostname: row.get(6)?,
-            agent_version: row.get(7)?,
-            panel_version: row.get(8)?,
-            os: row.get(9)?,
-            server_id: row.get(10)?,
-        },
+        details: details(row, 6)?,
         other_server_id: row.get(11)?,
         other_seen_at: at_if_any(row, 12)?,
     })

@@ -6,8 +6,8 @@ use rusqlite::{OptionalExtension, Row, named_params, params};
 
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
-use super::values::{Ip, at};
-use crate::model::{Block, Details, EventFacts, EventType, MAX_REFUSED, RefusedServer, ServerFacts};
+use super::values::{Ip, at, details};
+use crate::model::{Block, EventFacts, EventType, MAX_REFUSED, RefusedServer, ServerFacts};
 use opterius_base::clock::Timestamp;
 
 /// What a verification has to know beyond the slots, in one statement because every verification asks.
@@ -67,13 +67,7 @@ fn refused_server(row: &Row<'_>) -> rusqlite::Result<RefusedServer> {
         first_at: at(row, 3)?,
         last_at: at(row, 4)?,
         denials: row.get(5)?,
-        details: Details {
-            hostname: row.get(6)?,
-            agent_version: row.get(7)?,
-            panel_version: row.get(8)?,
-            os: row.get(9)?,
-            server_id: row.get(10)?,
-        },
+        details: details(row, 6)?,
     })
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use rusqlite::Row;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
-use crate::model::{Action, DeliveryState, EventType, Role, Status};
+use crate::model::{Action, DeliveryState, Details, EventType, Role, Status};
 use opterius_base::clock::Timestamp;
 
 /// A timestamp column: seconds since 1970, as in [`Timestamp::unix`].
@@ -16,6 +16,18 @@ pub(super) fn at(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
 /// A nullable timestamp column.
 pub(super) fn at_if_any(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
     row.get::<_, Option<i64>>(column).map(|at| at.map(Timestamp::from_unix))
+}
+
+/// What a server reports about itself: five columns from number `first` on.
+pub(super) fn details(row: &Row<'_>, first: usize) -> rusqlite::Result<Details> {
+    let column = |number: usize| row.get(first.saturating_add(number));
+    Ok(Details {
+        hostname: column(0)?,
+        agent_version: column(1)?,
+        panel_version: column(2)?,
+        os: column(3)?,
+        server_id: column(4)?,
+    })
 }
 
 /// An IP address column.
