@@ -189,11 +189,11 @@ pub fn decide(
         Claim::Take { again } => {
             let actor = Actor { role: Role::Server, name: inquiry.ip.to_string() };
             let detail = activation_detail(inquiry, again);
-            let server = facts(inquiry);
-            let sequence =
-                transaction.add_server_event(Some(license.id), &actor, Action::Activated, &detail, Some(&server))?;
+            // The number of the entry is the place of the activation, which is announced once it is there.
+            let sequence = transaction.add_entry(Some(license.id), &actor, Action::Activated, &detail)?;
             transaction.release_second(license.id, inquiry.ip)?;
             transaction.put_activation(license.id, sequence, &heartbeat)?;
+            announce_activation(transaction, license.id, sequence, &actor, &detail, inquiry)?;
             if again.is_none() {
                 announce_clone(transaction, license.id, inquiry, since)?;
             }
@@ -241,6 +241,25 @@ fn kept_out_until(
     let blocks = transaction.blocks(license, transaction.now())?;
     let applying = blocks.iter().filter(|block| block.applies_to(inquiry.ip, server_id));
     Ok(applying.map(|block| block.ends_at).max())
+}
+
+fn announce_activation(
+    transaction: &WriteTransaction<'_>,
+    license: i64,
+    entry: i64,
+    actor: &Actor,
+    detail: &str,
+    inquiry: &Inquiry,
+) -> Result<(), Error> {
+    let server = facts(inquiry);
+    let facts = EventFacts {
+        server: Some(&server),
+        history_entry: Some(entry),
+        actor: Some(actor),
+        detail,
+        ..EventFacts::default()
+    };
+    transaction.announce(EventType::ServerActivated, Some(license), &facts)
 }
 
 /// Announces a new server whose identity another active server of the license has.

@@ -15,13 +15,13 @@ use std::path::Path;
 use std::time::Instant;
 
 /// The time in which an event arrives on a loaded machine.
-const SOON: Duration = Duration::from_secs(20);
+pub(super) const SOON: Duration = Duration::from_secs(20);
 
 /// The time that one delivery may take, and some for a loaded machine.
 const ATTEMPT: Duration = Duration::from_secs(18);
 
 /// A license server whose webhooks trust the certificates of these receivers and may have private addresses.
-fn server(receivers: &[&FakeLicenseServer], private: bool) -> LicenseServerProcess {
+pub(super) fn server(receivers: &[&FakeLicenseServer], private: bool) -> LicenseServerProcess {
     let builder = LicenseServerProcess::builder();
     let directory = builder.database.data_dir.database_path().parent().unwrap().parent().unwrap().to_owned();
     let authorities = directory.join("authorities.pem");
@@ -33,7 +33,7 @@ fn server(receivers: &[&FakeLicenseServer], private: bool) -> LicenseServerProce
         .start()
 }
 
-fn deliverer(directory: &Path) -> Process {
+pub(super) fn deliverer(directory: &Path) -> Process {
     let process = Process::start(process::command(&command_words(directory, &["deliver"])));
     let started = process.wait_for_line(|line| line.contains("delivering events"), START);
     assert!(started.is_some(), "{:#?}", process.lines());
@@ -41,7 +41,7 @@ fn deliverer(directory: &Path) -> Process {
 }
 
 /// A receiver over TLS that accepts everything.
-fn receiver() -> FakeLicenseServer {
+pub(super) fn receiver() -> FakeLicenseServer {
     let receiver = FakeLicenseServer::start();
     receiver.reply(Reply::raw(200, "thanks"));
     receiver
@@ -53,7 +53,7 @@ fn add(server: &LicenseServerProcess, url: &str) -> (String, String) {
     (added["id"].to_string(), added["secret"].as_str().unwrap().to_owned())
 }
 
-fn json_of(server: &LicenseServerProcess, words: &[&str]) -> Value {
+pub(super) fn json_of(server: &LicenseServerProcess, words: &[&str]) -> Value {
     let output = server.run(words);
     assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
@@ -83,11 +83,11 @@ fn assert_signed_with(request: &ReceivedRequest, secret: &str) {
     assert!(now.since(age).max(age.since(now)) < Duration::from_secs(60), "signed at {age}");
 }
 
-fn event(request: &ReceivedRequest) -> &Value {
+pub(super) fn event(request: &ReceivedRequest) -> &Value {
     request.json.as_ref().expect("a body of JSON")
 }
 
-fn types(receiver: &FakeLicenseServer) -> Vec<String> {
+pub(super) fn types(receiver: &FakeLicenseServer) -> Vec<String> {
     receiver.received().iter().map(|request| event(request)["type"].as_str().unwrap().to_owned()).collect()
 }
 

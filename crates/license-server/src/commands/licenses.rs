@@ -1,7 +1,6 @@
 //! `license …`: the commands use the rules in [`crate::actions`], as the dashboard does.
 
 use std::io::IsTerminal;
-use std::net::IpAddr;
 
 use serde::Serialize;
 
@@ -15,7 +14,7 @@ use crate::commands::session::Session;
 use crate::commands::values::{LicenseRef, printable};
 use crate::commands::{lookup, terminal};
 use crate::model::describe::{billing_summary, expiry, limit};
-use crate::model::{Action, Billing, Block, License, Plan};
+use crate::model::{Action, Block, License, LicenseView};
 use crate::store::{Filter, ListedLicense};
 use opterius_base::clock::Timestamp;
 use opterius_daemon::output::complain;
@@ -26,58 +25,15 @@ const PAGE: u32 = 50;
 /// History entries that are shown with a license.
 const HISTORY_ENTRIES: u32 = 20;
 
-/// A license in JSON.
+/// A license with everything about it, in JSON.
 #[derive(Serialize)]
-struct LicenseView<'a> {
-    id: i64,
-    key: String,
-    owner: &'a str,
-    plan: &'a Plan,
-    status: &'static str,
-    standing: &'static str,
-    expires_at: Option<Timestamp>,
-    locked_ip: Option<IpAddr>,
-    reference: Option<&'a str>,
-    note: &'a str,
-    labels: &'a [String],
-    suspension_reason: Option<&'a str>,
-    trial: bool,
-    active_servers: u32,
-    billing: &'a Billing,
-    created_at: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    activations: Option<Vec<ActivationView<'a>>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refused_servers: Option<Vec<RefusedView<'a>>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kept_out: Option<&'a [Block]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    history: Option<Vec<EventView>>,
-}
-
-fn view<'a>(license: &'a License, key: String, active_servers: u32, now: Timestamp) -> LicenseView<'a> {
-    LicenseView {
-        id: license.id,
-        key,
-        owner: &license.owner_name,
-        plan: &license.plan,
-        status: license.status.as_str(),
-        standing: license.effective_status(now),
-        expires_at: license.expires_at,
-        locked_ip: license.locked_ip,
-        reference: license.reference.as_deref(),
-        note: &license.note,
-        labels: &license.labels,
-        suspension_reason: license.suspension_reason.as_deref(),
-        trial: license.is_trial,
-        active_servers,
-        billing: &license.billing,
-        created_at: license.created_at,
-        activations: None,
-        refused_servers: None,
-        kept_out: None,
-        history: None,
-    }
+struct ShownLicense<'a> {
+    #[serde(flatten)]
+    license: LicenseView<'a>,
+    activations: Vec<ActivationView<'a>>,
+    refused_servers: Vec<RefusedView<'a>>,
+    kept_out: &'a [Block],
+    history: Vec<EventView>,
 }
 
 pub(super) fn create(session: &mut Session, terms: &LicenseTerms, json: bool) -> Result<(), Failure> {
@@ -88,7 +44,7 @@ pub(super) fn create(session: &mut Session, terms: &LicenseTerms, json: bool) ->
         transaction.license(id)?.ok_or_else(|| Failure::refused("the license that was just created cannot be read"))
     })?;
     if json {
-        return print_json(&view(&license, key.expose().to_owned(), 0, Session::now()));
+        return print_json(&LicenseView::new(&license, true, 0, Session::now()));
     }
     emit(&format!(
         "License {} created for {}: plan {}, expires {}{}\nlicense_key={}\nAdd the license_key=… line to the server's \
@@ -150,7 +106,7 @@ fn row(ListedLicense { license, servers }: &ListedLicense, now: Timestamp) -> Ve
 }
 
 fn listed_view(ListedLicense { license, servers }: &ListedLicense, now: Timestamp) -> LicenseView<'_> {
-    view(license, license.key.masked(), *servers, now)
+    LicenseView::new(license, false, *servers, now)
 }
 
 pub(super) fn show(
@@ -173,21 +129,17 @@ pub(super) fn show(
         let events = transaction.history(Some(license.id), None, HISTORY_ENTRIES)?;
         Ok((license, servers, events))
     })?;
-    let key = if reveal_key { license.key.expose().to_owned() } else { license.key.masked() };
     let active = servers.active(now);
     if json {
-        let history = events.iter().map(EventView::new).collect();
-        let (activations, refused, blocked) =
-            (servers.activation_views(now), servers.refused_views(), servers.blocks());
-        let view = view(&license, key, active, now);
-        return print_json(&LicenseView {
-            activations: Some(activations),
-            refused_servers: Some(refused),
-            kept_out: Some(blocked),
-            history: Some(history),
-            ..view
+        return print_json(&ShownLicense {
+            license: LicenseView::new(&license, reveal_key, active, now),
+            activations: servers.activation_views(now),
+            refused_servers: servers.refused_views(),
+            kept_out: servers.blocks(),
+            history: events.iter().map(EventView::new).collect(),
         });
     }
+    let key = if reveal_key { license.key.expose().to_owned() } else { license.key.masked() };
     let mut text = details(&license, &key, active, now);
     text.push_str(&servers.tables(&license, &session.target.program(), now));
     text.push('\n');

@@ -21,10 +21,9 @@ use super::signed_in_user::{SignedInUser, visible};
 use super::standing_badge::StandingBadge;
 use crate::actions::Refusal;
 use crate::model::describe::limit;
-use crate::model::{ACTIVE_TIME, Action, License, Status};
+use crate::model::{Action, License, Status};
 use crate::refused;
 use crate::store::WriteTransaction;
-use crate::store::counting::count_cap;
 use opterius_base::clock::Timestamp;
 use opterius_base::dates::Moment;
 use opterius_http::response::Response;
@@ -100,8 +99,7 @@ pub(super) fn show(
         page_request.shared.readers.read(|transaction| {
             let license = visible(transaction, &signed_in_user.user, id)?;
             let lines = lists::lines(transaction, Some(id), before, !administrator, now)?;
-            let active =
-                transaction.count_activations(id, now.minus(ACTIVE_TIME), count_cap(license.plan.max_servers))?;
+            let active = transaction.active_servers(&license, now)?;
             let server_list = ServerList::read(transaction, &license, after, active, now)?;
             let refused = refused::refused(transaction, &license, now)?;
             let blocks = transaction.blocks(id, now)?;

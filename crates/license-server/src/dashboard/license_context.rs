@@ -7,7 +7,7 @@ use super::signed_in_user::{SignedInUser, visible};
 use crate::actions::{OWNER_CHANGES, OWNER_CHANGES_TIME, Refusal};
 use crate::model::{ACTIVE_TIME, Activation, Block, License, Plan, RefusedServer};
 use crate::store::ReadTransaction;
-use crate::store::counting::{count_cap, format_count};
+use crate::store::counting::format_count;
 use opterius_base::clock::Timestamp;
 
 /// The maximum number of servers to choose from.
@@ -44,7 +44,7 @@ impl LicenseContext {
         now: Timestamp,
     ) -> Result<Self, Refusal> {
         let license = visible(transaction, &signed_in_user.user, id)?;
-        let active = transaction.count_activations(id, now.minus(ACTIVE_TIME), count_cap(license.plan.max_servers))?;
+        let active = transaction.active_servers(&license, now)?;
         let (mut server, mut refused, mut block, mut others) = (None, None, None, Vec::new());
         if let Some(ip) = ip {
             server = transaction.activation(id, ip)?;

@@ -4,16 +4,13 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::license::{Billing, License, Plan};
+use super::license_view::LicenseView;
 use super::users::Actor;
 use opterius_base::clock::Timestamp;
 use opterius_base::text::one_line;
 
-/// The longest text of a vendor or a server in an event, in characters.
+/// The longest text about who did what, in characters.
 const MAX_TEXT: usize = 500;
-
-/// The most labels in an event.
-const MAX_LABELS: usize = 50;
 
 /// A server, as an event shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -76,12 +73,12 @@ pub struct EventFacts<'a> {
 
 /// The `data` of an event.
 ///
-/// Each text in it is bounded, so it is at most about 64 KiB long.
-pub fn data(license: Option<&License>, facts: &EventFacts<'_>, now: Timestamp) -> Option<String> {
+/// Each text in it is bounded, here or when it is stored, so it is at most about 64 KiB long.
+pub fn data(license: Option<LicenseView<'_>>, facts: &EventFacts<'_>) -> Option<String> {
     #[derive(Serialize)]
     struct Data<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
-        license: Option<LicenseFacts<'a>>,
+        license: Option<LicenseView<'a>>,
         #[serde(flatten)]
         facts: &'a EventFacts<'a>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,52 +87,7 @@ pub fn data(license: Option<&License>, facts: &EventFacts<'_>, now: Timestamp) -
         detail: String,
     }
     let actor = facts.actor.map(|actor| bounded(&format!("{} {}", actor.role.as_str(), actor.name)));
-    let license = license.map(|license| LicenseFacts::of(license, now));
     serde_json::to_string(&Data { license, facts, actor, detail: bounded(facts.detail) }).ok()
-}
-
-/// A license as the API shows it, with its key masked.
-#[derive(Serialize)]
-struct LicenseFacts<'a> {
-    id: i64,
-    reference: Option<&'a str>,
-    key: String,
-    owner: &'a str,
-    plan: &'a Plan,
-    status: &'static str,
-    standing: &'static str,
-    suspension_reason: Option<String>,
-    expires_at: Option<Timestamp>,
-    locked_ip: Option<IpAddr>,
-    is_trial: bool,
-    note: String,
-    labels: Vec<&'a str>,
-    billing: &'a Billing,
-    created_at: Timestamp,
-    revision: i64,
-}
-
-impl<'a> LicenseFacts<'a> {
-    fn of(license: &'a License, now: Timestamp) -> Self {
-        Self {
-            id: license.id,
-            reference: license.reference.as_deref(),
-            key: license.key.masked(),
-            owner: &license.owner_name,
-            plan: &license.plan,
-            status: license.status.as_str(),
-            standing: license.effective_status(now),
-            suspension_reason: license.suspension_reason.as_deref().map(bounded),
-            expires_at: license.expires_at,
-            locked_ip: license.locked_ip,
-            is_trial: license.is_trial,
-            note: bounded(&license.note),
-            labels: license.labels.iter().map(String::as_str).take(MAX_LABELS).collect(),
-            billing: &license.billing,
-            created_at: license.created_at,
-            revision: license.revision,
-        }
-    }
 }
 
 fn bounded(text: &str) -> String {

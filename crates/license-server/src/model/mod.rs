@@ -9,6 +9,7 @@ mod event;
 pub mod event_data;
 mod help;
 mod license;
+mod license_view;
 pub mod mail_address;
 mod pair;
 mod period;
@@ -28,6 +29,7 @@ pub use help::{Help, Room, help};
 pub use license::{
     Billing, License, MAX_LABEL, MAX_LABELS, MAX_NOTE, MAX_REASON, MAX_REFERENCE, Plan, Standing, Status,
 };
+pub use license_view::LicenseView;
 pub use pair::{Sides, Sign};
 pub use period::{Basis, Period};
 pub use refused_server::{Block, MAX_BLOCKS, MAX_REFUSED, RefusedServer, block_time};

@@ -4,10 +4,11 @@ use std::net::IpAddr;
 
 use rusqlite::{OptionalExtension, Row, named_params, params};
 
+use super::counting::count_cap;
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values::{Ip, at, at_if_any, details};
-use crate::model::{Activation, ActivationState, Details, Side};
+use crate::model::{ACTIVE_TIME, Activation, ActivationState, Details, License, Side};
 use opterius_base::clock::Timestamp;
 
 /// The part of an activation that the slot rule needs.
@@ -171,7 +172,15 @@ impl ReadTransaction<'_> {
         Ok(self.0.prepare_cached(COUNT)?.query_row(params![license, since.unix(), most], |row| row.get(0))?)
     }
 
-    /// The number of those with a sequence number below `sequence`, counted up to `most`.
+    /// The number of active servers of a license, counted up to [`count_cap`].
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn active_servers(&self, license: &License, now: Timestamp) -> Result<u32, Error> {
+        self.count_activations(license.id, now.minus(ACTIVE_TIME), count_cap(license.plan.max_servers))
+    }
+
+    /// The number of activations with a sequence number below `sequence`, counted up to `most`.
     ///
     /// # Errors
     /// A store error.

@@ -101,15 +101,23 @@ impl WriteTransaction<'_> {
         detail: &str,
         server: Option<&ServerFacts<'_>>,
     ) -> Result<i64, Error> {
-        let sql = "INSERT INTO events (at, license, role, actor, action, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let parameters = params![self.now().unix(), license, actor.role.as_str(), actor.name, action.as_str(), detail];
-        self.connection().prepare_cached(sql)?.execute(parameters)?;
-        let id = self.connection().last_insert_rowid();
+        let id = self.add_entry(license, actor, action, detail)?;
         if let Some(event_type) = EventType::of(action) {
             let facts = EventFacts { server, expiry: None, history_entry: Some(id), actor: Some(actor), detail };
             self.announce(event_type, license, &facts)?;
         }
         Ok(id)
+    }
+
+    /// Adds an entry that the caller announces itself, once what it is about is in the store.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn add_entry(&self, license: Option<i64>, actor: &Actor, action: Action, detail: &str) -> Result<i64, Error> {
+        let sql = "INSERT INTO events (at, license, role, actor, action, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let parameters = params![self.now().unix(), license, actor.role.as_str(), actor.name, action.as_str(), detail];
+        self.connection().prepare_cached(sql)?.execute(parameters)?;
+        Ok(self.connection().last_insert_rowid())
     }
 }
 

@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension, params};
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use crate::model::event_data;
-use crate::model::{EventFacts, EventType, ExpiryFacts, License, Status};
+use crate::model::{EventFacts, EventType, ExpiryFacts, License, LicenseView, Status};
 use opterius_base::clock::Timestamp;
 
 /// The most deliveries of one webhook that wait: what comes beyond is dropped and counted, because a receiver that never
@@ -109,7 +109,9 @@ impl WriteTransaction<'_> {
         facts: &EventFacts<'_>,
     ) -> Result<String, Error> {
         let subject = license.map(|id| self.license(id)).transpose()?.flatten();
-        let data = event_data::data(subject.as_ref(), facts, self.now())
+        let servers = subject.as_ref().map_or(Ok(0), |license| self.active_servers(license, self.now()))?;
+        let view = subject.as_ref().map(|license| LicenseView::new(license, false, servers, self.now()));
+        let data = event_data::data(view, facts)
             .ok_or_else(|| Error::Failed("an event cannot be written as JSON".to_owned()))?;
         let sql = "INSERT INTO webhook_events (name, type, created_at, license, data)
             VALUES ('evt_' || lower(hex(randomblob(16))), ?1, ?2, ?3, ?4) RETURNING id, name";

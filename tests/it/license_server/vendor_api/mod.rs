@@ -9,6 +9,7 @@ mod safety;
 mod servers;
 mod tokens;
 mod users;
+mod webhooks;
 
 use super::*;
 use opterius_license_server::model::Scope;
@@ -28,7 +29,10 @@ impl Shop {
     }
 
     fn with_scopes(scopes: &str) -> Shop {
-        let server = LicenseServerProcess::start();
+        Shop::at(LicenseServerProcess::start(), scopes)
+    }
+
+    fn at(server: LicenseServerProcess, scopes: &str) -> Shop {
         let token = add_token(&server, "shop", scopes, &[]);
         Shop { server, token }
     }

@@ -3,10 +3,9 @@
 
 use serde::Serialize;
 
-use super::view::{LicenseView, active_servers};
 use crate::actions::{self, Change, ChangedLicense, Refusal};
 use crate::model::change_error::{check_labels, check_note, check_reference, check_server_ip, find_plan};
-use crate::model::{Basis, License, Period};
+use crate::model::{Basis, License, LicenseView, Period};
 use crate::store::WriteTransaction;
 use crate::vendor_api::answer::Answer;
 use crate::vendor_api::call::Call;
@@ -120,6 +119,6 @@ fn answer(
     message: &str,
 ) -> Result<Answer, ApiError> {
     let now = transaction.now();
-    let view = LicenseView::new(license, false, active_servers(transaction, license, now)?, now);
+    let view = LicenseView::new(license, false, transaction.active_servers(license, now)?, now);
     Ok(Answer::json(200, &ChangedView { license: view, changed, message, next_step: license.next_step(now) }))
 }

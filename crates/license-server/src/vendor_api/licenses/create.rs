@@ -5,10 +5,9 @@ use std::time::Duration;
 use ring::digest::{SHA256, digest};
 use serde::Serialize;
 
-use super::view::{LicenseView, active_servers};
 use crate::actions::{self, LicenseTerms, NewUser};
 use crate::model::change_error::{check_expiry, check_labels, check_server_ip, find_plan};
-use crate::model::{License, Scope};
+use crate::model::{License, LicenseView, Scope};
 use crate::store::WriteTransaction;
 use crate::vendor_api::answer::Answer;
 use crate::vendor_api::call::Call;
@@ -67,7 +66,7 @@ fn repeated(
     if reveals {
         call.record_key_view(transaction, license.id)?;
     }
-    let active = active_servers(transaction, license, now)?;
+    let active = transaction.active_servers(license, now)?;
     Ok(Answer::json(200, &LicenseView::new(license, reveals || is_retry, active, now)))
 }
 

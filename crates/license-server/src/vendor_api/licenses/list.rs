@@ -1,7 +1,6 @@
 //! `GET /licenses`.
 
-use super::view::LicenseView;
-use crate::model::Standing;
+use crate::model::{LicenseView, Standing};
 use crate::store::{Cursor, Filter, ListedLicense, ReadTransaction, Sort};
 use crate::vendor_api::answer::Answer;
 use crate::vendor_api::call::Call;

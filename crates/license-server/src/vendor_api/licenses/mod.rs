@@ -5,7 +5,6 @@ mod create;
 mod fields;
 mod list;
 mod show;
-mod view;
 
 pub(super) use self::change::{cancel, patch, renew, resume, suspend};
 pub(super) use self::create::create;

@@ -1,7 +1,6 @@
 //! `GET /licenses/{license}`.
 
-use super::view::{LicenseView, active_servers};
-use crate::model::Scope;
+use crate::model::{LicenseView, Scope};
 use crate::store::ReadTransaction;
 use crate::vendor_api::answer::Answer;
 use crate::vendor_api::call::Call;
@@ -11,7 +10,7 @@ use crate::vendor_api::error::ApiError;
 pub(in crate::vendor_api) fn show(transaction: &ReadTransaction<'_>, call: &Call) -> Result<Answer, ApiError> {
     let license = call.license(transaction)?;
     let reveals = call.may(Scope::KeysReveal);
-    let active = active_servers(transaction, &license, call.now)?;
+    let active = transaction.active_servers(&license, call.now)?;
     let answer = Answer::json(200, &LicenseView::new(&license, reveals, active, call.now));
     Ok(if reveals { answer.revealing(license.id) } else { answer })
 }

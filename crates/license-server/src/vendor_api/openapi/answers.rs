@@ -1,7 +1,8 @@
 //! The answers of the calls: which schema each has, and the schemas.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use super::schema::put;
 use crate::vendor_api::route::{ApiMethod, Route};
 
 /// The answer of a call that succeeds.
@@ -25,13 +26,36 @@ enum Shape {
     Json,
 }
 
-/// All schemas.
+/// All schemas. One that `extends` another has the members of that one, too.
 const SCHEMAS: &str = include_str!("schemas.json");
 
 /// The schemas by their names.
 pub(super) fn schemas() -> Value {
     // The test of references fails if the file is not JSON.
-    serde_json::from_str(SCHEMAS).unwrap_or_default()
+    let mut schemas: Value = serde_json::from_str(SCHEMAS).unwrap_or_default();
+    let bases = schemas.clone();
+    for schema in schemas.as_object_mut().into_iter().flat_map(Map::values_mut) {
+        let base = schema.as_object_mut().and_then(|schema| schema.remove("extends"));
+        if let Some(base) = base.as_ref().and_then(Value::as_str).and_then(|name| bases.get(name)) {
+            extend(schema, base);
+        }
+    }
+    schemas
+}
+
+/// Puts the members of the base before those of the schema. `additionalProperties` of a base forbids JSON Schema's own way.
+fn extend(schema: &mut Value, base: &Value) {
+    let member = |of: &Value, name: &str| of.get(name).cloned().unwrap_or_default();
+    if let (Value::Object(mut properties), Value::Object(own)) =
+        (member(base, "properties"), member(schema, "properties"))
+    {
+        properties.extend(own);
+        put(schema, "properties", Value::Object(properties));
+    }
+    if let (Value::Array(mut required), Value::Array(own)) = (member(base, "required"), member(schema, "required")) {
+        required.extend(own);
+        put(schema, "required", Value::Array(required));
+    }
 }
 
 /// The answer of a route; `None` if it is missing here, which a test forbids.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::answers;
-use super::schema;
+use super::schema::{self, put};
 use crate::vendor_api::members::Presence;
 use crate::vendor_api::route::{ApiMethod, Handler, Route, parameter, segments};
 
@@ -55,12 +55,6 @@ pub(super) fn operation(route: &Route) -> Value {
         put(&mut operation, "security", json!([]));
     }
     operation
-}
-
-fn put(object: &mut Value, name: &str, value: Value) {
-    if let Some(object) = object.as_object_mut() {
-        object.insert(name.to_owned(), value);
-    }
 }
 
 fn is_open(route: &Route) -> bool {

@@ -10,6 +10,13 @@ const CONTROL: &str = r"\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069";
 /// Blanks that are no control characters.
 const BLANK: &str = r" \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000";
 
+/// Sets a member of an object.
+pub(super) fn put(object: &mut Value, name: &str, value: Value) {
+    if let Some(object) = object.as_object_mut() {
+        object.insert(name.to_owned(), value);
+    }
+}
+
 /// The schema of an object with these members and no others.
 pub(super) fn object(members: &[&Member]) -> Value {
     let properties: Map<String, Value> =

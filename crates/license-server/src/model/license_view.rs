@@ -1,17 +1,15 @@
-//! A license in JSON.
+//! A license in JSON: the one view of the API, of the command line and of webhooks.
 
 use std::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::model::{ACTIVE_TIME, License};
-use crate::store::counting::count_cap;
-use crate::store::{Error, ReadTransaction};
+use super::license::{Billing, License};
 use opterius_base::clock::Timestamp;
 
 /// A license in JSON.
 #[derive(Serialize)]
-pub(super) struct LicenseView<'a> {
+pub struct LicenseView<'a> {
     id: i64,
     key: String,
     /// Whether only the first and last characters of the key are there.
@@ -19,6 +17,7 @@ pub(super) struct LicenseView<'a> {
     owner: &'a str,
     /// The plan's slug.
     plan: &'a str,
+    plan_name: &'a str,
     /// Accounts per server; 0 is unlimited.
     max_accounts: u32,
     /// Servers; 0 is unlimited.
@@ -34,7 +33,7 @@ pub(super) struct LicenseView<'a> {
     labels: &'a [String],
     suspension_reason: Option<&'a str>,
     trial: bool,
-    /// Active servers, counted up to one more than the plan allows, and to 1001 at least.
+    billing: &'a Billing,
     active_servers: u32,
     over_limit: bool,
     last_check_at: Option<Timestamp>,
@@ -42,21 +41,10 @@ pub(super) struct LicenseView<'a> {
     revision: i64,
 }
 
-/// The number of active servers, as [`LicenseView`] has it.
-///
-/// # Errors
-/// A store error.
-pub(super) fn active_servers(
-    transaction: &ReadTransaction<'_>,
-    license: &License,
-    now: Timestamp,
-) -> Result<u32, Error> {
-    transaction.count_activations(license.id, now.minus(ACTIVE_TIME), count_cap(license.plan.max_servers))
-}
-
 impl<'a> LicenseView<'a> {
-    /// The license with its key, or with the key masked.
-    pub(super) fn new(license: &'a License, shows_key: bool, active_servers: u32, now: Timestamp) -> Self {
+    /// The license with its key, or with the key masked. `active_servers` need not be counted further than to one more than
+    /// the plan allows.
+    pub fn new(license: &'a License, shows_key: bool, active_servers: u32, now: Timestamp) -> Self {
         let License { plan, key, .. } = license;
         Self {
             id: license.id,
@@ -64,6 +52,7 @@ impl<'a> LicenseView<'a> {
             key_masked: !shows_key,
             owner: &license.owner_name,
             plan: &plan.slug,
+            plan_name: &plan.name,
             max_accounts: plan.max_accounts,
             max_servers: plan.max_servers,
             status: license.status.as_str(),
@@ -75,6 +64,7 @@ impl<'a> LicenseView<'a> {
             labels: &license.labels,
             suspension_reason: license.suspension_reason.as_deref(),
             trial: license.is_trial,
+            billing: &license.billing,
             active_servers,
             over_limit: plan.max_servers > 0 && active_servers > plan.max_servers,
             last_check_at: license.last_check_at,
