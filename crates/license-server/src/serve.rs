@@ -45,6 +45,10 @@ const FORM_QUEUE: usize = 64;
 /// Threads for pages (read-only), and as many for forms (which change something or check a password).
 const THREADS_PER_LANE: usize = 2;
 
+/// Links that wait for a mail to be sent, and threads that send one each: the number of mail programs at a time.
+const MAIL_QUEUE: usize = 16;
+const MAIL_THREADS: usize = 2;
+
 /// The dependencies of the daemon besides its configuration and its installation.
 pub struct Dependencies {
     /// The time source.
@@ -123,15 +127,11 @@ pub fn run(
 
     let (reads, read_jobs) = Lane::new(PAGE_QUEUE.min(connections / 4));
     let (writes, write_jobs) = Lane::new(FORM_QUEUE.min(connections / 8));
+    let (slow, slow_jobs) = Lane::new(MAIL_QUEUE);
     let api = Api::new(Arc::clone(&shared));
-    let (front, control) = Front::new(
-        listener,
-        Arc::clone(&clock),
-        Box::new(api),
-        Lanes { reads, slow: writes.clone(), writes },
-        Limits { connections },
-    )
-    .map_err(Failure::start)?;
+    let (front, control) =
+        Front::new(listener, Arc::clone(&clock), Box::new(api), Lanes { reads, writes, slow }, Limits { connections })
+            .map_err(Failure::start)?;
     let (stop, stopped) = bounded::<()>(0);
     let start_threads = || {
         supervisor.start("writer", move || writer_thread.run())?;
@@ -140,6 +140,10 @@ pub fn run(
             for (kind, jobs) in [("page", read_jobs.clone()), ("form", write_jobs.clone())] {
                 supervisor.start(&format!("{kind}-{number}"), move || lane::run(&jobs))?;
             }
+        }
+        for number in 1..=MAIL_THREADS {
+            let jobs = slow_jobs.clone();
+            supervisor.start(&format!("mail-{number}"), move || lane::run(&jobs))?;
         }
         let (gc_shared, gc_stopped) = (Arc::clone(&shared), stopped.clone());
         supervisor.start("activation-gc", move || activation_gc::run(&gc_shared, &gc_stopped))?;

@@ -9,6 +9,7 @@ mod guessing;
 mod hostile_text;
 pub(crate) mod layout;
 mod lists;
+mod mail;
 mod owners;
 mod refused;
 mod second_factors;

@@ -1,9 +1,9 @@
 //! Users: invitations, disabling, deleting, sessions.
 
+use super::mail::sendmail;
 use super::visitor::Visitor;
 use super::*;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
 const NEW_PASSWORD: &str = "an entirely different sentence";
 
@@ -16,14 +16,6 @@ fn set_password(visitor: &mut Visitor<'_>, path: &str, password: &str) -> Respon
     visitor.get(path);
     let token = path.split('=').next_back().unwrap();
     visitor.post("/set-password", &[("token", token), ("new", password), ("again", password)])
-}
-
-/// A program in the place of sendmail that keeps the mail, or does what `script` says.
-fn sendmail(directory: &std::path::Path, script: &str) -> String {
-    let path = directory.join("sendmail");
-    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    path.display().to_string()
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! are rendered on the server and work without scripts.
 //!
 //! The front thread only copies what a request needs (`page_request`). Pages are rendered in the read lane and forms are
-//! processed in the write lane (`dispatch`).
+//! processed in the write lane, or in a lane of their own if they send mail (`dispatch`).
 
 mod account;
 mod administrator_actions;
@@ -120,28 +120,37 @@ impl Dashboard {
                 if let Err(response) = check_form(head) {
                     return Reaction::Answer(response);
                 }
-                let (page_request, body) = (self.page_request(request, route, &config), request.body.to_vec());
-                // A queue full of guesses would refuse the right password too.
-                let entry = match route {
-                    Route::SignIn | Route::SignInCode | Route::SetPassword => {
-                        self.state.attempts.enter(page_request.client, self.shared.clock.monotonic()).map(Some)
-                    }
-                    _ => Ok(None),
-                };
-                match entry {
-                    Ok(entry) => Reaction::Write(Box::new(move || {
-                        let _held_while_checking = entry;
-                        dispatch::act(&page_request, &body)
-                    })),
-                    Err(wait) => {
-                        self.shared.metrics.sign_in("rate_limited");
-                        let page_error = PageError::TooManyAttempts(wait);
-                        Reaction::Answer(page::page_error(Layout::default(), &page_error, Route::SignIn))
-                    }
-                }
+                self.process(self.page_request(request, route, &config), request.body.to_vec())
             }
             _ => Reaction::Answer(wrong_method(route)),
         }
+    }
+
+    /// Has the form processed in its lane.
+    fn process(&self, page_request: PageRequest, body: Vec<u8>) -> Reaction {
+        let route = page_request.route;
+        // A queue full of guesses would refuse the right password too.
+        let entered = if route.checks_secret() {
+            self.state.attempts.enter(page_request.client, self.shared.clock.monotonic()).map(Some)
+        } else {
+            Ok(None)
+        };
+        let entry = match entered {
+            Ok(entry) => entry,
+            Err(wait) => {
+                if matches!(route, Route::SignIn | Route::SignInCode) {
+                    self.shared.metrics.sign_in("rate_limited");
+                }
+                let page_error = PageError::TooManyAttempts(wait);
+                return Reaction::Answer(page::page_error(Layout::default(), &page_error, route.return_page()));
+            }
+        };
+        let work = Box::new(move || {
+            let _held_while_checking = entry;
+            dispatch::act(&page_request, &body)
+        });
+        // The mail system can take its time; changes of others go on.
+        if route.sends_mail() { Reaction::LongRunning(work) } else { Reaction::Write(work) }
     }
 
     fn page_request(&self, request: &Request<'_>, route: Route, config: &Arc<Config>) -> PageRequest {

@@ -136,6 +136,18 @@ impl Route {
         )
     }
 
+    /// Whether its form contains a secret that can be guessed: a password, a code, or the token of a link.
+    pub(super) fn checks_secret(self) -> bool {
+        let is_own =
+            matches!(self, Self::Password | Self::SecondFactor | Self::RemoveSecondFactor | Self::RecoveryCodes);
+        is_own || matches!(self, Self::SignIn | Self::SignInCode | Self::SetPassword)
+    }
+
+    /// Whether its form makes a link that is sent by mail.
+    pub(super) fn sends_mail(self) -> bool {
+        matches!(self, Self::NewUser | Self::UserAction(_, UserAction::Link))
+    }
+
     /// The value of the `Allow` header.
     pub(super) fn methods(self) -> &'static str {
         match (self.shows(), self.acts()) {
