@@ -4,8 +4,7 @@
 use crate::license::{assert_active, assert_allowed, assert_refused, assert_restricted, at_once, denial, grant, with};
 use crate::support::agent::{Agent, AgentBuilder, LICENSE_KEY};
 use crate::support::fake_license_server::{Reply, SigningKey};
-use crate::support::http::PROMPTLY;
-use crate::support::{eventually, pause, process};
+use crate::support::{SOON, eventually, pause, process};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -107,7 +106,7 @@ fn a_daemon_killed_at_any_moment_leaves_a_complete_old_or_new_file() {
         agent.license_server().reply(large_grant(&next));
         let received = agent.license_server().count();
         agent.restart();
-        assert!(agent.license_server().wait_for(received + 1, PROMPTLY), "no check in round {round}");
+        assert!(agent.license_server().wait_for(received + 1, SOON), "no check in round {round}");
         pause(delay);
         agent.kill();
         let found = cache(&agent)["plan"].as_str().unwrap().to_owned();
@@ -371,7 +370,7 @@ fn a_denial_that_cannot_be_written_leaves_no_earlier_grant_behind() {
         };
         assert!(word.ends_with(end), "{obstacle}: {word}");
         let expected_line = |line: &str| line.contains(" not written: ") && line.ends_with(end);
-        assert!(agent.wait_for_line(expected_line, PROMPTLY).is_some(), "{:#?}", agent.lines());
+        assert!(agent.wait_for_line(expected_line, SOON).is_some(), "{:#?}", agent.lines());
 
         let left = fs::read(disk(&agent).join("license-cache.json")).unwrap_or_default();
         assert_eq!(left.is_empty(), *withdrawn, "{obstacle}");
@@ -591,7 +590,7 @@ fn assert_not_written(agent: &Agent, status: &Value, cause: &str) {
     assert_allowed(agent);
     let actual = status["cache"].as_str().unwrap();
     assert!(actual.starts_with("not written: ") && actual.contains(cause), "{actual}, not {cause}");
-    let logged = eventually(PROMPTLY, || {
+    let logged = eventually(SOON, || {
         let expected_line = |line: &String| line.contains(" not written: ") && line.contains(cause);
         agent.lines().iter().any(expected_line)
     });

@@ -5,10 +5,10 @@ mod examples;
 
 use crate::license::{denial, grant, with};
 use crate::support::agent::Agent;
-use crate::support::eventually;
 use crate::support::fake_license_server::Reply;
-use crate::support::http::{PROMPTLY, Request};
+use crate::support::http::Request;
 use crate::support::license_server_process::LicenseServerProcess;
+use crate::support::{SOON, eventually};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -51,7 +51,7 @@ fn sample(text: &str, series: &str) -> Option<f64> {
 
 /// Waits until the sample has this value, because the Agent renders its metrics at most once a second.
 fn assert_sample(agent: &Agent, series: &str, value: Option<f64>) {
-    let found = eventually(PROMPTLY, || sample(&metrics(agent), series) == value);
+    let found = eventually(SOON, || sample(&metrics(agent), series) == value);
     assert!(found, "no {series} {value:?}: {}", metrics(agent));
 }
 
@@ -223,7 +223,7 @@ fn open_and_evicted_connections_are_counted() {
     drop(crowd(20));
     // Four of the crowd, and up to two more: the requests for metrics before and after it can each evict one while the
     // Agent has not noticed yet that earlier connections are closed.
-    let counted = eventually(PROMPTLY, || {
+    let counted = eventually(SOON, || {
         sample(&metrics(&agent), "http_evictions_total").is_some_and(|count| (4.0..=6.0).contains(&count))
     });
     assert!(counted, "{}", metrics(&agent));

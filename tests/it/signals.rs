@@ -65,7 +65,7 @@ fn check_finishes(signal: Signal) {
     let mut held = HeldRequest::begin();
     held.agent.signal(signal);
     let refused = || TcpStream::connect(("127.0.0.1", held.agent.port())).is_err_and(is_refusal);
-    assert!(eventually(Duration::from_secs(1), refused), "the port is open after {signal:?}");
+    assert!(eventually(AT_ONCE, refused), "the port is open after {signal:?}");
     assert!(held.agent.is_running(), "ended with a request running");
 
     held.gate.open();

@@ -1,6 +1,7 @@
 //! Forged forms change nothing.
 
 use super::*;
+use crate::support::http::PROMPTLY;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;

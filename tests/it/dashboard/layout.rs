@@ -2,6 +2,7 @@
 //! screenshots of all pages are saved there.
 
 use super::*;
+use crate::support::SOON;
 use crate::support::license_database::{LicenseDatabase, operator};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -56,7 +57,7 @@ fn populate(server: &LicenseServerProcess) {
     for refused in ["2001:db8:1234:5678:9abc:def0:1234:9999", "203.0.113.200"] {
         server.verify(&json!({"key": business.key, "server_ip": refused, "hostname": long, "agent_version": "0.1.0"}));
     }
-    assert!(eventually(PROMPTLY, || database.refused(business.id).len() == 2));
+    assert!(eventually(SOON, || database.refused(business.id).len() == 2));
     let kept_out = "2001:db8:1234:5678:9abc:def0:1234:8888";
     database.keep_out(business.id, kept_out, Duration::from_secs(7 * 86_400));
     let billing = Billing {

@@ -22,10 +22,10 @@ use self::visitor::Visitor;
 use crate::license::{GRANTED_LINE, assert_active, assert_line, assert_restricted};
 use crate::support::agent::Agent;
 use crate::support::browser::Browser;
-use crate::support::eventually;
-use crate::support::http::{PROMPTLY, Request, Response};
+use crate::support::http::{Request, Response};
 use crate::support::license_database::{LicenseDatabase, OWNER, TestLicense, operator};
 use crate::support::license_server_process::{LicenseServerProcess, SERVERS};
+use crate::support::{SOON, eventually};
 use opterius_base::secret::Secret;
 use opterius_license_server::actions;
 use opterius_license_server::passwords;
@@ -87,7 +87,7 @@ fn path(browser: &Browser) -> String {
 
 /// Waits until this page is loaded.
 fn assert_path(browser: &Browser, wanted: &str) {
-    assert!(eventually(PROMPTLY, || path(browser) == wanted), "{} instead of {wanted}", browser.url());
+    assert!(eventually(SOON, || path(browser) == wanted), "{} instead of {wanted}", browser.url());
 }
 
 /// Fills in the sign-in form of the current page and submits it.
@@ -123,7 +123,7 @@ fn by_id(id: &str) -> String {
 fn click(browser: &Browser, css: &str) {
     let before = browser.find("html");
     browser.find(css).click();
-    assert!(eventually(PROMPTLY, || before.is_gone()), "{css} did not load another page on {}", browser.url());
+    assert!(eventually(SOON, || before.is_gone()), "{css} did not load another page on {}", browser.url());
 }
 
 fn choose(browser: &Browser, css: &str) {

@@ -1,6 +1,7 @@
 //! Refused servers on the page of their license: each link helps.
 
 use super::*;
+use crate::support::SOON;
 use opterius_license_server::actions::Change;
 
 /// A server that was refused, after another took the only slot.
@@ -19,7 +20,7 @@ fn refuse(server: &LicenseServerProcess, license: &TestLicense, address: &str) {
     let question = json!({"key": license.key, "server_ip": address, "hostname": "web-2.example.com"});
     assert_eq!(server.verify(&question).status, 403);
     let is_stored = || server.database.refused(license.id).iter().any(|server| server.ip.to_string() == address);
-    assert!(eventually(PROMPTLY, is_stored));
+    assert!(eventually(SOON, is_stored));
 }
 
 fn row(address: &str) -> String {

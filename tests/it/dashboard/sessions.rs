@@ -2,6 +2,7 @@
 
 use super::visitor::set_cookies;
 use super::*;
+use crate::support::SOON;
 use crate::support::nginx::Nginx;
 
 const NEW_PASSWORD: &str = "an entirely different sentence";
@@ -26,12 +27,12 @@ fn signing_out_ends_the_session_on_the_server() {
     assert!(is_signed_in(&mut thief), "the cookie identifies the session");
     open(&browser, &server, "/licenses/1");
     click(&browser, "#show-key-button");
-    assert!(eventually(PROMPTLY, || text_of(&browser, "#key") == license.key));
+    assert!(eventually(SOON, || text_of(&browser, "#key") == license.key));
     click(&browser, "#sign-out-button");
     assert_path(&browser, "/sign-in");
     assert!(!is_signed_in(&mut thief), "the old cookie is invalid");
     browser.back();
-    assert!(eventually(PROMPTLY, || !browser.source().contains(&license.key)), "the back button still shows the key");
+    assert!(eventually(SOON, || !browser.source().contains(&license.key)), "the back button still shows the key");
     open(&browser, &server, "/licenses/1");
     assert_path(&browser, "/sign-in?next=%2Flicenses%2F1");
 }

@@ -1,6 +1,7 @@
 //! The dashboard in a browser with scripts disabled.
 
 use super::*;
+use crate::support::SOON;
 
 #[test]
 fn the_dashboard_works_without_scripts() {
@@ -21,7 +22,7 @@ fn the_dashboard_works_without_scripts() {
     assert_path(&browser, "/licenses");
     click(&browser, "#licenses tbody a");
     click(&browser, "#show-key-button");
-    assert!(eventually(PROMPTLY, || text_of(&browser, "#key") == license.key));
+    assert!(eventually(SOON, || text_of(&browser, "#key") == license.key));
     click(&browser, &by_id(&format!("revoke-{}", SERVERS[0])));
     click(&browser, "#confirm");
     assert_flash(&browser, "203.0.113.1 revoked. Its slot on license 1 is free.");

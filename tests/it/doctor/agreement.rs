@@ -3,12 +3,11 @@
 use super::installed::{Installed, set};
 use super::{BINARY, Found, age, reachable};
 use crate::support::agent::{Agent, AgentBuilder};
-use crate::support::eventually;
 use crate::support::fake_license_server::{FakeLicenseServer, Reply};
-use crate::support::http::PROMPTLY;
 use crate::support::machine::run;
-use crate::support::package::{SOON, on_a_server, override_unit};
+use crate::support::package::{on_a_server, override_unit};
 use crate::support::process;
+use crate::support::{SOON, eventually};
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -161,7 +160,7 @@ fn reverify_keeps_the_settings_in_use_if_the_file_is_invalid() {
     let status = agent.reverify().json();
     assert_eq!(status["valid"], true, "{status}");
     let line = |line: &str| line.contains("license_server") && line.contains("keeps its current configuration");
-    assert!(agent.wait_for_line(line, PROMPTLY).is_some(), "{:#?}", agent.lines());
+    assert!(agent.wait_for_line(line, SOON).is_some(), "{:#?}", agent.lines());
     // Another license server, which does not answer.
     agent.rewrite_config(&[("license_server", "http://127.0.0.1:1")]);
     assert_eq!(agent.reverify().json()["state"], "grace");

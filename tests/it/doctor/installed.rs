@@ -1,9 +1,9 @@
 //! A machine with the Agent installed from its package. Runs in a disposable server only.
 
 use super::{Check, Found};
-use crate::support::eventually;
 use crate::support::machine::run;
-use crate::support::package::{SOON, Service};
+use crate::support::package::Service;
+use crate::support::{SOON, eventually};
 use std::process::Command;
 
 const CONFIG: &str = "/etc/opterius/agent.conf";

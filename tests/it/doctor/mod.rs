@@ -10,9 +10,8 @@ mod network;
 mod service;
 
 use crate::support::agent::{Agent, AgentBuilder};
-use crate::support::eventually;
-use crate::support::http::PROMPTLY;
 use crate::support::machine::attempt;
+use crate::support::{SOON, eventually};
 use opterius_agent::doctor::CHECKS;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -124,7 +123,7 @@ fn age(agent: &Agent, file: &Path) {
     let read_at = agent.status()["config_read_at"].as_str().unwrap().to_owned();
     let read_at = time::OffsetDateTime::parse(&read_at, &time::format_description::well_known::Rfc3339).unwrap();
     let bytes = fs::read(file).unwrap();
-    let newer = eventually(PROMPTLY, || {
+    let newer = eventually(SOON, || {
         fs::write(file, &bytes).unwrap();
         fs::metadata(file).unwrap().mtime() > read_at.unix_timestamp()
     });

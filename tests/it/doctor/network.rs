@@ -1,11 +1,10 @@
 //! Name resolution, firewalls and addresses, on a machine with its own network namespace.
 
 use super::installed::{Installed, set};
-use crate::support::eventually;
 use crate::support::fake_license_server::{FakeLicenseServer, Reply};
-use crate::support::http::PROMPTLY;
 use crate::support::machine::run;
 use crate::support::package::on_a_server;
+use crate::support::{SOON, eventually};
 use std::net::TcpListener;
 
 /// From TEST-NET-1 (RFC 5737): unused on the Internet, and assigned to the machine here.
@@ -45,7 +44,7 @@ fn a_wrong_configured_address_is_reported() {
         let discovery = FakeLicenseServer::start_plain();
         discovery.reply(Reply::raw(200, "8.8.8.8"));
         // The daemon has asked another server, which doctor blames on the change of the file once that is a second later.
-        let is_later = eventually(PROMPTLY, || {
+        let is_later = eventually(SOON, || {
             set("ip_discovery_url", &discovery.url());
             machine.healthy = Installed::look();
             machine.healthy.check("agreement").verdict == "FAIL"

@@ -2,9 +2,9 @@
 
 use super::KIB;
 use crate::support::agent::Agent;
-use crate::support::eventually;
 use crate::support::fake_license_server::Reply;
 use crate::support::http::{PROMPTLY, Request, SECRET, timestamp};
+use crate::support::{SOON, eventually};
 use serde_json::json;
 use time::OffsetDateTime;
 
@@ -13,7 +13,7 @@ const DONE: &str = "was rejected, but the Panel treats it as done";
 /// Waits for exactly one line about a refusal of this account, with its cause.
 fn is_logged(agent: &Agent, path: &str, subject: &str, cause: &str) {
     let lines = || -> Vec<String> { agent.lines().into_iter().filter(|line| line.contains(subject)).collect() };
-    assert!(eventually(PROMPTLY, || !lines().is_empty()), "no line about {subject}: {:#?}", agent.lines());
+    assert!(eventually(SOON, || !lines().is_empty()), "no line about {subject}: {:#?}", agent.lines());
     let lines = lines();
     let expected = format!("POST {path} for ");
     assert!(
@@ -70,8 +70,7 @@ fn every_cause_is_one_line_with_call_and_subject() {
     );
     // An operation that was begun has its own line.
     assert_eq!(agent.fetch(deletion("unable").signed()).status, 503);
-    let line =
-        agent.wait_for_line(|line| line.contains("Operation /account/delete for username “unable”: 503"), PROMPTLY);
+    let line = agent.wait_for_line(|line| line.contains("Operation /account/delete for username “unable”: 503"), SOON);
     assert!(line.is_some_and(|line| line.contains("operations=off")), "{:#?}", agent.lines());
     // A call whose answer the Panel shows has no such line.
     agent.fetch(Request::post("/account/password").body(json!({"username": "shown"}).to_string()).signed());
@@ -82,7 +81,7 @@ fn every_cause_is_one_line_with_call_and_subject() {
 #[test]
 fn a_call_without_a_license_is_a_line_too() {
     let agent = Agent::builder().license(Reply::json(200, json!({"valid": false, "reason": "suspended"}))).start();
-    assert!(eventually(PROMPTLY, || agent.status()["reason"] == "suspended"), "{}", agent.status());
+    assert!(eventually(SOON, || agent.status()["reason"] == "suspended"), "{}", agent.status());
     assert_eq!(agent.fetch(Request::post("/account/delete").body(body("carol")).signed()).status, 403);
     is_logged(&agent, "/account/delete", "username “carol”", "403 license_required");
 }

@@ -1,6 +1,7 @@
 //! Configuration changes.
 
 use super::*;
+use crate::support::SOON;
 
 const MISTYPED_KEY: &str = "AAAAAAAA-BBBBBBBB-CCCCCCCC-DDDDDDDE";
 
@@ -76,7 +77,7 @@ fn a_mistake_while_nothing_can_be_written_does_not_lose_the_license() {
 /// Whether the cache file soon has this `valid` and `reason`.
 fn panel_is_told(agent: &Agent, valid: bool, reason: impl Into<Value>) -> bool {
     let wanted = (json!(valid), reason.into());
-    eventually(PROMPTLY, || {
+    eventually(SOON, || {
         let cache: Value = serde_json::from_slice(&fs::read(agent.cache_path()).unwrap()).unwrap();
         (cache["valid"].clone(), cache["reason"].clone()) == wanted
     })
@@ -171,7 +172,7 @@ fn a_start_with_a_mistyped_key_does_not_affect_the_valid_license() {
 fn assert_valid_again_without_a_check(agent: &Agent) {
     agent.rewrite_config(&[("license_key", LICENSE_KEY)]);
     agent.signal(Signal::HUP);
-    let is_valid = eventually(PROMPTLY, || agent.status()["valid"] == true);
+    let is_valid = eventually(SOON, || agent.status()["valid"] == true);
     assert!(is_valid, "the license is no longer valid: {}", agent.status());
     assert_eq!(agent.status()["state"], "grace");
     assert_allowed(agent);
@@ -254,7 +255,7 @@ fn a_missing_configuration_changes_nothing_and_triggers_a_check() {
     let expected_line = |line: &str| {
         line.contains("there is no such file") && line.ends_with(". The Agent keeps its current configuration")
     };
-    assert!(agent.wait_for_line(expected_line, PROMPTLY).is_some(), "{:#?}", agent.lines());
+    assert!(agent.wait_for_line(expected_line, SOON).is_some(), "{:#?}", agent.lines());
 }
 
 #[test]
@@ -274,7 +275,7 @@ fn reverify_asks_with_what_the_configuration_says_now() {
     assert_active(&agent.reverify().json());
     assert_eq!((first.count(), second.count()), (1, 2));
     let expected_line = |line: &str| line.contains("port “none”") && line.ends_with("keeps its current configuration");
-    assert!(agent.wait_for_line(expected_line, PROMPTLY).is_some(), "{:#?}", agent.lines());
+    assert!(agent.wait_for_line(expected_line, SOON).is_some(), "{:#?}", agent.lines());
 }
 
 #[test]

@@ -17,8 +17,8 @@ mod warnings;
 
 use crate::support::agent::{Agent, AgentBuilder, LICENSE_KEY};
 use crate::support::fake_license_server::{Behavior, FakeLicenseServer, Gate, ReceivedRequest, Reply, SigningKey};
-use crate::support::http::{PROMPTLY, Request, Response, SECRET};
-use crate::support::{eventually, pause};
+use crate::support::http::{Request, Response, SECRET};
+use crate::support::{SOON, eventually, pause};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::digest::{SHA256, digest};
@@ -206,7 +206,7 @@ fn restricted_around(agent: &Agent, end: OffsetDateTime, tolerance: time::Durati
 
 /// Waits until the cache file has this `valid`, `reason` and `message`.
 fn cache_turns(agent: &Agent, wanted: &Value) -> bool {
-    eventually(PROMPTLY, || {
+    eventually(SOON, || {
         let cache: Value = serde_json::from_slice(&fs::read(agent.cache_path()).unwrap()).unwrap();
         json!([cache["valid"], cache["reason"], without_clocks(&cache["message"])]) == *wanted
     })

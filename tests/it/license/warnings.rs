@@ -1,6 +1,7 @@
 //! Limits that are near, before they hurt: in the status, the log, doctor, the command line and on the page.
 
 use super::*;
+use crate::support::SOON;
 use std::process::{Command, Output};
 
 const DAY: time::Duration = time::Duration::DAY;
@@ -49,7 +50,7 @@ fn more_accounts_than_allowed_and_a_near_expiry_are_said_everywhere() {
 
     agent.reverify();
     for text in &found {
-        assert!(agent.wait_for_line(|line| line.ends_with(text), PROMPTLY).is_some(), "{:#?}", agent.lines());
+        assert!(agent.wait_for_line(|line| line.ends_with(text), SOON).is_some(), "{:#?}", agent.lines());
         let logged = agent.lines().iter().filter(|line| line.ends_with(text)).count();
         assert_eq!(logged, 1, "once a day: {:#?}", agent.lines());
     }
@@ -73,6 +74,6 @@ fn more_accounts_than_allowed_and_a_near_expiry_are_said_everywhere() {
     write_accounts(&agent.directory().join("host/etc/group"), 5);
     agent.license_server().reply(grant_until(end + 365 * DAY));
     agent.reverify();
-    let gone = eventually(PROMPTLY, || warnings(&agent.status()).is_empty());
+    let gone = eventually(SOON, || warnings(&agent.status()).is_empty());
     assert!(gone, "a full plan is normal: {}", agent.status());
 }

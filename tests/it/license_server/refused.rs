@@ -1,6 +1,7 @@
 //! Refused servers: remembered beside their license, with what helps, until they are granted.
 
 use super::*;
+use crate::support::SOON;
 use opterius_license_server::model::RefusedServer;
 
 /// Waits until these servers of the license are remembered as refused.
@@ -11,7 +12,7 @@ fn assert_refused(refused: impl Fn() -> Vec<RefusedServer>, expected: &[(&str, &
     };
     let expected: Vec<(String, String, u32)> =
         expected.iter().map(|(ip, reason, denials)| ((*ip).to_owned(), (*reason).to_owned(), *denials)).collect();
-    assert!(eventually(PROMPTLY, || found() == expected), "{:?} instead of {expected:?}", found());
+    assert!(eventually(SOON, || found() == expected), "{:?} instead of {expected:?}", found());
 }
 
 #[test]
@@ -76,7 +77,7 @@ fn a_flood_of_refusals_is_counted_and_stored_rarely() {
     for _ in 0..5 {
         assert_no_slot(&server.verify(&question(&license, SERVERS[1])), 1, 1);
     }
-    assert!(eventually(PROMPTLY, || stored().len() == 1));
+    assert!(eventually(SOON, || stored().len() == 1));
     let first = stored();
     let history = server.database.history_lines(license.id).len();
     for _ in 0..200 {
@@ -84,7 +85,7 @@ fn a_flood_of_refusals_is_counted_and_stored_rarely() {
     }
     // Another server is stored, so the thread has run since: the row of the first server is not written again.
     server.verify(&question(&license, SERVERS[2]));
-    assert!(eventually(PROMPTLY, || stored().len() == 2));
+    assert!(eventually(SOON, || stored().len() == 2));
     let found: Vec<_> = stored().into_iter().filter(|server| server.ip == ip(SERVERS[1])).collect();
     assert_eq!(found, first);
     assert_eq!(server.database.history_lines(license.id).len(), history, "the history does not grow");
@@ -142,7 +143,7 @@ fn license_show_says_what_helps_a_refused_server() {
     let license = server.database.license("free");
     assert_granted(&server.verify(&question(&license, SERVERS[0])));
     server.verify(&json!({"key": license.key, "server_ip": SERVERS[1], "hostname": "web\u{1b}[2J"}));
-    assert!(eventually(PROMPTLY, || !server.database.refused(license.id).is_empty()));
+    assert!(eventually(SOON, || !server.database.refused(license.id).is_empty()));
     let run = |words: &[&str]| {
         let output = server.run(words);
         assert!(output.status.success(), "{words:?} {output:?}");

@@ -1,6 +1,7 @@
 //! Webhooks: the real server and the real deliverer, with receivers over real TLS. What arrives is judged at the receiver.
 
 use super::*;
+use crate::support::SOON;
 use crate::support::TempDirectory;
 use crate::support::fake_license_server::{Behavior, FakeLicenseServer, ReceivedRequest, Reply};
 use crate::support::license_server_process::{command_words, config_path};
@@ -13,9 +14,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::time::Instant;
-
-/// The time in which an event arrives on a loaded machine.
-pub(super) const SOON: Duration = Duration::from_secs(20);
 
 /// The time that one delivery may take, and some for a loaded machine.
 const ATTEMPT: Duration = Duration::from_secs(18);

@@ -6,7 +6,7 @@ use super::{hosting, is_there, processes, publish, shows, soon_as_before, state}
 use crate::support::machine::{attempt, on_a_machine, run, run_as};
 use crate::support::panel::{Answer, Panel, answer, site};
 use crate::support::snapshot::Snapshot;
-use crate::support::{eventually, pause};
+use crate::support::{SOON, eventually, pause};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::fs;
 use std::process::Child;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 fn with_the_first_account(panel: &Panel) -> Snapshot {
     panel.created("first", "first.example");
     panel.delete("first").ok();
-    assert!(eventually(Duration::from_secs(10), || state(panel).paths_with("first").is_empty()), "PHP still uses it");
+    assert!(eventually(SOON, || state(panel).paths_with("first").is_empty()), "PHP still uses it");
     state(panel)
 }
 

@@ -22,14 +22,13 @@ pub(crate) mod tenants;
 mod user_manager;
 mod usernames;
 
-use crate::support::eventually;
-use crate::support::http::{Connection, PROMPTLY, Request, Response};
+use crate::support::http::{Connection, Request, Response};
 use crate::support::machine::{run, run_as};
 use crate::support::panel::Panel;
 use crate::support::snapshot::Snapshot;
+use crate::support::{SOON, eventually};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 /// The directories that are compared before and after operations.
 const HOST: [&str; 7] =
@@ -48,13 +47,13 @@ fn page(domain: &str, target: &str) -> Response {
     // Use HTTP/1.0, in which a body without a length ends with the connection.
     let head = String::from_utf8(request.bytes()).unwrap().replace("HTTP/1.1", "HTTP/1.0");
     connection.send(head).unwrap();
-    Response::read(&connection.receive_to_end(PROMPTLY).unwrap())
+    Response::read(&connection.receive_to_end(SOON).unwrap())
 }
 
 /// Waits until a visitor gets this status and a page with this text: nginx's new workers start shortly after the reload.
 pub(crate) fn shows(domain: &str, target: &str, status: u16, text: &str) {
     let mut last = None;
-    let matched = eventually(Duration::from_secs(10), || {
+    let matched = eventually(SOON, || {
         let response = page(domain, target);
         let matched = response.status == status && response.text().contains(text);
         last = Some(response);
@@ -74,7 +73,7 @@ pub(crate) fn publish(username: &str, domain: &str, name: &str, content: &str) {
 /// after its reload.
 fn soon_as_before(panel: &Panel, before: &Snapshot, except: &[&str], what: &str) {
     let mut left = Vec::new();
-    eventually(Duration::from_secs(10), || {
+    eventually(SOON, || {
         left = before.differences(&state(panel), except);
         left.is_empty()
     });

@@ -1,9 +1,9 @@
 //! PHP of accounts: each has masters of its own, and shares nothing with another account.
 
 use super::{hosting, is_there, page, publish, shows};
-use crate::support::eventually;
 use crate::support::machine::{attempt, attempt_as, on_a_machine, run, run_as, shell_as};
 use crate::support::panel::{self, Panel};
+use crate::support::{SOON, eventually};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -12,12 +12,9 @@ fn masters() -> String {
     run("ps -eo user:32,args | grep '[p]hp-fpm: master process (/var/lib/opterius/php' || true")
 }
 
-/// Bob's page is served, and long before a visitor would give up.
+/// Bob's page is served, before a visitor would give up.
 fn bob_is_served() {
-    const SOON: Duration = Duration::from_secs(5);
-    let start = Instant::now();
     assert_eq!(page("bob.example", "/who.php").text(), "bob");
-    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
 }
 
 /// Alice and Bob, each with a page of PHP.
@@ -244,23 +241,20 @@ fn slow_requests_end_with_a_line_in_their_owners_log() {
     on_a_machine(slow_requests_end_with_a_line_in_their_owners_log, || {
         let _panel = alice_and_bob();
         run("mkdir /etc/systemd/system/opterius-php-8.2@alice.service.d
-             printf '[Service]\nEnvironment=OPTERIUS_PHP_CHILDREN=2 OPTERIUS_PHP_SECONDS=3\n' >/etc/systemd/system/opterius-php-8.2@alice.service.d/few.conf
+             printf '[Service]\nEnvironment=OPTERIUS_PHP_CHILDREN=2 OPTERIUS_PHP_SECONDS=6\n' >/etc/systemd/system/opterius-php-8.2@alice.service.d/few.conf
              systemctl daemon-reload; systemctl stop opterius-php-8.2@alice.service");
         publish("alice", "alice.example", "slow.php", "<?php sleep(60); echo 'too late';");
         // FPM forks for each connection that arrives while it runs.
         shows("alice.example", "/who.php", 200, "alice");
-        let mut requests: Vec<_> = (0..5)
-            .map(|_| {
-                bob_is_served();
-                let curl = "curl -s -o /dev/null -w '%{http_code}' -H 'Host: alice.example' http://127.0.0.1/slow.php";
-                let mut command = shell_as("bob", curl);
-                command.stdout(std::process::Stdio::piped()).spawn().unwrap()
-            })
-            .collect();
+        // All at once, however busy this machine is: FPM ends the first ones after a few seconds.
+        let curl = "for _ in 1 2 3 4; do
+                curl -s -o /dev/null -w '%{http_code} ' -H 'Host: alice.example' http://127.0.0.1/slow.php &
+            done; wait";
+        let requests = shell_as("bob", curl).stdout(std::process::Stdio::piped()).spawn().unwrap();
         let log = || attempt_as("alice", "cat /home/alice/alice.example/logs/php-fpm").1;
         let says = |words: &str| {
             let mut served = 0;
-            let said = eventually(Duration::from_secs(20), || {
+            let said = eventually(SOON, || {
                 bob_is_served();
                 served += 1;
                 log().contains(words)
@@ -271,10 +265,7 @@ fn slow_requests_end_with_a_line_in_their_owners_log() {
         says("execution timed out");
         assert!(log().contains("/home/alice/alice.example/public_html/slow.php"), "{}", log());
         // PHP ends them, and not nginx, whose answer would be 504.
-        for request in requests.drain(..) {
-            let output = request.wait_with_output().unwrap();
-            assert_eq!(String::from_utf8_lossy(&output.stdout), "502");
-        }
+        assert_eq!(String::from_utf8_lossy(&requests.wait_with_output().unwrap().stdout), "502 502 502 502 ");
         shows("alice.example", "/who.php", 200, "alice");
         assert!(!attempt_as("bob", "cat /var/log/opterius/php/alice/fpm.log /home/alice/alice.example/logs/php-fpm").0);
         // PHP's limit comes first with nginx's settings for it.
@@ -371,11 +362,7 @@ fn a_site_changes_its_php_version() {
             shows("alice.example", "/who.php", 200, "alice");
             assert!(masters().contains(&format!("/php/{version}/alice.conf")), "{}", masters());
             // The previous one finishes its requests first.
-            assert!(
-                eventually(Duration::from_secs(10), || !masters().contains(&format!("/php/{other}/alice.conf"))),
-                "{}",
-                masters()
-            );
+            assert!(eventually(SOON, || !masters().contains(&format!("/php/{other}/alice.conf"))), "{}", masters());
             assert!(is_there(format!("/run/opterius-php/{version}/alice.sock")));
             for path in ["/run/opterius-php", "/var/lib/opterius/php", "/etc/systemd/system/sockets.target.wants"] {
                 let left = run(&format!("find {path} | grep alice | grep -F '{other}' || true"));

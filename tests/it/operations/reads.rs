@@ -1,16 +1,12 @@
 //! Reads of the host, and control of its services, clock and DNS zones.
 
 use super::{hosting, page, publish, shows};
-use crate::support::eventually;
 use crate::support::http::Request;
 use crate::support::machine::{attempt_as, on_a_machine, run, run_as, shell_as};
 use crate::support::panel::Panel;
+use crate::support::{SOON, eventually};
 use serde_json::{Value, json};
 use std::fs;
-use std::time::Duration;
-
-/// A generous time limit.
-const SOON: Duration = Duration::from_secs(20);
 
 fn service(panel: &Panel, name: &str) -> Option<Value> {
     let services = panel.post("/services/list", &json!({})).ok()["services"].clone();

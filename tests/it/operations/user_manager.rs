@@ -3,10 +3,9 @@
 use super::hosting;
 use super::ssh::{authorize, sftp, start_sshd, toggle};
 use super::tenants::eviction::uid;
-use crate::support::eventually;
 use crate::support::machine::{attempt, on_a_machine, run, run_as};
-use crate::support::package::SOON;
 use crate::support::process::START;
+use crate::support::{SOON, eventually};
 use std::fs;
 use std::process::{Child, Command, Stdio};
 

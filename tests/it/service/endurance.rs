@@ -1,10 +1,10 @@
 //! Resilience of the service: crashes, hangs, hostile clients, little memory.
 
-use crate::support::eventually;
 use crate::support::fake_license_server::Reply;
 use crate::support::http::{self, Connection, Request};
 use crate::support::machine::run;
-use crate::support::package::{PORT, SOON, Service, is_taken, on_a_server, override_unit, show};
+use crate::support::package::{PORT, Service, is_taken, on_a_server, override_unit, show};
+use crate::support::{SOON, eventually};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use serde_json::json;
 use std::net::{TcpListener, TcpStream};

@@ -6,11 +6,11 @@ use crate::operations::tenants::eviction::{
 };
 use crate::operations::tenants::flood::{FLOOD, python};
 use crate::operations::{publish, shows};
-use crate::support::eventually;
 use crate::support::machine::{attempt, run, run_as};
-use crate::support::package::{SOON, Service, on_a_server};
+use crate::support::package::{Service, on_a_server};
 use crate::support::panel::site;
 use crate::support::process::START;
+use crate::support::{SOON, eventually};
 use serde_json::{Value, json};
 use std::time::Instant;
 

@@ -1,11 +1,11 @@
 //! Installing, upgrading and removing the packages.
 
 use super::endurance::port_stays_bound_during;
-use crate::support::eventually;
 use crate::support::fake_license_server::FakeLicenseServer;
 use crate::support::machine::{attempt, run};
-use crate::support::package::{SOON, Service, file, install, is_known, on_a_server, show};
+use crate::support::package::{Service, file, install, is_known, on_a_server, show};
 use crate::support::snapshot::Snapshot;
+use crate::support::{SOON, eventually};
 use std::fs;
 use std::path::Path;
 

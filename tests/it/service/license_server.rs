@@ -1,9 +1,9 @@
 //! The package of the license server.
 
-use crate::support::eventually;
 use crate::support::http::{self, Request};
 use crate::support::machine::{attempt, run};
-use crate::support::package::{SOON, file, install, on_a_server};
+use crate::support::package::{file, install, on_a_server};
+use crate::support::{SOON, eventually};
 use std::path::Path;
 
 const PORT: u16 = 7480;

@@ -1,9 +1,9 @@
 //! The life cycle of the service, as shown by systemctl and journalctl.
 
-use crate::support::eventually;
 use crate::support::fake_license_server::{Behavior, Reply};
 use crate::support::machine::run;
-use crate::support::package::{SOON, Service, file, install, is_taken, on_a_server, show};
+use crate::support::package::{Service, file, install, is_taken, on_a_server, show};
+use crate::support::{SOON, eventually};
 use serde_json::json;
 
 const VALID: &str = "License: valid (plan: free, max_accounts: 5, max_servers: 1, expires: never)";

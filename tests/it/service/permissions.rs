@@ -1,13 +1,13 @@
 //! Permissions of tenants, the Agent, and the helper.
 
 use crate::operations::{publish, shows};
-use crate::support::eventually;
 use crate::support::fake_license_server::Reply;
 use crate::support::http::{self, Request};
 use crate::support::machine::{attempt_as, run, run_as};
-use crate::support::package::{PORT, SOON, Service, file, install, on_a_server, show};
+use crate::support::package::{PORT, Service, file, install, on_a_server, show};
 use crate::support::panel::{further_site, site};
 use crate::support::pebble::Pebble;
+use crate::support::{SOON, eventually};
 use serde_json::json;
 use std::fs;
 

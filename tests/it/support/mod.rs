@@ -58,6 +58,9 @@ impl Drop for TempDirectory {
     }
 }
 
+/// Time limit for what happens by itself shortly after its cause, on a machine that is busy with other tests.
+pub const SOON: Duration = Duration::from_secs(30);
+
 /// Polls until `condition` holds, for at most `within`. Returns whether it held.
 pub fn eventually(within: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + within;

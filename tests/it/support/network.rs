@@ -1,6 +1,7 @@
 //! Two machines on one wire: the near one, where the Agent runs, and the far one with the name server and the license server.
 //! Each is a network namespace, which disappears with its process; a test decides about addresses and routes.
 
+use super::SOON;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Shutdown, TcpListener, TcpStream, UdpSocket};
@@ -30,7 +31,7 @@ impl Namespace {
         let own = fs::read_link("/proc/self/ns/net").unwrap();
         let path = format!("/proc/{}/ns/net", child.id());
         let is_apart = || fs::read_link(&path).is_ok_and(|namespace| namespace != own);
-        assert!(eventually(Duration::from_secs(10), is_apart), "unshare --net needs root");
+        assert!(eventually(SOON, is_apart), "unshare --net needs root");
         Namespace(child)
     }
 

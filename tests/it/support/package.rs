@@ -1,5 +1,6 @@
 //! The Debian packages, and the Agent as installed by its package, on a disposable machine.
 
+use super::SOON;
 use super::agent::LICENSE_KEY;
 use super::eventually;
 use super::fake_license_server::FakeLicenseServer;
@@ -18,9 +19,6 @@ use std::time::Duration;
 
 /// The Agent's default port.
 pub const PORT: u16 = 7443;
-
-/// Time limit, on a loaded machine, for what usually takes a second.
-pub const SOON: Duration = Duration::from_secs(20);
 
 /// The Panel's timeout.
 const PANEL_TIMEOUT: Duration = Duration::from_secs(120);

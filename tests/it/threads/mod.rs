@@ -6,6 +6,7 @@ mod idle;
 mod lanes;
 mod standing;
 
+use crate::support::SOON;
 use crate::support::TempDirectory;
 use crate::support::agent::LICENSE_KEY;
 use crate::support::http::{self, Connection, Request, Response, SECRET};
@@ -26,9 +27,6 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
-
-/// How long an immediate reaction can take on a loaded machine.
-const SOON: Duration = Duration::from_secs(20);
 
 /// The instant at which every test's clock begins: 2026-05-01T12:00:00Z.
 const BEGINNING: i64 = 1_777_636_800;

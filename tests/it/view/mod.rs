@@ -4,9 +4,9 @@ mod looks;
 
 use crate::license::denial;
 use crate::support::agent::{Agent, LICENSE_KEY};
-use crate::support::eventually;
 use crate::support::fake_license_server::Reply;
 use crate::support::http::{PROMPTLY, Request, Response, SECRET};
+use crate::support::{SOON, eventually};
 use serde_json::json;
 
 fn page(agent: &Agent) -> Response {
@@ -55,7 +55,7 @@ fn the_page_follows_the_standing_and_reveals_no_secrets() {
     assert!(!text.contains(SECRET) && !text.contains(LICENSE_KEY), "{text}");
     // A change is on the page at once, despite the response cache.
     agent.license_server().reply(Reply::granted());
-    let changed = eventually(PROMPTLY, || {
+    let changed = eventually(SOON, || {
         let active = agent.reverify().json()["state"] == json!("active");
         active && page(&agent).text().contains("<h1>License valid</h1>")
     });

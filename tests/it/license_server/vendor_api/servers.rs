@@ -1,6 +1,7 @@
 //! Servers over the API: revoking, moving, keeping out, and what was refused.
 
 use super::*;
+use crate::support::SOON;
 
 /// A shop with a license for one server, which the first of [`SERVERS`] uses and the second was refused.
 fn with_refused_server() -> Shop {
@@ -12,7 +13,7 @@ fn with_refused_server() -> Shop {
     assert_granted(&verify(SERVERS[0]));
     assert_eq!(verify(SERVERS[1]).status, 403);
     let refusals = || shop.get("/licenses/ref:r/refusals").json()["data"].as_array().map(Vec::len);
-    assert!(eventually(PROMPTLY, || refusals() == Some(1)));
+    assert!(eventually(SOON, || refusals() == Some(1)));
     shop
 }
 

@@ -1,7 +1,8 @@
 //! Webhooks and the API: a license looks the same in both.
 
 use super::*;
-use crate::license_server::webhooks::{SOON, deliverer, event, json_of, receiver, server, types};
+use crate::license_server::webhooks::{deliverer, event, json_of, receiver, server, types};
+use crate::support::SOON;
 
 /// A license with every member set, and all that can happen to it: the license of each event is the one that the API and the
 /// command line show after it, member by member.

@@ -6,10 +6,10 @@ mod uploads;
 pub(crate) use uploads::{Bought, upload};
 
 use super::{publish, shows};
-use crate::support::eventually;
 use crate::support::machine::{attempt, on_a_machine, run, run_as};
 use crate::support::panel::{Panel, site};
 use crate::support::pebble::Pebble;
+use crate::support::{SOON, eventually};
 use serde_json::{Value, json};
 use std::fs;
 use std::time::Duration;
@@ -49,7 +49,7 @@ fn served(domain: &str) -> String {
 
 /// Waits for a certificate: nginx's new workers start shortly after the reload.
 fn comes_to_serve(domain: &str, wanted: impl Fn(&str) -> bool) -> String {
-    let found = eventually(Duration::from_secs(10), || wanted(&served(domain)));
+    let found = eventually(SOON, || wanted(&served(domain)));
     assert!(found, "{domain} is served with {:?}", served(domain));
     served(domain)
 }

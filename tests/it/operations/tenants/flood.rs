@@ -71,7 +71,7 @@ fn a_flood_of_messages_to_systemd_stops_no_account() {
         assert!(!attempt("id carol").0 && !is_there("/home/carol"));
         panel.unsuspend("bob").ok();
         shows("bob.example", "/who.php", 200, "alive");
-        assert!(systemd_answers() && tasks_of(&uid("alice")).lines().count() >= flood.len());
+        assert!(eventually(START, systemd_answers) && tasks_of(&uid("alice")).lines().count() >= flood.len());
         // The service manager of an account with a shell still starts.
         panel.post("/ssh/toggle-shell", &json!({"username": "dave", "enabled": true})).ok();
         run(&format!("systemctl start user@{}.service", uid("dave")));

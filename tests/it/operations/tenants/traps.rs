@@ -1,11 +1,10 @@
 //! Links and other traps in paths that root uses: at a new site, at the logs, at the home.
 
 use crate::operations::{HOST, hosting, page, publish, shows};
-use crate::support::eventually;
 use crate::support::machine::{attempt_as, on_a_machine, run, run_as};
-use crate::support::package::SOON;
 use crate::support::panel::{Panel, further_site};
 use crate::support::snapshot::Snapshot;
+use crate::support::{SOON, eventually};
 use serde_json::json;
 use std::path::Path;
 
