@@ -71,6 +71,16 @@ impl Network {
     }
 }
 
+/// Networks with commas or white space between them.
+///
+/// # Errors
+/// The first word that is no network, and why.
+pub fn parse_networks<'t>(text: &'t str) -> Result<Vec<Network>, (&'t str, NotANetwork)> {
+    let words = text.split(|character: char| character == ',' || character.is_whitespace());
+    let network = |word: &'t str| word.parse().map_err(|error| (word, error));
+    words.filter(|word| !word.is_empty()).map(network).collect()
+}
+
 impl FromStr for Network {
     type Err = NotANetwork;
 

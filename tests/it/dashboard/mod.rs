@@ -14,6 +14,7 @@ mod owners;
 mod refused;
 mod second_factors;
 mod sessions;
+mod tokens;
 mod users;
 pub mod visitor;
 mod without_scripts;

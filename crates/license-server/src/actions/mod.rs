@@ -24,7 +24,10 @@ pub use plans::{plan_effect, set_plan};
 pub use refusal::{OWNER_CHANGES, OWNER_CHANGES_TIME, Refusal};
 pub use second_factors::{Proof, add_second_factor, put_recovery_codes, remove_second_factor, use_proof};
 pub use servers::{move_to, revoke, unblock};
-pub use tokens::{TokenTerms, add_token, revoke_token, split_token, token_secret_sha256};
+pub use tokens::{
+    TokenField, TokenTerms, WrongTerm, add_token, find_token, revoke_token, split_token, token_secret_sha256,
+    wrong_terms,
+};
 pub use users::{
     MAX_TRANSFER, NewUser, UserChange, add_user, change_user, check_user_name, create_user, delete_user, disable_user,
     enable_user, end_sessions, set_password, transfer_licenses,

@@ -6,7 +6,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use super::refusal::Refusal;
 use crate::model::{Action, Actor, ApiToken, Scope};
 use crate::network::Network;
-use crate::store::{Error, NewApiToken, WriteTransaction};
+use crate::store::{Error, NewApiToken, ReadTransaction, WriteTransaction};
 use opterius_base::clock::Timestamp;
 use opterius_base::dates;
 use opterius_base::hex::hex;
@@ -35,6 +35,28 @@ pub struct TokenTerms {
     pub expires_at: Option<Timestamp>,
 }
 
+/// A term that a token cannot have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrongTerm {
+    /// Which one.
+    pub field: TokenField,
+    /// What is wrong with it.
+    pub sentence: String,
+}
+
+/// A term of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenField {
+    /// [`TokenTerms::name`].
+    Name,
+    /// [`TokenTerms::scopes`].
+    Scopes,
+    /// [`TokenTerms::networks`].
+    Networks,
+    /// [`TokenTerms::expires_at`].
+    End,
+}
+
 /// Adds a token. Returns it with its text, which is stored nowhere.
 ///
 /// # Errors
@@ -44,7 +66,9 @@ pub fn add_token(
     actor: &Actor,
     terms: &TokenTerms,
 ) -> Result<(ApiToken, Secret), Refusal> {
-    check(terms, transaction.now())?;
+    if let Some(wrong) = wrong_terms(terms, transaction.now()).into_iter().next() {
+        return Err(Refusal::Invalid(wrong.sentence));
+    }
     let mut bytes = [0; 32];
     let no_random = |_| Refusal::Store(Error::Failed("the system provides no random numbers".to_owned()));
     SystemRandom::new().fill(&mut bytes).map_err(no_random)?;
@@ -55,6 +79,7 @@ pub fn add_token(
         scopes: &terms.scopes,
         networks: &terms.networks,
         expires_at: terms.expires_at,
+        creator: actor,
     };
     let id = transaction.insert_api_token(&new).map_err(|error| match error {
         Error::Taken => Refusal::Conflict(format!(
@@ -70,14 +95,23 @@ pub fn add_token(
     Ok((token, Secret::new(format!("{PREFIX}{id}_{}", secret.expose()))))
 }
 
-/// Revokes a token and returns the message for the user. Its next call is refused.
+/// The token with this name that is not revoked.
+///
+/// # Errors
+/// There is none.
+pub fn find_token(transaction: &ReadTransaction<'_>, name: &str) -> Result<ApiToken, Refusal> {
+    let no_token = || Refusal::NotFound(format!("There is no token “{}”.", one_line(name, MAX_NAME)));
+    transaction.api_token_by_name(name)?.ok_or_else(no_token)
+}
+
+/// Revokes the token with this number and returns the message for the user. Its next call is refused.
 ///
 /// # Errors
 /// Why it was refused; nothing was changed.
-pub fn revoke_token(transaction: &WriteTransaction<'_>, actor: &Actor, name: &str) -> Result<String, Refusal> {
-    let no_token = || Refusal::NotFound(format!("There is no token “{}”.", one_line(name, MAX_NAME)));
-    let token = transaction.api_token_by_name(name)?.ok_or_else(no_token)?;
-    transaction.revoke_api_token(token.id)?;
+pub fn revoke_token(transaction: &WriteTransaction<'_>, actor: &Actor, id: i64) -> Result<String, Refusal> {
+    let token = transaction.api_token(id)?.map(|(token, _)| token).filter(|token| token.revoked_at.is_none());
+    let token = token.ok_or_else(|| Refusal::NotFound("The token has been revoked already.".to_owned()))?;
+    transaction.revoke_api_token(id)?;
     transaction.add_event(None, actor, Action::TokenRevoked, &token.name)?;
     Ok(format!("Token {} revoked. Calls with it are refused from now on.", token.name))
 }
@@ -94,25 +128,27 @@ pub fn token_secret_sha256(secret: &str) -> String {
     hex(digest(&SHA256, secret.as_bytes()).as_ref())
 }
 
-fn check(terms: &TokenTerms, now: Timestamp) -> Result<(), Refusal> {
+/// What is wrong with the terms of a new token, at most once for each field.
+pub fn wrong_terms(terms: &TokenTerms, now: Timestamp) -> Vec<WrongTerm> {
     let is_sign = |character: char| character.is_alphanumeric() || matches!(character, '.' | '_' | '-' | '@' | '+');
     let TokenTerms { name, scopes, networks, expires_at } = terms;
+    let mut wrong = Vec::new();
+    let mut add = |field, sentence| wrong.push(WrongTerm { field, sentence });
     if name.is_empty() || name.chars().count() > MAX_NAME || !name.chars().all(is_sign) {
-        return Err(Refusal::Invalid(format!(
-            "“{}” is not a valid name for a token. Use 1 to {MAX_NAME} letters, digits and . _ - @ +",
-            one_line(name, MAX_NAME)
-        )));
+        let shown = one_line(name, MAX_NAME);
+        let signs = format!("Use 1 to {MAX_NAME} letters, digits and . _ - @ +");
+        add(TokenField::Name, format!("“{shown}” is not a valid name for a token. {signs}"));
     }
     if scopes.is_empty() {
-        return Err(Refusal::Invalid("A token needs at least one scope.".to_owned()));
+        add(TokenField::Scopes, "A token needs at least one scope.".to_owned());
     }
     if networks.len() > MAX_NETWORKS {
-        return Err(Refusal::Invalid(format!("A token can have at most {MAX_NETWORKS} networks.")));
+        add(TokenField::Networks, format!("A token can have at most {MAX_NETWORKS} networks."));
     }
-    match expires_at {
-        Some(end) if *end <= now => Err(Refusal::Invalid(format!("{} is in the past.", dates::the_end(*end)))),
-        _ => Ok(()),
+    if let Some(end) = expires_at.filter(|end| *end <= now) {
+        add(TokenField::End, format!("A token cannot end in the past, at {}.", dates::the_end(end)));
     }
+    wrong
 }
 
 fn unreadable(id: i64) -> Refusal {

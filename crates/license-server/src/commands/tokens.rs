@@ -25,6 +25,7 @@ struct TokenView<'a> {
     expires_at: Option<Timestamp>,
     last_used_at: Option<Timestamp>,
     revoked_at: Option<Timestamp>,
+    created_by: String,
 }
 
 fn view<'a>(token: &'a ApiToken, text: Option<&'a str>, now: Timestamp) -> TokenView<'a> {
@@ -39,11 +40,17 @@ fn view<'a>(token: &'a ApiToken, text: Option<&'a str>, now: Timestamp) -> Token
         expires_at: token.expires_at,
         last_used_at: token.last_used_at,
         revoked_at: token.revoked_at,
+        created_by: creator(token),
     }
 }
 
 fn scopes(token: &ApiToken) -> Vec<&'static str> {
     token.scopes.iter().copied().map(Scope::as_str).collect()
+}
+
+/// Who added the token, as the history names the actor.
+fn creator(token: &ApiToken) -> String {
+    format!("{} {}", token.creator.role.as_str(), token.creator.name)
 }
 
 fn networks(token: &ApiToken) -> Vec<String> {
@@ -68,7 +75,7 @@ pub(super) fn add(session: &mut Session, terms: &TokenTerms, json: bool) -> Resu
 pub(super) fn list(session: &mut Session, json: bool) -> Result<(), Failure> {
     let now = Session::now();
     let tokens = session.read(|transaction| Ok(transaction.api_tokens(true)?))?;
-    let mut listing = Listing::new(json, &["NAME", "STATE", "SCOPES", "NETWORKS", "EXPIRES", "LAST USED"]);
+    let mut listing = Listing::new(json, &["NAME", "STATE", "SCOPES", "NETWORKS", "EXPIRES", "LAST USED", "ADDED BY"]);
     let row = |token: &ApiToken| {
         let networks = networks(token);
         vec![
@@ -78,6 +85,7 @@ pub(super) fn list(session: &mut Session, json: bool) -> Result<(), Failure> {
             if networks.is_empty() { "any".to_owned() } else { networks.join(", ") },
             expiry(token.expires_at),
             token.last_used_at.map_or("never".to_owned(), |at| at.to_string()),
+            creator(token),
         ]
     };
     listing.add(&tokens, row, |token| view(token, None, now))?;
@@ -86,5 +94,8 @@ pub(super) fn list(session: &mut Session, json: bool) -> Result<(), Failure> {
 }
 
 pub(super) fn revoke(session: &mut Session, name: &str) -> Result<(), Failure> {
-    session.change_and_print(|transaction, actor| Ok(actions::revoke_token(transaction, actor, name)?))
+    session.change_and_print(|transaction, actor| {
+        let token = actions::find_token(transaction, name)?;
+        Ok(actions::revoke_token(transaction, actor, token.id)?)
+    })
 }

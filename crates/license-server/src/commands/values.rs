@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::model::{Basis, Period, Scope};
-use crate::network::Network;
+use crate::network::{Network, parse_networks};
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 use opterius_base::text::one_line;
@@ -113,8 +113,7 @@ pub fn scopes(text: &str) -> Result<Vec<Scope>, String> {
 /// # Errors
 /// One of them is not a network.
 pub fn networks(text: &str) -> Result<Vec<Network>, String> {
-    let network = |word: &str| word.parse().map_err(|error| format!("--networks “{}” {error}", printable(word)));
-    words(text).map(network).collect()
+    parse_networks(text).map_err(|(word, error)| format!("--networks “{}” {error}", printable(word)))
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {

@@ -40,6 +40,7 @@ impl ConfirmPage {
 
     /// The response; 422 if there was an error.
     pub(super) fn answer(&self) -> Response {
-        page::html(if self.error.is_some() { 422 } else { 200 }, &self.title, self)
+        let is_wrong = self.error.is_some() || self.fields.iter().any(|field| field.error.is_some());
+        page::html(if is_wrong { 422 } else { 200 }, &self.title, self)
     }
 }

@@ -8,8 +8,8 @@ use super::routes::Route;
 use super::signed_in_user::SignedInUser;
 use super::tokens::{self, Purpose};
 use super::{
-    account, bulk, license, license_actions, licenses, licenses_csv, lists, new_license, page, password, second_factor,
-    set_password, sign_in, users, webhook_actions, webhooks,
+    account, api_tokens, bulk, license, license_actions, licenses, licenses_csv, lists, new_api_token, new_license,
+    page, password, second_factor, set_password, sign_in, users, webhook_actions, webhooks,
 };
 use opterius_http::response::Response;
 
@@ -63,6 +63,9 @@ fn page_for(page_request: &PageRequest, signed_in_user: &SignedInUser, query: &F
         Route::NewWebhook => webhook_actions::show_new(page_request, signed_in_user),
         Route::Webhook(id) => webhooks::show(page_request, signed_in_user, id, query),
         Route::WebhookAction(id, action) => webhook_actions::ask(page_request, signed_in_user, id, action),
+        Route::ApiTokens => api_tokens::list(page_request, signed_in_user, query),
+        Route::NewApiToken => new_api_token::show(page_request, signed_in_user),
+        Route::RevokeApiToken(id) => api_tokens::ask_revocation(page_request, signed_in_user, id),
         Route::History => lists::history(page_request, signed_in_user, query),
         Route::Password => password::show(page_request, signed_in_user),
         _ => Err(PageError::NotFound),
@@ -113,6 +116,8 @@ fn process(page_request: &PageRequest, signed_in_user: &SignedInUser, form: &For
         }
         Route::NewWebhook => webhook_actions::add(page_request, signed_in_user, form),
         Route::WebhookAction(id, action) => webhook_actions::act(page_request, signed_in_user, id, action, form),
+        Route::NewApiToken => new_api_token::act(page_request, signed_in_user, form),
+        Route::RevokeApiToken(id) => api_tokens::revoke(page_request, signed_in_user, id),
         Route::Password => password::act(page_request, signed_in_user, form),
         _ => Err(PageError::NotFound),
     }

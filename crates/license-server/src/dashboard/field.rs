@@ -21,8 +21,10 @@ pub(super) struct Field {
     pub(super) required: bool,
     /// The `autocomplete` attribute.
     pub(super) autocomplete: &'static str,
-    /// Choices of a select field, or suggestions: value and label.
+    /// Choices of a select field, checkboxes, or suggestions: value and label.
     pub(super) options: Vec<(String, String)>,
+    /// What is wrong with the value.
+    pub(super) error: Option<String>,
 }
 
 impl Field {
@@ -30,6 +32,24 @@ impl Field {
     pub(super) fn address(name: &'static str, label: &'static str) -> Self {
         let hint = "An IPv4 or IPv6 address, such as 203.0.113.5.";
         Self { name, label, hint, required: true, ..Self::default() }
+    }
+
+    /// The name of the checkbox for a value, which is also its HTML id.
+    pub(super) fn checkbox(name: &str, value: &str) -> String {
+        format!("{name}-{value}")
+    }
+
+    /// Whether the checkbox for this value is checked.
+    pub(super) fn is_checked(&self, value: &str) -> bool {
+        self.value.split(' ').any(|chosen| chosen == value)
+    }
+
+    /// The ids of the texts that describe the field, for `aria-describedby`.
+    pub(super) fn described_by(&self) -> String {
+        let name = self.name;
+        let error = self.error.as_ref().map(|_| format!("{name}-error"));
+        let hint = Some(format!("{name}-hint")).filter(|_| !self.hint.is_empty());
+        error.into_iter().chain(hint).collect::<Vec<String>>().join(" ")
     }
 }
 
@@ -41,6 +61,8 @@ pub(super) enum FieldKind {
     Date,
     Password,
     Select,
+    /// Any number of the options; the value has the chosen ones, with blanks between them.
+    Checkboxes,
     /// Text of several lines.
     Lines,
 }
@@ -51,7 +73,7 @@ impl FieldKind {
         match self {
             Self::Date => "date",
             Self::Password => "password",
-            Self::Text | Self::Select | Self::Lines => "text",
+            Self::Text | Self::Select | Self::Checkboxes | Self::Lines => "text",
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod account;
 mod administrator_actions;
+mod api_tokens;
 mod attempts;
 mod browser;
 mod bulk;
@@ -27,6 +28,7 @@ mod licenses;
 mod licenses_csv;
 mod list_query;
 mod lists;
+mod new_api_token;
 mod new_license;
 mod page;
 mod page_error;
@@ -37,6 +39,7 @@ mod password_check;
 mod refused_servers;
 mod routes;
 mod second_factor;
+mod secret_page;
 mod server_actions;
 mod servers;
 mod set_password;

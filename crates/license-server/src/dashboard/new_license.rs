@@ -1,7 +1,5 @@
 //! Creating a license.
 
-use std::sync::Arc;
-
 use super::confirm_page::ConfirmPage;
 use super::field::{Field, FieldKind, plan_option, typed_date, typed_ip};
 use super::form::Form;
@@ -12,7 +10,7 @@ use super::routes::Route;
 use super::signed_in_user::SignedInUser;
 use super::tokens;
 use crate::actions::{self, LicenseTerms, Refusal};
-use crate::store::{Error, WriteTransaction};
+use crate::store::Error;
 use opterius_http::response::Response;
 
 /// The maximum number of users that are suggested as owners, to keep the page small.
@@ -128,20 +126,8 @@ fn create(page_request: &PageRequest, signed_in_user: &SignedInUser, form: &Form
         labels: typed_labels(form),
         is_trial: form.text("trial") == "yes",
     };
-    let (form_token, actor, state) =
-        (form.text("once").to_owned(), signed_in_user.actor(), Arc::clone(&page_request.state));
-    let key = actions::new_key()?;
-    let created = page_request.shared.writer.change(move |transaction: &WriteTransaction<'_>| {
-        // On the writer thread, so that two copies of a form cannot be processed concurrently.
-        if let Some(id) = state.submitted_forms.find(&form_token) {
-            return Ok(id);
-        }
-        let id = actions::create_license(transaction, &actor, &terms, &key)?;
-        state.submitted_forms.record(&form_token, id);
-        Ok(id)
-    });
-    if created.is_err() {
-        page_request.state.submitted_forms.forget(form.text("once"));
-    }
-    created
+    let (actor, key) = (signed_in_user.actor(), actions::new_key()?);
+    let created = page_request
+        .create_once(form, move |transaction| Ok((actions::create_license(transaction, &actor, &terms, &key)?, ())));
+    Ok(created?.0)
 }

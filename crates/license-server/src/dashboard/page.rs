@@ -85,6 +85,7 @@ pub(super) fn message(layout: Layout, status: u16, heading: &str, sentence: &str
         Route::License(_) => "Back to the license",
         Route::Webhook(_) => "Back to the webhook",
         Route::Webhooks | Route::NewWebhook => "Back to the webhooks",
+        Route::ApiTokens | Route::NewApiToken => "Back to the API tokens",
         Route::Password => "Back to the password",
         Route::SignIn => "Sign in",
         _ => "Go to the licenses",

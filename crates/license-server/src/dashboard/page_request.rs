@@ -8,13 +8,14 @@ use std::time::Duration;
 use super::browser;
 use super::cookies::{Cookie, Cookies};
 use super::dashboard_state::DashboardState;
-use super::form::encode;
+use super::form::{Form, encode};
 use super::page::{self, Layout, LayoutUser};
 use super::page_error::PageError;
 use super::page_slots::PageSlot;
 use super::routes::Route;
 use super::signed_in_user::SignedInUser;
 use super::tokens::{self, Purpose};
+use crate::actions::Refusal;
 use crate::config::Config;
 use crate::shared::{self, Shared};
 use crate::store::{Error, NewSession, WriteTransaction};
@@ -110,6 +111,29 @@ impl PageRequest {
             address: self.client.to_string(),
             browser: self.browser.clone(),
         }
+    }
+
+    /// Creates something once, on the writer thread, and returns its number: a form that is sent again, by a double click or
+    /// a reload, gives the number of what it created, without the rest.
+    pub(super) fn create_once<T: Send + 'static>(
+        &self,
+        form: &Form,
+        create: impl FnOnce(&WriteTransaction<'_>) -> Result<(i64, T), Refusal> + Send + 'static,
+    ) -> Result<(i64, Option<T>), Refusal> {
+        let (once, state) = (form.text("once").to_owned(), Arc::clone(&self.state));
+        let created = self.shared.writer.change(move |transaction: &WriteTransaction<'_>| {
+            // Here, so that two copies of a form cannot be processed concurrently.
+            if let Some(id) = state.submitted_forms.find(&once) {
+                return Ok((id, None));
+            }
+            let (id, rest) = create(transaction)?;
+            state.submitted_forms.record(&once, id);
+            Ok((id, Some(rest)))
+        });
+        if created.is_err() {
+            self.state.submitted_forms.forget(form.text("once"));
+        }
+        created
     }
 
     /// Redirects to the sign-in form, which leads back to the requested page.

@@ -46,6 +46,9 @@ pub(super) enum Route {
     Webhook(i64),
     /// An action on a webhook.
     WebhookAction(i64, WebhookAction),
+    ApiTokens,
+    NewApiToken,
+    RevokeApiToken(i64),
     History,
     Style,
     Icon,
@@ -95,6 +98,9 @@ impl Route {
                 let action = WebhookAction::ALL.into_iter().find(|action| action.name() == name)?;
                 Some(Self::WebhookAction(number(id)?, action))
             }
+            ["api-tokens"] => Some(Self::ApiTokens),
+            ["api-tokens", "new"] => Some(Self::NewApiToken),
+            ["api-tokens", id, "revoke"] => Some(Self::RevokeApiToken(number(id)?)),
             ["history"] => Some(Self::History),
             ["style.css"] => Some(Self::Style),
             ["icon.svg"] => Some(Self::Icon),
@@ -133,6 +139,8 @@ impl Route {
                 | Self::LicenseAction(..)
                 | Self::NewWebhook
                 | Self::WebhookAction(..)
+                | Self::NewApiToken
+                | Self::RevokeApiToken(_)
         )
     }
 
@@ -163,6 +171,7 @@ impl Route {
             Self::NewLicense | Self::BulkChange | Self::Plans | Self::History => true,
             Self::Users | Self::NewUser | Self::User(_) | Self::UserAction(..) => true,
             Self::Webhooks | Self::NewWebhook | Self::Webhook(_) | Self::WebhookAction(..) => true,
+            Self::ApiTokens | Self::NewApiToken | Self::RevokeApiToken(_) => true,
             Self::LicenseAction(_, license_action) => matches!(license_action.target, ActionTarget::License { .. }),
             _ => false,
         }
@@ -173,6 +182,8 @@ impl Route {
         match self {
             Self::License(id) | Self::Key(id) | Self::LicenseAction(id, _) => Self::License(id),
             Self::Webhook(id) | Self::WebhookAction(id, _) => Self::Webhook(id),
+            Self::ApiTokens | Self::NewApiToken => self,
+            Self::RevokeApiToken(_) => Self::ApiTokens,
             Self::NewLicense | Self::Plans | Self::Webhooks | Self::NewWebhook | Self::History | Self::Password => self,
             Self::Account | Self::SecondFactor | Self::Users | Self::NewUser | Self::User(_) => self,
             Self::RemoveSecondFactor | Self::RecoveryCodes => Self::SecondFactor,
@@ -220,6 +231,9 @@ impl fmt::Display for Route {
             Self::NewWebhook => formatter.write_str("/webhooks/new"),
             Self::Webhook(id) => write!(formatter, "/webhooks/{id}"),
             Self::WebhookAction(id, action) => write!(formatter, "/webhooks/{id}/{}", action.name()),
+            Self::ApiTokens => formatter.write_str("/api-tokens"),
+            Self::NewApiToken => formatter.write_str("/api-tokens/new"),
+            Self::RevokeApiToken(id) => write!(formatter, "/api-tokens/{id}/revoke"),
             Self::History => formatter.write_str("/history"),
             Self::Style => formatter.write_str("/style.css"),
             Self::Icon => formatter.write_str("/icon.svg"),
@@ -262,6 +276,9 @@ mod tests {
             Route::Webhooks,
             Route::NewWebhook,
             Route::Webhook(7),
+            Route::ApiTokens,
+            Route::NewApiToken,
+            Route::RevokeApiToken(7),
             Route::History,
             Route::Style,
             Route::Icon,

@@ -1,7 +1,5 @@
 //! What administrators do with webhooks: add, test, replay, rotate, remove.
 
-use std::sync::Arc;
-
 use super::confirm_page::ConfirmPage;
 use super::field::Field;
 use super::form::Form;
@@ -13,7 +11,6 @@ use super::webhook_action::WebhookAction;
 use super::{tokens, webhooks};
 use crate::actions::{self, Refusal};
 use crate::model::EventType;
-use crate::store::WriteTransaction;
 use opterius_base::secret::Secret;
 use opterius_http::response::Response;
 
@@ -90,21 +87,10 @@ fn create(
     let typed = form.text("events");
     let events = if typed.is_empty() { None } else { Some(EventType::list(typed).map_err(Refusal::Invalid)?) };
     let (url, receivers) = (form.text("url").to_owned(), page_request.config.receivers);
-    let (form_token, actor, state) =
-        (form.text("once").to_owned(), signed_in_user.actor(), Arc::clone(&page_request.state));
-    let created = page_request.shared.writer.change(move |transaction: &WriteTransaction<'_>| {
-        // On the writer thread, so that two copies of a form cannot be processed concurrently.
-        if let Some(id) = state.submitted_forms.find(&form_token) {
-            return Ok((id, None));
-        }
-        let (id, secret) = actions::add_webhook(transaction, &actor, &url, events.as_deref(), receivers)?;
-        state.submitted_forms.record(&form_token, id);
-        Ok((id, Some(secret)))
-    });
-    if created.is_err() {
-        page_request.state.submitted_forms.forget(form.text("once"));
-    }
-    created
+    let actor = signed_in_user.actor();
+    page_request.create_once(form, move |transaction| {
+        actions::add_webhook(transaction, &actor, &url, events.as_deref(), receivers)
+    })
 }
 
 /// Renders the question before an action.

@@ -8,6 +8,7 @@ use super::page::{self, Layout};
 use super::page_error::PageError;
 use super::page_request::PageRequest;
 use super::routes::Route;
+use super::secret_page::SecretPage;
 use super::signed_in_user::SignedInUser;
 use super::webhook_action::WebhookAction;
 use crate::actions;
@@ -71,16 +72,6 @@ struct DeliveryRow {
     answer: String,
 }
 
-#[derive(Template)]
-#[template(path = "webhook_secret.html", config = "src/dashboard/askama.toml")]
-struct SecretPage<'a> {
-    layout: Layout,
-    heading: String,
-    secret: &'a str,
-    sentence: String,
-    page: Route,
-}
-
 /// Renders the list.
 pub(super) fn list(page_request: &PageRequest, signed_in_user: &SignedInUser) -> Result<Response, PageError> {
     let now = page_request.shared.clock.wall();
@@ -131,14 +122,18 @@ pub(super) fn secret(
     is_rotated: bool,
 ) -> Response {
     let rotated = format!("For {}, deliveries are signed with the old secret as well.", duration(ROTATION_TIME));
+    let next_step = if is_rotated { rotated } else { "Then send a test event.".to_owned() };
     let answer = SecretPage {
         layout: page_request.layout(signed_in_user, "webhooks"),
         heading: format!("Secret of webhook {id}"),
+        explanation: vec![format!(
+            "Verify the header Opterius-Signature of each delivery with this secret. {next_step}"
+        )],
         secret,
-        sentence: if is_rotated { rotated } else { "Then send a test event.".to_owned() },
-        page: Route::Webhook(id),
+        next: Route::Webhook(id),
+        next_label: "Go to the webhook",
     };
-    page::html(200, &format!("Webhook {id}"), &answer)
+    answer.answer()
 }
 
 fn row(webhook: &Webhook, now: Timestamp) -> WebhookRow {

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::string_enum::string_enum;
+use super::users::Actor;
 use crate::network::Network;
 use opterius_base::clock::Timestamp;
 
@@ -41,6 +42,8 @@ pub struct ApiToken {
     pub last_used_at: Option<Timestamp>,
     /// When it was revoked, if it was.
     pub revoked_at: Option<Timestamp>,
+    /// Who added it.
+    pub creator: Actor,
 }
 
 string_enum! {

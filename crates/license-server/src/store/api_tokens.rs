@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values::{at, at_if_any};
-use crate::model::{ApiToken, Scope};
+use crate::model::{Actor, ApiToken, Scope};
 use crate::network::Network;
 use opterius_base::clock::Timestamp;
 
@@ -29,6 +29,8 @@ pub struct NewApiToken<'a> {
     pub networks: &'a [Network],
     /// The instant at which it ends; `None` means never.
     pub expires_at: Option<Timestamp>,
+    /// Who adds it.
+    pub creator: &'a Actor,
 }
 
 /// The answer to a call, kept for its repetition.
@@ -56,8 +58,8 @@ pub struct Creation {
 const DELETE_OLD_ANSWERS: &str = "DELETE FROM api_answers WHERE (token, key) IN (
     SELECT token, key FROM api_answers WHERE at <= ?1 ORDER BY at LIMIT ?2)";
 
-const TOKEN: &str = "SELECT id, name, scopes, networks, created_at, expires_at, last_used_at, revoked_at, secret_sha256
-    FROM api_tokens";
+const TOKEN: &str = "SELECT id, name, scopes, networks, created_at, expires_at, last_used_at, revoked_at, creator_role,
+    creator, secret_sha256 FROM api_tokens";
 
 fn token(row: &Row<'_>) -> rusqlite::Result<ApiToken> {
     let (scopes, networks): (String, String) = (row.get(2)?, row.get(3)?);
@@ -74,6 +76,7 @@ fn token(row: &Row<'_>) -> rusqlite::Result<ApiToken> {
         expires_at: at_if_any(row, 5)?,
         last_used_at: at_if_any(row, 6)?,
         revoked_at: at_if_any(row, 7)?,
+        creator: Actor { role: row.get(8)?, name: row.get(9)? },
     })
 }
 
@@ -84,7 +87,7 @@ impl ReadTransaction<'_> {
     /// A store error.
     pub fn api_token(&self, id: i64) -> Result<Option<(ApiToken, String)>, Error> {
         let mut statement = self.0.prepare_cached(&format!("{TOKEN} WHERE id = ?1"))?;
-        Ok(statement.query_row(params![id], |row| Ok((token(row)?, row.get(8)?))).optional()?)
+        Ok(statement.query_row(params![id], |row| Ok((token(row)?, row.get(10)?))).optional()?)
     }
 
     /// The token with this name that is not revoked.
@@ -138,8 +141,8 @@ impl WriteTransaction<'_> {
     /// [`Error::Taken`] if another token that is not revoked has the name, or another store error.
     pub fn insert_api_token(&self, new: &NewApiToken<'_>) -> Result<i64, Error> {
         let words = |words: Vec<String>| words.join(" ");
-        let sql = "INSERT INTO api_tokens (name, secret_sha256, scopes, networks, created_at, expires_at)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let sql = "INSERT INTO api_tokens (name, secret_sha256, scopes, networks, created_at, expires_at, creator_role,
+            creator) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         self.connection().execute(
             sql,
             params![
@@ -149,6 +152,8 @@ impl WriteTransaction<'_> {
                 words(new.networks.iter().map(ToString::to_string).collect()),
                 self.now().unix(),
                 new.expires_at.map(Timestamp::unix),
+                new.creator.role.as_str(),
+                new.creator.name,
             ],
         )?;
         Ok(self.connection().last_insert_rowid())
@@ -213,6 +218,7 @@ impl WriteTransaction<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Role;
     use crate::store::tests::{Scratch, plan};
 
     #[test]
@@ -231,7 +237,15 @@ mod tests {
         let mut scratch = Scratch::new();
         let at = Timestamp::from_unix;
         let scopes = [Scope::LicensesRead];
-        let new = NewApiToken { name: "shop", secret_sha256: "", scopes: &scopes, networks: &[], expires_at: None };
+        let creator = Actor { role: Role::Operator, name: "root".to_owned() };
+        let new = NewApiToken {
+            name: "shop",
+            secret_sha256: "",
+            scopes: &scopes,
+            networks: &[],
+            expires_at: None,
+            creator: &creator,
+        };
         let kept = KeptAnswer { request_sha256: "a".to_owned(), status: 201, body: "{}".to_owned() };
         let token = scratch.change(at(0), |transaction| {
             let token = transaction.insert_api_token(&new)?;
