@@ -63,7 +63,7 @@ fn deliveries(server: &LicenseServerProcess, webhook: &str) -> Vec<Value> {
 }
 
 /// Asserts that the request is signed with the secret over its exact body, by an implementation of the test's own.
-fn assert_signed_with(request: &ReceivedRequest, secret: &str) {
+pub(super) fn assert_signed_with(request: &ReceivedRequest, secret: &str) {
     let header = request.header("Opterius-Signature").unwrap();
     let (time, signatures) = header.split_once(',').unwrap();
     let time = time.strip_prefix("t=").unwrap();

@@ -10,8 +10,7 @@ use crate::commands::failure::Failure;
 use crate::commands::listing::{Listing, emit, print_json, table};
 use crate::commands::session::Session;
 use crate::commands::values::printable;
-use crate::model::{Delivery, DeliveryState, EventType, Webhook};
-use opterius_base::clock::Timestamp;
+use crate::model::{DeliveryState, DeliveryView, EventType, Webhook, WebhookView, WebhookWithSecret};
 use opterius_base::deadline::Deadline;
 
 /// Deliveries that are shown with a webhook.
@@ -23,84 +22,29 @@ const TEST_TIME: Duration = Duration::from_secs(15);
 /// How often the outbox is looked into meanwhile.
 const TICK: Duration = Duration::from_millis(100);
 
-/// A webhook in JSON.
+/// A webhook with its latest deliveries, in JSON.
 #[derive(Serialize)]
-struct WebhookView<'a> {
-    id: i64,
-    url: &'a str,
-    events: Vec<&'static str>,
-    state: &'static str,
-    pending: i64,
-    dropped: i64,
-    created_at: Timestamp,
-    delivered_at: Option<Timestamp>,
-    failing_since: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    secret: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    deliveries: Option<Vec<DeliveryView<'a>>>,
-}
-
-#[derive(Serialize)]
-struct DeliveryView<'a> {
-    event: &'a str,
-    r#type: &'static str,
-    created_at: Timestamp,
-    license: Option<i64>,
-    state: &'static str,
-    attempts: u32,
-    tried_at: Option<Timestamp>,
-    next_at: Option<Timestamp>,
-    status: Option<u16>,
-    answer: &'a str,
-}
-
-fn view(webhook: &Webhook, now: Timestamp) -> WebhookView<'_> {
-    let all = || EventType::subscribable().collect();
-    let events: Vec<EventType> = webhook.events.clone().unwrap_or_else(all);
-    WebhookView {
-        id: webhook.id,
-        url: &webhook.url,
-        events: events.into_iter().map(EventType::as_str).collect(),
-        state: webhook.state(now),
-        pending: webhook.pending,
-        dropped: webhook.dropped,
-        created_at: webhook.created_at,
-        delivered_at: webhook.delivered_at,
-        failing_since: webhook.failing_since,
-        secret: None,
-        deliveries: None,
-    }
-}
-
-fn delivery_view(delivery: &Delivery) -> DeliveryView<'_> {
-    DeliveryView {
-        event: &delivery.name,
-        r#type: delivery.event_type.as_str(),
-        created_at: delivery.created_at,
-        license: delivery.license,
-        state: delivery.state.as_str(),
-        attempts: delivery.attempts,
-        tried_at: delivery.tried_at,
-        next_at: (delivery.state == DeliveryState::Pending).then_some(delivery.next_at),
-        status: delivery.status,
-        answer: &delivery.answer,
-    }
+struct ShownWebhook<'a> {
+    #[serde(flatten)]
+    webhook: WebhookView<'a>,
+    deliveries: Vec<DeliveryView<'a>>,
 }
 
 pub(super) fn add(session: &mut Session, url: &str, events: Option<&[EventType]>, json: bool) -> Result<(), Failure> {
     let receivers = session.target.receivers;
-    let (id, secret) =
-        session.change(|transaction, actor| Ok(actions::add_webhook(transaction, actor, url, events, receivers)?))?;
+    let webhook = session.change(|transaction, actor| {
+        let (id, _) = actions::add_webhook(transaction, actor, url, events, receivers)?;
+        Ok(actions::find_webhook(transaction, id, transaction.now())?)
+    })?;
     if json {
-        let webhook = find(session, id)?;
-        return print_json(&WebhookView { secret: Some(secret.expose()), ..view(&webhook, Session::now()) });
+        return print_json(&WebhookWithSecret::new(&webhook, Session::now()));
     }
+    let id = webhook.id;
     emit(&format!(
         "Webhook {id} added for {}.\nsecret={}\nThe secret is not shown again. Verify the header Opterius-Signature of each \
          delivery with it, then run: {} webhook test {id}\n",
         actions::event_names(events),
-        secret.expose(),
+        webhook.secret(),
         session.target.program()
     ))?;
     Ok(())
@@ -120,7 +64,7 @@ pub(super) fn list(session: &mut Session, json: bool) -> Result<(), Failure> {
             actions::event_names(webhook.events.as_deref()),
         ]
     };
-    listing.add(&webhooks, row, |webhook| view(webhook, now))?;
+    listing.add(&webhooks, row, |webhook| WebhookView::new(webhook, now))?;
     listing.end(&format!("No webhooks. Add one with: {} webhook add URL", session.target.program()))?;
     Ok(())
 }
@@ -130,8 +74,8 @@ pub(super) fn show(session: &mut Session, id: i64, json: bool) -> Result<(), Fai
     let webhook = find(session, id)?;
     let deliveries = session.read(|transaction| Ok(transaction.deliveries(id, None, DELIVERIES)?))?;
     if json {
-        let deliveries = Some(deliveries.iter().map(delivery_view).collect());
-        return print_json(&WebhookView { deliveries, ..view(&webhook, now) });
+        let deliveries = deliveries.iter().map(DeliveryView::new).collect();
+        return print_json(&ShownWebhook { webhook: WebhookView::new(&webhook, now), deliveries });
     }
     let failing = webhook.failing_since.map_or(String::new(), |since| format!(" since {since}"));
     let dropped = match webhook.dropped {
@@ -166,15 +110,17 @@ pub(super) fn remove(session: &mut Session, id: i64) -> Result<(), Failure> {
 }
 
 pub(super) fn rotate(session: &mut Session, id: i64, json: bool) -> Result<(), Failure> {
-    let secret = session.change(|transaction, actor| Ok(actions::rotate_webhook(transaction, actor, id)?))?;
+    let webhook = session.change(|transaction, actor| {
+        actions::rotate_webhook(transaction, actor, id)?;
+        Ok(actions::find_webhook(transaction, id, transaction.now())?)
+    })?;
     if json {
-        let webhook = find(session, id)?;
-        return print_json(&WebhookView { secret: Some(secret.expose()), ..view(&webhook, Session::now()) });
+        return print_json(&WebhookWithSecret::new(&webhook, Session::now()));
     }
     emit(&format!(
         "Webhook {id} has a new secret.\nsecret={}\nThe secret is not shown again. For 24 hours, deliveries are signed with both \
          secrets.\n",
-        secret.expose()
+        webhook.secret()
     ))?;
     Ok(())
 }

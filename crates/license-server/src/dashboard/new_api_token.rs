@@ -110,7 +110,8 @@ fn about(scope: Scope) -> &'static str {
         Scope::LicensesWrite => "create and change licenses, servers and plans",
         Scope::KeysReveal => "view full license keys",
         Scope::UsersWrite => "view, create and change users",
-        Scope::EventsRead => "read the history",
+        Scope::EventsRead => "read the history, and webhooks with their deliveries",
+        Scope::WebhooksWrite => "add, test and remove webhooks, change their secrets, and send events again",
     }
 }
 

@@ -18,8 +18,10 @@ string_enum! {
         KeysReveal = "keys:reveal",
         /// View and change users.
         UsersWrite = "users:write",
-        /// Read the history.
+        /// Read the history, and webhooks with their deliveries.
         EventsRead = "events:read",
+        /// Add and remove webhooks, and send events again.
+        WebhooksWrite = "webhooks:write",
     }
 }
 

@@ -19,6 +19,7 @@ mod string_enum;
 pub mod user_name;
 mod users;
 mod webhook;
+mod webhook_view;
 
 pub use action::{Action, AppliedChange, Change};
 pub use activation::{ACTIVE_TIME, Activation, ActivationState, Details, RETENTION_TIME};
@@ -36,3 +37,4 @@ pub use refused_server::{Block, MAX_BLOCKS, MAX_REFUSED, RefusedServer, block_ti
 pub use side::Side;
 pub use users::{Actor, LinkPurpose, Role, Session, User};
 pub use webhook::{Attempt, Delivery, DeliveryState, EventType, MAX_WEBHOOKS, Webhook};
+pub use webhook_view::{DeliveryView, WebhookView, WebhookWithSecret};

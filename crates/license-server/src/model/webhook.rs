@@ -121,6 +121,11 @@ pub struct Webhook {
 const FAILING_TIME: Duration = Duration::from_secs(86_400);
 
 impl Webhook {
+    /// The secret that signs its deliveries, the newest one.
+    pub fn secret(&self) -> &str {
+        self.secrets.first().map_or("", Secret::expose)
+    }
+
     /// Its state in one word: `ok`, `retrying`, or `failing` after a day without success. It is never removed for that.
     pub fn state(&self, now: Timestamp) -> &'static str {
         match self.failing_since {

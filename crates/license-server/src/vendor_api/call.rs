@@ -8,6 +8,7 @@ use super::members::Members;
 use crate::actions::{ChangeContext, Refusal};
 use crate::model::{Action, Actor, ApiToken, License, Role, Scope};
 use crate::store::{Error, ReadTransaction, WriteTransaction};
+use crate::webhooks::receiver_address::Receivers;
 use opterius_base::clock::Timestamp;
 
 /// What the path calls a license by its reference with.
@@ -36,6 +37,8 @@ pub struct Call {
     pub idempotency_key: Option<String>,
     /// The hash of the request, to tell a repetition from another call with the same key.
     pub request_sha256: String,
+    /// Which receivers of events the settings allow.
+    pub receivers: Receivers,
     /// The time of the call, for handlers that only read.
     pub now: Timestamp,
 }

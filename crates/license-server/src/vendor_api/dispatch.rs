@@ -5,13 +5,10 @@ use super::authentication::{TokenLimits, authenticate};
 use super::call::Call;
 use super::error::ApiError;
 use super::request::ApiRequest;
-use super::route::Handler;
+use super::route::{Handler, Write};
 use crate::shared::Shared;
 use crate::store::{Error, KeptAnswer, WriteTransaction};
 use opterius_http::response::Response;
-
-/// What performs a change.
-type Change = fn(&WriteTransaction<'_>, &Call) -> Result<Answer, ApiError>;
 
 /// Performs the call.
 pub(super) fn perform(shared: &Shared, limits: &TokenLimits, request: ApiRequest) -> Response {
@@ -25,7 +22,7 @@ pub(super) fn perform(shared: &Shared, limits: &TokenLimits, request: ApiRequest
 fn run(shared: &Shared, limits: &TokenLimits, request: ApiRequest) -> Result<Answer, ApiError> {
     let token = authenticate(shared, limits, &request)?;
     let handler = &request.route.handler;
-    let call = request.check(token, shared.clock.wall())?;
+    let call = request.check(token, shared.config().receivers, shared.clock.wall())?;
     match handler {
         Handler::Read(read) => {
             let answer = shared.readers.read(|transaction| read(transaction, &call))?;
@@ -64,7 +61,7 @@ impl From<ApiError> for RolledBack {
     }
 }
 
-fn change_once(shared: &Shared, call: Call, change: Change) -> Result<Answer, ApiError> {
+fn change_once(shared: &Shared, call: Call, change: Write) -> Result<Answer, ApiError> {
     match shared.writer.change(move |transaction: &WriteTransaction<'_>| in_transaction(transaction, &call, change)) {
         Ok(answer) | Err(RolledBack::DryRun(answer)) => Ok(answer),
         Err(RolledBack::Refused(error)) => Err(error),
@@ -72,7 +69,7 @@ fn change_once(shared: &Shared, call: Call, change: Change) -> Result<Answer, Ap
 }
 
 /// Changes are made one after another, so that of two calls with the same key the second finds the answer of the first.
-fn in_transaction(transaction: &WriteTransaction<'_>, call: &Call, change: Change) -> Result<Answer, RolledBack> {
+fn in_transaction(transaction: &WriteTransaction<'_>, call: &Call, change: Write) -> Result<Answer, RolledBack> {
     let token = call.token_id();
     if let Some(key) = &call.idempotency_key
         && let Some(kept) = transaction.kept_answer(token, key, transaction.now())?

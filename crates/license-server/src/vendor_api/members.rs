@@ -54,6 +54,8 @@ pub enum Kind {
     Integer(u64, u64),
     /// One of these strings.
     Choice(&'static [&'static str]),
+    /// An array of one or more of these strings.
+    Choices(fn() -> Vec<&'static str>),
     /// An array of at most this many strings, each as in [`Kind::Line`] with this many characters.
     Lines(usize, usize),
     /// An object with these members.
@@ -194,6 +196,14 @@ fn check_value(value: &Value, kind: &Kind, path: &str) -> Result<(), ApiError> {
             Ok(())
         }
         (Kind::Choice(choices), Value::String(text)) if choices.contains(&text.as_str()) => Ok(()),
+        (Kind::Choices(known), Value::Array(items)) if !items.is_empty() => {
+            let known = known();
+            let is_known = |item: &Value| item.as_str().is_some_and(|item| known.contains(&item));
+            match items.iter().position(|item| !is_known(item)) {
+                Some(index) => Err(ApiError::invalid(format!("{path}.{index}"), one_of(&known))),
+                None => Ok(()),
+            }
+        }
         (Kind::Lines(most, _), Value::Array(items)) if items.len() > *most => {
             invalid(format!("There can be at most {most}."))
         }
@@ -220,12 +230,17 @@ impl Kind {
             Self::BlockTime => "It must be 1h to 2160h or 1d to 90d, such as 7d.".to_owned(),
             Self::Flag => "It must be true or false.".to_owned(),
             Self::Integer(least, most) => format!("It must be a whole number from {least} to {most}."),
-            Self::Choice(choices) => format!("It must be one of: {}.", choices.join(", ")),
+            Self::Choice(choices) => one_of(choices),
+            Self::Choices(_) => "It must be an array of at least one string.".to_owned(),
             Self::Lines(most, _) => format!("It must be an array of at most {most} strings."),
             Self::Object(_) => "It must be an object.".to_owned(),
             Self::LineOrObject(..) => "It must be a string or an object.".to_owned(),
         }
     }
+}
+
+fn one_of(choices: &[&str]) -> String {
+    format!("It must be one of: {}.", choices.join(", "))
 }
 
 fn check_line(text: &str, most: usize) -> Result<(), String> {

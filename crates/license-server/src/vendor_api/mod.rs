@@ -26,6 +26,7 @@ pub mod route;
 pub mod routes;
 mod servers;
 mod users;
+mod webhooks;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

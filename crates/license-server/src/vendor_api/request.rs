@@ -11,6 +11,7 @@ use super::members::Members;
 use super::route::{ApiMethod, PathValues, Route};
 use crate::address::Source;
 use crate::model::ApiToken;
+use crate::webhooks::receiver_address::Receivers;
 use opterius_base::clock::Timestamp;
 use opterius_base::hex::hex;
 use opterius_base::secret::Secret;
@@ -78,7 +79,7 @@ impl ApiRequest {
     ///
     /// # Errors
     /// 400, 415 or 422, with what is wrong.
-    pub(super) fn check(self, token: ApiToken, now: Timestamp) -> Result<Call, ApiError> {
+    pub(super) fn check(self, token: ApiToken, receivers: Receivers, now: Timestamp) -> Result<Call, ApiError> {
         let body = self.parsed_body()?;
         let query = Members::of_query(&self.query, &self.route.parameters())?;
         let idempotency_key = self.idempotency_key.map(checked_key).transpose()?;
@@ -97,6 +98,7 @@ impl ApiRequest {
             if_match,
             idempotency_key,
             request_sha256,
+            receivers,
             now,
         })
     }

@@ -37,13 +37,19 @@ impl ApiMethod {
     }
 }
 
+/// What performs a call that reads.
+pub type Read = fn(&ReadTransaction<'_>, &Call) -> Result<Answer, ApiError>;
+
+/// What performs a call that changes something.
+pub type Write = fn(&WriteTransaction<'_>, &Call) -> Result<Answer, ApiError>;
+
 /// What performs a call.
 #[derive(Debug)]
 pub enum Handler {
     /// Reads, in the lane for reads.
-    Read(fn(&ReadTransaction<'_>, &Call) -> Result<Answer, ApiError>),
+    Read(Read),
     /// Changes, on the writer thread, in one transaction with the answer that is kept for repetitions.
-    Write(fn(&WriteTransaction<'_>, &Call) -> Result<Answer, ApiError>),
+    Write(Write),
     /// Answers from memory, without a token.
     Open(fn() -> Response),
 }
@@ -70,6 +76,67 @@ pub struct Route {
     pub status: u16,
     /// What it does, for the documentation.
     pub about: &'static str,
+}
+
+/// The rows of the table of calls. What a row does not say is: no query, no body, and 200.
+impl Route {
+    const fn new(
+        method: ApiMethod,
+        path: &'static str,
+        scope: Option<Scope>,
+        handler: Handler,
+        about: &'static str,
+    ) -> Self {
+        Self { method, path, scope, handler, query: &[], body: None, status: 200, about }
+    }
+
+    /// A call without a token.
+    pub const fn open(path: &'static str, answer: fn() -> Response, about: &'static str) -> Self {
+        Self::new(ApiMethod::Get, path, None, Handler::Open(answer), about)
+    }
+
+    /// `GET`.
+    pub const fn read(path: &'static str, scope: Scope, read: Read, about: &'static str) -> Self {
+        Self::new(ApiMethod::Get, path, Some(scope), Handler::Read(read), about)
+    }
+
+    /// `POST`.
+    pub const fn post(path: &'static str, scope: Scope, change: Write, about: &'static str) -> Self {
+        Self::new(ApiMethod::Post, path, Some(scope), Handler::Write(change), about)
+    }
+
+    /// `PUT`.
+    pub const fn put(path: &'static str, scope: Scope, change: Write, about: &'static str) -> Self {
+        Self::new(ApiMethod::Put, path, Some(scope), Handler::Write(change), about)
+    }
+
+    /// `PATCH`.
+    pub const fn patch(path: &'static str, scope: Scope, change: Write, about: &'static str) -> Self {
+        Self::new(ApiMethod::Patch, path, Some(scope), Handler::Write(change), about)
+    }
+
+    /// `DELETE`.
+    pub const fn delete(path: &'static str, scope: Scope, change: Write, about: &'static str) -> Self {
+        Self::new(ApiMethod::Delete, path, Some(scope), Handler::Write(change), about)
+    }
+
+    /// With these parameters of the query.
+    #[must_use]
+    pub const fn with_query(self, query: &'static [Member]) -> Self {
+        Self { query, ..self }
+    }
+
+    /// With a body of these members.
+    #[must_use]
+    pub const fn with_body(self, members: &'static [Member]) -> Self {
+        Self { body: Some(members), ..self }
+    }
+
+    /// With this status of its answer.
+    #[must_use]
+    pub const fn with_status(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
 }
 
 /// The parameter of all calls that change something.

@@ -15,7 +15,7 @@ use super::*;
 use opterius_license_server::model::Scope;
 
 /// All scopes.
-const EVERYTHING: &str = "licenses:read,licenses:write,keys:reveal,users:write,events:read";
+const EVERYTHING: &str = "licenses:read,licenses:write,keys:reveal,users:write,events:read,webhooks:write";
 
 /// A license server with a shop that has a token.
 struct Shop {

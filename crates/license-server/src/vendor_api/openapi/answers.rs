@@ -99,6 +99,17 @@ pub(super) fn of(route: &Route) -> Option<Answered> {
             "The user as it is afterwards, or was before its deletion. `changed` is false if it was so already.",
             Shape::One("ChangedUser"),
         ),
+        (Get, "/webhooks") => answered("All webhooks.", Shape::Page("Webhook")),
+        (Post, "/webhooks" | "/webhooks/{webhook}/rotate") => {
+            answered("The webhook with its secret, which is not shown again.", Shape::One("WebhookWithSecret"))
+        }
+        (Get, "/webhooks/{webhook}") => answered("The webhook.", Shape::One("Webhook")),
+        (Delete, "/webhooks/{webhook}") => answered("The webhook as it was.", Shape::One("RemovedWebhook")),
+        (Get, "/webhooks/{webhook}/deliveries") => answered("A page of deliveries.", Shape::Page("Delivery")),
+        (
+            Post,
+            "/webhooks/{webhook}/test" | "/webhooks/{webhook}/replay" | "/webhooks/{webhook}/deliveries/{event}/replay",
+        ) => answered("What was queued.", Shape::One("Queued")),
         (Get, "/openapi.json") => answered("This document.", Shape::Json),
         (Get, "/docs") => answered("This document as a page.", Shape::Html),
         _ => None,

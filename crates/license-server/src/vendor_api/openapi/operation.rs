@@ -115,6 +115,8 @@ pub(super) fn about_path(name: &str) -> &'static str {
         "ip" => "The address of the server.",
         "plan" => "The plan's slug.",
         "user" => "The user's number, or `name:` and the name.",
+        "webhook" => "The webhook's number.",
+        "event" => "The event's id, such as `evt_5f0c…`.",
         _ => "Its number or name.",
     }
 }

@@ -136,6 +136,7 @@ fn kind(kind: &Kind) -> String {
         Kind::Flag => "boolean".to_owned(),
         Kind::Integer(least, most) => format!("integer from {least} to {most}"),
         Kind::Choice(choices) => choices.join(" | "),
+        Kind::Choices(known) => format!("some of {}", known().join(" | ")),
         Kind::Lines(most, _) => format!("up to {most} strings"),
         Kind::Object(_) => "object".to_owned(),
         Kind::LineOrObject(..) => "string or object".to_owned(),

@@ -52,6 +52,9 @@ pub(super) fn of(kind: &Kind) -> Value {
         Kind::Flag => json!({"type": "boolean"}),
         Kind::Integer(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
         Kind::Choice(choices) => json!({"type": "string", "enum": choices}),
+        Kind::Choices(known) => {
+            json!({"type": "array", "minItems": 1, "items": {"type": "string", "enum": known()}})
+        }
         Kind::Lines(most, length) => json!({"type": "array", "maxItems": most, "items": line(*length)}),
         Kind::Object(members) => object(&members.iter().collect::<Vec<_>>()),
         Kind::LineOrObject(most, members) => {
