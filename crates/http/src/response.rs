@@ -129,10 +129,15 @@ pub fn parse_date(text: &str) -> Option<Timestamp> {
     i64::try_from(since_epoch.as_secs()).ok().map(Timestamp::from_unix)
 }
 
+/// The HTTP date (RFC 9110 §5.6.7).
+pub fn format_date(date: Timestamp) -> String {
+    let since_epoch = Duration::from_secs(u64::try_from(date.unix()).unwrap_or(0));
+    httpdate::fmt_http_date(UNIX_EPOCH.checked_add(since_epoch).unwrap_or(UNIX_EPOCH))
+}
+
 /// The head, as encoded by tiny_http.
 fn head(server: &'static str, key: HeadKey, own: &[(&'static str, String)]) -> Vec<u8> {
-    let since_epoch = Duration::from_secs(u64::try_from(key.date.unix()).unwrap_or(0));
-    let date = httpdate::fmt_http_date(UNIX_EPOCH.checked_add(since_epoch).unwrap_or(UNIX_EPOCH));
+    let date = format_date(key.date);
     let usual = [
         ("Date", date.as_str()),
         ("Server", server),

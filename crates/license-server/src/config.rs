@@ -1,6 +1,6 @@
 //! `license-server.conf`: `key=value` lines, read into typed values once, at the edge.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::model::mail_address;
@@ -26,9 +26,9 @@ pub struct Config {
     pub public_url: Option<PublicUrl>,
     /// The target of the Renew and Upgrade links.
     pub renew_url: Option<String>,
-    /// The program that sends mail.
-    pub sendmail: Sendmail,
-    /// The sender of mail; without it, the mail system chooses one.
+    /// What sends mail.
+    pub mail: MailSystem,
+    /// The sender of mail; without it, a name of this machine.
     pub mail_from: Option<String>,
     /// Who must have a second factor.
     pub require_second_factor: RequireSecondFactor,
@@ -51,14 +51,16 @@ impl Config {
     }
 }
 
-/// The program that sends mail.
+/// What sends mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sendmail {
-    /// The system's, if there is one.
+pub enum MailSystem {
+    /// The mail server of this machine, or the system's `sendmail`, if there is one.
     Auto,
     /// No mail is sent.
     None,
-    /// This program.
+    /// A mail server at this loopback address.
+    Server(SocketAddr),
+    /// A program in the place of `sendmail`.
     Program(PathBuf),
 }
 
@@ -93,8 +95,8 @@ pub enum ConfigKey {
     PublicUrl,
     /// The target of the Renew and Upgrade links.
     RenewUrl,
-    /// The program that sends mail.
-    Sendmail,
+    /// What sends mail.
+    Mail,
     /// The sender of mail.
     MailFrom,
     /// Who must have a second factor.
@@ -120,7 +122,7 @@ impl Key for ConfigKey {
         ("data_dir", Self::DataDir),
         ("public_url", Self::PublicUrl),
         ("renew_url", Self::RenewUrl),
-        ("sendmail", Self::Sendmail),
+        ("mail", Self::Mail),
         ("mail_from", Self::MailFrom),
         ("require_second_factor", Self::RequireSecondFactor),
         ("trusted_proxies", Self::TrustedProxies),
@@ -162,7 +164,7 @@ pub fn parse(text: &str, name: &str) -> Result<Loaded, Error> {
         data_dir: entries.absolute_path(ConfigKey::DataDir, "/var/lib/opterius-license-server")?,
         public_url: public_url(&entries)?,
         renew_url: renew_url(&entries)?,
-        sendmail: sendmail(&entries)?,
+        mail: mail(&entries)?,
         mail_from: mail_from(&entries)?,
         require_second_factor: require_second_factor(&entries)?,
         trusted_proxies: trusted_proxies(&entries)?,
@@ -233,13 +235,23 @@ fn renew_url(entries: &Entries<'_, ConfigKey>) -> Result<Option<String>, Error> 
     }
 }
 
-fn sendmail(entries: &Entries<'_, ConfigKey>) -> Result<Sendmail, Error> {
-    let Some((entry, value)) = entries.value(ConfigKey::Sendmail) else { return Ok(Sendmail::Auto) };
-    match value {
-        "auto" => Ok(Sendmail::Auto),
-        "none" => Ok(Sendmail::None),
-        path if path.starts_with('/') => Ok(Sendmail::Program(PathBuf::from(path))),
-        _ => Err(entries.wrong(entry, format!("“{value}” must be auto, none, or the absolute path of a program"))),
+fn mail(entries: &Entries<'_, ConfigKey>) -> Result<MailSystem, Error> {
+    let Some((entry, value)) = entries.value(ConfigKey::Mail) else { return Ok(MailSystem::Auto) };
+    match (value, value.strip_prefix("smtp://")) {
+        ("auto", _) => Ok(MailSystem::Auto),
+        ("none", _) => Ok(MailSystem::None),
+        (path, _) if path.starts_with('/') => Ok(MailSystem::Program(PathBuf::from(path))),
+        (_, Some(address)) => match address.parse::<SocketAddr>() {
+            Ok(server) if server.ip().is_loopback() => Ok(MailSystem::Server(server)),
+            Ok(_) => Err(entries
+                .wrong(entry, format!("“{value}” is not on this machine: links would be readable on the network"))),
+            Err(_) => Err(entries.wrong(entry, format!("“{value}” needs an address and a port: smtp://127.0.0.1:25"))),
+        },
+        _ => {
+            let sentence =
+                format!("“{value}” must be auto, none, smtp://127.0.0.1:25, or the absolute path of a program");
+            Err(entries.wrong(entry, sentence))
+        }
     }
 }
 
@@ -320,7 +332,7 @@ mod tests {
     fn every_key_is_parsed() {
         let text = "listen_addr=::1\nport=8000\ndata_dir=/srv/licenses\npublic_url=https://licenses.example.com:8443/\n\
                     renew_url=https://shop.example.com/renew?from=dashboard\ntrusted_proxies=127.0.0.1, ::ffff:10.0.0.1 10.1.0.0/16,2001:db8::/32\n\
-                    max_connections=64\nwebhook_private_targets=Yes\nwebhook_ca_file=/etc/ssl/shop.pem\nlog=stderr\nsendmail=/opt/sendmail\n\
+                    max_connections=64\nwebhook_private_targets=Yes\nwebhook_ca_file=/etc/ssl/shop.pem\nlog=stderr\nmail=/opt/sendmail\n\
                     mail_from=a@example.com\nrequire_second_factor=administrators\n";
         let expected = Config {
             listen_addr: "::1".parse().unwrap(),
@@ -334,7 +346,7 @@ mod tests {
             trusted_proxies: ["127.0.0.1", "10.0.0.1", "10.1.0.0/16", "2001:db8::/32"]
                 .map(|text| text.parse().unwrap())
                 .into(),
-            sendmail: Sendmail::Program(PathBuf::from("/opt/sendmail")),
+            mail: MailSystem::Program(PathBuf::from("/opt/sendmail")),
             mail_from: Some("a@example.com".to_owned()),
             require_second_factor: RequireSecondFactor::Administrators,
             max_connections: 64,
@@ -370,7 +382,9 @@ mod tests {
             ("trusted_proxie=127.0.0.1", "Did you mean “trusted_proxies”?"),
             ("webhook_private_targets=maybe", "must be yes or no"),
             ("webhook_ca_file=shop.pem", "must be an absolute path"),
-            ("sendmail=msmtp", "must be auto, none, or the absolute path of a program"),
+            ("mail=msmtp", "must be auto, none, smtp://127.0.0.1:25, or the absolute path of a program"),
+            ("mail=smtp://localhost", "needs an address and a port"),
+            ("mail=smtp://203.0.113.5:25", "is not on this machine"),
             ("mail_from=Licenses <licenses@example.com>", "is not an e-mail address"),
             ("require_second_factor=yes", "must be none or administrators"),
             ("log=file", "must be auto, syslog or stderr"),

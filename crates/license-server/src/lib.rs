@@ -38,6 +38,7 @@ pub mod restoration;
 pub mod rules;
 pub mod serve;
 pub mod shared;
+mod smtp;
 mod startup;
 pub mod store;
 pub mod throttle;

@@ -32,7 +32,7 @@ pub(crate) fn deliver(config: &Config, link: &NewLink, is_mailed: bool) -> Deliv
         warning: None,
     };
     let Some(to) = link.user.mail.as_deref().filter(|_| is_mailed) else { return delivered };
-    let Some(program) = mail::program(config) else { return delivered };
+    let Some(transport) = mail::find(config) else { return delivered };
     if !delivered.is_url {
         delivered.warning =
             Some("No mail was sent: the link is incomplete without public_url in license-server.conf.".to_owned());
@@ -43,7 +43,7 @@ pub(crate) fn deliver(config: &Config, link: &NewLink, is_mailed: bool) -> Deliv
         LinkPurpose::Reset => "Reset your password for the license dashboard",
     };
     let text = text(link, delivered.link.expose());
-    match mail::send(&program, config.mail_from.as_deref(), &Mail { to, subject, text: &text }) {
+    match mail::send(transport, config.mail_from.as_deref(), &Mail { to, subject, text: &text }) {
         Ok(()) => delivered.mailed_to = Some(to.to_owned()),
         Err(cause) => delivered.warning = Some(format!("The mail to {to} was not sent: {cause}.")),
     }

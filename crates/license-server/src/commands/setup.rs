@@ -13,6 +13,7 @@ use crate::commands::session::{Session, Target};
 use crate::config::{self, Loaded};
 use crate::installation::DataDir;
 use crate::keys::SigningKeys;
+use crate::mail;
 use crate::store;
 use opterius_daemon::output::complain;
 
@@ -90,6 +91,8 @@ fn findings(config_file: &Path) -> Vec<Finding> {
             Err(error) => failed("together", error),
         });
     }
+    // The server works without mail, too.
+    findings.push(passed("mail", mail::describe(&config)));
     // These users can sign in by these names, so that nothing has failed.
     findings.extend(renamed.iter().map(|name| {
         passed(
