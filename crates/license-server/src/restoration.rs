@@ -13,8 +13,9 @@ use std::time::Duration;
 use crate::cause::cause;
 use crate::installation::{DataDir, Stage};
 use crate::installation_error::InstallationError;
-use crate::model::{Action, Actor};
-use crate::store::{self, Database};
+use crate::model::{Action, Actor, Event};
+use crate::store::{self, Database, ReadTransaction, ReplacedDatabase, WriteTransaction};
+use crate::totp;
 use opterius_base::clock::Timestamp;
 
 /// How far the numbers are raised if those of the replaced database cannot be read.
@@ -28,13 +29,22 @@ pub struct Restored {
     pub licenses: u32,
     /// The replaced database, if there was one.
     pub kept: Option<PathBuf>,
-    /// Whether the numbers of the replaced database could not be read.
+    /// Whether the replaced database could not be read: its numbers, and what was used up in it, are not known.
     pub has_gap: bool,
+    /// Recovery codes of the backup that became void, because they were used since or may have been.
+    pub void_codes: u32,
+    /// Deliveries to webhooks that waited in the backup and are not made, because they may have been made since.
+    pub withheld_deliveries: u32,
+    /// What the history of the replaced database says about users, tokens and webhooks since the backup, newest first.
+    pub undone: Vec<Event>,
 }
 
-/// Replaces the database with a backup. Ends all sessions, lets the numbers of users, licenses and history entries go on
-/// above the highest of both, and lets the server decide nothing about unknown keys for `undecided`: they may have been
-/// issued after the backup.
+/// The most entries of [`Restored::undone`].
+const MAX_UNDONE: usize = 20;
+
+/// Replaces the database with a backup. Ends all sessions and links, keeps what was used up since the backup used up (codes of
+/// second factors, deliveries to webhooks), lets the numbers of users, licenses and history entries go on above the highest of
+/// both, and lets the server decide nothing about unknown keys for `undecided`: they may have been issued after the backup.
 ///
 /// # Errors
 /// The backup is unusable or of another installation, the server or a command uses the database, or a file cannot be
@@ -78,33 +88,91 @@ fn prepare(
 ) -> Result<Restored, InstallationError> {
     store::copy_backup(backup, copy).map_err(|error| unusable(backup, error))?;
     data_dir.check_backup_belongs(copy, backup)?;
-    let replaced =
+    let path =
         [data_dir.database_path(), data_dir.restore_path(Stage::Replaced)].into_iter().find(|path| path.exists());
-    let highest = replaced.as_ref().and_then(|path| store::highest_numbers(path).ok());
+    let replaced = path.as_ref().and_then(|path| ReplacedDatabase::open(path).ok());
+    let replaced = replaced.as_ref().map(ReplacedDatabase::read);
+    let kept = path.map(|_| data_dir.restore_path(Stage::Replaced));
     let mut database = Database::open(copy)?;
     let restored = database.change(now, |transaction| {
-        let latest = transaction.history(None, None, 1)?.first().map(|event| event.at);
-        let own = transaction.highest_numbers()?;
-        let gap: BTreeMap<_, _> =
-            own.iter().map(|(table, number)| (table.clone(), number.saturating_add(GAP))).collect();
-        for (table, number) in highest.as_ref().unwrap_or(&gap) {
-            transaction.continue_numbers_after(table, *number)?;
-        }
-        transaction.end_all_sessions()?;
+        let restored = carry_over(transaction, replaced.as_ref(), kept)?;
         transaction.set_unknown_keys_undecided_until(now.plus(undecided))?;
-        let of = latest.map_or_else(String::new, |at| format!(" of {at}"));
+        let of = restored.backup_at.map_or_else(String::new, |at| format!(" of {at}"));
         transaction.add_event(None, actor, Action::Restored, &format!("from a backup{of}"))?;
-        Ok::<_, store::Error>(Restored {
-            backup_at: latest,
-            licenses: transaction.count_licenses()?,
-            has_gap: highest.is_none(),
-            kept: replaced.map(|_| data_dir.restore_path(Stage::Replaced)),
-        })
+        Ok::<_, store::Error>(restored)
     })?;
     // Closing checkpoints the log into the file.
     drop(database);
     File::open(copy).and_then(|file| file.sync_all()).map_err(|error| failed(copy, &error))?;
     Ok(restored)
+}
+
+/// Keeps given out what was given out, ended what was ended, and used what was used, since the backup.
+fn carry_over(
+    transaction: &WriteTransaction<'_>,
+    replaced: Option<&ReadTransaction<'_>>,
+    kept: Option<PathBuf>,
+) -> Result<Restored, store::Error> {
+    let latest = transaction.history(None, None, 1)?.pop();
+    let highest = replaced.and_then(|replaced| replaced.highest_numbers().ok());
+    let own = transaction.highest_numbers()?;
+    let gap: BTreeMap<_, _> = own.iter().map(|(table, number)| (table.clone(), number.saturating_add(GAP))).collect();
+    for (table, number) in highest.as_ref().unwrap_or(&gap) {
+        transaction.continue_numbers_after(table, *number)?;
+    }
+    transaction.end_all_sessions()?;
+    if let Some(replaced) = replaced {
+        transaction.keep_expiry_notices(replaced)?;
+    }
+    transaction.use_all_steps_up_to(totp::last_step(transaction.now()))?;
+    let since = latest.as_ref().map_or(0, |event| event.id);
+    Ok(Restored {
+        backup_at: latest.map(|event| event.at),
+        licenses: transaction.count_licenses()?,
+        kept,
+        has_gap: highest.is_none(),
+        void_codes: transaction.use_up_recovery_codes(replaced)?,
+        withheld_deliveries: transaction.end_deliveries(replaced)?,
+        undone: replaced.and_then(|replaced| undone(replaced, since).ok()).unwrap_or_default(),
+    })
+}
+
+/// The latest entries after `since` that are about who can sign in or call.
+fn undone(replaced: &ReadTransaction<'_>, since: i64) -> Result<Vec<Event>, store::Error> {
+    let (mut found, mut before) = (Vec::new(), None);
+    loop {
+        let page = replaced.history(None, before, 500)?;
+        before = page.last().map(|event| event.id);
+        let is_end = page.last().is_none_or(|event| event.id <= since);
+        let is_wanted = |event: &Event| event.id > since && is_about_access(event.action);
+        found.extend(page.into_iter().filter(is_wanted));
+        if is_end || found.len() >= MAX_UNDONE {
+            found.truncate(MAX_UNDONE);
+            return Ok(found);
+        }
+    }
+}
+
+/// Whether an action is about who can sign in, call the API or receive events.
+fn is_about_access(action: Action) -> bool {
+    matches!(
+        action,
+        Action::UserAdded
+            | Action::UserChanged
+            | Action::UserDisabled
+            | Action::UserEnabled
+            | Action::UserDeleted
+            | Action::PasswordChanged
+            | Action::SecondFactorAdded
+            | Action::SecondFactorRemoved
+            | Action::RecoveryCodesMade
+            | Action::TokenAdded
+            | Action::TokenRevoked
+            | Action::WebhookAdded
+            | Action::WebhookRemoved
+            | Action::WebhookRotated
+            | Action::KeysChanged
+    )
 }
 
 /// The error of a backup: the store's own errors advise what to do with a database.

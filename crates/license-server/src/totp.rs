@@ -86,6 +86,11 @@ impl TotpSecret {
     }
 }
 
+/// The last time step whose code is accepted at `now`.
+pub fn last_step(now: Timestamp) -> i64 {
+    now.unix().div_euclid(STEP).saturating_add(DRIFT)
+}
+
 /// Compares in constant time.
 fn is_equal(left: &[u8], right: &[u8]) -> bool {
     let differs = left.iter().zip(right).fold(0, |differs, (left, right)| differs | (left ^ right));

@@ -12,6 +12,7 @@ mod lists;
 mod mail;
 mod owners;
 mod refused;
+mod restored;
 mod second_factors;
 mod sessions;
 mod tokens;

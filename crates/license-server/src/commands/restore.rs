@@ -8,9 +8,10 @@ use crate::commands::failure::Failure;
 use crate::commands::listing::emit;
 use crate::commands::progress::Progress;
 use crate::commands::session::{Session, Target};
-use crate::commands::{operator, terminal};
+use crate::commands::{history, operator, terminal};
 use crate::installation::Stage;
 use crate::restoration::{self, Restored};
+use opterius_base::dates::counted;
 use opterius_base::text::duration;
 
 pub(super) fn restore(target: &Target, backup: &Path, undecided: Duration, confirmed: bool) -> Result<(), Failure> {
@@ -43,7 +44,7 @@ fn summary(restored: &Restored, undecided: Duration, program: &str) -> String {
     if let Some(at) = restored.backup_at {
         text.push_str(&format!(", as of {at}"));
     }
-    text.push_str(". All users are signed out.\n");
+    text.push_str(". All users are signed out, and no earlier link sets a password.\n");
     if !undecided.is_zero() {
         text.push_str(&format!(
             "For {}, unknown license keys are answered with 503 instead of a refusal, because they may have been issued since.\n",
@@ -52,15 +53,40 @@ fn summary(restored: &Restored, undecided: Duration, program: &str) -> String {
     }
     if restored.has_gap {
         text.push_str(
-            "The numbers of the previous database cannot be read; new licenses and users skip a million numbers.\n",
+            "No previous database can be read: new licenses and users skip a million numbers, and what was used up since \
+             the backup is not known.\n",
         );
+    }
+    if restored.void_codes > 0 {
+        text.push_str(&format!(
+            "{} void: used since the backup, or perhaps so. The users can make new ones in the dashboard.\n",
+            are(restored.void_codes, "recovery code")
+        ));
+    }
+    if restored.withheld_deliveries > 0 {
+        text.push_str(&format!(
+            "{} withheld from webhooks, because it is not known which were delivered since the backup. To send those of one: \
+             {program} webhook replay ID\n",
+            are(restored.withheld_deliveries, "event")
+        ));
     }
     if let Some(kept) = &restored.kept {
         text.push_str(&format!("The previous database is kept as {}.\n", kept.display()));
     }
-    text.push_str(&format!(
-        "What was changed since the backup is undone, including revoked tokens and disabled users: check them.\n\n\
-         Next steps:\n  {program} check\n  systemctl start opterius-license-server\n"
-    ));
+    text.push_str(
+        "What was changed since the backup is undone, including revoked tokens and disabled users: check them.\n",
+    );
+    if !restored.undone.is_empty() {
+        text.push_str(&format!(
+            "\nUndone since the backup, the latest about users, tokens and webhooks:\n{}",
+            history::table_of(&restored.undone)
+        ));
+    }
+    text.push_str(&format!("\nNext steps:\n  {program} check\n  systemctl start opterius-license-server\n"));
     text
+}
+
+/// The count with its noun and verb.
+fn are(count: u32, noun: &str) -> String {
+    format!("{} {}", counted(u64::from(count), noun), if count == 1 { "is" } else { "are" })
 }

@@ -54,7 +54,7 @@ pub use maintenance::{
 pub use outbox::{MAX_PENDING, NOTICES};
 pub use password_links::PasswordLink;
 pub use refusals::{DueServers, Record, ServerTable};
-pub use restore::{copy_backup, highest_numbers};
+pub use restore::{ReplacedDatabase, copy_backup};
 pub use second_factors::StoredFactor;
 pub use sessions::{NewSession, session_id};
 pub use sides::ServerSides;

@@ -1,14 +1,16 @@
-//! What a restore needs of the store: a checked copy of a backup, and numbers that are never given out twice.
+//! What a restore needs of the store: a checked copy of a backup, numbers that are never given out twice, and what was used up
+//! after the backup.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::connection::{inspect, open_read_only};
 use super::error::Error;
 use super::maintenance::copy;
 use super::transactions::{ReadTransaction, WriteTransaction};
+use crate::model::DeliveryState;
 use crate::ownership::create_private;
 use opterius_base::clock::Timestamp;
 
@@ -25,12 +27,22 @@ pub fn copy_backup(backup: &Path, target: &Path) -> Result<(), Error> {
     copy(backup, target)
 }
 
-/// The highest number that each table has given out.
-///
-/// # Errors
-/// The database cannot be read.
-pub fn highest_numbers(path: &Path) -> Result<BTreeMap<String, i64>, Error> {
-    ReadTransaction(&open_read_only(path)?).highest_numbers()
+/// The database that a backup replaces.
+pub struct ReplacedDatabase(Connection);
+
+impl ReplacedDatabase {
+    /// Opens the database.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        Ok(Self(open_read_only(path)?))
+    }
+
+    /// What it contains.
+    pub fn read(&self) -> ReadTransaction<'_> {
+        ReadTransaction(&self.0)
+    }
 }
 
 impl ReadTransaction<'_> {
@@ -51,6 +63,31 @@ impl ReadTransaction<'_> {
     pub fn unknown_keys_undecided_until(&self) -> Result<Option<Timestamp>, Error> {
         let until = self.setting(UNDECIDED_UNTIL)?.and_then(|seconds| seconds.parse().ok());
         Ok(until.map(Timestamp::from_unix))
+    }
+
+    /// The unused recovery codes of all users, by their hashes.
+    fn recovery_codes(&self) -> Result<Vec<(i64, String)>, Error> {
+        let mut statement = self.0.prepare("SELECT user, code_sha256 FROM recovery_codes")?;
+        let found: rusqlite::Result<_> = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect();
+        Ok(found?)
+    }
+
+    /// The pending deliveries: webhook, event, and the id of the event.
+    fn pending_deliveries(&self) -> Result<Vec<(i64, i64, String)>, Error> {
+        let sql = "SELECT webhook, event, name FROM webhook_deliveries JOIN webhook_events ON webhook_events.id = event
+            WHERE state = 'pending'";
+        let mut statement = self.0.prepare(sql)?;
+        let found: rusqlite::Result<_> =
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect();
+        Ok(found?)
+    }
+
+    /// The last notices of expiries: license, expiry and days before it.
+    fn expiry_notices(&self) -> Result<Vec<(i64, i64, u32)>, Error> {
+        let mut statement = self.0.prepare("SELECT license, expires_at, days FROM expiry_notices")?;
+        let found: rusqlite::Result<_> =
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect();
+        Ok(found?)
     }
 
     /// How many licenses there are.
@@ -92,5 +129,74 @@ impl WriteTransaction<'_> {
         self.connection().execute("DELETE FROM sessions", [])?;
         self.connection().execute("DELETE FROM password_links", [])?;
         Ok(())
+    }
+
+    /// Uses up the recovery codes that the replaced database no longer has, and all of them if it cannot be read. Returns how
+    /// many.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn use_up_recovery_codes(&self, replaced: Option<&ReadTransaction<'_>>) -> Result<u32, Error> {
+        let mut count: u32 = 0;
+        for (user, hash) in self.recovery_codes()? {
+            if !replaced.is_some_and(|replaced| replaced.has_recovery_code(user, &hash).unwrap_or(false)) {
+                count = count.saturating_add(u32::from(self.use_recovery_code(user, &hash)?));
+            }
+        }
+        Ok(count)
+    }
+
+    /// Uses up the codes of all second factors up to this time step.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn use_all_steps_up_to(&self, step: i64) -> Result<(), Error> {
+        let sql =
+            "UPDATE users SET second_factor_step = ?1 WHERE second_factor IS NOT NULL AND second_factor_step < ?1";
+        self.connection().execute(sql, params![step])?;
+        Ok(())
+    }
+
+    /// Keeps what the replaced database has announced about expiries that are still the same.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn keep_expiry_notices(&self, replaced: &ReadTransaction<'_>) -> Result<(), Error> {
+        // An older database has announced nothing.
+        for (license, expires_at, days) in replaced.expiry_notices().unwrap_or_default() {
+            let sql = "INSERT INTO expiry_notices (license, expires_at, days)
+                SELECT id, expires_at, ?3 FROM licenses WHERE id = ?1 AND expires_at = ?2
+                ON CONFLICT (license) DO UPDATE SET expires_at = ?2, days = ?3";
+            self.connection().execute(sql, params![license, expires_at, days])?;
+        }
+        Ok(())
+    }
+
+    /// Ends the pending deliveries as they ended in the replaced database. Those that it does not know are given up, because
+    /// they may have been delivered: returns how many.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn end_deliveries(&self, replaced: Option<&ReadTransaction<'_>>) -> Result<u32, Error> {
+        let mut unknown: u32 = 0;
+        for (webhook, event, name) in self.pending_deliveries()? {
+            let ended = replaced.and_then(|replaced| replaced.delivery(webhook, &name).ok().flatten());
+            let (state, tried_at, status, answer) = match &ended {
+                Some(delivery) if delivery.state == DeliveryState::Pending => continue,
+                Some(delivery) => (delivery.state, delivery.tried_at, delivery.status, delivery.answer.as_str()),
+                None => {
+                    unknown = unknown.saturating_add(1);
+                    (DeliveryState::GivenUp, None, None, "The database was restored: it may have been delivered.")
+                }
+            };
+            let sql =
+                "UPDATE webhook_deliveries SET state = ?3, tried_at = coalesce(?4, tried_at), status = ?5, answer = ?6
+                WHERE webhook = ?1 AND event = ?2";
+            let tried_at = tried_at.map(Timestamp::unix);
+            self.connection().execute(sql, params![webhook, event, state.as_str(), tried_at, status, answer])?;
+            let sql = "UPDATE webhooks SET pending = pending - 1 WHERE id = ?1";
+            self.connection().execute(sql, params![webhook])?;
+        }
+        Ok(unknown)
     }
 }

@@ -1,6 +1,5 @@
 //! Authentication by token, and its limits.
 
-use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,17 +12,17 @@ use crate::actions::{split_token, token_secret_sha256};
 use crate::model::{ApiToken, ApiTokenState};
 use crate::shared::Shared;
 use crate::store::{Error, WriteTransaction};
-use crate::throttle::{Throttle, network};
+use crate::throttle::{NetworkThrottle, Throttle};
 use opterius_base::text::one_line;
 
 /// Calls with one token that are allowed at once, and the time for one more.
 const CALLS: u32 = 300;
 const CALL_TIME: Duration = Duration::from_millis(33);
 
-/// Wrong tokens of one network that are allowed at once, and the time for one more. A right token from the same network
-/// is never limited by them.
-const WRONG_TOKENS: u32 = 30;
-const WRONG_TOKEN_TIME: Duration = Duration::from_secs(2);
+/// Wrong tokens that are allowed at once from an address and the networks around it, and the time for one more. A right token
+/// from there is never limited by them.
+const WRONG_TOKENS: [(u32, Duration); 3] =
+    [(30, Duration::from_secs(2)), (60, Duration::from_secs(1)), (120, Duration::from_millis(500))];
 
 /// The time within which further uses of a token are not recorded.
 const USE_TIME: Duration = Duration::from_secs(60);
@@ -31,14 +30,14 @@ const USE_TIME: Duration = Duration::from_secs(60);
 /// The limits of tokens.
 pub(super) struct TokenLimits {
     calls: Mutex<Throttle<i64>>,
-    wrong: Mutex<Throttle<IpAddr>>,
+    wrong: Mutex<NetworkThrottle>,
 }
 
 impl Default for TokenLimits {
     fn default() -> Self {
         Self {
             calls: Mutex::new(Throttle::new(CALLS, CALL_TIME)),
-            wrong: Mutex::new(Throttle::new(WRONG_TOKENS, WRONG_TOKEN_TIME)),
+            wrong: Mutex::new(NetworkThrottle::new(WRONG_TOKENS)),
         }
     }
 }
@@ -101,6 +100,6 @@ fn find(shared: &Shared, request: &ApiRequest) -> Result<Option<ApiToken>, Error
 
 /// Limits what a network can try, and what it writes into the log.
 fn take_wrong(limits: &TokenLimits, request: &ApiRequest, at: Instant) -> Result<(), ApiError> {
-    let taken = limits.wrong.lock().unwrap_or_else(PoisonError::into_inner).take(network(request.client), at);
+    let taken = limits.wrong.lock().unwrap_or_else(PoisonError::into_inner).take(request.client, at);
     taken.map_err(|wait| ApiError::too_many(wait, "Too many wrong tokens from this network."))
 }
