@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use opterius_agent::config::parsing;
 use opterius_agent::config::{Config, ConfigKey, Loaded};
+use opterius_agent::license::client::{MAX_SERVERS, ServerUrl};
 use opterius_base::text::is_invisible;
 use opterius_daemon::config_file::{Entries, Key, find};
 use opterius_license::license_key::canonical;
@@ -98,7 +99,9 @@ fn check_ranges(config: &Config, text: &str) {
     }
     assert!(license.cache.is_absolute() && config.host_root.is_absolute());
     assert!(license.server_ip.is_none_or(|address| !address.is_loopback()));
-    for url in [license.server.base(), &config.acme.server] {
+    let servers = license.servers.iter().map(ServerUrl::base);
+    assert!(license.servers.count() <= MAX_SERVERS);
+    for url in servers.chain([config.acme.server.as_str()]) {
         let host = url.split("://").nth(1).unwrap_or_default();
         let is_here = ["localhost", "127.", "[::1]"].iter().any(|name| host.to_ascii_lowercase().starts_with(name));
         let scheme = url.to_ascii_lowercase();
@@ -121,7 +124,7 @@ fn meaning(config: &Config) -> String {
         (
             (secret.expose(), listen_addr, port, allowed_hosts, signature_window, request_threads, max_connections),
             (max_body, log, host_root, operations, acme, license.key.as_ref().map(|key| key.expose())),
-            (&license.server, &license.trusted, &license.proxy, license.server_ip, &license.ip_discovery_url),
+            (&license.servers, &license.trusted, &license.proxy, license.server_ip, &license.ip_discovery_url),
             &license.cache,
         )
     )

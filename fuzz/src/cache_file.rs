@@ -73,7 +73,14 @@ fn written_and_changed(data: &[u8]) {
     in_flight(KEY, SERVER_ID, |question| {
         let arrival = (kind & 16 == 0).then(|| Arrival { wall: at, boot_id: uptime.boot_id.clone() });
         let (key_sha256, server_id) = (question.key_sha256.to_owned(), SERVER_ID.to_owned());
-        let record = (kind & 32 == 0).then_some(Record { verdict, arrival, uptime, key_sha256, server_id });
+        let record = (kind & 32 == 0).then_some(Record {
+            verdict,
+            arrival,
+            uptime,
+            key_sha256,
+            server_id,
+            license_server: None,
+        });
         let previous_key_cache = (kind & 4 == 0 && !has_our_mac(body)).then(|| body.to_vec());
         let cached = Cached { record, answer: (kind & 8 == 0).then_some(answer), address: None, previous_key_cache };
         let bytes = encode(&view, &cached, question).expect("every value can be encoded");

@@ -15,7 +15,7 @@ use opterius_agent::api::routes::{ROUTES, Verb};
 use opterius_agent::api::sampler::{Metrics, Pace};
 use opterius_agent::api::{self, Api, health};
 use opterius_agent::config::parsing;
-use opterius_agent::license::client::{LicenseConfig, LicenseServer};
+use opterius_agent::license::client::{LicenseConfig, LicenseServer, ServerUrl};
 use opterius_agent::license::state::{HostIdentity, License};
 use opterius_agent::license::verifier::Verifier;
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
@@ -304,7 +304,7 @@ static LICENSE: LazyLock<Arc<License>> = LazyLock::new(|| {
 struct TestServer;
 
 impl LicenseServer for TestServer {
-    fn ask(&mut self, _: &LicenseConfig, _: &Inquiry<'_>) -> Result<Answer, Failure> {
+    fn ask(&mut self, _: &LicenseConfig, _: &ServerUrl, _: Duration, _: &Inquiry<'_>) -> Result<Answer, Failure> {
         let body = br#"{"valid":true,"max_accounts":5}"#.to_vec();
         Ok(Answer { status: 200, body, ..Answer::default() })
     }

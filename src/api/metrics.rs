@@ -216,6 +216,13 @@ fn license(all: &mut Exposition, state: &State, standing: &Standing) {
     for (outcome, count) in &state.checks {
         checks.sample(&[("outcome", outcome)], count);
     }
+    let help = "Requests to each license server by outcome: a check asks the next server while there is no verdict.";
+    let mut requests = all.family("license_requests_total", Kind::Counter, help);
+    for (server, counters) in &state.requests {
+        for (outcome, count) in counters {
+            requests.sample(&[("server", server), ("outcome", outcome)], count);
+        }
+    }
 }
 
 /// Everything but `ok` and `none`, which stands for a cache that does not exist yet, describes a failure.

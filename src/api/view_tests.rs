@@ -16,7 +16,14 @@ fn now() -> Now {
 
 fn state_with(verdict: Verdict) -> State {
     let uptime = Uptime::start(BOOT, now());
-    let record = Record { verdict, arrival: None, uptime, key_sha256: String::new(), server_id: String::new() };
+    let record = Record {
+        verdict,
+        arrival: None,
+        uptime,
+        key_sha256: String::new(),
+        server_id: String::new(),
+        license_server: None,
+    };
     let mut state = State::new(BOOT.to_owned());
     (state.has_key, state.record, state.confirmed) = (true, Some(record), true);
     state
@@ -57,7 +64,7 @@ fn a_valid_license_is_shown_with_plan_limits_and_usage() {
     let mut state = granted();
     state.last_checked_at = Some(now().wall);
     state.next_check_at = Some(now().wall.plus(Duration::from_secs(7200)));
-    state.recent_checks.push_front(RecentCheck { at: now().wall, verdict: "granted".into() });
+    state.recent_checks.push_front(RecentCheck { at: now().wall, verdict: "granted".into(), license_server: None });
     let page = text(&state, now());
     assert_has(&page, &["<h1>License valid</h1>", "banner good", "License is valid.", ">free<", "3 of 5"]);
     assert_has(&page, &["id=\"servers\">unlimited<", "end of 2026-03-31", "in 2 hours", "<bdi>granted</bdi>"]);
@@ -104,7 +111,7 @@ fn foreign_text_is_escaped() {
     let hostile = "\"'><script>alert(1)</script></style></title>";
     let mut state = denied(hostile, hostile);
     state.cache = hostile.to_owned();
-    state.recent_checks.push_front(RecentCheck { at: now().wall, verdict: hostile.to_owned() });
+    state.recent_checks.push_front(RecentCheck { at: now().wall, verdict: hostile.to_owned(), license_server: None });
     let page = text(&state, now());
     assert_eq!(page.matches("&quot;&#39;&gt;&lt;script&gt;alert(1)&lt;/script&gt;").count(), 4, "{page}");
     assert!(!page.contains("<script"), "{page}");

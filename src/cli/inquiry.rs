@@ -176,13 +176,18 @@ fn describe(status: &Value, guide: &Guide) -> String {
         _ => "none; no check has succeeded yet",
     };
     line("Source:", source.to_owned());
+    if let Some(server) = text("license_server") {
+        line("License server:", server);
+    }
     line("Last check:", text("last_checked_at").unwrap_or_else(|| "none yet".to_owned()));
     line("Next check:", text("next_check_at").unwrap_or_else(|| "none scheduled".to_owned()));
     line("Cache:", text("cache").unwrap_or_else(unknown));
     for check in status.get("recent_checks").and_then(Value::as_array).into_iter().flatten() {
         let part =
             |name: &str| check.get(name).and_then(Value::as_str).map(|text| one_line(text, 200)).unwrap_or_default();
-        line("Checked:", format!("{}  {}", part("at"), part("verdict")));
+        let server = Some(part("license_server")).filter(|server| !server.is_empty());
+        let by = server.map(|server| format!(" by {server}")).unwrap_or_default();
+        line("Checked:", format!("{}  {}{by}", part("at"), part("verdict")));
     }
     lines
 }

@@ -147,7 +147,7 @@ impl Config {
             license: LicenseConfig {
                 key,
                 key_fault,
-                server: values::server_url(entries, Own("license_server"))?,
+                servers: values::servers(entries, Own("license_server"))?,
                 authorities,
                 ca_file,
                 trusted: values::trusted_keys(entries, Own("license_public_key"), built_in_keys)?,
@@ -192,11 +192,12 @@ impl Config {
     /// The help texts for operators, if this configuration was read from `file`.
     pub fn guide(&self, file: &Path) -> Guide {
         let Config { license: config, .. } = self;
-        let proxy = ProxyVariables::own().choose(config.proxy.as_ref(), &config.server).ok().flatten();
+        let server = config.servers.first();
+        let proxy = ProxyVariables::own().choose(config.proxy.as_ref(), server).ok().flatten();
         Guide {
-            server: config.server.base().to_owned(),
+            server: server.base().to_owned(),
             file: file.display().to_string(),
-            port: proxy.as_ref().map_or(config.server.port(), |proxy| proxy.port),
+            port: proxy.as_ref().map_or(server.port(), |proxy| proxy.port),
             proxy: proxy.map(|proxy| proxy.host),
             key_doubt: config.key.as_ref().and_then(|key| license_key::doubt(key.expose())),
         }

@@ -34,7 +34,7 @@ fn the_defaults_are_the_documented_ones() {
     assert!(
         license.key.is_none() && license.proxy.is_none() && license.server_ip.is_none() && license.trusted.is_empty()
     );
-    assert_eq!(license.server.verification(), "https://opterius.com/api/license/verify");
+    assert_eq!(license.servers.first().verification(), "https://opterius.com/api/license/verify");
     assert_eq!(license.ip_discovery_url.as_deref(), Some("https://api.ipify.org"));
     assert_eq!(license.cache, Path::new("/etc/opterius/license-cache.json"));
 }

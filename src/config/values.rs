@@ -10,7 +10,7 @@ use rustls::pki_types::CertificateDer;
 
 use crate::config::certificate_file;
 use crate::license::client::proxy::Proxy;
-use crate::license::client::{ServerUrl, is_of_one_host};
+use crate::license::client::{ServerList, ServerUrl, is_of_one_host};
 use opterius_base::files;
 use opterius_base::secret::Secret;
 use opterius_base::text::cause;
@@ -84,14 +84,14 @@ pub fn license_cache<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<PathBuf
     Ok(path)
 }
 
-/// The license server's URL.
+/// The license servers' URLs.
 ///
 /// # Errors
 /// One sentence with file, line, key and fix.
-pub fn server_url<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<ServerUrl, Error> {
+pub fn servers<K: Key>(entries: &Entries<'_, K>, key: K) -> Result<ServerList, Error> {
     match entries.value(key) {
-        None => ServerUrl::parse("https://opterius.com").map_err(Error::Invalid),
-        Some((entry, value)) => ServerUrl::parse(value).map_err(|sentence| entries.wrong(entry, sentence)),
+        None => ServerList::parse("https://opterius.com").map_err(Error::Invalid),
+        Some((entry, value)) => ServerList::parse(value).map_err(|sentence| entries.wrong(entry, sentence)),
     }
 }
 

@@ -113,7 +113,8 @@ pub fn results(context: &Context<'_>) -> Option<Finding> {
 fn add_surroundings(finding: &mut Finding, context: &Context<'_>, config: &LicenseConfig) {
     let process = context.process;
     let authorities = config.ca_file.as_deref();
-    let is_environment_used = config.proxy.is_none() && !config.server.is_plain() && !config.server.is_loopback();
+    let is_environment_used =
+        config.proxy.is_none() && config.servers.iter().any(|server| !server.is_plain() && !server.is_loopback());
     // Doctor itself goes the daemon's way; commands such as curl in the same shell do not. Values can contain passwords.
     if is_environment_used && let Some(daemons) = process.as_ref().and_then(Process::proxy_variables) {
         for (name, is_set_there, is_set_here) in daemons.differences(&ProxyVariables::own()) {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::doctor::context::Context;
 use crate::doctor::finding::Finding;
-use crate::doctor::network_path::Addresses;
+use crate::doctor::network_path::{Addresses, NetworkPath};
 use crate::doctor::shell;
 use crate::license::log_lines;
 use opterius_base::clock::Timestamp;
@@ -16,18 +16,47 @@ use opterius_license::reason::EXPIRED;
 /// The license server's verdict.
 pub fn verdict(context: &Context<'_>) -> Option<Finding> {
     let network_path = context.network_path.as_ref()?;
-    let server = network_path.config().server.base();
+    let server = network_path.server().base();
     Some(match network_path.parsed_answer()? {
         Ok(parsed) => judge(parsed, context.system.clock.wall(), server, |reason| context.help(reason)),
         Err(failure) => unanswered(failure, server),
     })
 }
 
+/// What each of several license servers answers.
+pub fn servers(context: &Context<'_>) -> Option<Finding> {
+    let first = context.network_path.as_ref()?;
+    if context.other_paths.is_empty() {
+        return None;
+    }
+    let word = |path: &NetworkPath<'_>| path.parsed_answer()?.as_ref().ok().map(|parsed| parsed.outcome.word());
+    let mut finding = match first.obstacle() {
+        None => Finding::pass(format!("{} answers", first.server().base())),
+        // Other checks have its cause and remedy.
+        Some(_) => Finding::fail(format!("none gives a verdict, {} neither", first.server().base()), String::new()),
+    };
+    for path in &context.other_paths {
+        let base = path.server().base();
+        match path.obstacle() {
+            Some(failure) => {
+                let fix = failure.remedy.as_deref().unwrap_or("contact the license server's operator");
+                finding.add_warning(&format!("{base} gives no verdict: {failure}"), fix);
+            }
+            None if word(path) != word(first) => {
+                let seen = format!("{base} answers something else than {}", first.server().base());
+                finding.add_warning(&seen, "ask the vendor: all license servers must know the same licenses");
+            }
+            None => finding.seen.push_str(&format!("; {base} as well")),
+        }
+    }
+    Some(finding)
+}
+
 /// The public address, configured and as seen from the Internet.
 pub fn address(context: &Context<'_>) -> Option<Finding> {
     let network_path = context.network_path.as_ref()?;
     let config = network_path.config();
-    Some(judge_address(config.server_ip, network_path.addresses(), config.server.is_loopback()))
+    Some(judge_address(config.server_ip, network_path.addresses(), config.servers.is_loopback()))
 }
 
 fn judge(parsed: &ParsedAnswer, now: Timestamp, server: &str, help: impl Fn(&str) -> String) -> Finding {

@@ -34,7 +34,7 @@ fn judge_tcp(fault: &Fault, firewall: Option<&FirewallVerdict>) -> Finding {
 /// Whether the TLS handshake succeeds and the certificate is trusted.
 pub fn tls(context: &Context<'_>) -> Option<Finding> {
     let network_path = context.network_path.as_ref()?;
-    let server = &network_path.config().server;
+    let server = network_path.server();
     let passed = network_path.passed(Step::Tls)?;
     Some(match passed {
         Err(fault) => Finding::fail(&fault.cause, &fault.remedy),

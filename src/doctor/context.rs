@@ -42,8 +42,11 @@ pub struct Context<'a> {
     pub agent: UnixUser,
     /// The daemon's process, if visible: the one that listens, or the one that systemd started.
     pub process: Option<Process<'a>>,
-    /// The network path to the license server; `None` without a valid configuration.
+    /// The network path to the license server, of several to the one that gives the daemon its verdict; `None` without a
+    /// valid configuration.
     pub network_path: Option<NetworkPath<'a>>,
+    /// The paths to the other license servers.
+    pub other_paths: Vec<NetworkPath<'a>>,
     /// The daemon's license status; `None` if the daemon does not answer, or another process has its port.
     pub status: Option<DaemonStatus>,
 }
@@ -61,10 +64,14 @@ impl<'a> Context<'a> {
         let process = process(system, service.as_ref(), &port, is_foreign);
         // Where the daemon does not run or hides its own variables, those of this process.
         let variables = process.and_then(|process| process.proxy_variables()).unwrap_or_else(ProxyVariables::own);
-        let network_path = config.map(|config| NetworkPath::new(system, &config.license, identity, variables));
         // Who takes a free port in between is not believed either.
         let status = if is_foreign || !port.is_open() { None } else { DaemonStatus::query(system, address) };
-        Self { system, loaded, identity, service, register, port, agent, process, network_path, status }
+        let latest = status.as_ref().map(|status| status.text("license_server"));
+        let paths =
+            config.map(|config| NetworkPath::all(system, &config.license, latest.as_deref(), identity, &variables));
+        let mut paths = paths.into_iter().flatten();
+        let (network_path, other_paths) = (paths.next(), paths.collect());
+        Self { system, loaded, identity, service, register, port, agent, process, network_path, other_paths, status }
     }
 
     /// The configuration, if it is valid.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::process::Process;
-use super::system::{Probe, Space};
+use super::system::{Probe, Space, Target};
 use super::*;
 use crate::license::client::LicenseConfig;
 use crate::license::client::connect::{Endpoint, Trace};
@@ -147,7 +147,7 @@ impl Probe for FakeMachine {
         None
     }
 
-    fn open(&self, _: &LicenseConfig, _: &ProxyVariables) -> (Trace, Result<(), Fault>) {
+    fn open(&self, _: &Target<'_>, _: &ProxyVariables) -> (Trace, Result<(), Fault>) {
         let endpoint =
             Endpoint { host: "license.example.com".to_owned(), port: 443, is_proxy: false, setting: String::new() };
         let address = SocketAddr::from(([203, 0, 113, 10], 443));
@@ -157,7 +157,7 @@ impl Probe for FakeMachine {
         (trace, if dropped { Err(fault()) } else { Ok(()) })
     }
 
-    fn verify(&self, _: &LicenseConfig, _: &ProxyVariables, inquiry: &Inquiry<'_>) -> Result<Answer, Failure> {
+    fn verify(&self, _: &Target<'_>, _: &ProxyVariables, inquiry: &Inquiry<'_>) -> Result<Answer, Failure> {
         assert_eq!((inquiry.key, inquiry.server_id), ("AAAA-BBBB-CCCC-DDDD", "server"));
         let body = b"{\"valid\": true, \"max_accounts\": 5}".to_vec();
         Ok(Answer { status: 200, date: Some(Timestamp::from_unix(NOW)), body, ..Answer::default() })

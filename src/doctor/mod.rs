@@ -89,6 +89,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("connection", connection::tcp),
     ("TLS", connection::tls),
     ("license server", answer::verdict),
+    ("other servers", answer::servers),
     ("agreement", agreement::results),
     ("clock", time::compared),
     ("time sync", time::synchronized),

@@ -9,7 +9,7 @@ use crate::license::client::fault::Step;
 
 /// Whether `/etc/hosts` overrides the license server's name.
 pub fn hosts_file(context: &Context<'_>) -> Option<Finding> {
-    let server = &context.network_path.as_ref()?.config().server;
+    let server = context.network_path.as_ref()?.server();
     if server.host().parse::<IpAddr>().is_ok() || server.is_loopback() {
         return None;
     }

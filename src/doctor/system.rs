@@ -15,7 +15,7 @@ use crate::cli::inquiry;
 use crate::license::client::connect::Trace;
 use crate::license::client::fault::Fault;
 use crate::license::client::proxy::ProxyVariables;
-use crate::license::client::{LicenseConfig, LicenseServer, Network};
+use crate::license::client::{LicenseConfig, LicenseServer, Network, ServerUrl, TIMEOUT};
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_base::deadline::Deadline;
 use opterius_daemon::port_holder::{self, Holder};
@@ -30,7 +30,7 @@ use opterius_license::outcome::{Answer, Failure};
 
 /// The time limit of one program.
 const TOOL: Duration = Duration::from_secs(4);
-/// The time limit of all programs together; the two connections to the license server and the discovery of the address add up
+/// The time limit of all programs together; the two connections to each license server and the discovery of the address add up
 /// to 23 seconds more.
 const TOOLS: Duration = Duration::from_secs(8);
 /// The time limit of a request to the daemon, which answers from memory.
@@ -90,6 +90,15 @@ pub struct Space {
     pub free_inodes: u64,
 }
 
+/// One of the license servers.
+#[derive(Clone, Copy)]
+pub struct Target<'a> {
+    /// The license settings.
+    pub config: &'a LicenseConfig,
+    /// The server.
+    pub server: &'a ServerUrl,
+}
+
 /// The checks' access to programs and the network.
 pub trait Probe {
     /// Runs a program of the host.
@@ -119,20 +128,16 @@ pub trait Probe {
     /// The process that listens on this address, if visible.
     fn holder(&self, address: SocketAddr) -> Option<Holder>;
 
-    /// Opens a connection to the license server like the daemon, with its proxy variables, and sends no request. Returns how
+    /// Opens a connection to a license server like the daemon, with its proxy variables, and sends no request. Returns how
     /// far it came, and the step that failed.
-    fn open(&self, config: &LicenseConfig, variables: &ProxyVariables) -> (Trace, Result<(), Fault>);
+    fn open(&self, target: &Target<'_>, variables: &ProxyVariables) -> (Trace, Result<(), Fault>);
 
-    /// Sends a verification request to the license server.
+    /// Sends a verification request to a license server.
     ///
     /// # Errors
     /// Why no answer arrived.
-    fn verify(
-        &self,
-        config: &LicenseConfig,
-        variables: &ProxyVariables,
-        inquiry: &Inquiry<'_>,
-    ) -> Result<Answer, Failure>;
+    fn verify(&self, target: &Target<'_>, variables: &ProxyVariables, inquiry: &Inquiry<'_>)
+    -> Result<Answer, Failure>;
 
     /// The source address toward the Internet, and the public address as seen from there.
     fn addresses(&self, config: &LicenseConfig, variables: &ProxyVariables) -> (Option<IpAddr>, Option<IpAddr>);
@@ -197,19 +202,19 @@ impl Probe for Machine {
         port_holder::find(address)
     }
 
-    fn open(&self, config: &LicenseConfig, variables: &ProxyVariables) -> (Trace, Result<(), Fault>) {
+    fn open(&self, target: &Target<'_>, variables: &ProxyVariables) -> (Trace, Result<(), Fault>) {
         let mut trace = Trace::default();
-        let opened = Network::new(variables.clone()).open(config, &mut trace).map(drop);
+        let opened = Network::new(variables.clone()).open(target.config, target.server, TIMEOUT, &mut trace).map(drop);
         (trace, opened)
     }
 
     fn verify(
         &self,
-        config: &LicenseConfig,
+        target: &Target<'_>,
         variables: &ProxyVariables,
         inquiry: &Inquiry<'_>,
     ) -> Result<Answer, Failure> {
-        Network::new(variables.clone()).ask(config, inquiry)
+        Network::new(variables.clone()).ask(target.config, target.server, TIMEOUT, inquiry)
     }
 
     fn addresses(&self, config: &LicenseConfig, variables: &ProxyVariables) -> (Option<IpAddr>, Option<IpAddr>) {

@@ -40,7 +40,14 @@ fn terms() -> Terms {
 fn cached(verdict: Verdict) -> Cached {
     let now = Now { wall: Timestamp::from_unix(0), boot: Duration::from_millis(1500) };
     let uptime = Uptime::start("boot", now);
-    let record = Some(Record { verdict, arrival: None, uptime, key_sha256: "key".into(), server_id: "server".into() });
+    let record = Some(Record {
+        verdict,
+        arrival: None,
+        uptime,
+        key_sha256: "key".into(),
+        server_id: "server".into(),
+        license_server: None,
+    });
     let answer = Answer { status: 200, body: b"{}".to_vec(), ..Answer::default() };
     Cached { record, answer: Some(answer), address: None, previous_key_cache: None }
 }

@@ -2,6 +2,7 @@
 
 use log::{info, warn};
 
+use crate::license::attempts::Attempts;
 use crate::license::state::State;
 use opterius_license::clocks::Difference;
 use opterius_license::model::Terms;
@@ -54,6 +55,19 @@ pub fn describe(terms: &Terms) -> String {
         limit(terms.max_servers),
         terms.expires_at.map_or("never".to_owned(), |expiry| expiry.to_string())
     )
+}
+
+/// Logs which of several license servers gave the verdict, if it is another one than before, and those that gave none.
+pub fn attempts(attempts: &Attempts, before: Option<&str>) {
+    // Without any verdict, the line about the standing names every cause.
+    let Some(answered) = attempts.verdict.as_ref() else { return };
+    for (server, failure) in &attempts.failures {
+        warn!("License server {} gave no verdict: {failure}", server.base());
+    }
+    let base = answered.server.base();
+    if before != Some(base) {
+        info!("License server {base} answers from now on");
+    }
 }
 
 /// Warns that no answer is signed with the license server's current key.

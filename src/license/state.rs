@@ -7,7 +7,8 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use serde::Serialize;
 
-use crate::license::client::LicenseConfig;
+use crate::license::attempts::Attempts;
+use crate::license::client::{LicenseConfig, ServerList};
 use opterius_base::clock::{Now, Timestamp};
 use opterius_license::clocks::{self, Difference};
 use opterius_license::model::{Record, Terms, Verdict};
@@ -38,6 +39,9 @@ pub struct RecentCheck {
     pub at: Timestamp,
     /// The result: `granted`, `denied: <reason>`, or `unreachable: <cause>`.
     pub verdict: String,
+    /// The license server that gave the verdict, if it was asked because another one gave none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub license_server: Option<String>,
 }
 
 /// Everything known about the license, as last published.
@@ -62,6 +66,8 @@ pub struct State {
     pub recent_checks: VecDeque<RecentCheck>,
     /// Checks since the start by outcome, with the labels of [`outcome::WORDS`].
     pub checks: BTreeMap<&'static str, u64>,
+    /// Requests since the start by the base URL of the license server and by outcome, with the same labels.
+    pub requests: BTreeMap<String, BTreeMap<&'static str, u64>>,
     /// Checks finished since the start, including those without a license key to verify.
     pub checks_ended: u64,
     /// When the latest check finished.
@@ -86,6 +92,7 @@ impl State {
             config_read_at: None,
             recent_checks: VecDeque::new(),
             checks: outcome::WORDS.map(|word| (word, 0)).into(),
+            requests: BTreeMap::new(),
             checks_ended: 0,
             last_checked_at: None,
             next_check_at: None,
@@ -179,7 +186,7 @@ impl State {
     }
 
     /// Records the outcome of a check that finished at `at`.
-    pub(super) fn note_check(&mut self, outcome: &Outcome, at: Timestamp) {
+    pub(super) fn note_check(&mut self, attempts: &Attempts, outcome: &Outcome, at: Timestamp) {
         let (verdict, failure) = match outcome {
             Outcome::Granted { .. } => ("granted".to_owned(), None),
             Outcome::Denied { reason, .. } => (format!("denied: {reason}"), None),
@@ -189,8 +196,29 @@ impl State {
         self.failure = failure;
         *self.checks.entry(outcome.word()).or_default() += 1;
         self.recent_checks.truncate(RECENT_CHECKS.saturating_sub(1));
-        self.recent_checks.push_front(RecentCheck { at, verdict });
+        let substitute = attempts.verdict.as_ref().filter(|_| !attempts.failures.is_empty());
+        let license_server = substitute.map(|answered| answered.server.base().to_owned());
+        self.recent_checks.push_front(RecentCheck { at, verdict, license_server });
+        for (server, word) in attempts.words() {
+            let counters = self.requests.entry(server.base().to_owned()).or_default();
+            *counters.entry(word).or_default() += 1;
+        }
         self.last_checked_at = Some(at);
+    }
+
+    /// Keeps a counter for each outcome of each of these license servers, and of no other.
+    pub(super) fn count_requests_to(&mut self, servers: &ServerList) {
+        let mut earlier = std::mem::take(&mut self.requests);
+        for server in servers.iter() {
+            let zeros = || outcome::WORDS.map(|word| (word, 0)).into();
+            let counters = earlier.remove(server.base()).unwrap_or_else(zeros);
+            self.requests.insert(server.base().to_owned(), counters);
+        }
+    }
+
+    /// The base URL of the license server that gave the current verdict, if that is known.
+    pub fn license_server(&self) -> Option<&str> {
+        self.record.as_ref()?.license_server.as_deref()
     }
 
     /// When the license server last confirmed the license: by this server's clock, like every time in the status, but by

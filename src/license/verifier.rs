@@ -3,7 +3,7 @@
 //! It sleeps until a check is due, the standing changes with time, or another thread requests a check. It publishes the
 //! result as one immutable [`State`], behind a lock that is never held during I/O.
 //!
-//! This file is the main loop. `check_timer` decides when a check is due, [`LicenseIdentity`] sends it, `verdict_store`
+//! This file is the main loop. `check_timer` decides when a check is due, [`Attempts`] asks the servers, `verdict_store`
 //! keeps the verdict (`write_back`: when to write it to disk; `previous_key`: the verdict on the previous key),
 //! `public_address` finds the address to report, `once_per_day` limits warnings, and `clients` connects the other threads.
 
@@ -27,6 +27,7 @@ use self::clients::Clients;
 use self::once_per_day::OncePerDay;
 use self::public_address::PublicAddress;
 use self::verdict_store::VerdictStore;
+use crate::license::attempts::{Answered, Attempts};
 use crate::license::cache::CachedStatus;
 use crate::license::client::{LicenseConfig, LicenseServer};
 use crate::license::license_identity::LicenseIdentity;
@@ -87,6 +88,7 @@ impl Verifier {
         let now = clock.now();
         let mut state = State::new(host.boot_id.clone());
         state.config_read_at = Some(now.wall);
+        state.count_requests_to(&config.servers);
         let mut verifier = Self {
             clients: Clients::new(license, woken),
             clock,
@@ -163,6 +165,7 @@ impl Verifier {
         if before.trusted != self.config.trusted {
             self.recheck_signature();
         }
+        self.state.count_requests_to(&self.config.servers);
         if before.cache != self.config.cache {
             self.verdicts.file_changed(&self.config.cache);
         }
@@ -254,27 +257,32 @@ impl Verifier {
         }
     }
 
-    /// Verifies the configured key, if there is one, with the license server and records the verdict.
+    /// Verifies the configured key, if there is one, with a license server and records the verdict.
     fn verify(&mut self) -> Option<Outcome> {
         let identity = LicenseIdentity::configured(&self.config, &self.host)?;
-        let server = &mut *self.server;
-        let server_ip = self.address.find(&self.config, server, self.clock.now());
-        let send = |inquiry: &Inquiry<'_>| server.ask(&self.config, inquiry);
-        let answered = identity.ask(server_ip, &self.random, self.clock.wall(), send);
+        let network = &mut *self.server;
+        let server_ip = self.address.find(&self.config, network, self.clock.now());
+        let latest = self.verdicts.record(&identity).and_then(|record| record.license_server.clone());
+        let order = self.config.servers.beginning_with(latest.as_deref());
+        network.prepare(&self.config, order.get(1..).unwrap_or_default());
+        let attempts = Attempts::run(&order, |server, limit| {
+            let send = |inquiry: &Inquiry<'_>| network.ask(&self.config, server, limit, inquiry);
+            identity.ask(server_ip, &self.random, self.clock.wall(), send)
+        });
         let now = self.clock.now();
-        let outcome = match answered {
-            Err(failure) => Outcome::Inconclusive(failure),
-            Ok((answer, parsed)) => {
-                if parsed.signed_by == Some(SignedBy::OlderKey) && self.warned.is_due("key", now) {
-                    log_lines::older_key();
-                }
-                let at = parsed.issued_at.unwrap_or(now.wall);
-                self.verdicts.record_verdict(&parsed.outcome, answer, at, &identity, now);
-                parsed.outcome
-            }
-        };
+        if self.config.servers.is_several() {
+            log_lines::attempts(&attempts, latest.as_deref());
+        }
+        let outcome = attempts.outcome();
         self.timer.count_outcome(&outcome);
-        self.state.note_check(&outcome, now.wall);
+        self.state.note_check(&attempts, &outcome, now.wall);
+        if let Some(Answered { server, answer, parsed }) = attempts.verdict {
+            if parsed.signed_by == Some(SignedBy::OlderKey) && self.warned.is_due("key", now) {
+                log_lines::older_key();
+            }
+            let at = parsed.issued_at.unwrap_or(now.wall);
+            self.verdicts.record_verdict(&outcome, answer, server.base(), at, &identity, now);
+        }
         Some(outcome)
     }
 

@@ -15,7 +15,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 /// Every metric with its type and labels.
-pub const FAMILIES: [(&str, &str, &[&str]); 15] = [
+pub const FAMILIES: [(&str, &str, &[&str]); 16] = [
     ("opterius_agent_build_info", "gauge", &["version"]),
     ("opterius_agent_certificates", "gauge", &["state"]),
     ("opterius_agent_gate_refusals_total", "counter", &["error"]),
@@ -24,6 +24,7 @@ pub const FAMILIES: [(&str, &str, &[&str]); 15] = [
     ("opterius_agent_http_requests_total", "counter", &["route", "code"]),
     ("opterius_agent_license_cache_failing", "gauge", &[]),
     ("opterius_agent_license_checks_total", "counter", &["outcome"]),
+    ("opterius_agent_license_requests_total", "counter", &["server", "outcome"]),
     ("opterius_agent_license_expiry_timestamp_seconds", "gauge", &[]),
     ("opterius_agent_license_grace_end_timestamp_seconds", "gauge", &[]),
     ("opterius_agent_license_last_success_timestamp_seconds", "gauge", &[]),

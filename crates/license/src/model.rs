@@ -135,7 +135,8 @@ impl Record {
     /// The record of a verdict that arrives at `now`.
     pub fn new(verdict: Verdict, boot_id: &str, now: Now, key_sha256: String, server_id: String) -> Self {
         let arrival = Some(Arrival { wall: now.wall, boot_id: boot_id.to_owned() });
-        Self { verdict, arrival, uptime: Uptime::start(boot_id, now), key_sha256, server_id }
+        let uptime = Uptime::start(boot_id, now);
+        Self { verdict, arrival, uptime, key_sha256, server_id, license_server: None }
     }
 }
 
@@ -183,6 +184,9 @@ pub struct Record {
     pub key_sha256: String,
     /// The identity of the host that asked for the verdict.
     pub server_id: String,
+    /// The base URL of the license server that gave it; `None` in a file of version 0.1.0, which did not keep it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub license_server: Option<String>,
 }
 
 #[cfg(test)]

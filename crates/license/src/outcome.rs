@@ -58,12 +58,7 @@ impl Outcome {
         match self {
             Self::Granted { .. } => "granted",
             Self::Denied { .. } => "denied",
-            Self::Inconclusive(failure) => match failure.class {
-                FailureClass::Network => "network",
-                FailureClass::Http => "http",
-                FailureClass::Malformed => "malformed",
-                FailureClass::Untrusted => "untrusted",
-            },
+            Self::Inconclusive(failure) => failure.class.word(),
         }
     }
 }
@@ -81,10 +76,11 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
 }
 
-/// The kinds of failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The kinds of failure; the later, the closer to a verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FailureClass {
     /// Name resolution, connection, TLS or timeout.
+    #[default]
     Network,
     /// An HTTP status that says nothing about the license (3xx, 429, 5xx, …).
     Http,
@@ -92,6 +88,18 @@ pub enum FailureClass {
     Malformed,
     /// The signature, nonce, key or host is missing or wrong.
     Untrusted,
+}
+
+impl FailureClass {
+    /// The label that counts failures of this kind, one of [`WORDS`].
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Http => "http",
+            Self::Malformed => "malformed",
+            Self::Untrusted => "untrusted",
+        }
+    }
 }
 
 impl Failure {

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use crate::license::client::fault::{Fault, Step, seconds, words};
-use crate::license::client::resolve::{self, Lookups, Unresolved};
+use crate::license::client::resolve::{self, EarlyLookups, Lookups, Unresolved};
 use opterius_base::deadline::Deadline;
 use opterius_license::address::{self, Family};
 
@@ -55,21 +55,23 @@ enum Hindrance {
     },
 }
 
-/// Connects to `endpoint` by the deadline.
+/// Connects to `endpoint` by the deadline. A lookup of its name may be under way.
 ///
 /// # Errors
 /// Why no address accepted a connection, or why there is none.
 pub fn connect(
     endpoint: &Endpoint,
     preferred: Family,
+    early: &EarlyLookups,
     deadline: Deadline,
     trace: &mut Trace,
 ) -> Result<TcpStream, Fault> {
+    let limit = deadline.left();
     let attempt = Attempt { endpoint, deadline };
     if let Some(addresses) = without_lookup(&endpoint.host) {
-        return attempt.each(Ok(addresses), deadline, trace).map_err(|hindrance| explain(endpoint, hindrance));
+        return attempt.each(Ok(addresses), deadline, trace).map_err(|hindrance| explain(endpoint, hindrance, limit));
     }
-    let mut lookups = Lookups::new(&endpoint.host, preferred, deadline);
+    let mut lookups = Lookups::new(&endpoint.host, preferred, deadline, early);
     let found = lookups.preferred();
     let share = deadline.sooner(SHARE.min(deadline.left() / 2));
     let first = match attempt.each(found, share, trace) {
@@ -90,22 +92,22 @@ pub fn connect(
             Err(_) => fault,
         },
         (Hindrance::Unresolved(first), Hindrance::Unresolved(second)) => {
-            resolve::unresolved(&endpoint.host, &endpoint.setting, first.max(second))
+            resolve::unresolved(&endpoint.host, &endpoint.setting, first.max(second), limit)
         }
         (Hindrance::Skipped(fault), Hindrance::Unresolved(_) | Hindrance::Skipped(_)) => fault,
-        (_, second) => explain(endpoint, second),
+        (_, second) => explain(endpoint, second, limit),
     })
 }
 
-fn explain(endpoint: &Endpoint, hindrance: Hindrance) -> Fault {
+fn explain(endpoint: &Endpoint, hindrance: Hindrance, limit: Duration) -> Fault {
     match hindrance {
-        Hindrance::Unresolved(why) => resolve::unresolved(&endpoint.host, &endpoint.setting, why),
+        Hindrance::Unresolved(why) => resolve::unresolved(&endpoint.host, &endpoint.setting, why, limit),
         Hindrance::Skipped(fault) | Hindrance::Failed { fault, .. } => fault,
     }
 }
 
 /// The addresses of a host that is one or that is this machine.
-fn without_lookup(host: &str) -> Option<Vec<IpAddr>> {
+pub(super) fn without_lookup(host: &str) -> Option<Vec<IpAddr>> {
     if host.eq_ignore_ascii_case("localhost") {
         return Some(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
     }

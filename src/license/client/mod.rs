@@ -11,6 +11,7 @@ mod no_proxy;
 pub mod proxy;
 pub mod resolve;
 pub mod route;
+mod server_list;
 pub mod tls;
 pub mod tls_fault;
 pub mod tunnel;
@@ -25,7 +26,9 @@ use rustls::pki_types::CertificateDer;
 use self::connect::Trace;
 use self::fault::Fault;
 use self::proxy::{Proxy, ProxyVariables};
+use self::resolve::EarlyLookups;
 use self::route::{Means, Opened};
+pub use self::server_list::{MAX_SERVERS, ServerList};
 pub use self::url::{ServerUrl, is_of_one_host};
 use opterius_base::deadline::Deadline;
 use opterius_base::secret::Secret;
@@ -34,8 +37,8 @@ use opterius_license::inquiry::Inquiry;
 use opterius_license::outcome::{Answer, Failure, FailureClass};
 use opterius_license::signature;
 
-/// The limit for a whole verification: name resolution, connection, TLS, request and answer.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// The limit for a whole verification: name resolution, connection, TLS, request and answer, of all license servers together.
+pub const TIMEOUT: Duration = Duration::from_secs(10);
 /// The same for discovering the public address.
 const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(3);
 /// The longest response accepted from the discovery service, in bytes.
@@ -48,8 +51,8 @@ pub struct LicenseConfig {
     pub key: Option<Secret>,
     /// Why the text in place of the license key cannot be one, with its place in agent.conf; then there is no key.
     pub key_fault: Option<String>,
-    /// The license server.
-    pub server: ServerUrl,
+    /// The license servers.
+    pub servers: ServerList,
     /// Root certificates trusted in addition to Mozilla's.
     pub authorities: Vec<CertificateDer<'static>>,
     /// The file that they were read from.
@@ -68,62 +71,86 @@ pub struct LicenseConfig {
     pub host_root: PathBuf,
 }
 
-/// The license server, or a test double.
+/// The license servers, or a test double.
 pub trait LicenseServer: Send {
-    /// Sends the inquiry and returns the unparsed answer.
+    /// Prepares for a check that may ask these servers after another one.
+    fn prepare(&mut self, config: &LicenseConfig, others: &[&ServerUrl]) {
+        let _ = (config, others);
+    }
+
+    /// Sends the inquiry to `server` and returns the unparsed answer, within `limit`.
     ///
     /// # Errors
     /// Why no answer arrived.
-    fn ask(&mut self, config: &LicenseConfig, inquiry: &Inquiry<'_>) -> Result<Answer, Failure>;
+    fn ask(
+        &mut self,
+        config: &LicenseConfig,
+        server: &ServerUrl,
+        limit: Duration,
+        inquiry: &Inquiry<'_>,
+    ) -> Result<Answer, Failure>;
 
     /// Discovers the public address of this host.
     fn discover(&mut self, config: &LicenseConfig) -> Option<IpAddr>;
 }
 
-/// The license server over the network.
+/// The license servers over the network.
 pub struct Network {
     variables: ProxyVariables,
+    early: EarlyLookups,
 }
 
 impl Network {
     /// The network as seen with these variables of the environment.
     pub fn new(variables: ProxyVariables) -> Self {
-        Self { variables }
+        Self { variables, early: EarlyLookups::default() }
     }
 
-    /// Opens a connection to the license server and sends no request.
+    /// Opens a connection to `target`, which ends after `limit`, and sends no request.
     ///
     /// # Errors
     /// The step that failed.
-    pub fn open(&self, config: &LicenseConfig, trace: &mut Trace) -> Result<Opened, Fault> {
-        self.reach(config, &config.server, TIMEOUT, trace)
-    }
-
-    fn reach(
+    pub fn open(
         &self,
         config: &LicenseConfig,
         target: &ServerUrl,
         limit: Duration,
         trace: &mut Trace,
     ) -> Result<Opened, Fault> {
-        let means =
-            Means { proxy: config.proxy.as_ref(), variables: &self.variables, authorities: &config.authorities };
-        route::open(&means, target, Deadline::within(limit), trace)
+        route::open(&self.means(config), target, Deadline::within(limit), trace)
+    }
+
+    fn means<'a>(&'a self, config: &'a LicenseConfig) -> Means<'a> {
+        let LicenseConfig { proxy, authorities, .. } = config;
+        Means { proxy: proxy.as_ref(), variables: &self.variables, authorities, early: &self.early }
     }
 }
 
 impl LicenseServer for Network {
-    fn ask(&mut self, config: &LicenseConfig, inquiry: &Inquiry<'_>) -> Result<Answer, Failure> {
+    fn prepare(&mut self, config: &LicenseConfig, others: &[&ServerUrl]) {
+        self.early.clear();
+        for server in others {
+            route::look_up(&self.means(config), server);
+        }
+    }
+
+    fn ask(
+        &mut self,
+        config: &LicenseConfig,
+        server: &ServerUrl,
+        limit: Duration,
+        inquiry: &Inquiry<'_>,
+    ) -> Result<Answer, Failure> {
         let body = serde_json::to_vec(inquiry)
             .map_err(|_| Failure::new(FailureClass::Network, "the request cannot be written as JSON"))?;
-        let opened = self.open(config, &mut Trace::default())?;
-        Ok(answer::ask(&config.server, opened, &body, TIMEOUT)?)
+        let opened = self.open(config, server, limit, &mut Trace::default())?;
+        Ok(answer::ask(server, opened, &body, limit)?)
     }
 
     fn discover(&mut self, config: &LicenseConfig) -> Option<IpAddr> {
-        let url = config.ip_discovery_url.as_deref().filter(|_| !config.server.is_loopback())?;
+        let url = config.ip_discovery_url.as_deref().filter(|_| !config.servers.is_loopback())?;
         let target = ServerUrl::parse(url).ok()?;
-        let opened = self.reach(config, &target, DISCOVERY_TIMEOUT, &mut Trace::default()).ok()?;
+        let opened = self.open(config, &target, DISCOVERY_TIMEOUT, &mut Trace::default()).ok()?;
         let mut response = http::over(opened.stream).0.get(url).call().ok()?;
         if response.status().as_u16() != 200 {
             return None;

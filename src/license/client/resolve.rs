@@ -4,6 +4,7 @@
 //! on the way, an A record that is there at once would come too late. The other family is therefore asked only when the
 //! first has not answered for a while, or when a caller needs it.
 
+use std::cell::RefCell;
 use std::fs;
 use std::net::IpAddr;
 use std::thread;
@@ -18,7 +19,7 @@ use opterius_license::address::Family;
 
 /// The time limit for one family. A resolver whose first name server is dead answers after 5 seconds.
 const SHARE: Duration = Duration::from_secs(6);
-/// Without an answer by then, the other family is asked, too.
+/// Without an answer by then, or in a fifth of a shorter time, the other family is asked, too.
 const OVERLAP: Duration = Duration::from_secs(2);
 /// The most addresses kept per family.
 const MAX_ADDRESSES: usize = 32;
@@ -43,21 +44,25 @@ pub struct Lookups<'a> {
     name: &'a str,
     preferred: Family,
     deadline: Deadline,
+    early: &'a EarlyLookups,
     other: Option<Lookup>,
 }
 
 type Found = Result<Vec<IpAddr>, Unresolved>;
 
 impl<'a> Lookups<'a> {
-    /// Lookups of `name` that end by the deadline.
-    pub fn new(name: &'a str, preferred: Family, deadline: Deadline) -> Self {
-        Self { name, preferred, deadline, other: None }
+    /// Lookups of `name` that end by the deadline; one of `early` may be under way.
+    pub fn new(name: &'a str, preferred: Family, deadline: Deadline, early: &'a EarlyLookups) -> Self {
+        Self { name, preferred, deadline, early, other: None }
     }
 
     /// The addresses of the preferred family.
     pub fn preferred(&mut self) -> Found {
-        let lookup = Lookup::start(self.name, self.preferred, self.deadline)?;
-        lookup.wait(self.deadline.sooner(OVERLAP)).unwrap_or_else(|| {
+        let lookup = match self.early.take(self.name) {
+            Some(found) => Lookup::of(found, self.deadline),
+            None => Lookup::start(self.name, self.preferred, self.deadline)?,
+        };
+        lookup.wait(self.deadline.sooner(OVERLAP.min(self.deadline.left() / 5))).unwrap_or_else(|| {
             self.other = Lookup::start(self.name, self.preferred.other(), self.deadline).ok();
             lookup.result()
         })
@@ -72,6 +77,30 @@ impl<'a> Lookups<'a> {
     }
 }
 
+/// Lookups for the license servers that are asked if the first one gives no verdict. They begin with the check: where the
+/// first name server is dead, a lookup takes longer than a server's share of the time.
+#[derive(Default)]
+pub struct EarlyLookups(RefCell<Vec<(String, Receiver<Found>)>>);
+
+impl EarlyLookups {
+    /// Drops the lookups of an earlier check.
+    pub fn clear(&self) {
+        self.0.borrow_mut().clear();
+    }
+
+    /// Begins to look up `name`, for one connection.
+    pub fn start(&self, name: &str, preferred: Family) {
+        // Without a thread, the connection itself reports it.
+        self.0.borrow_mut().extend(begin(name, preferred).map(|found| (name.to_owned(), found)));
+    }
+
+    fn take(&self, name: &str) -> Option<Receiver<Found>> {
+        let mut lookups = self.0.borrow_mut();
+        let place = lookups.iter().position(|(other, _)| other == name)?;
+        Some(lookups.swap_remove(place).1)
+    }
+}
+
 /// A lookup on a thread of its own, because the C library has no time limit.
 struct Lookup {
     found: Receiver<Found>,
@@ -80,14 +109,12 @@ struct Lookup {
 
 impl Lookup {
     fn start(name: &str, family: Family, deadline: Deadline) -> Result<Self, Unresolved> {
-        let (sender, found) = bounded(1);
-        let name = name.to_owned();
-        let lookup = move || {
-            // After the time limit the receiver is gone.
-            let _ = sender.send(look_up(&name, family));
-        };
-        thread::Builder::new().name("resolver".to_owned()).spawn(lookup).map_err(|_| Unresolved::NoThread)?;
-        Ok(Self { found, until: deadline.sooner(SHARE) })
+        let found = begin(name, family).ok_or(Unresolved::NoThread)?;
+        Ok(Self::of(found, deadline))
+    }
+
+    fn of(found: Receiver<Found>, deadline: Deadline) -> Self {
+        Self { found, until: deadline.sooner(SHARE) }
     }
 
     /// `None` without an answer by `until`.
@@ -98,6 +125,18 @@ impl Lookup {
     fn result(&self) -> Found {
         self.wait(self.until).unwrap_or(Err(Unresolved::Silent))
     }
+}
+
+/// Starts the thread; `None` if the system has none left.
+fn begin(name: &str, family: Family) -> Option<Receiver<Found>> {
+    let (sender, found) = bounded(1);
+    let name = name.to_owned();
+    let lookup = move || {
+        // After the time limit the receiver is gone.
+        let _ = sender.send(look_up(&name, family));
+    };
+    thread::Builder::new().name("resolver".to_owned()).spawn(lookup).ok()?;
+    Some(found)
 }
 
 fn look_up(name: &str, family: Family) -> Found {
@@ -118,8 +157,8 @@ fn look_up(name: &str, family: Family) -> Found {
 
 /// The sentence and the remedy for a name without a usable address.
 ///
-/// `setting` is where the name stands.
-pub fn unresolved(name: &str, setting: &str, why: Unresolved) -> Fault {
+/// `setting` is where the name stands, `limit` the time that there was.
+pub fn unresolved(name: &str, setting: &str, why: Unresolved, limit: Duration) -> Fault {
     let look = format!("getent ahosts {name}; cat /etc/resolv.conf");
     let public = "to use a public resolver: echo nameserver 9.9.9.9 >/etc/resolv.conf";
     let spelling = format!("check the spelling of {name} in {setting}: {look}");
@@ -131,7 +170,7 @@ pub fn unresolved(name: &str, setting: &str, why: Unresolved) -> Fault {
             format!("{look}; {public}"),
         ),
         Unresolved::Silent => (
-            format!("the resolver did not answer within {} s{}", seconds(SHARE), name_servers()),
+            format!("the resolver did not answer within {} s{}", seconds(limit.min(SHARE)), name_servers()),
             format!("allow outbound UDP and TCP port 53 to the name servers; {look}; {public}"),
         ),
         Unresolved::NoThread => (

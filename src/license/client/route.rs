@@ -9,14 +9,14 @@ use rustls::pki_types::CertificateDer;
 use crate::license::client::connect::{self, Endpoint, Trace};
 use crate::license::client::fault::Fault;
 use crate::license::client::proxy::{Proxy, ProxyVariables};
-use crate::license::client::resolve;
+use crate::license::client::resolve::{self, EarlyLookups};
 use crate::license::client::tls::{self, ClientCertificate};
 use crate::license::client::tls_fault::Peer;
 use crate::license::client::tunnel;
 use crate::license::client::url::ServerUrl;
 use opterius_base::deadline::Deadline;
 use opterius_base::stream::{Stream, Timed};
-use opterius_license::address;
+use opterius_license::address::{self, Family};
 
 /// An open connection to the license server.
 pub struct Opened {
@@ -34,6 +34,8 @@ pub struct Means<'a> {
     pub variables: &'a ProxyVariables,
     /// Authorities trusted in addition to Mozilla's.
     pub authorities: &'a [CertificateDer<'static>],
+    /// Lookups that have begun.
+    pub early: &'a EarlyLookups,
 }
 
 /// Opens a connection to `target` by the deadline, which bounds everything on the connection as well.
@@ -42,18 +44,9 @@ pub struct Means<'a> {
 /// The step that failed.
 pub fn open(means: &Means<'_>, target: &ServerUrl, deadline: Deadline, trace: &mut Trace) -> Result<Opened, Fault> {
     let proxy = means.variables.choose(means.proxy, target)?;
-    let endpoint = match &proxy {
-        Some(proxy) => {
-            Endpoint { host: proxy.host.clone(), port: proxy.port, is_proxy: true, setting: proxy.setting() }
-        }
-        None => {
-            let setting = "license_server in agent.conf".to_owned();
-            Endpoint { host: target.host().to_owned(), port: target.port(), is_proxy: false, setting }
-        }
-    };
+    let endpoint = endpoint(proxy.as_ref(), target);
     trace.endpoint = Some(endpoint.clone());
-    let routes = fs::read_to_string("/proc/net/route").unwrap_or_default();
-    let tcp = connect::connect(&endpoint, address::preferred(&routes), deadline, trace)?;
+    let tcp = connect::connect(&endpoint, preferred(), means.early, deadline, trace)?;
     let mut stream: Box<dyn Stream> = Box::new(Timed::new(tcp, deadline));
     if let Some(proxy) = &proxy {
         if proxy.is_tls {
@@ -79,6 +72,31 @@ pub fn open(means: &Means<'_>, target: &ServerUrl, deadline: Deadline, trace: &m
         }
     })?;
     Ok(Opened { stream, client_certificate: Some(wanted) })
+}
+
+/// Begins the lookup for a connection to `target`, if it will need one.
+pub fn look_up(means: &Means<'_>, target: &ServerUrl) {
+    let Ok(proxy) = means.variables.choose(means.proxy, target) else { return };
+    let host = endpoint(proxy.as_ref(), target).host;
+    if connect::without_lookup(&host).is_none() {
+        means.early.start(&host, preferred());
+    }
+}
+
+fn endpoint(proxy: Option<&Proxy>, target: &ServerUrl) -> Endpoint {
+    match proxy {
+        Some(proxy) => {
+            Endpoint { host: proxy.host.clone(), port: proxy.port, is_proxy: true, setting: proxy.setting() }
+        }
+        None => {
+            let setting = "license_server in agent.conf".to_owned();
+            Endpoint { host: target.host().to_owned(), port: target.port(), is_proxy: false, setting }
+        }
+    }
+}
+
+fn preferred() -> Family {
+    address::preferred(&fs::read_to_string("/proc/net/route").unwrap_or_default())
 }
 
 /// A host and port as in a URL: an IPv6 address gets brackets.

@@ -149,6 +149,15 @@ impl ServerUrl {
         given.unwrap_or(if self.plain { 80 } else { 443 })
     }
 
+    /// Whether both URLs lead to the same place, however they are spelled.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let place = |server: &Self| {
+            let path = server.base.get(server.origin().len()..).unwrap_or_default().to_owned();
+            (server.plain, server.host.trim_end_matches('.').to_ascii_lowercase(), server.port(), path)
+        };
+        place(self) == place(other)
+    }
+
     /// Whether the license server is this machine.
     pub fn is_loopback(&self) -> bool {
         self.loopback

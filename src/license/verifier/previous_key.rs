@@ -82,7 +82,7 @@ mod tests {
         let uptime = Uptime::start("boot", Now { wall: Timestamp::from_unix(1), boot: Duration::ZERO });
         let (key_sha256, server_id) = (identity.fingerprint().to_owned(), "server".to_owned());
         Cached {
-            record: Some(Record { verdict, arrival: None, uptime, key_sha256, server_id }),
+            record: Some(Record { verdict, arrival: None, uptime, key_sha256, server_id, license_server: None }),
             answer: None,
             address: None,
             previous_key_cache: None,

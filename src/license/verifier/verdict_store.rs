@@ -113,6 +113,7 @@ impl VerdictStore {
         &mut self,
         outcome: &Outcome,
         answer: Answer,
+        license_server: &str,
         at: Timestamp,
         identity: &LicenseIdentity<'_>,
         now: Now,
@@ -128,6 +129,7 @@ impl VerdictStore {
         self.previous_key.drop_if_obsolete(&verdict, identity);
         let (host, key_sha256) = (identity.host(), identity.fingerprint().to_owned());
         let record = Record::new(verdict, &host.boot_id, now, key_sha256, host.server_id.clone());
+        let record = Record { license_server: Some(license_server.to_owned()), ..record };
         self.latest = Some(StoredVerdict { record, answer: Some(answer) });
         self.write_back.mark_dirty();
         true
@@ -248,6 +250,7 @@ mod tests {
     use opterius_license::signature::TrustedKeys;
 
     const KEY: &str = "AAAABBBB-CCCCDDDD";
+    const SERVER: &str = "https://license.example.com";
 
     fn host(boot_id: &str) -> HostIdentity {
         let word = |word: &str| word.to_owned();
@@ -273,7 +276,7 @@ mod tests {
         let identity = LicenseIdentity::new(&key, &host, &trusted);
         let mut store = VerdictStore::new(at(0));
         let record_verdict = |store: &mut VerdictStore, outcome: &Outcome| {
-            store.record_verdict(outcome, Answer::default(), Timestamp::from_unix(1), &identity, at(1))
+            store.record_verdict(outcome, Answer::default(), SERVER, Timestamp::from_unix(1), &identity, at(1))
         };
         let nothing = Outcome::Inconclusive(Failure::new(FailureClass::Network, "the name is not known"));
         assert!(
@@ -299,7 +302,7 @@ mod tests {
         let (first, second) = (host("boot-1"), host("boot-2"));
         let mut store = VerdictStore::new(at(100));
         let identity = LicenseIdentity::new(&key, &first, &trusted);
-        store.record_verdict(&granted("free"), Answer::default(), Timestamp::from_unix(1), &identity, at(100));
+        store.record_verdict(&granted("free"), Answer::default(), SERVER, Timestamp::from_unix(1), &identity, at(100));
         let record = store.advance_uptime(&identity, at(160)).unwrap().clone();
         let cached = Cached { record: Some(record), answer: None, address: None, previous_key_cache: None };
 
@@ -327,7 +330,7 @@ mod tests {
         for (signature, body, is_stored) in table {
             let answer = Answer { signature: signature.to_owned(), body: body.into(), ..Answer::default() };
             let mut store = VerdictStore::new(at(0));
-            store.record_verdict(&granted("free"), answer, Timestamp::from_unix(1), &identity, at(0));
+            store.record_verdict(&granted("free"), answer, SERVER, Timestamp::from_unix(1), &identity, at(0));
             let storable = store.latest.unwrap().storable_answer(&key);
             assert_eq!(storable.is_some(), is_stored, "{signature} {body}");
         }

@@ -10,6 +10,7 @@ mod expiry;
 mod grace;
 mod networks;
 mod proxies;
+mod several;
 mod signed;
 mod tls;
 mod verdicts;

@@ -169,7 +169,7 @@ fn changing_the_public_keys_invalidates_grants_signed_with_the_old_ones() {
 
 const SIGNATURE: &str = "Opterius-Signature";
 
-type Script = Arc<dyn Fn(&ReceivedRequest) -> Reply + Send + Sync>;
+pub(super) type Script = Arc<dyn Fn(&ReceivedRequest) -> Reply + Send + Sync>;
 
 /// An Agent with a signed grant.
 fn signed_license(server: &Arc<SigningKey>) -> Agent {
@@ -183,7 +183,7 @@ fn signed_license(server: &Arc<SigningKey>) -> Agent {
 }
 
 /// A signed grant for the request, with these members changed.
-fn signed(key: &Arc<SigningKey>, change: Value) -> Script {
+pub(super) fn signed(key: &Arc<SigningKey>, change: Value) -> Script {
     let key = Arc::clone(key);
     Arc::new(move |received| answer_to(received, change.clone()).signed(&key))
 }

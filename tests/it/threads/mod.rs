@@ -12,7 +12,7 @@ use crate::support::agent::LICENSE_KEY;
 use crate::support::http::{self, Connection, Request, Response, SECRET};
 use opterius_agent::config::parsing;
 use opterius_agent::daemon::{self, Dependencies};
-use opterius_agent::license::client::{LicenseConfig, LicenseServer};
+use opterius_agent::license::client::{LicenseConfig, LicenseServer, ServerUrl};
 use opterius_agent::license::state::HostIdentity;
 use opterius_base::clock::{Clock, Timestamp};
 use opterius_daemon::notify::Notifier;
@@ -106,7 +106,13 @@ struct TestServer {
 }
 
 impl LicenseServer for TestServer {
-    fn ask(&mut self, _: &LicenseConfig, _: &Inquiry<'_>) -> Result<Answer, outcome::Failure> {
+    fn ask(
+        &mut self,
+        _: &LicenseConfig,
+        _: &ServerUrl,
+        _: Duration,
+        _: &Inquiry<'_>,
+    ) -> Result<Answer, outcome::Failure> {
         let reply = self.reply.lock().unwrap().clone();
         let body = reply.ok_or_else(|| outcome::Failure::new(FailureClass::Network, "the test cut the connection"))?;
         let date = Some(Timestamp::from_unix(self.clock.wall().unix() + self.ahead.load(Ordering::SeqCst)));
