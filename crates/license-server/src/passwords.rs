@@ -18,6 +18,12 @@ const MAX_BYTES: usize = 1024;
 /// because the C library caches freed memory per thread.
 static MEMORY: Mutex<Vec<Block>> = Mutex::new(Vec::new());
 
+#[cfg(test)]
+thread_local! {
+    /// The work of this thread: blocks of memory that were computed.
+    pub(crate) static WORK: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// Checks a new password.
 ///
 /// # Errors
@@ -82,6 +88,8 @@ fn compute(password: &Secret, salt: &[u8], params: &Params, output: &mut [u8]) -
     memory.try_reserve_exact(missing).map_err(|_| Error::OutOfMemory)?;
     let length = memory.len().saturating_add(missing);
     memory.resize(length, Block::default());
+    #[cfg(test)]
+    WORK.with(|work| work.set(work.get() + params.block_count() * usize::try_from(params.t_cost()).unwrap()));
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
     let computed = argon2.hash_password_into_with_memory(password.expose().as_bytes(), salt, output, &mut memory[..]);
     // Nothing derived from a password stays in memory.

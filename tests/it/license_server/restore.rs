@@ -272,6 +272,11 @@ fn backups_of_a_series_are_made_when_due_and_the_oldest_deleted() {
     let [first, second, made, other] = names.as_slice() else { panic!("{names:?}") };
     assert_eq!([first.as_str(), second, other], [old[1], old[2], "licenses.db"]);
     assert_eq!(store::check(&series.join(made)).unwrap(), [] as [String; 0]);
+    // Another user could plant names of the series, and have real backups deleted as the oldest.
+    fs::set_permissions(&series, Permissions::from_mode(0o1777)).unwrap();
+    let (code, output) = every("0h", "1");
+    assert!(code == Some(1) && output.contains("other users can write") && output.contains("chmod go-w"), "{output}");
+    fs::set_permissions(&series, Permissions::from_mode(0o700)).unwrap();
     // A backup that fails deletes nothing.
     fs::write(data(&server).join("licenses.restored"), "").unwrap();
     let (code, output) = every("0h", "1");

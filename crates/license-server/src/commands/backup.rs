@@ -1,6 +1,7 @@
 //! `backup`: one copy of the database, or one of a series in a directory.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -63,6 +64,14 @@ fn backups(directory: &Path) -> Result<Vec<(Timestamp, PathBuf)>, Failure> {
             directory.display()
         ))
     };
+    let mode = fs::metadata(directory).map_err(failed)?.mode();
+    if mode & 0o022 != 0 {
+        return Err(Failure::refused(format!(
+            "no backup was written: {0}: other users can write into this directory, so that they could have backups deleted \
+             by files with their names. Run: chmod go-w {0}",
+            directory.display()
+        )));
+    }
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
         let path = entry.map_err(failed)?.path();

@@ -75,21 +75,35 @@ pub(super) struct Entry {
 }
 
 impl Default for Attempts {
+    /// Attempts to guess a password.
     fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self::new((20, seconds(30)), (20, seconds(5)))
+    }
+}
+
+impl Attempts {
+    /// Attempts to guess a code of a second factor, of which three in a million are right at a time. Only a client who knows the
+    /// password can try, so that the reserve need not last in a crowd.
+    pub(super) fn of_codes() -> Self {
+        let ten_minutes = Duration::from_secs(600);
+        Self::new((20, ten_minutes), (10, ten_minutes))
+    }
+
+    /// With these limits of failures for a name, and of its reserve.
+    fn new(by_name: (u32, Duration), reserve: (u32, Duration)) -> Self {
         let seconds = Duration::from_secs;
         Self {
             successes: Mutex::new(Throttle::new(30, seconds(10))),
             by_place: Mutex::new(Throttle::new(5, seconds(60))),
             by_network: Mutex::new(NetworkThrottle::new([(30, seconds(10)), (60, seconds(10)), (120, seconds(10))])),
-            by_name: Mutex::new(Throttle::new(20, seconds(30))),
-            reserve: Mutex::new(Throttle::new(20, seconds(5))),
+            by_name: Mutex::new(Throttle::new(by_name.0, by_name.1)),
+            reserve: Mutex::new(Throttle::new(reserve.0, reserve.1)),
             familiar: Mutex::default(),
             pending: Arc::default(),
         }
     }
-}
 
-impl Attempts {
     /// A place in the queue for an attempt from this client.
     ///
     /// # Errors

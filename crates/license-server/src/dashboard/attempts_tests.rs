@@ -82,6 +82,26 @@ fn the_guesses_of_many_networks_are_limited_and_the_owner_is_served() {
 }
 
 #[test]
+fn a_botnet_that_has_the_password_does_not_find_a_code() {
+    let attempts = Attempts::of_codes();
+    let mut now = Instant::now();
+    let home = ip("198.51.100.1");
+    assert!(sign_in(&attempts, "7", home, now).is_ok());
+    let (mut guessed, mut number) = (0_u32, 0_u32);
+    for _minute in 0..24 * 60 {
+        now += Duration::from_secs(60);
+        for _ in 0..20 {
+            number += 1;
+            let bot = IpAddr::from((0x0900_0000 | number.wrapping_mul(0x101)).to_be_bytes());
+            guessed += u32::from(fail(&attempts, "7", bot, now));
+        }
+    }
+    // Three codes in a million are right at a time: less than one chance in a thousand a day.
+    assert!(guessed < 333, "{guessed} guesses in a day");
+    assert!(sign_in(&attempts, "7", home, now).is_ok(), "the user's own network is served");
+}
+
+#[test]
 fn a_user_who_mistypes_during_an_attack_can_try_again() {
     let attempts = Attempts::default();
     let now = Instant::now();

@@ -5,6 +5,7 @@ use super::testing::{Browser, PASSWORD, Site, header, text};
 use super::{page_slots, routes};
 use crate::actions::{self, ChangeContext};
 use crate::model::{Action, Actor, Change, Details, RefusedServer, Role};
+use crate::passwords::WORK;
 use opterius_base::clock::Timestamp;
 use opterius_http::service::Reaction;
 
@@ -50,6 +51,51 @@ fn failed_sign_ins_do_not_reveal_users_and_are_limited() {
     assert_eq!((response.status, header(&response, "Retry-After")), (429, Some("60")));
     site.clock.seconds.store(60, Ordering::Relaxed);
     assert_eq!(browser.post("/sign-in", &[("name", "anna"), ("password", PASSWORD)]).status, 303);
+}
+
+#[test]
+fn every_refused_sign_in_costs_the_same_work_and_gives_the_same_bytes() {
+    let site = Site::new("");
+    let actor = Actor { role: Role::Operator, name: "root".to_owned() };
+    let bert = site.shared.readers.read(|transaction| transaction.user("bert")).unwrap().unwrap().0.id;
+    let invited = actions::NewUser {
+        name: "cleo".to_owned(),
+        display_name: String::new(),
+        mail: None,
+        password_hash: String::new(),
+        administrator: false,
+    };
+    let change = site.shared.writer.change(move |transaction| {
+        actions::disable_user(transaction, &actor, bert)?;
+        actions::create_user(transaction, &actor, &invited)
+    });
+    change.unwrap();
+    let mut browser = Browser::new(&site);
+    browser.get("/sign-in");
+    let mut refused = |name: &str, password: &str| {
+        let before = WORK.get();
+        let response = browser.post("/sign-in", &[("name", name), ("password", password)]);
+        let page = text(&response).replace(&format!("value=\"{name}\""), "value=\"NAME\"");
+        (response.status, response.headers.clone(), page, WORK.get() - before)
+    };
+    let wrong = "wrong wrong wrong";
+    let unknown = refused("unknown", wrong);
+    assert_eq!((unknown.0, unknown.3 > 2 * 19_000), (422, true), "{}", unknown.3);
+    for (who, name, password) in [
+        ("a wrong password", "anna", wrong),
+        ("a disabled user, right password", "bert", PASSWORD),
+        ("a disabled user, wrong password", "bert", wrong),
+        ("no password yet", "cleo", wrong),
+        ("no password yet, none given", "cleo", ""),
+        ("an unknown user, none given", "unknown", ""),
+        ("a name that no user can have", "\u{202e}\0", wrong),
+    ] {
+        let found = refused(name, password);
+        assert_eq!((found.0, found.1, found.3), (unknown.0, unknown.1.clone(), unknown.3), "{who}");
+        if !name.contains('\0') {
+            assert_eq!(found.2, unknown.2, "{who}");
+        }
+    }
 }
 
 #[test]

@@ -66,12 +66,11 @@ pub(super) fn is_missing(page_request: &PageRequest, user: &User) -> bool {
         && user.second_factor_at.is_none()
 }
 
-/// Checks a code from the app or a recovery code. Wrong codes are limited like wrong passwords, apart from them.
+/// Checks a code from the app or a recovery code. Wrong codes are limited like wrong passwords, apart from them and more.
 pub(super) fn check(page_request: &PageRequest, user: &User, typed: &str) -> Result<Proof, PageError> {
-    let (shared, attempts, client) = (&page_request.shared, &page_request.state.attempts, page_request.client);
+    let (shared, attempts, client) = (&page_request.shared, &page_request.state.codes, page_request.client);
     let now = shared.clock.monotonic();
-    // No user can have this name.
-    let name = format!("second factor/{}", user.id);
+    let name = user.id.to_string();
     attempts.take(&name, client, now).map_err(PageError::TooManyAttempts)?;
     let stored = shared.readers.read(|transaction| transaction.second_factor(user.id))?;
     let secret = stored.as_ref().and_then(|factor| factor_seal::open(&shared.keys(), user.id, &factor.sealed));

@@ -49,7 +49,7 @@ impl Clock for TestClock {
 /// A dashboard with an administrator, two owners, and a license for each owner.
 pub(super) struct Site {
     dashboard: Dashboard,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     pub(super) clock: Arc<TestClock>,
     directory: PathBuf,
 }
