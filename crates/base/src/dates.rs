@@ -72,9 +72,13 @@ fn relative(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// “1 server”, “2 servers”.
-pub fn counted(count: u64, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+/// “1 server”, “2 servers”, “3 deliveries”.
+pub fn counted(count: impl TryInto<u64>, noun: &str) -> String {
+    match (count.try_into().unwrap_or(u64::MAX), noun.strip_suffix('y')) {
+        (1, _) => format!("1 {noun}"),
+        (count, Some(stem)) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{count} {stem}ies"),
+        (count, _) => format!("{count} {noun}s"),
+    }
 }
 
 #[cfg(test)]
@@ -83,6 +87,20 @@ mod tests {
 
     fn at(text: &str) -> Timestamp {
         Timestamp::parse_rfc3339(text).unwrap()
+    }
+
+    #[test]
+    fn a_number_and_its_noun_agree() {
+        for (count, noun, expected) in [
+            (0, "server", "0 servers"),
+            (1, "server", "1 server"),
+            (2, "server", "2 servers"),
+            (1, "delivery", "1 delivery"),
+            (3, "pending delivery", "3 pending deliveries"),
+            (2, "day", "2 days"),
+        ] {
+            assert_eq!(counted(count, noun), expected);
+        }
     }
 
     #[test]

@@ -360,8 +360,8 @@ fn names_and_plans_are_checked() {
         let set = scratch.try_change(START, |transaction| set_plan(transaction, &operator, &bad));
         assert!(matches!(set, Err(Refusal::Invalid(_))), "{bad:?}: {set:?}");
     }
-    let sentence = scratch.change(START, |transaction| set_plan(transaction, &operator, &plan("plus", "<b>Plus</b>")));
-    assert_eq!(sentence, "Plan plus saved: 1 accounts, unlimited servers.");
+    let saved = scratch.change(START, |transaction| set_plan(transaction, &operator, &plan("plus", "<b>Plus</b>")));
+    assert_eq!(saved.sentence, "Plan plus saved: 1 account, unlimited servers.");
     let key = new_key().unwrap();
     let table = [
         ("unknown", "free", None, "There is no user “unknown”."),

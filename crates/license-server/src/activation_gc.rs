@@ -15,6 +15,7 @@ use crate::model::{Action, ActivationState, Actor, RETENTION_TIME, Role};
 use crate::shared::Shared;
 use crate::store::{Error, ServerTable, Slot, WriteTransaction};
 use opterius_base::clock::{Now, Timestamp};
+use opterius_base::dates::counted;
 
 /// Time between two runs.
 const INTERVAL: Duration = Duration::from_secs(3600);
@@ -60,7 +61,7 @@ pub fn run(shared: &Arc<Shared>, stop: &Receiver<()>) {
         }
         match collect(shared, now.wall) {
             Ok(0) => {}
-            Ok(count) => info!("Deleted {count} activations that had not checked in for 30 days"),
+            Ok(count) => info!("Deleted {} without a check-in for 30 days", counted(count, "activation")),
             Err(error) => warn!("Expired activations could not be deleted: {error}"),
         }
         if let Err(error) = collect_servers(shared, now.wall) {

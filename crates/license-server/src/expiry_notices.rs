@@ -14,6 +14,7 @@ use crate::model::EventType;
 use crate::shared::Shared;
 use crate::store::{Error, WriteTransaction};
 use opterius_base::clock::Timestamp;
+use opterius_base::dates::counted;
 
 /// Time between two runs.
 const INTERVAL: Duration = Duration::from_secs(20);
@@ -36,7 +37,7 @@ pub fn run(shared: &Arc<Shared>, stop: &Receiver<()>) {
         let announced = announce(shared, now.wall);
         match &announced {
             Ok(0) => {}
-            Ok(count) => info!("Announced the expiry of {count} licenses to webhooks"),
+            Ok(count) => info!("Announced the expiry of {} to webhooks", counted(*count, "license")),
             Err(error) if !is_failing => warn!("Expiries could not be announced: {error}"),
             Err(_) => {}
         }

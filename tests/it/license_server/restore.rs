@@ -65,7 +65,7 @@ fn a_restored_server_knows_the_backup_and_decides_nothing_about_unknown_keys() {
     let (code, output) = run(&server, &["restore", &file.display().to_string(), "--yes"]);
     assert_eq!(code, Some(0), "{output}");
     for expected in
-        ["Restored 1 licenses, as of 20", "signed out", "kept as", "licenses.replaced", "check", "systemctl start"]
+        ["Restored 1 license, as of 20", "signed out", "kept as", "licenses.replaced", "check", "systemctl start"]
     {
         assert!(output.contains(expected), "“{expected}” in {output}");
     }

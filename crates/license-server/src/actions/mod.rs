@@ -20,7 +20,7 @@ pub use licenses::{ChangeContext, ChangedLicense, LicenseTerms, change, change_a
 pub use password_links::{
     INVITATION_TIME, LINK_ENDED, NewLink, RESET_TIME, make_password_link, usable_password_link, use_password_link,
 };
-pub use plans::{plan_effect, set_plan};
+pub use plans::{PlanEffect, SavedPlan, plan_effect, set_plan};
 pub use refusal::{OWNER_CHANGES, OWNER_CHANGES_TIME, Refusal};
 pub use second_factors::{Proof, add_second_factor, put_recovery_codes, remove_second_factor, use_proof};
 pub use servers::{move_to, revoke, unblock};
@@ -33,8 +33,8 @@ pub use users::{
     enable_user, end_sessions, set_password, transfer_licenses,
 };
 pub use webhooks::{
-    add_webhook, find_webhook, names as event_names, remove_webhook, replay, replay_given_up, rotate_webhook,
-    test_webhook,
+    add_webhook, find_webhook, lost_with, names as event_names, remove_webhook, replay, replay_given_up,
+    rotate_webhook, test_webhook,
 };
 
 #[cfg(test)]

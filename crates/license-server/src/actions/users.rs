@@ -3,6 +3,7 @@
 use super::refusal::Refusal;
 use crate::model::{Action, Actor, User, mail_address, user_name};
 use crate::store::{Error, WriteTransaction};
+use opterius_base::dates::counted;
 use opterius_base::text::{drives_terminal, one_line};
 
 /// The maximum length of a display name in characters.
@@ -188,9 +189,9 @@ pub fn delete_user(
         _ if licenses == 0 => String::new(),
         None => {
             return Err(Refusal::Conflict(format!(
-                "User “{}” owns {licenses} {}. Name the user who gets {}.",
+                "User “{}” owns {}. Name the user who gets {}.",
                 user.name,
-                if licenses == 1 { "license" } else { "licenses" },
+                counted(licenses, "license"),
                 if licenses == 1 { "it" } else { "them" },
             )));
         }
@@ -203,7 +204,7 @@ pub fn delete_user(
         }
         Some(heir) => {
             let heir = transfer_licenses(transaction, actor, id, heir)?;
-            format!(" {licenses} {} transferred to {heir}.", if licenses == 1 { "license" } else { "licenses" })
+            format!(" {} transferred to {heir}.", counted(licenses, "license"))
         }
     };
     transaction.delete_user(id)?;
@@ -270,8 +271,8 @@ pub fn end_sessions(
     }
     let detail = format!("{}, {ended}", user.name);
     transaction.add_event(None, actor, Action::SessionsEnded, &detail)?;
-    let other = if but.is_some() { "other " } else { "" };
-    Ok(format!("{ended} {other}{} of “{}” ended.", if ended == 1 { "session" } else { "sessions" }, user.name))
+    let sessions = counted(ended, if but.is_some() { "other session" } else { "session" });
+    Ok(format!("{sessions} of “{}” ended.", user.name))
 }
 
 /// The user with this number.

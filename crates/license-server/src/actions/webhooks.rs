@@ -7,6 +7,7 @@ use crate::webhooks::receiver_address::Receivers;
 use crate::webhooks::signature::new_secret;
 use crate::webhooks::target::Target;
 use opterius_base::clock::Timestamp;
+use opterius_base::dates::counted;
 use opterius_base::secret::Secret;
 
 /// Adds a webhook for these events, or for all; returns its number and its secret, which is shown this once.
@@ -43,11 +44,15 @@ pub fn remove_webhook(transaction: &WriteTransaction<'_>, actor: &Actor, id: i64
     let webhook = find_webhook(transaction, id, transaction.now())?;
     transaction.delete_webhook(id)?;
     transaction.add_event(None, actor, Action::WebhookRemoved, &id.to_string())?;
-    let lost = match webhook.pending {
+    Ok(format!("Webhook {id} removed.{}", lost_with(&webhook)))
+}
+
+/// What is lost with a webhook, as a sentence after another one.
+pub fn lost_with(webhook: &Webhook) -> String {
+    match webhook.pending {
         0 => String::new(),
-        pending => format!(" {pending} deliveries that were pending are lost."),
-    };
-    Ok(format!("Webhook {id} removed.{lost}"))
+        pending => format!(" Lost with it: {}.", counted(pending, "pending delivery")),
+    }
 }
 
 /// Gives a webhook a new secret, which is shown this once.
@@ -91,8 +96,7 @@ pub fn replay_given_up(transaction: &WriteTransaction<'_>, id: i64) -> Result<St
     find_webhook(transaction, id, transaction.now())?;
     Ok(match transaction.replay_given_up(id)? {
         0 => format!("No event was given up for webhook {id}."),
-        1 => format!("1 event is sent to webhook {id} again, with the same id."),
-        count => format!("{count} events are sent to webhook {id} again, with the same ids."),
+        count => format!("Sent to webhook {id} again, with the same id: {}.", counted(count, "event")),
     })
 }
 

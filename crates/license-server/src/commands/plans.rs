@@ -25,7 +25,7 @@ pub(super) fn list(session: &mut Session, json: bool) -> Result<(), Failure> {
 
 pub(super) fn set(session: &mut Session, plan: &Plan, confirmed: bool) -> Result<(), Failure> {
     let effect = session.read(|transaction| Ok(actions::plan_effect(transaction, plan, Session::now())?))?;
-    if let Some(effect) = effect.filter(|_| !confirmed) {
+    if let Some(effect) = effect.sentence.filter(|_| !confirmed) {
         if !std::io::stdin().is_terminal() {
             return Err(Failure::refused(format!(
                 "the plan was not changed. {effect} stdin is not a terminal: to change the plan all the same, add --yes"
@@ -36,5 +36,5 @@ pub(super) fn set(session: &mut Session, plan: &Plan, confirmed: bool) -> Result
             return Err(Failure::refused("the plan was not changed"));
         }
     }
-    session.change_and_print(|transaction, actor| Ok(actions::set_plan(transaction, actor, plan)?))
+    session.change_and_print(|transaction, actor| Ok(actions::set_plan(transaction, actor, plan)?.sentence))
 }

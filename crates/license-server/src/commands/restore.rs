@@ -40,7 +40,7 @@ pub(super) fn restore(target: &Target, backup: &Path, undecided: Duration, confi
 }
 
 fn summary(restored: &Restored, undecided: Duration, program: &str) -> String {
-    let mut text = format!("Restored {} licenses", restored.licenses);
+    let mut text = format!("Restored {}", counted(restored.licenses, "license"));
     if let Some(at) = restored.backup_at {
         text.push_str(&format!(", as of {at}"));
     }

@@ -15,6 +15,7 @@ use crate::installation::DataDir;
 use crate::keys::SigningKeys;
 use crate::mail;
 use crate::store;
+use opterius_base::dates::counted;
 use opterius_daemon::output::complain;
 
 pub(super) fn init(config_file: &Path) -> Result<(), Failure> {
@@ -75,9 +76,8 @@ fn findings(config_file: &Path) -> Vec<Finding> {
         data_dir.check_not_restoring().map_or_else(|error| failed("database", error), |()| database(&data_dir));
     let keys = match SigningKeys::load(&data_dir.keys_path()) {
         Ok(keys) => {
-            let count = keys.keys().len();
-            let text = if count == 1 { "one key".to_owned() } else { format!("{count} keys") };
-            passed("keys", format!("{}: {text}", data_dir.keys_path().display()))
+            let count = counted(keys.keys().len(), "key");
+            passed("keys", format!("{}: {count}", data_dir.keys_path().display()))
         }
         Err(error) => failed("keys", error),
     };

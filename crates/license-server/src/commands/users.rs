@@ -92,7 +92,7 @@ pub(super) fn show(session: &mut Session, name: &str, json: bool) -> Result<(), 
         return print_json(&UserDetails { user: UserView::new(&user), licenses, recovery_codes, sessions });
     }
     let factor = match user.second_factor_at {
-        Some(at) => format!("since {at}, {} left", counted(u64::from(recovery_codes), "recovery code")),
+        Some(at) => format!("since {at}, {} left", counted(recovery_codes, "recovery code")),
         None => "none".to_owned(),
     };
     let or_none = |text: &str| if text.is_empty() { "none".to_owned() } else { one_line(text, 254) };
@@ -289,7 +289,7 @@ pub(super) fn delete(session: &mut Session, name: &str, heir: Option<&str>, conf
         return Err(Failure::refused(format!(
             "User “{}” owns {}. Name the user who gets them: opterius-license-server user delete {} --transfer-to NAME",
             user.name,
-            counted(u64::from(licenses), "license"),
+            counted(licenses, "license"),
             user.name
         )));
     }
@@ -299,8 +299,7 @@ pub(super) fn delete(session: &mut Session, name: &str, heir: Option<&str>, conf
                 "stdin is not a terminal. To delete the user without confirmation, add --yes",
             ));
         }
-        let question =
-            format!("User {} with {}. Type yes to delete: ", user.name, counted(u64::from(licenses), "license"));
+        let question = format!("User {} with {}. Type yes to delete: ", user.name, counted(licenses, "license"));
         if terminal::ask(&question)? != "yes" {
             return Err(Failure::refused("nothing was deleted"));
         }

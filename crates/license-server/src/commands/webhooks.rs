@@ -11,6 +11,7 @@ use crate::commands::listing::{Listing, emit, print_json, table};
 use crate::commands::session::Session;
 use crate::commands::values::printable;
 use crate::model::{DeliveryState, DeliveryView, EventType, Webhook, WebhookView, WebhookWithSecret};
+use opterius_base::dates::counted;
 use opterius_base::deadline::Deadline;
 
 /// Deliveries that are shown with a webhook.
@@ -80,7 +81,7 @@ pub(super) fn show(session: &mut Session, id: i64, json: bool) -> Result<(), Fai
     let failing = webhook.failing_since.map_or(String::new(), |since| format!(" since {since}"));
     let dropped = match webhook.dropped {
         0 => String::new(),
-        dropped => format!("Dropped: {dropped} events, because too many were pending\n"),
+        dropped => format!("Dropped: {}, because too many were pending\n", counted(dropped, "event")),
     };
     let rows = deliveries.iter().map(|delivery| {
         vec![

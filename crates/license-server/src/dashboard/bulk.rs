@@ -199,7 +199,7 @@ fn difference(
         let allowed = after.plan.max_servers;
         let since = now.minus(ACTIVE_TIME);
         if allowed > 0 && transaction.count_activations(before.id, since, allowed.saturating_add(1))? > allowed {
-            let servers = counted(u64::from(allowed), "server");
+            let servers = counted(allowed, "server");
             parts.push(format!(
                 "More servers use it than the new plan allows: all but the first {servers} are refused."
             ));
@@ -228,7 +228,7 @@ fn revisions(rows: &[Row]) -> String {
 }
 
 fn of_licenses(count: usize) -> String {
-    counted(u64::try_from(count).unwrap_or(u64::MAX), "license")
+    counted(count, "license")
 }
 
 fn summary(changes: usize, unchanged: usize) -> String {

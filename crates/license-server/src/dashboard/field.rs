@@ -6,8 +6,8 @@ use super::form::Form;
 use super::page_error::PageError;
 use crate::actions::Refusal;
 use crate::model::Plan;
+use crate::model::describe::limit_of;
 use opterius_base::clock::Timestamp;
-use opterius_base::dates::counted;
 
 /// A form field. Its name is also its HTML id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,12 +80,8 @@ impl FieldKind {
 
 /// A plan as a choice: slug, and name with limits.
 pub(super) fn plan_option(plan: &Plan) -> (String, String) {
-    let many = |count: u32, what: &str| match count {
-        0 => format!("unlimited {what}s"),
-        count => counted(u64::from(count), what),
-    };
-    let words =
-        format!("{}: {}, {} each", plan.name, many(plan.max_servers, "server"), many(plan.max_accounts, "account"));
+    let (servers, accounts) = (limit_of(plan.max_servers, "server"), limit_of(plan.max_accounts, "account"));
+    let words = format!("{}: {servers}, {accounts} each", plan.name);
     (plan.slug.clone(), words)
 }
 

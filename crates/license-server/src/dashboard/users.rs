@@ -290,7 +290,7 @@ fn confirm_page(
         UserAction::Delete => {
             let owns = match licenses {
                 0 => "The user owns no licenses.".to_owned(),
-                licenses => format!("The user owns {}: name the user who gets them.", counted(u64::from(licenses), "license")),
+                licenses => format!("The user owns {}: name the user who gets them.", counted(licenses, "license")),
             };
             (format!("Delete {name}"), format!("{owns} The history is kept."), "Delete user", true)
         }

@@ -111,7 +111,7 @@ pub(super) fn ask(
         ),
         _ => (
             format!("Remove webhook {id}"),
-            format!("No more events are sent to this URL. {} that are pending are lost.", webhook.pending),
+            format!("No more events are sent to this URL.{}", actions::lost_with(&webhook)),
             "Remove webhook",
         ),
     };

@@ -2,11 +2,16 @@
 
 use super::license::Billing;
 use opterius_base::clock::Timestamp;
-use opterius_base::dates;
+use opterius_base::dates::{self, counted};
 
 /// A limit; 0 is unlimited.
 pub fn limit(limit: u32) -> String {
     if limit == 0 { "unlimited".to_owned() } else { limit.to_string() }
+}
+
+/// A limit with what it counts: “unlimited servers”, “1 server”.
+pub fn limit_of(limit: u32, noun: &str) -> String {
+    if limit == 0 { format!("unlimited {noun}s") } else { counted(limit, noun) }
 }
 
 /// An expiry, or “never”.

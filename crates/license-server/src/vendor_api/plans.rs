@@ -29,6 +29,8 @@ struct SavedPlan<'a> {
     plan: &'a Plan,
     /// Whether anything was changed; otherwise it was so already.
     changed: bool,
+    /// Licenses that use more servers than the plan now allows, if the change lowers that.
+    licenses_over_limit: u32,
     message: String,
 }
 
@@ -48,11 +50,19 @@ pub(super) fn put(transaction: &WriteTransaction<'_>, call: &Call) -> Result<Ans
     };
     if transaction.plans()?.contains(&plan) {
         let message = format!("Plan {} is like this already.", plan.slug);
-        return Ok(Answer::json(200, &SavedPlan { plan: &plan, changed: false, message }));
+        return Ok(Answer::json(200, &SavedPlan { plan: &plan, changed: false, licenses_over_limit: 0, message }));
     }
-    let message = actions::set_plan(transaction, &call.actor(), &plan).map_err(|refusal| match refusal {
+    let saved = actions::set_plan(transaction, &call.actor(), &plan).map_err(|refusal| match refusal {
         Refusal::Invalid(sentence) => ApiError::invalid("plan", sentence),
         refusal => refusal.into(),
     })?;
-    Ok(Answer::json(200, &SavedPlan { plan: &plan, changed: true, message }))
+    Ok(Answer::json(
+        200,
+        &SavedPlan {
+            plan: &plan,
+            changed: true,
+            licenses_over_limit: saved.effect.licenses_over_limit,
+            message: saved.sentence,
+        },
+    ))
 }

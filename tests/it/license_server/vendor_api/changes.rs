@@ -174,6 +174,43 @@ fn plans_are_listed_and_set() {
     );
 }
 
+/// The answer says it before the change, with `dry_run`, and after it.
+#[test]
+fn a_smaller_plan_says_how_many_licenses_are_then_over_its_limit() {
+    let shop = Shop::start();
+    for (reference, servers) in [("a", 3), ("b", 2), ("c", 1)] {
+        let key = shop.sell(reference)["key"].clone();
+        for server in &SERVERS[..servers] {
+            assert_granted(&shop.server.verify(&json!({"key": key, "server_ip": server})));
+        }
+    }
+    let put = |query: &str, servers: u32| {
+        let body = json!({"name": "Business", "max_accounts": 1, "max_servers": servers});
+        let response = shop.call("PUT", &format!("/plans/business{query}"), Some(&body));
+        assert_eq!(response.status, 200, "{}", response.text());
+        response.json()
+    };
+    for (query, servers, over, words) in [
+        ("?dry_run=1", 2, 1, "1 license of this plan has more than 2 active servers: "),
+        ("?dry_run=1", 1, 2, "2 licenses of this plan have more than 1 active server: "),
+        ("", 1, 2, "Plan business saved: 1 account, 1 server. 2 licenses"),
+        ("", 1, 0, "is like this already"),
+        ("", 2, 0, "Plan business saved: 1 account, 2 servers."),
+        ("", 0, 0, "Plan business saved: 1 account, unlimited servers."),
+        ("", 3, 0, "1 account, 3 servers."),
+        ("", 2, 1, "1 license of this plan"),
+    ] {
+        let saved = put(query, servers);
+        assert_eq!(saved["licenses_over_limit"], json!(over), "{query} {servers}: {saved}");
+        assert!(saved["message"].as_str().unwrap().contains(words), "{query} {servers}: {saved}");
+        let listed = shop.get("/plans").json()["data"].as_array().unwrap().clone();
+        let stored = listed.iter().find(|plan| plan["slug"] == "business").unwrap()["max_servers"].clone();
+        assert_eq!(stored == json!(servers), query.is_empty(), "{query} {servers}");
+    }
+    let over = shop.get("/licenses?over_limit=1").json()["data"].as_array().unwrap().clone();
+    assert_eq!(over.iter().map(|license| license["reference"].clone()).collect::<Vec<_>>(), ["a"]);
+}
+
 #[test]
 fn the_history_is_a_feed_that_misses_nothing() {
     let shop = Shop::start();
