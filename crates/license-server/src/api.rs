@@ -213,6 +213,7 @@ fn decide(transaction: &WriteTransaction<'_>, shared: &Shared, key: &str, inquir
 
 fn answer(shared: &Shared, question: &Question, result: Result<(Verdict, Timestamp), Error>) -> Response {
     let keys = shared.keys();
+    let at = result.as_ref().map_or_else(|_| shared.clock.wall(), |(_, now)| *now);
     let error =
         |status, error, now| verification::error(status, error, &question.repeated, Some(&question.key), now, &keys);
     let (response, outcome) = match result {
@@ -238,11 +239,11 @@ fn answer(shared: &Shared, question: &Question, result: Result<(Verdict, Timesta
         Err(_) => {
             let message =
                 "The license server cannot store changes at the moment. Nothing was changed; try again later.";
-            let now = shared.clock.wall();
-            let response = error(503, ("unavailable", message), now);
+            let response = error(503, ("unavailable", message), at);
             (response.with_header("Retry-After", retry_after(UNAVAILABLE).to_string()), Outcome::Unavailable)
         }
     };
     shared.metrics.verification(outcome);
+    shared.daily_checks.count(outcome, at);
     response
 }

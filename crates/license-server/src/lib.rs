@@ -40,6 +40,7 @@ pub mod serve;
 pub mod shared;
 mod smtp;
 mod startup;
+pub mod statistics;
 pub mod store;
 pub mod throttle;
 pub mod totp;

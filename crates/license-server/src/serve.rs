@@ -19,7 +19,7 @@ use crate::shared::Shared;
 use crate::store::readers::Readers;
 use crate::store::writer::Writer;
 use crate::store::{self, Database};
-use crate::{PROGRAM, activation_gc, expiry_notices, refusal_writer, startup};
+use crate::{PROGRAM, activation_gc, expiry_notices, refusal_writer, startup, statistics};
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_daemon::limits;
 use opterius_daemon::listener::{self, Source};
@@ -118,7 +118,7 @@ pub fn run(
     let database_path = database.path().to_owned();
     let supervisor = Supervisor::new(spawn).map_err(Failure::start)?;
     let connections = limits::connections(config.max_connections).map_err(Failure::Start)?;
-    let readers = Readers::open(database.path(), 2 * THREADS_PER_LANE + 2);
+    let readers = Readers::open(database.path(), 2 * THREADS_PER_LANE + 3);
     let readers = readers.map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
     let (writer, mut writer_thread) = Writer::new(database, Arc::clone(&clock));
     let checkpointer =
@@ -149,6 +149,8 @@ pub fn run(
         supervisor.start("activation-gc", move || activation_gc::run(&gc_shared, &gc_stopped))?;
         let (log_shared, log_stopped) = (Arc::clone(&shared), stopped.clone());
         supervisor.start("refusal-log", move || refusal_writer::run(&log_shared, &log_stopped))?;
+        let (statistics_shared, statistics_stopped) = (Arc::clone(&shared), stopped.clone());
+        supervisor.start("statistics", move || statistics::run(&statistics_shared, &statistics_stopped))?;
         let notices_shared = Arc::clone(&shared);
         supervisor.start("expiry-notices", move || expiry_notices::run(&notices_shared, &stopped))?;
         supervisor.start_front(move || front.run())
@@ -161,6 +163,9 @@ pub fn run(
     let mut daemon = Daemon { shared: &shared, path, config, address };
     let stop_front = Stop { begin: Box::new(move || control.stop()), time: STOP_TIME };
     supervisor.watch(&signals, &*clock, &stop_front, notifier, &mut daemon)?;
+    if let Err(error) = statistics::store(&shared, None) {
+        warn!("The verifications of the last minute could not be stored for the overview: {error}");
+    }
     drop(stop);
     if let Err(error) = store::checkpoint_on_exit(&database_path) {
         warn!(

@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::keys::SigningKeys;
 use crate::metrics::Metrics;
 use crate::refusal_log::RefusalLog;
+use crate::statistics::daily_checks::DailyChecks;
 use crate::store::readers::Readers;
 use crate::store::writer::Writer;
 use crate::verification_limits::VerificationLimits;
@@ -31,6 +32,8 @@ pub struct Shared {
     pub limits: VerificationLimits,
     /// Refused servers that are not stored yet.
     pub refusal_log: RefusalLog,
+    /// Verifications of each day that are not stored yet.
+    pub daily_checks: DailyChecks,
     config: RwLock<Arc<Config>>,
     keys: RwLock<Arc<SigningKeys>>,
 }
@@ -53,6 +56,7 @@ impl Shared {
             metrics: Metrics::default(),
             limits: VerificationLimits::default(),
             refusal_log: RefusalLog::default(),
+            daily_checks: DailyChecks::default(),
             config: RwLock::new(Arc::new(config)),
             keys: RwLock::new(Arc::new(keys)),
         }

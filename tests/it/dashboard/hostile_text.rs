@@ -5,14 +5,14 @@ use super::*;
 use opterius_license_server::model::Plan;
 
 /// Has an effect if it is interpreted: as an element, in or after an attribute, in a script or a style.
-const HOSTILE: &str = "\"'><script>window.ran=1</script><img src=x onerror=window.ran=2><style>*{display:none}</style>\
+pub(super) const HOSTILE: &str = "\"'><script>window.ran=1</script><img src=x onerror=window.ran=2><style>*{display:none}</style>\
                        </title>' OR 1=1; DROP TABLE licenses;--{{7*7}}";
 
 /// The same within 64 characters, the maximum of a plan's title.
-const SHORT: &str = "\"'><img src=x onerror=window.ran=3><script>window.ran=4</script>";
+pub(super) const SHORT: &str = "\"'><img src=x onerror=window.ran=3><script>window.ran=4</script>";
 
 /// No element was created, no script ran, and the browser blocked nothing.
-fn assert_harmless(browser: &Browser, page: &str) {
+pub(super) fn assert_harmless(browser: &Browser, page: &str) {
     let script = "return [window.ran === undefined, document.querySelectorAll('script, img, style').length, \
                 getComputedStyle(document.body).display]";
     assert_eq!(browser.execute(script, &[]), json!([true, 0, "block"]), "{page}: {}", browser.source());
@@ -121,7 +121,7 @@ fn forms(browser: &Browser, server: &LicenseServerProcess) {
 }
 
 /// The page contains no injected element, and its policy would block one.
-fn assert_page_is_strict(response: &Response) {
+pub(super) fn assert_page_is_strict(response: &Response) {
     assert!(!response.text().contains("<script") && !response.text().contains("<img"), "{}", response.text());
     let policy = response.header("Content-Security-Policy").unwrap_or_else(|| panic!("{}", response.head_text()));
     assert!(policy.starts_with("default-src 'none'; style-src 'self';"), "{policy}");

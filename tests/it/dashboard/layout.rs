@@ -7,7 +7,9 @@ use crate::support::license_database::{LicenseDatabase, operator};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use opterius_license_server::actions::{self, Change};
-use opterius_license_server::model::{Attempt, Billing, Details};
+use opterius_license_server::model::{
+    Attempt, Billing, Checks, ClonedLicense, Day, Details, Figures, Plan, PlanFigures, VersionFigures,
+};
 use opterius_license_server::rules::{self, Inquiry};
 use opterius_license_server::store::{Database, Error};
 use opterius_license_server::webhooks::receiver_address::Receivers;
@@ -122,6 +124,51 @@ fn add_webhook(database: &LicenseDatabase) {
     });
 }
 
+/// Figures as no vendor has them, of 60 days with gaps, and a plan with a name as long as it can be.
+fn add_huge_figures(database: &LicenseDatabase) {
+    let plan = Plan {
+        slug: "a-plan-with-a-long-slug".to_owned(),
+        name: "Reseller-Enterprise-Unlimited-Datacenter-Plus, yearly, for A–Z".to_owned(),
+        max_accounts: 1,
+        max_servers: 1,
+    };
+    let versions = (0..10_u64).map(|number| {
+        let version = Some(format!("{number}.0.0-{}", "beta.with.a.long.name.".repeat(5)));
+        VersionFigures { version, servers: 1_234_567_890 / (number + 1) }
+    });
+    let plans =
+        [("free", 987_654_321_098), ("a-plan-with-a-long-slug", 123_456_789), ("starter", 5)].map(|(plan, number)| {
+            PlanFigures {
+                plan: plan.to_owned(),
+                active: number,
+                suspended: number / 7,
+                cancelled: number / 20,
+                expired: number / 4,
+                expiring: number / 10,
+            }
+        });
+    let figures = Figures {
+        at: database.now(),
+        plans: plans.to_vec(),
+        servers: u64::MAX,
+        versions: versions.collect(),
+        other_versions: 7,
+        clones: 1_000_000_000,
+        cloned: (1..=10).map(|license| ClonedLicense { license, clones: 9_876_543_210 }).collect(),
+    };
+    let today = Day::of(database.now());
+    database.change(|transaction| {
+        actions::set_plan(transaction, &operator(), &plan)?;
+        for back in (1..60_u32).filter(|back| !(20..25).contains(back) && *back != 40) {
+            let number = u64::from(back % 13 + 1) * 123_456_789_012_345;
+            let checks = Checks { granted: number * 24, refused: u64::from(back % 7) * 1000 };
+            transaction.add_to_day(today.minus(back), checks, Some(number).filter(|_| back != 30))?;
+        }
+        transaction.put_figures(&figures)?;
+        Ok(())
+    });
+}
+
 /// Name of the screenshot, and path of the page.
 const OWNERS: [(&str, &str); 12] = [
     ("licenses", "/licenses"),
@@ -138,7 +185,8 @@ const OWNERS: [(&str, &str); 12] = [
     ("api-reference", "/api/v1/docs"),
 ];
 
-const ADMINISTRATORS: [(&str, &str); 35] = [
+const ADMINISTRATORS: [(&str, &str); 36] = [
+    ("overview", "/overview"),
     ("admin-licenses", "/licenses"),
     ("admin-search", "/licenses?q=nothing"),
     ("admin-filters", "/licenses?plan=datacenter&q=203.0.113.1&sort=expiry"),
@@ -253,6 +301,10 @@ fn every_page_is_readable_on_desktop_and_phone_in_light_and_dark() {
     look(&browser, "license-flash");
     click(&browser, "#sign-out-button");
     sign_in(&browser, &server, ADMINISTRATOR);
+    add_huge_figures(&server.database);
+    open(&browser, &server, "/overview?huge");
+    choose(&browser, "#days-details summary");
+    look(&browser, "overview-huge");
     pages(&browser, &server, &ADMINISTRATORS);
 }
 

@@ -10,6 +10,7 @@ mod hostile_text;
 pub(crate) mod layout;
 mod lists;
 mod mail;
+mod overview;
 mod owners;
 mod refused;
 mod restored;
@@ -102,7 +103,13 @@ fn send_sign_in(browser: &Browser, name: &str, password: &str) {
 fn sign_in(browser: &Browser, server: &LicenseServerProcess, name: &str) {
     open(browser, server, "/sign-in");
     send_sign_in(browser, name, PASSWORD);
-    assert_path(browser, "/licenses");
+    assert_path(browser, landing(name));
+    open(browser, server, "/licenses");
+}
+
+/// The page to which signing in leads this user.
+fn landing(name: &str) -> &'static str {
+    if [ADMINISTRATOR, OTHER_ADMINISTRATOR].contains(&name) { "/overview" } else { "/licenses" }
 }
 
 /// Replaces the value of a field.

@@ -1,11 +1,29 @@
 //! An HTTP client without a browser, with cookies and form tokens.
 
-use super::{LicenseServerProcess, PASSWORD, Request, Response};
+use super::{LicenseServerProcess, PASSWORD, Request, Response, landing};
+use crate::support::timed_license_server::TimedLicenseServer;
 use std::collections::BTreeMap;
+
+/// A license server, as a process or with a clock that the test sets.
+pub trait Server {
+    fn fetch(&self, request: Request) -> Response;
+}
+
+impl Server for LicenseServerProcess {
+    fn fetch(&self, request: Request) -> Response {
+        LicenseServerProcess::fetch(self, request)
+    }
+}
+
+impl Server for TimedLicenseServer {
+    fn fetch(&self, request: Request) -> Response {
+        TimedLicenseServer::fetch(self, request)
+    }
+}
 
 /// The client.
 pub struct Visitor<'v> {
-    server: &'v LicenseServerProcess,
+    server: &'v dyn Server,
     pub cookies: BTreeMap<String, String>,
     /// The CSRF token of the last page.
     pub csrf: String,
@@ -14,14 +32,14 @@ pub struct Visitor<'v> {
 }
 
 impl<'v> Visitor<'v> {
-    pub fn new(server: &'v LicenseServerProcess) -> Visitor<'v> {
+    pub fn new(server: &'v dyn Server) -> Visitor<'v> {
         Visitor { server, cookies: BTreeMap::new(), csrf: String::new(), headers: Vec::new() }
     }
 
-    pub fn signed_in(server: &'v LicenseServerProcess, name: &str) -> Visitor<'v> {
+    pub fn signed_in(server: &'v dyn Server, name: &str) -> Visitor<'v> {
         let mut visitor = Visitor::new(server);
         let response = visitor.sign_in(name, PASSWORD);
-        assert_eq!((response.status, response.header("Location")), (303, Some("/licenses")), "{}", response.text());
+        assert_eq!((response.status, response.header("Location")), (303, Some(landing(name))), "{}", response.text());
         assert_eq!(visitor.get("/licenses").status, 200);
         visitor
     }

@@ -15,7 +15,7 @@ use opterius_license_server::shared::Shared;
 use opterius_license_server::store;
 use opterius_license_server::store::readers::Readers;
 use opterius_license_server::store::writer::Writer;
-use opterius_license_server::{activation_gc, expiry_notices};
+use opterius_license_server::{activation_gc, expiry_notices, statistics};
 use serde_json::Value;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
@@ -86,18 +86,26 @@ impl TimedLicenseServer {
         let data_dir = DataDir::new(&directory.path().join("data"));
         let installation = data_dir.create(clock.wall()).unwrap_or_else(|error| panic!("{error}"));
         let public_keys = installation.keys.public_keys();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (sources, signals) = Signals::pair().unwrap();
-        let dependencies = (Arc::clone(&clock), signals);
-        let server = std::thread::spawn(move || {
-            let (clock, signals) = dependencies;
-            let dependencies =
-                Dependencies { clock, signals, spawn: supervisor::spawn(), notifier: Notifier::default() };
-            serve::run(listener, config(), installation, None, dependencies)
-        });
+        let (port, sources, server) = serve(installation, &clock);
         let database = LicenseDatabase::new(data_dir, Arc::clone(&clock) as Arc<dyn Clock>);
         TimedLicenseServer { clock, database, port, public_keys, sources, server: Some(server), directory }
+    }
+
+    /// Stops the server as a service manager does, lets time pass, and starts it again, on another port.
+    pub fn restart_after(&mut self, time: Duration) {
+        self.stop();
+        self.clock.pass(time);
+        let installation = self.database.data_dir.open().unwrap_or_else(|error| panic!("{error}"));
+        let (port, sources, server) = serve(installation, &self.clock);
+        (self.port, self.sources, self.server) = (port, sources, Some(server));
+    }
+
+    fn stop(&mut self) {
+        let _ = self.sources.terminate.write_all(b"1");
+        let ended = self.server.take().map(JoinHandle::join);
+        if !std::thread::panicking() {
+            assert!(matches!(ended, Some(Ok(Ok(())))), "{ended:?}");
+        }
     }
 
     pub fn fetch(&self, request: impl Into<Vec<u8>>) -> Response {
@@ -127,6 +135,11 @@ impl TimedLicenseServer {
         self.beside(|shared| expiry_notices::announce(shared, now))
     }
 
+    /// Counts all licenses and servers for the overview, as the server does every few minutes.
+    pub fn count_figures(&self) {
+        self.beside(statistics::update);
+    }
+
     /// Runs what a thread of the server does.
     fn beside<T>(&self, work: impl FnOnce(&Shared) -> Result<T, store::Error>) -> T {
         let Installation { database, keys, form_secret } = self.database.data_dir.open().unwrap();
@@ -144,13 +157,22 @@ impl TimedLicenseServer {
 
 impl Drop for TimedLicenseServer {
     fn drop(&mut self) {
-        let _ = self.sources.terminate.write_all(b"1");
-        let ended = self.server.take().map(JoinHandle::join);
-        if !std::thread::panicking() {
-            assert!(matches!(ended, Some(Ok(Ok(())))), "{ended:?}");
-        }
+        self.stop();
         let _ = &self.directory;
     }
+}
+
+/// Starts the server; returns its port, the sources of its signals, and its thread.
+fn serve(installation: Installation, clock: &Arc<TestClock>) -> (u16, SignalSources, JoinHandle<Result<(), Failure>>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (sources, signals) = Signals::pair().unwrap();
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
+    let server = std::thread::spawn(move || {
+        let dependencies = Dependencies { clock, signals, spawn: supervisor::spawn(), notifier: Notifier::default() };
+        serve::run(listener, config(), installation, None, dependencies)
+    });
+    (port, sources, server)
 }
 
 fn config() -> Config {

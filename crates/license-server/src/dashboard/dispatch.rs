@@ -9,7 +9,7 @@ use super::signed_in_user::SignedInUser;
 use super::tokens::{self, Purpose};
 use super::{
     account, api_tokens, bulk, license, license_actions, licenses, licenses_csv, lists, new_api_token, new_license,
-    page, password, second_factor, set_password, sign_in, users, webhook_actions, webhooks,
+    overview, page, password, second_factor, set_password, sign_in, users, webhook_actions, webhooks,
 };
 use opterius_http::response::Response;
 
@@ -49,7 +49,8 @@ fn page_for(page_request: &PageRequest, signed_in_user: &SignedInUser, query: &F
         Route::NewUser => users::show_new(page_request, signed_in_user),
         Route::User(id) => users::show(page_request, signed_in_user, id),
         Route::UserAction(id, action) => users::ask(page_request, signed_in_user, id, action),
-        Route::Home => Ok(page::see_other(Route::Licenses.to_string())),
+        Route::Home => Ok(page::see_other(Route::landing(signed_in_user.user.administrator).to_string())),
+        Route::Overview => overview::show(page_request, signed_in_user),
         Route::Licenses => licenses::show(page_request, signed_in_user, query),
         Route::LicensesCsv => licenses_csv::show(page_request, signed_in_user, query),
         Route::BulkChange => bulk::show(page_request, signed_in_user, query),

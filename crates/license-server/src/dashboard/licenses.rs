@@ -1,7 +1,5 @@
 //! The list of licenses: search, filters, order, and what administrators do with several licenses at once.
 
-use std::time::Duration;
-
 use askama::Template;
 
 use super::form::Form;
@@ -12,8 +10,8 @@ use super::page_error::PageError;
 use super::page_request::PageRequest;
 use super::routes::Route;
 use super::signed_in_user::SignedInUser;
-use super::standing_badge::StandingBadge;
-use crate::model::Standing;
+use super::standing_badge::{StandingBadge, name_of};
+use crate::model::EXPIRING_DAYS;
 use crate::store::counting::format_count;
 use crate::store::{Error, LicenseCounts, LicensePage, ListedLicense, Sort};
 use opterius_base::clock::Timestamp;
@@ -22,9 +20,6 @@ use opterius_http::response::Response;
 
 /// Licenses per page.
 const PAGE_SIZE: u32 = 50;
-
-/// Within this time, a license counts as about to expire.
-const SOON_DAYS: u32 = 30;
 
 /// An owner with fewer licenses needs no filters.
 const FEW: u32 = 10;
@@ -126,7 +121,7 @@ pub(super) fn show(
     let now = page_request.shared.clock.wall();
     let owner = (!administrator).then_some(signed_in_user.user.id);
     let (counts, page) = page_request.shared.readers.read(|transaction| {
-        let counts = transaction.license_counts(owner, now, soon(now))?;
+        let counts = transaction.license_counts(owner, now, now.plus_days(EXPIRING_DAYS))?;
         let filter = query.filter(transaction, signed_in_user, now)?;
         let page = match filter {
             Some(filter) => transaction.licenses(&filter, PAGE_SIZE, now)?,
@@ -159,11 +154,6 @@ pub(super) fn show(
     ))
 }
 
-/// The instant until which a license counts as about to expire.
-fn soon(now: Timestamp) -> Timestamp {
-    now.plus(Duration::from_secs(u64::from(SOON_DAYS).saturating_mul(86_400)))
-}
-
 fn filters(query: &ListQuery, counts: &LicenseCounts, administrator: bool) -> Vec<FilterGroup> {
     // Of an owner with very many licenses, the numbers would be those of a part.
     let has_numbers = administrator || format_count(counts.all, 0) == counts.all.to_string();
@@ -191,14 +181,14 @@ fn filters(query: &ListQuery, counts: &LicenseCounts, administrator: bool) -> Ve
         let changed = query.with(|list| list.label = if is_chosen { String::new() } else { label.clone() });
         link(&format!("label-{label}"), label, *count, is_chosen, changed)
     });
-    let expiring = query.expiring == Some(SOON_DAYS);
+    let expiring = query.expiring == Some(EXPIRING_DAYS);
     let others = vec![
         link(
             "expiring",
             "Expiring in 30 days",
             counts.expiring,
             expiring,
-            query.with(|list| list.expiring = (!expiring).then_some(SOON_DAYS)),
+            query.with(|list| list.expiring = (!expiring).then_some(EXPIRING_DAYS)),
         ),
         link(
             "over",
@@ -235,13 +225,4 @@ fn orders(query: &ListQuery, administrator: bool) -> Vec<FilterLink> {
         is_chosen: query.order() == *sort,
     };
     offered.map(link).collect()
-}
-
-fn name_of(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Active => "Active",
-        Standing::Suspended => "Suspended",
-        Standing::Cancelled => "Cancelled",
-        Standing::Expired => "Expired",
-    }
 }

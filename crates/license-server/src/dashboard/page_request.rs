@@ -139,7 +139,7 @@ impl PageRequest {
     /// Redirects to the sign-in form, which leads back to the requested page.
     pub(super) fn redirect_to_sign_in(&self) -> Response {
         page::see_other(match self.route.return_page() {
-            Route::Licenses => Route::SignIn.to_string(),
+            _ if self.route == Route::Home => Route::SignIn.to_string(),
             page => format!("{}?next={}", Route::SignIn, encode(&page.to_string())),
         })
     }

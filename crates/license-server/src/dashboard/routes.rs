@@ -12,6 +12,7 @@ use super::webhook_action::WebhookAction;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     Home,
+    Overview,
     SignIn,
     /// The second step of signing in.
     SignInCode,
@@ -65,6 +66,7 @@ impl Route {
         let parts: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
         match *parts {
             [""] => Some(Self::Home),
+            ["overview"] => Some(Self::Overview),
             ["sign-in"] => Some(Self::SignIn),
             ["sign-in", "code"] => Some(Self::SignInCode),
             ["sign-out"] => Some(Self::SignOut),
@@ -156,6 +158,11 @@ impl Route {
         matches!(self, Self::NewUser | Self::UserAction(_, UserAction::Link))
     }
 
+    /// The first page of a user after signing in.
+    pub(super) const fn landing(is_administrator: bool) -> Self {
+        if is_administrator { Self::Overview } else { Self::Licenses }
+    }
+
     /// The value of the `Allow` header.
     pub(super) fn methods(self) -> &'static str {
         match (self.shows(), self.acts()) {
@@ -168,7 +175,7 @@ impl Route {
     /// Whether it is only for administrators.
     pub(super) fn is_for_administrators(self) -> bool {
         match self {
-            Self::NewLicense | Self::BulkChange | Self::Plans | Self::History => true,
+            Self::Overview | Self::NewLicense | Self::BulkChange | Self::Plans | Self::History => true,
             Self::Users | Self::NewUser | Self::User(_) | Self::UserAction(..) => true,
             Self::Webhooks | Self::NewWebhook | Self::Webhook(_) | Self::WebhookAction(..) => true,
             Self::ApiTokens | Self::NewApiToken | Self::RevokeApiToken(_) => true,
@@ -185,6 +192,7 @@ impl Route {
             Self::ApiTokens | Self::NewApiToken => self,
             Self::RevokeApiToken(_) => Self::ApiTokens,
             Self::NewLicense | Self::Plans | Self::Webhooks | Self::NewWebhook | Self::History | Self::Password => self,
+            Self::Overview => self,
             Self::Account | Self::SecondFactor | Self::Users | Self::NewUser | Self::User(_) => self,
             Self::RemoveSecondFactor | Self::RecoveryCodes => Self::SecondFactor,
             Self::EndSession | Self::EndSessions => Self::Account,
@@ -204,6 +212,7 @@ impl fmt::Display for Route {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Home => formatter.write_str("/"),
+            Self::Overview => formatter.write_str("/overview"),
             Self::SignIn => formatter.write_str("/sign-in"),
             Self::SignInCode => formatter.write_str("/sign-in/code"),
             Self::SignOut => formatter.write_str("/sign-out"),
@@ -250,6 +259,7 @@ mod tests {
     fn every_route_is_found_by_its_own_path() {
         let mut routes = vec![
             Route::Home,
+            Route::Overview,
             Route::SignIn,
             Route::SignOut,
             Route::Password,

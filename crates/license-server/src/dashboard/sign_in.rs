@@ -224,7 +224,7 @@ fn start(
     }
     page_request.shared.metrics.sign_in("accepted");
     info!("{} signed in from {}", one_line(&user.name, 64), page_request.client);
-    let page = next.unwrap_or(Route::Licenses).to_string();
+    let page = next.unwrap_or(Route::landing(user.administrator)).to_string();
     Ok(page::see_other(page)
         .with_header("Set-Cookie", page_request.cookies.set(Cookie::Session, &token, Some(SESSION_TIME.as_secs())))
         .with_header("Set-Cookie", page_request.cookies.clear(Cookie::Visitor)))
@@ -245,5 +245,6 @@ pub(super) fn out(page_request: &PageRequest, signed_in_user: &SignedInUser) -> 
 
 /// The page to open after signing in: only a page of the dashboard, rebuilt from its route.
 fn next(form: &Form) -> Option<Route> {
-    Route::find(form.text("next")).map(Route::return_page).filter(|page| *page != Route::Licenses)
+    let asked = Route::find(form.text("next"))?;
+    Some(asked.return_page()).filter(|page| asked == Route::Licenses || *page != Route::Licenses)
 }

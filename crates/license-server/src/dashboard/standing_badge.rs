@@ -24,3 +24,13 @@ impl StandingBadge {
         Self { text: standing.as_str(), class }
     }
 }
+
+/// The name of a standing, as lists and figures show it.
+pub(super) fn name_of(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Active => "Active",
+        Standing::Suspended => "Suspended",
+        Standing::Cancelled => "Cancelled",
+        Standing::Expired => "Expired",
+    }
+}

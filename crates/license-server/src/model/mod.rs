@@ -4,9 +4,11 @@ mod action;
 mod activation;
 mod api_token;
 pub mod change_error;
+mod day;
 pub mod describe;
 mod event;
 pub mod event_data;
+mod figures;
 mod help;
 mod license;
 mod license_view;
@@ -24,8 +26,12 @@ mod webhook_view;
 pub use action::{Action, AppliedChange, Change};
 pub use activation::{ACTIVE_TIME, Activation, ActivationState, Details, RETENTION_TIME};
 pub use api_token::{ApiToken, ApiTokenState, Scope};
+pub use day::Day;
 pub use event::Event;
 pub use event_data::{EventFacts, ExpiryFacts, ServerFacts};
+pub use figures::{
+    Checks, ClonedLicense, DayFigures, EXPIRING_DAYS, Figures, MAX_CLONED, MAX_VERSIONS, PlanFigures, VersionFigures,
+};
 pub use help::{Help, Room, help};
 pub use license::{
     Billing, License, MAX_LABEL, MAX_LABELS, MAX_NOTE, MAX_REASON, MAX_REFERENCE, Plan, Standing, Status,

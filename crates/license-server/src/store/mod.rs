@@ -31,6 +31,7 @@ mod schema;
 mod second_factors;
 mod sessions;
 mod sides;
+mod statistics;
 mod transactions;
 mod user_names;
 mod users;
@@ -58,6 +59,7 @@ pub use restore::{ReplacedDatabase, copy_backup};
 pub use second_factors::StoredFactor;
 pub use sessions::{NewSession, session_id};
 pub use sides::ServerSides;
+pub use statistics::FiguresPart;
 pub use transactions::{ReadTransaction, WriteTransaction};
 pub use webhooks::ROTATION_TIME;
 

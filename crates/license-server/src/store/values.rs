@@ -18,6 +18,11 @@ pub(super) fn at_if_any(row: &Row<'_>, column: usize) -> rusqlite::Result<Option
     row.get::<_, Option<i64>>(column).map(|at| at.map(Timestamp::from_unix))
 }
 
+/// A column that counts something. A negative number, which nothing writes, counts as none.
+pub(super) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    row.get(column).map(|number: i64| u64::try_from(number).unwrap_or(0))
+}
+
 /// What a server reports about itself: five columns from number `first` on.
 pub(super) fn details(row: &Row<'_>, first: usize) -> rusqlite::Result<Details> {
     let column = |number: usize| row.get(first.saturating_add(number));
