@@ -49,7 +49,8 @@ const CLONED: &str = "
         WHERE license >= ?1 AND license < ?2 AND server_id IS NOT NULL AND server_id <> ''
         GROUP BY license, server_id HAVING count(*) > 1
     ) AS shared
-    JOIN activations ON activations.license = shared.license AND activations.server_id = shared.server_id
+    JOIN activations INDEXED BY activations_by_identity
+        ON activations.license = shared.license AND activations.server_id = shared.server_id
     WHERE activations.last_seen_at > ?3
     GROUP BY activations.license HAVING count(*) > count(DISTINCT activations.server_id)";
 
