@@ -1,4 +1,4 @@
-//! Lists of the dashboard with 1,000,000 licenses: each filter and each order, over HTTP, as an administrator sees them.
+//! The overview and the lists of the dashboard with 1,000,000 licenses: each filter and each order, over HTTP, as an administrator sees them.
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -19,6 +19,10 @@ use crate::template::Copy;
 
 /// A page must not take longer than this, in milliseconds.
 const MAX_MILLISECONDS: f64 = 20.0;
+
+/// The page of the overview, and the longest time until the server has counted everything for it.
+const OVERVIEW: &str = "/overview";
+const MAX_COUNTING: Duration = Duration::from_secs(300);
 
 /// Requests of each page.
 const REQUESTS: usize = 21;
@@ -74,24 +78,39 @@ pub(crate) struct ListReport(Vec<(&'static str, usize, f64, f64)>);
 pub(crate) fn measure(copy: Copy) -> Result<ListReport, Failure> {
     prepare(&copy)?;
     let server = Server::start(copy)?;
+    wait_for_figures(&server)?;
     let mut rows = Vec::new();
-    for (name, query) in PAGES {
+    let lists = PAGES.map(|(name, query)| (name, format!("/licenses?{query}")));
+    for (name, path) in [("overview", OVERVIEW.to_owned())].into_iter().chain(lists) {
         let key = contents::key(123_456).replace('-', "").to_lowercase();
-        let query = query.replace("KEY", &key).replace("ADDRESS", &contents::address(4321, 0).to_string());
+        let path = path.replace("KEY", &key).replace("ADDRESS", &contents::address(4321, 0).to_string());
         let mut times = Vec::new();
         let mut listed = 0;
         for _ in 0..REQUESTS {
             let begin = Instant::now();
-            let page = get(server.port(), &format!("/licenses?{query}")).during("request a list")?;
+            let page = get(server.port(), &path).during("request a page")?;
             times.push(begin.elapsed().as_secs_f64() * 1000.0);
             if !page.starts_with("HTTP/1.1 200") {
-                return Err(Failure::new(format!("{query}: {}", page.lines().next().unwrap_or_default())));
+                return Err(Failure::new(format!("{path}: {}", page.lines().next().unwrap_or_default())));
             }
             listed = page.matches("<tr id=\"license-").count();
         }
         rows.push((name, listed, median(&times), times.iter().copied().fold(0.0, f64::max)));
     }
     Ok(ListReport(rows))
+}
+
+/// Waits until the server has counted everything for the overview.
+fn wait_for_figures(server: &Server) -> Result<(), Failure> {
+    let begin = Instant::now();
+    while !get(server.port(), OVERVIEW).during("request the overview")?.contains("id=\"by-plan\"") {
+        if begin.elapsed() > MAX_COUNTING {
+            return Err(Failure::new("the server does not count its licenses"));
+        }
+        std::thread::park_timeout(Duration::from_millis(100));
+    }
+    eprintln!("license-server: everything was counted {:.1} s after the start", begin.elapsed().as_secs_f64());
+    Ok(())
 }
 
 /// Gives the licenses different standings, labels, references and check-ins.

@@ -109,6 +109,7 @@ fn fingerprint() -> String {
     let sources = [
         include_str!("../../crates/license-server/src/store/schema.rs"),
         include_str!("../../crates/license-server/src/store/schema/licenses.sql"),
+        include_str!("../../crates/license-server/src/store/schema/statistics.sql"),
         include_str!("contents.rs"),
         include_str!("random.rs"),
         include_str!("template.rs"),

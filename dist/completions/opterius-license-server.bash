@@ -21,11 +21,12 @@ _opterius_license_server() {
         esac
     done
     case $command in
-        "") words="init serve deliver check backup restore license history plan user token webhook keys" options="--config --help --version" ;;
+        "") words="init serve deliver check stats backup restore license history plan user token webhook keys" options="--config --help --version" ;;
         "init ") options="--config --help --version" words=$options ;;
         "serve ") options="--config --help --version" words=$options ;;
         "deliver ") options="--config --help --version" words=$options ;;
         "check ") options="--json --config --help --version" words=$options ;;
+        "stats ") options="--json --config --help --version" words=$options ;;
         "backup ") options="--every --keep --config --help --version" files=yes ;;
         "backup "*) options="--every --keep --config --help --version" words=$options ;;
         "restore ") options="--undecided --yes --config --help --version" files=yes ;;

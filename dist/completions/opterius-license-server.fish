@@ -40,6 +40,7 @@ complete -c opterius-license-server -n '__opterius_license_server_at' -a init -d
 complete -c opterius-license-server -n '__opterius_license_server_at' -a serve -d 'run the license server in the foreground'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a deliver -d 'send events to webhooks, in the foreground, beside serve'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a check -d 'check configuration, files, database and keys, and report problems'
+complete -c opterius-license-server -n '__opterius_license_server_at' -a stats -d 'count licenses, servers and verifications, like the overview page of the dashboard'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a backup -d 'write a copy of the database to a new file; with --every (6h, 1d), to a directory if a copy is due there'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a restore -d 'replace the database with a backup; unknown keys get 503 instead of a refusal for TIME (48h)'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a license -d 'create, list, show, suspend, resume, cancel, delete, renew, set-plan, lock-ip, unlock-ip, transfer, set-reference, set-note, set-labels, set-trial, revoke, unblock, move, set-billing'
@@ -50,6 +51,7 @@ complete -c opterius-license-server -n '__opterius_license_server_at' -a token -
 complete -c opterius-license-server -n '__opterius_license_server_at' -a webhook -d 'add, list, show, remove, rotate, test, replay'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a keys -d 'show, rotate, retire'
 complete -c opterius-license-server -n '__opterius_license_server_in check' -l json
+complete -c opterius-license-server -n '__opterius_license_server_in stats' -l json
 complete -c opterius-license-server -n '__opterius_license_server_at backup' -F
 complete -c opterius-license-server -n '__opterius_license_server_in backup' -l every -x -d 'TIME'
 complete -c opterius-license-server -n '__opterius_license_server_in backup' -l keep -x -d 'N'

@@ -19,6 +19,7 @@ _opterius-license-server() {
                 'serve:run the license server in the foreground'
                 'deliver:send events to webhooks, in the foreground, beside serve'
                 'check:check configuration, files, database and keys, and report problems'
+                'stats:count licenses, servers and verifications, like the overview page of the dashboard'
                 'backup:write a copy of the database to a new file; with --every (6h, 1d), to a directory if a copy is due there'
                 'restore:replace the database with a backup; unknown keys get 503 instead of a refusal for TIME (48h)'
                 'license:create, list, show, suspend, resume, cancel, delete, renew, set-plan, lock-ip, unlock-ip, transfer, set-reference, set-note, set-labels, set-trial, revoke, unblock, move, set-billing'
@@ -57,6 +58,14 @@ _opterius-license-server() {
                 '1: : '
             ;;
         ('check')
+            _arguments \
+                '--json[]' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : '
+            ;;
+        ('stats')
             _arguments \
                 '--json[]' \
                 '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \

@@ -134,6 +134,32 @@ fn the_figures_are_what_happened() {
     let order = |license: &TestLicense| page.find(&format!("id=\"expiring-{}\"", license.id));
     assert!(order(&sooner).is_some() && order(&sooner) < order(&soon), "what ends first comes first");
     every_number_leads_to_its_list(&server, &page);
+    the_command_prints_the_same(&server, business.id);
+}
+
+fn the_command_prints_the_same(server: &LicenseServerProcess, cloned: i64) {
+    let print = |words: &[&str]| {
+        let output = server.run(words);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let text = print(&["stats"]);
+    let clones = format!("1, on the licenses {cloned} (1)");
+    for (label, expected) in
+        [("Expiring in 30 days", "2"), ("Active servers", "5"), ("Suspected clones", clones.as_str())]
+    {
+        let line = text.lines().find_map(|line| line.strip_prefix(label));
+        assert_eq!(line.map(str::trim), Some(expected), "{text}");
+    }
+    for row in ["business 1 0 0 1 2", "all 5 1 1 1 8", "0.1.0 3", "not reported 1"] {
+        let is_row = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ") == row;
+        assert!(text.lines().any(is_row), "{row}: {text}");
+    }
+    let json: Value = serde_json::from_str(&print(&["stats", "--json"])).unwrap();
+    assert_eq!((&json["servers"], &json["clones"]), (&json!(5), &json!(1)), "{json}");
+    let days = json["days"].as_array().unwrap();
+    let sum = |name: &str| days.iter().map(|day| day[name].as_u64().unwrap()).sum::<u64>();
+    assert_eq!((sum("granted"), sum("refused")), (6, 5), "{json}");
 }
 
 /// Each link to a list has the number of the licenses in that list.

@@ -22,6 +22,7 @@ mod session;
 mod setup;
 pub mod spec;
 pub mod specs;
+mod statistics;
 mod suggestions;
 pub mod task;
 mod terminal;
@@ -72,6 +73,7 @@ fn perform(config_file: &Path, task: &Task) -> Result<(), Failure> {
         Task::Init | Task::Check { .. } | Task::Backup { .. } | Task::RepeatedBackup { .. } | Task::Restore { .. } => {
             Ok(())
         }
+        Task::ShowStatistics { json } => statistics::show(&mut session, *json),
         Task::CreateLicense { terms, json } => licenses::create(&mut session, terms, *json),
         Task::ListLicenses { owner, search, all, json } => {
             licenses::list(&mut session, owner.as_deref(), search.as_deref(), *all, *json)

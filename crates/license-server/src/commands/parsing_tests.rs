@@ -51,6 +51,8 @@ fn every_documented_command_is_parsed() {
         ("init", Task::Init),
         ("check", Task::Check { json: false }),
         ("check --json", Task::Check { json: true }),
+        ("stats", Task::ShowStatistics { json: false }),
+        ("stats --json", Task::ShowStatistics { json: true }),
         ("backup /tmp/x.db", Task::Backup { file: "/tmp/x.db".into() }),
         ("backup /x --every 6h", Task::RepeatedBackup { directory: "/x".into(), every: hours(6), keep: 14 }),
         ("backup /x --every 1d --keep 3", Task::RepeatedBackup { directory: "/x".into(), every: hours(24), keep: 3 }),

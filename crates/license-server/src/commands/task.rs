@@ -14,6 +14,7 @@ use crate::model::{Change, EventType, LinkPurpose, Plan};
 pub enum Task {
     Init,
     Check { json: bool },
+    ShowStatistics { json: bool },
     Backup { file: PathBuf },
     RepeatedBackup { directory: PathBuf, every: Duration, keep: u32 },
     Restore { file: PathBuf, undecided: Duration, confirmed: bool },

@@ -51,6 +51,14 @@ pub(super) const SERVER: &[CommandSpec] = &[
         read: Some(|arguments| Ok(Task::Check { json: arguments.flag("json") })),
     },
     CommandSpec {
+        words: &["stats"],
+        operands: &[],
+        options: &["[--json]"],
+        about: "count licenses, servers and verifications, like the overview page of the dashboard",
+        history_action: None,
+        read: Some(|arguments| Ok(Task::ShowStatistics { json: arguments.flag("json") })),
+    },
+    CommandSpec {
         words: &["backup"],
         operands: &["FILE"],
         options: &["[--every TIME]", "[--keep N]"],

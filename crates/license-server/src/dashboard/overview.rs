@@ -201,9 +201,8 @@ fn standings(all: &PlanFigures) -> Vec<StandingFigure> {
 
 /// A row for each plan, in the order of the plans, also for those without licenses.
 fn plan_rows(figures: &Figures, plans: &[Plan]) -> Vec<PlanRow> {
-    let none = PlanFigures::default();
     let row = |plan: &Plan| {
-        let counted = figures.plans.iter().find(|counted| counted.plan == plan.slug).unwrap_or(&none);
+        let counted = figures.of_plan(&plan.slug);
         let of = |standing: &Standing| (name_of(*standing), number(counted.of(*standing), &plan.slug, Some(*standing)));
         PlanRow {
             slug: plan.slug.clone(),

@@ -90,6 +90,11 @@ pub struct Checks {
 }
 
 impl Figures {
+    /// The licenses of the plan with this slug.
+    pub fn of_plan(&self, slug: &str) -> PlanFigures {
+        self.plans.iter().find(|counted| counted.plan == slug).cloned().unwrap_or_default()
+    }
+
     /// The licenses of all plans.
     pub fn licenses(&self) -> PlanFigures {
         let mut all = PlanFigures::default();

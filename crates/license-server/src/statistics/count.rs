@@ -6,6 +6,9 @@ use crate::model::{ClonedLicense, Figures, MAX_CLONED, MAX_VERSIONS, PlanFigures
 use crate::store::{Error, FiguresPart};
 use opterius_base::clock::Timestamp;
 
+/// Licenses that one read transaction counts, so that none takes long.
+pub const BATCH: i64 = 5000;
+
 /// Versions that are counted at the same time. When there are twice as many, the rarest are dropped: servers choose the text,
 /// and a version that is in use everywhere is never among the rarest.
 const MAX_COUNTED: usize = 1000;
@@ -21,7 +24,7 @@ pub struct Count {
 }
 
 impl Count {
-    /// Counts everything. `read` returns the part that begins with a license.
+    /// Counts everything. `read` returns the figures of the [`BATCH`] licenses from a number on.
     ///
     /// # Errors
     /// What `read` returns.

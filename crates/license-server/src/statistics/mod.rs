@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use log::warn;
 use rustix::process::setpriority_process;
 
-use self::count::Count;
+use self::count::{BATCH, Count};
 use crate::model::{Checks, Day, Figures};
 use crate::shared::Shared;
 use crate::store::{Error, WriteTransaction};
@@ -24,9 +24,6 @@ const INTERVAL: Duration = Duration::from_secs(60);
 
 /// The pause after a count, in times of what the count took, so that it costs at most a hundredth of a processor.
 const REST: u32 = 100;
-
-/// Licenses that one read transaction counts, so that none takes long.
-const BATCH: i64 = 5000;
 
 /// The nice value of the thread: verifications go first.
 const NICE: i32 = 10;
