@@ -12,7 +12,7 @@ use crate::model::{Billing, Details, License};
 use crate::rules::{Decision, UNKNOWN_KEY};
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
-use opterius_base::text::one_line;
+use opterius_base::text::{is_invisible, one_line};
 use opterius_http::response::{JSON, Response};
 use opterius_license::identity::key_fingerprint;
 
@@ -97,7 +97,9 @@ fn question(object: &Map<String, Value>, repeated: Repeated) -> Result<Question,
         ),
     };
     let detail = |name| -> Result<Option<String>, String> {
-        let text = text(object, name)?.map(|text| one_line(text, MAX_DETAIL));
+        // What cannot be seen would let two servers look alike, and a search miss both.
+        let seen = |text: &str| text.chars().filter(|character| !is_invisible(*character)).collect::<String>();
+        let text = text(object, name)?.map(|text| one_line(&seen(text), MAX_DETAIL));
         Ok(text.filter(|text| !text.is_empty()))
     };
     let details = Details {

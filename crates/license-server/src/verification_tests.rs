@@ -35,12 +35,13 @@ fn text(response: &Response) -> String {
 
 #[test]
 fn a_request_is_parsed_or_the_error_says_what_is_wrong() {
-    let good = read(br#"{"key":"K","server_ip":"::ffff:203.0.113.5","hostname":"a\nb","nonce":"n","extra":[1]}"#)
-        .ok()
-        .unwrap();
+    let good =
+        read(br#"{"key":"K","server_ip":"::ffff:203.0.113.5","hostname":"a\nb\u200b\u202e","nonce":"n","extra":[1]}"#)
+            .ok()
+            .unwrap();
     assert_eq!(good.key.expose(), "K");
     assert_eq!(good.reported_ip, Some([203, 0, 113, 5].into()));
-    assert_eq!(good.details.hostname.as_deref(), Some("a b"), "control characters are not stored");
+    assert_eq!(good.details.hostname.as_deref(), Some("a b"), "no control or invisible characters are stored");
     assert_eq!(good.repeated.nonce.as_deref(), Some("n"));
     for (address, expected) in [("null", None), (r#""""#, None), (r#""2a01:4f8::1""#, Some("2a01:4f8::1"))] {
         let question = read(format!(r#"{{"key":"K","server_ip":{address}}}"#).as_bytes()).ok().unwrap();

@@ -6,7 +6,7 @@ use super::license::{MAX_LABEL, MAX_LABELS, MAX_NOTE, MAX_REASON, MAX_REFERENCE,
 use crate::address::{is_private, unusable};
 use opterius_base::clock::Timestamp;
 use opterius_base::dates;
-use opterius_base::text::{drives_terminal, one_line};
+use opterius_base::text::{drives_terminal, is_invisible, one_line};
 
 /// Why a change is rejected, as a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,13 +71,14 @@ pub fn address_warning(ip: IpAddr) -> String {
 /// Checks the vendor's own number of a license.
 ///
 /// # Errors
-/// It is empty, too long, or not on one line.
+/// It is empty, too long, not on one line, or has characters that cannot be seen: two references must not look alike.
 pub fn check_reference(reference: &str) -> Result<(), ChangeError> {
-    if is_line(reference, MAX_REFERENCE) {
+    if is_line(reference, MAX_REFERENCE) && !reference.chars().any(is_invisible) {
         return Ok(());
     }
     Err(ChangeError::Invalid(format!(
-        "“{}” is not a valid reference. Use 1 to {MAX_REFERENCE} characters on one line, without blanks at the ends.",
+        "“{}” is not a valid reference. Use 1 to {MAX_REFERENCE} characters on one line, without blanks at the ends or invisible \
+         characters.",
         one_line(reference, MAX_REFERENCE)
     )))
 }

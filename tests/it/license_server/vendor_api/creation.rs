@@ -112,6 +112,7 @@ fn a_wrong_body_names_the_member_and_changes_nothing() {
         ("expires_at", json!(1_900_000_000), "expires_at"),
         ("reference", json!("a\u{0}b"), "reference"),
         ("reference", json!(" a"), "reference"),
+        ("reference", json!("order-\u{200b}1"), "reference"),
         ("note", json!("\u{1b}[2J"), "note"),
         ("note", Value::Null, "note"),
         ("lock_ip", json!("0.0.0.0"), "lock_ip"),

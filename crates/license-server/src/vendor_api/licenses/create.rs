@@ -6,7 +6,7 @@ use ring::digest::{SHA256, digest};
 use serde::Serialize;
 
 use crate::actions::{self, LicenseTerms, NewUser};
-use crate::model::change_error::{check_expiry, check_labels, check_server_ip, find_plan};
+use crate::model::change_error::{check_expiry, check_labels, check_reference, check_server_ip, find_plan};
 use crate::model::{License, LicenseView, Scope};
 use crate::store::WriteTransaction;
 use crate::vendor_api::answer::Answer;
@@ -111,6 +111,8 @@ fn check(transaction: &WriteTransaction<'_>, terms: &LicenseTerms) -> Result<(),
     find_plan(&transaction.plans()?, &terms.plan).map_err(|error| in_field("plan", error))?;
     check_expiry(terms.expires_at, transaction.now()).map_err(|error| in_field("expires_at", error))?;
     terms.locked_ip.map_or(Ok(()), check_server_ip).map_err(|error| in_field("lock_ip", error))?;
+    let reference = terms.reference.as_deref();
+    reference.map_or(Ok(()), check_reference).map_err(|error| in_field("reference", error))?;
     check_labels(&terms.labels).map_err(|error| in_field("labels", error))
 }
 
