@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 /// Time limit for a test on its machine.
-const LIMIT: &str = "--timeout=280";
+const LIMIT: &str = "--timeout=900";
 
 /// The environment variable with the name of the test on whose machine this process runs.
 const INSIDE: &str = "OPTERIUS_TEST_MACHINE";
