@@ -94,7 +94,8 @@ impl Verifier {
             clock,
             random: SystemRandom::new(),
             server,
-            timer: CheckTimer::new(&host.server_id, now),
+            // Clones have one machine ID.
+            timer: CheckTimer::new(&format!("{} {}", host.server_id, host.hostname), now),
             host,
             config,
             verdicts: VerdictStore::new(now),
