@@ -97,7 +97,7 @@ fn without_the_replaced_database_nothing_is_sent_twice_and_no_recovery_code_is_v
     {
         assert!(said.contains(expected), "{expected}: {said}");
     }
-    assert_eq!(deliveries(&server), ["given up"]);
+    assert_eq!(deliveries(&server), ["given_up"]);
     run(&server, &["webhook", "replay", "1"]);
     assert_eq!(deliveries(&server), ["pending"]);
     server.restart();
