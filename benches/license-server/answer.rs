@@ -30,7 +30,7 @@ pub(crate) fn check(kind: Kind, received: &[u8]) -> Result<(), Failure> {
     let body = received.windows(4).position(|bytes| bytes == b"\r\n\r\n").map_or(0, |end| end + 4);
     let (status, valid): (&[u8], &[u8]) = match kind {
         Kind::Refresh | Kind::Activation => (b"HTTP/1.1 200 ", br#"{"valid":true,"#),
-        Kind::Refusal => (b"HTTP/1.1 403 ", br#"{"valid":false,"reason":"server_limit_reached""#),
+        Kind::Refusal | Kind::FirstRefusal => (b"HTTP/1.1 403 ", br#"{"valid":false,"reason":"server_limit_reached""#),
     };
     if received.starts_with(status) && received[body..].starts_with(valid) {
         Ok(())

@@ -32,11 +32,11 @@ pub(crate) fn any_unlimited(licenses: u32, random: &mut Random) -> u32 {
     ten * 10 + UNLIMITED[random.below(2) as usize] + 1
 }
 
-/// A random license among the first `licenses` licenses whose plan allows one server.
-pub(crate) fn any_single(licenses: u32, random: &mut Random) -> u32 {
-    let single = PLANS.iter().enumerate().filter(|(_, (_, servers))| *servers == 1).map(|(index, _)| index as u32);
-    let single: Vec<u32> = single.collect();
-    random.below(licenses / 10) * 10 + single[random.below(single.len() as u32) as usize] + 1
+/// The `number`th license whose plan allows one server, in order.
+pub(crate) fn single(licenses: u32, number: u32) -> u32 {
+    let singles: Vec<u32> = (1..=10).filter(|license| plan(*license).1 == 1).collect();
+    let count = singles.len() as u32;
+    (number / count * 10 + singles[(number % count) as usize] - 1) % licenses + 1
 }
 
 /// The address of a server that is refused.

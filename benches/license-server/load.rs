@@ -22,6 +22,12 @@ const WARM_UP: Duration = Duration::from_millis(200);
 /// The measured time of a run.
 pub(crate) const TURN: Duration = Duration::from_secs(1);
 
+/// Servers that are refused, of as many licenses.
+pub(crate) const REFUSED: u32 = 5000;
+
+/// First refusals in a run: there is only one for each server.
+pub(crate) const FIRST_REFUSALS: u32 = 1000;
+
 /// A server without a response for this long counts as failed.
 const TIMEOUT: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 
@@ -35,7 +41,9 @@ pub(crate) enum Kind {
     Refresh,
     /// A new server of an unlimited license: inserts two rows.
     Activation,
-    /// A server that no slot is left for: the answer is no, and it is remembered.
+    /// A server that no slot is left for, and that was not refused before: the answer is no, and it is remembered.
+    FirstRefusal,
+    /// One of [`REFUSED`] servers that no slot is left for.
     Refusal,
 }
 
@@ -70,9 +78,9 @@ impl Target {
         }
     }
 
-    /// A second server of a random license that allows one. It is always the same one of a license.
-    fn refused(licenses: u32, random: &mut Random) -> Self {
-        let license = contents::any_single(licenses, random);
+    /// A second server of the `number`th license that allows one. It is always the same one of a license.
+    fn refused(licenses: u32, number: u32) -> Self {
+        let license = contents::single(licenses, number);
         Self {
             license,
             address: contents::refused_address(license),
@@ -97,11 +105,12 @@ pub(crate) struct Requests {
     licenses: u32,
     random: Random,
     activated: u32,
+    refused: u32,
 }
 
 impl Requests {
     pub(crate) fn new(licenses: u32) -> Self {
-        Self { licenses, random: Random::new(1), activated: 0 }
+        Self { licenses, random: Random::new(1), activated: 0, refused: 0 }
     }
 
     fn next(&mut self, kind: Kind, port: u16, request: &mut Vec<u8>) -> Result<SentRequest, Failure> {
@@ -111,7 +120,11 @@ impl Requests {
                 self.activated += 1;
                 Target::new(self.licenses, self.activated, &mut self.random)
             }
-            Kind::Refusal => Target::refused(self.licenses, &mut self.random),
+            Kind::Refusal => Target::refused(self.licenses, self.random.below(REFUSED)),
+            Kind::FirstRefusal => {
+                self.refused += 1;
+                Target::refused(self.licenses, self.refused - 1)
+            }
         };
         let nonce = format!("{:016x}{:016x}", self.random.next(), self.random.next());
         let inquiry = Inquiry {
@@ -162,7 +175,7 @@ struct Client {
     since: Instant,
 }
 
-/// Sends requests over `connections` connections for one [`TURN`].
+/// Sends requests over `connections` connections for one [`TURN`], or [`FIRST_REFUSALS`] of them.
 pub(crate) fn run(port: u16, kind: Kind, connections: usize, requests: &mut Requests) -> Result<Measured, Failure> {
     let epoll = epoll::create(CreateFlags::CLOEXEC).during("create an epoll")?;
     let mut clients = Vec::with_capacity(connections);
@@ -171,10 +184,11 @@ pub(crate) fn run(port: u16, kind: Kind, connections: usize, requests: &mut Requ
         epoll::add(&epoll, &clients[index].socket, EventData::new_u64(index as u64), EventFlags::IN)
             .during("watch a connection")?;
     }
-    let begin = Instant::now() + WARM_UP;
+    let warm_up = if kind == Kind::FirstRefusal { Duration::ZERO } else { WARM_UP };
+    let begin = Instant::now() + warm_up;
     let end = begin + TURN;
     let mut measured = Measured { latencies: Vec::new(), answered: 0, samples: Vec::new() };
-    let mut active = connections;
+    let (mut active, mut sent) = (connections, connections as u32);
     let mut events: Vec<Event> = Vec::with_capacity(connections);
     while active > 0 {
         wait(&epoll, &mut events)?;
@@ -185,7 +199,12 @@ pub(crate) fn run(port: u16, kind: Kind, connections: usize, requests: &mut Requ
             }
             let now = Instant::now();
             measured.record(kind, client, now, begin, end)?;
-            if now < end { client.send_next(port, kind, requests)? } else { active -= 1 }
+            if now >= end || kind == Kind::FirstRefusal && sent >= FIRST_REFUSALS {
+                active -= 1;
+            } else {
+                client.send_next(port, kind, requests)?;
+                sent += 1;
+            }
         }
     }
     Ok(measured)
@@ -207,7 +226,7 @@ impl Measured {
     ) -> Result<(), Failure> {
         answer::check(kind, &client.received)?;
         self.answered += 1;
-        if kind != Kind::Refusal && self.answered.is_multiple_of(SAMPLE_INTERVAL) {
+        if matches!(kind, Kind::Refresh | Kind::Activation) && self.answered.is_multiple_of(SAMPLE_INTERVAL) {
             self.samples.push(Sample { request: client.sent.clone(), received: client.received.clone() });
         }
         if now >= begin && now < end {

@@ -3,7 +3,8 @@
 //!     cargo bench --bench license-server                five rounds, about seven minutes
 //!     cargo bench --bench license-server -- --quick     one short round, as a smoke test
 //!     cargo bench --bench license-server -- --fresh     recreates the databases
-//!     cargo bench --bench license-server -- --lists     the lists of the dashboard instead
+//!     cargo bench --bench license-server -- --lists     the lists of the dashboard and of the vendor API instead
+//!     cargo bench --bench license-server -- --against WORKTREE    beside another version, in turns
 //!
 //! The load generator uses keep-alive connections to the real binary. Every response must be a 200 with `"valid":true`;
 //! signatures and stored rows are verified for a sample. Both sizes take turns every second, so that disturbances affect
@@ -13,12 +14,14 @@
 // A benchmark measures real time, prints, and indexes its own arrays.
 #![allow(clippy::disallowed_methods, clippy::indexing_slicing, clippy::print_stdout, clippy::print_stderr)]
 
+mod against;
 mod answer;
 mod contents;
 mod disk;
 #[path = "../compare/failure.rs"]
 mod failure;
 mod figures;
+mod list_contents;
 mod lists;
 mod load;
 mod options;
@@ -36,7 +39,7 @@ use load::Kind;
 use options::Options;
 use report::Report;
 use server::Server;
-use template::Template;
+use template::{Copy, Template};
 
 /// The numbers of licenses in the two databases, in the order of all pairs.
 const SIZES: [u32; 2] = [10_000, 1_000_000];
@@ -65,6 +68,9 @@ fn report(options: &Options) -> Result<String, Failure> {
         template.clean()?;
         return Ok(report.to_string());
     }
+    if let Some(worktree) = &options.against {
+        return against::measure(options, worktree).map(|comparison| comparison.to_string());
+    }
     measure(options).map(|report| report.to_string())
 }
 
@@ -75,7 +81,7 @@ fn measure(options: &Options) -> Result<Report, Failure> {
     let mut figures = Figures::default();
     for number in 0..options.rounds {
         figures.disk.push(disk::synced_writes_per_second(&root, options.seconds)?);
-        let mut servers = [Server::start(databases[0].copy()?)?, Server::start(databases[1].copy()?)?];
+        let mut servers = [start(databases[0].copy()?)?, start(databases[1].copy()?)?];
         figures.rounds.push(take_round(options, number, &mut servers)?);
         for (size, server) in servers.into_iter().enumerate() {
             figures.pss[size].push(server.pss_mib()?);
@@ -90,6 +96,11 @@ fn measure(options: &Options) -> Result<Report, Failure> {
         database.clean()?;
     }
     Ok(Report::new(options.to_string(), sizes, figures))
+}
+
+/// Starts this version.
+fn start(copy: Copy) -> Result<Server, Failure> {
+    Server::start(server::BINARY.as_ref(), copy)
 }
 
 /// Measures all cases with both sizes, which take turns every second.

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
-const USAGE: &str =
-    "usage: cargo bench --bench license-server -- [--quick] [--fresh] [--lists] [--rounds N] [--seconds N]";
+const USAGE: &str = "usage: cargo bench --bench license-server -- [--quick] [--fresh] [--lists | --against WORKTREE] [--rounds N] [--seconds N]";
 
 pub(crate) struct Options {
     /// The number of rounds; each result is the median over the rounds.
@@ -17,11 +16,13 @@ pub(crate) struct Options {
     pub(crate) fresh: bool,
     /// Whether to measure the lists of the dashboard instead of verifications.
     pub(crate) lists: bool,
+    /// The worktree of another version to compare with.
+    pub(crate) against: Option<PathBuf>,
 }
 
 impl Options {
     pub(crate) fn from_arguments() -> Result<Self, Failure> {
-        let mut options = Options { rounds: 5, seconds: 5, fresh: false, lists: false };
+        let mut options = Options { rounds: 5, seconds: 5, fresh: false, lists: false, against: None };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
@@ -30,6 +31,7 @@ impl Options {
                 "--quick" => (options.rounds, options.seconds) = (1, 1),
                 "--fresh" => options.fresh = true,
                 "--lists" => options.lists = true,
+                "--against" => options.against = Some(worktree(arguments.next())?),
                 "--rounds" => options.rounds = number(arguments.next())?,
                 "--seconds" => options.seconds = number(arguments.next())?,
                 other => return Err(Failure::new(format!("unknown argument {other}\n{USAGE}"))),
@@ -50,6 +52,10 @@ impl fmt::Display for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} round(s), {} s a measurement", self.rounds, self.seconds)
     }
+}
+
+fn worktree(argument: Option<String>) -> Result<PathBuf, Failure> {
+    argument.map(PathBuf::from).ok_or_else(|| Failure::new(format!("a worktree is required\n{USAGE}")))
 }
 
 fn number(argument: Option<String>) -> Result<u32, Failure> {

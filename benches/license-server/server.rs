@@ -19,9 +19,14 @@ use crate::figures::Case;
 use crate::load::{self, Kind, Requests};
 use crate::template::Copy;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_opterius-license-server");
-/// The server reads every page of the database first.
-const START_LIMIT: Duration = Duration::from_secs(300);
+/// This version.
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_opterius-license-server");
+/// A server can check the whole database first.
+const START_LIMIT: Duration = Duration::from_secs(1800);
+
+/// A server that uses less than this much CPU time in this time is idle: it stores refusals once a second.
+const IDLE_TIME: Duration = Duration::from_secs(4);
+const IDLE_CPU: Duration = Duration::from_millis(1);
 
 pub(crate) struct Server {
     child: Child,
@@ -40,7 +45,8 @@ struct Totals {
 }
 
 impl Server {
-    pub(crate) fn start(copy: Copy) -> Result<Self, Failure> {
+    /// Starts the program with the copy of a template.
+    pub(crate) fn start(binary: &Path, copy: Copy) -> Result<Self, Failure> {
         let config = copy.directory.join("license-server.conf");
         // The server needs an absolute path; OUT can be relative.
         let data = fs::canonicalize(&copy.directory).at("resolve", &copy.directory)?;
@@ -51,14 +57,14 @@ impl Server {
         let keys = SigningKeys::load(&keys).at("read", &keys)?;
         let trusted = TrustedKeys::parse(&keys.public_keys()).map_err(Failure::new)?;
         let log = copy.directory.join("log");
-        let child = Command::new(BINARY)
+        let child = Command::new(binary)
             .args(["serve", "--config"])
             .arg(&config)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(&log).at("create", &log)?)
             .spawn()
-            .at("start", BINARY)?;
+            .at("start", binary)?;
         let requests = Requests::new(copy.licenses);
         let mut server = Server { child, port: 0, copy, trusted, requests, samples: Vec::new() };
         let begin = Instant::now();
@@ -116,12 +122,22 @@ impl Server {
         self.samples.iter().try_for_each(|sample| sample.is_stored(&mut database))
     }
 
-    fn totals(&self) -> Result<Totals, Failure> {
-        let text = self.metrics().during("/metrics")?;
-        let value = |name: &str| {
-            let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse::<f64>().ok());
-            found.ok_or_else(|| Failure::new(format!("no {name} in /metrics")))
-        };
+    /// The CPU time that the server uses until it is idle: until it has used none for [`IDLE_TIME`].
+    pub(crate) fn cpu_until_idle(&self) -> Result<Duration, Failure> {
+        let begin = self.cpu()?;
+        let (mut last, mut since) = (begin, Instant::now());
+        while since.elapsed() < IDLE_TIME {
+            thread::sleep(Duration::from_millis(100));
+            let cpu = self.cpu()?;
+            if cpu.saturating_sub(last) > IDLE_CPU {
+                (last, since) = (cpu, Instant::now());
+            }
+        }
+        Ok(last - begin)
+    }
+
+    /// The CPU time since its start.
+    pub(crate) fn cpu(&self) -> Result<Duration, Failure> {
         let mut cpu = Duration::ZERO;
         let tasks = format!("/proc/{}/task", self.child.id());
         for task in fs::read_dir(&tasks).at("list", &tasks)? {
@@ -130,10 +146,19 @@ impl Server {
             let time = schedstat.split_whitespace().next().unwrap_or_default();
             cpu += Duration::from_nanos(time.parse().during("read schedstat")?);
         }
+        Ok(cpu)
+    }
+
+    fn totals(&self) -> Result<Totals, Failure> {
+        let text = self.metrics().during("/metrics")?;
+        let value = |name: &str| {
+            let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse::<f64>().ok());
+            found.ok_or_else(|| Failure::new(format!("no {name} in /metrics")))
+        };
         Ok(Totals {
             commits: value("opterius_license_server_commits_total")?,
             changes: value("opterius_license_server_changes_total")?,
-            cpu,
+            cpu: self.cpu()?,
         })
     }
 

@@ -10,7 +10,7 @@ use opterius_base::hex::hex;
 use opterius_base::secret::Secret;
 use opterius_license_server::installation::DataDir;
 use opterius_license_server::model::{Action, Actor, Details, Role};
-use opterius_license_server::store::{Database, Error, Heartbeat, NewLicense, WriteTransaction};
+use opterius_license_server::store::{Database, Error, Heartbeat, NewLicense, WriteTransaction, clean_end};
 use ring::digest::{SHA256, digest};
 
 use crate::contents;
@@ -57,11 +57,27 @@ impl Template {
         Ok(template)
     }
 
+    /// The template that the benchmark of another version has created in `root`.
+    pub(crate) fn of_peer(root: &Path, licenses: u32) -> Result<Self, Failure> {
+        let template = Template { licenses, directory: root.join(licenses.to_string()) };
+        if template.created().is_some_and(|(created_at, _)| is_recent(created_at, SystemClock.wall())) {
+            return Ok(template);
+        }
+        let directory = template.directory.display();
+        Err(Failure::new(format!(
+            "{directory}: no recent database. Run this benchmark there first, with --quick --fresh"
+        )))
+    }
+
     fn is_usable(&self, now: Timestamp) -> bool {
-        let text = fs::read_to_string(self.directory.join("created")).unwrap_or_default();
-        let Some((created_at, version)) = text.split_once('\n') else { return false };
-        let created_at = created_at.parse().map_or(Timestamp::from_unix(0), Timestamp::from_unix);
-        version == fingerprint() && created_at <= now && now.since(created_at) < MAX_AGE
+        self.created().is_some_and(|(created_at, version)| version == fingerprint() && is_recent(created_at, now))
+    }
+
+    /// When it was completed, and from which sources.
+    fn created(&self) -> Option<(Timestamp, String)> {
+        let text = fs::read_to_string(self.directory.join("created")).ok()?;
+        let (created_at, version) = text.split_once('\n')?;
+        Some((Timestamp::from_unix(created_at.parse().ok()?), version.to_owned()))
     }
 
     fn fill(&self, now: Timestamp) -> Result<(), Failure> {
@@ -83,7 +99,9 @@ impl Template {
             fs::copy(self.directory.join(name), &target).at("copy to", &target)?;
             File::open(&target).and_then(|file| file.sync_all()).at("synchronize", &target)?;
         }
-        Ok(Copy { licenses: self.licenses, directory })
+        let copy = Copy { licenses: self.licenses, directory };
+        copy.leave_clean()?;
+        Ok(copy)
     }
 
     pub(crate) fn clean(&self) -> Result<(), Failure> {
@@ -98,10 +116,20 @@ impl Template {
 }
 
 impl Copy {
+    /// Leaves the database as a clean stop of the server does, which then starts at once.
+    pub(crate) fn leave_clean(&self) -> Result<(), Failure> {
+        let database = self.directory.join(FILES[0]);
+        clean_end::remember(&database).at("describe", &database)
+    }
+
     pub(crate) fn open(&self) -> Result<Database, Failure> {
         let database = self.directory.join(FILES[0]);
         Database::open(&database).at("open", &database)
     }
+}
+
+fn is_recent(created_at: Timestamp, now: Timestamp) -> bool {
+    created_at <= now && now.since(created_at) < MAX_AGE
 }
 
 /// A hash of the sources that determine the contents.
@@ -109,6 +137,10 @@ fn fingerprint() -> String {
     let sources = [
         include_str!("../../crates/license-server/src/store/schema.rs"),
         include_str!("../../crates/license-server/src/store/schema/licenses.sql"),
+        include_str!("../../crates/license-server/src/store/schema/servers.sql"),
+        include_str!("../../crates/license-server/src/store/schema/tokens.sql"),
+        include_str!("../../crates/license-server/src/store/schema/webhooks.sql"),
+        include_str!("../../crates/license-server/src/store/schema/users.sql"),
         include_str!("../../crates/license-server/src/store/schema/statistics.sql"),
         include_str!("contents.rs"),
         include_str!("random.rs"),
