@@ -298,7 +298,8 @@ fn a_later_check_in_is_shown_after_garbage_collection() {
     scratch.change(later, |transaction| {
         let ip = IpAddr::from([10, 0, 0, used as u8]);
         let details = Details::default();
-        transaction.refresh_activation(used, &Heartbeat { ip, observed_ip: ip, reported_ip: None, details: &details })
+        let heartbeat = Heartbeat { ip, observed_ip: ip, reported_ip: None, details: &details };
+        transaction.refresh_activation(used, &heartbeat, false)
     });
     let outdated = scratch.read(|transaction| transaction.outdated_usage(0, 100, later)).found;
     let expected_usage = |over_limit| LicenseUsage { license: used, last_check_at: later, over_limit };
@@ -308,4 +309,46 @@ fn a_later_check_in_is_shown_after_garbage_collection() {
     assert_eq!(scratch.read(|transaction| transaction.outdated_usage(0, 100, later)).found, []);
     let filter = Filter { sort: Sort::LastCheck, ..Filter::default() };
     assert_eq!(list(&mut scratch, &filter, 30)[0], used);
+}
+
+#[test]
+fn an_address_and_a_host_name_that_very_many_licenses_share_are_found_by_number() {
+    let mut scratch = Scratch::new();
+    fill(&mut scratch, 200);
+    let shares = |sample: &Sample| sample.id % 5 < 3;
+    let (ip, other) = (IpAddr::from([198, 51, 100, 9]), IpAddr::from([198, 51, 100, 10]));
+    scratch.change(NOW, |transaction| {
+        for sample in (1..=200).map(sample).filter(shares) {
+            // Two servers with the name on the license, one of them at the address; or the license is locked to it.
+            for (server, ip) in [ip, other].into_iter().enumerate().skip(usize::from(sample.id % 5 == 0)) {
+                let details = Details { hostname: Some("localhost".to_owned()), ..Details::default() };
+                let heartbeat = Heartbeat { ip, observed_ip: ip, reported_ip: None, details: &details };
+                transaction.put_activation(sample.id, 10_000 + sample.id * 2 + server as i64, &heartbeat)?;
+            }
+            let mut license = transaction.license(sample.id)?.unwrap();
+            license.locked_ip = (sample.id % 5 == 0).then_some(ip);
+            transaction.update_license(&license)?;
+        }
+        Ok::<_, Error>(())
+    });
+    let by_address = Filter { server_ip: Some(ip), ..Filter::default() };
+    let by_hostname = Filter { hostname: Some("LOCALHOST".to_owned()), ..Filter::default() };
+    for filter in [by_address, by_hostname] {
+        let suspended = Filter { standing: Some(Standing::Suspended), ..filter.clone() };
+        let few = Filter { reference: Some("order-11".to_owned()), ..filter.clone() };
+        assert_eq!(list(&mut scratch, &few, 7), [11]);
+        let few = Filter { reference: Some("order-13".to_owned()), ..filter.clone() };
+        assert_eq!(list(&mut scratch, &few, 7), [] as [i64; 0], "another license");
+        let is_suspended = |sample: &Sample| shares(sample) && sample.status == Status::Suspended;
+        for count in [1, 7, 1000] {
+            let newest = |filter: &Filter| Filter { sort: Sort::Newest, ..filter.clone() };
+            let oldest = |filter: &Filter| Filter { sort: Sort::Oldest, ..filter.clone() };
+            assert_eq!(list(&mut scratch, &newest(&filter), count), expected(200, shares, |sample| -sample.id));
+            assert_eq!(list(&mut scratch, &oldest(&filter), count), expected(200, shares, |sample| sample.id));
+            let found = list(&mut scratch, &newest(&suspended), count);
+            assert_eq!(found, expected(200, is_suspended, |sample| -sample.id));
+        }
+        let by_expiry = Filter { sort: Sort::Expiry, ..filter.clone() };
+        assert_eq!(list(&mut scratch, &by_expiry, 7), expected(200, shares, |sample| (end(sample), sample.id)));
+    }
 }

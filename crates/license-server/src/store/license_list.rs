@@ -1,8 +1,9 @@
 //! Lists of licenses: filtered, sorted and read page by page, in a time that does not grow with the number of licenses.
 //!
-//! Every condition has an index (`source`). If one of them finds few licenses, these are read and sorted. Otherwise the
-//! index of the order is read from where the last page ended, and stops after [`MAX_EXAMINED`] licenses: a page can have
-//! fewer licenses than asked for, or none, and still have a next one.
+//! Every condition has an index (`source`). If one of them finds few licenses, these are read and sorted. Otherwise, in the
+//! order of the numbers, the next licenses with the address, host name or label are read; or the index of the order is read
+//! from where the last page ended, and stops after [`MAX_EXAMINED`] licenses. So a page can have fewer licenses than asked
+//! for, or none, and still have a next one.
 
 use rusqlite::types::{ToSqlOutput, Value};
 use rusqlite::{CachedStatement, Row, Rows};
@@ -52,6 +53,22 @@ struct Source {
     condition: String,
 }
 
+/// What finds the licenses of a condition in the order of their numbers: a part of a UNION, and its column.
+type Part = (&'static str, &'static str);
+
+const BY_ADDRESS: &[Part] = &[
+    ("SELECT license AS id FROM activations WHERE ip = :ip", "license"),
+    ("SELECT license FROM activations WHERE pair_ip = :ip", "license"),
+    ("SELECT id FROM licenses WHERE locked_ip = :ip", "id"),
+];
+
+const BY_HOSTNAME: &[Part] = &[(
+    "SELECT DISTINCT license AS id FROM activations WHERE hostname IS NOT NULL AND lower(hostname) = :hostname",
+    "license",
+)];
+
+const BY_LABEL: &[Part] = &[("SELECT license AS id FROM license_labels WHERE label = :label", "license")];
+
 /// The values of all conditions, by the name of their parameter.
 pub(super) type Values = Vec<(&'static str, Value)>;
 
@@ -82,6 +99,14 @@ impl ReadTransaction<'_> {
                 few = Some(ids);
             }
         }
+        let mut last = None;
+        if few.is_none()
+            && let Some(parts) = next_by_number(filter)
+        {
+            let ids = self.next_ids(parts, filter, &values)?;
+            last = ids.last().copied().filter(|_| ids.len() > MAX_SORTED);
+            few = Some(ids);
+        }
         let source = match few {
             Some(ids) => {
                 values.push((":ids", Value::Text(json_of(&ids))));
@@ -91,7 +116,26 @@ impl ReadTransaction<'_> {
             None => in_order(filter),
         };
         self.walk(filter, &source, &conditions, &values, count, now, &mut page)?;
+        page.next = page.next.or(last.map(|id| Cursor { value: CursorValue::None, id }));
         Ok(page)
+    }
+
+    /// The next licenses in the order of the list, which is that of the numbers; at most one more than [`MAX_SORTED`].
+    fn next_ids(&self, parts: &[Part], filter: &Filter, values: &Values) -> Result<Vec<i64>, Error> {
+        let (direction, sign) = direction(filter.sort);
+        let mut values = values.clone();
+        let after = filter.after.as_ref().filter(|cursor| cursor.fits(filter.sort));
+        values.extend(after.map(|cursor| (":id", Value::Integer(cursor.id))));
+        let part = |(select, column): &Part| match after {
+            Some(_) => format!("{select} AND {column} {sign} :id"),
+            None => (*select).to_owned(),
+        };
+        let union: Vec<String> = parts.iter().map(part).collect();
+        let most = MAX_SORTED.saturating_add(1);
+        let sql = format!("{} ORDER BY 1 {direction} LIMIT {most}", union.join(" UNION "));
+        let mut statement = self.0.prepare_cached(&sql)?;
+        let ids: rusqlite::Result<Vec<i64>> = bind(&mut statement, &values)?.mapped(|row| row.get(0)).collect();
+        Ok(ids?)
     }
 
     /// Reads licenses from the source into the page.
@@ -107,7 +151,7 @@ impl ReadTransaction<'_> {
         page: &mut LicensePage,
     ) -> Result<(), Error> {
         let (key, sort) = (key_of(filter.sort), filter.sort);
-        let (direction, sign) = if sort.is_descending() { ("DESC", '<') } else { ("ASC", '>') };
+        let (direction, sign) = direction(sort);
         let mut values = values.clone();
         values.push((":most", Value::Integer(i64::from(MAX_EXAMINED).saturating_add(1))));
         let mut position = "1".to_owned();
@@ -132,7 +176,9 @@ impl ReadTransaction<'_> {
                 page.next = last;
                 return Ok(());
             }
-            let (id, passes): (i64, bool) = (row.get(0)?, row.get(2)?);
+            let id: i64 = row.get(0)?;
+            // A comparison with NULL is NULL, as of the address that most licenses are not locked to.
+            let passes = row.get::<_, Option<bool>>(2)? == Some(true);
             if passes && self.is_over_limit_if_asked(id, filter, now)? {
                 if page.licenses.len() >= wanted {
                     page.next = last;
@@ -172,7 +218,7 @@ impl ReadTransaction<'_> {
         let mut statement = self.0.prepare_cached(&sql)?;
         let mut rows = bind(&mut statement, &values)?;
         let passes = match rows.next()? {
-            Some(row) => row.get(0)?,
+            Some(row) => row.get::<_, Option<bool>>(0)? == Some(true),
             None => false,
         };
         Ok(passes && self.is_over_limit_if_asked(id, filter, now)?)
@@ -291,22 +337,32 @@ fn sources(filter: &Filter) -> Vec<Source> {
     add(after && !before, of(&format!("{EXPIRY} > :expires_after")));
     add(before && !after, of(&format!("{EXPIRY} <= :expires_before")));
     add(after && before, of(&format!("{EXPIRY} > :expires_after AND {EXPIRY} <= :expires_before")));
-    add(
-        filter.server_ip.is_some(),
-        "SELECT license AS id FROM activations WHERE ip = :ip
-            UNION ALL SELECT license FROM activations WHERE pair_ip = :ip
-            UNION ALL SELECT id FROM licenses WHERE locked_ip = :ip"
-            .to_owned(),
-    );
-    add(
-        filter.hostname.is_some(),
-        "SELECT license AS id FROM activations WHERE hostname IS NOT NULL AND lower(hostname) = :hostname".to_owned(),
-    );
+    add(filter.server_ip.is_some(), union_all(BY_ADDRESS));
+    add(filter.hostname.is_some(), union_all(BY_HOSTNAME));
     add(filter.over_limit, of("licenses.over_limit = 1"));
     add(filter.never_used, of("licenses.last_check_at = 0"));
     add(filter.trial, of("licenses.trial = 1"));
-    add(filter.label.is_some(), "SELECT license AS id FROM license_labels WHERE label = :label".to_owned());
+    add(filter.label.is_some(), union_all(BY_LABEL));
     sources
+}
+
+fn union_all(parts: &[Part]) -> String {
+    parts.iter().map(|(select, _)| *select).collect::<Vec<_>>().join(" UNION ALL ")
+}
+
+/// What finds the next licenses of a condition that no index of the order has, if the order is that of the numbers.
+fn next_by_number(filter: &Filter) -> Option<&'static [Part]> {
+    match filter {
+        _ if !filter.sort.is_by_number() => None,
+        Filter { server_ip: Some(_), .. } => Some(BY_ADDRESS),
+        Filter { hostname: Some(_), .. } => Some(BY_HOSTNAME),
+        Filter { label: Some(_), .. } => Some(BY_LABEL),
+        _ => None,
+    }
+}
+
+fn direction(sort: Sort) -> (&'static str, char) {
+    if sort.is_descending() { ("DESC", '<') } else { ("ASC", '>') }
 }
 
 /// The index to read if every condition finds many licenses.
