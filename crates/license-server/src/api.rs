@@ -195,13 +195,13 @@ fn decide(transaction: &WriteTransaction<'_>, shared: &Shared, key: &str, inquir
             (Ok(()), None) => Verdict::Unknown,
         });
     };
-    let own = rules::own_slot(transaction, &license, inquiry)?;
-    let is_active = own.is_some_and(|own| own.slot.is_active(transaction.now()));
+    let record = rules::record(transaction, &license, inquiry)?;
+    let is_active = record.own.is_some_and(|own| own.slot.is_active(transaction.now()));
     let asker = Asker { license: license.id, observed: inquiry.observed_ip, ip: inquiry.ip, is_active };
     if let Err(wait) = shared.limits.known_key(asker, now) {
         return Ok(Verdict::TooOften(wait));
     }
-    let decision = rules::decide(transaction, &license, inquiry, own)?;
+    let decision = rules::decide(transaction, &license, inquiry, record)?;
     match &decision {
         Decision::Granted => shared.refusal_log.forget(license.id, inquiry.ip),
         Decision::Denied(denial) => {

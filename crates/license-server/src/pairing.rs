@@ -8,7 +8,16 @@ use crate::store::{Error, Heartbeat, OwnSlot, ServerSides, Slot, WriteTransactio
 /// Servers with one identity that are compared. A license with more clones gets no more pairs.
 const MAX_RELATIVES: u32 = 32;
 
-/// The server that an address without an active activation belongs to, with the address taken in.
+/// The active servers with the identity of an address that has no active activation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SameIdentity {
+    /// The one that the address belongs to, if any.
+    pub relative: Option<Relative>,
+    /// The address of the first of them.
+    pub first: Option<IpAddr>,
+}
+
+/// The server that an address belongs to, with the address taken in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relative {
     /// The server's slot.
@@ -22,7 +31,7 @@ fn sign<'a>(transaction: &WriteTransaction<'_>, heartbeat: &Heartbeat<'a>) -> Si
     Sign { ip: heartbeat.ip, hostname, at: transaction.now() }
 }
 
-/// The active server with the same identity that this address belongs to, if any.
+/// Finds the active servers with the same identity.
 ///
 /// # Errors
 /// A store error.
@@ -30,17 +39,18 @@ pub fn find(
     transaction: &WriteTransaction<'_>,
     license: i64,
     heartbeat: &Heartbeat<'_>,
-) -> Result<Option<Relative>, Error> {
+) -> Result<SameIdentity, Error> {
     let identity = heartbeat.details.server_id.as_deref().filter(|identity| !identity.is_empty());
-    let Some(identity) = identity else { return Ok(None) };
+    let Some(identity) = identity else { return Ok(SameIdentity::default()) };
     let since = transaction.now().minus(ACTIVE_TIME);
     let sign = sign(transaction, heartbeat);
     let relatives = transaction.relatives(license, identity, since, MAX_RELATIVES)?;
-    let others = relatives.into_iter().filter(|relative| relative.slot.ip != heartbeat.ip);
+    let mut others = relatives.into_iter().filter(|relative| relative.slot.ip != heartbeat.ip).peekable();
+    let first = others.peek().map(|other| other.slot.ip);
     let mut joined = others.filter_map(|other| {
         Some(Relative { slot: other.slot, sides: other.sides.joined(sign)?, was_pair: other.sides.second.is_some() })
     });
-    Ok(joined.next())
+    Ok(SameIdentity { relative: joined.next(), first })
 }
 
 /// Takes the address into its server, which keeps its slot.
@@ -74,13 +84,13 @@ pub fn join(
 pub fn merge(
     transaction: &WriteTransaction<'_>,
     license: i64,
-    OwnSlot { slot, is_pair }: OwnSlot,
+    OwnSlot { slot, is_pair, .. }: OwnSlot,
     heartbeat: &Heartbeat<'_>,
 ) -> Result<Option<Slot>, Error> {
     if is_pair {
         return Ok(None);
     }
-    let Some(relative) = find(transaction, license, heartbeat)? else { return Ok(None) };
+    let Some(relative) = find(transaction, license, heartbeat)?.relative else { return Ok(None) };
     if relative.was_pair || relative.sides.second.is_none() {
         return Ok(None);
     }

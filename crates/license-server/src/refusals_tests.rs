@@ -1,7 +1,7 @@
 use super::*;
 use crate::model::Details;
 use crate::store::NewLicense;
-use crate::store::tests::{Scratch, plan};
+use crate::store::tests::Scratch;
 use opterius_base::secret::Secret;
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
@@ -51,8 +51,12 @@ fn a_second_refusal_is_added_to_the_first() {
     let [found] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!((found.first_at.unix(), found.last_at.unix(), found.denials), (100, 200, 5));
     assert_eq!((found.reason.as_str(), found.details.hostname.as_deref()), ("suspended", Some("web")));
-    assert!(scratch.read(|transaction| transaction.record(1, found.ip, NOW)).was_refused);
-    assert!(!scratch.read(|transaction| transaction.record(1, [203, 0, 113, 2].into(), NOW)).was_refused);
+    assert!(scratch.read(|transaction| transaction.record(1, found.ip, &Details::default(), NOW)).was_refused);
+    assert!(
+        !scratch
+            .read(|transaction| transaction.record(1, [203, 0, 113, 2].into(), &Details::default(), NOW))
+            .was_refused
+    );
     assert!(scratch.change(NOW, |transaction| transaction.delete_refusal(1, found.ip)));
     assert!(!scratch.change(NOW, |transaction| transaction.delete_refusal(1, found.ip)));
 }
@@ -99,8 +103,8 @@ fn a_block_ends_at_its_time() {
     let at = Timestamp::from_unix;
     assert_eq!(scratch.read(|transaction| transaction.blocks(1, at(199))), [until(200, Some("x"))]);
     assert_eq!(scratch.read(|transaction| transaction.blocks(1, at(200))), []);
-    assert!(scratch.read(|transaction| transaction.record(1, ip, at(199))).has_blocks);
-    assert!(!scratch.read(|transaction| transaction.record(1, ip, at(200))).has_blocks);
+    assert!(scratch.read(|transaction| transaction.record(1, ip, &Details::default(), at(199))).has_blocks);
+    assert!(!scratch.read(|transaction| transaction.record(1, ip, &Details::default(), at(200))).has_blocks);
     assert!(scratch.change(at(199), |transaction| transaction.delete_block(1, ip)));
     assert!(!scratch.change(at(199), |transaction| transaction.delete_block(1, ip)));
 }
@@ -127,12 +131,4 @@ fn what_is_due_is_found_page_by_page_and_deleted_unless_it_has_changed() {
         scratch.change(NOW, |transaction| transaction.delete_due_server(ServerTable::Refusals, *due, earliest, latest))
     });
     assert_eq!(deleted.collect::<Vec<_>>(), [true, false, true, true]);
-}
-
-#[test]
-fn a_verification_reads_no_table_completely() {
-    let mut scratch = Scratch::new();
-    let record = scratch.read(|transaction| plan(transaction, RECORD));
-    assert!(record.contains("refusals USING PRIMARY KEY (license=? AND ip=?)"), "{record}");
-    assert!(record.contains("blocks USING PRIMARY KEY (license=?)"), "{record}");
 }

@@ -7,9 +7,9 @@
 use std::net::IpAddr;
 
 use crate::model::{ACTIVE_TIME, Action, Actor, Details, EventFacts, EventType, License, Role, ServerFacts, Status};
-use crate::pairing;
+use crate::pairing::{self, SameIdentity};
 use crate::store::counting::{count_cap, format_count};
-use crate::store::{Error, Heartbeat, OwnSlot, Slot, WriteTransaction};
+use crate::store::{Error, Heartbeat, OwnSlot, Record, Slot, WriteTransaction};
 use opterius_base::clock::Timestamp;
 
 /// A verification request, reduced to what the rules need.
@@ -108,22 +108,18 @@ pub const UNKNOWN_KEY: (&str, &str) = ("invalid_key", "License key is not known.
 /// # Errors
 /// A store error; there is no decision then.
 pub fn verify(transaction: &WriteTransaction<'_>, license: &License, inquiry: &Inquiry) -> Result<Decision, Error> {
-    decide(transaction, license, inquiry, own_slot(transaction, license, inquiry)?)
+    decide(transaction, license, inquiry, record(transaction, license, inquiry)?)
 }
 
-/// The slot that the address has or had; it can be inactive.
+/// What is stored about the address.
 ///
 /// # Errors
 /// A store error.
-pub fn own_slot(
-    transaction: &WriteTransaction<'_>,
-    license: &License,
-    inquiry: &Inquiry,
-) -> Result<Option<OwnSlot>, Error> {
-    transaction.own_slot(license.id, inquiry.ip)
+pub fn record(transaction: &WriteTransaction<'_>, license: &License, inquiry: &Inquiry) -> Result<Record, Error> {
+    transaction.record(license.id, inquiry.ip, &inquiry.details, transaction.now())
 }
 
-/// [`verify`] for a server whose slot is known: `own`, from [`own_slot`] in the same transaction.
+/// [`verify`] for a server whose `record` is known, from [`record()`] in the same transaction.
 ///
 /// # Errors
 /// A store error; there is no decision then.
@@ -131,7 +127,7 @@ pub fn decide(
     transaction: &WriteTransaction<'_>,
     license: &License,
     inquiry: &Inquiry,
-    own: Option<OwnSlot>,
+    record: Record,
 ) -> Result<Decision, Error> {
     let now = transaction.now();
     let denied = |denial| Ok(Decision::Denied(denial));
@@ -146,7 +142,6 @@ pub fn decide(
     if let Some(locked) = license.locked_ip.filter(|locked| *locked != inquiry.ip) {
         return denied(Denial::IpMismatch { locked, asking: inquiry.ip });
     }
-    let record = transaction.record(license.id, inquiry.ip, now)?;
     if record.has_blocks
         && let Some(until) = kept_out_until(transaction, license.id, inquiry)?
     {
@@ -164,8 +159,8 @@ pub fn decide(
         reported_ip: inquiry.reported_ip,
         details: &inquiry.details,
     };
-    let mut slot = own.map(|own| own.slot);
-    if let Some(own) = own.filter(|own| own.slot.is_active(now)) {
+    let mut slot = record.own.map(|own| own.slot);
+    if let Some(own) = record.own.filter(|own| own.slot.is_active(now)) {
         if claim(slot, allowed, now, count)? == Claim::Refresh {
             if keep(transaction, license.id, own, &heartbeat)? {
                 return granted(transaction, license.id, inquiry, record.was_refused);
@@ -176,9 +171,9 @@ pub fn decide(
         }
     }
     // An address without a slot can belong to a server that has one.
-    let relative = match slot.filter(|slot| slot.is_active(now)) {
-        Some(_) => None,
-        None => pairing::find(transaction, license.id, &heartbeat)?,
+    let SameIdentity { relative, first } = match slot.filter(|slot| slot.is_active(now)) {
+        None if record.may_have_relatives => pairing::find(transaction, license.id, &heartbeat)?,
+        _ => SameIdentity::default(),
     };
     match claim(relative.as_ref().map(|relative| relative.slot).or(slot), allowed, now, count)? {
         Claim::Refresh => {
@@ -191,11 +186,13 @@ pub fn decide(
             let detail = activation_detail(inquiry, again);
             // The number of the entry is the place of the activation, which is announced once it is there.
             let sequence = transaction.add_entry(Some(license.id), &actor, Action::Activated, &detail)?;
-            transaction.release_second(license.id, inquiry.ip)?;
+            if record.own.is_some() {
+                transaction.release_second(license.id, inquiry.ip)?;
+            }
             transaction.put_activation(license.id, sequence, &heartbeat)?;
             announce_activation(transaction, license.id, sequence, &actor, &detail, inquiry)?;
-            if again.is_none() {
-                announce_clone(transaction, license.id, inquiry, since)?;
+            if let Some(twin) = first.filter(|_| again.is_none()) {
+                announce_clone(transaction, license.id, inquiry, twin)?;
             }
         }
         Claim::Refuse { active } => return denied(Denial::ServerLimit { active, allowed }),
@@ -225,7 +222,8 @@ fn keep(
     if own.is_pair {
         return pairing::refresh(transaction, license, own.slot, heartbeat);
     }
-    if transaction.refresh_activation(license, heartbeat)? {
+    transaction.refresh_activation(license, heartbeat, own.has_changed)?;
+    if own.has_changed {
         pairing::merge(transaction, license, own, heartbeat)?;
     }
     Ok(true)
@@ -262,19 +260,13 @@ fn announce_activation(
     transaction.announce(EventType::ServerActivated, Some(license), &facts)
 }
 
-/// Announces a new server whose identity another active server of the license has.
+/// Announces a new server with the identity of another active server of the license, `twin`.
 fn announce_clone(
     transaction: &WriteTransaction<'_>,
     license: i64,
     inquiry: &Inquiry,
-    since: Timestamp,
+    twin: IpAddr,
 ) -> Result<(), Error> {
-    let identity = inquiry.details.server_id.as_deref().filter(|identity| !identity.is_empty());
-    let Some(identity) = identity else { return Ok(()) };
-    if transaction.wanted_since(EventType::ServerCloned)?.is_none() {
-        return Ok(());
-    }
-    let Some(twin) = transaction.twins(license, identity, inquiry.ip, since, 1)?.pop() else { return Ok(()) };
     let server = ServerFacts { clone_of: Some(twin), ..facts(inquiry) };
     let facts = EventFacts { server: Some(&server), ..EventFacts::default() };
     transaction.announce(EventType::ServerCloned, Some(license), &facts)
@@ -314,12 +306,15 @@ fn claim<Failure>(
     now: Timestamp,
     count: impl Fn(Option<i64>, u32) -> Result<u32, Failure>,
 ) -> Result<Claim, Failure> {
-    let active = own.filter(|own| own.is_active(now));
-    if allowed == 0 || count(active.map(|own| own.sequence), allowed)? < allowed {
-        return Ok(match active {
-            Some(_) => Claim::Refresh,
+    let Some(active) = own.filter(|own| own.is_active(now)) else {
+        let counted = if allowed == 0 { None } else { Some(count(None, count_cap(allowed))?) };
+        return Ok(match counted.filter(|counted| *counted >= allowed) {
+            Some(active) => Claim::Refuse { active },
             None => Claim::Take { again: own.map(|own| own.last_seen_at) },
         });
+    };
+    if allowed == 0 || count(Some(active.sequence), allowed)? < allowed {
+        return Ok(Claim::Refresh);
     }
     Ok(Claim::Refuse { active: count(None, count_cap(allowed))? })
 }

@@ -56,9 +56,9 @@ impl<Key: Hash> Throttle<Key> {
     /// # Errors
     /// The bucket is empty; the time until the next token.
     pub fn take(&mut self, key: Key, now: Instant) -> Result<(), Duration> {
-        self.check(&key, now)?;
         let hash = self.hasher.hash_one(&key);
         let full_at = self.when_full(hash, now);
+        self.available(full_at, now)?;
         self.put(hash, full_at + self.refill, now);
         Ok(())
     }
@@ -68,7 +68,12 @@ impl<Key: Hash> Throttle<Key> {
     /// # Errors
     /// The bucket is empty; the time until the next token.
     pub fn check(&self, key: &Key, now: Instant) -> Result<(), Duration> {
-        let missing = self.when_full(self.hasher.hash_one(key), now).saturating_duration_since(now);
+        self.available(self.when_full(self.hasher.hash_one(key), now), now)
+    }
+
+    /// Whether the bucket that will be full at this instant has a token.
+    fn available(&self, full_at: Instant, now: Instant) -> Result<(), Duration> {
+        let missing = full_at.saturating_duration_since(now);
         let most = self.refill.saturating_mul(self.burst.saturating_sub(1));
         match missing.checked_sub(most) {
             Some(wait) if !wait.is_zero() => Err(wait),

@@ -72,8 +72,8 @@ impl VerificationLimits {
     pub fn known_key(&self, asker: Asker, now: Instant) -> Result<(), Duration> {
         let sender = (asker.license, network(asker.observed), network(asker.ip));
         let mut senders = lock(&self.senders);
-        senders.check(&sender, now)?;
         if !asker.is_active {
+            senders.check(&sender, now)?;
             let wide = (asker.license, Network::around(asker.ip, if asker.ip.is_ipv4() { 24 } else { 48 }));
             let (mut new_networks, mut newcomers) = (lock(&self.new_networks), lock(&self.newcomers));
             new_networks.check(&wide, now)?;

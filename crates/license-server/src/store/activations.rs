@@ -22,15 +22,6 @@ pub struct Slot {
     pub last_seen_at: Timestamp,
 }
 
-/// The slot of an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OwnSlot {
-    /// The slot. Its address is that of the activation, which can be the other one of a pair.
-    pub slot: Slot,
-    /// Whether the server has a pair of addresses.
-    pub is_pair: bool,
-}
-
 impl Slot {
     /// Whether the slot is in use at `now`.
     pub fn is_active(&self, now: Timestamp) -> bool {
@@ -92,7 +83,7 @@ const REFRESH: &str = "UPDATE activations SET last_seen_at = max(last_seen_at, :
     WHERE license = :license AND ip = :ip";
 
 /// SQLite rewrites an index for every column that an UPDATE names, changed or not. So identity and host name have their
-/// own statement, which does nothing while they are unchanged.
+/// own statement, which does nothing if they are unchanged.
 pub(super) const REFRESH_IDENTITY: &str = "UPDATE activations SET
         other_seen_at = iif(server_id <> ?3, ?4, other_seen_at),
         other_server_id = iif(server_id <> ?3, server_id, other_server_id),
@@ -101,15 +92,12 @@ pub(super) const REFRESH_IDENTITY: &str = "UPDATE activations SET
     WHERE license = ?1 AND ip = ?2
         AND ((?3 IS NOT NULL AND server_id IS NOT ?3) OR (?5 IS NOT NULL AND hostname IS NOT ?5))";
 
-const SLOT: &str =
-    "SELECT ip, sequence, last_seen_at, pair_ip IS NOT NULL FROM activations WHERE license = ?1 AND ip = ?2";
+const SLOT: &str = "SELECT ip, sequence, last_seen_at FROM activations WHERE license = ?1 AND ip = ?2";
 
-const PAIR_SLOT: &str =
-    "SELECT ip, sequence, last_seen_at, pair_ip IS NOT NULL FROM activations WHERE license = ?1 AND pair_ip = ?2";
+const PAIR_SLOT: &str = "SELECT ip, sequence, last_seen_at FROM activations WHERE license = ?1 AND pair_ip = ?2";
 
-fn own_slot(row: &Row<'_>) -> rusqlite::Result<OwnSlot> {
-    let slot = Slot { ip: row.get::<_, Ip>(0)?.0, sequence: row.get(1)?, last_seen_at: at(row, 2)? };
-    Ok(OwnSlot { slot, is_pair: row.get(3)? })
+fn slot(row: &Row<'_>) -> rusqlite::Result<Slot> {
+    Ok(Slot { ip: row.get::<_, Ip>(0)?.0, sequence: row.get(1)?, last_seen_at: at(row, 2)? })
 }
 
 fn activation(row: &Row<'_>) -> rusqlite::Result<Activation> {
@@ -251,16 +239,8 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn slot(&self, license: i64, ip: IpAddr) -> Result<Option<Slot>, Error> {
-        Ok(self.own_slot(license, ip)?.map(|own| own.slot))
-    }
-
-    /// The same, and whether the server has a pair of addresses.
-    ///
-    /// # Errors
-    /// A store error.
-    pub fn own_slot(&self, license: i64, ip: IpAddr) -> Result<Option<OwnSlot>, Error> {
         for sql in [SLOT, PAIR_SLOT] {
-            let found = self.0.prepare_cached(sql)?.query_row(params![license, Ip(ip)], own_slot).optional()?;
+            let found = self.0.prepare_cached(sql)?.query_row(params![license, Ip(ip)], slot).optional()?;
             if found.is_some() {
                 return Ok(found);
             }
@@ -323,11 +303,12 @@ impl WriteTransaction<'_> {
 
     /// Records a check-in. Details that the request does not contain stay unchanged, because the Panel and the Agent of a
     /// server report different ones. `last_seen_at` never decreases: if the clock is set back, the slot would otherwise
-    /// look free once the clock is corrected. Returns whether the identity or the host name is another than before.
+    /// look free once the clock is corrected. `has_changed` says whether the identity or the host name is another than
+    /// before, from [`ReadTransaction::record`] in the same transaction.
     ///
     /// # Errors
     /// A store error.
-    pub fn refresh_activation(&self, license: i64, heartbeat: &Heartbeat<'_>) -> Result<bool, Error> {
+    pub fn refresh_activation(&self, license: i64, heartbeat: &Heartbeat<'_>, has_changed: bool) -> Result<(), Error> {
         self.connection().prepare_cached(REFRESH)?.execute(named_params! {
             ":license": license,
             ":ip": Ip(heartbeat.ip),
@@ -338,12 +319,12 @@ impl WriteTransaction<'_> {
             ":panel": heartbeat.details.panel_version,
             ":os": heartbeat.details.os,
         })?;
-        let Details { server_id, hostname, .. } = heartbeat.details;
-        if server_id.is_none() && hostname.is_none() {
-            return Ok(false);
+        if has_changed {
+            let Details { server_id, hostname, .. } = heartbeat.details;
+            let parameters = params![license, Ip(heartbeat.ip), server_id, self.now().unix(), hostname];
+            self.connection().prepare_cached(REFRESH_IDENTITY)?.execute(parameters)?;
         }
-        let parameters = params![license, Ip(heartbeat.ip), server_id, self.now().unix(), hostname];
-        Ok(self.connection().prepare_cached(REFRESH_IDENTITY)?.execute(parameters)? > 0)
+        Ok(())
     }
 
     /// Sets the last check-in, to correct one that is dated in the future.

@@ -25,6 +25,7 @@ mod maintenance;
 mod outbox;
 mod password_links;
 pub mod readers;
+mod record;
 mod refusals;
 mod restore;
 mod schema;
@@ -39,7 +40,7 @@ mod values;
 mod webhooks;
 pub mod writer;
 
-pub use activations::{ExpiredActivations, Heartbeat, OwnSlot, Slot};
+pub use activations::{ExpiredActivations, Heartbeat, Slot};
 pub use api_tokens::{Creation, KeptAnswer, NewApiToken};
 pub use database::Database;
 pub use deliveries::KEPT_TIME;
@@ -54,7 +55,8 @@ pub use maintenance::{
 };
 pub use outbox::{MAX_PENDING, NOTICES};
 pub use password_links::PasswordLink;
-pub use refusals::{DueServers, Record, ServerTable};
+pub use record::{OwnSlot, Record};
+pub use refusals::{DueServers, ServerTable};
 pub use restore::{ReplacedDatabase, copy_backup};
 pub use second_factors::StoredFactor;
 pub use sessions::{NewSession, session_id};

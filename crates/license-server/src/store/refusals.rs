@@ -10,15 +10,6 @@ use super::values::{Ip, at, details};
 use crate::model::{Block, EventFacts, EventType, MAX_REFUSED, RefusedServer, ServerFacts};
 use opterius_base::clock::Timestamp;
 
-/// What a verification has to know beyond the slots, in one statement because every verification asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// Whether a refusal of this address is stored.
-    pub was_refused: bool,
-    /// Whether the license keeps servers out, this one or others.
-    pub has_blocks: bool,
-}
-
 /// A page of refusals and blocks that are due for deletion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DueServers {
@@ -36,9 +27,6 @@ pub enum ServerTable {
     /// Servers that are kept out, due at their end.
     Blocks,
 }
-
-const RECORD: &str = "SELECT EXISTS (SELECT 1 FROM refusals WHERE license = ?1 AND ip = ?2),
-    EXISTS (SELECT 1 FROM blocks WHERE license = ?1 AND ends_at > ?3)";
 
 const REFUSAL: &str = "
     SELECT ip, reason, message, first_at, last_at, denials, hostname, agent_version, panel_version, os, server_id
@@ -72,15 +60,6 @@ fn refused_server(row: &Row<'_>) -> rusqlite::Result<RefusedServer> {
 }
 
 impl ReadTransaction<'_> {
-    /// Whether this address was refused, and whether the license keeps servers out.
-    ///
-    /// # Errors
-    /// A store error.
-    pub fn record(&self, license: i64, ip: IpAddr, now: Timestamp) -> Result<Record, Error> {
-        let record = |row: &Row<'_>| Ok(Record { was_refused: row.get(0)?, has_blocks: row.get(1)? });
-        Ok(self.0.prepare_cached(RECORD)?.query_row(params![license, Ip(ip), now.unix()], record)?)
-    }
-
     /// The refused servers of a license, latest refusal first.
     ///
     /// # Errors

@@ -1,0 +1,116 @@
+//! What a verification has to know about the address that asks, in one statement because every verification asks.
+
+use std::net::IpAddr;
+
+use rusqlite::{Row, params};
+
+use super::activations::Slot;
+use super::error::Error;
+use super::transactions::ReadTransaction;
+use super::values::{Ip, at};
+use crate::model::Details;
+use opterius_base::clock::Timestamp;
+
+/// What is stored about an address of a license.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The slot that the address has or had; it can be inactive.
+    pub own: Option<OwnSlot>,
+    /// Whether other addresses can have the identity that the server reports.
+    pub may_have_relatives: bool,
+    /// Whether a refusal of this address is stored.
+    pub was_refused: bool,
+    /// Whether the license keeps servers out, this one or others.
+    pub has_blocks: bool,
+}
+
+/// The slot of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnSlot {
+    /// The slot. Its address is that of the activation, which can be the other one of a pair.
+    pub slot: Slot,
+    /// Whether the server has a pair of addresses.
+    pub is_pair: bool,
+    /// Whether the identity or the host name is another than the server reports now.
+    pub has_changed: bool,
+}
+
+macro_rules! record {
+    ($relatives:literal, $own:literal) => {
+        concat!(
+            "SELECT EXISTS (SELECT 1 FROM refusals WHERE license = ?1 AND ip = ?2),
+                EXISTS (SELECT 1 FROM blocks WHERE license = ?1 AND ends_at > ?3), ",
+            $relatives,
+            ", ",
+            $own
+        )
+    };
+}
+
+macro_rules! own {
+    ($address:literal) => {
+        concat!(
+            record!(
+                "1",
+                "ip, sequence, last_seen_at, pair_ip IS NOT NULL, (?4 IS NOT NULL AND server_id IS NOT ?4)
+                OR (?5 IS NOT NULL AND hostname IS NOT ?5) FROM activations WHERE license = ?1 AND "
+            ),
+            $address
+        )
+    };
+}
+
+/// The activation with the address, otherwise the pair with the address, otherwise none: SQLite reads no further than it
+/// has to.
+const RECORD: &str = concat!(
+    own!("ip = ?2"),
+    " UNION ALL ",
+    own!("pair_ip = ?2"),
+    " UNION ALL ",
+    record!("EXISTS (SELECT 1 FROM activations WHERE license = ?1 AND server_id = ?4)", "NULL, NULL, NULL, NULL, NULL"),
+    " LIMIT 1"
+);
+
+fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
+    let own = match row.get::<_, Option<Ip>>(3)? {
+        Some(ip) => Some(OwnSlot {
+            slot: Slot { ip: ip.0, sequence: row.get(4)?, last_seen_at: at(row, 5)? },
+            is_pair: row.get(6)?,
+            has_changed: row.get(7)?,
+        }),
+        None => None,
+    };
+    Ok(Record { own, may_have_relatives: row.get(2)?, was_refused: row.get(0)?, has_blocks: row.get(1)? })
+}
+
+impl ReadTransaction<'_> {
+    /// What is stored about this address, at `now`. `details` is what the server reports about itself.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn record(&self, license: i64, ip: IpAddr, details: &Details, now: Timestamp) -> Result<Record, Error> {
+        let parameters = params![license, Ip(ip), now.unix(), details.server_id, details.hostname];
+        Ok(self.0.prepare_cached(RECORD)?.query_row(parameters, record)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::{Scratch, plan};
+
+    #[test]
+    fn a_verification_reads_no_table_completely() {
+        let plan = Scratch::new().read(|transaction| plan(transaction, RECORD));
+        for expected in [
+            "refusals USING PRIMARY KEY (license=? AND ip=?)",
+            "blocks USING PRIMARY KEY (license=?)",
+            "activations USING PRIMARY KEY (license=? AND ip=?)",
+            "activations USING INDEX activations_by_pair (pair_ip=? AND license=?)",
+            "activations USING COVERING INDEX activations_by_identity (license=? AND server_id=?)",
+        ] {
+            assert!(plan.contains(expected), "{plan}");
+        }
+        assert!(!plan.contains("SCAN activations") && !plan.contains("TEMP B-TREE"), "{plan}");
+    }
+}
