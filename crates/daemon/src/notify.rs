@@ -64,6 +64,13 @@ impl Notifier {
         self.send(&format!("FDSTOREREMOVE=1\nFDNAME={LISTENER}"), None);
     }
 
+    /// Reports that the start goes on, so that the service manager waits `time` for the next report or the end of the
+    /// start, whatever TimeoutStartSec says.
+    pub fn extend_start(&self, line: &str, time: Duration) {
+        let line = one_line(line, MAX_STATUS);
+        self.send(&format!("STATUS={line}\nEXTEND_TIMEOUT_USEC={}", time.as_micros()), None);
+    }
+
     fn send(&self, message: &str, descriptor: Option<BorrowedFd<'_>>) {
         let Some((socket, address)) = &self.0 else { return };
         let descriptors: Vec<BorrowedFd<'_>> = descriptor.into_iter().collect();
@@ -205,6 +212,14 @@ mod tests {
         progress.update(report("worse", true), start);
         progress.reloading(start);
         assert_eq!((received(&manager)[1..].to_vec(), progress.ready_by()), (vec!["STOPPING=1".to_owned()], None));
+    }
+
+    #[test]
+    fn a_long_start_is_waited_for() {
+        let (manager, notifier) = manager("long-start");
+        notifier.extend_start("checking\nREADY=1", Duration::from_secs(120));
+        assert_eq!(received(&manager), ["STATUS=checking READY=1\nEXTEND_TIMEOUT_USEC=120000000"]);
+        Notifier::default().extend_start("checking", Duration::from_secs(120));
     }
 
     #[test]

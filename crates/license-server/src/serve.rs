@@ -10,6 +10,7 @@ use crossbeam_channel::bounded;
 use log::{error, info, warn};
 
 use crate::api::Api;
+use crate::cause::cause;
 use crate::commands::progress::Progress;
 use crate::config::{self, Config, Loaded};
 use crate::installation::{DataDir, Installation};
@@ -18,7 +19,7 @@ use crate::keys::SigningKeys;
 use crate::shared::Shared;
 use crate::store::readers::Readers;
 use crate::store::writer::Writer;
-use crate::store::{self, Database};
+use crate::store::{self, Database, clean_end};
 use crate::{PROGRAM, activation_gc, expiry_notices, refusal_writer, startup, statistics};
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_daemon::limits;
@@ -92,12 +93,21 @@ pub fn start(path: &Path) -> u8 {
     conclude(&ended, PROGRAM, target)
 }
 
-/// Opens the installation and checks the integrity of its database.
+/// Opens the installation. Checks the whole database first, unless it is as this program left it and needs no upgrade.
 fn open(data_dir: &DataDir) -> Result<Installation, InstallationError> {
     data_dir.check_not_restoring()?;
-    let _progress = Progress::start("Checking the database", None);
-    store::check_intact(&data_dir.database_path())?;
-    data_dir.open()
+    let path = data_dir.database_path();
+    if clean_end::is_as_left(&path) && !store::is_outdated(&path)? {
+        return data_dir.open();
+    }
+    // Also while the schema is upgraded.
+    let _progress = Progress::start_in_service("Checking the database");
+    let begin = SystemClock.monotonic();
+    store::check_intact(&path)?;
+    let took = SystemClock.monotonic().saturating_duration_since(begin).as_secs_f64();
+    let installation = data_dir.open()?;
+    info!("Checked the whole database in {took:.1} s, because it is not as a clean stop left it");
+    Ok(installation)
 }
 
 /// Runs the daemon on `listener` until a signal stops it. `path` is the configuration file that SIGHUP reloads, if any.
@@ -167,10 +177,15 @@ pub fn run(
         warn!("The verifications of the last minute could not be stored for the overview: {error}");
     }
     drop(stop);
-    if let Err(error) = store::checkpoint_on_exit(&database_path) {
-        warn!(
+    match store::checkpoint_on_exit(&database_path) {
+        Ok(()) => {
+            if let Err(error) = clean_end::remember(&database_path) {
+                warn!("The next start will check the whole database: {}", cause(&error));
+            }
+        }
+        Err(error) => warn!(
             "The write-ahead log could not be checkpointed and stays beside the database until the next start: {error}"
-        );
+        ),
     }
     info!("Stopped");
     Ok(())

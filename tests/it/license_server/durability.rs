@@ -112,6 +112,33 @@ fn a_graceful_stop_answers_pending_requests_and_checkpoints_the_database() {
 }
 
 #[test]
+fn only_a_database_that_is_not_as_it_was_left_is_checked_at_the_start() {
+    let mut server = LicenseServerProcess::start();
+    let was_checked =
+        |server: &LicenseServerProcess| server.lines().iter().any(|line| line.contains("Checked the whole database"));
+    assert!(was_checked(&server), "a new one");
+    let stop = |server: &LicenseServerProcess| {
+        server.signal(rustix::process::Signal::TERM);
+        assert_eq!(server.wait_exit(START).code(), Some(0), "{:#?}", server.lines());
+    };
+    stop(&server);
+    server.restart();
+    assert!(!was_checked(&server), "a clean stop");
+    let load = Load::new(&server);
+    load.during(|| {
+        load.wait_for(20);
+        server.kill();
+    });
+    server.restart();
+    assert!(was_checked(&server), "a kill");
+    stop(&server);
+    let path = server.database.data_dir.database_path();
+    fs::write(&path, fs::read(&path).unwrap()).unwrap();
+    server.restart();
+    assert!(was_checked(&server), "another program has written to the file");
+}
+
+#[test]
 fn a_backup_under_load_is_consistent() {
     let server = LicenseServerProcess::start();
     let load = Load::new(&server);

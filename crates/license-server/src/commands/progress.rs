@@ -8,14 +8,19 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use opterius_base::clock::{Clock, SystemClock};
+use opterius_daemon::notify::Notifier;
 
 /// The time before the line appears, and between two updates.
 const INTERVAL: Duration = Duration::from_millis(500);
 
+/// How often the service manager is told that the start goes on, and how long it waits for the next time.
+const SERVICE_INTERVAL: Duration = Duration::from_secs(10);
+const SERVICE_TIME: Duration = Duration::from_secs(120);
+
 /// A file that grows, and the size that it is expected to reach, in bytes.
 pub(crate) type Growing = (PathBuf, u64);
 
-/// Shows progress until it is dropped. Shows nothing if stderr is not a terminal.
+/// Shows progress until it is dropped, on stderr if that is a terminal.
 pub(crate) struct Progress {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -27,10 +32,21 @@ impl Progress {
         if !stderr().is_terminal() {
             return Self { stop: None, thread: None };
         }
+        Self::spawn(move |stopped| show(work, file.as_ref(), stopped))
+    }
+
+    /// The same for work at the start of a service, which the service manager is told to wait for.
+    pub(crate) fn start_in_service(work: &'static str) -> Self {
+        if stderr().is_terminal() {
+            return Self::start(work, None);
+        }
+        Self::spawn(move |stopped| keep_waiting(work, &Notifier::of_process(), SERVICE_INTERVAL, stopped))
+    }
+
+    fn spawn(show: impl FnOnce(&Receiver<()>) + Send + 'static) -> Self {
         let (stop, stopped) = bounded(0);
-        let thread =
-            thread::Builder::new().name("progress".to_owned()).spawn(move || show(work, file.as_ref(), &stopped));
-        // Without a thread there is no progress line, and the work goes on.
+        let thread = thread::Builder::new().name("progress".to_owned()).spawn(move || show(&stopped));
+        // Without a thread there is no progress, and the work goes on.
         Self { stop: Some(stop), thread: thread.ok() }
     }
 }
@@ -53,6 +69,15 @@ fn show(work: &str, file: Option<&Growing>, stopped: &Receiver<()>) {
     }
     if is_shown {
         write("");
+    }
+}
+
+/// Tells the service manager how long the work takes, and to wait longer than it would by itself.
+fn keep_waiting(work: &str, notifier: &Notifier, interval: Duration, stopped: &Receiver<()>) {
+    let begin = SystemClock.monotonic();
+    while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(interval) {
+        let elapsed = SystemClock.monotonic().saturating_duration_since(begin);
+        notifier.extend_start(&line(work, None, elapsed), SERVICE_TIME);
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) fn explain(path: &Path, error: Error) -> Error {
 }
 
 /// Whether there is a log with content.
-fn has_log(path: &Path) -> bool {
+pub(super) fn has_log(path: &Path) -> bool {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
     Path::new(&log).metadata().is_ok_and(|metadata| metadata.len() > 0)

@@ -91,7 +91,7 @@ pub fn check(path: &Path) -> Result<Vec<String>, Error> {
     }
 }
 
-/// Checks every page and every index, which takes seconds for a million licenses. Undetected damage leads to wrong verdicts:
+/// Checks every page and every index, which takes many seconds for a million licenses. Undetected damage leads to wrong verdicts:
 /// a key that is missing from an index is an unknown key. Changes nothing.
 ///
 /// # Errors
@@ -103,6 +103,14 @@ pub fn check_intact(path: &Path) -> Result<(), Error> {
     } else {
         Err(Error::Unusable(path.to_owned(), defects.join("; ").replace('\n', " ")))
     }
+}
+
+/// Whether the schema is older than this program's. Changes nothing.
+///
+/// # Errors
+/// The database cannot be opened, or its schema is newer.
+pub fn is_outdated(path: &Path) -> Result<bool, Error> {
+    schema(path).map(|(version, newest)| version < newest)
 }
 
 /// The schema version of the database, and the newest that this program supports. Changes nothing.

@@ -7,6 +7,7 @@
 mod activations;
 mod api_tokens;
 pub mod checkpoint;
+pub mod clean_end;
 mod connection;
 pub mod counting;
 mod database;
@@ -51,7 +52,7 @@ pub use license_list::{LicensePage, ListedLicense};
 pub use license_usage::{LicenseUsage, OutdatedUsage};
 pub use licenses::NewLicense;
 pub use maintenance::{
-    backup, check, check_intact, checkpoint_on_exit, renamed_users, schema, setting, unfinished_backup,
+    backup, check, check_intact, checkpoint_on_exit, is_outdated, renamed_users, schema, setting, unfinished_backup,
 };
 pub use outbox::{MAX_PENDING, NOTICES};
 pub use password_links::PasswordLink;
