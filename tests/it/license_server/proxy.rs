@@ -1,5 +1,6 @@
 //! The license server behind nginx with the shipped configuration.
 
+use super::vendor_api::{add_token, assert_api_error};
 use super::*;
 use crate::license::assert_active;
 use crate::support::agent::Agent;
@@ -101,6 +102,36 @@ fn metrics_are_not_proxied_and_http_redirects_to_https() {
     assert!(response.header("Location").unwrap().starts_with("https://localhost/"), "{}", response.head_text());
     let header = nginx.fetch(CLIENT, Request::get("/health")).header("Strict-Transport-Security").map(str::to_owned);
     assert_eq!(header.as_deref(), Some("max-age=31536000"));
+}
+
+/// nginx refuses a large body itself, and answers itself for a stopped server: in the form of the API below `/api/v1`.
+#[test]
+fn what_nginx_answers_for_the_vendor_api_has_its_form() {
+    let (server, nginx) = behind_nginx();
+    let token = add_token(&server, "shop", "licenses:read,licenses:write", &[]);
+    let call = |method: &str, body: Vec<u8>| {
+        let request = Request::new(method, "/api/v1/licenses").header("Authorization", &format!("Bearer {token}"));
+        nginx.fetch(CLIENT, request.header("Content-Type", "application/json").body(body))
+    };
+    let own = call("POST", b"{}".to_vec());
+    assert_api_error(&own, 422, "validation_failed", Some("owner"));
+    // Both sides of the limit, which is the license server's own: below it answers, above it nginx does.
+    assert_api_error(&call("POST", vec![b' '; 64 * 1024]), 400, "bad_request", None);
+    for size in [64 * 1024 + 1, 1024 * 1024] {
+        assert_api_error(&call("POST", vec![b' '; size]), 413, "body_too_large", None);
+    }
+    let direct = Request::post("/api/v1/licenses").body(vec![b' '; 64 * 1024 + 1]);
+    assert_api_error(&server.fetch(direct), 413, "body_too_large", None);
+
+    server.kill();
+    let down = call("GET", Vec::new());
+    assert_api_error(&down, 503, "unavailable", None);
+    assert_eq!(retry_after(&down), 5);
+    for answer in [own, down] {
+        assert_eq!(answer.header("Strict-Transport-Security"), Some("max-age=31536000"));
+        assert_eq!(answer.header("Content-Type"), Some("application/json"));
+    }
+    assert_eq!(nginx.fetch(CLIENT, Request::get("/health")).status, 502, "monitoring and Agents see what nginx says");
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl Shop {
     }
 }
 
-fn request(token: &str, method: &str, path: &str, body: Option<&Value>) -> Request {
+pub(super) fn request(token: &str, method: &str, path: &str, body: Option<&Value>) -> Request {
     let request = Request::new(method, &format!("/api/v1{path}")).header("Authorization", &format!("Bearer {token}"));
     match body {
         Some(body) => request.header("Content-Type", "application/json").body(body.to_string()),
@@ -74,7 +74,7 @@ fn request(token: &str, method: &str, path: &str, body: Option<&Value>) -> Reque
 }
 
 /// Adds a token with the command line.
-fn add_token(server: &LicenseServerProcess, name: &str, scopes: &str, more: &[&str]) -> String {
+pub(super) fn add_token(server: &LicenseServerProcess, name: &str, scopes: &str, more: &[&str]) -> String {
     let words = [&["token", "add", name, "--scopes", scopes, "--json"], more].concat();
     let output = server.run(&words);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -83,7 +83,7 @@ fn add_token(server: &LicenseServerProcess, name: &str, scopes: &str, more: &[&s
 }
 
 /// Asserts an error in the form of the API, and returns it.
-fn assert_api_error(response: &Response, status: u16, code: &str, field: Option<&str>) -> Value {
+pub(super) fn assert_api_error(response: &Response, status: u16, code: &str, field: Option<&str>) -> Value {
     assert_eq!(response.status, status, "{}", response.text());
     let body = response.json();
     let error = &body["error"];
