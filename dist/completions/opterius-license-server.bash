@@ -12,7 +12,7 @@ _opterius_license_server() {
     for ((index = 1; index < COMP_CWORD; index++)); do
         word=${COMP_WORDS[index]}
         case $word in
-            --config | --every | --keep | --undecided | --owner | --plan | --expires | --lock-ip | --reference | --search | --reason | --until | --add | --basis | --block | --status | --period-end | --title | --max-accounts | --max-servers | --display-name | --mail | --name | --role | --transfer-to | --scopes | --networks | --events)
+            --config | --every | --keep | --undecided | --owner | --plan | --expires | --lock-ip | --reference | --standing | --expires-before | --server-ip | --hostname | --label | --search | --limit | --cursor | --reason | --until | --add | --basis | --block | --status | --period-end | --title | --max-accounts | --max-servers | --display-name | --mail | --name | --role | --transfer-to | --scopes | --networks | --events)
                 [[ ${COMP_WORDS[index + 1]} == = ]] && ((index++))
                 ((index++))
                 ;;
@@ -33,7 +33,7 @@ _opterius_license_server() {
         "restore "*) options="--undecided --yes --config --help --version" words=$options ;;
         "license ") words="create list show suspend resume cancel delete renew set-plan lock-ip unlock-ip transfer set-reference set-note set-labels set-trial revoke unblock move set-billing" options="--config --help --version" ;;
         "license create ") options="--owner --plan --expires --lock-ip --reference --trial --json --config --help --version" words=$options ;;
-        "license list ") options="--owner --search --all --json --config --help --version" words=$options ;;
+        "license list ") options="--reference --owner --plan --standing --expires-before --server-ip --hostname --label --over-limit --never-used --trial --search --limit --cursor --all --json --config --help --version" words=$options ;;
         "license show ") options="--reveal-key --json --config --help --version" ;;
         "license show "*) options="--reveal-key --json --config --help --version" words=$options ;;
         "license suspend ") options="--reason --config --help --version" ;;
@@ -129,7 +129,7 @@ _opterius_license_server() {
     esac
     case $previous in
         --config) options= files=yes ;;
-        --every | --keep | --undecided | --owner | --plan | --expires | --lock-ip | --reference | --search | --reason | --until | --add | --basis | --block | --status | --period-end | --title | --max-accounts | --max-servers | --display-name | --mail | --name | --role | --transfer-to | --scopes | --networks | --events) options= words= files= ;;
+        --every | --keep | --undecided | --owner | --plan | --expires | --lock-ip | --reference | --standing | --expires-before | --server-ip | --hostname | --label | --search | --limit | --cursor | --reason | --until | --add | --basis | --block | --status | --period-end | --title | --max-accounts | --max-servers | --display-name | --mail | --name | --role | --transfer-to | --scopes | --networks | --events) options= words= files= ;;
     esac
     [[ $current == -* ]] && words=$options files=
     COMPREPLY=()

@@ -12,7 +12,7 @@ function __opterius_license_server_command
             continue
         end
         switch $token
-            case --config --every --keep --undecided --owner --plan --expires --lock-ip --reference --search --reason --until --add --basis --block --status --period-end --title --max-accounts --max-servers --display-name --mail --name --role --transfer-to --scopes --networks --events
+            case --config --every --keep --undecided --owner --plan --expires --lock-ip --reference --standing --expires-before --server-ip --hostname --label --search --limit --cursor --reason --until --add --basis --block --status --period-end --title --max-accounts --max-servers --display-name --mail --name --role --transfer-to --scopes --networks --events
                 set is_value yes
             case '-*'
             case '*'
@@ -59,7 +59,7 @@ complete -c opterius-license-server -n '__opterius_license_server_at restore' -F
 complete -c opterius-license-server -n '__opterius_license_server_in restore' -l undecided -x -d 'TIME'
 complete -c opterius-license-server -n '__opterius_license_server_in restore' -l yes
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a create -d 'create a license and print its number and key'
-complete -c opterius-license-server -n '__opterius_license_server_at license' -a list -d 'list the newest 50 licenses, or all; TEXT is a number, the beginning of a key, or an owner'
+complete -c opterius-license-server -n '__opterius_license_server_at license' -a list -d 'list the newest 50 licenses that pass all filters, or N, or all; CURSOR continues a list'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a show -d 'show a license with its servers, the refused ones and its latest history'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a suspend -d 'suspend the license; if it is suspended, change the reason'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a resume -d 'resume the license after a suspension or cancellation'
@@ -85,8 +85,20 @@ complete -c opterius-license-server -n '__opterius_license_server_in license cre
 complete -c opterius-license-server -n '__opterius_license_server_in license create' -l reference -x -d 'TEXT'
 complete -c opterius-license-server -n '__opterius_license_server_in license create' -l trial
 complete -c opterius-license-server -n '__opterius_license_server_in license create' -l json
+complete -c opterius-license-server -n '__opterius_license_server_in license list' -l reference -x -d 'TEXT'
 complete -c opterius-license-server -n '__opterius_license_server_in license list' -l owner -x -d 'NAME'
+complete -c opterius-license-server -n '__opterius_license_server_in license list' -l plan -x -d 'SLUG'
+complete -c opterius-license-server -n '__opterius_license_server_in license list' -l standing -x -d 'STANDING'
+complete -c opterius-license-server -n '__opterius_license_server_in license list' -l expires-before -x -d 'DATE'
+complete -c opterius-license-server -n '__opterius_license_server_in license list' -l server-ip -x -d 'IP'
+complete -c opterius-license-server -n '__opterius_license_server_in license list' -l hostname -x -d 'NAME'
+complete -c opterius-license-server -n '__opterius_license_server_in license list' -l label -x -d 'LABEL'
+complete -c opterius-license-server -n '__opterius_license_server_in license list' -l over-limit
+complete -c opterius-license-server -n '__opterius_license_server_in license list' -l never-used
+complete -c opterius-license-server -n '__opterius_license_server_in license list' -l trial
 complete -c opterius-license-server -n '__opterius_license_server_in license list' -l search -x -d 'TEXT'
+complete -c opterius-license-server -n '__opterius_license_server_in license list' -l limit -x -d 'N'
+complete -c opterius-license-server -n '__opterius_license_server_in license list' -l cursor -x -d 'CURSOR'
 complete -c opterius-license-server -n '__opterius_license_server_in license list' -l all
 complete -c opterius-license-server -n '__opterius_license_server_in license list' -l json
 complete -c opterius-license-server -n '__opterius_license_server_in license show' -l reveal-key

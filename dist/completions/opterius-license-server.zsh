@@ -7,7 +7,7 @@ _opterius-license-server() {
     # The words before the cursor that are neither options nor values of options.
     for ((index = 2; index < CURRENT; index++)); do
         case $words[index] in
-            (--config|--every|--keep|--undecided|--owner|--plan|--expires|--lock-ip|--reference|--search|--reason|--until|--add|--basis|--block|--status|--period-end|--title|--max-accounts|--max-servers|--display-name|--mail|--name|--role|--transfer-to|--scopes|--networks|--events) ((index++)) ;;
+            (--config|--every|--keep|--undecided|--owner|--plan|--expires|--lock-ip|--reference|--standing|--expires-before|--server-ip|--hostname|--label|--search|--limit|--cursor|--reason|--until|--add|--basis|--block|--status|--period-end|--title|--max-accounts|--max-servers|--display-name|--mail|--name|--role|--transfer-to|--scopes|--networks|--events) ((index++)) ;;
             (-*) ;;
             (*) commands+=($words[index]) ;;
         esac
@@ -96,7 +96,7 @@ _opterius-license-server() {
         ('license')
             subcommands=(
                 'create:create a license and print its number and key'
-                'list:list the newest 50 licenses, or all; TEXT is a number, the beginning of a key, or an owner'
+                'list:list the newest 50 licenses that pass all filters, or N, or all; CURSOR continues a list'
                 'show:show a license with its servers, the refused ones and its latest history'
                 'suspend:suspend the license; if it is suspended, change the reason'
                 'resume:resume the license after a suspension or cancellation'
@@ -140,8 +140,20 @@ _opterius-license-server() {
             ;;
         ('license list')
             _arguments \
+                '--reference=[TEXT]:TEXT: ' \
                 '--owner=[NAME]:NAME: ' \
+                '--plan=[SLUG]:SLUG: ' \
+                '--standing=[STANDING]:STANDING: ' \
+                '--expires-before=[DATE]:DATE: ' \
+                '--server-ip=[IP]:IP: ' \
+                '--hostname=[NAME]:NAME: ' \
+                '--label=[LABEL]:LABEL: ' \
+                '--over-limit[]' \
+                '--never-used[]' \
+                '--trial[]' \
                 '--search=[TEXT]:TEXT: ' \
+                '--limit=[N]:N: ' \
+                '--cursor=[CURSOR]:CURSOR: ' \
                 '--all[]' \
                 '--json[]' \
                 '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \

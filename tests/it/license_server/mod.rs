@@ -15,6 +15,7 @@ mod installation;
 mod interrupted;
 mod keys;
 mod life_cycle;
+mod listing;
 mod metrics;
 mod owners;
 mod pages;

@@ -6,6 +6,10 @@ use crate::commands::spec::CommandSpec;
 use crate::commands::task::Task;
 use crate::commands::values::{self, printable};
 use crate::model::{Action, Basis, Billing, Change, block_time};
+use crate::store::Filter;
+
+/// Licenses that are listed without --limit and --all.
+const LISTED: u64 = 50;
 
 /// In the order of the help.
 pub(super) const LICENSES: &[CommandSpec] = &[
@@ -28,8 +32,25 @@ pub(super) const LICENSES: &[CommandSpec] = &[
     CommandSpec {
         words: &["license", "list"],
         operands: &[],
-        options: &["[--owner NAME]", "[--search TEXT]", "[--all]", "[--json]"],
-        about: "list the newest 50 licenses, or all; TEXT is a number, the beginning of a key, or an owner",
+        options: &[
+            "[--reference TEXT]",
+            "[--owner NAME]",
+            "[--plan SLUG]",
+            "[--standing STANDING]",
+            "[--expires-before DATE]",
+            "[--server-ip IP]",
+            "[--hostname NAME]",
+            "[--label LABEL]",
+            "[--over-limit]",
+            "[--never-used]",
+            "[--trial]",
+            "[--search TEXT]",
+            "[--limit N]",
+            "[--cursor CURSOR]",
+            "[--all]",
+            "[--json]",
+        ],
+        about: "list the newest 50 licenses that pass all filters, or N, or all; CURSOR continues a list",
         history_action: None,
         read: Some(list),
     },
@@ -230,8 +251,29 @@ fn create(arguments: &Arguments) -> Result<Task, String> {
 }
 
 fn list(arguments: &Arguments) -> Result<Task, String> {
-    let (owner, search) = (arguments.text("owner")?, arguments.text("search")?);
-    Ok(Task::ListLicenses { owner, search, all: arguments.flag("all"), json: arguments.flag("json") })
+    let filter = Filter {
+        reference: arguments.text("reference")?,
+        plan: arguments.text("plan")?,
+        standing: arguments.text("standing")?.map(|name| values::standing(&name)).transpose()?,
+        expires_before: arguments.text("expires-before")?.map(|text| values::date(&text)).transpose()?,
+        server_ip: arguments.text("server-ip")?.map(|text| values::ip(&text)).transpose()?,
+        hostname: arguments.text("hostname")?,
+        label: arguments.text("label")?,
+        over_limit: arguments.flag("over-limit"),
+        never_used: arguments.flag("never-used"),
+        trial: arguments.flag("trial"),
+        search: arguments.text("search")?,
+        after: arguments.text("cursor")?.map(|text| values::cursor(&text)).transpose()?,
+        ..Filter::default()
+    };
+    let limit = match arguments.text("limit")? {
+        Some(_) if arguments.flag("all") => return Err("--limit and --all cannot be combined".to_owned()),
+        Some(text) => Some(values::limit(&text)?),
+        None if arguments.flag("all") => None,
+        None => Some(LISTED),
+    };
+    let (owner, json) = (arguments.text("owner")?, arguments.flag("json"));
+    Ok(Task::ListLicenses { owner, filter: Box::new(filter), limit, json })
 }
 
 fn show(arguments: &Arguments) -> Result<Task, String> {

@@ -4,23 +4,17 @@ use std::io::IsTerminal;
 
 use serde::Serialize;
 
-use crate::PROGRAM;
 use crate::actions::{self, Change, ChangeContext, LicenseTerms};
 use crate::commands::failure::Failure;
 use crate::commands::history::{self, EventView};
-use crate::commands::listing::{Listing, emit, print_json};
+use crate::commands::listing::{emit, print_json};
 use crate::commands::servers::{ActivationView, RefusedView, Servers};
 use crate::commands::session::Session;
 use crate::commands::values::{LicenseRef, printable};
 use crate::commands::{lookup, terminal};
 use crate::model::describe::{billing_summary, expiry, limit};
 use crate::model::{Action, Block, License, LicenseView};
-use crate::store::{Filter, ListedLicense};
 use opterius_base::clock::Timestamp;
-use opterius_daemon::output::complain;
-
-/// Licenses that are listed without --all, and that are read at a time.
-const PAGE: u32 = 50;
 
 /// History entries that are shown with a license.
 const HISTORY_ENTRIES: u32 = 20;
@@ -59,54 +53,6 @@ pub(super) fn create(session: &mut Session, terms: &LicenseTerms, json: bool) ->
         license.id
     ))?;
     Ok(())
-}
-
-pub(super) fn list(
-    session: &mut Session,
-    owner: Option<&str>,
-    search: Option<&str>,
-    all: bool,
-    json: bool,
-) -> Result<(), Failure> {
-    let owner = match owner {
-        Some(name) => Some(session.read(|transaction| lookup::user(transaction, name))?.id),
-        None => None,
-    };
-    let now = Session::now();
-    let header = &["ID", "KEY", "OWNER", "PLAN", "STATUS", "EXPIRES", "SERVERS"];
-    let mut listing = Listing::new(json, header);
-    let mut filter = Filter { owner, search: search.map(str::to_owned), all_servers: true, ..Filter::default() };
-    let is_more = loop {
-        let page = session.read(|transaction| Ok(transaction.licenses(&filter, PAGE, now)?))?;
-        let is_read = listing.add(&page.licenses, |listed| row(listed, now), |listed| listed_view(listed, now))?;
-        let is_more = page.next.is_some();
-        filter.after = page.next;
-        if !(all && is_more && is_read) {
-            break is_more && !all;
-        }
-    };
-    listing.end("No licenses.")?;
-    if is_more {
-        complain(PROGRAM.name, &format!("only the newest {PAGE} licenses are listed; use --all for all"));
-    }
-    Ok(())
-}
-
-fn row(ListedLicense { license, servers }: &ListedLicense, now: Timestamp) -> Vec<String> {
-    let allowed = limit(license.plan.max_servers);
-    vec![
-        license.id.to_string(),
-        license.key.masked(),
-        license.owner_name.clone(),
-        license.plan.slug.clone(),
-        license.effective_status(now).to_owned(),
-        expiry(license.expires_at),
-        format!("{servers} of {allowed}"),
-    ]
-}
-
-fn listed_view(ListedLicense { license, servers }: &ListedLicense, now: Timestamp) -> LicenseView<'_> {
-    LicenseView::new(license, false, *servers, now)
 }
 
 pub(super) fn show(

@@ -7,6 +7,7 @@ mod files;
 mod finding;
 mod history;
 mod keys;
+mod license_list;
 mod license_specs;
 mod licenses;
 mod listing;
@@ -75,8 +76,8 @@ fn perform(config_file: &Path, task: &Task) -> Result<(), Failure> {
         }
         Task::ShowStatistics { json } => statistics::show(&mut session, *json),
         Task::CreateLicense { terms, json } => licenses::create(&mut session, terms, *json),
-        Task::ListLicenses { owner, search, all, json } => {
-            licenses::list(&mut session, owner.as_deref(), search.as_deref(), *all, *json)
+        Task::ListLicenses { owner, filter, limit, json } => {
+            license_list::list(&mut session, owner.as_deref(), filter, *limit, *json)
         }
         Task::ShowLicense { license, reveal_key, json } => licenses::show(&mut session, license, *reveal_key, *json),
         Task::ChangeLicense { license, change } => licenses::change(&mut session, license, change),

@@ -4,7 +4,8 @@ use std::time::Duration;
 use super::*;
 use crate::actions::{LicenseTerms, NewUser, TokenTerms, UserChange};
 use crate::commands::values::LicenseRef;
-use crate::model::{Basis, Billing, Change, EventType, License, LinkPurpose, Period, Plan, Scope, Status};
+use crate::model::{Basis, Billing, Change, EventType, License, LinkPurpose, Period, Plan, Scope, Standing, Status};
+use crate::store::{Cursor, Filter, Sort};
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 
@@ -45,6 +46,12 @@ fn every_documented_command_is_parsed() {
         cancel_at_period_end: Some(ends),
         current_period_end: until,
     };
+    let list = |owner: Option<&str>, filter, limit, json| Task::ListLicenses {
+        owner: owner.map(str::to_owned),
+        filter: Box::new(filter),
+        limit,
+        json,
+    };
     let add_user = |new, invite, mail| Task::AddUser { new, invite, mail, json: false };
     let password_link = |purpose, mail, json| Task::MakePasswordLink { name: owner(), purpose, mail, json };
     let table = [
@@ -73,10 +80,33 @@ fn every_documented_command_is_parsed() {
                 json: false,
             },
         ),
-        ("license list", Task::ListLicenses { owner: None, search: None, all: false, json: false }),
+        ("license list", list(None, Filter::default(), Some(50), false)),
         (
             "license list --owner alice --search ABCD --all --json",
-            Task::ListLicenses { owner: Some(owner()), search: Some("ABCD".to_owned()), all: true, json: true },
+            list(Some("alice"), Filter { search: Some("ABCD".to_owned()), ..Filter::default() }, None, true),
+        ),
+        (
+            "license list --reference A-1 --plan free --standing expired --expires-before 2027-02-28 --server-ip \
+             ::ffff:203.0.113.5 --hostname a.b --label eu --over-limit --never-used --trial --limit 1000 --cursor 7",
+            list(
+                None,
+                Filter {
+                    reference: Some("A-1".to_owned()),
+                    plan: Some("free".to_owned()),
+                    standing: Some(Standing::Expired),
+                    expires_before: Some(end),
+                    server_ip: Some(ip("203.0.113.5")),
+                    hostname: Some("a.b".to_owned()),
+                    label: Some("eu".to_owned()),
+                    over_limit: true,
+                    never_used: true,
+                    trial: true,
+                    after: Cursor::parse("7", Sort::Newest),
+                    ..Filter::default()
+                },
+                Some(1000),
+                false,
+            ),
         ),
         ("license show 7", Task::ShowLicense { license: license(), reveal_key: false, json: false }),
         ("--json license --reveal-key show #7", Task::ShowLicense { license: license(), reveal_key: true, json: true }),
@@ -351,6 +381,12 @@ fn a_usage_error_names_the_wrong_argument() {
         ("license create --owner alice --plan", "--plan requires SLUG"),
         ("license create --owner alice --plan free --expires soon", "“soon” is not a date"),
         ("license create --owner alice --plan free --lock-ip 1.2.3", "“1.2.3” is not an IP address"),
+        ("license list --standing gone", "must be one of: active, suspended, cancelled, expired"),
+        ("license list --limit 0", "--limit “0” must be a number above 0"),
+        ("license list --limit 5 --all", "--limit and --all cannot be combined"),
+        ("license list --cursor x", "--cursor “x” must be the one that the previous list ended with"),
+        ("license list --server-ip x", "“x” is not an IP address"),
+        ("license list --expires-before soon", "“soon” is not a date"),
         ("license renew 7", "either --until or --add is needed"),
         ("license renew 7 --until never --add P1M", "either --until or --add is needed"),
         ("license renew 7 --until never --basis now", "--basis needs --add"),

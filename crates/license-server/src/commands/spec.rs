@@ -43,6 +43,9 @@ pub const GLOBAL_OPTIONS: [OptionSpec; 3] = [
     OptionSpec { name: "version", value: None, required: false },
 ];
 
+/// The width of the help.
+pub const COLUMNS: usize = 120;
+
 /// Commands are equal if their names are.
 impl PartialEq for CommandSpec {
     fn eq(&self, other: &Self) -> bool {
@@ -62,6 +65,23 @@ impl CommandSpec {
     pub fn usage(&self) -> String {
         let parts = self.words.iter().chain(self.operands).chain(self.options);
         parts.copied().collect::<Vec<_>>().join(" ")
+    }
+
+    /// The usage after `before`, in lines that a screen of [`COLUMNS`] shows whole.
+    pub fn wrapped_usage(&self, before: &str) -> String {
+        let parts = self.words.iter().chain(self.operands).chain(self.options);
+        let (mut text, mut column) = (before.to_owned(), before.chars().count());
+        for (index, part) in parts.enumerate() {
+            let width = part.chars().count();
+            if index > 0 && column.saturating_add(width) >= COLUMNS {
+                text.push_str("\n         ");
+                column = 9;
+            }
+            text.push_str(if index == 0 { "" } else { " " });
+            text.push_str(part);
+            column = column.saturating_add(width).saturating_add(1);
+        }
+        text
     }
 
     /// Checks the number of operands and that the command has these options.

@@ -44,6 +44,7 @@ Global options:
 
 ID is a license's number or its full key. DATE is YYYY-MM-DD (valid through that day, UTC) or an RFC 3339 time.
 PERIOD is an ISO 8601 duration such as P1M, P1Y or P2W. BASIS is expiry, now or now_if_expired.
+STANDING is active, suspended, cancelled or expired. --search finds what the search of the dashboard finds.
 SCOPES are licenses:read, licenses:write, keys:reveal, users:write, events:read and webhooks:write, separated by commas.
 NETWORKS are addresses or networks such as 203.0.113.0/24, separated by commas.
 --json prints JSON with RFC 3339 times. Only license create and --reveal-key print a full key; all other output masks
@@ -69,7 +70,7 @@ pub fn help() -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "\n{title}:");
         for spec in *specs {
-            let _ = writeln!(text, "  {}\n      {}", spec.usage(), spec.about);
+            let _ = writeln!(text, "{}\n      {}", spec.wrapped_usage("  "), spec.about);
         }
     }
     text.push_str(CLOSING);
@@ -80,7 +81,8 @@ pub fn help() -> String {
 pub fn help_of(specs: &[&'static CommandSpec]) -> String {
     let mut text = String::from("Usage:\n");
     for spec in specs {
-        let _ = writeln!(text, "  opterius-license-server [--config FILE] {}\n      {}", spec.usage(), spec.about);
+        let usage = spec.wrapped_usage("  opterius-license-server [--config FILE] ");
+        let _ = writeln!(text, "{usage}\n      {}", spec.about);
     }
     text.push_str("\nAll commands: opterius-license-server --help\n");
     text
@@ -89,6 +91,7 @@ pub fn help_of(specs: &[&'static CommandSpec]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::spec::COLUMNS;
     use crate::model::Action;
 
     #[test]
@@ -127,10 +130,12 @@ mod tests {
     fn the_help_fits_a_screen_of_120_columns_and_names_every_command() {
         let help = help();
         for line in help.lines() {
-            assert!(line.chars().count() <= 120, "{line}");
+            assert!(line.chars().count() <= COLUMNS, "{line}");
         }
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         for spec in all() {
-            assert!(help.contains(&spec.usage()), "{}", spec.usage());
+            assert!(words(&help).contains(&spec.usage()), "{}", spec.usage());
+            assert!(help_of(&[spec]).lines().all(|line| line.chars().count() <= COLUMNS), "{}", spec.usage());
         }
     }
 }

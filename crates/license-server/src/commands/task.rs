@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::actions::{LicenseTerms, NewUser, TokenTerms, UserChange};
 use crate::commands::values::LicenseRef;
 use crate::model::{Change, EventType, LinkPurpose, Plan};
+use crate::store::Filter;
 
 /// A parsed command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub enum Task {
     RepeatedBackup { directory: PathBuf, every: Duration, keep: u32 },
     Restore { file: PathBuf, undecided: Duration, confirmed: bool },
     CreateLicense { terms: LicenseTerms, json: bool },
-    ListLicenses { owner: Option<String>, search: Option<String>, all: bool, json: bool },
+    ListLicenses { owner: Option<String>, filter: Box<Filter>, limit: Option<u64>, json: bool },
     ShowLicense { license: LicenseRef, reveal_key: bool, json: bool },
     ChangeLicense { license: LicenseRef, change: Change },
     TransferLicense { license: LicenseRef, owner: String },

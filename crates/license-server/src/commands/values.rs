@@ -4,8 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::model::{Basis, Period, Scope};
+use crate::model::{Basis, Period, Scope, Standing};
 use crate::network::{Network, parse_networks};
+use crate::store::{Cursor, Sort};
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 use opterius_base::text::one_line;
@@ -136,6 +137,34 @@ pub fn basis(text: &str) -> Result<Basis, String> {
     let found = Basis::ALL.into_iter().find(|(name, _)| *name == text);
     let wrong = || format!("--basis “{}” must be expiry, now or now_if_expired", printable(text));
     found.map(|(_, basis)| basis).ok_or_else(wrong)
+}
+
+/// A standing of licenses.
+///
+/// # Errors
+/// There is no such standing.
+pub fn standing(text: &str) -> Result<Standing, String> {
+    let all: Vec<&str> = Standing::ALL.iter().map(|standing| standing.as_str()).collect();
+    let found = Standing::ALL.iter().copied().find(|standing| standing.as_str() == text);
+    found.ok_or_else(|| format!("--standing “{}” must be one of: {}", printable(text), all.join(", ")))
+}
+
+/// The number of items to list.
+///
+/// # Errors
+/// It is not a number above 0.
+pub fn limit(text: &str) -> Result<u64, String> {
+    let number = text.parse::<u64>().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| format!("--limit “{}” must be a number above 0", printable(text)))
+}
+
+/// A position in a list of licenses, newest first.
+///
+/// # Errors
+/// It is none.
+pub fn cursor(text: &str) -> Result<Cursor, String> {
+    let wrong = || format!("--cursor “{}” must be the one that the previous list ended with", printable(text));
+    Cursor::parse(text, Sort::Newest).ok_or_else(wrong)
 }
 
 /// Labels, separated by commas.

@@ -45,6 +45,7 @@ pub(in crate::vendor_api) const FILTERS: &[Member] = &[
     optional("hostname", Kind::Line(253), "Only licenses that a server with exactly this host name uses."),
     optional("label", Kind::Line(MAX_LABEL), "Only licenses with this label."),
     optional("over_limit", Kind::Flag, "With true, only licenses that more servers use than their plan allows."),
+    optional("never_used", Kind::Flag, "With true, only licenses that no server has ever used."),
     optional("trial", Kind::Flag, "With true, only trials."),
     LIMIT,
     CURSOR,

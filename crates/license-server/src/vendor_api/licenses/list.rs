@@ -45,6 +45,7 @@ fn filter(transaction: &ReadTransaction<'_>, call: &Call) -> Result<Option<Filte
         hostname: text("hostname"),
         label: text("label"),
         over_limit: query.flag("over_limit") == Some(true),
+        never_used: query.flag("never_used") == Some(true),
         trial: query.flag("trial") == Some(true),
         after: query.text("cursor").map(cursor).transpose()?,
         ..Filter::default()
