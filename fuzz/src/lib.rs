@@ -4,6 +4,7 @@
 //! input of the corpora, so that past findings stay fixed without running a fuzzer.
 
 pub mod agent_conf;
+pub mod api_call;
 pub mod authentication;
 pub mod cache_file;
 pub mod connection;
@@ -28,6 +29,7 @@ pub type Check = fn(&[u8]);
 /// All targets: name, which is also the name of the corpus, and function.
 pub const TARGETS: &[(&str, Check)] = &[
     ("agent_conf", agent_conf::check),
+    ("api_call", api_call::check),
     ("authentication", authentication::check),
     ("cache_file", cache_file::check),
     ("connection", connection::check),

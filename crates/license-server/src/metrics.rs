@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::rules::Decision;
 use crate::store::writer::Work;
-use opterius_base::exposition::{self, Counters, Exposition, Kind, seconds};
+use crate::vendor_api::error_code::ErrorCode;
+use opterius_base::exposition::{self, Counters, Exposition, Family, Kind, seconds};
 use opterius_http::response::Response;
 
 /// The prefix of every metric name, which names the program as Prometheus's naming practice asks.
@@ -43,9 +44,58 @@ const OUTCOMES: [&str; 10] = [
 /// The label of each sign-in result.
 const SIGN_INS: [&str; 3] = ["accepted", "refused", "rate_limited"];
 
+/// How a call of the vendor API succeeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallResult {
+    /// It was performed, or rehearsed.
+    Done,
+    /// It was a repetition and got the kept answer.
+    Replayed,
+}
+
+/// The calls of the vendor API: those that succeeded, by how, and the others by the code of the error.
+#[derive(Debug)]
+struct ApiCalls {
+    done: AtomicU64,
+    replayed: AtomicU64,
+    failed: Vec<(ErrorCode, AtomicU64)>,
+}
+
+impl Default for ApiCalls {
+    fn default() -> Self {
+        let failed = ErrorCode::ALL.iter().map(|code| (*code, AtomicU64::new(0))).collect();
+        Self { done: AtomicU64::new(0), replayed: AtomicU64::new(0), failed }
+    }
+}
+
+impl ApiCalls {
+    fn count(&self, result: Result<CallResult, ErrorCode>) {
+        let counter = match result {
+            Ok(CallResult::Done) => Some(&self.done),
+            Ok(CallResult::Replayed) => Some(&self.replayed),
+            Err(code) => self.failed.iter().find(|(known, _)| *known == code).map(|(_, counter)| counter),
+        };
+        if let Some(counter) = counter {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn write(&self, family: &mut Family<'_>) {
+        let mut add = |class, result, counter: &AtomicU64| {
+            family.sample(&[("class", class), ("result", result)], counter.load(Ordering::Relaxed));
+        };
+        add("2xx", "done", &self.done);
+        add("2xx", "replayed", &self.replayed);
+        for (code, counter) in &self.failed {
+            add(if code.status() < 500 { "4xx" } else { "5xx" }, code.as_str(), counter);
+        }
+    }
+}
+
 /// The counters that are not the storage writer's.
 #[derive(Debug)]
 pub struct Metrics {
+    api_calls: ApiCalls,
     verifications: Counters<10>,
     sign_ins: Counters<3>,
     forgotten: AtomicU64,
@@ -74,7 +124,7 @@ impl Outcome {
 impl Default for Metrics {
     fn default() -> Self {
         let (verifications, sign_ins) = (Counters::new(&OUTCOMES), Counters::new(&SIGN_INS));
-        Self { verifications, sign_ins, forgotten: AtomicU64::new(0) }
+        Self { api_calls: ApiCalls::default(), verifications, sign_ins, forgotten: AtomicU64::new(0) }
     }
 }
 
@@ -87,6 +137,11 @@ impl Metrics {
     /// Counts a sign-in attempt: `accepted`, `refused` or `rate_limited`.
     pub fn sign_in(&self, result: &'static str) {
         self.sign_ins.count(result);
+    }
+
+    /// Counts a call of the vendor API.
+    pub fn api_call(&self, result: Result<CallResult, ErrorCode>) {
+        self.api_calls.count(result);
     }
 
     /// Counts activations deleted because their server did not verify for 30 days.
@@ -103,6 +158,11 @@ impl Metrics {
             .counters("outcome", &self.verifications);
         all.family("sign_ins_total", Kind::Counter, "Dashboard sign-in attempts by result.")
             .counters("result", &self.sign_ins);
+        self.api_calls.write(&mut all.family(
+            "api_calls_total",
+            Kind::Counter,
+            "Calls of the vendor API by class of status and result.",
+        ));
         let unlabeled = [
             (
                 "activations_forgotten_total",

@@ -31,6 +31,9 @@ fn with_licenses() -> LicenseServerProcess {
     server
 }
 
+/// Names and values, as in the query of the API.
+type Filters = &'static [(&'static str, &'static str)];
+
 fn text(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.clone(), output.stderr.clone()].concat()).into_owned()
 }
@@ -43,7 +46,7 @@ fn ids(list: &Value) -> Vec<i64> {
 fn the_command_line_has_the_filters_of_the_api_with_the_same_names() {
     let server = with_licenses();
     let token = add_token(&server, "shop", "licenses:read", &[]);
-    let table: [(&[(&str, &str)], &[i64]); 15] = [
+    let table: [(Filters, &[i64]); 15] = [
         (&[], &[4, 3, 2, 1]),
         (&[("reference", "A 1&2")], &[3]),
         (&[("reference", "A 1")], &[]),

@@ -1,5 +1,6 @@
 //! The license server's monitoring endpoints: `/metrics` in the Prometheus text exposition format 0.0.4, and `/health`.
 
+use super::vendor_api::{add_token, request};
 use super::*;
 use crate::support::http::Connection;
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,4 +105,55 @@ fn head_is_answered_like_get_without_the_body() {
             assert_eq!(head.header(header), get.header(header), "{header} of {path}");
         }
     }
+}
+
+#[test]
+fn every_call_of_the_vendor_api_is_counted_once_by_its_result() {
+    let server = LicenseServerProcess::start();
+    let token = add_token(&server, "shop", "licenses:read,licenses:write", &[]);
+    let before = samples(&server);
+    let names: Vec<String> = before.keys().cloned().collect();
+    let sell = || {
+        let body = json!({"owner": {"name": "carol"}, "plan": "free"});
+        server.fetch(request(&token, "POST", "/licenses", Some(&body)).header("Idempotency-Key", "k")).status
+    };
+    assert_eq!((sell(), sell()), (201, 201));
+    let get = |token: &str, path: &str| server.fetch(request(token, "GET", path, None)).status;
+    let forged = "x\"} 1\nforged";
+    assert_eq!(get(&token, "/licenses/1"), 200);
+    assert_eq!(get(&token, "/licenses/99"), 404);
+    assert_eq!(get(&token, "/licenses?owner%22%7D=1"), 422);
+    assert_eq!(get(&token, "/nothing%22%7D%0A"), 404);
+    assert_eq!(get(&token, "/licenses/%ff"), 400);
+    assert_eq!(get("opl_1_x", "/licenses"), 401);
+    assert_eq!(get(&token, "/users"), 403);
+    assert_eq!(server.fetch(request(&token, "PUT", "/licenses", None)).status, 405);
+    let body = json!({"owner": forged, "plan": "free"});
+    assert_eq!(server.fetch(request(&token, "POST", "/licenses", Some(&body))).status, 422);
+    let huge = Request::post("/api/v1/licenses").body(vec![b' '; 64 * 1024 + 1]);
+    assert_eq!(server.fetch(huge).status, 413);
+    assert_eq!(server.fetch(Request::get("/api/v1/openapi.json")).status, 200);
+    let after = samples(&server);
+    let counted = [
+        ("2xx", "done", 3.0),
+        ("2xx", "replayed", 1.0),
+        ("4xx", "not_found", 2.0),
+        ("4xx", "validation_failed", 2.0),
+        ("4xx", "bad_request", 1.0),
+        ("4xx", "token_invalid", 1.0),
+        ("4xx", "scope_missing", 1.0),
+        ("4xx", "method_not_allowed", 1.0),
+        ("4xx", "body_too_large", 1.0),
+        ("5xx", "unavailable", 0.0),
+    ];
+    let name = |class: &str, result: &str| {
+        format!("opterius_license_server_api_calls_total{{class=\"{class}\",result=\"{result}\"}}")
+    };
+    for (class, result, times) in counted {
+        let name = name(class, result);
+        assert_eq!(after[&name] - before[&name], times, "{name}");
+    }
+    let all: f64 = after.iter().filter(|(name, _)| name.contains("api_calls_total")).map(|(_, count)| count).sum();
+    assert_eq!(all, 13.0);
+    assert_eq!(after.keys().cloned().collect::<Vec<_>>(), names, "a series was added or removed");
 }

@@ -17,7 +17,7 @@ mod pair;
 mod period;
 mod refused_server;
 mod side;
-mod string_enum;
+pub(crate) mod string_enum;
 pub mod user_name;
 mod users;
 mod webhook;

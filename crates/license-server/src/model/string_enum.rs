@@ -24,4 +24,4 @@ macro_rules! string_enum {
     };
 }
 
-pub(super) use string_enum;
+pub(crate) use string_enum;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::metrics::CallResult;
 use crate::store::KeptAnswer;
 use opterius_http::response::{JSON, Response};
 
@@ -35,6 +36,11 @@ impl Answer {
     #[must_use]
     pub fn revealing(self, license: i64) -> Self {
         Self { reveals: Some(license), ..self }
+    }
+
+    /// What it counts as.
+    pub fn result(&self) -> CallResult {
+        if self.is_replayed { CallResult::Replayed } else { CallResult::Done }
     }
 
     /// The response. What has a revision has it as its entity tag too.

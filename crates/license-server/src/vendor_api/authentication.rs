@@ -7,6 +7,7 @@ use log::warn;
 use ring::hmac;
 
 use super::error::ApiError;
+use super::error_code::ErrorCode;
 use super::request::ApiRequest;
 use crate::actions::{split_token, token_secret_sha256};
 use crate::model::{ApiToken, ApiTokenState};
@@ -51,12 +52,16 @@ pub(super) fn authenticate(shared: &Shared, limits: &TokenLimits, request: &ApiR
     let Some(token) = find(shared, request)? else {
         take_wrong(limits, request, at)?;
         warn!("API call {} from {} refused: wrong token", request.request_id, request.client);
-        return Err(ApiError::unauthorized("token_invalid", "The token is not valid."));
+        return Err(ApiError::unauthorized(ErrorCode::TokenInvalid, "The token is not valid."));
     };
     match token.state(now) {
         ApiTokenState::Active => {}
-        ApiTokenState::Expired => return Err(ApiError::unauthorized("token_expired", "The token has expired.")),
-        ApiTokenState::Revoked => return Err(ApiError::unauthorized("token_revoked", "The token has been revoked.")),
+        ApiTokenState::Expired => {
+            return Err(ApiError::unauthorized(ErrorCode::TokenExpired, "The token has expired."));
+        }
+        ApiTokenState::Revoked => {
+            return Err(ApiError::unauthorized(ErrorCode::TokenRevoked, "The token has been revoked."));
+        }
     }
     // The address of a proxy that withholds the client's is no client.
     let is_valid = request.is_client_known && token.is_valid_from(request.client);
@@ -64,7 +69,7 @@ pub(super) fn authenticate(shared: &Shared, limits: &TokenLimits, request: &ApiR
         take_wrong(limits, request, at)?;
         warn!("Token {} refused: it is not valid from {}", one_line(&token.name, 64), request.client);
         let message = format!("The token is not valid from {}.", request.client);
-        return Err(ApiError::new(403, "network_not_allowed", message));
+        return Err(ApiError::new(ErrorCode::NetworkNotAllowed, message));
     }
     let taken = limits.calls.lock().unwrap_or_else(PoisonError::into_inner).take(token.id, at);
     taken.map_err(|wait| {
@@ -79,7 +84,7 @@ pub(super) fn authenticate(shared: &Shared, limits: &TokenLimits, request: &ApiR
     match request.route.scope {
         Some(scope) if !token.allows(scope) => {
             let message = format!("The token {} does not have the scope {}.", token.name, scope.as_str());
-            Err(ApiError::new(403, "scope_missing", message))
+            Err(ApiError::new(ErrorCode::ScopeMissing, message))
         }
         _ => Ok(token),
     }

@@ -4,6 +4,7 @@ use super::answer::Answer;
 use super::authentication::{TokenLimits, authenticate};
 use super::call::Call;
 use super::error::ApiError;
+use super::error_code::ErrorCode;
 use super::request::ApiRequest;
 use super::route::{Handler, Write};
 use crate::shared::Shared;
@@ -13,7 +14,9 @@ use opterius_http::response::Response;
 /// Performs the call.
 pub(super) fn perform(shared: &Shared, limits: &TokenLimits, request: ApiRequest) -> Response {
     let request_id = request.request_id.clone();
-    match run(shared, limits, request) {
+    let result = run(shared, limits, request);
+    shared.metrics.api_call(result.as_ref().map(Answer::result).map_err(|error| error.code));
+    match result {
         Ok(answer) => answer.response(&request_id),
         Err(error) => error.answer(&request_id),
     }
@@ -78,7 +81,7 @@ fn in_transaction(transaction: &WriteTransaction<'_>, call: &Call, change: Write
             return Ok(Answer::replayed(kept));
         }
         let message = "Another call was made with this key in the last 24 hours. Use a new key for each call.";
-        return Err(ApiError::new(409, "idempotency_key_reused", message).of("Idempotency-Key").into());
+        return Err(ApiError::new(ErrorCode::IdempotencyKeyReused, message).of("Idempotency-Key").into());
     }
     let answer = change(transaction, call)?;
     if call.is_dry_run() {

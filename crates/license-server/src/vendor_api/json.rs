@@ -8,6 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::{Map, Number, Value};
 
 use super::error::ApiError;
+use super::error_code::ErrorCode;
 
 /// The deepest nesting of a body; no call needs more than three levels.
 const MAX_DEPTH: usize = 8;
@@ -38,9 +39,9 @@ impl Place {
     fn error(&self, error: &serde_json::Error) -> ApiError {
         let path = self.path.borrow().join(".");
         let answer = match self.wrong.take() {
-            Some(message) => ApiError::new(422, "validation_failed", message),
+            Some(message) => ApiError::new(ErrorCode::ValidationFailed, message),
             None if error.to_string().starts_with("number out of range") => {
-                ApiError::new(422, "validation_failed", "The number is out of range.")
+                ApiError::new(ErrorCode::ValidationFailed, "The number is out of range.")
             }
             // The position alone: the words of the parser can contain text of the client.
             None => ApiError::bad_request(format!(
@@ -181,7 +182,7 @@ mod tests {
         for (body, status, field) in table {
             let error = parse(body).unwrap_err();
             let text = String::from_utf8_lossy(body);
-            assert_eq!((error.status, error.field.as_deref()), (status, field), "{text}");
+            assert_eq!((error.code.status(), error.field.as_deref()), (status, field), "{text}");
         }
     }
 }

@@ -169,7 +169,7 @@ fn check_object(object: &Map<String, Value>, declared: &[&Member], within: &str)
     if let Some(unknown) = object.keys().find(|name| !declared.iter().any(|member| member.name == **name)) {
         let known: Vec<&str> = declared.iter().map(|member| member.name).collect();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        return Err(ApiError::invalid(shortened(&path(unknown)), format!("Unknown name. Known are: {known}.")));
+        return Err(ApiError::invalid(path(unknown), format!("Unknown name. Known are: {known}.")));
     }
     for member in declared {
         match (object.get(member.name), member.presence) {
@@ -268,11 +268,6 @@ fn check_text(text: &str, most: usize) -> Result<(), String> {
 
 fn address(text: &str) -> Option<IpAddr> {
     text.parse::<IpAddr>().ok().map(|address| address.to_canonical())
-}
-
-/// An unknown name, as far as an answer repeats it.
-fn shortened(name: &str) -> String {
-    opterius_base::text::one_line(name, 64)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ fn checked(kind: Kind, value: Value) -> Result<(), (Option<String>, String)> {
     let member: &'static Member = Box::leak(Box::new(member("m", kind, Presence::Optional)));
     let object = json!({ "m": value }).as_object().cloned().unwrap();
     Members::check(object, &[member]).map(drop).map_err(|error| {
-        assert_eq!(error.status, 422);
+        assert_eq!(error.code.status(), 422);
         (error.field, error.message)
     })
 }
@@ -99,6 +99,6 @@ fn a_query_has_the_declared_parameters_once() {
     ];
     for (query, status, field) in table {
         let error = parse(query).unwrap_err();
-        assert_eq!((error.status, error.field.as_deref()), (status, field), "{query}");
+        assert_eq!((error.code.status(), error.field.as_deref()), (status, field), "{query}");
     }
 }

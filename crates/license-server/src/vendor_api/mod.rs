@@ -12,6 +12,7 @@ mod authentication;
 pub mod call;
 mod dispatch;
 pub mod error;
+pub mod error_code;
 mod events;
 mod fields;
 mod json;
@@ -28,6 +29,7 @@ mod servers;
 mod users;
 mod webhooks;
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -35,11 +37,19 @@ use serde_json::Value;
 use tiny_http::Method;
 
 use self::authentication::TokenLimits;
+use self::call::Call;
 use self::error::ApiError;
+use self::error_code::ErrorCode;
 use self::request::ApiRequest;
-use self::route::{ApiMethod, Handler};
+use self::route::{ApiMethod, Handler, Route};
+use crate::address::Source;
+use crate::metrics::CallResult;
+use crate::model::ApiToken;
 use crate::shared::{Shared, source};
+use crate::webhooks::receiver_address::Receivers;
+use opterius_base::clock::Timestamp;
 use opterius_base::hex::hex;
+use opterius_http::head::Head;
 use opterius_http::response::Response;
 use opterius_http::service::{Reaction, Request};
 
@@ -78,18 +88,18 @@ impl VendorApi {
     pub fn refusal(&self, response: Response) -> Response {
         let body = serde_json::from_slice::<Value>(&response.body).unwrap_or_default();
         let message = body.get("message").and_then(Value::as_str).unwrap_or("The request was refused.").to_owned();
-        let (status, code) = match response.status {
-            400 | 505 => (400, "bad_request"),
-            408 => (408, "request_timeout"),
-            413 => (413, "body_too_large"),
-            417 => (417, "expectation_failed"),
-            431 => (431, "head_too_large"),
+        let code = match response.status {
+            400 | 505 => ErrorCode::BadRequest,
+            408 => ErrorCode::RequestTimeout,
+            413 => ErrorCode::BodyTooLarge,
+            417 => ErrorCode::ExpectationFailed,
+            431 => ErrorCode::HeadTooLarge,
             // The client can send a length instead.
-            501 => (411, "length_required"),
-            _ => (503, "busy"),
+            501 => ErrorCode::LengthRequired,
+            _ => ErrorCode::Busy,
         };
-        let error = ApiError::new(status, code, message);
-        let mut answer = error.answer(&self.request_id());
+        self.shared.metrics.api_call(Err(code));
+        let mut answer = ApiError::new(code, message).answer(&self.request_id());
         answer.headers.extend(response.headers);
         answer
     }
@@ -97,7 +107,10 @@ impl VendorApi {
     /// Decides how to handle a request to a path below the prefix.
     pub fn react(&self, request: &Request<'_>) -> Reaction {
         let request_id = self.request_id();
-        self.find(request, &request_id).unwrap_or_else(|error| Reaction::Answer(error.answer(&request_id)))
+        self.find(request, &request_id).unwrap_or_else(|error| {
+            self.shared.metrics.api_call(Err(error.code));
+            Reaction::Answer(error.answer(&request_id))
+        })
     }
 
     fn find(&self, request: &Request<'_>, request_id: &str) -> Result<Reaction, ApiError> {
@@ -106,7 +119,10 @@ impl VendorApi {
         let method = method(&head.method);
         let (route, values) = routes::find(method, &path)?;
         let answer = match &route.handler {
-            Handler::Open(answer) => return Ok(Reaction::Answer(open(*answer, request_id))),
+            Handler::Open(answer) => {
+                self.shared.metrics.api_call(Ok(CallResult::Done));
+                return Ok(Reaction::Answer(open(*answer, request_id)));
+            }
             Handler::Read(_) => Reaction::Read,
             Handler::Write(_) => Reaction::Write,
         };
@@ -115,6 +131,19 @@ impl VendorApi {
         let (shared, limits) = (Arc::clone(&self.shared), Arc::clone(&self.limits));
         Ok(answer(Box::new(move || dispatch::perform(&shared, &limits, request))))
     }
+}
+
+/// Reads a whole request to a path below the prefix as a call with this token, with the functions that a real one passes
+/// through. It needs neither a store nor a connection.
+///
+/// # Errors
+/// Why it was refused; never a failure of the server.
+pub fn read(head: &Head<'_>, body: &[u8], token: ApiToken, now: Timestamp) -> Result<(&'static Route, Call), ApiError> {
+    let path = route::segments(VendorApi::path(head.path).unwrap_or_default());
+    let (route, values) = routes::find(method(&head.method), &path)?;
+    let source = Source { ip: Ipv4Addr::LOCALHOST.into(), unreadable: None };
+    let request = ApiRequest::new(route, values, head, body, source, String::new())?;
+    Ok((route, request.check(token, Receivers::Public, now)?))
 }
 
 fn open(answer: fn() -> Response, request_id: &str) -> Response {

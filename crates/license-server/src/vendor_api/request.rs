@@ -6,6 +6,7 @@ use ring::digest::{SHA256, digest};
 
 use super::call::Call;
 use super::error::ApiError;
+use super::error_code::ErrorCode;
 use super::json;
 use super::members::Members;
 use super::route::{ApiMethod, PathValues, Route};
@@ -111,7 +112,7 @@ impl ApiRequest {
         let (media_type, _) = media_type.split_once(';').unwrap_or((media_type, ""));
         if !media_type.trim().eq_ignore_ascii_case("application/json") {
             let message = "Send the body as JSON, with the header Content-Type: application/json.";
-            return Err(ApiError::new(415, "unsupported_media_type", message).of("Content-Type"));
+            return Err(ApiError::new(ErrorCode::UnsupportedMediaType, message).of("Content-Type"));
         }
         Members::check(json::parse(&self.body)?, &self.route.members())
     }
@@ -121,7 +122,7 @@ impl ApiRequest {
 fn bearer(head: &Head<'_>) -> Result<Secret, ApiError> {
     let missing = || {
         let message = "Send a token in the header Authorization: Bearer opl_…. To make one, run: opterius-license-server token add";
-        ApiError::unauthorized("token_missing", message)
+        ApiError::unauthorized(ErrorCode::TokenMissing, message)
     };
     let header = single(head, "Authorization")?.ok_or_else(missing)?;
     let (scheme, token) = header.trim().split_once(' ').ok_or_else(missing)?;

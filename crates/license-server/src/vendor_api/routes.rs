@@ -220,7 +220,8 @@ mod tests {
     fn a_path_is_found_with_its_parameters() {
         let (route, values) = find(Some(ApiMethod::Get), &["licenses", "ref:a%2Fb"]).unwrap();
         assert_eq!((route.path, values), ("/licenses/{license}", vec![("license", "ref:a/b".to_owned())]));
-        let status = |method, path: &[&str]| find(method, path).map(|_| 200).unwrap_or_else(|error| error.status);
+        let status =
+            |method, path: &[&str]| find(method, path).map(|_| 200).unwrap_or_else(|error| error.code.status());
         assert_eq!(status(Some(ApiMethod::Get), &["licenses", ""]), 404);
         assert_eq!(status(Some(ApiMethod::Get), &["licenses", "7", ""]), 404);
         assert_eq!(status(Some(ApiMethod::Get), &[""]), 404);

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::answer::Answer;
 use super::call::{Call, number};
 use super::error::ApiError;
+use super::error_code::ErrorCode;
 use super::fields::{LIMIT, MAX_DISPLAY_NAME, MAX_EMAIL, MAX_NAME, nullable, optional, required};
 use super::members::{Kind, Member};
 use super::page::{Page, items};
@@ -226,7 +227,7 @@ fn owner(transaction: &ReadTransaction<'_>, call: &Call) -> Result<User, ApiErro
     let user = find(transaction, call)?;
     if user.administrator {
         let message = "Administrators are changed in the dashboard and on the command line, not with a token.";
-        return Err(ApiError::new(403, "administrator", message));
+        return Err(ApiError::new(ErrorCode::Administrator, message));
     }
     Ok(user)
 }

@@ -10,6 +10,7 @@ use crate::store::WriteTransaction;
 use crate::vendor_api::answer::Answer;
 use crate::vendor_api::call::Call;
 use crate::vendor_api::error::{ApiError, in_field};
+use crate::vendor_api::error_code::ErrorCode;
 
 /// A license after a change.
 #[derive(Serialize)]
@@ -52,7 +53,8 @@ pub(in crate::vendor_api) fn renew(transaction: &WriteTransaction<'_>, call: &Ca
         (true, Some(_)) => return Err(ApiError::invalid("add", "Send either `until` or `add`.")),
         (false, None) => return Err(ApiError::invalid("until", "Send `until`, or `add` with a period such as P1M.")),
     };
-    change(transaction, call, &[renewal]).map_err(|error| if error.status == 422 { error.of(field) } else { error })
+    change(transaction, call, &[renewal])
+        .map_err(|error| if error.code == ErrorCode::ValidationFailed { error.of(field) } else { error })
 }
 
 fn parsed_period(text: &str) -> Result<Period, ApiError> {
@@ -97,7 +99,7 @@ pub(in crate::vendor_api) fn patch(transaction: &WriteTransaction<'_>, call: &Ca
         changes.push(Change::SetLabels(labels));
     }
     changes.extend(body.flag("trial").map(Change::SetTrial));
-    let taken = |error: ApiError| if error.status == 409 { error.of("reference") } else { error };
+    let taken = |error: ApiError| if error.code == ErrorCode::Conflict { error.of("reference") } else { error };
     change(transaction, call, &changes).map_err(taken)
 }
 

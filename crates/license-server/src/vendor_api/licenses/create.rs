@@ -12,6 +12,7 @@ use crate::store::WriteTransaction;
 use crate::vendor_api::answer::Answer;
 use crate::vendor_api::call::Call;
 use crate::vendor_api::error::{ApiError, in_field};
+use crate::vendor_api::error_code::ErrorCode;
 use crate::vendor_api::members::Members;
 use crate::vendor_api::users;
 use opterius_base::hex::hex;
@@ -59,7 +60,7 @@ fn repeated(
     let now = transaction.now();
     let Some(creation) = transaction.creation(license.id)?.filter(|creation| creation.request_sha256 == sha256) else {
         let message = format!("License {} has this reference, and was not created from this body.", license.id);
-        return Err(ApiError::new(409, "reference_taken", message).of("reference"));
+        return Err(ApiError::new(ErrorCode::ReferenceTaken, message).of("reference"));
     };
     let is_retry = creation.token == call.token_id() && now.since(creation.at) < REPETITION_TIME;
     let reveals = call.may(Scope::KeysReveal);

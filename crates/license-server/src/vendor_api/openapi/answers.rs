@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::schema::put;
+use crate::vendor_api::error_code::ErrorCode;
 use crate::vendor_api::route::{ApiMethod, Route};
 
 /// The answer of a call that succeeds.
@@ -33,6 +34,10 @@ const SCHEMAS: &str = include_str!("schemas.json");
 pub(super) fn schemas() -> Value {
     // The test of references fails if the file is not JSON.
     let mut schemas: Value = serde_json::from_str(SCHEMAS).unwrap_or_default();
+    let codes: Vec<&str> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+    if let Some(code) = schemas.pointer_mut("/Error/properties/error/properties/code") {
+        put(code, "enum", json!(codes));
+    }
     let bases = schemas.clone();
     for schema in schemas.as_object_mut().into_iter().flat_map(Map::values_mut) {
         let base = schema.as_object_mut().and_then(|schema| schema.remove("extends"));
