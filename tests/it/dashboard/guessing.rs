@@ -9,8 +9,12 @@ use std::time::{Duration, Instant};
 /// Connections of the attacker.
 const GUESSERS: usize = 50;
 
-/// How long the attack lasts.
-const ATTACK: Duration = Duration::from_secs(8);
+/// How often the owner signs in while the attack lasts, and the least number of guesses of the attack.
+const SIGN_INS: usize = 8;
+const GUESSES: usize = 300;
+
+/// The longest duration of the attack, on a machine that is busy with other tests.
+const ATTACK: Duration = Duration::from_secs(90);
 
 /// A visitor whose address is the one that the proxy sends.
 fn visitor_from<'v>(server: &'v LicenseServerProcess, address: &str) -> Visitor<'v> {
@@ -58,7 +62,8 @@ fn the_owner_signs_in_while_the_holder_of_a_48_guesses() {
         let guessers: Vec<_> = (0..GUESSERS).map(|_| scope.spawn(|| guess(&server, network, &next, &stop))).collect();
         let began = Instant::now();
         let mut signed_in = 0;
-        while began.elapsed() < ATTACK {
+        while signed_in < SIGN_INS || next.load(Ordering::Relaxed) < GUESSES {
+            assert!(began.elapsed() < ATTACK, "{signed_in} sign-ins in {ATTACK:?}");
             // Each time from a network that was never seen, and a user who mistypes once.
             let mut owner = visitor_from(&server, &format!("198.51.{signed_in}.7"));
             if signed_in == 3 {
@@ -68,14 +73,13 @@ fn the_owner_signs_in_while_the_holder_of_a_48_guesses() {
             assert_eq!(response.status, 303, "sign-in {signed_in}: {}", response.text());
             signed_in += 1;
         }
-        assert!(signed_in >= 5, "{signed_in} sign-ins in {ATTACK:?}");
         // In the attacker's own network the name is closed, also for the right password.
         let mut neighbor = visitor_from(&server, "2a01:4f8:1:ffff::1");
         assert_eq!(neighbor.sign_in(OWNER, PASSWORD).status, 429);
         drop(stopping);
         let checked: usize = guessers.into_iter().map(|guesser| guesser.join().unwrap()).sum();
-        let tried = next.load(Ordering::Relaxed);
-        assert!(checked <= 30, "{checked} of {tried} guesses were checked in {ATTACK:?}");
-        assert!(tried > 300, "only {tried} guesses");
+        // The first ones, and then few in a minute.
+        let (tried, seconds) = (next.load(Ordering::Relaxed), began.elapsed().as_secs() as usize);
+        assert!(checked <= 30 + seconds / 5, "{checked} of {tried} guesses were checked in {seconds} s");
     });
 }
