@@ -1,5 +1,6 @@
 //! Refused servers on the page of their license: each link helps.
 
+use super::visitor::Visitor;
 use super::*;
 use crate::support::SOON;
 use opterius_license_server::actions::Change;
@@ -130,4 +131,51 @@ fn another_owner_sees_no_refused_server() {
         assert_eq!(bob.post(&format!("/licenses/1/{action}"), &fields).status, 404, "{path}");
     }
     assert_eq!(server.database.addresses(license.id), [SERVERS[0]]);
+}
+
+#[test]
+fn a_lock_warns_of_an_address_that_is_private_and_of_one_that_is_kept_out_wherever_it_is_entered() {
+    let (server, license) = with_refused_server(false);
+    let mut carol = Visitor::signed_in(&server, ADMINISTRATOR);
+    let run = |words: &[&str]| {
+        let output = server.run(words);
+        assert!(output.status.success(), "{words:?}: {output:?}");
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap())
+    };
+    // On the command line, the warning does not go into the JSON.
+    let create = ["license", "create", "--owner", OWNER, "--plan", "free", "--lock-ip"];
+    for (ip, warns) in [("192.168.1.5", true), ("fd00::5", true), ("203.0.113.77", false)] {
+        let [created, warning] = run(&[&create[..], &[ip, "--json"]].concat());
+        assert_eq!(warning.contains(&format!("Warning: {ip} is a private address.")), warns, "{warning}");
+        assert_eq!(serde_json::from_str::<Value>(&created).unwrap()["lock_ip"], ip);
+        carol.get("/licenses/new");
+        let fields = [("owner", OWNER), ("plan", "free"), ("until", ""), ("ip", ip), ("once", ip)];
+        let page = carol.post("/licenses/new", &fields).header("Location").unwrap().to_owned();
+        let page = carol.get(&page).text();
+        assert!(page.contains("created. The owner can view its key here."), "{page}");
+        assert_eq!(page.contains("is a private address."), warns, "{ip}: {page}");
+    }
+
+    server.database.keep_out(license.id, SERVERS[1], std::time::Duration::from_secs(7 * 86_400));
+    let [locked, _] = run(&["license", "lock-ip", "1", SERVERS[1]]);
+    let warning = format!("Warning: license 1 keeps {} out until 20", SERVERS[1]);
+    assert!(locked.contains(&warning) && locked.contains("Unblock 203.0.113.2 to let it in."), "{locked}");
+    assert_eq!(check_in(&server, &license, SERVERS[1]).json()["valid"], false, "as the warning says");
+    let lock = |visitor: &mut Visitor<'_>, ip: &str| {
+        let page = visitor.get("/licenses/1/lock").text();
+        let revision = page.split("name=\"revision\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let response = visitor.post("/licenses/1/lock", &[("ip", ip), ("revision", &revision)]);
+        assert_eq!(response.status, 303, "{}", response.text());
+        visitor.get("/licenses/1").text().replace("<span class=\"ip\">", "").replace("</span>", "")
+    };
+    run(&["license", "unlock-ip", "1"]);
+    let page = lock(&mut carol, SERVERS[1]);
+    assert!(page.contains(&warning), "{page}");
+    run(&["license", "unlock-ip", "1"]);
+    assert!(!lock(&mut carol, SERVERS[0]).contains("Warning"), "another address is not kept out");
+    run(&["license", "unlock-ip", "1"]);
+    run(&["license", "unblock", "1", SERVERS[1]]);
+    assert!(!lock(&mut carol, SERVERS[1]).contains("Warning"), "not kept out any more");
+    run(&["license", "revoke", "1", SERVERS[0]]);
+    assert_eq!(check_in(&server, &license, SERVERS[1]).json()["valid"], true);
 }

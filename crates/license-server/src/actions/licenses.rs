@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::blocks::lock_warning;
 use super::refusal::Refusal;
 use crate::model::change_error::{
     ChangeError, check_expiry, check_labels, check_note, check_reference, check_server_ip, find_plan,
@@ -61,9 +62,18 @@ pub fn create(
         &LicenseTerms { owner, plan, expires_at, locked_ip, ..LicenseTerms::default() },
         key,
     )
+    .map(|created| created.license.id)
 }
 
-/// Creates a license and returns its number.
+/// A new license.
+pub struct CreatedLicense {
+    /// The license.
+    pub license: License,
+    /// What to warn of, to follow the message for the user; empty if there is nothing.
+    pub warning: String,
+}
+
+/// Creates a license.
 ///
 /// # Errors
 /// Why it was refused; nothing was changed.
@@ -72,7 +82,7 @@ pub fn create_license(
     actor: &Actor,
     terms: &LicenseTerms,
     key: &Secret,
-) -> Result<i64, Refusal> {
+) -> Result<CreatedLicense, Refusal> {
     let LicenseTerms { owner, expires_at, locked_ip, reference, note, labels, is_trial, .. } = terms;
     let no_owner = || Refusal::NotFound(format!("There is no user “{owner}”."));
     let (owner, _) = transaction.user(owner)?.ok_or_else(no_owner)?;
@@ -104,7 +114,9 @@ pub fn create_license(
     let detail =
         format!("{trial}for {}, plan {}, expires {}{lock}{number}", owner.name, plan.slug, expiry(*expires_at));
     transaction.add_event(Some(id), actor, Action::Created, &detail)?;
-    Ok(id)
+    let license = find(transaction, id)?;
+    let warning = lock_warning(transaction, &license)?;
+    Ok(CreatedLicense { license, warning })
 }
 
 /// A license after a change.
@@ -147,8 +159,11 @@ pub fn change_all(
     for AppliedChange { action, detail, .. } in &applied {
         transaction.add_event(Some(id), context.actor, *action, detail)?;
     }
+    let is_locked = applied.iter().any(|change| change.action == Action::Locked);
     let sentences: Vec<String> = applied.into_iter().map(|change| change.sentence).collect();
-    Ok(ChangedLicense { license: find(transaction, id)?, sentence: sentences.join(" ") })
+    let license = find(transaction, id)?;
+    let warning = if is_locked { lock_warning(transaction, &license)? } else { String::new() };
+    Ok(ChangedLicense { license, sentence: sentences.join(" ") + &warning })
 }
 
 /// Changes a license and returns the message for the user.

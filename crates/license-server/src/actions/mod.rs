@@ -3,6 +3,7 @@
 //!
 //! `model/action.rs` explains how to add an action.
 
+mod blocks;
 mod license_key;
 mod licenses;
 mod password_links;
@@ -16,7 +17,9 @@ mod webhooks;
 
 pub use crate::model::Change;
 pub use license_key::new_key;
-pub use licenses::{ChangeContext, ChangedLicense, LicenseTerms, change, change_all, create, create_license, delete};
+pub use licenses::{
+    ChangeContext, ChangedLicense, CreatedLicense, LicenseTerms, change, change_all, create, create_license, delete,
+};
 pub use password_links::{
     INVITATION_TIME, LINK_ENDED, NewLink, RESET_TIME, make_password_link, usable_password_link, use_password_link,
 };

@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::blocks::{check_not_kept_out, keep_out, server_id};
 use super::licenses::find;
 use super::refusal::{OWNER_CHANGES, OWNER_CHANGES_TIME, Refusal};
 use crate::model::change_error::{address_warning, check_server_ip};
-use crate::model::{Action, Actor, Block, MAX_BLOCKS, Role, ServerFacts};
+use crate::model::{Action, Actor, Block, Role, ServerFacts};
 use crate::store::{Error, WriteTransaction};
 
 /// Deletes the activation of an address, keeps the server out for `block` if it is given, and returns the message for the
@@ -67,41 +68,6 @@ fn other_address(transaction: &WriteTransaction<'_>, id: i64, ip: IpAddr) -> Res
 /// The addresses of a server for the history.
 fn both(ip: IpAddr, other: Option<IpAddr>) -> String {
     other.map_or_else(|| ip.to_string(), |other| format!("{ip} and {other}"))
-}
-
-/// The identity of the server at this address, active or refused.
-fn server_id(transaction: &WriteTransaction<'_>, id: i64, ip: IpAddr) -> Result<Option<String>, Refusal> {
-    let active = transaction.activation(id, ip)?.map(|activation| activation.details);
-    let details = match active {
-        Some(details) => Some(details),
-        None => transaction.refused_server(id, ip)?.map(|refused| refused.details),
-    };
-    Ok(details.and_then(|details| details.server_id))
-}
-
-fn keep_out(transaction: &WriteTransaction<'_>, id: i64, block: &Block) -> Result<(), Refusal> {
-    let blocks = transaction.blocks(id, transaction.now())?;
-    let is_new = blocks.iter().all(|other| other.ip != block.ip);
-    if is_new && u32::try_from(blocks.len()).is_ok_and(|count| count >= MAX_BLOCKS) {
-        return Err(Refusal::Conflict(format!(
-            "License {id} keeps {MAX_BLOCKS} servers out, which is the limit. Unblock one of them first."
-        )));
-    }
-    transaction.put_block(id, block)?;
-    Ok(())
-}
-
-/// Checks that no block refuses the server at an address that it moves to.
-fn check_not_kept_out(transaction: &WriteTransaction<'_>, id: i64, to: IpAddr) -> Result<(), Refusal> {
-    let server_id = server_id(transaction, id, to)?;
-    let blocks = transaction.blocks(id, transaction.now())?;
-    match blocks.iter().find(|block| block.applies_to(to, server_id.as_deref())) {
-        None => Ok(()),
-        Some(block) => Err(Refusal::Conflict(format!(
-            "License {id} keeps {} out until {}. Unblock it first.",
-            block.ip, block.ends_at
-        ))),
-    }
 }
 
 /// Moves the activation or the lock from one address to another and returns the message for the user.

@@ -4,7 +4,8 @@ use std::io::IsTerminal;
 
 use serde::Serialize;
 
-use crate::actions::{self, Change, ChangeContext, LicenseTerms};
+use crate::PROGRAM;
+use crate::actions::{self, Change, ChangeContext, CreatedLicense, LicenseTerms};
 use crate::commands::failure::Failure;
 use crate::commands::history::{self, EventView};
 use crate::commands::listing::{emit, print_json};
@@ -15,6 +16,7 @@ use crate::commands::{lookup, terminal};
 use crate::model::describe::{billing_summary, expiry, limit};
 use crate::model::{Action, Block, License, LicenseView};
 use opterius_base::clock::Timestamp;
+use opterius_daemon::output::complain;
 
 /// History entries that are shown with a license.
 const HISTORY_ENTRIES: u32 = 20;
@@ -32,11 +34,13 @@ struct ShownLicense<'a> {
 
 pub(super) fn create(session: &mut Session, terms: &LicenseTerms, json: bool) -> Result<(), Failure> {
     let key = actions::new_key()?;
-    let license = session.change(|transaction, actor| {
+    let CreatedLicense { license, warning } = session.change(|transaction, actor| {
         lookup::user(transaction, &terms.owner)?;
-        let id = actions::create_license(transaction, actor, terms, &key)?;
-        transaction.license(id)?.ok_or_else(|| Failure::refused("the license that was just created cannot be read"))
+        Ok(actions::create_license(transaction, actor, terms, &key)?)
     })?;
+    if !warning.is_empty() {
+        complain(PROGRAM.name, warning.trim());
+    }
     if json {
         return print_json(&LicenseView::new(&license, true, 0, Session::now()));
     }

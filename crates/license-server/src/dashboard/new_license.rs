@@ -9,7 +9,7 @@ use super::page_request::PageRequest;
 use super::routes::Route;
 use super::signed_in_user::SignedInUser;
 use super::tokens;
-use crate::actions::{self, LicenseTerms, Refusal};
+use crate::actions::{self, CreatedLicense, LicenseTerms, Refusal};
 use crate::store::Error;
 use opterius_http::response::Response;
 
@@ -101,8 +101,8 @@ pub(super) fn act(
     form: &Form,
 ) -> Result<Response, PageError> {
     match create(page_request, signed_in_user, form) {
-        Ok(id) => {
-            let sentence = format!("License {id} created. The owner can view its key here.");
+        Ok((id, warning)) => {
+            let sentence = format!("License {id} created. The owner can view its key here.{warning}");
             Ok(page_request.redirect_with_flash(&signed_in_user.token, Route::License(id), &sentence))
         }
         // An unknown owner or plan, or a reference of another license, is an input error: show it on the form.
@@ -113,7 +113,8 @@ pub(super) fn act(
     }
 }
 
-fn create(page_request: &PageRequest, signed_in_user: &SignedInUser, form: &Form) -> Result<i64, Refusal> {
+/// The number of the license, and what to warn of.
+fn create(page_request: &PageRequest, signed_in_user: &SignedInUser, form: &Form) -> Result<(i64, String), Refusal> {
     let until = typed_date(form, "until")?;
     let ip = if form.text("ip").is_empty() { None } else { Some(typed_ip(form, "ip")?) };
     let terms = LicenseTerms {
@@ -127,7 +128,9 @@ fn create(page_request: &PageRequest, signed_in_user: &SignedInUser, form: &Form
         is_trial: form.text("trial") == "yes",
     };
     let (actor, key) = (signed_in_user.actor(), actions::new_key()?);
-    let created = page_request
-        .create_once(form, move |transaction| Ok((actions::create_license(transaction, &actor, &terms, &key)?, ())));
-    Ok(created?.0)
+    let (id, warning) = page_request.create_once(form, move |transaction| {
+        let CreatedLicense { license, warning } = actions::create_license(transaction, &actor, &terms, &key)?;
+        Ok((license.id, warning))
+    })?;
+    Ok((id, warning.unwrap_or_default()))
 }

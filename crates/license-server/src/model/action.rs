@@ -14,8 +14,7 @@
 use std::net::IpAddr;
 
 use super::change_error::{
-    ChangeError, address_warning, check_expiry, check_labels, check_note, check_reason, check_reference,
-    check_server_ip, find_plan,
+    ChangeError, check_expiry, check_labels, check_note, check_reason, check_reference, check_server_ip, find_plan,
 };
 use super::describe::{self, billing_summary, expiry};
 use super::license::{Billing, License, Plan, Status};
@@ -272,8 +271,7 @@ fn lock(license: &mut License, ip: IpAddr, now: Timestamp) -> Result<AppliedChan
     }
     check_server_ip(ip)?;
     license.locked_ip = Some(ip);
-    let warning = address_warning(ip);
-    let what = with_next_step(license, format!("locked to {ip}.{warning}"), now);
+    let what = with_next_step(license, format!("locked to {ip}."), now);
     applied(license, Action::Locked, ip.to_string(), &what)
 }
 

@@ -44,9 +44,8 @@ pub(in crate::vendor_api) fn create(transaction: &WriteTransaction<'_>, call: &C
     check(transaction, &terms)?;
     ensure_owner(transaction, call, &owner)?;
     let key = actions::new_key()?;
-    let id = actions::create_license(transaction, &call.actor(), &terms, &key)?;
-    transaction.put_creation(id, call.token_id(), &sha256)?;
-    let license = transaction.license(id)?.ok_or_else(|| ApiError::not_found("The license cannot be read."))?;
+    let license = actions::create_license(transaction, &call.actor(), &terms, &key)?.license;
+    transaction.put_creation(license.id, call.token_id(), &sha256)?;
     Ok(Answer::json(201, &LicenseView::new(&license, true, 0, transaction.now())))
 }
 
