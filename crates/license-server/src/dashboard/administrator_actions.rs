@@ -9,7 +9,7 @@ use super::license_fields::{
 };
 use crate::model::describe::limit;
 use crate::model::{Action, Basis, Change, Period, Status};
-use opterius_base::dates::{Moment, the_end};
+use opterius_base::dates::{Moment, ended_day};
 
 /// In the order of the links on the page of a license.
 pub(super) static LICENSE_ACTIONS: &[LicenseAction] = &[
@@ -189,7 +189,8 @@ fn renew(context: &LicenseContext) -> Vec<String> {
     };
     let added = |months| {
         let start = Basis::NowIfExpired.start(context.license.expires_at, context.now)?;
-        Some(the_end(Period::months(months).after(start)))
+        let end = Period::months(months).after(start);
+        Some(ended_day(end).map_or_else(|| Moment::new(end, context.now).text, |day| format!("the end of {day}")))
     };
     let ends = added(1).zip(added(12));
     let ends = ends.map(|(month, year)| format!("With another month it ends at {month}, with another year at {year}."));

@@ -13,11 +13,10 @@ use super::routes::Route;
 use super::signed_in_user::SignedInUser;
 use super::standing_badge::StandingBadge;
 use crate::actions::{self, ChangeContext, Refusal};
-use crate::model::describe::expiry;
 use crate::model::{ACTIVE_TIME, Change, License, Plan};
 use crate::store::{Error, Filter, ReadTransaction, WriteTransaction};
 use opterius_base::clock::Timestamp;
-use opterius_base::dates::counted;
+use opterius_base::dates::{Moment, counted};
 use opterius_http::response::Response;
 
 /// Licenses of one change.
@@ -205,15 +204,17 @@ fn difference(
             ));
         }
     }
-    if before.expires_at != after.expires_at {
-        parts.push(format!("Expires: {} → {}.", expiry(before.expires_at), expiry(after.expires_at)));
-    }
     let (was, becomes) = (before.standing(now), after.standing(now));
     parts.push(if was == becomes {
         format!("Stays {}.", becomes.as_str())
     } else {
         format!("{} → {}.", was.as_str(), becomes.as_str())
     });
+    if before.expires_at != after.expires_at {
+        let end = |license: &License| license.expires_at.map_or("never".to_owned(), |at| Moment::expiry(at, now).text);
+        // Without a period, for which a phone has no room beside the instant.
+        parts.push(format!("Expires: {} → {}", end(before), end(after)));
+    }
     Ok(parts.join(" "))
 }
 

@@ -244,7 +244,7 @@ fn ask_both(
         confirm: if is_removal { "Remove second factor" } else { "Make new codes" },
         dangerous: is_removal,
         back: Route::Account,
-        back_label: "Back",
+        back_label: "Go back",
         error,
     }
 }

@@ -71,7 +71,7 @@ pub(super) static UNBLOCK: LicenseAction = LicenseAction {
 /// Whether a revoked server is kept out. The values are those of `license revoke --block`.
 fn keep_out_field() -> Field {
     let options = [
-        ("none", "It can claim a slot again while one is free"),
+        ("none", "It can claim a free slot again"),
         ("1d", "Revoke and keep out for 1 day"),
         ("7d", "Revoke and keep out for 7 days"),
         ("30d", "Revoke and keep out for 30 days"),

@@ -30,6 +30,11 @@ impl UserAction {
         }
     }
 
+    /// Whether it takes something from the user.
+    pub(super) fn is_dangerous(self) -> bool {
+        matches!(self, Self::EndSessions | Self::ResetSecondFactor | Self::Disable | Self::Delete)
+    }
+
     /// The action with this name.
     pub(super) fn find(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|action| action.as_str() == name)

@@ -46,7 +46,7 @@ struct UserPage {
     disabled: Option<Moment>,
     second_factor: Option<Moment>,
     sessions: Vec<SessionRow>,
-    user_actions: Vec<(Route, &'static str, &'static str)>,
+    user_actions: Vec<(Route, UserAction, &'static str)>,
 }
 
 #[derive(Template)]
@@ -120,7 +120,7 @@ pub(super) fn show(page_request: &PageRequest, signed_in_user: &SignedInUser, id
         UserAction::Delete => "Delete user",
     };
     let actions = UserAction::ALL.into_iter().filter(is_offered);
-    let user_actions = actions.map(|action| (Route::UserAction(id, action), action.as_str(), label(action))).collect();
+    let user_actions = actions.map(|action| (Route::UserAction(id, action), action, label(action))).collect();
     let page = UserPage {
         layout: page_request.layout(signed_in_user, "users"),
         licenses: if licenses > MAX_COUNTED { format!("{MAX_COUNTED}+") } else { licenses.to_string() },
@@ -184,7 +184,7 @@ fn new_form(
         confirm: "Create user",
         dangerous: false,
         back: Route::Users,
-        back_label: "Back",
+        back_label: "Go back",
         error,
     }
 }
@@ -249,35 +249,31 @@ fn confirm_page(
 ) -> Result<ConfirmPage, PageError> {
     let (user, licenses) = read(page_request, id)?;
     let name = &user.name;
-    let (heading, text, confirm, dangerous) = match action {
-        UserAction::Edit => (format!("Edit {name}"), String::new(), "Save", false),
+    let (heading, text, confirm) = match action {
+        UserAction::Edit => (format!("Edit {name}"), String::new(), "Save"),
         UserAction::Link if user.has_password => (
             format!("Make a reset link for {name}"),
             "You get a link with which the user sets a new password, once, within an hour. Until then the present password \
              stays valid."
                 .to_owned(),
             "Make link",
-            false,
         ),
         UserAction::Link => (
             format!("Invite {name}"),
             "You get a link with which the user sets a password, once, within 7 days. An earlier link becomes invalid."
                 .to_owned(),
             "Invite",
-            false,
         ),
         UserAction::Disable => (
             format!("Disable {name}"),
             "The user is signed out everywhere at once and cannot sign in. The user's licenses keep working.".to_owned(),
             "Disable user",
-            true,
         ),
-        UserAction::Enable => (format!("Enable {name}"), "The user can sign in again.".to_owned(), "Enable user", false),
+        UserAction::Enable => (format!("Enable {name}"), "The user can sign in again.".to_owned(), "Enable user"),
         UserAction::EndSessions => (
             format!("Sign out {name} everywhere"),
             "All sessions of the user end at once. The user can sign in again.".to_owned(),
             "Sign out everywhere",
-            true,
         ),
         UserAction::ResetSecondFactor => (
             format!("Remove the second factor of {name}"),
@@ -285,14 +281,13 @@ fn confirm_page(
              the user end."
                 .to_owned(),
             "Remove second factor",
-            true,
         ),
         UserAction::Delete => {
             let owns = match licenses {
                 0 => "The user owns no licenses.".to_owned(),
                 licenses => format!("The user owns {}: name the user who gets them.", counted(licenses, "license")),
             };
-            (format!("Delete {name}"), format!("{owns} The history is kept."), "Delete user", true)
+            (format!("Delete {name}"), format!("{owns} The history is kept."), "Delete user")
         }
     };
     let value = |name: &str, stored: &str| form.map_or(stored, |form| form.text(name)).to_owned();
@@ -317,9 +312,9 @@ fn confirm_page(
         hidden: Vec::new(),
         fields,
         confirm,
-        dangerous,
+        dangerous: action.is_dangerous(),
         back: Route::User(id),
-        back_label: "Back",
+        back_label: if action == UserAction::Delete { "Keep the user" } else { "Go back" },
         error,
     })
 }

@@ -13,10 +13,9 @@ use super::signed_in_user::SignedInUser;
 use super::webhook_action::WebhookAction;
 use crate::actions;
 use crate::model::{Delivery, DeliveryState, Webhook};
-use crate::store::{Error, ROTATION_TIME};
+use crate::store::Error;
 use opterius_base::clock::Timestamp;
 use opterius_base::dates::Moment;
-use opterius_base::text::duration;
 use opterius_http::response::Response;
 
 /// Deliveries per page.
@@ -121,8 +120,11 @@ pub(super) fn secret(
     secret: &str,
     is_rotated: bool,
 ) -> Response {
-    let rotated = format!("For {}, deliveries are signed with the old secret as well.", duration(ROTATION_TIME));
-    let next_step = if is_rotated { rotated } else { "Then send a test event.".to_owned() };
+    let next_step = if is_rotated {
+        "For 24 hours, deliveries are signed with the old secret as well."
+    } else {
+        "Then send a test event."
+    };
     let answer = SecretPage {
         layout: page_request.layout(signed_in_user, "webhooks"),
         heading: format!("Secret of webhook {id}"),

@@ -1,15 +1,21 @@
-//! Text with IP addresses and dates, as markup that keeps each on one line.
+//! Text with IP addresses, networks and dates, as markup that keeps each on one line.
 
 use std::net::IpAddr;
 
-/// The text, escaped, with each address and date in an element that does not break.
+/// An instant as pages show it; zeros stand for digits.
+const INSTANT: &str = "0000-00-00 00:00 UTC";
+
+/// The text, escaped, with each address, network and date in an element that does not break.
 pub(super) fn markup(text: &str) -> String {
     let mut markup = String::with_capacity(text.len());
-    for word in text.split_inclusive(char::is_whitespace) {
-        let begin = word.len().saturating_sub(word.trim_start_matches(is_around).len());
-        let (before, rest) = word.split_at(begin);
-        let (inner, after) = rest.split_at(rest.trim_end_matches(is_around).len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (before, from) = rest.split_at(rest.find(|character| !is_around(character)).unwrap_or(rest.len()));
         escape(&mut markup, before);
+        let is_instant = from.get(..INSTANT.len()).is_some_and(|start| is_like(start, INSTANT));
+        let end = if is_instant { Some(INSTANT.len()) } else { from.find(char::is_whitespace) };
+        let (word, after) = from.split_at(end.unwrap_or(from.len()));
+        let (inner, punctuation) = word.split_at(word.trim_end_matches(is_around).len());
         match class(inner) {
             Some(class) => {
                 markup.push_str("<span class=\"");
@@ -20,7 +26,8 @@ pub(super) fn markup(text: &str) -> String {
             }
             None => escape(&mut markup, inner),
         }
-        escape(&mut markup, after);
+        escape(&mut markup, punctuation);
+        rest = after;
     }
     markup
 }
@@ -31,17 +38,23 @@ pub(super) fn class_of(address: &str) -> &'static str {
 }
 
 fn class(word: &str) -> Option<&'static str> {
-    if word.parse::<IpAddr>().is_ok() {
+    let address = word.split_once('/').map_or(word, |(address, _)| address);
+    if address.parse::<IpAddr>().is_ok() {
         return Some(class_of(word));
     }
     is_date(word).then_some("ip")
 }
 
-/// Whether the word is a date, or an instant in RFC 3339.
+/// Whether the word is a date, an instant in RFC 3339, or an instant as pages show it.
 fn is_date(word: &str) -> bool {
     let (date, rest) = word.split_at_checked(10).unwrap_or((word, ""));
-    let is_like = |(byte, like): (u8, u8)| if like == b'0' { byte.is_ascii_digit() } else { byte == like };
-    date.len() == 10 && date.bytes().zip(*b"0000-00-00").all(is_like) && (rest.is_empty() || rest.starts_with('T'))
+    is_like(date, "0000-00-00") && (rest.is_empty() || rest.starts_with('T') || is_like(word, INSTANT))
+}
+
+/// Whether the text is like this one, with any digits for its zeros.
+fn is_like(text: &str, like: &str) -> bool {
+    let is_same = |(byte, like): (u8, u8)| if like == b'0' { byte.is_ascii_digit() } else { byte == like };
+    text.len() == like.len() && text.bytes().zip(like.bytes()).all(is_same)
 }
 
 /// Punctuation around an address. A colon is none: an IPv6 address can begin or end with one.
@@ -72,9 +85,12 @@ mod tests {
             ("", ""),
             ("from 203.0.113.5 to", "from <span class=\"ip\">203.0.113.5</span> to"),
             ("(2001:db8::1).", "(<span class=\"ip long\">2001:db8::1</span>)."),
+            ("“10.0.0.0/8” is", "“<span class=\"ip\">10.0.0.0/8</span>” is"),
             ("locked to ::, then", "locked to <span class=\"ip long\">::</span>, then"),
             ("end of 2027-03-31.", "end of <span class=\"ip\">2027-03-31</span>."),
             ("at 2027-03-31T00:00:00Z", "at <span class=\"ip\">2027-03-31T00:00:00Z</span>"),
+            ("(2027-03-31 12:05 UTC).", "(<span class=\"ip\">2027-03-31 12:05 UTC</span>)."),
+            ("2027-03-31 at 12:05", "<span class=\"ip\">2027-03-31</span> at 12:05"),
             ("2027-03-31x 1.2.3 <b> & \"'", "2027-03-31x 1.2.3 &#60;b&#62; &#38; &#34;&#39;"),
             ("1.2.3.4<script>", "1.2.3.4&#60;script&#62;"),
             ("zoë–ü 日本", "zoë–ü 日本"),

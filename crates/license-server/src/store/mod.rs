@@ -64,7 +64,6 @@ pub use sessions::{NewSession, session_id};
 pub use sides::ServerSides;
 pub use statistics::FiguresPart;
 pub use transactions::{ReadTransaction, WriteTransaction};
-pub use webhooks::ROTATION_TIME;
 
 #[cfg(test)]
 #[path = "../store_tests.rs"]

@@ -12,7 +12,7 @@ use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 
 /// How long deliveries are signed with the secret before as well after a rotation.
-pub const ROTATION_TIME: Duration = Duration::from_secs(86_400);
+const ROTATION_TIME: Duration = Duration::from_secs(86_400);
 
 const WEBHOOK: &str = "SELECT id, url, secret, previous_secret, previous_secret_ends_at, created_at, pending, dropped,
     delivered_at, failing_since FROM webhooks";
@@ -93,7 +93,7 @@ impl WriteTransaction<'_> {
         Ok(())
     }
 
-    /// Gives a webhook a new secret; the one before counts for [`ROTATION_TIME`].
+    /// Gives a webhook a new secret; the one before counts for a day.
     ///
     /// # Errors
     /// A store error.
