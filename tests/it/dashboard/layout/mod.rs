@@ -155,6 +155,12 @@ fn the_pages_of_administrators_fit_every_screen_in_light_and_dark() {
     choose(&browser, "#days-details summary");
     look(&browser, "overview-huge");
     pages(&browser, &server, &ADMINISTRATORS);
+    browser.command(
+        "Emulation.setDeviceMetricsOverride",
+        &json!({"width": 1280, "height": 800, "deviceScaleFactor": 1, "mobile": false}),
+    );
+    let tops = "return new Set([...document.querySelectorAll('.top > *')].map((part) => part.offsetTop >> 5)).size";
+    assert_eq!(browser.execute(tops, &[]), 1, "the header of an administrator has one line");
 }
 
 fn pages(browser: &Browser, server: &LicenseServerProcess, pages: &[(&str, &str)]) {
