@@ -5,7 +5,7 @@ use crate::actions::{self, Change, ChangeContext};
 use crate::model::{Action, Actor, Attempt, Delivery, DeliveryState, Details, Role, ServerFacts};
 use crate::rules::{self, Inquiry};
 use crate::store::KEPT_TIME;
-use crate::store::tests::{Scratch, plan};
+use crate::store::tests::{Scratch, creates_a_table, plan};
 use crate::webhooks::receiver_address::Receivers;
 use serde_json::Value;
 
@@ -354,7 +354,8 @@ fn webhooks_are_bounded_and_their_urls_are_not_in_the_history() {
 fn queries_of_the_outbox_use_an_index() {
     let mut scratch = Scratch::new();
     let wanted = scratch.read(|transaction| plan(transaction, WANTED));
-    assert!(wanted.contains("SEARCH webhook_subscriptions USING PRIMARY KEY (type=?)"), "{wanted}");
+    assert!(wanted.contains("SEARCH webhook_subscriptions USING PRIMARY KEY (type=? AND webhook=?)"), "{wanted}");
+    assert!(!scratch.read(|transaction| creates_a_table(transaction, WANTED)), "{wanted}");
     let refusals = scratch.read(|transaction| plan(transaction, COUNT_REFUSALS));
     assert!(refusals.contains("webhook_events_of_refusals (license=? AND created_at>?)"), "{refusals}");
     let notices = scratch.read(|transaction| plan(transaction, DUE_NOTICES));

@@ -68,6 +68,16 @@ pub(crate) fn plan(transaction: &ReadTransaction<'_>, sql: &str) -> Result<Strin
     Ok(lines?.join("\n"))
 }
 
+/// Whether a statement creates a temporary table each time.
+pub(crate) fn creates_a_table(transaction: &ReadTransaction<'_>, sql: &str) -> Result<bool, Error> {
+    let mut statement = transaction.0.prepare(&format!("EXPLAIN {sql}"))?;
+    let unset = vec![rusqlite::types::Null; statement.parameter_count()];
+    let operation = |row: &rusqlite::Row<'_>| row.get::<_, String>(1);
+    let operations: rusqlite::Result<Vec<String>> =
+        statement.query_map(rusqlite::params_from_iter(unset), operation)?.collect();
+    Ok(operations?.iter().any(|operation| operation.starts_with("OpenEphemeral")))
+}
+
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
 #[test]

@@ -28,9 +28,11 @@ const LATE: Duration = Duration::from_secs(7 * 86_400);
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// The webhooks that want a type, and whether they have room.
-const WANTED: &str = "SELECT DISTINCT webhooks.id, webhooks.pending < ?2 FROM webhook_subscriptions
-    JOIN webhooks ON webhooks.id = webhook_subscriptions.webhook WHERE webhook_subscriptions.type IN (?1, '*')";
+/// The webhooks that want a type, and whether they have room. Every new activation asks. DISTINCT or IN would make SQLite
+/// create temporary tables with caches of their own, which took nearly half of the writer's time for an activation.
+const WANTED: &str = "SELECT id, pending < ?2 FROM webhooks
+    WHERE EXISTS (SELECT 1 FROM webhook_subscriptions WHERE type = ?1 AND webhook = webhooks.id)
+        OR EXISTS (SELECT 1 FROM webhook_subscriptions WHERE type = '*' AND webhook = webhooks.id)";
 
 const COUNT_REFUSALS: &str = "SELECT count(*) FROM (SELECT 1 FROM webhook_events
     WHERE type = 'server.refused' AND license = ?1 AND created_at > ?2 LIMIT ?3)";

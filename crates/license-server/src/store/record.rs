@@ -97,11 +97,13 @@ impl ReadTransaction<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::tests::{Scratch, plan};
+    use crate::store::tests::{Scratch, creates_a_table, plan};
 
     #[test]
     fn a_verification_reads_no_table_completely() {
-        let plan = Scratch::new().read(|transaction| plan(transaction, RECORD));
+        let mut scratch = Scratch::new();
+        assert!(!scratch.read(|transaction| creates_a_table(transaction, RECORD)));
+        let plan = scratch.read(|transaction| plan(transaction, RECORD));
         for expected in [
             "refusals USING PRIMARY KEY (license=? AND ip=?)",
             "blocks USING PRIMARY KEY (license=?)",
