@@ -94,8 +94,7 @@ impl Verifier {
             clock,
             random: SystemRandom::new(),
             server,
-            // Clones have one machine ID.
-            timer: CheckTimer::new(&format!("{} {}", host.server_id, host.hostname), now),
+            timer: CheckTimer::new(&host.server_id, now),
             host,
             config,
             verdicts: VerdictStore::new(now),

@@ -22,7 +22,6 @@ mod crowds;
 mod dashboard;
 mod doctor;
 mod documents;
-mod fleet;
 mod fuzz_corpora;
 mod hazards;
 mod journal;

@@ -1,5 +1,4 @@
 use super::*;
-use crate::identity;
 use crate::model::Terms;
 use crate::outcome::FailureClass;
 
@@ -29,52 +28,22 @@ fn finished<'a>(outcome: &'a Outcome, standing: &'a Standing) -> Finished<'a> {
 }
 
 #[test]
-fn after_a_grant_a_host_returns_at_its_own_second_of_the_day() {
+fn after_a_grant_the_wait_is_a_day_plus_the_hosts_offset() {
     let outcome = granted();
-    let after = |own: u64, at: u64| {
-        let offset = Duration::from_secs(own);
-        let wall = now().wall.plus(Duration::from_secs(at));
-        wait(&Finished { offset, ..finished(&outcome, &Standing::Active) }, Now { wall, ..now() }).as_secs()
-    };
-    // `now` is a midnight.
-    let day = 86_400;
-    let table = [
-        (day / 2, 0, day / 2),
-        (day / 2, day / 2, day),
-        (day / 2, day / 2 + 3, day - 3),
-        (day / 2, day / 2 + 1000, day - 1000),
-        // Its second is near: the check that was just made counts for it.
-        (day / 2, day / 2 - 1, day + 1),
-        (day / 2, day / 2 - 599, day + 599),
-        (day / 2, day / 2 - 600, 600),
-        (0, day - 1000, 1000),
-        (0, 0, day),
-        (day - 1, 0, day - 1),
-    ];
-    for (own, at, expected) in table {
-        assert_eq!(after(own, at), expected, "{own} at {at}");
-    }
-}
-
-#[test]
-fn in_the_last_days_before_the_expiry_the_checks_are_hourly() {
-    let outcome = granted();
-    let after = |expires_at: Duration| {
-        let expires_at = Some(now().wall.plus(expires_at));
+    let after = |expires_at: Option<Duration>| {
+        let expires_at = expires_at.map(|after| now().wall.plus(after));
         wait(&Finished { expires_at, ..finished(&outcome, &Standing::Active) }, now())
     };
-    // The host's own second is two minutes past midnight, and past each hour.
-    let own = Duration::from_secs(120);
+    let day = hours(24) + Duration::from_secs(120);
     let table = [
-        (hours(1000), hours(24) + own),
-        (hours(73), hours(24) + own),
-        (hours(60), hours(12) + own),
-        (hours(60) + own / 2, hours(12) + own),
-        (hours(60) + 2 * own, hours(13) + own),
-        (hours(49), hours(1) + own),
-        (hours(48), own),
-        (hours(1), own),
-        (hours(0), own),
+        (None, day),
+        (Some(hours(1000)), day),
+        (Some(hours(73)), day),
+        (Some(hours(60)), hours(12)),
+        (Some(hours(49)), hours(1)),
+        (Some(hours(48)), hours(1)),
+        (Some(hours(1)), hours(1)),
+        (Some(hours(0)), hours(1)),
     ];
     for (expiry, expected) in table {
         assert_eq!(after(expiry), expected, "{expiry:?}");
@@ -82,58 +51,32 @@ fn in_the_last_days_before_the_expiry_the_checks_are_hourly() {
 }
 
 #[test]
-fn after_a_denial_a_host_returns_at_its_own_second_of_the_hour() {
+fn after_a_denial_the_wait_is_an_hour() {
     let outcome = Outcome::Denied { reason: "expired".into(), message: String::new(), terms: Terms::default() };
-    let after = |own: u64| {
-        let offset = Duration::from_secs(own);
-        wait(&Finished { offset, ..finished(&outcome, &restricted("expired")) }, now()).as_secs()
-    };
-    for (own, expected) in [(0, 3600), (24, 3624), (25, 25), (120, 120), (3599, 3599), (3600 * 7 + 120, 120)] {
-        assert_eq!(after(own), expected, "{own}");
-    }
+    assert_eq!(wait(&finished(&outcome, &restricted("expired")), now()), hours(1));
 }
 
 #[test]
-fn failures_back_off_from_five_seconds_while_nothing_works_and_from_ten_minutes_while_all_does() {
+fn failures_back_off_from_five_seconds_to_their_cap() {
     let outcome = failed(None);
+    let grace = Standing::Grace { until: now().wall };
     let table = [
-        (1, 5, 600),
-        (2, 10, 7200),
-        (3, 20, 7200),
-        (6, 160, 7200),
-        (7, 300, 7200),
-        (1000, 300, 7200),
-        (u32::MAX, 300, 7200),
+        (1, 5, 5),
+        (2, 10, 10),
+        (3, 20, 20),
+        (6, 160, 160),
+        (7, 300, 320),
+        (10, 300, 2560),
+        (11, 300, 3600),
+        (1000, 300, 3600),
+        (u32::MAX, 300, 3600),
     ];
     for (failures, while_restricted, in_grace) in table {
         let seconds =
             |standing: &Standing| wait(&Finished { failures, ..finished(&outcome, standing) }, now()).as_secs();
         assert_eq!(seconds(&restricted("unreachable")), while_restricted, "{failures}");
-        assert_eq!(seconds(&Standing::Grace { until: now().wall.plus(hours(24)) }), in_grace, "{failures}");
-        assert_eq!(seconds(&restricted("suspended")), in_grace.min(3600), "{failures}");
-    }
-}
-
-#[test]
-fn the_checks_become_more_frequent_toward_the_end_of_the_grace_period() {
-    let outcome = failed(None);
-    let minutes = |minutes: u64| minutes * 60;
-    let table = [
-        (hours(48).as_secs(), 600, 7200),
-        (hours(12).as_secs(), 600, 7200),
-        (hours(6).as_secs(), 600, 3600),
-        (minutes(60), 600, 600),
-        (minutes(48), 480, 480),
-        (minutes(20), 300, 300),
-        (minutes(5), 300, 300),
-        (minutes(4), 240, 240),
-        (10, 10, 10),
-        (0, 1, 1),
-    ];
-    for (left, first, later) in table {
-        let standing = Standing::Grace { until: now().wall.plus(Duration::from_secs(left)) };
-        let after = |failures| wait(&Finished { failures, ..finished(&outcome, &standing) }, now()).as_secs();
-        assert_eq!((after(1), after(2)), (first, later), "{left} s left");
+        assert_eq!(seconds(&grace), in_grace, "{failures}");
+        assert_eq!(seconds(&restricted("suspended")), in_grace, "{failures}");
     }
 }
 
@@ -148,21 +91,12 @@ fn full_jitter_never_causes_a_busy_loop() {
 }
 
 #[test]
-fn a_random_wait_comes_on_top_of_what_the_server_asks_for() {
-    let grace = Standing::Grace { until: now().wall.plus(hours(24)) };
-    let after = |asked, standing: &Standing| {
+fn retry_after_is_the_minimum_wait_within_the_cap() {
+    let grace = Standing::Grace { until: now().wall };
+    for (asked, while_restricted, in_grace) in [(0, 5, 5), (60, 60, 60), (900, 300, 900), (1_000_000, 300, 3600)] {
         let outcome = failed(Some(asked));
-        [0.0, 1.0].map(|random| wait(&Finished { random, ..finished(&outcome, standing) }, now()).as_secs())
-    };
-    let table = [
-        (0, [1, 5], [1, 600]),
-        (60, [60, 120], [60, 660]),
-        (900, [300, 600], [900, 1800]),
-        (1_000_000, [300, 600], [7200, 14_400]),
-    ];
-    for (asked, while_restricted, in_grace) in table {
-        assert_eq!(after(asked, &restricted("unreachable")), while_restricted, "{asked}");
-        assert_eq!(after(asked, &grace), in_grace, "{asked}");
+        assert_eq!(wait(&finished(&outcome, &restricted("unreachable")), now()).as_secs(), while_restricted, "{asked}");
+        assert_eq!(wait(&finished(&outcome, &grace), now()).as_secs(), in_grace, "{asked}");
     }
 }
 
@@ -197,16 +131,10 @@ fn setting_the_clock_does_not_change_the_wait() {
 }
 
 #[test]
-fn a_fleet_spreads_over_the_day_and_over_the_hour() {
-    let offsets: Vec<u64> =
-        (0..24_000).map(|number| offset(&identity::server_id(&format!("{number}"))).as_secs()).collect();
-    assert!(offsets.iter().all(|offset| *offset < 86_400));
-    for length in [3600, 150] {
-        let mut counts = [0; 24];
-        for offset in &offsets {
-            counts[usize::try_from(offset / length % 24).unwrap()] += 1;
-        }
-        assert!(counts.iter().all(|count| (850..1150).contains(count)), "{counts:?}");
-    }
+fn a_fleet_spreads_over_ten_minutes() {
+    let offsets: Vec<Duration> = (0..1000).map(|number| offset(&format!("server {number}"))).collect();
+    assert!(offsets.iter().all(|offset| *offset <= MAX_OFFSET));
+    let in_first_half = offsets.iter().filter(|offset| **offset < MAX_OFFSET / 2).count();
+    assert!((300..700).contains(&in_first_half), "{in_first_half}");
     assert_eq!(offset("server 1"), offset("server 1"));
 }
