@@ -127,7 +127,7 @@ pub fn beginning(text: &str) -> Option<String> {
     }
     let seen = text.chars().filter(|character| !is_invisible(*character) && !is_quote(*character));
     let (key, count) = grouped(seen)?;
-    (count > 0).then_some(key)
+    (1..CHARACTERS).contains(&count).then_some(key)
 }
 
 /// The letters and digits in groups, and how many they are; blanks and dashes do not count. `None` if one of them is not in

@@ -105,6 +105,8 @@ fn the_beginning_of_one_of_our_keys_has_its_canonical_form() {
         ("ＡＢ", Some("AB")),
         ("license_key=ABCDEFGH-IJKLMNOP-QRSTUVWX-YZ234567", Some(OWN)),
         ("ABCDEFGH-IJKLMNOP-QRSTUVWX-YZ2345672", None),
+        // Another vendor's key, which is stored as it is.
+        ("ABC_DEFGHIJKLMNOPQRSTUVWXYZ234567", None),
         ("", None),
         (" - ", None),
         ("shop-1", None),
