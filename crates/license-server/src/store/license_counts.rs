@@ -3,8 +3,8 @@
 use rusqlite::types::Value;
 
 use super::error::Error;
+use super::license_conditions::{bind, of_filter};
 use super::license_filter::Filter;
-use super::license_list::{bind, of_filter};
 use super::transactions::ReadTransaction;
 use crate::model::{Plan, Standing};
 use opterius_base::clock::Timestamp;

@@ -5,11 +5,12 @@
 //! from where the last page ended, and stops after [`MAX_EXAMINED`] licenses. So a page can have fewer licenses than asked
 //! for, or none, and still have a next one.
 
-use rusqlite::types::{ToSqlOutput, Value};
-use rusqlite::{CachedStatement, Row, Rows};
+use rusqlite::Row;
+use rusqlite::types::Value;
 
 use super::counting::count_cap;
 use super::error::Error;
+use super::license_conditions::{EXPIRY, Values, bind, conditions, standing, values};
 use super::license_filter::{Cursor, CursorValue, Filter, Sort};
 use super::transactions::ReadTransaction;
 use crate::model::{ACTIVE_TIME, License, Standing};
@@ -23,9 +24,6 @@ const MAX_EXAMINED: u32 = if cfg!(test) { 40 } else { 10_000 };
 
 /// Counting the servers of a license takes as long as examining this many licenses.
 const COUNTING: u32 = 20;
-
-/// The expiry for sorting, as in the indices: licenses that never expire come last.
-const EXPIRY: &str = "coalesce(licenses.expires_at, 9223372036854775807)";
 
 /// A license in a list.
 #[derive(Clone, PartialEq, Eq)]
@@ -68,9 +66,6 @@ const BY_HOSTNAME: &[Part] = &[(
 )];
 
 const BY_LABEL: &[Part] = &[("SELECT license AS id FROM license_labels WHERE label = :label", "license")];
-
-/// The values of all conditions, by the name of their parameter.
-pub(super) type Values = Vec<(&'static str, Value)>;
 
 impl ReadTransaction<'_> {
     /// A page of at most `count` licenses that pass the filter.
@@ -243,79 +238,6 @@ impl ReadTransaction<'_> {
         }
         Ok(self.count_activations(id, now.minus(ACTIVE_TIME), allowed.saturating_add(1))? > allowed)
     }
-}
-
-/// The conditions of a filter as SQL, and their values. Does not recount servers over the limit.
-pub(super) fn of_filter(filter: &Filter, now: Timestamp) -> (String, Values) {
-    let conditions = conditions(filter);
-    let all = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
-    (all, values(filter, now))
-}
-
-/// Binds those values that the statement uses.
-pub(super) fn bind<'s>(statement: &'s mut CachedStatement<'_>, values: &Values) -> Result<Rows<'s>, Error> {
-    for (name, value) in values {
-        if let Some(index) = statement.parameter_index(name)? {
-            statement.raw_bind_parameter(index, ToSqlOutput::Owned(value.clone()))?;
-        }
-    }
-    Ok(statement.raw_query())
-}
-
-/// What each license must satisfy.
-fn conditions(filter: &Filter) -> Vec<String> {
-    let mut conditions = Vec::new();
-    let mut add = |is_asked: bool, condition: &str| {
-        if is_asked {
-            conditions.push(condition.to_owned());
-        }
-    };
-    add(filter.owner.is_some(), "licenses.owner = :owner");
-    add(filter.reference.is_some(), "licenses.reference = :reference");
-    add(filter.plan.is_some(), "licenses.plan = :plan");
-    add(filter.standing.is_some(), &filter.standing.map_or_else(String::new, standing));
-    add(filter.expires_after.is_some(), &format!("{EXPIRY} > :expires_after"));
-    add(filter.expires_before.is_some(), &format!("{EXPIRY} <= :expires_before"));
-    add(
-        filter.server_ip.is_some(),
-        "(licenses.locked_ip = :ip OR EXISTS (SELECT 1 FROM activations WHERE license = licenses.id AND ip = :ip)
-            OR EXISTS (SELECT 1 FROM activations WHERE license = licenses.id AND pair_ip = :ip))",
-    );
-    add(
-        filter.hostname.is_some(),
-        "EXISTS (SELECT 1 FROM activations WHERE license = licenses.id AND hostname IS NOT NULL
-            AND lower(hostname) = :hostname)",
-    );
-    add(filter.over_limit, "licenses.over_limit = 1");
-    add(filter.never_used, "licenses.last_check_at = 0");
-    add(filter.trial, "licenses.trial = 1");
-    add(filter.label.is_some(), "EXISTS (SELECT 1 FROM license_labels WHERE label = :label AND license = licenses.id)");
-    conditions
-}
-
-fn standing(standing: Standing) -> String {
-    match standing {
-        Standing::Active => format!("(licenses.status = 'active' AND {EXPIRY} > :now)"),
-        Standing::Expired => format!("(licenses.status = 'active' AND {EXPIRY} <= :now)"),
-        Standing::Suspended => "(licenses.status = 'suspended' AND licenses.status <> 'active')".to_owned(),
-        Standing::Cancelled => "(licenses.status = 'cancelled' AND licenses.status <> 'active')".to_owned(),
-    }
-}
-
-fn values(filter: &Filter, now: Timestamp) -> Values {
-    let mut values: Values = vec![(":now", Value::Integer(now.unix()))];
-    let mut add = |name: &'static str, value: Option<Value>| values.extend(value.map(|value| (name, value)));
-    let text = |text: &Option<String>| text.clone().map(Value::Text);
-    let time = |at: Option<Timestamp>| at.map(|at| Value::Integer(at.unix()));
-    add(":owner", filter.owner.map(Value::Integer));
-    add(":reference", text(&filter.reference));
-    add(":plan", text(&filter.plan));
-    add(":expires_after", time(filter.expires_after));
-    add(":expires_before", time(filter.expires_before));
-    add(":ip", filter.server_ip.map(|ip| Value::Text(ip.to_string())));
-    add(":hostname", filter.hostname.as_ref().map(|name| Value::Text(name.to_ascii_lowercase())));
-    add(":label", text(&filter.label));
-    values
 }
 
 /// The statements that find the licenses of each condition with an index.

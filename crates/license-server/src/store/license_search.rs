@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use rusqlite::types::Value;
 
 use super::error::Error;
+use super::license_conditions::bind;
 use super::license_filter::Filter;
-use super::license_list::bind;
 use super::transactions::ReadTransaction;
 use crate::model::user_name::folded;
 use opterius_license::license_key;

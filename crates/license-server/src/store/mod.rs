@@ -16,6 +16,7 @@ mod error;
 mod foreign_log;
 mod history;
 mod integrity;
+mod license_conditions;
 mod license_counts;
 mod license_filter;
 mod license_list;
