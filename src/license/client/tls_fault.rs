@@ -176,7 +176,7 @@ fn certificate(peer: &Peer<'_>, cause: &CertificateError, chain: Option<&Chain>)
             peer,
             "its certificate names an authority that this server trusts, but that authority's key did not sign it",
             format!(
-                "if the authority was made anew under its old name, put its new certificate into license_ca_file of \
+                "if the authority was recreated under its old name, put its new certificate into license_ca_file of \
                  agent.conf; otherwise the connection is intercepted: {look}"
             ),
         ),

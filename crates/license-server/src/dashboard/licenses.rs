@@ -90,7 +90,6 @@ struct Row {
 impl Row {
     fn new(listed: &ListedLicense, now: Timestamp) -> Self {
         let license = &listed.license;
-        let of_owner = ListQuery { owner: license.owner_name.clone(), ..ListQuery::default() };
         Self {
             id: license.id,
             page: Route::License(license.id),
@@ -103,7 +102,7 @@ impl Row {
             servers: used(listed.servers, license.plan.max_servers),
             over: license.plan.max_servers > 0 && listed.servers > license.plan.max_servers,
             owner: license.owner_name.clone(),
-            of_owner: of_owner.url(Route::Licenses),
+            of_owner: ListQuery::of_owner(&license.owner_name).url(Route::Licenses),
             last_check: license.last_check_at.map(|at| Moment::new(at, now)),
             expiry: license.expires_at.map(|at| Moment::expiry(at, now)),
         }

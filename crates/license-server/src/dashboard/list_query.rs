@@ -36,7 +36,12 @@ pub(super) struct ListQuery {
 }
 
 impl ListQuery {
-    /// Reads the query of a URL. Other owners' names are no concern of an owner.
+    /// All licenses of this owner.
+    pub(super) fn of_owner(name: &str) -> Self {
+        Self { owner: name.to_owned(), ..Self::default() }
+    }
+
+    /// Reads the query of a URL. Only an administrator can choose an owner.
     pub(super) fn read(form: &Form, signed_in_user: &SignedInUser) -> Self {
         let text = |name: &str| form.text(name).chars().take(MAX_TEXT).collect::<String>();
         let has = |name: &str| form.text(name) == "1";

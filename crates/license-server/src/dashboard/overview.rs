@@ -163,13 +163,12 @@ impl Counted {
 impl Expiring {
     fn new(listed: &ListedLicense, now: Timestamp) -> Self {
         let license = &listed.license;
-        let of_owner = ListQuery { owner: license.owner_name.clone(), ..ListQuery::default() };
         Self {
             id: license.id,
             page: Route::License(license.id),
             reference: license.reference.clone(),
             owner: license.owner_name.clone(),
-            of_owner: of_owner.url(Route::Licenses),
+            of_owner: ListQuery::of_owner(&license.owner_name).url(Route::Licenses),
             plan: license.plan.name.clone(),
             expiry: license.expires_at.map(|at| Moment::expiry(at, now)),
         }

@@ -1,6 +1,6 @@
 //! Lists of licenses: filtered, sorted and read page by page, in a time that does not grow with the number of licenses.
 //!
-//! Every condition has an index (`source`). If one of them finds few licenses, these are read and sorted. Otherwise, in the
+//! Every condition has an index (`sources`). If one of them finds few licenses, these are read and sorted. Otherwise, in the
 //! order of the numbers, the next licenses with the address, host name or label are read; or the index of the order is read
 //! from where the last page ended, and stops after [`MAX_EXAMINED`] licenses. So a page can have fewer licenses than asked
 //! for, or none, and still have a next one.

@@ -1,4 +1,4 @@
-//! The names of a new site: who has them already, and which nobody may have.
+//! The names of a new site: which are taken, and which no account may have.
 
 use std::time::Duration;
 
