@@ -100,7 +100,13 @@ fn a_check_in_writes_one_page() {
     let log = scratch.database().path().with_file_name("licenses.db-wal");
     let mut pages = |seconds: u64, identity: &str| {
         let length = |scratch: &Scratch| {
-            scratch.database().connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+            scratch
+                .database()
+                .connection
+                .sqlite()
+                .unwrap()
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+                .unwrap();
             std::fs::metadata(&log).unwrap().len()
         };
         assert_eq!(length(&scratch), 0);

@@ -54,11 +54,11 @@ impl Fixture {
     fn events(&mut self) -> Vec<(&'static str, Value)> {
         let webhook = self.webhook;
         self.scratch.read(|transaction| {
-            let mut statement = transaction.0.prepare("SELECT data FROM webhook_events WHERE id = ?1")?;
             let mut deliveries = transaction.deliveries(webhook, None, 1000)?;
             deliveries.reverse();
             let data = |delivery: Delivery| {
-                let data: String = statement.query_row(params![delivery.event], |row| row.get(0))?;
+                let sql = "SELECT data FROM webhook_events WHERE id = ?1";
+                let data: String = transaction.0.query_row(sql, params![delivery.event], |row| row.get(0))?;
                 Ok((delivery.event_type.as_str(), serde_json::from_str(&data).unwrap()))
             };
             deliveries.into_iter().map(data).collect()
@@ -71,7 +71,7 @@ impl Fixture {
 
     fn count(&mut self, table: &str) -> i64 {
         let sql = format!("SELECT count(*) FROM {table}");
-        self.scratch.read(|transaction| Ok(transaction.0.query_row(&sql, [], |row| row.get(0))?))
+        self.scratch.read(|transaction| transaction.0.query_row(&sql, &[], |row| row.get(0)))
     }
 
     fn pending(&mut self) -> i64 {
@@ -234,7 +234,7 @@ fn a_receiver_that_never_answers_does_not_fill_the_disk() {
     let webhook = fixture.webhook;
     fixture.scratch.change(START, |transaction| {
         let sql = "UPDATE webhooks SET pending = ?1";
-        transaction.connection().execute(sql, params![MAX_PENDING - 1]).map(drop).map_err(Error::from)
+        transaction.connection().execute(sql, params![MAX_PENDING - 1]).map(drop)
     });
     let before = fixture.count("webhook_events");
     for change in [Change::Suspend, Change::Resume, Change::Suspend] {

@@ -16,6 +16,16 @@ pub fn random() -> Result<String, Error> {
     Ok(hex(&bytes))
 }
 
+/// 16 random bytes in hexadecimal: enough that no two are the same.
+///
+/// # Errors
+/// The system provides no random numbers.
+pub fn random_id() -> Result<String, Error> {
+    let mut bytes = [0; 16];
+    fill(&mut bytes)?;
+    Ok(hex(&bytes))
+}
+
 /// Fills the buffer with random bytes.
 ///
 /// # Errors

@@ -61,7 +61,7 @@ impl Drop for Scratch {
 
 /// The query plan of a statement.
 pub(crate) fn plan(transaction: &ReadTransaction<'_>, sql: &str) -> Result<String, Error> {
-    let mut statement = transaction.0.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+    let mut statement = transaction.0.sqlite().unwrap().prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
     let unset = vec![rusqlite::types::Null; statement.parameter_count()];
     let line = |row: &rusqlite::Row<'_>| row.get::<_, String>(3);
     let lines: rusqlite::Result<Vec<String>> = statement.query_map(rusqlite::params_from_iter(unset), line)?.collect();
@@ -70,7 +70,7 @@ pub(crate) fn plan(transaction: &ReadTransaction<'_>, sql: &str) -> Result<Strin
 
 /// Whether a statement creates a temporary table each time.
 pub(crate) fn creates_a_table(transaction: &ReadTransaction<'_>, sql: &str) -> Result<bool, Error> {
-    let mut statement = transaction.0.prepare(&format!("EXPLAIN {sql}"))?;
+    let mut statement = transaction.0.sqlite().unwrap().prepare(&format!("EXPLAIN {sql}"))?;
     let unset = vec![rusqlite::types::Null; statement.parameter_count()];
     let operation = |row: &rusqlite::Row<'_>| row.get::<_, String>(1);
     let operations: rusqlite::Result<Vec<String>> =
@@ -124,8 +124,8 @@ fn an_unusable_file_is_reported_and_left_unchanged() {
     check(
         &|path| {
             let database = Database::create(path).unwrap();
-            database.connection.pragma_update(None, "user_version", 999).unwrap();
-            database.connection.pragma_update(None, "journal_mode", "delete").unwrap();
+            database.connection.sqlite().unwrap().pragma_update(None, "user_version", 999).unwrap();
+            database.connection.sqlite().unwrap().pragma_update(None, "journal_mode", "delete").unwrap();
         },
         "newer version",
     );

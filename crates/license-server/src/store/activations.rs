@@ -2,12 +2,11 @@
 
 use std::net::IpAddr;
 
-use rusqlite::{OptionalExtension, Row, named_params, params};
-
 use super::counting::count_cap;
+use super::engine::{Row, params};
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
-use super::values::{Ip, at, at_if_any, details};
+use super::values::{at, at_if_any, details};
 use crate::model::{ACTIVE_TIME, Activation, ActivationState, Details, License, Side};
 use opterius_base::clock::Timestamp;
 
@@ -57,55 +56,65 @@ const ACTIVATION: &str = "
 
 /// In primary key order: a single scan.
 const COUNT: &str = "SELECT count(*) FROM (
-    SELECT 1 FROM activations WHERE license = ?1 AND last_seen_at > ?2 ORDER BY ip LIMIT ?3)";
+    SELECT 1 FROM activations WHERE license = ?1 AND last_seen_at > ?2 ORDER BY ip LIMIT ?3) AS active";
 
 /// In slot order: of the first ?3 activations before `sequence`, how many were scanned and how many are active.
-const FIRST_EARLIER: &str = "SELECT count(*), coalesce(sum(counts), 0) FROM (
-    SELECT last_seen_at > ?2 AS counts FROM activations WHERE license = ?1 AND sequence < ?4 ORDER BY sequence LIMIT ?3)";
+const FIRST_EARLIER: &str = "SELECT count(*), count(*) FILTER (WHERE last_seen_at > ?2) FROM (
+    SELECT last_seen_at FROM activations WHERE license = ?1 AND sequence < ?4 ORDER BY sequence LIMIT ?3) AS earlier";
 
 /// In primary key order, which is faster if very many inactive activations come first.
 const COUNT_EARLIER: &str = "SELECT count(*) FROM (
-    SELECT 1 FROM activations WHERE license = ?1 AND last_seen_at > ?2 AND +sequence < ?4 ORDER BY ip LIMIT ?3)";
+    SELECT 1 FROM activations WHERE license = ?1 AND last_seen_at > ?2 AND +sequence < ?4 ORDER BY ip LIMIT ?3) AS earlier";
 
 /// Inactive activations that are scanned in slot order before falling back to primary key order.
 const MAX_INACTIVE: u32 = 1000;
 
 const LAST_SLOT: &str = "SELECT sequence FROM activations WHERE license = ?1 AND last_seen_at > ?2
-    ORDER BY sequence LIMIT 1 OFFSET ?3 - 1";
+    ORDER BY sequence LIMIT 1 OFFSET ?3";
 
 const TWINS: &str =
     "SELECT ip FROM activations WHERE license = ?1 AND server_id = ?2 AND ip <> ?3 AND last_seen_at > ?4
     ORDER BY sequence LIMIT ?5";
 
-const REFRESH: &str = "UPDATE activations SET last_seen_at = max(last_seen_at, :now), observed_ip = :observed,
-        reported_ip = coalesce(:reported, reported_ip), agent_version = coalesce(:agent, agent_version), panel_version = coalesce(:panel, panel_version),
-        os = coalesce(:os, os)
-    WHERE license = :license AND ip = :ip";
+/// What an earlier activation of the address left is replaced.
+const PUT_ACTIVATION: &str = "INSERT INTO activations (license, ip, sequence, started_at, last_seen_at, observed_ip,
+        reported_ip, hostname, agent_version, panel_version, os, server_id)
+    VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+    ON CONFLICT (license, ip) DO UPDATE SET sequence = excluded.sequence, started_at = excluded.started_at,
+        last_seen_at = excluded.last_seen_at, observed_ip = excluded.observed_ip, reported_ip = excluded.reported_ip,
+        hostname = excluded.hostname, agent_version = excluded.agent_version, panel_version = excluded.panel_version,
+        os = excluded.os, server_id = excluded.server_id, other_server_id = NULL, other_seen_at = NULL,
+        own_seen_at = NULL, pair_ip = NULL, pair_seen_at = NULL, pair_hostname = NULL, former_ips = NULL";
+
+const REFRESH: &str = "UPDATE activations SET last_seen_at = CASE WHEN last_seen_at < ?3 THEN ?3 ELSE last_seen_at END,
+        observed_ip = ?4, reported_ip = coalesce(?5, reported_ip), agent_version = coalesce(?6, agent_version),
+        panel_version = coalesce(?7, panel_version), os = coalesce(?8, os)
+    WHERE license = ?1 AND ip = ?2";
 
 /// SQLite rewrites an index for every column that an UPDATE names, changed or not. So identity and host name have their
 /// own statement, which does nothing if they are unchanged.
 pub(super) const REFRESH_IDENTITY: &str = "UPDATE activations SET
-        other_seen_at = iif(server_id <> ?3, ?4, other_seen_at),
-        other_server_id = iif(server_id <> ?3, server_id, other_server_id),
+        other_seen_at = CASE WHEN server_id <> ?3 THEN ?4 ELSE other_seen_at END,
+        other_server_id = CASE WHEN server_id <> ?3 THEN server_id ELSE other_server_id END,
         server_id = coalesce(?3, server_id),
         hostname = coalesce(?5, hostname)
     WHERE license = ?1 AND ip = ?2
-        AND ((?3 IS NOT NULL AND server_id IS NOT ?3) OR (?5 IS NOT NULL AND hostname IS NOT ?5))";
+        AND ((?3 IS NOT NULL AND server_id IS DISTINCT FROM ?3) OR (?5 IS NOT NULL AND hostname IS DISTINCT FROM ?5))";
 
 const SLOT: &str = "SELECT ip, sequence, last_seen_at FROM activations WHERE license = ?1 AND ip = ?2";
 
 const PAIR_SLOT: &str = "SELECT ip, sequence, last_seen_at FROM activations WHERE license = ?1 AND pair_ip = ?2";
 
-fn slot(row: &Row<'_>) -> rusqlite::Result<Slot> {
-    Ok(Slot { ip: row.get::<_, Ip>(0)?.0, sequence: row.get(1)?, last_seen_at: at(row, 2)? })
+fn slot(row: &Row<'_>) -> Result<Slot, Error> {
+    Ok(Slot { ip: row.get(0)?, sequence: row.get(1)?, last_seen_at: at(row, 2)? })
 }
 
-fn activation(row: &Row<'_>) -> rusqlite::Result<Activation> {
-    let ip = row.get::<_, Ip>(0)?.0;
+fn activation(row: &Row<'_>) -> Result<Activation, Error> {
+    let ip = row.get(0)?;
     let own_seen_at = at_if_any(row, 13)?.map_or_else(|| at(row, 3), Ok)?;
     let mut addresses = vec![Side { ip, last_seen_at: own_seen_at, hostname: None }];
-    if let (Some(ip), Some(last_seen_at)) = (row.get::<_, Option<Ip>>(14)?, at_if_any(row, 15)?) {
-        addresses.push(Side { ip: ip.0, last_seen_at, hostname: None });
+    if let (Some(ip), Some(last_seen_at)) = (row.get::<Option<IpAddr>>(14)?, at_if_any(row, 15)?) {
+        addresses.push(Side { ip, last_seen_at, hostname: None });
     }
     Ok(Activation {
         ip,
@@ -113,8 +122,8 @@ fn activation(row: &Row<'_>) -> rusqlite::Result<Activation> {
         sequence: row.get(1)?,
         started_at: at(row, 2)?,
         last_seen_at: at(row, 3)?,
-        observed_ip: row.get::<_, Ip>(4)?.0,
-        reported_ip: row.get::<_, Option<Ip>>(5)?.map(|ip| ip.0),
+        observed_ip: row.get(4)?,
+        reported_ip: row.get(5)?,
         details: details(row, 6)?,
         other_server_id: row.get(11)?,
         other_seen_at: at_if_any(row, 12)?,
@@ -127,9 +136,7 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn activations(&self, license: i64) -> Result<Vec<Activation>, Error> {
-        let mut statement = self.0.prepare_cached(&format!("{ACTIVATION} WHERE license = ?1 ORDER BY sequence"))?;
-        let found: rusqlite::Result<Vec<Activation>> = statement.query_map(params![license], activation)?.collect();
-        Ok(found?)
+        self.0.query(&format!("{ACTIVATION} WHERE license = ?1 ORDER BY sequence"), params![license], activation)
     }
 
     /// The first `count` activations with a sequence number above `after` and a check-in after `since`. An unlimited license
@@ -146,10 +153,8 @@ impl ReadTransaction<'_> {
     ) -> Result<Vec<Activation>, Error> {
         let condition = "license = ?1 AND sequence > ?2 AND last_seen_at > ?3";
         let sql = format!("{ACTIVATION} WHERE {condition} ORDER BY sequence LIMIT ?4");
-        let mut statement = self.0.prepare_cached(&sql)?;
         let parameters = params![license, after, since.unix(), count];
-        let found: rusqlite::Result<Vec<Activation>> = statement.query_map(parameters, activation)?.collect();
-        Ok(found?)
+        self.0.query(&sql, parameters, activation)
     }
 
     /// The number of activations with a check-in after `since`, counted up to `most`.
@@ -157,7 +162,7 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn count_activations(&self, license: i64, since: Timestamp, most: u32) -> Result<u32, Error> {
-        Ok(self.0.prepare_cached(COUNT)?.query_row(params![license, since.unix(), most], |row| row.get(0))?)
+        self.0.query_row(COUNT, params![license, since.unix(), most], |row| row.get(0))
     }
 
     /// The number of active servers of a license, counted up to [`count_cap`].
@@ -174,14 +179,14 @@ impl ReadTransaction<'_> {
     /// A store error.
     pub fn count_earlier(&self, license: i64, since: Timestamp, sequence: i64, most: u32) -> Result<u32, Error> {
         let window = most.saturating_add(MAX_INACTIVE);
-        let first = |row: &Row<'_>| Ok((row.get::<_, u32>(0)?, row.get::<_, u32>(1)?));
+        let first = |row: &Row<'_>| Ok((row.get::<u32>(0)?, row.get::<u32>(1)?));
         let parameters = params![license, since.unix(), window, sequence];
-        let (scanned, counted) = self.0.prepare_cached(FIRST_EARLIER)?.query_row(parameters, first)?;
+        let (scanned, counted) = self.0.query_row(FIRST_EARLIER, parameters, first)?;
         if scanned < window || counted >= most {
             return Ok(counted.min(most));
         }
         let parameters = params![license, since.unix(), most, sequence];
-        Ok(self.0.prepare_cached(COUNT_EARLIER)?.query_row(parameters, |row| row.get(0))?)
+        self.0.query_row(COUNT_EARLIER, parameters, |row| row.get(0))
     }
 
     /// The sequence number of the activation in the last of `slots` slots, among those with a check-in after `since`; `None`
@@ -190,11 +195,7 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn last_slot(&self, license: i64, slots: u32, since: Timestamp) -> Result<Option<i64>, Error> {
-        Ok(self
-            .0
-            .prepare_cached(LAST_SLOT)?
-            .query_row(params![license, since.unix(), slots], |row| row.get(0))
-            .optional()?)
+        self.0.query_optional(LAST_SLOT, params![license, since.unix(), slots.saturating_sub(1)], |row| row.get(0))
     }
 
     /// The first `count` addresses other than `ip` with the same server identity and a check-in after `since`.
@@ -209,11 +210,8 @@ impl ReadTransaction<'_> {
         since: Timestamp,
         count: u32,
     ) -> Result<Vec<IpAddr>, Error> {
-        let mut statement = self.0.prepare_cached(TWINS)?;
-        let parameters = params![license, identity, Ip(ip), since.unix(), count];
-        let found: rusqlite::Result<Vec<IpAddr>> =
-            statement.query_map(parameters, |row| Ok(row.get::<_, Ip>(0)?.0))?.collect();
-        Ok(found?)
+        let parameters = params![license, identity, ip, since.unix(), count];
+        self.0.query(TWINS, parameters, |row| row.get(0))
     }
 
     /// The activation with this address, which can be either of a pair.
@@ -222,8 +220,11 @@ impl ReadTransaction<'_> {
     /// A store error.
     pub fn activation(&self, license: i64, ip: IpAddr) -> Result<Option<Activation>, Error> {
         let Some(slot) = self.slot(license, ip)? else { return Ok(None) };
-        let mut statement = self.0.prepare_cached(&format!("{ACTIVATION} WHERE license = ?1 AND ip = ?2"))?;
-        Ok(statement.query_row(params![license, Ip(slot.ip)], activation).optional()?)
+        self.0.query_optional(
+            &format!("{ACTIVATION} WHERE license = ?1 AND ip = ?2"),
+            params![license, slot.ip],
+            activation,
+        )
     }
 
     /// The latest check-in of any server.
@@ -231,7 +232,7 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn latest_check_in(&self) -> Result<Option<Timestamp>, Error> {
-        Ok(self.0.query_row("SELECT max(last_seen_at) FROM activations", [], |row| at_if_any(row, 0))?)
+        self.0.query_row("SELECT max(last_seen_at) FROM activations", &[], |row| at_if_any(row, 0))
     }
 
     /// The slot with this address, which can be either of a pair. The slot's address is that of the activation.
@@ -240,7 +241,7 @@ impl ReadTransaction<'_> {
     /// A store error.
     pub fn slot(&self, license: i64, ip: IpAddr) -> Result<Option<Slot>, Error> {
         for sql in [SLOT, PAIR_SLOT] {
-            let found = self.0.prepare_cached(sql)?.query_row(params![license, Ip(ip)], slot).optional()?;
+            let found = self.0.query_optional(sql, params![license, ip], slot)?;
             if found.is_some() {
                 return Ok(found);
             }
@@ -263,13 +264,11 @@ impl ReadTransaction<'_> {
         let end = from.saturating_add(licenses);
         let sql = "SELECT license, ip, sequence, last_seen_at FROM activations
             WHERE license >= ?1 AND license < ?2 AND (last_seen_at <= ?3 OR last_seen_at > ?4)";
-        let mut statement = self.0.prepare_cached(sql)?;
         let expired = |row: &Row<'_>| {
-            Ok((row.get(0)?, Slot { ip: row.get::<_, Ip>(1)?.0, sequence: row.get(2)?, last_seen_at: at(row, 3)? }))
+            Ok((row.get(0)?, Slot { ip: row.get(1)?, sequence: row.get(2)?, last_seen_at: at(row, 3)? }))
         };
-        let found: rusqlite::Result<Vec<(i64, Slot)>> =
-            statement.query_map(params![from, end, earliest.unix(), latest.unix()], expired)?.collect();
-        let last: Option<i64> = self.0.query_row("SELECT max(license) FROM activations", [], |row| row.get(0))?;
+        let found = self.0.query(sql, params![from, end, earliest.unix(), latest.unix()], expired);
+        let last: Option<i64> = self.0.query_row("SELECT max(license) FROM activations", &[], |row| row.get(0))?;
         Ok(ExpiredActivations { found: found?, next: last.is_some_and(|last| last >= end).then_some(end) })
     }
 }
@@ -280,24 +279,24 @@ impl WriteTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn put_activation(&self, license: i64, sequence: i64, heartbeat: &Heartbeat<'_>) -> Result<(), Error> {
-        let sql = "INSERT OR REPLACE INTO activations (license, ip, sequence, started_at, last_seen_at, observed_ip,
-                reported_ip, hostname, agent_version, panel_version, os, server_id)
-            VALUES (:license, :ip, :sequence, :now, :now, :observed, :reported, :hostname, :agent, :panel, :os, :server)";
-        self.connection().prepare_cached(sql)?.execute(named_params! {
-            ":license": license,
-            ":ip": Ip(heartbeat.ip),
-            ":sequence": sequence,
-            ":now": self.now().unix(),
-            ":observed": Ip(heartbeat.observed_ip),
-            ":reported": heartbeat.reported_ip.map(Ip),
-            ":hostname": heartbeat.details.hostname,
-            ":agent": heartbeat.details.agent_version,
-            ":panel": heartbeat.details.panel_version,
-            ":os": heartbeat.details.os,
-            ":server": heartbeat.details.server_id,
-        })?;
+        self.connection().execute(
+            PUT_ACTIVATION,
+            params![
+                license,
+                heartbeat.ip,
+                sequence,
+                self.now().unix(),
+                heartbeat.observed_ip,
+                heartbeat.reported_ip,
+                heartbeat.details.hostname,
+                heartbeat.details.agent_version,
+                heartbeat.details.panel_version,
+                heartbeat.details.os,
+                heartbeat.details.server_id,
+            ],
+        )?;
         let first = "UPDATE licenses SET last_check_at = ?2 WHERE id = ?1 AND last_check_at = 0";
-        self.connection().prepare_cached(first)?.execute(params![license, self.now().unix()])?;
+        self.connection().execute(first, params![license, self.now().unix()])?;
         Ok(())
     }
 
@@ -309,20 +308,23 @@ impl WriteTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn refresh_activation(&self, license: i64, heartbeat: &Heartbeat<'_>, has_changed: bool) -> Result<(), Error> {
-        self.connection().prepare_cached(REFRESH)?.execute(named_params! {
-            ":license": license,
-            ":ip": Ip(heartbeat.ip),
-            ":now": self.now().unix(),
-            ":observed": Ip(heartbeat.observed_ip),
-            ":reported": heartbeat.reported_ip.map(Ip),
-            ":agent": heartbeat.details.agent_version,
-            ":panel": heartbeat.details.panel_version,
-            ":os": heartbeat.details.os,
-        })?;
+        self.connection().execute(
+            REFRESH,
+            params![
+                license,
+                heartbeat.ip,
+                self.now().unix(),
+                heartbeat.observed_ip,
+                heartbeat.reported_ip,
+                heartbeat.details.agent_version,
+                heartbeat.details.panel_version,
+                heartbeat.details.os,
+            ],
+        )?;
         if has_changed {
             let Details { server_id, hostname, .. } = heartbeat.details;
-            let parameters = params![license, Ip(heartbeat.ip), server_id, self.now().unix(), hostname];
-            self.connection().prepare_cached(REFRESH_IDENTITY)?.execute(parameters)?;
+            let parameters = params![license, heartbeat.ip, *server_id, self.now().unix(), *hostname];
+            self.connection().execute(REFRESH_IDENTITY, parameters)?;
         }
         Ok(())
     }
@@ -333,7 +335,7 @@ impl WriteTransaction<'_> {
     /// A store error.
     pub fn set_last_seen(&self, license: i64, ip: IpAddr, at: Timestamp) -> Result<(), Error> {
         let sql = "UPDATE activations SET last_seen_at = ?3 WHERE license = ?1 AND ip = ?2";
-        self.connection().prepare_cached(sql)?.execute(params![license, Ip(ip), at.unix()])?;
+        self.connection().execute(sql, params![license, ip, at.unix()])?;
         Ok(())
     }
 
@@ -344,7 +346,7 @@ impl WriteTransaction<'_> {
     pub fn delete_activation(&self, license: i64, ip: IpAddr) -> Result<bool, Error> {
         let Some(slot) = self.slot(license, ip)? else { return Ok(false) };
         let sql = "DELETE FROM activations WHERE license = ?1 AND ip = ?2";
-        Ok(self.connection().prepare_cached(sql)?.execute(params![license, Ip(slot.ip)])? > 0)
+        Ok(self.connection().execute(sql, params![license, slot.ip])? > 0)
     }
 
     /// Changes the address of an activation; a pair has one address then. Returns whether it existed.
@@ -359,7 +361,7 @@ impl WriteTransaction<'_> {
         let sql = "UPDATE activations SET ip = ?3, own_seen_at = NULL, pair_ip = NULL, pair_seen_at = NULL,
                 pair_hostname = NULL, former_ips = NULL
             WHERE license = ?1 AND ip = ?2";
-        Ok(self.connection().prepare_cached(sql)?.execute(params![license, Ip(slot.ip), Ip(to)])? > 0)
+        Ok(self.connection().execute(sql, params![license, slot.ip, to])? > 0)
     }
 }
 

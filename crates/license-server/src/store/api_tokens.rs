@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, Row, params};
-
+use super::engine::{Row, params};
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values::{at, at_if_any};
@@ -61,7 +60,7 @@ const DELETE_OLD_ANSWERS: &str = "DELETE FROM api_answers WHERE (token, key) IN 
 const TOKEN: &str = "SELECT id, name, scopes, networks, created_at, expires_at, last_used_at, revoked_at, creator_role,
     creator, secret_sha256 FROM api_tokens";
 
-fn token(row: &Row<'_>) -> rusqlite::Result<ApiToken> {
+fn token(row: &Row<'_>) -> Result<ApiToken, Error> {
     let (scopes, networks): (String, String) = (row.get(2)?, row.get(3)?);
     Ok(ApiToken {
         id: row.get(0)?,
@@ -86,8 +85,7 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn api_token(&self, id: i64) -> Result<Option<(ApiToken, String)>, Error> {
-        let mut statement = self.0.prepare_cached(&format!("{TOKEN} WHERE id = ?1"))?;
-        Ok(statement.query_row(params![id], |row| Ok((token(row)?, row.get(10)?))).optional()?)
+        self.0.query_optional(&format!("{TOKEN} WHERE id = ?1"), params![id], |row| Ok((token(row)?, row.get(10)?)))
     }
 
     /// The token with this name that is not revoked.
@@ -95,8 +93,7 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn api_token_by_name(&self, name: &str) -> Result<Option<ApiToken>, Error> {
-        let mut statement = self.0.prepare_cached(&format!("{TOKEN} WHERE name = ?1 AND revoked_at IS NULL"))?;
-        Ok(statement.query_row(params![name], token).optional()?)
+        self.0.query_optional(&format!("{TOKEN} WHERE name = ?1 AND revoked_at IS NULL"), params![name], token)
     }
 
     /// All tokens, oldest first, with or without revoked ones.
@@ -105,9 +102,7 @@ impl ReadTransaction<'_> {
     /// A store error.
     pub fn api_tokens(&self, with_revoked: bool) -> Result<Vec<ApiToken>, Error> {
         let condition = if with_revoked { "" } else { "WHERE revoked_at IS NULL" };
-        let mut statement = self.0.prepare_cached(&format!("{TOKEN} {condition} ORDER BY id"))?;
-        let found: rusqlite::Result<Vec<ApiToken>> = statement.query_map([], token)?.collect();
-        Ok(found?)
+        self.0.query(&format!("{TOKEN} {condition} ORDER BY id"), &[], token)
     }
 
     /// The answer that is kept for a repetition of the call with this key.
@@ -119,7 +114,7 @@ impl ReadTransaction<'_> {
         let kept =
             |row: &Row<'_>| Ok(KeptAnswer { request_sha256: row.get(0)?, status: row.get(1)?, body: row.get(2)? });
         let parameters = params![token, key, now.minus(ANSWER_TIME).unix()];
-        Ok(self.0.prepare_cached(sql)?.query_row(parameters, kept).optional()?)
+        self.0.query_optional(sql, parameters, kept)
     }
 
     /// The request that created the license, if it came through the vendor API.
@@ -130,7 +125,7 @@ impl ReadTransaction<'_> {
         let sql = "SELECT token, request_sha256, at FROM api_creations WHERE license = ?1";
         let creation =
             |row: &Row<'_>| Ok(Creation { token: row.get(0)?, request_sha256: row.get(1)?, at: at(row, 2)? });
-        Ok(self.0.prepare_cached(sql)?.query_row(params![license], creation).optional()?)
+        self.0.query_optional(sql, params![license], creation)
     }
 }
 
@@ -143,7 +138,7 @@ impl WriteTransaction<'_> {
         let words = |words: Vec<String>| words.join(" ");
         let sql = "INSERT INTO api_tokens (name, secret_sha256, scopes, networks, created_at, expires_at, creator_role,
             creator) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-        self.connection().execute(
+        self.connection().insert(
             sql,
             params![
                 new.name,
@@ -155,8 +150,7 @@ impl WriteTransaction<'_> {
                 new.creator.role.as_str(),
                 new.creator.name,
             ],
-        )?;
-        Ok(self.connection().last_insert_rowid())
+        )
     }
 
     /// Revokes a token.
@@ -175,7 +169,7 @@ impl WriteTransaction<'_> {
     /// A store error.
     pub fn touch_api_token(&self, id: i64) -> Result<(), Error> {
         let sql = "UPDATE api_tokens SET last_used_at = ?2 WHERE id = ?1";
-        self.connection().prepare_cached(sql)?.execute(params![id, self.now().unix()])?;
+        self.connection().execute(sql, params![id, self.now().unix()])?;
         Ok(())
     }
 
@@ -189,7 +183,7 @@ impl WriteTransaction<'_> {
             "INSERT INTO api_answers (token, key, request_sha256, status, body, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
             ON CONFLICT (token, key) DO UPDATE SET request_sha256 = ?3, status = ?4, body = ?5, at = ?6";
         let parameters = params![token, key, kept.request_sha256, kept.status, kept.body, self.now().unix()];
-        self.connection().prepare_cached(sql)?.execute(parameters)?;
+        self.connection().execute(sql, parameters)?;
         Ok(())
     }
 
@@ -199,7 +193,7 @@ impl WriteTransaction<'_> {
     /// A store error.
     pub fn delete_old_answers(&self) -> Result<bool, Error> {
         let parameters = params![self.now().minus(ANSWER_TIME).unix(), DELETED_ANSWERS];
-        let deleted = self.connection().prepare_cached(DELETE_OLD_ANSWERS)?.execute(parameters)?;
+        let deleted = self.connection().execute(DELETE_OLD_ANSWERS, parameters)?;
         Ok(u32::try_from(deleted).is_ok_and(|deleted| deleted >= DELETED_ANSWERS))
     }
 
@@ -210,7 +204,7 @@ impl WriteTransaction<'_> {
     pub fn put_creation(&self, license: i64, token: i64, request_sha256: &str) -> Result<(), Error> {
         let sql = "INSERT INTO api_creations (license, token, request_sha256, at) VALUES (?1, ?2, ?3, ?4)";
         let parameters = params![license, token, request_sha256, self.now().unix()];
-        self.connection().prepare_cached(sql)?.execute(parameters)?;
+        self.connection().execute(sql, parameters)?;
         Ok(())
     }
 }
@@ -256,15 +250,13 @@ mod tests {
         assert_eq!((found(86_399), found(86_400)), (Some(kept.clone()), None));
         let rows: i64 = scratch.change(at(200_000), |transaction| {
             transaction.keep_answer(token, "other", &kept)?;
-            Ok::<_, Error>(
-                transaction.connection().query_row("SELECT count(*) FROM api_answers", [], |row| row.get(0))?,
-            )
+            transaction.connection().query_row("SELECT count(*) FROM api_answers", &[], |row| row.get(0))
         });
         assert_eq!(rows, 1);
         scratch.change(at(500_000), |transaction| {
             assert!(!transaction.delete_old_answers()?);
             let rows: i64 =
-                transaction.connection().query_row("SELECT count(*) FROM api_answers", [], |row| row.get(0))?;
+                transaction.connection().query_row("SELECT count(*) FROM api_answers", &[], |row| row.get(0))?;
             assert_eq!(rows, 0, "without another call");
             Ok::<_, Error>(())
         });

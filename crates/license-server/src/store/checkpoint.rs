@@ -58,8 +58,10 @@ pub(super) struct CheckpointTrigger {
 /// A store error.
 pub(super) fn channel(database: &Database, interval: Option<u64>) -> Result<(CheckpointTrigger, Checkpointer), Error> {
     let connection = connect(database.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    database.connection.pragma_update(None, "wal_autocheckpoint", AUTOCHECKPOINT_PAGES)?;
-    database.connection.pragma_update(None, "journal_size_limit", LOG_SIZE_LIMIT)?;
+    if let Some(sqlite) = database.connection.sqlite() {
+        sqlite.pragma_update(None, "wal_autocheckpoint", AUTOCHECKPOINT_PAGES)?;
+        sqlite.pragma_update(None, "journal_size_limit", LOG_SIZE_LIMIT)?;
+    }
     // A second pending request would be redundant.
     let (sender, due) = bounded(1);
     let finish = Arc::new(AtomicBool::new(false));
@@ -71,8 +73,10 @@ pub(super) fn channel(database: &Database, interval: Option<u64>) -> Result<(Che
 impl CheckpointTrigger {
     /// Called after each commit of `changes` changes, once their requests are answered.
     pub(super) fn after_commit(&mut self, changes: u64, database: &Database) {
-        if self.finish.swap(false, Ordering::Acquire) {
-            report(pass(&database.connection));
+        if self.finish.swap(false, Ordering::Acquire)
+            && let Some(sqlite) = database.connection.sqlite()
+        {
+            report(pass(sqlite));
         }
         self.changes = self.changes.saturating_add(changes);
         if self.changes >= self.interval {

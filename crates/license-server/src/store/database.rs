@@ -5,9 +5,10 @@ use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{OpenFlags, TransactionBehavior};
 
 use super::connection::{connect, inspect};
+use super::engine::Connection;
 use super::error::Error;
 use super::foreign_log;
 use super::schema;
@@ -41,11 +42,10 @@ impl Database {
         // SQLite itself gives the -wal and -shm files the owner of the database.
         path.parent().map_or(Ok(()), |directory| give_to_owner_of(directory, &file)).map_err(failed)?;
         drop(file);
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
-        let mut database = Self { connection, path: path.to_owned(), lock: None };
-        database.migrate(0)?;
-        Ok(database)
+        migrate(&mut connection, path, 0)?;
+        Ok(Self { connection: Connection::Sqlite(connection), path: path.to_owned(), lock: None })
     }
 
     /// Opens an existing database and migrates an older schema.
@@ -55,12 +55,11 @@ impl Database {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let version = inspect(path).and_then(|version| foreign_log::check(path).map(|()| version));
         let version = version.map_err(|error| foreign_log::explain(path, error))?;
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| error.of_file(path))?;
-        let mut database = Self { connection, path: path.to_owned(), lock: None };
+        let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| error.of_file(path))?;
         if usize::try_from(version).is_ok_and(|version| version < schema::MIGRATIONS.len()) {
-            database.migrate(version)?;
+            migrate(&mut connection, path, version)?;
         }
-        Ok(database)
+        Ok(Self { connection: Connection::Sqlite(connection), path: path.to_owned(), lock: None })
     }
 
     /// Keeps a lock as long as the database is open.
@@ -78,8 +77,8 @@ impl Database {
     /// # Errors
     /// What `work` returns, or a store error.
     pub fn read<T, E: From<Error>>(&mut self, work: impl FnOnce(&ReadTransaction<'_>) -> Result<T, E>) -> Result<T, E> {
-        let transaction = self.connection.transaction().map_err(Error::from)?;
-        work(&ReadTransaction(&transaction))
+        let _transaction = self.connection.begin_read()?;
+        work(&ReadTransaction(&self.connection))
     }
 
     /// Runs `work` in a write transaction, which is rolled back if it fails.
@@ -91,25 +90,23 @@ impl Database {
         now: Timestamp,
         work: impl FnOnce(&WriteTransaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Error::from)?;
-        let result = work(&WriteTransaction::new(&transaction, now))?;
-        transaction.commit().map_err(Error::from)?;
+        let transaction = self.connection.begin_change()?;
+        let result = work(&WriteTransaction::new(&self.connection, now))?;
+        transaction.commit()?;
         Ok(result)
     }
+}
 
-    fn migrate(&mut self, from: i64) -> Result<(), Error> {
-        let path = self.path.clone();
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        // Another process may have migrated while this one waited.
-        let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        let done = usize::try_from(version.max(from)).unwrap_or(usize::MAX);
-        for migration in schema::MIGRATIONS.iter().skip(done) {
-            let applied = transaction.execute_batch(migration.sql).and_then(|()| (migration.then)(&transaction));
-            applied.map_err(|error| Error::Unusable(path.clone(), error.to_string()))?;
-        }
-        transaction.pragma_update(None, "user_version", i64::try_from(schema::MIGRATIONS.len()).unwrap_or(i64::MAX))?;
-        transaction.commit()?;
-        Ok(())
+fn migrate(connection: &mut rusqlite::Connection, path: &Path, from: i64) -> Result<(), Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have migrated while this one waited.
+    let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let done = usize::try_from(version.max(from)).unwrap_or(usize::MAX);
+    for migration in schema::MIGRATIONS.iter().skip(done) {
+        let applied = transaction.execute_batch(migration.sql).and_then(|()| (migration.then)(&transaction));
+        applied.map_err(|error| Error::Unusable(path.to_owned(), error.to_string()))?;
     }
+    transaction.pragma_update(None, "user_version", i64::try_from(schema::MIGRATIONS.len()).unwrap_or(i64::MAX))?;
+    transaction.commit()?;
+    Ok(())
 }

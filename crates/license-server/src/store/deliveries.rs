@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, Row, params};
-
+use super::engine::{Row, params};
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values::{at, at_if_any};
@@ -35,7 +34,7 @@ const DELETE_OLD: &str = "DELETE FROM webhook_events WHERE id IN (SELECT id FROM
         WHERE event = webhook_events.id AND (state = 'pending' OR tried_at > ?1))
     ORDER BY created_at LIMIT ?3)";
 
-fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
+fn delivery(row: &Row<'_>) -> Result<Delivery, Error> {
     Ok(Delivery {
         event: row.get(0)?,
         name: row.get(1)?,
@@ -58,12 +57,12 @@ impl ReadTransaction<'_> {
     /// A store error.
     pub fn due_delivery(&self, webhook: i64, now: Timestamp) -> Result<Option<(Delivery, String)>, Error> {
         let parameters = params![webhook, now.unix()];
-        let event: Option<i64> = self.0.prepare_cached(DUE)?.query_row(parameters, |row| row.get(0)).optional()?;
+        let event: Option<i64> = self.0.query_optional(DUE, parameters, |row| row.get(0))?;
         let Some(event) = event else { return Ok(None) };
         let sql = "SELECT data FROM webhook_events WHERE id = ?1";
-        let data: String = self.0.prepare_cached(sql)?.query_row(params![event], |row| row.get(0))?;
-        let mut statement = self.0.prepare_cached(&format!("{DELIVERY} WHERE webhook = ?1 AND event = ?2"))?;
-        Ok(Some((statement.query_row(params![webhook, event], delivery)?, data)))
+        let data: String = self.0.query_row(sql, params![event], |row| row.get(0))?;
+        let sql = format!("{DELIVERY} WHERE webhook = ?1 AND event = ?2");
+        Ok(Some((self.0.query_row(&sql, params![webhook, event], delivery)?, data)))
     }
 
     /// The newest `count` deliveries of a webhook, before the event with the number `before`.
@@ -72,10 +71,8 @@ impl ReadTransaction<'_> {
     /// A store error.
     pub fn deliveries(&self, webhook: i64, before: Option<i64>, count: u32) -> Result<Vec<Delivery>, Error> {
         let sql = format!("{DELIVERY} WHERE webhook = ?1 AND event < ?2 ORDER BY event DESC LIMIT ?3");
-        let mut statement = self.0.prepare_cached(&sql)?;
         let parameters = params![webhook, before.unwrap_or(i64::MAX), count];
-        let found: rusqlite::Result<Vec<Delivery>> = statement.query_map(parameters, delivery)?.collect();
-        Ok(found?)
+        self.0.query(&sql, parameters, delivery)
     }
 
     /// The delivery to a webhook of the event with this id.
@@ -83,8 +80,7 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn delivery(&self, webhook: i64, name: &str) -> Result<Option<Delivery>, Error> {
-        let mut statement = self.0.prepare_cached(&format!("{DELIVERY} WHERE webhook = ?1 AND name = ?2"))?;
-        Ok(statement.query_row(params![webhook, name], delivery).optional()?)
+        self.0.query_optional(&format!("{DELIVERY} WHERE webhook = ?1 AND name = ?2"), params![webhook, name], delivery)
     }
 }
 
@@ -104,11 +100,12 @@ impl WriteTransaction<'_> {
             status = ?6, answer = ?7 WHERE webhook = ?1 AND event = ?2 AND state = 'pending'";
         let next_at = attempt.next_at.map_or(now, Timestamp::unix);
         let parameters = params![webhook, event, state.as_str(), next_at, now, attempt.status, attempt.answer];
-        let is_found = self.connection().prepare_cached(sql)?.execute(parameters)? > 0;
-        let sql = "UPDATE webhooks SET pending = pending - ?2, delivered_at = iif(?3, ?4, delivered_at),
-            failing_since = iif(?3, NULL, coalesce(failing_since, ?4)) WHERE id = ?1";
+        let is_found = self.connection().execute(sql, parameters)? > 0;
+        let sql =
+            "UPDATE webhooks SET pending = pending - ?2, delivered_at = CASE WHEN ?3 = 1 THEN ?4 ELSE delivered_at END,
+            failing_since = CASE WHEN ?3 = 1 THEN NULL ELSE coalesce(failing_since, ?4) END WHERE id = ?1";
         let is_ended = is_found && state != DeliveryState::Pending;
-        self.connection().prepare_cached(sql)?.execute(params![webhook, is_ended, attempt.is_accepted, now])?;
+        self.connection().execute(sql, params![webhook, is_ended, attempt.is_accepted, now])?;
         Ok(())
     }
 
@@ -120,14 +117,14 @@ impl WriteTransaction<'_> {
         let now = self.now().unix();
         let sql = "UPDATE webhook_deliveries SET state = 'pending', attempts = 0, queued_at = ?3, next_at = ?3
             WHERE webhook = ?1 AND event = ?2 AND state <> 'pending'";
-        let is_queued = self.connection().prepare_cached(sql)?.execute(params![webhook, event, now])? > 0;
+        let is_queued = self.connection().execute(sql, params![webhook, event, now])? > 0;
         if is_queued {
             let sql = "UPDATE webhooks SET pending = pending + 1 WHERE id = ?1";
-            self.connection().prepare_cached(sql)?.execute(params![webhook])?;
+            self.connection().execute(sql, params![webhook])?;
             return Ok(true);
         }
         let sql = "UPDATE webhook_deliveries SET next_at = ?3 WHERE webhook = ?1 AND event = ?2";
-        Ok(self.connection().prepare_cached(sql)?.execute(params![webhook, event, now])? > 0)
+        Ok(self.connection().execute(sql, params![webhook, event, now])? > 0)
     }
 
     /// Queues all deliveries of a webhook again that were given up; returns their number.
@@ -138,9 +135,9 @@ impl WriteTransaction<'_> {
         let now = self.now().unix();
         let sql = "UPDATE webhook_deliveries SET state = 'pending', attempts = 0, queued_at = ?2, next_at = ?2
             WHERE webhook = ?1 AND state = 'given up'";
-        let count = self.connection().prepare_cached(sql)?.execute(params![webhook, now])?;
+        let count = self.connection().execute(sql, params![webhook, now])?;
         let sql = "UPDATE webhooks SET pending = pending + ?2 WHERE id = ?1";
-        self.connection().prepare_cached(sql)?.execute(params![webhook, i64::try_from(count).unwrap_or(0)])?;
+        self.connection().execute(sql, params![webhook, i64::try_from(count).unwrap_or(0)])?;
         Ok(count)
     }
 
@@ -153,11 +150,11 @@ impl WriteTransaction<'_> {
         let now = self.now();
         let sql = "UPDATE webhook_deliveries SET next_at = ?1 WHERE state = 'pending' AND next_at > ?2
             AND webhook IN (SELECT id FROM webhooks)";
-        self.connection().prepare_cached(sql)?.execute(params![now.unix(), now.plus(MAX_WAIT).unix()])?;
+        self.connection().execute(sql, params![now.unix(), now.plus(MAX_WAIT).unix()])?;
         let sql = "SELECT coalesce(max(id), 0) FROM webhook_events";
-        let last: i64 = self.connection().prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        let last: i64 = self.connection().query_row(sql, &[], |row| row.get(0))?;
         let parameters = params![now.minus(KEPT_TIME).unix(), last.saturating_sub(MAX_KEPT), BATCH];
-        let deleted = self.connection().prepare_cached(DELETE_OLD)?.execute(parameters)?;
+        let deleted = self.connection().execute(DELETE_OLD, parameters)?;
         Ok(u32::try_from(deleted).is_ok_and(|deleted| deleted >= BATCH))
     }
 }

@@ -1,7 +1,6 @@
 //! The history: an append-only log of changes.
 
-use rusqlite::{Row, params};
-
+use super::engine::{Row, params};
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values;
@@ -18,7 +17,7 @@ const COUNT_BY_OWNERS: &str = "SELECT count(*) FROM events
 const HAS_SEEN_KEY: &str = "SELECT EXISTS (SELECT 1 FROM events
     WHERE license = ?1 AND actor = ?2 AND role = ?3 AND action = 'key shown' AND at > ?4 AND at <= ?5)";
 
-fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
+fn event(row: &Row<'_>) -> Result<Event, Error> {
     Ok(Event {
         id: row.get(0)?,
         at: values::at(row, 1)?,
@@ -40,10 +39,8 @@ impl ReadTransaction<'_> {
             "SELECT id, at, license, role, actor, action, detail FROM events
             WHERE {condition} AND id < ?2 ORDER BY id DESC LIMIT ?3"
         );
-        let mut statement = self.0.prepare_cached(&sql)?;
         let parameters = params![license, before.unwrap_or(i64::MAX), count];
-        let found: rusqlite::Result<Vec<Event>> = statement.query_map(parameters, event)?.collect();
-        Ok(found?)
+        self.0.query(&sql, parameters, event)
     }
 
     /// The first `count` entries of a license, or of everything, after the entry `after`; oldest first.
@@ -56,9 +53,7 @@ impl ReadTransaction<'_> {
             "SELECT id, at, license, role, actor, action, detail FROM events
             WHERE {condition} AND id > ?2 ORDER BY id LIMIT ?3"
         );
-        let mut statement = self.0.prepare_cached(&sql)?;
-        let found: rusqlite::Result<Vec<Event>> = statement.query_map(params![license, after, count], event)?.collect();
-        Ok(found?)
+        self.0.query(&sql, params![license, after, count], event)
     }
 
     /// How many servers of the license its owner has revoked or moved after `since`.
@@ -66,7 +61,7 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn count_by_owners(&self, license: i64, since: Timestamp) -> Result<u32, Error> {
-        Ok(self.0.prepare_cached(COUNT_BY_OWNERS)?.query_row(params![license, since.unix()], |row| row.get(0))?)
+        self.0.query_row(COUNT_BY_OWNERS, params![license, since.unix()], |row| row.get(0))
     }
 
     /// Whether the history records that this actor viewed the key of the license after `since` and not after `until`.
@@ -75,7 +70,7 @@ impl ReadTransaction<'_> {
     /// A store error.
     pub fn has_seen_key(&self, license: i64, who: &Actor, since: Timestamp, until: Timestamp) -> Result<bool, Error> {
         let parameters = params![license, who.name, who.role.as_str(), since.unix(), until.unix()];
-        Ok(self.0.prepare_cached(HAS_SEEN_KEY)?.query_row(parameters, |row| row.get(0))?)
+        self.0.query_row(HAS_SEEN_KEY, parameters, |row| row.get(0))
     }
 }
 
@@ -116,8 +111,7 @@ impl WriteTransaction<'_> {
     pub fn add_entry(&self, license: Option<i64>, actor: &Actor, action: Action, detail: &str) -> Result<i64, Error> {
         let sql = "INSERT INTO events (at, license, role, actor, action, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let parameters = params![self.now().unix(), license, actor.role.as_str(), actor.name, action.as_str(), detail];
-        self.connection().prepare_cached(sql)?.execute(parameters)?;
-        Ok(self.connection().last_insert_rowid())
+        self.connection().insert(sql, parameters)
     }
 }
 

@@ -1,9 +1,8 @@
 //! What each license of a list must satisfy, in SQL: for the list itself, for the counts of its filters, and for searches.
 
-use rusqlite::types::{ToSqlOutput, Value};
-use rusqlite::{CachedStatement, Rows};
+use std::borrow::Cow;
 
-use super::error::Error;
+use super::engine::Value;
 use super::license_filter::Filter;
 use crate::model::Standing;
 use opterius_base::clock::Timestamp;
@@ -12,23 +11,13 @@ use opterius_base::clock::Timestamp;
 pub(super) const EXPIRY: &str = "coalesce(licenses.expires_at, 9223372036854775807)";
 
 /// The values of all conditions, by the name of their parameter.
-pub(super) type Values = Vec<(&'static str, Value)>;
+pub(super) type Values = Vec<(&'static str, Value<'static>)>;
 
 /// The conditions of a filter as SQL, and their values. Does not recount servers over the limit.
 pub(super) fn of_filter(filter: &Filter, now: Timestamp) -> (String, Values) {
     let conditions = conditions(filter);
-    let all = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
+    let all = if conditions.is_empty() { "TRUE".to_owned() } else { conditions.join(" AND ") };
     (all, values(filter, now))
-}
-
-/// Binds those values that the statement uses.
-pub(super) fn bind<'s>(statement: &'s mut CachedStatement<'_>, values: &Values) -> Result<Rows<'s>, Error> {
-    for (name, value) in values {
-        if let Some(index) = statement.parameter_index(name)? {
-            statement.raw_bind_parameter(index, ToSqlOutput::Owned(value.clone()))?;
-        }
-    }
-    Ok(statement.raw_query())
 }
 
 /// What each license must satisfy.
@@ -74,17 +63,26 @@ pub(super) fn standing(standing: Standing) -> String {
 
 /// The values of the conditions of a filter.
 pub(super) fn values(filter: &Filter, now: Timestamp) -> Values {
-    let mut values: Values = vec![(":now", Value::Integer(now.unix()))];
-    let mut add = |name: &'static str, value: Option<Value>| values.extend(value.map(|value| (name, value)));
-    let text = |text: &Option<String>| text.clone().map(Value::Text);
-    let time = |at: Option<Timestamp>| at.map(|at| Value::Integer(at.unix()));
-    add(":owner", filter.owner.map(Value::Integer));
-    add(":reference", text(&filter.reference));
-    add(":plan", text(&filter.plan));
-    add(":expires_after", time(filter.expires_after));
-    add(":expires_before", time(filter.expires_before));
-    add(":ip", filter.server_ip.map(|ip| Value::Text(ip.to_string())));
-    add(":hostname", filter.hostname.as_ref().map(|name| Value::Text(name.to_ascii_lowercase())));
-    add(":label", text(&filter.label));
+    let mut values: Values = vec![("now", number(now.unix()))];
+    let mut add = |name: &'static str, value: Option<Value<'static>>| values.extend(value.map(|value| (name, value)));
+    let time = |at: Option<Timestamp>| at.map(|at| number(at.unix()));
+    add("owner", filter.owner.map(number));
+    add("reference", filter.reference.clone().map(text));
+    add("plan", filter.plan.clone().map(text));
+    add("expires_after", time(filter.expires_after));
+    add("expires_before", time(filter.expires_before));
+    add("ip", filter.server_ip.map(|ip| text(ip.to_string())));
+    add("hostname", filter.hostname.as_ref().map(|name| text(name.to_ascii_lowercase())));
+    add("label", filter.label.clone().map(text));
     values
+}
+
+/// A number as a parameter.
+pub(super) fn number(number: i64) -> Value<'static> {
+    Value::Integer(Some(number))
+}
+
+/// Text as a parameter.
+pub(super) fn text(text: impl Into<String>) -> Value<'static> {
+    Value::Text(Some(Cow::Owned(text.into())))
 }

@@ -1,9 +1,8 @@
 //! How many licenses each filter of a list has, counted up to [`MAX_COUNT`], for the links to these filters.
 
-use rusqlite::types::Value;
-
+use super::engine::params;
 use super::error::Error;
-use super::license_conditions::{bind, of_filter};
+use super::license_conditions::of_filter;
 use super::license_filter::Filter;
 use super::transactions::ReadTransaction;
 use crate::model::{Plan, Standing};
@@ -76,16 +75,15 @@ impl ReadTransaction<'_> {
     fn count_of(&self, filter: &Filter, now: Timestamp) -> Result<u32, Error> {
         let (condition, values) = of_filter(filter, now);
         let most = MAX_COUNT.saturating_add(1);
+        let by_owner = self.0.indexed_by("licenses_of_owner");
         let sql = match filter.owner {
             Some(_) => format!(
-                "SELECT count(*) FROM (SELECT {condition} AS passes FROM licenses INDEXED BY licenses_of_owner
-                    WHERE licenses.owner = :owner LIMIT {most}) WHERE passes"
+                "SELECT count(*) FROM (SELECT {condition} AS passes FROM licenses {by_owner}
+                    WHERE licenses.owner = :owner LIMIT {most}) AS examined WHERE passes"
             ),
-            None => format!("SELECT count(*) FROM (SELECT 1 FROM licenses WHERE {condition} LIMIT {most})"),
+            None => format!("SELECT count(*) FROM (SELECT 1 FROM licenses WHERE {condition} LIMIT {most}) AS passing"),
         };
-        let mut statement = self.0.prepare_cached(&sql)?;
-        let mut rows = bind(&mut statement, &values)?;
-        Ok(rows.next()?.map_or(Ok(0), |row| row.get(0))?)
+        Ok(self.0.query_named(&sql, &values, |row| row.get(0))?.pop().unwrap_or(0))
     }
 
     /// The licenses that are over their limit. Few are counted again, because a server may have become inactive.
@@ -95,11 +93,11 @@ impl ReadTransaction<'_> {
             return Ok(marked);
         }
         let (condition, values) = of_filter(filter, now);
-        let mut statement = self.0.prepare_cached(&format!("SELECT id FROM licenses WHERE {condition}"))?;
-        let mut rows = bind(&mut statement, &values)?;
+        let marked =
+            self.0.query_named(&format!("SELECT id FROM licenses WHERE {condition}"), &values, |row| row.get(0))?;
         let mut over: u32 = 0;
-        while let Some(row) = rows.next()? {
-            over = over.saturating_add(u32::from(self.is_over_limit(row.get(0)?, now)?));
+        for id in marked {
+            over = over.saturating_add(u32::from(self.is_over_limit(id, now)?));
         }
         Ok(over)
     }
@@ -110,14 +108,12 @@ impl ReadTransaction<'_> {
         let mut last = String::new();
         for _ in 0..MAX_LABELS {
             let sql = "SELECT min(label) FROM license_labels WHERE label > ?1";
-            let next: Option<String> = self.0.prepare_cached(sql)?.query_row([&last], |row| row.get(0))?;
+            let next: Option<String> = self.0.query_row(sql, params![&last], |row| row.get(0))?;
             let Some(label) = next else { break };
             let most = MAX_COUNT.saturating_add(1);
-            let sql = format!("SELECT count(*) FROM (SELECT 1 FROM license_labels WHERE label = :label LIMIT {most})");
-            let mut statement = self.0.prepare_cached(&sql)?;
-            let values = vec![(":label", Value::Text(label.clone()))];
-            let mut rows = bind(&mut statement, &values)?;
-            let counted = rows.next()?.map_or(Ok(0), |row| row.get(0))?;
+            let sql =
+                format!("SELECT count(*) FROM (SELECT 1 FROM license_labels WHERE label = ?1 LIMIT {most}) AS labeled");
+            let counted = self.0.query_row(&sql, params![label], |row| row.get(0))?;
             last.clone_from(&label);
             labels.push((label, counted));
         }

@@ -5,12 +5,10 @@
 //! from where the last page ended, and stops after [`MAX_EXAMINED`] licenses. So a page can have fewer licenses than asked
 //! for, or none, and still have a next one.
 
-use rusqlite::Row;
-use rusqlite::types::Value;
-
 use super::counting::count_cap;
+use super::engine::{Row, Value, params};
 use super::error::Error;
-use super::license_conditions::{EXPIRY, Values, bind, conditions, standing, values};
+use super::license_conditions::{EXPIRY, Values, conditions, number, standing, text, values};
 use super::license_filter::{Cursor, CursorValue, Filter, Sort};
 use super::transactions::ReadTransaction;
 use crate::model::{ACTIVE_TIME, License, Standing};
@@ -83,7 +81,7 @@ impl ReadTransaction<'_> {
         // The license with exactly this number comes first, in whatever order.
         if let Some(id) = first {
             conditions.push("licenses.id <> :first".to_owned());
-            values.push((":first", Value::Integer(id)));
+            values.push(("first", number(id)));
             if filter.after.is_none() && self.passes(id, filter, now)? {
                 page.licenses.extend(self.listed(id, filter, now)?);
             }
@@ -104,8 +102,8 @@ impl ReadTransaction<'_> {
         }
         let source = match few {
             Some(ids) => {
-                values.push((":ids", Value::Text(json_of(&ids))));
-                let condition = "licenses.id IN (SELECT value FROM json_each(:ids))".to_owned();
+                values.push(("ids", Value::Integers(ids.into_iter().map(Some).collect())));
+                let condition = format!("licenses.id IN ({})", self.0.rows_of(":ids"));
                 Source { from: table_of(filter.sort), condition }
             }
             None => in_order(filter),
@@ -120,7 +118,7 @@ impl ReadTransaction<'_> {
         let (direction, sign) = direction(filter.sort);
         let mut values = values.clone();
         let after = filter.after.as_ref().filter(|cursor| cursor.fits(filter.sort));
-        values.extend(after.map(|cursor| (":id", Value::Integer(cursor.id))));
+        values.extend(after.map(|cursor| ("id", number(cursor.id))));
         let part = |(select, column): &Part| match after {
             Some(_) => format!("{select} AND {column} {sign} :id"),
             None => (*select).to_owned(),
@@ -128,9 +126,7 @@ impl ReadTransaction<'_> {
         let union: Vec<String> = parts.iter().map(part).collect();
         let most = MAX_SORTED.saturating_add(1);
         let sql = format!("{} ORDER BY 1 {direction} LIMIT {most}", union.join(" UNION "));
-        let mut statement = self.0.prepare_cached(&sql)?;
-        let ids: rusqlite::Result<Vec<i64>> = bind(&mut statement, &values)?.mapped(|row| row.get(0)).collect();
-        Ok(ids?)
+        self.0.query_named(&sql, &values, |row| row.get(0))
     }
 
     /// Reads licenses from the source into the page.
@@ -148,43 +144,43 @@ impl ReadTransaction<'_> {
         let (key, sort) = (key_of(filter.sort), filter.sort);
         let (direction, sign) = direction(sort);
         let mut values = values.clone();
-        values.push((":most", Value::Integer(i64::from(MAX_EXAMINED).saturating_add(1))));
-        let mut position = "1".to_owned();
+        values.push(("most", number(i64::from(MAX_EXAMINED).saturating_add(1))));
+        let mut position = "TRUE".to_owned();
         if let Some(cursor) = filter.after.as_ref().filter(|cursor| cursor.fits(sort)) {
             position = position_after(sort, sign);
-            values.push((":id", Value::Integer(cursor.id)));
-            values.push((":key", value_of(cursor)));
+            values.push(("id", number(cursor.id)));
+            values.push(("key", value_of(cursor)));
         }
-        let passes = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
+        let passes = if conditions.is_empty() { "TRUE".to_owned() } else { conditions.join(" AND ") };
         let order = if sort.is_by_number() { String::new() } else { format!("{key} {direction}, ") };
         let sql = format!(
-            "SELECT licenses.id, {key}, {passes} FROM {} WHERE {} AND {position}
+            "SELECT licenses.id, {key}, {passes} FROM {} WHERE {} AND {} AND {position}
             ORDER BY {order}licenses.id {direction} LIMIT :most",
-            source.from, source.condition
+            source.from,
+            join_of(sort),
+            source.condition
         );
-        let mut statement = self.0.prepare_cached(&sql)?;
-        let mut rows = bind(&mut statement, &values)?;
         let (mut examined, mut last) = (0_u32, None);
         let wanted = usize::try_from(count).unwrap_or(usize::MAX);
-        while let Some(row) = rows.next()? {
+        self.0.each_named(&sql, &values, |row| {
             if examined >= MAX_EXAMINED {
-                page.next = last;
-                return Ok(());
+                page.next = last.take();
+                return Ok(false);
             }
             let id: i64 = row.get(0)?;
             // A comparison with NULL is NULL, as of the address that most licenses are not locked to.
-            let passes = row.get::<_, Option<bool>>(2)? == Some(true);
+            let passes = row.get::<Option<bool>>(2)? == Some(true);
             if passes && self.is_over_limit_if_asked(id, filter, now)? {
                 if page.licenses.len() >= wanted {
-                    page.next = last;
-                    return Ok(());
+                    page.next = last.take();
+                    return Ok(false);
                 }
                 page.licenses.extend(self.listed(id, filter, now)?);
             }
             examined = examined.saturating_add(if filter.over_limit { COUNTING } else { 1 });
             last = Some(Cursor { value: cursor_value(row, sort)?, id });
-        }
-        Ok(())
+            Ok(true)
+        })
     }
 
     fn listed(&self, id: i64, filter: &Filter, now: Timestamp) -> Result<Option<ListedLicense>, Error> {
@@ -196,26 +192,20 @@ impl ReadTransaction<'_> {
 
     /// The numbers of the licenses of a source, at most one more than [`MAX_SORTED`].
     fn ids(&self, source: &Source, values: &Values) -> Result<Vec<i64>, Error> {
-        let sql = format!("SELECT DISTINCT id FROM ({} LIMIT {})", source.condition, MAX_SORTED.saturating_add(1));
-        let mut statement = self.0.prepare_cached(&sql)?;
-        let rows = bind(&mut statement, values)?;
-        let ids: rusqlite::Result<Vec<i64>> = rows.mapped(|row| row.get(0)).collect();
-        Ok(ids?)
+        let sql =
+            format!("SELECT DISTINCT id FROM ({} LIMIT {}) AS found", source.condition, MAX_SORTED.saturating_add(1));
+        self.0.query_named(&sql, values, |row| row.get(0))
     }
 
     /// Whether the license passes all conditions but the search.
     fn passes(&self, id: i64, filter: &Filter, now: Timestamp) -> Result<bool, Error> {
         let conditions = conditions(filter);
-        let passes = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
+        let passes = if conditions.is_empty() { "TRUE".to_owned() } else { conditions.join(" AND ") };
         let sql = format!("SELECT {passes} FROM licenses WHERE licenses.id = :id");
         let mut values = values(filter, now);
-        values.push((":id", Value::Integer(id)));
-        let mut statement = self.0.prepare_cached(&sql)?;
-        let mut rows = bind(&mut statement, &values)?;
-        let passes = match rows.next()? {
-            Some(row) => row.get::<_, Option<bool>>(0)? == Some(true),
-            None => false,
-        };
+        values.push(("id", number(id)));
+        let found: Vec<Option<bool>> = self.0.query_named(&sql, &values, |row| row.get(0))?;
+        let passes = found == [Some(true)];
         Ok(passes && self.is_over_limit_if_asked(id, filter, now)?)
     }
 
@@ -232,7 +222,7 @@ impl ReadTransaction<'_> {
     pub(super) fn is_over_limit(&self, id: i64, now: Timestamp) -> Result<bool, Error> {
         let sql =
             "SELECT plans.max_servers FROM licenses JOIN plans ON plans.slug = licenses.plan WHERE licenses.id = ?1";
-        let allowed: u32 = self.0.prepare_cached(sql)?.query_row([id], |row| row.get(0))?;
+        let allowed: u32 = self.0.query_row(sql, params![id], |row| row.get(0))?;
         if allowed == 0 {
             return Ok(false);
         }
@@ -299,7 +289,7 @@ fn in_order(filter: &Filter) -> Source {
             Some(Standing::Suspended | Standing::Cancelled) => source(&asked.map_or_else(String::new, standing)),
             _ if filter.never_used => source("licenses.last_check_at = 0"),
             _ if filter.plan.is_some() => source("licenses.plan = :plan"),
-            _ => source("1"),
+            _ => source("TRUE"),
         },
         Sort::Expiry | Sort::LatestExpiry => {
             let mut condition = match asked {
@@ -308,7 +298,7 @@ fn in_order(filter: &Filter) -> Source {
                 Some(Standing::Expired) => standing(Standing::Expired),
                 _ if filter.plan.is_some() => "licenses.plan = :plan".to_owned(),
                 Some(Standing::Active) => standing(Standing::Active),
-                None => "1".to_owned(),
+                None => "TRUE".to_owned(),
             };
             if filter.expires_after.is_some() {
                 condition.push_str(&format!(" AND {EXPIRY} > :expires_after"));
@@ -319,14 +309,22 @@ fn in_order(filter: &Filter) -> Source {
             source(&condition)
         }
         Sort::LastCheck | Sort::OldestCheck if filter.never_used => source("licenses.last_check_at = 0"),
-        Sort::LastCheck | Sort::OldestCheck | Sort::Owner => source("1"),
+        Sort::LastCheck | Sort::OldestCheck | Sort::Owner => source("TRUE"),
     }
 }
 
 fn table_of(sort: Sort) -> &'static str {
     match sort {
-        Sort::Owner => "users CROSS JOIN licenses ON licenses.owner = users.id",
+        Sort::Owner => "users CROSS JOIN licenses",
         _ => "licenses",
+    }
+}
+
+/// What joins the tables of [`table_of`].
+fn join_of(sort: Sort) -> &'static str {
+    match sort {
+        Sort::Owner => "licenses.owner = users.id",
+        _ => "TRUE",
     }
 }
 
@@ -334,7 +332,7 @@ fn key_of(sort: Sort) -> &'static str {
     match sort {
         Sort::Newest | Sort::Oldest => "licenses.id",
         Sort::Expiry | Sort::LatestExpiry => EXPIRY,
-        Sort::Owner => "users.name",
+        Sort::Owner => "users.folded_name",
         Sort::LastCheck | Sort::OldestCheck => "licenses.last_check_at",
     }
 }
@@ -344,30 +342,25 @@ fn position_after(sort: Sort, sign: char) -> String {
     match sort {
         Sort::Newest | Sort::Oldest => format!("licenses.id {sign} :id"),
         // A row value would not use the index of the names.
-        Sort::Owner => "users.name >= :key AND (users.name > :key OR licenses.id > :id)".to_owned(),
+        Sort::Owner => "users.folded_name >= :key AND (users.folded_name > :key OR licenses.id > :id)".to_owned(),
         _ => format!("({}, licenses.id) {sign} (:key, :id)", key_of(sort)),
     }
 }
 
-fn value_of(cursor: &Cursor) -> Value {
+fn value_of(cursor: &Cursor) -> Value<'static> {
     match &cursor.value {
-        CursorValue::None => Value::Null,
-        CursorValue::Time(value) => Value::Integer(*value),
-        CursorValue::Name(name) => Value::Text(name.clone()),
+        CursorValue::None => Value::Integer(None),
+        CursorValue::Time(value) => number(*value),
+        CursorValue::Name(name) => text(name),
     }
 }
 
-fn cursor_value(row: &Row<'_>, sort: Sort) -> rusqlite::Result<CursorValue> {
+fn cursor_value(row: &Row<'_>, sort: Sort) -> Result<CursorValue, Error> {
     Ok(match sort {
         Sort::Newest | Sort::Oldest => CursorValue::None,
         Sort::Owner => CursorValue::Name(row.get(1)?),
         _ => CursorValue::Time(row.get(1)?),
     })
-}
-
-fn json_of(ids: &[i64]) -> String {
-    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    format!("[{}]", ids.join(","))
 }
 
 #[cfg(test)]

@@ -3,10 +3,9 @@
 
 use std::net::IpAddr;
 
-use rusqlite::types::Value;
-
+use super::engine::Value;
 use super::error::Error;
-use super::license_conditions::bind;
+use super::license_conditions::{number as number_of, text as text_of};
 use super::license_filter::Filter;
 use super::transactions::ReadTransaction;
 use crate::model::user_name::folded;
@@ -44,22 +43,22 @@ impl ReadTransaction<'_> {
             found.first = Some(id);
             found.ids.push(id);
         }
-        let mut add =
-            |sql: &str, values: &[(&'static str, Value)]| self.add_found(&mut found, filter.owner, sql, values);
-        let text_value = |text: &str| Value::Text(text.to_owned());
-        add("SELECT id FROM licenses WHERE reference = :text", &[(":text", text_value(text))])?;
+        let mut add = |sql: &str, values: &[(&'static str, Value<'static>)]| {
+            self.add_found(&mut found, filter.owner, sql, values)
+        };
+        add("SELECT id FROM licenses WHERE reference = :text", &[("text", text_of(text))])?;
         if let Some(ip) = address(text) {
             add(
                 "SELECT license AS id FROM activations WHERE ip = :ip
                     UNION ALL SELECT license FROM activations WHERE pair_ip = :ip
                     UNION ALL SELECT id FROM licenses WHERE locked_ip = :ip",
-                &[(":ip", Value::Text(ip.to_string()))],
+                &[("ip", text_of(ip.to_string()))],
             )?;
         }
-        let beginning = |text: &str| [(":from", text_value(text)), (":to", Value::Text(format!("{text}\u{10ffff}")))];
+        let beginning = |text: &str| [("from", text_of(text)), ("to", text_of(format!("{text}\u{10ffff}")))];
         add(
-            "SELECT licenses.id FROM users CROSS JOIN licenses ON licenses.owner = users.id
-                WHERE users.folded_name >= :from AND users.folded_name < :to",
+            "SELECT licenses.id FROM users CROSS JOIN licenses
+                WHERE licenses.owner = users.id AND users.folded_name >= :from AND users.folded_name < :to",
             &beginning(&folded(text)),
         )?;
         if let Some(key) = key_beginning(text) {
@@ -68,8 +67,9 @@ impl ReadTransaction<'_> {
         if text.chars().count() >= MIN_BEGINNING {
             add("SELECT id FROM licenses WHERE reference >= :from AND reference < :to", &beginning(text))?;
             add(
-                "SELECT licenses.id FROM users CROSS JOIN licenses ON licenses.owner = users.id
-                    WHERE users.mail IS NOT NULL AND lower(users.mail) >= :from AND lower(users.mail) < :to",
+                "SELECT licenses.id FROM users CROSS JOIN licenses
+                    WHERE licenses.owner = users.id AND users.mail IS NOT NULL AND lower(users.mail) >= :from
+                        AND lower(users.mail) < :to",
                 &beginning(&text.to_ascii_lowercase()),
             )?;
             add(
@@ -87,7 +87,7 @@ impl ReadTransaction<'_> {
         found: &mut Found,
         owner: Option<i64>,
         sql: &str,
-        values: &[(&'static str, Value)],
+        values: &[(&'static str, Value<'static>)],
     ) -> Result<(), Error> {
         let own = if owner.is_some() {
             "WHERE EXISTS (SELECT 1 FROM licenses WHERE licenses.id = found.id AND licenses.owner = :owner)"
@@ -96,23 +96,21 @@ impl ReadTransaction<'_> {
         };
         let most = MAX_FOUND.saturating_add(1);
         let sql = format!(
-            "SELECT DISTINCT id FROM (SELECT id FROM ({sql}) LIMIT {MAX_EXAMINED}) AS found {own} LIMIT {most}"
+            "SELECT DISTINCT id FROM (SELECT id FROM ({sql}) AS all_found LIMIT {MAX_EXAMINED}) AS found {own} LIMIT {most}"
         );
         let mut values = values.to_vec();
-        values.extend(owner.map(|owner| (":owner", Value::Integer(owner))));
-        let mut statement = self.0.prepare_cached(&sql)?;
-        let mut rows = bind(&mut statement, &values)?;
-        while let Some(row) = rows.next()? {
+        values.extend(owner.map(|owner| ("owner", number_of(owner))));
+        self.0.each_named(&sql, &values, |row| {
             let id: i64 = row.get(0)?;
             if found.ids.len() >= MAX_FOUND {
                 found.is_cut = true;
-                return Ok(());
+                return Ok(false);
             }
             if !found.ids.contains(&id) {
                 found.ids.push(id);
             }
-        }
-        Ok(())
+            Ok(true)
+        })
     }
 }
 

@@ -1,8 +1,7 @@
 //! What lists show of the servers of a license: the latest check-in and whether they are too many. A check-in does not
 //! write it, so it is brought up to date from time to time.
 
-use rusqlite::{named_params, params};
-
+use super::engine::{Row, params};
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values::at;
@@ -30,16 +29,18 @@ pub struct OutdatedUsage {
 }
 
 const OUTDATED: &str = "
-    SELECT licenses.id, max(coalesce(seen.last, 0), licenses.last_check_at),
-        plans.max_servers > 0 AND coalesce(seen.active, 0) > plans.max_servers AS over
-    FROM licenses
-    JOIN plans ON plans.slug = licenses.plan
-    LEFT JOIN (
-        SELECT license, max(last_seen_at) AS last, sum(last_seen_at > :since) AS active
-        FROM activations WHERE license >= :from AND license < :to GROUP BY license
-    ) AS seen ON seen.license = licenses.id
-    WHERE licenses.id >= :from AND licenses.id < :to
-        AND (coalesce(seen.last, 0) > licenses.last_check_at OR over <> licenses.over_limit)";
+    SELECT id, last, over_limit FROM (
+        SELECT licenses.id, licenses.last_check_at, licenses.over_limit AS shown,
+            CASE WHEN seen.last > licenses.last_check_at THEN seen.last ELSE licenses.last_check_at END AS last,
+            CASE WHEN plans.max_servers > 0 AND seen.active > plans.max_servers THEN 1 ELSE 0 END AS over_limit
+        FROM licenses
+        JOIN plans ON plans.slug = licenses.plan
+        LEFT JOIN (
+            SELECT license, max(last_seen_at) AS last, count(*) FILTER (WHERE last_seen_at > ?3) AS active
+            FROM activations WHERE license >= ?1 AND license < ?2 GROUP BY license
+        ) AS seen ON seen.license = licenses.id
+        WHERE licenses.id >= ?1 AND licenses.id < ?2
+    ) AS usage WHERE last > last_check_at OR over_limit <> shown";
 
 impl ReadTransaction<'_> {
     /// Of the `licenses` licenses from number `from` on, those whose use is not what lists show.
@@ -48,13 +49,12 @@ impl ReadTransaction<'_> {
     /// A store error.
     pub fn outdated_usage(&self, from: i64, licenses: i64, now: Timestamp) -> Result<OutdatedUsage, Error> {
         let end = from.saturating_add(licenses);
-        let mut statement = self.0.prepare_cached(OUTDATED)?;
-        let parameters = named_params! {":from": from, ":to": end, ":since": now.minus(ACTIVE_TIME).unix()};
-        let usage = |row: &rusqlite::Row<'_>| {
+        let parameters = params![from, end, now.minus(ACTIVE_TIME).unix()];
+        let usage = |row: &Row<'_>| {
             Ok(LicenseUsage { license: row.get(0)?, last_check_at: at(row, 1)?, over_limit: row.get(2)? })
         };
-        let found: rusqlite::Result<Vec<LicenseUsage>> = statement.query_map(parameters, usage)?.collect();
-        let last: Option<i64> = self.0.query_row("SELECT max(id) FROM licenses", [], |row| row.get(0))?;
+        let found = self.0.query(OUTDATED, parameters, usage);
+        let last: Option<i64> = self.0.query_row("SELECT max(id) FROM licenses", &[], |row| row.get(0))?;
         Ok(OutdatedUsage { found: found?, next: last.is_some_and(|last| last >= end).then_some(end) })
     }
 }
@@ -65,9 +65,9 @@ impl WriteTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn put_usage(&self, usage: &LicenseUsage) -> Result<(), Error> {
-        let sql = "UPDATE licenses SET last_check_at = max(last_check_at, ?2), over_limit = ?3 WHERE id = ?1";
+        let sql = "UPDATE licenses SET last_check_at = CASE WHEN last_check_at < ?2 THEN ?2 ELSE last_check_at END, over_limit = ?3 WHERE id = ?1";
         let parameters = params![usage.license, usage.last_check_at.unix(), usage.over_limit];
-        self.connection().prepare_cached(sql)?.execute(parameters)?;
+        self.connection().execute(sql, parameters)?;
         Ok(())
     }
 }

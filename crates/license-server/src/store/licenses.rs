@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
-use rusqlite::{OptionalExtension, Row, params};
-
+use super::engine::{Row, params};
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
-use super::values::{Ip, at, at_if_any};
+use super::values::{at, at_if_any};
 use crate::model::{ACTIVE_TIME, Billing, License, Plan, Status};
+use crate::random_token::random_id;
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 
@@ -44,7 +44,7 @@ const LICENSE: &str = "
     JOIN plans ON plans.slug = licenses.plan
     JOIN users ON users.id = licenses.owner";
 
-fn license(row: &Row<'_>) -> rusqlite::Result<License> {
+fn license(row: &Row<'_>) -> Result<License, Error> {
     Ok(License {
         id: row.get(0)?,
         key: Secret::new(row.get(1)?),
@@ -53,7 +53,7 @@ fn license(row: &Row<'_>) -> rusqlite::Result<License> {
         plan: Plan { slug: row.get(4)?, name: row.get(5)?, max_accounts: row.get(6)?, max_servers: row.get(7)? },
         status: row.get(8)?,
         expires_at: at_if_any(row, 9)?,
-        locked_ip: row.get::<_, Option<Ip>>(10)?.map(|ip| ip.0),
+        locked_ip: row.get(10)?,
         billing: Billing {
             subscription_status: row.get(11)?,
             cancel_at_period_end: row.get(12)?,
@@ -63,14 +63,14 @@ fn license(row: &Row<'_>) -> rusqlite::Result<License> {
         revision: row.get(15)?,
         reference: row.get(16)?,
         note: row.get(17)?,
-        labels: row.get::<_, String>(18)?.split_whitespace().map(str::to_owned).collect(),
+        labels: row.get::<String>(18)?.split_whitespace().map(str::to_owned).collect(),
         suspension_reason: row.get(19)?,
         is_trial: row.get(20)?,
         last_check_at: Some(at(row, 21)?).filter(|at| at.unix() > 0),
     })
 }
 
-fn plan(row: &Row<'_>) -> rusqlite::Result<Plan> {
+fn plan(row: &Row<'_>) -> Result<Plan, Error> {
     Ok(Plan { slug: row.get(0)?, name: row.get(1)?, max_accounts: row.get(2)?, max_servers: row.get(3)? })
 }
 
@@ -80,8 +80,7 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn license(&self, id: i64) -> Result<Option<License>, Error> {
-        let mut statement = self.0.prepare_cached(&format!("{LICENSE} WHERE licenses.id = ?1"))?;
-        Ok(statement.query_row(params![id], license).optional()?)
+        self.0.query_optional(&format!("{LICENSE} WHERE licenses.id = ?1"), params![id], license)
     }
 
     /// The license with this key.
@@ -89,8 +88,7 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn license_by_key(&self, key: &str) -> Result<Option<License>, Error> {
-        let mut statement = self.0.prepare_cached(&format!("{LICENSE} WHERE licenses.key = ?1"))?;
-        Ok(statement.query_row(params![key], license).optional()?)
+        self.0.query_optional(&format!("{LICENSE} WHERE licenses.key = ?1"), params![key], license)
     }
 
     /// The license with this reference.
@@ -98,8 +96,7 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn license_by_reference(&self, reference: &str) -> Result<Option<License>, Error> {
-        let mut statement = self.0.prepare_cached(&format!("{LICENSE} WHERE licenses.reference = ?1"))?;
-        Ok(statement.query_row(params![reference], license).optional()?)
+        self.0.query_optional(&format!("{LICENSE} WHERE licenses.reference = ?1"), params![reference], license)
     }
 
     /// All plans, smallest first.
@@ -109,9 +106,8 @@ impl ReadTransaction<'_> {
     pub fn plans(&self) -> Result<Vec<Plan>, Error> {
         let order = "max_servers = 0, max_servers, max_accounts = 0, max_accounts, slug";
         let sql = format!("SELECT slug, name, max_accounts, max_servers FROM plans ORDER BY {order}");
-        let mut statement = self.0.prepare_cached(&sql)?;
-        let plans: rusqlite::Result<Vec<Plan>> = statement.query_map([], plan)?.collect();
-        Ok(plans?)
+
+        self.0.query(&sql, &[], plan)
     }
 
     /// The number of licenses of this plan with more than its servers active after `since`, up to `most`. It looks at the
@@ -126,7 +122,7 @@ impl ReadTransaction<'_> {
                 SELECT 1 FROM activations WHERE license = license.id AND last_seen_at > ?2 ORDER BY ip LIMIT ?3 + 1)) > ?3
             LIMIT ?4)";
         let parameters = params![plan.slug, since.unix(), plan.max_servers, most];
-        Ok(self.0.prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?)
+        self.0.query_row(sql, parameters, |row| row.get(0))
     }
 
     /// An internal setting of the server.
@@ -134,8 +130,7 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn setting(&self, name: &str) -> Result<Option<String>, Error> {
-        let mut statement = self.0.prepare_cached("SELECT value FROM settings WHERE name = ?1")?;
-        Ok(statement.query_row(params![name], |row| row.get(0)).optional()?)
+        self.0.query_optional("SELECT value FROM settings WHERE name = ?1", params![name], |row| row.get(0))
     }
 }
 
@@ -149,20 +144,22 @@ impl WriteTransaction<'_> {
             "INSERT INTO licenses (key, owner, plan, status, expires_at, locked_ip, created_at, reference, note, trial,
                 labels, revision)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 1)";
-        self.connection().prepare_cached(sql)?.execute(params![
-            new.key.expose(),
-            new.owner,
-            new.plan,
-            Status::Active.as_str(),
-            new.expires_at.map(Timestamp::unix),
-            new.locked_ip.map(Ip),
-            self.now().unix(),
-            new.reference,
-            new.note,
-            new.is_trial,
-            new.labels.join(" "),
-        ])?;
-        let id = self.connection().last_insert_rowid();
+        let id = self.connection().insert(
+            sql,
+            params![
+                new.key.expose(),
+                new.owner,
+                new.plan,
+                Status::Active.as_str(),
+                new.expires_at.map(Timestamp::unix),
+                new.locked_ip,
+                self.now().unix(),
+                new.reference,
+                new.note,
+                new.is_trial,
+                new.labels.join(" "),
+            ],
+        )?;
         self.put_labels(id, new.labels)?;
         Ok(id)
     }
@@ -176,23 +173,26 @@ impl WriteTransaction<'_> {
             "UPDATE licenses SET plan = ?2, status = ?3, expires_at = ?4, locked_ip = ?5, subscription_status = ?6,
             cancel_at_period_end = ?7, current_period_end = ?8, reference = ?9, note = ?10, labels = ?11,
             suspension_reason = ?12, trial = ?13, owner = ?14, revision = revision + 1 WHERE id = ?1";
-        self.connection().prepare_cached(sql)?.execute(params![
-            license.id,
-            license.plan.slug,
-            license.status.as_str(),
-            license.expires_at.map(Timestamp::unix),
-            license.locked_ip.map(Ip),
-            license.billing.subscription_status,
-            license.billing.cancel_at_period_end,
-            license.billing.current_period_end.map(Timestamp::unix),
-            license.reference,
-            license.note,
-            license.labels.join(" "),
-            license.suspension_reason,
-            license.is_trial,
-            license.owner,
-        ])?;
-        self.connection().prepare_cached("DELETE FROM license_labels WHERE license = ?1")?.execute([license.id])?;
+        self.connection().execute(
+            sql,
+            params![
+                license.id,
+                license.plan.slug,
+                license.status.as_str(),
+                license.expires_at.map(Timestamp::unix),
+                license.locked_ip,
+                license.billing.subscription_status,
+                license.billing.cancel_at_period_end,
+                license.billing.current_period_end.map(Timestamp::unix),
+                license.reference,
+                license.note,
+                license.labels.join(" "),
+                license.suspension_reason,
+                license.is_trial,
+                license.owner,
+            ],
+        )?;
+        self.connection().execute("DELETE FROM license_labels WHERE license = ?1", params![license.id])?;
         self.put_labels(license.id, &license.labels)?;
         let over = self.is_over_limit(license.id, self.now())?;
         self.set_over_limit(license.id, over)
@@ -201,7 +201,7 @@ impl WriteTransaction<'_> {
     fn put_labels(&self, license: i64, labels: &[String]) -> Result<(), Error> {
         for label in labels {
             let sql = "INSERT INTO license_labels (label, license) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-            self.connection().prepare_cached(sql)?.execute(params![label, license])?;
+            self.connection().execute(sql, params![label, license])?;
         }
         Ok(())
     }
@@ -209,7 +209,7 @@ impl WriteTransaction<'_> {
     /// Records whether the license has more active servers than its plan allows.
     fn set_over_limit(&self, id: i64, over: bool) -> Result<(), Error> {
         let sql = "UPDATE licenses SET over_limit = ?2 WHERE id = ?1 AND over_limit <> ?2";
-        self.connection().prepare_cached(sql)?.execute(params![id, over])?;
+        self.connection().execute(sql, params![id, over])?;
         Ok(())
     }
 
@@ -245,10 +245,7 @@ impl WriteTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn put_random_setting(&self, name: &str) -> Result<(), Error> {
-        let sql = "INSERT INTO settings (name, value) VALUES (?1, hex(randomblob(16)))
-            ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        self.connection().execute(sql, params![name])?;
-        Ok(())
+        self.put_setting(name, &random_id()?)
     }
 
     /// Sets an internal setting.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::OpenFlags;
 
 use super::connection::{connect, inspect, open_read_only};
+use super::engine::Connection;
 use super::error::Error;
 use super::foreign_log;
 use super::integrity::defects;
@@ -127,7 +128,7 @@ pub fn schema(path: &Path) -> Result<(i64, i64), Error> {
 /// It cannot be opened, or a store error.
 pub fn setting(path: &Path, name: &str) -> Result<Option<String>, Error> {
     inspect(path)?;
-    ReadTransaction(&open_read_only(path)?).setting(name)
+    ReadTransaction(&Connection::Sqlite(open_read_only(path)?)).setting(name)
 }
 
 /// The names of the users who were renamed when the database was upgraded. Changes nothing.

@@ -1,5 +1,5 @@
-//! The store, in SQLite. All SQL of the program is in this module. [`ReadTransaction`] and [`WriteTransaction`] are its
-//! whole interface, so another database could replace SQLite behind them.
+//! The store. All SQL of the program is in this module, in the statements that SQLite and PostgreSQL share; `engine` has the
+//! differences. [`ReadTransaction`] and [`WriteTransaction`] are its whole interface.
 //!
 //! A process has one writer, [`writer::Writer`], which combines the changes of several requests in one commit. Readers see
 //! the last commit. Committed changes survive a power failure (`synchronous=FULL`).
@@ -12,6 +12,7 @@ mod connection;
 pub mod counting;
 mod database;
 mod deliveries;
+mod engine;
 mod error;
 mod foreign_log;
 mod history;

@@ -4,12 +4,12 @@
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, params};
-
+use super::engine::{Row, params};
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use crate::model::event_data;
 use crate::model::{EventFacts, EventType, ExpiryFacts, License, LicenseView, Status};
+use crate::random_token::random_id;
 use opterius_base::clock::Timestamp;
 
 /// The most deliveries of one webhook that wait: what comes beyond is dropped and counted, because a receiver that never
@@ -56,8 +56,8 @@ impl ReadTransaction<'_> {
     pub fn wanted_since(&self, event_type: EventType) -> Result<Option<Timestamp>, Error> {
         let sql = "SELECT min(created_at) FROM webhook_subscriptions JOIN webhooks ON webhooks.id = webhook
             WHERE type IN (?1, '*')";
-        let since = |row: &rusqlite::Row<'_>| super::values::at_if_any(row, 0);
-        Ok(self.0.prepare_cached(sql)?.query_row(params![event_type.as_str()], since)?)
+        let since = |row: &Row<'_>| super::values::at_if_any(row, 0);
+        self.0.query_row(sql, params![event_type.as_str()], since)
     }
 
     /// At most `count` licenses whose next notice is due. Those that expired before `since` are left out.
@@ -67,9 +67,7 @@ impl ReadTransaction<'_> {
     pub fn due_notices(&self, now: Timestamp, since: Timestamp, count: u32) -> Result<Vec<i64>, Error> {
         let days = |days: u32| now.plus(DAY.saturating_mul(days)).unix();
         let parameters = params![since.max(now.minus(LATE)).unix(), now.unix(), days(1), days(7), days(30), count];
-        let mut statement = self.0.prepare_cached(DUE_NOTICES)?;
-        let found: rusqlite::Result<Vec<i64>> = statement.query_map(parameters, |row| row.get(0))?.collect();
-        Ok(found?)
+        self.0.query(DUE_NOTICES, parameters, |row| row.get(0))
     }
 }
 
@@ -79,12 +77,9 @@ impl WriteTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn announce(&self, event_type: EventType, license: Option<i64>, facts: &EventFacts<'_>) -> Result<(), Error> {
-        let webhooks: Vec<(i64, bool)> = {
-            let mut statement = self.connection().prepare_cached(WANTED)?;
-            let wanted =
-                statement.query_map(params![event_type.as_str(), MAX_PENDING], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            wanted.collect::<rusqlite::Result<_>>()?
-        };
+        let parameters = params![event_type.as_str(), MAX_PENDING];
+        let webhooks: Vec<(i64, bool)> =
+            self.connection().query(WANTED, parameters, |row| Ok((row.get(0)?, row.get(1)?)))?;
         if !webhooks.iter().any(|(_, has_room)| *has_room) {
             return self.drop_for(&webhooks);
         }
@@ -116,10 +111,10 @@ impl WriteTransaction<'_> {
         let data = event_data::data(view, facts)
             .ok_or_else(|| Error::Failed("an event cannot be written as JSON".to_owned()))?;
         let sql = "INSERT INTO webhook_events (name, type, created_at, license, data)
-            VALUES ('evt_' || lower(hex(randomblob(16))), ?1, ?2, ?3, ?4) RETURNING id, name";
-        let parameters = params![event_type.as_str(), self.now().unix(), license, data];
-        let (event, name): (i64, String) =
-            self.connection().prepare_cached(sql)?.query_row(parameters, |row| Ok((row.get(0)?, row.get(1)?)))?;
+            VALUES (?1, ?2, ?3, ?4, ?5)";
+        let name = format!("evt_{}", random_id()?);
+        let event =
+            self.connection().insert(sql, params![name, event_type.as_str(), self.now().unix(), license, data])?;
         for (webhook, has_room) in webhooks {
             if *has_room {
                 self.queue(*webhook, event)?;
@@ -133,7 +128,7 @@ impl WriteTransaction<'_> {
     fn drop_for(&self, webhooks: &[(i64, bool)]) -> Result<(), Error> {
         for (webhook, _) in webhooks.iter().filter(|(_, has_room)| !has_room) {
             let sql = "UPDATE webhooks SET dropped = dropped + 1 WHERE id = ?1";
-            self.connection().prepare_cached(sql)?.execute(params![webhook])?;
+            self.connection().execute(sql, params![*webhook])?;
         }
         Ok(())
     }
@@ -141,9 +136,9 @@ impl WriteTransaction<'_> {
     fn queue(&self, webhook: i64, event: i64) -> Result<(), Error> {
         let sql = "INSERT INTO webhook_deliveries (webhook, event, state, queued_at, next_at)
             VALUES (?1, ?2, 'pending', ?3, ?3)";
-        self.connection().prepare_cached(sql)?.execute(params![webhook, event, self.now().unix()])?;
+        self.connection().execute(sql, params![webhook, event, self.now().unix()])?;
         let sql = "UPDATE webhooks SET pending = pending + 1 WHERE id = ?1";
-        self.connection().prepare_cached(sql)?.execute(params![webhook])?;
+        self.connection().execute(sql, params![webhook])?;
         Ok(())
     }
 
@@ -153,7 +148,7 @@ impl WriteTransaction<'_> {
         }
         let since = self.now().minus(REFUSALS_TIME).unix();
         let parameters = params![license, since, MAX_REFUSALS];
-        let count: u32 = self.connection().prepare_cached(COUNT_REFUSALS)?.query_row(parameters, |row| row.get(0))?;
+        let count: u32 = self.connection().query_row(COUNT_REFUSALS, parameters, |row| row.get(0))?;
         Ok(count >= MAX_REFUSALS)
     }
 
@@ -168,17 +163,14 @@ impl WriteTransaction<'_> {
             return Ok(false);
         };
         let sql = "SELECT days FROM expiry_notices WHERE license = ?1 AND expires_at = ?2";
-        let given: Option<u32> = self
-            .connection()
-            .prepare_cached(sql)?
-            .query_row(params![id, expires_at.unix()], |row| row.get(0))
-            .optional()?;
+        let given: Option<u32> =
+            self.connection().query_optional(sql, params![id, expires_at.unix()], |row| row.get(0))?;
         if given.is_some_and(|given| given <= days) {
             return Ok(false);
         }
         let sql = "INSERT INTO expiry_notices (license, expires_at, days) VALUES (?1, ?2, ?3)
             ON CONFLICT (license) DO UPDATE SET expires_at = ?2, days = ?3";
-        self.connection().prepare_cached(sql)?.execute(params![id, expires_at.unix(), days])?;
+        self.connection().execute(sql, params![id, expires_at.unix(), days])?;
         let event_type = if days == 0 { EventType::LicenseExpired } else { EventType::LicenseExpiring };
         let expiry = Some(ExpiryFacts { expires_at, days });
         self.announce(event_type, Some(id), &EventFacts { expiry, ..EventFacts::default() })?;

@@ -1,7 +1,6 @@
 //! Links with which users set their password.
 
-use rusqlite::{OptionalExtension, params};
-
+use super::engine::params;
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use super::users::{USER, user};
@@ -27,12 +26,11 @@ impl ReadTransaction<'_> {
     pub fn password_link(&self, token_sha256: &str, now: Timestamp) -> Result<Option<PasswordLink>, Error> {
         let sql = format!(
             "SELECT {USER}, users.password, password_sha256 FROM password_links
-                JOIN users ON users.id = password_links.user WHERE token_sha256 = ?1 AND ends_at > ?2"
+                JOIN users ON users.id = password_links.user_id WHERE token_sha256 = ?1 AND ends_at > ?2"
         );
-        let found = self.0.prepare_cached(&sql)?.query_row(params![token_sha256, now.unix()], |row| {
+        self.0.query_optional(&sql, params![token_sha256, now.unix()], |row| {
             Ok(PasswordLink { user: user(row)?, password: row.get(9)?, password_sha256: row.get(10)? })
-        });
-        Ok(found.optional()?)
+        })
     }
 }
 
@@ -49,9 +47,9 @@ impl WriteTransaction<'_> {
         password_sha256: &str,
         ends_at: Timestamp,
     ) -> Result<(), Error> {
-        let sql = "INSERT INTO password_links (user, token_sha256, purpose, password_sha256, ends_at)
+        let sql = "INSERT INTO password_links (user_id, token_sha256, purpose, password_sha256, ends_at)
             VALUES (?1, ?2, ?3, ?4, ?5)
-            ON CONFLICT (user) DO UPDATE SET token_sha256 = ?2, purpose = ?3, password_sha256 = ?4, ends_at = ?5";
+            ON CONFLICT (user_id) DO UPDATE SET token_sha256 = ?2, purpose = ?3, password_sha256 = ?4, ends_at = ?5";
         let parameters = params![user, token_sha256, purpose.as_str(), password_sha256, ends_at.unix()];
         self.connection().execute(sql, parameters)?;
         Ok(())
@@ -62,7 +60,7 @@ impl WriteTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn delete_password_link(&self, user: i64) -> Result<(), Error> {
-        self.connection().execute("DELETE FROM password_links WHERE user = ?1", params![user])?;
+        self.connection().execute("DELETE FROM password_links WHERE user_id = ?1", params![user])?;
         Ok(())
     }
 }

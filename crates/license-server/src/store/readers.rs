@@ -6,14 +6,15 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use rusqlite::OpenFlags;
 
 use super::connection::connect;
+use super::engine::Connection;
 use super::error::Error;
 use super::transactions::ReadTransaction;
 
 /// A pool of read-only connections, one per reading thread.
 #[derive(Clone)]
 pub struct Readers {
-    release: Sender<rusqlite::Connection>,
-    take: Receiver<rusqlite::Connection>,
+    release: Sender<Connection>,
+    take: Receiver<Connection>,
 }
 
 impl Readers {
@@ -27,7 +28,7 @@ impl Readers {
             // Reading needs the shared-memory file, which only a writable connection can create.
             let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
             connection.pragma_update(None, "query_only", true)?;
-            let _ = release.send(connection);
+            let _ = release.send(Connection::Sqlite(connection));
         }
         Ok(Self { release, take })
     }
@@ -37,10 +38,10 @@ impl Readers {
     /// # Errors
     /// What `work` returns, or a store error.
     pub fn read<T, E: From<Error>>(&self, work: impl FnOnce(&ReadTransaction<'_>) -> Result<T, E>) -> Result<T, E> {
-        let mut connection = self.take.recv().map_err(|_| Error::Busy)?;
-        let result = match connection.transaction() {
-            Ok(transaction) => work(&ReadTransaction(&transaction)),
-            Err(error) => Err(Error::from(error).into()),
+        let connection = self.take.recv().map_err(|_| Error::Busy)?;
+        let result = match connection.begin_read() {
+            Ok(_transaction) => work(&ReadTransaction(&connection)),
+            Err(error) => Err(error.into()),
         };
         let _ = self.release.send(connection);
         result

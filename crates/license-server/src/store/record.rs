@@ -2,12 +2,11 @@
 
 use std::net::IpAddr;
 
-use rusqlite::{Row, params};
-
 use super::activations::Slot;
+use super::engine::{Row, params};
 use super::error::Error;
 use super::transactions::ReadTransaction;
-use super::values::{Ip, at};
+use super::values::at;
 use crate::model::Details;
 use opterius_base::clock::Timestamp;
 
@@ -51,9 +50,9 @@ macro_rules! own {
     ($address:literal) => {
         concat!(
             record!(
-                "1",
-                "ip, sequence, last_seen_at, pair_ip IS NOT NULL, (?4 IS NOT NULL AND server_id IS NOT ?4)
-                OR (?5 IS NOT NULL AND hostname IS NOT ?5) FROM activations WHERE license = ?1 AND "
+                "TRUE",
+                "ip, sequence, last_seen_at, pair_ip IS NOT NULL, (?4 IS NOT NULL AND server_id IS DISTINCT FROM ?4)
+                OR (?5 IS NOT NULL AND hostname IS DISTINCT FROM ?5) FROM activations WHERE license = ?1 AND "
             ),
             $address
         )
@@ -71,10 +70,10 @@ const RECORD: &str = concat!(
     " LIMIT 1"
 );
 
-fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
-    let own = match row.get::<_, Option<Ip>>(3)? {
+fn record(row: &Row<'_>) -> Result<Record, Error> {
+    let own = match row.get::<Option<IpAddr>>(3)? {
         Some(ip) => Some(OwnSlot {
-            slot: Slot { ip: ip.0, sequence: row.get(4)?, last_seen_at: at(row, 5)? },
+            slot: Slot { ip, sequence: row.get(4)?, last_seen_at: at(row, 5)? },
             is_pair: row.get(6)?,
             has_changed: row.get(7)?,
         }),
@@ -89,8 +88,8 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn record(&self, license: i64, ip: IpAddr, details: &Details, now: Timestamp) -> Result<Record, Error> {
-        let parameters = params![license, Ip(ip), now.unix(), details.server_id, details.hostname];
-        Ok(self.0.prepare_cached(RECORD)?.query_row(parameters, record)?)
+        let parameters = params![license, ip, now.unix(), details.server_id, details.hostname];
+        self.0.query_row(RECORD, parameters, record)
     }
 }
 

@@ -2,11 +2,10 @@
 
 use std::net::IpAddr;
 
-use rusqlite::{OptionalExtension, Row, named_params, params};
-
+use super::engine::{Row, params};
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
-use super::values::{Ip, at, details};
+use super::values::{at, details};
 use crate::model::{Block, EventFacts, EventType, MAX_REFUSED, RefusedServer, ServerFacts};
 use opterius_base::clock::Timestamp;
 
@@ -35,21 +34,23 @@ const REFUSAL: &str = "
 /// The license may have been deleted since the refusal.
 const PUT_REFUSAL: &str = "INSERT INTO refusals (license, ip, reason, message, first_at, last_at, denials, hostname,
         agent_version, panel_version, os, server_id)
-    SELECT :license, :ip, :reason, :message, :first, :last, :denials, :hostname, :agent, :panel, :os, :server
-    FROM licenses WHERE id = :license
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12 FROM licenses WHERE id = ?1
     ON CONFLICT (license, ip) DO UPDATE SET reason = excluded.reason, message = excluded.message,
         last_at = excluded.last_at, denials = refusals.denials + excluded.denials,
-        hostname = coalesce(excluded.hostname, hostname), agent_version = coalesce(excluded.agent_version, agent_version),
-        panel_version = coalesce(excluded.panel_version, panel_version), os = coalesce(excluded.os, os),
-        server_id = coalesce(excluded.server_id, server_id)
-    RETURNING denials";
+        hostname = coalesce(excluded.hostname, refusals.hostname), agent_version = coalesce(excluded.agent_version, refusals.agent_version),
+        panel_version = coalesce(excluded.panel_version, refusals.panel_version), os = coalesce(excluded.os, refusals.os),
+        server_id = coalesce(excluded.server_id, refusals.server_id)
+    RETURNING refusals.denials";
+
+/// More refusals than a license can have.
+const MAX_DROPPED: u32 = 1_000_000;
 
 const DROP_OLDEST: &str = "DELETE FROM refusals WHERE license = ?1 AND ip IN (
     SELECT ip FROM refusals WHERE license = ?1 ORDER BY last_at DESC, ip LIMIT ?3 OFFSET ?2)";
 
-fn refused_server(row: &Row<'_>) -> rusqlite::Result<RefusedServer> {
+fn refused_server(row: &Row<'_>) -> Result<RefusedServer, Error> {
     Ok(RefusedServer {
-        ip: row.get::<_, Ip>(0)?.0,
+        ip: row.get(0)?,
         reason: row.get(1)?,
         message: row.get(2)?,
         first_at: at(row, 3)?,
@@ -66,10 +67,7 @@ impl ReadTransaction<'_> {
     /// A store error.
     pub fn refused_servers(&self, license: i64) -> Result<Vec<RefusedServer>, Error> {
         let sql = format!("{REFUSAL} WHERE license = ?1 ORDER BY last_at DESC, ip");
-        let mut statement = self.0.prepare_cached(&sql)?;
-        let found: rusqlite::Result<Vec<RefusedServer>> =
-            statement.query_map(params![license], refused_server)?.collect();
-        Ok(found?)
+        self.0.query(&sql, params![license], refused_server)
     }
 
     /// The refused server with this address.
@@ -77,8 +75,11 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn refused_server(&self, license: i64, ip: IpAddr) -> Result<Option<RefusedServer>, Error> {
-        let mut statement = self.0.prepare_cached(&format!("{REFUSAL} WHERE license = ?1 AND ip = ?2"))?;
-        Ok(statement.query_row(params![license, Ip(ip)], refused_server).optional()?)
+        self.0.query_optional(
+            &format!("{REFUSAL} WHERE license = ?1 AND ip = ?2"),
+            params![license, ip],
+            refused_server,
+        )
     }
 
     /// The servers that a license keeps out at `now`, the first to end first.
@@ -87,11 +88,8 @@ impl ReadTransaction<'_> {
     /// A store error.
     pub fn blocks(&self, license: i64, now: Timestamp) -> Result<Vec<Block>, Error> {
         let sql = "SELECT ip, ends_at, server_id FROM blocks WHERE license = ?1 AND ends_at > ?2 ORDER BY ends_at, ip";
-        let mut statement = self.0.prepare_cached(sql)?;
-        let block =
-            |row: &Row<'_>| Ok(Block { ip: row.get::<_, Ip>(0)?.0, ends_at: at(row, 1)?, server_id: row.get(2)? });
-        let found: rusqlite::Result<Vec<Block>> = statement.query_map(params![license, now.unix()], block)?.collect();
-        Ok(found?)
+        let block = |row: &Row<'_>| Ok(Block { ip: row.get(0)?, ends_at: at(row, 1)?, server_id: row.get(2)? });
+        self.0.query(sql, params![license, now.unix()], block)
     }
 
     /// Up to `count` rows after `after`: those last refused at or before `earliest`, or dated after `latest`; or, of
@@ -117,16 +115,16 @@ impl ReadTransaction<'_> {
                 WHERE (license, ip) > (?1, ?2) ORDER BY license, ip LIMIT ?3"
             }
         };
-        let mut statement = self.0.prepare_cached(sql)?;
-        let mut rows = statement.query(params![after.0, after.1, count, earliest.unix(), latest.unix()])?;
+        let parameters = params![after.0, after.1, count, earliest.unix(), latest.unix()];
         let (mut found, mut last, mut read) = (Vec::new(), None, 0_u32);
-        while let Some(row) = rows.next()? {
+        self.0.each(sql, parameters, |row| {
             read = read.saturating_add(1);
             last = Some((row.get(0)?, row.get(1)?));
             if row.get(2)? {
-                found.push((row.get(0)?, row.get::<_, Ip>(1)?.0));
+                found.push((row.get(0)?, row.get(1)?));
             }
-        }
+            Ok(true)
+        })?;
         Ok(DueServers { found, next: last.filter(|_| read == count) })
     }
 }
@@ -139,26 +137,25 @@ impl WriteTransaction<'_> {
     /// A store error.
     pub fn put_refusal(&self, license: i64, refused: &RefusedServer) -> Result<bool, Error> {
         let details = &refused.details;
-        let parameters = named_params! {
-            ":license": license,
-            ":ip": Ip(refused.ip),
-            ":reason": refused.reason,
-            ":message": refused.message,
-            ":first": refused.first_at.unix(),
-            ":last": refused.last_at.unix(),
-            ":denials": refused.denials,
-            ":hostname": details.hostname,
-            ":agent": details.agent_version,
-            ":panel": details.panel_version,
-            ":os": details.os,
-            ":server": details.server_id,
-        };
-        let mut statement = self.connection().prepare_cached(PUT_REFUSAL)?;
-        let denials: Option<u32> = statement.query_row(parameters, |row| row.get(0)).optional()?;
+        let parameters = params![
+            license,
+            refused.ip,
+            refused.reason,
+            refused.message,
+            refused.first_at.unix(),
+            refused.last_at.unix(),
+            refused.denials,
+            details.hostname,
+            details.agent_version,
+            details.panel_version,
+            details.os,
+            details.server_id,
+        ];
+        let denials: Option<u32> = self.connection().query_optional(PUT_REFUSAL, parameters, |row| row.get(0))?;
         let is_first = denials == Some(refused.denials);
         if is_first {
-            let parameters = params![license, MAX_REFUSED, i64::MAX];
-            self.connection().prepare_cached(DROP_OLDEST)?.execute(parameters)?;
+            let parameters = params![license, MAX_REFUSED, MAX_DROPPED];
+            self.connection().execute(DROP_OLDEST, parameters)?;
             let server = ServerFacts {
                 hostname: details.hostname.as_deref(),
                 server_id: details.server_id.as_deref(),
@@ -178,7 +175,7 @@ impl WriteTransaction<'_> {
     /// A store error.
     pub fn delete_refusal(&self, license: i64, ip: IpAddr) -> Result<bool, Error> {
         let sql = "DELETE FROM refusals WHERE license = ?1 AND ip = ?2";
-        Ok(self.connection().prepare_cached(sql)?.execute(params![license, Ip(ip)])? > 0)
+        Ok(self.connection().execute(sql, params![license, ip])? > 0)
     }
 
     /// Keeps a server out, until a new time if it is kept out already.
@@ -189,8 +186,8 @@ impl WriteTransaction<'_> {
         let sql = "INSERT INTO blocks (license, ip, ends_at, server_id) VALUES (?1, ?2, ?3, ?4)
             ON CONFLICT (license, ip) DO UPDATE SET ends_at = excluded.ends_at,
                 server_id = coalesce(excluded.server_id, blocks.server_id)";
-        let parameters = params![license, Ip(block.ip), block.ends_at.unix(), block.server_id];
-        self.connection().prepare_cached(sql)?.execute(parameters)?;
+        let parameters = params![license, block.ip, block.ends_at.unix(), block.server_id];
+        self.connection().execute(sql, parameters)?;
         Ok(())
     }
 
@@ -200,8 +197,8 @@ impl WriteTransaction<'_> {
     /// A store error.
     pub fn delete_block(&self, license: i64, ip: IpAddr) -> Result<bool, Error> {
         let sql = "DELETE FROM blocks WHERE license = ?1 AND ip = ?2 RETURNING ends_at > ?3";
-        let parameters = params![license, Ip(ip), self.now().unix()];
-        let was_kept_out = self.connection().prepare_cached(sql)?.query_row(parameters, |row| row.get(0)).optional()?;
+        let parameters = params![license, ip, self.now().unix()];
+        let was_kept_out = self.connection().query_optional(sql, parameters, |row| row.get(0))?;
         Ok(was_kept_out == Some(true))
     }
 
@@ -222,8 +219,8 @@ impl WriteTransaction<'_> {
             }
             ServerTable::Blocks => "DELETE FROM blocks WHERE license = ?1 AND ip = ?2 AND ends_at <= ?3 AND ?4 = ?4",
         };
-        let parameters = params![license, Ip(ip), earliest.unix(), latest.unix()];
-        Ok(self.connection().prepare_cached(sql)?.execute(parameters)? > 0)
+        let parameters = params![license, ip, earliest.unix(), latest.unix()];
+        Ok(self.connection().execute(sql, parameters)? > 0)
     }
 }
 

@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rusqlite::{Connection, params};
-
 use super::connection::{inspect, open_read_only};
+use super::engine::{Connection, params};
 use super::error::Error;
 use super::maintenance::copy;
 use super::transactions::{ReadTransaction, WriteTransaction};
@@ -36,7 +35,7 @@ impl ReplacedDatabase {
     /// # Errors
     /// It cannot be read.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        Ok(Self(open_read_only(path)?))
+        Ok(Self(Connection::Sqlite(open_read_only(path)?)))
     }
 
     /// What it contains.
@@ -51,9 +50,11 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn highest_numbers(&self) -> Result<BTreeMap<String, i64>, Error> {
-        let mut statement = self.0.prepare("SELECT name, seq FROM sqlite_sequence")?;
-        let found: rusqlite::Result<_> = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect();
-        Ok(found?)
+        Ok(self
+            .0
+            .query("SELECT name, seq FROM sqlite_sequence", &[], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .into_iter()
+            .collect())
     }
 
     /// Until when nothing is decided about unknown keys, if a backup was restored.
@@ -67,27 +68,21 @@ impl ReadTransaction<'_> {
 
     /// The unused recovery codes of all users, by their hashes.
     fn recovery_codes(&self) -> Result<Vec<(i64, String)>, Error> {
-        let mut statement = self.0.prepare("SELECT user, code_sha256 FROM recovery_codes")?;
-        let found: rusqlite::Result<_> = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect();
-        Ok(found?)
+        self.0.query("SELECT user_id, code_sha256 FROM recovery_codes", &[], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// The pending deliveries: webhook, event, and the id of the event.
     fn pending_deliveries(&self) -> Result<Vec<(i64, i64, String)>, Error> {
         let sql = "SELECT webhook, event, name FROM webhook_deliveries JOIN webhook_events ON webhook_events.id = event
             WHERE state = 'pending'";
-        let mut statement = self.0.prepare(sql)?;
-        let found: rusqlite::Result<_> =
-            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect();
-        Ok(found?)
+        self.0.query(sql, &[], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
     }
 
     /// The last notices of expiries: license, expiry and days before it.
     fn expiry_notices(&self) -> Result<Vec<(i64, i64, u32)>, Error> {
-        let mut statement = self.0.prepare("SELECT license, expires_at, days FROM expiry_notices")?;
-        let found: rusqlite::Result<_> =
-            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect();
-        Ok(found?)
+        self.0.query("SELECT license, expires_at, days FROM expiry_notices", &[], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
     }
 
     /// How many licenses there are.
@@ -95,7 +90,7 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn count_licenses(&self) -> Result<u32, Error> {
-        Ok(self.0.query_row("SELECT count(*) FROM licenses", [], |row| row.get(0))?)
+        self.0.query_row("SELECT count(*) FROM licenses", &[], |row| row.get(0))
     }
 }
 
@@ -126,8 +121,8 @@ impl WriteTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn end_all_sessions(&self) -> Result<(), Error> {
-        self.connection().execute("DELETE FROM sessions", [])?;
-        self.connection().execute("DELETE FROM password_links", [])?;
+        self.connection().execute("DELETE FROM sessions", &[])?;
+        self.connection().execute("DELETE FROM password_links", &[])?;
         Ok(())
     }
 

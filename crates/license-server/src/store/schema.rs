@@ -8,8 +8,11 @@ use super::user_names;
 pub(super) const APPLICATION_ID: i64 = 0x4f70_4c53;
 
 /// The migrations, applied once each and in order. A released migration never changes; a schema change is a new migration.
-pub(super) const MIGRATIONS: [Migration; 2] =
-    [Migration { sql: VERSION_1, then: |_| Ok(()) }, Migration { sql: VERSION_2, then: user_names::fold }];
+pub(super) const MIGRATIONS: [Migration; 3] = [
+    Migration { sql: VERSION_1, then: |_| Ok(()) },
+    Migration { sql: VERSION_2, then: user_names::fold },
+    Migration { sql: VERSION_3, then: |_| Ok(()) },
+];
 
 /// A migration: its statements, and then what SQL cannot do.
 pub(super) struct Migration {
@@ -124,3 +127,10 @@ const VERSION_2: &str = concat!(
     include_str!("schema/users.sql"),
     include_str!("schema/statistics.sql"),
 );
+
+/// PostgreSQL takes `user` for the user of the connection.
+const VERSION_3: &str = "
+ALTER TABLE sessions RENAME COLUMN user TO user_id;
+ALTER TABLE password_links RENAME COLUMN user TO user_id;
+ALTER TABLE recovery_codes RENAME COLUMN user TO user_id;
+";

@@ -1,7 +1,6 @@
 //! Second factors of users, and their recovery codes.
 
-use rusqlite::{OptionalExtension, params};
-
+use super::engine::params;
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
 
@@ -23,10 +22,9 @@ impl ReadTransaction<'_> {
     /// A store error.
     pub fn second_factor(&self, user: i64) -> Result<Option<StoredFactor>, Error> {
         let sql = "SELECT id, second_factor, second_factor_step FROM users WHERE id = ?1 AND second_factor IS NOT NULL";
-        let found = self.0.prepare_cached(sql)?.query_row(params![user], |row| {
+        self.0.query_optional(sql, params![user], |row| {
             Ok(StoredFactor { user: row.get(0)?, sealed: row.get(1)?, step: row.get(2)? })
-        });
-        Ok(found.optional()?)
+        })
     }
 
     /// The second factors of all users.
@@ -35,11 +33,8 @@ impl ReadTransaction<'_> {
     /// A store error.
     pub fn second_factors(&self) -> Result<Vec<StoredFactor>, Error> {
         let sql = "SELECT id, second_factor, second_factor_step FROM users WHERE second_factor IS NOT NULL";
-        let mut statement = self.0.prepare_cached(sql)?;
-        let found: rusqlite::Result<Vec<StoredFactor>> = statement
-            .query_map([], |row| Ok(StoredFactor { user: row.get(0)?, sealed: row.get(1)?, step: row.get(2)? }))?
-            .collect();
-        Ok(found?)
+
+        self.0.query(sql, &[], |row| Ok(StoredFactor { user: row.get(0)?, sealed: row.get(1)?, step: row.get(2)? }))
     }
 
     /// Whether the user has this unused recovery code.
@@ -47,8 +42,8 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn has_recovery_code(&self, user: i64, code_sha256: &str) -> Result<bool, Error> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM recovery_codes WHERE user = ?1 AND code_sha256 = ?2)";
-        Ok(self.0.prepare_cached(sql)?.query_row(params![user, code_sha256], |row| row.get(0))?)
+        let sql = "SELECT EXISTS (SELECT 1 FROM recovery_codes WHERE user_id = ?1 AND code_sha256 = ?2)";
+        self.0.query_row(sql, params![user, code_sha256], |row| row.get(0))
     }
 
     /// How many unused recovery codes the user has.
@@ -56,8 +51,8 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn count_recovery_codes(&self, user: i64) -> Result<u32, Error> {
-        let sql = "SELECT count(*) FROM recovery_codes WHERE user = ?1";
-        Ok(self.0.prepare_cached(sql)?.query_row(params![user], |row| row.get(0))?)
+        let sql = "SELECT count(*) FROM recovery_codes WHERE user_id = ?1";
+        self.0.query_row(sql, params![user], |row| row.get(0))
     }
 }
 
@@ -98,7 +93,7 @@ impl WriteTransaction<'_> {
     pub fn delete_second_factor(&self, user: i64) -> Result<(), Error> {
         let sql = "UPDATE users SET second_factor = NULL, second_factor_at = NULL WHERE id = ?1";
         self.connection().execute(sql, params![user])?;
-        self.connection().execute("DELETE FROM recovery_codes WHERE user = ?1", params![user])?;
+        self.connection().execute("DELETE FROM recovery_codes WHERE user_id = ?1", params![user])?;
         Ok(())
     }
 
@@ -107,11 +102,10 @@ impl WriteTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn put_recovery_codes(&self, user: i64, hashes: &[String]) -> Result<(), Error> {
-        self.connection().execute("DELETE FROM recovery_codes WHERE user = ?1", params![user])?;
-        let mut statement =
-            self.connection().prepare_cached("INSERT INTO recovery_codes (user, code_sha256) VALUES (?1, ?2)")?;
+        self.connection().execute("DELETE FROM recovery_codes WHERE user_id = ?1", params![user])?;
         for hash in hashes {
-            statement.execute(params![user, hash])?;
+            self.connection()
+                .execute("INSERT INTO recovery_codes (user_id, code_sha256) VALUES (?1, ?2)", params![user, hash])?;
         }
         Ok(())
     }
@@ -121,7 +115,7 @@ impl WriteTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn use_recovery_code(&self, user: i64, code_sha256: &str) -> Result<bool, Error> {
-        let sql = "DELETE FROM recovery_codes WHERE user = ?1 AND code_sha256 = ?2";
+        let sql = "DELETE FROM recovery_codes WHERE user_id = ?1 AND code_sha256 = ?2";
         Ok(self.connection().execute(sql, params![user, code_sha256])? > 0)
     }
 }

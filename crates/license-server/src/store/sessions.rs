@@ -1,7 +1,6 @@
 //! The sessions of users.
 
-use rusqlite::{OptionalExtension, Row, params};
-
+use super::engine::{Row, params};
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use super::users::{USER, user};
@@ -16,10 +15,10 @@ const DELETE_ENDED: &str = "DELETE FROM sessions WHERE ends_at <= ?1";
 
 /// Deletes all sessions of a user but the newest.
 const DELETE_OLDEST: &str = "DELETE FROM sessions WHERE token_sha256 IN (
-    SELECT token_sha256 FROM sessions WHERE user = ?1 ORDER BY ends_at DESC LIMIT -1 OFFSET ?2)";
+    SELECT token_sha256 FROM sessions WHERE user_id = ?1 ORDER BY ends_at DESC LIMIT 1000000 OFFSET ?2)";
 
 const LIST: &str = "SELECT token_sha256, started_at, used_at, ends_at, address, browser FROM sessions
-    WHERE user = ?1 AND ends_at > ?2 ORDER BY ends_at DESC";
+    WHERE user_id = ?1 AND ends_at > ?2 ORDER BY ends_at DESC";
 
 /// How many characters of the token's hash identify a session among those of its user.
 const ID: usize = 16;
@@ -38,9 +37,9 @@ pub struct NewSession<'a> {
     pub browser: &'a str,
 }
 
-fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
+fn session(row: &Row<'_>) -> Result<Session, Error> {
     Ok(Session {
-        id: session_id(&row.get::<_, String>(0)?),
+        id: session_id(&row.get::<String>(0)?),
         started_at: at(row, 1)?,
         used_at: at(row, 2)?,
         ends_at: at(row, 3)?,
@@ -61,11 +60,11 @@ impl ReadTransaction<'_> {
     /// A store error.
     pub fn session(&self, token_sha256: &str, now: Timestamp) -> Result<Option<(User, Timestamp)>, Error> {
         let sql = format!(
-            "SELECT {USER}, used_at FROM sessions JOIN users ON users.id = sessions.user
+            "SELECT {USER}, used_at FROM sessions JOIN users ON users.id = sessions.user_id
                 WHERE token_sha256 = ?1 AND ends_at > ?2 AND users.disabled_at IS NULL"
         );
         let found = |row: &Row<'_>| Ok((user(row)?, at(row, 9)?));
-        Ok(self.0.prepare_cached(&sql)?.query_row(params![token_sha256, now.unix()], found).optional()?)
+        self.0.query_optional(&sql, params![token_sha256, now.unix()], found)
     }
 
     /// The sessions of a user that have not ended, newest first.
@@ -73,9 +72,7 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn sessions(&self, user: i64, now: Timestamp) -> Result<Vec<Session>, Error> {
-        let mut statement = self.0.prepare_cached(LIST)?;
-        let found: rusqlite::Result<Vec<Session>> = statement.query_map(params![user, now.unix()], session)?.collect();
-        Ok(found?)
+        self.0.query(LIST, params![user, now.unix()], session)
     }
 }
 
@@ -87,7 +84,7 @@ impl WriteTransaction<'_> {
     pub fn insert_session(&self, new: &NewSession<'_>) -> Result<(), Error> {
         self.connection().execute(DELETE_ENDED, params![self.now().unix()])?;
         self.connection().execute(DELETE_OLDEST, params![new.user, SESSIONS - 1])?;
-        let sql = "INSERT INTO sessions (token_sha256, user, ends_at, started_at, used_at, address, browser)
+        let sql = "INSERT INTO sessions (token_sha256, user_id, ends_at, started_at, used_at, address, browser)
             VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6)";
         let parameters =
             params![new.token_sha256, new.user, new.ends_at.unix(), self.now().unix(), new.address, new.browser];
@@ -101,7 +98,7 @@ impl WriteTransaction<'_> {
     /// A store error.
     pub fn touch_session(&self, token_sha256: &str) -> Result<(), Error> {
         let sql = "UPDATE sessions SET used_at = ?2 WHERE token_sha256 = ?1";
-        self.connection().prepare_cached(sql)?.execute(params![token_sha256, self.now().unix()])?;
+        self.connection().execute(sql, params![token_sha256, self.now().unix()])?;
         Ok(())
     }
 
@@ -119,7 +116,7 @@ impl WriteTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn delete_session_of(&self, user: i64, id: &str) -> Result<bool, Error> {
-        let sql = "DELETE FROM sessions WHERE user = ?1 AND substr(token_sha256, 1, ?3) = ?2";
+        let sql = "DELETE FROM sessions WHERE user_id = ?1 AND substr(token_sha256, 1, ?3) = ?2";
         Ok(self.connection().execute(sql, params![user, id, i64::try_from(ID).unwrap_or(i64::MAX)])? > 0)
     }
 
@@ -128,8 +125,8 @@ impl WriteTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn delete_sessions(&self, user: i64, but: Option<&str>) -> Result<usize, Error> {
-        let sql = "DELETE FROM sessions WHERE user = ?1 AND token_sha256 <> ?2";
-        Ok(self.connection().execute(sql, params![user, but.unwrap_or_default()])?)
+        let sql = "DELETE FROM sessions WHERE user_id = ?1 AND token_sha256 <> ?2";
+        self.connection().execute(sql, params![user, but.unwrap_or_default()])
     }
 }
 

@@ -2,12 +2,11 @@
 
 use std::net::IpAddr;
 
-use rusqlite::{OptionalExtension, Row, named_params, params};
-
 use super::activations::{Heartbeat, REFRESH_IDENTITY, Slot};
+use super::engine::{Row, params};
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
-use super::values::{Ip, at, at_if_any};
+use super::values::{at, at_if_any};
 use crate::model::{Side, Sides};
 use opterius_base::clock::Timestamp;
 
@@ -30,31 +29,30 @@ const SIDES: &str = "
     FROM activations";
 
 const PUT_SIDES: &str =
-    "UPDATE activations SET ip = :ip, last_seen_at = :last, hostname = :hostname, own_seen_at = :own_seen,
-        pair_ip = :pair, pair_seen_at = :pair_seen, pair_hostname = :pair_hostname, former_ips = :former,
-        observed_ip = :observed, reported_ip = coalesce(:reported, reported_ip),
-        agent_version = coalesce(:agent, agent_version), panel_version = coalesce(:panel, panel_version),
-        os = coalesce(:os, os)
-    WHERE license = :license AND ip = :before";
+    "UPDATE activations SET ip = ?3, last_seen_at = ?4, hostname = ?5, own_seen_at = ?6, pair_ip = ?7, pair_seen_at = ?8,
+        pair_hostname = ?9, former_ips = ?10, observed_ip = ?11, reported_ip = coalesce(?12, reported_ip),
+        agent_version = coalesce(?13, agent_version), panel_version = coalesce(?14, panel_version), os = coalesce(?15, os)
+    WHERE license = ?1 AND ip = ?2";
 
 /// Names no indexed column, so it writes one page.
-const REFRESH_PAIR: &str = "UPDATE activations SET last_seen_at = max(last_seen_at, :now),
-        own_seen_at = iif(ip = :asking, :now, own_seen_at), pair_seen_at = iif(ip = :asking, pair_seen_at, :now),
-        observed_ip = :observed, reported_ip = coalesce(:reported, reported_ip),
-        agent_version = coalesce(:agent, agent_version), panel_version = coalesce(:panel, panel_version),
-        os = coalesce(:os, os)
-    WHERE license = :license AND ip = :ip";
+const REFRESH_PAIR: &str = "UPDATE activations SET
+        last_seen_at = CASE WHEN last_seen_at < ?4 THEN ?4 ELSE last_seen_at END,
+        own_seen_at = CASE WHEN ip = ?3 THEN ?4 ELSE own_seen_at END,
+        pair_seen_at = CASE WHEN ip = ?3 THEN pair_seen_at ELSE ?4 END,
+        observed_ip = ?5, reported_ip = coalesce(?6, reported_ip), agent_version = coalesce(?7, agent_version),
+        panel_version = coalesce(?8, panel_version), os = coalesce(?9, os)
+    WHERE license = ?1 AND ip = ?2";
 
-fn server_sides(row: &Row<'_>) -> rusqlite::Result<ServerSides> {
-    let ip = row.get::<_, Ip>(0)?.0;
+fn server_sides(row: &Row<'_>) -> Result<ServerSides, Error> {
+    let ip = row.get(0)?;
     let last_seen_at = at(row, 2)?;
     let first = Side { ip, last_seen_at: at_if_any(row, 4)?.unwrap_or(last_seen_at), hostname: row.get(3)? };
-    let pair = row.get::<_, Option<Ip>>(5)?.zip(at_if_any(row, 6)?);
+    let pair = row.get::<Option<IpAddr>>(5)?.zip(at_if_any(row, 6)?);
     let hostname = row.get(7)?;
-    let second = pair.map(|(ip, last_seen_at)| Side { ip: ip.0, last_seen_at, hostname });
+    let second = pair.map(|(ip, last_seen_at)| Side { ip, last_seen_at, hostname });
     let slot = Slot { ip, sequence: row.get(1)?, last_seen_at };
-    let former = row.get::<_, Option<String>>(8)?.map(|text| former(&text)).unwrap_or_default();
-    let other = row.get::<_, Option<String>>(10)?.zip(at_if_any(row, 11)?);
+    let former = row.get::<Option<String>>(8)?.map(|text| former(&text)).unwrap_or_default();
+    let other = row.get::<Option<String>>(10)?.zip(at_if_any(row, 11)?);
     Ok(ServerSides { slot, sides: Sides { first, second, former }, other, server_id: row.get(9)? })
 }
 
@@ -78,8 +76,11 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn sides(&self, license: i64, slot: Slot) -> Result<Option<ServerSides>, Error> {
-        let mut statement = self.0.prepare_cached(&format!("{SIDES} WHERE license = ?1 AND ip = ?2"))?;
-        Ok(statement.query_row(params![license, Ip(slot.ip)], server_sides).optional()?)
+        self.0.query_optional(
+            &format!("{SIDES} WHERE license = ?1 AND ip = ?2"),
+            params![license, slot.ip],
+            server_sides,
+        )
     }
 
     /// The first `count` activations with this identity and a check-in after `since`.
@@ -94,10 +95,8 @@ impl ReadTransaction<'_> {
         count: u32,
     ) -> Result<Vec<ServerSides>, Error> {
         let condition = "license = ?1 AND server_id = ?2 AND last_seen_at > ?3 ORDER BY sequence LIMIT ?4";
-        let mut statement = self.0.prepare_cached(&format!("{SIDES} WHERE {condition}"))?;
         let parameters = params![license, identity, since.unix(), count];
-        let found: rusqlite::Result<Vec<ServerSides>> = statement.query_map(parameters, server_sides)?.collect();
-        Ok(found?)
+        self.0.query(&format!("{SIDES} WHERE {condition}"), parameters, server_sides)
     }
 }
 
@@ -109,23 +108,26 @@ impl WriteTransaction<'_> {
     pub fn put_sides(&self, license: i64, slot: Slot, sides: &Sides, heartbeat: &Heartbeat<'_>) -> Result<(), Error> {
         let Sides { first, second, former } = sides;
         let second = second.as_ref();
-        self.connection().prepare_cached(PUT_SIDES)?.execute(named_params! {
-            ":license": license,
-            ":before": Ip(slot.ip),
-            ":ip": Ip(first.ip),
-            ":last": sides.last_seen_at().unix(),
-            ":hostname": first.hostname,
-            ":own_seen": second.map(|_| first.last_seen_at.unix()),
-            ":pair": second.map(|second| Ip(second.ip)),
-            ":pair_seen": second.map(|second| second.last_seen_at.unix()),
-            ":pair_hostname": second.and_then(|second| second.hostname.as_deref()),
-            ":former": former_text(former),
-            ":observed": Ip(heartbeat.observed_ip),
-            ":reported": heartbeat.reported_ip.map(Ip),
-            ":agent": heartbeat.details.agent_version,
-            ":panel": heartbeat.details.panel_version,
-            ":os": heartbeat.details.os,
-        })?;
+        self.connection().execute(
+            PUT_SIDES,
+            params![
+                license,
+                slot.ip,
+                first.ip,
+                sides.last_seen_at().unix(),
+                first.hostname,
+                second.map(|_| first.last_seen_at.unix()),
+                second.map(|second| second.ip),
+                second.map(|second| second.last_seen_at.unix()),
+                second.and_then(|second| second.hostname.as_deref()),
+                former_text(former),
+                heartbeat.observed_ip,
+                heartbeat.reported_ip,
+                heartbeat.details.agent_version,
+                heartbeat.details.panel_version,
+                heartbeat.details.os,
+            ],
+        )?;
         Ok(())
     }
 
@@ -134,17 +136,20 @@ impl WriteTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn refresh_pair(&self, license: i64, slot: Slot, heartbeat: &Heartbeat<'_>) -> Result<(), Error> {
-        self.connection().prepare_cached(REFRESH_PAIR)?.execute(named_params! {
-            ":license": license,
-            ":ip": Ip(slot.ip),
-            ":asking": Ip(heartbeat.ip),
-            ":now": self.now().unix(),
-            ":observed": Ip(heartbeat.observed_ip),
-            ":reported": heartbeat.reported_ip.map(Ip),
-            ":agent": heartbeat.details.agent_version,
-            ":panel": heartbeat.details.panel_version,
-            ":os": heartbeat.details.os,
-        })?;
+        self.connection().execute(
+            REFRESH_PAIR,
+            params![
+                license,
+                slot.ip,
+                heartbeat.ip,
+                self.now().unix(),
+                heartbeat.observed_ip,
+                heartbeat.reported_ip,
+                heartbeat.details.agent_version,
+                heartbeat.details.panel_version,
+                heartbeat.details.os,
+            ],
+        )?;
         Ok(())
     }
 
@@ -153,8 +158,8 @@ impl WriteTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn set_identity(&self, license: i64, slot: Slot, identity: &str) -> Result<(), Error> {
-        let parameters = params![license, Ip(slot.ip), identity, self.now().unix(), None::<String>];
-        self.connection().prepare_cached(REFRESH_IDENTITY)?.execute(parameters)?;
+        let parameters = params![license, slot.ip, identity, self.now().unix(), None::<String>];
+        self.connection().execute(REFRESH_IDENTITY, parameters)?;
         Ok(())
     }
 
@@ -166,7 +171,7 @@ impl WriteTransaction<'_> {
         let sql = "UPDATE activations SET last_seen_at = coalesce(own_seen_at, last_seen_at), own_seen_at = NULL,
                 pair_ip = NULL, pair_seen_at = NULL, pair_hostname = NULL
             WHERE license = ?1 AND pair_ip = ?2";
-        self.connection().prepare_cached(sql)?.execute(params![license, Ip(ip)])?;
+        self.connection().execute(sql, params![license, ip])?;
         Ok(())
     }
 }

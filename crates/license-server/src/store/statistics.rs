@@ -1,7 +1,6 @@
 //! The figures of each day, and counts of all licenses and servers.
 
-use rusqlite::{OptionalExtension, Row, params};
-
+use super::engine::{Row, params};
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values::count;
@@ -49,7 +48,7 @@ const CLONED: &str = "
         WHERE license >= ?1 AND license < ?2 AND server_id IS NOT NULL AND server_id <> ''
         GROUP BY license, server_id HAVING count(*) > 1
     ) AS shared
-    JOIN activations INDEXED BY activations_by_identity
+    JOIN activations {by_identity}
         ON activations.license = shared.license AND activations.server_id = shared.server_id
     WHERE activations.last_seen_at > ?3
     GROUP BY activations.license HAVING count(*) > count(DISTINCT activations.server_id)";
@@ -66,7 +65,7 @@ const ADD_TO_DAY: &str = "
 const PUT_FIGURES: &str = "INSERT INTO latest_figures (id, figures) VALUES (1, ?1)
     ON CONFLICT (id) DO UPDATE SET figures = excluded.figures";
 
-fn plan_figures(row: &Row<'_>) -> rusqlite::Result<PlanFigures> {
+fn plan_figures(row: &Row<'_>) -> Result<PlanFigures, Error> {
     Ok(PlanFigures {
         plan: row.get(0)?,
         active: count(row, 1)?,
@@ -77,11 +76,11 @@ fn plan_figures(row: &Row<'_>) -> rusqlite::Result<PlanFigures> {
     })
 }
 
-fn day_figures(row: &Row<'_>) -> rusqlite::Result<DayFigures> {
+fn day_figures(row: &Row<'_>) -> Result<DayFigures, Error> {
     Ok(DayFigures {
         day: Day::from_number(row.get(0)?),
         checks: Checks { granted: count(row, 1)?, refused: count(row, 2)? },
-        servers: row.get::<_, Option<i64>>(3)?.map(|servers| u64::try_from(servers).unwrap_or(0)),
+        servers: row.get::<Option<i64>>(3)?.map(|servers| u64::try_from(servers).unwrap_or(0)),
     })
 }
 
@@ -98,33 +97,29 @@ impl ReadTransaction<'_> {
     pub fn figures_part(&self, from: i64, licenses: i64, now: Timestamp) -> Result<FiguresPart, Error> {
         let end = from.saturating_add(licenses);
         let since = now.minus(ACTIVE_TIME).unix();
-        let plans: rusqlite::Result<Vec<PlanFigures>> = self
-            .0
-            .prepare_cached(PLANS)?
-            .query_map(params![from, end, now.unix(), now.plus_days(EXPIRING_DAYS).unix()], plan_figures)?
-            .collect();
+        let plans =
+            self.0.query(PLANS, params![from, end, now.unix(), now.plus_days(EXPIRING_DAYS).unix()], plan_figures);
+        let sql = CLONED.replace("{by_identity}", &self.0.indexed_by("activations_by_identity"));
         let clones = |row: &Row<'_>| Ok(ClonedLicense { license: row.get(0)?, clones: count(row, 1)? });
-        let cloned: rusqlite::Result<Vec<ClonedLicense>> =
-            self.0.prepare_cached(CLONED)?.query_map(params![from, end, since], clones)?.collect();
+        let cloned = self.0.query(&sql, params![from, end, since], clones);
         let (versions, other_versions) = self.versions(from, end, since)?;
-        let last: Option<i64> = self.0.query_row("SELECT max(id) FROM licenses", [], |row| row.get(0))?;
+        let last: Option<i64> = self.0.query_row("SELECT max(id) FROM licenses", &[], |row| row.get(0))?;
         let next = last.is_some_and(|last| last >= end).then_some(end);
         Ok(FiguresPart { plans: plans?, versions, other_versions, cloned: cloned?, next })
     }
 
     /// The versions of the Agent from license `from` to before `end`, and the number of servers with further ones.
     fn versions(&self, from: i64, end: i64, since: i64) -> Result<(Vec<VersionFigures>, u64), Error> {
-        let mut statement = self.0.prepare_cached(VERSIONS)?;
-        let mut rows = statement.query(params![from, end, since])?;
         let (mut versions, mut other) = (Vec::new(), 0_u64);
-        while let Some(row) = rows.next()? {
+        self.0.each(VERSIONS, params![from, end, since], |row| {
             let servers = count(row, 1)?;
             if versions.len() < MAX_VERSIONS {
                 versions.push(VersionFigures { version: row.get(0)?, servers });
             } else {
                 other = other.saturating_add(servers);
             }
-        }
+            Ok(true)
+        })?;
         Ok((versions, other))
     }
 
@@ -133,10 +128,7 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn days(&self, first: Day, last: Day) -> Result<Vec<DayFigures>, Error> {
-        let mut statement = self.0.prepare_cached(DAYS)?;
-        let found: rusqlite::Result<Vec<DayFigures>> =
-            statement.query_map(params![first.number(), last.number()], day_figures)?.collect();
-        Ok(found?)
+        self.0.query(DAYS, params![first.number(), last.number()], day_figures)
     }
 
     /// The latest count, if there was one. One that this version cannot read counts as none: the next follows soon.
@@ -145,7 +137,7 @@ impl ReadTransaction<'_> {
     /// A store error.
     pub fn latest_figures(&self) -> Result<Option<Figures>, Error> {
         let sql = "SELECT figures FROM latest_figures WHERE id = 1";
-        let found: Option<String> = self.0.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?;
+        let found: Option<String> = self.0.query_optional(sql, &[], |row| row.get(0))?;
         Ok(found.and_then(|text| serde_json::from_str(&text).ok()))
     }
 }
@@ -157,7 +149,7 @@ impl WriteTransaction<'_> {
     /// A store error.
     pub fn add_to_day(&self, day: Day, checks: Checks, servers: Option<u64>) -> Result<(), Error> {
         let parameters = params![day.number(), number(checks.granted), number(checks.refused), servers.map(number)];
-        self.connection().prepare_cached(ADD_TO_DAY)?.execute(parameters)?;
+        self.connection().execute(ADD_TO_DAY, parameters)?;
         Ok(())
     }
 
@@ -168,7 +160,7 @@ impl WriteTransaction<'_> {
     pub fn put_figures(&self, figures: &Figures) -> Result<(), Error> {
         let text = serde_json::to_string(figures)
             .map_err(|error| Error::Failed(format!("figures cannot be written as JSON: {error}")))?;
-        self.connection().prepare_cached(PUT_FIGURES)?.execute(params![text])?;
+        self.connection().execute(PUT_FIGURES, params![text])?;
         Ok(())
     }
 }

@@ -2,8 +2,7 @@
 
 use std::ops::Deref;
 
-use rusqlite::Connection;
-
+use super::engine::Connection;
 use opterius_base::clock::Timestamp;
 
 /// A read transaction: all its methods see the same snapshot.

@@ -1,7 +1,6 @@
 //! Users.
 
-use rusqlite::{OptionalExtension, Row, params};
-
+use super::engine::{Row, params};
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values;
@@ -24,7 +23,7 @@ const BY_MAIL: &str = "FROM users WHERE mail IS NOT NULL AND lower(mail) >= ?1 A
 const OTHER_ADMINISTRATOR: &str = "SELECT EXISTS (SELECT 1 FROM users
     WHERE administrator = 1 AND id <> ?1 AND disabled_at IS NULL AND password <> '')";
 
-pub(super) fn user(row: &Row<'_>) -> rusqlite::Result<User> {
+pub(super) fn user(row: &Row<'_>) -> Result<User, Error> {
     Ok(User {
         id: row.get(0)?,
         name: row.get(1)?,
@@ -45,8 +44,7 @@ impl ReadTransaction<'_> {
     /// A store error.
     pub fn user(&self, name: &str) -> Result<Option<(User, String)>, Error> {
         let sql = format!("SELECT {USER}, password FROM users WHERE folded_name = ?1");
-        let found = self.0.prepare_cached(&sql)?.query_row(params![folded(name)], |row| Ok((user(row)?, row.get(9)?)));
-        Ok(found.optional()?)
+        self.0.query_optional(&sql, params![folded(name)], |row| Ok((user(row)?, row.get(9)?)))
     }
 
     /// The user with this number, and the password hash.
@@ -55,8 +53,7 @@ impl ReadTransaction<'_> {
     /// A store error.
     pub fn user_with_id(&self, id: i64) -> Result<Option<(User, String)>, Error> {
         let sql = format!("SELECT {USER}, password FROM users WHERE id = ?1");
-        let found = self.0.prepare_cached(&sql)?.query_row(params![id], |row| Ok((user(row)?, row.get(9)?)));
-        Ok(found.optional()?)
+        self.0.query_optional(&sql, params![id], |row| Ok((user(row)?, row.get(9)?)))
     }
 
     /// All users, by name.
@@ -72,10 +69,10 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn list_users(&self, after: &str, beginning: &str, count: u32) -> Result<Vec<User>, Error> {
-        let mut statement = self.0.prepare_cached(&format!("SELECT {USER} {LIST}"))?;
-        let parameters = params![after, beginning, format!("{beginning}\u{10ffff}"), count];
-        let found: rusqlite::Result<Vec<User>> = statement.query_map(parameters, user)?.collect();
-        Ok(found?)
+        let end = format!("{beginning}\u{10ffff}");
+        let parameters = params![after, beginning, end, count];
+
+        self.0.query(&format!("SELECT {USER} {LIST}"), parameters, user)
     }
 
     /// The first `count` users whose e-mail address begins with this text, in any case.
@@ -84,10 +81,9 @@ impl ReadTransaction<'_> {
     /// A store error.
     pub fn users_by_mail(&self, beginning: &str, count: u32) -> Result<Vec<User>, Error> {
         let beginning = beginning.to_ascii_lowercase();
-        let mut statement = self.0.prepare_cached(&format!("SELECT {USER} {BY_MAIL}"))?;
-        let parameters = params![beginning, format!("{beginning}\u{10ffff}"), count];
-        let found: rusqlite::Result<Vec<User>> = statement.query_map(parameters, user)?.collect();
-        Ok(found?)
+        let end = format!("{beginning}\u{10ffff}");
+        let parameters = params![beginning, end, count];
+        self.0.query(&format!("SELECT {USER} {BY_MAIL}"), parameters, user)
     }
 
     /// How many licenses the user owns, counted up to `most`.
@@ -96,7 +92,7 @@ impl ReadTransaction<'_> {
     /// A store error.
     pub fn count_licenses_of(&self, user: i64, most: u32) -> Result<u32, Error> {
         let sql = "SELECT count(*) FROM (SELECT 1 FROM licenses WHERE owner = ?1 LIMIT ?2)";
-        Ok(self.0.prepare_cached(sql)?.query_row(params![user, most], |row| row.get(0))?)
+        self.0.query_row(sql, params![user, most], |row| row.get(0))
     }
 
     /// The numbers of all licenses that the user owns.
@@ -104,9 +100,7 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn licenses_of(&self, user: i64) -> Result<Vec<i64>, Error> {
-        let mut statement = self.0.prepare_cached("SELECT id FROM licenses WHERE owner = ?1 ORDER BY id")?;
-        let found: rusqlite::Result<Vec<i64>> = statement.query_map(params![user], |row| row.get(0))?.collect();
-        Ok(found?)
+        self.0.query("SELECT id FROM licenses WHERE owner = ?1 ORDER BY id", params![user], |row| row.get(0))
     }
 
     /// Whether an administrator other than this user can sign in.
@@ -114,7 +108,7 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn other_administrator_can_sign_in(&self, user: i64) -> Result<bool, Error> {
-        Ok(self.0.prepare_cached(OTHER_ADMINISTRATOR)?.query_row(params![user], |row| row.get(0))?)
+        self.0.query_row(OTHER_ADMINISTRATOR, params![user], |row| row.get(0))
     }
 }
 
@@ -126,9 +120,9 @@ impl WriteTransaction<'_> {
     pub fn insert_user(&self, name: &str, password_hash: &str, administrator: bool) -> Result<i64, Error> {
         let sql =
             "INSERT INTO users (name, folded_name, password, administrator, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
-        let parameters = params![name, folded(name), password_hash, administrator, self.now().unix()];
-        self.connection().prepare_cached(sql)?.execute(parameters)?;
-        Ok(self.connection().last_insert_rowid())
+        let folded_name = folded(name);
+        let parameters = params![name, folded_name, password_hash, administrator, self.now().unix()];
+        self.connection().insert(sql, parameters)
     }
 
     /// Stores what can change of a user, but for the password and the second factor.
@@ -138,15 +132,18 @@ impl WriteTransaction<'_> {
     pub fn update_user(&self, user: &User) -> Result<(), Error> {
         let sql = "UPDATE users SET name = ?2, folded_name = ?3, display_name = ?4, mail = ?5, administrator = ?6,
             disabled_at = ?7 WHERE id = ?1";
-        self.connection().prepare_cached(sql)?.execute(params![
-            user.id,
-            user.name,
-            folded(&user.name),
-            user.display_name,
-            user.mail,
-            user.administrator,
-            user.disabled_at.map(opterius_base::clock::Timestamp::unix),
-        ])?;
+        self.connection().execute(
+            sql,
+            params![
+                user.id,
+                user.name,
+                folded(&user.name),
+                user.display_name,
+                user.mail,
+                user.administrator,
+                user.disabled_at.map(opterius_base::clock::Timestamp::unix),
+            ],
+        )?;
         Ok(())
     }
 
@@ -176,7 +173,7 @@ impl WriteTransaction<'_> {
     /// A store error.
     pub fn set_owner(&self, license: i64, owner: i64) -> Result<(), Error> {
         let sql = "UPDATE licenses SET owner = ?2, revision = revision + 1 WHERE id = ?1";
-        self.connection().prepare_cached(sql)?.execute(params![license, owner])?;
+        self.connection().execute(sql, params![license, owner])?;
         Ok(())
     }
 }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, Row, params};
-
+use super::engine::{Row, params};
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values::{at, at_if_any};
@@ -17,7 +16,7 @@ const ROTATION_TIME: Duration = Duration::from_secs(86_400);
 const WEBHOOK: &str = "SELECT id, url, secret, previous_secret, previous_secret_ends_at, created_at, pending, dropped,
     delivered_at, failing_since FROM webhooks";
 
-fn webhook(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<Webhook> {
+fn webhook(row: &Row<'_>, now: Timestamp) -> Result<Webhook, Error> {
     let previous: Option<String> = row.get(3)?;
     let previous = previous.filter(|_| matches!(at_if_any(row, 4), Ok(Some(end)) if now < end));
     let secrets = [Some(row.get(2)?), previous].into_iter().flatten().map(Secret::new).collect();
@@ -40,8 +39,7 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn webhooks(&self, now: Timestamp) -> Result<Vec<Webhook>, Error> {
-        let mut statement = self.0.prepare_cached(&format!("{WEBHOOK} ORDER BY id"))?;
-        let found: rusqlite::Result<Vec<Webhook>> = statement.query_map([], |row| webhook(row, now))?.collect();
+        let found = self.0.query(&format!("{WEBHOOK} ORDER BY id"), &[], |row| webhook(row, now));
         found?.into_iter().map(|webhook| self.with_events(webhook)).collect()
     }
 
@@ -50,16 +48,13 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn webhook(&self, id: i64, now: Timestamp) -> Result<Option<Webhook>, Error> {
-        let mut statement = self.0.prepare_cached(&format!("{WEBHOOK} WHERE id = ?1"))?;
-        let found = statement.query_row(params![id], |row| webhook(row, now)).optional()?;
+        let found = self.0.query_optional(&format!("{WEBHOOK} WHERE id = ?1"), params![id], |row| webhook(row, now))?;
         found.map(|webhook| self.with_events(webhook)).transpose()
     }
 
     fn with_events(&self, webhook: Webhook) -> Result<Webhook, Error> {
-        let mut statement = self.0.prepare_cached("SELECT type FROM webhook_subscriptions WHERE webhook = ?1")?;
-        let types: rusqlite::Result<Vec<String>> =
-            statement.query_map(params![webhook.id], |row| row.get(0))?.collect();
-        let types = types?;
+        let sql = "SELECT type FROM webhook_subscriptions WHERE webhook = ?1";
+        let types: Vec<String> = self.0.query(sql, params![webhook.id], |row| row.get(0))?;
         let is_wanted = |event_type: &EventType| types.iter().any(|name| name == event_type.as_str());
         let events = EventType::subscribable().filter(is_wanted).collect();
         let wants_all = types.iter().any(|name| name == "*");
@@ -75,11 +70,11 @@ impl WriteTransaction<'_> {
     pub fn insert_webhook(&self, url: &str, events: Option<&[EventType]>, secret: &Secret) -> Result<i64, Error> {
         let sql = "INSERT INTO webhooks (url, secret, created_at) VALUES (?1, ?2, ?3) RETURNING id";
         let parameters = params![url, secret.expose(), self.now().unix()];
-        let id: i64 = self.connection().prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?;
+        let id: i64 = self.connection().query_row(sql, parameters, |row| row.get(0))?;
         let names: Vec<&str> = events.map_or_else(|| vec!["*"], |types| types.iter().map(|t| t.as_str()).collect());
         for name in names {
             let sql = "INSERT INTO webhook_subscriptions (type, webhook) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-            self.connection().prepare_cached(sql)?.execute(params![name, id])?;
+            self.connection().execute(sql, params![name, id])?;
         }
         Ok(id)
     }

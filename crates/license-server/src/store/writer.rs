@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use log::{error, info, warn};
-use rusqlite::TransactionBehavior;
 
 use super::checkpoint::{self, CheckpointTrigger, Checkpointer};
 use super::database::Database;
@@ -199,22 +198,16 @@ impl WriterThread {
         let now = self.clock.now();
         let began = self.clock.monotonic();
         let step = step(self.last, now);
-        let sqlite = self.database.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let transaction = WriteTransaction::new(&sqlite, now.wall);
+        let connection = &self.database.connection;
+        let open = connection.begin_change()?;
+        let transaction = WriteTransaction::new(connection, now.wall);
         if let Some(step) = step.filter(|_| self.records_steps) {
             record_step(&transaction, step)?;
         }
         for job in batch.iter_mut() {
-            sqlite.prepare_cached("SAVEPOINT change")?.execute([])?;
-            if !job.apply(&transaction) {
-                if sqlite.is_autocommit() {
-                    return Err(Error::Failed("everything was rolled back: the disk is full or failing".to_owned()));
-                }
-                sqlite.prepare_cached("ROLLBACK TO change")?.execute([])?;
-            }
-            sqlite.prepare_cached("RELEASE change")?.execute([])?;
+            open.attempt(|| job.apply(&transaction))?;
         }
-        sqlite.commit()?;
+        open.commit()?;
         self.last = now;
         let count = |counter: &AtomicU64, by: u64| counter.fetch_add(by, Ordering::Relaxed);
         count(&self.work.commits, 1);

@@ -1,0 +1,12 @@
+//! The database engines under the store: one set of statements, with numbered parameters `?1`, for both.
+
+mod connection;
+mod named;
+mod row;
+mod sqlite;
+mod value;
+
+pub(super) use connection::Connection;
+pub(super) use row::{Column, FromColumn, Row};
+pub(super) use value::params;
+pub(super) use value::{ToValue, Value};
