@@ -29,6 +29,7 @@ mod license;
 mod license_server;
 mod metrics;
 mod operations;
+mod postgresql;
 mod prometheus;
 mod service;
 mod signals;

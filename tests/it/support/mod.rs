@@ -15,6 +15,7 @@ pub mod nginx;
 pub mod package;
 pub mod panel;
 pub mod pebble;
+pub mod postgresql;
 pub mod process;
 pub mod programs;
 pub mod snapshot;

@@ -1,0 +1,4 @@
+//! PostgreSQL under the license server.
+
+mod laboratory;
+mod leftovers;
