@@ -124,7 +124,7 @@ impl Copy {
 
     pub(crate) fn open(&self) -> Result<Database, Failure> {
         let database = self.directory.join(FILES[0]);
-        Database::open(&database).at("open", &database)
+        Database::open_file(&database).at("open", &database)
     }
 }
 

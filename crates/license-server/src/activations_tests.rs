@@ -97,7 +97,7 @@ fn a_check_in_writes_one_page() {
         .map(|(number, sequence, silent, identity)| (*number, *sequence, *silent, identity.as_str()))
         .collect();
     let mut scratch = used_by(&servers);
-    let log = scratch.database().path().with_file_name("licenses.db-wal");
+    let log = scratch.database().location().file().unwrap().with_file_name("licenses.db-wal");
     let mut pages = |seconds: u64, identity: &str| {
         let length = |scratch: &Scratch| {
             scratch

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::model::mail_address;
 use crate::network::Network;
+use crate::store::Location;
 use opterius_daemon::config_file::{self, Entries, Error, Key};
 use opterius_daemon::log::LogTarget;
 
@@ -20,8 +21,10 @@ pub struct Config {
     pub listen_addr: IpAddr,
     /// The port to listen on. With 0 the kernel chooses one, which the log shows.
     pub port: u16,
-    /// The directory of the database and the signing keys.
+    /// The directory of the signing keys, and of the database unless it is elsewhere.
     pub data_dir: PathBuf,
+    /// Where the database is, if not in the directory.
+    pub database: Option<Location>,
     /// The public URL of the dashboard.
     pub public_url: Option<PublicUrl>,
     /// The target of the Renew and Upgrade links.
@@ -91,6 +94,8 @@ pub enum ConfigKey {
     Port,
     /// The directory of the database and the signing keys.
     DataDir,
+    /// Where the database is.
+    Database,
     /// The public URL of the dashboard.
     PublicUrl,
     /// The target of the Renew and Upgrade links.
@@ -115,11 +120,12 @@ pub enum ConfigKey {
 
 impl Key for ConfigKey {
     const SUBJECT: &'static str = "the license server";
-    const VITAL: &'static [&'static str] = &["data_dir", "trusted_proxies", "require_second_factor"];
+    const VITAL: &'static [&'static str] = &["data_dir", "database", "trusted_proxies", "require_second_factor"];
     const KEYS: &'static [(&'static str, Self)] = &[
         ("listen_addr", Self::ListenAddr),
         ("port", Self::Port),
         ("data_dir", Self::DataDir),
+        ("database", Self::Database),
         ("public_url", Self::PublicUrl),
         ("renew_url", Self::RenewUrl),
         ("mail", Self::Mail),
@@ -162,6 +168,7 @@ pub fn parse(text: &str, name: &str) -> Result<Loaded, Error> {
         listen_addr: listen_addr(&entries)?,
         port: entries.integer(ConfigKey::Port, 7480, 0, 65535)?,
         data_dir: entries.absolute_path(ConfigKey::DataDir, "/var/lib/opterius-license-server")?,
+        database: database(&entries)?,
         public_url: public_url(&entries)?,
         renew_url: renew_url(&entries)?,
         mail: mail(&entries)?,
@@ -192,6 +199,12 @@ fn listen_addr(entries: &Entries<'_, ConfigKey>) -> Result<IpAddr, Error> {
         )),
         _ => Ok(address),
     }
+}
+
+/// The error never repeats the value, which can have a password.
+fn database(entries: &Entries<'_, ConfigKey>) -> Result<Option<Location>, Error> {
+    let Some((entry, value)) = entries.value(ConfigKey::Database) else { return Ok(None) };
+    Location::parse(value).map(Some).map_err(|sentence| entries.wrong(entry, sentence))
 }
 
 fn receivers(entries: &Entries<'_, ConfigKey>) -> Result<Receivers, Error> {
@@ -311,7 +324,7 @@ mod tests {
     fn the_shipped_example_lists_every_key_with_its_default() {
         let text = include_str!("../../../dist/license-server.conf");
         assert_eq!(parsed(text), parsed(""), "the example file sets nothing");
-        let examples = ["public_url", "renew_url", "mail_from", "trusted_proxies", "webhook_ca_file"];
+        let examples = ["database", "public_url", "renew_url", "mail_from", "trusted_proxies", "webhook_ca_file"];
         let mut uncommented = String::new();
         for (key, _) in ConfigKey::KEYS {
             let line = text
@@ -338,6 +351,7 @@ mod tests {
             listen_addr: "::1".parse().unwrap(),
             port: 8000,
             data_dir: PathBuf::from("/srv/licenses"),
+            database: None,
             public_url: Some(PublicUrl {
                 url: "https://licenses.example.com:8443".to_owned(),
                 host: "licenses.example.com".to_owned(),

@@ -35,7 +35,7 @@ pub fn start(path: &Path) -> u8 {
         Err(code) => return code,
     };
     let target = config.log;
-    let data_dir = DataDir::new(&config.data_dir);
+    let data_dir = DataDir::of(&config);
     let opened = data_dir.open_database().and_then(|database| Ok((data_dir.locks().lock_deliverer()?, database)));
     let (_lock, database) = match opened {
         Ok(opened) => opened,
@@ -49,7 +49,7 @@ fn run(database: Database, config: &Config, path: &Path, signals: &Signals) -> R
     let connector = connector(config).map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let supervisor = Supervisor::new(supervisor::spawn()).map_err(Failure::start)?;
-    let readers = Readers::open(database.path(), 1);
+    let readers = Readers::open(database.location(), 1);
     let readers = readers.map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
     let (writer, writer_thread) = Writer::new(database, Arc::clone(&clock));
     let (dispatcher, control) = Dispatcher::new(readers, writer, Arc::clone(&clock), connector);

@@ -1,30 +1,30 @@
 //! An installation: a database and its signing keys in one directory, created by `init` and opened by `serve`.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use ring::rand::{SecureRandom, SystemRandom};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::cause::cause;
+use crate::config::Config;
 use crate::installation_error::InstallationError;
 use crate::installation_locks::InstallationLocks;
 use crate::keys::SigningKeys;
 use crate::ownership::open_private;
-use crate::store::{self, Database};
-use opterius_base::clock::Timestamp;
-use opterius_base::hex::{hex, unhex};
+use crate::store::{self, Database, Location};
+use opterius_base::hex::unhex;
 
 /// Settings in the database: the installation's name, which the key file repeats, and the key that signs form tokens.
-const INSTALLATION: &str = "installation";
-const FORM_SECRET: &str = "form_secret";
+pub(crate) const INSTALLATION: &str = "installation";
+pub(crate) const FORM_SECRET: &str = "form_secret";
 
-/// The directory of an installation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The directory of an installation, and where its database is.
+#[derive(Clone)]
 pub struct DataDir {
-    directory: PathBuf,
+    pub(crate) directory: PathBuf,
+    database: Location,
 }
 
 /// The stages of a restore, each with a file.
@@ -49,14 +49,35 @@ pub struct Installation {
 }
 
 impl DataDir {
-    /// Names the directory; does not access it.
+    /// Names the directory, with the database in it; does not access it.
     pub fn new(directory: &Path) -> Self {
-        Self { directory: directory.to_owned() }
+        Self { directory: directory.to_owned(), database: Location::File(directory.join(store::FILE)) }
     }
 
-    /// The path of the database.
-    pub fn database_path(&self) -> PathBuf {
-        self.directory.join(store::FILE)
+    /// The installation that the settings name; does not access it.
+    pub fn of(config: &Config) -> Self {
+        let of_directory = Self::new(&config.data_dir);
+        let database = config.database.clone().unwrap_or(of_directory.database);
+        Self { database, ..of_directory }
+    }
+
+    /// Where the database is.
+    pub fn database(&self) -> &Location {
+        &self.database
+    }
+
+    /// The file of the database, for what only a file has.
+    ///
+    /// # Errors
+    /// The database is not in a file.
+    pub fn database_file(&self) -> Result<&Path, InstallationError> {
+        self.database.file().ok_or_else(|| {
+            InstallationError::Refused(format!(
+                "{}: backup and restore are for databases in a file of SQLite. Use pg_dump and pg_restore, or the backups of \
+                 the database's host",
+                self.database
+            ))
+        })
     }
 
     /// The path of the signing keys.
@@ -75,98 +96,23 @@ impl DataDir {
 
     /// The path of a file of a restore.
     pub fn restore_path(&self, stage: Stage) -> PathBuf {
-        let name = match stage {
-            Stage::Unfinished => "licenses.restoring",
-            Stage::Ready => "licenses.restored",
-            Stage::Replaced => "licenses.replaced",
-        };
-        self.directory.join(name)
+        self.beside_database(match stage {
+            Stage::Unfinished => "restoring",
+            Stage::Ready => "restored",
+            Stage::Replaced => "replaced",
+        })
     }
 
-    /// Creates the database and the keys.
-    ///
-    /// # Errors
-    /// One of them exists already or cannot be created.
-    pub fn create(&self, now: Timestamp) -> Result<Installation, InstallationError> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.directory)
-            .map_err(|error| failed(&self.directory, &error))?;
-        self.check_directory()?;
-        let _changes_lock = self.lock_changes()?;
-        self.check_not_restoring()?;
-        self.remove_unfinished()?;
-        for path in [self.database_path(), self.keys_path()] {
-            if path.symlink_metadata().is_ok() {
-                return Err(InstallationError::Refused(format!(
-                    "{}: already exists. Nothing was changed: init never overwrites an installation",
-                    path.display()
-                )));
-            }
-        }
-        let created = self.build(now);
-        if created.is_err() {
-            // Remove what was written before the failure, such as a full disk.
-            let _ = self.remove_unfinished();
-        }
-        created?;
-        self.open()
+    /// A file in the directory of the database, which can be renamed to be the database.
+    pub(crate) fn beside_database(&self, extension: &str) -> PathBuf {
+        let in_directory = self.directory.join(store::FILE);
+        self.database.file().unwrap_or(&in_directory).with_extension(extension)
     }
 
-    /// Creates the database under a temporary name, then the keys, then renames the database. Interrupted at any point, it
-    /// leaves a state that the next `init` recognizes.
-    fn build(&self, now: Timestamp) -> Result<(), InstallationError> {
-        let (installation, form_secret) = (random()?, random()?);
-        let unfinished = self.unfinished();
-        let mut database = Database::create(&unfinished)?;
-        database.change(now, |transaction| {
-            transaction.put_setting(INSTALLATION, &installation)?;
-            transaction.put_setting(FORM_SECRET, &form_secret)
-        })?;
-        // Closing checkpoints the write-ahead log into the database file.
-        drop(database);
-        SigningKeys::generate(&installation, now)?.store(&self.keys_path())?;
-        fs::rename(&unfinished, self.database_path())
-            .and_then(|()| File::open(&self.directory)?.sync_all())
-            .map_err(|error| failed(&self.directory, &error))
-    }
-
-    /// Removes the leftovers of an interrupted `init`: the database under its temporary name, and the keys created for it.
-    fn remove_unfinished(&self) -> Result<(), InstallationError> {
-        let unfinished = self.unfinished();
-        if unfinished.symlink_metadata().is_err() {
-            return Ok(());
-        }
-        let created_for = store::setting(&unfinished, INSTALLATION).ok().flatten();
-        let own =
-            SigningKeys::load(&self.keys_path()).is_ok_and(|keys| created_for.as_deref() == Some(keys.installation()));
-        let beside = ["-wal", "-shm"].map(|suffix| PathBuf::from(format!("{}{suffix}", unfinished.display())));
-        let keys = own.then(|| self.keys_path());
-        for path in keys.iter().chain(&beside).chain([&unfinished]) {
-            match fs::remove_file(path) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(path, &error)),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn unfinished(&self) -> PathBuf {
-        self.directory.join("licenses.unfinished")
-    }
-
-    /// Other users must not be able to write into the directory: they could replace its files.
-    fn check_directory(&self) -> Result<(), InstallationError> {
-        let metadata = fs::metadata(&self.directory).map_err(|error| failed(&self.directory, &error))?;
-        if metadata.permissions().mode() & 0o022 == 0 {
-            return Ok(());
-        }
-        let display = self.directory.display();
-        Err(InstallationError::Unusable(format!(
-            "{display}: other users can write into this directory and replace the files of the license server. Run: chmod 0700 \
-             {display}; or set data_dir to a directory that only the license server uses"
-        )))
+    /// Other users must not be able to write into the directories: they could replace the files.
+    pub(crate) fn check_directories(&self) -> Result<(), InstallationError> {
+        check_directory(&self.directory)?;
+        self.database.file().and_then(Path::parent).map_or(Ok(()), check_directory)
     }
 
     /// Takes the lock under which commands create or change the keys, waiting for other holders. Dropping the file
@@ -187,9 +133,9 @@ impl DataDir {
     /// # Errors
     /// It does not, or the keys cannot be read.
     pub fn check_backup_belongs(&self, copy: &Path, backup: &Path) -> Result<(), InstallationError> {
-        self.check_directory()?;
+        self.check_directories()?;
         let keys = SigningKeys::load(&self.keys_path())?;
-        if store::setting(copy, INSTALLATION)?.as_deref() == Some(keys.installation()) {
+        if store::setting(&Location::File(copy.to_owned()), INSTALLATION)?.as_deref() == Some(keys.installation()) {
             return Ok(());
         }
         Err(InstallationError::Refused(format!(
@@ -211,7 +157,7 @@ impl DataDir {
         Err(InstallationError::Unusable(format!(
             "{}: a restore was interrupted while it replaced the database. Nothing is lost; repeat it: \
              opterius-license-server restore FILE",
-            self.database_path().display()
+            self.database
         )))
     }
 
@@ -221,7 +167,7 @@ impl DataDir {
     /// They do not, or one of them cannot be read.
     pub fn check_keys_belong(&self) -> Result<(), InstallationError> {
         let keys = SigningKeys::load(&self.keys_path())?;
-        self.check_installation(store::setting(&self.database_path(), INSTALLATION)?.as_deref(), &keys)
+        self.check_installation(store::setting(&self.database, INSTALLATION)?.as_deref(), &keys)
     }
 
     fn check_installation(&self, installation: Option<&str>, keys: &SigningKeys) -> Result<(), InstallationError> {
@@ -230,7 +176,7 @@ impl DataDir {
         }
         Err(InstallationError::Unusable(format!(
             "{} and {} belong to different installations. Restore both from backups of the same installation",
-            self.database_path().display(),
+            self.database,
             self.keys_path().display()
         )))
     }
@@ -241,12 +187,12 @@ impl DataDir {
     /// It is missing or unusable.
     pub fn open_database(&self) -> Result<Database, InstallationError> {
         if !self.directory.is_dir() {
-            return Ok(Database::open(&self.database_path())?);
+            return Ok(Database::open(&self.database)?);
         }
-        self.check_directory()?;
+        self.check_directories()?;
         let lock = self.locks().lock_use()?;
         self.check_not_restoring()?;
-        let mut database = Database::open(&self.database_path())?;
+        let mut database = Database::open(&self.database)?;
         database.keep(lock);
         Ok(database)
     }
@@ -266,14 +212,14 @@ impl DataDir {
         let form_secret = form_secret.ok_or_else(|| {
             InstallationError::Unusable(format!(
                 "{}: the setting form_secret is missing or invalid. Restore a backup",
-                self.database_path().display()
+                self.database
             ))
         })?;
         Ok(Installation { database, keys, form_secret })
     }
 }
 
-fn failed(path: &Path, error: &io::Error) -> InstallationError {
+pub(crate) fn failed(path: &Path, error: &io::Error) -> InstallationError {
     let display = path.display();
     match error.kind() {
         ErrorKind::PermissionDenied => InstallationError::Permission(format!("{display}: permission denied")),
@@ -287,10 +233,14 @@ fn failed(path: &Path, error: &io::Error) -> InstallationError {
     }
 }
 
-/// 32 random bytes in hexadecimal.
-fn random() -> Result<String, InstallationError> {
-    let mut bytes = [0; 32];
-    let filled = SystemRandom::new().fill(&mut bytes);
-    filled.map_err(|_| InstallationError::Unusable("the system provides no random numbers".to_owned()))?;
-    Ok(hex(&bytes))
+fn check_directory(directory: &Path) -> Result<(), InstallationError> {
+    let metadata = fs::metadata(directory).map_err(|error| failed(directory, &error))?;
+    if metadata.permissions().mode() & 0o022 == 0 {
+        return Ok(());
+    }
+    let display = directory.display();
+    Err(InstallationError::Unusable(format!(
+        "{display}: other users can write into this directory and replace the files of the license server. Run: chmod 0700 \
+         {display}; or set data_dir to a directory that only the license server uses"
+    )))
 }

@@ -17,6 +17,7 @@ pub mod deliver;
 pub mod expiry_notices;
 pub mod factor_seal;
 pub mod installation;
+mod installation_creation;
 pub mod installation_error;
 pub mod installation_locks;
 pub mod keys;

@@ -56,8 +56,8 @@ pub fn restore(
     undecided: Duration,
     now: Timestamp,
 ) -> Result<Restored, InstallationError> {
+    let (path, kept) = (data_dir.database_file()?.to_owned(), data_dir.restore_path(Stage::Replaced));
     let _locks = data_dir.locks().lock_replacement()?;
-    let (path, kept) = (data_dir.database_path(), data_dir.restore_path(Stage::Replaced));
     let (unfinished, ready) = (data_dir.restore_path(Stage::Unfinished), data_dir.restore_path(Stage::Ready));
     if ready.symlink_metadata().is_ok() {
         // An earlier restore was interrupted here.
@@ -88,12 +88,13 @@ fn prepare(
 ) -> Result<Restored, InstallationError> {
     store::copy_backup(backup, copy).map_err(|error| unusable(backup, error))?;
     data_dir.check_backup_belongs(copy, backup)?;
-    let path =
-        [data_dir.database_path(), data_dir.restore_path(Stage::Replaced)].into_iter().find(|path| path.exists());
+    let path = [data_dir.database_file()?.to_owned(), data_dir.restore_path(Stage::Replaced)]
+        .into_iter()
+        .find(|path| path.exists());
     let replaced = path.as_ref().and_then(|path| ReplacedDatabase::open(path).ok());
     let replaced = replaced.as_ref().map(ReplacedDatabase::read);
     let kept = path.map(|_| data_dir.restore_path(Stage::Replaced));
-    let mut database = Database::open(copy)?;
+    let mut database = Database::open_file(copy)?;
     let restored = database.change(now, |transaction| {
         let restored = carry_over(transaction, replaced.as_ref(), kept)?;
         transaction.set_unknown_keys_undecided_until(now.plus(undecided))?;

@@ -78,7 +78,7 @@ pub fn start(path: &Path) -> u8 {
         Err(code) => return code,
     };
     let target = config.log;
-    let data_dir = DataDir::new(&config.data_dir);
+    let data_dir = DataDir::of(&config);
     let opened = open(&data_dir).and_then(|installation| Ok((data_dir.locks().lock_server()?, installation)));
     let (_lock, installation) = match opened {
         Ok(opened) => opened,
@@ -96,14 +96,14 @@ pub fn start(path: &Path) -> u8 {
 /// Opens the installation. Checks the whole database first, unless it is as this program left it and needs no upgrade.
 fn open(data_dir: &DataDir) -> Result<Installation, InstallationError> {
     data_dir.check_not_restoring()?;
-    let path = data_dir.database_path();
-    if clean_end::is_as_left(&path) && !store::is_outdated(&path)? {
+    let Some(path) = data_dir.database().file() else { return data_dir.open() };
+    if clean_end::is_as_left(path) && !store::is_outdated(path)? {
         return data_dir.open();
     }
     // Also while the schema is upgraded.
     let _progress = Progress::start_in_service("Checking the database");
     let begin = SystemClock.monotonic();
-    store::check_intact(&path)?;
+    store::check_intact(path)?;
     let took = SystemClock.monotonic().saturating_duration_since(begin).as_secs_f64();
     let installation = data_dir.open()?;
     info!("Checked the whole database in {took:.1} s, because it is not as a clean stop left it");
@@ -125,10 +125,10 @@ pub fn run(
     let address = listener.local_addr().map_err(Failure::start)?;
     let Installation { mut database, keys, form_secret } = installation;
     warn_if_clock_is_behind(&mut database, &*clock);
-    let database_path = database.path().to_owned();
+    let location = database.location().clone();
     let supervisor = Supervisor::new(spawn).map_err(Failure::start)?;
     let connections = limits::connections(config.max_connections).map_err(Failure::Start)?;
-    let readers = Readers::open(database.path(), 2 * THREADS_PER_LANE + 3);
+    let readers = Readers::open(&location, 2 * THREADS_PER_LANE + 3);
     let readers = readers.map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
     let (writer, mut writer_thread) = Writer::new(database, Arc::clone(&clock));
     let checkpointer =
@@ -145,7 +145,9 @@ pub fn run(
     let (stop, stopped) = bounded::<()>(0);
     let start_threads = || {
         supervisor.start("writer", move || writer_thread.run())?;
-        supervisor.start("checkpointer", move || checkpointer.run())?;
+        if let Some(checkpointer) = checkpointer {
+            supervisor.start("checkpointer", move || checkpointer.run())?;
+        }
         for number in 1..=THREADS_PER_LANE {
             for (kind, jobs) in [("page", read_jobs.clone()), ("form", write_jobs.clone())] {
                 supervisor.start(&format!("{kind}-{number}"), move || lane::run(&jobs))?;
@@ -177,9 +179,18 @@ pub fn run(
         warn!("The verifications of the last minute could not be stored for the overview: {error}");
     }
     drop(stop);
-    match store::checkpoint_on_exit(&database_path) {
+    if let Some(path) = location.file() {
+        leave(path);
+    }
+    info!("Stopped");
+    Ok(())
+}
+
+/// Leaves the file so that the next start need not check all of it.
+fn leave(path: &Path) {
+    match store::checkpoint_on_exit(path) {
         Ok(()) => {
-            if let Err(error) = clean_end::remember(&database_path) {
+            if let Err(error) = clean_end::remember(path) {
                 warn!("The next start will check the whole database: {}", cause(&error));
             }
         }
@@ -187,8 +198,6 @@ pub fn run(
             "The write-ahead log could not be checkpointed and stays beside the database until the next start: {error}"
         ),
     }
-    info!("Stopped");
-    Ok(())
 }
 
 /// Warns if the clock is behind the last history entry: expired licenses would become valid again.
@@ -236,6 +245,7 @@ fn reload(shared: &Shared, path: &Path, in_use: &mut Config) {
                 ("listen_addr", config.listen_addr != in_use.listen_addr),
                 ("port", config.port != in_use.port),
                 ("data_dir", config.data_dir != in_use.data_dir),
+                ("database", config.database != in_use.database),
                 ("max_connections", config.max_connections != in_use.max_connections),
                 ("log", config.log != in_use.log),
             ];
@@ -243,11 +253,11 @@ fn reload(shared: &Shared, path: &Path, in_use: &mut Config) {
                 warn!("{key} has changed. To apply it, run: systemctl restart opterius-license-server");
             }
             shared.set_config(config.clone());
-            *in_use = Config { data_dir: in_use.data_dir.clone(), ..config };
+            *in_use = Config { data_dir: in_use.data_dir.clone(), database: in_use.database.clone(), ..config };
             info!("Reloaded {}", path.display());
         }
     }
-    match SigningKeys::load(&DataDir::new(&in_use.data_dir).keys_path()) {
+    match SigningKeys::load(&DataDir::of(in_use).keys_path()) {
         Ok(keys) if keys.installation() == shared.keys().installation() => {
             info!("Responses are signed with: {}", keys.public_keys());
             shared.set_keys(keys);

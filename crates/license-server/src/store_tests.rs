@@ -20,7 +20,7 @@ impl Scratch {
         let directory = std::env::temp_dir().join(format!("opterius-store-{}-{number}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let _ = fs::remove_file(directory.join("licenses.db"));
-        let database = Database::create(&directory.join("licenses.db")).unwrap();
+        let database = Database::create_file(&directory.join("licenses.db")).unwrap();
         Self { directory, database }
     }
 
@@ -90,7 +90,7 @@ fn a_new_database_is_private_and_has_the_plans() {
         plans.iter().map(|plan| (plan.slug.as_str(), plan.max_accounts, plan.max_servers)).collect();
     let expected = [("free", 5, 1), ("starter", 25, 1), ("business", 100, 5), ("datacenter", 0, 0)];
     assert_eq!(plans, expected);
-    assert_eq!(Database::create(&scratch.path()).err(), Some(Error::Taken), "create never overwrites");
+    assert_eq!(Database::create_file(&scratch.path()).err(), Some(Error::Taken), "create never overwrites");
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn an_unusable_file_is_reported_and_left_unchanged() {
         let path = scratch.directory.join("other.db");
         prepare(&path);
         let before = fs::read(&path).ok();
-        let error = Database::open(&path).err().unwrap().to_string();
+        let error = Database::open_file(&path).err().unwrap().to_string();
         assert!(error.contains(expected) && error.contains("other.db"), "{error}");
         assert_eq!(fs::read(&path).ok(), before);
     };
@@ -116,14 +116,14 @@ fn an_unusable_file_is_reported_and_left_unchanged() {
     check(&|path| write(path, b""), "not a database of the license server");
     check(
         &|path| {
-            drop(Database::create(path).unwrap());
+            drop(Database::create_file(path).unwrap());
             fs::set_permissions(path, Permissions::from_mode(0o644)).unwrap();
         },
         "chmod 0600",
     );
     check(
         &|path| {
-            let database = Database::create(path).unwrap();
+            let database = Database::create_file(path).unwrap();
             database.connection.sqlite().unwrap().pragma_update(None, "user_version", 999).unwrap();
             database.connection.sqlite().unwrap().pragma_update(None, "journal_mode", "delete").unwrap();
         },
@@ -131,7 +131,7 @@ fn an_unusable_file_is_reported_and_left_unchanged() {
     );
     check(
         &|path| {
-            drop(Database::create(path).unwrap());
+            drop(Database::create_file(path).unwrap());
             let mut bytes = fs::read(path).unwrap();
             bytes[100..2000].fill(0xff);
             write(path, &bytes);
@@ -158,10 +158,10 @@ fn a_backup_is_complete_and_never_overwrites() {
     let target = scratch.directory.join("backup.db");
     backup(&scratch.path(), &target).unwrap();
     assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
-    let mut copy = Database::open(&target).unwrap();
+    let mut copy = Database::open_file(&target).unwrap();
     assert!(copy.read(|transaction| transaction.user("alice")).unwrap().is_some());
     assert!(backup(&scratch.path(), &target).unwrap_err().to_string().contains("never overwrites"));
-    assert_eq!(check(&target).unwrap(), [] as [String; 0]);
+    assert_eq!(check(&Location::File(target.clone())).unwrap(), [] as [String; 0]);
     let left: Vec<_> = fs::read_dir(&scratch.directory)
         .unwrap()
         .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
@@ -209,7 +209,7 @@ fn servers_that_took_two_slots_become_pairs_when_the_schema_changes() {
     }
     drop(old);
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-    let mut database = Database::open(&path).unwrap();
+    let mut database = Database::open_file(&path).unwrap();
     let found = database.read(|transaction| transaction.activations(1)).unwrap();
     let addresses = |server: &crate::model::Activation| -> Vec<(String, i64)> {
         server.addresses.iter().map(|side| (side.ip.to_string(), side.last_seen_at.unix())).collect()
@@ -245,8 +245,12 @@ fn an_older_database_whose_names_are_now_the_same_keeps_every_user() {
         .unwrap();
     old.execute("INSERT INTO sessions VALUES ('hash', 3, 50000)", []).unwrap();
     drop(old);
-    assert_eq!(renamed_users(&path).unwrap(), [] as [String; 0], "checking an older schema changes nothing");
-    let mut database = Database::open(&path).unwrap();
+    assert_eq!(
+        renamed_users(&Location::File(path.clone())).unwrap(),
+        [] as [String; 0],
+        "checking an older schema changes nothing"
+    );
+    let mut database = Database::open_file(&path).unwrap();
     let found = |name: &str, database: &mut Database| {
         database.read(|transaction| transaction.user(name)).unwrap().map(|(user, _)| (user.id, user.name))
     };
@@ -270,6 +274,6 @@ fn an_older_database_whose_names_are_now_the_same_keeps_every_user() {
     assert_eq!(license.unwrap().owner_name, "ärger~2");
     assert_eq!(session, Some(3), "sessions go on");
     assert_eq!(events.len(), 3, "each is in the history");
-    assert_eq!(renamed_users(&path).unwrap(), ["ärger~2", "A\u{308}rger~3", "ＡＮＮＡ~2"]);
-    assert_eq!(check(&path).unwrap(), [] as [String; 0]);
+    assert_eq!(renamed_users(&Location::File(path.clone())).unwrap(), ["ärger~2", "A\u{308}rger~3", "ＡＮＮＡ~2"]);
+    assert_eq!(check(&Location::File(path.clone())).unwrap(), [] as [String; 0]);
 }

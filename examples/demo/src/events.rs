@@ -72,7 +72,7 @@ impl Deliverer {
     /// Starts it for the installation in this directory.
     pub(super) fn start(data: &Path) -> Result<Self, Failure> {
         let database = DataDir::new(data).open_database()?;
-        let readers = Readers::open(database.path(), 1)?;
+        let readers = Readers::open(database.location(), 1)?;
         let (writer, writer_thread) = Writer::new(database, Arc::new(SystemClock));
         let connector = Connector::new(Receivers::Private, &[]).map_err(Failure::refused)?;
         let (dispatcher, control) = Dispatcher::new(readers, writer, Arc::new(SystemClock), connector);

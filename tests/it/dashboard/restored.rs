@@ -89,8 +89,8 @@ fn without_the_replaced_database_nothing_is_sent_twice_and_no_recovery_code_is_v
     server.database.license("free");
     let file = backup(&server);
     stop(&server);
-    let database = server.database.data_dir.database_path();
-    fs::write(&database, "damaged").unwrap();
+    let database = server.database.data_dir.database_file().unwrap();
+    fs::write(database, "damaged").unwrap();
     let said = run(&server, &["restore", &file, "--yes"]);
     for expected in
         ["No previous database can be read", "10 recovery codes are void", "1 event is withheld", "webhook replay ID"]

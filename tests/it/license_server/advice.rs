@@ -25,7 +25,8 @@ fn check_reports_wrong_permissions_and_owners() {
     );
     assert!(output.contains("licenses.db: intact (schema "), "{output}");
 
-    let [database, keys] = [server.database.data_dir.database_path(), server.database.data_dir.keys_path()];
+    let [database, keys] =
+        [server.database.data_dir.database_file().unwrap().to_owned(), server.database.data_dir.keys_path()];
     for (path, open, closed) in [(&data, 0o755, "0700"), (&database, 0o644, "0600"), (&keys, 0o640, "0600")] {
         fs::set_permissions(path, Permissions::from_mode(open)).unwrap();
         let (code, output) = check(&[]);
@@ -80,7 +81,7 @@ fn not_found_errors_suggest_a_command_for_this_installation() {
         let output = String::from_utf8(output.stderr).unwrap();
         assert!(output.contains(expected), "{words:?}: {output}");
     }
-    fs::remove_file(server.database.data_dir.database_path()).unwrap();
+    fs::remove_file(server.database.data_dir.database_file().unwrap()).unwrap();
     let (code, output) = serve(&server, &[]);
     assert_eq!(code, Some(78), "{output}");
     assert!(output.contains(&format!("only for a new installation, run: {program} init")), "{output}");

@@ -5,7 +5,7 @@ use crate::support::http::fetch;
 use crate::support::license_database::LicenseDatabase;
 use opterius_base::clock::SystemClock;
 use opterius_license_server::installation::DataDir;
-use opterius_license_server::store::{self, Database};
+use opterius_license_server::store::{self, Database, Location};
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -104,7 +104,7 @@ fn a_graceful_stop_answers_pending_requests_and_checkpoints_the_database() {
     // Copy only the main database file.
     let copy = DataDir::new(&server.directory().join("copy"));
     fs::create_dir(server.directory().join("copy")).unwrap();
-    fs::copy(server.database.data_dir.database_path(), copy.database_path()).unwrap();
+    fs::copy(server.database.data_dir.database_file().unwrap(), copy.database_file().unwrap()).unwrap();
     let copied = LicenseDatabase::new(copy, Arc::new(SystemClock));
     for (id, address) in load.granted.into_inner().unwrap() {
         assert!(copied.addresses(id).contains(&address), "{address}");
@@ -132,8 +132,8 @@ fn only_a_database_that_is_not_as_it_was_left_is_checked_at_the_start() {
     server.restart();
     assert!(was_checked(&server), "a kill");
     stop(&server);
-    let path = server.database.data_dir.database_path();
-    fs::write(&path, fs::read(&path).unwrap()).unwrap();
+    let path = server.database.data_dir.database_file().unwrap();
+    fs::write(path, fs::read(path).unwrap()).unwrap();
     server.restart();
     assert!(was_checked(&server), "another program has written to the file");
 }
@@ -142,18 +142,18 @@ fn only_a_database_that_is_not_as_it_was_left_is_checked_at_the_start() {
 fn a_backup_under_load_is_consistent() {
     let server = LicenseServerProcess::start();
     let load = Load::new(&server);
-    let source = server.database.data_dir.database_path();
+    let source = server.database.data_dir.database_file().unwrap();
     for round in 0..3 {
         let target = server.directory().join(format!("backup-{round}.db"));
         let before = load.granted();
         load.done.store(false, Ordering::Relaxed);
         load.during(|| {
             load.wait_for(before + 60);
-            store::backup(&source, &target).unwrap_or_else(|error| panic!("{error}"));
+            store::backup(source, &target).unwrap_or_else(|error| panic!("{error}"));
             load.wait_for(before + 120);
         });
-        assert_eq!(store::check(&target).unwrap(), [] as [String; 0]);
-        let mut backup = Database::open(&target).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(store::check(&Location::File(target.clone())).unwrap(), [] as [String; 0]);
+        let mut backup = Database::open_file(&target).unwrap_or_else(|error| panic!("{error}"));
         let (mut activations, lines) =
             (Vec::new(), backup.read(|transaction| transaction.history(None, None, u32::MAX)).unwrap());
         for license in &load.licenses {
@@ -170,7 +170,7 @@ fn a_backup_under_load_is_consistent() {
 #[test]
 fn a_backup_restored_beside_the_log_of_a_killed_server_is_not_corrupted() {
     let mut server = LicenseServerProcess::start();
-    let (load, source) = (Load::new(&server), server.database.data_dir.database_path());
+    let (load, source) = (Load::new(&server), server.database.data_dir.database_file().unwrap().to_owned());
     let backup = server.directory().join("backup.db");
     load.during(|| load.wait_for(100));
     store::backup(&source, &backup).unwrap_or_else(|error| panic!("{error}"));

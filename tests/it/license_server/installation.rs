@@ -49,7 +49,7 @@ fn snapshot(directory: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {
 fn refused(what: &str, damage: impl FnOnce(&LicenseServerProcess), expected: &[&str]) {
     let server = stopped();
     damage(&server);
-    let data = server.database.data_dir.database_path().parent().unwrap().to_owned();
+    let data = server.database.data_dir.database_file().unwrap().parent().unwrap().to_owned();
     let before = snapshot(&data);
     let (code, output) = serve(&server, &[]);
     assert_eq!(code, Some(78), "{what}: {output}");
@@ -63,7 +63,7 @@ fn refused(what: &str, damage: impl FnOnce(&LicenseServerProcess), expected: &[&
 fn missing_files_are_not_recreated() {
     refused(
         "no database",
-        |server| fs::remove_file(server.database.data_dir.database_path()).unwrap(),
+        |server| fs::remove_file(server.database.data_dir.database_file().unwrap()).unwrap(),
         &["licenses.db: the database is missing", "init", "Restore a backup"],
     );
     refused(
@@ -86,15 +86,17 @@ fn a_database_and_keys_of_different_installations_are_rejected() {
     );
     refused(
         "another database",
-        |server| copy(&other.database.data_dir.database_path(), &server.database.data_dir.database_path()),
+        |server| {
+            copy(other.database.data_dir.database_file().unwrap(), server.database.data_dir.database_file().unwrap())
+        },
         &expected,
     );
 }
 
 /// Changes the bytes of the database.
 fn edit(server: &LicenseServerProcess, change: impl FnOnce(&mut Vec<u8>)) {
-    let path = server.database.data_dir.database_path();
-    let mut bytes = fs::read(&path).unwrap();
+    let path = server.database.data_dir.database_file().unwrap();
+    let mut bytes = fs::read(path).unwrap();
     change(&mut bytes);
     fs::write(path, bytes).unwrap();
 }
@@ -157,7 +159,7 @@ fn files_that_others_can_read_are_rejected() {
     );
     refused(
         "a world-readable database",
-        |server| open(&server.database.data_dir.database_path(), 0o644),
+        |server| open(server.database.data_dir.database_file().unwrap(), 0o644),
         &["licenses.db: ", "other users can read or write the database. Run: chmod 0600 "],
     );
 }
@@ -218,12 +220,12 @@ fn a_second_server_on_an_installation_is_rejected() {
 fn a_port_conflict_names_the_process_that_holds_it() {
     let mut server = LicenseServerProcess::start();
     let port = server.port().to_string();
-    let data = stopped().database.data_dir.database_path().parent().unwrap().display().to_string();
+    let data = stopped().database.data_dir.database_file().unwrap().parent().unwrap().display().to_string();
     let other = stopped();
     server.rewrite_config(&[("port", &port), ("data_dir", &data)]);
     fs::copy(server.config_path(), other.config_path()).unwrap();
     let text = fs::read_to_string(other.config_path()).unwrap();
-    let own = other.database.data_dir.database_path().parent().unwrap().display().to_string();
+    let own = other.database.data_dir.database_file().unwrap().parent().unwrap().display().to_string();
     fs::write(other.config_path(), text.replace(&data, &own)).unwrap();
     let (code, output) = serve(&other, &[]);
     assert_eq!(code, Some(1), "{output}");
@@ -235,7 +237,7 @@ fn a_port_conflict_names_the_process_that_holds_it() {
 #[test]
 fn init_never_overwrites_files() {
     let server = stopped();
-    let data = server.database.data_dir.database_path().parent().unwrap().to_owned();
+    let data = server.database.data_dir.database_file().unwrap().parent().unwrap().to_owned();
     let again = |what: &str| {
         let before = snapshot(&data);
         let output = server.run(&["init"]);
@@ -249,19 +251,19 @@ fn init_never_overwrites_files() {
     fs::remove_file(server.database.data_dir.keys_path()).unwrap();
     again("only the database");
     process::write_private(&server.database.data_dir.keys_path(), &keys).unwrap();
-    fs::remove_file(server.database.data_dir.database_path()).unwrap();
+    fs::remove_file(server.database.data_dir.database_file().unwrap()).unwrap();
     again("only the keys");
 }
 
 #[test]
 fn a_new_installation_is_private() {
     let server = LicenseServerProcess::start();
-    let data = server.database.data_dir.database_path().parent().unwrap().to_owned();
+    let data = server.database.data_dir.database_file().unwrap().parent().unwrap().to_owned();
     assert_eq!(data.metadata().unwrap().mode() & 0o777, 0o700);
     for (name, (mode, _)) in snapshot(&data) {
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
-    assert!(Database::open(&server.database.data_dir.database_path()).is_ok());
+    assert!(Database::open(server.database.data_dir.database()).is_ok());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::*;
 use crate::support::license_server_process::command_words;
 use crate::support::process::{self, Process};
-use opterius_license_server::store;
+use opterius_license_server::store::{self, Location};
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -218,7 +218,7 @@ fn a_log_of_another_database_is_refused_and_not_applied() {
     let mut server = LicenseServerProcess::start();
     let [address, ..] = SERVERS;
     let license = server.database.license("free");
-    let source = server.database.data_dir.database_path();
+    let source = server.database.data_dir.database_file().unwrap().to_owned();
     let log = data(&server).join("licenses.db-wal");
     // A copy as an operator makes it, of the file alone, while the server is stopped.
     stop(&server);
@@ -271,7 +271,7 @@ fn backups_of_a_series_are_made_when_due_and_the_oldest_deleted() {
     let names: Vec<String> = contents(&series).into_keys().collect();
     let [first, second, made, other] = names.as_slice() else { panic!("{names:?}") };
     assert_eq!([first.as_str(), second, other], [old[1], old[2], "licenses.db"]);
-    assert_eq!(store::check(&series.join(made)).unwrap(), [] as [String; 0]);
+    assert_eq!(store::check(&Location::File(series.join(made))).unwrap(), [] as [String; 0]);
     // Another user could plant names of the series, and have real backups deleted as the oldest.
     fs::set_permissions(&series, Permissions::from_mode(0o1777)).unwrap();
     let (code, output) = every("0h", "1");

@@ -57,7 +57,7 @@ fn every_kind_of_difference_is_found() {
 fn the_database_says_whose_it_is_and_in_which_version() {
     let settings = database().psql("SELECT name, value FROM settings ORDER BY name");
     let directory = TempDirectory::new();
-    drop(Database::create(&directory.path().join("licenses.db")).unwrap());
+    drop(Database::create_file(&directory.path().join("licenses.db")).unwrap());
     let sqlite = rusqlite::Connection::open(directory.path().join("licenses.db")).unwrap();
     let version: i64 = sqlite.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
     assert_eq!(settings, format!("application|opterius-license-server\nschema_version|{version}"));
@@ -73,7 +73,7 @@ fn database() -> ScratchDatabase {
 fn sqlite() -> Lines {
     let directory = TempDirectory::new();
     let path = directory.path().join("licenses.db");
-    drop(Database::create(&path).unwrap());
+    drop(Database::create_file(&path).unwrap());
     let connection = rusqlite::Connection::open(&path).unwrap();
     let rows = |sql: &str| -> Vec<Vec<String>> {
         let mut statement = connection.prepare(sql).unwrap();

@@ -41,7 +41,7 @@ impl LicenseDatabase {
     }
 
     pub fn try_change<T>(&self, work: impl FnOnce(&WriteTransaction<'_>) -> Result<T, Refusal>) -> Result<T, Refusal> {
-        let mut database = Database::open(&self.data_dir.database_path())?;
+        let mut database = Database::open(self.data_dir.database())?;
         database.change(self.clock.wall(), work)
     }
 
@@ -50,7 +50,7 @@ impl LicenseDatabase {
     }
 
     pub fn read<T>(&self, work: impl FnOnce(&ReadTransaction<'_>) -> Result<T, store::Error>) -> T {
-        let mut database = Database::open(&self.data_dir.database_path()).unwrap_or_else(|error| panic!("{error}"));
+        let mut database = Database::open(self.data_dir.database()).unwrap_or_else(|error| panic!("{error}"));
         database.read(work).unwrap_or_else(|error| panic!("{error}"))
     }
 
@@ -155,7 +155,7 @@ impl LicenseDatabase {
 
     /// The defects of the database; empty if it is intact.
     pub fn defects(&self) -> Vec<String> {
-        store::check(&self.data_dir.database_path()).unwrap_or_else(|error| panic!("{error}"))
+        store::check(self.data_dir.database()).unwrap_or_else(|error| panic!("{error}"))
     }
 }
 

@@ -143,7 +143,7 @@ impl TimedLicenseServer {
     /// Runs what a thread of the server does.
     fn beside<T>(&self, work: impl FnOnce(&Shared) -> Result<T, store::Error>) -> T {
         let Installation { database, keys, form_secret } = self.database.data_dir.open().unwrap();
-        let readers = Readers::open(database.path(), 1).unwrap();
+        let readers = Readers::open(database.location(), 1).unwrap();
         let (writer, writer_thread) = Writer::new(database, Arc::clone(&self.clock) as Arc<dyn Clock>);
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let shared = Shared::new(clock, writer, readers, &form_secret, config(), keys);

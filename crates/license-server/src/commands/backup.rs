@@ -44,12 +44,12 @@ pub(super) fn repeatedly(target: &Target, directory: &Path, every: Duration, kee
 }
 
 fn write(target: &Target, file: &Path) -> Result<(), Failure> {
-    let database = target.data_dir.database_path();
+    let database = target.data_dir.database_file()?;
     let _lock = target.data_dir.locks().lock_use()?;
     target.data_dir.check_not_restoring()?;
     let size = database.metadata().map_or(0, |metadata| metadata.len());
     let _progress = Progress::start("Copying the database", Some((store::unfinished_backup(file), size)));
-    store::backup(&database, file).map_err(|error| match error {
+    store::backup(database, file).map_err(|error| match error {
         // The target file failed, not the database.
         store::Error::Failed(cause) => Failure::refused(format!("no backup was written: {cause}")),
         error => error.into(),

@@ -86,12 +86,16 @@ fn wrong_owner(path: &Path, file: &Metadata, directory: &Path, found: &Metadata)
 }
 
 /// The files of an installation; some of them may not exist.
-fn paths(data_dir: &DataDir) -> [PathBuf; 7] {
-    let beside = |suffix: &str| {
-        let mut path: OsString = data_dir.database_path().into_os_string();
-        path.push(suffix);
-        PathBuf::from(path)
-    };
+fn paths(data_dir: &DataDir) -> Vec<PathBuf> {
     let InstallationLocks { server, deliverer, database } = data_dir.locks();
-    [data_dir.database_path(), beside("-wal"), beside("-shm"), data_dir.keys_path(), server, deliverer, database]
+    let mut paths = vec![data_dir.keys_path(), server, deliverer, database];
+    if let Some(file) = data_dir.database().file() {
+        let beside = |suffix: &str| {
+            let mut path = OsString::from(file);
+            path.push(suffix);
+            PathBuf::from(path)
+        };
+        paths.extend(["", "-wal", "-shm"].map(beside));
+    }
+    paths
 }

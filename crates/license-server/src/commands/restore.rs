@@ -15,7 +15,7 @@ use opterius_base::dates::counted;
 use opterius_base::text::duration;
 
 pub(super) fn restore(target: &Target, backup: &Path, undecided: Duration, confirmed: bool) -> Result<(), Failure> {
-    let database = target.data_dir.database_path();
+    let database = target.data_dir.database_file()?;
     if !confirmed {
         if !std::io::stdin().is_terminal() {
             return Err(Failure::refused(

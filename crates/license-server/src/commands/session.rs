@@ -29,7 +29,7 @@ impl Target {
         for warning in warnings {
             complain(PROGRAM.name, &format!("warning: {warning}"));
         }
-        let data_dir = DataDir::new(&config.data_dir);
+        let data_dir = DataDir::of(&config);
         let receivers = config.receivers;
         Ok(Self { config_file: config_file.to_owned(), config, data_dir, receivers })
     }

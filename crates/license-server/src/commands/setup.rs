@@ -31,7 +31,7 @@ pub(super) fn init(config_file: &Path) -> Result<(), Failure> {
          {program} user add OWNER\n  \
          {program} license create --owner OWNER --plan free\n  \
          {program} serve        (or: systemctl enable --now opterius-license-server)\n",
-        target.data_dir.database_path().display(),
+        target.data_dir.database(),
         target.data_dir.keys_path().display(),
         installation.keys.public_keys()
     ))?;
@@ -69,7 +69,7 @@ fn findings(config_file: &Path) -> Vec<Finding> {
         complain(PROGRAM.name, &format!("warning: {warning}"));
     }
     let suffix = if warnings.is_empty() { "" } else { ", with warnings" };
-    let data_dir = DataDir::new(&config.data_dir);
+    let data_dir = DataDir::of(&config);
     let mut findings = vec![passed("settings", format!("{}{suffix}", config_file.display()))];
     findings.extend(files(&config.data_dir, &data_dir));
     let database =
@@ -82,8 +82,7 @@ fn findings(config_file: &Path) -> Vec<Finding> {
         Err(error) => failed("keys", error),
     };
     let both_passed = database.ok && keys.ok;
-    let renamed =
-        if database.ok { store::renamed_users(&data_dir.database_path()).unwrap_or_default() } else { Vec::new() };
+    let renamed = if database.ok { store::renamed_users(data_dir.database()).unwrap_or_default() } else { Vec::new() };
     findings.extend([database, keys]);
     if both_passed {
         findings.push(match data_dir.check_keys_belong() {
@@ -107,22 +106,22 @@ fn findings(config_file: &Path) -> Vec<Finding> {
 }
 
 fn database(data_dir: &DataDir) -> Finding {
-    let path = data_dir.database_path();
+    let location = data_dir.database();
     let _progress = Progress::start("Checking the database", None);
-    let checked = store::check(&path).and_then(|defects| Ok((defects, store::schema(&path)?)));
+    let checked = store::check(location).and_then(|defects| Ok((defects, store::schema(location)?)));
     match checked {
         Err(error) => failed("database", error),
         Ok((defects, _)) if !defects.is_empty() => failed(
             "database",
             Failure::refused(format!(
                 "{}: the database is damaged: {}. Stop the server, move the file away and restore a backup to this path",
-                path.display(),
+                location,
                 defects.join("; ")
             )),
         ),
         Ok((_, (schema, newest))) if schema < newest => {
-            passed("database", format!("{}: intact (schema {schema}; serve upgrades it to {newest})", path.display()))
+            passed("database", format!("{}: intact (schema {schema}; serve upgrades it to {newest})", location))
         }
-        Ok((_, (schema, _))) => passed("database", format!("{}: intact (schema {schema})", path.display())),
+        Ok((_, (schema, _))) => passed("database", format!("{}: intact (schema {schema})", location)),
     }
 }

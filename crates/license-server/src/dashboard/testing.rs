@@ -75,7 +75,7 @@ impl Site {
             Ok::<_, Refusal>(())
         });
         result.unwrap();
-        let readers = Readers::open(installation.database.path(), 2).unwrap();
+        let readers = Readers::open(installation.database.location(), 2).unwrap();
         let (writer, writer_thread) = Writer::new(installation.database, clock.clone());
         std::thread::spawn(move || writer_thread.run());
         let config = config::parse(configuration, "license-server.conf").unwrap().config;

@@ -52,22 +52,27 @@ pub(super) struct CheckpointTrigger {
     changes: u64,
 }
 
-/// Replaces SQLite's automatic checkpoints of this database by one after every `interval` changes.
+/// Replaces SQLite's automatic checkpoints of this database by one after every `interval` changes. `None` if the database
+/// is not in SQLite.
 ///
 /// # Errors
 /// A store error.
-pub(super) fn channel(database: &Database, interval: Option<u64>) -> Result<(CheckpointTrigger, Checkpointer), Error> {
-    let connection = connect(database.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    if let Some(sqlite) = database.connection.sqlite() {
-        sqlite.pragma_update(None, "wal_autocheckpoint", AUTOCHECKPOINT_PAGES)?;
-        sqlite.pragma_update(None, "journal_size_limit", LOG_SIZE_LIMIT)?;
-    }
+pub(super) fn channel(
+    database: &Database,
+    interval: Option<u64>,
+) -> Result<Option<(CheckpointTrigger, Checkpointer)>, Error> {
+    let (Some(path), Some(sqlite)) = (database.location().file(), database.connection.sqlite()) else {
+        return Ok(None);
+    };
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    sqlite.pragma_update(None, "wal_autocheckpoint", AUTOCHECKPOINT_PAGES)?;
+    sqlite.pragma_update(None, "journal_size_limit", LOG_SIZE_LIMIT)?;
     // A second pending request would be redundant.
     let (sender, due) = bounded(1);
     let finish = Arc::new(AtomicBool::new(false));
     let interval = interval.unwrap_or(INTERVAL);
     let trigger = CheckpointTrigger { due: sender, finish: Arc::clone(&finish), interval, changes: 0 };
-    Ok((trigger, Checkpointer { connection, due, finish }))
+    Ok(Some((trigger, Checkpointer { connection, due, finish })))
 }
 
 impl CheckpointTrigger {
@@ -134,12 +139,12 @@ mod tests {
     #[test]
     fn the_log_restarts_under_steady_changes() {
         let mut scratch = Scratch::new();
-        let (mut trigger, checkpointer) = channel(scratch.database(), Some(10)).unwrap();
+        let (mut trigger, checkpointer) = channel(scratch.database(), Some(10)).unwrap().unwrap();
         let thread = thread::spawn(move || checkpointer.run());
         // How often the log has restarted: bytes 12 to 15 of its header (sqlite.org/fileformat2.html, section 4.1).
         let restarts = |scratch: &mut Scratch| {
             let mut bytes = [0; 4];
-            let path = scratch.database().path().with_extension("db-wal");
+            let path = scratch.database().location().file().unwrap().with_extension("db-wal");
             std::fs::File::open(path).unwrap().read_exact_at(&mut bytes, 12).unwrap();
             u32::from_be_bytes(bytes)
         };

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::{OpenFlags, TransactionBehavior};
 
@@ -11,6 +11,7 @@ use super::connection::{connect, inspect};
 use super::engine::Connection;
 use super::error::Error;
 use super::foreign_log;
+use super::location::Location;
 use super::schema;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use crate::cause::cause;
@@ -20,17 +21,17 @@ use opterius_base::clock::Timestamp;
 /// An open database. `serve` hands it to its writer; commands use it directly.
 pub struct Database {
     pub(super) connection: Connection,
-    path: PathBuf,
+    location: Location,
     /// Closed after the connection.
     lock: Option<File>,
 }
 
 impl Database {
-    /// Creates a database that only its owner can read.
+    /// Creates a file that only its owner can read.
     ///
     /// # Errors
     /// The file exists already or cannot be created.
-    pub fn create(path: &Path) -> Result<Self, Error> {
+    pub fn create_file(path: &Path) -> Result<Self, Error> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let failed = |error: std::io::Error| match error.kind() {
             ErrorKind::PermissionDenied => Error::Permission(path.to_owned()),
@@ -45,21 +46,31 @@ impl Database {
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
         migrate(&mut connection, path, 0)?;
-        Ok(Self { connection: Connection::Sqlite(connection), path: path.to_owned(), lock: None })
+        Ok(Self { connection: Connection::Sqlite(connection), location: Location::File(path.to_owned()), lock: None })
     }
 
     /// Opens an existing database and migrates an older schema.
     ///
     /// # Errors
     /// It is missing, damaged, another application's, or has a newer schema; nothing was changed.
-    pub fn open(path: &Path) -> Result<Self, Error> {
+    pub fn open(location: &Location) -> Result<Self, Error> {
+        match location {
+            Location::File(path) => Self::open_file(path),
+        }
+    }
+
+    /// [`Self::open`] for a file.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`].
+    pub fn open_file(path: &Path) -> Result<Self, Error> {
         let version = inspect(path).and_then(|version| foreign_log::check(path).map(|()| version));
         let version = version.map_err(|error| foreign_log::explain(path, error))?;
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| error.of_file(path))?;
         if usize::try_from(version).is_ok_and(|version| version < schema::MIGRATIONS.len()) {
             migrate(&mut connection, path, version)?;
         }
-        Ok(Self { connection: Connection::Sqlite(connection), path: path.to_owned(), lock: None })
+        Ok(Self { connection: Connection::Sqlite(connection), location: Location::File(path.to_owned()), lock: None })
     }
 
     /// Keeps a lock as long as the database is open.
@@ -67,9 +78,9 @@ impl Database {
         self.lock = Some(lock);
     }
 
-    /// The path of the file.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Where it is.
+    pub fn location(&self) -> &Location {
+        &self.location
     }
 
     /// Runs `work` in a read transaction.

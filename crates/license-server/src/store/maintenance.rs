@@ -11,6 +11,7 @@ use super::engine::Connection;
 use super::error::Error;
 use super::foreign_log;
 use super::integrity::defects;
+use super::location::Location;
 use super::schema::MIGRATIONS;
 use super::transactions::ReadTransaction;
 use crate::cause::cause;
@@ -82,7 +83,13 @@ pub(super) fn copy(path: &Path, target: &Path) -> Result<(), Error> {
 ///
 /// # Errors
 /// It cannot be opened, or its log belongs to another database.
-pub fn check(path: &Path) -> Result<Vec<String>, Error> {
+pub fn check(location: &Location) -> Result<Vec<String>, Error> {
+    match location {
+        Location::File(path) => check_file(path),
+    }
+}
+
+fn check_file(path: &Path) -> Result<Vec<String>, Error> {
     let found = inspect(path).and_then(|_| foreign_log::check(path)).and_then(|()| {
         open_read_only(path).and_then(|connection| defects(&connection)).map_err(|error| error.of_file(path))
     });
@@ -98,7 +105,7 @@ pub fn check(path: &Path) -> Result<Vec<String>, Error> {
 /// # Errors
 /// Those of [`check`], or the database is damaged.
 pub fn check_intact(path: &Path) -> Result<(), Error> {
-    let defects = check(path)?;
+    let defects = check_file(path)?;
     if defects.is_empty() {
         Ok(())
     } else {
@@ -111,31 +118,40 @@ pub fn check_intact(path: &Path) -> Result<(), Error> {
 /// # Errors
 /// The database cannot be opened, or its schema is newer.
 pub fn is_outdated(path: &Path) -> Result<bool, Error> {
-    schema(path).map(|(version, newest)| version < newest)
+    inspect(path).map(|version| usize::try_from(version).is_ok_and(|version| version < MIGRATIONS.len()))
 }
 
 /// The schema version of the database, and the newest that this program supports. Changes nothing.
 ///
 /// # Errors
 /// The database cannot be opened, or its schema is newer.
-pub fn schema(path: &Path) -> Result<(i64, i64), Error> {
-    Ok((inspect(path)?, i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)))
+pub fn schema(location: &Location) -> Result<(i64, i64), Error> {
+    let newest = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    match location {
+        Location::File(path) => Ok((inspect(path)?, newest)),
+    }
 }
 
 /// An internal setting of the server. Changes nothing, not even an older schema.
 ///
 /// # Errors
 /// It cannot be opened, or a store error.
-pub fn setting(path: &Path, name: &str) -> Result<Option<String>, Error> {
-    inspect(path)?;
-    ReadTransaction(&Connection::Sqlite(open_read_only(path)?)).setting(name)
+pub fn setting(location: &Location, name: &str) -> Result<Option<String>, Error> {
+    match location {
+        Location::File(path) => {
+            inspect(path)?;
+            ReadTransaction(&Connection::Sqlite(open_read_only(path)?)).setting(name)
+        }
+    }
 }
 
 /// The names of the users who were renamed when the database was upgraded. Changes nothing.
 ///
 /// # Errors
 /// It cannot be opened, or a store error.
-pub fn renamed_users(path: &Path) -> Result<Vec<String>, Error> {
+pub fn renamed_users(location: &Location) -> Result<Vec<String>, Error> {
+    // Only an upgrade of a file renames users.
+    let Some(path) = location.file() else { return Ok(Vec::new()) };
     if usize::try_from(inspect(path)?).is_ok_and(|version| version < MIGRATIONS.len()) {
         return Ok(Vec::new());
     }

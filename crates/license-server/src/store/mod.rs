@@ -24,6 +24,7 @@ mod license_list;
 mod license_search;
 mod license_usage;
 mod licenses;
+mod location;
 mod maintenance;
 mod outbox;
 mod password_links;
@@ -53,6 +54,7 @@ pub use license_filter::{Cursor, Filter, Sort};
 pub use license_list::{LicensePage, ListedLicense};
 pub use license_usage::{LicenseUsage, OutdatedUsage};
 pub use licenses::NewLicense;
+pub use location::Location;
 pub use maintenance::{
     backup, check, check_intact, checkpoint_on_exit, is_outdated, renamed_users, schema, setting, unfinished_backup,
 };

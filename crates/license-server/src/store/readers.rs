@@ -1,13 +1,12 @@
 //! Read-only connections. With SQLite's write-ahead log they see the last commit and never wait for the writer.
 
-use std::path::Path;
-
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rusqlite::OpenFlags;
 
 use super::connection::connect;
 use super::engine::Connection;
 use super::error::Error;
+use super::location::Location;
 use super::transactions::ReadTransaction;
 
 /// A pool of read-only connections, one per reading thread.
@@ -22,13 +21,10 @@ impl Readers {
     ///
     /// # Errors
     /// A store error.
-    pub fn open(path: &Path, count: usize) -> Result<Self, Error> {
+    pub fn open(location: &Location, count: usize) -> Result<Self, Error> {
         let (release, take) = bounded(count);
         for _ in 0..count {
-            // Reading needs the shared-memory file, which only a writable connection can create.
-            let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-            connection.pragma_update(None, "query_only", true)?;
-            let _ = release.send(Connection::Sqlite(connection));
+            let _ = release.send(open(location)?);
         }
         Ok(Self { release, take })
     }
@@ -45,5 +41,16 @@ impl Readers {
         };
         let _ = self.release.send(connection);
         result
+    }
+}
+
+fn open(location: &Location) -> Result<Connection, Error> {
+    match location {
+        Location::File(path) => {
+            // Reading needs the shared-memory file, which only a writable connection can create.
+            let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            connection.pragma_update(None, "query_only", true)?;
+            Ok(Connection::Sqlite(connection))
+        }
     }
 }

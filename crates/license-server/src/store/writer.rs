@@ -160,14 +160,14 @@ impl Writer {
 }
 
 impl WriterThread {
-    /// Moves checkpoints out of the commits, to the returned thread.
+    /// Moves checkpoints out of the commits, to the returned thread. `None` if the database has no checkpoints of ours.
     ///
     /// # Errors
     /// A store error.
-    pub fn checkpointer(&mut self) -> Result<Checkpointer, Error> {
-        let (trigger, checkpointer) = checkpoint::channel(&self.database, None)?;
+    pub fn checkpointer(&mut self) -> Result<Option<Checkpointer>, Error> {
+        let Some((trigger, checkpointer)) = checkpoint::channel(&self.database, None)? else { return Ok(None) };
         self.checkpoints = Some(trigger);
-        Ok(checkpointer)
+        Ok(Some(checkpointer))
     }
 
     /// Leaves the history of the clock to another process that writes into the same database.

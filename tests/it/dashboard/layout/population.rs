@@ -35,7 +35,7 @@ pub(super) fn populate(server: &LicenseServerProcess) {
         let ip = SERVERS[number].parse().unwrap();
         let inquiry = Inquiry { observed_ip: "127.0.0.1".parse().unwrap(), reported_ip: Some(ip), ip, details };
         let then = database.now().minus(Duration::from_secs(days * 86_400));
-        let mut database = Database::open(&database.data_dir.database_path()).unwrap();
+        let mut database = Database::open(database.data_dir.database()).unwrap();
         database
             .change(then, |transaction| {
                 rules::verify(transaction, &transaction.license(business.id)?.unwrap(), &inquiry).map(drop)
