@@ -41,7 +41,9 @@ impl From<store::Error> for InstallationError {
     fn from(error: store::Error) -> Self {
         match error {
             store::Error::Permission(_) => Self::Permission(error.to_string()),
-            store::Error::Busy | store::Error::Full | store::Error::Taken => Self::Refused(error.to_string()),
+            store::Error::Busy | store::Error::Full | store::Error::Taken | store::Error::Unavailable(_) => {
+                Self::Refused(error.to_string())
+            }
             error => Self::Unusable(error.to_string()),
         }
     }

@@ -48,7 +48,11 @@ impl From<StoreError> for Failure {
             | StoreError::Unusable(..)
             | StoreError::ForeignLog(_)
             | StoreError::Newer(..) => Self::unusable(sentence),
-            StoreError::Busy | StoreError::Full | StoreError::Taken | StoreError::Failed(_) => Self::refused(sentence),
+            StoreError::Busy
+            | StoreError::Full
+            | StoreError::Taken
+            | StoreError::Unavailable(_)
+            | StoreError::Failed(_) => Self::refused(sentence),
         }
     }
 }

@@ -33,7 +33,9 @@ pub enum Error {
     Full,
     /// The name, key or address exists already.
     Taken,
-    /// Anything else, in SQLite's words.
+    /// The database server cannot be used now, or it is unknown whether it has made the change. In a sentence.
+    Unavailable(String),
+    /// Anything else, in the engine's words.
     Failed(String),
 }
 
@@ -88,6 +90,7 @@ impl fmt::Display for Error {
             Self::Busy => formatter.write_str("the database is locked by another process; try again"),
             Self::Full => formatter.write_str("the disk is full. Nothing was changed"),
             Self::Taken => formatter.write_str("already exists"),
+            Self::Unavailable(sentence) => formatter.write_str(sentence),
             Self::Failed(cause) => write!(formatter, "database error: {cause}"),
         }
     }

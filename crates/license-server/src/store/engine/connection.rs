@@ -2,6 +2,7 @@
 
 use super::super::error::Error;
 use super::named::numbered;
+use super::postgresql::PostgresqlConnection;
 use super::row::Row;
 use super::sqlite;
 use super::value::Value;
@@ -10,6 +11,9 @@ use super::value::Value;
 pub(crate) enum Connection {
     /// To a file of SQLite.
     Sqlite(rusqlite::Connection),
+    /// To a server of PostgreSQL.
+    #[cfg_attr(not(test), expect(dead_code, reason = "until a setting names a database of PostgreSQL"))]
+    Postgresql(Box<PostgresqlConnection>),
 }
 
 impl Connection {
@@ -20,6 +24,7 @@ impl Connection {
     pub(crate) fn execute(&self, sql: &str, parameters: &[Value<'_>]) -> Result<usize, Error> {
         match self {
             Self::Sqlite(connection) => sqlite::execute(connection, sql, parameters),
+            Self::Postgresql(connection) => Ok(connection.execute(sql, parameters)?),
         }
     }
 
@@ -31,10 +36,18 @@ impl Connection {
         &self,
         sql: &str,
         parameters: &[Value<'_>],
-        each: impl FnMut(&Row<'_>) -> Result<bool, Error>,
+        mut each: impl FnMut(&Row<'_>) -> Result<bool, Error>,
     ) -> Result<(), Error> {
         match self {
             Self::Sqlite(connection) => sqlite::query(connection, sql, parameters, each),
+            Self::Postgresql(connection) => {
+                for row in connection.query(sql, parameters)? {
+                    if !each(&Row(&row))? {
+                        break;
+                    }
+                }
+                Ok(())
+            }
         }
     }
 
@@ -126,6 +139,7 @@ impl Connection {
                 sqlite::execute(connection, sql, parameters)?;
                 Ok(connection.last_insert_rowid())
             }
+            Self::Postgresql(_) => self.query_row(&format!("{sql} RETURNING id"), parameters, |row| row.get(0)),
         }
     }
 
@@ -133,6 +147,8 @@ impl Connection {
     pub(crate) fn indexed_by(&self, index: &str) -> String {
         match self {
             Self::Sqlite(_) => format!("INDEXED BY {index}"),
+            // Its planner chooses, by statistics of the table.
+            Self::Postgresql(_) => String::new(),
         }
     }
 
@@ -140,13 +156,7 @@ impl Connection {
     pub(crate) fn rows_of(&self, parameter: &str) -> String {
         match self {
             Self::Sqlite(_) => format!("SELECT value FROM json_each({parameter})"),
-        }
-    }
-
-    /// Whether a failed statement has ended the transaction.
-    fn has_rolled_back(&self) -> bool {
-        match self {
-            Self::Sqlite(connection) => connection.is_autocommit(),
+            Self::Postgresql(_) => format!("SELECT unnest({parameter})"),
         }
     }
 
@@ -154,6 +164,7 @@ impl Connection {
     pub(crate) fn sqlite(&self) -> Option<&rusqlite::Connection> {
         match self {
             Self::Sqlite(connection) => Some(connection),
+            Self::Postgresql(_) => None,
         }
     }
 
@@ -163,8 +174,9 @@ impl Connection {
     /// A store error.
     pub(crate) fn begin_change(&self) -> Result<Transaction<'_>, Error> {
         match self {
-            Self::Sqlite(_) => self.execute("BEGIN IMMEDIATE", &[])?,
-        };
+            Self::Sqlite(_) => _ = self.execute("BEGIN IMMEDIATE", &[])?,
+            Self::Postgresql(connection) => connection.begin_change()?,
+        }
         Ok(Transaction { connection: self, is_open: true })
     }
 
@@ -174,8 +186,9 @@ impl Connection {
     /// A store error.
     pub(crate) fn begin_read(&self) -> Result<Transaction<'_>, Error> {
         match self {
-            Self::Sqlite(_) => self.execute("BEGIN", &[])?,
-        };
+            Self::Sqlite(_) => _ = self.execute("BEGIN", &[])?,
+            Self::Postgresql(connection) => connection.begin_read()?,
+        }
         Ok(Transaction { connection: self, is_open: true })
     }
 }
@@ -192,24 +205,24 @@ impl Transaction<'_> {
     /// # Errors
     /// A store error; the transaction cannot be committed.
     pub(crate) fn attempt(&self, change: impl FnOnce() -> bool) -> Result<(), Error> {
-        let run = |sql| self.connection.execute(sql, &[]);
-        run("SAVEPOINT change")?;
-        if !change() {
-            if self.connection.has_rolled_back() {
-                return Err(Error::Failed("everything was rolled back: the disk is full or failing".to_owned()));
+        match self.connection {
+            Connection::Sqlite(connection) => sqlite::attempt(connection, change),
+            Connection::Postgresql(connection) => {
+                connection.set_savepoint()?;
+                if change() { Ok(connection.release_savepoint()?) } else { Ok(connection.roll_back_to_savepoint()?) }
             }
-            run("ROLLBACK TO change")?;
         }
-        run("RELEASE change")?;
-        Ok(())
     }
 
     /// Commits. When this returns, the changes are durable.
     ///
     /// # Errors
-    /// A store error; nothing was changed.
+    /// A store error. Nothing was changed, unless it is [`Error::Unavailable`], which says what is known.
     pub(crate) fn commit(mut self) -> Result<(), Error> {
-        self.connection.execute("COMMIT", &[])?;
+        match self.connection {
+            Connection::Sqlite(_) => _ = self.connection.execute("COMMIT", &[])?,
+            Connection::Postgresql(connection) => connection.commit()?,
+        }
         self.is_open = false;
         Ok(())
     }
@@ -218,8 +231,15 @@ impl Transaction<'_> {
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         if self.is_open {
-            // An error that has rolled back already, such as a full disk, leaves no transaction.
-            let _ = self.connection.execute("ROLLBACK", &[]);
+            match self.connection {
+                // An error that has rolled back already, such as a full disk, leaves no transaction.
+                Connection::Sqlite(_) => _ = self.connection.execute("ROLLBACK", &[]),
+                Connection::Postgresql(connection) => connection.rollback(),
+            }
         }
     }
 }
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

@@ -2,6 +2,8 @@
 
 mod connection;
 mod named;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "until a setting names a database of PostgreSQL"))]
+mod postgresql;
 mod row;
 mod sqlite;
 mod value;

@@ -61,3 +61,17 @@ pub(super) fn query(
     }
     Ok(())
 }
+
+/// Makes one change of several; undoes it, and nothing else, if `change` returns `false`.
+pub(super) fn attempt(connection: &rusqlite::Connection, change: impl FnOnce() -> bool) -> Result<(), Error> {
+    let run = |sql| execute(connection, sql, &[]);
+    run("SAVEPOINT change")?;
+    if !change() {
+        if connection.is_autocommit() {
+            return Err(Error::Failed("everything was rolled back: the disk is full or failing".to_owned()));
+        }
+        run("ROLLBACK TO change")?;
+    }
+    run("RELEASE change")?;
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! The time limits of a session.
+
+use std::time::Duration;
+
+/// The least time to connect to one of several servers.
+const LEAST_CONNECT: Duration = Duration::from_millis(500);
+
+/// The time limits of a session. Ours stand on this side and hold with a server that is frozen or cut off; the server's own
+/// are shorter, so that a session survives a slow statement or a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// The time to connect, to all servers of the connection string together.
+    pub(super) connect: Duration,
+    /// The time of a statement, and of a commit.
+    pub(super) statement: Duration,
+    /// How long a transaction of ours that does nothing keeps its locks.
+    pub(super) idle: Duration,
+}
+
+impl Limits {
+    /// For what a request waits for.
+    pub(crate) const REQUEST: Self =
+        Self { connect: Duration::from_secs(2), statement: Duration::from_secs(2), idle: Duration::from_secs(10) };
+
+    /// For the work of commands, such as a change of the schema.
+    pub(crate) const COMMAND: Self =
+        Self { connect: Duration::from_secs(10), statement: Duration::from_secs(3600), idle: Duration::from_secs(600) };
+
+    /// The value of the setting `opterius.session`, which a server knows only if no pooler has dropped it.
+    pub(super) const MARK: &str = "direct";
+
+    /// The share of one server in the time to connect.
+    pub(super) fn connect_to_one_of(&self, servers: usize) -> Duration {
+        (self.connect / u32::try_from(servers).unwrap_or(u32::MAX).max(1)).max(LEAST_CONNECT)
+    }
+
+    /// Settings of a session, with the values that the server gets.
+    fn settings(&self) -> [(&'static str, String); 6] {
+        let milliseconds = |time: Duration| time.as_millis().to_string();
+        [
+            ("statement_timeout", milliseconds(self.statement * 3 / 4)),
+            ("lock_timeout", milliseconds(self.statement / 2)),
+            ("idle_in_transaction_session_timeout", milliseconds(self.idle)),
+            ("standard_conforming_strings", "on".to_owned()),
+            // Otherwise the warning of a commit that has not waited for the standby would not come.
+            ("client_min_messages", "warning".to_owned()),
+            // Compiling a statement of milliseconds takes hundreds of them.
+            ("jit", "off".to_owned()),
+        ]
+    }
+
+    /// The options of a session's start.
+    pub(super) fn options(&self) -> String {
+        let mut options: String = self.settings().iter().map(|(name, value)| format!("-c {name}={value} ")).collect();
+        // A backslash, because options end at blanks.
+        options.push_str("-c default_transaction_isolation=read\\ committed -c opterius.session=");
+        options.push_str(Self::MARK);
+        options
+    }
+
+    /// Statements behind BEGIN that set the same for one transaction.
+    pub(super) fn transaction_settings(&self, is_durable: bool) -> String {
+        let mut sql: String =
+            self.settings().iter().map(|(name, value)| format!("; SET LOCAL {name} = '{value}'")).collect();
+        if !is_durable {
+            sql.push_str("; SET LOCAL synchronous_commit = 'on'");
+        }
+        sql
+    }
+}
