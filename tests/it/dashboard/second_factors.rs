@@ -82,8 +82,7 @@ fn a_code_of_oathtool_signs_in_once_and_a_recovery_code_once() {
     // Another user is not affected.
     Visitor::signed_in(&server, OTHER_OWNER);
     // What is stored is neither the secret nor a code.
-    let bytes = std::fs::read(server.database.data_dir.database_file().unwrap()).unwrap();
-    let stored = String::from_utf8_lossy(&bytes);
+    let stored = server.database.stored_text();
     assert!(!stored.contains(&secret) && !stored.contains(&recovery[1]));
     let reset = server.run(&["user", "reset-second-factor", OWNER]);
     assert!(reset.status.success(), "{}", String::from_utf8_lossy(&reset.stderr));

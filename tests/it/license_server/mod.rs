@@ -9,6 +9,7 @@ mod agent;
 mod bad_input;
 mod contract;
 mod crowded_forms;
+mod database_file;
 mod disk;
 mod durability;
 mod installation;

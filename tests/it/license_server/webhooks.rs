@@ -21,8 +21,7 @@ const ATTEMPT: Duration = Duration::from_secs(18);
 /// A license server whose webhooks trust the certificates of these receivers and may have private addresses.
 pub(super) fn server(receivers: &[&FakeLicenseServer], private: bool) -> LicenseServerProcess {
     let builder = LicenseServerProcess::builder();
-    let directory = builder.database.data_dir.database_file().unwrap().parent().unwrap().parent().unwrap().to_owned();
-    let authorities = directory.join("authorities.pem");
+    let authorities = builder.directory().join("authorities.pem");
     let pem: String = receivers.iter().map(|receiver| receiver.ca_pem()).collect();
     fs::write(&authorities, pem).unwrap();
     builder

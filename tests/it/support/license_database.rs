@@ -1,13 +1,15 @@
 //! Direct access to the database of a license server: creates and changes licenses with the functions that the dashboard
 //! and the command line use.
 
-use opterius_base::clock::{Clock, Timestamp};
+use super::engine::DatabasePlace;
+use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_base::secret::Secret;
 use opterius_license_server::actions::{self, Change, ChangeContext, Refusal};
 use opterius_license_server::installation::DataDir;
 use opterius_license_server::model::{Activation, Actor, Event, Plan, RefusedServer, Role};
 use opterius_license_server::store::{self, Database, ReadTransaction, WriteTransaction};
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,12 +30,19 @@ pub struct TestLicense {
 #[derive(Clone)]
 pub struct LicenseDatabase {
     pub data_dir: DataDir,
+    pub place: DatabasePlace,
     clock: Arc<dyn Clock>,
 }
 
 impl LicenseDatabase {
-    pub fn new(data_dir: DataDir, clock: Arc<dyn Clock>) -> LicenseDatabase {
-        LicenseDatabase { data_dir, clock }
+    /// The database of the installation with its keys in this directory.
+    pub fn at(place: DatabasePlace, directory: &Path, clock: Arc<dyn Clock>) -> LicenseDatabase {
+        LicenseDatabase { data_dir: place.installation(directory), place, clock }
+    }
+
+    /// The database in a file of this directory.
+    pub fn in_directory(directory: &Path) -> LicenseDatabase {
+        LicenseDatabase::at(DatabasePlace::in_directory(), directory, Arc::new(SystemClock))
     }
 
     pub fn now(&self) -> Timestamp {
@@ -151,6 +160,19 @@ impl LicenseDatabase {
             text.trim_end().to_owned()
         };
         self.history(Some(id)).iter().map(line).collect()
+    }
+
+    /// Everything that is stored, as an intruder would search it.
+    pub fn stored_text(&self) -> String {
+        let Some(database) = self.place.postgresql() else {
+            let file = self.data_dir.database_file().unwrap_or_else(|error| panic!("{error}"));
+            let read = |path| std::fs::read(path).unwrap_or_default();
+            let text = String::from_utf8_lossy(&[read(file.to_owned()), read(file.with_extension("db-wal"))].concat())
+                .into_owned();
+            assert!(text.contains("licenses"), "{} is not a database", file.display());
+            return text;
+        };
+        database.dump()
     }
 
     /// The defects of the database; empty if it is intact.

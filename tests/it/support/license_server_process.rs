@@ -1,6 +1,7 @@
 //! The real license server as a child process, with its own installation, on a port that the kernel chooses.
 
 use super::TempDirectory;
+use super::engine::{DatabasePlace, Engine};
 use super::http::{self, Request, Response};
 use super::license_database::LicenseDatabase;
 use super::process::{self, Process, START, Settings};
@@ -8,7 +9,6 @@ use super::programs;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use opterius_base::clock::SystemClock;
-use opterius_license_server::installation::DataDir;
 use opterius_license_server::keys::SigningKeys;
 use ring::signature::{ED25519, UnparsedPublicKey};
 use rustix::process::Signal;
@@ -39,6 +39,10 @@ impl LicenseServerBuilder {
     pub fn set(mut self, key: &str, value: &str) -> LicenseServerBuilder {
         self.settings.set(key, value);
         self
+    }
+
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Copies the installation to a small private disk, mounted with these options and visible only to the process.
@@ -74,14 +78,22 @@ pub struct LicenseServerProcess {
 
 impl LicenseServerProcess {
     pub fn builder() -> LicenseServerBuilder {
+        LicenseServerProcess::builder_at(DatabasePlace::new(Engine::of_tests()))
+    }
+
+    /// The same with the database at this place.
+    pub fn builder_at(place: DatabasePlace) -> LicenseServerBuilder {
         let directory = TempDirectory::new();
         let data = directory.path().join("data");
         let data_dir = data.display().to_string();
-        let settings = Settings::new([("port", "0"), ("log", "stderr"), ("data_dir", &data_dir)]);
+        let mut settings = Settings::new([("port", "0"), ("log", "stderr"), ("data_dir", &data_dir)]);
+        if let Some(database) = place.setting() {
+            settings.set("database", &database);
+        }
         settings.write(&config_path(directory.path()));
         let init = run(directory.path(), &["init"]);
         assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
-        let database = LicenseDatabase::new(DataDir::new(&data), Arc::new(SystemClock));
+        let database = LicenseDatabase::at(place, &data, Arc::new(SystemClock));
         LicenseServerBuilder { directory, settings, launcher: Vec::new(), database }
     }
 
@@ -94,7 +106,7 @@ impl LicenseServerProcess {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let copy = self.directory().join(format!("copy-{}", NEXT.fetch_add(1, Ordering::Relaxed)));
         self.inside(&format!("cp -a $DIRECTORY/disk {}", copy.display()));
-        LicenseDatabase::new(DataDir::new(&copy), Arc::new(SystemClock))
+        LicenseDatabase::in_directory(&copy)
     }
 
     pub fn port(&self) -> u16 {

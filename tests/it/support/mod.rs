@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod browser;
+pub mod engine;
 pub mod fake_license_server;
 pub mod http;
 pub mod license_database;

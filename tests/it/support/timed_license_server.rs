@@ -1,6 +1,7 @@
 //! The license server in the test process, with a real socket and a clock that the test sets.
 
 use super::TempDirectory;
+use super::engine::{DatabasePlace, Engine};
 use super::http::{self, Request, Response};
 use super::license_database::LicenseDatabase;
 use super::license_server_process::{VERIFY, assert_signed};
@@ -9,7 +10,7 @@ use opterius_daemon::notify::Notifier;
 use opterius_daemon::signals::{SignalSources, Signals};
 use opterius_daemon::supervisor::{self, Failure};
 use opterius_license_server::config::{self, Config};
-use opterius_license_server::installation::{DataDir, Installation};
+use opterius_license_server::installation::Installation;
 use opterius_license_server::serve::{self, Dependencies};
 use opterius_license_server::shared::Shared;
 use opterius_license_server::store;
@@ -83,11 +84,11 @@ impl TimedLicenseServer {
     pub fn start() -> TimedLicenseServer {
         let directory = TempDirectory::new();
         let clock = Arc::new(TestClock::new());
-        let data_dir = DataDir::new(&directory.path().join("data"));
-        let installation = data_dir.create(clock.wall()).unwrap_or_else(|error| panic!("{error}"));
+        let place = DatabasePlace::new(Engine::of_tests());
+        let database = LicenseDatabase::at(place, &directory.path().join("data"), Arc::clone(&clock) as Arc<dyn Clock>);
+        let installation = database.data_dir.create(clock.wall()).unwrap_or_else(|error| panic!("{error}"));
         let public_keys = installation.keys.public_keys();
         let (port, sources, server) = serve(installation, &clock);
-        let database = LicenseDatabase::new(data_dir, Arc::clone(&clock) as Arc<dyn Clock>);
         TimedLicenseServer { clock, database, port, public_keys, sources, server: Some(server), directory }
     }
 

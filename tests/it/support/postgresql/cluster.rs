@@ -124,7 +124,7 @@ impl Cluster {
         psql::run_within(limit, &self.address(), "postgres", ROLE, "SELECT 1").is_ok()
     }
 
-    fn address(&self) -> [String; 4] {
+    pub(super) fn address(&self) -> [String; 4] {
         psql::address(&self.socket_directory().display().to_string(), self.port)
     }
 

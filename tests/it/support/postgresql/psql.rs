@@ -44,6 +44,15 @@ pub(super) fn run_within(
     }
 }
 
+/// All contents of a database as SQL.
+pub(super) fn dump(address: &[String], database: &str) -> String {
+    let mut command = Command::new(super::programs::program("pg_dump"));
+    command.args(address).args(["-U", "postgres", database]).stdin(Stdio::null());
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 /// Runs pgbench with a script over TCP.
 pub(super) fn pgbench(directory: &Path, port: u16, script: &str, options: &[&str]) -> Output {
     static NEXT: AtomicU32 = AtomicU32::new(0);

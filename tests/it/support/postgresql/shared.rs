@@ -2,6 +2,7 @@
 
 use super::ROLE;
 use super::cluster::Cluster;
+use super::psql;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -41,6 +42,11 @@ impl ScratchDatabase {
     /// Runs SQL as the superuser, past all checks.
     pub fn psql(&self, sql: &str) -> String {
         shared().psql_in(&self.name, sql)
+    }
+
+    /// All of its contents as SQL.
+    pub fn dump(&self) -> String {
+        psql::dump(&shared().address(), &self.name)
     }
 
     /// Runs a file of SQL as [`ROLE`].
