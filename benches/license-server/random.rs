@@ -1,5 +1,8 @@
 //! Reproducible pseudorandom numbers (SplitMix64, Steele et al. 2014). Keys are computed from license numbers, so that the
-//! benchmark needs no list of a million keys in memory.
+//! benchmark needs no list of a million keys in memory. The simulation of a fleet uses them, too.
+
+// Two benchmarks include this file, and neither uses all of it.
+#![allow(dead_code)]
 
 pub(crate) struct Random(u64);
 
@@ -18,5 +21,10 @@ impl Random {
     /// A number below `bound`.
     pub(crate) fn below(&mut self, bound: u32) -> u32 {
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u32
+    }
+
+    /// A number from 0 to 1.
+    pub(crate) fn fraction(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }

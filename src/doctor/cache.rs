@@ -20,7 +20,7 @@ use opterius_license::model::Terms;
 /// The Panel's user, which reads the file.
 const PANEL: &str = "www-data";
 
-/// Checks run every 24 hours, plus up to 10 minutes of per-host delay.
+/// A check runs every 24 hours, the first one after a start up to 10 minutes later.
 const FRESH: Duration = Duration::from_secs(25 * 3600);
 
 /// Whether the file's MAC is valid, and how old its verdict is.

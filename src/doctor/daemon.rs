@@ -111,20 +111,26 @@ fn judge_version(status: u16, version: Option<&str>, restart: &str) -> Finding {
 pub fn standing(context: &Context<'_>) -> Option<Finding> {
     let status = context.status.as_ref()?;
     let (message, state) = (status.text("message"), status.text("state"));
+    let next = status.text("next_check_at");
+    let after = |text: &str, end: &str| if next.is_empty() { String::new() } else { format!("{text}{next}{end}") };
     let mut finding = match state.as_str() {
         "active" if status.is_valid() => {
-            let next = status.text("next_check_at");
-            let next = if next.is_empty() { next } else { format!("; next check {next}") };
-            Finding::pass(format!("valid, plan {}{next}", status.text("plan")))
+            Finding::pass(format!("valid, plan {}{}", status.text("plan"), after("; next check ", "")))
         }
         "grace" if status.is_valid() => {
             let until = status.text("grace_until");
-            Finding::warn(format!("valid until {until} at the latest: {message}"), context.help(UNREACHABLE))
+            Finding::warn(
+                format!("valid until {until} at the latest: {message}{}", after(" Next check: ", ".")),
+                context.help(UNREACHABLE),
+            )
         }
         _ => {
             let reason = Some(status.text("reason")).filter(|reason| !reason.is_empty());
             let reason = reason.unwrap_or_else(|| INVALID.to_owned());
-            Finding::fail(format!("restricted, {reason}: {message}"), context.help(&reason))
+            Finding::fail(
+                format!("restricted, {reason}: {message}{}", after(" Next check: ", ".")),
+                context.help(&reason),
+            )
         }
     };
     for warning in warnings(status, context.system.clock.wall()) {

@@ -94,7 +94,8 @@ impl Verifier {
             clock,
             random: SystemRandom::new(),
             server,
-            timer: CheckTimer::new(&host.server_id, now),
+            // Clones have one machine ID.
+            timer: CheckTimer::new(&format!("{} {}", host.server_id, host.hostname), now),
             host,
             config,
             verdicts: VerdictStore::new(now),
@@ -231,6 +232,9 @@ impl Verifier {
         let now = self.clock.now();
         let has_changed = self.update_standing(now);
         log_lines::standing(&self.standing, &self.state);
+        if let Some(wait) = self.due_in(now).filter(|_| self.state.failure.is_some()) {
+            log_lines::next_check(now.wall.plus(wait));
+        }
         if has_changed || self.verdicts.is_behind(&self.view(now)) {
             self.write_cache(now);
         }

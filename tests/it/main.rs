@@ -22,6 +22,7 @@ mod crowds;
 mod dashboard;
 mod doctor;
 mod documents;
+mod fleet;
 mod fuzz_corpora;
 mod hazards;
 mod journal;

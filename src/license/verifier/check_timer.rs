@@ -18,19 +18,19 @@ pub(super) struct CheckTimer {
     /// When the latest check started.
     started: Option<Now>,
     is_requested: bool,
-    /// This host's delay, see [`schedule::offset`].
+    /// This host's second of the day, see [`schedule::offset`].
     offset: Duration,
 }
 
 impl CheckTimer {
     /// A timer whose first check is due at once.
-    pub(super) fn new(server_id: &str, now: Now) -> Self {
+    pub(super) fn new(identity: &str, now: Now) -> Self {
         Self {
             pending: Pending { since: now, wait: Duration::ZERO, expires_at: None },
             failures: 0,
             started: None,
             is_requested: false,
-            offset: schedule::offset(server_id),
+            offset: schedule::offset(identity),
         }
     }
 
@@ -93,6 +93,7 @@ mod tests {
     use super::*;
     use opterius_license::model::Terms;
     use opterius_license::outcome::{Failure, FailureClass};
+    use opterius_license::reason::UNREACHABLE;
 
     fn at(boot: u64) -> Now {
         Now { wall: Timestamp::from_unix(0), boot: Duration::from_secs(boot) }
@@ -154,10 +155,11 @@ mod tests {
 
     #[test]
     fn waits_grow_with_each_failure_until_a_verdict_or_another_key() {
+        let unreachable = Standing::Restricted { reason: UNREACHABLE.to_owned(), message: String::new() };
         let waits = |timer: &mut CheckTimer| {
             timer.begin(at(0));
             timer.count_outcome(&failed());
-            timer.schedule_next(&failed(), &Standing::Active, None, 1.0, at(0));
+            timer.schedule_next(&failed(), &unreachable, None, 1.0, at(0));
             timer.due_in(true, at(0)).unwrap().as_secs()
         };
         let mut timer = CheckTimer::new("", at(0));
@@ -168,7 +170,7 @@ mod tests {
         let granted = Outcome::Granted { terms: Terms::default(), message: String::new() };
         timer.count_outcome(&granted);
         timer.schedule_next(&granted, &Standing::Active, None, 1.0, at(0));
-        assert_eq!(timer.due_in(true, at(0)), Some(schedule::INTERVAL));
+        assert_eq!(timer.due_in(true, at(0)), Some(schedule::offset("")), "midnight, so its own second of the day");
         assert_eq!(waits(&mut timer), 5);
     }
 }

@@ -7,8 +7,8 @@ use crate::license::client::{LicenseConfig, LicenseServer};
 use opterius_base::clock::Now;
 use opterius_license::address::{self, Discovered};
 
-/// How often the address is discovered.
-const INTERVAL: Duration = Duration::from_secs(24 * 3600);
+/// How often the address is discovered. A check at the same second of the next day may come a few seconds early.
+const INTERVAL: Duration = Duration::from_secs(24 * 3600 - 60);
 /// The wait after a failed discovery.
 const RETRY: Duration = Duration::from_secs(3600);
 
@@ -79,8 +79,8 @@ mod tests {
             (known(None, None), at(0, 0), true),
             (known(None, Some(0)), at(0, 3599), false),
             (known(None, Some(0)), at(0, 3600), true),
-            (known(Some(0), None), at(DAY - 1, 0), false),
-            (known(Some(0), None), at(DAY, 0), true),
+            (known(Some(0), None), at(DAY - 61, 0), false),
+            (known(Some(0), None), at(DAY - 60, 0), true),
             (known(Some(0), Some(0)), at(DAY, 3599), false),
             // The clock was set back: the age of the address is unknown.
             (known(Some(1), None), at(0, 0), true),

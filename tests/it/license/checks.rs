@@ -48,24 +48,34 @@ fn checks_are_due_as_documented() {
         let expiry = (now() + left).format(&Rfc3339).unwrap();
         Reply::json(200, with(grant(), json!({"expires_at": expiry})))
     };
-    // Every host of a fleet has its own delay of up to ten minutes.
-    let (day, fleet) = (24 * 3600, 600);
+    // Every host of a fleet has its own second of the day and of the hour; one that is near is passed over.
+    let (day, hour) = (600..=24 * 3600 + 600, 25..=3600 + 25);
     let table = [
-        (Reply::granted(), day, fleet),
-        (denial("suspended", "Unpaid."), 3600, 0),
-        (granted(hours(24 * 365)), day, fleet),
-        (granted(hours(60)), 12 * 3600, 0),
-        (granted(hours(47)), 3600, 0),
-        (granted(hours(2)), 3600, 0),
-        (granted(time::Duration::minutes(10)), 600, 0),
+        (Reply::granted(), day.clone()),
+        (denial("suspended", "Unpaid."), hour.clone()),
+        (granted(hours(24 * 365)), day),
+        (granted(hours(60)), 600..=13 * 3600 + 25),
+        (granted(hours(47)), hour.clone()),
+        (granted(hours(2)), hour),
+        (granted(time::Duration::minutes(10)), 25..=600),
     ];
     let mut agent = Agent::licensed();
-    for (reply, wait, spread) in table {
+    let mut own = None;
+    for (reply, expected) in table {
         agent.license_server().reply(reply);
         agent.restart();
         let status = agent.status_after_checks(1);
         let due = seconds_to_next_check(&status);
-        assert!((wait - 60..=wait + spread + 2).contains(&due), "due in {due} s, not in {wait} s: {status}");
+        // Rounding, and the time that the test takes.
+        assert!(
+            (expected.start() - 2..=expected.end() + 2).contains(&due),
+            "due in {due} s, not in {expected:?}: {status}"
+        );
+        if *expected.end() > 600 {
+            let second = instant(&status["next_check_at"]).unix_timestamp();
+            let apart = (second - *own.get_or_insert(second)).rem_euclid(3600);
+            assert!(apart <= 2 || apart >= 3598, "not always the same second of the hour: {apart} s later");
+        }
     }
 }
 
