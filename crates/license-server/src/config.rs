@@ -1,8 +1,10 @@
 //! `license-server.conf`: `key=value` lines, read into typed values once, at the edge.
 
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::cause::cause;
 use crate::model::mail_address;
 use crate::network::Network;
 use crate::store::Location;
@@ -154,7 +156,24 @@ pub struct Loaded {
 /// One sentence with file, line, key and remedy.
 pub fn load(path: &Path) -> Result<Loaded, Error> {
     let text = config_file::read(path, "Create it (dist/license-server.conf is an example; it can be empty)")?;
-    parse(&text, &path.display().to_string())
+    let loaded = parse(&text, &path.display().to_string())?;
+    if loaded.config.database.as_ref().is_some_and(Location::has_password) {
+        check_private(path)?;
+    }
+    Ok(loaded)
+}
+
+/// A file with a password must not be readable by all.
+fn check_private(path: &Path) -> Result<(), Error> {
+    let shown = path.display();
+    match path.metadata() {
+        Ok(metadata) if metadata.permissions().mode() & 0o007 == 0 => Ok(()),
+        Ok(_) => Err(Error::Invalid(format!(
+            "{shown}: all users can read the file, and database has a password. Run: chmod 0640 {shown}; or use \
+             passfile=FILE in place of the password"
+        ))),
+        Err(error) => Err(Error::Invalid(format!("{shown}: {}", cause(&error)))),
+    }
 }
 
 /// Parses the text of the file. Messages call the file `name`.

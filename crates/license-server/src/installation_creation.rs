@@ -9,7 +9,7 @@ use crate::installation::{DataDir, FORM_SECRET, INSTALLATION, Installation, fail
 use crate::installation_error::InstallationError;
 use crate::keys::SigningKeys;
 use crate::random_token;
-use crate::store::{self, Database, Location};
+use crate::store::{self, Database, Location, Server};
 use opterius_base::clock::Timestamp;
 
 impl DataDir {
@@ -30,6 +30,7 @@ impl DataDir {
         self.check_absent(&self.keys_path())?;
         match self.database() {
             Location::File(path) => self.create_file(path, now)?,
+            Location::Postgresql(server) => self.create_on_server(server, now)?,
         }
         self.open()
     }
@@ -50,6 +51,25 @@ impl DataDir {
             // Remove what was written before the failure, such as a full disk.
             let _ = self.remove_unfinished();
         })
+    }
+
+    /// Creates the tables, and the keys before the commit. If the commit fails, the keys are removed; if this program is
+    /// killed between, the next `init` says what to remove.
+    fn create_on_server(&self, server: &Server, now: Timestamp) -> Result<(), InstallationError> {
+        let (installation, form_secret) = (random_token::random()?, random_token::random()?);
+        let path = self.keys_path();
+        let mut has_keys = false;
+        let created = store::create_on_server(server, now, |transaction| {
+            transaction.put_setting(INSTALLATION, &installation)?;
+            transaction.put_setting(FORM_SECRET, &form_secret)?;
+            SigningKeys::generate(&installation, now)?.store(&path)?;
+            has_keys = true;
+            Ok::<(), InstallationError>(())
+        });
+        if created.is_err() && has_keys {
+            let _ = fs::remove_file(&path);
+        }
+        created
     }
 
     /// Creates the database under a temporary name, then the keys, then renames the database. Interrupted at any point, it

@@ -130,6 +130,7 @@ pub fn run(
     let connections = limits::connections(config.max_connections).map_err(Failure::Start)?;
     let readers = Readers::open(&location, 2 * THREADS_PER_LANE + 3);
     let readers = readers.map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
+    database.limit_to_requests();
     let (writer, mut writer_thread) = Writer::new(database, Arc::clone(&clock));
     let checkpointer =
         writer_thread.checkpointer().map_err(|error| Failure::Start(format!("cannot start: {error}")))?;

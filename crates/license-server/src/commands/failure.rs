@@ -47,6 +47,7 @@ impl From<StoreError> for Failure {
             | StoreError::Exposed(_)
             | StoreError::Unusable(..)
             | StoreError::ForeignLog(_)
+            | StoreError::Refused(_)
             | StoreError::Newer(..) => Self::unusable(sentence),
             StoreError::Busy
             | StoreError::Full

@@ -8,11 +8,12 @@ use std::path::Path;
 use rusqlite::{OpenFlags, TransactionBehavior};
 
 use super::connection::{connect, inspect};
-use super::engine::Connection;
+use super::engine::{Connection, Limits};
 use super::error::Error;
 use super::foreign_log;
 use super::location::Location;
 use super::schema;
+use super::server_database;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use crate::cause::cause;
 use crate::ownership::give_to_owner_of;
@@ -56,6 +57,9 @@ impl Database {
     pub fn open(location: &Location) -> Result<Self, Error> {
         match location {
             Location::File(path) => Self::open_file(path),
+            Location::Postgresql(server) => {
+                Ok(Self { connection: server_database::open(server)?, location: location.clone(), lock: None })
+            }
         }
     }
 
@@ -71,6 +75,11 @@ impl Database {
             migrate(&mut connection, path, version)?;
         }
         Ok(Self { connection: Connection::Sqlite(connection), location: Location::File(path.to_owned()), lock: None })
+    }
+
+    /// Limits the time of each statement on a server to what a request can wait for.
+    pub fn limit_to_requests(&mut self) {
+        self.connection.limit(Limits::REQUEST);
     }
 
     /// Keeps a lock as long as the database is open.

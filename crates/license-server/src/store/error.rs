@@ -35,6 +35,8 @@ pub enum Error {
     Taken,
     /// The database server cannot be used now, or it is unknown whether it has made the change. In a sentence.
     Unavailable(String),
+    /// The database of a server is not one that this program can use. In a sentence.
+    Refused(String),
     /// Anything else, in the engine's words.
     Failed(String),
 }
@@ -90,7 +92,7 @@ impl fmt::Display for Error {
             Self::Busy => formatter.write_str("the database is locked by another process; try again"),
             Self::Full => formatter.write_str("the disk is full. Nothing was changed"),
             Self::Taken => formatter.write_str("already exists"),
-            Self::Unavailable(sentence) => formatter.write_str(sentence),
+            Self::Unavailable(sentence) | Self::Refused(sentence) => formatter.write_str(sentence),
             Self::Failed(cause) => write!(formatter, "database error: {cause}"),
         }
     }

@@ -3,15 +3,19 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::engine::Server;
+
 /// Where a database is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
     /// In a file of SQLite.
     File(PathBuf),
+    /// On a server of PostgreSQL.
+    Postgresql(Server),
 }
 
 impl Location {
-    /// Parses the absolute path of a file.
+    /// Parses the absolute path of a file, or a connection string of PostgreSQL.
     ///
     /// # Errors
     /// A sentence, which does not repeat the text.
@@ -20,14 +24,27 @@ impl Location {
         if path.is_absolute() {
             return Ok(Self::File(path.to_owned()));
         }
-        Err("the database must be the absolute path of a file".to_owned())
+        if Server::is_connection_string(text) {
+            return Server::parse(text)
+                .map(Self::Postgresql)
+                .map_err(|cause| format!("the connection string: {cause}"));
+        }
+        Err("the database must be the absolute path of a file, or a connection string such as \
+             postgresql://user@host/database or host=HOST dbname=DATABASE user=USER"
+            .to_owned())
     }
 
     /// The file, if it is one.
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::File(path) => Some(path),
+            Self::Postgresql(_) => None,
         }
+    }
+
+    /// Whether its text has a password.
+    pub fn has_password(&self) -> bool {
+        matches!(self, Self::Postgresql(server) if server.has_password())
     }
 }
 
@@ -35,6 +52,7 @@ impl fmt::Display for Location {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => path.display().fmt(formatter),
+            Self::Postgresql(server) => server.fmt(formatter),
         }
     }
 }

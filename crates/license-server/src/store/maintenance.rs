@@ -13,6 +13,7 @@ use super::foreign_log;
 use super::integrity::defects;
 use super::location::Location;
 use super::schema::MIGRATIONS;
+use super::server_database;
 use super::transactions::ReadTransaction;
 use crate::cause::cause;
 use crate::model::user_name::is_renamed;
@@ -86,6 +87,7 @@ pub(super) fn copy(path: &Path, target: &Path) -> Result<(), Error> {
 pub fn check(location: &Location) -> Result<Vec<String>, Error> {
     match location {
         Location::File(path) => check_file(path),
+        Location::Postgresql(server) => server_database::defects(server),
     }
 }
 
@@ -129,6 +131,7 @@ pub fn schema(location: &Location) -> Result<(i64, i64), Error> {
     let newest = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     match location {
         Location::File(path) => Ok((inspect(path)?, newest)),
+        Location::Postgresql(server) => Ok((server_database::version(server)?, newest)),
     }
 }
 
@@ -142,6 +145,7 @@ pub fn setting(location: &Location, name: &str) -> Result<Option<String>, Error>
             inspect(path)?;
             ReadTransaction(&Connection::Sqlite(open_read_only(path)?)).setting(name)
         }
+        Location::Postgresql(server) => ReadTransaction(&server_database::open(server)?).setting(name),
     }
 }
 

@@ -4,7 +4,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use rusqlite::OpenFlags;
 
 use super::connection::connect;
-use super::engine::Connection;
+use super::engine::{Connection, Limits};
 use super::error::Error;
 use super::location::Location;
 use super::transactions::ReadTransaction;
@@ -52,5 +52,6 @@ fn open(location: &Location) -> Result<Connection, Error> {
             connection.pragma_update(None, "query_only", true)?;
             Ok(Connection::Sqlite(connection))
         }
+        Location::Postgresql(server) => Ok(Connection::Postgresql(Box::new(server.connection(Limits::READ)))),
     }
 }

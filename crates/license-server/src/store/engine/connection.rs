@@ -2,7 +2,7 @@
 
 use super::super::error::Error;
 use super::named::numbered;
-use super::postgresql::PostgresqlConnection;
+use super::postgresql::{Limits, PostgresqlConnection};
 use super::row::Row;
 use super::sqlite;
 use super::value::Value;
@@ -12,7 +12,6 @@ pub(crate) enum Connection {
     /// To a file of SQLite.
     Sqlite(rusqlite::Connection),
     /// To a server of PostgreSQL.
-    #[cfg_attr(not(test), expect(dead_code, reason = "until a setting names a database of PostgreSQL"))]
     Postgresql(Box<PostgresqlConnection>),
 }
 
@@ -140,6 +139,24 @@ impl Connection {
                 Ok(connection.last_insert_rowid())
             }
             Self::Postgresql(_) => self.query_row(&format!("{sql} RETURNING id"), parameters, |row| row.get(0)),
+        }
+    }
+
+    /// Runs several statements without parameters.
+    ///
+    /// # Errors
+    /// A store error.
+    pub(crate) fn batch(&self, sql: &str) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(connection) => Ok(connection.execute_batch(sql)?),
+            Self::Postgresql(connection) => Ok(connection.batch(sql)?),
+        }
+    }
+
+    /// Sets the time limits of a connection to a server.
+    pub(crate) fn limit(&mut self, limits: Limits) {
+        if let Self::Postgresql(connection) = self {
+            connection.limit(limits);
         }
     }
 

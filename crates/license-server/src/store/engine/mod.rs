@@ -2,13 +2,16 @@
 
 mod connection;
 mod named;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "until a setting names a database of PostgreSQL"))]
 mod postgresql;
 mod row;
 mod sqlite;
 mod value;
 
 pub(super) use connection::Connection;
+#[cfg(test)]
+pub(super) use postgresql::Cluster;
+pub(super) use postgresql::Limits;
+pub use postgresql::Server;
 pub(super) use row::{Column, FromColumn, Row};
 pub(super) use value::params;
 pub(super) use value::{ToValue, Value};

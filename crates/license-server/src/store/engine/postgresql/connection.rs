@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// A database of PostgreSQL: a connection string, and what all connections of the process know of the servers.
 #[derive(Clone)]
-pub(crate) struct Server {
+pub struct Server {
     string: Arc<ConnectionString>,
     failed: Arc<Mutex<Option<(Instant, Failure)>>>,
 }
@@ -32,6 +32,16 @@ impl Server {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let string = ConnectionString::parse(text, &Account::of_this_process())?;
         Ok(Self { string: Arc::new(string), failed: Arc::default() })
+    }
+
+    /// Whether a text is meant to be a connection string.
+    pub(crate) fn is_connection_string(text: &str) -> bool {
+        ConnectionString::is_meant(text)
+    }
+
+    /// Whether the string has a password.
+    pub(crate) fn has_password(&self) -> bool {
+        self.string.has_password()
     }
 
     /// A connection that connects when it is used first.
@@ -93,6 +103,14 @@ enum Slot {
 }
 
 impl PostgresqlConnection {
+    /// Sets the time limits; they hold from the next session on, which is the next transaction's.
+    pub(in crate::store) fn limit(&mut self, limits: Limits) {
+        if self.limits != limits {
+            self.limits = limits;
+            self.session = RefCell::new(Slot::Empty);
+        }
+    }
+
     /// Begins a transaction that changes something. Connects first, if need be: nothing has been sent yet.
     ///
     /// # Errors
@@ -123,7 +141,7 @@ impl PostgresqlConnection {
             }
             // The server has closed the session while nothing happened on it, such as at its restart. A silent server, by
             // contrast, has taken the time of this request already.
-            if SystemClock.monotonic().saturating_duration_since(started) >= self.limits.statement {
+            if SystemClock.monotonic().saturating_duration_since(started) >= self.limits.connect {
                 *slot = Slot::Empty;
                 return begun;
             }

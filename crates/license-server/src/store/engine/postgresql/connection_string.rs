@@ -81,6 +81,16 @@ impl ConnectionString {
         })
     }
 
+    /// Whether a text is meant to be a connection string.
+    pub(super) fn is_meant(text: &str) -> bool {
+        uri::strip_scheme(text).is_some() || text.contains('=')
+    }
+
+    /// Whether the string has a password.
+    pub(super) fn has_password(&self) -> bool {
+        self.password.is_some()
+    }
+
     /// The password for a server: of the string, or of the password file, which is read anew each time.
     ///
     /// # Errors

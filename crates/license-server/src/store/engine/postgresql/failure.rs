@@ -60,9 +60,8 @@ impl From<Failure> for Error {
             Failure::Full => Self::Full,
             Failure::Taken => Self::Taken,
             Failure::Failed(cause) => Self::Failed(cause),
-            Failure::Unavailable(_) | Failure::Refused(_) | Failure::Unknown(_) | Failure::ReadOnly => {
-                Self::Unavailable(failure.to_string())
-            }
+            Failure::Refused(_) => Self::Refused(failure.to_string()),
+            Failure::Unavailable(_) | Failure::Unknown(_) | Failure::ReadOnly => Self::Unavailable(failure.to_string()),
         }
     }
 }

@@ -22,6 +22,11 @@ impl Limits {
     pub(crate) const REQUEST: Self =
         Self { connect: Duration::from_secs(2), statement: Duration::from_secs(2), idle: Duration::from_secs(10) };
 
+    /// For pages and counts, which read much more than a verification. BEGIN has the time to connect, so a server that is
+    /// gone is noticed as soon.
+    pub(crate) const READ: Self =
+        Self { connect: Duration::from_secs(2), statement: Duration::from_secs(20), idle: Duration::from_secs(60) };
+
     /// For the work of commands, such as a change of the schema.
     pub(crate) const COMMAND: Self =
         Self { connect: Duration::from_secs(10), statement: Duration::from_secs(3600), idle: Duration::from_secs(600) };

@@ -23,7 +23,8 @@ mod test_cluster;
 mod tls;
 mod uri;
 
-pub(crate) use connection::{PostgresqlConnection, Server};
+pub(crate) use connection::PostgresqlConnection;
+pub use connection::Server;
 pub(crate) use limits::Limits;
 #[cfg(test)]
 pub(crate) use test_cluster::Cluster;

@@ -156,7 +156,8 @@ impl Session {
             return Err(Failure::Failed("a transaction is open already".to_owned()));
         }
         let sql = format!("{begin}{}", self.settings);
-        let begun = self.answer(self.link.run(self.limits.statement, |client| client.batch_execute(&sql)));
+        let time = self.limits.statement.min(self.limits.connect);
+        let begun = self.answer(self.link.run(time, |client| client.batch_execute(&sql)));
         match &begun {
             Ok(()) => self.transaction.set(Transaction::Open),
             // It may be open on the server.

@@ -149,7 +149,7 @@ impl Cluster {
     }
 
     /// What psql prints, on a connection of its own.
-    pub(super) fn psql(&self, sql: &str) -> Result<String, String> {
+    pub(crate) fn psql(&self, sql: &str) -> Result<String, String> {
         let port = self.port.to_string();
         let output = Command::new("psql")
             .args([
