@@ -19,6 +19,7 @@ use std::time::Duration;
 pub struct ClusterBuilder {
     settings: Vec<(String, String)>,
     disk: Option<u32>,
+    on_real_disk: bool,
 }
 
 impl ClusterBuilder {
@@ -28,15 +29,22 @@ impl ClusterBuilder {
         self
     }
 
-    /// Puts the data on a disk of its own, which a test can fill. About 45 MB are in use from the beginning. Needs root.
+    /// Puts the data on a small disk of its own, which a test can fill. 30 MB are in use from the beginning. Needs root.
     pub fn on_disk(mut self, megabytes: u32) -> ClusterBuilder {
         self.disk = Some(megabytes);
         self.set("min_wal_size", "2MB").set("max_wal_size", "4MB").set("wal_keep_size", "0")
     }
 
+    /// Puts the data where a commit takes the time of a disk, for measurements. By default it is in memory, which survives
+    /// whatever the tests do.
+    pub fn on_real_disk(mut self) -> ClusterBuilder {
+        self.on_real_disk = true;
+        self
+    }
+
     /// Starts the server and waits until it answers.
     pub fn start(self) -> Cluster {
-        let directory = Directory::new();
+        let directory = if self.on_real_disk { Directory::on_disk() } else { Directory::new() };
         let place = self.disk.map_or_else(|| directory.path().to_owned(), |megabytes| directory.mount_disk(megabytes));
         let data = place.join("data");
         template::copy_to(&data);
@@ -56,7 +64,7 @@ pub struct Cluster {
 
 impl Cluster {
     pub fn builder() -> ClusterBuilder {
-        ClusterBuilder { settings: Vec::new(), disk: None }
+        ClusterBuilder { settings: Vec::new(), disk: None, on_real_disk: false }
     }
 
     pub fn start() -> Cluster {
