@@ -1,6 +1,7 @@
 //! Request routing: verification, health and metrics are handled here, `/api/v1` by the vendor API, all other paths by the
 //! dashboard.
 
+use std::cell::OnceCell;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,7 +18,7 @@ use crate::metrics::Outcome;
 use crate::model::License;
 use crate::rules::{self, Decision, Inquiry};
 use crate::shared::{Shared, source};
-use crate::store::{Error, WriteTransaction};
+use crate::store::{Asked, Error, WriteTransaction};
 use crate::throttle::retry_after;
 use crate::vendor_api::VendorApi;
 use crate::verification::{self, Question};
@@ -98,11 +99,13 @@ impl Api {
         Reaction::Deferred(Box::new(move |responder: Responder| {
             let writer = shared.writer.clone();
             let (state, key) = (Arc::clone(&shared), Secret::new(stored_form(question.key.expose())));
+            let asked = Asked { key: key.expose().to_owned(), ip: inquiry.ip, details: inquiry.details.clone() };
+            let allowed = OnceCell::new();
             let change = move |transaction: &WriteTransaction<'_>| {
-                let verdict = decide(transaction, &state, key.expose(), &inquiry)?;
+                let verdict = decide(transaction, &state, key.expose(), &inquiry, &allowed)?;
                 Ok::<_, Error>((verdict, transaction.now()))
             };
-            writer.submit(change, move |result| responder.answer(answer(&shared, &question, result)));
+            writer.verify(asked, change, move |result| responder.answer(answer(&shared, &question, result)));
         }))
     }
 
@@ -184,10 +187,17 @@ impl Service for Api {
     }
 }
 
-fn decide(transaction: &WriteTransaction<'_>, shared: &Shared, key: &str, inquiry: &Inquiry) -> Result<Verdict, Error> {
+/// `allowed` keeps what the rate limits say: they count a verification once, however often it is decided.
+fn decide(
+    transaction: &WriteTransaction<'_>,
+    shared: &Shared,
+    key: &str,
+    inquiry: &Inquiry,
+    allowed: &OnceCell<Result<(), Duration>>,
+) -> Result<Verdict, Error> {
     let now = shared.clock.monotonic();
     let Some(license) = transaction.license_by_key(key)? else {
-        let tried = shared.limits.unknown_key(inquiry.observed_ip, now);
+        let tried = *allowed.get_or_init(|| shared.limits.unknown_key(inquiry.observed_ip, now));
         let until = transaction.unknown_keys_undecided_until()?.filter(|until| *until > transaction.now());
         return Ok(match (tried, until) {
             (Err(wait), _) => Verdict::TooOften(wait),
@@ -198,7 +208,7 @@ fn decide(transaction: &WriteTransaction<'_>, shared: &Shared, key: &str, inquir
     let record = rules::record(transaction, &license, inquiry)?;
     let is_active = record.own.is_some_and(|own| own.slot.is_active(transaction.now()));
     let asker = Asker { license: license.id, observed: inquiry.observed_ip, ip: inquiry.ip, is_active };
-    if let Err(wait) = shared.limits.known_key(asker, now) {
+    if let Err(wait) = *allowed.get_or_init(|| shared.limits.known_key(asker, now)) {
         return Ok(Verdict::TooOften(wait));
     }
     let decision = rules::decide(transaction, &license, inquiry, record)?;

@@ -45,10 +45,11 @@ pub fn start(path: &Path) -> u8 {
     conclude(&ended, PROGRAM, target)
 }
 
-fn run(database: Database, config: &Config, path: &Path, signals: &Signals) -> Result<(), Failure> {
+fn run(mut database: Database, config: &Config, path: &Path, signals: &Signals) -> Result<(), Failure> {
     let connector = connector(config).map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let supervisor = Supervisor::new(supervisor::spawn()).map_err(Failure::start)?;
+    database.limit_to_requests();
     let readers = Readers::open(database.location(), 1);
     let readers = readers.map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
     let (writer, writer_thread) = Writer::new(database, Arc::clone(&clock));

@@ -5,28 +5,11 @@ use std::net::IpAddr;
 use super::counting::count_cap;
 use super::engine::{Row, params};
 use super::error::Error;
+use super::slot::{Heartbeat, Slot};
 use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values::{at, at_if_any, details};
-use crate::model::{ACTIVE_TIME, Activation, ActivationState, Details, License, Side};
+use crate::model::{ACTIVE_TIME, Activation, Details, License, Side};
 use opterius_base::clock::Timestamp;
-
-/// The part of an activation that the slot rule needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slot {
-    /// The address.
-    pub ip: IpAddr,
-    /// The order of activation over all licenses.
-    pub sequence: i64,
-    /// The last check-in.
-    pub last_seen_at: Timestamp,
-}
-
-impl Slot {
-    /// Whether the slot is in use at `now`.
-    pub fn is_active(&self, now: Timestamp) -> bool {
-        ActivationState::at(self.last_seen_at, now) == ActivationState::Active
-    }
-}
 
 /// A page of activations that garbage collection has to examine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,18 +18,6 @@ pub struct ExpiredActivations {
     pub found: Vec<(i64, Slot)>,
     /// The license to continue from; `None` at the end.
     pub next: Option<i64>,
-}
-
-/// A check-in of a server.
-pub struct Heartbeat<'a> {
-    /// The address that identifies the server.
-    pub ip: IpAddr,
-    /// The source address of the request.
-    pub observed_ip: IpAddr,
-    /// The address that the server reported.
-    pub reported_ip: Option<IpAddr>,
-    /// What the server reports about itself.
-    pub details: &'a Details,
 }
 
 const ACTIVATION: &str = "
@@ -162,6 +133,9 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn count_activations(&self, license: i64, since: Timestamp, most: u32) -> Result<u32, Error> {
+        if let Some(found) = self.0.batch().and_then(|batch| batch.count(license, None, most)) {
+            return Ok(found);
+        }
         self.0.query_row(COUNT, params![license, since.unix(), most], |row| row.get(0))
     }
 
@@ -178,6 +152,9 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn count_earlier(&self, license: i64, since: Timestamp, sequence: i64, most: u32) -> Result<u32, Error> {
+        if let Some(found) = self.0.batch().and_then(|batch| batch.count(license, Some(sequence), most)) {
+            return Ok(found);
+        }
         let window = most.saturating_add(MAX_INACTIVE);
         let first = |row: &Row<'_>| Ok((row.get::<u32>(0)?, row.get::<u32>(1)?));
         let parameters = params![license, since.unix(), window, sequence];
@@ -279,6 +256,9 @@ impl WriteTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn put_activation(&self, license: i64, sequence: i64, heartbeat: &Heartbeat<'_>) -> Result<(), Error> {
+        if self.0.batch().is_some_and(|batch| batch.put_activation(license, sequence, heartbeat)) {
+            return Ok(());
+        }
         self.connection().execute(
             PUT_ACTIVATION,
             params![
@@ -308,6 +288,11 @@ impl WriteTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn refresh_activation(&self, license: i64, heartbeat: &Heartbeat<'_>, has_changed: bool) -> Result<(), Error> {
+        if let Some(batch) = self.0.batch()
+            && batch.refresh(license, heartbeat, has_changed)?
+        {
+            return Ok(());
+        }
         self.connection().execute(
             REFRESH,
             params![

@@ -98,7 +98,7 @@ impl Database {
     /// What `work` returns, or a store error.
     pub fn read<T, E: From<Error>>(&mut self, work: impl FnOnce(&ReadTransaction<'_>) -> Result<T, E>) -> Result<T, E> {
         let _transaction = self.connection.begin_read()?;
-        work(&ReadTransaction(&self.connection))
+        work(&ReadTransaction::new(&self.connection))
     }
 
     /// Runs `work` in a write transaction, which is rolled back if it fails.

@@ -37,6 +37,8 @@ pub enum Error {
     Unavailable(String),
     /// The database of a server is not one that this program can use. In a sentence.
     Refused(String),
+    /// The license has to be locked first. Only the writer sees it.
+    Unlocked,
     /// Anything else, in the engine's words.
     Failed(String),
 }
@@ -93,12 +95,18 @@ impl fmt::Display for Error {
             Self::Full => formatter.write_str("the disk is full. Nothing was changed"),
             Self::Taken => formatter.write_str("already exists"),
             Self::Unavailable(sentence) | Self::Refused(sentence) => formatter.write_str(sentence),
+            Self::Unlocked => formatter.write_str("the license is not locked"),
             Self::Failed(cause) => write!(formatter, "database error: {cause}"),
         }
     }
 }
 
 impl Error {
+    /// Whether the database cannot be reached, or the connection to it was lost.
+    pub(super) fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+
     /// An error while opening the file, with the path of the file.
     pub(super) fn of_file(self, path: &Path) -> Self {
         match self {

@@ -2,6 +2,7 @@
 
 use super::engine::{Row, params};
 use super::error::Error;
+use super::instances::batch::Entry;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values;
 use crate::model::{Action, Actor, Event, EventFacts, EventType, ServerFacts};
@@ -109,6 +110,10 @@ impl WriteTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn add_entry(&self, license: Option<i64>, actor: &Actor, action: Action, detail: &str) -> Result<i64, Error> {
+        let pending = || Entry::new(license, actor, action, detail);
+        if let Some(number) = self.0.batch().and_then(|batch| batch.add_entry(pending())) {
+            return Ok(number);
+        }
         let sql = "INSERT INTO events (at, license, role, actor, action, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let parameters = params![self.now().unix(), license, actor.role.as_str(), actor.name, action.as_str(), detail];
         self.connection().insert(sql, parameters)

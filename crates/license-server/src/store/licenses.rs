@@ -34,7 +34,7 @@ pub struct NewLicense<'a> {
 }
 
 /// The columns of a license, as [`license`] reads them.
-const LICENSE: &str = "
+pub(super) const LICENSE: &str = "
     SELECT licenses.id, licenses.key, licenses.owner, users.name, plans.slug, plans.name, plans.max_accounts,
         plans.max_servers, licenses.status, licenses.expires_at, licenses.locked_ip, licenses.subscription_status,
         licenses.cancel_at_period_end, licenses.current_period_end, licenses.created_at, licenses.revision,
@@ -44,7 +44,7 @@ const LICENSE: &str = "
     JOIN plans ON plans.slug = licenses.plan
     JOIN users ON users.id = licenses.owner";
 
-fn license(row: &Row<'_>) -> Result<License, Error> {
+pub(super) fn license(row: &Row<'_>) -> Result<License, Error> {
     Ok(License {
         id: row.get(0)?,
         key: Secret::new(row.get(1)?),
@@ -88,6 +88,9 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn license_by_key(&self, key: &str) -> Result<Option<License>, Error> {
+        if let Some(found) = self.0.batch().and_then(|batch| batch.license_by_key(key)) {
+            return Ok(found);
+        }
         self.0.query_optional(&format!("{LICENSE} WHERE licenses.key = ?1"), params![key], license)
     }
 
@@ -117,10 +120,10 @@ impl ReadTransaction<'_> {
     /// A store error.
     pub fn licenses_with_more(&self, plan: &Plan, since: Timestamp, most: u32) -> Result<u32, Error> {
         let sql = "SELECT count(*) FROM (
-            SELECT 1 FROM (SELECT id FROM licenses WHERE plan = ?1 ORDER BY id DESC LIMIT 200000) AS license
+            SELECT 1 FROM (SELECT id FROM licenses WHERE plan = ?1 ORDER BY id DESC LIMIT 200000) AS found
             WHERE (SELECT count(*) FROM (
-                SELECT 1 FROM activations WHERE license = license.id AND last_seen_at > ?2 ORDER BY ip LIMIT ?3 + 1)) > ?3
-            LIMIT ?4)";
+                SELECT 1 FROM activations WHERE license = found.id AND last_seen_at > ?2 ORDER BY ip LIMIT ?3 + 1) AS active) > ?3
+            LIMIT ?4) AS over";
         let parameters = params![plan.slug, since.unix(), plan.max_servers, most];
         self.0.query_row(sql, parameters, |row| row.get(0))
     }
@@ -233,7 +236,7 @@ impl WriteTransaction<'_> {
         if plan.max_servers > 0 {
             let sql =
                 "UPDATE licenses SET over_limit = 1 WHERE plan = ?1 AND over_limit = 0 AND ?2 < (SELECT count(*) FROM (
-                SELECT 1 FROM activations WHERE license = licenses.id AND last_seen_at > ?3 ORDER BY ip LIMIT ?2 + 1))";
+                SELECT 1 FROM activations WHERE license = licenses.id AND last_seen_at > ?3 ORDER BY ip LIMIT ?2 + 1) AS active)";
             let since = self.now().minus(ACTIVE_TIME);
             self.connection().execute(sql, params![plan.slug, plan.max_servers, since.unix()])?;
         }

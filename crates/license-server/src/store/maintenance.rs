@@ -143,9 +143,9 @@ pub fn setting(location: &Location, name: &str) -> Result<Option<String>, Error>
     match location {
         Location::File(path) => {
             inspect(path)?;
-            ReadTransaction(&Connection::Sqlite(open_read_only(path)?)).setting(name)
+            ReadTransaction::new(&Connection::Sqlite(open_read_only(path)?)).setting(name)
         }
-        Location::Postgresql(server) => ReadTransaction(&server_database::open(server)?).setting(name),
+        Location::Postgresql(server) => ReadTransaction::new(&server_database::open(server)?).setting(name),
     }
 }
 

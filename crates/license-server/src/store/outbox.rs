@@ -32,10 +32,11 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// create temporary tables with caches of their own, which took nearly half of the writer's time for an activation.
 const WANTED: &str = "SELECT id, pending < ?2 FROM webhooks
     WHERE EXISTS (SELECT 1 FROM webhook_subscriptions WHERE type = ?1 AND webhook = webhooks.id)
-        OR EXISTS (SELECT 1 FROM webhook_subscriptions WHERE type = '*' AND webhook = webhooks.id)";
+        OR EXISTS (SELECT 1 FROM webhook_subscriptions WHERE type = '*' AND webhook = webhooks.id)
+    ORDER BY id";
 
 const COUNT_REFUSALS: &str = "SELECT count(*) FROM (SELECT 1 FROM webhook_events
-    WHERE type = 'server.refused' AND license = ?1 AND created_at > ?2 LIMIT ?3)";
+    WHERE type = 'server.refused' AND license = ?1 AND created_at > ?2 LIMIT ?3) AS announced";
 
 /// Licenses with a notice that is due and that nothing was said about, by the index of standings.
 const DUE_NOTICES: &str = "SELECT licenses.id FROM licenses
@@ -78,8 +79,11 @@ impl WriteTransaction<'_> {
     /// A store error.
     pub fn announce(&self, event_type: EventType, license: Option<i64>, facts: &EventFacts<'_>) -> Result<(), Error> {
         let parameters = params![event_type.as_str(), MAX_PENDING];
-        let webhooks: Vec<(i64, bool)> =
-            self.connection().query(WANTED, parameters, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let look = || self.connection().query(WANTED, parameters, |row| Ok((row.get(0)?, row.get(1)?)));
+        let webhooks: Vec<(i64, bool)> = match self.0.batch() {
+            Some(batch) => batch.wanted(event_type.as_str(), look)?,
+            None => look()?,
+        };
         if !webhooks.iter().any(|(_, has_room)| *has_room) {
             return self.drop_for(&webhooks);
         }

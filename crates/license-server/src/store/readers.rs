@@ -36,7 +36,7 @@ impl Readers {
     pub fn read<T, E: From<Error>>(&self, work: impl FnOnce(&ReadTransaction<'_>) -> Result<T, E>) -> Result<T, E> {
         let connection = self.take.recv().map_err(|_| Error::Busy)?;
         let result = match connection.begin_read() {
-            Ok(_transaction) => work(&ReadTransaction(&connection)),
+            Ok(_transaction) => work(&ReadTransaction::new(&connection)),
             Err(error) => Err(error.into()),
         };
         let _ = self.release.send(connection);

@@ -2,37 +2,13 @@
 
 use std::net::IpAddr;
 
-use super::activations::Slot;
 use super::engine::{Row, params};
 use super::error::Error;
+use super::slot::{OwnSlot, Record, Slot};
 use super::transactions::ReadTransaction;
 use super::values::at;
 use crate::model::Details;
 use opterius_base::clock::Timestamp;
-
-/// What is stored about an address of a license.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// The slot that the address has or had; it can be inactive.
-    pub own: Option<OwnSlot>,
-    /// Whether other addresses can have the identity that the server reports.
-    pub may_have_relatives: bool,
-    /// Whether a refusal of this address is stored.
-    pub was_refused: bool,
-    /// Whether the license keeps servers out, this one or others.
-    pub has_blocks: bool,
-}
-
-/// The slot of an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OwnSlot {
-    /// The slot. Its address is that of the activation, which can be the other one of a pair.
-    pub slot: Slot,
-    /// Whether the server has a pair of addresses.
-    pub is_pair: bool,
-    /// Whether the identity or the host name is another than the server reports now.
-    pub has_changed: bool,
-}
 
 macro_rules! record {
     ($relatives:literal, $own:literal) => {
@@ -88,6 +64,9 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn record(&self, license: i64, ip: IpAddr, details: &Details, now: Timestamp) -> Result<Record, Error> {
+        if let Some(found) = self.0.batch().and_then(|batch| batch.record(license, ip)) {
+            return Ok(found);
+        }
         let parameters = params![license, ip, now.unix(), details.server_id, details.hostname];
         self.0.query_row(RECORD, parameters, record)
     }

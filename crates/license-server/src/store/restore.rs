@@ -40,7 +40,7 @@ impl ReplacedDatabase {
 
     /// What it contains.
     pub fn read(&self) -> ReadTransaction<'_> {
-        ReadTransaction(&self.0)
+        ReadTransaction::new(&self.0)
     }
 }
 

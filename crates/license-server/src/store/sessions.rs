@@ -116,8 +116,12 @@ impl WriteTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn delete_session_of(&self, user: i64, id: &str) -> Result<bool, Error> {
-        let sql = "DELETE FROM sessions WHERE user_id = ?1 AND substr(token_sha256, 1, ?3) = ?2";
-        Ok(self.connection().execute(sql, params![user, id, i64::try_from(ID).unwrap_or(i64::MAX)])? > 0)
+        if id.len() != ID {
+            return Ok(false);
+        }
+        let sql = "DELETE FROM sessions WHERE user_id = ?1 AND token_sha256 >= ?2 AND token_sha256 < ?3";
+        let end = format!("{id}\u{10ffff}");
+        Ok(self.connection().execute(sql, params![user, id, end])? > 0)
     }
 
     /// Ends all sessions of a user but the one with this token hash; returns how many.

@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::activations::{Heartbeat, REFRESH_IDENTITY, Slot};
+use super::activations::REFRESH_IDENTITY;
 use super::engine::{Row, params};
 use super::error::Error;
+use super::slot::{Heartbeat, Slot};
 use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values::{at, at_if_any};
 use crate::model::{Side, Sides};

@@ -3,10 +3,19 @@
 use std::ops::Deref;
 
 use super::engine::Connection;
+use super::instances::batch::Batch;
+use super::statements::Statements;
 use opterius_base::clock::Timestamp;
 
 /// A read transaction: all its methods see the same snapshot.
-pub struct ReadTransaction<'c>(pub(super) &'c Connection);
+pub struct ReadTransaction<'c>(pub(super) Statements<'c>);
+
+impl<'c> ReadTransaction<'c> {
+    /// A transaction that is open on the connection.
+    pub(super) fn new(connection: &'c Connection) -> Self {
+        Self(Statements::new(connection))
+    }
+}
 
 /// A write transaction. It can also read.
 pub struct WriteTransaction<'c> {
@@ -24,8 +33,13 @@ impl<'c> Deref for WriteTransaction<'c> {
 
 impl<'c> WriteTransaction<'c> {
     /// A write transaction whose changes are dated `now`.
-    pub(super) fn new(transaction: &'c Connection, now: Timestamp) -> Self {
-        Self { transaction: ReadTransaction(transaction), now }
+    pub(super) fn new(connection: &'c Connection, now: Timestamp) -> Self {
+        Self { transaction: ReadTransaction::new(connection), now }
+    }
+
+    /// A write transaction of a verification that shares it with others.
+    pub(super) fn of_batch(connection: &'c Connection, batch: &'c Batch, now: Timestamp) -> Self {
+        Self { transaction: ReadTransaction(Statements::of_batch(connection, batch)), now }
     }
 
     /// The timestamp of all changes in this transaction.
@@ -33,7 +47,7 @@ impl<'c> WriteTransaction<'c> {
         self.now
     }
 
-    pub(super) fn connection(&self) -> &Connection {
-        self.transaction.0
+    pub(super) fn connection(&self) -> &Statements<'c> {
+        &self.transaction.0
     }
 }

@@ -91,7 +91,7 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn count_licenses_of(&self, user: i64, most: u32) -> Result<u32, Error> {
-        let sql = "SELECT count(*) FROM (SELECT 1 FROM licenses WHERE owner = ?1 LIMIT ?2)";
+        let sql = "SELECT count(*) FROM (SELECT 1 FROM licenses WHERE owner = ?1 LIMIT ?2) AS owned";
         self.0.query_row(sql, params![user, most], |row| row.get(0))
     }
 

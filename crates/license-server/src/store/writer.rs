@@ -7,12 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use log::{error, info, warn};
 
 use super::checkpoint::{self, CheckpointTrigger, Checkpointer};
 use super::database::Database;
 use super::error::Error;
+use super::instances::batch::Asked;
+use super::instances::writer::{self as instance, InstanceWriter};
+use super::job::{Change, Job, Verification, Waiting};
 use super::transactions::WriteTransaction;
 use crate::model::{Action, Actor, Role};
 use opterius_base::clock::{Clock, Now};
@@ -22,6 +25,12 @@ const QUEUE: usize = 4096;
 
 /// The maximum number of changes in one commit.
 const BATCH: usize = 256;
+
+/// How often the writer looks whether the database can be changed, if there is nothing to do.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often verifications are tried again that wait for a license.
+const RETRY_INTERVAL: Duration = Duration::from_millis(2);
 
 /// The difference between wall clock and boot time, in seconds, that counts as a clock step.
 const MIN_STEP: i64 = 60;
@@ -59,46 +68,6 @@ pub struct WriterThread {
     records_steps: bool,
 }
 
-trait Job: Send {
-    /// Makes the change; returns false if it must be rolled back.
-    fn apply(&mut self, transaction: &WriteTransaction<'_>) -> bool;
-
-    /// Passes the result to the caller: that of the change, or the failure of the commit.
-    fn finish(self: Box<Self>, failure: Option<Error>);
-}
-
-struct ChangeJob<T, E, C, F> {
-    change: Option<C>,
-    result: Option<Result<T, E>>,
-    finish: F,
-}
-
-impl<T, E, C, F> Job for ChangeJob<T, E, C, F>
-where
-    T: Send,
-    E: Send + From<Error>,
-    C: Send + FnOnce(&WriteTransaction<'_>) -> Result<T, E>,
-    F: Send + FnOnce(Result<T, E>),
-{
-    fn apply(&mut self, transaction: &WriteTransaction<'_>) -> bool {
-        let Some(change) = self.change.take() else { return false };
-        let result = change(transaction);
-        let keep = result.is_ok();
-        self.result = Some(result);
-        keep
-    }
-
-    fn finish(self: Box<Self>, failure: Option<Error>) {
-        // Even a refusal can depend on another change in the same batch, which was rolled back.
-        let result = match (failure, self.result) {
-            (None, Some(result)) => result,
-            (Some(error), _) => Err(error.into()),
-            (None, None) => Err(Error::Failed("the change was not attempted".to_owned()).into()),
-        };
-        (self.finish)(result);
-    }
-}
-
 impl Writer {
     /// Creates the handle and the thread of the writer of this database.
     pub fn new(database: Database, clock: Arc<dyn Clock>) -> (Self, WriterThread) {
@@ -131,8 +100,25 @@ impl Writer {
         T: Send + 'static,
         E: Send + From<Error> + 'static,
     {
-        let task = ChangeJob { change: Some(change), result: None, finish };
-        if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) = self.queue.try_send(Box::new(task)) {
+        self.queue(Box::new(Change::new(change, finish)));
+    }
+
+    /// Submits a verification, which will look up what `asked` says. Where several instances change the database, it can be
+    /// decided more than once: the last decision counts.
+    pub fn verify<T, E>(
+        &self,
+        asked: Asked,
+        decide: impl Fn(&WriteTransaction<'_>) -> Result<T, E> + Send + 'static,
+        finish: impl FnOnce(Result<T, E>) + Send + 'static,
+    ) where
+        T: Send + 'static,
+        E: Send + From<Error> + 'static,
+    {
+        self.queue(Box::new(Verification::new(asked, decide, finish)));
+    }
+
+    fn queue(&self, job: Box<dyn Job>) {
+        if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) = self.queue.try_send(job) {
             job.finish(Some(Error::Busy));
         }
     }
@@ -179,6 +165,9 @@ impl WriterThread {
 
     /// Runs until all handles are dropped.
     pub fn run(mut self) {
+        if self.database.connection.sqlite().is_none() {
+            return self.run_among_several();
+        }
         while let Ok(first) = self.queue.recv() {
             let mut batch = vec![first];
             batch.extend(self.queue.try_iter().take(BATCH - 1));
@@ -192,6 +181,56 @@ impl WriterThread {
                 checkpoints.after_commit(changes, &self.database);
             }
         }
+    }
+
+    /// Runs as the writer of one instance among several.
+    fn run_among_several(mut self) {
+        let mut waiting: Vec<Waiting> = Vec::new();
+        loop {
+            let patience = if waiting.is_empty() { CHECK_INTERVAL } else { RETRY_INTERVAL };
+            match self.queue.recv_timeout(patience) {
+                Ok(job) => waiting.push(self.waiting(job)),
+                Err(RecvTimeoutError::Timeout) if waiting.is_empty() => {
+                    let failure = self.database.connection.check_changes().err();
+                    self.log_failure(failure.as_ref());
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) if waiting.is_empty() => return,
+                Err(_) => {}
+            }
+            while waiting.len() < instance::BATCH
+                && let Ok(job) = self.queue.try_recv()
+            {
+                waiting.push(self.waiting(job));
+            }
+            self.record_step_among_several();
+            let began = self.clock.monotonic();
+            let (undecided, done) = InstanceWriter::new(&self.database.connection, &*self.clock).make(waiting);
+            waiting = undecided;
+            let took = self.clock.monotonic().saturating_duration_since(began);
+            self.count(done.commits, done.changes, took);
+            self.log_failure(done.failure.as_ref());
+        }
+    }
+
+    fn record_step_among_several(&mut self) {
+        let now = self.clock.now();
+        let step = step(self.last, now).filter(|_| self.records_steps);
+        let recorded = step.map(|step| self.database.change(now.wall, |transaction| record_step(transaction, step)));
+        if !matches!(recorded, Some(Err(_))) {
+            self.last = now;
+        }
+    }
+
+    fn waiting(&self, job: Box<dyn Job>) -> Waiting {
+        Waiting { job, since: self.clock.monotonic(), license: None }
+    }
+
+    fn count(&self, commits: u64, changes: u64, took: Duration) {
+        let add = |counter: &AtomicU64, by: u64| counter.fetch_add(by, Ordering::Relaxed);
+        add(&self.work.commits, commits);
+        add(&self.work.changes, changes);
+        add(&self.work.microseconds, u64::try_from(took.as_micros()).unwrap_or(0));
     }
 
     fn commit(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Error> {
@@ -209,11 +248,8 @@ impl WriterThread {
         }
         open.commit()?;
         self.last = now;
-        let count = |counter: &AtomicU64, by: u64| counter.fetch_add(by, Ordering::Relaxed);
-        count(&self.work.commits, 1);
-        count(&self.work.changes, u64::try_from(batch.len()).unwrap_or(0));
         let took = self.clock.monotonic().saturating_duration_since(began);
-        count(&self.work.microseconds, u64::try_from(took.as_micros()).unwrap_or(0));
+        self.count(1, u64::try_from(batch.len()).unwrap_or(0), took);
         Ok(())
     }
 

@@ -1,11 +1,16 @@
 //! A connection to a database of either engine.
 
+use std::borrow::Cow;
+
 use super::super::error::Error;
 use super::named::numbered;
 use super::postgresql::{Limits, PostgresqlConnection};
 use super::row::Row;
 use super::sqlite;
-use super::value::Value;
+use super::value::{Value, params};
+
+/// The advisory lock of PostgreSQL that changes take: “OpLS”.
+const CHANGES: i64 = 0x4f70_4c53;
 
 /// A connection to a database.
 pub(crate) enum Connection {
@@ -23,7 +28,7 @@ impl Connection {
     pub(crate) fn execute(&self, sql: &str, parameters: &[Value<'_>]) -> Result<usize, Error> {
         match self {
             Self::Sqlite(connection) => sqlite::execute(connection, sql, parameters),
-            Self::Postgresql(connection) => Ok(connection.execute(sql, parameters)?),
+            Self::Postgresql(connection) => Ok(connection.execute(sql, &without_nul(parameters))?),
         }
     }
 
@@ -40,7 +45,7 @@ impl Connection {
         match self {
             Self::Sqlite(connection) => sqlite::query(connection, sql, parameters, each),
             Self::Postgresql(connection) => {
-                for row in connection.query(sql, parameters)? {
+                for row in connection.query(sql, &without_nul(parameters))? {
                     if !each(&Row(&row))? {
                         break;
                     }
@@ -185,16 +190,68 @@ impl Connection {
         }
     }
 
-    /// Begins a transaction that changes something.
+    /// Checks that the database can be changed.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub(crate) fn check_changes(&self) -> Result<(), Error> {
+        let _open = self.begin_verifications()?;
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgresql(_) => {
+                let sql = "SELECT current_setting('transaction_read_only')";
+                let is_read_only: String = self.query_row(sql, &[], |row| row.get(0))?;
+                if is_read_only == "on" {
+                    return Err(Error::Unavailable("PostgreSQL accepts no changes".to_owned()));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Begins a transaction that changes something, while no other such transaction is open on the database.
     ///
     /// # Errors
     /// A store error.
     pub(crate) fn begin_change(&self) -> Result<Transaction<'_>, Error> {
         match self {
             Self::Sqlite(_) => _ = self.execute("BEGIN IMMEDIATE", &[])?,
+            Self::Postgresql(connection) => {
+                connection.begin_change()?;
+                let open = Transaction { connection: self, is_open: true };
+                self.query_row("SELECT 1 FROM (SELECT pg_advisory_xact_lock(?1)) AS locked", params![CHANGES], |_| {
+                    Ok(())
+                })?;
+                return Ok(open);
+            }
+        }
+        Ok(Transaction { connection: self, is_open: true })
+    }
+
+    /// Begins a transaction of verifications, which locks what it needs. Others can change the database meanwhile.
+    ///
+    /// # Errors
+    /// A store error.
+    pub(crate) fn begin_verifications(&self) -> Result<Transaction<'_>, Error> {
+        match self {
+            Self::Sqlite(_) => return self.begin_change(),
             Self::Postgresql(connection) => connection.begin_change()?,
         }
         Ok(Transaction { connection: self, is_open: true })
+    }
+
+    /// Keeps transactions of [`Self::begin_change`] from beginning until this one ends; `false` if there is one.
+    ///
+    /// # Errors
+    /// A store error.
+    pub(crate) fn share_changes(&self) -> Result<bool, Error> {
+        match self {
+            Self::Sqlite(_) => Ok(true),
+            Self::Postgresql(_) => {
+                let sql = "SELECT pg_try_advisory_xact_lock_shared(?1)";
+                self.query_row(sql, params![CHANGES], |row| row.get(0))
+            }
+        }
     }
 
     /// Begins a transaction that only reads, with one view of the database.
@@ -208,6 +265,29 @@ impl Connection {
         }
         Ok(Transaction { connection: self, is_open: true })
     }
+}
+
+/// The parameters without the character NUL, which no text of PostgreSQL can have: one would fail the statement of a whole batch.
+/// The character that takes its place is in no key, address or name.
+fn without_nul<'p, 'v>(parameters: &'p [Value<'v>]) -> Cow<'p, [Value<'v>]> {
+    let has_nul = |text: &Option<Cow<'_, str>>| text.as_ref().is_some_and(|text| text.contains('\0'));
+    let replaced = |text: &Option<Cow<'v, str>>| {
+        text.as_ref().map(|text| Cow::Owned(text.replace('\0', char::REPLACEMENT_CHARACTER.encode_utf8(&mut [0; 4]))))
+    };
+    let is_wrong = |value: &Value<'_>| match value {
+        Value::Text(text) => has_nul(text),
+        Value::Texts(texts) => texts.iter().any(has_nul),
+        Value::Integer(_) | Value::Integers(_) => false,
+    };
+    if !parameters.iter().any(is_wrong) {
+        return Cow::Borrowed(parameters);
+    }
+    let clean = |value: &Value<'v>| match value {
+        Value::Text(text) => Value::Text(replaced(text)),
+        Value::Texts(texts) => Value::Texts(texts.iter().map(replaced).collect()),
+        other => other.clone(),
+    };
+    Cow::Owned(parameters.iter().map(clean).collect())
 }
 
 /// An open transaction, rolled back unless committed.

@@ -7,7 +7,7 @@ mod row;
 mod sqlite;
 mod value;
 
-pub(super) use connection::Connection;
+pub(super) use connection::{Connection, Transaction};
 #[cfg(test)]
 pub(super) use postgresql::Cluster;
 pub(super) use postgresql::Limits;

@@ -61,7 +61,7 @@ macro_rules! integer {
     )*};
 }
 
-integer!(u64, u32, u16);
+integer!(u64, u32, u16, usize);
 
 impl FromColumn for bool {
     fn from_column(column: Column<'_>) -> Option<Self> {

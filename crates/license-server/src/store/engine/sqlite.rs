@@ -15,6 +15,7 @@ impl rusqlite::ToSql for Value<'_> {
             Value::Text(text) => text.as_ref().map_or(ValueRef::Null, |text| ValueRef::Text(text.as_bytes())),
             // `json_each` makes rows of it.
             Value::Integers(numbers) => return json(numbers),
+            Value::Texts(texts) => return json(texts),
         };
         Ok(ToSqlOutput::Borrowed(value))
     }

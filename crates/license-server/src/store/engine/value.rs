@@ -12,6 +12,8 @@ pub(crate) enum Value<'a> {
     Text(Option<Cow<'a, str>>),
     /// A column of numbers, for statements about several rows.
     Integers(Vec<Option<i64>>),
+    /// A column of texts, for statements about several rows.
+    Texts(Vec<Option<Cow<'a, str>>>),
 }
 
 /// What can be a parameter, by reference. The result borrows text only.

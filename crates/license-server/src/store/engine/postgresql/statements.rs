@@ -1,5 +1,6 @@
 //! Prepared statements of a session, and parameters in the driver's types.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -66,6 +67,7 @@ pub(super) fn kind(value: &Value<'_>) -> Type {
         Value::Integer(_) => Type::INT8,
         Value::Text(_) => Type::TEXT,
         Value::Integers(_) => Type::INT8_ARRAY,
+        Value::Texts(_) => Type::TEXT_ARRAY,
     }
 }
 
@@ -75,6 +77,7 @@ pub(super) fn to_sql<'v>(value: &'v Value<'_>) -> &'v (dyn ToSql + Sync) {
         Value::Integer(number) => number,
         Value::Text(text) => text,
         Value::Integers(numbers) => numbers,
+        Value::Texts(texts) => texts,
     }
 }
 
@@ -83,6 +86,11 @@ pub(super) fn to_sql<'v>(value: &'v Value<'_>) -> &'v (dyn ToSql + Sync) {
 /// # Errors
 /// There is one.
 pub(super) fn check(parameters: &[Value<'_>]) -> Result<(), Failure> {
-    let is_wrong = parameters.iter().any(|value| matches!(value, Value::Text(Some(text)) if text.contains('\0')));
+    let has_nul = |text: &Option<Cow<'_, str>>| text.as_ref().is_some_and(|text| text.contains('\0'));
+    let is_wrong = parameters.iter().any(|value| match value {
+        Value::Text(text) => has_nul(text),
+        Value::Texts(texts) => texts.iter().any(has_nul),
+        Value::Integer(_) | Value::Integers(_) => false,
+    });
     if is_wrong { Err(Failure::Failed("a text has a NUL character. Nothing was sent".to_owned())) } else { Ok(()) }
 }

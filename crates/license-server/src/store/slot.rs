@@ -1,0 +1,60 @@
+//! What a verification reads and writes of the slots of a license.
+
+use std::net::IpAddr;
+
+use crate::model::{ActivationState, Details};
+use opterius_base::clock::Timestamp;
+
+/// The part of an activation that the slot rule needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// The address.
+    pub ip: IpAddr,
+    /// The order of activation over all licenses.
+    pub sequence: i64,
+    /// The last check-in.
+    pub last_seen_at: Timestamp,
+}
+
+impl Slot {
+    /// Whether the slot is in use at `now`.
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        ActivationState::at(self.last_seen_at, now) == ActivationState::Active
+    }
+}
+
+/// What is stored about an address of a license.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The slot that the address has or had; it can be inactive.
+    pub own: Option<OwnSlot>,
+    /// Whether other addresses can have the identity that the server reports.
+    pub may_have_relatives: bool,
+    /// Whether a refusal of this address is stored.
+    pub was_refused: bool,
+    /// Whether the license keeps servers out, this one or others.
+    pub has_blocks: bool,
+}
+
+/// The slot of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnSlot {
+    /// The slot. Its address is that of the activation, which can be the other one of a pair.
+    pub slot: Slot,
+    /// Whether the server has a pair of addresses.
+    pub is_pair: bool,
+    /// Whether the identity or the host name is another than the server reports now.
+    pub has_changed: bool,
+}
+
+/// A check-in of a server.
+pub struct Heartbeat<'a> {
+    /// The address that identifies the server.
+    pub ip: IpAddr,
+    /// The source address of the request.
+    pub observed_ip: IpAddr,
+    /// The address that the server reported.
+    pub reported_ip: Option<IpAddr>,
+    /// What the server reports about itself.
+    pub details: &'a Details,
+}
