@@ -340,6 +340,38 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_string_is_not_shown_and_its_password_not_readable_by_all() {
+        let file = std::env::temp_dir().join(format!("opterius-config-{}", std::process::id()));
+        let load_with = |text: &str, mode| {
+            std::fs::write(&file, text).unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            load(&file).map(|loaded| loaded.config)
+        };
+        let secret = "database=postgresql://agent:geheim@db1,db2/licenses\n";
+        let table = [
+            (secret, 0o640, Ok(())),
+            (secret, 0o644, Err("chmod 0640")),
+            ("database=postgresql://agent@db1/licenses\n", 0o644, Ok(())),
+            ("database=host=db1 passfile=/etc/pass user=agent\n", 0o644, Ok(())),
+            ("database=/srv/licenses.db\n", 0o644, Ok(())),
+            ("database=licenses.db\n", 0o640, Err("postgresql://user@host/database")),
+            ("database=postgresql://agent:geheim@db1:geheim/x\n", 0o640, Err("a port is not a number")),
+            ("database=host=db1 password=geheim hots=1\n", 0o640, Err("is not supported")),
+        ];
+        for (text, mode, expected) in table {
+            match (load_with(text, mode), expected) {
+                (Ok(config), Ok(())) => assert!(!format!("{config:?}").contains("geheim"), "{config:?}"),
+                (Err(error), Err(words)) => {
+                    let error = error.to_string();
+                    assert!(error.contains(words) && !error.contains("geheim"), "{text}: {error}");
+                }
+                (found, _) => panic!("{text}: {found:?}"),
+            }
+        }
+        std::fs::remove_file(&file).unwrap();
+    }
+
+    #[test]
     fn the_shipped_example_lists_every_key_with_its_default() {
         let text = include_str!("../../../dist/license-server.conf");
         assert_eq!(parsed(text), parsed(""), "the example file sets nothing");

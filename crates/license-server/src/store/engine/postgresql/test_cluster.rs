@@ -1,11 +1,13 @@
 //! PostgreSQL for tests: a server of Debian's package in a temporary directory.
 
 use std::fs;
+use std::mem::ManuallyDrop;
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -16,6 +18,22 @@ use rustix::process::{Pid, Signal, geteuid, kill_process};
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// The data directory that each server begins with. It goes with this process: a shell waits for the end of its input.
+fn template() -> &'static Path {
+    static TEMPLATE: OnceLock<(PathBuf, Child)> = OnceLock::new();
+    let (directory, _) = TEMPLATE.get_or_init(|| {
+        let cluster = ManuallyDrop::new(Cluster::empty());
+        let mut janitor = Command::new("sh");
+        janitor.args(["-c", "cat >/dev/null; rm -rf -- \"$1\"", "sh"]).arg(&cluster.directory).process_group(0);
+        let janitor = janitor.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let options =
+            ["--no-sync", "--no-instructions", "--wal-segsize=1", "-A", "trust", "-U", "postgres", "-E", "UTF8"];
+        cluster.run("initdb", &options);
+        (cluster.directory.clone(), janitor)
+    });
+    directory
+}
 
 /// A server, ended and deleted when dropped.
 pub(crate) struct Cluster {
@@ -28,7 +46,9 @@ impl Cluster {
     /// A new server with these further lines in its `postgresql.conf`.
     pub(crate) fn start(settings: &str) -> Self {
         let mut cluster = Self::empty();
-        cluster.run("initdb", &["--no-sync", "--no-instructions", "-A", "trust", "-U", "postgres", "-E", "UTF8"]);
+        fs::remove_dir(cluster.data()).unwrap();
+        let copied = Command::new("cp").args(["-a", "--"]).arg(template().join("data")).arg(cluster.data()).status();
+        assert!(copied.unwrap().success());
         cluster.configure(settings);
         cluster.boot();
         cluster
@@ -46,7 +66,9 @@ impl Cluster {
 
     fn empty() -> Self {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let directory = std::env::temp_dir().join(format!("opterius-pg-{}-{number}", std::process::id()));
+        let memory = Path::new("/dev/shm");
+        let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let directory = parent.join(format!("opterius-pg-{}-{number}", std::process::id()));
         fs::create_dir(&directory).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let cluster = Self { directory, port, postmaster: None };
@@ -80,7 +102,8 @@ impl Cluster {
         let file = self.data().join("postgresql.conf");
         let all = format!(
             "{}\nport = {}\nunix_socket_directories = '{}'\nlisten_addresses = '127.0.0.1'\nfsync = off\n\
-             max_connections = 20\nshared_buffers = 16MB\n{settings}\n",
+             max_connections = 20\nshared_buffers = 16MB\n\
+             min_wal_size = 2MB\nmax_wal_size = 64MB\nwal_keep_size = 16MB\ndynamic_shared_memory_type = mmap\n{settings}\n",
             fs::read_to_string(&file).unwrap(),
             self.port,
             self.sockets()
@@ -105,13 +128,22 @@ impl Cluster {
         assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// Starts the server and waits until it accepts connections.
+    /// Starts the server and waits until it accepts connections. It refuses to as long as a process of a killed one lives.
     pub(super) fn boot(&mut self) {
-        let log = fs::File::create(self.directory.join("log")).unwrap();
-        let mut command = self.program("postgres");
-        command.stdout(log.try_clone().unwrap()).stderr(log).process_group(0);
-        self.postmaster = Some(command.spawn().unwrap());
-        self.until("accepts connections", || self.psql("SELECT 1").is_ok());
+        let deadline = Deadline::within(PATIENCE);
+        while self.psql("SELECT 1").is_err() {
+            let is_running =
+                self.postmaster.as_mut().is_some_and(|postmaster| postmaster.try_wait().unwrap().is_none());
+            if !is_running {
+                let log = fs::File::create(self.directory.join("log")).unwrap();
+                let mut command = self.program("postgres");
+                command.stdout(log.try_clone().unwrap()).stderr(log).process_group(0);
+                self.postmaster = Some(command.spawn().unwrap());
+            }
+            let log = || fs::read_to_string(self.directory.join("log")).unwrap_or_default();
+            assert!(!deadline.is_over(), "the server does not start: {}", log());
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
     }
 
     /// Ends the server at once, as a crash does.
@@ -123,6 +155,11 @@ impl Cluster {
                 let _ = kill_process(process, Signal::KILL);
             }
             postmaster.wait().unwrap();
+            // A killed server leaves its shared memory, whose number is in line 7.
+            let file = fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
+            if let Some(number) = file.lines().nth(6).and_then(|line| line.split_whitespace().nth(1)) {
+                Command::new("ipcrm").args(["-m", number]).status().unwrap();
+            }
         }
     }
 
