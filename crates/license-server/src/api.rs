@@ -246,9 +246,13 @@ fn answer(shared: &Shared, question: &Question, result: Result<(Verdict, Timesta
             let response = error(503, ("unavailable", &message), now);
             (response.with_header("Retry-After", retry_after(UNDECIDED).to_string()), Outcome::Unavailable)
         }
-        Err(_) => {
-            let message =
-                "The license server cannot store changes at the moment. Nothing was changed; try again later.";
+        Err(failure) => {
+            let message = match failure {
+                Error::Unknown(_) => {
+                    "The connection to the database was lost while this check was stored; try again later."
+                }
+                _ => "The license server cannot store changes at the moment. Nothing was changed; try again later.",
+            };
             let response = error(503, ("unavailable", message), at);
             (response.with_header("Retry-After", retry_after(UNAVAILABLE).to_string()), Outcome::Unavailable)
         }

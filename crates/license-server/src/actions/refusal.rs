@@ -45,6 +45,10 @@ impl fmt::Display for Refusal {
                 "Servers of this license were revoked or moved {OWNER_CHANGES} times in the last 30 days, which is the \
                  limit. Ask your vendor to make the change."
             ),
+            Self::Store(Error::Unknown(_)) => formatter.write_str(
+                "The connection to the database was lost while the change was stored, and it is unknown whether it was made. \
+                 Look in a minute before you repeat it.",
+            ),
             // File names and causes belong in the log, not on a page.
             Self::Store(_) => {
                 formatter.write_str("The license server cannot store changes at the moment. Nothing was changed; try again in a minute.")

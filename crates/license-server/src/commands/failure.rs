@@ -53,6 +53,7 @@ impl From<StoreError> for Failure {
             | StoreError::Full
             | StoreError::Taken
             | StoreError::Unavailable(_)
+            | StoreError::Unknown(_)
             | StoreError::Unlocked
             | StoreError::Failed(_) => Self::refused(sentence),
         }

@@ -33,8 +33,10 @@ pub enum Error {
     Full,
     /// The name, key or address exists already.
     Taken,
-    /// The database server cannot be used now, or it is unknown whether it has made the change. In a sentence.
+    /// The database server cannot be used now; nothing was changed. In a sentence.
     Unavailable(String),
+    /// It is unknown whether the database server has made the change. In a sentence.
+    Unknown(String),
     /// The database of a server is not one that this program can use. In a sentence.
     Refused(String),
     /// The license has to be locked first. Only the writer sees it.
@@ -94,7 +96,9 @@ impl fmt::Display for Error {
             Self::Busy => formatter.write_str("the database is locked by another process; try again"),
             Self::Full => formatter.write_str("the disk is full. Nothing was changed"),
             Self::Taken => formatter.write_str("already exists"),
-            Self::Unavailable(sentence) | Self::Refused(sentence) => formatter.write_str(sentence),
+            Self::Unavailable(sentence) | Self::Unknown(sentence) | Self::Refused(sentence) => {
+                formatter.write_str(sentence)
+            }
             Self::Unlocked => formatter.write_str("the license is not locked"),
             Self::Failed(cause) => write!(formatter, "database error: {cause}"),
         }
@@ -104,7 +108,7 @@ impl fmt::Display for Error {
 impl Error {
     /// Whether the database cannot be reached, or the connection to it was lost.
     pub(super) fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Unavailable(_) | Self::Unknown(_))
     }
 
     /// An error while opening the file, with the path of the file.

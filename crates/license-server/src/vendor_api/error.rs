@@ -124,8 +124,16 @@ impl From<store::Error> for ApiError {
             return Self::conflict("It exists already.");
         }
         // File names and causes belong in the log.
-        let message = "The license server cannot store or read anything at the moment. Nothing was changed; try again after \
-                       the time in the Retry-After header.";
+        let message = match error {
+            store::Error::Unknown(_) => {
+                "The connection to the database was lost while the change was stored, and it is unknown whether it was made. \
+                 With an Idempotency-Key, repeat the call after the time in the Retry-After header; otherwise look first."
+            }
+            _ => {
+                "The license server cannot store or read anything at the moment. Nothing was changed; try again after the \
+                 time in the Retry-After header."
+            }
+        };
         let answer = Self::new(ErrorCode::Unavailable, message);
         let answer = answer.with_header("Retry-After", retry_after(UNAVAILABLE).to_string());
         Self { cause: Some(error.to_string()), ..answer }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::super::error::Error;
+use super::commit_fate;
 use super::named::numbered;
 use super::postgresql::{Limits, PostgresqlConnection};
 use super::row::Row;
@@ -209,6 +210,24 @@ impl Connection {
         }
     }
 
+    /// What PostgreSQL says about a transaction.
+    fn fate(&self, number: &str) -> Result<String, Error> {
+        let _open = self.begin_verifications()?;
+        self.query_row("SELECT coalesce(pg_xact_status(?1::xid8), 'unknown')", params![number], |row| row.get(0))
+    }
+
+    /// Stores a value, to see that commits work.
+    ///
+    /// # Errors
+    /// They do not.
+    fn prove(&self) -> Result<(), Error> {
+        let open = self.begin_verifications()?;
+        let sql = "INSERT INTO settings (name, value) VALUES ('proof_of_commit', '0') ON CONFLICT (name) DO UPDATE
+            SET value = CASE WHEN settings.value = '0' THEN '1' ELSE '0' END";
+        self.execute(sql, &[])?;
+        open.commit()
+    }
+
     /// Begins a transaction that changes something, while no other such transaction is open on the database.
     ///
     /// # Errors
@@ -218,14 +237,13 @@ impl Connection {
             Self::Sqlite(_) => _ = self.execute("BEGIN IMMEDIATE", &[])?,
             Self::Postgresql(connection) => {
                 connection.begin_change()?;
-                let open = Transaction { connection: self, is_open: true };
-                self.query_row("SELECT 1 FROM (SELECT pg_advisory_xact_lock(?1)) AS locked", params![CHANGES], |_| {
-                    Ok(())
-                })?;
+                let mut open = Transaction { connection: self, is_open: true, number: None };
+                let sql = "SELECT pg_current_xact_id()::text FROM (SELECT pg_advisory_xact_lock(?1)) AS locked";
+                open.number = Some(self.query_row(sql, params![CHANGES], |row| row.get(0))?);
                 return Ok(open);
             }
         }
-        Ok(Transaction { connection: self, is_open: true })
+        Ok(Transaction { connection: self, is_open: true, number: None })
     }
 
     /// Begins a transaction of verifications, which locks what it needs. Others can change the database meanwhile.
@@ -237,7 +255,7 @@ impl Connection {
             Self::Sqlite(_) => return self.begin_change(),
             Self::Postgresql(connection) => connection.begin_change()?,
         }
-        Ok(Transaction { connection: self, is_open: true })
+        Ok(Transaction { connection: self, is_open: true, number: None })
     }
 
     /// Keeps transactions of [`Self::begin_change`] from beginning until this one ends; `false` if there is one.
@@ -263,7 +281,7 @@ impl Connection {
             Self::Sqlite(_) => _ = self.execute("BEGIN", &[])?,
             Self::Postgresql(connection) => connection.begin_read()?,
         }
-        Ok(Transaction { connection: self, is_open: true })
+        Ok(Transaction { connection: self, is_open: true, number: None })
     }
 }
 
@@ -294,6 +312,8 @@ fn without_nul<'p, 'v>(parameters: &'p [Value<'v>]) -> Cow<'p, [Value<'v>]> {
 pub(crate) struct Transaction<'c> {
     connection: &'c Connection,
     is_open: bool,
+    /// By which PostgreSQL says later what became of it.
+    number: Option<String>,
 }
 
 impl Transaction<'_> {
@@ -314,11 +334,20 @@ impl Transaction<'_> {
     /// Commits. When this returns, the changes are durable.
     ///
     /// # Errors
-    /// A store error. Nothing was changed, unless it is [`Error::Unavailable`], which says what is known.
+    /// A store error. Nothing was changed, unless it is [`Error::Unknown`].
     pub(crate) fn commit(mut self) -> Result<(), Error> {
         match self.connection {
             Connection::Sqlite(_) => _ = self.connection.execute("COMMIT", &[])?,
-            Connection::Postgresql(connection) => connection.commit()?,
+            Connection::Postgresql(connection) => {
+                let committed = connection.commit().map_err(Error::from);
+                self.is_open = false;
+                return match (committed, &self.number) {
+                    (Err(Error::Unknown(cause)), Some(number)) => {
+                        commit_fate::find(|| self.connection.fate(number), || self.connection.prove(), cause)
+                    }
+                    (committed, _) => committed,
+                };
+            }
         }
         self.is_open = false;
         Ok(())

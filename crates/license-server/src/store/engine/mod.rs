@@ -1,5 +1,6 @@
 //! The database engines under the store: one set of statements, with numbered parameters `?1`, for both.
 
+mod commit_fate;
 mod connection;
 mod named;
 mod postgresql;

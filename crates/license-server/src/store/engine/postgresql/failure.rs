@@ -61,7 +61,8 @@ impl From<Failure> for Error {
             Failure::Taken => Self::Taken,
             Failure::Failed(cause) => Self::Failed(cause),
             Failure::Refused(_) => Self::Refused(failure.to_string()),
-            Failure::Unavailable(_) | Failure::Unknown(_) | Failure::ReadOnly => Self::Unavailable(failure.to_string()),
+            Failure::Unavailable(_) | Failure::ReadOnly => Self::Unavailable(failure.to_string()),
+            Failure::Unknown(_) => Self::Unknown(failure.to_string()),
         }
     }
 }
