@@ -50,6 +50,9 @@ pub fn run(shared: &Arc<Shared>, stop: &Receiver<()>) {
             suspended_until = now.boot.saturating_add(HOLD_TIME);
         }
         last = now;
+        if !shared.sweeping.is_ours() {
+            continue;
+        }
         if let Err(error) = license_usage::update(shared, now.wall) {
             warn!("The latest check-ins could not be stored for lists: {error}");
         }

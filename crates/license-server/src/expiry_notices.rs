@@ -34,6 +34,9 @@ pub fn run(shared: &Arc<Shared>, stop: &Receiver<()>) {
             warn!("The clock was set by more than an hour: no expiry is announced until it keeps still");
             continue;
         }
+        if !shared.sweeping.is_ours() {
+            continue;
+        }
         let announced = announce(shared, now.wall);
         match &announced {
             Ok(0) => {}

@@ -179,6 +179,7 @@ pub fn run(
     if let Err(error) = statistics::store(&shared, None) {
         warn!("The verifications of the last minute could not be stored for the overview: {error}");
     }
+    shared.sweeping.release();
     drop(stop);
     if let Some(path) = location.file() {
         leave(path);

@@ -9,6 +9,7 @@ use crate::keys::SigningKeys;
 use crate::metrics::Metrics;
 use crate::refusal_log::RefusalLog;
 use crate::statistics::daily_checks::DailyChecks;
+use crate::store::duty::Duty;
 use crate::store::readers::Readers;
 use crate::store::writer::Writer;
 use crate::verification_limits::VerificationLimits;
@@ -22,6 +23,8 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     /// Write access to the store.
     pub writer: Writer,
+    /// Whether this instance sweeps the database.
+    pub sweeping: Duty,
     /// Read access to the store.
     pub readers: Readers,
     /// The key that signs form tokens.
@@ -50,6 +53,7 @@ impl Shared {
     ) -> Self {
         Self {
             clock,
+            sweeping: Duty::sweeping(writer.clone()),
             writer,
             readers,
             form_secret: ring::hmac::Key::new(ring::hmac::HMAC_SHA256, form_secret),

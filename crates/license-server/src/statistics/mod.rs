@@ -36,7 +36,7 @@ pub fn run(shared: &Arc<Shared>, stop: &Receiver<()>) {
     let mut was_failing = false;
     loop {
         let began = shared.clock.monotonic();
-        let done = if began < due {
+        let done = if began < due || !shared.sweeping.is_ours() {
             store(shared, None)
         } else {
             let done = update(shared);

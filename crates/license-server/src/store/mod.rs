@@ -12,6 +12,7 @@ mod connection;
 pub mod counting;
 mod database;
 mod deliveries;
+pub mod duty;
 mod engine;
 mod error;
 mod foreign_log;

@@ -104,6 +104,11 @@ impl<'c> Statements<'c> {
         self.connection.query_row(sql, parameters, read)
     }
 
+    /// Like [`Connection::server_time`].
+    pub(super) fn server_time(&self) -> Result<Option<i64>, Error> {
+        self.connection.server_time()
+    }
+
     /// Like [`Connection::indexed_by`].
     pub(super) fn indexed_by(&self, index: &str) -> String {
         self.connection.indexed_by(index)

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use super::engine::Connection;
+use super::error::Error;
 use super::instances::batch::Batch;
 use super::statements::Statements;
 use opterius_base::clock::Timestamp;
@@ -45,6 +46,11 @@ impl<'c> WriteTransaction<'c> {
     /// The timestamp of all changes in this transaction.
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// The time by the clock of the database, which several instances share; of this machine for a file.
+    pub(super) fn server_time(&self) -> Result<Timestamp, Error> {
+        Ok(self.connection().server_time()?.map_or(self.now, Timestamp::from_unix))
     }
 
     pub(super) fn connection(&self) -> &Statements<'c> {

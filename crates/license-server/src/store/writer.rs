@@ -53,6 +53,7 @@ pub struct Work {
 pub struct Writer {
     queue: Sender<Box<dyn Job>>,
     work: Arc<Work>,
+    is_among_several: bool,
 }
 
 /// The writer thread.
@@ -73,6 +74,7 @@ impl Writer {
     pub fn new(database: Database, clock: Arc<dyn Clock>) -> (Self, WriterThread) {
         let (sender, receiver) = bounded(QUEUE);
         let work = Arc::new(Work::default());
+        let is_among_several = database.location().file().is_none();
         let last = clock.now();
         let writer_thread = WriterThread {
             queue: receiver,
@@ -83,12 +85,17 @@ impl Writer {
             checkpoints: None,
             records_steps: true,
         };
-        (Self { queue: sender, work }, writer_thread)
+        (Self { queue: sender, work, is_among_several }, writer_thread)
     }
 
     /// The statistics.
     pub fn work(&self) -> &Work {
         &self.work
+    }
+
+    /// Whether other instances can write into the same database.
+    pub fn is_among_several(&self) -> bool {
+        self.is_among_several
     }
 
     /// Submits a change. `finish` is called on the writer thread once the change is on disk or has failed.

@@ -20,6 +20,7 @@ use super::signature;
 use super::target::Target;
 use crate::model::{Attempt, Delivery, Webhook};
 use crate::store::Error;
+use crate::store::duty::Duty;
 use crate::store::readers::Readers;
 use crate::store::writer::Writer;
 use opterius_base::clock::{Clock, Timestamp};
@@ -52,6 +53,7 @@ pub struct Dispatcher {
     messages: Receiver<Message>,
     /// The events under way, by webhook.
     running: HashMap<i64, i64>,
+    duty: Duty,
     is_failing: bool,
 }
 
@@ -84,10 +86,11 @@ impl Dispatcher {
     /// A dispatcher of the outbox of this store.
     pub fn new(readers: Readers, writer: Writer, clock: Arc<dyn Clock>, connector: Connector) -> (Self, Control) {
         let (sender, messages) = unbounded();
+        let duty = Duty::delivering(writer.clone());
         let connector = RwLock::new(Arc::new(connector));
         let parts = Arc::new(Parts { readers, writer, clock, connector, messages: sender });
         let control = Control(Arc::clone(&parts));
-        (Self { parts, messages, running: HashMap::new(), is_failing: false }, control)
+        (Self { parts, messages, running: HashMap::new(), duty, is_failing: false }, control)
     }
 
     /// Runs until it is stopped.
@@ -100,7 +103,7 @@ impl Dispatcher {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            if is_stopping {
+            if is_stopping || !self.duty.is_ours() {
                 continue;
             }
             let done = self.dispatch();
@@ -111,6 +114,7 @@ impl Dispatcher {
                 self.sweep();
             }
         }
+        self.duty.release();
     }
 
     /// Starts what is due.

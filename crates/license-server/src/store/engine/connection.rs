@@ -166,6 +166,19 @@ impl Connection {
         }
     }
 
+    /// The time by the clock of the server, in seconds since 1970, if there is one.
+    ///
+    /// # Errors
+    /// A store error.
+    pub(crate) fn server_time(&self) -> Result<Option<i64>, Error> {
+        match self {
+            Self::Sqlite(_) => Ok(None),
+            Self::Postgresql(_) => {
+                self.query_row("SELECT floor(extract(epoch FROM clock_timestamp()))::bigint", &[], |row| row.get(0))
+            }
+        }
+    }
+
     /// Names the index to use, where the engine would not choose it.
     pub(crate) fn indexed_by(&self, index: &str) -> String {
         match self {
