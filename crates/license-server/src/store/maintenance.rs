@@ -145,7 +145,7 @@ pub fn setting(location: &Location, name: &str) -> Result<Option<String>, Error>
             inspect(path)?;
             ReadTransaction::new(&Connection::Sqlite(open_read_only(path)?)).setting(name)
         }
-        Location::Postgresql(server) => ReadTransaction::new(&server_database::open(server)?).setting(name),
+        Location::Postgresql(server) => ReadTransaction::new(&server_database::open_as_is(server)?).setting(name),
     }
 }
 
