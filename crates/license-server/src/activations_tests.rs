@@ -10,7 +10,10 @@ fn ip(number: u32) -> IpAddr {
 
 /// A license with these servers: number, sequence, seconds since the last check-in, and identity.
 fn used_by(servers: &[(u32, i64, u64, &str)]) -> Scratch {
-    let mut scratch = Scratch::new();
+    fill(Scratch::new(), servers)
+}
+
+fn fill(mut scratch: Scratch, servers: &[(u32, i64, u64, &str)]) -> Scratch {
     scratch.change(NOW, |transaction| {
         let owner = transaction.insert_user("anna", "", false)?;
         let key = opterius_base::secret::Secret::new("K".to_owned());
@@ -74,7 +77,7 @@ fn twins_are_other_addresses_with_the_same_identity() {
 
 #[test]
 fn every_query_of_a_license_uses_an_index() {
-    let mut scratch = Scratch::new();
+    let mut scratch = Scratch::in_file();
     for (sql, expected) in [
         (COUNT, "SEARCH activations USING PRIMARY KEY (license=?)"),
         (FIRST_EARLIER, "activations_in_order (license=? AND sequence<?)"),
@@ -96,7 +99,7 @@ fn a_check_in_writes_one_page() {
         .iter()
         .map(|(number, sequence, silent, identity)| (*number, *sequence, *silent, identity.as_str()))
         .collect();
-    let mut scratch = used_by(&servers);
+    let mut scratch = fill(Scratch::in_file(), &servers);
     let log = scratch.database().location().file().unwrap().with_file_name("licenses.db-wal");
     let mut pages = |seconds: u64, identity: &str| {
         let length = |scratch: &Scratch| {

@@ -352,7 +352,7 @@ fn webhooks_are_bounded_and_their_urls_are_not_in_the_history() {
 
 #[test]
 fn queries_of_the_outbox_use_an_index() {
-    let mut scratch = Scratch::new();
+    let mut scratch = Scratch::in_file();
     let wanted = scratch.read(|transaction| plan(transaction, WANTED));
     assert!(wanted.contains("SEARCH webhook_subscriptions USING PRIMARY KEY (type=? AND webhook=?)"), "{wanted}");
     assert!(!scratch.read(|transaction| creates_a_table(transaction, WANTED)), "{wanted}");

@@ -4,24 +4,77 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use std::sync::OnceLock;
+
+use self::laboratory::ScratchDatabase;
 use super::*;
+use crate::config;
+use crate::installation::DataDir;
 use opterius_base::clock::Timestamp;
+
+#[path = "../../../tests/it/support/postgresql/mod.rs"]
+#[allow(clippy::disallowed_methods, unreachable_pub, reason = "the tests of the whole workspace use it too")]
+mod laboratory;
+
+/// Whether the tests run on PostgreSQL in place of SQLite.
+fn is_on_postgresql() -> bool {
+    match std::env::var("OPTERIUS_TEST_ENGINE").as_deref() {
+        Err(_) | Ok("sqlite") => false,
+        Ok("postgresql") => true,
+        Ok(other) => panic!("OPTERIUS_TEST_ENGINE is sqlite or postgresql, not {other}"),
+    }
+}
+
+/// A database of PostgreSQL with the tables of the license server, as a copy of one that was made by the program.
+fn on_server() -> ScratchDatabase {
+    static TEMPLATE: OnceLock<ScratchDatabase> = OnceLock::new();
+    let create = || {
+        let database = ScratchDatabase::empty();
+        let Location::Postgresql(server) = Location::parse(&database.uri()).unwrap() else { panic!("not on a server") };
+        server_database::create::<Error>(&server, NOW, |_| Ok(())).unwrap();
+        database
+    };
+    ScratchDatabase::copy_of(TEMPLATE.get_or_init(create).name())
+}
+
+/// An installation in this directory, which does not exist, and its database if that is not in the directory.
+pub(crate) fn new_installation(directory: &Path) -> (DataDir, Option<Box<dyn Send + Sync>>) {
+    if !is_on_postgresql() {
+        return (DataDir::new(directory), None);
+    }
+    let database = ScratchDatabase::empty();
+    let text = format!("data_dir={}\ndatabase={}\n", directory.display(), database.uri());
+    let config = config::parse(&text, "license-server.conf").unwrap().config;
+    (DataDir::of(&config), Some(Box::new(database)))
+}
 
 /// A temporary database for a test.
 pub(crate) struct Scratch {
     directory: PathBuf,
-    database: Database,
+    database: Option<Database>,
+    _on_server: Option<ScratchDatabase>,
 }
 
 impl Scratch {
+    /// A database of the engine of the tests.
     pub(crate) fn new() -> Self {
+        if !is_on_postgresql() {
+            return Self::in_file();
+        }
+        let on_server = on_server();
+        let database = Database::open(&Location::parse(&on_server.uri()).unwrap()).unwrap();
+        Self { directory: PathBuf::new(), database: Some(database), _on_server: Some(on_server) }
+    }
+
+    /// A database in a file of SQLite, for what only that has.
+    pub(crate) fn in_file() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("opterius-store-{}-{number}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let _ = fs::remove_file(directory.join("licenses.db"));
         let database = Database::create_file(&directory.join("licenses.db")).unwrap();
-        Self { directory, database }
+        Self { directory, database: Some(database), _on_server: None }
     }
 
     pub(crate) fn change<T, E: From<Error> + fmt::Debug>(
@@ -29,7 +82,7 @@ impl Scratch {
         now: Timestamp,
         work: impl FnOnce(&WriteTransaction<'_>) -> Result<T, E>,
     ) -> T {
-        self.database.change(now, work).unwrap()
+        self.try_change(now, work).unwrap()
     }
 
     pub(crate) fn try_change<T, E: From<Error>>(
@@ -37,15 +90,15 @@ impl Scratch {
         now: Timestamp,
         work: impl FnOnce(&WriteTransaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.database.change(now, work)
+        self.database.as_mut().unwrap().change(now, work)
     }
 
     pub(crate) fn read<T>(&mut self, work: impl FnOnce(&ReadTransaction<'_>) -> Result<T, Error>) -> T {
-        self.database.read(work).unwrap()
+        self.database.as_mut().unwrap().read(work).unwrap()
     }
 
     pub(crate) fn database(&self) -> &Database {
-        &self.database
+        self.database.as_ref().unwrap()
     }
 
     fn path(&self) -> PathBuf {
@@ -55,6 +108,8 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
+        // The database of a server is deleted afterwards.
+        self.database = None;
         let _ = fs::remove_dir_all(&self.directory);
     }
 }
@@ -82,7 +137,7 @@ const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
 #[test]
 fn a_new_database_is_private_and_has_the_plans() {
-    let mut scratch = Scratch::new();
+    let mut scratch = Scratch::in_file();
     let mode = fs::metadata(scratch.path()).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o600);
     let plans = scratch.read(|transaction| transaction.plans());
@@ -96,7 +151,7 @@ fn a_new_database_is_private_and_has_the_plans() {
 #[test]
 fn an_unusable_file_is_reported_and_left_unchanged() {
     let check = |prepare: &dyn Fn(&Path), expected: &str| {
-        let scratch = Scratch::new();
+        let scratch = Scratch::in_file();
         let path = scratch.directory.join("other.db");
         prepare(&path);
         let before = fs::read(&path).ok();
@@ -153,7 +208,7 @@ fn a_failed_change_is_rolled_back() {
 
 #[test]
 fn a_backup_is_complete_and_never_overwrites() {
-    let mut scratch = Scratch::new();
+    let mut scratch = Scratch::in_file();
     scratch.change(NOW, |transaction| transaction.insert_user("alice", "hash", false));
     let target = scratch.directory.join("backup.db");
     backup(&scratch.path(), &target).unwrap();
@@ -171,7 +226,7 @@ fn a_backup_is_complete_and_never_overwrites() {
 
 #[test]
 fn servers_that_took_two_slots_become_pairs_when_the_schema_changes() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::in_file();
     let path = scratch.path();
     fs::remove_file(&path).unwrap();
     let old = rusqlite::Connection::open(&path).unwrap();
@@ -228,7 +283,7 @@ fn servers_that_took_two_slots_become_pairs_when_the_schema_changes() {
 
 #[test]
 fn an_older_database_whose_names_are_now_the_same_keeps_every_user() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::in_file();
     let path = scratch.directory.join("old.db");
     fs::write(&path, b"").unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();

@@ -1,5 +1,5 @@
 //! The database under the license server in tests: a file of SQLite, or PostgreSQL if `OPTERIUS_TEST_ENGINE=postgresql` is in
-//! the environment. `tests/on-postgresql` runs the tests of the license server so.
+//! the environment. `tests/on-postgresql` runs the tests of the license server in this way.
 
 use super::postgresql::ScratchDatabase;
 use opterius_license_server::config;

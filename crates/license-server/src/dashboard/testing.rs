@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use super::{Dashboard, form};
 use crate::actions::{self, Refusal};
-use crate::installation::DataDir;
 use crate::model::{Actor, Details, Role};
 use crate::rules::{self, Inquiry};
 use crate::shared::Shared;
 use crate::store::readers::Readers;
+use crate::store::tests::new_installation;
 use crate::store::writer::Writer;
 use crate::store::{Error, WriteTransaction};
 use crate::{config, passwords};
@@ -52,6 +52,7 @@ pub(super) struct Site {
     pub(super) shared: Arc<Shared>,
     pub(super) clock: Arc<TestClock>,
     directory: PathBuf,
+    _database: Option<Box<dyn Send + Sync>>,
 }
 
 impl Site {
@@ -62,7 +63,8 @@ impl Site {
         let directory = std::env::temp_dir().join(format!("opterius-dashboard-{}-{number}", std::process::id()));
         let _ = fs::remove_dir_all(&directory);
         let clock = Arc::new(TestClock { start: SystemClock.monotonic(), seconds: AtomicU64::new(0) });
-        let mut installation = DataDir::new(&directory).create(clock.wall()).unwrap();
+        let (data_dir, database) = new_installation(&directory);
+        let mut installation = data_dir.create(clock.wall()).unwrap();
         let hash = HASH.get_or_init(|| passwords::hash(&Secret::new(PASSWORD.to_owned())).unwrap());
         let actor = Actor { role: Role::Operator, name: "root".to_owned() };
         let result = installation.database.change(clock.wall(), |transaction| {
@@ -81,7 +83,7 @@ impl Site {
         let config = config::parse(configuration, "license-server.conf").unwrap().config;
         let shared = Shared::new(clock.clone(), writer, readers, &installation.form_secret, config, installation.keys);
         let shared = Arc::new(shared);
-        Self { dashboard: Dashboard::new(Arc::clone(&shared)), shared, clock, directory }
+        Self { dashboard: Dashboard::new(Arc::clone(&shared)), shared, clock, directory, _database: database }
     }
 
     pub(super) fn change<T: Send + 'static>(

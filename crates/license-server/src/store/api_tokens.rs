@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn queries_of_tokens_and_answers_use_an_index() {
-        let mut scratch = Scratch::new();
+        let mut scratch = Scratch::in_file();
         let by_name = format!("{TOKEN} WHERE name = ?1 AND revoked_at IS NULL");
         let statements = [DELETE_OLD_ANSWERS, &by_name, "SELECT id FROM licenses WHERE reference = ?1"];
         for sql in statements {

@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_log_restarts_under_steady_changes() {
-        let mut scratch = Scratch::new();
+        let mut scratch = Scratch::in_file();
         let (mut trigger, checkpointer) = channel(scratch.database(), Some(10)).unwrap().unwrap();
         let thread = thread::spawn(move || checkpointer.run());
         // How often the log has restarted: bytes 12 to 15 of its header (sqlite.org/fileformat2.html, section 4.1).

@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn a_database_that_was_touched_is_not_as_it_was_left() {
-        let mut scratch = Scratch::new();
+        let mut scratch = Scratch::in_file();
         let path = scratch.database().location().file().unwrap().to_owned();
         assert!(!is_as_left(&path), "there is no note");
         let mut change = |value: &str| {

@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn the_next_delivery_is_found_by_an_index() {
-        let mut scratch = Scratch::new();
+        let mut scratch = Scratch::in_file();
         let due = scratch.read(|transaction| plan(transaction, DUE));
         assert!(due.contains("webhook_deliveries_due (webhook=? AND next_at<?)") && !due.contains("TEMP"), "{due}");
     }

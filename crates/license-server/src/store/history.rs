@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn queries_of_the_history_use_an_index() {
-        let mut scratch = Scratch::new();
+        let mut scratch = Scratch::in_file();
         let owners = scratch.read(|transaction| plan(transaction, COUNT_BY_OWNERS));
         assert!(owners.contains("events_of_owners (license=? AND at>?)"), "{owners}");
         let keys = scratch.read(|transaction| plan(transaction, HAS_SEEN_KEY));

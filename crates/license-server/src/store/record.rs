@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_verification_reads_no_table_completely() {
-        let mut scratch = Scratch::new();
+        let mut scratch = Scratch::in_file();
         assert!(!scratch.read(|transaction| creates_a_table(transaction, RECORD)));
         let plan = scratch.read(|transaction| plan(transaction, RECORD));
         for expected in [

@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn every_session_query_uses_an_index() {
-        let mut scratch = Scratch::new();
+        let mut scratch = Scratch::in_file();
         for sql in [DELETE_ENDED, DELETE_OLDEST, LIST] {
             let plan = scratch.read(|transaction| plan(transaction, sql));
             assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{plan}");

@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn every_query_of_users_uses_an_index() {
-        let mut scratch = Scratch::new();
+        let mut scratch = Scratch::in_file();
         let by_name = format!("SELECT {USER} FROM users WHERE folded_name = ?1");
         for sql in [
             by_name,
