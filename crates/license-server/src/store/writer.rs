@@ -205,7 +205,9 @@ impl WriterThread {
                 Err(RecvTimeoutError::Disconnected) if waiting.is_empty() => return,
                 Err(_) => {}
             }
-            while waiting.len() < instance::BATCH
+            // Those that wait for a license hold up no others.
+            let most = waiting.len().saturating_add(instance::BATCH);
+            while waiting.len() < most
                 && let Ok(job) = self.queue.try_recv()
             {
                 waiting.push(self.waiting(job));

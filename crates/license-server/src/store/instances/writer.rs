@@ -58,9 +58,18 @@ impl<'w> InstanceWriter<'w> {
             jobs.into_iter().partition(|waiting| waiting.job.asked().is_some());
         let waiting = self.verify(verifications);
         for change in changes {
-            self.change(change.job);
+            match self.done.failure.clone().filter(|_| self.has_waited(&change)) {
+                // While the database is gone, each attempt takes its time: what comes after must not wait for all of them.
+                Some(failure) => change.job.finish(Some(failure)),
+                None => self.change(change.job),
+            }
         }
         (waiting, self.done)
+    }
+
+    /// Whether a change has waited so long that it is not attempted while the database is gone.
+    fn has_waited(&self, waiting: &Waiting) -> bool {
+        self.clock.monotonic().saturating_duration_since(waiting.since) >= REPEAT_TIME
     }
 
     /// Makes a change that is no verification, alone.
@@ -209,9 +218,8 @@ impl<'w> InstanceWriter<'w> {
     fn repeat_alone(&mut self, jobs: Vec<Waiting>, cause: &Error) {
         let mut lost = cause.is_unavailable().then(|| cause.clone());
         for mut waiting in jobs {
-            let waited = self.clock.monotonic().saturating_duration_since(waiting.since);
             let made = match &lost {
-                Some(error) if waited >= REPEAT_TIME => Err(error.clone()),
+                Some(error) if self.has_waited(&waiting) => Err(error.clone()),
                 _ => self.decide_alone(&mut waiting),
             };
             lost = made.as_ref().err().filter(|error| error.is_unavailable()).cloned();
