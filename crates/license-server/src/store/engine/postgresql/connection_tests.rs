@@ -355,6 +355,7 @@ fn a_commit_that_has_not_reached_the_standby_is_never_acknowledged() {
     connection.execute("INSERT INTO t VALUES (4)", &[]).unwrap();
     let commit = bounded("the commit", || connection.commit());
     assert!(matches!(commit, Err(Failure::Unknown(_))), "{commit:?}");
+    cluster.until("no connection waits any longer", || cluster.psql(waiting).unwrap() == "0");
     let standby = cluster.standby("gone");
     cluster.until("the standby takes part", || {
         cluster.psql("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'").unwrap() == "1"

@@ -25,6 +25,9 @@ use opterius_base::deadline::Deadline;
 /// How long the goodbye of a connection may take.
 const CLOSE_TIME: Duration = Duration::from_millis(100);
 
+/// How long the request to cancel a statement may take.
+const CANCEL_TIME: Duration = Duration::from_millis(250);
+
 /// A connection.
 pub(super) struct Link {
     // Dropped in this order: the client first, so that the connection can say goodbye.
@@ -34,6 +37,10 @@ pub(super) struct Link {
     /// The warnings of the last exchange.
     warnings: RefCell<Vec<DbError>>,
     is_closed: Cell<bool>,
+    // The way to the same server, to cancel what it does not answer.
+    string: Arc<ConnectionString>,
+    target: Target,
+    tls: Option<Arc<ClientConfig>>,
 }
 
 /// Why there is no connection.
@@ -50,7 +57,7 @@ impl Link {
     /// # Errors
     /// Why there is no connection.
     pub(super) fn connect(
-        string: &ConnectionString,
+        string: &Arc<ConnectionString>,
         target: &Target,
         options: Option<&str>,
         deadline: Deadline,
@@ -70,7 +77,7 @@ impl Link {
         let runtime = Runtime::new().map_err(|error| NoLink::Failure(Failure::Unavailable(cause(&error))))?;
         let time = deadline.left();
         let work = async {
-            let stream = stream(string, target, tls).await?;
+            let stream = stream(string, target, tls.clone()).await?;
             config.connect_raw(stream, NoTls).await.map_err(|error| NoLink::Refusal(Problem::Answer(error)))
         };
         let (client, connection) = runtime.wait(time, work).unwrap_or(Err(NoLink::Refusal(Problem::Silence(time))))?;
@@ -80,6 +87,9 @@ impl Link {
             runtime,
             warnings: RefCell::default(),
             is_closed: Cell::new(false),
+            string: Arc::clone(string),
+            target: target.clone(),
+            tls,
         })
     }
 
@@ -110,7 +120,22 @@ impl Link {
         if answer.as_ref().is_err_and(Problem::ends_connection) {
             self.is_closed.set(true);
         }
+        if matches!(answer, Err(Problem::Silence(_))) {
+            self.cancel(client);
+        }
         answer
+    }
+
+    /// Cancels what the server is still doing for this connection. A commit that waits for a standby does not notice that the
+    /// connection is gone: all connections of the server would wait like that before long.
+    fn cancel(&self, client: &Client) {
+        let token = client.cancel_token();
+        // A server that is gone does not get it.
+        let _ = self.runtime.wait(CANCEL_TIME, async {
+            if let Ok(stream) = stream(&self.string, &self.target, self.tls.clone()).await {
+                let _ = token.cancel_query_raw(stream, NoTls).await;
+            }
+        });
     }
 
     /// Whether the connection cannot be used any longer.

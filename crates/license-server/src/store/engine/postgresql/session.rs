@@ -5,6 +5,7 @@
 //! only a server takes; then each transaction sets what it needs, and statements have no names.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
@@ -63,7 +64,7 @@ impl Session {
     ///
     /// # Errors
     /// Why none is, of each server.
-    pub(super) fn connect(string: &ConnectionString, limits: &Limits) -> Result<Self, Failure> {
+    pub(super) fn connect(string: &Arc<ConnectionString>, limits: &Limits) -> Result<Self, Failure> {
         let time = string.connect_time.unwrap_or_else(|| limits.connect_to_one_of(string.targets.len()));
         let (mut causes, mut is_refused) = (Vec::new(), true);
         for target in &string.targets {
@@ -82,7 +83,7 @@ impl Session {
     }
 
     fn connect_to(
-        string: &ConnectionString,
+        string: &Arc<ConnectionString>,
         target: &Target,
         limits: &Limits,
         deadline: Deadline,
