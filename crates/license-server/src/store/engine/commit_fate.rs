@@ -28,8 +28,10 @@ pub(super) fn find(
             // A commit that was interrupted while it waited for the standby is not on the standby yet. The log of the server
             // has an order: once a later commit is acknowledged, this one is, too.
             Ok("committed") => return prove().map_err(|_| Error::Unknown(cause)),
-            Ok("aborted") => return Err(Error::Unavailable(format!("{cause}. It was not made"))),
-            Err(Error::Failed(_)) => return Err(Error::Unknown(cause)),
+            Ok("aborted") => {
+                return Err(Error::Unavailable(format!("{cause}, but then PostgreSQL said that it was not")));
+            }
+            Ok("of another run") | Err(Error::Failed(_)) => return Err(Error::Unknown(cause)),
             // Its session has not noticed yet that the connection is lost, or there is no server.
             _ if SystemClock.monotonic().saturating_duration_since(begin) >= TIME => return Err(Error::Unknown(cause)),
             _ => drop(after(PAUSE).recv()),
@@ -58,9 +60,13 @@ mod tests {
         assert_eq!(of(&[Ok("committed")], Ok(())), Ok(()));
         assert_eq!(of(&[gone(), Ok("in progress"), Ok("committed")], Ok(())), Ok(()));
         assert_eq!(of(&[Ok("committed")], Err(Error::Busy)), unknown, "it is not on the standby");
-        assert_eq!(of(&[gone(), Ok("aborted")], Ok(())), Err(Error::Unavailable("lost. It was not made".to_owned())));
+        assert_eq!(
+            of(&[gone(), Ok("aborted")], Ok(())),
+            Err(Error::Unavailable("lost, but then PostgreSQL said that it was not".to_owned()))
+        );
         assert_eq!(of(&[Err(Error::Failed("the transaction is in the future".to_owned()))], Ok(())), unknown);
         assert_eq!(of(&[Ok("in progress")], Ok(())), unknown);
+        assert_eq!(of(&[Ok("of another run"), Ok("committed")], Ok(())), unknown, "the number is another's there");
         assert_eq!(of(&[Err(Error::Unavailable("gone".to_owned()))], Ok(())), unknown);
     }
 }

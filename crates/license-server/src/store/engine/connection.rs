@@ -13,6 +13,11 @@ use super::value::{Value, params};
 /// The advisory lock of PostgreSQL that changes take: “OpLS”.
 const CHANGES: i64 = 0x4f70_4c53;
 
+/// What is another one after a restart, a recovery from a crash, or a fail-over: the server's start, and the first of its own
+/// processes. A number of a transaction that was lost then is given again, to another one.
+const RUN: &str = "(SELECT pg_postmaster_start_time()::text || ' ' || coalesce(min(pid), 0)::text
+    FROM pg_catalog.pg_stat_activity WHERE usesysid IS NULL AND datid IS NULL)";
+
 /// A connection to a database.
 pub(crate) enum Connection {
     /// To a file of SQLite.
@@ -223,10 +228,13 @@ impl Connection {
         }
     }
 
-    /// What PostgreSQL says about a transaction.
-    fn fate(&self, number: &str) -> Result<String, Error> {
+    /// What PostgreSQL says about a transaction, if it still is the run of the server that had it.
+    fn fate(&self, transaction: &Numbered) -> Result<String, Error> {
         let _open = self.begin_verifications()?;
-        self.query_row("SELECT coalesce(pg_xact_status(?1::xid8), 'unknown')", params![number], |row| row.get(0))
+        let sql = format!(
+            "SELECT CASE WHEN {RUN} = ?2 THEN coalesce(pg_xact_status(?1::xid8), 'unknown') ELSE 'of another run' END"
+        );
+        self.query_row(&sql, params![transaction.number.as_str(), transaction.run.as_str()], |row| row.get(0))
     }
 
     /// Stores a value, to see that commits work.
@@ -251,8 +259,11 @@ impl Connection {
             Self::Postgresql(connection) => {
                 connection.begin_change()?;
                 let mut open = Transaction { connection: self, is_open: true, number: None };
-                let sql = "SELECT pg_current_xact_id()::text FROM (SELECT pg_advisory_xact_lock(?1)) AS locked";
-                open.number = Some(self.query_row(sql, params![CHANGES], |row| row.get(0))?);
+                let sql = format!(
+                    "SELECT pg_current_xact_id()::text, {RUN} FROM (SELECT pg_advisory_xact_lock(?1)) AS locked"
+                );
+                let read = |row: &Row<'_>| Ok(Numbered { number: row.get(0)?, run: row.get(1)? });
+                open.number = Some(self.query_row(&sql, params![CHANGES], read)?);
                 return Ok(open);
             }
         }
@@ -326,7 +337,13 @@ pub(crate) struct Transaction<'c> {
     connection: &'c Connection,
     is_open: bool,
     /// By which PostgreSQL says later what became of it.
-    number: Option<String>,
+    number: Option<Numbered>,
+}
+
+/// The number of a transaction, in one run of a server.
+struct Numbered {
+    number: String,
+    run: String,
 }
 
 impl Transaction<'_> {
