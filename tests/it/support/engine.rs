@@ -24,27 +24,46 @@ impl Engine {
     }
 }
 
-/// Where the database of an installation is. The database of PostgreSQL is deleted with the last clone.
+/// Where the database of an installation is.
 #[derive(Clone)]
-pub struct DatabasePlace(Option<Arc<ScratchDatabase>>);
+pub struct DatabasePlace(Place);
+
+#[derive(Clone)]
+enum Place {
+    /// A file in the directory of the installation.
+    Directory,
+    /// A database of PostgreSQL, deleted with the last clone.
+    Scratch(Arc<ScratchDatabase>),
+    /// The database of a connection string.
+    Named(String),
+}
 
 impl DatabasePlace {
     /// A place for a new database: in the directory of the installation, or an empty database of PostgreSQL.
     pub fn new(engine: Engine) -> DatabasePlace {
         match engine {
             Engine::Sqlite => DatabasePlace::in_directory(),
-            Engine::Postgresql => DatabasePlace(Some(Arc::new(ScratchDatabase::empty()))),
+            Engine::Postgresql => DatabasePlace(Place::Scratch(Arc::new(ScratchDatabase::empty()))),
         }
     }
 
     /// A file in the directory of the installation.
     pub fn in_directory() -> DatabasePlace {
-        DatabasePlace(None)
+        DatabasePlace(Place::Directory)
+    }
+
+    /// The database of a connection string.
+    pub fn named(connection_string: &str) -> DatabasePlace {
+        DatabasePlace(Place::Named(connection_string.to_owned()))
     }
 
     /// The value of `database` in license-server.conf; `None` for its default.
     pub fn setting(&self) -> Option<String> {
-        self.0.as_ref().map(|database| database.uri())
+        match &self.0 {
+            Place::Directory => None,
+            Place::Scratch(database) => Some(database.uri()),
+            Place::Named(connection_string) => Some(connection_string.clone()),
+        }
     }
 
     /// The installation with its keys in this directory and its database at this place.
@@ -56,6 +75,9 @@ impl DatabasePlace {
 
     /// The database of PostgreSQL, if it is one.
     pub fn postgresql(&self) -> Option<&ScratchDatabase> {
-        self.0.as_deref()
+        match &self.0 {
+            Place::Scratch(database) => Some(database),
+            Place::Directory | Place::Named(_) => None,
+        }
     }
 }

@@ -2,14 +2,17 @@
 //! and the command line use.
 
 use super::engine::DatabasePlace;
+use super::process::write_private;
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_base::secret::Secret;
 use opterius_license_server::actions::{self, Change, ChangeContext, Refusal};
 use opterius_license_server::installation::DataDir;
 use opterius_license_server::model::{Activation, Actor, Event, Plan, RefusedServer, Role};
 use opterius_license_server::store::{self, Database, ReadTransaction, WriteTransaction};
+use std::fs;
 use std::net::IpAddr;
-use std::path::Path;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +46,15 @@ impl LicenseDatabase {
     /// The database in a file of this directory.
     pub fn in_directory(directory: &Path) -> LicenseDatabase {
         LicenseDatabase::at(DatabasePlace::in_directory(), directory, Arc::new(SystemClock))
+    }
+
+    /// Makes a directory `data` in this one for another instance, with a copy of the signing keys.
+    pub fn copy_keys_to(&self, directory: &Path) -> PathBuf {
+        let data = directory.join("data");
+        fs::DirBuilder::new().mode(0o700).create(&data).unwrap();
+        let keys = fs::read(self.data_dir.keys_path()).unwrap();
+        write_private(&data.join("signing-keys.json"), &keys).unwrap();
+        data
     }
 
     pub fn now(&self) -> Timestamp {
@@ -166,7 +178,7 @@ impl LicenseDatabase {
     pub fn stored_text(&self) -> String {
         let Some(database) = self.place.postgresql() else {
             let file = self.data_dir.database_file().unwrap_or_else(|error| panic!("{error}"));
-            let read = |path| std::fs::read(path).unwrap_or_default();
+            let read = |path| fs::read(path).unwrap_or_default();
             let text = String::from_utf8_lossy(&[read(file.to_owned()), read(file.with_extension("db-wal"))].concat())
                 .into_owned();
             assert!(text.contains("licenses"), "{} is not a database", file.display());

@@ -97,6 +97,17 @@ impl LicenseServerProcess {
         LicenseServerBuilder { directory, settings, launcher: Vec::new(), database }
     }
 
+    /// Another instance on the same database, with a copy of the signing keys; `place` is how it reaches the database.
+    pub fn builder_beside(first: &LicenseDatabase, place: DatabasePlace) -> LicenseServerBuilder {
+        let directory = TempDirectory::new();
+        let data = first.copy_keys_to(directory.path());
+        let data_dir = data.display().to_string();
+        let mut settings = Settings::new([("port", "0"), ("log", "stderr"), ("data_dir", &data_dir)]);
+        settings.set("database", &place.setting().expect("several instances need PostgreSQL"));
+        let database = LicenseDatabase::at(place, &data, Arc::new(SystemClock));
+        LicenseServerBuilder { directory, settings, launcher: Vec::new(), database }
+    }
+
     pub fn start() -> LicenseServerProcess {
         LicenseServerProcess::builder().start()
     }

@@ -92,6 +92,19 @@ impl TimedLicenseServer {
         TimedLicenseServer { clock, database, port, public_keys, sources, server: Some(server), directory }
     }
 
+    /// Another instance on the database of `first`, with this time on its clock.
+    pub fn on_database_of(first: &LicenseDatabase, wall: Timestamp) -> TimedLicenseServer {
+        let directory = TempDirectory::new();
+        let clock = Arc::new(TestClock::new());
+        clock.set(wall);
+        let data = first.copy_keys_to(directory.path());
+        let database = LicenseDatabase::at(first.place.clone(), &data, Arc::clone(&clock) as Arc<dyn Clock>);
+        let installation = database.data_dir.open().unwrap_or_else(|error| panic!("{error}"));
+        let public_keys = installation.keys.public_keys();
+        let (port, sources, server) = serve(installation, &clock);
+        TimedLicenseServer { clock, database, port, public_keys, sources, server: Some(server), directory }
+    }
+
     /// Stops the server as a service manager does, lets time pass, and starts it again, on another port.
     pub fn restart_after(&mut self, time: Duration) {
         self.stop();

@@ -42,7 +42,7 @@ struct State {
     connections: BTreeMap<usize, [TcpStream; 2]>,
 }
 
-/// The next statement that contains this text loses its request or its answer.
+/// The next statement that begins with this text loses its request or its answer.
 struct Trap {
     text: String,
     lost: Lost,
@@ -100,7 +100,7 @@ impl Proxy {
         });
     }
 
-    /// Cuts the connection of the next statement whose text contains `text`: before it reaches the server, or after the
+    /// Cuts the connection of the next statement whose text begins with `text`: before it reaches the server, or after the
     /// server has executed it and before the answer reaches the client.
     pub fn lose(&self, lost: Lost, text: &str) {
         self.change(|state| state.trap = Some(Trap { text: text.to_ascii_uppercase(), lost }));
@@ -144,7 +144,7 @@ impl Shared {
     fn spring(&self, text: &str) -> Option<Lost> {
         let mut state = self.state.lock().unwrap();
         let text = text.to_ascii_uppercase();
-        state.trap.take_if(|trap| text.contains(&trap.text)).map(|trap| trap.lost)
+        state.trap.take_if(|trap| text.starts_with(&trap.text)).map(|trap| trap.lost)
     }
 }
 
