@@ -12,7 +12,7 @@ _opterius_license_server() {
     for ((index = 1; index < COMP_CWORD; index++)); do
         word=${COMP_WORDS[index]}
         case $word in
-            --config | --every | --keep | --undecided | --owner | --plan | --expires | --lock-ip | --reference | --standing | --expires-before | --server-ip | --hostname | --label | --search | --limit | --cursor | --reason | --until | --add | --basis | --block | --status | --period-end | --title | --max-accounts | --max-servers | --display-name | --mail | --name | --role | --transfer-to | --scopes | --networks | --events)
+            --config | --every | --keep | --undecided | --from | --to | --from-config | --to-config | --owner | --plan | --expires | --lock-ip | --reference | --standing | --expires-before | --server-ip | --hostname | --label | --search | --limit | --cursor | --reason | --until | --add | --basis | --block | --status | --period-end | --title | --max-accounts | --max-servers | --display-name | --mail | --name | --role | --transfer-to | --scopes | --networks | --events)
                 [[ ${COMP_WORDS[index + 1]} == = ]] && ((index++))
                 ((index++))
                 ;;
@@ -21,7 +21,7 @@ _opterius_license_server() {
         esac
     done
     case $command in
-        "") words="init serve deliver check stats backup restore license history plan user token webhook keys" options="--config --help --version" ;;
+        "") words="init serve deliver check stats backup restore move license history plan user token webhook keys" options="--config --help --version" ;;
         "init ") options="--config --help --version" words=$options ;;
         "serve ") options="--config --help --version" words=$options ;;
         "deliver ") options="--config --help --version" words=$options ;;
@@ -31,6 +31,7 @@ _opterius_license_server() {
         "backup "*) options="--every --keep --config --help --version" words=$options ;;
         "restore ") options="--undecided --yes --config --help --version" files=yes ;;
         "restore "*) options="--undecided --yes --config --help --version" words=$options ;;
+        "move ") options="--from --to --from-config --to-config --config --help --version" words=$options ;;
         "license ") words="create list show suspend resume cancel delete renew set-plan lock-ip unlock-ip transfer set-reference set-note set-labels set-trial revoke unblock move set-billing" options="--config --help --version" ;;
         "license create ") options="--owner --plan --expires --lock-ip --reference --trial --json --config --help --version" words=$options ;;
         "license list ") options="--reference --owner --plan --standing --expires-before --server-ip --hostname --label --over-limit --never-used --trial --search --limit --cursor --all --json --config --help --version" words=$options ;;
@@ -128,8 +129,8 @@ _opterius_license_server() {
         "keys retire ") options="--force --json --config --help --version" words=$options ;;
     esac
     case $previous in
-        --config) options= files=yes ;;
-        --every | --keep | --undecided | --owner | --plan | --expires | --lock-ip | --reference | --standing | --expires-before | --server-ip | --hostname | --label | --search | --limit | --cursor | --reason | --until | --add | --basis | --block | --status | --period-end | --title | --max-accounts | --max-servers | --display-name | --mail | --name | --role | --transfer-to | --scopes | --networks | --events) options= words= files= ;;
+        --config | --from-config | --to-config) options= files=yes ;;
+        --every | --keep | --undecided | --from | --to | --owner | --plan | --expires | --lock-ip | --reference | --standing | --expires-before | --server-ip | --hostname | --label | --search | --limit | --cursor | --reason | --until | --add | --basis | --block | --status | --period-end | --title | --max-accounts | --max-servers | --display-name | --mail | --name | --role | --transfer-to | --scopes | --networks | --events) options= words= files= ;;
     esac
     [[ $current == -* ]] && words=$options files=
     COMPREPLY=()

@@ -12,7 +12,7 @@ function __opterius_license_server_command
             continue
         end
         switch $token
-            case --config --every --keep --undecided --owner --plan --expires --lock-ip --reference --standing --expires-before --server-ip --hostname --label --search --limit --cursor --reason --until --add --basis --block --status --period-end --title --max-accounts --max-servers --display-name --mail --name --role --transfer-to --scopes --networks --events
+            case --config --every --keep --undecided --from --to --from-config --to-config --owner --plan --expires --lock-ip --reference --standing --expires-before --server-ip --hostname --label --search --limit --cursor --reason --until --add --basis --block --status --period-end --title --max-accounts --max-servers --display-name --mail --name --role --transfer-to --scopes --networks --events
                 set is_value yes
             case '-*'
             case '*'
@@ -43,6 +43,7 @@ complete -c opterius-license-server -n '__opterius_license_server_at' -a check -
 complete -c opterius-license-server -n '__opterius_license_server_at' -a stats -d 'count licenses, servers and verifications, like the overview page of the dashboard'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a backup -d 'write a copy of the database to a new file; with --every (6h, 1d), to a directory if a copy is due there'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a restore -d 'replace the database with a backup; unknown keys get 503 instead of a refusal for TIME (48h)'
+complete -c opterius-license-server -n '__opterius_license_server_at' -a move -d 'copy a database that is not in use to an empty one of either engine, and compare both'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a license -d 'create, list, show, suspend, resume, cancel, delete, renew, set-plan, lock-ip, unlock-ip, transfer, set-reference, set-note, set-labels, set-trial, revoke, unblock, move, set-billing'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a history -d 'show the latest 50 changes, or all; of one license or of everything'
 complete -c opterius-license-server -n '__opterius_license_server_at' -a plan -d 'list, set'
@@ -58,6 +59,10 @@ complete -c opterius-license-server -n '__opterius_license_server_in backup' -l 
 complete -c opterius-license-server -n '__opterius_license_server_at restore' -F
 complete -c opterius-license-server -n '__opterius_license_server_in restore' -l undecided -x -d 'TIME'
 complete -c opterius-license-server -n '__opterius_license_server_in restore' -l yes
+complete -c opterius-license-server -n '__opterius_license_server_in move' -l from -x -d 'DATABASE'
+complete -c opterius-license-server -n '__opterius_license_server_in move' -l to -x -d 'DATABASE'
+complete -c opterius-license-server -n '__opterius_license_server_in move' -l from-config -r -F -d 'FILE'
+complete -c opterius-license-server -n '__opterius_license_server_in move' -l to-config -r -F -d 'FILE'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a create -d 'create a license and print its number and key'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a list -d 'list the newest 50 licenses that pass all filters, or N, or all; CURSOR continues a list'
 complete -c opterius-license-server -n '__opterius_license_server_at license' -a show -d 'show a license with its servers, the refused ones and its latest history'

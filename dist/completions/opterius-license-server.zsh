@@ -7,7 +7,7 @@ _opterius-license-server() {
     # The words before the cursor that are neither options nor values of options.
     for ((index = 2; index < CURRENT; index++)); do
         case $words[index] in
-            (--config|--every|--keep|--undecided|--owner|--plan|--expires|--lock-ip|--reference|--standing|--expires-before|--server-ip|--hostname|--label|--search|--limit|--cursor|--reason|--until|--add|--basis|--block|--status|--period-end|--title|--max-accounts|--max-servers|--display-name|--mail|--name|--role|--transfer-to|--scopes|--networks|--events) ((index++)) ;;
+            (--config|--every|--keep|--undecided|--from|--to|--from-config|--to-config|--owner|--plan|--expires|--lock-ip|--reference|--standing|--expires-before|--server-ip|--hostname|--label|--search|--limit|--cursor|--reason|--until|--add|--basis|--block|--status|--period-end|--title|--max-accounts|--max-servers|--display-name|--mail|--name|--role|--transfer-to|--scopes|--networks|--events) ((index++)) ;;
             (-*) ;;
             (*) commands+=($words[index]) ;;
         esac
@@ -22,6 +22,7 @@ _opterius-license-server() {
                 'stats:count licenses, servers and verifications, like the overview page of the dashboard'
                 'backup:write a copy of the database to a new file; with --every (6h, 1d), to a directory if a copy is due there'
                 'restore:replace the database with a backup; unknown keys get 503 instead of a refusal for TIME (48h)'
+                'move:copy a database that is not in use to an empty one of either engine, and compare both'
                 'license:create, list, show, suspend, resume, cancel, delete, renew, set-plan, lock-ip, unlock-ip, transfer, set-reference, set-note, set-labels, set-trial, revoke, unblock, move, set-billing'
                 'history:show the latest 50 changes, or all; of one license or of everything'
                 'plan:list, set'
@@ -92,6 +93,17 @@ _opterius-license-server() {
                 '--version[print the version]' \
                 '1: : ' \
                 '2:FILE:_files'
+            ;;
+        ('move')
+            _arguments \
+                '--from=[DATABASE]:DATABASE: ' \
+                '--to=[DATABASE]:DATABASE: ' \
+                '--from-config=[FILE]:FILE:_files' \
+                '--to-config=[FILE]:FILE:_files' \
+                '--config=[the configuration file (default: /etc/opterius/license-server.conf)]:FILE:_files' \
+                '--help[print this help; COMMAND --help prints the help of one command]' \
+                '--version[print the version]' \
+                '1: : '
             ;;
         ('license')
             subcommands=(

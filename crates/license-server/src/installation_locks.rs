@@ -47,7 +47,7 @@ impl InstallationLocks {
         if is_locked(&file, path, FlockOperation::NonBlockingLockShared)? {
             return Ok(file);
         }
-        let sentence = "a backup is being restored. Try again once it is done".to_owned();
+        let sentence = "the database is being restored or moved. Try again once that is done".to_owned();
         Err(InstallationError::Refused(sentence))
     }
 

@@ -1,5 +1,6 @@
 //! PostgreSQL under the license server: that the laboratory does what its tests rely on, that the schema is the same as in
-//! SQLite, and what several instances do when something fails.
+//! SQLite, what several instances do when something fails, and that a
+//! database is moved whole or not at all.
 
 mod claims;
 mod clocks;
@@ -9,6 +10,7 @@ mod instances;
 mod laboratory;
 mod leftovers;
 mod load;
+mod move_database;
 mod outages;
 mod rolling;
 mod schema;

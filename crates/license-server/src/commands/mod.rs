@@ -12,6 +12,7 @@ mod license_specs;
 mod licenses;
 mod listing;
 mod lookup;
+mod move_database;
 mod operator;
 pub mod parsing;
 mod plans;
@@ -67,13 +68,17 @@ fn perform(config_file: &Path, task: &Task) -> Result<(), Failure> {
         Task::Restore { file, undecided, confirmed } => {
             return restore::restore(&Target::new(config_file)?, file, *undecided, *confirmed);
         }
+        Task::MoveDatabase { from, to } => return move_database::run(config_file, from, to),
         _ => {}
     }
     let mut session = Target::new(config_file)?.open()?;
     match task {
-        Task::Init | Task::Check { .. } | Task::Backup { .. } | Task::RepeatedBackup { .. } | Task::Restore { .. } => {
-            Ok(())
-        }
+        Task::Init
+        | Task::Check { .. }
+        | Task::Backup { .. }
+        | Task::RepeatedBackup { .. }
+        | Task::Restore { .. }
+        | Task::MoveDatabase { .. } => Ok(()),
         Task::ShowStatistics { json } => statistics::show(&mut session, *json),
         Task::CreateLicense { terms, json } => licenses::create(&mut session, terms, *json),
         Task::ListLicenses { owner, filter, limit, json } => {

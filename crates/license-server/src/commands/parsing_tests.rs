@@ -3,9 +3,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::actions::{LicenseTerms, NewUser, TokenTerms, UserChange};
+use crate::commands::task::DatabasePlace;
 use crate::commands::values::LicenseRef;
 use crate::model::{Basis, Billing, Change, EventType, License, LinkPurpose, Period, Plan, Scope, Standing, Status};
-use crate::store::{Cursor, Filter, Sort};
+use crate::store::{Cursor, Filter, Location, Sort};
 use opterius_base::clock::Timestamp;
 use opterius_base::secret::Secret;
 
@@ -63,6 +64,13 @@ fn every_documented_command_is_parsed() {
         ("backup /tmp/x.db", Task::Backup { file: "/tmp/x.db".into() }),
         ("backup /x --every 6h", Task::RepeatedBackup { directory: "/x".into(), every: hours(6), keep: 14 }),
         ("backup /x --every 1d --keep 3", Task::RepeatedBackup { directory: "/x".into(), every: hours(24), keep: 3 }),
+        (
+            "move --from /x.db --to-config /c",
+            Task::MoveDatabase {
+                from: DatabasePlace::Location(Location::File("/x.db".into())),
+                to: DatabasePlace::Config("/c".into()),
+            },
+        ),
         ("restore /x.db", Task::Restore { file: "/x.db".into(), undecided: hours(48), confirmed: false }),
         (
             "restore /x.db --undecided 0h --yes",
@@ -350,6 +358,8 @@ fn a_usage_error_names_the_wrong_argument() {
         ("backup /x --every 6h --keep 0", "--keep must be at least 1"),
         ("backup /x --every 6", "--every “6” must be a time"),
         ("restore", "missing operand FILE"),
+        ("move --from /a", "missing option --to DATABASE or --to-config FILE"),
+        ("move --from postgresql://u:secret@h/d --to /a", "must not have a password"),
         ("license show 7 --confg x", "unknown option “--confg”. Did you mean “--config”?"),
         ("license show 7 --json --json", "--json is given more than once"),
         ("license show 7 --json=yes", "json"),

@@ -2,11 +2,13 @@
 
 use std::io::{IsTerminal, Write, stderr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
+use crate::store::CopyCounter;
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_daemon::notify::Notifier;
 
@@ -20,6 +22,14 @@ const SERVICE_TIME: Duration = Duration::from_secs(120);
 /// A file that grows, and the size that it is expected to reach, in bytes.
 pub(crate) type Growing = (PathBuf, u64);
 
+/// How far the work is.
+enum Measure {
+    /// Only the time tells.
+    Time,
+    File(Growing),
+    Rows(Arc<CopyCounter>),
+}
+
 /// Shows progress until it is dropped, on stderr if that is a terminal.
 pub(crate) struct Progress {
     stop: Option<Sender<()>>,
@@ -29,10 +39,19 @@ pub(crate) struct Progress {
 impl Progress {
     /// Starts to show how long the work takes, and how much of the file is written.
     pub(crate) fn start(work: &'static str, file: Option<Growing>) -> Self {
+        Self::start_measured(work, file.map_or(Measure::Time, Measure::File))
+    }
+
+    /// The same with the rows that are copied.
+    pub(crate) fn start_copy(work: &'static str, counter: &Arc<CopyCounter>) -> Self {
+        Self::start_measured(work, Measure::Rows(Arc::clone(counter)))
+    }
+
+    fn start_measured(work: &'static str, measure: Measure) -> Self {
         if !stderr().is_terminal() {
             return Self { stop: None, thread: None };
         }
-        Self::spawn(move |stopped| show(work, file.as_ref(), stopped))
+        Self::spawn(move |stopped| show(work, &measure, stopped))
     }
 
     /// The same for work at the start of a service, which the service manager is told to wait for.
@@ -60,12 +79,12 @@ impl Drop for Progress {
     }
 }
 
-fn show(work: &str, file: Option<&Growing>, stopped: &Receiver<()>) {
+fn show(work: &str, measure: &Measure, stopped: &Receiver<()>) {
     let begin = SystemClock.monotonic();
     let mut is_shown = false;
     while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(INTERVAL) {
         is_shown = true;
-        write(&line(work, file, SystemClock.monotonic().saturating_duration_since(begin)));
+        write(&line(work, measure, SystemClock.monotonic().saturating_duration_since(begin)));
     }
     if is_shown {
         write("");
@@ -77,7 +96,7 @@ fn keep_waiting(work: &str, notifier: &Notifier, interval: Duration, stopped: &R
     let begin = SystemClock.monotonic();
     while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(interval) {
         let elapsed = SystemClock.monotonic().saturating_duration_since(begin);
-        notifier.extend_start(&line(work, None, elapsed), SERVICE_TIME);
+        notifier.extend_start(&line(work, &Measure::Time, elapsed), SERVICE_TIME);
     }
 }
 
@@ -87,12 +106,20 @@ fn write(line: &str) {
     let _ = write!(terminal, "\r\x1b[K{line}").and_then(|()| terminal.flush());
 }
 
-fn line(work: &str, file: Option<&Growing>, elapsed: Duration) -> String {
+fn line(work: &str, measure: &Measure, elapsed: Duration) -> String {
     let seconds = elapsed.as_secs();
-    let Some((path, size)) = file else { return format!("{work}: {seconds} s") };
-    let written = path.metadata().map_or(0, |metadata| metadata.len()).min(*size);
-    let percent = written.saturating_mul(100).checked_div(*size).unwrap_or(100);
-    format!("{work}: {percent} % of {} MB, {seconds} s", size / 1_000_000)
+    match measure {
+        Measure::Time => format!("{work}: {seconds} s"),
+        Measure::File((path, size)) => {
+            let written = path.metadata().map_or(0, |metadata| metadata.len()).min(*size);
+            let percent = written.saturating_mul(100).checked_div(*size).unwrap_or(100);
+            format!("{work}: {percent} % of {} MB, {seconds} s", size / 1_000_000)
+        }
+        Measure::Rows(counter) => match counter.percent() {
+            Some(percent) => format!("{work}: {percent} %, {seconds} s"),
+            None => format!("{work}: {seconds} s"),
+        },
+    }
 }
 
 #[cfg(test)]
@@ -102,10 +129,11 @@ mod tests {
     #[test]
     fn the_line_tells_the_work_and_how_far_it_is() {
         let elapsed = Duration::from_millis(2500);
-        assert_eq!(line("Checking", None, elapsed), "Checking: 2 s");
-        let missing = (PathBuf::from("/nonexistent"), 5_000_000);
-        assert_eq!(line("Copying", Some(&missing), elapsed), "Copying: 0 % of 5 MB, 2 s");
-        let full = (PathBuf::from("/proc/self/exe"), 1);
-        assert_eq!(line("Copying", Some(&full), elapsed), "Copying: 100 % of 0 MB, 2 s");
+        assert_eq!(line("Checking", &Measure::Time, elapsed), "Checking: 2 s");
+        let missing = Measure::File((PathBuf::from("/nonexistent"), 5_000_000));
+        assert_eq!(line("Copying", &missing, elapsed), "Copying: 0 % of 5 MB, 2 s");
+        let full = Measure::File((PathBuf::from("/proc/self/exe"), 1));
+        assert_eq!(line("Copying", &full, elapsed), "Copying: 100 % of 0 MB, 2 s");
+        assert_eq!(line("Moving", &Measure::Rows(Arc::default()), elapsed), "Moving: 2 s");
     }
 }

@@ -44,11 +44,12 @@ Global options:
 
 ID is a license's number or its full key. DATE is YYYY-MM-DD (valid through that day, UTC) or an RFC 3339 time.
 PERIOD is an ISO 8601 duration such as P1M, P1Y or P2W. BASIS is expiry, now or now_if_expired.
+DATABASE is the absolute path of a SQLite file or a PostgreSQL URI, without a password.
 STANDING is active, suspended, cancelled or expired. --search finds what the search of the dashboard finds.
 SCOPES are licenses:read, licenses:write, keys:reveal, users:write, events:read and webhooks:write, separated by commas.
 NETWORKS are addresses or networks such as 203.0.113.0/24, separated by commas.
 --json prints JSON with RFC 3339 times. Only license create and --reveal-key print a full key; all other output masks
-keys. All commands but restore work while serve runs.
+keys. All commands but restore and move work while serve runs.
 
 Exit codes:
   0   success

@@ -7,7 +7,16 @@ use std::time::Duration;
 use crate::actions::{LicenseTerms, NewUser, TokenTerms, UserChange};
 use crate::commands::values::LicenseRef;
 use crate::model::{Change, EventType, LinkPurpose, Plan};
-use crate::store::Filter;
+use crate::store::{Filter, Location};
+
+/// A database that a command names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatabasePlace {
+    /// By the path of its file or its connection string.
+    Location(Location),
+    /// By a configuration file.
+    Config(PathBuf),
+}
 
 /// A parsed command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +28,7 @@ pub enum Task {
     Backup { file: PathBuf },
     RepeatedBackup { directory: PathBuf, every: Duration, keep: u32 },
     Restore { file: PathBuf, undecided: Duration, confirmed: bool },
+    MoveDatabase { from: DatabasePlace, to: DatabasePlace },
     CreateLicense { terms: LicenseTerms, json: bool },
     ListLicenses { owner: Option<String>, filter: Box<Filter>, limit: Option<u64>, json: bool },
     ShowLicense { license: LicenseRef, reveal_key: bool, json: bool },

@@ -7,9 +7,10 @@ use std::time::Duration;
 use crate::actions::TokenTerms;
 use crate::commands::arguments::Arguments;
 use crate::commands::spec::CommandSpec;
-use crate::commands::task::Task;
+use crate::commands::task::{DatabasePlace, Task};
 use crate::commands::values;
 use crate::model::{Action, Plan};
+use crate::store::Location;
 
 /// How many backups of `backup --every` are kept by default.
 const KEPT_BACKUPS: u32 = 14;
@@ -76,6 +77,17 @@ pub(super) const SERVER: &[CommandSpec] = &[
             let undecided = arguments.text("undecided")?;
             let undecided = undecided.map_or(Ok(UNDECIDED), |text| values::time("undecided", &text))?;
             Ok(Task::Restore { file: file(arguments), undecided, confirmed: arguments.flag("yes") })
+        }),
+    },
+    CommandSpec {
+        words: &["move"],
+        operands: &[],
+        options: &["[--from DATABASE]", "[--to DATABASE]", "[--from-config FILE]", "[--to-config FILE]"],
+        about: "copy a database that is not in use to an empty one of either engine, and compare both",
+        history_action: None,
+        read: Some(|arguments| {
+            let (from, to) = (place(arguments, "from", "from-config")?, place(arguments, "to", "to-config")?);
+            Ok(Task::MoveDatabase { from, to })
         }),
     },
 ];
@@ -155,6 +167,25 @@ pub(super) const SIGNING_KEYS: &[CommandSpec] = &[
 
 fn file(arguments: &Arguments) -> PathBuf {
     arguments.operands.first().map(PathBuf::from).unwrap_or_default()
+}
+
+/// A database by its location or by a configuration file. Every user of the machine can see an argument, so it has no password.
+fn place(arguments: &Arguments, name: &str, config: &str) -> Result<DatabasePlace, String> {
+    match (arguments.text(name)?, arguments.raw(config)) {
+        (Some(_), Some(_)) => Err(format!("--{name} and --{config} exclude each other")),
+        (None, None) => Err(format!("missing option --{name} DATABASE or --{config} FILE")),
+        (None, Some(file)) => Ok(DatabasePlace::Config(PathBuf::from(file))),
+        (Some(text), None) => {
+            let location = Location::parse(&text).map_err(|sentence| format!("--{name}: {sentence}"))?;
+            if location.has_password() {
+                return Err(format!(
+                    "--{name}: every user of this machine can see an argument, so it must not have a password. Use \
+                     passfile=FILE in it, ~/.pgpass, or --{config} FILE with the database of a license-server.conf"
+                ));
+            }
+            Ok(DatabasePlace::Location(location))
+        }
+    }
 }
 
 fn backup(arguments: &Arguments) -> Result<Task, String> {

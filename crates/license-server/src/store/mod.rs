@@ -44,6 +44,7 @@ mod slot;
 mod statements;
 mod statistics;
 mod transactions;
+mod transfer;
 mod user_names;
 mod users;
 mod values;
@@ -77,6 +78,7 @@ pub use sides::ServerSides;
 pub use slot::{Heartbeat, OwnSlot, Record, Slot};
 pub use statistics::FiguresPart;
 pub use transactions::{ReadTransaction, WriteTransaction};
+pub use transfer::{CopiedTable, Counter as CopyCounter, transfer, unfinished_file as unfinished_move};
 
 #[cfg(test)]
 #[path = "../store_tests.rs"]

@@ -21,6 +21,11 @@ impl<'c> Statements<'c> {
         Self { connection, batch: Some(batch) }
     }
 
+    /// The connection, for what is no change of a license.
+    pub(super) fn connection(&self) -> &'c Connection {
+        self.connection
+    }
+
     /// What the verifications of the transaction share, if there are several.
     pub(super) fn batch(&self) -> Option<&'c Batch> {
         self.batch

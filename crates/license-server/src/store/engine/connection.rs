@@ -296,6 +296,19 @@ impl Connection {
         }
     }
 
+    /// Keeps changes of others from beginning until the open transaction ends; `false` if one is open.
+    ///
+    /// # Errors
+    /// A store error.
+    pub(crate) fn keep_unchanged(&self) -> Result<bool, Error> {
+        match self {
+            Self::Sqlite(_) => Ok(true),
+            Self::Postgresql(_) => {
+                self.query_row("SELECT pg_try_advisory_xact_lock(?1)", params![CHANGES], |row| row.get(0))
+            }
+        }
+    }
+
     /// Begins a transaction that only reads, with one view of the database.
     ///
     /// # Errors
