@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use log::{error, info, warn};
@@ -28,6 +28,9 @@ const BATCH: usize = 256;
 
 /// How often the writer looks whether the database can be changed, if there is nothing to do.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often the clock is compared with that of the database.
+const COMPARISON_INTERVAL: Duration = Duration::from_secs(60);
 
 /// How often verifications are tried again that wait for a license.
 const RETRY_INTERVAL: Duration = Duration::from_millis(2);
@@ -67,6 +70,9 @@ pub struct WriterThread {
     checkpoints: Option<CheckpointTrigger>,
     /// Whether steps of the clock are recorded in the history.
     records_steps: bool,
+    /// When the clock was last compared with the database's, and whether it differed.
+    compared_at: Option<Instant>,
+    clock_differs: bool,
 }
 
 impl Writer {
@@ -84,6 +90,8 @@ impl Writer {
             last,
             checkpoints: None,
             records_steps: true,
+            compared_at: None,
+            clock_differs: false,
         };
         (Self { queue: sender, work, is_among_several }, writer_thread)
     }
@@ -213,6 +221,7 @@ impl WriterThread {
                 waiting.push(self.waiting(job));
             }
             self.record_step_among_several();
+            self.compare_clocks();
             let began = self.clock.monotonic();
             let (undecided, done) = InstanceWriter::new(&self.database.connection, &*self.clock).make(waiting);
             waiting = undecided;
@@ -220,6 +229,27 @@ impl WriterThread {
             self.count(done.commits, done.changes, took);
             self.log_failure(done.failure.as_ref());
         }
+    }
+
+    /// Warns when this machine's clock differs from that of the database, by which other instances' entries can be told: expiry
+    /// and activity depend on it. Warns again only after it was right.
+    fn compare_clocks(&mut self) {
+        let now = self.clock.monotonic();
+        if self.compared_at.is_some_and(|at| now.saturating_duration_since(at) < COMPARISON_INTERVAL) {
+            return;
+        }
+        self.compared_at = Some(now);
+        let Ok(Some(theirs)) = self.database.connection.server_time() else { return };
+        let difference = self.clock.wall().unix().saturating_sub(theirs);
+        let differs = difference.abs() > MIN_STEP;
+        if differs && !self.clock_differs {
+            let (length, direction) = (difference.unsigned_abs(), if difference > 0 { "ahead of" } else { "behind" });
+            warn!(
+                "The clock of this machine is {length} s {direction} that of PostgreSQL. Expiry and activity depend on the clock: \
+                 check both with timedatectl"
+            );
+        }
+        self.clock_differs = differs;
     }
 
     fn record_step_among_several(&mut self) {
