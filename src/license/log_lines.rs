@@ -4,7 +4,6 @@ use log::{info, warn};
 
 use crate::license::attempts::Attempts;
 use crate::license::state::State;
-use opterius_base::clock::Timestamp;
 use opterius_license::clocks::Difference;
 use opterius_license::model::Terms;
 use opterius_license::standing::Standing;
@@ -28,11 +27,6 @@ pub fn standing(standing: &Standing, state: &State) {
             warn!("{}", line(standing, state));
         }
     }
-}
-
-/// Logs when a check that gave no verdict is repeated: an operator who repairs the network must not have to guess.
-pub fn next_check(at: Timestamp) {
-    info!("The Agent asks the license server again at {at}; opterius-agent reverify asks at once");
 }
 
 /// The standing as one line, for the log and for systemd's status.

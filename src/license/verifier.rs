@@ -232,9 +232,6 @@ impl Verifier {
         let now = self.clock.now();
         let has_changed = self.update_standing(now);
         log_lines::standing(&self.standing, &self.state);
-        if let Some(wait) = self.due_in(now).filter(|_| self.state.failure.is_some()) {
-            log_lines::next_check(now.wall.plus(wait));
-        }
         if has_changed || self.verdicts.is_behind(&self.view(now)) {
             self.write_cache(now);
         }

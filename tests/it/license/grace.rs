@@ -124,12 +124,6 @@ fn retry_after_is_respected_within_five_minutes_while_restricted_and_never_the_s
         let status = agent.status_after_checks(1);
         let wait = seconds_to_next_check(&status);
         assert!((least..=most).contains(&wait), "Retry-After {header}: again in {wait} s");
-        // An operator who repairs the network reads in the log when the Agent asks again.
-        let next =
-            agent.wait_for_line(|line| line.starts_with("The Agent asks the license server again at "), PATIENCE);
-        let next = next.unwrap().split(' ').find_map(|word| word.strip_suffix(';').map(str::to_owned)).unwrap();
-        let apart = instant(&json!(next)) - instant(&status["next_check_at"]);
-        assert!(apart.whole_seconds().abs() <= 1, "the log says {next}: {status}");
     }
 }
 
