@@ -18,6 +18,8 @@ use opterius_base::hex::unhex;
 
 /// Settings in the database: the installation's name, which the key file repeats, and the key that signs form tokens.
 pub(crate) const INSTALLATION: &str = "installation";
+/// The public keys of the installation, of which several instances have a file each.
+pub(crate) const SIGNING_KEYS: &str = "signing_keys";
 pub(crate) const FORM_SECRET: &str = "form_secret";
 
 /// The directory of an installation, and where its database is.
@@ -167,7 +169,23 @@ impl DataDir {
     /// They do not, or one of them cannot be read.
     pub fn check_keys_belong(&self) -> Result<(), InstallationError> {
         let keys = SigningKeys::load(&self.keys_path())?;
-        self.check_installation(store::setting(&self.database, INSTALLATION)?.as_deref(), &keys)
+        self.check_installation(store::setting(&self.database, INSTALLATION)?.as_deref(), &keys)?;
+        self.check_named_keys(store::setting(&self.database, SIGNING_KEYS)?.as_deref(), &keys)
+    }
+
+    /// Checks that the keys are those that the database names. It names none if it is of an earlier version.
+    ///
+    /// # Errors
+    /// They are not.
+    pub fn check_named_keys(&self, named: Option<&str>, keys: &SigningKeys) -> Result<(), InstallationError> {
+        if named.is_none_or(|named| named == keys.public_keys()) {
+            return Ok(());
+        }
+        Err(InstallationError::Unusable(format!(
+            "{}: the database names other keys. If another instance has changed them, copy its signing-keys.json. If an older state \
+             of the database was restored with other tools, let it forget them: DELETE FROM settings WHERE name = '{SIGNING_KEYS}'",
+            self.keys_path().display()
+        )))
     }
 
     fn check_installation(&self, installation: Option<&str>, keys: &SigningKeys) -> Result<(), InstallationError> {

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use crate::installation::{DataDir, FORM_SECRET, INSTALLATION, Installation, failed};
+use crate::installation::{DataDir, FORM_SECRET, INSTALLATION, Installation, SIGNING_KEYS, failed};
 use crate::installation_error::InstallationError;
 use crate::keys::SigningKeys;
 use crate::random_token;
@@ -62,7 +62,9 @@ impl DataDir {
         let created = store::create_on_server(server, now, |transaction| {
             transaction.put_setting(INSTALLATION, &installation)?;
             transaction.put_setting(FORM_SECRET, &form_secret)?;
-            SigningKeys::generate(&installation, now)?.store(&path)?;
+            let keys = SigningKeys::generate(&installation, now)?;
+            transaction.put_setting(SIGNING_KEYS, &keys.public_keys())?;
+            keys.store(&path)?;
             has_keys = true;
             Ok::<(), InstallationError>(())
         });
@@ -77,14 +79,16 @@ impl DataDir {
     fn build(&self, path: &Path, now: Timestamp) -> Result<(), InstallationError> {
         let (installation, form_secret) = (random_token::random()?, random_token::random()?);
         let unfinished = self.unfinished();
+        let keys = SigningKeys::generate(&installation, now)?;
         let mut database = Database::create_file(&unfinished)?;
         database.change(now, |transaction| {
             transaction.put_setting(INSTALLATION, &installation)?;
+            transaction.put_setting(SIGNING_KEYS, &keys.public_keys())?;
             transaction.put_setting(FORM_SECRET, &form_secret)
         })?;
         // Closing checkpoints the write-ahead log into the database file.
         drop(database);
-        SigningKeys::generate(&installation, now)?.store(&self.keys_path())?;
+        keys.store(&self.keys_path())?;
         fs::rename(&unfinished, path)
             .and_then(|()| File::open(&self.directory)?.sync_all())
             .map_err(|error| failed(&self.directory, &error))

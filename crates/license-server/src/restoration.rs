@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cause::cause;
-use crate::installation::{DataDir, Stage};
+use crate::installation::{DataDir, SIGNING_KEYS, Stage};
 use crate::installation_error::InstallationError;
+use crate::keys::SigningKeys;
 use crate::model::{Action, Actor, Event};
 use crate::store::{self, Database, ReadTransaction, ReplacedDatabase, WriteTransaction};
 use crate::totp;
@@ -94,11 +95,16 @@ fn prepare(
     let replaced = path.as_ref().and_then(|path| ReplacedDatabase::open(path).ok());
     let replaced = replaced.as_ref().map(ReplacedDatabase::read);
     let kept = path.map(|_| data_dir.restore_path(Stage::Replaced));
+    // The keys may have been changed since the backup.
+    let keys = SigningKeys::load(&data_dir.keys_path()).ok().map(|keys| keys.public_keys());
     let mut database = Database::open_file(copy)?;
     let restored = database.change(now, |transaction| {
         let restored = carry_over(transaction, replaced.as_ref(), kept)?;
         transaction.set_unknown_keys_undecided_until(now.plus(undecided))?;
         let of = restored.backup_at.map_or_else(String::new, |at| format!(" of {at}"));
+        if let Some(keys) = &keys {
+            transaction.put_setting(SIGNING_KEYS, keys)?;
+        }
         transaction.add_event(None, actor, Action::Restored, &format!("from a backup{of}"))?;
         Ok::<_, store::Error>(restored)
     })?;

@@ -7,6 +7,7 @@ mod clocks;
 mod commits;
 mod failover;
 mod instances;
+mod keys;
 mod laboratory;
 mod leftovers;
 mod load;

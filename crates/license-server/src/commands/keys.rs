@@ -6,6 +6,7 @@ use crate::commands::failure::Failure;
 use crate::commands::listing::{Listing, emit, table};
 use crate::commands::session::Session;
 use crate::factor_seal;
+use crate::installation::SIGNING_KEYS;
 use crate::keys::{CHANGE_TIME, SigningKeys};
 use crate::model::Action;
 use opterius_base::clock::Timestamp;
@@ -94,6 +95,7 @@ fn change(
     let mut keys = SigningKeys::load(&data_dir.keys_path())?;
     work(&mut keys)?;
     session.change(|transaction, actor| {
+        data_dir.check_named_keys(transaction.setting(SIGNING_KEYS)?.as_deref(), &before)?;
         // What only a retired key can open gets the key that stays.
         for factor in transaction.second_factors()? {
             if factor_seal::open(&keys, factor.user, &factor.sealed).is_none()
@@ -103,6 +105,7 @@ fn change(
                 transaction.reseal_second_factor(factor.user, &sealed)?;
             }
         }
+        transaction.put_setting(SIGNING_KEYS, &keys.public_keys())?;
         transaction.add_event(None, actor, Action::KeysChanged, &format!("{what}: {}", keys.public_keys()))?;
         // Last, so that a failed write rolls the history entry back.
         Ok(keys.store(&data_dir.keys_path())?)
