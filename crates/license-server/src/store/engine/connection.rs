@@ -9,6 +9,7 @@ use super::postgresql::{Limits, PostgresqlConnection};
 use super::row::Row;
 use super::sqlite;
 use super::value::{Value, params};
+use opterius_base::clock::{Clock, SystemClock};
 
 /// The advisory lock of PostgreSQL that changes take: “OpLS”.
 const CHANGES: i64 = 0x4f70_4c53;
@@ -282,13 +283,20 @@ impl Connection {
         Ok(Transaction { connection: self, is_open: true, number: None })
     }
 
-    /// Keeps transactions of [`Self::begin_change`] from beginning until this one ends; `false` if there is one.
+    /// Keeps transactions of [`Self::begin_change`] from beginning until this one ends; `false` if there is one. With `waits`, its
+    /// turn comes after those that are waiting already.
     ///
     /// # Errors
-    /// A store error.
-    pub(crate) fn share_changes(&self) -> Result<bool, Error> {
+    /// [`Error::Busy`] if its turn does not come in time, or another store error.
+    pub(crate) fn share_changes(&self, waits: bool) -> Result<bool, Error> {
         match self {
             Self::Sqlite(_) => Ok(true),
+            Self::Postgresql(_) if waits => {
+                // Other verifications of this instance wait meanwhile.
+                self.batch("SET LOCAL lock_timeout = '200ms'")?;
+                let sql = "SELECT TRUE FROM (SELECT pg_advisory_xact_lock_shared(?1)) AS locked";
+                self.query_row(sql, params![CHANGES], |row| row.get(0))
+            }
             Self::Postgresql(_) => {
                 let sql = "SELECT pg_try_advisory_xact_lock_shared(?1)";
                 self.query_row(sql, params![CHANGES], |row| row.get(0))
@@ -382,11 +390,13 @@ impl Transaction<'_> {
         match self.connection {
             Connection::Sqlite(_) => _ = self.connection.execute("COMMIT", &[])?,
             Connection::Postgresql(connection) => {
+                let begin = SystemClock.monotonic();
                 let committed = connection.commit().map_err(Error::from);
                 self.is_open = false;
+                let waited = SystemClock.monotonic().saturating_duration_since(begin);
                 return match (committed, &self.number) {
                     (Err(Error::Unknown(cause)), Some(number)) => {
-                        commit_fate::find(|| self.connection.fate(number), || self.connection.prove(), cause)
+                        commit_fate::find(|| self.connection.fate(number), || self.connection.prove(), cause, waited)
                     }
                     (committed, _) => committed,
                 };

@@ -17,6 +17,9 @@ pub(crate) const BATCH: usize = 64;
 /// How long a verification waits for a license that other transactions have locked.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
+/// How long a verification leaves the way to changes; then it waits for its turn.
+const TURN: Duration = Duration::from_millis(100);
+
 /// How long what was in flight when a connection broke is repeated.
 const REPEAT_TIME: Duration = Duration::from_millis(1500);
 
@@ -165,8 +168,12 @@ impl<'w> InstanceWriter<'w> {
     fn decide_locked(&self, jobs: &mut [Waiting]) -> Result<HashSet<usize>, Error> {
         let now = self.clock.wall();
         let open = self.connection.begin_verifications()?;
-        if !self.connection.share_changes()? {
-            return Ok((0..jobs.len()).collect());
+        let at = self.clock.monotonic();
+        let waits = jobs.iter().any(|job| at.saturating_duration_since(job.since) >= TURN);
+        match self.connection.share_changes(waits) {
+            Ok(true) => {}
+            Ok(false) | Err(Error::Busy) => return Ok((0..jobs.len()).collect()),
+            Err(error) => return Err(error),
         }
         let licenses = Value::Integers(jobs.iter().map(|waiting| waiting.license).collect());
         let locked: Vec<i64> = self.connection.query(LOCK, &[licenses], |row| row.get(0))?;
@@ -231,9 +238,7 @@ impl<'w> InstanceWriter<'w> {
     fn decide_alone(&self, waiting: &mut Waiting) -> Result<(), Error> {
         let now = self.clock.wall();
         let open: Transaction<'_> = self.connection.begin_verifications()?;
-        if !self.connection.share_changes()? {
-            return Err(Error::Busy);
-        }
+        self.connection.share_changes(true)?;
         if let Some(asked) = waiting.job.asked() {
             self.connection.query_optional(LOCK_ONE, params![asked.key], |row| row.get::<i64>(0))?;
         }

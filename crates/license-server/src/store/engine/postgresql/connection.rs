@@ -142,6 +142,7 @@ impl PostgresqlConnection {
             // The server has closed the session while nothing happened on it, such as at its restart. A silent server, by
             // contrast, has taken the time of this request already.
             if SystemClock.monotonic().saturating_duration_since(started) >= self.limits.connect {
+                self.note_silence(started, begun.as_ref().err());
                 *slot = Slot::Empty;
                 return begun;
             }
@@ -153,6 +154,18 @@ impl PostgresqlConnection {
             *slot = Slot::Connected(Box::new(session));
         }
         begun
+    }
+
+    /// After a server was silent for the whole time of a request, the next ones fail at once for a moment, as after a failed
+    /// connect: they have waited behind this one.
+    fn note_silence(&self, started: Instant, failure: Option<&Failure>) {
+        let now = SystemClock.monotonic();
+        if let Some(Failure::Unavailable(cause) | Failure::Unknown(cause)) = failure
+            && now.saturating_duration_since(started) >= self.limits.statement
+        {
+            let failure = Failure::Unavailable(cause.clone());
+            *self.server.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, failure));
+        }
     }
 
     /// Marks a place in the transaction.
@@ -237,7 +250,11 @@ impl PostgresqlConnection {
         let Slot::Connected(session) = &*slot else {
             return Err(Failure::Unavailable("there is no session".to_owned()));
         };
+        let started = SystemClock.monotonic();
         let answer = work(session);
+        if session.is_lost() {
+            self.note_silence(started, answer.as_ref().err());
+        }
         if session.is_lost() && session.is_in_transaction() {
             let cause = format!("{}: the connection was lost in a transaction. Nothing was changed", session.target());
             *slot = Slot::Lost(Failure::Unavailable(cause));
