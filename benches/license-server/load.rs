@@ -168,6 +168,7 @@ pub(crate) struct Measured {
 }
 
 struct Client {
+    port: u16,
     socket: TcpStream,
     request: Vec<u8>,
     received: Vec<u8>,
@@ -175,12 +176,12 @@ struct Client {
     since: Instant,
 }
 
-/// Sends requests over `connections` connections for one [`TURN`], or [`FIRST_REFUSALS`] of them.
-pub(crate) fn run(port: u16, kind: Kind, connections: usize, requests: &mut Requests) -> Result<Measured, Failure> {
+/// Sends requests over `connections` connections, to these servers in turn, for one [`TURN`], or [`FIRST_REFUSALS`] of them.
+pub(crate) fn run(ports: &[u16], kind: Kind, connections: usize, requests: &mut Requests) -> Result<Measured, Failure> {
     let epoll = epoll::create(CreateFlags::CLOEXEC).during("create an epoll")?;
     let mut clients = Vec::with_capacity(connections);
     for index in 0..connections {
-        clients.push(Client::open(port, kind, requests)?);
+        clients.push(Client::open(ports[index % ports.len()], kind, requests)?);
         epoll::add(&epoll, &clients[index].socket, EventData::new_u64(index as u64), EventFlags::IN)
             .during("watch a connection")?;
     }
@@ -202,7 +203,7 @@ pub(crate) fn run(port: u16, kind: Kind, connections: usize, requests: &mut Requ
             if now >= end || kind == Kind::FirstRefusal && sent >= FIRST_REFUSALS {
                 active -= 1;
             } else {
-                client.send_next(port, kind, requests)?;
+                client.send_next(kind, requests)?;
                 sent += 1;
             }
         }
@@ -242,13 +243,14 @@ impl Client {
         socket.set_nodelay(true).and_then(|()| socket.set_nonblocking(true)).during("set up a connection")?;
         let mut request = Vec::with_capacity(1024);
         let sent = requests.next(kind, port, &mut request)?;
-        let mut client = Client { socket, request, received: Vec::with_capacity(2048), sent, since: Instant::now() };
+        let mut client =
+            Client { port, socket, request, received: Vec::with_capacity(2048), sent, since: Instant::now() };
         client.send()?;
         Ok(client)
     }
 
-    fn send_next(&mut self, port: u16, kind: Kind, requests: &mut Requests) -> Result<(), Failure> {
-        self.sent = requests.next(kind, port, &mut self.request)?;
+    fn send_next(&mut self, kind: Kind, requests: &mut Requests) -> Result<(), Failure> {
+        self.sent = requests.next(kind, self.port, &mut self.request)?;
         self.send()
     }
 

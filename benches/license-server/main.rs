@@ -5,6 +5,7 @@
 //!     cargo bench --bench license-server -- --fresh     recreates the databases
 //!     cargo bench --bench license-server -- --lists     the lists of the dashboard and of the vendor API instead
 //!     cargo bench --bench license-server -- --against WORKTREE    beside another version, in turns
+//!     cargo bench --bench license-server -- --engine postgresql    PostgreSQL beside SQLite and pgbench
 //!
 //! The load generator uses keep-alive connections to the real binary. Every response must be a 200 with `"valid":true`;
 //! signatures and stored rows are verified for a sample. Both sizes take turns every second, so that disturbances affect
@@ -18,9 +19,19 @@ mod against;
 mod answer;
 mod contents;
 mod disk;
+mod engines;
 #[path = "../compare/failure.rs"]
 mod failure;
 mod figures;
+#[allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "of the tests: what fails there ends this, too"
+)]
+#[path = "../../tests/it/support/postgresql/mod.rs"]
+mod laboratory;
 mod list_contents;
 mod lists;
 mod load;
@@ -70,6 +81,9 @@ fn report(options: &Options) -> Result<String, Failure> {
     }
     if let Some(worktree) = &options.against {
         return against::measure(options, worktree).map(|comparison| comparison.to_string());
+    }
+    if options.on_postgresql {
+        return engines::measure(options, &SIZES).map(|comparison| comparison.to_string());
     }
     measure(options).map(|report| report.to_string())
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
-const USAGE: &str = "usage: cargo bench --bench license-server -- [--quick] [--fresh] [--lists | --against WORKTREE] [--rounds N] [--seconds N]";
+const USAGE: &str = "usage: cargo bench --bench license-server -- [--quick] [--fresh] [--lists | --against WORKTREE | --engine postgresql] [--rounds N] [--seconds N]";
 
 pub(crate) struct Options {
     /// The number of rounds; each result is the median over the rounds.
@@ -16,13 +16,16 @@ pub(crate) struct Options {
     pub(crate) fresh: bool,
     /// Whether to measure the lists of the dashboard instead of verifications.
     pub(crate) lists: bool,
+    /// Whether to measure PostgreSQL beside SQLite.
+    pub(crate) on_postgresql: bool,
     /// The worktree of another version to compare with.
     pub(crate) against: Option<PathBuf>,
 }
 
 impl Options {
     pub(crate) fn from_arguments() -> Result<Self, Failure> {
-        let mut options = Options { rounds: 5, seconds: 5, fresh: false, lists: false, against: None };
+        let mut options =
+            Options { rounds: 5, seconds: 5, fresh: false, lists: false, on_postgresql: false, against: None };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
@@ -31,6 +34,7 @@ impl Options {
                 "--quick" => (options.rounds, options.seconds) = (1, 1),
                 "--fresh" => options.fresh = true,
                 "--lists" => options.lists = true,
+                "--engine" if arguments.next().as_deref() == Some("postgresql") => options.on_postgresql = true,
                 "--against" => options.against = Some(worktree(arguments.next())?),
                 "--rounds" => options.rounds = number(arguments.next())?,
                 "--seconds" => options.seconds = number(arguments.next())?,

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use opterius_license::signature::TrustedKeys;
 use opterius_license_server::installation::DataDir;
 use opterius_license_server::keys::SigningKeys;
+use opterius_license_server::store::{Database, Location};
 
 use crate::answer::Sample;
 use crate::failure::{During, Failure};
@@ -32,6 +33,8 @@ pub(crate) struct Server {
     child: Child,
     port: u16,
     copy: Copy,
+    /// Where the database is, if not in the copy.
+    place: Option<Location>,
     trusted: TrustedKeys,
     requests: Requests,
     samples: Vec<Sample>,
@@ -47,11 +50,17 @@ struct Totals {
 impl Server {
     /// Starts the program with the copy of a template.
     pub(crate) fn start(binary: &Path, copy: Copy) -> Result<Self, Failure> {
+        Self::start_on(binary, copy, None)
+    }
+
+    /// Starts the program with the keys of the copy, and a database that can be elsewhere: the setting, and the same parsed.
+    pub(crate) fn start_on(binary: &Path, copy: Copy, elsewhere: Option<(&str, &Location)>) -> Result<Self, Failure> {
         let config = copy.directory.join("license-server.conf");
         // The server needs an absolute path; OUT can be relative.
         let data = fs::canonicalize(&copy.directory).at("resolve", &copy.directory)?;
         let file = File::options().write(true).create_new(true).mode(0o600).open(&config);
-        file.and_then(|mut file| writeln!(file, "port=0\nlog=stderr\ndata_dir={}", data.display()))
+        let database = elsewhere.map_or(String::new(), |(setting, _)| format!("database={setting}\n"));
+        file.and_then(|mut file| writeln!(file, "port=0\nlog=stderr\ndata_dir={}\n{database}", data.display()))
             .at("write", &config)?;
         let keys = DataDir::new(&copy.directory).keys_path();
         let keys = SigningKeys::load(&keys).at("read", &keys)?;
@@ -66,7 +75,8 @@ impl Server {
             .spawn()
             .at("start", binary)?;
         let requests = Requests::new(copy.licenses);
-        let mut server = Server { child, port: 0, copy, trusted, requests, samples: Vec::new() };
+        let place = elsewhere.map(|(_, place)| place.clone());
+        let mut server = Server { child, port: 0, copy, place, trusted, requests, samples: Vec::new() };
         let begin = Instant::now();
         while begin.elapsed() < START_LIMIT && server.port == 0 {
             thread::sleep(Duration::from_millis(5));
@@ -87,8 +97,23 @@ impl Server {
 
     /// Runs one turn of a case.
     pub(crate) fn measure(&mut self, kind: Kind, connections: usize, case: &mut Case) -> Result<(), Failure> {
+        self.measure_at(&[self.port], kind, connections, case)
+    }
+
+    /// The same with every second connection to another instance. Its counters are left out.
+    pub(crate) fn measure_with(
+        &mut self,
+        other: u16,
+        kind: Kind,
+        connections: usize,
+        case: &mut Case,
+    ) -> Result<(), Failure> {
+        self.measure_at(&[self.port, other], kind, connections, case)
+    }
+
+    fn measure_at(&mut self, ports: &[u16], kind: Kind, connections: usize, case: &mut Case) -> Result<(), Failure> {
         let before = self.totals()?;
-        let measured = load::run(self.port, kind, connections, &mut self.requests)?;
+        let measured = load::run(ports, kind, connections, &mut self.requests)?;
         let after = self.totals()?;
         measured.samples.iter().try_for_each(|sample| sample.verify(&self.trusted))?;
         self.samples.extend(measured.samples);
@@ -118,7 +143,10 @@ impl Server {
     /// Kills the server and checks that all sampled activations are stored.
     pub(crate) fn kill_and_check(mut self) -> Result<(), Failure> {
         self.child.kill().and_then(|()| self.child.wait()).at("kill", BINARY)?;
-        let mut database = self.copy.open()?;
+        let mut database = match &self.place {
+            Some(place) => Database::open(place).during("open the database")?,
+            None => self.copy.open()?,
+        };
         self.samples.iter().try_for_each(|sample| sample.is_stored(&mut database))
     }
 

@@ -92,15 +92,31 @@ impl Template {
     /// Copies the template and syncs the copy, so that no writes are pending during the measurement.
     pub(crate) fn copy(&self) -> Result<Copy, Failure> {
         self.clean()?;
-        let directory = self.directory.join("copy");
+        self.copy_to(self.directory.join("copy"), &FILES)
+    }
+
+    /// A directory with the keys of the template, for an instance whose database is elsewhere.
+    pub(crate) fn instance(&self, name: &str) -> Result<Copy, Failure> {
+        let directory = self.directory.join("copy").join(name);
+        self.copy_to(directory, &FILES[1..])
+    }
+
+    /// The file of the database.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.directory.join(FILES[0])
+    }
+
+    fn copy_to(&self, directory: PathBuf, files: &[&str]) -> Result<Copy, Failure> {
         fs::create_dir(&directory).at("create the directory", &directory)?;
-        for name in FILES {
+        for name in files {
             let target = directory.join(name);
             fs::copy(self.directory.join(name), &target).at("copy to", &target)?;
             File::open(&target).and_then(|file| file.sync_all()).at("synchronize", &target)?;
         }
         let copy = Copy { licenses: self.licenses, directory };
-        copy.leave_clean()?;
+        if files.contains(&FILES[0]) {
+            copy.leave_clean()?;
+        }
         Ok(copy)
     }
 
