@@ -104,7 +104,8 @@ mod tests {
 
     #[test]
     fn a_lease_has_one_holder_until_it_ends_or_is_left() {
-        let mut scratch = Scratch::new();
+        // The clock of PostgreSQL cannot be set.
+        let mut scratch = Scratch::in_file();
         let mut take = |at, holder: &str, lease| {
             scratch.change(Timestamp::from_unix(at), |transaction| {
                 take(transaction, "lease", holder, Duration::from_secs(lease))
