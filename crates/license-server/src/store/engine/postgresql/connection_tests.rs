@@ -10,8 +10,12 @@ use super::*;
 use opterius_base::deadline::Deadline;
 
 /// Limits that a busy machine does not reach.
-const PATIENT: Limits =
-    Limits { connect: Duration::from_secs(30), statement: Duration::from_secs(60), idle: Duration::from_secs(60) };
+const PATIENT: Limits = Limits {
+    connect: Duration::from_secs(30),
+    statement: Duration::from_secs(60),
+    idle: Duration::from_secs(60),
+    keeps_plans: false,
+};
 
 /// Limits for what must not answer. Each test of them has a limit of its own that is ten times as long.
 const HASTY: Limits = Limits { idle: Duration::from_secs(60), ..Limits::REQUEST };

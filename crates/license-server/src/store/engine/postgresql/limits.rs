@@ -15,21 +15,36 @@ pub(crate) struct Limits {
     pub(super) statement: Duration,
     /// How long a transaction of ours that does nothing keeps its locks.
     pub(super) idle: Duration,
+    /// Whether a statement is planned once for all values. Verifications look up a few rows by index, whatever the values are,
+    /// and planning takes half of their time.
+    pub(super) keeps_plans: bool,
 }
 
 impl Limits {
     /// For what a request waits for.
-    pub(crate) const REQUEST: Self =
-        Self { connect: Duration::from_secs(2), statement: Duration::from_secs(2), idle: Duration::from_secs(10) };
+    pub(crate) const REQUEST: Self = Self {
+        connect: Duration::from_secs(2),
+        statement: Duration::from_secs(2),
+        idle: Duration::from_secs(10),
+        keeps_plans: true,
+    };
 
     /// For pages and counts, which read much more than a verification. BEGIN has the time to connect, so a server that is
     /// gone is noticed as soon.
-    pub(crate) const READ: Self =
-        Self { connect: Duration::from_secs(2), statement: Duration::from_secs(20), idle: Duration::from_secs(60) };
+    pub(crate) const READ: Self = Self {
+        connect: Duration::from_secs(2),
+        statement: Duration::from_secs(20),
+        idle: Duration::from_secs(60),
+        keeps_plans: false,
+    };
 
     /// For the work of commands, such as a change of the schema.
-    pub(crate) const COMMAND: Self =
-        Self { connect: Duration::from_secs(10), statement: Duration::from_secs(3600), idle: Duration::from_secs(600) };
+    pub(crate) const COMMAND: Self = Self {
+        connect: Duration::from_secs(10),
+        statement: Duration::from_secs(3600),
+        idle: Duration::from_secs(600),
+        keeps_plans: false,
+    };
 
     /// The value of the setting `opterius.session`, which a server knows only if no pooler has dropped it.
     pub(super) const MARK: &str = "direct";
@@ -40,7 +55,7 @@ impl Limits {
     }
 
     /// Settings of a session, with the values that the server gets.
-    fn settings(&self) -> [(&'static str, String); 6] {
+    fn settings(&self) -> [(&'static str, String); 7] {
         let milliseconds = |time: Duration| time.as_millis().to_string();
         [
             ("statement_timeout", milliseconds(self.statement * 3 / 4)),
@@ -51,6 +66,7 @@ impl Limits {
             ("client_min_messages", "warning".to_owned()),
             // Compiling a statement of milliseconds takes hundreds of them.
             ("jit", "off".to_owned()),
+            ("plan_cache_mode", if self.keeps_plans { "force_generic_plan" } else { "auto" }.to_owned()),
         ]
     }
 

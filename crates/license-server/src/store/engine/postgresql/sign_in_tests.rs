@@ -11,8 +11,12 @@ use super::super::super::value::params;
 use super::super::test_cluster::Cluster;
 use super::*;
 
-const PATIENT: Limits =
-    Limits { connect: Duration::from_secs(30), statement: Duration::from_secs(60), idle: Duration::from_secs(60) };
+const PATIENT: Limits = Limits {
+    connect: Duration::from_secs(30),
+    statement: Duration::from_secs(60),
+    idle: Duration::from_secs(60),
+    keeps_plans: false,
+};
 
 fn connect(string: &str) -> PostgresqlConnection {
     Server::parse(string).unwrap().connection(PATIENT)
