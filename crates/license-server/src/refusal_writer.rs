@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, select};
 use crate::refusal_log::REPEAT;
 use crate::shared::Shared;
 use crate::store::Error;
+use opterius_base::clock::{Clock, SystemClock};
 
 /// The least and the most time between two commits.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -41,9 +42,11 @@ pub(crate) fn run(shared: &Arc<Shared>, stop: &Receiver<()>) {
 /// A store error, which the writer logs; nothing is lost.
 fn store(shared: &Arc<Shared>) -> Result<Duration, Error> {
     let now = shared.clock.monotonic();
+    // The pause is real time, so what the commit took is, too.
+    let began = SystemClock.monotonic();
     let log = Arc::clone(shared);
     let stored = shared.writer.change(move |transaction| log.refusal_log.store(transaction, now))?;
     shared.refusal_log.stored(&stored, now);
-    let took = shared.clock.monotonic().saturating_duration_since(now);
+    let took = SystemClock.monotonic().saturating_duration_since(began);
     Ok(took.saturating_mul(REST).clamp(INTERVAL, MAX_INTERVAL))
 }
