@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::counting::count_cap;
 use super::engine::{Row, params};
 use super::error::Error;
-use super::slot::{Heartbeat, Slot};
+use super::slot::{Heartbeat, Slot, replacing_activation};
 use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values::{at, at_if_any, details};
 use crate::model::{ACTIVE_TIME, Activation, Details, License, Side};
@@ -47,15 +47,12 @@ const TWINS: &str =
     "SELECT ip FROM activations WHERE license = ?1 AND server_id = ?2 AND ip <> ?3 AND last_seen_at > ?4
     ORDER BY sequence LIMIT ?5";
 
-/// What an earlier activation of the address left is replaced.
-const PUT_ACTIVATION: &str = "INSERT INTO activations (license, ip, sequence, started_at, last_seen_at, observed_ip,
+const PUT_ACTIVATION: &str = concat!(
+    "INSERT INTO activations (license, ip, sequence, started_at, last_seen_at, observed_ip,
         reported_ip, hostname, agent_version, panel_version, os, server_id)
-    VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-    ON CONFLICT (license, ip) DO UPDATE SET sequence = excluded.sequence, started_at = excluded.started_at,
-        last_seen_at = excluded.last_seen_at, observed_ip = excluded.observed_ip, reported_ip = excluded.reported_ip,
-        hostname = excluded.hostname, agent_version = excluded.agent_version, panel_version = excluded.panel_version,
-        os = excluded.os, server_id = excluded.server_id, other_server_id = NULL, other_seen_at = NULL,
-        own_seen_at = NULL, pair_ip = NULL, pair_seen_at = NULL, pair_hostname = NULL, former_ips = NULL";
+    VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    replacing_activation!()
+);
 
 const REFRESH: &str = "UPDATE activations SET last_seen_at = CASE WHEN last_seen_at < ?3 THEN ?3 ELSE last_seen_at END,
         observed_ip = ?4, reported_ip = coalesce(?5, reported_ip), agent_version = coalesce(?6, agent_version),

@@ -54,11 +54,8 @@ where
     }
 
     fn apply(&mut self, transaction: &WriteTransaction<'_>) -> bool {
-        let Some(change) = self.change.take() else { return false };
-        let result = change(transaction);
-        let keep = result.is_ok();
-        self.result = Some(result);
-        keep
+        self.result = self.change.take().map(|change| change(transaction));
+        matches!(self.result, Some(Ok(_)))
     }
 
     fn finish(self: Box<Self>, failure: Option<Error>) {
@@ -93,10 +90,8 @@ where
     }
 
     fn apply(&mut self, transaction: &WriteTransaction<'_>) -> bool {
-        let result = (self.decide)(transaction);
-        let keep = result.is_ok();
-        self.result = Some(result);
-        keep
+        self.result = Some((self.decide)(transaction));
+        matches!(self.result, Some(Ok(_)))
     }
 
     fn finish(self: Box<Self>, failure: Option<Error>) {

@@ -58,3 +58,16 @@ pub struct Heartbeat<'a> {
     /// What the server reports about itself.
     pub details: &'a Details,
 }
+
+/// The end of an INSERT that replaces what an earlier activation of the address left.
+macro_rules! replacing_activation {
+    () => {
+        "
+    ON CONFLICT (license, ip) DO UPDATE SET sequence = excluded.sequence, started_at = excluded.started_at,
+        last_seen_at = excluded.last_seen_at, observed_ip = excluded.observed_ip, reported_ip = excluded.reported_ip,
+        hostname = excluded.hostname, agent_version = excluded.agent_version, panel_version = excluded.panel_version,
+        os = excluded.os, server_id = excluded.server_id, other_server_id = NULL, other_seen_at = NULL,
+        own_seen_at = NULL, pair_ip = NULL, pair_seen_at = NULL, pair_hostname = NULL, former_ips = NULL"
+    };
+}
+pub(super) use replacing_activation;

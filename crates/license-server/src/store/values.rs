@@ -32,38 +32,16 @@ pub(super) fn details(row: &Row<'_>, first: usize) -> Result<Details, Error> {
     })
 }
 
-/// The enum variant with this string.
-fn variant<T: Copy>(column: Column<'_>, all: &[T], as_str: impl Fn(T) -> &'static str) -> Option<T> {
-    let Column::Text(text) = column else { return None };
-    all.iter().copied().find(|candidate| as_str(*candidate) == text)
+/// Reads the text of an enum's variant.
+macro_rules! variants {
+    ($($variants:ty),*) => {$(
+        impl FromColumn for $variants {
+            fn from_column(column: Column<'_>) -> Option<Self> {
+                let Column::Text(text) = column else { return None };
+                Self::ALL.iter().copied().find(|candidate| candidate.as_str() == text)
+            }
+        }
+    )*};
 }
 
-impl FromColumn for Status {
-    fn from_column(column: Column<'_>) -> Option<Self> {
-        variant(column, Self::ALL, Self::as_str)
-    }
-}
-
-impl FromColumn for Role {
-    fn from_column(column: Column<'_>) -> Option<Self> {
-        variant(column, Self::ALL, Self::as_str)
-    }
-}
-
-impl FromColumn for Action {
-    fn from_column(column: Column<'_>) -> Option<Self> {
-        variant(column, Self::ALL, Self::as_str)
-    }
-}
-
-impl FromColumn for EventType {
-    fn from_column(column: Column<'_>) -> Option<Self> {
-        variant(column, Self::ALL, Self::as_str)
-    }
-}
-
-impl FromColumn for DeliveryState {
-    fn from_column(column: Column<'_>) -> Option<Self> {
-        variant(column, Self::ALL, Self::as_str)
-    }
-}
+variants!(Status, Role, Action, EventType, DeliveryState);

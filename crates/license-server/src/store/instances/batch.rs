@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use super::super::engine::Connection;
 use super::super::error::Error;
 use super::super::slot::{Heartbeat, Record};
-use super::found::{Count, Found};
+use super::found::Found;
 use super::pending::Pending;
 use crate::model::License;
 use opterius_base::clock::Timestamp;
@@ -192,10 +192,5 @@ impl Batch {
             return Err(Error::Failed("a server went away under the lock of its license".to_owned()));
         }
         Ok(lost)
-    }
-
-    /// A count that the rule will ask for.
-    pub(super) fn count_of(before: Option<i64>, most: u32, servers: u32) -> Count {
-        Count { before, most, servers }
     }
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::super::engine::{Connection, Value};
 use super::super::error::Error;
-use super::super::slot::Heartbeat;
+use super::super::slot::{Heartbeat, replacing_activation};
 use crate::model::{Action, Actor};
 use opterius_base::clock::Timestamp;
 
@@ -32,17 +32,15 @@ const REFRESH: &str = "
     FROM locked WHERE activations.ctid = locked.place
     RETURNING locked.number";
 
-const PUT_ACTIVATIONS: &str = "
+const PUT_ACTIVATIONS: &str = concat!(
+    "
     INSERT INTO activations (license, ip, sequence, started_at, last_seen_at, observed_ip, reported_ip, hostname,
         agent_version, panel_version, os, server_id)
     SELECT license, ip, sequence, ?11, ?11, observed_ip, reported_ip, hostname, agent_version, panel_version, os, server_id
     FROM unnest(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) AS asked (license, ip, sequence, observed_ip, reported_ip,
-        hostname, agent_version, panel_version, os, server_id)
-    ON CONFLICT (license, ip) DO UPDATE SET sequence = excluded.sequence, started_at = excluded.started_at,
-        last_seen_at = excluded.last_seen_at, observed_ip = excluded.observed_ip, reported_ip = excluded.reported_ip,
-        hostname = excluded.hostname, agent_version = excluded.agent_version, panel_version = excluded.panel_version,
-        os = excluded.os, server_id = excluded.server_id, other_server_id = NULL, other_seen_at = NULL,
-        own_seen_at = NULL, pair_ip = NULL, pair_seen_at = NULL, pair_hostname = NULL, former_ips = NULL";
+        hostname, agent_version, panel_version, os, server_id)",
+    replacing_activation!()
+);
 
 const FIRST_CHECKS: &str =
     "UPDATE licenses SET last_check_at = ?2 WHERE id IN (SELECT unnest(?1)) AND last_check_at = 0";

@@ -9,8 +9,7 @@ use super::super::error::Error;
 use super::super::licenses::{LICENSE, license};
 use super::super::slot::{OwnSlot, Record, Slot};
 use super::super::values::at;
-use super::batch::{Asked, Batch};
-use super::found::Found;
+use super::found::{Asked, Count, Found};
 use crate::model::{ACTIVE_TIME, License};
 use opterius_base::clock::Timestamp;
 
@@ -93,7 +92,7 @@ pub(super) fn prefetch(connection: &Connection, asked: Vec<Asked>, now: Timestam
             Some(own) => (Some(own.slot.sequence), allowed),
             None => (None, count_cap(allowed)),
         };
-        one.count = servers.map(|servers| Batch::count_of(before, most, servers));
+        one.count = servers.map(|servers| Count { before, most, servers });
         one.record = Some(record);
     }
     Ok(found)

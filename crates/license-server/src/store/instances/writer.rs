@@ -158,7 +158,7 @@ impl<'w> InstanceWriter<'w> {
             waiting.license = found.license_number();
         }
         let batch = Batch::unlocked(found, now);
-        let mut undecided = self.apply(jobs, &batch, now)?;
+        let mut undecided = self.apply(jobs, &HashSet::new(), &batch, now)?;
         undecided.extend(batch.flush(self.connection)?);
         open.commit()?;
         Ok(undecided)
@@ -179,7 +179,7 @@ impl<'w> InstanceWriter<'w> {
         let locked: Vec<i64> = self.connection.query(LOCK, &[licenses], |row| row.get(0))?;
         let locked: HashSet<Option<i64>> = locked.into_iter().map(Some).collect();
         let is_locked = |waiting: &Waiting| locked.contains(&waiting.license);
-        let mut undecided: HashSet<usize> =
+        let undecided: HashSet<usize> =
             (0..).zip(jobs.iter()).filter_map(|(number, waiting)| (!is_locked(waiting)).then_some(number)).collect();
         if undecided.len() == jobs.len() {
             return Ok(undecided);
@@ -188,27 +188,23 @@ impl<'w> InstanceWriter<'w> {
         let count = i64::try_from(jobs.len()).unwrap_or(i64::MAX);
         let numbers = self.connection.query(NUMBERS, params![count], |row| row.get(0))?;
         let batch = Batch::locked(found, numbers, now);
-        let transaction = WriteTransaction::of_batch(self.connection, &batch, now);
-        for (number, waiting) in jobs.iter_mut().enumerate() {
-            if undecided.contains(&number) {
-                continue;
-            }
-            batch.begin(number);
-            if !waiting.job.apply(&transaction) {
-                undecided.clear();
-                return Err(Error::Failed("a statement of a batch failed".to_owned()));
-            }
-        }
+        self.apply(jobs, &undecided, &batch, now)?;
         batch.flush(self.connection)?;
         open.commit()?;
         Ok(undecided)
     }
 
-    /// Applies the verifications; returns the numbers of those that need the lock.
-    fn apply(&self, jobs: &mut [Waiting], batch: &Batch, now: Timestamp) -> Result<HashSet<usize>, Error> {
+    /// Applies the verifications but those that are left out; returns the numbers of those that need the lock.
+    fn apply(
+        &self,
+        jobs: &mut [Waiting],
+        left_out: &HashSet<usize>,
+        batch: &Batch,
+        now: Timestamp,
+    ) -> Result<HashSet<usize>, Error> {
         let transaction = WriteTransaction::of_batch(self.connection, batch, now);
         let mut undecided = HashSet::new();
-        for (number, waiting) in jobs.iter_mut().enumerate() {
+        for (number, waiting) in jobs.iter_mut().enumerate().filter(|(number, _)| !left_out.contains(number)) {
             batch.begin(number);
             let is_decided = waiting.job.apply(&transaction);
             if batch.needs_lock() {

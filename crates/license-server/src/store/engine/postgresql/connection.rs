@@ -239,7 +239,7 @@ impl PostgresqlConnection {
         self.run(|session| session.batch(sql))
     }
 
-    /// Runs something on the session. Never connects anew inside of a transaction, and repeats nothing.
+    /// Runs something on the session. It never reconnects inside a transaction, and repeats nothing.
     fn run<T>(&self, work: impl FnOnce(&Session) -> Result<T, Failure>) -> Result<T, Failure> {
         let mut slot = self.session.borrow_mut();
         match &*slot {

@@ -91,7 +91,7 @@ impl ConnectionString {
         self.password.is_some()
     }
 
-    /// The password for a server: of the string, or of the password file, which is read anew each time.
+    /// The password for a server: of the string, or of the password file, which is read at each connection.
     ///
     /// # Errors
     /// A sentence: the password file cannot be read, or other users can read it.
