@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::counting::count_cap;
-use super::engine::{Row, params};
+use super::engine::{Queries, Row, params};
 use super::error::Error;
 use super::slot::{Heartbeat, Slot, replacing_activation};
 use super::transactions::{ReadTransaction, WriteTransaction};

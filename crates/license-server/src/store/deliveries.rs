@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::engine::{Row, params};
+use super::engine::{Queries, Row, params};
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values::{at, at_if_any};

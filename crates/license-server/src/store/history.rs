@@ -1,6 +1,6 @@
 //! The history: an append-only log of changes.
 
-use super::engine::{Row, params};
+use super::engine::{Queries, Row, params};
 use super::error::Error;
 use super::instances::batch::Entry;
 use super::transactions::{ReadTransaction, WriteTransaction};

@@ -1,6 +1,6 @@
 //! How many licenses each filter of a list has, counted up to [`MAX_COUNT`], for the links to these filters.
 
-use super::engine::params;
+use super::engine::{Queries, params};
 use super::error::Error;
 use super::license_conditions::of_filter;
 use super::license_filter::Filter;

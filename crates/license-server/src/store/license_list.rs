@@ -6,7 +6,7 @@
 //! for, or none, and still have a next one.
 
 use super::counting::count_cap;
-use super::engine::{Row, Value, params};
+use super::engine::{Queries, Row, Value, params};
 use super::error::Error;
 use super::license_conditions::{EXPIRY, Values, conditions, number, standing, text, values};
 use super::license_filter::{Cursor, CursorValue, Filter, Sort};

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::engine::Value;
+use super::engine::{Queries, Value};
 use super::error::Error;
 use super::license_conditions::{number as number_of, text as text_of};
 use super::license_filter::Filter;

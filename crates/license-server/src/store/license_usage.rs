@@ -1,7 +1,7 @@
 //! What lists show of the servers of a license: the latest check-in and whether they are too many. A check-in does not
 //! write it, so it is brought up to date from time to time.
 
-use super::engine::{Row, params};
+use super::engine::{Queries, Row, params};
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values::at;

@@ -1,6 +1,6 @@
 //! Links with which users set their password.
 
-use super::engine::params;
+use super::engine::{Queries, params};
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use super::users::{USER, user};

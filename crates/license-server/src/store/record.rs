@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::engine::{Row, params};
+use super::engine::{Queries, Row, params};
 use super::error::Error;
 use super::slot::{OwnSlot, Record, Slot};
 use super::transactions::ReadTransaction;

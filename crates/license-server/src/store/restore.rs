@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::connection::{inspect, open_read_only};
-use super::engine::{Connection, params};
+use super::engine::{Connection, Queries, params};
 use super::error::Error;
 use super::maintenance::copy;
 use super::transactions::{ReadTransaction, WriteTransaction};

@@ -1,6 +1,6 @@
 //! Second factors of users, and their recovery codes.
 
-use super::engine::params;
+use super::engine::{Queries, params};
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
 

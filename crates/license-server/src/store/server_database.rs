@@ -4,7 +4,7 @@
 //! Instances are upgraded one after the other, so a program works with tables that are one version newer: a migration only
 //! adds, and what no version needs any longer goes with a later one.
 
-use super::engine::{Connection, Limits, Server, params};
+use super::engine::{Connection, Limits, Queries, Server, params};
 use super::error::Error;
 use super::schema::MIGRATIONS;
 use super::transactions::WriteTransaction;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::activations::REFRESH_IDENTITY;
-use super::engine::{Row, params};
+use super::engine::{Queries, Row, params};
 use super::error::Error;
 use super::slot::{Heartbeat, Slot};
 use super::transactions::{ReadTransaction, WriteTransaction};

@@ -1,6 +1,6 @@
 //! The statements of a transaction. In a batch of verifications they keep what the batch has collected in order.
 
-use super::engine::{Connection, Row, Value};
+use super::engine::{Connection, Queries, Row, Value};
 use super::error::Error;
 use super::instances::batch::Batch;
 
@@ -43,72 +43,6 @@ impl<'c> Statements<'c> {
         self.connection.insert(sql, parameters)
     }
 
-    /// Like [`Connection::each`].
-    pub(super) fn each(
-        &self,
-        sql: &str,
-        parameters: &[Value<'_>],
-        each: impl FnMut(&Row<'_>) -> Result<bool, Error>,
-    ) -> Result<(), Error> {
-        self.before_read()?;
-        self.connection.each(sql, parameters, each)
-    }
-
-    /// Like [`Connection::each_named`].
-    pub(super) fn each_named(
-        &self,
-        sql: &str,
-        values: &[(&str, Value<'_>)],
-        each: impl FnMut(&Row<'_>) -> Result<bool, Error>,
-    ) -> Result<(), Error> {
-        self.before_read()?;
-        self.connection.each_named(sql, values, each)
-    }
-
-    /// Like [`Connection::query`].
-    pub(super) fn query<T>(
-        &self,
-        sql: &str,
-        parameters: &[Value<'_>],
-        read: impl FnMut(&Row<'_>) -> Result<T, Error>,
-    ) -> Result<Vec<T>, Error> {
-        self.before_read()?;
-        self.connection.query(sql, parameters, read)
-    }
-
-    /// Like [`Connection::query_named`].
-    pub(super) fn query_named<T>(
-        &self,
-        sql: &str,
-        values: &[(&str, Value<'_>)],
-        read: impl FnMut(&Row<'_>) -> Result<T, Error>,
-    ) -> Result<Vec<T>, Error> {
-        self.before_read()?;
-        self.connection.query_named(sql, values, read)
-    }
-
-    /// Like [`Connection::query_optional`].
-    pub(super) fn query_optional<T>(
-        &self,
-        sql: &str,
-        parameters: &[Value<'_>],
-        read: impl FnMut(&Row<'_>) -> Result<T, Error>,
-    ) -> Result<Option<T>, Error> {
-        self.before_read()?;
-        self.connection.query_optional(sql, parameters, read)
-    }
-
-    /// Like [`Connection::query_row`].
-    pub(super) fn query_row<T>(
-        &self,
-        sql: &str,
-        parameters: &[Value<'_>],
-        read: impl FnMut(&Row<'_>) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        self.before_read()?;
-        self.connection.query_row(sql, parameters, read)
-    }
-
     /// Like [`Connection::server_time`].
     pub(super) fn server_time(&self) -> Result<Option<i64>, Error> {
         self.connection.server_time()
@@ -136,5 +70,17 @@ impl<'c> Statements<'c> {
 
     fn before_change(&self) -> Result<(), Error> {
         self.batch.map_or(Ok(()), |batch| batch.before_change(self.connection))
+    }
+}
+
+impl Queries for Statements<'_> {
+    fn each(
+        &self,
+        sql: &str,
+        parameters: &[Value<'_>],
+        each: impl FnMut(&Row<'_>) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        self.before_read()?;
+        self.connection.each(sql, parameters, each)
     }
 }

@@ -1,6 +1,6 @@
 //! Users.
 
-use super::engine::{Row, params};
+use super::engine::{Queries, Row, params};
 use super::error::Error;
 use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values;

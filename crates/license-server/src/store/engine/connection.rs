@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::super::error::Error;
 use super::commit_fate;
-use super::named::numbered;
 use super::postgresql::{Limits, PostgresqlConnection};
+use super::queries::Queries;
 use super::row::Row;
 use super::sqlite;
 use super::value::{Value, params};
@@ -37,107 +37,6 @@ impl Connection {
             Self::Sqlite(connection) => sqlite::execute(connection, sql, parameters),
             Self::Postgresql(connection) => Ok(connection.execute(sql, &without_nul(parameters))?),
         }
-    }
-
-    /// Passes each row of a query to `each` until it returns `false`.
-    ///
-    /// # Errors
-    /// A store error, or what `each` returns.
-    pub(crate) fn each(
-        &self,
-        sql: &str,
-        parameters: &[Value<'_>],
-        mut each: impl FnMut(&Row<'_>) -> Result<bool, Error>,
-    ) -> Result<(), Error> {
-        match self {
-            Self::Sqlite(connection) => sqlite::query(connection, sql, parameters, each),
-            Self::Postgresql(connection) => {
-                for row in connection.query(sql, &without_nul(parameters))? {
-                    if !each(&Row(&row))? {
-                        break;
-                    }
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// [`Self::each`] with named parameters, as `:name` in the statement.
-    ///
-    /// # Errors
-    /// A store error, or what `each` returns.
-    pub(crate) fn each_named(
-        &self,
-        sql: &str,
-        values: &[(&str, Value<'_>)],
-        each: impl FnMut(&Row<'_>) -> Result<bool, Error>,
-    ) -> Result<(), Error> {
-        let (sql, parameters) = numbered(sql, values);
-        self.each(&sql, &parameters, each)
-    }
-
-    /// [`Self::query`] with named parameters, as `:name` in the statement.
-    ///
-    /// # Errors
-    /// A store error, or what `read` returns.
-    pub(crate) fn query_named<T>(
-        &self,
-        sql: &str,
-        values: &[(&str, Value<'_>)],
-        read: impl FnMut(&Row<'_>) -> Result<T, Error>,
-    ) -> Result<Vec<T>, Error> {
-        let (sql, parameters) = numbered(sql, values);
-        self.query(&sql, &parameters, read)
-    }
-
-    /// All rows of a query.
-    ///
-    /// # Errors
-    /// A store error, or what `read` returns.
-    pub(crate) fn query<T>(
-        &self,
-        sql: &str,
-        parameters: &[Value<'_>],
-        mut read: impl FnMut(&Row<'_>) -> Result<T, Error>,
-    ) -> Result<Vec<T>, Error> {
-        let mut found = Vec::new();
-        self.each(sql, parameters, |row| {
-            found.push(read(row)?);
-            Ok(true)
-        })?;
-        Ok(found)
-    }
-
-    /// The first row of a query, if there is one.
-    ///
-    /// # Errors
-    /// A store error, or what `read` returns.
-    pub(crate) fn query_optional<T>(
-        &self,
-        sql: &str,
-        parameters: &[Value<'_>],
-        mut read: impl FnMut(&Row<'_>) -> Result<T, Error>,
-    ) -> Result<Option<T>, Error> {
-        let mut found = None;
-        self.each(sql, parameters, |row| {
-            found = Some(read(row)?);
-            Ok(false)
-        })?;
-        Ok(found)
-    }
-
-    /// The first row of a query that always has one.
-    ///
-    /// # Errors
-    /// A store error, or what `read` returns.
-    pub(crate) fn query_row<T>(
-        &self,
-        sql: &str,
-        parameters: &[Value<'_>],
-        read: impl FnMut(&Row<'_>) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        self.query_optional(sql, parameters, read)?
-            .ok_or_else(|| Error::Failed("a query that always has a row returned none".to_owned()))
     }
 
     /// Runs an INSERT of one row; returns its column `id`.
@@ -327,6 +226,27 @@ impl Connection {
             Self::Postgresql(connection) => connection.begin_read()?,
         }
         Ok(Transaction { connection: self, is_open: true, number: None })
+    }
+}
+
+impl Queries for Connection {
+    fn each(
+        &self,
+        sql: &str,
+        parameters: &[Value<'_>],
+        mut each: impl FnMut(&Row<'_>) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(connection) => sqlite::query(connection, sql, parameters, each),
+            Self::Postgresql(connection) => {
+                for row in connection.query(sql, &without_nul(parameters))? {
+                    if !each(&Row(&row))? {
+                        break;
+                    }
+                }
+                Ok(())
+            }
+        }
     }
 }
 

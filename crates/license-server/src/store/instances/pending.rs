@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-use super::super::engine::{Connection, Value};
+use super::super::engine::{Connection, Queries, Value};
 use super::super::error::Error;
 use super::super::slot::{Heartbeat, replacing_activation};
 use crate::model::{Action, Actor};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::super::counting::count_cap;
-use super::super::engine::{Connection, Row, Value};
+use super::super::engine::{Connection, Queries, Row, Value};
 use super::super::error::Error;
 use super::super::licenses::{LICENSE, license};
 use super::super::slot::{OwnSlot, Record, Slot};

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::super::engine::{Connection, Transaction, Value, params};
+use super::super::engine::{Connection, Queries, Transaction, Value, params};
 use super::super::error::Error;
 use super::super::job::{Job, Waiting};
 use super::super::transactions::WriteTransaction;

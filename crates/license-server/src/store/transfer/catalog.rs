@@ -1,6 +1,6 @@
 //! The tables and columns of a database, from the catalog of its engine.
 
-use super::super::engine::{Connection, Row, params};
+use super::super::engine::{Connection, Queries, Row, params};
 use super::super::error::Error;
 
 /// The type of a column.
@@ -98,7 +98,7 @@ fn in_order(mut tables: Vec<Table>) -> Result<Vec<Table>, Error> {
 }
 
 /// The statements that read a catalog.
-struct Queries {
+struct CatalogQueries {
     /// All tables by name, and whether they give out numbers.
     tables: &'static str,
     /// The columns of a table by name: the name, the type, and the place in the primary key.
@@ -107,14 +107,14 @@ struct Queries {
     parents: &'static str,
 }
 
-const SQLITE: Queries = Queries {
+const SQLITE: CatalogQueries = CatalogQueries {
     tables: "SELECT name, sql LIKE '%AUTOINCREMENT%' FROM sqlite_schema
         WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
     columns: "SELECT name, type, pk FROM pragma_table_info(?1) ORDER BY name",
     parents: "SELECT DISTINCT \"table\" FROM pragma_foreign_key_list(?1) ORDER BY 1",
 };
 
-const POSTGRESQL: Queries = Queries {
+const POSTGRESQL: CatalogQueries = CatalogQueries {
     tables: "SELECT relname::text COLLATE \"C\", EXISTS (
             SELECT 1 FROM pg_catalog.pg_attribute WHERE attrelid = pg_class.oid AND attidentity <> '')
         FROM pg_catalog.pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') ORDER BY 1",

@@ -1,6 +1,6 @@
 //! The numbers that a table gives out: in the copy they go on above all that were ever given out.
 
-use super::super::engine::{Connection, params};
+use super::super::engine::{Connection, Queries, params};
 use super::super::error::Error;
 use super::catalog::Table;
 

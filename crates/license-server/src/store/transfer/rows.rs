@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use ring::digest::{Context, SHA256};
 
-use super::super::engine::{Column as EngineColumn, Connection, FromColumn, Value};
+use super::super::engine::{Column as EngineColumn, Connection, FromColumn, Queries, Value};
 use super::super::error::Error;
 use super::catalog::{Kind, Table, quoted};
 use opterius_base::hex::hex;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::OpenFlags;
 
 use super::super::connection::inspect;
-use super::super::engine::{Connection, Server, Transaction};
+use super::super::engine::{Connection, Queries, Server, Transaction};
 use super::super::error::Error;
 use super::super::foreign_log;
 use super::super::integrity::defects;
