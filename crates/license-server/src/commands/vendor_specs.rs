@@ -176,7 +176,7 @@ fn place(arguments: &Arguments, name: &str, config: &str) -> Result<DatabasePlac
         (None, None) => Err(format!("missing option --{name} DATABASE or --{config} FILE")),
         (None, Some(file)) => Ok(DatabasePlace::Config(PathBuf::from(file))),
         (Some(text), None) => {
-            let location = Location::parse(&text).map_err(|sentence| format!("--{name}: {sentence}"))?;
+            let location = Location::parse(&text).map_err(|sentence| format!("--{name} {sentence}"))?;
             if location.has_password() {
                 return Err(format!(
                     "--{name}: every user of this machine can see an argument, so it must not have a password. Use \

@@ -18,7 +18,7 @@ impl Location {
     /// Parses the absolute path of a file, or a connection string of PostgreSQL.
     ///
     /// # Errors
-    /// A sentence, which does not repeat the text.
+    /// What is wrong, to be said after the name of the setting. It does not repeat the text, which can have a password.
     pub fn parse(text: &str) -> Result<Self, String> {
         let path = Path::new(text);
         if path.is_absolute() {
@@ -27,9 +27,9 @@ impl Location {
         if Server::is_connection_string(text) {
             return Server::parse(text)
                 .map(Self::Postgresql)
-                .map_err(|cause| format!("the connection string: {cause}"));
+                .map_err(|cause| format!("is not a usable connection string: {cause}"));
         }
-        Err("the database must be the absolute path of a file, or a connection string such as \
+        Err("must be the absolute path of a file, or a connection string such as \
              postgresql://user@host/database or host=HOST dbname=DATABASE user=USER"
             .to_owned())
     }

@@ -231,8 +231,8 @@ impl WriterThread {
         }
     }
 
-    /// Warns when this machine's clock differs from that of the database, by which other instances' entries can be told: expiry
-    /// and activity depend on it. Warns again only after it was right.
+    /// Warns when this machine's clock differs from that of the database: expiry and activity depend on it, and other instances go
+    /// by their own. Warns again only after it was right.
     fn compare_clocks(&mut self) {
         let now = self.clock.monotonic();
         if self.compared_at.is_some_and(|at| now.saturating_duration_since(at) < COMPARISON_INTERVAL) {
@@ -252,6 +252,7 @@ impl WriterThread {
         self.clock_differs = differs;
     }
 
+    /// Records a step of the clock in the history, in a transaction of its own.
     fn record_step_among_several(&mut self) {
         let now = self.clock.now();
         let step = step(self.last, now).filter(|_| self.records_steps);
