@@ -268,9 +268,8 @@ fn a_license_server_with_a_wrong_clock_does_not_shorten_the_grace_period() {
         (hours(-24 * 365), "365 d 0 h ahead of"),
     ];
     at_once(&table, |(off, words)| {
-        let mut agent = Agent::builder().own_license_server().spawn();
         let date = http_date(now() + *off + time::Duration::seconds(-30));
-        agent.license_server().reply(Reply::granted().header("Date", &date));
+        let mut agent = Agent::builder().license(Reply::granted().header("Date", &date)).spawn();
         let status = agent.status_after_checks(1);
         assert_active(&status);
         assert!(status["message"].as_str().unwrap().contains(&clock_is(words)), "{status}");
@@ -293,10 +292,9 @@ fn a_license_server_with_a_wrong_clock_does_not_shorten_the_grace_period() {
 
 #[test]
 fn a_license_that_ended_by_a_wrong_clock_only_is_valid() {
-    let agent = Agent::builder().own_license_server().spawn();
     // By this server's clock it ended yesterday; by the license server's, it ends tomorrow.
     let reply = Reply::json(200, with(grant(), json!({"expires_at": (now() - hours(24)).format(&Rfc3339).unwrap()})));
-    agent.license_server().reply(reply.header("Date", &http_date(now() - hours(48))));
+    let agent = Agent::builder().license(reply.header("Date", &http_date(now() - hours(48)))).spawn();
     let status = agent.status_after_checks(1);
     assert_active(&status);
     let message = status["message"].as_str().unwrap();
@@ -305,9 +303,8 @@ fn a_license_that_ended_by_a_wrong_clock_only_is_valid() {
     assert!(!agent.lines().join("\n").contains("expired"), "{:#?}", agent.lines());
 
     // And the other way round.
-    let agent = Agent::builder().own_license_server().spawn();
     let reply = Reply::json(200, with(grant(), json!({"expires_at": (now() + hours(24)).format(&Rfc3339).unwrap()})));
-    agent.license_server().reply(reply.header("Date", &http_date(now() + hours(48))));
+    let agent = Agent::builder().license(reply.header("Date", &http_date(now() + hours(48)))).spawn();
     let status = agent.status_after_checks(1);
     assert_restricted(&status, "server", "expired");
     let message = status["message"].as_str().unwrap();
