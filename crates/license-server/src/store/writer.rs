@@ -227,7 +227,10 @@ impl WriterThread {
             waiting = undecided;
             let took = self.clock.monotonic().saturating_duration_since(began);
             self.count(done.commits, done.changes, took);
-            self.log_failure(done.failure.as_ref());
+            // Where all waited for others in vain, nothing is known, and requests are waiting: no time for a probe.
+            if done.commits > 0 || done.failure.is_some() {
+                self.log_failure(done.failure.as_ref());
+            }
         }
     }
 

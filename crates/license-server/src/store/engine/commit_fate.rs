@@ -8,7 +8,7 @@ use super::super::error::Error;
 use opterius_base::clock::{Clock, SystemClock};
 
 /// How long the commit and the questions about it can take. A request waits meanwhile.
-const TIME: Duration = Duration::from_secs(2);
+const TIME: Duration = Duration::from_millis(1500);
 
 /// The time between two questions.
 const PAUSE: Duration = Duration::from_millis(100);

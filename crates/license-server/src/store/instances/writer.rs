@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 const TURN: Duration = Duration::from_millis(100);
 
 /// How long what was in flight when a connection broke is repeated.
-const REPEAT_TIME: Duration = Duration::from_millis(1500);
+const REPEAT_TIME: Duration = Duration::from_secs(1);
 
 /// Licenses are locked by number; one that another transaction has locked is left out.
 const LOCK: &str = "SELECT id FROM licenses WHERE id IN (SELECT unnest(?1)) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED";
@@ -60,31 +60,35 @@ impl<'w> InstanceWriter<'w> {
         let (verifications, changes): (Vec<Waiting>, Vec<Waiting>) =
             jobs.into_iter().partition(|waiting| waiting.job.asked().is_some());
         let waiting = self.verify(verifications);
+        let mut last = self.done.failure.clone();
         for change in changes {
-            match self.done.failure.clone().filter(|_| self.has_waited(&change)) {
-                // While the database is gone, each attempt takes its time: what comes after must not wait for all of them.
+            match last.clone().filter(|_| self.has_waited(&change)) {
+                // While the database is gone, or another transaction keeps changes from beginning, each attempt takes its time:
+                // what comes after must not wait for all of them.
                 Some(failure) => change.job.finish(Some(failure)),
-                None => self.change(change.job),
+                None => last = self.change(change.job),
             }
         }
         (waiting, self.done)
     }
 
-    /// Whether a change has waited so long that it is not attempted while the database is gone.
+    /// Whether a change has waited so long that it is not attempted after another one has failed.
     fn has_waited(&self, waiting: &Waiting) -> bool {
         self.clock.monotonic().saturating_duration_since(waiting.since) >= REPEAT_TIME
     }
 
-    /// Makes a change that is no verification, alone.
-    fn change(&mut self, mut job: Box<dyn Job>) {
+    /// Makes a change that is no verification, alone; returns the failure of the database.
+    fn change(&mut self, mut job: Box<dyn Job>) -> Option<Error> {
         let now = self.clock.wall();
         let made = (|| {
             let open = self.connection.begin_change()?;
             let keep = job.apply(&WriteTransaction::new(self.connection, now));
             if keep { open.commit() } else { Ok(()) }
         })();
-        self.count(1, made.as_ref().err());
-        job.finish(made.err());
+        let failure = made.err();
+        self.count(1, failure.as_ref());
+        job.finish(failure.clone());
+        failure
     }
 
     fn count(&mut self, changes: usize, failure: Option<&Error>) {
@@ -225,7 +229,7 @@ impl<'w> InstanceWriter<'w> {
                 Some(error) if self.has_waited(&waiting) => Err(error.clone()),
                 _ => self.decide_alone(&mut waiting),
             };
-            lost = made.as_ref().err().filter(|error| error.is_unavailable()).cloned();
+            lost = made.as_ref().err().filter(|error| error.is_unavailable() || **error == Error::Busy).cloned();
             self.count(1, made.as_ref().err());
             waiting.job.finish(made.err());
         }

@@ -134,15 +134,14 @@ impl PostgresqlConnection {
             _ => None,
         };
         if let Some(session) = reused {
-            let started = SystemClock.monotonic();
             let begun = begin(session);
             if !session.is_broken() {
                 return begun;
             }
             // The server has closed the session while nothing happened on it, such as at its restart. A silent server, by
             // contrast, has taken the time of this request already.
-            if SystemClock.monotonic().saturating_duration_since(started) >= self.limits.connect {
-                self.note_silence(started, begun.as_ref().err());
+            if session.is_silent() {
+                self.note_silence(begun.as_ref().err());
                 *slot = Slot::Empty;
                 return begun;
             }
@@ -156,13 +155,11 @@ impl PostgresqlConnection {
         begun
     }
 
-    /// After a server was silent for the whole time of a request, the next ones fail at once for a moment, as after a failed
+    /// After a server was silent, the next requests fail at once for a moment, as after a failed
     /// connect: they have waited behind this one.
-    fn note_silence(&self, started: Instant, failure: Option<&Failure>) {
-        let now = SystemClock.monotonic();
-        if let Some(Failure::Unavailable(cause) | Failure::Unknown(cause)) = failure
-            && now.saturating_duration_since(started) >= self.limits.statement
-        {
+    fn note_silence(&self, failure: Option<&Failure>) {
+        if let Some(Failure::Unavailable(cause) | Failure::Unknown(cause)) = failure {
+            let now = SystemClock.monotonic();
             let failure = Failure::Unavailable(cause.clone());
             *self.server.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, failure));
         }
@@ -250,10 +247,9 @@ impl PostgresqlConnection {
         let Slot::Connected(session) = &*slot else {
             return Err(Failure::Unavailable("there is no session".to_owned()));
         };
-        let started = SystemClock.monotonic();
         let answer = work(session);
-        if session.is_lost() {
-            self.note_silence(started, answer.as_ref().err());
+        if session.is_silent() {
+            self.note_silence(answer.as_ref().err());
         }
         if session.is_lost() && session.is_in_transaction() {
             let cause = format!("{}: the connection was lost in a transaction. Nothing was changed", session.target());

@@ -13,6 +13,7 @@ use opterius_base::deadline::Deadline;
 const PATIENT: Limits = Limits {
     connect: Duration::from_secs(30),
     statement: Duration::from_secs(60),
+    check: None,
     idle: Duration::from_secs(60),
     keeps_plans: false,
 };
@@ -153,8 +154,8 @@ fn settings_of_a_session() {
     let table = [
         ("synchronous_commit", "on"),
         ("transaction_isolation", "read committed"),
-        ("statement_timeout", "1500ms"),
-        ("lock_timeout", "1s"),
+        ("statement_timeout", "1125ms"),
+        ("lock_timeout", "500ms"),
         ("idle_in_transaction_session_timeout", "1min"),
         ("client_min_messages", "warning"),
         ("standard_conforming_strings", "on"),
@@ -276,6 +277,32 @@ fn a_frozen_server_holds_up_no_request() {
         cluster.until("the connection comes back", || connection.begin_change().is_ok());
         connection.commit().unwrap();
     }
+}
+
+#[test]
+fn a_long_query_goes_on_unless_its_server_is_frozen() {
+    let cluster = Cluster::start("");
+    let server = Server::parse(&cluster.over_socket()).unwrap();
+    assert_eq!(number(&reader_of(&server), "SELECT 7 FROM pg_sleep(3)"), 7);
+    thread::scope(|scope| {
+        let query = scope.spawn(|| reader_of(&server).query("SELECT pg_sleep(600)", &[]).map(drop));
+        cluster.until("the query runs", || {
+            let count = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+            cluster.psql(count).as_deref() == Ok("1")
+        });
+        let deadline = Deadline::within(Limits::READ.statement);
+        cluster.freeze();
+        let answer = query.join().unwrap();
+        assert!(is_unavailable(&answer) && !deadline.is_over(), "{answer:?}");
+        cluster.thaw();
+    });
+}
+
+/// A connection for pages, in a transaction.
+fn reader_of(server: &Server) -> PostgresqlConnection {
+    let reader = server.connection(Limits::READ);
+    reader.begin_read().unwrap();
+    reader
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// How long a request to cancel a statement may take.
+pub(super) const CANCEL_TIME: Duration = Duration::from_millis(250);
+
 /// The least time to connect to one of several servers.
 const LEAST_CONNECT: Duration = Duration::from_millis(500);
 
@@ -13,6 +16,9 @@ pub(crate) struct Limits {
     pub(super) connect: Duration,
     /// The time of a statement, and of a commit.
     pub(super) statement: Duration,
+    /// After how long the server is asked whether it is alive, while it has not answered a statement. A server that is busy says
+    /// so at once, so a long statement can go on.
+    pub(super) check: Option<Duration>,
     /// How long a transaction of ours that does nothing keeps its locks.
     pub(super) idle: Duration,
     /// Whether a statement is planned once for all values. Verifications look up a few rows by index, whatever the values are,
@@ -21,10 +27,12 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// For what a request waits for.
+    /// For what a request waits for. It is answered within 2 s when the server is silent: 1.5 s here, [`CANCEL_TIME`], and the
+    /// rest for everything else.
     pub(crate) const REQUEST: Self = Self {
-        connect: Duration::from_secs(2),
-        statement: Duration::from_secs(2),
+        connect: Duration::from_millis(1500),
+        statement: Duration::from_millis(1500),
+        check: None,
         idle: Duration::from_secs(10),
         keeps_plans: true,
     };
@@ -32,8 +40,9 @@ impl Limits {
     /// For pages and counts, which read much more than a verification. BEGIN has the time to connect, so a server that is
     /// gone is noticed as soon.
     pub(crate) const READ: Self = Self {
-        connect: Duration::from_secs(2),
+        connect: Duration::from_millis(1500),
         statement: Duration::from_secs(20),
+        check: Some(Duration::from_secs(1)),
         idle: Duration::from_secs(60),
         keeps_plans: false,
     };
@@ -42,6 +51,7 @@ impl Limits {
     pub(crate) const COMMAND: Self = Self {
         connect: Duration::from_secs(10),
         statement: Duration::from_secs(3600),
+        check: None,
         idle: Duration::from_secs(600),
         keeps_plans: false,
     };
@@ -59,7 +69,7 @@ impl Limits {
         let milliseconds = |time: Duration| time.as_millis().to_string();
         [
             ("statement_timeout", milliseconds(self.statement * 3 / 4)),
-            ("lock_timeout", milliseconds(self.statement / 2)),
+            ("lock_timeout", milliseconds(self.statement / 3)),
             ("idle_in_transaction_session_timeout", milliseconds(self.idle)),
             ("standard_conforming_strings", "on".to_owned()),
             // Otherwise the warning of a commit that has not waited for the standby would not come.
@@ -87,5 +97,20 @@ impl Limits {
             sql.push_str("; SET LOCAL synchronous_commit = 'on'");
         }
         sql
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::engine::postgresql::link::CHECK_TIME;
+
+    #[test]
+    fn a_silent_server_takes_less_than_two_seconds() {
+        let most = Duration::from_secs(2);
+        for limits in [Limits::REQUEST, Limits::READ] {
+            let silent = limits.check.map_or(limits.statement, |check| check + CHECK_TIME);
+            assert!(limits.connect + CANCEL_TIME < most && silent + CANCEL_TIME < most, "{limits:?}");
+        }
     }
 }

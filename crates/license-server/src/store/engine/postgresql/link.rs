@@ -9,12 +9,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustls::ClientConfig;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_postgres::error::{DbError, Severity};
 use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls};
 
 use super::connection_string::ConnectionString;
 use super::failure::{Failure, Problem, words};
+use super::limits::CANCEL_TIME;
 use super::runtime::Runtime;
 use super::socket::{self, Stream};
 use super::target::Target;
@@ -25,8 +27,12 @@ use opterius_base::deadline::Deadline;
 /// How long the goodbye of a connection may take.
 const CLOSE_TIME: Duration = Duration::from_millis(100);
 
-/// How long the request to cancel a statement may take.
-const CANCEL_TIME: Duration = Duration::from_millis(250);
+/// How long a server may take to say that it is alive.
+pub(super) const CHECK_TIME: Duration = Duration::from_millis(500);
+
+/// PostgreSQL's SSLRequest, which is the first message of a connection. A server answers it with one byte, before it asks who
+/// wants to connect; see “Message Formats” in PostgreSQL's manual.
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
 /// A connection.
 pub(super) struct Link {
@@ -37,6 +43,10 @@ pub(super) struct Link {
     /// The warnings of the last exchange.
     warnings: RefCell<Vec<DbError>>,
     is_closed: Cell<bool>,
+    /// Whether it is closed because the server did not answer.
+    is_silent: Cell<bool>,
+    /// After how long without an answer the server is asked whether it is alive.
+    check: Option<Duration>,
     // The way to the same server, to cancel what it does not answer.
     string: Arc<ConnectionString>,
     target: Target,
@@ -60,6 +70,7 @@ impl Link {
         string: &Arc<ConnectionString>,
         target: &Target,
         options: Option<&str>,
+        check: Option<Duration>,
         deadline: Deadline,
     ) -> Result<Self, NoLink> {
         let refused = |cause| NoLink::Failure(Failure::Refused(cause));
@@ -87,6 +98,8 @@ impl Link {
             runtime,
             warnings: RefCell::default(),
             is_closed: Cell::new(false),
+            is_silent: Cell::new(false),
+            check,
             string: Arc::clone(string),
             target: target.clone(),
             tls,
@@ -116,14 +129,44 @@ impl Link {
                 (Poll::Pending, None) => Poll::Pending,
             }
         };
-        let answer = self.runtime.wait(time, poll_fn(step)).unwrap_or(Err(Problem::Silence(time)));
+        let answer = self.wait(time, poll_fn(step)).unwrap_or_else(|silent| Err(Problem::Silence(silent)));
         if answer.as_ref().is_err_and(Problem::ends_connection) {
             self.is_closed.set(true);
         }
         if matches!(answer, Err(Problem::Silence(_))) {
+            self.is_silent.set(true);
             self.cancel(client);
         }
         answer
+    }
+
+    /// Waits for this time, or until the server is found to be silent: then returns how long it was.
+    fn wait<T>(&self, time: Duration, work: impl Future<Output = T>) -> Result<T, Duration> {
+        let Some(check) = self.check.filter(|check| *check < time) else {
+            return self.runtime.wait(time, work).ok_or(time);
+        };
+        let mut work = pin!(work);
+        let deadline = Deadline::within(time);
+        loop {
+            if let Some(answer) = self.runtime.wait(check.min(deadline.left()), work.as_mut()) {
+                return Ok(answer);
+            }
+            if deadline.is_over() || !self.is_alive() {
+                return Err(time.saturating_sub(deadline.left()));
+            }
+        }
+    }
+
+    /// Whether the server says anything to a new connection, or has none.
+    fn is_alive(&self) -> bool {
+        let answered = self.runtime.wait(CHECK_TIME, async {
+            // A refused connection says that there is a kernel; that of the statement will be closed.
+            let Ok(mut stream) = socket::open(&self.target, &self.string.keepalive).await else { return };
+            if stream.write_all(&SSL_REQUEST).await.is_ok() {
+                let _ = stream.read_u8().await;
+            }
+        });
+        answered.is_some()
     }
 
     /// Cancels what the server is still doing for this connection. A commit that waits for a standby does not notice that the
@@ -141,6 +184,11 @@ impl Link {
     /// Whether the connection cannot be used any longer.
     pub(super) fn is_closed(&self) -> bool {
         self.is_closed.get()
+    }
+
+    /// Whether it is closed because the server did not answer.
+    pub(super) fn is_silent(&self) -> bool {
+        self.is_silent.get()
     }
 
     /// The first warning that came with the last answer.

@@ -89,9 +89,9 @@ impl Session {
         deadline: Deadline,
     ) -> Result<Self, Failure> {
         let options = limits.options();
-        let link = match Link::connect(string, target, Some(&options), deadline) {
+        let link = match Link::connect(string, target, Some(&options), limits.check, deadline) {
             Err(NoLink::Refusal(problem)) if is_pooler_refusal(&problem) => {
-                Link::connect(string, target, None, deadline)
+                Link::connect(string, target, None, limits.check, deadline)
             }
             other => other,
         };
@@ -129,6 +129,11 @@ impl Session {
     /// Whether the connection is lost.
     pub(super) fn is_lost(&self) -> bool {
         self.link.is_closed()
+    }
+
+    /// Whether the connection is lost because the server did not answer.
+    pub(super) fn is_silent(&self) -> bool {
+        self.link.is_silent()
     }
 
     /// Whether a transaction is open.

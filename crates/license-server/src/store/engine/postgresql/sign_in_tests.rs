@@ -14,6 +14,7 @@ use super::*;
 const PATIENT: Limits = Limits {
     connect: Duration::from_secs(30),
     statement: Duration::from_secs(60),
+    check: None,
     idle: Duration::from_secs(60),
     keeps_plans: false,
 };
@@ -171,7 +172,7 @@ fn a_pooler_of_transactions_gets_no_named_statements() {
                         let name = format!("{program}");
                         connection.begin_change().unwrap();
                         connection.execute(&insert, params![round * 10, name]).unwrap();
-                        assert_eq!(text(&connection, "SELECT current_setting('lock_timeout')").unwrap(), "30s");
+                        assert_eq!(text(&connection, "SELECT current_setting('lock_timeout')").unwrap(), "20s");
                         assert_eq!(text(&connection, "SELECT current_setting('synchronous_commit')").unwrap(), "on");
                         let isolation = text(&connection, "SELECT current_setting('transaction_isolation')").unwrap();
                         assert_eq!(isolation, "read committed");
