@@ -2,6 +2,7 @@
 
 use super::instances::{HUNG, Instances, of_servers};
 use super::load::{Load, Stored};
+use super::rounds;
 use crate::support::postgresql::Cluster;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ fn a_killed_instance_loses_nothing_that_was_acknowledged() {
     let mut instances = Instances::on(&cluster);
     let load = Load::new(&instances);
     let kill = |load: &Load| {
-        for _ in 0..2 {
+        for _ in 0..2 * rounds::factor() {
             for number in 0..2 {
                 instances.each[number].kill();
                 load.proceeds(2);
@@ -25,7 +26,8 @@ fn a_killed_instance_loses_nothing_that_was_acknowledged() {
         }
         Instant::now()
     };
-    let report = load.during("kill -9 of an instance, 4 times", kill, || Stored::of(&cluster));
+    let report =
+        load.during(&format!("kill -9 of an instance, {} times", 4 * rounds::factor()), kill, || Stored::of(&cluster));
     assert!(report.back_after < BACK, "{report:?}");
 }
 
@@ -36,7 +38,7 @@ fn a_killed_database_loses_nothing_that_was_acknowledged() {
     let load = Load::new(&instances);
     let kill = |load: &Load| {
         let mut well_since = Instant::now();
-        for _ in 0..3 {
+        for _ in 0..3 * rounds::factor() {
             cluster.kill();
             crate::support::pause(Duration::from_millis(700));
             cluster.restart();
@@ -45,12 +47,19 @@ fn a_killed_database_loses_nothing_that_was_acknowledged() {
         }
         well_since
     };
-    let report = load.during("kill -9 of the database, 3 times", kill, || Stored::of(&cluster));
+    let report =
+        load.during(&format!("kill -9 of the database, {} times", 3 * rounds::factor()), kill, || Stored::of(&cluster));
     assert!(report.back_after < BACK && report.slowest_unavailable < HUNG && report.unavailable > 0, "{report:?}");
 }
 
 #[test]
 fn a_promoted_standby_has_all_that_was_acknowledged() {
+    for _ in 0..rounds::factor() {
+        fail_over();
+    }
+}
+
+fn fail_over() {
     let primary = Cluster::start();
     let standby = primary.synchronous_standby();
     // The second instance names them in the other order.

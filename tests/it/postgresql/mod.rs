@@ -14,5 +14,6 @@ mod load;
 mod move_database;
 mod outages;
 mod rolling;
+mod rounds;
 mod schema;
 mod versions;

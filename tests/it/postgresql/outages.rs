@@ -2,6 +2,7 @@
 
 use super::instances::{HUNG, Instances, ask, verification};
 use super::load::{Load, Report, Stored};
+use super::rounds;
 use crate::support::postgresql::{Cluster, PgBouncer, Proxy, ROLE};
 use crate::support::{SOON, eventually, pause};
 use std::time::{Duration, Instant};
@@ -9,12 +10,15 @@ use std::time::{Duration, Instant};
 /// How long an outage takes: long enough for requests that were sent in it to be answered in it.
 const OUTAGE: Duration = Duration::from_secs(5);
 
+/// How long a lock is held at most.
+const LOCK: Duration = Duration::from_secs(15);
+
 /// Begins and ends an outage of the database, under load.
 fn outage(name: &str, cluster: &Cluster, instances: &Instances, begin: impl FnOnce(), end: impl FnOnce()) -> Report {
     let load = Load::new(instances);
     let fault = |_: &Load| {
         begin();
-        pause(OUTAGE);
+        pause(rounds::longer(OUTAGE));
         end();
         Instant::now()
     };
@@ -104,14 +108,23 @@ fn a_pooler_of_transactions_can_stand_between() {
     assert_eq!((report.unavailable, report.without_answer), (0, 0), "{report:?}");
 }
 
-/// Runs SQL beside the instances and keeps what it has locked for a while; calls `meanwhile` in that time.
-fn while_locked(cluster: &Cluster, sql: &str, meanwhile: impl FnOnce()) {
+/// Runs SQL beside the instances and keeps what it has locked for a while; calls `meanwhile` in that time, again and again if
+/// the loops are to be long.
+fn while_locked(cluster: &Cluster, sql: &str, meanwhile: impl Fn()) {
     std::thread::scope(|scope| {
-        let sql = format!("BEGIN; {sql}; SELECT pg_sleep(15); COMMIT");
+        let time = rounds::longer(LOCK);
+        let sql = format!("BEGIN; {sql}; SELECT pg_sleep({}); COMMIT", (time + LOCK).as_secs());
         let holder = scope.spawn(move || cluster.try_psql(ROLE, &sql));
         let sleeps = || cluster.psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == "1";
         assert!(eventually(SOON, sleeps));
-        meanwhile();
+        let began = Instant::now();
+        loop {
+            meanwhile();
+            if rounds::factor() == 1 || began.elapsed() >= time {
+                break;
+            }
+        }
+        println!("held for {:?}", began.elapsed());
         assert!(!holder.is_finished(), "the lock was not held so long");
         cluster.psql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
         let _ = holder.join();
