@@ -2,6 +2,7 @@
 //! SQLite, what several instances do when something fails, and that a
 //! database is moved whole or not at all.
 
+mod agents;
 mod claims;
 mod clocks;
 mod commits;
