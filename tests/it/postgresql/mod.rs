@@ -18,3 +18,4 @@ mod rolling;
 mod rounds;
 mod schema;
 mod versions;
+mod waiting_commits;
