@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Details, Status};
+use crate::model::{Details, Standing, Status};
 use crate::store::tests::Scratch;
 use crate::store::{Heartbeat, LicenseUsage, NewLicense};
 use opterius_base::secret::Secret;

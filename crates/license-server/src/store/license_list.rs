@@ -8,10 +8,13 @@
 use super::counting::count_cap;
 use super::engine::{Queries, Row, Value, params};
 use super::error::Error;
-use super::license_conditions::{EXPIRY, Values, conditions, number, standing, text, values};
+use super::license_conditions::{Values, conditions, number, text, values};
 use super::license_filter::{Cursor, CursorValue, Filter, Sort};
+use super::license_sources::{
+    Part, Source, direction, in_order, join_of, key_of, next_by_number, position_after, sources, table_of,
+};
 use super::transactions::ReadTransaction;
-use crate::model::{ACTIVE_TIME, License, Standing};
+use crate::model::{ACTIVE_TIME, License};
 use opterius_base::clock::Timestamp;
 
 /// A condition that finds at most as many licenses is read completely and sorted.
@@ -42,28 +45,6 @@ pub struct LicensePage {
     /// Whether the search finds more licenses than can be listed.
     pub is_search_cut: bool,
 }
-
-/// Where the licenses of a list are read from: an index, in the order of the list.
-struct Source {
-    from: &'static str,
-    condition: String,
-}
-
-/// What finds the licenses of a condition in the order of their numbers: a part of a UNION, and its column.
-type Part = (&'static str, &'static str);
-
-const BY_ADDRESS: &[Part] = &[
-    ("SELECT license AS id FROM activations WHERE ip = :ip", "license"),
-    ("SELECT license FROM activations WHERE pair_ip = :ip", "license"),
-    ("SELECT id FROM licenses WHERE locked_ip = :ip", "id"),
-];
-
-const BY_HOSTNAME: &[Part] = &[(
-    "SELECT DISTINCT license AS id FROM activations WHERE hostname IS NOT NULL AND lower(hostname) = :hostname",
-    "license",
-)];
-
-const BY_LABEL: &[Part] = &[("SELECT license AS id FROM license_labels WHERE label = :label", "license")];
 
 impl ReadTransaction<'_> {
     /// A page of at most `count` licenses that pass the filter.
@@ -227,123 +208,6 @@ impl ReadTransaction<'_> {
             return Ok(false);
         }
         Ok(self.count_activations(id, now.minus(ACTIVE_TIME), allowed.saturating_add(1))? > allowed)
-    }
-}
-
-/// The statements that find the licenses of each condition with an index.
-fn sources(filter: &Filter) -> Vec<Source> {
-    let mut sources = Vec::new();
-    let mut add = |is_asked: bool, condition: String| {
-        if is_asked {
-            sources.push(Source { from: "", condition });
-        }
-    };
-    let of = |condition: &str| format!("SELECT licenses.id FROM licenses WHERE {condition}");
-    add(filter.owner.is_some(), of("licenses.owner = :owner"));
-    add(filter.reference.is_some(), of("licenses.reference = :reference"));
-    add(filter.plan.is_some(), of("licenses.plan = :plan"));
-    if let Some(asked) = filter.standing {
-        add(true, of(&standing(asked)));
-    }
-    let (after, before) = (filter.expires_after.is_some(), filter.expires_before.is_some());
-    add(after && !before, of(&format!("{EXPIRY} > :expires_after")));
-    add(before && !after, of(&format!("{EXPIRY} <= :expires_before")));
-    add(after && before, of(&format!("{EXPIRY} > :expires_after AND {EXPIRY} <= :expires_before")));
-    add(filter.server_ip.is_some(), union_all(BY_ADDRESS));
-    add(filter.hostname.is_some(), union_all(BY_HOSTNAME));
-    add(filter.over_limit, of("licenses.over_limit = 1"));
-    add(filter.never_used, of("licenses.last_check_at = 0"));
-    add(filter.trial, of("licenses.trial = 1"));
-    add(filter.label.is_some(), union_all(BY_LABEL));
-    sources
-}
-
-fn union_all(parts: &[Part]) -> String {
-    parts.iter().map(|(select, _)| *select).collect::<Vec<_>>().join(" UNION ALL ")
-}
-
-/// What finds the next licenses of a condition that no index of the order has, if the order is that of the numbers.
-fn next_by_number(filter: &Filter) -> Option<&'static [Part]> {
-    match filter {
-        _ if !filter.sort.is_by_number() => None,
-        Filter { server_ip: Some(_), .. } => Some(BY_ADDRESS),
-        Filter { hostname: Some(_), .. } => Some(BY_HOSTNAME),
-        Filter { label: Some(_), .. } => Some(BY_LABEL),
-        _ => None,
-    }
-}
-
-fn direction(sort: Sort) -> (&'static str, char) {
-    if sort.is_descending() { ("DESC", '<') } else { ("ASC", '>') }
-}
-
-/// The index to read if every condition finds many licenses.
-fn in_order(filter: &Filter) -> Source {
-    let source = |condition: &str| Source { from: table_of(filter.sort), condition: condition.to_owned() };
-    let asked = filter.standing;
-    match filter.sort {
-        Sort::Newest | Sort::Oldest => match asked {
-            _ if filter.over_limit => source("licenses.over_limit = 1"),
-            _ if filter.trial => source("licenses.trial = 1"),
-            _ if filter.owner.is_some() => source("licenses.owner = :owner"),
-            Some(Standing::Suspended | Standing::Cancelled) => source(&asked.map_or_else(String::new, standing)),
-            _ if filter.never_used => source("licenses.last_check_at = 0"),
-            _ if filter.plan.is_some() => source("licenses.plan = :plan"),
-            _ => source("TRUE"),
-        },
-        Sort::Expiry | Sort::LatestExpiry => {
-            let mut condition = match asked {
-                Some(Standing::Suspended) => "licenses.status = 'suspended'".to_owned(),
-                Some(Standing::Cancelled) => "licenses.status = 'cancelled'".to_owned(),
-                Some(Standing::Expired) => standing(Standing::Expired),
-                _ if filter.plan.is_some() => "licenses.plan = :plan".to_owned(),
-                Some(Standing::Active) => standing(Standing::Active),
-                None => "TRUE".to_owned(),
-            };
-            if filter.expires_after.is_some() {
-                condition.push_str(&format!(" AND {EXPIRY} > :expires_after"));
-            }
-            if filter.expires_before.is_some() {
-                condition.push_str(&format!(" AND {EXPIRY} <= :expires_before"));
-            }
-            source(&condition)
-        }
-        Sort::LastCheck | Sort::OldestCheck if filter.never_used => source("licenses.last_check_at = 0"),
-        Sort::LastCheck | Sort::OldestCheck | Sort::Owner => source("TRUE"),
-    }
-}
-
-fn table_of(sort: Sort) -> &'static str {
-    match sort {
-        Sort::Owner => "users CROSS JOIN licenses",
-        _ => "licenses",
-    }
-}
-
-/// What joins the tables of [`table_of`].
-fn join_of(sort: Sort) -> &'static str {
-    match sort {
-        Sort::Owner => "licenses.owner = users.id",
-        _ => "TRUE",
-    }
-}
-
-fn key_of(sort: Sort) -> &'static str {
-    match sort {
-        Sort::Newest | Sort::Oldest => "licenses.id",
-        Sort::Expiry | Sort::LatestExpiry => EXPIRY,
-        Sort::Owner => "users.folded_name",
-        Sort::LastCheck | Sort::OldestCheck => "licenses.last_check_at",
-    }
-}
-
-/// The condition that a license comes after the cursor.
-fn position_after(sort: Sort, sign: char) -> String {
-    match sort {
-        Sort::Newest | Sort::Oldest => format!("licenses.id {sign} :id"),
-        // A row value would not use the index of the names.
-        Sort::Owner => "users.folded_name >= :key AND (users.folded_name > :key OR licenses.id > :id)".to_owned(),
-        _ => format!("({}, licenses.id) {sign} (:key, :id)", key_of(sort)),
     }
 }
 

@@ -25,6 +25,7 @@ mod license_counts;
 mod license_filter;
 mod license_list;
 mod license_search;
+mod license_sources;
 mod license_usage;
 mod licenses;
 mod location;
