@@ -223,6 +223,10 @@ fn a_search_finds_what_support_is_told() {
         license.reference = Some("12".to_owned());
         transaction.update_license(&license)
     });
+    for sort in Sort::ALL {
+        let filter = Filter { search: Some("12".to_owned()), sort: *sort, ..Filter::default() };
+        assert_eq!(list(&mut scratch, &filter, 1), [12, 40], "the exact number is on a page of its own, too: {sort:?}");
+    }
     let mut find = |text: &str, owner: Option<i64>| {
         let filter = Filter { search: Some(text.to_owned()), owner, ..Filter::default() };
         list(&mut scratch, &filter, 5)

@@ -11,6 +11,7 @@ mod instances;
 mod keys;
 mod laboratory;
 mod leftovers;
+mod lists;
 mod load;
 mod move_database;
 mod outages;

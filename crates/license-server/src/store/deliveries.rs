@@ -25,6 +25,13 @@ const DELIVERY: &str =
     "SELECT event, name, type, created_at, license, state, attempts, next_at, tried_at, status, answer
     FROM webhook_deliveries JOIN webhook_events ON webhook_events.id = event";
 
+/// The query of [`ReadTransaction::deliveries`]. The limit comes before the join: PostgreSQL would otherwise read the events of
+/// all webhooks down to the first one of the page.
+const LATEST: &str =
+    "SELECT event, name, type, webhook_events.created_at, license, state, attempts, next_at, tried_at, status, answer
+    FROM (SELECT * FROM webhook_deliveries WHERE webhook = ?1 AND event < ?2 ORDER BY event DESC LIMIT ?3) AS latest
+    JOIN webhook_events ON webhook_events.id = event ORDER BY event DESC";
+
 /// The delivery that is due first.
 const DUE: &str = "SELECT event FROM webhook_deliveries
     WHERE webhook = ?1 AND state = 'pending' AND next_at <= ?2 ORDER BY next_at, event LIMIT 1";
@@ -70,9 +77,8 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn deliveries(&self, webhook: i64, before: Option<i64>, count: u32) -> Result<Vec<Delivery>, Error> {
-        let sql = format!("{DELIVERY} WHERE webhook = ?1 AND event < ?2 ORDER BY event DESC LIMIT ?3");
         let parameters = params![webhook, before.unwrap_or(i64::MAX), count];
-        self.0.query(&sql, parameters, delivery)
+        self.0.query(LATEST, parameters, delivery)
     }
 
     /// The delivery to a webhook of the event with this id.
@@ -165,9 +171,11 @@ mod tests {
     use crate::store::tests::{Scratch, plan};
 
     #[test]
-    fn the_next_delivery_is_found_by_an_index() {
+    fn deliveries_are_found_by_an_index() {
         let mut scratch = Scratch::in_file();
         let due = scratch.read(|transaction| plan(transaction, DUE));
         assert!(due.contains("webhook_deliveries_due (webhook=? AND next_at<?)") && !due.contains("TEMP"), "{due}");
+        let latest = scratch.read(|transaction| plan(transaction, LATEST));
+        assert!(latest.contains("(webhook=? AND event<?)") && latest.contains("(rowid=?)"), "{latest}");
     }
 }

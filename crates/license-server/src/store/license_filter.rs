@@ -45,6 +45,13 @@ pub struct Filter {
     pub all_servers: bool,
 }
 
+impl Filter {
+    /// Whether it asks for what few licenses have in common.
+    pub(super) const fn is_narrow(&self) -> bool {
+        self.reference.is_some() || self.server_ip.is_some() || self.hostname.is_some()
+    }
+}
+
 /// The order of a list. Licenses with the same value are in the order of their numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sort {
@@ -133,6 +140,17 @@ impl Cursor {
             _ => CursorValue::Time(number(value)?),
         };
         Some(Self { value, id: number(id)? })
+    }
+
+    /// The position before all licenses.
+    pub(super) const fn before_all(sort: Sort) -> Self {
+        let first = if sort.is_descending() { i64::MAX } else { 0 };
+        let value = match sort {
+            Sort::Newest | Sort::Oldest => CursorValue::None,
+            Sort::Owner => CursorValue::Name(String::new()),
+            _ => CursorValue::Time(first),
+        };
+        Self { value, id: first }
     }
 
     /// Whether it is a position in a list with this order.

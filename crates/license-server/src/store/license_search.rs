@@ -15,7 +15,7 @@ use opterius_license::license_key;
 pub(super) const MAX_FOUND: usize = 1000;
 
 /// The maximum number of finds that are examined for those of one owner.
-const MAX_EXAMINED: u32 = 10_000;
+const MAX_EXAMINED: usize = 10_000;
 
 /// Shorter text is not taken for the beginning of a key or of a host name: it would find licenses by chance.
 const MIN_BEGINNING: usize = 3;
@@ -95,8 +95,11 @@ impl ReadTransaction<'_> {
             ""
         };
         let most = MAX_FOUND.saturating_add(1);
+        // Only servers find a license several times.
+        let is_unique = owner.is_none() && !sql.contains("activations");
+        let examined = if is_unique { most } else { MAX_EXAMINED };
         let sql = format!(
-            "SELECT DISTINCT id FROM (SELECT id FROM ({sql}) AS all_found LIMIT {MAX_EXAMINED}) AS found {own} LIMIT {most}"
+            "SELECT DISTINCT id FROM (SELECT id FROM ({sql}) AS all_found LIMIT {examined}) AS found {own} LIMIT {most}"
         );
         let mut values = values.to_vec();
         values.extend(owner.map(|owner| ("owner", number_of(owner))));

@@ -4,6 +4,16 @@ use super::license_conditions::{EXPIRY, standing};
 use super::license_filter::{Filter, Sort};
 use crate::model::Standing;
 
+/// What the licenses of a list are read from, in its order.
+pub(super) enum Order {
+    /// An index of the order.
+    Index(Source),
+    /// The index of a condition, which has the licenses in the order of their numbers.
+    Numbers(&'static [Part]),
+    /// These licenses.
+    Few(Vec<i64>),
+}
+
 /// Where the licenses of a list are read from: an index, in the order of the list.
 pub(super) struct Source {
     pub(super) from: &'static str,
@@ -15,7 +25,7 @@ pub(super) type Part = (&'static str, &'static str);
 
 const BY_ADDRESS: &[Part] = &[
     ("SELECT license AS id FROM activations WHERE ip = :ip", "license"),
-    ("SELECT license FROM activations WHERE pair_ip = :ip", "license"),
+    ("SELECT license AS id FROM activations WHERE pair_ip = :ip", "license"),
     ("SELECT id FROM licenses WHERE locked_ip = :ip", "id"),
 ];
 
@@ -58,23 +68,35 @@ fn union_all(parts: &[Part]) -> String {
     parts.iter().map(|(select, _)| *select).collect::<Vec<_>>().join(" UNION ALL ")
 }
 
-/// What finds the next licenses of a condition that no index of the order has, if the order is that of the numbers.
-pub(super) fn next_by_number(filter: &Filter) -> Option<&'static [Part]> {
+/// What to read if every condition finds many licenses.
+pub(super) fn order_of(filter: &Filter) -> Order {
+    let is_by_number = filter.sort.is_by_number();
     match filter {
-        _ if !filter.sort.is_by_number() => None,
-        Filter { server_ip: Some(_), .. } => Some(BY_ADDRESS),
-        Filter { hostname: Some(_), .. } => Some(BY_HOSTNAME),
-        Filter { label: Some(_), .. } => Some(BY_LABEL),
-        _ => None,
+        Filter { server_ip: Some(_), .. } if is_by_number => Order::Numbers(BY_ADDRESS),
+        Filter { hostname: Some(_), .. } if is_by_number => Order::Numbers(BY_HOSTNAME),
+        Filter { label: Some(_), .. } if is_by_number => Order::Numbers(BY_LABEL),
+        _ => Order::Index(in_order(filter)),
     }
+}
+
+/// The next numbers that the parts find, after `:id` if there is a position. Each part has a limit of its own, because
+/// PostgreSQL reads each to its end.
+pub(super) fn union_of_parts(parts: &[Part], sort: Sort, has_position: bool, size: u32) -> String {
+    let (direction, sign) = direction(sort);
+    let part = |(select, column): &Part| {
+        let position = if has_position { format!(" AND {column} {sign} :id") } else { String::new() };
+        format!("SELECT id FROM ({select}{position} ORDER BY {column} {direction} LIMIT {size}) AS part")
+    };
+    let union: Vec<String> = parts.iter().map(part).collect();
+    format!("{} ORDER BY 1 {direction} LIMIT {size}", union.join(" UNION "))
 }
 
 pub(super) fn direction(sort: Sort) -> (&'static str, char) {
     if sort.is_descending() { ("DESC", '<') } else { ("ASC", '>') }
 }
 
-/// The index to read if every condition finds many licenses.
-pub(super) fn in_order(filter: &Filter) -> Source {
+/// The index of the order, and of a condition if it has one.
+fn in_order(filter: &Filter) -> Source {
     let source = |condition: &str| Source { from: table_of(filter.sort), condition: condition.to_owned() };
     let asked = filter.standing;
     match filter.sort {
@@ -105,6 +127,7 @@ pub(super) fn in_order(filter: &Filter) -> Source {
             source(&condition)
         }
         Sort::LastCheck | Sort::OldestCheck if filter.never_used => source("licenses.last_check_at = 0"),
+        Sort::Owner if filter.owner.is_some() => source("users.id = :owner AND licenses.owner = :owner"),
         Sort::LastCheck | Sort::OldestCheck | Sort::Owner => source("TRUE"),
     }
 }
@@ -121,6 +144,15 @@ pub(super) fn join_of(sort: Sort) -> &'static str {
     match sort {
         Sort::Owner => "licenses.owner = users.id",
         _ => "TRUE",
+    }
+}
+
+/// The licenses of a user that come next in the order of the owners.
+pub(super) fn own_licenses(has_position: bool) -> &'static str {
+    if has_position {
+        "licenses.owner = users.id AND licenses.id > CASE WHEN users.folded_name = :key THEN :id ELSE 0 END"
+    } else {
+        "licenses.owner = users.id"
     }
 }
 

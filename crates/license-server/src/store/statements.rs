@@ -53,6 +53,11 @@ impl<'c> Statements<'c> {
         self.connection.indexed_by(index)
     }
 
+    /// Like [`Connection::nested`].
+    pub(super) fn nested(&self, tables: [&str; 2], on: &str, order: &str, most: u32) -> String {
+        self.connection.nested(tables, on, order, most)
+    }
+
     /// Like [`Connection::rows_of`].
     pub(super) fn rows_of(&self, parameter: &str) -> String {
         self.connection.rows_of(parameter)

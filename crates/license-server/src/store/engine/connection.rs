@@ -93,6 +93,18 @@ impl Connection {
         }
     }
 
+    /// Two tables whose rows are read in the order of the first, and within it of the second, of which each row of the first
+    /// has at most `most`: `on` says which, and `order` the order.
+    pub(crate) fn nested(&self, [first, second]: [&str; 2], on: &str, order: &str, most: u32) -> String {
+        match self {
+            Self::Sqlite(_) => format!("{first} CROSS JOIN {second}"),
+            // It does not see that both indexes together have the order, and would read and sort all of a row of the first.
+            Self::Postgresql(_) => format!(
+                "{first} CROSS JOIN LATERAL (SELECT * FROM {second} WHERE {on} ORDER BY {order} LIMIT {most}) AS {second}"
+            ),
+        }
+    }
+
     /// A query for the numbers of a parameter [`Value::Integers`].
     pub(crate) fn rows_of(&self, parameter: &str) -> String {
         match self {
