@@ -14,7 +14,7 @@ mod overview;
 mod owners;
 mod refused;
 mod restored;
-mod second_factors;
+pub mod second_factors;
 mod sessions;
 mod tokens;
 mod users;
@@ -39,7 +39,7 @@ use std::sync::OnceLock;
 const PASSWORD: &str = "correct horse battery staple";
 
 /// An owner, beside [`OWNER`], and two administrators.
-const OTHER_OWNER: &str = "bob";
+pub const OTHER_OWNER: &str = "bob";
 const ADMINISTRATOR: &str = "carol";
 const OTHER_ADMINISTRATOR: &str = "dave";
 
@@ -50,7 +50,7 @@ fn server() -> LicenseServerProcess {
     server
 }
 
-fn add_users(database: &LicenseDatabase) {
+pub fn add_users(database: &LicenseDatabase) {
     static HASH: OnceLock<String> = OnceLock::new();
     let hash = HASH.get_or_init(|| passwords::hash(&Secret::new(PASSWORD.to_owned())).unwrap());
     database.change(|transaction| {

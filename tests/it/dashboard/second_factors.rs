@@ -11,7 +11,7 @@ fn between(text: &str, before: &str, after: &str) -> String {
 }
 
 /// The code of an independent implementation, this many seconds from now.
-pub(super) fn code(secret: &str, seconds: i64) -> String {
+pub fn code(secret: &str, seconds: i64) -> String {
     let now = format!("{seconds:+} seconds");
     let output = Command::new("oathtool").args(["--totp", "--base32", "--now", &now, secret]).output();
     let output = output.expect("oathtool is missing. Run: apt-get install -y oathtool");
@@ -20,7 +20,7 @@ pub(super) fn code(secret: &str, seconds: i64) -> String {
 }
 
 /// Enrols with the code of the step before, and returns the secret and the recovery codes.
-pub(super) fn enrol(visitor: &mut Visitor<'_>) -> (String, Vec<String>) {
+pub fn enrol(visitor: &mut Visitor<'_>) -> (String, Vec<String>) {
     let page = visitor.get("/second-factor").text();
     let secret = between(&page, "id=\"secret\">", "<");
     let sealed = between(&page, "name=\"secret\" value=\"", "\"");
@@ -42,11 +42,11 @@ pub(super) fn enrol(visitor: &mut Visitor<'_>) -> (String, Vec<String>) {
 }
 
 /// The second step of signing in, after the first.
-pub(super) fn send_code(visitor: &mut Visitor<'_>, ticket: &str, code: &str) -> Response {
+pub fn send_code(visitor: &mut Visitor<'_>, ticket: &str, code: &str) -> Response {
     visitor.post("/sign-in/code", &[("ticket", ticket), ("code", code)])
 }
 
-pub(super) fn first_step(visitor: &mut Visitor<'_>, name: &str) -> String {
+pub fn first_step(visitor: &mut Visitor<'_>, name: &str) -> String {
     let response = visitor.sign_in(name, PASSWORD);
     assert_eq!(response.status, 200, "{}", response.text());
     assert!(!visitor.cookies.contains_key("opterius_session"), "no session before the second step");
