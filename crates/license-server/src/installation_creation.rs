@@ -53,25 +53,51 @@ impl DataDir {
         })
     }
 
-    /// Creates the tables, and the keys before the commit. If the commit fails, the keys are removed; if this program is
-    /// killed between, the next `init` says what to remove.
+    /// Creates the tables and the keys. The keys are on disk before the commit, under a name of their own, and get theirs after
+    /// it. If this program is killed between, or cannot know what became of the commit, the next `init` goes on with these
+    /// keys: the database may name them, and Agents trust no others.
     fn create_on_server(&self, server: &Server, now: Timestamp) -> Result<(), InstallationError> {
-        let (installation, form_secret) = (random_token::random()?, random_token::random()?);
-        let path = self.keys_path();
-        let mut has_keys = false;
+        let path = self.begun_keys_path();
+        let begun = path.symlink_metadata().is_ok();
+        let keys =
+            if begun { SigningKeys::load(&path)? } else { SigningKeys::generate(&random_token::random()?, now)? };
+        let form_secret = random_token::random()?;
+        let mut has_stored = false;
         let created = store::create_on_server(server, now, |transaction| {
-            transaction.put_setting(INSTALLATION, &installation)?;
+            transaction.put_setting(INSTALLATION, keys.installation())?;
             transaction.put_setting(FORM_SECRET, &form_secret)?;
-            let keys = SigningKeys::generate(&installation, now)?;
             transaction.put_setting(SIGNING_KEYS, &keys.public_keys())?;
-            keys.store(&path)?;
-            has_keys = true;
-            Ok::<(), InstallationError>(())
+            if !begun {
+                keys.store(&path)?;
+                has_stored = true;
+            }
+            Ok::<(), CreationError>(())
         });
-        if created.is_err() && has_keys {
-            let _ = fs::remove_file(&path);
+        match created {
+            Ok(()) => {}
+            Err(_) if begun && self.names(&keys)? => {}
+            Err(error) => {
+                if has_stored && !matches!(error, CreationError::Store(store::Error::Unknown(_))) {
+                    let _ = fs::remove_file(&path);
+                }
+                return Err(error.into());
+            }
         }
-        created
+        fs::rename(&path, self.keys_path())
+            .and_then(|()| File::open(&self.directory)?.sync_all())
+            .map_err(|error| failed(&self.directory, &error))
+    }
+
+    /// Whether the database was made for these keys.
+    fn names(&self, keys: &SigningKeys) -> Result<bool, InstallationError> {
+        let setting = |name| store::setting(self.database(), name).map_err(InstallationError::from);
+        let is_own = setting(INSTALLATION)?.as_deref() == Some(keys.installation());
+        Ok(is_own && setting(SIGNING_KEYS)?.as_deref() == Some(&keys.public_keys()))
+    }
+
+    /// The keys while the database is being created on a server.
+    fn begun_keys_path(&self) -> PathBuf {
+        self.directory.join("signing-keys.begun.json")
     }
 
     /// Creates the database under a temporary name, then the keys, then renames the database. Interrupted at any point, it
@@ -116,5 +142,35 @@ impl DataDir {
 
     fn unfinished(&self) -> PathBuf {
         self.beside_database("unfinished")
+    }
+}
+
+/// Why a database cannot be created on a server.
+enum CreationError {
+    Store(store::Error),
+    Keys(InstallationError),
+}
+
+impl From<store::Error> for CreationError {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<InstallationError> for CreationError {
+    fn from(error: InstallationError) -> Self {
+        Self::Keys(error)
+    }
+}
+
+impl From<CreationError> for InstallationError {
+    fn from(error: CreationError) -> Self {
+        match error {
+            CreationError::Store(store::Error::Unknown(cause)) => {
+                Self::Refused(format!("{cause}. Repeat init: it completes the installation, or begins again"))
+            }
+            CreationError::Store(error) => error.into(),
+            CreationError::Keys(error) => error,
+        }
     }
 }

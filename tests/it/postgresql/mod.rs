@@ -7,6 +7,7 @@ mod claims;
 mod clocks;
 mod commits;
 mod failover;
+mod init;
 mod instances;
 mod keys;
 mod laboratory;
