@@ -137,10 +137,36 @@ fn other_settings() {
 }
 
 #[test]
+fn what_is_done_anyway_can_be_asked_for() {
+    let plain = parse("postgresql://h/d");
+    for setting in [
+        "channel_binding=prefer",
+        "channel_binding=disable",
+        "gssencmode=prefer",
+        "gssencmode=disable",
+        "client_encoding=UTF8",
+        "load_balance_hosts=disable",
+        "sslsni=1",
+        "sslcert=",
+        "options=",
+    ] {
+        assert!(parse(&format!("postgresql://h/d?{setting}")) == plain, "{setting}");
+    }
+}
+
+#[test]
 fn what_is_wrong_is_named_with_its_remedy() {
     let table = [
         ("hots=a", "“hots” is not supported. Supported are: application_name, connect_timeout, dbname, host,"),
-        ("sslcert=/x", "“sslcert”"),
+        ("sslcert=/x", "“sslcert” is not supported: the license server has no client certificates. Sign in with"),
+        ("host=a password=b sslkey=/x", "“sslkey” is not supported: the license server has no client certificates"),
+        ("channel_binding=require", "Leave channel_binding away"),
+        ("options='-c work_mem=1GB'", "ALTER ROLE user SET"),
+        ("service=licenses", "service files are not read"),
+        ("gssencmode=require", "Leave gssencmode away"),
+        ("client_encoding=LATIN1", "always UTF8"),
+        ("load_balance_hosts=random", "in their order"),
+        ("fallback_application_name=x", "“fallback_application_name” is not supported. Supported are:"),
         ("host", "setting 1 is not written keyword=value"),
         ("host=a port", "setting 2"),
         ("=a", "setting 1"),
@@ -174,7 +200,7 @@ fn what_is_wrong_is_named_with_its_remedy() {
         ("postgresql://[::1/d", "closing bracket"),
         ("postgresql://[::1]x/d", "between an IPv6 address"),
         ("postgresql://h/d?sslmode", "keyword=value"),
-        ("postgresql://h/d?ssl=true", "“ssl”"),
+        ("postgresql://h/d?ssl=true", "“ssl” is not supported: write sslmode=verify-full"),
         ("postgresql://u:a@b@h/d", "%40"),
     ];
     for (text, expected) in table {

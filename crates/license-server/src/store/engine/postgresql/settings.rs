@@ -28,6 +28,34 @@ pub(super) const KEYWORDS: [&str; 17] = [
     "user",
 ];
 
+/// Settings of libpq, and the values with which they ask for nothing that is not done anyway.
+const DONE_ANYWAY: [(&str, &[&str]); 5] = [
+    ("channel_binding", &["disable", "prefer"]),
+    ("client_encoding", &["UTF8", "utf8", "UTF-8", "utf-8"]),
+    ("gssencmode", &["disable", "prefer"]),
+    ("load_balance_hosts", &["disable"]),
+    ("sslsni", &["1"]),
+];
+
+/// Settings of libpq that are not supported, and what to do instead.
+const REMEDIES: [(&str, &str); 12] = [
+    ("channel_binding", "with sslmode=verify-full the certificate says who answers. Leave channel_binding away"),
+    ("client_encoding", "it is always UTF8. Leave client_encoding away"),
+    ("gssencmode", "connections are encrypted with TLS. Leave gssencmode away"),
+    ("load_balance_hosts", "the hosts are tried in their order. Leave load_balance_hosts away"),
+    ("options", "set it for the role instead: ALTER ROLE user SET name = value"),
+    ("service", "service files are not read. Write the settings of the service here"),
+    ("ssl", "write sslmode=verify-full"),
+    ("sslcert", NO_CLIENT_CERTIFICATES),
+    ("sslcrl", "lists of revoked certificates are not read"),
+    ("sslkey", NO_CLIENT_CERTIFICATES),
+    ("sslpassword", NO_CLIENT_CERTIFICATES),
+    ("sslsni", "the name of the server is always sent. Leave sslsni away"),
+];
+
+const NO_CLIENT_CERTIFICATES: &str =
+    "the license server has no client certificates. Sign in with a password, in a file that passfile names";
+
 /// Keywords and values, in the order of the string.
 #[derive(Default)]
 pub(super) struct Settings(Vec<(String, Zeroizing<String>)>);
@@ -71,7 +99,10 @@ impl Settings {
             if value.contains('\0') {
                 return Err(format!("setting {number} has a NUL character"));
             }
-            if !KEYWORDS.contains(&keyword.as_str()) {
+            if !KEYWORDS.contains(&keyword.as_str()) && !is_done_anyway(keyword, value) {
+                if let Some((_, remedy)) = REMEDIES.iter().find(|(known, _)| known == keyword) {
+                    return Err(format!("the setting “{keyword}” is not supported: {remedy}"));
+                }
                 // A password with a blank and without quotes goes on in the next word.
                 let is_name = keyword.chars().all(|character| character.is_ascii_lowercase() || character == '_');
                 let name = if is_name && !is_behind_password {
@@ -85,4 +116,11 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+/// Whether a setting of libpq asks for nothing that is not done anyway. An empty value is none.
+fn is_done_anyway(keyword: &str, value: &str) -> bool {
+    let is_known = REMEDIES.iter().any(|(known, _)| *known == keyword);
+    let has_value = |values: &[&str]| values.contains(&value);
+    (is_known && value.is_empty()) || DONE_ANYWAY.iter().any(|(known, values)| *known == keyword && has_value(values))
 }
