@@ -3,6 +3,7 @@
 mod commit_fate;
 mod connection;
 mod named;
+mod nul;
 mod postgresql;
 mod queries;
 mod row;

@@ -13,6 +13,7 @@ mod password_file;
 mod placeholders;
 mod row;
 mod runtime;
+mod server_state;
 mod session;
 mod settings;
 mod socket;

@@ -6,18 +6,18 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::super::value::Value;
-use super::connection_string::{ConnectionString, Wanted};
+use super::connection_string::ConnectionString;
 use super::failure::{Failure, Problem};
 use super::limits::Limits;
 use super::link::{Link, NoLink};
 use super::placeholders::numbered;
 use super::row::PostgresqlRow;
+use super::server_state::ServerState;
 use super::statements::{Statements, check, kind, to_sql};
 use super::target::Target;
 use opterius_base::deadline::Deadline;
@@ -27,14 +27,6 @@ const BEGIN_CHANGE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 /// Transactions that read: all statements see the same.
 const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-
-/// What a new session is asked: about the server, and whether the setting of its start has reached it.
-const PROBE: &str = "SELECT pg_is_in_recovery(), current_setting('transaction_read_only'), \
-                     coalesce(current_setting('opterius.session', true), ''), current_setting('synchronous_commit'), \
-                     current_setting('server_version_num')::bigint";
-
-/// The oldest server with all that the statements use.
-const OLDEST_VERSION: i64 = 130_000;
 
 /// A session.
 pub(super) struct Session {
@@ -99,7 +91,7 @@ impl Session {
             NoLink::Failure(failure) => failure,
             NoLink::Refusal(problem) => problem.into_connect_failure(),
         })?;
-        let server = Server::ask(&link, deadline.left())?;
+        let server = ServerState::ask(&link, deadline.left())?;
         server.check(string.wanted)?;
         let session = Self {
             link,
@@ -333,49 +325,4 @@ fn is_unknown_statement(state: &SqlState) -> bool {
 /// PgBouncer takes no options, unless its `ignore_startup_parameters` says so.
 fn is_pooler_refusal(problem: &Problem) -> bool {
     problem.state() == Some(&SqlState::PROTOCOL_VIOLATION) && problem.cause().contains("startup parameter")
-}
-
-/// What a server says of itself.
-struct Server {
-    is_standby: bool,
-    is_read_only: bool,
-    /// Whether no pooler stands between.
-    is_direct: bool,
-    /// Whether a commit waits for the disk, and for the standby if there is one that the server waits for.
-    is_durable: bool,
-    version: i64,
-}
-
-impl Server {
-    fn ask(link: &Link, time: Duration) -> Result<Self, Failure> {
-        let rows = link.run(time, |client| client.query_typed(PROBE, &[])).map_err(Problem::into_connect_failure)?;
-        let read = || {
-            let row = rows.first()?;
-            let text = |number| row.try_get::<_, &str>(number).ok();
-            Some(Self {
-                is_standby: row.try_get(0).ok()?,
-                is_read_only: text(1)? == "on",
-                is_direct: text(2)? == Limits::MARK,
-                is_durable: !["off", "local"].contains(&text(3)?),
-                version: row.try_get(4).ok()?,
-            })
-        };
-        read().ok_or_else(|| Failure::Unavailable("the server's answer about itself is not understood".to_owned()))
-    }
-
-    fn check(&self, wanted: Wanted) -> Result<(), Failure> {
-        if self.version < OLDEST_VERSION {
-            let version = self.version / 10_000;
-            return Err(Failure::Refused(format!("the server is PostgreSQL {version}; 13 or newer is needed")));
-        }
-        match wanted {
-            Wanted::ReadWrite | Wanted::Primary if self.is_standby => {
-                Err(Failure::Unavailable("the server is a standby".to_owned()))
-            }
-            Wanted::ReadWrite if self.is_read_only => {
-                Err(Failure::Unavailable("the server accepts no changes (transaction_read_only is on)".to_owned()))
-            }
-            _ => Ok(()),
-        }
-    }
 }
