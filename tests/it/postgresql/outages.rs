@@ -5,6 +5,7 @@ use super::load::{Load, Report, Stored};
 use super::rounds;
 use crate::support::postgresql::{Cluster, PgBouncer, Proxy, ROLE};
 use crate::support::{SOON, eventually, pause};
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 /// How long an outage takes: long enough for requests that were sent in it to be answered in it.
@@ -125,7 +126,8 @@ fn while_locked(cluster: &Cluster, sql: &str, meanwhile: impl Fn()) {
             }
         }
         println!("held for {:?}", began.elapsed());
-        assert!(!holder.is_finished(), "the lock was not held so long");
+        // psql gives up sooner, its session does not.
+        assert!(sleeps(), "the lock was not held so long");
         cluster.psql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
         let _ = holder.join();
     });
@@ -133,7 +135,9 @@ fn while_locked(cluster: &Cluster, sql: &str, meanwhile: impl Fn()) {
 
 #[test]
 fn a_locked_license_holds_up_no_other_license() {
-    const CLAIMS: usize = 150;
+    // In further rounds only as many as the rate limits leave.
+    const CLAIMS: (usize, usize) = (150, 5);
+    let claims = Cell::new(CLAIMS.0);
     let cluster = Cluster::start();
     let instances = Instances::on(&cluster);
     let (locked, free) = (instances.database().license("datacenter"), instances.database().license("datacenter"));
@@ -147,7 +151,8 @@ fn a_locked_license_holds_up_no_other_license() {
     while_locked(&cluster, &format!("SELECT 1 FROM licenses WHERE id = {} FOR UPDATE", locked.id), || {
         std::thread::scope(|scope| {
             let (verify, locked) = (&verify, &locked);
-            let claims: Vec<_> = (1..=CLAIMS).map(|number| scope.spawn(move || verify(locked, number))).collect();
+            let claims: Vec<_> =
+                (1..=claims.replace(CLAIMS.1)).map(|number| scope.spawn(move || verify(locked, number))).collect();
             let slowest = (1..=10).map(|number| verify(&free, number));
             let slowest = slowest.inspect(|(status, _)| assert_eq!(*status, 200)).map(|(_, time)| time).max().unwrap();
             // It keeps its slot, which needs no lock.
