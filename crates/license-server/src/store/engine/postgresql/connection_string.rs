@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::account::Account;
+use super::client_certificate::ClientCertificate;
 use super::keepalive::{Keepalive, keepalive};
 use super::keyword_string;
 use super::password_file::{self, Purpose};
@@ -36,6 +37,8 @@ pub(super) struct ConnectionString {
     pub(super) keepalive: Keepalive,
     /// The authorities of servers' certificates, if not Mozilla's.
     pub(super) authorities: Option<PathBuf>,
+    /// With which the license server signs in, if it has one.
+    pub(super) client: Option<ClientCertificate>,
     password: Option<Secret>,
     password_file: Option<PathBuf>,
     home_file: Option<PathBuf>,
@@ -75,6 +78,7 @@ impl ConnectionString {
             connect_time: settings.seconds("connect_timeout")?,
             keepalive: keepalive(&settings)?,
             authorities: authorities(&settings)?,
+            client: client(&settings)?,
             password: settings.get("password").map(|password| Secret::new(password.to_owned())),
             home_file: account.home.as_deref().map(|home| home.join(".pgpass")),
             password_file,
@@ -133,6 +137,15 @@ fn authorities(settings: &Settings) -> Result<Option<PathBuf>, String> {
     match settings.get("sslrootcert") {
         None | Some("system") => Ok(None),
         Some(path) => absolute("sslrootcert", path).map(Some),
+    }
+}
+
+fn client(settings: &Settings) -> Result<Option<ClientCertificate>, String> {
+    let path = |keyword| settings.get(keyword).map(|path| absolute(keyword, path)).transpose();
+    match (path("sslcert")?, path("sslkey")?) {
+        (None, None) => Ok(None),
+        (Some(certificates), Some(key)) => Ok(Some(ClientCertificate { certificates, key })),
+        _ => Err("a client certificate needs both: sslcert=FILE and sslkey=FILE".to_owned()),
     }
 }
 

@@ -158,8 +158,10 @@ fn what_is_done_anyway_can_be_asked_for() {
 fn what_is_wrong_is_named_with_its_remedy() {
     let table = [
         ("hots=a", "“hots” is not supported. Supported are: application_name, connect_timeout, dbname, host,"),
-        ("sslcert=/x", "“sslcert” is not supported: the license server has no client certificates. Sign in with"),
-        ("host=a password=b sslkey=/x", "“sslkey” is not supported: the license server has no client certificates"),
+        ("sslcert=/x", "needs both: sslcert=FILE and sslkey=FILE"),
+        ("sslkey=/x", "needs both"),
+        ("sslcert=x sslkey=/x", "sslcert must be an absolute path"),
+        ("sslpassword=x", "without a passphrase"),
         ("channel_binding=require", "Leave channel_binding away"),
         ("options='-c work_mem=1GB'", "ALTER ROLE user SET"),
         ("service=licenses", "service files are not read"),
@@ -176,7 +178,7 @@ fn what_is_wrong_is_named_with_its_remedy() {
         ("port=0", "a port"),
         ("port=65536", "a port"),
         ("host=a,b port=1,2,3", "there are 3 ports for 2 hosts"),
-        ("host=a,b hostaddr=10.0.0.1", "hostaddr must have 2 addresses"),
+        ("host=a,b hostaddr=10.0.0.1", "hostaddr has 1 addresses for 2 hosts"),
         ("hostaddr=db1", "hostaddr must be an IP address"),
         ("host=@abstract", "abstract"),
         ("sslmode=require", "sslmode=verify-full"),

@@ -74,7 +74,10 @@ impl Link {
         deadline: Deadline,
     ) -> Result<Self, NoLink> {
         let refused = |cause| NoLink::Failure(Failure::Refused(cause));
-        let tls = target.has_tls.then(|| tls::configuration(string.authorities.as_deref())).transpose();
+        let tls = target
+            .has_tls
+            .then(|| tls::configuration(string.authorities.as_deref(), string.client.as_ref()))
+            .transpose();
         let tls = tls.map_err(refused)?;
         let password = string.password(target).map_err(refused)?;
         let mut config = Config::new();

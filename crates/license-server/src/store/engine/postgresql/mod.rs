@@ -2,6 +2,7 @@
 //! alone.
 
 mod account;
+mod client_certificate;
 mod connection;
 mod connection_string;
 mod failure;

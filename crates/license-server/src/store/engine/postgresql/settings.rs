@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 const MAX_SECONDS: u64 = 3600;
 
 /// What a string can set. The password among the values is wiped from memory.
-pub(super) const KEYWORDS: [&str; 17] = [
+pub(super) const KEYWORDS: [&str; 19] = [
     "application_name",
     "connect_timeout",
     "dbname",
@@ -21,6 +21,8 @@ pub(super) const KEYWORDS: [&str; 17] = [
     "passfile",
     "password",
     "port",
+    "sslcert",
+    "sslkey",
     "sslmode",
     "sslrootcert",
     "target_session_attrs",
@@ -38,7 +40,7 @@ const DONE_ANYWAY: [(&str, &[&str]); 5] = [
 ];
 
 /// Settings of libpq that are not supported, and what to do instead.
-const REMEDIES: [(&str, &str); 12] = [
+const REMEDIES: [(&str, &str); 10] = [
     ("channel_binding", "with sslmode=verify-full the certificate says who answers. Leave channel_binding away"),
     ("client_encoding", "it is always UTF8. Leave client_encoding away"),
     ("gssencmode", "connections are encrypted with TLS. Leave gssencmode away"),
@@ -46,15 +48,10 @@ const REMEDIES: [(&str, &str); 12] = [
     ("options", "set it for the role instead: ALTER ROLE user SET name = value"),
     ("service", "service files are not read. Write the settings of the service here"),
     ("ssl", "write sslmode=verify-full"),
-    ("sslcert", NO_CLIENT_CERTIFICATES),
     ("sslcrl", "lists of revoked certificates are not read"),
-    ("sslkey", NO_CLIENT_CERTIFICATES),
-    ("sslpassword", NO_CLIENT_CERTIFICATES),
+    ("sslpassword", "write the key of sslkey without a passphrase, in a file that only the license server can read"),
     ("sslsni", "the name of the server is always sent. Leave sslsni away"),
 ];
-
-const NO_CLIENT_CERTIFICATES: &str =
-    "the license server has no client certificates. Sign in with a password, in a file that passfile names";
 
 /// Keywords and values, in the order of the string.
 #[derive(Default)]

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
+use rustix::process::geteuid;
+
 use super::super::super::row::Row;
 use super::super::super::value::params;
 use super::super::test_cluster::Cluster;
@@ -29,6 +31,11 @@ fn text(connection: &PostgresqlConnection, sql: &str) -> Result<String, Failure>
 
 /// Writes a certificate for the names, its key, and its authority.
 fn certify(cluster: &Cluster, names: &[&str]) -> String {
+    certify_with_client(cluster, names).0
+}
+
+/// The same, and one of the same authority for the user `agent`, with its key.
+fn certify_with_client(cluster: &Cluster, names: &[&str]) -> (String, [String; 2]) {
     let mut authority = rcgen::CertificateParams::default();
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let key = rcgen::KeyPair::generate().unwrap();
@@ -42,7 +49,76 @@ fn certify(cluster: &Cluster, names: &[&str]) -> String {
         fs::write(&path, content).unwrap();
         cluster.give(&path, 0o600);
     }
-    authority_pem
+    let mut client = rcgen::CertificateParams::default();
+    client.distinguished_name.push(rcgen::DnType::CommonName, "agent");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = client.signed_by(&key, &issuer).unwrap().pem();
+    (authority_pem, [certificate, key.serialize_pem()])
+}
+
+#[test]
+fn a_client_certificate_signs_in() {
+    let mut cluster = Cluster::start("");
+    cluster.psql("CREATE ROLE agent LOGIN; CREATE ROLE other LOGIN").unwrap();
+    let directory = cluster.sockets();
+    let file = |name: &str| Path::new(&directory).join(name);
+    let (_, [foreign, foreign_key]) = certify_with_client(&cluster, &["elsewhere"]);
+    // The files of the server are those of the last.
+    let (authority, [certificate, key]) = certify_with_client(&cluster, &["127.0.0.1"]);
+    let files = [
+        ("ca.pem", &authority),
+        ("client.crt", &certificate),
+        ("client.key", &key),
+        ("foreign.crt", &foreign),
+        ("foreign.key", &foreign_key),
+    ];
+    for (name, content) in files {
+        fs::write(file(name), content).unwrap();
+        fs::set_permissions(file(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let authorities = cluster.data().join("ca.pem");
+    fs::write(&authorities, &authority).unwrap();
+    cluster.give(&authorities, 0o600);
+    cluster.configure("ssl = on\nssl_ca_file = 'ca.pem'");
+    let rules = "local all all trust\nhostssl all all all trust clientcert=verify-full\n";
+    fs::write(cluster.data().join("pg_hba.conf"), rules).unwrap();
+    cluster.kill();
+    cluster.boot();
+    let (port, ca) = (cluster.port, file("ca.pem").display().to_string());
+    let ask = |user: &str, certificate: &str, key: &str| {
+        let files = match certificate {
+            "" => String::new(),
+            _ => format!("sslcert={} sslkey={}", file(certificate).display(), file(key).display()),
+        };
+        let string = format!(
+            "host=127.0.0.1 port={port} dbname=postgres user={user} sslmode=verify-full sslrootcert={ca} {files}"
+        );
+        text(&connect(&string), "SELECT client_dn FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+            .map_err(|failure| failure.to_string())
+    };
+    assert!(ask("agent", "client.crt", "client.key").is_ok_and(|name| name.contains("CN=agent")));
+    // The name in the certificate is another role's; without a certificate, or with a wrong file, nothing works.
+    for (user, certificate, key, expected) in [
+        ("other", "client.crt", "client.key", "28000"),
+        ("agent", "", "", "certificate"),
+        ("agent", "foreign.crt", "foreign.key", "alert"),
+        ("agent", "client.crt", "foreign.key", "do not belong together"),
+        ("agent", "client.key", "client.key", "no PEM certificate"),
+        ("agent", "client.crt", "client.crt", "no private key"),
+        ("agent", "client.crt", "missing.key", "no such file"),
+    ] {
+        let cause = ask(user, certificate, key).unwrap_err();
+        assert!(cause.contains(expected), "{user} {certificate} {key}: {cause}");
+    }
+    // As libpq: a group can read root's key, and no other.
+    let set = |mode| fs::set_permissions(file("client.key"), fs::Permissions::from_mode(mode)).unwrap();
+    let is_root = geteuid().is_root();
+    for (mode, is_allowed) in [(0o600, true), (0o400, true), (0o640, is_root), (0o660, false), (0o604, false)] {
+        set(mode);
+        let answer = ask("agent", "client.crt", "client.key");
+        assert_eq!(answer.is_ok(), is_allowed, "{mode:o}: {answer:?}");
+        assert!(is_allowed || answer.is_err_and(|cause| cause.contains("chmod 0600")), "{mode:o}");
+    }
 }
 
 #[test]

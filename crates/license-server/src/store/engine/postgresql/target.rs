@@ -62,8 +62,8 @@ pub(super) fn targets(settings: &Settings) -> Result<Vec<Target>, String> {
     let list = |keyword| settings.get(keyword).map(|value| value.split(',').map(str::trim).collect::<Vec<_>>());
     let (hosts, addresses, ports) = (list("host"), list("hostaddr"), list("port").unwrap_or_default());
     let count = hosts.as_ref().or(addresses.as_ref()).map_or(1, Vec::len);
-    if addresses.as_ref().is_some_and(|addresses| addresses.len() != count) {
-        return Err(format!("hostaddr must have {count} addresses, as many as host"));
+    if let Some(addresses) = addresses.as_ref().filter(|addresses| addresses.len() != count) {
+        return Err(format!("hostaddr has {} addresses for {count} hosts: give one for each host", addresses.len()));
     }
     if ports.len() > 1 && ports.len() != count {
         return Err(format!(

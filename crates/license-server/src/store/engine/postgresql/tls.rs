@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
 use webpki_roots::TLS_SERVER_ROOTS;
 
+use super::client_certificate::ClientCertificate;
 use super::socket::Stream;
 use crate::cause::cause;
 use opterius_base::files;
@@ -23,11 +24,15 @@ const MAX_FILE: u64 = 1024 * 1024;
 /// Source: <https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-SSLREQUEST>
 const REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
-/// Trusts the authorities in the file; without a file, Mozilla's.
+/// Trusts the authorities in the file; without a file, Mozilla's. Signs in with the certificate if there is one and the server
+/// asks for it.
 ///
 /// # Errors
-/// A sentence: the file cannot be read, or it has no certificate of an authority.
-pub(super) fn configuration(authorities: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
+/// A sentence: a file cannot be read, or has not what it should have.
+pub(super) fn configuration(
+    authorities: Option<&Path>,
+    client: Option<&ClientCertificate>,
+) -> Result<Arc<ClientConfig>, String> {
     let roots = match authorities {
         Some(path) => read(path)?,
         None => RootCertStore::from_iter(TLS_SERVER_ROOTS.iter().cloned()),
@@ -35,9 +40,14 @@ pub(super) fn configuration(authorities: Option<&Path>) -> Result<Arc<ClientConf
     let configuration = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("TLS cannot be set up: {error}"))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(configuration))
+        .with_root_certificates(roots);
+    let Some(client) = client else { return Ok(Arc::new(configuration.with_no_client_auth())) };
+    let (certificates, key) = client.read()?;
+    let configuration = configuration.with_client_auth_cert(certificates, key);
+    configuration.map(Arc::new).map_err(|error| {
+        let (certificate, key) = (client.certificates.display(), client.key.display());
+        format!("sslcert {certificate} and sslkey {key} do not belong together or cannot be used: {error}")
+    })
 }
 
 fn read(path: &Path) -> Result<RootCertStore, String> {
