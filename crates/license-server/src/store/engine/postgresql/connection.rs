@@ -266,5 +266,9 @@ impl PostgresqlConnection {
 mod tests;
 
 #[cfg(test)]
+#[path = "outage_tests.rs"]
+mod outage_tests;
+
+#[cfg(test)]
 #[path = "sign_in_tests.rs"]
 mod sign_in_tests;
