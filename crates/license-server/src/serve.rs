@@ -134,6 +134,7 @@ pub fn run(
     let (writer, mut writer_thread) = Writer::new(database, Arc::clone(&clock));
     let checkpointer =
         writer_thread.checkpointer().map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
+    let second_writer = writer_thread.second().map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
     let shared = Arc::new(Shared::new(Arc::clone(&clock), writer, readers, &form_secret, config.clone(), keys));
 
     let (reads, read_jobs) = Lane::new(PAGE_QUEUE.min(connections / 4));
@@ -146,6 +147,9 @@ pub fn run(
     let (stop, stopped) = bounded::<()>(0);
     let start_threads = || {
         supervisor.start("writer", move || writer_thread.run())?;
+        if let Some(second_writer) = second_writer {
+            supervisor.start("writer-2", move || second_writer.run())?;
+        }
         if let Some(checkpointer) = checkpointer {
             supervisor.start("checkpointer", move || checkpointer.run())?;
         }

@@ -68,8 +68,8 @@ pub struct WriterThread {
     last: Now,
     /// `None` leaves checkpoints to SQLite.
     checkpoints: Option<CheckpointTrigger>,
-    /// Whether steps of the clock are recorded in the history.
-    records_steps: bool,
+    /// Whether it records steps of the clock and warns about differences.
+    watches_clock: bool,
     /// When the clock was last compared with the database's, and whether it differed.
     compared_at: Option<Instant>,
     clock_differs: bool,
@@ -89,7 +89,7 @@ impl Writer {
             clock,
             last,
             checkpoints: None,
-            records_steps: true,
+            watches_clock: true,
             compared_at: None,
             clock_differs: false,
         };
@@ -171,10 +171,34 @@ impl WriterThread {
         Ok(Some(checkpointer))
     }
 
-    /// Leaves the history of the clock to another process that writes into the same database.
+    /// A second thread for the same changes, with a connection of its own: one decides and signs while the other waits for the
+    /// database. `None` with SQLite, which has one writer.
+    ///
+    /// # Errors
+    /// A store error.
+    pub fn second(&self) -> Result<Option<Self>, Error> {
+        if self.database.location().file().is_some() {
+            return Ok(None);
+        }
+        let mut database = Database::open(self.database.location())?;
+        database.limit_to_requests();
+        Ok(Some(Self {
+            queue: self.queue.clone(),
+            work: Arc::clone(&self.work),
+            database,
+            clock: Arc::clone(&self.clock),
+            last: self.last,
+            checkpoints: None,
+            watches_clock: false,
+            compared_at: None,
+            clock_differs: false,
+        }))
+    }
+
+    /// Leaves the clock to another process that writes into the same database.
     #[must_use]
     pub fn without_clock_steps(mut self) -> Self {
-        self.records_steps = false;
+        self.watches_clock = false;
         self
     }
 
@@ -238,7 +262,9 @@ impl WriterThread {
     /// by their own. Warns again only after it was right.
     fn compare_clocks(&mut self) {
         let now = self.clock.monotonic();
-        if self.compared_at.is_some_and(|at| now.saturating_duration_since(at) < COMPARISON_INTERVAL) {
+        if !self.watches_clock
+            || self.compared_at.is_some_and(|at| now.saturating_duration_since(at) < COMPARISON_INTERVAL)
+        {
             return;
         }
         self.compared_at = Some(now);
@@ -258,7 +284,7 @@ impl WriterThread {
     /// Records a step of the clock in the history, in a transaction of its own.
     fn record_step_among_several(&mut self) {
         let now = self.clock.now();
-        let step = step(self.last, now).filter(|_| self.records_steps);
+        let step = step(self.last, now).filter(|_| self.watches_clock);
         let recorded = step.map(|step| self.database.change(now.wall, |transaction| record_step(transaction, step)));
         if !matches!(recorded, Some(Err(_))) {
             self.last = now;
@@ -283,7 +309,7 @@ impl WriterThread {
         let connection = &self.database.connection;
         let open = connection.begin_change()?;
         let transaction = WriteTransaction::new(connection, now.wall);
-        if let Some(step) = step.filter(|_| self.records_steps) {
+        if let Some(step) = step.filter(|_| self.watches_clock) {
             record_step(&transaction, step)?;
         }
         for job in batch.iter_mut() {

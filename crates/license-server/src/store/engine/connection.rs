@@ -193,6 +193,18 @@ impl Connection {
         Ok(Transaction { connection: self, is_open: true, number: None })
     }
 
+    /// Begins what reads, and then changes something by one statement: that is a transaction of its own, which saves two round
+    /// trips. Behind a pooler a transaction is needed for its settings.
+    ///
+    /// # Errors
+    /// A store error.
+    pub(crate) fn begin_one_change(&self) -> Result<Option<Transaction<'_>>, Error> {
+        match self {
+            Self::Postgresql(connection) if connection.is_direct()? => Ok(None),
+            _ => self.begin_verifications().map(Some),
+        }
+    }
+
     /// Keeps transactions of [`Self::begin_change`] from beginning until this one ends; `false` if there is one. With `waits`, its
     /// turn comes after those that are waiting already.
     ///

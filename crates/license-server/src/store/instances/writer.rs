@@ -156,7 +156,7 @@ impl<'w> InstanceWriter<'w> {
     /// need the lock of their license.
     fn decide_unlocked(&self, jobs: &mut [Waiting]) -> Result<HashSet<usize>, Error> {
         let now = self.clock.wall();
-        let open = self.connection.begin_verifications()?;
+        let open = self.connection.begin_one_change()?;
         let found = prefetch(self.connection, asked(jobs), now)?;
         for (waiting, found) in jobs.iter_mut().zip(&found) {
             waiting.license = found.license_number();
@@ -164,7 +164,7 @@ impl<'w> InstanceWriter<'w> {
         let batch = Batch::unlocked(found, now);
         let mut undecided = self.apply(jobs, &HashSet::new(), &batch, now)?;
         undecided.extend(batch.flush(self.connection)?);
-        open.commit()?;
+        open.map_or(Ok(()), Transaction::commit)?;
         Ok(undecided)
     }
 

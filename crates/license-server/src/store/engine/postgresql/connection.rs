@@ -165,6 +165,14 @@ impl PostgresqlConnection {
         }
     }
 
+    /// Whether the settings of the session hold for each statement. Connects first, if need be.
+    ///
+    /// # Errors
+    /// There is no server.
+    pub(in crate::store) fn is_direct(&self) -> Result<bool, Failure> {
+        self.run(|session| Ok(session.is_direct()))
+    }
+
     /// Marks a place in the transaction.
     ///
     /// # Errors

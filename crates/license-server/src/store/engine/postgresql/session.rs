@@ -128,6 +128,11 @@ impl Session {
         self.link.is_silent()
     }
 
+    /// Whether no pooler stands between, so that the settings of the session hold for each statement.
+    pub(super) fn is_direct(&self) -> bool {
+        self.statements.is_some()
+    }
+
     /// Whether a transaction is open.
     pub(super) fn is_in_transaction(&self) -> bool {
         self.transaction.get() != Transaction::None
