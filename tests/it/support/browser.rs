@@ -39,6 +39,39 @@ pub struct Element<'b> {
     path: String,
 }
 
+/// Attempts to start chromedriver.
+const ATTEMPTS: u32 = 10;
+
+/// Starts chromedriver; returns its port. It chooses one that is free on `::1`, and exits if another program has it on 127.0.0.1.
+fn start_driver(directory: &Path) -> (Child, u16) {
+    let mut exits = Vec::new();
+    for _ in 0..ATTEMPTS {
+        let mut driver = Command::new("chromedriver")
+            .args(["--port=0", "--log-level=SEVERE"])
+            .env("HOME", directory)
+            .env("TMPDIR", directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .unwrap_or_else(|error| panic!("chromedriver: {error}"));
+        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let port = lines.find_map(|line| {
+            let (_, port) = line.split_once("started successfully on port ")?;
+            port.trim_end_matches('.').parse::<u16>().ok()
+        });
+        let Some(port) = port else {
+            exits.push(driver.wait());
+            continue;
+        };
+        // Drain the output, so that the driver never blocks on it.
+        std::thread::spawn(move || lines.for_each(drop));
+        return (driver, port);
+    }
+    panic!("chromedriver does not listen: {exits:?}");
+}
+
 impl Browser {
     pub fn start() -> Browser {
         Browser::launch(Slots::take(1), &json!({}))
@@ -57,23 +90,7 @@ impl Browser {
 
     fn launch(slots: Arc<Slots>, preferences: &Value) -> Browser {
         let directory = TempDirectory::new();
-        let mut driver = Command::new("chromedriver")
-            .args(["--port=0", "--log-level=SEVERE"])
-            .env("HOME", directory.path())
-            .env("TMPDIR", directory.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .unwrap_or_else(|error| panic!("chromedriver: {error}"));
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let port = lines.find_map(|line| {
-            let (_, port) = line.split_once("started successfully on port ")?;
-            port.trim_end_matches('.').parse::<u16>().ok()
-        });
-        // Drain the output, so that the driver never blocks on it.
-        std::thread::spawn(move || lines.for_each(drop));
+        let (driver, port) = start_driver(directory.path());
         let http = ureq::Agent::new_with_config(
             ureq::Agent::config_builder()
                 .http_status_as_error(false)
@@ -81,7 +98,6 @@ impl Browser {
                 .timeout_global(Some(Duration::from_secs(60)))
                 .build(),
         );
-        let port = port.unwrap_or_else(|| panic!("chromedriver does not listen: {:?}", driver.wait()));
         let base = format!("http://127.0.0.1:{port}/session");
         let mut browser = Browser { driver, http, session: base, _directory: directory, _slots: slots };
         let profile = browser._directory.path().join("profile");
