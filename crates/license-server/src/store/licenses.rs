@@ -44,6 +44,9 @@ pub(super) const LICENSE: &str = "
     JOIN plans ON plans.slug = licenses.plan
     JOIN users ON users.id = licenses.owner";
 
+/// How many columns these are.
+pub(super) const COLUMNS: usize = 22;
+
 pub(super) fn license(row: &Row<'_>) -> Result<License, Error> {
     Ok(License {
         id: row.get(0)?,
