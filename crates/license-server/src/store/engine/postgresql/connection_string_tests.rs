@@ -178,7 +178,7 @@ fn what_is_wrong_is_named_with_its_remedy() {
         ("port=0", "a port"),
         ("port=65536", "a port"),
         ("host=a,b port=1,2,3", "there are 3 ports for 2 hosts"),
-        ("host=a,b hostaddr=10.0.0.1", "hostaddr has 1 addresses for 2 hosts"),
+        ("host=a,b hostaddr=10.0.0.1", "hostaddr (1) is not that of the hosts (2)"),
         ("hostaddr=db1", "hostaddr must be an IP address"),
         ("host=@abstract", "abstract"),
         ("sslmode=require", "sslmode=verify-full"),

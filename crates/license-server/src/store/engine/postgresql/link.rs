@@ -30,10 +30,6 @@ const CLOSE_TIME: Duration = Duration::from_millis(100);
 /// How long a server may take to say that it is alive.
 pub(super) const CHECK_TIME: Duration = Duration::from_millis(500);
 
-/// PostgreSQL's SSLRequest, which is the first message of a connection. A server answers it with one byte, before it asks who
-/// wants to connect; see “Message Formats” in PostgreSQL's manual.
-const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
-
 /// A connection.
 pub(super) struct Link {
     // Dropped in this order: the client first, so that the connection can say goodbye.
@@ -160,12 +156,12 @@ impl Link {
         }
     }
 
-    /// Whether the server says anything to a new connection, or has none.
+    /// Whether the server answers a new connection, which it does with one byte before it asks who connects. Also if there is none.
     fn is_alive(&self) -> bool {
         let answered = self.runtime.wait(CHECK_TIME, async {
             // A refused connection says that there is a kernel; that of the statement will be closed.
             let Ok(mut stream) = socket::open(&self.target, &self.string.keepalive).await else { return };
-            if stream.write_all(&SSL_REQUEST).await.is_ok() {
+            if stream.write_all(&tls::REQUEST).await.is_ok() {
                 let _ = stream.read_u8().await;
             }
         });

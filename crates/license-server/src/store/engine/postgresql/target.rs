@@ -63,7 +63,10 @@ pub(super) fn targets(settings: &Settings) -> Result<Vec<Target>, String> {
     let (hosts, addresses, ports) = (list("host"), list("hostaddr"), list("port").unwrap_or_default());
     let count = hosts.as_ref().or(addresses.as_ref()).map_or(1, Vec::len);
     if let Some(addresses) = addresses.as_ref().filter(|addresses| addresses.len() != count) {
-        return Err(format!("hostaddr has {} addresses for {count} hosts: give one for each host", addresses.len()));
+        return Err(format!(
+            "the number of addresses in hostaddr ({}) is not that of the hosts ({count}): give one for each host",
+            addresses.len()
+        ));
     }
     if ports.len() > 1 && ports.len() != count {
         return Err(format!(

@@ -22,7 +22,7 @@ const MAX_FILE: u64 = 1024 * 1024;
 /// The request for TLS, which comes before everything else.
 ///
 /// Source: <https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-SSLREQUEST>
-const REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+pub(super) const REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
 /// Trusts the authorities in the file; without a file, Mozilla's. Signs in with the certificate if there is one and the server
 /// asks for it.
