@@ -186,6 +186,8 @@ pub fn run(
     shared.sweeping.release();
     drop(stop);
     if let Some(path) = location.file() {
+        // A commit after this would look like the trace of a kill.
+        shared.writer.close();
         leave(path);
     }
     info!("Stopped");

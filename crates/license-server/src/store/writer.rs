@@ -56,6 +56,7 @@ pub struct Work {
 pub struct Writer {
     queue: Sender<Box<dyn Job>>,
     work: Arc<Work>,
+    is_closed: Arc<AtomicBool>,
     is_among_several: bool,
 }
 
@@ -63,6 +64,7 @@ pub struct Writer {
 pub struct WriterThread {
     queue: Receiver<Box<dyn Job>>,
     work: Arc<Work>,
+    is_closed: Arc<AtomicBool>,
     database: Database,
     clock: Arc<dyn Clock>,
     last: Now,
@@ -80,11 +82,13 @@ impl Writer {
     pub fn new(database: Database, clock: Arc<dyn Clock>) -> (Self, WriterThread) {
         let (sender, receiver) = bounded(QUEUE);
         let work = Arc::new(Work::default());
+        let is_closed = Arc::new(AtomicBool::new(false));
         let is_among_several = database.location().file().is_none();
         let last = clock.now();
         let writer_thread = WriterThread {
             queue: receiver,
             work: Arc::clone(&work),
+            is_closed: Arc::clone(&is_closed),
             database,
             clock,
             last,
@@ -93,7 +97,7 @@ impl Writer {
             compared_at: None,
             clock_differs: false,
         };
-        (Self { queue: sender, work, is_among_several }, writer_thread)
+        (Self { queue: sender, work, is_closed, is_among_several }, writer_thread)
     }
 
     /// The statistics.
@@ -158,6 +162,16 @@ impl Writer {
         self.submit(change, finish);
         receiver.recv().unwrap_or_else(|_| Err(Error::Busy.into()))
     }
+
+    /// Waits for what is queued. With SQLite, nothing that comes later is written to the file.
+    pub fn close(&self) {
+        // The writer sets this by itself, so that it does not end before it has answered.
+        let is_closed = Arc::clone(&self.is_closed);
+        let _ = self.change(move |_| {
+            is_closed.store(true, Ordering::Relaxed);
+            Ok::<(), Error>(())
+        });
+    }
 }
 
 impl WriterThread {
@@ -185,6 +199,7 @@ impl WriterThread {
         Ok(Some(Self {
             queue: self.queue.clone(),
             work: Arc::clone(&self.work),
+            is_closed: Arc::clone(&self.is_closed),
             database,
             clock: Arc::clone(&self.clock),
             last: self.last,
@@ -202,7 +217,7 @@ impl WriterThread {
         self
     }
 
-    /// Runs until all handles are dropped.
+    /// Runs until all handles are dropped, or one is closed.
     pub fn run(mut self) {
         if self.database.connection.sqlite().is_none() {
             return self.run_among_several();
@@ -218,6 +233,9 @@ impl WriterThread {
             }
             if let Some(checkpoints) = &mut self.checkpoints {
                 checkpoints.after_commit(changes, &self.database);
+            }
+            if self.is_closed.load(Ordering::Relaxed) {
+                return self.queue.try_iter().for_each(|job| job.finish(Some(Error::Busy)));
             }
         }
     }
