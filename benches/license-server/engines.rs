@@ -3,8 +3,10 @@
 //! All take turns of a second, so that disturbances affect all.
 
 use std::fmt;
+use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use opterius_license_server::store::Location;
 
@@ -31,6 +33,8 @@ struct Figures {
     rates: [Vec<f64>; 4],
     p50: [Vec<f64>; 4],
     p99: [Vec<f64>; 4],
+    /// CPU time of a verification, in µs: of the license server on SQLite, of one instance, and of PostgreSQL for it.
+    cpu: [Vec<f64>; 3],
 }
 
 /// The table.
@@ -87,13 +91,16 @@ fn take_round(options: &Options, cluster: &Cluster, template: &Template, cases: 
     let mut one = Server::start_on(BINARY.as_ref(), template.instance("one")?, Some((&uri, &place)))?;
     let two = Server::start_on(BINARY.as_ref(), template.instance("two")?, Some((&uri, &place)))?;
     let other = two.port();
+    let postmaster = cluster.psql("SELECT split_part(pg_read_file('postmaster.pid'), chr(10), 1)");
     for (number, (kind, name, script)) in KINDS.into_iter().enumerate() {
         for (place, connections) in CONNECTIONS.into_iter().enumerate() {
             let mut measured: [Case; 3] = Default::default();
-            let mut transactions = 0.0;
+            let (mut transactions, mut used) = (0.0, Duration::ZERO);
             for _ in 0..options.seconds {
                 sqlite.measure(kind, connections, &mut measured[0])?;
+                let before = cpu_of_children(&postmaster)?;
                 one.measure(kind, connections, &mut measured[1])?;
+                used += cpu_of_children(&postmaster)?.saturating_sub(before);
                 one.measure_with(other, kind, connections, &mut measured[2])?;
                 transactions += pgbench(cluster, name, script, connections, template.licenses)?;
             }
@@ -104,6 +111,10 @@ fn take_round(options: &Options, cluster: &Cluster, template: &Template, cases: 
                 figures.p50[subject].push(case.percentile(50));
                 figures.p99[subject].push(case.percentile(99));
             }
+            let [sqlite, one, _] = &measured;
+            figures.cpu[0].push(sqlite.cpu_per_thousand() * 1000.0);
+            figures.cpu[1].push(one.cpu_per_thousand() * 1000.0);
+            figures.cpu[2].push(used.as_secs_f64() * 1e6 / f64::from(one.answered));
             figures.rates[3].push(transactions / f64::from(options.seconds));
         }
     }
@@ -112,10 +123,26 @@ fn take_round(options: &Options, cluster: &Cluster, template: &Template, cases: 
     one.kill_and_check()
 }
 
+/// The CPU time of the processes that a process has started and that run.
+fn cpu_of_children(parent: &str) -> Result<Duration, Failure> {
+    let mut cpu = Duration::ZERO;
+    for entry in fs::read_dir("/proc").at("list", "/proc")?.flatten() {
+        let process = entry.path();
+        // The name in parentheses is followed by the state and the parent. What is no process, or has ended, has no such file.
+        let Ok(stat) = fs::read_to_string(process.join("stat")) else { continue };
+        if stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)) == Some(parent) {
+            let schedstat = fs::read_to_string(process.join("schedstat")).unwrap_or_default();
+            let time = schedstat.split(' ').next().and_then(|time| time.parse().ok());
+            cpu += Duration::from_nanos(time.unwrap_or(0));
+        }
+    }
+    Ok(cpu)
+}
+
 /// Transactions per second.
 fn pgbench(cluster: &Cluster, name: &str, script: &str, clients: usize, licenses: u32) -> Result<f64, Failure> {
     let file = cluster.socket_directory().join(format!("{}.sql", name.replace(' ', "-")));
-    std::fs::write(&file, script).at("write", &file)?;
+    fs::write(&file, script).at("write", &file)?;
     let threads = clients.min(2);
     let mut command = Command::new("/usr/lib/postgresql/15/bin/pgbench");
     command.args(["--no-vacuum", "--protocol=prepared", &format!("--time={}", TURN.as_secs()), "--file"]).arg(&file);
@@ -141,7 +168,8 @@ impl fmt::Display for Comparison {
         for subject in SUBJECTS {
             write!(f, "{subject:>13}")?;
         }
-        writeln!(f, "{:>11}{:>10}{:>24}{:>24}", "÷ pgbench", "÷ SQLite", "p50 / p99 ms SQLite", "p50 / p99 ms PG")?;
+        write!(f, "{:>11}{:>10}{:>24}{:>24}", "÷ pgbench", "÷ SQLite", "p50 / p99 ms SQLite", "p50 / p99 ms PG")?;
+        writeln!(f, "{:>15}{:>25}", "CPU µs SQLite", "1 instance + PostgreSQL")?;
         let mut figures = self.figures.iter();
         for licenses in &self.sizes {
             for (_, name, _) in KINDS {
@@ -157,7 +185,8 @@ impl fmt::Display for Comparison {
                         let (p50, p99) = (median(&figures.p50[subject]), median(&figures.p99[subject]));
                         write!(f, "{:>24}", format!("{p50:.2} / {p99:.2}"))?;
                     }
-                    writeln!(f)?;
+                    let [sqlite, one, postgresql] = figures.cpu.each_ref().map(|times| median(times));
+                    writeln!(f, "{sqlite:>15.0}{:>25}", format!("{one:.0} + {postgresql:.0}"))?;
                 }
             }
         }
