@@ -4,7 +4,6 @@
 //! while all other changes wait. Here commits continue during a checkpoint and add only a few pages. Only for the last of
 //! these does the writer pause, because the log restarts only if a checkpoint leaves nothing in it.
 
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,7 +11,6 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use log::warn;
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::setpriority_process;
-use rustix::thread::gettid;
 
 use super::connection::connect;
 use super::database::Database;
@@ -98,7 +96,6 @@ impl Checkpointer {
     pub fn run(self) {
         // Linux: affects only this thread. On a machine with few processors it would otherwise delay commits.
         let _ = setpriority_process(None, NICE);
-        let_commits_write_first();
         while let Ok(()) = self.due.recv() {
             let mut before = 0;
             for _ in 0..MAX_PASSES {
@@ -112,16 +109,6 @@ impl Checkpointer {
             self.finish.store(true, Ordering::Release);
         }
     }
-}
-
-/// Puts what this thread writes into the disk's class “idle”: a commit would otherwise wait behind the thousands of pages of a
-/// checkpoint (docs/benchmarks.md has the difference). No maintained library has the call, so util-linux makes it. Without it, or
-/// on a disk without a scheduler, all goes on as it would.
-fn let_commits_write_first() {
-    let thread = gettid().as_raw_pid().to_string();
-    let mut command = Command::new("/usr/bin/ionice");
-    command.args(["--class", "idle", "--pid", &thread]).env_clear();
-    let _ = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
 }
 
 /// Checkpoints without blocking commits; returns the number of pages in the log.
