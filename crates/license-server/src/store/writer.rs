@@ -3,8 +3,8 @@
 //!
 //! While a commit waits for the disk, further requests queue up. So the busier the server, the more requests share a commit.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
@@ -67,14 +67,21 @@ pub struct WriterThread {
     is_closed: Arc<AtomicBool>,
     database: Database,
     clock: Arc<dyn Clock>,
-    last: Now,
+    readings: Arc<Mutex<Readings>>,
     /// `None` leaves checkpoints to SQLite.
     checkpoints: Option<CheckpointTrigger>,
     /// Whether it records steps of the clock and warns about differences.
     watches_clock: bool,
-    /// When the clock was last compared with the database's, and whether it differed.
+}
+
+/// What the writers of one process know of the clock.
+struct Readings {
+    /// The last one.
+    last: Now,
+    /// When it was last compared with the clock of the database.
     compared_at: Option<Instant>,
-    clock_differs: bool,
+    /// Whether it differed then.
+    differed: bool,
 }
 
 impl Writer {
@@ -84,18 +91,16 @@ impl Writer {
         let work = Arc::new(Work::default());
         let is_closed = Arc::new(AtomicBool::new(false));
         let is_among_several = database.location().file().is_none();
-        let last = clock.now();
+        let readings = Readings { last: clock.now(), compared_at: None, differed: false };
         let writer_thread = WriterThread {
             queue: receiver,
             work: Arc::clone(&work),
             is_closed: Arc::clone(&is_closed),
             database,
             clock,
-            last,
+            readings: Arc::new(Mutex::new(readings)),
             checkpoints: None,
             watches_clock: true,
-            compared_at: None,
-            clock_differs: false,
         };
         (Self { queue: sender, work, is_closed, is_among_several }, writer_thread)
     }
@@ -202,11 +207,9 @@ impl WriterThread {
             is_closed: Arc::clone(&self.is_closed),
             database,
             clock: Arc::clone(&self.clock),
-            last: self.last,
+            readings: Arc::clone(&self.readings),
             checkpoints: None,
-            watches_clock: false,
-            compared_at: None,
-            clock_differs: false,
+            watches_clock: self.watches_clock,
         }))
     }
 
@@ -278,35 +281,43 @@ impl WriterThread {
 
     /// Warns when this machine's clock differs from that of the database: expiry and activity depend on it, and other instances go
     /// by their own. Warns again only after it was right.
-    fn compare_clocks(&mut self) {
+    fn compare_clocks(&self) {
         let now = self.clock.monotonic();
+        let mut readings = self.readings();
         if !self.watches_clock
-            || self.compared_at.is_some_and(|at| now.saturating_duration_since(at) < COMPARISON_INTERVAL)
+            || readings.compared_at.is_some_and(|at| now.saturating_duration_since(at) < COMPARISON_INTERVAL)
         {
             return;
         }
-        self.compared_at = Some(now);
+        readings.compared_at = Some(now);
         let Ok(Some(theirs)) = self.database.connection.server_time() else { return };
         let difference = self.clock.wall().unix().saturating_sub(theirs);
         let differs = difference.abs() > MIN_STEP;
-        if differs && !self.clock_differs {
+        if differs && !readings.differed {
             let (length, direction) = (difference.unsigned_abs(), if difference > 0 { "ahead of" } else { "behind" });
             warn!(
                 "The clock of this machine is {length} s {direction} that of PostgreSQL. Expiry and activity depend on the clock: \
                  check both with timedatectl"
             );
         }
-        self.clock_differs = differs;
+        readings.differed = differs;
     }
 
-    /// Records a step of the clock in the history, in a transaction of its own.
+    /// Records a step of the clock in the history, in a transaction of its own. The other writer waits for it, so that nothing has
+    /// a later number and an earlier time.
     fn record_step_among_several(&mut self) {
+        let readings = Arc::clone(&self.readings);
+        let mut readings = lock(&readings);
         let now = self.clock.now();
-        let step = step(self.last, now).filter(|_| self.watches_clock);
+        let step = step(readings.last, now).filter(|_| self.watches_clock);
         let recorded = step.map(|step| self.database.change(now.wall, |transaction| record_step(transaction, step)));
         if !matches!(recorded, Some(Err(_))) {
-            self.last = now;
+            readings.last = now;
         }
+    }
+
+    fn readings(&self) -> MutexGuard<'_, Readings> {
+        lock(&self.readings)
     }
 
     fn waiting(&self, job: Box<dyn Job>) -> Waiting {
@@ -323,7 +334,7 @@ impl WriterThread {
     fn commit(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Error> {
         let now = self.clock.now();
         let began = self.clock.monotonic();
-        let step = step(self.last, now);
+        let step = step(self.readings().last, now);
         let connection = &self.database.connection;
         let open = connection.begin_change()?;
         let transaction = WriteTransaction::new(connection, now.wall);
@@ -334,7 +345,7 @@ impl WriterThread {
             open.attempt(|| job.apply(&transaction))?;
         }
         open.commit()?;
-        self.last = now;
+        self.readings().last = now;
         let took = self.clock.monotonic().saturating_duration_since(began);
         self.count(1, u64::try_from(batch.len()).unwrap_or(0), took);
         Ok(())
@@ -361,6 +372,10 @@ impl WriterThread {
         let now = self.clock.wall();
         self.database.change(now, |transaction| transaction.put_random_setting("proof_of_storage"))
     }
+}
+
+fn lock(readings: &Mutex<Readings>) -> MutexGuard<'_, Readings> {
+    readings.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The clock step between two readings, in seconds; `None` if the clock only advanced.
