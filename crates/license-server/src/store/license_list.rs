@@ -154,7 +154,7 @@ impl ReadTransaction<'_> {
     /// Reads the next chunk into the page. Returns whether the page is complete.
     fn read_chunk(&self, walk: &mut Walk<'_>, order: &Order) -> Result<bool, Error> {
         let size = walk.next_chunk();
-        let (direction, _) = direction(walk.filter.sort);
+        let is_descending = walk.filter.sort.is_descending();
         let ids = match order {
             Order::Index(source) => {
                 let chunk = Chunk { source, is_filtered: false, values: walk.values.clone(), size };
@@ -164,8 +164,8 @@ impl ReadTransaction<'_> {
             Order::Few(ids) => {
                 let after = walk.last.as_ref().map(|cursor| cursor.id);
                 let mut ids = ids.clone();
-                ids.retain(|id| after.is_none_or(|after| if direction == "DESC" { *id < after } else { *id > after }));
-                ids.sort_unstable_by_key(|id| if direction == "DESC" { id.saturating_neg() } else { *id });
+                ids.retain(|id| after.is_none_or(|after| if is_descending { *id < after } else { *id > after }));
+                ids.sort_unstable_by_key(|id| if is_descending { id.saturating_neg() } else { *id });
                 ids.truncate(usize::try_from(size).unwrap_or(usize::MAX));
                 ids
             }

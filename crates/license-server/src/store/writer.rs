@@ -282,25 +282,33 @@ impl WriterThread {
     /// Warns when this machine's clock differs from that of the database: expiry and activity depend on it, and other instances go
     /// by their own. Warns again only after it was right.
     fn compare_clocks(&self) {
-        let now = self.clock.monotonic();
-        let mut readings = self.readings();
-        if !self.watches_clock
-            || readings.compared_at.is_some_and(|at| now.saturating_duration_since(at) < COMPARISON_INTERVAL)
-        {
+        if !self.watches_clock || !self.is_comparison_due() {
             return;
         }
-        readings.compared_at = Some(now);
+        // The other writer must not wait for this answer.
         let Ok(Some(theirs)) = self.database.connection.server_time() else { return };
         let difference = self.clock.wall().unix().saturating_sub(theirs);
         let differs = difference.abs() > MIN_STEP;
-        if differs && !readings.differed {
+        let differed = std::mem::replace(&mut self.readings().differed, differs);
+        if differs && !differed {
             let (length, direction) = (difference.unsigned_abs(), if difference > 0 { "ahead of" } else { "behind" });
             warn!(
                 "The clock of this machine is {length} s {direction} that of PostgreSQL. Expiry and activity depend on the clock: \
                  check both with timedatectl"
             );
         }
-        readings.differed = differs;
+    }
+
+    /// Whether the clocks are to be compared now; the other writer then need not.
+    fn is_comparison_due(&self) -> bool {
+        let now = self.clock.monotonic();
+        let mut readings = self.readings();
+        let is_recent = |at: Instant| now.saturating_duration_since(at) < COMPARISON_INTERVAL;
+        if readings.compared_at.is_some_and(is_recent) {
+            return false;
+        }
+        readings.compared_at = Some(now);
+        true
     }
 
     /// Records a step of the clock in the history, in a transaction of its own. The other writer waits for it, so that nothing has
