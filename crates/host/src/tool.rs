@@ -33,6 +33,7 @@ pub struct Tool {
     command: Command,
     input: Option<Vec<u8>>,
     keeps_other_children: bool,
+    largest_output: usize,
 }
 
 /// A program's exit status and output.
@@ -64,7 +65,7 @@ impl Tool {
         let mut command = Command::new(path);
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8").env("HOME", "/root");
         command.current_dir("/").process_group(0).stdin(Stdio::null());
-        Self { name, command, input: None, keeps_other_children: false }
+        Self { name, command, input: None, keeps_other_children: false, largest_output: MAX_OUTPUT }
     }
 
     /// Adds an argument.
@@ -110,6 +111,13 @@ impl Tool {
         self
     }
 
+    /// Captures up to `bytes` of each stream instead of [`MAX_OUTPUT`].
+    #[must_use]
+    pub fn capture(mut self, bytes: usize) -> Self {
+        self.largest_output = bytes;
+        self
+    }
+
     /// Runs it, and kills it with all its children at the deadline.
     ///
     /// # Errors
@@ -121,7 +129,8 @@ impl Tool {
             set_child_subreaper(Some(getpid())).map_err(|error| failed(error.into()))?;
         }
         let mut child = self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
-        let (mut stdout, mut stderr) = (Collected::default(), Collected::default());
+        let collected = || Collected { bytes: Vec::new(), limit: self.largest_output };
+        let (mut stdout, mut stderr) = (collected(), collected());
         let ended = communicate(&mut child, self.input.take(), &mut stdout, &mut stderr, deadline);
         if !matches!(ended, Ok(true)) {
             kill(&mut child);
@@ -171,8 +180,10 @@ impl Output {
 }
 
 /// Captured output of a stream.
-#[derive(Default)]
-struct Collected(Vec<u8>);
+struct Collected {
+    bytes: Vec<u8>,
+    limit: usize,
+}
 
 impl Collected {
     /// Reads all available bytes; false at the end of the stream.
@@ -182,8 +193,8 @@ impl Collected {
             match stream.read(&mut buffer) {
                 Ok(0) => return Ok(false),
                 Ok(length) => {
-                    let room = MAX_OUTPUT.saturating_sub(self.0.len());
-                    self.0.extend(buffer.iter().take(length.min(room)));
+                    let room = self.limit.saturating_sub(self.bytes.len());
+                    self.bytes.extend(buffer.iter().take(length.min(room)));
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -193,7 +204,7 @@ impl Collected {
     }
 
     fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0).into_owned()
+        String::from_utf8_lossy(&self.bytes).into_owned()
     }
 }
 

@@ -19,7 +19,7 @@ use crate::tool::Tool;
 use opterius_base::deadline::Deadline;
 
 /// Largest reply, in bytes.
-const MAX_REPLY: u64 = 4 * 1024 * 1024;
+const MAX_REPLY: usize = 4 * 1024 * 1024;
 
 /// Extra time after the operation's deadline, in which the helper can roll back.
 const ROLLBACK_TIME: Duration = Duration::from_secs(5);
@@ -112,8 +112,8 @@ impl HelperClient {
 
     fn run_child(&self, request: &[u8], deadline: Deadline) -> Result<Vec<u8>, Problem> {
         let tool = Tool::at(program()).arg("--config").arg(&self.config);
-        let output =
-            tool.keep_other_children().input(request).run(Deadline::within(deadline.left() + ROLLBACK_TIME))?;
+        let tool = tool.keep_other_children().capture(MAX_REPLY).input(request);
+        let output = tool.run(Deadline::within(deadline.left() + ROLLBACK_TIME))?;
         for line in output.stderr.lines() {
             warn!("operation: {line}");
         }
@@ -167,7 +167,7 @@ fn call_helper(request: &[u8], deadline: Deadline) -> Result<Vec<u8>, Problem> {
         stream.write_all(request)?;
         stream.shutdown(Shutdown::Write)?;
         let mut reply = Vec::new();
-        stream.take(MAX_REPLY).read_to_end(&mut reply)?;
+        stream.take(u64::try_from(MAX_REPLY).unwrap_or(u64::MAX)).read_to_end(&mut reply)?;
         Ok(reply)
     })();
     reply.map_err(|error: io::Error| match error.kind() {
