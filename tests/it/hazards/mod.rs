@@ -15,7 +15,7 @@ const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
 /// A write with a body limit of 1 MiB, and a read with a limit of 64 KiB. Neither operation is implemented.
-const LARGE_WRITE: &str = "/files/write";
+const LARGE_WRITE: &str = "/autoresponder/set";
 const SMALL_READ: &str = "/backup/list";
 
 const STATUS: &str = "/license/status";

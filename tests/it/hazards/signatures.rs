@@ -36,7 +36,7 @@ fn a_signed_request_can_be_repeated() {
     for request in [
         Request::post(SMALL_READ),
         Request::post(SMALL_READ).body("{}"),
-        Request::post("/files/read").body(r#"{"username":"alice","path":"\/home\/alice"}"#),
+        Request::post("/git/log").body(r#"{"username":"alice","path":"\/home\/alice"}"#),
         Request::post(LARGE_WRITE).body(r#"{"username":"alice","path":"b\u00fccher"}"#),
         Request::post("/git/clone").body([0xff, 0x00, 0x0d, 0x0a]),
         Request::get("/update/log"),
@@ -157,7 +157,7 @@ fn without_a_license_writes_are_rejected_and_reads_are_not() {
         assert!(answer["help"].as_str().is_some_and(|help| !help.is_empty()), "{answer}");
     }
     check(&agent, Request::post(SMALL_READ).signed(), NOT_IMPLEMENTED);
-    check(&agent, Request::post("/files/read").body("{}").signed(), NOT_IMPLEMENTED);
+    check(&agent, Request::post("/git/log").body("{}").signed(), NOT_IMPLEMENTED);
     check(&agent, Request::get("/update/log").signed(), NOT_IMPLEMENTED);
     // Without a signature the response reveals nothing about the license.
     check(&agent, Request::post(LARGE_WRITE).body("{}"), SIGNATURE_MISSING);

@@ -151,7 +151,7 @@ fn opened_with(bytes: &[u8]) -> Option<Connection> {
 
 /// A request that lacks the last byte of its body.
 fn large_body() -> Vec<u8> {
-    let mut bytes = Request::post("/files/write").body(vec![b'a'; 900 * KIB]).signed().bytes();
+    let mut bytes = Request::post("/autoresponder/set").body(vec![b'a'; 900 * KIB]).signed().bytes();
     bytes.pop();
     bytes
 }
