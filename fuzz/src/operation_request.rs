@@ -4,6 +4,7 @@
 use opterius_host::problem::Problem;
 use opterius_host::request::account_suspend::SuspendAction;
 use opterius_host::request::dns_delete_record::{DeleteRecord, WhichRecords};
+use opterius_host::request::home_path::HomePath;
 use opterius_host::request::logs_tail::SiteLog;
 use opterius_host::request::record::RecordName;
 use opterius_host::request::services_action::ServiceAction;
@@ -145,6 +146,27 @@ pub fn written(request: &Request) -> Value {
             assert!(is_made_of(timezone, 64, "_+/-") && !timezone.starts_with(['/', '-']), "{timezone:?}");
             json!({"timezone": timezone})
         }
+        Request::ListFiles(files) => json!({"username": username(&files.username), "path": home_path(&files.path)}),
+        Request::ReadFile(file) => json!({"username": username(&file.username), "path": home_path(&file.path)}),
+        Request::DeleteFile(file) => json!({"username": username(&file.username), "path": home_path(&file.path)}),
+        Request::MakeDirectory(made) => {
+            let path = home_path(&made.path);
+            assert!(made.path.parent_and_name().is_none_or(|(_, name)| is_file_name(name)), "{path:?}");
+            json!({"username": username(&made.username), "path": path})
+        }
+        Request::WriteFile(file) => json!({
+            "username": username(&file.username), "path": home_path(&file.path), "content": file.content,
+        }),
+        Request::RenameFile(file) => {
+            let new_name = file.new_name.as_str();
+            assert!(is_file_name(new_name), "{new_name:?}");
+            json!({"username": username(&file.username), "path": home_path(&file.path), "new_name": new_name})
+        }
+        Request::ChangePermissions(change) => {
+            assert!(change.permissions.bits() <= 0o777);
+            let permissions = format!("{:o}", 0o10000 | change.permissions.bits()).split_off(1);
+            json!({"username": username(&change.username), "path": home_path(&change.path), "permissions": permissions})
+        }
         Request::TopProcesses(_) | Request::ListServices(_) | Request::SystemTime(_) | Request::ListPhpVersions(_) => {
             json!({})
         }
@@ -201,6 +223,22 @@ fn root(root: &DocumentRoot, username: &Username) -> String {
     assert!(is_made_of(below, 1024, "/._-"), "{below:?}");
     assert!(!below.split('/').any(|part| part.is_empty() || part.starts_with('.')), "{below:?}");
     format!("/home/{username}/{below}")
+}
+
+/// The absolute form of a path in a home, which has no part that leads out of it.
+fn home_path(path: &HomePath) -> String {
+    let below = path.from_home();
+    assert!(below.len() < 4096 && !below.contains('\0'), "{below:?}");
+    assert!(below.is_empty() || !below.split('/').any(|part| matches!(part, "" | "." | "..")), "{below:?}");
+    path.to_string()
+}
+
+/// Whether this can be the name of a new file.
+fn is_file_name(name: &str) -> bool {
+    (1..=255).contains(&name.len())
+        && name != "."
+        && name != ".."
+        && !name.contains(|sign: char| sign.is_control() || sign == '/')
 }
 
 fn version(version: &str) -> &str {

@@ -4,6 +4,7 @@
 //! * [`command_line`], [`serve`] — the tasks, and the request on stdin
 //! * [`operations`] — one file for each operation, named after its path; [`perform`] — their common trait
 //! * [`dns`] — zones and records of accounts, over [`web`]
+//! * [`files`] — files of accounts, over [`accounts`]
 //! * [`web`], [`accounts`], [`measure`], [`system`] — the building blocks of operations
 //! * [`transaction`] — atomic changes, over [`servers`], [`users`], [`systemctl`], [`notifications`] and [`tree`]
 //!
@@ -14,6 +15,7 @@
 pub mod accounts;
 pub mod command_line;
 pub mod dns;
+pub mod files;
 pub mod measure;
 pub mod notifications;
 pub mod operations;

@@ -116,7 +116,32 @@ fn operations() -> Vec<(&'static str, Value, Vec<&'static str>)> {
             vec!["domain", "username", "log_type"],
         ),
         ("/system/timezone", json!({"timezone": "Europe/Berlin"}), vec!["timezone"]),
+        ("/files/list", json!({"username": "alice", "path": "/home/alice"}), vec!["username"]),
+        ("/files/read", json!({"username": "alice", "path": "note.txt"}), vec!["username"]),
+        ("/files/write", json!({"username": "alice", "path": "note.txt", "content": "x"}), vec!["username"]),
+        ("/files/mkdir", json!({"username": "alice", "path": "_imports"}), vec!["username"]),
+        ("/files/rename", json!({"username": "alice", "path": "note.txt", "new_name": "x"}), vec!["username"]),
+        ("/files/chmod", json!({"username": "alice", "path": "note.txt", "permissions": "644"}), vec!["username"]),
+        ("/files/delete", json!({"username": "alice", "path": "note.txt"}), vec!["username"]),
     ]
+}
+
+/// Values that are no path in Alice's home.
+fn invalid_paths() -> Vec<Value> {
+    let (long, name) = ("a/".repeat(2100), "a".repeat(256));
+    let texts = [
+        "/",
+        "/etc/passwd",
+        "/home",
+        "/home/bob",
+        "/home/alice2/x",
+        "/home/bob/../alice/x",
+        "..",
+        "../bob",
+        "a/../../b",
+    ];
+    let texts = texts.into_iter().chain(["/home/alice/..", "a\0b", "\0", "a\u{fffd}", &long, &name]);
+    non_strings().into_iter().chain(texts.map(Value::from)).collect()
 }
 
 /// Requests with one invalid field: path, field, and body.
@@ -136,7 +161,35 @@ fn invalid_requests() -> Vec<(&'static str, &'static str, Value)> {
                 non_strings().into_iter().chain(hostile_strings()).map(|value| (path, field, with(field, value))),
             );
         }
+        if path.starts_with("/files/") {
+            wrong.extend(invalid_paths().into_iter().map(|value| (path, "path", with("path", value))));
+        }
         let more: &[(&str, Value)] = match path {
+            "/files/write" => &[("content", json!(7)), ("content", json!(["x"])), ("content", json!({}))],
+            "/files/mkdir" => &[("path", json!("a\nb")), ("path", json!("/home/alice/\u{1b}[2J"))],
+            "/files/rename" => &[
+                ("new_name", Value::Null),
+                ("new_name", json!("")),
+                ("new_name", json!("..")),
+                ("new_name", json!("a/b")),
+                ("new_name", json!("/etc/passwd")),
+                ("new_name", json!("a\nb")),
+                ("new_name", json!("a\0")),
+                ("new_name", json!("a".repeat(256))),
+                ("new_name", json!(7)),
+            ],
+            "/files/chmod" => &[
+                ("permissions", Value::Null),
+                ("permissions", json!(644)),
+                ("permissions", json!("")),
+                ("permissions", json!("4755")),
+                ("permissions", json!("2755")),
+                ("permissions", json!("1777")),
+                ("permissions", json!("00644")),
+                ("permissions", json!("888")),
+                ("permissions", json!("u+s")),
+                ("permissions", json!("-644")),
+            ],
             "/domains/create" => &[
                 ("document_root", json!("/home/alice/alice.example/public_html")),
                 ("document_root", json!("/home/bob")),

@@ -6,6 +6,7 @@ pub(crate) mod certificates;
 mod dns;
 mod effect;
 mod faults;
+mod files;
 mod interruptions;
 mod limits;
 mod passwords;

@@ -53,6 +53,17 @@ impl Fields {
         }
     }
 
+    /// A required string that may be null: the Panel's framework turns an empty text of a form into null.
+    ///
+    /// # Errors
+    /// It is missing, or neither a string nor null.
+    pub fn text_or_null(&self, field: &str) -> Result<&str, Problem> {
+        match self.0.get(field) {
+            Some(Value::Null) => Ok(""),
+            _ => self.text(field),
+        }
+    }
+
     /// An optional string; none if it is missing, null or empty.
     ///
     /// # Errors

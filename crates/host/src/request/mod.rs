@@ -15,6 +15,14 @@ pub mod dns_list_records;
 pub mod domains_create;
 pub mod domains_delete;
 pub mod fields;
+pub mod files_chmod;
+pub mod files_delete;
+pub mod files_list;
+pub mod files_mkdir;
+pub mod files_read;
+pub mod files_rename;
+pub mod files_write;
+pub mod home_path;
 pub mod logs_tail;
 pub mod metrics_top_processes;
 pub mod operation;
@@ -52,6 +60,13 @@ macro_rules! operations {
             dns_list_records::ListRecords,
             domains_create::CreateSite,
             domains_delete::DeleteSite,
+            files_chmod::ChangePermissions,
+            files_delete::DeleteFile,
+            files_list::ListFiles,
+            files_mkdir::MakeDirectory,
+            files_read::ReadFile,
+            files_rename::RenameFile,
+            files_write::WriteFile,
             logs_tail::TailLog,
             metrics_top_processes::TopProcesses,
             php_list_versions::ListPhpVersions,

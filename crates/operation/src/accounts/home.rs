@@ -95,7 +95,10 @@ fn in_the_way(path: &Path) -> impl Fn(Errno) -> Obstacle {
 }
 
 /// Opens the home of an account, as root, in a directory that only root can write to.
-fn open(host: &Host, user: &User) -> Result<OwnedFd, Problem> {
+///
+/// # Errors
+/// There is no such directory, or it does not belong to the account.
+pub fn open(host: &Host, user: &User) -> Result<OwnedFd, Problem> {
     let path = host.home(&user.name);
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let home = openat(CWD, &path, flags, Mode::empty()).map_err(|error| match error {
