@@ -110,14 +110,16 @@ fn wrong_tokens_are_limited_and_right_ones_from_the_same_network_are_not() {
 fn the_last_use_is_recorded_once_a_minute() {
     let shop = Shop::start();
     let last_use = || shop.server.database.read(|transaction| transaction.api_tokens(true))[0].last_used_at;
-    assert_eq!(last_use(), None);
-    assert_eq!(shop.get("/licenses").status, 200);
-    assert!(eventually(START, || last_use().is_some()));
-    let changes = || {
+    let changes = || -> u64 {
         let text = shop.server.fetch(Request::get("/metrics")).text();
         let line = text.lines().find(|line| line.starts_with("opterius_license_server_changes_total")).unwrap();
-        line.rsplit_once(' ').unwrap().1.to_owned()
+        line.rsplit_once(' ').unwrap().1.parse().unwrap()
     };
+    assert_eq!(last_use(), None);
+    let before = changes();
+    assert_eq!(shop.get("/licenses").status, 200);
+    // The commit is visible before the server has counted it.
+    assert!(eventually(START, || last_use().is_some() && changes() > before));
     let before = changes();
     for _ in 0..20 {
         assert_eq!(shop.get("/licenses").status, 200);
