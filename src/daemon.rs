@@ -43,6 +43,9 @@ use opterius_license::identity;
 /// The path that the watchdog requests: the front thread answers it from the verifier's published state.
 const WATCHED: &str = "/license/status";
 
+/// How many uploads are received at the same time. Others wait for one to end.
+const UPLOAD_THREADS: u32 = 4;
+
 /// Where the listen address is configured, for error messages.
 const SOURCE: Source = Source { file: "agent.conf", elsewhere: " and in the Panel" };
 
@@ -215,8 +218,9 @@ impl Daemon {
         let (reads, read_jobs) = Lane::new(limits.connections);
         let (writes, write_jobs) = Lane::new(limits.connections);
         let (slow, slow_jobs) = Lane::new(limits.connections);
+        let (uploads, upload_jobs) = Lane::new(limits.connections);
         let (front, control) =
-            Front::new(listener, Arc::clone(&clock), Box::new(api), Lanes { reads, writes, slow }, limits)?;
+            Front::new(listener, Arc::clone(&clock), Box::new(api), Lanes { reads, writes, slow, uploads }, limits)?;
 
         for number in 0..config.request_threads {
             let (kind, jobs) = if number % 2 == 0 { ("read", &read_jobs) } else { ("write", &write_jobs) };
@@ -224,6 +228,10 @@ impl Daemon {
             supervisor.start(&format!("{kind}-{}", number / 2 + 1), move || lane::run(&jobs))?;
         }
         supervisor.start("slow-1", move || lane::run(&slow_jobs))?;
+        for number in 1..=UPLOAD_THREADS {
+            let jobs = upload_jobs.clone();
+            supervisor.start(&format!("upload-{number}"), move || lane::run(&jobs))?;
+        }
         supervisor.start("metrics", move || sampler.run())?;
         supervisor.start("certificates", move || waiting.run(&issuer, &*count))?;
         supervisor.start("verifier", move || verifier.run())?;

@@ -155,12 +155,12 @@ impl<'a> Conversation<'a> {
     }
 }
 
-/// Runs what a lane would run. Requests that wait for the license server get a 503 instead.
+/// Runs what a lane would run. Requests that wait for the license server, and uploads, get a 503 instead.
 fn answer(reaction: Reaction) -> Response {
     match reaction {
         Reaction::Answer(response) => response,
         Reaction::Read(work) | Reaction::Write(work) | Reaction::LongRunning(work) => work(),
-        Reaction::Deferred(_) => busy(),
+        Reaction::Deferred(_) | Reaction::Receive(_) => busy(),
     }
 }
 

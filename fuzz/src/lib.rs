@@ -11,6 +11,7 @@ pub mod connection;
 pub mod foreign_site;
 mod input;
 pub mod license_answer;
+pub mod multipart;
 mod nginx;
 pub mod operation_order;
 pub mod operation_request;
@@ -35,6 +36,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("connection", connection::check),
     ("foreign_site", foreign_site::check),
     ("license_answer", license_answer::check),
+    ("multipart", multipart::check),
     ("operation_order", operation_order::check),
     ("operation_request", operation_request::check),
     ("process_files", process_files::check),

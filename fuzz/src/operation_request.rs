@@ -4,6 +4,7 @@
 use opterius_host::problem::Problem;
 use opterius_host::request::account_suspend::SuspendAction;
 use opterius_host::request::dns_delete_record::{DeleteRecord, WhichRecords};
+use opterius_host::request::files_upload_finish::FinishUpload;
 use opterius_host::request::home_path::HomePath;
 use opterius_host::request::logs_tail::SiteLog;
 use opterius_host::request::record::RecordName;
@@ -167,6 +168,10 @@ pub fn written(request: &Request) -> Value {
             let permissions = format!("{:o}", 0o10000 | change.permissions.bits()).split_off(1);
             json!({"username": username(&change.username), "path": home_path(&change.path), "permissions": permissions})
         }
+        Request::OpenUpload(upload) | Request::FinishUpload(FinishUpload(upload)) => {
+            let path = home_path(&upload.path);
+            json!({"username": username(&upload.username), "path": path})
+        }
         Request::TopProcesses(_) | Request::ListServices(_) | Request::SystemTime(_) | Request::ListPhpVersions(_) => {
             json!({})
         }
@@ -218,19 +223,19 @@ fn username(username: &Username) -> &str {
     name
 }
 
-fn root(root: &DocumentRoot, username: &Username) -> String {
-    let below = root.from_home();
-    assert!(is_made_of(below, 1024, "/._-"), "{below:?}");
-    assert!(!below.split('/').any(|part| part.is_empty() || part.starts_with('.')), "{below:?}");
-    format!("/home/{username}/{below}")
-}
-
 /// The absolute form of a path in a home, which has no part that leads out of it.
 fn home_path(path: &HomePath) -> String {
     let below = path.from_home();
     assert!(below.len() < 4096 && !below.contains('\0'), "{below:?}");
     assert!(below.is_empty() || !below.split('/').any(|part| matches!(part, "" | "." | "..")), "{below:?}");
     path.to_string()
+}
+
+fn root(root: &DocumentRoot, username: &Username) -> String {
+    let below = root.from_home();
+    assert!(is_made_of(below, 1024, "/._-"), "{below:?}");
+    assert!(!below.split('/').any(|part| part.is_empty() || part.starts_with('.')), "{below:?}");
+    format!("/home/{username}/{below}")
 }
 
 /// Whether this can be the name of a new file.

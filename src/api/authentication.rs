@@ -18,8 +18,8 @@ use opterius_http::service::Request;
 pub enum Coverage {
     /// The whole body.
     Body,
-    /// The whole body or an empty one: the Panel streams uploads and signs them with an empty body.
-    BodyOptional,
+    /// Nothing of the body: the Panel signs uploads as if they had none. Such a signature must not be accepted twice.
+    NoBody,
 }
 
 /// Why a request fails authentication.
@@ -27,12 +27,16 @@ pub enum Coverage {
 pub enum Rejection {
     /// The signature or the timestamp is missing.
     Missing,
+    /// An upload has no signature, like those of the Panel's file manager.
+    UnsignedUpload,
     /// The timestamp is not RFC 3339.
     TimestampMalformed,
     /// The timestamp differs too much from this server's clock, in seconds (positive: the Panel is ahead).
     TimestampOutsideWindow(i64),
     /// The signature is wrong.
     Wrong,
+    /// The signature is accepted only once, and may have been used before.
+    Used,
 }
 
 impl Rejection {
@@ -44,10 +48,19 @@ impl Rejection {
                  (Servers → Edit) has the secret from agent.conf."
                     .to_owned()
             }
+            Self::UnsignedUpload => {
+                "Uploads need a signature, and the Panel's file manager sends them without one. Upload by SFTP instead."
+                    .to_owned()
+            }
             Self::TimestampMalformed => "X-Timestamp is not an RFC 3339 date and time.".to_owned(),
             Self::TimestampOutsideWindow(seconds) => {
                 let direction = if seconds > 0 { "ahead of" } else { "behind" };
                 format!("X-Timestamp is {} s {direction} this server's clock. Synchronize both clocks.", seconds.unsigned_abs())
+            }
+            Self::Used => {
+                "This upload's signature was used before, or dates from before the Agent's start. Send the upload again with \
+                 a new signature."
+                    .to_owned()
             }
             Self::Wrong => {
                 "The signature is wrong: the Panel's secret for this server (Servers → Edit) is not the one in agent.conf."
@@ -59,9 +72,10 @@ impl Rejection {
     /// The error code, which the Panel shows.
     pub fn code(self) -> &'static str {
         match self {
-            Self::Missing => "signature_missing",
+            Self::Missing | Self::UnsignedUpload => "signature_missing",
             Self::TimestampMalformed | Self::TimestampOutsideWindow(_) => "timestamp_outside_window",
             Self::Wrong => "signature_invalid",
+            Self::Used => "signature_used",
         }
     }
 
@@ -69,6 +83,15 @@ impl Rejection {
     pub fn answer(self) -> Response {
         Response::error(401, self.code(), &self.message())
     }
+}
+
+/// A valid signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// The signature itself.
+    pub bytes: Vec<u8>,
+    /// When the request was signed.
+    pub signed_at: Timestamp,
 }
 
 /// Checks the signature of a request.
@@ -81,7 +104,7 @@ pub fn verify(
     secret: &hmac::Key,
     now: Timestamp,
     window: Duration,
-) -> Result<(), Rejection> {
+) -> Result<Signature, Rejection> {
     let head = &request.head;
     let (Some(signature), Some(timestamp)) = (head.only("x-signature"), head.only("x-timestamp")) else {
         return Err(Rejection::Missing);
@@ -95,12 +118,8 @@ pub fn verify(
         let message = [timestamp.as_bytes(), head.method.as_str().as_bytes(), head.path.as_bytes(), body].concat();
         hmac::verify(secret, &message, &signature).is_ok()
     };
-    // Try the empty body first: it costs almost nothing.
-    if (coverage == Coverage::BodyOptional && covers(b"")) || covers(request.body) {
-        Ok(())
-    } else {
-        Err(Rejection::Wrong)
-    }
+    let body = if coverage == Coverage::NoBody { b"" } else { request.body };
+    if covers(body) { Ok(Signature { bytes: signature, signed_at }) } else { Err(Rejection::Wrong) }
 }
 
 #[cfg(test)]

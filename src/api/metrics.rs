@@ -25,8 +25,14 @@ use opterius_license::standing::Standing;
 const PREFIX: &str = "opterius_agent_";
 
 /// Error codes of requests refused because of their signature or the license.
-const REFUSALS: [&str; 5] =
-    ["signature_missing", "timestamp_outside_window", "signature_invalid", LICENSE_REQUIRED, "account_limit_reached"];
+const REFUSALS: [&str; 6] = [
+    "signature_missing",
+    "timestamp_outside_window",
+    "signature_invalid",
+    "signature_used",
+    LICENSE_REQUIRED,
+    "account_limit_reached",
+];
 
 /// Results of an operation by response status: `done` is below 400, `refused` 4xx, `failed` 5xx.
 const RESULTS: [&str; 3] = ["done", "refused", "failed"];
@@ -40,7 +46,7 @@ const BOUNDS: [u64; 8] = [50, 100, 250, 1_000, 2_500, 10_000, 30_000, 120_000];
 /// Counters shared by the API and the threads of the lanes.
 #[derive(Debug)]
 pub struct ApiMetrics {
-    refusals: Counters<5>,
+    refusals: Counters<6>,
     /// How many certificates there are in each state.
     pub certificates: CertificateCounts,
     operations: Vec<OperationMetrics>,
@@ -93,6 +99,15 @@ impl ApiMetrics {
             Reaction::Read(work) => Reaction::Read(timed(work)),
             Reaction::Write(work) => Reaction::Write(timed(work)),
             Reaction::LongRunning(work) => Reaction::LongRunning(timed(work)),
+            Reaction::Receive(receive) => {
+                let (api_metrics, clock) = (Arc::clone(self), Arc::clone(clock));
+                Reaction::Receive(Box::new(move |body| {
+                    let started = clock.monotonic();
+                    let response = receive(body);
+                    api_metrics.count_response(path, &response, Some(elapsed(started, &*clock)));
+                    response
+                }))
+            }
             Reaction::Deferred(hand_over) => Reaction::Deferred(hand_over),
         }
     }

@@ -19,6 +19,8 @@ pub mod routes;
 pub mod sampler;
 pub mod stats_cache;
 pub mod status;
+pub mod upload;
+pub mod used_signatures;
 pub mod version;
 pub mod view;
 
@@ -28,7 +30,7 @@ use std::sync::{Arc, PoisonError};
 use log::warn;
 use tiny_http::Method;
 
-use crate::api::authentication::Coverage;
+use crate::api::authentication::{Coverage, Rejection};
 use crate::api::config::{ApiConfig, SharedConfig};
 use crate::api::gate::LICENSE_REQUIRED;
 use crate::api::ignored_refusals::IgnoredRefusals;
@@ -38,6 +40,7 @@ use crate::api::operations::Operations;
 use crate::api::routes::{Access, Class, Lookup, Operation, Route};
 use crate::api::sampler::Metrics;
 use crate::api::status::StatusPage;
+use crate::api::used_signatures::UsedSignatures;
 use crate::api::view::View;
 use crate::license::state::License;
 use opterius_base::clock::Clock;
@@ -73,6 +76,7 @@ pub struct Api {
     api_metrics: Arc<ApiMetrics>,
     accounts: AccountCount,
     refused_signatures: LogLimiter,
+    used_signatures: UsedSignatures,
     ignored_refusals: IgnoredRefusals,
 }
 
@@ -87,6 +91,7 @@ impl Api {
         metrics: Metrics,
         api_metrics: Arc<ApiMetrics>,
     ) -> Self {
+        let used_signatures = UsedSignatures::since(clock.wall());
         Self {
             config,
             license,
@@ -100,6 +105,7 @@ impl Api {
             api_metrics,
             accounts: AccountCount::default(),
             refused_signatures: LogLimiter::new(1),
+            used_signatures,
             ignored_refusals: IgnoredRefusals::default(),
         }
     }
@@ -124,10 +130,17 @@ impl Api {
     }
 
     fn authenticate(&mut self, request: &Request<'_>, route: &Route, config: &ApiConfig) -> Result<(), Response> {
-        let coverage = if route.path == "/files/upload" { Coverage::BodyOptional } else { Coverage::Body };
-        let verified =
-            authentication::verify(request, coverage, &config.secret, self.clock.wall(), config.signature_window);
+        let is_upload = upload::is_upload(&request.head);
+        let coverage = if is_upload { Coverage::NoBody } else { Coverage::Body };
+        let (now, window) = (self.clock.wall(), config.signature_window);
+        let verified = authentication::verify(request, coverage, &config.secret, now, window);
+        let verified = verified.and_then(|signature| match is_upload {
+            true if !self.used_signatures.use_once(signature, now, window) => Err(Rejection::Used),
+            _ => Ok(()),
+        });
         verified.map_err(|rejection| {
+            let is_unsigned_upload = is_upload && rejection == Rejection::Missing;
+            let rejection = if is_unsigned_upload { Rejection::UnsignedUpload } else { rejection };
             self.api_metrics.refused(rejection.code());
             if !route.answer_ignored
                 && let Some(more) = self.refused_signatures.note(self.clock.monotonic())
@@ -163,6 +176,10 @@ impl Api {
             Operation::QueueCertificate => or_error_response(self.operations.queue(route, body, config)),
             Operation::CertificateStatus => {
                 or_error_response(self.operations.certificate(body, config, self.clock.wall()))
+            }
+            Operation::Upload => {
+                let reaction = upload::react(&request.head, self.operations.client(config));
+                self.api_metrics.watched(route.path, &self.clock, reaction)
             }
             Operation::Host if !request::is_operation(route.path) => Reaction::Answer(Response::error(
                 501,
@@ -221,6 +238,10 @@ impl Service for Api {
             Lookup::Found(route) if route.large_body => self.config().max_body,
             _ => SMALL_BODY,
         }
+    }
+
+    fn streams(&self, head: &Head<'_>) -> bool {
+        upload::is_upload(head)
     }
 
     fn route(&self, head: &Head<'_>) -> &'static str {

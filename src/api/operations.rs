@@ -76,7 +76,8 @@ impl Operations {
         })))
     }
 
-    fn client(&self, config: &ApiConfig) -> HelperClient {
+    /// The client of the helper.
+    pub fn client(&self, config: &ApiConfig) -> HelperClient {
         HelperClient::new(config.operations, self.config_file.clone())
     }
 
@@ -110,7 +111,7 @@ impl Operations {
         let work = Box::new(move || {
             let reply = client.run(&call);
             if route.class == Class::Write {
-                log(route, &subject, &reply);
+                log(route.path, &subject, &reply);
             }
             let answer = answer(reply);
             if let Some(key) = measured.filter(|_| answer.status == 200) {
@@ -160,7 +161,8 @@ pub fn error_response(problem: Problem) -> Response {
     answer(HelperReply::from(Err(problem)))
 }
 
-fn answer(reply: HelperReply) -> Response {
+/// The response with a reply of the helper.
+pub fn answer(reply: HelperReply) -> Response {
     Response::json(reply.status, &reply.body)
 }
 
@@ -175,8 +177,7 @@ fn allowance(terms: Terms) -> Allowance {
 }
 
 /// Logs one line for each change of the host.
-fn log(route: &Route, subject: &str, reply: &HelperReply) {
-    let path = route.path;
+pub fn log(path: &str, subject: &str, reply: &HelperReply) {
     let warnings = reply.body.get("warnings").and_then(Value::as_array).into_iter().flatten();
     let warnings: Vec<&str> = warnings.filter_map(Value::as_str).collect();
     match reply.body.get("message").and_then(Value::as_str) {

@@ -69,6 +69,8 @@ pub enum Operation {
     QueueCertificate,
     /// `POST /ssl/status`.
     CertificateStatus,
+    /// `POST /files/upload`.
+    Upload,
     /// An operation of the privileged helper; 501 if the helper does not implement the path.
     Host,
 }
@@ -213,7 +215,7 @@ pub static ROUTES: [Route; 148] = [
     write(Post, "/files/mkdir"),
     read(Post, "/files/read"),
     write(Post, "/files/rename"),
-    write(Post, "/files/upload").large_body(),
+    write(Post, "/files/upload").runs(Operation::Upload),
     write(Post, "/files/write").large_body(),
     write(Post, "/forwarder/create"),
     write(Post, "/forwarder/delete").answer_ignored(),

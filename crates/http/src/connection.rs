@@ -17,6 +17,7 @@ use self::input::Input;
 use self::output::Output;
 use self::request::RequestBuffer;
 use self::timing::Timing;
+use crate::arriving::ArrivingBody;
 use crate::head::{Framing, Refusal};
 use crate::lane::Ticket;
 use crate::limits::LINGER_BYTES;
@@ -195,6 +196,17 @@ impl Connection {
     /// Method, path and body of the current request, as far as they have arrived.
     pub(crate) fn outline(&self) -> Option<(&str, &str, &[u8])> {
         self.request.outline()
+    }
+
+    /// The body of the current request, for another thread to read. The connection cannot be used for another request.
+    ///
+    /// # Errors
+    /// The process has run out of file descriptors.
+    pub(crate) fn take_body(&mut self, framing: Framing) -> io::Result<ArrivingBody> {
+        let stream = self.stream.try_clone()?;
+        let received = self.request.take_body(framing);
+        let left = framing.body_length.saturating_sub(u64::try_from(received.len()).unwrap_or(u64::MAX));
+        Ok(ArrivingBody::new(stream, received, left, framing.expects_continue))
     }
 
     /// Drops the completed request; pipelined bytes behind it stay.

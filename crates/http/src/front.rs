@@ -45,6 +45,8 @@ pub struct Lanes {
     pub writes: Lane,
     /// For requests that wait for other machines, possibly for minutes, and must not delay the rest.
     pub slow: Lane,
+    /// For bodies that are read while they arrive.
+    pub uploads: Lane,
 }
 
 /// The state of the front thread.

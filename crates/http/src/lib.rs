@@ -8,11 +8,13 @@
 
 #![cfg_attr(test, allow(clippy::string_slice, reason = "in a test, a wrong slice is a failure like any other"))]
 
+pub mod arriving;
 pub mod connection;
 pub mod front;
 pub mod head;
 pub mod lane;
 pub mod limits;
+pub mod multipart;
 pub mod origin;
 pub mod response;
 pub mod service;

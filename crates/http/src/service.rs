@@ -2,17 +2,18 @@
 
 use std::net::IpAddr;
 
+use crate::arriving::ArrivingBody;
 use crate::head::Head;
 use crate::lane::{Responder, Work};
 use crate::response::Response;
 use crate::traffic::{Traffic, UNKNOWN_ROUTE};
 
-/// A complete request.
+/// A complete request, or one whose body is still to arrive.
 #[derive(Debug)]
 pub struct Request<'a> {
     /// The parsed head.
     pub head: Head<'a>,
-    /// The body, exactly as sent.
+    /// The body, exactly as sent; empty if it is still to arrive.
     pub body: &'a [u8],
     /// The other end of the connection, which may be a proxy. An IPv4 client has an IPv4 address on an IPv6 socket too.
     pub peer: IpAddr,
@@ -30,6 +31,8 @@ pub enum Reaction {
     Write(Work),
     /// Run this in the lane for work that waits for other machines.
     LongRunning(Work),
+    /// Run this in the lane for uploads, with a body that is read while it arrives.
+    Receive(Box<dyn FnOnce(ArrivingBody) -> Response + Send>),
     /// Pass the responder to other code, which answers later.
     Deferred(Box<dyn FnOnce(Responder)>),
 }
@@ -56,6 +59,11 @@ pub trait Service: Send {
 
     /// The largest body allowed for a request with this head, in bytes.
     fn body_limit(&self, head: &Head<'_>) -> usize;
+
+    /// Whether a request with this head is passed on before its body has arrived. `body_limit` does not apply to it.
+    fn streams(&self, _head: &Head<'_>) -> bool {
+        false
+    }
 
     /// The name under which the response is counted: one of a fixed set, never text from the client.
     fn route(&self, _head: &Head<'_>) -> &'static str {

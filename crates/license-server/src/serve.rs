@@ -141,9 +141,14 @@ pub fn run(
     let (writes, write_jobs) = Lane::new(FORM_QUEUE.min(connections / 8));
     let (slow, slow_jobs) = Lane::new(MAIL_QUEUE);
     let api = Api::new(Arc::clone(&shared));
-    let (front, control) =
-        Front::new(listener, Arc::clone(&clock), Box::new(api), Lanes { reads, writes, slow }, Limits { connections })
-            .map_err(Failure::start)?;
+    let (front, control) = Front::new(
+        listener,
+        Arc::clone(&clock),
+        Box::new(api),
+        Lanes { reads, writes, uploads: slow.clone(), slow },
+        Limits { connections },
+    )
+    .map_err(Failure::start)?;
     let (stop, stopped) = bounded::<()>(0);
     let start_threads = || {
         supervisor.start("writer", move || writer_thread.run())?;

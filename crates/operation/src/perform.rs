@@ -1,5 +1,8 @@
 //! The trait that all operations implement.
 
+use std::cell::RefCell;
+use std::os::fd::OwnedFd;
+
 use serde_json::Value;
 
 use opterius_base::deadline::Deadline;
@@ -16,6 +19,17 @@ pub struct Context<'a> {
     pub allowance: &'a Allowance,
     /// When it must end.
     pub deadline: Deadline,
+    /// Open files that come with the request and go with the reply.
+    pub files: &'a PassedFiles,
+}
+
+/// The open files of an upload, which the Agent writes and this program opens and names.
+#[derive(Debug, Default)]
+pub struct PassedFiles {
+    /// What came with the request.
+    pub received: Vec<OwnedFd>,
+    /// What to pass to the Agent.
+    pub returned: RefCell<Vec<OwnedFd>>,
 }
 
 /// An operation that can be performed.

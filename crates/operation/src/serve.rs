@@ -2,7 +2,8 @@
 //! identifies the peer, and the request is parsed again by the same rules as in the Agent.
 
 use std::fs::OpenOptions;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -15,8 +16,9 @@ use rustix::stdio::{dup2_stdin, dup2_stdout};
 use serde_json::Value;
 
 use crate::operations;
-use crate::perform::Context;
+use crate::perform::{Context, PassedFiles};
 use opterius_base::deadline::Deadline;
+use opterius_host::helper::passing;
 use opterius_host::helper::protocol::{Allowance, HelperReply, HelperRequest, LONGEST};
 use opterius_host::host::Host;
 use opterius_host::layout::AGENT_GROUP;
@@ -42,12 +44,19 @@ pub fn serve(host: Result<Host, String>) -> io::Result<()> {
     // Do not inherit the Agent's umask: the web server must be able to read a site's files.
     umask(Mode::from_raw_mode(0o022));
     // The request is read in any case: closing a socket with unread data would reset the connection and lose the reply.
-    let request = receive();
+    let mut files = PassedFiles::default();
+    let request = receive(&mut files);
     let result = host.map_err(Problem::Unavailable).and_then(|host| {
         check_peer(&host)?;
-        perform_request(&host, &request?)
+        perform_request(&host, &request?, &files)
     });
     let reply = HelperReply::from(result);
+    let returned = files.returned.take();
+    if !returned.is_empty() {
+        let returned: Vec<_> = returned.iter().map(AsFd::as_fd).collect();
+        // JSON can begin with a line break.
+        passing::send(rustix::stdio::stdin(), b"\n", &returned)?;
+    }
     let mut stdout = io::stdout().lock();
     serde_json::to_writer(&mut stdout, &reply)?;
     stdout.flush()?;
@@ -83,20 +92,24 @@ fn check_peer(host: &Host) -> Result<(), Problem> {
 }
 
 /// Reads the complete request.
-fn receive() -> Result<Vec<u8>, Problem> {
+fn receive(files: &mut PassedFiles) -> Result<Vec<u8>, Problem> {
     let deadline = Deadline::within(RECEIVE_TIME);
-    let mut stdin = io::stdin().lock();
+    let stdin = rustix::stdio::stdin();
     let (mut bytes, mut buffer) = (Vec::new(), [0; 16 * 1024]);
     loop {
         let left = Timespec::try_from(deadline.left()).ok();
-        let ready = poll(&mut [PollFd::new(&rustix::stdio::stdin(), PollFlags::IN)], left.as_ref());
+        let ready = poll(&mut [PollFd::new(&stdin, PollFlags::IN)], left.as_ref());
         if deadline.is_over() || ready == Ok(0) {
             return Err(Problem::TimedOut("The request did not arrive in time.".to_owned()));
         }
-        match stdin.read(&mut buffer) {
+        let received = match passing::receive(stdin, &mut buffer, &mut files.received) {
+            Err(Errno::NOTSOCK) => rustix::io::read(stdin, &mut buffer),
+            received => received,
+        };
+        match received.map_err(io::Error::from) {
             Ok(0) => return Ok(bytes),
             Ok(length) => bytes.extend(buffer.iter().take(length)),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(Problem::failed("the request", error)),
         }
         if bytes.len() > MAX_REQUEST {
@@ -109,13 +122,13 @@ fn receive() -> Result<Vec<u8>, Problem> {
 ///
 /// # Errors
 /// The request is invalid, or the operation failed.
-pub fn perform_request(host: &Host, bytes: &[u8]) -> Result<Value, Problem> {
+pub fn perform_request(host: &Host, bytes: &[u8], files: &PassedFiles) -> Result<Value, Problem> {
     let helper_request: HelperRequest = serde_json::from_slice(bytes)
         .map_err(|error| Problem::invalid("body", format!("is not a request from the Agent ({error})")))?;
     let request = Request::from_json(&helper_request.path, helper_request.body)?;
     let allowance = Allowance { max_accounts: helper_request.max_accounts, plan: helper_request.plan };
     let deadline = Deadline::within(LONGEST.min(Duration::from_secs(helper_request.seconds)));
-    operations::perform(&request, Context { host, allowance: &allowance, deadline })
+    operations::perform(&request, Context { host, allowance: &allowance, deadline, files })
 }
 
 /// Raises the limit on open files for nginx's test. If that fails and nginx needs more, nginx reports it.

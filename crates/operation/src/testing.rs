@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::perform::{Context, Perform};
+use crate::perform::{Context, PassedFiles, Perform};
 use opterius_base::deadline::Deadline;
 use opterius_host::helper::protocol::Allowance;
 use opterius_host::host::{Acme, Host};
@@ -37,7 +37,12 @@ impl Tree {
 
     /// Performs an operation on it, without an account limit.
     pub(crate) fn perform(&self, operation: &impl Perform) -> Result<Value, Problem> {
-        operation.perform(Context { host: &self.host, allowance: &Allowance::default(), deadline: soon() })
+        operation.perform(Context {
+            host: &self.host,
+            allowance: &Allowance::default(),
+            deadline: soon(),
+            files: &PassedFiles::default(),
+        })
     }
 
     /// Writes a file, and creates its parent directories.

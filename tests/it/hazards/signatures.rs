@@ -5,7 +5,8 @@ use super::{
     TIMESTAMP_OUTSIDE_WINDOW, assert_error_body, check,
 };
 use crate::support::agent::Agent;
-use crate::support::http::{self, Request, SECRET};
+use crate::support::http::{self, Request, Response, SECRET};
+use crate::support::{SOON, eventually};
 use time::OffsetDateTime;
 
 #[test]
@@ -105,14 +106,37 @@ fn a_body_changed_on_the_way_is_refused() {
     check(&agent, signed_as_empty.body("{}"), SIGNATURE_INVALID);
 }
 
+/// A request whose signature the Agent can accept only after the second in which it started.
+fn fetch_later(agent: &Agent, request: impl Fn() -> Request) -> Response {
+    let mut response = agent.fetch(request());
+    assert!(eventually(SOON, || {
+        let again = response.text().contains("signature_used");
+        if again {
+            response = agent.fetch(request());
+        }
+        !again
+    }));
+    response
+}
+
 #[test]
-fn only_an_upload_can_be_signed_with_an_empty_body() {
+fn only_an_upload_can_be_signed_with_an_empty_body_and_only_once() {
     let agent = Agent::licensed();
-    let upload = Request::post("/files/upload");
+    let upload = || Request::new("POST", "/files/upload").header("Content-Type", "multipart/form-data; boundary=x");
     let multipart = "--x\r\nContent-Disposition: form-data; name=\"path\"\r\n\r\n/a\r\n--x--\r\n";
-    check(&agent, upload.clone().signed().body(multipart), NOT_IMPLEMENTED);
-    check(&agent, upload.clone().body(multipart).signed(), NOT_IMPLEMENTED);
-    check(&agent, upload.body("other").signed().body(multipart), SIGNATURE_INVALID);
+    let response = fetch_later(&agent, || upload().signed().body(multipart));
+    assert_eq!(response.status, 422, "{}", response.text());
+    check(&agent, upload().body(multipart).signed(), SIGNATURE_INVALID);
+    check(&agent, upload().body("other").signed().body(multipart), SIGNATURE_INVALID);
+    let captured = upload().signed_at(OffsetDateTime::now_utc() + time::Duration::seconds(2));
+    assert_eq!(agent.fetch(captured.clone().body(multipart)).status, 422);
+    for body in [multipart, "--x--"] {
+        check(&agent, captured.clone().body(body), (401, "signature_used"));
+    }
+    // Other calls on this path are signed like all others.
+    let call = Request::post("/files/upload");
+    check(&agent, call.clone().signed().body("{}"), SIGNATURE_INVALID);
+    check(&agent, call.body("{}").signed(), (422, "validation_failed"));
 }
 
 #[test]

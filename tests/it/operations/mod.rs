@@ -20,6 +20,7 @@ mod ssh;
 mod suspension;
 mod tampering;
 pub(crate) mod tenants;
+pub(crate) mod uploads;
 mod user_manager;
 mod usernames;
 

@@ -4,9 +4,10 @@
 use super::eviction::{delete, others_go_on, served, suspension};
 use crate::operations::certificates::{Bought, upload};
 use crate::operations::tenants::eviction::{tasks_of, uid};
+use crate::operations::uploads::upload_to;
 use crate::operations::{publish, shows};
 use crate::support::machine::{attempt, run, run_as};
-use crate::support::package::{Service, on_a_server};
+use crate::support::package::{PORT, Service, on_a_server};
 use crate::support::panel::{Answer, site};
 use crate::support::snapshot::Snapshot;
 use crate::support::{SOON, eventually};
@@ -78,6 +79,10 @@ fn accounts_come_and_go_on_a_server_and_nothing_is_left() {
             assert_eq!((&created["account_created"], &created["warnings"]), (&json!(true), &json!([])), "{created}");
             publish(username, domain, "index.html", "A page");
         }
+        let uploaded = "alice.example/public_html/uploaded.html";
+        upload_to(PORT, "alice", uploaded, b"From her own computer").ok();
+        shows("alice.example", "/uploaded.html", 200, "From her own computer");
+        assert_eq!(run(&format!("stat -c %U /home/alice/{uploaded}")).trim(), "alice");
         alice_sees_nothing_of_bob("/home");
         for username in ["alice", "bob"] {
             let master = format!("[p]hp-fpm: master process (/var/lib/opterius/php/8.2/{username}.conf)");

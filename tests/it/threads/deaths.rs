@@ -7,8 +7,21 @@ use std::io;
 use std::time::Duration;
 
 /// Every thread of a daemon with `request_threads=4`.
-const THREADS: [&str; 9] =
-    ["front", "verifier", "metrics", "certificates", "read-1", "write-1", "read-2", "write-2", "slow-1"];
+const THREADS: [&str; 13] = [
+    "front",
+    "verifier",
+    "metrics",
+    "certificates",
+    "read-1",
+    "write-1",
+    "read-2",
+    "write-2",
+    "slow-1",
+    "upload-1",
+    "upload-2",
+    "upload-3",
+    "upload-4",
+];
 
 #[test]
 fn the_daemon_has_exactly_these_threads() {

@@ -309,9 +309,14 @@ impl Server {
         let (writes, write_jobs) = Lane::new(shape.room);
         let limits = Limits { connections: shape.connections };
         let injected = Arc::clone(&clock);
-        let (front, control) =
-            Front::new(listener, injected, Box::new(service), Lanes { reads, slow: writes.clone(), writes }, limits)
-                .unwrap();
+        let (front, control) = Front::new(
+            listener,
+            injected,
+            Box::new(service),
+            Lanes { reads, slow: writes.clone(), uploads: writes.clone(), writes },
+            limits,
+        )
+        .unwrap();
         let threads = [&read_jobs, &read_jobs, &write_jobs, &write_jobs].map(|jobs| {
             let jobs = jobs.clone();
             std::thread::spawn(move || lane::run(&jobs))

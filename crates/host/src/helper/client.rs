@@ -1,8 +1,9 @@
 //! Runs operations for the Agent: through the helper's systemd socket, or in a child process if the Agent runs as root.
 
 use std::env;
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::Shutdown;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use log::warn;
 use rustix::process::geteuid;
 use serde_json::Value;
 
+use crate::helper::passing;
 use crate::helper::protocol::Allowance;
 use crate::helper::protocol::{HelperReply, HelperRequest};
 use crate::layout::{self, SOCKET};
@@ -95,30 +97,70 @@ impl HelperClient {
         self.reply(call).unwrap_or_else(|problem| HelperReply::from(Err(problem)))
     }
 
+    /// Like [`Self::run`], for an operation that takes or returns open files.
+    pub fn exchange(&self, call: &HelperCall, passed: &[BorrowedFd<'_>]) -> (HelperReply, Vec<OwnedFd>) {
+        let mut returned = Vec::new();
+        let reply = self.exchanged(call, passed, &mut returned);
+        (reply.unwrap_or_else(|problem| HelperReply::from(Err(problem))), returned)
+    }
+
     fn reply(&self, call: &HelperCall) -> Result<HelperReply, Problem> {
         let request = encode(call)?;
-        let reply = match self.transport()? {
-            HelperTransport::Helper => call_helper(&request, call.deadline)?,
-            HelperTransport::Child => self.run_child(&request, call.deadline)?,
-        };
-        serde_json::from_slice(&reply).map_err(|_| {
+        decode(&match self.transport()? {
+            HelperTransport::Helper => call_helper(&request, &[], &mut Vec::new(), call.deadline)?,
+            HelperTransport::Child => self.run_child(|tool| tool.input(request), call.deadline)?,
+        })
+    }
+
+    fn exchanged(
+        &self,
+        call: &HelperCall,
+        passed: &[BorrowedFd<'_>],
+        returned: &mut Vec<OwnedFd>,
+    ) -> Result<HelperReply, Problem> {
+        let request = encode(call)?;
+        decode(&match self.transport()? {
+            HelperTransport::Helper => call_helper(&request, passed, returned, call.deadline)?,
+            HelperTransport::Child => self.exchange_with_child(&request, passed, returned, call.deadline)?,
+        })
+    }
+
+    /// The child's stdin is a socket, for the files. The request is short, and fits into the socket's buffer.
+    fn exchange_with_child(
+        &self,
+        request: &[u8],
+        passed: &[BorrowedFd<'_>],
+        returned: &mut Vec<OwnedFd>,
+        deadline: Deadline,
+    ) -> Result<Vec<u8>, Problem> {
+        let failed = |error: io::Error| Problem::failed("the helper", error);
+        let (own, childs) = UnixStream::pair().map_err(failed)?;
+        own.set_nonblocking(true).map_err(failed)?;
+        send(&own, request, passed).map_err(failed)?;
+        let reply = self.run_child(|tool| tool.descriptor(childs.into()), deadline)?;
+        let _ = passing::receive(&own, &mut [0; 1], returned);
+        Ok(reply)
+    }
+
+    fn run_child(&self, with_input: impl FnOnce(Tool) -> Tool, deadline: Deadline) -> Result<Vec<u8>, Problem> {
+        let tool = with_input(Tool::at(program()).arg("--config").arg(&self.config));
+        let output =
+            tool.keep_other_children().capture(MAX_REPLY).run(Deadline::within(deadline.left() + ROLLBACK_TIME))?;
+        for line in output.stderr.lines() {
+            warn!("operation: {line}");
+        }
+        Ok(output.stdout.into_bytes())
+    }
+}
+
+fn decode(reply: &[u8]) -> Result<HelperReply, Problem> {
+    serde_json::from_slice(reply).map_err(|_| {
             Problem::Failed(
                 "The operation ended without a reply. Repeat it to complete it or roll it back. For the cause, run: journalctl -t \
                  opterius-agent, and journalctl -u 'opterius-operation@*'"
                     .to_owned(),
             )
         })
-    }
-
-    fn run_child(&self, request: &[u8], deadline: Deadline) -> Result<Vec<u8>, Problem> {
-        let tool = Tool::at(program()).arg("--config").arg(&self.config);
-        let tool = tool.keep_other_children().capture(MAX_REPLY).input(request);
-        let output = tool.run(Deadline::within(deadline.left() + ROLLBACK_TIME))?;
-        for line in output.stderr.lines() {
-            warn!("operation: {line}");
-        }
-        Ok(output.stdout.into_bytes())
-    }
 }
 
 /// The transport by a child process, if its program exists.
@@ -158,16 +200,35 @@ fn encode(call: &HelperCall) -> Result<Vec<u8>, Problem> {
     serde_json::to_vec(&request).map_err(|error| Problem::failed("the request", error))
 }
 
-fn call_helper(request: &[u8], deadline: Deadline) -> Result<Vec<u8>, Problem> {
-    let mut stream = UnixStream::connect(SOCKET)
+/// Sends the request, the descriptor with its first byte, and then the end of the stream.
+fn send(stream: &UnixStream, request: &[u8], mut passed: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut rest = request;
+    while !rest.is_empty() {
+        let sent = passing::send(stream, rest, std::mem::take(&mut passed))?;
+        rest = rest.get(sent..).unwrap_or_default();
+    }
+    stream.shutdown(Shutdown::Write)
+}
+
+fn call_helper(
+    request: &[u8],
+    passed: &[BorrowedFd<'_>],
+    returned: &mut Vec<OwnedFd>,
+    deadline: Deadline,
+) -> Result<Vec<u8>, Problem> {
+    let stream = UnixStream::connect(SOCKET)
         .map_err(|error| unavailable(&format!("the helper cannot be reached at {SOCKET} ({error})")))?;
     let reply = (|| {
         stream.set_write_timeout(Some(ROLLBACK_TIME))?;
         stream.set_read_timeout(Some(deadline.left() + ROLLBACK_TIME))?;
-        stream.write_all(request)?;
-        stream.shutdown(Shutdown::Write)?;
-        let mut reply = Vec::new();
-        stream.take(u64::try_from(MAX_REPLY).unwrap_or(u64::MAX)).read_to_end(&mut reply)?;
+        send(&stream, request, passed)?;
+        let (mut reply, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
+        while reply.len() < MAX_REPLY {
+            match passing::receive(&stream, &mut buffer, returned)? {
+                0 => break,
+                count => reply.extend(buffer.iter().take(count)),
+            }
+        }
         Ok(reply)
     })();
     reply.map_err(|error: io::Error| match error.kind() {

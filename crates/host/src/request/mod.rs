@@ -21,6 +21,8 @@ pub mod files_list;
 pub mod files_mkdir;
 pub mod files_read;
 pub mod files_rename;
+pub mod files_upload;
+pub mod files_upload_finish;
 pub mod files_write;
 pub mod home_path;
 pub mod logs_tail;
@@ -67,6 +69,8 @@ macro_rules! operations {
             files_read::ReadFile,
             files_rename::RenameFile,
             files_write::WriteFile,
+            files_upload::OpenUpload,
+            files_upload_finish::FinishUpload,
             logs_tail::TailLog,
             metrics_top_processes::TopProcesses,
             php_list_versions::ListPhpVersions,

@@ -17,7 +17,7 @@ const GROWTH: usize = 16 * 1024;
 pub enum Progress {
     /// Part of it is missing.
     Incomplete,
-    /// It is complete, and this is the service's reaction.
+    /// It is complete, or its body is read elsewhere, and this is the service's reaction.
     Complete(InFlight, Reaction),
     /// The head is complete, and the client waits for `100 Continue`.
     Continue,
@@ -32,6 +32,8 @@ pub struct InFlight {
     pub without_body: bool,
     /// The name under which its response is counted.
     pub route: &'static str,
+    /// Whether its body was not received before the reaction. The connection closes after the response.
+    pub streamed: bool,
 }
 
 /// Received bytes of the current request and of pipelined requests behind it.
@@ -102,7 +104,12 @@ impl RequestBuffer {
         let (head, rest) = self.received.split_at_checked(head_length).unwrap_or_default();
         let mut storage = head::STORAGE;
         let (head, framing) = head::parse(head, &mut storage)?;
+        let without_body = head.method == Method::Head;
         if !self.waits_for_body() && framing.body_length > 0 {
+            if service.streams(&head) {
+                let in_flight = InFlight { framing, without_body, route: service.route(&head), streamed: true };
+                return Ok(Progress::Complete(in_flight, service.react(&Request { head, body: b"", peer, traffic })));
+            }
             let limit = u64::try_from(service.body_limit(&head)).unwrap_or(u64::MAX);
             if framing.body_length > limit {
                 return Err(Refusal::BodyTooLarge);
@@ -110,8 +117,7 @@ impl RequestBuffer {
         }
         let body = usize::try_from(framing.body_length).ok().and_then(|length| rest.get(..length));
         if let Some(body) = body {
-            let in_flight =
-                InFlight { framing, without_body: head.method == Method::Head, route: service.route(&head) };
+            let in_flight = InFlight { framing, without_body, route: service.route(&head), streamed: false };
             let reaction = service.react(&Request { head, body, peer, traffic });
             return Ok(Progress::Complete(in_flight, reaction));
         }
@@ -142,6 +148,13 @@ impl RequestBuffer {
         let path = target.split_once('?').map_or(target, |(path, _)| path);
         let head_end = self.received.windows(4).position(|bytes| bytes == b"\r\n\r\n").map(|end| end.saturating_add(4));
         Some((method, path, head_end.and_then(|end| self.received.get(end..)).unwrap_or_default()))
+    }
+
+    /// Takes the part of the body that has arrived.
+    pub(super) fn take_body(&mut self, framing: Framing) -> Vec<u8> {
+        let mut body = self.received.split_off(framing.head_length.min(self.received.len()));
+        body.truncate(usize::try_from(framing.body_length).unwrap_or(usize::MAX));
+        body
     }
 
     /// Drops the completed request; pipelined bytes behind it stay.

@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use super::Front;
 use super::budget::{self, SizeClass};
+use crate::arriving::ArrivingBody;
 use crate::connection::{Discarded, InFlight, Interest, Phase, Progress};
 use crate::head::Refusal;
-use crate::lane::busy;
+use crate::lane::{Ticket, busy};
 use crate::limits::STEPS;
 use crate::response::Response;
 use crate::service::{Reaction, Refused};
@@ -108,6 +109,7 @@ impl Front {
             Reaction::Read(work) => self.lanes.reads.queue(work, self.mailbox.responder(key)).map(Some),
             Reaction::Write(work) => self.lanes.writes.queue(work, self.mailbox.responder(key)).map(Some),
             Reaction::LongRunning(work) => self.lanes.slow.queue(work, self.mailbox.responder(key)).map(Some),
+            Reaction::Receive(receive) => self.receive_elsewhere(key, in_flight, receive),
             Reaction::Deferred(take_responder) => {
                 take_responder(self.mailbox.responder(key));
                 Some(None)
@@ -118,6 +120,20 @@ impl Front {
             connection.run(in_flight, ticket, now);
             self.deadlines.note(connection.deadline());
         }
+    }
+
+    /// Lets a thread read the body of the current request. None if no thread or file descriptor is free.
+    fn receive_elsewhere(
+        &mut self,
+        key: Key,
+        in_flight: InFlight,
+        receive: Box<dyn FnOnce(ArrivingBody) -> Response + Send>,
+    ) -> Option<Option<Ticket>> {
+        let connection = self.connections.get_mut(key)?;
+        let held_before = connection.held();
+        let body = connection.take_body(in_flight.framing).ok()?;
+        self.budget.account(held_before, connection.held());
+        self.lanes.uploads.queue(Box::new(move || receive(body)), self.mailbox.responder(key)).map(Some)
     }
 
     /// Answers a request that was handed to another thread. Its client may be gone.
@@ -147,7 +163,11 @@ impl Front {
         let Some(connection) = self.connections.get_mut(key) else { return };
         self.traffic.answered(in_flight.route, response.status);
         let held_before = connection.held();
-        connection.finish_request(in_flight.framing);
+        if in_flight.streamed {
+            connection.linger_after_answer();
+        } else {
+            connection.finish_request(in_flight.framing);
+        }
         self.budget.account(held_before, connection.held());
         if self.deadlines.is_stopping() {
             connection.close_after_answer();

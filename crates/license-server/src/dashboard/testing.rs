@@ -108,7 +108,7 @@ impl Site {
         match self.react(head, body) {
             Reaction::Answer(response) => response,
             Reaction::Read(work) | Reaction::Write(work) | Reaction::LongRunning(work) => work(),
-            Reaction::Deferred(_) => panic!("the dashboard never defers"),
+            Reaction::Deferred(_) | Reaction::Receive(_) => panic!("the dashboard never defers"),
         }
     }
 

@@ -4,13 +4,14 @@ use super::*;
 use opterius_host::request::Request;
 
 use crate::operations::perform;
-use crate::perform::Context;
+use crate::perform::{Context, PassedFiles};
 use crate::testing::{Tree, soon, sql, with_powerdns};
 use opterius_host::helper::protocol::Allowance;
 
 fn ask(tree: &Tree, path: &str, body: Value) -> Result<Value, Problem> {
     let request = Request::from_json(path, Some(body))?;
-    perform(&request, Context { host: &tree.host, allowance: &Allowance::default(), deadline: soon() })
+    let (allowance, files) = (Allowance::default(), PassedFiles::default());
+    perform(&request, Context { host: &tree.host, allowance: &allowance, deadline: soon(), files: &files })
 }
 
 fn with_zones() -> Tree {

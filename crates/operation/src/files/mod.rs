@@ -3,6 +3,7 @@
 //!
 //! * [`listing`], [`text_file`] — what is in a directory, and in a file
 //! * [`replacement`] — a file that is written completely, and then takes its place
+//! * [`upload`] — a file that the Agent writes
 //! * [`site_directories`] — directories that a site needs
 //! * [`owner`], [`home`] — whose files they are, and how they are opened
 
@@ -12,3 +13,4 @@ pub mod owner;
 pub mod replacement;
 pub mod site_directories;
 pub mod text_file;
+pub mod upload;

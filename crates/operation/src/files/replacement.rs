@@ -19,7 +19,7 @@ use opterius_base::hex::hex;
 use opterius_host::problem::Problem;
 
 /// The mode of a new file.
-const NEW_FILE: u32 = 0o644;
+pub const NEW_FILE: u32 = 0o644;
 
 /// How often a temporary file is created again if another request removes it.
 const ATTEMPTS: u32 = 20;
@@ -95,7 +95,10 @@ impl Drop for Replacement {
 }
 
 /// The permissions of the file that is there, if there is one.
-fn permissions_of_existing(place: &Place) -> Result<Option<u32>, Problem> {
+///
+/// # Errors
+/// Something else is there, or the account itself could not write to the file.
+pub fn permissions_of_existing(place: &Place) -> Result<Option<u32>, Problem> {
     let Some(found) = place.look()? else { return Ok(None) };
     if !found.is_file() {
         return Err(Problem::Conflict(format!(

@@ -26,7 +26,7 @@ use opterius_host::users::account::{Account, Creation};
 use opterius_host::users::register::{Register, User};
 
 impl Perform for CreateSite {
-    fn perform(&self, Context { host, allowance, deadline }: Context<'_>) -> Result<Value, Problem> {
+    fn perform(&self, Context { host, allowance, deadline, .. }: Context<'_>) -> Result<Value, Problem> {
         let request = self;
         Transaction::run(host, deadline, |transaction| {
             let register = Register::read(host)?;

@@ -18,6 +18,8 @@ mod files_list;
 mod files_mkdir;
 mod files_read;
 mod files_rename;
+mod files_upload;
+mod files_upload_finish;
 mod files_write;
 mod logs_tail;
 mod metrics_top_processes;
