@@ -34,6 +34,7 @@ pub struct Tool {
     input: Option<Vec<u8>>,
     keeps_other_children: bool,
     largest_output: usize,
+    output: Option<OwnedFd>,
 }
 
 /// A program's exit status and output.
@@ -65,7 +66,7 @@ impl Tool {
         let mut command = Command::new(path);
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8").env("HOME", "/root");
         command.current_dir("/").process_group(0).stdin(Stdio::null());
-        Self { name, command, input: None, keeps_other_children: false, largest_output: MAX_OUTPUT }
+        Self { name, command, input: None, keeps_other_children: false, largest_output: MAX_OUTPUT, output: None }
     }
 
     /// Adds an argument.
@@ -104,6 +105,20 @@ impl Tool {
         self
     }
 
+    /// Writes its stdout to a file descriptor instead of capturing it.
+    #[must_use]
+    pub fn output_to(mut self, descriptor: OwnedFd) -> Self {
+        self.output = Some(descriptor);
+        self
+    }
+
+    /// Runs it with this uid and gid, and without further groups.
+    #[must_use]
+    pub fn user(mut self, uid: u32, gid: u32) -> Self {
+        self.command.uid(uid).gid(gid).env("HOME", "/nonexistent");
+        self
+    }
+
     /// For a process with other children: leaves them alone, and also any orphans of this program.
     #[must_use]
     pub fn keep_other_children(mut self) -> Self {
@@ -128,7 +143,11 @@ impl Tool {
             // Orphans of a killed child then become children of this process, where they can be found.
             set_child_subreaper(Some(getpid())).map_err(|error| failed(error.into()))?;
         }
-        let mut child = self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
+        let output = self.output.take().map_or_else(Stdio::piped, Stdio::from);
+        let child = self.command.stdout(output).stderr(Stdio::piped()).spawn();
+        // It has the descriptors for its streams now: who reads what it writes must see the end of it.
+        self.command.stdin(Stdio::null()).stdout(Stdio::null());
+        let mut child = child.map_err(failed)?;
         let collected = || Collected { bytes: Vec::new(), limit: self.largest_output };
         let (mut stdout, mut stderr) = (collected(), collected());
         let ended = communicate(&mut child, self.input.take(), &mut stdout, &mut stderr, deadline);
