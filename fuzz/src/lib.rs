@@ -5,6 +5,7 @@
 
 pub mod agent_conf;
 pub mod api_call;
+pub mod archive_stream;
 pub mod authentication;
 pub mod cache_file;
 pub mod connection;
@@ -31,6 +32,7 @@ pub type Check = fn(&[u8]);
 pub const TARGETS: &[(&str, Check)] = &[
     ("agent_conf", agent_conf::check),
     ("api_call", api_call::check),
+    ("archive_stream", archive_stream::check),
     ("authentication", authentication::check),
     ("cache_file", cache_file::check),
     ("connection", connection::check),

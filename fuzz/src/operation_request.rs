@@ -148,6 +148,7 @@ pub fn written(request: &Request) -> Value {
             json!({"timezone": timezone})
         }
         Request::ListFiles(files) => json!({"username": username(&files.username), "path": home_path(&files.path)}),
+        Request::ArchiveFile(file) => json!({"username": username(&file.username), "path": home_path(&file.path)}),
         Request::ReadFile(file) => json!({"username": username(&file.username), "path": home_path(&file.path)}),
         Request::DeleteFile(file) => json!({"username": username(&file.username), "path": home_path(&file.path)}),
         Request::MakeDirectory(made) => {

@@ -123,6 +123,7 @@ fn operations() -> Vec<(&'static str, Value, Vec<&'static str>)> {
         ("/files/rename", json!({"username": "alice", "path": "note.txt", "new_name": "x"}), vec!["username"]),
         ("/files/chmod", json!({"username": "alice", "path": "note.txt", "permissions": "644"}), vec!["username"]),
         ("/files/delete", json!({"username": "alice", "path": "note.txt"}), vec!["username"]),
+        ("/files/archive", json!({"username": "alice", "path": "note.txt"}), vec!["username"]),
     ]
 }
 

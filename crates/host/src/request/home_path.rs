@@ -66,6 +66,14 @@ impl HomePath {
         Some(split).filter(|(_, name)| !name.is_empty())
     }
 
+    /// The path of `name` in the same directory.
+    #[must_use]
+    pub fn beside(&self, name: &FileName) -> Self {
+        let (parent, _) = self.parent_and_name().unwrap_or_default();
+        let slash = if parent.is_empty() { "" } else { "/" };
+        Self { home: self.home.clone(), below: format!("{parent}{slash}{}", name.as_str()) }
+    }
+
     /// The absolute path of `below`, a path relative to the same home.
     pub fn absolute(&self, below: &str) -> String {
         if below.is_empty() { self.home.clone() } else { format!("{}/{below}", self.home) }

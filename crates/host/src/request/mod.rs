@@ -15,6 +15,7 @@ pub mod dns_list_records;
 pub mod domains_create;
 pub mod domains_delete;
 pub mod fields;
+pub mod files_archive;
 pub mod files_chmod;
 pub mod files_delete;
 pub mod files_list;
@@ -62,6 +63,7 @@ macro_rules! operations {
             dns_list_records::ListRecords,
             domains_create::CreateSite,
             domains_delete::DeleteSite,
+            files_archive::ArchiveFile,
             files_chmod::ChangePermissions,
             files_delete::DeleteFile,
             files_list::ListFiles,
@@ -107,7 +109,7 @@ macro_rules! define_request {
                 Err(Problem::NotFound("This operation does not exist.".to_owned()))
             }
 
-            /// Whether it waits for other machines, possibly for minutes.
+            /// Whether it takes long: see [`Operation::WAITS_FOR_OTHERS`].
             pub fn waits_for_others(&self) -> bool {
                 match self {
                     $(Self::$operation(_) => $module::$operation::WAITS_FOR_OTHERS,)*

@@ -13,7 +13,8 @@ pub trait Operation: Sized + Serialize {
     /// The paths of this operation.
     const PATHS: &'static [&'static str];
 
-    /// Whether it waits for other machines, possibly for minutes. If so, it does not delay other operations.
+    /// Whether it waits for other machines, or works on much data, possibly for a minute. If so, it does not delay other
+    /// operations.
     const WAITS_FOR_OTHERS: bool = false;
 
     /// Parses the request.

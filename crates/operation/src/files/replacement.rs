@@ -61,6 +61,15 @@ impl Replacement {
         written.map_err(|error| self.place.obstacle(Errno::from_io_error(&error).unwrap_or(Errno::IO)))
     }
 
+    /// The file, for a program that writes to it.
+    ///
+    /// # Errors
+    /// There are no more descriptors.
+    pub fn descriptor(&self) -> Result<OwnedFd, Problem> {
+        let file = self.file.try_clone().map_err(|error| Problem::failed(&self.place.shown, error))?;
+        Ok(file.into())
+    }
+
     /// Puts the file in its place, and returns whether it is new there.
     ///
     /// # Errors

@@ -20,10 +20,7 @@ impl Perform for RenameFile {
         let sites = SiteDirectories::of(host, username)?;
         let (from, to) = (path.clone(), new_name.as_str().to_owned());
         Owner::of(host, username)?.run(deadline.sooner(SHORT), move |home| rename(home, &from, &to, &sites))?;
-        let (parent, _) = path.parent_and_name().unwrap_or_default();
-        let below =
-            if parent.is_empty() { new_name.as_str().to_owned() } else { format!("{parent}/{}", new_name.as_str()) };
-        Ok(json!({"path": path.absolute(&below)}))
+        Ok(json!({"path": path.beside(new_name)}))
     }
 }
 

@@ -12,6 +12,7 @@ mod dns_delete_record;
 mod dns_list_records;
 mod domains_create;
 mod domains_delete;
+mod files_archive;
 mod files_chmod;
 mod files_delete;
 mod files_list;

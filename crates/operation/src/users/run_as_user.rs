@@ -78,15 +78,23 @@ fn assume(uid: Uid, gid: Gid, unused: Uid) -> Result<(), Errno> {
 /// A uid that neither a user nor a process has.
 fn unused_uid() -> Option<u32> {
     static UNUSED: OnceLock<Option<u32>> = OnceLock::new();
-    *UNUSED.get_or_init(|| {
-        let mut used: Vec<u32> = processes::all()
-            .into_iter()
-            .filter_map(|process| Status::read(&process.to_string()))
-            .flat_map(|status| status.uids)
-            .collect();
-        used.sort_unstable();
-        UNUSED_UIDS.rev().find(|uid| used.binary_search(uid).is_err() && !has_name(*uid))
-    })
+    *UNUSED.get_or_init(|| free_uid(None))
+}
+
+/// Another one: a program that runs with it can neither signal nor trace these threads.
+pub fn other_unused_uid() -> Option<u32> {
+    unused_uid().and_then(|own| free_uid(Some(own)))
+}
+
+fn free_uid(except: Option<u32>) -> Option<u32> {
+    let mut used: Vec<u32> = processes::all()
+        .into_iter()
+        .filter_map(|process| Status::read(&process.to_string()))
+        .flat_map(|status| status.uids)
+        .chain(except)
+        .collect();
+    used.sort_unstable();
+    UNUSED_UIDS.rev().find(|uid| used.binary_search(uid).is_err() && !has_name(*uid))
 }
 
 /// Whether the name service knows a user with this uid.

@@ -1,41 +1,13 @@
 //! A tenant whose processes put links, FIFOs and other traps where the file manager works, while it works. What the traps lead
 //! to would let everyone read and write, so that nothing but the file manager itself keeps it away from there.
 
-use super::{ask, delete, list, names, read, write};
+use super::{ask, delete, hand_over, list, names, of_bob, read, with_an_open_neighbor, write};
 use crate::support::machine::run;
-use crate::support::panel::Panel;
-use crate::support::snapshot::Snapshot;
 use serde_json::json;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// A host with the accounts Alice and Bob, whose home is open to everyone.
-fn with_an_open_neighbor() -> (Panel, PathBuf) {
-    let panel = Panel::on_a_tree(5);
-    panel.created("alice", "alice.example");
-    panel.created("bob", "bob.example");
-    let bob = panel.path("/home/bob");
-    fs::create_dir(bob.join("open")).unwrap();
-    for path in ["open/file", "open/other", "secret"] {
-        fs::write(bob.join(path), "of Bob").unwrap();
-        fs::set_permissions(bob.join(path), Permissions::from_mode(0o666)).unwrap();
-    }
-    for path in ["", "open"] {
-        fs::set_permissions(bob.join(path), Permissions::from_mode(0o777)).unwrap();
-    }
-    (panel, bob)
-}
-
-fn of_bob(panel: &Panel) -> Snapshot {
-    Snapshot::of(panel.root(), &["/home/bob"])
-}
-
-/// Gives everything in Alice's home to her.
-fn hand_over(panel: &Panel) {
-    run(&format!("chown -hR --reference={0} {0}", panel.path("/home/alice").display()));
-}
 
 #[test]
 fn links_lead_to_nothing_of_another_account() {

@@ -1,11 +1,17 @@
 //! The file manager: what it reads and changes in an account's home, and that nothing of another account is touched.
 
+mod archives;
 mod hostile;
 mod interruptions;
 mod life;
 
+use crate::support::machine::run;
 use crate::support::panel::{Answer, Panel};
+use crate::support::snapshot::Snapshot;
 use serde_json::{Value, json};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 /// Calls `/files/WHAT` for Alice with a path, and further members.
 fn ask(panel: &Panel, what: &str, path: &str, further: Value) -> Answer {
@@ -41,4 +47,30 @@ fn write(panel: &Panel, path: &str, content: &str) -> Answer {
 
 fn delete(panel: &Panel, path: &str) -> Answer {
     ask(panel, "delete", path, json!({}))
+}
+
+/// A host with the accounts Alice and Bob, whose home is open to everyone.
+fn with_an_open_neighbor() -> (Panel, PathBuf) {
+    let panel = Panel::on_a_tree(5);
+    panel.created("alice", "alice.example");
+    panel.created("bob", "bob.example");
+    let bob = panel.path("/home/bob");
+    fs::create_dir(bob.join("open")).unwrap();
+    for path in ["open/file", "open/other", "secret"] {
+        fs::write(bob.join(path), "of Bob").unwrap();
+        fs::set_permissions(bob.join(path), Permissions::from_mode(0o666)).unwrap();
+    }
+    for path in ["", "open"] {
+        fs::set_permissions(bob.join(path), Permissions::from_mode(0o777)).unwrap();
+    }
+    (panel, bob)
+}
+
+fn of_bob(panel: &Panel) -> Snapshot {
+    Snapshot::of(panel.root(), &["/home/bob"])
+}
+
+/// Gives everything in Alice's home to her.
+fn hand_over(panel: &Panel) {
+    run(&format!("chown -hR --reference={0} {0}", panel.path("/home/alice").display()));
 }

@@ -1,0 +1,70 @@
+use super::*;
+use crate::files::archive::unpack::unpack;
+use crate::files::home::{DIRECTORY, Home};
+use crate::testing::{Tree, soon, user};
+use opterius_host::request::home_path::HomePath;
+use rustix::fs::{CWD, mknodat};
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::time::Duration;
+
+fn packed(tree: &Tree, path: &str, deadline: Deadline) -> Result<(Summary, Vec<u8>), Problem> {
+    let home = Home::at(&tree.host.home("alice")).unwrap();
+    let place = home.place(&HomePath::parse("path", path, &user("alice")).unwrap()).unwrap();
+    let mut stream = Vec::new();
+    let summary = pack(&place, &mut stream, deadline)?;
+    Ok((summary, stream))
+}
+
+#[test]
+fn what_is_packed_is_unpacked() {
+    let tree = Tree::new();
+    let site = tree.directory("/home/alice/site");
+    let long = ["d".repeat(200), "e".repeat(200)].join("/");
+    tree.write(&format!("/home/alice/site/{long}/file"), "deep");
+    tree.write("/home/alice/site/block", "x".repeat(512));
+    tree.write("/home/alice/site/large", "y".repeat(200_000));
+    tree.write("/home/alice/site/empty", "");
+    tree.write("/home/bob/secret", "secret");
+    fs::write(site.join(OsStr::from_bytes(b"lat\xe9\n-")), "name").unwrap();
+    symlink(tree.host.path("/home/bob"), site.join("bob")).unwrap();
+    symlink("large", site.join("link")).unwrap();
+    mknodat(CWD, site.join("fifo"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+    let (summary, stream) = packed(&tree, "site", soon()).unwrap();
+    assert_eq!((summary.entries, summary.skipped), (10, 1));
+    assert!(!String::from_utf8_lossy(&stream).contains("secret"));
+    let copy = tree.directory("/copy");
+    let top = openat(CWD, &copy, DIRECTORY, Mode::empty()).unwrap();
+    let summary = unpack(&top, stream.as_slice(), 1 << 20, soon()).unwrap();
+    // A link out of the archive is not made.
+    assert_eq!((summary.entries, summary.skipped), (9, 1));
+    for (name, content) in [("block", "x".repeat(512)), ("large", "y".repeat(200_000)), ("empty", String::new())] {
+        assert_eq!(fs::read_to_string(copy.join("site").join(name)).unwrap(), content);
+    }
+    assert_eq!(fs::read_to_string(copy.join("site").join(long).join("file")).unwrap(), "deep");
+    assert_eq!(fs::read(copy.join("site").join(OsStr::from_bytes(b"lat\xe9\n-"))).unwrap(), b"name");
+    assert_eq!(fs::read_link(copy.join("site/link")).unwrap().to_str(), Some("large"));
+}
+
+#[test]
+fn a_file_that_is_too_large_and_a_tree_that_takes_too_long_are_refused() {
+    let tree = Tree::new();
+    let site = tree.directory("/home/alice/site");
+    assert!(matches!(packed(&tree, "site", Deadline::within(Duration::ZERO)), Err(Problem::TimedOut(_))));
+    File::create(site.join("sparse")).unwrap().set_len(MAX_BYTES + 1).unwrap();
+    assert!(matches!(packed(&tree, "site", soon()), Err(Problem::Conflict(_))));
+}
+
+#[test]
+fn a_file_that_shrinks_has_the_length_that_its_header_says() {
+    let tree = Tree::new();
+    let path = tree.write("/home/alice/file", "half");
+    let directory = openat(CWD, tree.host.home("alice"), DIRECTORY, Mode::empty()).unwrap();
+    let metadata = tree::metadata_at(&directory, c"file").unwrap();
+    let mut packing =
+        Packing { stream: Vec::new(), summary: Summary::default(), left: 1000, pending: 0, deadline: soon() };
+    packing.add_file(File::open(path).unwrap(), 600, b"file", &metadata).unwrap();
+    assert_eq!(packing.stream.len(), 512 + 1024);
+}
