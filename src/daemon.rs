@@ -43,6 +43,10 @@ use opterius_license::identity;
 /// The path that the watchdog requests: the front thread answers it from the verifier's published state.
 const WATCHED: &str = "/license/status";
 
+/// How many operations run at the same time that wait for other machines or work on much data: two backups, the most that the
+/// helper accepts, and one more.
+const SLOW_THREADS: u32 = 3;
+
 /// How many uploads are received at the same time. Others wait for one to end.
 const UPLOAD_THREADS: u32 = 4;
 
@@ -227,7 +231,10 @@ impl Daemon {
             let jobs = jobs.clone();
             supervisor.start(&format!("{kind}-{}", number / 2 + 1), move || lane::run(&jobs))?;
         }
-        supervisor.start("slow-1", move || lane::run(&slow_jobs))?;
+        for number in 1..=SLOW_THREADS {
+            let jobs = slow_jobs.clone();
+            supervisor.start(&format!("slow-{number}"), move || lane::run(&jobs))?;
+        }
         for number in 1..=UPLOAD_THREADS {
             let jobs = upload_jobs.clone();
             supervisor.start(&format!("upload-{number}"), move || lane::run(&jobs))?;

@@ -3,6 +3,7 @@
 
 use opterius_host::problem::Problem;
 use opterius_host::request::account_suspend::SuspendAction;
+use opterius_host::request::backup::BackupName;
 use opterius_host::request::dns_delete_record::{DeleteRecord, WhichRecords};
 use opterius_host::request::files_upload_finish::FinishUpload;
 use opterius_host::request::home_path::HomePath;
@@ -173,6 +174,28 @@ pub fn written(request: &Request) -> Value {
             let path = home_path(&upload.path);
             json!({"username": username(&upload.username), "path": path})
         }
+        Request::CreateBackup(backup) => json!({"username": username(&backup.username), "type": backup.kind.word()}),
+        Request::DeleteBackup(backup) => json!({"filename": backup_name(&backup.filename)}),
+        Request::BrowseBackup(backup) => {
+            let path = home_path(&backup.path);
+            assert!(path.starts_with(&format!("/home/{}", backup.filename.username())));
+            json!({"filename": backup_name(&backup.filename), "path": path})
+        }
+        Request::RestoreBackup(backup) => {
+            assert!(backup.filename.username() == &backup.username);
+            json!({
+                "filename": backup_name(&backup.filename), "username": username(&backup.username), "type": backup.kind.word(),
+            })
+        }
+        Request::RestoreFiles(backup) => {
+            assert!(backup.filename.username() == &backup.username && (1..=200).contains(&backup.files.len()));
+            json!({
+                "filename": backup_name(&backup.filename), "username": username(&backup.username),
+                "document_root": home_path(&backup.document_root), "overwrite": backup.overwrite,
+                "files": backup.files.iter().map(home_path).collect::<Vec<_>>(),
+            })
+        }
+        Request::ListBackups(_) => json!({}),
         Request::TopProcesses(_) | Request::ListServices(_) | Request::SystemTime(_) | Request::ListPhpVersions(_) => {
             json!({})
         }
@@ -222,6 +245,13 @@ fn username(username: &Username) -> &str {
     let begins = name.starts_with(|sign: char| sign.is_ascii_lowercase() || sign == '_');
     assert!(is_made_of(name, 32, "_-") && begins && !name.contains(|sign: char| sign.is_ascii_uppercase()), "{name:?}");
     name
+}
+
+/// The name of a backup's file, which is not a path.
+fn backup_name(name: &BackupName) -> String {
+    let text = name.to_string();
+    assert!(is_made_of(&text, 80, "._-") && text.starts_with(username(name.username())), "{text:?}");
+    text
 }
 
 /// The absolute form of a path in a home, which has no part that leads out of it.

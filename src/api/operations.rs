@@ -103,9 +103,9 @@ impl Operations {
         }
         let (client, stats) = (self.client(config), Arc::clone(&self.stats));
         let waits_for_others = request.waits_for_others();
+        let time = if route.class == Class::Write { request.longest() } else { READ_TIME };
         let request = to_json(&request)?;
         let subject = gate::subject(&request);
-        let time = if route.class == Class::Write { LONGEST } else { READ_TIME };
         let call =
             HelperCall { path: route.path, request, allowance: allowance(terms), deadline: Deadline::within(time) };
         let work = Box::new(move || {

@@ -85,5 +85,8 @@ pub const SFTP_GROUP: &str = "opterius-sftp";
 /// Our part of sshd's configuration.
 pub const SSHD_DROP_IN: &str = "/etc/ssh/sshd_config.d/50-opterius.conf";
 
+/// Backups: a directory for each account.
+pub const BACKUPS: &str = "/var/backups/opterius";
+
 /// The administrator's directory of systemd units.
 pub const UNITS: &str = "/etc/systemd/system";

@@ -13,6 +13,7 @@
 #![cfg_attr(test, allow(clippy::string_slice, reason = "in a test, a wrong slice is a failure like any other"))]
 
 pub mod accounts;
+pub mod backups;
 pub mod command_line;
 pub mod dns;
 pub mod files;

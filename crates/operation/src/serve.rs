@@ -19,7 +19,7 @@ use crate::operations;
 use crate::perform::{Context, PassedFiles};
 use opterius_base::deadline::Deadline;
 use opterius_host::helper::passing;
-use opterius_host::helper::protocol::{Allowance, HelperReply, HelperRequest, LONGEST};
+use opterius_host::helper::protocol::{Allowance, HelperReply, HelperRequest};
 use opterius_host::host::Host;
 use opterius_host::layout::AGENT_GROUP;
 use opterius_host::problem::Problem;
@@ -127,7 +127,7 @@ pub fn perform_request(host: &Host, bytes: &[u8], files: &PassedFiles) -> Result
         .map_err(|error| Problem::invalid("body", format!("is not a request from the Agent ({error})")))?;
     let request = Request::from_json(&helper_request.path, helper_request.body)?;
     let allowance = Allowance { max_accounts: helper_request.max_accounts, plan: helper_request.plan };
-    let deadline = Deadline::within(LONGEST.min(Duration::from_secs(helper_request.seconds)));
+    let deadline = Deadline::within(request.longest().min(Duration::from_secs(helper_request.seconds)));
     operations::perform(&request, Context { host, allowance: &allowance, deadline, files })
 }
 

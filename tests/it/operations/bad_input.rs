@@ -70,6 +70,7 @@ fn hostile_strings() -> Vec<Value> {
 fn operations() -> Vec<(&'static str, Value, Vec<&'static str>)> {
     let fresh = site("bob", "bob.example");
     let domain = || json!({"domain": "alice.example", "username": "alice"});
+    let backup = "alice_files_20261129T073015Z.tar.gz";
     let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     vec![
         ("/domains/create", fresh, vec!["domain", "document_root", "username", "php_version"]),
@@ -124,6 +125,21 @@ fn operations() -> Vec<(&'static str, Value, Vec<&'static str>)> {
         ("/files/chmod", json!({"username": "alice", "path": "note.txt", "permissions": "644"}), vec!["username"]),
         ("/files/delete", json!({"username": "alice", "path": "note.txt"}), vec!["username"]),
         ("/files/archive", json!({"username": "alice", "path": "note.txt"}), vec!["username"]),
+        ("/backup/create", json!({"username": "alice", "type": "files"}), vec!["username", "type"]),
+        ("/backup/delete", json!({"filename": backup}), vec!["filename"]),
+        ("/backup/browse", json!({"filename": backup, "path": ""}), vec!["filename"]),
+        (
+            "/backup/restore",
+            json!({"filename": backup, "username": "alice", "type": "files"}),
+            vec!["filename", "username", "type"],
+        ),
+        (
+            "/backup/restore-files",
+            json!({
+                "filename": backup, "username": "alice", "document_root": "/home/alice", "files": ["a"], "overwrite": true,
+            }),
+            vec!["filename", "username"],
+        ),
     ]
 }
 
@@ -413,7 +429,7 @@ fn the_helper_accepts_only_known_operations() {
         "/bin/sh",
         "/domains/create/",
         "/../domains/create",
-        "/files/upload",
+        "/files/download",
         "/domains/Create",
         "/license/status",
     ] {

@@ -1,6 +1,7 @@
 //! Host operations with the real tools, on a disposable machine where necessary, and otherwise on a directory tree.
 
 mod adoption;
+mod backups;
 mod bad_input;
 pub(crate) mod certificates;
 mod dns;

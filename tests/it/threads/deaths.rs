@@ -7,7 +7,7 @@ use std::io;
 use std::time::Duration;
 
 /// Every thread of a daemon with `request_threads=4`.
-const THREADS: [&str; 13] = [
+const THREADS: [&str; 15] = [
     "front",
     "verifier",
     "metrics",
@@ -17,6 +17,8 @@ const THREADS: [&str; 13] = [
     "read-2",
     "write-2",
     "slow-1",
+    "slow-2",
+    "slow-3",
     "upload-1",
     "upload-2",
     "upload-3",

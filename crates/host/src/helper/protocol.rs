@@ -10,6 +10,9 @@ use crate::problem::Problem;
 /// Longest time for an operation: the Panel waits 120 s, and a rollback may follow.
 pub const LONGEST: Duration = Duration::from_secs(100);
 
+/// Longest time for a backup, or the restoration of one: for these, the Panel waits 600 s.
+pub const BACKUP: Duration = Duration::from_secs(570);
+
 /// What the license allows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allowance {

@@ -113,6 +113,81 @@ impl Fields {
         Domain::parse(field, self.text(field)?)
     }
 
+    /// The items of a required list. PHP encodes a list with gaps as an object.
+    ///
+    /// # Errors
+    /// It is missing, something else, or longer than `max`.
+    fn items(&self, field: &str, max: usize) -> Result<Vec<&Value>, Problem> {
+        let items: Vec<&Value> = match self.0.get(field) {
+            None => return Err(Problem::invalid(field, "is missing")),
+            Some(Value::Array(items)) => items.iter().collect(),
+            Some(Value::Object(members)) if members.keys().all(|key| key.parse::<usize>().is_ok()) => {
+                members.values().collect()
+            }
+            Some(_) => return Err(Problem::invalid(field, "must be a list")),
+        };
+        if items.len() > max {
+            return Err(Problem::invalid(field, format!("must have at most {max} entries, and has {}", items.len())));
+        }
+        Ok(items)
+    }
+
+    /// The objects in a required list, each read by `read`. An error names the entry, counted from 1.
+    ///
+    /// # Errors
+    /// It is missing or not a list of objects, has more than `max`, or `read` refuses one.
+    pub fn objects<T>(
+        &self,
+        field: &str,
+        max: usize,
+        read: impl Fn(&Self) -> Result<T, Problem>,
+    ) -> Result<Vec<T>, Problem> {
+        let items = self.items(field, max)?.into_iter().zip(1_usize..);
+        let object = |item: &Value| match item {
+            Value::Object(members) => read(&Self(members.clone())),
+            _ => Err(Problem::invalid(field, "must be an object")),
+        };
+        items.map(|(item, number)| object(item).map_err(|problem| in_entry(field, number, problem))).collect()
+    }
+
+    /// The strings in a required list, each read by `read`. An error names the entry, counted from 1.
+    ///
+    /// # Errors
+    /// It is missing or not a list of strings, has more than `max`, or `read` refuses one.
+    pub fn texts<T>(
+        &self,
+        field: &str,
+        max: usize,
+        read: impl Fn(&str) -> Result<T, Problem>,
+    ) -> Result<Vec<T>, Problem> {
+        let items = self.items(field, max)?.into_iter().zip(1_usize..);
+        let text = |item: &Value| match item {
+            Value::String(text) => read(text),
+            _ => Err(Problem::invalid(field, "must be a string")),
+        };
+        items.map(|(item, number)| text(item).map_err(|problem| in_entry(field, number, problem))).collect()
+    }
+
+    /// The members of a required object, each a text or a number.
+    ///
+    /// # Errors
+    /// It is missing, or something else.
+    pub fn texts_by_name(&self, field: &str) -> Result<Vec<(String, String)>, Problem> {
+        let members = match self.0.get(field) {
+            None => return Err(Problem::invalid(field, "is missing")),
+            Some(Value::Object(members)) => members,
+            Some(_) => return Err(Problem::invalid(field, "must be an object")),
+        };
+        let text = |(name, value): (&String, &Value)| match value {
+            Value::String(text) => Ok((name.clone(), text.clone())),
+            Value::Number(number) => Ok((name.clone(), number.to_string())),
+            // PHP's empty string, as Laravel sends it.
+            Value::Null => Ok((name.clone(), String::new())),
+            _ => Err(Problem::invalid(field, "must contain strings only")),
+        };
+        members.iter().map(text).collect()
+    }
+
     /// The strings in an optional list that is only a hint: whatever else is there is ignored, because the Panel fills such
     /// lists from its own records, which may contain anything. PHP encodes a list with gaps as an object.
     pub fn hints(&self, field: &str) -> Vec<&str> {
@@ -148,6 +223,19 @@ impl Fields {
         let allowed = || words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
         found.ok_or_else(|| Problem::invalid(field, format!("must be one of: {}", allowed())))
+    }
+}
+
+/// A problem with an entry of a list: the field is the list, and the rule names the entry.
+pub fn in_entry(field: &str, number: usize, problem: Problem) -> Problem {
+    match problem {
+        Problem::Invalid { field: member, rule } if member == field => {
+            Problem::invalid(field, format!("is invalid in entry {number}, which {rule}"))
+        }
+        Problem::Invalid { field: member, rule } => {
+            Problem::invalid(field, format!("is invalid in entry {number}, whose “{member}” {rule}"))
+        }
+        problem => problem,
     }
 }
 

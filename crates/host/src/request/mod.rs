@@ -8,6 +8,13 @@
 pub mod account_delete;
 pub mod account_password;
 pub mod account_suspend;
+pub mod backup;
+pub mod backup_browse;
+pub mod backup_create;
+pub mod backup_delete;
+pub mod backup_list;
+pub mod backup_restore;
+pub mod backup_restore_files;
 pub mod dns_add_record;
 pub mod dns_create_zone;
 pub mod dns_delete_record;
@@ -43,6 +50,8 @@ pub mod system_time;
 pub mod system_timezone;
 pub mod values;
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::problem::Problem;
@@ -57,6 +66,12 @@ macro_rules! operations {
             account_delete::DeleteAccount,
             account_password::SetPassword,
             account_suspend::SuspendAccount,
+            backup_browse::BrowseBackup,
+            backup_create::CreateBackup,
+            backup_delete::DeleteBackup,
+            backup_list::ListBackups,
+            backup_restore::RestoreBackup,
+            backup_restore_files::RestoreFiles,
             dns_add_record::AddRecord,
             dns_create_zone::CreateZone,
             dns_delete_record::DeleteRecord,
@@ -113,6 +128,13 @@ macro_rules! define_request {
             pub fn waits_for_others(&self) -> bool {
                 match self {
                     $(Self::$operation(_) => $module::$operation::WAITS_FOR_OTHERS,)*
+                }
+            }
+
+            /// How long it may take.
+            pub fn longest(&self) -> Duration {
+                match self {
+                    $(Self::$operation(_) => $module::$operation::LONGEST,)*
                 }
             }
 

@@ -1,7 +1,10 @@
 //! The trait of all operations.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
+use crate::helper::protocol::LONGEST;
 use crate::problem::Problem;
 use crate::request::fields::Fields;
 
@@ -16,6 +19,9 @@ pub trait Operation: Sized + Serialize {
     /// Whether it waits for other machines, or works on much data, possibly for a minute. If so, it does not delay other
     /// operations.
     const WAITS_FOR_OTHERS: bool = false;
+
+    /// How long it may take.
+    const LONGEST: Duration = LONGEST;
 
     /// Parses the request.
     ///

@@ -38,6 +38,14 @@ impl Home {
         rustix::fs::openat(rustix::fs::CWD, path, DIRECTORY, Mode::empty()).map(Self)
     }
 
+    /// The home itself.
+    ///
+    /// # Errors
+    /// The process has run out of file descriptors.
+    pub fn top(&self) -> Result<OwnedFd, Problem> {
+        self.open(b"", DIRECTORY).map_err(|error| obstacle("The home", error))
+    }
+
     /// Opens `below`, relative to the home. Links are followed as long as they stay in the home, and no other file system is
     /// entered: a program of the tenant's may be behind it.
     ///

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::accounts::leftovers::{self, Owner};
 use crate::accounts::{at_jobs, crontab, deleted_home, eviction, user_manager};
+use crate::backups;
 use crate::dns::owner;
 use crate::perform::{Context, Perform};
 use crate::transaction::Transaction;
@@ -64,6 +65,7 @@ fn delete(host: &Host, username: &Username, deadline: Deadline) -> Result<(PathB
         for domain in &domains {
             site_record::forget(host, domain)?;
         }
+        warnings.extend(backups::directory::forget(host, username, deadline));
         warnings.extend(owner::delete_zones(host, username, deadline));
         account::forget(host, username)?;
         user_manager::forget(host, &user)?;

@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use crate::files::archive::placement::Placement;
 use crate::files::archive::summary::Summary;
-use crate::files::archive::unpack::allowance;
-use crate::files::archive::{self, converter, pack, unpack};
+use crate::files::archive::unpack::Rules;
+use crate::files::archive::{self, Limits, converter, pack, unpack};
 use crate::files::home::Home;
 use crate::files::owner::{Owner, SHORT};
 use crate::files::replacement::Replacement;
@@ -61,7 +61,7 @@ fn extract(owner: &Owner<'_>, path: &HomePath, magic: &'static [u8], deadline: D
     let Opened { placement, unpacking } =
         owner.run(deadline.sooner(SHORT), move |home| open_archive(home, &at, magic, deadline))?;
     let unpacked = match unpacking {
-        None => Ok(Summary::default()),
+        None => Ok(Summary::within(Limits::ARCHIVE)),
         Some((archive, size, top)) => convert(owner, archive, size, top, deadline),
     };
     // There is always time to remove what was unpacked.
@@ -121,7 +121,7 @@ fn convert(
     let tool = converter::to_tar(archive, writer.into())?;
     let (ended, unpacked) = converter::beside(tool, deadline, || {
         owner.run(deadline, move |_| {
-            unpack::unpack(&top, BufReader::with_capacity(BUFFER, reader), allowance(size), deadline)
+            unpack::unpack(&top, BufReader::with_capacity(BUFFER, reader), Rules::of_archive(size), deadline)
         })
     });
     match (in_time(ended)?, unpacked) {

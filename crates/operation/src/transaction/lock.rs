@@ -32,12 +32,32 @@ pub fn certificates(host: &Host, deadline: Deadline) -> Result<Lock, Problem> {
     take(host, "certificates.lock", deadline)
 }
 
+/// Takes one of the places for backups and restorations: more than two at a time would leave nothing of the disk to the sites.
+///
+/// # Errors
+/// All are taken.
+pub fn backup(host: &Host) -> Result<Lock, Problem> {
+    for name in ["backup-1.lock", "backup-2.lock"] {
+        let file = open(host, name)?;
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            return Ok(Lock(file));
+        }
+    }
+    let sentence = "Two backups or restorations are going on on this server, which is the most. Try again later.";
+    Err(Problem::Conflict(sentence.to_owned()))
+}
+
+fn open(host: &Host, name: &str) -> Result<File, Problem> {
+    let path = host.path(layout::STATE).join(name);
+    let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    opened.map_err(|error| Problem::failed(name, error))
+}
+
 /// The kernel grants the lock to waiting processes in order of arrival. A thread waits for it, because flock has no
 /// timeout; after the deadline, the process exits soon, and the thread with it.
 fn take(host: &Host, name: &str, deadline: Deadline) -> Result<Lock, Problem> {
     let failed = |error: io::Error| Problem::failed(name, error);
-    let path = host.path(layout::STATE).join(name);
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map_err(failed)?;
+    let file = open(host, name)?;
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
         return Ok(Lock(file));
     }

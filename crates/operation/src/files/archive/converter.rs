@@ -45,6 +45,16 @@ pub fn gzip(plain: OwnedFd, compressed: OwnedFd) -> Result<Tool, Problem> {
     Ok(confined()?.arg(path).args(["-c", "-n"]).descriptor(plain).output_to(compressed))
 }
 
+/// Decompresses a stream with gzip.
+///
+/// # Errors
+/// The program is missing, or cannot run.
+pub fn gunzip(compressed: OwnedFd, plain: OwnedFd) -> Result<Tool, Problem> {
+    let path = Host::tool("gzip");
+    let path = path.ok_or_else(|| Problem::Unavailable("gzip is not installed on this server.".to_owned()))?;
+    Ok(confined()?.arg(path).args(["-d", "-c"]).descriptor(compressed).output_to(plain))
+}
+
 /// A program that limits itself and then runs another.
 fn confined() -> Result<Tool, Problem> {
     let uid = run_as_user::other_unused_uid();

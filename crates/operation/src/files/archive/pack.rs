@@ -12,37 +12,38 @@ use rustix::io::Errno;
 use crate::files::archive::placement::names;
 use crate::files::archive::summary::Summary;
 use crate::files::archive::tar::{Entry, Kind, header, padding, trailer};
-use crate::files::archive::{MAX_BYTES, MAX_ENTRIES, too_late};
+use crate::files::archive::{Limits, MAX_DEPTH, too_late};
 use crate::files::home::{Place, obstacle};
 use crate::tree;
 use opterius_base::deadline::Deadline;
 use opterius_host::problem::Problem;
-
-/// The most directories in each other: each takes a descriptor.
-const MAX_DEPTH: usize = 256;
 
 /// Writes what is at `place`, with everything in it, under its own name.
 ///
 /// # Errors
 /// A limit is exceeded, the deadline has passed, or nobody reads the stream.
 pub fn pack(place: &Place, stream: impl Write, deadline: Deadline) -> Result<Summary, Problem> {
-    let mut packing = Packing { stream, summary: Summary::default(), left: MAX_BYTES, pending: 0, deadline };
-    let mut levels: Vec<Level> = packing.add(&place.directory, &place.name, b"", 0)?.into_iter().collect();
-    loop {
-        let depth = levels.len();
-        let Some(level) = levels.last_mut() else { break };
-        match level.names.pop() {
-            None => drop(levels.pop()),
-            Some(name) => {
-                packing.pending = packing.pending.saturating_sub(1);
-                let below = packing.add(&level.directory, &name, &level.path, depth)?;
-                levels.extend(below);
-            }
-        }
-    }
-    packing.write(&trailer())?;
-    packing.stream.flush().map_err(unwritten)?;
-    Ok(packing.summary)
+    let mut packing = Packing { stream, summary: Summary::within(Limits::ARCHIVE), pending: 0, deadline };
+    let first = packing.add(&place.directory, &place.name, b"", 0)?;
+    packing.finish(first)
+}
+
+/// Writes a directory with everything in it, under this name, as a further part of an archive that ends with it.
+///
+/// # Errors
+/// Those of [`pack`].
+pub fn pack_directory(
+    directory: OwnedFd,
+    name: &[u8],
+    stream: impl Write,
+    limits: Limits,
+    deadline: Deadline,
+) -> Result<Summary, Problem> {
+    let mut packing = Packing { stream, summary: Summary::within(limits), pending: 0, deadline };
+    let metadata =
+        tree::metadata_at(&directory, c".").map_err(|error| obstacle(&String::from_utf8_lossy(name), error))?;
+    let first = packing.add_directory(directory, name.to_vec(), &metadata)?;
+    packing.finish(Some(first))
 }
 
 /// A directory whose entries are being written.
@@ -57,14 +58,32 @@ struct Level {
 struct Packing<W> {
     stream: W,
     summary: Summary,
-    /// How many bytes more are allowed.
-    left: u64,
     /// Names that remain on all levels.
     pending: u64,
     deadline: Deadline,
 }
 
 impl<W: Write> Packing<W> {
+    /// Writes what is in the first directory, and then the end of the archive.
+    fn finish(mut self, first: Option<Level>) -> Result<Summary, Problem> {
+        let mut levels: Vec<Level> = first.into_iter().collect();
+        loop {
+            let depth = levels.len();
+            let Some(level) = levels.last_mut() else { break };
+            match level.names.pop() {
+                None => drop(levels.pop()),
+                Some(name) => {
+                    self.pending = self.pending.saturating_sub(1);
+                    let below = self.add(&level.directory, &name, &level.path, depth)?;
+                    levels.extend(below);
+                }
+            }
+        }
+        self.write(&trailer())?;
+        self.stream.flush().map_err(unwritten)?;
+        Ok(self.summary)
+    }
+
     /// Writes an entry; of a directory, returns what is in it.
     fn add(&mut self, directory: &OwnedFd, name: &CStr, above: &[u8], depth: usize) -> Result<Option<Level>, Problem> {
         if self.deadline.is_over() {
@@ -99,27 +118,26 @@ impl<W: Write> Packing<W> {
     fn add_directory(&mut self, directory: OwnedFd, mut path: Vec<u8>, metadata: &Statx) -> Result<Level, Problem> {
         path.push(b'/');
         self.add_header(&path, Kind::Directory, metadata)?;
-        let too_many =
-            |_| Problem::Conflict(format!("An archive may have at most {MAX_ENTRIES} files and directories."));
-        let mut names = names(&directory).map_err(|error| match error {
-            Errno::OVERFLOW => too_many(error),
+        let limits = self.summary.limits;
+        let mut names = names(&directory, limits).map_err(|error| match error {
+            Errno::OVERFLOW => limits.too_many(),
             error => obstacle(&String::from_utf8_lossy(&path), error),
         })?;
         names.reverse();
         self.pending = self.pending.saturating_add(u64::try_from(names.len()).unwrap_or(u64::MAX));
-        if self.pending.saturating_add(self.summary.entries) > MAX_ENTRIES {
-            return Err(too_many(Errno::OVERFLOW));
+        if self.pending.saturating_add(self.summary.entries) > limits.entries {
+            return Err(limits.too_many());
         }
         Ok(Level { directory, path, names })
     }
 
     /// Writes a file. If it shrinks meanwhile, zeros take the place of what is missing.
     fn add_file(&mut self, file: File, size: u64, path: &[u8], metadata: &Statx) -> Result<(), Problem> {
-        self.left = self.left.checked_sub(size).ok_or_else(|| {
-            Problem::Conflict(format!(
-                "An archive may have at most {MAX_BYTES} bytes of files. Use SFTP or a shell for more."
-            ))
-        })?;
+        if !self.summary.add_bytes(size) {
+            let most = self.summary.limits.bytes;
+            let sentence = format!("An archive may have at most {most} bytes of files. Use SFTP or a shell for more.");
+            return Err(Problem::Conflict(sentence));
+        }
         self.add_header(path, Kind::File(size), metadata)?;
         let mut content = file.take(size).chain(io::repeat(0)).take(size.saturating_add(padding(size)));
         let mut buffer = vec![0; 64 * 1024];

@@ -1,5 +1,5 @@
 use super::*;
-use crate::files::archive::unpack::unpack;
+use crate::files::archive::unpack::{Rules, unpack};
 use crate::files::home::{DIRECTORY, Home};
 use crate::testing::{Tree, soon, user};
 use opterius_host::request::home_path::HomePath;
@@ -37,7 +37,7 @@ fn what_is_packed_is_unpacked() {
     assert!(!String::from_utf8_lossy(&stream).contains("secret"));
     let copy = tree.directory("/copy");
     let top = openat(CWD, &copy, DIRECTORY, Mode::empty()).unwrap();
-    let summary = unpack(&top, stream.as_slice(), 1 << 20, soon()).unwrap();
+    let summary = unpack(&top, stream.as_slice(), Rules::of_archive(1 << 20), soon()).unwrap();
     // A link out of the archive is not made.
     assert_eq!((summary.entries, summary.skipped), (9, 1));
     for (name, content) in [("block", "x".repeat(512)), ("large", "y".repeat(200_000)), ("empty", String::new())] {
@@ -53,7 +53,7 @@ fn a_file_that_is_too_large_and_a_tree_that_takes_too_long_are_refused() {
     let tree = Tree::new();
     let site = tree.directory("/home/alice/site");
     assert!(matches!(packed(&tree, "site", Deadline::within(Duration::ZERO)), Err(Problem::TimedOut(_))));
-    File::create(site.join("sparse")).unwrap().set_len(MAX_BYTES + 1).unwrap();
+    File::create(site.join("sparse")).unwrap().set_len(Limits::ARCHIVE.bytes + 1).unwrap();
     assert!(matches!(packed(&tree, "site", soon()), Err(Problem::Conflict(_))));
 }
 
@@ -64,7 +64,7 @@ fn a_file_that_shrinks_has_the_length_that_its_header_says() {
     let directory = openat(CWD, tree.host.home("alice"), DIRECTORY, Mode::empty()).unwrap();
     let metadata = tree::metadata_at(&directory, c"file").unwrap();
     let mut packing =
-        Packing { stream: Vec::new(), summary: Summary::default(), left: 1000, pending: 0, deadline: soon() };
+        Packing { stream: Vec::new(), summary: Summary::within(Limits::ARCHIVE), pending: 0, deadline: soon() };
     packing.add_file(File::open(path).unwrap(), 600, b"file", &metadata).unwrap();
     assert_eq!(packing.stream.len(), 512 + 1024);
 }

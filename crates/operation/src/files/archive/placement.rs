@@ -11,6 +11,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use crate::files::archive::Limits;
 use crate::files::archive::summary::name_shown;
 use crate::files::home::{DIRECTORY, Place};
 use crate::files::replacement::temporary_name;
@@ -26,9 +27,6 @@ const ATTEMPTS: u32 = 20;
 
 /// The most existing names in an error message.
 const MAX_NAMES: usize = 5;
-
-/// How many names fit in one directory of an archive: its most entries.
-const MAX_LISTED: usize = 100_000;
 
 /// The place of an archive, with the hidden directory. No other request has it.
 pub struct Placement {
@@ -81,7 +79,7 @@ impl Placement {
     /// It cannot be made.
     pub fn empty(&self, deadline: Deadline) -> Result<OwnedFd, Problem> {
         let make = || {
-            for name in names(&self.directory)? {
+            for name in names(&self.directory, Limits::ARCHIVE)? {
                 tree::remove_at(&self.directory, &name, deadline)?;
             }
             mkdirat(&self.directory, UNFINISHED, Mode::RWXU)?;
@@ -107,7 +105,7 @@ impl Placement {
         let failed = |error| self.place.obstacle(error);
         let from = openat(&self.directory, &self.complete, DIRECTORY | OFlags::NOFOLLOW, Mode::empty());
         let from = from.map_err(failed)?;
-        let names = names(&from).map_err(failed)?;
+        let names = names(&from, Limits::ARCHIVE).map_err(failed)?;
         let to = &self.place.directory;
         let existing: Vec<&CString> = names.iter().filter(|name| tree::metadata_at(to, name).is_ok()).collect();
         if !existing.is_empty() {
@@ -149,7 +147,7 @@ fn exist(names: &[&CString]) -> Problem {
 ///
 /// # Errors
 /// It cannot be read, or has more names than an archive.
-pub fn names(directory: &OwnedFd) -> Result<Vec<CString>, Errno> {
+pub fn names(directory: &OwnedFd, limits: Limits) -> Result<Vec<CString>, Errno> {
     // A descriptor of its own, which starts at the beginning.
     let directory = openat(directory, c".", DIRECTORY, Mode::empty())?;
     let mut buffer = [MaybeUninit::uninit(); 32 * 1024];
@@ -160,7 +158,7 @@ pub fn names(directory: &OwnedFd) -> Result<Vec<CString>, Errno> {
         if matches!(entry.file_name().to_bytes(), b"." | b"..") {
             continue;
         }
-        if names.len() == MAX_LISTED {
+        if u64::try_from(names.len()).is_ok_and(|count| count == limits.entries) {
             return Err(Errno::OVERFLOW);
         }
         names.push(entry.file_name().to_owned());

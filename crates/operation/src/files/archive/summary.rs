@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::files::archive::MAX_ENTRIES;
+use crate::files::archive::Limits;
 use crate::files::home::shown;
 use opterius_host::problem::Problem;
 
@@ -10,17 +10,32 @@ use opterius_host::problem::Problem;
 const MAX_SHOWN: usize = 100;
 
 /// What was packed or unpacked.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Summary {
     /// Files, directories and links.
     pub entries: u64,
     /// What was left out.
     pub skipped: u64,
+    /// The bytes of the files.
+    pub bytes: u64,
     /// What was left out first, and why.
     pub first_skipped: Option<String>,
+    /// How much is allowed.
+    pub limits: Limits,
 }
 
 impl Summary {
+    /// Of nothing yet.
+    pub fn within(limits: Limits) -> Self {
+        Self { entries: 0, skipped: 0, bytes: 0, first_skipped: None, limits }
+    }
+
+    /// Counts bytes of a file; false if there are too many.
+    pub fn add_bytes(&mut self, bytes: u64) -> bool {
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.bytes <= self.limits.bytes
+    }
+
     /// Counts something that is left out.
     ///
     /// # Errors
@@ -41,22 +56,25 @@ impl Summary {
     }
 
     fn check(&self) -> Result<(), Problem> {
-        if self.entries.saturating_add(self.skipped) <= MAX_ENTRIES {
+        if self.entries.saturating_add(self.skipped) <= self.limits.entries {
             return Ok(());
         }
-        let sentence =
-            format!("An archive may have at most {MAX_ENTRIES} files and directories, and this one has more.");
-        Err(Problem::Conflict(sentence))
+        Err(self.limits.too_many())
     }
 
-    /// The answer, with the action and the path of what was made.
-    pub fn to_json(&self, action: &str, path: &str) -> Value {
+    /// Warnings for the answer.
+    pub fn warnings(&self) -> Vec<String> {
         let warning = |first: &String| match self.skipped {
             1 => format!("Left out: {first}."),
             more => format!("Left out: {more} files; the first of them, {first}."),
         };
-        let warnings: Vec<String> = self.first_skipped.iter().map(warning).collect();
-        json!({"action": action, "path": path, "entries": self.entries, "skipped": self.skipped, "warnings": warnings})
+        self.first_skipped.iter().map(warning).collect()
+    }
+
+    /// The answer, with the action and the path of what was made.
+    pub fn to_json(&self, action: &str, path: &str) -> Value {
+        let (entries, skipped) = (self.entries, self.skipped);
+        json!({"action": action, "path": path, "entries": entries, "skipped": skipped, "warnings": self.warnings()})
     }
 }
 

@@ -6,13 +6,16 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, fchmod, linkat, mkdirat, openat, openat2, symlinkat, unlinkat};
+use rustix::fs::{
+    AtFlags, Mode, OFlags, ResolveFlags, Timespec, Timestamps, fchmod, futimens, linkat, mkdirat, openat, openat2,
+    symlinkat, unlinkat,
+};
 use rustix::io::Errno;
 
 use crate::files::archive::entry_path::EntryPath;
 use crate::files::archive::summary::{Summary, name_shown};
-use crate::files::archive::tar::{Kind, TarReader};
-use crate::files::archive::{MAX_BYTES, too_late};
+use crate::files::archive::tar::{Entry, Kind, TarReader};
+use crate::files::archive::{Limits, too_late};
 use crate::files::home::{DIRECTORY, obstacle};
 use crate::tree;
 use opterius_base::deadline::Deadline;
@@ -26,7 +29,30 @@ const ALWAYS_ALLOWED: u64 = 64 * 1024 * 1024;
 
 /// How many bytes the files of an archive of this size may have.
 pub fn allowance(archive: u64) -> u64 {
-    archive.saturating_mul(MAX_RATIO).clamp(ALWAYS_ALLOWED, MAX_BYTES)
+    archive.saturating_mul(MAX_RATIO).clamp(ALWAYS_ALLOWED, Limits::ARCHIVE.bytes)
+}
+
+/// What is made of a stream.
+pub struct Rules {
+    /// How much.
+    pub limits: Limits,
+    /// The permissions that files and directories may have.
+    pub mode: u32,
+    /// Whether links that lead out of the archive are made.
+    pub keeps_links: bool,
+    /// Where an entry is made.
+    pub place: Box<Placing>,
+}
+
+/// Where an entry of this name is made; none if it is not.
+pub type Placing = dyn Fn(&[u8]) -> Option<Vec<u8>>;
+
+impl Rules {
+    /// Those for an archive of this many bytes, which can come from anybody.
+    pub fn of_archive(size: u64) -> Self {
+        let limits = Limits { bytes: allowance(size), ..Limits::ARCHIVE };
+        Self { limits, mode: 0o755, keeps_links: false, place: Box::new(|name| Some(name.to_vec())) }
+    }
 }
 
 /// Makes everything in the stream below `top`, which is empty.
@@ -34,8 +60,9 @@ pub fn allowance(archive: u64) -> u64 {
 /// # Errors
 /// A limit is exceeded, an entry would be outside of the directory, the stream is broken, the disk is full, or the deadline has
 /// passed. What is there already stays.
-pub fn unpack(top: &OwnedFd, stream: impl Read, allowed: u64, deadline: Deadline) -> Result<Summary, Problem> {
-    let mut unpacking = Unpacking { top, summary: Summary::default(), left: allowed, allowed, deadline };
+pub fn unpack(top: &OwnedFd, stream: impl Read, rules: Rules, deadline: Deadline) -> Result<Summary, Problem> {
+    let summary = Summary::within(rules.limits);
+    let mut unpacking = Unpacking { top, summary, rules, deadline };
     let mut reader = TarReader::new(stream);
     while let Some(entry) = reader.next_entry().map_err(|error| unreadable(&error))? {
         if deadline.is_over() {
@@ -45,8 +72,9 @@ pub fn unpack(top: &OwnedFd, stream: impl Read, allowed: u64, deadline: Deadline
             let sentence = format!("The archive was not unpacked: “{}” {why}.", name_shown(&entry.name));
             Problem::Conflict(sentence)
         };
-        let Some(path) = EntryPath::parse(&entry.name).map_err(refused)? else { continue };
-        unpacking.make(&path, &entry.name, entry.kind, entry.mode, &mut reader)?;
+        let Some(name) = (unpacking.rules.place)(&entry.name) else { continue };
+        let Some(path) = EntryPath::parse(&name).map_err(refused)? else { continue };
+        unpacking.make(&path, entry, &mut reader)?;
     }
     Ok(unpacking.summary)
 }
@@ -61,30 +89,23 @@ fn unreadable(error: &io::Error) -> Problem {
 struct Unpacking<'a> {
     top: &'a OwnedFd,
     summary: Summary,
-    /// How many bytes more are allowed.
-    left: u64,
-    allowed: u64,
+    rules: Rules,
     deadline: Deadline,
 }
 
 impl Unpacking<'_> {
-    fn make(
-        &mut self,
-        path: &EntryPath,
-        name: &[u8],
-        kind: Kind,
-        mode: u32,
-        content: &mut impl Read,
-    ) -> Result<(), Problem> {
-        let failed = |error| failure(name, error);
+    fn make(&mut self, path: &EntryPath, entry: Entry, content: &mut impl Read) -> Result<(), Problem> {
+        let Entry { name, kind, mode, modified } = entry;
+        let failed = |error| failure(&name, error);
+        let mode = mode & self.rules.mode;
         match kind {
-            Kind::Other => return self.summary.skip(name, "is a device or a FIFO"),
-            Kind::Link(target) if !path.may_link_to(&target) => {
-                return self.summary.skip(name, "is a link out of the archive");
+            Kind::Other => return self.summary.skip(&name, "is a device or a FIFO"),
+            Kind::Link(target) if !self.rules.keeps_links && !path.may_link_to(&target) => {
+                return self.summary.skip(&name, "is a link out of the archive");
             }
             Kind::Directory => {
                 let parent = self.parent(path).map_err(failed)?;
-                make_directory(&parent, path, mode & 0o755 | 0o700).map_err(failed)?;
+                make_directory(&parent, path, mode | 0o700).map_err(failed)?;
             }
             Kind::Link(target) => {
                 let parent = self.parent(path).map_err(failed)?;
@@ -105,7 +126,7 @@ impl Unpacking<'_> {
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let create = || openat(&parent, path.name(), flags, Mode::RUSR | Mode::WUSR);
                 let file = make_anew(&parent, path, create).map_err(failed)?;
-                self.fill(File::from(file), name, mode & 0o755 | 0o600, content)?;
+                self.fill(File::from(file), &name, mode | 0o600, modified, content)?;
             }
         }
         self.summary.count()
@@ -116,20 +137,29 @@ impl Unpacking<'_> {
         open_parents(self.top, path.parents(), true)
     }
 
-    fn fill(&mut self, mut file: File, name: &[u8], mode: u32, content: &mut impl Read) -> Result<(), Problem> {
+    fn fill(
+        &mut self,
+        mut file: File,
+        name: &[u8],
+        mode: u32,
+        modified: u64,
+        content: &mut impl Read,
+    ) -> Result<(), Problem> {
         let mut buffer = vec![0; 64 * 1024];
         loop {
             let read = content.read(&mut buffer).map_err(|error| unreadable(&error))?;
             if read == 0 {
+                // A time that the file system cannot store is left out.
+                let _ = futimens(&file, &times(modified));
                 return fchmod(&file, Mode::from_raw_mode(mode)).map_err(|error| failure(name, error));
             }
-            self.left = self.left.checked_sub(u64::try_from(read).unwrap_or(u64::MAX)).ok_or_else(|| {
-                Problem::Conflict(format!(
+            if !self.summary.add_bytes(u64::try_from(read).unwrap_or(u64::MAX)) {
+                return Err(Problem::Conflict(format!(
                     "The archive was not unpacked: its files have more than {} bytes, which is more than an archive of its size \
                      may contain here. Use SFTP or a shell for it.",
-                    self.allowed
-                ))
-            })?;
+                    self.rules.limits.bytes
+                )));
+            }
             if self.deadline.is_over() {
                 return Err(too_late());
             }
@@ -137,6 +167,11 @@ impl Unpacking<'_> {
             written.map_err(|error| failure(name, Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
         }
     }
+}
+
+fn times(modified: u64) -> Timestamps {
+    let at = Timespec { tv_sec: i64::try_from(modified).unwrap_or(0), tv_nsec: 0 };
+    Timestamps { last_access: at, last_modification: at }
 }
 
 /// What prevents an entry from being made.

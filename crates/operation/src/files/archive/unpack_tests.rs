@@ -1,5 +1,5 @@
 use super::*;
-use crate::files::archive::MAX_ENTRIES;
+use crate::files::archive::Limits;
 use crate::files::archive::tar::{Entry, header, padding, trailer};
 use crate::testing::{Tree, soon};
 use rustix::fs::CWD;
@@ -31,6 +31,11 @@ fn place(tree: &Tree) -> (PathBuf, OwnedFd) {
     (path, top)
 }
 
+/// Rules for files of this many bytes.
+fn allowing(bytes: u64) -> Rules {
+    Rules { limits: Limits { bytes, ..Limits::ARCHIVE }, ..Rules::of_archive(0) }
+}
+
 fn file() -> Kind {
     Kind::File(5)
 }
@@ -58,7 +63,7 @@ fn a_tree_is_made_without_special_bits_and_special_files() {
         ("site/out", link("../../outside")),
         ("site/index.php", file()),
     ];
-    let summary = unpack(&top, archive(&entries).as_slice(), 1000, soon()).unwrap();
+    let summary = unpack(&top, archive(&entries).as_slice(), allowing(1000), soon()).unwrap();
     assert_eq!((summary.entries, summary.skipped), (9, 3));
     assert_eq!(summary.first_skipped.as_deref(), Some("“site/device” is a device or a FIFO"));
     let mode = |name: &str| fs::metadata(path.join(name)).unwrap().permissions().mode() & 0o7777;
@@ -90,7 +95,7 @@ fn no_entry_is_outside_of_the_directory() {
     ] {
         let tree = Tree::new();
         let (_, top) = place(&tree);
-        let problem = unpack(&top, archive(&entries).as_slice(), 1000, soon()).unwrap_err();
+        let problem = unpack(&top, archive(&entries).as_slice(), allowing(1000), soon()).unwrap_err();
         assert!(matches!(problem, Problem::Conflict(_) | Problem::NotFound(_)), "{entries:?}: {problem:?}");
         assert_eq!(fs::read_to_string(tree.host.path("/outside/file")).unwrap(), "hello".replace("hello", "outside"));
         assert_eq!(fs::read_dir(tree.host.path("/outside")).unwrap().count(), 1, "{entries:?}");
@@ -103,9 +108,9 @@ fn links_that_others_put_there_meanwhile_are_not_followed() {
     let (path, top) = place(&tree);
     symlink(tree.host.path("/outside"), path.join("directory")).unwrap();
     symlink(tree.host.path("/outside/file"), path.join("file")).unwrap();
-    assert!(unpack(&top, archive(&[("directory/file", file())]).as_slice(), 1000, soon()).is_err());
-    assert!(unpack(&top, archive(&[("directory", Kind::Directory)]).as_slice(), 1000, soon()).is_err());
-    unpack(&top, archive(&[("file", file())]).as_slice(), 1000, soon()).unwrap();
+    assert!(unpack(&top, archive(&[("directory/file", file())]).as_slice(), allowing(1000), soon()).is_err());
+    assert!(unpack(&top, archive(&[("directory", Kind::Directory)]).as_slice(), allowing(1000), soon()).is_err());
+    unpack(&top, archive(&[("file", file())]).as_slice(), allowing(1000), soon()).unwrap();
     assert_eq!(fs::read_to_string(path.join("file")).unwrap(), "hello");
     assert_eq!(fs::read_to_string(tree.host.path("/outside/file")).unwrap(), "outside");
 }
@@ -115,18 +120,18 @@ fn limits_are_those_of_what_arrives() {
     let tree = Tree::new();
     let (_, top) = place(&tree);
     let two = archive(&[("a", file()), ("b", file())]);
-    assert!(unpack(&top, two.as_slice(), 10, soon()).is_ok());
-    let sentence = unpack(&top, two.as_slice(), 9, soon()).unwrap_err().message();
+    assert!(unpack(&top, two.as_slice(), allowing(10), soon()).is_ok());
+    let sentence = unpack(&top, two.as_slice(), allowing(9), soon()).unwrap_err().message();
     assert!(sentence.contains("more than 9 bytes"), "{sentence}");
     // A header that claims more than there is.
     let huge = header(&Entry { name: b"huge".to_vec(), kind: Kind::File(1 << 32), mode: 0o644, modified: 0 });
-    let sentence = unpack(&top, huge.as_slice(), 1 << 40, soon()).unwrap_err().message();
+    let sentence = unpack(&top, huge.as_slice(), allowing(1 << 40), soon()).unwrap_err().message();
     assert!(sentence.contains("damaged"), "{sentence}");
     let endless = huge.as_slice().chain(io::repeat(b'x'));
-    assert!(matches!(unpack(&top, endless, 1 << 20, soon()), Err(Problem::Conflict(_))));
-    let late = unpack(&top, two.as_slice(), 10, Deadline::within(Duration::ZERO));
+    assert!(matches!(unpack(&top, endless, allowing(1 << 20), soon()), Err(Problem::Conflict(_))));
+    let late = unpack(&top, two.as_slice(), allowing(10), Deadline::within(Duration::ZERO));
     assert!(matches!(late, Err(Problem::TimedOut(_))));
-    let mut summary = Summary { entries: MAX_ENTRIES - 1, ..Summary::default() };
+    let mut summary = Summary { entries: Limits::ARCHIVE.entries - 1, ..Summary::within(Limits::ARCHIVE) };
     assert!(summary.count().is_ok() && summary.count().is_err() && summary.skip(b"x", "is one too many").is_err());
     assert_eq!((allowance(0), allowance(1 << 30), allowance(1_000_000)), (64 << 20, 4 << 30, 200_000_000));
 }

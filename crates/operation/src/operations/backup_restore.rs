@@ -1,0 +1,31 @@
+//! `/backup/restore`: restores a backup as a whole. Files that are not in the backup stay.
+
+use serde_json::{Value, json};
+
+use crate::backups::directory::BackupDirectory;
+use crate::backups::manifest::Manifest;
+use crate::backups::restore::{self, Selection};
+use crate::files::owner::Owner;
+use crate::perform::{Context, Perform};
+use crate::transaction::lock;
+use opterius_host::problem::Problem;
+use opterius_host::request::backup_restore::RestoreBackup;
+
+impl Perform for RestoreBackup {
+    fn perform(&self, Context { host, deadline, .. }: Context<'_>) -> Result<Value, Problem> {
+        let Self { filename, username, kind } = self;
+        let owner = Owner::of(host, username)?;
+        let directory = BackupDirectory::of(host, username)?;
+        let manifest = Manifest::read(&directory, filename)?;
+        let _in_use = directory.take()?;
+        let _slot = lock::backup(host)?;
+        let archive = manifest.verified(&directory, filename, deadline)?;
+        let (mut restored, mut warnings) = (Vec::new(), Vec::new());
+        if kind.has_files() {
+            let merged = restore::files(&owner, archive, manifest.content_size, Selection::All, true, deadline)?;
+            warnings.extend(merged.warnings());
+            restored.push("files");
+        }
+        Ok(json!({"restored": restored, "warnings": warnings}))
+    }
+}
