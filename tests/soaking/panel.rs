@@ -75,7 +75,7 @@ pub fn watch(world: &World, daemon: &Daemon<'_>) {
             world.observe(&Observation::Status { state, source, reason: text("reason"), cache }, begun);
         }
         // A known operation that this version does not implement: the response depends only on the gate.
-        let _ = writes(world, "/databases/create", &json!({}), MEMORY_TIMEOUT).map(|(status, body)| {
+        let _ = writes(world, "/email/create", &json!({}), MEMORY_TIMEOUT).map(|(status, body)| {
             if status != 501 {
                 world.violated(&format!("expected 501, got {status} {body}"));
             }

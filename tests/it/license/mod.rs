@@ -82,7 +82,7 @@ pub(crate) fn assert_refused(agent: &Agent, reason: &str, message: &str) {
 }
 
 fn write(agent: &Agent) -> Response {
-    agent.fetch(Request::post("/databases/create").body("{}").signed())
+    agent.fetch(Request::post("/email/create").body("{}").signed())
 }
 
 pub(crate) fn assert_line(agent: &Agent, wanted: &str) {

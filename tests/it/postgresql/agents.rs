@@ -41,7 +41,7 @@ fn watch(agent: &Agent, over: &AtomicBool) -> BTreeMap<String, usize> {
         assert!(status["valid"] == true && ["active", "grace"].contains(&state), "{status}");
         *states.entry(state.to_owned()).or_default() += 1;
         // It passes the gate; its operation does not exist.
-        let write = agent.fetch(Request::post("/databases/create").body("{}").signed());
+        let write = agent.fetch(Request::post("/email/create").body("{}").signed());
         assert_eq!(write.status, 501, "{}", write.text());
     }
     states

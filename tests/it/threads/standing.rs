@@ -242,7 +242,7 @@ fn pass_until(daemon: &Daemon, since_beginning: Duration) {
 /// The status of a signed write: 501 if the gate allows it (the operation is not implemented), otherwise 403.
 fn write(daemon: &Daemon) -> u16 {
     let now = OffsetDateTime::from_unix_timestamp(daemon.clock.wall().unix()).unwrap();
-    daemon.fetch(Request::post("/databases/create").body("{}").signed_at(now)).status
+    daemon.fetch(Request::post("/email/create").body("{}").signed_at(now)).status
 }
 
 fn check_grace(daemon: &Daemon) {
